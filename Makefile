@@ -1,0 +1,57 @@
+# Every target makes what it needs in .venv; on a machine with only python3 nothing else has to be installed first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+OUT ?= reports
+JOURNEY ?= data/sample/journey.yml
+
+# uv where it is there, else pip; versions come from requirements.lock either way.
+define install
+	@test -x $(BIN)/python || (command -v uv >/dev/null && uv venv --quiet --python '>=3.11' .venv) || $(PYTHON) -m venv .venv
+	@if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python --editable '.$(1)' --constraints requirements.lock; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(1)' --constraint requirements.lock; fi
+	@touch $@
+endef
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+.venv/report: pyproject.toml requirements.lock
+	$(call install,)
+.venv/test: pyproject.toml requirements.lock
+	$(call install,[test,lab])
+.venv/lab: pyproject.toml requirements.lock
+	$(call install,[lab])
+
+report: .venv/report ## run the notebooks on the sample business (or JOURNEY=file) and write HTML to reports/
+	@$(BIN)/cj run --journey $(JOURNEY) --out $(OUT)
+
+lab: .venv/lab ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+test: .venv/test ## prove that the numbers are right
+	@bash scripts/browser.sh
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+check: .venv/test ## lint, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+sample: .venv/report ## make data/sample again, byte for byte
+	$(BIN)/cj sample --out data/sample --seed 0
+
+bench: .venv/test ## time the analyses beside other tools (installs them; takes long)
+	$(BIN)/python -m tests.benchmarks
+
+lock: ## pin the newest versions that fit together
+	uv pip compile pyproject.toml --extra lab --extra test --extra engines --universal --python-version 3.11 \
+		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean: ## remove the environment, caches and reports
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	find reports -mindepth 1 ! -name .gitkeep -delete
+
+.PHONY: help report lab test check sample bench lock clean

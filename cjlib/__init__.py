@@ -1,0 +1,48 @@
+"""Customer Journey Notebooks: the numbers you can defend.
+
+Names are loaded when they are first used, so that reading a log does not wait for libraries that only a model needs.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "cjlib.errors": ["CjlibError", "DataError", "JourneyError"],
+    "cjlib.sources.conditions": ["Step"],
+    "cjlib.sources.events": ["EventLog"],
+    "cjlib.sources.reading": ["read_events"],
+    "cjlib.sources.feedback": ["Feedback", "read_feedback"],
+    "cjlib.sources.journey": ["Journey", "read_journey"],
+    "cjlib.analyses.funnel": ["Exclude", "Funnel", "funnel"],
+    "cjlib.analyses.retention": ["Retention", "retention"],
+    "cjlib.analyses.survival": ["Survival", "survival", "survival_table"],
+    "cjlib.analyses.lifecycle": ["Lifecycle", "lifecycle"],
+    "cjlib.analyses.paths": ["Paths", "Transitions", "paths", "sessions", "transitions"],
+    "cjlib.analyses.attribution": ["Attribution", "attribution"],
+    "cjlib.analyses.scores": ["ces", "csat", "nps"],
+    "cjlib.analyses.sentiment": ["audit_sample", "score_texts", "sentiment"],
+    "cjlib.analyses.themes": ["themes"],
+    "cjlib.analyses.drivers": ["drivers"],
+    "cjlib.analyses.churn": ["ChurnData", "ChurnModel", "churn_data", "churn_table", "fit_churn", "target_list"],
+    "cjlib.analyses.value": ["customer_value"],
+    "cjlib.analyses.personas": ["personas"],
+    "cjlib.analyses.scorecard": ["scorecard"],
+    "cjlib.analyses.journey_map": ["JourneyMap", "journey_map"],
+    "cjlib.views.plots": ["plot"],
+    "cjlib.views.answer": ["answer"],
+    "cjlib.views.explore": ["explore"],
+    "cjlib.samples": ["Sample", "sample"],
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'cjlib' has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""What is counted: one file a question; they do not know one another."""

@@ -1,0 +1,61 @@
+"""What cjlib raises: what was given, what is allowed, what to do.
+
+Every error carries the exit code that the command line leaves with, so that a scheduler learns the kind of
+fault without reading a word of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+LONGEST_SHOWN = 80
+
+
+class CjlibError(Exception):
+    """A fault of the call: an option, a name or a file that cannot be used as given."""
+
+    exit_code = 2
+
+
+class JourneyError(CjlibError):
+    """A journey file that cannot be used; the message lists every fault with its key and line."""
+
+
+class DataError(CjlibError):
+    """Data that is missing, unreadable, stale, or that breaks the data contract."""
+
+    exit_code = 3
+
+
+def shown(value: object) -> str:
+    """A value from outside as it may stand in a message: its repr, cut at 80 characters."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def did_you_mean(name: object, allowed: Iterable[object]) -> str:
+    """`" Did you mean 'x'?"` for the nearest allowed name, or nothing when none is near."""
+    by_key = {str(candidate).casefold(): str(candidate) for candidate in allowed}
+    near = get_close_matches(str(name).casefold(), by_key, n=1, cutoff=0.6)
+    return f" Did you mean {shown(by_key[near[0]])}?" if near else ""
+
+
+def listed(names: Iterable[object], most: int = 8) -> str:
+    """Names as a message lists them: the first few, and how many more there are."""
+    every = [shown(name) for name in names]
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
+def not_one_of(option: str, given: object, allowed: Iterable[object]) -> CjlibError:
+    """The error for an option that must be one of a few names."""
+    names = list(allowed)
+    return CjlibError(f"{option}: must be one of {listed(names, most=20)}. Got {shown(given)}.{did_you_mean(given, names)}")
+
+
+def unknown_column(option: str, given: object, columns: Iterable[object]) -> CjlibError:
+    """The error for a column that the log does not have."""
+    names = list(columns)
+    have = f"The log has: {listed(names, most=20)}." if names else "The log has no columns beyond customer, event and time."
+    return CjlibError(f"{option}: there is no column {shown(given)}.{did_you_mean(given, names)} {have}")

@@ -1,0 +1,1 @@
+"""What is shown: figures, answers in notebooks, explorers, reports."""

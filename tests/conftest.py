@@ -1,0 +1,44 @@
+"""What tests share: toy logs that fit in the head, and where the public data lies."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cjlib as cj
+from cjlib.sources.durations import MICROSECONDS
+
+ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("CJ_SHARED", ROOT.parent / "shared"))
+"""The folder with `data/` (public sets) and `conformance/`; tests that need it skip where it is absent."""
+
+MONDAY = pd.Timestamp("2024-01-01", tz="UTC")
+
+
+def toy_events(text: str, start: pd.Timestamp = MONDAY) -> pd.DataFrame:
+    """`"ana: view@0h cart@90min(web) | bob: view@2D"` as events: name@time since start, the channel in brackets."""
+    rows = []
+    for line in text.split("|"):
+        customer, events = line.split(":", 1)
+        for name, number, unit, channel in re.findall(r"(\w+)@(\d+)(\w+?)(?:\((\w+)\))?(?=\s|$)", events):
+            rows.append((customer.strip(), name, start + pd.Timedelta(microseconds=int(number) * MICROSECONDS[unit]), channel or None))
+    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"]).astype({"channel": "str"})
+
+
+@pytest.fixture
+def toy_log() -> Callable[..., cj.EventLog]:
+    """Make a log from toy text; options go to `read_events`."""
+    return lambda text, **options: cj.read_events(toy_events(text), **options)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("the public data sets are not on this machine (set CJ_SHARED to the folder that holds data/)")
+    return SHARED / "data"
