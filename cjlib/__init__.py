@@ -8,12 +8,12 @@ from typing import Any
 
 _HOME = {
     "cjlib.errors": ["CjlibError", "DataError", "JourneyError"],
-    "cjlib.sources.conditions": ["Step"],
+    "cjlib.sources.conditions": ["Exclude", "Step"],
     "cjlib.sources.events": ["EventLog"],
     "cjlib.sources.reading": ["read_events"],
     "cjlib.sources.feedback": ["Feedback", "read_feedback"],
     "cjlib.sources.journey": ["Journey", "read_journey"],
-    "cjlib.analyses.funnel": ["Exclude", "Funnel", "funnel"],
+    "cjlib.analyses.funnel": ["Funnel", "funnel"],
     "cjlib.analyses.retention": ["Retention", "retention"],
     "cjlib.analyses.survival": ["Survival", "survival", "survival_table"],
     "cjlib.analyses.lifecycle": ["Lifecycle", "lifecycle"],

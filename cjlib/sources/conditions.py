@@ -21,6 +21,7 @@ Event: TypeAlias = "str | Sequence[str] | Step | None"
 """An event as options take it: a name, a list of names (any of them), None (any event), or a Step."""
 
 OPERATORS = ("not", "contains", "is_set", "min", "max")
+EFFECTS = ("drop_customer", "stop_here")
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,44 @@ class Step:
         conditions = ", ".join(f"{column} {_condition_words(value)}" for column, value in self.where.items())
         first = "first " if self.first_time else ""
         return f"{first}{words} where {conditions}" if conditions else f"{first}{words}"
+
+
+@dataclass(frozen=True)
+class Exclude:
+    """An event that must not happen between two steps of a funnel.
+
+    It looks strictly between the instants at which the steps `after` and `before` were reached; at those very instants it does not
+    count. If `before` was not reached, it looks from `after`, not included, to the end of the window, included.
+
+    Parameters
+    ----------
+    event
+        A name, a list of names (any of them), None (any event), or a Step.
+    after, before
+        Positions of the two steps, 1-based, `after` < `before`.
+    effect
+        "drop_customer": a customer all of whose deepest attempts are hit leaves every step. "stop_here": the attempt ends there.
+    """
+
+    event: Event
+    after: int = 1
+    before: int = 2
+    effect: Literal["drop_customer", "stop_here"] = "drop_customer"
+
+    def __post_init__(self) -> None:
+        as_step(self.event, "Exclude(event=)")
+        positions = (self.after, self.before)
+        if any(isinstance(position, bool) or not isinstance(position, int) for position in positions) or not 1 <= self.after < self.before:
+            raise CjlibError(
+                f"Exclude: after and before must be positions of two steps, counted from 1, after < before. Got after={shown(self.after)}, before={shown(self.before)}."
+            )
+        if self.effect not in EFFECTS:
+            raise not_one_of("Exclude(effect=)", self.effect, EFFECTS)
+
+    @property
+    def step(self) -> Step:
+        """The excluded events."""
+        return as_step(self.event, "Exclude(event=)")
 
 
 def as_step(event: Event, option: str) -> Step:
@@ -152,4 +191,4 @@ def _as_instant(value: Any, option: str) -> str:
     return str(pd.Timestamp(value))
 
 
-__all__ = ["Event", "Step", "Where", "as_step", "bound_by_type", "condition_sql", "identifier"]
+__all__ = ["Event", "Exclude", "Step", "Where", "as_step", "bound_by_type", "condition_sql", "identifier"]
