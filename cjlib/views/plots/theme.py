@@ -1,0 +1,244 @@
+"""The look of every figure: one template, colours that all eyes can tell apart, labels that cannot be markup.
+
+A figure stands on the page's own ground: paper and plot are transparent, data colours keep a contrast of 3 on white and on near-black
+and can be told apart with every kind of colour blindness, and colour never carries a meaning alone. Text has one colour, the template's
+grey, which can be read on both grounds; a page that knows its ground lays one of `SKINS` over the figure (`Plotly.relayout`) for full contrast.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from cjlib.analyses.result import MIN_N
+from cjlib.views import words
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+COLOURS = ("#2b73d6", "#be3e15", "#0fa495", "#a144a3", "#9f8c18")
+"""For groups, in order. The first also carries white text."""
+MUTED = "#767676"
+"""What recedes: too few observations, the rest, what is not the point."""
+TRACK = "rgba(118,118,118,0.16)"
+"""The ground of a bar: the whole of which the bar is a part."""
+GRID = "rgba(118,118,118,0.28)"
+SEQUENTIAL = ((0.0, "#eaf2fd"), (0.25, "#b4d1f6"), (0.5, "#75a8ea"), (0.75, "#2b73d6"), (1.0, "#123f80"))
+"""Little to much, for heat maps: opaque cells, so the same on both grounds; cell text from `on`."""
+DIVERGING = ((0.0, "#be3e15"), (0.25, "#e9a58c"), (0.5, "#f1f1ee"), (0.75, "#9cc0f0"), (1.0, "#2b73d6"))
+"""Below to above a middle."""
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
+SKINS = {"light": {"font.color": "#1b2430"}, "dark": {"font.color": "#e8ebf0"}}
+"""What a page relayouts a figure with once it knows its ground; print takes `light`."""
+
+
+@cache
+def template() -> go.layout.Template:
+    """The template of every figure."""
+    import plotly.graph_objects as go
+
+    axis = {
+        "automargin": True,
+        "gridcolor": GRID,
+        "zeroline": False,
+        "showline": False,
+        "ticks": "",
+        "title": {"standoff": 8, "font": {"size": 12}},
+        "tickfont": {"size": 12},
+    }
+    layout = {
+        "font": {"family": FONT, "size": 13, "color": MUTED},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": list(COLOURS),
+        "colorscale": {"sequential": SEQUENTIAL, "diverging": DIVERGING},
+        "margin": {"l": 8, "r": 16, "t": 8, "b": 8},
+        "xaxis": axis,
+        "yaxis": axis,
+        "separators": ".,",
+        "dragmode": False,  # so that a finger scrolls the page
+        "hovermode": "closest",
+        "hoverlabel": {"align": "left", "namelength": -1, "font": {"family": FONT, "size": 13}},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "title": {"text": ""}},
+        "bargap": 0.35,
+    }
+    return go.layout.Template(layout=layout)
+
+
+def figure(
+    traces: Iterable[Any], *, caption: str, alt: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], height: int, **layout: Any
+) -> go.Figure:
+    """A figure that explains itself.
+
+    Parameters
+    ----------
+    traces
+        plotly traces; text from data has passed `safe` or `label`.
+    caption
+        A claim made from the result, with its number and n; raw text.
+    alt
+        What a screen reader says in place of the picture; raw text.
+    columns, rows
+        Every number shown, as the table under the figure; raw text and plain numbers, units in the column heads.
+    height
+        In pixels; the width is the page's.
+    **layout
+        What this figure has of its own: axes, annotations, legend.
+    """
+    import plotly.graph_objects as go
+
+    table = [[plain(value) for value in row] for row in rows]
+    if uneven := [row for row in table if len(row) != len(columns)]:
+        raise ValueError(f"rows: each must have {len(columns)} cells, one for each column. Got {len(uneven[0])}.")
+    meta = {"caption": caption, "alt": alt, "columns": list(columns), "rows": table}
+    return go.Figure(data=list(traces), layout={"template": template(), "height": height, "meta": meta, **layout})
+
+
+def empty(caption: str, *, columns: Sequence[str], words_in_figure: str = "Nothing to show") -> go.Figure:
+    """The figure of a result without numbers: says so, rather than drawing empty axes."""
+    note = {"text": safe(words_in_figure), "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    hidden = {"visible": False}
+    return figure([], caption=caption, alt=caption, columns=columns, rows=[], height=120, annotations=[note], xaxis=hidden, yaxis=hidden)
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON: Python numbers and text, None for missing, dates as ISO text without an empty clock."""
+    if words.missing(value):
+        return None
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d") if value == value.normalize() else value.isoformat(sep=" ", timespec="minutes")
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+# ---- text from data --------------------------------------------------------------------------------------------
+
+
+def safe(text: object) -> str:
+    """Text from data as plotly shows it letter by letter: no markup, no entity, no formula, no turned direction.
+
+    plotly reads `<b>`, `<a href>` and `&amp;` in every label, and `$…$` as a formula where MathJax is loaded. Quotes stay: plotly
+    would show `&quot;` as it stands. Text with right-to-left letters or marks is isolated, so that it cannot turn what stands beside it.
+    """
+    flat = " ".join(str(text).split())
+    shown = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
+    turns = any(unicodedata.bidirectional(character) in _TURNING for character in flat)
+    return f"\u2068{shown}\u2069" if turns else shown
+
+
+_TURNING = {"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def label(text: object, most: int = 28) -> str:
+    """Text from data as a label: shortened by characters, then made safe; missing is "(not set)"."""
+    return "(not set)" if words.missing(text) else safe(words.short(" ".join(str(text).split()), most))
+
+
+def wrapped(text: str, width: int = 44) -> str:
+    """Words of ours or of data, safe, broken into lines for an annotation or a hover box."""
+    import textwrap
+
+    return "<br>".join(safe(line) for line in textwrap.wrap(text, width)) or ""
+
+
+# ---- pieces of figures -----------------------------------------------------------------------------------------
+
+
+def whiskers(value: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str = MUTED) -> dict[str, Any]:
+    """An interval as plotly's `error_x` or `error_y`; where a bound is missing there is no whisker."""
+    middle, lower, upper = (np.asarray(each, dtype=float) for each in (value, low, high))
+    up, down = (np.nan_to_num(np.maximum(0.0, each), nan=0.0) for each in (upper - middle, middle - lower))
+    return {"type": "data", "symmetric": False, "array": up.tolist(), "arrayminus": down.tolist(), "thickness": 1.5, "width": 4, "color": colour}
+
+
+def faded(n: ArrayLike, colour: str = COLOURS[0]) -> list[str]:
+    """The colour of each mark: grey where it rests on fewer than 30."""
+    return [colour if count >= MIN_N else MUTED for count in np.atleast_1d(np.asarray(n, dtype=float)).tolist()]
+
+
+def too_few(n: float) -> str:
+    """What stands beside a number with too few observations; nothing beside others."""
+    return f" (n = {n:,.0f}: too few to read)" if n < MIN_N else ""
+
+
+def on(colour: str) -> str:
+    """Black or white, whichever can be read on an opaque colour (`#rrggbb`)."""
+    return "#ffffff" if contrast(colour, "#ffffff") >= contrast(colour, "#000000") else "#000000"
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's contrast of two opaque colours (`#rrggbb`), 1 to 21."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ np.array([0.2126, 0.7152, 0.0722]))
+
+
+def percent_axis(**more: Any) -> dict[str, Any]:
+    """An axis of shares: `40 %`."""
+    return {"tickformat": ",.0~%", "rangemode": "tozero", **more}
+
+
+_UNITS = ((1.0, "second"), (60.0, "minute"), (3600.0, "hour"), (86400.0, "day"))
+_NICE = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1800,
+    3600,
+    7200,
+    21600,
+    43200,
+    86400,
+    172800,
+    432000,
+    604800,
+    1209600,
+    2592000,
+    5184000,
+    7776000,
+    15552000,
+    31536000,
+)
+_ROUGH = (1, 10, 60, 600, 3600, 21600, 86400, 604800, 2592000, 7776000, 31536000, 94608000, 315360000)
+
+
+def duration_axis(longest: float, *, shortest: float | None = None, ticks: int = 6, **more: Any) -> dict[str, Any]:
+    """An axis of seconds whose ticks are words: `2 hours`, `1 day`. With `shortest` it is logarithmic, from there to `longest`."""
+    if shortest is not None:
+        marks = [mark for mark in _ROUGH if shortest <= mark <= longest] or [longest]
+        marks = marks[:: max(1, -(-len(marks) // ticks))]
+        scale: dict[str, Any] = {"type": "log", "range": [float(np.log10(max(shortest, 1e-3))), float(np.log10(max(longest, 1e-3)))]}
+    else:
+        step = next((nice for nice in _NICE if longest / nice <= ticks), 31536000 * max(1, int(longest / 31536000 / ticks)))
+        marks = [step * k for k in range(int(longest / step) + 1)]
+        scale = {"range": [0, longest * 1.02 if longest > 0 else 1]}
+    return {**scale, "tickvals": marks, "ticktext": [_tick(mark) for mark in marks], **more}
+
+
+def _tick(seconds: float) -> str:
+    if seconds == 0:
+        return "0"
+    size, name = next((size, name) for size, name in reversed(_UNITS) if seconds >= size or size == 1)
+    count = seconds / size
+    return f"{count:.4g} {name}" + ("" if count == 1 else "s")

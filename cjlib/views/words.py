@@ -1,0 +1,86 @@
+"""Numbers, durations and labels as a reader sees them. Plain text: escaping is the business of whoever shows it."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from cjlib.sources.durations import in_words
+
+DASH = "–"
+"""What stands where a number is missing."""
+_JOINS = {"\u200d", "\ufe0e", "\ufe0f"}
+
+
+def missing(value: Any) -> bool:
+    """Whether there is no number: None, NaN, NaT or pandas' NA."""
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def number(value: float | None) -> str:
+    """`1,204`, `12.5`, `–` for missing."""
+    if value is None or missing(value):
+        return DASH
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.3g}"
+
+
+def percent(share: float | None) -> str:
+    """A share as `42.7 %`; what would round to nothing or to all without being it is `<0.1 %` or `>99.9 %`."""
+    if share is None or missing(share):
+        return DASH
+    if 0 < share < 0.0005:
+        return "<0.1 %"
+    if 0.9995 <= share < 1:
+        return ">99.9 %"
+    return f"{100 * share:.1f} %"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The bounds of a share as `41.0–44.4 %`."""
+    if low is None or high is None or missing(low) or missing(high):
+        return DASH
+    return f"{100 * low:.1f}–{100 * high:.1f} %"
+
+
+def points(difference: float | None) -> str:
+    """A difference of shares in percentage points, with its sign: `+3.2 points`, `−0.8 points`."""
+    if difference is None or missing(difference):
+        return DASH
+    rounded = round(100 * difference, 1)
+    sign = "+" if rounded > 0 else "−" if rounded < 0 else "±"
+    return f"{sign}{abs(rounded):.1f} points"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the largest unit that shows them shortly: `1.5 hours`."""
+    return DASH if seconds is None or missing(seconds) or math.isinf(seconds) else in_words(round(seconds * 1_000_000))
+
+
+def short(text: object, most: int = 28) -> str:
+    """The text in at most so many characters, cut with `…`; never between a letter and its accent or within a joined emoji."""
+    whole = str(text)
+    if len(whole) <= most:
+        return whole
+    end = most - 1
+    while end > 1 and (_extends(whole[end]) or whole[end - 1] == "\u200d"):
+        end -= 1
+    return whole[:end].rstrip() + "…"
+
+
+def _extends(character: str) -> bool:
+    return character in _JOINS or unicodedata.combining(character) > 0 or "\U0001f3fb" <= character <= "\U0001f3ff"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """`a, b and c`."""
+    every = list(parts)
+    return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}" if every else ""
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 customer`, `1,204 customers`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
