@@ -21,6 +21,8 @@ help: ## list the targets
 	$(call install,)
 .venv/test: pyproject.toml requirements.lock
 	$(call install,[test,lab])
+.venv/bench: pyproject.toml requirements.lock
+	$(call install,[test,bench])
 .venv/lab: pyproject.toml requirements.lock
 	$(call install,[lab])
 
@@ -43,11 +45,11 @@ check: .venv/test ## lint, types, architecture
 sample: .venv/report ## make data/sample again, byte for byte
 	$(BIN)/cj sample --out data/sample --seed 0
 
-bench: .venv/test ## time the analyses beside other tools (installs them; takes long)
+bench: .venv/bench ## time the analyses beside other tools (installs them; takes long)
 	$(BIN)/python -m tests.benchmarks
 
 lock: ## pin the newest versions that fit together
-	uv pip compile pyproject.toml --extra lab --extra test --extra engines --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra lab --extra test --extra engines --extra bench --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean: ## remove the environment, caches and reports
