@@ -1,0 +1,87 @@
+"""The worked cases of `conformance/cases.json`: one case → a log and a question, as its README says.
+
+The rows are shuffled before they are read, so that no answer rests on their order.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+from conftest import SHARED
+
+import cjlib as cj
+
+CASES = SHARED / "conformance" / "cases.json"
+
+
+def cases(kind: str) -> list[dict[str, Any]]:
+    """The cases of a kind; none where the file is not on this machine, so that a parametrised test is skipped."""
+    if not CASES.is_file():
+        return []
+    return [case for case in json.loads(CASES.read_text(encoding="utf-8"))["cases"] if case["kind"] == kind]
+
+
+def events_of(case: dict[str, Any], seed: int = 0) -> pd.DataFrame:
+    """The events as a DataFrame in shuffled order, with a running `event_id`, so that equal rows stay separate events."""
+    given = case["events"] if "events" in case else _events_of_paths(case)
+    frame = pd.DataFrame(
+        {
+            "customer_id": pd.Series([customer for customer, *_ in given], dtype="str"),
+            "event": pd.Series([event for _, event, *_ in given], dtype="str"),
+            "timestamp": pd.to_datetime([instant for _, _, instant, _ in given], utc=True, format="ISO8601").as_unit("us"),
+            "event_id": range(len(given)),
+        }
+    )
+    names = sorted({name for *_, properties in given for name in properties or {}})
+    columns = {name: _column([(properties or {}).get(name) for *_, properties in given]) for name in names}
+    return frame.assign(**columns).sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+def _column(values: list[Any]) -> pd.Series:
+    types = {type(value) for value in values if value is not None}
+    if types == {bool}:
+        return pd.Series(values, dtype="boolean")
+    if types == {int}:
+        return pd.Series(values, dtype="Int64")
+    if types <= {int, float} and types:
+        return pd.Series(values, dtype="float64")
+    return pd.Series([value if value is None or isinstance(value, str) else json.dumps(value) for value in values], dtype="str")
+
+
+def log_of(case: dict[str, Any], seed: int = 0) -> cj.EventLog:
+    """The case's events, read in the question's zone."""
+    return cj.read_events(events_of(case, seed), timezone=case.get("query", {}).get("timezone") or "UTC")
+
+
+def step_of(given: Any) -> Any:
+    """A step, cohort event or return event of a case as our options take it."""
+    if not isinstance(given, dict):
+        return given
+    where = {column: _condition(value) for column, value in (given.get("where") or {}).items()}
+    if "not" in given:
+        where["event"] = {"not": given["not"]}
+    first_time = {None: False, "of_event": "event", "with_filters": True}[given.get("first_time")]
+    return cj.Step(given.get("any_of") or given.get("event"), where=where, first_time=first_time)
+
+
+def _condition(value: Any) -> Any:
+    return {"not": value["not_in"]} if isinstance(value, dict) and "not_in" in value else value
+
+
+def key_of(values: tuple[Any, ...]) -> str:
+    """A group as `by` of a case names it: values joined by a bar, missing as nothing."""
+    return "|".join("" if pd.isna(value) else str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+
+
+def _events_of_paths(case: dict[str, Any]) -> list[list[Any]]:
+    """Attribution: one customer a conversion, its touches an hour apart and then a purchase without channel; one a null, without purchase."""
+    rows: list[list[Any]] = []
+    for position, path in enumerate(case["paths"]):
+        for number in range(path["conversions"] + path["nulls"]):
+            touches = [["touch", {"channel": channel}] for channel in path["path"]]
+            events = [*touches, ["purchase", {}]] if number < path["conversions"] else touches
+            hours = pd.date_range("2024-01-01", periods=len(events), freq="h")
+            rows += [[f"p{position}_{number}", event, hour.isoformat(), has] for (event, has), hour in zip(events, hours, strict=True)]
+    return rows
