@@ -1,0 +1,245 @@
+"""Events in their order: where a session opens, which rows share a key, what is the middle of a group.
+
+Everything works on numpy columns in the log's order (customer, time, event name), so that no analysis needs a sort of
+its own: a stable order by key keeps customers ascending inside each key, and counting customers is counting changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.errors import CjlibError, shown
+from cjlib.sources.durations import Duration, in_words, microseconds
+from cjlib.sources.events import EventLog
+
+Ints = NDArray[np.int64]
+Codes = NDArray[np.integer[Any]]
+Flags = NDArray[np.bool_]
+
+SECOND = 1_000_000
+START, END, OTHER = "(start)", "(end)", "(other)"
+ARROW = " → "
+_SORTED_TOGETHER = 256
+"""Groups smaller than this are sorted in one go rather than one by one."""
+_PACKED_CHUNKS = 16
+"""Sequences longer than this many packed integers are told apart by their bytes."""
+
+
+def gap_microseconds(gap: Duration | None, option: str) -> int | None:
+    """The longest pause inside a session, in microseconds; None where the whole history is one."""
+    return None if gap is None else microseconds(gap, option)
+
+
+def gap_in_words(gap: int | None) -> str:
+    """How the log was cut, for a definition."""
+    return "none: a customer's whole history is one" if gap is None else f"a pause longer than {in_words(gap)} starts a new one"
+
+
+def opens(customer: Codes, time: Ints, gap: int | None) -> Flags:
+    """Which rows open a session: the customer's first, and every one after a pause longer than the gap."""
+    first = np.ones(customer.size, dtype=bool)
+    np.not_equal(customer[1:], customer[:-1], out=first[1:])
+    if gap is not None:
+        first[1:] |= np.diff(time) > gap
+    return first
+
+
+def tied_events(customer: Codes, time: Ints) -> int:
+    """How many events share their instant with another event of the same customer."""
+    same = (np.diff(time) == 0) & (customer[1:] == customer[:-1])
+    beside = np.zeros(customer.size, dtype=bool)
+    beside[1:] |= same
+    beside[:-1] |= same
+    return int(np.count_nonzero(beside))
+
+
+# ---- rows of one key -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Rows brought together by key: `order[starts[i]:starts[i] + sizes[i]]` are the rows of `keys[i]`, in their old order."""
+
+    keys: Ints
+    order: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    sizes: Ints
+
+    def customers(self, customer: Codes) -> Ints:
+        """How many customers each group has; the customers of all rows must stand in ascending order."""
+        if not self.keys.size:
+            return np.zeros(0, dtype=np.int64)
+        held = customer[self.order]
+        changes = np.ones(held.size, dtype=bool)
+        np.not_equal(held[1:], held[:-1], out=changes[1:])
+        changes[self.starts] = True
+        return np.add.reduceat(changes, self.starts, dtype=np.int64)
+
+    def mean_and_median(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and (interpolated) median of each group."""
+        if not self.keys.size:
+            return np.zeros(0), np.zeros(0)
+        held = values[self.order]
+        return np.add.reduceat(held, self.starts) / self.sizes, self._medians(held)
+
+    def _medians(self, held: NDArray[np.float64]) -> NDArray[np.float64]:
+        middles = np.empty(self.keys.size)
+        large = np.flatnonzero(self.sizes >= _SORTED_TOGETHER)
+        for group in large.tolist():
+            middles[group] = np.median(held[self.starts[group] : self.starts[group] + self.sizes[group]], overwrite_input=False)
+        small = np.flatnonzero(self.sizes < _SORTED_TOGETHER)
+        if small.size:
+            rows = spans(self.starts[small], self.sizes[small])
+            ends = np.cumsum(self.sizes[small])
+            within = held[rows][np.lexsort((held[rows], np.repeat(np.arange(small.size), self.sizes[small])))]
+            lower, upper = ends - self.sizes[small] + (self.sizes[small] - 1) // 2, ends - self.sizes[small] + self.sizes[small] // 2
+            middles[small] = (within[lower] + within[upper]) / 2
+        return middles
+
+
+def groups(keys: Codes) -> Groups:
+    """Rows by key, keys ascending, rows of one key in their old order."""
+    order = stable_order(keys)
+    held = keys[order]
+    first = np.ones(held.size, dtype=bool)
+    np.not_equal(held[1:], held[:-1], out=first[1:])
+    starts = np.flatnonzero(first)
+    return Groups(held[starts].astype(np.int64), order, starts, np.diff(starts, append=held.size))
+
+
+def stable_order(keys: Codes) -> NDArray[np.intp]:
+    """The order by key that keeps equal keys in place; numpy sorts sixteen bits by counting, so wider keys go in two turns."""
+    largest = int(keys.max()) if keys.size else 0
+    if largest < 1 << 16:
+        return np.argsort(keys.astype(np.uint16), kind="stable")
+    if largest < 1 << 32:
+        low = np.argsort((keys & 0xFFFF).astype(np.uint16), kind="stable")
+        return low[np.argsort((keys >> 16).astype(np.uint16)[low], kind="stable")]
+    return np.argsort(keys, kind="stable")
+
+
+def spans(starts: Codes, sizes: Codes) -> Ints:
+    """The positions `start … start + size − 1` of several spans, one after another."""
+    offset = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return np.repeat(starts, sizes) + np.arange(int(np.sum(sizes)), dtype=np.int64) - offset
+
+
+# ---- whole sequences -------------------------------------------------------------------------------------------
+
+
+def distinct_sequences(codes: Codes, starts: Codes, sizes: Ints) -> tuple[Ints, NDArray[np.intp]]:
+    """A number for every sequence, equal for equal sequences, and one example of each number.
+
+    Several codes are packed into one integer, chunk by chunk; sequences too long for that are told apart by their bytes.
+    """
+    bits = max(1, int(codes.max(initial=0) + 1).bit_length())
+    per = 62 // bits
+    numbers = np.zeros(starts.size, dtype=np.int64)
+    longest = min(int(sizes.max(initial=0)), _PACKED_CHUNKS * per)
+    for offset in range(0, longest, per):
+        alive = np.flatnonzero(sizes > offset)
+        chunk = _packed(codes, starts[alive] + offset, sizes[alive] - offset, per, bits)
+        numbers[alive] = _paired(numbers[alive], chunk) + int(numbers.max()) + 1
+    seen: dict[tuple[int, bytes], int] = {}
+    rest = np.flatnonzero(sizes > _PACKED_CHUNKS * per)
+    for one in rest.tolist():
+        tail = codes[starts[one] + longest : starts[one] + sizes[one]].tobytes()
+        numbers[one] = seen.setdefault((int(numbers[one]), tail), -1 - len(seen))
+    _, example, dense = np.unique(numbers, return_index=True, return_inverse=True)
+    return dense.astype(np.int64), example
+
+
+def _packed(codes: Codes, starts: Codes, sizes: Ints, per: int, bits: int) -> Ints:
+    packed = np.zeros(starts.size, dtype=np.int64)
+    for place in range(min(per, int(sizes.max(initial=0)))):
+        alive = np.flatnonzero(sizes > place)
+        packed[alive] |= (codes[starts[alive] + place].astype(np.int64) + 1) << (bits * place)
+    return packed
+
+
+def _paired(first: Ints, second: Ints) -> Ints:
+    _, one = np.unique(first, return_inverse=True)
+    held, other = np.unique(second, return_inverse=True)
+    return np.unique(one.astype(np.int64) * held.size + other, return_inverse=True)[1].astype(np.int64)
+
+
+# ---- names and words -------------------------------------------------------------------------------------------
+
+
+def text_rank(labels: Sequence[str]) -> Ints:
+    """The place of each label among all of them as text."""
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[sorted(range(len(labels)), key=lambda position: (labels[position], position))] = np.arange(len(labels))
+    return rank
+
+
+def named(labels: Sequence[str], codes: Codes) -> pd.Series:
+    """Codes as a column of text."""
+    return pd.Series(pd.array(np.asarray([*labels, ""], dtype=object)[:-1][codes], dtype="str"))
+
+
+def customer_column(log: EventLog, codes: Codes) -> pd.Series:
+    """Customer codes as the ids that were given, in the ids' own type."""
+    ids = log.engine.frame("SELECT value FROM c_names ORDER BY code")["value"]
+    return ids.take(codes).reset_index(drop=True).rename("customer_id")
+
+
+def check_at_least(option: str, value: int | None, least: int) -> None:
+    """Refuse a count that is no whole number or too small; None means no limit."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+        raise CjlibError(f"{option}: must be a whole number from {least} on, or None for no limit. Got {shown(value)}.")
+
+
+def base_of(log: EventLog, events: int, customers: int) -> dict[str, str]:
+    """What was counted and what was left out, for a definition."""
+    span = f"{log.span[0]:%Y-%m-%d} to {log.span[1]:%Y-%m-%d} ({log.timezone})" if log.span else "no events"
+    words = {"events": f"{events:,} events of {customers:,} customers, {span}"}
+    if log.filters_in_words:
+        words["only events"] = " and ".join(log.filters_in_words)
+    words["left out"] = f"{len(log.quarantine):,} rows in quarantine when the log was read"
+    return words
+
+
+def ties_in_words(tied: int) -> str:
+    """The rule for ties with how often it decided."""
+    return f"events of one instant are ordered by event name ({tied:,} events share their instant with another of the customer)"
+
+
+def reserved_names(names: Sequence[str]) -> Mapping[str, str]:
+    """A warning for events that are called like a mark of ours."""
+    taken = [name for name in (START, END, OTHER) if name in names]
+    return {"warning": f"the log has events called {', '.join(taken)}: they stand in rows of their own beside our marks"} if taken else {}
+
+
+# ---- the portable statement ------------------------------------------------------------------------------------
+
+
+def sessions_sql(log: EventLog, gap: int | None) -> str:
+    """CTEs that end in `visits`: every event with its place `n` in the customer's history and the number of its session."""
+    pause = "" if gap is None else f" OR timestamp > LAG(timestamp) OVER (PARTITION BY customer_id ORDER BY n) + {interval_sql(gap)}"
+    return (
+        "WITH placed AS (\n"
+        "  -- One total order: later windows must not break ties their own way.\n"
+        "  SELECT customer_id, event, timestamp, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY timestamp, event) AS n\n"
+        f"  FROM {log.events_sql}\n"
+        "), flagged AS (\n"
+        f"  SELECT customer_id, event, timestamp, n, CASE WHEN n = 1{pause} THEN 1 ELSE 0 END AS opens\n"
+        "  FROM placed\n"
+        "), visits AS (\n"
+        "  SELECT customer_id, event, timestamp, n,\n"
+        "    CAST(SUM(opens) OVER (PARTITION BY customer_id ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS BIGINT) AS session\n"
+        "  FROM flagged\n"
+        ")"
+    )
+
+
+def interval_sql(microseconds_long: int) -> str:
+    """A length of time as a portable interval."""
+    seconds, rest = divmod(microseconds_long, SECOND)
+    return f"INTERVAL '{microseconds_long}' MICROSECOND" if rest else f"INTERVAL '{seconds}' SECOND"

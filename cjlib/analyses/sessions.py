@@ -1,0 +1,147 @@
+"""Sessions: a customer's events, cut where they pause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.result import Metric, Result, metric
+from cjlib.analyses.sequence import SECOND, base_of, customer_column, gap_in_words, named, sessions_sql, spans
+from cjlib.analyses.stats import wilson
+from cjlib.sources.durations import Duration, in_words, microseconds
+from cjlib.sources.events import EventLog
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sessions(Result):
+    """One row a session."""
+
+
+def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
+    """The sessions of every customer.
+
+    A customer's events in the order of their times are cut wherever the pause since the event before is **longer than** `gap`; a
+    pause of exactly `gap` stays inside. A session lasts from its first event to its last, so that one of a single event lasts
+    0 seconds. Events of one instant stand in the order of their names, then of their other columns. The session's channel is that of
+    its first event that has one.
+
+    Parameters
+    ----------
+    log
+        The events.
+    gap
+        The longest pause inside a session: `"30min"`, `"2h"`, a timedelta.
+
+    Returns
+    -------
+    Sessions
+        `.table`: `customer_id`, `session` (1-based, per customer), `start` (aware), `seconds`, `events`, `first_event`, `last_event`,
+        and `channel` if the log has channels; by customer, then session. `.metrics`: `sessions`, `customers`, `median_seconds`,
+        `mean_events`, `share_of_one_event` (interval: Wilson over sessions).
+
+    Raises
+    ------
+    CjlibError
+        If `gap` is not a duration with its unit.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> times = pd.to_datetime(["2025-01-01 10:00", "2025-01-01 10:30", "2025-01-01 11:01"], utc=True)
+    >>> log = cj.read_events(pd.DataFrame({"customer_id": "ana", "event": ["view", "cart", "view"], "timestamp": times}))
+    >>> cj.sessions(log, gap="30min").table["events"].tolist()
+    [2, 1]
+    """
+    length = microseconds(gap, "gap")
+    opened = _opened(log, length)
+    table = _table(log, opened)
+    metrics = _metrics(table, customers=int(np.count_nonzero(np.diff(opened["c"], prepend=-1))))
+    definition = {
+        "unit": "the session; a customer may have several",
+        "gap": f"{in_words(length)}: {gap_in_words(length)}",
+        "length": "from the first event of the session to its last; one event alone lasts 0 seconds",
+        **base_of(log, int(table["events"].sum()), int(metrics["customers"]["value"] or 0)),
+    }
+    sql = (
+        f"{sessions_sql(log, length)}\nSELECT customer_id, session, MIN(timestamp) AS started_at, MAX(timestamp) AS ended_at, COUNT(*) AS events\n"
+        "FROM visits\nGROUP BY customer_id, session\nORDER BY customer_id, session"
+    )
+    return Sessions(table=table, headline=_headline(metrics, length), definition=definition, metrics=metrics, sql=sql)
+
+
+def _opened(log: EventLog, gap: int) -> dict[str, NDArray[Any]]:
+    # One streaming pass: the log is sorted, so the row before an opening row closes the session before it.
+    before = "lag(c) OVER () AS pc, lag(t) OVER () AS pt, lag(e) OVER () AS pe"
+    rows = log.engine.columns(
+        f"SELECT c, t, e, coalesce(pt, t) AS pt, coalesce(pe, e) AS pe, r FROM (SELECT rowid AS r, c, t, e, {before} FROM {log.prepared}) "
+        f"WHERE pc IS NULL OR pc <> c OR t - pt > {gap}"
+    )
+    last = log.engine.columns(f"SELECT t, e, rowid AS r FROM {log.prepared} WHERE rowid = (SELECT max(rowid) FROM {log.prepared})")
+    return {
+        "c": rows["c"],
+        "start": rows["t"],
+        "end": np.append(rows["pt"][1:], last["t"]),
+        "first": rows["e"],
+        "last": np.append(rows["pe"][1:], last["e"]),
+        "row": rows["r"],
+        "events": np.diff(np.append(rows["r"], last["r"] + 1)),
+    }
+
+
+def _table(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.DataFrame:
+    names = log.event_names
+    firsts = np.flatnonzero(np.diff(opened["c"], prepend=-1))
+    place = np.arange(opened["c"].size) - np.repeat(firsts, np.diff(firsts, append=opened["c"].size)) + 1
+    columns = {
+        "customer_id": customer_column(log, opened["c"]),
+        "session": place.astype(np.int64),
+        "start": log.moments(opened["start"]),
+        "seconds": (opened["end"] - opened["start"]) / SECOND,
+        "events": opened["events"].astype(np.int64),
+        "first_event": named(names, opened["first"]),
+        "last_event": named(names, opened["last"]),
+    }
+    if "channel" in log.columns:
+        columns["channel"] = _channels(log, opened)
+    return pd.DataFrame(columns)
+
+
+def _channels(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.Series:
+    codes, values = log.codes("channel", option="channel")
+    first = codes[opened["row"]].astype(np.int64)
+    later = np.flatnonzero((first < 0) & (opened["events"] > 1)) if values else np.zeros(0, dtype=np.int64)
+    rows = spans(opened["row"][later], opened["events"][later])
+    owner = np.repeat(later, opened["events"][later])
+    rows, owner = rows[codes[rows] >= 0], owner[codes[rows] >= 0]
+    held, at = np.unique(owner, return_index=True)
+    first[held] = codes[rows[at]]
+    return pd.Series(pd.array([*values, None], dtype="str")[first])
+
+
+def _metrics(table: pd.DataFrame, customers: int) -> dict[str, Metric]:
+    n = len(table)
+    alone = int((table["events"] == 1).sum())
+    low, high = (float(bound) for bound in wilson(alone, n))
+    return {
+        "sessions": metric(n, n=n),
+        "customers": metric(customers, n=customers),
+        "median_seconds": metric(float(table["seconds"].median()) if n else float("nan"), n=n),
+        "mean_events": metric(float(table["events"].mean()) if n else float("nan"), n=n),
+        "share_of_one_event": metric(alone / n if n else float("nan"), low, high, n),
+    }
+
+
+def _headline(metrics: dict[str, Metric], gap: int) -> str:
+    n = int(metrics["sessions"]["value"] or 0)
+    if n == 0:
+        return "The log has no events, so there are no sessions."
+    alone, middle = metrics["share_of_one_event"], float(metrics["median_seconds"]["value"] or 0)
+    return (
+        f"{n:,} sessions of {int(metrics['customers']['value'] or 0):,} customers: half last {in_words(round(middle * SECOND))} or less; "
+        f"{alone['value']:.1%} are a single event (95 % interval {alone['low']:.1%} to {alone['high']:.1%}). "
+        f"A different gap than {in_words(gap)} would cut them differently."
+    )

@@ -1,0 +1,208 @@
+"""Transitions: which event follows which, how often, and how soon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.first_values import FirstValues, first_values, first_values_sql
+from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.sequence import (
+    END,
+    SECOND,
+    START,
+    Groups,
+    base_of,
+    gap_in_words,
+    gap_microseconds,
+    groups,
+    named,
+    opens,
+    reserved_names,
+    sessions_sql,
+    text_rank,
+    tied_events,
+    ties_in_words,
+)
+from cjlib.analyses.stats import share, wilson
+from cjlib.sources.durations import Duration, in_words
+from cjlib.sources.engine import identifier
+from cjlib.sources.events import EventLog
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Transitions(Result):
+    """Pairs of neighbouring events; `by` names the group columns that come first in `.table`."""
+
+    by: tuple[str, ...] = ()
+
+
+def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session_gap: Duration | None = None) -> Transitions:
+    """How often each event is followed at once by each other.
+
+    Every event is paired with the customer's next one; a repeat is a transition to itself. "(start)" stands before the customer's
+    first event and "(end)" after the last; with `session_gap`, before and after each session, and no pair crosses a pause longer than
+    it. Events of one instant are ordered by name, then by their other columns. A pair counts as often as it occurs; `customers`
+    counts each customer once. `share_of_source` is the share of all pairs with that source, those to "(end)" included.
+
+    Parameters
+    ----------
+    log
+        The events.
+    by
+        Column or columns that group customers, by their first value that is not missing (several: by the first event that has any).
+    session_gap
+        The longest pause inside a session; None: the whole history is one.
+
+    Returns
+    -------
+    Transitions
+        `.table`: [by], `source`, `target`, `count`, `customers`, `share_of_source`, `share_of_source_low`, `share_of_source_high` (Wilson
+        over pairs), `median_seconds`, `mean_seconds` (missing at the ends); by count falling, then names; groups by customers, then value.
+
+    Raises
+    ------
+    CjlibError
+        If a column of `by` does not exist, or `session_gap` has no unit.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> times = pd.to_datetime(["2025-01-01 10:00", "2025-01-01 10:01", "2025-01-01 10:05"], utc=True)
+    >>> log = cj.read_events(pd.DataFrame({"customer_id": "ana", "event": ["view", "cart", "buy"], "timestamp": times}))
+    >>> cj.transitions(log).table[["source", "target", "median_seconds"]].to_dict("list")["median_seconds"]
+    [nan, nan, 240.0, 60.0]
+    """
+    gap = gap_microseconds(session_gap, "session_gap")
+    rows = log.fetch("customer", "time", "event")
+    grouping = first_values(log, by, rows["customer"])
+    opening = opens(rows["customer"], rows["time"], gap)
+    names = log.event_names
+    table = _table(names, rows, opening, grouping)
+    n_customers = int(np.count_nonzero(np.diff(rows["customer"], prepend=-1)))
+    metrics = _metrics(table, int(np.count_nonzero(opening)), n_customers)
+    definition = {
+        "unit": "the pair of neighbouring events; customers beside it",
+        "repeats": "kept: an event after itself is a transition",
+        "ends": f"{START} and {END} around each {'customer' if gap is None else 'session'}",
+        "session_gap": gap_in_words(gap),
+        **({"by": f"{', '.join(grouping.names)}: {grouping.rule}"} if grouping.names else {}),
+        "ties": ties_in_words(tied_events(rows["customer"], rows["time"])),
+        "interval": "Wilson 95 % over pairs; pairs of one customer are alike, so it is a lower bound of the uncertainty",
+        **base_of(log, rows["customer"].size, n_customers),
+        **reserved_names(names),
+    }
+    headline = _headline(table, len(grouping.names), n_customers)
+    return Transitions(
+        table=table, headline=headline, definition=definition, metrics=metrics, sql=_sql(log, gap, grouping.names), by=tuple(grouping.names)
+    )
+
+
+def _table(names: list[str], rows: dict[str, NDArray[Any]], opening: NDArray[np.bool_], grouping: FirstValues) -> pd.DataFrame:
+    customer, time = rows["customer"], rows["time"]
+    labels = [*names, START, END]
+    base, start, end = len(labels), len(names), len(names) + 1
+    first = np.flatnonzero(opening)
+    # One pair a row (to the next event or the end), and one a session from the start: both in the order of customers.
+    target = np.append(rows["event"][1:], 0).astype(np.int64)
+    target[np.append(first[1:] - 1, customer.size - 1 if customer.size else 0)[: first.size]] = end
+    source = rows["event"].astype(np.int64)
+    seconds = np.append(np.diff(time), 0) / SECOND
+    key = np.append(source * base + target, start * base + rows["event"][first].astype(np.int64))
+    who = np.append(customer, customer[first])
+    if grouping.names:
+        key += grouping.codes[who].astype(np.int64) * base * base
+    grouped = groups(key)
+    return _sorted(labels, grouping, grouped, {"who": who, "seconds": np.append(seconds, np.zeros(first.size))})
+
+
+def _sorted(labels: list[str], grouping: FirstValues, grouped: Groups, of_row: dict[str, NDArray[Any]]) -> pd.DataFrame:
+    base = len(labels)
+    group, source, target = grouped.keys // (base * base), grouped.keys // base % base, grouped.keys % base
+    mean, median = grouped.mean_and_median(of_row["seconds"])
+    ends = (source == base - 2) | (target == base - 1)
+    of_source = group * base + source
+    total = np.bincount(of_source, weights=grouped.sizes)[of_source].astype(np.int64) if of_source.size else np.zeros(0, dtype=np.int64)
+    low, high = wilson(grouped.sizes, total)
+    rank = text_rank(labels)
+    place = grouping.place[group]
+    order = np.lexsort((rank[target], rank[source], -grouped.sizes, place))
+    columns = {
+        **grouping.columns(group[order]),
+        "source": named(labels, source[order]),
+        "target": named(labels, target[order]),
+        "count": grouped.sizes[order].astype(np.int64),
+        "customers": grouped.customers(of_row["who"])[order],
+        "share_of_source": share(grouped.sizes, total)[order],
+        "share_of_source_low": low[order],
+        "share_of_source_high": high[order],
+        "median_seconds": np.where(ends, np.nan, median)[order],
+        "mean_seconds": np.where(ends, np.nan, mean)[order],
+    }
+    return pd.DataFrame(columns)
+
+
+def _metrics(table: pd.DataFrame, stretches: int, customers: int) -> dict[str, Metric]:
+    inner = table.loc[~_at_ends(table)]
+    pairs = int(inner["count"].sum())
+    repeats = int(inner.loc[inner["source"] == inner["target"], "count"].sum())
+    low, high = (float(bound) for bound in wilson(repeats, pairs))
+    return {
+        "transitions": metric(pairs, n=customers),
+        "distinct_transitions": metric(len(inner[["source", "target"]].drop_duplicates()), n=customers),
+        "stretches": metric(stretches, n=customers),
+        "share_of_repeats": metric(repeats / pairs if pairs else float("nan"), low, high, pairs),
+    }
+
+
+def _at_ends(table: pd.DataFrame) -> pd.Series:
+    return table["median_seconds"].isna()
+
+
+def _headline(table: pd.DataFrame, groups_given: int, customers: int) -> str:
+    inner = table.loc[~_at_ends(table)]
+    if inner.empty:
+        return f"No customer has two events in a row (n = {customers:,} customers), so there are no transitions."
+    total = (inner["count"] / inner["share_of_source"]).round()
+    readable = inner.loc[total >= MIN_N]
+    if readable.empty:
+        pairs = int(inner["count"].sum())
+        return f"{pairs:,} moves of {customers:,} customers: no event is left {MIN_N} times, too few to name the commonest move."
+    moves = readable.loc[readable["source"] != readable["target"]]
+    row = (readable if moves.empty else moves).iloc[0]
+    base = round(row["count"] / row["share_of_source"])
+    within = " in its group" if groups_given else ""
+    return (
+        f"The commonest move is from {row['source']} to {row['target']}: {row['count']:,} times by {row['customers']:,} customers, "
+        f"{row['share_of_source']:.1%} of what follows {row['source']}{within} (95 % interval {row['share_of_source_low']:.1%} to "
+        f"{row['share_of_source_high']:.1%}, n = {base:,}), half of them within {in_words(round(row['median_seconds'] * SECOND))}."
+    )
+
+
+def _sql(log: EventLog, gap: int | None, by: Sequence[str]) -> str:
+    grouped = bool(by) and not any(log.property(name, "by").of_customer for name in by)
+    group = "".join(f"{identifier(name)}, " for name in by) if grouped else ""
+    values = f", first_values AS (\n{first_values_sql(log, by)}\n)" if grouped else ""
+    joined = " LEFT JOIN first_values v ON v.customer_id = s.customer_id" if grouped else ""
+    group_of = "".join(f"v.{identifier(name)}, " for name in by) if grouped else ""
+    return (
+        f"{sessions_sql(log, gap)}, neighbours AS (\n"
+        "  SELECT customer_id, event,\n"
+        "    LEAD(event) OVER (PARTITION BY customer_id, session ORDER BY n) AS following,\n"
+        "    LAG(event) OVER (PARTITION BY customer_id, session ORDER BY n) AS preceding\n"
+        "  FROM visits\n"
+        "), pairs AS (\n"
+        f"  SELECT customer_id, event AS source, COALESCE(following, '{END}') AS target FROM neighbours\n"
+        f"  UNION ALL SELECT customer_id, '{START}' AS source, event AS target FROM neighbours WHERE preceding IS NULL\n"
+        f"){values}, counted AS (\n"
+        f"  SELECT s.customer_id, {group_of}source, target, COUNT(*) AS times FROM pairs s{joined}\n"
+        f"  GROUP BY s.customer_id, {group_of}source, target\n"
+        ")\n"
+        f"SELECT {group}source, target, CAST(SUM(times) AS BIGINT) AS count, COUNT(*) AS customers\n"
+        f"FROM counted\nGROUP BY {group}source, target\nORDER BY count DESC, source, target"
+    )
