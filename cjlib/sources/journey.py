@@ -1,0 +1,280 @@
+"""The journey file: what the business is. Stages, touchpoints, sources and settings, read from `journey.yml` and checked as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pandas as pd
+from pydantic import Field, PrivateAttr, ValidationError
+
+from cjlib.errors import CjlibError, JourneyError, not_one_of, shown
+from cjlib.markup import table_html
+from cjlib.sources.conditions import Step
+from cjlib.sources.journey_data import events_options, feedback_options
+from cjlib.sources.journey_faults import raise_all, schema_faults
+from cjlib.sources.journey_fields import Duration, EventField, Listed, Section, Text, Zone, simplest
+from cjlib.sources.journey_rules import broken_rules
+from cjlib.sources.journey_schema import (
+    Churn,
+    Costs,
+    Funnel,
+    MapSettings,
+    Persona,
+    Retention,
+    Roles,
+    Scorecard,
+    Sources,
+    Stage,
+    Support,
+    Target,
+    Value,
+)
+from cjlib.sources.journey_text import Parsed, parse
+
+if TYPE_CHECKING:
+    from cjlib.sources.events import EventLog
+    from cjlib.sources.feedback import Feedback
+
+DEFAULT_SILENCE = "30D"
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """One event of a touchpoint, and where it belongs; `position` is the stage's, from 0."""
+
+    stage: str
+    position: int
+    touchpoint: str
+    event: Step
+    channel: str | None
+    backstage: bool
+    support: bool
+    cost: float | None
+
+
+class Journey(Section):
+    """A business's customer journey, as its journey file tells it.
+
+    Made by `cj.read_journey`; frozen. Every section is an attribute named like its key (`docs/journey.md` lists them all). Events are
+    `cj.Step`; hand-written lanes are tuples of texts; durations are text such as "14D".
+    """
+
+    name: Text
+    timezone: Zone | None = None
+    sources: Sources
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    routes: tuple[Annotated[tuple[Text, ...], Field(min_length=2, max_length=2)], ...] = ()
+    map: MapSettings = MapSettings()
+    funnels: dict[str, Funnel] = Field(default_factory=dict)
+    retention: Retention | None = None
+    churn: Churn | None = None
+    value: Value | None = None
+    roles: Roles = Roles()
+    milestones: dict[str, EventField] = Field(default_factory=dict)
+    support: Support | None = None
+    costs: Costs = Costs()
+    scorecard: Scorecard = Scorecard()
+    targets: dict[str, Target] = Field(default_factory=dict)
+    personas: Annotated[tuple[Persona, ...], Listed] = ()
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    # ---- facts -------------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._folder
+
+    @property
+    def hash(self) -> str:
+        """A digest of what the file says; comments, order of keys and layout do not change it."""
+        content = json.dumps(self.model_dump(by_alias=True), sort_keys=True, default=str, ensure_ascii=False)
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+    @property
+    def silent_after(self) -> Duration:
+        """Silence longer than this means ended: `map.silent_after`, else `churn.inactive`, else 30 days."""
+        return self.map.silent_after or (self.churn and self.churn.inactive) or DEFAULT_SILENCE
+
+    @property
+    def stage_names(self) -> list[str]:
+        """The stages in their order."""
+        return [stage.name for stage in self.stages]
+
+    @property
+    def mapping(self) -> tuple[Mapped, ...]:
+        """Every event that a touchpoint claims, in the file's order, with its stage and touchpoint."""
+        return tuple(
+            Mapped(stage.name, position, point.name, event, point.channel, point.backstage, point.support, point.cost)
+            for position, stage in enumerate(self.stages)
+            for point in stage.touchpoints
+            for event in point.events
+        )
+
+    def mapping_sql(self, log: EventLog) -> str:
+        """SQL over the prepared log: each event's position in `mapping`, NULL for an event that no touchpoint claims."""
+        cases = "".join(f" WHEN {log.match(one.event, f'touchpoint {one.touchpoint}')} THEN {position}" for position, one in enumerate(self.mapping))
+        return f"CASE{cases} ELSE NULL END" if cases else "NULL"
+
+    # ---- reading the data --------------------------------------------------------------------------------------
+
+    def read_events(self, **overrides: Any) -> EventLog:
+        """The event log of `sources.events`, with the attributes of `sources.customers`.
+
+        Keywords of `cj.read_events` replace what the file says; with `source=` nothing of `sources` is used.
+        """
+        from cjlib.sources.reading import read_events
+
+        given: dict[str, Any] = {"timezone": self.timezone} if "source" in overrides else events_options(self)
+        options = given | overrides
+        return read_events(options.pop("source"), **options)
+
+    def read_feedback(self, **overrides: Any) -> Feedback | None:
+        """The feedback of `sources.feedback`, or None where the file names none; keywords of `cj.read_feedback` replace what it says."""
+        from cjlib.sources.feedback import read_feedback
+
+        if self.sources.feedback is None and "source" not in overrides:
+            return None
+        given: dict[str, Any] = {"timezone": self.timezone} if "source" in overrides else feedback_options(self)
+        options = given | overrides
+        return read_feedback(options.pop("source"), **options)
+
+    # ---- options for analyses ----------------------------------------------------------------------------------
+
+    def funnel(self, name: str | None = None, **overrides: Any) -> dict[str, Any]:
+        """The options of one of the file's funnels, the first without a name: `cj.funnel(log, **journey.funnel("purchase"))`.
+
+        An override that is None or empty text changes nothing, so that a notebook's parameter may mean "as in the file";
+        `window="none"` takes the limit away.
+        """
+        if not self.funnels:
+            raise CjlibError("journey.funnel: the journey file has no funnels. Add one: funnels: {purchase: {steps: [visit, buy], window: 14D}}.")
+        if name and name not in self.funnels:
+            raise not_one_of("journey.funnel", name, self.funnels)
+        one = self.funnels[name or next(iter(self.funnels))]
+        options: dict[str, Any] = {"steps": [simplest(step) for step in one.steps], "window": one.window}
+        options |= {key: list(getattr(one, key)) for key in ("exclude", "step_windows") if getattr(one, key)}
+        options |= {key: _one_or_list(getattr(one, key)) for key in ("hold", "by") if getattr(one, key)}
+        plain = ("order", "entry", "entrants", "by_value", "start", "end")
+        options |= {key: getattr(one, key) for key in plain if getattr(one, key) != Funnel.model_fields[key].default}
+        return _overridden(options, overrides)
+
+    def retention_options(self, **overrides: Any) -> dict[str, Any]:
+        """The options of `retention`: `cj.retention(log, **journey.retention_options())`; overrides as in `funnel`."""
+        one = self.retention
+        if one is None:
+            return _overridden({}, overrides)
+        plain = ("period", "periods", "cohort", "mode", "clock", "week_start", "min_returns", "period_zero")
+        options = {key: getattr(one, key) for key in plain if key in one.model_fields_set}
+        options |= {key: _one_or_list(getattr(one, key)) for key in ("by",) if one.by}
+        events = {"start_event": one.start, "return_event": one.return_}
+        options |= {key: simplest(step) for key, step in events.items() if step is not None and simplest(step) is not None}
+        options |= {key: bound for key, bound in {"start": one.from_, "end": one.to}.items() if bound is not None}
+        return _overridden(options, overrides)
+
+    def survival_options(self, **overrides: Any) -> dict[str, Any]:
+        """What leaving means, for `cj.survival(log, **journey.survival_options())`; overrides as in `funnel`."""
+        one = self._churn("survival_options")
+        return _overridden({"inactive": one.inactive} if one.event is None else {"churn_event": simplest(one.event)}, overrides)
+
+    def churn_options(self, **overrides: Any) -> dict[str, Any]:
+        """The options of `cj.churn_data`: horizon (else the silence that means leaving), active_within, churn_event; overrides as in `funnel`."""
+        one = self._churn("churn_options")
+        options = {"horizon": one.horizon or one.inactive, "active_within": one.active_within}
+        options |= {"churn_event": simplest(one.event)} if one.event is not None else {}
+        return _overridden({key: value for key, value in options.items() if value is not None}, overrides)
+
+    def _churn(self, method: str) -> Churn:
+        if self.churn is None:
+            raise CjlibError(
+                f"journey.{method}: the journey file does not say what leaving means. Add churn: {{event: cancel}} or churn: {{inactive: 60D}}."
+            )
+        return self.churn
+
+    def _repr_html_(self) -> str:
+        rows = [(stage.name, ", ".join(point.name for point in stage.touchpoints), ", ".join(stage.owner)) for stage in self.stages]
+        return table_html(pd.DataFrame(rows, columns=["stage", "touchpoints", "owner"]))
+
+
+def _one_or_list(names: tuple[str, ...]) -> str | list[str]:
+    return names[0] if len(names) == 1 else list(names)
+
+
+def _overridden(options: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    given = {key: value for key, value in overrides.items() if value is not None and not (isinstance(value, str) and value == "")}
+    if given.get("window") == "none":
+        given["window"] = None
+    return options | given
+
+
+# ---- making one --------------------------------------------------------------------------------------------------
+
+
+def read_journey(path: str | Path) -> Journey:
+    """The journey of a journey file.
+
+    The file is UTF-8 YAML in which every plain value is text and the key says what it means. It is checked as a whole before anything
+    is read: an unknown key, a value that is not allowed, an event claimed by two stages and every other fault stand together in one
+    error, each with its key, its line, what was given and what is allowed. No data is opened and no variable of the environment is
+    looked up.
+
+    Parameters
+    ----------
+    path
+        The file, usually `journey.yml`. Relative paths in it start from its folder.
+
+    Returns
+    -------
+    Journey
+        Frozen; `journey.read_events()` reads its data, `journey.funnel("purchase")` gives the options of a funnel.
+
+    Raises
+    ------
+    JourneyError
+        The file is missing, not readable, or has faults.
+    """
+    file = Path(path)
+    return journey_from_text(_text_of(file), name=str(path), folder=file.resolve().parent)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise JourneyError(f"journey: {shown(str(file))} is not UTF-8 text. Save it as UTF-8.") from None
+    except FileNotFoundError:
+        raise JourneyError(f"journey: there is no file {shown(str(file))}. `cj init FILE` writes a first one from your data.") from None
+    except OSError as error:
+        raise JourneyError(f"journey: {shown(str(file))} cannot be read: {error.strerror or error}. Give the path of a journey file.") from None
+
+
+def journey_from_text(text: str, *, name: str = "journey.yml", folder: Path | None = None) -> Journey:
+    """The journey that YAML text describes; `name` stands in errors, `folder` is where relative paths start."""
+    parsed = parse(text)
+    raise_all(parsed.faults if parsed.data is None else (), parsed, name)
+    return _checked(parsed, name, folder or Path.cwd())
+
+
+def journey_from(content: Mapping[str, Any], *, name: str = "journey", folder: Path | None = None) -> Journey:
+    """The journey that a mapping describes, with the keys of a journey file."""
+    return _checked(Parsed(content, {}, ()), name, folder or Path.cwd())
+
+
+def _checked(parsed: Parsed, name: str, folder: Path) -> Journey:
+    faults = list(parsed.faults)
+    journey = None
+    try:
+        journey = Journey.model_validate(parsed.data)
+    except ValidationError as error:
+        faults += schema_faults(error)
+    faults += broken_rules(parsed.data) if isinstance(parsed.data, Mapping) else []
+    raise_all(faults, parsed, name)
+    assert journey is not None  # a journey that was not made has faults
+    journey._folder = folder
+    return journey

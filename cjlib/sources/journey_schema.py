@@ -1,0 +1,324 @@
+"""The sections of a journey file, key by key. What a key may hold stands in `journey_fields`; what keys owe one another in `journey_rules`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cjlib.errors import did_you_mean
+from cjlib.sources.journey_fields import (
+    Amount,
+    Count,
+    Duration,
+    EventField,
+    ExcludeField,
+    Flag,
+    Listed,
+    NamedEvent,
+    Number,
+    Section,
+    Share,
+    Text,
+    Texts,
+    Window,
+    fault,
+    one_of,
+    whole,
+)
+
+PERIODS = ("hour", "day", "week", "month", "quarter", "year")
+_DATE_WORDS = ("day_first", "month_first")
+
+
+# ---- where the data lies -----------------------------------------------------------------------------------------
+
+
+def _dates(value: Any) -> str:
+    if isinstance(value, str) and (value in _DATE_WORDS or "%" in value):
+        return value
+    raise fault(f"must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'.{did_you_mean(value, _DATE_WORDS)}")
+
+
+def _bare_path(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class Source(Section):
+    """Where one table lies: a file (or a glob), or a table of a database."""
+
+    path: Text | None = None
+    url: Text | None = Field(default=None, repr=False)
+    table: Text | None = None
+    dates: Annotated[str, BeforeValidator(_dates)] | None = None
+
+
+class EventSource(Source):
+    """The event log's source and how it is to be read."""
+
+    columns: dict[str, Text] = Field(default_factory=dict)
+    event: Text | None = None
+    duplicates: Annotated[Literal["quarantine", "keep"], one_of("quarantine", "keep")] = "quarantine"
+    quarantine_limit: Share = 0.05
+    observed_until: Text | None = None
+
+
+class FeedbackSource(Source):
+    """The feedback table's source; a column may be `[its name, 1 is best]`."""
+
+    columns: dict[str, Any] = Field(default_factory=dict)
+
+
+class CustomerSource(Source):
+    """The customers table's source: attributes for `by`."""
+
+    columns: dict[str, Text] = Field(default_factory=dict)
+
+
+class Sources(Section):
+    """Where the data lies."""
+
+    events: Annotated[EventSource, BeforeValidator(_bare_path)]
+    feedback: Annotated[FeedbackSource, BeforeValidator(_bare_path)] | None = None
+    customers: Annotated[CustomerSource, BeforeValidator(_bare_path)] | None = None
+
+
+# ---- stages ------------------------------------------------------------------------------------------------------
+
+
+class Touchpoint(Section):
+    """A contact between customer and company: one or more events under one name."""
+
+    name: Text
+    events: Annotated[tuple[NamedEvent, ...], Listed, Field(min_length=1)]
+    channel: Text | None = None
+    backstage: Flag = False
+    support: Flag = False
+    cost: Amount | None = None
+    questions: Texts = ()
+    thoughts: Texts = ()
+    opportunities: Texts = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value, "events": [value]}
+        if isinstance(value, dict) and value.get("events") is None and "name" in value:
+            return {**value, "events": [value["name"]]}
+        return value
+
+    @classmethod
+    def keys_in_words(cls) -> str:
+        """What a touchpoint may be."""
+        return f"{super().keys_in_words()}, or an event name (put quotes round a name that looks like null)"
+
+
+class Stage(Section):
+    """A phase of the journey, with what people know of it."""
+
+    name: Text
+    touchpoints: Annotated[tuple[Touchpoint, ...], Listed] = ()
+    expected: Duration | None = None
+    expected_share: Share | None = None
+    goal: Texts = ()
+    owner: Texts = ()
+    kpi: Texts = ()
+    questions: Texts = ()
+    thoughts: Texts = ()
+    opportunities: Texts = ()
+
+
+class Weights(Section):
+    """How much each part of a pain point's severity weighs."""
+
+    lost: Amount = 0.4
+    unhappy: Amount = 0.3
+    slow: Amount = 0.2
+    effortful: Amount = 0.1
+
+    @model_validator(mode="after")
+    def _some(self) -> Weights:
+        if self.lost + self.unhappy + self.slow + self.effortful == 0:
+            raise fault("all weights are 0: at least one must be above 0.")
+        return self
+
+
+class MapSettings(Section):
+    """The settings of the journey map."""
+
+    silent_after: Duration | None = None
+    feedback_within: Duration = "30D"
+    outcome_after: Duration = "30D"
+    weights: Weights = Weights()
+
+
+# ---- the questions -----------------------------------------------------------------------------------------------
+
+
+class Funnel(Section):
+    """The options of one `cj.funnel`."""
+
+    empty_means = frozenset({"window"})
+
+    steps: Annotated[tuple[EventField, ...], Listed, Field(min_length=1)]
+    window: Window
+    order: Annotated[str, one_of("sequential", "strict", "any")] = "sequential"
+    entry: Annotated[str, one_of("best", "reentry", "first")] = "best"
+    entrants: Annotated[str, one_of("all", "closed")] = "all"
+    exclude: Annotated[tuple[ExcludeField, ...], Listed] = ()
+    hold: Texts = ()
+    by: Texts = ()
+    by_value: Text = "first"
+    step_windows: Annotated[tuple[Window, ...], Listed] = ()
+    start: Text | None = None
+    end: Text | None = None
+
+
+def _any_event(value: Any) -> Any:
+    return {"event": None} if isinstance(value, str) and value.casefold() == "any" else value
+
+
+class Retention(Section):
+    """The options of `cj.retention`; `start` and `return` are events, `from` and `to` bound the cohorts."""
+
+    start: Annotated[EventField, BeforeValidator(_any_event)] | None = None
+    return_: Annotated[EventField, BeforeValidator(_any_event)] | None = Field(default=None, alias="return")
+    period: Annotated[str, one_of(*PERIODS)] = "week"
+    periods: Count = 12
+    cohort: Annotated[str, one_of("first_ever", "first_in_range", "recurring")] = "first_ever"
+    mode: Annotated[str, one_of("on", "on_or_after", "every")] = "on"
+    clock: Annotated[str, one_of("calendar", "elapsed")] = "calendar"
+    week_start: Annotated[str, one_of("monday", "sunday")] = "monday"
+    min_returns: Count = 1
+    period_zero: Annotated[str, one_of("cohort", "returns")] = "cohort"
+    by: Texts = ()
+    from_: Text | None = Field(default=None, alias="from")
+    to: Text | None = None
+
+
+class Churn(Section):
+    """What it means to have left: an event, or a silence."""
+
+    event: EventField | None = None
+    inactive: Duration | None = None
+    horizon: Duration | None = None
+    active_within: Duration | None = None
+
+
+class Value(Section):
+    """Money of a customer: the sum of a column over the named events."""
+
+    event: EventField | None = None
+    amount: Text = "value"
+
+
+# ---- what the scorecard needs ------------------------------------------------------------------------------------
+
+
+class Roles(Section):
+    """Which events play the parts that measures ask for."""
+
+    visit: EventField | None = None
+    lead: EventField | None = None
+    convert: EventField | None = None
+    impression: EventField | None = None
+    click: EventField | None = None
+    page: EventField | None = None
+    start: EventField | None = None
+    renewal_due: EventField | None = None
+    renew: EventField | None = None
+    expand: EventField | None = None
+    refer: EventField | None = None
+    referred: EventField | None = None
+    asked: EventField | None = None
+    features: Annotated[tuple[EventField, ...], Listed] = ()
+
+
+class Support(Section):
+    """How tickets are told apart and what happens to them; `ticket_id` and `handled_by` are columns, the others events."""
+
+    ticket_id: Text | None = None
+    opened: EventField
+    first_response: EventField | None = None
+    resolved: EventField | None = None
+    reopened: EventField | None = None
+    abandoned: EventField | None = None
+    waiting: EventField | None = None
+    handled_by: Text | None = None
+
+
+class Costs(Section):
+    """What contacting a customer and making an offer cost."""
+
+    contact: Amount | None = None
+    offer: Amount | None = None
+
+
+class Scorecard(Section):
+    """The period of the scorecard and how many of them its trend shows."""
+
+    period: Annotated[str, one_of(*PERIODS)] = "month"
+    periods: Annotated[int, whole(2, 30)] = 30
+
+
+class Target(Section):
+    """A value a measure should reach; `better` says which side is good where the measure itself does not."""
+
+    value: Number
+    better: Annotated[Literal["higher", "lower"], one_of("higher", "lower")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"value": value} if isinstance(value, str | int | float) else value
+
+
+class Persona(Section):
+    """What people know of a kind of customer, shown at the computed persona that matches."""
+
+    name: Text
+    match: Annotated[dict[str, Annotated[Literal["high", "low"], one_of("high", "low")]], Field(min_length=1)]
+    goals: Texts = ()
+    thoughts: Texts = ()
+
+
+# ---- the measures that targets may name --------------------------------------------------------------------------
+
+MEASURES: dict[str, Literal["higher", "lower"] | None] = {
+    "conversion_of_visitors": "higher",
+    "conversion_of_leads": "higher",
+    "active_customers": "higher",
+    "new_customers": "higher",
+    "retention": "higher",
+    "churn": "lower",
+    "value_per_active_customer": "higher",
+    "value_to_date_per_customer": "higher",
+    "expected_value_per_customer": "higher",
+    "nps": "higher",
+    "csat": "higher",
+    "ces": "higher",
+    "response_share": "higher",
+    "click_through": "higher",
+    "bounce": "lower",
+    "median_seconds_per_session": None,
+    "mean_seconds_per_session": None,
+    "median_seconds_on_page": None,
+    "active_days_per_customer": "higher",
+    "stickiness": "higher",
+    "features_per_customer": "higher",
+    "renewal": "higher",
+    "expansion": "higher",
+    "referral": "higher",
+    "referred_customers": "higher",
+    "tickets": None,
+    "tickets_per_customer": "lower",
+    "answered_in_24h": "higher",
+    "median_seconds_to_first_response": "lower",
+    "median_seconds_to_resolution": "lower",
+    "first_contact_resolution": "higher",
+    "reopened": "lower",
+    "abandonment": "lower",
+    "handovers_per_ticket": "lower",
+}
+"""The measures of the scorecard and which side is better (None: neither); `median_days_to_<milestone>` joins them, lower is better."""
