@@ -1,0 +1,47 @@
+"""The lexicon block: what VADER and the look of a text say about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cjlib.analyses.texts.phrases import LONGEST, effort_kinds, emoji_balance
+
+if TYPE_CHECKING:
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+FEATURES = (
+    "vader_negative", "vader_neutral", "vader_positive", "vader_compound", "vader_strength",
+    "negations", "exclamations", "questions", "capitals", "length", "thanks", "positive_emoji", "negative_emoji", "effort",
+)  # fmt: skip
+_NEGATION = re.compile(r"\b(?:not|no|never|none|nobody|nothing|neither|nor|cannot|without|\w+n[’']t)\b", re.IGNORECASE)
+_THANKS = re.compile(r"\bthank(?:s|you|ful)?\b|\bthx\b|\bcheers\b", re.IGNORECASE)
+_CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
+
+
+@cache
+def _vader() -> SentimentIntensityAnalyzer:
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    return SentimentIntensityAnalyzer()
+
+
+def lexicon_features(texts: Iterable[str]) -> NDArray[np.float64]:
+    """One row a text, one column a name in `FEATURES`, each roughly within −1…1."""
+    return np.array([_row(text[:LONGEST]) for text in texts], dtype=float).reshape(-1, len(FEATURES))
+
+
+def _row(text: str) -> list[float]:
+    scores = _vader().polarity_scores(text)
+    balance = emoji_balance(text)
+    words = max(text.count(" ") + 1, 1)
+    return [
+        scores["neg"], scores["neu"], scores["pos"], scores["compound"], abs(scores["compound"]),
+        min(len(_NEGATION.findall(text)), 4) / 4, min(text.count("!"), 4) / 4, min(text.count("?"), 4) / 4, min(len(_CAPITALS.findall(text)), 4) / 4,
+        min(np.log1p(words) / 5, 1), float(bool(_THANKS.search(text))), float(balance > 0), float(balance < 0), min(len(effort_kinds(text)), 2) / 2,
+    ]  # fmt: skip

@@ -1,0 +1,125 @@
+"""The default scorer: negative, neutral or positive, without a label of the user's own.
+
+One multinomial logistic regression on two blocks, the lexicon features and TF-IDF of words and word pairs, plus two terms written by
+hand on the logits: emoji and effort phrases. `scripts/train_sentiment.py` makes `default_scorer.npz` from two permissively licensed
+sets (see NOTICE); the file holds plain arrays, no pickle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cjlib.analyses.texts.features import FEATURES, lexicon_features
+from cjlib.analyses.texts.phrases import LONGEST, effort_kinds, emoji_balance
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+Floats = NDArray[np.float64]
+LABELS = ("negative", "neutral", "positive")
+FILE = Path(__file__).with_name("default_scorer.npz")
+EFFORT_LOGIT = 0.65
+"""Added to negative for each kind of effort told of, two kinds at most."""
+EMOJI_LOGIT = 2.0
+"""Added to positive or negative by the sign of positive minus negative emoji."""
+
+
+def vectorizer(vocabulary: Sequence[str]) -> TfidfVectorizer:
+    """Words and pairs of words of this vocabulary, each document's counts damped by a logarithm."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, 2), vocabulary={term: column for column, term in enumerate(vocabulary)}, sublinear_tf=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """What the scorer sees of some texts: the two blocks and the two hand-written terms."""
+
+    words: csr_matrix
+    lexicon: Floats
+    by_hand: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Weights of the default scorer: a row a term (or lexicon feature), a column a label."""
+
+    vocabulary: tuple[str, ...]
+    idf: Floats
+    word_weights: Floats
+    lexicon_weights: Floats
+    intercept: Floats
+
+    @cached_property
+    def _vectorizer(self) -> TfidfVectorizer:
+        words = vectorizer(self.vocabulary)
+        words.idf_ = self.idf
+        return words
+
+    def blocks(self, texts: Sequence[str]) -> Blocks:
+        """The features of texts, one row each."""
+        short = [text[:LONGEST] for text in texts]
+        return Blocks(self._vectorizer.transform(short), lexicon_features(short), hand_written_logits(short))
+
+    def logits(self, blocks: Blocks) -> Floats:
+        """One row a text, one column a label."""
+        return blocks.words @ self.word_weights + blocks.lexicon @ self.lexicon_weights + self.intercept + blocks.by_hand
+
+    def why(self, texts: Sequence[str], blocks: Blocks, labels: NDArray[np.int64], most: int = 3) -> list[str]:
+        """The words, emoji or phrases that moved each text most towards its label, strongest first."""
+        terms = np.array(self.vocabulary, dtype=object)
+        return [self._reasons(text, blocks, row, int(label), terms, most) for row, (text, label) in enumerate(zip(texts, labels, strict=True))]
+
+    def _reasons(self, text: str, blocks: Blocks, row: int, label: int, terms: NDArray[np.object_], most: int) -> str:
+        start, end = blocks.words.indptr[row], blocks.words.indptr[row + 1]
+        columns = blocks.words.indices[start:end]
+        pushes = self.word_weights[columns]
+        weights = (
+            blocks.words.data[start:end] * (pushes[:, label] - np.delete(pushes, label, axis=1).max(axis=1, initial=-np.inf))
+            if columns.size
+            else np.empty(0)
+        )
+        found = [(float(weight), str(term)) for weight, term in zip(weights, terms[columns], strict=True) if weight > 0]
+        if label == 0:
+            found += [(EFFORT_LOGIT, f"[{kind}]") for kind in effort_kinds(text)[:2]]
+        if blocks.by_hand[row, label] >= EMOJI_LOGIT:
+            found.append((EMOJI_LOGIT, "[emoji]"))
+        return ", ".join(term for _, term in sorted(found, key=lambda pair: (-pair[0], pair[1]))[:most])
+
+
+def hand_written_logits(texts: Sequence[str]) -> Floats:
+    """What emoji and effort phrases add to the logits."""
+    added = np.zeros((len(texts), len(LABELS)))
+    for row, text in enumerate(texts):
+        balance = emoji_balance(text)
+        added[row, 0] = EFFORT_LOGIT * min(len(effort_kinds(text)), 2) + EMOJI_LOGIT * (balance < 0)
+        added[row, 2] = EMOJI_LOGIT * (balance > 0)
+    return added
+
+
+def probabilities(logits: Floats) -> Floats:
+    """Softmax by row; rows sum to 1."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=0))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@cache
+def default_scorer() -> Scorer:
+    """The scorer that ships, read from plain arrays."""
+    with np.load(FILE, allow_pickle=False) as held:
+        assert tuple(held["features"].tolist()) == FEATURES
+        return Scorer(
+            vocabulary=tuple(str(held["vocabulary"]).split("\n")),
+            idf=held["idf"].astype(float),
+            word_weights=held["word_weights"].astype(float),
+            lexicon_weights=held["lexicon_weights"].astype(float),
+            intercept=held["intercept"].astype(float),
+        )
