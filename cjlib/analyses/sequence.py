@@ -220,19 +220,21 @@ def reserved_names(names: Sequence[str]) -> Mapping[str, str]:
 # ---- the portable statement ------------------------------------------------------------------------------------
 
 
-def sessions_sql(log: EventLog, gap: int | None) -> str:
-    """CTEs that end in `visits`: every event with its place `n` in the customer's history and the number of its session."""
+def sessions_sql(log: EventLog, gap: int | None, **flags: str) -> str:
+    """CTEs that end in `visits`: every event with its place `n` in the customer's history, the number of its session, and flags."""
+    made = "".join(f", {expression} AS {name}" for name, expression in flags.items())
+    kept = "".join(f", {name}" for name in flags)
     pause = "" if gap is None else f" OR timestamp > LAG(timestamp) OVER (PARTITION BY customer_id ORDER BY n) + {interval_sql(gap)}"
     return (
         "WITH placed AS (\n"
         "  -- One total order: later windows must not break ties their own way.\n"
-        "  SELECT customer_id, event, timestamp, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY timestamp, event) AS n\n"
+        f"  SELECT customer_id, event, timestamp, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY timestamp, event) AS n{made}\n"
         f"  FROM {log.events_sql}\n"
         "), flagged AS (\n"
-        f"  SELECT customer_id, event, timestamp, n, CASE WHEN n = 1{pause} THEN 1 ELSE 0 END AS opens\n"
+        f"  SELECT customer_id, event, timestamp, n{kept}, CASE WHEN n = 1{pause} THEN 1 ELSE 0 END AS opens\n"
         "  FROM placed\n"
         "), visits AS (\n"
-        "  SELECT customer_id, event, timestamp, n,\n"
+        f"  SELECT customer_id, event, timestamp, n{kept},\n"
         "    CAST(SUM(opens) OVER (PARTITION BY customer_id ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS BIGINT) AS session\n"
         "  FROM flagged\n"
         ")"

@@ -1,0 +1,110 @@
+"""Loops: events that a path comes back to after it has been elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.path_set import PathSet
+from cjlib.analyses.sequence import ARROW, SECOND, Ints, distinct_sequences, groups, named, stable_order
+from cjlib.analyses.stats import share, wilson
+
+LONGEST_LOOP = 5
+"""A loop with more events than this is shown as `a → … → a`."""
+
+
+@dataclass(frozen=True)
+class Returns:
+    """Every return: from node `left` to node `back` of the same event, positions in the nodes of all paths one after another."""
+
+    event: NDArray[Any]
+    first: Ints
+    last: Ints
+    path: Ints
+    left: Ints
+    back: Ints
+    paths_with_event: Ints
+
+    @property
+    def paths(self) -> int:
+        """How many paths have at least one."""
+        return int(np.unique(self.path[self.left]).size)
+
+
+def returns(paths: PathSet, n_names: int) -> Returns:
+    """The returns of whole paths. A stable order by event leaves each path's visits to it beside one another."""
+    nodes, _ = paths.nodes()
+    event = paths.event[nodes]
+    path = np.repeat(np.arange(paths.low.size, dtype=np.int32), paths.sizes)
+    order = stable_order(event)
+    same_event = event[order[1:]] == event[order[:-1]]
+    same_path = path[order[1:]] == path[order[:-1]]
+    again = same_event & same_path
+    left, back = order[:-1][again], order[1:][again]
+    elsewhere = back - left > 1
+    opened = np.ones(order.size, dtype=bool)
+    opened[1:] = ~again
+    with_event = np.bincount(event[order[opened]].astype(np.int64), minlength=n_names)
+    return Returns(event, paths.first[nodes], paths.last[nodes], path.astype(np.int64), left[elsewhere], back[elsewhere], with_event)
+
+
+def returns_table(found: Returns, customer: NDArray[Any], names: list[str]) -> pd.DataFrame:
+    """Which events paths return to: one row an event that is returned to, most paths first."""
+    code = found.event[found.left].astype(np.int64)
+    grouped = groups(code)
+    of_path = found.path[found.left]
+    paths = grouped.customers(of_path)
+    seconds = (found.first[found.back] - found.last[found.left]) / SECOND
+    mean, median = grouped.mean_and_median(seconds)
+    base = found.paths_with_event[grouped.keys]
+    low, high = wilson(paths, base)
+    order = np.lexsort((grouped.keys, -paths))
+    columns = {
+        "event": named(names, grouped.keys[order]),
+        "paths": paths[order],
+        "customers": grouped.customers(customer[of_path])[order],
+        "returns": grouped.sizes[order].astype(np.int64),
+        "share_of_paths_with_event": share(paths, base)[order],
+        "share_of_paths_with_event_low": low[order],
+        "share_of_paths_with_event_high": high[order],
+        "median_seconds": median[order],
+        "mean_seconds": mean[order],
+    }
+    return pd.DataFrame(columns)
+
+
+def loops_table(found: Returns, customer: NDArray[Any], names: list[str], n_paths: int, top: int | None) -> pd.DataFrame:
+    """The commonest loops by their way: `a → b → a`; ways through more than five events as `a → … → a`."""
+    size = found.back - found.left
+    long = size >= LONGEST_LOOP
+    number, example = distinct_sequences(found.event, found.left, np.where(long, 1, size))
+    grouped = groups(number)
+    of_path = found.path[found.left]
+    paths = grouped.customers(of_path)
+    low, high = wilson(paths, np.full(paths.size, n_paths))
+    least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
+    shown = np.flatnonzero(paths >= least)
+    ways = [_way(found, int(example[group]), bool(long[example[group]]), names) for group in shown.tolist()]
+    order = sorted(range(shown.size), key=lambda place: (-paths[shown[place]], ways[place]))[:top]
+    picked = shown[order] if order else np.zeros(0, dtype=np.int64)
+    columns = {
+        "loop": pd.Series(pd.array([ways[place] for place in order], dtype="str")),
+        "paths": paths[picked],
+        "customers": grouped.customers(customer[of_path])[picked],
+        "times": grouped.sizes[picked].astype(np.int64),
+        "share_of_paths": share(paths, n_paths)[picked],
+        "share_of_paths_low": low[picked],
+        "share_of_paths_high": high[picked],
+    }
+    return pd.DataFrame(columns)
+
+
+def _way(found: Returns, example: int, long: bool, names: list[str]) -> str:
+    first = names[found.event[found.left[example]]]
+    if long:
+        return ARROW.join((first, "…", first))
+    return ARROW.join(names[code] for code in found.event[found.left[example] : found.back[example] + 1].tolist())

@@ -1,0 +1,182 @@
+"""Paths as spans over one row of nodes: cut by pauses, repeats collapsed, begun and ended where asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cjlib.analyses.sequence import Codes, Flags, Ints, opens, spans, tied_events
+from cjlib.sources.conditions import Event, Step, as_step
+from cjlib.sources.engine import literal
+from cjlib.sources.events import EventLog
+
+
+@dataclass(frozen=True)
+class PathSet:
+    """Paths over nodes.
+
+    Node i is `event[i]`, seen from `first[i]` to `last[i]` (microseconds; equal unless repeats were collapsed). Path k belongs to customer
+    `customer[k]` and holds the nodes from `low[k]` to before `high[k]`; paths stand in the order of customers and times.
+    """
+
+    event: Codes
+    first: Ints
+    last: Ints
+    customer: Codes
+    low: Ints
+    high: Ints
+    sessions: int
+    occurrences: Ints
+    without_start: int = 0
+    without_end: int = 0
+    events: int = 0
+    customers: int = 0
+    tied: int = 0
+
+    @property
+    def sizes(self) -> Ints:
+        """How many nodes each path has."""
+        return self.high - self.low
+
+    def nodes(self) -> tuple[Ints, Ints]:
+        """The nodes of all paths, one path after another, and the 0-based step of each."""
+        kept = spans(self.low, self.sizes)
+        return kept, kept - np.repeat(self.low, self.sizes)
+
+    def at_most(self, steps: int | None, *, last: bool) -> PathSet:
+        """Every path cut to its first steps, or to its last."""
+        if steps is None:
+            return self
+        return replace(self, low=np.maximum(self.low, self.high - steps)) if last else replace(self, high=np.minimum(self.high, self.low + steps))
+
+    def only(self, kept: Flags) -> PathSet:
+        """The paths that a mask keeps."""
+        return replace(self, customer=self.customer[kept], low=self.low[kept], high=self.high[kept])
+
+
+def path_set(log: EventLog, *, gap: int | None, collapse: bool, start: Event = None, end: Event = None) -> PathSet:
+    """The paths of a log; `start` and `end` None leave them whole."""
+    rows = log.fetch("customer", "time", "event")
+    customer, time, event = rows["customer"], rows["time"], rows["event"]
+    opening = opens(customer, time, gap)
+    node = opening.copy() if collapse else np.ones_like(opening)
+    if collapse:
+        node[1:] |= event[1:] != event[:-1]
+    at = np.flatnonzero(node)
+    low = np.flatnonzero(opening[at])
+    paths = PathSet(
+        event=event[at],
+        first=time[at],
+        last=time[np.append(at[1:], customer.size)[: at.size] - 1],
+        customer=customer[at[low]],
+        low=low,
+        high=np.append(low[1:], at.size)[: low.size],
+        sessions=low.size,
+        occurrences=np.bincount(event, minlength=len(log.event_names)),
+        events=customer.size,
+        customers=int(np.count_nonzero(np.diff(customer, prepend=-1))),
+        tied=tied_events(customer, time),
+    )
+    if start is not None:
+        paths = _begun(paths, _nodes_with(log, start, "start_event", paths, at, customer.size))
+    if end is not None:
+        hits = _nodes_with(log, end, "end_event", paths, at, customer.size)
+        paths = _ended(paths, hits, after=start is not None)
+    return paths
+
+
+def _nodes_with(log: EventLog, event: Event, option: str, paths: PathSet, at: NDArray[np.intp], rows: int) -> NDArray[np.intp]:
+    """The nodes in which at least one row matches."""
+    step = as_step(event, option)
+    if step.names and not step.where and not step.first_time:
+        known = {name: code for code, name in enumerate(log.event_names)}
+        return np.flatnonzero(np.isin(paths.event, [known[name] for name in step.names if name in known]))
+    matches = np.zeros(rows, dtype=bool)
+    matches[log.fetch("row", where=log.match(step, option))["row"]] = True
+    return np.flatnonzero(np.logical_or.reduceat(matches, at)) if at.size else at
+
+
+def _begun(paths: PathSet, hits: NDArray[np.intp]) -> PathSet:
+    found, within = _next_hit(hits, paths.low, paths.high)
+    return replace(replace(paths, low=found).only(within), without_start=int(np.count_nonzero(~within)))
+
+
+def _ended(paths: PathSet, hits: NDArray[np.intp], *, after: bool) -> PathSet:
+    found, within = _next_hit(hits, paths.low + 1 if after else paths.low, paths.high)
+    return replace(replace(paths, high=found + 1).only(within), without_end=int(np.count_nonzero(~within)))
+
+
+def _next_hit(hits: NDArray[np.intp], low: Ints, high: Ints) -> tuple[Ints, Flags]:
+    place = np.searchsorted(hits, low)
+    found = np.append(hits, np.iinfo(np.int64).max)[place]
+    within = found < high
+    return np.where(within, found, low), within
+
+
+def kept_names(names: list[str], counts: Ints, top: int | None, always: set[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The names a table shows, and the place of every event code among them; −1 = "(other)"."""
+    common = np.lexsort((np.arange(len(names)), -counts))[:top]
+    shown = np.union1d(common, [code for code, name in enumerate(names) if name in always]).astype(np.int64)
+    place = np.full(len(names), -1, dtype=np.int64)
+    place[shown] = np.arange(shown.size)
+    return [names[code] for code in shown.tolist()], place
+
+
+# ---- the portable statement ------------------------------------------------------------------------------------
+
+
+def flag_sql(log: EventLog, event: Event, option: str) -> str:
+    """Whether a row of `events` matches a step, as 1 or 0; `first_time` by a window over the customer."""
+    step = as_step(event, option)
+    every = log.portable(step, option)
+    if step.first_time is False:
+        return f"CASE WHEN {every} THEN 1 ELSE 0 END"
+    among = every if step.first_time is True else log.portable(Step(step.event), option)
+    first = f"MIN(CASE WHEN {among} THEN timestamp END) OVER (PARTITION BY customer_id)"
+    return f"CASE WHEN {every} AND timestamp = {first} THEN 1 ELSE 0 END"
+
+
+def links_sql(visits: str, *, collapse: bool, start: bool, end: bool, max_steps: int | None, names: list[str] | None) -> str:
+    """The links of the paths, from `visits` (with flags `starts` and `ends`): `step`, `source`, `target`, `paths`, `customers`."""
+    inside = "PARTITION BY customer_id, session ORDER BY n"
+    moved = f"CASE WHEN event = LAG(event) OVER ({inside}) THEN 0 ELSE 1 END" if collapse else "1"
+    first = "MIN(CASE WHEN starts = 1 THEN k END)" if start else "MIN(k)"
+    past = "n.k > f.first_k" if start else "n.k >= f.first_k"
+    last = f"MIN(CASE WHEN ends = 1 AND {past} THEN k END)" if end else "MAX(k)"
+    longest = "last_k" if max_steps is None or end else f"CASE WHEN last_k > first_k + {max_steps - 1} THEN first_k + {max_steps - 1} ELSE last_k END"
+    earliest = (
+        "first_k" if max_steps is None or not end else f"CASE WHEN first_k < last_k - {max_steps - 1} THEN last_k - {max_steps - 1} ELSE first_k END"
+    )
+    label = "event" if names is None else f"CASE WHEN event IN ({', '.join(literal(name) for name in names) or 'NULL'}) THEN event ELSE '(other)' END"
+    return (
+        f"{visits}, moves AS (\n"
+        f"  SELECT customer_id, session, event, n, starts, ends, {moved} AS moved FROM visits\n"
+        "), runs AS (\n"
+        "  SELECT customer_id, session, event, starts, ends,\n"
+        "    SUM(moved) OVER (PARTITION BY customer_id, session ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS k\n"
+        "  FROM moves\n"
+        "), nodes AS (\n"
+        "  SELECT customer_id, session, event, k, MAX(starts) AS starts, MAX(ends) AS ends FROM runs GROUP BY customer_id, session, event, k\n"
+        "), firsts AS (\n"
+        f"  SELECT customer_id, session, {first} AS first_k FROM nodes GROUP BY customer_id, session\n"
+        "), bounds AS (\n"
+        f"  SELECT n.customer_id, n.session, f.first_k, {last} AS last_k\n"
+        "  FROM nodes n JOIN firsts f ON f.customer_id = n.customer_id AND f.session = n.session\n"
+        "  GROUP BY n.customer_id, n.session, f.first_k\n"
+        "), limits AS (\n"
+        f"  SELECT customer_id, session, {earliest} AS lowest, {longest} AS highest FROM bounds\n"
+        "), steps AS (\n"
+        f"  SELECT n.customer_id, n.session, n.k - l.lowest + 1 AS step, {label} AS label\n"
+        "  FROM nodes n JOIN limits l ON l.customer_id = n.customer_id AND l.session = n.session\n"
+        "  WHERE n.k >= l.lowest AND n.k <= l.highest\n"
+        "), links AS (\n"
+        "  SELECT customer_id, step, label AS source, LEAD(label) OVER (PARTITION BY customer_id, session ORDER BY step) AS target FROM steps\n"
+        "), counted AS (\n"
+        "  SELECT customer_id, step, source, target, COUNT(*) AS times FROM links WHERE target IS NOT NULL\n"
+        "  GROUP BY customer_id, step, source, target\n"
+        ")\n"
+        "SELECT CAST(step AS BIGINT) AS step, source, target, CAST(SUM(times) AS BIGINT) AS paths, COUNT(*) AS customers\n"
+        "FROM counted\nGROUP BY step, source, target\nORDER BY step, paths DESC, source, target"
+    )

@@ -1,0 +1,285 @@
+"""Paths: which way customers go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.loops import Returns, loops_table, returns, returns_table
+from cjlib.analyses.path_set import PathSet, flag_sql, kept_names, links_sql, path_set
+from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.sequence import (
+    ARROW,
+    OTHER,
+    SECOND,
+    base_of,
+    check_at_least,
+    customer_column,
+    distinct_sequences,
+    gap_in_words,
+    gap_microseconds,
+    groups,
+    named,
+    reserved_names,
+    sessions_sql,
+    text_rank,
+    ties_in_words,
+)
+from cjlib.analyses.stats import share, wilson
+from cjlib.errors import did_you_mean, not_one_of
+from cjlib.sources.conditions import Event, as_step
+from cjlib.sources.durations import Duration
+from cjlib.sources.events import EventLog
+
+REPEATS = ("collapse", "keep")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Paths(Result):
+    """Links step by step in `.table`, and beside it whole journeys and loops.
+
+    Attributes
+    ----------
+    sequences
+        `path` ("a → b → c"), `paths`, `share_of_paths`, `customers`: the commonest whole paths, as far as `max_steps` shows them.
+    returns
+        `event`, `paths`, `customers`, `returns`, `share_of_paths_with_event` with bounds, `median_seconds`, `mean_seconds`: the events that paths come
+        back to after another event, over whole paths, however long.
+    loops
+        `loop` ("a → b → a"), `paths`, `customers`, `times`, `share_of_paths` with bounds: the commonest ways back.
+    """
+
+    sequences: pd.DataFrame
+    returns: pd.DataFrame
+    loops: pd.DataFrame
+    per_path: Callable[[], pd.DataFrame] = field(repr=False)
+
+    def customers(self) -> pd.DataFrame:
+        """One row a path: `customer_id`, `start`, `seconds`, `steps`, `path`; by customer, then time; before names become "(other)"."""
+        return self.per_path()
+
+
+def paths(
+    log: EventLog,
+    *,
+    start_event: Event = None,
+    end_event: Event = None,
+    max_steps: int | None = 8,
+    top: int | None = 20,
+    session_gap: Duration | None = "30min",
+    repeats: str = "collapse",
+) -> Paths:
+    """The ways customers go, step by step.
+
+    The unit is the path, not the customer: a customer's events, cut where a pause is **longer than** `session_gap`, in order of time,
+    ties by event name and then by their other columns. Neighbouring repeats collapse to one node; the time of a link runs from the last
+    moment of its source to the first moment of its target. With `start_event` a path begins at its first occurrence, with `end_event`
+    it ends at its first occurrence (after the start); paths without them are dropped. Of each path the first `max_steps` nodes are
+    used, with `end_event` the last. Then all but the `top` commonest names become "(other)", so that totals stay whole.
+
+    Parameters
+    ----------
+    log
+        The events.
+    start_event, end_event
+        A name, a list of names, or a `cj.Step`; None leaves that end open.
+    max_steps
+        Nodes of a path that are used; None: all.
+    top
+        How many names keep their own (by occurrences in the log, then by name; start and end always do), and how many sequences and
+        loops are listed; None: all.
+    session_gap
+        The longest pause inside a path; None: a customer's whole history is one path, as for cases and tickets.
+    repeats
+        "collapse", or "keep": every event is a node, as process-mining tools count variants.
+
+    Returns
+    -------
+    Paths
+        `.table`: `step` (of the source, 1-based), `source`, `target`, `paths`, `customers`, `share_of_source` (of all paths with that source at
+        that step, those that end there included), `share_of_source_low`, `share_of_source_high` (Wilson over paths), `median_seconds`, `mean_seconds`; by step,
+        paths falling, names. Also `.sequences`, `.returns`, `.loops`, `.customers()`.
+
+    Raises
+    ------
+    CjlibError
+        If an option is none of those allowed, or a column of a Step does not exist.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> times = pd.to_datetime(["2025-01-01 10:00", "2025-01-01 10:01", "2025-01-01 10:03", "2025-01-01 10:40"], utc=True)
+    >>> log = cj.read_events(pd.DataFrame({"customer_id": "ana", "event": ["A", "A", "B", "C"], "timestamp": times}))
+    >>> cj.paths(log).table[["step", "source", "target", "median_seconds"]].values.tolist()
+    [[1, 'A', 'B', 120.0]]
+    """
+    check_at_least("max_steps", max_steps, 1)
+    check_at_least("top", top, 1)
+    if repeats not in REPEATS:
+        raise not_one_of("repeats", repeats, REPEATS)
+    gap = gap_microseconds(session_gap, "session_gap")
+    names = log.event_names
+    whole = path_set(log, gap=gap, collapse=repeats == "collapse", start=start_event, end=end_event)
+    cut = whole.at_most(max_steps, last=end_event is not None)
+    always = {name for event, option in ((start_event, "start_event"), (end_event, "end_event")) for name in as_step(event, option).names}
+    shown, place = kept_names(names, whole.occurrences, top, always)
+    labels = [*shown, OTHER]
+    back = returns(whole, len(names))
+    sequences, distinct = _sequences(cut, place, labels, top)
+    metrics = _metrics(whole, back, sequences, distinct)
+    return Paths(
+        table=_links(cut, place, labels),
+        headline=_headline(metrics, sequences),
+        definition={
+            "unit": "the path; customers beside it",
+            "session_gap": gap_in_words(gap),
+            "repeats": "neighbouring repeats collapse to one" if repeats == "collapse" else "kept: every event is a step",
+            **_ends(log, whole, start_event, end_event),
+            "max_steps": _cut_in_words(whole, max_steps, last=end_event is not None),
+            "top": _top_in_words(len(names), len(shown), top),
+            "ties": ties_in_words(whole.tied),
+            "loops": "an event that comes again after another one, over whole paths before max_steps",
+            "interval": "Wilson 95 % over paths; paths of one customer are alike, so it is a lower bound of the uncertainty",
+            **base_of(log, whole.events, whole.customers),
+            **reserved_names(names),
+        },
+        metrics=metrics,
+        sql=links_sql(
+            sessions_sql(
+                log,
+                gap,
+                starts=flag_sql(log, start_event, "start_event") if start_event is not None else "0",
+                ends=flag_sql(log, end_event, "end_event") if end_event is not None else "0",
+            ),
+            collapse=repeats == "collapse",
+            start=start_event is not None,
+            end=end_event is not None,
+            max_steps=max_steps,
+            names=None if len(shown) == len(names) else shown,
+        ),
+        sequences=sequences,
+        returns=returns_table(back, whole.customer, names),
+        loops=loops_table(back, whole.customer, names, whole.low.size, top),
+        per_path=lambda: _per_path(log, cut, names),
+    )
+
+
+def _links(cut: PathSet, place: np.ndarray, labels: list[str]) -> pd.DataFrame:
+    nodes, step = cut.nodes()
+    label = place[cut.event[nodes]]
+    label[label < 0] = len(labels) - 1
+    base = len(labels)
+    leads = np.flatnonzero(step[1:] > step[:-1])
+    grouped = groups((step[leads] * base + label[leads]) * base + label[leads + 1])
+    of_path = np.repeat(cut.customer, cut.sizes)
+    mean, median = grouped.mean_and_median((cut.first[nodes[leads + 1]] - cut.last[nodes[leads]]) / SECOND)
+    at, source, target = grouped.keys // (base * base), grouped.keys // base % base, grouped.keys % base
+    seen = groups(step * base + label)
+    total = seen.sizes[np.searchsorted(seen.keys, at * base + source)]
+    low, high = wilson(grouped.sizes, total)
+    rank = text_rank(labels)
+    order = np.lexsort((rank[target], rank[source], -grouped.sizes, at))
+    columns = {
+        "step": at[order] + 1,
+        "source": named(labels, source[order]),
+        "target": named(labels, target[order]),
+        "paths": grouped.sizes[order].astype(np.int64),
+        "customers": grouped.customers(of_path[leads])[order],
+        "share_of_source": share(grouped.sizes, total)[order],
+        "share_of_source_low": low[order],
+        "share_of_source_high": high[order],
+        "median_seconds": median[order],
+        "mean_seconds": mean[order],
+    }
+    return pd.DataFrame(columns)
+
+
+def _sequences(cut: PathSet, place: np.ndarray, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
+    nodes, _ = cut.nodes()
+    codes = place[cut.event[nodes]]
+    codes[codes < 0] = len(labels) - 1
+    starts = np.cumsum(cut.sizes) - cut.sizes
+    number, example = distinct_sequences(codes, starts, cut.sizes)
+    grouped = groups(number)
+    least = np.sort(grouped.sizes)[::-1][top - 1] if top is not None and grouped.sizes.size > top else 0
+    common = np.flatnonzero(grouped.sizes >= least)
+    ways = [tuple(labels[code] for code in codes[starts[one] : starts[one] + cut.sizes[one]].tolist()) for one in example[common].tolist()]
+    order = sorted(range(common.size), key=lambda position: (-grouped.sizes[common[position]], ways[position]))[:top]
+    picked = common[order] if order else np.zeros(0, dtype=np.int64)
+    columns = {
+        "path": pd.Series(pd.array([ARROW.join(ways[position]) for position in order], dtype="str")),
+        "paths": grouped.sizes[picked].astype(np.int64),
+        "share_of_paths": share(grouped.sizes[picked], cut.low.size),
+        "customers": grouped.customers(cut.customer)[picked],
+    }
+    return pd.DataFrame(columns), grouped.sizes.size
+
+
+def _metrics(whole: PathSet, back: Returns, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:
+    n, customers = whole.low.size, int(np.unique(whole.customer).size)
+    looped = back.paths
+    best = int(sequences["paths"].iloc[0]) if len(sequences) else 0
+    bounds = [(float(low), float(high)) for low, high in zip(*wilson([best, looped], [n, n]), strict=True)]
+    return {
+        "paths": metric(n, n=n),
+        "customers": metric(customers, n=customers),
+        "distinct_paths": metric(distinct, n=n),
+        "share_of_commonest_path": metric(best / n if n else float("nan"), *bounds[0], n),
+        "share_of_paths_with_a_loop": metric(looped / n if n else float("nan"), *bounds[1], n),
+        "mean_steps": metric(float(whole.sizes.mean()) if n else float("nan"), n=n),
+    }
+
+
+def _headline(metrics: dict[str, Metric], sequences: pd.DataFrame) -> str:
+    n = int(metrics["paths"]["value"] or 0)
+    if n == 0:
+        return "No path meets these options (n = 0)."
+    base = f"{n:,} paths of {int(metrics['customers']['value'] or 0):,} customers go {int(metrics['distinct_paths']['value'] or 0):,} different ways"
+    if n < MIN_N:
+        return f"{base}: fewer than {MIN_N} paths, too few to call one of them common."
+    common, loop = metrics["share_of_commonest_path"], metrics["share_of_paths_with_a_loop"]
+    return (
+        f"{base}. The commonest, {sequences['path'].iloc[0]}, is taken by {sequences['paths'].iloc[0]:,} "
+        f"({common['value']:.1%}, 95 % interval {common['low']:.1%} to {common['high']:.1%}); "
+        f"{loop['value']:.1%} ({loop['low']:.1%} to {loop['high']:.1%}) return to an event they had left."
+    )
+
+
+def _ends(log: EventLog, whole: PathSet, start_event: Event, end_event: Event) -> dict[str, str]:
+    words = {}
+    for option, event, dropped in (("start_event", start_event, whole.without_start), ("end_event", end_event, whole.without_end)):
+        if event is None:
+            words[option] = "any: paths are left whole at this end"
+            continue
+        unknown = "".join(f" {name!r} never occurs in the log.{did_you_mean(name, log.event_names)}" for name in log.unknown_events(event))
+        words[option] = f"{as_step(event, option)}: {dropped:,} of {whole.sessions:,} paths do not have it and are left out.{unknown}"
+    return words
+
+
+def _cut_in_words(whole: PathSet, max_steps: int | None, *, last: bool) -> str:
+    if max_steps is None:
+        return "none: whole paths"
+    longer = int(np.count_nonzero(whole.sizes > max_steps))
+    return f"the {'last' if last else 'first'} {max_steps} of each path; {longer:,} paths are longer and cut"
+
+
+def _top_in_words(names: int, shown: int, top: int | None) -> str:
+    if shown == names:
+        return f"all {names:,} names"
+    return f"{shown:,} of {names:,} names keep their own (the {top:,} commonest in the log, and start and end); the others are {OTHER}"
+
+
+def _per_path(log: EventLog, cut: PathSet, names: list[str]) -> pd.DataFrame:
+    last = cut.high - 1
+    ways = [ARROW.join(names[code] for code in cut.event[low:high].tolist()) for low, high in zip(cut.low.tolist(), cut.high.tolist(), strict=True)]
+    columns = {
+        "customer_id": customer_column(log, cut.customer),
+        "start": log.moments(cut.first[cut.low]),
+        "seconds": (cut.last[last] - cut.first[cut.low]) / SECOND,
+        "steps": cut.sizes.astype(np.int64),
+        "path": pd.Series(pd.array(ways, dtype="str")),
+    }
+    return pd.DataFrame(columns)
