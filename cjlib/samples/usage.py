@@ -1,0 +1,133 @@
+"""What people do with the product, week by week after they signed up."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cjlib.samples.business import CHANNELS, DAY, DEVICES, END, EVENTS, FEATURES, NEVER, code
+from cjlib.samples.draws import Draws, Floats, Whole, day_of
+from cjlib.samples.people import People
+from cjlib.samples.rows import Rows, joined, rows
+from cjlib.samples.subscriptions import Subscriptions
+
+WEEKS = 53
+FIRST, LAST, FADE = (0.35, 0.60, 0.92), (0.01, 0.08, 0.56), (2.0, 5.0, 9.0)
+"""Share active in the first week, share after a long time, weeks to fade; for people who signed up only, activated, subscribed."""
+PRICE_CHANGE_ON_USE = 0.68
+DECLINE = (28 * DAY, 0.5)
+"""Before a contract ends, use falls to a half for this long."""
+PAUSE_SHARE = 0.14
+AT_ONCE = 250_000
+"""Weeks of customers simulated in one piece, which bounds the memory."""
+
+SESSIONS = ((0.30, 0.30, 0.25, 0.15), (0.20, 0.30, 0.30, 0.20), (0.60, 0.30, 0.08, 0.02))
+USED = ((0.05, 0.25, 0.35, 0.35), (0.30, 0.45, 0.20, 0.05), (0.15, 0.45, 0.30, 0.10))
+FEATURE = {
+    "feature_automation": (0.30, 0.02, 0.02),
+    "feature_board": (0.32, 0.04, 0.05),
+    "feature_capture": (0.02, 0.46, 0.03),
+    "feature_coaching": (0.01, 0.01, 0.40),
+    "feature_reminder": (0.03, 0.43, 0.04),
+    "feature_report": (0.30, 0.02, 0.06),
+    "feature_template": (0.02, 0.02, 0.40),
+}
+APP_SHARE = (0.05, 0.95, 0.08)
+SHARES = (0.35, 0.40, 0.25)
+
+
+def simulate_usage(those: People, contracts: Subscriptions, seed: int, effects: frozenset[str]) -> Rows:
+    """Log-ins and features used."""
+    person = np.flatnonzero(those.signup < END)
+    draws = Draws(seed, "usage")
+    pause = _pauses(draws, len(person))
+    ends, returns = (_of_all(those, contracts, moment) for moment in (contracts.end, contracts.returns))
+    made = []
+    step = max(1, AT_ONCE // WEEKS)
+    for begin in range(0, len(person), step):
+        some = person[begin : begin + step]
+        active = draws.uniform(len(some), WEEKS) < _chance(those, some, ends[some], returns[some], pause[begin : begin + step], effects)
+        who, week = np.nonzero(active)
+        day = day_of(those.signup[some[who]]) + 7 * week + np.where(week == 0, 1, 0)
+        made.append(_sessions(draws, those, some[who], day, (ends, returns), effects))
+    return joined(made) if made else rows("login", person, those.signup[person])
+
+
+def _of_all(those: People, contracts: Subscriptions, moment: Whole) -> Whole:
+    """A moment of each contract, for everybody."""
+    every = np.full(len(those.signup), NEVER)
+    every[contracts.person] = moment
+    return every
+
+
+def _pauses(draws: Draws, n: int) -> Whole:
+    """First week and end of a pause of five to ten weeks that some take."""
+    begin = np.where(draws.happens(PAUSE_SHARE, n), draws.between(3, 30, n), WEEKS)
+    return np.stack([begin, begin + draws.between(5, 11, n)], axis=1)
+
+
+def _chance(those: People, some: Whole, ends: Whole, returns: Whole, pause: Whole, effects: frozenset[str]) -> Floats:
+    """The probability that each is active in each week since signing up."""
+    week = np.arange(WEEKS)[None, :]
+    begins = those.signup[some][:, None] + 7 * DAY * week
+    kind = (begins + 7 * DAY > those.activate[some][:, None]).astype(int) + (begins + 7 * DAY > those.subscribe[some][:, None])
+    first, last, fade = (np.asarray(values)[kind] for values in (FIRST, LAST, FADE))
+    chance = (last + (first - last) * np.exp(-week / fade)) * (0.7 + 0.45 * those.engagement[some][:, None])
+    if "price_change" in effects:
+        chance = np.where(those.after_price_change[some][:, None] & (week > 0), PRICE_CHANGE_ON_USE * chance, chance)
+    chance = np.where((begins > ends[:, None] - DECLINE[0]) & (begins < ends[:, None]), DECLINE[1] * chance, chance)
+    away = (begins >= ends[:, None]) & (begins < returns[:, None])
+    paused = (week >= pause[:, :1]) & (week < pause[:, 1:])
+    return np.where(away | paused | (begins >= END), 0.0, chance)
+
+
+def _sessions(draws: Draws, those: People, person: Whole, day: Whole, contract: tuple[Whole, Whole], effects: frozenset[str]) -> Rows:
+    """The sessions of active weeks: a log-in and the features used after it."""
+    planted = "personas" in effects
+    kind = those.persona
+    count = 1 + _picked(draws, SESSIONS, kind[person], planted)
+    person, day = np.repeat(person, count), np.repeat(day, count)
+    day = day + draws.between(0, 7, len(day))
+    weekday = (day + 2) % 7
+    day = day + np.where((weekday >= 5) & draws.happens(0.5, len(day)), 7 - weekday, 0)
+    time = draws.clock(day)
+    ends, returns = contract
+    there = (time < ends[person]) | (time >= returns[person])
+    person, time = person[there], time[there]
+    n = len(person)
+    app = draws.happens(np.asarray(APP_SHARE)[kind[person]] if planted else np.dot(SHARES, APP_SHARE), n)
+    channel = np.where(app, code(CHANNELS, "app"), code(CHANNELS, "web"))
+    device = np.where(
+        app, code(DEVICES, "mobile"), np.where(those.device[person] == code(DEVICES, "tablet"), code(DEVICES, "tablet"), code(DEVICES, "desktop"))
+    )
+    used = _picked(draws, USED, kind[person], planted)
+    which = np.repeat(np.arange(n), used)
+    position = np.arange(len(which)) - np.repeat(np.cumsum(used) - used, used)
+    feature = _picked(draws, np.array(list(FEATURE.values())).T, kind[person[which]], planted)
+    # A double click: two features in one second. It must be another feature, else the rows would be exact duplicates.
+    apart = np.where(draws.happens(0.985, len(which)), draws.between(10, 240, len(which)), 0)
+    summed = np.cumsum(apart)
+    before = np.concatenate([[0], summed])[np.cumsum(used) - used]
+    at = time[which] + summed - before[which] + 1
+    repeated = (apart == 0) & (position > 0)
+    feature = np.where(repeated & (feature == np.roll(feature, 1)), (feature + 1) % len(FEATURES), feature)
+    by_phone = feature == FEATURES.index("feature_coaching")
+    event = np.array([code(EVENTS, name) for name in FEATURES])[feature]
+    return joined(
+        [
+            rows("login", person, time, channel=channel, device=device),
+            rows(
+                event,
+                person[which],
+                at,
+                channel=np.where(by_phone, code(CHANNELS, "phone"), channel[which]),
+                device=np.where(by_phone, -1, device[which]),
+            ),
+        ]
+    )
+
+
+def _picked(draws: Draws, weights: ArrayLike, kind: Whole, planted: bool) -> Whole:
+    """A draw from the persona's weights, or from everybody's where there are no personas."""
+    table = np.asarray(weights, dtype=float)
+    return draws.pick(table, len(kind), kind) if planted else draws.pick(np.asarray(SHARES) @ table, len(kind))
