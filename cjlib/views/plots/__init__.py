@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _MODULES = {
-    "funnel": ["Funnel"],
+    "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
 }
 _MODULE_OF = {kind: module for module, kinds in _MODULES.items() for kind in kinds}
 

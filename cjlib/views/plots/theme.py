@@ -7,20 +7,19 @@ grey, which can be read on both grounds; a page that knows its ground lays one o
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
 from cjlib.analyses.result import MIN_N
 from cjlib.views import words
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 COLOURS = ("#2b73d6", "#be3e15", "#0fa495", "#a144a3", "#9f8c18")
 """For groups, in order. The first also carries white text."""
@@ -40,11 +39,23 @@ SKINS = {"light": {"font.color": "#1b2430"}, "dark": {"font.color": "#e8ebf0"}}
 """What a page relayouts a figure with once it knows its ground; print takes `light`."""
 
 
+class Figure(go.Figure):
+    """A plotly figure that leaves its data in a notebook, never plotly.js: the page that shows it has that once."""
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display(self._repr_mimebundle_(), raw=True)
+
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
+        meta = getattr(self.layout, "meta", None) or {}
+        said = f"{meta.get('caption', '')}\n{meta.get('alt', '')}".strip()
+        return {"application/vnd.plotly.v1+json": json.loads(str(self.to_json())), "text/plain": said}
+
+
 @cache
 def template() -> go.layout.Template:
     """The template of every figure."""
-    import plotly.graph_objects as go
-
     axis = {
         "automargin": True,
         "gridcolor": GRID,
@@ -93,13 +104,11 @@ def figure(
     **layout
         What this figure has of its own: axes, annotations, legend.
     """
-    import plotly.graph_objects as go
-
     table = [[plain(value) for value in row] for row in rows]
     if uneven := [row for row in table if len(row) != len(columns)]:
         raise ValueError(f"rows: each must have {len(columns)} cells, one for each column. Got {len(uneven[0])}.")
     meta = {"caption": caption, "alt": alt, "columns": list(columns), "rows": table}
-    return go.Figure(data=list(traces), layout={"template": template(), "height": height, "meta": meta, **layout})
+    return Figure(data=list(traces), layout={"template": template(), "height": height, "meta": meta, **layout})
 
 
 def empty(caption: str, *, columns: Sequence[str], words_in_figure: str = "Nothing to show") -> go.Figure:
@@ -242,3 +251,54 @@ def _tick(seconds: float) -> str:
     size, name = next((size, name) for size, name in reversed(_UNITS) if seconds >= size or size == 1)
     count = seconds / size
     return f"{count:.4g} {name}" + ("" if count == 1 else "s")
+
+
+def note(text: str, *, x: float, y: float, right: bool = False, below: bool = False, size: int = 12, **more: Any) -> dict[str, Any]:
+    """Words in a figure as an annotation, beginning (or with `right` ending) at a point; the text is markup and has passed `safe`."""
+    return {
+        "text": text,
+        "x": x,
+        "y": y,
+        "xanchor": "right" if right else "left",
+        "yanchor": "top" if below else "bottom",
+        "align": "right" if right else "left",
+        "showarrow": False,
+        "font": {"size": size},
+        **more,
+    }
+
+
+def interval_bars(x: ArrayLike, y: ArrayLike, low: ArrayLike, high: ArrayLike) -> list[go.Scatter]:
+    """Horizontal 95 % whiskers for the ends of bars: a dark line with a white rim, which shows on the bar and on either ground."""
+    at, height, lower, upper = (np.asarray(each, dtype=float) for each in (x, y, low, high))
+    has = ~(np.isnan(lower) | np.isnan(upper))
+    lines = []
+    for colour, thickness, width in (("#ffffff", 5, 5), ("#1b2430", 2, 4)):
+        whisker = whiskers(at[has], lower[has], upper[has], colour) | {"thickness": thickness, "width": width}
+        lines.append(
+            go.Scatter(
+                x=at[has].tolist(),
+                y=height[has].tolist(),
+                mode="markers",
+                marker={"size": 0.1, "opacity": 0},
+                error_x=whisker,
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        )
+    return lines
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as Python values under their column names."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def by_columns(table: pd.DataFrame, first: str) -> list[str]:
+    """The columns that name a group: all that stand before the result's own first column."""
+    return [str(name) for name in table.columns[: list(table.columns).index(first)]]
+
+
+def group_name(values: Iterable[Any]) -> str:
+    """A group's name as raw text: its values joined; a missing one is "(not set)"."""
+    return " · ".join("(not set)" if words.missing(value) else str(value) for value in values)

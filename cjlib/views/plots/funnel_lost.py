@@ -1,0 +1,163 @@
+"""What those who were lost did next, beside those who went on; and what moved since the time before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cjlib.views import words
+from cjlib.views.plots import theme
+
+NOISE = 0.05
+LOST_COLUMNS = [
+    "next event",
+    "lost",
+    "share of lost",
+    "95 % interval",
+    "went on",
+    "share of those who went on",
+    "95 % interval of it",
+    "difference",
+    "clear",
+]
+CHANGE_COLUMNS = [
+    "step",
+    "event",
+    "customers",
+    "share of first step",
+    "customers before",
+    "share before",
+    "difference",
+    "interval of the difference",
+    "verdict",
+]
+
+
+def lost_next(result: Any, *, most: int = 10) -> go.Figure:
+    """For the commonest next events, the share of those lost and of those who went on that had it next."""
+    table: pd.DataFrame = result.table
+    if table.empty:
+        return theme.empty("Nobody was lost here.", columns=LOST_COLUMNS)
+    every = theme.records(table)
+    rows = every[:most]
+    more = f" {words.counted(len(every) - most, 'rarer event is', 'rarer events are')} in the table only." if len(every) > most else ""
+    said = [f"{words.percent(row['share_of_lost'])} ● · ◇ {words.percent(row['share_of_went_on'])}{', clear' if _clear(row) else ''}" for row in rows]
+    return theme.figure(
+        _dumbbells(rows, ("share_of_lost", "share_of_went_on"), ("lost", "went on")),
+        caption=result.headline + more,
+        alt="For each next event a filled dot for those lost and a hollow diamond for those who went on. "
+        + "; ".join(
+            f"{row['event']}: {words.percent(row['share_of_lost'])} of those lost, {words.percent(row['share_of_went_on'])} of those who went on"
+            for row in rows
+        )
+        + ".",
+        columns=LOST_COLUMNS,
+        rows=[_lost_row(row) for row in every],
+        height=46 * len(rows) + 100,
+        annotations=_row_notes([row["event"] for row in rows], said, [_clear(row) for row in rows]),
+        showlegend=True,
+        xaxis=theme.percent_axis(
+            range=[-0.01, _top(rows, ("share_of_lost", "share_of_went_on"))], nticks=5, title={"text": "share whose next event was this"}
+        ),
+        yaxis={"range": [0.6 - len(rows), 0.75], "visible": False},
+    )
+
+
+def _clear(row: dict[str, Any]) -> bool:
+    return not words.missing(row["p_adjusted"]) and row["p_adjusted"] < NOISE
+
+
+def _lost_row(row: dict[str, Any]) -> list[Any]:
+    return [
+        row["event"],
+        row["lost"],
+        words.percent(row["share_of_lost"]),
+        words.interval(row["share_of_lost_low"], row["share_of_lost_high"]),
+        row["went_on"],
+        words.percent(row["share_of_went_on"]),
+        words.interval(row["share_of_went_on_low"], row["share_of_went_on_high"]),
+        words.points(row["difference"]),
+        "yes" if _clear(row) else "no",
+    ]
+
+
+def change(result: Any) -> go.Figure:
+    """Each step's share of the first, now and in the span before, with the verdict in words."""
+    table: pd.DataFrame = result.table
+    every = theme.records(table)
+    rows = [row for row in every if row["step"] > 1]
+    if not rows:
+        return theme.empty("There is no second step to compare.", columns=CHANGE_COLUMNS)
+    said = [f"{words.percent(row['previous_share_of_first'])} → {words.percent(row['share_of_first'])}, {row['verdict']}" for row in rows]
+    clear = [row["verdict"] in ("better", "worse") for row in rows]
+    return theme.figure(
+        _dumbbells(rows, ("share_of_first", "previous_share_of_first"), ("now", "before")),
+        caption=result.headline,
+        alt="For each step a filled dot for now and a hollow diamond for the span before. "
+        + "; ".join(f"{row['event']}: {text}" for row, text in zip(rows, said, strict=True))
+        + ".",
+        columns=CHANGE_COLUMNS,
+        rows=[_change_row(row) for row in every],
+        height=46 * len(rows) + 100,
+        annotations=_row_notes([row["event"] for row in rows], said, clear),
+        showlegend=True,
+        xaxis=theme.percent_axis(
+            range=[-0.01, _top(rows, ("share_of_first", "previous_share_of_first"))], nticks=5, title={"text": "share of the first step"}
+        ),
+        yaxis={"range": [0.6 - len(rows), 0.75], "visible": False},
+    )
+
+
+def _change_row(row: dict[str, Any]) -> list[Any]:
+    span = words.DASH if words.missing(row["difference_low"]) else f"{words.points(row['difference_low'])} to {words.points(row['difference_high'])}"
+    return [
+        row["step"],
+        row["event"],
+        row["customers"],
+        words.percent(row["share_of_first"]),
+        row["previous_customers"],
+        words.percent(row["previous_share_of_first"]),
+        words.points(row["difference"]),
+        span,
+        row["verdict"],
+    ]
+
+
+# ---- dumbbells -------------------------------------------------------------------------------------------------
+
+
+def _top(rows: list[dict[str, Any]], columns: tuple[str, str]) -> float:
+    return min(1.01, 1.06 * max((row[column] for row in rows for column in columns if not words.missing(row[column])), default=1.0) + 0.005)
+
+
+def _dumbbells(rows: list[dict[str, Any]], columns: tuple[str, str], names: tuple[str, str]) -> list[go.Scatter]:
+    lines_x, lines_y = [], []
+    for k, row in enumerate(rows):
+        lines_x += [theme.plain(row[columns[0]]), theme.plain(row[columns[1]]), None]
+        lines_y += [-float(k), -float(k), None]
+    link = go.Scatter(x=lines_x, y=lines_y, mode="lines", line={"color": theme.MUTED, "width": 2}, hoverinfo="skip", showlegend=False)
+    return [link, *(_ends(rows, column, name, k) for k, (column, name) in enumerate(zip(columns, names, strict=True)))]
+
+
+def _ends(rows: list[dict[str, Any]], column: str, name: str, k: int) -> go.Scatter:
+    colour = theme.COLOURS[1 - k]
+    return go.Scatter(
+        x=[theme.plain(row[column]) for row in rows],
+        y=[-float(at) for at in range(len(rows))],
+        name=name,
+        mode="markers",
+        marker={"size": 11, "color": colour, "symbol": ("circle", "diamond-open")[k], "line": {"width": 2, "color": colour}},
+        hovertext=[f"<b>{theme.label(row['event'], 60)}</b><br>{name}: {theme.safe(words.percent(row[column]))}" for row in rows],
+        hoverinfo="text",
+    )
+
+
+def _row_notes(names: list[str], said: list[str], bold: list[bool]) -> list[dict[str, Any]]:
+    notes = []
+    for k, (name, text, strong) in enumerate(zip(names, said, bold, strict=True)):
+        shown = theme.safe(text)
+        notes.append(theme.note(f"<b>{theme.label(name, 22)}</b>", x=0, y=0.18 - k, size=13, xref="paper"))
+        notes.append(theme.note(f"<b>{shown}</b>" if strong else shown, x=1, y=0.18 - k, right=True, xref="paper"))
+    return notes

@@ -1,0 +1,234 @@
+"""A funnel's groups beside each other: who reaches the last step, and where each group loses its customers."""
+
+from __future__ import annotations
+
+from itertools import combinations, pairwise
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from cjlib.analyses.result import MIN_N
+from cjlib.analyses.stats import benjamini_hochberg, two_shares_p
+from cjlib.views import words
+from cjlib.views.plots import theme
+from cjlib.views.plots.funnel_steps import STEP_COLUMNS, named, step_rows
+
+NOISE = 0.05
+"""Adjusted p below which a group differs from the others beyond noise."""
+
+
+def segments(result: Any, *, most: int = 12) -> go.Figure:
+    """Each group's share that reached the last step, with its interval; what differs from the others beyond noise is said in words."""
+    table: pd.DataFrame = result.table
+    by = theme.by_columns(table, "step")
+    rows = _last_rows(table, by)
+    if not rows:
+        return theme.empty("There are no groups with customers in this funnel.", columns=[*by, *STEP_COLUMNS])
+    verdicts = _verdicts(result.comparisons, by)
+    shown = rows[:most]
+    more = f" {words.counted(len(rows) - most, 'smaller group is', 'smaller groups are')} in the table only." if len(rows) > most else ""
+    every = _everyone(rows) if len(result.comparisons) else None
+    widest = max(row["share_of_first_high"] for row in shown)
+    return theme.figure(
+        _marks(shown, every),
+        caption=segments_caption(result, by, rows) + more,
+        alt=_alt(shown, by, verdicts) + more,
+        columns=[*by, *STEP_COLUMNS],
+        rows=step_rows(table),
+        height=54 * len(shown) + 66,
+        annotations=[note for k, row in enumerate(shown) for note in _notes(k, row, by, verdicts)],
+        showlegend=False,
+        xaxis=theme.percent_axis(range=[0, min(1.0, widest * 1.06)], nticks=5, title={"text": _scale(rows, every)}),
+        yaxis={"range": [0.55 - len(shown), 0.75], "visible": False},
+    )
+
+
+def _last_rows(table: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
+    """The last step of each group, with `entered`: its customers at step 1."""
+    rows = theme.records(table)
+    entered = {_key(row, by): row["customers"] for row in rows if row["step"] == 1}
+    final = max((row["step"] for row in rows), default=0)
+    return [{**row, "entered": entered[_key(row, by)]} for row in rows if row["step"] == final] if by else []
+
+
+def _key(row: dict[str, Any], by: list[str]) -> tuple[Any, ...]:
+    return tuple(None if words.missing(row[name]) else row[name] for name in by)
+
+
+def _name(row: dict[str, Any], by: list[str]) -> str:
+    return theme.group_name(row[name] for name in by)
+
+
+def _verdicts(comparisons: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...], str]:
+    """What is said beside each group that was compared with the others."""
+    return {_key(row, by): _verdict(row) for row in theme.records(comparisons)}
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if words.missing(row["p_adjusted"]) or row["p_adjusted"] >= NOISE:
+        return "no clear difference"
+    return "above the others" if row["difference"] > 0 else "below the others"
+
+
+def _everyone(rows: list[dict[str, Any]]) -> float | None:
+    entered = sum(row["entered"] for row in rows)
+    return sum(row["customers"] for row in rows) / entered if entered else None
+
+
+def _marks(rows: list[dict[str, Any]], every: float | None) -> list[go.Scatter]:
+    y = [-float(k) for k in range(len(rows))]
+    share = [row["share_of_first"] for row in rows]
+    n = [row["entered"] for row in rows]
+    marks = []
+    if every is not None:
+        line = {"color": theme.MUTED, "width": 1.5, "dash": "dot"}
+        marks.append(go.Scatter(x=[every, every], y=[0.7, 0.55 - len(rows)], mode="lines", line=line, hoverinfo="skip"))
+    # One trace for each colour, since all whiskers of a trace have one colour.
+    for colour, size in ((theme.COLOURS[0], True), (theme.MUTED, False)):
+        at = [k for k in range(len(rows)) if (n[k] >= MIN_N) == size]
+        low, high = ([rows[k][f"share_of_first_{bound}"] for k in at] for bound in ("low", "high"))
+        marks.append(
+            go.Scatter(
+                x=[share[k] for k in at],
+                y=[y[k] for k in at],
+                mode="markers",
+                marker={"size": 11, "color": colour, "symbol": "circle" if size else "circle-open", "line": {"width": 2, "color": colour}},
+                error_x=theme.whiskers([share[k] for k in at], low, high, colour),
+                hoverinfo="skip",
+            )
+        )
+    return marks
+
+
+def _notes(k: int, row: dict[str, Any], by: list[str], verdicts: dict[tuple[Any, ...], str]) -> list[dict[str, Any]]:
+    verdict = verdicts.get(_key(row, by), "")
+    clear = verdict in ("above the others", "below the others")
+    small = row["entered"] < MIN_N
+    said = f"{words.percent(row['share_of_first'])} of {row['entered']:,}" + (", too few to read" if small else f", {verdict}" if verdict else "")
+    name = theme.label(_name(row, by), 20)
+    return [
+        theme.note(name if small else f"<b>{name}</b>", x=0, y=0.16 - k, size=13, xref="paper"),
+        theme.note(f"<b>{theme.safe(said)}</b>" if clear else theme.safe(said), x=1, y=0.16 - k, right=True, size=12, xref="paper"),
+    ]
+
+
+def _scale(rows: list[dict[str, Any]], every: float | None) -> str:
+    pooled = "" if every is None else f"<br>dotted: all groups together, {theme.safe(words.percent(every))}"
+    return f"share that reached {theme.label(rows[0]['event'], 24)}, 95 % interval{pooled}"
+
+
+def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> str:
+    """What the groups claim: which stands out beyond noise, by how much; or that none does."""
+    of, last = " and ".join(by), named(rows[0]["event"])
+    readable = [row for row in rows if row["entered"] >= MIN_N]
+    if len(readable) < 2:
+        return f"Fewer than two groups of {of} have {MIN_N} customers or more: too few to compare."
+    low, high = (pick(row["share_of_first"] for row in readable) for pick in (min, max))
+    span = f"from {words.percent(low)} to {words.percent(high)} reach {last}"
+    compared = theme.records(result.comparisons)
+    if not compared:
+        return f"By {of}, {span}; a customer may be in several groups, so they are not compared."
+    clear = sorted((row for row in compared if _verdict(row) != "no clear difference"), key=lambda row: -abs(row["difference"]))
+    if not clear:
+        return f"No clear difference between the {len(compared)} groups of {of}: {span}."
+    first = clear[0]
+    more = f"; {len(clear)} of {len(compared)} groups differ from the others beyond noise" if len(clear) > 1 else "; no other group clearly differs"
+    return (
+        f"{_name(first, by)} stands out: {words.percent(first['share'])} of its {first['customers']:,} customers reach {last}, "
+        f"{words.points(first['difference'])} against the others ({words.points(first['difference_low'])} to {words.points(first['difference_high'])}){more}."
+    )
+
+
+def _alt(rows: list[dict[str, Any]], by: list[str], verdicts: dict[tuple[Any, ...], str]) -> str:
+    every = (
+        f"{_name(row, by)}: {words.percent(row['share_of_first'])} of {row['entered']:,}"
+        + ("" if row["entered"] >= MIN_N else ", too few to read")
+        + (f", {verdicts[_key(row, by)]}" if _key(row, by) in verdicts else "")
+        for row in rows
+    )
+    return f"A dot with its 95 % interval for each group of {' and '.join(by)}. {'; '.join(every)}."
+
+
+# ---- where each group loses its customers ----------------------------------------------------------------------
+
+
+def segment_steps(result: Any, *, most: int = 5) -> go.Figure:
+    """For each step after the first, each group's share of those at the step before: where a group falls behind."""
+    table: pd.DataFrame = result.table
+    by = theme.by_columns(table, "step")
+    rows = theme.records(table)
+    groups = list(dict.fromkeys(_key(row, by) for row in rows))
+    columns = [*by, *STEP_COLUMNS]
+    final = max((row["step"] for row in rows), default=0)
+    if not by or final < 2:
+        return theme.empty("There are no groups with a second step in this funnel.", columns=columns)
+    traces = [_group_trace(k, [row for row in rows if _key(row, by) == group], by, min(most, len(groups))) for k, group in enumerate(groups[:most])]
+    events = {row["step"]: row["event"] for row in rows}
+    notes = [
+        theme.note(f"<b>{theme.label(f'to step {step}: {events[step]}', 40)}</b>", x=0, y=0.42 - (step - 2), xref="paper")
+        for step in range(2, final + 1)
+    ]
+    more = f" The {len(groups) - most} smaller groups are in the table only." if len(groups) > most else ""
+    return theme.figure(
+        traces,
+        caption=_apart_caption(result, rows, by) + more,
+        alt=f"For each step a row of dots, one for each group of {' and '.join(by)}: the share of those at the step before that went on." + more,
+        columns=columns,
+        rows=step_rows(table),
+        height=(26 + 19 * min(most, len(groups))) * (final - 1) + 110,
+        annotations=notes,
+        showlegend=True,
+        xaxis=theme.percent_axis(
+            range=[-0.01, 1.01],
+            nticks=6,
+            title={"text": "share of those at the step before, 95 % interval<br>hollow: fewer than 30 at the step before"},
+        ),
+        yaxis={"range": [1.45 - final, 0.75], "visible": False},
+    )
+
+
+def _group_trace(k: int, rows: list[dict[str, Any]], by: list[str], groups: int) -> go.Scatter:
+    later = [(row, before) for before, row in pairwise(rows) if before["customers"] > 0]
+    share, low, high = ([row[f"share_of_previous{bound}"] for row, _ in later] for bound in ("", "_low", "_high"))
+    colour, symbol = theme.COLOURS[k % len(theme.COLOURS)], theme.SYMBOLS[k % len(theme.SYMBOLS)]
+    name = _name(rows[0], by)
+    said = [
+        f"<b>{theme.label(name)}</b><br>{theme.safe(words.percent(row['share_of_previous']))} of {before['customers']:,} at the step before"
+        for row, before in later
+    ]
+    return go.Scatter(
+        x=share,
+        y=[2.0 - row["step"] + 0.28 - 0.7 * (k + 0.5) / groups for row, _ in later],
+        name=theme.label(name, 20),
+        mode="markers",
+        marker={"size": 9, "color": colour, "symbol": [symbol if before["customers"] >= MIN_N else f"{symbol}-open" for _, before in later]},
+        error_x=theme.whiskers(share, low, high, colour) | {"width": 0},
+        hovertext=said,
+        hoverinfo="text",
+    )
+
+
+def _apart_caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> str:
+    """The step and the two groups that lie furthest apart, of all pairs that differ beyond noise after Benjamini–Hochberg."""
+    of = " and ".join(by)
+    if result.comparisons.empty:
+        return f"Step by step, the groups of {of} side by side; they are not compared."
+    pairs = [
+        (one, other)
+        for step in range(2, max(row["step"] for row in rows) + 1)
+        for one, other in combinations([pair for pair in pairwise(rows) if pair[1]["step"] == step and pair[0]["customers"] >= MIN_N], 2)
+    ]
+    if not pairs:
+        return f"Too few customers to compare the groups of {of} step by step."
+    p = benjamini_hochberg([two_shares_p(a["customers"], n["customers"], b["customers"], m["customers"]) for (n, a), (m, b) in pairs])
+    clear = [
+        tuple(sorted((a, b), key=lambda row: row["share_of_previous"])) for ((_, a), (_, b)), small in zip(pairs, p < NOISE, strict=True) if small
+    ]
+    if not clear:
+        return f"At no step do the groups of {of} clearly differ."
+    low, high = max(clear, key=lambda pair: pair[1]["share_of_previous"] - pair[0]["share_of_previous"])
+    return (
+        f"The groups lie furthest apart on the way to {named(low['event'])}: {words.percent(low['share_of_previous'])} of {_name(low, by)} go on, "
+        f"{words.percent(high['share_of_previous'])} of {_name(high, by)}."
+    )

@@ -1,0 +1,213 @@
+"""A funnel's steps: how many reach each, and how many are lost after it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from cjlib.analyses.result import MIN_N
+from cjlib.analyses.stats import Z95
+from cjlib.views import words
+from cjlib.views.plots import theme
+
+STEP_COLUMNS = [
+    "step",
+    "event",
+    "customers",
+    "share of first step",
+    "95 % interval",
+    "share of step before",
+    "95 % interval of that share",
+    "did not go on",
+    "of them still have time",
+    "median time from step before",
+]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Those who reached a step and not the next."""
+
+    step: int
+    before: str
+    after: str
+    lost: int
+    base: int
+    share: float
+    low: float
+    high: float
+    still_open: int
+
+
+def losses(table: pd.DataFrame) -> list[Loss]:
+    """The loss after each step but the last, of a table without groups."""
+    rows = theme.records(table)
+    return [
+        Loss(
+            step=here["step"],
+            before=here["event"],
+            after=following["event"],
+            lost=here["customers"] - following["customers"],
+            base=here["customers"],
+            share=1 - following["share_of_previous"],
+            low=1 - following["share_of_previous_high"],
+            high=1 - following["share_of_previous_low"],
+            still_open=here["still_open"],
+        )
+        for here, following in pairwise(rows)
+    ]
+
+
+def biggest(every: list[Loss]) -> list[Loss]:
+    """The loss of most customers; several, largest first, where they are too alike to rank; none where nobody is lost.
+
+    Two losses of one funnel are parts of the same customers: they count as different when |a − b| > 1.96·√(a + b).
+    """
+    ranked = sorted((loss for loss in every if loss.lost > 0), key=lambda loss: (-loss.lost, loss.step))
+    return [loss for loss in ranked if ranked[0].lost - loss.lost <= Z95 * math.sqrt(ranked[0].lost + loss.lost)]
+
+
+# ---- steps -----------------------------------------------------------------------------------------------------
+
+
+def steps(result: Any) -> go.Figure:
+    """Each step's customers as a bar of those at step 1, with its interval and the loss after it."""
+    table: pd.DataFrame = result.table
+    if table.empty or table["customers"].iloc[0] == 0:
+        return theme.empty("Nobody entered this funnel.", columns=STEP_COLUMNS)
+    rows = theme.records(table)
+    entered = rows[0]["customers"]
+    lost = losses(table)
+    y = -np.arange(len(rows), dtype=float)
+    bar = {"y": y.tolist(), "orientation": "h", "width": 0.2}
+    drawn = [
+        go.Bar(x=[1.0] * len(rows), marker={"color": theme.TRACK}, hoverinfo="skip", **bar),
+        go.Bar(
+            x=table["share_of_first"].tolist(),
+            marker={"color": theme.faded([entered] * len(rows))},
+            hovertext=[_hover(row) for row in rows],
+            hoverinfo="text",
+            **bar,
+        ),
+        *theme.interval_bars(table["share_of_first"], y, table["share_of_first_low"], table["share_of_first_high"]),
+    ]
+    notes = [note for k, row in enumerate(rows) for note in _step_notes(k, row, entered)]
+    scale = f"bar: share of the {words.counted(entered, 'customer')} at step 1<br>line across its end: 95 % interval"
+    return theme.figure(
+        drawn,
+        caption=steps_caption(table),
+        alt=_steps_alt(table),
+        columns=STEP_COLUMNS,
+        rows=step_rows(table),
+        height=98 * len(rows) + 20,
+        annotations=notes + _loss_notes(lost),
+        barmode="overlay",
+        showlegend=False,
+        xaxis={"range": [0, 1.004], "showgrid": False, "showticklabels": False, "title": {"text": scale}},
+        yaxis={"range": [0.6 - len(rows), 0.42], "visible": False},
+    )
+
+
+def _hover(row: dict[str, Any]) -> str:
+    lines = [words.counted(row["customers"], "customer")]
+    if row["step"] > 1:
+        lines += [
+            f"{words.percent(row['share_of_first'])} of step 1 ({words.interval(row['share_of_first_low'], row['share_of_first_high'])})",
+            f"{words.percent(row['share_of_previous'])} of the step before ({words.interval(row['share_of_previous_low'], row['share_of_previous_high'])})",
+            f"median time from the step before: {words.duration(row['median_seconds_from_previous'])}",
+        ]
+    return f"<b>{theme.label(row['event'], 60)}</b><br>" + "<br>".join(theme.safe(line) for line in lines)
+
+
+def _step_notes(k: int, row: dict[str, Any], entered: int) -> list[dict[str, Any]]:
+    share = "" if row["step"] == 1 else f" · {words.percent(row['share_of_first'])} of first"
+    count = theme.safe(f"{row['customers']:,}{share}")
+    return [
+        theme.note(f"<b>{row['step']}  {theme.label(row['event'], 24)}</b>", x=0, y=0.12 - k, size=14),
+        theme.note(count if entered < MIN_N else f"<b>{count}</b>", x=1, y=0.12 - k, right=True, size=13),
+    ]
+
+
+def _loss_notes(lost: list[Loss]) -> list[dict[str, Any]]:
+    top = [loss.step for loss in biggest(lost)]
+    notes = []
+    for k, loss in enumerate(lost):
+        said = f"↓ {loss.lost:,} did not go on ({words.percent(loss.share)}){', too few to read' if loss.base < MIN_N else ''}"
+        more = [f"{loss.still_open:,} of them still have time"] if loss.still_open else []
+        if loss.step in top and loss.base >= MIN_N:
+            said = f"<b>{theme.safe(said)}</b>"
+            more.insert(0, "<b>biggest loss</b>" if len(top) == 1 else f"<b>one of the {len(top)} biggest losses</b>")
+        else:
+            said = theme.safe(said)
+        notes.append(theme.note(f"{said}<br>{' · '.join(more)}" if more else said, x=0, y=-k - 0.13, below=True))
+    return notes
+
+
+def steps_caption(table: pd.DataFrame) -> str:
+    """What the steps claim: where most are lost, how sure that is, and how many go all the way."""
+    first, last = table.iloc[0], table.iloc[-1]
+    entered = int(first["customers"])
+    if len(table) == 1:
+        return f"{words.counted(entered, 'customer')} did {named(first['event'])}."
+    through = f"{words.percent(last['share_of_first'])} ({words.interval(last['share_of_first_low'], last['share_of_first_high'])}) of {words.counted(entered, 'customer')}"
+    if entered < MIN_N:
+        return f"Too few to read a share: {words.counted(entered, 'customer')} did {named(first['event'])}, {int(last['customers']):,} reached {named(last['event'])}."
+    top = biggest(losses(table))
+    if not top:
+        return f"Nobody is lost: all {words.counted(entered, 'customer')} reach {named(last['event'])}."
+    if len(top) > 1:
+        between = words.joined(f"{named(loss.before)} ({loss.lost:,} of {loss.base:,})" for loss in top)
+        return f"The biggest losses, after {between}, are too alike to rank; {through} reach {named(last['event'])}."
+    loss = top[0]
+    waiting = f", {loss.still_open:,} of them with time left" if loss.still_open else ""
+    return (
+        f"Most are lost between {named(loss.before)} and {named(loss.after)}: {loss.lost:,} of {loss.base:,} "
+        f"({words.percent(loss.share)}, {words.interval(loss.low, loss.high)}) do not go on{waiting}; {through} reach {named(last['event'])}."
+    )
+
+
+def named(text: str) -> str:
+    """An event in a sentence."""
+    return f"“{words.short(text, 60)}”"
+
+
+def _steps_alt(table: pd.DataFrame) -> str:
+    every = (
+        f"step {row['step']}, {row['event']}: {words.counted(row['customers'], 'customer')}"
+        + (f", {words.percent(row['share_of_first'])} of step 1" if row["step"] > 1 else "")
+        for row in theme.records(table)
+    )
+    return f"Horizontal bars, one for each step of the funnel. {'; '.join(every)}."
+
+
+def step_rows(table: pd.DataFrame) -> list[list[Any]]:
+    """The numbers of the steps as the table under the figure shows them; columns that name a group first."""
+    groups = theme.by_columns(table, "step")
+    rows = theme.records(table)
+    return [
+        [
+            *(group_text(row[name]) for name in groups),
+            row["step"],
+            row["event"],
+            row["customers"],
+            words.percent(row["share_of_first"]),
+            words.interval(row["share_of_first_low"], row["share_of_first_high"]),
+            words.percent(row["share_of_previous"]),
+            words.interval(row["share_of_previous_low"], row["share_of_previous_high"]),
+            row["customers"] - following["customers"] if following is not None and following["step"] > row["step"] else None,
+            row["still_open"],
+            words.duration(row["median_seconds_from_previous"]),
+        ]
+        for row, following in zip(rows, [*rows[1:], None], strict=True)
+    ]
+
+
+def group_text(value: Any) -> str:
+    """One value of a group as raw text."""
+    return theme.group_name([value])
