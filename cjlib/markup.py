@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:  # what renders reports does not wait for pandas
+    import pandas as pd
 
 
 def table_html(table: pd.DataFrame, most: int = 200) -> str:
@@ -24,7 +25,7 @@ def _row_html(columns: pd.Index, row: tuple[Any, ...]) -> str:
 
 def cell_text(value: Any) -> str:
     """A cell as a reader wants it: `0.4268`, `1,204`, `–` for missing."""
-    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+    if value is None or type(value).__name__ in ("NaTType", "NAType") or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from cjlib.markup import table_html
+
+if TYPE_CHECKING:  # what renders reports does not wait for pandas
+    import pandas as pd
 
 MIN_N = 30
 """A number that rests on fewer than this many customers is shown as such: greyed, with its n, never as a finding."""
