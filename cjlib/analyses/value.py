@@ -1,0 +1,337 @@
+"""What a customer will be worth: expected purchases and their value over a horizon, with its backtest beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.periods import calendar
+from cjlib.analyses.purchases import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
+from cjlib.analyses.result import Metric, Result, metric
+from cjlib.errors import CjlibError, DataError, shown
+from cjlib.sources.conditions import Event
+from cjlib.sources.durations import MICROSECONDS, Duration, in_words, microseconds
+from cjlib.sources.events import EventLog
+
+Floats = NDArray[np.float64]
+WEEK = MICROSECONDS["W"]
+DAYS_A_WEEK = 7
+DRAWS = 50
+LARGEST_DRAW = 20_000
+"""Customers in a bootstrap draw; with more of them the deviations are scaled by √(drawn / all)."""
+CORRELATED = 0.3
+"""Above this correlation of frequency and value Gamma–Gamma, which assumes none, is warned about."""
+FEWEST_REPEATERS = 10
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CustomerValue(Result):
+    """Expected purchases and value per customer; `.backtest` compares a forecast of the last third of the log with what happened."""
+
+    backtest: pd.DataFrame
+    horizon_us: int
+
+
+@dataclass(frozen=True)
+class History:
+    """One row a customer who bought: repeat purchase days, weeks from first to last, weeks observed, mean value of a repeat day."""
+
+    customer: NDArray[np.int32]
+    x: Floats
+    recency: Floats
+    age: Floats
+    mean: Floats
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Both models of one history."""
+
+    buying: BgNbd
+    spending: GammaGamma | None
+
+    def value(self, history: History, weeks: float) -> Floats:
+        """Expected value over `weeks`, undiscounted; NaN where spending could not be fitted."""
+        if self.spending is None:
+            return np.full(history.x.size, np.nan)
+        return self.purchases(history, weeks) * self.spending.expected(history.x, history.mean)
+
+    def purchases(self, history: History, weeks: float) -> Floats:
+        """Expected purchase days over `weeks`."""
+        return self.buying.expected(history.x, history.recency, history.age, weeks)
+
+
+def customer_value(
+    log: EventLog, *, horizon: Duration, value: str = "value", event: Event = None, as_of: Any = None, rate: float | None = None, seed: int = 0
+) -> CustomerValue:
+    """Expected purchases and value of each customer within a horizon, by BG/NBD and Gamma–Gamma.
+
+    A purchase is a customer's calendar day (in the log's zone) with at least one purchase event: `event`, or by default any event
+    with a value (0 counts); the day's values are summed. Of each customer count the repeat days after the first, the time from the
+    first day to the last, and the time from the first day to `as_of` (default: the log's last day), in weeks. Spending is fitted on repeat days
+    with a mean above 0. The horizon may be at most twice the log's length. Values are undiscounted unless `rate`, a yearly interest, is given.
+
+    Parameters
+    ----------
+    log
+        The event log.
+    horizon
+        How far ahead, such as "90D".
+    value
+        The numeric column with the money.
+    event
+        Which event is a purchase; None: every event with a value.
+    as_of
+        The last day known to the model; later events are not looked at.
+    rate
+        Interest per year, 0.1 = 10 %: adds `discounted_value`.
+    seed
+        Of the bootstrap over customers that makes `low` and `high`.
+
+    Returns
+    -------
+    CustomerValue
+        `.table`: `customer_id`, `repeat_purchases`, `recency_days`, `age_days`, `value_mean` (NaN without a repeat purchase),
+        `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high` (95 %, of the expectation, not of one
+        customer's luck), `decile` (1 = most valuable). `.backtest`: one row each for purchases and value, expected against actual.
+
+    Raises
+    ------
+    DataError
+        When nobody bought, or fewer than ten customers bought again.
+
+    References
+    ----------
+    Fader, Hardie & Lee (2005); Fader & Hardie (2013). See `purchases.py`.
+    """
+    length = microseconds(horizon, "horizon")
+    days = _purchase_days(log, value, event)
+    last = _last_day(log, as_of, days)
+    days = days[days["day"] <= last]
+    observed = int(last - days["day"].min()) if len(days) else 0
+    _check_horizon(length, observed)
+    history = _history(days, last)
+    fitted = _fitted(history)
+    weeks = length / WEEK
+    table = _table(log, history, fitted, weeks, rate)
+    spread = _bootstrap(history, fitted, weeks, seed)
+    table = table.assign(low=spread.low, high=spread.high)
+    table = table.assign(decile=_deciles(table["expected_value"].to_numpy()))
+    backtest = _backtest(days, last)
+    metrics = _metrics(history, fitted, table, backtest) | {"expected_value": spread.total}
+    return CustomerValue(
+        table=table,
+        headline=_headline(table, backtest, length),
+        definition=_bought(log, value, event) | _modelled(history, metrics, length, last),
+        metrics=metrics,
+        backtest=backtest,
+        horizon_us=length,
+    )
+
+
+def _purchase_days(log: EventLog, value: str, event: Event) -> pd.DataFrame:
+    where = log.match(event, "event")
+    amounts = log.numbers(value, where=where)
+    found = log.fetch("customer", "time", where=where)
+    bought = np.ones(amounts.size, dtype=bool) if event is not None else ~np.isnan(amounts)
+    if not bought.any():
+        raise DataError(f"customer_value: no event has a {shown(value)}. Name the column with the money, or the purchase with event=.")
+    first, last = int(found["time"].min()), int(found["time"].max())
+    days = calendar(first, last, "day", log.zone).index(found["time"])
+    start = pd.Timestamp(log.moment(first)).tz_localize(None).normalize().toordinal()
+    frame = pd.DataFrame({"customer": found["customer"][bought], "day": days[bought] + start, "value": np.nan_to_num(amounts[bought])})
+    # Sorted by value as well: a day's sum must not depend on the order of its rows.
+    return frame.sort_values(["customer", "day", "value"]).groupby(["customer", "day"])["value"].sum().reset_index()
+
+
+def _last_day(log: EventLog, as_of: Any, days: pd.DataFrame) -> int:
+    until = log.observed_until_us if as_of is None else log.instant(as_of, "as_of", end=True)
+    last = log.moment(until).tz_localize(None).toordinal()
+    if len(days) and last < days["day"].min():
+        raise CjlibError(f"as_of: {shown(as_of)} lies before the first purchase. Give a later day.")
+    return last
+
+
+def _check_horizon(length: int, observed_days: int) -> None:
+    longest = 2 * observed_days * MICROSECONDS["D"]
+    if length > longest:
+        raise CjlibError(
+            f"horizon: at most twice the log's length ({2 * observed_days} days), for the forecast does not converge further out. Got {in_words(length)}."
+        )
+
+
+def _history(days: pd.DataFrame, last: int) -> History:
+    grouped = days.groupby("customer")["day"]
+    first, latest, count = grouped.min(), grouped.max(), grouped.size()
+    repeat = days[days["day"] > days["customer"].map(first)]
+    mean = repeat.groupby("customer")["value"].mean().reindex(first.index).fillna(0.0)
+    return History(
+        customer=first.index.to_numpy(dtype=np.int32),
+        x=(count - 1).to_numpy(dtype=float),
+        recency=((latest - first) / DAYS_A_WEEK).to_numpy(dtype=float),
+        age=((last - first) / DAYS_A_WEEK).to_numpy(dtype=float),
+        mean=mean.to_numpy(dtype=float),
+    )
+
+
+def _fitted(history: History) -> Fitted:
+    repeaters = int((history.x > 0).sum())
+    if repeaters < FEWEST_REPEATERS:
+        raise DataError(
+            f"customer_value: only {repeaters} customers bought on more than one day; at least {FEWEST_REPEATERS} are needed to tell a rate from chance."
+        )
+    buyers, _ = Buyers.merged(history.x, history.recency, history.age)
+    spends = int(((history.x > 0) & (history.mean > 0)).sum()) >= FEWEST_REPEATERS
+    return Fitted(fit_bgnbd(buyers), fit_gamma_gamma(history.x, history.mean) if spends else None)
+
+
+def _table(log: EventLog, history: History, fitted: Fitted, weeks: float, rate: float | None) -> pd.DataFrame:
+    value = fitted.value(history, weeks)
+    table = pd.DataFrame(
+        {
+            "customer_id": log.customer_ids(history.customer),
+            "repeat_purchases": history.x.astype(np.int64),
+            "recency_days": np.rint(history.recency * DAYS_A_WEEK).astype(np.int64),
+            "age_days": np.rint(history.age * DAYS_A_WEEK).astype(np.int64),
+            "value_mean": np.where(history.x > 0, history.mean, np.nan),
+            "p_no_purchase": fitted.buying.no_purchase(history.x, history.recency, history.age, weeks),
+            "expected_purchases": fitted.purchases(history, weeks),
+            "expected_value": value,
+        }
+    )
+    return table if rate is None else table.assign(discounted_value=_discounted(history, fitted, weeks, rate))
+
+
+def _discounted(history: History, fitted: Fitted, weeks: float, rate: float) -> Floats:
+    ends = np.unique(np.append(np.arange(4.0, weeks, 4.0), weeks))
+    until = np.array([fitted.value(history, end) for end in ends])
+    steps = np.diff(until, axis=0, prepend=0)
+    middles = ends - np.diff(ends, prepend=0) / 2
+    return (steps * ((1 + rate) ** (-middles / (365.25 / DAYS_A_WEEK)))[:, None]).sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """95 % bounds of each customer's expected value, and of the sum over all customers."""
+
+    low: Floats
+    high: Floats
+    total: Metric
+
+
+def _bootstrap(history: History, fitted: Fitted, weeks: float, seed: int) -> Spread:
+    """Customers drawn again and both models fitted again; the total's spread includes who happens to be a customer."""
+    rng = np.random.default_rng(seed)
+    n = history.x.size
+    drawn = min(n, LARGEST_DRAW)
+    centre = fitted.value(history, weeks)
+    values, totals = np.empty((DRAWS, n)), np.empty(DRAWS)
+    for draw in range(DRAWS):
+        picks = rng.integers(0, n, drawn)
+        values[draw] = _fitted_again(history, fitted, picks).value(history, weeks)
+        totals[draw] = values[draw, picks].mean() * n
+    shrink = np.sqrt(drawn / n)
+    low, high = (np.maximum(centre + (np.percentile(values, q, axis=0) - centre) * shrink, 0) for q in (2.5, 97.5))
+    total = float(centre.sum())
+    total_low, total_high = (total + float(np.percentile(totals, q) - totals.mean()) * shrink for q in (2.5, 97.5))
+    return Spread(np.minimum(low, centre), np.maximum(high, centre), metric(total, total_low, total_high, n))
+
+
+def _fitted_again(history: History, fitted: Fitted, picks: NDArray[np.int64]) -> Fitted:
+    buyers, _ = Buyers.merged(history.x[picks], history.recency[picks], history.age[picks])
+    return Fitted(fit_bgnbd(buyers, start=fitted.buying), fitted.spending and fit_gamma_gamma(history.x[picks], history.mean[picks]))
+
+
+def _deciles(values: Floats) -> NDArray[np.int64]:
+    rank = np.argsort(np.argsort(-values, kind="stable"), kind="stable")
+    return rank * 10 // max(values.size, 1) + 1
+
+
+def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
+    """The last third of the log held out: expected against actual, over customers who bought before it."""
+    first = int(days["day"].min())
+    cut = last - (last - first) // 3
+    before, after = days[days["day"] <= cut], days[days["day"] > cut]
+    known = after[after["customer"].isin(before["customer"])]
+    actual = [float(len(known)), float(known["value"].sum())]
+    history = _history(before, cut)
+    enough = int((history.x > 0).sum()) >= FEWEST_REPEATERS and last > cut
+    expected = [np.nan, np.nan]
+    if enough:
+        fitted, weeks = _fitted(history), (last - cut) / DAYS_A_WEEK
+        expected = [float(fitted.purchases(history, weeks).sum()), float(fitted.value(history, weeks).sum())]
+    ratio = [one / other if other else np.nan for one, other in zip(expected, actual, strict=True)]
+    return pd.DataFrame(
+        {
+            "measure": ["purchases", "value"],
+            "customers": len(history.x),
+            "held_out_days": last - cut,
+            "expected": expected,
+            "actual": actual,
+            "ratio": ratio,
+        }
+    )
+
+
+def _metrics(history: History, fitted: Fitted, table: pd.DataFrame, backtest: pd.DataFrame) -> dict[str, Metric]:
+    n, buying, spending = history.x.size, fitted.buying, fitted.spending
+    repeaters = (history.x > 0) & (history.mean > 0)
+    correlated = (
+        float(np.corrcoef(history.x[repeaters], history.mean[repeaters])[0, 1])
+        if repeaters.sum() > 2 and np.ptp(history.x[repeaters]) > 0
+        else float("nan")
+    )
+    named = {
+        "bgnbd_r": buying.r,
+        "bgnbd_alpha": buying.alpha,
+        "bgnbd_a": buying.a,
+        "bgnbd_b": buying.b,
+        "bgnbd_log_likelihood": buying.log_likelihood,
+        "gg_p": spending.p if spending else float("nan"),
+        "gg_q": spending.q if spending else float("nan"),
+        "gg_v": spending.v if spending else float("nan"),
+        "correlation_frequency_value": correlated,
+        "holdout_ratio": float(backtest["ratio"].iloc[0]),
+        "holdout_value_ratio": float(backtest["ratio"].iloc[1]),
+        "expected_purchases": float(table["expected_purchases"].sum()),
+    }
+    return {name: metric(value, n=n) for name, value in named.items()}
+
+
+def _headline(table: pd.DataFrame, backtest: pd.DataFrame, length: int) -> str:
+    purchases, value = table["expected_purchases"].sum(), table["expected_value"].sum()
+    ratio = backtest["ratio"].iloc[0]
+    tried = (
+        "no backtest was possible"
+        if np.isnan(ratio)
+        else f"in the last third of the log this forecast would have given {ratio:.0%} of the purchases that came"
+    )
+    worth = "" if np.isnan(value) else f" worth {value:,.0f}"
+    return f"The {len(table):,} customers who have bought are expected to make {purchases:,.0f} purchases{worth} in the next {in_words(length)}; {tried}."
+
+
+def _bought(log: EventLog, value: str, event: Event) -> dict[str, str]:
+    purchase = f"event with a {value}" if event is None else str(event)
+    return {"purchase": f"a customer's day with {purchase}; values of a day summed; days in {log.timezone}"}
+
+
+def _modelled(history: History, metrics: Mapping[str, Metric], length: int, last: int) -> dict[str, str]:
+    correlation = metrics["correlation_frequency_value"]["value"]
+    independent = "not known" if correlation is None else f"correlation {correlation:.2f}"
+    warned = (
+        " — above 0.3: who buys often also spends differently, so values are biased" if correlation is not None and correlation > CORRELATED else ""
+    )
+    return {
+        "as of": f"{pd.Timestamp.fromordinal(last):%Y-%m-%d}",
+        "horizon": in_words(length),
+        "customers": f"{history.x.size:,}, of whom {int((history.x > 0).sum()):,} bought on more than one day",
+        "model": "BG/NBD for the number of purchases, Gamma–Gamma for their value; time in weeks",
+        "interval": f"95 %, {DRAWS} bootstrap draws of customers: of the expectation, not of one customer's luck",
+        "frequency and value": f"{independent}{warned}",
+        "backtest": "the last third of the log held out; see .backtest. Totals of this model tend to be low where buying comes in waves",
+    }
