@@ -48,11 +48,18 @@ def interval(low: float | None, high: float | None) -> str:
 
 def points(difference: float | None) -> str:
     """A difference of shares in percentage points, with its sign: `+3.2 points`, `−0.8 points`."""
-    if difference is None or missing(difference):
-        return DASH
+    return DASH if difference is None or missing(difference) else f"{_signed(difference)} points"
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """The bounds of a difference of shares: `+3.0 to +5.9 points`."""
+    return DASH if low is None or high is None or missing(low) or missing(high) else f"{_signed(low)} to {_signed(high)} points"
+
+
+def _signed(difference: float) -> str:
     rounded = round(100 * difference, 1)
     sign = "+" if rounded > 0 else "−" if rounded < 0 else "±"
-    return f"{sign}{abs(rounded):.1f} points"
+    return f"{sign}{abs(rounded):.1f}"
 
 
 def duration(seconds: float | None) -> str:

@@ -43,7 +43,9 @@ def lost_next(result: Any, *, most: int = 10) -> go.Figure:
     every = theme.records(table)
     rows = every[:most]
     more = f" {words.counted(len(every) - most, 'rarer event is', 'rarer events are')} in the table only." if len(every) > most else ""
-    said = [f"{words.percent(row['share_of_lost'])} ● · ◇ {words.percent(row['share_of_went_on'])}{', clear' if _clear(row) else ''}" for row in rows]
+    said = [f"{words.percent(row['share_of_lost'])} lost, {words.percent(row['share_of_went_on'])} went on" for row in rows]
+    labels, lines = theme.row_labels([row["event"] for row in rows], said, [_clear(row) for row in rows])
+    pitch = 36 + 18 * lines
     return theme.figure(
         _dumbbells(rows, ("share_of_lost", "share_of_went_on"), ("lost", "went on")),
         caption=result.headline + more,
@@ -55,13 +57,15 @@ def lost_next(result: Any, *, most: int = 10) -> go.Figure:
         + ".",
         columns=LOST_COLUMNS,
         rows=[_lost_row(row) for row in every],
-        height=46 * len(rows) + 100,
-        annotations=_row_notes([row["event"] for row in rows], said, [_clear(row) for row in rows]),
+        height=pitch * len(rows) + 110,
+        annotations=labels,
         showlegend=True,
         xaxis=theme.percent_axis(
-            range=[-0.01, _top(rows, ("share_of_lost", "share_of_went_on"))], nticks=5, title={"text": "share whose next event was this"}
+            range=[-0.01, _top(rows, ("share_of_lost", "share_of_went_on"))],
+            nticks=5,
+            title={"text": "share whose next event was this<br>bold: differs beyond noise"},
         ),
-        yaxis={"range": [0.6 - len(rows), 0.75], "visible": False},
+        yaxis={"range": [0.6 - len(rows), (14 + 20 * lines) / pitch], "visible": False},
     )
 
 
@@ -91,7 +95,8 @@ def change(result: Any) -> go.Figure:
     if not rows:
         return theme.empty("There is no second step to compare.", columns=CHANGE_COLUMNS)
     said = [f"{words.percent(row['previous_share_of_first'])} → {words.percent(row['share_of_first'])}, {row['verdict']}" for row in rows]
-    clear = [row["verdict"] in ("better", "worse") for row in rows]
+    labels, lines = theme.row_labels([row["event"] for row in rows], said, [row["verdict"] in ("better", "worse") for row in rows])
+    pitch = 36 + 18 * lines
     return theme.figure(
         _dumbbells(rows, ("share_of_first", "previous_share_of_first"), ("now", "before")),
         caption=result.headline,
@@ -100,18 +105,17 @@ def change(result: Any) -> go.Figure:
         + ".",
         columns=CHANGE_COLUMNS,
         rows=[_change_row(row) for row in every],
-        height=46 * len(rows) + 100,
-        annotations=_row_notes([row["event"] for row in rows], said, clear),
+        height=pitch * len(rows) + 100,
+        annotations=labels,
         showlegend=True,
         xaxis=theme.percent_axis(
             range=[-0.01, _top(rows, ("share_of_first", "previous_share_of_first"))], nticks=5, title={"text": "share of the first step"}
         ),
-        yaxis={"range": [0.6 - len(rows), 0.75], "visible": False},
+        yaxis={"range": [0.6 - len(rows), (14 + 20 * lines) / pitch], "visible": False},
     )
 
 
 def _change_row(row: dict[str, Any]) -> list[Any]:
-    span = words.DASH if words.missing(row["difference_low"]) else f"{words.points(row['difference_low'])} to {words.points(row['difference_high'])}"
     return [
         row["step"],
         row["event"],
@@ -120,7 +124,7 @@ def _change_row(row: dict[str, Any]) -> list[Any]:
         row["previous_customers"],
         words.percent(row["previous_share_of_first"]),
         words.points(row["difference"]),
-        span,
+        words.points_interval(row["difference_low"], row["difference_high"]),
         row["verdict"],
     ]
 
@@ -152,12 +156,3 @@ def _ends(rows: list[dict[str, Any]], column: str, name: str, k: int) -> go.Scat
         hovertext=[f"<b>{theme.label(row['event'], 60)}</b><br>{name}: {theme.safe(words.percent(row[column]))}" for row in rows],
         hoverinfo="text",
     )
-
-
-def _row_notes(names: list[str], said: list[str], bold: list[bool]) -> list[dict[str, Any]]:
-    notes = []
-    for k, (name, text, strong) in enumerate(zip(names, said, bold, strict=True)):
-        shown = theme.safe(text)
-        notes.append(theme.note(f"<b>{theme.label(name, 22)}</b>", x=0, y=0.18 - k, size=13, xref="paper"))
-        notes.append(theme.note(f"<b>{shown}</b>" if strong else shown, x=1, y=0.18 - k, right=True, xref="paper"))
-    return notes

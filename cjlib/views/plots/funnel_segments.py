@@ -16,6 +16,7 @@ from cjlib.views.plots.funnel_steps import STEP_COLUMNS, named, step_rows
 
 NOISE = 0.05
 """Adjusted p below which a group differs from the others beyond noise."""
+CLEAR = ("above the others", "below the others")
 
 
 def segments(result: Any, *, most: int = 12) -> go.Figure:
@@ -29,19 +30,29 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
     shown = rows[:most]
     more = f" {words.counted(len(rows) - most, 'smaller group is', 'smaller groups are')} in the table only." if len(rows) > most else ""
     every = _everyone(rows) if len(result.comparisons) else None
-    widest = max(row["share_of_first_high"] for row in shown)
+    small = [row["entered"] < MIN_N for row in shown]
+    said = [_said(row, verdicts.get(_key(row, by), "")) for row in shown]
+    clear = [verdicts.get(_key(row, by), "") in CLEAR for row in shown]
+    labels, lines = theme.row_labels([_name(row, by) for row in shown], said, clear, faint=small)
+    pitch = 36 + 18 * lines
     return theme.figure(
         _marks(shown, every),
         caption=segments_caption(result, by, rows) + more,
         alt=_alt(shown, by, verdicts) + more,
         columns=[*by, *STEP_COLUMNS],
         rows=step_rows(table),
-        height=54 * len(shown) + 66,
-        annotations=[note for k, row in enumerate(shown) for note in _notes(k, row, by, verdicts)],
+        height=pitch * len(shown) + 70,
+        annotations=labels,
         showlegend=False,
-        xaxis=theme.percent_axis(range=[0, min(1.0, widest * 1.06)], nticks=5, title={"text": _scale(rows, every)}),
-        yaxis={"range": [0.55 - len(shown), 0.75], "visible": False},
+        xaxis=theme.percent_axis(range=[0, _reach(shown)], nticks=5, title={"text": _scale(rows, every)}),
+        yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )
+
+
+def _reach(rows: list[dict[str, Any]]) -> float:
+    """Where the axis ends: beyond every dot and the interval of every group that can be read; wider ones are cut at the edge."""
+    readable = [row["share_of_first_high"] for row in rows if row["entered"] >= MIN_N] or [row["share_of_first_high"] for row in rows]
+    return min(1.0, 1.06 * max(*readable, *(row["share_of_first"] for row in rows), 0.001))
 
 
 def _last_rows(table: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
@@ -68,7 +79,7 @@ def _verdicts(comparisons: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...],
 def _verdict(row: dict[str, Any]) -> str:
     if words.missing(row["p_adjusted"]) or row["p_adjusted"] >= NOISE:
         return "no clear difference"
-    return "above the others" if row["difference"] > 0 else "below the others"
+    return CLEAR[0] if row["difference"] > 0 else CLEAR[1]
 
 
 def _everyone(rows: list[dict[str, Any]]) -> float | None:
@@ -83,7 +94,8 @@ def _marks(rows: list[dict[str, Any]], every: float | None) -> list[go.Scatter]:
     marks = []
     if every is not None:
         line = {"color": theme.MUTED, "width": 1.5, "dash": "dot"}
-        marks.append(go.Scatter(x=[every, every], y=[0.7, 0.55 - len(rows)], mode="lines", line=line, hoverinfo="skip"))
+        x, heights = [every, every, None] * len(rows), [at for k in y for at in (k + 0.16, k - 0.3, None)]
+        marks.append(go.Scatter(x=x, y=heights, mode="lines", line=line, hoverinfo="skip"))
     # One trace for each colour, since all whiskers of a trace have one colour.
     for colour, size in ((theme.COLOURS[0], True), (theme.MUTED, False)):
         at = [k for k in range(len(rows)) if (n[k] >= MIN_N) == size]
@@ -101,16 +113,9 @@ def _marks(rows: list[dict[str, Any]], every: float | None) -> list[go.Scatter]:
     return marks
 
 
-def _notes(k: int, row: dict[str, Any], by: list[str], verdicts: dict[tuple[Any, ...], str]) -> list[dict[str, Any]]:
-    verdict = verdicts.get(_key(row, by), "")
-    clear = verdict in ("above the others", "below the others")
-    small = row["entered"] < MIN_N
-    said = f"{words.percent(row['share_of_first'])} of {row['entered']:,}" + (", too few to read" if small else f", {verdict}" if verdict else "")
-    name = theme.label(_name(row, by), 20)
-    return [
-        theme.note(name if small else f"<b>{name}</b>", x=0, y=0.16 - k, size=13, xref="paper"),
-        theme.note(f"<b>{theme.safe(said)}</b>" if clear else theme.safe(said), x=1, y=0.16 - k, right=True, size=12, xref="paper"),
-    ]
+def _said(row: dict[str, Any], verdict: str) -> str:
+    verdict = "too few to read" if row["entered"] < MIN_N else verdict
+    return f"{words.percent(row['share_of_first'])} of {row['entered']:,}" + (f", {verdict}" if verdict else "")
 
 
 def _scale(rows: list[dict[str, Any]], every: float | None) -> str:
@@ -129,14 +134,14 @@ def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> 
     compared = theme.records(result.comparisons)
     if not compared:
         return f"By {of}, {span}; a customer may be in several groups, so they are not compared."
-    clear = sorted((row for row in compared if _verdict(row) != "no clear difference"), key=lambda row: -abs(row["difference"]))
+    clear = sorted((row for row in compared if _verdict(row) in CLEAR), key=lambda row: -abs(row["difference"]))
     if not clear:
         return f"No clear difference between the {len(compared)} groups of {of}: {span}."
     first = clear[0]
     more = f"; {len(clear)} of {len(compared)} groups differ from the others beyond noise" if len(clear) > 1 else "; no other group clearly differs"
     return (
         f"{_name(first, by)} stands out: {words.percent(first['share'])} of its {first['customers']:,} customers reach {last}, "
-        f"{words.points(first['difference'])} against the others ({words.points(first['difference_low'])} to {words.points(first['difference_high'])}){more}."
+        f"{words.points(first['difference'])} against the others ({words.points_interval(first['difference_low'], first['difference_high'])}){more}."
     )
 
 

@@ -30,6 +30,10 @@ STEP_COLUMNS = [
 ]
 
 
+BAR = 20
+"""Height of a bar in pixels."""
+
+
 @dataclass(frozen=True)
 class Loss:
     """Those who reached a step and not the next."""
@@ -85,7 +89,11 @@ def steps(result: Any) -> go.Figure:
     entered = rows[0]["customers"]
     lost = losses(table)
     y = -np.arange(len(rows), dtype=float)
-    bar = {"y": y.tolist(), "orientation": "h", "width": 0.2}
+    labels, lines = theme.row_labels(
+        [f"{row['step']}  {row['event']}" for row in rows], [_count(row) for row in rows], [entered >= MIN_N] * len(rows), up=BAR // 2
+    )
+    pitch = 80 + 18 * lines
+    bar = {"y": y.tolist(), "orientation": "h", "width": BAR / pitch}
     drawn = [
         go.Bar(x=[1.0] * len(rows), marker={"color": theme.TRACK}, hoverinfo="skip", **bar),
         go.Bar(
@@ -97,7 +105,6 @@ def steps(result: Any) -> go.Figure:
         ),
         *theme.interval_bars(table["share_of_first"], y, table["share_of_first_low"], table["share_of_first_high"]),
     ]
-    notes = [note for k, row in enumerate(rows) for note in _step_notes(k, row, entered)]
     scale = f"bar: share of the {words.counted(entered, 'customer')} at step 1<br>line across its end: 95 % interval"
     return theme.figure(
         drawn,
@@ -105,12 +112,12 @@ def steps(result: Any) -> go.Figure:
         alt=_steps_alt(table),
         columns=STEP_COLUMNS,
         rows=step_rows(table),
-        height=98 * len(rows) + 20,
-        annotations=notes + _loss_notes(lost),
+        height=pitch * len(rows) + 24,
+        annotations=labels + _loss_notes(lost),
         barmode="overlay",
         showlegend=False,
         xaxis={"range": [0, 1.004], "showgrid": False, "showticklabels": False, "title": {"text": scale}},
-        yaxis={"range": [0.6 - len(rows), 0.42], "visible": False},
+        yaxis={"range": [0.3 - len(rows) + 30 / pitch, (BAR + 20 * lines) / pitch], "visible": False},
     )
 
 
@@ -125,13 +132,10 @@ def _hover(row: dict[str, Any]) -> str:
     return f"<b>{theme.label(row['event'], 60)}</b><br>" + "<br>".join(theme.safe(line) for line in lines)
 
 
-def _step_notes(k: int, row: dict[str, Any], entered: int) -> list[dict[str, Any]]:
-    share = "" if row["step"] == 1 else f" · {words.percent(row['share_of_first'])} of first"
-    count = theme.safe(f"{row['customers']:,}{share}")
-    return [
-        theme.note(f"<b>{row['step']}  {theme.label(row['event'], 24)}</b>", x=0, y=0.12 - k, size=14),
-        theme.note(count if entered < MIN_N else f"<b>{count}</b>", x=1, y=0.12 - k, right=True, size=13),
-    ]
+def _count(row: dict[str, Any]) -> str:
+    if row["step"] == 1:
+        return words.counted(row["customers"], "customer")
+    return f"{row['customers']:,} · {words.percent(row['share_of_first'])} of first"
 
 
 def _loss_notes(lost: list[Loss]) -> list[dict[str, Any]]:
@@ -145,7 +149,7 @@ def _loss_notes(lost: list[Loss]) -> list[dict[str, Any]]:
             more.insert(0, "<b>biggest loss</b>" if len(top) == 1 else f"<b>one of the {len(top)} biggest losses</b>")
         else:
             said = theme.safe(said)
-        notes.append(theme.note(f"{said}<br>{' · '.join(more)}" if more else said, x=0, y=-k - 0.13, below=True))
+        notes.append(theme.note(f"{said}<br>{' · '.join(more)}" if more else said, x=0, y=-k, yshift=-BAR // 2, below=True, xref="paper"))
     return notes
 
 

@@ -86,9 +86,16 @@ def _time_axis(seconds: Any) -> dict[str, Any]:
 def _median_note(at: float, axis: dict[str, Any], median: float) -> dict[str, Any]:
     low, high = axis["range"]
     x = float(np.log10(at)) if axis.get("type") == "log" else at
-    late = (x - low) > 0.6 * (high - low)
+    late = (x - low) > 0.4 * (high - low)
     return theme.note(
-        f"<b>half within {theme.safe(words.duration(median))}</b>", x=x, y=0.5, right=late, xshift=-8 if late else 8, yanchor="middle", size=13
+        f"<b>half within<br>{theme.safe(words.duration(median))}</b>",
+        x=x,
+        y=0.5,
+        right=late,
+        below=not late,
+        xshift=-8 if late else 10,
+        yanchor="middle",
+        size=13,
     )
 
 
@@ -127,7 +134,7 @@ def trend(result: Any) -> go.Figure:
         rows=[_trend_row(row) for row in rows],
         height=330,
         showlegend=True,
-        xaxis={"type": "date", "title": {"text": "entered in the period from"}, "nticks": 6},
+        xaxis={"type": "date", "title": {"text": "entered in the period from"}, "nticks": 5},
         yaxis=theme.percent_axis(range=[0, min(1.0, top * 1.08) or 1.0], title={"text": "share that converted"}),
     )
 

@@ -2,7 +2,7 @@
 
 A figure stands on the page's own ground: paper and plot are transparent, data colours keep a contrast of 3 on white and on near-black
 and can be told apart with every kind of colour blindness, and colour never carries a meaning alone. Text has one colour, the template's
-grey, which can be read on both grounds; a page that knows its ground lays one of `SKINS` over the figure (`Plotly.relayout`) for full contrast.
+grey, which can be read on both grounds; a page that knows its ground gives `layout.font.color` the full contrast (the reports do).
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ DIVERGING = ((0.0, "#be3e15"), (0.25, "#e9a58c"), (0.5, "#f1f1ee"), (0.75, "#9cc
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
-SKINS = {"light": {"font.color": "#1b2430"}, "dark": {"font.color": "#e8ebf0"}}
-"""What a page relayouts a figure with once it knows its ground; print takes `light`."""
 
 
 class Figure(go.Figure):
@@ -62,6 +60,8 @@ def template() -> go.layout.Template:
         "zeroline": False,
         "showline": False,
         "ticks": "",
+        "ticklabelstandoff": 4,
+        "tickangle": 0,
         "title": {"standoff": 8, "font": {"size": 12}},
         "tickfont": {"size": 12},
     }
@@ -78,7 +78,7 @@ def template() -> go.layout.Template:
         "dragmode": False,  # so that a finger scrolls the page
         "hovermode": "closest",
         "hoverlabel": {"align": "left", "namelength": -1, "font": {"family": FONT, "size": 13}},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "title": {"text": ""}},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "title": {"text": ""}, "traceorder": "normal"},
         "bargap": 0.35,
     }
     return go.layout.Template(layout=layout)
@@ -201,7 +201,7 @@ def percent_axis(**more: Any) -> dict[str, Any]:
     return {"tickformat": ",.0~%", "rangemode": "tozero", **more}
 
 
-_UNITS = ((1.0, "second"), (60.0, "minute"), (3600.0, "hour"), (86400.0, "day"))
+_UNITS = ((1.0, "s", "s"), (60.0, "min", "min"), (3600.0, "hour", "hours"), (86400.0, "day", "days"), (31536000.0, "year", "years"))
 _NICE = (
     1,
     2,
@@ -232,25 +232,37 @@ _NICE = (
 _ROUGH = (1, 10, 60, 600, 3600, 21600, 86400, 604800, 2592000, 7776000, 31536000, 94608000, 315360000)
 
 
-def duration_axis(longest: float, *, shortest: float | None = None, ticks: int = 6, **more: Any) -> dict[str, Any]:
+def duration_axis(longest: float, *, shortest: float | None = None, ticks: int = 5, **more: Any) -> dict[str, Any]:
     """An axis of seconds whose ticks are words: `2 hours`, `1 day`. With `shortest` it is logarithmic, from there to `longest`."""
     if shortest is not None:
-        marks = [mark for mark in _ROUGH if shortest <= mark <= longest] or [longest]
-        marks = marks[:: max(1, -(-len(marks) // ticks))]
-        scale: dict[str, Any] = {"type": "log", "range": [float(np.log10(max(shortest, 1e-3))), float(np.log10(max(longest, 1e-3)))]}
+        low, high = float(np.log10(shortest)), float(np.log10(longest))
+        marks = _apart([mark for mark in _ROUGH if shortest <= mark <= longest] or [longest], (high - low) / (ticks + 1))
+        scale: dict[str, Any] = {"type": "log", "range": [low, high]}
     else:
-        step = next((nice for nice in _NICE if longest / nice <= ticks), 31536000 * max(1, int(longest / 31536000 / ticks)))
+        step = next((nice for nice in _NICE if longest / nice <= ticks), _NICE[-1] * -(-int(longest) // (_NICE[-1] * ticks)))
         marks = [step * k for k in range(int(longest / step) + 1)]
         scale = {"range": [0, longest * 1.02 if longest > 0 else 1]}
     return {**scale, "tickvals": marks, "ticktext": [_tick(mark) for mark in marks], **more}
 
 
+def _apart(marks: Sequence[float], least: float) -> list[float]:
+    kept: list[float] = []
+    for mark in marks:
+        if not kept or np.log10(mark / kept[-1]) >= least:
+            kept.append(mark)
+    return kept
+
+
 def _tick(seconds: float) -> str:
     if seconds == 0:
         return "0"
-    size, name = next((size, name) for size, name in reversed(_UNITS) if seconds >= size or size == 1)
+    size, one, many = next(unit for unit in reversed(_UNITS) if seconds >= unit[0] or unit[0] == 1)
     count = seconds / size
-    return f"{count:.4g} {name}" + ("" if count == 1 else "s")
+    return f"{count:.3g} {one if count == 1 else many}"
+
+
+PHONE = 330
+"""The width of a figure on a phone, in pixels."""
 
 
 def note(text: str, *, x: float, y: float, right: bool = False, below: bool = False, size: int = 12, **more: Any) -> dict[str, Any]:
@@ -266,6 +278,26 @@ def note(text: str, *, x: float, y: float, right: bool = False, below: bool = Fa
         "font": {"size": size},
         **more,
     }
+
+
+def row_labels(
+    names: Sequence[str], said: Sequence[str], strong: Sequence[bool], *, up: int = 10, faint: Sequence[bool] = ()
+) -> tuple[list[dict[str, Any]], int]:
+    """Labels above rows at y = 0, −1, −2 …: the name at the left, its numbers at the right, or beneath it where they would meet on a phone.
+
+    Returns the annotations and how many lines each label has. `names` and `said` are raw text; `up` is the distance from the row in pixels.
+    """
+    lines = 1 if max(9.2 * len(words.short(name)) + 7.6 * len(text) for name, text in zip(names, said, strict=True)) <= PHONE else 2
+    notes = []
+    for k, (name, text, bold) in enumerate(zip(names, said, strong, strict=True)):
+        shown = label(name) if faint and faint[k] else f"<b>{label(name)}</b>"
+        numbers = f"<b>{safe(text)}</b>" if bold else safe(text)
+        place = {"y": -k, "yshift": up, "xref": "paper"}
+        if lines == 2:
+            notes.append(note(f'{shown}<br><span style="font-size:12px">{numbers}</span>', x=0, size=13, **place))
+        else:
+            notes += [note(shown, x=0, size=13, **place), note(numbers, x=1, right=True, **place)]
+    return notes, lines
 
 
 def interval_bars(x: ArrayLike, y: ArrayLike, low: ArrayLike, high: ArrayLike) -> list[go.Scatter]:
