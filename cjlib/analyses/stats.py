@@ -81,3 +81,55 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     ranks = np.arange(tested.size, 0, -1)
     adjusted[falling] = np.minimum(1, np.minimum.accumulate(p[falling] * tested.size / ranks))
     return adjusted
+
+
+def median_with_interval(values: ArrayLike) -> tuple[float, float, float]:
+    """Median (interpolated) and its 95 % interval between two order statistics; NaN where there are no values, bounds NaN below six.
+
+    The interval makes no assumption about the distribution and covers at least 95 %.
+
+    References
+    ----------
+    Conover, W. J. (1999). Practical Nonparametric Statistics, 3rd ed., section 3.2.
+    """
+    ordered = np.asarray(values, dtype=float)
+    n = ordered.size
+    if n == 0:
+        return float("nan"), float("nan"), float("nan")
+    from scipy.special import bdtrik
+
+    inner = int(bdtrik(0.025, n, 0.5)) if n >= 6 else 0
+    middle = [(n - 1) // 2, n // 2]
+    ordered = np.partition(ordered, sorted({inner, *middle, n - 1 - inner}))
+    median = float(ordered[middle].mean())
+    return (median, float(ordered[inner]), float(ordered[n - 1 - inner])) if n >= 6 else (median, float("nan"), float("nan"))
+
+
+def grouped_medians(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> Floats:
+    """The median (interpolated) of whole numbers in each of the groups 0 … `groups` − 1; NaN where a group has none."""
+    sizes = np.bincount(group, minlength=groups)
+    if groups == 1:
+        middle = [(len(values) - 1) // 2, len(values) // 2]
+        ordered = np.partition(values, sorted(set(middle))) if len(values) else values
+    else:
+        ordered = values[np.lexsort((values, group))]
+    ends = np.cumsum(sizes)
+    lower, upper = ends - sizes + (sizes - 1) // 2, ends - sizes + sizes // 2
+    some = sizes > 0
+    medians = np.full(groups, np.nan)
+    low, high = ordered[lower[some]], ordered[upper[some]]
+    medians[some] = low + (high - low) / 2
+    return medians
+
+
+def grouped_means(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> Floats:
+    """The mean of whole numbers in each group, NaN where a group has none; summed as whole numbers, so in any order the same."""
+    million = 1_000_000
+    sizes = np.bincount(group, minlength=groups)
+    whole, rest = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
+    if groups == 1:
+        whole[0], rest[0] = (values // million).sum(), (values % million).sum()
+    else:
+        np.add.at(whole, group, values // million)
+        np.add.at(rest, group, values % million)
+    return share(whole, sizes) * million + share(rest, sizes)
