@@ -1,0 +1,266 @@
+"""What each first event came to: the instants at which the steps of its attempt were filled.
+
+Every first event is tried, all of them at once: an attempt is a column of positions that moves on step by step, each move one look into
+"the next instant at which this step fits". So the work grows with the events, not with their square, also for a customer with a million of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cjlib.analyses.instants import Bools, Instants, Ints, Positions
+from cjlib.analyses.matching import Progress
+
+FOREVER = np.int64(1) << 61
+"""Stands for no limit: longer than any span, short enough to be added to any instant."""
+
+NEVER = np.int64(1) << 62
+"""Stands for a completion that does not exist: later than any deadline."""
+
+Depths = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """One attempt a first event, in the order of the instants.
+
+    `at[k]` holds for each attempt the position (among the instants) at which step k + 1 was filled, −1 if it was not; `depth` the number of steps filled.
+    """
+
+    instants: Instants
+    at: list[Positions]
+    depth: Depths
+
+    def __len__(self) -> int:
+        return len(self.depth)
+
+    @property
+    def start(self) -> Positions:
+        """The instant of the first event."""
+        return self.at[0]
+
+    @property
+    def last(self) -> Positions:
+        """The instant of the last step filled."""
+        return np.maximum.reduce(self.at)
+
+    def take(self, which: Bools | Ints) -> Attempts:
+        """Some of the attempts."""
+        return Attempts(self.instants, [position[which] for position in self.at], self.depth[which])
+
+    def cut(self, depth: Depths) -> Attempts:
+        """The attempts ended after so many steps."""
+        return replace(self, at=[np.where(depth > k, position, np.int32(-1)) for k, position in enumerate(self.at)], depth=depth)
+
+    def times(self, step: int) -> Ints:
+        """When a step (from 0) was filled; only meaningful where it was."""
+        return self.instants.time[self.at[step]]
+
+
+def try_all(instants: Instants, allowed: Bools | None, *, order: str, window: int | None, step_windows: Sequence[int | None]) -> Attempts:
+    """The attempt of every first event; `allowed` says at which instants one may open."""
+    opens = np.ones(len(instants), dtype=bool) if order == "any" else instants.reach[instants.kind, 0] > 0
+    start = np.flatnonzero(opens if allowed is None else opens & allowed).astype(np.int32)
+    limit = FOREVER if window is None else np.int64(window)
+    gaps = [FOREVER if gap is None else np.int64(gap) for gap in step_windows]
+    if order == "any":
+        return _in_any_order(instants, start, limit)
+    if order == "strict":
+        return _strictly(instants, start, limit, gaps)
+    if any(gap is not None for gap in step_windows):
+        return _within_gaps(instants, start, limit, gaps)
+    return _in_sequence(instants, start, limit)
+
+
+def _next(fits: Bools) -> Positions:
+    """For each position, and one past the end, the first fitting position at or after it; the length if there is none."""
+    length = np.int32(len(fits))
+    following = np.full(len(fits) + 1, length, dtype=np.int32)
+    where = np.flatnonzero(fits).astype(np.int32)
+    following[where] = where
+    return np.minimum.accumulate(following[::-1])[::-1]
+
+
+def _same_unit(instants: Instants, here: Positions, there: Positions) -> Bools:
+    """Whether `there` exists and is of the unit of `here`."""
+    inside = there < len(instants)
+    inside[inside] = instants.unit[there[inside]] == instants.unit[here[inside]]
+    return inside
+
+
+def _opened(instants: Instants, start: Positions, depth: Depths) -> list[Positions]:
+    """Attempts that so far hold the steps filled at their first instant."""
+    later = np.flatnonzero(depth > 1)
+    at = [start]
+    for k in range(1, instants.steps):
+        position = np.full(len(start), -1, dtype=np.int32)
+        here = later[depth[later] > k]
+        position[here] = start[here]
+        at.append(position)
+    return at
+
+
+def _in_sequence(instants: Instants, start: Positions, window: np.int64) -> Attempts:
+    depth = instants.reach[instants.kind[start], 0]
+    at, position = _opened(instants, start, depth), start.copy()
+    single = len(instants.kinds) == 0 or max(map(len, instants.kinds)) == 1
+    for k in range(1, instants.steps):
+        waiting = np.flatnonzero(depth == k)
+        following = _next((instants.reach[:, k] > k)[instants.kind])
+        there = following[position[waiting] + 1]
+        found = _same_unit(instants, start[waiting], there)
+        found[found] = instants.time[there[found]] - instants.time[start[waiting[found]]] <= window
+        waiting, there = waiting[found], there[found]
+        position[waiting] = there
+        depth[waiting] = reached = instants.reach[instants.kind[there], k]
+        at[k][waiting] = there
+        for further in range(k + 1, instants.steps if not single else 0):
+            at[further][waiting[reached > further]] = there[reached > further]
+    return Attempts(instants, at, depth)
+
+
+def _strictly(instants: Instants, start: Positions, window: np.int64, gaps: list[np.int64]) -> Attempts:
+    """Nothing may lie between two steps: an attempt moves only to the person's next moment, and leaves one only if all its events filled steps.
+
+    At the first instant other events may stand before the first event, so an attempt may use fewer of them than it could:
+    every number is tried, the largest first, since of equal depths it has the earliest times.
+    """
+    most = instants.reach[instants.kind[start], 0]
+    best = Attempts(instants, _opened(instants, start, most), most.copy())
+    for opening in range(int(most.max(initial=0)), 0, -1):
+        which = np.flatnonzero(most >= opening)
+        attempt = _strict_from(instants, start[which], opening, window, gaps)
+        better = attempt.depth > best.depth[which]
+        best.depth[which[better]] = attempt.depth[better]
+        for k in range(instants.steps):
+            best.at[k][which[better]] = attempt.at[k][better]
+    return best
+
+
+def _strict_from(instants: Instants, start: Positions, opening: int, window: np.int64, gaps: list[np.int64]) -> Attempts:
+    depth = np.full(len(start), opening, dtype=np.uint8)
+    at = _opened(instants, start, depth)
+    live, position = np.arange(len(start)), start
+    while live.size:
+        there = position + np.int32(1)
+        found = _same_unit(instants, position, there)
+        live, position, there = live[found], position[found], there[found]
+        filled = depth[live]
+        going = (filled < instants.steps) & (instants.moment[there] == instants.moment[position] + 1)
+        going &= instants.time[there] - instants.time[start[live]] <= window
+        live, position, there, filled = live[going], position[going], there[going], filled[going]
+        going = instants.time[there] - instants.time[position] <= np.array([*gaps, FOREVER])[filled - 1]
+        live, there, filled = live[going], there[going], filled[going]
+        reached = instants.reach[instants.kind[there], filled]
+        depth[live] = reached
+        for k in range(1, instants.steps):
+            here = (filled <= k) & (reached > k)
+            at[k][live[here]] = there[here]
+        onward = (reached > filled) & (reached - filled == instants.crowd[there])
+        live, position = live[onward], there[onward]
+    return Attempts(instants, at, depth)
+
+
+def _in_any_order(instants: Instants, start: Positions, window: np.int64) -> Attempts:
+    """Step k is reached at the earliest instant by which k steps are filled: move on to the next instant that adds to them."""
+    progress = Progress(instants.kinds, instants.steps)
+    bits = np.array([np.bitwise_or.reduce(np.array(kind, dtype=np.int64)) for kind in instants.kinds], dtype=np.int64)
+    fits = bits[instants.kind] if len(instants) else np.zeros(0, dtype=np.int64)
+    following = [_next((fits >> k & 1).astype(bool)) for k in range(instants.steps)]
+    state = progress.step_on(np.zeros(len(start), dtype=np.int32), instants.kind[start])
+    depth = progress.depths[state]
+    at, live, position = _opened(instants, start, depth), np.arange(len(start)), start
+    while live.size:
+        closed = progress.closed[state]
+        there = np.full(len(live), len(instants), dtype=np.int32)
+        for k, ahead in enumerate(following):
+            there = np.where(closed >> k & 1, there, np.minimum(there, ahead[position + 1]))
+        found = _same_unit(instants, position, there)
+        found[found] = instants.time[there[found]] - instants.time[start[live[found]]] <= window
+        live, position = live[found], there[found]
+        state = progress.step_on(state[found], instants.kind[position])
+        before, reached = depth[live], progress.depths[state]
+        for k in range(1, instants.steps):
+            here = (before <= k) & (reached > k)
+            at[k][live[here]] = position[here]
+        depth[live] = reached
+        open_still = reached < instants.steps
+        live, position, state = live[open_still], position[open_still], state[open_still]
+    return Attempts(instants, at, depth)
+
+
+def _within_gaps(instants: Instants, start: Positions, window: np.int64, gaps: list[np.int64]) -> Attempts:
+    """With a limit from step to step the earliest match may lead nowhere, so every chain is searched.
+
+    For each depth d, from the deepest: `finish[k]` is the earliest completion of d steps when step k was the last one filled at an instant.
+    The later a chain stands at step k, the later it finishes: where two chains cross, the one behind can go on as the other does.
+    So the next instant from which d can be completed at all is the best one, and one look ahead is enough.
+    """
+    depth = np.zeros(len(start), dtype=np.uint8)
+    at = [np.full(len(start), -1, dtype=np.int32) for _ in range(instants.steps)]
+    deadline = instants.time[start] + window
+    for goal in range(instants.steps, 0, -1):
+        finish, ahead = _finishes(instants, goal, gaps)
+        rest = np.flatnonzero(depth == 0)
+        filled = _furthest(instants, start[rest], 0, goal, finish, deadline[rest])
+        which, filled = rest[filled > 0], filled[filled > 0]
+        depth[which] = goal
+        _replay(instants, at, which, start[which], filled, goal, finish, ahead, deadline[which])
+    return Attempts(instants, at, depth)
+
+
+def _finishes(instants: Instants, goal: int, gaps: list[np.int64]) -> tuple[list[Ints], list[Positions]]:
+    """`finish[k]` (k = 1 … goal) and `ahead[k]`, the next instant that fills step k + 1 and from which `goal` can be reached."""
+    length = len(instants)
+    finish: list[Ints] = [np.zeros(0, dtype=np.int64)] * (goal + 1)
+    ahead: list[Positions] = [np.zeros(0, dtype=np.int32)] * (goal + 1)
+    finish[goal] = instants.time
+    for k in range(goal - 1, 0, -1):
+        earliest = np.full(length + 1, NEVER, dtype=np.int64)
+        reached = instants.reach[:, k][instants.kind] if length else np.zeros(0, dtype=np.uint8)
+        for filled in range(k + 1, goal + 1):
+            here = np.flatnonzero(reached >= filled)
+            earliest[here] = np.minimum(earliest[here], finish[filled][here])
+        ahead[k] = _next(earliest[:-1] < NEVER)
+        positions = np.arange(length, dtype=np.int32)
+        there = ahead[k][positions + 1]
+        found = _same_unit(instants, positions, there)
+        found[found] = instants.time[there[found]] - instants.time[positions[found]] <= gaps[k - 1]
+        finish[k] = np.where(found, earliest[there], NEVER)
+    return finish, ahead
+
+
+def _furthest(instants: Instants, here: Positions, filled: int, goal: int, finish: list[Ints], deadline: Ints) -> Depths:
+    """How many steps to have filled when leaving an instant: the most (their times are the earliest) from which `goal` is reached in time; 0 if none."""
+    reached = np.minimum(instants.reach[instants.kind[here], filled], goal)
+    chosen = np.zeros(len(here), dtype=np.uint8)
+    for k in range(filled + 1, goal + 1):
+        chosen[(reached >= k) & (finish[k][here] <= deadline)] = k
+    return chosen
+
+
+def _replay(
+    instants: Instants,
+    at: list[Positions],
+    which: Ints,
+    here: Positions,
+    filled: Depths,
+    goal: int,
+    finish: list[Ints],
+    ahead: list[Positions],
+    deadline: Ints,
+) -> None:
+    """Walk the chains found and write down where each step was filled."""
+    for k in range(goal):
+        at[k][which[filled > k]] = here[filled > k]
+    for k in range(1, goal):
+        waiting = np.flatnonzero(filled == k)
+        there = ahead[k][here[waiting] + 1]
+        here[waiting] = there
+        filled[waiting] = chosen = _furthest(instants, there, k, goal, finish, deadline[waiting])
+        for further in range(k, goal):
+            at[further][which[waiting[chosen > further]]] = there[chosen > further]
