@@ -1,0 +1,296 @@
+"""How satisfied they say they are: NPS, CSAT, CES, each with its interval and its distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p, wilson
+from cjlib.errors import CjlibError, DataError, listed, shown
+from cjlib.sources.feedback import SCORES, Feedback
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the answers of one score mean: bounds of the bad and good ends, and their names."""
+
+    score: str
+    good_from: int
+    bad_to: int
+    names: tuple[str, str, str]
+    bounds: tuple[int, int]
+
+
+NPS = Scale("nps", 9, 6, ("promoters", "passives", "detractors"), SCORES["nps"])
+CSAT = Scale("csat", 4, 2, ("satisfied", "neutral", "dissatisfied"), SCORES["csat"])
+CES = Scale("ces", 5, 3, ("easy", "neutral", "hard"), SCORES["ces"])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scores(Result):
+    """A score by segment; `.distribution` holds how many gave each answer, `.comparisons` which segments differ beyond noise."""
+
+    score: str
+    distribution: pd.DataFrame
+    comparisons: pd.DataFrame
+
+
+def nps(feedback: Feedback, *, by: str | None = None, weights: Mapping[str, float] | None = None, min_n: int = MIN_N) -> Scores:
+    """Net promoter score: 100 × (share of 9–10 − share of 0–6), over everyone who gave a score; −100 to 100, never a percentage.
+
+    Each answer counts once, also several of one customer. Blank scores are counted (`n_blank` in `.metrics`), not imputed. The point
+    estimate is plain; the 95 % interval uses the variance (p + d − (p − d)²) / n after adding ¾, 1½, ¾ to the three counts. With `weights`
+    (segment → share of the population) the `all (weighted)` row is Σ w·value; a segment without answers makes it undefined.
+
+    Returns
+    -------
+    Scores
+        `.table`: `segment`, `n`, `promoters`, `passives`, `detractors`, `value`, `low`, `high`, `margin`, `small_n`, `mean_score`, `mean_low`,
+        `mean_high`; segments by n, largest first.
+
+    Raises
+    ------
+    DataError
+        When nobody gave a score.
+    """
+    return _scored(feedback, NPS, by, weights, min_n)
+
+
+def csat(
+    feedback: Feedback,
+    *,
+    by: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    top: int = 4,
+    scale: tuple[int, int] = (1, 5),
+    score: str = "csat",
+    min_n: int = MIN_N,
+) -> Scores:
+    """Customer satisfaction: the share of answers at `top` or above (4–5 on 1–5), Wilson's interval; 0–1.
+
+    Another scale is said with `scale` and `top`, never taken from the largest answer seen. `score="rating"` counts star ratings the same way.
+    See `nps` for blanks and weights. `.table` has `satisfied`, `neutral`, `dissatisfied`: neutral lies between `top` and its mirror on the scale.
+    """
+    if score not in ("csat", "rating"):
+        raise CjlibError(f"score: must be 'csat' or 'rating'. Got {shown(score)}.")
+    low, high = scale
+    if not low < top <= high:
+        raise CjlibError(f"top: must lie on the scale {low}–{high}, above its lower end. Got {shown(top)}.")
+    return _scored(feedback, Scale(score, top, low + high - top, CSAT.names, scale), by, weights, min_n)
+
+
+def ces(feedback: Feedback, *, by: str | None = None, weights: Mapping[str, float] | None = None, min_n: int = MIN_N) -> Scores:
+    """Customer effort: the share of 5–7 on 1–7, where 7 is easy, Wilson's interval; the mean with its t interval beside it.
+
+    See `nps` for blanks and weights. `.table` has `easy` (5–7), `neutral` (4), `hard` (1–3).
+    """
+    return _scored(feedback, CES, by, weights, min_n)
+
+
+def _scored(feedback: Feedback, scale: Scale, by: str | None, weights: Mapping[str, float] | None, min_n: int) -> Scores:
+    answers = feedback.frame[scale.score]
+    given = answers.notna()
+    if not given.any():
+        raise DataError(f"{scale.score}: no row has this score. The feedback has {len(answers):,} rows; scores present: {_present(feedback)}.")
+    segments = feedback.segment(by)
+    counted = pd.DataFrame({"segment": segments[given], "answer": answers[given]})
+    table = _table(counted, scale, min_n)
+    whole = _row(counted.assign(segment="all"), scale, min_n).iloc[0]
+    weighted = None if weights is None else _weighted(table, weights, scale)
+    full = table if weighted is None else pd.concat([table, weighted], ignore_index=True)
+    blank = int((~given).sum())
+    return Scores(
+        table=full,
+        headline=_headline(scale, whole, table, weighted, by),
+        definition=_definition(feedback, scale, by, weights, blank, min_n),
+        metrics=_metrics(scale, whole, table, by, blank),
+        score=scale.score,
+        distribution=_distribution(counted, scale),
+        comparisons=_comparisons(table, scale, min_n),
+    )
+
+
+def _present(feedback: Feedback) -> str:
+    return listed(name for name in SCORES if feedback.frame[name].notna().any()) or "none"
+
+
+def _table(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
+    rows = [_row(group, scale, min_n) for _, group in counted.groupby("segment")]
+    return pd.concat(rows, ignore_index=True).sort_values(["n", "segment"], ascending=[False, True], ignore_index=True)
+
+
+def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
+    answers = np.sort(group["answer"].to_numpy())  # sorted: a mean must not depend on the order of its rows
+    n = answers.size
+    good, bad = int((answers >= scale.good_from).sum()), int((answers <= scale.bad_to).sum())
+    value, low, high = nps_interval(good, n - good - bad, bad) if scale.score == "nps" else _share_interval(good, n)
+    mean_low, mean_high = mean_interval(answers)
+    counts = dict(zip(scale.names, (good, n - good - bad, bad), strict=True))
+    figures = {"value": value, "low": low, "high": high, "margin": (high - low) / 2, "small_n": n < min_n}
+    means = {"mean_score": float(answers.mean()), "mean_low": mean_low, "mean_high": mean_high}
+    return pd.DataFrame([{"segment": str(group["segment"].iloc[0]), "n": n} | counts | figures | means])
+
+
+def nps_interval(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:
+    """NPS with its adjusted 95 % interval, on the scale −100…100."""
+    n = promoters + passives + detractors
+    value = 100 * (promoters - detractors) / n
+    total = n + 3
+    p, d = (promoters + 0.75) / total, (detractors + 0.75) / total
+    half = 100 * Z95 * np.sqrt((p + d - (p - d) ** 2) / total)
+    centre = 100 * (p - d)
+    return value, max(centre - half, -100.0), min(centre + half, 100.0)
+
+
+def _share_interval(good: int, n: int) -> tuple[float, float, float]:
+    low, high = wilson(good, n)
+    return good / n, float(low), float(high)
+
+
+def mean_interval(answers: np.ndarray) -> tuple[float, float]:
+    """The 95 % t interval of a mean; missing below two answers."""
+    if answers.size < 2:
+        return float("nan"), float("nan")
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(answers.size - 1, 0.975) * answers.std(ddof=1) / np.sqrt(answers.size))
+    return float(answers.mean()) - half, float(answers.mean()) + half
+
+
+def _variance(row: pd.Series, scale: Scale) -> float:
+    """Of the value: NPS by its formula on the adjusted counts, a share by p(1 − p)/n."""
+    good, _, bad = (float(row[name]) for name in scale.names)
+    n = float(row["n"])
+    if scale.score != "nps":
+        return good / n * (1 - good / n) / n
+    p, d = (good + 0.75) / (n + 3), (bad + 0.75) / (n + 3)
+    return 1e4 * (p + d - (p - d) ** 2) / (n + 3)
+
+
+def _weighted(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -> pd.DataFrame:
+    absent = sorted(set(map(str, weights)) - set(table["segment"]))
+    if absent:
+        raise DataError(
+            f"weights: no answers from {listed(absent)}, so the weighted value is not defined. Leave the segment out of weights, or ask there."
+        )
+    unweighted = sorted(set(table["segment"]) - set(map(str, weights)))
+    if unweighted:
+        raise CjlibError(f"weights: no share is given for {listed(unweighted)}. Give one for every segment (0 leaves it out).")
+    total = sum(weights.values())
+    if total <= 0 or min(weights.values()) < 0:
+        raise CjlibError(f"weights: must be shares of the population, 0 or more and not all 0. Got {shown(dict(weights))}.")
+    share = table["segment"].map({str(name): one / total for name, one in weights.items()}).to_numpy(dtype=float)
+    variance = np.array([_variance(row, scale) for _, row in table.iterrows()])
+    value, half = float((share * table["value"]).sum()), Z95 * float(np.sqrt((share**2 * variance).sum()))
+    counts = {name: int(table[name].sum()) for name in ("n", *scale.names)}
+    n = counts["n"]
+    effective = float(1 / (share**2 / table["n"].to_numpy(dtype=float)).sum())
+    row = {
+        "segment": "all (weighted)",
+        **counts,
+        "value": value,
+        "low": value - half,
+        "high": value + half,
+        "margin": half,
+        "small_n": effective < MIN_N,
+    }
+    mean = float((share * table["mean_score"]).sum())
+    return pd.DataFrame([row | {"mean_score": mean, "mean_low": np.nan, "mean_high": np.nan, "effective_n": min(effective, n)}])
+
+
+def _distribution(counted: pd.DataFrame, scale: Scale) -> pd.DataFrame:
+    low, high = scale.bounds
+    answers = range(low, high + 1)
+    rows = []
+    for segment, group in counted.groupby("segment"):
+        counts = [int((group["answer"] == answer).sum()) for answer in answers]
+        rows += [
+            {"segment": segment, "answer": answer, "n": count, "share_of_answers": count / len(group)}
+            for answer, count in zip(answers, counts, strict=True)
+        ]
+    return pd.DataFrame(rows)
+
+
+def _comparisons(table: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
+    """Every pair of segments with enough answers: difference of the values, interval, p adjusted over the pairs."""
+    large = table[table["n"] >= min_n].reset_index(drop=True)
+    rows = []
+    for one in range(len(large)):
+        for other in range(one + 1, len(large)):
+            rows.append(_pair(large.iloc[one], large.iloc[other], scale))
+    columns = ["segment", "other", "n", "other_n", "difference", "difference_low", "difference_high", "p_value"]
+    pairs = pd.DataFrame(rows, columns=columns)
+    return pairs.assign(p_adjusted=benjamini_hochberg(pairs["p_value"].to_numpy(dtype=float)))
+
+
+def _pair(one: pd.Series, other: pd.Series, scale: Scale) -> dict[str, float | str | int]:
+    difference = float(one["value"] - other["value"])
+    good = scale.names[0]
+    if scale.score == "nps":
+        from scipy.special import ndtr
+
+        error = np.sqrt(_variance(one, scale) + _variance(other, scale))
+        low, high, p = difference - Z95 * error, difference + Z95 * error, float(2 * ndtr(-abs(difference) / error))
+    else:
+        low, high = (float(bound) for bound in newcombe(one[good], one["n"], other[good], other["n"]))
+        p = two_shares_p(int(one[good]), int(one["n"]), int(other[good]), int(other["n"]))
+    bounds = {"difference": difference, "difference_low": low, "difference_high": high, "p_value": p}
+    return {"segment": one["segment"], "other": other["segment"], "n": int(one["n"]), "other_n": int(other["n"])} | bounds
+
+
+def _metrics(scale: Scale, whole: pd.Series, table: pd.DataFrame, by: str | None, blank: int) -> dict[str, Metric]:
+    overall = metric(whole["value"], whole["low"], whole["high"], whole["n"])
+    mean = metric(whole["mean_score"], whole["mean_low"], whole["mean_high"], whole["n"])
+    by_segment = (
+        {}
+        if by is None
+        else {f"{scale.score}_{row['segment']}": metric(row["value"], row["low"], row["high"], row["n"]) for _, row in table.iterrows()}
+    )
+    return {scale.score: overall, f"mean_{scale.score}": mean, "n_blank": metric(blank)} | by_segment
+
+
+def _written(scale: Scale, value: float) -> str:
+    return f"{value:+.0f}" if scale.score == "nps" else f"{value:.1%}"
+
+
+def _headline(scale: Scale, whole: pd.Series, table: pd.DataFrame, weighted: pd.DataFrame | None, by: str | None) -> str:
+    n = int(whole["n"])
+    name = {"nps": "NPS is", "csat": "Satisfied are", "rating": "Rated well are", "ces": "Found it easy:"}[scale.score]
+    figures = (
+        f"{name} {_written(scale, whole['value'])} (95 % interval {_written(scale, whole['low'])} to {_written(scale, whole['high'])}, n = {n:,})"
+    )
+    few = f"; fewer than {MIN_N} answers: read the interval, not the point" if bool(whole["small_n"]) else ""
+    reweighted = "" if weighted is None else f"; weighted to the population {_written(scale, float(weighted['value'].iloc[0]))}"
+    readable = table[~table["small_n"]]
+    apart = ""
+    if by is not None and len(readable) > 1:
+        best, worst = readable.loc[readable["value"].idxmax()], readable.loc[readable["value"].idxmin()]
+        apart = f"; from {_written(scale, worst['value'])} ({worst['segment']}, n = {int(worst['n']):,}) to {_written(scale, best['value'])} ({best['segment']}, n = {int(best['n']):,})"
+    return f"{figures}{few}{reweighted}{apart}."
+
+
+def _definition(feedback: Feedback, scale: Scale, by: str | None, weights: Mapping[str, float] | None, blank: int, min_n: int) -> dict[str, str]:
+    low, high = scale.bounds
+    good, neutral, bad = scale.names
+    value = "100 × (promoters − detractors) ÷ answers, −100 to 100" if scale.score == "nps" else f"{good} ÷ answers"
+    answered = len(feedback.frame) - blank
+    response = (
+        f"{answered / feedback.asked:.1%} of {feedback.asked:,} asked" if feedback.asked else "not known: how many were asked is not in the data"
+    )
+    return {
+        "score": f"{scale.score}, {low}–{high}, {high} is best",
+        "value": value,
+        good: f"{scale.good_from}–{high}",
+        neutral: f"between {scale.bad_to} and {scale.good_from}",
+        bad: f"{low}–{scale.bad_to}",
+        "base": f"{answered:,} answers with a score; {blank:,} rows without one left out",
+        "by": by or "all together",
+        "weights": "none" if weights is None else ", ".join(f"{name} {share:g}" for name, share in weights.items()),
+        "interval": "95 %; " + ("variance of the difference after adding ¾, 1½, ¾ to the counts" if scale.score == "nps" else "Wilson"),
+        "response share": response,
+        "small n": f"below {min_n} answers",
+    }
