@@ -1,0 +1,217 @@
+"""The first thing of a report: the answer in a sentence, and its numbers as cards."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from cjlib.analyses.result import MIME, MIN_N, Metric, Result
+from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.views import words
+
+MOST_CARDS = 4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a metric is said: its name in words, its unit, and which direction is good (`higher`, `lower` or none)."""
+
+    words: str
+    unit: str
+    better: str = ""
+
+
+_KINDS: list[tuple[str, Kind]] = [
+    (r"conversion", Kind("Conversion", "share", "higher")),
+    (r"step_(\d+)_share_of_previous", Kind(r"Went on to step \1", "share", "higher")),
+    (r"median_seconds_to_convert", Kind("Median time to convert", "seconds", "lower")),
+    (r"median_seconds_from_latest_start", Kind("Median time from the latest start", "seconds", "lower")),
+    (r"retention_period_(\d+)", Kind(r"Back in period \1", "share", "higher")),
+    (r"median_days", Kind("Median lifetime in days", "number", "higher")),
+    (r"(nps|csat|ces)", Kind(r"\1", "number", "higher")),
+    (r"(.*)_seconds(.*)|seconds_(.*)", Kind("", "seconds")),
+    (r"(.*_)?(share|precision|recall|coverage|accuracy)(_.*)?", Kind("", "share")),
+]
+"""Name of a metric → how it is said; the first that fits the whole name."""
+
+
+def kind_of(name: str) -> Kind:
+    """How a metric is said, from its name; one without an entry of its own is its name with spaces."""
+    for pattern, kind in _KINDS:
+        if found := re.fullmatch(pattern, name):
+            said = found.expand(kind.words) if kind.words else name.replace("_", " ").capitalize()
+            return Kind(said.upper() if said in ("nps", "csat", "ces") else said, kind.unit, kind.better)
+    return Kind(name.replace("_", " ").capitalize(), "number")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answer:
+    """Headline and cards, as a notebook and a report show them first.
+
+    Attributes
+    ----------
+    headlines
+        One sentence of each result, as the results say them.
+    metrics
+        The numbers on the cards: name → `{"value", "low", "high", "n"}`.
+    previous
+        The same numbers of the time before, where there are any.
+    told
+        What run.json keeps: kind, headline, definition and all metrics.
+    """
+
+    headlines: tuple[str, ...]
+    metrics: Mapping[str, Metric]
+    previous: Mapping[str, Metric] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/plain": self.text, "text/html": self.html, MIME: dict(self.told)}
+
+    @property
+    def text(self) -> str:
+        """The answer without markup."""
+        cards = (f"{kind_of(name).words}: {_value(name, one['value'])} ({_detail(name, one)})" for name, one in self.metrics.items())
+        return "\n".join([*self.headlines, *cards])
+
+    @property
+    def html(self) -> str:
+        """The answer as HTML; every text escaped, since names come from data."""
+        said = "".join(f'<p class="cj-headline">{escape(headline)}</p>' for headline in self.headlines)
+        cards = "".join(_card(name, one, self.previous.get(name)) for name, one in self.metrics.items())
+        return f'<section class="cj-answer">{_STYLE}{said}{f"""<ul class="cj-cards">{cards}</ul>""" if cards else ""}</section>'
+
+
+def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric] | None = None, cards: Sequence[str] | None = None) -> Answer:
+    """The headline of each result, and cards of its numbers: value, unit, 95 % interval, n, and the change in words.
+
+    A change is called better or worse only if the 95 % interval of the difference leaves out 0; otherwise there is "no clear change".
+    The interval of the difference is Zou and Donner's, from the intervals of both numbers. A number that rests on fewer than 30 is
+    shown as such and not set in bold.
+
+    Parameters
+    ----------
+    result, *more
+        What analyses returned; the first one gives the report its definition.
+    previous
+        An earlier result of the same kind, or its metrics (as run.json keeps them), to say what changed.
+    cards
+        Names of metrics to show, in order; without it the first four.
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    CjlibError
+        If something given is no result, or a card is not among the metrics.
+
+    References
+    ----------
+    Zou, G. Y. & Donner, A. (2008). Construction of confidence limits about effect measures: a general approach. Statistics in Medicine 27.
+    """
+    results = (result, *more)
+    for one in results:
+        if not isinstance(one, Result):
+            raise CjlibError(f"result: must be what an analysis returned, such as cj.funnel(log, …). Got {shown(type(one).__name__)}.")
+    every = {name: one for each in reversed(results) for name, one in each.metrics.items()}
+    every = {name: every[name] for each in results for name in each.metrics}
+    before = previous.metrics if isinstance(previous, Result) else previous or {}
+    headlines = tuple(dict.fromkeys(each.headline for each in results))
+    told = {"kind": type(result).__name__, "headline": " ".join(headlines), "definition": dict(result.definition), "metrics": dict(every)}
+    return Answer(headlines=headlines, metrics=_chosen(every, cards), previous=before, told=told)
+
+
+def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[str, Metric]:
+    if cards is None:
+        return dict(list(every.items())[:MOST_CARDS])
+    for name in cards:
+        if name not in every:
+            raise CjlibError(f"cards: {shown(name)} is not among the metrics: {listed(every, most=20)}.{did_you_mean(name, every)}")
+    return {name: every[name] for name in cards}
+
+
+# ---- cards -----------------------------------------------------------------------------------------------------
+
+
+def _card(name: str, one: Metric, before: Metric | None) -> str:
+    value = escape(_value(name, one["value"]))
+    shown_value = value if few(one) else f"<strong>{value}</strong>"
+    lines = [f'<p class="cj-name">{escape(kind_of(name).words)}</p>', f'<p class="cj-value">{shown_value}</p>']
+    lines.append(f'<p class="cj-note">{escape(_detail(name, one))}</p>')
+    if before is not None:
+        lines.append(f'<p class="cj-change">{escape(change_words(name, one, before))}</p>')
+    return f"<li>{''.join(lines)}</li>"
+
+
+def few(one: Metric) -> bool:
+    """Whether a number rests on too few to be read."""
+    return one["n"] is not None and one["n"] < MIN_N
+
+
+def _value(name: str, value: float | int | None) -> str:
+    unit = kind_of(name).unit
+    return {"share": words.percent, "seconds": words.duration, "number": words.number}[unit](value)
+
+
+def _detail(name: str, one: Metric) -> str:
+    low, high, n = one["low"], one["high"], one["n"]
+    parts = []
+    if low is not None and high is not None:
+        bounds = words.interval(low, high) if kind_of(name).unit == "share" else f"{_value(name, low)} to {_value(name, high)}"
+        parts.append(f"95 % interval {bounds}")
+    if n is not None:
+        parts.append(f"n = {n:,}" + (": too few to read" if few(one) else ""))
+    return " · ".join(parts) or "no interval"
+
+
+def change_words(name: str, now: Metric, before: Metric) -> str:
+    """The change in words: "0.8 points better than before (+0.2 to +1.4 points)", "no clear change from 4.1 %"."""
+    new, old = now["value"], before["value"]
+    if new is None or old is None:
+        return "nothing to compare with"
+    was = _value(name, old)
+    if few(now) or few(before):
+        return f"before {was}: too few to compare"
+    bounds = difference_bounds(now, before)
+    if bounds is None:
+        return f"before {was}, without an interval to judge the change by"
+    if bounds[0] <= 0 <= bounds[1]:
+        return f"no clear change from {was}"
+    return f"{_difference(name, abs(new - old))} {_direction(name, new > old)} than before ({was})"
+
+
+def difference_bounds(now: Metric, before: Metric) -> tuple[float, float] | None:
+    """95 % interval of now − before from the two intervals, as for independent numbers; None where a bound is missing."""
+    new, low, high = now["value"], now["low"], now["high"]
+    old, old_low, old_high = before["value"], before["low"], before["high"]
+    if new is None or low is None or high is None or old is None or old_low is None or old_high is None:
+        return None
+    return new - old - math.hypot(new - low, old_high - old), new - old + math.hypot(high - new, old - old_low)
+
+
+def _direction(name: str, rose: bool) -> str:
+    kind = kind_of(name)
+    if kind.better:
+        return "better" if rose == (kind.better == "higher") else "worse"
+    return {"seconds": "longer" if rose else "shorter"}.get(kind.unit, "higher" if rose else "lower")
+
+
+def _difference(name: str, size: float) -> str:
+    unit = kind_of(name).unit
+    return f"{100 * size:.1f} points" if unit == "share" else words.duration(size) if unit == "seconds" else words.number(size)
+
+
+_STYLE = """<style>
+.cj-answer .cj-headline { font-size: 1.15em; margin: 0 0 0.8em; max-width: 46em; }
+.cj-answer .cj-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12em), 1fr)); gap: 0.8em; list-style: none; margin: 0; padding: 0; }
+.cj-answer .cj-cards > li { border: 1px solid rgba(118, 118, 118, 0.5); border-radius: 8px; padding: 0.7em 0.9em; margin: 0; }
+.cj-answer .cj-cards p { margin: 0.1em 0; }
+.cj-answer .cj-value { font-size: 1.5em; }
+</style>"""
+"""For Lab; a report has its own and leaves this out."""
