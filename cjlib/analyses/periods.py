@@ -84,7 +84,7 @@ def calendar(first: int, last: int, period: str, zone: ZoneInfo, *, week_start: 
         walls = offsets.local(starts) // HOUR * HOUR
     else:
         offsets = zone_offsets(first - 400 * DAY, last + 800 * DAY, zone)
-        walls = _midnights(*(offsets.local(np.array([first - 2 * DAY, last + 2 * DAY]))), period, week_start)
+        walls = _midnights(offsets.local(np.array([first - 2 * DAY, last + 2 * DAY])), period, week_start)
         starts = offsets.instant(walls)
         real = np.append(np.diff(starts) > 0, True)
         starts, walls = starts[real], walls[real]
@@ -130,9 +130,9 @@ def _shifts(times: Micros, zone: ZoneInfo) -> Micros:
     return aware.tz_localize(None).as_unit("us").asi8 - times
 
 
-def _midnights(first: int, last: int, period: str, week_start: str) -> Micros:
-    """The walls at which periods start, from the one holding `first` to one after `last`."""
-    days = np.array([first // DAY, last // DAY])
+def _midnights(span: Micros, period: str, week_start: str) -> Micros:
+    """The walls at which periods start, from the one that holds the first of two walls to one after the second."""
+    days = span // DAY
     if period in MONTHS:
         unit = MONTHS[period]
         low, high = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) // unit

@@ -1,0 +1,227 @@
+"""Do they come back? Cohorts, and the share of each that returns period by period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.periods import Period, WeekStart
+from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.retention import comparing, counting, tables, words
+from cjlib.analyses.retention import value as worth
+from cjlib.analyses.retention.bootstrap import Draws, drawn_shares
+from cjlib.analyses.retention.clocks import clock_of
+from cjlib.analyses.retention.customers import Members
+from cjlib.analyses.retention.entries import Entries, Groups, entries_of, grouped
+from cjlib.analyses.retention.question import ClockName, CohortKind, Mode, PeriodZero, Question, ask
+from cjlib.analyses.retention.question import scope as scope_of
+from cjlib.analyses.retention.statement import retention_sql
+from cjlib.analyses.stats import wilson
+from cjlib.sources.conditions import Event
+from cjlib.sources.events import EventLog
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Retention(Result):
+    """Who comes back, and when.
+
+    Attributes
+    ----------
+    average
+        Per group and period, over complete cells: pooled share with interval, and the plain mean of the cohorts' shares.
+    fixed_average
+        The same over the entries that have completed the last period shown: one population, so that the curve cannot bend because its cohorts change.
+    comparisons
+        Each group of `by` against all others together, in the last complete period.
+    cohort_comparisons
+        Each cohort against all others together, in the period that most have completed.
+    period, by
+        The period's name and the columns of `by`, as asked.
+    """
+
+    average: pd.DataFrame
+    fixed_average: pd.DataFrame
+    comparisons: pd.DataFrame
+    cohort_comparisons: pd.DataFrame
+    period: str
+    by: tuple[str, ...]
+    mode: str
+    headline_period: int
+    _members: Members = field(repr=False)
+
+    def customers(self) -> pd.DataFrame:
+        """One row a customer, cohort and period with return events: `customer_id`, [by], `cohort`, `cohort_at` (aware), `period`, `returns`."""
+        return self._members.table()
+
+
+def retention(  # noqa: PLR0913 (the options are the analysis)
+    log: EventLog,
+    *,
+    start_event: Event = None,
+    return_event: Event = None,
+    period: Period = "week",
+    periods: int = 12,
+    cohort: CohortKind = "first_ever",
+    mode: Mode = "on",
+    clock: ClockName = "calendar",
+    week_start: WeekStart = "monday",
+    min_returns: int = 1,
+    period_zero: PeriodZero = "cohort",
+    by: str | Sequence[str] | None = None,
+    cohort_by: str | None = None,
+    value: str | None = None,
+    start: Any = None,
+    end: Any = None,
+    min_n: int = MIN_N,
+    seed: int = 0,
+) -> Retention:
+    """Cohorts of customers, and the share of each that comes back, period by period.
+
+    A customer enters the cohort of the calendar period (in the log's zone) that holds the customer's first `start_event` of the whole log
+    (`cohort="first_ever"`), the first at or after `start` (`"first_in_range"`), or one cohort for every period with such an event
+    (`"recurring"`). Period k is the k-th calendar period after the cohort's, or, on the elapsed clock, begins k periods after the customer's
+    own cohort event; its beginning is inside, its end is not. A customer counts once a cell: returned **on** period k if it holds at least
+    `min_returns` return events, **on_or_after** if it or any later observed period does, **every** if each of 1 … k does. The cohort event
+    itself is never its own return. Cells whose period begins after the end of data do not exist; those whose period has not ended for the
+    youngest member are marked, and left out of averages and comparisons.
+
+    Parameters
+    ----------
+    log
+        The events.
+    start_event, return_event
+        A name, a list of names (any of them), None (any event) or `cj.Step(…)`.
+    period
+        "hour", "day", "week", "month", "quarter" or "year".
+    periods
+        The last period of the table, 1 or more.
+    cohort, mode, clock
+        As above.
+    week_start
+        "monday" or "sunday".
+    min_returns
+        Return events that a period must hold to count as returned; does not touch who is in a cohort.
+    period_zero
+        "cohort": period 0 is the cohort, share 1. "returns": those with `min_returns` other return events at or after their cohort event
+        within period 0.
+    by
+        A column or a list of columns: a table for each value at the cohort event. The return may carry any value.
+    cohort_by
+        A column, of the event or of the customer, whose value at the cohort event names the cohort in place of its date: a campaign, a plan, a
+        batch. Its members start at different times, so each cell counts only the members whose period is over, and `cohort_size` says how
+        many those are.
+    value
+        A numeric column: adds what the return events are worth.
+    start, end
+        First and last cohort, widened to whole periods; returns are used to the end of the data.
+    min_n
+        Shares that rest on fewer than this are not compared and not claimed.
+    seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    Retention
+        `.table`: [by], `cohort` (local start of the period), `cohort_size`, `period`, `retained`, `share`, `share_low`, `share_high`,
+        `complete`; by group, cohort, period. With `value` also `value` (sum), `value_per_member`, `net_share_of_first_value` and
+        `gross_share_of_first_value` (of the cohort's value in period 0; gross counts no customer for more than in period 0).
+        `.average` and `.fixed_average`: [by], `period`, `retained`, `eligible`, `cohorts`, `share`, `share_low`, `share_high`, `mean_share`.
+        Intervals: Wilson, 95 %; averages of recurring cohorts and of values: bootstrap over customers. Period 0 of `"cohort"` has none.
+
+    Raises
+    ------
+    CjlibError
+        If an option is not one of its names or a column does not exist.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> days = pd.to_datetime(["2024-01-01", "2024-01-09", "2024-01-02"], utc=True)
+    >>> log = cj.read_events(pd.DataFrame({"customer_id": ["ana", "ana", "bob"], "event": "visit", "timestamp": days}))
+    >>> cj.retention(log, period="week", periods=1).table["retained"].tolist()
+    [2, 1]
+    """
+    question = ask(
+        log,
+        {
+            "start_event": start_event,
+            "return_event": return_event,
+            "period": period,
+            "periods": periods,
+            "cohort": cohort,
+            "mode": mode,
+            "clock": clock,
+            "week_start": week_start,
+            "min_returns": min_returns,
+            "period_zero": period_zero,
+            "by": by,
+            "cohort_by": cohort_by,
+            "value": value,
+            "start": start,
+            "end": end,
+            "min_n": min_n,
+            "seed": seed,
+        },
+    )
+    scope = scope_of(log, question)
+    entries, groups, cohorts = grouped(log, entries_of(log, question, scope), question)
+    return _answer(Members(log, question, scope, entries, clock_of(question, scope, log, entries.at, entries.period), groups, cohorts))
+
+
+def _answer(members: Members) -> Retention:
+    log, question, scope, entries, groups = members.log, members.question, members.scope, members.entries, members.groups
+    hits = counting.hits_of(log, question, scope, entries, members.clock)
+    counts = tables.count(question, scope, entries, groups, members.clock, hits)
+    sums, through = tables.pooled(counts), tables.fixed_period(counts)
+    fixed = tables.only_observed(counts, hits, through)
+    table = tables.cell_table(question, scope, counts, groups, members.cohorts)
+    average = tables.average_table(question, sums, groups, _draws(question, entries, groups, hits, counts))
+    metrics = _metrics(question, sums, _draws(question, entries, None, hits, counts))
+    if question.value is not None:
+        table, average, more = worth.added(members, counts, sums, table, average)
+        metrics |= more
+    different = comparing.cohort_comparisons(counts, tables.cell_names(scope, counts, groups, members.cohorts), through, question.min_n)
+    different = different.iloc[:0] if question.recurring else different
+    return Retention(
+        table=table,
+        average=average,
+        fixed_average=tables.average_table(question, tables.pooled(fixed), groups, _draws(question, entries, groups, hits, fixed)),
+        comparisons=comparing.group_comparisons(sums, groups, question.min_n).iloc[: 0 if question.recurring else None],
+        cohort_comparisons=different,
+        headline=words.headline(question, len(entries), metrics, through, different),
+        definition=words.definition(members, counts, through),
+        metrics=metrics,
+        sql=retention_sql(log, question, scope),
+        period=question.period,
+        by=question.by,
+        mode=question.mode,
+        headline_period=through,
+        _members=members,
+    )
+
+
+def _draws(question: Question, entries: Entries, groups: Groups | None, hits: counting.Hits, counts: tables.Counts) -> Draws | None:
+    """Draws of customers where a customer may stand in several cells of an average; of all groups together without `groups`."""
+    if not question.recurring:
+        return None
+    together = entries if groups else replace(entries, group=np.zeros(len(entries), dtype=np.int64))
+    return drawn_shares(together, hits, counts.ended, len(groups) if groups else 1, question.periods, question.seed)
+
+
+def _metrics(question: Question, sums: tables.Pooled, draws: Draws | None) -> dict[str, Metric]:
+    """`retention_period_k`: pooled over all complete cells of all groups."""
+    metrics: dict[str, Metric] = {}
+    for k in range(question.period_zero == "cohort", question.periods + 1):
+        here = sums.period == k
+        retained, eligible = np.array([sums.retained[here].sum()]), np.array([sums.eligible[here].sum()])
+        if eligible[0]:
+            low, high = wilson(retained, eligible) if draws is None else draws.interval(np.zeros(1, dtype=np.int64), np.array([k]))
+            metrics[f"retention_period_{k}"] = metric(retained[0] / eligible[0], low[0], high[0], eligible[0])
+    return metrics
+
+
+__all__ = ["Retention", "retention"]

@@ -1,0 +1,59 @@
+"""Intervals where one customer stands in many cells: customers are drawn anew, with everything they did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cjlib.analyses.retention.counting import Hits
+from cjlib.analyses.retention.entries import Entries, Whole
+
+DRAWS = 1_000
+BUNDLES = 2_000
+"""Above this number of customers, random bundles of equal size are drawn: their totals vary as the customers' do."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Shares, one a draw, of every group and period."""
+
+    shares: NDArray[np.float64]
+
+    def interval(self, group: Whole, period: Whole) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The middle 95 % of the draws."""
+        held = self.shares[:, group, period]
+        if not held.size:
+            return np.zeros(0), np.zeros(0)
+        low, high = np.quantile(np.nan_to_num(held, nan=0.0), [0.025, 0.975], axis=0)
+        return low, high
+
+
+def bundles(customer: Whole, seed: int) -> tuple[Whole, int]:
+    """Which bundle each entry's customer is in, and how many there are."""
+    ids, place = np.unique(customer, return_inverse=True)
+    if ids.size <= BUNDLES:
+        return place, ids.size
+    return np.random.default_rng(seed).permutation(ids.size)[place] % BUNDLES, BUNDLES
+
+
+def weights(count: int, seed: int) -> NDArray[np.float64]:
+    """How often each bundle is drawn: draws × bundles."""
+    return np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
+
+
+def drawn_shares(entries: Entries, hits: Hits, ended: Whole, groups: int, periods: int, seed: int) -> Draws:
+    """Retained ÷ eligible, by group and period, in each draw of customers."""
+    bundle, count = bundles(entries.customer, seed)
+    drawn = weights(count, seed)
+    shares = np.full((DRAWS, groups, periods + 1), np.nan)
+    place = bundle * groups + entries.group
+    for period in range(periods + 1):
+        could = ended >= period
+        came = hits.entry[(hits.period == period) & could[hits.entry]]
+        eligible, returned = (
+            drawn @ np.bincount(place[which], minlength=count * groups).reshape(count, groups).astype(np.float64) for which in (could, came)
+        )
+        np.divide(returned, eligible, out=shares[:, :, period], where=eligible > 0)
+    return Draws(shares)

@@ -1,0 +1,45 @@
+"""The customers behind the cells, on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.retention.clocks import Clock
+from cjlib.analyses.retention.counting import return_events, visits_of
+from cjlib.analyses.retention.entries import Entries, Groups
+from cjlib.analyses.retention.question import Question, Scope
+from cjlib.analyses.retention.tables import cohort_column
+from cjlib.sources.events import EventLog
+
+
+@dataclass(frozen=True)
+class Members:
+    """What it takes to list them."""
+
+    log: EventLog
+    question: Question
+    scope: Scope
+    entries: Entries
+    clock: Clock
+    groups: Groups
+    cohorts: Groups | None
+
+    def table(self) -> pd.DataFrame:
+        """One row a customer, cohort and period with return events, by customer id, cohort event and period."""
+        found = visits_of(self.entries, self.clock, *return_events(self.log, self.question, self.scope), most=self.question.periods)
+        some = found.returns > 0
+        entry, period, returns = found.entry[some], found.period[some], found.returns[some]
+        order = np.lexsort((period, entry))
+        entry, period, returns = entry[order], period[order], returns[order]
+        ids = self.log.engine.frame("SELECT value FROM c_names ORDER BY code")["value"].rename("customer_id")
+        named = ids.take(self.entries.customer[entry]).reset_index(drop=True)
+        moments = self.log.moments(self.entries.at)
+        return pd.concat([named, self.groups.rows(self.entries.group[entry])], axis=1).assign(
+            cohort=cohort_column(self.scope, self.entries.cohort[entry], self.cohorts),
+            cohort_at=moments.take(entry).reset_index(drop=True),
+            period=period,
+            returns=returns,
+        )
