@@ -1,0 +1,196 @@
+"""Which column of an unknown file is the customer, which the event, which the time: judged by content, names break ties."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cjlib.errors import DataError, listed, shown, unknown_column
+from cjlib.sources.engine import identifier
+from cjlib.sources.peek import Column, Look
+
+_ID_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail"
+_NO_ID_WORDS = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample"
+_EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
+_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|source|agent|user|custom|kund|gerät"
+_TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
+_NO_TIME_WORDS = r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
+_MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|wert|summe|dollar|euro|importe|precio|montant|prix|bedrag|cost"
+_CHANNEL_WORDS = r"channel|kanal|canal|medium|touch"
+_NAME = 0.3  # a name weighs less than any clear difference in content
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The columns that hold who, what and when; `event` is None where every row is the same kind of event."""
+
+    customer: Column
+    event: Column | None
+    time: Column
+    channel: Column | None
+    amount: Column | None
+
+
+def named(column: Column, words: str, against: str = "$^") -> float:
+    """What the name alone is worth."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).casefold()
+    return _NAME * bool(re.search(words, name)) - _NAME * bool(re.search(against, name))
+
+
+def time_column(look: Look) -> Column | None:
+    """The column of times: nearly all values are readable as times; of several, the one that is complete, fine and in the file's order."""
+    scored = [(_time_score(look, column), -position, column) for position, column in enumerate(look.columns) if column.time_kind]
+    return max(scored, key=lambda one: one[:2])[2] if scored else None
+
+
+def _time_score(look: Look, column: Column) -> float:
+    fine = min(1.0, column.distinct / max(1, min(look.rows, 1000)))
+    kind = {"iso": 0.5, "epoch": 0.2, "ymd": 0.3}.get(column.time_kind or "", 0.4)
+    return column.values / look.rows + fine + kind + named(column, _TIME_WORDS, _NO_TIME_WORDS)
+
+
+def add_times(look: Look, column: Column) -> None:
+    """Add `at_`, seconds since 1970 as well as they can be read for judging order and distance, to the table `looked`."""
+    text = identifier(column.name)
+    forms = {
+        "iso": f"epoch(try_cast(replace(replace({text}, ' UTC', '+00'), ' GMT', '+00') AS TIMESTAMPTZ))",
+        "epoch": f"CAST(left({text}, 10) AS DOUBLE)",
+        "ymd": f"epoch(try_strptime({text}, '%Y%m%d'))",
+    }
+    clean = f"regexp_replace(replace({text}, ',', ' '), '[./-]', '/', 'g')"
+    day, month = ("%d/%m", "%m/%d") if column.time_kind != "month_first" else ("%m/%d", "%d/%m")
+    clocks = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")
+    tried = ", ".join(f"'{order}/{year}{clock}'" for order in (day, month) for year in ("%Y", "%y") for clock in clocks)
+    looked = forms.get(column.time_kind or "", f"epoch(try_strptime({clean}, [{tried}]))")
+    look.engine.execute(f"CREATE OR REPLACE TABLE looked AS SELECT *, {looked} AS at_, row_number() OVER () AS row_ FROM looked")
+
+
+def columns_of(look: Look, *, customer: str | None = None, event: str | None = None, time: str | None = None) -> Guess:
+    """The best guess, of which any part may be given; an error where nothing could be the customer or the time."""
+    when = _given(look, "time", time) or time_column(look)
+    if when is None:
+        raise _nothing(look, "time", "whose values are dates or times")
+    add_times(look, when)
+    customers = _customers(look, when, _given(look, "customer", customer))
+    if not customers:
+        raise _nothing(look, "customer", "whose values repeat, as the id of a customer does")
+    events = [_given(look, "event", event)] if event else [column for column in look.columns if _could_be_event(look, column)]
+    pairs = [
+        (score + _event_score(look, what, who), what, who) for who, score in customers.items() for what in events if what and what not in (who, when)
+    ]
+    top = max(pairs, key=lambda one: (one[0], -look.columns.index(one[1]), -look.columns.index(one[2])), default=None)
+    who = top[2] if top else next(iter(customers))
+    what = top[1] if top else None
+    rest = [column for column in look.columns if column not in (who, what, when)]
+    return Guess(who, what, when, _channel(look, rest), _amount(rest))
+
+
+def _given(look: Look, option: str, name: str | None) -> Column | None:
+    found = [column for column in look.columns if column.name == name]
+    if name is not None and not found:
+        raise unknown_column(f"init {option}", name, [column.name for column in look.columns])
+    return found[0] if found else None
+
+
+def _nothing(look: Look, option: str, what: str) -> DataError:
+    columns = listed((column.name for column in look.columns), most=20)
+    return DataError(f"init: {shown(str(look.path))} has no column {what}. Columns: {columns}. Name it with {option}=, or give a file of events.")
+
+
+def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, float]:
+    """The likeliest customer columns and what speaks for each, best first."""
+    if given is not None:
+        return {given: 0.0}
+    scores = {column: _customer_score(look, column) for column in look.columns if column is not when and _could_be_customer(look, column)}
+    for finer, coarser in itertools.permutations(list(scores), 2):
+        if finer.distinct > coarser.distinct > 0.02 * finer.distinct and _belongs_to(look, finer, coarser):
+            scores[coarser] += 0.5  # a session belongs to one person: the person travels
+    return {column: scores[column] for column in sorted(scores, key=lambda column: -scores[column])[:4]}
+
+
+def _could_be_customer(look: Look, column: Column) -> bool:
+    if column.time_kind in ("iso", "day_first", "month_first", "either") or column.distinct < 2 or column.missing > 0.3 * look.rows:
+        return False
+    fractions = column.share_number - column.share_whole
+    return fractions < 0.1 and column.distinct < 0.95 * column.values
+
+
+def _customer_score(look: Look, column: Column) -> float:
+    """Complete, looks like a key and not like an amount, and its rows come in bursts, as people do."""
+    key, size = column.share_token - column.share_round, min(1.0, column.distinct / max(10.0, 0.01 * look.rows))
+    return column.values / look.rows + 0.5 * key + size + _burstiness(look, column) + named(column, _ID_WORDS, _NO_ID_WORDS)
+
+
+def _burstiness(look: Look, column: Column) -> float:
+    """0 where the rows of one value lie as far apart as chance would put them, towards 1 where they lie together."""
+    one = identifier(column.name)
+    gap, span, rows = look.engine.rows(
+        f"SELECT median(gap), (SELECT max(at_) - min(at_) FROM looked), (SELECT count({one}) / count(DISTINCT {one}) FROM looked) "
+        f"FROM (SELECT at_ - lag(at_) OVER (PARTITION BY {one} ORDER BY at_) AS gap FROM looked WHERE {one} IS NOT NULL)"
+    )[0]
+    if gap is None or not span or not rows:
+        return 0.0
+    by_chance = 0.69 * span / rows
+    return max(0.0, 1 - gap / by_chance)
+
+
+def _belongs_to(look: Look, finer: Column, coarser: Column) -> bool:
+    inner, outer = identifier(finer.name), identifier(coarser.name)
+    alone = look.engine.rows(
+        f"SELECT avg(CAST(owners = 1 AS DOUBLE)) FROM (SELECT count(DISTINCT {outer}) AS owners FROM looked WHERE {inner} IS NOT NULL GROUP BY {inner})"
+    )[0][0]
+    return alone is not None and alone > 0.995
+
+
+def _could_be_event(look: Look, column: Column) -> bool:
+    most = max(20, min(2_000, look.rows // 5))
+    numeric = column.share_number > 0.5 and named(column, _EVENT_WORDS) == 0
+    return column.time_kind is None and 2 <= column.distinct <= most and column.missing < 0.2 * look.rows and not numeric
+
+
+def _event_score(look: Look, column: Column, customer: Column) -> float:
+    """Complete, changes within a customer, and journeys begin alike."""
+    what, who = identifier(column.name), identifier(customer.name)
+    varies = look.engine.rows(
+        f"SELECT avg(CAST(kinds > 1 AS DOUBLE)) FROM ("
+        f"SELECT count(*) AS n, count(DISTINCT {what}) AS kinds FROM looked WHERE {who} IS NOT NULL GROUP BY {who}) WHERE n > 1"
+    )[0][0]
+    begins = _begins_alike(look, what, who)
+    few = 1.0 if 3 <= column.distinct <= 300 else 0.5
+    words = min(1.0, column.distinct / 6)
+    return column.values / look.rows + (varies or 0.0) + begins + few + 0.5 * words + named(column, _EVENT_WORDS, _NO_EVENT_WORDS)
+
+
+def _begins_alike(look: Look, what: str, who: str) -> float:
+    """How much commoner the usual first value is among first rows than among all rows."""
+    answer: list[tuple[Any, ...]] = look.engine.rows(
+        f"WITH firsts AS (SELECT arg_min({what}, (at_, row_)) AS first FROM looked WHERE {who} IS NOT NULL AND {what} IS NOT NULL GROUP BY {who}), "
+        f"usual AS (SELECT first, count(*) / (SELECT count(*) FROM firsts) AS share FROM firsts GROUP BY first ORDER BY share DESC, first LIMIT 1) "
+        f"SELECT usual.share - (SELECT avg(CAST({what} = usual.first AS DOUBLE)) FROM looked) FROM usual"
+    )
+    return max(0.0, answer[0][0] or 0.0) if answer else 0.0
+
+
+_CHANNELS = re.compile(
+    r"(e?-?mail|web|website|phone|telefon|call|store|shop|filiale|social|ad|ads|organic|direct|paid.*|search|app|mobile|desktop|tablet|chat|sms|referral)"
+)
+
+
+def _channel(look: Look, rest: list[Column]) -> Column | None:
+    scored: list[tuple[float, Column]] = []
+    for column in rest:
+        if 2 <= column.distinct <= 50 and column.time_kind is None and column.share_number < 0.5:
+            one = identifier(column.name)
+            values = [value for (value,) in look.engine.rows(f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL ORDER BY 1")]
+            known = sum(_CHANNELS.fullmatch(value.casefold()) is not None for value in values) / len(values)
+            scored.append((known + named(column, _CHANNEL_WORDS), column))
+    best = max(scored, key=lambda one: one[0], default=None)
+    return best[1] if best and best[0] >= 0.6 else None
+
+
+def _amount(rest: list[Column]) -> Column | None:
+    """A column of money: numbers, most with a fraction or round, and a name that says so."""
+    found = [column for column in rest if column.share_number > 0.95 and column.distinct > 2 and named(column, _MONEY_WORDS, r"id\b|_id") > 0]
+    return max(found, key=lambda column: (column.share_round, column.distinct), default=None)
