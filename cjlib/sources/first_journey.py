@@ -132,11 +132,7 @@ def _stages(look: Look, guess: Guess, events: list[EventFacts]) -> str:
         "  # What people know goes beside it: owner: Marketing, goal: What the customer wants here, expected: 7D (usual time to the next stage)."
     )
     for name, members in proposals.stages(events):
-        lines += [
-            f"  - name: {quoted(name)}",
-            "    # owner: who answers for it; goal: what the customer wants here; expected: 7D, the usual time to the next stage",
-        ]
-        lines.append("    touchpoints:")
+        lines += [f"  - name: {quoted(name)}", "    touchpoints:"]
         lines += [f"      - {quoted(event.name)}{'  # rare' if event.customers < 0.005 * customers else ''}" for event in members]
     if len(events) > proposals.MOST_MAPPED:
         lines.append(f"# {len(events) - proposals.MOST_MAPPED:,} rarer events belong to no stage yet; `cj check` lists them.")

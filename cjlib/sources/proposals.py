@@ -140,7 +140,8 @@ def goal(events: list[EventFacts]) -> EventFacts | None:
 
 def start(events: list[EventFacts]) -> EventFacts | None:
     """The event that looks like a sign-up."""
-    return max((event for event in events if _START.search(event.name.casefold())), key=lambda event: event.customers, default=None)
+    early = (event for event in events if _START.search(event.name.casefold()) and event.place < 0.5)
+    return max(early, key=lambda event: event.customers, default=None)
 
 
 def leaving(events: list[EventFacts]) -> EventFacts | None:
