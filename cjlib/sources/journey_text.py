@@ -79,7 +79,8 @@ def _in_plain_words(error: yaml.MarkedYAMLError, text: str) -> str:
     if "single document" in (error.context or "") + problem:
         return "a second document begins here ('---'). A journey file is one document."
     written = text.splitlines()[mark.line].strip() if mark and mark.line < len(text.splitlines()) else ""
-    return f"not readable as YAML: {problem}. The line reads {shown(written)}. Check indent and brackets there, and put quotes round a text that holds one of : ? # , [ ] { }."
+    remedy = "Check indent and brackets there, and put quotes round a text that holds one of : ? # , [ ] { }."
+    return f"not readable as YAML: {problem}. The line reads {shown(written)}. {remedy}"
 
 
 class _TooMuchError(Exception):
