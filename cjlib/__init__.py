@@ -13,6 +13,7 @@ _HOME = {
     "cjlib.sources.reading": ["read_events"],
     "cjlib.sources.feedback": ["Feedback", "read_feedback"],
     "cjlib.sources.journey": ["Journey", "read_journey"],
+    "cjlib.sources.segments": ["segment_column"],
     "cjlib.analyses.funnel": ["Funnel", "funnel"],
     "cjlib.analyses.retention": ["Retention", "retention"],
     "cjlib.analyses.survival": ["Survival", "survival", "survival_table"],

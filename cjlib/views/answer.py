@@ -100,7 +100,7 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
     previous
         An earlier result of the same kind, or its metrics (as run.json keeps them), to say what changed.
     cards
-        Names of metrics to show, in order; without it the first four.
+        Names of metrics to show, in order; without it the first four, one of a numbered row (`step_2_…`, `retention_period_2`) only where there is room.
 
     Returns
     -------
@@ -119,8 +119,9 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
     for one in results:
         if not isinstance(one, Result):
             raise CjlibError(f"result: must be what an analysis returned, such as cj.funnel(log, …). Got {shown(type(one).__name__)}.")
-    every = {name: one for each in reversed(results) for name, one in each.metrics.items()}
-    every = {name: every[name] for each in results for name in each.metrics}
+    every: dict[str, Metric] = {}
+    for each in results:
+        every |= {name: one for name, one in each.metrics.items() if name not in every}
     before = previous.metrics if isinstance(previous, Result) else previous or {}
     headlines = tuple(dict.fromkeys(each.headline for each in results))
     told = {"kind": type(result).__name__, "headline": " ".join(headlines), "definition": dict(result.definition), "metrics": dict(every)}
@@ -129,7 +130,9 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
 
 def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[str, Metric]:
     if cards is None:
-        return dict(list(every.items())[:MOST_CARDS])
+        alone = {name: one for name, one in every.items() if not re.search(r"_\d+(_|$)", name)}
+        numbered = {name: one for name, one in every.items() if name not in alone}
+        return dict(list((alone if len(alone) >= 3 else {**alone, **numbered}).items())[:MOST_CARDS])
     for name in cards:
         if name not in every:
             raise CjlibError(f"cards: {shown(name)} is not among the metrics: {listed(every, most=20)}.{did_you_mean(name, every)}")

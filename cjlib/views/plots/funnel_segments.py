@@ -25,10 +25,10 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
     by = theme.by_columns(table, "step")
     rows = _last_rows(table, by)
     if not rows:
-        return theme.empty("There are no groups with customers in this funnel.", columns=[*by, *STEP_COLUMNS])
+        return theme.empty("There are no groups to compare: the log has no column for it, or nobody entered.", columns=[*by, *STEP_COLUMNS])
     verdicts = _verdicts(result.comparisons, by)
     shown = rows[:most]
-    more = f" {words.counted(len(rows) - most, 'smaller group is', 'smaller groups are')} in the table only." if len(rows) > most else ""
+    more = _left_out(len(rows) - most)
     every = _everyone(rows) if len(result.comparisons) else None
     small = [row["entered"] < MIN_N for row in shown]
     said = [_said(row, verdicts.get(_key(row, by), "")) for row in shown]
@@ -44,9 +44,13 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
         height=pitch * len(shown) + 70,
         annotations=labels,
         showlegend=False,
-        xaxis=theme.percent_axis(range=[0, _reach(shown)], nticks=5, title={"text": _scale(rows, every)}),
+        xaxis=theme.percent_axis(range=[-0.015 * _reach(shown), _reach(shown)], nticks=5, title={"text": _scale(rows, every)}),
         yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )
+
+
+def _left_out(groups: int) -> str:
+    return f" {words.counted(groups, 'smaller group is', 'smaller groups are')} in the table only." if groups > 0 else ""
 
 
 def _reach(rows: list[dict[str, Any]]) -> float:
@@ -137,7 +141,8 @@ def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> 
     clear = sorted((row for row in compared if _verdict(row) in CLEAR), key=lambda row: -abs(row["difference"]))
     if not clear:
         return f"No clear difference between the {len(compared)} groups of {of}: {span}."
-    first = clear[0]
+    # A group without a value is nothing to act on: it is the claim only where no other group stands out.
+    first = next((row for row in clear if None not in _key(row, by)), clear[0])
     more = f"; {len(clear)} of {len(compared)} groups differ from the others beyond noise" if len(clear) > 1 else "; no other group clearly differs"
     return (
         f"{_name(first, by)} stands out: {words.percent(first['share'])} of its {first['customers']:,} customers reach {last}, "
@@ -167,14 +172,14 @@ def segment_steps(result: Any, *, most: int = 5) -> go.Figure:
     columns = [*by, *STEP_COLUMNS]
     final = max((row["step"] for row in rows), default=0)
     if not by or final < 2:
-        return theme.empty("There are no groups with a second step in this funnel.", columns=columns)
+        return theme.empty("There are no groups to compare step by step.", columns=columns)
     traces = [_group_trace(k, [row for row in rows if _key(row, by) == group], by, min(most, len(groups))) for k, group in enumerate(groups[:most])]
     events = {row["step"]: row["event"] for row in rows}
     notes = [
         theme.note(f"<b>{theme.label(f'to step {step}: {events[step]}', 40)}</b>", x=0, y=0.42 - (step - 2), xref="paper")
         for step in range(2, final + 1)
     ]
-    more = f" The {len(groups) - most} smaller groups are in the table only." if len(groups) > most else ""
+    more = _left_out(len(groups) - most)
     return theme.figure(
         traces,
         caption=_apart_caption(result, rows, by) + more,
