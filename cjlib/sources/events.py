@@ -24,7 +24,7 @@ EPOCH = pd.Timestamp(0, tz="UTC")
 _filtered = itertools.count(1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class EventLog:
     """The events of a business, checked and prepared.
 
@@ -266,6 +266,9 @@ class EventLog:
 
     def _dictionary(self, name: str) -> list[Any]:
         return [value for (value,) in self.engine.rows(f"SELECT value FROM {name} ORDER BY code")]
+
+    def __repr__(self) -> str:
+        return f"EventLog: {self.n_events:,} events of {self.n_customers:,} customers"
 
     def _repr_html_(self) -> str:
         span = f" from {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d}" if self.span else ""
