@@ -7,8 +7,6 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-import pandas as pd
-
 from cjlib.sources.durations import in_words
 
 DASH = "–"
@@ -18,6 +16,10 @@ _JOINS = {"\u200d", "\ufe0e", "\ufe0f"}
 
 def missing(value: Any) -> bool:
     """Whether there is no number: None, NaN, NaT or pandas' NA."""
+    if value is None or isinstance(value, (float, int, str)):
+        return value is None or value != value  # noqa: PLR0124 — only NaN differs from itself
+    import pandas as pd  # here, so that what renders reports does not wait for it
+
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
