@@ -1,0 +1,429 @@
+"""Figures: what they say, what they hold, and that no text from data can be markup."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cjlib as cj
+from cjlib.analyses.stats import wilson
+from cjlib.views import words
+from cjlib.views.plots import theme, views_of
+from cjlib.views.plots.funnel_steps import biggest, losses
+
+START = pd.Timestamp("2025-01-06", tz="UTC")
+STEPS = ["visit", "signup", "buy"]
+
+
+def events_of(reached: dict[str | None, list[int]], steps: list[str] = STEPS) -> pd.DataFrame:
+    """Events of customers by channel: how many of them reach each step, the next step k hours after the one before."""
+    rows = []
+    for channel, counts in reached.items():
+        for customer in range(counts[0]):
+            for k, (step, count) in enumerate(zip(steps, counts, strict=True)):
+                if customer < count:
+                    rows.append((f"{channel}-{customer}", step, START + pd.Timedelta(hours=customer % 20 + k * (k + 1) / 2), channel))
+    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"]).astype({"channel": "str"})
+
+
+def funnel_of(reached: dict[str | None, list[int]], steps: list[str] = STEPS, **options: object) -> cj.Funnel:
+    log = cj.read_events(events_of(reached, steps), timezone="UTC", observed_until="2025-03-01", quarantine_limit=1)
+    return cj.funnel(log, steps, **{"window": "7D", **options})
+
+
+@pytest.fixture(scope="module")
+def plain() -> cj.Funnel:
+    return funnel_of({"web": [200, 80, 60]})
+
+
+@pytest.fixture(scope="module")
+def grouped() -> cj.Funnel:
+    return funnel_of({"web": [400, 160, 80], "mail": [200, 120, 90], "shop": [100, 45, 26], None: [12, 4, 3]}, by="channel")
+
+
+def said(figure: object) -> str:
+    """All words in a figure, as plotly gets them."""
+    return json.dumps(figure.to_plotly_json()["layout"]["annotations"], ensure_ascii=False, default=str)
+
+
+# ---- words ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_share_that_is_neither_none_nor_all_is_never_shown_as_none_or_all():
+    assert [words.percent(share) for share in (0, 0.0001, 0.427, 0.9999, 1, float("nan"))] == ["0.0 %", "<0.1 %", "42.7 %", ">99.9 %", "100.0 %", "–"]
+
+
+def test_differences_carry_their_sign_and_their_unit():
+    assert [words.points(x) for x in (0.032, -0.008, 0.0, None)] == ["+3.2 points", "−0.8 points", "±0.0 points", "–"]
+    assert words.points_interval(-0.01, 0.03) == "−1.0 to +3.0 points"
+
+
+def test_numbers_durations_and_lists_read_as_a_person_writes_them():
+    assert [words.number(x) for x in (1204, 12.5, 8249.3, None, pd.NA)] == ["1,204", "12.5", "8,249", "–", "–"]
+    assert [words.duration(x) for x in (0, 5400, 86400, float("nan"), float("inf"))] == ["0 seconds", "1.5 hours", "1 day", "–", "–"]
+    assert [words.joined(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+    assert (words.counted(1, "customer"), words.counted(1204, "customer"), words.counted(2, "is", "are")) == (
+        "1 customer",
+        "1,204 customers",
+        "2 are",
+    )
+
+
+def test_labels_are_cut_by_characters_and_never_within_one():
+    assert words.short("a very long event name", 10) == "a very lo…"
+    assert words.short("e\u0301" * 6, 6) == "e\u0301e\u0301…"
+    family = "👩‍👩‍👧"
+    assert words.short("ab" + family * 4, 5) == "ab…"
+    assert words.short(family * 4, 3) in (family[:1] + "…", family + "…")
+
+
+@given(st.text(max_size=60), st.integers(2, 40))
+def test_a_shortened_label_is_never_longer_than_asked(text, most):
+    assert len(words.short(text, most)) <= max(most, 2)
+
+
+# ---- theme ----------------------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "<b>x</b><img src=x onerror=alert(1)>",
+    '<a href="javascript:alert(1)">x</a>',
+    "$\\alpha$ costs $5",
+    "&lt;",
+    "</script>",
+    "\u202egnp.exe",
+    "a\nb",
+    "%{x}",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_from_data_is_neither_markup_nor_formula(text):
+    shown = theme.safe(text)
+    assert not set("<>$\n") & set(shown)
+    import html
+
+    assert html.unescape(shown).strip("\u2068\u2069") == " ".join(text.split())
+
+
+def test_text_that_turns_direction_is_isolated_and_quotes_stay_as_they_are():
+    assert theme.safe("\u202eabc") == "\u2068\u202eabc\u2069"
+    assert theme.safe("שלום").startswith("\u2068")
+    assert theme.safe('say "it\'s"') == 'say "it\'s"'
+    assert [theme.label(None), theme.label(pd.NA), theme.label("x" * 40)] == ["(not set)", "(not set)", "x" * 27 + "…"]
+
+
+WHITE, DARK = "#ffffff", "#14171c"
+# Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
+EYES = {
+    "all cones": np.eye(3),
+    "no red cones": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green cones": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue cones": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def oklab(colour, eye):
+    rgb = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    cones = np.array(
+        [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]
+    )
+    to_lab = np.array(
+        [[0.2104542553, 0.793617785, -0.0040720468], [1.9779984951, -2.428592205, 0.4505937099], [0.0259040371, 0.7827717662, -0.808675766]]
+    )
+    return to_lab @ np.cbrt(cones @ np.clip(np.array(eye) @ linear, 0, 1))
+
+
+def test_every_colour_stands_out_on_white_and_on_near_black():
+    for colour in (*theme.COLOURS, theme.MUTED):
+        assert theme.contrast(colour, WHITE) >= 3
+        assert theme.contrast(colour, DARK) >= 3
+    assert theme.contrast(theme.MUTED, WHITE) >= 4.5
+    assert theme.contrast(theme.COLOURS[0], WHITE) >= 4.5
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_colours_can_be_told_apart_by_every_eye(eye):
+    for one, other in combinations((*theme.COLOURS, theme.MUTED), 2):
+        assert np.linalg.norm(oklab(one, EYES[eye]) - oklab(other, EYES[eye])) > 0.07, (one, other)
+
+
+def test_text_on_every_step_of_a_colour_scale_can_be_read():
+    for _, colour in (*theme.SEQUENTIAL, *theme.DIVERGING):
+        assert theme.contrast(colour, theme.on(colour)) >= 4.5
+
+
+def test_a_figure_carries_caption_words_for_a_screen_reader_and_plain_numbers():
+    figure = theme.figure(
+        [],
+        caption="a < b",
+        alt="words",
+        columns=["n", "x", "at", "day", "y"],
+        rows=[[np.int64(3), np.nan, pd.Timestamp("2025-01-02 10:00"), pd.Timestamp("2025-01-02"), pd.NA]],
+        height=100,
+    )
+    assert figure.layout.meta == {
+        "caption": "a < b",
+        "alt": "words",
+        "columns": ["n", "x", "at", "day", "y"],
+        "rows": [[3, None, "2025-01-02 10:00", "2025-01-02", None]],
+    }
+    assert figure.layout.title.text is None
+    with pytest.raises(ValueError, match=r"rows: each must have 2 cells, one for each column\. Got 1\."):
+        theme.figure([], caption="", alt="", columns=["a", "b"], rows=[[1]], height=100)
+
+
+def test_a_figure_leaves_its_data_in_the_notebook_and_never_plotly_itself(plain):
+    bundle = cj.plot(plain)._repr_mimebundle_()
+    assert sorted(bundle) == ["application/vnd.plotly.v1+json", "text/plain"]
+    assert len(json.dumps(bundle)) < 12_000
+    assert bundle["text/plain"].startswith(cj.plot(plain).layout.meta["caption"])
+
+
+def test_time_axes_speak_in_words():
+    assert theme.duration_axis(5 * 3600)["ticktext"] == ["0", "1 hour", "2 hours", "3 hours", "4 hours", "5 hours"]
+    assert theme.duration_axis(14 * 86400)["ticktext"] == ["0", "3 days", "6 days", "9 days", "12 days"]
+    assert theme.duration_axis(0)["ticktext"] == ["0"]
+    assert theme.duration_axis(30 * 86400, shortest=30)["ticktext"] == ["1 min", "10 min", "6 hours", "7 days"]
+    assert theme.duration_axis(12 * 31536000)["ticktext"][-1].endswith("years")
+
+
+@given(st.floats(0.01, 1e10), st.floats(1e-3, 1))
+def test_time_axes_have_one_to_eight_ticks_within_their_range(longest, part):
+    for axis in (theme.duration_axis(longest), theme.duration_axis(longest, shortest=longest * part)):
+        assert 1 <= len(axis["tickvals"]) <= 8
+        assert len(set(axis["ticktext"])) == len(axis["ticktext"])
+        assert max(axis["tickvals"]) <= longest * 1.001
+
+
+def test_whiskers_stand_at_the_interval_and_nowhere_where_it_is_missing():
+    error = theme.whiskers([0.5, 1.0], [0.4, np.nan], [0.7, np.nan])
+    assert error["array"] == pytest.approx([0.2, 0])
+    assert error["arrayminus"] == pytest.approx([0.1, 0])
+
+
+def test_what_rests_on_fewer_than_30_is_grey():
+    assert theme.faded([29, 30]) == [theme.MUTED, theme.COLOURS[0]]
+
+
+def test_labels_that_would_meet_on_a_phone_take_two_lines():
+    short, lines = theme.row_labels(["visit"], ["200 customers"], [True])
+    assert (lines, len(short)) == (1, 2)
+    long, lines = theme.row_labels(["a rather long name of an event"], ["1,200 · 42.7 % of first"], [False])
+    assert (lines, len(long)) == (2, 1)
+    assert "a rather long name of an ev…" in long[0]["text"]
+
+
+# ---- which figure ---------------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_drawn_is_answered_with_what_can(plain):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"result: there is no figure for 'int'\. Figures exist for Funnel, .* give what an analysis returned, such as cj\.plot\(cj\.funnel",
+    ):
+        cj.plot(3)
+    with pytest.raises(
+        cj.CjlibError, match=r"view: must be one of 'funnel', 'steps', 'segments', 'segment_steps', 'time'\. Got 'tme'\. Did you mean 'time'\?"
+    ):
+        cj.plot(plain, "tme")
+    with pytest.raises(cj.CjlibError, match=r"options: the view 'time' takes step\. Got 'stp'\. Did you mean 'step'\?"):
+        cj.plot(plain, "time", stp=2)
+    with pytest.raises(cj.CjlibError, match=r"options: the view 'steps' takes none\. Got 'colour'\."):
+        cj.plot(plain, "steps", colour="red")
+
+
+def test_the_usual_figure_of_a_funnel_is_its_steps_and_with_groups_its_segments(plain, grouped):
+    assert cj.plot(plain) == cj.plot(plain, "steps")
+    assert cj.plot(grouped) == cj.plot(grouped, "segments")
+    assert next(iter(views_of(plain))) == "funnel"
+
+
+# ---- steps ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_funnel_says_where_most_are_lost_and_how_many_get_through(plain):
+    low, high = wilson(120, 200)
+    through_low, through_high = wilson(60, 200)
+    assert cj.plot(plain).layout.meta["caption"] == (
+        f"Most are lost between “visit” and “signup”: 120 of 200 (60.0 %, {words.interval(float(low), float(high))}) do not go on; "
+        f"30.0 % ({words.interval(float(through_low), float(through_high))}) of 200 customers reach “buy”."
+    )
+
+
+def test_bars_are_shares_of_the_first_step_and_the_biggest_loss_is_marked_in_words(plain):
+    figure = cj.plot(plain)
+    track, bar, *intervals = figure.data
+    assert (track.x, bar.x) == ((1, 1, 1), (1.0, 0.4, 0.3))
+    assert [list(line.x) for line in intervals] == [[0.4, 0.3], [0.4, 0.3]]
+    notes = said(figure)
+    assert "200 customers" in notes
+    assert "80 · 40.0 % of first" in notes
+    assert "<b>↓ 120 did not go on (60.0 %)</b><br><b>biggest loss</b>" in notes
+    assert "↓ 20 did not go on (25.0 %)" in notes
+    assert notes.count("biggest loss") == 1
+
+
+def test_the_table_under_the_steps_holds_every_number_shown(plain):
+    meta = cj.plot(plain).layout.meta
+    assert [row[:4] for row in meta["rows"]] == [[1, "visit", 200, "100.0 %"], [2, "signup", 80, "40.0 %"], [3, "buy", 60, "30.0 %"]]
+    assert [row[7] for row in meta["rows"]] == [120, 20, None]
+    assert meta["rows"][1][9] == "1 hour"
+    assert "step 2, signup: 80 customers, 40.0 % of step 1" in meta["alt"]
+
+
+def test_losses_that_chance_could_order_either_way_are_not_ranked():
+    figure = cj.plot(funnel_of({"web": [200, 130, 65]}))
+    assert figure.layout.meta["caption"].startswith("The biggest losses, after “visit” (70 of 200) and “signup” (65 of 130), are too alike to rank;")
+    assert said(figure).count("one of the 2 biggest losses") == 2
+
+
+def test_two_losses_differ_when_their_difference_exceeds_what_halving_their_sum_by_chance_gives():
+    def top(*reached):
+        return [loss.step for loss in biggest(losses(funnel_of({"web": list(reached)}).table))]
+
+    # 60 against 40: |a − b| = 20 > 1.96·√100 = 19.6; 59 against 41: 18 < 19.6.
+    assert top(200, 140, 100) == [1]
+    assert top(200, 141, 100) == [1, 2]
+
+
+def test_those_who_still_have_time_are_named_beside_the_loss():
+    log = cj.read_events(events_of({"web": [200, 80, 60]}), timezone="UTC", observed_until="2025-01-08")
+    figure = cj.plot(cj.funnel(log, STEPS, window="7D"))
+    assert "120 of them still have time" in said(figure)
+    assert "do not go on, 120 of them with time left;" in figure.layout.meta["caption"]
+
+
+def test_few_customers_are_grey_and_no_finding():
+    figure = cj.plot(funnel_of({"web": [20, 8, 6]}))
+    assert set(figure.data[1].marker.color) == {theme.MUTED}
+    assert figure.layout.meta["caption"] == "Too few to read a share: 20 customers did “visit”, 6 reached “buy”."
+    assert "biggest" not in said(figure)
+    assert "too few to read" in said(figure)
+
+
+def test_funnels_without_loss_without_a_second_step_or_without_anybody_say_so():
+    assert cj.plot(funnel_of({"web": [40, 40, 40]})).layout.meta["caption"] == "Nobody is lost: all 40 customers reach “buy”."
+    assert cj.plot(funnel_of({"web": [40]}, ["visit"])).layout.meta["caption"] == "40 customers did “visit”."
+    log = cj.read_events(events_of({"web": [40, 20, 10]}), timezone="UTC")
+    nobody = cj.plot(cj.funnel(log, ["nothing", "visit"], window="7D"))
+    assert nobody.layout.meta["caption"] == "Nobody entered this funnel."
+    assert nobody.layout.annotations[0].text == "Nothing to show"
+
+
+def test_event_names_are_shown_letter_by_letter_and_raw_in_the_table():
+    steps = ["<b>visit</b>", "2024", "a & b $x$"]
+    figure = cj.plot(funnel_of({"web": [200, 80, 60]}, steps))
+    assert "&lt;b&gt;visit&lt;/b&gt;" in said(figure)
+    assert "a &amp; b &#36;x&#36;" in said(figure)
+    assert [row[1] for row in figure.layout.meta["rows"]] == steps
+    assert all(isinstance(y, float) for y in figure.data[1].y)
+    assert "<b>visit" not in said(figure) + str(figure.data[1].hovertext)
+
+
+# ---- segments -------------------------------------------------------------------------------------------------------
+
+
+def test_groups_beyond_noise_are_said_in_words_and_the_others_not_ranked(grouped):
+    figure = cj.plot(grouped)
+    notes = said(figure)
+    assert "20.0 % of 400, below the others" in notes
+    assert "45.0 % of 200, above the others" in notes
+    assert "26.0 % of 100, no clear difference" in notes
+    assert "25.0 % of 12, too few to read" in notes
+    assert figure.layout.meta["caption"].startswith("mail stands out: 45.0 % of its 200 customers reach “buy”, +")
+    assert figure.layout.meta["caption"].endswith("2 of 3 groups differ from the others beyond noise.")
+
+
+def test_groups_that_do_not_differ_are_said_not_to():
+    figure = cj.plot(funnel_of({"web": [200, 80, 40], "mail": [100, 40, 21]}, by="channel"))
+    assert figure.layout.meta["caption"] == "No clear difference between the 2 groups of channel: from 20.0 % to 21.0 % reach “buy”."
+
+
+def test_small_groups_are_hollow_and_grey_and_their_wide_interval_does_not_set_the_axis(grouped):
+    *_, small = cj.plot(grouped).data
+    assert (small.marker.symbol, small.marker.color, list(small.x)) == ("circle-open", theme.MUTED, [0.25])
+    assert cj.plot(grouped).layout.xaxis.range[1] < 0.6
+
+
+def test_the_table_under_the_segments_holds_every_step_of_every_group(grouped):
+    meta = cj.plot(grouped).layout.meta
+    assert [row[:4] for row in meta["rows"]][:3] == [["web", 1, "visit", 400], ["web", 2, "signup", 160], ["web", 3, "buy", 80]]
+    assert [row[0] for row in meta["rows"]][-1] == "(not set)"
+    assert len(meta["rows"]) == 12
+
+
+def test_groups_a_customer_may_be_in_twice_are_not_compared():
+    figure = cj.plot(funnel_of({"web": [100, 60, 20], "mail": [60, 40, 30]}, by="channel", by_value="all"))
+    assert (
+        figure.layout.meta["caption"]
+        == "By channel, from 20.0 % to 50.0 % reach “buy”; a customer may be in several groups, so they are not compared."
+    )
+    assert len(figure.data) == 2
+
+
+def test_groups_too_small_to_compare_are_said_to_be():
+    assert cj.plot(funnel_of({"web": [100, 60, 20], "mail": [6, 4, 3]}, by="channel")).layout.meta["caption"] == (
+        "Fewer than two groups of channel have 30 customers or more: too few to compare."
+    )
+
+
+def test_more_groups_than_can_be_drawn_stay_in_the_table():
+    many = funnel_of({f"c{k:02}": [40 + k, 20, 10] for k in range(15)}, by="channel")
+    meta = cj.plot(many).layout.meta
+    assert meta["caption"].endswith("3 smaller groups are in the table only.")
+    assert len(meta["rows"]) == 45
+
+
+def test_step_by_step_the_groups_that_lie_furthest_apart_are_named_if_beyond_noise(grouped):
+    figure = cj.plot(grouped, "segment_steps")
+    assert figure.layout.meta["caption"] == "The groups lie furthest apart on the way to “buy”: 50.0 % of web go on, 75.0 % of mail."
+    assert [trace.name for trace in figure.data] == ["web", "mail", "shop", "(not set)"]
+    assert list(figure.data[3].marker.symbol) == ["triangle-up-open", "triangle-up-open"]
+    alike = funnel_of({"web": [200, 80, 40], "mail": [100, 40, 21]}, by="channel")
+    assert cj.plot(alike, "segment_steps").layout.meta["caption"] == "At no step do the groups of channel clearly differ."
+
+
+def test_a_funnel_without_groups_has_no_segments_and_says_why(plain):
+    for view in ("segments", "segment_steps"):
+        assert cj.plot(plain, view).layout.meta["caption"].startswith("There are no groups to compare")
+
+
+# ---- time -----------------------------------------------------------------------------------------------------------
+
+
+def test_time_to_convert_is_that_of_those_who_got_there(plain):
+    figure = cj.plot(plain, "time")
+    assert figure.layout.meta["caption"] == (
+        "Half of the 60 who reached “buy” were there within 3 hours of “visit”, nine in ten within 3 hours; counted from their latest start, "
+        "half within 3 hours. Those who did not get there are not in these times."
+    )
+    assert [row for row in figure.layout.meta["rows"] if row[0] == "50.0 %"] == [["50.0 %", 30, "3 hours"]]
+    assert figure.data[0].y[-1] == 1.0
+    assert cj.plot(plain, "time", step=2).layout.meta["caption"].startswith("Half of the 80 who reached “signup” were there within 1 hour of “visit”")
+
+
+def test_the_curve_is_the_share_that_was_there_by_each_time():
+    events = pd.DataFrame(
+        [row for k in range(40) for row in ((f"c{k}", "visit", START), (f"c{k}", "buy", START + pd.Timedelta(minutes=4 ** (k % 4))))],
+        columns=["customer_id", "event", "timestamp"],
+    )
+    figure = cj.plot(cj.funnel(cj.read_events(events, timezone="UTC"), ["visit", "buy"], window="7D"), "time")
+    at = dict(zip(np.round(figure.data[0].x, 3).tolist(), figure.data[0].y, strict=True))
+    assert at == {60.0: 0.25, 240.0: 0.5, 960.0: 0.75, 3840.0: 1.0}
+    assert "half within" in said(figure)
+
+
+def test_time_says_when_nobody_or_too_few_got_there_and_which_steps_there_are(plain):
+    assert cj.plot(funnel_of({"web": [40, 20, 0]}), "time").layout.meta["caption"] == "Nobody reached “buy”."
+    few = cj.plot(funnel_of({"web": [40, 20, 5]}), "time")
+    assert few.layout.meta["caption"] == "Only 5 customers reached “buy”: too few to read a typical time."
+    assert few.data[0].line.color == theme.MUTED
+    with pytest.raises(cj.CjlibError, match=r"step: must be one of 2, 3\. Got 4\."):
+        cj.plot(plain, "time", step=4)
