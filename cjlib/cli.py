@@ -1,0 +1,318 @@
+"""`cj`: run notebooks, check a journey file, make a first one, make the sample.
+
+Exit codes: 0 all went well · 1 a notebook failed · 2 wrong usage, parameters or journey file · 3 data missing, stale or beyond the quarantine limit ·
+4 an alert fired · 130, 143 stopped by a signal. Progress and messages go to stderr; stdout gets one summary line, or one JSON object with `--json`.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cjlib.errors import CjlibError, not_one_of, shown
+
+if TYPE_CHECKING:
+    from cjlib.views.report import Run
+
+app = typer.Typer(
+    name="cj",
+    help="Customer Journey Notebooks: the numbers you can defend.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+INTERRUPTED, TERMINATED = 130, 143
+
+Notebooks = Annotated[
+    list[str] | None, typer.Argument(metavar="NOTEBOOK…", help="Names or paths: 01_funnel, funnel, my/own.ipynb. None: all.", show_default=False)
+]
+Folder = Annotated[Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of notebooks instead of notebooks/.", show_default=False)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+@app.command("run")
+def run_command(  # noqa: PLR0913 — an option of the command line is a parameter here
+    notebooks: Notebooks = None,
+    *,
+    journey: Annotated[Path | None, typer.Option("--journey", metavar="FILE", help="The journey file.", show_default=False)] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where the journey file's relative paths start.", show_default=False)
+    ] = None,
+    parameter: Annotated[list[str] | None, typer.Option("-P", metavar="NAME=VALUE", help="A parameter; may be repeated.", show_default=False)] = None,
+    params: Annotated[Path | None, typer.Option("--params", metavar="FILE", help="Parameters as YAML or JSON; -P wins.", show_default=False)] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = Path("reports"),
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Notebooks at once; 0: one for each processor.")] = 0,
+    timeout: Annotated[float | None, typer.Option("--timeout", min=1, metavar="S", help="Seconds a notebook may take.", show_default=False)] = None,
+    shared_assets: Annotated[bool, typer.Option("--shared-assets", help="One plotly.js for all reports, beside them.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait while another run writes to the same folder.")] = False,
+    keep: Annotated[int | None, typer.Option("--keep", min=1, help="Keep only the newest runs under runs/.", show_default=False)] = None,
+    alert: Annotated[
+        list[str] | None, typer.Option("--alert", metavar="CONDITION", help="Exit 4 if it holds: 'conversion.high<0.05'.", show_default=False)
+    ] = None,
+    folder: Folder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a line.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Run notebooks and publish them as HTML reports."""
+    with _faults(debug, as_json), _signals():
+        from cjlib.views.report.alerts import read_alerts
+        from cjlib.views.report.finding import find_notebooks
+        from cjlib.views.report.parameters import assign, from_file, from_options
+
+        found = find_notebooks(notebooks or [], folder)
+        given = (from_file(params) if params else {}) | from_options(parameter or []) | ({"journey": str(_file(journey))} if journey else {})
+        from cjlib.views.report.running import Order
+
+        order = Order(
+            notebooks=found,
+            parameters=assign(given, found),
+            out=out.absolute(),
+            journey=journey.absolute() if journey else None,
+            data=_directory(data) if data else None,
+            jobs=jobs,
+            timeout=timeout,
+            shared_assets=shared_assets,
+            wait=wait,
+            keep=keep,
+            alerts=read_alerts(alert or []),
+        )
+        finished = _run(order)
+        _sum_up(finished, out, as_json)
+    raise typer.Exit(finished.facts["exit_code"])
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise CjlibError(f"--journey: there is no file {shown(str(path))}. Give a journey file, or make one from your data: cj init FILE.")
+    return path.absolute()
+
+
+def _directory(path: Path) -> Path:
+    if not path.is_dir():
+        raise CjlibError(f"--data: there is no folder {shown(str(path))}. Give the folder that the journey file's relative paths start from.")
+    return path.absolute()
+
+
+def _run(order: Any) -> Run:
+    from cjlib.views.report.progress import watching
+    from cjlib.views.report.running import run
+
+    with watching(order.notebooks) as (watcher, say):
+        return run(order, watcher, say)
+
+
+def _sum_up(run: Run, out: Path, as_json: bool) -> None:
+    facts = run.facts
+    failed = [name for name, one in facts["notebooks"].items() if one["error"]]
+    if as_json:
+        kept = ("id", "status", "exit_code", "started", "finished", "seconds", "alerts")
+        notebooks = {
+            name: {
+                "status": one["status"],
+                "seconds": one["seconds"],
+                "error": one["error"],
+                "report": str((run.folder if failed else run.out) / f"{name}.html"),
+            }
+            for name, one in facts["notebooks"].items()
+        }
+        print(json.dumps({key: facts[key] for key in kept} | {"index": str(run.out / "index.html"), "notebooks": notebooks}, ensure_ascii=False))
+        return
+    count = len(facts["notebooks"])
+    through = f"{count} report{'s' if count != 1 else ''}: {out / 'index.html'}"
+    missed = f"{len(failed)} of {count} notebooks failed; nothing was published. See {run.folder / (failed[0] + '.html')}" if failed else ""
+    fired = [alert["words"] for alert in facts["alerts"] if alert["fired"]]
+    print(" · ".join([missed or through, f"{facts['seconds']:.1f} s", *(f"ALERT {words}" for words in fired)]))
+
+
+@app.command("list")
+def list_command(
+    notebooks: Notebooks = None, *, folder: Folder = None, as_json: Annotated[bool, typer.Option("--json")] = False, debug: Debug = False
+) -> None:
+    """Say which notebooks there are, and their parameters with type, default and meaning."""
+    with _faults(debug, as_json):
+        from rich.table import Table
+
+        from cjlib.views.report.finding import find_notebooks
+
+        found = find_notebooks(notebooks or [], folder)
+        if as_json:
+            fields = ("kind", "default", "meaning")
+            content = {
+                one.name: {
+                    "question": one.question,
+                    "parameters": {name: {key: str(getattr(p, key)) for key in fields} for name, p in one.parameters.items()},
+                }
+                for one in found
+            }
+            print(json.dumps(content, ensure_ascii=False))
+            return
+        console = Console(highlight=False)
+        for one in found:
+            console.print(f"[bold]{escape(one.name)}[/bold]  {escape(one.question)}", soft_wrap=True)
+            table = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
+            for parameter in one.parameters.values():
+                table.add_row(*(escape(text) for text in (parameter.name, str(parameter.kind), parameter.default, parameter.meaning)))
+            console.print(table)
+
+
+@app.command("check")
+def check_command(journey: Annotated[Path, typer.Argument(metavar="JOURNEY", help="The journey file.")], *, debug: Debug = False) -> None:
+    """Read the journey file and all its data, run nothing, and say what is there and what is not mapped."""
+    with _faults(debug):
+        from cjlib.sources.check import check_journey
+
+        check = check_journey(journey)
+        console = Console(highlight=False)
+        for title in ("events", "quality", "unmapped", "silent"):
+            _print_table(console, title, getattr(check, title))
+        for warning in check.warnings:
+            _note(f"Note: {warning}")
+
+
+_TITLES = {
+    "events": "Events in the log",
+    "quality": "Quality: what was read, used and left out",
+    "unmapped": "In the log, not in the journey file",
+    "silent": "In the journey file, never in the log",
+}
+
+
+def _print_table(console: Console, title: str, table: Any) -> None:
+    from rich.table import Table
+
+    from cjlib.markup import cell_text
+
+    console.print(f"\n[bold]{_TITLES[title]}[/bold]")
+    if not len(table):
+        console.print("  none")
+        return
+    shown_table = Table(box=None, padding=(0, 2, 0, 2))
+    for name, kind in table.dtypes.items():
+        shown_table.add_column(escape(str(name)), justify="right" if kind.kind in "iuf" else "left", overflow="fold")
+    for row in table.itertuples(index=False, name=None):
+        shown_table.add_row(*(escape(cell_text(value)) for value in row))
+    console.print(shown_table)
+
+
+@app.command("init")
+def init_command(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Events as CSV or Parquet.", show_default=False)] = None,
+    *,
+    template: Annotated[
+        str | None, typer.Option("--template", help="Begin with a trade's journey instead: saas, ecommerce, …", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the journey file goes.")] = Path("journey.yml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Write a first journey file from a file of events, or from a template."""
+    with _faults(debug):
+        if (file is None) == (template is None):
+            raise CjlibError("init: give either a file of events (cj init events.csv) or a template (cj init --template saas).")
+        if out.exists() and not force:
+            raise CjlibError(f"--out: {shown(str(out))} is there already. Give another name with --out, or overwrite it with --force.")
+        out.write_text(_first_journey(file, template, out), encoding="utf-8")
+        print(f"{out}: read it, decide where it asks you to, then `cj check {out}`")
+
+
+def _first_journey(file: Path | None, template: str | None, out: Path) -> str:
+    from cjlib.sources import first_journey
+
+    if file is not None:
+        return first_journey.first_journey(file, folder=out.absolute().parent)
+    names = list(first_journey.template_names())
+    if template not in names:
+        raise not_one_of("--template", template, names)
+    return first_journey.template(template)
+
+
+@app.command("sample")
+def sample_command(
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")] = Path("data/sample"),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another history of the same business.")] = 0,
+    customers: Annotated[int, typer.Option("--customers", min=1)] = 5_000,
+    debug: Debug = False,
+) -> None:
+    """Write the sample business: events, feedback, customers, journey file."""
+    with _faults(debug):
+        from cjlib import samples
+
+        out.mkdir(parents=True, exist_ok=True)
+        samples.write(out, customers=customers, seed=seed)
+        print(f"{out}: a sample business of {customers:,} customers")
+
+
+# ---- faults and signals ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _faults(debug: bool, as_json: bool = False) -> Iterator[None]:
+    """Every fault ends in one message and its exit code; a traceback is shown on demand only."""
+    try:
+        yield
+    except CjlibError as fault:
+        _leave(str(fault), fault.exit_code, debug, as_json)
+    except _Stopped as stop:
+        _leave("stopped by a signal; nothing was published", stop.code, False, as_json)
+    except (typer.Exit, SystemExit):
+        raise
+    except Exception as fault:
+        said = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
+        _leave(f"this should not have happened: {said}. Run it again with --debug and report what it shows.", 1, debug, as_json)
+
+
+def _leave(message: str, code: int, debug: bool, as_json: bool) -> NoReturn:
+    from cjlib.views.report.secret import Mask
+
+    masked = Mask()(message)
+    if debug:
+        traceback.print_exc()
+    _note(f"cj: {masked}")
+    if as_json:
+        print(json.dumps({"status": "refused" if code in (2, 3) else "failed", "exit_code": code, "error": masked}, ensure_ascii=False))
+    raise typer.Exit(code)
+
+
+def _note(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+class _Stopped(BaseException):
+    def __init__(self, code: int) -> None:
+        self.code = code
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGINT and SIGTERM end the run in order: kernels are ended, run.json says interrupted."""
+
+    def stop(number: int, _frame: Any) -> NoReturn:
+        raise _Stopped(INTERRUPTED if number == signal.SIGINT else TERMINATED)
+
+    before: dict[int, Callable[..., Any] | int | None] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""HTML from a notebook as it may stand in a page: words, lists, tables and pictures; nothing that runs, loads or leaves its place."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from functools import cache
+from typing import Any
+
+from markupsafe import Markup
+from nbconvert.filters.ansi import ansi2html
+from nbconvert.filters.highlight import Highlight2HTML
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+
+_WORDS = "a abbr b bdi bdo blockquote br cite code dd del details dfn div dl dt em figcaption figure hr i img ins kbd li mark ol p pre q s samp"
+_TAGS = f"{_WORDS} section small span strong sub summary sup table tbody td tfoot th thead time tr u ul var caption col colgroup h1 h2 h3 h4 h5 h6".split()
+_EVERYWHERE = {"class", "title", "lang", "dir", "role", "style"}
+_OF_TAG = {
+    "a": {"href"},
+    "col": {"span"},
+    "details": {"open"},
+    "img": {"alt", "width", "height"},
+    "ol": {"start"},
+    "td": {"colspan", "rowspan", "headers"},
+    "th": {"colspan", "rowspan", "scope"},
+    "time": {"datetime"},
+}
+_UNSEEN = re.compile(r"<(style|script|title|template)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+
+
+def _allowed(tag: str, name: str, value: str) -> bool:
+    if tag == "img" and name == "src":
+        return value.startswith("data:image/") and not value.startswith("data:image/svg")
+    return name in _EVERYWHERE or name.startswith("aria-") or name in _OF_TAG.get(tag, ())
+
+
+@cache
+def _cleaner() -> Any:
+    return SanitizeHTML(tags=_TAGS, attributes=_allowed, strip=True)
+
+
+def clean(text: str) -> Markup:
+    """HTML with only the tags and attributes of a text; scripts, styles, forms, frames and `on…` are taken out, their words stay."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=UserWarning)  # bleach warns of text that looks like a path or an address
+        safe = _cleaner().sanitize_html_tags(_UNSEEN.sub("", text))
+    framed = safe.replace("<table", '<div class="cj-scroll"><table').replace("</table>", "</table></div>")
+    return Markup(framed)
+
+
+def markdown(text: str) -> Markup:
+    """Markdown of the notebook's author as clean HTML."""
+    made = markdown2html_mistune(text)
+    return clean(re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", made))
+
+
+def code(source: str) -> Markup:
+    """Python, highlighted."""
+    return Markup(Highlight2HTML(pygments_lexer="ipython3")(source))
+
+
+def terminal(text: str) -> Markup:
+    """Text with terminal colours, such as a traceback."""
+    return Markup(ansi2html(text))

@@ -1,0 +1,106 @@
+"""One notebook, run with papermill in a process of its own (papermill changes the working directory of its process)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from papermill.iorw import papermill_io
+
+from cjlib.views.report.nursery import Nursery
+from cjlib.views.report.runs import write_whole
+from cjlib.views.report.secret import Mask
+
+SCHEME = "masked:"
+KERNEL = [sys.executable, "-m", "cjlib.views.report.kernel", "-f", "{connection_file}"]
+
+
+class Provisioner(LocalProvisioner):
+    """Gives jupyter_client a kernel from the nursery."""
+
+    nursery: Nursery
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Fork a kernel with the arguments that would have followed the kernel's own start."""
+        self.process = self.nursery.kernel(cmd[cmd.index("-f") :], str(kwargs.get("cwd") or os.getcwd()))
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
+
+
+class OwnKernel(AsyncKernelManager):
+    """Starts kernels of this very environment; a kernelspec named python3 in the user's home may belong to another one."""
+
+    report: Callable[[int], None]
+    """Told the kernel's process, so that it can be ended whatever becomes of this one."""
+
+    nursery: Nursery | None = None
+    """Where kernels come from; None: they start as usual."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """The kernel of `kernel.py`."""
+        return KernelSpec(argv=list(KERNEL), display_name="Customer Journey Notebooks", language="python")
+
+    async def _async_pre_start_kernel(self, **options: Any) -> Any:
+        if self.nursery is not None:
+            self.provisioner = Provisioner(kernel_spec=self.kernel_spec, kernel_id=self.kernel_id, parent=self)
+            self.provisioner.nursery = self.nursery
+        return await super()._async_pre_start_kernel(**options)
+
+    async def _async_post_start_kernel(self, **options: Any) -> None:
+        await super()._async_post_start_kernel(**options)
+        self.report(getattr(self.provisioner, "pid", 0))
+
+
+class MaskedFiles:
+    """Where papermill writes: whole files only, without secrets."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+
+    def write(self, buf: str, path: str) -> None:
+        """Write the notebook as far as it has run."""
+        write_whole(Path(path.removeprefix(SCHEME)), self._mask(buf))
+
+    def pretty_path(self, path: str) -> str:
+        """The path without the scheme."""
+        return path.removeprefix(SCHEME)
+
+
+def execute(
+    source: Path, target: Path, parameters: Mapping[str, Any], *, mask: Mask, done: Callable[[int], None], kernel: Callable[[int], None]
+) -> None:
+    """Run a notebook and write it with its outputs; what stops it is raised.
+
+    Parameters
+    ----------
+    source, target
+        The notebook, and where it goes with its outputs, written anew after every cell.
+    parameters
+        Values that stand in for the defaults.
+    mask
+        Takes secrets out of all that is written.
+    done
+        Called with the number of each cell that has run.
+    kernel
+        Called with the process of the kernel once it is there.
+    """
+    papermill_io.register(SCHEME, MaskedFiles(mask))
+    papermill.execute_notebook(
+        source,
+        f"{SCHEME}{target}",
+        parameters=dict(parameters),
+        kernel_name="python3",
+        language="python",
+        progress_bar=False,
+        cwd=source.parent,
+        kernel_manager_class=type("Kernel", (OwnKernel,), {"report": staticmethod(kernel)}),
+        on_cell_executed=lambda cell, cell_index, execute_reply: done(cell_index + 1),
+    )

@@ -1,0 +1,127 @@
+"""The first page: the reports, what moved since the run before, and every run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cjlib.views.report.moved import Move, metrics_of, moves
+from cjlib.views.report.render import environment, own, policy
+from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, PUBLISHING, RUNNING, Run, write_whole
+
+STATUS = {
+    OK: "through",
+    FAILED: "failed; nothing was published",
+    INTERRUPTED: "interrupted; nothing was published",
+    RUNNING: "running",
+    PUBLISHING: "publishing",
+}
+MOST_RUNS = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A published report, and what moved in it since the published one before."""
+
+    name: str
+    title: str
+    headline: str
+    made: str
+    moves: Sequence[Move]
+    before: str
+    """When the run was made that it is compared with; empty if there is none."""
+    changed: Sequence[str]
+    """What was set differently in the two runs, so that a move may be no move."""
+
+
+def write(out: Path, runs: Sequence[Run]) -> None:
+    """Write index.html anew."""
+    write_whole(out / "index.html", render(out, runs))
+
+
+def render(out: Path, runs: Sequence[Run]) -> str:
+    """The page of all runs, newest first."""
+    early, late = own("early.js"), own("report.js")
+    published = [report for report in reports(runs) if (out / f"{report.name}.html").exists()]
+    return (
+        environment()
+        .get_template("index.html.j2")
+        .render(
+            policy=policy(early, late),
+            style=own("style.css"),
+            early=early,
+            late=late,
+            journey=next((run.facts.get("journey") for run in runs if run.facts.get("journey")), ""),
+            reports=published,
+            runs=[row(run, out) for run in runs[:MOST_RUNS]],
+            more_runs=max(0, len(runs) - MOST_RUNS),
+        )
+    )
+
+
+def reports(runs: Sequence[Run]) -> list[Report]:
+    """The newest published report of each notebook, by name."""
+    through = [run for run in runs if run.status == OK]
+    names = sorted({name for run in through for name in run.facts["notebooks"]})
+    return [_report(name, [run for run in through if name in run.facts["notebooks"]]) for name in names]
+
+
+def _report(name: str, runs: Sequence[Run]) -> Report:
+    newest = runs[0].facts["notebooks"][name]
+    before = runs[1].facts["notebooks"][name] if len(runs) > 1 else None
+    return Report(
+        name=name,
+        title=newest["title"],
+        headline=next((result["headline"] for result in newest["results"] if result.get("headline")), ""),
+        made=moment(runs[0].facts["started"]),
+        moves=moves(metrics_of(before["results"]), metrics_of(newest["results"])) if before else [],
+        before=moment(runs[1].facts["started"]) if before else "",
+        changed=_changed(runs[1], runs[0], name) if before else [],
+    )
+
+
+def _changed(old: Run, new: Run, name: str) -> list[str]:
+    before, after = old.facts["notebooks"][name]["parameters"], new.facts["notebooks"][name]["parameters"]
+    changed = [key for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
+    if old.facts.get("journey_hash") != new.facts.get("journey_hash"):
+        changed.append("the journey file")
+    if old.facts["notebooks"][name]["hash"] != new.facts["notebooks"][name]["hash"]:
+        changed.append("the notebook")
+    return changed
+
+
+def row(run: Run, out: Path) -> dict[str, Any]:
+    """A run as the table lists it."""
+    facts = run.facts
+    failed = {name: one for name, one in facts["notebooks"].items() if one.get("error")}
+    return {
+        "id": run.id,
+        "status": run.status,
+        "words": STATUS.get(run.status, run.status),
+        "started": moment(facts["started"]),
+        "seconds": f"{facts['seconds']:.0f} s" if facts.get("seconds") is not None else "–",
+        "notebooks": ", ".join(facts["notebooks"]),
+        "parameters": _parameters(facts["notebooks"]),
+        "failed": [
+            {"name": name, "error": f"{one['error']['type']}: {one['error']['message']}", "page": _page(run, name, out)}
+            for name, one in failed.items()
+        ],
+        "alerts": [alert["words"] for alert in facts.get("alerts", []) if alert.get("fired")],
+    }
+
+
+def _page(run: Run, name: str, out: Path) -> str:
+    page = run.folder / f"{name}.html"
+    return page.relative_to(out).as_posix() if page.exists() else ""
+
+
+def _parameters(notebooks: Mapping[str, Mapping[str, Any]]) -> str:
+    given = dict.fromkeys(f"{key}={value}" for one in notebooks.values() for key, value in one["parameters"].items())
+    return ", ".join(given)
+
+
+def moment(text: str) -> str:
+    """An instant of run.json for readers."""
+    return f"{text[:10]} {text[11:16]} UTC"

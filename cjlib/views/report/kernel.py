@@ -1,0 +1,41 @@
+"""The kernel's own start: `python -m cjlib.views.report.kernel -f connection.json`.
+
+It is a plain Python kernel. Two things differ: it runs in the environment that `cj` runs in, whatever a kernelspec of the user says, and it does
+not load the grammars of `rfc3987_syntax` (1.2 s in every process on an installation with JupyterLab, for checks of addresses in JSON schemas that notebooks have not).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def without_grammars() -> None:
+    """Let jsonschema do without `rfc3987_syntax`; call it before nbformat or jsonschema is imported."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # pyright: ignore[reportArgumentType]
+
+
+def prepare_environment(data: Path | None) -> None:
+    """What kernels find in their environment: report mode, one thread each, and the data folder if one was given."""
+    os.environ["CJLIB_MODE"] = "report"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    if data is not None:
+        os.environ["CJ_DATA"] = str(data)
+
+
+def main() -> None:
+    """Start the kernel, as ipykernel_launcher does."""
+    without_grammars()
+    # The notebook's folder comes onto the path by IPython itself, as in Lab.
+    if sys.path[0] == "":
+        del sys.path[0]
+    from ipykernel import kernelapp
+
+    kernelapp.launch_new_instance()
+
+
+if __name__ == "__main__":
+    main()

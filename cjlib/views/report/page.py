@@ -1,0 +1,209 @@
+"""From an executed notebook to what its page shows, in order: the answer first, then the sections as they stand in the notebook."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from markupsafe import Markup
+
+from cjlib.analyses.result import MIME as RESULT
+from cjlib.views.report.clean import clean, code, markdown, terminal
+from cjlib.views.report.figures import MIME as PLOTLY
+from cjlib.views.report.figures import Figure, plain_text, read_figure
+
+INJECTED, ERROR_MARK, KEEP_TEXT, PARAMETERS = "injected-parameters", "papermill-error-cell-tag", "keep-text", "parameters"
+_HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.DOTALL)
+_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
+
+
+NOTHING = Markup("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A piece of a page: words, a figure, a picture, code, or what the notebook printed."""
+
+    kind: str
+    html: Markup = NOTHING
+    figure: Figure | None = None
+    source: str = ""
+    alt: str = ""
+
+
+@dataclass
+class Section:
+    """What stands under one heading."""
+
+    id: str = ""
+    title: str = ""
+    blocks: list[Block] = field(default_factory=list)
+    parts: list[tuple[str, str]] = field(default_factory=list)
+    """Ids and titles of the headings within it."""
+
+    @property
+    def seen(self) -> bool:
+        """Whether a reader who hides the code sees anything in it."""
+        return any(block.kind != "code" for block in self.blocks)
+
+
+@dataclass
+class Page:
+    """All that a page shows of its notebook."""
+
+    title: str
+    answer: Markup
+    """Headline and cards of the first `cj.answer`, for the top of the page."""
+    sections: list[Section]
+    error: dict[str, Any] | None
+    facts: dict[str, Any]
+
+
+def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
+    """The page of an executed notebook.
+
+    Parameters
+    ----------
+    path
+        The notebook with its outputs.
+    error
+        What stopped it, or None. Cells behind the one that failed have not run and are left out.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if not {INJECTED, ERROR_MARK} & set(cell.metadata.get("tags", []))]
+    reader = _Reader()
+    read = 0
+    for cell in cells:
+        reader.read(cell)
+        read += 1
+        if reader.error is not None or (error is not None and _not_through(cell)):
+            break
+    stopped = None if error is None else {**error, "cell": read, "section": reader.section.title}
+    sections = [section for section in reader.sections if section.blocks]
+    return Page(
+        title=reader.title or path.stem,
+        answer=reader.answer,
+        sections=sections,
+        error=None if stopped is None else {**stopped, "trace": reader.error or Markup("")},
+        facts={"title": reader.title or path.stem, "results": reader.results, "figures": reader.figures, "error": stopped},
+    )
+
+
+def _not_through(cell: Any) -> bool:
+    """Whether papermill had not come to the end of this cell."""
+    return cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("status") not in ("completed", "failed")
+
+
+class _Reader:
+    """Goes through the cells once and keeps what it has seen: title, sections, number of figures, results."""
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.answer = Markup("")
+        self.section = Section()
+        self.sections = [self.section]
+        self.figures = 0
+        self.results: list[dict[str, Any]] = []
+        self.error: Markup | None = None
+        self._ids: set[str] = set()
+
+    def read(self, cell: Any) -> None:
+        if cell.cell_type == "markdown":
+            self._markdown(cell.source)
+        elif cell.cell_type == "code":
+            if cell.source.strip():
+                self._add(Block(kind="code", html=code(cell.source)))
+            for output in cell.get("outputs", []):
+                for block in self._blocks(output, keep_text=KEEP_TEXT in cell.metadata.get("tags", [])):
+                    self._add(block)
+
+    def _add(self, block: Block) -> None:
+        self.section.blocks.append(block)
+
+    # ---- words ---------------------------------------------------------------------------------------------------
+
+    def _markdown(self, source: str) -> None:
+        text = markdown(source)
+        at = 0
+        for heading in _HEADING.finditer(text):
+            self._words(text[at : heading.start()])
+            self._heading(int(heading[1]), heading[2])
+            at = heading.end()
+        self._words(text[at:])
+
+    def _words(self, text: str) -> None:
+        if text.strip():
+            self._add(Block(kind="words", html=Markup(text)))
+
+    def _heading(self, level: int, inner: str) -> None:
+        title = plain_text(inner)
+        if level == 1 and not self.title:
+            self.title = title
+            return
+        name = self._id(title)
+        if level <= 2:
+            self.section = Section(id=name, title=title)
+            self.sections.append(self.section)
+            return
+        # Under a title without a section a third-level heading would leave a gap in the outline.
+        level = level if self.section.title and level == 3 else 4 if self.section.title else 2
+        self.section.parts.append((name, title))
+        self._add(Block(kind="heading", html=Markup(inner), source=name, alt=f"h{level}"))
+
+    def _id(self, title: str) -> str:
+        stem = re.sub(r"[^a-z0-9]+", "-", title.casefold()).strip("-") or "part"
+        name = next(name for name in (stem, *(f"{stem}-{count}" for count in range(2, 10_000))) if f"s-{name}" not in self._ids)
+        self._ids.add(f"s-{name}")
+        return f"s-{name}"
+
+    # ---- outputs -------------------------------------------------------------------------------------------------
+
+    def _blocks(self, output: Any, *, keep_text: bool) -> Iterator[Block]:
+        if output.output_type == "error":
+            self.error = terminal("\n".join(output.traceback))
+        elif output.output_type == "stream":
+            text = output.text.strip("\n")
+            if text:
+                yield Block(kind="printed" if output.name == "stdout" else "messages", html=terminal(text))
+        else:
+            yield from self._shown(output.data, keep_text=keep_text)
+
+    def _shown(self, data: Mapping[str, Any], *, keep_text: bool) -> Iterator[Block]:
+        """The richest form of an output that a page can show; a bare repr is none, unless its cell is tagged `keep-text`."""
+        if RESULT in data:
+            self._result(data[RESULT])
+        if PLOTLY in data:
+            self.figures += 1
+            yield Block(kind="figure", figure=read_figure(data[PLOTLY], self.figures, self.section.title or self.title))
+        elif "text/html" in data:
+            yield from self._html(clean(data["text/html"]))
+        elif "text/markdown" in data:
+            yield Block(kind="words", html=markdown(data["text/markdown"]))
+        elif mime := next((mime for mime in _IMAGES if mime in data), None):
+            yield Block(kind="image", source=_data_url(mime, data[mime]), alt=self.section.title or self.title)
+        elif keep_text and data.get("text/plain", "").strip():
+            yield Block(kind="printed", html=terminal(data["text/plain"]))
+
+    def _html(self, text: Markup) -> Iterable[Block]:
+        if not text.strip():
+            return []
+        if not self.answer and "cj-headline" in text and "cj-result" not in text:
+            self.answer = text
+            return []
+        return [Block(kind="html", html=text)]
+
+    def _result(self, result: Mapping[str, Any]) -> None:
+        told = {key: result.get(key) for key in ("kind", "headline", "definition", "metrics")}
+        if told not in self.results:
+            self.results.append(told)
+
+
+def _data_url(mime: str, content: str) -> str:
+    """A picture in the page itself. An SVG too is a picture here: as an image it can neither run nor load anything."""
+    encoded = base64.b64encode(content.encode()).decode() if mime == "image/svg+xml" else "".join(content.split())
+    return f"data:{mime};base64,{encoded}"

@@ -1,0 +1,123 @@
+"""A page as one HTML file that opens offline: nothing is loaded from anywhere, and only our own two scripts and plotly may run."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from cjlib.views.report.page import Page
+from cjlib.views.report.runs import write_whole
+from cjlib.views.report.supervise import Job
+
+HOME = "../../"
+"""How a page in a run's folder reaches the folder of reports; publishing takes it out."""
+
+
+@cache
+def environment() -> Environment:
+    """Templates with every value escaped that does not say it is markup, and no value missing silently."""
+    return Environment(
+        loader=PackageLoader("cjlib.views", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+@cache
+def own(name: str) -> Markup:
+    """A style or script of ours as it stands in the page."""
+    return Markup(files("cjlib.views").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def policy(*scripts: str, shared: bool = False) -> str:
+    """The content security policy: these scripts by their hash, plotly from a blob of this page (or the shared file), nothing else from anywhere."""
+    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    where = "file: 'self'" if shared else "blob:"
+    return (
+        f"default-src 'none'; script-src {hashes} {where}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
+        "form-action 'none'; base-uri 'none'"
+    )
+
+
+@cache
+def plotly_source() -> bytes:
+    """plotly.js as it comes with the installed plotly: always the version that the figures were made for."""
+    return files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
+
+
+def packed_plotly() -> Markup:
+    """plotly.js compressed, as text that can stand in a page; packed once and kept beside the package's version in the process."""
+    return _packed()
+
+
+@cache
+def _packed() -> Markup:
+    return Markup(base64.b64encode(gzip.compress(plotly_source(), compresslevel=9, mtime=0)).decode())
+
+
+def asset_name() -> str:
+    """The shared file's name: another plotly is another file, so an old report never meets a new library."""
+    return f"plotly-{hashlib.sha256(plotly_source()).hexdigest()[:12]}.min.js"
+
+
+def write_asset(out: Path) -> None:
+    """Put the shared plotly.js where pages find it."""
+    target = out / "assets" / asset_name()
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_suffix(".tmp")
+        aside.write_bytes(plotly_source())
+        os.replace(aside, target)
+
+
+def write_page(page: Page, job: Job) -> None:
+    """Write the report of a notebook into its run's folder."""
+    write_whole(job.page, job.mask(render(page, frame=job.frame, name=job.name, parameters=job.parameters, shared=job.shared_assets)))
+
+
+def render(page: Page, *, frame: Mapping[str, Any], name: str, parameters: Mapping[str, Any], shared: bool = False) -> str:
+    """The HTML of a page.
+
+    Parameters
+    ----------
+    page
+        What the notebook shows.
+    frame
+        `journey, made, published, version, provenance` (pairs of name and value): what stands around it.
+    name
+        The notebook's name.
+    parameters
+        What was given in place of the notebook's defaults.
+    shared
+        Whether plotly.js is a file beside the reports instead of a part of this one.
+    """
+    early, late = own("early.js"), own("report.js")
+    figures = bool(page.facts["figures"])
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            page=page,
+            frame=frame,
+            page_name=f"{name}.html",
+            policy=policy(early, late, shared=shared),
+            style=own("style.css"),
+            early=early,
+            late=late,
+            contents=[section for section in page.sections if section.title and section.seen],
+            figures=figures,
+            asset=f"{HOME}assets/{asset_name()}" if figures and shared else "",
+            library=packed_plotly() if figures and not shared else "",
+            provenance=frame["provenance"],
+            parameters=[(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for key, value in parameters.items()],
+        )
+    )

@@ -1,0 +1,230 @@
+"""One run, from the order to the exit code."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cjlib.views.report.alerts import Alert
+from cjlib.views.report.kernel import prepare_environment
+from cjlib.views.report.moved import metrics_of
+from cjlib.views.report.nursery import Nursery
+from cjlib.views.report.parameters import Notebook
+from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, Run, forget, lock, new_run, now, read_runs
+from cjlib.views.report.secret import Mask, named_in
+from cjlib.views.report.supervise import Job, Outcome, Watcher, run_all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to run and how; everything in it has been checked."""
+
+    notebooks: Sequence[Notebook]
+    parameters: Mapping[str, Mapping[str, Any]]
+    """Notebook → name → value."""
+    out: Path
+    journey: Path | None = None
+    data: Path | None = None
+    jobs: int = 0
+    """Processes at once; 0: one for each processor."""
+    timeout: float | None = None
+    shared_assets: bool = False
+    wait: bool = False
+    keep: int | None = None
+    alerts: Sequence[Alert] = field(default_factory=tuple)
+
+
+def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
+    """Run the notebooks and publish their reports.
+
+    All must run through: if one fails nothing that readers see changes, except that the index lists the failed run. The folder of reports is
+    held by one run at a time. What an earlier run left unfinished is finished first.
+
+    Parameters
+    ----------
+    order
+        What to run.
+    watcher
+        Told how far it is.
+    say
+        Told, in a line each, what else a person should know.
+
+    Returns
+    -------
+    Run
+        Finished; `facts["exit_code"]` is 0, 1 (a notebook failed), 2 or 3 (all that failed did so for the call or for the data), or 4 (an alert).
+    """
+    mask = Mask(named_in(_texts(order)))
+    prepare_environment(order.data)
+    with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")), _kernels(order.journey):
+        from cjlib.views.report import publishing
+
+        for line in publishing.recover(order.out):
+            say(line)
+        started = time.monotonic()
+        current = new_run(order.out, _facts(order, mask))
+        try:
+            outcomes = run_all(_jobs(order, current, mask), slots=order.jobs or os.cpu_count() or 1, timeout=order.timeout, watcher=watcher)
+        except BaseException as stop:
+            current.update({"status": INTERRUPTED, "finished": now(), "exit_code": getattr(stop, "code", 1)})
+            publishing.write_index(order.out)
+            raise
+        _conclude(current, outcomes, order.alerts, time.monotonic() - started)
+        publishing.finish(current)
+        if order.keep is not None:
+            forget(order.out, order.keep)
+    return current
+
+
+@contextmanager
+def _kernels(journey: Path | None) -> Iterator[None]:
+    """All that is loaded once, for every notebook: kernels fork from one process, pages are rendered from another. Meanwhile the journey file is read."""
+    nursery = Nursery() if sys.platform == "linux" else None
+    try:
+        from cjlib.views.report import execution, page, render
+
+        assert page
+        render.packed_plotly()
+        execution.OwnKernel.nursery = nursery
+        if journey is not None:
+            _read_journey(nursery, str(journey))
+        yield
+    finally:
+        if nursery is not None:
+            nursery.close()
+
+
+def _read_journey(nursery: Nursery | None, path: str) -> None:
+    if nursery is not None:
+        nursery.read_journey(path)
+        return
+    from cjlib.sources.journey import read_journey
+
+    read_journey(path)
+
+
+def _texts(order: Order) -> list[str]:
+    """What may name a secret: the journey file and the parameters."""
+    texts = [str(value) for values in order.parameters.values() for value in values.values()]
+    if order.journey is not None and order.journey.is_file():
+        texts.append(order.journey.read_text(encoding="utf-8", errors="replace"))
+    return texts
+
+
+def _facts(order: Order, mask: Mask) -> dict[str, Any]:
+    """What run.json says from the start."""
+    return {
+        "exit_code": None,
+        "versions": {"cjlib": version("customer-journey-notebooks"), "python": sys.version.split()[0], "plotly": version("plotly")},
+        "journey": journey_name(order.journey),
+        "journey_file": mask(str(order.journey)) if order.journey else None,
+        "journey_hash": _hash(order.journey) if order.journey else None,
+        "shared_assets": order.shared_assets,
+        "alerts": [],
+        "notebooks": {
+            notebook.name: {
+                "status": "running",
+                "title": notebook.question,
+                "hash": _hash(notebook.path),
+                "parameters": _masked(order.parameters.get(notebook.name, {}), mask),
+                "seconds": None,
+                "error": None,
+                "results": [],
+            }
+            for notebook in order.notebooks
+        },
+    }
+
+
+def _masked(value: Any, mask: Mask) -> Any:
+    if isinstance(value, Mapping):
+        return {mask(str(key)): _masked(one, mask) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(one, mask) for one in value]
+    return mask(value) if isinstance(value, str) else value
+
+
+def _hash(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else None
+
+
+def journey_name(path: Path | None) -> str:
+    """What the business calls itself in its journey file; empty if that cannot be read."""
+    import yaml
+
+    if path is None:
+        return ""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return ""
+    return str(content.get("name") or "") if isinstance(content, dict) else ""
+
+
+def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
+    published = {
+        name: one.facts["finished"] or one.facts["started"]
+        for one in reversed(read_runs(order.out))
+        if one.status == OK
+        for name in one.facts["notebooks"]
+    }
+    facts = current.facts
+    return [
+        Job(
+            name=notebook.name,
+            source=notebook.path,
+            folder=current.folder,
+            parameters=order.parameters.get(notebook.name, {}),
+            mask=mask,
+            shared_assets=order.shared_assets,
+            frame={
+                "journey": facts["journey"],
+                "made": in_words(facts["started"]),
+                "published": in_words(published[notebook.name]) if notebook.name in published else "",
+                "version": facts["versions"]["cjlib"],
+                "provenance": [
+                    ("Run", current.id),
+                    ("Made", in_words(facts["started"])),
+                    ("Notebook", f"{notebook.name} ({facts['notebooks'][notebook.name]['hash']})"),
+                    *([("Journey file", f"{order.journey.name} ({facts['journey_hash']})")] if order.journey else []),
+                    ("Software", f"Customer Journey Notebooks {facts['versions']['cjlib']}, Python {facts['versions']['python']}"),
+                ],
+            },
+        )
+        for notebook in order.notebooks
+    ]
+
+
+def in_words(moment: str) -> str:
+    """An instant of run.json for readers: `2025-11-21 19:45 UTC`."""
+    return f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def _conclude(current: Run, outcomes: Mapping[str, Outcome], alerts: Sequence[Alert], seconds: float) -> None:
+    """Write down what became of every notebook, of the alerts and of the run."""
+    notebooks = current.facts["notebooks"]
+    for name, outcome in outcomes.items():
+        notebooks[name] |= {
+            "status": FAILED if outcome.error else OK,
+            "title": outcome.facts.get("title", notebooks[name]["title"]),
+            "seconds": round(outcome.seconds, 2),
+            "error": outcome.facts.get("error") or outcome.error,
+            "results": outcome.facts.get("results", []),
+        }
+    checked = [alert.check({name: metrics_of(one["results"]) for name, one in notebooks.items()}) for alert in alerts]
+    code = exit_code([one["error"] for one in notebooks.values() if one["error"]]) or (4 if any(alert["fired"] for alert in checked) else 0)
+    current.update({"finished": now(), "seconds": round(seconds, 2), "alerts": checked, "exit_code": code})
+
+
+def exit_code(errors: Sequence[Mapping[str, Any]]) -> int:
+    """What a scheduler learns of the failed notebooks: 1 if any failed for a reason of its own, else 2 if any for the call, else 3 for the data."""
+    codes = {int(error.get("exit_code", 1)) for error in errors}
+    return next((code for code in (1, 2, 3) if code in codes), 1 if codes else 0)
