@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -31,17 +32,29 @@ def _vader() -> SentimentIntensityAnalyzer:
     return SentimentIntensityAnalyzer()
 
 
-def lexicon_features(texts: Iterable[str]) -> NDArray[np.float64]:
-    """One row a text, one column a name in `FEATURES`, each roughly within −1…1."""
-    return np.array([_row(text[:LONGEST]) for text in texts], dtype=float).reshape(-1, len(FEATURES))
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What each text looks like: `lexicon`, one column a name in `FEATURES`, each roughly within −1…1; kinds of effort; emoji balance."""
+
+    lexicon: NDArray[np.float64]
+    effort: list[list[str]]
+    emoji: NDArray[np.int64]
 
 
-def _row(text: str) -> list[float]:
+def looks(texts: Sequence[str]) -> Looks:
+    """Every text read once."""
+    short = [text[:LONGEST] for text in texts]
+    effort = [effort_kinds(text) for text in short]
+    emoji = np.array([emoji_balance(text) for text in short], dtype=np.int64)
+    rows = [_row(text, kinds, int(balance)) for text, kinds, balance in zip(short, effort, emoji, strict=True)]
+    return Looks(np.array(rows, dtype=float).reshape(-1, len(FEATURES)), effort, emoji)
+
+
+def _row(text: str, effort: list[str], balance: int) -> list[float]:
     scores = _vader().polarity_scores(text)
-    balance = emoji_balance(text)
     words = max(text.count(" ") + 1, 1)
     return [
         scores["neg"], scores["neu"], scores["pos"], scores["compound"], abs(scores["compound"]),
         min(len(_NEGATION.findall(text)), 4) / 4, min(text.count("!"), 4) / 4, min(text.count("?"), 4) / 4, min(len(_CAPITALS.findall(text)), 4) / 4,
-        min(np.log1p(words) / 5, 1), float(bool(_THANKS.search(text))), float(balance > 0), float(balance < 0), min(len(effort_kinds(text)), 2) / 2,
+        min(np.log1p(words) / 5, 1), float(bool(_THANKS.search(text))), float(balance > 0), float(balance < 0), min(len(effort), 2) / 2,
     ]  # fmt: skip

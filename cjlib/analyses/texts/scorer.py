@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
-from cjlib.analyses.texts.features import FEATURES, lexicon_features
-from cjlib.analyses.texts.phrases import LONGEST, effort_kinds, emoji_balance
+from cjlib.analyses.texts.features import FEATURES, Looks, looks
+from cjlib.analyses.texts.phrases import LONGEST
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 Floats = NDArray[np.float64]
@@ -44,8 +44,14 @@ class Blocks:
     """What the scorer sees of some texts: the two blocks and the two hand-written terms."""
 
     words: csr_matrix
-    lexicon: Floats
-    by_hand: Floats
+    looks: Looks
+
+    @property
+    def by_hand(self) -> Floats:
+        """What emoji and effort phrases add to the logits."""
+        effort = np.array([min(len(kinds), 2) for kinds in self.looks.effort], dtype=np.float64)
+        negative = EFFORT_LOGIT * effort + EMOJI_LOGIT * (self.looks.emoji < 0).astype(np.float64)
+        return np.column_stack([negative, np.zeros(effort.size), EMOJI_LOGIT * (self.looks.emoji > 0).astype(np.float64)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,42 +73,28 @@ class Scorer:
     def blocks(self, texts: Sequence[str]) -> Blocks:
         """The features of texts, one row each."""
         short = [text[:LONGEST] for text in texts]
-        return Blocks(self._vectorizer.transform(short), lexicon_features(short), hand_written_logits(short))
+        return Blocks(csr_matrix(self._vectorizer.transform(short)), looks(short))
 
     def logits(self, blocks: Blocks) -> Floats:
         """One row a text, one column a label."""
-        return blocks.words @ self.word_weights + blocks.lexicon @ self.lexicon_weights + self.intercept + blocks.by_hand
+        return blocks.words @ self.word_weights + blocks.looks.lexicon @ self.lexicon_weights + self.intercept + blocks.by_hand
 
-    def why(self, texts: Sequence[str], blocks: Blocks, labels: NDArray[np.int64], most: int = 3) -> list[str]:
+    def why(self, blocks: Blocks, labels: NDArray[np.int64], most: int = 3) -> list[str]:
         """The words, emoji or phrases that moved each text most towards its label, strongest first."""
         terms = np.array(self.vocabulary, dtype=object)
-        return [self._reasons(text, blocks, row, int(label), terms, most) for row, (text, label) in enumerate(zip(texts, labels, strict=True))]
+        return [self._reasons(blocks, row, int(label), terms, most) for row, label in enumerate(labels)]
 
-    def _reasons(self, text: str, blocks: Blocks, row: int, label: int, terms: NDArray[np.object_], most: int) -> str:
+    def _reasons(self, blocks: Blocks, row: int, label: int, terms: NDArray[np.object_], most: int) -> str:
         start, end = blocks.words.indptr[row], blocks.words.indptr[row + 1]
         columns = blocks.words.indices[start:end]
-        pushes = self.word_weights[columns]
-        weights = (
-            blocks.words.data[start:end] * (pushes[:, label] - np.delete(pushes, label, axis=1).max(axis=1, initial=-np.inf))
-            if columns.size
-            else np.empty(0)
-        )
-        found = [(float(weight), str(term)) for weight, term in zip(weights, terms[columns], strict=True) if weight > 0]
+        others = [other for other in range(len(LABELS)) if other != label]
+        push = blocks.words.data[start:end] * (self.word_weights[columns, label] - self.word_weights[columns][:, others].max(axis=1))
+        found = [(float(push[at]), str(terms[columns[at]])) for at in np.argsort(-push, kind="stable")[:most] if push[at] > 0]
         if label == 0:
-            found += [(EFFORT_LOGIT, f"[{kind}]") for kind in effort_kinds(text)[:2]]
-        if blocks.by_hand[row, label] >= EMOJI_LOGIT:
+            found += [(EFFORT_LOGIT, f"[{kind}]") for kind in blocks.looks.effort[row][:2]]
+        if blocks.looks.emoji[row] * (label - 1) > 0:
             found.append((EMOJI_LOGIT, "[emoji]"))
         return ", ".join(term for _, term in sorted(found, key=lambda pair: (-pair[0], pair[1]))[:most])
-
-
-def hand_written_logits(texts: Sequence[str]) -> Floats:
-    """What emoji and effort phrases add to the logits."""
-    added = np.zeros((len(texts), len(LABELS)))
-    for row, text in enumerate(texts):
-        balance = emoji_balance(text)
-        added[row, 0] = EFFORT_LOGIT * min(len(effort_kinds(text)), 2) + EMOJI_LOGIT * (balance < 0)
-        added[row, 2] = EMOJI_LOGIT * (balance > 0)
-    return added
 
 
 def probabilities(logits: Floats) -> Floats:
