@@ -268,7 +268,8 @@ def _headline(scale: Scale, whole: pd.Series, table: pd.DataFrame, weighted: pd.
     readable = table[~table["small_n"]]
     apart = ""
     if by is not None and len(readable) > 1:
-        best, worst = readable.loc[readable["value"].idxmax()], readable.loc[readable["value"].idxmin()]
+        ranked = readable.sort_values(["value", "segment"])
+        worst, best = ranked.iloc[0], ranked.iloc[-1]
         apart = f"; from {_written(scale, worst['value'])} ({worst['segment']}, n = {int(worst['n']):,}) to {_written(scale, best['value'])} ({best['segment']}, n = {int(best['n']):,})"
     return f"{figures}{few}{reweighted}{apart}."
 
