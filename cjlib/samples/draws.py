@@ -30,7 +30,7 @@ class Draws:
         """Numbers in [0, 1)."""
         return self._generator.random(shape)
 
-    def happens(self, share: ArrayLike, n: int) -> NDArray[np.bool_]:
+    def happens(self, share: float | Floats, n: int) -> NDArray[np.bool_]:
         """What happens with the given probability, for n customers."""
         return self.uniform(n) < share
 

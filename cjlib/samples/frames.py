@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cjlib.samples.business import CAMPAIGNS, CHANNELS, DEVICES, END, EVENTS, PLANS, STAGES, START
 from cjlib.samples.draws import Draws, Whole
 from cjlib.samples.opinions import SOURCES, Opinions
 from cjlib.samples.people import People
+from cjlib.samples.personas import habit
 from cjlib.samples.rows import Rows, joined, taken
 from cjlib.samples.subscriptions import Subscriptions
 from cjlib.samples.support import AGENTS
 
 INSTANT = pa.timestamp("us", tz="UTC")
-COUNTRIES = {"DE": 0.56, "AT": 0.13, "CH": 0.10, "NL": 0.09, "FR": 0.07, "PL": 0.05}
+COUNTRIES = {"DE": 0.70, "AT": 0.18, "CH": 0.12}
 SIZES = ("1", "2-10", "11-50", "51-200")
-SIZE_BY_PERSONA = ((0.15, 0.40, 0.30, 0.15), (0.62, 0.28, 0.08, 0.02), (0.08, 0.27, 0.35, 0.30))
-SIZE_OF_ALL = (0.32, 0.32, 0.22, 0.14)
-BORN_BY_PERSONA = ((1970, 2000), (1985, 2007), (1955, 1990))
-BORN_OF_ALL = (1958, 2006)
 
 
 def dirt(customers: int) -> dict[str, int]:
@@ -46,9 +45,9 @@ def person_ids(those: People) -> pa.Array:
     return pa.array([f"C{n:0{width}d}" for n in range(1, those.known + 1)] + [f"V{n:0{width}d}" for n in range(1, anonymous + 1)], pa.string())
 
 
-def _names(names: ArrayLike | pa.Array, codes: NDArray[np.generic]) -> pa.Array:
+def _names(names: Sequence[str] | pa.Array, codes: NDArray[Any]) -> pa.Array:
     """Text for codes; −1 becomes null."""
-    held = names if isinstance(names, pa.Array) else pa.array(list(np.asarray(names)), pa.string())
+    held = pa.array(names, pa.string()) if isinstance(names, Sequence) else names
     return held.take(pa.array(codes, mask=codes < 0))
 
 
@@ -137,12 +136,12 @@ def _with(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
 def customers_table(those: People, contracts: Subscriptions, seed: int, effects: frozenset[str]) -> pa.Table:
     """One row a known person."""
     draws, n = Draws(seed, "customers"), those.known
-    persona, planted = those.persona[:n], "personas" in effects
-    size = draws.pick(SIZE_BY_PERSONA, n, persona) if planted else draws.pick(SIZE_OF_ALL, n)
-    born = np.asarray(BORN_BY_PERSONA if planted else [BORN_OF_ALL] * len(BORN_BY_PERSONA))[persona]
+    persona = those.persona[:n]
+    size = draws.pick(habit("company_size", effects), n, persona)
+    born = habit("born", effects)[persona]
     year = (born[:, 0] + (born[:, 1] - born[:, 0]) * draws.uniform(n)).astype(np.int64)
-    plan = np.full(n, -1)
-    plan[contracts.person] = contracts.plan + (contracts.upgraded < END)
+    plan = those.plan[:n].copy()
+    plan[contracts.person] += contracts.upgraded < END
     return pa.table(
         {
             "customer_id": person_ids(those)[:n],
@@ -163,14 +162,13 @@ def frame(table: pa.Table) -> pd.DataFrame:
 def save(table: pa.Table, path: Path) -> None:
     """Write Parquet with settings that leave nothing to the machine."""
     texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
-    pq.write_table(
-        table,
-        path,
-        row_group_size=1_000_000,
-        version="2.6",
-        compression="zstd",
-        compression_level=9,
-        use_dictionary=[*texts, "value", "nps", "csat", "ces", "rating", "birth_year"],
-        column_encoding={"timestamp": "DELTA_BINARY_PACKED"} if "timestamp" in table.column_names else None,
-        store_schema=False,
-    )
+    options: dict[str, Any] = {
+        "row_group_size": 1_000_000,
+        "version": "2.6",
+        "compression": "zstd",
+        "compression_level": 9,
+        "use_dictionary": [*texts, "value", "nps", "csat", "ces", "rating", "birth_year"],
+        "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"} if "timestamp" in table.column_names else None,
+        "store_schema": False,
+    }
+    pq.write_table(table, path, **options)

@@ -19,7 +19,7 @@ HOUR = 3_600
 SOURCES = ("app_store", "csat_survey", "nps_survey", "review", "social", "ticket")
 HATED = -1.1
 """How much lower, in standard deviations, experiences in Onboarding are."""
-SLOW_TICKET = -0.5
+SLOW_TICKET = -0.3
 MOOD_SHARE = 0.55
 """How much of one opinion is the customer's general satisfaction; the rest is the occasion."""
 CSAT = (-1.45, -0.9, -0.35, 0.55)
@@ -65,7 +65,7 @@ def simulate_opinions(those: People, contracts: Subscriptions, log: Rows, seed: 
     invited = _invited(draws, those, contracts, log)
     unasked = _unasked(draws, contracts, log)
     asked_at = np.concatenate([one.time for one in invited])
-    sent = rows("survey_sent", np.concatenate([one.person for one in invited]), asked_at, channel=code(CHANNELS, "email"))
+    sent = rows("survey_sent", np.concatenate([one.person for one in invited]), asked_at)
     answers = [_answers(draws, one) for one in invited + unasked]
     answers = [_kept(one, (one.time >= START) & (one.time < END)) for one in answers]
     return _said(Draws(seed, "said"), those, answers, effects), sent
@@ -74,7 +74,7 @@ def simulate_opinions(those: People, contracts: Subscriptions, log: Rows, seed: 
 def _at(log: Rows, *names: str) -> tuple[Whole, Whole, Whole]:
     """Person, time and event of all events of the given names."""
     found = np.isin(log["event"], [code(EVENTS, name) for name in names])
-    return tuple(np.asarray(log[column][found], dtype=np.int64) for column in ("person", "time", "event"))  # pyright: ignore[reportReturnType]
+    return log["person"][found].astype(np.int64), log["time"][found], log["event"][found].astype(np.int64)
 
 
 def _first(person: Whole, time: Whole) -> NDArray[np.intp]:
@@ -89,9 +89,9 @@ def _invited(draws: Draws, those: People, contracts: Subscriptions, log: Rows) -
     """Every survey sent: after contacts (CSAT, and CES where effort counts), and about the whole (NPS)."""
     made: list[Asked] = []
 
-    def after(names: tuple[str, ...], stage: str, share: float, answered: float, *, only_first: bool = True) -> None:
+    def after(names: tuple[str, ...], stage: str, share: float, answered: float) -> None:
         person, time, event = _at(log, *names)
-        keep = _first(person, time) if only_first else np.arange(len(person))
+        keep = _first(person, time)
         keep = keep[draws.happens(share, len(keep)) & (person[keep] < those.known)]
         made.append(Asked(person[keep], time[keep] + draws.between(60, 300, len(keep)), event[keep], stage, "csat_survey", answered))
 
@@ -100,7 +100,7 @@ def _invited(draws: Draws, those: People, contracts: Subscriptions, log: Rows) -
     after(("onboarding_step",), "Onboarding", 0.40, 0.42)
     after(("activate",), "Onboarding", 0.45, 0.42)
     after(FEATURES, "Usage", 0.75, 0.42)
-    after(("renewed",), "Renewal", 0.90, 0.42)
+    after(("renewed",), "Renewal", 0.95, 0.50)
     after(("referral_sent",), "Advocacy", 0.60, 0.45)
     paid = draws.happens(0.92, len(contracts.person))
     experience = contracts.first_payment[paid]
@@ -126,7 +126,7 @@ def _relational(draws: Draws, those: People, contracts: Subscriptions) -> list[A
     later(everyone, those.signup[: those.known] + 6 * DAY + 3 * HOUR, "Onboarding", 0.32)
     later(contracts.person, contracts.start + 4 * DAY + 7 * HOUR, "Purchase", 0.40)
     for term in range(4):
-        time = contracts.start + (45 + 90 * term) * DAY + 2 * HOUR
+        time = contracts.start + 90 * term * DAY + draws.between(30 * DAY, 75 * DAY, len(contracts.start))
         later(contracts.person, np.where(time < contracts.end, time, NEVER), "Usage", 0.85)
     later(contracts.renewals[0], contracts.renewals[1] + 3 * DAY, "Renewal", 0.35)
     return made
@@ -175,12 +175,13 @@ def _said(draws: Draws, those: People, answers: list[Asked], effects: frozenset[
     source = np.repeat([SOURCES.index(one.source) for one in answers], lengths)
     touchpoint = np.concatenate([np.broadcast_to(one.event, len(one.person)) for one in answers])
     slow = np.concatenate([np.zeros(len(one.person), dtype=bool) if one.slow is None else one.slow for one in answers]) & ("slow_support" in effects)
-    felt = MOOD_SHARE * those.satisfaction[person] + np.sqrt(1 - MOOD_SHARE**2) * draws.bell(n)
+    felt: Floats = MOOD_SHARE * those.satisfaction[person] + (1 - MOOD_SHARE**2) ** 0.5 * draws.bell(n)
     known = np.concatenate([np.full(len(one.person), np.nan) if one.experience is None else one.experience for one in answers])
-    felt = np.where(np.isnan(known), felt, known) + SLOW_TICKET * slow
+    felt = np.where(np.isnan(known), felt, known).astype(np.float64) + SLOW_TICKET * slow
     if "hated_onboarding" in effects:
         felt = felt + HATED * (stage == STAGES.index("Onboarding"))
     topic = np.where(slow & draws.happens(0.7, n), topics().index("Waiting"), np.array([topics().index(name) for name in STAGES])[stage])
+    topic = np.where(source == SOURCES.index("ticket"), topics().index("Question"), topic)
     tone = np.where(draws.happens(0.05, n), draws.between(0, 3, n), np.digitize(felt, TONE))
     by_survey = np.isin(source, [SOURCES.index("csat_survey"), SOURCES.index("nps_survey")])
     return Opinions(

@@ -20,6 +20,7 @@ from cjlib.samples.business import (
     code,
 )
 from cjlib.samples.draws import Draws, Floats, Whole, day_of
+from cjlib.samples.personas import SHARES, habit
 from cjlib.samples.rows import Rows, joined, rows, taken
 
 ANONYMOUS_SHARE = 0.12
@@ -33,10 +34,7 @@ LATE_ACTIVATE, LATE_SUBSCRIBE = 0.08, 0.10
 MONTHS = (1.10, 1.05, 1.02, 1.00, 0.98, 0.92, 0.86, 0.90, 1.00, 1.05, 1.10, 1.02)
 MONTH_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 WEEKDAYS = (1.05, 1.05, 1.05, 1.02, 0.98, 0.88, 0.92)
-ARRIVAL = {"web": 0.36, "ad": 0.24, "social": 0.20, "email": 0.14, "store": 0.06}
-PERSONA_SHARES = (0.35, 0.40, 0.25)
-MOBILE_BY_PERSONA = ((0.88, 0.09, 0.03), (0.06, 0.90, 0.04), (0.70, 0.18, 0.12))
-DEVICE_OF_ALL = np.asarray(PERSONA_SHARES) @ np.asarray(MOBILE_BY_PERSONA)
+ARRIVAL = ("web", "ad", "social", "email", "store")
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,8 @@ class People:
 
     known: int
     persona: Whole
+    home: Whole
+    plan: Whole
     device: Whole
     channel: Whole
     campaign: NDArray[np.bool_]
@@ -69,9 +69,9 @@ def simulate_people(customers: int, seed: int, effects: frozenset[str]) -> tuple
     draws = Draws(seed, "people")
     n = customers + round(customers * ANONYMOUS_SHARE)
     known = np.arange(n) < customers
-    persona = draws.pick(PERSONA_SHARES, n)
-    channel = np.array([code(CHANNELS, name) for name in ARRIVAL])[draws.pick(list(ARRIVAL.values()), n)]
-    device = draws.pick(MOBILE_BY_PERSONA, n, persona) if "personas" in effects else draws.pick(DEVICE_OF_ALL, n)
+    persona = draws.pick(SHARES, n)
+    channel = np.array([code(CHANNELS, name) for name in ARRIVAL])[draws.pick(habit("arrival", effects), n, persona)]
+    device = draws.pick(habit("device", effects), n, persona)
     day = draws.pick(arrivals_by_day(), n)
     campaign = draws.happens(CAMPAIGN_SHARE, n) & known & ("campaign_spike" in effects)
     day = np.where(campaign, CAMPAIGN_DAYS[0] + draws.pick((3, 5, 4, 3, 2, 1, 1), n), day)
@@ -84,6 +84,8 @@ def simulate_people(customers: int, seed: int, effects: frozenset[str]) -> tuple
     everyone = People(
         known=customers,
         persona=persona,
+        plan=draws.pick(habit("plan", effects), n, persona),
+        home=draws.pick(habit("home", effects), n, persona),
         device=device,
         channel=channel,
         campaign=campaign,
@@ -97,7 +99,9 @@ def simulate_people(customers: int, seed: int, effects: frozenset[str]) -> tuple
         activate=steps[1],
         subscribe=steps[2],
     )
-    return everyone, joined([*_awareness(Draws(seed, "awareness"), everyone), *_consideration(Draws(seed, "consideration"), everyone, visits)])
+    return everyone, joined(
+        [*_awareness(Draws(seed, "awareness"), everyone, effects), *_consideration(Draws(seed, "consideration"), everyone, visits, effects)]
+    )
 
 
 def arrivals_by_day() -> Floats:
@@ -142,18 +146,18 @@ def _steps(draws: Draws, decides: Whole, signup: Floats, activate: float, conver
     return signed, activated, subscribed
 
 
-def _awareness(draws: Draws, those: People) -> list[Rows]:
+def _awareness(draws: Draws, those: People, effects: frozenset[str]) -> list[Rows]:
     """Advertisements seen and clicked and articles read before the first visit."""
     n = len(those.first_visit)
     ad, social, web = (code(CHANNELS, name) for name in ("ad", "social", "web"))
     by_ad = those.channel == ad
-    seen = np.repeat(np.arange(n), np.where(by_ad, 1 + draws.pick((2, 3, 3, 2), n), draws.pick((4, 3, 2, 1), n)))
+    seen = np.repeat(np.arange(n), np.where(by_ad, 1 + draws.pick((5, 3, 2), n), draws.pick((7, 2, 1), n)))
     seen_at = those.first_visit[seen] - draws.skewed(60, 14 * DAY, len(seen), power=2)
     push = np.where(those.campaign, code(CAMPAIGNS, "spring_push"), code(CAMPAIGNS, "always_on"))
     clicks = np.flatnonzero(by_ad)
     stray = np.flatnonzero(~by_ad & draws.happens(0.22, n))
     stray_at = those.first_visit[stray] - draws.between(DAY, 20 * DAY, len(stray))
-    reads = np.repeat(np.arange(n), draws.pick((65, 25, 10), n))
+    reads = np.repeat(np.arange(n), draws.pick(habit("articles", effects), n, those.persona))
     read_at = those.first_visit[reads] - draws.skewed(3_600, 25 * DAY, len(reads), power=2)
     return [
         rows("ad_impression", seen, seen_at, channel=ad, device=those.device[seen], campaign=push[seen]),
@@ -170,7 +174,7 @@ def _awareness(draws: Draws, those: People) -> list[Rows]:
     ]
 
 
-def _consideration(draws: Draws, those: People, later: tuple[Whole, Whole]) -> list[Rows]:
+def _consideration(draws: Draws, those: People, later: tuple[Whole, Whole], effects: frozenset[str]) -> list[Rows]:
     """Visits, what is looked at in them, and the late visits of people who did not sign up."""
     n = len(those.first_visit)
     back = np.flatnonzero((those.signup == NEVER) & (np.arange(n) < those.known) & draws.happens(0.25, n))
@@ -186,14 +190,17 @@ def _consideration(draws: Draws, those: People, later: tuple[Whole, Whole]) -> l
         -1,
     )
     visits = rows("visit", person, time, channel=channel, device=those.device[person], campaign=campaign)
+    prices, video = (habit("looks", effects)[those.persona[visits["person"]], position] for position in (0, 1))
     return [
         visits,
-        *(_within(draws, visits, *what) for what in (("pricing_view", 0.42, 300), ("demo_video", 0.15, 600), ("banner_dismissed", 0.10, 15))),
+        _within(draws, visits, "pricing_view", prices, 300),
+        _within(draws, visits, "demo_video", video, 600),
+        _within(draws, visits, "banner_dismissed", 0.10, 15),
     ]
 
 
-def _within(draws: Draws, visits: Rows, event: str, share: float, seconds: int) -> Rows:
+def _within(draws: Draws, visits: Rows, event: str, share: float | Floats, seconds: int) -> Rows:
     """An event in some of the visits, a little after they began."""
     some = taken(visits, draws.happens(share, len(visits["time"])))
-    time = np.asarray(some["time"], dtype=np.int64) + draws.between(2, seconds, len(some["time"]))
+    time = some["time"] + draws.between(2, seconds, len(some["time"]))
     return rows(event, some["person"], np.minimum(time, END - 1), channel=some["channel"], device=some["device"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cjlib.samples.business import END, EVENTS, START, code
 
-Rows = dict[str, NDArray[np.generic]]
+Rows = dict[str, NDArray[Any]]
 
 TYPES = {
     "person": np.int32,
@@ -42,6 +43,6 @@ def joined(pieces: Iterable[Rows]) -> Rows:
     return {name: np.concatenate([piece[name] for piece in every]) for name in TYPES}
 
 
-def taken(source: Rows, which: NDArray[np.generic]) -> Rows:
+def taken(source: Rows, which: NDArray[Any]) -> Rows:
     """Some of the rows."""
     return {name: column[which] for name, column in source.items()}

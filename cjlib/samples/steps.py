@@ -24,8 +24,9 @@ def simulate_steps(those: People, contracts: Subscriptions, seed: int, effects: 
 
 def _way_in(draws: Draws, those: People) -> list[Rows]:
     """Signing up, the steps of the set-up, activating: on the web, with the device of the visit."""
-    web, email = code(CHANNELS, "web"), code(CHANNELS, "email")
+    email = code(CHANNELS, "email")
     person = np.flatnonzero(those.signup < END)
+    home = those.home[person]
     signup, device = those.signup[person], those.device[person]
     activated = those.activate[person] < NEVER
     count = np.where(activated, 2 + draws.pick((3, 4, 3), len(person)), draws.pick((3, 4, 3), len(person)))
@@ -34,9 +35,9 @@ def _way_in(draws: Draws, those: People) -> list[Rows]:
     time = signup[who] + 30 + ((until - signup[who] - 60) * draws.uniform(len(who))).astype(np.int64)
     referred = person[draws.happens(0.06, len(person))]
     return [
-        rows("signup", person, signup, channel=web, device=device),
-        rows("onboarding_step", person[who], time, channel=web, device=device[who]),
-        rows("activate", person, those.activate[person], channel=web, device=device),
+        rows("signup", person, signup, channel=home, device=device),
+        rows("onboarding_step", person[who], time, channel=home[who], device=device[who]),
+        rows("activate", person, those.activate[person], channel=home, device=device),
         rows("referral_accepted", referred, those.signup[referred] + 5, channel=email),
     ]
 

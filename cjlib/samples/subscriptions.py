@@ -24,15 +24,13 @@ BAD_EXPERIENCE = -0.9
 """Experiences below this, on a scale of mean 0 and standard deviation 1, are bad ones."""
 COME_BACK = 0.10
 
-PLAN_WEIGHTS = ((0.15, 0.55, 0.30), (0.85, 0.13, 0.02), (0.35, 0.45, 0.20))
-PLAN_OF_ALL = (0.50, 0.36, 0.14)
-
 
 @dataclass(frozen=True)
 class Subscriptions:
     """One entry a subscriber: who, from when, to when; `returns` is when a former customer subscribes again."""
 
     person: Whole
+    home: Whole
     start: Whole
     end: Whole
     returns: Whole
@@ -48,7 +46,7 @@ def simulate_subscriptions(those: People, seed: int, effects: frozenset[str]) ->
     draws = Draws(seed, "subscriptions")
     person = np.flatnonzero(those.subscribe < END)
     start, n = those.subscribe[person], len(person)
-    plan = draws.pick(PLAN_WEIGHTS, n, those.persona[person]) if "personas" in effects else draws.pick(PLAN_OF_ALL, n)
+    plan = those.plan[person]
     first_payment = 0.55 * those.satisfaction[person] + 0.835 * draws.bell(n)
     first_unrenewed = 1 + (np.log(1 - draws.uniform(n)) / np.log(1 - NOT_RENEWED)).astype(np.int64)
     before_support = np.minimum.reduce(
@@ -62,8 +60,8 @@ def simulate_subscriptions(those: People, seed: int, effects: frozenset[str]) ->
     returns = np.where(draws.happens(COME_BACK, n) & (end < END), end + draws.between(30 * DAY, 80 * DAY, n), NEVER)
     upgraded = np.where(draws.happens(0.15, n) & (plan < 2), start + draws.between(20 * DAY, 250 * DAY, n), NEVER)
     upgraded = np.where(upgraded < end, upgraded, NEVER)
-    renewal_events, renewals = _renewals(Draws(seed, "renewals"), person, start, end, first_unrenewed)
-    every = Subscriptions(person, start, end, returns, plan, upgraded, first_payment, asked, renewals)
+    renewal_events, renewals = _renewals(Draws(seed, "renewals"), person, those.home[person], (start, end), first_unrenewed)
+    every = Subscriptions(person, those.home[person], start, end, returns, plan, upgraded, first_payment, asked, renewals)
     prices_changed = those.after_price_change[person] & ("price_change" in effects)
     made = [*_contract(every), *_payments(Draws(seed, "payments"), every, prices_changed), *renewal_events, asked.rows]
     return every, joined(made)
@@ -87,14 +85,13 @@ def _after_bad_payment(draws: Draws, start: Whole, first_payment: Floats, effect
 
 def _contract(those: Subscriptions) -> list[Rows]:
     """Beginning, end, change and second beginning of each contract."""
-    web, app = code(CHANNELS, "web"), code(CHANNELS, "app")
     back = those.returns < END
     plan = those.plan + (those.upgraded < END)
     return [
-        rows("subscribe", those.person, those.start, channel=web, plan=those.plan),
-        rows("cancel", those.person, those.end, channel=web, plan=plan),
-        rows("subscribe", those.person[back], those.returns[back], channel=web, plan=plan[back]),
-        rows("upgrade", those.person, those.upgraded, channel=app, plan=np.minimum(those.plan + 1, len(PLANS) - 1)),
+        rows("subscribe", those.person, those.start, channel=those.home, plan=those.plan),
+        rows("cancel", those.person, those.end, channel=those.home, plan=plan),
+        rows("subscribe", those.person[back], those.returns[back], channel=those.home[back], plan=plan[back]),
+        rows("upgrade", those.person, those.upgraded, channel=those.home, plan=np.minimum(those.plan + 1, len(PLANS) - 1)),
     ]
 
 
@@ -108,12 +105,15 @@ def _payments(draws: Draws, those: Subscriptions, prices_changed: NDArray[np.boo
         time = start[who] + number * MONTH + np.where(number > 0, draws.between(0, 7_200, len(who)), 0)
         plan = those.plan[who] + (time >= those.upgraded[who])
         value = np.where(prices_changed[who], np.asarray(PRICES_AFTER_CHANGE)[plan], np.asarray(PRICES)[plan])
-        made.append(rows("payment", those.person[who], time, channel=code(CHANNELS, "web"), value=value, plan=plan))
+        made.append(rows("payment", those.person[who], time, channel=those.home[who], value=value, plan=plan))
     return made
 
 
-def _renewals(draws: Draws, person: Whole, start: Whole, end: Whole, first_unrenewed: Whole) -> tuple[list[Rows], tuple[Whole, Whole]]:
+def _renewals(
+    draws: Draws, person: Whole, home: Whole, contract: tuple[Whole, Whole], first_unrenewed: Whole
+) -> tuple[list[Rows], tuple[Whole, Whole]]:
     """Reminders a week before each term of 90 days ends, and the renewals that follow."""
+    start, end = contract
     made, renewed_by, renewed_at = [], [], []
     for term in range(1, 5):
         due = start + term * TERM - 7 * DAY
@@ -121,7 +121,7 @@ def _renewals(draws: Draws, person: Whole, start: Whole, end: Whole, first_unren
         made.append(rows("renewal_due", person[active], due[active], channel=code(CHANNELS, "email")))
         renewed = due + draws.skewed(3_600, 5.5 * DAY, len(person), power=2)
         keeps = (renewed < end) & (term < first_unrenewed)
-        made.append(rows("renewed", person[keeps], renewed[keeps], channel=code(CHANNELS, "web")))
+        made.append(rows("renewed", person[keeps], renewed[keeps], channel=home[keeps]))
         renewed_by.append(person[keeps & (renewed < END)])
         renewed_at.append(renewed[keeps & (renewed < END)])
     return made, (np.concatenate(renewed_by), np.concatenate(renewed_at))

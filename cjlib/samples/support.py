@@ -7,21 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.samples.business import CHANNELS, DAY, END, NEVER, code
+from cjlib.samples.business import DAY, END, NEVER
 from cjlib.samples.draws import Draws, Whole
+from cjlib.samples.personas import habit
 from cjlib.samples.rows import Rows, joined, rows
 
 HOUR = 3_600
 MOST = 12
 """Tickets a customer can open in the year."""
-PER_MONTH = (0.14, 0.14, 0.34)
-PER_MONTH_OF_ALL = 0.19
 SLOW_SHARE = 0.15
 SLOW_WAIT = (50 * HOUR, 120 * HOUR)
 WAIT = (20 * 60, 34 * HOUR)
 SLOW_CANCELS = 0.35
 AGENTS = 12
-TICKET_CHANNELS = {"email": (0.35, 0.20, 0.25), "phone": (0.10, 0.05, 0.50), "web": (0.45, 0.10, 0.15), "app": (0.10, 0.65, 0.10)}
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Tickets:
 def simulate_tickets(draws: Draws, person: Whole, start: Whole, end: Whole, persona: Whole, effects: frozenset[str]) -> tuple[Tickets, Whole]:
     """All tickets of the subscribers, and when their contracts end now that some were kept waiting."""
     n = len(person)
-    per_month = np.asarray(PER_MONTH)[persona] if "personas" in effects else np.full(n, PER_MONTH_OF_ALL)
+    per_month = habit("tickets", effects)[persona, 0]
     gaps = -np.log(1 - draws.uniform(n, MOST)) / per_month[:, None] * 30 * DAY
     opened = start[:, None] + 600 + np.cumsum(np.minimum(gaps, NEVER / 100), axis=1).astype(np.int64)
     slow = draws.uniform(n, MOST) < SLOW_SHARE
@@ -51,19 +49,25 @@ def simulate_tickets(draws: Draws, person: Whole, start: Whole, end: Whole, pers
     who, which = np.nonzero((opened < end[:, None]) & (opened < END))
     order = np.argsort(opened[who, which], kind="stable")
     who, which = who[order], which[order]
-    return _handled(draws, person[who], opened[who, which], persona[who], slow[who, which], gives_up[who, which], effects), end
+    return _handled(draws, _Opened(person[who], opened[who, which], persona[who], slow[who, which], gives_up[who, which]), effects), end
 
 
-def _handled(
-    draws: Draws, person: Whole, opened: Whole, persona: Whole, slow: NDArray[np.bool_], gives_up: NDArray[np.bool_], effects: frozenset[str]
-) -> Tickets:
+@dataclass(frozen=True)
+class _Opened:
+    person: Whole
+    opened: Whole
+    persona: Whole
+    slow: NDArray[np.bool_]
+    gives_up: NDArray[np.bool_]
+
+
+def _handled(draws: Draws, those: _Opened, effects: frozenset[str]) -> Tickets:
     """What happens to each ticket."""
+    person, opened, gives_up = those.person, those.opened, those.gives_up
     n = len(person)
     number = np.arange(n)
-    weights = np.array(list(TICKET_CHANNELS.values())).T
-    picked = draws.pick(weights, n, persona) if "personas" in effects else draws.pick(weights.mean(axis=0), n)
-    channel = np.array([code(CHANNELS, name) for name in TICKET_CHANNELS])[picked]
-    answered = opened + np.where(slow, draws.between(*SLOW_WAIT, n), draws.skewed(*WAIT, n))
+    channel = draws.pick(habit("ticket_channel", effects), n, those.persona)
+    answered = opened + np.where(those.slow, draws.between(*SLOW_WAIT, n), draws.skewed(*WAIT, n))
     first, second = draws.between(0, AGENTS, n), draws.between(0, AGENTS, n)
     last = np.where(draws.happens(0.2, n), second, first)
     waits = draws.happens(0.3, n) & ~gives_up
@@ -83,4 +87,4 @@ def _handled(
         rows("ticket_resolved", person, resolved_again, channel=channel, ticket=number, agent=last),
         rows("ticket_abandoned", person, abandoned, channel=channel, ticket=number),
     ]
-    return Tickets(person, opened, channel, slow, resolved, joined(made))
+    return Tickets(person, opened, channel, those.slow, resolved, joined(made))

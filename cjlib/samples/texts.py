@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 import yaml
 from numpy.typing import NDArray
 
 from cjlib.samples.draws import Draws, Whole
+
+pc: Any = pyarrow.compute  # its functions are made at import, where no type checker sees them
 
 MOODS = ("negative", "neutral", "positive")
 EMPTY, SHORT, FOREIGN, CONTACT, TYPO = 0.20, 0.09, 0.03, 0.012, 0.06
@@ -36,18 +38,18 @@ def write_texts(draws: Draws, topic: Whole, mood: Whole, may_be_empty: NDArray[n
     table = [phrases["topics"][name][tone] for name in topics() for tone in MOODS]
     cell = topic * len(MOODS) + mood
     parts = [
-        _some(draws, [phrases["openers"][tone] for tone in MOODS], mood, 0.30),
+        _some(draws, [phrases["openers"][tone] for tone in MOODS], mood, 0.35),
         _some(draws, table, cell, 1.0),
-        _some(draws, table, cell, 0.40),
-        _some(draws, [phrases["closers"][tone] for tone in MOODS], mood, 0.30),
+        _some(draws, table, cell, 0.55),
+        _some(draws, [phrases["closers"][tone] for tone in MOODS], mood, 0.35),
     ]
     # The same sentence is not written twice in one comment.
     parts[2] = pc.if_else(pc.fill_null(pc.equal(parts[1], parts[2]), False), pa.scalar(None, pa.string()), parts[2])
     text = pc.binary_join_element_wise(*parts, " ", null_handling="skip")
     text = pc.if_else(pa.array(draws.happens(0.15, n)), pc.utf8_lower(text), text)
     text = pc.if_else(pa.array(draws.happens(0.18, n)), pc.utf8_rtrim(text, characters="."), text)
-    text = _instead(draws, text, _some(draws, [phrases["short"][tone] for tone in MOODS], mood, SHORT))
-    text = _instead(draws, text, _some(draws, [phrases["foreign"][tone] for tone in MOODS], mood, FOREIGN))
+    text = pc.coalesce(_some(draws, [phrases["short"][tone] for tone in MOODS], mood, SHORT), text)
+    text = pc.coalesce(_some(draws, [phrases["foreign"][tone] for tone in MOODS], mood, FOREIGN), text)
     text = _changed(draws, text, CONTACT, _with_contact)
     text = _changed(draws, text, TYPO, _with_slip)
     empty = draws.happens(EMPTY, n) & may_be_empty
@@ -65,11 +67,7 @@ def _some(draws: Draws, lists: Sequence[Sequence[str]], which: Whole, share: flo
     return pa.array([text for one in lists for text in one]).take(pa.array(position, mask=left_out))
 
 
-def _instead(draws: Draws, text: pa.Array, other: pa.Array) -> pa.Array:
-    return pc.coalesce(other, text)
-
-
-def _changed(draws: Draws, text: pa.Array, share: float, change: Any) -> pa.Array:
+def _changed(draws: Draws, text: pa.Array, share: float, change: Callable[[str, float, float, float], str]) -> pa.Array:
     """A share of the texts, changed one by one."""
     n = len(text)
     chosen = np.flatnonzero(draws.happens(share, n))

@@ -13,6 +13,7 @@ import pyarrow as pa
 from cjlib.samples import opinions, people, subscriptions, support, usage
 from cjlib.samples.business import CAMPAIGN_DAYS, CHANNELS, DAY, DEVICES, EFFECTS, END, MOBILE_BREAK, PERSONAS, PRICE_CHANGE, START, WINDOW, ZONE
 from cjlib.samples.frames import dirt, person_ids
+from cjlib.samples.personas import SHARES
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ _EFFECTS: Mapping[str, tuple[str, int | None, int | None, Mapping[str, float], s
         "Three kinds of customers use the product in different ways: Planners, On the go, Guided.",
         None,
         None,
-        {name.lower().replace(" ", "_"): share for name, share in zip(PERSONAS, people.PERSONA_SHARES, strict=True)},
+        {name.lower().replace(" ", "_"): share for name, share in zip(PERSONAS, SHARES, strict=True)},
         "Shares of channels and features per customer.",
     ),
 }

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from cjlib.samples.business import CHANNELS, DAY, DEVICES, END, EVENTS, FEATURES, NEVER, code
 from cjlib.samples.draws import Draws, Floats, Whole, day_of
 from cjlib.samples.people import People
+from cjlib.samples.personas import habit
 from cjlib.samples.rows import Rows, joined, rows
 from cjlib.samples.subscriptions import Subscriptions
 
 WEEKS = 53
-FIRST, LAST, FADE = (0.35, 0.60, 0.92), (0.01, 0.08, 0.56), (2.0, 5.0, 9.0)
+FIRST, LAST, FADE = (0.35, 0.52, 0.82), (0.01, 0.08, 0.48), (2.0, 4.0, 8.5)
 """Share active in the first week, share after a long time, weeks to fade; for people who signed up only, activated, subscribed."""
-PRICE_CHANGE_ON_USE = 0.68
+SPREAD = (0.22, 1.2)
+PRICE_CHANGE_ON_USE = 0.55
 DECLINE = (28 * DAY, 0.5)
 """Before a contract ends, use falls to a half for this long."""
 PAUSE_SHARE = 0.14
 AT_ONCE = 250_000
 """Weeks of customers simulated in one piece, which bounds the memory."""
-
-SESSIONS = ((0.30, 0.30, 0.25, 0.15), (0.20, 0.30, 0.30, 0.20), (0.60, 0.30, 0.08, 0.02))
-USED = ((0.05, 0.25, 0.35, 0.35), (0.30, 0.45, 0.20, 0.05), (0.15, 0.45, 0.30, 0.10))
-FEATURE = {
-    "feature_automation": (0.30, 0.02, 0.02),
-    "feature_board": (0.32, 0.04, 0.05),
-    "feature_capture": (0.02, 0.46, 0.03),
-    "feature_coaching": (0.01, 0.01, 0.40),
-    "feature_reminder": (0.03, 0.43, 0.04),
-    "feature_report": (0.30, 0.02, 0.06),
-    "feature_template": (0.02, 0.02, 0.40),
-}
-APP_SHARE = (0.05, 0.95, 0.08)
-SHARES = (0.35, 0.40, 0.25)
 
 
 def simulate_usage(those: People, contracts: Subscriptions, seed: int, effects: frozenset[str]) -> Rows:
@@ -72,7 +59,7 @@ def _chance(those: People, some: Whole, ends: Whole, returns: Whole, pause: Whol
     begins = those.signup[some][:, None] + 7 * DAY * week
     kind = (begins + 7 * DAY > those.activate[some][:, None]).astype(int) + (begins + 7 * DAY > those.subscribe[some][:, None])
     first, last, fade = (np.asarray(values)[kind] for values in (FIRST, LAST, FADE))
-    chance = (last + (first - last) * np.exp(-week / fade)) * (0.7 + 0.45 * those.engagement[some][:, None])
+    chance = (last + (first - last) * np.exp(-week / fade)) * (SPREAD[0] + SPREAD[1] * those.engagement[some][:, None])
     if "price_change" in effects:
         chance = np.where(those.after_price_change[some][:, None] & (week > 0), PRICE_CHANGE_ON_USE * chance, chance)
     chance = np.where((begins > ends[:, None] - DECLINE[0]) & (begins < ends[:, None]), DECLINE[1] * chance, chance)
@@ -83,9 +70,7 @@ def _chance(those: People, some: Whole, ends: Whole, returns: Whole, pause: Whol
 
 def _sessions(draws: Draws, those: People, person: Whole, day: Whole, contract: tuple[Whole, Whole], effects: frozenset[str]) -> Rows:
     """The sessions of active weeks: a log-in and the features used after it."""
-    planted = "personas" in effects
-    kind = those.persona
-    count = 1 + _picked(draws, SESSIONS, kind[person], planted)
+    count = 1 + draws.pick(habit("sessions", effects), len(person), those.persona[person])
     person, day = np.repeat(person, count), np.repeat(day, count)
     day = day + draws.between(0, 7, len(day))
     weekday = (day + 2) % 7
@@ -95,15 +80,13 @@ def _sessions(draws: Draws, those: People, person: Whole, day: Whole, contract: 
     there = (time < ends[person]) | (time >= returns[person])
     person, time = person[there], time[there]
     n = len(person)
-    app = draws.happens(np.asarray(APP_SHARE)[kind[person]] if planted else np.dot(SHARES, APP_SHARE), n)
-    channel = np.where(app, code(CHANNELS, "app"), code(CHANNELS, "web"))
-    device = np.where(
-        app, code(DEVICES, "mobile"), np.where(those.device[person] == code(DEVICES, "tablet"), code(DEVICES, "tablet"), code(DEVICES, "desktop"))
-    )
-    used = _picked(draws, USED, kind[person], planted)
+    channel = np.where(draws.happens(0.95, n), those.home[person], code(CHANNELS, "web"))
+    desk = np.where(those.device[person] == code(DEVICES, "tablet"), code(DEVICES, "tablet"), code(DEVICES, "desktop"))
+    device = np.select([channel == code(CHANNELS, "app"), channel == code(CHANNELS, "web")], [code(DEVICES, "mobile"), desk], -1)
+    used = draws.pick(habit("used", effects), n, those.persona[person])
     which = np.repeat(np.arange(n), used)
     position = np.arange(len(which)) - np.repeat(np.cumsum(used) - used, used)
-    feature = _picked(draws, np.array(list(FEATURE.values())).T, kind[person[which]], planted)
+    feature = draws.pick(habit("features", effects), len(which), those.persona[person[which]])
     # A double click: two features in one second. It must be another feature, else the rows would be exact duplicates.
     apart = np.where(draws.happens(0.985, len(which)), draws.between(10, 240, len(which)), 0)
     summed = np.cumsum(apart)
@@ -125,9 +108,3 @@ def _sessions(draws: Draws, those: People, person: Whole, day: Whole, contract: 
             ),
         ]
     )
-
-
-def _picked(draws: Draws, weights: ArrayLike, kind: Whole, planted: bool) -> Whole:
-    """A draw from the persona's weights, or from everybody's where there are no personas."""
-    table = np.asarray(weights, dtype=float)
-    return draws.pick(table, len(kind), kind) if planted else draws.pick(np.asarray(SHARES) @ table, len(kind))
