@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LONGEST_SHOWN = 80
 
@@ -23,9 +27,17 @@ class JourneyError(CjlibError):
 
 
 class DataError(CjlibError):
-    """Data that is missing, unreadable, stale, or that breaks the data contract."""
+    """Data that is missing, unreadable, stale, or that breaks the data contract.
+
+    Where reading stopped because too many rows were held back, `quarantine` has those rows and `quality` what was found.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, quality: pd.DataFrame | None = None, quarantine: pd.DataFrame | None = None) -> None:
+        super().__init__(message)
+        self.quality = quality
+        self.quarantine = quarantine
 
 
 def shown(value: object) -> str:

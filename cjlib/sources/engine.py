@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from cjlib.errors import CjlibError, shown
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB|B)", re.IGNORECASE)
+_engines = itertools.count(1)
 _SHARE = re.compile(r"(\d+(\.\d+)?)\s*%")
 
 
@@ -50,6 +53,9 @@ class DuckDB:
         self.connection.execute("SET preserve_insertion_order = true")
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute(f"SET memory_limit = {literal(memory_limit())}")
+        self.connection.execute(f"SET temp_directory = {literal(spill_folder())}")
+        # Nothing is fetched from the network because a query could use it.
+        self.connection.execute("SET autoinstall_known_extensions = false")
 
     def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
         """Run one statement."""
@@ -66,6 +72,11 @@ class DuckDB:
     def columns(self, sql: str) -> dict[str, NDArray[Any]]:
         """The answer as numpy columns, in the order of the rows."""
         return {name: np.ma.getdata(column) for name, column in self.execute(sql).fetchnumpy().items()}
+
+
+def spill_folder() -> str:
+    """Where DuckDB writes what does not fit its memory; it makes the folder when it needs it and removes it after."""
+    return str(Path(tempfile.gettempdir()) / f"cjlib-spill-{os.getpid()}-{next(_engines)}")
 
 
 def memory_limit() -> str:

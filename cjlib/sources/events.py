@@ -17,10 +17,9 @@ from cjlib.errors import CjlibError, shown, unknown_column
 from cjlib.markup import table_html
 from cjlib.sources.conditions import Event, Step, Where, as_step, bound_by_type, condition_sql
 from cjlib.sources.engine import DuckDB, identifier, literal
+from cjlib.sources.instants import instant_us
 from cjlib.sources.prepared import Property
 
-DAY = 86_400_000_000
-EPOCH = pd.Timestamp(0, tz="UTC")
 _filtered = itertools.count(1)
 
 
@@ -49,7 +48,6 @@ class EventLog:
     observed_until_us: int
     quality: pd.DataFrame
     quarantine: pd.DataFrame
-    fingerprint: str
     filters: tuple[str, ...] = ()
     filters_in_words: tuple[str, ...] = ()
 
@@ -117,16 +115,7 @@ class EventLog:
 
     def instant(self, value: Any, option: str, *, end: bool = False) -> int:
         """A bound as microseconds UTC; read in the business's zone if it has no offset; a date as `end` means to the end of that day."""
-        try:
-            stamp = pd.Timestamp(value)
-        except (ValueError, TypeError):
-            raise CjlibError(f"{option}: must be a date or a time, such as '2025-01-31' or '2025-01-31 18:00'. Got {shown(value)}.") from None
-        if stamp is pd.NaT:
-            raise CjlibError(f"{option}: must be a date or a time. Got {shown(value)}.")
-        whole_day = end and stamp.tz is None and stamp == stamp.normalize() and not (isinstance(value, str) and ":" in value)
-        local = stamp + pd.Timedelta(days=1) if whole_day else stamp
-        aware = local.tz_localize(self.zone, ambiguous=True, nonexistent="shift_forward") if local.tz is None else local
-        return (aware - EPOCH) // pd.Timedelta(microseconds=1) - (1 if whole_day else 0)
+        return instant_us(value, self.zone, option, end=end)
 
     # ---- asking ------------------------------------------------------------------------------------------------
 

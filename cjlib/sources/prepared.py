@@ -7,27 +7,11 @@ order give one table, byte for byte. Texts stand in dictionaries beside it: `c_n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cjlib.sources.engine import DuckDB, identifier
-
-NATIVE = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-    "HUGEINT",
-    "FLOAT",
-    "DOUBLE",
-    "BOOLEAN",
-    "DATE",
-    "TIMESTAMP",
-)
+from cjlib.sources.intake import blank
 
 
 @dataclass(frozen=True)
@@ -35,7 +19,8 @@ class Property:
     """One column of the log beyond customer, event and time.
 
     `column` is its name in the prepared table (or in `attributes`, when it belongs to the customer and not to the event);
-    `type` the DuckDB type of its values; `coded` whether the column holds codes of a dictionary.
+    `type` the DuckDB type of its values: BIGINT, DOUBLE, BOOLEAN, DATE, TIMESTAMP (UTC) or VARCHAR; `coded` whether the column
+    holds codes of a dictionary.
     """
 
     name: str
@@ -50,66 +35,95 @@ class Property:
         return f"{self.column}_names"
 
 
-def prepare(engine: DuckDB, source: str, properties: Mapping[str, str]) -> tuple[Property, ...]:
-    """Make `prepared`, its dictionaries and the view `events` from a checked relation.
+def described(types: Sequence[tuple[str, str]]) -> tuple[Property, ...]:
+    """Properties, sorted by name, as columns p1, p2, … of the prepared log: texts coded, all else as it is."""
+    return tuple(Property(name, f"p{position}", kind, coded=kind == "VARCHAR") for position, (name, kind) in enumerate(sorted(types), start=1))
 
-    `source` names a table or view with `customer_id`, `event` (text or whole numbers), `t` (BIGINT, microseconds UTC) and the
-    properties, given as name → DuckDB type.
+
+def make_dictionaries(engine: DuckDB, source: str, properties: Sequence[Property]) -> tuple[bool, bool]:
+    """Make `c_names`, `e_names` and one dictionary a coded property from `id`, `name`, p1, … of a relation.
+
+    Gives back whether an id and whether a name was missing or blank somewhere.
     """
-    described = [
-        Property(name, f"p{position}", kind, coded=kind not in NATIVE) for position, (name, kind) in enumerate(sorted(properties.items()), start=1)
-    ]
-    _dictionary(engine, "c_names", source, "customer_id")
-    _dictionary(engine, "e_names", source, "event")
-    for one in described:
+    no_id = _dictionary(engine, "c_names", source, "id")
+    no_name = _dictionary(engine, "e_names", source, "name")
+    for one in properties:
         if one.coded:
-            _dictionary(engine, one.dictionary, source, identifier(one.name))
-    _sorted_table(engine, source, described)
-    _events_view(engine, described)
-    return tuple(described)
+            _dictionary(engine, one.dictionary, source, one.column)
+    return no_id, no_name
 
 
-def attach_attributes(engine: DuckDB, source: str, attributes: Mapping[str, str]) -> tuple[Property, ...]:
-    """Make `attributes`, one row a customer of the log: the columns of the customers table, coded as text."""
-    described = [
-        Property(name, f"a{position}", kind, coded=True, of_customer=True)
-        for position, (name, kind) in enumerate(sorted(attributes.items()), start=1)
-    ]
-    for one in described:
-        _dictionary(engine, one.dictionary, source, identifier(one.name))
-    picks = "".join(f", {one.dictionary}.code AS {one.column}" for one in described)
-    joins = "".join(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.value = s.{identifier(one.name)}" for one in described)
+def _dictionary(engine: DuckDB, name: str, source: str, column: str) -> bool:
+    """One dictionary, sorted as text, so that "the smallest as text" is the smallest code; whether a value was missing or blank."""
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE every AS SELECT DISTINCT {column} AS value FROM {source}")
+    (kind,) = engine.rows("SELECT column_type FROM (DESCRIBE every)")[0]
+    missing = blank("value") if kind == "VARCHAR" else "value IS NULL"
     engine.execute(
-        f"CREATE TABLE attributes AS SELECT c_names.code AS c{picks} FROM c_names "
-        f"LEFT JOIN {source} s ON s.customer_id = c_names.value{joins} ORDER BY c_names.code"
+        f"CREATE OR REPLACE TABLE {name} AS SELECT CAST(row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS INTEGER) AS code, value "
+        f"FROM every WHERE NOT ({missing}) ORDER BY code"
     )
-    return tuple(described)
+    found = engine.rows(f"SELECT count(*) FROM every WHERE {missing}")[0][0] > 0
+    engine.execute("DROP TABLE every")
+    return found
 
 
-def _dictionary(engine: DuckDB, name: str, source: str, column: str) -> None:
-    # Sorted as text: "the smallest as text" is then the smallest code.
-    engine.execute(
-        f"CREATE TABLE {name} AS SELECT CAST(row_number() OVER (ORDER BY CAST(value AS VARCHAR), value) - 1 AS INTEGER) AS code, value "
-        f"FROM (SELECT DISTINCT {column} AS value FROM {source} WHERE {column} IS NOT NULL) ORDER BY code"
-    )
-
-
-def _sorted_table(engine: DuckDB, source: str, properties: Sequence[Property]) -> None:
+def make_sorted_table(engine: DuckDB, source: str, properties: Sequence[Property]) -> None:
+    """Make `prepared` from a relation of `id`, `name`, `t`, p1, …; rows whose id or name stands in no dictionary stay out."""
     names = engine.rows("SELECT count(*) FROM e_names")[0][0]
     width = "UTINYINT" if names <= 250 else "USMALLINT" if names <= 65_000 else "INTEGER"
-    picks = "".join(f", {f'{one.dictionary}.code' if one.coded else f's.{identifier(one.name)}'} AS {one.column}" for one in properties)
-    joins = "".join(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.value = s.{identifier(one.name)}" for one in properties if one.coded)
-    keys = "".join(f", {one.column}" for one in properties)
+    picks = "".join(f", {f'{one.dictionary}.code' if one.coded else f's.{one.column}'} AS {one.column}" for one in properties)
+    joins = "".join(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.value = s.{one.column}" for one in properties if one.coded)
     engine.execute(
-        f"CREATE TABLE prepared AS SELECT c_names.code AS c, s.t AS t, CAST(e_names.code AS {width}) AS e{picks} FROM {source} s "
-        f"JOIN c_names ON c_names.value = s.customer_id JOIN e_names ON e_names.value = s.event{joins} ORDER BY c, t, e{keys}"
+        f"CREATE OR REPLACE TABLE prepared AS SELECT c_names.code AS c, s.t AS t, CAST(e_names.code AS {width}) AS e{picks} FROM {source} s "
+        f"JOIN c_names ON c_names.value = s.id JOIN e_names ON e_names.value = s.name{joins} ORDER BY {', '.join(_keys(properties))}"
     )
 
 
-def _events_view(engine: DuckDB, properties: Sequence[Property]) -> None:
+def _keys(properties: Sequence[Property]) -> list[str]:
+    return ["c", "t", "e", *(one.column for one in properties)]
+
+
+def _neighbours(properties: Sequence[Property]) -> str:
+    """Every row beside whether it equals the row before it in all columns (`again`) and in customer and time (`together`)."""
+    keys = _keys(properties)
+    before = ", ".join(f"lag({key}) OVER () AS before_{key}" for key in keys)
+    again = " AND ".join(f"{key} IS NOT DISTINCT FROM before_{key}" for key in keys)
+    return f"(SELECT {', '.join(keys)}, c IS NOT DISTINCT FROM before_c AND t = before_t AS together, {again} AS again FROM (SELECT {', '.join(keys)}, {before} FROM prepared))"
+
+
+def count_neighbours(engine: DuckDB, properties: Sequence[Property]) -> tuple[int, int]:
+    """How many events share the instant, and how many share every column, with the event before them.
+
+    Equal rows are neighbours in a table sorted by all its columns: one streaming pass finds them.
+    """
+    return engine.rows(f"SELECT count(*) FILTER (together), count(*) FILTER (again) FROM {_neighbours(properties)}")[0]
+
+
+def drop_repeats(engine: DuckDB, properties: Sequence[Property]) -> None:
+    """Leave one of each run of equal rows."""
+    engine.execute(f"CREATE TABLE once AS SELECT {', '.join(_keys(properties))} FROM {_neighbours(properties)} WHERE NOT again")
+    engine.execute("DROP TABLE prepared")
+    engine.execute("ALTER TABLE once RENAME TO prepared")
+
+
+def count_ties(engine: DuckDB) -> tuple[int, int, int]:
+    """How many events share an instant with another of their customer, in how many instants, of how many customers."""
+    beside = "lag(c) OVER () = c AND lag(t) OVER () = t AS follows, lead(c) OVER () = c AND lead(t) OVER () = t AS precedes"
+    return engine.rows(
+        f"SELECT count(*) FILTER (coalesce(follows, FALSE) OR coalesce(precedes, FALSE)), count(*) FILTER (precedes AND NOT coalesce(follows, FALSE)), "
+        f"count(DISTINCT c) FILTER (precedes) FROM (SELECT c, {beside} FROM prepared)"
+    )[0]
+
+
+def make_events_view(engine: DuckDB, properties: Sequence[Property]) -> None:
+    """Make the view `events`: the prepared log with names instead of codes, as any engine's table of events would be."""
+    texts = [one for one in properties if one.coded]
     picks = "".join(f", {f'{one.dictionary}.value' if one.coded else f'prepared.{one.column}'} AS {identifier(one.name)}" for one in properties)
-    joins = "".join(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.code = prepared.{one.column}" for one in properties if one.coded)
+    joins = " LEFT JOIN attributes ON attributes.c = prepared.c" if any(one.of_customer for one in properties) else ""
+    joins += "".join(
+        f" LEFT JOIN {one.dictionary} ON {one.dictionary}.code = {'attributes' if one.of_customer else 'prepared'}.{one.column}" for one in texts
+    )
     engine.execute(
-        f"CREATE VIEW events AS SELECT c_names.value AS customer_id, e_names.value AS event, make_timestamp(prepared.t) AS timestamp{picks} "
+        f"CREATE OR REPLACE TEMP VIEW events AS SELECT c_names.value AS customer_id, e_names.value AS event, make_timestamp(prepared.t) AS timestamp{picks} "
         f"FROM prepared JOIN c_names ON c_names.code = prepared.c JOIN e_names ON e_names.code = prepared.e{joins}"
     )

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import duckdb
 import pandas as pd
 
-from cjlib.errors import DataError, did_you_mean, shown
-from cjlib.sources.engine import DuckDB, identifier, literal
-from cjlib.sources.events import DAY, EventLog
-from cjlib.sources.prepared import attach_attributes, prepare
+from cjlib.errors import CjlibError, DataError, not_one_of, shown
+from cjlib.sources import cache
+from cjlib.sources.attributes import attach_attributes
+from cjlib.sources.checking import Rules, check, quarantine_table
+from cjlib.sources.columns import read_columns
+from cjlib.sources.engine import DuckDB, memory_limit
+from cjlib.sources.events import EventLog
+from cjlib.sources.files import Files, find_files
+from cjlib.sources.instants import instant_us, zone_of
+from cjlib.sources.intake import open_files, open_frame
+from cjlib.sources.prepared import Property, make_events_view
+from cjlib.sources.quality import as_table, in_whole_days, quality_table, stop_above_limit
+from cjlib.sources.stamps import Finding, read_stamps
 
 
 def read_events(
@@ -28,68 +40,239 @@ def read_events(
     engine: Any = None,
     customers: Any = None,
 ) -> EventLog:
-    """Read events (first thin version: replaced by the full data contract)."""
-    duck = DuckDB()
-    if isinstance(source, pd.DataFrame):
-        duck.connection.register("given", source)
-        duck.execute("CREATE TABLE raw AS SELECT * FROM given")
-    else:
-        path = str(source)
-        reader = "read_parquet" if path.endswith(".parquet") else "read_csv"
-        duck.execute(f"CREATE TABLE raw AS SELECT * FROM {reader}({literal(path)})")
-    names = {(columns or {}).get(name, name): name for (name,) in duck.rows("SELECT column_name FROM duckdb_columns() WHERE table_name = 'raw'")}
-    for needed in ("customer_id", "event", "timestamp"):
-        if needed not in names:
-            raise DataError(f"source: there is no column {shown(needed)}.{did_you_mean(needed, names)}")
-    types = dict(duck.rows("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'raw'"))
-    zone = timezone or "UTC"
-    stamp, kind = identifier(names["timestamp"]), types[names["timestamp"]]
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        time = f"epoch_us({stamp})"
-    elif kind == "VARCHAR":
-        time = f"epoch_us(CAST({stamp} AS TIMESTAMPTZ))"
-    else:
-        time = f"epoch_us(CAST({stamp} AS TIMESTAMP) AT TIME ZONE {literal(zone)})"
-    props = {ours: types[theirs] for ours, theirs in names.items() if ours not in ("customer_id", "event", "timestamp")}
-    picks = "".join(f", {identifier(names[name])} AS {identifier(name)}" for name in props)
-    distinct = "DISTINCT " if duplicates == "quarantine" else ""
-    duck.execute(
-        f"CREATE TABLE checked AS SELECT {distinct}{identifier(names['customer_id'])} AS customer_id, {identifier(names['event'])} AS event, {time} AS t{picks} "
-        f"FROM raw WHERE {identifier(names['customer_id'])} IS NOT NULL AND {identifier(names['event'])} IS NOT NULL AND {stamp} IS NOT NULL"
-    )
-    properties = prepare(duck, "checked", props)
-    if customers is not None:
-        frame = customers if isinstance(customers, pd.DataFrame) else pd.read_parquet(customers)
-        duck.connection.register("given_customers", frame.astype(str))
-        properties += attach_attributes(
-            duck, "given_customers", {str(name): "VARCHAR" for name in frame.columns if name != "customer_id" and name not in props}
+    """An event log, checked row by row.
+
+    Every row is an event or stands in `log.quarantine` with its reason: a customer_id, event or timestamp that is missing or
+    blank; a timestamp that cannot be read, that the clocks of `timezone` skipped, or that has not happened yet (later than now,
+    or than `observed_until` where that is given); and rows equal to an earlier one in every column. Nothing is guessed: text
+    dates that could be read day first or month first stop the reading unless a day above 12 decides for the whole column; times
+    with an offset keep their instant, times without one are read in `timezone`.
+
+    Parameters
+    ----------
+    source
+        A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars or Arrow table, or a Journey.
+    columns
+        The source's name → our name, where they differ: `{"user_id": "customer_id", "ts": "timestamp"}`.
+    timezone
+        The business's zone, for times and bounds without an offset and for calendar periods; UTC, and said so, where none is given.
+    observed_until
+        To when the log is known to be complete; a date means to the end of that day. Without it the last event's time (for a log
+        of whole days the end of the last day). Later rows go to quarantine.
+    dates
+        How text dates are written: "day_first", "month_first" or a format such as "%d/%m/%Y %H:%M".
+    duplicates
+        "quarantine", or "keep" where equal rows are real, such as orders without an id.
+    quarantine_limit
+        The share of rows, 0 to 1, above which reading stops; 0.05 is one row in twenty.
+    table, engine
+        A table of a database: not read yet.
+    customers
+        A table (path or frame) with customer_id and one row a customer; its columns serve `by` and `where` like the events' own.
+
+    Returns
+    -------
+    EventLog
+        The events, with `quality` (what was checked and found) and `quarantine` (the rows held back).
+
+    Raises
+    ------
+    DataError
+        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many rows would be held back.
+    CjlibError
+        If an option is not one of those allowed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [("ana", "view", "2024-01-01 10:00"), ("ana", "buy", "2024-01-02 09:30"), ("bob", "view", None)]
+    >>> log = read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]), timezone="Europe/Paris", quarantine_limit=0.5)
+    >>> log.n_events, log.n_customers, list(log.quarantine["reason"])
+    (2, 1, ['missing timestamp'])
+    """
+    if hasattr(source, "read_events"):
+        given = {
+            "columns": columns,
+            "timezone": timezone,
+            "observed_until": observed_until,
+            "dates": dates,
+            "customers": customers,
+            "table": table,
+            "engine": engine,
+        }
+        options = {name: value for name, value in given.items() if value is not None}
+        options |= {"duplicates": duplicates} if duplicates != "quarantine" else {}
+        return source.read_events(**options, **({"quarantine_limit": quarantine_limit} if quarantine_limit != 0.05 else {}))
+    _no_database(table, engine)
+    request = _request(columns, timezone, observed_until, dates, duplicates, quarantine_limit)
+    try:
+        return _read(source, request, customers)
+    except duckdb.OutOfMemoryException:
+        raise CjlibError(
+            f"source: reading needs more memory than {memory_limit()} allows, and the temporary folder is full. Raise CJ_MEMORY_LIMIT."
+        ) from None
+    except duckdb.Error as fault:
+        raise DataError(
+            f"source: {_named(source)} cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column of times, ids or numbers can hold."
+        ) from None
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of a reading that decide what is read."""
+
+    columns: dict[str, str]
+    zone: ZoneInfo
+    zone_given: bool
+    until: int | None
+    dates: str | None
+    keep_duplicates: bool
+    limit: float
+
+    def rules(self) -> Rules:
+        """The rules of the check, as of now."""
+        return Rules(self.zone, self.zone_given, time.time_ns() // 1000, self.until, self.keep_duplicates)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is kept of a reading beside the prepared table."""
+
+    properties: tuple[Property, ...]
+    rows: int
+    whole_days: bool
+    first_future: int | None
+    quality: pd.DataFrame
+    quarantine: pd.DataFrame
+
+
+def _no_database(table: Any, engine: Any) -> None:
+    if table is not None or engine is not None:
+        raise CjlibError(
+            "table, engine: databases cannot be read yet; they will need the extra pip install 'customer-journey-notebooks[engines]'. "
+            "Query the table with pandas.read_sql and give the DataFrame."
         )
-    log = EventLog(
-        engine=duck,
+
+
+def _request(columns: Mapping[str, str] | None, timezone: str | None, until: Any, dates: str | None, duplicates: str, limit: float) -> Request:
+    if duplicates not in ("quarantine", "keep"):
+        raise not_one_of("duplicates", duplicates, ["quarantine", "keep"])
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
+        raise CjlibError(f"quarantine_limit: must be a share from 0 to 1; 0.05 is one row in twenty. Got {shown(limit)}.")
+    if columns is not None and not isinstance(columns, Mapping):
+        raise CjlibError(f"columns: must map the source's names to ours, such as {{'user_id': 'customer_id'}}. Got {shown(columns)}.")
+    zone = zone_of(timezone)
+    until_us = None if until is None else instant_us(until, zone, "observed_until", end=True)
+    return Request(dict(columns or {}), zone, timezone is not None, until_us, dates, duplicates == "keep", float(limit))
+
+
+def _read(source: Any, request: Request, customers: Any) -> EventLog:
+    notes: list[Finding] = []
+    files = find_files(source) if isinstance(source, str | Path) else None
+    found = _through_cache(files, request) if files and files.size >= cache.LARGE else None
+    if files and files.size >= cache.LARGE and found is None:
+        notes.append(Finding("cache", 0, f"{cache.folder_for(files)} cannot be written: prepared in memory", counts_rows=False))
+    engine, facts = found or _in_memory(files if files else source, request)
+    properties = facts.properties
+    if customers is not None:
+        own, more = attach_attributes(engine, customers, [one.name for one in properties])
+        properties, notes = properties + own, [*notes, *more]
+    make_events_view(engine, properties)
+    quality = pd.concat([facts.quality, as_table(notes, facts.rows)], ignore_index=True) if notes else facts.quality
+    return EventLog(
+        engine=engine,
         prepared="prepared",
         properties={one.name: one for one in properties},
-        timezone=zone,
-        observed_until_us=0,
-        quality=pd.DataFrame({"check": ["rows read"], "rows": [duck.rows("SELECT count(*) FROM raw")[0][0]], "share": [1.0], "example": [""]}),
-        quarantine=pd.DataFrame(),
-        fingerprint=hashlib.blake2b(str(Path(str(source)) if not isinstance(source, pd.DataFrame) else "frame").encode(), digest_size=8).hexdigest(),
+        timezone=request.zone.key,
+        observed_until_us=_observed_until(engine, request, facts),
+        quality=quality,
+        quarantine=facts.quarantine,
     )
-    return _observed(log, observed_until)
 
 
-def _observed(log: EventLog, until: Any) -> EventLog:
-    from dataclasses import replace
-
-    if until is not None:
-        return replace(log, observed_until_us=log.instant(until, "observed_until", end=True))
-    if log.span_us is None:
-        return log
-    last = log.moment(log.span_us[1])
-    local_midnights = log.engine.rows(
-        f"SELECT count(*) FROM (SELECT DISTINCT t FROM prepared) WHERE CAST(make_timestamptz(t) AT TIME ZONE {literal(log.timezone)} AS TIME) <> TIME '00:00:00'"
-    )[0][0]
-    end = log.instant(last.tz_localize(None).normalize(), "end", end=True) if local_midnights == 0 else log.span_us[1]
-    return replace(log, observed_until_us=end)
+def _in_memory(source: Any, request: Request) -> tuple[DuckDB, Facts]:
+    engine = DuckDB()
+    return engine, _prepare(engine, source, request)
 
 
-__all__ = ["DAY", "read_events"]
+def _prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
+    raw = open_files(engine, source) if isinstance(source, Files) else open_frame(engine, source)
+    columns = read_columns(engine, raw, request.columns)
+    stamps = read_stamps(engine, columns.timestamp.place, columns.timestamp.type, request.dates)
+    checked = check(engine, raw, columns, stamps, request.rules())
+    quality, quarantine = quality_table(engine, checked, request.zone), quarantine_table(checked.held, raw)
+    stop_above_limit(quality, quarantine, checked.held, checked.rows, request.limit)
+    _forget_source(engine)
+    return Facts(
+        checked.properties,
+        checked.rows,
+        bool(checked.rows) and in_whole_days(engine, "prepared", request.zone),
+        checked.first_future,
+        quality,
+        quarantine,
+    )
+
+
+def _forget_source(engine: DuckDB) -> None:
+    for kind, name in engine.rows(
+        "SELECT 'VIEW', view_name FROM duckdb_views() WHERE temporary AND NOT internal UNION ALL SELECT 'TABLE', table_name FROM duckdb_tables() WHERE temporary"
+    ):
+        engine.execute(f'DROP {kind} IF EXISTS temp."{name}"')
+
+
+def _observed_until(engine: DuckDB, request: Request, facts: Facts) -> int:
+    """The end of data: what the caller said, else the last event, for a log of whole days the end of that day."""
+    if request.until is not None:
+        return request.until
+    last = engine.rows("SELECT max(t) FROM prepared")[0][0]
+    if last is None:
+        return 0
+    if not facts.whole_days:
+        return last
+    day = pd.Timestamp(last, unit="us", tz="UTC").tz_convert(request.zone).date()
+    return instant_us(day, request.zone, "observed_until", end=True)
+
+
+# ---- the cache ---------------------------------------------------------------------------------------------------
+
+
+def _through_cache(files: Files, request: Request) -> tuple[DuckDB, Facts] | None:
+    options = asdict(request) | {"zone": request.zone.key, "until": request.until}
+
+    def prepare(engine: DuckDB) -> dict[str, Any]:
+        facts = _prepare(engine, files, request)
+        kept = {
+            "quality": cache.keep_table(engine, "kept_quality", facts.quality),
+            "quarantine": cache.keep_table(engine, "kept_quarantine", facts.quarantine),
+        }
+        plain = {
+            "properties": [asdict(one) for one in facts.properties],
+            "rows": facts.rows,
+            "whole_days": facts.whole_days,
+            "first_future": facts.first_future,
+        }
+        return plain | kept
+
+    def is_current(kept: dict[str, Any]) -> bool:
+        return kept["first_future"] is None or request.until is not None or kept["first_future"] > request.rules().latest_on_the_wall
+
+    found = cache.from_cache(cache.path_for(files, options), prepare, is_current)
+    return None if found is None else (found[0], _kept(*found))
+
+
+def _kept(engine: DuckDB, kept: dict[str, Any]) -> Facts:
+    return Facts(
+        properties=tuple(Property(**one) for one in kept["properties"]),
+        rows=kept["rows"],
+        whole_days=kept["whole_days"],
+        first_future=kept["first_future"],
+        quality=cache.kept_table(engine, "kept_quality", kept["quality"]),
+        quarantine=cache.kept_table(engine, "kept_quarantine", kept["quarantine"]),
+    )
+
+
+def _named(source: Any) -> str:
+    return shown(str(source)) if isinstance(source, str | Path) else f"the {type(source).__name__}"
+
+
+__all__ = ["read_events"]

@@ -1,0 +1,148 @@
+"""The prepared log kept beside a large source, so that seven notebooks prepare it once.
+
+One DuckDB file in `.cjcache/` beside the source (or in `CJ_CACHE_DIR`), named by the content: bytes of the source, options of the
+reading, version of this format. It is written aside and renamed when whole, under a lock, so that readers at the same time wait
+for the first; it is only ever read afterwards, and may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from cjlib.sources.engine import DuckDB, identifier
+from cjlib.sources.files import Files
+
+LARGE = 50 * 2**20
+"""Sources of fewer bytes are prepared in memory each time: that takes well under a second."""
+FORMAT = 1
+
+
+def folder_for(files: Files) -> Path:
+    """Where the cache of these files lies."""
+    given = os.environ.get("CJ_CACHE_DIR")
+    return Path(given).expanduser() if given else (files.paths[0].parent if len(files.paths) == 1 else files.folder) / ".cjcache"
+
+
+def path_for(files: Files, options: dict[str, Any]) -> Path:
+    """The cache file: its name tells which source, which options and which content it holds."""
+    where = _digest(str(path.resolve()) for path in files.paths)
+    how = _digest([json.dumps(options, sort_keys=True, default=str), str(FORMAT), duckdb.__version__])
+    return folder_for(files) / f"{where[:12]}-{how[:12]}-{_content(files)[:32]}.duckdb"
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _content(files: Files) -> str:
+    every = hashlib.sha256()
+    for position, path in enumerate(files.paths):
+        every.update(files.name(position).encode())
+        with path.open("rb") as stream:
+            every.update(hashlib.file_digest(stream, "sha256").digest())
+    return every.hexdigest()
+
+
+def from_cache(
+    path: Path, prepare: Callable[[DuckDB], dict[str, Any]], is_current: Callable[[dict[str, Any]], bool]
+) -> tuple[DuckDB, dict[str, Any]] | None:
+    """The prepared log in this file, prepared first if it is not there; None where nothing can be written.
+
+    `prepare` fills an engine and gives the facts to keep beside it; `is_current` says whether kept facts still hold.
+    """
+    found = _opened(path, is_current)
+    if found:
+        return found
+    if not _writable(path.parent):
+        return None
+    with _locked(path):
+        found = _opened(path, is_current)
+        if found:
+            return found
+        _write(path, prepare)
+        return _opened(path, lambda facts: True)
+
+
+def _opened(path: Path, is_current: Callable[[dict[str, Any]], bool]) -> tuple[DuckDB, dict[str, Any]] | None:
+    if not path.is_file():
+        return None
+    try:
+        engine = DuckDB(path, read_only=True)
+        facts = json.loads(engine.rows("SELECT content FROM facts")[0][0])
+    except duckdb.Error:
+        return None
+    if is_current(facts):
+        return engine, facts
+    engine.connection.close()
+    return None
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """One preparing at a time; the lock goes with the process that holds it, however that ends."""
+    import fcntl
+
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _write(path: Path, prepare: Callable[[DuckDB], dict[str, Any]]) -> None:
+    aside = path.with_name(f"{path.stem}.{os.getpid()}.part")
+    try:
+        engine = DuckDB(aside)
+        try:
+            # Uncompressed is written and scanned faster; the file is no larger than what memory would hold.
+            engine.execute("SET force_compression = 'uncompressed'")
+            facts = prepare(engine)
+            engine.execute("CREATE TABLE facts (content VARCHAR)")
+            engine.execute("INSERT INTO facts VALUES (?)", [json.dumps(facts)])
+        finally:
+            engine.connection.close()
+        _remove_older(path)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+        aside.with_name(aside.name + ".wal").unlink(missing_ok=True)
+
+
+def _remove_older(path: Path) -> None:
+    """What this source and these options held before: another content, nobody's use."""
+    where, how, _ = path.stem.split("-")
+    for older in path.parent.glob(f"{where}-{how}-*"):
+        if older.suffix in (".duckdb", ".lock") and older.stem != path.stem:
+            older.unlink(missing_ok=True)
+
+
+def keep_table(engine: DuckDB, name: str, table: pd.DataFrame) -> list[str]:
+    """Write a table of texts and numbers under column names no file can hurt; gives the names to keep."""
+    plain = table.set_axis([f"q{position}" for position in range(table.shape[1])], axis=1)
+    engine.connection.register("kept", plain)
+    engine.execute(f"CREATE TABLE {identifier(name)} AS SELECT * FROM kept")
+    engine.connection.unregister("kept")
+    return [str(column) for column in table.columns]
+
+
+def kept_table(engine: DuckDB, name: str, columns: list[str]) -> pd.DataFrame:
+    """A table that `keep_table` wrote."""
+    return engine.frame(f"SELECT * FROM {identifier(name)}").set_axis(columns, axis=1)

@@ -1,0 +1,255 @@
+"""Checking an opened source against the data contract and preparing what holds: fast where all is well, in full where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from cjlib.errors import DataError
+from cjlib.sources.columns import Columns
+from cjlib.sources.engine import DuckDB, literal
+from cjlib.sources.instants import DAY, Clock, clock
+from cjlib.sources.intake import Raw, blank
+from cjlib.sources.prepared import (
+    Property,
+    count_neighbours,
+    count_ties,
+    described,
+    drop_repeats,
+    make_dictionaries,
+    make_sorted_table,
+)
+from cjlib.sources.stamps import DATE, INSTANT, MISSING, NAIVE, SPREADSHEET, UNREADABLE, Finding, Stamps
+
+DUPLICATE = "exact duplicate"
+FUTURE = "in the future"
+AFTER = "later than observed_until"
+REASONS = ("missing customer_id", "missing event", "missing timestamp", "unreadable timestamp", "hour that does not exist", FUTURE, DUPLICATE)
+ANYWHERE = 14 * 3_600_000_000
+"""The clocks furthest ahead of UTC show 14 hours more."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the caller decided about the reading."""
+
+    zone: ZoneInfo
+    zone_given: bool
+    now: int
+    until: int | None
+    keep_duplicates: bool
+
+    @property
+    def late(self) -> str:
+        """The reason of a row that is later than anything can be."""
+        return FUTURE if self.until is None or self.until >= self.now else AFTER
+
+    @property
+    def latest(self) -> int:
+        """The last instant that can have happened."""
+        return self.now if self.until is None else self.until
+
+    @property
+    def latest_on_the_wall(self) -> int:
+        """The same for wall-clock times whose zone nobody named: it may be that late already somewhere."""
+        return self.latest + (ANYWHERE if self.until is None and not self.zone_given else 0)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the check found; the events stand in `prepared`."""
+
+    properties: tuple[Property, ...]
+    rows: int
+    findings: tuple[Finding, ...]
+    held: pd.DataFrame
+    ties: tuple[int, int, int]
+    first_future: int | None
+
+
+def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rules) -> Checked:
+    """Make `prepared` and its dictionaries from the rows that hold the contract; `held` has the others."""
+    _stage(engine, raw, columns, stamps)
+    kinds = {
+        kind: (count, low, high) for kind, count, low, high in engine.rows("SELECT k, count(*), min(w), max(w) FROM staged GROUP BY k ORDER BY k")
+    }
+    _no_spreadsheet(engine, kinds)
+    hands = clock(rules.zone, *_wall_span(kinds))
+    skipped, twice = _clock_changes(engine, hands, kinds)
+    _timed(engine, hands, columns, rules, kinds)
+    late = _late(engine, kinds, rules)
+    properties = described([(one.name, one.type) for one in columns.properties])
+    no_id, no_name = make_dictionaries(engine, "timed", properties)
+    source = "timed"
+    wrong = any((no_id, no_name, skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
+    if wrong:
+        engine.execute("CREATE TEMP VIEW good AS SELECT * FROM timed WHERE reason IS NULL")
+        make_dictionaries(engine, "good", properties)
+        source = "good"
+    make_sorted_table(engine, source, properties)
+    together, again = count_neighbours(engine, properties)
+    if again and not rules.keep_duplicates:
+        drop_repeats(engine, properties)
+    held = _held(engine, raw, columns, wrong=wrong, repeated=bool(again) and not rules.keep_duplicates)
+    kept = [Finding("exact duplicates kept", again, "")] if again and rules.keep_duplicates else []
+    return Checked(
+        properties=properties,
+        rows=sum(count for count, _, _ in kinds.values()) + len(raw.broken),
+        findings=(*stamps.findings, *_wall_findings(kinds, rules, twice), *kept),
+        held=held,
+        ties=count_ties(engine) if together else (0, 0, 0),
+        first_future=late,
+    )
+
+
+def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
+    """Make `staged`: id, name, w, k, p1, …; a view while the file can be looked at again for little, else a table."""
+    properties = "".join(f", {one.value} AS p{position}" for position, one in enumerate(columns.properties, start=1))
+    row = "" if stamps.native else f"{raw.row} AS row, "
+    missing = f"CASE WHEN w IS NULL THEN {MISSING} ELSE {stamps.k} END"
+    unreadable = f"CASE WHEN w IS NULL AND k NOT IN ({MISSING}, {SPREADSHEET}) THEN {UNREADABLE} ELSE k END"
+    written = "NULL" if stamps.native else f"CASE WHEN w IS NULL THEN CAST({columns.timestamp.place} AS VARCHAR) END"
+    every = (columns.customer_id, columns.event, columns.timestamp, *columns.properties)
+    timed = f"SELECT {', '.join(one.place for one in every)}, {'row, ' if row else ''}{stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {row}{stamps.form} AS form FROM raw)"
+    engine.execute(
+        f"CREATE TEMP {'VIEW' if stamps.native else 'TABLE'} staged AS SELECT {'row, ' if row else ''}{columns.customer_id.value} AS id, "
+        f"{columns.event.value} AS name, w, CAST({missing if stamps.native else unreadable} AS UTINYINT) AS k, "
+        f"CAST({written} AS VARCHAR) AS written{properties} FROM ({timed})"
+    )
+
+
+def _no_spreadsheet(engine: DuckDB, kinds: dict[int, tuple]) -> None:
+    serial, times = kinds.get(SPREADSHEET, (0, 0, 0))[0], sum(count for kind, (count, _, _) in kinds.items() if kind != MISSING)
+    if 2 * serial > times:
+        example = engine.rows(f"SELECT min(written) FROM staged WHERE k = {SPREADSHEET}")[0][0]
+        raise DataError(
+            f"source: the times are numbers such as {example}, as spreadsheets count days since 1900. Write them as dates before saving the sheet, or convert "
+            "them: pd.to_datetime(df['timestamp'], unit='D', origin='1899-12-30')."
+        )
+
+
+def _wall_span(kinds: dict[int, tuple]) -> tuple[int, int]:
+    spans = [(low, high) for kind, (_, low, high) in kinds.items() if kind in (NAIVE, DATE) and low is not None]
+    return (min(low for low, _ in spans), max(high for _, high in spans)) if spans else (0, 0)
+
+
+def _clock_changes(engine: DuckDB, hands: Clock, kinds: dict[int, tuple]) -> tuple[int, int]:
+    """How many times the clocks never showed, and how many they showed twice."""
+    if NAIVE not in kinds or not hands.changes:
+        return 0, 0
+    tests = f"count(*) FILTER ({hands.skipped('w')}), count(*) FILTER ({hands.twice('w')})"
+    return engine.rows(f"SELECT {tests} FROM staged WHERE k = {NAIVE}")[0]
+
+
+def _timed(engine: DuckDB, hands: Clock, columns: Columns, rules: Rules, kinds: dict[int, tuple]) -> None:
+    """Make the view `timed`: staged, with `t` and, where a row cannot be used, the `reason`."""
+    wall = f"CASE WHEN {hands.skipped('w')} THEN NULL ELSE {hands.utc('w')} END" if hands.changes else hands.utc("w")
+    per_kind = {INSTANT: "w", NAIVE: wall, DATE: hands.utc_of_day("w")}
+    used = [kind for kind in per_kind if kind in kinds]
+    time = per_kind[used[0]] if len(used) == 1 else f"CASE k {' '.join(f'WHEN {kind} THEN {sql}' for kind, sql in per_kind.items())} END"
+    no_id = blank("id") if columns.customer_id.type == "VARCHAR" else "id IS NULL"
+    tests = (
+        (no_id, REASONS[0]),
+        (blank("name"), REASONS[1]),
+        (f"k = {MISSING}", REASONS[2]),
+        (f"k IN ({UNREADABLE}, {SPREADSHEET})", REASONS[3]),
+        ("t IS NULL", REASONS[4]),
+        (_is_late(rules), rules.late),
+    )
+    reason = f"CASE {' '.join(f'WHEN {test} THEN {literal(words)}' for test, words in tests)} END"
+    engine.execute(f"CREATE TEMP VIEW timed AS SELECT *, {reason} AS reason FROM (SELECT *, {time} AS t FROM staged)")
+
+
+def _late(engine: DuckDB, kinds: dict[int, tuple], rules: Rules) -> int | None:
+    """The earliest time that cannot have happened yet; None where there is none."""
+    highest = [high for _, _, high in kinds.values() if high is not None]
+    if not highest or max(highest) + DAY <= rules.latest:
+        return None
+    return engine.rows(f"SELECT min(t) FROM timed WHERE {_is_late(rules)}")[0][0]
+
+
+def _is_late(rules: Rules) -> str:
+    return f"t > CASE WHEN k = {INSTANT} THEN {rules.latest} ELSE {rules.latest_on_the_wall} END"
+
+
+def _wall_findings(kinds: dict[int, tuple], rules: Rules, twice: int) -> list[Finding]:
+    read = (
+        f"read in {rules.zone.key}"
+        if rules.zone_given
+        else "read as UTC, for no timezone was given: name the business's zone with timezone='Europe/Berlin' or the like"
+    )
+    found = [
+        Finding(words, kinds[kind][0], f"{wall_words(kinds[kind][1], date=kind == DATE)}, {read}")
+        for kind, words in ((NAIVE, "times without a zone"), (DATE, "dates without a time"))
+        if kind in kinds
+    ]
+    return [*found, *([Finding("hours that come twice", twice, "the clocks went back; read as the first")] if twice else [])]
+
+
+def wall_words(microseconds: int, *, date: bool = False) -> str:
+    """Microseconds of a wall clock as text: `2024-03-31 02:30:00`."""
+    written = pd.Timestamp(microseconds, unit="us").isoformat(sep=" ")
+    return written[:10] if date else written
+
+
+# ---- the rows held back ------------------------------------------------------------------------------------------
+
+
+def _held(engine: DuckDB, raw: Raw, columns: Columns, *, wrong: bool, repeated: bool) -> pd.DataFrame:
+    """The rows held back: `row`, `reason`, `example`, then c1, c2, … as text."""
+    picks = ", ".join(f"CAST(r.c{position} AS VARCHAR) AS c{position}" for position in range(1, len(raw.names) + 1))
+    parts = [raw.broken] if len(raw.broken) else []
+    if wrong or repeated:
+        engine.execute("CREATE TEMP TABLE held (row BIGINT, reason VARCHAR, example VARCHAR)")
+        numbered = _numbered(engine, raw)
+        if wrong:
+            example = "CASE WHEN k IN (4, 5) THEN written WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = 1 THEN CAST(make_timestamp(w) AS VARCHAR) END"
+            engine.execute(f"INSERT INTO held SELECT row, reason, {example} FROM {numbered} WHERE reason IS NOT NULL")
+        if repeated:
+            _hold_repeats(engine, columns, numbered)
+        parts.append(
+            engine.frame(f"SELECT h.row, h.reason, h.example, {picks} FROM held h JOIN (SELECT {raw.row} AS row, * FROM raw) r ON r.row = h.row")
+        )
+        engine.execute("DROP TABLE held")
+    names = ["row", "reason", "example", *(f"c{position}" for position in range(1, len(raw.names) + 1))]
+    together = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+    extra = [name for name in together.columns if name not in names]
+    return together.reindex(columns=[*names, *extra]).sort_values("row", kind="stable", ignore_index=True)
+
+
+def _numbered(engine: DuckDB, raw: Raw) -> str:
+    """`timed` with the position of each row in its source."""
+    has_row = engine.rows("SELECT count(*) FROM (DESCRIBE timed) WHERE column_name = 'row'")[0][0]
+    return "timed" if has_row else f"(SELECT {raw.row} AS row, * FROM timed)"
+
+
+def _hold_repeats(engine: DuckDB, columns: Columns, numbered: str) -> None:
+    """The second and later rows of those that are equal in every column: the first of the source is the event."""
+    values = [
+        f"CASE WHEN NOT {blank(f'p{position}')} THEN p{position} END" if one.type == "VARCHAR" else f"p{position}"
+        for position, one in enumerate(columns.properties, start=1)
+    ]
+    same = ", ".join(["id", "name", "t", *values])
+    engine.execute(
+        f"INSERT INTO held SELECT row, {literal(DUPLICATE)}, CAST(id AS VARCHAR) || ', ' || name || ', ' || CAST(make_timestamp(t) AS VARCHAR) "
+        f"FROM (SELECT row, id, name, t, row_number() OVER (PARTITION BY {same} ORDER BY row) AS n FROM {numbered} WHERE reason IS NULL) WHERE n > 1"
+    )
+
+
+def quarantine_table(held: pd.DataFrame, raw: Raw) -> pd.DataFrame:
+    """The rows held back as the analyst sees them: `row`, `reason`, the file where there are several, then the raw columns as text."""
+    taken = {"row", "reason", "file"}
+    names = {f"c{position}": f"{name} (column)" if name in taken else name for position, name in enumerate(raw.names, start=1)}
+    table = held.drop(columns="example").rename(columns=names).astype({"row": "int64", "reason": "str"})
+    if not raw.file_rows:
+        return table
+    ends = pd.Series([rows for _, rows in raw.file_rows]).cumsum()
+    which = ends.searchsorted(table["row"], side="left")
+    starts = (ends - [rows for _, rows in raw.file_rows]).to_numpy()
+    table.insert(2, "file", pd.Series([raw.file_rows[one][0] for one in which], dtype="str"))
+    return table.assign(row=table["row"] - starts[which])
+
+
+__all__ = ["Checked", "Rules", "check", "quarantine_table", "wall_words"]

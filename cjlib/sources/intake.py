@@ -1,0 +1,208 @@
+"""Opening a source: whatever it is, a relation `raw` of columns c1, c2, … with the source's own names beside it."""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from cjlib.errors import CjlibError, DataError, listed, shown
+from cjlib.sources.engine import DuckDB, literal
+from cjlib.sources.files import READABLE, Files
+from cjlib.sources.textfiles import csv_header, load_csv, load_json_lines
+
+_NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"
+
+
+def blank(expression: str) -> str:
+    """SQL: whether a text is missing or nothing but white space."""
+    return f"NOT coalesce(regexp_matches({expression}, {_NOT_WHITE}), FALSE)"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An opened source.
+
+    `names` and `types` are those of c1, c2, …; `row` is SQL for the 1-based position; `untyped` means that every value is text
+    because the format knows nothing else; `broken` are rows that are no rows (too many fields, no JSON), with `row` and `reason`.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    row: str = "row_number() OVER ()"
+    untyped: bool = False
+    broken: pd.DataFrame = field(default_factory=pd.DataFrame)
+    file_rows: tuple[tuple[str, int], ...] = ()
+
+
+def open_files(engine: DuckDB, files: Files) -> Raw:
+    """Make `raw` from files."""
+    return {"parquet": _open_parquet, "csv": _open_csv, "json": _open_json}[files.kind](engine, files)
+
+
+def _open_parquet(engine: DuckDB, files: Files) -> Raw:
+    paths = ", ".join(literal(glob.escape(str(path))) for path in files.paths)
+    partitioned = any("=" in part for position in range(len(files.paths)) for part in Path(files.name(position)).parts[:-1])
+    options = f"union_by_name={len(files.paths) > 1}, hive_partitioning={partitioned}, hive_types_autocast=false"
+    source = f"read_parquet([{paths}], {options})"
+    try:
+        described = engine.rows(f"DESCRIBE SELECT * FROM {source}")
+        counted = dict(engine.rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{paths}])")) if len(files.paths) > 1 else {}
+    except duckdb.Error:
+        which = shown(files.name(0)) if len(files.paths) == 1 else f"a file of {shown(str(files.folder))}"
+        raise DataError(
+            f"source: {which} cannot be read as Parquet. It is damaged, cut off, or of another format. Fetch or write it again."
+        ) from None
+    raw = _view(engine, source, [name for name, *_ in described])
+    rows = tuple((files.name(position), counted[str(path)]) for position, path in enumerate(files.paths)) if counted else ()
+    return Raw(raw.names, raw.types, file_rows=rows)
+
+
+def _open_csv(engine: DuckDB, files: Files) -> Raw:
+    headers = [csv_header(path) for path in files.paths]
+    for names, _ in headers:
+        _no_name_twice(names)
+    names = list(dict.fromkeys(name for header, _ in headers for name in header))
+    types = tuple("VARCHAR" for _ in names)
+    if len(files.paths) == 1:
+        broken = load_csv(engine, files.paths[0], "raw", names, headers[0][1])
+        return Raw(tuple(names), types, row="rowid + 1" if broken.empty and not _has_line(engine, "raw") else "line", untyped=True, broken=broken)
+    columns = ", ".join(f"c{position} VARCHAR" for position in range(1, len(names) + 1))
+    engine.execute(f"CREATE TEMP TABLE raw (line BIGINT, {columns})")
+    parts: list[pd.DataFrame] = []
+    rows: list[tuple[str, int]] = []
+    for position, (path, (own, delimiter)) in enumerate(zip(files.paths, headers, strict=True)):
+        broken = load_csv(engine, path, "part", own, delimiter)
+        parts.append(_renamed(broken, own, names, sum(count for _, count in rows)))
+        rows.append((files.name(position), _append(engine, own, names, sum(count for _, count in rows)) + len(broken)))
+    return Raw(tuple(names), types, row="line", untyped=True, broken=pd.concat(parts, ignore_index=True), file_rows=tuple(rows))
+
+
+def _has_line(engine: DuckDB, table: str) -> bool:
+    return engine.rows(f"SELECT count(*) FROM duckdb_columns() WHERE table_name = {literal(table)} AND column_name = 'line'")[0][0] == 1
+
+
+def _append(engine: DuckDB, own: list[str], names: list[str], before: int) -> int:
+    """Put `part` under `raw`, column by name; how many rows it had."""
+    line = "line" if _has_line(engine, "part") else "rowid + 1"
+    picks = "".join(f", {f'c{own.index(name) + 1}' if name in own else 'NULL'}" for name in names)
+    engine.execute(f"INSERT INTO raw SELECT {line} + {before}{picks} FROM part")
+    count = engine.rows("SELECT count(*) FROM part")[0][0]
+    engine.execute("DROP TABLE part")
+    return count
+
+
+def _renamed(broken: pd.DataFrame, own: list[str], names: list[str], before: int) -> pd.DataFrame:
+    if broken.empty:
+        return broken
+    renamed = broken.rename(columns={f"c{position}": f"c{names.index(name) + 1}" for position, name in enumerate(own, start=1)})
+    return renamed.assign(row=renamed["row"] + before)
+
+
+def _open_json(engine: DuckDB, files: Files) -> Raw:
+    if len(files.paths) > 1:
+        raise CjlibError("source: several JSON-lines files at once cannot be read. Put them into one file, or give Parquet or CSV files.")
+    names, broken = load_json_lines(engine, files.paths[0], "lines_raw")
+    typed = [_json_typed(engine, f"c{position}") for position in range(1, len(names) + 1)]
+    picks = "".join(f", {expression} AS c{position}" for position, expression in enumerate(typed, start=1))
+    engine.execute(f"CREATE TEMP VIEW raw AS SELECT line{picks} FROM lines_raw")
+    return Raw(tuple(names), _types(engine, len(names)), row="line", broken=broken)
+
+
+def _json_typed(engine: DuckDB, column: str) -> str:
+    """A JSON column as its own type: whole numbers, numbers, true and false; else text."""
+    kinds = {kind for (kind,) in engine.rows(f"SELECT DISTINCT json_type({column}) FROM lines_raw") if kind not in (None, "NULL")}
+    text = f"json_extract_string({column}, '$')"
+    if kinds and kinds <= {"BIGINT", "UBIGINT", "HUGEINT"}:
+        fits = engine.rows(f"SELECT count(*) FROM lines_raw WHERE TRY_CAST({text} AS BIGINT) IS NULL AND {text} IS NOT NULL")[0][0] == 0
+        return f"CAST({text} AS BIGINT)" if fits else text
+    if kinds and kinds <= {"BIGINT", "UBIGINT", "HUGEINT", "DOUBLE"}:
+        return f"CAST({text} AS DOUBLE)"
+    return f"CAST({text} AS BOOLEAN)" if kinds == {"BOOLEAN"} else text
+
+
+def open_frame(engine: DuckDB, source: Any, option: str = "source") -> Raw:
+    """Make `raw` from a pandas, polars or Arrow table; the table itself is not changed."""
+    table = _arrow(source, option)
+    engine.connection.register("given", table)
+    return _view(engine, "given", [str(name) for name in source.columns] if isinstance(source, pd.DataFrame) else table.column_names)
+
+
+def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
+    _no_name_twice(names)
+    if not names:
+        raise DataError("source: there are no columns. Events need customer_id, event and timestamp.")
+    columns = ", ".join(f"c{position}" for position in range(1, len(names) + 1))
+    engine.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM {source} AS r({columns})")
+    return Raw(tuple(names), _types(engine, len(names)))
+
+
+def _types(engine: DuckDB, width: int) -> tuple[str, ...]:
+    described = {name: kind for name, kind, *_ in engine.rows("DESCRIBE raw")}
+    return tuple(described[f"c{position}"] for position in range(1, width + 1))
+
+
+def _no_name_twice(names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"source: the column {listed(twice)} stands more than once. Give each column its own name.")
+
+
+def _arrow(source: Any, option: str) -> Any:
+    import pyarrow as pa
+
+    if isinstance(source, pd.DataFrame):
+        return pa.table(
+            [_arrow_column(source.iloc[:, position]) for position in range(source.shape[1])],
+            names=[f"c{position}" for position in range(1, source.shape[1] + 1)],
+        )
+    source = source.collect() if hasattr(source, "collect") and type(source).__module__.startswith("polars") else source
+    if hasattr(source, "__arrow_c_stream__"):
+        return pa.table(source)
+    if type(source).__module__.startswith(("sqlalchemy", "pyspark")):
+        raise CjlibError(
+            f"{option}: a {type(source).__module__.split('.')[0]} object cannot be read yet; it will need the extra "
+            "pip install 'customer-journey-notebooks[engines]'. Give a pandas DataFrame (pandas.read_sql, .toPandas()) or a file."
+        )
+    raise CjlibError(f"{option}: must be {READABLE}, a pandas, polars or Arrow table, or a journey. Got {shown(source)}.")
+
+
+def _arrow_column(column: pd.Series) -> Any:
+    import pyarrow as pa
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    if column.dtype != object:
+        try:
+            return pa.array(column, from_pandas=True)
+        except (pa.ArrowException, TypeError):
+            column = column.astype(object)
+    values = [None if _is_missing(value) else value for value in column.tolist()]
+    if any(isinstance(value, date) for value in values):
+        return pa.array([_as_text(value) for value in values], pa.string())
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowException, TypeError, UnicodeError, OverflowError):
+        return pa.array([_as_text(value) for value in values], pa.string())
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = value.isoformat() if isinstance(value, date | datetime) else str(value)
+    return text.encode("utf-8", "replace").decode()
+
+
+__all__ = ["Raw", "blank", "open_files", "open_frame"]

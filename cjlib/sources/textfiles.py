@@ -1,0 +1,168 @@
+"""Text files as tables of text: CSV, TSV and JSON lines, with every broken row kept."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+import pandas as pd
+
+from cjlib.errors import DataError, shown
+from cjlib.sources.engine import DuckDB, literal
+
+BATCH = 50_000
+WRONG_FIELDS = "wrong number of fields"
+UNREADABLE_LINE = "unreadable line"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[str]]:
+    """A text file, unpacked if need be; what can go wrong is said in words."""
+    try:
+        packed = path.suffix.lower() == ".gz"
+        with gzip.open(path, "rt", encoding="utf-8-sig", newline="") if packed else path.open("rt", encoding="utf-8-sig", newline="") as stream:
+            yield stream
+    except UnicodeDecodeError as fault:
+        raise DataError(
+            f"source: {shown(path.name)} is not text in UTF-8 (byte {fault.object[fault.start]:#04x} cannot be). Save it as UTF-8, "
+            "or read it with pandas.read_csv(path, encoding='cp1252') and give the DataFrame."
+        ) from None
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise DataError(f"source: {shown(path.name)} is not a whole gzip file: it was cut off or damaged. Fetch or write it again.") from None
+    except PermissionError:
+        raise DataError(f"source: {shown(path.name)} may not be read by this user. Change its permissions.") from None
+    except OSError as fault:
+        raise DataError(f"source: {shown(path.name)} cannot be read ({fault.strerror}).") from None
+
+
+def csv_header(path: Path) -> tuple[list[str], str]:
+    """The column names of a CSV file, and the character between its fields."""
+    with opened(path) as stream:
+        first = stream.readline()
+        if not first:
+            raise DataError(f"source: {shown(path.name)} is empty. It must begin with a line of column names.")
+        if "\0" in first or "\0" in stream.read(4096):
+            raise DataError(f"source: {shown(path.name)} is not a text file: it holds zero bytes. If it is UTF-16, save it as UTF-8.")
+        delimiter = "\t" if ".tsv" in path.name.lower() else max(",;\t|", key=_outside_quotes(first).count)
+        stream.seek(0)
+        header = next(_records(stream, delimiter, path), [])
+    names = [name if name.strip() else f"unnamed_{position}" for position, name in enumerate(header, start=1)]
+    if not first.strip():
+        raise DataError(f"source: {shown(path.name)} must begin with a line of column names. Its first line is blank.")
+    return names, delimiter
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _records(stream: IO[str], delimiter: str, path: Path) -> Iterator[list[str]]:
+    reader = csv.reader(stream, delimiter=delimiter, strict=True)
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as fault:
+            raise DataError(
+                f"source: {shown(path.name)}, line {reader.line_num}: the quotes do not close as CSV asks ({fault}). "
+                'A quote inside a quoted text is written twice (""). Mend the line, or write the file again.'
+            ) from None
+
+
+def load_csv(engine: DuckDB, path: Path, table: str, names: list[str], delimiter: str) -> pd.DataFrame:
+    """Make a table of text, `line` (1-based data row) and c1, c2, …; give back the rows with too few or too many fields."""
+    columns = ", ".join(f"'c{position}': 'VARCHAR'" for position in range(1, len(names) + 1))
+    source = (
+        f"read_csv({literal(glob.escape(str(path)))}, auto_detect=false, header=true, columns={{{columns}}}, delim={literal(delimiter)}, "
+        "quote='\"', escape='\"', strict_mode=true)"
+    )
+    try:
+        engine.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM {source}")
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:
+        # One row that is not as the others stops DuckDB's reader: row by row every other one can be had, and the broken ones named.
+        engine.execute(f"DROP TABLE IF EXISTS {table}")
+        return _load_csv_by_row(engine, path, table, len(names), delimiter)
+    return pd.DataFrame()
+
+
+def _load_csv_by_row(engine: DuckDB, path: Path, table: str, width: int, delimiter: str) -> pd.DataFrame:
+    broken: list[dict[str, Any]] = []
+    columns = ", ".join(f"c{position} VARCHAR" for position in range(1, width + 1))
+    engine.execute(f"CREATE TEMP TABLE {table} (line BIGINT, {columns})")
+    with opened(path) as stream:
+        records = enumerate(filter(None, islice(_records(stream, delimiter, path), 1, None)), start=1)
+        while batch := list(islice(records, BATCH)):
+            good = [(line, fields) for line, fields in batch if len(fields) == width]
+            broken += [_broken_row(line, fields, width, delimiter) for line, fields in batch if len(fields) != width]
+            _insert(engine, table, good, width)
+    return pd.DataFrame(broken)
+
+
+def _broken_row(line: int, fields: list[str], width: int, delimiter: str) -> dict[str, Any]:
+    kept = fields if len(fields) <= width else [*fields[: width - 1], delimiter.join(fields[width - 1 :])]
+    return {"row": line, "reason": WRONG_FIELDS} | {f"c{position}": text or None for position, text in enumerate(kept, start=1)}
+
+
+def _insert(engine: DuckDB, table: str, rows: list[tuple[int, list[str]]], width: int) -> None:
+    import pyarrow as pa
+
+    columns = {"line": pa.array([line for line, _ in rows], pa.int64())}
+    columns |= {f"c{position + 1}": pa.array([fields[position] or None for _, fields in rows], pa.string()) for position in range(width)}
+    engine.connection.register("batch", pa.table(columns))
+    engine.execute(f"INSERT INTO {table} SELECT * FROM batch")
+    engine.connection.unregister("batch")
+
+
+def load_json_lines(engine: DuckDB, path: Path, table: str) -> tuple[list[str], pd.DataFrame]:
+    """Make a table of JSON values, `line` and c1, c2, …; give back the names, and the lines that hold no object."""
+    source = f"read_ndjson_objects({literal(glob.escape(str(path)))}, ignore_errors=true, maximum_object_size=67108864)"
+    try:
+        engine.execute(f"CREATE TEMP TABLE lines AS SELECT row_number() OVER () AS line, json FROM {source}")
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:
+        _explain_text(path)
+        raise DataError(f"source: {shown(path.name)} cannot be read as JSON lines. It must hold one object a line.") from None
+    keys = engine.rows("SELECT key, min(line) FROM (SELECT unnest(json_keys(json)) AS key, line FROM lines) GROUP BY key ORDER BY min(line), key")
+    names = [key for key, _ in keys]
+    whole = "json IS NOT NULL AND json_type(json) = 'OBJECT'"
+    picks = "".join(f", json_extract(json, {literal(_pointer(name))}) AS c{position}" for position, name in enumerate(names, start=1))
+    engine.execute(f"CREATE TEMP TABLE {table} AS SELECT line{picks} FROM lines WHERE {whole}")
+    lost = {line for (line,) in engine.rows(f"SELECT line FROM lines WHERE NOT coalesce({whole}, FALSE)")}
+    engine.execute("DROP TABLE lines")
+    if not names and not lost:
+        raise DataError(f"source: {shown(path.name)} is empty. It must hold one JSON object a line.")
+    return names, _lost_lines(path, lost)
+
+
+def _pointer(key: str) -> str:
+    return "/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def _lost_lines(path: Path, lost: set[int]) -> pd.DataFrame:
+    if not lost:
+        return pd.DataFrame()
+    with opened(path) as stream:
+        written = enumerate((line.strip() for line in stream if line.strip()), start=1)
+        return pd.DataFrame([{"row": line, "reason": UNREADABLE_LINE, "line": text} for line, text in written if line in lost])
+
+
+def _explain_text(path: Path) -> None:
+    """Read the file once for what keeps it from being text: a cut gzip, another encoding."""
+    with opened(path) as stream:
+        while stream.read(1 << 20):
+            pass
+
+
+__all__ = ["csv_header", "load_csv", "load_json_lines", "opened"]
