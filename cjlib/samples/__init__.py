@@ -118,6 +118,6 @@ def _simulated(customers: int, seed: int, effects: bool | Collection[str]) -> tu
     tables = {
         "events": events_table(everyone, joined([log, invitations]), seed),
         "feedback": feedback_table(everyone, said, seed),
-        "customers": customers_table(everyone, contracts, seed, chosen),
+        "customers": customers_table(everyone, seed, chosen),
     }
     return tables, truth_of(everyone, chosen)

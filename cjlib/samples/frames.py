@@ -18,7 +18,6 @@ from cjlib.samples.opinions import SOURCES, Opinions
 from cjlib.samples.people import People
 from cjlib.samples.personas import habit
 from cjlib.samples.rows import Rows, joined, taken
-from cjlib.samples.subscriptions import Subscriptions
 from cjlib.samples.support import AGENTS
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -57,10 +56,7 @@ def _instants(time: Whole) -> pa.Array:
 
 def events_table(those: People, log: Rows, seed: int) -> pa.Table:
     """The event log, by time; rows without a time stand last."""
-    soiled = _soiled(Draws(seed, "dirt"), those, log)
-    last = np.where(soiled["time"] < 0, END, soiled["time"]) - START
-    key = (last << 32) | np.where(soiled["person"] < 0, 2**25, soiled["person"]).astype(np.int64) << 6 | soiled["event"]
-    every = taken(soiled, np.argsort(key, kind="stable"))
+    every = _in_order(_soiled(Draws(seed, "dirt"), those.known, _in_order(log, once=True)))
     return pa.table(
         {
             "customer_id": _names(person_ids(those), every["person"]),
@@ -77,9 +73,21 @@ def events_table(those: People, log: Rows, seed: int) -> pa.Table:
     )
 
 
-def _soiled(draws: Draws, those: People, log: Rows) -> Rows:
+def _in_order(log: Rows, *, once: bool = False) -> Rows:
+    """The rows by time, person and event; with `once`, only one of those that share all three."""
+    time = np.where(log["time"] < 0, END, log["time"]) - START
+    person = np.where(log["person"] < 0, 2**25, log["person"]).astype(np.int64)
+    key = time << 32 | person << 6 | log["event"].astype(np.int64)
+    order = np.argsort(key, kind="stable")
+    if once:
+        key = key[order]
+        order = order[np.concatenate([np.ones(min(len(key), 1), dtype=bool), key[1:] != key[:-1]])]
+    return taken(log, order)
+
+
+def _soiled(draws: Draws, customers: int, log: Rows) -> Rows:
     """The log and its faulty rows, all of them additional: what is true of the clean rows stays true."""
-    count = dirt(those.known)
+    count = dirt(customers)
     n = len(log["time"])
     doubled, nobody, never = (
         taken(log, draws.between(0, n, count[f"events: {fault}"])) for fault in ("exact duplicates", "no customer_id", "no timestamp")
@@ -133,20 +141,18 @@ def _with(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, values)
 
 
-def customers_table(those: People, contracts: Subscriptions, seed: int, effects: frozenset[str]) -> pa.Table:
+def customers_table(those: People, seed: int, effects: frozenset[str]) -> pa.Table:
     """One row a known person."""
     draws, n = Draws(seed, "customers"), those.known
     persona = those.persona[:n]
     size = draws.pick(habit("company_size", effects), n, persona)
     born = habit("born", effects)[persona]
     year = (born[:, 0] + (born[:, 1] - born[:, 0]) * draws.uniform(n)).astype(np.int64)
-    plan = those.plan[:n].copy()
-    plan[contracts.person] += contracts.upgraded < END
     return pa.table(
         {
             "customer_id": person_ids(those)[:n],
             "country": _names(list(COUNTRIES), np.where(draws.happens(0.03, n), -1, draws.pick(list(COUNTRIES.values()), n))),
-            "plan": _names(PLANS, plan),
+            "signup_plan": _names(PLANS, those.plan[:n]),
             "acquisition_channel": _names(CHANNELS, those.channel[:n]),
             "company_size": _names(SIZES, np.where(draws.happens(0.08, n), -1, size)),
             "birth_year": pa.array(year.astype(float), mask=draws.happens(0.15, n)),

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cjlib.samples.business import CHANNELS, DAY, END, EVENTS, FEATURES, NEVER, STAGES, START, code
+from cjlib.samples.business import DAY, END, EVENTS, FEATURES, NEVER, STAGES, START, code
 from cjlib.samples.draws import Draws, Floats, Whole
 from cjlib.samples.people import People
 from cjlib.samples.rows import Rows, rows
