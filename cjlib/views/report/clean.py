@@ -29,6 +29,12 @@ _OF_TAG = {
 _UNSEEN = re.compile(r"<(style|script|title|template)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 
 
+_TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+_ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
+_CELL = re.compile(r"<t[dh]\b.*?</t[dh]>", re.DOTALL)
+_HEAD = re.compile(r"<th\b([^>]*)>([^<]*)</th>")
+
+
 def _allowed(tag: str, name: str, value: str) -> bool:
     if tag == "img" and name == "src":
         return value.startswith("data:image/") and not value.startswith("data:image/svg")
@@ -45,8 +51,21 @@ def clean(text: str) -> Markup:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)  # bleach warns of text that looks like a path or an address
         safe = _cleaner().sanitize_html_tags(_UNSEEN.sub("", text))
-    framed = safe.replace("<table", '<div class="cj-scroll"><table').replace("</table>", "</table></div>")
-    return Markup(framed)
+    return Markup(_TABLE.sub(lambda found: f'<div class="cj-scroll">{_aligned(found[0])}</div>', safe))
+
+
+def _aligned(table: str) -> str:
+    """A table whose heads stand over their columns, text to the left; long names of columns may break at their underscores."""
+    head, found, body = table.partition("</thead>")
+    first = _ROW.search(body)
+    texts = [place for place, cell in enumerate(_CELL.findall(first[0]) if first else []) if "<bdi" in cell]
+    heads = iter(range(len(table)))
+
+    def one(cell: re.Match[str]) -> str:
+        mark = ' class="cj-text"' if next(heads) in texts and "class=" not in cell[1] else ""
+        return f"<th{mark}{cell[1]}>{cell[2].replace('_', '_<wbr>')}</th>"
+
+    return _HEAD.sub(one, head) + found + body
 
 
 def markdown(text: str) -> Markup:

@@ -34,6 +34,8 @@ class Figure:
     rows: tuple[tuple[str, ...], ...]
     more_rows: int
     """Rows beyond those that the page lists."""
+    numeric: tuple[bool, ...]
+    """Which columns hold numbers, for their alignment."""
 
 
 def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
@@ -68,6 +70,7 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
         columns=tuple(str(column) for column in columns),
         rows=tuple(tuple(cell_text(value) for value in row) for row in rows[:MOST_ROWS]),
         more_rows=max(0, len(rows) - MOST_ROWS),
+        numeric=tuple(not any(isinstance(row[place], str) for row in rows[:MOST_ROWS] if place < len(row)) for place in range(len(columns))),
     )
 
 

@@ -193,7 +193,7 @@ class _Reader:
         if not text.strip():
             return []
         if not self.answer and "cj-headline" in text and "cj-result" not in text:
-            self.answer = text
+            self.answer = unbroken(text)
             return []
         return [Block(kind="html", html=text)]
 
@@ -201,6 +201,11 @@ class _Reader:
         told = {key: result.get(key) for key in ("kind", "headline", "definition", "metrics")}
         if told not in self.results:
             self.results.append(told)
+
+
+def unbroken(text: Markup) -> Markup:
+    """An answer whose numbers stay with their units at the end of a line."""
+    return Markup(re.sub(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)", "\u00a0", text))
 
 
 def _data_url(mime: str, content: str) -> str:
