@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cjlib.errors import JourneyError
+from cjlib.errors import CjlibError, JourneyError, did_you_mean, listed, shown
+from cjlib.sources.columns import property_column, text_types
+from cjlib.sources.engine import DuckDB, identifier
+from cjlib.sources.files import find_files
+from cjlib.sources.intake import open_files
 from cjlib.sources.journey_schema import Source
+from cjlib.sources.peek import column_names
 from cjlib.sources.places import expanded, located
 
 if TYPE_CHECKING:
@@ -17,17 +22,19 @@ if TYPE_CHECKING:
 def events_options(journey: Journey) -> dict[str, Any]:
     """The keywords of `cj.read_events`, `source` among them; the only moment at which `${…}` is looked up."""
     source = journey.sources.events
-    options = _place(source, "sources.events", journey.folder) | {
-        "columns": dict(source.columns) or None,
+    place = _place(source, "sources.events", journey.folder)
+    options = place | {
+        "columns": _columns(journey, source.columns, place) or None,
         "timezone": journey.timezone,
         "observed_until": source.observed_until,
         "dates": source.dates,
         "duplicates": source.duplicates,
         "quarantine_limit": source.quarantine_limit,
     }
-    customers = journey.sources.customers
-    if customers is not None:
-        options["customers"] = _place(customers, "sources.customers", journey.folder)["source"]
+    if source.event is not None:
+        options["event"] = source.event
+    if journey.sources.customers is not None:
+        options["customers"] = _customers(journey)
     return options
 
 
@@ -36,15 +43,49 @@ def feedback_options(journey: Journey) -> dict[str, Any]:
     source = journey.sources.feedback
     if source is None:
         raise JourneyError("sources.feedback: the journey file names no feedback. Add sources: {feedback: {path: feedback.parquet}}.")
-    options = _place(source, "sources.feedback", journey.folder) | {"columns": _feedback_columns(source.columns) or None, "dates": source.dates}
-    return options | {"timezone": journey.timezone}
-
-
-def _feedback_columns(columns: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(content) if isinstance(content, list) else content for name, content in columns.items()}
+    place = _place(source, "sources.feedback", journey.folder)
+    own = {name: tuple(content) if isinstance(content, list) else content for name, content in source.columns.items()}
+    options = place | {"columns": _columns(journey, own, place) or None, "dates": source.dates, "timezone": journey.timezone}
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def _place(source: Source, key: str, folder: Path) -> dict[str, Any]:
     if source.path is not None:
         return {"source": located(source.path, folder, f"{key}.path")}
     return {"source": expanded(source.url or "", f"{key}.url"), "table": expanded(source.table or "", f"{key}.table")}
+
+
+def _columns(journey: Journey, own: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
+    """The renamings of one source: those of `sources.columns` that fit it, then its own."""
+    shared = journey.sources.columns
+    if not shared or "table" in place:
+        return {**shared, **own}
+    names = column_names(find_files(place["source"]).paths[0])
+    return {name: ours for name, ours in shared.items() if name in names} | dict(own)
+
+
+def _customers(journey: Journey) -> Any:
+    """The customers table as `read_events` takes it: its path, or the table itself where columns have other names."""
+    source = journey.sources.customers
+    assert source is not None
+    place = _place(source, "sources.customers", journey.folder)
+    columns = _columns(journey, source.columns, place)
+    if "table" in place:
+        raise CjlibError("sources.customers.url: the customers table cannot be read from a database. Write it to a file and name its path.")
+    return _renamed(place["source"], columns) if columns else place["source"]
+
+
+def _renamed(path: str, columns: Mapping[str, str]) -> Any:
+    """The table of a file under our names, with the types that the reader of events would give its columns."""
+    engine = DuckDB()
+    raw = open_files(engine, find_files(path))
+    unknown = [name for name in columns if name not in raw.names]
+    if unknown:
+        raise CjlibError(
+            f"sources.customers.columns: there is no column {shown(unknown[0])}.{did_you_mean(unknown[0], raw.names)} The file has: {listed(raw.names, most=20)}."
+        )
+    places = [f"c{position}" for position in range(1, len(raw.names) + 1)]
+    typed = text_types(engine, places) if raw.untyped else {}
+    read = [property_column(engine, name, place, typed.get(place, kind)) for name, place, kind in zip(raw.names, places, raw.types, strict=True)]
+    picks = ", ".join(f"{one.value} AS {identifier(columns.get(one.name, one.name))}" for one in read)
+    return engine.connection.sql(f"SELECT {picks} FROM raw").to_arrow_table()

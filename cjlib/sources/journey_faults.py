@@ -24,7 +24,13 @@ def without_password(text: str) -> str:
 
 def schema_faults(error: ValidationError) -> list[Fault]:
     """What the schema refuses, in our words."""
-    return [_worded(dict(one)) for one in error.errors(include_url=False)]
+    found = [dict(one) for one in error.errors(include_url=False)]
+    return [_worded(one) for one in found if not _short_by_faults(one)]
+
+
+def _short_by_faults(error: Mapping[str, Any]) -> bool:
+    """Whether a list is only too short because its faulty items were not counted: they have faults of their own."""
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def _worded(error: Mapping[str, Any]) -> Fault:

@@ -246,6 +246,8 @@ class ExcludeSpec(EventSpec):
 
     def exclude(self) -> Exclude:
         """The same as `cj.Exclude`."""
+        if self.after >= self.before:
+            raise fault(f"must be a later step than after (counted from 1), which is {self.after}.", "before")
         return Exclude(simplest(self.step()), after=self.after, before=self.before, effect=self.effect)
 
 

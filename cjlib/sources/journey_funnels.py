@@ -35,11 +35,9 @@ def _exclusions(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator
     for position, one in items_of(funnel.get("exclude")):
         at = below((*place, "exclude"), position)
         after, before = (number_of(mapping_of(one).get(key, usual)) for key, usual in (("after", 1), ("before", 2)))
-        if after is None or before is None:
+        if after is None or before is None or after >= before:
             continue
-        if after >= before:
-            yield (*at, "before"), f"must be a later step than after (counted from 1). Got after {after:g}, before {before:g}."
-        elif before > steps:
+        if before > steps:
             yield (*at, "before"), f"the funnel has {steps} steps, so before is at most {steps}. Got {before:g}."
         elif funnel.get("order") == "any" and (after, before) != (1, steps):
             yield at, f"with order: any an exclusion stands between step 1 and step {steps} only. Got {after:g} and {before:g}."

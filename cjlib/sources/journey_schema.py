@@ -76,11 +76,12 @@ class CustomerSource(Source):
 
 
 class Sources(Section):
-    """Where the data lies."""
+    """Where the data lies; `columns` here renames columns of whichever source has them."""
 
     events: Annotated[EventSource, BeforeValidator(_bare_path)]
     feedback: Annotated[FeedbackSource, BeforeValidator(_bare_path)] | None = None
     customers: Annotated[CustomerSource, BeforeValidator(_bare_path)] | None = None
+    columns: dict[str, Text] = Field(default_factory=dict)
 
 
 # ---- stages ------------------------------------------------------------------------------------------------------

@@ -97,6 +97,11 @@ class Look:
         )
 
 
+def column_names(path: Path) -> list[str]:
+    """The names of a file's columns, without reading its rows."""
+    return [name for name, *_ in DuckDB().rows(f"DESCRIBE SELECT * FROM {relation(path)}")]
+
+
 def relation(path: Path) -> str:
     """The file as DuckDB reads it, every column of a text format as text."""
     name = path.name.casefold()

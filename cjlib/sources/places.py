@@ -19,8 +19,14 @@ def expanded(text: str, key: str) -> str:
 
     Between `://` and `@` the value is percent-encoded, so that a password may hold any character.
     """
-    encoded = _CREDENTIALS.sub(lambda part: _VARIABLE.sub(lambda name: quote(_variable(name[1], key), safe=""), part[0]), text)
-    return _VARIABLE.sub(lambda name: _variable(name[1], key), encoded) if encoded == text else encoded
+    credentials = _CREDENTIALS.search(text)
+    low, high = credentials.span() if credentials else (0, 0)
+
+    def value(name: re.Match[str]) -> str:
+        plain = _variable(name[1], key)
+        return quote(plain, safe="") if low <= name.start() < high else plain
+
+    return _VARIABLE.sub(value, text)
 
 
 def _variable(name: str, key: str) -> str:
