@@ -18,6 +18,7 @@ _HOME = {
     "cjlib.analyses.retention": ["Retention", "retention"],
     "cjlib.analyses.survival": ["Survival", "survival", "survival_table"],
     "cjlib.analyses.lifecycle": ["Lifecycle", "lifecycle"],
+    "cjlib.analyses.path_differences": ["PathDifferences", "compare_paths"],
     "cjlib.analyses.paths": ["Paths", "paths"],
     "cjlib.analyses.sessions": ["Sessions", "sessions"],
     "cjlib.analyses.transitions": ["Transitions", "transitions"],

@@ -194,7 +194,7 @@ def removal_with_memory(chain: Chain, counts: Floats, worth: Floats | None = Non
     wins = (chain.source < n) & (chain.target == n + 1)
     begins = chain.source == n
     moves = csc_array((share[inner], (chain.source[inner], chain.target[inner])), shape=(n, n))
-    gain = np.bincount(chain.source[wins], share[wins] * (1.0 if worth is None else worth[wins]), n)
+    gain = np.bincount(chain.source[wins], share[wins] * (1.0 if worth is None else worth[wins]), n).astype(float)
     start = np.bincount(chain.target[begins], share[begins], n)
     allowed = np.ones((n, chain.channels + 1))
     allowed[np.arange(n), chain.newest + 1] = 0.0

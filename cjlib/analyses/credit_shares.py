@@ -45,7 +45,7 @@ def credited(journeys: Journeys, options: Options) -> Credit:
     types = types_of(journeys, by_age=options.model == "time_decay")
     kinds = types.example.size
     conversions, nulls, value = (
-        np.bincount(types.of, weights.astype(float), kinds) for weights in (journeys.conversions, journeys.nulls, journeys.value)
+        np.bincount(types.of, weights.astype(float), kinds).astype(float) for weights in (journeys.conversions, journeys.nulls, journeys.value)
     )
     drawn = draws(journeys, types)
     if options.model == "markov":

@@ -4,61 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.groups import MISSING, Values, names_given, order_of_groups, values_of
 from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
 
 
 @dataclass(frozen=True)
 class FirstValues:
-    """Groups of customers: `codes` by customer code, `values` one row a group, `place` where each group stands in a table."""
+    """Groups of customers: `codes` by customer code (−1 = not in the log), `place` where each group stands in a table."""
 
     names: tuple[str, ...]
     codes: NDArray[np.int64]
-    values: pd.DataFrame
     place: NDArray[np.int64]
-    rule: str = "the customer's first value that is not missing"
+    ranks: NDArray[np.int64]
+    values: Values | None
 
     def columns(self, group: NDArray[np.int64]) -> dict[str, pd.Series]:
         """The group columns of a table."""
-        return {name: self.values[name].take(group).reset_index(drop=True) for name in self.names}
+        return {} if self.values is None else self.values.columns(self.ranks[group])
+
+    def in_words(self) -> dict[str, str]:
+        """The rule, for a definition."""
+        several = "; of several columns, those of the first event that has any" if len(self.names) > 1 else ""
+        return {"by": f"{', '.join(self.names)}: the customer's first value that is not missing{several}"} if self.names else {}
 
 
-def first_values(log: EventLog, by: str | Sequence[str] | None, customer: NDArray[np.int32]) -> FirstValues:
+def first_values(log: EventLog, by: str | Sequence[str] | None, customer: NDArray[np.int32], taken: Sequence[str]) -> FirstValues:
     """The group of each customer; several columns: the values of the customer's first event that has any of them."""
-    names = (by,) if isinstance(by, str) else tuple(by or ())
-    size = int(customer.max(initial=-1)) + 1
+    names = names_given(by, "by", taken)
+    size = int(customer[-1]) + 1 if customer.size else 0
     if not names:
-        return FirstValues((), np.zeros(size, dtype=np.int64), pd.DataFrame(index=range(1)), np.zeros(1, dtype=np.int64))
-    columns = [log.codes(name, option="by") for name in names]
-    present = np.flatnonzero(np.any([codes >= 0 for codes, _ in columns], axis=0))
-    who, at = np.unique(customer[present], return_index=True)
-    held = np.full((size, len(names)), -1, dtype=np.int64)
-    for position, (codes, _) in enumerate(columns):
-        held[who, position] = codes[present[at]]
-    # Missing stands last, so it takes the code after the last value.
-    lasting = np.where(held < 0, [len(values) for _, values in columns], held)
-    unique, codes = np.unique(lasting, axis=0, return_inverse=True)
-    codes = codes.reshape(-1).astype(np.int64)
-    frame = pd.DataFrame(
-        {name: _column([*values, None], unique[:, position]) for position, (name, (_, values)) in enumerate(zip(names, columns, strict=True))}
-    )
-    sizes = np.bincount(codes[np.unique(customer)], minlength=len(unique))
-    place = np.empty(len(unique), dtype=np.int64)
-    place[np.lexsort((np.arange(len(unique)), -sizes))] = np.arange(len(unique))
-    return FirstValues(names, codes, frame, place)
-
-
-def _column(values: list[Any], codes: NDArray[np.int64]) -> pd.Series:
-    picked = [values[code] for code in codes.tolist()]
-    if all(value is None or isinstance(value, str) for value in values):
-        return pd.Series(pd.array(picked, dtype="str"))
-    return pd.Series(picked)
+        return FirstValues((), np.zeros(size, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), None)
+    values = values_of(log, names, where="TRUE", option="by")
+    rank = np.full(size, MISSING, dtype=np.int64)
+    present = np.flatnonzero(values.rank != MISSING)
+    first = present[np.flatnonzero(np.diff(customer[present], prepend=-1))]
+    rank[customer[first]] = values.rank[first]
+    there = np.zeros(size, dtype=bool)
+    there[customer] = True
+    ranks, codes = np.unique(rank[there], return_inverse=True)
+    place = np.empty(ranks.size, dtype=np.int64)
+    place[order_of_groups(np.bincount(codes, minlength=ranks.size), ranks)] = np.arange(ranks.size)
+    of_customer = np.full(size, -1, dtype=np.int64)
+    of_customer[there] = codes
+    return FirstValues(names, of_customer, place, ranks, values)
 
 
 def first_values_sql(log: EventLog, by: Sequence[str]) -> str:

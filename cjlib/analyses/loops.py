@@ -10,11 +10,62 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.path_set import PathSet
+from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import ARROW, SECOND, Ints, distinct_sequences, groups, named, stable_order
+from cjlib.analyses.sequence_words import count_of, percent, share_words
 from cjlib.analyses.stats import share, wilson
 
 LONGEST_LOOP = 5
 """A loop with more events than this is shown as `a → … → a`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loops(Result):
+    """The events that paths come back to, and by which way.
+
+    Attributes
+    ----------
+    table
+        `event`, `paths`, `customers`, `returns`, `share_of_paths_with_event` with bounds, `median_seconds`, `mean_seconds` (from leaving to coming back);
+        by paths falling, then name.
+    ways
+        `loop` ("a → b → a"), `paths`, `customers`, `times`, `share_of_paths` with bounds: the commonest ways back.
+    """
+
+    ways: pd.DataFrame
+
+
+def loops_of(paths: PathSet, names: list[str], top: int | None) -> Loops:
+    """The loops of whole paths: an event that comes again after at least one other event of the same path."""
+    found = returns(paths, len(names))
+    n, looped = paths.low.size, found.paths
+    low, high = (float(bound) for bound in wilson(looped, n))
+    metrics = {"share_of_paths_with_a_loop": metric(looped / n if n else float("nan"), low, high, n)}
+    table = returns_table(found, paths.customer, names)
+    return Loops(
+        table=table,
+        headline=_headline(table, metrics["share_of_paths_with_a_loop"], n),
+        definition={
+            "loop": "an event that comes again after at least one other event of the same path; neighbouring repeats are none",
+            "paths": f"{count_of(n, 'path')}, whole, whatever max_steps shows",
+            "ways": f"from the event to its next return; through more than {LONGEST_LOOP} events shown as a → … → a",
+            "interval": "Wilson 95 % over paths",
+        },
+        metrics=metrics,
+        ways=loops_table(found, paths.customer, names, n, top),
+    )
+
+
+def _headline(table: pd.DataFrame, looped: Metric, n: int) -> str:
+    if n < MIN_N:
+        return f"Only {count_of(n, 'path')}: too few to say what people return to."
+    if table.empty:
+        return f"None of {count_of(n, 'path')} returns to an event it had left."
+    first = table.iloc[0]
+    return (
+        f"{share_words(looped)} of {n:,} paths return to an event they had left, most often to {first['event']}: "
+        f"{percent(first['share_of_paths_with_event'])} of the paths that reach it come back to it."
+    )
 
 
 @dataclass(frozen=True)

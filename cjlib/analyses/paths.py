@@ -8,26 +8,24 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.loops import Returns, loops_table, returns, returns_table
+from cjlib.analyses.loops import Loops, loops_of
 from cjlib.analyses.path_set import PathSet, flag_sql, kept_names, links_sql, path_set
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import (
     ARROW,
-    OTHER,
     SECOND,
-    base_of,
+    Codes,
+    Ints,
     check_at_least,
     customer_column,
     distinct_sequences,
-    gap_in_words,
     gap_microseconds,
     groups,
     named,
-    reserved_names,
     sessions_sql,
     text_rank,
-    ties_in_words,
 )
+from cjlib.analyses.sequence_words import OTHER, base_of, count_of, gap_in_words, reserved_names, share_words, ties_in_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.errors import did_you_mean, not_one_of
 from cjlib.sources.conditions import Event, as_step
@@ -39,27 +37,26 @@ REPEATS = ("collapse", "keep")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Paths(Result):
-    """Links step by step in `.table`, and beside it whole journeys and loops.
+    """Links step by step in `.table`, and beside it whole journeys.
 
     Attributes
     ----------
     sequences
         `path` ("a → b → c"), `paths`, `share_of_paths`, `customers`: the commonest whole paths, as far as `max_steps` shows them.
-    returns
-        `event`, `paths`, `customers`, `returns`, `share_of_paths_with_event` with bounds, `median_seconds`, `mean_seconds`: the events that paths come
-        back to after another event, over whole paths, however long.
-    loops
-        `loop` ("a → b → a"), `paths`, `customers`, `times`, `share_of_paths` with bounds: the commonest ways back.
     """
 
     sequences: pd.DataFrame
-    returns: pd.DataFrame
-    loops: pd.DataFrame
+    n_paths: int
     per_path: Callable[[], pd.DataFrame] = field(repr=False)
+    find_loops: Callable[[], Loops] = field(repr=False)
 
     def customers(self) -> pd.DataFrame:
         """One row a path: `customer_id`, `start`, `seconds`, `steps`, `path`; by customer, then time; before names become "(other)"."""
         return self.per_path()
+
+    def loops(self) -> Loops:
+        """The events that paths come back to, over whole paths, however long."""
+        return self.find_loops()
 
 
 def paths(
@@ -101,7 +98,7 @@ def paths(
     Paths
         `.table`: `step` (of the source, 1-based), `source`, `target`, `paths`, `customers`, `share_of_source` (of all paths with that source at
         that step, those that end there included), `share_of_source_low`, `share_of_source_high` (Wilson over paths), `median_seconds`, `mean_seconds`; by step,
-        paths falling, names. Also `.sequences`, `.returns`, `.loops`, `.customers()`.
+        paths falling, names. Also `.sequences`, `.loops()`, `.customers()`.
 
     Raises
     ------
@@ -127,11 +124,12 @@ def paths(
     always = {name for event, option in ((start_event, "start_event"), (end_event, "end_event")) for name in as_step(event, option).names}
     shown, place = kept_names(names, whole.occurrences, top, always)
     labels = [*shown, OTHER]
-    back = returns(whole, len(names))
-    sequences, distinct = _sequences(cut, place, labels, top)
-    metrics = _metrics(whole, back, sequences, distinct)
+    nodes, step = cut.nodes()
+    label = np.where(place < 0, len(shown), place)[cut.event[nodes]]
+    sequences, distinct = _sequences(cut, label, labels, top)
+    metrics = _metrics(whole, sequences, distinct)
     return Paths(
-        table=_links(cut, place, labels),
+        table=_links(cut, (nodes, step, label), labels),
         headline=_headline(metrics, sequences),
         definition={
             "unit": "the path; customers beside it",
@@ -141,7 +139,6 @@ def paths(
             "max_steps": _cut_in_words(whole, max_steps, last=end_event is not None),
             "top": _top_in_words(len(names), len(shown), top),
             "ties": ties_in_words(whole.tied),
-            "loops": "an event that comes again after another one, over whole paths before max_steps",
             "interval": "Wilson 95 % over paths; paths of one customer are alike, so it is a lower bound of the uncertainty",
             **base_of(log, whole.events, whole.customers),
             **reserved_names(names),
@@ -161,16 +158,14 @@ def paths(
             names=None if len(shown) == len(names) else shown,
         ),
         sequences=sequences,
-        returns=returns_table(back, whole.customer, names),
-        loops=loops_table(back, whole.customer, names, whole.low.size, top),
+        n_paths=whole.low.size,
         per_path=lambda: _per_path(log, cut, names),
+        find_loops=lambda: loops_of(whole, names, top),
     )
 
 
-def _links(cut: PathSet, place: np.ndarray, labels: list[str]) -> pd.DataFrame:
-    nodes, step = cut.nodes()
-    label = place[cut.event[nodes]]
-    label[label < 0] = len(labels) - 1
+def _links(cut: PathSet, placed: tuple[Ints, Ints, Codes], labels: list[str]) -> pd.DataFrame:
+    nodes, step, label = placed
     base = len(labels)
     leads = np.flatnonzero(step[1:] > step[:-1])
     grouped = groups((step[leads] * base + label[leads]) * base + label[leads + 1])
@@ -197,10 +192,7 @@ def _links(cut: PathSet, place: np.ndarray, labels: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _sequences(cut: PathSet, place: np.ndarray, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
-    nodes, _ = cut.nodes()
-    codes = place[cut.event[nodes]]
-    codes[codes < 0] = len(labels) - 1
+def _sequences(cut: PathSet, codes: Codes, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
     starts = np.cumsum(cut.sizes) - cut.sizes
     number, example = distinct_sequences(codes, starts, cut.sizes)
     grouped = groups(number)
@@ -218,34 +210,28 @@ def _sequences(cut: PathSet, place: np.ndarray, labels: list[str], top: int | No
     return pd.DataFrame(columns), grouped.sizes.size
 
 
-def _metrics(whole: PathSet, back: Returns, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:
+def _metrics(whole: PathSet, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:
     n, customers = whole.low.size, int(np.unique(whole.customer).size)
-    looped = back.paths
     best = int(sequences["paths"].iloc[0]) if len(sequences) else 0
-    bounds = [(float(low), float(high)) for low, high in zip(*wilson([best, looped], [n, n]), strict=True)]
+    low, high = (float(bound) for bound in wilson(best, n))
     return {
         "paths": metric(n, n=n),
         "customers": metric(customers, n=customers),
         "distinct_paths": metric(distinct, n=n),
-        "share_of_commonest_path": metric(best / n if n else float("nan"), *bounds[0], n),
-        "share_of_paths_with_a_loop": metric(looped / n if n else float("nan"), *bounds[1], n),
+        "share_of_commonest_path": metric(best / n if n else float("nan"), low, high, n),
         "mean_steps": metric(float(whole.sizes.mean()) if n else float("nan"), n=n),
     }
 
 
 def _headline(metrics: dict[str, Metric], sequences: pd.DataFrame) -> str:
-    n = int(metrics["paths"]["value"] or 0)
+    n, ways = int(metrics["paths"]["value"] or 0), int(metrics["distinct_paths"]["value"] or 0)
     if n == 0:
         return "No path meets these options (n = 0)."
-    base = f"{n:,} paths of {int(metrics['customers']['value'] or 0):,} customers go {int(metrics['distinct_paths']['value'] or 0):,} different ways"
+    base = f"{count_of(n, 'path')} of {count_of(metrics['customers']['value'], 'customer')} {'goes' if n == 1 else 'go'} {count_of(ways, 'different way')}"
     if n < MIN_N:
         return f"{base}: fewer than {MIN_N} paths, too few to call one of them common."
-    common, loop = metrics["share_of_commonest_path"], metrics["share_of_paths_with_a_loop"]
-    return (
-        f"{base}. The commonest, {sequences['path'].iloc[0]}, is taken by {sequences['paths'].iloc[0]:,} "
-        f"({common['value']:.1%}, 95 % interval {common['low']:.1%} to {common['high']:.1%}); "
-        f"{loop['value']:.1%} ({loop['low']:.1%} to {loop['high']:.1%}) return to an event they had left."
-    )
+    commonest = sequences.iloc[0]
+    return f"{base}. The commonest, {commonest['path']}, is taken by {commonest['paths']:,}: {share_words(metrics['share_of_commonest_path'])}."
 
 
 def _ends(log: EventLog, whole: PathSet, start_event: Event, end_event: Event) -> dict[str, str]:

@@ -6,7 +6,7 @@ its own: a stable order by key keeps customers ascending inside each key, and co
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, shown
-from cjlib.sources.durations import Duration, in_words, microseconds
+from cjlib.sources.durations import Duration, microseconds
 from cjlib.sources.events import EventLog
 
 Ints = NDArray[np.int64]
@@ -23,7 +23,6 @@ Codes = NDArray[np.integer[Any]]
 Flags = NDArray[np.bool_]
 
 SECOND = 1_000_000
-START, END, OTHER = "(start)", "(end)", "(other)"
 ARROW = " → "
 _SORTED_TOGETHER = 256
 """Groups smaller than this are sorted in one go rather than one by one."""
@@ -34,11 +33,6 @@ _PACKED_CHUNKS = 16
 def gap_microseconds(gap: Duration | None, option: str) -> int | None:
     """The longest pause inside a session, in microseconds; None where the whole history is one."""
     return None if gap is None else microseconds(gap, option)
-
-
-def gap_in_words(gap: int | None) -> str:
-    """How the log was cut, for a definition."""
-    return "none: a customer's whole history is one" if gap is None else f"a pause longer than {in_words(gap)} starts a new one"
 
 
 def opens(customer: Codes, time: Ints, gap: int | None) -> Flags:
@@ -140,17 +134,17 @@ def distinct_sequences(codes: Codes, starts: Codes, sizes: Ints) -> tuple[Ints, 
     """
     bits = max(1, int(codes.max(initial=0) + 1).bit_length())
     per = 62 // bits
-    numbers = np.zeros(starts.size, dtype=np.int64)
+    numbers = _packed(codes, starts, sizes, per, bits)
     longest = min(int(sizes.max(initial=0)), _PACKED_CHUNKS * per)
-    for offset in range(0, longest, per):
+    for offset in range(per, longest, per):
         alive = np.flatnonzero(sizes > offset)
         chunk = _packed(codes, starts[alive] + offset, sizes[alive] - offset, per, bits)
-        numbers[alive] = _paired(numbers[alive], chunk) + int(numbers.max()) + 1
+        # Below zero, so that they never meet the number of a sequence that has ended.
+        numbers[alive] = -1 - offset * starts.size - _paired(numbers[alive], chunk)
     seen: dict[tuple[int, bytes], int] = {}
-    rest = np.flatnonzero(sizes > _PACKED_CHUNKS * per)
-    for one in rest.tolist():
+    for one in np.flatnonzero(sizes > _PACKED_CHUNKS * per).tolist():
         tail = codes[starts[one] + longest : starts[one] + sizes[one]].tobytes()
-        numbers[one] = seen.setdefault((int(numbers[one]), tail), -1 - len(seen))
+        numbers[one] = -1 - (longest + 1) * starts.size - seen.setdefault((int(numbers[one]), tail), len(seen))
     _, example, dense = np.unique(numbers, return_index=True, return_inverse=True)
     return dense.astype(np.int64), example
 
@@ -169,7 +163,7 @@ def _paired(first: Ints, second: Ints) -> Ints:
     return np.unique(one.astype(np.int64) * held.size + other, return_inverse=True)[1].astype(np.int64)
 
 
-# ---- names and words -------------------------------------------------------------------------------------------
+# ---- names ----------------------------------------------------------------------------------------------------
 
 
 def text_rank(labels: Sequence[str]) -> Ints:
@@ -194,27 +188,6 @@ def check_at_least(option: str, value: int | None, least: int) -> None:
     """Refuse a count that is no whole number or too small; None means no limit."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
         raise CjlibError(f"{option}: must be a whole number from {least} on, or None for no limit. Got {shown(value)}.")
-
-
-def base_of(log: EventLog, events: int, customers: int) -> dict[str, str]:
-    """What was counted and what was left out, for a definition."""
-    span = f"{log.span[0]:%Y-%m-%d} to {log.span[1]:%Y-%m-%d} ({log.timezone})" if log.span else "no events"
-    words = {"events": f"{events:,} events of {customers:,} customers, {span}"}
-    if log.filters_in_words:
-        words["only events"] = " and ".join(log.filters_in_words)
-    words["left out"] = f"{len(log.quarantine):,} rows in quarantine when the log was read"
-    return words
-
-
-def ties_in_words(tied: int) -> str:
-    """The rule for ties with how often it decided."""
-    return f"events of one instant are ordered by event name ({tied:,} events share their instant with another of the customer)"
-
-
-def reserved_names(names: Sequence[str]) -> Mapping[str, str]:
-    """A warning for events that are called like a mark of ours."""
-    taken = [name for name in (START, END, OTHER) if name in names]
-    return {"warning": f"the log has events called {', '.join(taken)}: they stand in rows of their own beside our marks"} if taken else {}
 
 
 # ---- the portable statement ------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.sequence import SECOND, base_of, customer_column, gap_in_words, named, sessions_sql, spans
+from cjlib.analyses.sequence import SECOND, customer_column, named, sessions_sql, spans
+from cjlib.analyses.sequence_words import base_of, count_of, gap_in_words, share_words
 from cjlib.analyses.stats import wilson
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
@@ -62,7 +63,7 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     metrics = _metrics(table, customers=int(np.count_nonzero(np.diff(opened["c"], prepend=-1))))
     definition = {
         "unit": "the session; a customer may have several",
-        "gap": f"{in_words(length)}: {gap_in_words(length)}",
+        "gap": gap_in_words(length),
         "length": "from the first event of the session to its last; one event alone lasts 0 seconds",
         **base_of(log, int(table["events"].sum()), int(metrics["customers"]["value"] or 0)),
     }
@@ -139,9 +140,8 @@ def _headline(metrics: dict[str, Metric], gap: int) -> str:
     n = int(metrics["sessions"]["value"] or 0)
     if n == 0:
         return "The log has no events, so there are no sessions."
-    alone, middle = metrics["share_of_one_event"], float(metrics["median_seconds"]["value"] or 0)
+    middle = float(metrics["median_seconds"]["value"] or 0)
     return (
-        f"{n:,} sessions of {int(metrics['customers']['value'] or 0):,} customers: half last {in_words(round(middle * SECOND))} or less; "
-        f"{alone['value']:.1%} are a single event (95 % interval {alone['low']:.1%} to {alone['high']:.1%}). "
-        f"A different gap than {in_words(gap)} would cut them differently."
+        f"{count_of(n, 'session')} of {count_of(metrics['customers']['value'], 'customer')}: half last {in_words(round(middle * SECOND))} or less; "
+        f"{share_words(metrics['share_of_one_event'])} are a single event. A gap other than {in_words(gap)} would cut them differently."
     )

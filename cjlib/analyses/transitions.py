@@ -12,27 +12,24 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.first_values import FirstValues, first_values, first_values_sql
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import (
-    END,
-    SECOND,
-    START,
-    Groups,
-    base_of,
-    gap_in_words,
-    gap_microseconds,
-    groups,
-    named,
-    opens,
-    reserved_names,
-    sessions_sql,
-    text_rank,
-    tied_events,
-    ties_in_words,
-)
+from cjlib.analyses.sequence import SECOND, Groups, gap_microseconds, groups, named, opens, sessions_sql, text_rank, tied_events
+from cjlib.analyses.sequence_words import END, START, base_of, bounds, count_of, gap_in_words, percent, reserved_names, ties_in_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words
 from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
+
+COLUMNS = (
+    "source",
+    "target",
+    "count",
+    "customers",
+    "share_of_source",
+    "share_of_source_low",
+    "share_of_source_high",
+    "median_seconds",
+    "mean_seconds",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +77,7 @@ def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session
     """
     gap = gap_microseconds(session_gap, "session_gap")
     rows = log.fetch("customer", "time", "event")
-    grouping = first_values(log, by, rows["customer"])
+    grouping = first_values(log, by, rows["customer"], COLUMNS)
     opening = opens(rows["customer"], rows["time"], gap)
     names = log.event_names
     table = _table(names, rows, opening, grouping)
@@ -91,13 +88,13 @@ def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session
         "repeats": "kept: an event after itself is a transition",
         "ends": f"{START} and {END} around each {'customer' if gap is None else 'session'}",
         "session_gap": gap_in_words(gap),
-        **({"by": f"{', '.join(grouping.names)}: {grouping.rule}"} if grouping.names else {}),
+        **grouping.in_words(),
         "ties": ties_in_words(tied_events(rows["customer"], rows["time"])),
         "interval": "Wilson 95 % over pairs; pairs of one customer are alike, so it is a lower bound of the uncertainty",
         **base_of(log, rows["customer"].size, n_customers),
         **reserved_names(names),
     }
-    headline = _headline(table, len(grouping.names), n_customers)
+    headline = _headline(table, bool(grouping.names), n_customers)
     return Transitions(
         table=table, headline=headline, definition=definition, metrics=metrics, sql=_sql(log, gap, grouping.names), by=tuple(grouping.names)
     )
@@ -164,23 +161,22 @@ def _at_ends(table: pd.DataFrame) -> pd.Series:
     return table["median_seconds"].isna()
 
 
-def _headline(table: pd.DataFrame, groups_given: int, customers: int) -> str:
+def _headline(table: pd.DataFrame, grouped: bool, customers: int) -> str:
     inner = table.loc[~_at_ends(table)]
     if inner.empty:
-        return f"No customer has two events in a row (n = {customers:,} customers), so there are no transitions."
-    total = (inner["count"] / inner["share_of_source"]).round()
-    readable = inner.loc[total >= MIN_N]
+        return f"None of {count_of(customers, 'customer')} has two events in a row, so there are no transitions."
+    left = (inner["count"] / inner["share_of_source"]).round()
+    readable = inner.loc[left >= MIN_N].sort_values("count", ascending=False, kind="stable")
     if readable.empty:
-        pairs = int(inner["count"].sum())
-        return f"{pairs:,} moves of {customers:,} customers: no event is left {MIN_N} times, too few to name the commonest move."
-    moves = readable.loc[readable["source"] != readable["target"]]
-    row = (readable if moves.empty else moves).iloc[0]
-    base = round(row["count"] / row["share_of_source"])
-    within = " in its group" if groups_given else ""
+        moves = count_of(int(inner["count"].sum()), "move")
+        return f"{moves} of {count_of(customers, 'customer')}: no event is left {MIN_N} times, too few to name the commonest move."
+    elsewhere = readable.loc[readable["source"] != readable["target"]]
+    row = (readable if elsewhere.empty else elsewhere).iloc[0]
+    within = " in its group" if grouped else ""
     return (
-        f"The commonest move is from {row['source']} to {row['target']}: {row['count']:,} times by {row['customers']:,} customers, "
-        f"{row['share_of_source']:.1%} of what follows {row['source']}{within} (95 % interval {row['share_of_source_low']:.1%} to "
-        f"{row['share_of_source_high']:.1%}, n = {base:,}), half of them within {in_words(round(row['median_seconds'] * SECOND))}."
+        f"The commonest move is from {row['source']} to {row['target']}: {row['count']:,} times by {count_of(row['customers'], 'customer')}, "
+        f"{percent(row['share_of_source'])} of what follows {row['source']}{within} ({bounds(row['share_of_source_low'], row['share_of_source_high'])}, "
+        f"n = {round(row['count'] / row['share_of_source']):,}), half of them within {in_words(round(row['median_seconds'] * SECOND))}."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.first_events import Groups
 from cjlib.analyses.periods import Period, WeekStart
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.retention import comparing, counting, tables, words
@@ -16,7 +17,7 @@ from cjlib.analyses.retention import value as worth
 from cjlib.analyses.retention.bootstrap import Draws, drawn_shares
 from cjlib.analyses.retention.clocks import clock_of
 from cjlib.analyses.retention.customers import Members
-from cjlib.analyses.retention.entries import Entries, Groups, entries_of, grouped
+from cjlib.analyses.retention.entries import Entries, entries_of
 from cjlib.analyses.retention.question import ClockName, CohortKind, Mode, PeriodZero, Question, ask
 from cjlib.analyses.retention.question import scope as scope_of
 from cjlib.analyses.retention.statement import retention_sql
@@ -168,7 +169,7 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
         },
     )
     scope = scope_of(log, question)
-    entries, groups, cohorts = grouped(log, entries_of(log, question, scope), question)
+    entries, groups, cohorts = entries_of(log, question, scope)
     return _answer(Members(log, question, scope, entries, clock_of(question, scope, log, entries.at, entries.period), groups, cohorts))
 
 
