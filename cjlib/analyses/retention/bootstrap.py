@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cjlib.analyses.first_events import Whole
 from cjlib.analyses.retention.counting import Hits
-from cjlib.analyses.retention.entries import Entries, Whole
+from cjlib.analyses.retention.entries import Entries
 
 DRAWS = 1_000
 BUNDLES = 2_000
@@ -40,6 +41,8 @@ def bundles(customer: Whole, seed: int) -> tuple[Whole, int]:
 
 def weights(count: int, seed: int) -> NDArray[np.float64]:
     """How often each bundle is drawn: draws × bundles."""
+    if not count:
+        return np.zeros((DRAWS, 0))
     return np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cjlib.analyses.first_events import Whole, events_sql
 from cjlib.analyses.retention.clocks import Clock
-from cjlib.analyses.retention.entries import Entries, Whole, events_sql
+from cjlib.analyses.retention.entries import Entries
 from cjlib.analyses.retention.question import Question, Scope
 from cjlib.sources.events import EventLog
 

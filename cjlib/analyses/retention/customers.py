@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.first_events import Groups
 from cjlib.analyses.retention.clocks import Clock
 from cjlib.analyses.retention.counting import return_events, visits_of
-from cjlib.analyses.retention.entries import Entries, Groups
+from cjlib.analyses.retention.entries import Entries
 from cjlib.analyses.retention.question import Question, Scope
 from cjlib.analyses.retention.tables import cohort_column
 from cjlib.sources.events import EventLog
@@ -34,12 +35,14 @@ class Members:
         entry, period, returns = found.entry[some], found.period[some], found.returns[some]
         order = np.lexsort((period, entry))
         entry, period, returns = entry[order], period[order], returns[order]
-        ids = self.log.engine.frame("SELECT value FROM c_names ORDER BY code")["value"].rename("customer_id")
-        named = ids.take(self.entries.customer[entry]).reset_index(drop=True)
-        moments = self.log.moments(self.entries.at)
-        return pd.concat([named, self.groups.rows(self.entries.group[entry])], axis=1).assign(
-            cohort=cohort_column(self.scope, self.entries.cohort[entry], self.cohorts),
-            cohort_at=moments.take(entry).reset_index(drop=True),
-            period=period,
-            returns=returns,
+        ids = self.log.engine.frame("SELECT value FROM c_names ORDER BY code")["value"]
+        return pd.DataFrame(
+            {
+                "customer_id": ids.take(self.entries.customer[entry]).reset_index(drop=True),
+                **self.groups.columns(self.entries.group[entry]),
+                "cohort": cohort_column(self.scope, self.entries.cohort[entry], self.cohorts),
+                "cohort_at": self.log.moments(self.entries.at).take(entry).reset_index(drop=True),
+                "period": period,
+                "returns": returns,
+            }
         )

@@ -9,10 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses import stats
+from cjlib.analyses.first_events import Groups, Whole
 from cjlib.analyses.retention.bootstrap import Draws
 from cjlib.analyses.retention.clocks import Clock
 from cjlib.analyses.retention.counting import Hits
-from cjlib.analyses.retention.entries import Entries, Groups, Whole
+from cjlib.analyses.retention.entries import Entries
 from cjlib.analyses.retention.question import Question, Scope
 
 Mask = NDArray[np.bool_]
@@ -48,7 +49,7 @@ class Counts:
 
 def count(question: Question, scope: Scope, entries: Entries, groups: Groups, clock: Clock, hits: Hits) -> Counts:
     """Entries and hits by group, cohort and period."""
-    rank = _group_rank(entries, groups)
+    rank = groups.rank(entries.group)
     reach = int(entries.cohort.max(initial=0)) + 1
     keys, cell = np.unique(rank[entries.group] * reach + entries.cohort, return_inverse=True)
     begun, ended = _begun_and_ended(clock, len(entries), scope.until)
@@ -59,12 +60,6 @@ def count(question: Question, scope: Scope, entries: Entries, groups: Groups, cl
     periods = np.arange(question.periods + 1)
     complete = periods <= _of_cells(np.maximum, ended, cell, keys.size)[:, None]
     return Counts(np.argsort(rank)[keys // reach], keys % reach, base, retained, base > 0, complete & (base > 0), cell, ended)
-
-
-def _group_rank(entries: Entries, groups: Groups) -> Whole:
-    """The place of each group: largest first, then by value as text, missing last."""
-    size = np.bincount(entries.group, minlength=len(groups))
-    return np.argsort(np.argsort(-size, kind="stable"), kind="stable")
 
 
 def _begun_and_ended(clock: Clock, entries: int, until: int) -> tuple[Whole, Whole]:
@@ -95,28 +90,28 @@ def cell_table(question: Question, scope: Scope, counts: Counts, groups: Groups,
     base, retained = counts.base[row, period], counts.retained[row, period]
     low, high = stats.wilson(retained, base)
     certain = (period == 0) & (question.period_zero == "cohort")
-    return groups.rows(counts.group[row]).assign(
-        cohort=cohort_column(scope, counts.cohort[row], cohorts),
-        cohort_size=base,
-        period=period,
-        retained=retained,
-        share=stats.share(retained, base),
-        share_low=np.where(certain, np.nan, low),
-        share_high=np.where(certain, np.nan, high),
-        complete=counts.complete[row, period],
-    )
+    numbers = {
+        "cohort_size": base,
+        "period": period,
+        "retained": retained,
+        "share": stats.share(retained, base),
+        "share_low": np.where(certain, np.nan, low),
+        "share_high": np.where(certain, np.nan, high),
+        "complete": counts.complete[row, period],
+    }
+    return pd.DataFrame({**groups.columns(counts.group[row]), "cohort": cohort_column(scope, counts.cohort[row], cohorts), **numbers})
 
 
 def cell_names(scope: Scope, counts: Counts, groups: Groups, cohorts: Groups | None) -> pd.DataFrame:
     """Group and cohort of each row of the counts."""
-    return groups.rows(counts.group).assign(cohort=cohort_column(scope, counts.cohort, cohorts))
+    return pd.DataFrame({**groups.columns(counts.group), "cohort": cohort_column(scope, counts.cohort, cohorts)})
 
 
 def cohort_column(scope: Scope, cohort: Whole, cohorts: Groups | None) -> pd.Series:
     """Cohorts as a table shows them: the local start of their period, or their value."""
     if cohorts is None:
         return pd.Series(scope.periods.labels[cohort])
-    return cohorts.rows(cohort).iloc[:, 0]
+    return cohorts.columns(cohort)[cohorts.names[0]]
 
 
 @dataclass(frozen=True)
@@ -146,16 +141,17 @@ def average_table(question: Question, sums: Pooled, groups: Groups, draws: Draws
     """`.average`: per group and period, over complete cells."""
     low, high = stats.wilson(sums.retained, sums.eligible) if draws is None else draws.interval(sums.group, sums.period)
     certain = (sums.period == 0) & (question.period_zero == "cohort")
-    return groups.rows(sums.group).assign(
-        period=sums.period,
-        retained=sums.retained,
-        eligible=sums.eligible,
-        cohorts=sums.cohorts,
-        share=stats.share(sums.retained, sums.eligible),
-        share_low=np.where(certain, np.nan, low),
-        share_high=np.where(certain, np.nan, high),
-        mean_share=sums.mean_share,
-    )
+    numbers = {
+        "period": sums.period,
+        "retained": sums.retained,
+        "eligible": sums.eligible,
+        "cohorts": sums.cohorts,
+        "share": stats.share(sums.retained, sums.eligible),
+        "share_low": np.where(certain, np.nan, low),
+        "share_high": np.where(certain, np.nan, high),
+        "mean_share": sums.mean_share,
+    }
+    return pd.DataFrame({**groups.columns(sums.group), **numbers})
 
 
 def fixed_period(counts: Counts) -> int:

@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses import stats
+from cjlib.analyses.first_events import Whole, events_sql
 from cjlib.analyses.result import Metric, metric
 from cjlib.analyses.retention.bootstrap import DRAWS, bundles, weights
 from cjlib.analyses.retention.counting import visits_of
 from cjlib.analyses.retention.customers import Members
-from cjlib.analyses.retention.entries import Entries, Whole, events_sql
+from cjlib.analyses.retention.entries import Entries
 from cjlib.analyses.retention.question import Question
 from cjlib.analyses.retention.tables import Counts, Pooled
 
@@ -75,7 +76,7 @@ def _with_values(table: pd.DataFrame, question: Question, counts: Counts, values
 
 def _matrices(values: Values, reach: Whole, shape: tuple[int, int], row: Whole) -> tuple[Floats, Floats, Floats]:
     """Sums of value, of what is kept, and of period 0's value among those observed through each period; rows × periods."""
-    rows, width = shape
+    width = shape[1]
     counted = values.period <= reach[values.entry]
     cell = row[values.entry] * width + values.period
     worth, kept = (_summed(cell[counted], each[counted], shape) for each in (values.value, values.kept))

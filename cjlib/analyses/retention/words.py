@@ -117,7 +117,7 @@ def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:
     question, entries = members.question, members.entries
     customers = int(np.unique(entries.customer).size)
     exists, complete = int(counts.exists.sum()), int(counts.complete.sum())
-    tied = len(entries.tied_row) - len(entries)
+    tied = entries.tied
     facts = {
         "counted": f"{counted(customers, 'customer')} in {counted(len(counts.cohort), 'cohort')}"
         + (f", {len(entries):,} entries" if question.recurring else ""),
