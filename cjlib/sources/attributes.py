@@ -30,7 +30,7 @@ def attach_attributes(
             f"customers: there is no column {id_column!r}.{did_you_mean(id_column, raw.names)} The columns are: {listed(raw.names, most=30)}."
         )
     columns, names = _typed(scratch, raw, id_column, taken)
-    engine.connection.register("given_customers", scratch.connection.execute(f"SELECT {', '.join(columns)} FROM raw").to_arrow_table())
+    engine.connection.register("given_customers", scratch.connection.sql(f"SELECT {', '.join(columns)} FROM raw").to_arrow_table())
     engine.execute(f"CREATE TEMP TABLE customers AS SELECT * FROM given_customers WHERE NOT {blank('id')}")
     engine.connection.unregister("given_customers")
     _one_row_each(engine, names)

@@ -112,7 +112,7 @@ def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
     unreadable = f"CASE WHEN w IS NULL AND k NOT IN ({MISSING}, {SPREADSHEET}) THEN {UNREADABLE} ELSE k END"
     written = "NULL" if stamps.native else f"CASE WHEN w IS NULL THEN CAST({columns.timestamp.place} AS VARCHAR) END"
     every = (columns.customer_id, columns.event, columns.timestamp, *columns.properties)
-    timed = f"SELECT {', '.join(one.place for one in every)}, {'row, ' if row else ''}{stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {row}{stamps.form} AS form FROM raw)"
+    timed = f"SELECT {', '.join(dict.fromkeys(one.place for one in every))}, {'row, ' if row else ''}{stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {row}{stamps.form} AS form FROM raw)"
     engine.execute(
         f"CREATE TEMP {'VIEW' if stamps.native else 'TABLE'} staged AS SELECT {'row, ' if row else ''}{columns.customer_id.value} AS id, "
         f"{columns.event.value} AS name, w, CAST({missing if stamps.native else unreadable} AS UTINYINT) AS k, "

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
-from cjlib.sources.engine import DuckDB
+from cjlib.sources.engine import DuckDB, literal
 from cjlib.sources.intake import Raw, blank
 
 NEEDED = ("customer_id", "event", "timestamp")
@@ -42,10 +42,11 @@ class Columns:
     properties: tuple[Column, ...]
 
 
-def read_columns(engine: DuckDB, raw: Raw, given: Mapping[str, str] | None) -> Columns:
-    """The columns by their names in the log, each with its type."""
+def read_columns(engine: DuckDB, raw: Raw, given: Mapping[str, str] | None, event: str | None = None) -> Columns:
+    """The columns by their names in the log, each with its type; `event` names every row's event where no column does."""
     names = _renamed(raw.names, given or {})
-    _all_needed(names, raw.names)
+    _one_event_only(names, event)
+    _all_needed(names if event is None else [*names, "event"], raw.names)
     _no_name_by_case_only(names)
     place = {name: f"c{position}" for position, name in enumerate(names, start=1)}
     kind = dict(zip(names, raw.types, strict=True))
@@ -53,10 +54,28 @@ def read_columns(engine: DuckDB, raw: Raw, given: Mapping[str, str] | None) -> C
     typed = text_types(engine, [place[name] for name in properties]) if raw.untyped else {}
     return Columns(
         customer_id=_id_column(engine, place["customer_id"], kind["customer_id"]),
-        event=Column("event", place["event"], "VARCHAR", f"CAST({place['event']} AS VARCHAR)"),
+        event=_event_column(place, event),
         timestamp=Column("timestamp", place["timestamp"], kind["timestamp"], place["timestamp"]),
         properties=tuple(property_column(engine, name, place[name], typed.get(place[name], kind[name])) for name in properties),
     )
+
+
+def _event_column(place: Mapping[str, str], event: str | None) -> Column:
+    if event is not None:
+        return Column("event", place["customer_id"], "VARCHAR", literal(event))
+    return Column("event", place["event"], "VARCHAR", f"CAST({place['event']} AS VARCHAR)")
+
+
+def _one_event_only(names: Sequence[str], event: str | None) -> None:
+    if event is None:
+        return
+    if not isinstance(event, str) or not event.strip():
+        raise CjlibError(f"event: must be the name of every row's event, such as 'purchase'. Got {shown(event)}.")
+    if "event" in names:
+        raise CjlibError(
+            f"event: {shown(event)} cannot name every row's event, for the source has a column 'event'. "
+            "Leave event out, or give that column another name: columns={'event': 'source_event'}."
+        )
 
 
 def _renamed(names: Sequence[str], given: Mapping[str, str]) -> list[str]:
@@ -83,7 +102,7 @@ def _all_needed(names: Sequence[str], theirs: Sequence[str]) -> None:
     guesses = {guess: name for name in missing if (guess := _likely(name, [one for one in names if one not in NEEDED]))}
     remedy = f" Did you mean columns={guesses!r}?" if guesses else ""
     if len(guesses) < len(missing):
-        remedy += " Name the columns: columns={'their name': 'customer_id', …}; if every row is the same event, add a column event that says which."
+        remedy += " Name the columns: columns={'their name': 'customer_id', …}; if every row is the same event, name it: event='purchase'."
     raise DataError(f"source: there is no column {listed(missing)}. The columns are: {listed(theirs, most=30)}.{remedy}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,6 +31,7 @@ def read_events(
     source: Any,
     *,
     columns: Mapping[str, str] | None = None,
+    event: str | None = None,
     timezone: str | None = None,
     observed_until: Any = None,
     dates: str | None = None,
@@ -54,6 +55,8 @@ def read_events(
         A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars or Arrow table, or a Journey.
     columns
         The source's name → our name, where they differ: `{"user_id": "customer_id", "ts": "timestamp"}`.
+    event
+        The name of every row's event, where no column names one, as in a table of orders: "purchase".
     timezone
         The business's zone, for times and bounds without an offset and for calendar periods; UTC, and said so, where none is given.
     observed_until
@@ -93,6 +96,7 @@ def read_events(
     if hasattr(source, "read_events"):
         given = {
             "columns": columns,
+            "event": event,
             "timezone": timezone,
             "observed_until": observed_until,
             "dates": dates,
@@ -104,7 +108,7 @@ def read_events(
         options |= {"duplicates": duplicates} if duplicates != "quarantine" else {}
         return source.read_events(**options, **({"quarantine_limit": quarantine_limit} if quarantine_limit != 0.05 else {}))
     _no_database(table, engine)
-    request = _request(columns, timezone, observed_until, dates, duplicates, quarantine_limit)
+    request = replace(_request(columns, timezone, observed_until, dates, duplicates, quarantine_limit), event=event)
     try:
         return _read(source, request, customers)
     except duckdb.OutOfMemoryException:
@@ -128,6 +132,7 @@ class Request:
     dates: str | None
     keep_duplicates: bool
     limit: float
+    event: str | None = None
 
     def rules(self) -> Rules:
         """The rules of the check, as of now."""
@@ -197,7 +202,7 @@ def _in_memory(source: Any, request: Request) -> tuple[DuckDB, Facts]:
 
 def _prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
     raw = open_files(engine, source) if isinstance(source, Files) else open_frame(engine, source)
-    columns = read_columns(engine, raw, request.columns)
+    columns = read_columns(engine, raw, request.columns, request.event)
     stamps = read_stamps(engine, columns.timestamp.place, columns.timestamp.type, request.dates)
     checked = check(engine, raw, columns, stamps, request.rules())
     quality, quarantine = quality_table(engine, checked, request.zone), quarantine_table(checked.held, raw)
