@@ -146,10 +146,15 @@ def _card(name: str, one: Metric, before: Metric | None) -> str:
     value = escape(_value(name, one["value"]))
     shown_value = value if few(one) else f"<strong>{value}</strong>"
     lines = [f'<p class="cj-name">{escape(kind_of(name).words)}</p>', f'<p class="cj-value">{shown_value}</p>']
-    lines.append(f'<p class="cj-note">{escape(_detail(name, one))}</p>')
+    lines.append(f'<p class="cj-note">{escape(_unbroken(_detail(name, one)))}</p>')
     if before is not None:
-        lines.append(f'<p class="cj-change">{escape(change_words(name, one, before))}</p>')
+        lines.append(f'<p class="cj-change">{escape(_unbroken(change_words(name, one, before)))}</p>')
     return f"<li>{''.join(lines)}</li>"
+
+
+def _unbroken(text: str) -> str:
+    """No line ends between a number and its unit, or within `n = 5,600`."""
+    return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")
 
 
 def few(one: Metric) -> bool:

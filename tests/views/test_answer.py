@@ -40,7 +40,7 @@ def test_the_headline_stands_first_and_each_number_with_its_interval_and_n():
 def test_a_number_of_fewer_than_30_is_shown_as_such_and_not_bold():
     html = cj.answer(result_of(conversion=share_of(6, 29))).html
     assert "<strong>" not in html
-    assert "n = 29: too few to read" in html
+    assert "n\u00a0=\u00a029: too few to read" in html
     assert "<strong>20.0 %</strong>" in cj.answer(result_of(conversion=share_of(6, 30))).html
 
 
@@ -126,7 +126,7 @@ def test_the_change_stands_on_the_card_and_only_where_there_was_a_number_before(
     now = result_of(conversion=share_of(300, 1000), nps=metric(5.0))
     html = cj.answer(now, previous=result_of(conversion=share_of(200, 1000))).html
     assert html.count("cj-change") == 1
-    assert "10.0 points better than before (20.0 %)" in html
+    assert "10.0 points better than before (20.0\u00a0%)" in html
     assert cj.answer(now, previous={"conversion": share_of(200, 1000)}).html == html
 
 

@@ -352,11 +352,25 @@ def test_small_groups_are_hollow_and_grey_and_their_wide_interval_does_not_set_t
     assert cj.plot(grouped).layout.xaxis.range[1] < 0.6
 
 
-def test_the_table_under_the_segments_holds_every_step_of_every_group(grouped):
+def test_the_table_under_the_segments_holds_every_group_and_its_comparison(grouped):
     meta = cj.plot(grouped).layout.meta
-    assert [row[:4] for row in meta["rows"]][:3] == [["web", 1, "visit", 400], ["web", 2, "signup", 160], ["web", 3, "buy", 80]]
-    assert [row[0] for row in meta["rows"]][-1] == "(not set)"
-    assert len(meta["rows"]) == 12
+    assert meta["columns"][:4] == ["channel", "customers", "reached the last step", "share"]
+    assert [row[:4] for row in meta["rows"]] == [
+        ["web", 400, 80, "20.0 %"],
+        ["mail", 200, 90, "45.0 %"],
+        ["shop", 100, 26, "26.0 %"],
+        ["(not set)", 12, 3, "25.0 %"],
+    ]
+    assert [row[-1] for row in meta["rows"]] == ["below the others", "above the others", "no clear difference", "too few to read"]
+    assert meta["rows"][1][6] == "+23.7 points"
+    # 45 % of 200 against (80 + 26 + 3) of 512.
+    assert meta["rows"][1][5] == "21.3 %"
+
+
+def test_the_table_under_the_steps_by_group_holds_every_step_of_every_group(grouped):
+    rows = cj.plot(grouped, "segment_steps").layout.meta["rows"]
+    assert [row[:4] for row in rows][:3] == [["web", 1, "visit", 400], ["web", 2, "signup", 160], ["web", 3, "buy", 80]]
+    assert (len(rows), rows[-1][0]) == (12, "(not set)")
 
 
 def test_groups_a_customer_may_be_in_twice_are_not_compared():
@@ -378,7 +392,7 @@ def test_more_groups_than_can_be_drawn_stay_in_the_table():
     many = funnel_of({f"c{k:02}": [40 + k, 20, 10] for k in range(15)}, by="channel")
     meta = cj.plot(many).layout.meta
     assert meta["caption"].endswith("3 smaller groups are in the table only.")
-    assert len(meta["rows"]) == 45
+    assert len(meta["rows"]) == 15
 
 
 def test_step_by_step_the_groups_that_lie_furthest_apart_are_named_if_beyond_noise(grouped):

@@ -14,6 +14,17 @@ from cjlib.views import words
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import STEP_COLUMNS, named, step_rows
 
+SEGMENT_COLUMNS = [
+    "customers",
+    "reached the last step",
+    "share",
+    "95 % interval",
+    "share of all others",
+    "difference",
+    "95 % interval of the difference",
+    "adjusted p",
+    "verdict",
+]
 NOISE = 0.05
 """Adjusted p below which a group differs from the others beyond noise."""
 CLEAR = ("above the others", "below the others")
@@ -25,7 +36,7 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
     by = theme.by_columns(table, "step")
     rows = _last_rows(table, by)
     if not rows:
-        return theme.empty("There are no groups to compare: the log has no column for it, or nobody entered.", columns=[*by, *STEP_COLUMNS])
+        return theme.empty("There are no groups to compare: the log has no column for it, or nobody entered.", columns=[*by, *SEGMENT_COLUMNS])
     verdicts = _verdicts(result.comparisons, by)
     shown = rows[:most]
     more = _left_out(len(rows) - most)
@@ -39,14 +50,41 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
         _marks(shown, every),
         caption=segments_caption(result, by, rows) + more,
         alt=_alt(shown, by, verdicts) + more,
-        columns=[*by, *STEP_COLUMNS],
-        rows=step_rows(table),
+        columns=[*by, *SEGMENT_COLUMNS],
+        rows=_segment_rows(rows, result.comparisons, by),
         height=pitch * len(shown) + 70,
         annotations=labels,
         showlegend=False,
         xaxis=theme.percent_axis(range=[-0.015 * _reach(shown), _reach(shown)], nticks=5, title={"text": _scale(rows, every)}),
         yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )
+
+
+def _segment_rows(rows: list[dict[str, Any]], comparisons: pd.DataFrame, by: list[str]) -> list[list[Any]]:
+    compared = {_key(row, by): row for row in theme.records(comparisons)}
+    return [
+        [
+            *(theme.group_name([row[name]]) for name in by),
+            row["entered"],
+            row["customers"],
+            words.percent(row["share_of_first"]),
+            words.interval(row["share_of_first_low"], row["share_of_first_high"]),
+            *_compared_cells(compared.get(_key(row, by)), row["entered"]),
+        ]
+        for row in rows
+    ]
+
+
+def _compared_cells(row: dict[str, Any] | None, entered: int) -> list[Any]:
+    if row is None:
+        return [None, None, None, None, "too few to read" if entered < MIN_N else "not compared"]
+    return [
+        words.percent(row["other_share"]),
+        words.points(row["difference"]),
+        words.points_interval(row["difference_low"], row["difference_high"]),
+        row["p_adjusted"],
+        _verdict(row),
+    ]
 
 
 def _left_out(groups: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from functools import cache
+from itertools import count
 from typing import Any
 
 from markupsafe import Markup
@@ -31,8 +32,9 @@ _UNSEEN = re.compile(r"<(style|script|title|template)\b.*?</\1\s*>", re.IGNORECA
 
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 _ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
-_CELL = re.compile(r"<t[dh]\b.*?</t[dh]>", re.DOTALL)
-_HEAD = re.compile(r"<th\b([^>]*)>([^<]*)</th>")
+_CELL = re.compile(r"<(t[dh]\b[^>]*)>(.*?)</t[dh]>", re.DOTALL)
+_TAG = re.compile(r"<[^<>]*>")
+_NUMBER = re.compile(r"[-+−–±]?[\d.,\s]*(e[-+]?\d+)?\s?%?|[–-]|nan|NaN|None", re.IGNORECASE)
 
 
 def _allowed(tag: str, name: str, value: str) -> bool:
@@ -55,17 +57,22 @@ def clean(text: str) -> Markup:
 
 
 def _aligned(table: str) -> str:
-    """A table whose heads stand over their columns, text to the left; long names of columns may break at their underscores."""
-    head, found, body = table.partition("</thead>")
+    """A table whose texts stand to the left, heads included; long names of columns may break at their underscores."""
+    head, end, body = table.partition("</thead>")
     first = _ROW.search(body)
-    texts = [place for place, cell in enumerate(_CELL.findall(first[0]) if first else []) if "<bdi" in cell]
-    heads = iter(range(len(table)))
+    texts = {place for place, cell in enumerate(_CELL.findall(first[0]) if first else []) if not _NUMBER.fullmatch(_TAG.sub("", cell[2]).strip())}
+    broken = _CELL.sub(lambda cell: f"<{cell[1]}>{cell[2].replace('_', '_<wbr>')}</{cell[1][:2]}>", head)
+    return _ROW.sub(lambda row: _to_the_left(row[0], texts), broken + end + body)
 
-    def one(cell: re.Match[str]) -> str:
-        mark = ' class="cj-text"' if next(heads) in texts and "class=" not in cell[1] else ""
-        return f"<th{mark}{cell[1]}>{cell[2].replace('_', '_<wbr>')}</th>"
 
-    return _HEAD.sub(one, head) + found + body
+def _to_the_left(row: str, texts: set[int]) -> str:
+    places = count()
+    return _CELL.sub(
+        lambda cell: (
+            cell[0].replace(f"<{cell[1]}", f'<{cell[1]} class="cj-text"', 1) if next(places) in texts and "class=" not in cell[1] else cell[0]
+        ),
+        row,
+    )
 
 
 def markdown(text: str) -> Markup:

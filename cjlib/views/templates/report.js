@@ -124,7 +124,13 @@
     const base = (layout.template = layout.template || {});
     const grounds = (base.layout = base.layout || {});
     Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" });
-    layout.font = Object.assign({}, layout.font, { color: ink(isDark()) });
+    const given = grounds.font && grounds.font.family && !/Open Sans/.test(grounds.font.family) ? {} : { family: getComputedStyle(document.body).fontFamily };
+    layout.font = Object.assign(given, layout.font, { color: ink(isDark()) });
+    if (!layout.margin && !grounds.margin) layout.margin = { l: 8, r: 16, t: 16, b: 8 };
+    for (const trace of spec.data) {
+      // plotly chooses the colour of flows by the ground of the figure, and this ground is none.
+      if (trace.type === "sankey" && trace.link && !trace.link.color) trace.link.color = "rgba(118,118,118,0.35)";
+    }
     for (const axis of ["xaxis", "yaxis"]) {
       grounds[axis] = Object.assign({}, grounds[axis], { gridcolor: quiet, zerolinecolor: quiet, linecolor: quiet, automargin: true });
     }
