@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +44,20 @@ class Attempts:
         """The instant of the first event."""
         return self.at[0]
 
+    @cached_property
+    def who(self) -> Positions:
+        """The person of each attempt."""
+        return self.instants.who[self.start]
+
     @property
     def last(self) -> Positions:
         """The instant of the last step filled."""
         return np.maximum.reduce(self.at)
 
     def take(self, which: Bools | Ints) -> Attempts:
-        """Some of the attempts."""
+        """Some of the attempts, in the same order."""
+        if which.dtype == bool and which.all():
+            return self
         return Attempts(self.instants, [position[which] for position in self.at], self.depth[which])
 
     def cut(self, depth: Depths) -> Attempts:
@@ -85,11 +93,10 @@ def _next(fits: Bools) -> Positions:
     return np.minimum.accumulate(following[::-1])[::-1]
 
 
-def _same_unit(instants: Instants, here: Positions, there: Positions) -> Bools:
-    """Whether `there` exists and is of the unit of `here`."""
-    inside = there < len(instants)
-    inside[inside] = instants.unit[there[inside]] == instants.unit[here[inside]]
-    return inside
+def _within(instants: Instants, here: Positions, there: Positions, start: Positions, window: np.int64) -> Bools:
+    """Whether `there` exists, is of the unit of `here`, and within the window of the first event at `start`."""
+    exists, there = there < len(instants), np.minimum(there, len(instants) - 1)
+    return exists & (instants.unit[there] == instants.unit[here]) & (instants.time[there] - instants.time[start] <= window)
 
 
 def _opened(instants: Instants, start: Positions, depth: Depths) -> list[Positions]:
@@ -112,8 +119,7 @@ def _in_sequence(instants: Instants, start: Positions, window: np.int64) -> Atte
         waiting = np.flatnonzero(depth == k)
         following = _next((instants.reach[:, k] > k)[instants.kind])
         there = following[position[waiting] + 1]
-        found = _same_unit(instants, start[waiting], there)
-        found[found] = instants.time[there[found]] - instants.time[start[waiting[found]]] <= window
+        found = _within(instants, position[waiting], there, start[waiting], window)
         waiting, there = waiting[found], there[found]
         position[waiting] = there
         depth[waiting] = reached = instants.reach[instants.kind[there], k]
@@ -147,11 +153,10 @@ def _strict_from(instants: Instants, start: Positions, opening: int, window: np.
     live, position = np.arange(len(start)), start
     while live.size:
         there = position + np.int32(1)
-        found = _same_unit(instants, position, there)
+        found = _within(instants, position, there, start[live], window)
         live, position, there = live[found], position[found], there[found]
         filled = depth[live]
         going = (filled < instants.steps) & (instants.moment[there] == instants.moment[position] + 1)
-        going &= instants.time[there] - instants.time[start[live]] <= window
         live, position, there, filled = live[going], position[going], there[going], filled[going]
         going = instants.time[there] - instants.time[position] <= np.array([*gaps, FOREVER])[filled - 1]
         live, there, filled = live[going], there[going], filled[going]
@@ -179,8 +184,7 @@ def _in_any_order(instants: Instants, start: Positions, window: np.int64) -> Att
         there = np.full(len(live), len(instants), dtype=np.int32)
         for k, ahead in enumerate(following):
             there = np.where(closed >> k & 1, there, np.minimum(there, ahead[position + 1]))
-        found = _same_unit(instants, position, there)
-        found[found] = instants.time[there[found]] - instants.time[start[live[found]]] <= window
+        found = _within(instants, position, there, start[live], window)
         live, position = live[found], there[found]
         state = progress.step_on(state[found], instants.kind[position])
         before, reached = depth[live], progress.depths[state]
@@ -206,10 +210,12 @@ def _within_gaps(instants: Instants, start: Positions, window: np.int64, gaps: l
     for goal in range(instants.steps, 0, -1):
         finish, ahead = _finishes(instants, goal, gaps)
         rest = np.flatnonzero(depth == 0)
-        filled = _furthest(instants, start[rest], 0, goal, finish, deadline[rest])
+        filled = _Route(goal, finish, ahead, deadline[rest]).leave(instants, start[rest], 0)
         which, filled = rest[filled > 0], filled[filled > 0]
         depth[which] = goal
-        _replay(instants, at, which, start[which], filled, goal, finish, ahead, deadline[which])
+        route = _Route(goal, finish, ahead, deadline[which])
+        for k, position in enumerate(route.walk(instants, start[which], filled)):
+            at[k][which] = position
     return Attempts(instants, at, depth)
 
 
@@ -228,39 +234,36 @@ def _finishes(instants: Instants, goal: int, gaps: list[np.int64]) -> tuple[list
         ahead[k] = _next(earliest[:-1] < NEVER)
         positions = np.arange(length, dtype=np.int32)
         there = ahead[k][positions + 1]
-        found = _same_unit(instants, positions, there)
-        found[found] = instants.time[there[found]] - instants.time[positions[found]] <= gaps[k - 1]
+        found = _within(instants, positions, there, positions, gaps[k - 1])
         finish[k] = np.where(found, earliest[there], NEVER)
     return finish, ahead
 
 
-def _furthest(instants: Instants, here: Positions, filled: int, goal: int, finish: list[Ints], deadline: Ints) -> Depths:
-    """How many steps to have filled when leaving an instant: the most (their times are the earliest) from which `goal` is reached in time; 0 if none."""
-    reached = np.minimum(instants.reach[instants.kind[here], filled], goal)
-    chosen = np.zeros(len(here), dtype=np.uint8)
-    for k in range(filled + 1, goal + 1):
-        chosen[(reached >= k) & (finish[k][here] <= deadline)] = k
-    return chosen
+@dataclass(frozen=True)
+class _Route:
+    """The chains that reach `goal` steps by a deadline each."""
 
+    goal: int
+    finish: list[Ints]
+    ahead: list[Positions]
+    deadline: Ints
 
-def _replay(
-    instants: Instants,
-    at: list[Positions],
-    which: Ints,
-    here: Positions,
-    filled: Depths,
-    goal: int,
-    finish: list[Ints],
-    ahead: list[Positions],
-    deadline: Ints,
-) -> None:
-    """Walk the chains found and write down where each step was filled."""
-    for k in range(goal):
-        at[k][which[filled > k]] = here[filled > k]
-    for k in range(1, goal):
-        waiting = np.flatnonzero(filled == k)
-        there = ahead[k][here[waiting] + 1]
-        here[waiting] = there
-        filled[waiting] = chosen = _furthest(instants, there, k, goal, finish, deadline[waiting])
-        for further in range(k, goal):
-            at[further][which[waiting[chosen > further]]] = there[chosen > further]
+    def leave(self, instants: Instants, here: Positions, filled: int, which: Ints | slice = slice(None)) -> Depths:
+        """How many steps to have filled when leaving an instant: the most (their times are the earliest) from which `goal` is reached in time; 0 if none."""
+        reached = np.minimum(instants.reach[instants.kind[here], filled], self.goal)
+        chosen = np.zeros(len(here), dtype=np.uint8)
+        for k in range(filled + 1, self.goal + 1):
+            chosen[(reached >= k) & (self.finish[k][here] <= self.deadline[which])] = k
+        return chosen
+
+    def walk(self, instants: Instants, start: Positions, opened: Depths) -> list[Positions]:
+        """Where each step up to `goal` is filled."""
+        here, filled = start.copy(), opened.copy()
+        at = [np.where(filled > k, start, np.int32(-1)) for k in range(self.goal)]
+        for k in range(1, self.goal):
+            waiting = np.flatnonzero(filled == k)
+            here[waiting] = there = self.ahead[k][here[waiting] + 1]
+            filled[waiting] = chosen = self.leave(instants, there, k, waiting)
+            for further in range(k, self.goal):
+                at[further][waiting[chosen > further]] = there[chosen > further]
+        return at

@@ -25,6 +25,9 @@ MOST_CHOICES = 300
 """More sums than this in one statement are for no reader and no parser."""
 
 
+_BEFORE_ALL = int(pd.Timestamp("1900-01-01", tz="UTC").value // 1000)
+
+
 def statement(log: EventLog, asked: Question) -> tuple[str, str]:
     """The statement, and in words what it gives."""
     plan = _Plan(log, asked)
@@ -61,16 +64,16 @@ class _Plan:
     def groups(self) -> tuple[str, ...]:
         return self.asked.by if self.asked.by_value == "all" else ()
 
-    @property
+    @cached_property
     def numbers(self) -> list[int]:
         """For each step the number of its condition: equal steps share one."""
         return [self._conditions.index(condition) + 1 for condition in self._of_steps]
 
-    @property
+    @cached_property
     def _of_steps(self) -> list[tuple[str, str]]:
         return [self._condition(step) for step in self.asked.steps]
 
-    @property
+    @cached_property
     def _conditions(self) -> list[tuple[str, str]]:
         return list(dict.fromkeys(self._of_steps))
 
@@ -138,11 +141,11 @@ class _Plan:
         low = f"CAST('{self._low}' AS TIMESTAMP)"
         return f"NULLIF(GREATEST({', '.join(f'COALESCE({term}, {low})' for term in terms)}), {low})"
 
-    @property
+    @cached_property
     def _low(self) -> str:
         """A time before every event: engines treat NULL in GREATEST differently, so there must be none."""
-        span = self.log.span
-        return "1900-01-01" if span is None or span[0].year > 1900 else "0001-01-01"
+        span = self.log.span_us
+        return "1900-01-01" if span is None or span[0] > _BEFORE_ALL else "0001-01-01"
 
     def _run(self, i: int, j: int) -> str:
         """Steps i + 1 … j are filled by different events of this instant."""

@@ -39,10 +39,10 @@ class Counted:
     @property
     def who(self) -> Positions:
         """The person of each attempt."""
-        return self.attempts.instants.who[self.attempts.start]
+        return self.attempts.who
 
 
-def count(attempts: Attempts, at: Moments, excluded: Sequence[Ints], exclude: Sequence[Exclude], *, entry: str, window: int | None) -> Counted:
+def count(attempts: Attempts, at: Moments, excluded: Sequence[Positions], exclude: Sequence[Exclude], *, entry: str, window: int | None) -> Counted:
     """Choose the counted attempt of each person.
 
     `excluded` holds, for each of `exclude`, the moments (positions in `at`) of its events, rising.
@@ -51,9 +51,11 @@ def count(attempts: Attempts, at: Moments, excluded: Sequence[Ints], exclude: Se
     drops = [hit < len(at) for hit, one in zip(hits, exclude, strict=True) if one.effect == "drop_customer"]
     every = np.ones(len(attempts), dtype=bool)
     eligible = _is_first(attempts) if entry == "first" else every
-    clean = ~np.logical_or.reduce(drops) if drops else every
-    deepest = eligible & (attempts.depth == _per_person(attempts, np.where(eligible, attempts.depth, 0), np.maximum))
-    kept = _per_person(attempts, deepest & clean, np.logical_or) if drops else every
+    clean = kept = deepest = every
+    if drops:
+        clean = ~np.logical_or.reduce(drops)
+        deepest = eligible & (attempts.depth == _per_person(attempts, np.where(eligible, attempts.depth, 0), np.maximum))
+        kept = _per_person(attempts, deepest & clean, np.logical_or)
     stopped = attempts
     for hit, one in zip(hits, exclude, strict=True):
         if one.effect == "stop_here":
@@ -68,10 +70,6 @@ def count(attempts: Attempts, at: Moments, excluded: Sequence[Ints], exclude: Se
     )
 
 
-def _who(attempts: Attempts) -> Positions:
-    return attempts.instants.who[attempts.start]
-
-
 def _begins(who: Positions) -> Ints:
     """Where each person's attempts begin; persons stand together, in order."""
     changes = np.ones(len(who), dtype=bool)
@@ -80,13 +78,13 @@ def _begins(who: Positions) -> Ints:
 
 
 def _persons(attempts: Attempts) -> Positions:
-    who = _who(attempts)
+    who = attempts.who
     return who[_begins(who)]
 
 
 def _per_person(attempts: Attempts, values: np.ndarray, reduce: np.ufunc) -> np.ndarray:
     """Each person's extreme, repeated for each of the person's attempts."""
-    begins = _begins(_who(attempts))
+    begins = _begins(attempts.who)
     if not begins.size:
         return values
     return np.repeat(reduce.reduceat(values, begins), np.diff(begins, append=len(values)))
@@ -97,7 +95,7 @@ def _is_first(attempts: Attempts) -> Bools:
     return moment == _per_person(attempts, moment, np.minimum)
 
 
-def _first_hit(attempts: Attempts, at: Moments, excluded: Ints, exclude: Exclude, window: int | None) -> Ints:
+def _first_hit(attempts: Attempts, at: Moments, excluded: Positions, exclude: Exclude, window: int | None) -> Ints:
     """The moment of the first excluded event strictly after step `after` and strictly before step `before` (not reached: up to the window's end); `len(at)` if none."""
     instants, none = attempts.instants, len(at)
     hit = np.full(len(attempts), none, dtype=np.int64)
@@ -138,12 +136,12 @@ def _choose(attempts: Attempts, entry: str) -> Attempts:
         rest = _narrow(attempts, rest, start, np.minimum)
     for position in attempts.at[1:]:
         rest = _narrow(attempts, rest, np.where(position >= 0, instants.moment[position], -1), np.minimum)
-    return attempts.take(rest[_begins(_who(attempts)[rest])])
+    return attempts.take(rest[_begins(attempts.who[rest])])
 
 
 def _narrow(attempts: Attempts, rest: Ints, key: np.ndarray, extreme: np.ufunc) -> Ints:
     """Of the attempts left those with the person's extreme key."""
-    begins = _begins(_who(attempts)[rest])
+    begins = _begins(attempts.who[rest])
     if len(begins) == len(rest):
         return rest
     values = key[rest]
@@ -160,16 +158,16 @@ def _latest_start(clean: Attempts, chosen: Attempts) -> Ints:
         return latest
     complete = clean.take(clean.depth == instants.steps)
     completion = np.full(int(instants.who[-1]) + 1, -1, dtype=np.int32)
-    completion[_who(chosen)[converted]] = instants.moment[chosen.at[-1][converted]]
-    same = complete.take(instants.moment[complete.at[-1]] == completion[_who(complete)])
-    latest[converted] = np.maximum.reduceat(same.times(0), _begins(_who(same)))
+    completion[chosen.who[converted]] = instants.moment[chosen.at[-1][converted]]
+    same = complete.take(instants.moment[complete.at[-1]] == completion[complete.who])
+    latest[converted] = np.maximum.reduceat(same.times(0), _begins(same.who))
     return latest
 
 
 def _last_entry(whole: Attempts, chosen: Attempts) -> Ints:
-    who = _who(whole)
+    who = whole.who
     begins = _begins(who)
     if not begins.size:
         return np.zeros(0, dtype=np.int64)
     latest = np.maximum.reduceat(whole.instants.time[whole.start], begins)
-    return latest[np.searchsorted(who[begins], _who(chosen))]
+    return latest[np.searchsorted(who[begins], chosen.who)]

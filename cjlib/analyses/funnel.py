@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses import cascade, funnel_words
+from cjlib.analyses import cascade, funnel_follow, funnel_words
 from cjlib.analyses.attempts import try_all
 from cjlib.analyses.counted import Counted, count
 from cjlib.analyses.funnel_rows import Question, Rows, allowed, question, read
@@ -51,9 +51,76 @@ class Funnel(Result):
     _count: _Count = field(repr=False)
 
     def customers(self) -> pd.DataFrame:
-        """One row a counted customer, by id: `customer_id`, [by], `steps_reached`, `still_open`, `step_1_at` … (missing if not reached)."""
+        """One row a counted customer, by id: `customer_id`, [by], `steps_reached`, `still_open`, `step_1_at` … (missing if not reached).
+
+        With `by_value="all"` one row a customer and value. Customers who stand in no group (`by_value="step_k"`) are left out, as in the table.
+        """
         held = self._count
         return customers_table(held.log, held.rows, held.counted, held.asked, held.undecided, held.groups)
+
+    def trend(self, period: str = "week", *, week_start: str = "monday") -> Result:
+        """Conversion by the calendar period in which the counted attempt began, all groups together.
+
+        A period is complete when every window that opened in it had ended by the end of data; an incomplete one may still rise. Without a
+        window none ever is.
+
+        Parameters
+        ----------
+        period
+            "hour", "day", "week", "month", "quarter" or "year", in the business's zone.
+        week_start
+            "monday" or "sunday".
+
+        Returns
+        -------
+        Result
+            `.table`: `period_start` (local wall clock), `customers`, `converted`, `share`, `share_low`, `share_high` (Wilson), `still_open`,
+            `complete`; every period from the first entry to the last, share missing where nobody entered.
+        """
+        whole = _whole(self._count)
+        return funnel_follow.trend(whole.log, whole.asked, whole.counted.attempts, whole.undecided, period, week_start)
+
+    def previous(self) -> Result:
+        """The funnel beside that of the period of equal length just before its `start`, all groups together.
+
+        Counted alike, with first events from `start` minus the length of the range; a range of whole local days is set back by as many days.
+        The difference of two shares has Newcombe's 95 % interval; "better" or "worse" when it leaves out 0.
+
+        Returns
+        -------
+        Result
+            `.table`: `step`, `event`, `customers`, `share_of_first`, `previous_customers`, `previous_share_of_first`, `difference`,
+            `difference_low`, `difference_high`, `verdict`; row 1 compares nothing.
+        """
+        whole = _whole(self._count)
+        bounds = funnel_follow.previous_bounds(whole.log, whole.asked)
+        before = _counted(whole.log, replace(whole.asked, start=bounds[0], end=bounds[1]))
+        now, was = (steps_table(one.counted, one.asked, one.undecided, None) for one in (whole, before))
+        return funnel_follow.previous(whole.log, whole.asked, now, was, bounds)
+
+    def lost_next(self, step: int | None = None) -> Result:
+        """What those lost after a step did next, beside those who went on, all groups together.
+
+        Lost: customers whose counted attempt ended at this very step and whose windows have all ended. Next: the customer's first event strictly
+        after the instant at which the step was filled, at any time; of several at one instant the first by name.
+
+        Parameters
+        ----------
+        step
+            The last step they reached, 1-based; None: the one after which most are lost.
+
+        Returns
+        -------
+        Result
+            `.table`, commonest among the lost first: `event` ("(nothing)": no later event), `lost`, `share_of_lost`, `went_on`,
+            `share_of_went_on` (both with Wilson's `_low`, `_high`), `difference` with `difference_low`, `difference_high` (Newcombe), `p_value`,
+            `p_adjusted` (Benjamini–Hochberg over the events), `median_seconds_lost`.
+        """
+        whole = _whole(self._count)
+        table = steps_table(whole.counted, whole.asked, whole.undecided, None)
+        chosen = funnel_follow.step_asked(table, whole.asked, step)
+        customer = whole.rows.customer[whole.counted.who]
+        return funnel_follow.lost_next(whole.log, whole.asked, customer, whole.counted.attempts, whole.undecided, chosen)
 
 
 def funnel(
@@ -73,7 +140,74 @@ def funnel(
     end: Any = None,
     min_n: int = MIN_N,
 ) -> Funnel:
-    """Count how many customers reach each step."""
+    """How many customers get from the first step to the last, and where the others stop.
+
+    A customer's first event of step 1 opens an attempt; each next step is filled by the earliest event that matches it, is not used yet, lies at
+    or after the previous step's instant, and at or before the first event + `window` (its end included). One event fills one step: a name that stands twice
+    needs two events. Events of one instant have no order, so they may fill steps in any; where they fit several, the assignment that goes deepest is
+    used. Every first event is tried, and `entry` says which attempt counts. Each customer counts once; step k's count is those whose counted attempt
+    filled k steps or more, so counts never rise.
+
+    Parameters
+    ----------
+    log
+        The event log.
+    steps
+        Events in order: names, lists of names (any of them), None (any event) or `cj.Step(…)`.
+    window
+        Longest elapsed time from the first event to every later step, such as "14D"; None: no limit. It has no default: it must be said.
+    order
+        "sequential": other events may lie between. "strict": any other event of the customer in the log between two steps breaks the attempt. "any":
+        the steps may come in any order; row k counts those who reached any k of them.
+    entry
+        "best": the attempt with most steps, of those the one with the earliest first event. "reentry": most steps, of those the earliest last step, then the
+        latest first event (same counts; times without idle earlier visits). "first": only the first first-step event at or after `start`.
+    entrants
+        "all": everyone who entered. "closed": only first events whose window had ended by the end of data may open an attempt.
+    exclude
+        `cj.Exclude(…)` or a list: events that must not happen between two steps.
+    hold
+        Column(s) whose value all events of an attempt must share; a missing value fills no step. Customers are counted, best over values.
+    by
+        Column(s) of the log or of the customers table: one funnel a group. A missing value is a group of its own, null in the table.
+    by_value
+        A customer's group: "first" or "last" value along the counted attempt that is not missing (several columns: the values of the first event that
+        has any); "step_k": of the event that filled step k, without customers who never reached it; "all": the funnel runs
+        separately on the events of each value. Of tied events the smallest value as text.
+    step_windows
+        For each step but the first the longest time from the previous step, end included, or None; in addition to `window`. Every chain is searched.
+    start, end
+        Bounds of the first event only, both included; later steps may fall after `end`. To cut every event use `log.where(start=, end=)`.
+    min_n
+        Groups of fewer customers are not compared, and headlines say that they are small.
+
+    Returns
+    -------
+    Funnel
+        `.table`, one row a step (and group): [by], `step`, `event`, `customers`; `share_of_first`, `share_of_previous` (0–1, Wilson's 95 % in `_low`, `_high`);
+        `median_seconds_from_previous`, `mean_seconds_from_previous`, `median_seconds_from_first` (of those who reached the step); `still_open`: customers
+        who stopped there and have a first event whose window is open. A share of nobody is missing; so are shares of the step before, bounds and times of step 1.
+
+    Raises
+    ------
+    CjlibError
+        An option that cannot be used, with what is allowed and the nearest name.
+
+    Notes
+    -----
+    Times are those of people who reached the step. They do not say how long it takes: `cj.survival` does. `median_seconds_from_latest_start` in `.metrics` is the time
+    from the latest first event before the same completion; when it differs much from `median_seconds_to_convert`, people came back.
+
+    Examples
+    --------
+    >>> import pandas as pd, cjlib as cj
+    >>> times = pd.to_datetime(["2024-01-01 10:00", "2024-01-01 10:30", "2024-01-01 11:00"], utc=True)
+    >>> log = cj.read_events(pd.DataFrame({"customer_id": ["ana", "ana", "bob"], "event": ["visit", "buy", "visit"], "timestamp": times}))
+    >>> cj.funnel(log, ["visit", "buy"], window="1D").table[["step", "event", "customers", "share_of_first"]]
+       step  event  customers  share_of_first
+    0     1  visit          2             1.0
+    1     2    buy          1             0.5
+    """
     asked = question(
         log,
         steps,
@@ -96,7 +230,7 @@ def funnel(
 def answer(log: EventLog, asked: Question) -> Funnel:
     """The funnel of a checked question."""
     held = _counted(log, asked)
-    whole = _counted(log, asked.ungrouped()) if asked.by and asked.by_value == "all" else held
+    whole = _whole(held)
     table = steps_table(held.counted, asked, held.undecided, held.groups)
     overall = table if held.groups is None else steps_table(whole.counted, asked, whole.undecided, None)
     compared = comparisons(held.counted, asked, held.groups)
@@ -121,6 +255,11 @@ def _counted(log: EventLog, asked: Question) -> _Count:
     counted = count(attempts, rows.moments, rows.excluded, asked.exclude, entry=asked.entry, window=asked.window)
     groups, words = _groups(log, asked, rows, counted)
     return _Count(log, asked, rows, counted, still_open(counted, asked, log.observed_until_us), groups, words)
+
+
+def _whole(held: _Count) -> _Count:
+    """The same count of all customers together: only groups that run separately need counting again."""
+    return held if held.rows.person_rank is None else _counted(held.log, held.asked.ungrouped())
 
 
 def _groups(log: EventLog, asked: Question, rows: Rows, counted: Counted) -> tuple[Grouping | None, dict[str, str]]:

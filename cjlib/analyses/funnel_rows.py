@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cjlib.analyses.groups import Values, names_given, values_of
 from cjlib.analyses.instants import Bools, Instants, Ints, Moments, Positions, instants, moments
@@ -131,13 +132,7 @@ def _steps(steps: Sequence[Event]) -> tuple[Step, ...]:
 
 
 def _exclusions(exclude: Exclude | Sequence[Exclude], steps: int, order: str) -> tuple[Exclude, ...]:
-    every = (
-        (exclude,)
-        if isinstance(exclude, Exclude)
-        else tuple(exclude)
-        if isinstance(exclude, Sequence) and not isinstance(exclude, str)
-        else (exclude,)
-    )
+    every: tuple[Any, ...] = tuple(exclude) if isinstance(exclude, list | tuple) else (exclude,)
     if len(every) > MOST_EXCLUSIONS:
         raise CjlibError(f"exclude: at most {MOST_EXCLUSIONS} exclusions. Got {len(every)}. An exclusion may name a list of events.")
     for one in every:
@@ -197,7 +192,7 @@ class Rows:
 
     moments: Moments
     instants: Instants
-    excluded: list[Ints]
+    excluded: list[Positions]
     customer: Positions
     groups: Values | None
     person_rank: Ints | None
@@ -215,7 +210,7 @@ def read(log: EventLog, asked: Question) -> Rows:
     matches = [log.match(step, "steps" if position < len(asked.steps) else "exclude") for position, step in enumerate(wanted)]
     where = "TRUE" if asked.order == "strict" else f"({' OR '.join(dict.fromkeys(matches))})"
     columns = log.engine.columns(f"SELECT c, t, e{_bits(wanted, matches)} FROM {log.prepared} WHERE {where}")
-    mask = _named(log, wanted)[columns["e"]]
+    mask: NDArray[Any] = _named(log, wanted)[columns["e"]]
     if "bits" in columns:
         mask = mask | columns["bits"]
     groups = values_of(log, asked.by, where=where, option="by") if asked.by else None
@@ -272,7 +267,7 @@ def _by_name(step: Step) -> bool:
     return step.event is not None and not step.where and step.first_time is False
 
 
-def _named(log: EventLog, wanted: Sequence[Step]) -> Ints:
+def _named(log: EventLog, wanted: Sequence[Step]) -> NDArray[Any]:
     """For each event code the steps that its name alone decides."""
     names = log.event_names
     smallest = np.uint8 if len(wanted) <= 8 else np.uint16 if len(wanted) <= 16 else np.int64

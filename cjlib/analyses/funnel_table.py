@@ -42,13 +42,13 @@ COMPARED = (
 class Grouping:
     """The groups in the table's order, and for each counted attempt the position of its own; −1 where it stands in none."""
 
-    values: Values
+    by: Values
     ranks: Ints
     of: Ints
 
     def columns(self, repeats: int = 1) -> dict[str, pd.Series]:
         """The columns of `by`, each group so many rows."""
-        return self.values.columns(np.repeat(self.ranks, repeats))
+        return self.by.columns(np.repeat(self.ranks, repeats))
 
 
 def grouping(values: Values, rank: Ints, known: Bools) -> Grouping:
@@ -139,7 +139,7 @@ def comparisons(counted: Counted, asked: Question, groups: Grouping | None) -> p
     low, high = newcombe(converted, customers, other_converted, others)
     chosen = np.flatnonzero(customers >= asked.min_n)
     p = np.array([two_shares_p(int(converted[g]), int(customers[g]), int(other_converted[g]), int(others[g])) for g in chosen], dtype=float)
-    columns = groups.values.columns(groups.ranks[chosen] if apart else np.zeros(0, dtype=np.int64)) if groups is not None else {}
+    columns = groups.by.columns(groups.ranks[chosen] if apart else np.zeros(0, dtype=np.int64)) if groups is not None else {}
     one, rest = share(converted, customers)[chosen], share(other_converted, others)[chosen]
     numbers = (customers[chosen], one, others[chosen], rest, one - rest, low[chosen], high[chosen], p, benjamini_hochberg(p))
     return pd.DataFrame(columns | dict(zip(COMPARED, numbers, strict=True)))
@@ -152,7 +152,7 @@ def customers_table(log: EventLog, rows: Rows, counted: Counted, asked: Question
     code = rows.customer[counted.who[which]]
     columns = {"customer_id": pd.Series(log.customer_ids(code)).infer_objects()}
     if groups is not None:
-        columns |= groups.values.columns(groups.ranks[groups.of[which]])
+        columns |= groups.by.columns(groups.ranks[groups.of[which]])
     columns |= {"steps_reached": pd.Series(attempts.depth[which].astype(np.int64)), "still_open": pd.Series(undecided[which])}
     for k in range(len(asked.steps)):
         missing = attempts.depth[which] <= k

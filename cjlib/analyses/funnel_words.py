@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pandas as pd
 
@@ -84,7 +85,7 @@ def _range_words(asked: Question) -> str:
 def losses(table: pd.DataFrame) -> list[int]:
     """How many customers stopped after each step but the last."""
     customers = table["customers"].tolist()
-    return [here - following for here, following in zip(customers, customers[1:], strict=False)]
+    return [here - following for here, following in pairwise(customers)]
 
 
 def _most_lost(table: pd.DataFrame, asked: Question) -> str:
@@ -116,7 +117,7 @@ def _group_words(compared: pd.DataFrame, asked: Question) -> str:
     clear = compared[compared["p_adjusted"] < 0.05]
     if clear.empty:
         return f"no group of {', '.join(asked.by)} differs clearly from the others"
-    widest = clear.loc[clear["difference"].abs().idxmax()]
+    widest = clear.iloc[int(clear["difference"].abs().to_numpy().argmax())]
     name = " · ".join("(not set)" if pd.isna(widest[column]) else str(widest[column]) for column in asked.by)
     points = f"{abs(widest['difference']) * 100:.1f} points {'above' if widest['difference'] > 0 else 'below'} the others"
     return f"{', '.join(asked.by)} {name} stands {points} (adjusted p {_p_words(widest['p_adjusted'])})"
@@ -191,10 +192,10 @@ def _exclusion_words(asked: Question, counted: Counted) -> list[str]:
 
 
 def _log_words(log: EventLog, asked: Question) -> dict[str, str]:
-    span = log.span
+    span = log.span_us
     said = {
         "rows used": f"{count_of(log.n_events, 'event')} in the log"
-        + (f" from {span[0]:%Y-%m-%d %H:%M} to {span[1]:%Y-%m-%d %H:%M}" if span else ""),
+        + (f" from {log.moment(span[0]):%Y-%m-%d %H:%M} to {log.moment(span[1]):%Y-%m-%d %H:%M}" if span else ""),
         "end of data": f"{log.observed_until:%Y-%m-%d %H:%M} ({log.timezone})",
         "rows left out": f"{len(log.quarantine):,} in quarantine",
     }

@@ -27,6 +27,10 @@ class Moments:
         return len(self.time)
 
 
+def _sizes(bounds: Ints) -> Ints:
+    return bounds[1:] - bounds[:-1]
+
+
 def moments(who: Positions, time: Ints) -> Moments:
     """Number the instants of rows sorted by person and time."""
     begins = np.empty(len(time), dtype=bool)
@@ -38,7 +42,7 @@ def moments(who: Positions, time: Ints) -> Moments:
         every = np.arange(len(time), dtype=np.int32)
         return Moments(who, time, every, np.ones(len(time), dtype=np.int32))
     of_row = np.cumsum(begins, dtype=np.int32) - np.int32(1)
-    return Moments(who[first], time[first], of_row, np.diff(first, append=len(time)).astype(np.int32))
+    return Moments(who[first], time[first], of_row, _sizes(np.append(first, len(time))).astype(np.int32))
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ class Instants:
     @property
     def tied_events(self) -> int:
         """Events that share their instant with another one of the same unit."""
-        sizes = np.diff(self.first_row)
+        if len(self.row) == len(self):
+            return 0
+        sizes = _sizes(self.first_row)
         return int(sizes[sizes > 1].sum())
 
 
@@ -94,6 +100,8 @@ def instants(at: Moments, mask: Ints, steps: int, held: Ints | None = None) -> I
     row = np.flatnonzero(fits)
     if held is not None:
         row = row[np.lexsort((at.of_row[row], held[row], at.who[at.of_row[row]]))]
+    elif len(row) == len(at) == len(mask):
+        return _as_they_are(at, mask, row, steps)
     moment = at.of_row[row]
     value = held[row] if held is not None else None
     begins = np.empty(len(row), dtype=bool)
@@ -122,18 +130,39 @@ def instants(at: Moments, mask: Ints, steps: int, held: Ints | None = None) -> I
     )
 
 
+def _as_they_are(at: Moments, mask: Ints, row: Ints, steps: int) -> Instants:
+    """The common case: every row fits a step and has its moment for itself."""
+    kind, kinds = _kinds(mask, None)
+    every = np.arange(len(row), dtype=np.int32)
+    return Instants(
+        unit=at.who,
+        who=at.who,
+        time=at.time,
+        moment=every,
+        kind=kind,
+        first_row=np.arange(len(row) + 1),
+        mask=mask,
+        row=row,
+        kinds=kinds,
+        reach=reach_table(kinds, steps),
+        crowd=at.events,
+    )
+
+
 def _units(who: Positions, value: Ints) -> Positions:
     changes = np.ones(len(who), dtype=bool)
     changes[1:] = (who[1:] != who[:-1]) | (value[1:] != value[:-1])
     return np.cumsum(changes, dtype=np.int32)
 
 
-def _kinds(mask: Ints, bounds: Ints) -> tuple[Positions, list[Kind]]:
-    """The kind of each instant. An instant of one event is of the kind of its mask; only tied ones need their masks counted."""
+def _kinds(mask: Ints, bounds: Ints | None) -> tuple[Positions, list[Kind]]:
+    """The kind of each instant; no bounds: every event is one. An instant of one event is of the kind of its mask; only tied ones need their masks counted."""
     masks, code = _codes(mask)
     kinds: list[Kind] = [(one,) for one in masks]
+    if bounds is None:
+        return code, kinds
     kind = code[bounds[:-1]]
-    tied = np.flatnonzero(np.diff(bounds) > 1)
+    tied = np.flatnonzero(_sizes(bounds) > 1)
     if tied.size:
         signature, tuples = _signatures(masks, code, bounds, tied)
         kind = kind.copy()
@@ -146,7 +175,9 @@ def _codes(mask: Ints) -> tuple[list[int], Positions]:
     """The different masks and, for each event, the position of its own."""
     highest = int(mask.max(initial=0))
     if highest < 1 << 16:
-        different = np.flatnonzero(np.bincount(mask, minlength=1))
+        there = np.zeros(highest + 1, dtype=bool)
+        there[mask] = True
+        different = np.flatnonzero(there)
         code = np.zeros(highest + 1, dtype=np.int32)
         code[different] = np.arange(len(different), dtype=np.int32)
         return different.tolist(), code[mask]

@@ -5,6 +5,8 @@ scipy.stats costs half a second to import, so it is imported where a rare branch
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
@@ -62,7 +64,8 @@ def two_shares_p(count: int, base: int, other_count: int, other_base: int) -> fl
     if min(expected) < 5:
         from scipy.stats import fisher_exact
 
-        return float(fisher_exact([[count, base - count], [other_count, other_base - other_count]])[1])
+        exact: Any = fisher_exact([[count, base - count], [other_count, other_base - other_count]])
+        return float(exact.pvalue)
     z = (count / base - other_count / other_base) / np.sqrt(pooled * (1 - pooled) * (1 / base + 1 / other_base))
     return float(2 * ndtr(-abs(z)))
 
