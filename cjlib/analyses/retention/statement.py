@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from cjlib.analyses.periods import DAY, HOUR, SECOND, Offsets, zone_offsets
+from cjlib.analyses.periods import DAY, HOUR, Offsets, zone_offsets
+from cjlib.analyses.portable import instant, later, matching, with_first
 from cjlib.analyses.retention.question import Question, Scope
-from cjlib.sources.conditions import Step
 from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
 
@@ -28,24 +26,6 @@ def retention_sql(log: EventLog, question: Question, scope: Scope) -> str:
     }
     story = ",\n".join(f"{name} AS (\n  {text}\n)" for name, text in parts.items())
     return f"WITH {story}\n{_cells(question, scope, columns, held)}"
-
-
-def instant(microseconds: int) -> str:
-    """An instant as a literal."""
-    return f"CAST('{pd.Timestamp(int(microseconds), unit='us').isoformat(sep=' ', timespec='microseconds')}' AS TIMESTAMP)"
-
-
-def _matching(log: EventLog, step: Step, picks: str) -> str:
-    """Columns of the events that match a step, as a SELECT."""
-    if step.first_time is False:
-        return f"SELECT {picks} FROM {log.events_sql} AS matched WHERE {log.portable(step)}"
-    return f"SELECT {picks} FROM ({_with_first(log, step, log.events_sql, 'cj_first_at')}) AS matched WHERE {log.portable(step)} AND timestamp = cj_first_at"
-
-
-def _with_first(log: EventLog, step: Step, source: str, name: str) -> str:
-    """The events with the instant of the customer's first one that the step's `first_time` speaks of."""
-    among = log.portable(step if step.first_time is True else Step(step.event))
-    return f"SELECT read.*, MIN(CASE WHEN {among} THEN timestamp END) OVER (PARTITION BY customer_id) AS {name} FROM {source} AS read"
 
 
 def _periods(scope: Scope) -> str:
@@ -82,9 +62,9 @@ def _candidates(log: EventLog, question: Question, columns: tuple[str, ...], hel
     source = log.events_sql
     condition = log.portable(start)
     if returns.first_time:
-        source = f"({_with_first(log, returns, source, 'cj_return_at')})"
+        source = f"({with_first(log, returns, source, 'cj_return_at')})"
     if start.first_time:
-        source = f"({_with_first(log, start, source, 'cj_first_at')})"
+        source = f"({with_first(log, start, source, 'cj_first_at')})"
         condition += " AND timestamp = cj_first_at"
     return f"SELECT {picks} FROM {source} AS matched WHERE {condition}"
 
@@ -98,7 +78,7 @@ def _entries(scope: Scope, held: list[str]) -> str:
 
 
 def _returns(log: EventLog, question: Question, scope: Scope) -> str:
-    found = _matching(log, question.return_event, "customer_id, timestamp AS returned_at")
+    found = matching(log, question.return_event, "customer_id, timestamp AS returned_at")
     return f"{found} AND timestamp <= {instant(scope.until)}"
 
 
@@ -144,26 +124,20 @@ class _Shift:
     def _wall(self) -> str:
         """The local clock at the cohort event."""
         shifts, starts = self.offsets.shifts.tolist(), self.offsets.starts.tolist()
-        cases = [f"WHEN cohort_at < {instant(end)} THEN {_moved('cohort_at', shift)}" for shift, end in zip(shifts, starts[1:], strict=False)]
-        return f"CASE {' '.join(cases)} ELSE {_moved('cohort_at', shifts[-1])} END" if cases else _moved("cohort_at", shifts[-1])
+        cases = [f"WHEN cohort_at < {instant(end)} THEN {later('cohort_at', shift)}" for shift, end in zip(shifts, starts[1:], strict=False)]
+        return f"CASE {' '.join(cases)} ELSE {later('cohort_at', shifts[-1])} END" if cases else later("cohort_at", shifts[-1])
 
     def _instant(self, wall: str) -> str:
         """When the local clock shows this: the first time; when the clock resumes if it never does."""
         shifts, starts, turns = self.offsets.shifts.tolist(), self.offsets.starts[1:].tolist(), self.offsets.turns.tolist()
         cases = []
         for before, after, start, turn in zip(shifts, shifts[1:], starts, turns, strict=False):
-            cases.append(f"WHEN {wall} < {instant(start + before)} THEN {_moved(wall, -before)}")
+            cases.append(f"WHEN {wall} < {instant(start + before)} THEN {later(wall, -before)}")
             if after > before:
                 cases.append(f"WHEN {wall} < {instant(turn)} THEN {instant(start)}")
             else:
-                cases[-1] = f"WHEN {wall} < {instant(turn)} THEN {_moved(wall, -before)}"
-        return f"CASE {' '.join(cases)} ELSE {_moved(wall, -shifts[-1])} END" if cases else _moved(wall, -shifts[-1])
-
-
-def _moved(expression: str, shift: int) -> str:
-    if shift == 0:
-        return expression
-    return f"{expression} {'+' if shift > 0 else '-'} INTERVAL '{abs(shift) // SECOND}' SECOND"
+                cases[-1] = f"WHEN {wall} < {instant(turn)} THEN {later(wall, -before)}"
+        return f"CASE {' '.join(cases)} ELSE {later(wall, -shifts[-1])} END" if cases else later(wall, -shifts[-1])
 
 
 def _visited(question: Question, held: list[str]) -> str:

@@ -1,0 +1,35 @@
+"""Customers' lives as one portable statement: who started when, and when each first churned; the curve follows from these two."""
+
+from __future__ import annotations
+
+from cjlib.analyses.portable import instant, later, matching
+from cjlib.sources.conditions import Step
+from cjlib.sources.events import EventLog
+
+
+def lives_sql(log: EventLog, start: Step, churn: Step | None, inactive: int) -> str:
+    """One row a customer: `customer_id`, `started_at`, `churned_at` (missing: censored at the end of data)."""
+    until = instant(log.observed_until_us)
+    first = f"SELECT customer_id, MIN(begun_at) AS started_at FROM ({matching(log, start, 'customer_id, timestamp AS begun_at')}) AS begun\n  WHERE begun_at <= {until} GROUP BY customer_id"
+    ends = _churn_sql(log, churn) if churn is not None else _silence_sql(log, inactive, until)
+    return (
+        f"WITH started AS (\n  {first}\n),\nends AS (\n  {ends}\n)\n"
+        "SELECT started.customer_id, started_at, MIN(ended_at) AS churned_at FROM started\n"
+        f"LEFT JOIN ends ON ends.customer_id = started.customer_id AND seen_at >= started_at AND ended_at <= {until}\n"
+        "GROUP BY started.customer_id, started_at\nORDER BY started.customer_id"
+    )
+
+
+def _churn_sql(log: EventLog, churn: Step) -> str:
+    return matching(log, churn, "customer_id, timestamp AS seen_at, timestamp AS ended_at")
+
+
+def _silence_sql(log: EventLog, inactive: int, until: str) -> str:
+    """Silences that reach their length; a gap of exactly that length does."""
+    end = later("seen_at", inactive)
+    return (
+        f"SELECT customer_id, seen_at, {end} AS ended_at FROM (\n"
+        "    SELECT customer_id, timestamp AS seen_at, LEAD(timestamp) OVER (PARTITION BY customer_id ORDER BY timestamp) AS next_at\n"
+        f"    FROM {log.events_sql} AS heard WHERE timestamp <= {until}\n"
+        f"  ) AS pauses WHERE next_at IS NULL OR next_at >= {end}"
+    )
