@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cjlib.analyses.funnel import Funnel
 
-WINDOWS = ("1h", "6h", "1D", "3D", "7D", "14D", "30D", "90D")
+WINDOWS = ("1min", "10min", "1h", "6h", "1D", "3D", "7D", "14D", "30D", "90D")
 TOGETHER = "(all together)"
 NO_LIMIT = "no limit"
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -89,13 +89,21 @@ class Explorer:
         """The funnel with a list of choices: the window it began with and those about as long, and the segments."""
         from cjlib.views.plots.funnel_choices import choices
 
-        windows = [*self._windows(), NO_LIMIT]
-        at = windows.index(self._window)
-        near = windows[max(0, at - 2) : at + 2]
+        near = self._near()
         funnels = {f"within {one}" if one != NO_LIMIT else "without a limit": self.funnel(self._first, one) for one in near}
         start = near.index(self._window)
         groups = {f"by {name}": self.funnel(self._first, self._window, name) for name in self._segments()[:3]}
         return choices(funnels, groups, start)
+
+    def _near(self) -> list[str]:
+        """The window it began with and those about as long; without a limit those about as long as converting takes."""
+        windows = list(self._windows())
+        if self._given is not None:
+            at = windows.index(self._window)
+            return windows[max(0, at - 2) : at + 2]
+        typical = self.funnel(self._first, NO_LIMIT).metrics.get("median_seconds_to_convert", {}).get("value") or 0.0
+        longer = [one for one, length in self._windows().items() if microseconds(length, "window") >= typical * 1_000_000]
+        return [*(longer or windows)[:3], NO_LIMIT]
 
     def _segments(self) -> list[str]:
         first = [self._by] if isinstance(self._by, str) else []

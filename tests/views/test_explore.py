@@ -113,9 +113,11 @@ def test_a_choice_that_cannot_be_counted_is_shown_escaped(log):
     assert "<b>" not in bad.shown(["visit", "buy"], "3 days", None)[0]
 
 
-def test_a_funnel_without_limit_stays_without(log):
+def test_a_funnel_without_limit_stays_without_and_offers_windows_as_long_as_converting_takes(log):
     figure = cj.explore(log, ["visit", "signup"], window=None).figure()
     (menu,) = figure.layout.updatemenus
+    # Half of those who sign up do so at 30 hours, the others at 90: the median is 60 hours.
+    assert [button.label for button in menu.buttons] == ["within 3 days", "within 7 days", "within 14 days", "without a limit", "by channel"]
     assert menu.buttons[menu.active].label == "without a limit"
 
 

@@ -296,8 +296,8 @@ def test_two_losses_differ_when_their_difference_exceeds_what_halving_their_sum_
 def test_those_who_still_have_time_are_named_beside_the_loss():
     log = cj.read_events(events_of({"web": [200, 80, 60]}), timezone="UTC", observed_until="2025-01-08")
     figure = cj.plot(cj.funnel(log, STEPS, window="7D"))
-    assert "120 of them still have time" in said(figure)
-    assert "do not go on, 120 of them with time left;" in figure.layout.meta["caption"]
+    assert "all of them still have time" in said(figure)
+    assert "do not go on, all of them with time left;" in figure.layout.meta["caption"]
 
 
 def test_few_customers_are_grey_and_no_finding():

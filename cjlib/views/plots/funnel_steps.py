@@ -143,7 +143,7 @@ def _loss_notes(lost: list[Loss]) -> list[dict[str, Any]]:
     notes = []
     for k, loss in enumerate(lost):
         said = f"↓ {loss.lost:,} did not go on ({words.percent(loss.share)}){', too few to read' if loss.base < MIN_N else ''}"
-        more = [f"{loss.still_open:,} of them still have time"] if loss.still_open else []
+        more = [f"{_how_many(loss)} of them still have time"] if loss.still_open else []
         if loss.step in top and loss.base >= MIN_N:
             said = f"<b>{theme.safe(said)}</b>"
             more.insert(0, "<b>biggest loss</b>" if len(top) == 1 else f"<b>one of the {len(top)} biggest losses</b>")
@@ -151,6 +151,10 @@ def _loss_notes(lost: list[Loss]) -> list[dict[str, Any]]:
             said = theme.safe(said)
         notes.append(theme.note(f"{said}<br>{' · '.join(more)}" if more else said, x=0, y=-k, yshift=-BAR // 2, below=True, xref="paper"))
     return notes
+
+
+def _how_many(loss: Loss) -> str:
+    return "all" if loss.still_open == loss.lost else f"{loss.still_open:,}"
 
 
 def steps_caption(table: pd.DataFrame) -> str:
@@ -169,7 +173,7 @@ def steps_caption(table: pd.DataFrame) -> str:
         between = words.joined(f"{named(loss.before)} ({loss.lost:,} of {loss.base:,})" for loss in top)
         return f"The biggest losses, after {between}, are too alike to rank; {through} reach {named(last['event'])}."
     loss = top[0]
-    waiting = f", {loss.still_open:,} of them with time left" if loss.still_open else ""
+    waiting = f", {_how_many(loss)} of them with time left" if loss.still_open else ""
     return (
         f"Most are lost between {named(loss.before)} and {named(loss.after)}: {loss.lost:,} of {loss.base:,} "
         f"({words.percent(loss.share)}, {words.interval(loss.low, loss.high)}) do not go on{waiting}; {through} reach {named(last['event'])}."
