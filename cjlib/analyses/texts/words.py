@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
@@ -10,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from cjlib.analyses.texts.phrases import LONGEST
 
+_ADDRESS = re.compile(r"@\w+|https?://\S+|www\.\S+")
 _NEGATIONS = frozenset({"not", "no", "never", "cannot", "without", "don't", "can't"})
 # Function words on sklearn's list that customers of a business use as content.
 _CONTENT = frozenset(
@@ -110,7 +112,7 @@ def term_presence(texts: Sequence[str], least: int) -> tuple[csr_matrix, list[st
 
     counter = CountVectorizer(ngram_range=(1, 2), min_df=least, binary=True, token_pattern=r"(?u)\b\w[\w'’]*\w\b", dtype=np.int64)
     try:
-        counts = csr_matrix(counter.fit_transform([text[:LONGEST] for text in texts]))
+        counts = csr_matrix(counter.fit_transform([_ADDRESS.sub(" ", text[:LONGEST]) for text in texts]))
     except ValueError:  # no term is left
         return csr_matrix((len(texts), 0), dtype=np.int64), []
     terms = counter.get_feature_names_out()
