@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.errors import CjlibError, listed, not_one_of, shown
 
 ZONE: Final = "Europe/Berlin"
 DAY: Final = 86_400
@@ -97,7 +97,8 @@ def chosen_effects(effects: bool | Collection[str]) -> frozenset[str]:
     if isinstance(effects, bool):
         return frozenset(EFFECTS if effects else ())
     if isinstance(effects, str) or not isinstance(effects, Collection):
-        raise CjlibError(f"effects: must be True, False or a set of names. Got {shown(effects)}. For one effect write {{{shown(effects)}}}.")
+        remedy = f" For one effect write {{{shown(effects)}}}." if isinstance(effects, str) else f" The names are {listed(EFFECTS)}."
+        raise CjlibError(f"effects: must be True, False or a set of names. Got {shown(effects)}.{remedy}")
     for name in sorted(effects, key=str):
         if name not in EFFECTS:
             raise not_one_of("effects", name, EFFECTS)

@@ -50,8 +50,9 @@ def write_texts(draws: Draws, topic: Whole, mood: Whole, may_be_empty: NDArray[n
     text = pc.if_else(pa.array(draws.happens(0.18, n)), pc.utf8_rtrim(text, characters="."), text)
     text = pc.coalesce(_some(draws, [phrases["short"][tone] for tone in MOODS], mood, SHORT), text)
     text = pc.coalesce(_some(draws, [phrases["foreign"][tone] for tone in MOODS], mood, FOREIGN), text)
-    text = _changed(draws, text, CONTACT, _with_contact)
+    # Slips first: a slip in an address would make it somebody's.
     text = _changed(draws, text, TYPO, _with_slip)
+    text = _changed(draws, text, CONTACT, _with_contact)
     empty = draws.happens(EMPTY, n) & may_be_empty
     blank = pc.if_else(pa.array(draws.happens(0.04, n)), pa.scalar(" "), pa.scalar(None, pa.string()))
     return pc.if_else(pa.array(empty), blank, text)
