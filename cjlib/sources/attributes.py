@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
 from cjlib.errors import DataError, did_you_mean, listed
 from cjlib.sources.columns import property_column, text_types
 from cjlib.sources.engine import DuckDB

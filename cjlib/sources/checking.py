@@ -76,6 +76,7 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
         kind: (count, low, high) for kind, count, low, high in engine.rows("SELECT k, count(*), min(w), max(w) FROM staged GROUP BY k ORDER BY k")
     }
     _no_spreadsheet(engine, kinds)
+    _no_unknown_zone(kinds, rules)
     hands = clock(rules.zone, *_wall_span(kinds))
     skipped, twice = _clock_changes(engine, hands, kinds)
     _timed(engine, hands, columns, rules, kinds)
@@ -127,6 +128,16 @@ def _no_spreadsheet(engine: DuckDB, kinds: dict[int, tuple]) -> None:
         raise DataError(
             f"source: the times are numbers such as {example}, as spreadsheets count days since 1900. Write them as dates before saving the sheet, or convert "
             "them: pd.to_datetime(df['timestamp'], unit='D', origin='1899-12-30')."
+        )
+
+
+def _no_unknown_zone(kinds: dict[int, tuple], rules: Rules) -> None:
+    """Times with an offset beside times without one cannot be put in order until somebody says whose clock the latter are."""
+    wall = sum(kinds[kind][0] for kind in (NAIVE, DATE) if kind in kinds)
+    if wall and INSTANT in kinds and not rules.zone_given:
+        raise DataError(
+            f"source: {kinds[INSTANT][0]:,} times have an offset from UTC and {wall:,} have none, so that their order is unknown. "
+            "Say in which zone those without one were written: timezone='Europe/Berlin' or the like."
         )
 
 
@@ -242,7 +253,7 @@ def quarantine_table(held: pd.DataFrame, raw: Raw) -> pd.DataFrame:
     """The rows held back as the analyst sees them: `row`, `reason`, the file where there are several, then the raw columns as text."""
     taken = {"row", "reason", "file"}
     names = {f"c{position}": f"{name} (column)" if name in taken else name for position, name in enumerate(raw.names, start=1)}
-    table = held.drop(columns="example").rename(columns=names).astype({"row": "int64", "reason": "str"})
+    table = held.drop(columns="example").astype("str").rename(columns=names).astype({"row": "int64"})
     if not raw.file_rows:
         return table
     ends = pd.Series([rows for _, rows in raw.file_rows]).cumsum()

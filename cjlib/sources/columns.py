@@ -143,11 +143,7 @@ def _id_column(engine: DuckDB, place: str, kind: str) -> Column:
 def property_column(engine: DuckDB, name: str, place: str, kind: str) -> Column:
     """A property in one of the log's few types: BIGINT, DOUBLE, BOOLEAN, DATE, TIMESTAMP (UTC), else text."""
     if kind.startswith("TEXT "):
-        written = kind.removeprefix("TEXT ")
-        value = f"CASE WHEN NOT {blank(place)} THEN CAST({place} AS {written}){' + 0.0' if written == 'DOUBLE' else ''} END"
-        return Column(name, place, written, value)
-    if kind in _WHOLE:
-        return Column(name, place, "BIGINT", f"CAST({place} AS BIGINT)")
+        return _written_column(name, place, kind.removeprefix("TEXT "))
     if kind in ("UBIGINT", "HUGEINT", "UHUGEINT") or (kind.startswith("DECIMAL") and kind.endswith(",0)")):
         fits = engine.rows(f"SELECT count(*) FROM raw WHERE {place} IS NOT NULL AND TRY_CAST({place} AS BIGINT) IS NULL")[0][0] == 0
         return Column(name, place, "BIGINT" if fits else "VARCHAR", f"CAST({place} AS {'BIGINT' if fits else 'VARCHAR'})")
@@ -155,11 +151,13 @@ def property_column(engine: DuckDB, name: str, place: str, kind: str) -> Column:
         # + 0.0 makes one zero of the two that floats have; not-a-number is missing.
         number = f"CAST({place} AS DOUBLE)"
         return Column(name, place, "DOUBLE", f"CASE WHEN NOT isnan({number}) THEN {number} + 0.0 END")
-    if kind in ("BOOLEAN", "DATE"):
-        return Column(name, place, kind, f"CAST({place} AS {kind})")
-    if kind.startswith("TIMESTAMP"):
-        return Column(name, place, "TIMESTAMP", f"CAST({place} AS TIMESTAMP)")
-    return Column(name, place, "VARCHAR", place if kind == "VARCHAR" else f"CAST({place} AS VARCHAR)")
+    ours = "BIGINT" if kind in _WHOLE else "TIMESTAMP" if kind.startswith("TIMESTAMP") else kind if kind in ("BOOLEAN", "DATE") else "VARCHAR"
+    return Column(name, place, ours, place if kind == ours else f"CAST({place} AS {ours})")
+
+
+def _written_column(name: str, place: str, kind: str) -> Column:
+    value = f"CASE WHEN NOT {blank(place)} THEN CAST({place} AS {kind}){' + 0.0' if kind == 'DOUBLE' else ''} END"
+    return Column(name, place, kind, value)
 
 
 def text_types(engine: DuckDB, places: Sequence[str]) -> dict[str, str]:

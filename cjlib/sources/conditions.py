@@ -6,15 +6,17 @@ prepared log) are tested by asking their dictionary, so that one language serves
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.engine import identifier, literal
+from cjlib.sources.instants import instant_us
 
 Where: TypeAlias = Mapping[str, Any]
 Event: TypeAlias = "str | Sequence[str] | Step | None"
@@ -122,23 +124,31 @@ def _condition_words(value: Any) -> str:
     return f"in {list(value)}" if isinstance(value, list | tuple | set) else f"= {value}"
 
 
-def condition_sql(expression: str, value: Any, option: str, bound: Callable[[Any], str]) -> str:
-    """The SQL of one condition on one column; `bound` writes a value in the column's own type."""
+def condition_sql(expression: str, value: Any, option: str, bound: Callable[[Any], str], upper: Callable[[Any], str] | None = None) -> str:
+    """The SQL of one condition on one column; `bound` writes a value in the column's own type, `upper` the one of `max`."""
     if isinstance(value, Mapping):
         unknown = [operator for operator in value if operator not in OPERATORS]
         if unknown or not value:
             raise not_one_of(f"{option} operator", unknown[0] if unknown else value, OPERATORS)
-        return " AND ".join(_operator_sql(expression, operator, content, option, bound) for operator, content in value.items())
+        return " AND ".join(
+            _operator_sql(expression, operator, content, option, upper if upper and operator == "max" else bound)
+            for operator, content in value.items()
+        )
     return _any_of(expression, value, bound)
 
 
 def _operator_sql(expression: str, operator: str, content: Any, option: str, bound: Callable[[Any], str]) -> str:
     if operator == "not":
-        return f"({expression} IS NULL OR NOT ({_any_of(expression, content, bound)}))" if not _is_missing(content) else f"{expression} IS NOT NULL"
+        present, missing = _parted(content)
+        among = f"{expression} IN ({', '.join(bound(one) for one in present)})" if present else "FALSE"
+        # A missing value passes, unless missing itself is what is not wanted.
+        return f"({expression} IS NOT NULL AND NOT ({among}))" if missing else f"({expression} IS NULL OR NOT ({among}))"
     if operator == "is_set":
         if not isinstance(content, bool):
             raise CjlibError(f"{option}: is_set takes True or False. Got {shown(content)}.")
         return f"{expression} IS {'NOT ' if content else ''}NULL"
+    if _is_missing(content):
+        raise CjlibError(f"{option}: {operator} needs a value. Got {shown(content)}. Leave the operator out where there is no bound.")
     if operator == "contains":
         # lower() on both sides and strpos rather than LIKE: a text holding % or _ means itself.
         return f"STRPOS(LOWER(CAST({expression} AS VARCHAR)), LOWER({literal(str(content))})) > 0"
@@ -146,16 +156,21 @@ def _operator_sql(expression: str, operator: str, content: Any, option: str, bou
 
 
 def _any_of(expression: str, value: Any, bound: Callable[[Any], str]) -> str:
-    values = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
-    present = [bound(one) for one in values if not _is_missing(one)]
-    missing = f"{expression} IS NULL" if len(present) < len(values) else ""
-    among = f"{expression} IN ({', '.join(present)})" if present else ""
-    both = " OR ".join(part for part in (among, missing) if part)
+    present, missing = _parted(value)
+    among = f"{expression} IN ({', '.join(bound(one) for one in present)})" if present else ""
+    both = " OR ".join(part for part in (among, f"{expression} IS NULL" if missing else "") if part)
     return f"({both})" if both else "FALSE"
 
 
+def _parted(value: Any) -> tuple[list[Any], bool]:
+    """The values that are there, and whether missing is one of those given; a set in the order of its texts."""
+    values = sorted(value, key=str) if isinstance(value, set | frozenset) else list(value) if isinstance(value, list | tuple) else [value]
+    present = [one for one in values if not _is_missing(one)]
+    return present, len(present) < len(values)
+
+
 def _is_missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 
 
 def bound_by_type(sql_type: str, option: str) -> Callable[[Any], str]:
@@ -186,9 +201,8 @@ def _as_bool(value: Any, option: str) -> bool:
 
 
 def _as_instant(value: Any, option: str) -> str:
-    if not isinstance(value, str | date | datetime):
-        raise CjlibError(f"{option}: the column holds dates. Got {shown(value)}.")
-    return str(pd.Timestamp(value))
+    microseconds = instant_us(value, ZoneInfo("UTC"), option)
+    return pd.Timestamp(microseconds, unit="us").isoformat(sep=" ")
 
 
 __all__ = ["Event", "Exclude", "Step", "Where", "as_step", "bound_by_type", "condition_sql", "identifier"]

@@ -32,17 +32,17 @@ _ALSO = {
     "hour": "h",
     "hours": "h",
     "m": "min",
+    "minute": "min",
     "minutes": "min",
+    "sec": "s",
+    "second": "s",
     "seconds": "s",
 }
 
 
 def microseconds(value: Duration, option: str) -> int:
     """The length in whole microseconds of elapsed time: `1D` is 86,400 s, whatever the clocks do."""
-    if isinstance(value, timedelta):
-        length = round(value.total_seconds() * 1_000_000)
-    else:
-        length = _parsed(value, option)
+    length = value // timedelta(microseconds=1) if isinstance(value, timedelta) else _parsed(value, option)
     if length < 0:
         raise CjlibError(f"{option}: a duration cannot be negative. Got {shown(value)}.")
     return length
@@ -58,8 +58,7 @@ def _parsed(value: object, option: str) -> int:
 
 def in_words(length: int) -> str:
     """Microseconds in the largest unit that shows them shortly: `14 days`, `1.5 hours`."""
-    for unit, name in (("D", "day"), ("h", "hour"), ("min", "minute"), ("s", "second")):
-        count = length / MICROSECONDS[unit]
-        if count >= 1 or unit == "s":
-            return f"{count:g} {name}" if count == 1 else f"{count:.3g} {name}s" if count % 1 else f"{count:g} {name}s"
-    raise AssertionError("unreachable")
+    units = (("D", "day"), ("h", "hour"), ("min", "minute"), ("s", "second"))
+    unit, name = next((one for one in units if length >= MICROSECONDS[one[0]]), units[-1])
+    count = length / MICROSECONDS[unit]
+    return f"{count:,.0f} {name}{'s' if count != 1 else ''}" if count % 1 == 0 or count >= 100 else f"{count:.3g} {name}s"

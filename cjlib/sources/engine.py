@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import re
 import tempfile
@@ -37,6 +38,8 @@ def literal(value: str | int | float | bool | None) -> str:
         return "NULL"
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"CAST('{value}' AS DOUBLE)"
     if isinstance(value, int | float):
         return repr(value)
     return "'" + value.replace("'", "''") + "'"
@@ -48,6 +51,7 @@ class DuckDB:
     dialect = "duckdb"
 
     def __init__(self, database: Path | None = None, *, read_only: bool = False) -> None:
+        self.unneeded: list[str] = []
         self.connection = duckdb.connect(str(database) if database else ":memory:", read_only=read_only)
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET preserve_insertion_order = true")

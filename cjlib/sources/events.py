@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,12 +17,14 @@ from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, shown, unknown_column
 from cjlib.markup import table_html
-from cjlib.sources.conditions import Event, Step, Where, as_step, bound_by_type, condition_sql
-from cjlib.sources.engine import DuckDB, identifier, literal
+from cjlib.sources.conditions import Event, Step, Where, as_step
+from cjlib.sources.engine import DuckDB, identifier
 from cjlib.sources.instants import instant_us
+from cjlib.sources.matching import matching, portable, timestamp_sql
 from cjlib.sources.prepared import Property
 
 _filtered = itertools.count(1)
+_IN_WORDS = {"VARCHAR": "text", "BOOLEAN": "true and false", "DATE": "dates", "TIMESTAMP": "times"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,6 +54,7 @@ class EventLog:
     quarantine: pd.DataFrame
     filters: tuple[str, ...] = ()
     filters_in_words: tuple[str, ...] = ()
+    kept: _Filtered | None = None
 
     # ---- facts -------------------------------------------------------------------------------------------------
 
@@ -63,23 +68,23 @@ class EventLog:
         """The end of data, in the business's zone."""
         return self.moment(self.observed_until_us)
 
-    @property
+    @cached_property
     def n_events(self) -> int:
         """How many events there are."""
         return self.engine.rows(f"SELECT count(*) FROM {self.prepared}")[0][0]
 
-    @property
+    @cached_property
     def n_customers(self) -> int:
         """How many customers have an event."""
         return self.engine.rows(f"SELECT count(DISTINCT c) FROM {self.prepared}")[0][0]
 
-    @property
+    @cached_property
     def span_us(self) -> tuple[int, int] | None:
         """First and last event in microseconds UTC; None for an empty log."""
         first, last = self.engine.rows(f"SELECT min(t), max(t) FROM {self.prepared}")[0]
         return None if first is None else (first, last)
 
-    @property
+    @cached_property
     def span(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
         """First and last event, in the business's zone; None for an empty log."""
         return None if self.span_us is None else (self.moment(self.span_us[0]), self.moment(self.span_us[1]))
@@ -89,7 +94,7 @@ class EventLog:
         """The columns beyond customer_id, event and timestamp that `by`, `where` and `hold` may name."""
         return tuple(self.properties)
 
-    @property
+    @cached_property
     def event_names(self) -> list[str]:
         """The event names, sorted; an event's code is its position."""
         return [name for (name,) in self.engine.rows("SELECT value FROM e_names ORDER BY code")]
@@ -128,79 +133,39 @@ class EventLog:
         """What a statement reads from: `events`, or the part of it that `where` has left."""
         return f"(SELECT * FROM events WHERE {' AND '.join(self.filters)})" if self.filters else "events"
 
-    def where(self, *, start: Any = None, end: Any = None, **conditions: Any) -> EventLog:
+    def where(self, columns: Where | None = None, /, *, start: Any = None, end: Any = None, **conditions: Any) -> EventLog:
         """The log cut to the events that meet every condition.
 
         `start` and `end` are both included; a date as `end` means to the end of that day, and lowers `observed_until`.
-        Other keywords are columns (`event`, `channel`, any property) with conditions as `Step(where=)` takes them.
+        Other keywords are columns (`event`, `channel`, any property) with conditions as `Step(where=)` takes them. A column
+        that is itself called start or end is reached by a mapping: `log.where({"start": "home"})`.
         """
-        until, tests, portable, words = self.observed_until_us, ["TRUE"], list(self.filters), list(self.filters_in_words)
+        until, tests, written, words = self.observed_until_us, ["TRUE"], list(self.filters), list(self.filters_in_words)
         if start is not None:
             first = self.instant(start, "start")
             tests.append(f"t >= {first}")
-            portable.append(f"timestamp >= {_timestamp_sql(first)}")
+            written.append(f"timestamp >= {timestamp_sql(first)}")
             words.append(f"from {start}")
         if end is not None:
             last = self.instant(end, "end", end=True)
             until = min(until, last)
             tests.append(f"t <= {last}")
-            portable.append(f"timestamp <= {_timestamp_sql(last)}")
+            written.append(f"timestamp <= {timestamp_sql(last)}")
             words.append(f"to {end}")
-        if conditions:
-            step = Step(None, where=conditions)
-            tests.append(self.match(step))
-            portable.append(self.portable(step))
+        for step in (Step(None, where=some) for some in (columns or {}, conditions) if some):
+            tests.append(matching(self, step, "where"))
+            written.append(portable(self, step, "where"))
             words.append(str(step).removeprefix("any event where "))
-        name = f"filtered_{next(_filtered)}"
-        self.engine.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {self.prepared} WHERE {' AND '.join(tests)}")
-        return replace(self, prepared=name, observed_until_us=until, filters=tuple(portable), filters_in_words=tuple(words))
+        kept = _Filtered(self.engine, f"SELECT * FROM {self.prepared} WHERE {' AND '.join(tests)}")
+        return replace(self, prepared=kept.name, kept=kept, observed_until_us=until, filters=tuple(written), filters_in_words=tuple(words))
 
     def match(self, event: Event, option: str = "event") -> str:
         """The SQL condition, over the prepared table, of the events that match; `first_time` included."""
-        step = as_step(event, option)
-        every = self._match_all(step.names, step.where, option)
-        if step.first_time is False:
-            return every
-        among = every if step.first_time is True else self._match_all(step.names, {}, option)
-        first = f"(c, t) IN (SELECT (c, min(t)) FROM {self.prepared} WHERE {among} GROUP BY c)"
-        return f"({every} AND {first})"
-
-    def _match_all(self, names: tuple[str, ...], where: Where, option: str) -> str:
-        tests = [self._codes_in("e", "e_names", f"value IN ({', '.join(literal(name) for name in names)})")] if names else []
-        tests += [self._column_condition(column, value, f"{option} where") for column, value in where.items()]
-        return f"({' AND '.join(tests)})" if tests else "TRUE"
-
-    def _column_condition(self, column: str, value: Any, option: str) -> str:
-        if column == "event":
-            return self._codes_in("e", "e_names", condition_sql("value", value, option, bound_by_type("VARCHAR", option)))
-        if column == "customer_id":
-            return self._codes_in("c", "c_names", condition_sql("value", value, option, bound_by_type(self._id_type, option)))
-        one = self.property(column, option)
-        bound = bound_by_type(one.type, f"{option} {column}")
-        if not one.coded:
-            return condition_sql(one.column, value, option, bound)
-        condition = condition_sql("value", value, option, bound)
-        passes_missing = self.engine.rows(f"SELECT count(*) FROM (SELECT CAST(NULL AS {one.type}) AS value) WHERE {condition}")[0][0] == 1
-        test = self._codes_in(one.column, one.dictionary, condition)
-        test = f"({test} OR {one.column} IS NULL)" if passes_missing else test
-        return f"c IN (SELECT c FROM attributes WHERE {test})" if one.of_customer else test
-
-    def _codes_in(self, column: str, dictionary: str, condition: str) -> str:
-        codes = [str(code) for (code,) in self.engine.rows(f"SELECT code FROM {dictionary} WHERE {condition} ORDER BY code")]
-        return f"{column} IN ({', '.join(codes)})" if codes else "FALSE"
-
-    @property
-    def _id_type(self) -> str:
-        return self.engine.rows("SELECT data_type FROM duckdb_columns() WHERE table_name = 'c_names' AND column_name = 'value'")[0][0]
+        return matching(self, event, option)
 
     def portable(self, event: Event, option: str = "event") -> str:
         """The same condition over the portable table `events`, for `.sql`; without `first_time`, which needs a query of its own."""
-        step = as_step(event, option)
-        tests = [f"event IN ({', '.join(literal(name) for name in step.names)})"] if step.names else []
-        for column, value in step.where.items():
-            kind = "VARCHAR" if column == "event" else self._id_type if column == "customer_id" else self.property(column, option).type
-            tests.append(condition_sql(identifier(column), value, option, bound_by_type(kind, f"{option} {column}")))
-        return f"({' AND '.join(tests)})" if tests else "TRUE"
+        return portable(self, event, option)
 
     def property(self, column: str, option: str) -> Property:
         """What is known of a column; an unknown one is an error with the nearest name."""
@@ -244,8 +209,11 @@ class EventLog:
     def numbers(self, column: str, *, where: str = "TRUE", option: str = "value") -> NDArray[np.float64]:
         """A numeric property of the matching events, in the log's order; NaN where missing."""
         one = self.property(column, option)
-        if one.coded or one.type in ("BOOLEAN", "DATE", "TIMESTAMP"):
-            raise CjlibError(f"{option}: column {shown(column)} holds {one.type.lower()}, not numbers.")
+        if one.type not in ("BIGINT", "DOUBLE"):
+            raise CjlibError(f"{option}: must name a column of numbers. Column {shown(column)} holds {_IN_WORDS[one.type]}.")
+        if one.coded:
+            codes, values = self.codes(column, where=where, option=option)
+            return np.array([*values, np.nan], dtype="float64")[codes]
         return self.engine.columns(f"SELECT coalesce(CAST({one.column} AS DOUBLE), 'NaN'::DOUBLE) AS x FROM {self.prepared} WHERE {where}")["x"]
 
     def customer_ids(self, codes: NDArray[np.int32] | None = None) -> NDArray[Any]:
@@ -260,9 +228,23 @@ class EventLog:
         return f"EventLog: {self.n_events:,} events of {self.n_customers:,} customers"
 
     def _repr_html_(self) -> str:
-        span = f" from {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d}" if self.span else ""
-        return f'<section class="cj-quality"><p>{self.n_events:,} events of {self.n_customers:,} customers{escape(span)}</p>{table_html(self.quality)}</section>'
+        return f'<section class="cj-quality"><p>{escape(self._in_words())}</p>{table_html(self.quality)}</section>'
+
+    def _in_words(self) -> str:
+        span = f", {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})" if self.span else ""
+        cut = f"; {', '.join(self.filters_in_words)}" if self.filters_in_words else ""
+        return f"{self.n_events:,} events of {self.n_customers:,} customers{span}{cut}"
 
 
-def _timestamp_sql(microseconds: int) -> str:
-    return f"CAST('{pd.Timestamp(microseconds, unit='us').isoformat(sep=' ', timespec='microseconds')}' AS TIMESTAMP)"
+class _Filtered:
+    """A table that `where` made; it goes when no log needs it any more, before the next one is made.
+
+    Not at once: dropping it in the middle of another statement's answer would end that answer.
+    """
+
+    def __init__(self, engine: DuckDB, sql: str) -> None:
+        while engine.unneeded:
+            engine.execute(f"DROP TABLE IF EXISTS {engine.unneeded.pop()}")
+        self.name = f"filtered_{next(_filtered)}"
+        engine.execute(f"CREATE TEMP TABLE {self.name} AS {sql}")
+        weakref.finalize(self, engine.unneeded.append, self.name).atexit = False

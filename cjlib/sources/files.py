@@ -94,7 +94,7 @@ def _of_glob(pattern: Path) -> Files:
         raise DataError(
             f"source: no file matches {shown(str(pattern))}. Check the folder and the pattern; paths are taken from {shown(str(Path.cwd()))}."
         )
-    fixed = Path(*[part for part in _until_magic(pattern)]) if _until_magic(pattern) else Path()
+    fixed = Path(*_until_magic(pattern))
     return _of_one_kind(found, fixed)
 
 

@@ -114,7 +114,7 @@ def _open_json(engine: DuckDB, files: Files) -> Raw:
     typed = [_json_typed(engine, f"c{position}") for position in range(1, len(names) + 1)]
     picks = "".join(f", {expression} AS c{position}" for position, expression in enumerate(typed, start=1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT line{picks} FROM lines_raw")
-    return Raw(tuple(names), _types(engine, len(names)), row="line", broken=broken)
+    return Raw(names=tuple(names), types=_types(engine, len(names)), row="line", broken=broken)
 
 
 def _json_typed(engine: DuckDB, column: str) -> str:
@@ -132,14 +132,14 @@ def _json_typed(engine: DuckDB, column: str) -> str:
 def open_frame(engine: DuckDB, source: Any, option: str = "source") -> Raw:
     """Make `raw` from a pandas, polars or Arrow table; the table itself is not changed."""
     table = _arrow(source, option)
+    if not table.num_columns:
+        raise DataError(f"{option}: there are no columns. Events need customer_id, event and timestamp.")
     engine.connection.register("given", table)
     return _view(engine, "given", [str(name) for name in source.columns] if isinstance(source, pd.DataFrame) else table.column_names)
 
 
 def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
     _no_name_twice(names)
-    if not names:
-        raise DataError("source: there are no columns. Events need customer_id, event and timestamp.")
     columns = ", ".join(f"c{position}" for position in range(1, len(names) + 1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM {source} AS r({columns})")
     return Raw(tuple(names), _types(engine, len(names)))

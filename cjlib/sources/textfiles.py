@@ -155,7 +155,7 @@ def _lost_lines(path: Path, lost: set[int]) -> pd.DataFrame:
         return pd.DataFrame()
     with opened(path) as stream:
         written = enumerate((line.strip() for line in stream if line.strip()), start=1)
-        return pd.DataFrame([{"row": line, "reason": UNREADABLE_LINE, "line": text} for line, text in written if line in lost])
+        return pd.DataFrame([{"row": line, "reason": UNREADABLE_LINE, "(line)": text} for line, text in written if line in lost])
 
 
 def _explain_text(path: Path) -> None:
