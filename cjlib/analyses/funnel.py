@@ -12,6 +12,7 @@ import pandas as pd
 from cjlib.analyses import cascade, funnel_follow, funnel_words
 from cjlib.analyses.attempts import try_all
 from cjlib.analyses.counted import Counted, count
+from cjlib.analyses.funnel_follow import FunnelChange, FunnelLost, FunnelTrend
 from cjlib.analyses.funnel_rows import Question, Rows, allowed, question, read
 from cjlib.analyses.funnel_table import Grouping, comparisons, customers_table, grouping, metrics, steps_table, still_open
 from cjlib.analyses.groups import MISSING
@@ -58,7 +59,7 @@ class Funnel(Result):
         held = self._count
         return customers_table(held.log, held.rows, held.counted, held.asked, held.undecided, held.groups)
 
-    def trend(self, period: str = "week", *, week_start: str = "monday") -> Result:
+    def trend(self, period: str = "week", *, week_start: str = "monday") -> FunnelTrend:
         """Conversion by the calendar period in which the counted attempt began, all groups together.
 
         A period is complete when every window that opened in it had ended by the end of data; an incomplete one may still rise. Without a
@@ -73,14 +74,14 @@ class Funnel(Result):
 
         Returns
         -------
-        Result
+        FunnelTrend
             `.table`: `period_start` (local wall clock), `customers`, `converted`, `share`, `share_low`, `share_high` (Wilson), `still_open`,
             `complete`; every period from the first entry to the last, share missing where nobody entered.
         """
         whole = _whole(self._count)
         return funnel_follow.trend(whole.log, whole.asked, whole.counted.attempts, whole.undecided, period, week_start)
 
-    def previous(self) -> Result:
+    def previous(self) -> FunnelChange:
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
 
         Counted alike, with first events from `start` minus the length of the range; a range of whole local days is set back by as many days.
@@ -88,7 +89,7 @@ class Funnel(Result):
 
         Returns
         -------
-        Result
+        FunnelChange
             `.table`: `step`, `event`, `customers`, `share_of_first`, `previous_customers`, `previous_share_of_first`, `difference`,
             `difference_low`, `difference_high`, `verdict`; row 1 compares nothing.
         """
@@ -98,7 +99,7 @@ class Funnel(Result):
         now, was = (steps_table(one.counted, one.asked, one.undecided, None) for one in (whole, before))
         return funnel_follow.previous(whole.log, whole.asked, now, was, bounds)
 
-    def lost_next(self, step: int | None = None) -> Result:
+    def lost_next(self, step: int | None = None) -> FunnelLost:
         """What those lost after a step did next, beside those who went on, all groups together.
 
         Lost: customers whose counted attempt ended at this very step and whose windows have all ended. Next: the customer's first event strictly
@@ -111,7 +112,7 @@ class Funnel(Result):
 
         Returns
         -------
-        Result
+        FunnelLost
             `.table`, commonest among the lost first: `event` ("(nothing)": no later event), `lost`, `share_of_lost`, `went_on`,
             `share_of_went_on` (both with Wilson's `_low`, `_high`), `difference` with `difference_low`, `difference_high` (Newcombe), `p_value`,
             `p_adjusted` (Benjamini–Hochberg over the events), `median_seconds_lost`.

@@ -22,10 +22,22 @@ NOTHING = "(nothing)"
 SECOND = 1_000_000
 
 
+class FunnelTrend(Result):
+    """The answer of `funnel.trend`."""
+
+
+class FunnelChange(Result):
+    """The answer of `funnel.previous`."""
+
+
+class FunnelLost(Result):
+    """The answer of `funnel.lost_next`."""
+
+
 # ---- over time -------------------------------------------------------------------------------------------------
 
 
-def trend(log: EventLog, asked: Question, attempts: Attempts, undecided: Bools, period: str, week_start: str) -> Result:
+def trend(log: EventLog, asked: Question, attempts: Attempts, undecided: Bools, period: str, week_start: str) -> FunnelTrend:
     """Conversion by the period of entry."""
     check_period(period)
     entered = attempts.times(0)
@@ -33,7 +45,7 @@ def trend(log: EventLog, asked: Question, attempts: Attempts, undecided: Bools, 
     if not len(entered):
         types = dict.fromkeys(columns, "float64") | dict.fromkeys(("customers", "converted", "still_open"), "int64")
         table = pd.DataFrame(columns=columns).astype(types | {"period_start": "datetime64[us]", "complete": "bool"})
-        return Result(table=table, headline="Nobody entered this funnel.", definition=_trend_definition(asked, period))
+        return FunnelTrend(table=table, headline="Nobody entered this funnel.", definition=_trend_definition(asked, period))
     periods = calendar(int(entered.min()), int(entered.max()), period, log.zone, week_start=week_start)
     index, size = periods.index(entered), len(periods)
     customers = np.bincount(index, minlength=size)
@@ -51,7 +63,7 @@ def trend(log: EventLog, asked: Question, attempts: Attempts, undecided: Bools, 
         last <= log.observed_until_us,
     )
     table = pd.DataFrame(dict(zip(columns, values, strict=True)))
-    return Result(table=table, headline=_trend_headline(table, asked, period), definition=_trend_definition(asked, period))
+    return FunnelTrend(table=table, headline=_trend_headline(table, asked, period), definition=_trend_definition(asked, period))
 
 
 def _trend_definition(asked: Question, period: str) -> dict[str, str]:
@@ -112,7 +124,7 @@ def previous_bounds(log: EventLog, asked: Question) -> tuple[int, int]:
     return before, asked.start - 1
 
 
-def previous(log: EventLog, asked: Question, now: pd.DataFrame, before: pd.DataFrame, bounds: tuple[int, int]) -> Result:
+def previous(log: EventLog, asked: Question, now: pd.DataFrame, before: pd.DataFrame, bounds: tuple[int, int]) -> FunnelChange:
     """Two funnels of the same question side by side; `before` is that of the period before."""
     reached, was = now["customers"].to_numpy(), before["customers"].to_numpy()
     low, high = newcombe(reached, np.full_like(reached, reached[0]), was, np.full_like(was, was[0]))
@@ -134,7 +146,7 @@ def previous(log: EventLog, asked: Question, now: pd.DataFrame, before: pd.DataF
             "verdict": pd.Series(verdicts, dtype="str"),
         }
     )
-    return Result(table=table, headline=_previous_headline(table, now), definition=_previous_definition(log, asked, bounds))
+    return FunnelChange(table=table, headline=_previous_headline(table, now), definition=_previous_definition(log, asked, bounds))
 
 
 def _previous_definition(log: EventLog, asked: Question, bounds: tuple[int, int]) -> dict[str, str]:
@@ -185,7 +197,7 @@ def step_asked(table: pd.DataFrame, asked: Question, step: Any) -> int:
     return step
 
 
-def lost_next(log: EventLog, asked: Question, who: Positions, attempts: Attempts, undecided: Bools, step: int) -> Result:
+def lost_next(log: EventLog, asked: Question, who: Positions, attempts: Attempts, undecided: Bools, step: int) -> FunnelLost:
     """The next event of those who stopped after a step, beside that of those who went on."""
     waiting = undecided if asked.window is not None else np.zeros(len(attempts), dtype=bool)
     lost, on = (attempts.depth == step) & ~waiting, attempts.depth > step
@@ -220,7 +232,7 @@ def lost_next(log: EventLog, asked: Question, who: Positions, attempts: Attempts
         "comparison": "share of the lost − share of those who went on: Newcombe's 95 % interval, two-sided p, adjusted (Benjamini–Hochberg) over the events",
     }
     metrics = {"lost": metric(base, n=base + other)}
-    return Result(table=table, headline=_lost_headline(table, base, words, asked), definition=definition, metrics=metrics)
+    return FunnelLost(table=table, headline=_lost_headline(table, base, words, asked), definition=definition, metrics=metrics)
 
 
 def _waiting_words(asked: Question, waiting: int) -> str:
