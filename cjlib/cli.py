@@ -83,7 +83,6 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
             notebooks=found,
             parameters=assign(given, found),
             out=out.absolute(),
-            journey=journey.absolute() if journey else None,
             data=_directory(data) if data else None,
             jobs=jobs,
             timeout=timeout,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from functools import cache
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 from markupsafe import Markup
@@ -59,8 +59,8 @@ def clean(text: str) -> Markup:
 def _aligned(table: str) -> str:
     """A table whose texts stand to the left, heads included; long names of columns may break at their underscores."""
     head, end, body = table.partition("</thead>")
-    first = _ROW.search(body)
-    texts = {place for place, cell in enumerate(_CELL.findall(first[0]) if first else []) if not _NUMBER.fullmatch(_TAG.sub("", cell[2]).strip())}
+    rows = [row[0] for row in islice(_ROW.finditer(body), 50)]
+    texts = {place for row in rows for place, cell in enumerate(_CELL.finditer(row)) if not _NUMBER.fullmatch(_TAG.sub("", cell[2]).strip())}
     broken = _CELL.sub(lambda cell: f"<{cell[1]}>{cell[2].replace('_', '_<wbr>')}</{cell[1][:2]}>", head)
     return _ROW.sub(lambda row: _to_the_left(row[0], texts), broken + end + body)
 

@@ -63,12 +63,12 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
     return Figure(
         id=f"fig-{number}",
         number=number,
-        caption=caption,
+        caption=unbroken(caption),
         alt=str(meta.get("alt") or f"{_kinds(traces)}: {caption}. The numbers are in the table below it."),
         height=int(height) if isinstance(height, (int, float)) and 0 < height < 5000 else DEFAULT_HEIGHT,
         json=in_script({"data": traces, "layout": layout, "menus": menus}),
         columns=tuple(str(column) for column in columns),
-        rows=tuple(tuple(cell_text(value) for value in row) for row in rows[:MOST_ROWS]),
+        rows=tuple(tuple(unbroken(cell_text(value)) for value in row) for row in rows[:MOST_ROWS]),
         more_rows=max(0, len(rows) - MOST_ROWS),
         numeric=tuple(not any(isinstance(row[place], str) for row in rows[:MOST_ROWS] if place < len(row)) for place in range(len(columns))),
     )
@@ -115,6 +115,11 @@ def _title(layout: Mapping[str, Any]) -> str:
 def plain_text(label: object) -> str:
     """What a reader sees of a label that plotly reads as markup."""
     return html.unescape(re.sub(r"<[^<>]*>", " ", str(label))).replace("\u2068", "").replace("\u2069", "").strip()
+
+
+def unbroken(text: str) -> str:
+    """Words whose numbers stay with their units at the end of a line: `20.5 %`, `n = 12`."""
+    return re.sub(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)", "\u00a0", text)
 
 
 def _kinds(traces: Sequence[Mapping[str, Any]]) -> str:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from cjlib.analyses.result import MIME as RESULT
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.figures import MIME as PLOTLY
-from cjlib.views.report.figures import Figure, plain_text, read_figure
+from cjlib.views.report.figures import Figure, plain_text, read_figure, unbroken
 
 INJECTED, ERROR_MARK, KEEP_TEXT, PARAMETERS = "injected-parameters", "papermill-error-cell-tag", "keep-text", "parameters"
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.DOTALL)
@@ -90,7 +90,13 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
         answer=reader.answer,
         sections=sections,
         error=None if stopped is None else {**stopped, "trace": reader.error or Markup("")},
-        facts={"title": reader.title or path.stem, "results": reader.results, "figures": reader.figures, "error": stopped},
+        facts={
+            "title": reader.title or path.stem,
+            "results": reader.results,
+            "figures": reader.figures,
+            "seconds": notebook.metadata.get("papermill", {}).get("duration"),
+            "error": stopped,
+        },
     )
 
 
@@ -193,7 +199,7 @@ class _Reader:
         if not text.strip():
             return []
         if not self.answer and "cj-headline" in text and "cj-result" not in text:
-            self.answer = unbroken(text)
+            self.answer = Markup(unbroken(text))
             return []
         return [Block(kind="html", html=text)]
 
@@ -201,11 +207,6 @@ class _Reader:
         told = {key: result.get(key) for key in ("kind", "headline", "definition", "metrics")}
         if told not in self.results:
             self.results.append(told)
-
-
-def unbroken(text: Markup) -> Markup:
-    """An answer whose numbers stay with their units at the end of a line."""
-    return Markup(re.sub(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)", "\u00a0", text))
 
 
 def _data_url(mime: str, content: str) -> str:

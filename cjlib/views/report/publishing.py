@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cjlib.views.report import index
 from cjlib.views.report.render import HOME, write_asset
-from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, PUBLISHING, RUNNING, Run, now, read_runs
+from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, PUBLISHING, RUNNING, Run, forget, now, read_runs
 
 
 def publish(run: Run) -> None:
@@ -46,12 +46,14 @@ def recover(out: Path) -> list[str]:
     return said
 
 
-def finish(run: Run) -> None:
-    """The end of a run: publish it if every notebook is through, and write the index in any case."""
+def finish(run: Run, keep: int | None) -> None:
+    """The end of a run: publish it if every notebook is through, and write the index in any case; of older runs only `keep` stay."""
     if any(one["status"] != OK for one in run.facts["notebooks"].values()):
         run.update({"status": FAILED})
     else:
         publish(run)
+    if keep is not None:
+        forget(run.out, keep)
     write_index(run.out)
 
 

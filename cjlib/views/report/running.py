@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import sys
@@ -18,7 +19,7 @@ from cjlib.views.report.kernel import prepare_environment
 from cjlib.views.report.moved import metrics_of
 from cjlib.views.report.nursery import Nursery
 from cjlib.views.report.parameters import Notebook
-from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, Run, forget, lock, new_run, now, read_runs
+from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, Run, lock, new_run, now, read_runs
 from cjlib.views.report.secret import Mask, named_in
 from cjlib.views.report.supervise import Job, Outcome, Watcher, run_all
 
@@ -31,7 +32,6 @@ class Order:
     parameters: Mapping[str, Mapping[str, Any]]
     """Notebook → name → value."""
     out: Path
-    journey: Path | None = None
     data: Path | None = None
     jobs: int = 0
     """Processes at once; 0: one for each processor."""
@@ -62,15 +62,16 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     Run
         Finished; `facts["exit_code"]` is 0, 1 (a notebook failed), 2 or 3 (all that failed did so for the call or for the data), or 4 (an alert).
     """
-    mask = Mask(named_in(_texts(order)))
+    journeys = journey_files(order)
+    mask = Mask(named_in(_texts(order, journeys)))
     prepare_environment(order.data)
-    with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")), _kernels(order.journey):
+    with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")), _kernels(journeys):
         from cjlib.views.report import publishing
 
         for line in publishing.recover(order.out):
             say(line)
         started = time.monotonic()
-        current = new_run(order.out, _facts(order, mask))
+        current = new_run(order.out, _facts(order, mask, journeys))
         try:
             outcomes = run_all(_jobs(order, current, mask), slots=order.jobs or os.cpu_count() or 1, timeout=order.timeout, watcher=watcher)
         except BaseException as stop:
@@ -78,15 +79,13 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
             publishing.write_index(order.out)
             raise
         _conclude(current, outcomes, order.alerts, time.monotonic() - started)
-        publishing.finish(current)
-        if order.keep is not None:
-            forget(order.out, order.keep)
+        publishing.finish(current, order.keep)
     return current
 
 
 @contextmanager
-def _kernels(journey: Path | None) -> Iterator[None]:
-    """All that is loaded once, for every notebook: kernels fork from one process, pages are rendered from another. Meanwhile the journey file is read."""
+def _kernels(journeys: Sequence[Path]) -> Iterator[None]:
+    """All that is loaded once, for every notebook: kernels fork from one process, pages are rendered from another. Meanwhile journey files are read."""
     nursery = Nursery() if sys.platform == "linux" else None
     try:
         from cjlib.views.report import execution, page, render
@@ -94,7 +93,7 @@ def _kernels(journey: Path | None) -> Iterator[None]:
         assert page
         render.packed_plotly()
         execution.OwnKernel.nursery = nursery
-        if journey is not None:
+        for journey in journeys:
             _read_journey(nursery, str(journey))
         yield
     finally:
@@ -111,22 +110,37 @@ def _read_journey(nursery: Nursery | None, path: str) -> None:
     read_journey(path)
 
 
-def _texts(order: Order) -> list[str]:
-    """What may name a secret: the journey file and the parameters."""
+def journey_files(order: Order) -> list[Path]:
+    """The journey files of the run: the one given, else what the notebooks' parameter `journey` says, as far as the files are there."""
+    values = [_journey(notebook, order.parameters.get(notebook.name, {})) for notebook in order.notebooks]
+    return list(dict.fromkeys(path.resolve() for path in values if path is not None and path.is_file()))
+
+
+def _journey(notebook: Notebook, given: Mapping[str, Any]) -> Path | None:
+    if "journey" not in notebook.parameters:
+        return None
+    try:
+        value = given["journey"] if "journey" in given else ast.literal_eval(notebook.parameters["journey"].default)
+    except ValueError:
+        return None
+    return notebook.path.parent / value if isinstance(value, str) and value else None
+
+
+def _texts(order: Order, journeys: Sequence[Path]) -> list[str]:
+    """What may name a secret: the journey files and the parameters."""
     texts = [str(value) for values in order.parameters.values() for value in values.values()]
-    if order.journey is not None and order.journey.is_file():
-        texts.append(order.journey.read_text(encoding="utf-8", errors="replace"))
-    return texts
+    return texts + [path.read_text(encoding="utf-8", errors="replace") for path in journeys]
 
 
-def _facts(order: Order, mask: Mask) -> dict[str, Any]:
+def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]:
     """What run.json says from the start."""
+    journey = journeys[0] if journeys else None
     return {
         "exit_code": None,
         "versions": {"cjlib": version("customer-journey-notebooks"), "python": sys.version.split()[0], "plotly": version("plotly")},
-        "journey": journey_name(order.journey),
-        "journey_file": mask(str(order.journey)) if order.journey else None,
-        "journey_hash": _hash(order.journey) if order.journey else None,
+        "journey": mask(journey_name(journey)),
+        "journey_file": mask(str(journey)) if journey else None,
+        "journey_hash": _hash(journey) if journey else None,
         "shared_assets": order.shared_assets,
         "alerts": [],
         "notebooks": {
@@ -194,7 +208,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
                     ("Run", current.id),
                     ("Made", in_words(facts["started"])),
                     ("Notebook", f"{notebook.name} ({facts['notebooks'][notebook.name]['hash']})"),
-                    *([("Journey file", f"{order.journey.name} ({facts['journey_hash']})")] if order.journey else []),
+                    *([("Journey file", f"{Path(facts['journey_file']).name} ({facts['journey_hash']})")] if facts["journey_file"] else []),
                     ("Software", f"Customer Journey Notebooks {facts['versions']['cjlib']}, Python {facts['versions']['python']}"),
                 ],
             },

@@ -119,6 +119,12 @@ def _holder(file: IO[str]) -> str:
 
 
 def forget(out: Path, keep: int) -> None:
-    """Remove the folders of all but the newest runs; what is published stays."""
-    for run in read_runs(out)[keep:]:
-        shutil.rmtree(run.folder)
+    """Remove the folders of all but the newest runs. The last two that were through of each notebook stay: the index reads them."""
+    needed: dict[str, int] = {}
+    for place, run in enumerate(read_runs(out)):
+        through = list(run.facts.get("notebooks", {})) if run.status == OK else []
+        read = any(needed.get(name, 0) < 2 for name in through)
+        for name in through:
+            needed[name] = needed.get(name, 0) + 1
+        if place >= keep and not read:
+            shutil.rmtree(run.folder)

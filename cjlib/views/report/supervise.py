@@ -201,7 +201,7 @@ def _end(task: _Task) -> None:
         task.process.join(timeout=2)
         if task.process.is_alive():
             task.process.kill()
-    if task.kernel is not None and not (task.done and task.process.exitcode == 0):
+    if task.kernel and not (task.done and task.process.exitcode == 0):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(task.kernel, signal.SIGKILL)
     if task.pipe is not None:

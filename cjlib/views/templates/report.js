@@ -84,6 +84,13 @@
       if (!details.open) { details.open = true; opened.add(details); }
     }
   });
+  // A table too wide for a sheet is made smaller rather than cut off.
+  addEventListener("beforeprint", () => {
+    for (const table of document.querySelectorAll("main table")) {
+      if (table.scrollWidth > 640) table.style.zoom = String(Math.max(0.45, 640 / table.scrollWidth));
+    }
+  });
+  addEventListener("afterprint", () => { for (const table of document.querySelectorAll("main table")) table.style.zoom = ""; });
   addEventListener("afterprint", () => { for (const details of opened) details.open = false; opened.clear(); });
 
   // ---- figures ----------------------------------------------------------------------------------------------------
