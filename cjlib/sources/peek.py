@@ -113,7 +113,7 @@ def relation(path: Path) -> str:
     if kind == "parquet":
         return f"read_parquet({_exactly(path)})"
     return (
-        f"read_csv({_exactly(path)}, all_varchar = true)"
+        f"read_csv({_exactly(path)}, all_varchar = true, header = true)"
         if kind in _CSV
         else f"read_json_auto({_exactly(path)}, convert_strings_to_integers = false)"
     )

@@ -1,0 +1,339 @@
+"""What `cj init` writes: guesses from content, a valid file that can be used at once, and complete templates."""
+
+import json
+import random
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cjlib as cj
+from cjlib.sources.first_journey import first_journey, quoted, template, template_names
+from cjlib.sources.journey import journey_from_text
+from cjlib.sources.peek import time_kind
+from cjlib.sources.proposals import rounded_up
+
+WALK = ["visit", "search", "product_view", "add_to_cart", "checkout", "purchase"]
+GERMAN = dict(zip(WALK, ["Startseite", "Suche", "Produktansicht", "Warenkorb", "Kasse", "Kauf"], strict=True))
+
+
+def made_rows(customers: int = 150, seed: int = 7) -> pd.DataFrame:
+    """Customers who come in bursts and go a part of the way; a session, a channel and a price beside it."""
+    draw, rows, session = random.Random(seed), [], 0
+    for customer in range(customers):
+        at = pd.Timestamp("2024-03-01") + pd.Timedelta(seconds=draw.randrange(80 * 86_400))
+        for _ in range(draw.randint(1, 3)):
+            session += 1
+            channel = draw.choice(["email", "web", "social"])
+            depth = 1 + next((step for step in range(5) if draw.random() > 0.75), 5)
+            for name in WALK[:depth]:
+                price = f"{draw.randrange(500, 9000) / 100:.2f}" if name == "purchase" else ""
+                rows.append((f"C{customer:05d}", f"s-{session:06d}", name, at, channel, price))
+                at += pd.Timedelta(seconds=draw.randrange(20, 400))
+            at += pd.Timedelta(days=draw.randrange(1, 15))
+    return pd.DataFrame(rows, columns=["who", "session", "what", "at", "channel", "price"]).sort_values("at", ignore_index=True)
+
+
+def proposed(frame: pd.DataFrame, file: Path, **options) -> tuple[str, cj.Journey]:
+    """The first journey file of a frame written to this file, with `sep` and `date` for how; read back as a check."""
+    sep = options.pop("sep", ",")
+    frame.to_csv(file, index=False, sep=sep)
+    text = first_journey(file, **options)
+    return text, journey_from_text(text, folder=file.parent)
+
+
+def columns(journey: cj.Journey) -> dict[str, str]:
+    return {ours: theirs for theirs, ours in journey.sources.events.columns.items()}
+
+
+# ---- guesses -----------------------------------------------------------------------------------------------------
+
+
+def test_content_alone_tells_customer_event_and_time(tmp_path):
+    frame = made_rows().rename(columns={"who": "c1", "session": "c2", "what": "c3", "at": "c4", "channel": "c5", "price": "c6"})
+    _, journey = proposed(frame, tmp_path / "export.csv")
+    assert columns(journey) == {"customer_id": "c1", "event": "c3", "timestamp": "c4", "channel": "c5"}
+    log = journey.read_events()
+    assert (log.n_events, log.n_customers) == (len(frame), frame["c1"].nunique())
+    assert journey.funnel()["steps"][0] == "visit"
+    assert journey.funnel()["steps"][-1] == "purchase"
+    assert cj.funnel(log, **journey.funnel()).table["customers"].is_monotonic_decreasing
+
+
+def test_german_columns_semicolons_and_dates_with_dots(tmp_path):
+    frame = made_rows().replace({"what": GERMAN}).assign(at=lambda rows: rows["at"].dt.strftime("%d.%m.%Y %H:%M:%S"))
+    frame = frame.rename(
+        columns={"who": "Kundennummer", "session": "Sitzung", "what": "Ereignis", "at": "Zeitpunkt", "channel": "Kanal", "price": "Betrag"}
+    )
+    text, journey = proposed(frame, tmp_path / "bestellungen_2024.csv", sep=";")
+    assert columns(journey) == {"customer_id": "Kundennummer", "event": "Ereignis", "timestamp": "Zeitpunkt", "channel": "Kanal", "value": "Betrag"}
+    assert journey.sources.events.dates == "day_first"
+    assert "DECIDE: nothing in the file proves" not in text
+    assert journey.name == "bestellungen 2024"
+    assert (str(journey.value.event), journey.value.amount) == ("Kauf", "value")
+    assert journey.read_events().n_events == len(frame)
+
+
+@pytest.mark.parametrize(
+    ("names", "form"),
+    [
+        ({"who": "usuario", "what": "acción", "at": "fecha"}, "%Y-%m-%dT%H:%M:%SZ"),
+        ({"who": "utilisateur", "what": "événement", "at": "date"}, "%d/%m/%Y %H:%M"),
+        ({"who": "Client ID", "what": "Action Type", "at": "When"}, "%m/%d/%Y %I:%M %p"),
+        ({"who": "userId", "what": "eventName", "at": "eventTimestamp"}, "%Y-%m-%d %H:%M:%S+02:00"),
+        ({"who": "id", "what": "type", "at": "ts"}, "%s"),
+    ],
+)
+def test_other_languages_and_other_ways_to_write_times(tmp_path, names, form):
+    frame = made_rows().rename(columns=names)
+    times = frame[names["at"]]
+    frame[names["at"]] = times.astype("datetime64[s]").astype("int64") if form == "%s" else times.dt.strftime(form)
+    text, journey = proposed(frame, tmp_path / "x.csv")
+    assert columns(journey) == {"customer_id": names["who"], "event": names["what"], "timestamp": names["at"], "value": "price"}
+    log = journey.read_events()
+    assert (log.n_events, log.n_customers) == (len(frame), 150)
+    zoned = form.endswith(("Z", "00")) or form == "%s"
+    assert ("The times carry an offset" in text) == zoned
+    assert ("The times have no zone" in text) == (not zoned)
+
+
+def test_a_date_order_that_nothing_proves_is_left_to_a_person(tmp_path):
+    frame = made_rows(40)
+    frame["at"] = [f"{1 + n % 12:02d}/{1 + n % 11:02d}/2024" for n in range(len(frame))]
+    text, journey = proposed(frame, tmp_path / "x.csv")
+    assert "dates: day_first  # DECIDE: nothing in the file proves whether the day or the month comes first (or: month_first)" in text
+    assert journey.read_events().n_events > 0
+
+
+def test_a_person_travels_not_their_session_nor_the_product(tmp_path):
+    draw = random.Random(3)
+    frame = made_rows().assign(item=lambda rows: [f"P{draw.randrange(60):04d}" for _ in range(len(rows))])
+    frame = frame.rename(columns={"who": "a", "session": "b", "item": "c", "what": "d", "at": "e"})[["c", "b", "a", "d", "e"]]
+    _, journey = proposed(frame, tmp_path / "x.csv")
+    assert columns(journey)["customer_id"] == "a"
+
+
+def test_a_birthday_is_not_the_time_of_the_event(tmp_path):
+    frame = made_rows().assign(geburtstag=lambda rows: [f"19{50 + int(who[-2:]) % 50}-05-17" for who in rows["who"]])
+    _, journey = proposed(frame[["geburtstag", "who", "what", "at"]], tmp_path / "x.csv")
+    assert columns(journey)["timestamp"] == "at"
+
+
+def test_orders_without_a_column_of_events_get_a_named_one(tmp_path):
+    frame = made_rows().query("what == 'purchase'")
+    more = pd.concat([frame, frame.assign(at=frame["at"] + pd.Timedelta(days=20)), frame.iloc[[0]]])
+    orders = pd.DataFrame({"kunde": more["who"], "datum": more["at"].dt.strftime("%Y%m%d"), "umsatz": more["price"], "stueck": 1})
+    text, journey = proposed(orders, tmp_path / "orders.csv")
+    assert columns(journey) == {"customer_id": "kunde", "timestamp": "datum", "value": "umsatz"}
+    assert (journey.sources.events.event, journey.sources.events.dates, journey.sources.events.duplicates) == ("purchase", "%Y%m%d", "keep")
+    assert "DECIDE: no column names an event" in text
+    log = journey.read_events()
+    assert log.event_names == ["purchase"]
+    assert log.n_events == len(orders)
+
+
+def test_parquet_and_json_lines_are_guessed_like_csv(tmp_path):
+    frame = made_rows()
+    frame.to_parquet(tmp_path / "x.parquet")
+    with (tmp_path / "x.jsonl").open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row | {"at": row["at"].isoformat()}) + "\n" for row in frame.to_dict("records"))
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    told = [journey_from_text(first_journey(tmp_path / name), folder=tmp_path) for name in ("x.parquet", "x.jsonl", "x.csv")]
+    assert len({tuple(sorted(columns(one).items())) for one in told}) == 1
+    assert {one.read_events().n_events for one in told} == {len(frame)}
+
+
+def test_the_same_rows_in_any_order_get_the_same_proposal(tmp_path):
+    frame = made_rows()
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    one = first_journey(tmp_path / "x.csv")
+    frame.sample(frac=1, random_state=1).to_csv(tmp_path / "x.csv", index=False)
+    assert first_journey(tmp_path / "x.csv") == one
+
+
+def test_columns_may_be_named_by_the_caller(tmp_path):
+    _, journey = proposed(made_rows(), tmp_path / "x.csv", customer="session", event="channel", time="at")
+    assert columns(journey)["customer_id"] == "session"
+    assert columns(journey)["event"] == "channel"
+    with pytest.raises(cj.CjlibError, match=r"init customer: there is no column 'sesion'\. Did you mean 'session'"):
+        first_journey(tmp_path / "x.csv", customer="sesion")
+
+
+def test_a_column_that_already_has_one_of_our_names_gives_way(tmp_path):
+    frame = made_rows().assign(timestamp=lambda rows: rows["what"].str.len(), event="x").drop(columns="channel")
+    _, journey = proposed(frame, tmp_path / "x.csv")
+    assert columns(journey)["event"] == "what"
+    assert columns(journey)["source_event"] == "event"
+    assert journey.read_events().n_customers == 150
+
+
+# ---- proposals ---------------------------------------------------------------------------------------------------
+
+
+def test_stages_follow_the_names_and_the_order_of_first_occurrence(tmp_path):
+    _, journey = proposed(made_rows(), tmp_path / "x.csv")
+    assert [(stage.name, [point.name for point in stage.touchpoints]) for stage in journey.stages] == [
+        ("Awareness", ["visit"]),
+        ("Consideration", ["search", "product_view"]),
+        ("Purchase", ["add_to_cart", "checkout", "purchase"]),
+    ]
+
+
+def test_names_that_say_nothing_are_ordered_by_when_they_come(tmp_path):
+    coded = dict(zip(WALK, ["zz1", "xq", "kk", "ab", "qq9", "aa"], strict=True))
+    _, journey = proposed(made_rows().replace({"what": coded}), tmp_path / "x.csv")
+    assert journey.stage_names == ["Beginning", "Early", "Late", "End"]
+    assert [point.name for stage in journey.stages for point in stage.touchpoints] == ["zz1", "xq", "kk", "ab", "qq9", "aa"]
+    assert journey.funnel()["steps"][0] == "zz1"
+
+
+def test_events_are_listed_commonest_first_with_rows_and_customers(tmp_path):
+    frame = made_rows()
+    text, _ = proposed(frame, tmp_path / "x.csv")
+    listed = [line for line in text.splitlines() if line.startswith("#   ")]
+    counts = frame.groupby("what")["who"].agg(["size", "nunique"]).sort_values("size", ascending=False)
+    assert listed == [f"#   {name}: {rows:,} rows, {people:,} customers" for name, rows, people in counts.itertuples()]
+
+
+def test_an_event_of_leaving_is_taken_as_churn_else_a_silence(tmp_path):
+    frame = made_rows()
+    _, quiet = proposed(frame, tmp_path / "x.csv")
+    assert quiet.churn.inactive is not None
+    last = frame.groupby("who", as_index=False).last().assign(what="subscription_cancelled")
+    _, said = proposed(pd.concat([frame, last.assign(at=last["at"] + pd.Timedelta(days=9))]), tmp_path / "x.csv")
+    assert str(said.churn.event) == "subscription_cancelled"
+
+
+def test_hostile_event_names_and_columns_stay_what_they_are(tmp_path):
+    evil = ['buy" }\n]: *x', "<script>alert(1)</script>", "null", "a: b # c", "'; DROP TABLE looked; --", "\u202eevil"]
+    frame = made_rows(60).replace({"what": dict(zip(WALK, evil, strict=True))}).rename(columns={"what": 'e"v\ne: {n', "who": "{who}"})
+    text, journey = proposed(frame, tmp_path / "it's [a] *file*.csv")
+    assert columns(journey)["event"] == 'e"v\ne: {n'
+    assert sorted(point.name for stage in journey.stages for point in stage.touchpoints) == sorted(evil)
+    assert "\u202e" not in text
+    assert journey.read_events().n_events == len(frame)
+
+
+def test_many_event_names_are_mapped_by_frequency_and_the_rest_is_said(tmp_path):
+    frame = made_rows(400)
+    frame["what"] = [f"screen {n % 300}" for n in range(len(frame))]
+    text, journey = proposed(frame, tmp_path / "x.csv", event="what")
+    assert len(journey.mapping) == 60
+    assert "# 240 rarer events belong to no stage yet; `cj check` lists them." in text
+
+
+@pytest.mark.parametrize("rows", [2, 3, 6])
+def test_a_file_of_a_few_rows_is_enough(tmp_path, rows):
+    frame = pd.DataFrame(
+        {"user": ["a", "a", "b", "b", "a", "b"], "event": ["x", "y"] * 3, "time": pd.date_range("2024-01-01", periods=6, freq="h")}
+    ).head(rows)
+    _, journey = proposed(frame, tmp_path / "x.csv", customer="user")
+    assert journey.read_events().n_events == rows
+
+
+def test_the_path_is_written_relative_to_where_the_journey_file_will_lie(tmp_path):
+    made_rows(20).to_csv(tmp_path / "x.csv", index=False)
+    (tmp_path / "journeys").mkdir()
+    journey = journey_from_text(first_journey(tmp_path / "x.csv", folder=tmp_path / "journeys"), folder=tmp_path / "journeys")
+    assert journey.sources.events.path == "../x.csv"
+    assert journey.read_events().n_customers == 20
+
+
+# ---- files that are none -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("x.csv", "a,b\n1,x\n2,y\n", r"has no column whose values are dates or times\. Columns: 'a', 'b'\. Name it with time="),
+        ("x.csv", "a,t\n1,2024-01-01\n2,2024-01-02\n", r"has no column whose values repeat, as the id of a customer does"),
+        ("x.csv", "a,t\n", r"holds no rows"),
+        ("x.xlsx", "PK", r"cannot be read|does not say what it holds"),
+        ("x.parquet", "no parquet at all", r"cannot be read as"),
+    ],
+)
+def test_a_file_without_events_says_what_is_missing(tmp_path, name, content, words):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(cj.CjlibError, match=words):
+        first_journey(tmp_path / name)
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(cj.DataError, match="there is no file"):
+        first_journey(tmp_path / "none.csv")
+
+
+# ---- templates ---------------------------------------------------------------------------------------------------
+
+
+def test_there_is_a_template_for_each_trade():
+    assert template_names() == ["b2b", "ecommerce", "lifecycle", "saas", "support"]
+    with pytest.raises(cj.CjlibError, match=r"template: must be one of .* Got 'sass'\. Did you mean 'saas'"):
+        template("sass")
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("ecommerce", "Awareness · Consideration · Purchase · Retention · Advocacy"),
+        ("saas", "Awareness · Acquisition and onboarding · Adoption · Renewal · Expansion · Advocacy"),
+        ("b2b", "Out of market · Trigger · Initial consideration · Active evaluation · Purchase decision · Implementation · Loyalty"),
+        ("lifecycle", "Reach · Acquisition · Conversion · Retention · Loyalty"),
+        ("support", "Ticket opened · First response · In work · Resolved · Follow-up"),
+    ],
+)
+def test_a_template_is_a_complete_valid_file_with_comments(name, stages):
+    text = template(name)
+    journey = journey_from_text(text)
+    assert " · ".join(journey.stage_names) == stages
+    assert journey.funnels
+    assert journey.retention is not None
+    assert journey.churn is not None
+    assert journey.targets
+    assert text.count("#") >= 10
+
+
+def test_every_event_a_template_asks_for_belongs_to_a_stage():
+    from cjlib.sources.uses import events_used
+
+    for name in template_names():
+        journey = journey_from_text(template(name))
+        mapped = {event for one in journey.mapping for event in one.event.names}
+        unknown = {event for _, step in events_used(journey) for event in step.names} - mapped
+        assert not unknown, f"{name}: {unknown}"
+
+
+# ---- small things ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["2024-01-31", "2024-02-01 10:00:00.123+01:00"], "iso"),
+        (["2019-10-01 00:00:00 UTC"], "iso"),
+        (["20240131", "19991231"], "ymd"),
+        (["1704067200", "1704067201.5"], "epoch"),
+        (["1704067200000"], "epoch"),
+        (["13/02/2024 10:00"], "day_first"),
+        (["02/13/2024 10:00 PM"], "month_first"),
+        (["02/03/2024"], "either"),
+        (["13/02/2024", "02/13/2024"], None),
+        (["541312140", "554748717"], None),
+        (["12345678"], None),
+        (["hello"], None),
+        ([], None),
+    ],
+)
+def test_how_times_are_written(texts, kind):
+    assert time_kind(texts) == kind
+
+
+def test_lengths_are_rounded_up_to_what_people_use():
+    assert [rounded_up(seconds) for seconds in (1, 1801, 86_400, 86_401 * 8, 1e12)] == ["30min", "1h", "1D", "14D", "730D"]
+    assert rounded_up(1e9, most=86_400 * 10) == "7D"
+
+
+def test_names_are_quoted_only_where_yaml_needs_it():
+    assert [quoted(name) for name in ("add_to_cart", "Resolve ticket", "no", "404", "a: b", 'say "x"', "x\ny", "")] == [
+        "add_to_cart", "Resolve ticket", '"no"', '"404"', '"a: b"', '"say \\"x\\""', '"x\\x0ay"', '""',
+    ]  # fmt: skip
