@@ -125,9 +125,9 @@ def feedback_table(those: People, said: Opinions, seed: int) -> pa.Table:
 def _soiled_feedback(draws: Draws, table: pa.Table, count: dict[str, int]) -> pa.Table:
     """Faulty rows behind the good ones: some twice, some with an impossible score, some without a time."""
     n = table.num_rows
-    twice, impossible, never = (
-        table.take(pa.array(draws.between(0, n, count[f"feedback: {fault}"]))) for fault in ("exact duplicates", "nps out of range", "no timestamp")
-    )
+    scored = np.flatnonzero(table["nps"].is_valid().to_numpy())
+    twice, never = (table.take(pa.array(draws.between(0, n, count[f"feedback: {fault}"]))) for fault in ("exact duplicates", "no timestamp"))
+    impossible = table.take(pa.array(scored[draws.between(0, len(scored), count["feedback: nps out of range"])]))
     impossible = _with(_renumbered(impossible, n), "nps", pa.array(np.full(impossible.num_rows, 11.0)))
     never = _with(_renumbered(never, n + impossible.num_rows), "timestamp", pa.nulls(never.num_rows, INSTANT))
     return pa.concat_tables([table, twice, impossible, never]).combine_chunks()
