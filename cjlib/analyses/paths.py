@@ -249,7 +249,7 @@ def _cut_in_words(whole: PathSet, max_steps: int | None, *, last: bool) -> str:
     if max_steps is None:
         return "none: whole paths"
     longer = int(np.count_nonzero(whole.sizes > max_steps))
-    return f"the {'last' if last else 'first'} {max_steps} of each path; {longer:,} paths are longer and cut"
+    return f"the {'last' if last else 'first'} {max_steps} of each path; {count_of(longer, 'path')} {'is' if longer == 1 else 'are'} cut by it"
 
 
 def _top_in_words(names: int, shown: int, top: int | None) -> str:

@@ -1,0 +1,98 @@
+"""Converted customers beside lost ones: what they did before."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_sessions import ROWS
+from test_sessions import log_of as log_of_rows
+
+import cjlib as cj
+
+
+def many(*groups):
+    return " | ".join(f"g{kind}_{n}: {events}" for kind, (count, events) in enumerate(groups) for n in range(count))
+
+
+def test_each_customer_counts_once_for_every_event_and_move_before_the_outcome(toy_log):
+    log = toy_log(many((40, "view@0min help@1min help@2min view@3min buy@4min help@9min"), (60, "view@0min view@1min"), (10, "help@0min")))
+    answer = cj.compare_paths(log, outcome="buy")
+    table = answer.table.set_index("pattern")
+    assert table.loc["help", ["converted", "lost"]].tolist() == [40, 10]
+    assert table.loc["help", ["share_of_converted", "share_of_lost", "difference"]].tolist() == pytest.approx([1.0, 10 / 70, 60 / 70])
+    assert table.loc["view → help", ["kind", "converted", "lost"]].tolist() == ["move", 40, 0]
+    assert "help → buy" not in table.index, "the outcome's own instant is excluded"
+    assert answer.sequences[["path", "converted", "lost"]].values.tolist() == [["view", 0, 60], ["view → help → view", 40, 0], ["help", 0, 10]]
+    assert answer.headline == (
+        "36.4 % (95 % interval 28.0–45.7 %) of 110 customers converted. Most different is help → view: 100.0 % of the converted against 0.0 % of the lost "
+        "(difference +100.0 points, 95 % interval 89.8–100.0 points). It goes with the outcome; it need not bring it about."
+    )
+
+
+def test_watching_begins_at_the_start_and_the_start_itself_is_left_out(toy_log):
+    log = toy_log(many((30, "help@0min view@1min cart@2min buy@3min"), (30, "view@0min view@1min"), (5, "cart@0min")))
+    answer = cj.compare_paths(log, outcome="buy", start_event="view")
+    assert set(answer.table["pattern"]) == {"cart", "view"}
+    assert answer.table.set_index("pattern").loc["view", ["converted", "lost"]].tolist() == [0, 30], "a second view is no start"
+    assert len(answer.customers()) == 60
+
+
+def test_with_a_window_only_customers_whose_window_has_closed_count(toy_log):
+    log = toy_log("ana: view@0D buy@7D | bob: view@0D buy@8D | cyd: view@9D buy@9D | dan: view@10D")
+    answer = cj.compare_paths(log, outcome="buy", start_event="view", window="7D")
+    people = answer.customers()
+    assert people[["customer_id", "converted"]].values.tolist() == [["ana", True], ["bob", False]]
+    assert people["outcome_at"].isna().tolist() == [False, True]
+    assert answer.definition["window"] == "7 days, its end included; 2 customers left out, since theirs had not closed"
+
+
+def test_one_event_does_not_fill_both_start_and_outcome(toy_log):
+    log = toy_log("ana: buy@0D | bob: buy@0D buy@1D | cyd: buy@0D view@0D")
+    reached = cj.compare_paths(log, outcome="buy", start_event=["buy", "view"]).customers()["converted"].tolist()
+    assert reached == [False, True, True]
+
+
+def test_the_same_may_be_asked_of_churn_under_its_own_names(toy_log):
+    answer = cj.compare_paths(toy_log(many((40, "view@0D call@1D cancel@2D"), (40, "view@0D"))), outcome="cancel", groups=("churned", "retained"))
+    assert [name for name in answer.table if name.startswith("share_of")][::3] == ["share_of_churned", "share_of_retained"]
+    assert answer.metrics["share_churned"]["value"] == 0.5
+    assert "churned" in answer.customers()
+
+
+def test_no_difference_is_claimed_where_there_is_none(toy_log):
+    answer = cj.compare_paths(toy_log(many((40, "view@0D buy@1D"), (40, "view@0D"))), outcome="buy")
+    assert answer.headline.endswith("converted; nothing they did before separates them beyond chance (1 pattern tested).")
+    assert cj.compare_paths(toy_log("ana: view@0D"), outcome="buy").headline == (
+        "0.0 % (95 % interval 0.0–79.3 %) of 1 customer converted: fewer than 30 on one side, too few to compare."
+    )
+    empty = cj.compare_paths(toy_log("ana: view@0D").where(event="x"), outcome="by")
+    assert empty.headline == "No customer meets these options (n = 0)."
+
+
+def test_names_of_groups_must_be_two_different_words(toy_log):
+    with pytest.raises(
+        cj.CjlibError, match=r"groups: must be two different names without blanks, such as \('churned', 'retained'\)\. Got \('a', 'a'\)\."
+    ):
+        cj.compare_paths(toy_log("ana: view@0D"), outcome="buy", groups=("a", "a"))
+
+
+@settings(max_examples=20, deadline=None)
+@given(ROWS.filter(bool), st.sampled_from([None, 20, 60]))
+def test_who_converts_are_the_funnels_converters_whatever_the_ties(rows, window):
+    log = log_of_rows(rows)
+    length = None if window is None else f"{window}s"
+    for start, outcome in (("a", "b"), ("b", "b"), (["a", "b"], ["b", "c"])):
+        people = cj.compare_paths(log, outcome=outcome, start_event=start, window=length).customers()
+        funnel = cj.funnel(log, [start, outcome], window=length, entry="first", **({} if window is None else {"entrants": "closed"}))
+        reached = funnel.customers().query("steps_reached == 2")["customer_id"]
+        assert set(people.loc[people["converted"], "customer_id"]) == set(reached)
+        assert len(people) == funnel.table["customers"].iloc[0]
+
+
+def test_planted_payment_trouble_is_found(shared_data):
+    raw = pd.read_csv(shared_data / "ecom_synthetic" / "ecom_events.csv.gz")
+    log = cj.read_events(raw, columns={"user_id": "customer_id"}, timezone="UTC")
+    before = cj.compare_paths(log.where(start="2024-05-19", end="2024-06-07"), outcome="purchase", start_event="payment_details").table.set_index(
+        "pattern"
+    )
+    assert before.loc["payment_error", "difference"] < 0

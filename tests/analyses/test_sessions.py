@@ -1,0 +1,93 @@
+"""Sessions: cut where a customer pauses longer than the gap."""
+
+import pandas as pd
+import pytest
+from conftest import toy_events
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sequence_reference import histories, split
+
+import cjlib as cj
+
+TWO = "ana: view@0min cart@10min(web) view@55min | bob: view@0min view@1min(app) buy@1min(ad)"
+# A read costs more than a count, so one example holds many customers.
+ROWS = st.lists(st.tuples(st.sampled_from("qrstuvwxyz"), st.sampled_from("aabc"), st.integers(0, 6).map(lambda n: n * 20)), max_size=90)
+
+
+def log_of(rows):
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "second"])
+    stamps = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(frame["second"], unit="s")
+    return cj.read_events(frame.assign(timestamp=stamps, row=range(len(frame))).drop(columns="second").astype({"customer_id": "str", "event": "str"}))
+
+
+def test_a_pause_longer_than_the_gap_opens_a_session_and_one_of_exactly_the_gap_does_not(toy_log):
+    log = toy_log("ana: a@0min b@30min c@61min")
+    assert cj.sessions(log, gap="30min").table["events"].tolist() == [2, 1]
+    assert cj.sessions(log, gap="31min").table["events"].tolist() == [3]
+
+
+def test_a_session_knows_its_customer_place_start_length_ends_and_first_channel(toy_log):
+    table = cj.sessions(toy_log(TWO)).table
+    assert list(table) == ["customer_id", "session", "start", "seconds", "events", "first_event", "last_event", "channel"]
+    assert table["customer_id"].tolist() == ["ana", "ana", "bob"]
+    assert table["session"].tolist() == [1, 2, 1]
+    assert table["seconds"].tolist() == [600.0, 0.0, 60.0]
+    assert table["events"].tolist() == [2, 1, 3]
+    assert table["first_event"].tolist() == ["view", "view", "view"]
+    assert table["last_event"].tolist() == ["cart", "view", "view"], "buy and view tie; by name view is last"
+    assert table["channel"].tolist()[0] == "web"
+    assert pd.isna(table["channel"][1])
+    assert table["channel"].tolist()[2] == "ad", "buy stands before view at their instant"
+    assert table.dtypes.astype(str).tolist() == ["str", "int64", "datetime64[us, UTC]", "float64", "int64", "str", "str", "str"]
+
+
+def test_the_headline_says_how_many_how_long_and_what_the_gap_decides(toy_log):
+    assert cj.sessions(toy_log(TWO)).headline == (
+        "3 sessions of 2 customers: half last 1 minute or less; 33.3 % (95 % interval 6.1–79.2 %) are a single event. "
+        "A gap other than 30 minutes would cut them differently."
+    )
+
+
+def test_a_log_without_channels_has_sessions_without_channels():
+    frame = toy_events("ana: a@0h").drop(columns="channel")
+    assert "channel" not in cj.sessions(cj.read_events(frame)).table
+
+
+def test_an_empty_log_has_no_sessions(toy_log):
+    answer = cj.sessions(toy_log("ana: a@0h").where(event="b"))
+    assert answer.table.empty
+    assert answer.headline == "The log has no events, so there are no sessions."
+
+
+def test_ids_keep_their_type():
+    frame = toy_events("1: a@0h | 2: a@0h").astype({"customer_id": "int64"})
+    assert cj.sessions(cj.read_events(frame)).table["customer_id"].tolist() == [1, 2]
+
+
+def test_the_statement_gives_the_same_sessions(toy_log):
+    log = toy_log(TWO)
+    answer = cj.sessions(log)
+    run = log.run(answer.sql)
+    assert run["events"].tolist() == answer.table["events"].tolist()
+    assert run["session"].tolist() == answer.table["session"].tolist()
+
+
+def test_a_gap_needs_its_unit(toy_log):
+    with pytest.raises(cj.CjlibError, match=r"gap: must be a duration with its unit, such as '14D'.* Got 30\."):
+        cj.sessions(toy_log("ana: a@0h"), gap=30)
+
+
+@settings(max_examples=15, deadline=None)
+@given(ROWS.filter(bool), st.sampled_from([0, 20, 40, 3600]))
+def test_sessions_equal_those_of_plain_python_with_ties_and_their_statement(rows, gap):
+    log = log_of(rows)
+    answer = cj.sessions(log, gap=f"{gap}s")
+    expected = [
+        (customer, len(part), part[-1][0] - part[0][0], part[0][1], part[-1][1])
+        for customer, events in histories(rows).items()
+        for part in split(events, gap)
+    ]
+    table = answer.table
+    assert list(zip(table["customer_id"], table["events"], table["seconds"], table["first_event"], table["last_event"], strict=True)) == expected
+    run = log.run(answer.sql)
+    assert list(zip(run["customer_id"], run["events"], strict=True)) == [(customer, n) for customer, n, *_ in expected]

@@ -1,0 +1,173 @@
+"""Transitions: which event follows which."""
+
+import pandas as pd
+import pytest
+from conformance import cases, log_of
+from conftest import toy_events
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sequence_reference import transitions as reference
+from test_sessions import ROWS
+from test_sessions import log_of as log_of_rows
+
+import cjlib as cj
+
+COLUMNS = [
+    "source",
+    "target",
+    "count",
+    "customers",
+    "share_of_source",
+    "share_of_source_low",
+    "share_of_source_high",
+    "median_seconds",
+    "mean_seconds",
+]
+
+
+def counts(table):
+    return {(source, target): n for source, target, n in zip(table["source"], table["target"], table["count"], strict=True)}
+
+
+@pytest.mark.parametrize("case", [case for case in cases("paths") if case["query"]["form"] == "transitions"], ids=lambda case: case["id"])
+def test_worked_cases_of_other_tools(case):
+    table = cj.transitions(log_of(case)).table
+    marks = {"<start>": "(start)", "<end>": "(end)"}
+    expected = {
+        (marks.get(source, source), marks.get(target, target)): n
+        for source, targets in case["expect"]["transitions"].items()
+        for target, n in targets.items()
+    }
+    assert counts(table) == expected
+
+
+def test_every_pair_counts_as_often_as_it_occurs_and_repeats_are_pairs(toy_log):
+    table = cj.transitions(toy_log("ana: A@0min A@2min B@3min | bob: A@0min B@5min")).table
+    assert list(table) == COLUMNS
+    assert table[["source", "target", "count", "customers"]].values.tolist() == [
+        ["(start)", "A", 2, 2],
+        ["A", "B", 2, 2],
+        ["B", "(end)", 2, 2],
+        ["A", "A", 1, 1],
+    ]
+    row = table.iloc[1]
+    assert row["share_of_source"] == pytest.approx(2 / 3)
+    assert row["median_seconds"] == row["mean_seconds"] == 180.0
+    assert table["median_seconds"].isna().tolist() == [True, False, True, False]
+
+
+def test_with_a_session_gap_each_session_has_its_ends_and_no_pair_crosses_the_pause(toy_log):
+    log = toy_log("ana: A@0min B@10min A@55min")
+    assert counts(cj.transitions(log, session_gap="30min").table) == {("(start)", "A"): 2, ("A", "(end)"): 1, ("A", "B"): 1, ("B", "(end)"): 1}
+    assert counts(cj.transitions(log).table)["B", "A"] == 1
+
+
+def test_ties_stand_by_event_name(toy_log):
+    assert counts(cj.transitions(toy_log("ana: B@0min A@0min")).table) == {("(start)", "A"): 1, ("A", "B"): 1, ("B", "(end)"): 1}
+    assert "2 events at an instant" in cj.transitions(toy_log("ana: B@0min A@0min")).definition["ties"]
+
+
+def test_a_group_is_the_first_value_that_is_not_missing_and_missing_stands_last(toy_log):
+    log = toy_log("ana: A@0min B@1min(web) | bob: A@0min(app) B@1min(web) | cyd: A@0min | dan: A@0min(web)")
+    table = cj.transitions(log, by="channel").table
+    assert list(table) == ["channel", *COLUMNS]
+    assert table.drop_duplicates("channel")["channel"].tolist()[:2] == ["web", "app"]
+    assert pd.isna(table["channel"].iloc[-1])
+    web = table.loc[table["channel"] == "web"]
+    assert counts(web) == {("(start)", "A"): 2, ("A", "(end)"): 1, ("A", "B"): 1, ("B", "(end)"): 1}
+    assert cj.transitions(log, by="channel").by == ("channel",)
+
+
+def test_several_columns_group_by_the_first_event_that_has_any():
+    frame = toy_events("ana: A@0min B@1min(web) | bob: A@0min(app)").assign(plan=["pro", None, "pro"]).astype({"plan": "str"})
+    table = cj.transitions(cj.read_events(frame), by=["channel", "plan"]).table
+    assert list(table)[:2] == ["channel", "plan"]
+    assert table.loc[table["channel"].isna(), "plan"].unique().tolist() == ["pro"]
+
+
+def test_the_statement_gives_the_same_counts_also_by_group_and_for_hostile_names(toy_log):
+    frame = toy_events("ana: A@0min B@1min(web) A@70min | bob: A@0min(app) B@1min(web)").replace({"event": {"B": "'; DROP TABLE events; --"}})
+    log = cj.read_events(frame)
+    for by in (None, "channel"):
+        answer = cj.transitions(log, by=by, session_gap="30min")
+        keys = [*answer.by, "source", "target"]
+        both = [table.sort_values(keys)[[*keys, "count", "customers"]].reset_index(drop=True) for table in (answer.table, log.run(answer.sql))]
+        pd.testing.assert_frame_equal(*both)
+    filtered = log.where(event="A")
+    answer = cj.transitions(filtered)
+    assert counts(filtered.run(answer.sql)) == counts(answer.table)
+
+
+def test_the_headline_names_the_commonest_move_only_from_thirty_on(toy_log):
+    few = cj.transitions(toy_log("ana: A@0min B@1min"))
+    assert few.headline == "1 move of 1 customer: no event is left 30 times, too few to name the commonest move."
+    many = cj.transitions(toy_log(" | ".join(f"k{n}: A@0min B@1min" for n in range(40))))
+    assert many.headline == (
+        "The commonest move is from A to B: 40 times by 40 customers, 100.0 % of what follows A (95 % interval 91.2–100.0 %, n = 40), half of them within 1 minute."
+    )
+    assert cj.transitions(toy_log("ana: A@0min")).headline == "None of 1 customer has two events in a row, so there are no transitions."
+
+
+def test_an_empty_log_has_no_transitions(toy_log):
+    table = cj.transitions(toy_log("ana: A@0h").where(event="B")).table
+    assert table.empty
+    assert list(table) == COLUMNS
+
+
+def test_events_called_like_our_marks_are_named(toy_log):
+    log = cj.read_events(toy_events("ana: A@0h").replace({"event": {"A": "(end)"}}))
+    assert cj.transitions(log).definition["warning"] == "the log has events called (end): they stand in rows of their own beside our marks"
+
+
+def test_an_unknown_column_is_refused_with_the_nearest(toy_log):
+    with pytest.raises(cj.CjlibError, match=r"by: there is no column 'chanel'\. Did you mean 'channel'\?"):
+        cj.transitions(toy_log("ana: A@0h(web)"), by="chanel")
+
+
+def test_the_order_of_rows_changes_no_byte():
+    frame = toy_events("ana: A@0min B@0min(web) A@1min(app) | bob: B@0min(app) A@0min(web) | cyd: A@1min C@1min")
+    answers = [cj.transitions(cj.read_events(frame.sample(frac=1, random_state=seed)), by="channel").table.to_csv() for seed in range(5)]
+    assert len(set(answers)) == 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(ROWS.filter(bool), st.sampled_from([None, 0, 20, 40]))
+def test_transitions_equal_those_of_plain_python_with_ties_and_their_statement(rows, gap):
+    log = log_of_rows(rows)
+    answer = cj.transitions(log, session_gap=None if gap is None else f"{gap}s")
+    expected = reference(rows, gap)
+    table = answer.table
+    assert counts(table) == {pair: n for pair, (n, *_) in expected.items()}
+    for row in table.itertuples():
+        _, customers, mean = expected[row.source, row.target]
+        assert row.customers == customers
+        ends = row.source == "(start)" or row.target == "(end)"
+        assert pd.isna(row.mean_seconds) if ends else row.mean_seconds == pytest.approx(mean)
+    run = log.run(answer.sql)
+    assert counts(run) == counts(table)
+    assert dict(zip(zip(run["source"], run["target"], strict=True), run["customers"], strict=True)) == {
+        pair: n for pair, (_, n, _) in expected.items()
+    }
+
+
+@pytest.mark.slow
+def test_ten_thousand_names_and_a_bot_with_a_million_events_are_counted():
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    bot = pd.DataFrame({"customer_id": "bot", "event": "ping", "second": range(1_000_000)})
+    people = pd.DataFrame(
+        {
+            "customer_id": [f"c{n}" for n in generator.integers(0, 500, 30_000)],
+            "event": [f"page {n}" for n in generator.integers(0, 10_000, 30_000)],
+            "second": generator.integers(0, 10**6, 30_000),
+        }
+    )
+    frame = pd.concat([bot, people], ignore_index=True)
+    stamps = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(frame["second"], unit="s")
+    log = cj.read_events(frame.drop(columns="second").assign(timestamp=stamps), duplicates="keep")
+    table = cj.transitions(log).table
+    assert table.iloc[0][["source", "target", "count", "customers"]].tolist() == ["ping", "ping", 999_999, 1]
+    assert table["count"].sum() == log.n_events + log.n_customers
+    paths = cj.paths(log, session_gap=None, max_steps=None, top=None, repeats="keep")
+    assert paths.metrics["distinct_paths"]["value"] == log.n_customers
