@@ -6,7 +6,7 @@ import glob
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Raw:
     """An opened source.
 
     `names` and `types` are those of c1, c2, …; `row` is SQL for the 1-based position; `untyped` means that every value is text
-    because the format knows nothing else; `broken` are rows that are no rows (too many fields, no JSON), with `row` and `reason`.
+    because the format knows nothing else; `broken` are rows that are no rows (too many fields, no JSON), with `row` and `reason`; `tables` and `views` stand in the engine while it is read.
     """
 
     names: tuple[str, ...]
@@ -41,6 +41,8 @@ class Raw:
     untyped: bool = False
     broken: pd.DataFrame = field(default_factory=pd.DataFrame)
     file_rows: tuple[tuple[str, int], ...] = ()
+    tables: tuple[str, ...] = ("raw",)
+    views: tuple[str, ...] = ()
 
 
 def open_files(engine: DuckDB, files: Files) -> Raw:
@@ -63,7 +65,7 @@ def _open_parquet(engine: DuckDB, files: Files) -> Raw:
         ) from None
     raw = _view(engine, source, [name for name, *_ in described])
     rows = tuple((files.name(position), counted[str(path)]) for position, path in enumerate(files.paths)) if counted else ()
-    return Raw(raw.names, raw.types, file_rows=rows)
+    return replace(raw, file_rows=rows)
 
 
 def _open_csv(engine: DuckDB, files: Files) -> Raw:
@@ -114,7 +116,7 @@ def _open_json(engine: DuckDB, files: Files) -> Raw:
     typed = [_json_typed(engine, f"c{position}") for position in range(1, len(names) + 1)]
     picks = "".join(f", {expression} AS c{position}" for position, expression in enumerate(typed, start=1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT line{picks} FROM lines_raw")
-    return Raw(names=tuple(names), types=_types(engine, len(names)), row="line", broken=broken)
+    return Raw(names=tuple(names), types=_types(engine, len(names)), row="line", broken=broken, tables=("lines_raw",), views=("raw",))
 
 
 def _json_typed(engine: DuckDB, column: str) -> str:
@@ -142,7 +144,7 @@ def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
     _no_name_twice(names)
     columns = ", ".join(f"c{position}" for position in range(1, len(names) + 1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM {source} AS r({columns})")
-    return Raw(tuple(names), _types(engine, len(names)))
+    return Raw(tuple(names), _types(engine, len(names)), tables=(), views=("raw",))
 
 
 def _types(engine: DuckDB, width: int) -> tuple[str, ...]:

@@ -56,15 +56,13 @@ def make_dictionaries(engine: DuckDB, source: str, properties: Sequence[Property
 def _dictionary(engine: DuckDB, name: str, source: str, column: str) -> bool:
     """One dictionary, sorted as text, so that "the smallest as text" is the smallest code; whether a value was missing or blank."""
     engine.execute(f"CREATE OR REPLACE TEMP TABLE every AS SELECT DISTINCT {column} AS value FROM {source}")
-    (kind,) = engine.rows("SELECT column_type FROM (DESCRIBE every)")[0]
-    missing = blank("value") if kind == "VARCHAR" else "value IS NULL"
     engine.execute(
         f"CREATE OR REPLACE TABLE {name} AS SELECT CAST(row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS INTEGER) AS code, value "
-        f"FROM every WHERE NOT ({missing}) ORDER BY code"
+        f"FROM every WHERE NOT {blank('CAST(value AS VARCHAR)')} ORDER BY code"
     )
-    found = engine.rows(f"SELECT count(*) FROM every WHERE {missing}")[0][0] > 0
+    (missing,) = engine.rows(f"SELECT (SELECT count(*) FROM every) > (SELECT count(*) FROM {name})")[0]
     engine.execute("DROP TABLE every")
-    return found
+    return missing
 
 
 def make_sorted_table(engine: DuckDB, source: str, properties: Sequence[Property]) -> None:

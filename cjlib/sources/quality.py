@@ -32,12 +32,12 @@ REMEDIES = {
 }
 
 
-def quality_table(engine: DuckDB, checked: Checked, zone: ZoneInfo) -> pd.DataFrame:
+def quality_table(engine: DuckDB, checked: Checked, zone: ZoneInfo, whole_days: bool) -> pd.DataFrame:
     """The quality table of a log: counts, reasons, what was found out about times, ties and names."""
     used, customers, first, last = engine.rows("SELECT count(*), (SELECT count(*) FROM c_names), min(t), max(t) FROM prepared")[0]
     counted = dict(engine.rows("SELECT n.value, count(*) FROM prepared p JOIN e_names n ON n.code = p.e GROUP BY n.value ORDER BY n.value"))
     lines = [Finding("rows read", checked.rows, ""), Finding("events used", used, ""), *_reasons(checked.held), *checked.findings, *_ties(checked)]
-    lines += [_span(first, last, used, zone), _resolution(engine, used, zone)] if used else []
+    lines += [_span(first, last, used, zone), _resolution(engine, used, whole_days)] if used else []
     lines += [Finding("customers", customers, "", counts_rows=False), Finding("event names", len(counted), "", counts_rows=False), *_alike(counted)]
     return as_table(lines, checked.rows)
 
@@ -72,9 +72,9 @@ def _span(first: int, last: int, used: int, zone: ZoneInfo) -> Finding:
     return Finding("span", used, f"{start} to {end}")
 
 
-def _resolution(engine: DuckDB, used: int, zone: ZoneInfo) -> Finding:
+def _resolution(engine: DuckDB, used: int, whole_days: bool) -> Finding:
     """The coarsest unit in which all times are whole: local days, else minutes to microseconds, which every zone's offset keeps."""
-    if in_whole_days(engine, "prepared", zone):
+    if whole_days:
         return Finding("times are whole", used, "days")
     for name, unit in UNITS:
         if not engine.rows(f"SELECT 1 FROM prepared WHERE t % {unit} <> 0 LIMIT 1"):
@@ -82,9 +82,12 @@ def _resolution(engine: DuckDB, used: int, zone: ZoneInfo) -> Finding:
     return Finding("times are whole", used, "microseconds")
 
 
-def in_whole_days(engine: DuckDB, table: str, zone: ZoneInfo) -> bool:
-    """Whether every time is the first instant of a local day."""
-    return all(_first_of_days(engine.columns(f"SELECT DISTINCT t FROM (SELECT t FROM {table}{part})")["t"], zone) for part in (" LIMIT 1000", ""))
+def in_whole_days(engine: DuckDB, zone: ZoneInfo) -> bool:
+    """Whether there are events and every one is at the first instant of a local day: a few are asked before all."""
+    few = engine.columns("SELECT t FROM prepared LIMIT 1000")["t"]
+    if len(few) == 0 or not _first_of_days(few, zone):
+        return False
+    return len(few) < 1000 or _first_of_days(engine.columns("SELECT DISTINCT t FROM prepared")["t"], zone)
 
 
 def _first_of_days(microseconds: NDArray[np.int64], zone: ZoneInfo) -> bool:

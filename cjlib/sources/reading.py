@@ -21,7 +21,7 @@ from cjlib.sources.engine import DuckDB, memory_limit
 from cjlib.sources.events import EventLog
 from cjlib.sources.files import Files, find_files
 from cjlib.sources.instants import instant_us, zone_of
-from cjlib.sources.intake import open_files, open_frame
+from cjlib.sources.intake import Raw, open_files, open_frame
 from cjlib.sources.prepared import Property, make_events_view
 from cjlib.sources.quality import as_table, in_whole_days, quality_table, stop_above_limit
 from cjlib.sources.stamps import Finding, read_stamps
@@ -205,24 +205,20 @@ def _prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
     columns = read_columns(engine, raw, request.columns, request.event)
     stamps = read_stamps(engine, columns.timestamp.place, columns.timestamp.type, request.dates)
     checked = check(engine, raw, columns, stamps, request.rules())
-    quality, quarantine = quality_table(engine, checked, request.zone), quarantine_table(checked.held, raw)
+    whole_days = in_whole_days(engine, request.zone)
+    quality, quarantine = quality_table(engine, checked, request.zone, whole_days), quarantine_table(checked.held, raw)
     stop_above_limit(quality, quarantine, checked.held, checked.rows, request.limit)
-    _forget_source(engine)
-    return Facts(
-        checked.properties,
-        checked.rows,
-        bool(checked.rows) and in_whole_days(engine, "prepared", request.zone),
-        checked.first_future,
-        quality,
-        quarantine,
-    )
+    _forget_source(engine, raw, native=stamps.native)
+    return Facts(checked.properties, checked.rows, whole_days, checked.first_future, quality, quarantine)
 
 
-def _forget_source(engine: DuckDB) -> None:
-    for kind, name in engine.rows(
-        "SELECT 'VIEW', view_name FROM duckdb_views() WHERE temporary AND NOT internal UNION ALL SELECT 'TABLE', table_name FROM duckdb_tables() WHERE temporary"
-    ):
-        engine.execute(f'DROP {kind} IF EXISTS temp."{name}"')
+def _forget_source(engine: DuckDB, raw: Raw, *, native: bool) -> None:
+    """Let go of the source and of what was made on the way: only the prepared log stays."""
+    for name in ("good", "timed", *(["staged"] if native else []), *raw.views):
+        engine.execute(f"DROP VIEW IF EXISTS {name}")
+    for name in (["staged"] if not native else []) + list(raw.tables):
+        engine.execute(f"DROP TABLE IF EXISTS {name}")
+    engine.connection.unregister("given")
 
 
 def _observed_until(engine: DuckDB, request: Request, facts: Facts) -> int:
