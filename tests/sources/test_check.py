@@ -2,10 +2,10 @@
 
 import pandas as pd
 import pytest
+from conftest import toy_events
 
 import cjlib as cj
 from cjlib.sources.check import check_journey
-from conftest import toy_events
 
 JOURNEY = """\
 name: Shop
@@ -86,7 +86,7 @@ def test_the_headline_counts_what_does_not_fit(check):
 
 
 def test_a_file_that_fits_says_so(tmp_path):
-    text = JOURNEY.split("stages:")[0] + "stages: [{name: All, touchpoints: [view, buy, cart, other]}]\n"
+    text = JOURNEY.split("stages:", maxsplit=1)[0] + "stages: [{name: All, touchpoints: [view, buy, cart, other]}]\n"
     check = check_journey(write(tmp_path, text))
     assert check.headline == "6 events of 3 customers read; every event name fits."
     assert check.exit_code == 0
