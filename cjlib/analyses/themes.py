@@ -172,7 +172,7 @@ def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDA
     k = min(MOST_CANDIDATES, matrix.shape[1] // 3, rows.size // 40)
     if k < 2:
         return {}
-    model = NMF(n_components=k, init="nndsvda", random_state=0, max_iter=400, tol=1e-3)
+    model = NMF(n_components=k, init="nndsvda", random_state=0, max_iter=400, tol=1e-3)  # pyright: ignore[reportArgumentType]
     weights = np.round(model.fit_transform(matrix), 9)
     names = counter.get_feature_names_out()
     strongest = np.where(weights.max(axis=1) > 0, weights.argmax(axis=1), -1)

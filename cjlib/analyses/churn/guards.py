@@ -1,0 +1,221 @@
+"""Guards against features that know the outcome. Each finding is a sentence with a severity and what to do.
+
+A column that alone tells churners from stayers is almost never a cause: it was written after the customer left.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import bdtrc
+
+from cjlib.analyses.churn.measures import auc
+
+Floats = NDArray[np.float64]
+FOLDS = 5
+COLUMNS = ["column", "level", "rule", "figure", "text"]
+LEVELS = ("FAIL", "DROP", "WARN", "INFO")
+MANY_VALUES = 50
+OUTCOME_NAME = re.compile(
+    r"churn|cancel|terminat|clos(?:e|ed|ing|ure)|attrit|exit|reason|retention|end[ _-]?date|status|left|lost|deactivat|unsubscrib|outcome|winback|expir|last[ _-]?seen|final",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of `.leaks`."""
+
+    column: str
+    level: str
+    rule: str
+    figure: float
+    text: str
+
+
+def find_leaks(features: pd.DataFrame, churned: Floats, *, identifiers: tuple[str, ...] = (), as_of: pd.Timestamp | None = None) -> pd.DataFrame:
+    """Every rule on every column, gravest first; a column keeps its gravest finding and, beside it, what its name says."""
+    alone = {column: column_auc(features[column], churned) for column in features.columns}
+    found: list[Finding] = []
+    for column in features.columns:
+        rules = [
+            *_alone(column, alone),
+            *_values(column, features[column], churned),
+            *_missing(column, features[column], churned),
+            *_dates(column, features[column], as_of),
+        ]
+        found += _gravest(rules) or _name(column, alone[column])
+    found += [
+        Finding(column, "DROP", "identifier", 1.0, f"{column} is different for almost every customer: an identifier, not a property. It is left out.")
+        for column in identifiers
+    ]
+    return as_table(found)
+
+
+def identifier_finding(column: str, values: pd.Series, churned: Floats) -> Finding:
+    """An identifier that predicts: the numbering follows the outcome."""
+    figure = column_auc(values, churned)
+    if figure > 0.6:
+        text = f"{column} is an identifier, and yet predicts churn (AUC {figure:.2f} alone): numbers follow the outcome. It is left out; find out how they were given."
+        return Finding(column, "FAIL", "identifier predicts", figure, text)
+    return Finding(
+        column, "DROP", "identifier", figure, f"{column} is different for almost every customer: an identifier, not a property. It is left out."
+    )
+
+
+def as_table(found: list[Finding]) -> pd.DataFrame:
+    """Findings as `.leaks`, gravest first, then by column."""
+    rows = sorted(found, key=lambda one: (LEVELS.index(one.level), one.column, one.rule))
+    table = pd.DataFrame([[one.column, one.level, one.rule, one.figure, one.text] for one in rows], columns=COLUMNS)
+    return table.astype({"column": "str", "level": "str", "rule": "str", "figure": "float64", "text": "str"})
+
+
+def column_auc(values: pd.Series, churned: Floats) -> float:
+    """Out-of-fold AUC of one column alone: a small tree on numbers, smoothed means on categories; missing is a value."""
+    fold = folds_of(churned, FOLDS)
+    score = np.zeros(churned.size)
+    numeric = pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)
+    for one in range(FOLDS):
+        train, test = fold != one, fold == one
+        score[test] = _tree(values, churned, train, test) if numeric else _smoothed(values, churned, train, test)
+    return auc(np.round(score, 9), churned)
+
+
+def folds_of(churned: Floats, folds: int) -> NDArray[np.int64]:
+    """Folds with equal shares of churners, in the order given."""
+    fold = np.empty(churned.size, dtype=np.int64)
+    for outcome in (0.0, 1.0):
+        rows = np.flatnonzero(churned == outcome)
+        fold[np.random.default_rng(0).permutation(rows)] = np.arange(rows.size) % folds
+    return fold
+
+
+def _tree(values: pd.Series, churned: Floats, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> Floats:
+    from sklearn.tree import DecisionTreeClassifier
+
+    numbers = (values.astype("int64").where(values.notna()) if pd.api.types.is_datetime64_any_dtype(values) else values).astype(float).to_numpy()
+    x = np.column_stack([np.nan_to_num(numbers, nan=0.0), np.isnan(numbers)])
+    model = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=20, random_state=0).fit(x[train], churned[train])
+    return model.predict_proba(x[test])[:, list(model.classes_).index(1.0)] if 1.0 in model.classes_ else np.zeros(int(test.sum()))
+
+
+def _smoothed(values: pd.Series, churned: Floats, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> Floats:
+    text = values.astype("str").where(values.notna(), "(missing)")
+    prior = churned[train].mean()
+    sums = pd.Series(churned[train]).groupby(text[train].to_numpy()).agg(["sum", "size"])
+    means = (sums["sum"] + 10 * prior) / (sums["size"] + 10)
+    return text[test].map(means).fillna(prior).to_numpy(dtype=float)
+
+
+def _alone(column: str, alone: dict[str, float]) -> list[Finding]:
+    figure = alone[column]
+    others = max((value for name, value in alone.items() if name != column), default=0.5)
+    if figure >= 0.98:
+        text = (
+            f"{column} alone tells who churned (AUC {figure:.3f}): it must have been written afterwards. It is left out; keep=['{column}'] overrides."
+        )
+        return [Finding(column, "FAIL", "tells alone", figure, text)]
+    if figure >= 0.90:
+        return [
+            Finding(
+                column,
+                "WARN",
+                "tells almost alone",
+                figure,
+                f"{column} alone reaches AUC {figure:.2f}: check that it was known before the customer left.",
+            )
+        ]
+    if figure > 0.80 and figure > others + 0.12:
+        text = f"{column} alone reaches AUC {figure:.2f}, the next column {others:.2f}: check that it was known before the customer left."
+        return [Finding(column, "WARN", "stands out", figure, text)]
+    return []
+
+
+def _values(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
+    """Values that only churners, or only stayers, have."""
+    levels = _levels(values)
+    lost, n = float(churned.sum()), churned.size
+    found: list[Finding] = []
+    for level, rows in levels.groupby(levels).groups.items():
+        outcome = churned[np.asarray(rows)]
+        size, hits = outcome.size, float(outcome.sum())
+        if size < max(30, 0.003 * n):
+            continue
+        if hits >= 0.99 * size and hits > 0.10 * lost and bdtrc(hits - 1, size, lost / n) < 1e-6:
+            text = f"{column} = {level} stands for churners alone ({hits:.0f} of {size}, {hits / lost:.0%} of all churners): written when they left. It is left out; keep=['{column}'] overrides."
+            found.append(Finding(column, "FAIL", "outcome-only value", hits / lost, text))
+        kept = size - hits
+        if hits <= 0.001 * size and kept > 0.30 * (n - lost) and bdtrc(kept - 1, size, 1 - lost / n) < 1e-6:
+            text = f"{column} = {level} stands for stayers alone ({size} customers, {hits:.0f} of them churned): check that it is not emptied when customers leave."
+            found.append(Finding(column, "WARN", "keeper-only value", kept / (n - lost), text))
+    return found
+
+
+def _levels(values: pd.Series) -> pd.Series:
+    values = values.reset_index(drop=True)
+    if pd.api.types.is_numeric_dtype(values) and values.nunique() > MANY_VALUES:
+        return pd.Series(np.where(values.isna(), "(missing)", np.where(values == 0, "0", "(other)")))
+    text = values.astype("str").where(values.notna(), "(missing)")
+    return pd.Series(np.where(values.isna(), "(missing)", "(filled)")) if text.nunique() > MANY_VALUES else text
+
+
+def _missing(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
+    missing = values.isna().to_numpy()
+    if not 0 < missing.sum() < missing.size:
+        return []
+    figure = auc(missing.astype(float), churned)
+    figure = max(figure, 1 - figure)
+    if figure <= 0.75:
+        return []
+    level = "FAIL" if figure > 0.9 else "WARN"
+    left_out = f" It is left out; keep=['{column}'] overrides." if level == "FAIL" else ""
+    return [
+        Finding(
+            column,
+            level,
+            "missing tells",
+            figure,
+            f"Whether {column} is filled tells who churned (AUC {figure:.2f}): it is filled or emptied at the end.{left_out}",
+        )
+    ]
+
+
+def _dates(column: str, values: pd.Series, as_of: pd.Timestamp | None) -> list[Finding]:
+    if as_of is None or not pd.api.types.is_datetime64_any_dtype(values):
+        return []
+    later = int((values > as_of).sum())
+    if not later:
+        return []
+    return [
+        Finding(
+            column,
+            "FAIL",
+            "future date",
+            later / len(values),
+            f"{column} has {later:,} dates after the snapshot ({as_of:%Y-%m-%d}). It is left out; keep=['{column}'] overrides.",
+        )
+    ]
+
+
+def _name(column: str, figure: float) -> list[Finding]:
+    if not OUTCOME_NAME.search(column):
+        return []
+    if figure > 0.6:
+        return [
+            Finding(
+                column,
+                "WARN",
+                "name of an outcome",
+                figure,
+                f"{column} sounds like an outcome and predicts it (AUC {figure:.2f}): check that it was known before the customer left.",
+            )
+        ]
+    return [Finding(column, "INFO", "name of an outcome", figure, f"{column} sounds like an outcome; it does not predict churn by itself.")]
+
+
+def _gravest(rules: list[Finding]) -> list[Finding]:
+    return sorted(rules, key=lambda one: (LEVELS.index(one.level), -one.figure, one.rule))[:1]
