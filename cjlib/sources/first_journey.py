@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
 
 from cjlib.errors import not_one_of
 from cjlib.sources import proposals
-from cjlib.sources.guesses import Guess, columns_of
+from cjlib.sources.guesses import Guess, columns_of, share_held_back
 from cjlib.sources.peek import Look
 from cjlib.sources.proposals import DAY, EventFacts
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_LISTED = 200
+USUAL_LIMIT = 0.05
+"""Above this share of rows held back reading stops, unless the file says otherwise."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([ .-][A-Za-z0-9_]+)*")
 _NOT_PLAIN = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _DATES = {"day_first": "day_first", "month_first": "month_first", "either": "day_first", "ymd": '"%Y%m%d"'}
@@ -97,6 +100,16 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
         share = f"{look.duplicates:,} of {look.rows:,} rows repeat another one in every column"
         keep = "keep" if guess.event is None else "quarantine"
         lines.append(f"    duplicates: {keep}  # DECIDE: {share}: loaded twice (quarantine) or true repeats (keep)?")
+    held = share_held_back(look, guess)
+    if held > USUAL_LIMIT:
+        limit = math.ceil(20 * held) / 20
+        why = f"{held:.0%} of the rows lack a customer, event or readable time, or repeat another one: is that right? They are held back and counted"
+        lines.append(f"    quarantine_limit: {limit:g}  # DECIDE: {why}")
+    clocks = [column.name for column in look.columns if column.share_clock > 0.9]
+    if clocks:
+        lines.append(
+            f"    # DECIDE: {quoted(clocks[0])} holds times of day. Only one column can be the timestamp: join both in the file if the order within a day matters."
+        )
     lines.append("  # feedback: {path: feedback.parquet}    # when you have answers to surveys or reviews")
     lines.append("  # customers: {path: customers.parquet}  # when you have attributes of customers")
     return "\n".join(lines) + "\n"

@@ -67,6 +67,14 @@ def add_times(look: Look, column: Column) -> None:
     look.engine.execute(f"CREATE OR REPLACE TABLE looked AS SELECT *, {looked} AS at_, row_number() OVER () AS row_ FROM looked")
 
 
+def share_held_back(look: Look, guess: Guess) -> float:
+    """The share of rows that lack a customer, event or readable time, or repeat another one in every column: reading holds them back."""
+    needed = [identifier(column.name) for column in (guess.customer, guess.event, guess.time) if column is not None]
+    empty = " OR ".join(f"{one} IS NULL" for one in [*needed, "at_"])
+    lacking = look.engine.rows(f"SELECT count(*) FROM looked WHERE {empty}")[0][0]
+    return (lacking + (look.duplicates if guess.event is not None else 0)) / look.rows
+
+
 def columns_of(look: Look, *, customer: str | None = None, event: str | None = None, time: str | None = None) -> Guess:
     """The best guess, of which any part may be given; an error where nothing could be the customer or the time."""
     when = _given(look, "time", time) or time_column(look)

@@ -37,6 +37,7 @@ class Column:
     share_whole: float
     share_round: float
     share_token: float
+    share_clock: float
     time_kind: str | None
     with_offset: bool
     examples: tuple[str, ...]
@@ -77,6 +78,7 @@ class Look:
             # An amount is often a round number; an id is not.
             "round": f"({_full(r'-?[1-9][0-9]*')} AND x LIKE '%0') OR {_full(r'-?[0-9]+[.,][0-9]+')}",
             "token": _full(r"\S*\d\S*|\S+@\S+"),
+            "clock": _full(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"),
             "offset": _full(_OFFSET),
         }
         shares = self.engine.rows(f"SELECT {', '.join(f'coalesce(avg(CAST({test} AS DOUBLE)), 0)' for test in tests.values())} FROM {sample}")[0]
@@ -91,6 +93,7 @@ class Look:
             share_whole=by_name["whole"],
             share_round=by_name["round"],
             share_token=by_name["token"],
+            share_clock=by_name["clock"],
             time_kind=time_kind(texts),
             with_offset=by_name["offset"] > 0.5,
             examples=tuple(sorted(texts[:3])),

@@ -159,6 +159,22 @@ def test_columns_may_be_named_by_the_caller(tmp_path):
         first_journey(tmp_path / "x.csv", customer="sesion")
 
 
+def test_a_file_with_many_broken_rows_is_usable_and_a_person_is_asked(tmp_path):
+    frame = made_rows()
+    frame.loc[frame.index % 8 == 0, "who"] = None
+    frame = pd.concat([frame, frame.iloc[1:30]])
+    text, journey = proposed(frame, tmp_path / "x.csv")
+    assert "quarantine_limit: 0.2  # DECIDE: 15% of the rows lack a customer, event or readable time, or repeat another one" in text
+    assert journey.read_events().n_events < len(frame)
+
+
+def test_times_of_day_in_a_column_of_their_own_are_pointed_out(tmp_path):
+    frame = made_rows().assign(date=lambda rows: rows["at"].dt.date, uhrzeit=lambda rows: rows["at"].dt.strftime("%H:%M:%S")).drop(columns="at")
+    text, journey = proposed(frame, tmp_path / "x.csv")
+    assert columns(journey)["timestamp"] == "date"
+    assert "DECIDE: uhrzeit holds times of day. Only one column can be the timestamp" in text
+
+
 def test_a_column_that_already_has_one_of_our_names_gives_way(tmp_path):
     frame = made_rows().assign(timestamp=lambda rows: rows["what"].str.len(), event="x").drop(columns="channel")
     _, journey = proposed(frame, tmp_path / "x.csv")
