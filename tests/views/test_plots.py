@@ -441,3 +441,89 @@ def test_time_says_when_nobody_or_too_few_got_there_and_which_steps_there_are(pl
     assert few.data[0].line.color == theme.MUTED
     with pytest.raises(cj.CjlibError, match=r"step: must be one of 2, 3\. Got 4\."):
         cj.plot(plain, "time", step=4)
+
+
+# ---- what follows a funnel ------------------------------------------------------------------------------------------
+
+
+def entries_by_week(converted: list[int], entered: list[int]) -> cj.EventLog:
+    """Customers who visit on a Monday and buy the day after, week by week."""
+    rows = [
+        (f"w{week}-{k}", event, START + pd.Timedelta(days=7 * week + day))
+        for week, (count, size) in enumerate(zip(converted, entered, strict=True))
+        for k in range(size)
+        for event, day in (("visit", 0), ("buy", 1))
+        if day == 0 or k < count
+    ]
+    events = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"])
+    return cj.read_events(events, timezone="UTC", observed_until=START + pd.Timedelta(days=7 * len(entered) + 1))
+
+
+@pytest.fixture(scope="module")
+def weeks() -> cj.EventLog:
+    return entries_by_week([20, 24, 6, 22, 5, 10], [100, 100, 100, 100, 20, 60])
+
+
+def test_a_trend_is_hollow_where_it_may_still_rise_and_marked_where_it_rests_on_few(weeks):
+    figure = cj.plot(cj.funnel(weeks, ["visit", "buy"], window="7D").trend("week"))
+    by_name = {trace.name: trace for trace in figure.data if trace.name}
+    assert list(by_name["complete"].y) == [0.2, 0.24, 0.06, 0.22]
+    assert (list(by_name["may still rise"].y), by_name["may still rise"].marker.symbol) == ([pytest.approx(1 / 6)], "circle-open")
+    assert (list(by_name["fewer than 30 customers"].y), by_name["fewer than 30 customers"].marker.color) == ([0.25], theme.MUTED)
+    assert list(by_name["complete"].x) == ["2025-01-06", "2025-01-13", "2025-01-20", "2025-01-27"]
+
+
+def test_a_period_that_differs_from_all_others_beyond_noise_is_named(weeks):
+    trend = cj.funnel(weeks, ["visit", "buy"], window="7D").trend("week")
+    meta = cj.plot(trend).layout.meta
+    assert meta["caption"] == f"{trend.headline} Against all other complete periods, that of 2025-01-20 is unusually low (6.0 % of 100)."
+    assert [row[-1] for row in meta["rows"]] == ["", "", "unusually low", "", "", ""]
+    assert [row[-2] for row in meta["rows"]][-2:] == ["yes", "no: may still rise"]
+    assert [note.text for note in cj.plot(trend).layout.annotations] == ["<b>low</b>"]
+
+
+def test_periods_that_chance_explains_are_not_named_and_many_are_counted():
+    calm = cj.funnel(entries_by_week([20, 24, 18, 22], [100] * 4), ["visit", "buy"], window="3D").trend("week")
+    assert cj.plot(calm).layout.meta["caption"] == calm.headline
+    wild = cj.funnel(entries_by_week([5, 95] * 4, [100] * 8), ["visit", "buy"], window="3D").trend("week")
+    assert cj.plot(wild).layout.meta["caption"].endswith("that of 2025-01-20 is unusually low (5.0 % of 100) and 4 more stand out.")
+
+
+def test_a_change_shows_both_spans_and_says_the_verdict(weeks):
+    change = cj.funnel(weeks, ["visit", "buy"], window="7D", start="2025-01-20", end="2025-01-26").previous()
+    figure = cj.plot(change)
+    _, now, before = figure.data
+    assert (now.name, list(now.x), before.name, list(before.x)) == ("now", [0.06], "before", [0.24])
+    assert "24.0 % → 6.0 %, worse" in said(figure)
+    assert figure.layout.meta["caption"] == change.headline
+    assert [row[8] for row in figure.layout.meta["rows"]] == [None, "worse"]
+    single = cj.funnel(weeks, ["visit"], window="7D", start="2025-01-20", end="2025-01-26").previous()
+    assert cj.plot(single).layout.meta["caption"] == "There is no second step to compare."
+
+
+def test_what_the_lost_did_next_stands_beside_what_the_others_did():
+    rows = []
+    for k in range(100):
+        after = [("signup", 1), ("buy", 2)] if k < 40 else [("help <page>", 1)] if k < 80 else []
+        rows += [(f"c{k}", event, START + pd.Timedelta(hours=hour)) for event, hour in [("visit", 0), *after]]
+    log = cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]), timezone="UTC", observed_until="2025-03-01")
+    lost = cj.funnel(log, ["visit", "signup", "buy"], window="7D").lost_next()
+    figure = cj.plot(lost)
+    _, left, went = figure.data
+    assert (left.name, went.name) == ("lost", "went on")
+    assert [round(x, 3) for x in left.x] == [0.667, 0.333, 0.0]
+    assert list(went.x) == [0.0, 0.0, 1.0]
+    assert "<b>help &lt;page&gt;</b>" in said(figure)
+    assert "<b>66.7 % lost, 0.0 % went on</b>" in said(figure)
+    meta = figure.layout.meta
+    assert meta["caption"] == lost.headline
+    assert [(row[0], row[1], row[4], row[8]) for row in meta["rows"]] == [
+        ("help <page>", 40, 0, "yes"),
+        ("(nothing)", 20, 0, "yes"),
+        ("signup", 0, 40, "yes"),
+    ]
+
+
+def test_a_trend_of_nobody_says_so():
+    log = cj.read_events(events_of({"web": [40, 20, 10]}), timezone="UTC")
+    assert cj.plot(cj.funnel(log, ["nothing", "visit"], window="7D").trend()).layout.meta["caption"] == "Nobody entered this funnel."

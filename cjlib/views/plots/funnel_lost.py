@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from cjlib.views import words
 from cjlib.views.plots import theme
+from cjlib.views.plots.funnel_steps import NOISE
 
-NOISE = 0.05
 LOST_COLUMNS = [
     "next event",
     "lost",
@@ -47,7 +47,7 @@ def lost_next(result: Any, *, most: int = 10) -> go.Figure:
     labels, lines = theme.row_labels([row["event"] for row in rows], said, [_clear(row) for row in rows])
     pitch = 36 + 18 * lines
     return theme.figure(
-        _dumbbells(rows, ("share_of_lost", "share_of_went_on"), ("lost", "went on")),
+        _dumbbells(rows, ("share_of_lost", "share_of_went_on"), ("lost", "went on"), (theme.COLOURS[1], theme.COLOURS[0])),
         caption=result.headline + more,
         alt="For each next event a filled dot for those lost and a hollow diamond for those who went on. "
         + "; ".join(
@@ -98,7 +98,7 @@ def change(result: Any) -> go.Figure:
     labels, lines = theme.row_labels([row["event"] for row in rows], said, [row["verdict"] in ("better", "worse") for row in rows])
     pitch = 36 + 18 * lines
     return theme.figure(
-        _dumbbells(rows, ("share_of_first", "previous_share_of_first"), ("now", "before")),
+        _dumbbells(rows, ("share_of_first", "previous_share_of_first"), ("now", "before"), (theme.COLOURS[0], theme.MUTED)),
         caption=result.headline,
         alt="For each step a filled dot for now and a hollow diamond for the span before. "
         + "; ".join(f"{row['event']}: {text}" for row, text in zip(rows, said, strict=True))
@@ -136,23 +136,22 @@ def _top(rows: list[dict[str, Any]], columns: tuple[str, str]) -> float:
     return min(1.01, 1.06 * max((row[column] for row in rows for column in columns if not words.missing(row[column])), default=1.0) + 0.005)
 
 
-def _dumbbells(rows: list[dict[str, Any]], columns: tuple[str, str], names: tuple[str, str]) -> list[go.Scatter]:
+def _dumbbells(rows: list[dict[str, Any]], columns: tuple[str, str], names: tuple[str, str], colours: tuple[str, str]) -> list[go.Scatter]:
     lines_x, lines_y = [], []
     for k, row in enumerate(rows):
         lines_x += [theme.plain(row[columns[0]]), theme.plain(row[columns[1]]), None]
         lines_y += [-float(k), -float(k), None]
     link = go.Scatter(x=lines_x, y=lines_y, mode="lines", line={"color": theme.MUTED, "width": 2}, hoverinfo="skip", showlegend=False)
-    return [link, *(_ends(rows, column, name, k) for k, (column, name) in enumerate(zip(columns, names, strict=True)))]
+    return [link, *(_ends(rows, *end) for end in zip(columns, names, colours, ("circle", "diamond-open"), strict=True))]
 
 
-def _ends(rows: list[dict[str, Any]], column: str, name: str, k: int) -> go.Scatter:
-    colour = theme.COLOURS[1 - k]
+def _ends(rows: list[dict[str, Any]], column: str, name: str, colour: str, symbol: str) -> go.Scatter:
     return go.Scatter(
         x=[theme.plain(row[column]) for row in rows],
         y=[-float(at) for at in range(len(rows))],
         name=name,
         mode="markers",
-        marker={"size": 11, "color": colour, "symbol": ("circle", "diamond-open")[k], "line": {"width": 2, "color": colour}},
+        marker={"size": 11, "color": colour, "symbol": symbol, "line": {"width": 2, "color": colour}},
         hovertext=[f"<b>{theme.label(row['event'], 60)}</b><br>{name}: {theme.safe(words.percent(row[column]))}" for row in rows],
         hoverinfo="text",
     )

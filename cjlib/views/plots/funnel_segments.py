@@ -12,7 +12,7 @@ from cjlib.analyses.result import MIN_N
 from cjlib.analyses.stats import benjamini_hochberg, two_shares_p
 from cjlib.views import words
 from cjlib.views.plots import theme
-from cjlib.views.plots.funnel_steps import STEP_COLUMNS, named, step_rows
+from cjlib.views.plots.funnel_steps import NOISE, STEP_COLUMNS, named, step_rows
 
 SEGMENT_COLUMNS = [
     "customers",
@@ -25,8 +25,6 @@ SEGMENT_COLUMNS = [
     "adjusted p",
     "verdict",
 ]
-NOISE = 0.05
-"""Adjusted p below which a group differs from the others beyond noise."""
 CLEAR = ("above the others", "below the others")
 
 

@@ -30,6 +30,8 @@ STEP_COLUMNS = [
 ]
 
 
+NOISE = 0.05
+"""Adjusted p below which a difference is beyond noise."""
 BAR = 20
 """Height of a bar in pixels."""
 

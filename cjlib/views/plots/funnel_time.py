@@ -9,10 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cjlib.analyses.result import MIN_N
+from cjlib.analyses.stats import benjamini_hochberg, two_shares_p
 from cjlib.errors import not_one_of
 from cjlib.views import words
 from cjlib.views.plots import theme
-from cjlib.views.plots.funnel_steps import named
+from cjlib.views.plots.funnel_steps import NOISE, named
 
 TIME_COLUMNS = ["share of those who got there", "customers", "within"]
 MARKS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 1.0)
@@ -114,7 +115,16 @@ def _time_caption(result: Any, seconds: Any, median: float, events: dict[int, st
 
 # ---- the share that converts, by when they entered -------------------------------------------------------------
 
-TREND_COLUMNS = ["entered in the period from", "customers", "converted", "share", "95 % interval", "still have time", "period complete"]
+TREND_COLUMNS = [
+    "entered in the period from",
+    "customers",
+    "converted",
+    "share",
+    "95 % interval",
+    "still have time",
+    "period complete",
+    "against all other complete periods",
+]
 
 
 def trend(result: Any) -> go.Figure:
@@ -125,21 +135,52 @@ def trend(result: Any) -> go.Figure:
     rows = theme.records(table)
     seen = [row for row in rows if row["customers"] > 0]
     closed = [row for row in seen if row["complete"]]
+    unusual = _unusual(closed)
     top = max(row["share_high"] for row in seen)
     return theme.figure(
         [*_band(closed), *_line(seen, closed)],
-        caption=result.headline,
+        caption=result.headline + _unusual_words(unusual),
         alt=f"A line with a band: the share that converted for each of {len(rows)} periods of entry. Hollow marks are periods whose customers still have time.",
         columns=TREND_COLUMNS,
-        rows=[_trend_row(row) for row in rows],
-        height=330,
+        rows=[_trend_row(row, unusual) for row in rows],
+        height=340,
+        annotations=[_unusual_note(row, low) for row, low in unusual],
         showlegend=True,
         xaxis={"type": "date", "title": {"text": "entered in the period from"}, "nticks": 5},
         yaxis=theme.percent_axis(range=[0, min(1.0, top * 1.08) or 1.0], title={"text": "share that converted"}),
     )
 
 
-def _trend_row(row: dict[str, Any]) -> list[Any]:
+Unusual = list[tuple[dict[str, Any], bool]]
+"""Periods that stand out, and whether they lie below the others."""
+
+
+def _unusual(closed: list[dict[str, Any]]) -> Unusual:
+    """The complete periods of 30 and more that differ from all other complete periods together (two-sided test, Benjamini–Hochberg, p < 0.05)."""
+    n, k = sum(row["customers"] for row in closed), sum(row["converted"] for row in closed)
+    large = [row for row in closed if row["customers"] >= MIN_N]
+    p = [two_shares_p(row["converted"], row["customers"], k - row["converted"], n - row["customers"]) for row in large]
+    return [(row, row["share"] < k / n) for row, small in zip(large, benjamini_hochberg(p) < NOISE, strict=True) if small]
+
+
+def _unusual_words(unusual: Unusual) -> str:
+    if not unusual:
+        return ""
+    said = [
+        f"that of {theme.plain(row['period_start'])} is unusually {'low' if low else 'high'} ({words.percent(row['share'])} of {row['customers']:,})"
+        for row, low in unusual
+    ]
+    more = [words.counted(len(said) - 3, "more stands out", "more stand out")] if len(said) > 3 else []
+    return f" Against all other complete periods, {words.joined([*said[:3], *more])}."
+
+
+def _unusual_note(row: dict[str, Any], low: bool) -> dict[str, Any]:
+    at = {"x": theme.plain(row["period_start"]), "y": row["share"], "xanchor": "center", "yshift": -8 if low else 8}
+    return theme.note("<b>low</b>" if low else "<b>high</b>", below=low, **at)
+
+
+def _trend_row(row: dict[str, Any], unusual: Unusual) -> list[Any]:
+    verdict = next(("unusually low" if low else "unusually high" for one, low in unusual if one is row), "")
     return [
         row["period_start"],
         row["customers"],
@@ -148,6 +189,7 @@ def _trend_row(row: dict[str, Any]) -> list[Any]:
         words.interval(row["share_low"], row["share_high"]),
         row["still_open"],
         "yes" if row["complete"] else "no: may still rise",
+        verdict,
     ]
 
 
