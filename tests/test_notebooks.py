@@ -1,0 +1,218 @@
+"""Every notebook: written by the rules, its stored numbers still true, and at home with other parameters and other businesses."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+EXAMPLES = sorted((ROOT / "data" / "examples").glob("*.yml"))
+PLOTLY = "application/vnd.plotly.v1+json"
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells_of(path: Path, kind: str = "code") -> list[dict[str, Any]]:
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return [{**cell, "source": "".join(cell["source"])} for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def tags(cell: dict[str, Any]) -> list[str]:
+    return cell["metadata"].get("tags", [])
+
+
+# ---- how they are written -------------------------------------------------------------------------------------------
+
+
+def test_there_are_notebooks_to_hold_to_the_rules():
+    assert "01_funnel" in [path.stem for path in NOTEBOOKS]
+
+
+@every_notebook
+def test_the_title_is_a_question_and_the_decision_it_serves_stands_beneath(path):
+    title = cells_of(path, "markdown")[0]["source"]
+    assert re.match(r"# .+\?\n", title)
+    assert "decision" in title.casefold()
+
+
+@every_notebook
+def test_a_cell_is_at_most_ten_lines_without_functions_classes_loops_or_magics(path):
+    refused = (
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.For,
+        ast.While,
+        ast.Try,
+        ast.Lambda,
+        ast.ListComp,
+        ast.DictComp,
+        ast.SetComp,
+        ast.GeneratorExp,
+    )
+    for cell in cells_of(path):
+        assert len(cell["source"].splitlines()) <= 10, cell["source"]
+        found = [type(node).__name__ for node in ast.walk(ast.parse(cell["source"])) if isinstance(node, refused)]
+        assert found == [], cell["source"]
+
+
+@every_notebook
+def test_the_first_code_cell_holds_the_parameters_each_with_its_type_and_meaning(path):
+    first, *others = cells_of(path)
+    assert tags(first) == ["parameters"]
+    assert not [cell for cell in others if "parameters" in tags(cell)]
+    for line in first["source"].splitlines():
+        assert re.fullmatch(r"\w+: [\w\[\], |]+ = .+  # .{10,}", line), line
+    assert first["source"].startswith('journey: str = "../data/sample/journey.yml"  # ')
+
+
+@every_notebook
+def test_it_ends_with_what_it_does_not_say_and_the_next_question(path):
+    headings = [line for cell in cells_of(path, "markdown") for line in cell["source"].splitlines() if line.startswith("## ")]
+    assert headings[-2:] == ["## What this does not say", "## Next"]
+
+
+@every_notebook
+def test_links_lead_to_files_that_are_there_or_to_another_of_the_seven(path):
+    text = "\n".join(cell["source"] for cell in cells_of(path, "markdown"))
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
+        assert (path.parent / target).exists() or re.fullmatch(r"0[0-6]_\w+\.ipynb", target) or re.fullmatch(r"\.\./docs/\w+\.md", target), target
+
+
+@every_notebook
+def test_prose_states_no_number_that_a_parameter_could_change(path):
+    for cell in cells_of(path, "markdown"):
+        words = re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)|[0-9]{2}_\w+", "", cell["source"])
+        assert not re.search(r"\d+(\.\d+)? ?%(?! interval)|\d,\d{3}", words), cell["source"]
+
+
+@every_notebook
+def test_outputs_are_stored_clean_and_without_a_path_of_any_machine(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
+    assert "version" not in notebook["metadata"]["language_info"]
+    text = path.read_text(encoding="utf-8")
+    for place in ("/home/", "/root/", "/tmp/", "/work/", "/Users/", "\\\\Users\\\\", str(ROOT)):
+        assert place not in text, place
+    for cell in cells_of(path):
+        assert set(cell["metadata"]) <= {"tags"}
+        assert [output for output in cell["outputs"] if output["output_type"] in ("error", "stream")] == []
+        assert cell["execution_count"] is not None
+
+
+@every_notebook
+def test_counts_run_from_one_without_a_gap_as_after_a_fresh_start(path):
+    assert [cell["execution_count"] for cell in cells_of(path)] == list(range(1, len(cells_of(path)) + 1))
+
+
+@every_notebook
+def test_cells_with_numbers_are_compared_and_have_something_to_compare(path):
+    compared = [cell for cell in cells_of(path) if "nbval-check-output" in tags(cell)]
+    assert len(compared) >= 2
+    for cell in compared:
+        assert cell["outputs"], cell["source"]
+        assert all(PLOTLY not in output.get("data", {}) for output in cell["outputs"]), "a figure is not compared: its numbers are"
+
+
+@every_notebook
+def test_every_stored_figure_says_what_it_claims_and_holds_its_numbers(path):
+    figures = [output["data"][PLOTLY] for cell in cells_of(path) for output in cell["outputs"] if PLOTLY in output.get("data", {})]
+    assert figures
+    for figure in figures:
+        meta = figure["layout"]["meta"]
+        assert meta["caption"]
+        assert meta["alt"]
+        assert all(len(row) == len(meta["columns"]) for row in meta["rows"])
+        assert "title" not in figure["layout"]
+
+
+# ---- that they are true ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@every_notebook
+def test_run_anew_it_gives_the_numbers_it_shows(path):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "--nbval-current-env",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "filterwarnings=default",
+        str(path),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "CJLIB_MODE": "report"}, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+def run(path: Path, **parameters: Any) -> list[dict[str, Any]]:
+    """What the notebook's cells show with these parameters: its code run here, without a kernel, as a report would."""
+    space: dict[str, Any] = {}
+    shown = []
+    for cell in cells_of(path):
+        tree = ast.parse(cell["source"])
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, str(path), "exec"), space)
+        if tags(cell) == ["parameters"]:
+            assert set(parameters) <= set(space), "a parameter that the notebook does not have"
+            space.update(parameters)
+        value = eval(compile(ast.Expression(last.value), str(path), "eval"), space) if isinstance(last, ast.Expr) else None
+        if value is not None:
+            shown.append(value._repr_mimebundle_() if hasattr(value, "_repr_mimebundle_") else DisplayFormatter().format(value)[0])
+    return shown
+
+
+def captions(shown: list[dict[str, Any]]) -> list[str]:
+    return [bundle[PLOTLY]["layout"]["meta"]["caption"] for bundle in shown if PLOTLY in bundle]
+
+
+@pytest.fixture
+def at_home(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT / "notebooks")
+    monkeypatch.setenv("CJLIB_MODE", "report")
+
+
+FUNNEL = ROOT / "notebooks" / "01_funnel.ipynb"
+OTHER = [
+    {"funnel": "onboarding", "window": "36h", "by": "country", "period": "month"},
+    {"window": "none", "by": "none", "start": "2025-03-01", "end": "2025-03-31", "period": "day", "lost_after": 2},
+]
+
+
+@pytest.mark.usefixtures("at_home")
+@pytest.mark.parametrize("parameters", OTHER, ids=["another funnel", "a month without groups"])
+def test_the_funnel_answers_with_other_parameters(parameters):
+    said = captions(run(FUNNEL, **parameters))
+    assert len(said) >= 7
+    assert all(said)
+    assert ("There are no groups to compare: the log has no column for it, or nobody entered." in said) == (parameters["by"] == "none")
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_span_with_a_start_is_set_against_the_one_before():
+    without, with_start = run(FUNNEL), run(FUNNEL, start="2025-04-01", end="2025-06-30")
+    assert len(captions(with_start)) == len(captions(without)) + 1
+
+
+@pytest.mark.usefixtures("at_home")
+@pytest.mark.parametrize("journey", EXAMPLES, ids=lambda path: path.stem)
+def test_the_funnel_answers_for_every_example_business(journey, shared_data, monkeypatch):
+    monkeypatch.setenv("CJ_DATA", str(shared_data))
+    shown = run(FUNNEL, journey=str(journey))
+    assert len(captions(shown)) >= 7
+    assert all(captions(shown))
