@@ -41,7 +41,7 @@ class Check:
     unknown_columns
         Columns that neither the events nor the customers table has: `key`, `column`, `did_you_mean`.
     warnings
-        Whatever else a person should look at: `key`, `text`.
+        Whatever a person should look at, unknown events and columns included: texts that begin with the key.
     faults
         Errors of the sources that are not needed for the events; the worst decides `exit_code`.
     """
@@ -56,7 +56,7 @@ class Check:
     silent: pd.DataFrame
     unknown_events: pd.DataFrame
     unknown_columns: pd.DataFrame
-    warnings: pd.DataFrame
+    warnings: tuple[str, ...]
     faults: tuple[CjlibError, ...] = ()
 
     @property
@@ -96,8 +96,10 @@ def check_journey(path: str | Path) -> Check:
     faults: list[CjlibError] = []
     feedback = _feedback(journey, faults)
     events = _events(journey, log)
-    warnings = [*_settings(journey), *_conditions(journey, log), *_amounts(journey, log), *_customers(log), *_answers(journey, log, feedback)]
-    warnings += [("sources.feedback", str(fault)) for fault in faults]
+    events_elsewhere, columns = _unknown_events(journey, log), _unknown_columns(journey, log)
+    warnings = [*_settings(journey), *_unknown(events_elsewhere, "event"), *_unknown(columns, "column"), *_conditions(journey, log)]
+    warnings += [*_amounts(journey, log), *_customers(log), *_answers(journey, log, feedback)]
+    warnings += [("", str(fault)) for fault in faults]
     return Check(
         journey=journey,
         log=log,
@@ -107,9 +109,9 @@ def check_journey(path: str | Path) -> Check:
         feedback_quality=pd.DataFrame() if feedback is None else feedback.quality,
         unmapped=events[events["unmapped_events"] > 0].reset_index(drop=True),
         silent=_silent(journey, log),
-        unknown_events=_unknown_events(journey, log),
-        unknown_columns=_unknown_columns(journey, log),
-        warnings=pd.DataFrame(warnings, columns=["key", "text"]),
+        unknown_events=events_elsewhere,
+        unknown_columns=columns,
+        warnings=tuple(text if text.startswith(key) else f"{key}: {text}" for key, text in warnings),
         faults=tuple(faults),
     )
 
@@ -196,6 +198,14 @@ def _settings(journey: Journey) -> list[Found]:
         if source is not None and source.url is not None and _PASSWORD.search(source.url):
             found.append((f"sources.{name}.url", "the file holds a password. Write ${DB_PASSWORD} in its place and set that variable where cj runs."))
     return found
+
+
+def _unknown(table: pd.DataFrame, what: str) -> list[Found]:
+    near = table["did_you_mean"].fillna("").astype(str)
+    return [
+        (key, f"there is no {what} {shown(name)} in the data.{f' Did you mean {shown(other)}?' if other else ''}")
+        for key, name, other in zip(table["key"], table[what], near, strict=True)
+    ]
 
 
 def _conditions(journey: Journey, log: EventLog) -> list[Found]:

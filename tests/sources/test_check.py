@@ -31,6 +31,11 @@ def write(folder, text: str = JOURNEY, events: str = EVENTS):
     return folder / "journey.yml"
 
 
+def by_key(check) -> dict[str, str]:
+    """The warnings, each under the key that it begins with."""
+    return dict(warning.split(": ", 1) for warning in check.warnings)
+
+
 @pytest.fixture
 def check(tmp_path):
     return check_journey(write(tmp_path))
@@ -64,6 +69,8 @@ def test_names_elsewhere_that_never_occur_are_listed_with_their_key(check):
     ]
     assert check.unknown_events["did_you_mean"].isna().tolist() == [False, True, True, True]
     assert check.unknown_events["did_you_mean"][0] == "buy"
+    assert by_key(check)["funnels.purchase.steps[2]"] == "there is no event 'bye' in the data. Did you mean 'buy'?"
+    assert by_key(check)["roles.features[1]"] == "there is no event 'gone' in the data."
 
 
 def test_columns_that_are_nowhere_are_faults_of_the_file(check):
@@ -73,7 +80,7 @@ def test_columns_that_are_nowhere_are_faults_of_the_file(check):
 
 
 def test_conditions_that_nothing_meets_and_amounts_that_are_no_numbers_are_warned_of(check):
-    warned = dict(check.warnings.itertuples(index=False, name=None))
+    warned = by_key(check)
     assert "no event matches 'buy where channel = Web'. Check the values in where" in warned["churn.event"]
     assert "must name a column of numbers. Column 'channel' holds text" in warned["value.amount"]
 
@@ -90,23 +97,24 @@ def test_a_file_that_fits_says_so(tmp_path):
     check = check_journey(write(tmp_path, text))
     assert check.headline == "6 events of 3 customers read; every event name fits."
     assert check.exit_code == 0
-    assert all(getattr(check, table).empty for table in ("unmapped", "silent", "unknown_events", "unknown_columns", "warnings"))
+    assert all(getattr(check, table).empty for table in ("unmapped", "silent", "unknown_events", "unknown_columns"))
+    assert check.warnings == ()
     assert check.quality["check"].iloc[0] == "rows read"
     assert check.feedback is None
 
 
 def test_a_missing_zone_and_a_password_in_the_file_are_warned_of(tmp_path):
     text = "name: S\nsources: {events: events.parquet}\nstages: [{name: A, touchpoints: [view]}]\n"
-    assert "days and weeks are counted in UTC" in dict(check_journey(write(tmp_path, text)).warnings.itertuples(index=False, name=None))["timezone"]
+    assert "days and weeks are counted in UTC" in by_key(check_journey(write(tmp_path, text)))["timezone"]
 
 
 def test_customers_of_whom_the_table_says_nothing_are_counted(tmp_path):
     text = "name: S\ntimezone: UTC\nsources: {events: events.parquet, customers: people.csv}\nstages: [{name: A, touchpoints: [view, buy, cart, other]}]\n"
     (tmp_path / "people.csv").write_text("customer_id,plan\nana,pro\nzoe,free\n", encoding="utf-8")
-    warned = dict(check_journey(write(tmp_path, text)).warnings.itertuples(index=False, name=None))
+    warned = by_key(check_journey(write(tmp_path, text)))
     assert warned["sources.customers"] == "for 2 of 3 customers of the log the customers table says nothing."
     (tmp_path / "people.csv").write_text("customer_id,plan\nANA,pro\n", encoding="utf-8")
-    warned = dict(check_journey(tmp_path / "journey.yml").warnings.itertuples(index=False, name=None))
+    warned = by_key(check_journey(tmp_path / "journey.yml"))
     assert warned["sources.customers"].endswith("Do both tables write the ids in the same way?")
 
 
@@ -130,7 +138,7 @@ def test_feedback_that_names_no_stage_no_touchpoint_or_no_customer_is_counted(tm
     )
     answers.to_parquet(tmp_path / "feedback.parquet")
     check = check_journey(write(tmp_path, FEEDBACK))
-    warned = dict(check.warnings.itertuples(index=False, name=None))
+    warned = by_key(check)
     assert warned["sources.feedback.stage"] == "2 answers name a stage that the file does not: 'Bye'. Did you mean 'Buy'?"
     assert warned["sources.feedback.touchpoint"] == "1 answers name a touchpoint that the file does not: 'viev'. Did you mean 'view'?"
     assert warned["sources.feedback.customer_id"] == "1 of 3 answers with a customer_id are of customers who have no event."
@@ -142,7 +150,7 @@ def test_unreadable_feedback_is_a_fault_and_the_events_are_checked_all_the_same(
     assert check.exit_code == 3
     assert check.feedback is None
     assert check.log.n_events == 6
-    assert "there is no file 'feedback.parquet'" in dict(check.warnings.itertuples(index=False, name=None))["sources.feedback"]
+    assert by_key(check)["sources.feedback.path"].startswith("there is no file 'feedback.parquet'")
     assert check.headline.endswith("1 fault to mend.")
 
 
