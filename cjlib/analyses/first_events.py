@@ -62,12 +62,14 @@ def first_events(
     log: EventLog, step: Step, option: str, where: str, *, period: str = "0", each_period: bool = False, agree: tuple[str, bool] = ("TRUE", False)
 ) -> Firsts:
     """The first matching events; `period` and `agree` are SQL over the prepared table, `agree` with whether it holds a first-time step."""
-    source = events_sql(log, step, option, f"c, t, rowid AS r, {period} AS p, ({agree[0]}) AS own", where, joins=agree[1])
+    columns = "c, t, rowid AS r" + (f", {period} AS p" if each_period else "") + ("" if agree[0] == "TRUE" else f", ({agree[0]}) AS own")
+    source = events_sql(log, step, option, columns, where, joins=agree[1])
     new = "pc IS NULL OR pc <> c" + (" OR pp <> p" if each_period else "")
-    found = log.engine.columns(
-        f"SELECT c, t, r, p, own, ({new}) AS new FROM "
-        f"(SELECT c, t, r, p, own, lag(c) OVER () AS pc, lag(t) OVER () AS pt, lag(p) OVER () AS pp FROM {source}) WHERE {new} OR pt = t"
-    )
+    before = "lag(c) OVER () AS pc, lag(t) OVER () AS pt" + (", lag(p) OVER () AS pp" if each_period else "")
+    # Without a period to tell apart, it is worked out for the few events that are left.
+    placed = "p" if each_period else f"{period} AS p"
+    own = "TRUE AS own" if agree[0] == "TRUE" else "own"
+    found = log.engine.columns(f"SELECT c, t, r, {placed}, {own}, ({new}) AS new FROM (SELECT *, {before} FROM {source}) WHERE {new} OR pt = t")
     return _with_ties({name: np.asarray(column) for name, column in found.items()})
 
 

@@ -39,7 +39,9 @@ class Retention(Result):
     comparisons
         Each group of `by` against all others together, in the last complete period.
     cohort_comparisons
-        Each cohort against all others together, in the period that most have completed.
+        Each cohort's returned periods against what the average of all would give in the same periods.
+    cohort_change
+        From which cohort on returns differ most from those before, and whether chance alone would do as well.
     period, by
         The period's name and the columns of `by`, as asked.
     """
@@ -48,6 +50,7 @@ class Retention(Result):
     fixed_average: pd.DataFrame
     comparisons: pd.DataFrame
     cohort_comparisons: pd.DataFrame
+    cohort_change: pd.DataFrame
     period: str
     by: tuple[str, ...]
     mode: str
@@ -185,15 +188,20 @@ def _answer(members: Members) -> Retention:
     if question.value is not None:
         table, average, more = worth.added(members, counts, sums, table, average)
         metrics |= more
-    different = comparing.cohort_comparisons(counts, tables.cell_names(scope, counts, groups, members.cohorts), through, question.min_n)
-    different = different.iloc[:0] if question.recurring else different
+    names, scores = tables.cell_names(scope, counts, groups, members.cohorts), comparing.scores_of(question, entries, counts, hits, sums)
+    # A customer of recurring cohorts stands in several, so these cannot be compared as if they were independent.
+    different = comparing.cohort_comparisons(names, scores, question.min_n).iloc[: 0 if question.recurring else None]
+    change = comparing.cohort_change(names, counts, scores, question.min_n, question.seed).iloc[
+        : 0 if question.recurring or question.cohort_by else None
+    ]
     return Retention(
         table=table,
         average=average,
         fixed_average=tables.average_table(question, tables.pooled(fixed), groups, _draws(question, entries, groups, hits, fixed)),
         comparisons=comparing.group_comparisons(sums, groups, question.min_n).iloc[: 0 if question.recurring else None],
         cohort_comparisons=different,
-        headline=words.headline(question, len(entries), metrics, through, different),
+        cohort_change=change,
+        headline=words.headline(question, len(entries), metrics, through, different, change),
         definition=words.definition(members, counts, through),
         metrics=metrics,
         sql=retention_sql(log, question, scope),

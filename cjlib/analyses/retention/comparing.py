@@ -2,41 +2,137 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from cjlib.analyses import stats
 from cjlib.analyses.first_events import Groups, Whole
+from cjlib.analyses.retention.counting import Hits
+from cjlib.analyses.retention.entries import Entries
+from cjlib.analyses.retention.question import Question
 from cjlib.analyses.retention.tables import Counts, Pooled
 
+Floats = NDArray[np.float64]
 MEASURES = ("customers", "share", "other_customers", "other_share", "difference", "difference_low", "difference_high", "p_value", "p_adjusted")
+SCORES = ("customers", "periods", "returned_periods", "expected_periods", "share_of_expected", "share_of_expected_low", "share_of_expected_high")
+CHANGES = ("cohort", "customers_before", "customers_from", "share_of_expected_before", "share_of_expected_from", "p_value")
+Z = float(ndtri(0.975))
+DRAWS = 5_000
+"""Of the test for a change: how often chance alone does as well at its best cut."""
 
 
-def compared(names: dict[str, pd.Series], retained: Whole, base: Whole, within: Whole, min_n: int) -> pd.DataFrame:
-    """Each row against all others of the same `within` together; rows below `min_n` stand among the others but are not compared."""
-    total_base, total_retained = (np.bincount(within, weights=each).astype(np.int64)[within] for each in (base, retained))
-    other_base, other_retained = total_base - base, total_retained - retained
+def group_comparisons(sums: Pooled, groups: Groups, min_n: int) -> pd.DataFrame:
+    """Each group against all others together, in the last complete period; groups below `min_n` stand among the others but are not compared."""
+    last = sums.period == sums.period.max(initial=-1) if groups.names else np.zeros(len(sums.period), dtype=bool)
+    retained, base = sums.retained[last], sums.eligible[last]
+    other_base, other_retained = base.sum() - base, retained.sum() - retained
     shown = (base >= max(min_n, 1)) & (other_base > 0)
     k, n, other_k, other_n = (each[shown] for each in (retained, base, other_retained, other_base))
     low, high = stats.newcombe(k, n, other_k, other_n)
     p_values = [stats.two_shares_p(*four) for four in zip(k.tolist(), n.tolist(), other_k.tolist(), other_n.tolist(), strict=True)]
     share, other = stats.share(k, n), stats.share(other_k, other_n)
     numbers = (n, share, other_n, other, share - other, low, high, np.array(p_values, dtype=float), stats.benjamini_hochberg(p_values))
-    return pd.DataFrame(
-        {**{name: column[shown].reset_index(drop=True) for name, column in names.items()}, **dict(zip(MEASURES, numbers, strict=True))}
+    return pd.DataFrame({**groups.columns(sums.group[last][shown]), **dict(zip(MEASURES, numbers, strict=True))})
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Returned periods of each row of the counts against what they would be with its group's average share in every period.
+
+    `customers` are those with a complete period; `variance` is of observed − expected, from customer to customer, so that a customer's
+    periods need not be independent of one another.
+    """
+
+    customers: Whole
+    last: Whole
+    observed: Floats
+    expected: Floats
+    variance: Floats
+
+    @property
+    def p_values(self) -> Floats:
+        """Two-sided, of each row; NaN without variation."""
+        z = np.divide(self.observed - self.expected, np.sqrt(self.variance), out=np.full(self.observed.size, np.nan), where=self.variance > 0)
+        return np.asarray(2 * ndtr(-np.abs(z)), dtype=float)
+
+
+def scores_of(question: Question, entries: Entries, counts: Counts, hits: Hits, sums: Pooled) -> Scores:
+    """Observed and expected returned periods, over complete periods from 1 on."""
+    width = question.periods + 1
+    shares = np.zeros((int(entries.group.max(initial=0)) + 1, width))
+    shares[sums.group, sums.period] = stats.share(sums.retained, sums.eligible)
+    shares[:, 0] = 0
+    ended = np.minimum(counts.ended, question.periods)
+    counted = (hits.period > 0) & (hits.period <= counts.ended[hits.entry])
+    observed = np.bincount(hits.entry[counted], minlength=len(entries)).astype(float)
+    expected = np.where(ended > 0, np.cumsum(shares, axis=1)[entries.group, np.maximum(ended, 0)], 0.0)
+    rows = len(counts.cohort)
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(counts.cell, weights=values, minlength=rows).astype(float)
+
+    last = np.zeros(rows, dtype=np.int64)
+    np.maximum.at(last, counts.cell, ended)
+    known = total((ended > 0).astype(float)).astype(np.int64)
+    return Scores(known, last, total(observed), total(expected), total((observed - expected) ** 2))
+
+
+def cohort_comparisons(names: pd.DataFrame, scores: Scores, min_n: int) -> pd.DataFrame:
+    """Each cohort against what the average of its group would give in the same periods."""
+    shown = (scores.customers >= max(min_n, 1)) & (scores.expected > 0)
+    observed, expected, half = scores.observed[shown], scores.expected[shown], Z * np.sqrt(scores.variance[shown])
+    p_values = scores.p_values[shown]
+    bounds = (np.maximum(observed - half, 0) / expected, (observed + half) / expected)
+    numbers = (scores.customers[shown], scores.last[shown], observed.astype(np.int64), expected, observed / expected, *bounds)
+    held = {str(name): names.loc[shown, name].reset_index(drop=True) for name in names.columns}
+    return pd.DataFrame({**held, **dict(zip(SCORES, numbers, strict=True)), "p_value": p_values, "p_adjusted": stats.benjamini_hochberg(p_values)})
+
+
+def cohort_change(names: pd.DataFrame, counts: Counts, scores: Scores, min_n: int, seed: int) -> pd.DataFrame:
+    """From which cohort on returns differ most from those before, and how often chance alone would do as well; one row a group."""
+    by = [name for name in names.columns if name != "cohort"]
+    rows = []
+    for group in pd.unique(counts.group):
+        mine = np.flatnonzero((counts.group == group) & (scores.expected > 0))
+        cut = _best_cut(scores, mine, min_n, seed)
+        if cut is not None:
+            place, p_value = cut
+            before, after = mine[:place], mine[place:]
+            ratios = (scores.observed[part].sum() / scores.expected[part].sum() for part in (before, after))
+            sizes = (int(scores.customers[part].sum()) for part in (before, after))
+            rows.append([*names.loc[after[0], by], names.loc[after[0], "cohort"], *sizes, *ratios, p_value])
+    table = pd.DataFrame(rows, columns=[*by, *CHANGES])
+    return table.astype({name: names[name].dtype for name in (*by, "cohort")} | {"customers_before": "int64", "customers_from": "int64"})
+
+
+def _best_cut(scores: Scores, rows: Whole, min_n: int, seed: int) -> tuple[int, float] | None:
+    """Where the cut lies (number of cohorts before it) that sets the two sides furthest apart, and its p value among all cuts."""
+    before = np.cumsum(scores.customers[rows])[:-1]
+    allowed = (
+        (before >= max(min_n, 1)) & (before[-1:] + scores.customers[rows][-1:] - before >= max(min_n, 1))
+        if rows.size > 1
+        else np.zeros(0, dtype=bool)
     )
+    variance = scores.variance[rows]
+    total = variance.sum()
+    if not allowed.any() or total <= 0:
+        return None
+    part = np.cumsum(variance)[:-1] / total
+    spread = np.sqrt(total * part * (1 - part))
+    allowed &= spread > 0
+    if not allowed.any():
+        return None
 
+    def strength(differences: Floats) -> Floats:
+        # A walk tied down at its end, since expected and observed agree over all cohorts.
+        walk = np.cumsum(differences, axis=-1)
+        tied = walk[..., :-1] - part * walk[..., -1:]
+        return np.abs(tied[..., allowed]) / spread[allowed]
 
-def group_comparisons(sums: Pooled, groups: Groups, min_n: int) -> pd.DataFrame:
-    """Each group against all others, in the last complete period."""
-    last = sums.period == sums.period.max(initial=-1) if groups.names else np.zeros(len(sums.period), dtype=bool)
-    nothing = np.zeros(int(last.sum()), dtype=np.int64)
-    return compared(groups.columns(sums.group[last]), sums.retained[last], sums.eligible[last], nothing, min_n)
-
-
-def cohort_comparisons(counts: Counts, names: pd.DataFrame, period: int, min_n: int) -> pd.DataFrame:
-    """Each cohort against all others of its group, in one period, over the cohorts that have completed it."""
-    done = counts.complete[:, period] if period else np.zeros(len(counts.cohort), dtype=bool)
-    held = {str(name): names.loc[done, name].reset_index(drop=True) for name in names.columns}
-    held["period"] = pd.Series(np.full(int(done.sum()), period, dtype=np.int64))
-    return compared(held, counts.retained[done, period], counts.base[done, period], counts.group[done], min_n)
+    found = strength(scores.observed[rows] - scores.expected[rows])
+    chance = strength(np.random.default_rng([seed, 2]).normal(size=(DRAWS, rows.size)) * np.sqrt(variance)).max(axis=-1)
+    return int(np.flatnonzero(allowed)[found.argmax()]) + 1, float((1 + (chance >= found.max()).sum()) / (1 + DRAWS))

@@ -39,8 +39,8 @@ def counted(count: int, one: str) -> str:
     return f"{count:,} {one}{'' if count == 1 else 's'}"
 
 
-def headline(question: Question, entries: int, metrics: Mapping[str, Metric], period: int, different: pd.DataFrame | None) -> str:
-    """The share that comes back in the period that most have completed; what follows it is whether cohorts differ."""
+def headline(question: Question, entries: int, metrics: Mapping[str, Metric], period: int, different: pd.DataFrame, change: pd.DataFrame) -> str:
+    """The share that comes back in the period that most have completed, and whether cohorts differ."""
     who = "cohort entry" if question.recurring else "customer"
     if not entries:
         return "No customer enters a cohort: nothing to count."
@@ -51,7 +51,7 @@ def headline(question: Question, entries: int, metrics: Mapping[str, Metric], pe
     sentence = f"{percent(found['value'] or 0)} of {found['n']:,} {_plural(who)} {_came(question, period)} ({interval})."
     if (found["n"] or 0) < question.min_n:
         return f"{sentence} That rests on fewer than {question.min_n}: too few to read."
-    return f"{sentence} {_differing(question, different)}".strip()
+    return " ".join(part for part in (sentence, changed(question, change), differing(different)) if part)
 
 
 def _plural(who: str) -> str:
@@ -68,17 +68,28 @@ def _came(question: Question, period: int) -> str:
     )
 
 
-def _differing(question: Question, different: pd.DataFrame | None) -> str:
-    """Which cohorts stand out, if any; nothing where none could be compared."""
-    if different is None or different.empty:
+def changed(question: Question, change: pd.DataFrame) -> str:
+    """From which cohort on returns changed; nothing where chance would do as well, or where groups each have their own cut."""
+    if question.by or change.empty or change["p_value"].iloc[0] > ALPHA:
         return ""
-    period = f"{question.period} {different['period'].iloc[0]}"
+    cut = change.iloc[0]
+    ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
+    p = "p < 0.001" if cut["p_value"] < 0.001 else f"p = {cut['p_value']:.3f}"
+    start = pd.Timestamp(cut["cohort"]).strftime("%Y-%m-%d" if question.period != "hour" else "%Y-%m-%d %H:%M")
+    more = f"{100 * abs(ratio):.0f}% {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
+    return f"Cohorts from {start} on come back in {more} ({p} over all possible cuts)."
+
+
+def differing(different: pd.DataFrame) -> str:
+    """Which cohorts stand out, if any; nothing where none could be compared."""
+    if different.empty:
+        return ""
     beyond = different[different["p_adjusted"] <= ALPHA]
     if beyond.empty:
-        return f"None of {len(different)} cohorts compared differs from the others beyond noise in {period}."
-    ways = {"worse": int((beyond["difference"] < 0).sum()), "better": int((beyond["difference"] > 0).sum())}
+        return f"None of {counted(len(different), 'cohort')} by itself differs from the average beyond noise."
+    ways = {"less": int((beyond["share_of_expected"] < 1).sum()), "more": int((beyond["share_of_expected"] > 1).sum())}
     said = " and ".join(f"{many} {way}" for way, many in ways.items() if many)
-    return f"Of {len(different)} cohorts compared in {period}, {said} than the others beyond noise."
+    return f"Of {counted(len(different), 'cohort')} by themselves, {said} often than average beyond noise."
 
 
 def definition(members: Members, counts: Counts, through: int) -> dict[str, str]:
@@ -115,7 +126,7 @@ def definition(members: Members, counts: Counts, through: int) -> dict[str, str]
 def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:
     """What went in, what was left out, and where it was ambiguous."""
     question, entries = members.question, members.entries
-    customers = int(np.unique(entries.customer).size)
+    customers = len(entries) and 1 + int(np.count_nonzero(np.diff(entries.customer)))
     exists, complete = int(counts.exists.sum()), int(counts.complete.sum())
     tied = entries.tied
     facts = {
@@ -127,8 +138,12 @@ def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:
     }
     if not question.recurring:
         facts["cohorts compared"] = (
-            f"each with n ≥ {question.min_n} against all others, {question.period} {through}, complete cells; two-sided z (Fisher where counts are small), "
-            "Benjamini–Hochberg over the cohorts; a difference is claimed up to an adjusted p of 0.05"
+            f"each with n ≥ {question.min_n}: its returned {question.period}s against what the average share of all in the same complete periods would give; "
+            f"two-sided z with the spread between customers, Benjamini–Hochberg over the cohorts; claimed up to an adjusted p of {ALPHA}"
+        )
+    if not question.recurring and question.cohort_by is None:
+        facts["change"] = (
+            f"the cut between cohorts with the largest standardised difference; p: how often chance has one as large at its best cut (5,000 draws, seed {question.seed})"
         )
     return facts
 
