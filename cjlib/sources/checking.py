@@ -216,7 +216,7 @@ def _held(engine: DuckDB, raw: Raw, columns: Columns, *, wrong: bool, repeated: 
         engine.execute("CREATE TEMP TABLE held (row BIGINT, reason VARCHAR, example VARCHAR)")
         numbered = _numbered(engine, raw)
         if wrong:
-            example = "CASE WHEN k IN (4, 5) THEN written WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = 1 THEN CAST(make_timestamp(w) AS VARCHAR) END"
+            example = "CASE WHEN reason LIKE 'missing %' THEN NULL WHEN k IN (4, 5) THEN written WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = 1 THEN CAST(make_timestamp(w) AS VARCHAR) END"
             engine.execute(f"INSERT INTO held SELECT row, reason, {example} FROM {numbered} WHERE reason IS NOT NULL")
         if repeated:
             _hold_repeats(engine, columns, numbered)

@@ -13,7 +13,6 @@ import pandas as pd
 
 from cjlib.errors import CjlibError, did_you_mean, shown
 
-EPOCH = pd.Timestamp(0, tz="UTC")
 DAY = 86_400_000_000
 ONE = timedelta(microseconds=1)
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?|\d{8}")
@@ -66,7 +65,7 @@ def _is_date(value: Any, stamp: pd.Timestamp) -> bool:
 
 def _utc(stamp: pd.Timestamp, zone: ZoneInfo) -> int:
     aware = stamp.tz_localize(zone, ambiguous=True, nonexistent="shift_forward") if stamp.tz is None else stamp
-    return (aware - EPOCH) // pd.Timedelta(microseconds=1)
+    return int(aware.as_unit("us").asm8.view("i8"))
 
 
 @dataclass(frozen=True)

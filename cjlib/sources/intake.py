@@ -110,7 +110,7 @@ def _renamed(broken: pd.DataFrame, own: list[str], names: list[str], before: int
 
 
 def _open_json(engine: DuckDB, files: Files) -> Raw:
-    if len(files.paths) > 1:
+    if len(files.paths) != 1:
         raise CjlibError("source: several JSON-lines files at once cannot be read. Put them into one file, or give Parquet or CSV files.")
     names, broken = load_json_lines(engine, files.paths[0], "lines_raw")
     typed = [_json_typed(engine, f"c{position}") for position in range(1, len(names) + 1)]

@@ -1,0 +1,66 @@
+"""Where SQL runs: quoting, memory, spilling."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cjlib.errors import CjlibError
+from cjlib.sources.engine import DuckDB, identifier, literal, memory_limit
+
+ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@pytest.fixture(scope="module")
+def engine() -> DuckDB:
+    return DuckDB()
+
+
+@given(text=ANY_TEXT)
+def test_a_literal_is_the_text_itself(engine, text):
+    assert engine.rows(f"SELECT {literal(text)}") == [(text,)]
+
+
+@given(text=ANY_TEXT.filter(bool))
+def test_an_identifier_is_the_name_itself(engine, text):
+    assert engine.execute(f"SELECT 1 AS {identifier(text)}").description[0][0] == text
+
+
+@pytest.mark.parametrize("value", [None, True, False, 0, -3, 2**62, 1.5, 1e300, float("inf"), float("-inf")])
+def test_a_literal_is_the_value_itself(engine, value):
+    (found,) = engine.rows(f"SELECT {literal(value)}")[0]
+    assert found == value
+    assert isinstance(found, bool) == isinstance(value, bool)
+
+
+def test_memory_is_capped_well_below_the_machine(monkeypatch):
+    monkeypatch.delenv("CJ_MEMORY_LIMIT", raising=False)
+    default = int(memory_limit().removesuffix("MiB"))
+    monkeypatch.setenv("CJ_MEMORY_LIMIT", "30%")
+    assert int(memory_limit().removesuffix("MiB")) == pytest.approx(default / 2, abs=1)
+
+
+def test_the_memory_limit_of_the_environment_is_the_engines(monkeypatch):
+    monkeypatch.setenv("CJ_MEMORY_LIMIT", "512MiB")
+    assert DuckDB().rows("SELECT current_setting('memory_limit')") == [("512.0 MiB",)]
+
+
+def test_a_memory_limit_that_is_no_size_is_refused(monkeypatch):
+    monkeypatch.setenv("CJ_MEMORY_LIMIT", "plenty")
+    with pytest.raises(CjlibError, match=r"CJ_MEMORY_LIMIT: must be a size such as '8GB' or a share of the machine such as '40%'. Got 'plenty'"):
+        memory_limit()
+
+
+def test_what_does_not_fit_is_spilled_to_a_temporary_folder(monkeypatch):
+    monkeypatch.setenv("CJ_MEMORY_LIMIT", "100MB")
+    engine = DuckDB()
+    folder = Path(engine.rows("SELECT current_setting('temp_directory')")[0][0])
+    assert folder.parent == Path(tempfile.gettempdir())
+    engine.execute("CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(4000000) AS r(i)")
+    assert list(folder.iterdir())
+    engine.connection.close()
+    assert not folder.exists()
