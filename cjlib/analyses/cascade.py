@@ -31,10 +31,6 @@ _BEFORE_ALL = int(pd.Timestamp("1900-01-01", tz="UTC").value // 1000)
 def statement(log: EventLog, asked: Question) -> tuple[str, str]:
     """The statement, and in words what it gives."""
     plan = _Plan(log, asked)
-    borrowed = [name for name in plan.parts if log.property(name, "by").of_customer]
-    borrowed += [name for step in asked.steps for name in step.where if name in log.properties and log.property(name, "steps").of_customer]
-    if borrowed:
-        return "", f"none: {', '.join(dict.fromkeys(borrowed))} stands in the customers table, which the portable events do not hold"
     if plan.choices is None:
         return "", "none: too many steps overlap with one another for one readable statement"
     return plan.text(), _words(asked)

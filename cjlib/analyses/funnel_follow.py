@@ -146,7 +146,9 @@ def previous(log: EventLog, asked: Question, now: pd.DataFrame, before: pd.DataF
             "verdict": pd.Series(verdicts, dtype="str"),
         }
     )
-    return FunnelChange(table=table, headline=_previous_headline(table, now), definition=_previous_definition(log, asked, bounds))
+    change = table[["difference", "difference_low", "difference_high"]].iloc[-1].tolist()
+    named = {"change_of_conversion": metric(*change, n=smallest)}
+    return FunnelChange(table=table, headline=_previous_headline(table, now), definition=_previous_definition(log, asked, bounds), metrics=named)
 
 
 def _previous_definition(log: EventLog, asked: Question, bounds: tuple[int, int]) -> dict[str, str]:

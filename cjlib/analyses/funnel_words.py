@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from itertools import pairwise
 
 import pandas as pd
@@ -68,7 +68,7 @@ def headline(table: pd.DataFrame, metrics: Mapping[str, Metric], asked: Question
     path = f"did all {len(steps)} steps, in any order" if asked.order == "any" else f"went from {steps[0]} to {steps[-1]}"
     share = f"({percent(conversion['value'] or 0.0)}, {interval(conversion['low'] or 0.0, conversion['high'] or 0.0)})"
     parts = [f"{got_through:,} of {count_of(entered, 'customer')} {share} {path}{within}", _most_lost(table, asked)]
-    parts += [_group_words(compared, asked), _open_words(table)]
+    parts += [_group_words(compared, asked), _open_words(table, asked)]
     if entered < asked.min_n:
         parts.append(f"with fewer than {asked.min_n} customers these shares say little")
     return "; ".join(part for part in parts if part) + "."
@@ -106,9 +106,13 @@ def _between(asked: Question, k: int) -> str:
     return f"after {k + 1} of {len(asked.steps)} steps" if asked.order == "any" else f"between {asked.in_words[k]} and {asked.in_words[k + 1]}"
 
 
-def _open_words(table: pd.DataFrame) -> str:
+def _open_words(table: pd.DataFrame, asked: Question) -> str:
     waiting = int(table["still_open"].sum())
-    return f"{waiting:,} of the others still have time, so the share may rise" if waiting else ""
+    if waiting == 0:
+        return ""
+    if asked.window is None:
+        return "no window ends their attempts, so the share may rise"
+    return f"{waiting:,} of the others still {'has' if waiting == 1 else 'have'} time, so the share may rise"
 
 
 def _group_words(compared: pd.DataFrame, asked: Question) -> str:
@@ -152,7 +156,7 @@ def definition(log: EventLog, asked: Question, rows: Rows, counted: Counted, gro
             f"all events of an attempt share their {', '.join(asked.hold)}; an event without one fills no step; customers are counted, not pairs"
         )
     said |= groups
-    said |= _log_words(log, asked)
+    said |= _log_words(log, asked, rows)
     said["times"] = "between steps of the counted attempt, of those who reached the step; not how long it takes, since the others are not in it"
     said["intervals"] = (
         f"Wilson 95 %; groups compared by Newcombe's interval and a two-sided test, adjusted (Benjamini–Hochberg); small: fewer than {asked.min_n}"
@@ -191,11 +195,11 @@ def _exclusion_words(asked: Question, counted: Counted) -> list[str]:
     return words
 
 
-def _log_words(log: EventLog, asked: Question) -> dict[str, str]:
+def _log_words(log: EventLog, asked: Question, rows: Rows) -> dict[str, str]:
     span = log.span_us
     said = {
-        "rows used": f"{count_of(log.n_events, 'event')} in the log"
-        + (f" from {log.moment(span[0]):%Y-%m-%d %H:%M} to {log.moment(span[1]):%Y-%m-%d %H:%M}" if span else ""),
+        "rows used": f"{rows.n_matching:,} of {count_of(log.n_events, 'event')} in the log match a step"
+        + (f"; the log runs from {log.moment(span[0]):%Y-%m-%d %H:%M} to {log.moment(span[1]):%Y-%m-%d %H:%M}" if span else ""),
         "end of data": f"{log.observed_until:%Y-%m-%d %H:%M} ({log.timezone})",
         "rows left out": f"{len(log.quarantine):,} in quarantine",
     }
@@ -208,7 +212,18 @@ def _log_words(log: EventLog, asked: Question) -> dict[str, str]:
 
 
 def unknown_words(log: EventLog, steps: list[Step]) -> str:
-    """The names and values of steps that never occur, with the nearest name that does."""
+    """The names and values of steps that never occur, with the nearest one that does."""
     names = log.event_names
-    missing = dict.fromkeys(name for step in steps for name in log.unknown_events(step))
-    return " ".join(f"{shown(name)} counts 0.{did_you_mean(name, names)}" for name in missing)
+    missing = {shown(name): did_you_mean(name, names) for step in steps for name in log.unknown_events(step)}
+    for column, value in {(column, value): None for step in steps for column, given in step.where.items() for value in _plain_values(given)}:
+        condition = log.match(Step(None, where={column: value}), "steps")
+        if not log.engine.rows(f"SELECT 1 FROM {log.prepared} WHERE {condition} LIMIT 1"):
+            known = names if column == "event" else log.codes(column, where="FALSE")[1] if column in log.properties else []
+            missing[f"{column} = {shown(value)}"] = did_you_mean(value, known)
+    return " ".join(f"{what} counts 0.{near}" for what, near in missing.items())
+
+
+def _plain_values(given: object) -> list[Hashable]:
+    """The values that a condition asks for by name; operators ask for none."""
+    values = list(given) if isinstance(given, list | tuple | set | frozenset) else [given]
+    return [value for value in values if isinstance(value, Hashable) and not pd.isna(value)]

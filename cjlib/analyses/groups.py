@@ -54,7 +54,7 @@ def values_of(log: EventLog, names: Sequence[str], *, where: str, option: str) -
 
 def names_given(given: str | Sequence[str] | None, option: str, taken: Sequence[str] = ()) -> tuple[str, ...]:
     """A name or a list of names as a tuple without repeats; a name that a table already uses for itself is refused."""
-    names = () if given is None else (given,) if isinstance(given, str) else tuple(given)
+    names: tuple[Any, ...] = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:
         raise CjlibError(f"{option}: must be the name of a column or a list of names. Got {shown(given)}.")

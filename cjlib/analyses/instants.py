@@ -113,7 +113,7 @@ def instants(at: Moments, mask: Ints, steps: int, held: Ints | None = None) -> I
     held_moment = moment[first]
     who = at.who[held_moment]
     unit = who if value is None else _units(who, value[first])
-    own = mask[row] if len(row) < len(mask) else mask
+    own = mask[row]
     kind, kinds = _kinds(own, np.append(first, len(row)))
     return Instants(
         unit=unit,

@@ -1,0 +1,78 @@
+"""The worked cases of other tools' tests: funnels and the time to convert."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import conformance
+import numpy as np
+import pandas as pd
+import pytest
+
+import cjlib as cj
+
+ORDER = {"ordered": "sequential", "strict": "strict", "unordered": "any"}
+BY_VALUE = {None: "first", "first_touch": "first", "last_touch": "last", "all_events": "all"}
+
+
+def asked(case: dict[str, Any], seed: int) -> cj.Funnel:
+    query, log = case["query"], conformance.log_of(case, seed)
+    steps = [conformance.step_of(step) for step in query["steps"]]
+    bounds = {"start": query.get("date_from"), "end": query.get("date_to")}
+    if not any(isinstance(step, cj.Step) and step.first_time for step in steps):
+        log, bounds = log.where(**bounds), {}
+    effect = "stop_here" if query["order"] == "unordered" else "drop_customer"
+    exclude = [
+        cj.Exclude(conformance.step_of(one["step"]), after=one["from_step"] + 1, before=one["to_step"] + 1, effect=effect)
+        for one in query["exclusions"]
+    ]
+    attribution = query.get("breakdown_attribution")
+    return cj.funnel(
+        log,
+        steps,
+        window=None if query["window_seconds"] is None else f"{query['window_seconds']}s",
+        order=ORDER[query["order"]],
+        exclude=exclude,
+        by=query["breakdown"],
+        by_value=BY_VALUE[attribution] if attribution in BY_VALUE else f"step_{int(attribution.removeprefix('step_')) + 1}",
+        **bounds,
+    )
+
+
+def agrees(table: pd.DataFrame, expected: dict[str, Any]) -> None:
+    assert table["customers"].tolist() == expected["counts"]
+    for theirs, ours in (("average_seconds", "mean_seconds_from_previous"), ("median_seconds", "median_seconds_from_previous")):
+        if theirs in expected:
+            numbers = [math.nan if value is None else float(value) for value in expected[theirs]]
+            np.testing.assert_allclose(table[ours], numbers, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("case", conformance.cases("funnel"), ids=lambda case: case["id"])
+def test_a_funnel_gives_the_figures_of_the_source(case: dict[str, Any], seed: int) -> None:
+    funnel, expected = asked(case, seed), case["expect"]
+    if "counts" in expected:
+        agrees(funnel.table, expected)
+    else:
+        by = case["query"]["breakdown"]
+        names = [by] if isinstance(by, str) else by
+        groups = {conformance.key_of(key): part for key, part in funnel.table.groupby(names, dropna=False, sort=False)}
+        assert set(groups) == set(expected["by"])
+        for key, part in groups.items():
+            agrees(part, expected["by"][key])
+    reached = dict(zip(funnel.customers()["customer_id"], funnel.customers()["steps_reached"], strict=True))
+    assert {who: reached.get(who, 0) for who in expected.get("levels", {})} == expected.get("levels", {})
+
+
+@pytest.mark.parametrize("case", conformance.cases("time_to_convert"), ids=lambda case: case["id"])
+def test_times_to_convert_fall_into_the_bins_of_the_source(case: dict[str, Any]) -> None:
+    funnel, query = asked(case, 0), case["query"]
+    start, end = (f"step_{query[bound] + 1}_at" for bound in ("from_step", "to_step"))
+    waits = (funnel.customers()[end] - funnel.customers()[start]).dropna().dt.total_seconds()
+    assert funnel.table["mean_seconds_from_previous"].iloc[query["to_step"]] == case["expect"]["average_seconds"]
+    bins = query.get("bin_count") or math.ceil(len(waits) ** (1 / 3))
+    width = math.ceil((waits.max() - waits.min()) / bins)
+    edges = [waits.min() + width * number for number in range(bins + 1)]
+    counted = [[edge, int(((waits >= edge) & (waits < edge + width)).sum())] for edge in edges]
+    assert counted == case["expect"]["bins"]
