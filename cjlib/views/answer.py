@@ -98,7 +98,7 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
     result, *more
         What analyses returned; the first one gives the report its definition.
     previous
-        An earlier result of the same kind, or its metrics (as run.json keeps them), to say what changed.
+        An earlier result of the same kind, what `funnel.previous()` gives, or metrics (as run.json keeps them), to say what changed.
     cards
         Names of metrics to show, in order; without it the first four, one of a numbered row (`step_2_…`, `retention_period_2`) only where there is room.
 
@@ -123,6 +123,7 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
     for each in results:
         every |= {name: one for name, one in each.metrics.items() if name not in every}
     before = previous.metrics if isinstance(previous, Result) else previous or {}
+    before = {name.removeprefix("previous_"): one for name, one in before.items()}
     headlines = tuple(dict.fromkeys(each.headline for each in results))
     told = {"kind": type(result).__name__, "headline": " ".join(headlines), "definition": dict(result.definition), "metrics": dict(every)}
     return Answer(headlines=headlines, metrics=_chosen(every, cards), previous=before, told=told)

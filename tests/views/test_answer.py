@@ -130,6 +130,21 @@ def test_the_change_stands_on_the_card_and_only_where_there_was_a_number_before(
     assert cj.answer(now, previous={"conversion": share_of(200, 1000)}).html == html
 
 
+def test_a_funnel_is_set_against_the_period_before_it():
+    start = pd.Timestamp("2025-01-06", tz="UTC")
+    rows = [
+        (f"{week}-{k}", event, start + pd.Timedelta(days=7 * week + day))
+        for week, converted in enumerate((10, 60))
+        for k in range(100)
+        for event, day in (("visit", 0), ("buy", 1))
+        if day == 0 or k < converted
+    ]
+    log = cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]), timezone="UTC", observed_until="2025-03-01")
+    funnel = cj.funnel(log, ["visit", "buy"], window="3D", start="2025-01-13", end="2025-01-19")
+    assert funnel.previous().metrics["previous_conversion"]["value"] == 0.1
+    assert "50.0 points better than before (10.0\u00a0%)" in cj.answer(funnel, previous=funnel.previous()).html
+
+
 @given(st.integers(1, 400), st.integers(1, 400), st.data())
 def test_the_interval_of_a_change_of_shares_is_newcombes(n, m, data):
     k, j = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
