@@ -55,7 +55,7 @@ def _content(files: Files) -> str:
 def from_cache(
     path: Path, prepare: Callable[[DuckDB], dict[str, Any]], is_current: Callable[[dict[str, Any]], bool]
 ) -> tuple[DuckDB, dict[str, Any]] | None:
-    """The prepared log in this file, prepared first if it is not there; None where nothing can be written.
+    """The prepared log in this file, prepared first if it is not there; None where nothing can be written or an older state is held open.
 
     `prepare` fills an engine and gives the facts to keep beside it; `is_current` says whether kept facts still hold.
     """
@@ -69,7 +69,8 @@ def from_cache(
         if found:
             return found
         _write(path, prepare)
-        return _opened(path, lambda facts: True)
+        # This process may still hold what the file was before, and would be given that again.
+        return _opened(path, is_current)
 
 
 def _opened(path: Path, is_current: Callable[[dict[str, Any]], bool]) -> tuple[DuckDB, dict[str, Any]] | None:

@@ -176,7 +176,7 @@ def _read(source: Any, request: Request, customers: Any) -> EventLog:
     files = find_files(source) if isinstance(source, str | Path) else None
     found = _through_cache(files, request) if files and files.size >= cache.LARGE else None
     if files and files.size >= cache.LARGE and found is None:
-        notes.append(Finding("cache", 0, f"{cache.folder_for(files)} cannot be written: prepared in memory", counts_rows=False))
+        notes.append(Finding("cache", 0, f"{cache.folder_for(files)} cannot be written, or is held open: prepared in memory", counts_rows=False))
     engine, facts = found or _in_memory(files if files else source, request)
     properties = facts.properties
     if customers is not None:

@@ -309,7 +309,7 @@ def test_a_pandas_table_with_a_name_twice_is_refused():
 def test_a_folder_is_read_as_one_source_and_rows_are_counted_in_their_file(tmp_path):
     written(tmp_path, "in/2024/a.csv", f"{HEADER}\n{LINE}\nbob,view,never\n")
     written(
-        tmp_path, "in/b.csv", f"timestamp;event;customer_id;channel\n2024-01-02T00:00:00Z;view;ana;web\n2024-01-02T00:00:00Z;view\n;view;cyd;app\n"
+        tmp_path, "in/b.csv", "timestamp;event;customer_id;channel\n2024-01-02T00:00:00Z;view;ana;web\n2024-01-02T00:00:00Z;view\n;view;cyd;app\n"
     )
     written(tmp_path, "in/.hidden.csv", "broken")
     written(tmp_path, "in/_SUCCESS", "")
