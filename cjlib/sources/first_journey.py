@@ -92,9 +92,9 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
         lines += [f"      {quoted(theirs)}: {ours}" for theirs, ours in columns.items()]
     if guess.event is None:
         lines.append(f"    event: {_constant(guess)}  # DECIDE: no column names an event, so every row is one of these")
-    written = _DATES.get(guess.time.time_kind or "")
+    written = f'"{guess.time.time_format}"' if guess.time.time_format else _DATES.get(guess.time.time_kind or "")
     if written:
-        unsure = "  # DECIDE: nothing in the file proves whether the day or the month comes first (or: month_first)"
+        unsure = "  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)"
         lines.append(f"    dates: {written}{unsure if guess.time.time_kind == 'either' else ''}")
     if look.duplicates:
         share = f"{look.duplicates:,} of {look.rows:,} rows repeat another one in every column"

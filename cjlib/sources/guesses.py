@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cjlib.errors import DataError, listed, shown, unknown_column
-from cjlib.sources.engine import identifier
+from cjlib.sources.engine import identifier, literal
 from cjlib.sources.peek import Column, Look
 
 _ID_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail"
@@ -55,7 +55,7 @@ def add_times(look: Look, column: Column) -> None:
     """Add `at_`, seconds since 1970 as well as they can be read for judging order and distance, to the table `looked`."""
     text = identifier(column.name)
     forms = {
-        "iso": f"epoch(try_cast(replace(replace({text}, ' UTC', '+00'), ' GMT', '+00') AS TIMESTAMPTZ))",
+        "iso": f"epoch(try_cast(replace(replace(regexp_replace({text}, '^(....)[/.](..?)[/.]', '\\1-\\2-'), ' UTC', '+00'), ' GMT', '+00') AS TIMESTAMPTZ))",
         "epoch": f"CAST(left({text}, 10) AS DOUBLE)",
         "ymd": f"epoch(try_strptime({text}, '%Y%m%d'))",
     }
@@ -64,6 +64,8 @@ def add_times(look: Look, column: Column) -> None:
     clocks = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")
     tried = ", ".join(f"'{order}/{year}{clock}'" for order in (day, month) for year in ("%Y", "%y") for clock in clocks)
     looked = forms.get(column.time_kind or "", f"epoch(try_strptime({clean}, [{tried}]))")
+    if column.time_format is not None:
+        looked = f"epoch(try_strptime({text}, {literal(column.time_format)}))"
     look.engine.execute(f"CREATE OR REPLACE TABLE looked AS SELECT *, {looked} AS at_, row_number() OVER () AS row_ FROM looked")
 
 
@@ -84,7 +86,7 @@ def columns_of(look: Look, *, customer: str | None = None, event: str | None = N
     customers = _customers(look, when, _given(look, "customer", customer))
     if not customers:
         raise _nothing(look, "customer", "whose values repeat, as the id of a customer does")
-    events = [_given(look, "event", event)] if event else [column for column in look.columns if _could_be_event(look, column)]
+    events = [_given(look, "event", event)] if event else _events(look)
     pairs = [
         (score + _event_score(look, what, who), what, who) for who, score in customers.items() for what in events if what and what not in (who, when)
     ]
@@ -119,7 +121,8 @@ def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, f
 
 
 def _could_be_customer(look: Look, column: Column) -> bool:
-    if column.time_kind in ("iso", "day_first", "month_first", "either") or column.distinct < 2 or column.missing > 0.3 * look.rows:
+    few = column.distinct < max(2.0, min(10.0, look.rows / 25))
+    if column.time_kind in ("iso", "day_first", "month_first", "either", "format") or few or column.missing > 0.3 * look.rows:
         return False
     fractions = column.share_number - column.share_whole
     return fractions < 0.1 and column.distinct < 0.95 * column.values
@@ -150,6 +153,15 @@ def _belongs_to(look: Look, finer: Column, coarser: Column) -> bool:
         f"SELECT avg(CAST(owners = 1 AS DOUBLE)) FROM (SELECT count(DISTINCT {outer}) AS owners FROM looked WHERE {inner} IS NOT NULL GROUP BY {inner})"
     )[0][0]
     return alone is not None and alone > 0.995
+
+
+def _events(look: Look) -> list[Column]:
+    """The columns that could be the event; one of a single value only if its name, and no other's, says so."""
+    able = [column for column in look.columns if _could_be_event(look, column)]
+    one_kind = [
+        column for column in look.columns if column.distinct == 1 and column.missing == 0 and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) > 0
+    ]
+    return one_kind[:1] if one_kind and not any(named(column, _EVENT_WORDS, _NO_EVENT_WORDS) > 0 for column in able) else able
 
 
 def _could_be_event(look: Look, column: Column) -> bool:

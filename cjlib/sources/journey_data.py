@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, JourneyError, did_you_mean, listed, shown
 from cjlib.sources.columns import property_column, text_types
 from cjlib.sources.engine import DuckDB, identifier
-from cjlib.sources.files import find_files
+from cjlib.sources.files import Files, find_files
 from cjlib.sources.intake import open_files
 from cjlib.sources.journey_schema import Source
-from cjlib.sources.peek import column_names
 from cjlib.sources.places import expanded, located
+from cjlib.sources.textfiles import csv_header
 
 if TYPE_CHECKING:
     from cjlib.sources.journey import Journey
@@ -60,8 +61,16 @@ def _columns(journey: Journey, own: Mapping[str, Any], place: Mapping[str, Any])
     shared = journey.sources.columns
     if not shared or "table" in place:
         return {**shared, **own}
-    names = column_names(find_files(place["source"]).paths[0])
+    names = _names(find_files(place["source"]))
     return {name: ours for name, ours in shared.items() if name in names} | dict(own)
+
+
+def _names(files: Files) -> list[str]:
+    """The columns of the first file, without reading its rows where the format allows it."""
+    if files.kind == "csv":
+        return csv_header(files.paths[0])[0]
+    engine = DuckDB()
+    return list(open_files(engine, replace(files, paths=files.paths[:1])).names)
 
 
 def _customers(journey: Journey) -> Any:

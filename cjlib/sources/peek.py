@@ -5,24 +5,38 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
 from pathlib import Path
 
-import duckdb
-
-from cjlib.errors import DataError, listed, shown
+from cjlib.errors import DataError, shown
 from cjlib.sources.engine import DuckDB, identifier, literal
+from cjlib.sources.files import find_files
+from cjlib.sources.intake import open_files
 
 MOST_ROWS = 1_000_000
 SAMPLE = 5_000
-_CSV = ("csv", "tsv", "txt", "csv.gz", "tsv.gz", "txt.gz")
-_JSON = ("jsonl", "ndjson", "json", "jsonl.gz", "ndjson.gz", "json.gz")
-KINDS = ("parquet", *_CSV, *_JSON)
 _NUMBER = r"[-+]?\d+([.,]\d+)?"
-_ISO = r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?"
 _OFFSET = r".*:\d{2}([.,]\d+)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
-_CLOCK = r"([T ,]+\d{1,2}[:.]\d{2}([:.]\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?)?"
-_SPLIT = re.compile(r"(\d{1,2})([./-])(\d{1,2})[./-](\d{4}|\d{2})")
+_ISO = r"\d{4}([-/.])\d{1,2}\1\d{1,2}([T ] *\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?|\d{8}T\d{6}Z?"
+_CLOCK = r"(([T ]| +)\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?"
+_SPLIT = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
 _EPOCH = r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
+_DAYS = (
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%d-%m-%y",
+    "%m/%d/%y",
+    "%m-%d-%y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%b %d %Y",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+)
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class Column:
     share_token: float
     share_clock: float
     time_kind: str | None
+    time_format: str | None
     with_offset: bool
     examples: tuple[str, ...]
 
@@ -52,20 +67,14 @@ class Look:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.engine = DuckDB()
-        self.truncated = False
-        try:
-            names = [name for name, *_ in self.engine.rows(f"DESCRIBE SELECT * FROM {relation(path)}")]
-            texts = ", ".join(f"nullif(trim(CAST({identifier(name)} AS VARCHAR)), '') AS {identifier(name)}" for name in names)
-            self.engine.execute(f"CREATE TABLE looked AS SELECT {texts} FROM {relation(path)} LIMIT {MOST_ROWS}")
-        except duckdb.Error as error:
-            raise DataError(
-                f"init: {shown(str(path))} cannot be read as a table: {str(error).splitlines()[0]}. Is it a CSV, Parquet or JSON-lines file?"
-            ) from None
+        raw = open_files(self.engine, find_files(path))
+        texts = ", ".join(f"nullif(trim(CAST(c{position} AS VARCHAR)), '') AS {identifier(name)}" for position, name in enumerate(raw.names, start=1))
+        self.engine.execute(f"CREATE TABLE looked AS SELECT {texts} FROM raw LIMIT {MOST_ROWS}")
         self.rows = self.engine.rows("SELECT count(*) FROM looked")[0][0]
         self.truncated = self.rows == MOST_ROWS
-        if self.rows == 0 or not names:
+        if self.rows == 0:
             raise DataError(f"init: {shown(str(path))} holds no rows. Give a file with at least a few events.")
-        self.columns = [self._column(name) for name in names]
+        self.columns = [self._column(name) for name in raw.names]
         self.duplicates = self.rows - self.engine.rows("SELECT count(*) FROM (SELECT DISTINCT * FROM looked)")[0][0]
 
     def _column(self, name: str) -> Column:
@@ -74,9 +83,9 @@ class Look:
         sample = f"(SELECT DISTINCT {one} AS x FROM looked WHERE {one} IS NOT NULL ORDER BY hash({one}) LIMIT {SAMPLE})"
         tests = {
             "number": _full(_NUMBER),
-            "whole": _full(r"-?\d+"),
-            # An amount is often a round number; an id is not.
-            "round": f"({_full(r'-?[1-9][0-9]*')} AND x LIKE '%0') OR {_full(r'-?[0-9]+[.,][0-9]+')}",
+            "whole": _full(r"-?\d+(\.0+)?"),
+            # An amount is often a round number or has a fraction; an id is not and has none.
+            "round": f"({_full(r'-?[1-9][0-9]*')} AND x LIKE '%0') OR {_full(r'-?[0-9]+[.,][0-9]*[1-9][0-9]*')}",
             "token": _full(r"\S*\d\S*|\S+@\S+"),
             "clock": _full(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"),
             "offset": _full(_OFFSET),
@@ -95,36 +104,10 @@ class Look:
             share_token=by_name["token"],
             share_clock=by_name["clock"],
             time_kind=time_kind(texts),
+            time_format=time_format(texts)[0],
             with_offset=by_name["offset"] > 0.5,
             examples=tuple(sorted(texts[:3])),
         )
-
-
-def column_names(path: Path) -> list[str]:
-    """The names of a file's columns, without reading its rows."""
-    return [name for name, *_ in DuckDB().rows(f"DESCRIBE SELECT * FROM {relation(path)}")]
-
-
-def relation(path: Path) -> str:
-    """The file as DuckDB reads it, every column of a text format as text."""
-    name = path.name.casefold()
-    kind = next((kind for kind in sorted(KINDS, key=len, reverse=True) if name.endswith(f".{kind}")), None)
-    if not path.is_file():
-        raise DataError(f"init: there is no file {shown(str(path))}. Give the path of a CSV, Parquet or JSON-lines file.")
-    if kind is None:
-        raise DataError(f"init: the name of {shown(str(path))} does not say what it holds. Allowed endings: {listed(KINDS, most=20)}.")
-    if kind == "parquet":
-        return f"read_parquet({_exactly(path)})"
-    return (
-        f"read_csv({_exactly(path)}, all_varchar = true, header = true)"
-        if kind in _CSV
-        else f"read_json_auto({_exactly(path)}, convert_strings_to_integers = false)"
-    )
-
-
-def _exactly(path: Path) -> str:
-    # Brackets and stars in a file's name mean themselves.
-    return literal(re.sub(r"([*?\[])", r"[\1]", str(path)))
 
 
 def _full(pattern: str) -> str:
@@ -132,16 +115,40 @@ def _full(pattern: str) -> str:
 
 
 def time_kind(texts: Iterable[str]) -> str | None:
-    """How texts write times: `iso`, `ymd` (20240131), `epoch`, `day_first`, `month_first`, `either` (nothing proves the order), or None."""
+    """How texts write times.
+
+    `iso` (the year first), `ymd` (20240131), `epoch`, `day_first`, `month_first`, `either` (nothing proves the order of day and month),
+    `format` (as `time_format` says), or None.
+    """
     given = list(texts)
     if not given:
         return None
-    for kind, pattern in (("iso", _ISO), ("epoch", _EPOCH)):
-        if _share(given, pattern) > 0.9:
-            return kind if kind == "iso" or _plausible(given) else None
+    if _share(given, _ISO) > 0.9:
+        return "iso"
+    if _share(given, _EPOCH) > 0.9:
+        return "epoch" if _plausible(given) else None
     if _share(given, r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])") > 0.95:
         return "ymd"
-    return _order(given) if _share(given, _SPLIT.pattern + _CLOCK) > 0.9 else None
+    if _share(given, _SPLIT.pattern + _CLOCK) > 0.9:
+        return _order(given)
+    found, other = time_format(given)
+    return None if found is None else "either" if other else "format"
+
+
+def time_format(texts: Iterable[str]) -> tuple[str | None, bool]:
+    """A format with a short year or the month's name that fits nearly all texts, and whether day and month could as well change places."""
+    given = list(texts)[:200]
+    fitting = [day + clock for day, clock in product(_DAYS, _CLOCKS) if given and _fits(given[0], day + clock)]
+    able = [form for form in fitting if sum(_fits(text, form) for text in given) > 0.95 * len(given)]
+    return (able[0], len(able) > 1) if able else (None, False)
+
+
+def _fits(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def _share(texts: list[str], pattern: str) -> float:

@@ -82,6 +82,9 @@ def test_german_columns_semicolons_and_dates_with_dots(tmp_path):
         ({"who": "Client ID", "what": "Action Type", "at": "When"}, "%m/%d/%Y %I:%M %p"),
         ({"who": "userId", "what": "eventName", "at": "eventTimestamp"}, "%Y-%m-%d %H:%M:%S+02:00"),
         ({"who": "id", "what": "type", "at": "ts"}, "%s"),
+        ({"who": "Klant", "what": "Gebeurtenis", "at": "Datum"}, "%d-%m-%y %H:%M"),
+        ({"who": "member", "what": "activity", "at": "occurred"}, "%b %d, %Y %I:%M %p"),
+        ({"who": "account", "what": "step", "at": "created"}, "%Y/%m/%d %H:%M:%S"),
     ],
 )
 def test_other_languages_and_other_ways_to_write_times(tmp_path, names, form):
@@ -101,7 +104,7 @@ def test_a_date_order_that_nothing_proves_is_left_to_a_person(tmp_path):
     frame = made_rows(40)
     frame["at"] = [f"{1 + n % 12:02d}/{1 + n % 11:02d}/2024" for n in range(len(frame))]
     text, journey = proposed(frame, tmp_path / "x.csv")
-    assert "dates: day_first  # DECIDE: nothing in the file proves whether the day or the month comes first (or: month_first)" in text
+    assert "dates: day_first  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)" in text
     assert journey.read_events().n_events > 0
 
 
@@ -173,6 +176,33 @@ def test_times_of_day_in_a_column_of_their_own_are_pointed_out(tmp_path):
     text, journey = proposed(frame, tmp_path / "x.csv")
     assert columns(journey)["timestamp"] == "date"
     assert "DECIDE: uhrzeit holds times of day. Only one column can be the timestamp" in text
+
+
+def test_ids_that_missing_values_made_floats_are_ids(tmp_path):
+    frame = made_rows().assign(who=lambda rows: rows["who"].str[1:].astype(float))
+    frame.to_parquet(tmp_path / "x.parquet")
+    journey = journey_from_text(first_journey(tmp_path / "x.parquet"), folder=tmp_path)
+    assert columns(journey)["customer_id"] == "who"
+    assert journey.read_events().customer_ids()[:2].tolist() == [0, 1]
+
+
+def test_where_all_rows_are_one_event_the_column_that_says_so_is_taken(tmp_path):
+    _, journey = proposed(made_rows().assign(what="page_view").rename(columns={"what": "event_name"}), tmp_path / "x.csv")
+    assert columns(journey)["event"] == "event_name"
+    assert journey.funnel()["steps"] == ["page_view"]
+
+
+def test_a_file_of_customers_who_came_once_is_refused_rather_than_misread(tmp_path):
+    with pytest.raises(cj.DataError, match="has no column whose values repeat, as the id of a customer does"):
+        proposed(made_rows().drop_duplicates("who"), tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("spoil", ["\ufeff{}", "{}x,y\na,b,c,d,e,f,g,h,i\n"])
+def test_marks_and_broken_lines_do_not_hide_the_rest(tmp_path, spoil):
+    (tmp_path / "x.csv").write_text(spoil.format(made_rows().to_csv(index=False)), encoding="utf-8")
+    journey = journey_from_text(first_journey(tmp_path / "x.csv"), folder=tmp_path)
+    assert columns(journey)["customer_id"] == "who"
+    assert journey.read_events().n_customers == 150
 
 
 def test_a_column_that_already_has_one_of_our_names_gives_way(tmp_path):
@@ -264,7 +294,8 @@ def test_the_path_is_written_relative_to_where_the_journey_file_will_lie(tmp_pat
         ("x.csv", "a,b\n1,x\n2,y\n", r"has no column whose values are dates or times\. Columns: 'a', 'b'\. Name it with time="),
         ("x.csv", "a,t\n1,2024-01-01\n2,2024-01-02\n", r"has no column whose values repeat, as the id of a customer does"),
         ("x.csv", "a,t\n", r"holds no rows"),
-        ("x.xlsx", "PK", r"cannot be read|does not say what it holds"),
+        ("x.csv", "", r"is empty\. It must begin with a line of column names"),
+        ("x.xlsx", "PK", r"cannot be read as it is\. What can be read is a Parquet, CSV"),
         ("x.parquet", "no parquet at all", r"cannot be read as"),
     ],
 )
@@ -336,6 +367,11 @@ def test_every_event_a_template_asks_for_belongs_to_a_stage():
         (["13/02/2024", "02/13/2024"], None),
         (["541312140", "554748717"], None),
         (["12345678"], None),
+        (["2024/1/5 9:30", "2024.12.31"], "iso"),
+        (["20240131T101500Z"], "iso"),
+        (["31.01.24 10:15", "01.02.24 09:00"], "format"),
+        (["03/02/24"], "either"),
+        (["Jan 31, 2024", "Feb 1, 2024"], "format"),
         (["hello"], None),
         ([], None),
     ],
