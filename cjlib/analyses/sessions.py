@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence import SECOND, customer_column, named, sessions_sql, spans
 from cjlib.analyses.sequence_words import base_of, count_of, gap_in_words, share_words
-from cjlib.analyses.stats import wilson
+from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
+
+LENGTHS = np.array([1, 2, 3, 6, 11, 21])
+"""Where the classes of `.lengths` begin, in events."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sessions(Result):
-    """One row a session."""
+    """One row a session; `.lengths` counts them by how many events they hold: `events` ("1", "2", "3–5", …), `sessions`, `share` with bounds."""
+
+    lengths: pd.DataFrame
 
 
 def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
@@ -71,7 +76,14 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
         f"{sessions_sql(log, length)}\nSELECT customer_id, session, MIN(timestamp) AS started_at, MAX(timestamp) AS ended_at, COUNT(*) AS events\n"
         "FROM visits\nGROUP BY customer_id, session\nORDER BY customer_id, session"
     )
-    return Sessions(table=table, headline=_headline(metrics, length), definition=definition, metrics=metrics, sql=sql)
+    return Sessions(
+        table=table,
+        headline=_headline(metrics, length),
+        definition=definition,
+        metrics=metrics,
+        sql=sql,
+        lengths=_lengths(table["events"].to_numpy()),
+    )
 
 
 def _opened(log: EventLog, gap: int) -> dict[str, NDArray[Any]]:
@@ -121,6 +133,18 @@ def _channels(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.Series:
     held, at = np.unique(owner, return_index=True)
     first[held] = codes[rows[at]]
     return pd.Series(pd.array([*values, None], dtype="str")[first])
+
+
+def _lengths(events: NDArray[np.int64]) -> pd.DataFrame:
+    counts = np.bincount(np.searchsorted(LENGTHS, events, side="right") - 1, minlength=LENGTHS.size)
+    low, high = wilson(counts, np.full(counts.size, events.size))
+    ends = [*(LENGTHS[1:] - 1).tolist(), None]
+    names = [
+        f"{first:,} and more" if last is None else f"{first}" if first == last else f"{first}–{last}"
+        for first, last in zip(LENGTHS.tolist(), ends, strict=True)
+    ]
+    columns = {"events": names, "sessions": counts.astype(np.int64), "share": share(counts, events.size), "share_low": low, "share_high": high}
+    return pd.DataFrame(columns).astype({"events": "str"})
 
 
 def _metrics(table: pd.DataFrame, customers: int) -> dict[str, Metric]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _MODULES = {
+    "paths": ["Paths", "Loops", "Transitions", "Sessions", "PathDifferences"],
+    "attribution": ["Attribution", "AttributionComparison"],
     "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
 }
 _MODULE_OF = {kind: module for module, kinds in _MODULES.items() for kind in kinds}

@@ -1,0 +1,159 @@
+"""The flow of paths, step by step, as bands between columns of events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import plotly.graph_objects as go
+
+from cjlib.analyses.sequence_words import OTHER
+from cjlib.views import words
+from cjlib.views.plots import theme
+
+BAND = "rgba(43,115,214,0.32)"
+FAINT = "rgba(118,118,118,0.22)"
+ROOM = 0.76
+"""The part of the width for bands; the rest is for the names of the last step."""
+PAD = 18
+LETTERS = 12
+COLUMNS = ["step", "from", "to", "paths", "share of source", "95 % interval", "median time"]
+
+
+def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
+    """The first steps as a flow: in every step the commonest events by name, the others together; the list is the table below."""
+    table = theme.records(result.table)
+    drawn = [row for row in table if row["step"] < steps]
+    if not drawn:
+        return theme.empty(result.headline, columns=COLUMNS)
+    shown = _shown(drawn, most)
+    bands: Counter[tuple[int, str, str]] = Counter()
+    for row in drawn:
+        step = row["step"]
+        bands[step, _kept(shown, step, row["source"]), _kept(shown, step + 1, row["target"])] += row["paths"]
+    nodes = sorted({(step, source) for step, source, _ in bands} | {(step + 1, target) for step, _, target in bands})
+    place = {node: position for position, node in enumerate(nodes)}
+    sizes = _sizes(bands)
+    height = 40 + 58 * max(Counter(step for step, _ in nodes).values())
+    centres = _centres(nodes, sizes, height)
+    across = {node: (node[0] - 1) / max(1, nodes[-1][0] - 1) for node in nodes}
+    return theme.figure(
+        [_sankey([(*node, across[node], centres[node]) for node in nodes], place, bands, sizes)],
+        caption=_claim(result, drawn),
+        alt=f"Bands from step to step over the first {min(steps, drawn[-1]['step'] + 1)} steps. "
+        + "; ".join(f"step {step}, {source} to {target}: {n:,} paths" for (step, source, target), n in bands.most_common(12))
+        + ".",
+        columns=COLUMNS,
+        rows=[_row(row) for row in drawn[:150]],
+        height=height + 24 + 16,
+        margin={"l": 2, "r": 2, "t": 24, "b": 16},
+        annotations=[
+            *(_name(node, ROOM * across[node], 1 - centres[node]) for node in nodes),
+            *(
+                theme.note(f"step {step}", x=ROOM * (step - 1) / max(1, nodes[-1][0] - 1), y=1, size=11, xref="paper", yref="paper", yshift=4)
+                for step in sorted({step for step, _ in nodes})
+            ),
+        ],
+    )
+
+
+def _name(node: tuple[int, str], x: float, y: float) -> dict[str, Any]:
+    """The name beside its node: ours, since plotly turns the last column's names over the bands before it."""
+    return theme.note(theme.label(node[1], LETTERS), x=x, y=y, size=11, xref="paper", yref="paper", xshift=10) | {"yanchor": "middle"}
+
+
+def _shown(drawn: list[dict[str, Any]], most: int) -> dict[int, set[str]]:
+    counts: dict[int, Counter[str]] = {}
+    for row in drawn:
+        if row["step"] == 1:
+            counts.setdefault(1, Counter())[row["source"]] += row["paths"]
+        counts.setdefault(row["step"] + 1, Counter())[row["target"]] += row["paths"]
+    return {step: _first(of_step, most) for step, of_step in counts.items()}
+
+
+def _first(of_step: Counter[str], most: int) -> set[str]:
+    ranked = sorted((name for name in of_step if name != OTHER), key=lambda name: (-of_step[name], name))
+    return set(ranked[:most])
+
+
+def _kept(shown: dict[int, set[str]], step: int, name: str) -> str:
+    return name if name in shown.get(step, set()) else OTHER
+
+
+def _sizes(bands: Counter[tuple[int, str, str]]) -> dict[tuple[int, str], int]:
+    leaving: Counter[tuple[int, str]] = Counter()
+    coming: Counter[tuple[int, str]] = Counter()
+    for (step, source, target), n in bands.items():
+        leaving[step, source] += n
+        coming[step + 1, target] += n
+    return {node: max(leaving[node], coming[node]) for node in leaving.keys() | coming.keys()}
+
+
+def _sankey(
+    nodes: list[tuple[int, str, float, float]],
+    place: dict[tuple[int, str], int],
+    bands: Counter[tuple[int, str, str]],
+    sizes: dict[tuple[int, str], int],
+) -> go.Sankey:
+    ordered = sorted(bands.items())
+    return go.Sankey(
+        arrangement="fixed",
+        domain={"x": [0, ROOM], "y": [0, 1]},
+        node={
+            "label": [""] * len(nodes),
+            "x": [min(0.999, max(0.001, x)) for *_, x, _ in nodes],
+            "y": [min(0.999, max(0.001, y)) for *_, y in nodes],
+            "color": [theme.MUTED if name == OTHER else theme.COLOURS[0] for _, name, *_ in nodes],
+            "pad": PAD,
+            "thickness": 8,
+            "line": {"width": 0},
+            "customdata": [f"step {step}<br>{theme.wrapped(name)}: {sizes[step, name]:,} paths" for step, name, *_ in nodes],
+            "hovertemplate": "%{customdata}<extra></extra>",
+        },
+        link={
+            "source": [place[step, source] for (step, source, _), _ in ordered],
+            "target": [place[step + 1, target] for (step, _, target), _ in ordered],
+            "value": [n for _, n in ordered],
+            "color": [FAINT if OTHER in (source, target) else BAND for (_, source, target), _ in ordered],
+            "customdata": [f"{theme.wrapped(source)} → {theme.wrapped(target)}<br>{n:,} paths" for (_, source, target), n in ordered],
+            "hovertemplate": "%{customdata}<extra></extra>",
+        },
+    )
+
+
+def _centres(nodes: list[tuple[int, str]], sizes: dict[tuple[int, str], int], height: int) -> dict[tuple[int, str], float]:
+    """Where plotly shall put each node: largest at the top, the rest together at the bottom, in its own scale, so that nothing is cut."""
+    steps = {
+        step: sorted((node for node in nodes if node[0] == step), key=lambda node: (node[1] == OTHER, -sizes[node], node[1])) for step, _ in nodes
+    }
+    scale = min((height - (len(column) - 1) * PAD) / sum(sizes[node] for node in column) for column in steps.values())
+    centres = {}
+    for column in steps.values():
+        above = 0.0
+        for node in column:
+            centres[node] = (above + scale * sizes[node] / 2) / height
+            above += scale * sizes[node] + PAD
+    return centres
+
+
+def _claim(result: Any, drawn: list[dict[str, Any]]) -> str:
+    first = max((row for row in drawn if row["source"] != OTHER and row["target"] != OTHER), key=lambda row: row["paths"], default=drawn[0])
+    base = first["paths"] / first["share_of_source"]
+    if base < 30:
+        return result.headline
+    return (
+        f"The strongest band leads from {first['source']} to {first['target']} after step {first['step']}: {first['paths']:,} of {base:,.0f} paths there, "
+        f"{words.percent(first['share_of_source'])} (95 % interval {words.interval(first['share_of_source_low'], first['share_of_source_high'])})."
+    )
+
+
+def _row(row: dict[str, Any]) -> list[Any]:
+    return [
+        row["step"],
+        row["source"],
+        row["target"],
+        row["paths"],
+        words.percent(row["share_of_source"]),
+        words.interval(row["share_of_source_low"], row["share_of_source_high"]),
+        words.duration(row["median_seconds"]),
+    ]

@@ -1,0 +1,106 @@
+"""Transitions as a grid: from the event at the left to the event above."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import plotly.graph_objects as go
+
+from cjlib.analyses.result import MIN_N
+from cjlib.views import words
+from cjlib.views.plots import theme
+
+
+def heatmap(result: Any, *, most: int = 8) -> go.Figure:
+    """The share of what follows each event, for the commonest events; a result with groups is drawn as its largest group."""
+    groups = theme.by_columns(result.table, "source")
+    every = theme.records(result.table)
+    first = [every[0][column] for column in groups] if every else []
+    rows = [
+        row
+        for row in every
+        if all(row[column] == value or (words.missing(row[column]) and words.missing(value)) for column, value in zip(groups, first, strict=True))
+    ]
+    columns = ["from", "to", "count", "share of source", "95 % interval"]
+    if not rows:
+        return theme.empty(result.headline, columns=columns)
+    sources, targets = (_commonest(rows, side, most) for side in ("source", "target"))
+    cell = {(row["source"], row["target"]): row for row in rows}
+    shares = [[cell[source, target]["share_of_source"] if (source, target) in cell else 0.0 for target in targets] for source in sources]
+    base = {row["source"]: row["count"] / row["share_of_source"] for row in rows}
+    group = f" {theme.group_name(first)}: the largest group." if groups else ""
+    return theme.figure(
+        [
+            go.Heatmap(
+                z=shares,
+                x=list(range(len(targets))),
+                y=list(range(len(sources))),
+                zmin=0,
+                zmax=1,
+                colorscale=theme.SEQUENTIAL,
+                showscale=False,
+                xgap=2,
+                ygap=2,
+                hovertext=[[_hover(cell, source, target) for target in targets] for source in sources],
+                hoverinfo="text",
+            )
+        ],
+        caption=result.headline + group,
+        alt="A grid of shares: rows are events, columns what follows them. "
+        + "; ".join(f"{row['source']} to {row['target']}: {words.percent(row['share_of_source'])}" for row in rows[:12])
+        + ".",
+        columns=columns,
+        rows=[
+            [
+                row["source"],
+                row["target"],
+                row["count"],
+                words.percent(row["share_of_source"]),
+                words.interval(row["share_of_source_low"], row["share_of_source_high"]),
+            ]
+            for row in rows
+            if row["source"] in sources and row["target"] in targets
+        ],
+        height=150 + 34 * len(sources),
+        annotations=[
+            _number(x, y, shares[y][x], base[source]) for y, source in enumerate(sources) for x in range(len(targets)) if shares[y][x] >= 0.005
+        ],
+        xaxis={
+            "tickvals": list(range(len(targets))),
+            "ticktext": [theme.label(name, 14) for name in targets],
+            "side": "top",
+            "tickangle": -90,
+            "showgrid": False,
+        },
+        yaxis={
+            "tickvals": list(range(len(sources))),
+            "ticktext": [theme.label(name, 16) for name in sources],
+            "autorange": "reversed",
+            "showgrid": False,
+        },
+    )
+
+
+def _commonest(rows: list[dict[str, Any]], side: str, most: int) -> list[str]:
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[row[side]] += row["count"]
+    return sorted(counts, key=lambda name: (-counts[name], name))[:most]
+
+
+def _hover(cell: dict[tuple[str, str], dict[str, Any]], source: str, target: str) -> str:
+    row = cell.get((source, target))
+    head = f"<b>{theme.wrapped(source)} → {theme.wrapped(target)}</b>"
+    if row is None:
+        return f"{head}<br>never"
+    said = f"{words.percent(row['share_of_source'])} of what follows, {row['count']:,} times"
+    return f"{head}<br>{theme.safe(said)}<br>median {theme.safe(words.duration(row['median_seconds']))}"
+
+
+def _number(x: int, y: int, share: float, base: float) -> dict[str, Any]:
+    """The share in its cell, in a colour that can be read there; in brackets where the row rests on too few."""
+    scale = theme.SEQUENTIAL
+    colour = next(colour for at, colour in reversed(scale) if share >= at)
+    text = f"{100 * share:.0f}" if base >= MIN_N else f"({100 * share:.0f})"
+    return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 11, "color": theme.on(colour)}}

@@ -1,0 +1,233 @@
+"""Which figures paths, loops, transitions, sessions and differences of paths can be drawn as."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from cjlib.analyses.result import MIN_N
+from cjlib.analyses.sequence import ARROW
+from cjlib.analyses.stats import wilson
+from cjlib.views import words
+from cjlib.views.plots import share_rows, theme
+from cjlib.views.plots.path_flow import flow
+from cjlib.views.plots.path_heatmap import heatmap
+
+NOISE = 0.05
+MEANING = "95 % intervals; grey: fewer than 30"
+
+
+def journeys(result: Any, *, most: int = 10) -> go.Figure:
+    """The commonest whole paths as bars: their share of all paths."""
+    columns = ["path", "paths", "share of paths", "95 % interval", "customers"]
+    every = theme.records(result.sequences)
+    if not every:
+        return theme.empty(result.headline, columns=columns)
+    low, high = wilson(result.sequences["paths"], [result.n_paths] * len(every))
+    for row, lower, upper in zip(every, low.tolist(), high.tolist(), strict=True):
+        row |= {"share_of_paths_low": lower, "share_of_paths_high": upper}
+    rows = share_rows.rows_of(every[:most], "share_of_paths", lambda row: row["path"], lambda _: result.n_paths, "paths")
+    return share_rows.bars(
+        rows,
+        axis=f"share of all paths<br>{MEANING}",
+        caption=result.headline,
+        alt=f"Bars for the {len(rows)} commonest ways. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        columns=columns,
+        table=[
+            [
+                row["path"],
+                row["paths"],
+                words.percent(row["share_of_paths"]),
+                words.interval(row["share_of_paths_low"], row["share_of_paths_high"]),
+                row["customers"],
+            ]
+            for row in every
+        ],
+    )
+
+
+def links(result: Any, *, step: int = 1, most: int = 10) -> go.Figure:
+    """The commonest links of one step as bars: the flow as a list."""
+    chosen = [row for row in theme.records(result.table) if row["step"] == step]
+    return _moves(result, chosen, "paths", most, f"share of the paths at that event in step {step}")
+
+
+def moves(result: Any, *, most: int = 10) -> go.Figure:
+    """The commonest transitions as bars: their share of what follows the source."""
+    ours = [row for row in theme.records(result.table) if not words.missing(row["median_seconds"])]
+    return _moves(result, ours, "count", most, "share of what follows the first event")
+
+
+def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis: str) -> go.Figure:
+    groups = theme.by_columns(result.table, "source") if count == "count" else []
+    columns = [*groups, "from", "to", count, "customers", "share of source", "95 % interval", "median time"]
+    if not every:
+        return theme.empty(result.headline, columns=columns)
+
+    def name(row: dict[str, Any]) -> str:
+        group = f"{theme.group_name(row[column] for column in groups)}: " if groups else ""
+        return f"{group}{row['source']}{ARROW}{row['target']}"
+
+    rows = share_rows.rows_of(every[:most], "share_of_source", name, lambda row: round(row[count] / row["share_of_source"]), count)
+    return share_rows.bars(
+        rows,
+        axis=f"{axis}<br>{MEANING}",
+        caption=result.headline if count == "count" else _link_claim(every),
+        alt=f"Bars for the {len(rows)} commonest moves. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        columns=columns,
+        table=[
+            [
+                *(row[column] for column in groups),
+                row["source"],
+                row["target"],
+                row[count],
+                row["customers"],
+                words.percent(row["share_of_source"]),
+                words.interval(row["share_of_source_low"], row["share_of_source_high"]),
+                words.duration(row["median_seconds"]),
+            ]
+            for row in every[:100]
+        ],
+    )
+
+
+def _link_claim(every: list[dict[str, Any]]) -> str:
+    readable = [row for row in every if row["paths"] / row["share_of_source"] >= MIN_N]
+    if not readable:
+        return f"No event of this step is reached by {MIN_N} paths: too few to name the commonest link."
+    row = readable[0]
+    return (
+        f"At step {row['step']}, {row['source']} is followed by {row['target']} in {words.percent(row['share_of_source'])} of "
+        f"{row['paths'] / row['share_of_source']:,.0f} paths (95 % interval {words.interval(row['share_of_source_low'], row['share_of_source_high'])}), "
+        f"half of them within {words.duration(row['median_seconds'])}."
+    )
+
+
+def returns(result: Any, *, most: int = 10) -> go.Figure:
+    """The events that paths come back to, as shares of the paths that reach them."""
+    columns = ["event", "paths that return", "customers", "returns", "share of paths with it", "95 % interval", "median time away"]
+    every = theme.records(result.table)
+    if not every:
+        return theme.empty(result.headline, columns=columns)
+    share = "share_of_paths_with_event"
+    rows = share_rows.rows_of(every[:most], share, lambda row: row["event"], lambda row: round(row["paths"] / row[share]), "paths")
+    return share_rows.bars(
+        rows,
+        axis=f"share of the paths that reach it<br>{MEANING}",
+        caption=result.headline,
+        alt=f"Bars for the {len(rows)} events most often returned to. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        columns=columns,
+        table=[
+            [
+                row["event"],
+                row["paths"],
+                row["customers"],
+                row["returns"],
+                words.percent(row[share]),
+                words.interval(row[f"{share}_low"], row[f"{share}_high"]),
+                words.duration(row["median_seconds"]),
+            ]
+            for row in every
+        ],
+    )
+
+
+def ways(result: Any, *, most: int = 10) -> go.Figure:
+    """The commonest loops by their way, as shares of all paths."""
+    columns = ["loop", "paths", "customers", "times", "share of paths", "95 % interval"]
+    every = theme.records(result.ways)
+    if not every:
+        return theme.empty(result.headline, columns=columns)
+    rows = share_rows.rows_of(
+        every[:most], "share_of_paths", lambda row: row["loop"], lambda row: round(row["paths"] / row["share_of_paths"]), "paths"
+    )
+    first = every[0]
+    return share_rows.bars(
+        rows,
+        axis=f"share of all paths<br>{MEANING}",
+        caption=f"The commonest loop, {first['loop']}, is in {rows[0].said} paths (95 % interval "
+        f"{words.interval(first['share_of_paths_low'], first['share_of_paths_high'])}).",
+        alt=f"Bars for the {len(rows)} commonest loops. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        columns=columns,
+        table=[
+            [
+                row["loop"],
+                row["paths"],
+                row["customers"],
+                row["times"],
+                words.percent(row["share_of_paths"]),
+                words.interval(row["share_of_paths_low"], row["share_of_paths_high"]),
+            ]
+            for row in every
+        ],
+    )
+
+
+def lengths(result: Any) -> go.Figure:
+    """Sessions by how many events they hold."""
+    columns = ["events in the session", "sessions", "share of sessions", "95 % interval"]
+    every = theme.records(result.lengths)
+    n = len(result.table)
+    if not n:
+        return theme.empty(result.headline, columns=columns)
+    rows = share_rows.rows_of(every, "share", lambda row: f"{row['events']} {'event' if row['events'] == '1' else 'events'}", lambda _: n, "sessions")
+    return share_rows.bars(
+        rows,
+        axis=f"share of sessions<br>{MEANING}",
+        caption=result.headline,
+        alt="Bars for sessions by number of events. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        columns=columns,
+        table=[[row["events"], row["sessions"], words.percent(row["share"]), words.interval(row["share_low"], row["share_high"])] for row in every],
+    )
+
+
+def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.Figure:
+    """What the two groups did before, joined by a line; bold where they differ beyond noise."""
+    one, other = result.groups
+    columns = ["pattern", one, f"share of {one}", other, f"share of {other}", "difference", "95 % interval", "clear"]
+    every = [row for row in theme.records(result.table) if kind is None or row["kind"] == kind]
+    if not every:
+        return theme.empty(result.headline, columns=columns)
+    pairs = [
+        share_rows.Pair(
+            row["pattern"],
+            row[f"share_of_{one}"],
+            row[f"share_of_{other}"],
+            f"{words.percent(row[f'share_of_{one}'])} and {words.percent(row[f'share_of_{other}'])}: {words.points(row['difference'])}",
+            row["p_adjusted"] < NOISE,
+        )
+        for row in every[:most]
+    ]
+    return share_rows.dumbbells(
+        pairs,
+        names=(one, other),
+        axis="share of customers who did it before<br>bold: differs beyond noise",
+        caption=result.headline,
+        alt=f"For each event or move a filled dot for {one} and a hollow diamond for {other}. "
+        + "; ".join(f"{pair.name}: {pair.said}" for pair in pairs)
+        + ".",
+        columns=columns,
+        table=[
+            [
+                row["pattern"],
+                row[one],
+                words.percent(row[f"share_of_{one}"]),
+                row[other],
+                words.percent(row[f"share_of_{other}"]),
+                words.points(row["difference"]),
+                words.points_interval(row["difference_low"], row["difference_high"]),
+                "yes" if row["p_adjusted"] < NOISE else "no",
+            ]
+            for row in every[:100]
+        ],
+    )
+
+
+VIEWS = {
+    "Paths": {"flow": flow, "journeys": journeys, "links": links},
+    "Loops": {"returns": returns, "ways": ways},
+    "Transitions": {"moves": moves, "heatmap": heatmap},
+    "Sessions": {"lengths": lengths},
+    "PathDifferences": {"differences": differences},
+}
