@@ -7,6 +7,7 @@ Exit codes: 0 all went well · 1 a notebook failed · 2 wrong usage, parameters 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import traceback
@@ -171,22 +172,34 @@ def list_command(
 
 
 @app.command("check")
-def check_command(journey: Annotated[Path, typer.Argument(metavar="JOURNEY", help="The journey file.")], *, debug: Debug = False) -> None:
+def check_command(
+    journey: Annotated[Path, typer.Argument(metavar="JOURNEY", help="The journey file.")],
+    *,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where the journey file's relative paths start.", show_default=False)
+    ] = None,
+    debug: Debug = False,
+) -> None:
     """Read the journey file and all its data, run nothing, and say what is there and what is not mapped."""
     with _faults(debug):
+        if data is not None:
+            os.environ["CJ_DATA"] = str(_directory(data))
         from cjlib.sources.check import check_journey
 
         check = check_journey(journey)
         console = Console(highlight=False)
-        for title in ("events", "quality", "unmapped", "silent"):
-            _print_table(console, title, getattr(check, title))
+        for title, words in _TITLES.items():
+            _print_table(console, words, getattr(check, title))
         for warning in check.warnings:
             _note(f"Note: {warning}")
+        print(f"\n{check.headline}")
+    raise typer.Exit(check.exit_code)
 
 
 _TITLES = {
     "events": "Events in the log",
     "quality": "Quality: what was read, used and left out",
+    "feedback_quality": "Quality of the feedback",
     "unmapped": "In the log, not in the journey file",
     "silent": "In the journey file, never in the log",
 }
@@ -197,7 +210,7 @@ def _print_table(console: Console, title: str, table: Any) -> None:
 
     from cjlib.markup import cell_text
 
-    console.print(f"\n[bold]{_TITLES[title]}[/bold]")
+    console.print(f"\n[bold]{title}[/bold]")
     if not len(table):
         console.print("  none")
         return
@@ -272,6 +285,8 @@ def _faults(debug: bool, as_json: bool = False) -> Iterator[None]:
         _leave("stopped by a signal; nothing was published", stop.code, False, as_json)
     except (typer.Exit, SystemExit):
         raise
+    except OSError as fault:
+        _leave(f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault), 1, debug, as_json)
     except Exception as fault:
         said = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
         _leave(f"this should not have happened: {said}. Run it again with --debug and report what it shows.", 1, debug, as_json)

@@ -1,4 +1,4 @@
-"""HTML from a notebook as it may stand in a page: words, lists, tables and pictures; nothing that runs, loads or leaves its place."""
+"""HTML from a notebook as it may stand in a page: words, lists and tables; nothing that runs, loads or leaves its place."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 
-_WORDS = "a abbr b bdi bdo blockquote br cite code dd del details dfn div dl dt em figcaption figure hr i img ins kbd li mark ol p pre q s samp"
+_WORDS = "a abbr b bdi bdo blockquote br cite code dd del details dfn div dl dt em figcaption figure hr i ins kbd li mark ol p pre q s samp"
 _TAGS = f"{_WORDS} section small span strong sub summary sup table tbody td tfoot th thead time tr u ul var caption col colgroup h1 h2 h3 h4 h5 h6".split()
 _EVERYWHERE = {"class", "title", "lang", "dir", "role", "style"}
 _OF_TAG = {
     "a": {"href"},
     "col": {"span"},
     "details": {"open"},
-    "img": {"alt", "width", "height"},
     "ol": {"start"},
     "td": {"colspan", "rowspan", "headers"},
     "th": {"colspan", "rowspan", "scope"},
@@ -37,9 +36,7 @@ _TAG = re.compile(r"<[^<>]*>")
 _NUMBER = re.compile(r"[-+−–±]?[\d.,\s]*(e[-+]?\d+)?\s?%?|[–-]|nan|NaN|None", re.IGNORECASE)
 
 
-def _allowed(tag: str, name: str, value: str) -> bool:
-    if tag == "img" and name == "src":
-        return value.startswith("data:image/") and not value.startswith("data:image/svg")
+def _allowed(tag: str, name: str, _value: str) -> bool:
     return name in _EVERYWHERE or name.startswith("aria-") or name in _OF_TAG.get(tag, ())
 
 
@@ -52,7 +49,7 @@ def clean(text: str) -> Markup:
     """HTML with only the tags and attributes of a text; scripts, styles, forms, frames and `on…` are taken out, their words stay."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)  # bleach warns of text that looks like a path or an address
-        safe = _cleaner().sanitize_html_tags(_UNSEEN.sub("", text))
+        safe = _cleaner().sanitize_html_tags(_UNSEEN.sub("", text)).strip()
     return Markup(_TABLE.sub(lambda found: f'<div class="cj-scroll">{_aligned(found[0])}</div>', safe))
 
 

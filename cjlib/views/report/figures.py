@@ -114,7 +114,7 @@ def _title(layout: Mapping[str, Any]) -> str:
 
 def plain_text(label: object) -> str:
     """What a reader sees of a label that plotly reads as markup."""
-    return html.unescape(re.sub(r"<[^<>]*>", " ", str(label))).replace("\u2068", "").replace("\u2069", "").strip()
+    return " ".join(html.unescape(re.sub(r"<[^<>]*>", " ", str(label))).replace("\u2068", "").replace("\u2069", "").split())
 
 
 def unbroken(text: str) -> str:

@@ -43,8 +43,6 @@ class Section:
     id: str = ""
     title: str = ""
     blocks: list[Block] = field(default_factory=list)
-    parts: list[tuple[str, str]] = field(default_factory=list)
-    """Ids and titles of the headings within it."""
 
     @property
     def seen(self) -> bool:
@@ -117,6 +115,7 @@ class _Reader:
         self.results: list[dict[str, Any]] = []
         self.error: Markup | None = None
         self._ids: set[str] = set()
+        self._level = 1
 
     def read(self, cell: Any) -> None:
         if cell.cell_type == "markdown":
@@ -152,14 +151,13 @@ class _Reader:
             self.title = title
             return
         name = self._id(title)
-        if level <= 2:
+        # No level is left out, whatever the notebook does: readers go through a page by its outline.
+        self._level = max(2, min(level, self._level + 1))
+        if self._level == 2:
             self.section = Section(id=name, title=title)
             self.sections.append(self.section)
             return
-        # Under a title without a section a third-level heading would leave a gap in the outline.
-        level = level if self.section.title and level == 3 else 4 if self.section.title else 2
-        self.section.parts.append((name, title))
-        self._add(Block(kind="heading", html=Markup(inner), source=name, alt=f"h{level}"))
+        self._add(Block(kind="heading", html=Markup(inner), source=name, alt=f"h{self._level}"))
 
     def _id(self, title: str) -> str:
         stem = re.sub(r"[^a-z0-9]+", "-", title.casefold()).strip("-") or "part"

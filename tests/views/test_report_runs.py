@@ -1,0 +1,351 @@
+"""A run on disk, what readers see of it, what moved, what wakes someone, what nobody sees."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import re
+from pathlib import Path
+
+import pytest
+
+from cjlib.analyses.result import MIME, metric
+from cjlib.errors import CjlibError
+from cjlib.views.report import index, publishing
+from cjlib.views.report.alerts import read_alerts
+from cjlib.views.report.moved import metrics_of, moves
+from cjlib.views.report.page import RESULT
+from cjlib.views.report.running import exit_code, journey_name
+from cjlib.views.report.runs import INTERRUPTED, OK, PUBLISHING, RUNNING, Run, forget, lock, new_run, read_runs, write_whole
+from cjlib.views.report.secret import MASK, Mask, named_in
+
+EVIL = "</script><img src=x onerror=alert(1)>"
+
+
+def facts(*names: str, value: float = 0.2, error: dict | None = None, **more: object) -> dict:
+    result = {
+        "kind": "Funnel",
+        "headline": f"{value} bought.",
+        "definition": {},
+        "metrics": {"conversion": metric(value, value - 0.02, value + 0.02, 1000)},
+    }
+    one = {
+        "status": "failed" if error else "ok",
+        "title": "How many?",
+        "hash": "h",
+        "parameters": {},
+        "seconds": 1.0,
+        "error": error,
+        "results": [result],
+    }
+    return {
+        "journey": "Shop",
+        "journey_hash": "j",
+        "shared_assets": False,
+        "alerts": [],
+        "exit_code": 0,
+        "notebooks": {name: dict(one) for name in names},
+    } | more
+
+
+def a_run(out: Path, name: str, status: str, *notebooks: str, text: str = "page", **more: object) -> Run:
+    folder = out / "runs" / name
+    folder.mkdir(parents=True)
+    run = Run(folder, {})
+    run.update(
+        {
+            "schema": 1,
+            "id": name,
+            "status": status,
+            "started": f"2025-01-{name[-2:]}T03:00:00+00:00",
+            "finished": None,
+            "seconds": 3.2,
+            **facts(*notebooks, **more),
+        }
+    )
+    for notebook in notebooks:
+        (folder / f"{notebook}.html").write_text(f'<a href="../../index.html">{text}</a>')
+    return run
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^<>]*>", " ", html[html.index("<body") :]).split())
+
+
+# ---- states ------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_says_that_it_is_running_from_its_first_moment(tmp_path):
+    run = new_run(tmp_path, facts("a"))
+    told = json.loads((run.folder / "run.json").read_text())
+    assert (told["schema"], told["id"], told["status"], told["finished"]) == (1, run.id, RUNNING, None)
+    assert [one.id for one in read_runs(tmp_path)] == [run.id]
+
+
+def test_publishing_swaps_in_every_page_and_mends_its_links(tmp_path):
+    run = a_run(tmp_path, "r01", RUNNING, "a", "b")
+    publishing.publish(run)
+    assert [(tmp_path / f"{name}.html").read_text() for name in "ab"] == ['<a href="index.html">page</a>'] * 2
+    assert json.loads((run.folder / "run.json").read_text())["status"] == OK
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html", "runs"]
+
+
+def test_a_run_killed_while_publishing_is_published_as_a_whole_by_the_next(tmp_path):
+    a_run(tmp_path, "r01", OK, "a", "b", text="old")
+    (tmp_path / "a.html").write_text("new, swapped before the kill")
+    (tmp_path / "b.html").write_text("old")
+    killed = a_run(tmp_path, "r02", PUBLISHING, "a", "b", text="new")
+    said = publishing.recover(tmp_path)
+    assert said == ["finished publishing run r02, which had been cut off"]
+    assert all("new" in (tmp_path / f"{name}.html").read_text() for name in "ab")
+    assert json.loads((killed.folder / "run.json").read_text())["status"] == OK
+
+
+def test_a_run_killed_while_running_becomes_interrupted_and_changes_nothing_else(tmp_path):
+    (tmp_path / "a.html").write_text("published")
+    run = a_run(tmp_path, "r01", RUNNING, "a")
+    assert publishing.recover(tmp_path) == ["run r01 had been cut off; it is listed as interrupted"]
+    assert json.loads((run.folder / "run.json").read_text())["status"] == INTERRUPTED
+    assert (tmp_path / "a.html").read_text() == "published"
+    assert publishing.recover(tmp_path) == []
+
+
+def test_a_failed_notebook_publishes_nothing_but_is_listed(tmp_path):
+    (tmp_path / "a.html").write_text("published")
+    run = a_run(tmp_path, "r01", RUNNING, "a", error={"type": "ValueError", "message": EVIL, "exit_code": 1})
+    publishing.finish(run, None)
+    assert (tmp_path / "a.html").read_text() == "published"
+    text = (tmp_path / "index.html").read_text()
+    assert "failed; nothing was published" in text
+    assert 'href="runs/r01/a.html"' in text
+    assert "ValueError: &lt;/script&gt;" in text
+
+
+def test_what_is_not_a_run_is_passed_over(tmp_path):
+    for name, content in {"x": "{", "y": "[]", "z": '{"schema": 99}'}.items():
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text(content)
+    assert read_runs(tmp_path) == []
+    assert read_runs(tmp_path / "absent") == []
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    write_whole(tmp_path / "x.txt", "one")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(tmp_path / "x.txt", "half \ud800")
+    assert (tmp_path / "x.txt").read_text() == "one"
+
+
+def test_old_runs_go_but_not_those_that_the_index_compares(tmp_path):
+    for day, status in (("01", OK), ("02", OK), ("03", OK), ("04", "failed"), ("05", "failed")):
+        a_run(tmp_path, f"r{day}", status, "a")
+    forget(tmp_path, keep=1)
+    assert [run.id for run in read_runs(tmp_path)] == ["r05", "r03", "r02"]
+
+
+# ---- lock --------------------------------------------------------------------------------------------------------
+
+
+def _hold(out: Path, held: object, release: object) -> None:
+    with lock(out, wait=False):
+        held.set()  # type: ignore[attr-defined]
+        release.wait(20)  # type: ignore[attr-defined]
+
+
+def test_a_second_run_is_refused_with_the_name_of_the_holder_and_may_wait(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path, held, release))
+    holder.start()
+    try:
+        assert held.wait(60)
+        said: list[str] = []
+        with (
+            pytest.raises(CjlibError, match=rf"^--out: another run is writing there \(process {holder.pid}, since .*\). Wait for it with --wait, "),
+            lock(tmp_path, wait=False),
+        ):
+            pass
+
+        def waiting(name: str) -> None:
+            said.append(name)
+            release.set()
+
+        with lock(tmp_path, wait=True, waiting=waiting):
+            assert said[0].startswith(f"process {holder.pid}")
+    finally:
+        release.set()
+        holder.join(20)
+
+
+# ---- what moved --------------------------------------------------------------------------------------------------
+
+
+def test_a_move_is_clear_only_if_the_interval_of_the_difference_leaves_out_zero():
+    old = {
+        "conversion": metric(0.20, 0.18, 0.22, 1000),
+        "same": metric(1.0),
+        "bare": metric(3.0),
+        "gone": metric(1.0),
+        "few": metric(0.1, 0.0, 0.3, 20),
+    }
+    new = {
+        "bare": metric(4.0),
+        "conversion": metric(0.24, 0.22, 0.26, 1000),
+        "same": metric(1.0),
+        "fresh": metric(5.0),
+        "few": metric(0.9, 0.7, 1.0, 20),
+    }
+    found = {move.metric: (move.clear, move.words) for move in moves(old, new)}
+    assert found == {
+        "conversion": (True, "4.0 points better than before (20.0 %)"),
+        "bare": (False, "before 3, without an interval to judge the change by"),
+        "same": (False, "the same"),
+        "fresh": (False, "new"),
+        "few": (False, "before 0.1: too few to compare"),
+        "gone": (False, "not in the newer run"),
+    }
+    assert next(iter(found)) == "conversion"
+    inside = moves(old, {"conversion": metric(0.21, 0.19, 0.23, 1000)})[0]
+    assert (inside.clear, inside.words) == (False, "no clear change from 20.0 %")
+
+
+def test_a_moved_number_is_shown_in_its_unit_with_interval_and_n():
+    move = moves({"median_seconds_to_convert": metric(3600.0)}, {"median_seconds_to_convert": metric(7200.0, 3600.0, 10800.0, 12)})[0]
+    assert move.name == "Median time to convert"
+    assert move.shown(move.new) == "2 hours (1 hour to 3 hours, n = 12)"
+    assert move.shown(move.old) == "1 hour"
+    assert move.shown(None) == "–"
+
+
+def test_results_that_share_the_name_of_a_metric_are_told_apart():
+    one, two = metric(0.1), metric(0.2)
+    assert metrics_of([{"metrics": {"a": one}}, {"metrics": {"a": two}}, {"metrics": {"a": one}}, {"metrics": None}]) == {"a": one, "a (2)": two}
+
+
+def test_the_index_says_what_moved_and_what_was_set_differently(tmp_path):
+    publishing.finish(a_run(tmp_path, "r01", RUNNING, "a", value=0.2), None)
+    publishing.finish(a_run(tmp_path, "r02", RUNNING, "a", value=0.3, journey_hash="other"), None)
+    text = words((tmp_path / "index.html").read_text())
+    assert "0.3 bought." in text
+    assert "Conversion 20.0 % (18.0 % to 22.0 %, n = 1,000) 30.0 % (28.0 % to 32.0 %, n = 1,000) 10.0 points better than before (20.0 %)" in text
+    assert "1 of 1 numbers moved clearly" in text
+    assert "Set differently in the two runs: the journey file." in text
+
+
+def test_the_index_lists_runs_newest_first_with_state_alerts_and_parameters_in_words(tmp_path):
+    a_run(tmp_path, "r01", INTERRUPTED, "a")
+    newest = a_run(
+        tmp_path,
+        "r02",
+        OK,
+        "a",
+        alerts=[{"alert": "x<1", "fired": True, "words": f"x is low {EVIL}"}, {"alert": "y<1", "fired": False, "words": "y is fine"}],
+    )
+    newest.facts["notebooks"]["a"]["parameters"] = {"window": EVIL}
+    newest.update({})
+    (tmp_path / "a.html").write_text("published")
+    publishing.write_index(tmp_path)
+    html = (tmp_path / "index.html").read_text()
+    assert html.index("2025-01-02 03:00 UTC") < html.index("2025-01-01 03:00 UTC")
+    assert "interrupted; nothing was published" in html
+    assert "Alert in the newest run." in html
+    assert "y is fine" not in html
+    assert "<img" not in html
+    assert f"window={EVIL}".replace("<", "&lt;").replace(">", "&gt;") in html
+
+
+def test_a_report_whose_file_is_gone_is_not_offered(tmp_path):
+    a_run(tmp_path, "r01", OK, "a")
+    html = index.render(tmp_path, read_runs(tmp_path))
+    assert 'href="a.html"' not in html
+    assert "No run has been through yet." in html
+
+
+# ---- alerts ------------------------------------------------------------------------------------------------------
+
+METRICS = {
+    "01_funnel": {"conversion": metric(0.04, 0.03, 0.06, 900), "empty": metric(float("nan"))},
+    "02_retention": {"retention_period_1": metric(0.5)},
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "fired", "said"),
+    [
+        ("conversion<0.05", True, "conversion is 4.0 % in 01_funnel; the alert is < 5.0 %."),
+        ("conversion < 5%", True, "conversion is 4.0 % in 01_funnel; the alert is < 5.0 %."),
+        ("conversion.high<0.05", False, "conversion is 6.0 % at its upper bound in 01_funnel; the alert is < 5.0 %."),
+        ("conversion.low<=3e-2", True, "conversion is 3.0 % at its lower bound in 01_funnel; the alert is <= 3.0 %."),
+        ("conversion.n<1000", True, "conversion is 900 in its n in 01_funnel; the alert is < 1,000."),
+        ("01_funnel:conversion>=0.04", True, "conversion is 4.0 % in 01_funnel; the alert is >= 4.0 %."),
+        ("conversion>0.04", False, "conversion is 4.0 % in 01_funnel; the alert is > 4.0 %."),
+        ("02_retention:conversion<1", True, "cannot be checked: no metric 'conversion' in this run."),
+        ("conversin<1", True, "cannot be checked: no metric 'conversin' in this run. Did you mean 'conversion'?"),
+        ("empty<1", True, "cannot be checked: empty has no value in this run."),
+        ("retention_period_1.low<1", True, "cannot be checked: retention_period_1 has no low in this run."),
+    ],
+)
+def test_an_alert_fires_by_its_condition_and_when_it_cannot_be_checked(written, fired, said):
+    (alert,) = read_alerts([written])
+    told = alert.check(METRICS)
+    assert (told["alert"], told["fired"], told["words"]) == (written, fired, said)
+
+
+@pytest.mark.parametrize("written", ["conversion", "conversion=0.05", "<0.05", "conversion<", "conversion<low", "conversion<1.2.3"])
+def test_what_is_no_alert_is_refused(written):
+    with pytest.raises(CjlibError, match=r"^--alert: must be a metric, one of < <= > >=, and a number, such as 'conversion<0.05' or .* Got '"):
+        read_alerts([written])
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"),
+    [([], 0), ([1], 1), ([3], 3), ([2], 2), ([3, 3], 3), ([3, 2], 2), ([3, 1], 1), ([2, 1, 3], 1), ([77], 1)],
+)
+def test_the_exit_code_tells_a_fault_of_the_notebook_from_one_of_the_call_and_one_of_the_data(codes, code):
+    assert exit_code([{"exit_code": one} for one in codes]) == code
+
+
+# ---- secrets and names ---------------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_masked_however_it_is_written(monkeypatch):
+    secret = 'p"ä s/w&<'
+    monkeypatch.setenv("CJ_TEST_SECRET", secret)
+    mask = Mask(named_in(["sources:\n  events: {url: 'postgresql://me:${CJ_TEST_SECRET}@host/db'}"]))
+    for form in (
+        secret,
+        json.dumps(secret),
+        json.dumps([repr(secret)]),
+        json.dumps(secret, ensure_ascii=False),
+        "p%22%C3%A4%20s/w%26%3C",
+        "p%22%C3%A4+s%2Fw%26%3C",
+        "p&quot;ä s/w&amp;&lt;",
+    ):
+        assert MASK in mask(f"before {form} after")
+        assert "s/w" not in mask(form)
+
+
+def test_a_password_in_an_address_is_masked_without_being_named():
+    assert Mask()("see postgresql+psycopg://me:s3cr@t!@host:5432/db, please") == f"see postgresql+psycopg://me:{MASK}@host:5432/db, please"
+    assert Mask()("http://localhost:8888/tree and me@example.com") == "http://localhost:8888/tree and me@example.com"
+
+
+def test_a_path_and_a_short_value_are_no_secrets(monkeypatch):
+    monkeypatch.setenv("CJ_TEST_FOLDER", "/data/events")
+    monkeypatch.setenv("CJ_TEST_SHORT", "abc")
+    assert named_in(["events: {path: ${CJ_TEST_FOLDER}/x.parquet}"]) == []
+    assert Mask(named_in(["password: ${CJ_TEST_SHORT}"]))("abc") == "abc"
+    assert named_in(["url: x://${CJ_TEST_ABSENT}@h"]) == []
+
+
+def test_a_journey_is_called_what_its_file_says(tmp_path):
+    file = tmp_path / "journey.yml"
+    file.write_text("name: Shop ☃\n")
+    assert journey_name(file) == "Shop ☃"
+    file.write_text("[")
+    assert journey_name(file) == ""
+    assert journey_name(tmp_path / "absent.yml") == journey_name(None) == ""
+
+
+def test_reports_read_what_results_leave():
+    assert RESULT == MIME
