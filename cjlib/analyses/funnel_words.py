@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -223,7 +224,7 @@ def unknown_words(log: EventLog, steps: list[Step]) -> str:
     return " ".join(f"{what} counts 0.{near}" for what, near in missing.items())
 
 
-def _plain_values(given: object) -> list[Hashable]:
+def _plain_values(given: Any) -> list[Any]:
     """The values that a condition asks for by name; operators ask for none."""
-    values = list(given) if isinstance(given, list | tuple | set | frozenset) else [given]
-    return [value for value in values if isinstance(value, Hashable) and not pd.isna(value)]
+    values: list[Any] = list(given) if isinstance(given, list | tuple | set | frozenset) else [given]
+    return [value for value in values if not isinstance(value, Mapping) and not pd.isna(value)]
