@@ -91,15 +91,16 @@ class Funnel(Result):
         -------
         FunnelChange
             `.table`: `step`, `event`, `customers`, `share_of_first`, `previous_customers`, `previous_share_of_first`, `difference`,
-            `difference_low`, `difference_high`, `verdict`; row 1 compares nothing. `.metrics`: the funnel's of the period before, named
-            `previous_…`.
+            `difference_low`, `difference_high`, `verdict`; row 1 compares nothing. `.metrics`: `change_of_conversion`, and the
+            funnel's of the period before, named `previous_…`.
         """
         whole = _whole(self._count)
         bounds = funnel_follow.previous_bounds(whole.log, whole.asked)
         before = _counted(whole.log, replace(whole.asked, start=bounds[0], end=bounds[1]))
         now, was = (steps_table(one.counted, one.asked, one.undecided, None) for one in (whole, before))
         change = funnel_follow.previous(whole.log, whole.asked, now, was, bounds)
-        return replace(change, metrics={f"previous_{name}": one for name, one in metrics(before.counted, before.asked).items()})
+        earlier = {f"previous_{name}": one for name, one in metrics(before.counted, before.asked).items()}
+        return replace(change, metrics={**change.metrics, **earlier})
 
     def lost_next(self, step: int | None = None) -> FunnelLost:
         """What those lost after a step did next, beside those who went on, all groups together.
