@@ -190,7 +190,7 @@ def _answer(members: Members) -> Retention:
         metrics |= more
     names, scores = tables.cell_names(scope, counts, groups, members.cohorts), comparing.scores_of(question, entries, counts, hits, sums)
     # A customer of recurring cohorts stands in several, so these cannot be compared as if they were independent.
-    different = comparing.cohort_comparisons(names, scores, question.min_n).iloc[: 0 if question.recurring else None]
+    different = comparing.cohort_comparisons(names, counts, scores, question.min_n).iloc[: 0 if question.recurring else None]
     change = comparing.cohort_change(names, counts, scores, question.min_n, question.seed).iloc[
         : 0 if question.recurring or question.cohort_by else None
     ]

@@ -81,9 +81,11 @@ def scores_of(question: Question, entries: Entries, counts: Counts, hits: Hits, 
     return Scores(known, last, total(observed), total(expected), total((observed - expected) ** 2))
 
 
-def cohort_comparisons(names: pd.DataFrame, scores: Scores, min_n: int) -> pd.DataFrame:
-    """Each cohort against what the average of its group would give in the same periods."""
-    shown = (scores.customers >= max(min_n, 1)) & (scores.expected > 0)
+def cohort_comparisons(names: pd.DataFrame, counts: Counts, scores: Scores, min_n: int) -> pd.DataFrame:
+    """Each cohort against what the average of its group would give in the same periods; a cohort alone in its group has nothing to differ from."""
+    known = scores.expected > 0
+    several = np.bincount(counts.group, weights=known)[counts.group] > 1 if known.size else known
+    shown = known & several & (scores.customers >= max(min_n, 1))
     observed, expected, half = scores.observed[shown], scores.expected[shown], Z * np.sqrt(scores.variance[shown])
     p_values = scores.p_values[shown]
     bounds = (np.maximum(observed - half, 0) / expected, (observed + half) / expected)
