@@ -97,8 +97,8 @@ def check_journey(path: str | Path) -> Check:
     feedback = _feedback(journey, faults)
     events = _events(journey, log)
     events_elsewhere, columns = _unknown_events(journey, log), _unknown_columns(journey, log)
-    warnings = [*_settings(journey), *_unknown(events_elsewhere, "event"), *_unknown(columns, "column"), *_conditions(journey, log)]
-    warnings += [*_amounts(journey, log), *_customers(log), *_answers(journey, log, feedback)]
+    warnings = [*doubtful_settings(journey), *_unknown(events_elsewhere, "event"), *_unknown(columns, "column"), *_conditions(journey, log)]
+    warnings += [*_amounts(journey, log), *_customers(log), *unplaced_answers(journey, log, feedback)]
     warnings += [("", str(fault)) for fault in faults]
     return Check(
         journey=journey,
@@ -189,7 +189,8 @@ def _near(name: str, known: Iterable[str]) -> str | None:
 Found = tuple[str, str]
 
 
-def _settings(journey: Journey) -> list[Found]:
+def doubtful_settings(journey: Journey) -> list[Found]:
+    """Settings that are allowed and probably not meant: no zone, a password in the file."""
     found = []
     if journey.timezone is None:
         found.append(("timezone", "no zone is given: days and weeks are counted in UTC. Name the business's zone, such as timezone: Europe/Berlin."))
@@ -248,7 +249,7 @@ def _customers(log: EventLog) -> list[Found]:
     return [("sources.customers", f"for {without:,} of {everyone:,} customers of the log the customers table says nothing.{why}")]
 
 
-def _answers(journey: Journey, log: EventLog, feedback: Feedback | None) -> list[Found]:
+def unplaced_answers(journey: Journey, log: EventLog, feedback: Feedback | None) -> list[Found]:
     """Feedback that names no stage or touchpoint of the file, or no customer of the log."""
     if feedback is None:
         return []

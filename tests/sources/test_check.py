@@ -5,7 +5,8 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
-from cjlib.sources.check import check_journey
+from cjlib.sources.check import check_journey, doubtful_settings, unplaced_answers
+from cjlib.sources.journey import journey_from_text
 
 JOURNEY = """\
 name: Shop
@@ -103,7 +104,18 @@ def test_a_file_that_fits_says_so(tmp_path):
     assert check.feedback is None
 
 
-def test_a_missing_zone_and_a_password_in_the_file_are_warned_of(tmp_path):
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [("postgresql://bob:geheim@h/db", True), ("postgresql://bob:${PW}@h/db", False), ("${DATABASE}", False), ("postgresql://bob@h/db", False)],
+)
+def test_a_password_in_the_file_is_warned_of(url, warned):
+    journey = journey_from_text(f"name: S\ntimezone: UTC\nsources: {{events: {{url: '{url}', table: t}}}}\nstages: [{{name: A}}]\n")
+    found = dict(doubtful_settings(journey))
+    assert ("sources.events.url" in found) == warned
+    assert "geheim" not in str(found)
+
+
+def test_a_missing_zone_is_warned_of(tmp_path):
     text = "name: S\nsources: {events: events.parquet}\nstages: [{name: A, touchpoints: [view]}]\n"
     assert "days and weeks are counted in UTC" in by_key(check_journey(write(tmp_path, text)))["timezone"]
 
@@ -126,7 +138,7 @@ stages: [{name: Look, touchpoints: [view, cart, other]}, {name: Buy, touchpoints
 """
 
 
-def test_feedback_that_names_no_stage_no_touchpoint_or_no_customer_is_counted(tmp_path):
+def test_feedback_that_names_no_stage_no_touchpoint_or_no_customer_is_counted(tmp_path, toy_log):
     answers = pd.DataFrame(
         {
             "customer_id": ["ana", "bob", "zoe", None],
@@ -136,13 +148,12 @@ def test_feedback_that_names_no_stage_no_touchpoint_or_no_customer_is_counted(tm
             "touchpoint": ["Pay", "buy", "viev", None],
         }
     )
-    answers.to_parquet(tmp_path / "feedback.parquet")
-    check = check_journey(write(tmp_path, FEEDBACK))
-    warned = by_key(check)
-    assert warned["sources.feedback.stage"] == "2 answers name a stage that the file does not: 'Bye'. Did you mean 'Buy'?"
-    assert warned["sources.feedback.touchpoint"] == "1 answers name a touchpoint that the file does not: 'viev'. Did you mean 'view'?"
-    assert warned["sources.feedback.customer_id"] == "1 of 3 answers with a customer_id are of customers who have no event."
-    assert not check.feedback_quality.empty
+    found = dict(unplaced_answers(journey_from_text(FEEDBACK), toy_log(EVENTS), cj.read_feedback(answers)))
+    assert found == {
+        "sources.feedback.stage": "2 answers name a stage that the file does not: 'Bye'. Did you mean 'Buy'?",
+        "sources.feedback.touchpoint": "1 answers name a touchpoint that the file does not: 'viev'. Did you mean 'view'?",
+        "sources.feedback.customer_id": "1 of 3 answers with a customer_id are of customers who have no event.",
+    }
 
 
 def test_unreadable_feedback_is_a_fault_and_the_events_are_checked_all_the_same(tmp_path):
