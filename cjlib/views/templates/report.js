@@ -186,10 +186,14 @@
   // Native lists instead of plotly's own menus, which overlap on a phone and cannot be reached by keyboard.
   function choices(Plotly, box, menus) {
     const place = byId("choices-" + box.dataset.fig);
-    for (const menu of menus) {
+    menus.forEach((menu, number) => {
+      const choice = document.createElement("span");
       const label = document.createElement("label");
       const select = document.createElement("select");
-      label.append(menu.label + " ", select);
+      select.id = box.dataset.fig + "-choice-" + number;
+      label.htmlFor = select.id;
+      label.append(menu.label);
+      choice.append(label, " ", select);
       menu.options.forEach((option, at) => select.append(new Option(option.label, String(at), at === menu.active, at === menu.active)));
       select.addEventListener("change", async () => {
         const { method, args } = menu.options[Number(select.value)];
@@ -198,8 +202,8 @@
         else if (method === "relayout") await Plotly.relayout(box, ...args);
         await picture(Plotly, box);
       });
-      place.append(label);
-    }
+      place.append(choice);
+    });
   }
 
   // Paper gets a picture of its own: what is drawn for the screen would be cut off at the edge of the sheet.
