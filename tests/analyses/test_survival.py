@@ -289,7 +289,7 @@ def test_telco_survives_as_lifelines_says(telco):
     assert shares.loc[[12, 24, 36, 60, 72]].round(3).tolist() == [0.843, 0.789, 0.749, 0.664, 0.593]
     # The area under the step curve, as lifelines 0.30.3 gives it for its fitted curve.
     assert result.summary["rmst_months"].iloc[0] == pytest.approx(54.49238710672819, abs=1e-10)
-    assert result.headline.startswith("59.3% (95% interval 57.3%–61.2%) are still there after 72 months; the median is not reached.")
+    assert result.headline.startswith("59.3 % (95 % interval 57.3–61.2 %) are still there after 72 months; the median is not reached.")
 
 
 def test_telco_contracts_differ(telco):

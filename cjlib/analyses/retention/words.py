@@ -31,7 +31,7 @@ _MODES = {
 
 def percent(share: float) -> str:
     """A share as the sentences here write it."""
-    return f"{100 * share:.1f}%"
+    return f"{100 * share:.1f} %"
 
 
 def counted(count: int, one: str) -> str:
@@ -47,7 +47,7 @@ def headline(question: Question, entries: int, metrics: Mapping[str, Metric], pe
     if not period:
         return f"No cohort has completed {question.period} 1 yet ({counted(entries, who)} observed): no share can be given."
     found = metrics[f"retention_period_{period}"]
-    interval = f"95% interval {percent(found['low'] or 0)}–{percent(found['high'] or 0)}"
+    interval = f"95 % interval {100 * (found['low'] or 0):.1f}–{percent(found['high'] or 0)}"
     sentence = f"{percent(found['value'] or 0)} of {found['n']:,} {_plural(who)} {_came(question, period)} ({interval})."
     if (found["n"] or 0) < question.min_n:
         return f"{sentence} That rests on fewer than {question.min_n}: too few to read."
@@ -76,7 +76,7 @@ def changed(question: Question, change: pd.DataFrame) -> str:
     ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
     p = "p < 0.001" if cut["p_value"] < 0.001 else f"p = {cut['p_value']:.3f}"
     start = pd.Timestamp(cut["cohort"]).strftime("%Y-%m-%d" if question.period != "hour" else "%Y-%m-%d %H:%M")
-    more = f"{100 * abs(ratio):.0f}% {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
+    more = f"{100 * abs(ratio):.0f} % {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
     return f"Cohorts from {start} on come back in {more} ({p} over all possible cuts)."
 
 
@@ -110,7 +110,7 @@ def definition(members: Members, counts: Counts, through: int) -> dict[str, str]
         "range": _range(log, question, scope),
         "complete": _complete(question),
         "averages": "over complete cells only: pooled (Σ retained ÷ Σ cohort size) beside the plain mean of cohorts",
-        "interval": "Wilson, 95%" + (f"; averages: 1,000 bootstrap draws of customers, seed {question.seed}" if question.recurring else ""),
+        "interval": "Wilson, 95 %" + (f"; averages: 1,000 bootstrap draws of customers, seed {question.seed}" if question.recurring else ""),
     }
     if question.by:
         told["by"] = f"{', '.join(question.by)}: value at the cohort event; where events tie, the smallest as text"

@@ -31,10 +31,10 @@ def _half(curve: Curve, unit: str, limit: float) -> str:
     low, high = curve.median_interval
     if not math.isnan(curve.median):
         reach = f"{low:g}–{high:g}" if not math.isnan(high) else f"{low:g} or more"
-        return f"Half have churned by {unit} {curve.median:g} (95% interval {reach})."
+        return f"Half have churned by {unit} {curve.median:g} (95 % interval {reach})."
     share, below, above, _ = curve.at(limit)
-    interval = "" if math.isnan(below) else f" (95% interval {100 * below:.1f}%–{100 * above:.1f}%)"
-    return f"{100 * share:.1f}%{interval} are still there after {limit:g} {unit}s; the median is not reached."
+    interval = "" if math.isnan(below) else f" (95 % interval {100 * below:.1f}–{100 * above:.1f} %)"
+    return f"{100 * share:.1f} %{interval} are still there after {limit:g} {unit}s; the median is not reached."
 
 
 def _seen(n: int, churned: int, who: str) -> str:
@@ -89,7 +89,7 @@ def counts(curve: Curve, unit: str, limit: float, comparisons: pd.DataFrame, min
     told = {
         "curve": "Kaplan–Meier; at one time churn comes before censoring",
         "counted": f"{int(curve.at_risk[0]):,}, of whom {int(curve.churned.sum()):,} churned and {int(curve.censored.sum()):,} are censored",
-        "interval": "95%: log(−log) Greenwood for shares, missing where the share is 1 or 0; normal for the restricted mean",
+        "interval": "95 %: log(−log) Greenwood for shares, missing where the share is 1 or 0; normal for the restricted mean",
         "restricted mean": f"mean {unit}s survived up to {unit} {limit:g}, the shortest of the groups' last {unit}s",
     }
     if len(comparisons.columns) > 2:
