@@ -351,7 +351,7 @@ def _change(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     measure, columns = ("share_negative", ("share_negative", "low", "high")) if audited else ("mean_score", ("mean_score", "mean_low", "mean_high"))
     (old, old_low, old_high), (new, new_low, new_high) = ([one[name] for name in columns] for one in (before, now))
     error = np.hypot(old_high - old_low, new_high - new_low) / (2 * 1.959964)
-    p = float(2 * ndtr(-abs(new - old) / error)) if error > 0 else float("nan")
+    p = float(2 * ndtr(-abs(new - old) / error)) if error > 0 else float(new == old)
     return {
         "measure": measure,
         "difference": new - old,

@@ -32,7 +32,7 @@ def languages(texts: Sequence[str]) -> list[str]:
 
 def _decided(text: str) -> str:
     words = _SPACE.sub(" ", _NOT_LANGUAGE.sub(" ", text[: 4 * LOOKED_AT])).strip()[:LOOKED_AT]
-    if sum(character.isalpha() for character in words) < SHORTEST:
+    if sum(character.isalpha() for character in words) < SHORTEST or words.count(" ") < 2:
         return ""
     import py3langid
 

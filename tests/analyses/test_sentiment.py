@@ -1,0 +1,304 @@
+"""Labels for texts, and shares only where people labelled a random sample."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cjlib as cj
+from cjlib.analyses.ppi import ppi_mean
+from cjlib.analyses.stats import wilson
+from cjlib.analyses.texts.adapted import macro_f1
+from cjlib.analyses.texts.scorer import FILE
+
+DAY = pd.Timestamp("2025-01-06", tz="UTC")
+ROOT = Path(__file__).parents[2]
+
+COMPLAINTS = [
+    "I have been waiting for six weeks and nobody answers the phone", "third engineer visit this month", "my order was cancelled without a word", "the parcel never arrived",
+    "you charged my card twice", "I had to explain the same problem to four people", "the app crashes whenever I open the basket", "sent me the wrong size again",
+    "on hold for fifty minutes and then cut off", "no reply to any of my emails", "the router stopped working after two days", "still no refund",
+    "was told it would be Tuesday, it is now Friday", "the login page shows an error message", "my appointment was moved three times",
+]  # fmt: skip
+PRAISE = [
+    "Brilliant service, thank you so much",
+    "really helpful and friendly staff",
+    "love it, works perfectly",
+    "so easy to set up, very happy",
+    "best company I have ever dealt with",
+]
+
+
+@pytest.fixture(scope="module")
+def tweets(shared_data: Path) -> pd.DataFrame:
+    raw = pd.read_csv(shared_data / "airline_tweets" / "airline_tweets.csv.gz", dtype={"tweet_id": "str"}).drop_duplicates("tweet_id")
+    return raw.assign(text=raw["text"].map(unescape), truth=raw["airline_sentiment"].map({"negative": 0, "neutral": 1, "positive": 2}))
+
+
+@pytest.fixture(scope="module")
+def airline(tweets: pd.DataFrame) -> cj.Feedback:
+    return cj.read_feedback(
+        pd.DataFrame(
+            {
+                "feedback_id": tweets["tweet_id"],
+                "timestamp": pd.to_datetime(tweets["tweet_created"], utc=True),
+                "text": tweets["text"],
+                "airline": tweets["airline"],
+            }
+        )
+    )
+
+
+def labels(texts: list[str]) -> list[str]:
+    return cj.score_texts(texts).table["label"].tolist()
+
+
+def vader(texts: pd.Series) -> np.ndarray:
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    lexicon = SentimentIntensityAnalyzer()
+    compound = np.array([lexicon.polarity_scores(text)["compound"] for text in texts])
+    return np.where(compound > 0.05, 2, np.where(compound < -0.05, 0, 1))
+
+
+def test_complaints_without_a_sentiment_word_are_negative():
+    assert labels(COMPLAINTS).count("negative") >= 12
+
+
+def test_praise_is_positive():
+    assert labels(PRAISE) == ["positive"] * 5
+
+
+def test_an_emoji_alone_decides():
+    assert labels(["👍👍", "😡", "the parcel 😍", "the parcel 👎"]) == ["positive", "negative", "positive", "negative"]
+
+
+def test_texts_come_back_in_the_order_given():
+    table = cj.score_texts(["love it", "", "the parcel never arrived and nobody answers"]).table
+    assert table["feedback_id"].tolist() == ["0", "1", "2"]
+    assert table["status"].tolist() == ["scored", "no_text", "scored"]
+    assert table["label"].isna().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "10", "STOP", "stop.", "n/a", "?", "- -", "No comment"])
+def test_what_says_nothing_has_no_label(text):
+    assert cj.score_texts([text, "a good service"]).table["status"].tolist() == ["no_text", "scored"]
+
+
+def test_other_languages_are_left_out_and_counted_in_the_headline():
+    result = cj.score_texts(
+        [
+            "very good and friendly service today",
+            "thank you for the quick delivery of my order",
+            "Das Paket ist immer noch nicht angekommen, sehr schlecht",
+        ]
+    )
+    assert result.table["status"].tolist() == ["scored", "scored", "not_english"]
+    assert result.headline.startswith("2 texts scored, 1 not English: left out")
+
+
+def test_mostly_foreign_feedback_is_refused_rather_than_scored():
+    with pytest.raises(cj.DataError, match="most are not English \\(2 of 3; de 2\\)"):
+        cj.score_texts(
+            [
+                "very good and friendly service today",
+                "Das Paket ist immer noch nicht angekommen, sehr schlecht",
+                "Leider war niemand zu erreichen, das ist sehr ärgerlich",
+            ]
+        )
+
+
+def test_probabilities_sum_to_one_and_the_score_is_their_difference():
+    table = cj.score_texts(COMPLAINTS + PRAISE).table
+    assert table[["p_negative", "p_neutral", "p_positive"]].sum(axis=1).to_numpy() == pytest.approx(1)
+    assert (table["p_positive"] - table["p_negative"]).to_numpy() == pytest.approx(table["score"].to_numpy())
+
+
+def test_why_names_the_phrase_that_decided():
+    assert "[again and again]" in cj.score_texts(["I had to call four times"]).table["why"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 1_000_000,
+        "<script>alert(1)</script> awful",
+        "**bold** [x](javascript:1) bad",
+        "go\u200bod ser\u200bvice",
+        "\u202eevil text here",
+        "' OR 1=1 --",
+        "a\x00b terrible",
+    ],
+)
+def test_hostile_text_is_scored_or_left_out_without_harm(text):
+    assert cj.score_texts([text, "a good service"]).table["status"].iloc[1] == "scored"
+
+
+def test_without_labels_of_our_own_the_scorer_beats_the_lexicon(tweets):
+    part = tweets.sample(3_000, random_state=0)
+    ours = cj.score_texts(part["text"].tolist()).table
+    truth = part["truth"].to_numpy()
+    scored = (ours["status"] == "scored").to_numpy()
+    guess = ours["label"].map({"negative": 0, "neutral": 1, "positive": 2}).to_numpy(dtype=float)
+    assert macro_f1(truth[scored], guess[scored].astype(int)) >= max(0.57, macro_f1(truth, vader(part["text"])) + 0.05)
+
+
+def test_verbatims_reach_their_goal_without_labels(shared_data):
+    raw = pd.read_csv(shared_data / "nps_verbatims" / "nps_verbatims.csv.gz").dropna(subset=["nps_score", "text"])
+    table = cj.score_texts(raw["text"].tolist()).table
+    truth = np.where(raw["nps_score"] <= 6, 0, np.where(raw["nps_score"] >= 9, 2, 1))
+    guess = table["label"].map({"negative": 0, "neutral": 1, "positive": 2}).fillna(1).to_numpy(dtype=int)
+    assert macro_f1(truth, guess) >= 0.58
+
+
+def test_ratings_of_the_user_adapt_the_scorer_where_it_is_better(tweets):
+    part = tweets.sample(4_000, random_state=0)
+    frame = pd.DataFrame(
+        {"feedback_id": part["tweet_id"], "timestamp": DAY, "text": part["text"], "rating": part["truth"].map({0: 1.0, 1: 3.0, 2: 5.0})}
+    )
+    result = cj.score_texts(cj.read_feedback(frame))
+    assert result.measured.adapted
+    assert result.measured.macro_f1 >= 0.72
+    assert result.metrics["accuracy"]["low"] < result.metrics["accuracy"]["value"] < result.metrics["accuracy"]["high"]
+
+
+def test_where_the_default_is_right_already_it_stays():
+    sure = [text for text, label in zip(COMPLAINTS, labels(COMPLAINTS), strict=True) if label == "negative"]
+    texts, ratings = (sure + PRAISE) * 6, ([1.0] * len(sure) + [5.0] * len(PRAISE)) * 6
+    result = cj.score_texts(cj.read_feedback(pd.DataFrame({"timestamp": DAY, "text": texts, "rating": ratings})))
+    assert not result.measured.adapted
+    assert result.measured.accuracy == 1.0
+    assert "not used: no better than the default beyond noise" in result.definition["adapted to your ratings"]
+
+
+def test_a_model_of_ones_own_is_a_callable():
+    result = cj.score_texts(["good service today", "bad service today"], model=lambda texts: [[0.9, 0.05, 0.05] for _ in texts])
+    assert result.table["label"].tolist() == ["negative", "negative"]
+
+
+def test_a_callable_that_returns_no_probabilities_is_refused():
+    with pytest.raises(cj.CjlibError, match="model: must return a row"):
+        cj.score_texts(["good service today"], model=lambda texts: [[2, 2, 2] for _ in texts])
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(cj.CjlibError, match="model: must be 'default', a folder"):
+        cj.score_texts(["good service today"], model=str(tmp_path / "none"))
+
+
+def test_one_text_must_come_in_a_list():
+    with pytest.raises(cj.CjlibError, match="must be a list of texts"):
+        cj.score_texts("good")
+
+
+def test_without_an_audit_there_is_no_share(airline):
+    result = cj.sentiment(airline, by="airline")
+    assert set(result.table["method"]) == {"model_index"}
+    assert result.table[["share_negative", "low", "high"]].isna().all(axis=None)
+    assert "an index, not a share" in result.headline
+    assert "share_negative" not in result.metrics
+
+
+def test_audited_shares_cover_the_truth_and_beat_labels_alone(airline, tweets):
+    truth = (tweets["truth"] == 0).groupby(tweets["airline"]).mean()
+    of_id = dict(zip(tweets["tweet_id"], tweets["airline_sentiment"], strict=True))
+    segment = dict(zip(tweets["tweet_id"], tweets["airline"], strict=True))
+    inside, errors, alone = [], [], []
+    for seed in range(25):
+        audit = cj.audit_sample(airline, by="airline", per_segment=67, seed=seed)
+        audit = audit.assign(label=audit["feedback_id"].map(of_id))
+        table = cj.sentiment(airline, by="airline", audit=audit).table.set_index("segment")
+        assert set(table["method"]) == {"ppi++"}
+        inside += [table.loc[name, "low"] <= share <= table.loc[name, "high"] for name, share in truth.items()]
+        errors += [abs(table.loc[name, "share_negative"] - share) for name, share in truth.items()]
+        labelled = (audit["label"] == "negative").groupby(audit["feedback_id"].map(segment)).mean()
+        alone += [abs(labelled[name] - share) for name, share in truth.items()]
+    assert 0.92 <= np.mean(inside) <= 0.99
+    assert np.mean(errors) <= 0.045
+    assert np.mean(errors) <= 0.92 * np.mean(alone)
+
+
+def test_few_labels_in_a_segment_stand_alone(airline, tweets):
+    audit = cj.audit_sample(airline, by="airline", per_segment=10).assign(label="negative")
+    row = cj.sentiment(airline, by="airline", audit=audit).table.iloc[0]
+    assert row["method"] == "audit_wilson"
+    assert [row["low"], row["high"]] == pytest.approx([float(bound) for bound in wilson(10, 10)])
+
+
+def test_a_useless_model_leaves_the_labels_as_they_are():
+    y = np.array([1.0, 0.0, 1.0, 1.0, 0.0] * 8)
+    assert ppi_mean(np.full(40, 0.5), y, np.full(1000, 0.5)).value == pytest.approx(0.6)
+
+
+def test_a_perfect_model_gives_the_share_of_all():
+    y = np.array([1.0] * 30 + [0.0] * 30)
+    rest = np.array([1.0] * 800 + [0.0] * 200)
+    estimate = ppi_mean(y, y, rest)
+    assert estimate.value == pytest.approx(0.8, abs=0.03)
+
+
+def test_the_audit_hides_the_label_and_shuffles(airline):
+    sample = cj.audit_sample(airline, by="airline", per_segment=5, seed=1)
+    assert sample.columns.tolist() == ["feedback_id", "text", "label"]
+    assert (sample["label"] == "").all()
+    assert sample["feedback_id"].tolist() != sorted(sample["feedback_id"])
+    assert sample.equals(cj.audit_sample(airline, by="airline", per_segment=5, seed=1))
+
+
+def test_formulas_are_defused_in_the_audit_file(tmp_path):
+    feedback = cj.read_feedback(pd.DataFrame({"timestamp": DAY, "text": ["=cmd|'/c calc'!A1 is what a bad service sends", "a good service"]}))
+    cj.audit_sample(feedback, path=tmp_path / "audit.csv")
+    written = pd.read_csv(tmp_path / "audit.csv")["text"].tolist()
+    assert sorted(written)[0].startswith("'=cmd")
+
+
+@pytest.mark.parametrize(
+    ("audit", "message"),
+    [
+        ({"id": ["f1"], "label": ["negative"]}, "audit: needs the columns 'feedback_id' and 'label'. Missing: 'feedback_id'"),
+        ({"feedback_id": ["f000000"], "label": ["angry"]}, "audit: labels must be one of 'negative', 'neutral', 'positive'. Got 'angry'"),
+        ({"feedback_id": ["zzz"], "label": ["negative"]}, "audit: 1 feedback_id are not in the feedback, such as 'zzz'"),
+    ],
+)
+def test_an_audit_that_does_not_fit_is_refused(audit, message):
+    feedback = cj.read_feedback(pd.DataFrame({"feedback_id": ["f000000"], "timestamp": DAY, "text": ["a good service"]}))
+    with pytest.raises(cj.DataError, match=message):
+        cj.sentiment(feedback, audit=pd.DataFrame(audit))
+
+
+def test_periods_are_compared_only_beyond_noise_and_with_enough_texts():
+    texts = ["love it, great service"] * 40 + ["terrible, the parcel never arrived"] * 40 + ["love it, great service"] * 5
+    stamps = [DAY] * 40 + [DAY + pd.Timedelta(days=31)] * 40 + [DAY + pd.Timedelta(days=62)] * 5
+    changes = cj.sentiment(cj.read_feedback(pd.DataFrame({"timestamp": stamps, "text": texts})), period="month").changes
+    assert len(changes) == 1
+    assert changes["beyond_noise"].tolist() == [True]
+    assert changes["difference"].iloc[0] < 0
+
+
+def test_texts_are_scored_once(airline):
+    cj.sentiment(airline)
+    first = airline.kept["scored_default_0"]
+    cj.sentiment(airline, by="airline")
+    assert airline.kept["scored_default_0"] is first
+
+
+def test_the_order_of_rows_does_not_matter(tweets):
+    frame = pd.DataFrame({"feedback_id": tweets["tweet_id"], "timestamp": DAY, "text": tweets["text"], "airline": tweets["airline"]}).head(1_000)
+    one, other = (cj.sentiment(cj.read_feedback(part), by="airline").table for part in (frame, frame.sample(frac=1, random_state=2)))
+    assert one.to_csv() == other.to_csv()
+
+
+@pytest.mark.slow
+def test_the_weights_that_ship_are_what_the_script_trains(shared_data, tmp_path):
+    subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "train_sentiment.py"), str(shared_data), str(tmp_path / "again.npz")], check=True, timeout=250
+    )
+    assert hashlib.sha256((tmp_path / "again.npz").read_bytes()).digest() == hashlib.sha256(FILE.read_bytes()).digest()
+    assert FILE.stat().st_size <= 500_000
