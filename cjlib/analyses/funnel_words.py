@@ -190,7 +190,7 @@ def _exclusion_words(asked: Question, counted: Counted) -> list[str]:
     for one in asked.exclude:
         where = f"{one.step} strictly between steps {one.after} and {one.before} (or to the window's end)"
         if one.effect == "drop_customer":
-            words.append(f"{where}: a customer all of whose deepest attempts it hits is dropped, {next(dropped):,} customers")
+            words.append(f"{where}: a customer all of whose deepest attempts it hits is dropped: {count_of(next(dropped), 'customer')}")
         else:
             words.append(f"{where}: the attempt ends there")
     return words

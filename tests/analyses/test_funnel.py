@@ -234,7 +234,7 @@ def test_step_k_leaves_out_those_who_never_reached_it_and_says_how_many() -> Non
     funnel = cj.funnel(log("u: A@0h(web) B@1h(app) | v: A@0h(web)"), ["A", "B"], window="1D", by="channel", by_value="step_2")
     assert funnel.table["channel"].tolist() == ["app", "app"]
     assert funnel.customers()["customer_id"].tolist() == ["u"]
-    assert funnel.definition["left out of the groups"] == "1 customers who never reached step 2"
+    assert funnel.definition["left out of the groups"] == "1 customer who never reached step 2"
     assert funnel.metrics["conversion"] == {"value": 0.5, "low": pytest.approx(0.0945, abs=1e-4), "high": pytest.approx(0.9055, abs=1e-4), "n": 2}
 
 
@@ -247,6 +247,23 @@ def test_several_columns_are_taken_from_the_first_event_that_has_any() -> None:
         ["web", None],
     ]
     assert str(table["plan"].dtype) == "Int64"
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        ([True, False, True], "bool", [True, False]),
+        (pd.array([True, False, None], dtype="boolean"), "boolean", [True, False, None]),
+        ([9, 10, 9], "int64", [9, 10]),
+        ([0.5, None, 0.5], "float64", [0.5, None]),
+        (pd.to_datetime(["2024-01-02", "2024-01-03", "2024-01-02"]).as_unit("us"), "datetime64[us]", [pd.Timestamp("2024-01-02"), pd.Timestamp("2024-01-03")]),
+    ],
+)  # fmt: skip
+def test_groups_have_the_dtype_of_the_log(values, dtype: str, expected: list) -> None:
+    frame = toy_events("u: A@0h | v: A@0h | w: A@0h").assign(held=values)
+    held = cj.funnel(cj.read_events(frame), ["A"], window="1D", by="held").table["held"]
+    assert str(held.dtype) == dtype
+    assert sorted(map(str, held.astype(object).where(held.notna(), None))) == sorted(map(str, expected))
 
 
 def test_a_column_of_the_customers_table_is_one_value_a_customer() -> None:
@@ -404,7 +421,7 @@ def test_the_definition_says_what_decided_the_numbers() -> None:
         == "1 customer with a first event from 2024-01-01 00:00 (UTC); later steps may fall after it; 2 customers dropped by an exclusion"
     )
     assert (
-        "X strictly between steps 1 and 2 (or to the window's end): a customer all of whose deepest attempts it hits is dropped, 2 customers"
+        "X strictly between steps 1 and 2 (or to the window's end): a customer all of whose deepest attempts it hits is dropped: 2 customers"
         in said["exclusions"]
     )
     assert said["rows used"].startswith("7 of 9 events in the log match a step; the log runs from 2024-01-01 00:00 to ")
