@@ -32,6 +32,7 @@ _HOME = {
     "cjlib.analyses.personas": ["personas"],
     "cjlib.analyses.scorecard": ["scorecard"],
     "cjlib.analyses.journey_map": ["JourneyMap", "journey_map"],
+    "cjlib.views.path_questions": ["channel_credit", "churned_or_retained", "converted_or_lost", "path_options", "way_options"],
     "cjlib.views.plots": ["plot"],
     "cjlib.views.answer": ["answer"],
     "cjlib.views.explore": ["explore"],

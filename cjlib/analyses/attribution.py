@@ -33,6 +33,8 @@ class Attribution(Result):
     def compare(self, models: Sequence[str] | None = None) -> AttributionComparison:
         """The same journeys under several models (all that apply, unless named)."""
         chosen = [name for name in MODELS if name != "time_decay" or self.journeys.age is not None] if models is None else list(models)
+        if not chosen:
+            raise CjlibError(f"models: must name at least one of {', '.join(MODELS)}, or be None for all that apply. Got an empty list.")
         for name in chosen:
             _check_model(name, self.journeys)
         return _compared(self, chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,7 @@ def compare_paths(
     outcome: Event,
     start_event: Event = None,
     window: Duration | None = None,
+    leave_out: Sequence[str] = (),
     groups: tuple[str, str] = ("converted", "lost"),
     top: int | None = 20,
 ) -> PathDifferences:
@@ -80,6 +81,8 @@ def compare_paths(
         Where watching begins; None: each customer's first event.
     window
         The longest time from start to outcome, end included; None: no limit.
+    leave_out
+        Names of events that are not compared and not part of moves, such as steps that everyone who converts must pass.
     groups
         Names of those who reach the outcome and those who do not, as columns have them: `("churned", "retained")`.
     top
@@ -109,8 +112,10 @@ def compare_paths(
     limit = None if window is None else microseconds(window, "window")
     rows = log.fetch("customer", "time", "event")
     people = _people(log, rows, outcome, start_event, limit)
-    kept, owner = _watched(log, rows, people, start_event)
     names = log.event_names
+    kept, owner = _watched(log, rows, people, start_event)
+    compared = ~np.isin(rows["event"][kept], [code for code, name in enumerate(names) if name in leave_out])
+    kept, owner = kept[compared], owner[compared]
     event = rows["event"][kept].astype(np.int64)
     table = _table(_patterns(event, owner, len(names)), owner, people, names, groups)
     n, reached = people.code.size, int(people.reached.sum())
@@ -123,7 +128,7 @@ def compare_paths(
     return PathDifferences(
         table=table,
         headline=_headline(table, metrics, n, reached, groups),
-        definition=_definition(log, people, outcome, start_event, limit, groups) | base_of(log, rows["customer"].size, log.n_customers),
+        definition=_definition(log, people, (outcome, start_event, leave_out), limit, groups) | base_of(log, rows["customer"].size, log.n_customers),
         metrics=metrics,
         sequences=_sequences(event, owner, people, (names, groups, top)),
         groups=groups,
@@ -270,8 +275,11 @@ def _sequences(event: Ints, owner: Ints, people: _People, shown_as: tuple[list[s
     return table
 
 
-def _definition(log: EventLog, people: _People, outcome: Event, start_event: Event, limit: int | None, labels: tuple[str, str]) -> dict[str, str]:
-    given = [name for event in (outcome, start_event) for name in log.unknown_events(event)]
+def _definition(
+    log: EventLog, people: _People, asked: tuple[Event, Event, Sequence[str]], limit: int | None, labels: tuple[str, str]
+) -> dict[str, str]:
+    outcome, start_event, leave_out = asked
+    given = [name for event in (outcome, start_event, list(leave_out) or None) for name in log.unknown_events(event)]
     unknown = "".join(f" {name!r} never occurs in the log.{did_you_mean(name, log.event_names)}" for name in given)
     return {
         "unit": "the customer, once for each event and each move",
@@ -284,6 +292,7 @@ def _definition(log: EventLog, people: _People, outcome: Event, start_event: Eve
         if limit is None
         else f"{in_words(limit)}, its end included; {count_of(people.undecided, 'customer')} left out, since theirs had not closed",
         "watched": f"from the start to the outcome (its instant excluded), or to the end: {labels[0]} customers are watched for less time",
+        **({"left out of the comparison": ", ".join(leave_out)} if leave_out else {}),
         "tests": f"two-sided z test of two shares (Fisher's exact where few), for patterns of at least {MIN_N} customers, adjusted by Benjamini–Hochberg",
         "meaning": "what goes with the outcome, not what brings it about",
     }
@@ -298,13 +307,16 @@ def _headline(table: pd.DataFrame, metrics: dict[str, Metric], n: int, reached: 
     clear = table.loc[table["p_adjusted"] < 0.05]
     if clear.empty:
         return f"{base}; nothing they did before separates them beyond chance ({count_of(len(table), 'pattern')} tested)."
-    # They are watched for less time, so what they do more often says more than what they do less often.
+    # They are watched for less time: what they do less often may be for lack of it. What all of them do is a part of the way, not a choice.
     more = clear.loc[clear["difference"] > 0]
-    row = (clear if more.empty else more).iloc[0]
-    gap = bounds(row["difference_low"], row["difference_high"]).removesuffix(" %")
+    if more.empty:
+        return f"{base}; nothing they did before is commoner than among the {labels[1]} beyond chance. What is rarer may be for lack of time."
+    chosen = more.loc[more[f"share_of_{labels[0]}"] < 1]
+    row = (more if chosen.empty else chosen).iloc[0]
+    within = bounds(row["difference_low"], row["difference_high"]).removesuffix(" %")
     return (
-        f"{base}. Most different is {row['pattern']}: {percent(row[f'share_of_{labels[0]}'])} of the {labels[0]} against "
-        f"{percent(row[f'share_of_{labels[1]}'])} of the {labels[1]} (difference {100 * row['difference']:+.1f} points, {gap} points). "
+        f"{base}. What sets them apart most is {row['pattern']}: {percent(row[f'share_of_{labels[0]}'])} of the {labels[0]} did it before, "
+        f"{percent(row[f'share_of_{labels[1]}'])} of the {labels[1]} (difference {100 * row['difference']:.1f} points, {within} points). "
         "It goes with the outcome; it need not bring it about."
     )
 

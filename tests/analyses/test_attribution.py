@@ -159,6 +159,8 @@ def test_all_models_stand_side_by_side(toy_log):
     assert both.table["model"].unique().tolist() == list(MODELS)
     assert both.table.groupby("model")["conversions"].sum().tolist() == pytest.approx([4.0] * 8)
     assert answer.compare(["last", "first"]).table["model"].unique().tolist() == ["last", "first"]
+    with pytest.raises(cj.CjlibError, match=r"models: must name at least one of first, last, .* Got an empty list\."):
+        answer.compare([])
 
 
 def test_the_headline_gives_share_n_and_interval_and_denies_a_cause(toy_log):

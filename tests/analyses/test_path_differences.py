@@ -24,8 +24,8 @@ def test_each_customer_counts_once_for_every_event_and_move_before_the_outcome(t
     assert "help → buy" not in table.index, "the outcome's own instant is excluded"
     assert answer.sequences[["path", "converted", "lost"]].values.tolist() == [["view", 0, 60], ["view → help → view", 40, 0], ["help", 0, 10]]
     assert answer.headline == (
-        "36.4 % (95 % interval 28.0–45.7 %) of 110 customers converted. Most different is help → view: 100.0 % of the converted against 0.0 % of the lost "
-        "(difference +100.0 points, 95 % interval 89.8–100.0 points). It goes with the outcome; it need not bring it about."
+        "36.4 % (95 % interval 28.0–45.7 %) of 110 customers converted. What sets them apart most is help → view: 100.0 % of the converted did it before, "
+        "0.0 % of the lost (difference 100.0 points, 95 % interval 89.8–100.0 points). It goes with the outcome; it need not bring it about."
     )
 
 
@@ -67,6 +67,20 @@ def test_no_difference_is_claimed_where_there_is_none(toy_log):
     )
     empty = cj.compare_paths(toy_log("ana: view@0D").where(event="x"), outcome="by")
     assert empty.headline == "No customer meets these options (n = 0)."
+
+
+def test_what_only_some_did_is_named_before_what_all_did_and_what_is_rarer_is_not_claimed(toy_log):
+    some = toy_log(many((60, "view@0min help@1min buy@4min"), (40, "view@0min buy@4min"), (60, "look@0min")))
+    answer = cj.compare_paths(some, outcome="buy")
+    assert "What sets them apart most is view → help: 60.0 %" in answer.headline or "What sets them apart most is help: 60.0 %" in answer.headline
+    rarer = cj.compare_paths(toy_log(many((60, "view@0min buy@4min"), (60, "view@0min help@1min"))), outcome="buy")
+    assert rarer.headline.endswith("nothing they did before is commoner than among the lost beyond chance. What is rarer may be for lack of time.")
+
+
+def test_events_can_be_left_out_of_the_comparison(toy_log):
+    answer = cj.compare_paths(toy_log(many((40, "view@0min cart@1min buy@2min"), (40, "view@0min"))), outcome="buy", leave_out=["cart"])
+    assert answer.table["pattern"].tolist() == ["view"]
+    assert answer.definition["left out of the comparison"] == "cart"
 
 
 def test_names_of_groups_must_be_two_different_words(toy_log):

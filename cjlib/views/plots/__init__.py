@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _MODULES = {
-    "paths": ["Paths", "Loops", "Transitions", "Sessions", "PathDifferences"],
+    "paths": ["Paths", "Loops", "Transitions", "Sessions", "PathDifferences", "Unanswered"],
     "attribution": ["Attribution", "AttributionComparison"],
     "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
 }

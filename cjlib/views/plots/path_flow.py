@@ -44,7 +44,7 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
         + "; ".join(f"step {step}, {source} to {target}: {n:,} paths" for (step, source, target), n in bands.most_common(12))
         + ".",
         columns=COLUMNS,
-        rows=[_row(row) for row in drawn[:150]],
+        rows=[_row(row) for row in drawn[:60]],
         height=height + 24 + 16,
         margin={"l": 2, "r": 2, "t": 24, "b": 16},
         annotations=[

@@ -87,7 +87,7 @@ def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis
                 words.interval(row["share_of_source_low"], row["share_of_source_high"]),
                 words.duration(row["median_seconds"]),
             ]
-            for row in every[:100]
+            for row in every[:60]
         ],
     )
 
@@ -219,9 +219,14 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
                 words.points_interval(row["difference_low"], row["difference_high"]),
                 "yes" if row["p_adjusted"] < NOISE else "no",
             ]
-            for row in every[:100]
+            for row in every[:60]
         ],
     )
+
+
+def reason(result: Any) -> go.Figure:
+    """Why there is no figure."""
+    return theme.empty(result.headline, columns=[])
 
 
 VIEWS = {
@@ -230,4 +235,5 @@ VIEWS = {
     "Transitions": {"moves": moves, "heatmap": heatmap},
     "Sessions": {"lengths": lengths},
     "PathDifferences": {"differences": differences},
+    "Unanswered": {"reason": reason},
 }

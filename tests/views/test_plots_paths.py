@@ -1,0 +1,217 @@
+"""Figures of paths, moves and credit: what they claim and hold, on a phone, and with hostile names."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+from conftest import toy_events
+
+import cjlib as cj
+from cjlib.views import path_questions
+from cjlib.views.path_questions import Unanswered
+from cjlib.views.plots import views_of
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+EVENTS = " | ".join(
+    [f"a{n}: view@0min(ads) cart@2min(mail) view@3min(mail) buy@5min" for n in range(40)]
+    + [f"b{n}: view@0min(ads) help@1min(ads)" for n in range(50)]
+    + [f"c{n}: view@0min(mail)" for n in range(10)]
+)
+
+
+@pytest.fixture(scope="module")
+def log():
+    return cj.read_events(toy_events(EVENTS))
+
+
+@pytest.fixture(scope="module")
+def results(log):
+    paths = cj.paths(log)
+    credit = cj.attribution(log, conversion="buy", replicates=50, costs={"ads": 90})
+    return {
+        "paths": paths,
+        "loops": paths.loops(),
+        "moves": cj.transitions(log),
+        "groups": cj.transitions(log, by="channel"),
+        "sessions": cj.sessions(log),
+        "differences": cj.compare_paths(log, outcome="buy"),
+        "credit": credit,
+        "models": credit.compare(),
+    }
+
+
+def every_figure(results):
+    return {(name, view): cj.plot(result, view) for name, result in results.items() for view in views_of(result)}
+
+
+def test_every_figure_claims_something_has_words_and_holds_its_numbers(results):
+    figures = every_figure(results)
+    assert len(figures) == 13
+    for key, figure in figures.items():
+        meta = figure.layout.meta
+        assert meta["caption"], key
+        assert meta["alt"], key
+        assert meta["rows"], key
+        assert all(len(row) == len(meta["columns"]) for row in meta["rows"]), key
+        assert figure.layout.title.text is None
+
+
+def test_the_flow_claims_its_strongest_band_and_its_bands_are_the_links(results):
+    figure = cj.plot(results["paths"])
+    assert figure.layout.meta["caption"] == (
+        "The strongest band leads from view to help after step 1: 50 of 100 paths there, 50.0 % (95 % interval 40.4–59.6 %)."
+    )
+    sankey = figure.data[0]
+    assert sum(sankey.link.value) == results["paths"].table.query("step < 4")["paths"].sum()
+    assert all(0 < y < 1 for y in sankey.node.y)
+    assert set(sankey.node.label) == {""}, "names stand in annotations, where they cannot cover one another"
+
+
+def test_in_a_flow_the_rarer_events_of_a_step_stand_together(results):
+    figure = cj.plot(results["paths"], most=1)
+    assert sum(figure.data[0].link.value) == results["paths"].table.query("step < 4")["paths"].sum()
+    assert "(other)" in json.dumps([note.text for note in figure.layout.annotations])
+
+
+def test_journeys_are_bars_of_shares_with_whiskers(results):
+    figure = cj.plot(results["paths"], "journeys")
+    assert list(figure.data[0].x) == [0.5, 0.4, 0.1]
+    assert figure.layout.meta["rows"][0] == ["view → help", 50, "50.0 %", "40.4–59.6 %", 50]
+    assert figure.layout.meta["caption"] == results["paths"].headline
+
+
+def test_what_rests_on_few_is_grey_and_said_so(log):
+    figure = cj.plot(cj.paths(log.where(channel=["mail", "ads"]), start_event="cart"), "links")
+    assert figure.layout.meta["caption"].startswith("At step 1, cart is followed by view in 100.0 % of 40 paths")
+    few = cj.plot(cj.paths(cj.read_events(toy_events("ana: A@0min B@1min"))), "links")
+    assert few.data[0].marker.color == ("#767676",)
+    assert "too few to read" in few.layout.annotations[0].text
+    assert few.layout.meta["caption"] == "No event of this step is reached by 30 paths: too few to name the commonest link."
+
+
+def test_the_grid_shows_shares_of_each_row_and_groups_show_the_largest(results):
+    figure = cj.plot(results["moves"], "heatmap")
+    assert max(max(row) for row in figure.data[0].z) <= 1
+    assert cj.plot(results["groups"], "heatmap").layout.meta["caption"].endswith("ads: the largest group.")
+
+
+def test_differences_are_two_marks_joined_by_a_line(results):
+    figure = cj.plot(results["differences"])
+    assert [trace.name for trace in figure.data[1:]] == ["converted", "lost"]
+    assert figure.layout.meta["columns"][1] == "converted"
+    assert all(row[0].count("→") == 1 for row in cj.plot(results["differences"], kind="move").layout.meta["rows"])
+
+
+def test_credit_shows_costs_and_models_have_a_dot_each(results):
+    assert cj.plot(results["credit"]).layout.meta["columns"][-1] == "cost per conversion"
+    figure = cj.plot(results["models"])
+    assert len(figure.data[0].x) == 8 * 2
+    assert "credit, not cause" in figure.layout.xaxis.title.text
+
+
+def test_no_name_can_be_markup():
+    frame = toy_events("ana: A@0min(web) B@1min A@2min C@3min | bob: A@0min(web) C@3min").replace(
+        {"event": {"A": HOSTILE}, "channel": {"web": HOSTILE}}
+    )
+    log = cj.read_events(frame)
+    paths, credit = cj.paths(log), cj.attribution(log, conversion="C", replicates=10)
+    results = [
+        paths,
+        paths.loops(),
+        cj.transitions(log, by="channel"),
+        cj.sessions(log),
+        cj.compare_paths(log, outcome="C"),
+        credit,
+        credit.compare(),
+    ]
+    for result in results:
+        for view in views_of(result):
+            drawn = cj.plot(result, view).to_plotly_json()
+            drawn["layout"].pop("meta")
+            assert "<img" not in json.dumps(drawn, default=str), view
+
+
+def test_an_empty_result_says_so_instead_of_drawing(log):
+    nothing = log.where(event="no such event")
+    paths, credit = cj.paths(nothing), cj.attribution(nothing, conversion="buy", replicates=0)
+    results = [
+        paths,
+        paths.loops(),
+        cj.transitions(nothing),
+        cj.sessions(nothing),
+        cj.compare_paths(nothing, outcome="buy"),
+        credit,
+        credit.compare(),
+    ]
+    for result in results:
+        for view in views_of(result):
+            assert cj.plot(result, view).layout.meta["caption"], view
+
+
+# ---- the notebook's questions -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def journey(tmp_path):
+    def make(text: str):
+        file = tmp_path / "journey.yml"
+        file.write_text(text, encoding="utf-8")
+        return cj.read_journey(file)
+
+    return make
+
+
+BASE = "name: Shop\nsources: {events: {path: events.csv}}\nstages: [{name: Buy, touchpoints: [view, cart, buy]}]\n"
+FUNNEL = "funnels: {purchase: {steps: [view, cart, buy], window: 1D}}\n"
+
+
+def test_a_business_that_follows_cases_has_whole_histories_as_paths(journey):
+    assert cj.path_options(journey(BASE + FUNNEL))["session_gap"] == "30min"
+    assert cj.path_options(journey(BASE + FUNNEL.replace("1D", "none")))["session_gap"] is None
+    assert cj.path_options(journey(BASE), session_gap="none", start_event="view")["session_gap"] is None
+    assert cj.path_options(journey(BASE), session_gap="2h", start_event="view") == {"session_gap": "2h", "start_event": "view", "end_event": None}
+
+
+def test_the_way_through_is_from_the_funnels_first_step_to_its_last(journey, log):
+    options = cj.way_options(journey(BASE + FUNNEL))
+    assert options == {"session_gap": None, "start_event": "view", "end_event": "buy"}
+    funnel = cj.funnel(log, ["view", "buy"], window=None, entry="first")
+    assert cj.paths(log, **options).metrics["customers"]["value"] == funnel.table["customers"].iloc[-1] == 40
+    assert cj.way_options(journey(BASE)) == {"session_gap": None}
+
+
+def test_steps_that_all_who_convert_must_pass_are_left_out(journey, log):
+    answer = cj.converted_or_lost(journey(BASE + FUNNEL.replace("1D", "2min")), log, window="none")
+    assert not answer.table["pattern"].str.contains("cart").any()
+    assert answer.metrics["share_converted"]["value"] == 0.4
+
+
+def test_questions_that_do_not_fit_are_answered_with_the_reason(journey, log):
+    bare = journey(BASE)
+    without = cj.read_events(toy_events("ana: view@0h").drop(columns="channel"))
+    answers = {
+        "The journey file has no funnel, so it does not say what converting means.": cj.converted_or_lost(bare, log),
+        "The journey file names no event of leaving": cj.churned_or_retained(bare, log),
+        "The journey file has no funnel, so it does not say what a conversion is.": cj.channel_credit(bare, log),
+        "The log has no column 'channel', so no channel can get credit.": cj.channel_credit(journey(BASE + FUNNEL), without),
+    }
+    for reason, answer in answers.items():
+        assert isinstance(answer, Unanswered)
+        assert answer.headline.startswith(reason)
+        assert answer.compare() is answer
+        assert cj.plot(answer).layout.meta["caption"] == answer.headline
+
+
+def test_leaving_is_asked_of_those_who_got_through(journey, log):
+    answer = cj.churned_or_retained(journey(BASE + FUNNEL + "churn: {event: help}\n"), log)
+    assert len(answer.customers()) == 40
+    assert answer.groups == ("churned", "retained")
+
+
+def test_credit_takes_the_funnels_last_step_unless_told_otherwise(journey, log):
+    business = journey(BASE + FUNNEL)
+    assert path_questions.channel_credit(business, log, replicates=0).metrics["conversions"]["value"] == 40
+    assert cj.channel_credit(business, log, conversion="help", replicates=0).metrics["conversions"]["value"] == 50
+    assert isinstance(cj.channel_credit(business, log, replicates=0).table, pd.DataFrame)
