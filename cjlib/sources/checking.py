@@ -18,6 +18,7 @@ from cjlib.sources.prepared import (
     count_ties,
     described,
     drop_repeats,
+    has_unused_codes,
     make_dictionaries,
     make_sorted_table,
 )
@@ -83,13 +84,13 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
     late = _late(engine, kinds, rules)
     properties = described([(one.name, one.type) for one in columns.properties])
     no_id, no_name = make_dictionaries(engine, "timed", properties)
-    source = "timed"
-    wrong = any((no_id, no_name, skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
-    if wrong:
-        engine.execute("CREATE TEMP VIEW good AS SELECT * FROM timed WHERE reason IS NULL")
-        make_dictionaries(engine, "good", properties)
-        source = "good"
-    make_sorted_table(engine, source, properties)
+    no_time = any((skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
+    wrong = no_id or no_name or no_time
+    # Rows without id or name meet no code and stay out by themselves: only the time has to be asked of each row.
+    make_sorted_table(engine, "timed", properties, f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE")
+    if wrong and has_unused_codes(engine, properties):
+        make_dictionaries(engine, "(SELECT * FROM timed WHERE reason IS NULL)", properties)
+        make_sorted_table(engine, "timed", properties, "reason IS NULL")
     together, again = count_neighbours(engine, properties)
     if again and not rules.keep_duplicates:
         drop_repeats(engine, properties)
@@ -245,7 +246,8 @@ def _hold_repeats(engine: DuckDB, columns: Columns, numbered: str) -> None:
     same = ", ".join(["id", "name", "t", *values])
     engine.execute(
         f"INSERT INTO held SELECT row, {literal(DUPLICATE)}, CAST(id AS VARCHAR) || ', ' || name || ', ' || CAST(make_timestamp(t) AS VARCHAR) "
-        f"FROM (SELECT row, id, name, t, row_number() OVER (PARTITION BY {same} ORDER BY row) AS n FROM {numbered} WHERE reason IS NULL) WHERE n > 1"
+        f"FROM (SELECT row, id, name, t, row_number() OVER (PARTITION BY {same} ORDER BY row) AS n FROM {numbered} "
+        "WHERE reason IS NULL AND (id, t) IN (SELECT (id, t) FROM repeated)) WHERE n > 1"
     )
 
 

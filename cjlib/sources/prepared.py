@@ -65,16 +65,28 @@ def _dictionary(engine: DuckDB, name: str, source: str, column: str) -> bool:
     return missing
 
 
-def make_sorted_table(engine: DuckDB, source: str, properties: Sequence[Property]) -> None:
+def make_sorted_table(engine: DuckDB, source: str, properties: Sequence[Property], where: str = "TRUE") -> None:
     """Make `prepared` from a relation of `id`, `name`, `t`, p1, …; rows whose id or name stands in no dictionary stay out."""
-    names = engine.rows("SELECT count(*) FROM e_names")[0][0]
-    width = "UTINYINT" if names <= 250 else "USMALLINT" if names <= 65_000 else "INTEGER"
-    picks = "".join(f", {f'{one.dictionary}.code' if one.coded else f's.{one.column}'} AS {one.column}" for one in properties)
+    picks = "".join(f", {_code(engine, one.dictionary) if one.coded else f's.{one.column}'} AS {one.column}" for one in properties)
     joins = "".join(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.value = s.{one.column}" for one in properties if one.coded)
     engine.execute(
-        f"CREATE OR REPLACE TABLE prepared AS SELECT c_names.code AS c, s.t AS t, CAST(e_names.code AS {width}) AS e{picks} FROM {source} s "
-        f"JOIN c_names ON c_names.value = s.id JOIN e_names ON e_names.value = s.name{joins} ORDER BY {', '.join(_keys(properties))}"
+        f"CREATE OR REPLACE TABLE prepared AS SELECT c_names.code AS c, s.t AS t, {_code(engine, 'e_names')} AS e{picks} FROM {source} s "
+        f"JOIN c_names ON c_names.value = s.id JOIN e_names ON e_names.value = s.name{joins} WHERE {where} ORDER BY {', '.join(_keys(properties))}"
     )
+
+
+def _code(engine: DuckDB, dictionary: str) -> str:
+    """A code in as few bytes as its dictionary needs."""
+    size = engine.rows(f"SELECT count(*) FROM {dictionary}")[0][0]
+    width = "UTINYINT" if size <= 250 else "USMALLINT" if size <= 65_000 else "INTEGER"
+    return f"CAST({dictionary}.code AS {width})"
+
+
+def has_unused_codes(engine: DuckDB, properties: Sequence[Property]) -> bool:
+    """Whether a dictionary holds a value that no event of `prepared` has."""
+    pairs = [("c", "c_names"), ("e", "e_names"), *((one.column, one.dictionary) for one in properties if one.coded)]
+    tests = " OR ".join(f"(SELECT count(DISTINCT {column}) FROM prepared) < (SELECT count(*) FROM {names})" for column, names in pairs)
+    return engine.rows(f"SELECT {tests}")[0][0]
 
 
 def _keys(properties: Sequence[Property]) -> list[str]:
@@ -98,7 +110,10 @@ def count_neighbours(engine: DuckDB, properties: Sequence[Property]) -> tuple[in
 
 
 def drop_repeats(engine: DuckDB, properties: Sequence[Property]) -> None:
-    """Leave one of each run of equal rows."""
+    """Leave one of each run of equal rows; `repeated` has the id and time of those that go."""
+    engine.execute(
+        f"CREATE TEMP TABLE repeated AS SELECT DISTINCT n.value AS id, r.t FROM {_neighbours(properties)} r JOIN c_names n ON n.code = r.c WHERE again"
+    )
     engine.execute(f"CREATE TABLE once AS SELECT {', '.join(_keys(properties))} FROM {_neighbours(properties)} WHERE NOT again")
     engine.execute("DROP TABLE prepared")
     engine.execute("ALTER TABLE once RENAME TO prepared")
@@ -106,11 +121,12 @@ def drop_repeats(engine: DuckDB, properties: Sequence[Property]) -> None:
 
 def count_ties(engine: DuckDB) -> tuple[int, int, int]:
     """How many events share an instant with another of their customer, in how many instants, of how many customers."""
-    beside = "lag(c) OVER () = c AND lag(t) OVER () = t AS follows, lead(c) OVER () = c AND lead(t) OVER () = t AS precedes"
-    return engine.rows(
-        f"SELECT count(*) FILTER (coalesce(follows, FALSE) OR coalesce(precedes, FALSE)), count(*) FILTER (precedes AND NOT coalesce(follows, FALSE)), "
-        f"count(DISTINCT c) FILTER (precedes) FROM (SELECT c, {beside} FROM prepared)"
+    later, instants, customers = engine.rows(
+        "SELECT count(*), count(DISTINCT (c, t)), count(DISTINCT c) FROM (SELECT c, t, lag(c) OVER () AS before_c, lag(t) OVER () AS before_t FROM prepared) "
+        "WHERE c = before_c AND t = before_t"
     )[0]
+    # Every tied instant has one event that follows none of its own.
+    return later + instants, instants, customers
 
 
 def make_events_view(engine: DuckDB, properties: Sequence[Property]) -> None:

@@ -214,9 +214,9 @@ def _prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
 
 def _forget_source(engine: DuckDB, raw: Raw, *, native: bool) -> None:
     """Let go of the source and of what was made on the way: only the prepared log stays."""
-    for name in ("good", "timed", *(["staged"] if native else []), *raw.views):
+    for name in ("timed", *(["staged"] if native else []), *raw.views):
         engine.execute(f"DROP VIEW IF EXISTS {name}")
-    for name in (["staged"] if not native else []) + list(raw.tables):
+    for name in (["staged"] if not native else []) + ["repeated", *raw.tables]:
         engine.execute(f"DROP TABLE IF EXISTS {name}")
     engine.connection.unregister("given")
 
