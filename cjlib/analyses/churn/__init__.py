@@ -2,5 +2,7 @@
 
 from cjlib.analyses.churn.customer_table import churn_table
 from cjlib.analyses.churn.data import ChurnData
+from cjlib.analyses.churn.fit import fit_churn
+from cjlib.analyses.churn.model import ChurnModel, Scores
 
-__all__ = ["ChurnData", "churn_table"]
+__all__ = ["ChurnData", "ChurnModel", "Scores", "churn_table", "fit_churn"]

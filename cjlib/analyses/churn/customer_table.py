@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.churn.columns import Columns
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.guards import as_table, find_leaks, identifier_finding
 from cjlib.analyses.result import metric
@@ -18,7 +18,6 @@ POSITIVE = {"1", "yes", "true", "y", "t", "churned"}
 NEGATIVE = {"0", "no", "false", "n", "f", "stayed"}
 UNIQUE_SHARE = 0.95
 PARSES = 0.99
-_BLANK = re.compile(r"\s*")
 _ODD_LEVELS = {"unknown", "?", "n/a", "na", "none", "null", "-", "missing", "not available"}
 
 
@@ -74,7 +73,21 @@ def churn_table(df: pd.DataFrame, *, target: str, id: str | None = None, positiv
         leaks=leaks,
         columns=described,
         of_log=False,
+        id_column=id or "",
     )
+
+
+def as_features(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """A table to be scored, its columns as training had them: blanks missing, dates as days before the latest."""
+    typed = {}
+    for name in columns.names:
+        values = frame[name]
+        if pd.api.types.is_datetime64_any_dtype(values):
+            values = _days_before(values, None)
+        elif not pd.api.types.is_numeric_dtype(values):
+            values = _without_blanks(values)
+        typed[name] = values
+    return frame.assign(**typed)
 
 
 def _check_column(df: pd.DataFrame, column: str, option: str) -> None:
@@ -135,8 +148,7 @@ def _as_type(values: pd.Series) -> tuple[pd.Series, str, str]:
         return values.astype(float), "number", ""
     if pd.api.types.is_datetime64_any_dtype(values):
         return (values.dt.tz_localize(None) if values.dt.tz is not None else values), "date", "days before the snapshot"
-    text = values.astype("str").where(values.notna(), None)
-    text = text.where(text.isna() | ~text.map(lambda one: isinstance(one, str) and _BLANK.fullmatch(one) is not None), None)
+    text = _without_blanks(values)
     filled = text.dropna()
     numbers = pd.to_numeric(filled, errors="coerce")
     if len(filled) and numbers.notna().mean() >= PARSES:
@@ -148,6 +160,11 @@ def _as_type(values: pd.Series) -> tuple[pd.Series, str, str]:
         )
     odd = sorted({one for one in filled.unique() if one.strip().lower() in _ODD_LEVELS})
     return text.astype("str"), "category", f"level {listed(odd)} kept as it is: perhaps missing" if odd else ""
+
+
+def _without_blanks(values: pd.Series) -> pd.Series:
+    text = values.astype("str").where(values.notna(), None)
+    return text.where(text.isna() | (text.str.strip() != ""), None)
 
 
 def _days_before(values: pd.Series, as_of: pd.Timestamp | None) -> pd.Series:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from cjlib.analyses.result import Result
+
+if TYPE_CHECKING:
+    from cjlib.analyses.churn.log_data import LogSource
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,6 +29,10 @@ class ChurnData(Result):
         `column`, `level` (FAIL, DROP, WARN, INFO), `rule`, `figure`, `text`. FAIL and DROP columns stay out of the model unless kept by name.
     columns
         What each source column was taken for: `column`, `kind`, `values`, `missing`, `note`.
+    id_column
+        What the table called the customer; a table to be scored may call it so.
+    source
+        For data from a log: the log and the options, so that a fit can test that no feature looks past its cutoff.
     """
 
     features: tuple[str, ...]
@@ -32,3 +40,5 @@ class ChurnData(Result):
     leaks: pd.DataFrame
     columns: pd.DataFrame
     of_log: bool
+    id_column: str = ""
+    source: LogSource | None = field(default=None, repr=False)

@@ -5,6 +5,9 @@ Scores are probabilities of churn, outcomes 1 for churned. Weighted versions ser
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
@@ -13,6 +16,9 @@ Floats = NDArray[np.float64]
 DRAWS = 500
 BINS = 10
 TOP = 0.1
+LARGEST_DRAW = 20_000
+CHUNK = 50
+"""Draws looked at together: as many as fit in little memory."""
 
 
 def auc(score: Floats, churned: Floats, weight: Floats | None = None) -> float:
@@ -53,16 +59,18 @@ def log_loss(score: Floats, churned: Floats) -> float:
 
 def lift(score: Floats, churned: Floats, top: float = TOP, weight: Floats | None = None) -> float:
     """Share of churners among the `top` with the highest scores ÷ share among all; a group of equal scores at the edge is taken in part."""
-    w = np.ones(score.size) if weight is None else weight
-    total, lost = w.sum(), (w * churned).sum()
-    if lost == 0:
-        return float("nan")
-    order = np.argsort(-score, kind="stable")
-    _, group = np.unique(-score[order], return_inverse=True)
-    size, hits = np.bincount(group, weights=w[order]), np.bincount(group, weights=(w * churned)[order])
-    room = np.clip(top * total - (np.cumsum(size) - size), 0, size)
+    return float(_lift_of_draws(score, churned, np.ones((1, score.size)) if weight is None else weight[None, :], top)[0])
+
+
+def _lift_of_draws(score: Floats, churned: Floats, weights: Floats, top: float) -> Floats:
+    levels, group = np.unique(-score, return_inverse=True)
+    size = np.stack([np.bincount(group, weights=row, minlength=levels.size) for row in weights])
+    hits = np.stack([np.bincount(group, weights=row * churned, minlength=levels.size) for row in weights])
+    total, lost = size.sum(axis=1, keepdims=True), hits.sum(axis=1, keepdims=True)
+    room = np.clip(top * total - (np.cumsum(size, axis=1) - size), 0, size)
     taken = np.divide(room, size, out=np.zeros_like(size), where=size > 0)
-    return float((taken * hits).sum() / (top * total) / (lost / total))
+    caught, expected = (taken * hits).sum(axis=1), (top * lost)[:, 0]
+    return np.divide(caught, expected, out=np.full(expected.shape, np.nan), where=expected > 0)
 
 
 def calibration_bins(score: Floats, bins: int = BINS) -> NDArray[np.int64]:
@@ -125,27 +133,50 @@ def _turns_left(x: Floats, y: Floats, a: int, b: int, c: int) -> bool:
     return bool((x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a]) >= 0)
 
 
-def bootstrap_weights(customers: NDArray[np.int64], seed: int, draws: int = DRAWS) -> Floats:
-    """A row a draw: how often each row is in it, customers (not rows) drawn with replacement."""
+@dataclass(frozen=True)
+class Draws:
+    """A bootstrap over customers, not rows: how often each customer is in each draw, of those in `drawn`.
+
+    With more than 20,000 customers an even choice of them is drawn from, and the deviations are scaled to the size of all.
+    """
+
+    drawn: NDArray[np.int64]
+    weights: NDArray[np.uint8]
+    shrink: float
+
+    def intervals(self, customers: NDArray[np.int64], of: Callable[[NDArray[np.int64], Floats], Floats]) -> Floats:
+        """One value a draw of a figure that `of(rows, weights)` gives, as its deviation from that figure without weights, scaled."""
+        place = np.searchsorted(self.drawn, customers)
+        inside = (place < self.drawn.size) & (self.drawn[np.minimum(place, self.drawn.size - 1)] == customers)
+        rows = np.flatnonzero(inside)
+        whole = of(rows, np.ones((1, rows.size)))[0]
+        parts = [of(rows, self.weights[start : start + CHUNK, place[rows]].astype(float)) for start in range(0, len(self.weights), CHUNK)]
+        return (np.concatenate(parts) - whole) * self.shrink
+
+
+def draw_customers(customers: int, seed: int, draws: int = DRAWS) -> Draws:
+    """Draws of customers 0 … `customers` − 1, with replacement."""
     rng = np.random.default_rng(seed)
-    _, code = np.unique(customers, return_inverse=True)
-    n = int(code.max()) + 1
-    return np.stack([np.bincount(rng.integers(0, n, n), minlength=n)[code] for _ in range(draws)]).astype(float)
+    m = min(customers, LARGEST_DRAW)
+    drawn = np.arange(customers) if m == customers else np.sort(rng.choice(customers, m, replace=False))
+    weights = np.stack([np.minimum(np.bincount(rng.integers(0, m, m), minlength=m), 255).astype(np.uint8) for _ in range(draws)])
+    return Draws(drawn, weights, float(np.sqrt(m / max(customers, 1))))
 
 
-def auc_interval(score: Floats, churned: Floats, weights: Floats) -> tuple[float, float]:
-    """2.5 and 97.5 % of the AUC over bootstrap draws."""
-    low, high = np.nanpercentile(_auc_of_draws(score, churned, weights), [2.5, 97.5])
-    return float(low), float(high)
+def auc_deviations(score: Floats, churned: Floats, customers: NDArray[np.int64], draws: Draws) -> Floats:
+    """How far the AUC of each draw lies from the AUC."""
+    return draws.intervals(customers, lambda rows, weights: _auc_of_draws(score[rows], churned[rows], weights))
 
 
-def auc_difference_interval(score: Floats, other: Floats, churned: Floats, weights: Floats) -> tuple[float, float]:
-    """2.5 and 97.5 % of the difference of two AUCs over the same draws."""
-    low, high = np.nanpercentile(_auc_of_draws(score, churned, weights) - _auc_of_draws(other, churned, weights), [2.5, 97.5])
-    return float(low), float(high)
+def lift_deviations(score: Floats, churned: Floats, customers: NDArray[np.int64], draws: Draws) -> Floats:
+    """How far the lift at 10 % of each draw lies from the lift."""
+    return draws.intervals(customers, lambda rows, weights: _lift_of_draws(score[rows], churned[rows], weights, TOP))
 
 
-def lift_interval(score: Floats, churned: Floats, weights: Floats) -> tuple[float, float]:
-    """2.5 and 97.5 % of the lift at 10 % over bootstrap draws."""
-    low, high = np.nanpercentile([lift(score, churned, weight=row) for row in weights], [2.5, 97.5])
-    return float(low), float(high)
+def bounds(value: float, deviations: Floats, least: float = -np.inf, most: float = np.inf) -> tuple[float, float]:
+    """95 % bounds of a figure from the deviations of its draws; NaN where no draw has one."""
+    known = deviations[~np.isnan(deviations)]
+    if known.size == 0 or np.isnan(value):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(max(value + low, least)), float(min(value + high, most))

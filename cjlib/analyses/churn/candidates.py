@@ -1,0 +1,178 @@
+"""The models to choose from, with settings as measured on public tables and logs: not to be tuned per data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cjlib.analyses.churn.additive import Additive, fit_additive
+from cjlib.analyses.churn.calibration import KINDS, Calibrator, cross_calibrated, fit_calibrator
+from cjlib.analyses.churn.columns import Columns
+from cjlib.analyses.churn.folds import held_out
+from cjlib.analyses.churn.measures import log_loss
+from cjlib.analyses.churn.trees import Trees, grow
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Base = Additive | Trees
+BASES = ("lr", "hgb", "hgb_wide")
+BLENDS: Mapping[str, tuple[str, ...]] = {
+    "lr": ("lr",),
+    "hgb": ("hgb",),
+    "hgb_wide": ("hgb_wide",),
+    "lr+hgb": ("lr", "hgb"),
+    "hgb+hgb_wide": ("hgb", "hgb_wide"),
+}
+IN_WORDS = {
+    "lr": "additive spline model",
+    "hgb": "boosted trees",
+    "hgb_wide": "wide boosted trees",
+    "lr+hgb": "mean of additive spline model and boosted trees",
+    "hgb+hgb_wide": "mean of two kinds of boosted trees",
+}
+WORTH_CALIBRATING = 0.0005
+"""Log-loss that a calibrated forecast must gain to be preferred to a raw one."""
+FEWEST_TO_STOP = 100
+"""Rows below which boosting grows a fixed number of trees, for a seventh of them could not tell when to stop."""
+THREADS = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between tables and logs."""
+
+    normal: bool
+    C: float
+    boosting: Mapping[str, Any]
+    stops_early: bool
+
+
+OF_TABLE = Settings(
+    normal=False,
+    C=1.0,
+    boosting={
+        "learning_rate": 0.05,
+        "max_iter": 800,
+        "max_leaf_nodes": 8,
+        "min_samples_leaf": 20,
+        "l2_regularization": 5,
+        "max_features": 0.4,
+        "early_stopping": True,
+        "n_iter_no_change": 25,
+    },
+    stops_early=True,
+)
+OF_LOG = Settings(
+    normal=True,
+    C=0.3,
+    boosting={
+        "learning_rate": 0.05,
+        "max_iter": 150,
+        "max_leaf_nodes": 8,
+        "min_samples_leaf": 40,
+        "l2_regularization": 10,
+        "max_features": 0.4,
+        "early_stopping": False,
+    },
+    stops_early=False,
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Rows to learn from: features as arrays, outcome, and which rows belong together."""
+
+    columns: Columns
+    matrix: Floats
+    churned: Floats
+    group: Whole
+
+    def of(self, rows: NDArray[Any]) -> Training:
+        """Some of the rows."""
+        _, group = np.unique(self.group[rows], return_inverse=True)
+        return Training(self.columns, self.matrix[rows], self.churned[rows], group.astype(np.int64))
+
+
+def fit_bases(training: Training, names: Iterable[str], settings: Settings, seed: int) -> dict[str, Base]:
+    """Fit some of the base models."""
+    return {name: _fit(name, training, settings, seed) for name in sorted(set(names))}
+
+
+def _fit(name: str, training: Training, settings: Settings, seed: int) -> Base:
+    if name == "lr":
+        return fit_additive(training.columns, training.matrix, training.churned, normal=settings.normal, C=settings.C)
+    options: dict[str, Any] = dict(settings.boosting) if name == "hgb" else {"early_stopping": False}
+    stop = None
+    if name == "hgb" and settings.stops_early:
+        if training.churned.size < FEWEST_TO_STOP:
+            options |= {"early_stopping": False, "max_iter": 100}
+        else:
+            stop = held_out(training.group, training.churned, seed)
+    return grow(
+        training.matrix, training.churned, categories=len(training.columns.categories), seed=seed, held_out=stop, settings=options
+    )
+
+
+def blended(scores: Mapping[str, Floats], name: str) -> Floats:
+    """The mean of a blend's base forecasts."""
+    parts = [scores[base] for base in BLENDS[name]]
+    return parts[0] if len(parts) == 1 else np.asarray(sum(parts[1:], parts[0]) / len(parts))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which blend, calibrated how; `losses` has the log-loss of each blend and kind."""
+
+    blend: str
+    kind: str
+    losses: Mapping[tuple[str, str], float]
+
+
+def choose(scores: Mapping[str, Floats], churned: Floats, fold: Whole) -> Choice:
+    """The blend and calibration with the smallest log-loss on forecasts that did not know the outcome, calibration cross-fitted."""
+    losses = {
+        (name, kind): round(log_loss(cross_calibrated(kind, blended(scores, name), churned, fold), churned), 9)
+        for name in BLENDS
+        for kind in KINDS
+    }
+    raw = min((pair for pair in losses if pair[1] == "raw"), key=lambda pair: losses[pair])
+    best = min(losses, key=lambda pair: losses[pair])
+    chosen = best if losses[raw] - losses[best] > WORTH_CALIBRATING else raw
+    return Choice(*chosen, losses)
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """What makes a probability of features: the base models of the chosen blend, and their calibration.
+
+    `additive` is there always, to give reasons.
+    """
+
+    columns: Columns
+    blend: str
+    bases: Mapping[str, Base]
+    additive: Additive
+    calibrator: Calibrator
+
+    def probability(self, matrix: Floats) -> Floats:
+        """P(churn)."""
+        scores = {name: self.bases[name].probability(matrix) for name in BLENDS[self.blend]}
+        return np.clip(self.calibrator.of(blended(scores, self.blend)), 0.0, 1.0)
+
+
+def fit_forecaster(training: Training, choice: Choice, calibrator: Calibrator, settings: Settings, seed: int) -> Forecaster:
+    """The chosen model on all training rows."""
+    bases = fit_bases(training, {*BLENDS[choice.blend], "lr"}, settings, seed)
+    additive = bases["lr"]
+    assert isinstance(additive, Additive)  # what "lr" is
+    used = {name: bases[name] for name in BLENDS[choice.blend]}
+    return Forecaster(training.columns, choice.blend, used, additive, calibrator)
+
+
+def final_calibrator(scores: Mapping[str, Floats], choice: Choice, churned: Floats) -> Calibrator:
+    """The calibration learnt from all forecasts that did not know the outcome."""
+    return fit_calibrator(choice.kind, blended(scores, choice.blend), churned)

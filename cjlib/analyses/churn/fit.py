@@ -1,0 +1,242 @@
+"""Fit a churn model, choose among candidates, and show what it is worth beside baselines that need no model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.churn import evaluate, words
+from cjlib.analyses.churn.candidates import (
+    BASES,
+    BLENDS,
+    OF_LOG,
+    OF_TABLE,
+    THREADS,
+    Choice,
+    Forecaster,
+    Settings,
+    Training,
+    blended,
+    choose,
+    final_calibrator,
+    fit_bases,
+    fit_forecaster,
+)
+from cjlib.analyses.churn.calibration import cross_calibrated
+from cjlib.analyses.churn.columns import learn_columns
+from cjlib.analyses.churn.data import ChurnData
+from cjlib.analyses.churn.drift import learn_reference, no_drift
+from cjlib.analyses.churn.evaluate import Tested
+from cjlib.analyses.churn.folds import by_content, folds_by_group
+from cjlib.analyses.churn.guards import column_scores, whole_model
+from cjlib.analyses.churn.measures import auc, draw_customers
+from cjlib.analyses.churn.model import ChurnModel
+from cjlib.analyses.churn.reasons import learn_reasoning
+from cjlib.analyses.result import metric
+from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+
+Floats = NDArray[np.float64]
+FOLDS = 5
+OUT = ("FAIL", "DROP")
+LEARNING = (0.25, 0.5)
+
+
+def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> ChurnModel:
+    """A model of who churns, chosen among five candidates, beside baselines that need no model.
+
+    Every figure rests on forecasts that did not know the outcome: of a table, five folds (customers equal in all features and outcome in one fold); of a log,
+    rolling origin: a test cutoff is forecast by a model of earlier cutoffs whose horizon was over by then. Candidates are an additive spline
+    model (`lr`), boosted trees (`hgb`, `hgb_wide`) and two means of them, each raw or calibrated; the smallest log-loss wins. Columns that `.leaks` calls
+    FAIL or DROP are left out. Nothing is resampled or weighted, so probabilities stay probabilities.
+
+    Parameters
+    ----------
+    data
+        From `churn_table` or `churn_data`.
+    keep
+        Columns to use although a rule calls them a leak.
+    seed
+        Of folds, trees and the bootstrap over customers (500 draws) that makes the intervals.
+
+    Returns
+    -------
+    ChurnModel
+        `.table`: `model` ("chosen", the candidates, then baselines: "prevalence", "best_single_column" or "recency", "recency_over_gap", "bgnbd"),
+        `population` ("all", "active": seen within twice the horizon), `cutoff` (missing for tables and for means over cutoffs), `n`, `n_churned`, `auc`,
+        `auc_low`, `auc_high`, `pr_auc`, `brier`, `log_loss`, `lift_10`, `lift_low`, `lift_high`, `ece`, `ece_floor` (what perfect probabilities would show),
+        `empc` (expected maximum profit a customer: value 200, offer 10, contact 1).
+
+    Raises
+    ------
+    CjlibError
+        When `keep` names no column of the data.
+    DataError
+        When there is no feature, or too few of either outcome to learn from.
+
+    References
+    ----------
+    Verbraken, T., Verbeke, W. & Baesens, B. (2013), for `empc`. IEEE TKDE 25.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if not isinstance(data, ChurnData):
+        raise CjlibError(f"data: must be what cj.churn_data or cj.churn_table gives. Got {shown(type(data).__name__)}.")
+    features = used_features(data, keep)
+    with threadpool_limits(THREADS):
+        if data.of_log:
+            from cjlib.analyses.churn.rolling import fit_log
+
+            return fit_log(data, features, tuple(keep), seed)
+        return _fit_table(data, features, tuple(keep), seed)
+
+
+def used_features(data: ChurnData, keep: Sequence[str]) -> list[str]:
+    """The features without those that a rule leaves out, unless kept by name."""
+    if isinstance(keep, str):
+        raise CjlibError(f"keep: must be a list of columns, such as [{shown(keep)}]. Got {shown(keep)}.")
+    for name in keep:
+        if name not in data.table.columns:
+            raise CjlibError(f"keep: there is no column {shown(name)} among the features.{did_you_mean(name, data.features)}")
+    out = set(data.leaks.loc[data.leaks["level"].isin(OUT), "column"]) - set(keep)
+    features = [name for name in data.features if name not in out]
+    if not features:
+        raise DataError(f"data: no feature is left to learn from; left out are {listed(sorted(out))}. Give others, or keep= what was known in time.")
+    return features
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an evaluation hands to the assembly of the model."""
+
+    tested: Sequence[Tested]
+    baselines: tuple[str, ...]
+    draws_of: int
+    learning: words.Learning
+    choice: Choice
+    how: str
+
+
+def _fit_table(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: int) -> ChurnModel:
+    known = data.table[data.table["churned"].notna()].reset_index(drop=True)
+    order, group = by_content(known[features], known["churned"].to_numpy(dtype=float))
+    rows = known.iloc[order].reset_index(drop=True)
+    churned = rows["churned"].to_numpy(dtype=float)
+    folds = enough(churned)
+    columns = learn_columns(rows, features)
+    training = Training(columns, columns.matrix(rows), churned, group)
+    fold = folds_by_group(group, churned, folds, seed)
+    scores = out_of_fold(training, fold, OF_TABLE, seed)
+    choice = choose(scores, churned, fold)
+    best, alone = _best_column(rows[features], churned)
+    tested = Tested(
+        None,
+        np.arange(churned.size),
+        churned,
+        None,
+        {"chosen": cross_calibrated(choice.kind, blended(scores, choice.blend), churned, fold)}
+        | {name: blended(scores, name) for name in BLENDS}
+        | {"prevalence": _share_elsewhere(churned, fold), "best_single_column": alone},
+    )
+    evidence = Evidence(
+        [tested], ("prevalence", "best_single_column"), churned.size, _learning(training, fold, scores["lr"]), choice, f"{folds} folds; best single column: {best}"
+    )
+    forecaster = fit_forecaster(training, choice, final_calibrator(scores, choice, churned), OF_TABLE, seed)
+    forecasts = rows[["customer_id", "churned"]].assign(churn_probability=tested.scores["chosen"])
+    forecasts.insert(1, "cutoff", pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]"))
+    return assembled(data, keep, forecaster, training, evidence, forecasts=forecasts, newest=data.table, settings=OF_TABLE, seed=seed)
+
+
+def enough(churned: Floats) -> int:
+    """How many folds the rarer outcome allows."""
+    rarer = int(min(churned.sum(), churned.size - churned.sum())) if churned.size else 0
+    if rarer < 10:
+        raise DataError(f"data: {rarer} customers of the rarer outcome are too few to learn from; at least 10 are needed, 50 to rank models. Give a longer horizon or more customers.")
+    return FOLDS
+
+
+def out_of_fold(training: Training, fold: NDArray[np.int64], settings: Settings, seed: int) -> dict[str, Floats]:
+    """Each base model's forecasts of the rows it did not learn from."""
+    scores = {name: np.empty(training.churned.size) for name in BASES}
+    for one in np.unique(fold).tolist():
+        test = fold == one
+        for name, base in fit_bases(training.of(~test), BASES, settings, seed).items():
+            scores[name][test] = base.probability(training.matrix[test])
+    return scores
+
+
+def _share_elsewhere(churned: Floats, fold: NDArray[np.int64]) -> Floats:
+    """The share of churners over all: the same for everybody, so that it ranks nobody."""
+    return np.full(fold.size, churned.mean())
+
+
+def _best_column(features: pd.DataFrame, churned: Floats) -> tuple[str, Floats]:
+    """The column that ranks best alone, with its out-of-fold scores."""
+    scores = {name: column_scores(features[name], churned) for name in features.columns}
+    figures = {name: auc(score, churned) for name, score in scores.items()}
+    best = max(sorted(figures), key=lambda name: figures[name])
+    return best, np.clip(scores[best], 0, 1)
+
+
+def _learning(training: Training, fold: NDArray[np.int64], whole: Floats) -> words.Learning:
+    """AUC of the additive model from a quarter, half and all of the training rows."""
+    figures = []
+    rng = np.random.default_rng(0)
+    draw = rng.random(training.churned.size)
+    for part in LEARNING:
+        score = np.full(training.churned.size, np.nan)
+        for one in np.unique(fold).tolist():
+            some = (fold != one) & (draw < part)
+            if 0 < training.churned[some].sum() < some.sum():
+                score[fold == one] = fit_bases(training.of(some), ["lr"], OF_TABLE, 0)["lr"].probability(training.matrix[fold == one])
+        figures.append(auc(score, training.churned) if not np.isnan(score).any() else float("nan"))
+    return words.Learning((*LEARNING, 1.0), (*figures, auc(whole, training.churned)))
+
+
+def assembled(
+    data: ChurnData,
+    keep: tuple[str, ...],
+    forecaster: Forecaster,
+    training: Training,
+    evidence: Evidence,
+    *,
+    forecasts: pd.DataFrame,
+    newest: pd.DataFrame,
+    settings: Settings,
+    seed: int,
+    drift: pd.DataFrame | None = None,
+    extra: dict[str, str] | None = None,
+    horizon_us: int = 0,
+) -> ChurnModel:
+    """Figures, words and model together."""
+    draws = draw_customers(evidence.draws_of, seed)
+    table = evaluate.measured(evidence.tested, draws, seed)
+    gained = evaluate.gain(evidence.tested, table, evidence.baselines, draws)
+    last = evidence.tested[0].of(evidence.tested[0].populations[-1])
+    chosen = forecaster.probability(training.matrix)
+    reasoning = learn_reasoning(training, forecaster.additive, chosen, settings, seed)
+    head = words.Facts(data, keep, table, gained, evidence.choice, evidence.learning, last, reasoning.fidelity)
+    leaks = whole_model(data.leaks, float(words.first_row(table, "chosen")["auc"]))
+    return ChurnModel(
+        table=table,
+        headline=words.headline(head),
+        definition=words.definition(head, evidence.how) | (extra or {}),
+        metrics=words.metrics(head),
+        calibration=evaluate.calibration_table(last.scores["chosen"], last.churned),
+        lift=evaluate.lift_table(last.scores["chosen"], last.churned),
+        leaks=leaks,
+        drift=no_drift() if drift is None else drift,
+        forecasts=forecasts,
+        horizon_us=horizon_us,
+        id_column=data.id_column,
+        forecaster=forecaster,
+        reference=learn_reference(training.columns, training.matrix),
+        reasoning=reasoning,
+        newest=newest,
+    )
+
+
+__all__ = ["OF_LOG", "Evidence", "assembled", "fit_churn", "metric"]

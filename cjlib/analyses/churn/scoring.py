@@ -1,0 +1,97 @@
+"""Scores of customers, in the order given, and how like those of training they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.churn.customer_table import as_features
+from cjlib.analyses.churn.data import ChurnData
+from cjlib.analyses.churn.drift import drifted
+from cjlib.analyses.churn.model import ChurnModel, Scores
+from cjlib.analyses.result import metric
+from cjlib.errors import CjlibError, listed, shown
+
+
+def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> Scores:
+    """See `ChurnModel.score`."""
+    frame = _frame(model, data)
+    columns = model.forecaster.columns
+    matrix = columns.matrix(frame)
+    outside = columns.outside(frame)
+    probability = model.forecaster.probability(matrix)
+    ids = _ids(frame, model.id_column)
+    drift = drifted(columns, model.reference, matrix) if data is not None or model.horizon_us else model.drift
+    cutoffs = frame["cutoff"] if "cutoff" in frame else pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
+    order = np.lexsort((cutoffs.to_numpy(dtype="datetime64[us]"), ids.to_numpy(dtype=object).astype(str), -probability))
+    rank = np.empty(len(frame), dtype=np.int64)
+    rank[order] = np.arange(1, len(frame) + 1)
+    table = pd.DataFrame(
+        {
+            "customer_id": ids.to_numpy(),
+            "cutoff": cutoffs.to_numpy() if cutoffs.dtype == "datetime64[us]" else cutoffs.reset_index(drop=True),
+            "churn_probability": probability,
+            "rank": rank,
+            "decile": (rank - 1) * 10 // max(len(frame), 1) + 1,
+            "outside_training": outside,
+        }
+    )
+    return Scores(
+        table=table,
+        headline=_headline(table, drift),
+        definition=_definition(model, table),
+        metrics={
+            "mean_probability": metric(float(probability.mean()) if len(table) else float("nan"), n=len(table)),
+            "share_outside_training": metric(float(outside.mean()) if len(table) else float("nan"), n=len(table)),
+            "drifted_features": metric(int((drift["level"] != "").sum()), n=len(table)),
+        },
+        drift=drift,
+        model=model,
+        matrix=matrix,
+    )
+
+
+def _frame(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> pd.DataFrame:
+    if data is None:
+        return model.newest.reset_index(drop=True)
+    if isinstance(data, ChurnData):
+        return data.table.reset_index(drop=True)
+    if not isinstance(data, pd.DataFrame):
+        raise CjlibError(f"data: must be ChurnData or a table with the features. Got {shown(type(data).__name__)}.")
+    model.forecaster.columns.check(data)
+    return as_features(data.reset_index(drop=True), model.forecaster.columns)
+
+
+def _ids(frame: pd.DataFrame, called: str) -> pd.Series:
+    for name in ("customer_id", called):
+        if name in frame:
+            return frame[name]
+    return pd.Series(np.arange(1, len(frame) + 1).astype(str), dtype="str")
+
+
+def _headline(table: pd.DataFrame, drift: pd.DataFrame) -> str:
+    if table.empty:
+        return "There is nobody to score."
+    expected = table["churn_probability"].sum()
+    large = drift.loc[drift["level"] == "large", "feature"].tolist()
+    shifted = drift.loc[drift["level"] != "", "feature"].tolist()
+    moved = (
+        f" They are not like the customers of training: {listed(large, most=3)} changed greatly, so trust the order more than the level."
+        if large
+        else f" Some features have shifted since training: {listed(shifted, most=3)}."
+        if shifted
+        else ""
+    )
+    beyond = table["outside_training"].mean()
+    out = f" {beyond:.1%} have a value that training never saw." if beyond > 0 else ""
+    return f"Of {len(table):,} customers about {expected:,.0f} ({expected / len(table):.1%}) are expected to churn.{out}{moved}"
+
+
+def _definition(model: ChurnModel, table: pd.DataFrame) -> dict[str, str]:
+    return {
+        "model": model.definition.get("chosen", ""),
+        "rank": "1 = highest probability; ties by customer id",
+        "decile": "1 = the tenth with the highest risk",
+        "outside training": "a number beyond the smallest or largest of training, or a level that training did not have",
+        "customers": f"{len(table):,}",
+    }
