@@ -23,6 +23,7 @@ _HOME = {
     "cjlib.analyses.sessions": ["Sessions", "sessions"],
     "cjlib.analyses.transitions": ["Transitions", "transitions"],
     "cjlib.analyses.attribution": ["Attribution", "AttributionComparison", "attribution", "attribution_paths"],
+    "cjlib.analyses.assigned": ["assign_stages"],
     "cjlib.analyses.scores": ["ces", "csat", "nps"],
     "cjlib.analyses.sentiment": ["audit_sample", "score_texts", "sentiment"],
     "cjlib.analyses.themes": ["themes"],
