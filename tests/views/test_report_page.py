@@ -158,6 +158,12 @@ def test_a_result_tells_its_definition_and_metrics_once_however_often_it_is_show
     assert page.facts["results"][0]["metrics"]["conversion"] == {"value": 0.3, "low": 0.18, "high": 0.45, "n": 40}
 
 
+def test_the_headline_of_a_page_is_the_first_sentence_of_its_answer(page_of):
+    assert page_of(code("a", displayed(answer(result_of(f"First {EVIL}."), result_of("Second."))))).facts["headline"] == "First " + EVIL + "."
+    assert page_of(code("a", displayed(result_of("Alone.")))).facts["headline"] == "Alone."
+    assert page_of(new_markdown_cell("words")).facts["headline"] == ""
+
+
 def test_the_foot_says_which_rows_were_used_and_which_left_out(page_of):
     text = written(page_of(code("a", displayed(answer(result_of())))))
     assert "Data until 2025-12-31 · made 2025-01-01 00:00 UTC" in text

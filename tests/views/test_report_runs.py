@@ -32,6 +32,7 @@ def facts(*names: str, value: float = 0.2, error: dict | None = None, **more: ob
     one = {
         "status": "failed" if error else "ok",
         "title": "How many?",
+        "headline": f"{value} bought.",
         "hash": "h",
         "parameters": {},
         "seconds": 1.0,

@@ -74,7 +74,7 @@ def _report(name: str, runs: Sequence[Run]) -> Report:
     return Report(
         name=name,
         title=newest["title"],
-        headline=next((result["headline"] for result in newest["results"] if result.get("headline")), ""),
+        headline=newest["headline"],
         made=moment(runs[0].facts["started"]),
         moves=moves(metrics_of(before["results"]), metrics_of(newest["results"])) if before else [],
         before=moment(runs[1].facts["started"]) if before else "",

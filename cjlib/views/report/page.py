@@ -90,6 +90,7 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
         error=None if stopped is None else {**stopped, "trace": reader.error or Markup("")},
         facts={
             "title": reader.title or path.stem,
+            "headline": reader.headline,
             "results": reader.results,
             "figures": reader.figures,
             "seconds": notebook.metadata.get("papermill", {}).get("duration"),
@@ -116,6 +117,12 @@ class _Reader:
         self.error: Markup | None = None
         self._ids: set[str] = set()
         self._level = 1
+
+    @property
+    def headline(self) -> str:
+        """The first sentence of the answer, or of the first result where there is no answer."""
+        first = re.search(r'<p class="cj-headline">(.*?)</p>', self.answer, re.DOTALL)
+        return plain_text(first[1]) if first else next((str(one["headline"]) for one in self.results if one["headline"]), "")
 
     def read(self, cell: Any) -> None:
         if cell.cell_type == "markdown":

@@ -54,14 +54,11 @@ def plotly_source() -> bytes:
     return files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
 
 
-def packed_plotly() -> Markup:
-    """plotly.js compressed, as text that can stand in a page; packed once and kept beside the package's version in the process."""
-    return _packed()
-
-
 @cache
-def _packed() -> Markup:
-    return Markup(base64.b64encode(gzip.compress(plotly_source(), compresslevel=9, mtime=0)).decode())
+def packed_plotly() -> Markup:
+    """plotly.js compressed, as text that can stand in a page: base 85, a sixteenth shorter than base 64, without the three letters HTML reads."""
+    packed = base64.b85encode(gzip.compress(plotly_source(), compresslevel=9, mtime=0))
+    return Markup(packed.translate(bytes.maketrans(b"&<>", b",./")).decode())
 
 
 def asset_name() -> str:

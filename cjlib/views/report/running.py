@@ -147,6 +147,7 @@ def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]
             notebook.name: {
                 "status": "running",
                 "title": notebook.question,
+                "headline": "",
                 "hash": _hash(notebook.path),
                 "parameters": _masked(order.parameters.get(notebook.name, {}), mask),
                 "seconds": None,
@@ -229,6 +230,7 @@ def _conclude(current: Run, outcomes: Mapping[str, Outcome], alerts: Sequence[Al
         notebooks[name] |= {
             "status": FAILED if outcome.error else OK,
             "title": outcome.facts.get("title", notebooks[name]["title"]),
+            "headline": outcome.facts.get("headline", ""),
             "seconds": round(outcome.seconds, 2),
             "error": outcome.facts.get("error") or outcome.error,
             "results": outcome.facts.get("results", []),

@@ -116,12 +116,27 @@
 
   async function unpacked() {
     await parsed;
-    const packed = atob(byId("cj-plotly-packed").textContent);
-    const bytes = new Uint8Array(packed.length);
-    for (let at = 0; at < packed.length; at++) bytes[at] = packed.charCodeAt(at);
+    const bytes = decoded(byId("cj-plotly-packed").textContent);
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return URL.createObjectURL(new Blob([await new Response(stream).blob()], { type: "text/javascript" }));
   }
+  // Base 85: five letters are four bytes, the highest first; the end is filled up with the last letter.
+  function decoded(text) {
+    const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%,()*+-;.=/?@^_`{|}~";
+    const value = new Uint8Array(128);
+    for (let at = 0; at < letters.length; at++) value[letters.charCodeAt(at)] = at;
+    const missing = (5 - (text.length % 5)) % 5;
+    const whole = text + "~".repeat(missing);
+    const bytes = new Uint8Array((whole.length / 5) * 4);
+    const view = new DataView(bytes.buffer);
+    for (let from = 0, to = 0; from < whole.length; from += 5, to += 4) {
+      let number = 0;
+      for (let at = from; at < from + 5; at++) number = number * 85 + value[whole.charCodeAt(at)];
+      view.setUint32(to, number);
+    }
+    return bytes.subarray(0, bytes.length - missing);
+  }
+
   const parsed = new Promise((done) => {
     if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", done, { once: true }); else done();
   });
