@@ -279,5 +279,5 @@ def _groups(log: EventLog, asked: Question, rows: Rows, counted: Counted) -> tup
     rule = "one value a customer" if of_customer else funnel_words.by_words(asked)
     words = {"groups": f"{by}: {rule}; customers with more than one value: {np.count_nonzero(found.several):,}; missing is a group of its own"}
     if step is not None:
-        words["left out of the groups"] = f"{funnel_words.count_of(np.count_nonzero(~found.known), 'customer')} who never reached step {step}"
+        words["left out of the groups"] = f"{funnel_words.count_of(int(np.count_nonzero(~found.known)), 'customer')} who never reached step {step}"
     return grouping(rows.groups, np.where(found.known, found.rank, MISSING), found.known), words

@@ -106,7 +106,8 @@ class Progress:
             self._numbers[state] = len(self._states)
             self._states.append(state)
             self._closed.append(sum(1 << step for step in range(self._steps) if _matched((*state, 1 << step), self._steps) == len(state)))
-            self._next = np.vstack([self._next, np.full((1, self._next.shape[1]), -1, dtype=np.int32)])
+            if len(self._states) > len(self._next):
+                self._next = np.vstack([self._next, np.full_like(self._next, -1)])
         return self._numbers[state]
 
 

@@ -218,6 +218,13 @@ def test_a_bot_with_very_many_events_does_not_slow_the_count() -> None:
         ]
 
 
+def test_many_steps_in_any_order_are_counted() -> None:
+    names = [f"s{k}" for k in range(14)]
+    events = " | ".join(f"u{start}: " + " ".join(f"{names[(start * 5 + k * 3) % 14]}@{k}min" for k in range(14)) for start in range(14))
+    assert counts(events, names, "1h", order="any") == [14] * 14
+    assert counts(events, [*names[:9], None], "1h", order="any") == [14] * 10
+
+
 # ---- groups -----------------------------------------------------------------------------------------------------
 
 SEGMENTS = "a1: A@0h(web) B@1h | a2: A@0h(web) | a3: A@0h(web) B@1h | b1: A@0h(app) B@1h | c1: A@0h"

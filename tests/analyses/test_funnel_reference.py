@@ -165,7 +165,7 @@ def check(people: People, case: Case, log: cj.EventLog) -> None:
         assert log.run(funnel.sql)["customers"].tolist() == funnel.table["customers"].tolist(), (case, funnel.sql)
 
 
-def random_people(seed: int, size: int = 60, events: int = 7, times: int = 6, values: tuple[str | None, ...] = (None, "web", "app")) -> People:
+def random_people(seed: int, size: int = 40, events: int = 7, times: int = 6, values: tuple[str | None, ...] = (None, "web", "app")) -> People:
     draw = random.Random(seed)
     return {
         f"c{number:02}": [slow.Event(draw.randrange(times), draw.choice("AABBCX"), draw.choice(values)) for _ in range(draw.randint(1, events))]
@@ -189,7 +189,7 @@ def test_every_funnel_agrees_with_the_search_over_all_chains(crowd, funnel: str,
 @pytest.fixture(scope="module")
 def complete_crowd() -> tuple[People, cj.EventLog]:
     """Nobody lacks a value, so that every row is used."""
-    people = random_people(2, size=30, values=("web", "app"))
+    people = random_people(2, size=20, values=("web", "app"))
     return people, log_of(people)
 
 
