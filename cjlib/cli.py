@@ -162,13 +162,18 @@ def list_command(
             }
             print(json.dumps(content, ensure_ascii=False))
             return
-        console = Console(highlight=False)
+        console = _console()
         for one in found:
             console.print(f"[bold]{escape(one.name)}[/bold]  {escape(one.question)}", soft_wrap=True)
             table = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
             for parameter in one.parameters.values():
                 table.add_row(*(escape(text) for text in (parameter.name, str(parameter.kind), parameter.default, parameter.meaning)))
             console.print(table)
+
+
+def _console() -> Console:
+    """As wide as the terminal; where there is none, wide enough that no line of a table breaks without need."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 @app.command("check")
@@ -187,7 +192,7 @@ def check_command(
         from cjlib.sources.check import check_journey
 
         check = check_journey(journey)
-        console = Console(highlight=False)
+        console = _console()
         for title, words in _TITLES.items():
             _print_table(console, words, getattr(check, title))
         for warning in check.warnings:
@@ -218,7 +223,7 @@ def _print_table(console: Console, title: str, table: Any) -> None:
     for name, kind in table.dtypes.items():
         shown_table.add_column(escape(str(name)), justify="right" if kind.kind in "iuf" else "left", overflow="fold")
     for row in table.itertuples(index=False, name=None):
-        shown_table.add_row(*(escape(cell_text(value)) for value in row))
+        shown_table.add_row(*(escape(cell_text(value, str(name))) for name, value in zip(table.columns, row, strict=True)))
     console.print(shown_table)
 
 
