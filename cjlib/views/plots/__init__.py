@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _MODULES = {
     "paths": ["Paths", "Loops", "Transitions", "Sessions", "PathDifferences", "Unanswered"],
     "attribution": ["Attribution", "AttributionComparison"],
+    "retention": ["Retention"],
+    "survival": ["Survival"],
+    "lifecycle": ["Lifecycle"],
     "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
 }
 _MODULE_OF = {kind: module for module, kinds in _MODULES.items() for kind in kinds}

@@ -1,0 +1,204 @@
+"""Retention as curves: the average of complete cells, by group, and what cohorts are worth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from cjlib.analyses.result import MIN_N
+from cjlib.errors import CjlibError
+from cjlib.views import words
+from cjlib.views.plots import theme
+from cjlib.views.plots.bands import curve
+
+COLUMNS = ["period", "came back", "of", "cohorts", "share", "95 % interval", "mean of cohorts", "one population"]
+NOISE = 0.05
+
+
+def average(result: Any, *, most: int = 4) -> go.Figure:
+    """The pooled share of complete cells by period, with its interval; without groups beside it the same for one population throughout."""
+    by = list(result.by)
+    columns = [*by, *COLUMNS]
+    groups = _groups(result, by)
+    if not groups:
+        return theme.empty(result.headline, columns=columns)
+    fixed = {_key(row, by): row for row in theme.records(result.fixed_average)}
+    traces = []
+    for place, (name, rows) in enumerate(list(groups.items())[:most]):
+        traces += curve(
+            [row["period"] for row in rows],
+            [row["share"] for row in rows],
+            [row["share_low"] for row in rows],
+            [row["share_high"] for row in rows],
+            place=place,
+            name=theme.label(name or "all complete cells", 24),
+            faint=rows[0]["eligible"] < MIN_N,
+            hovertext=[_hover(row, name, result.period) for row in rows],
+        )
+    if not by and len(result.fixed_average):
+        traces.append(_fixed(result))
+    left = len(groups) - most
+    more = f" {words.counted(left, 'smaller group is', 'smaller groups are')} in the table only." if left > 0 else ""
+    last = max(row["period"] for rows in groups.values() for row in rows)
+    return theme.figure(
+        traces,
+        caption=_caption(result, groups) + more,
+        alt=_alt(result, groups) + more,
+        columns=columns,
+        rows=[_row(row, by, fixed) for rows in groups.values() for row in rows],
+        height=380,
+        showlegend=True,
+        xaxis={"title": {"text": f"{result.period}"}, "range": [-0.2, last + 0.3], "dtick": max(1, -(-last // 12)), "showgrid": False},
+        yaxis=theme.percent_axis(range=[0, 1.03], title={"text": "share that came back"}),
+    )
+
+
+def _groups(result: Any, by: list[str]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in theme.records(result.average):
+        groups.setdefault(theme.group_name(row[name] for name in by), []).append(row)
+    return groups
+
+
+def _key(row: dict[str, Any], by: list[str]) -> tuple[Any, ...]:
+    return (*(theme.group_name([row[name]]) for name in by), row["period"])
+
+
+def _fixed(result: Any) -> go.Scatter:
+    rows = theme.records(result.fixed_average)
+    return go.Scatter(
+        x=[row["period"] for row in rows],
+        y=[row["share"] for row in rows],
+        mode="lines",
+        line={"color": theme.COLOURS[1], "width": 2, "dash": "dash"},
+        name=f"one population: {rows[0]['eligible']:,} followed to {result.period} {rows[-1]['period']}",
+        hovertext=[f"{words.percent(row['share'])} of the same {row['eligible']:,} in {result.period} {row['period']}" for row in rows],
+        hoverinfo="text",
+    )
+
+
+def _hover(row: dict[str, Any], name: str, period: str) -> str:
+    lines = [
+        f"{period} {row['period']}: {words.percent(row['share'])} of {row['eligible']:,}",
+        f"95 % interval {words.interval(row['share_low'], row['share_high'])}",
+    ]
+    lines.append(f"mean of {words.counted(row['cohorts'], 'cohort')}: {words.percent(row['mean_share'])}")
+    return "<br>".join([*([f"<b>{theme.label(name)}</b>"] if name else []), *(theme.safe(line) for line in lines)])
+
+
+def _caption(result: Any, groups: dict[str, list[dict[str, Any]]]) -> str:
+    if result.by:
+        return _group_caption(result)
+    rows = theme.records(result.fixed_average)
+    if len(rows) < 2 or rows[0]["eligible"] < MIN_N:
+        return result.headline
+    first, last = rows[1], rows[-1]
+    later = (
+        ""
+        if first is last
+        else f", {words.percent(last['share'])} ({words.interval(last['share_low'], last['share_high'])}) in {result.period} {last['period']}"
+    )
+    start = f"{words.percent(first['share'])} ({words.interval(first['share_low'], first['share_high'])}) came back in {result.period} 1"
+    return f"Of the {first['eligible']:,} followed through {result.period} {last['period']}, {start}{later}."
+
+
+def _group_caption(result: Any) -> str:
+    """Which group differs from the others beyond noise."""
+    rows = theme.records(result.comparisons)
+    of = " and ".join(result.by)
+    if not rows:
+        return f"The groups of {of} are not compared: too few customers, or a customer may stand in several cohorts."
+    period = f"{result.period} {int(result.average['period'].max())}"
+    clear = sorted((row for row in rows if row["p_adjusted"] <= NOISE), key=lambda row: -abs(row["difference"]))
+    if not clear:
+        return f"No clear difference between the {len(rows)} groups of {of} in {period}."
+    first = clear[0]
+    name = theme.group_name(first[column] for column in result.by)
+    more = f"; {len(clear)} of {len(rows)} groups differ beyond noise" if len(clear) > 1 else "; no other group clearly differs"
+    return (
+        f"{name} stands out in {period}: {words.percent(first['share'])} of its {first['customers']:,} came back, "
+        f"{words.points(first['difference'])} against the others ({words.points_interval(first['difference_low'], first['difference_high'])}){more}."
+    )
+
+
+def _alt(result: Any, groups: dict[str, list[dict[str, Any]]]) -> str:
+    said = []
+    for name, rows in groups.items():
+        shares = ", ".join(f"{result.period} {row['period']} {words.percent(row['share'])}" for row in rows if row["period"])
+        said.append(f"{name + ': ' if name else ''}{shares or 'no complete period'}")
+    return f"Falling curves: the share that came back in each {result.period}. {'; '.join(said)}."
+
+
+def _row(row: dict[str, Any], by: list[str], fixed: dict[tuple[Any, ...], dict[str, Any]]) -> list[Any]:
+    same = fixed.get(_key(row, by))
+    return [
+        *(theme.group_name([row[name]]) for name in by),
+        row["period"],
+        row["retained"],
+        row["eligible"],
+        row["cohorts"],
+        words.percent(row["share"]),
+        words.interval(row["share_low"], row["share_high"]),
+        words.percent(row["mean_share"]),
+        None if same is None else words.percent(same["share"]),
+    ]
+
+
+# ---- value ----------------------------------------------------------------------------------------------------------------
+
+
+VALUE_COLUMNS = [
+    "period",
+    "customers",
+    "value",
+    "value per customer",
+    "net share of first value",
+    "95 % interval",
+    "gross share of first value",
+    "95 % interval of that",
+]
+WAYS = (("net_share_of_first_value", "net: all that is spent"), ("gross_share_of_first_value", "gross: nobody counts for more than at first"))
+
+
+def value(result: Any) -> go.Figure:
+    """What cohorts are worth in each period, as a share of their value in period 0: net and gross, with intervals; groups are drawn one by one in the table."""
+    if "value" not in result.average:
+        raise CjlibError("view 'value': the result has no value. Count it with value=: cj.retention(log, value='amount').")
+    by = list(result.by)
+    rows = theme.records(result.average)
+    first = [row for row in rows if theme.group_name(row[name] for name in by) == theme.group_name(rows[0][name] for name in by)] if rows else []
+    columns = [*by, *VALUE_COLUMNS]
+    if len(first) < 2:
+        return theme.empty(result.headline, columns=columns)
+    traces = []
+    for place, (name, said) in enumerate(WAYS):
+        traces += curve(
+            [row["period"] for row in first],
+            [row[name] for row in first],
+            [row[f"{name}_low"] for row in first],
+            [row[f"{name}_high"] for row in first],
+            place=place,
+            name=said,
+            hovertext=[f"{result.period} {row['period']}: {words.percent(row[name])} of {result.period} 0" for row in first],
+        )
+    last = first[-1]
+    whose = f"{theme.group_name(last[name] for name in by)}: " if by else ""
+    net, gross = (f"{words.percent(last[name])} ({words.interval(last[f'{name}_low'], last[f'{name}_high'])})" for name, _ in WAYS)
+    return theme.figure(
+        traces,
+        caption=f"{whose}In {result.period} {last['period']}, {last['eligible']:,} customers are worth {net} of what they spent in {result.period} 0; gross {gross}.",
+        alt=f"Two curves by {result.period}: net and gross share of the value of {result.period} 0.",
+        columns=columns,
+        rows=[_value_row(row, by) for row in rows],
+        height=380,
+        showlegend=True,
+        xaxis={"title": {"text": result.period}, "dtick": max(1, -(-last["period"] // 12)), "showgrid": False},
+        yaxis=theme.percent_axis(title={"text": f"share of the value in {result.period} 0"}),
+    )
+
+
+def _value_row(row: dict[str, Any], by: list[str]) -> list[Any]:
+    shares = [cell for name, _ in WAYS for cell in (words.percent(row[name]), words.interval(row[f"{name}_low"], row[f"{name}_high"]))]
+    groups = (theme.group_name([row[name]]) for name in by)
+    return [*groups, row["period"], row["eligible"], words.number(row["value"]), words.number(row["value_per_member"]), *shares]
