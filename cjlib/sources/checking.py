@@ -10,6 +10,7 @@ import pandas as pd
 from cjlib.errors import DataError
 from cjlib.sources.columns import Columns
 from cjlib.sources.engine import DuckDB, literal
+from cjlib.sources.epochs import DATE, INSTANT, MISSING, NAIVE, SPREADSHEET, UNREADABLE
 from cjlib.sources.instants import DAY, Clock, clock
 from cjlib.sources.intake import Raw, blank
 from cjlib.sources.prepared import (
@@ -22,7 +23,7 @@ from cjlib.sources.prepared import (
     make_dictionaries,
     make_sorted_table,
 )
-from cjlib.sources.stamps import DATE, INSTANT, MISSING, NAIVE, SPREADSHEET, UNREADABLE, Finding, Stamps
+from cjlib.sources.stamps import EARLIEST, Finding, Stamps
 
 DUPLICATE = "exact duplicate"
 FUTURE = "in the future"
@@ -110,15 +111,19 @@ def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
     """Make `staged`: id, name, w, k, p1, …; a view while the file can be looked at again for little, else a table."""
     properties = "".join(f", {one.value} AS p{position}" for position, one in enumerate(columns.properties, start=1))
     row = "" if stamps.native else f"{raw.row} AS row, "
-    missing = f"CASE WHEN w IS NULL THEN {MISSING} ELSE {stamps.k} END"
-    unreadable = f"CASE WHEN w IS NULL AND k NOT IN ({MISSING}, {SPREADSHEET}) THEN {UNREADABLE} ELSE k END"
-    written = "NULL" if stamps.native else f"CASE WHEN w IS NULL THEN CAST({columns.timestamp.place} AS VARCHAR) END"
-    every = (columns.customer_id, columns.event, columns.timestamp, *columns.properties)
-    timed = f"SELECT {', '.join(dict.fromkeys(one.place for one in every))}, {'row, ' if row else ''}{stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {row}{stamps.form} AS form FROM raw)"
+    if stamps.native:
+        kind, lost = f"CASE WHEN w IS NULL THEN {MISSING} WHEN w < {EARLIEST} THEN {UNREADABLE} ELSE {stamps.k} END", f"w < {EARLIEST}"
+    else:
+        lost = f"k NOT IN ({MISSING}, {SPREADSHEET}) AND (w IS NULL OR w < {EARLIEST})"
+        kind = f"CASE WHEN {lost} THEN {UNREADABLE} ELSE k END"
+    written = f"CASE WHEN {lost} OR k = {SPREADSHEET} THEN CAST({columns.timestamp.place} AS VARCHAR) END"
+    every = dict.fromkeys(one.place for one in (columns.customer_id, columns.event, columns.timestamp, *columns.properties))
+    timed = (
+        f"SELECT {', '.join(every)}, {'row, ' if row else ''}{stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {row}{stamps.form} AS form FROM raw)"
+    )
     engine.execute(
         f"CREATE TEMP {'VIEW' if stamps.native else 'TABLE'} staged AS SELECT {'row, ' if row else ''}{columns.customer_id.value} AS id, "
-        f"{columns.event.value} AS name, w, CAST({missing if stamps.native else unreadable} AS UTINYINT) AS k, "
-        f"CAST({written} AS VARCHAR) AS written{properties} FROM ({timed})"
+        f"{columns.event.value} AS name, CASE WHEN w >= {EARLIEST} THEN w END AS w, CAST({kind} AS UTINYINT) AS k, {written} AS written{properties} FROM ({timed})"
     )
 
 

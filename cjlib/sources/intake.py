@@ -17,7 +17,7 @@ import pandas as pd
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.sources.engine import DuckDB, literal
 from cjlib.sources.files import READABLE, Files
-from cjlib.sources.textfiles import csv_header, load_csv, load_json_lines
+from cjlib.sources.textfiles import csv_header, load_csv, load_json_lines, named
 
 _NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"
 
@@ -113,10 +113,11 @@ def _open_json(engine: DuckDB, files: Files) -> Raw:
     if len(files.paths) != 1:
         raise CjlibError("source: several JSON-lines files at once cannot be read. Put them into one file, or give Parquet or CSV files.")
     names, broken = load_json_lines(engine, files.paths[0], "lines_raw")
+    _no_name_twice(named(names))
     typed = [_json_typed(engine, f"c{position}") for position in range(1, len(names) + 1)]
     picks = "".join(f", {expression} AS c{position}" for position, expression in enumerate(typed, start=1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT line{picks} FROM lines_raw")
-    return Raw(names=tuple(names), types=_types(engine, len(names)), row="line", broken=broken, tables=("lines_raw",), views=("raw",))
+    return Raw(names=named(names), types=_types(engine, len(names)), row="line", broken=broken, tables=("lines_raw",), views=("raw",))
 
 
 def _json_typed(engine: DuckDB, column: str) -> str:
@@ -144,7 +145,7 @@ def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
     _no_name_twice(names)
     columns = ", ".join(f"c{position}" for position in range(1, len(names) + 1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM {source} AS r({columns})")
-    return Raw(tuple(names), _types(engine, len(names)), tables=(), views=("raw",))
+    return Raw(named(names), _types(engine, len(names)), tables=(), views=("raw",))
 
 
 def _types(engine: DuckDB, width: int) -> tuple[str, ...]:

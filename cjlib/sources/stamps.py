@@ -12,11 +12,24 @@ import duckdb
 
 from cjlib.errors import CjlibError, DataError, not_one_of, shown
 from cjlib.sources.engine import DuckDB, literal
+from cjlib.sources.epochs import (
+    DATE,
+    EPOCHS,
+    INSTANT,
+    MISSING,
+    NAIVE,
+    UNREADABLE,
+    fraction_kind,
+    fraction_wall,
+    number_kind,
+    number_wall,
+)
 from cjlib.sources.intake import blank
 
-MISSING, NAIVE, DATE, INSTANT, UNREADABLE, SPREADSHEET = range(6)
 LONGEST = 64
 SAMPLE = 2_000
+EARLIEST = -5_364_662_400_000_000
+"""The first instant of 1800: earlier times are other systems' signs for "none", such as 0001-01-01."""
 _TIME = (
     r"(?:(?:T| +)(?P<H>00?):(?P<M>00)(?::(?P<S>00)(?:[.,](?P<f>0+))?)?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
     r"(?: ?(?P<z>Z|z|UTC|GMT|[+-]00:?00|[+-]00))?)?"
@@ -26,7 +39,6 @@ _YEAR_LAST = re.compile(r"\s*(?P<a>00?)(?P<s>[-/.])(?P<b>00?)(?P=s)(?P<Y>0000)" 
 _COMPACT = re.compile(r"\s*(?P<Y>0000)(?P<m>00)(?P<d>00)T(?P<H>00)(?P<M>00)(?P<S>00)(?P<z>Z)?\s*")
 _NUMBER = re.compile(r"\s*(?P<n>-?0+(\.0+)?)\s*")
 _TIME_OF_DAY = frozenset("HIMSfgcXTRrpns")
-EPOCHS = (("seconds", 10**8, 10**11, 1_000_000), ("milliseconds", 10**11, 10**14, 1_000), ("microseconds", 10**14, 10**17, 1))
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,8 @@ def read_stamps(engine: DuckDB, column: str, kind: str, dates: str | None) -> St
     """How a column of this DuckDB type is read."""
     if dates is not None and dates not in ("day_first", "month_first") and "%" not in dates:
         raise not_one_of("dates", dates, ["day_first", "month_first", "%d/%m/%Y %H:%M"])
+    if kind == '"NULL"':
+        return Stamps("CAST(NULL AS BIGINT)", str(MISSING))
     if kind == "VARCHAR":
         return _formatted(engine, column, dates) if dates and "%" in dates else _texts(engine, column, dates)
     if kind.startswith("TIMESTAMP"):
@@ -142,7 +156,7 @@ def _texts(engine: DuckDB, column: str, dates: str | None) -> Stamps:
 def _wall_of(text: str, form: Form, day_first: bool) -> str:
     if form.number:
         number = _part(text, form.match, "n")
-        return _fraction_wall(f"TRY_CAST({number} AS DOUBLE)") if "." in form.shape else _number_wall(f"TRY_CAST({number} AS BIGINT)")
+        return fraction_wall(f"TRY_CAST({number} AS DOUBLE)") if "." in form.shape else number_wall(f"TRY_CAST({number} AS BIGINT)")
     month, day = (("b", "a") if day_first else ("a", "b")) if form.year_last else ("m", "d")
     return _wall(text, form.match, month, day)
 
@@ -151,7 +165,7 @@ def _kind_of(text: str, form: Form) -> str:
     if not form.number:
         return _kind(form.match)
     number = _part(text, form.match, "n")
-    return _fraction_kind(f"TRY_CAST({number} AS DOUBLE)") if "." in form.shape else _number_kind(f"TRY_CAST({number} AS BIGINT)")
+    return fraction_kind(f"TRY_CAST({number} AS DOUBLE)") if "." in form.shape else number_kind(f"TRY_CAST({number} AS BIGINT)")
 
 
 def _kind(match: re.Match[str]) -> str:
@@ -266,43 +280,14 @@ def _formatted(engine: DuckDB, column: str, form: str) -> Stamps:
 def _numbers(engine: DuckDB, column: str, kind: str) -> Stamps:
     if kind in ("DOUBLE", "FLOAT") or (kind.startswith("DECIMAL") and not kind.endswith(",0)")):
         number = f"CAST({column} AS DOUBLE)"
-        w, k = _fraction_wall(number), _fraction_kind(number)
+        w, k = fraction_wall(number), fraction_kind(number)
         missing = f"{column} IS NULL OR isnan({number})"
     else:
         number = f"TRY_CAST({column} AS BIGINT)"
-        w, k = _number_wall(number), _number_kind(number)
+        w, k = number_wall(number), number_kind(number)
         missing = f"{column} IS NULL"
     findings = _units(engine, f"CAST({column} AS DOUBLE)", f"WHERE NOT ({missing})", number)
     return Stamps(w, f"CASE WHEN {missing} THEN {MISSING} ELSE {k} END", findings=tuple(findings))
-
-
-def _number_wall(n: str) -> str:
-    """Whole numbers: 20240131 and 20240131180000 as dates and times, others as epochs, their unit by size."""
-    units = " ".join(f"WHEN abs({n}) >= {low} AND abs({n}) < {high} THEN {n} * {factor}" for _, low, high, factor in EPOCHS)
-    return (
-        f"CASE WHEN {n} BETWEEN 19000101 AND 21001231 THEN epoch_us(try_strptime(CAST({n} AS VARCHAR), '%Y%m%d')) "
-        f"WHEN {n} BETWEEN 19000101000000 AND 21001231235959 THEN epoch_us(try_strptime(CAST({n} AS VARCHAR), '%Y%m%d%H%M%S')) "
-        f"{units} WHEN abs({n}) >= 100000000000000000 THEN {n} // 1000 - CASE WHEN {n} % 1000 < 0 THEN 1 ELSE 0 END END"
-    )
-
-
-def _number_kind(n: str) -> str:
-    return (
-        f"CASE WHEN {n} BETWEEN 19000101 AND 21001231 THEN {DATE} WHEN {n} BETWEEN 19000101000000 AND 21001231235959 THEN {NAIVE} "
-        f"WHEN abs({n}) >= 100000000 THEN {INSTANT} WHEN {n} BETWEEN 20000 AND 79999 THEN {SPREADSHEET} ELSE {UNREADABLE} END"
-    )
-
-
-def _fraction_wall(x: str) -> str:
-    whole = f"CASE WHEN {x} = trunc({x}) AND abs({x}) < 9e18 THEN CAST({x} AS BIGINT) END"
-    units = " ".join(f"WHEN abs({x}) >= {low} AND abs({x}) < {high} THEN CAST(round({x} * {factor}) AS BIGINT)" for _, low, high, factor in EPOCHS)
-    return f"CASE WHEN ({whole}) IS NOT NULL THEN {_number_wall(f'({whole})')} {units} END"
-
-
-def _fraction_kind(x: str) -> str:
-    whole = f"CASE WHEN {x} = trunc({x}) AND abs({x}) < 9e18 THEN CAST({x} AS BIGINT) END"
-    apart = f"WHEN abs({x}) >= 100000000 AND abs({x}) < 1e17 THEN {INSTANT} WHEN {x} >= 20000 AND {x} < 80000 THEN {SPREADSHEET} ELSE {UNREADABLE}"
-    return f"CASE WHEN ({whole}) IS NOT NULL THEN {_number_kind(f'({whole})')} {apart} END"
 
 
 def _units(engine: DuckDB, number: str, where: str, written: str) -> list[Finding]:

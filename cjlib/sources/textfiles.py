@@ -6,7 +6,7 @@ import csv
 import glob
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -54,10 +54,14 @@ def csv_header(path: Path) -> tuple[list[str], str]:
         delimiter = "\t" if ".tsv" in path.name.lower() else max(",;\t|", key=_outside_quotes(first).count)
         stream.seek(0)
         header = next(_records(stream, delimiter, path), [])
-    names = [name if name.strip() else f"unnamed_{position}" for position, name in enumerate(header, start=1)]
     if not first.strip():
         raise DataError(f"source: {shown(path.name)} must begin with a line of column names. Its first line is blank.")
-    return names, delimiter
+    return list(named(header)), delimiter
+
+
+def named(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of columns, with one for those that have none."""
+    return tuple(name if name.strip() else f"unnamed_{position}" for position, name in enumerate(names, start=1))
 
 
 def _outside_quotes(line: str) -> str:
@@ -165,4 +169,4 @@ def _explain_text(path: Path) -> None:
             pass
 
 
-__all__ = ["csv_header", "load_csv", "load_json_lines", "opened"]
+__all__ = ["csv_header", "load_csv", "load_json_lines", "named", "opened"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -335,6 +337,48 @@ def test_a_format_reads_what_no_rule_knows(written, form, instant):
 def test_what_cannot_be_read_in_one_way_only_is_held_back(written):
     log = cj.read_events(table([("ana", "view", written)]), quarantine_limit=1)
     assert reasons(log) == [(1, "unreadable timestamp")]
+
+
+@pytest.mark.parametrize("value", [-(2**63), float("inf"), pd.Timestamp("0001-01-01").as_unit("us"), 0])
+def test_a_value_that_stands_for_no_time_is_held_back_with_what_it_was(value):
+    log = cj.read_events(table([("ana", "view", value)]), quarantine_limit=1, timezone="Europe/Berlin")
+    assert reasons(log) == [(1, "unreadable timestamp")]
+    assert found(log, "unreadable timestamp")[1] == log.quarantine["timestamp"][0]
+
+
+@pytest.mark.parametrize("rows", [table([]), table([(None, None, None)]), table([("ana", "view", float("nan"))])])
+def test_a_source_without_an_event_is_an_empty_log(rows):
+    log = cj.read_events(rows, quarantine_limit=1)
+    assert (log.n_events, log.n_customers, log.span, log.event_names, len(log.table())) == (0, 0, None, [], 0)
+    assert log.where(event="view", start="2024-01-01").n_events == 0
+    assert len(log.quarantine) == len(rows)
+
+
+EXTRA = {
+    "whole": ([2**40], "BIGINT"),
+    "huge": ([2**70], "VARCHAR"),
+    "unsigned": (np.array([2**64 - 1], dtype="uint64"), "VARCHAR"),
+    "small": (np.array([3], dtype="int8"), "BIGINT"),
+    "single": (np.array([1.5], dtype="float32"), "DOUBLE"),
+    "decimal": ([Decimal("1.50")], "DOUBLE"),
+    "instant": ([pd.Timestamp("2024-01-01 12:00", tz="Asia/Tokyo")], "TIMESTAMP"),
+    "category": (pd.Categorical(["k"]), "VARCHAR"),
+    "number of a category": (pd.Categorical([7]), "BIGINT"),
+    "length": ([pd.Timedelta("1D")], "VARCHAR"),
+    "list": ([[1, 2]], "VARCHAR"),
+    "bytes": ([b"\xff\x00"], "VARCHAR"),
+    "half a letter": (pd.Series(["\ud800"], dtype=object), "VARCHAR"),
+    "mixed": (pd.Series([object], dtype=object), "VARCHAR"),
+    "": (["x"], "VARCHAR"),
+}
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_a_property_of_any_type_is_kept(name):
+    values, kind = EXTRA[name]
+    log = cj.read_events(table([("ana", "view", UTC)]).assign(**{name: values}))
+    assert log.properties[name or "unnamed_4"].type == kind
+    assert log.run("SELECT * FROM events").shape == (1, 4)
 
 
 def test_the_unit_of_an_epoch_is_named():
