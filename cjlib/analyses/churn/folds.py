@@ -35,6 +35,6 @@ def folds_by_group(group: Whole, churned: Floats, folds: int, seed: int) -> Whol
     return fold[group]
 
 
-def held_out(group: Whole, churned: Floats, seed: int) -> NDArray[np.bool_]:
-    """About one row in seven, whole groups, for boosting to know when to stop."""
-    return folds_by_group(group, churned, 7, seed + 1) == 0
+def held_out(group: Whole, churned: Floats, seed: int, part: int) -> NDArray[np.bool_]:
+    """About one row in seven, whole groups, for boosting to know when to stop; no row is in two parts."""
+    return folds_by_group(group, churned, 7, seed + 1) == part

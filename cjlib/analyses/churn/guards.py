@@ -84,9 +84,10 @@ def column_scores(values: pd.Series, churned: Floats) -> Floats:
     fold = folds_of(churned, FOLDS)
     score = np.zeros(churned.size)
     numeric = pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)
+    codes = np.zeros(0, dtype=np.int64) if numeric else pd.factorize(values.astype("str").where(values.notna(), "(missing)"))[0].astype(np.int64)
     for one in range(FOLDS):
         train, test = fold != one, fold == one
-        score[test] = _tree(values, churned, train, test) if numeric else _smoothed(values, churned, train, test)
+        score[test] = _tree(values, churned, train, test) if numeric else _smoothed(codes, churned, train, test)
     return np.round(score, 9)
 
 
@@ -118,12 +119,11 @@ def _tree(values: pd.Series, churned: Floats, train: NDArray[np.bool_], test: ND
     return probability[:, classes.index(1.0)] if 1.0 in classes else np.zeros(int(test.sum()))
 
 
-def _smoothed(values: pd.Series, churned: Floats, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> Floats:
-    text = values.astype("str").where(values.notna(), "(missing)")
-    prior = churned[train].mean()
-    sums = pd.Series(churned[train]).groupby(text[train].to_numpy()).agg(["sum", "size"])
-    means = (sums["sum"] + 10 * prior) / (sums["size"] + 10)
-    return text[test].map(means).fillna(prior).to_numpy(dtype=float)
+def _smoothed(codes: NDArray[np.int64], churned: Floats, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> Floats:
+    prior, levels = churned[train].mean(), int(codes.max(initial=-1)) + 1
+    hits = np.bincount(codes[train], weights=churned[train], minlength=levels)
+    size = np.bincount(codes[train], minlength=levels)
+    return ((hits + 10 * prior) / (size + 10))[codes[test]]
 
 
 def _alone(column: str, alone: dict[str, float]) -> list[Finding]:

@@ -26,11 +26,21 @@ def auc(score: Floats, churned: Floats, weight: Floats | None = None) -> float:
     return float(_auc_of_draws(score, churned, np.ones((1, score.size)) if weight is None else weight[None, :])[0])
 
 
+def _by_level(score: Floats, churned: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Churners and stayers at each level of the score, from the lowest up; a row a draw."""
+    order = np.argsort(score, kind="stable")
+    ranked = score[order]
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    every, lost = weights[:, order], weights[:, order] * churned[order]
+    if starts.size < order.size:
+        every, lost = np.add.reduceat(every, starts, axis=1), np.add.reduceat(lost, starts, axis=1)
+    return lost, every - lost
+
+
 def _auc_of_draws(score: Floats, churned: Floats, weights: Floats) -> Floats:
-    _, level = np.unique(score, return_inverse=True)
-    levels = int(level.max(initial=-1)) + 1
-    lost = np.stack([np.bincount(level, weights=row * churned, minlength=levels) for row in weights])
-    kept = np.stack([np.bincount(level, weights=row * (1 - churned), minlength=levels) for row in weights])
+    if score.size == 0:
+        return np.full(len(weights), np.nan)
+    lost, kept = _by_level(score, churned, weights)
     below = np.cumsum(kept, axis=1) - kept / 2
     pairs = lost.sum(axis=1) * kept.sum(axis=1)
     return np.divide((lost * below).sum(axis=1), pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
@@ -63,9 +73,10 @@ def lift(score: Floats, churned: Floats, top: float = TOP, weight: Floats | None
 
 
 def _lift_of_draws(score: Floats, churned: Floats, weights: Floats, top: float) -> Floats:
-    levels, group = np.unique(-score, return_inverse=True)
-    size = np.stack([np.bincount(group, weights=row, minlength=levels.size) for row in weights])
-    hits = np.stack([np.bincount(group, weights=row * churned, minlength=levels.size) for row in weights])
+    if score.size == 0:
+        return np.full(len(weights), np.nan)
+    hits, kept = (part[:, ::-1] for part in _by_level(score, churned, weights))
+    size = hits + kept
     total, lost = size.sum(axis=1, keepdims=True), hits.sum(axis=1, keepdims=True)
     room = np.clip(top * total - (np.cumsum(size, axis=1) - size), 0, size)
     taken = np.divide(room, size, out=np.zeros_like(size), where=size > 0)

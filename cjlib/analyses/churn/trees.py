@@ -69,6 +69,20 @@ class Trees:
         return goes[codes]
 
 
+@dataclass(frozen=True)
+class Bag:
+    """Several boosted models; their probabilities are averaged."""
+
+    models: tuple[Trees, ...]
+
+    def probability(self, matrix: Floats) -> Floats:
+        """P(churn) before calibration."""
+        total = np.zeros(len(matrix))
+        for model in self.models:
+            total += model.probability(matrix)
+        return total / len(self.models)
+
+
 def grow(
     matrix: Floats, churned: Floats, *, categories: int, seed: int, held_out: NDArray[np.bool_] | None = None, settings: dict[str, Any]
 ) -> Trees:
