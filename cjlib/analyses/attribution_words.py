@@ -50,7 +50,7 @@ def comparison_headline(table: pd.DataFrame, journeys: Journeys, otherwise: str)
     shares = table.loc[table["channel"] != NONE].pivot_table(index="channel", columns="model", values="share_of_conversions", sort=True)
     spread = shares.max(axis=1) - shares.min(axis=1)
     if spread.max() < 0.0005:
-        leader = shares.mean(axis=1).sort_values(ascending=False, kind="stable").index[0]
+        leader = shares.mean(axis=1).round(9).sort_values(ascending=False, kind="stable").index[0]
         return f"All models agree: {leader} gets {percent(float(shares.loc[leader].max()))} of {total:,} conversions. {NO_CAUSE}"
     name = spread.sort_values(ascending=False, kind="stable").index[0]
     low, high = shares.loc[name].idxmin(), shares.loc[name].idxmax()

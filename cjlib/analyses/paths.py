@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.loops import Loops, loops_of
+from cjlib.analyses.pair_counts import counted
 from cjlib.analyses.path_set import PathSet, flag_sql, kept_names, links_sql, path_set
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import (
@@ -168,11 +169,12 @@ def _links(cut: PathSet, placed: tuple[Ints, Ints, Codes], labels: list[str]) ->
     nodes, step, label = placed
     base = len(labels)
     leads = np.flatnonzero(step[1:] > step[:-1])
-    grouped = groups((step[leads] * base + label[leads]) * base + label[leads + 1])
+    steps = int(step.max(initial=0)) + 1
+    grouped = counted((step[leads] * base + label[leads]) * base + label[leads + 1], steps * base * base)
     of_path = np.repeat(cut.customer, cut.sizes)
     mean, median = grouped.mean_and_median((cut.first[nodes[leads + 1]] - cut.last[nodes[leads]]) / SECOND)
     at, source, target = grouped.keys // (base * base), grouped.keys // base % base, grouped.keys % base
-    seen = groups(step * base + label)
+    seen = counted(step * base + label, steps * base)
     total = seen.sizes[np.searchsorted(seen.keys, at * base + source)]
     low, high = wilson(grouped.sizes, total)
     rank = text_rank(labels)
@@ -211,7 +213,7 @@ def _sequences(cut: PathSet, codes: Codes, labels: list[str], top: int | None) -
 
 
 def _metrics(whole: PathSet, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:
-    n, customers = whole.low.size, int(np.unique(whole.customer).size)
+    n, customers = whole.low.size, int(np.count_nonzero(np.diff(whole.customer, prepend=-1)))
     best = int(sequences["paths"].iloc[0]) if len(sequences) else 0
     low, high = (float(bound) for bound in wilson(best, n))
     return {

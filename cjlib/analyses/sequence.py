@@ -46,11 +46,9 @@ def opens(customer: Codes, time: Ints, gap: int | None) -> Flags:
 
 def tied_events(customer: Codes, time: Ints) -> int:
     """How many events share their instant with another event of the same customer."""
-    same = (np.diff(time) == 0) & (customer[1:] == customer[:-1])
-    beside = np.zeros(customer.size, dtype=bool)
-    beside[1:] |= same
-    beside[:-1] |= same
-    return int(np.count_nonzero(beside))
+    same = (time[1:] == time[:-1]) & (customer[1:] == customer[:-1])
+    # Every event tied with the one before it, and the first of each run of ties.
+    return int(np.count_nonzero(same) + np.count_nonzero(same[:1]) + np.count_nonzero(same[1:] & ~same[:-1]))
 
 
 # ---- rows of one key -------------------------------------------------------------------------------------------
@@ -175,7 +173,7 @@ def text_rank(labels: Sequence[str]) -> Ints:
 
 def named(labels: Sequence[str], codes: Codes) -> pd.Series:
     """Codes as a column of text."""
-    return pd.Series(pd.array(np.asarray([*labels, ""], dtype=object)[:-1][codes], dtype="str"))
+    return pd.Series(pd.array(list(labels), dtype="str").take(codes))
 
 
 def customer_column(log: EventLog, codes: Codes) -> pd.Series:

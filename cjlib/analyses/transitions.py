@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.first_values import FirstValues, first_values, first_values_sql
+from cjlib.analyses.pair_counts import PairCounts, counted
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import SECOND, Groups, gap_microseconds, groups, named, opens, sessions_sql, text_rank, tied_events
+from cjlib.analyses.sequence import SECOND, Groups, gap_microseconds, named, opens, sessions_sql, text_rank, tied_events
 from cjlib.analyses.sequence_words import END, START, base_of, bounds, count_of, gap_in_words, percent, reserved_names, ties_in_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words
@@ -105,20 +106,27 @@ def _table(names: list[str], rows: dict[str, NDArray[Any]], opening: NDArray[np.
     labels = [*names, START, END]
     base, start, end = len(labels), len(names), len(names) + 1
     first = np.flatnonzero(opening)
-    # One pair a row (to the next event or the end), and one a session from the start: both in the order of customers.
-    target = np.append(rows["event"][1:], 0).astype(np.int64)
-    target[np.append(first[1:] - 1, customer.size - 1 if customer.size else 0)[: first.size]] = end
-    source = rows["event"].astype(np.int64)
-    seconds = np.append(np.diff(time), 0) / SECOND
-    key = np.append(source * base + target, start * base + rows["event"][first].astype(np.int64))
+    # One pair a row (to the next event or the end), and one a session from the start: customers ascend in both.
+    key = np.empty(customer.size + first.size, dtype=np.int64)
+    pairs = key[: customer.size]
+    np.multiply(rows["event"], base, out=pairs, dtype=np.int64)
+    last = np.append(first[1:], customer.size)[: first.size] - 1
+    ending = pairs[last] + end
+    pairs[:-1] += rows["event"][1:]
+    pairs[last] = ending
+    np.add(rows["event"][first], start * base, out=key[customer.size :], dtype=np.int64)
     who = np.append(customer, customer[first])
     if grouping.names:
-        key += grouping.codes[who].astype(np.int64) * base * base
-    grouped = groups(key)
-    return _sorted(labels, grouping, grouped, {"who": who, "seconds": np.append(seconds, np.zeros(first.size))})
+        key += grouping.codes[who] * base * base
+    seconds = np.zeros(key.size)
+    np.subtract(time[1:], time[:-1], out=seconds[: max(0, customer.size - 1)], casting="unsafe")
+    seconds[last] = 0
+    seconds /= SECOND
+    grouped = counted(key, base * base * max(1, grouping.place.size))
+    return _sorted(labels, grouping, grouped, {"who": who, "seconds": seconds})
 
 
-def _sorted(labels: list[str], grouping: FirstValues, grouped: Groups, of_row: dict[str, NDArray[Any]]) -> pd.DataFrame:
+def _sorted(labels: list[str], grouping: FirstValues, grouped: Groups | PairCounts, of_row: dict[str, NDArray[Any]]) -> pd.DataFrame:
     base = len(labels)
     group, source, target = grouped.keys // (base * base), grouped.keys // base % base, grouped.keys % base
     mean, median = grouped.mean_and_median(of_row["seconds"])

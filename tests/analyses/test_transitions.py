@@ -171,3 +171,23 @@ def test_ten_thousand_names_and_a_bot_with_a_million_events_are_counted():
     assert table["count"].sum() == log.n_events + log.n_customers
     paths = cj.paths(log, session_gap=None, max_steps=None, top=None, repeats="keep")
     assert paths.metrics["distinct_paths"]["value"] == log.n_customers
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 400), st.integers(0, 10**7)), max_size=200))
+def test_counting_few_keys_and_sorting_many_give_the_same(rows):
+    import numpy as np
+
+    from cjlib.analyses.pair_counts import counted
+    from cjlib.analyses.sequence import groups
+
+    # Customers ascend; 400 of them are more than are marked at once.
+    rows = sorted(rows, key=lambda row: row[1])
+    key, customer, value = (np.array([row[place] for row in rows], dtype=np.int64) for place in range(3))
+    seconds = value / 1_000_000
+    quick, slow = counted(key, 6), groups(key)
+    assert quick.keys.tolist() == slow.keys.tolist()
+    assert quick.sizes.tolist() == slow.sizes.tolist()
+    assert quick.customers(customer).tolist() == slow.customers(customer).tolist()
+    for one, other in zip(quick.mean_and_median(seconds), slow.mean_and_median(seconds), strict=True):
+        assert one.tolist() == pytest.approx(other.tolist())
