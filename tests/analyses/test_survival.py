@@ -130,6 +130,22 @@ def test_the_group_is_the_value_at_the_first_event():
     assert summary[["channel", "n", "churned"]].to_numpy().tolist() == [["app", 2, 0], ["web", 1, 1]]
 
 
+def test_a_range_bounds_where_lives_begin_and_follows_them_to_the_end():
+    log = cj.read_events(toy_events("ana: view@0D cancel@9D | bob: view@2D | cid: view@5D"), observed_until="2024-01-12")
+    result = cj.survival(log, churn_event="cancel", start="2024-01-01", end="2024-01-03")
+    assert result.table[["day", "churned", "censored"]].to_numpy().tolist() == [[0, 0, 0], [9, 1, 1]]
+    assert log.run(result.sql)["customer_id"].tolist() == ["ana", "bob"]
+    assert result.definition["begins in"] == "from 2024-01-01 00:00 to 2024-01-03 23:59"
+    with pytest.raises(CjlibError, match=r"end: must not lie before start\. Got start '2024-01-03', end '2024-01-01'\."):
+        cj.survival(log, churn_event="cancel", start="2024-01-03", end="2024-01-01")
+
+
+def test_the_lives_are_those_of_the_customers_in_retention(toy_log):
+    log = toy_log("ana: view@0D signup@1D view@3D | bob: signup@2D | cid: view@2D")
+    assert cj.survival(log, inactive="5D", start_event="signup").summary["n"].tolist() == [2]
+    assert cj.retention(log, start_event="signup").table.query("period == 0")["cohort_size"].sum() == 2
+
+
 def test_the_restricted_mean_ends_where_the_shortest_group_ends():
     table = ready([2, 3, 4, 5], [1, 0, 1, 0], plan=["a", "a", "b", "b"])
     summary = cj.survival_table(table, duration="tenure", event="churn", by="plan").summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from cjlib.analyses.groups import names_given
 from cjlib.analyses.result import MIN_N, Result
 from cjlib.analyses.survival import words
 from cjlib.analyses.survival.compared import Lifetimes, answer
-from cjlib.analyses.survival.lives import lives_of
+from cjlib.analyses.survival.lives import lives_of, span_of
 from cjlib.analyses.survival.ready import lifetimes_of
 from cjlib.analyses.survival.statement import lives_sql
 from cjlib.errors import CjlibError
@@ -47,6 +48,8 @@ def survival(
     inactive: Duration | None = None,
     start_event: Event = None,
     by: str | Sequence[str] | None = None,
+    start: Any = None,
+    end: Any = None,
     min_n: int = MIN_N,
 ) -> Survival:
     """Kaplan–Meier: the share of customers who have not churned, day by day since their start.
@@ -66,6 +69,8 @@ def survival(
         Where a life begins; None: the customer's first event.
     by
         A column or a list of columns: a curve for each value at the first event; where events tie, the smallest as text.
+    start, end
+        Only lives that begin in this span, both included; they are followed to the end of the data.
     min_n
         Groups smaller than this are not compared and not claimed.
 
@@ -102,13 +107,14 @@ def survival(
     silence = 0 if inactive is None else microseconds(inactive, "inactive")
     if inactive is not None and silence == 0:
         raise CjlibError("inactive: a silence of no length would make everyone churn at once. Give a duration such as '60D'.")
-    start, churn = as_step(start_event, "start_event"), None if churn_event is None else as_step(churn_event, "churn_event")
+    begin, churn = as_step(start_event, "start_event"), None if churn_event is None else as_step(churn_event, "churn_event")
     for column in names:
         log.property(column, "by")
-    lives, groups = lives_of(log, start, churn, silence, names)
+    span = span_of(log, start, end)
+    lives, groups = lives_of(log, begin, churn, silence, names, span)
     lifetimes = Lifetimes(lives.days, lives.churned, lives.group, groups, "day", whole=True)
-    told = words.of_log(log, start, churn, silence, lives.tied, names)
-    return Survival(**answer(lifetimes, min_n, told, "customer"), sql=lives_sql(log, start, churn, silence), by=names, unit="day")
+    told = words.of_log(log, begin, span, churn, silence, tied=lives.tied, by=names)
+    return Survival(**answer(lifetimes, min_n, told, "customer"), sql=lives_sql(log, begin, churn, silence, span), by=names, unit="day")
 
 
 def survival_table(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cjlib.analyses.first_events import Firsts, Groups, Whole, events_sql, first_events, grouped
+from cjlib.errors import CjlibError, shown
 from cjlib.sources.conditions import Step
 from cjlib.sources.events import EventLog
 
 DAY = 86_400_000_000
 ANY = Step(None)
+NEVER_BEFORE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -44,17 +47,29 @@ class Lives:
         return ((self.ended_at - self.started_at) // DAY).astype(np.float64)
 
 
-def lives_of(log: EventLog, start: Step, churn: Step | None, inactive: int, by: tuple[str, ...]) -> tuple[Lives, Groups]:
-    """Every customer's life from the first event that matches `start`."""
+Span = tuple[int | None, int | None]
+"""First and last instant at which a life may begin, both included; None: no bound."""
+
+
+def span_of(log: EventLog, start: Any, end: Any) -> Span:
+    """The bounds given by the caller."""
+    first = None if start is None else log.instant(start, "start")
+    last = None if end is None else log.instant(end, "end", end=True)
+    if first is not None and last is not None and last < first:
+        raise CjlibError(f"end: must not lie before start. Got start {shown(start)}, end {shown(end)}.")
+    return first, last
+
+
+def lives_of(log: EventLog, start: Step, churn: Step | None, inactive: int, by: tuple[str, ...], span: Span) -> tuple[Lives, Groups]:
+    """Every customer's life from the first event that matches `start`, if that lies in the span."""
     firsts = first_events(log, start, "start_event", f"t <= {log.observed_until_us}")
+    first, last = span
+    firsts = firsts.only((firsts.at >= (NEVER_BEFORE if first is None else first)) & (firsts.at <= (NEVER if last is None else last)))
     ended = _first_churn(log, churn, firsts) if churn is not None else _first_silence(log, inactive, firsts)
     churned = ended <= log.observed_until_us
     group, groups = grouped(log, firsts, by, "by")
     tied = len(firsts.tied_row) - len(firsts)
     return Lives(firsts.customer, firsts.at, np.where(churned, ended, log.observed_until_us), churned, group, tied), groups
-
-
-NEVER = np.iinfo(np.int64).max
 
 
 def _first_churn(log: EventLog, churn: Step, firsts: Firsts) -> Whole:

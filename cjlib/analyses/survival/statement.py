@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from cjlib.analyses.portable import instant, later, matching
+from cjlib.analyses.survival.lives import Span
 from cjlib.sources.conditions import Step
 from cjlib.sources.events import EventLog
 
 
-def lives_sql(log: EventLog, start: Step, churn: Step | None, inactive: int) -> str:
+def lives_sql(log: EventLog, start: Step, churn: Step | None, inactive: int, span: Span) -> str:
     """One row a customer: `customer_id`, `started_at`, `churned_at` (missing: censored at the end of data)."""
     until = instant(log.observed_until_us)
     first = f"SELECT customer_id, MIN(begun_at) AS started_at FROM ({matching(log, start, 'customer_id, timestamp AS begun_at')}) AS begun\n  WHERE begun_at <= {until} GROUP BY customer_id"
     ends = _churn_sql(log, churn) if churn is not None else _silence_sql(log, inactive, until)
+    bounds = [f"started_at {sign} {instant(bound)}" for sign, bound in zip((">=", "<="), span, strict=True) if bound is not None]
+    within = f"WHERE {' AND '.join(bounds)}\n" if bounds else ""
     return (
         f"WITH started AS (\n  {first}\n),\nends AS (\n  {ends}\n)\n"
         "SELECT started.customer_id, started_at, MIN(ended_at) AS churned_at FROM started\n"
         f"LEFT JOIN ends ON ends.customer_id = started.customer_id AND seen_at >= started_at AND ended_at <= {until}\n"
-        "GROUP BY started.customer_id, started_at\nORDER BY started.customer_id"
+        f"{within}GROUP BY started.customer_id, started_at\nORDER BY started.customer_id"
     )
 
 

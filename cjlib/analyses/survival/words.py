@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from cjlib.analyses.survival.curves import Curve
+from cjlib.analyses.survival.lives import Span
 from cjlib.errors import did_you_mean, shown
 from cjlib.sources.conditions import Step
 from cjlib.sources.durations import in_words
@@ -54,7 +55,7 @@ def _counted(count: int, one: str) -> str:
     return f"{count:,} {one}{'' if count == 1 else 's'}"
 
 
-def of_log(log: EventLog, start: Step, churn: Step | None, inactive: int, tied: int, by: tuple[str, ...]) -> dict[str, str]:
+def of_log(log: EventLog, start: Step, span: Span, churn: Step | None, inactive: int, *, tied: int, by: tuple[str, ...]) -> dict[str, str]:
     """What decided lives that come from events."""
     said = (
         f"the first {churn} at or after the start"
@@ -68,6 +69,8 @@ def of_log(log: EventLog, start: Step, churn: Step | None, inactive: int, tied: 
         "time": "whole elapsed days of 86,400 s, rounded down",
         "ties": f"{_counted(tied, 'further event')} at the same instant as a first event" if tied else "no two events tie as a first event",
     }
+    bounds = [f"{word} {log.moment(bound):%Y-%m-%d %H:%M}" for word, bound in zip(("from", "to"), span, strict=True) if bound is not None]
+    told |= {"begins in": " ".join(bounds)} if bounds else {}
     told |= {"by": f"{', '.join(by)}: value at the first event; where events tie, the smallest as text"} if by else {}
     told |= {"filter": " and ".join(log.filters_in_words)} if log.filters_in_words else {}
     steps = {"start_event": start} | ({"churn_event": churn} if churn else {})
