@@ -71,7 +71,7 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
     debug: Debug = False,
 ) -> None:
     """Run notebooks and publish them as HTML reports."""
-    with _faults(debug, as_json), _signals():
+    with _faults(debug, as_json, journey), _signals():
         from cjlib.views.report.alerts import read_alerts
         from cjlib.views.report.finding import find_notebooks
         from cjlib.views.report.parameters import assign, from_file, from_options
@@ -186,7 +186,7 @@ def check_command(
     debug: Debug = False,
 ) -> None:
     """Read the journey file and all its data, run nothing, and say what is there and what is not mapped."""
-    with _faults(debug):
+    with _faults(debug, journey=journey):
         if data is not None:
             os.environ["CJ_DATA"] = str(_directory(data))
         from cjlib.sources.check import check_journey
@@ -280,29 +280,36 @@ def sample_command(
 
 
 @contextmanager
-def _faults(debug: bool, as_json: bool = False) -> Iterator[None]:
+def _faults(debug: bool, as_json: bool = False, journey: Path | None = None) -> Iterator[None]:
     """Every fault ends in one message and its exit code; a traceback is shown on demand only."""
     try:
         yield
-    except CjlibError as fault:
-        _leave(str(fault), fault.exit_code, debug, as_json)
-    except _Stopped as stop:
-        _leave("stopped by a signal; nothing was published", stop.code, False, as_json)
     except (typer.Exit, SystemExit):
         raise
-    except OSError as fault:
-        _leave(f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault), 1, debug, as_json)
-    except Exception as fault:
-        said = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
-        _leave(f"this should not have happened: {said}. Run it again with --debug and report what it shows.", 1, debug, as_json)
+    except (Exception, _Stopped) as fault:
+        _leave(*_told(fault), debug, as_json, journey)
 
 
-def _leave(message: str, code: int, debug: bool, as_json: bool) -> NoReturn:
-    from cjlib.views.report.secret import Mask
+def _told(fault: BaseException) -> tuple[str, int]:
+    """What to say of a fault, and the exit code it leaves with."""
+    if isinstance(fault, CjlibError):
+        return str(fault), fault.exit_code
+    if isinstance(fault, _Stopped):
+        return "stopped by a signal; nothing was published", fault.code
+    if isinstance(fault, OSError):
+        return (f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault)), 1
+    said = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
+    return f"this should not have happened: {said}. Run it again with --debug and report what it shows.", 1
 
-    masked = Mask()(message)
+
+def _leave(message: str, code: int, debug: bool, as_json: bool, journey: Path | None) -> NoReturn:
+    from cjlib.views.report.secret import Mask, named_in
+
+    texts = [journey.read_text(encoding="utf-8", errors="replace")] if journey and journey.is_file() else []
+    mask = Mask(named_in(texts))
+    masked = mask(message)
     if debug:
-        traceback.print_exc()
+        _note(mask(traceback.format_exc()))
     _note(f"cj: {masked}")
     if as_json:
         print(json.dumps({"status": "refused" if code in (2, 3) else "failed", "exit_code": code, "error": masked}, ensure_ascii=False))

@@ -120,6 +120,19 @@ def test_a_section_with_nothing_but_code_is_not_in_the_contents(page_of):
     assert 'class="cj-only-code"' in text
 
 
+def test_a_section_that_shows_nothing_because_its_output_is_a_bare_repr_is_named(page_of):
+    plain = new_output("execute_result", data={"text/plain": "0.21"}, execution_count=1)
+    page = page_of(
+        new_markdown_cell("## Bare"),
+        code("share", plain),
+        new_markdown_cell("## Set-up"),
+        code("x = 1"),
+        new_markdown_cell("## Words\n\nw"),
+        code("y", plain),
+    )
+    assert page.facts["empty"] == ["Bare"]
+
+
 def test_cells_of_papermill_and_injected_parameters_are_left_out(page_of):
     red = new_markdown_cell('<span style="color:red">An Exception was encountered</span>', metadata={"tags": ["papermill-error-cell-tag"]})
     text = written(page_of(red, code("secret = 1", tags=("injected-parameters",)), new_markdown_cell("words")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -93,6 +94,21 @@ def execute(
         Called with the process of the kernel once it is there.
     """
     papermill_io.register(SCHEME, MaskedFiles(mask))
+    try:
+        _execute(source, target, parameters, done=done, kernel=kernel)
+    finally:
+        if target.exists():
+            _drop_widgets(target)
+
+
+def _drop_widgets(notebook: Path) -> None:
+    """Widgets are dead without their kernel, and their state can be megabytes. It cannot be switched off: nbclient breaks on Output widgets then."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    if content["metadata"].pop("widgets", None):
+        write_whole(notebook, json.dumps(content, ensure_ascii=False, indent=1))
+
+
+def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, done: Callable[[int], None], kernel: Callable[[int], None]) -> None:
     papermill.execute_notebook(
         source,
         f"{SCHEME}{target}",

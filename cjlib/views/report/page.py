@@ -43,6 +43,8 @@ class Section:
     id: str = ""
     title: str = ""
     blocks: list[Block] = field(default_factory=list)
+    dropped: bool = False
+    """Whether an output was left out because it was a bare repr."""
 
     @property
     def seen(self) -> bool:
@@ -93,6 +95,7 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
             "headline": reader.headline,
             "results": reader.results,
             "figures": reader.figures,
+            "empty": [section.title for section in sections if section.dropped and not section.seen],
             "seconds": notebook.metadata.get("papermill", {}).get("duration"),
             "error": stopped,
         },
@@ -199,6 +202,8 @@ class _Reader:
             yield Block(kind="image", source=_data_url(mime, data[mime]), alt=self.section.title or self.title)
         elif keep_text and data.get("text/plain", "").strip():
             yield Block(kind="printed", html=terminal(data["text/plain"]))
+        else:
+            self.section.dropped = True
 
     def _html(self, text: Markup) -> Iterable[Block]:
         if not text.strip():

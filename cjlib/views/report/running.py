@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cjlib.errors import shown
 from cjlib.views.report.alerts import Alert
 from cjlib.views.report.kernel import prepare_environment
 from cjlib.views.report.moved import metrics_of
@@ -78,6 +79,10 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
             current.update({"status": INTERRUPTED, "finished": now(), "exit_code": getattr(stop, "code", 1)})
             publishing.write_index(order.out)
             raise
+        for name, title in ((name, title) for name, outcome in outcomes.items() for title in outcome.facts.get("empty", [])):
+            say(
+                f"{name}: the section {shown(title)} shows nothing, since its only output is a bare repr. Show a result, or tag the cell 'keep-text'."
+            )
         _conclude(current, outcomes, order.alerts, time.monotonic() - started)
         publishing.finish(current, order.keep)
     return current

@@ -1,0 +1,49 @@
+"""Where processes are not forked kernels start as usual, and a job can be sent to another process."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+from commandline import NOTEBOOKS
+
+from cjlib.views.report.execution import OwnKernel, execute
+from cjlib.views.report.secret import Mask
+from cjlib.views.report.supervise import Job
+
+
+def test_without_forking_a_notebook_runs_in_a_kernel_of_this_environment(tmp_path):
+    assert OwnKernel.nursery is None
+    kernels: list[int] = []
+    cells: list[int] = []
+    target = tmp_path / "out.ipynb"
+    execute(NOTEBOOKS / "no_parameters.ipynb", target, {}, mask=Mask(["stands"]), done=cells.append, kernel=kernels.append)
+    written = json.loads(target.read_text(encoding="utf-8"))
+    assert written["cells"][1]["outputs"][0]["text"] == ["as it •••\n"]
+    assert len(kernels) == 1
+    assert cells == [2]
+
+
+def _loaded(module: str) -> set[str]:
+    code = f"import {module}, sys; print(*(name for name, loaded in sys.modules.items() if loaded))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_the_command_line_answers_without_loading_what_only_a_run_needs():
+    assert not {"pandas", "duckdb", "papermill", "nbformat", "nbconvert", "plotly", "jinja2", "sklearn"} & _loaded("cjlib.cli, cjlib.views.report")
+
+
+def test_rendering_loads_neither_pandas_nor_the_grammars_that_nobody_needs():
+    loaded = _loaded("cjlib.views.report.page, cjlib.views.report.publishing")
+    assert {"nbconvert", "jinja2"} <= loaded
+    assert not {"pandas", "duckdb", "rfc3987_syntax"} & loaded
+
+
+def test_a_job_can_be_sent_to_another_process():
+    job = Job(name="a", source=Path("a.ipynb"), folder=Path("out"), parameters={"x": 1}, mask=Mask(["secret"]), frame={"provenance": [("Run", "1")]})
+    sent = pickle.loads(pickle.dumps(job))
+    assert sent.page == Path("out/a.html")
+    assert sent.mask("a secret") == "a •••"
