@@ -5,5 +5,6 @@ from __future__ import annotations
 from cjlib.views.plots.retention_cohorts import cohorts
 from cjlib.views.plots.retention_curves import average, value
 from cjlib.views.plots.retention_differences import differences
+from cjlib.views.plots.retention_segments import segments
 
-VIEWS = {"Retention": {"cohorts": cohorts, "average": average, "differences": differences, "value": value}}
+VIEWS = {"Retention": {"cohorts": cohorts, "average": average, "segments": segments, "differences": differences, "value": value}}

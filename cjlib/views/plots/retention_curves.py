@@ -89,7 +89,7 @@ def _hover(row: dict[str, Any], name: str, period: str) -> str:
 
 def _caption(result: Any, groups: dict[str, list[dict[str, Any]]]) -> str:
     if result.by:
-        return _group_caption(result)
+        return group_caption(result)
     rows = theme.records(result.fixed_average)
     if len(rows) < 2 or rows[0]["eligible"] < MIN_N:
         return result.headline
@@ -103,7 +103,7 @@ def _caption(result: Any, groups: dict[str, list[dict[str, Any]]]) -> str:
     return f"Of the {first['eligible']:,} followed through {result.period} {last['period']}, {start}{later}."
 
 
-def _group_caption(result: Any) -> str:
+def group_caption(result: Any) -> str:
     """Which group differs from the others beyond noise."""
     rows = theme.records(result.comparisons)
     of = " and ".join(result.by)

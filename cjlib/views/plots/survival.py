@@ -11,6 +11,7 @@ from cjlib.analyses.result import MIN_N
 from cjlib.views import words
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
+from cjlib.views.plots.retention_segments import dots
 
 POINTS = 400
 """A staircase of more steps looks the same and makes the report heavier."""
@@ -159,4 +160,72 @@ def _row(row: dict[str, Any], by: list[str], unit: str) -> list[Any]:
     return [*(theme.group_name([row[name]]) for name in by), row[unit], row["at_risk"], row["churned"], row["censored"], share, bounds]
 
 
-VIEWS = {"Survival": {"survival": survival}}
+def means(result: Any, *, most: int = 12) -> go.Figure:
+    """A dot a group: how long its customers stay on average, up to a day that all groups reach, with its interval."""
+    by, unit = list(result.by), result.unit
+    columns = [*by, "customers", "churned", f"median {unit}s", f"mean {unit}s", "95 % interval", f"up to {unit}", "adjusted p", "verdict"]
+    rows = theme.records(result.summary)
+    if not by or not rows:
+        return theme.empty("There are no groups to compare.", columns=columns)
+    p_values = {theme.group_name(row[name] for name in by): row["p_adjusted"] for row in theme.records(result.comparisons)}
+    shown = rows[:most]
+    left = len(rows) - len(shown)
+    more = f" {words.counted(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
+    names = [theme.group_name(row[name] for name in by) for row in shown]
+    verdicts = [_verdict(p_values.get(name), row["n"]) for name, row in zip(names, shown, strict=True)]
+    said = [f"{row[f'rmst_{unit}s']:.1f} {unit}s, {row['n']:,} customers, {verdict}" for row, verdict in zip(shown, verdicts, strict=True)]
+    notes, lines = theme.row_labels(names, said, [verdict == DIFFERS for verdict in verdicts], faint=[row["n"] < MIN_N for row in shown])
+    pitch = 36 + 18 * lines
+    limit = rows[0][f"rmst_limit_{unit}s"]
+    return theme.figure(
+        [
+            dots(
+                [row[f"rmst_{unit}s"] for row in shown],
+                [row["rmst_low"] for row in shown],
+                [row["rmst_high"] for row in shown],
+                [row["n"] for row in shown],
+            )
+        ],
+        caption=_caption(result, by) + more,
+        alt=f"A dot with its 95 % interval for each group. {'; '.join(f'{name}: {text}' for name, text in zip(names, said, strict=True))}.",
+        columns=columns,
+        rows=[_mean_row(row, by, unit, p_values) for row in rows],
+        height=pitch * len(shown) + 60,
+        annotations=notes,
+        showlegend=False,
+        xaxis={
+            "range": [-0.015 * limit, 1.02 * limit or 1],
+            "nticks": 5,
+            "title": {"text": f"mean {unit}s until churn, up to {unit} {limit:g}, 95 % interval"},
+        },
+        yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
+    )
+
+
+DIFFERS = "differs from the others"
+
+
+def _verdict(p_adjusted: float | None, n: int) -> str:
+    if n < MIN_N:
+        return "too few to read"
+    if p_adjusted is None or words.missing(p_adjusted):
+        return "not compared"
+    return DIFFERS if p_adjusted <= 0.05 else "no clear difference"
+
+
+def _mean_row(row: dict[str, Any], by: list[str], unit: str, p_values: dict[str, float]) -> list[Any]:
+    name = theme.group_name(row[column] for column in by)
+    median = row[f"median_{unit}s"]
+    bounds = f"{row['rmst_low']:.1f}–{row['rmst_high']:.1f}"
+    numbers = [
+        row["n"],
+        row["churned"],
+        "not reached" if words.missing(median) else f"{median:g}",
+        f"{row[f'rmst_{unit}s']:.1f}",
+        bounds,
+        row[f"rmst_limit_{unit}s"],
+    ]
+    return [*(theme.group_name([row[column]]) for column in by), *numbers, p_values.get(name), _verdict(p_values.get(name), row["n"])]
+
+
+VIEWS = {"Survival": {"survival": survival, "means": means}}
