@@ -1,0 +1,214 @@
+"""Moments that matter: touchpoints where a bad experience goes with a worse outcome later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.journey_map.opinions import BAD_TO, GOOD_FROM, Opinions
+from cjlib.analyses.journey_map.walk import Places, Walk
+from cjlib.analyses.result import MIN_N
+from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
+from cjlib.sources.durations import microseconds
+from cjlib.sources.events import EventLog
+from cjlib.sources.journey import Journey
+
+OUTCOMES = ("retained", "converted", "promoter")
+COLUMNS = [
+    "stage",
+    "touchpoint",
+    "outcome",
+    "n_good",
+    "n_bad",
+    "share_good",
+    "share_bad",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_adjusted",
+    "excess",
+    "excess_low",
+    "excess_high",
+    "excess_p_adjusted",
+    "named",
+    "status",
+    "text",
+]
+MEDIAN_VARIANCE = 1.57
+"""π/2: how much less a median knows than a mean."""
+WORDS = {"retained": "stay", "converted": "convert", "promoter": "recommend next time"}
+
+
+@dataclass(frozen=True)
+class Later:
+    """What happened to customers after an experience, asked for arrays of customer codes and times."""
+
+    events: dict[str, tuple[np.ndarray, np.ndarray]]
+    observed_until: int
+    after: int
+
+    def between(self, kind: str, code: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """How many events of a kind lie in (low, high]."""
+        who, when = self.events[kind]
+        return _rank(who, when, code, high) - _rank(who, when, code, low)
+
+
+def _rank(who: np.ndarray, when: np.ndarray, code: np.ndarray, until: np.ndarray) -> np.ndarray:
+    """How many events of each customer, or of one with a smaller code, are at or before a time; events by customer and time."""
+    order = np.lexsort((np.r_[np.zeros(who.size), np.ones(code.size)], np.r_[when, until], np.r_[who, code]))
+    seen = np.cumsum(order < who.size)
+    place = order >= who.size
+    ranks = np.empty(code.size, dtype=np.int64)
+    ranks[order[place] - who.size] = seen[place]
+    return ranks
+
+
+def experiences(opinions: Opinions) -> pd.DataFrame:
+    """The first feedback of each customer at each touchpoint: `code`, `time`, `point`, `good` (1 good, 0 bad, NaN neither)."""
+    rows = opinions.rows[(opinions.rows["code"] >= 0) & (opinions.rows["point"] >= 0)]
+    first = rows.sort_values(["code", "point", "time", "feedback_id"], kind="stable").drop_duplicates(["code", "point"])
+    return first.assign(good=verdicts(first))[["code", "time", "point", "good"]].reset_index(drop=True)
+
+
+def verdicts(rows: pd.DataFrame) -> np.ndarray:
+    """1 for a good experience, 0 for a bad one, NaN between: by csat, else nps, else ces, else the text's label."""
+    verdict = rows["label"].map({"positive": 1.0, "negative": 0.0}).to_numpy(dtype=float)
+    for score in ("ces", "nps", "csat"):
+        given = rows[score].to_numpy(dtype=float)
+        own = np.where(given >= GOOD_FROM[score], 1.0, np.where(given <= BAD_TO[score], 0.0, np.nan))
+        verdict = np.where(np.isnan(given), verdict, own)
+    return verdict
+
+
+def later_of(journey: Journey, log: EventLog, walk: Walk, opinions: Opinions) -> Later:
+    """The events that outcomes look for: mapped ones that are not the churn event, conversions, and answers to NPS."""
+    events: dict[str, tuple[np.ndarray, np.ndarray]] = {"active": _active(journey, log, walk)}
+    if journey.roles.convert is not None:
+        found = log.fetch("customer", "time", where=log.match(journey.roles.convert, "roles.convert"))
+        events["converted"] = (found["customer"].astype(np.int64), found["time"])
+    answered = opinions.rows[opinions.counts("nps") & (opinions.rows["code"] >= 0)].sort_values(["code", "time", "feedback_id"], kind="stable")
+    events["answered"] = (answered["code"].to_numpy(), answered["time"].to_numpy())
+    events["promoted"] = (answered["nps"].to_numpy(dtype=float) >= GOOD_FROM["nps"], answered["time"].to_numpy())
+    return Later(events, log.observed_until_us, microseconds(journey.map.outcome_after, "map.outcome_after"))
+
+
+def _active(journey: Journey, log: EventLog, walk: Walk) -> tuple[np.ndarray, np.ndarray]:
+    """Mapped events without those of leaving, by customer and time."""
+    if journey.churn is None or journey.churn.event is None:
+        return walk.code.astype(np.int64), walk.time
+    gone = log.match(journey.churn.event, "churn.event")
+    mapped = journey.mapping_sql(log)
+    front = ", ".join(str(place) for place in np.flatnonzero(walk.places.front)) or "NULL"
+    found = log.fetch("customer", "time", where=f"({mapped}) IN ({front}) AND NOT coalesce({gone}, FALSE)")
+    return found["customer"].astype(np.int64), found["time"]
+
+
+def outcome(kind: str, later: Later, first: pd.DataFrame) -> np.ndarray:
+    """1 where the outcome followed, 0 where it did not, NaN where it does not apply or is not known yet."""
+    code, time, after = first["code"].to_numpy(), first["time"].to_numpy(), later.after
+    if kind == "retained":
+        came = later.between("active", code, time + after, time + 2 * after) > 0
+        return np.where(time + 2 * after <= later.observed_until, came.astype(float), np.nan)
+    if kind == "converted":
+        if "converted" not in later.events:
+            return np.full(code.size, np.nan)
+        before = later.between("converted", code, np.full(code.size, np.iinfo(np.int64).min), time) > 0
+        came = later.between("converted", code, time, time + after) > 0
+        return np.where(before | (time + after > later.observed_until), np.nan, came.astype(float))
+    who, when = later.events["answered"]
+    position = _rank(who, when, code, time)
+    inside = np.minimum(position, max(who.size - 1, 0))
+    if not who.size:
+        return np.full(code.size, np.nan)
+    answered = (position < who.size) & (who[inside] == code) & (when[inside] <= time + 2 * after)
+    return np.where(answered, later.events["promoted"][0][inside].astype(float), np.nan)
+
+
+def moments(places: Places, opinions: Opinions, later: Later, named: str) -> pd.DataFrame:
+    """`.moments`: every touchpoint with both kinds of experience, for every outcome; `named` is the one that names."""
+    first = experiences(opinions)
+    first = first[first["good"].notna()].reset_index(drop=True)
+    parts = [_tested(places, first, kind, outcome(kind, later, first), kind == named) for kind in sorted(OUTCOMES, key=lambda one: one != named)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _tested(places: Places, first: pd.DataFrame, kind: str, came: np.ndarray, names: bool) -> pd.DataFrame:
+    known = ~np.isnan(came)
+    point, good, size = first["point"].to_numpy()[known], first["good"].to_numpy()[known] == 1, len(places.points)
+    came = came[known] == 1
+    n_good, n_bad = (np.bincount(point[side], minlength=size) for side in (good, ~good))
+    k_good, k_bad = (np.bincount(point[side & came], minlength=size) for side in (good, ~good))
+    listed = np.flatnonzero(n_good + n_bad > 0)
+    n_good, n_bad, k_good, k_bad = (each[listed] for each in (n_good, n_bad, k_good, k_bad))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share_good, share_bad = k_good / n_good, k_bad / n_bad
+    low, high = newcombe(k_good, n_good, k_bad, n_bad)
+    tested = (n_good >= MIN_N) & (n_bad >= MIN_N)
+    p = np.array(
+        [
+            two_shares_p(*counts) if ok else np.nan
+            for ok, *counts in zip(tested, k_good.tolist(), n_good.tolist(), k_bad.tolist(), n_bad.tolist(), strict=True)
+        ],
+        dtype=float,
+    )
+    adjusted = benjamini_hochberg(p)
+    over = _excess(share_good - share_bad, _variance(share_good, n_good) + _variance(share_bad, n_bad), tested)
+    apart = (adjusted < 0.05) & (over["excess_p_adjusted"] < 0.05) & ((share_good - share_bad) * over["excess"] > 0)
+    status = np.where(~tested, "too few", np.where(tested.sum() < 3, "not separable", "tested"))
+    found = np.nan_to_num(apart, nan=0).astype(bool) & names
+    table = pd.DataFrame(
+        {
+            "stage": pd.Series([places.stages[places.points[k][0]] for k in listed], dtype="str"),
+            "touchpoint": pd.Series([places.points[k][1] for k in listed], dtype="str"),
+            "outcome": pd.Series([kind] * listed.size, dtype="str"),
+            "n_good": n_good,
+            "n_bad": n_bad,
+            "share_good": share_good,
+            "share_bad": share_bad,
+            "difference": share_good - share_bad,
+            "difference_low": low,
+            "difference_high": high,
+            "p_value": p,
+            "p_adjusted": adjusted,
+            **over,
+            "named": found,
+            "status": pd.Series(status, dtype="str"),
+        }
+    )
+    texts = [_text(row) if row["named"] else "" for row in table.to_dict("records")]
+    return table.assign(text=pd.Series(texts, dtype="str"))[COLUMNS]
+
+
+def _variance(part: np.ndarray, n: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        smoothed = (part * n + 0.5) / (n + 1)
+        return smoothed * (1 - smoothed) / n
+
+
+def _excess(difference: np.ndarray, variance: np.ndarray, tested: np.ndarray) -> dict[str, np.ndarray]:
+    """The difference less the median difference of the other tested touchpoints: does this place matter, or do the unhappy leave everywhere?"""
+    from scipy.special import ndtr
+
+    excess, error = np.full(difference.size, np.nan), np.full(difference.size, np.nan)
+    places = np.flatnonzero(tested)
+    for place in places if places.size >= 3 else ():
+        others = places[places != place]
+        excess[place] = difference[place] - np.median(difference[others])
+        error[place] = np.sqrt(variance[place] + MEDIAN_VARIANCE / (1 / variance[others]).sum())
+    p = 2 * ndtr(-np.abs(excess / error))
+    bounds = {"excess_low": excess - Z95 * error, "excess_high": excess + Z95 * error}
+    return {"excess": excess, **bounds, "excess_p_adjusted": benjamini_hochberg(p)}
+
+
+def _text(row: dict) -> str:
+    words = WORDS[row["outcome"]]
+    return (
+        f"At {row['touchpoint']} ({row['stage']}) a bad experience goes with a worse outcome: {row['share_bad']:.0%} of {row['n_bad']:,} {words} after a bad one, "
+        f"{row['share_good']:.0%} of {row['n_good']:,} after a good one. It goes with, not: causes. A test would show."
+        if row["difference"] > 0
+        else f"At {row['touchpoint']} ({row['stage']}) more customers {words} after a bad experience ({row['share_bad']:.0%} of {row['n_bad']:,}) than after a good one "
+        f"({row['share_good']:.0%} of {row['n_good']:,}). It goes with, not: causes. A test would show."
+    )

@@ -1,0 +1,255 @@
+"""What is counted at each stage and touchpoint of the customers' way, and on the routes between stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.journey_map.walk import NONE, Bools, Ints, Walk
+from cjlib.analyses.result import MIN_N
+from cjlib.analyses.stats import grouped_medians, share, wilson
+
+SECOND = 1_000_000
+START = "(start)"
+
+
+@dataclass(frozen=True)
+class StageCounts:
+    """One walk counted: arrays of customers × stages, from which every number of a stage is a sum or a median."""
+
+    walk: Walk
+
+    @cached_property
+    def stages(self) -> int:
+        """How many stages there are."""
+        return len(self.walk.places.stages)
+
+    @cached_property
+    def entered(self) -> Bools:
+        """Who has a mapped event of the stage."""
+        return self.walk.entries >= 0
+
+    @cached_property
+    def current(self) -> Ints:
+        """The stage of each customer's latest mapped event."""
+        return self.walk.stage[self.walk.ends].astype(np.int64)
+
+    @cached_property
+    def later(self) -> Ints:
+        """The first event of a later stage at or after the entry; −1 where there is none."""
+        walk, found = self.walk, np.full(self.entered.shape, NONE, dtype=np.int64)
+        for stage in range(self.stages - 1):
+            rows = np.flatnonzero(walk.stage > stage)
+            # Events of one instant stand in the order of their stages, so a later stage at the entry's instant follows the entry.
+            entry = walk.entries[walk.who[rows], stage]
+            rows = rows[(entry >= 0) & (rows > entry)]
+            first = rows[np.flatnonzero(np.diff(walk.who[rows], prepend=NONE))]
+            found[walk.who[first], stage] = first
+        return found
+
+    @cached_property
+    def left(self) -> Ints:
+        """The first event outside the stage after the entry; −1 for those who are still there."""
+        walk = self.walk
+        last = self.visit_end
+        following = last + 1
+        return np.where(self.entered & (last < walk.ends[:, None]), following, NONE)
+
+    @cached_property
+    def visit_end(self) -> Ints:
+        """The last event of the visit that begins with the entry; −1 without one."""
+        walk = self.walk
+        if not walk.customers:
+            return walk.entries
+        return np.where(self.entered, walk.run_ends[np.searchsorted(walk.run_ends, walk.entries)], NONE)
+
+    @cached_property
+    def went_back(self) -> Bools:
+        """Who has a mapped event of an earlier stage strictly after the entry."""
+        walk = self.walk
+        lasts = walk.firsts(walk.stage, self.stages, last=True)
+        earlier = np.maximum.accumulate(np.c_[np.full(len(lasts), NONE), lasts[:, :-1]], axis=1)
+        return self.entered & (earlier >= 0) & (self._time(earlier) > self._time(walk.entries))
+
+    @cached_property
+    def further(self) -> Bools:
+        """Who entered any later stage, this one or not."""
+        reached = np.logical_or.accumulate(self.entered[:, ::-1], axis=1)[:, ::-1]
+        return np.c_[reached[:, 1:], np.zeros(len(reached), dtype=bool)]
+
+    @cached_property
+    def ended_here(self) -> Bools:
+        """Whose journey ended in the stage."""
+        return self._here & self.walk.ended[:, None]
+
+    @property
+    def still_moving(self) -> Bools:
+        """Whose latest mapped event is in the stage, and not long enough ago to be called an end."""
+        return self._here & ~self.walk.ended[:, None]
+
+    @property
+    def _here(self) -> Bools:
+        return self.current[:, None] == np.arange(self.stages)
+
+    def _time(self, rows: Ints) -> Ints:
+        return self.walk.time[rows] if self.walk.time.size else rows
+
+    @cached_property
+    def contacts(self) -> tuple[Ints, Ints]:
+        """Each contact with support: its event, and the event before it that is none: where the customer was when help was needed (else itself)."""
+        walk = self.walk
+        support = walk.places.support[walk.place] if walk.place.size else np.zeros(0, dtype=bool)
+        rows = np.flatnonzero(support)
+        before = np.maximum.accumulate(np.where(support, NONE, np.arange(support.size)))[rows]
+        known = (before >= 0) & (walk.who[before] == walk.who[rows])
+        return rows, np.where(known, before, rows)
+
+    def seconds_in_stage(self) -> list[Ints]:
+        """For each stage the microseconds from entry to the last event of that visit, of those who left or ended."""
+        done = (self.left >= 0) | self.ended_here
+        return [self._time(self.visit_end[who, s]) - self._time(self.walk.entries[who, s]) for s, who in self._each(done & self.entered)]
+
+    def seconds_to_next(self) -> list[Ints]:
+        """For each stage the microseconds from entry to the first event of a later stage, of those who have one."""
+        return [self._time(self.later[who, s]) - self._time(self.walk.entries[who, s]) for s, who in self._each(self.later >= 0)]
+
+    def _each(self, mask: Bools) -> list[tuple[int, Ints]]:
+        return [(s, np.flatnonzero(mask[:, s])) for s in range(self.stages)]
+
+
+def behaviour(counts: StageCounts) -> dict[str, np.ndarray]:
+    """The columns of `.table` that the walk alone gives, one value a stage."""
+    walk, stages = counts.walk, counts.stages
+    customers = counts.entered.sum(0)
+    events = np.bincount(walk.stage, minlength=stages)
+    seen = np.unique(walk.places.point[walk.place]) if walk.place.size else np.zeros(0, dtype=np.int64)
+    here = counts.ended_here.sum(0)
+    further = counts.further.sum(0)
+    skipped = (counts.further & ~counts.entered).sum(0)
+    back = counts.went_back.sum(0)
+    contacts = np.bincount(walk.stage[counts.contacts[1]], minlength=stages) if walk.place.size else np.zeros(stages, dtype=np.int64)
+    to_next = counts.seconds_to_next()
+    columns: dict[str, np.ndarray] = {"customers": customers}
+    columns |= with_interval("share_of_all", customers, np.full(stages, walk.customers))
+    columns |= {
+        "events": events,
+        "events_per_customer": share(events, customers),
+        "touchpoints_seen": np.bincount(walk.places.stage_of_point[seen], minlength=stages),
+        "median_seconds_in_stage": _medians(counts.seconds_in_stage()),
+        "median_seconds_to_next": _medians(to_next),
+        "n_to_next": np.array([each.size for each in to_next]),
+        "ended_here": here,
+        "still_moving": counts.still_moving.sum(0),
+    }
+    columns |= with_interval("share_ended", here, customers)
+    columns |= {"went_back": back} | with_interval("share_went_back", back, customers)
+    columns |= {"customers_further": further, "skipped": skipped} | with_interval("share_skipped", skipped, further)
+    return columns | {"support_contacts_per_customer": share(contacts, customers)}
+
+
+def with_interval(name: str, count: np.ndarray, base: np.ndarray) -> dict[str, np.ndarray]:
+    """A share with its Wilson interval, as three columns."""
+    low, high = wilson(count, base)
+    return {name: share(count, base), f"{name}_low": low, f"{name}_high": high}
+
+
+def _medians(values: list[Ints]) -> np.ndarray:
+    return np.array([grouped_medians(each, np.zeros(each.size, dtype=np.int64), 1)[0] / SECOND for each in values])
+
+
+def channel_words(walk: Walk, names: list[str], group: Ints, groups: int) -> list[str | None]:
+    """The channels of each group of events in words, commonest first: "email 61 %, web 39 %"; None where no event has one."""
+    constant = [one.channel for one in walk.places.mapping]
+    every = sorted({*names, *(name for name in constant if name is not None)})
+    number = {name: position for position, name in enumerate(every)}
+    own = np.array([number[name] for name in names] + [NONE], dtype=np.int64)[walk.channel]
+    fixed = np.array([NONE if name is None else number[name] for name in constant] + [NONE], dtype=np.int64)[walk.place]
+    code = np.where(fixed >= 0, fixed, own)
+    known = code >= 0
+    size = max(len(every), 1)
+    counted = np.bincount(group[known] * size + code[known], minlength=groups * size).reshape(groups, size)
+    return [_in_words(row, every) for row in counted]
+
+
+def _in_words(counts: np.ndarray, names: list[str], most: int = 3) -> str | None:
+    total = int(counts.sum())
+    if total == 0:
+        return None
+    order = np.lexsort((np.arange(counts.size), -counts))
+    shown = [f"{names[k]} {_percent(counts[k] / total)}" for k in order[:most] if counts[k]]
+    rest = int(counts[order[most:]].sum())
+    return ", ".join([*shown, f"others {_percent(rest / total)}"] if rest else shown)
+
+
+def _percent(part: float) -> str:
+    return "<1 %" if part < 0.005 else f"{100 * part:.0f} %"
+
+
+def points_table(counts: StageCounts, back: Walk) -> dict[str, np.ndarray]:
+    """What is counted at each touchpoint; those behind the stage from the events no customer sees."""
+    walk, places = counts.walk, counts.walk.places
+    size = len(places.points)
+    customers, events = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    inside = np.zeros(size, dtype=np.int64)
+    for part in (walk, back):
+        if not part.place.size:
+            continue
+        point = places.point[part.place]
+        events += np.bincount(point, minlength=size)
+        pairs = np.unique(part.code.astype(np.int64) * size + point)
+        customers += np.bincount(pairs % size, minlength=size)
+        inside += np.bincount((pairs % size)[_was_there(counts, pairs // size, places.stage_of_point[pairs % size])], minlength=size)
+    base = counts.entered.sum(0)[places.stage_of_point]
+    latest = places.point[walk.place[walk.ends]] if walk.customers else np.zeros(0, dtype=np.int64)
+    columns: dict[str, np.ndarray] = {"customers": customers} | with_interval("share_of_stage", inside, base)
+    ended = np.bincount(latest[walk.ended], minlength=size)
+    return columns | {"events": events, "events_per_customer": share(events, customers), "ended_here": ended}
+
+
+def _was_there(counts: StageCounts, code: Ints, stage: Ints) -> Bools:
+    """Whether a customer (by code in the log) entered a stage."""
+    codes = counts.walk.codes
+    if not codes.size:
+        return np.zeros(code.size, dtype=bool)
+    at = np.minimum(np.searchsorted(codes, code), codes.size - 1)
+    return (codes[at] == code) & counts.entered[at, stage]
+
+
+def routes(counts: StageCounts, planned: set[tuple[int, int]], min_n: int = MIN_N) -> pd.DataFrame:
+    """`.routes`: every move between stages, and where journeys begin."""
+    walk, stages = counts.walk, counts.stages
+    ends = walk.run_ends
+    move = ends[:-1][walk.who[ends[:-1]] == walk.who[ends[1:]]] if ends.size else ends
+    source = np.r_[np.full(walk.customers, stages), walk.stage[move]].astype(np.int64)
+    target = np.r_[walk.stage[walk.starts], walk.stage[move + 1]].astype(np.int64)
+    taken = np.r_[np.zeros(walk.customers, dtype=np.int64), walk.time[move + 1] - walk.time[move]]
+    who = np.r_[np.arange(walk.customers), walk.who[move]].astype(np.int64)
+    visits = np.r_[np.bincount(walk.stage[ends], minlength=stages), walk.customers]
+    kinds, of, moves = np.unique(source * stages + target, return_inverse=True, return_counts=True)
+    customers = np.bincount(np.unique(of * (walk.customers + 1) + who) // (walk.customers + 1), minlength=kinds.size)
+    medians = grouped_medians(taken, of, kinds.size) / SECOND if kinds.size else np.zeros(0)
+    begin, end = kinds // stages, kinds % stages
+    names = np.array([*walk.places.stages, START], dtype=object)
+    counted = walk.places.counted
+    following = set(zip(counted, counted[1:], strict=False)) | {(stages, counted[0])} if counted else set()
+    expected = np.array([pair in planned | following for pair in zip(begin.tolist(), end.tolist(), strict=True)], dtype=bool)
+    columns = {
+        "source": pd.Series(names[begin], dtype="str"),
+        "target": pd.Series(names[end], dtype="str"),
+        "kind": pd.Series([_kind(pair, following, stages) for pair in zip(begin.tolist(), end.tolist(), strict=True)], dtype="str"),
+        "planned": expected,
+        "moves": moves.astype(np.int64),
+        "customers": customers.astype(np.int64),
+    } | with_interval("share_of_source", moves, visits[begin])
+    columns["median_seconds"] = np.where(begin == stages, np.nan, medians)
+    columns["notable"] = ~expected & (customers >= min_n) & (columns["share_of_source"] >= 0.05)
+    order = np.lexsort((end, np.where(begin == stages, NONE, begin)))
+    return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
+
+
+def _kind(move: tuple[int, int], following: set[tuple[int, int]], stages: int) -> str:
+    source, target = move
+    return "forward" if move in following else "skipping" if source < target or source == stages else "back"

@@ -1,0 +1,185 @@
+"""The parts of every pain point, counted per stage and per touchpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cjlib.analyses.journey_map.money import Money, at_stake
+from cjlib.analyses.journey_map.opinions import BAD_TO, Opinions
+from cjlib.analyses.journey_map.pain import Part, Places as PainPlaces
+from cjlib.analyses.journey_map.stages import StageCounts
+from cjlib.analyses.journey_map.walk import NONE, Bools, Ints
+from cjlib.sources.durations import microseconds
+from cjlib.sources.journey import Journey
+
+
+@dataclass(frozen=True)
+class Visits:
+    """One place: each customer's entry (−1 = never there), who went on to a later stage, who went back, who ended there, who had a contact there."""
+
+    entries: Ints
+    went_on: Bools
+    went_back: Bools
+    ended: Bools
+    contact: Bools
+
+
+def stage_visits(counts: StageCounts) -> list[Visits]:
+    """The stages as places."""
+    helped = _helped(counts, counts.walk.stage, counts.stages)
+    return [
+        Visits(counts.walk.entries[:, s], counts.later[:, s] >= 0, counts.went_back[:, s], counts.ended_here[:, s], helped[:, s])
+        for s in range(counts.stages)
+    ]
+
+
+def point_visits(counts: StageCounts, chosen: Ints) -> list[Visits]:
+    """The touchpoints as places: those whose events are the customer's way."""
+    walk = counts.walk
+    place_point = walk.places.point[walk.place] if walk.place.size else np.zeros(0, dtype=np.int64)
+    lasts = walk.firsts(walk.stage, counts.stages, last=True)
+    helped = _helped(counts, place_point, len(walk.places.points))
+    latest = place_point[walk.ends]
+    made = []
+    for point in chosen:
+        stage = walk.places.stage_of_point[point]
+        rows = np.flatnonzero(place_point == point)
+        first = rows[np.flatnonzero(np.diff(walk.who[rows], prepend=NONE))]
+        entries = np.full(walk.customers, NONE, dtype=np.int64)
+        entries[walk.who[first]] = first
+        there = entries >= 0
+        on = lasts[:, stage + 1 :].max(axis=1, initial=NONE)
+        back = lasts[:, :stage].max(axis=1, initial=NONE)
+        later = (back > entries) & (walk.time[back] > walk.time[entries]) if walk.time.size else there
+        made.append(Visits(entries, there & (on > entries), there & later, there & walk.ended & (latest == point), helped[:, point]))
+    return made
+
+
+def _helped(counts: StageCounts, group: np.ndarray, groups: int) -> Bools:
+    """Who had a contact with support while at each place."""
+    rows, before = counts.contacts
+    found = np.zeros((counts.walk.customers, groups), dtype=bool)
+    found[counts.walk.who[rows], group[before]] = True
+    return found
+
+
+def _hard(opinions: Opinions | None, counts: StageCounts, column: str, groups: int) -> Bools:
+    """Who found a place hard (CES of 3 or less)."""
+    found = np.zeros((counts.walk.customers, groups), dtype=bool)
+    if opinions is not None and counts.walk.customers:
+        rows = opinions.rows[
+            opinions.counts("ces") & (opinions.rows["ces"] <= BAD_TO["ces"]) & (opinions.rows["code"] >= 0) & (opinions.rows[column] >= 0)
+        ]
+        code = rows["code"].to_numpy()
+        at = np.minimum(np.searchsorted(counts.walk.codes, code), counts.walk.codes.size - 1)
+        known = counts.walk.codes[at] == code
+        found[at[known], rows[column].to_numpy()[known]] = True
+    return found
+
+
+def unhappy(opinions: Opinions | None, column: str, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bad answers and answers on the lead measure at each place."""
+    bad, n = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
+    lead = opinions.lead() if opinions is not None else None
+    if opinions is None or lead is None:
+        return bad, n
+    has = opinions.rows["score"].notna() if lead == "text" else opinions.counts(lead)
+    rows = opinions.rows[has & (opinions.rows[column] >= 0)]
+    poor = rows["label"] == "negative" if lead == "text" else rows[lead] <= BAD_TO[lead]
+    place = rows[column].to_numpy()
+    return np.bincount(place[poor.to_numpy()], minlength=groups), np.bincount(place, minlength=groups)
+
+
+def stage_pains(journey: Journey, counts: StageCounts, money: Money | None, opinions: Opinions | None, evidence: np.ndarray) -> PainPlaces:
+    """The stages that have touchpoints, with their parts."""
+    chosen = np.array(counts.walk.places.counted, dtype=np.int64)
+    visits = stage_visits(counts)
+    hard = _hard(opinions, counts, "stage", counts.stages)
+    bad, answers = unhappy(opinions, "stage", counts.stages)
+    last = chosen == (chosen.max() if chosen.size else NONE)
+    expected_share = np.array([_or_nan(journey.stages[s].expected_share) for s in chosen])
+    slow, slow_n = _slow(journey, counts)
+    return _places(
+        [visits[s] for s in chosen],
+        hard[:, chosen],
+        (bad[chosen], answers[chosen]),
+        counts,
+        money,
+        names=([counts.walk.places.stages[s] for s in chosen], [None] * chosen.size),
+        last=last,
+        lost_reference=1 - expected_share,
+        slow=(slow[chosen], slow_n[chosen]),
+        opportunity=[_joined(journey.stages[s].opportunities) for s in chosen],
+        evidence=evidence[chosen],
+    )
+
+
+def point_pains(journey: Journey, counts: StageCounts, money: Money | None, opinions: Opinions | None, evidence: np.ndarray) -> PainPlaces:
+    """The touchpoints that customers see, with their parts."""
+    places = counts.walk.places
+    front = np.zeros(len(places.points), dtype=bool)
+    front[places.point[places.front]] = True
+    chosen = np.flatnonzero(front)
+    hard = _hard(opinions, counts, "point", len(places.points))
+    bad, answers = unhappy(opinions, "point", len(places.points))
+    written = {(s, point.name): _joined(point.opportunities) for s, stage in enumerate(journey.stages) for point in stage.touchpoints}
+    stages = places.stage_of_point[chosen]
+    nothing = np.zeros(chosen.size, dtype=np.int64)
+    return _places(
+        point_visits(counts, chosen),
+        hard[:, chosen],
+        (bad[chosen], answers[chosen]),
+        counts,
+        money,
+        names=([places.stages[s] for s in stages], [places.points[k][1] for k in chosen]),
+        last=stages == max(places.counted),
+        lost_reference=np.full(chosen.size, np.nan),
+        slow=(nothing, nothing),
+        opportunity=[written[places.points[k]] for k in chosen],
+        evidence=evidence[chosen],
+    )
+
+
+def _places(visits, hard, heard, counts, money, *, names, last, lost_reference, slow, opportunity, evidence) -> PainPlaces:
+    affected = np.array([np.count_nonzero(one.entries >= 0) for one in visits], dtype=np.int64)
+    ended = np.array([np.count_nonzero(one.ended) for one in visits], dtype=np.int64)
+    effort = np.array(
+        [np.count_nonzero((one.entries >= 0) & (one.contact | one.went_back | hard[:, k])) for k, one in enumerate(visits)], dtype=np.int64
+    )
+    unknown, everywhere = np.full(affected.size, np.nan), np.ones(affected.size, dtype=bool)
+    parts = {
+        "lost": Part(ended, np.where(last, 0, affected), ~last, lost_reference),
+        "unhappy": Part(heard[0], heard[1], everywhere, unknown),
+        "slow": Part(slow[0], slow[1], everywhere, np.zeros(affected.size)),
+        "effortful": Part(effort, affected, everywhere, unknown),
+    }
+    stakes = [at_stake(money, counts.walk, one.entries, one.went_on) for one in visits]
+    value, error = (np.array([stake[k] for stake in stakes], dtype=float) for k in (0, 1))
+    return PainPlaces(names[0], names[1], affected, parts, value, error, opportunity, evidence)
+
+
+def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray]:
+    """Who was in no later stage within the expected time, of those whose time is over or who moved on; stages without `expected` have none."""
+    walk = counts.walk
+    slow, n = np.zeros(counts.stages, dtype=np.int64), np.zeros(counts.stages, dtype=np.int64)
+    for s, stage in enumerate(journey.stages):
+        if stage.expected is None or s == max(walk.places.counted, default=s):
+            continue
+        limit = microseconds(stage.expected, "expected")
+        who = np.flatnonzero(counts.entered[:, s])
+        entry = walk.time[walk.entries[who, s]]
+        moved = counts.later[who, s] >= 0
+        taken = np.where(moved, walk.time[counts.later[who, s]] - entry, walk.observed_until - entry)
+        known = moved | (taken >= limit)
+        slow[s], n[s] = np.count_nonzero(known & (~moved | (taken > limit))), np.count_nonzero(known)
+    return slow, n
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _joined(texts: tuple[str, ...]) -> str | None:
+    return " · ".join(texts) or None
