@@ -37,7 +37,7 @@ def cohorts(result: Any, *, group: str | None = None, most: int = 24) -> go.Figu
     left = len(order) - len(shown)
     more = f" {words.counted(left, 'earlier cohort is', 'earlier cohorts are')} in the table only." if left else ""
     return theme.figure(
-        [_heat(grid, width, len(shown)), *_hatch(grid)],
+        [_heat(grid, width, len(shown)), *_hatch(grid), _texts(grid)],
         caption=_caption(result, name) + more,
         alt=_alt(average, result, name) + more,
         columns=columns,
@@ -46,8 +46,8 @@ def cohorts(result: Any, *, group: str | None = None, most: int = 24) -> go.Figu
             for row in theme.records(result.table.assign(cohort=[cohort_name(value, result.period) for value in result.table["cohort"]]))
         ],
         height=PITCH * (len(shown) + 1) + 120,
-        annotations=_texts(grid),
         showlegend=False,
+        barmode="overlay",
         xaxis=_x_axis(result, width),
         yaxis=_y_axis(shown, sizes, bool(len(average))),
     )
@@ -162,14 +162,18 @@ def _hatch(grid: list[dict[str, Any]]) -> list[go.Bar]:
     return bars
 
 
-def _texts(grid: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _texts(grid: list[dict[str, Any]]) -> go.Scatter:
+    """The number in each cell, in a colour that can be read there; outside coloured cells the page's own."""
     top = _top(grid)
-    notes = []
-    for cell in grid:
-        colour = {} if cell["certain"] else {"color": "#1b2430" if cell["small"] else theme.on(shade(cell["share"] / top))}
-        text = f"<b>{cell['text']}</b>" if cell["bold"] else cell["text"]
-        notes.append({"x": cell["x"], "y": cell["y"], "text": text, "showarrow": False, "font": {"size": 10, **colour}})
-    return notes
+    colours = [theme.MUTED if cell["certain"] else "#1b2430" if cell["small"] else theme.on(shade(cell["share"] / top)) for cell in grid]
+    return go.Scatter(
+        x=[cell["x"] for cell in grid],
+        y=[cell["y"] for cell in grid],
+        text=[f"<b>{cell['text']}</b>" if cell["bold"] else cell["text"] for cell in grid],
+        mode="text",
+        textfont={"size": 10, "color": colours},
+        hoverinfo="skip",
+    )
 
 
 def shade(share: float) -> str:

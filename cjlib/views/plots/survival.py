@@ -13,8 +13,8 @@ from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 from cjlib.views.plots.retention_segments import dots
 
-POINTS = 400
-"""A staircase of more steps looks the same and makes the report heavier."""
+POINTS, FEWEST, LISTED = 240, 40, 13
+"""Steps drawn of all staircases together, and at least of each; steps listed of each in the table. More look the same and make the report heavier."""
 MARKS = 5
 
 
@@ -30,7 +30,7 @@ def survival(result: Any, *, most: int = 4) -> go.Figure:
     more = f" {words.counted(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
     traces = []
     for place, (name, rows) in enumerate(shown):
-        traces += _staircase(rows, place, name, unit)
+        traces += _staircase(_thin(rows, unit, max(FEWEST, POINTS // len(shown))), place, name, unit)
     last = max(rows[-1][unit] for _, rows in shown)
     marks = _marks(last)
     return theme.figure(
@@ -38,7 +38,7 @@ def survival(result: Any, *, most: int = 4) -> go.Figure:
         caption=_caption(result, by) + more,
         alt=_alt(shown, unit, marks) + more,
         columns=columns,
-        rows=[_row(row, by, unit) for rows in groups.values() for row in _thin(rows, unit)],
+        rows=[_row(row, by, unit) for rows in groups.values() for row in _thin(rows, unit, LISTED)],
         height=360 + 22 * (len(shown) + 1),
         margin={"l": 8, "r": 16, "t": 8, "b": 78 + 20 * len(shown)},
         annotations=_at_risk_notes(shown, marks, unit, last),
@@ -61,17 +61,16 @@ def _groups(result: Any, by: list[str]) -> dict[str, list[dict[str, Any]]]:
     return groups
 
 
-def _thin(rows: list[dict[str, Any]], unit: str) -> list[dict[str, Any]]:
+def _thin(rows: list[dict[str, Any]], unit: str, points: int) -> list[dict[str, Any]]:
     """At most so many steps: the last one at or before each of evenly spaced times."""
-    if len(rows) <= POINTS:
+    if len(rows) <= points:
         return rows
     times = np.array([row[unit] for row in rows], dtype=float)
-    kept = np.unique(np.searchsorted(times, np.linspace(times[0], times[-1], POINTS), side="right") - 1)
+    kept = np.unique(np.searchsorted(times, np.linspace(times[0], times[-1], points), side="right") - 1)
     return [rows[k] for k in kept.tolist()]
 
 
-def _staircase(rows: list[dict[str, Any]], place: int, name: str, unit: str) -> list[go.Scatter]:
-    steps = _thin(rows, unit)
+def _staircase(steps: list[dict[str, Any]], place: int, name: str, unit: str) -> list[go.Scatter]:
     share, low, high = ([row[f"share_surviving{bound}"] for row in steps] for bound in ("", "_low", "_high"))
     # Where nobody has churned yet the share is 1 and has no interval: the band begins there.
     low, high = ([1.0 if value == 1.0 else bound for value, bound in zip(share, bounds, strict=True)] for bounds in (low, high))
@@ -88,7 +87,7 @@ def _staircase(rows: list[dict[str, Any]], place: int, name: str, unit: str) -> 
         place=place,
         name=theme.label(name, 24),
         steps=True,
-        faint=rows[0]["at_risk"] < MIN_N,
+        faint=steps[0]["at_risk"] < MIN_N,
         hovertext=[head + theme.safe(line) for line in hover],
     )
 
