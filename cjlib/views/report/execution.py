@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,8 @@ import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_core.utils import ensure_event_loop
+from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.iorw import papermill_io
 
 from cjlib.views.report.nursery import Nursery
@@ -20,6 +25,8 @@ from cjlib.views.report.runs import write_whole
 from cjlib.views.report.secret import Mask
 
 SCHEME = "masked:"
+PAUSE = 0.5
+"""Seconds between two writings of a notebook that runs."""
 KERNEL = [sys.executable, "-m", "cjlib.views.report.kernel", "-f", "{connection_file}"]
 
 
@@ -75,6 +82,54 @@ class MaskedFiles:
         return path.removeprefix(SCHEME)
 
 
+class SparingManager(NotebookExecutionManager):
+    """Writes the notebook at most twice a second rather than twice a cell: writing it took longer than many a cell.
+
+    What is held back is written half a second later by the loop that waits for the kernel, so that a notebook that hangs, or is killed, is on
+    disk as far as it came.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._written = -math.inf
+        self._later: asyncio.TimerHandle | None = None
+
+    def save(self, **options: Any) -> None:
+        """Write the notebook, now or soon."""
+        self.nb = options.get("nb") or self.nb
+        if time.monotonic() - self._written >= PAUSE:
+            self._write()
+        elif self._later is None:
+            self._later = ensure_event_loop().call_later(PAUSE, self._write)
+
+    def _write(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        super().save()
+        self._written = time.monotonic()
+
+
+class SparingEngine(NBClientEngine):
+    """papermill's own engine with that manager."""
+
+    @classmethod
+    def execute_notebook(  # pyright: ignore[reportIncompatibleMethodOverride] — papermill gives all of these by name
+        cls, nb: Any, kernel_name: str, output_path: str | None = None, **options: Any
+    ) -> Any:
+        """Execute a notebook in memory, written as it goes."""
+        manager = SparingManager(nb, output_path=output_path, progress_bar=options.pop("progress_bar"), log_output=options.pop("log_output"))
+        manager.notebook_start()
+        try:
+            cls.execute_managed_notebook(manager, kernel_name, **options)
+        finally:
+            manager.notebook_complete()
+        return manager.nb
+
+
+papermill_engines.register("sparing", SparingEngine)
+
+
 def execute(
     source: Path, target: Path, parameters: Mapping[str, Any], *, mask: Mask, done: Callable[[int], None], kernel: Callable[[int], None]
 ) -> None:
@@ -113,6 +168,7 @@ def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, done:
         source,
         f"{SCHEME}{target}",
         parameters=dict(parameters),
+        engine_name="sparing",
         kernel_name="python3",
         language="python",
         progress_bar=False,

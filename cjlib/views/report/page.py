@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,8 @@ class _Reader:
 
     def _id(self, title: str) -> str:
         stem = re.sub(r"[^a-z0-9]+", "-", title.casefold()).strip("-") or "part"
-        name = next(name for name in (stem, *(f"{stem}-{count}" for count in range(2, 10_000))) if f"s-{name}" not in self._ids)
+        names = chain((stem,), (f"{stem}-{number}" for number in count(2)))
+        name = next(name for name in names if f"s-{name}" not in self._ids)
         self._ids.add(f"s-{name}")
         return f"s-{name}"
 

@@ -93,10 +93,9 @@ def _kernels(journeys: Sequence[Path]) -> Iterator[None]:
     """All that is loaded once, for every notebook: kernels fork from one process, pages are rendered from another. Meanwhile journey files are read."""
     nursery = Nursery() if sys.platform == "linux" else None
     try:
-        from cjlib.views.report import execution, page, render
+        from cjlib.views.report import execution, render
 
-        assert page
-        render.packed_plotly()
+        render.warm_up()
         execution.OwnKernel.nursery = nursery
         for journey in journeys:
             _read_journey(nursery, str(journey))
