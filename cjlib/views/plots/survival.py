@@ -13,7 +13,7 @@ from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 from cjlib.views.plots.retention_segments import dots
 
-POINTS, FEWEST, LISTED = 240, 40, 13
+POINTS, FEWEST, LISTED = 160, 40, 13
 """Steps drawn of all staircases together, and at least of each; steps listed of each in the table. More look the same and make the report heavier."""
 MARKS = 5
 
