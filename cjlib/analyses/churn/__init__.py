@@ -4,6 +4,7 @@ from cjlib.analyses.churn.customer_table import churn_table
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.decisions import TargetList, target_list
 from cjlib.analyses.churn.fit import fit_churn
+from cjlib.analyses.churn.log_data import churn_data
 from cjlib.analyses.churn.model import ChurnModel, Scores
 
-__all__ = ["ChurnData", "ChurnModel", "Scores", "TargetList", "churn_table", "fit_churn", "target_list"]
+__all__ = ["ChurnData", "ChurnModel", "Scores", "TargetList", "churn_data", "churn_table", "fit_churn", "target_list"]

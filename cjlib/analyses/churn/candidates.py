@@ -140,9 +140,7 @@ class Choice:
 def choose(scores: Mapping[str, Floats], churned: Floats, fold: Whole) -> Choice:
     """The blend and calibration with the smallest log-loss on forecasts that did not know the outcome, calibration cross-fitted."""
     losses = {
-        (name, kind): round(log_loss(cross_calibrated(kind, blended(scores, name), churned, fold), churned), 9)
-        for name in BLENDS
-        for kind in KINDS
+        (name, kind): round(log_loss(cross_calibrated(kind, blended(scores, name), churned, fold), churned), 9) for name in BLENDS for kind in KINDS
     }
     raw = min((pair for pair in losses if pair[1] == "raw"), key=lambda pair: losses[pair])
     best = min(losses, key=lambda pair: losses[pair])

@@ -158,7 +158,9 @@ def target_list(
             "n_selected": metric(int(chosen.sum()), n=len(frame)),
             "expected_profit": metric(float(profit[chosen].sum()), n=len(frame)),
             "break_even_success_share": metric(even, n=int(chosen.sum())),
-            "break_even_probability": metric(offer.threshold(float(np.mean(worth)) if worth.size else float("nan"), offer.success_share), n=len(frame)),
+            "break_even_probability": metric(
+                offer.threshold(float(np.mean(worth)) if worth.size else float("nan"), offer.success_share), n=len(frame)
+            ),
         },
         sensitivity=sensitivity,
         curve=_curve(table["expected_profit"].to_numpy()),
@@ -170,7 +172,12 @@ def target_list(
 
 def _amount(given: Any, option: str, most: float = float("inf")) -> float:
     allowed = "a share from 0 to 1" if most == 1 else "a number, 0 or more"
-    if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)) or not 0 <= float(given) <= most or given == float("inf"):
+    if (
+        isinstance(given, bool)
+        or not isinstance(given, (int, float, np.integer, np.floating))
+        or not 0 <= float(given) <= most
+        or given == float("inf")
+    ):
         raise CjlibError(f"{option}: must be {allowed}. Got {shown(given)}.")
     return float(given)
 
@@ -178,7 +185,9 @@ def _amount(given: Any, option: str, most: float = float("inf")) -> float:
 def _frame(scores: Scores | pd.DataFrame) -> pd.DataFrame:
     frame = scores.table if isinstance(scores, Result) else scores
     if not isinstance(frame, pd.DataFrame):
-        raise CjlibError(f"scores: must be what model.score() gives, or a table with customer_id and churn_probability. Got {shown(type(scores).__name__)}.")
+        raise CjlibError(
+            f"scores: must be what model.score() gives, or a table with customer_id and churn_probability. Got {shown(type(scores).__name__)}."
+        )
     for name in ("customer_id", "churn_probability"):
         if name not in frame.columns:
             raise CjlibError(f"scores: there is no column {name!r}.{did_you_mean(name, frame.columns)} The columns are {listed(frame.columns)}.")
@@ -198,7 +207,9 @@ def _worth(frame: pd.DataFrame, value: Any) -> tuple[Floats, int]:
         return found.fillna(0.0).to_numpy(dtype=float), int(found.isna().sum())
     if isinstance(value, str):
         if value not in frame.columns:
-            raise CjlibError(f"value: there is no column {shown(value)} in the scores.{did_you_mean(value, frame.columns)} Give a number, a column, or a customer_value result.")
+            raise CjlibError(
+                f"value: there is no column {shown(value)} in the scores.{did_you_mean(value, frame.columns)} Give a number, a column, or a customer_value result."
+            )
         found = pd.to_numeric(frame[value], errors="coerce")
         return found.fillna(0.0).to_numpy(dtype=float), int(found.isna().sum())
     return np.full(len(frame), _amount(value, "value")), 0

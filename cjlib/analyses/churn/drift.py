@@ -52,7 +52,9 @@ def drifted(columns: Columns, reference: Reference, matrix: Floats) -> pd.DataFr
 
 def no_drift() -> pd.DataFrame:
     """The table without a row."""
-    return pd.DataFrame({"feature": [], "psi": [], "limit": [], "level": []}).astype({"feature": "str", "psi": "float64", "limit": "float64", "level": "str"})
+    return pd.DataFrame({"feature": [], "psi": [], "limit": [], "level": []}).astype(
+        {"feature": "str", "psi": "float64", "limit": "float64", "level": "str"}
+    )
 
 
 def _edges(values: Floats) -> tuple[float, ...]:

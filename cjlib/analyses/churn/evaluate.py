@@ -17,7 +17,22 @@ from cjlib.analyses.stats import share, wilson
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 POINTS = ("auc", "pr_auc", "brier", "log_loss", "lift_10", "ece", "ece_floor", "empc")
-COLUMNS = ("n", "n_churned", "auc", "auc_low", "auc_high", "pr_auc", "brier", "log_loss", "lift_10", "lift_low", "lift_high", "ece", "ece_floor", "empc")
+COLUMNS = (
+    "n",
+    "n_churned",
+    "auc",
+    "auc_low",
+    "auc_high",
+    "pr_auc",
+    "brier",
+    "log_loss",
+    "lift_10",
+    "lift_low",
+    "lift_high",
+    "ece",
+    "ece_floor",
+    "empc",
+)
 POPULATIONS = ("all", "active")
 
 
@@ -36,7 +51,11 @@ class Tested:
         if population == "all" or self.active is None:
             return self
         return Tested(
-            self.cutoff, self.customers[self.active], self.churned[self.active], None, {name: score[self.active] for name, score in self.scores.items()}
+            self.cutoff,
+            self.customers[self.active],
+            self.churned[self.active],
+            None,
+            {name: score[self.active] for name, score in self.scores.items()},
         )
 
     @property
@@ -71,9 +90,9 @@ def measured(tested: Sequence[Tested], draws: Draws, seed: int) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     kinds = {name: "int64" if name in ("n", "n_churned") else "float64" for name in COLUMNS}
     order = {name: place for place, name in enumerate(tested[0].scores)}
-    ranked = table.assign(place=table["model"].map(order), later=[-np.inf if one is None else -one.value for one in table["cutoff"]])
+    ranked = table.assign(place=table["model"].map(order), later=[-np.inf if pd.isna(one) else -one.timestamp() for one in table["cutoff"]])
     ranked = ranked.sort_values(["population", "later", "place"], kind="stable", ignore_index=True, key=_population_first)
-    stamps = pd.to_datetime(pd.Series([pd.NaT if one is None else one for one in ranked["cutoff"]], dtype=_kind_of(tested)))
+    stamps = pd.to_datetime(pd.Series([pd.NaT if pd.isna(one) else one for one in ranked["cutoff"]], dtype=_kind_of(tested)))
     return ranked[["model", "population"]].assign(cutoff=stamps, **{name: ranked[name].astype(kind) for name, kind in kinds.items()})
 
 
@@ -131,7 +150,7 @@ def gain(tested: Sequence[Tested], table: pd.DataFrame, baselines: Sequence[str]
     """Against the baseline with the highest AUC, over the same draws, in the last population (the active one where there is one)."""
     population = tested[0].populations[-1]
     first = table[table["population"] == population].drop_duplicates("model").set_index("model")["auc"]
-    best = max(baselines, key=lambda name: (first.get(name, np.nan) if first.get(name, np.nan) == first.get(name, np.nan) else 0.0))
+    best = max(baselines, key=lambda name: first.get(name, np.nan) if first.get(name, np.nan) == first.get(name, np.nan) else 0.0)
     off = []
     for one in (part.of(population) for part in tested):
         chosen = measures.auc_deviations(one.scores["chosen"], one.churned, one.customers, draws)

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn import evaluate, words
+from cjlib.analyses.churn.calibration import cross_calibrated
 from cjlib.analyses.churn.candidates import (
     BASES,
     BLENDS,
-    OF_LOG,
     OF_TABLE,
     THREADS,
     Choice,
@@ -26,7 +26,6 @@ from cjlib.analyses.churn.candidates import (
     fit_bases,
     fit_forecaster,
 )
-from cjlib.analyses.churn.calibration import cross_calibrated
 from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.drift import learn_reference, no_drift
@@ -36,7 +35,6 @@ from cjlib.analyses.churn.guards import column_scores, whole_model
 from cjlib.analyses.churn.measures import auc, draw_customers
 from cjlib.analyses.churn.model import ChurnModel
 from cjlib.analyses.churn.reasons import learn_reasoning
-from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 
 Floats = NDArray[np.float64]
@@ -142,7 +140,12 @@ def _fit_table(data: ChurnData, features: list[str], keep: tuple[str, ...], seed
         | {"prevalence": _share_elsewhere(churned, fold), "best_single_column": alone},
     )
     evidence = Evidence(
-        [tested], ("prevalence", "best_single_column"), churned.size, _learning(training, fold, scores["lr"]), choice, f"{folds} folds; best single column: {best}"
+        [tested],
+        ("prevalence", "best_single_column"),
+        churned.size,
+        _learning(training, fold, scores["lr"]),
+        choice,
+        f"{folds} folds; best single column: {best}",
     )
     forecaster = fit_forecaster(training, choice, final_calibrator(scores, choice, churned), OF_TABLE, seed)
     forecasts = rows[["customer_id", "churned"]].assign(churn_probability=tested.scores["chosen"])
@@ -154,7 +157,9 @@ def enough(churned: Floats) -> int:
     """How many folds the rarer outcome allows."""
     rarer = int(min(churned.sum(), churned.size - churned.sum())) if churned.size else 0
     if rarer < 10:
-        raise DataError(f"data: {rarer} customers of the rarer outcome are too few to learn from; at least 10 are needed, 50 to rank models. Give a longer horizon or more customers.")
+        raise DataError(
+            f"data: {rarer} customers of the rarer outcome are too few to learn from; at least 10 are needed, 50 to rank models. Give a longer horizon or more customers."
+        )
     return FOLDS
 
 
@@ -237,6 +242,3 @@ def assembled(
         reasoning=reasoning,
         newest=newest,
     )
-
-
-__all__ = ["OF_LOG", "Evidence", "assembled", "fit_churn", "metric"]

@@ -37,11 +37,19 @@ class Finding:
     text: str
 
 
-def find_leaks(features: pd.DataFrame, churned: Floats, *, identifiers: tuple[str, ...] = (), as_of: pd.Timestamp | None = None) -> pd.DataFrame:
-    """Every rule on every column, gravest first; a column keeps its gravest finding and, beside it, what its name says."""
+def find_leaks(
+    features: pd.DataFrame, churned: Floats, *, identifiers: tuple[str, ...] = (), as_of: pd.Timestamp | None = None, by_value: bool = True
+) -> pd.DataFrame:
+    """Every rule on every column, gravest first; a column keeps its gravest finding, or else what its name says.
+
+    `by_value=False` leaves out what single values, missing ones and names say: for features we made ourselves, whose gaps and zeros have a known meaning.
+    """
     alone = {column: column_auc(features[column], churned) for column in features.columns}
     found: list[Finding] = []
     for column in features.columns:
+        if not by_value:
+            found += _alone(column, alone)
+            continue
         rules = [
             *_alone(column, alone),
             *_values(column, features[column], churned),

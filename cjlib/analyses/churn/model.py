@@ -33,7 +33,7 @@ class Fidelity:
 
     @property
     def word(self) -> str:
-        """"exact", "approximate" or "none"."""
+        """ "exact", "approximate" or "none"."""
         if self.spearman < 0.7 or self.overlap < 0.5:
             return "none"
         return "approximate" if self.spearman < 0.9 or self.overlap < 0.7 else "exact"
@@ -99,6 +99,11 @@ class ChurnModel(Result):
     reference: Reference = field(repr=False)
     reasoning: Reasoning = field(repr=False)
     newest: pd.DataFrame = field(repr=False)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features it needs."""
+        return self.forecaster.columns.names
 
     def score(self, data: ChurnData | pd.DataFrame | None = None) -> Scores:
         """Probability of churning for each row, in the order given.

@@ -198,7 +198,9 @@ def _headline(model: ChurnModel, table: pd.DataFrame, customers: int) -> str:
 
 def _definition(model: ChurnModel, k: int) -> dict[str, str]:
     fidelity = model.reasoning.fidelity
-    joined = [model.reasoning.themes.name(place, model.forecaster.columns) for place, one in enumerate(model.reasoning.themes.members) if len(one) > 1]
+    joined = [
+        model.reasoning.themes.name(place, model.forecaster.columns) for place, one in enumerate(model.reasoning.themes.members) if len(one) > 1
+    ]
     return {
         "contribution": "log-odds that the value adds, against the average customer of training, in the additive spline model",
         "shown": f"the {k} largest that raise the risk, of values that differ from the typical one (median or commonest)",

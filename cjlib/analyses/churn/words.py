@@ -41,7 +41,9 @@ class Learning:
         if np.isnan(half) or np.isnan(whole):
             return "too few rows to say whether more of them would help"
         growth = whole - half
-        said = "more rows of this kind would probably help" if growth > WORTH_MORE else "more rows of this kind would hardly help; other features might"
+        said = (
+            "more rows of this kind would probably help" if growth > WORTH_MORE else "more rows of this kind would hardly help; other features might"
+        )
         return f"AUC {half:.3f} with {self.parts[-2]:.0%} of the rows, {whole:.3f} with all: {said}"
 
 

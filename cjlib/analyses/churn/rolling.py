@@ -1,0 +1,331 @@
+"""Rolling origin: each test cutoff is forecast by what could have been known then, horizon over included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.churn import words
+from cjlib.analyses.churn.baselines import baselines_at
+from cjlib.analyses.churn.calibration import Calibrator
+from cjlib.analyses.churn.candidates import (
+    BASES,
+    BLENDS,
+    OF_LOG,
+    THREADS,
+    Choice,
+    Training,
+    blended,
+    choose,
+    final_calibrator,
+    fit_bases,
+    fit_forecaster,
+)
+from cjlib.analyses.churn.columns import learn_columns
+from cjlib.analyses.churn.data import ChurnData
+from cjlib.analyses.churn.drift import drifted, learn_reference
+from cjlib.analyses.churn.evaluate import Tested
+from cjlib.analyses.churn.fit import Evidence, assembled, enough
+from cjlib.analyses.churn.folds import folds_by_group
+from cjlib.analyses.churn.guards import Finding, as_table
+from cjlib.analyses.churn.log_data import LogSource
+from cjlib.analyses.churn.measures import auc, pr_auc
+from cjlib.analyses.churn.model import ChurnModel
+from cjlib.analyses.periods import DAY
+from cjlib.errors import CjlibError, DataError, shown
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+TESTS = 3
+MOST_ROWS = 100_000
+"""Training rows of a log, evenly thinned beyond."""
+FEWEST = 10
+HALF = (0.25, 0.5)
+DEFAULT = Choice("lr+hgb", "raw", {})
+"""Where no earlier snapshot can judge."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Labelled rows of all cutoffs, by customer and cutoff."""
+
+    rows: pd.DataFrame
+    training: Training
+    cutoff: Whole
+    horizon: int
+
+    @property
+    def cutoffs(self) -> list[int]:
+        """Newest first."""
+        return np.unique(self.cutoff)[::-1].tolist()
+
+    def before(self, moment: int) -> NDArray[np.int64]:
+        """Rows whose horizon was over at a moment, thinned."""
+        known = np.flatnonzero(self.cutoff + self.horizon <= moment)
+        if known.size <= MOST_ROWS:
+            return known
+        return known[np.linspace(0, known.size - 1, MOST_ROWS).astype(np.int64)]
+
+    def both_outcomes(self, rows: NDArray[np.int64]) -> bool:
+        """Whether there are enough of either to learn from."""
+        lost = self.training.churned[rows].sum()
+        return bool(min(lost, rows.size - lost) >= FEWEST)
+
+
+def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: int) -> ChurnModel:
+    """See `fit_churn`."""
+    source = _source(data)
+    untrue = untruncated(data, source)
+    if untrue:
+        data = replace(data, leaks=pd.concat([as_table(untrue), data.leaks], ignore_index=True))
+        features = [name for name in features if name in keep or name not in {one.column for one in untrue}]
+    stack = _stack(data, source, features)
+    enough(stack.training.churned)
+    tests = [moment for moment in stack.cutoffs if _can_forecast(stack, moment)][:TESTS]
+    forward = Forward(stack, {}, seed) if tests else _by_customer(stack, seed)
+    tests = tests or stack.cutoffs[:TESTS]
+    settled = {moment: forward.settled(moment) for moment in tests}
+    tested = [_tested(stack, source, moment, forward, settled[moment], seed) for moment in tests]
+    choice, calibrator = forward.newest()
+    everything = stack.before(np.iinfo(np.int64).max // 2)
+    training = stack.training.of(everything)
+    forecaster = fit_forecaster(training, choice, calibrator, OF_LOG, seed)
+    newest = data.table[data.table["cutoff"] == data.table["cutoff"].max()].reset_index(drop=True)
+    reference = learn_reference(training.columns, training.matrix)
+    evidence = Evidence(
+        tested,
+        tuple(name for name in tested[0].scores if name in words.BASELINES),
+        int(stack.training.group.max()) + 1,
+        _learning(stack, tests[0], forward),
+        choice,
+        forward.how,
+    )
+    return assembled(
+        data,
+        keep,
+        forecaster,
+        training,
+        evidence,
+        forecasts=_forecasts(stack, tests, tested),
+        newest=newest,
+        settings=OF_LOG,
+        seed=seed,
+        drift=drifted(training.columns, reference, training.columns.matrix(newest)),
+        extra=_told(data, source, untrue),
+        horizon_us=source.question.horizon,
+    )
+
+
+def _source(data: ChurnData) -> LogSource:
+    if data.source is None:
+        raise CjlibError(f"data: comes from a log but does not hold it. Make it with cj.churn_data. Got {shown(type(data).__name__)}.")
+    return data.source
+
+
+def untruncated(data: ChurnData, source: LogSource) -> list[Finding]:
+    """Features that differ when nothing after the cutoff is in the log: the truncation test, on the newest labelled cutoff."""
+    labelled = data.table[data.table["churned"].notna()]
+    if labelled.empty:
+        return []
+    stamp = labelled["cutoff"].max()
+    rows = labelled[labelled["cutoff"] == stamp].reset_index(drop=True)
+    moment = int(rows["cutoff"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)[0])
+    again = source.features(moment, source.log.where(end=stamp))
+    aligned = rows[["customer_id"]].merge(again, on="customer_id", how="left", validate="one_to_one")
+    found = []
+    for name in data.features:
+        if name not in aligned.columns:
+            continue
+        same = (rows[name] == aligned[name]) | (rows[name].isna() & aligned[name].isna())
+        if not same.all():
+            text = (
+                f"{name} is another for {int((~same).sum()):,} customers when events after the cutoff are taken away: it looks ahead. It is left out."
+            )
+            found.append(Finding(name, "FAIL", "looks ahead", float((~same).mean()), text))
+    return found
+
+
+def _stack(data: ChurnData, source: LogSource, features: list[str]) -> Stack:
+    known = data.table[data.table["churned"].notna()]
+    if known.empty:
+        raise DataError("data: no cutoff has its horizon behind it, so nothing can be learnt. Give earlier cutoffs or a shorter horizon.")
+    rows = known.assign(place=known["customer_id"].astype("str")).sort_values(["place", "cutoff"], kind="stable", ignore_index=True)
+    _, customer = np.unique(rows.pop("place").to_numpy(dtype=object), return_inverse=True)
+    columns = learn_columns(rows, features)
+    training = Training(columns, columns.matrix(rows), rows["churned"].to_numpy(dtype=float), customer.astype(np.int64))
+    cutoff = rows["cutoff"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
+    return Stack(rows, training, cutoff, source.question.horizon)
+
+
+def _can_forecast(stack: Stack, moment: int) -> bool:
+    return stack.both_outcomes(stack.before(moment)) and bool(np.ptp(stack.training.churned[stack.cutoff == moment]))
+
+
+@dataclass(frozen=True)
+class Forward:
+    """Forecasts of a cutoff by what was known at it, made once."""
+
+    stack: Stack
+    made: dict[int, Mapping[str, Floats]]
+    seed: int
+    how: str = "rolling origin: each test cutoff forecast by all earlier snapshots whose horizon was over by then"
+
+    def scores(self, moment: int) -> Mapping[str, Floats]:
+        """Each base model's forecasts of a cutoff's rows."""
+        if moment not in self.made:
+            past = self.stack.before(moment)
+            now = np.flatnonzero(self.stack.cutoff == moment)
+            bases = fit_bases(self.stack.training.of(past), BASES, OF_LOG, self.seed)
+            self.made[moment] = {name: base.probability(self.stack.training.matrix[now]) for name, base in bases.items()}
+        return self.made[moment]
+
+    def settled(self, moment: int) -> tuple[Choice, Calibrator]:
+        """What could be chosen before a cutoff: by the newest snapshot whose horizon was over, itself forecast with the embargo."""
+        judges = [one for one in self.stack.cutoffs if one + self.stack.horizon <= moment and _can_forecast(self.stack, one)]
+        return self._chosen(judges[0]) if judges else (DEFAULT, Calibrator("raw"))
+
+    def newest(self) -> tuple[Choice, Calibrator]:
+        """The choice for the future, by the newest snapshot."""
+        judges = [one for one in self.stack.cutoffs if one in self.made]
+        return self._chosen(judges[0]) if judges else (DEFAULT, Calibrator("raw"))
+
+    def _chosen(self, judge: int) -> tuple[Choice, Calibrator]:
+        scores = self.scores(judge)
+        now = self.stack.cutoff == judge
+        churned = self.stack.training.churned[now]
+        _, group = np.unique(self.stack.training.group[now], return_inverse=True)
+        lost = churned.sum()
+        if min(lost, churned.size - lost) < FEWEST:
+            return DEFAULT, Calibrator("raw")
+        choice = choose(scores, churned, folds_by_group(group.astype(np.int64), churned, 5, self.seed))
+        return choice, final_calibrator(scores, choice, churned)
+
+
+class ByCustomer(Forward):
+    """For a log too short for rolling origin: folds over customers."""
+
+    def settled(self, moment: int) -> tuple[Choice, Calibrator]:
+        """As `newest`; there is nothing earlier to choose by."""
+        return DEFAULT, Calibrator("raw")
+
+
+def _by_customer(stack: Stack, seed: int) -> Forward:
+    fold = folds_by_group(stack.training.group, stack.training.churned, 5, seed)
+    scores = {name: np.empty(fold.size) for name in BASES}
+    for one in range(5):
+        bases = fit_bases(stack.training.of(np.flatnonzero(fold != one)), BASES, OF_LOG, seed)
+        for name, base in bases.items():
+            scores[name][fold == one] = base.probability(stack.training.matrix[fold == one])
+    made: dict[int, Mapping[str, Floats]] = {
+        moment: {name: score[stack.cutoff == moment] for name, score in scores.items()} for moment in stack.cutoffs[:TESTS]
+    }
+    how = "five folds over customers, not over time: the log is too short for a rolling origin, so the figures read too high"
+    return ByCustomer(stack, made, seed, how)
+
+
+def _tested(stack: Stack, source: LogSource, moment: int, forward: Forward, settled: tuple[Choice, Calibrator], seed: int) -> Tested:
+    now = np.flatnonzero(stack.cutoff == moment)
+    rows = stack.rows.iloc[now]
+    bases = forward.scores(moment)
+    choice, calibrator = settled
+    scores = {"chosen": np.clip(calibrator.of(blended(bases, choice.blend)), 0, 1)} | {name: blended(bases, name) for name in BLENDS}
+    past = stack.before(moment)
+    learn = past if past.size else np.arange(stack.cutoff.size)
+    scores |= baselines_at(rows, moment, source, stack.rows.iloc[learn], stack.training.churned[learn])
+    active = rows["recency_days"].to_numpy() * DAY <= 2 * source.question.horizon + 0.5
+    return Tested(rows["cutoff"].iloc[0], stack.training.group[now], stack.training.churned[now], active, scores)
+
+
+def _learning(stack: Stack, moment: int, forward: Forward) -> words.Learning:
+    """AUC at a test cutoff from a part of the customers and from all."""
+    now, past = stack.cutoff == moment, stack.before(moment)
+    if not past.size:
+        return words.Learning((*HALF, 1.0), (float("nan"),) * 3)
+    churned = stack.training.churned[now]
+    draw = np.random.default_rng(0).random(int(stack.training.group.max()) + 1)[stack.training.group[past]]
+    figures = []
+    for part in HALF:
+        some = past[draw < part]
+        if not stack.both_outcomes(some):
+            figures.append(float("nan"))
+            continue
+        base = fit_bases(stack.training.of(some), ["lr"], OF_LOG, 0)["lr"]
+        figures.append(auc(base.probability(stack.training.matrix[now]), churned))
+    return words.Learning((*HALF, 1.0), (*figures, auc(forward.scores(moment)["lr"], churned)))
+
+
+def _forecasts(stack: Stack, tests: Sequence[int], tested: Sequence[Tested]) -> pd.DataFrame:
+    parts = [
+        stack.rows.loc[stack.cutoff == moment, ["customer_id", "cutoff", "churned"]].assign(churn_probability=one.scores["chosen"])
+        for moment, one in zip(tests, tested, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _told(data: ChurnData, source: LogSource, untrue: Sequence[Finding]) -> dict[str, str]:
+    said = f"{len(untrue)} features look ahead and are left out" if untrue else "equal, cell by cell"
+    return {
+        "horizon": data.definition["horizon"],
+        "population": "all: the rows of the data; active: with activity within twice the horizon before the cutoff",
+        "truncation test": f"features of the newest labelled cutoff from the log cut at it: {said}",
+    }
+
+
+def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
+    """The same boosted trees judged in three ways: only the first says what will happen.
+
+    "rolling origin" forecasts the newest cutoff that can be from snapshots whose horizon was over; "no embargo" from all earlier snapshots; "random rows" mixes
+    all rows of all cutoffs in five folds, so that a customer's other snapshots, and the future, are known.
+
+    Parameters
+    ----------
+    data
+        From `churn_data`.
+    seed
+        Of folds and trees.
+
+    Returns
+    -------
+    DataFrame
+        `split`, `n`, `n_churned`, `auc`, `pr_auc`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from cjlib.analyses.churn.fit import used_features
+
+    with threadpool_limits(THREADS):
+        stack = _stack(data, _source(data), used_features(data, ()))
+        tests = [moment for moment in stack.cutoffs if _can_forecast(stack, moment)]
+        if not tests:
+            raise DataError("data: the log is too short for a rolling origin; there is nothing to compare.")
+        return _splits(stack, tests[0], seed)
+
+
+def _splits(stack: Stack, moment: int, seed: int) -> pd.DataFrame:
+    training, now = stack.training, stack.cutoff == moment
+    fold = np.random.default_rng(seed).integers(0, 5, stack.cutoff.size)
+    mixed = np.empty(int(now.sum()))
+    for one in range(5):
+        learnt = _thinned(np.flatnonzero(fold != one))
+        mixed[fold[now] == one] = _boosted(training, learnt, now & (fold == one), seed)
+    scores = {
+        "rolling origin": _boosted(training, stack.before(moment), now, seed),
+        "no embargo": _boosted(training, _thinned(np.flatnonzero(stack.cutoff < moment)), now, seed),
+        "random rows": mixed,
+    }
+    churned = training.churned[now]
+    rows = [(name, churned.size, int(churned.sum()), auc(score, churned), pr_auc(score, churned)) for name, score in scores.items()]
+    return pd.DataFrame(rows, columns=["split", "n", "n_churned", "auc", "pr_auc"]).astype({"split": "str"})
+
+
+def _boosted(training: Training, learnt: NDArray[np.int64], asked: Flags, seed: int) -> Floats:
+    return fit_bases(training.of(learnt), ["hgb"], OF_LOG, seed)["hgb"].probability(training.matrix[asked])
+
+
+def _thinned(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows if rows.size <= MOST_ROWS else rows[np.linspace(0, rows.size - 1, MOST_ROWS).astype(np.int64)]
