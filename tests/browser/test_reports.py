@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cjlib.views.report.page import read_page
+from cjlib.views.report.render import render, write_asset
+
 pytestmark = pytest.mark.browser
 
 PAGES = ("ok.html", "hostile.html", "broken.html", "../../index.html")
@@ -38,6 +41,18 @@ SIDEWAYS = "document.documentElement.scrollWidth > innerWidth"
 def test_every_figure_is_drawn_without_a_request_or_a_complaint(look, pages):
     seen = look(pages / "ok.html")
     assert seen.figures == 3
+    seen.draw_all()
+    assert seen.requests == []
+    assert seen.complaints == []
+
+
+def test_a_page_that_shares_plotly_with_others_draws_as_well(look, pages, tmp_path):
+    frame = {"journey": "", "made": "", "published": "", "version": "", "provenance": []}
+    shared = tmp_path / "runs" / "1" / "ok.html"
+    shared.parent.mkdir(parents=True)
+    shared.write_text(render(read_page(pages / "ok.ipynb"), frame=frame, name="ok", parameters={}, shared=True), encoding="utf-8")
+    write_asset(tmp_path)
+    seen = look(shared)
     seen.draw_all()
     assert seen.requests == []
     assert seen.complaints == []
