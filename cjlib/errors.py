@@ -66,8 +66,8 @@ def not_one_of(option: str, given: object, allowed: Iterable[object]) -> CjlibEr
     return CjlibError(f"{option}: must be one of {listed(names, most=20)}. Got {shown(given)}.{did_you_mean(given, names)}")
 
 
-def unknown_column(option: str, given: object, columns: Iterable[object]) -> CjlibError:
-    """The error for a column that the log does not have."""
+def unknown_column(option: str, given: object, columns: Iterable[object], what: str = "log") -> CjlibError:
+    """The error for a column that the log (or the feedback) does not have."""
     names = list(columns)
-    have = f"The log has: {listed(names, most=20)}." if names else "The log has no columns beyond customer, event and time."
+    have = f"The {what} has: {listed(names, most=20)}." if names else "The log has no columns beyond customer, event and time."
     return CjlibError(f"{option}: there is no column {shown(given)}.{did_you_mean(given, names)} {have}")

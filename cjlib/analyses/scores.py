@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -65,30 +65,43 @@ def csat(
     *,
     by: str | None = None,
     weights: Mapping[str, float] | None = None,
-    top: int = 4,
-    scale: tuple[int, int] = (1, 5),
+    top: int | None = None,
+    scale: tuple[int, int] | None = None,
     score: str = "csat",
     min_n: int = MIN_N,
 ) -> Scores:
     """Customer satisfaction: the share of answers at `top` or above (4–5 on 1–5), Wilson's interval; 0–1.
 
-    Another scale is said with `scale` and `top`, never taken from the largest answer seen. `score="rating"` counts star ratings the same way.
+    Another scale is said when reading (`columns={"csat": ("q7", "1 to 10")}`) or with `scale`, and then needs `top`; it is never taken from the largest answer
+    seen. `score="rating"` counts star ratings the same way.
     See `nps` for blanks and weights. `.table` has `satisfied`, `neutral`, `dissatisfied`: neutral lies between `top` and its mirror on the scale.
     """
     if score not in ("csat", "rating"):
         raise CjlibError(f"score: must be 'csat' or 'rating'. Got {shown(score)}.")
-    low, high = scale
-    if not low < top <= high:
-        raise CjlibError(f"top: must lie on the scale {low}–{high}, above its lower end. Got {shown(top)}.")
-    return _scored(feedback, Scale(score, top, low + high - top, CSAT.names, scale), by, weights, min_n)
+    return _scored(feedback, _on_its_scale(replace(CSAT, score=score), scale or feedback.scales[score], top), by, weights, min_n)
 
 
-def ces(feedback: Feedback, *, by: str | None = None, weights: Mapping[str, float] | None = None, min_n: int = MIN_N) -> Scores:
+def ces(
+    feedback: Feedback, *, by: str | None = None, weights: Mapping[str, float] | None = None, top: int | None = None, min_n: int = MIN_N
+) -> Scores:  # fmt: skip
     """Customer effort: the share of 5–7 on 1–7, where 7 is easy, Wilson's interval; the mean with its t interval beside it.
 
-    See `nps` for blanks and weights. `.table` has `easy` (5–7), `neutral` (4), `hard` (1–3).
+    On another scale, said when reading, the share of answers at `top` or above. See `nps` for blanks and weights. `.table` has `easy` (5–7), `neutral` (4),
+    `hard` (1–3).
     """
-    return _scored(feedback, CES, by, weights, min_n)
+    return _scored(feedback, _on_its_scale(CES, feedback.scales["ces"], top), by, weights, min_n)
+
+
+def _on_its_scale(usual: Scale, bounds: tuple[int, int], top: int | None) -> Scale:
+    low, high = bounds
+    if top is None and tuple(bounds) != usual.bounds:
+        raise CjlibError(
+            f"top: {usual.score} was asked from {low} to {high}; say from which answer on it counts as {usual.names[0]}, such as top={high - 1}."
+        )
+    from_ = usual.good_from if top is None else top
+    if not low < from_ <= high:
+        raise CjlibError(f"top: must lie on the scale {low}–{high}, above its lower end. Got {shown(top)}.")
+    return replace(usual, good_from=from_, bad_to=low + high - from_, bounds=(low, high))
 
 
 def _scored(feedback: Feedback, scale: Scale, by: str | None, weights: Mapping[str, float] | None, min_n: int) -> Scores:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from zoneinfo import ZoneInfo
 
@@ -126,7 +126,9 @@ def _inflected(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return len(short) > 3 and long in {short + ending for ending in ("d", "ed", "s", "ing")}
 
 
-def stop_above_limit(quality: pd.DataFrame, quarantine: pd.DataFrame, held: pd.DataFrame, rows: int, limit: float) -> None:
+def stop_above_limit(
+    quality: pd.DataFrame, quarantine: pd.DataFrame, held: pd.DataFrame, rows: int, limit: float, remedies: Mapping[str, str] = REMEDIES
+) -> None:  # fmt: skip
     """An error that says what is wrong, how often and what to do, if more than the limit would be held back."""
     if not rows or len(held) / rows <= limit:
         return
@@ -134,7 +136,7 @@ def stop_above_limit(quality: pd.DataFrame, quarantine: pd.DataFrame, held: pd.D
     lines = []
     for reason, count in counts.items():
         example = _smallest(held.loc[held["reason"] == reason, "example"])
-        lines.append(f"{reason}: {count:,}{f' (such as {shown(example)})' if example else ''}; {REMEDIES[str(reason)]}")
+        lines.append(f"{reason}: {count:,}{f' (such as {shown(example)})' if example else ''}; {remedies[str(reason)]}")
     raise DataError(
         f"source: {len(held):,} of {rows:,} rows ({len(held) / rows:.1%}) cannot be used; quarantine_limit allows {limit:.1%}. "
         + " · ".join(lines)

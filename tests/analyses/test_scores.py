@@ -42,8 +42,12 @@ def test_satisfied_are_4_and_5():
 
 
 def test_another_scale_is_said_not_inferred():
-    row = cj.csat(answers(csat=[10, 9, 8, 3, 1]), top=9, scale=(1, 10)).table.iloc[0]
+    frame = pd.DataFrame({"q7": [10, 9, 8, 3, 1], "timestamp": pd.Timestamp("2025-01-06", tz="UTC")})
+    feedback = cj.read_feedback(frame, columns={"csat": ("q7", "1 to 10")})
+    row = cj.csat(feedback, top=9).table.iloc[0]
     assert [row["satisfied"], row["neutral"], row["dissatisfied"]] == [2, 2, 1]
+    with pytest.raises(cj.CjlibError, match=r"^top: csat was asked from 1 to 10; say from which answer on it counts as satisfied, such as top=9\.$"):
+        cj.csat(feedback)
 
 
 def test_easy_is_5_to_7_with_the_mean_beside_it():
