@@ -1,0 +1,118 @@
+"""Groups of points: found, compared with a cloud that has none, and found again in other samples. Nothing here knows of customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from cjlib.errors import CjlibError, shown
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+CLIP = 3.0
+CHOICES = range(2, 7)
+STARTS, BOOTSTRAPS, CLOUDS = 20, 50, 10
+LOOKED_AT, LARGEST_FIT, LARGEST_DRAW = 1_500, 20_000, 5_000
+PREFERRED, NEARLY = 3, 0.02
+"""So many groups are taken if their silhouette is that near to the best."""
+
+
+def standardised(values: Floats) -> Floats:
+    """Each column with mean 0 and standard deviation 1, clipped to ±3."""
+    spread = values.std(axis=0)
+    return np.clip((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1), -CLIP, CLIP)
+
+
+def fit(points: Floats, k: int, seed: int, starts: int = STARTS) -> tuple[Floats, Labels]:
+    """Centres and labels by k-means, the largest group first."""
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    part = points if len(points) <= LARGEST_FIT else points[np.random.default_rng(seed).permutation(len(points))[:LARGEST_FIT]]
+    means = KMeans(k, random_state=seed).set_params(n_init=starts)
+    with threadpool_limits(1):  # sums over threads differ in the last digit
+        centres = means.fit(part).cluster_centers_
+    labels = nearest(points, centres)
+    order = np.lexsort((centres[:, 0], -np.bincount(labels, minlength=k)))
+    return centres[order], np.argsort(order)[labels].astype(np.int64)
+
+
+def nearest(points: Floats, centres: Floats) -> Labels:
+    """The centre next to each point."""
+    return np.stack([((points - centre) ** 2).sum(axis=1) for centre in centres]).argmin(axis=0).astype(np.int64)
+
+
+def checked_k(k: object, n: int) -> int:
+    """How many groups were asked for."""
+    if not isinstance(k, int | np.integer) or isinstance(k, bool) or not 2 <= k <= n // 5:
+        raise CjlibError(f"k: must be a whole number from 2 to {n // 5} for {n:,} customers, or None to let the silhouette choose. Got {shown(k)}.")
+    return int(k)
+
+
+def choose(points: Floats, seed: int) -> tuple[int, float]:
+    """The number of groups with the highest silhouette, and that silhouette; three if they are nearly as good."""
+    quality = {choice: silhouette(points, choice, seed) for choice in CHOICES}
+    best = max(quality, key=lambda choice: (quality[choice], -choice))
+    chosen = PREFERRED if quality[PREFERRED] >= quality[best] - NEARLY else best
+    return chosen, quality[chosen]
+
+
+def silhouette(points: Floats, k: int, seed: int, starts: int = STARTS) -> float:
+    """How much nearer points lie to their own group than to the next, on at most 1,500 of them; 0 where all fall into one group."""
+    from sklearn.metrics import silhouette_score
+
+    looked_at = np.random.default_rng(seed).permutation(len(points))[:LOOKED_AT]
+    labels = fit(points, k, seed, starts)[1][looked_at]
+    return float(silhouette_score(points[looked_at], labels)) if np.unique(labels).size > 1 else 0.0
+
+
+def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
+    """The best silhouette of clouds without groups: the same margins and rank correlations, joined by a Gaussian copula."""
+    rng = np.random.default_rng(seed)
+    part = points[rng.permutation(len(points))[:LOOKED_AT]]
+    margins, root = np.sort(part, axis=0), _root(part)
+    best = 0.0
+    for cloud in range(CLOUDS):
+        normal = rng.standard_normal(part.shape) @ root.T
+        places = np.clip((ndtr(normal / np.maximum(normal.std(axis=0), 1e-9)) * len(part)).astype(int), 0, len(part) - 1)
+        drawn = np.take_along_axis(margins, places, axis=0)
+        best = max(best, *(silhouette(drawn, choice, seed + cloud, starts=4) for choice in choices))
+    return best
+
+
+def _root(part: Floats) -> Floats:
+    """A square root of the normal correlations that give these rank correlations."""
+    ranks = pd.DataFrame(part).rank(method="average").to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):  # a column that is the same for everybody here
+        correlations = np.nan_to_num(np.corrcoef(ranks, rowvar=False))
+    normal = 2 * np.sin(np.pi / 6 * correlations)
+    values, vectors = np.linalg.eigh((normal + normal.T) / 2)
+    return vectors * np.sqrt(np.clip(values, 0, None))
+
+
+def stability(points: Floats, k: int, labels: Labels, seed: int) -> float:
+    """Mean adjusted Rand index between the labels and those of groups found in bootstraps of the points."""
+    from sklearn.metrics import adjusted_rand_score
+
+    rng = np.random.default_rng(seed)
+    size = min(len(points), LARGEST_DRAW)
+    agreements = []
+    for draw in range(BOOTSTRAPS):
+        again, _ = fit(points[rng.integers(0, len(points), size)], k, draw, starts=3)
+        agreements.append(adjusted_rand_score(labels, nearest(points, again)))
+    return float(np.mean(agreements))
+
+
+def silhouettes(points: Floats, labels: Labels, seed: int) -> Floats:
+    """The silhouette of each of 3,000 points; NaN for the others."""
+    from sklearn.metrics import silhouette_samples
+
+    looked_at = np.random.default_rng(seed).permutation(len(points))[: 2 * LOOKED_AT]
+    found = np.full(len(points), np.nan)
+    if np.unique(labels[looked_at]).size > 1:
+        found[looked_at] = silhouette_samples(points[looked_at], labels[looked_at])
+    return found
