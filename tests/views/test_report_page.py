@@ -39,7 +39,7 @@ def result_of(headline: str = "12 of 40 buy.") -> Result:
     return Result(
         table=pd.DataFrame({"step": ["visit", "buy"], "customers": [40, 12]}),
         headline=headline,
-        definition={"window": "14 days", "rows used": "52 events", "rows left out": "3 in quarantine", "end of data": "2025-12-31"},
+        definition={"window": "14 days", "rows used": "52 events", "rows left out": "3 in quarantine"},
         metrics={"conversion": metric(0.3, 0.18, 0.45, 40)},
     )
 
@@ -177,10 +177,14 @@ def test_the_headline_of_a_page_is_the_first_sentence_of_its_answer(page_of):
     assert page_of(new_markdown_cell("words")).facts["headline"] == ""
 
 
-def test_the_foot_says_which_rows_were_used_and_which_left_out(page_of):
-    text = written(page_of(code("a", displayed(answer(result_of())))))
-    assert "Data until 2025-12-31 · made 2025-01-01 00:00 UTC" in text
-    assert "Rows used 52 events Rows left out 3 in quarantine" in words(text[text.index("<footer") :])
+def test_the_top_says_which_data_and_the_foot_which_rows_were_left_out(page_of):
+    quality = shown(text_html='<section class="cj-quality"><p>52 events of 40 customers, 2025 (Europe/Berlin)</p><table></table></section>')
+    text = written(page_of(code("log", quality), code("a", displayed(answer(result_of())))))
+    assert "52 events of 40 customers, 2025 (Europe/Berlin) · made 2025-01-01 00:00 UTC" in text
+    assert "Data 52 events of 40 customers, 2025 (Europe/Berlin) Rows used 52 events Rows left out 3 in quarantine" in words(
+        text[text.index("<footer") :]
+    )
+    assert "Made 2025-01-01 00:00 UTC" in written(page_of(new_markdown_cell("words")))
 
 
 # ---- a failed run ------------------------------------------------------------------------------------------------

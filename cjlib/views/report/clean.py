@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from functools import cache
+from html import unescape
 from itertools import count, islice
 from typing import Any
 
@@ -33,7 +34,7 @@ _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 _ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
 _CELL = re.compile(r"<(t[dh]\b[^>]*)>(.*?)</t[dh]>", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
-_NUMBER = re.compile(r"[-+−–±]?[\d.,\s]*(e[-+]?\d+)?\s?%?|[–-]|nan|NaN|None", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+−–±<>]?[\d.,\s]*(e[-+]?\d+)?\s?%?|[–-]|nan|NaN|None", re.IGNORECASE)
 
 
 def _allowed(tag: str, name: str, _value: str) -> bool:
@@ -57,7 +58,9 @@ def _aligned(table: str) -> str:
     """A table whose texts stand to the left, heads included; long names of columns may break at their underscores."""
     head, end, body = table.partition("</thead>")
     rows = [row[0] for row in islice(_ROW.finditer(body), 50)]
-    texts = {place for row in rows for place, cell in enumerate(_CELL.finditer(row)) if not _NUMBER.fullmatch(_TAG.sub("", cell[2]).strip())}
+    texts = {
+        place for row in rows for place, cell in enumerate(_CELL.finditer(row)) if not _NUMBER.fullmatch(unescape(_TAG.sub("", cell[2])).strip())
+    }
     broken = _CELL.sub(lambda cell: f"<{cell[1]}>{cell[2].replace('_', '_<wbr>')}</{cell[1][:2]}>", head)
     return _ROW.sub(lambda row: _to_the_left(row[0], texts), broken + end + body)
 

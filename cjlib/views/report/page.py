@@ -94,6 +94,7 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
         facts={
             "title": reader.title or path.stem,
             "headline": reader.headline,
+            "data": reader.data,
             "results": reader.results,
             "figures": reader.figures,
             "empty": [section.title for section in sections if section.dropped and not section.seen],
@@ -116,6 +117,7 @@ class _Reader:
         self.answer = Markup("")
         self.section = Section()
         self.sections = [self.section]
+        self.data = ""
         self.figures = 0
         self.results: list[dict[str, Any]] = []
         self.error: Markup | None = None
@@ -197,7 +199,7 @@ class _Reader:
             self.figures += 1
             yield Block(kind="figure", figure=read_figure(data[PLOTLY], self.figures, self.section.title or self.title))
         elif "text/html" in data:
-            yield from self._html(clean(data["text/html"]))
+            yield from self._html(Markup(unbroken(clean(data["text/html"]))))
         elif "text/markdown" in data:
             yield Block(kind="words", html=markdown(data["text/markdown"]))
         elif mime := next((mime for mime in _IMAGES if mime in data), None):
@@ -210,8 +212,10 @@ class _Reader:
     def _html(self, text: Markup) -> Iterable[Block]:
         if not text.strip():
             return []
+        if not self.data and (said := re.search(r'class="cj-quality"[^>]*>\s*<p>(.*?)</p>', text, re.DOTALL)):
+            self.data = plain_text(said[1])
         if not self.answer and "cj-headline" in text and "cj-result" not in text:
-            self.answer = Markup(unbroken(text))
+            self.answer = text
             return []
         return [Block(kind="html", html=text)]
 

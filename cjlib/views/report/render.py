@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -125,7 +125,7 @@ def render(page: Page, *, frame: Mapping[str, Any], name: str, parameters: Mappi
             figures=figures,
             asset=f"{HOME}assets/{asset_name()}" if figures and shared else "",
             library=packed_plotly() if figures and not shared else "",
-            stamp=_stamp(page.facts["results"], frame["made"]),
+            stamp=f"{page.facts['data']} · made {frame['made']}" if page.facts["data"] else f"Made {frame['made']}",
             provenance=[*frame["provenance"], *_told(page.facts)],
             parameters=[(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for key, value in parameters.items()],
         )
@@ -134,17 +134,10 @@ def render(page: Page, *, frame: Mapping[str, Any], name: str, parameters: Mappi
 
 def _told(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the notebook itself says of its making: how long it took, which rows it used and which it left out."""
-    definition = _definition(facts["results"])
-    took = [("Took", f"{facts['seconds']:.1f} s")] if facts["seconds"] else []
-    return took + [
-        (name, str(definition[key])) for name, key in (("Rows used", "rows used"), ("Rows left out", "rows left out")) if key in definition
-    ]
-
-
-def _stamp(results: Sequence[Mapping[str, Any]], made: str) -> str:
-    end = _definition(results).get("end of data")
-    return f"Data until {end} · made {made}" if end else f"Made {made}"
-
-
-def _definition(results: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return next((result["definition"] for result in results if result.get("definition")), {})
+    told = [("Took", f"{facts['seconds']:.1f} s")] if facts["seconds"] else []
+    if facts["data"]:
+        told.append(("Data", facts["data"]))
+    definitions = [result["definition"] or {} for result in facts["results"]]
+    for name, key in (("Rows used", "rows used"), ("Rows left out", "rows left out")):
+        told += [(name, str(definition[key])) for definition in definitions if key in definition][:1]
+    return told
