@@ -22,7 +22,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from cjlib.analyses.texts.features import FEATURES, lexicon_features
+from cjlib.analyses.texts.features import FEATURES, looks
 from cjlib.analyses.texts.phrases import LONGEST
 from cjlib.analyses.texts.scorer import FILE, vectorizer
 
@@ -63,7 +63,7 @@ def train(data: Path) -> dict[str, np.ndarray]:
     terms = vocabulary([(messages, RATED_TERMS), (opinions, REVIEW_TERMS)])
     texts = [text[:LONGEST] for text in [*messages, *opinions]]
     words = vectorizer(terms)
-    block = hstack([words.fit_transform(texts), csr_matrix(lexicon_features(texts))]).tocsr()
+    block = hstack([words.fit_transform(texts), csr_matrix(looks(texts).lexicon)]).tocsr()
     weights = np.concatenate([np.ones(len(messages)), np.full(len(opinions), REVIEW_WEIGHT)])
     model = LogisticRegression(C=1.0, max_iter=3000, class_weight="balanced")
     with threadpool_limits(1):  # sums in another order differ in the last digit

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.shifts import level_shifts
 from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p, wilson
+from cjlib.analyses.texts.compared import beside, crossed
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.sources.feedback import SCORES, Feedback
 
@@ -27,29 +31,59 @@ class Scale:
 
 NPS = Scale("nps", 9, 6, ("promoters", "passives", "detractors"), SCORES["nps"])
 CSAT = Scale("csat", 4, 2, ("satisfied", "neutral", "dissatisfied"), SCORES["csat"])
+_CHANGE = ("n", "other_n", "difference", "difference_low", "difference_high", "p_value")
 CES = Scale("ces", 5, 3, ("easy", "neutral", "hard"), SCORES["ces"])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores(Result):
-    """A score by segment; `.distribution` holds how many gave each answer, `.comparisons` which segments differ beyond noise."""
+    """A score by segment (and period).
+
+    `.distribution`: how many gave each answer. `.comparisons`: which segments differ beyond noise. `.changes`: with `period`, each period of a segment against the
+    one before, `beyond_noise` after adjusting for their number. `.shifts`: from which period on the mean answer is another one. `.compare`: per segment the score of
+    those asked beside the texts of those who were not. `.crossed`: answers whose score and text disagree, with quotes.
+    """
 
     score: str
     distribution: pd.DataFrame
     comparisons: pd.DataFrame
+    changes: pd.DataFrame
+    shifts: pd.DataFrame
+    feedback: Feedback
+    scale: Scale
+    by: str | None
+    period: str | None
+    min_n: int
+
+    @cached_property
+    def compare(self) -> pd.DataFrame:
+        """`segment`, `n`, `value`, `low`, `high` (asked), `n_text`, `mean_score_of_text`, `text_low`, `text_high`, `method` (not asked), both ranks, 1 = worst."""
+        asked = self.feedback.frame["solicited"].fillna(True).to_numpy(dtype=bool)
+        answers = self.feedback.frame[self.score]
+        counted = pd.DataFrame({"segment": self.feedback.segment(self.by), "answer": answers})[asked & answers.notna()]
+        empty = pd.DataFrame(columns=["segment", "n", "value", "low", "high"])
+        return beside(_table(counted, self.scale, self.min_n) if len(counted) else empty, self.feedback, self.by, self.min_n)
+
+    @cached_property
+    def crossed(self) -> pd.DataFrame:
+        """`cell`, `n`, `of`, `share`, `quote_1` … `quote_3`: good scores with negative texts, bad scores with positive ones."""
+        return crossed(self.feedback)
 
 
-def nps(feedback: Feedback, *, by: str | None = None, weights: Mapping[str, float] | None = None, min_n: int = MIN_N) -> Scores:
+def nps(
+    feedback: Feedback, *, by: str | None = None, weights: Mapping[str, float] | None = None, period: str | None = None, min_n: int = MIN_N
+) -> Scores:  # fmt: skip
     """Net promoter score: 100 × (share of 9–10 − share of 0–6), over everyone who gave a score; −100 to 100, never a percentage.
 
     Each answer counts once, also several of one customer. Blank scores are counted (`n_blank` in `.metrics`), not imputed. The point
     estimate is plain; the 95 % interval uses the variance (p + d − (p − d)²) / n after adding ¾, 1½, ¾ to the three counts. With `weights`
-    (segment → share of the population) the `all (weighted)` row is Σ w·value; a segment without answers makes it undefined.
+    (segment → share of the population) the `all (weighted)` row is Σ w·value; a segment without answers makes it undefined. With `period` (day, week, month,
+    quarter, year) each is counted per calendar period, and compared with the one before where both have `min_n` answers.
 
     Returns
     -------
     Scores
-        `.table`: `segment`, `n`, `promoters`, `passives`, `detractors`, `value`, `low`, `high`, `margin`, `small_n`, `mean_score`, `mean_low`,
+        `.table`: `segment`, [`period`], `n`, `promoters`, `passives`, `detractors`, `value`, `low`, `high`, `margin`, `small_n`, `mean_score`, `mean_low`,
         `mean_high`; segments by n, largest first.
 
     Raises
@@ -57,7 +91,7 @@ def nps(feedback: Feedback, *, by: str | None = None, weights: Mapping[str, floa
     DataError
         When nobody gave a score.
     """
-    return _scored(feedback, NPS, by, weights, min_n)
+    return _scored(feedback, NPS, by, weights, period, min_n)
 
 
 def csat(
@@ -68,6 +102,7 @@ def csat(
     top: int | None = None,
     scale: tuple[int, int] | None = None,
     score: str = "csat",
+    period: str | None = None,
     min_n: int = MIN_N,
 ) -> Scores:
     """Customer satisfaction: the share of answers at `top` or above (4–5 on 1–5), Wilson's interval; 0–1.
@@ -78,18 +113,24 @@ def csat(
     """
     if score not in ("csat", "rating"):
         raise CjlibError(f"score: must be 'csat' or 'rating'. Got {shown(score)}.")
-    return _scored(feedback, _on_its_scale(replace(CSAT, score=score), scale or feedback.scales[score], top), by, weights, min_n)
+    return _scored(feedback, _on_its_scale(replace(CSAT, score=score), scale or feedback.scales[score], top), by, weights, period, min_n)
 
 
 def ces(
-    feedback: Feedback, *, by: str | None = None, weights: Mapping[str, float] | None = None, top: int | None = None, min_n: int = MIN_N
-) -> Scores:  # fmt: skip
+    feedback: Feedback,
+    *,
+    by: str | None = None,
+    weights: Mapping[str, float] | None = None,
+    top: int | None = None,
+    period: str | None = None,
+    min_n: int = MIN_N,
+) -> Scores:
     """Customer effort: the share of 5–7 on 1–7, where 7 is easy, Wilson's interval; the mean with its t interval beside it.
 
     On another scale, said when reading, the share of answers at `top` or above. See `nps` for blanks and weights. `.table` has `easy` (5–7), `neutral` (4),
     `hard` (1–3).
     """
-    return _scored(feedback, _on_its_scale(CES, feedback.scales["ces"], top), by, weights, min_n)
+    return _scored(feedback, _on_its_scale(CES, feedback.scales["ces"], top), by, weights, period, min_n)
 
 
 def _on_its_scale(usual: Scale, bounds: tuple[int, int], top: int | None) -> Scale:
@@ -104,26 +145,36 @@ def _on_its_scale(usual: Scale, bounds: tuple[int, int], top: int | None) -> Sca
     return replace(usual, good_from=from_, bad_to=low + high - from_, bounds=(low, high))
 
 
-def _scored(feedback: Feedback, scale: Scale, by: str | None, weights: Mapping[str, float] | None, min_n: int) -> Scores:
+def _scored(feedback: Feedback, scale: Scale, by: str | None, weights: Mapping[str, float] | None, period: str | None, min_n: int) -> Scores:
     answers = feedback.frame[scale.score]
     given = answers.notna()
     if not given.any():
         raise DataError(f"{scale.score}: no row has this score. The feedback has {len(answers):,} rows; scores present: {_present(feedback)}.")
-    segments = feedback.segment(by)
-    counted = pd.DataFrame({"segment": segments[given], "answer": answers[given]})
+    if period is not None and weights is not None:
+        raise CjlibError("weights: cannot be given together with period. Leave one out.")
+    counted = pd.DataFrame({"segment": feedback.segment(by), "answer": answers})
+    counted = (counted if period is None else counted.assign(period=feedback.periods(period)))[given]
     table = _table(counted, scale, min_n)
+    by_segment = table if period is None else _table(counted.drop(columns="period"), scale, min_n)
     whole = _row(counted.assign(segment="all"), scale, min_n).iloc[0]
     weighted = None if weights is None else _weighted(table, weights, scale)
-    full = table if weighted is None else pd.concat([table, weighted], ignore_index=True)
     blank = int((~given).sum())
     return Scores(
-        table=full,
-        headline=_headline(scale, whole, table, weighted, by),
-        definition=_definition(feedback, scale, by, weights, blank, min_n),
-        metrics=_metrics(scale, whole, table, by, blank),
+        table=table if weighted is None else pd.concat([table, weighted], ignore_index=True),
+        headline=_headline(scale, whole, by_segment, weighted, by),
+        definition=_definition(feedback, scale, by, weights, blank, min_n)
+        | ({} if period is None else {"period": f"{period}, by the business's calendar"}),
+        metrics=_metrics(scale, whole, by_segment, by, blank),
         score=scale.score,
+        scale=scale,
         distribution=_distribution(counted, scale),
-        comparisons=_comparisons(table, scale, min_n),
+        comparisons=_comparisons(by_segment, scale, min_n),
+        changes=_changes(table, scale, min_n),
+        shifts=level_shifts(counted.rename(columns={"answer": "value"}), least=min_n) if period is not None else pd.DataFrame(),
+        feedback=feedback,
+        by=by,
+        period=period,
+        min_n=min_n,
     )
 
 
@@ -132,8 +183,12 @@ def _present(feedback: Feedback) -> str:
 
 
 def _table(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
-    rows = [_row(group, scale, min_n) for _, group in counted.groupby("segment")]
-    return pd.concat(rows, ignore_index=True).sort_values(["n", "segment"], ascending=[False, True], ignore_index=True)
+    keys = ["segment", *(["period"] if "period" in counted else [])]
+    rows = [_row(group, scale, min_n) for _, group in counted.groupby(keys)]
+    table = pd.concat(rows, ignore_index=True)
+    size = table.groupby("segment")["n"].transform("sum")
+    order = table.assign(_size=-size).sort_values(["_size", *keys], ignore_index=True)
+    return order.drop(columns="_size")
 
 
 def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
@@ -145,7 +200,8 @@ def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
     counts = dict(zip(scale.names, (good, n - good - bad, bad), strict=True))
     figures = {"value": value, "low": low, "high": high, "margin": (high - low) / 2, "small_n": n < min_n}
     means = {"mean_score": float(answers.mean()), "mean_low": mean_low, "mean_high": mean_high}
-    return pd.DataFrame([{"segment": str(group["segment"].iloc[0]), "n": n} | counts | figures | means])
+    period = {"period": group["period"].iloc[0]} if "period" in group else {}
+    return pd.DataFrame([{"segment": str(group["segment"].iloc[0])} | period | {"n": n} | counts | figures | means])
 
 
 def nps_interval(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:
@@ -238,6 +294,21 @@ def _comparisons(table: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
     columns = ["segment", "other", "n", "other_n", "difference", "difference_low", "difference_high", "p_value"]
     pairs = pd.DataFrame(rows, columns=columns)
     return pairs.assign(p_adjusted=benjamini_hochberg(pairs["p_value"].to_numpy(dtype=float)))
+
+
+def _changes(table: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
+    """Each period of a segment against the one before, where both have enough answers; p adjusted over all of them."""
+    if "period" not in table:
+        return pd.DataFrame()
+    rows = []
+    for segment, group in table.sort_values("period").groupby("segment"):
+        for before, now in itertools.pairwise([row for _, row in group.iterrows()]):
+            if min(before["n"], now["n"]) >= min_n:
+                pair = _pair(now, before, scale)
+                rows.append({"segment": segment, "period": now["period"], "earlier": before["period"]} | {key: pair[key] for key in _CHANGE})
+    changes = pd.DataFrame(rows, columns=["segment", "period", "earlier", *_CHANGE])
+    adjusted = benjamini_hochberg(changes["p_value"].to_numpy(dtype=float))
+    return changes.assign(p_adjusted=adjusted, beyond_noise=adjusted < 0.05)
 
 
 def _pair(one: pd.Series, other: pd.Series, scale: Scale) -> dict[str, float | str | int]:

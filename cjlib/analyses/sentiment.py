@@ -16,6 +16,7 @@ from cjlib.analyses.periods import check_period
 from cjlib.analyses.ppi import Estimate, ppi_mean, recalibrated
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.scores import mean_interval
+from cjlib.analyses.shifts import level_shifts
 from cjlib.analyses.stats import benjamini_hochberg, wilson
 from cjlib.analyses.texts.scored import Measured, Model, ScoredTexts, ratings_as_labels, score
 from cjlib.analyses.texts.scorer import LABELS
@@ -50,9 +51,14 @@ class ScoredFeedback(Result):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sentiment(Result):
-    """Sentiment by segment (and period); `.changes` holds the differences between neighbouring periods where an audit allows shares."""
+    """Sentiment by segment (and period).
+
+    `.changes`: neighbouring periods, by share where an audit allows it, else by mean score. `.shifts`: from which period on the mean score is another one.
+    `.shares`: labels as the model gives them, an index.
+    """
 
     changes: pd.DataFrame
+    shifts: pd.DataFrame
     audited: bool
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -234,6 +240,7 @@ def sentiment(
         definition=_definition(scored, by, period, labels, model, min_n),
         metrics=_metrics(whole, order, scored, by, audited),
         changes=_changes(order, rows, min_n) if period else pd.DataFrame(),
+        shifts=level_shifts(rows[rows["status"] == "scored"].rename(columns={"score": "value"}), least=min_n) if period else pd.DataFrame(),
         audited=audited,
         shares=_label_index(rows),
     )
@@ -253,9 +260,7 @@ def _rows(feedback: Feedback, scored: ScoredTexts, by: str | None, period: str |
     if period is None:
         return rows
     check_period(period, ("day", "week", "month", "quarter", "year"))
-    local = feedback.frame["timestamp"].dt.tz_convert(feedback.timezone).dt.tz_localize(None)
-    starts = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}[period]
-    return rows.assign(period=local.dt.to_period(starts).dt.start_time.astype("datetime64[us]"))
+    return rows.assign(period=feedback.periods(period))
 
 
 def _audit_labels(audit: pd.DataFrame | str | Path | None, scored: pd.DataFrame) -> dict[str, float]:

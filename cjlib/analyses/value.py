@@ -172,7 +172,7 @@ def _history(days: pd.DataFrame, last: int) -> History:
     mean = repeat.groupby("customer")["value"].mean().reindex(first.index).fillna(0.0)
     return History(
         customer=first.index.to_numpy(dtype=np.int32),
-        x=(count - 1).to_numpy(dtype=float),
+        x=np.asarray(count - 1, dtype=float),
         recency=((latest - first) / DAYS_A_WEEK).to_numpy(dtype=float),
         age=((last - first) / DAYS_A_WEEK).to_numpy(dtype=float),
         mean=mean.to_numpy(dtype=float),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown, unknown_column
 from cjlib.sources.engine import DuckDB, literal
 from cjlib.sources.intake import Raw, blank
 
@@ -42,15 +42,20 @@ class Columns:
     properties: tuple[Column, ...]
 
 
-def read_columns(engine: DuckDB, raw: Raw, given: Mapping[str, str] | None, event: str | None = None) -> Columns:
-    """The columns by their names in the log, each with its type; `event` names every row's event where no column does."""
+def read_columns(
+    engine: DuckDB, raw: Raw, given: Mapping[str, str] | None, event: str | None = None, only: Collection[str] | None = None
+) -> Columns:
+    """The columns by their names in the log, each with its type; `event` names every row's event where no column does.
+
+    Of the other columns those that `only` names, or all.
+    """
     names = _renamed(raw.names, given or {})
     _one_event_only(names, event)
     _all_needed(names if event is None else [*names, "event"], raw.names)
     _no_name_by_case_only(names)
     place = {name: f"c{position}" for position, name in enumerate(names, start=1)}
     kind = dict(zip(names, raw.types, strict=True))
-    properties = sorted(name for name in names if name not in NEEDED)
+    properties = sorted(name for name in names if name not in NEEDED and name in wanted(names, only))
     typed = text_types(engine, [place[name] for name in properties]) if raw.untyped else {}
     return Columns(
         customer_id=_id_column(engine, place["customer_id"], kind["customer_id"]),
@@ -58,6 +63,21 @@ def read_columns(engine: DuckDB, raw: Raw, given: Mapping[str, str] | None, even
         timestamp=Column("timestamp", place["timestamp"], kind["timestamp"], place["timestamp"]),
         properties=tuple(property_column(engine, name, place[name], typed.get(place[name], kind[name])) for name in properties),
     )
+
+
+def wanted(names: Sequence[str], only: Collection[str] | None) -> list[str]:
+    """Of a source's columns, by their names in the log, those that are read."""
+    if only is None:
+        return list(names)
+    for name in only:
+        if name not in names:
+            raise unknown_column("only", name, names, what="source")
+    return [name for name in names if name in NEEDED or name in only]
+
+
+def renamed(names: Sequence[str], given: Mapping[str, str]) -> list[str]:
+    """The source's names as the log has them."""
+    return [given.get(name, name) for name in names]
 
 
 def _event_column(place: Mapping[str, str], event: str | None) -> Column:
@@ -85,14 +105,14 @@ def _renamed(names: Sequence[str], given: Mapping[str, str]) -> list[str]:
             raise CjlibError(
                 f"columns: the source has no column {shown(theirs)}.{did_you_mean(theirs, names)}{swapped} It has: {listed(names, most=20)}."
             )
-    renamed = [given.get(name, name) for name in names]
+    ours_of = renamed(names, given)
     for theirs, ours in given.items():
-        if renamed.count(ours) > 1:
+        if ours_of.count(ours) > 1:
             raise CjlibError(
                 f"columns: {shown(theirs)} cannot be called {shown(ours)}: another column has that name. Give that one another name too: "
                 f"columns={{{theirs!r}: {ours!r}, {ours!r}: {'source_' + ours!r}}}."
             )
-    return renamed
+    return ours_of
 
 
 def _all_needed(names: Sequence[str], theirs: Sequence[str]) -> None:

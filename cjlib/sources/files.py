@@ -52,9 +52,8 @@ def find_files(source: str | Path) -> Files:
     """The files a path, a glob or a folder names; an error with the nearest name where there are none."""
     if "://" in str(source):
         raise CjlibError(
-            f"source: {shown(_without_password(str(source)))} is an address, not a file. What can be read is {READABLE}. "
-            "Download it, or query it with pandas.read_sql and give the DataFrame; databases as a source will need the extra "
-            "pip install 'customer-journey-notebooks[engines]'."
+            f"source: {shown(_without_password(str(source)))} is an address of no file here. What can be read is {READABLE}. "
+            "Download it and give the file; the table of a database is read with table='events'."
         )
     path = Path(source).expanduser()
     if path.is_file():

@@ -71,7 +71,7 @@ def _open_parquet(engine: DuckDB, files: Files) -> Raw:
 def _open_csv(engine: DuckDB, files: Files) -> Raw:
     headers = [csv_header(path) for path in files.paths]
     for names, _ in headers:
-        _no_name_twice(names)
+        no_name_twice(names)
     names = list(dict.fromkeys(name for header, _ in headers for name in header))
     types = tuple("VARCHAR" for _ in names)
     if len(files.paths) == 1:
@@ -113,7 +113,7 @@ def _open_json(engine: DuckDB, files: Files) -> Raw:
     if len(files.paths) != 1:
         raise CjlibError("source: several JSON-lines files at once cannot be read. Put them into one file, or give Parquet or CSV files.")
     names, broken = load_json_lines(engine, files.paths[0], "lines_raw")
-    _no_name_twice(named(names))
+    no_name_twice(named(names))
     typed = [_json_typed(engine, f"c{position}") for position in range(1, len(names) + 1)]
     picks = "".join(f", {expression} AS c{position}" for position, expression in enumerate(typed, start=1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT line{picks} FROM lines_raw")
@@ -142,7 +142,7 @@ def open_frame(engine: DuckDB, source: Any, option: str = "source") -> Raw:
 
 
 def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
-    _no_name_twice(names)
+    no_name_twice(names)
     columns = ", ".join(f"c{position}" for position in range(1, len(names) + 1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM {source} AS r({columns})")
     return Raw(named(names), _types(engine, len(names)), tables=(), views=("raw",))
@@ -153,7 +153,8 @@ def _types(engine: DuckDB, width: int) -> tuple[str, ...]:
     return tuple(described[f"c{position}"] for position in range(1, width + 1))
 
 
-def _no_name_twice(names: Sequence[str]) -> None:
+def no_name_twice(names: Sequence[str]) -> None:
+    """Refuse a source in which two columns have one name."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"source: the column {listed(twice)} stands more than once. Give each column its own name.")
@@ -170,11 +171,6 @@ def _arrow(source: Any, option: str) -> Any:
     source = source.collect() if hasattr(source, "collect") and type(source).__module__.startswith("polars") else source
     if hasattr(source, "__arrow_c_stream__"):
         return pa.table(source)
-    if type(source).__module__.startswith(("sqlalchemy", "pyspark")):
-        raise CjlibError(
-            f"{option}: a {type(source).__module__.split('.')[0]} object cannot be read yet; it will need the extra "
-            "pip install 'customer-journey-notebooks[engines]'. Give a pandas DataFrame (pandas.read_sql, .toPandas()) or a file."
-        )
     raise CjlibError(f"{option}: must be {READABLE}, a pandas, polars or Arrow table, or a journey. Got {shown(source)}.")
 
 
@@ -183,6 +179,8 @@ def _arrow_column(column: pd.Series) -> Any:
 
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
+    if isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "ns":
+        column = column.dt.floor("us").dt.as_unit("us")  # DuckDB knows no nanoseconds with a zone
     if column.dtype != object:
         try:
             return pa.array(column, from_pandas=True)
@@ -208,4 +206,4 @@ def _as_text(value: Any) -> str | None:
     return text.encode("utf-8", "replace").decode()
 
 
-__all__ = ["Raw", "blank", "open_files", "open_frame"]
+__all__ = ["Raw", "blank", "no_name_twice", "open_files", "open_frame"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from cjlib.sources.intake import Raw, open_files, open_frame
 from cjlib.sources.prepared import Property, make_events_view
 from cjlib.sources.quality import as_table, in_whole_days, quality_table, stop_above_limit
 from cjlib.sources.stamps import Finding, read_stamps
+from cjlib.sources.warehouse import is_remote, open_remote, remote_of
 
 
 def read_events(
@@ -37,6 +38,7 @@ def read_events(
     dates: str | None = None,
     duplicates: str = "quarantine",
     quarantine_limit: float = 0.05,
+    only: Sequence[str] | None = None,
     table: str | None = None,
     engine: Any = None,
     customers: Any = None,
@@ -52,7 +54,9 @@ def read_events(
     Parameters
     ----------
     source
-        A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars or Arrow table, or a Journey.
+        A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars or Arrow table, a Journey, or another
+        engine's table: a SQLAlchemy URL or engine, a Spark session or a chdb session with `table`, or a Spark DataFrame. In a URL `${NAME}`
+        stands for that environment variable, so that no password need be written down.
     columns
         The source's name → our name, where they differ: `{"user_id": "customer_id", "ts": "timestamp"}`.
     event
@@ -68,8 +72,11 @@ def read_events(
         "quarantine", or "keep" where equal rows are real, such as orders without an id.
     quarantine_limit
         The share of rows, 0 to 1, above which reading stops; 0.05 is one row in twenty.
+    only
+        The columns to read beyond the three needed ones, by their names in the log; None: all. Rows equal in all columns that are read count
+        as duplicates, so keep the column that tells them apart (an event's id).
     table, engine
-        A table of a database: not read yet.
+        The table of a database, "events" or "shop.events"; or the database, where the source is the table's name.
     customers
         A table (path or frame) with customer_id and one row a customer; its columns serve `by` and `where` like the events' own.
 
@@ -101,23 +108,24 @@ def read_events(
             "observed_until": observed_until,
             "dates": dates,
             "customers": customers,
+            "only": only,
             "table": table,
             "engine": engine,
         }
         options = {name: value for name, value in given.items() if value is not None}
         options |= {"duplicates": duplicates} if duplicates != "quarantine" else {}
         return source.read_events(**options, **({"quarantine_limit": quarantine_limit} if quarantine_limit != 0.05 else {}))
-    _no_database(table, engine)
-    request = replace(_request(columns, timezone, observed_until, dates, duplicates, quarantine_limit), event=event)
+    request = replace(_request(columns, timezone, observed_until, dates, duplicates, quarantine_limit), event=event, only=_only(only))
+    held = remote_of(source, table, engine) or source
     try:
-        return _read(source, request, customers)
+        return _read(held, request, customers)
     except duckdb.OutOfMemoryException:
         raise CjlibError(
             f"source: reading needs more memory than {memory_limit()} allows, and the temporary folder is full. Raise CJ_MEMORY_LIMIT."
         ) from None
     except duckdb.Error as fault:
         raise DataError(
-            f"source: {_named(source)} cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column of times, ids or numbers can hold."
+            f"source: {_named(held)} cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column of times, ids or numbers can hold."
         ) from None
 
 
@@ -133,6 +141,7 @@ class Request:
     keep_duplicates: bool
     limit: float
     event: str | None = None
+    only: tuple[str, ...] | None = None
 
     def rules(self) -> Rules:
         """The rules of the check, as of now."""
@@ -151,12 +160,12 @@ class Facts:
     quarantine: pd.DataFrame
 
 
-def _no_database(table: Any, engine: Any) -> None:
-    if table is not None or engine is not None:
-        raise CjlibError(
-            "table, engine: databases cannot be read yet; they will need the extra pip install 'customer-journey-notebooks[engines]'. "
-            "Query the table with pandas.read_sql and give the DataFrame."
-        )
+def _only(given: Any) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, str) or not isinstance(given, Sequence | set | frozenset) or not all(isinstance(one, str) for one in given):
+        raise CjlibError(f"only: must be a list of columns, such as ['channel', 'value'], or [] for none. Got {shown(given)}.")
+    return tuple(sorted(set(given)))
 
 
 def _request(columns: Mapping[str, str] | None, timezone: str | None, until: Any, dates: str | None, duplicates: str, limit: float) -> Request:
@@ -201,8 +210,8 @@ def _in_memory(source: Any, request: Request) -> tuple[DuckDB, Facts]:
 
 
 def _prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
-    raw = open_files(engine, source) if isinstance(source, Files) else open_frame(engine, source)
-    columns = read_columns(engine, raw, request.columns, request.event)
+    raw = _opened(engine, source, request)
+    columns = read_columns(engine, raw, request.columns, request.event, request.only)
     stamps = read_stamps(engine, columns.timestamp.place, columns.timestamp.type, request.dates)
     checked = check(engine, raw, columns, stamps, request.rules())
     whole_days = in_whole_days(engine, request.zone)
@@ -210,6 +219,12 @@ def _prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
     stop_above_limit(quality, quarantine, checked.held, checked.rows, request.limit)
     _forget_source(engine, raw, native=stamps.native)
     return Facts(checked.properties, checked.rows, whole_days, checked.first_future, quality, quarantine)
+
+
+def _opened(engine: DuckDB, source: Any, request: Request) -> Raw:
+    if isinstance(source, Files):
+        return open_files(engine, source)
+    return open_remote(engine, source, request.columns, request.only) if is_remote(source) else open_frame(engine, source)
 
 
 def _forget_source(engine: DuckDB, raw: Raw, *, native: bool) -> None:
@@ -273,6 +288,8 @@ def _kept(engine: DuckDB, kept: dict[str, Any]) -> Facts:
 
 
 def _named(source: Any) -> str:
+    if is_remote(source):
+        return source.place
     return shown(str(source)) if isinstance(source, str | Path) else f"the {type(source).__name__}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cjlib.analyses.attribution import Attribution, attribution
-from cjlib.analyses.path_differences import PathDifferences, compare_paths
+from cjlib.analyses.paths.differences import PathDifferences, compare_paths
 from cjlib.analyses.result import Result
 from cjlib.errors import shown
 from cjlib.sources.conditions import as_step

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sequence_reference import journeys, markov
 
 import cjlib as cj
-from cjlib.analyses.credit import MODELS
+from cjlib.analyses.attribution.credit import MODELS
 
 WORKED = (
     " | ".join(f"k{n}: touch@0h(ads) touch@1h(mail) buy@2h" for n in range(3)) + " | m: touch@0h(mail) buy@1h | n: touch@0h(ads) | o: touch@0h(ads)"

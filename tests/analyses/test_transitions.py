@@ -178,7 +178,7 @@ def test_ten_thousand_names_and_a_bot_with_a_million_events_are_counted():
 def test_counting_few_keys_and_sorting_many_give_the_same(rows):
     import numpy as np
 
-    from cjlib.analyses.pair_counts import counted
+    from cjlib.analyses.paths.pair_counts import counted
     from cjlib.analyses.sequence import groups
 
     # Customers ascend; 400 of them are more than are marked at once.

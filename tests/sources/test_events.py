@@ -562,8 +562,10 @@ def test_needed_columns_that_are_missing_are_guessed_but_not_taken():
         ({"dates": "%d/%Q"}, "dates: '%d/%Q' is not a format of dates"),
         ({"quarantine_limit": 5}, "quarantine_limit: must be a share from 0 to 1; 0.05 is one row in twenty. Got 5"),
         ({"observed_until": "soon"}, "observed_until: must be a date or a time"),
-        ({"table": "events"}, r"databases cannot be read yet; they will need the extra .*\[engines\]"),
-        ({"engine": object()}, "databases cannot be read yet"),
+        ({"table": "events"}, r"table: 'events' needs a database to lie in: give its URL or engine as source. Got source=a DataFrame"),
+        ({"engine": object()}, r"engine: the table is the source, as in read_events\('events', engine=engine\). Got source=a DataFrame"),
+        ({"only": "channel"}, r"only: must be a list of columns, such as \['channel', 'value'\], or \[\] for none. Got 'channel'."),
+        ({"only": ["chanel"]}, r"only: there is no column 'chanel'. Did you mean 'channel'\?"),
         ({"customers": pd.DataFrame({"id": [1]})}, "customers: there is no column 'customer_id'. The columns are: 'id'"),
     ],
 )

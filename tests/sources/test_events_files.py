@@ -285,7 +285,7 @@ def test_a_folder_without_data_files_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("postgresql://me:secret@host/db", r"'postgresql://…@host/db' is an address, not a file.*\[engines\]"),
+        ("s3://me:secret@host/db", r"'s3://…@host/db' is an address of no file here.*the table of a database is read with table='events'"),
         ([("ana", "view")], "source: must be a Parquet, CSV, TSV or JSON-lines file"),
         (None, "source: must be a Parquet"),
         (pd.DataFrame(), "source: there are no columns"),

@@ -9,9 +9,9 @@ import pytest
 
 import cjlib as cj
 from cjlib.sources.first_journey import first_journey, quoted, template, template_names
+from cjlib.sources.first_journey.peek import time_kind
+from cjlib.sources.first_journey.proposals import rounded_up
 from cjlib.sources.journey import journey_from_text
-from cjlib.sources.peek import time_kind
-from cjlib.sources.proposals import rounded_up
 
 WALK = ["visit", "search", "product_view", "add_to_cart", "checkout", "purchase"]
 GERMAN = dict(zip(WALK, ["Startseite", "Suche", "Produktansicht", "Warenkorb", "Kasse", "Kauf"], strict=True))

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 import cjlib as cj
 from cjlib.sources.journey import journey_from, journey_from_text
-from cjlib.sources.journey_schema import MEASURES
+from cjlib.sources.journey.schema import MEASURES
 
 SMALLEST = "name: Shop\nsources: {events: events.csv}\nstages: [{name: Visit, touchpoints: [view]}]\n"
 LINES = SMALLEST.count("\n")
@@ -370,7 +370,7 @@ def test_a_file_is_read_with_its_folder_and_without_its_byte_order_mark(tmp_path
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, r"there is no file '.*journey\.yml'\. `cj init FILE` writes a first one"),
+        (None, r"there is no file .*`cj init FILE` writes a first one"),
         ("name: Café".encode("latin-1"), "is not UTF-8 text. Save it as UTF-8."),
         (SMALLEST.encode("utf-16"), "is not UTF-8 text"),
         (b"", "the file is empty"),

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import get_args
 
 from cjlib.sources.journey import Journey
-from cjlib.sources.journey_fields import Section
-from cjlib.sources.journey_schema import MEASURES
+from cjlib.sources.journey.fields import Section
+from cjlib.sources.journey.schema import MEASURES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "journey.md").read_text(encoding="utf-8")
 

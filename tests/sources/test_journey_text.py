@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cjlib.sources.first_journey import quoted
-from cjlib.sources.journey_text import MOST_CHARACTERS, parse
+from cjlib.sources.journey.text import MOST_CHARACTERS, parse
 
 
 def test_plain_values_stay_as_they_were_written():

@@ -4,7 +4,7 @@ import pytest
 
 import cjlib as cj
 from cjlib.sources.journey import journey_from_text
-from cjlib.sources.places import expanded, located
+from cjlib.sources.journey.places import expanded, located
 
 
 @pytest.fixture

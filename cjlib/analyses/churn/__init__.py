@@ -4,7 +4,23 @@ from cjlib.analyses.churn.customer_table import churn_table
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.decisions import TargetList, target_list
 from cjlib.analyses.churn.fit import fit_churn
+from cjlib.analyses.churn.keeping import load_churn_model
 from cjlib.analyses.churn.log_data import churn_data
 from cjlib.analyses.churn.model import ChurnModel, Scores
+from cjlib.analyses.churn.past import keep_forecast, past_forecasts
+from cjlib.analyses.churn.rolling import compare_splits
 
-__all__ = ["ChurnData", "ChurnModel", "Scores", "TargetList", "churn_data", "churn_table", "fit_churn", "target_list"]
+__all__ = [
+    "ChurnData",
+    "ChurnModel",
+    "Scores",
+    "TargetList",
+    "churn_data",
+    "churn_table",
+    "compare_splits",
+    "fit_churn",
+    "keep_forecast",
+    "load_churn_model",
+    "past_forecasts",
+    "target_list",
+]

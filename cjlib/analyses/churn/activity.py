@@ -165,7 +165,7 @@ def _answers(log: EventLog, feedback: Feedback | pd.DataFrame) -> Answers:
     bad = np.zeros(time.size, dtype=bool)
     for name, score in scores.items():
         bad |= score <= NEGATIVE[name]
-    return Answers(customer[order], time[order], {name: score[order] for name, score in scores.items()}, bad[order])
+    return Answers(customer[order].astype(np.int32), time[order], {name: score[order] for name, score in scores.items()}, bad[order])
 
 
 def find_kinds(activity: Activity, cutoff: int, like: Sequence[str] | None) -> Kinds:

@@ -102,8 +102,8 @@ class Additive:
         return expit(self.log_odds(matrix))
 
 
-def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: bool, C: float) -> Additive:
-    """Logistic regression on cubic B-splines with six knots, levels, and missing flags, with an L2 penalty of 1/C.
+def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: bool, penalty: float) -> Additive:
+    """Logistic regression on cubic B-splines with six knots, levels, and missing flags, with an L2 penalty.
 
     More rows than 30,000 are thinned evenly: the curves do not get better.
     """
@@ -118,7 +118,7 @@ def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: b
     design = [_levels(matrix[:, place], len(levels)) for place, levels in enumerate(columns.levels)]
     design += [_splines(scale, filled[:, place]) for place, scale in enumerate(scales)]
     X = np.hstack([*design, gaps]) if design else np.zeros((len(matrix), 1))
-    model = LogisticRegression(C=C, max_iter=3000, solver="newton-cholesky").fit(X, churned)
+    model = LogisticRegression(C=1 / penalty, max_iter=3000, solver="newton-cholesky").fit(X, churned)
     weights = model.coef_[0]
     ends = np.cumsum([len(levels) for levels in columns.levels], dtype=int).tolist()
     starts = [0, *ends]

@@ -54,8 +54,8 @@ def _no_purchase(rows: pd.DataFrame, source: LogSource, moment: int) -> Floats |
     model = fit_bgnbd(Buyers.merged(x[some], recency[some], age[some])[0])
     forecast = model.no_purchase(x, recency, age, source.question.horizon / HORIZON_OF_A_WEEK)
     ids = source.log.customer_ids(everyone.customer.astype(np.int32))
-    return rows["customer_id"].map(pd.Series(forecast, index=pd.Index(ids.tolist()))).to_numpy(dtype=float)
+    return np.asarray(rows["customer_id"].map(pd.Series(forecast, index=pd.Index(ids.tolist()))), dtype=float)
 
 
 def _history(everyone: Snapshot) -> tuple[Floats, Floats, Floats]:
-    return everyone.n_days - 1.0, everyone.span / WEEK, everyone.age / WEEK
+    return (everyone.n_days - 1).astype(float), everyone.span / WEEK, everyone.age / WEEK

@@ -48,14 +48,14 @@ class Settings:
     """What differs between tables and logs."""
 
     normal: bool
-    C: float
+    penalty: float
     boosting: Mapping[str, Any]
     stops_early: bool
 
 
 OF_TABLE = Settings(
     normal=False,
-    C=1.0,
+    penalty=1.0,
     boosting={
         "learning_rate": 0.05,
         "max_iter": 800,
@@ -70,7 +70,7 @@ OF_TABLE = Settings(
 )
 OF_LOG = Settings(
     normal=True,
-    C=0.3,
+    penalty=1 / 0.3,
     boosting={
         "learning_rate": 0.05,
         "max_iter": 150,
@@ -106,7 +106,7 @@ def fit_bases(training: Training, names: Iterable[str], settings: Settings, seed
 
 def _fit(name: str, training: Training, settings: Settings, seed: int) -> Base:
     if name == "lr":
-        return fit_additive(training.columns, training.matrix, training.churned, normal=settings.normal, C=settings.C)
+        return fit_additive(training.columns, training.matrix, training.churned, normal=settings.normal, penalty=settings.penalty)
     options: dict[str, Any] = dict(settings.boosting) if name == "hgb" else {"early_stopping": False}
     stops: list[NDArray[np.bool_] | None] = [None]
     if name == "hgb" and settings.stops_early:

@@ -55,7 +55,7 @@ class Columns:
     def codes(values: pd.Series, levels: tuple[str, ...]) -> Floats:
         """The position of each value among the levels; unknown ones go to "(other)", or are NaN without it."""
         place = {level: float(position) for position, level in enumerate(levels)}
-        return as_texts(values).map(place).fillna(place.get(OTHER, np.nan)).to_numpy(dtype=float)
+        return np.asarray(as_texts(values).map(place).fillna(place.get(OTHER, np.nan)), dtype=float)
 
     def check(self, frame: pd.DataFrame) -> None:
         """Every feature must be there."""
@@ -97,10 +97,10 @@ def as_texts(values: pd.Series) -> pd.Series:
 
 def learn_columns(frame: pd.DataFrame, features: Sequence[str]) -> Columns:
     """The columns of the training rows; a feature without any value, or with one only, is not used."""
-    numbers = [name for name in features if pd.api.types.is_numeric_dtype(frame[name]) and frame[name].nunique(dropna=False) > 1]
-    numbers = [name for name in numbers if frame[name].notna().any()]
+    varied = [name for name in features if _varies(frame[name])]
+    numbers = [name for name in varied if pd.api.types.is_numeric_dtype(frame[name]) and frame[name].notna().any()]
     values = {name: frame[name].to_numpy(dtype=float, na_value=np.nan) for name in numbers}
-    texts = [name for name in features if not pd.api.types.is_numeric_dtype(frame[name]) and frame[name].nunique(dropna=False) > 1]
+    texts = [name for name in varied if not pd.api.types.is_numeric_dtype(frame[name])]
     return Columns(
         numbers=tuple(numbers),
         medians=tuple(float(np.nanmedian(values[name])) for name in numbers),
@@ -111,6 +111,10 @@ def learn_columns(frame: pd.DataFrame, features: Sequence[str]) -> Columns:
     )
 
 
+def _varies(values: pd.Series) -> bool:
+    return len(values.drop_duplicates()) > 1
+
+
 def _levels(texts: pd.Series) -> tuple[str, ...]:
     counts = texts.value_counts()
     ranked = sorted(counts.index, key=lambda level: (-counts[level], level))
@@ -118,12 +122,7 @@ def _levels(texts: pd.Series) -> tuple[str, ...]:
     return tuple(sorted(kept)) + ((OTHER,) if len(kept) < len(ranked) else ())
 
 
-def columns_as_plain(columns: Columns) -> dict[str, Any]:
-    """For JSON."""
-    return {name: getattr(columns, name) for name in Columns.__dataclass_fields__}
-
-
 def columns_from_plain(kept: Mapping[str, Any]) -> Columns:
     """From JSON."""
-    as_tuples = {name: tuple(kept[name]) for name in Columns.__dataclass_fields__}
-    return Columns(**(as_tuples | {"levels": tuple(tuple(levels) for levels in kept["levels"])}))
+    plain = {name: tuple(kept[name]) for name in ("numbers", "medians", "lows", "highs", "categories")}
+    return Columns(**plain, levels=tuple(tuple(levels) for levels in kept["levels"]))

@@ -51,23 +51,25 @@ def churn_table(df: pd.DataFrame, *, target: str, id: str | None = None, positiv
         raise DataError(f"target: column {shown(target)} holds only one outcome in {len(rows):,} rows, so there is nothing to tell apart.")
     ids = rows[id].astype("str") if id is not None else pd.Series([f"{row + 1}" for row in range(len(rows))], dtype="str")
     typed, described, identifiers = _typed(rows.drop(columns=[target, *([id] if id else [])]), as_of)
-    snapshot = None if as_of is None else pd.Timestamp(as_of)
+    snapshot = None if as_of is None else _snapshot(as_of)
     leaks = find_leaks(typed, churned, as_of=snapshot)
     named = [identifier_finding(column, rows[column], churned) for column in identifiers]
     if id is not None:
         named += [finding for finding in [identifier_finding(id, rows[id], churned)] if finding.level == "FAIL"]
     leaks = pd.concat([as_table(named), leaks], ignore_index=True) if named else leaks
-    features = typed.assign(
-        **{column: _days_before(typed[column], snapshot) for column in typed if pd.api.types.is_datetime64_any_dtype(typed[column])}
-    )
+    features = typed.copy()
+    for column in typed.columns:
+        if pd.api.types.is_datetime64_any_dtype(typed[column]):
+            features[column] = _days_before(typed[column], snapshot)
     copies = int(features.assign(churned=churned).duplicated().sum())
     table = pd.concat([pd.DataFrame({"customer_id": ids, "churned": churned}), features], axis=1)
     blank = int((~known).sum())
+    low, high = wilson(churned.sum(), churned.size)
     return ChurnData(
         table=table,
         headline=_headline(churned, features.shape[1], leaks, blank),
         definition=_definition(target, positive, id, blank, copies, leaks),
-        metrics={"share_churned": metric(churned.mean(), *(float(bound) for bound in wilson(churned.sum(), churned.size)), churned.size)},
+        metrics={"share_churned": metric(churned.mean(), float(low), float(high), churned.size)},
         features=tuple(features.columns),
         population=_population(churned),
         leaks=leaks,
@@ -99,20 +101,32 @@ def _check_column(df: pd.DataFrame, column: str, option: str) -> None:
 
 def _outcome(values: pd.Series, target: str, positive: Any) -> pd.Series:
     """1, 0, or missing where the target is blank."""
-    text = values.map(lambda value: None if pd.isna(value) else _as_word(value))
+    text = values.map(_as_word, na_action="ignore").astype(object)
     text = text.where(text.notna() & (text != ""), None)
     present = sorted(set(text.dropna()))
     if positive is not None:
         wanted = _as_word(positive)
         if wanted not in present:
             raise CjlibError(f"positive: {shown(positive)} never occurs in {shown(target)}. It holds: {listed(present)}.")
-        return text.map(lambda word: np.nan if word is None else float(word == wanted)).astype(float)
+        return _as_outcome(text, {wanted})
     strange = [word for word in present if word not in POSITIVE | NEGATIVE]
     if strange:
         raise CjlibError(
             f"target: column {shown(target)} holds {listed(present)}. Say which value means churned, such as positive={shown(present[0])}."
         )
-    return text.map(lambda word: np.nan if word is None else float(word in POSITIVE)).astype(float)
+    return _as_outcome(text, POSITIVE)
+
+
+def _as_outcome(text: pd.Series, positive: set[str]) -> pd.Series:
+    return pd.Series(np.where(text.isna(), np.nan, text.isin(positive).to_numpy(dtype=float)), index=text.index)
+
+
+def _snapshot(as_of: Any) -> pd.Timestamp:
+    try:
+        stamp = pd.Timestamp(as_of)
+    except (ValueError, TypeError):
+        raise CjlibError(f"as_of: must be a date, such as '2025-06-30'. Got {shown(as_of)}.") from None
+    return stamp.tz_localize(None) if stamp.tz is not None else stamp
 
 
 def _as_word(value: Any) -> str:

@@ -93,7 +93,7 @@ def measured(tested: Sequence[Tested], draws: Draws, seed: int) -> pd.DataFrame:
     ranked = table.assign(place=table["model"].map(order), later=[-np.inf if pd.isna(one) else -one.timestamp() for one in table["cutoff"]])
     ranked = ranked.sort_values(["population", "later", "place"], kind="stable", ignore_index=True, key=_population_first)
     stamps = pd.to_datetime(pd.Series([pd.NaT if pd.isna(one) else one for one in ranked["cutoff"]], dtype=_kind_of(tested)))
-    return ranked[["model", "population"]].assign(cutoff=stamps, **{name: ranked[name].astype(kind) for name, kind in kinds.items()})
+    return ranked[["model", "population"]].assign(cutoff=stamps, **{name: ranked[name].to_numpy(dtype=kind) for name, kind in kinds.items()})
 
 
 def _population_first(values: pd.Series) -> pd.Series:

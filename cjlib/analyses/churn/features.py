@@ -5,7 +5,7 @@ Floats are summed in the log's order, which is by customer, time, event and ever
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,7 @@ class Days:
     gap: Codes
     home: Codes
 
-    def gaps(self, recency: Floats, age: Floats) -> Iterator[tuple[str, Floats]] | dict[str, Floats]:
+    def gaps(self, recency: Floats, age: Floats) -> dict[str, Floats]:
         """How regular a customer is."""
         n, size = self.count - 1, self.count.size
         total = (self.last - self.first).astype(float)
@@ -121,10 +121,10 @@ class Days:
         sizes = n[some]
         median, largest, last = (np.full(n.size, np.nan) for _ in range(3))
         if ends.size:
-            ordered = np.sort(self.home.astype(np.int64) << 32 | self.gap.astype(np.int64)) & 0xFFFFFFFF
+            ordered: Whole = np.sort(self.home.astype(np.int64) << 32 | self.gap.astype(np.int64)) & 0xFFFFFFFF
             begin = ends - sizes
-            median[some] = (ordered[begin + (sizes - 1) // 2] + ordered[begin + sizes // 2]) / 2
-            largest[some] = ordered[ends - 1]
+            median[some] = np.asarray(ordered[begin + (sizes - 1) // 2] + ordered[begin + sizes // 2], dtype=float) / 2
+            largest[some] = ordered[ends - 1].astype(float)
             last[some] = self.gap[ends - 1]
         return median, largest, last
 
@@ -149,7 +149,7 @@ def _windows(home: Codes, t: Whole, cutoff: int, customers: int, value: Floats |
     paid = None if value is None else np.nan_to_num(value[recent])
     for days in WINDOWS:
         inside = when > cutoff - days * DAY
-        found[f"n_{days}d"] = np.bincount(own[inside], minlength=customers).astype(float)
+        found[f"n_{days}d"] = np.asarray(np.bincount(own[inside], minlength=customers), dtype=float)
         if paid is not None:
             found[f"value_{days}d"] = np.bincount(own[inside], weights=paid[inside], minlength=customers)
     for days in TRENDS:
@@ -178,7 +178,7 @@ def _kinds(activity: Activity, kinds: Kinds, past: Flags, place: Codes, cutoff: 
         found |= _events(activity, kinds.events, past, place, cutoff, customers)
     if kinds.channels and activity.channel is not None:
         codes, values = activity.channel
-        found |= _channel_shares(activity, codes, values, kinds.channels, past, place, customers)
+        found |= _channel_shares(activity.c, codes, values, kinds.channels, known=past & (codes >= 0), place=place, customers=customers)
     for name in kinds.properties:
         codes, values = activity.properties.get(name, (np.full(past.size, -1, dtype=np.int32), []))
         known = past & (codes >= 0)
@@ -213,14 +213,13 @@ def _events(activity: Activity, events: tuple[str, ...], past: Flags, place: Cod
 
 
 def _channel_shares(
-    activity: Activity, codes: Codes, values: list[Any], channels: tuple[str, ...], past: Flags, place: Codes, customers: int
+    c: Codes, codes: Codes, values: list[Any], channels: tuple[str, ...], *, known: Flags, place: Codes, customers: int
 ) -> dict[str, Floats]:
     column = np.full(len(values) + 1, -1, dtype=np.int32)
     for position, name in enumerate(channels):
         if name in values:
             column[values.index(name)] = position
-    known = past & (codes >= 0)
-    home, kind = place[activity.c[known]], column[codes[known]]
+    home, kind = place[c[known]], column[codes[known]]
     mine = home >= 0
     every = np.bincount(home[mine], minlength=customers)
     some = mine & (kind >= 0)

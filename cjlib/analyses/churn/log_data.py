@@ -133,7 +133,7 @@ def churn_data(
     activity = activity_of(log, question)
     kinds = find_kinds(activity, moments[0], _columns_of(like))
     parts = [_part(log, activity, kinds, question, moment) for moment in moments]
-    table, churned, recency = _stacked(log, parts)
+    table = _stacked(log, parts)
     table = _with_attributes(log, table, np.concatenate([part.snapshot.customer[part.asked] for part in parts]))
     if like is not None:
         table = _completed(table, _columns_of(like) or ())
@@ -267,7 +267,7 @@ def _happened(activity: Activity, question: Question, customers: Whole, cutoff: 
     return (met[customers] if activity.churns is not None else ~met[customers]).astype(float)
 
 
-def _stacked(log: EventLog, parts: list[Part]) -> tuple[pd.DataFrame, Floats, Floats]:
+def _stacked(log: EventLog, parts: list[Part]) -> pd.DataFrame:
     frames = []
     ids = log.customer_ids()
     for part in parts:
@@ -277,8 +277,7 @@ def _stacked(log: EventLog, parts: list[Part]) -> tuple[pd.DataFrame, Floats, Fl
             {"customer_id": _ids(ids[part.snapshot.customer[part.asked]]), "cutoff": log.moments(moment), "churned": part.churned[part.asked]}
         )
         frames.append(pd.concat([keys, rows], axis=1))
-    table = pd.concat(frames, ignore_index=True)
-    return table, table["churned"].to_numpy(), table["recency_days"].to_numpy()
+    return pd.concat(frames, ignore_index=True)
 
 
 def _ids(ids: NDArray[Any]) -> pd.Series:

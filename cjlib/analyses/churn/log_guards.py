@@ -60,12 +60,12 @@ def _terminal(activity: Activity, features: tuple[str, ...], horizon: int, until
     if len(activity.names) < 2:
         return []
     found = []
-    for row in terminal_shares(activity, horizon, until).itertuples():
-        if row.share_last < TERMINAL or row.customers < FEWEST:
+    for event, customers, share in terminal_shares(activity, horizon, until).to_numpy().tolist():
+        if share < TERMINAL or customers < FEWEST:
             continue
-        own = [name for name in (f"n_{row.event}_90d", f"days_since_{row.event}") if name in features]
-        text = f"after {row.event} almost nobody comes back ({row.share_last:.0%} of {row.customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={row.event!r}."
-        found += [Finding(name, "FAIL", "terminal event", float(row.share_last), text) for name in own]
+        own = [name for name in (f"n_{event}_90d", f"days_since_{event}") if name in features]
+        text = f"after {event} almost nobody comes back ({share:.0%} of {customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={event!r}."
+        found += [Finding(name, "FAIL", "terminal event", share, text) for name in own]
     return found
 
 

@@ -33,7 +33,7 @@ class Fidelity:
 
     @property
     def word(self) -> str:
-        """ "exact", "approximate" or "none"."""
+        """One of exact, approximate, none."""
         if self.spearman < 0.7 or self.overlap < 0.5:
             return "none"
         return "approximate" if self.spearman < 0.9 or self.overlap < 0.7 else "exact"

@@ -70,7 +70,7 @@ def _stability(training: Training, additive: Additive, themes: Themes, some: NDA
     same, first = [], []
     for _ in range(REFITS):
         drawn = np.sort(rng.integers(0, some.size, some.size))
-        refit = fit_additive(training.columns, matrix[drawn], training.churned[some][drawn], normal=settings.normal, C=settings.C)
+        refit = fit_additive(training.columns, matrix[drawn], training.churned[some][drawn], normal=settings.normal, penalty=settings.penalty)
         theirs = _foremost(_above(refit, themes, matrix, risky))
         same.append(float(np.mean([np.isin(a, b).mean() for a, b in zip(ours, theirs, strict=True)])))
         first.append(float((ours[:, 0] == theirs[:, 0]).mean()))
@@ -213,6 +213,8 @@ def _definition(model: ChurnModel, k: int) -> dict[str, str]:
 
 def first_reasons(table: pd.DataFrame, customer_ids: Sequence[Any], k: int = 3) -> pd.DataFrame:
     """`reason_1` … `reason_k` for each customer given, empty where there are fewer."""
-    wide = table.drop_duplicates(["customer_id", "reason_rank"]).pivot(index="customer_id", columns="reason_rank", values="text")
-    wide = wide.reindex(index=pd.Index(customer_ids), columns=range(1, k + 1))
-    return pd.DataFrame({f"reason_{rank}": wide[rank].astype("str").fillna("").to_numpy() for rank in range(1, k + 1)})
+    texts = {}
+    for rank in range(1, k + 1):
+        mine = table[table["reason_rank"] == rank].drop_duplicates("customer_id").set_index("customer_id")["text"]
+        texts[f"reason_{rank}"] = mine.reindex(pd.Index(customer_ids)).astype("str").fillna("").to_numpy()
+    return pd.DataFrame(texts)

@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 TESTS = 3
-MOST_ROWS = 100_000
+MOST_ROWS = 60_000
 """Training rows of a log, evenly thinned beyond."""
 FEWEST = 10
 HALF = (0.25, 0.5)

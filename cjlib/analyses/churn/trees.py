@@ -90,7 +90,8 @@ def grow(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     as_levels = [place < categories for place in range(matrix.shape[1])]
-    model = HistGradientBoostingClassifier(categorical_features=as_levels if categories else None, random_state=seed, **settings)
+    options = {**settings, "random_state": seed, "categorical_features": as_levels if categories else None}
+    model = HistGradientBoostingClassifier(**options)
     if held_out is None:
         model.fit(matrix, churned)
     else:

@@ -21,7 +21,7 @@ from cjlib.analyses.journey_map.pain import ranked
 from cjlib.analyses.journey_map.quotes import quotes
 from cjlib.analyses.journey_map.stages import StageCounts, routes
 from cjlib.analyses.journey_map.tables import POINT_COLUMNS, STAGE_COLUMNS, Source, line_and_patterns, point_table, stage_table
-from cjlib.analyses.journey_map.trouble import point_pains, stage_pains
+from cjlib.analyses.journey_map.trouble import planned_routes, point_pains, stage_pains
 from cjlib.analyses.journey_map.walk import Places, places_of, read_walk
 from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError, not_one_of, shown
@@ -235,7 +235,7 @@ def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap
         definition=words.definition(source, outcome),
         metrics=words.metrics(source, table, pains),
         touchpoints=points,
-        routes=routes(whole, _planned(source.journey)) if whole is not None else pd.DataFrame(),
+        routes=routes(whole, planned_routes(source.journey)) if whole is not None else pd.DataFrame(),
         unmapped=pd.DataFrame(columns=UNMAPPED) if gaps[0] is None else gaps[0],
         silent=pd.DataFrame(columns=["stage", "touchpoint", "event"], dtype="str") if gaps[1] is None else gaps[1],
         sentiment_line=line,
@@ -250,11 +250,6 @@ def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap
         _source=source,
         _feedback=feedback,
     )
-
-
-def _planned(journey: Journey) -> set[tuple[int, int]]:
-    number = {name: k for k, name in enumerate(journey.stage_names)}
-    return {(number[begin], number[end]) for begin, end in journey.routes}
 
 
 def _moments(source: Source, outcome: str) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import numpy as np
 
 from cjlib.analyses.journey_map.money import Money, at_stake
 from cjlib.analyses.journey_map.opinions import BAD_TO, Opinions
-from cjlib.analyses.journey_map.pain import Part, Places as PainPlaces
+from cjlib.analyses.journey_map.pain import Part
+from cjlib.analyses.journey_map.pain import Places as PainPlaces
 from cjlib.analyses.journey_map.stages import StageCounts
 from cjlib.analyses.journey_map.walk import NONE, Bools, Ints
 from cjlib.sources.durations import microseconds
@@ -17,44 +18,58 @@ from cjlib.sources.journey import Journey
 
 @dataclass(frozen=True)
 class Visits:
-    """One place: each customer's entry (−1 = never there), who went on to a later stage, who went back, who ended there, who had a contact there."""
+    """One place: each customer's entry (−1 = never there), who went on to a later stage, who was sent back, who ended there, who had a contact there."""
 
     entries: Ints
     went_on: Bools
-    went_back: Bools
+    sent_back: Bools
     ended: Bools
     contact: Bools
 
 
-def stage_visits(counts: StageCounts) -> list[Visits]:
+def stage_visits(counts: StageCounts, planned: set[tuple[int, int]]) -> list[Visits]:
     """The stages as places."""
-    helped = _helped(counts, counts.walk.stage, counts.stages)
+    walk = counts.walk
+    helped = _helped(counts, walk.stage, counts.stages)
+    back = _moves_back(counts, planned)
+    sent = np.zeros((walk.customers, counts.stages), dtype=bool)
+    sent[walk.who[back], walk.stage[back]] = True
     return [
-        Visits(counts.walk.entries[:, s], counts.later[:, s] >= 0, counts.went_back[:, s], counts.ended_here[:, s], helped[:, s])
-        for s in range(counts.stages)
+        Visits(walk.entries[:, s], counts.later[:, s] >= 0, sent[:, s], counts.ended_here[:, s], helped[:, s]) for s in range(counts.stages)
     ]
 
 
-def point_visits(counts: StageCounts, chosen: Ints) -> list[Visits]:
+def point_visits(counts: StageCounts, chosen: Ints, planned: set[tuple[int, int]]) -> list[Visits]:
     """The touchpoints as places: those whose events are the customer's way."""
-    walk = counts.walk
-    place_point = walk.places.point[walk.place] if walk.place.size else np.zeros(0, dtype=np.int64)
+    walk, size = counts.walk, len(counts.walk.places.points)
+    point = walk.places.point[walk.place] if walk.place.size else np.zeros(0, dtype=np.int64)
     lasts = walk.firsts(walk.stage, counts.stages, last=True)
-    helped = _helped(counts, place_point, len(walk.places.points))
-    latest = place_point[walk.ends]
+    helped = _helped(counts, point, size)
+    back = _moves_back(counts, planned)
+    sent = np.zeros((walk.customers, size), dtype=bool)
+    sent[walk.who[back], point[back]] = True
+    latest = point[walk.ends]
     made = []
-    for point in chosen:
-        stage = walk.places.stage_of_point[point]
-        rows = np.flatnonzero(place_point == point)
+    for one in chosen:
+        rows = np.flatnonzero(point == one)
         first = rows[np.flatnonzero(np.diff(walk.who[rows], prepend=NONE))]
         entries = np.full(walk.customers, NONE, dtype=np.int64)
         entries[walk.who[first]] = first
         there = entries >= 0
-        on = lasts[:, stage + 1 :].max(axis=1, initial=NONE)
-        back = lasts[:, :stage].max(axis=1, initial=NONE)
-        later = (back > entries) & (walk.time[back] > walk.time[entries]) if walk.time.size else there
-        made.append(Visits(entries, there & (on > entries), there & later, there & walk.ended & (latest == point), helped[:, point]))
+        on = lasts[:, walk.places.stage_of_point[one] + 1 :].max(axis=1, initial=NONE)
+        made.append(Visits(entries, there & (on > entries), sent[:, one], there & walk.ended & (latest == one), helped[:, one]))
     return made
+
+
+def _moves_back(counts: StageCounts, planned: set[tuple[int, int]]) -> Ints:
+    """The last event of each visit that is followed by one to an earlier stage, where the journey file does not plan that move."""
+    walk = counts.walk
+    ends = walk.run_ends[:-1]
+    if not ends.size:
+        return ends
+    source, target = walk.stage[ends].astype(np.int64), walk.stage[ends + 1].astype(np.int64)
+    expected = np.isin(source * counts.stages + target, [begin * counts.stages + end for begin, end in planned])
+    return ends[(walk.who[ends] == walk.who[ends + 1]) & (target < source) & ~expected]
 
 
 def _helped(counts: StageCounts, group: np.ndarray, groups: int) -> Bools:
@@ -95,7 +110,7 @@ def unhappy(opinions: Opinions | None, column: str, groups: int) -> tuple[np.nda
 def stage_pains(journey: Journey, counts: StageCounts, money: Money | None, opinions: Opinions | None, evidence: np.ndarray) -> PainPlaces:
     """The stages that have touchpoints, with their parts."""
     chosen = np.array(counts.walk.places.counted, dtype=np.int64)
-    visits = stage_visits(counts)
+    visits = stage_visits(counts, planned_routes(journey))
     hard = _hard(opinions, counts, "stage", counts.stages)
     bad, answers = unhappy(opinions, "stage", counts.stages)
     last = chosen == (chosen.max() if chosen.size else NONE)
@@ -110,7 +125,7 @@ def stage_pains(journey: Journey, counts: StageCounts, money: Money | None, opin
         names=([counts.walk.places.stages[s] for s in chosen], [None] * chosen.size),
         last=last,
         lost_reference=1 - expected_share,
-        slow=(slow[chosen], slow_n[chosen]),
+        slow=(slow[chosen], slow_n[chosen], np.nan_to_num(1 - expected_share)),
         opportunity=[_joined(journey.stages[s].opportunities) for s in chosen],
         evidence=evidence[chosen],
     )
@@ -128,15 +143,15 @@ def point_pains(journey: Journey, counts: StageCounts, money: Money | None, opin
     stages = places.stage_of_point[chosen]
     nothing = np.zeros(chosen.size, dtype=np.int64)
     return _places(
-        point_visits(counts, chosen),
+        point_visits(counts, chosen, planned_routes(journey)),
         hard[:, chosen],
         (bad[chosen], answers[chosen]),
         counts,
         money,
         names=([places.stages[s] for s in stages], [places.points[k][1] for k in chosen]),
         last=stages == max(places.counted),
-        lost_reference=np.full(chosen.size, np.nan),
-        slow=(nothing, nothing),
+        lost_reference=1 - np.array([_or_nan(journey.stages[s].expected_share) for s in stages]),
+        slow=(nothing, nothing, np.zeros(chosen.size)),
         opportunity=[written[places.points[k]] for k in chosen],
         evidence=evidence[chosen],
     )
@@ -146,13 +161,14 @@ def _places(visits, hard, heard, counts, money, *, names, last, lost_reference, 
     affected = np.array([np.count_nonzero(one.entries >= 0) for one in visits], dtype=np.int64)
     ended = np.array([np.count_nonzero(one.ended) for one in visits], dtype=np.int64)
     effort = np.array(
-        [np.count_nonzero((one.entries >= 0) & (one.contact | one.went_back | hard[:, k])) for k, one in enumerate(visits)], dtype=np.int64
+        [np.count_nonzero((one.entries >= 0) & (one.contact | one.sent_back | hard[:, k])) for k, one in enumerate(visits)], dtype=np.int64
     )
     unknown, everywhere = np.full(affected.size, np.nan), np.ones(affected.size, dtype=bool)
     parts = {
         "lost": Part(ended, np.where(last, 0, affected), ~last, lost_reference),
         "unhappy": Part(heard[0], heard[1], everywhere, unknown),
-        "slow": Part(slow[0], slow[1], everywhere, np.zeros(affected.size)),
+        # Those who are not expected to go on at all cannot be late.
+        "slow": Part(slow[0], slow[1], everywhere, slow[2]),
         "effortful": Part(effort, affected, everywhere, unknown),
     }
     stakes = [at_stake(money, counts.walk, one.entries, one.went_on) for one in visits]
@@ -175,6 +191,12 @@ def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray
         known = moved | (taken >= limit)
         slow[s], n[s] = np.count_nonzero(known & (~moved | (taken > limit))), np.count_nonzero(known)
     return slow, n
+
+
+def planned_routes(journey: Journey) -> set[tuple[int, int]]:
+    """The routes of the journey file as positions of stages."""
+    number = {name.casefold(): k for k, name in enumerate(journey.stage_names)}
+    return {(number[begin.casefold()], number[end.casefold()]) for begin, end in journey.routes}
 
 
 def _or_nan(value: float | None) -> float:

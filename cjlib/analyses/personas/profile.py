@@ -13,7 +13,7 @@ from cjlib.analyses.customer_features import OF_CHANNEL, OF_EVENT
 from cjlib.analyses.personas.clusters import Floats, Labels
 from cjlib.analyses.stats import Z95, benjamini_hochberg
 from cjlib.errors import did_you_mean, shown
-from cjlib.sources.journey_schema import Persona
+from cjlib.sources.journey.schema import Persona
 
 CLEAR = 0.2
 """A feature of a hand-written persona is met from so many standard deviations on: small but certain is not a kind of customer."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.analyses.counted import Counted
-from cjlib.analyses.funnel_rows import Question, Rows
+from cjlib.analyses.funnel.counted import Counted
+from cjlib.analyses.funnel.rows import Question, Rows
 from cjlib.analyses.result import Metric
 from cjlib.analyses.stats import Z95
 from cjlib.errors import did_you_mean, shown

@@ -12,8 +12,8 @@ from cjlib.sources.columns import property_column, text_types
 from cjlib.sources.engine import DuckDB, identifier
 from cjlib.sources.files import Files, find_files
 from cjlib.sources.intake import open_files
-from cjlib.sources.journey_schema import Source
-from cjlib.sources.places import expanded, located
+from cjlib.sources.journey.places import expanded, located
+from cjlib.sources.journey.schema import Source
 from cjlib.sources.textfiles import csv_header
 
 if TYPE_CHECKING:

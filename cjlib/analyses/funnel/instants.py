@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.matching import Kind, reach_table
+from cjlib.analyses.funnel.matching import Kind, reach_table
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

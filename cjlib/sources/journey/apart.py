@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cjlib.sources.journey_content import mapping_of, number_of
+from cjlib.sources.journey.content import mapping_of, number_of
 
 
 def exclude_each_other(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The sections of a journey file, key by key. What a key may hold stands in `journey_fields`; what keys owe one another in `journey_rules`."""
+"""The sections of a journey file, key by key. What a key may hold stands in `fields`; what keys owe one another in `rules`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from cjlib.errors import did_you_mean
-from cjlib.sources.journey_fields import (
+from cjlib.sources.journey.fields import (
     Amount,
     Count,
     Duration,

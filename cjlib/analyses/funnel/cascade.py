@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.analyses.funnel_rows import Question
+from cjlib.analyses.funnel.rows import Question
 from cjlib.sources.conditions import Step
 from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog

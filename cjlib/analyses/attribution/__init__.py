@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from cjlib.analyses.attribution_table import credit_table, journey_rows, share_metrics, touches_sql
-from cjlib.analyses.attribution_words import IN_WORDS, NO_CAUSE, comparison_headline, headline, unknown_costs
-from cjlib.analyses.credit import MODELS
-from cjlib.analyses.credit_shares import Options, credited
+from cjlib.analyses.attribution.credit import MODELS
+from cjlib.analyses.attribution.credit_shares import Options, credited
+from cjlib.analyses.attribution.paths_table import credit_table, journey_rows, share_metrics, touches_sql
+from cjlib.analyses.attribution.touch_journeys import NONE, Journeys, from_log, from_paths
+from cjlib.analyses.attribution.words import IN_WORDS, NO_CAUSE, comparison_headline, headline, unknown_costs
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.sequence_words import base_of
-from cjlib.analyses.touch_journeys import NONE, Journeys, from_log, from_paths
 from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
 from cjlib.sources.conditions import Event, as_step
 from cjlib.sources.durations import Duration, in_words, microseconds

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.first_values import FirstValues, first_values, first_values_sql
-from cjlib.analyses.pair_counts import PairCounts, counted
+from cjlib.analyses.paths.first_values import FirstValues, first_values, first_values_sql
+from cjlib.analyses.paths.pair_counts import PairCounts, counted
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import SECOND, Groups, gap_microseconds, named, opens, sessions_sql, text_rank, tied_events
 from cjlib.analyses.sequence_words import END, START, base_of, bounds, count_of, gap_in_words, percent, reserved_names, ties_in_words

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cjlib.analyses.attempts import Attempts
+from cjlib.analyses.funnel.attempts import Attempts
+from cjlib.analyses.funnel.instants import Bools, Instants, Ints, Positions
+from cjlib.analyses.funnel.matching import Progress, usable
 from cjlib.analyses.groups import MISSING
-from cjlib.analyses.instants import Bools, Instants, Ints, Positions
-from cjlib.analyses.matching import Progress, usable
 
 _NONE = np.iinfo(np.int64).max
 

@@ -9,16 +9,17 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses import cascade, funnel_follow, funnel_words
-from cjlib.analyses.attempts import try_all
-from cjlib.analyses.counted import Counted, count
-from cjlib.analyses.funnel_follow import FunnelChange, FunnelLost, FunnelTrend
-from cjlib.analyses.funnel_rows import Question, Rows, allowed, question, read
-from cjlib.analyses.funnel_table import Grouping, comparisons, customers_table, grouping, metrics, steps_table, still_open
+from cjlib.analyses.funnel import cascade, follow
+from cjlib.analyses.funnel import words as telling
+from cjlib.analyses.funnel.attempts import try_all
+from cjlib.analyses.funnel.counted import Counted, count
+from cjlib.analyses.funnel.follow import FunnelChange, FunnelLost, FunnelTrend
+from cjlib.analyses.funnel.instants import Bools
+from cjlib.analyses.funnel.rows import Question, Rows, allowed, question, read
+from cjlib.analyses.funnel.table import Grouping, comparisons, customers_table, grouping, metrics, steps_table, still_open
+from cjlib.analyses.funnel.touches import touched
 from cjlib.analyses.groups import MISSING
-from cjlib.analyses.instants import Bools
 from cjlib.analyses.result import MIN_N, Result
-from cjlib.analyses.touches import touched
 from cjlib.sources.conditions import Event, Exclude
 from cjlib.sources.durations import Duration
 from cjlib.sources.events import EventLog
@@ -79,7 +80,7 @@ class Funnel(Result):
             `complete`; every period from the first entry to the last, share missing where nobody entered.
         """
         whole = _whole(self._count)
-        return funnel_follow.trend(whole.log, whole.asked, whole.counted.attempts, whole.undecided, period, week_start)
+        return follow.trend(whole.log, whole.asked, whole.counted.attempts, whole.undecided, period, week_start)
 
     def previous(self) -> FunnelChange:
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
@@ -95,10 +96,10 @@ class Funnel(Result):
             funnel's of the period before, named `previous_…`.
         """
         whole = _whole(self._count)
-        bounds = funnel_follow.previous_bounds(whole.log, whole.asked)
+        bounds = follow.previous_bounds(whole.log, whole.asked)
         before = _counted(whole.log, replace(whole.asked, start=bounds[0], end=bounds[1]))
         now, was = (steps_table(one.counted, one.asked, one.undecided, None) for one in (whole, before))
-        change = funnel_follow.previous(whole.log, whole.asked, now, was, bounds)
+        change = follow.previous(whole.log, whole.asked, now, was, bounds)
         earlier = {f"previous_{name}": one for name, one in metrics(before.counted, before.asked).items()}
         return replace(change, metrics={**change.metrics, **earlier})
 
@@ -122,9 +123,9 @@ class Funnel(Result):
         """
         whole = _whole(self._count)
         table = steps_table(whole.counted, whole.asked, whole.undecided, None)
-        chosen = funnel_follow.step_asked(table, whole.asked, step)
+        chosen = follow.step_asked(table, whole.asked, step)
         customer = whole.rows.customer[whole.counted.who]
-        return funnel_follow.lost_next(whole.log, whole.asked, customer, whole.counted.attempts, whole.undecided, chosen)
+        return follow.lost_next(whole.log, whole.asked, customer, whole.counted.attempts, whole.undecided, chosen)
 
 
 def funnel(
@@ -242,8 +243,8 @@ def answer(log: EventLog, asked: Question) -> Funnel:
     sql, sql_words = cascade.statement(log, asked)
     return Funnel(
         table=table,
-        headline=funnel_words.headline(overall, named, asked, compared),
-        definition=funnel_words.definition(log, asked, held.rows, whole.counted, held.group_words, sql_words),
+        headline=telling.headline(overall, named, asked, compared),
+        definition=telling.definition(log, asked, held.rows, whole.counted, held.group_words, sql_words),
         metrics=named,
         sql=sql,
         comparisons=compared,
@@ -272,12 +273,12 @@ def _groups(log: EventLog, asked: Question, rows: Rows, counted: Counted) -> tup
     by = ", ".join(asked.by)
     if rows.person_rank is not None:
         rank = rows.person_rank[counted.who]
-        return grouping(rows.groups, rank, np.ones(len(rank), dtype=bool)), {"groups": f"{by}: {funnel_words.BY_VALUE['all']}"}
+        return grouping(rows.groups, rank, np.ones(len(rank), dtype=bool)), {"groups": f"{by}: {telling.BY_VALUE['all']}"}
     of_customer = all(log.property(name, "by").of_customer for name in asked.by)
     step = None if of_customer else asked.by_step
     found = touched(counted.attempts, rows.groups.rank, asked.by_value, step, any_order=asked.order == "any")
-    rule = "one value a customer" if of_customer else funnel_words.by_words(asked)
+    rule = "one value a customer" if of_customer else telling.by_words(asked)
     words = {"groups": f"{by}: {rule}; customers with more than one value: {np.count_nonzero(found.several):,}; missing is a group of its own"}
     if step is not None:
-        words["left out of the groups"] = f"{funnel_words.count_of(int(np.count_nonzero(~found.known)), 'customer')} who never reached step {step}"
+        words["left out of the groups"] = f"{telling.count_of(int(np.count_nonzero(~found.known)), 'customer')} who never reached step {step}"
     return grouping(rows.groups, np.where(found.known, found.rank, MISSING), found.known), words

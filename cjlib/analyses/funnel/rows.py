@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cjlib.analyses.funnel.instants import Bools, Instants, Ints, Moments, Positions, instants, moments
 from cjlib.analyses.groups import Values, names_given, values_of
-from cjlib.analyses.instants import Bools, Instants, Ints, Moments, Positions, instants, moments
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.conditions import Event, Exclude, Step, as_step
 from cjlib.sources.durations import Duration, microseconds

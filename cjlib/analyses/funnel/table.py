@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.counted import Counted
-from cjlib.analyses.funnel_rows import Question, Rows
+from cjlib.analyses.funnel.counted import Counted
+from cjlib.analyses.funnel.instants import Bools, Ints
+from cjlib.analyses.funnel.rows import Question, Rows
 from cjlib.analyses.groups import MISSING, Values, order_of_groups
-from cjlib.analyses.instants import Bools, Ints
 from cjlib.analyses.result import Metric, metric
 from cjlib.analyses.stats import (
     benjamini_hochberg,

@@ -9,7 +9,7 @@ from typing import Any
 
 from cjlib.errors import DataError, listed, shown, unknown_column
 from cjlib.sources.engine import identifier, literal
-from cjlib.sources.peek import Column, Look
+from cjlib.sources.first_journey.peek import Column, Look
 
 _ID_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail"
 _NO_ID_WORDS = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.attribution.touch_journeys import NONE, Journeys
 from cjlib.analyses.result import MIN_N
 from cjlib.analyses.sequence_words import bounds, count_of, percent
-from cjlib.analyses.touch_journeys import NONE, Journeys
 from cjlib.errors import did_you_mean, shown
 
 IN_WORDS = {

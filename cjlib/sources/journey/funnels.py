@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cjlib.errors import did_you_mean, shown
-from cjlib.sources.journey_content import Found, below, items_of, mapping_of, number_of
-from cjlib.sources.journey_text import Place
+from cjlib.sources.journey.content import Found, below, items_of, mapping_of, number_of
+from cjlib.sources.journey.text import Place
 
 _BY_VALUE = re.compile(r"first|last|all|step_([1-9]\d*)")
 

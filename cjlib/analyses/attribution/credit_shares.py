@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from cjlib.analyses.credit import Chain, chain_of, credit_matrix, edge_counts, removal, removal_with_memory
-from cjlib.analyses.touch_journeys import Draws, Floats, Journeys, draws, types_of
+from cjlib.analyses.attribution.credit import Chain, chain_of, credit_matrix, edge_counts, removal, removal_with_memory
+from cjlib.analyses.attribution.touch_journeys import Draws, Floats, Journeys, draws, types_of
 
 _CELLS = 20_000_000
 """How many numbers one turn of the bootstrap may hold."""

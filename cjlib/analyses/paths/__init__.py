@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.loops import Loops, loops_of
-from cjlib.analyses.pair_counts import counted
-from cjlib.analyses.path_set import PathSet, flag_sql, kept_names, links_sql, path_set
+from cjlib.analyses.paths.loops import Loops, loops_of
+from cjlib.analyses.paths.pair_counts import counted
+from cjlib.analyses.paths.path_set import PathSet, flag_sql, kept_names, links_sql, path_set
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import (
     ARROW,

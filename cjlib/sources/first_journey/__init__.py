@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 
 from cjlib.errors import not_one_of
-from cjlib.sources import proposals
-from cjlib.sources.guesses import Guess, columns_of, share_held_back
-from cjlib.sources.peek import Look
-from cjlib.sources.proposals import DAY, EventFacts
+from cjlib.sources.first_journey import proposals
+from cjlib.sources.first_journey.guesses import Guess, columns_of, share_held_back
+from cjlib.sources.first_journey.peek import Look
+from cjlib.sources.first_journey.proposals import DAY, EventFacts
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_LISTED = 200

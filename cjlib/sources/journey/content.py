@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from cjlib.sources.journey_text import Place
+from cjlib.sources.journey.text import Place
 
 Found: TypeAlias = tuple[Place, str]
 

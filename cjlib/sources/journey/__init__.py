@@ -15,11 +15,11 @@ from pydantic import Field, PrivateAttr, ValidationError
 from cjlib.errors import CjlibError, JourneyError, not_one_of, shown
 from cjlib.markup import table_html
 from cjlib.sources.conditions import Step
-from cjlib.sources.journey_data import events_options, feedback_options
-from cjlib.sources.journey_faults import raise_all, schema_faults
-from cjlib.sources.journey_fields import Duration, EventField, Listed, Section, Text, Zone, simplest
-from cjlib.sources.journey_rules import broken_rules
-from cjlib.sources.journey_schema import (
+from cjlib.sources.journey.data import events_options, feedback_options
+from cjlib.sources.journey.faults import raise_all, schema_faults
+from cjlib.sources.journey.fields import Duration, EventField, Listed, Section, Text, Zone, simplest
+from cjlib.sources.journey.rules import broken_rules
+from cjlib.sources.journey.schema import (
     Churn,
     Costs,
     Funnel,
@@ -34,7 +34,7 @@ from cjlib.sources.journey_schema import (
     Target,
     Value,
 )
-from cjlib.sources.journey_text import Parsed, parse
+from cjlib.sources.journey.text import Parsed, parse
 
 if TYPE_CHECKING:
     from cjlib.sources.events import EventLog

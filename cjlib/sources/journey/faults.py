@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from cjlib.errors import LONGEST_SHOWN, JourneyError, did_you_mean, shown
-from cjlib.sources.journey_fields import UnknownKey
-from cjlib.sources.journey_text import Fault, Parsed, Place
+from cjlib.sources.journey.fields import UnknownKey
+from cjlib.sources.journey.text import Fault, Parsed, Place
 
 _PASSWORD = re.compile(r"(://[^:/@\s'\"]*:)[^@\s]*(@)")
 _PLAIN_KEY = re.compile(r"[\w-]+")

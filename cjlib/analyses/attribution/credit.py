@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, eye_array
 from scipy.sparse.linalg import splu
 
-from cjlib.analyses.touch_journeys import Floats, Journeys, Types
+from cjlib.analyses.attribution.touch_journeys import Floats, Journeys, Types
 
 HALF_LIFE = 7 * 86_400_000_000
 """The age at which a touch counts half, for time decay: seven days."""

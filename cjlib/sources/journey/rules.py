@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cjlib.errors import did_you_mean, listed, shown
-from cjlib.sources.journey_apart import exclude_each_other
-from cjlib.sources.journey_content import Found, below, items_of, mapping_of
-from cjlib.sources.journey_funnels import broken_funnel_rules
-from cjlib.sources.journey_schema import MEASURES
-from cjlib.sources.journey_text import Fault, Place
+from cjlib.sources.journey.apart import exclude_each_other
+from cjlib.sources.journey.content import Found, below, items_of, mapping_of
+from cjlib.sources.journey.funnels import broken_funnel_rules
+from cjlib.sources.journey.schema import MEASURES
+from cjlib.sources.journey.text import Fault, Place
 
 
 def broken_rules(data: Mapping[str, Any]) -> list[Fault]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cjlib.sources.engine import identifier, literal
-from cjlib.sources.guesses import Guess
-from cjlib.sources.peek import Look
+from cjlib.sources.first_journey.guesses import Guess
+from cjlib.sources.first_journey.peek import Look
 
 MOST_MAPPED = 60
 LONGEST_FUNNEL = 5

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.credit_shares import Credit
+from cjlib.analyses.attribution.credit_shares import Credit
+from cjlib.analyses.attribution.touch_journeys import NONE, Journeys
 from cjlib.analyses.result import Metric, metric
 from cjlib.analyses.sequence import ARROW, customer_column, interval_sql
-from cjlib.analyses.touch_journeys import NONE, Journeys
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.conditions import Event, as_step
 from cjlib.sources.engine import identifier

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.path_set import PathSet
+from cjlib.analyses.paths.path_set import PathSet
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import ARROW, SECOND, Ints, distinct_sequences, groups, named, stable_order
 from cjlib.analyses.sequence_words import count_of, percent, share_words

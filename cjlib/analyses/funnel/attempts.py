@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.instants import Bools, Instants, Ints, Positions
-from cjlib.analyses.matching import Progress
+from cjlib.analyses.funnel.instants import Bools, Instants, Ints, Positions
+from cjlib.analyses.funnel.matching import Progress
 
 FOREVER = np.int64(1) << 61
 """Stands for no limit: longer than any span, short enough to be added to any instant."""

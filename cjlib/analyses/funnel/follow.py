@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.attempts import Attempts
-from cjlib.analyses.funnel_rows import Question
-from cjlib.analyses.funnel_words import count_of, interval, losses, percent
-from cjlib.analyses.instants import Bools, Ints, Positions
+from cjlib.analyses.funnel.attempts import Attempts
+from cjlib.analyses.funnel.instants import Bools, Ints, Positions
+from cjlib.analyses.funnel.rows import Question
+from cjlib.analyses.funnel.words import count_of, interval, losses, percent
 from cjlib.analyses.periods import calendar, check_period
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.stats import benjamini_hochberg, grouped_medians, newcombe, share, two_shares_p, wilson

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cjlib.analyses.attempts import FOREVER, Attempts, Depths
-from cjlib.analyses.instants import Bools, Ints, Moments, Positions
+from cjlib.analyses.funnel.attempts import FOREVER, Attempts, Depths
+from cjlib.analyses.funnel.instants import Bools, Ints, Moments, Positions
 from cjlib.sources.conditions import Exclude
 
 
