@@ -60,7 +60,10 @@ def support_view(journey: Journey, log: EventLog) -> pd.DataFrame:
         inside = tickets.only(index == k)
         if inside.opened.size:
             rows.append({"period_start": periods.labels[k], "channel": None} | _row(inside))
-            rows += [{"period_start": periods.labels[k], "channel": name} | _row(inside.only(inside.channel == name)) for name in sorted(set(inside.channel) - {""})]
+            rows += [
+                {"period_start": periods.labels[k], "channel": name} | _row(inside.only(inside.channel == name))
+                for name in sorted(set(inside.channel) - {""})
+            ]
     table = pd.DataFrame(rows)
     return table.assign(period_start=pd.to_datetime(table["period_start"]).astype("datetime64[us]"), channel=table["channel"].astype("str"))
 
@@ -81,7 +84,9 @@ def read_tickets(support: Support, log: EventLog) -> Tickets:
     stage = np.select([role[name] for name in ROLES], range(len(ROLES)), len(ROLES))
     known = np.flatnonzero(ticket >= 0)
     order = known[np.lexsort((stage[known], found["time"][known], ticket[known]))]
-    return _gathered(ticket[order], found["time"][order], {name: held[order] for name, held in role.items()}, agent[order], (channel[0][order], channel[1]), log)
+    return _gathered(
+        ticket[order], found["time"][order], {name: held[order] for name, held in role.items()}, agent[order], (channel[0][order], channel[1]), log
+    )
 
 
 def _ticket(support: Support, log: EventLog, where: str, customer: Ints, opened: Bools) -> Ints:

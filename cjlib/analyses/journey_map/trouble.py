@@ -34,9 +34,7 @@ def stage_visits(counts: StageCounts, planned: set[tuple[int, int]]) -> list[Vis
     back = _moves_back(counts, planned)
     sent = np.zeros((walk.customers, counts.stages), dtype=bool)
     sent[walk.who[back], walk.stage[back]] = True
-    return [
-        Visits(walk.entries[:, s], counts.later[:, s] >= 0, sent[:, s], counts.ended_here[:, s], helped[:, s]) for s in range(counts.stages)
-    ]
+    return [Visits(walk.entries[:, s], counts.later[:, s] >= 0, sent[:, s], counts.ended_here[:, s], helped[:, s]) for s in range(counts.stages)]
 
 
 def point_visits(counts: StageCounts, chosen: Ints, planned: set[tuple[int, int]]) -> list[Visits]:

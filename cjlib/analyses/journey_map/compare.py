@@ -1,0 +1,233 @@
+"""Two maps side by side: what has changed beyond noise, and in which direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.journey_map.stages import SECOND, StageCounts
+from cjlib.analyses.result import MIN_N, Result, metric
+from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
+from cjlib.errors import CjlibError
+
+if TYPE_CHECKING:
+    from cjlib.analyses.journey_map.map import JourneyMap
+
+DRAWS = 1_000
+SHARES = {
+    "share_of_previous": ("customers_in_order", None, "higher"),
+    "share_ended": ("ended_here", "customers", "lower"),
+    "share_went_back": ("went_back", "customers", "lower"),
+    "share_skipped": ("skipped", "customers_further", None),
+    "csat": (None, "n_csat", "higher"),
+    "ces": (None, "n_ces", "higher"),
+}
+MEANS = {"nps": ("n_nps", "higher"), "mean_score": ("n_scored", "higher"), "value_per_customer": ("customers", "higher")}
+MEDIANS = {"median_seconds_to_next": "n_to_next", "median_seconds_in_stage": None}
+COUNTS = ("customers", "events", "n_feedback")
+COLUMNS = [
+    "stage",
+    "measure",
+    "earlier",
+    "now",
+    "n_earlier",
+    "n_now",
+    "change",
+    "change_low",
+    "change_high",
+    "p_value",
+    "p_adjusted",
+    "beyond_noise",
+    "words",
+]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MapChange(Result):
+    """What changed between two maps, a row a stage and measure."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measure at one stage in both maps."""
+
+    earlier: float
+    now: float
+    n_earlier: int
+    n_now: int
+    low: float = float("nan")
+    high: float = float("nan")
+    p: float = float("nan")
+
+
+def compare(now: JourneyMap, earlier: JourneyMap) -> MapChange:
+    """Each measure of each stage now and in an earlier map, with the change, its interval and whether it is beyond noise.
+
+    Shares: Newcombe's interval and the pooled z test; NPS, mean scores and values: z with summed variances; medians: seeded bootstrap of customers. p is
+    adjusted (Benjamini–Hochberg) over all cells with 30 or more on both sides. Counts are only more or fewer: they grow with the time observed. The same people
+    in both maps make it conservative; times and endings compare only customers observed equally long.
+
+    Returns
+    -------
+    MapChange
+        `.table`: `stage`, `measure`, `earlier`, `now`, `n_earlier`, `n_now`, `change`, `change_low`, `change_high`, `p_value`, `p_adjusted`, `beyond_noise`, `words`.
+
+    Raises
+    ------
+    CjlibError
+        If the maps have other stages, or are maps of groups.
+    """
+    _alike(now, earlier)
+    rows = []
+    for position, (old, new) in enumerate(zip(earlier.table.to_dict("records"), now.table.to_dict("records"), strict=True)):
+        cells = _cells(old, new) | {name: _median(name, earlier, now, position) for name in MEDIANS}
+        rows += [(new["stage"], name, cell) for name, cell in cells.items() if not (np.isnan(cell.earlier) or np.isnan(cell.now))]
+    enough = np.array([min(cell.n_earlier, cell.n_now) >= MIN_N for _, _, cell in rows], dtype=bool)
+    p = np.array([cell.p for _, _, cell in rows], dtype=float)
+    adjusted = benjamini_hochberg(np.where(enough, p, np.nan)) if rows else p
+    table = pd.DataFrame([_row(*row, float(q)) for row, q in zip(rows, adjusted, strict=True)], columns=COLUMNS)
+    return MapChange(table=table, headline=_headline(table), definition=_definition(now, earlier), metrics=_metrics(table))
+
+
+def _alike(now: JourneyMap, earlier: JourneyMap) -> None:
+    for one in (now, earlier):
+        if not {"stage", "position"} <= set(one.table) or next(iter(one.table.columns)) != "stage":
+            raise CjlibError("compare: a map with by= holds several maps. Compare maps without by, or of one group: map.only(ids, name).")
+    before, after = list(earlier.table["stage"]), list(now.table["stage"])
+    if before != after:
+        differing = [name for name in [*before, *after] if (name in before) != (name in after)] or ["their order"]
+        raise CjlibError(f"compare: both maps must have the same stages. They differ in {', '.join(differing)}. Make both with one journey file.")
+
+
+def _cells(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Cell]:
+    cells = {name: _count(old, new, name) for name in COUNTS}
+    cells |= {name: _share(old, new, name) for name in SHARES}
+    return cells | {name: _mean(old, new, name) for name in MEANS}
+
+
+def _number(value: Any) -> float:
+    return float("nan") if pd.isna(value) else float(value)
+
+
+def _count(old: dict[str, Any], new: dict[str, Any], name: str) -> Cell:
+    before, after = _number(old[name]), _number(new[name])
+    return Cell(before, after, int(np.nan_to_num(before)), int(np.nan_to_num(after)))
+
+
+def _share(old: dict[str, Any], new: dict[str, Any], name: str) -> Cell:
+    before, after = _number(old[name]), _number(new[name])
+    if np.isnan(before) or np.isnan(after):
+        return Cell(before, after, 0, 0)
+    (k0, n0), (k1, n1) = _of(old, name), _of(new, name)
+    low, high = newcombe(k1, n1, k0, n0)
+    return Cell(before, after, n0, n1, float(low), float(high), two_shares_p(k1, n1, k0, n0))
+
+
+def _of(row: dict[str, Any], name: str) -> tuple[int, int]:
+    """Count and base of a share, from the row's own columns."""
+    count, base, _ = SHARES[name]
+    if name == "share_of_previous":
+        k = int(row["customers_in_order"])
+        return k, round(k / row[name]) if row[name] else int(row["previous_in_order"])
+    n = int(row[base])
+    return (round(row[name] * n) if count is None else int(row[count])), n
+
+
+def _mean(old: dict[str, Any], new: dict[str, Any], name: str) -> Cell:
+    from scipy.special import ndtr
+
+    before, after = _number(old[name]), _number(new[name])
+    n = [int(np.nan_to_num(_number(row[MEANS[name][0]]))) for row in (old, new)]
+    error = float(np.hypot(*((_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95) for row in (old, new))))
+    if np.isnan(error) or error == 0:
+        return Cell(before, after, *n)
+    change = after - before
+    return Cell(before, after, *n, change - Z95 * error, change + Z95 * error, float(2 * ndtr(-abs(change) / error)))
+
+
+def _median(name: str, earlier: JourneyMap, now: JourneyMap, position: int) -> Cell:
+    times = [_times(name, one, position) for one in (earlier, now)]
+    if min(each.size for each in times) == 0:
+        return Cell(float("nan"), float("nan"), *(each.size for each in times))
+    medians = [float(np.median(each)) for each in times]
+    if min(each.size for each in times) < MIN_N:
+        return Cell(*medians, *(each.size for each in times))
+    rng = np.random.default_rng(0)
+    drawn = [_bootstrap(each, rng) for each in times]
+    change = drawn[1] - drawn[0]
+    low, high = np.quantile(change, [0.025, 0.975])
+    below = float((change <= 0).mean() + 1 / (2 * DRAWS))
+    p = min(1.0, 2 * min(below, 1 - below + 1 / DRAWS))
+    return Cell(*medians, *(each.size for each in times), float(low), float(high), p)
+
+
+def _times(name: str, one: JourneyMap, position: int) -> np.ndarray:
+    if one._source.walk is None:
+        return np.zeros(0)
+    counts = StageCounts(one._source.walk)
+    every = counts.seconds_to_next() if name == "median_seconds_to_next" else counts.seconds_in_stage()
+    return np.sort(every[position]) / SECOND
+
+
+def _bootstrap(ordered: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Medians of resamples: the rank of a resample's median among the sorted times is a binomial's quantile, so no resample need be made."""
+    n = ordered.size
+    place = rng.beta((n + 1) / 2, (n + 1) / 2, size=DRAWS)
+    return ordered[np.minimum((place * n).astype(np.int64), n - 1)]
+
+
+def _row(stage: str, measure: str, cell: Cell, p_adjusted: float) -> tuple[Any, ...]:
+    beyond = bool(p_adjusted < 0.05)
+    words = _words(measure, cell, beyond)
+    change = cell.now - cell.earlier
+    return stage, measure, cell.earlier, cell.now, cell.n_earlier, cell.n_now, change, cell.low, cell.high, cell.p, p_adjusted, beyond, words
+
+
+def _words(measure: str, cell: Cell, beyond: bool) -> str:
+    if measure in COUNTS:
+        return "more" if cell.now > cell.earlier else "fewer" if cell.now < cell.earlier else "as many"
+    if min(cell.n_earlier, cell.n_now) < MIN_N:
+        return "too few"
+    if not beyond:
+        return "no clear change"
+    better = SHARES[measure][2] if measure in SHARES else MEANS[measure][1] if measure in MEANS else None
+    rose = cell.now > cell.earlier
+    if better is None:
+        return ("longer" if rose else "shorter") if measure in MEDIANS else ("higher" if rose else "lower")
+    return "better" if rose == (better == "higher") else "worse"
+
+
+def _headline(table: pd.DataFrame) -> str:
+    judged = table[table["p_adjusted"].notna()]
+    clear = judged[judged["beyond_noise"]].sort_values(["p_adjusted", "stage", "measure"], kind="stable")
+    if clear.empty:
+        return f"No clear change in any of {len(judged)} cells with 30 or more on both sides."
+    first = clear.iloc[0]
+    counts = {word: int((clear["words"] == word).sum()) for word in ("better", "worse")}
+    return (
+        f"{len(clear)} of {len(judged)} cells changed beyond noise ({counts['better']} better, {counts['worse']} worse); the clearest: {first['measure']} at "
+        f"{first['stage']} from {first['earlier']:.3g} to {first['now']:.3g} (n = {first['n_earlier']:,} and {first['n_now']:,})."
+    )
+
+
+def _definition(now: JourneyMap, earlier: JourneyMap) -> dict[str, str]:
+    spans = {name: one._source.log.span for name, one in (("earlier", earlier), ("now", now)) if one._source.log is not None}
+    words = {name: "no events" if span is None else f"{span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}" for name, span in spans.items()}
+    return words | {
+        "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
+        "NPS, scores, values": "z with summed variances",
+        "medians": "seeded bootstrap of customers",
+        "beyond noise": "p < 0.05 after Benjamini–Hochberg over all cells with 30 or more on both sides",
+        "the same people in both": "make it conservative",
+        "times and endings": "compare only customers observed equally long",
+    }
+
+
+def _metrics(table: pd.DataFrame) -> dict[str, Any]:
+    clear = table[table["beyond_noise"].astype(bool)]
+    return {"cells_compared": metric(int(table["p_adjusted"].notna().sum())), "cells_changed": metric(len(clear))} | {
+        f"cells_{word}": metric(int((clear["words"] == word).sum())) for word in ("better", "worse")
+    }
