@@ -23,6 +23,7 @@ _HOME = {
     "cjlib.analyses.paths.sessions": ["Sessions", "sessions"],
     "cjlib.analyses.paths.transitions": ["Transitions", "transitions"],
     "cjlib.analyses.attribution": ["Attribution", "AttributionComparison", "attribution", "attribution_paths"],
+    "cjlib.analyses.aftermath": ["after_feedback"],
     "cjlib.analyses.assigned": ["assign_stages"],
     "cjlib.analyses.scores": ["ces", "csat", "nps"],
     "cjlib.analyses.sentiment": ["audit_sample", "score_texts", "sentiment"],

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.shifts import level_shifts
-from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p, wilson
+from cjlib.analyses.stats import Z95, benjamini_hochberg, mean_interval, newcombe, two_shares_p, wilson
 from cjlib.analyses.texts.compared import beside, crossed
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.sources.feedback import SCORES, Feedback
@@ -218,16 +218,6 @@ def nps_interval(promoters: int, passives: int, detractors: int) -> tuple[float,
 def _share_interval(good: int, n: int) -> tuple[float, float, float]:
     low, high = wilson(good, n)
     return good / n, float(low), float(high)
-
-
-def mean_interval(answers: np.ndarray) -> tuple[float, float]:
-    """The 95 % t interval of a mean; missing below two answers."""
-    if answers.size < 2:
-        return float("nan"), float("nan")
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(answers.size - 1, 0.975) * answers.std(ddof=1) / np.sqrt(answers.size))
-    return float(answers.mean()) - half, float(answers.mean()) + half
 
 
 def _variance(row: pd.Series, scale: Scale) -> float:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from cjlib.analyses.periods import check_period
 from cjlib.analyses.ppi import Estimate, ppi_mean, recalibrated
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.scores import mean_interval
 from cjlib.analyses.shifts import level_shifts
-from cjlib.analyses.stats import benjamini_hochberg, wilson
+from cjlib.analyses.stats import benjamini_hochberg, mean_interval, wilson
 from cjlib.analyses.texts.scored import Measured, Model, ScoredTexts, ratings_as_labels, score
 from cjlib.analyses.texts.scorer import LABELS
 from cjlib.errors import CjlibError, DataError, listed, shown

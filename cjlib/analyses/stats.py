@@ -86,6 +86,16 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
+def mean_interval(values: Floats) -> tuple[float, float]:
+    """The 95 % t interval of a mean; missing below two."""
+    if values.size < 2:
+        return float("nan"), float("nan")
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(values.size - 1, 0.975) * values.std(ddof=1) / np.sqrt(values.size))
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
 def median_with_interval(values: ArrayLike) -> tuple[float, float, float]:
     """Median (interpolated) and its 95 % interval between two order statistics; NaN where there are no values, bounds NaN below six.
 

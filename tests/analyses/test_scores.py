@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.scores import mean_interval, nps_interval
+from cjlib.analyses.scores import nps_interval
+from cjlib.analyses.stats import mean_interval
 
 
 def answers(**scores: list[float | None]) -> cj.Feedback:
