@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # what renders reports does not wait for pandas
     import pandas as pd
 
 
-def table_html(table: pd.DataFrame, most: int = 200) -> str:
+def table_html(table: pd.DataFrame, most: int = 60) -> str:
     """A table with column heads in scope, numbers rounded for reading, missing as a dash, texts escaped and isolated."""
     heads = "".join(f'<th scope="col">{escape(str(name).replace("_", " "))}</th>' for name in table.columns)
     rows = "".join(_row_html(table.columns, row) for row in table.head(most).itertuples(index=False, name=None))
@@ -28,7 +28,7 @@ def _row_html(columns: pd.Index, row: tuple[Any, ...]) -> str:
 
 def _cell_html(column: str, value: Any) -> str:
     text = escape(cell_text(value, column))
-    return f"<td><bdi>{text}</bdi></td>" if isinstance(value, str) else f"<td>{text}</td>"
+    return f"<td><bdi>{text}</bdi></td>" if isinstance(value, str) and any(character.isalpha() for character in value) else f"<td>{text}</td>"
 
 
 def cell_text(value: Any, column: str = "") -> str:
@@ -39,7 +39,7 @@ def cell_text(value: Any, column: str = "") -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return _float_text(value, column) if isinstance(value, float) else str(value)
+    return _float_text(value, column) if isinstance(value, float) else str(value).removesuffix(" 00:00:00")
 
 
 def _float_text(value: float, column: str) -> str:

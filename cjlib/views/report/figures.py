@@ -70,8 +70,12 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
         columns=tuple(str(column) for column in columns),
         rows=tuple(tuple(unbroken(cell_text(value)) for value in row) for row in rows[:MOST_ROWS]),
         more_rows=max(0, len(rows) - MOST_ROWS),
-        numeric=tuple(not any(isinstance(row[place], str) for row in rows[:MOST_ROWS] if place < len(row)) for place in range(len(columns))),
+        numeric=tuple(not any(_has_letters(row[place]) for row in rows[:MOST_ROWS] if place < len(row)) for place in range(len(columns))),
     )
+
+
+def _has_letters(value: Any) -> bool:
+    return isinstance(value, str) and any(character.isalpha() for character in value)
 
 
 def in_script(value: Any) -> Markup:
