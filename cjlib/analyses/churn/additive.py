@@ -17,7 +17,6 @@ CURVES = KNOTS + DEGREE - 2
 """Columns of a curve: one fewer than its B-splines, since the intercept holds their sum."""
 QUANTILES = 200
 TAIL = 0.005
-MOST_ROWS = 30_000
 
 
 @dataclass(frozen=True)
@@ -102,14 +101,14 @@ class Additive:
         return expit(self.log_odds(matrix))
 
 
-def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: bool, penalty: float) -> Additive:
+def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: bool, penalty: float, most_rows: int) -> Additive:
     """Logistic regression on cubic B-splines with six knots, levels, and missing flags, with an L2 penalty.
 
-    More rows than 30,000 are thinned evenly: the curves do not get better.
+    More rows than `most_rows` are thinned evenly: the curves do not get better.
     """
     from sklearn.linear_model import LogisticRegression
 
-    used = _thinned(len(matrix))
+    used = _thinned(len(matrix), most_rows)
     matrix, churned = matrix[used], churned[used]
     categories = len(columns.categories)
     filled = np.where(np.isnan(matrix[:, categories:]), np.asarray(columns.medians), matrix[:, categories:])
@@ -129,9 +128,9 @@ def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: b
     return Additive(columns, scales, curves, missing, steps, float(model.intercept_[0]))
 
 
-def _thinned(rows: int) -> NDArray[np.int64]:
-    """Rows to use: all, or an even choice of 30,000 (rows are in a scattered order)."""
-    return np.arange(rows) if rows <= MOST_ROWS else np.linspace(0, rows - 1, MOST_ROWS).astype(np.int64)
+def _thinned(rows: int, most: int) -> NDArray[np.int64]:
+    """Rows to use: all, or an even choice (rows are in a scattered order)."""
+    return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(np.int64)
 
 
 def _levels(codes: Floats, levels: int) -> Floats:

@@ -45,12 +45,14 @@ THREADS = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs between tables and logs."""
+    """What differs between tables and logs; `rows_of_curves` and `rows_compared` bound the additive model's training and its check."""
 
     normal: bool
     penalty: float
     boosting: Mapping[str, Any]
     stops_early: bool
+    rows_of_curves: int
+    rows_compared: int
 
 
 OF_TABLE = Settings(
@@ -67,6 +69,8 @@ OF_TABLE = Settings(
         "n_iter_no_change": 25,
     },
     stops_early=True,
+    rows_of_curves=30_000,
+    rows_compared=20_000,
 )
 OF_LOG = Settings(
     normal=True,
@@ -81,6 +85,8 @@ OF_LOG = Settings(
         "early_stopping": False,
     },
     stops_early=False,
+    rows_of_curves=12_000,
+    rows_compared=5_000,
 )
 
 
@@ -106,7 +112,9 @@ def fit_bases(training: Training, names: Iterable[str], settings: Settings, seed
 
 def _fit(name: str, training: Training, settings: Settings, seed: int) -> Base:
     if name == "lr":
-        return fit_additive(training.columns, training.matrix, training.churned, normal=settings.normal, penalty=settings.penalty)
+        return fit_additive(
+            training.columns, training.matrix, training.churned, normal=settings.normal, penalty=settings.penalty, most_rows=settings.rows_of_curves
+        )
     options: dict[str, Any] = dict(settings.boosting) if name == "hgb" else {"early_stopping": False}
     stops: list[NDArray[np.bool_] | None] = [None]
     if name == "hgb" and settings.stops_early:

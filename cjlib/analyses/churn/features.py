@@ -18,6 +18,7 @@ from cjlib.analyses.periods import DAY
 
 WINDOWS = (30, 60, 90, 180)
 KIND_DAYS = 90
+WAIT_DAYS = 30
 TRENDS = (30, 90)
 SHRINK = 1.0
 """The snapshot's median gap counts like one gap of the customer's own."""
@@ -230,15 +231,15 @@ def _channel_shares(
 
 
 def _waiting(wait: Wait, place: Codes, cutoff: int, customers: int) -> dict[str, Floats]:
-    """How long customers who asked within 90 days waited for an answer: the longest and the latest, in days; an open one waits until the cutoff."""
+    """How long customers who asked within 30 days waited for an answer: the longest and the latest, in days; an open one waits until the cutoff."""
     home = place[wait.customer]
-    mine = (wait.opened <= cutoff) & (wait.opened > cutoff - KIND_DAYS * DAY) & (home >= 0)
+    mine = (wait.opened <= cutoff) & (wait.opened > cutoff - WAIT_DAYS * DAY) & (home >= 0)
     answered = (wait.answered >= 0) & (wait.answered <= cutoff)
     length = np.where(answered, wait.answered - wait.opened, cutoff - wait.opened)[mine] / DAY
     longest, last = np.full(customers, np.nan), np.full(customers, np.nan)
     np.fmax.at(longest, home[mine], length)
     last[home[mine]] = length
-    return {f"wait_{wait.name}_max_{KIND_DAYS}d": longest, f"wait_{wait.name}_last": last}
+    return {f"wait_{wait.name}_max_{WAIT_DAYS}d": longest, f"wait_{wait.name}_last": last}
 
 
 def _stated(answers: Answers, place: Codes, cutoff: int, customers: int) -> dict[str, Floats]:

@@ -13,6 +13,9 @@ Floats = NDArray[np.float64]
 TOGETHER = 0.8
 """Rank correlation from which two numbers are one theme."""
 
+NAMED = 2
+"""Features of a theme that are named and whose values are said; the others move with them."""
+
 
 @dataclass(frozen=True)
 class Themes:
@@ -25,24 +28,25 @@ class Themes:
         return np.column_stack([contributions[:, list(one)].sum(axis=1) for one in self.members]) if self.members else contributions
 
     def name(self, theme: int, columns: Columns) -> str:
-        """The features' names, joined."""
-        return " + ".join(columns.names[place] for place in self.members[theme])
+        """The first features' names, joined, and how many more there are."""
+        names = [columns.names[place] for place in self.members[theme]]
+        more = f" + {len(names) - NAMED} alike" if len(names) > NAMED else ""
+        return " + ".join(names[:NAMED]) + more
 
 
 def find_themes(columns: Columns, matrix: Floats) -> Themes:
-    """Numbers joined where their rank correlation is above .8, and what is joined to one of them with them."""
+    """Numbers joined to the first one that they rank with above .8; chains of weaker likeness are not followed."""
     from scipy.stats import rankdata
 
-    first = len(columns.categories)
-    total = matrix.shape[1]
-    home = list(range(total))
+    first, total = len(columns.categories), matrix.shape[1]
+    members: dict[int, list[int]] = {place: [place] for place in range(total)}
     if total - first > 1:
         filled = np.where(np.isnan(matrix[:, first:]), np.asarray(columns.medians), matrix[:, first:])
-        ranks = rankdata(filled, axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            together = np.abs(np.corrcoef(ranks, rowvar=False)) > TOGETHER
-        for one, other in np.argwhere(np.triu(together, 1)).tolist():
-            old, new = home[first + other], home[first + one]
-            home = [new if place == old else place for place in home]
-    members = {place: tuple(member for member in range(total) if home[member] == place) for place in dict.fromkeys(home)}
-    return Themes(tuple(members.values()))
+            together = np.abs(np.corrcoef(rankdata(filled, axis=0), rowvar=False)) > TOGETHER
+        for place in range(first, total):
+            leader = next((one for one in members if first <= one < place and together[one - first, place - first]), None)
+            if leader is not None:
+                members[leader].append(place)
+                del members[place]
+    return Themes(tuple(tuple(one) for one in members.values()))

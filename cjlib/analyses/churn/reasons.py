@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cjlib.analyses.churn.additive import Additive, fit_additive
 from cjlib.analyses.churn.candidates import Settings, Training
 from cjlib.analyses.churn.columns import MISSING, OTHER, Columns
-from cjlib.analyses.churn.grouping import Themes, find_themes
+from cjlib.analyses.churn.grouping import NAMED, Themes, find_themes
 from cjlib.analyses.churn.model import ChurnModel, Fidelity, Reasoning, Scores
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
@@ -20,8 +20,6 @@ from cjlib.errors import CjlibError, shown
 Floats = NDArray[np.float64]
 REFITS = 5
 FOREMOST = 3
-MOST_COMPARED = 20_000
-"""Rows on which fidelity and stability are looked at."""
 
 
 def learn_reasoning(training: Training, additive: Additive, chosen: Floats, settings: Settings, seed: int) -> Reasoning:
@@ -31,14 +29,14 @@ def learn_reasoning(training: Training, additive: Additive, chosen: Floats, sett
     added = additive.contributions(matrix)
     centre = themes.summed(added).mean(axis=0)
     typical = tuple(_typical(columns, matrix, place) for place in range(len(columns.names)))
-    some = _evenly(len(matrix))
+    some = _evenly(len(matrix), settings.rows_compared)
     spearman, overlap = _likeness(additive.intercept + added[some].sum(axis=1), chosen[some])
     steady, first = _stability(training, additive, themes, some, settings, seed)
     return Reasoning(themes, tuple(centre.tolist()), typical, Fidelity(spearman, overlap, steady, first))
 
 
-def _evenly(rows: int) -> NDArray[np.int64]:
-    return np.arange(rows) if rows <= MOST_COMPARED else np.linspace(0, rows - 1, MOST_COMPARED).astype(np.int64)
+def _evenly(rows: int, most: int) -> NDArray[np.int64]:
+    return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(np.int64)
 
 
 def _typical(columns: Columns, matrix: Floats, place: int) -> float:
@@ -70,7 +68,14 @@ def _stability(training: Training, additive: Additive, themes: Themes, some: NDA
     same, first = [], []
     for _ in range(REFITS):
         drawn = np.sort(rng.integers(0, some.size, some.size))
-        refit = fit_additive(training.columns, matrix[drawn], training.churned[some][drawn], normal=settings.normal, penalty=settings.penalty)
+        refit = fit_additive(
+            training.columns,
+            matrix[drawn],
+            training.churned[some][drawn],
+            normal=settings.normal,
+            penalty=settings.penalty,
+            most_rows=settings.rows_of_curves,
+        )
         theirs = _foremost(_above(refit, themes, matrix, risky))
         same.append(float(np.mean([np.isin(a, b).mean() for a, b in zip(ours, theirs, strict=True)])))
         first.append(float((ours[:, 0] == theirs[:, 0]).mean()))
@@ -148,7 +153,7 @@ def _differs(model: ChurnModel, matrix: Floats) -> NDArray[np.bool_]:
 def _said(model: ChurnModel, theme: int, matrix: Floats) -> NDArray[Any]:
     """The values of a theme's features as a reader wants them, joined."""
     columns = model.forecaster.columns
-    parts = [_words(columns, place, matrix[:, place]) for place in model.reasoning.themes.members[theme]]
+    parts = [_words(columns, place, matrix[:, place]) for place in model.reasoning.themes.members[theme][:NAMED]]
     if len(parts) == 1:
         return parts[0]
     return np.array([" + ".join(each) for each in zip(*parts, strict=True)], dtype=object)
@@ -156,7 +161,7 @@ def _said(model: ChurnModel, theme: int, matrix: Floats) -> NDArray[Any]:
 
 def _said_typical(model: ChurnModel, theme: int) -> str:
     columns = model.forecaster.columns
-    members = model.reasoning.themes.members[theme]
+    members = model.reasoning.themes.members[theme][:NAMED]
     return " + ".join(_words(columns, place, np.array([model.reasoning.typical[place]]))[0] for place in members)
 
 
