@@ -63,7 +63,7 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     [2, 1]
     """
     length = microseconds(gap, "gap")
-    opened = _opened(log, length)
+    opened = session_bounds(log, length)
     table = _table(log, opened)
     metrics = _metrics(table, customers=int(np.count_nonzero(np.diff(opened["c"], prepend=-1))))
     definition = {
@@ -86,7 +86,8 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     )
 
 
-def _opened(log: EventLog, gap: int) -> dict[str, NDArray[Any]]:
+def session_bounds(log: EventLog, gap: int) -> dict[str, NDArray[Any]]:
+    """The sessions as columns: customer code, start and end in microseconds, first and last event code, the log's row it begins at, its events."""
     # One streaming pass: the log is sorted, so the row before an opening row closes the session before it.
     before = "lag(c) OVER () AS pc, lag(t) OVER () AS pt, lag(e) OVER () AS pe"
     rows = log.engine.columns(
