@@ -13,9 +13,10 @@ from scipy.sparse import csr_matrix
 
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.stats import benjamini_hochberg, newcombe, two_shares_p, wilson
+from cjlib.analyses.texts.compared import scored_texts
 from cjlib.analyses.texts.phrases import effort_kinds
 from cjlib.analyses.texts.quotes import representative, text_vectors
-from cjlib.analyses.texts.scored import ScoredTexts, ratings_as_labels, score
+from cjlib.analyses.texts.scored import ratings_as_labels
 from cjlib.analyses.texts.taxonomy import Taxonomy, read_taxonomy, tells_of
 from cjlib.analyses.texts.words import term_presence
 from cjlib.errors import DataError
@@ -65,7 +66,7 @@ def themes(
         When no comment says anything in English.
     """
     words = read_taxonomy(taxonomy)
-    rows, scored = _comments(feedback)
+    rows, left_out = _comments(feedback)
     covered = tells_of(rows["text"].tolist(), words)
     groups = {(theme, "taxonomy"): covered[:, column] for column, theme in enumerate(words)}
     uncovered: NDArray[np.bool_] = np.asarray(~covered.any(axis=1), dtype=bool)
@@ -84,7 +85,7 @@ def themes(
     return Themes(
         table=table,
         headline=_headline(table, detractors, len(rows)),
-        definition=_definition(rows, scored, taxonomy, removed, uncovered),
+        definition=_definition(rows, left_out, taxonomy, removed, uncovered),
         metrics=_metrics(rows, uncovered, removed),
         trend=_trend(rows, own, feedback.timezone),
         with_detractors=detractors,
@@ -96,20 +97,15 @@ def themes(
     )
 
 
-def _comments(feedback: Feedback) -> tuple[pd.DataFrame, ScoredTexts]:
+def _comments(feedback: Feedback) -> tuple[pd.DataFrame, int]:
     frame = feedback.frame.sort_values("feedback_id", ignore_index=True)
-    key = "scored_default_0"
-    if key not in feedback.kept:
-        feedback.kept[key] = score(
-            feedback.frame["feedback_id"].tolist(), feedback.frame["text"].tolist(), ratings_as_labels(feedback.frame), "default", 0
-        )
-    scored = feedback.kept[key]
-    labels = scored.table.set_index("feedback_id")[["status", "label", "score"]]
+    scored = scored_texts(feedback)
+    labels = scored.set_index("feedback_id")[["status", "label", "score"]]
     rows = frame.join(labels, on="feedback_id", rsuffix="_of_text")
     rows = rows[rows["status"] == "scored"].reset_index(drop=True)
     if rows.empty:
         raise DataError("themes: no comment says anything in English, so there is nothing to find themes in.")
-    return rows.assign(position=np.arange(len(rows))), scored
+    return rows.assign(position=np.arange(len(rows))), len(scored) - len(rows)
 
 
 def _row(
@@ -230,6 +226,8 @@ def _with_detractors(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]]) -
 
 
 def _trend(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], timezone: str) -> pd.DataFrame:
+    if not rows["timestamp"].notna().all():
+        return pd.DataFrame(columns=["theme", "period", "n", "comments", "share_of_comments", "low", "high"])
     months = rows["timestamp"].dt.tz_convert(timezone).dt.tz_localize(None).dt.to_period("M").dt.start_time.astype("datetime64[us]")
     comments = months.value_counts().sort_index()
     parts = []
@@ -291,7 +289,7 @@ def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
     if own.empty:
         return f"The taxonomy covers none of {n:,} comments: edit it, the candidates show what people write about."
     first = own.iloc[0]
-    worst = detractors[(detractors["beyond_chance"]) & (detractors["difference"] > 0)] if len(detractors) else detractors
+    worst = detractors[detractors["beyond_chance"] & (detractors["difference"] > 0) & (detractors["n"] >= MIN_N)]
     goes = (
         f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({worst.iloc[0]['share_unhappy']:.0%} against {worst.iloc[0]['other_share_unhappy']:.0%}); it need not cause them."
         if len(worst)
@@ -303,10 +301,7 @@ def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
     )
 
 
-def _definition(
-    rows: pd.DataFrame, scored: ScoredTexts, taxonomy: object, removed: Mapping[str, int], uncovered: NDArray[np.bool_]
-) -> dict[str, str]:
-    left_out = len(scored.table) - len(rows)
+def _definition(rows: pd.DataFrame, left_out: int, taxonomy: object, removed: Mapping[str, int], uncovered: NDArray[np.bool_]) -> dict[str, str]:
     return {
         "taxonomy": "starter list" if taxonomy is None else "given by you",
         "base": f"{len(rows):,} comments in English; {left_out:,} without words or in other languages left out",

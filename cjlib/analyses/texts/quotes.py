@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from cjlib.sources.scrub import scrub
 
 SHORTEST, LONGEST_QUOTE = 20, 300
+SAME_BEGINNING = 40
 
 
 def text_vectors(texts: Sequence[str]) -> csr_matrix:
@@ -57,9 +58,14 @@ def _places(labels: pd.Series, most: int) -> list[tuple[str, int]]:
     return [(str(label), int(places[label])) for label in counts.sort_values(ascending=False, kind="stable").index]
 
 
+def _gist(text: str) -> str:
+    """The letters of the beginning: quotes that differ only in signs, capitals or their end say the same."""
+    return "".join(character for character in text.casefold() if character.isalpha())[:SAME_BEGINNING]
+
+
 def _apart(candidates: pd.DataFrame, chosen: list[pd.Series], places: int) -> list[pd.Series]:
     people = {row["customer_id"] for row in chosen if pd.notna(row["customer_id"])}
-    texts = {row["text"] for row in chosen}
+    texts = {_gist(row["text"]) for row in chosen}
     days = {row["timestamp"].date() for row in chosen if pd.notna(row["timestamp"])}
     picked: list[pd.Series] = []
     for strict in (True, False):  # another day where there is one
@@ -67,10 +73,11 @@ def _apart(candidates: pd.DataFrame, chosen: list[pd.Series], places: int) -> li
             if len(picked) == places:
                 return picked
             day = row["timestamp"].date() if pd.notna(row["timestamp"]) else None
-            if row["text"] in texts or row["customer_id"] in people or (strict and day in days):
+            gist = _gist(row["text"])
+            if gist in texts or row["customer_id"] in people or (strict and day in days):
                 continue
             picked.append(row)
-            texts.add(row["text"])
+            texts.add(gist)
             days.add(day)
             if pd.notna(row["customer_id"]):
                 people.add(row["customer_id"])

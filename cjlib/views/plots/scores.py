@@ -1,0 +1,242 @@
+"""Scores: by segment, their distribution, over time, beside what people write unasked, and where the two disagree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from cjlib.analyses.result import MIN_N
+from cjlib.views import words
+from cjlib.views.plots import theme
+from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
+from cjlib.views.plots.over_time import Lines, over_time
+from cjlib.views.plots.share_rows import Row, bars
+
+NAMES = {"nps": "NPS", "csat": "share satisfied", "rating": "share rated well", "ces": "share who found it easy"}
+CELLS = {"good_score_negative_text": "Good score, negative text", "bad_score_positive_text": "Bad score, positive text"}
+
+
+def _is_nps(result: Any) -> bool:
+    return result.score == "nps"
+
+
+def _said(result: Any, value: float) -> str:
+    if words.missing(value):
+        return words.DASH
+    return f"{value:+.0f}" if _is_nps(result) else words.percent(value)
+
+
+def _axis(result: Any, **more: Any) -> Axis:
+    return Axis(f"{NAMES[result.score]}, −100 to 100", more, middle=0.0) if _is_nps(result) else Axis(NAMES[result.score], theme.percent_axis(**more))
+
+
+def scores(result: Any) -> go.Figure:
+    """The score by segment, largest segment first, with its interval; over time where it was counted by period."""
+    if result.period is not None:
+        return time(result)
+    table = theme.records(result.table)
+    apart = result.comparisons[result.comparisons["p_adjusted"] < 0.05] if len(result.comparisons) else result.comparisons
+    strong = set(apart.get("segment", [])) | set(apart.get("other", []))
+    dots = [
+        Dot(
+            row["segment"],
+            row["value"],
+            row["low"],
+            row["high"],
+            row["n"],
+            f"{_said(result, row['value'])} · n = {row['n']:,}",
+            row["segment"] in strong,
+        )
+        for row in table
+    ]
+    columns = ["segment", "n", *result.scale.names, NAMES[result.score], "low", "high"]
+    rows = [[row[name] for name in ("segment", "n", *result.scale.names, "value", "low", "high")] for row in table]
+    return dot_rows(dots, _axis(result), caption=result.headline, alt=_alt(result, dots), columns=columns, rows=rows)
+
+
+def _alt(result: Any, dots: list[Dot]) -> str:
+    return f"{NAMES[result.score]} by segment: " + "; ".join(f"{dot.name} {dot.said}" for dot in dots[:8]) + "."
+
+
+def distribution(result: Any) -> go.Figure:
+    """How many gave each answer: all segments together."""
+    counted = result.distribution.groupby("answer")["n"].sum()
+    total = int(counted.sum())
+    colours = [
+        theme.COLOURS[0] if answer >= result.scale.good_from else theme.COLOURS[1] if answer <= result.scale.bad_to else theme.MUTED
+        for answer in counted.index
+    ]
+    good, _, bad = result.scale.names
+    shares = [int(n) / total for n in counted]
+    ends = [int(counted[counted.index >= result.scale.good_from].sum()), int(counted[counted.index <= result.scale.bad_to].sum())]
+    caption = (
+        f"Of {total:,} answers {ends[0]:,} ({words.percent(ends[0] / total)}) are {good} and {ends[1]:,} ({words.percent(ends[1] / total)}) {bad}."
+    )
+    bar = go.Bar(
+        x=[int(answer) for answer in counted.index],
+        y=shares,
+        marker={"color": colours},
+        text=[f"{int(n):,}" for n in counted],
+        textposition="outside",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
+    return theme.figure(
+        [bar],
+        caption=caption,
+        alt=f"Bars: share of answers for each score. {caption}",
+        columns=["answer", "n", "share of answers"],
+        rows=[[int(answer), int(n), share] for (answer, n), share in zip(counted.items(), shares, strict=True)],  # pyright: ignore[reportArgumentType]
+        height=280,
+        margin={"l": 8, "r": 16, "t": 28, "b": 8},
+        xaxis={"title": {"text": "answer"}, "dtick": 1, "showgrid": False},
+        yaxis=theme.percent_axis(title={"text": "share of answers"}),
+    )
+
+
+def time(result: Any) -> go.Figure:
+    """The score by period, with the periods from which the mean answer moved beyond noise."""
+    if result.period is None:
+        return theme.empty("Not counted by period: give period='month'.", columns=["segment", "period"])
+    moved = theme.records(result.shifts)
+    told = [
+        f"from {one['period']:%Y-%m-%d} on the mean answer is {one['difference']:+.2g} ({one['segment']}, n = {one['n_after']:,})"
+        for one in moved[:3]
+    ]
+    caption = f"{result.headline} " + (f"Beyond noise: {'; '.join(told)}." if told else "No change of its level over time beyond noise.")
+    given = Lines(result.table, "value", "low", "high", "n")
+    return over_time(given, result.shifts, _axis(result), caption=caption, alt=f"Line: {NAMES[result.score]} by {result.period}. {caption}")
+
+
+def compare(result: Any) -> go.Figure:
+    """Asked beside unasked, a row a segment: the score at the left, the mean score of texts written unasked at the right; never one number."""
+    table = [row for row in theme.records(result.compare) if row["n"] or row["n_text"]]
+    columns = [
+        "segment",
+        "n asked",
+        NAMES[result.score],
+        "low",
+        "high",
+        "n texts unasked",
+        "mean score of texts",
+        "text low",
+        "text high",
+        "method",
+        "rank by score",
+        "rank by text",
+    ]
+    keys = (
+        "segment",
+        "n",
+        "value",
+        "low",
+        "high",
+        "n_text",
+        "mean_score_of_text",
+        "text_low",
+        "text_high",
+        "method",
+        "rank_by_score",
+        "rank_by_text",
+    )
+    caption = _compared(table)
+    if not table:
+        return theme.empty(caption, columns=columns)
+    sides = (("value", "low", "high", "n", "x", theme.COLOURS[0]), ("mean_score_of_text", "text_low", "text_high", "n_text", "x2", theme.COLOURS[3]))
+    traces = [
+        go.Scatter(
+            x=[theme.plain(row[value]) for row in table],
+            y=[-place for place in range(len(table))],
+            xaxis=axis,
+            mode="markers",
+            marker={
+                "size": 10,
+                "color": theme.faded([row[n] for row in table], colour),
+                "symbol": ["circle" if row[n] >= MIN_N else "circle-open" for row in table],
+            },
+            error_x=theme.whiskers([row[value] for row in table], [row[low] for row in table], [row[high] for row in table]),
+            hovertext=[f"<b>{theme.label(row['segment'])}</b><br>n = {row[n]:,}" for row in table],
+            hoverinfo="text",
+            showlegend=False,
+        )
+        for value, low, high, n, axis, colour in sides
+    ]
+    said = [f"n = {row['n']:,} and {row['n_text']:,}" for row in table]
+    notes, lines = theme.row_labels([row["segment"] for row in table], said, [False] * len(table))
+    left = {"domain": [0, 0.46], "nticks": 4, "title": {"text": f"asked: {NAMES[result.score]}"}}
+    right = {"domain": [0.54, 1], "nticks": 4, "title": {"text": "unasked: text score, a model index"}, "anchor": "y", "automargin": True}
+    return theme.figure(
+        traces,
+        caption=caption,
+        alt=f"Two columns of dots by segment. {caption}",
+        columns=columns,
+        rows=[[row[key] for key in keys] for row in table],
+        height=(46 + 18 * (lines - 1)) * len(table) + 80,
+        annotations=notes,
+        xaxis=left if _is_nps(result) else theme.percent_axis(**left),
+        xaxis2=right,
+        yaxis={"range": [-len(table) + 0.55, 0.85], "visible": False},
+    )
+
+
+def _compared(table: list[dict[str, Any]]) -> str:
+    ranked = [row for row in table if not words.missing(row["rank_difference"])]
+    if len(ranked) < 2:
+        return "Too few segments have enough answers on both sides to compare their order: what is asked and what is written stand side by side."
+    most = max(ranked, key=lambda row: (abs(row["rank_difference"]), row["segment"]))
+    if most["rank_difference"] == 0:
+        return f"Asked and unasked put the {len(ranked)} segments in the same order."
+    return f"Asked and unasked disagree most about {most['segment']}: place {most['rank_by_score']:.0f} from the bottom by score, {most['rank_by_text']:.0f} by text, of {len(ranked)} segments."
+
+
+def crossed(result: Any) -> go.Figure:
+    """Scores and texts that contradict each other, each with a typical quote."""
+    table = theme.records(result.crossed)
+    rows = []
+    for row in table:
+        low, high = _wilson(row)
+        quote = "" if words.missing(row["quote_1"]) else f": “{row['quote_1']}”"
+        rows.append(
+            Row(CELLS[row["cell"]] + quote, row["share"], low, high, row["of"], f"{words.percent(row['share'])} ({row['n']:,} of {row['of']:,})")
+        )
+    caption = "; ".join(f"{CELLS[row['cell']].lower()}: {row['n']:,} of {row['of']:,}" for row in table)
+    columns = ["cell", "n", "of", "share", "quote 1", "quote 2", "quote 3"]
+    values = [[CELLS[row["cell"]], *(row[name] for name in ("n", "of", "share", "quote_1", "quote_2", "quote_3"))] for row in table]
+    said = f"{caption[:1].upper()}{caption[1:]}. Often the scale was misread, or one thing was good and another bad."
+    return bars(rows, axis="share of the texts with that score", caption=said, alt=said, columns=columns, table=values)
+
+
+def _wilson(row: dict[str, Any]) -> tuple[float, float]:
+    from cjlib.analyses.stats import wilson
+
+    low, high = wilson(row["n"], row["of"])
+    return float(low), float(high)
+
+
+def aftermath(result: Any) -> go.Figure:
+    """The difference that follows a complaint, by segment: within months, with its interval."""
+    table = theme.records(result.table)
+    dots = [
+        Dot(
+            row["segment"],
+            row["difference"],
+            row["difference_low"],
+            row["difference_high"],
+            min(row["complained"], row["others"]),
+            f"{words.percent(row['share_complained'])} against {words.percent(row['share_others'])}",
+            bool(row["p_adjusted"] < 0.05),
+        )
+        for row in table
+        if not words.missing(row["difference"])
+    ]
+    names = ("segment", "complained", "share_complained", "others", "share_others", "difference", "difference_low", "difference_high", "p_adjusted")
+    columns = [name.replace("_", " ") for name in names]
+    axis = Axis("difference of shares within months, in points: an association", {"tickformat": "+.0%"}, middle=0.0)
+    return dot_rows(dots, axis, caption=result.headline, alt=result.headline, columns=columns, rows=[[row[name] for name in names] for row in table])
+
+
+VIEWS = {
+    "Scores": {"scores": scores, "distribution": distribution, "time": time, "compare": compare, "crossed": crossed},
+    "Aftermath": {"aftermath": aftermath},
+}
