@@ -42,9 +42,7 @@ class Columns:
     properties: tuple[Column, ...]
 
 
-def read_columns(
-    engine: DuckDB, raw: Raw, given: Mapping[str, str] | None, event: str | None = None, only: Collection[str] | None = None
-) -> Columns:
+def read_columns(engine: DuckDB, raw: Raw, given: Mapping[str, str] | None, event: str | None = None, only: Collection[str] | None = None) -> Columns:
     """The columns by their names in the log, each with its type; `event` names every row's event where no column does.
 
     Of the other columns those that `only` names, or all.

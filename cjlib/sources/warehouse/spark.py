@@ -1,0 +1,93 @@
+"""A table or DataFrame of Spark."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cjlib.errors import CjlibError, DataError
+from cjlib.sources.warehouse import needs_table, no_rows, no_such_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class Spark:
+    """One DataFrame of a Spark session."""
+
+    rows: Any = field(repr=False)
+    place: str
+
+    dialect = "spark"
+
+    @classmethod
+    def of(cls, source: Any, table: str | None) -> Spark:
+        """A DataFrame as it is, or the table of a session."""
+        if hasattr(source, "mapInArrow"):
+            if table is not None:
+                raise CjlibError(
+                    "table: a Spark DataFrame is the table itself. Leave table out, or give the session: read_events(spark, table='events')."
+                )
+            return cls(source, "the Spark DataFrame")
+        if not hasattr(source, "catalog"):
+            raise CjlibError(f"source: must be a Spark session or a Spark DataFrame. Got a {type(source).__name__}.")
+        name = needs_table(table, "the Spark session")
+        with _told():
+            if not source.catalog.tableExists(name):
+                raise no_such_table("the Spark session", name, [one.name for one in source.catalog.listTables()])
+            return cls(source.table(name), f"{name} of the Spark session")
+
+    def names(self) -> list[str]:
+        """The names of its columns."""
+        return list(self.rows.columns)
+
+    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Some of its columns: each partition's batches packed where they lie, and fetched one partition at a time."""
+        import pyarrow as pa
+
+        # A function within a function travels by value: the workers need not have this package.
+        def packed(batches: Iterator[Any]) -> Iterator[Any]:
+            import pyarrow
+
+            for batch in batches:
+                sink = pyarrow.BufferOutputStream()
+                with pyarrow.ipc.new_stream(sink, batch.schema) as stream:
+                    stream.write_batch(batch)
+                yield pyarrow.RecordBatch.from_pydict({"part": pyarrow.array([sink.getvalue().to_pybytes()], pyarrow.binary())})
+
+        chosen = self.rows.select(*[f"`{name.replace('`', '``')}`" for name in names])
+        with _told():
+            with _quietly():
+                schema, parts = chosen.limit(0).toArrow().schema, chosen.mapInArrow(packed, "part binary")
+            yield no_rows(schema)
+            for row in parts.toLocalIterator():
+                yield from pa.ipc.open_stream(bytes(row.part))
+
+    def frame(self, sql: str) -> pd.DataFrame:
+        """The answer of one statement."""
+        with _told(), _quietly():
+            return self.rows.sparkSession.sql(sql).toArrow().to_pandas().astype(object)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without Spark's word on the age of pandas, which these calls do not use."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+        yield
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except (CjlibError, ImportError):
+        raise
+    except Exception as fault:
+        said = " ".join(str(fault).split("\n", maxsplit=1)[0].split())[:200].rstrip(". ")
+        raise DataError(f"source: Spark cannot read it ({type(fault).__name__}): {said}. Check the table and its columns.") from None
