@@ -189,11 +189,7 @@ def _answer(members: Members) -> Retention:
         table, average, more = worth.added(members, counts, sums, table, average)
         metrics |= more
     names, scores = tables.cell_names(scope, counts, groups, members.cohorts), comparing.scores_of(question, entries, counts, hits, sums)
-    # A customer of recurring cohorts stands in several, so these cannot be compared as if they were independent.
-    different = comparing.cohort_comparisons(names, counts, scores, question.min_n).iloc[: 0 if question.recurring else None]
-    change = comparing.cohort_change(names, counts, scores, question.min_n, question.seed).iloc[
-        : 0 if question.recurring or question.cohort_by else None
-    ]
+    different, change = comparing.cohort_comparisons(question, names, counts, scores), comparing.cohort_change(question, names, counts, scores)
     return Retention(
         table=table,
         average=average,

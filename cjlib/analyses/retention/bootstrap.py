@@ -40,23 +40,23 @@ def bundles(customer: Whole, seed: int) -> tuple[Whole, int]:
 
 
 def weights(count: int, seed: int) -> NDArray[np.float64]:
-    """How often each bundle is drawn: draws × bundles."""
-    if not count:
-        return np.zeros((DRAWS, 0))
-    return np.random.default_rng([seed, 1]).multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
+    """How often each bundle is drawn: draws × bundles; each draw takes as many as there are, with replacement."""
+    picked = np.random.default_rng([seed, 1]).integers(0, max(count, 1), size=(DRAWS, count)) + count * np.arange(DRAWS)[:, None]
+    return np.bincount(picked.ravel(), minlength=DRAWS * count).reshape(DRAWS, count).astype(np.float64)
 
 
 def drawn_shares(entries: Entries, hits: Hits, ended: Whole, groups: int, periods: int, seed: int) -> Draws:
     """Retained ÷ eligible, by group and period, in each draw of customers."""
     bundle, count = bundles(entries.customer, seed)
+    width = periods + 1
+    place = (bundle * groups + entries.group) * width
+    counted = hits.period <= ended[hits.entry]
+    # Everyone reaches all periods up to the last one that is complete for them.
+    reached = np.bincount((place + np.minimum(ended, periods))[ended >= 0], minlength=count * groups * width).reshape(count, groups, width)
+    could = reached[:, :, ::-1].cumsum(axis=2)[:, :, ::-1].reshape(count, -1)
+    came = np.bincount(place[hits.entry[counted]] + hits.period[counted], minlength=count * groups * width).reshape(count, -1)
     drawn = weights(count, seed)
-    shares = np.full((DRAWS, groups, periods + 1), np.nan)
-    place = bundle * groups + entries.group
-    for period in range(periods + 1):
-        could = ended >= period
-        came = hits.entry[(hits.period == period) & could[hits.entry]]
-        eligible, returned = (
-            drawn @ np.bincount(place[which], minlength=count * groups).reshape(count, groups).astype(np.float64) for which in (could, came)
-        )
-        np.divide(returned, eligible, out=shares[:, :, period], where=eligible > 0)
-    return Draws(shares)
+    # Sums of whole numbers: exact in whatever order they are added.
+    eligible, returned = drawn @ could.astype(np.float64), drawn @ came.astype(np.float64)
+    shares = np.divide(returned, eligible, out=np.full(eligible.shape, np.nan), where=eligible > 0)
+    return Draws(shares.reshape(DRAWS, groups, width))

@@ -23,6 +23,8 @@ CHANGES = ("cohort", "customers_before", "customers_from", "share_of_expected_be
 Z = float(ndtri(0.975))
 DRAWS = 5_000
 """Of the test for a change: how often chance alone does as well at its best cut."""
+CELLS_AT_ONCE = 2_000_000
+"""Random numbers held at one time."""
 
 
 def group_comparisons(sums: Pooled, groups: Groups, min_n: int) -> pd.DataFrame:
@@ -81,11 +83,12 @@ def scores_of(question: Question, entries: Entries, counts: Counts, hits: Hits, 
     return Scores(known, last, total(observed), total(expected), total((observed - expected) ** 2))
 
 
-def cohort_comparisons(names: pd.DataFrame, counts: Counts, scores: Scores, min_n: int) -> pd.DataFrame:
+def cohort_comparisons(question: Question, names: pd.DataFrame, counts: Counts, scores: Scores) -> pd.DataFrame:
     """Each cohort against what the average of its group would give in the same periods; a cohort alone in its group has nothing to differ from."""
+    # A customer of recurring cohorts stands in several, so these cannot be compared as if they were independent.
     known = scores.expected > 0
     several = np.bincount(counts.group, weights=known)[counts.group] > 1 if known.size else known
-    shown = known & several & (scores.customers >= max(min_n, 1))
+    shown = known & several & (scores.customers >= max(question.min_n, 1)) & (not question.recurring)
     observed, expected, half = scores.observed[shown], scores.expected[shown], Z * np.sqrt(scores.variance[shown])
     p_values = scores.p_values[shown]
     bounds = (np.maximum(observed - half, 0) / expected, (observed + half) / expected)
@@ -94,13 +97,15 @@ def cohort_comparisons(names: pd.DataFrame, counts: Counts, scores: Scores, min_
     return pd.DataFrame({**held, **dict(zip(SCORES, numbers, strict=True)), "p_value": p_values, "p_adjusted": stats.benjamini_hochberg(p_values)})
 
 
-def cohort_change(names: pd.DataFrame, counts: Counts, scores: Scores, min_n: int, seed: int) -> pd.DataFrame:
+def cohort_change(question: Question, names: pd.DataFrame, counts: Counts, scores: Scores) -> pd.DataFrame:
     """From which cohort on returns differ most from those before, and how often chance alone would do as well; one row a group."""
+    # Cohorts by value have no order in time, and customers of recurring cohorts stand on both sides of a cut.
+    among = [] if question.recurring or question.cohort_by else pd.unique(counts.group)
     by = [name for name in names.columns if name != "cohort"]
     rows = []
-    for group in pd.unique(counts.group):
+    for group in among:
         mine = np.flatnonzero((counts.group == group) & (scores.expected > 0))
-        cut = _best_cut(scores, mine, min_n, seed)
+        cut = _best_cut(scores, mine, question.min_n, question.seed)
         if cut is not None:
             place, p_value = cut
             before, after = mine[:place], mine[place:]
@@ -113,28 +118,29 @@ def cohort_change(names: pd.DataFrame, counts: Counts, scores: Scores, min_n: in
 
 def _best_cut(scores: Scores, rows: Whole, min_n: int, seed: int) -> tuple[int, float] | None:
     """Where the cut lies (number of cohorts before it) that sets the two sides furthest apart, and its p value among all cuts."""
-    before = np.cumsum(scores.customers[rows])[:-1]
-    allowed = (
-        (before >= max(min_n, 1)) & (before[-1:] + scores.customers[rows][-1:] - before >= max(min_n, 1))
-        if rows.size > 1
-        else np.zeros(0, dtype=bool)
-    )
     variance = scores.variance[rows]
     total = variance.sum()
-    if not allowed.any() or total <= 0:
+    if rows.size < 2 or total <= 0:
         return None
+    before = np.cumsum(scores.customers[rows])
     part = np.cumsum(variance)[:-1] / total
     spread = np.sqrt(total * part * (1 - part))
-    allowed &= spread > 0
+    allowed = (before[:-1] >= max(min_n, 1)) & (before[-1] - before[:-1] >= max(min_n, 1)) & (spread > 0)
     if not allowed.any():
         return None
+    cuts = np.flatnonzero(allowed)
+    found = _apart(scores.observed[rows] - scores.expected[rows], cuts, part, spread)
+    at_once = max(1, CELLS_AT_ONCE // rows.size)
+    rng = np.random.default_rng([seed, 2])
+    as_good = 0
+    for done in range(0, DRAWS, at_once):
+        chance = rng.normal(size=(min(at_once, DRAWS - done), rows.size)) * np.sqrt(variance)
+        as_good += int((_apart(chance, cuts, part, spread).max(axis=-1) >= found.max()).sum())
+    return int(cuts[found.argmax()]) + 1, (1 + as_good) / (1 + DRAWS)
 
-    def strength(differences: Floats) -> Floats:
-        # A walk tied down at its end, since expected and observed agree over all cohorts.
-        walk = np.cumsum(differences, axis=-1)
-        tied = walk[..., :-1] - part * walk[..., -1:]
-        return np.abs(tied[..., allowed]) / spread[allowed]
 
-    found = strength(scores.observed[rows] - scores.expected[rows])
-    chance = strength(np.random.default_rng([seed, 2]).normal(size=(DRAWS, rows.size)) * np.sqrt(variance)).max(axis=-1)
-    return int(np.flatnonzero(allowed)[found.argmax()]) + 1, float((1 + (chance >= found.max()).sum()) / (1 + DRAWS))
+def _apart(differences: Floats, cuts: Whole, part: Floats, spread: Floats) -> Floats:
+    """How far the two sides of each cut lie apart, in standard deviations."""
+    # A walk tied down at its end, since expected and observed agree over all cohorts.
+    walk = np.cumsum(differences, axis=-1)
+    return np.abs(walk[..., cuts] - part[cuts] * walk[..., -1:]) / spread[cuts]
