@@ -1,20 +1,22 @@
 """Who is about to leave, why, and whom it pays to call."""
 
+from cjlib.analyses.churn.at_risk import ValueAtRisk, value_at_risk
 from cjlib.analyses.churn.customer_table import churn_table
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.decisions import TargetList, target_list
 from cjlib.analyses.churn.fit import fit_churn
 from cjlib.analyses.churn.keeping import load_churn_model
 from cjlib.analyses.churn.log_data import churn_data
-from cjlib.analyses.churn.model import ChurnModel, Scores
+from cjlib.analyses.churn.model import ChurnModel, ChurnScores
 from cjlib.analyses.churn.past import keep_forecast, past_forecasts
 from cjlib.analyses.churn.rolling import compare_splits
 
 __all__ = [
     "ChurnData",
     "ChurnModel",
-    "Scores",
+    "ChurnScores",
     "TargetList",
+    "ValueAtRisk",
     "churn_data",
     "churn_table",
     "compare_splits",
@@ -23,4 +25,5 @@ __all__ = [
     "load_churn_model",
     "past_forecasts",
     "target_list",
+    "value_at_risk",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.model import Scores
+from cjlib.analyses.churn.model import ChurnScores
 from cjlib.analyses.churn.reasons import first_reasons
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
@@ -84,7 +84,7 @@ class TargetList(Result):
 
 
 def target_list(
-    scores: Scores | pd.DataFrame,
+    scores: ChurnScores | pd.DataFrame,
     *,
     offer_cost: float,
     contact_cost: float,
@@ -182,7 +182,7 @@ def _amount(given: Any, option: str, most: float = float("inf")) -> float:
     return float(given)
 
 
-def _frame(scores: Scores | pd.DataFrame) -> pd.DataFrame:
+def _frame(scores: ChurnScores | pd.DataFrame) -> pd.DataFrame:
     frame = scores.table if isinstance(scores, Result) else scores
     if not isinstance(frame, pd.DataFrame):
         raise CjlibError(
@@ -221,9 +221,9 @@ def _most(budget: float | None, offer: Offer, customers: int) -> int:
     return min(customers, int(budget / offer.contact_cost + 1e-9))
 
 
-def _reasons(scores: Scores | pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
+def _reasons(scores: ChurnScores | pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
     names = [f"reason_{rank}" for rank in range(1, REASONS + 1)]
-    if not isinstance(scores, Scores):
+    if not isinstance(scores, ChurnScores):
         return pd.DataFrame({name: pd.Series("", index=ids.index, dtype="str") for name in names})
     return first_reasons(scores.model.reasons(scores, REASONS).table, ids.tolist(), REASONS)
 

@@ -1,6 +1,6 @@
 """How good churn probabilities are: ranking, calibration, profit; each with its noise.
 
-Scores are probabilities of churn, outcomes 1 for churned. Weighted versions serve the bootstrap: a draw is a count for each customer.
+ChurnScores are probabilities of churn, outcomes 1 for churned. Weighted versions serve the bootstrap: a draw is a count for each customer.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Reasoning:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scores(Result):
+class ChurnScores(Result):
     """Probabilities for customers, in the order given.
 
     Attributes
@@ -105,7 +105,7 @@ class ChurnModel(Result):
         """The features it needs."""
         return self.forecaster.columns.names
 
-    def score(self, data: ChurnData | pd.DataFrame | None = None) -> Scores:
+    def score(self, data: ChurnData | pd.DataFrame | None = None) -> ChurnScores:
         """Probability of churning for each row, in the order given.
 
         Parameters
@@ -115,7 +115,7 @@ class ChurnModel(Result):
 
         Returns
         -------
-        Scores
+        ChurnScores
             `.table`: `customer_id`, `cutoff`, `churn_probability`, `rank` (1 = highest; ties by id), `decile` (1 = highest risk),
             `outside_training` (a number beyond those of training, or a level that training did not have). `.drift` compares with training.
 
@@ -131,7 +131,7 @@ class ChurnModel(Result):
         with threadpool_limits(THREADS):
             return score(self, data)
 
-    def reasons(self, rows: Scores | ChurnData | pd.DataFrame | None = None, k: int = 3) -> Result:
+    def reasons(self, rows: ChurnScores | ChurnData | pd.DataFrame | None = None, k: int = 3) -> Result:
         """What goes with a customer's risk: the features whose values raise it most, against the average customer.
 
         Contributions are log-odds of the additive spline model; features that go together are summed. Only those count that raise the risk, and whose
@@ -154,7 +154,7 @@ class ChurnModel(Result):
         from cjlib.analyses.churn.reasons import reasons
 
         with threadpool_limits(THREADS):
-            return reasons(self, rows if isinstance(rows, Scores) else self.score(rows), k)
+            return reasons(self, rows if isinstance(rows, ChurnScores) else self.score(rows), k)
 
     def by(self, values: pd.Series | Sequence[Any], *, min_n: int = 30) -> pd.DataFrame:
         """How good the forecasts were in each segment.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cjlib.analyses.churn import measures
 from cjlib.analyses.churn.data import ChurnData
-from cjlib.analyses.churn.model import Scores
+from cjlib.analyses.churn.model import ChurnScores
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.stats import wilson
 from cjlib.errors import DataError, did_you_mean, listed, shown
@@ -19,7 +19,7 @@ COLUMNS = ["customer_id", "cutoff", "churn_probability"]
 OPEN = "horizon not over"
 
 
-def keep_forecast(scores: Scores, folder: str | Path) -> Path:
+def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
     """Write tonight's forecast as a CSV file named by its newest cutoff; the same cutoff again replaces it.
 
     Parameters

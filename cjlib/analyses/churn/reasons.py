@@ -13,7 +13,7 @@ from cjlib.analyses.churn.additive import Additive, fit_additive
 from cjlib.analyses.churn.candidates import Settings, Training
 from cjlib.analyses.churn.columns import MISSING, OTHER, Columns
 from cjlib.analyses.churn.grouping import NAMED, Themes, find_themes
-from cjlib.analyses.churn.model import ChurnModel, Fidelity, Reasoning, Scores
+from cjlib.analyses.churn.model import ChurnModel, ChurnScores, Fidelity, Reasoning
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
 
@@ -92,7 +92,7 @@ def _foremost(above: Floats) -> NDArray[np.int64]:
     return np.argsort(-above, axis=1, kind="stable")[:, :FOREMOST]
 
 
-def reasons(model: ChurnModel, scores: Scores, k: int) -> Result:
+def reasons(model: ChurnModel, scores: ChurnScores, k: int) -> Result:
     """See `ChurnModel.reasons`."""
     if not isinstance(k, int) or k < 1:
         raise CjlibError(f"k: must be a whole number of reasons, at least 1. Got {shown(k)}.")
@@ -113,7 +113,7 @@ def reasons(model: ChurnModel, scores: Scores, k: int) -> Result:
     )
 
 
-def _table(model: ChurnModel, scores: Scores, k: int) -> pd.DataFrame:
+def _table(model: ChurnModel, scores: ChurnScores, k: int) -> pd.DataFrame:
     matrix, themes = scores.matrix, model.reasoning.themes
     above = themes.summed(model.forecaster.additive.contributions(matrix)) - np.asarray(model.reasoning.centre)
     above[~_differs(model, matrix)] = 0.0

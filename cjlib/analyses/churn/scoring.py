@@ -1,4 +1,4 @@
-"""Scores of customers, in the order given, and how like those of training they are."""
+"""ChurnScores of customers, in the order given, and how like those of training they are."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pandas as pd
 from cjlib.analyses.churn.customer_table import as_features
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.drift import drifted
-from cjlib.analyses.churn.model import ChurnModel, Scores
+from cjlib.analyses.churn.model import ChurnModel, ChurnScores
 from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, listed, shown
 
 
-def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> Scores:
+def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> ChurnScores:
     """See `ChurnModel.score`."""
     frame = _frame(model, data)
     columns = model.forecaster.columns
@@ -36,7 +36,7 @@ def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> Scores:
             "outside_training": outside,
         }
     )
-    return Scores(
+    return ChurnScores(
         table=table,
         headline=_headline(table, drift),
         definition=_definition(model, table),

@@ -28,6 +28,12 @@ _MODULES = {
     "retention": ["Retention"],
     "survival": ["Survival"],
     "lifecycle": ["Lifecycle"],
+    "scores": ["Scores", "Aftermath"],
+    "sentiment": ["Sentiment"],
+    "themes": ["Themes"],
+    "drivers": ["Drivers"],
+    "churn": ["ChurnModel", "TargetList", "ValueAtRisk"],
+    "value": ["CustomerValue", "ValueBy"],
     "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
 }
 _MODULE_OF = {kind: module for module, kinds in _MODULES.items() for kind in kinds}

@@ -1,0 +1,233 @@
+"""Churn figures: which model is worth having, whether its probabilities hold, how far a list reaches, and what contacting earns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from cjlib.analyses.churn.at_risk import ValueAtRisk
+from cjlib.analyses.churn.decisions import TargetList
+from cjlib.analyses.churn.model import ChurnModel
+from cjlib.analyses.churn.words import BASELINES
+from cjlib.views.plots import theme
+
+SPACE = 46
+MARGIN = {"l": 8, "r": 16, "t": 30, "b": 40}
+
+
+def _population(model: ChurnModel) -> str:
+    return "active" if (model.table["population"] == "active").any() else "all"
+
+
+def _first_rows(model: ChurnModel) -> pd.DataFrame:
+    """One row a model: the mean over cutoffs where there are several."""
+    table = model.table[model.table["population"] == _population(model)]
+    return table.drop_duplicates("model").reset_index(drop=True)
+
+
+def models(result: ChurnModel) -> go.Figure:
+    """A dot a model: AUC with its interval, the chosen one first, baselines hollow."""
+    rows = _first_rows(result)
+    chosen = rows.iloc[0]
+    base = [name in BASELINES for name in rows["model"]]
+    at = -np.arange(len(rows), dtype=float)
+    dots = go.Scatter(
+        x=rows["auc"].tolist(),
+        y=at.tolist(),
+        mode="markers",
+        marker={
+            "size": 11,
+            "color": [theme.MUTED if one else theme.COLOURS[0] for one in base],
+            "symbol": ["circle-open" if one else "circle" for one in base],
+        },
+        error_x=theme.whiskers(rows["auc"], rows["auc_low"], rows["auc_high"]),
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    said = [f"{value:.3f}" for value in rows["auc"]]
+    names = [f"{name} ({'baseline' if one else 'model'})" for name, one in zip(rows["model"], base, strict=True)]
+    notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(rows))])
+    gain = result.metrics["gain_over_baseline"]
+    beyond = gain["low"] is not None and gain["low"] > 0
+    verdict = "beats every baseline beyond noise" if beyond else "does not beat the best baseline beyond noise"
+    caption = f"The chosen model {verdict}: AUC {chosen['auc']:.3f} ({chosen['auc_low']:.3f} to {chosen['auc_high']:.3f}, n = {chosen['n']:,})."
+    columns = ["model", "AUC", "low", "high", "PR-AUC", "lift at 10 %", "Brier", "calibration error", "its floor", "n"]
+    picked = rows[["model", "auc", "auc_low", "auc_high", "pr_auc", "lift_10", "brier", "ece", "ece_floor", "n"]]
+    return theme.figure(
+        [dots],
+        caption=caption,
+        alt=f"Dot plot of the AUC of {len(rows)} models and baselines. {caption}",
+        columns=columns,
+        rows=picked.to_numpy(dtype=object).tolist(),
+        height=70 + SPACE * len(rows) * (lines + 1) // 2,
+        annotations=notes,
+        margin=MARGIN,
+        xaxis={"title": {"text": "AUC: 0.5 is chance, 1 is perfect"}, "range": [0.4, 1.0]},
+        yaxis={"visible": False, "range": [at[-1] - 0.6, 0.9]},
+    )
+
+
+def calibration(result: ChurnModel) -> go.Figure:
+    """Predicted beside observed, in ten bins of equal size."""
+    table = result.calibration
+    top = float(max(table["mean_predicted"].max(), table["high"].max())) * 1.05 if len(table) else 1.0
+    diagonal = go.Scatter(x=[0, top], y=[0, top], mode="lines", line={"color": theme.MUTED, "dash": "dot"}, name="perfect", hoverinfo="skip")
+    dots = go.Scatter(
+        x=table["mean_predicted"].tolist(),
+        y=table["observed"].tolist(),
+        mode="markers",
+        marker={"size": 9, "color": theme.faded(table["n"])},
+        error_y=theme.whiskers(table["observed"], table["low"], table["high"]),
+        name="observed, 95 % interval",
+    )
+    ece, floor, n = (result.metrics["ece"]["value"], result.metrics["ece_floor"]["value"], int(table["n"].sum()))
+    caption = _calibration_claim(ece, floor, n)
+    return theme.figure(
+        [diagonal, dots],
+        caption=caption,
+        alt=f"Ten dots of predicted against observed share of churners. {caption}",
+        columns=["bin", "n", "mean predicted", "observed", "low", "high"],
+        rows=table.to_numpy(dtype=object).tolist(),
+        height=380,
+        xaxis=theme.percent_axis(title={"text": "predicted probability of churning"}, range=[0, top]),
+        yaxis=theme.percent_axis(title={"text": "share that churned"}, range=[0, top]),
+    )
+
+
+def _calibration_claim(ece: float | None, floor: float | None, n: int) -> str:
+    if ece is None or floor is None:
+        return "Whether the probabilities hold cannot be said: one outcome only."
+    held = "no more than chance alone would show" if ece <= floor * 1.5 else "more than chance alone would show: the level of churn moves"
+    return f"Predicted and observed shares differ by {ece:.3f} on average, {held} ({floor:.3f}; n = {n:,})."
+
+
+def lift(result: ChurnModel) -> go.Figure:
+    """Share of churners in each tenth of the customers, from the highest risk down."""
+    table = result.lift
+    bars = go.Bar(
+        x=table["decile"].tolist(),
+        y=table["share_churned"].tolist(),
+        marker={"color": theme.faded(table["n"])},
+        error_y=theme.whiskers(table["share_churned"], table["low"], table["high"]),
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    average = float(table["n_churned"].sum() / table["n"].sum())
+    line = go.Scatter(x=[0.5, 10.5], y=[average, average], mode="lines", line={"color": theme.MUTED, "dash": "dot"}, name="all customers")
+    first, n = table.iloc[0], int(table["n"].sum())
+    caption = f"The riskiest tenth holds {first['cumulative_captured']:.0%} of all churners: {first['share_churned']:.1%} of it churned, {average:.1%} of all (n = {n:,})."
+    return theme.figure(
+        [bars, line],
+        caption=caption,
+        alt=f"Bars of the share of churners by tenth of risk. {caption}",
+        columns=["tenth", "n", "churned", "share churned", "low", "high", "lift", "captured so far"],
+        rows=table.to_numpy(dtype=object).tolist(),
+        height=340,
+        xaxis={"title": {"text": "tenth of the customers, 1 = highest risk"}, "tickvals": list(range(1, 11)), "range": [0.4, 10.6]},
+        yaxis=theme.percent_axis(title={"text": "share that churned"}),
+    )
+
+
+def profit(result: TargetList) -> go.Figure:
+    """Expected profit by how many are contacted, the most profitable first."""
+    curve, chosen = result.curve, int(result.metrics["n_selected"]["value"] or 0)
+    line = go.Scatter(
+        x=curve["n_contacted"].tolist(),
+        y=curve["expected_profit"].tolist(),
+        mode="lines",
+        line={"color": theme.COLOURS[0], "width": 2},
+        name="expected",
+    )
+    earned = float(result.metrics["expected_profit"]["value"] or 0)
+    point = go.Scatter(x=[chosen], y=[earned], mode="markers", marker={"size": 11, "color": theme.COLOURS[1], "symbol": "diamond"}, name="this list")
+    even = result.metrics["break_even_success_share"]["value"]
+    below = f"; below a success share of {even:.1%} it loses money" if even is not None else ""
+    caption = f"Contacting {chosen:,} of {len(result.table):,} customers is expected to earn {earned:,.0f}{below}."
+    return theme.figure(
+        [line, point],
+        caption=caption,
+        alt=f"Line of expected profit by customers contacted, rising to a top and falling. {caption}",
+        columns=["contacted", "expected profit"],
+        rows=curve.to_numpy(dtype=object).tolist(),
+        height=340,
+        xaxis={"title": {"text": "customers contacted, the most profitable first"}},
+        yaxis={"title": {"text": "expected profit"}},
+    )
+
+
+def sensitivity(result: TargetList) -> go.Figure:
+    """What this list, and the list made for it, would earn at other success shares."""
+    table = result.sensitivity
+    given = result.offer.success_share
+    x = table["success_share"].tolist()
+    traces = [
+        go.Scatter(
+            x=x, y=table[column].tolist(), mode="lines+markers", line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 8}, name=name
+        )
+        for column, name, colour, dash, symbol in (
+            ("profit_of_this_list", "this list", theme.COLOURS[1], "solid", "diamond"),
+            ("expected_profit", "a list made for that share", theme.COLOURS[0], "dash", "circle"),
+        )
+    ]
+    worst = table.iloc[0]
+    caption = (
+        f"Decided for a success share of {given:.0%}; should nobody be persuaded, this list loses {-worst['profit_of_this_list']:,.0f}."
+        if worst["profit_of_this_list"] < 0
+        else f"Decided for a success share of {given:.0%}; no success share makes this list lose money."
+    )
+    return theme.figure(
+        traces,
+        caption=caption,
+        alt=f"Two lines of profit by success share. {caption}",
+        columns=["success share", "selected", "expected profit", "break-even probability", "profit of this list"],
+        rows=table.replace([np.inf], np.nan).to_numpy(dtype=object).tolist(),
+        height=340,
+        xaxis=theme.percent_axis(title={"text": "success share, should this be the truth"}),
+        yaxis={"title": {"text": "profit"}},
+    )
+
+
+def at_risk(result: ValueAtRisk) -> go.Figure:
+    """Value at risk by risk and value: four groups of customers."""
+    grid = result.grid
+    names = [
+        f"{'high' if one else 'lower'} value, {'high' if other else 'lower'} risk"
+        for one, other in zip(grid["high_value"], grid["high_risk"], strict=True)
+    ]
+    at = -np.arange(len(grid), dtype=float)
+    bars = go.Bar(
+        x=grid["value_at_risk"].tolist(),
+        y=at.tolist(),
+        orientation="h",
+        width=0.3,
+        marker={"color": theme.faded(grid["customers"])},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    said = [f"{value:,.0f} at risk, {n:,} customers" for value, n in zip(grid["value_at_risk"], grid["customers"], strict=True)]
+    notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(grid))], up=20)
+    return theme.figure(
+        [bars],
+        caption=result.headline,
+        alt=f"Bars of value at risk in four groups. {result.headline}",
+        columns=["group", "customers", "expected value", "value at risk"],
+        rows=[
+            [name, *row]
+            for name, row in zip(names, grid[["customers", "expected_value", "value_at_risk"]].to_numpy(dtype=object).tolist(), strict=True)
+        ],
+        height=90 + 40 * len(grid) * (lines + 1) // 2,
+        annotations=notes,
+        margin=MARGIN,
+        xaxis={"title": {"text": "value at risk"}, "rangemode": "tozero"},
+        yaxis={"visible": False, "range": [at[-1] - 0.5, 0.9]},
+    )
+
+
+VIEWS: dict[str, dict[str, Callable[..., go.Figure]]] = {
+    "ChurnModel": {"models": models, "calibration": calibration, "lift": lift},
+    "ValueAtRisk": {"at_risk": at_risk},
+    "TargetList": {"profit": profit, "sensitivity": sensitivity},
+}

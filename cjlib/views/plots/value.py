@@ -1,0 +1,100 @@
+"""Customer value: who is worth how much, and whether the last forecast came true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import plotly.graph_objects as go
+
+from cjlib.analyses.value import CustomerValue
+from cjlib.analyses.value_groups import ValueBy
+from cjlib.views.plots import theme
+
+
+def deciles(result: CustomerValue) -> go.Figure:
+    """Expected value of each tenth of the customers, the most valuable first."""
+    table = result.table
+    value = "expected_value" if table["expected_value"].notna().any() else "expected_purchases"
+    what = "expected value" if value == "expected_value" else "expected purchases"
+    summed = table.groupby("decile").agg(n=(value, "size"), total=(value, "sum")).reset_index()
+    total = float(summed["total"].sum())
+    summed["share"] = summed["total"] / total if total else 0.0
+    bars = go.Bar(
+        x=summed["decile"].tolist(), y=summed["total"].tolist(), marker={"color": theme.faded(summed["n"])}, hoverinfo="skip", showlegend=False
+    )
+    first = summed.iloc[0]
+    caption = f"The most valuable tenth holds {first['share']:.0%} of the {what} of all {len(table):,} customers ({total:,.0f})."
+    return theme.figure(
+        [bars],
+        caption=caption,
+        alt=f"Bars of {what} by tenth of customers. {caption}",
+        columns=["tenth", "customers", what, "share of all"],
+        rows=summed.to_numpy(dtype=object).tolist(),
+        height=320,
+        xaxis={"title": {"text": "tenth of the customers, 1 = most valuable"}, "tickvals": list(range(1, 11)), "range": [0.4, 10.6]},
+        yaxis={"title": {"text": what}, "rangemode": "tozero"},
+    )
+
+
+def backtest(result: CustomerValue) -> go.Figure:
+    """Expected against actual in the last third of the log, as a share of the actual."""
+    table = result.backtest
+    columns = ["measure", "customers", "days held out", "expected", "actual", "expected ÷ actual"]
+    known = table[table["ratio"].notna()]
+    if known.empty:
+        return theme.empty("No backtest was possible: too few customers bought again before the last third of the log.", columns=columns)
+    at = -known.index.to_numpy(dtype=float)
+    bars = go.Bar(
+        x=known["ratio"].tolist(), y=at.tolist(), orientation="h", width=0.35, marker={"color": theme.COLOURS[0]}, hoverinfo="skip", showlegend=False
+    )
+    notes, _ = theme.row_labels(known["measure"].tolist(), [f"{value:.0%} of what came" for value in known["ratio"]], [False] * len(known), up=22)
+    first = known.iloc[0]
+    caption = f"In the last {first['held_out_days']:,} days the forecast would have given {first['ratio']:.0%} of the {first['measure']} that came (n = {first['customers']:,})."
+    return theme.figure(
+        [bars],
+        caption=caption,
+        alt=f"Bars of expected against actual. {caption}",
+        columns=columns,
+        rows=table.to_numpy(dtype=object).tolist(),
+        height=80 + 70 * len(known),
+        annotations=notes,
+        shapes=[{"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": theme.MUTED, "dash": "dot"}}],
+        xaxis=theme.percent_axis(title={"text": "share of what came; the dotted line is all of it"}),
+        yaxis={"visible": False, "range": [at[-1] - 0.6, 0.8]},
+    )
+
+
+def groups(result: ValueBy) -> go.Figure:
+    """A dot a group: mean expected value with its interval."""
+    table = result.table
+    names = [theme.group_name([one]) for one in table[result.by]]
+    at = -np.arange(len(table), dtype=float)
+    dots = go.Scatter(
+        x=table["mean_expected_value"].tolist(),
+        y=at.tolist(),
+        mode="markers",
+        marker={"size": 10, "color": theme.faded(table["customers"])},
+        error_x=theme.whiskers(table["mean_expected_value"], table["mean_low"], table["mean_high"]),
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    said = [f"{value:,.2f} each, n = {n:,}" for value, n in zip(table["mean_expected_value"], table["customers"], strict=True)]
+    notes, lines = theme.row_labels(names, said, [False] * len(table))
+    return theme.figure(
+        [dots],
+        caption=result.headline,
+        alt=f"Dots of mean expected value by group. {result.headline}",
+        columns=[result.by, "customers", "expected value", "mean", "low", "high", "mean repeat purchases"],
+        rows=table.to_numpy(dtype=object).tolist(),
+        height=80 + 46 * len(table) * (lines + 1) // 2,
+        annotations=notes,
+        xaxis={"title": {"text": "mean expected value of a customer"}, "rangemode": "tozero"},
+        yaxis={"visible": False, "range": [at[-1] - 0.6, 0.9]},
+    )
+
+
+VIEWS: dict[str, dict[str, Callable[..., go.Figure]]] = {
+    "CustomerValue": {"deciles": deciles, "backtest": backtest},
+    "ValueBy": {"groups": groups},
+}
