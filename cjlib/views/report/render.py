@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cjlib.views.report.clean import clean, code, markdown, terminal
+from cjlib.views.report.packing import packed
 from cjlib.views.report.page import Page
 from cjlib.views.report.runs import write_whole
 from cjlib.views.report.supervise import Job
@@ -57,9 +57,8 @@ def plotly_source() -> bytes:
 
 @cache
 def packed_plotly() -> Markup:
-    """plotly.js compressed, as text that can stand in a page: base 85, a sixteenth shorter than base 64, without the three letters HTML reads."""
-    packed = base64.b85encode(gzip.compress(plotly_source(), compresslevel=9, mtime=0))
-    return Markup(packed.translate(bytes.maketrans(b"&<>", b",./")).decode())
+    """plotly.js as it stands in a page."""
+    return packed(plotly_source())
 
 
 def warm_up() -> None:
@@ -85,6 +84,16 @@ def write_asset(out: Path) -> None:
         aside = target.with_suffix(".tmp")
         aside.write_bytes(plotly_source())
         os.replace(aside, target)
+
+
+def map_style(page: Page) -> Markup:
+    """The style of the journey map's picture, where a page shows one."""
+    shows = any("cj-map" in block.html for section in page.sections for block in section.blocks)
+    if not shows:
+        return Markup("")
+    from cjlib.views.picture import style
+
+    return Markup(style())
 
 
 def write_page(page: Page, job: Job) -> None:
@@ -118,7 +127,7 @@ def render(page: Page, *, frame: Mapping[str, Any], name: str, parameters: Mappi
             frame=frame,
             page_name=f"{name}.html",
             policy=policy(early, late, shared=shared),
-            style=own("style.css"),
+            style=own("style.css") + map_style(page),
             early=early,
             late=late,
             contents=[section for section in page.sections if section.title and section.seen],
