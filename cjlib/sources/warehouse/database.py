@@ -129,7 +129,7 @@ def _scheme(source: Any) -> str:
 def _place(url: sa.URL) -> str:
     """Where a database lies, without user, password and options."""
     port = f":{url.port}" if url.port else ""
-    return f"{url.drivername}://{url.host or ''}{port}/{url.database or ''}"
+    return _without_secrets(f"{url.drivername}://{url.host or ''}{port}/{url.database or ''}", url)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def _told(engine: sa.Engine, place: str) -> Iterator[None]:
 
 
 def _without_secrets(text: str, url: sa.URL) -> str:
-    secrets = {str(url.password or ""), *(str(value) for value in url.query.values()), str(url.username or "")}
+    secrets = {str(url.password or ""), *(str(value) for value in url.query.values())}
     said = " ".join(text.split("\n", maxsplit=1)[0].split())
     for secret in sorted(secrets, key=len, reverse=True):
         for written in (secret, quote(secret, safe=""), quote_plus(secret)):
