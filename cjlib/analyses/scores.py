@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.shifts import level_shifts
 from cjlib.analyses.stats import Z95, benjamini_hochberg, mean_interval, newcombe, two_shares_p, wilson
 from cjlib.analyses.texts.compared import beside, crossed
-from cjlib.errors import CjlibError, DataError, listed, shown
+from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.sources.feedback import SCORES, Feedback
 
 
@@ -131,6 +132,15 @@ def ces(
     `hard` (1–3).
     """
     return _scored(feedback, _on_its_scale(CES, feedback.scales["ces"], top), by, weights, period, min_n)
+
+
+def score(feedback: Feedback, name: str, **options: Any) -> Scores:
+    """The score of that name: `cj.nps`, `cj.csat` (also for `rating`) or `cj.ces`, with their options."""
+    if name not in SCORES:
+        raise not_one_of("name", name, SCORES)
+    if name in ("csat", "rating"):
+        return csat(feedback, score=name, **options)
+    return (nps if name == "nps" else ces)(feedback, **options)
 
 
 def _on_its_scale(usual: Scale, bounds: tuple[int, int], top: int | None) -> Scale:

@@ -21,6 +21,7 @@ from cjlib.analyses.texts.scored import Measured, Model, ScoredTexts, ratings_as
 from cjlib.analyses.texts.scorer import LABELS
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.sources.feedback import Feedback
+from cjlib.sources.scrub import scrub
 
 FEWEST_AUDITED = 15
 """Below so many audit labels in a segment the model adds nothing: Wilson on the labels alone."""
@@ -162,13 +163,19 @@ def audit_sample(feedback: Feedback, *, by: str | None = None, per_segment: int 
     """A random sample of scored texts for people to label: `per_segment` from each segment, in shuffled order, the model's label hidden.
 
     Only what is drawn at random can stand for the rest: label every row, in any order, and leave none out because it is hard. `feedback_id` and `text`
-    are given, `label` is empty and takes negative, neutral or positive. With `path` the sample is written as CSV (a cell that a spreadsheet would run as a
+    are given (personal data removed), `label` is empty and takes negative, neutral or positive. With `path` the sample is written as CSV (a cell that a spreadsheet would run as a
     formula is prefixed with ').
     """
     scored = _scored(feedback, "default", 0).table
-    rows = pd.DataFrame({"feedback_id": scored["feedback_id"], "text": feedback.frame["text"], "segment": feedback.segment(by)})[
-        scored["status"] == "scored"
-    ]
+    rows = pd.DataFrame(
+        {
+            "feedback_id": scored["feedback_id"],
+            "text": [
+                None if text is None else scrub(text)[0] for text in feedback.frame["text"].astype(object).where(feedback.frame["text"].notna(), None)
+            ],
+            "segment": feedback.segment(by),
+        }
+    )[scored["status"] == "scored"]
     rng = np.random.default_rng(seed)
     drawn = [group.iloc[np.sort(rng.permutation(len(group))[:per_segment])] for _, group in rows.sort_values("feedback_id").groupby("segment")]
     if not drawn:

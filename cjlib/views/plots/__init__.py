@@ -34,6 +34,7 @@ _MODULES = {
     "drivers": ["Drivers"],
     "churn": ["ChurnModel", "TargetList", "ValueAtRisk"],
     "value": ["CustomerValue", "ValueBy"],
+    "journey_map": ["JourneyMap", "MapChange", "WhatIf"],
     "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
 }
 _MODULE_OF = {kind: module for module, kinds in _MODULES.items() for kind in kinds}
