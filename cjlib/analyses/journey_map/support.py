@@ -22,8 +22,9 @@ ROLES = ("opened", "first_response", "resolved", "reopened", "abandoned", "waiti
 
 @dataclass(frozen=True)
 class Tickets:
-    """One row a ticket that was opened: instants (−1 = never), counts, and its channel in words."""
+    """One row a ticket that was opened: whose (code in the log), instants (−1 = never), counts, and its channel in words."""
 
+    customer: Ints
     opened: Ints
     first_response: Ints
     resolved: Ints
@@ -85,7 +86,13 @@ def read_tickets(support: Support, log: EventLog) -> Tickets:
     known = np.flatnonzero(ticket >= 0)
     order = known[np.lexsort((stage[known], found["time"][known], ticket[known]))]
     return _gathered(
-        ticket[order], found["time"][order], {name: held[order] for name, held in role.items()}, agent[order], (channel[0][order], channel[1]), log
+        ticket[order],
+        found["time"][order],
+        {name: held[order] for name, held in role.items()},
+        agent[order],
+        (channel[0][order], channel[1]),
+        log,
+        customer=found["customer"][order].astype(np.int64),
     )
 
 
@@ -98,7 +105,9 @@ def _ticket(support: Support, log: EventLog, where: str, customer: Ints, opened:
     return np.where(number > before, number, -1)
 
 
-def _gathered(ticket: Ints, time: Ints, role: dict[str, Bools], agent: Ints, channel: tuple[Any, list[Any]], log: EventLog) -> Tickets:
+def _gathered(
+    ticket: Ints, time: Ints, role: dict[str, Bools], agent: Ints, channel: tuple[Any, list[Any]], log: EventLog, *, customer: Ints
+) -> Tickets:
     _, of = np.unique(ticket, return_inverse=True)
     size = int(of.max()) + 1 if of.size else 0
     begin = _first(of, time, role["opened"], size)
@@ -110,6 +119,7 @@ def _gathered(ticket: Ints, time: Ints, role: dict[str, Bools], agent: Ints, cha
     first_row[of[rows]] = rows
     words = np.array([*(str(name) for name in names), ""], dtype=object)
     tickets = Tickets(
+        customer=customer[first_row] if size else np.zeros(0, dtype=np.int64),
         opened=begin,
         first_response=_first(of, time, role["first_response"] & late, size),
         resolved=_first(of, time, role["resolved"] & late, size),
