@@ -41,9 +41,10 @@ class DataError(CjlibError):
 
 
 def shown(value: object) -> str:
-    """A value from outside as it may stand in a message: its repr, cut at 80 characters."""
+    """A value from outside as it may stand in a message: its repr, at most 80 characters, cut in the middle, for the end of a path is its name."""
     text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+    half = LONGEST_SHOWN // 2
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def did_you_mean(name: object, allowed: Iterable[object]) -> str:

@@ -14,10 +14,13 @@ from typing import Any
 from markupsafe import Markup
 
 from cjlib.markup import cell_text
+from cjlib.views.report.packing import packed
 
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 420
 MOST_ROWS = 500
+LARGE = 1_500
+"""Letters of JSON above which a figure is packed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,8 @@ class Figure:
     alt: str
     height: int
     json: Markup
+    packed: Markup | None
+    """The same, compressed, where that is much shorter."""
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     more_rows: int
@@ -60,13 +65,15 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
     for shown_by_the_page in ("title", "meta", "updatemenus"):
         layout.pop(shown_by_the_page, None)
     height = layout.get("height")
+    told = in_script({"data": traces, "layout": layout, "menus": menus})
     return Figure(
         id=f"fig-{number}",
         number=number,
         caption=unbroken(caption),
         alt=str(meta.get("alt") or f"{_kinds(traces)}: {caption}. The numbers are in the table below it."),
         height=int(height) if isinstance(height, (int, float)) and 0 < height < 5000 else DEFAULT_HEIGHT,
-        json=in_script({"data": traces, "layout": layout, "menus": menus}),
+        json=told,
+        packed=packed(told.encode()) if len(told) > LARGE else None,
         columns=tuple(str(column) for column in columns),
         rows=tuple(tuple(unbroken(cell_text(value)) for value in row) for row in rows[:MOST_ROWS]),
         more_rows=max(0, len(rows) - MOST_ROWS),

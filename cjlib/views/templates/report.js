@@ -116,9 +116,16 @@
 
   async function unpacked() {
     await parsed;
-    const bytes = decoded(byId("cj-plotly-packed").textContent);
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return URL.createObjectURL(new Blob([await new Response(stream).blob()], { type: "text/javascript" }));
+    const source = inflated(byId("cj-plotly-packed").textContent);
+    return URL.createObjectURL(new Blob([await source.blob()], { type: "text/javascript" }));
+  }
+  function inflated(text) {
+    return new Response(new Blob([decoded(text)]).stream().pipeThrough(new DecompressionStream("gzip")));
+  }
+  // A large figure is packed like plotly itself.
+  async function specOf(box) {
+    const held = byId(box.dataset.fig);
+    return JSON.parse(held.type === "application/json" ? held.textContent : await inflated(held.textContent).text());
   }
   // Base 85: five letters are four bytes, the highest first; the end is filled up with the last letter.
   function decoded(text) {
@@ -177,7 +184,7 @@
     if (drawn.has(box)) return drawn.get(box);
     const work = (async () => {
       const Plotly = await plotly();
-      const spec = prepared(JSON.parse(byId(box.dataset.fig).textContent), box);
+      const spec = prepared(await specOf(box), box);
       choices(Plotly, box, spec.menus || []);
       await Plotly.newPlot(box, spec.data, spec.layout, { displayModeBar: false, responsive: true, displaylogo: false });
       box.style.minHeight = "";
