@@ -128,7 +128,7 @@ def test_the_last_microsecond_belongs_to_the_period_before():
     assert days.index(np.array([us("2023-12-31")])).tolist() == [-1]
 
 
-@settings(deadline=None, derandomize=True, max_examples=60, database=None)
+@settings(deadline=None, derandomize=True, max_examples=40, database=None)
 @given(
     zone=st.sampled_from(ZONES),
     period=st.sampled_from(PERIODS),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pandas as pd
-from analyses.retention_reference import Asked, retention
+import pytest
+from analyses.retention_reference import Asked, begins, entries_of, period_starts, retention
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -76,22 +78,11 @@ def read(customers, asked):
     return cj.read_events(frame, timezone=asked.zone, observed_until=pd.Timestamp(asked.until))
 
 
-def counted(log, asked):
-    options = (
-        "start_event",
-        "return_event",
-        "period",
-        "periods",
-        "cohort",
-        "mode",
-        "clock",
-        "week_start",
-        "min_returns",
-        "period_zero",
-        "start",
-        "end",
-    )
-    return cj.retention(log, by="group" if asked.by else None, **{option: getattr(asked, option) for option in options})
+OPTIONS = ("start_event", "return_event", "period", "periods", "cohort", "mode", "clock", "week_start", "min_returns", "period_zero", "start", "end")
+
+
+def counted(log, asked, **more):
+    return cj.retention(log, by="group" if asked.by else None, **{option: getattr(asked, option) for option in OPTIONS}, **more)
 
 
 def cells(table, places, by):
@@ -104,7 +95,7 @@ def cells(table, places, by):
 CAREFUL = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
-@settings(CAREFUL, max_examples=30)
+@settings(CAREFUL, max_examples=20)
 @given(questions())
 def test_every_option_counts_as_plain_python_does(drawn):
     customers, every = drawn
@@ -127,3 +118,50 @@ def test_the_sql_gives_the_same_counts_as_the_fast_plan(drawn):
         types = {"cohort": "datetime64[us]"} | ({"group": "str"} if asked.by else {})
         ours, theirs = (frame[columns].astype(types).sort_values(columns, ignore_index=True) for frame in (result.table, log.run(result.sql)))
         pd.testing.assert_frame_equal(ours, theirs, check_dtype=False)
+
+
+def worth(customers, values, asked):
+    """(cohort, period) → sum of the values of return events from the cohort event on, customer by customer."""
+    sums = {}
+    for who, events in customers.items():
+        for cohort, at, _ in entries_of(events, asked):
+            for (time, name, _), value in zip(events, values[who], strict=True):
+                k = next((k for k in range(asked.periods + 1) if time >= at and inside(time, at, cohort, k, asked)), None)
+                if k is not None and asked.return_event in (None, name):
+                    sums[cohort, k] = sums.get((cohort, k), 0) + value
+    return sums
+
+
+def inside(time, at, cohort, k, asked):
+    begin, end = begins(at, cohort, k, asked), begins(at, cohort, k + 1, asked)
+    return begin is not None and begin <= time and (end is None or time < end)
+
+
+@settings(CAREFUL, max_examples=12)
+@given(questions())
+def test_value_is_summed_as_plain_python_does(drawn):
+    customers, every = drawn
+    values = {who: [float(7 * k + len(who)) for k in range(len(events))] for who, events in customers.items()}
+    rows = [(who, name, time, value) for who, events in customers.items() for (time, name, _), value in zip(events, values[who], strict=True)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "value"]).assign(n=range(len(rows)))
+    log = cj.read_events(frame.astype({"timestamp": "datetime64[us, UTC]"}), timezone=every[0].zone, observed_until=pd.Timestamp(every[0].until))
+    times = [time for events in customers.values() for time, *_ in events]
+    for asked in every:
+        asked.by = False
+        asked.starts = period_starts(min(times), asked.until, asked)
+        result = counted(log, asked, value="value")
+        named = {label: k for k, label in enumerate(result._members.scope.periods.labels)}
+        keys = zip([named[cohort] for cohort in result.table["cohort"]], result.table["period"], strict=True)
+        assert {key: value for key, value in zip(keys, result.table["value"], strict=True) if value} == worth(customers, values, asked), asked
+
+
+@pytest.mark.parametrize("options", [{}, {"clock": "elapsed"}, {"cohort": "recurring", "period": "day", "mode": "on_or_after", "min_returns": 2}])
+def test_a_bot_with_very_many_events_counts_as_one_customer(options):
+    start = pd.Timestamp("2024-01-01", tz="UTC")
+    bot = pd.DataFrame({"customer_id": "bot", "event": "visit", "timestamp": start + pd.to_timedelta(np.arange(300_000) * 11, unit="s")})
+    people = pd.DataFrame(
+        {"customer_id": [f"c{n}" for n in range(5)] * 2, "event": "visit", "timestamp": [start] * 5 + [start + pd.Timedelta(days=8)] * 5}
+    )
+    table = cj.retention(cj.read_events(pd.concat([bot, people]), timezone="UTC"), periods=3, **options).table
+    assert table["cohort_size"].iloc[0] == 6
+    assert table["retained"].iloc[1] == (6 if "period" not in options else 1)

@@ -249,7 +249,7 @@ def plain_life(events, churn, inactive, until):
     return (min(ends) - start) // 4 if ends else (until - start) // 4, bool(ends)
 
 
-@settings(CAREFUL, max_examples=25)
+@settings(CAREFUL, max_examples=15)
 @given(logs())
 def test_lives_are_those_of_plain_python(drawn):
     customers, inactive = drawn

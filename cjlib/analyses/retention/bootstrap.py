@@ -53,8 +53,8 @@ def drawn_shares(entries: Entries, hits: Hits, ended: Whole, groups: int, period
     counted = hits.period <= ended[hits.entry]
     # Everyone reaches all periods up to the last one that is complete for them.
     reached = np.bincount((place + np.minimum(ended, periods))[ended >= 0], minlength=count * groups * width).reshape(count, groups, width)
-    could = reached[:, :, ::-1].cumsum(axis=2)[:, :, ::-1].reshape(count, -1)
-    came = np.bincount(place[hits.entry[counted]] + hits.period[counted], minlength=count * groups * width).reshape(count, -1)
+    could = reached[:, :, ::-1].cumsum(axis=2)[:, :, ::-1].reshape(count, groups * width)
+    came = np.bincount(place[hits.entry[counted]] + hits.period[counted], minlength=count * groups * width).reshape(count, groups * width)
     drawn = weights(count, seed)
     # Sums of whole numbers: exact in whatever order they are added.
     eligible, returned = drawn @ could.astype(np.float64), drawn @ came.astype(np.float64)
