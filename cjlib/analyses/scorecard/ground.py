@@ -1,0 +1,227 @@
+"""What all measures stand on: the periods, the events that play a role, and who was active when; each is read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from cjlib.analyses.periods import Calendar, calendar
+from cjlib.analyses.scorecard.series import Bools, Ints, Series, counted
+from cjlib.errors import DataError
+from cjlib.sources.conditions import Step
+from cjlib.sources.events import EventLog
+from cjlib.sources.feedback import Feedback
+from cjlib.sources.journey import Journey
+
+NEVER = np.iinfo(np.int64).max
+A_YEAR = {"day": 364, "week": 52, "month": 12, "quarter": 4}
+"""How many periods back the same one of the year before lies; days and weeks keep the day of the week."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure: its series, or what is missing for it."""
+
+    name: str
+    series: Series | None
+    needs: str = ""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Events by customer and time: customer, instant, and period (−1 before the first one kept)."""
+
+    customer: Ints
+    time: Ints
+    period: Ints
+
+    def where(self, mask: Bools) -> Rows:
+        """Some of them."""
+        return Rows(self.customer[mask], self.time[mask], self.period[mask])
+
+    @cached_property
+    def firsts(self) -> Rows:
+        """Each customer's first."""
+        return self.where(np.diff(self.customer, prepend=-1) != 0)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Who did it in which period, once each, by customer and period: `count` how often, `first` and `last` when."""
+
+    customer: Ints
+    period: Ints
+    count: Ints
+    first: Ints
+    last: Ints
+
+    def key(self, periods: int) -> Ints:
+        """One number a pair, rising."""
+        return self.customer * periods + self.period
+
+
+@dataclass(frozen=True)
+class Span:
+    """The periods kept: enough for the trend, one before it, and the year before.
+
+    `complete` are those that the log covers from their start to their end. The first of a log is covered only if its first event lies on the period's first day.
+    """
+
+    calendar: Calendar
+    complete: Bools
+    shown: int
+
+    @property
+    def size(self) -> int:
+        """How many."""
+        return len(self.calendar)
+
+    @property
+    def now(self) -> int:
+        """The last complete one; −1 if none is."""
+        found = np.flatnonzero(self.complete)
+        return int(found[-1]) if found.size else -1
+
+    @property
+    def drawn(self) -> range:
+        """Those of the trend: the newest."""
+        return range(max(0, self.size - self.shown), self.size)
+
+
+def span_of(log: EventLog, period: str, shown: int) -> Span:
+    """The newest periods of a log."""
+    if log.span_us is None:
+        raise DataError("scorecard: the log has no events, so nothing can be measured. Give a log with events.")
+    first = log.span_us[0]
+    every = calendar(first, max(first, log.observed_until_us), period, log.zone)
+    complete = every.starts[1:] - 1 <= log.observed_until_us
+    if period not in ("hour", "day"):
+        day = calendar(int(every.starts[0]), int(every.starts[0]), "day", log.zone)
+        complete[0] &= first < day.starts[1]
+    begin = max(0, len(every) - 1 - max(shown + 1, A_YEAR.get(period, 0) + 2))
+    return Span(Calendar(period, every.starts[begin:], every.labels[begin:]), complete[begin:], shown)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Journey, log and feedback, with what several measures need of them."""
+
+    journey: Journey
+    log: EventLog
+    feedback: Feedback | None
+    span: Span
+    kept: dict[str, Rows] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """How many periods."""
+        return self.span.size
+
+    @property
+    def starts(self) -> Ints:
+        """Where the periods begin, and where the last one ends."""
+        return self.span.calendar.starts
+
+    def rows(self, event: Step, option: str) -> Rows:
+        """The events that match, up to the end of data."""
+        where = self.log.match(event, option)
+        if where not in self.kept:
+            self.kept[where] = self.fetched(where)
+        return self.kept[where]
+
+    def fetched(self, where: str) -> Rows:
+        """Events by a condition over the prepared log."""
+        found = self.log.fetch("customer", "time", where=f"{where} AND t <= {self.log.observed_until_us}")
+        return Rows(found["customer"].astype(np.int64), found["time"], self.span.calendar.index(found["time"]))
+
+    def pairs(self, rows: Rows) -> Pairs:
+        """Rows by customer and period; those before the first period left out."""
+        mine = rows if (rows.period >= 0).all() else rows.where(rows.period >= 0)
+        new = (np.diff(mine.customer, prepend=-1) != 0) | (np.diff(mine.period, prepend=-1) != 0)
+        begins = np.flatnonzero(new)
+        ends = np.append(begins[1:], mine.time.size) - 1 if begins.size else begins
+        return Pairs(mine.customer[begins], mine.period[begins], ends - begins + 1, mine.time[begins], mine.time[ends])
+
+    # ---- who was there -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def churn_event(self) -> Step | None:
+        """The event of leaving, where the journey names one."""
+        return self.journey.churn.event if self.journey.churn else None
+
+    def _mapped(self, without: str | None) -> Rows:
+        mapping = self.journey.mapping
+        seen = {one.position for one in mapping if not one.backstage}
+        front = [one.event for one in mapping if not one.backstage or one.position not in seen]
+        plain = sorted({name for one in front if not one.where and not one.first_time for name in one.names})
+        tests = [self.log.match(plain, "stages")] if plain else []
+        tests += [self.log.match(one, "stages") for one in front if one.where or one.first_time or not one.names]
+        return self.fetched(f"({' OR '.join(tests) or 'FALSE'})" + (f" AND NOT {without}" if without else ""))
+
+    @cached_property
+    def activity(self) -> Rows:
+        """Mapped events that are not the churn event."""
+        return self._mapped(None if self.churn_event is None else self.log.match(self.churn_event, "churn.event"))
+
+    @cached_property
+    def active(self) -> Pairs:
+        """Who was active in which period."""
+        return self.pairs(self.activity)
+
+    @cached_property
+    def n_active(self) -> Ints:
+        """How many were, by period."""
+        return counted(self.active.period, self.size)
+
+    @cached_property
+    def newcomers(self) -> Rows:
+        """Each customer's first mapped event; the churn event counts here where a stage names it."""
+        return self.activity.firsts if self.churn_event is None else self._first_mapped()
+
+    def _first_mapped(self) -> Rows:
+        """The first of activity and churn, so that the log is not read again for it."""
+        assert self.churn_event is not None
+        firsts, left = self.activity.firsts, self.rows(self.churn_event, "churn.event").firsts
+        if not set(self.churn_event.names) & {name for one in self.journey.mapping if not one.backstage for name in one.event.names}:
+            return firsts
+        customer, time = np.append(firsts.customer, left.customer), np.append(firsts.time, left.time)
+        order = np.lexsort((time, customer))
+        period = np.append(firsts.period, left.period)
+        return Rows(customer[order], time[order], period[order]).firsts
+
+    def was_active(self, customer: Ints, period: Ints) -> Bools:
+        """Whether each customer was active in that period."""
+        return among(customer * self.size + period, self.active.key(self.size))
+
+    # ---- what is missing -----------------------------------------------------------------------------------------
+
+    def missing(self, *roles: str) -> str:
+        """What keeps measures from these roles: keys that the journey file lacks, or events that the log lacks; empty if nothing."""
+        absent = [f"roles.{role}" for role in roles if not getattr(self.journey.roles, role)]
+        return ", ".join(absent) or self.unseen({f"roles.{role}": getattr(self.journey.roles, role) for role in roles})
+
+    def unseen(self, events: dict[str, Step]) -> str:
+        """Which of these events never occur in the log."""
+        never = [key for key, event in events.items() if event.names and len(self.log.unknown_events(event)) == len(event.names)]
+        return f"events in the log for {', '.join(never)}" if never else ""
+
+    def of_role(self, role: str) -> Rows:
+        """The events of a role."""
+        return self.rows(getattr(self.journey.roles, role), f"roles.{role}")
+
+
+def among(wanted: Ints, keys: Ints) -> Bools:
+    """Whether each number stands among rising ones."""
+    if not keys.size:
+        return np.zeros(wanted.size, dtype=bool)
+    place = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+    return keys[place] == wanted
+
+
+def by_customer(rows: Rows, size: int) -> Ints:
+    """Each customer's first instant, by code; NEVER without one."""
+    first = np.full(size, NEVER)
+    first[rows.firsts.customer] = rows.firsts.time
+    return first
