@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # what renders reports does not wait for pandas
 MIN_N = 30
 """A number that rests on fewer than this many customers is shown as such: greyed, with its n, never as a finding."""
 
+LONG = 16
+"""Rows above which a table is folded: a reader scrolls past what nobody reads line by line."""
+
 MIME = "application/vnd.cjlib.result+json"
 """What a result leaves in a notebook's output for the report and for run.json."""
 
@@ -73,8 +76,13 @@ def result_html(result: Result) -> str:
     sql = f'<details class="cj-sql"><summary>SQL</summary><pre>{escape(result.sql)}</pre></details>' if result.sql else ""
     return (
         f'<section class="cj-result"><p class="cj-headline">{escape(result.headline)}</p>'
-        f'<div class="cj-table">{table_html(result.table)}</div>{definition_html(result.definition)}{sql}</section>'
+        f'<div class="cj-table">{_table(result.table)}</div>{definition_html(result.definition)}{sql}</section>'
     )
+
+
+def _table(table: pd.DataFrame) -> str:
+    held = table_html(table)
+    return held if len(table) <= LONG else f"<details><summary>Show the table: {len(table):,} rows</summary>{held}</details>"
 
 
 def definition_html(definition: Mapping[str, str]) -> str:
