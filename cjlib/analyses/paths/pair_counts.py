@@ -14,6 +14,8 @@ from cjlib.analyses.sequence import Codes, Groups, Ints, groups
 
 FEW = 4096
 """Up to so many possible keys a table of keys fits the processor's cache."""
+_FEW_CELLS = 4_000_000
+"""Up to so many pairs of a key and a whole value, the values themselves are counted."""
 _AT_ONCE = 255
 """Customers whose marks are added as bytes before they could overflow."""
 _SHIFT = 18
@@ -50,8 +52,20 @@ class PairCounts:
         """Mean and (interpolated) median of each key's values, which are not negative."""
         if not self.key.size:
             return np.zeros(0), np.zeros(0)
+        whole = values.astype(np.int64)
+        width = int(whole.max()) + 1
+        if self.possible * width <= _FEW_CELLS and np.array_equal(whole, values):
+            return self._of_counts(whole, width)
         means = np.bincount(self.key, values, self.possible)[self.keys] / self.sizes
         return means, self._medians(values)
+
+    def _of_counts(self, whole: Ints, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and median from how often each whole value stands in each key."""
+        whole += self.key * width
+        counts = np.bincount(whole, minlength=self.possible * width).reshape(self.possible, width)[self.keys]
+        below = np.cumsum(counts, axis=1)
+        lower, upper = ((below > rank[:, None]).argmax(axis=1) for rank in ((self.sizes - 1) // 2, self.sizes // 2))
+        return (counts @ np.arange(width)) / self.sizes, (lower + upper) / 2
 
     def _medians(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         # Count the values in classes, keep only the rows of the classes that hold the middle, and look for it there.
