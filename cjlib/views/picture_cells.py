@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-
 from cjlib.analyses.result import MIN_N
 from cjlib.views import words
 from cjlib.views.picture_mood import NAMES, STEPS, moods, rows_of_group
@@ -225,7 +224,7 @@ def _scores(row: Record) -> Cell:
 
 def _money(row: Record) -> Cell:
     n = _number(row["customers"])
-    if n is None or words.missing(row["value_per_customer"]) and words.missing(row["cost_per_customer"]):
+    if n is None or (words.missing(row["value_per_customer"]) and words.missing(row["cost_per_customer"])):
         return Cell("")
     value = "" if words.missing(row["value_per_customer"]) else f"{row['value_per_customer']:,.0f} per customer after entry"
     bounds = (

@@ -119,9 +119,7 @@ def _worth(held: JourneyMap) -> float:
 
 def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[str, ...]) -> str:
     last = table.iloc[-1]
-    said = (
-        ", ".join(f"{name} {change:+.1%}" if k else f"{name} {change:+.1%}" for k, (name, change) in enumerate(changes.items())) or "nothing changed"
-    )
+    said = ", ".join(f"{name} {_points(change, k)}" for name, change, k in _places(table, changes)) or "nothing changed"
     money = (
         ""
         if pd.isna(last["extra_value"])
@@ -132,6 +130,14 @@ def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[
         f"If {said}: {last['extra_customers']:+,.0f} customers in {last['stage']} (95 % interval {last['extra_customers_low']:+,.0f} to "
         f"{last['extra_customers_high']:+,.0f}){money}. Arithmetic, not forecast.{cut}"
     )
+
+
+def _places(table: pd.DataFrame, changes: Mapping[str, float]) -> list[tuple[str, float, int]]:
+    return [(name, changes[name], k) for k, name in enumerate(table["stage"]) if name in changes]
+
+
+def _points(change: float, place: int) -> str:
+    return f"{100 * change:+.1f} % entrants" if place == 0 else f"{100 * change:+.1f} points"
 
 
 def _definition(changes: Mapping[str, float], clipped: tuple[str, ...], worth: float, held: JourneyMap) -> dict[str, str]:

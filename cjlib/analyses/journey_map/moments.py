@@ -206,9 +206,9 @@ def _excess(difference: np.ndarray, variance: np.ndarray, tested: np.ndarray) ->
 def _text(row: dict) -> str:
     words = WORDS[row["outcome"]]
     return (
-        f"At {row['touchpoint']} ({row['stage']}) a bad experience goes with a worse outcome: {row['share_bad']:.0%} of {row['n_bad']:,} {words} after a bad one, "
-        f"{row['share_good']:.0%} of {row['n_good']:,} after a good one. It goes with, not: causes. A test would show."
+        f"At {row['touchpoint']} ({row['stage']}) a bad experience goes with a worse outcome: {100 * row['share_bad']:.0f} % of {row['n_bad']:,} {words} after a bad one, "
+        f"{100 * row['share_good']:.0f} % of {row['n_good']:,} after a good one. It goes with, not: causes. A test would show."
         if row["difference"] > 0
-        else f"At {row['touchpoint']} ({row['stage']}) more customers {words} after a bad experience ({row['share_bad']:.0%} of {row['n_bad']:,}) than after a good one "
-        f"({row['share_good']:.0%} of {row['n_good']:,}). It goes with, not: causes. A test would show."
+        else f"At {row['touchpoint']} ({row['stage']}) more customers {words} after a bad experience ({100 * row['share_bad']:.0f} % of {row['n_bad']:,}) than after a good one "
+        f"({100 * row['share_good']:.0f} % of {row['n_good']:,}). It goes with, not: causes. A test would show."
     )

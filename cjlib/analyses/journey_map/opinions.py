@@ -36,6 +36,7 @@ class Opinions:
     assigned: Assigned
     rows: pd.DataFrame
     text_words: str
+    left_out: int = 0
 
     @cached_property
     def kinds(self) -> dict[str, str]:
@@ -96,7 +97,20 @@ def read_opinions(feedback: Feedback, log: EventLog | None, journey: Journey, pl
             "text": frame["text"],
         }
     )
-    return Opinions(assigned, rows.sort_values("feedback_id", kind="stable", ignore_index=True), words)
+    inside = _inside_the_log(rows["time"].to_numpy(), log)
+    left_out = int((~inside).sum())
+    kept = rows[inside].sort_values("feedback_id", kind="stable", ignore_index=True)
+    return Opinions(assigned, kept, words, left_out)
+
+
+def _inside_the_log(time: Ints, log: EventLog | None) -> np.ndarray:
+    """Of a log cut in time (`log.where(start=, end=)`) the feedback of that time alone: a map of an earlier day does not know what was said later."""
+    inside = np.ones(time.size, dtype=bool)
+    if log is None or log.span_us is None:
+        return inside
+    cut = " ".join(log.filters)
+    inside &= (time >= log.span_us[0]) if "timestamp >= " in cut else True
+    return inside & ((time <= log.observed_until_us) if "timestamp <= " in cut else True)
 
 
 def _texts(feedback: Feedback) -> tuple[pd.DataFrame, str]:

@@ -20,8 +20,8 @@ def first_pain(pains: pd.DataFrame, level: str) -> str | None:
     one = found.iloc[0]
     name = one["stage"] if level == "stage" else f"{one['touchpoint']} ({one['stage']})"
     if one["share_first"] >= FIRST_FROM:
-        return f"{name} is the first pain {'stage' if level == 'stage' else 'point'} (first in {one['share_first']:.0%} of 1,000 draws of weights and shares)"
-    return f"{name} is among the first pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {one['share_first']:.0%} of 1,000 draws)"
+        return f"{name} is the first pain {'stage' if level == 'stage' else 'point'} (first in {100 * one['share_first']:.1f} % of 1,000 draws of weights and shares)"
+    return f"{name} is among the first pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {100 * one['share_first']:.0f} % of 1,000 draws)"
 
 
 def headline(source: Source, table: pd.DataFrame, patterns: pd.DataFrame, moments: pd.DataFrame, pains: pd.DataFrame) -> str:
@@ -41,7 +41,7 @@ def _who(source: Source, table: pd.DataFrame) -> str:
         heard = int(table["n_feedback"].sum())
         return f"{heard:,} answers at {int((table['n_feedback'] > 0).sum())} of {len(source.stages)} stages; no events are given, so nothing here says what customers did."
     n, ended = source.walk.customers, int(source.walk.ended.sum())
-    share = f", and {ended / n:.0%} of them have been silent for more than {_silence(source)}" if n else ""
+    share = f", and {100 * (ended / n):.0f} % of them have been silent for more than {_silence(source)}" if n else ""
     return f"{n:,} customers on a journey of {len(source.stages)} stages{share}."
 
 
@@ -81,6 +81,7 @@ def definition(source: Source, outcome: str) -> dict[str, str]:
         return words | {"feedback": "none given: nothing here says what customers feel"}
     words |= {f"feedback {name}": text for name, text in opinions.assigned.definition.items()}
     words["texts"] = opinions.text_words
+    words["feedback outside the span of the log"] = f"{opinions.left_out:,} left out"
     words["lead measure"] = f"{opinions.lead() or 'none'}: the one with most answers; it alone names patterns"
     kept = ", ".join(f"{score}: {kind} answers only" for score, kind in opinions.kinds.items())
     words["solicited and unsolicited"] = kept or "no score has both kinds"
