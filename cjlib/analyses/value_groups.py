@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,7 +84,7 @@ def _first_values(log: EventLog, by: str) -> pd.Series:
     return pd.Series([str(values[code]) for code in first["code"].tolist()], index=ids, dtype="str")
 
 
-def _row(by: str, name: str | None, rows: pd.DataFrame) -> dict[str, object]:
+def _row(by: str, name: str | None, rows: pd.DataFrame) -> dict[str, Any]:
     worth = rows["expected_value"].to_numpy(dtype=float)
     n = worth.size
     mean = float(worth.mean()) if n else float("nan")
@@ -93,7 +94,7 @@ def _row(by: str, name: str | None, rows: pd.DataFrame) -> dict[str, object]:
         "customers": n,
         "expected_value": float(worth.sum()),
         "mean_expected_value": mean,
-        "mean_low": max(mean - half, 0.0) if half == half else half,
+        "mean_low": max(mean - half, 0.0) if not np.isnan(half) else half,
         "mean_high": mean + half,
         "mean_repeat_purchases": float(rows["repeat_purchases"].mean()) if n else float("nan"),
     }
@@ -103,8 +104,8 @@ def _headline(table: pd.DataFrame, by: str) -> str:
     readable = table[table["customers"] >= MIN_N]
     if len(readable) < 2:
         return f"There are too few groups of {MIN_N} customers to compare by {by}."
-    best = readable.loc[readable["mean_expected_value"].idxmax()]
-    rest = readable.loc[readable["mean_expected_value"].idxmin()]
+    best = readable.iloc[int(readable["mean_expected_value"].argmax())]
+    rest = readable.iloc[int(readable["mean_expected_value"].argmin())]
     apart = "beyond noise" if best["mean_low"] > rest["mean_high"] else "but their intervals meet"
     return (
         f"Customers of {best[by]} are expected to bring {best['mean_expected_value']:,.2f} each ({best['mean_low']:,.2f} to {best['mean_high']:,.2f}, n = {best['customers']:,}), those of "

@@ -152,7 +152,7 @@ def _windows(home: Codes, t: Whole, cutoff: int, customers: int, value: Floats |
         inside = when > cutoff - days * DAY
         found[f"n_{days}d"] = np.asarray(np.bincount(own[inside], minlength=customers), dtype=float)
         if paid is not None:
-            found[f"value_{days}d"] = np.bincount(own[inside], weights=paid[inside], minlength=customers)
+            found[f"value_{days}d"] = np.asarray(np.bincount(own[inside], weights=paid[inside], minlength=customers), dtype=float)
     for days in TRENDS:
         now, before = found[f"n_{days}d"], found[f"n_{2 * days}d"] - found[f"n_{days}d"]
         found[f"trend_{days}d"] = np.log((now + 0.5) / (before + 0.5))

@@ -17,6 +17,8 @@ from cjlib.analyses.churn.measures import auc
 
 Floats = NDArray[np.float64]
 FOLDS = 5
+FEWEST = 10
+"""Of either outcome; with fewer, no column can be said to know anything."""
 COLUMNS = ["column", "level", "rule", "figure", "text"]
 LEVELS = ("FAIL", "DROP", "WARN", "INFO")
 MANY_VALUES = 50
@@ -89,6 +91,8 @@ def column_auc(values: pd.Series, churned: Floats) -> float:
 
 def column_scores(values: pd.Series, churned: Floats) -> Floats:
     """Out-of-fold scores of one column alone: a small tree on numbers, smoothed means on categories; missing is a value."""
+    if min(churned.sum(), churned.size - churned.sum()) < FEWEST:
+        return np.zeros(churned.size)
     fold = folds_of(churned, FOLDS)
     score = np.zeros(churned.size)
     numeric = pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)
@@ -163,8 +167,12 @@ def _values(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
     levels = _levels(values)
     lost, n = float(churned.sum()), churned.size
     found: list[Finding] = []
-    for level, rows in levels.groupby(levels).groups.items():
-        outcome = churned[np.asarray(rows)]
+    groups: list[tuple[object, NDArray[np.bool_]]] = [(level, (levels == level).to_numpy()) for level in sorted(levels.unique().tolist())]
+    missing = (levels == "(missing)").to_numpy()
+    if missing.any() and len(groups) > 2:
+        groups.append(("(any value)", ~missing))
+    for level, rows in groups:
+        outcome = churned[rows]
         size, hits = outcome.size, float(outcome.sum())
         if size < max(30, 0.003 * n):
             continue

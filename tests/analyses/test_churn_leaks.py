@@ -1,0 +1,122 @@
+"""Columns that know the outcome: planted ones are named, honest ones are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cjlib as cj
+
+N = 3000
+
+
+@pytest.fixture(scope="module")
+def honest() -> pd.DataFrame:
+    """A table with four honest columns (AUC about .8 together), and the outcome."""
+    rng = np.random.default_rng(5)
+    tenure, price = rng.integers(0, 73, N).astype(float), rng.uniform(20, 120, N)
+    contract = rng.choice(["monthly", "yearly", "two years"], N, p=[0.55, 0.25, 0.2])
+    odds = -0.6 - 0.035 * tenure + 0.012 * price + np.select([contract == "monthly", contract == "yearly"], [0.9, -0.6], -1.6)
+    churned = rng.random(N) < 1 / (1 + np.exp(-odds))
+    return pd.DataFrame(
+        {"tenure": tenure, "price": price, "contract": contract, "region": rng.choice(["north", "south", "east"], N), "churned": churned.astype(int)}
+    )
+
+
+def leaky(honest: pd.DataFrame) -> dict[str, pd.Series]:
+    """Seventeen ways in which an outcome gets into a table."""
+    rng = np.random.default_rng(7)
+    lost = honest["churned"].to_numpy() == 1
+
+    def reason(part: float) -> pd.Series:
+        known = lost & (rng.random(N) < part)
+        return pd.Series(np.where(known, rng.choice(["price", "moved", "rival"], N), None), dtype="str")
+
+    def flag(right: float) -> pd.Series:
+        return pd.Series(np.where(rng.random(N) < right, lost, ~lost).astype(float))
+
+    score = 1 / (1 + np.exp(-(4 * lost + rng.normal(0, 1.1, N))))
+    ends = pd.Timestamp("2025-06-30") - pd.to_timedelta(rng.integers(1, 300, N), unit="D")
+    level = pd.Series(rng.integers(0, N // 3, N))
+    return {
+        "cause_all": reason(1.0),
+        "cause_most": reason(0.6),
+        "cause_some": reason(0.2),
+        "flag_99": flag(0.99),
+        "flag_97": flag(0.97),
+        "flag_90": flag(0.90),
+        "flag_80": flag(0.80),
+        "last_invoice": pd.Series(np.where(lost, 0.0, rng.uniform(20, 120, N))),
+        "vendor_score": pd.Series(score),
+        "retention_calls": pd.Series(np.where(lost, rng.poisson(1.6, N), rng.poisson(0.02, N)).astype(float)),
+        "end_date": pd.Series(np.where(lost, ends, np.datetime64("NaT")), dtype="datetime64[us]"),
+        "last_seen": pd.Series(
+            pd.Timestamp("2025-06-30") - pd.to_timedelta(np.where(lost, rng.integers(30, 200, N), rng.integers(0, 25, N)), unit="D")
+        ),
+        "row_number": pd.Series(np.argsort(np.argsort(~lost, kind="stable"), kind="stable")),
+        "encoded_area": honest["churned"].groupby(level).transform("mean").astype(float),
+        "status": pd.Series(np.where(lost, "closed", "open"), dtype="str"),
+        "stacked_score": pd.Series(np.clip(0.5 * lost + rng.normal(0.25, 0.16, N), 0, 1)),
+        "months_prepaid": pd.Series(np.where(lost, 0, rng.integers(0, 4, N)).astype(float)),
+    }
+
+
+def levels(table: pd.DataFrame) -> dict[str, str]:
+    leaks = cj.churn_table(table, target="churned").leaks
+    return dict(zip(leaks["column"], leaks["level"], strict=True))
+
+
+def test_at_least_sixteen_of_seventeen_planted_leaks_are_named(honest):
+    named = {}
+    for name, values in leaky(honest).items():
+        found = levels(honest.assign(**{name: values}))
+        named[name] = found.get(name)
+        assert set(found) <= {name}
+    missed = [name for name, level in named.items() if level not in ("FAIL", "WARN", "DROP")]
+    assert len(named) == 17
+    assert len(missed) <= 1, named
+    assert sum(level == "FAIL" for level in named.values()) >= 8, named
+
+
+def test_a_clean_table_has_no_leak_at_all(honest):
+    assert levels(honest) == {}
+
+
+def test_harmless_look_alikes_are_warned_of_at_most_once(honest):
+    rng = np.random.default_rng(3)
+    alike = honest.assign(
+        churn_survey_answered=rng.integers(0, 2, N),
+        closed_tickets=rng.poisson(2, N),
+        reason_of_call=rng.choice(["bill", "move", "help"], N),
+        promo_code=pd.Series(np.where(rng.random(N) < 0.1, "SPRING", None), dtype="str"),
+    )
+    found = list(levels(alike).values())
+    assert "FAIL" not in found
+    assert found.count("WARN") <= 1
+
+
+def test_a_column_that_fails_stays_out_of_the_model_unless_kept_by_name(honest):
+    table = honest.assign(status=np.where(honest["churned"] == 1, "closed", "open"))
+    data = cj.churn_table(table.iloc[:900], target="churned")
+    without = cj.fit_churn(data)
+    assert "status" not in without.features
+    assert "Left out because they know the outcome: 'status'." in without.headline
+    kept = cj.fit_churn(data, keep=["status"])
+    assert "status" in kept.features
+    assert "Kept by name although a rule calls them leaks: 'status'; the figures may be too good." in kept.headline
+    assert "(whole model)" in set(kept.leaks["column"])
+
+
+def test_a_date_after_the_snapshot_fails(honest):
+    days = pd.Series(pd.Timestamp("2025-01-01") + pd.to_timedelta(np.random.default_rng(0).integers(0, 300, N), unit="D"))
+    leaks = cj.churn_table(honest.assign(contacted=days), target="churned", as_of="2025-06-30").leaks
+    assert leaks.iloc[0][["column", "level", "rule"]].tolist() == ["contacted", "FAIL", "future date"]
+
+
+def test_an_identifier_is_dropped_and_one_that_follows_the_outcome_fails(honest):
+    shuffled = honest.sample(frac=1, random_state=2, ignore_index=True).assign(account=lambda one: [f"A{place:05d}" for place in range(len(one))])
+    assert levels(shuffled) == {"account": "DROP"}
+    ordered = honest.sort_values("churned", kind="stable", ignore_index=True)
+    found = cj.churn_table(ordered.assign(account=np.arange(N)), target="churned", id="account").leaks
+    assert found.iloc[0][["column", "level", "rule"]].tolist() == ["account", "FAIL", "identifier predicts"]
