@@ -14,6 +14,7 @@ from cjlib.sources.conditions import Step
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.journey import Journey, read_journey
+from cjlib.sources.reading import read_events
 from cjlib.sources.uses import COLUMNS_OF_EVERY_LOG, columns_used, events_used, stage_events
 
 _PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^@\s]+@")
@@ -67,6 +68,8 @@ class Check:
     @property
     def headline(self) -> str:
         """One sentence: what was read and how much of it fits."""
+        if self.journey.sources.events is None:
+            return f"{0 if self.feedback is None else len(self.feedback):,} answers read; the journey file names no events."
         part = int(self.unmapped["stage"].notna().sum())
         counts = {
             "not mapped": len(self.unmapped) - part,
@@ -92,6 +95,8 @@ def check_journey(path: str | Path) -> Check:
         The events cannot be read, or too many rows break the contract.
     """
     journey = read_journey(path)
+    if journey.sources.events is None:
+        return _of_feedback_alone(journey)
     log = journey.read_events()
     faults: list[CjlibError] = []
     feedback = _feedback(journey, faults)
@@ -113,6 +118,29 @@ def check_journey(path: str | Path) -> Check:
         unknown_columns=columns,
         warnings=tuple(text if text.startswith(key) else f"{key}: {text}" for key, text in warnings),
         faults=tuple(faults),
+    )
+
+
+def _of_feedback_alone(journey: Journey) -> Check:
+    """The check of a file that names no events: nothing is said about what events it lacks."""
+    log = read_events(pd.DataFrame({"customer_id": [], "event": [], "timestamp": []}, dtype="str"))
+    feedback = journey.read_feedback()
+    unplaced = [pair for pair in unplaced_answers(journey, log, feedback) if not pair[0].endswith("customer_id")]
+    quality = pd.DataFrame() if feedback is None else feedback.quality
+    warnings = tuple(f"{key}: {text}" for key, text in unplaced)
+    none = pd.DataFrame()
+    return Check(
+        journey=journey,
+        log=log,
+        feedback=feedback,
+        events=none,
+        quality=none,
+        feedback_quality=quality,
+        unmapped=none,
+        silent=none,
+        unknown_events=none,
+        unknown_columns=none,
+        warnings=warnings,
     )
 
 

@@ -11,7 +11,8 @@ from cjlib.sources.first_journey import first_journey
 from cjlib.sources.journey import journey_from_text
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yml"))
+FEEDBACK = ["airline_tweets", "clothing_reviews", "nps_verbatims"]
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yml") if path.stem not in FEEDBACK)
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def customers(log: cj.EventLog, journey: cj.Journey, funnel: str, **options) -> 
 
 def test_the_examples_are_valid_without_their_data():
     assert NAMES == ["cdnow", "ecom_synthetic", "helpdesk_tickets", "loan_applications", "rees46_clickstream"]
-    for name in NAMES:
+    for name in [*NAMES, *FEEDBACK]:
         assert cj.read_journey(EXAMPLES / f"{name}.yml").stages
 
 
@@ -39,6 +40,15 @@ def test_an_example_fits_its_data(example, name):
     assert check.unknown_events.empty
     assert check.warnings == ()
     assert check.unmapped["stage"].notna().all(), "a whole event name belongs to no stage"
+
+
+@pytest.mark.parametrize(("name", "answers"), [("airline_tweets", 14485), ("clothing_reviews", 23486), ("nps_verbatims", 2385)])
+def test_an_example_of_feedback_alone_fits_its_data(example, name, answers):
+    check = check_journey(example(name))
+    assert (check.exit_code, check.warnings, len(check.feedback)) == (0, (), answers)
+    assert check.headline == f"{answers:,} answers read; the journey file names no events."
+    with pytest.raises(cj.JourneyError, match=r"^sources\.events: the journey file names no events, only feedback\."):
+        check.journey.read_events()
 
 
 def test_loan_applications(example):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def events_options(journey: Journey) -> dict[str, Any]:
     """The keywords of `cj.read_events`, `source` among them; the only moment at which `${…}` is looked up."""
     source = journey.sources.events
+    if source is None:
+        raise JourneyError("sources.events: the journey file names no events, only feedback. Add sources: {events: {path: events.parquet}}.")
     place = _place(source, "sources.events", journey.folder)
     options = place | {
         "columns": _columns(journey, source.columns, place) or None,

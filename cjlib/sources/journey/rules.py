@@ -20,6 +20,7 @@ from cjlib.sources.journey.text import Fault, Place
 def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
     """Every rule between keys that the content breaks."""
     rules: list[Callable[[Mapping[str, Any]], Iterator[Found]]] = [
+        _events_or_feedback,
         _places_of_sources,
         _names_twice,
         _events_claimed_twice,
@@ -30,6 +31,13 @@ def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
         broken_funnel_rules,
     ]
     return [Fault(place, text) for rule in rules for place, text in rule(data)]
+
+
+def _events_or_feedback(data: Mapping[str, Any]) -> Iterator[Found]:
+    """A business without events can be asked about its feedback alone."""
+    sources = data.get("sources")
+    if isinstance(sources, Mapping) and not {"events", "feedback"} & set(sources):
+        yield ("sources", "events"), "the key is missing."
 
 
 # ---- reading the plain content -----------------------------------------------------------------------------------

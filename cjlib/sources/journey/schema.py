@@ -40,6 +40,10 @@ def _dates(value: Any) -> str:
     raise fault(f"must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'.{did_you_mean(value, _DATE_WORDS)}")
 
 
+def _dates_or_none(value: Any) -> str:
+    return value if value == "none" else _dates(value)
+
+
 def _bare_path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
@@ -64,9 +68,10 @@ class EventSource(Source):
 
 
 class FeedbackSource(Source):
-    """The feedback table's source; a column may be `[its name, 1 is best]`."""
+    """The feedback table's source; a column may be `[its name, 1 is best]`, `dates: none` means that the file has no dates."""
 
     columns: dict[str, Any] = Field(default_factory=dict)
+    dates: Annotated[str, BeforeValidator(_dates_or_none)] | None = None
 
 
 class CustomerSource(Source):
@@ -78,7 +83,7 @@ class CustomerSource(Source):
 class Sources(Section):
     """Where the data lies; `columns` here renames columns of whichever source has them."""
 
-    events: Annotated[EventSource, BeforeValidator(_bare_path)]
+    events: Annotated[EventSource, BeforeValidator(_bare_path)] | None = None
     feedback: Annotated[FeedbackSource, BeforeValidator(_bare_path)] | None = None
     customers: Annotated[CustomerSource, BeforeValidator(_bare_path)] | None = None
     columns: dict[str, Text] = Field(default_factory=dict)
