@@ -37,6 +37,9 @@ def fit_calibrator(kind: str, score: Floats, churned: Floats) -> Calibrator:
         from sklearn.linear_model import LogisticRegression
 
         model = LogisticRegression(C=1e6, solver="newton-cholesky").fit(_log_odds(score)[:, None], churned)
+        if model.coef_[0, 0] <= 0:
+            # A falling line would turn a forecast that is wrong by chance into one that looks right: nothing is known but the share.
+            return Calibrator(kind, y=(0.0, float(logit(churned.mean()))))
         return Calibrator(kind, y=(float(model.coef_[0, 0]), float(model.intercept_[0])))
     if kind == "isotonic":
         from sklearn.isotonic import IsotonicRegression

@@ -87,7 +87,8 @@ def headline(facts: Facts) -> str:
 
 def _verdict(facts: Facts, scope: str) -> str:
     row, gain = facts.chosen, facts.gain
-    if not row["auc_low"] > 0.5:
+    silent = not facts.data.of_log and row["log_loss"] >= first_row(facts.table, "prevalence")["log_loss"]
+    if silent or not row["auc_low"] > 0.5:
         return f"No signal: the model ranks customers no better than chance, {scope}."
     if not gain.beyond_noise:
         return (
