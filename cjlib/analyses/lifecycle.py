@@ -151,7 +151,9 @@ def _headline(table: pd.DataFrame, period: str) -> str:
     if before < MIN_N:
         return f"{change}: {flows}. That is fewer than {MIN_N}: too few to read."
     low, high = wilson(int(last["returning"]), before)
-    kept = f"{100 * last['returning'] / before:.1f} % of the {before:,} stayed active (95 % interval {100 * float(low):.1f}–{100 * float(high):.1f} %)"
+    kept = (
+        f"{100 * last['returning'] / before:.1f} % of the {before:,} stayed active (95 % interval {100 * float(low):.1f}–{100 * float(high):.1f} %)"
+    )
     return f"{change}: {flows}; {kept}. Gone quiet is not lost: who returns is counted as back."
 
 
