@@ -55,6 +55,8 @@ class DuckDB:
         self.connection = duckdb.connect(str(database) if database else ":memory:", read_only=read_only)
         self.connection.execute("SET TimeZone = 'UTC'")
         self.connection.execute("SET preserve_insertion_order = true")
+        # A list of five and more becomes a join otherwise, and a join on several threads does not keep the log's order.
+        self.connection.execute("SET disabled_optimizers = 'in_clause'")
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute(f"SET memory_limit = {literal(memory_limit())}")
         self.connection.execute(f"SET temp_directory = {literal(spill_folder())}")
