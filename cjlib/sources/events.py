@@ -20,7 +20,7 @@ from cjlib.markup import table_html
 from cjlib.sources.conditions import Event, Step, Where, as_step
 from cjlib.sources.engine import DuckDB, identifier
 from cjlib.sources.instants import instant_us
-from cjlib.sources.matching import matching, portable, timestamp_sql
+from cjlib.sources.matching import joins, matching, portable, timestamp_sql
 from cjlib.sources.prepared import Property
 
 _filtered = itertools.count(1)
@@ -156,7 +156,7 @@ class EventLog:
             tests.append(matching(self, step, "where"))
             written.append(portable(self, step, "where"))
             words.append(str(step).removeprefix("any event where "))
-        kept = _Filtered(self.engine, f"SELECT * FROM {self.prepared} WHERE {' AND '.join(tests)}")
+        kept = _Filtered(self.engine, f"SELECT * FROM {self.prepared} WHERE {_in_order(' AND '.join(tests))}")
         return replace(self, prepared=kept.name, kept=kept, observed_until_us=until, filters=tuple(written), filters_in_words=tuple(words))
 
     def match(self, event: Event, option: str = "event") -> str:
@@ -185,7 +185,7 @@ class EventLog:
         """
         source = {"customer": "c", "time": "t", "event": "e", "row": "rowid"}
         picks = ", ".join(f"{source[column]} AS {identifier(column)}" for column in columns)
-        return self.engine.columns(f"SELECT {picks} FROM {self.prepared} WHERE {where}")
+        return self.engine.columns(f"SELECT {picks} FROM {self.prepared} WHERE {_in_order(where)}")
 
     def codes(self, column: str, *, where: str = "TRUE", option: str = "by") -> tuple[NDArray[np.int32], list[Any]]:
         """A property of the matching events, in the log's order, as codes (−1 = missing), and the values they stand for, sorted as text."""
@@ -194,9 +194,8 @@ class EventLog:
             held = self.engine.columns(f"SELECT coalesce({one.column}, -1) AS code FROM attributes ORDER BY c")["code"].astype(np.int32)
             return held[self.fetch("customer", where=where)["customer"]], self._dictionary(one.dictionary)
         if one.coded:
-            return self.engine.columns(f"SELECT coalesce({one.column}, -1) AS code FROM {self.prepared} WHERE {where}")["code"].astype(
-                np.int32
-            ), self._dictionary(one.dictionary)
+            held = self.engine.columns(f"SELECT coalesce({one.column}, -1) AS code FROM {self.prepared} WHERE {_in_order(where)}")
+            return held["code"].astype(np.int32), self._dictionary(one.dictionary)
         ranked = f"SELECT DISTINCT {one.column} AS value FROM {self.prepared} WHERE {where} AND {one.column} IS NOT NULL"
         values = [value for (value,) in self.engine.rows(f"SELECT value FROM ({ranked}) ORDER BY CAST(value AS VARCHAR)")]
         ordered = f"SELECT value, row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS code FROM ({ranked})"
@@ -214,7 +213,7 @@ class EventLog:
         if one.coded:
             codes, values = self.codes(column, where=where, option=option)
             return np.array([*values, np.nan], dtype="float64")[codes]
-        return self.engine.columns(f"SELECT coalesce(CAST({one.column} AS DOUBLE), 'NaN'::DOUBLE) AS x FROM {self.prepared} WHERE {where}")["x"]
+        return self.engine.columns(f"SELECT coalesce(CAST({one.column} AS DOUBLE), 'NaN'::DOUBLE) AS x FROM {self.prepared} WHERE {_in_order(where)}")["x"]
 
     def customer_ids(self, codes: NDArray[np.int32] | None = None) -> NDArray[Any]:
         """The ids, as they were given, of customer codes; all of them, by code, without an argument."""
@@ -234,6 +233,11 @@ class EventLog:
         span = f", {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})" if self.span else ""
         cut = f"; {', '.join(self.filters_in_words)}" if self.filters_in_words else ""
         return f"{self.n_events:,} events of {self.n_customers:,} customers{span}{cut}"
+
+
+def _in_order(where: str) -> str:
+    """A condition, and what keeps the log's order where a join may lose it."""
+    return f"{where} ORDER BY rowid" if joins(where) else where
 
 
 class _Filtered:

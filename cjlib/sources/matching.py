@@ -15,6 +15,14 @@ from cjlib.sources.instants import instant_us
 if TYPE_CHECKING:
     from cjlib.sources.events import EventLog
 
+LONGEST_LIST = 64
+"""So many codes are compared one by one, which keeps the log's order; more are joined."""
+
+
+def joins(condition: str) -> bool:
+    """Whether a condition is answered by a join, which does not keep the order of the rows."""
+    return "SELECT" in condition
+
 
 def matching(log: EventLog, event: Event, option: str) -> str:
     """The condition over the prepared table, `first_time` included."""
@@ -60,6 +68,8 @@ def _on_column(log: EventLog, column: str, value: Any, option: str) -> str:
 
 def _codes_in(log: EventLog, column: str, dictionary: str, condition: str) -> str:
     codes = [str(code) for (code,) in log.engine.rows(f"SELECT code FROM {dictionary} WHERE {condition} ORDER BY code")]
+    if len(codes) > LONGEST_LIST:
+        return f"{column} IN (SELECT code FROM {dictionary} WHERE {condition})"
     return f"{column} IN ({', '.join(codes)})" if codes else "FALSE"
 
 
