@@ -32,7 +32,14 @@ _KINDS: list[tuple[str, Kind]] = [
     (r"median_seconds_from_latest_start", Kind("Median time from the latest start", "seconds", "lower")),
     (r"retention_period_(\d+)", Kind(r"Back in period \1", "share", "higher")),
     (r"median_days", Kind("Median lifetime in days", "number", "higher")),
-    (r"(nps|csat|ces)", Kind(r"\1", "number", "higher")),
+    (r"nps", Kind("NPS", "number", "higher")),
+    (r"csat", Kind("Satisfied (csat)", "share", "higher")),
+    (r"rating", Kind("Rated well", "share", "higher")),
+    (r"ces", Kind("Found it easy (ces)", "share", "higher")),
+    (r"mean_(nps|csat|ces|rating)", Kind(r"Mean answer (\1)", "number", "higher")),
+    (r"mean_score", Kind("Mean text score, −1 to 1 (model index)", "number", "higher")),
+    (r"share_negative", Kind("Texts that are negative", "share", "lower")),
+    (r"accuracy", Kind("Labels that agree with the rating", "share", "higher")),
     (r"(.*)_seconds(.*)|seconds_(.*)", Kind("", "seconds")),
     (r"(.*_)?(share|precision|recall|coverage|accuracy)(_.*)?", Kind("", "share")),
 ]
@@ -44,7 +51,7 @@ def kind_of(name: str) -> Kind:
     for pattern, kind in _KINDS:
         if found := re.fullmatch(pattern, name):
             said = found.expand(kind.words) if kind.words else name.replace("_", " ").capitalize()
-            return Kind(said.upper() if said in ("nps", "csat", "ces") else said, kind.unit, kind.better)
+            return Kind(said, kind.unit, kind.better)
     return Kind(name.replace("_", " ").capitalize(), "number")
 
 
@@ -131,8 +138,9 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
 
 def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[str, Metric]:
     if cards is None:
-        alone = {name: one for name, one in every.items() if not re.search(r"_\d+(_|$)", name)}
-        numbered = {name: one for name, one in every.items() if name not in alone}
+        answers = {name: one for name, one in every.items() if not re.match(r"n(_|$)|removed_", name)}  # how many were read is no answer
+        alone = {name: one for name, one in answers.items() if not re.search(r"_\d+(_|$)", name)}
+        numbered = {name: one for name, one in answers.items() if name not in alone}
         return dict(list((alone if len(alone) >= 3 else {**alone, **numbered}).items())[:MOST_CARDS])
     for name in cards:
         if name not in every:
