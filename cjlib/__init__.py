@@ -34,6 +34,7 @@ _HOME = {
         "ChurnModel",
         "TargetList",
         "churn_data",
+        "churn_inputs",
         "churn_table",
         "compare_splits",
         "fit_churn",
@@ -55,6 +56,8 @@ _HOME = {
     "cjlib.views.picture": ["Picture", "picture"],
     "cjlib.views.answer": ["answer"],
     "cjlib.views.explore": ["explore"],
+    "cjlib.views.explore_churn": ["explore_targets"],
+    "cjlib.views.explore_map": ["explore_map"],
     "cjlib.samples": ["Sample", "sample"],
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -23,7 +23,7 @@ from cjlib.analyses.journey_map.stages import StageCounts, routes
 from cjlib.analyses.journey_map.tables import POINT_COLUMNS, STAGE_COLUMNS, Source, line_and_patterns, point_table, stage_table
 from cjlib.analyses.journey_map.trouble import planned_routes, point_pains, stage_pains
 from cjlib.analyses.journey_map.walk import Places, places_of, read_walk
-from cjlib.analyses.result import Result
+from cjlib.analyses.result import MIME, Result
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
@@ -31,6 +31,11 @@ from cjlib.sources.journey import Journey
 
 if TYPE_CHECKING:
     from cjlib.analyses.churn import ChurnModel
+
+SUMMARY = (
+    *("stage", "customers", "share_of_all", "share_of_previous", "share_ended", "still_moving", "median_seconds_to_next"),
+    *("n_feedback", "mean_score", "nps", "csat", "ces", "value_per_customer", "evidence"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,6 +67,23 @@ class JourneyMap(Result):
     journey: Journey
     _source: Source = field(repr=False)
     _feedback: Feedback | None = field(repr=False)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The columns of `.table` that a reader wants first."""
+        groups = [] if self._source.groups.name is None else [self._source.groups.name]
+        return self.table[[*groups, *SUMMARY]]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        short = Result(table=self.summary, headline=self.headline, definition=self.definition, metrics=self.metrics)
+        told = short._repr_mimebundle_(include, exclude)
+        return {**told, MIME: {**told[MIME], "kind": type(self).__name__}}
+
+    @property
+    def first_pain(self) -> str | None:
+        """The stage with the most pain; None where nothing hurts or nothing was measured."""
+        found = self.pain_points[(self.pain_points["level"] == "stage") & (self.pain_points["impact"] > 0)]
+        return None if found.empty else str(found.iloc[0]["stage"])
 
     @property
     def assigned(self) -> pd.DataFrame:
@@ -262,7 +284,7 @@ def _moments(source: Source, outcome: str) -> pd.DataFrame:
 def _pains(source: Source, counts: StageCounts | None) -> pd.DataFrame:
     """`.pain_points`: the stages, then the touchpoints, each ranked."""
     if counts is None or not source.places.counted:
-        return pd.DataFrame(columns=["rank", "level", "stage", "touchpoint", "impact", "share_first"])
+        return pd.DataFrame(columns=["rank", "level", "stage", "touchpoint", "affected", "impact", "rank_low", "rank_high", "share_first"])
     weights = source.journey.map.weights.model_dump()
     parts = []
     for level, pains, column in (("stage", stage_pains, "stage"), ("touchpoint", point_pains, "point")):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from cjlib.analyses.journey_map.tables import Source
@@ -91,27 +94,26 @@ def definition(source: Source, outcome: str) -> dict[str, str]:
 
 
 def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[str, Metric]:
-    """Flat numbers, for comparing runs and for alerts."""
-    named: dict[str, Metric] = {}
-    if source.walk is not None:
-        named["customers"] = metric(source.walk.customers)
+    """Flat numbers, for comparing runs and for alerts; those of the stage with the most pain come first."""
+    named: dict[str, Metric] = {} if source.walk is None else {"customers": metric(source.walk.customers)}
     if source.groups.name is None:
-        for row in table.to_dict("records"):
-            name = str(row["stage"])
-            for measure, base in (
-                ("share_of_previous", "customers_in_order"),
-                ("share_ended", "customers"),
-                ("mean_score", "n_scored"),
-                ("csat", "n_csat"),
-                ("nps", "n_nps"),
-            ):
-                value = row[measure]
-                if pd.notna(value):
-                    n = None if pd.isna(row[base]) or measure == "share_of_previous" else int(row[base])
-                    named[f"{measure}_{name}"] = metric(value, row[f"{measure}_low"], row[f"{measure}_high"], n)
-        for row in pains[pains["level"] == "stage"].to_dict("records") if len(pains) else ():
-            if pd.notna(row["impact"]):
-                named[f"impact_{row['stage']}"] = metric(row["impact"], row["impact_low"], row["impact_high"], row["affected"])
-    if source.opinions is not None:
-        named |= dict(source.opinions.assigned.metrics)
-    return named
+        stages = pains[pains["level"] == "stage"].to_dict("records") if len(pains) else []
+        painful = [row["stage"] for row in stages if row["impact"] > 0]
+        ordered = sorted(table.to_dict("records"), key=lambda row: painful.index(row["stage"]) if row["stage"] in painful else len(painful))
+        for row in ordered:
+            named |= _of_stage(row)
+        named |= {
+            f"impact_{row['stage']}": metric(row["impact"], row["impact_low"], row["impact_high"], row["affected"])
+            for row in stages
+            if pd.notna(row["impact"])
+        }
+    return named if source.opinions is None else named | dict(source.opinions.assigned.metrics)
+
+
+def _of_stage(row: dict[Hashable, Any]) -> dict[str, Metric]:
+    measures = (("share_ended", "customers"), ("mean_score", "n_scored"), ("csat", "n_csat"), ("nps", "n_nps"), ("share_of_previous", None))
+    return {
+        f"{measure}_{row['stage']}": metric(row[measure], row[f"{measure}_low"], row[f"{measure}_high"], None if base is None else int(row[base]))
+        for measure, base in measures
+        if pd.notna(row[measure])
+    }
