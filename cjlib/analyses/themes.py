@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import MIME, MIN_N, Metric, Result, metric
 from cjlib.analyses.stats import benjamini_hochberg, newcombe, two_shares_p, wilson
 from cjlib.analyses.texts.compared import scored_texts
 from cjlib.analyses.texts.phrases import effort_kinds
@@ -43,6 +44,13 @@ class Themes(Result):
     by_stage: pd.DataFrame
     flags: pd.DataFrame
     members: pd.DataFrame
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """What a reader needs of each theme; the whole table stays in `.table`."""
+        shown = self.table[self.table["n"] > 0]
+        short = shown[["theme", "kind", "n", "share_of_comments", "mean_score", *(name for name in QUOTES[:2] if shown[name].notna().any())]]
+        brief = Result(table=short, headline=self.headline, definition=self.definition, metrics=self.metrics)
+        return brief._repr_mimebundle_() | {MIME: super()._repr_mimebundle_()[MIME]}
 
 
 def themes(

@@ -29,6 +29,12 @@ class Choice:
         """The results that there are."""
         return [one for one in results if one is not None]
 
+    def cards(self, *results: Any) -> list[str]:
+        """The metrics that stand on cards: the score, its mean, what the texts say, and how good that is; those of them that there are."""
+        there = {name for one in self.given(*results) for name in one.metrics}
+        wanted = [self.score, f"mean_{self.score}", "share_negative", "mean_score", "accuracy"]
+        return [name for name in wanted if name in there][:4]
+
     def leaving(self, journey: Journey) -> Any:
         """The event that means leaving, as the journey file names it; None where it names none."""
         return None if journey.churn is None else journey.survival_options().get("churn_event")

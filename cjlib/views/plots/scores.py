@@ -45,7 +45,7 @@ def scores(result: Any) -> go.Figure:
             row["low"],
             row["high"],
             row["n"],
-            f"{_said(result, row['value'])} · n = {row['n']:,}",
+            _said(result, row["value"]) + (f" · n = {row['n']:,}" if row["n"] >= MIN_N else ""),
             row["segment"] in strong,
         )
         for row in table

@@ -36,8 +36,8 @@ def themes(result: Any, *, most: int = 16) -> go.Figure:
 
 
 def _said(row: dict[str, Any]) -> str:
-    parts = [f"{words.percent(row['share_of_comments'])} (n = {row['n']:,})", f"text score {row['mean_score']:+.2f}"]
-    return " · ".join(parts + ([f"NPS {row['nps']:+.0f} (n = {row['n_nps']:,})"] if row["n_nps"] >= 30 else []))
+    parts = [f"{words.percent(row['share_of_comments'])} (n = {row['n']:,})", f"text {row['mean_score']:+.2f}"]
+    return " · ".join(parts + ([f"NPS {row['nps']:+.0f}"] if row["n_nps"] >= 30 else []))
 
 
 def detractors(result: Any) -> go.Figure:
