@@ -1,6 +1,7 @@
 """Who is about to leave, why, and whom it pays to call."""
 
 from cjlib.analyses.churn.at_risk import ValueAtRisk, value_at_risk
+from cjlib.analyses.churn.business import churn_inputs
 from cjlib.analyses.churn.customer_table import churn_table
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.decisions import TargetList, target_list
@@ -18,6 +19,7 @@ __all__ = [
     "TargetList",
     "ValueAtRisk",
     "churn_data",
+    "churn_inputs",
     "churn_table",
     "compare_splits",
     "fit_churn",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -155,6 +155,39 @@ def profit(result: TargetList) -> go.Figure:
         height=340,
         xaxis={"title": {"text": "customers contacted, the most profitable first"}},
         yaxis={"title": {"text": "expected profit"}},
+    )
+
+
+def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure:
+    """The profit curve of several lists, one at a time; the table under the figure holds all of them."""
+    figures = {name: profit(each).to_plotly_json() for name, each in lists.items()}
+    names = list(figures)
+    sizes = [len(one["data"]) for one in figures.values()]
+    traces = [{**trace, "visible": place == start} for place, name in enumerate(names) for trace in figures[name]["data"]]
+    buttons = [
+        {
+            "label": theme.label(name, 40),
+            "method": "update",
+            "args": [{"visible": [place == at for at, size in enumerate(sizes) for _ in range(size)]}, {}],
+        }
+        for place, name in enumerate(names)
+    ]
+    first = figures[names[start]]["layout"]
+    menu = {"name": "Success share", "buttons": buttons, "active": start, "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "pad": {"b": 12}}
+    selected = [int(each.metrics["n_selected"]["value"] or 0) for each in lists.values()]
+    earned = [float(each.metrics["expected_profit"]["value"] or 0) for each in lists.values()]
+    said = "; ".join(f"{name}: {count:,} contacted, {total:,.0f} earned" for name, count, total in zip(names, selected, earned, strict=True))
+    return theme.figure(
+        traces,
+        caption=f"What contacting is expected to earn hangs on the success share. {said}.",
+        alt=f"Profit curves, one choice at a time: {', '.join(names)}. The table below holds every choice.",
+        columns=["choice", "contacted", "expected profit"],
+        rows=[[name, *row] for name, each in lists.items() for row in each.curve.to_numpy(dtype=object).tolist()],
+        height=380,
+        updatemenus=[menu],
+        showlegend=False,
+        xaxis=first["xaxis"],
+        yaxis=first["yaxis"],
     )
 
 
