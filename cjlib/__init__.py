@@ -55,6 +55,7 @@ _HOME = {
     "cjlib.views.plots": ["plot"],
     "cjlib.views.picture": ["Picture", "picture"],
     "cjlib.views.answer": ["answer"],
+    "cjlib.views.overview": ["important", "unmeasured"],
     "cjlib.views.explore": ["explore"],
     "cjlib.views.explore_churn": ["explore_targets"],
     "cjlib.views.explore_map": ["explore_map"],

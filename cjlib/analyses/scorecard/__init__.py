@@ -50,8 +50,8 @@ class Scorecard(Result):
     def important(self, most: int = 3) -> pd.DataFrame:
         """What to know first, one measure of a kind: `rank`, `measure`, `sentence`, `reason`, `notebook` (which explains it).
 
-        Worse beyond what is ordinary comes first, then what lies outside its ordinary variation, targets missed for certain, better beyond what is ordinary, six
-        periods in one direction, and measures without news.
+        Worse beyond what is ordinary comes first, then what lies outside its ordinary variation (not on the good side), targets missed for certain, what lies on the
+        good side of its ordinary variation, better beyond what is ordinary, six periods in one direction, and measures without news.
         """
         weights = (self.table["change"].abs() / (self.table["change_high"] - self.table["change_low"])).tolist()
         return important(self.readings, dict(zip(self.table["measure"], weights, strict=True)), self.before, most)
@@ -174,6 +174,7 @@ class _Row:
             beyond_noise=p_adjusted < 0.05,
             banded=self.band.known,
             flagged=bool(now >= 0 and self.band.flagged[now]),
+            band=(float(self.band.low[now]), float(self.band.high[now])) if now >= 0 else (float("nan"), float("nan")),
             direction=direction_of(value, span.complete, now),
             target=float("nan") if target is None else float(target.value),
             year_before=float(value[back]) if back >= 0 and span.complete[back] else float("nan"),

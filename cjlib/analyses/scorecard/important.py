@@ -39,8 +39,8 @@ class Story:
 def important(readings: dict[str, Reading], weights: dict[str, float], before: str, most: int) -> pd.DataFrame:
     """The most important measures, one of a kind.
 
-    In this order: worse beyond what is ordinary; outside its ordinary variation; a target missed for certain; better beyond what is ordinary; one direction for six
-    periods; then measures without news, targets first. Within a class the change largest against ordinary variation comes first (for targets: furthest off).
+    In this order: worse beyond what is ordinary; outside its ordinary variation, unless on the good side; a target missed for certain; on the good side of its
+    ordinary variation; better beyond what is ordinary; one direction for six periods; then measures without news, targets first. Within a class the change largest against ordinary variation comes first (for targets: furthest off).
     """
     stories = sorted(
         (_story(measure, one, weights.get(measure, 0.0)) for measure, one in readings.items() if one.enough),
@@ -64,8 +64,9 @@ def _story(measure: str, one: Reading, weight: float) -> Story:
     off = abs(one.value - one.target) / max(abs(one.target), 1e-9) if one.target_met == "missed" else 0.0
     tiers = [
         (one.moved in ("worse", "higher", "lower"), weight, f"{one.moved} beyond what is ordinary"),
-        (one.flagged, weight, "outside its ordinary variation"),
+        (one.off in ("worse", "higher", "lower"), weight, "outside its ordinary variation"),
         (one.target_met == "missed", off, "target missed"),
+        (one.off == "better", weight, "better than its ordinary variation"),
         (one.moved == "better", weight, "better beyond what is ordinary"),
         (one.direction != 0, weight, "one direction"),
         (one.target_met is not None, -rank, "has a target"),

@@ -31,6 +31,7 @@ class Reading:
     beyond_noise: bool
     banded: bool
     flagged: bool
+    band: tuple[float, float]
     direction: int
     target: float
     year_before: float
@@ -52,6 +53,11 @@ class Reading:
         if self.better is None:
             return "higher" if up else "lower"
         return "better" if up == (self.better == "higher") else "worse"
+
+    @property
+    def off(self) -> str:
+        """On which side of its ordinary variation it lies, if it does: better, worse, higher or lower; else empty."""
+        return self.side(self.value > sum(self.band) / 2) if self.flagged else ""
 
     @property
     def target_met(self) -> str | None:
@@ -121,9 +127,10 @@ def change_words(reading: Reading, before: str) -> str:
 
 def words_of(reading: Reading, before: str) -> str:
     """Everything that is to be said of a measure, most important first."""
-    parts = [change_words(reading, before)]
-    if reading.flagged:
-        parts.append("outside its ordinary variation")
+    change = change_words(reading, before)
+    parts = [_outside(reading), change] if reading.flagged and not reading.beyond_noise else [change]
+    if reading.flagged and reading.beyond_noise:
+        parts.append(_outside(reading))
     if reading.direction:
         parts.append(f"moves in one direction: {'up' if reading.direction > 0 else 'down'} {RUN} times in a row")
     if reading.target_met:
@@ -131,6 +138,17 @@ def words_of(reading: Reading, before: str) -> str:
     if not math.isnan(reading.year_before):
         parts.append(f"a year before {said(reading.year_before, reading.entry.unit)}")
     return "; ".join(parts)
+
+
+def _outside(reading: Reading) -> str:
+    """On which side of the band; two neighbours near its edge are flagged together."""
+    low, high = reading.band
+    unit = reading.entry.unit
+    ordinary = f"what is ordinary for it ({said(low, unit)} to {said(high, unit)})"
+    if low <= reading.value <= high:
+        side = "upper" if reading.value > (low + high) / 2 else "lower"
+        return f"for two periods near the {side} edge of {ordinary}"
+    return f"{'above' if reading.value > high else 'below'} {ordinary}"
 
 
 _TARGET = {"reached": "reached", "missed": "missed", "not clear": "within the interval, so neither reached nor missed for certain"}

@@ -36,6 +36,8 @@ _MODULES = {
     "value": ["CustomerValue", "ValueBy"],
     "journey_map": ["JourneyMap", "MapChange", "WhatIf"],
     "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
+    "scorecard": ["Scorecard"],
+    "personas": ["Personas"],
 }
 _MODULE_OF = {kind: module for module, kinds in _MODULES.items() for kind in kinds}
 
