@@ -147,12 +147,18 @@ def _windows(home: Codes, t: Whole, cutoff: int, customers: int, value: Floats |
     found: dict[str, Floats] = {}
     recent = t > cutoff - max(WINDOWS) * DAY
     own, when = home[recent], t[recent]
+    # One pass: each event in the smallest window that holds it, then summed outwards.
+    width = len(WINDOWS)
+    key = own * np.int64(width)
+    for days in WINDOWS[:-1]:
+        key += when <= cutoff - days * DAY
+    counts = np.bincount(key, minlength=width * customers).reshape(customers, width).cumsum(axis=1)
     paid = None if value is None else np.nan_to_num(value[recent])
-    for days in WINDOWS:
-        inside = when > cutoff - days * DAY
-        found[f"n_{days}d"] = np.asarray(np.bincount(own[inside], minlength=customers), dtype=float)
-        if paid is not None:
-            found[f"value_{days}d"] = np.asarray(np.bincount(own[inside], weights=paid[inside], minlength=customers), dtype=float)
+    sums = None if paid is None else np.bincount(key, weights=paid, minlength=width * customers).reshape(customers, width).cumsum(axis=1)
+    for place, days in enumerate(WINDOWS):
+        found[f"n_{days}d"] = np.asarray(counts[:, place], dtype=float)
+        if sums is not None:
+            found[f"value_{days}d"] = np.asarray(sums[:, place], dtype=float)
     for days in TRENDS:
         now, before = found[f"n_{days}d"], found[f"n_{2 * days}d"] - found[f"n_{days}d"]
         found[f"trend_{days}d"] = np.log((now + 0.5) / (before + 0.5))

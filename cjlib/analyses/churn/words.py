@@ -19,7 +19,7 @@ FEWEST_ROWS = 300
 TOO_GOOD = 0.98
 WORTH_MORE = 0.003
 BASELINES = {
-    "prevalence": "the share of churners, the same for everybody",
+    "prevalence": "giving everybody the same share",
     "best_single_column": "the best single column",
     "recency": "how long ago customers were last seen",
     "recency_over_gap": "how long ago, against their usual gap",
@@ -109,6 +109,8 @@ def _both_populations(facts: Facts) -> list[str]:
     if facts.population == "all":
         return []
     everyone = first_row(facts.table, "chosen", "all")
+    if everyone["n"] == facts.chosen["n"]:
+        return []
     return [f"Over all {everyone['n']:,} rows of the data it reads {everyone['auc']:.3f}, since those long gone are easy to tell."]
 
 
