@@ -14,7 +14,7 @@ from cjlib.views.picture_mood import NAMES, STEPS, moods, rows_of_group
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
 
-Record = dict[str, Any]
+Record = dict[Any, Any]
 SHOWN_POINTS = 5
 
 

@@ -16,6 +16,7 @@ from cjlib.errors import CjlibError
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map.map import JourneyMap
 
+Record = dict[Any, Any]
 DRAWS = 1_000
 SHARES = {
     "share_of_previous": ("customers_in_order", None, "higher"),
@@ -84,11 +85,11 @@ def compare(now: JourneyMap, earlier: JourneyMap) -> MapChange:
     rows = []
     for position, (old, new) in enumerate(zip(earlier.table.to_dict("records"), now.table.to_dict("records"), strict=True)):
         cells = _cells(old, new) | {name: _median(name, earlier, now, position) for name in MEDIANS}
-        rows += [(new["stage"], name, cell) for name, cell in cells.items() if not (np.isnan(cell.earlier) or np.isnan(cell.now))]
+        rows += [(str(new["stage"]), name, cell) for name, cell in cells.items() if not (np.isnan(cell.earlier) or np.isnan(cell.now))]
     enough = np.array([min(cell.n_earlier, cell.n_now) >= MIN_N for _, _, cell in rows], dtype=bool)
     p = np.array([cell.p for _, _, cell in rows], dtype=float)
     adjusted = benjamini_hochberg(np.where(enough, p, np.nan)) if rows else p
-    table = pd.DataFrame([_row(*row, float(q)) for row, q in zip(rows, adjusted, strict=True)], columns=COLUMNS)
+    table = pd.DataFrame([_row(stage, measure, cell, float(q)) for (stage, measure, cell), q in zip(rows, adjusted, strict=True)], columns=COLUMNS)
     return MapChange(table=table, headline=_headline(table), definition=_definition(now, earlier), metrics=_metrics(table))
 
 
@@ -102,7 +103,7 @@ def _alike(now: JourneyMap, earlier: JourneyMap) -> None:
         raise CjlibError(f"compare: both maps must have the same stages. They differ in {', '.join(differing)}. Make both with one journey file.")
 
 
-def _cells(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Cell]:
+def _cells(old: Record, new: Record) -> dict[str, Cell]:
     cells = {name: _count(old, new, name) for name in COUNTS}
     cells |= {name: _share(old, new, name) for name in SHARES}
     return cells | {name: _mean(old, new, name) for name in MEANS}
@@ -112,12 +113,12 @@ def _number(value: Any) -> float:
     return float("nan") if pd.isna(value) else float(value)
 
 
-def _count(old: dict[str, Any], new: dict[str, Any], name: str) -> Cell:
+def _count(old: Record, new: Record, name: str) -> Cell:
     before, after = _number(old[name]), _number(new[name])
     return Cell(before, after, int(np.nan_to_num(before)), int(np.nan_to_num(after)))
 
 
-def _share(old: dict[str, Any], new: dict[str, Any], name: str) -> Cell:
+def _share(old: Record, new: Record, name: str) -> Cell:
     before, after = _number(old[name]), _number(new[name])
     if np.isnan(before) or np.isnan(after):
         return Cell(before, after, 0, 0)
@@ -126,7 +127,7 @@ def _share(old: dict[str, Any], new: dict[str, Any], name: str) -> Cell:
     return Cell(before, after, n0, n1, float(low), float(high), two_shares_p(k1, n1, k0, n0))
 
 
-def _of(row: dict[str, Any], name: str) -> tuple[int, int]:
+def _of(row: Record, name: str) -> tuple[int, int]:
     """Count and base of a share, from the row's own columns."""
     count, base, _ = SHARES[name]
     if name == "share_of_previous":
@@ -136,32 +137,33 @@ def _of(row: dict[str, Any], name: str) -> tuple[int, int]:
     return (round(row[name] * n) if count is None else int(row[count])), n
 
 
-def _mean(old: dict[str, Any], new: dict[str, Any], name: str) -> Cell:
+def _mean(old: Record, new: Record, name: str) -> Cell:
     from scipy.special import ndtr
 
     before, after = _number(old[name]), _number(new[name])
-    n = [int(np.nan_to_num(_number(row[MEANS[name][0]]))) for row in (old, new)]
-    error = float(np.hypot(*((_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95) for row in (old, new))))
+    n_earlier, n_now = (int(np.nan_to_num(_number(row[MEANS[name][0]]))) for row in (old, new))
+    wide, wider = ((_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95) for row in (old, new))
+    error = float(np.hypot(wide, wider))
     if np.isnan(error) or error == 0:
-        return Cell(before, after, *n)
+        return Cell(before, after, n_earlier, n_now)
     change = after - before
-    return Cell(before, after, *n, change - Z95 * error, change + Z95 * error, float(2 * ndtr(-abs(change) / error)))
+    return Cell(before, after, n_earlier, n_now, change - Z95 * error, change + Z95 * error, float(2 * ndtr(-abs(change) / error)))
 
 
 def _median(name: str, earlier: JourneyMap, now: JourneyMap, position: int) -> Cell:
-    times = [_times(name, one, position) for one in (earlier, now)]
-    if min(each.size for each in times) == 0:
-        return Cell(float("nan"), float("nan"), *(each.size for each in times))
-    medians = [float(np.median(each)) for each in times]
-    if min(each.size for each in times) < MIN_N:
-        return Cell(*medians, *(each.size for each in times))
+    before, after = (_times(name, one, position) for one in (earlier, now))
+    if min(before.size, after.size) == 0:
+        return Cell(float("nan"), float("nan"), before.size, after.size)
+    medians = float(np.median(before)), float(np.median(after))
+    if min(before.size, after.size) < MIN_N:
+        return Cell(medians[0], medians[1], before.size, after.size)
     rng = np.random.default_rng(0)
-    drawn = [_bootstrap(each, rng) for each in times]
-    change = drawn[1] - drawn[0]
+    drawn = _bootstrap(before, rng)
+    change = _bootstrap(after, rng) - drawn
     low, high = np.quantile(change, [0.025, 0.975])
     below = float((change <= 0).mean() + 1 / (2 * DRAWS))
     p = min(1.0, 2 * min(below, 1 - below + 1 / DRAWS))
-    return Cell(*medians, *(each.size for each in times), float(low), float(high), p)
+    return Cell(medians[0], medians[1], before.size, after.size, float(low), float(high), p)
 
 
 def _times(name: str, one: JourneyMap, position: int) -> np.ndarray:

@@ -50,7 +50,7 @@ def simulate(held: JourneyMap, changes: Mapping[str, float]) -> WhatIf:
     for name, change in changes.items():
         if name not in stages:
             raise not_one_of("changes", name, stages)
-        if isinstance(change, bool) or not isinstance(change, int | float) or change != change:
+        if isinstance(change, bool) or not isinstance(change, int | float) or np.isnan(change):
             raise CjlibError(f"changes: must be numbers, such as {{{name!r}: 0.05}} for five points more. Got {shown(change)} for {shown(name)}.")
     change = np.array([float(changes.get(name, 0.0)) for name in stages])
     counts = table["customers_in_order"].to_numpy(dtype=float)

@@ -6,23 +6,22 @@ import pandas as pd
 
 from cjlib.analyses.journey_map.walk import Places
 from cjlib.sources.events import EventLog
-from cjlib.sources.journey import Journey
 
 UNMAPPED = ["event", "events", "customers", "first_at", "last_at"]
 
 
-def unmapped(journey: Journey, log: EventLog) -> pd.DataFrame:
+def unmapped(log: EventLog, mapped: str) -> pd.DataFrame:
     """`.unmapped`: one row an event name with events that no touchpoint claims, commonest first."""
     counted = log.engine.frame(
         "SELECT n.value AS event, count(*) AS events, count(DISTINCT c) AS customers, min(t) AS first_at, max(t) AS last_at "
-        f"FROM (SELECT c, t, e FROM {log.prepared} WHERE ({journey.mapping_sql(log)}) IS NULL) p JOIN e_names n ON n.code = p.e "
+        f"FROM (SELECT c, t, e FROM {log.prepared} WHERE ({mapped}) IS NULL) p JOIN e_names n ON n.code = p.e "
         "GROUP BY n.value ORDER BY events DESC, event"
     )
     times = {name: log.moments(counted[name].to_numpy()) for name in ("first_at", "last_at")}
     return counted.assign(**times)[UNMAPPED]
 
 
-def silent(journey: Journey, log: EventLog, places: Places) -> pd.DataFrame:
+def silent(log: EventLog, places: Places) -> pd.DataFrame:
     """`.silent`: the events of touchpoints that the log never has, in the file's order."""
     rows = []
     for one in places.mapping:

@@ -18,28 +18,27 @@ from cjlib.sources.prepared import Property
 STAGE_COLUMN = "stage of the journey"
 
 
-def stage_steps(journey: Journey, log: EventLog, places: Places) -> tuple[EventLog, list[Step | list[str]]]:
+def stage_steps(journey: Journey, log: EventLog, places: Places, mapped: str) -> tuple[EventLog, list[Step | list[str]]]:
     """The stages as steps of a funnel: the names of their events, or, where conditions are among them, a column that says the stage."""
     own = [[one.event for k, one in enumerate(places.mapping) if one.position == stage and places.front[k]] for stage in places.counted]
     if not any(event.where for events in own for event in events):
         return log, [[name for event in events for name in event.names] for events in own]
     cases = " ".join(f"WHEN {k} THEN {one.position}" for k, one in enumerate(places.mapping) if places.front[k])
-    made = f"CASE {journey.mapping_sql(log)} {cases} END"
-    staged = log.engine.execute
+    made = f"CASE {mapped} {cases} END"
     name = f"staged_{abs(hash((log.prepared, journey.hash))):x}"
-    staged(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT *, CAST({made} AS BIGINT) AS of_stage FROM {log.prepared}")
+    log.engine.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT *, CAST({made} AS BIGINT) AS of_stage FROM {log.prepared}")
     column = Property(STAGE_COLUMN, "of_stage", "BIGINT", coded=False)
     derived = replace(log, prepared=name, properties={**log.properties, STAGE_COLUMN: column})
     return derived, [Step(None, where={STAGE_COLUMN: stage}) for stage in places.counted]
 
 
-def in_order(journey: Journey, log: EventLog, places: Places, groups: np.ndarray | None, size: int) -> dict[str, np.ndarray]:
+def in_order(journey: Journey, log: EventLog, places: Places, mapped: str, *, groups: np.ndarray | None, size: int) -> dict[str, np.ndarray]:
     """`customers_in_order`, `share_of_first` and `share_of_previous` of each group and stage; `groups` by customer code, None: all together."""
     names = ["customers_in_order"] + [f"{name}{end}" for name in ("share_of_first", "share_of_previous") for end in ("", "_low", "_high")]
     columns = {name: np.full((size, len(places.stages)), np.nan) for name in names}
     if not places.counted:
         return columns
-    derived, steps = stage_steps(journey, log, places)
+    derived, steps = stage_steps(journey, log, places, mapped)
     counted = funnel(derived, steps, window=None)
     at = np.array(places.counted)
     if groups is None:

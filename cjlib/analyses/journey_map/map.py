@@ -100,7 +100,7 @@ class JourneyMap(Result):
         counts, walk = StageCounts(source.walk), source.walk
         who, stage = np.nonzero(counts.entered)
         left = counts.left[who, stage]
-        table = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "customer_id": pd.Series(source.log.customer_ids(walk.codes[who])).infer_objects(),
                 "stage": pd.Series(np.array(source.stages, dtype=object)[stage], dtype="str"),
@@ -110,7 +110,6 @@ class JourneyMap(Result):
                 "ended": (counts.current[who] == stage) & walk.ended[who],
             }
         )
-        return table
 
     def persona(self, name: str, members: pd.DataFrame | None = None) -> JourneyMap:
         """The map of one persona: of its customers alone.
@@ -140,7 +139,7 @@ class JourneyMap(Result):
         return replace(made, definition={**made.definition, "only": f"{called}: {int(kept.sum()):,} customers"})
 
     def compare(self, earlier: JourneyMap) -> Result:
-        """This map beside an earlier one, cell by cell: see `cjlib.analyses.journey_map.compare`."""
+        """The map beside an earlier one, cell by cell: see `cjlib.analyses.journey_map.compare`."""
         from cjlib.analyses.journey_map.compare import compare
 
         return compare(self, earlier)
@@ -207,13 +206,14 @@ def journey_map(
         raise not_one_of("outcome", outcome, OUTCOMES)
     places = places_of(journey)
     groups = groups_of(log, by, (*STAGE_COLUMNS, *POINT_COLUMNS, "pattern", "to_stage", "measure", "lead", "n", "value", "named"))
-    walk, back = (None, None) if log is None else read_walk(journey, log)
+    mapped = "" if log is None else journey.mapping_sql(log)
+    walk, back = (None, None) if log is None else read_walk(journey, log, mapped)
     opinions = None if feedback is None else read_opinions(feedback, log, journey, places)
     if opinions is not None and groups.of is not None:
         code = opinions.rows["code"].to_numpy()
         opinions = replace(opinions, rows=opinions.rows.assign(group=np.where(code >= 0, groups.of[code], -1)))
     money = None if log is None else read_money(journey, log)
-    source = Source(journey, log, places, groups, walk, back, opinions, money, _probabilities(churn))
+    source = Source(journey, log, places, groups, walk, back, opinions, money, _probabilities(churn), mapped)
     return _made(source, feedback, outcome)
 
 
@@ -231,7 +231,8 @@ def _probabilities(churn: Any) -> pd.Series | None:
 
 
 def _restricted(source: Source, kept: np.ndarray) -> Source:
-    assert source.walk is not None and source.back is not None and source.log is not None
+    assert source.walk is not None
+    assert source.back is not None
     opinions: Opinions | None = source.opinions
     if opinions is not None:
         code = opinions.rows["code"].to_numpy()
@@ -250,7 +251,7 @@ def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap
     line, patterns = line_and_patterns(source)
     found = _moments(source, outcome)
     pains = _pains(source, whole)
-    gaps = (unmapped(source.journey, source.log), silent(source.journey, source.log, source.places)) if source.log is not None else (None, None)
+    gaps = (unmapped(source.log, source.mapped), silent(source.log, source.places)) if source.log is not None else (None, None)
     return JourneyMap(
         table=table,
         headline=words.headline(source, table, patterns, found, pains),
@@ -277,7 +278,7 @@ def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap
 def _moments(source: Source, outcome: str) -> pd.DataFrame:
     if source.log is None or source.walk is None or source.opinions is None:
         return pd.DataFrame(columns=MOMENT_COLUMNS)
-    later = later_of(source.journey, source.log, source.walk, source.opinions)
+    later = later_of(source.journey, source.log, source.walk, source.opinions, source.mapped)
     return moments(source.places, source.opinions, later, outcome)
 
 

@@ -74,7 +74,7 @@ def experiences(opinions: Opinions) -> pd.DataFrame:
 
 
 def verdicts(rows: pd.DataFrame) -> np.ndarray:
-    """1 for a good experience, 0 for a bad one, NaN between: by csat, else nps, else ces, else the text's label."""
+    """Give 1 for a good experience, 0 for a bad one, NaN between: by csat, else nps, else ces, else the text's label."""
     verdict = rows["label"].map({"positive": 1.0, "negative": 0.0}).to_numpy(dtype=float)
     for score in ("ces", "nps", "csat"):
         given = rows[score].to_numpy(dtype=float)
@@ -83,9 +83,9 @@ def verdicts(rows: pd.DataFrame) -> np.ndarray:
     return verdict
 
 
-def later_of(journey: Journey, log: EventLog, walk: Walk, opinions: Opinions) -> Later:
+def later_of(journey: Journey, log: EventLog, walk: Walk, opinions: Opinions, mapped: str) -> Later:
     """The events that outcomes look for: mapped ones that are not the churn event, conversions, and answers to NPS."""
-    events: dict[str, tuple[np.ndarray, np.ndarray]] = {"active": _active(journey, log, walk)}
+    events: dict[str, tuple[np.ndarray, np.ndarray]] = {"active": _active(journey, log, walk, mapped)}
     if journey.roles.convert is not None:
         found = log.fetch("customer", "time", where=log.match(journey.roles.convert, "roles.convert"))
         events["converted"] = (found["customer"].astype(np.int64), found["time"])
@@ -95,19 +95,18 @@ def later_of(journey: Journey, log: EventLog, walk: Walk, opinions: Opinions) ->
     return Later(events, log.observed_until_us, microseconds(journey.map.outcome_after, "map.outcome_after"))
 
 
-def _active(journey: Journey, log: EventLog, walk: Walk) -> tuple[np.ndarray, np.ndarray]:
+def _active(journey: Journey, log: EventLog, walk: Walk, mapped: str) -> tuple[np.ndarray, np.ndarray]:
     """Mapped events without those of leaving, by customer and time."""
     if journey.churn is None or journey.churn.event is None:
         return walk.code.astype(np.int64), walk.time
     gone = log.match(journey.churn.event, "churn.event")
-    mapped = journey.mapping_sql(log)
     front = ", ".join(str(place) for place in np.flatnonzero(walk.places.front)) or "NULL"
     found = log.fetch("customer", "time", where=f"({mapped}) IN ({front}) AND NOT coalesce({gone}, FALSE)")
     return found["customer"].astype(np.int64), found["time"]
 
 
 def outcome(kind: str, later: Later, first: pd.DataFrame) -> np.ndarray:
-    """1 where the outcome followed, 0 where it did not, NaN where it does not apply or is not known yet."""
+    """Give 1 where the outcome followed, 0 where it did not, NaN where it does not apply or is not known yet."""
     code, time, after = first["code"].to_numpy(), first["time"].to_numpy(), later.after
     if kind == "retained":
         came = later.between("active", code, time + after, time + 2 * after) > 0
@@ -189,7 +188,7 @@ def _variance(part: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 def _excess(difference: np.ndarray, variance: np.ndarray, tested: np.ndarray) -> dict[str, np.ndarray]:
-    """The difference less the median difference of the other tested touchpoints: does this place matter, or do the unhappy leave everywhere?"""
+    """The difference less the median of the other tested touchpoints: whether this place matters, or the unhappy leave everywhere."""
     from scipy.special import ndtr
 
     excess, error = np.full(difference.size, np.nan), np.full(difference.size, np.nan)

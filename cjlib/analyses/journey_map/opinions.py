@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +12,7 @@ import pandas as pd
 from cjlib.analyses.assigned import Assigned, assign_stages
 from cjlib.analyses.journey_map.walk import NONE, Ints, Places
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.scores import ces, csat, nps
+from cjlib.analyses.scores import Scores, ces, csat, nps
 from cjlib.analyses.sentiment import score_texts, sentiment
 from cjlib.errors import DataError
 from cjlib.sources.events import EventLog
@@ -20,7 +21,7 @@ from cjlib.sources.journey import Journey
 
 MEASURES = ("text", "csat", "nps", "ces")
 """Of the sentiment line, in the order that decides ties for the lead."""
-COUNTERS = {"nps": nps, "csat": csat, "ces": ces}
+COUNTERS: dict[str, Callable[..., Scores]] = {"nps": nps, "csat": csat, "ces": ces}
 BAD_TO = {"nps": 6, "csat": 2, "ces": 3}
 GOOD_FROM = {"nps": 9, "csat": 4, "ces": 5}
 
@@ -90,7 +91,7 @@ def read_opinions(feedback: Feedback, log: EventLog | None, journey: Journey, pl
             "stage": stage.to_numpy(),
             "point": np.array(point, dtype=np.int64),
             "group": np.zeros(len(frame), dtype=np.int64),
-            "solicited": pd.array(solicited, dtype="boolean").to_numpy(dtype=float, na_value=np.nan),
+            "solicited": solicited.astype("boolean").to_numpy(dtype=float, na_value=np.nan),
             **{score: frame[score].astype(float) for score in COUNTERS},
             "label": labels["label"].to_numpy(),
             "score": labels["score"].to_numpy(dtype=float),
@@ -162,7 +163,7 @@ def _celled(opinions: Opinions, cell: np.ndarray, rows: np.ndarray) -> Feedback:
     return replace(feedback, frame=feedback.frame.assign(cell=names.where(names.notna(), None)))
 
 
-def _score_of(opinions: Opinions, score: str, counter, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
+def _score_of(opinions: Opinions, score: str, counter: Callable[..., Scores], cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
     value = {name: np.full(size, np.nan) for name in (score, f"{score}_low", f"{score}_high")}
     n = np.zeros(size, dtype=np.int64)
     rows = opinions.counts(score).to_numpy()
@@ -184,7 +185,7 @@ def _texts_of(opinions: Opinions, cell: np.ndarray, size: int) -> dict[str, np.n
         table = sentiment(_celled(opinions, cell, np.ones(len(cell), dtype=bool)), by="cell").table
         table = table[table["segment"] != "(not set)"]
         at = table["segment"].astype("int64").to_numpy()
-        n[at], method[at] = table["n_scored"], np.where(table["n_scored"] > 0, table["method"], None)
+        n[at], method[at] = table["n_scored"], table["method"].astype(object).where(table["n_scored"] > 0, None).to_numpy()
         names = {"mean_score": "mean_score", "share_negative": "share_negative", "share_negative_low": "low", "share_negative_high": "high"}
         for name, column in names.items():
             values[name][at] = table[column]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -179,9 +180,9 @@ def _in_words(counts: np.ndarray, names: list[str], most: int = 3) -> str | None
     if total == 0:
         return None
     order = np.lexsort((np.arange(counts.size), -counts))
-    shown = [f"{names[k]} {_percent(counts[k] / total)}" for k in order[:most] if counts[k]]
+    shown = [f"{names[k]} {_percent(float(counts[k]) / total)}" for k in order[:most] if counts[k]]
     rest = int(counts[order[most:]].sum())
-    return ", ".join([*shown, f"others {_percent(rest / total)}"] if rest else shown)
+    return ", ".join([*shown, f"others {_percent(float(rest / total))}"] if rest else shown)
 
 
 def _percent(part: float) -> str:
@@ -234,7 +235,7 @@ def routes(counts: StageCounts, planned: set[tuple[int, int]], min_n: int = MIN_
     begin, end = kinds // stages, kinds % stages
     names = np.array([*walk.places.stages, START], dtype=object)
     counted = walk.places.counted
-    following = set(zip(counted, counted[1:], strict=False)) | {(stages, counted[0])} if counted else set()
+    following = set(pairwise(counted)) | {(stages, counted[0])} if counted else set()
     expected = np.array([pair in planned | following for pair in zip(begin.tolist(), end.tolist(), strict=True)], dtype=bool)
     columns = {
         "source": pd.Series(names[begin], dtype="str"),

@@ -55,6 +55,7 @@ class Source:
     opinions: Opinions | None
     money: Money | None
     churn: pd.Series | None
+    mapped: str
 
     @property
     def stages(self) -> list[str]:
@@ -88,7 +89,7 @@ def stage_table(source: Source, counted: list[StageCounts | None]) -> pd.DataFra
     columns["position"] = np.tile(np.arange(1, stages + 1), size)
     columns["stage"] = np.array(source.stages * size, dtype=object)
     if source.walk is not None and source.log is not None:
-        chain = in_order(source.journey, source.log, source.places, source.groups.of, size)
+        chain = in_order(source.journey, source.log, source.places, source.mapped, groups=source.groups.of, size=size)
         columns |= {name: values.ravel() for name, values in chain.items()}
         for group, counts in enumerate(counted):
             _put(columns, group * stages, _walked(source, counts, group))
@@ -256,7 +257,8 @@ def line_and_patterns(source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
     lead = opinions.lead() if opinions is not None else None
     rows, named, groups = [], [], []
     for group in range(source.groups.size if opinions is not None and lead else 0):
-        assert opinions is not None and lead is not None
+        assert opinions is not None
+        assert lead is not None
         by_stage = line_rows(opinions, group, "stage", len(source.stages))
         patterns = named_patterns(by_stage[lead], 0.05 / source.groups.size)
         names = {(s, lead): one.name for one in patterns for s in _inside(by_stage[lead], one) if one.name in ("trough", "peak")}

@@ -145,25 +145,23 @@ class Walk:
         return replace(self, code=self.code[rows], time=self.time[rows], place=self.place[rows], channel=self.channel[rows])
 
 
-def read_walk(journey: Journey, log: EventLog) -> tuple[Walk, Walk]:
-    """The customers' way, and the events behind the stage that no customer sees, in the order of the log."""
+def read_walk(journey: Journey, log: EventLog, mapped: str) -> tuple[Walk, Walk]:
+    """The customers' way, and the events behind the stage that no customer sees; `mapped` is `journey.mapping_sql(log)`."""
     places = places_of(journey)
     silent = microseconds(journey.silent_after, "map.silent_after")
+    held = log.properties.get("channel")
+    coded = held is not None and held.coded and not held.of_customer
+    channel = f"coalesce({held.column}, {NONE})" if coded and held is not None else str(NONE)
     columns = log.engine.columns(
-        f"SELECT c, t, m FROM (SELECT c, t, CAST({journey.mapping_sql(log)} AS SMALLINT) AS m FROM {log.prepared}) WHERE m IS NOT NULL"
+        f"SELECT c, t, m, h FROM (SELECT c, t, CAST({mapped} AS SMALLINT) AS m, {channel} AS h FROM {log.prepared}) WHERE m IS NOT NULL"
     )
     place = columns["m"].astype(np.int16)
-    walk = Walk(places, columns["c"].astype(np.int32), columns["t"], place, _channels(journey, log), log.observed_until_us, silent)
+    channels = columns["h"].astype(np.int32)
+    if held is not None and not coded:
+        channels = log.codes("channel", where=f"({mapped}) IS NOT NULL")[0]
+    walk = Walk(places, columns["c"].astype(np.int32), columns["t"], place, channels, log.observed_until_us, silent)
     front = places.front[place] if place.size else np.zeros(0, dtype=bool)
     return _tied_by_stage(_rows(walk, front)), _rows(walk, ~front)
-
-
-def _channels(journey: Journey, log: EventLog) -> NDArray[np.int32]:
-    """The code of each mapped event's channel, −1 where it has none."""
-    where = f"({journey.mapping_sql(log)}) IS NOT NULL"
-    if "channel" not in log.properties:
-        return np.full(len(log.fetch("customer", where=where)["customer"]), NONE, dtype=np.int32)
-    return log.codes("channel", where=where)[0]
 
 
 def _rows(walk: Walk, rows: Bools) -> Walk:
