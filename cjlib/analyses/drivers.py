@@ -63,7 +63,7 @@ def drivers(feedback: Feedback, *, outcome: str = "nps", least_texts: int = LEAS
     tested = _compared(presence, terms, unhappy)
     found = tested[tested["q_value"] < FALSE_DISCOVERY].reset_index(drop=True)
     column_of = {term: column for column, term in enumerate(terms)}
-    said = [_quote(texts, ids, unhappy, presence, column_of[row.term], str(row.side)) if quotes else None for row in found.itertuples()]
+    said = [_quote(texts, ids, unhappy, presence, column_of[str(row.term)], str(row.side)) if quotes else None for row in found.itertuples()]
     table = found.assign(quote=pd.Series(said, index=found.index, dtype="str"))
     n_unhappy, n_happy = int(unhappy.sum()), int((~unhappy).sum())
     return Drivers(
@@ -90,6 +90,8 @@ def _sides(feedback: Feedback, outcome: str) -> tuple[list[str], list[str], NDAr
 
 
 def _compared(presence: csr_matrix, terms: list[str], unhappy: NDArray[np.bool_]) -> pd.DataFrame:
+    if len(terms) < 2:  # log-odds compare a term with the others
+        presence, terms = csr_matrix((unhappy.size, 0), dtype=np.int64), []
     one, other = (np.asarray(presence[side].sum(axis=0)).ravel().astype(float) for side in (unhappy, ~unhappy))
     prior = PRIOR_TOKENS * (one + other) / max((one + other).sum(), 1)
     mine, theirs = one + prior, other + prior

@@ -108,8 +108,8 @@ def themes(
 def _comments(feedback: Feedback) -> tuple[pd.DataFrame, int]:
     frame = feedback.frame.sort_values("feedback_id", ignore_index=True)
     scored = scored_texts(feedback)
-    labels = scored.set_index("feedback_id")[["status", "label", "score"]]
-    rows = frame.join(labels, on="feedback_id", rsuffix="_of_text")
+    own = [name for name in frame.columns if name not in ("status", "label", "score")]
+    rows = frame[own].merge(scored[["feedback_id", "status", "label", "score"]], on="feedback_id", how="left")
     rows = rows[rows["status"] == "scored"].reset_index(drop=True)
     if rows.empty:
         raise DataError("themes: no comment says anything in English, so there is nothing to find themes in.")

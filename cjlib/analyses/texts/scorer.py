@@ -73,7 +73,8 @@ class Scorer:
     def blocks(self, texts: Sequence[str]) -> Blocks:
         """The features of texts, one row each."""
         short = [text[:LONGEST] for text in texts]
-        return Blocks(csr_matrix(self._vectorizer.transform(short)), looks(short))
+        words = csr_matrix(self._vectorizer.transform(short)) if short else csr_matrix((0, len(self.vocabulary)))
+        return Blocks(words, looks(short))
 
     def logits(self, blocks: Blocks) -> Floats:
         """One row a text, one column a label."""
