@@ -22,7 +22,7 @@ from cjlib.analyses.journey_map.quotes import quotes
 from cjlib.analyses.journey_map.stages import StageCounts, routes
 from cjlib.analyses.journey_map.tables import POINT_COLUMNS, STAGE_COLUMNS, Source, line_and_patterns, point_table, stage_table
 from cjlib.analyses.journey_map.trouble import planned_routes, point_pains, stage_pains
-from cjlib.analyses.journey_map.walk import Places, places_of, read_walk
+from cjlib.analyses.journey_map.walk import places_of, read_walk
 from cjlib.analyses.result import MIME, Result
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.events import EventLog
@@ -294,17 +294,13 @@ def _pains(source: Source, counts: StageCounts | None) -> pd.DataFrame:
         if source.opinions is not None:
             place = source.opinions.rows[column].to_numpy()
             heard = np.bincount(place[place >= 0], minlength=size)
-        customers = _customers(counts, source.places, level)
+        customers = _customers(counts, level)
         parts.append(ranked(level, pains(source.journey, counts, source.money, source.opinions, evidence(customers, heard)), weights))
     return pd.concat(parts, ignore_index=True)
 
 
-def _customers(counts: StageCounts, places: Places, level: str) -> np.ndarray:
-    if level == "stage":
-        return counts.entered.sum(0)
-    walk = counts.walk
-    pairs = np.unique(walk.who.astype(np.int64) * len(places.points) + places.point[walk.place]) if walk.place.size else np.zeros(0, dtype=np.int64)
-    return np.bincount(pairs % max(len(places.points), 1), minlength=len(places.points))
+def _customers(counts: StageCounts, level: str) -> np.ndarray:
+    return counts.entered.sum(0) if level == "stage" else counts.at_point.sum(0)
 
 
 def _support(source: Source) -> pd.DataFrame:

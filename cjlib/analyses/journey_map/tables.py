@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from cjlib.analyses.journey_map.in_order import in_order
 from cjlib.analyses.journey_map.line import Clustered, line_rows, named_patterns, taking_part
 from cjlib.analyses.journey_map.money import Money, mean_after
 from cjlib.analyses.journey_map.opinions import MEASURES, Opinions, evidence, scores_of
-from cjlib.analyses.journey_map.stages import StageCounts, behaviour, channel_words, points_table
+from cjlib.analyses.journey_map.stages import StageCounts, behaviour, channel_counts, channel_words, points_table
 from cjlib.analyses.journey_map.walk import NONE, Places, Walk
 from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
@@ -105,7 +105,7 @@ def _walked(source: Source, counts: StageCounts | None, group: int) -> dict[str,
     walk, stages = counts.walk, counts.stages
     names = _channel_names(source)
     columns = behaviour(counts)
-    columns["channels"] = np.array(channel_words(walk, names, walk.stage.astype(np.int64), stages), dtype=object)
+    columns["channels"] = np.array(channel_words(channel_counts(walk, names), source.places.stage, stages), dtype=object)
     columns["cost_per_customer"] = _costs(source, walk, source.back_of(group), columns["customers"])
     columns |= _values(source, walk)
     columns["mean_churn_probability"] = _churn(source, counts)
@@ -209,15 +209,15 @@ def point_table(source: Source, counted: list[StageCounts | None]) -> pd.DataFra
 
 
 def _point_channels(source: Source, walk: Walk, back: Walk) -> list[str | None]:
-    both = replace(walk, code=np.r_[walk.code, back.code], place=np.r_[walk.place, back.place], channel=np.r_[walk.channel, back.channel])
-    point = source.places.point[both.place] if both.place.size else np.zeros(0, dtype=np.int64)
-    return channel_words(both, _channel_names(source), point, len(source.places.points))
+    names = _channel_names(source)
+    (every, counts), (_, behind) = channel_counts(walk, names), channel_counts(back, names)
+    return channel_words((every, counts + behind), source.places.point, len(source.places.points))
 
 
 def _point_costs(source: Source, walk: Walk, back: Walk) -> np.ndarray:
     size = len(source.places.points)
     per_event = np.array([np.nan if one.cost is None else one.cost for one in source.places.mapping])
-    events = np.bincount(np.r_[walk.place, back.place], minlength=per_event.size)
+    events = np.bincount(walk.place, minlength=per_event.size) + np.bincount(back.place, minlength=per_event.size)
     total = np.zeros(size)
     np.add.at(total, source.places.point, np.nan_to_num(per_event) * events)
     known = np.zeros(size, dtype=bool)
