@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.scorecard import money, opinions, reach, tickets, visits
 from cjlib.analyses.scorecard.bands import BAND, CHANCE, FEWEST_PERIODS, Band, Change, band_of, change_of, direction_of
 from cjlib.analyses.scorecard.catalogue import CATALOGUE, better_of, entry_of
-from cjlib.analyses.scorecard.ground import A_YEAR, Ground, Measured, span_of
+from cjlib.analyses.scorecard.ground import A_YEAR, Answers, Ground, Measured, Span, span_of, span_of_feedback
 from cjlib.analyses.scorecard.important import headline, important
 from cjlib.analyses.scorecard.series import Series
 from cjlib.analyses.scorecard.statement import active_sql
@@ -23,6 +22,7 @@ from cjlib.sources.feedback import Feedback
 from cjlib.sources.journey import Journey
 
 TEXTS = ("measure", "target_met", "words", "definition", "status", "needs")
+TREND = ["measure", "period_start", "value", "low", "high", "n", "centre", "band_low", "band_high", "flagged", "complete"]
 MEASURED, TOO_FEW, NOT_MEASURED = "measured", "too few", "not measured"
 
 
@@ -62,7 +62,7 @@ class Scorecard(Result):
         return self.table.loc[self.table["status"] == NOT_MEASURED, ["measure", "needs", "definition"]].reset_index(drop=True)
 
 
-def scorecard(journey: Journey, log: EventLog, feedback: Feedback | None = None) -> Scorecard:
+def scorecard(journey: Journey, log: EventLog | None, feedback: Feedback | None = None) -> Scorecard:
     """Every measure that the journey allows, for the last complete period, with trend, target and what changed beyond ordinary variation.
 
     A period is complete if the log covers it from its start to its end; the first one of a log only if the first event lies on its first day. A customer is active in a period
@@ -76,7 +76,7 @@ def scorecard(journey: Journey, log: EventLog, feedback: Feedback | None = None)
     journey
         Stages, roles, milestones, support, targets; `scorecard: {period, periods}`.
     log
-        The event log.
+        The event log; None for a business of which there is only feedback: what events would measure stands there as not measured.
     feedback
         For NPS, CSAT, CES and the share that answered.
 
@@ -98,16 +98,25 @@ def scorecard(journey: Journey, log: EventLog, feedback: Feedback | None = None)
     Laney, D. B. (2002). Improved control charts for attributes. Quality Engineering 14.
     Benjamini, Y. & Hochberg, Y. (1995). Controlling the false discovery rate. JRSS B 57.
     """
-    span = span_of(log, journey.scorecard.period, journey.scorecard.periods)
-    ground = Ground(journey, log, feedback, span)
-    every = {one.name: one for one in chain.from_iterable(family.measures(ground) for family in (reach, money, opinions, visits, tickets))}
+    period, shown = journey.scorecard.period, journey.scorecard.periods
+    if log is None:
+        ground: Ground | Answers = Answers(feedback, span_of_feedback(feedback, period, shown))
+        every = {one.name: one for one in opinions.measures(ground)}
+    else:
+        ground = Ground(journey, log, feedback, span_of(log, period, shown))
+        every = {one.name: one for family in (reach, money, opinions, visits, tickets) for one in family.measures(ground)}
+    return _answer(journey, ground, every)
+
+
+def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measured]) -> Scorecard:
+    span = ground.span
     milestones = [name for name in every if name not in CATALOGUE]
-    found = [_Row.of(ground, every[name]) for name in [*CATALOGUE, *milestones]]
+    found = [_Row.of(journey, span, every.get(name, Measured(name, None, "sources.events"))) for name in [*CATALOGUE, *milestones]]
     adjusted = benjamini_hochberg([one.change.p_value for one in found])
-    readings = {one.name: one.reading(ground, p) for one, p in zip(found, adjusted.tolist(), strict=True) if one.value is not None}
-    before = period_name(_start(ground, span.now - 1), span.calendar.period) if span.now > 0 else "the period before"
-    trend = _trend(ground, found)
-    table = _table(ground, found, adjusted.tolist(), readings, before)
+    readings = {one.name: one.reading(p) for one, p in zip(found, adjusted.tolist(), strict=True) if one.value is not None}
+    before = period_name(_start(span, span.now - 1), span.calendar.period) if span.now > 0 else "the period before"
+    trend = _trend(span, found)
+    table = _table(found, adjusted.tolist(), readings, before)
     judged = sum(int(one.band.judged[list(span.drawn)].sum()) for one in found)
     lacking = int((table["status"] == NOT_MEASURED).sum())
     return Scorecard(
@@ -115,7 +124,7 @@ def scorecard(journey: Journey, log: EventLog, feedback: Feedback | None = None)
         headline=headline(readings, before, lacking),
         definition=_definition(ground, judged, int(trend["flagged"].sum()), lacking),
         metrics=_metrics(table),
-        sql=active_sql(ground),
+        sql=active_sql(ground) if isinstance(ground, Ground) else "",
         trend=trend,
         period=span.calendar.period,
         expected_flags=judged * CHANCE,
@@ -125,46 +134,48 @@ def scorecard(journey: Journey, log: EventLog, feedback: Feedback | None = None)
     )
 
 
-def _start(ground: Ground, place: int) -> pd.Timestamp:
-    return ground.span.calendar.labels[place]
+def _start(span: Span, place: int) -> pd.Timestamp:
+    return span.calendar.labels[place]
 
 
 @dataclass(frozen=True, eq=False)
 class _Row:
     """A measure with everything computed from its series."""
 
+    journey: Journey
+    span: Span
     name: str
     measured: Measured
     band: Band
     change: Change
 
     @classmethod
-    def of(cls, ground: Ground, measured: Measured) -> _Row:
-        nothing, span = np.full(ground.size, np.nan), ground.span
-        shown = np.isin(np.arange(ground.size), span.drawn)
-        none = np.zeros(ground.size, dtype=bool)
+    def of(cls, journey: Journey, span: Span, measured: Measured) -> _Row:
+        nothing, none = np.full(span.size, np.nan), np.zeros(span.size, dtype=bool)
+        shown = np.isin(np.arange(span.size), span.drawn)
         unknown = Band(float("nan"), nothing, nothing, nothing, float("nan"), none, none)
         series = measured.series
         if series is None or span.now < 0:
-            return cls(measured.name, measured, unknown, Change(*[float("nan")] * 4))
+            return cls(journey, span, measured.name, measured, unknown, Change(*[float("nan")] * 4))
         band = band_of(series, span.complete & shown)
-        return cls(measured.name, measured, band, change_of(series.value, series.n, band, span.now, _smallest(measured.name)))
+        return cls(journey, span, measured.name, measured, band, change_of(series.value, series.n, band, span.now, _smallest(measured.name)))
 
     @property
     def value(self) -> Series | None:
         return self.measured.series
 
-    def reading(self, ground: Ground, p_adjusted: float) -> Reading:
-        series, now, span = self.measured.series, ground.span.now, ground.span
+    def reading(self, p_adjusted: float) -> Reading:
+        series, span = self.measured.series, self.span
+        now = span.now
         assert series is not None
-        entry, target = entry_of(self.name), ground.journey.targets.get(self.name)
+        entry, target = entry_of(self.name), self.journey.targets.get(self.name)
         value, n = series.value, series.n
         low, high = series.bounds
-        back = now - A_YEAR.get(span.calendar.period, ground.size)
+        back = now - A_YEAR.get(span.calendar.period, span.size)
         return Reading(
             entry=entry,
-            period=period_name(_start(ground, now), span.calendar.period) if now >= 0 else "no complete period",
-            better=better_of(self.name, ground.journey),
+            period=period_name(_start(span, now), span.calendar.period) if now >= 0 else "no complete period",
+            better=better_of(self.name, self.journey),
             value=float(value[now]) if now >= 0 else float("nan"),
             low=float(low[now]) if now >= 0 else float("nan"),
             high=float(high[now]) if now >= 0 else float("nan"),
@@ -186,16 +197,16 @@ def _smallest(measure: str) -> int:
     return 0 if entry_of(measure).unit == "count" else MIN_N
 
 
-def _table(ground: Ground, found: list[_Row], adjusted: list[float], readings: dict[str, Reading], before: str) -> pd.DataFrame:
-    rows = [_line(ground, one, p, readings.get(one.name), before) for one, p in zip(found, adjusted, strict=True)]
+def _table(found: list[_Row], adjusted: list[float], readings: dict[str, Reading], before: str) -> pd.DataFrame:
+    rows = [_line(one, p, readings.get(one.name), before) for one, p in zip(found, adjusted, strict=True)]
     table = pd.DataFrame(rows).astype(dict.fromkeys(TEXTS, "str") | {"n": "int64", "beyond_noise": "bool"})
     return table.assign(period_start=pd.to_datetime(table["period_start"]).astype("datetime64[us]"))
 
 
-def _line(ground: Ground, one: _Row, p_adjusted: float, reading: Reading | None, before: str) -> dict[str, object]:
+def _line(one: _Row, p_adjusted: float, reading: Reading | None, before: str) -> dict[str, object]:
     missing = float("nan")
-    start = _start(ground, ground.span.now) if ground.span.now >= 0 else pd.NaT
-    target = ground.journey.targets.get(one.name)
+    start = _start(one.span, one.span.now) if one.span.now >= 0 else pd.NaT
+    target = one.journey.targets.get(one.name)
     return {
         "measure": one.name,
         "period_start": start,
@@ -222,8 +233,8 @@ def _status(reading: Reading | None) -> str:
     return MEASURED if reading.enough and not np.isnan(reading.value) else TOO_FEW
 
 
-def _trend(ground: Ground, found: list[_Row]) -> pd.DataFrame:
-    drawn = list(ground.span.drawn)
+def _trend(span: Span, found: list[_Row]) -> pd.DataFrame:
+    drawn = list(span.drawn)
     parts = []
     for one in found:
         series = one.measured.series
@@ -232,8 +243,10 @@ def _trend(ground: Ground, found: list[_Row]) -> pd.DataFrame:
         low, high = series.bounds
         held = {"value": series.value, "low": low, "high": high, "n": series.n, "centre": np.where(one.band.judged, one.band.centre, np.nan)}
         held |= {"band_low": _within(one.band.low, one.name, True), "band_high": _within(one.band.high, one.name, False), "flagged": one.band.flagged}
-        columns = {name: column[drawn] for name, column in (held | {"complete": ground.span.complete}).items()}
-        parts.append(pd.DataFrame({"measure": one.name, "period_start": ground.span.calendar.labels[drawn]} | columns))
+        columns = {name: column[drawn] for name, column in (held | {"complete": span.complete}).items()}
+        parts.append(pd.DataFrame({"measure": one.name, "period_start": span.calendar.labels[drawn]} | columns))
+    if not parts:
+        return pd.DataFrame(columns=TREND).astype({"measure": "str", "flagged": "bool", "complete": "bool"})
     return pd.concat(parts, ignore_index=True).astype({"measure": "str", "n": "int64"})
 
 
@@ -251,17 +264,19 @@ def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
     return {name: metric(value, low, high, n) for name, value, low, high, n in zip(*columns, strict=True)}
 
 
-def _definition(ground: Ground, judged: int, flags: int, lacking: int) -> dict[str, str]:
+def _definition(ground: Ground | Answers, judged: int, flags: int, lacking: int) -> dict[str, str]:
     span = ground.span
     name = span.calendar.period
-    now = period_name(_start(ground, span.now), name) if span.now >= 0 else f"none: the log covers no whole {name}"
+    now = period_name(_start(span, span.now), name) if span.now >= 0 else f"none: the log covers no whole {name}"
     return {
-        "period": f"{now}; the last complete {name} in {ground.log.timezone}",
+        "period": f"{now}; the last complete {name} in the business's zone",
         "trend": f"{len(span.drawn)} newest, of which {int(span.complete[list(span.drawn)].sum())} are complete; the others are shown and not judged",
         "active": "at least one mapped event that is not the churn event",
         "ordinary variation": f"Laney's chart: centre ± {BAND:g}·σ_z·error, from {FEWEST_PERIODS} complete periods on",
         "beyond noise": "the change leaves out 0 under ordinary variation, Benjamini–Hochberg over the card, at least 30 counted on both sides",
         "flags by chance": f"about {judged * CHANCE:.1f} of {judged:,} judged marks would be flagged by chance; {flags} are",
         "not measured": f"{lacking} measures; needs says what they lack",
-        "observed until": f"{ground.log.observed_until:%Y-%m-%d %H:%M}",
+        "observed until": f"{ground.log.observed_until:%Y-%m-%d %H:%M} ({ground.log.timezone})"
+        if isinstance(ground, Ground)
+        else "no events are given",
     }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 
 from cjlib.analyses.periods import Calendar, calendar
 from cjlib.analyses.scorecard.series import Bools, Ints, Series, counted
@@ -104,6 +106,17 @@ def span_of(log: EventLog, period: str, shown: int) -> Span:
     return Span(Calendar(period, every.starts[begin:], every.labels[begin:]), complete[begin:], shown)
 
 
+def span_of_feedback(feedback: Feedback | None, period: str, shown: int) -> Span:
+    """The newest periods of a feedback without events; one that is not complete where it has no dates."""
+    times = pd.Series(dtype="datetime64[us, UTC]") if feedback is None else feedback.frame["timestamp"].dropna().dt.tz_convert("UTC")
+    moments = times.dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
+    first, last = (int(moments.min()), int(moments.max())) if moments.size else (0, 0)
+    every = calendar(first, last, period, ZoneInfo(feedback.timezone if feedback else "UTC"))
+    begin = max(0, len(every) - 1 - shown)
+    complete = every.starts[1:] - 1 <= last
+    return Span(Calendar(period, every.starts[begin:], every.labels[begin:]), complete[begin:], shown)
+
+
 @dataclass(frozen=True)
 class Ground:
     """Journey, log and feedback, with what several measures need of them."""
@@ -113,6 +126,11 @@ class Ground:
     feedback: Feedback | None
     span: Span
     kept: dict[str, Rows] = field(default_factory=dict)
+
+    @property
+    def until(self) -> int:
+        """The end of data."""
+        return self.log.observed_until_us
 
     @property
     def size(self) -> int:
@@ -218,6 +236,28 @@ def among(wanted: Ints, keys: Ints) -> Bools:
         return np.zeros(wanted.size, dtype=bool)
     place = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
     return keys[place] == wanted
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the measures of feedback stand on where there are no events."""
+
+    feedback: Feedback | None
+    span: Span
+    until: int = NEVER
+
+    @property
+    def size(self) -> int:
+        """How many periods."""
+        return self.span.size
+
+    def missing(self, *_roles: str) -> str:
+        """Events, whatever their roles."""
+        return "sources.events"
+
+    def of_role(self, role: str) -> Rows:
+        """No role can be played."""
+        raise AssertionError(role)
 
 
 def by_customer(rows: Rows, size: int) -> Ints:

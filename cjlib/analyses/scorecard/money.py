@@ -11,6 +11,8 @@ from cjlib.analyses.scorecard.series import Floats, Ints, Latest, Means, counted
 from cjlib.analyses.value import customer_value
 from cjlib.errors import CjlibError, DataError
 
+NAMES = ("value_per_active_customer", "value_to_date_per_customer", "expected_value_per_customer")
+
 
 def measures(ground: Ground) -> Iterator[Measured]:
     """Value in the period, up to it, and expected after it."""
@@ -18,7 +20,7 @@ def measures(ground: Ground) -> Iterator[Measured]:
     needs = "value" if value is None else "" if value.amount in ground.log.columns else f"a column {value.amount!r} in the events"
     needs = needs or (ground.unseen({"value.event": value.event}) if value and value.event else "")
     if needs:
-        yield from (Measured(f"{name}_per_customer", None, needs) for name in ("value_per_active", "value_to_date", "expected_value"))
+        yield from (Measured(name, None, needs) for name in NAMES)
         return
     customer, period, amount = _sums(ground)
     yield Measured("value_per_active_customer", _in_period(ground, period, amount))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.scorecard.ground import Ground, Measured
+from cjlib.analyses.scorecard.ground import Answers, Ground, Measured
 from cjlib.analyses.scorecard.series import Ints, Promoters, Series, Shares, counted
 from cjlib.analyses.scores import ces, csat, nps
 from cjlib.sources.feedback import Feedback
@@ -18,7 +18,7 @@ GOOD = {"nps": "promoters", "csat": "satisfied", "ces": "easy"}
 COLUMN = "period of the scorecard"
 
 
-def measures(ground: Ground) -> Iterator[Measured]:
+def measures(ground: Ground | Answers) -> Iterator[Measured]:
     """NPS, CSAT, CES, and how many of those asked answered."""
     feedback, needs = ground.feedback, _needs(ground.feedback)
     period = np.zeros(0, dtype=np.int64) if needs or feedback is None else _periods(ground, feedback)
@@ -40,17 +40,17 @@ def _lacks(feedback: Feedback | None, name: str, period: Ints) -> str:
     return "" if given else f"a score {name} in the feedback of these periods"
 
 
-def _periods(ground: Ground, feedback: Feedback) -> Ints:
+def _periods(ground: Ground | Answers, feedback: Feedback) -> Ints:
     """The period of each answer; −1 before the first, after the last and without a date."""
     times = feedback.frame["timestamp"]
     dated = times.notna().to_numpy()
     moments = times[dated].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
     found = np.full(len(times), -1, dtype=np.int64)
-    found[dated] = np.where(moments <= ground.log.observed_until_us, ground.span.calendar.index(moments), -1)
+    found[dated] = np.where(moments <= ground.until, ground.span.calendar.index(moments), -1)
     return found
 
 
-def _scored(ground: Ground, feedback: Feedback, name: str, period: Ints) -> Series:
+def _scored(ground: Ground | Answers, feedback: Feedback, name: str, period: Ints) -> Series:
     """The score as its own analysis counts it, once for all periods."""
     mine = feedback.frame[period >= 0].assign(**{COLUMN: period[period >= 0].astype(str)})
     table = SCORES[name](replace(feedback, frame=mine, kept={}), by=COLUMN).table
@@ -68,7 +68,7 @@ def _placed(column: pd.Series, place: np.ndarray, size: int, missing: float) -> 
     return found
 
 
-def _answered(ground: Ground, feedback: Feedback, period: Ints) -> Shares:
+def _answered(ground: Ground | Answers, feedback: Feedback, period: Ints) -> Shares:
     """Answers with a score that were asked for, where the feedback says which were, ÷ invitations."""
     frame = feedback.frame
     scored = frame[list(SCORES)].notna().any(axis=1).to_numpy() & ~(frame["solicited"] == False).fillna(False).to_numpy(dtype=bool)  # noqa: E712

@@ -35,7 +35,12 @@ class Card:
     @property
     def height(self) -> int:
         """Pixels."""
-        return NAME + LINE * len(self.lines) + SPARK + GAP
+        return NAME + LINE * len(self.lines) + GAP + (SPARK if self.drawn else 0)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a trend: two values at least."""
+        return int(self.trend["value"].notna().sum()) > 1
 
     def scaled(self, values: Any, bottom: float) -> np.ndarray:
         """Values as pixels within the trend of this card."""
@@ -140,7 +145,7 @@ def _marks(held: Sequence[Card], bottoms: np.ndarray, period: str) -> go.Scatter
     for card, bottom in zip(held, bottoms, strict=True):
         unit = entry_of(card.row["measure"]).unit
         for place, one in enumerate(theme.records(card.trend)):
-            if words.missing(one["value"]):
+            if words.missing(one["value"]) or not card.drawn:
                 continue
             x.append(place)
             y.append(float(card.scaled([one["value"]], bottom)[0]))
