@@ -59,6 +59,11 @@ class EventLog:
     # ---- facts -------------------------------------------------------------------------------------------------
 
     @property
+    def pushed(self) -> bool:
+        """Whether the events lie in another engine, where the counting is done."""
+        return False
+
+    @property
     def zone(self) -> ZoneInfo:
         """The zone itself."""
         return ZoneInfo(self.timezone)
@@ -98,6 +103,11 @@ class EventLog:
     def event_names(self) -> list[str]:
         """The event names, sorted; an event's code is its position."""
         return [name for (name,) in self.engine.rows("SELECT value FROM e_names ORDER BY code")]
+
+    @property
+    def id_type(self) -> str:
+        """The DuckDB type of customer ids: BIGINT or VARCHAR."""
+        return self.engine.rows("SELECT column_type FROM (DESCRIBE c_names) WHERE column_name = 'value'")[0][0]
 
     def table(self) -> pd.DataFrame:
         """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`."""
@@ -140,24 +150,28 @@ class EventLog:
         Other keywords are columns (`event`, `channel`, any property) with conditions as `Step(where=)` takes them. A column
         that is itself called start or end is reached by a mapping: `log.where({"start": "home"})`.
         """
-        until, tests, written, words = self.observed_until_us, ["TRUE"], list(self.filters), list(self.filters_in_words)
+        cut, tests = self.cut(columns, start, end, conditions), ["TRUE"]
+        tests += [f"t >= {self.instant(start, 'start')}"] if start is not None else []
+        tests += [f"t <= {self.instant(end, 'end', end=True)}"] if end is not None else []
+        tests += [matching(self, step, "where") for step in cut.steps]
+        kept = _Filtered(self.engine, f"SELECT * FROM {self.prepared} WHERE {_in_order(' AND '.join(tests))}")
+        return replace(self, prepared=kept.name, kept=kept, observed_until_us=cut.until, filters=cut.written, filters_in_words=cut.words)
+
+    def cut(self, columns: Where | None, start: Any, end: Any, conditions: Where) -> Cut:
+        """What `where` asks: as SQL over the portable table and in words, after what was asked before."""
+        until, written, words = self.observed_until_us, list(self.filters), list(self.filters_in_words)
         if start is not None:
-            first = self.instant(start, "start")
-            tests.append(f"t >= {first}")
-            written.append(f"timestamp >= {timestamp_sql(first)}")
+            written.append(f"timestamp >= {timestamp_sql(self.instant(start, 'start'))}")
             words.append(f"from {start}")
         if end is not None:
             last = self.instant(end, "end", end=True)
             until = min(until, last)
-            tests.append(f"t <= {last}")
             written.append(f"timestamp <= {timestamp_sql(last)}")
             words.append(f"to {end}")
-        for step in (Step(None, where=some) for some in (columns or {}, conditions) if some):
-            tests.append(matching(self, step, "where"))
-            written.append(portable(self, step, "where"))
-            words.append(str(step).removeprefix("any event where "))
-        kept = _Filtered(self.engine, f"SELECT * FROM {self.prepared} WHERE {_in_order(' AND '.join(tests))}")
-        return replace(self, prepared=kept.name, kept=kept, observed_until_us=until, filters=tuple(written), filters_in_words=tuple(words))
+        steps = tuple(Step(None, where=some) for some in (columns or {}, conditions) if some)
+        written += [portable(self, step, "where") for step in steps]
+        words += [str(step).removeprefix("any event where ") for step in steps]
+        return Cut(until, steps, tuple(written), tuple(words))
 
     def match(self, event: Event, option: str = "event") -> str:
         """The SQL condition, over the prepared table, of the events that match; `first_time` included."""
@@ -213,7 +227,9 @@ class EventLog:
         if one.coded:
             codes, values = self.codes(column, where=where, option=option)
             return np.array([*values, np.nan], dtype="float64")[codes]
-        return self.engine.columns(f"SELECT coalesce(CAST({one.column} AS DOUBLE), 'NaN'::DOUBLE) AS x FROM {self.prepared} WHERE {_in_order(where)}")["x"]
+        return self.engine.columns(
+            f"SELECT coalesce(CAST({one.column} AS DOUBLE), 'NaN'::DOUBLE) AS x FROM {self.prepared} WHERE {_in_order(where)}"
+        )["x"]
 
     def customer_ids(self, codes: NDArray[np.int32] | None = None) -> NDArray[Any]:
         """The ids, as they were given, of customer codes; all of them, by code, without an argument."""
@@ -233,6 +249,16 @@ class EventLog:
         span = f", {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})" if self.span else ""
         cut = f"; {', '.join(self.filters_in_words)}" if self.filters_in_words else ""
         return f"{self.n_events:,} events of {self.n_customers:,} customers{span}{cut}"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a `where` leaves: the end of data, the conditions, and all filters so far as SQL and in words."""
+
+    until: int
+    steps: tuple[Step, ...]
+    written: tuple[str, ...]
+    words: tuple[str, ...]
 
 
 def _in_order(where: str) -> str:

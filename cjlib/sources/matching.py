@@ -89,7 +89,7 @@ def type_of(log: EventLog, column: str, option: str) -> str:
     """The DuckDB type of a column of the portable table; an unknown column is an error with the nearest name."""
     own = {"event": "VARCHAR", "timestamp": "TIMESTAMP"}
     if column == "customer_id":
-        return log.engine.rows("SELECT column_type FROM (DESCRIBE c_names) WHERE column_name = 'value'")[0][0]
+        return log.id_type
     return own[column] if column in own else log.property(column, option).type
 
 

@@ -85,12 +85,13 @@ def _resolution(engine: DuckDB, used: int, whole_days: bool) -> Finding:
 def in_whole_days(engine: DuckDB, zone: ZoneInfo) -> bool:
     """Whether there are events and every one is at the first instant of a local day: a few are asked before all."""
     few = engine.columns("SELECT t FROM prepared LIMIT 1000")["t"]
-    if len(few) == 0 or not _first_of_days(few, zone):
+    if len(few) == 0 or not first_of_days(few, zone):
         return False
-    return len(few) < 1000 or _first_of_days(engine.columns("SELECT DISTINCT t FROM prepared")["t"], zone)
+    return len(few) < 1000 or first_of_days(engine.columns("SELECT DISTINCT t FROM prepared")["t"], zone)
 
 
-def _first_of_days(microseconds: NDArray[np.int64], zone: ZoneInfo) -> bool:
+def first_of_days(microseconds: NDArray[np.int64], zone: ZoneInfo) -> bool:
+    """Whether each instant is the first of a local day."""
     local = pd.DatetimeIndex(microseconds.astype("datetime64[us]")).tz_localize("UTC").tz_convert(zone)
     midnights = local.tz_localize(None).normalize().tz_localize(zone, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward")
     return bool((local == midnights).all())
@@ -146,4 +147,4 @@ def stop_above_limit(
     )
 
 
-__all__ = ["quality_table", "stop_above_limit"]
+__all__ = ["as_table", "first_of_days", "quality_table", "stop_above_limit"]

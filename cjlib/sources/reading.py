@@ -41,6 +41,7 @@ def read_events(
     only: Sequence[str] | None = None,
     table: str | None = None,
     engine: Any = None,
+    pushdown: bool = False,
     customers: Any = None,
 ) -> EventLog:
     """An event log, checked row by row.
@@ -77,6 +78,9 @@ def read_events(
         as duplicates, so keep the column that tells them apart (an event's id).
     table, engine
         The table of a database, "events" or "shop.events"; or the database, where the source is the table's name.
+    pushdown
+        Leave the events in their engine: the contract is checked by counting there, and `cj.funnel`, `cj.retention` and `cj.transitions` are
+        counted there. Only for tables of other engines; see docs/engines.md for what differs.
     customers
         A table (path or frame) with customer_id and one row a customer; its columns serve `by` and `where` like the events' own.
 
@@ -111,12 +115,15 @@ def read_events(
             "only": only,
             "table": table,
             "engine": engine,
+            "pushdown": pushdown or None,
         }
         options = {name: value for name, value in given.items() if value is not None}
         options |= {"duplicates": duplicates} if duplicates != "quarantine" else {}
         return source.read_events(**options, **({"quarantine_limit": quarantine_limit} if quarantine_limit != 0.05 else {}))
     request = replace(_request(columns, timezone, observed_until, dates, duplicates, quarantine_limit), event=event, only=_only(only))
     held = remote_of(source, table, engine) or source
+    if pushdown:
+        return _pushed(held, request, customers)
     try:
         return _read(held, request, customers)
     except duckdb.OutOfMemoryException:
@@ -127,6 +134,22 @@ def read_events(
         raise DataError(
             f"source: {_named(held)} cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column of times, ids or numbers can hold."
         ) from None
+
+
+def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
+    if not is_remote(source):
+        raise CjlibError(f"pushdown: {_named(source)} lies in no engine that could count it. Leave pushdown out, or give a database and its table.")
+    if customers is not None:
+        raise CjlibError(
+            "pushdown: a customers table cannot be joined to events that stay in their engine. Join it there in a view, or leave pushdown out."
+        )
+    if request.dates is not None:
+        raise CjlibError("pushdown: texts cannot be read as times in their engine, so dates means nothing there. Make a view that casts them.")
+    from cjlib.sources.warehouse.opening import Wanted, open_pushed
+
+    return open_pushed(
+        source, Wanted(request.columns, request.event, request.only, request.rules(), request.limit), lambda: _read(source, request, None)
+    )
 
 
 @dataclass(frozen=True)

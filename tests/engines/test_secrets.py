@@ -152,7 +152,7 @@ def test_values_that_do_not_fit_their_column_stop_the_reading(tmp_path):
         connection.execute("CREATE TABLE events (customer_id BIGINT, event TEXT, timestamp DATETIME)")
         connection.execute("INSERT INTO events VALUES (1, 'a', 'geheim')")
     connection.close()
-    with pytest.raises(cj.DataError, match="holds a value that does not fit the type of its column.*Make a view that casts it") as stopped:
+    with pytest.raises(cj.DataError, match=r"holds a value that does not fit the type of its column.*Make a view that casts it") as stopped:
         cj.read_events(f"sqlite:///{tmp_path}/odd.db", table="events")
     nowhere(str(stopped.value))
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.funnel import cascade, follow
+from cjlib.analyses.funnel import cascade, follow, pushed
 from cjlib.analyses.funnel import words as telling
 from cjlib.analyses.funnel.attempts import try_all
 from cjlib.analyses.funnel.counted import Counted, count
@@ -20,6 +20,7 @@ from cjlib.analyses.funnel.table import Grouping, comparisons, customers_table, 
 from cjlib.analyses.funnel.touches import touched
 from cjlib.analyses.groups import MISSING
 from cjlib.analyses.result import MIN_N, Result
+from cjlib.errors import CjlibError
 from cjlib.sources.conditions import Event, Exclude
 from cjlib.sources.durations import Duration
 from cjlib.sources.events import EventLog
@@ -50,14 +51,20 @@ class Funnel(Result):
     """
 
     comparisons: pd.DataFrame
-    _count: _Count = field(repr=False)
+    _count: _Count | None = field(repr=False)
+
+    @property
+    def _held(self) -> _Count:
+        if self._count is None:
+            raise CjlibError("log: this funnel was counted where the events lie, without its customers. Fetch them once: cj.funnel(log.read(), …).")
+        return self._count
 
     def customers(self) -> pd.DataFrame:
         """One row a counted customer, by id: `customer_id`, [by], `steps_reached`, `still_open`, `step_1_at` … (missing if not reached).
 
         With `by_value="all"` one row a customer and value. Customers who stand in no group (`by_value="step_k"`) are left out, as in the table.
         """
-        held = self._count
+        held = self._held
         return customers_table(held.log, held.rows, held.counted, held.asked, held.undecided, held.groups)
 
     def trend(self, period: str = "week", *, week_start: str = "monday") -> FunnelTrend:
@@ -79,7 +86,7 @@ class Funnel(Result):
             `.table`: `period_start` (local wall clock), `customers`, `converted`, `share`, `share_low`, `share_high` (Wilson), `still_open`,
             `complete`; every period from the first entry to the last, share missing where nobody entered.
         """
-        whole = _whole(self._count)
+        whole = _whole(self._held)
         return follow.trend(whole.log, whole.asked, whole.counted.attempts, whole.undecided, period, week_start)
 
     def previous(self) -> FunnelChange:
@@ -95,7 +102,7 @@ class Funnel(Result):
             `difference_low`, `difference_high`, `verdict`; row 1 compares nothing. `.metrics`: `change_of_conversion`, and the
             funnel's of the period before, named `previous_…`.
         """
-        whole = _whole(self._count)
+        whole = _whole(self._held)
         bounds = follow.previous_bounds(whole.log, whole.asked)
         before = _counted(whole.log, replace(whole.asked, start=bounds[0], end=bounds[1]))
         now, was = (steps_table(one.counted, one.asked, one.undecided, None) for one in (whole, before))
@@ -121,7 +128,7 @@ class Funnel(Result):
             `share_of_went_on` (both with Wilson's `_low`, `_high`), `difference` with `difference_low`, `difference_high` (Newcombe), `p_value`,
             `p_adjusted` (Benjamini–Hochberg over the events), `median_seconds_lost`.
         """
-        whole = _whole(self._count)
+        whole = _whole(self._held)
         table = steps_table(whole.counted, whole.asked, whole.undecided, None)
         chosen = follow.step_asked(table, whole.asked, step)
         customer = whole.rows.customer[whole.counted.who]
@@ -234,6 +241,8 @@ def funnel(
 
 def answer(log: EventLog, asked: Question) -> Funnel:
     """The funnel of a checked question."""
+    if log.pushed:
+        return _pushed(log, asked)
     held = _counted(log, asked)
     whole = _whole(held)
     table = steps_table(held.counted, asked, held.undecided, held.groups)
@@ -249,6 +258,20 @@ def answer(log: EventLog, asked: Question) -> Funnel:
         sql=sql,
         comparisons=compared,
         _count=held,
+    )
+
+
+def _pushed(log: EventLog, asked: Question) -> Funnel:
+    table, named, definition = pushed.counted(log, asked)
+    compared = pushed.no_comparisons()
+    return Funnel(
+        table=table,
+        headline=telling.headline(table, named, asked, compared),
+        definition=definition,
+        metrics=named,
+        sql=cascade.statement(log, asked)[0],
+        comparisons=compared,
+        _count=None,
     )
 
 

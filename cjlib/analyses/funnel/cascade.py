@@ -36,6 +36,12 @@ def statement(log: EventLog, asked: Question) -> tuple[str, str]:
     return plan.text(), _words(asked)
 
 
+def open_statement(log: EventLog, asked: Question) -> str:
+    """The statement with a column more, `still_open`: who stopped there and has a first event whose window is open."""
+    plan = _Plan(log, asked, still_open=True)
+    return "" if plan.choices is None else plan.text()
+
+
 def _words(asked: Question) -> str:
     lacks = [f"order='{asked.order}'"] if asked.order != "sequential" else []
     lacks += ["the exclusions"] if asked.exclude else []
@@ -50,6 +56,7 @@ def _words(asked: Question) -> str:
 class _Plan:
     log: EventLog
     asked: Question
+    still_open: bool = False
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -108,7 +115,10 @@ class _Plan:
                 last = f"before_{j}"
         depth = " ".join(f"WHEN v{j} IS NOT NULL THEN {j}" for j in range(n, 0, -1))
         keys = ", ".join(["customer_id", *map(identifier, self.groups)])
-        yield "reached", f"SELECT {keys}, MAX(CASE {depth} ELSE 0 END) AS depth FROM {last} GROUP BY {keys}"
+        yield (
+            "reached",
+            f"SELECT {keys}, MAX(CASE {depth} ELSE 0 END) AS depth{', MAX(v1) AS entered' if self.still_open else ''} FROM {last} GROUP BY {keys}",
+        )
 
     @property
     def _keys(self) -> str:
@@ -172,10 +182,18 @@ class _Plan:
         groups = "".join(f"{identifier(name)}, " for name in self.groups)
         by = f" WHERE depth >= 1 GROUP BY {groups.removesuffix(', ')}" if groups else ""
         rows = (
-            f"SELECT {groups}{k} AS step, CAST(COALESCE(SUM(CASE WHEN depth >= {k} THEN 1 ELSE 0 END), 0) AS BIGINT) AS customers FROM reached{by}"
+            f"SELECT {groups}{k} AS step, CAST(COALESCE(SUM(CASE WHEN depth >= {k} THEN 1 ELSE 0 END), 0) AS BIGINT) AS customers{self._waiting(k)} FROM reached{by}"
             for k in range(1, len(self.asked.steps) + 1)
         )
         return "\nUNION ALL ".join(rows) + f"\nORDER BY {groups}step"
+
+    def _waiting(self, k: int) -> str:
+        if not self.still_open:
+            return ""
+        if k == len(self.asked.steps):
+            return ", CAST(0 AS BIGINT) AS still_open"
+        late = "" if self.asked.window is None else f" AND entered > {_stamp(self.log.observed_until_us - self.asked.window)}"
+        return f", CAST(COALESCE(SUM(CASE WHEN depth = {k}{late} THEN 1 ELSE 0 END), 0) AS BIGINT) AS still_open"
 
 
 def _components(steps: Sequence[Step]) -> list[list[int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,10 +84,16 @@ def steps_table(counted: Counted, asked: Question, undecided: Bools, groups: Gro
     group, depth = of[inside], attempts.depth[inside].astype(np.int64)
     _, reached = step_counts(depth, group, size, n)
     waiting, _ = step_counts(depth[undecided[inside]], group[undecided[inside]], size, n)
+    times = _times(counted, inside, group, size)
+    return table_of(asked, reached, waiting, times, {} if groups is None else groups.columns(n))
+
+
+def table_of(asked: Question, reached: np.ndarray, waiting: np.ndarray, times: dict[str, np.ndarray], groups: dict[str, pd.Series]) -> pd.DataFrame:
+    """`.table` from the customers who reached, and of these who wait at, each step: two tables of group × step."""
+    size, n = reached.shape
     first = np.repeat(reached[:, :1], n, axis=1)
     previous = np.concatenate([np.zeros((size, 1), dtype=np.int64), reached[:, :-1]], axis=1)
-    columns = {} if groups is None else groups.columns(n)
-    columns |= {
+    columns: dict[str, Any] = groups | {
         "step": np.tile(np.arange(1, n + 1), size),
         "event": pd.Series(asked.in_words * size, dtype="str"),
         "customers": reached.ravel(),
@@ -96,9 +103,7 @@ def steps_table(counted: Counted, asked: Question, undecided: Bools, groups: Gro
     columns |= {"share_of_first_low": _later(low), "share_of_first_high": _later(high)}
     low, high = wilson(reached, previous)
     columns |= {"share_of_previous": _later(share(reached, previous)), "share_of_previous_low": _later(low), "share_of_previous_high": _later(high)}
-    columns |= _times(counted, inside, group, size)
-    columns["still_open"] = waiting.ravel()
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | times | {"still_open": waiting.ravel()})
 
 
 def _later(values: np.ndarray) -> np.ndarray:
@@ -165,14 +170,20 @@ def customers_table(log: EventLog, rows: Rows, counted: Counted, asked: Question
 def metrics(counted: Counted, asked: Question) -> dict[str, Metric]:
     """Conversion, the share of each step, and both ways of timing it; of all counted customers, whatever their group."""
     n, attempts = len(asked.steps), counted.attempts
-    reached = [int(np.count_nonzero(attempts.depth > k)) for k in range(n)]
+    named = shares([int(np.count_nonzero(attempts.depth > k)) for k in range(n)])
+    converted = np.flatnonzero(attempts.depth == n) if n > 1 else np.zeros(0, dtype=np.int64)
+    done = attempts.times(n - 1)[converted]
+    for name, begun in (("median_seconds_to_convert", attempts.times(0)), ("median_seconds_from_latest_start", counted.latest_start)):
+        named[name] = metric(*(bound / SECOND for bound in median_with_interval(done - begun[converted])), n=len(converted))
+    return named
+
+
+def shares(reached: list[int]) -> dict[str, Metric]:
+    """The metrics that rest on counts alone: conversion, and the share of each step."""
+    n = len(reached)
     low, high = wilson(reached[-1], reached[0] if n > 1 else 0)
     named = {"conversion": metric(float(share(reached[-1], reached[0])), float(low), float(high), reached[0])}
     for k in range(1, n):
         low, high = wilson(reached[k], reached[k - 1])
         named[f"step_{k + 1}_share_of_previous"] = metric(float(share(reached[k], reached[k - 1])), float(low), float(high), reached[k - 1])
-    converted = np.flatnonzero(attempts.depth == n) if n > 1 else np.zeros(0, dtype=np.int64)
-    done = attempts.times(n - 1)[converted]
-    for name, begun in (("median_seconds_to_convert", attempts.times(0)), ("median_seconds_from_latest_start", counted.latest_start)):
-        named[name] = metric(*(bound / SECOND for bound in median_with_interval(done - begun[converted])), n=len(converted))
     return named

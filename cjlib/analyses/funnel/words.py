@@ -137,7 +137,7 @@ def definition(log: EventLog, asked: Question, rows: Rows, counted: Counted, gro
     steps = asked.in_words
     said = {
         "steps": (", " if asked.order == "any" else " → ").join(f"{k}. {step}" for k, step in enumerate(steps, start=1)),
-        "window": _window_words(asked),
+        "window": window_words(asked),
         "order": ORDER[asked.order],
         "entry": ENTRY[asked.entry],
         "unit": "customers; each counts once" + (" per group" if asked.by_value == "all" and asked.by else ""),
@@ -148,7 +148,7 @@ def definition(log: EventLog, asked: Question, rows: Rows, counted: Counted, gro
         said["step windows"] = (
             f"from the previous step, end included: {', '.join(gaps)}; every chain is searched: most steps, then the earliest times"
         )
-    said["base"] = f"{count_of(len(counted.attempts), 'customer')} with a first event{_bounds_words(log, asked)}{_dropped_words(asked, counted)}"
+    said["base"] = f"{count_of(len(counted.attempts), 'customer')} with a first event{bounds_words(log, asked)}{_dropped_words(asked, counted)}"
     said["still open"] = "customers short of the last step with a first event whose window ends after the end of data"
     if asked.exclude:
         said["exclusions"] = "; ".join(_exclusion_words(asked, counted))
@@ -166,13 +166,15 @@ def definition(log: EventLog, asked: Question, rows: Rows, counted: Counted, gro
     return said
 
 
-def _window_words(asked: Question) -> str:
+def window_words(asked: Question) -> str:
+    """The window, and from where it runs."""
     if asked.window is None:
         return "no limit"
     return f"{in_words(asked.window)} of elapsed time from the first event to every later step, its end included"
 
 
-def _bounds_words(log: EventLog, asked: Question) -> str:
+def bounds_words(log: EventLog, asked: Question) -> str:
+    """Between which instants a first event must lie."""
     bounds = [f"from {log.moment(asked.start):%Y-%m-%d %H:%M}"] if asked.start is not None else []
     bounds += [f"to {log.moment(asked.end):%Y-%m-%d %H:%M}"] if asked.end is not None else []
     words = f" {' '.join(bounds)} ({log.timezone}); later steps may fall after it" if bounds else ""

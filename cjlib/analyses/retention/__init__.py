@@ -12,16 +12,17 @@ import pandas as pd
 from cjlib.analyses.first_events import Groups
 from cjlib.analyses.periods import Period, WeekStart
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.retention import comparing, counting, tables, words
+from cjlib.analyses.retention import comparing, counting, pushed, tables, words
 from cjlib.analyses.retention import value as worth
 from cjlib.analyses.retention.bootstrap import Draws, drawn_shares
 from cjlib.analyses.retention.clocks import clock_of
 from cjlib.analyses.retention.customers import Members
 from cjlib.analyses.retention.entries import Entries, entries_of
-from cjlib.analyses.retention.question import ClockName, CohortKind, Mode, PeriodZero, Question, ask
+from cjlib.analyses.retention.question import ClockName, CohortKind, Mode, PeriodZero, Question, Scope, ask
 from cjlib.analyses.retention.question import scope as scope_of
 from cjlib.analyses.retention.statement import retention_sql
 from cjlib.analyses.stats import wilson
+from cjlib.errors import CjlibError
 from cjlib.sources.conditions import Event
 from cjlib.sources.events import EventLog
 
@@ -55,10 +56,12 @@ class Retention(Result):
     by: tuple[str, ...]
     mode: str
     headline_period: int
-    _members: Members = field(repr=False)
+    _members: Members | None = field(repr=False)
 
     def customers(self) -> pd.DataFrame:
         """One row a customer, cohort and period with return events: `customer_id`, [by], `cohort`, `cohort_at` (aware), `period`, `returns`."""
+        if self._members is None:
+            raise CjlibError("log: this was counted where the events lie, without its customers. Fetch them once: cj.retention(log.read(), …).")
         return self._members.table()
 
 
@@ -172,8 +175,17 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
         },
     )
     scope = scope_of(log, question)
+    if log.pushed:
+        return _pushed(log, question, scope)
     entries, groups, cohorts = entries_of(log, question, scope)
     return _answer(Members(log, question, scope, entries, clock_of(question, scope, log, entries.at, entries.period), groups, cohorts))
+
+
+def _pushed(log: EventLog, question: Question, scope: Scope) -> Retention:
+    found = pushed.counted(log, question, scope)
+    metrics, entries = _metrics(question, found.pop("sums"), None), found.pop("entries")
+    told = words.headline(question, entries, metrics, found["headline_period"], found["cohort_comparisons"], found["cohort_change"])
+    return Retention(**found, headline=told, metrics=metrics, period=question.period, by=(), mode=question.mode, _members=None)
 
 
 def _answer(members: Members) -> Retention:

@@ -94,7 +94,12 @@ def differing(different: pd.DataFrame) -> str:
 
 def definition(members: Members, counts: Counts, through: int) -> dict[str, str]:
     """What decided the numbers, in order."""
-    log, question, scope = members.log, members.question, members.scope
+    told = question_words(members.log, members.question, members.scope)
+    return told | _facts(members, counts, through) | unknown_names(members.log, members.question)
+
+
+def question_words(log: EventLog, question: Question, scope: Scope) -> dict[str, str]:
+    """What was asked, option by option."""
     told = {
         "question": f"share of each cohort {_MODES[question.mode]}",
         "cohort": f"{question.cohort}: {_COHORTS[question.cohort]}" + (f"; named by {question.cohort_by!r}" if question.cohort_by else ""),
@@ -120,7 +125,7 @@ def definition(members: Members, counts: Counts, through: int) -> dict[str, str]
         )
     if log.filters_in_words:
         told["filter"] = " and ".join(log.filters_in_words)
-    return told | _facts(members, counts, through) | _warnings(log, question)
+    return told
 
 
 def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:
@@ -177,7 +182,7 @@ def _complete(question: Question) -> str:
     return f"{ended} by the end of data{later}"
 
 
-def _warnings(log: EventLog, question: Question) -> dict[str, str]:
+def unknown_names(log: EventLog, question: Question) -> dict[str, str]:
     """Names that never occur count as nothing, and are said."""
     steps: dict[str, Step] = {"start_event": question.start_event, "return_event": question.return_event}
     known = log.event_names

@@ -6,7 +6,7 @@ statement as a DataFrame. Nothing is ever created or changed there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
@@ -16,7 +16,9 @@ from cjlib.sources.engine import DuckDB
 from cjlib.sources.intake import Raw, no_name_twice
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
+    from sqlglot import exp
 
 EXTRA = "pip install 'customer-journey-notebooks[engines]'"
 NO_DATABASE = frozenset({"http", "https", "ftp", "sftp", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hdfs", "file", "dbfs", "webhdfs"})
@@ -26,7 +28,7 @@ NO_DATABASE = frozenset({"http", "https", "ftp", "sftp", "s3", "s3a", "gs", "gcs
 class Remote(Protocol):
     """A table of another engine.
 
-    `dialect` is sqlglot's name of its SQL, `place` where it lies in words, without any credential, and `table` its name as SQL of that dialect.
+    `dialect` is sqlglot's name of its SQL, `place` where it lies in words, without any credential, `relation` what stands after FROM.
     """
 
     @property
@@ -39,12 +41,21 @@ class Remote(Protocol):
         """Where the table lies, without any credential."""
         ...
 
+    @property
+    def relation(self) -> exp.Expr:
+        """The table as sqlglot's expression."""
+        ...
+
     def names(self) -> list[str]:
         """The names of the table's columns."""
         ...
 
-    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Some of its columns, a part of the rows at a time; at least one batch, which may be empty."""
+    def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Some of its columns, a part of the rows at a time; the first batch is empty and tells the types."""
+        ...
+
+    def frame(self, sql: str) -> pd.DataFrame:
+        """The answer of one statement in the engine's own SQL."""
         ...
 
 
@@ -68,6 +79,14 @@ def remote_of(source: Any, table: str | None, engine: Any) -> Remote | None:
     if table is not None:
         raise CjlibError(f"table: {shown(table)} needs a database to lie in: give its URL or engine as source. Got source={_kind(source)}.")
     return None
+
+
+def table_named(*path: str) -> exp.Expr:
+    """A table by its name, its schema before it, each part quoted."""
+    from sqlglot import exp
+
+    parts = [exp.to_identifier(part, quoted=True) for part in path]
+    return exp.Table(**dict(zip(("this", "db", "catalog"), reversed(parts), strict=False)))
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:
@@ -146,4 +165,4 @@ def no_such_table(place: str, table: str, there: Sequence[str]) -> DataError:
     return DataError(f"source: {place} has no table {shown(table)}.{did_you_mean(table, there)}{have}")
 
 
-__all__ = ["EXTRA", "Remote", "is_remote", "needs_table", "no_rows", "no_such_table", "open_remote", "remote_of"]
+__all__ = ["EXTRA", "Remote", "is_remote", "needs_table", "no_rows", "no_such_table", "open_remote", "remote_of", "table_named"]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.warehouse import needs_table, no_rows, no_such_table
+from cjlib.sources.warehouse import needs_table, no_rows, no_such_table, table_named
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from sqlglot import exp
 
 PART = 100_000
 """Rows of one batch."""
@@ -45,6 +46,11 @@ class ClickHouse:
         return f"{'.'.join(self.path)} of the chdb session"
 
     @property
+    def relation(self) -> exp.Expr:
+        """The table as sqlglot's expression."""
+        return table_named(*self.path)
+
+    @property
     def written(self) -> str:
         """The table's name as ClickHouse's SQL."""
         return ".".join(_quoted(part) for part in self.path)
@@ -53,7 +59,7 @@ class ClickHouse:
         """The names of its columns."""
         return self._answer(f"SELECT * FROM {self.written} LIMIT 0").column_names
 
-    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
         """Some of its columns as a stream; texts that are stored as a few values come as texts."""
         chosen = f"SELECT {', '.join(map(_quoted, names))} FROM {self.written}"
         yield no_rows(self._answer(f"{chosen} LIMIT 0").schema)
@@ -76,7 +82,8 @@ class ClickHouse:
 
 
 _SETTINGS = (
-    "output_format_arrow_string_as_string = 1, output_format_arrow_low_cardinality_as_dictionary = 0, session_timezone = 'UTC', join_use_nulls = 1"
+    "output_format_arrow_string_as_string = 1, output_format_arrow_low_cardinality_as_dictionary = 0, session_timezone = 'UTC', "
+    "join_use_nulls = 1, prefer_column_name_to_alias = 1"
 )
 """Texts as texts; wall clocks in UTC; a row without a partner has nulls, as everywhere else."""
 

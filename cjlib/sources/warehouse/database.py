@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.warehouse import EXTRA, needs_table, no_such_table
+from cjlib.sources.warehouse import EXTRA, needs_table, no_such_table, table_named
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     import sqlalchemy as sa
+    from sqlglot import exp
 
 PART = 100_000
 """Rows that stand in Python's memory at a time."""
@@ -62,9 +63,9 @@ class Database:
         return DIALECTS.get(self.engine.dialect.name, self.engine.dialect.name)
 
     @property
-    def path(self) -> tuple[str, ...]:
-        """The table's name, its schema before it."""
-        return tuple(part for part in (*(self.found.schema or "").split("."), self.found.name) if part)
+    def relation(self) -> exp.Expr:
+        """The table as sqlglot's expression."""
+        return table_named(*(part for part in (*(self.found.schema or "").split("."), self.found.name) if part))
 
     def names(self) -> list[str]:
         """The names of the table's columns."""
@@ -74,7 +75,7 @@ class Database:
         """How each column's values are kept here."""
         return {column.name: _arrow_type(column.type) for column in self.found.columns}
 
-    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
         """Some of its columns by a server-side cursor."""
         import pyarrow as pa
         import sqlalchemy as sa
@@ -83,10 +84,10 @@ class Database:
         schema = pa.schema([(name, kinds[name]) for name in names])
         question = sa.select(*[self.found.columns[name] for name in names])
         with _told(self.engine, self.place), self.engine.connect() as connection:
-            rows = connection.execution_options(stream_results=True, max_row_buffer=PART).execute(question)
             yield _batch([], schema)
-            for part in rows.partitions(PART):
-                yield _batch(part, schema)
+            with closing(connection.execution_options(stream_results=True, max_row_buffer=PART).execute(question)) as rows:
+                for part in rows.partitions(PART):
+                    yield _batch(part, schema)
 
     def frame(self, sql: str) -> pd.DataFrame:
         """The answer of one statement; the text goes as it is, so that no sign in it is taken for a parameter."""

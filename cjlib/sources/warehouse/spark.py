@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.warehouse import needs_table, no_rows, no_such_table
+from cjlib.sources.warehouse import needs_table, no_rows, no_such_table, table_named
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from sqlglot import exp
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +43,23 @@ class Spark:
                 raise no_such_table("the Spark session", name, [one.name for one in source.catalog.listTables()])
             return cls(source.table(name), f"{name} of the Spark session")
 
+    @property
+    def relation(self) -> exp.Expr:
+        """The rows under a name of their own, which lasts as long as this process: a DataFrame need not have one."""
+        if self.rows.sparkSession.conf.get("spark.sql.session.timeZone") not in ("UTC", "Etc/UTC", "Z", "GMT"):
+            raise CjlibError(
+                "pushdown: the Spark session's clock is not UTC, so that its times are no instants to compare with. "
+                "Set spark.conf.set('spark.sql.session.timeZone', 'UTC'), or read the events: leave pushdown out."
+            )
+        name = f"cjlib_events_{id(self)}"
+        self.rows.createOrReplaceTempView(name)
+        return table_named(name)
+
     def names(self) -> list[str]:
         """The names of its columns."""
         return list(self.rows.columns)
 
-    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
         """Some of its columns: each partition's batches packed where they lie, and fetched one partition at a time."""
         import pyarrow as pa
 

@@ -1,0 +1,91 @@
+"""Retention counted where the events lie: one row a cohort and period comes back, and the tables are made from these."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.first_events import Groups
+from cjlib.analyses.retention import comparing, tables, words
+from cjlib.analyses.retention.question import Question, Scope
+from cjlib.analyses.retention.statement import retention_sql
+from cjlib.analyses.retention.tables import Counts
+from cjlib.errors import CjlibError
+from cjlib.sources.events import EventLog
+
+EVERYONE = Groups((), pd.DataFrame(index=range(1)))
+
+
+def check(question: Question) -> None:
+    """Refuse what rests on more than the cells."""
+    beyond = [f"clock='{question.clock}'"] if question.clock != "calendar" else []
+    beyond += [f"cohort='{question.cohort}'"] if question.recurring else []
+    beyond += [option for option in ("by", "cohort_by", "value") if getattr(question, option)]
+    if beyond:
+        raise CjlibError(
+            f"log: retention with {', '.join(beyond)} cannot be counted where the events lie. Fetch them once: cj.retention(log.read(), …)."
+        )
+
+
+def counted(log: EventLog, question: Question, scope: Scope) -> dict[str, Any]:
+    """The tables, by the names of the result, of retention that is counted in the log's own engine."""
+    check(question)
+    sql = retention_sql(log, question, scope)
+    counts = _counts(question, scope, pd.DataFrame() if scope.nobody else log.run(sql))
+    sums, through = tables.pooled(counts), tables.fixed_period(counts)
+    names, unknown = tables.cell_names(scope, counts, EVERYONE, None), _unknown_scores(counts)
+    return {
+        "table": tables.cell_table(question, scope, counts, EVERYONE, None),
+        "average": tables.average_table(question, sums, EVERYONE, None),
+        "fixed_average": tables.average_table(question, tables.pooled(_completed(counts, through)), EVERYONE, None),
+        "comparisons": comparing.group_comparisons(sums, EVERYONE, question.min_n),
+        "cohort_comparisons": comparing.cohort_comparisons(question, names, counts, unknown),
+        "cohort_change": comparing.cohort_change(question, names, counts, unknown),
+        "sql": sql,
+        "headline_period": through,
+        "sums": sums,
+        "entries": int(counts.base[:, 0].sum()) if counts.base.size else 0,
+        "definition": _definition(log, question, scope, through),
+    }
+
+
+def _counts(question: Question, scope: Scope, cells: pd.DataFrame) -> Counts:
+    width = question.periods + 1
+    place = pd.Series(range(len(scope.periods)), index=scope.periods.labels)
+    cohort = np.unique(np.asarray(place[cells["cohort"]] if len(cells) else [], dtype=np.int64))
+    base, retained = (np.zeros((cohort.size, width), dtype=np.int64) for _ in range(2))
+    if len(cells):
+        row, period = np.searchsorted(cohort, place[cells["cohort"]].to_numpy()), cells["period"].to_numpy()
+        base[row, period], retained[row, period] = cells["cohort_size"].to_numpy(), cells["retained"].to_numpy()
+    # A period [a, b) has ended once its last microsecond lies at or before the end of data.
+    ended = (scope.periods.index(np.full(cohort.size, scope.until + 1)) - 1 - cohort).astype(np.int64)
+    complete = (np.arange(width) <= ended[:, None]) & (base > 0)
+    return Counts(np.zeros(cohort.size, dtype=np.int64), cohort, base, retained, base > 0, complete, np.arange(cohort.size), ended)
+
+
+def _completed(counts: Counts, through: int) -> Counts:
+    """The cohorts that have completed a period, up to that period: one population for the whole curve."""
+    reach = np.where(counts.ended >= through, np.int64(through), np.int64(-1))
+    within = np.arange(counts.base.shape[1]) <= reach[:, None]
+    base = np.where(within, counts.base, 0)
+    return replace(counts, base=base, retained=np.where(within, counts.retained, 0), exists=base > 0, complete=base > 0, ended=reach)
+
+
+def _unknown_scores(counts: Counts) -> comparing.Scores:
+    """How customers differ within a cohort stays where the events lie, so no cohort is compared."""
+    whole, none = np.zeros(len(counts.cohort), dtype=np.int64), np.zeros(len(counts.cohort))
+    return comparing.Scores(whole, whole, none, none, none)
+
+
+def _definition(log: EventLog, question: Question, scope: Scope, through: int) -> dict[str, str]:
+    said = words.question_words(log, question, scope)
+    said["fixed population"] = (
+        f"those who have completed {question.period} {through}: the last that at least half of those have who completed {question.period} 1"
+    )
+    said["counted"] = (
+        "where the events lie, by the statement; cohorts are not compared, since that asks how customers differ: cj.retention(log.read(), …) does"
+    )
+    return said | words.unknown_names(log, question)

@@ -1,0 +1,145 @@
+"""A portable statement rewritten for another engine: the same text, that engine's SQL, its own table of events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cjlib.errors import CjlibError, listed
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+RUN = ("clickhouse", "postgres", "spark")
+"""Dialects in which every statement is run by a test."""
+COMPILED = ("bigquery", "databricks", "redshift", "snowflake", "trino")
+"""Dialects that are written and checked, but that no test can run."""
+_IN_UTC = {
+    "postgres": "{0} AT TIME ZONE 'UTC'",
+    "redshift": "{0} AT TIME ZONE 'UTC'",
+    "trino": "CAST({0} AT TIME ZONE 'UTC' AS TIMESTAMP(6))",
+    "snowflake": "CAST(CONVERT_TIMEZONE('UTC', {0}) AS TIMESTAMP_NTZ)",
+    "bigquery": "DATETIME({0}, 'UTC')",
+}
+"""An instant as the wall clock of UTC; elsewhere the session's own clock is UTC."""
+_EVENTS, _SOURCE = "cj_events", "cj_source"
+
+
+def check_dialect(dialect: str, place: str) -> None:
+    """Refuse an engine for which no statement is written."""
+    if dialect not in (*RUN, *COMPILED):
+        raise CjlibError(
+            f"pushdown: statements are written for {listed(sorted((*RUN, *COMPILED)), most=20)}; {place} is {dialect}. Read its events instead: leave pushdown out."
+        )
+
+
+def contract_of(sql: str, table: exp.Expr, dialect: str, instants: list[str]) -> exp.Expr:
+    """The statement of the checked events, over the engine's own table; `instants` are columns that know their zone."""
+    import sqlglot
+    from sqlglot import exp
+
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    template = _IN_UTC.get(dialect, "{0}")
+    for found in list(tree.find_all(exp.Table)):
+        if found.name != _SOURCE:
+            continue
+        for pick in found.find_ancestor(exp.Select).expressions:  # type: ignore[union-attr]
+            if pick.this.name in instants:
+                pick.set("this", sqlglot.parse_one(template.format("cj_instant"), read=dialect).transform(_put, pick.this))
+        found.replace(exp.alias_(table.copy(), _SOURCE, table=True))
+    return tree
+
+
+def _put(node: exp.Expr, column: exp.Expr) -> exp.Expr:
+    return column if node.key == "column" and node.name == "cj_instant" else node
+
+
+def written(sql: str, dialect: str, contract: exp.Expr) -> str:
+    """A statement over `events` as text of the engine's SQL, `events` being what the contract gives.
+
+    Nulls are ordered nowhere, since no key of a window is null and the answer is sorted here; rows listed by VALUES become SELECTs.
+    """
+    import sqlglot
+    from sqlglot import exp
+
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    for table in list(tree.find_all(exp.Table)):
+        if table.name == "events" and not table.db:
+            table.set("this", exp.to_identifier(_EVENTS))
+    tree.set("order", None)
+    for ordered in tree.find_all(exp.Ordered):
+        ordered.set("nulls_first", _nulls_come_first(dialect, descending=bool(ordered.args.get("desc"))))
+    for values in list(tree.find_all(exp.Values)):
+        _as_selects(values)
+    _with(tree, contract)
+    _to_the_microsecond(tree, dialect)
+    _intervals(tree, dialect)
+    return tree.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
+
+
+def _nulls_come_first(dialect: str, *, descending: bool) -> bool:
+    """Where the engine itself puts nulls, so that nothing is written about it."""
+    if dialect in ("bigquery", "spark", "databricks"):
+        return not descending
+    return descending if dialect in ("postgres", "redshift", "snowflake") else False
+
+
+_EXACT = {"clickhouse": "Nullable(DateTime64(6, 'UTC'))", "trino": "TIMESTAMP(6)"}
+"""Where a timestamp without digits holds whole seconds from 1970 on (ClickHouse) or milliseconds (Trino)."""
+
+
+def _to_the_microsecond(tree: exp.Expr, dialect: str) -> None:
+    from sqlglot import exp
+
+    if dialect in _EXACT:
+        for kind in list(tree.find_all(exp.DataType)):
+            if kind.this in (exp.DType.TIMESTAMP, exp.DType.TIMESTAMPNTZ) and not kind.expressions:
+                kind.replace(exp.DataType.build(_EXACT[dialect], dialect=dialect))
+
+
+def _intervals(tree: exp.Expr, dialect: str) -> None:
+    """BigQuery wants the number of an interval bare; Trino knows no unit below the second, and no time span below the millisecond."""
+    from sqlglot import exp
+
+    for interval in list(tree.find_all(exp.Interval)):
+        number, unit = interval.name, str(interval.args["unit"]).upper()
+        if dialect == "bigquery":
+            interval.set("this", exp.Literal.number(number))
+        elif dialect == "trino" and unit in _BELOW:
+            if _BELOW[unit] > 1_000 and int(number) % 1_000:
+                raise CjlibError(
+                    f"pushdown: Trino cannot add {number} microseconds. Ask in whole milliseconds, or read the events: leave pushdown out."
+                )
+            interval.set("this", exp.Literal.string(f"{int(number) / _BELOW[unit]:.3f}"))
+            interval.set("unit", exp.Var(this="SECOND"))
+
+
+_BELOW = {"MILLISECOND": 1_000, "MICROSECOND": 1_000_000}
+
+
+def _as_selects(values: exp.Expr) -> None:
+    from sqlglot import exp
+
+    alias = values.args["alias"]
+    names = [column.name for column in alias.columns]
+    selects = [
+        exp.select(*[exp.alias_(value.copy(), name) for value, name in zip(row.expressions, names, strict=True)]) for row in values.expressions
+    ]
+    together: exp.Expr = selects[0]
+    for one in selects[1:]:
+        together = exp.Union(this=together, expression=one, distinct=False)
+    values.replace(exp.Subquery(this=together, alias=exp.TableAlias(this=alias.this.copy())))
+
+
+def _with(tree: exp.Expr, contract: exp.Expr) -> None:
+    from sqlglot import exp
+
+    # A statement of several SELECTs keeps its WITH at the first; it belongs to the whole.
+    held = tree
+    while "with_" not in held.args and isinstance(held, exp.Union):
+        held = held.this
+    named = exp.CTE(this=contract.copy(), alias=exp.TableAlias(this=exp.to_identifier(_EVENTS)))
+    given = held.args.get("with_")
+    tables = [named, *(given.expressions if given else [])]
+    if given is not None:
+        held.set("with_", None)
+    tree.set("with_", exp.With(expressions=tables))

@@ -1,0 +1,121 @@
+"""What is counted in another engine equals what is counted here, to the last digit."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+import cjlib as cj
+from cjlib.analyses.funnel.pushed import TIMES
+from engines.test_reading_engines import made
+
+FUNNELS = {
+    "three steps": (["view", "cart", "buy"], {"window": "3D"}),
+    "no window": (["view", "cart", "buy"], {"window": None}),
+    "one step": (["buy"], {"window": "1D"}),
+    "a name twice": (["view", "cart", "view"], {"window": "2D"}),
+    "lists that overlap": ([["view", "cart"], ["cart", "buy"], "buy"], {"window": "90min"}),
+    "hostile names": (["'; DROP TABLE events; --", 'say "100%" \\ :now', "ключ"], {"window": "10D"}),
+    "never": (["view", "never"], {"window": "1D"}),
+    "conditions": (
+        [cj.Step("view", where={"channel": {"not": "web"}}), cj.Step(None, where={"value": {"min": 10.5}, "member": True})],
+        {"window": "5D"},
+    ),
+    "texts and times": (
+        [cj.Step("view", where={"channel": {"contains": "PP"}}), cj.Step("buy", where={"timestamp": {"min": "2024-03-01 12:00"}, "visits": [1, 2]})],
+        {"window": "30D"},
+    ),
+    "first times": ([cj.Step("view", first_time=True), cj.Step("buy", where={"channel": "app"}, first_time="event")], {"window": "30D"}),
+    "a range": (["view", "buy"], {"window": "1D", "start": "2024-03-01", "end": "2024-03-20"}),
+    "closed": (["view", "buy"], {"window": "7D", "entrants": "closed"}),
+    "first entry": (["view", "cart", "buy"], {"window": "3D", "entry": "first"}),
+    "held": (["view", "cart", "buy"], {"window": "9D", "hold": "channel"}),
+    "milliseconds": (["view", "cart"], {"window": "1200000ms"}),
+    "microseconds": (["view", "cart"], {"window": "1200000001us"}),
+}
+RETENTIONS = {
+    "weeks": {},
+    "days": {"period": "day", "periods": 40},
+    "months": {"period": "month", "periods": 2, "start_event": "view", "return_event": ["buy", "cart"]},
+    "sunday weeks": {"week_start": "sunday", "start_event": "view"},
+    "or after": {"mode": "on_or_after", "return_event": "buy"},
+    "every": {"mode": "every", "period": "day", "periods": 10},
+    "twice": {"min_returns": 2, "period_zero": "returns", "mode": "on_or_after"},
+    "in range": {"cohort": "first_in_range", "start": "2024-03-04", "end": "2024-03-20", "start_event": "cart"},
+    "first time": {"start_event": cj.Step("view", where={"channel": "web"}, first_time="event"), "return_event": cj.Step("buy", first_time=True)},
+    "nobody": {"start_event": "never"},
+}
+
+
+@pytest.fixture(scope="module", params=["postgres", "spark", "clickhouse"])
+def pair(request):
+    """A log that stays in its engine, and the log of the same rows here."""
+    engine, events = request.getfixturevalue(request.param), made()
+    zone = {"timezone": "Europe/Berlin"}
+    return cj.read_events(**engine.options(events, "pushed"), pushdown=True, **zone), cj.read_events(events, **zone)
+
+
+def same_funnel(away: cj.Funnel, here: cj.Funnel) -> None:
+    pd.testing.assert_frame_equal(away.table.drop(columns=list(TIMES)), here.table.drop(columns=list(TIMES)), check_exact=True)
+    assert away.table[list(TIMES)].isna().all(axis=None)
+    shared = {name: one for name, one in here.metrics.items() if not name.startswith("median")}
+    assert {name: one for name, one in away.metrics.items() if not name.startswith("median")} == shared
+    assert (away.headline, away.sql) == (here.headline, here.sql)
+
+
+def same_retention(away: cj.Retention, here: cj.Retention) -> None:
+    for name in ("table", "average", "fixed_average"):
+        pd.testing.assert_frame_equal(getattr(away, name), getattr(here, name), check_exact=True)
+    assert (away.metrics, away.sql, away.headline_period) == (here.metrics, here.sql, here.headline_period)
+    assert here.headline.startswith(away.headline)
+
+
+@pytest.mark.parametrize("name", FUNNELS)
+def test_a_funnel_is_counted_alike_where_its_events_lie(pair, name):
+    steps, options = FUNNELS[name]
+    away, here = pair
+    same_funnel(cj.funnel(away, steps, **options), cj.funnel(here, steps, **options))
+
+
+@pytest.mark.parametrize("name", RETENTIONS)
+def test_retention_is_counted_alike_where_its_events_lie(pair, name):
+    away, here = pair
+    same_retention(cj.retention(away, **RETENTIONS[name]), cj.retention(here, **RETENTIONS[name]))
+
+
+def test_the_facts_of_a_log_are_counted_alike(pair):
+    away, here = pair
+    assert (away.n_events, away.n_customers, away.span, away.observed_until) == (here.n_events, here.n_customers, here.span, here.observed_until)
+    assert (away.event_names, away.columns, away.timezone) == (here.event_names, here.columns, here.timezone)
+    pd.testing.assert_frame_equal(away.table(), here.table())
+    counts = here.quality[here.quality["check"].isin(away.quality["check"])]
+    told = away.quality[away.quality["check"].isin(counts["check"])]
+    assert told.set_index("check")["rows"].to_dict() == counts.set_index("check")["rows"].to_dict()
+    assert repr(away) == repr(here)
+
+
+def test_a_log_that_is_cut_is_counted_alike(pair):
+    away, here = ((log.where(channel=["web", "app"], start="2024-03-01")).where(end="2024-03-25") for log in pair)
+    assert (away.n_events, away.n_customers, away.observed_until) == (here.n_events, here.n_customers, here.observed_until)
+    assert away.filters_in_words == here.filters_in_words
+    same_funnel(cj.funnel(away, ["view", "buy"], window="2D"), cj.funnel(here, ["view", "buy"], window="2D"))
+    same_retention(cj.retention(away, period="day"), cj.retention(here, period="day"))
+    fetched = away.read()
+    assert fetched.engine.rows(f"FROM {fetched.prepared}") == here.engine.rows(f"FROM {here.prepared}")
+
+
+def test_what_needs_the_events_says_so(pair):
+    away, _ = pair
+    for call in (lambda: cj.sessions(away), lambda: cj.paths(away), lambda: away.fetch("row"), lambda: cj.lifecycle(away)):
+        with pytest.raises(cj.CjlibError, match=r"log: this needs the events themselves, which lie in .*: log\.read\(\)"):
+            call()
+    for options, said in (({"order": "strict"}, "order='strict'"), ({"by": "channel"}, "by"), ({"exclude": cj.Exclude("cart")}, "exclude")):
+        with pytest.raises(cj.CjlibError, match=rf"log: a funnel with {said} cannot be counted where the events lie"):
+            cj.funnel(away, ["view", "buy"], window="1D", **options)
+    for options, said in (({"clock": "elapsed"}, "clock='elapsed'"), ({"cohort": "recurring"}, "cohort='recurring'"), ({"by": "channel"}, "by")):
+        with pytest.raises(cj.CjlibError, match=rf"log: retention with {said} cannot be counted where the events lie"):
+            cj.retention(away, **options)
+    with pytest.raises(cj.CjlibError, match="counted where the events lie, without its customers"):
+        cj.funnel(away, ["view"], window=None).customers()
+    with pytest.raises(cj.CjlibError, match="counted where the events lie, without its customers"):
+        cj.retention(away).customers()
