@@ -17,7 +17,7 @@ from cjlib.analyses.ppi import Estimate, ppi_mean, recalibrated
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.shifts import level_shifts
 from cjlib.analyses.stats import benjamini_hochberg, mean_interval, wilson
-from cjlib.analyses.texts.scored import Measured, Model, ScoredTexts, ratings_as_labels, score
+from cjlib.analyses.texts.scored import Measured, Model, Progress, ScoredTexts, ratings_as_labels, score
 from cjlib.analyses.texts.scorer import LABELS
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.sources.feedback import Feedback
@@ -63,7 +63,9 @@ class Sentiment(Result):
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def score_texts(texts_or_feedback: Sequence[str] | Feedback, *, model: Model = "default", seed: int = 0) -> ScoredFeedback:
+def score_texts(
+    texts_or_feedback: Sequence[str] | Feedback, *, model: Model = "default", seed: int = 0, progress: Progress | None = None
+) -> ScoredFeedback:
     """Label each text negative, neutral or positive, with probabilities and the words that decided.
 
     Every row is one text, in the order given. Texts that say nothing (empty, digits, an opt-out word) and texts that are not English get a status and
@@ -79,6 +81,8 @@ def score_texts(texts_or_feedback: Sequence[str] | Feedback, *, model: Model = "
         three probabilities (negative, neutral, positive) for each.
     seed
         Of the folds.
+    progress
+        Called with how many texts are scored and how many there are, every 20,000 texts; not while a scorer is fitted to ratings.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def score_texts(texts_or_feedback: Sequence[str] | Feedback, *, model: Model = "
     DataError
         When most texts are not English.
     """
-    scored = _scored(texts_or_feedback, model, seed)
+    scored = _scored(texts_or_feedback, model, seed, progress)
     counts = scored.table["status"].value_counts()
     return ScoredFeedback(
         table=scored.table,
@@ -102,16 +106,16 @@ def score_texts(texts_or_feedback: Sequence[str] | Feedback, *, model: Model = "
     )
 
 
-def _scored(given: Sequence[str] | Feedback, model: Model, seed: int) -> ScoredTexts:
+def _scored(given: Sequence[str] | Feedback, model: Model, seed: int, progress: Progress | None = None) -> ScoredTexts:
     if not isinstance(given, Feedback):
         if isinstance(given, str):
             raise CjlibError(f"texts: must be a list of texts or the feedback. Got one text, {shown(given)}: put it into a list.")
         texts = [text if isinstance(text, str) else "" for text in given]
-        return score([str(position) for position in range(len(texts))], texts, np.full(len(texts), -1), model, seed)
+        return score([str(position) for position in range(len(texts))], texts, np.full(len(texts), -1), model, seed, progress=progress)
     key = f"scored_{model if isinstance(model, str | Path) else id(model)}_{seed}"
     if key not in given.kept:
         frame = given.frame
-        given.kept[key] = score(frame["feedback_id"].tolist(), frame["text"].tolist(), ratings_as_labels(frame), model, seed)
+        given.kept[key] = score(frame["feedback_id"].tolist(), frame["text"].tolist(), ratings_as_labels(frame), model, seed, progress=progress)
     return given.kept[key]
 
 

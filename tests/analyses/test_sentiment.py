@@ -302,3 +302,14 @@ def test_the_weights_that_ship_are_what_the_script_trains(shared_data, tmp_path)
     )
     assert hashlib.sha256((tmp_path / "again.npz").read_bytes()).digest() == hashlib.sha256(FILE.read_bytes()).digest()
     assert FILE.stat().st_size <= 500_000
+
+
+def test_many_texts_are_scored_in_chunks_that_tell_how_far_they_are(monkeypatch):
+    from cjlib.analyses.texts import scored
+
+    texts = [f"{text} {row}" for row, text in enumerate(COMPLAINTS * 3)]
+    whole, told = cj.score_texts(texts).table, []
+    monkeypatch.setattr(scored, "CHUNK", 20)
+    parts = cj.score_texts(texts, progress=lambda done, of: told.append((done, of))).table
+    pd.testing.assert_frame_equal(parts, whole)
+    assert told == [(20, 45), (40, 45), (45, 45)]

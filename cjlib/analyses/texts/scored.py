@@ -20,6 +20,8 @@ from cjlib.analyses.texts.scorer import LABELS, Floats, default_scorer, probabil
 from cjlib.errors import CjlibError, DataError, shown
 
 Model: TypeAlias = "str | Path | Callable[[list[str]], Any]"
+Progress: TypeAlias = "Callable[[int, int], None]"
+"""Called with how many texts are scored and how many there are."""
 CHUNK = 20_000
 _CUTS = {"nps": (6, 9), "rating": (2, 4), "csat": (2, 4)}
 
@@ -43,13 +45,15 @@ def ratings_as_labels(frame: pd.DataFrame) -> NDArray[np.int64]:
     return labels
 
 
-def score(ids: Sequence[str], texts: Sequence[str | None], labels: NDArray[np.int64], model: Model, seed: int = 0) -> ScoredTexts:
+def score(
+    ids: Sequence[str], texts: Sequence[str | None], labels: NDArray[np.int64], model: Model, seed: int = 0, *, progress: Progress | None = None
+) -> ScoredTexts:
     """Label every text that says something in English; the others keep a status and no label."""
     given = [text if isinstance(text, str) else "" for text in texts]
     status, spoken = _statuses(given)
     rows = np.flatnonzero(status == "scored")
     readable = [given[row] for row in rows]
-    p, why, measured = _probabilities(readable, labels[rows], model, seed)
+    p, why, measured = _probabilities(readable, labels[rows], model, seed, progress)
     table = pd.DataFrame({"feedback_id": list(ids), "status": status, "language": spoken}).astype("str")
     table["language"] = table["language"].where(table["status"] != "no_text", None)
     return ScoredTexts(_with_scores(table, rows, p, why), measured)
@@ -86,21 +90,37 @@ def _with_scores(table: pd.DataFrame, rows: NDArray[np.intp], p: Floats, why: li
     )
 
 
-def _probabilities(texts: list[str], labels: NDArray[np.int64], model: Model, seed: int) -> tuple[Floats, list[str], Measured | None]:
+def _probabilities(
+    texts: list[str], labels: NDArray[np.int64], model: Model, seed: int, progress: Progress | None
+) -> tuple[Floats, list[str], Measured | None]:
     if callable(model):
         return _of_callable(texts, model), [""] * len(texts), None
     extra = None if model == "default" else _embedded(texts, Path(model))
-    scorer = default_scorer()
-    blocks = scorer.blocks(texts)
-    logits = scorer.logits(blocks)
     enough = int((labels >= 0).sum()) >= LEAST_RATED and np.unique(labels[labels >= 0]).size > 1
-    adapted = adapt(rated_texts(texts, blocks, logits, labels, extra), seed) if enough else None
-    if extra is not None and adapted is None:
+    if extra is not None and not enough:
         raise DataError(
             f"model: a model of sentence embeddings needs at least {LEAST_RATED} texts with a rating to learn from. There are {int((labels >= 0).sum())}."
         )
-    p = adapted.probabilities if adapted else probabilities(logits)
-    return p, scorer.why(blocks, p.argmax(1)), adapted.measured if adapted else None
+    if not enough:
+        return *_in_chunks(texts, progress), None
+    scorer = default_scorer()
+    blocks = scorer.blocks(texts)
+    adapted = adapt(rated_texts(texts, blocks, scorer.logits(blocks), labels, extra), seed)
+    return adapted.probabilities, scorer.why(blocks, adapted.probabilities.argmax(1)), adapted.measured
+
+
+def _in_chunks(texts: list[str], progress: Progress | None) -> tuple[Floats, list[str]]:
+    """The default scorer's probabilities and reasons; a chunk at a time, so that a million texts need no more memory than their answers."""
+    scorer = default_scorer()
+    parts: list[Floats] = [np.zeros((0, 3))]
+    why: list[str] = []
+    for start in range(0, len(texts), CHUNK):
+        blocks = scorer.blocks(texts[start : start + CHUNK])
+        parts.append(probabilities(scorer.logits(blocks)))
+        why += scorer.why(blocks, parts[-1].argmax(1))
+        if progress is not None:
+            progress(min(start + CHUNK, len(texts)), len(texts))
+    return np.concatenate(parts), why
 
 
 def _of_callable(texts: list[str], model: Callable[[list[str]], Any]) -> Floats:
