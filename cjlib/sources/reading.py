@@ -79,8 +79,8 @@ def read_events(
     table, engine
         The table of a database, "events" or "shop.events"; or the database, where the source is the table's name.
     pushdown
-        Leave the events in their engine: the contract is checked by counting there, and `cj.funnel`, `cj.retention` and `cj.transitions` are
-        counted there. Only for tables of other engines; see docs/engines.md for what differs.
+        Leave the events in their engine: the contract is checked by counting there, and `cj.funnel` and `cj.retention` are counted
+        there. Only for tables of other engines; see docs/engines.md for what differs.
     customers
         A table (path or frame) with customer_id and one row a customer; its columns serve `by` and `where` like the events' own.
 

@@ -33,7 +33,7 @@ class Held:
 class PushedLog(EventLog):
     """The event log of a table that is not read: counts are made in its engine.
 
-    `cj.funnel`, `cj.retention` and `cj.transitions` ask it; what needs the events themselves says so, and `read()` fetches them.
+    `cj.funnel` and `cj.retention` ask it; what needs the events themselves says so, and `read()` fetches them.
     """
 
     def __init__(self, held: Held, **facts: Any) -> None:
@@ -52,8 +52,8 @@ class PushedLog(EventLog):
     def engine(self) -> DuckDB:  # type: ignore[override] (a frozen field of its parent)
         """There are no events here to ask."""
         raise CjlibError(
-            f"log: this needs the events themselves, which lie in {self.held.remote.place}. Counted there are cj.funnel (in sequence, no exclusions), cj.retention "
-            "(calendar clock) and cj.transitions; for all else fetch the events once: log.read()."
+            f"log: this needs the events themselves, which lie in {self.held.remote.place}. Counted there are cj.funnel (in sequence, no exclusions) and cj.retention "
+            "(calendar clock); for all else fetch the events once: log.read()."
         )
 
     @property
