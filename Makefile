@@ -6,6 +6,10 @@ BIN := .venv/bin
 OUT ?= reports
 JOURNEY ?= data/sample/journey.yml
 
+# A comma in an argument of call would end it, hence the names.
+EXTRAS_TEST := [test,lab]
+EXTRAS_BENCH := [test,bench]
+
 # uv where it is there, else pip; versions come from requirements.lock either way.
 define install
 	@test -x $(BIN)/python || (command -v uv >/dev/null && uv venv --quiet --python '>=3.11' .venv) || $(PYTHON) -m venv .venv
@@ -20,9 +24,9 @@ help: ## list the targets
 .venv/report: pyproject.toml requirements.lock
 	$(call install,)
 .venv/test: pyproject.toml requirements.lock
-	$(call install,[test,lab])
+	$(call install,$(EXTRAS_TEST))
 .venv/bench: pyproject.toml requirements.lock
-	$(call install,[test,bench])
+	$(call install,$(EXTRAS_BENCH))
 .venv/lab: pyproject.toml requirements.lock
 	$(call install,[lab])
 
