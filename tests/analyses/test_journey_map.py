@@ -185,7 +185,11 @@ def test_two_touchpoints_may_share_an_event_by_conditions_that_exclude_each_othe
 # ---- against the slow count, and the analyses behind ------------------------------------------------------------------
 
 EVENTS = {"view": 0, "cart": 1, "pay": 1, "use": 2, "ask": 3}
-logs = st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 12), st.sampled_from(sorted(EVENTS)), st.sampled_from(["web", "app", None])), min_size=1, max_size=25)
+logs = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.integers(0, 12), st.sampled_from(sorted(EVENTS)), st.sampled_from(["web", "app", None])),
+    min_size=1,
+    max_size=25,
+)
 
 
 def frame_of(rows) -> pd.DataFrame:
@@ -269,7 +273,10 @@ def test_churn_probabilities_are_averaged_over_the_customers_who_are_there_now()
         ({"outcome": "retaind"}, "outcome: must be one of 'retained', 'converted', 'promoter'. Got 'retaind'. Did you mean 'retained'?"),
         ({"by": "chanel"}, "by: there is no column 'chanel'. Did you mean 'channel'?"),
         ({"by": 3}, "by: must be the name of one column, or a mapping from customer_id to group. Got 3."),
-        ({"churn": pd.DataFrame({"customer_id": []})}, "churn: must be a model of cj.fit_churn or its scores with customer_id and churn_probability."),
+        (
+            {"churn": pd.DataFrame({"customer_id": []})},
+            "churn: must be a model of cj.fit_churn or its scores with customer_id and churn_probability.",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_used_says_what_can(options, words):

@@ -161,8 +161,8 @@ def _median(name: str, earlier: JourneyMap, now: JourneyMap, position: int) -> C
     drawn = _bootstrap(before, rng)
     change = _bootstrap(after, rng) - drawn
     low, high = np.quantile(change, [0.025, 0.975])
-    below = float((change <= 0).mean() + 1 / (2 * DRAWS))
-    p = min(1.0, 2 * min(below, 1 - below + 1 / DRAWS))
+    tail = min(float((change <= 0).mean()), float((change >= 0).mean()))
+    p = min(1.0, 2 * tail + 1 / DRAWS)
     return Cell(medians[0], medians[1], before.size, after.size, float(low), float(high), p)
 
 

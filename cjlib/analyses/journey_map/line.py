@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -94,13 +94,22 @@ def line_rows(opinions: Opinions, group: int, place: str, places: int) -> dict[s
 
 @dataclass(frozen=True)
 class Pair:
-    """Two stages compared: the later one's mean less the earlier one's."""
+    """Two stages compared: the later one's mean less the earlier one's; `error` is its standard error, `family` (stages, degrees of freedom, alpha)."""
 
     change: float
-    low: float
-    high: float
     p_adjusted: float
     differs: bool
+    error: float
+    family: tuple[int, float, float]
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """The interval of the change, right for all pairs at once; asked only of what is named, since the quantile takes long."""
+        from scipy.stats import studentized_range
+
+        k, freedom, alpha = self.family
+        half = float(studentized_range.ppf(1 - alpha, k, freedom)) * self.error / np.sqrt(2) if self.error > 0 else 0.0
+        return self.change - half, self.change + half
 
 
 def pairs(means: Clustered, taking: list[int], alpha: float = 0.05) -> dict[tuple[int, int], Pair]:
@@ -110,7 +119,7 @@ def pairs(means: Clustered, taking: list[int], alpha: float = 0.05) -> dict[tupl
         for t in taking[k + 1 :]:
             compared[s, t] = _pair(means, s, t, len(taking), alpha)
             one = compared[s, t]
-            compared[t, s] = Pair(-one.change, -one.high, -one.low, one.p_adjusted, one.differs)
+            compared[t, s] = replace(one, change=-one.change)
     return compared
 
 
@@ -122,11 +131,11 @@ def _pair(means: Clustered, s: int, t: int, k: int, alpha: float) -> Pair:
     parts = v[s, s] ** 2 / (means.people[s] - 1) + v[t, t] ** 2 / (means.people[t] - 1)
     if variance <= 0 or parts <= 0:
         same = difference == 0 or means.within == 0
-        return Pair(difference, difference, difference, float(same), not same)
+        return Pair(difference, float(same), not same, 0.0, (k, 1.0, alpha))
     freedom = float(variance**2 / parts)
     p = float(studentized_range.sf(np.sqrt(2) * abs(difference) / np.sqrt(variance), k, freedom))
-    half = float(studentized_range.ppf(1 - alpha, k, freedom)) * np.sqrt(variance / 2)
-    return Pair(difference, difference - half, difference + half, p, p < alpha and abs(difference) >= LEAST_DIFFERENCE * means.within)
+    differs = p < alpha and abs(difference) >= LEAST_DIFFERENCE * means.within
+    return Pair(difference, p, differs, float(np.sqrt(variance)), (k, freedom, alpha))
 
 
 def taking_part(means: Clustered) -> list[int]:

@@ -320,8 +320,8 @@ def _pattern_table(source: Source, named: list[tuple], groups: list[int]) -> pd.
         "to_stage": pd.Series([one[2] for one in named], dtype="str"),
         "measure": pd.Series([one[3] for one in named], dtype="str"),
         "change": np.array([one[4].change for one in named], dtype=float),
-        "change_low": np.array([one[4].low for one in named], dtype=float),
-        "change_high": np.array([one[4].high for one in named], dtype=float),
+        "change_low": np.array([one[4].bounds[0] for one in named], dtype=float),
+        "change_high": np.array([one[4].bounds[1] for one in named], dtype=float),
         "p_adjusted": np.array([one[4].p_adjusted for one in named], dtype=float),
         "text": pd.Series([_pattern_text(source, one) for one in named], dtype="str"),
     }
@@ -339,6 +339,4 @@ def _pattern_text(source: Source, named: tuple) -> str:
         "peak": f"{where} is a peak",
         "sawtooth": f"A sawtooth from {first} to {last}",
     }[name]
-    return (
-        f"{said}: {scale} changes by {pair.change:+.2f} (95 % interval {pair.low:+.2f} to {pair.high:+.2f}, over all pairs of stages at once); {n}."
-    )
+    return f"{said}: {scale} changes by {pair.change:+.2f} (95 % interval {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once); {n}."
