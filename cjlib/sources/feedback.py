@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from cjlib.errors import CjlibError, DataError, shown, unknown_column
+from cjlib.errors import CjlibError, DataError, not_one_of, shown, unknown_column
 from cjlib.markup import table_html
 from cjlib.sources.answers import clean_text, content_ids, read_score, read_yes_no, repeated, reversed_scales
 from cjlib.sources.checking import Rules, check, quarantine_table
@@ -83,8 +83,10 @@ class Feedback:
                 f"{option}: the feedback has no dates, so it cannot be counted by {period}. Leave {option} out, or read a file with dates."
             )
         local = self.frame["timestamp"].dt.tz_convert(self.timezone).dt.tz_localize(None)
-        starts = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}[period]
-        return local.dt.to_period(starts).dt.start_time.astype("datetime64[us]")
+        starts = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+        if period not in starts:
+            raise not_one_of(option, period, starts)
+        return local.dt.to_period(starts[period]).dt.start_time.astype("datetime64[us]")
 
     @property
     def span(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
