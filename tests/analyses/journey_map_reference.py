@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -59,7 +60,7 @@ def route_counts(rows: list[Row]) -> dict[tuple[int, int], tuple[int, int]]:
     moves: dict[tuple[int, int], list[str]] = {}
     for who, walk in walks(rows).items():
         moves.setdefault((-1, walk[0][2]), []).append(who)
-        for one, other in zip(walk, walk[1:], strict=False):
+        for one, other in pairwise(walk):
             if one[2] != other[2]:
                 moves.setdefault((one[2], other[2]), []).append(who)
     return {pair: (len(who), len(set(who))) for pair, who in moves.items()}

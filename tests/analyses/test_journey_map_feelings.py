@@ -193,7 +193,7 @@ def test_fewer_lost_is_better_and_the_share_is_tested_as_two_shares():
 
 
 def test_maps_of_other_stages_are_not_compared():
-    with pytest.raises(cj.CjlibError, match="both maps must have the same stages. They differ in Stay"):
+    with pytest.raises(cj.CjlibError, match=r"both maps must have the same stages\. They differ in Stay"):
         lossy(10).compare(lossy(10, stages=STAGES[:3]))
 
 
@@ -340,5 +340,5 @@ def test_text_from_data_stands_in_the_picture_as_the_text_it_is():
 
 
 def test_a_picture_of_something_else_is_refused():
-    with pytest.raises(cj.CjlibError, match="journey_map: must be what cj.journey_map gives. Got 'str'"):
+    with pytest.raises(cj.CjlibError, match=r"journey_map: must be what cj\.journey_map gives\. Got 'str'"):
         cj.picture("map")  # pyright: ignore[reportArgumentType]

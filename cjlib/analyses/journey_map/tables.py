@@ -332,11 +332,16 @@ def _pattern_text(source: Source, named: tuple) -> str:
     name, first, last, measure, pair, means, one = named
     scale = {"text": "the tone of texts (−1 to 1)", "csat": "CSAT (1 to 5)", "nps": "the answers to NPS (0 to 10)", "ces": "CES (1 to 7)"}[measure]
     where = first if last is None else f"{first} to {last}"
-    n = ", ".join(f"{source.stages[s]} {means.mean[s]:.2f} (n = {means.n[s]:,})" for s in taking_part(means) if one.first - 1 <= s <= one.last + 1)
+    n = ", ".join(
+        f"{source.stages[s]} {f'{means.mean[s]:.2f}'.replace('-', '−')} (n = {means.n[s]:,})"
+        for s in taking_part(means)
+        if one.first - 1 <= s <= one.last + 1
+    )
     said = {
         "rapid drop": f"A rapid drop from {first} to {last}",
         "trough": f"{where} is a trough",
         "peak": f"{where} is a peak",
         "sawtooth": f"A sawtooth from {first} to {last}",
     }[name]
-    return f"{said}: {scale} changes by {pair.change:+.2f} (95 % interval {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once); {n}."
+    change = f"{pair.change:+.2f} (95 % interval {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once)"
+    return f"{said}: {scale} changes by {change.replace('-', '−')}; {n}."

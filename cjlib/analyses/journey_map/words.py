@@ -57,7 +57,7 @@ def _feeling(source: Source, patterns: pd.DataFrame) -> str:
     shown = shown if len(shown) else patterns
     if not len(shown):
         return "No pattern of sentiment stands out beyond noise."
-    return str(shown.iloc[0]["text"])
+    return str(shown.iloc[0]["text"]).split("; ")[0] + "."
 
 
 def definition(source: Source, outcome: str) -> dict[str, str]:
@@ -113,7 +113,9 @@ def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[st
 def _of_stage(row: dict[Hashable, Any]) -> dict[str, Metric]:
     measures = (("share_ended", "customers"), ("mean_score", "n_scored"), ("csat", "n_csat"), ("nps", "n_nps"), ("share_of_previous", None))
     return {
-        f"{measure}_{row['stage']}": metric(row[measure], row[f"{measure}_low"], row[f"{measure}_high"], None if base is None else int(row[base]))
+        f"{'share_satisfied' if measure == 'csat' else measure}_{row['stage']}": metric(
+            row[measure], row[f"{measure}_low"], row[f"{measure}_high"], None if base is None else int(row[base])
+        )
         for measure, base in measures
         if pd.notna(row[measure])
     }
