@@ -1,0 +1,31 @@
+"""The notebook of the journey map with other parameters and other businesses."""
+
+from __future__ import annotations
+
+import pytest
+from test_notebooks import EXAMPLES, ROOT, captions, run
+
+MAP = ROOT / "notebooks" / "06_journey_map.ipynb"
+BUSINESSES = [path for path in EXAMPLES if path.stem in ("ecom_synthetic", "loan_applications", "helpdesk_tickets")]
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT / "notebooks")
+    monkeypatch.setenv("CJLIB_MODE", "report")
+
+
+@pytest.mark.parametrize("journey", BUSINESSES, ids=lambda path: path.stem)
+def test_the_map_answers_for_other_businesses(journey, shared_data, monkeypatch):
+    monkeypatch.setenv("CJ_DATA", str(shared_data))
+    shown = run(MAP, journey=str(journey))
+    assert len(captions(shown)) >= 6
+    assert all(captions(shown))
+    assert any("cj-map-table" in str(bundle.get("text/html", "")) for bundle in shown)
+
+
+def test_a_split_sets_two_spans_side_by_side_and_needs_no_feedback(shared_data, monkeypatch):
+    monkeypatch.setenv("CJ_DATA", str(shared_data))
+    journey = next(path for path in BUSINESSES if path.stem == "ecom_synthetic")
+    without, with_split = (captions(run(MAP, journey=str(journey), split=split)) for split in ("", "2024-04-01"))
+    assert len(with_split) == len(without) + 1
