@@ -87,7 +87,7 @@ def churn_by_silence(ground: Ground, limit: int) -> Shares:
     silent = (following - rows.time >= limit) & (rows.time + limit <= ground.log.observed_until_us) & (rows.time + limit >= ground.starts[0])
     went = rows.where(silent)
     period = ground.span.calendar.index(went.time + limit)
-    risky = (went.time < ground.starts[period]) | _at_risk_before(ground, went.customer, period, limit)
+    risky = _at_risk_before(ground, went.customer, period, limit)
     once = np.unique(went.customer[risky] * size + period[risky]) % size
     return Shares(counted(once, size), at_risk.astype(np.int64))
 
