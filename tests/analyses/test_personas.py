@@ -1,0 +1,173 @@
+"""Personas: planted kinds are found, one cloud is not called three, names written by hand find their group, nobody is identified."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+
+import cjlib as cj
+from cjlib.analyses.customer_features import customer_features
+from cjlib.analyses.personas import Personas
+from cjlib.analyses.personas.clusters import choose, fit, reference, standardised
+from cjlib.analyses.personas.profile import computed_name, match_written, profile_of
+from cjlib.errors import CjlibError, DataError
+from cjlib.sources.journey.schema import Persona
+
+SAMPLE = ROOT / "data" / "sample" / "journey.yml"
+
+
+@pytest.fixture(scope="module")
+def planted() -> Personas:
+    journey = cj.read_journey(SAMPLE)
+    return cj.personas(journey.read_events(), journey=journey)
+
+
+@pytest.fixture(scope="module")
+def plain() -> Personas:
+    sample = cj.sample(seed=0, effects=False)
+    return cj.personas(cj.read_events(sample.events, customers=sample.customers))
+
+
+def test_planted_personas_are_found_among_those_who_use_the_product(planted):
+    truth = cj.sample(seed=0).truth.customers[["customer_id", "persona"]].rename(columns={"persona": "true"})
+    found = planted.members.merge(planted.table[["persona", "name"]], on="persona").merge(truth, on="customer_id")
+    users = found[found["name"].isin(["Planners", "On the go", "Guided"])]
+    assert len(users) > 2_000
+    assert (users["name"] == users["true"]).mean() > 0.98
+    assert planted.structured
+    assert planted.stable
+
+
+def test_with_the_effects_off_no_kinds_are_claimed_however_stable_the_cut(plain):
+    assert plain.stable
+    assert not plain.structured
+    assert plain.headline.startswith("One group that shades off, cut in ")
+
+
+def test_written_names_find_their_group_and_goals_stand_beside(planted):
+    named = planted.table.set_index("name")
+    assert {"Planners", "On the go", "Guided"} <= set(named.index)
+    assert named.loc["Guided", "written_goals"] == "Be shown how, by a person"
+    assert planted.unmatched == ()
+
+
+def test_every_customer_is_in_one_group_or_too_little_seen(planted):
+    counts = planted.members["persona"].value_counts()
+    assert counts.drop("too little seen").sum() == planted.table["customers"].sum()
+    assert planted.table["customers"].is_monotonic_decreasing
+    assert planted.table["share"].sum() == pytest.approx(1)
+    assert planted.members["customer_id"].is_unique
+
+
+def test_the_typical_path_names_nobody(planted):
+    ids = set(planted.members["customer_id"])
+    assert not any(one in path for path in planted.table["typical_path"] for one in list(ids)[:500])
+
+
+def test_customers_are_listed_by_label_or_by_name(planted):
+    label = planted.table.set_index("name").loc["Guided", "persona"]
+    assert planted.customers("Guided") == planted.customers(label)
+    with pytest.raises(CjlibError, match="persona: must be one of 'P1', 'P2'"):
+        planted.customers("P9")
+
+
+def test_the_figure_holds_the_strongest_features_of_each(planted):
+    figure = cj.plot(planted, most=3)
+    assert len(figure.layout.meta["rows"]) == 3 * len(planted.table)
+    assert figure.layout.meta["caption"].startswith(planted.headline)
+
+
+# ---- groups of points -----------------------------------------------------------------------------------------------
+
+
+def apart(n: int = 150, groups: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(6 * group, 1, (n * (groups - group), 4)) for group in range(groups)])
+
+
+def test_clear_groups_beat_the_cloud_without_groups_and_one_cloud_does_not():
+    clear, cloud = standardised(apart()), standardised(np.random.default_rng(1).normal(size=(600, 4)) @ np.random.default_rng(2).normal(size=(4, 4)))
+    assert choose(clear, 0)[1] > reference(clear, range(2, 7), 0) + 0.05
+    assert choose(cloud, 0)[1] < reference(cloud, range(2, 7), 0) + 0.05
+
+
+def test_the_largest_group_is_the_first():
+    _, labels = fit(standardised(apart()), 3, 0)
+    assert np.bincount(labels).tolist() == sorted(np.bincount(labels).tolist(), reverse=True)
+    assert labels.size == 900
+
+
+@pytest.mark.parametrize("k", [1, 2.0, True, "three", 10_000])
+def test_a_number_of_groups_that_makes_no_sense_is_refused(k):
+    with pytest.raises(CjlibError, match="k: must be a whole number from 2 to "):
+        cj.personas(cj.read_events(_busy()), k=k)
+
+
+def _busy(people: int = 80) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    rows = [(f"c{who:03d}", str(rng.choice(["a", "b", "c"])), hour) for who in range(people) for hour in rng.choice(900, 8, replace=False)]
+    times = [pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(hours=int(hour)) for _, _, hour in rows]
+    return pd.DataFrame({"customer_id": [row[0] for row in rows], "event": [row[1] for row in rows], "timestamp": times})
+
+
+def test_too_few_customers_make_no_groups():
+    with pytest.raises(DataError, match="personas: only 20 customers have 5 events or more, at least 60 are needed"):
+        cj.personas(cj.read_events(_busy(20)))
+
+
+def test_a_customers_table_belongs_to_the_log():
+    with pytest.raises(CjlibError, match="customers: the log holds the customers table"):
+        cj.personas(cj.read_events(_busy()), pd.DataFrame())  # type: ignore[arg-type]
+
+
+def test_rows_in_any_order_give_the_same_bytes():
+    events = _busy()
+    given, turned = (cj.personas(cj.read_events(rows), k=3) for rows in (events, events.sample(frac=1, random_state=1)))
+    pd.testing.assert_frame_equal(given.table, turned.table, check_exact=True)
+    pd.testing.assert_frame_equal(given.profile, turned.profile, check_exact=True)
+    pd.testing.assert_frame_equal(given.members, turned.members, check_exact=True)
+
+
+# ---- features and names ---------------------------------------------------------------------------------------------
+
+
+def test_features_are_counted_by_hand():
+    times = pd.to_datetime(["2024-01-01 10:00", "2024-01-01 11:00", "2024-01-02 10:00", "2024-01-01 10:00"], utc=True)
+    channel = ["web", "app", "web", None]
+    events = pd.DataFrame(
+        {"customer_id": list("aaab"), "event": ["x", "y", "x", "x"], "timestamp": times, "channel": channel, "value": [1.0, 2.0, None, None]}
+    )
+    raw = customer_features(cj.read_events(events)).raw
+    assert raw["events"].tolist() == [3, 1]
+    assert raw["active_days"].tolist() == [2, 1]
+    assert raw["value"].tolist() == [3, 0]
+    assert raw["share of channel web"].tolist() == [pytest.approx(2 / 3), 0]
+    assert raw["share of event x"].tolist() == [pytest.approx(2 / 3), 1]
+
+
+def a_profile() -> pd.DataFrame:
+    raw = pd.DataFrame({"share of channel app": [0.9, 0.8, 0.1, 0.0], "events": [5.0, 6.0, 50.0, 60.0]})
+    return profile_of(raw, np.array([0, 0, 1, 1]), ["P1", "P2"])
+
+
+def test_a_group_is_named_after_what_stands_out():
+    assert computed_name(a_profile().query("persona == 'P1'")) in ("app often, low events", "low events, app often")
+
+
+def test_a_written_persona_fits_only_if_every_feature_does():
+    good, bad = (
+        Persona(name="Phone", match={"share_of_channel_app": "high", "events": "low"}),
+        Persona(name="None", match={"events": "high", "share_of_channel_app": "high"}),
+    )
+    written = match_written([bad, good], a_profile(), ["P1", "P2"])
+    assert {label: one.name for label, one in written.of.items()} == {"P1": "Phone"}
+    assert written.unmatched == ("None",)
+
+
+@pytest.mark.parametrize("side", ["high", "low"])
+def test_a_feature_that_is_not_measured_fits_nobody_and_is_named(side):
+    written = match_written([Persona(name="X", match={"share_of_chanel_app": side})], a_profile(), ["P1", "P2"])
+    assert written.unmatched == ("X",)
+    assert written.unknown == ("'share_of_chanel_app' is not measured. Did you mean 'share_of_channel_app'?",)
