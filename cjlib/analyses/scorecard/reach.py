@@ -82,8 +82,10 @@ def churn_by_silence(ground: Ground, limit: int) -> Shares:
     following[np.append(rows.customer[1:], -1) != rows.customer] = NEVER
     # A start S has this row as the last activity before it if time < S ≤ following; it is at risk if S − time < limit.
     until = np.minimum(following, rows.time + limit - 1)
-    begin, end = (np.searchsorted(ground.starts[:-1], edge, side="right") for edge in (rows.time, until))
-    at_risk = np.cumsum(np.bincount(begin, minlength=size + 1) - np.bincount(end, minlength=size + 1))[:size]
+    begin = rows.period + 1
+    crossing = np.append(ground.starts[:-1], NEVER)[begin] <= until
+    end = np.searchsorted(ground.starts[:-1], until[crossing], side="right")
+    at_risk = np.cumsum(np.bincount(begin[crossing], minlength=size + 1) - np.bincount(end, minlength=size + 1))[:size]
     silent = (following - rows.time >= limit) & (rows.time + limit <= ground.log.observed_until_us) & (rows.time + limit >= ground.starts[0])
     went = rows.where(silent)
     period = ground.span.calendar.index(went.time + limit)

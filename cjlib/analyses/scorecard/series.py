@@ -258,12 +258,10 @@ class Latest:
         return float("nan"), np.full(used.size, np.nan)
 
 
-def means_by(value: Floats, period: Ints, periods: int, n: Ints | None = None) -> Means:
-    """Means of values by period, summed in a defined order; units without a value count as 0 where `n` says how many there are."""
-    order = np.lexsort((value, period))
-    total = np.bincount(period[order], weights=value[order], minlength=periods).astype(np.float64)
-    squares = np.bincount(period[order], weights=value[order] ** 2, minlength=periods).astype(np.float64)
-    return Means(total, squares, np.bincount(period, minlength=periods).astype(np.int64) if n is None else n)
+def means_by(value: Floats, period: Ints, periods: int) -> Means:
+    """Means of values by period; summed as they stand, so rows must come in a defined order."""
+    total, squares = (np.bincount(period, weights=one, minlength=periods).astype(np.float64) for one in (value, value**2))
+    return Means(total, squares, np.bincount(period, minlength=periods).astype(np.int64))
 
 
 def counted(period: Ints | Sequence[int], periods: int) -> Ints:
