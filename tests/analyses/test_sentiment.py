@@ -211,7 +211,7 @@ def test_audited_shares_cover_the_truth_and_beat_labels_alone(airline, tweets):
     of_id = dict(zip(tweets["tweet_id"], tweets["airline_sentiment"], strict=True))
     segment = dict(zip(tweets["tweet_id"], tweets["airline"], strict=True))
     inside, errors, alone = [], [], []
-    for seed in range(25):
+    for seed in range(12):
         audit = cj.audit_sample(airline, by="airline", per_segment=67, seed=seed)
         audit = audit.assign(label=audit["feedback_id"].map(of_id))
         table = cj.sentiment(airline, by="airline", audit=audit).table.set_index("segment")

@@ -23,6 +23,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from cjlib.analyses.result import Result, metric
 from cjlib.views.answer import answer
 from cjlib.views.report.clean import clean
+from cjlib.views.report.clean import markdown
 from cjlib.views.report.figures import MIME, decoded, in_script, read_figure, trace_table, unbroken
 from cjlib.views.report.page import Page, read_page
 from cjlib.views.report.render import own, packed_plotly, policy, render
@@ -239,8 +240,12 @@ def test_there_is_one_data_fig_for_each_figure_of_the_notebook(page_of):
     figures = [new_output("display_data", data={MIME: json.loads(go.Figure(go.Bar(x=["a"], y=[1])).to_json())}) for _ in range(3)]
     text = written(page_of(code("x", *figures)))
     assert re.findall(r'data-fig="(fig-\d)"', text) == ["fig-1", "fig-2", "fig-3"]
-    assert len(re.findall(r'<script type="application/json" id="fig-\d">', text)) == 3
+    assert len(re.findall(r'<script type="application/(?:json|octet-stream)" id="fig-\d">', text)) == 3
     assert text.count("<details") == 3
+
+
+def test_a_link_to_a_notebook_leads_to_its_report():
+    assert '<a href="02_retention.html">' in str(markdown("next: [retention](02_retention.ipynb)"))
 
 
 def test_without_a_caption_the_title_and_then_the_heading_stand_in():

@@ -53,6 +53,6 @@ def located(path: str, folder: Path, key: str) -> str:
     for candidate in tried:
         if candidate.exists() or glob.glob(str(candidate), recursive=True):
             return str(candidate)
-    looked = " and ".join(shown(str(candidate)) for candidate in tried)
+    looked = " and ".join(repr(str(candidate)) for candidate in tried)  # whole: a path cut short cannot be followed
     remedy = "" if given.is_absolute() else " Put it there, correct the path, or name the folder of the data with --data DIR or CJ_DATA."
     raise DataError(f"{key}: there is no file {shown(path)}. Looked for {looked}.{remedy}")

@@ -78,7 +78,9 @@ def _to_the_left(row: str, texts: set[int]) -> str:
 def markdown(text: str) -> Markup:
     """Markdown of the notebook's author as clean HTML."""
     made = markdown2html_mistune(text)
-    return clean(re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", made))
+    made = re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", made)
+    # A link to a notebook beside this one leads to its report.
+    return clean(re.sub(r'(<a href="[\w-]+)\.ipynb(?=["#])', r"\1.html", made))
 
 
 def code(source: str) -> Markup:
