@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 
+from cjlib.errors import CjlibError, shown
 from cjlib.sources.engine import DuckDB, identifier
 from cjlib.sources.files import Files
 
@@ -37,6 +39,61 @@ def path_for(files: Files, options: dict[str, Any]) -> Path:
     where = _digest(str(path.resolve()) for path in files.paths)
     how = _digest([json.dumps(options, sort_keys=True, default=str), str(FORMAT), duckdb.__version__])
     return folder_for(files) / f"{where[:12]}-{how[:12]}-{_content(files)[:32]}.duckdb"
+
+
+# ---- what is there, and how much of it may be -------------------------------------------------------------------------
+
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B)", re.IGNORECASE)
+_NAME = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}-[0-9a-f]{32}\.duckdb")
+
+
+def size_limit() -> int | None:
+    """How many bytes one cache folder may hold: `CJ_CACHE_LIMIT` ("20GB"); None where it is not set."""
+    given = os.environ.get("CJ_CACHE_LIMIT", "").strip()
+    if not given:
+        return None
+    written = _SIZE.fullmatch(given)
+    if not written:
+        raise CjlibError(f"CJ_CACHE_LIMIT: must be a size such as '20GB'. Got {shown(given)}.")
+    return int(float(written[1]) * _UNITS[written[2].upper()])
+
+
+def folders(around: Path) -> list[Path]:
+    """The cache folders at and below a folder, and that of `CJ_CACHE_DIR`."""
+    given = os.environ.get("CJ_CACHE_DIR")
+    found = {Path(given).expanduser()} if given else set()
+    found |= {around} if around.name == ".cjcache" else {path for path in around.rglob(".cjcache") if path.is_dir()}
+    return sorted(path for path in found if path.is_dir())
+
+
+def contents(folder: Path) -> pd.DataFrame:
+    """The prepared logs of a cache folder, latest used first: `file`, `bytes`, `used_at` (UTC)."""
+    rows = [(path.name, path.stat().st_size, path.stat().st_mtime_ns // 1000) for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+    table = pd.DataFrame(rows, columns=["file", "bytes", "used_at"]).astype({"file": "str", "bytes": "int64", "used_at": "int64"})
+    table["used_at"] = pd.to_datetime(table["used_at"], unit="us", utc=True)
+    return table.sort_values(["used_at", "file"], ascending=[False, True], ignore_index=True)
+
+
+def remove(folder: Path, files: Iterable[str]) -> None:
+    """Delete prepared logs; who reads one at this moment reads on, and nothing else in the folder is touched."""
+    for name in files:
+        if _NAME.fullmatch(name):
+            (folder / name).unlink(missing_ok=True)
+            (folder / name).with_suffix(".lock").unlink(missing_ok=True)
+
+
+def keep_within(folder: Path, limit: int | None, newest: Path) -> None:
+    """Delete what was used longest ago until the folder is within its limit; the newest log stays, however large it is."""
+    if limit is None:
+        return
+    table = contents(folder)
+    others = table[table["file"] != newest.name]
+    beyond = others["bytes"].cumsum() + newest.stat().st_size > limit
+    remove(folder, others.loc[beyond, "file"])
+
+
+# ---- its names -----------------------------------------------------------------------------------------------------------
 
 
 def _digest(texts: Iterable[str]) -> str:
@@ -59,8 +116,10 @@ def from_cache(
 
     `prepare` fills an engine and gives the facts to keep beside it; `is_current` says whether kept facts still hold.
     """
+    limit = size_limit()
     found = _opened(path, is_current)
     if found:
+        _touch(path)
         return found
     if not _writable(path.parent):
         return None
@@ -69,6 +128,7 @@ def from_cache(
         if found:
             return found
         _write(path, prepare)
+        keep_within(path.parent, limit, path)
         # This process may still hold what the file was before, and would be given that again.
         return _opened(path, is_current)
 
@@ -85,6 +145,12 @@ def _opened(path: Path, is_current: Callable[[dict[str, Any]], bool]) -> tuple[D
         return engine, facts
     engine.connection.close()
     return None
+
+
+def _touch(path: Path) -> None:
+    """Remember when it was last used; where that cannot be written, it cannot be limited either."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 def _writable(folder: Path) -> bool:
