@@ -276,6 +276,29 @@ def sample_command(
         print(f"{out}: a sample business of {customers:,} customers")
 
 
+@app.command("cache")
+def cache_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to look, folders below included.")] = Path(),
+    *,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete the prepared logs; they are made again when they are needed.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Say which prepared logs are kept beside their sources, how large they are and when they were last used; or delete them."""
+    with _faults(debug):
+        from cjlib.sources import cache
+
+        if not folder.is_dir():
+            raise CjlibError(f"DIR: there is no folder {shown(str(folder))}. Give the folder of the events, or none for this one.")
+        found = [(place, cache.contents(place)) for place in cache.folders(folder.absolute())]
+        for place, table in found:
+            _print_table(_console(), str(place), table)
+            if clear:
+                cache.remove(place, table["file"])
+        count, size = sum(len(table) for _, table in found), sum(int(table["bytes"].sum()) for _, table in found)
+        logs = f"{count} prepared log{'' if count == 1 else 's'}, {size / 1e6:,.1f} MB"
+        print(f"deleted: {logs}" if clear else logs)
+
+
 # ---- faults and signals ----------------------------------------------------------------------------------------------
 
 
