@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -95,7 +96,8 @@ def _server(programs: Path, folder: Path, user: dict[str, Any]) -> Iterator[str]
         yield f"postgresql+psycopg://cj:${{CJ_TEST_PASSWORD}}@127.0.0.1:{port}/postgres"
     finally:
         os.environ.pop("CJ_TEST_PASSWORD", None)
-        server.terminate()
+        # SIGTERM would wait for whoever is still connected.
+        server.send_signal(signal.SIGINT)
         server.wait(20)
 
 
@@ -113,7 +115,15 @@ def _until_it_answers(port: int, server: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the server did not answer")
 
 
-KINDS = {"int64": "bigint", "float64": "double precision", "bool": "boolean", "str": "text", "object": "text"}
+KINDS = {
+    "boolean": "boolean",
+    "Int64": "bigint",
+    "int64": "bigint",
+    "float64": "double precision",
+    "bool": "boolean",
+    "str": "text",
+    "object": "text",
+}
 
 
 def _kind(column: pd.Series, zoned: str, naive: str, kinds: dict[str, str]) -> str:

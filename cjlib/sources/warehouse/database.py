@@ -94,7 +94,11 @@ class Database:
         import pandas as pd
 
         with _told(self.engine, self.place), self.engine.connect() as connection:
-            found = connection.execution_options(no_parameters=True).exec_driver_sql(sql)
+            plain = connection.execution_options(no_parameters=True)
+            if self.dialect == "postgres":
+                # PostgreSQL knows no sizes of steps in between and takes them for tiny: a join in loops made 60,000 events last four minutes.
+                plain.exec_driver_sql("SET LOCAL enable_nestloop = off")
+            found = plain.exec_driver_sql(sql)
             return pd.DataFrame([tuple(row) for row in found], columns=pd.Index(list(found.keys())), dtype=object)
 
 
