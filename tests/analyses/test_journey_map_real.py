@@ -49,7 +49,12 @@ def test_the_help_desks_support_view_counts_its_tickets(example):
 def test_the_verbatims_of_a_survey_make_a_map_of_feedback_alone(shared_data):
     raw = pd.read_csv(shared_data / "nps_verbatims" / "nps_verbatims.csv.gz")
     frame = pd.DataFrame(
-        {"timestamp": pd.to_datetime(raw["response_date"], dayfirst=True), "nps": raw["nps_score"], "stage": raw["journey_stage"], "text": raw["text"]}
+        {
+            "timestamp": pd.to_datetime(raw["response_date"], dayfirst=True),
+            "nps": raw["nps_score"],
+            "stage": raw["journey_stage"],
+            "text": raw["text"],
+        }
     )
     names = ["Order", "Equipment Received", "First Payment", "Service in Use"]
     stages = [{"name": name, "touchpoints": [name.lower()]} for name in names]

@@ -22,8 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from cjlib.analyses.result import Result, metric
 from cjlib.views.answer import answer
-from cjlib.views.report.clean import clean
-from cjlib.views.report.clean import markdown
+from cjlib.views.report.clean import clean, markdown
 from cjlib.views.report.figures import MIME, decoded, in_script, read_figure, trace_table, unbroken
 from cjlib.views.report.page import Page, read_page
 from cjlib.views.report.render import own, packed_plotly, policy, render
