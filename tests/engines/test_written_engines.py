@@ -67,7 +67,7 @@ def test_what_goes_wrong_elsewhere_is_not_written(statements, dialect):
         ("snowflake", [r"CONVERT_TIMEZONE\('UTC', \"ts\"\)", r"INTERVAL '\d+ SECOND'"], [r"TIMESTAMP_?LTZ"]),
         (
             "trino",
-            [r"CAST\(AT_TIMEZONE\(\"ts\", 'UTC'\) AS TIMESTAMP\(6\)\)", r"AS TIMESTAMP\(6\)\)", r"INTERVAL '1200\.000' SECOND"],
+            [r"CAST\(AT_TIMEZONE\(\"ts\", 'UTC'\) AS TIMESTAMP\(6\)\)", r"AS TIMESTAMP\(6\)\)", r"INTERVAL '1200\.\d+' SECOND"],
             [r"AS TIMESTAMP\)", "MILLISECOND"],
         ),
         ("redshift", [r"\"ts\" AT TIME ZONE 'UTC'", r"INTERVAL '\d+ SECOND'"], []),
