@@ -38,6 +38,7 @@ lab: .venv/lab ## open the notebooks in JupyterLab
 
 test: .venv/test ## prove that the numbers are right
 	@bash scripts/browser.sh
+	@bash scripts/postgres.sh
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: .venv/test ## lint, types, architecture
