@@ -84,10 +84,9 @@ stages:
     log = journey.read_events()
     assert log.n_events == cj.read_events(made()).n_events
     nowhere(repr(journey), journey._repr_html_(), repr(log), log._repr_html_(), journey.hash)
-    for arguments in (["check", str(file)], ["check", str(file), "--debug"]):
-        told = subprocess.run([sys.executable, "-m", "cjlib.cli", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert told.returncode == 0, told.stderr
-        nowhere(told.stdout, told.stderr)
+    told = subprocess.run([sys.executable, "-m", "cjlib.cli", "check", file, "--debug"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert told.returncode == 0, told.stderr
+    nowhere(told.stdout, told.stderr)
     assert found_in(tmp_path) == []
 
 
