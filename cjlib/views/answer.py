@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from cjlib import words
 from cjlib.analyses.result import MIME, MIN_N, Metric, Result
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
-from cjlib.views import words
 
 MOST_CARDS = 4
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.views import words
 from cjlib.views.picture_mood import NAMES, STEPS, moods, rows_of_group
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cjlib.views import words
+from cjlib import words
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap

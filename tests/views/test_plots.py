@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cjlib as cj
+from cjlib import words
 from cjlib.analyses.stats import wilson
-from cjlib.views import words
 from cjlib.views.plots import theme, views_of
 from cjlib.views.plots.funnel_steps import biggest, losses
 

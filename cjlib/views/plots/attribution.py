@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.views import words
+from cjlib import words
 from cjlib.views.plots import share_rows, theme
 
 COLUMNS = ["channel", "touches", "converting journeys", "credited conversions", "share of conversions", "95 % interval"]

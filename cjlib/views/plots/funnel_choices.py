@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.views import words
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_segments import segments
 from cjlib.views.plots.funnel_steps import STEP_COLUMNS, named, step_rows, steps

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.views import words
+from cjlib import words
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import NOISE
 

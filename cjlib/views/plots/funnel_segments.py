@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.analyses.stats import benjamini_hochberg, two_shares_p
-from cjlib.views import words
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import NOISE, STEP_COLUMNS, named, step_rows
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.analyses.stats import Z95
-from cjlib.views import words
 from cjlib.views.plots import theme
 
 STEP_COLUMNS = [

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.analyses.stats import benjamini_hochberg, two_shares_p
 from cjlib.errors import not_one_of
-from cjlib.views import words
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import NOISE, named
 

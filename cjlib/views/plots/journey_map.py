@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.views import words
 from cjlib.views.picture_mood import NAMES, SCALES, mood_caption, rows_of_group
 from cjlib.views.plots import theme
 from cjlib.views.plots.share_rows import Pair, Row, bars, dumbbells

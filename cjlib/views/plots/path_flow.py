@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.sequence_words import OTHER
-from cjlib.views import words
 from cjlib.views.plots import theme
 
 BAND = "rgba(43,115,214,0.32)"

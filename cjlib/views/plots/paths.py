@@ -6,10 +6,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.analyses.sequence import ARROW
 from cjlib.analyses.stats import wilson
-from cjlib.views import words
 from cjlib.views.plots import share_rows, theme
 from cjlib.views.plots.path_flow import flow
 from cjlib.views.plots.path_heatmap import heatmap

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.errors import not_one_of
-from cjlib.views import words
 from cjlib.views.plots import theme
 
 COLUMNS = ["cohort", "customers in it", "period", "came back", "share", "95 % interval", "complete"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.errors import CjlibError
-from cjlib.views import words
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.scorecard.catalogue import entry_of
 from cjlib.analyses.scorecard.words import period_name, said
 from cjlib.errors import not_one_of
-from cjlib.views import words
 from cjlib.views.plots import theme
 
 COLUMNS = ["measure", "period", "value", "low", "high", "n", "ordinary from", "ordinary to", "mark"]

@@ -6,8 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.views import words
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 from cjlib.views.plots.over_time import Lines, over_time

@@ -18,8 +18,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
+from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.views import words
 
 COLOURS = ("#2b73d6", "#be3e15", "#0fa495", "#a144a3", "#9f8c18")
 """For groups, in order. The first also carries white text."""

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cjlib import words
 from cjlib.analyses.result import Metric
-from cjlib.views import words
 from cjlib.views.answer import change_words, difference_bounds, few, kind_of
 
 

@@ -48,6 +48,22 @@ def interval(low: float | None, high: float | None) -> str:
     return f"{100 * low:.1f}–{100 * high:.1f} %"
 
 
+def about(share: float | None) -> str:
+    """A share in whole percents as `43 %`; `<1 %` or `>99 %` for what only rounds to nothing or to all."""
+    if share is None or missing(share):
+        return DASH
+    if 0 < share < 0.005:
+        return "<1 %"
+    if 0.995 <= share < 1:
+        return ">99 %"
+    return f"{100 * share:.0f} %"
+
+
+def within(low: float | None, high: float | None) -> str:
+    """The bounds of a share in words, `95 % interval 41.0–44.4 %`; nothing where there are none."""
+    return "" if low is None or high is None or missing(low) or missing(high) else f"95 % interval {interval(low, high)}"
+
+
 def points(difference: float | None) -> str:
     """A difference of shares in percentage points, with its sign: `+3.2 points`, `−0.8 points`."""
     return DASH if difference is None or missing(difference) else f"{_signed(difference)} points"
