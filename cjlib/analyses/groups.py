@@ -52,6 +52,28 @@ def values_of(log: EventLog, names: Sequence[str], *, where: str, option: str) -
     return Values(tuple(names), types, tuple(values for _, values in coded), rank)
 
 
+_READ = {"VARCHAR": str, "BIGINT": int, "BOOLEAN": lambda text: text.casefold() in ("true", "t", "1")}
+"""How a value comes back from its text, in which every engine gives it alike."""
+
+
+def values_found(log: EventLog, names: Sequence[str], texts: Sequence[pd.Series]) -> Values:
+    """The values of these columns in the answer of another engine, where they came as text; ranks as `values_of` gives them."""
+    types = tuple(log.property(name, "by").type for name in names)
+    for name, kind in zip(names, types, strict=True):
+        if kind not in _READ:
+            raise CjlibError(
+                f"by: column {shown(name)} holds {kind.lower()}, which engines write differently. Group by texts, whole numbers or true and false, "
+                "or fetch the events once: log.read()."
+            )
+    every = [sorted(set(column.dropna())) for column in texts]
+    rank = np.zeros(len(texts[0]), dtype=np.int64)
+    for column, held in zip(texts, every, strict=True):
+        rank = rank * (len(held) + 1) + column.map({text: code for code, text in enumerate(held)}).fillna(len(held)).to_numpy(dtype="int64")
+    rank[rank == math.prod(len(held) + 1 for held in every) - 1] = MISSING
+    values = tuple([_READ[kind](text) for text in held] for kind, held in zip(types, every, strict=True))
+    return Values(tuple(names), types, values, rank)
+
+
 def names_given(given: str | Sequence[str] | None, option: str, taken: Sequence[str] = ()) -> tuple[str, ...]:
     """A name or a list of names as a tuple without repeats; a name that a table already uses for itself is refused."""
     names: tuple[Any, ...] = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)

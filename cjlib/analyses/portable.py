@@ -1,11 +1,14 @@
-"""Pieces of `.sql` that several analyses share: instants as literals, and the events that match a step with its `first_time`."""
+"""Pieces of SQL that several analyses share: instants as literals, events that match a step with its `first_time`, the middle of many lengths."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from cjlib.sources.conditions import Step
+from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
+
+MILLION = 1_000_000
 
 
 def instant(microseconds: int) -> str:
@@ -33,3 +36,41 @@ def with_first(log: EventLog, step: Step, source: str, name: str) -> str:
     """The events with the instant of the customer's first one that the step's `first_time` speaks of."""
     among = log.portable(step if step.first_time is True else Step(step.event))
     return f"SELECT read.*, MIN(CASE WHEN {among} THEN timestamp END) OVER (PARTITION BY customer_id) AS {name} FROM {source} AS read"
+
+
+def between(early: str, late: str) -> str:
+    """Whole microseconds from one instant to another."""
+    return f"DATE_DIFF('microsecond', {early}, {late})"
+
+
+def log_order(log: EventLog) -> str:
+    """The one order of a customer's events that leaves only equal rows tied: the prepared log's."""
+    rest = (f", CASE WHEN {name} IS NULL THEN 1 ELSE 0 END, {name}" for name in map(identifier, sorted(log.columns)))
+    return f"timestamp, event{''.join(rest)}"
+
+
+def as_text(column: str) -> str:
+    """A column as text, which every engine gives back alike."""
+    return f"CAST({identifier(column)} AS VARCHAR)"
+
+
+def middles(source: str, keys: str, sums: dict[str, str], length: str = "lasted") -> str:
+    """CTEs and a SELECT over a named relation: for each key the sums asked for, and of its lengths the sum and the two in the middle.
+
+    Gives `counted`, `whole` and `rest` (the sum of the lengths in seconds and microseconds: together they overflow), `lower` and `upper` (equal
+    where the number is odd), as whole numbers: no engine is asked for a median, which they compute differently.
+    """
+    added = "".join(f", SUM({expression}) AS {name}" for name, expression in sums.items())
+    given = "".join(f", CAST(SUM({name}) AS BIGINT) AS {name}" for name in sums)
+    return (
+        f"spread AS (\n  SELECT {keys}, {length}, COUNT(*) AS counted{added} FROM {source} GROUP BY {keys}, {length}\n"
+        "), ranked AS (\n"
+        f"  SELECT spread.*, SUM(counted) OVER (PARTITION BY {keys} ORDER BY {length} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS through,\n"
+        f"    SUM(counted) OVER (PARTITION BY {keys}) AS total FROM spread\n"
+        ")\n"
+        f"SELECT {keys}, CAST(SUM(counted) AS BIGINT) AS counted{given},\n"
+        f"  CAST(SUM(counted * CAST(({length} - {length} % {MILLION}) / {MILLION} AS BIGINT)) AS BIGINT) AS whole,\n"
+        f"  CAST(SUM(counted * ({length} % {MILLION})) AS BIGINT) AS rest,\n"
+        f"  MIN(CASE WHEN 2 * through >= total THEN {length} END) AS lower, MIN(CASE WHEN 2 * through > total THEN {length} END) AS upper\n"
+        f"FROM ranked GROUP BY {keys}"
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.paths.pushed import counted_there, sessions_there
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence import SECOND, customer_column, named, sessions_sql, spans
 from cjlib.analyses.sequence_words import base_of, count_of, gap_in_words, share_words
@@ -63,14 +64,14 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     [2, 1]
     """
     length = microseconds(gap, "gap")
-    opened = session_bounds(log, length)
-    table = _table(log, opened)
-    metrics = _metrics(table, customers=int(np.count_nonzero(np.diff(opened["c"], prepend=-1))))
+    table = sessions_there(log, length) if log.pushed else _table(log, session_bounds(log, length))
+    metrics = _metrics(table, customers=int((table["session"] == 1).sum()))
     definition = {
         "unit": "the session; a customer may have several",
         "gap": gap_in_words(length),
         "length": "from the first event of the session to its last; one event alone lasts 0 seconds",
         **base_of(log, int(table["events"].sum()), int(metrics["customers"]["value"] or 0)),
+        **counted_there(log),
     }
     sql = (
         f"{sessions_sql(log, length)}\nSELECT customer_id, session, MIN(timestamp) AS started_at, MAX(timestamp) AS ended_at, COUNT(*) AS events\n"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cjlib.analyses.paths.first_values import FirstValues, first_values, first_values_sql
-from cjlib.analyses.paths.pair_counts import PairCounts, counted
+from cjlib.analyses.paths.pair_counts import counted
+from cjlib.analyses.paths.pushed import Around, Pairs, counted_there, pairs_there
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import SECOND, Groups, gap_microseconds, named, opens, sessions_sql, text_rank, tied_events
+from cjlib.analyses.sequence import SECOND, gap_microseconds, named, opens, sessions_sql, text_rank, tied_events
 from cjlib.analyses.sequence_words import END, START, base_of, bounds, count_of, gap_in_words, percent, reserved_names, ties_in_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words
@@ -77,34 +76,35 @@ def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session
     [nan, nan, 240.0, 60.0]
     """
     gap = gap_microseconds(session_gap, "session_gap")
-    rows = log.fetch("customer", "time", "event")
-    grouping = first_values(log, by, rows["customer"], COLUMNS)
-    opening = opens(rows["customer"], rows["time"], gap)
     names = log.event_names
-    table = _table(names, rows, opening, grouping)
-    n_customers = int(np.count_nonzero(np.diff(rows["customer"], prepend=-1)))
-    metrics = _metrics(table, int(np.count_nonzero(opening)), n_customers)
+    grouping, pairs, around = pairs_there(log, gap, by, COLUMNS) if log.pushed else _pairs(log, gap, by)
+    table = _sorted([*names, START, END], grouping, pairs)
+    metrics = _metrics(table, around.stretches, around.customers)
     definition = {
         "unit": "the pair of neighbouring events; customers beside it",
         "repeats": "kept: an event after itself is a transition",
         "ends": f"{START} and {END} around each {'customer' if gap is None else 'session'}",
         "session_gap": gap_in_words(gap),
         **grouping.in_words(),
-        "ties": ties_in_words(tied_events(rows["customer"], rows["time"])),
+        "ties": ties_in_words(around.tied),
         "interval": "Wilson 95 % over pairs; pairs of one customer are alike, so it is a lower bound of the uncertainty",
-        **base_of(log, rows["customer"].size, n_customers),
+        **base_of(log, around.events, around.customers),
         **reserved_names(names),
+        **counted_there(log),
     }
-    headline = _headline(table, bool(grouping.names), n_customers)
+    headline = _headline(table, bool(grouping.names), around.customers)
     return Transitions(
         table=table, headline=headline, definition=definition, metrics=metrics, sql=_sql(log, gap, grouping.names), by=tuple(grouping.names)
     )
 
 
-def _table(names: list[str], rows: dict[str, NDArray[Any]], opening: NDArray[np.bool_], grouping: FirstValues) -> pd.DataFrame:
+def _pairs(log: EventLog, gap: int | None, by: str | Sequence[str] | None) -> tuple[FirstValues, Pairs, Around]:
+    rows = log.fetch("customer", "time", "event")
     customer, time = rows["customer"], rows["time"]
-    labels = [*names, START, END]
-    base, start, end = len(labels), len(names), len(names) + 1
+    grouping = first_values(log, by, customer, COLUMNS)
+    opening = opens(customer, time, gap)
+    names = len(log.event_names)
+    base, start, end = names + 2, names, names + 1
     first = np.flatnonzero(opening)
     # One pair a row (to the next event or the end), and one a session from the start: customers ascend in both.
     key = np.empty(customer.size + first.size, dtype=np.int64)
@@ -123,31 +123,32 @@ def _table(names: list[str], rows: dict[str, NDArray[Any]], opening: NDArray[np.
     seconds[last] = 0
     seconds /= SECOND
     grouped = counted(key, base * base * max(1, grouping.place.size))
-    return _sorted(labels, grouping, grouped, {"who": who, "seconds": seconds})
+    mean, median = grouped.mean_and_median(seconds)
+    around = Around(customer.size, tied_events(customer, time), int(np.count_nonzero(np.diff(customer, prepend=-1))), first.size)
+    return grouping, Pairs(grouped.keys, grouped.sizes, grouped.customers(who), mean, median), around
 
 
-def _sorted(labels: list[str], grouping: FirstValues, grouped: Groups | PairCounts, of_row: dict[str, NDArray[Any]]) -> pd.DataFrame:
+def _sorted(labels: list[str], grouping: FirstValues, pairs: Pairs) -> pd.DataFrame:
     base = len(labels)
-    group, source, target = grouped.keys // (base * base), grouped.keys // base % base, grouped.keys % base
-    mean, median = grouped.mean_and_median(of_row["seconds"])
+    group, source, target = pairs.keys // (base * base), pairs.keys // base % base, pairs.keys % base
     ends = (source == base - 2) | (target == base - 1)
     of_source = group * base + source
-    total = np.bincount(of_source, weights=grouped.sizes)[of_source].astype(np.int64) if of_source.size else np.zeros(0, dtype=np.int64)
-    low, high = wilson(grouped.sizes, total)
+    total = np.bincount(of_source, weights=pairs.sizes)[of_source].astype(np.int64) if of_source.size else np.zeros(0, dtype=np.int64)
+    low, high = wilson(pairs.sizes, total)
     rank = text_rank(labels)
     place = grouping.place[group]
-    order = np.lexsort((rank[target], rank[source], -grouped.sizes, place))
+    order = np.lexsort((rank[target], rank[source], -pairs.sizes, place))
     columns = {
         **grouping.columns(group[order]),
         "source": named(labels, source[order]),
         "target": named(labels, target[order]),
-        "count": grouped.sizes[order].astype(np.int64),
-        "customers": grouped.customers(of_row["who"])[order],
-        "share_of_source": share(grouped.sizes, total)[order],
+        "count": pairs.sizes[order].astype(np.int64),
+        "customers": pairs.customers[order],
+        "share_of_source": share(pairs.sizes, total)[order],
         "share_of_source_low": low[order],
         "share_of_source_high": high[order],
-        "median_seconds": np.where(ends, np.nan, median)[order],
-        "mean_seconds": np.where(ends, np.nan, mean)[order],
+        "median_seconds": np.where(ends, np.nan, pairs.median)[order],
+        "mean_seconds": np.where(ends, np.nan, pairs.mean)[order],
     }
     return pd.DataFrame(columns)
 

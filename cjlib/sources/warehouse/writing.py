@@ -73,6 +73,9 @@ def written(sql: str, dialect: str, contract: exp.Expr) -> str:
     _with(tree, contract)
     _to_the_microsecond(tree, dialect)
     _intervals(tree, dialect)
+    _lengths(tree, dialect)
+    if dialect == "postgres":
+        _texts_by_their_bytes(tree)
     return tree.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
@@ -111,6 +114,35 @@ def _intervals(tree: exp.Expr, dialect: str) -> None:
                 )
             interval.set("this", exp.Literal.string(f"{int(number) / _BELOW[unit]:.3f}"))
             interval.set("unit", exp.Var(this="SECOND"))
+
+
+_LENGTH = {
+    "postgres": "CAST(EXTRACT(EPOCH FROM cj_late - cj_early) * 1000000 AS BIGINT)",
+    "bigquery": "DATETIME_DIFF(cj_late, cj_early, MICROSECOND)",
+    "trino": "CAST(ROUND((TO_UNIXTIME(WITH_TIMEZONE(cj_late, 'UTC')) - TO_UNIXTIME(WITH_TIMEZONE(cj_early, 'UTC'))) * 1000000) AS BIGINT)",
+}
+"""Whole microseconds between two times, where another function than elsewhere counts them; Trino's own stops at milliseconds."""
+
+
+def _lengths(tree: exp.Expr, dialect: str) -> None:
+    import sqlglot
+    from sqlglot import exp
+
+    if dialect not in _LENGTH:
+        return
+    for between in list(tree.find_all(exp.DateDiff)):
+        held = {"cj_late": between.this, "cj_early": between.expression}
+        written = sqlglot.parse_one(_LENGTH[dialect], read=dialect)
+        between.replace(written.transform(lambda node, held=held: held[node.name].copy() if node.key == "column" and node.name in held else node))
+
+
+def _texts_by_their_bytes(tree: exp.Expr) -> None:
+    """PostgreSQL alone sorts texts by the habits of a language unless it is told not to: ties would be broken another way."""
+    from sqlglot import exp
+
+    for cast in list(tree.find_all(exp.Cast)):
+        if cast.to.this == exp.DType.VARCHAR:
+            cast.replace(exp.Collate(this=cast.copy(), expression=exp.to_identifier("C", quoted=True)))
 
 
 _BELOW = {"MILLISECOND": 1_000, "MICROSECOND": 1_000_000}
