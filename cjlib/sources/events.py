@@ -198,8 +198,13 @@ class EventLog:
         `customer` and `event` are codes, `time` microseconds UTC, `row` the position in the prepared table.
         """
         source = {"customer": "c", "time": "t", "event": "e", "row": "rowid"}
-        picks = ", ".join(f"{source[column]} AS {identifier(column)}" for column in columns)
-        return self.engine.columns(f"SELECT {picks} FROM {self.prepared} WHERE {_in_order(where)}")
+        return self.computed(where, **{column: source[column] for column in columns})
+
+    def computed(self, where: str = "TRUE", /, **columns: str) -> dict[str, NDArray[Any]]:
+        """What SQL over the prepared table says of the matching events, a column each, in the log's order, even where a condition is a join."""
+        picks = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in columns.items())
+        order = " ORDER BY rowid" if joins(f"{picks} {where}") else ""
+        return self.engine.columns(f"SELECT {picks} FROM {self.prepared} WHERE {where}{order}")
 
     def codes(self, column: str, *, where: str = "TRUE", option: str = "by") -> tuple[NDArray[np.int32], list[Any]]:
         """A property of the matching events, in the log's order, as codes (−1 = missing), and the values they stand for, sorted as text."""
@@ -208,8 +213,8 @@ class EventLog:
             held = self.engine.columns(f"SELECT coalesce({one.column}, -1) AS code FROM attributes ORDER BY c")["code"].astype(np.int32)
             return held[self.fetch("customer", where=where)["customer"]], self._dictionary(one.dictionary)
         if one.coded:
-            held = self.engine.columns(f"SELECT coalesce({one.column}, -1) AS code FROM {self.prepared} WHERE {_in_order(where)}")
-            return held["code"].astype(np.int32), self._dictionary(one.dictionary)
+            held = self.engine.numbers(f"SELECT CAST(coalesce({one.column}, -1) AS INTEGER) AS code FROM {self.prepared} WHERE {_in_order(where)}")
+            return held["code"], self._dictionary(one.dictionary)
         ranked = f"SELECT DISTINCT {one.column} AS value FROM {self.prepared} WHERE {where} AND {one.column} IS NOT NULL"
         values = [value for (value,) in self.engine.rows(f"SELECT value FROM ({ranked}) ORDER BY CAST(value AS VARCHAR)")]
         ordered = f"SELECT value, row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS code FROM ({ranked})"
@@ -227,9 +232,7 @@ class EventLog:
         if one.coded:
             codes, values = self.codes(column, where=where, option=option)
             return np.array([*values, np.nan], dtype="float64")[codes]
-        return self.engine.columns(
-            f"SELECT coalesce(CAST({one.column} AS DOUBLE), 'NaN'::DOUBLE) AS x FROM {self.prepared} WHERE {_in_order(where)}"
-        )["x"]
+        return self.computed(where, x=f"coalesce(CAST({one.column} AS DOUBLE), 'NaN'::DOUBLE)")["x"]
 
     def customer_ids(self, codes: NDArray[np.int32] | None = None) -> NDArray[Any]:
         """The ids, as they were given, of customer codes; all of them, by code, without an argument."""

@@ -64,3 +64,17 @@ def test_what_does_not_fit_is_spilled_to_a_temporary_folder(monkeypatch):
     assert list(folder.iterdir())
     engine.connection.close()
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5, 300_000])
+def test_numbers_come_in_the_order_and_the_types_of_columns_and_can_be_written_to(engine, rows):
+    engine.execute(
+        f"CREATE OR REPLACE TABLE counted AS SELECT CAST({rows} - range AS INTEGER) AS c, CAST(range % 7 AS UTINYINT) AS e, range / 3 AS x FROM range({rows})"
+    )
+    sql = "SELECT c, e, x, rowid AS r FROM counted WHERE e <> 3"
+    quick, slow = engine.numbers(sql), engine.columns(sql)
+    assert list(quick) == list(slow)
+    for name, column in slow.items():
+        assert quick[name].dtype == column.dtype
+        assert quick[name].tolist() == column.tolist()
+        assert quick[name].flags.writeable
