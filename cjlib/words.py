@@ -59,7 +59,7 @@ def about(share: float | None) -> str:
     return f"{100 * share:.0f} %"
 
 
-def within(low: float | None, high: float | None) -> str:
+def confidence(low: float | None, high: float | None) -> str:
     """The bounds of a share in words, `95 % interval 41.0–44.4 %`; nothing where there are none."""
     return "" if low is None or high is None or missing(low) or missing(high) else f"95 % interval {interval(low, high)}"
 
@@ -106,6 +106,6 @@ def joined(parts: Iterable[str]) -> str:
     return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}" if every else ""
 
 
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """`1 customer`, `1,204 customers`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+def count_of(count: float | None, one: str, many: str | None = None) -> str:
+    """`1 customer`, `1,204 customers`; a missing count is none."""
+    return f"{count or 0:,.0f} {one if count == 1 else many or one + 's'}"

@@ -7,30 +7,15 @@ from collections.abc import Sequence
 from cjlib.analyses.result import Metric
 from cjlib.sources.durations import in_words
 from cjlib.sources.events import EventLog
+from cjlib.words import confidence, count_of, percent
 
 START, END, OTHER = "(start)", "(end)", "(other)"
 
 
-def percent(share: float | int | None) -> str:
-    """A share as a percentage with one decimal."""
-    return "–" if share is None else f"{share * 100:.1f} %"
-
-
-def bounds(low: float | int | None, high: float | int | None) -> str:
-    """An interval in words; nothing where there is none."""
-    return "" if low is None or high is None else f"95 % interval {low * 100:.1f}–{high * 100:.1f} %"
-
-
 def share_words(one: Metric) -> str:
     """`43.2 % (95 % interval 41.0–45.4 %)`."""
-    within = bounds(one["low"], one["high"])
+    within = confidence(one["low"], one["high"])
     return f"{percent(one['value'])} ({within})" if within else percent(one["value"])
-
-
-def count_of(number: float | int | None, noun: str) -> str:
-    """`1 customer`, `1,204 customers`."""
-    whole = int(number or 0)
-    return f"{whole:,} {noun}" if whole == 1 else f"{whole:,} {noun}s"
 
 
 def gap_in_words(gap: int | None) -> str:

@@ -103,4 +103,4 @@ def mood_caption(held: JourneyMap, group: Any = None) -> str:
         return f"{mood}."
     one = first.iloc[0]
     place = "the first pain point" if one["share_first"] >= 0.8 else "among the first pain points"
-    return f"{mood}; {one['stage']} is {place}, with {words.counted(int(one['affected']), 'customer')} affected."
+    return f"{mood}; {one['stage']} is {place}, with {words.count_of(int(one['affected']), 'customer')} affected."

@@ -68,7 +68,7 @@ def test_numbers_durations_and_lists_read_as_a_person_writes_them():
     assert [words.number(x) for x in (1204, 12.5, 8249.3, None, pd.NA)] == ["1,204", "12.5", "8,249", "–", "–"]
     assert [words.duration(x) for x in (0, 5400, 86400, float("nan"), float("inf"))] == ["0 seconds", "1.5 hours", "1 day", "–", "–"]
     assert [words.joined(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
-    assert (words.counted(1, "customer"), words.counted(1204, "customer"), words.counted(2, "is", "are")) == (
+    assert (words.count_of(1, "customer"), words.count_of(1204, "customer"), words.count_of(2, "is", "are")) == (
         "1 customer",
         "1,204 customers",
         "2 are",

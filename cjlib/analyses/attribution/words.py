@@ -9,8 +9,8 @@ import pandas as pd
 
 from cjlib.analyses.attribution.touch_journeys import NONE, Journeys
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.sequence_words import bounds, count_of, percent
 from cjlib.errors import did_you_mean, shown
+from cjlib.words import confidence, count_of, percent
 
 IN_WORDS = {
     "first": "the first touch of a journey gets the whole conversion",
@@ -35,7 +35,7 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str) -> str:
     best = table.loc[table["channel"] != NONE].iloc[0]
     untouched = f" {count_of(journeys.untouched.size, 'conversion')} had no touch." if journeys.untouched.size else ""
     low, high = best["share_of_conversions_low"], best["share_of_conversions_high"]
-    within = "" if np.isnan(low) else f" ({bounds(low, high)})"
+    within = "" if np.isnan(low) else f" ({confidence(low, high)})"
     return (
         f"Under the model {model}, {best['channel']} gets the most credit: {percent(best['share_of_conversions'])} of {total:,} conversions"
         f"{within}.{untouched} {NO_CAUSE}"

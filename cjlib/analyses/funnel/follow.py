@@ -10,13 +10,14 @@ import pandas as pd
 from cjlib.analyses.funnel.attempts import Attempts
 from cjlib.analyses.funnel.instants import Bools, Ints, Positions
 from cjlib.analyses.funnel.rows import Question
-from cjlib.analyses.funnel.words import count_of, interval, losses, percent
+from cjlib.analyses.funnel.words import losses
 from cjlib.analyses.periods import calendar, check_period
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.stats import benjamini_hochberg, grouped_medians, newcombe, share, two_shares_p, wilson
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.durations import in_words
 from cjlib.sources.events import EventLog
+from cjlib.words import confidence, count_of, percent
 
 NOTHING = "(nothing)"
 SECOND = 1_000_000
@@ -81,7 +82,7 @@ def _trend_headline(table: pd.DataFrame, asked: Question, period: str) -> str:
         return f"No {period} is complete: every window is still open, so each share may rise."
     if len(whole) == 1:
         only = whole.iloc[0]
-        return f"One complete {period}: {percent(only['share'])} of {count_of(int(only['customers']), 'customer')} converted ({interval(only['share_low'], only['share_high'])}); {running}."
+        return f"One complete {period}: {percent(only['share'])} of {count_of(int(only['customers']), 'customer')} converted ({confidence(only['share_low'], only['share_high'])}); {running}."
     first, last = whole.iloc[0], whole.iloc[-1]
     low, high = newcombe(last["converted"], last["customers"], first["converted"], first["customers"])
     verdict = verdict_of(float(low), float(high), int(min(first["customers"], last["customers"])), asked.min_n)
@@ -270,7 +271,7 @@ def _lost_headline(table: pd.DataFrame, base: int, words: str, asked: Question) 
         return f"Nobody was lost {words}."
     top = table.iloc[0]
     what = "did nothing more" if top["event"] == NOTHING else f"did {top['event']} next"
-    most = f"Of {count_of(base, 'customer')} lost {words}, {percent(top['share_of_lost'])} ({interval(top['share_of_lost_low'], top['share_of_lost_high'])}) {what}"
+    most = f"Of {count_of(base, 'customer')} lost {words}, {percent(top['share_of_lost'])} ({confidence(top['share_of_lost_low'], top['share_of_lost_high'])}) {what}"
     if base < asked.min_n:
         return f"{most}; with fewer than {asked.min_n} customers these shares say little."
     clear = table[(table["p_adjusted"] < 0.05) & (table["difference"] > 0)]

@@ -17,6 +17,7 @@ from cjlib.errors import did_you_mean, shown
 from cjlib.sources.conditions import Step
 from cjlib.sources.durations import in_words
 from cjlib.sources.events import EventLog
+from cjlib.words import confidence, count_of, percent
 
 ORDER = {
     "sequential": "sequential: each step at or after the one before; other events may lie between",
@@ -40,21 +41,6 @@ def by_words(asked: Question) -> str:
     return BY_VALUE.get(asked.by_value, f"the value of the event that filled step {asked.by_step} in the counted attempt")
 
 
-def percent(share: float) -> str:
-    """A share as a percentage with one decimal."""
-    return f"{share * 100:.1f} %"
-
-
-def interval(low: float, high: float) -> str:
-    """A 95 % interval in words."""
-    return f"95 % interval {low * 100:.1f}–{high * 100:.1f} %"
-
-
-def count_of(number: int, noun: str) -> str:
-    """`1 customer`, `1,204 customers`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def headline(table: pd.DataFrame, metrics: Mapping[str, Metric], asked: Question, compared: pd.DataFrame) -> str:
     """One sentence: who got through, with n and interval; where most are lost; what is still open. `table` is that of all customers together."""
     entered = int(table["customers"].iloc[0])
@@ -67,7 +53,7 @@ def headline(table: pd.DataFrame, metrics: Mapping[str, Metric], asked: Question
     conversion = metrics["conversion"]
     within = "" if asked.window is None else f" within {in_words(asked.window)}"
     path = f"did all {len(steps)} steps, in any order" if asked.order == "any" else f"went from {steps[0]} to {steps[-1]}"
-    share = f"({percent(conversion['value'] or 0.0)}, {interval(conversion['low'] or 0.0, conversion['high'] or 0.0)})"
+    share = f"({percent(conversion['value'] or 0.0)}, {confidence(conversion['low'] or 0.0, conversion['high'] or 0.0)})"
     parts = [f"{got_through:,} of {count_of(entered, 'customer')} {share} {path}{within}", _most_lost(table, asked)]
     parts += [_group_words(compared, asked), _open_words(table, asked)]
     if entered < asked.min_n:

@@ -26,12 +26,13 @@ from cjlib.analyses.sequence import (
     sessions_sql,
     text_rank,
 )
-from cjlib.analyses.sequence_words import OTHER, base_of, count_of, gap_in_words, reserved_names, share_words, ties_in_words
+from cjlib.analyses.sequence_words import OTHER, base_of, gap_in_words, reserved_names, share_words, ties_in_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.errors import did_you_mean, not_one_of
 from cjlib.sources.conditions import Event, as_step
 from cjlib.sources.durations import Duration
 from cjlib.sources.events import EventLog
+from cjlib.words import count_of
 
 REPEATS = ("collapse", "keep")
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import ARROW, Flags, Groups, Ints, check_at_least, customer_column, distinct_sequences, groups
-from cjlib.analyses.sequence_words import base_of, bounds, count_of, percent, share_words
+from cjlib.analyses.sequence_words import base_of, share_words
 from cjlib.analyses.stats import benjamini_hochberg, newcombe, share, two_shares_p, wilson
 from cjlib.errors import CjlibError, did_you_mean, shown
 from cjlib.sources.conditions import Event, as_step
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
+from cjlib.words import confidence, count_of, percent
 
 NOTHING = "(nothing between)"
 FOREVER = np.iinfo(np.int64).max
@@ -313,7 +314,7 @@ def _headline(table: pd.DataFrame, metrics: dict[str, Metric], n: int, reached: 
         return f"{base}; nothing they did before is commoner than among the {labels[1]} beyond chance. What is rarer may be for lack of time."
     chosen = more.loc[more[f"share_of_{labels[0]}"] < 1]
     row = (more if chosen.empty else chosen).iloc[0]
-    within = bounds(row["difference_low"], row["difference_high"]).removesuffix(" %")
+    within = confidence(row["difference_low"], row["difference_high"]).removesuffix(" %")
     return (
         f"{base}. What sets them apart most is {row['pattern']}: {percent(row[f'share_of_{labels[0]}'])} of the {labels[0]} did it before, "
         f"{percent(row[f'share_of_{labels[1]}'])} of the {labels[1]} (difference {100 * row['difference']:.1f} points, {within} points). "

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from cjlib.analyses.paths.path_set import PathSet
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import ARROW, SECOND, Ints, distinct_sequences, groups, named, stable_order
-from cjlib.analyses.sequence_words import count_of, percent, share_words
+from cjlib.analyses.sequence_words import share_words
 from cjlib.analyses.stats import share, wilson
+from cjlib.words import count_of, percent
 
 LONGEST_LOOP = 5
 """A loop with more events than this is shown as `a → … → a`."""

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from cjlib.analyses.paths.pushed import counted_there, sessions_there
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence import SECOND, customer_column, named, sessions_sql, spans
-from cjlib.analyses.sequence_words import base_of, count_of, gap_in_words, share_words
+from cjlib.analyses.sequence_words import base_of, gap_in_words, share_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
+from cjlib.words import count_of
 
 LENGTHS = np.array([1, 2, 3, 6, 11, 21])
 """Where the classes of `.lengths` begin, in events."""

@@ -13,11 +13,12 @@ from cjlib.analyses.paths.pair_counts import counted
 from cjlib.analyses.paths.pushed import Around, Pairs, counted_there, pairs_there
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import SECOND, gap_microseconds, named, opens, sessions_sql, text_rank, tied_events
-from cjlib.analyses.sequence_words import END, START, base_of, bounds, count_of, gap_in_words, percent, reserved_names, ties_in_words
+from cjlib.analyses.sequence_words import END, START, base_of, gap_in_words, reserved_names, ties_in_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words
 from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
+from cjlib.words import confidence, count_of, percent
 
 COLUMNS = (
     "source",
@@ -184,7 +185,7 @@ def _headline(table: pd.DataFrame, grouped: bool, customers: int) -> str:
     within = " in its group" if grouped else ""
     return (
         f"The commonest move is from {row['source']} to {row['target']}: {row['count']:,} times by {count_of(row['customers'], 'customer')}, "
-        f"{percent(row['share_of_source'])} of what follows {row['source']}{within} ({bounds(row['share_of_source_low'], row['share_of_source_high'])}, "
+        f"{percent(row['share_of_source'])} of what follows {row['source']}{within} ({confidence(row['share_of_source_low'], row['share_of_source_high'])}, "
         f"n = {round(row['count'] / row['share_of_source']):,}), half of them within {in_words(round(row['median_seconds'] * SECOND))}."
     )
 

@@ -14,6 +14,7 @@ from cjlib.analyses.retention.tables import Counts
 from cjlib.errors import did_you_mean, shown
 from cjlib.sources.conditions import Step
 from cjlib.sources.events import EventLog
+from cjlib.words import confidence, count_of, percent
 
 ALPHA = 0.05
 """Adjusted p up to which a cohort is said to differ."""
@@ -29,26 +30,15 @@ _MODES = {
 }
 
 
-def percent(share: float) -> str:
-    """A share as the sentences here write it."""
-    return f"{100 * share:.1f} %"
-
-
-def counted(count: int, one: str) -> str:
-    """`1 customer`, `1,204 customers`."""
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
-
-
 def headline(question: Question, entries: int, metrics: Mapping[str, Metric], period: int, different: pd.DataFrame, change: pd.DataFrame) -> str:
     """The share that comes back in the period that most have completed, and whether cohorts differ."""
     who = "cohort entry" if question.recurring else "customer"
     if not entries:
         return "No customer enters a cohort: nothing to count."
     if not period:
-        return f"No cohort has completed {question.period} 1 yet ({counted(entries, who)} observed): no share can be given."
+        return f"No cohort has completed {question.period} 1 yet ({count_of(entries, who)} observed): no share can be given."
     found = metrics[f"retention_period_{period}"]
-    interval = f"95 % interval {100 * (found['low'] or 0):.1f}–{percent(found['high'] or 0)}"
-    sentence = f"{percent(found['value'] or 0)} of {found['n']:,} {_plural(who)} {_came(question, period)} ({interval})."
+    sentence = f"{percent(found['value'] or 0)} of {found['n']:,} {_plural(who)} {_came(question, period)} ({confidence(found['low'] or 0, found['high'] or 0)})."
     if (found["n"] or 0) < question.min_n:
         return f"{sentence} That rests on fewer than {question.min_n}: too few to read."
     return " ".join(part for part in (sentence, changed(question, change), differing(different)) if part)
@@ -86,10 +76,10 @@ def differing(different: pd.DataFrame) -> str:
         return ""
     beyond = different[different["p_adjusted"] <= ALPHA]
     if beyond.empty:
-        return f"None of {counted(len(different), 'cohort')} by itself differs from the average beyond noise."
+        return f"None of {count_of(len(different), 'cohort')} by itself differs from the average beyond noise."
     ways = {"less": int((beyond["share_of_expected"] < 1).sum()), "more": int((beyond["share_of_expected"] > 1).sum())}
     said = " and ".join(f"{many} {way}" for way, many in ways.items() if many)
-    return f"Of {counted(len(different), 'cohort')} by themselves, {said} often than average beyond noise."
+    return f"Of {count_of(len(different), 'cohort')} by themselves, {said} often than average beyond noise."
 
 
 def definition(members: Members, counts: Counts, through: int) -> dict[str, str]:
@@ -135,11 +125,11 @@ def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:
     exists, complete = int(counts.exists.sum()), int(counts.complete.sum())
     tied = entries.tied
     facts = {
-        "counted": f"{counted(customers, 'customer')} in {counted(len(counts.cohort), 'cohort')}"
+        "counted": f"{count_of(customers, 'customer')} in {count_of(len(counts.cohort), 'cohort')}"
         + (f", {len(entries):,} entries" if question.recurring else ""),
-        "left out of averages": f"{counted(exists - complete, 'cell')} of {exists:,} not complete",
+        "left out of averages": f"{count_of(exists - complete, 'cell')} of {exists:,} not complete",
         "fixed population": f"those who have completed {question.period} {through}: the last that at least half of those have who completed {question.period} 1",
-        "ties": f"{counted(tied, 'further event')} at the same instant as a cohort event" if tied else "no two events tie as a cohort event",
+        "ties": f"{count_of(tied, 'further event')} at the same instant as a cohort event" if tied else "no two events tie as a cohort event",
     }
     if not question.recurring:
         facts["cohorts compared"] = (

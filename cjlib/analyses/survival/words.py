@@ -12,6 +12,7 @@ from cjlib.errors import did_you_mean, shown
 from cjlib.sources.conditions import Step
 from cjlib.sources.durations import in_words
 from cjlib.sources.events import EventLog
+from cjlib.words import confidence, count_of, percent
 
 ALPHA = 0.05
 TAKEN = ("day", "at_risk", "churned", "censored", "share_surviving", "n", "p_value", "p_adjusted", "customer_id")
@@ -24,7 +25,7 @@ def headline(curve: Curve, unit: str, limit: float, comparisons: pd.DataFrame, m
     if n == 0:
         return f"No {who} to follow: nothing to count."
     if n < min_n:
-        return f"Only {_counted(n, who)} ({churned:,} churned): too few to read a curve from."
+        return f"Only {count_of(n, who)} ({churned:,} churned): too few to read a curve from."
     return f"{_half(curve, unit, limit)} {_seen(n, churned, who)} {_differing(comparisons)}".strip()
 
 
@@ -34,12 +35,12 @@ def _half(curve: Curve, unit: str, limit: float) -> str:
         reach = f"{low:g}–{high:g}" if not math.isnan(high) else f"{low:g} or more"
         return f"Half have churned by {unit} {curve.median:g} (95 % interval {reach})."
     share, below, above, _ = curve.at(limit)
-    interval = "" if math.isnan(below) else f" (95 % interval {100 * below:.1f}–{100 * above:.1f} %)"
-    return f"{100 * share:.1f} %{interval} are still there after {limit:g} {unit}s; the median is not reached."
+    within = "" if math.isnan(below) else f" ({confidence(below, above)})"
+    return f"{percent(share)}{within} are still there after {limit:g} {unit}s; the median is not reached."
 
 
 def _seen(n: int, churned: int, who: str) -> str:
-    return f"Of {_counted(n, who)}, {churned:,} churned while observed; the others are counted only as long as they were seen."
+    return f"Of {count_of(n, who)}, {churned:,} churned while observed; the others are counted only as long as they were seen."
 
 
 def _differing(comparisons: pd.DataFrame) -> str:
@@ -49,10 +50,6 @@ def _differing(comparisons: pd.DataFrame) -> str:
     if not beyond:
         return f"None of {len(comparisons)} groups differs from the others beyond noise."
     return f"{beyond} of {len(comparisons)} groups {'differs' if beyond == 1 else 'differ'} from the others beyond noise."
-
-
-def _counted(count: int, one: str) -> str:
-    return f"{count:,} {one}{'' if count == 1 else 's'}"
 
 
 def of_log(log: EventLog, start: Step, span: Span, churn: Step | None, inactive: int, *, tied: int, by: tuple[str, ...]) -> dict[str, str]:
@@ -67,7 +64,7 @@ def of_log(log: EventLog, start: Step, span: Span, churn: Step | None, inactive:
         "churn": said,
         "censored": f"all others, at the end of data ({log.observed_until})",
         "time": "whole elapsed days of 86,400 s, rounded down",
-        "ties": f"{_counted(tied, 'further event')} at the same instant as a first event" if tied else "no two events tie as a first event",
+        "ties": f"{count_of(tied, 'further event')} at the same instant as a first event" if tied else "no two events tie as a first event",
     }
     bounds = [f"{word} {log.moment(bound):%Y-%m-%d %H:%M}" for word, bound in zip(("from", "to"), span, strict=True) if bound is not None]
     told |= {"begins in": " ".join(bounds)} if bounds else {}

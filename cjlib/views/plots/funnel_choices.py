@@ -73,6 +73,6 @@ def _caption(windows: Mapping[str, Any]) -> str:
     table = next(iter(tables.values()))
     last, entered = table["event"].iloc[-1], int(table["customers"].iloc[0])
     if entered < MIN_N:
-        return f"Too few to read a share: {words.counted(entered, 'customer')} entered."
+        return f"Too few to read a share: {words.count_of(entered, 'customer')} entered."
     every = words.joined(f"{words.percent(each['share_of_first'].iloc[-1])} {name}" for name, each in tables.items())
     return f"Of {entered:,} customers, so many reach {named(last)}: {every}."

@@ -86,7 +86,7 @@ def _compared_cells(row: dict[str, Any] | None, entered: int) -> list[Any]:
 
 
 def _left_out(groups: int) -> str:
-    return f" {words.counted(groups, 'smaller group is', 'smaller groups are')} in the table only." if groups > 0 else ""
+    return f" {words.count_of(groups, 'smaller group is', 'smaller groups are')} in the table only." if groups > 0 else ""
 
 
 def _reach(rows: list[dict[str, Any]]) -> float:

@@ -107,7 +107,7 @@ def steps(result: Any) -> go.Figure:
         ),
         *theme.interval_bars(table["share_of_first"], y, table["share_of_first_low"], table["share_of_first_high"]),
     ]
-    scale = f"bar: share of the {words.counted(entered, 'customer')} at step 1<br>line across its end: 95 % interval"
+    scale = f"bar: share of the {words.count_of(entered, 'customer')} at step 1<br>line across its end: 95 % interval"
     return theme.figure(
         drawn,
         caption=steps_caption(table),
@@ -124,7 +124,7 @@ def steps(result: Any) -> go.Figure:
 
 
 def _hover(row: dict[str, Any]) -> str:
-    lines = [words.counted(row["customers"], "customer")]
+    lines = [words.count_of(row["customers"], "customer")]
     if row["step"] > 1:
         lines += [
             f"{words.percent(row['share_of_first'])} of step 1 ({words.interval(row['share_of_first_low'], row['share_of_first_high'])})",
@@ -136,7 +136,7 @@ def _hover(row: dict[str, Any]) -> str:
 
 def _count(row: dict[str, Any]) -> str:
     if row["step"] == 1:
-        return words.counted(row["customers"], "customer")
+        return words.count_of(row["customers"], "customer")
     return f"{row['customers']:,} · {words.percent(row['share_of_first'])} of first"
 
 
@@ -164,13 +164,13 @@ def steps_caption(table: pd.DataFrame) -> str:
     first, last = table.iloc[0], table.iloc[-1]
     entered = int(first["customers"])
     if len(table) == 1:
-        return f"{words.counted(entered, 'customer')} did {named(first['event'])}."
-    through = f"{words.percent(last['share_of_first'])} ({words.interval(last['share_of_first_low'], last['share_of_first_high'])}) of {words.counted(entered, 'customer')}"
+        return f"{words.count_of(entered, 'customer')} did {named(first['event'])}."
+    through = f"{words.percent(last['share_of_first'])} ({words.interval(last['share_of_first_low'], last['share_of_first_high'])}) of {words.count_of(entered, 'customer')}"
     if entered < MIN_N:
-        return f"Too few to read a share: {words.counted(entered, 'customer')} did {named(first['event'])}, {int(last['customers']):,} reached {named(last['event'])}."
+        return f"Too few to read a share: {words.count_of(entered, 'customer')} did {named(first['event'])}, {int(last['customers']):,} reached {named(last['event'])}."
     top = biggest(losses(table))
     if not top:
-        return f"Nobody is lost: all {words.counted(entered, 'customer')} reach {named(last['event'])}."
+        return f"Nobody is lost: all {words.count_of(entered, 'customer')} reach {named(last['event'])}."
     if len(top) > 1:
         between = words.joined(f"{named(loss.before)} ({loss.lost:,} of {loss.base:,})" for loss in top)
         return f"The biggest losses, after {between}, are too alike to rank; {through} reach {named(last['event'])}."
@@ -189,7 +189,7 @@ def named(text: str) -> str:
 
 def _steps_alt(table: pd.DataFrame) -> str:
     every = (
-        f"step {row['step']}, {row['event']}: {words.counted(row['customers'], 'customer')}"
+        f"step {row['step']}, {row['event']}: {words.count_of(row['customers'], 'customer')}"
         + (f", {words.percent(row['share_of_first'])} of step 1" if row["step"] > 1 else "")
         for row in theme.records(table)
     )

@@ -103,7 +103,7 @@ def _median_note(at: float, axis: dict[str, Any], median: float) -> dict[str, An
 def _time_caption(result: Any, seconds: Any, median: float, events: dict[int, str], to: int) -> str:
     n = seconds.size
     if n < MIN_N:
-        return f"Only {words.counted(n, 'customer')} reached {named(events[to])}: too few to read a typical time."
+        return f"Only {words.count_of(n, 'customer')} reached {named(events[to])}: too few to read a typical time."
     said = (
         f"Half of the {n:,} who reached {named(events[to])} were there within {words.duration(median)} of {named(events[1])}, "
         f"nine in ten within {words.duration(_quantile(seconds, 0.9))}"
@@ -170,7 +170,7 @@ def _unusual_words(unusual: Unusual) -> str:
         f"that of {theme.plain(row['period_start'])} is unusually {'low' if low else 'high'} ({words.percent(row['share'])} of {row['customers']:,})"
         for row, low in unusual
     ]
-    more = [words.counted(len(said) - 3, "more stands out", "more stand out")] if len(said) > 3 else []
+    more = [words.count_of(len(said) - 3, "more stands out", "more stand out")] if len(said) > 3 else []
     return f" Against all other complete periods, {words.joined([*said[:3], *more])}."
 
 

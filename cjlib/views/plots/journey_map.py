@@ -246,7 +246,7 @@ def routes(held: JourneyMap, *, top: int = 8) -> go.Figure:
             one["share_of_source_low"],
             one["share_of_source_high"],
             n,
-            f"{words.percent(one['share_of_source'])} of {n:,} visits, {words.counted(one['customers'], 'customer')}",
+            f"{words.percent(one['share_of_source'])} of {n:,} visits, {words.count_of(one['customers'], 'customer')}",
         )
         for one, n in zip(notable, visits, strict=True)
     ]

@@ -26,7 +26,7 @@ def lifecycle(result: Any, *, most: int = 60) -> go.Figure:
         return theme.empty(result.headline, columns=COLUMNS)
     rows = every[-most:]
     left = len(every) - len(rows)
-    more = f" {words.counted(left, f'earlier {result.period} is', f'earlier {result.period}s are')} in the table only." if left else ""
+    more = f" {words.count_of(left, f'earlier {result.period} is', f'earlier {result.period}s are')} in the table only." if left else ""
     return theme.figure(
         [_bars(rows, *kind, result.period) for kind in KINDS],
         caption=result.headline + more,

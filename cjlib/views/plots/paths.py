@@ -187,7 +187,8 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
     one, other = result.groups
     columns = ["pattern", one, f"share of {one}", other, f"share of {other}", "difference", "95 % interval", "clear"]
     every = [row for row in theme.records(result.table) if kind is None or row["kind"] == kind]
-    if not every:
+    # A group of nobody has no shares to set beside the other's.
+    if not every or any(words.missing(every[0][f"share_of_{group}"]) for group in (one, other)):
         return theme.empty(result.headline, columns=columns)
     pairs = [
         share_rows.Pair(

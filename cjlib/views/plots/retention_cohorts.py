@@ -35,7 +35,7 @@ def cohorts(result: Any, *, group: str | None = None, most: int = 24) -> go.Figu
     width = int(table["period"].max())
     sizes = table.assign(cohort=names).groupby("cohort", sort=False)["cohort_size"].max()
     left = len(order) - len(shown)
-    more = f" {words.counted(left, 'earlier cohort is', 'earlier cohorts are')} in the table only." if left else ""
+    more = f" {words.count_of(left, 'earlier cohort is', 'earlier cohorts are')} in the table only." if left else ""
     return theme.figure(
         [_heat(grid, width, len(shown)), *_hatch(grid), _texts(grid)],
         caption=_caption(result, name) + more,

@@ -39,7 +39,7 @@ def average(result: Any, *, most: int = 4) -> go.Figure:
     if not by and len(result.fixed_average):
         traces.append(_fixed(result))
     left = len(groups) - most
-    more = f" {words.counted(left, 'smaller group is', 'smaller groups are')} in the table only." if left > 0 else ""
+    more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left > 0 else ""
     last = max(row["period"] for rows in groups.values() for row in rows)
     return theme.figure(
         traces,
@@ -83,7 +83,7 @@ def _hover(row: dict[str, Any], name: str, period: str) -> str:
         f"{period} {row['period']}: {words.percent(row['share'])} of {row['eligible']:,}",
         f"95 % interval {words.interval(row['share_low'], row['share_high'])}",
     ]
-    lines.append(f"mean of {words.counted(row['cohorts'], 'cohort')}: {words.percent(row['mean_share'])}")
+    lines.append(f"mean of {words.count_of(row['cohorts'], 'cohort')}: {words.percent(row['mean_share'])}")
     return "<br>".join([*([f"<b>{theme.label(name)}</b>"] if name else []), *(theme.safe(line) for line in lines)])
 
 

@@ -126,7 +126,7 @@ def _caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> str:
             else f"{_group(rows[0], by)}, the largest group."
         )
     said.append(
-        f"{len(clear)} of {words.counted(len(rows), 'cohort')} by {'itself' if len(clear) == 1 else 'themselves'} differ from the average beyond noise."
+        f"{len(clear)} of {words.count_of(len(rows), 'cohort')} by {'itself' if len(clear) == 1 else 'themselves'} differ from the average beyond noise."
     )
     return " ".join(said)
 

@@ -33,7 +33,7 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
     compared = {_name(row, by): row for row in theme.records(result.comparisons)}
     shown = rows[:most]
     left = len(rows) - len(shown)
-    more = f" {words.counted(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
+    more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
     verdicts = [verdict(compared.get(_name(row, by)), row["eligible"]) for row in shown]
     said = [f"{words.percent(row['share'])} of {row['eligible']:,}, {text}" for row, text in zip(shown, verdicts, strict=True)]
     notes, lines = theme.row_labels(

@@ -182,7 +182,7 @@ def _rows(card: Card, period: str) -> list[list[Any]]:
 
 
 def _caption(result: Any) -> str:
-    return f"{result.headline} {words.counted(result.flags, 'mark lies', 'marks lie')} outside what is ordinary; chance alone would put about {result.expected_flags:.1f} there."
+    return f"{result.headline} {words.count_of(result.flags, 'mark lies', 'marks lie')} outside what is ordinary; chance alone would put about {result.expected_flags:.1f} there."
 
 
 def _alt(held: Sequence[Card]) -> str:

@@ -116,13 +116,15 @@ def dumbbells(
 ) -> go.Figure:
     """Two marks a row joined by a line: a filled dot for the one, a hollow diamond for the other."""
     lines = [_lines(pair.name) for pair in pairs]
-    heights = [LINE * (len(each) + 1) + MARK for each in lines]
+    said = [_lines(pair.said) for pair in pairs]
+    heights = [LINE * (len(one) + len(other)) + MARK for one, other in zip(lines, said, strict=True)]
     ends = [-sum(heights[: k + 1]) for k in range(len(heights))]
     middles = [end + MARK / 2 + 2 for end in ends]
     notes = []
-    for each, pair, end, height in zip(lines, pairs, ends, heights, strict=True):
-        name, said = "<br>".join(theme.safe(line) for line in each), theme.safe(pair.said)
-        notes.append(theme.note(f"<b>{name}</b><br>{f'<b>{said}</b>' if pair.strong else said}", x=0, y=end + height - 2, below=True, xref="paper"))
+    for each, told, pair, end, height in zip(lines, said, pairs, ends, heights, strict=True):
+        name, numbers = ("<br>".join(theme.safe(line) for line in part) for part in (each, told))
+        shown = f"<b>{name}</b><br>{f'<b>{numbers}</b>' if pair.strong else numbers}"
+        notes.append(theme.note(shown, x=0, y=end + height - 2, below=True, xref="paper"))
     joined_x: list[float | None] = []
     joined_y: list[float | None] = []
     for pair, middle in zip(pairs, middles, strict=True):

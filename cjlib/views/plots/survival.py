@@ -27,7 +27,7 @@ def survival(result: Any, *, most: int = 4) -> go.Figure:
         return theme.empty(result.headline, columns=columns)
     shown = list(groups.items())[:most]
     left = len(groups) - len(shown)
-    more = f" {words.counted(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
+    more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
     traces = []
     for place, (name, rows) in enumerate(shown):
         traces += _staircase(_thin(rows, unit, max(FEWEST, POINTS // len(shown))), place, name, unit)
@@ -169,7 +169,7 @@ def means(result: Any, *, most: int = 12) -> go.Figure:
     p_values = {theme.group_name(row[name] for name in by): row["p_adjusted"] for row in theme.records(result.comparisons)}
     shown = rows[:most]
     left = len(rows) - len(shown)
-    more = f" {words.counted(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
+    more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
     names = [theme.group_name(row[name] for name in by) for row in shown]
     verdicts = [_verdict(p_values.get(name), row["n"]) for name, row in zip(names, shown, strict=True)]
     said = [f"{row[f'rmst_{unit}s']:.1f} {unit}s, {row['n']:,} customers, {verdict}" for row, verdict in zip(shown, verdicts, strict=True)]

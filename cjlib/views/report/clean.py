@@ -27,6 +27,9 @@ _OF_TAG = {
     "th": {"colspan", "rowspan", "scope"},
     "time": {"datetime"},
 }
+_LINK = re.compile(r'<a\b[^>]*?\bhref="([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
+_NOTEBOOK = re.compile(r"[\w-]+\.ipynb(#.*)?")
+_ANYWHERE = ("#", "http://", "https://", "mailto:")
 _UNSEEN = re.compile(r"<(style|script|title|template)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 
 
@@ -51,7 +54,16 @@ def clean(text: str) -> Markup:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)  # bleach warns of text that looks like a path or an address
         safe = _cleaner().sanitize_html_tags(_UNSEEN.sub("", text)).strip()
-    return Markup(_TABLE.sub(lambda found: f'<div class="cj-scroll">{_aligned(found[0])}</div>', safe))
+    led = _LINK.sub(_led, safe)
+    return Markup(_TABLE.sub(lambda found: f'<div class="cj-scroll">{_aligned(found[0])}</div>', led))
+
+
+def _led(link: re.Match[str]) -> str:
+    """A link to a notebook leads to its report; one to a file that a mailed report leaves behind is its words alone."""
+    target = unescape(link[1])
+    if _NOTEBOOK.fullmatch(target):
+        return link[0].replace(link[1], link[1].replace(".ipynb", ".html", 1), 1)
+    return link[0] if target.startswith(_ANYWHERE) else f"<span>{link[2]}</span>"
 
 
 def _aligned(table: str) -> str:
@@ -78,9 +90,7 @@ def _to_the_left(row: str, texts: set[int]) -> str:
 def markdown(text: str) -> Markup:
     """Markdown of the notebook's author as clean HTML."""
     made = markdown2html_mistune(text)
-    made = re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", made)
-    # A link to a notebook beside this one leads to its report.
-    return clean(re.sub(r'(<a href="[\w-]+)\.ipynb(?=["#])', r"\1.html", made))
+    return clean(re.sub(r'<a class="anchor-link"[^>]*>.*?</a>', "", made))
 
 
 def code(source: str) -> Markup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,18 @@ class Section:
     @property
     def seen(self) -> bool:
         """Whether a reader who hides the code sees anything in it."""
-        return any(block.kind != "code" for block in self.blocks)
+        return any(block.kind not in ("code", "unasked") for block in self.blocks)
+
+    def settle(self) -> None:
+        """Words before code that showed nothing, as for a question that was not asked, go with the code."""
+        if not self.title or self.dropped:
+            return
+        blocks = self.blocks
+        for at, block in enumerate(blocks):
+            follow = next((k for k in range(at + 1, len(blocks)) if blocks[k].kind != "code"), len(blocks))
+            ends = follow == len(blocks) or blocks[follow].kind in ("words", "heading")
+            if block.kind == "words" and follow > at + 1 and ends:
+                blocks[at] = replace(block, kind="unasked")
 
 
 @dataclass
@@ -86,6 +97,9 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
             break
     stopped = None if error is None else {**error, "cell": read, "section": reader.section.title}
     sections = [section for section in reader.sections if section.blocks]
+    if stopped is None:
+        for section in sections:
+            section.settle()
     return Page(
         title=reader.title or path.stem,
         answer=reader.answer,
@@ -195,7 +209,9 @@ class _Reader:
         """The richest form of an output that a page can show; a bare repr is none, unless its cell is tagged `keep-text`."""
         if RESULT in data:
             self._result(data[RESULT])
-        if PLOTLY in data:
+        if PLOTLY in data and not data[PLOTLY].get("data"):
+            yield Block(kind="nothing", html=Markup("<p>{}</p>").format(_caption(data[PLOTLY])))
+        elif PLOTLY in data:
             self.figures += 1
             yield Block(kind="figure", figure=read_figure(data[PLOTLY], self.figures, self.section.title or self.title))
         elif "text/html" in data:
@@ -223,6 +239,12 @@ class _Reader:
         told = {key: result.get(key) for key in ("kind", "headline", "definition", "metrics")}
         if told not in self.results:
             self.results.append(told)
+
+
+def _caption(spec: Mapping[str, Any]) -> str:
+    """What a figure without marks says in their place."""
+    meta = (spec.get("layout") or {}).get("meta") or {}
+    return str(meta.get("caption") or "There is nothing to show.")
 
 
 def _data_url(mime: str, content: str) -> str:
