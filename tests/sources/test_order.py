@@ -46,6 +46,14 @@ def test_numbers_and_codes_stand_beside_the_events_they_belong_to(log, step):
     assert (log.codes("country", where=log.match(step))[0] == log.codes("country")[0][row]).all()
 
 
+@pytest.mark.parametrize("step", CONDITIONS.values(), ids=CONDITIONS)
+def test_what_is_computed_of_events_stands_beside_them(log, step):
+    every = log.computed(row="rowid", fits=f"coalesce({log.match(step)}, FALSE)")
+    fits = every["fits"].astype(bool)
+    assert (np.diff(every["row"]) > 0).all()
+    assert (np.flatnonzero(fits) == log.fetch("row", where=log.match(step))["row"]).all()
+
+
 @pytest.mark.parametrize("condition", [{"event": NAMES[:90]}, {"country": "DE"}], ids=["many names", "an attribute"])
 def test_a_log_cut_by_a_condition_keeps_its_order(log, condition):
     kept = log.where(condition).fetch("customer", "time")
