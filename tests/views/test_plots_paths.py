@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ import cjlib as cj
 from cjlib.views import path_questions
 from cjlib.views.path_questions import Unanswered
 from cjlib.views.plots import views_of
+from cjlib.views.plots.share_rows import Pair, dumbbells
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 EVENTS = " | ".join(
@@ -102,6 +105,18 @@ def test_differences_are_two_marks_joined_by_a_line(results):
     assert [trace.name for trace in figure.data[1:]] == ["converted", "lost"]
     assert figure.layout.meta["columns"][1] == "converted"
     assert all(row[0].count("→") == 1 for row in cj.plot(results["differences"], kind="move").layout.meta["rows"])
+
+
+def test_a_side_of_nobody_is_said_and_not_drawn_as_half_a_pair():
+    held = cj.compare_paths(cj.read_events(toy_events("ana: view@0h cart@1h | bob: view@0h")), outcome="cart", start_event="view")
+    nobody = dataclasses.replace(held, table=held.table.assign(share_of_converted=float("nan")))
+    assert len(cj.plot(nobody).data) == 0
+
+
+def test_numbers_beside_a_pair_take_the_lines_they_need_on_a_phone():
+    pair = Pair("payment (Purchase)", 0.9, 0.7, "+22.1 points (+11.7 to +34.0 points); 263 good, 69 bad", True)
+    figure = dumbbells([pair], names=("a", "b"), axis="x", caption="c", alt="a", columns=["x"], table=[["1"]])
+    assert max(len(re.sub(r"<[^<>]*>", "", line)) for line in figure.layout.annotations[0].text.split("<br>")) <= 44
 
 
 def test_credit_shows_costs_and_models_have_a_dot_each(results):

@@ -245,6 +245,40 @@ def test_there_is_one_data_fig_for_each_figure_of_the_notebook(page_of):
 
 def test_a_link_to_a_notebook_leads_to_its_report():
     assert '<a href="02_retention.html">' in str(markdown("next: [retention](02_retention.ipynb)"))
+    assert '<a href="02_retention.html#how">' in str(clean('<p><a href="02_retention.ipynb#how">retention</a></p>'))
+
+
+def test_a_link_to_a_file_that_a_mailed_report_leaves_behind_is_its_words_alone():
+    assert str(markdown("see [docs/funnel.md](../docs/funnel.md)")).strip() == "<p>see <span>docs/funnel.md</span></p>"
+    for kept in ("#part", "https://example.org/a", "mailto:a@example.org"):
+        assert f'href="{kept}"' in str(markdown(f"see [it]({kept})"))
+
+
+def test_a_question_that_was_not_asked_is_not_in_the_report_but_with_its_code(page_of):
+    answered = shown(text_html="<p>an answer</p>")
+    page = page_of(
+        new_markdown_cell("# Title\n\nWhat it serves."),
+        code("import cjlib"),
+        new_markdown_cell("## Has it changed?\n\nWhere a day is given."),
+        code("x if day else None"),
+        new_markdown_cell("## Is it better?\n\nBy period."),
+        code("trend", answered),
+        new_markdown_cell("Where a start is given."),
+        code("before if start else None"),
+        new_markdown_cell("## Limits\n\nNot why."),
+    )
+    kinds = {section.title: [block.kind for block in section.blocks] for section in page.sections}
+    assert kinds["Has it changed?"] == ["unasked", "code"]
+    assert kinds["Is it better?"] == ["words", "code", "html", "unasked", "code"]
+    assert [section.title for section in page.sections if section.seen] == ["", "Is it better?", "Limits"]
+    assert "What it serves." in written(page)
+
+
+def test_a_figure_without_marks_is_its_sentence(page_of):
+    empty = new_output("display_data", data={MIME: {"data": [], "layout": {"meta": {"caption": "Nobody <b>was</b> asked."}}}})
+    page = page_of(new_markdown_cell("## Feelings"), code("plot", empty))
+    assert page.facts["figures"] == 0
+    assert '<div class="cj-nothing"><p>Nobody &lt;b&gt;was&lt;/b&gt; asked.</p></div>' in written(page)
 
 
 def test_without_a_caption_the_title_and_then_the_heading_stand_in():

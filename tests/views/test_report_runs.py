@@ -91,6 +91,14 @@ def test_publishing_swaps_in_every_page_and_mends_its_links(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html", "runs"]
 
 
+def test_a_link_to_a_report_that_nobody_made_is_its_words_alone(tmp_path):
+    (tmp_path / "old.html").write_text("from an earlier run")
+    run = a_run(tmp_path, "r01", RUNNING, "a", "b")
+    (run.folder / "a.html").write_text('<a href="b.html">b</a> <a href="old.html#x">old</a> <a href="c.html"><code>c</code></a>')
+    publishing.publish(run)
+    assert (tmp_path / "a.html").read_text() == '<a href="b.html">b</a> <a href="old.html#x">old</a> <span><code>c</code></span>'
+
+
 def test_a_run_killed_while_publishing_is_published_as_a_whole_by_the_next(tmp_path):
     a_run(tmp_path, "r01", OK, "a", "b", text="old")
     (tmp_path / "a.html").write_text("new, swapped before the kill")
