@@ -198,13 +198,16 @@ class EventLog:
         `customer` and `event` are codes, `time` microseconds UTC, `row` the position in the prepared table.
         """
         source = {"customer": "c", "time": "t", "event": "e", "row": "rowid"}
-        return self.computed(where, **{column: source[column] for column in columns})
+        return self.engine.numbers(self._statement({column: source[column] for column in columns}, where))
 
     def computed(self, where: str = "TRUE", /, **columns: str) -> dict[str, NDArray[Any]]:
-        """What SQL over the prepared table says of the matching events, a column each, in the log's order, even where a condition is a join."""
+        """What SQL over the prepared table gives for the matching events, a column of numbers each, none missing, in the log's order whatever is joined."""
+        return self.engine.columns(self._statement(columns, where))
+
+    def _statement(self, columns: Mapping[str, str], where: str) -> str:
         picks = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in columns.items())
         order = " ORDER BY rowid" if joins(f"{picks} {where}") else ""
-        return self.engine.columns(f"SELECT {picks} FROM {self.prepared} WHERE {where}{order}")
+        return f"SELECT {picks} FROM {self.prepared} WHERE {where}{order}"
 
     def codes(self, column: str, *, where: str = "TRUE", option: str = "by") -> tuple[NDArray[np.int32], list[Any]]:
         """A property of the matching events, in the log's order, as codes (−1 = missing), and the values they stand for, sorted as text."""
@@ -213,8 +216,7 @@ class EventLog:
             held = self.engine.columns(f"SELECT coalesce({one.column}, -1) AS code FROM attributes ORDER BY c")["code"].astype(np.int32)
             return held[self.fetch("customer", where=where)["customer"]], self._dictionary(one.dictionary)
         if one.coded:
-            held = self.engine.numbers(f"SELECT CAST(coalesce({one.column}, -1) AS INTEGER) AS code FROM {self.prepared} WHERE {_in_order(where)}")
-            return held["code"], self._dictionary(one.dictionary)
+            return self.computed(where, code=f"CAST(coalesce({one.column}, -1) AS INTEGER)")["code"], self._dictionary(one.dictionary)
         ranked = f"SELECT DISTINCT {one.column} AS value FROM {self.prepared} WHERE {where} AND {one.column} IS NOT NULL"
         values = [value for (value,) in self.engine.rows(f"SELECT value FROM ({ranked}) ORDER BY CAST(value AS VARCHAR)")]
         ordered = f"SELECT value, row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS code FROM ({ranked})"
