@@ -22,11 +22,14 @@ Floats = NDArray[np.float64]
 WEEK = MICROSECONDS["W"]
 DAYS_A_WEEK = 7
 DRAWS = 50
+FEWEST_DRAWS = 20
 LARGEST_DRAW = 20_000
 """Customers in a bootstrap draw; with more of them the deviations are scaled by √(drawn / all)."""
 CORRELATED = 0.3
 """Above this correlation of frequency and value Gamma–Gamma, which assumes none, is warned about."""
 FEWEST_REPEATERS = 10
+ALIKE = 0.2
+"""Where customers' rates vary less than this share of their mean, purchases fall due rather than happen."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,13 +42,14 @@ class CustomerValue(Result):
 
 @dataclass(frozen=True)
 class History:
-    """One row a customer who bought: repeat purchase days, weeks from first to last, weeks observed, mean value of a repeat day."""
+    """One row a customer who bought: repeat purchase days, weeks from first to last, weeks observed, mean value of a repeat day, value of all days."""
 
     customer: NDArray[np.int32]
     x: Floats
     recency: Floats
     age: Floats
     mean: Floats
+    to_date: Floats
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,20 @@ class Fitted:
 
 
 def customer_value(
-    log: EventLog, *, horizon: Duration, value: str = "value", event: Event = None, as_of: Any = None, rate: float | None = None, seed: int = 0
+    log: EventLog,
+    *,
+    horizon: Duration,
+    value: str = "value",
+    event: Event = None,
+    as_of: Any = None,
+    rate: float | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> CustomerValue:
     """Expected purchases and value of each customer within a horizon, by BG/NBD and Gamma–Gamma.
 
     A purchase is a customer's calendar day (in the log's zone) with at least one purchase event: `event`, or by default any event
-    with a value (0 counts); the day's values are summed. Of each customer count the repeat days after the first, the time from the
+    with a value (0 counts); the day's values are summed, a purchase without one adding nothing. Of each customer count the repeat days after the first, the time from the
     first day to the last, and the time from the first day to `as_of` (default: the log's last day), in weeks. Spending is fitted on repeat days
     with a mean above 0. The horizon may be at most twice the log's length. Values are undiscounted unless `rate`, a yearly interest, is given.
 
@@ -90,18 +102,23 @@ def customer_value(
         The last day known to the model; later events are not looked at.
     rate
         Interest per year, 0.1 = 10 %: adds `discounted_value`.
+    draws
+        Of the bootstrap: both models are fitted again to each; the more, the steadier the ends of the intervals.
     seed
         Of the bootstrap over customers that makes `low` and `high`.
 
     Returns
     -------
     CustomerValue
-        `.table`: `customer_id`, `repeat_purchases`, `recency_days`, `age_days`, `value_mean` (NaN without a repeat purchase),
+        `.table`: `customer_id`, `repeat_purchases`, `recency_days`, `age_days`, `value_to_date` (of all purchases, the first included),
+        `value_mean` (of a repeat day; NaN without one),
         `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high` (95 %, of the expectation, not of one
         customer's luck), `decile` (1 = most valuable). `.backtest`: one row each for purchases and value, expected against actual.
 
     Raises
     ------
+    CjlibError
+        When the horizon, `as_of`, `rate` or `draws` cannot be used.
     DataError
         When nobody bought, or fewer than ten customers bought again.
 
@@ -110,6 +127,7 @@ def customer_value(
     Fader, Hardie & Lee (2005); Fader & Hardie (2013). See `purchases.py`.
     """
     length = microseconds(horizon, "horizon")
+    _check_numbers(rate, draws)
     days = _purchase_days(log, value, event)
     last = _last_day(log, as_of, days)
     days = days[days["day"] <= last]
@@ -119,19 +137,26 @@ def customer_value(
     fitted = _fitted(history)
     weeks = length / WEEK
     table = _table(log, history, fitted, weeks, rate)
-    spread = _bootstrap(history, fitted, weeks, seed)
-    table = table.assign(low=spread.low, high=spread.high)
-    table = table.assign(decile=_deciles(table["expected_value"].to_numpy()))
+    spread = _bootstrap(history, fitted, weeks, draws, seed)
+    ranked = table["expected_purchases" if fitted.spending is None else "expected_value"]
+    table = table.assign(low=spread.low, high=spread.high, decile=_deciles(ranked.to_numpy()))
     backtest = _backtest(days, last)
     metrics = _metrics(history, fitted, table, backtest) | {"expected_value": spread.total}
     return CustomerValue(
         table=table,
         headline=_headline(table, backtest, length),
-        definition=_bought(log, value, event) | _modelled(history, metrics, length, last),
+        definition=_bought(log, value, event) | _modelled(history, fitted, metrics) | _asked(length, last, draws),
         metrics=metrics,
         backtest=backtest,
         horizon_us=length,
     )
+
+
+def _check_numbers(rate: float | None, draws: int) -> None:
+    if rate is not None and not (isinstance(rate, int | float) and rate > -1):
+        raise CjlibError(f"rate: must be interest per year, a number above -1 such as 0.1 for 10 %. Got {shown(rate)}.")
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < FEWEST_DRAWS:
+        raise CjlibError(f"draws: must be a whole number, {FEWEST_DRAWS} or more, for fewer have no ends to speak of. Got {shown(draws)}.")
 
 
 def _purchase_days(log: EventLog, value: str, event: Event) -> pd.DataFrame:
@@ -176,6 +201,7 @@ def _history(days: pd.DataFrame, last: int) -> History:
         recency=((latest - first) / DAYS_A_WEEK).to_numpy(dtype=float),
         age=((last - first) / DAYS_A_WEEK).to_numpy(dtype=float),
         mean=mean.to_numpy(dtype=float),
+        to_date=days.groupby("customer")["value"].sum().to_numpy(dtype=float),
     )
 
 
@@ -198,6 +224,7 @@ def _table(log: EventLog, history: History, fitted: Fitted, weeks: float, rate: 
             "repeat_purchases": history.x.astype(np.int64),
             "recency_days": np.rint(history.recency * DAYS_A_WEEK).astype(np.int64),
             "age_days": np.rint(history.age * DAYS_A_WEEK).astype(np.int64),
+            "value_to_date": history.to_date,
             "value_mean": np.where(history.x > 0, history.mean, np.nan),
             "p_no_purchase": fitted.buying.no_purchase(history.x, history.recency, history.age, weeks),
             "expected_purchases": fitted.purchases(history, weeks),
@@ -224,17 +251,20 @@ class Spread:
     total: Metric
 
 
-def _bootstrap(history: History, fitted: Fitted, weeks: float, seed: int) -> Spread:
+def _bootstrap(history: History, fitted: Fitted, weeks: float, draws: int, seed: int) -> Spread:
     """Customers drawn again and both models fitted again; the total's spread includes who happens to be a customer."""
     rng = np.random.default_rng(seed)
     n = history.x.size
     drawn = min(n, LARGEST_DRAW)
     centre = fitted.value(history, weeks)
-    values, totals = np.empty((DRAWS, n)), np.empty(DRAWS)
-    for draw in range(DRAWS):
+    buyers, home = Buyers.merged(history.x, history.recency, history.age)
+    values, totals = np.empty((draws, n)), np.empty(draws)
+    for draw in range(draws):
         picks = rng.integers(0, n, drawn)
-        values[draw] = _fitted_again(history, fitted, picks).value(history, weeks)
-        totals[draw] = values[draw, picks].mean() * n
+        times = np.bincount(picks, minlength=n).astype(float)
+        again = _fitted_again(history, fitted, buyers.weighted(np.bincount(home, weights=times, minlength=buyers.x.size).astype(float)), times)
+        values[draw] = again.value(history, weeks)
+        totals[draw] = times @ values[draw] / drawn * n
     shrink = np.sqrt(drawn / n)
     low, high = (np.maximum(centre + (np.percentile(values, q, axis=0) - centre) * shrink, 0) for q in (2.5, 97.5))
     total = float(centre.sum())
@@ -242,9 +272,9 @@ def _bootstrap(history: History, fitted: Fitted, weeks: float, seed: int) -> Spr
     return Spread(np.minimum(low, centre), np.maximum(high, centre), metric(total, total_low, total_high, n))
 
 
-def _fitted_again(history: History, fitted: Fitted, picks: NDArray[np.int64]) -> Fitted:
-    buyers, _ = Buyers.merged(history.x[picks], history.recency[picks], history.age[picks])
-    return Fitted(fit_bgnbd(buyers, start=fitted.buying), fitted.spending and fit_gamma_gamma(history.x[picks], history.mean[picks]))
+def _fitted_again(history: History, fitted: Fitted, buyers: Buyers, times: Floats) -> Fitted:
+    spending = fitted.spending and fit_gamma_gamma(history.x, history.mean, times, start=fitted.spending)
+    return Fitted(fit_bgnbd(buyers, start=fitted.buying), spending)
 
 
 def _deciles(values: Floats) -> NDArray[np.int64]:
@@ -281,11 +311,9 @@ def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
 def _metrics(history: History, fitted: Fitted, table: pd.DataFrame, backtest: pd.DataFrame) -> dict[str, Metric]:
     n, buying, spending = history.x.size, fitted.buying, fitted.spending
     repeaters = (history.x > 0) & (history.mean > 0)
-    correlated = (
-        float(np.corrcoef(history.x[repeaters], history.mean[repeaters])[0, 1])
-        if repeaters.sum() > 2 and np.ptp(history.x[repeaters]) > 0
-        else float("nan")
-    )
+    often, mean = history.x[repeaters], history.mean[repeaters]
+    apart = often.size > 2 and np.ptp(often) > 0 and np.ptp(mean) > 1e-9 * mean.max()
+    correlated = float(np.corrcoef(often, mean)[0, 1]) if apart else float("nan")
     named = {
         "bgnbd_r": buying.r,
         "bgnbd_alpha": buying.alpha,
@@ -304,14 +332,14 @@ def _metrics(history: History, fitted: Fitted, table: pd.DataFrame, backtest: pd
 
 
 def _headline(table: pd.DataFrame, backtest: pd.DataFrame, length: int) -> str:
-    purchases, value = table["expected_purchases"].sum(), table["expected_value"].sum()
+    purchases, value = table["expected_purchases"].sum(), table["expected_value"].sum(skipna=False)
     ratio = backtest["ratio"].iloc[0]
     tried = (
         "no backtest was possible"
         if np.isnan(ratio)
         else f"in the last third of the log this forecast would have given {ratio:.0%} of the purchases that came"
     )
-    worth = "" if np.isnan(value) else f" worth {value:,.0f}"
+    worth = " (too few had a value above 0 to say what they are worth)" if np.isnan(value) else f" worth {value:,.0f}"
     return f"The {len(table):,} customers who have bought are expected to make {purchases:,.0f} purchases{worth} in the next {in_words(length)}; {tried}."
 
 
@@ -320,18 +348,26 @@ def _bought(log: EventLog, value: str, event: Event) -> dict[str, str]:
     return {"purchase": f"a customer's day with {purchase}; values of a day summed; days in {log.timezone}"}
 
 
-def _modelled(history: History, metrics: Mapping[str, Metric], length: int, last: int) -> dict[str, str]:
+def _modelled(history: History, fitted: Fitted, metrics: Mapping[str, Metric]) -> dict[str, str]:
     correlation = metrics["correlation_frequency_value"]["value"]
     independent = "not known" if correlation is None else f"correlation {correlation:.2f}"
     warned = (
         " — above 0.3: who buys often also spends differently, so values are biased" if correlation is not None and correlation > CORRELATED else ""
     )
+    spread = fitted.buying.r**-0.5
+    due = " — nearly alike, as where payments fall due: a contract's worth is cj.subscription_value's question" if spread < ALIKE else ""
+    return {
+        "customers": f"{history.x.size:,}, of whom {int((history.x > 0).sum()):,} bought on more than one day",
+        "model": "BG/NBD for the number of purchases, Gamma–Gamma for their value; time in weeks",
+        "rates of buying": f"{fitted.buying.r / fitted.buying.alpha:.3g} purchases a week while a customer, varying by {spread:.0%} among customers{due}",
+        "frequency and value": f"{independent}{warned}",
+    }
+
+
+def _asked(length: int, last: int, draws: int) -> dict[str, str]:
     return {
         "as of": f"{pd.Timestamp.fromordinal(last):%Y-%m-%d}",
         "horizon": in_words(length),
-        "customers": f"{history.x.size:,}, of whom {int((history.x > 0).sum()):,} bought on more than one day",
-        "model": "BG/NBD for the number of purchases, Gamma–Gamma for their value; time in weeks",
-        "interval": f"95 %, {DRAWS} bootstrap draws of customers: of the expectation, not of one customer's luck",
-        "frequency and value": f"{independent}{warned}",
+        "interval": f"95 %, {draws} bootstrap draws of customers: of the expectation, not of one customer's luck",
         "backtest": "the last third of the log held out; see .backtest. Totals of this model tend to be low where buying comes in waves",
     }

@@ -8,13 +8,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.groups import names_given
 from cjlib.analyses.result import MIN_N, Result, metric
 from cjlib.analyses.value import CustomerValue
-from cjlib.errors import CjlibError, shown
+from cjlib.errors import CjlibError, DataError, shown
 from cjlib.sources.events import EventLog
 
 Z95 = 1.959964
+FIGURES = (
+    "customers",
+    "expected_value",
+    "mean_expected_value",
+    "mean_low",
+    "mean_high",
+    "mean_value_to_date",
+    "mean_lifetime_value",
+    "mean_repeat_purchases",
+)
+BOUNDS = ("share_surviving_low", "share_surviving_high")
 MONTH_DAYS = 365.25 / 12
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SubscriptionValue(Result):
+    """The worth of one subscription, payment by payment; `price` is that of one payment."""
+
+    price: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,10 +44,11 @@ class ValueBy(Result):
 
 
 def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> ValueBy:
-    """Expected and past value of the customers of each group.
+    """Expected and past value of the customers of each group: who has bought, no one else.
 
     Each customer counts in one group: by `"cohort"` the month of the first event in the log's zone, else the value of a column at the first event that has one;
-    where events tie, the smallest as text. Mean with its 95 % interval over customers (normal approximation, of the mean, not of one customer).
+    where events tie, the smallest as text. Lifetime value is what a customer has brought to date and what is expected within the value's horizon.
+    Mean of the expected with its 95 % interval over customers (normal approximation, of the mean, not of one customer).
 
     Parameters
     ----------
@@ -42,8 +62,17 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> Valu
     Returns
     -------
     ValueBy
-        `.table`: the group, `customers`, `expected_value`, `mean_expected_value`, `mean_low`, `mean_high`, `mean_repeat_purchases`; cohorts by time, else largest first.
+        `.table`: the group, `customers`, `expected_value`, `mean_expected_value`, `mean_low`, `mean_high`, `mean_value_to_date`, `mean_lifetime_value`,
+        `mean_repeat_purchases`; cohorts by time, else largest first.
+
+    Raises
+    ------
+    CjlibError
+        When the log has no such column, or `value` is no result of `cj.customer_value`.
     """
+    if not isinstance(value, CustomerValue):
+        raise CjlibError(f"value: must be what cj.customer_value(log, …) gave. Got {shown(type(value).__name__)}.")
+    names_given(by, "by", taken=FIGURES)
     groups = _cohorts(log) if by == "cohort" else _first_values(log, by)
     known = value.table.assign(key=value.table["customer_id"].astype("str"))
     named = known["key"].map(groups)
@@ -56,9 +85,11 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> Valu
         table=table,
         headline=_headline(table, by),
         definition={
+            "customers": f"{len(known):,} who have bought; the others are in no group",
             "group": "month of the first event" if by == "cohort" else f"{by} at the first event that has one",
-            "interval": "95 %, of the mean over customers",
-            "value": value.definition.get("horizon", "") + ", expected",
+            "expected value": f"within {value.definition['horizon']} of {value.definition['as of']}",
+            "lifetime value": "what customers brought to date and the expected value together; older groups have had more time",
+            "interval": "95 %, of the mean expected value over customers",
         },
         metrics={
             f"mean_expected_value_{row[by] or '(not set)'}": metric(row["mean_expected_value"], row["mean_low"], row["mean_high"], row["customers"])
@@ -87,7 +118,7 @@ def _first_values(log: EventLog, by: str) -> pd.Series:
 def _row(by: str, name: str | None, rows: pd.DataFrame) -> dict[str, Any]:
     worth = rows["expected_value"].to_numpy(dtype=float)
     n = worth.size
-    mean = float(worth.mean()) if n else float("nan")
+    mean, past = float(worth.mean()), float(rows["value_to_date"].mean())
     half = Z95 * float(worth.std(ddof=1)) / np.sqrt(n) if n > 1 else float("nan")
     return {
         by: name,
@@ -96,7 +127,9 @@ def _row(by: str, name: str | None, rows: pd.DataFrame) -> dict[str, Any]:
         "mean_expected_value": mean,
         "mean_low": max(mean - half, 0.0) if not np.isnan(half) else half,
         "mean_high": mean + half,
-        "mean_repeat_purchases": float(rows["repeat_purchases"].mean()) if n else float("nan"),
+        "mean_value_to_date": past,
+        "mean_lifetime_value": past + mean,
+        "mean_repeat_purchases": float(rows["repeat_purchases"].mean()),
     }
 
 
@@ -106,20 +139,23 @@ def _headline(table: pd.DataFrame, by: str) -> str:
         return f"There are too few groups of {MIN_N} customers to compare by {by}."
     best = readable.iloc[int(readable["mean_expected_value"].argmax())]
     rest = readable.iloc[int(readable["mean_expected_value"].argmin())]
+    if not readable["mean_expected_value"].notna().all():
+        return "What customers are expected to bring is not known: too few bought again for more than 0."
     apart = "beyond noise" if best["mean_low"] > rest["mean_high"] else "but their intervals meet"
     return (
         f"Customers of {best[by]} are expected to bring {best['mean_expected_value']:,.2f} each ({best['mean_low']:,.2f} to {best['mean_high']:,.2f}, n = {best['customers']:,}), those of "
-        f"{rest[by]} {rest['mean_expected_value']:,.2f} ({rest['mean_low']:,.2f} to {rest['mean_high']:,.2f}, n = {rest['customers']:,}), {apart}."
+        f"{rest[by]} {rest['mean_expected_value']:,.2f} ({rest['mean_low']:,.2f} to {rest['mean_high']:,.2f}, n = {rest['customers']:,}), {apart}. "
+        f"With what they brought already that is {best['mean_lifetime_value']:,.2f} and {rest['mean_lifetime_value']:,.2f}."
     )
 
 
 def subscription_value(
     survival: Result, *, price: float, every_days: float = MONTH_DAYS, horizon_days: float | None = None, rate: float = 0.0
-) -> Result:
+) -> SubscriptionValue:
     """What a subscription is worth from how long subscriptions last: price × the share still there at each payment day.
 
-    Payments fall due on day 0, `every_days`, 2·`every_days`, … before the horizon; each counts with the share surviving beyond the day before it (the curve's value
-    at that day), discounted by `rate` a year. Nothing is added beyond the curve's last day: what cannot be seen is not counted.
+    Payments fall due on day 0, `every_days`, 2·`every_days`, … before the horizon; a payment counts with the curve's value at its day, so who has left on or
+    before that day does not pay, and is discounted by `rate` a year. Nothing is added beyond the curve's last day: what cannot be seen is not counted.
 
     Parameters
     ----------
@@ -130,43 +166,64 @@ def subscription_value(
     every_days
         Between payments.
     horizon_days
-        To when; None: the curve's last day.
+        To when; None, or later than that: the curve's last day.
     rate
         Interest per year.
 
     Returns
     -------
-    Result
-        `.table`: `payment`, `day`, `share_surviving`, `value`, `cumulative_value`. `.metrics`: `value` with an interval from the curve's bounds.
+    SubscriptionValue
+        `.table`: `payment`, `day`, `share_surviving`, `value`, `cumulative_value`, `cumulative_low`, `cumulative_high`. `.metrics`: `value` with an interval from
+        the curve's bounds.
+
+    Raises
+    ------
+    CjlibError
+        When the curve has groups, or a number cannot be used.
     """
-    curve = survival.table
-    if "day" not in curve or curve["day"].duplicated().any():
-        raise CjlibError("survival: must be one curve in days, as cj.survival(log, …) gives it without by=.")
-    if not price >= 0 or not every_days > 0 or not rate > -1:
-        raise CjlibError(f"price, every_days, rate: must be at least 0, above 0, above -1. Got {shown((price, every_days, rate))}.")
-    end = float(curve["day"].max()) if horizon_days is None else min(float(horizon_days), float(curve["day"].max()))
-    days = np.arange(0.0, end + 1e-9, every_days)
-    place = np.searchsorted(curve["day"].to_numpy(dtype=float), days, side="right") - 1
-    discount = (1 + rate) ** (-days / 365.25)
-
-    def worth(column: str) -> np.ndarray:
-        shares = curve[column].fillna(curve["share_surviving"]).to_numpy(dtype=float)
-        return price * shares[place] * discount
-
-    value = worth("share_surviving")
-    table = pd.DataFrame(
-        {"payment": np.arange(1, days.size + 1), "day": days, "share_surviving": value / np.where(price * discount > 0, price * discount, 1)}
-    )
-    table = table.assign(value=value, cumulative_value=np.cumsum(value))
-    low, high = float(worth("share_surviving_low").sum()), float(worth("share_surviving_high").sum())
-    total, n = float(value.sum()), int(curve["at_risk"].iloc[0])
-    return Result(
+    curve = _one_curve(survival)
+    _check_terms(price, every_days, horizon_days, rate)
+    last = float(curve["day"].iloc[-1])
+    end = last if horizon_days is None else min(float(horizon_days), last)
+    days = np.arange(0.0, max(end, 1e-9), every_days)
+    at = np.searchsorted(curve["day"].to_numpy(dtype=float), days, side="right") - 1
+    shares = curve["share_surviving"].to_numpy(dtype=float)[at]
+    worth = price * (1 + rate) ** (-days / 365.25)
+    low, high = (np.cumsum(worth * np.where(np.isnan(bound), shares, bound)) for bound in (curve[name].to_numpy(dtype=float)[at] for name in BOUNDS))
+    table = pd.DataFrame({"payment": np.arange(1, days.size + 1), "day": days, "share_surviving": shares, "value": worth * shares})
+    table = table.assign(cumulative_value=table["value"].cumsum(), cumulative_low=low, cumulative_high=high)
+    total, n = float(table["cumulative_value"].iloc[-1]), int(curve["at_risk"].iloc[0])
+    return SubscriptionValue(
         table=table,
-        headline=f"A new subscription is worth {total:,.2f} over {end:,.0f} days ({low:,.2f} to {high:,.2f}, n = {n:,}): {days.size} payments of {price:,.2f}, as far as the curve reaches.",
+        headline=(
+            f"A new subscription is worth {total:,.2f} over {end:,.0f} days ({low[-1]:,.2f} to {high[-1]:,.2f}, n = {n:,}): {days.size} payments of {price:,.2f}, "
+            f"each as likely as a customer is still there. What comes after the curve's last day, {last:,.0f}, is not counted."
+        ),
         definition={
-            "payments": f"every {every_days:,.4g} days from day 0",
+            "payments": f"every {every_days:,.4g} days from day 0, before day {end:,.0f}",
+            "share": "the curve's value at the payment's day: who has left on or before it does not pay",
             "interval": "from the 95 % bounds of the curve, all at once: wide",
             "discount": f"{rate:.1%} a year",
+            **{f"curve: {name}": text for name, text in survival.definition.items()},
         },
-        metrics={"value": metric(total, low, high, n)},
+        metrics={"value": metric(total, float(low[-1]), float(high[-1]), n)},
+        price=float(price),
     )
+
+
+def _one_curve(survival: Result) -> pd.DataFrame:
+    curve = survival.table if isinstance(survival, Result) else pd.DataFrame()
+    if not {"day", "share_surviving", *BOUNDS} <= set(curve.columns) or curve["day"].duplicated().any():
+        raise CjlibError("survival: must be one curve in days, as cj.survival(log, …) gives it without by=.")
+    if curve.empty:
+        raise DataError("survival: nobody is in it, so nothing can be said of how long a subscription lasts. Look at its definition.")
+    return curve
+
+
+def _check_terms(price: float, every_days: float, horizon_days: float | None, rate: float) -> None:
+    asked = {"price": (price, price >= 0, "0 or more"), "every_days": (every_days, every_days > 0, "above 0"), "rate": (rate, rate > -1, "above -1")}
+    if horizon_days is not None:
+        asked["horizon_days"] = (horizon_days, horizon_days > 0, "above 0")
+    for name, (given, fits, allowed) in asked.items():
+        if not fits or not np.isfinite(given):
+            raise CjlibError(f"{name}: must be a number, {allowed}. Got {shown(given)}.")

@@ -10,7 +10,8 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
-from cjlib.analyses.purchases import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
+from cjlib.analyses.purchases import BgNbd, Buyers, Counts, GammaGamma, Spent, _loss, _spending_loss, fit_bgnbd, fit_gamma_gamma
+from cjlib.analyses.value import Fitted, History, _bootstrap
 
 PUBLISHED = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426, log_likelihood=-9582.4)
 
@@ -161,3 +162,128 @@ def test_too_few_repeat_buyers_is_an_error():
 def test_a_log_without_money_is_an_error():
     with pytest.raises(cj.DataError, match="no event has a 'value'"):
         cj.customer_value(cj.read_events(toy_events("ana: buy@0D buy@9D").assign(value=np.nan)), horizon="7D")
+
+
+# ---- the fit --------------------------------------------------------------------------------------------------------
+
+
+def histories() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Tie-heavy histories: many one-time buyers, few counts, few ages; and a mean value each."""
+    rng = np.random.default_rng(4)
+    x = rng.integers(0, 5, 300).astype(float) * (rng.random(300) < 0.6)
+    age = rng.integers(4, 9, 300).astype(float)
+    return x, np.where(x > 0, np.minimum(rng.integers(1, 8, 300), age), 0.0), age, rng.gamma(3, 9, 300) * (x > 0)
+
+
+@pytest.mark.parametrize("at", [(0.5, 2.0, 0.7, 2.5), (3.0, 0.4, 2.0, 0.9)])
+def test_the_slope_of_the_purchase_likelihood_is_its_slope(at):
+    x, recency, age, _ = histories()
+    counts = Counts.of(Buyers.merged(x, recency, age)[0])
+    slopes = _loss(np.log(at), counts)[1]
+    for place, step in enumerate(np.eye(4) * 1e-6):
+        measured = (_loss(np.log(at) + step, counts)[0] - _loss(np.log(at) - step, counts)[0]) / 2e-6
+        assert slopes[place] == pytest.approx(measured, abs=1e-7)
+
+
+def test_the_spending_likelihood_is_that_of_every_customer_summed_and_its_slope_its_slope():
+    from math import lgamma, log
+
+    x, _, _, mean = histories()
+    x, mean = x[x > 0], mean[x > 0]
+    p, q, v = 6.0, 4.0, 15.0
+    one = [
+        lgamma(p * n + q) - lgamma(p * n) - lgamma(q) + q * log(v) + (p * n - 1) * log(m) + p * n * log(n) - (p * n + q) * log(n * m + v)
+        for n, m in zip(x, mean, strict=True)
+    ]
+    spent = Spent.of(x, mean, np.ones(x.size))
+    loss, slopes = _spending_loss(np.log([p, q, v]), spent)
+    assert loss == pytest.approx(-sum(one) / x.size, rel=1e-12)
+    for place, step in enumerate(np.eye(3) * 1e-6):
+        measured = (_spending_loss(np.log([p, q, v]) + step, spent)[0] - _spending_loss(np.log([p, q, v]) - step, spent)[0]) / 2e-6
+        assert slopes[place] == pytest.approx(measured, abs=1e-7)
+
+
+def test_a_weight_counts_a_customer_that_often():
+    x, recency, age, mean = histories()
+    times = np.random.default_rng(0).integers(0, 4, x.size)
+    buyers, home = Buyers.merged(x, recency, age)
+    weighted = fit_bgnbd(buyers.weighted(np.bincount(home, weights=times)))
+    repeated = fit_bgnbd(Buyers.merged(np.repeat(x, times), np.repeat(recency, times), np.repeat(age, times))[0])
+    assert weighted.log_likelihood == pytest.approx(repeated.log_likelihood, rel=1e-9)
+    assert [weighted.r, weighted.alpha] == pytest.approx([repeated.r, repeated.alpha], rel=1e-3)
+    spent = fit_gamma_gamma(x, mean, times.astype(float))
+    again = fit_gamma_gamma(np.repeat(x, times), np.repeat(mean, times))
+    assert [spent.p, spent.q, spent.v] == pytest.approx([again.p, again.q, again.v], rel=1e-3)
+
+
+# ---- intervals, edges -----------------------------------------------------------------------------------------------
+
+
+def shop(customers: int = 40, value: float | None = None) -> cj.EventLog:
+    """Customers who buy on two or three days, each a little different."""
+    text = " | ".join(f"c{one:02}: buy@{one % 4}D buy@{one % 5 + 4}D buy@{one % 7 + 20}D" for one in range(customers))
+    events = toy_events(text)
+    return cj.read_events(events.assign(value=np.arange(len(events)) % 9 + 1.0 if value is None else value))
+
+
+def test_more_draws_are_as_many_fits_and_leave_the_expectation_alone():
+    few, many = (cj.customer_value(shop(), horizon="7D", draws=draws) for draws in (20, 60))
+    assert few.table["expected_value"].tolist() == many.table["expected_value"].tolist()
+    assert few.table["low"].tolist() != many.table["low"].tolist()
+    assert "60 bootstrap draws" in many.definition["interval"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"draws": 5}, r"draws: must be a whole number, 20 or more.*Got 5"),
+        ({"draws": 50.0}, r"draws: must be a whole number.*Got 50\.0"),
+        ({"rate": -1}, r"rate: must be interest per year, a number above -1.*Got -1"),
+        ({"as_of": "2019-12-31"}, r"as_of: '2019-12-31' lies before the first purchase\. Give a later day\."),
+        ({"value": "valu"}, r"'valu'.*Did you mean 'value'"),
+        ({"horizon": 7}, "horizon"),
+    ],
+)
+def test_options_that_cannot_be_used_say_why(options, said):
+    with pytest.raises(cj.CjlibError, match=said):
+        cj.customer_value(shop(), **({"horizon": "7D"} | options))
+
+
+def test_value_to_date_counts_every_purchase_the_first_included():
+    table = cj.customer_value(shop(), horizon="7D").table.set_index("customer_id")
+    assert table.loc["c00", "value_to_date"] == 1 + 2 + 3
+    assert table.loc["c00", "value_mean"] == 2.5
+    assert table["value_to_date"].sum() == sum(place % 9 + 1 for place in range(120))
+
+
+def test_interest_makes_a_later_value_smaller():
+    table = cj.customer_value(shop(), horizon="30D", rate=0.5).table
+    assert (table["discounted_value"] < table["expected_value"]).all()
+    assert table["discounted_value"].sum() / table["expected_value"].sum() == pytest.approx(1.5 ** (-15 / 365.25), abs=0.01)
+
+
+def test_purchases_of_nothing_are_expected_and_worth_is_said_to_be_unknown():
+    found = cj.customer_value(shop(value=0.0), horizon="7D")
+    assert found.table["expected_value"].isna().all()
+    assert (found.table["expected_purchases"] > 0).all()
+    assert "too few had a value above 0 to say what they are worth" in found.headline
+    first = found.table[found.table["decile"] == 1]["expected_purchases"]
+    assert first.min() >= found.table[found.table["decile"] == 10]["expected_purchases"].max()
+    assert found.metrics["expected_value"]["value"] is None
+
+
+def test_payments_that_fall_due_are_named_as_such():
+    text = " | ".join(f"c{one}: " + " ".join(f"pay@{30 * number + one % 3}D" for number in range(6 - one % 3)) for one in range(60))
+    rates = cj.customer_value(cj.read_events(toy_events(text).assign(value=9.0)), horizon="30D").definition["rates of buying"]
+    assert "cj.subscription_value" in rates
+
+
+def test_the_interval_of_the_total_holds_what_the_true_parameters_expect():
+    truth, held = BgNbd(r=0.8, alpha=6.0, a=1.2, b=3.0, log_likelihood=0.0), 0
+    for seed in range(12):
+        x, recency, age = simulated(300, 26.0, seed)
+        history = History(np.arange(300, dtype=np.int32), x, recency, age, np.where(x > 0, 1.0, 0.0), x + 1)
+        fitted = Fitted(fit_bgnbd(Buyers.merged(x, recency, age)[0]), GammaGamma(p=2e3, q=3.0, v=1e-3))
+        total = _bootstrap(history, fitted, 13.0, draws=20, seed=seed).total
+        held += (total["low"] or 0) <= truth.expected(x, recency, age, 13.0).sum() <= (total["high"] or 0)
+    assert held >= 10
