@@ -48,7 +48,7 @@ def test_numbers_and_codes_stand_beside_the_events_they_belong_to(log, step):
 
 @pytest.mark.parametrize("step", CONDITIONS.values(), ids=CONDITIONS)
 def test_what_is_computed_of_events_stands_beside_them(log, step):
-    every = log.computed(row="rowid", fits=f"coalesce({log.match(step)}, FALSE)")
+    every = log.computed(row="rowid", fits=f"CAST(coalesce({log.match(step)}, FALSE) AS TINYINT)")
     fits = every["fits"].astype(bool)
     assert (np.diff(every["row"]) > 0).all()
     assert (np.flatnonzero(fits) == log.fetch("row", where=log.match(step))["row"]).all()
