@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.first_events import Whole, events_sql
 from cjlib.analyses.periods import WEEK_STARTS, Calendar, Period, WeekStart, calendar, check_period
-from cjlib.analyses.portable import instant, matching
+from cjlib.analyses.portable import first_there, instant, matching
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.stats import wilson
 from cjlib.errors import did_you_mean, not_one_of, shown
@@ -80,20 +80,23 @@ def lifecycle(log: EventLog, *, event: Event = None, period: Period = "month", w
         )
     periods = calendar(*bounds, period, log.zone, week_start=week_start)
     complete = periods.starts[1:] - 1 <= log.observed_until_us
-    table = _table(_kinds(*_active(log, step, periods), len(periods)), periods.labels, complete)
+    sql = _sql(log, step, periods)
+    kinds = _kinds_there(log, sql) if log.pushed else _kinds(*_active(log, step, periods), len(periods))
+    table = _table(kinds, periods.labels, complete)
     return Lifecycle(
         table=table,
         headline=_headline(table, period),
         definition=_definition(log, step, period, week_start),
         metrics=_metrics(table),
-        sql=_sql(log, step, periods),
+        sql=sql,
         period=period,
     )
 
 
 def _bounds(log: EventLog, step: Step) -> tuple[int, int] | None:
     """First matching event and end of data."""
-    first, until = log.engine.rows(f"SELECT min(t) FROM {log.prepared} WHERE {log.match(step)}")[0][0], log.observed_until_us
+    first = first_there(log, step) if log.pushed else log.engine.rows(f"SELECT min(t) FROM {log.prepared} WHERE {log.match(step)}")[0][0]
+    until = log.observed_until_us
     return None if first is None or first > until else (first, until)
 
 
@@ -115,6 +118,11 @@ def _kinds(customer: Whole, period: Whole, periods: int) -> Whole:
     counted = (~same, same & (gap == 1), same & (gap > 1), pauses & (period + 1 < periods))
     at = (period, period, period, period + 1)
     return np.stack([np.bincount(where[which], minlength=periods) for where, which in zip(at, counted, strict=True)], axis=1)
+
+
+def _kinds_there(log: EventLog, sql: str) -> Whole:
+    """The same where the events lie: one row a period comes back."""
+    return log.run(sql).sort_values("period_start")[list(KINDS)].to_numpy(dtype="int64")
 
 
 def _table(kinds: Whole, labels: pd.DatetimeIndex, complete: NDArray[np.bool_]) -> pd.DataFrame:
@@ -175,6 +183,7 @@ def _definition(log: EventLog, step: Step, period: str, week_start: str) -> dict
         "complete": f"the period has ended by the end of data ({log.observed_until}); dormant of one that has not may still come",
     }
     told |= {"filter": " and ".join(log.filters_in_words)} if log.filters_in_words else {}
+    told |= {"counted": "where the events lie, by the statement"} if log.pushed else {}
     names = log.event_names
     unknown = [f"event: {shown(name)} never occurs.{did_you_mean(name, names)}" for name in log.unknown_events(step)]
     return told | ({"warning": " ".join(unknown)} if unknown else {})

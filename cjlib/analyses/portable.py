@@ -38,6 +38,12 @@ def with_first(log: EventLog, step: Step, source: str, name: str) -> str:
     return f"SELECT read.*, MIN(CASE WHEN {among} THEN timestamp END) OVER (PARTITION BY customer_id) AS {name} FROM {source} AS read"
 
 
+def first_there(log: EventLog, step: Step) -> int | None:
+    """The first matching event of a log whose events lie in another engine, in microseconds; None if there is none."""
+    first = log.run(f"SELECT MIN(seen_at) AS first_at FROM ({matching(log, step, 'timestamp AS seen_at')}) AS seen")["first_at"].iloc[0]
+    return None if pd.isna(first) else int(pd.Timestamp(first).as_unit("us").asm8.view("i8"))
+
+
 def between(early: str, late: str) -> str:
     """Whole microseconds from one instant to another."""
     return f"DATE_DIFF('microsecond', {early}, {late})"

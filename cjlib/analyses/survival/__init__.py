@@ -13,6 +13,7 @@ from cjlib.analyses.result import MIN_N, Result
 from cjlib.analyses.survival import words
 from cjlib.analyses.survival.compared import Lifetimes, answer
 from cjlib.analyses.survival.lives import lives_of, span_of
+from cjlib.analyses.survival.pushed import lifetimes_there
 from cjlib.analyses.survival.ready import lifetimes_of
 from cjlib.analyses.survival.statement import lives_sql
 from cjlib.errors import CjlibError
@@ -111,10 +112,14 @@ def survival(
     for column in names:
         log.property(column, "by")
     span = span_of(log, start, end)
-    lives, groups = lives_of(log, begin, churn, silence, names, span)
-    lifetimes = Lifetimes(lives.days, lives.churned, lives.group, groups, "day", whole=True)
-    told = words.of_log(log, begin, span, churn, silence, tied=lives.tied, by=names)
-    return Survival(**answer(lifetimes, min_n, told, "customer"), sql=lives_sql(log, begin, churn, silence, span), by=names, unit="day")
+    sql = lives_sql(log, begin, churn, silence, span)
+    if log.pushed:
+        lifetimes, tied = lifetimes_there(log, begin, sql, names)
+    else:
+        lives, groups = lives_of(log, begin, churn, silence, names, span)
+        lifetimes, tied = Lifetimes(lives.days, lives.churned, lives.group, groups, "day", whole=True), lives.tied
+    told = words.of_log(log, begin, span, churn, silence, tied=tied, by=names)
+    return Survival(**answer(lifetimes, min_n, told, "customer"), sql=sql, by=names, unit="day")
 
 
 def survival_table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cjlib.analyses.portable import instant, later, matching
+from cjlib.analyses.portable import between, instant, later, matching
 from cjlib.analyses.survival.lives import Span
 from cjlib.sources.conditions import Step
 from cjlib.sources.events import EventLog
@@ -20,6 +20,26 @@ def lives_sql(log: EventLog, start: Step, churn: Step | None, inactive: int, spa
         "SELECT started.customer_id, started_at, MIN(ended_at) AS churned_at FROM started\n"
         f"LEFT JOIN ends ON ends.customer_id = started.customer_id AND seen_at >= started_at AND ended_at <= {until}\n"
         f"{within}GROUP BY started.customer_id, started_at\nORDER BY started.customer_id"
+    )
+
+
+def days_sql(log: EventLog, lives: str) -> str:
+    """How many lives lasted how many whole days, and ended in churn or not; in microseconds, `lasted` being whole days."""
+    until = instant(log.observed_until_us)
+    lasted = between("started_at", f"COALESCE(churned_at, {until})")
+    return (
+        "SELECT churned, lasted - lasted % 86400000000 AS lasted, COUNT(*) AS lives FROM (\n"
+        f"  SELECT CASE WHEN churned_at IS NULL THEN 0 ELSE 1 END AS churned, {lasted} AS lasted FROM ({lives}) AS lives\n"
+        ") AS ended GROUP BY churned, lasted - lasted % 86400000000"
+    )
+
+
+def tied_sql(log: EventLog, start: Step, lives: str) -> str:
+    """How many events tie as the first of a life, beyond one each."""
+    begun = matching(log, start, "customer_id, timestamp AS begun_at")
+    return (
+        f"SELECT COUNT(*) - COUNT(DISTINCT lives.customer_id) AS tied FROM ({lives}) AS lives\n"
+        f"  JOIN ({begun}) AS begun ON begun.customer_id = lives.customer_id AND begun_at = started_at"
     )
 
 

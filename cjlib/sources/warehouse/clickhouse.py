@@ -64,7 +64,7 @@ class ClickHouse:
         chosen = f"SELECT {', '.join(map(_quoted, names))} FROM {self.written}"
         yield no_rows(self._answer(f"{chosen} LIMIT 0").schema)
         with _told():
-            yield from self.session.send_query(f"{chosen} SETTINGS {_SETTINGS}", "Arrow").record_batch(PART)
+            yield from self.session.send_query(f"{chosen} SETTINGS {SETTINGS}", "Arrow").record_batch(PART)
 
     def frame(self, sql: str) -> pd.DataFrame:
         """The answer of one statement."""
@@ -74,18 +74,18 @@ class ClickHouse:
         import pyarrow as pa
 
         with _told():
-            return pa.ipc.open_file(self.session.query(f"{sql}\nSETTINGS {_SETTINGS}", "Arrow").bytes()).read_all()
+            return pa.ipc.open_file(self.session.query(f"{sql}\nSETTINGS {SETTINGS}", "Arrow").bytes()).read_all()
 
     def _query(self, sql: str, form: str) -> str:
         with _told():
             return str(self.session.query(sql, form)).strip()
 
 
-_SETTINGS = (
+SETTINGS = (
     "output_format_arrow_string_as_string = 1, output_format_arrow_low_cardinality_as_dictionary = 0, session_timezone = 'UTC', "
-    "join_use_nulls = 1, prefer_column_name_to_alias = 1"
+    "join_use_nulls = 1, prefer_column_name_to_alias = 1, aggregate_functions_null_for_empty = 1"
 )
-"""Texts as texts; wall clocks in UTC; a row without a partner has nulls, as everywhere else."""
+"""Texts as texts; wall clocks in UTC; what is not there is null, as everywhere else: a row's missing partner, the least of nothing."""
 
 
 def _quoted(name: str) -> str:

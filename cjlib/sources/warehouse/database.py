@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 
 from cjlib.errors import CjlibError, DataError
 from cjlib.sources.warehouse import EXTRA, needs_table, no_such_table, table_named
+from cjlib.sources.warehouse.clickhouse import SETTINGS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 PART = 100_000
 """Rows that stand in Python's memory at a time."""
-DIALECTS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql", "awsathena": "athena", "databricks": "databricks"}
+DIALECTS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql", "awsathena": "athena", "databricks": "databricks", "clickhousedb": "clickhouse"}
 """Where sqlglot has another name for a database than SQLAlchemy."""
 DRIVERS = {
     "snowflake": "snowflake-sqlalchemy",
@@ -98,7 +99,7 @@ class Database:
             if self.dialect == "postgres":
                 # PostgreSQL knows no sizes of steps in between and takes them for tiny: a join in loops made 60,000 events last four minutes.
                 plain.exec_driver_sql("SET LOCAL enable_nestloop = off")
-            found = plain.exec_driver_sql(sql)
+            found = plain.exec_driver_sql(f"{sql}\nSETTINGS {SETTINGS}" if self.dialect == "clickhouse" else sql)
             return pd.DataFrame([tuple(row) for row in found], columns=pd.Index(list(found.keys())), dtype=object)
 
 

@@ -29,11 +29,17 @@ class Held:
     id_type: str
     read: Callable[[], EventLog]
 
+    @cached_property
+    def event_names(self) -> list[str]:
+        """The event names of the whole log, sorted; asked once, whatever `where` cuts."""
+        found = self.remote.frame(written("SELECT event FROM events GROUP BY event", self.remote.dialect, self.contract))
+        return sorted(plain(found.iloc[:, 0]).tolist())
+
 
 class PushedLog(EventLog):
     """The event log of a table that is not read: counts are made in its engine.
 
-    `cj.funnel` and `cj.retention` ask it; what needs the events themselves says so, and `read()` fetches them.
+    Funnels, retention, survival, lifecycle, sessions and transitions ask it; what needs the events themselves says so, and `read()` fetches them.
     """
 
     def __init__(self, held: Held, **facts: Any) -> None:
@@ -52,8 +58,8 @@ class PushedLog(EventLog):
     def engine(self) -> DuckDB:  # type: ignore[override] (a frozen field of its parent)
         """There are no events here to ask."""
         raise CjlibError(
-            f"log: this needs the events themselves, which lie in {self.held.remote.place}. Counted there are cj.funnel (in sequence, no exclusions) and cj.retention "
-            "(calendar clock); for all else fetch the events once: log.read()."
+            f"log: this needs the events themselves, which lie in {self.held.remote.place}. Counted there are cj.funnel (in sequence, no exclusions), cj.retention "
+            "(calendar clock), cj.survival, cj.lifecycle, cj.sessions and cj.transitions; for all else fetch the events once: log.read()."
         )
 
     @property
@@ -118,8 +124,7 @@ class PushedLog(EventLog):
     @cached_property
     def event_names(self) -> list[str]:
         """The event names of the whole log, sorted."""
-        names = self.run("SELECT event FROM events GROUP BY event")
-        return sorted(names["event"].tolist())
+        return self.held.event_names
 
     @property
     def id_type(self) -> str:

@@ -76,6 +76,8 @@ def written(sql: str, dialect: str, contract: exp.Expr) -> str:
     _lengths(tree, dialect)
     if dialect == "postgres":
         _texts_by_their_bytes(tree)
+    if dialect == "clickhouse":
+        _nothing_beyond_the_edge(tree)
     return tree.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
@@ -143,6 +145,14 @@ def _texts_by_their_bytes(tree: exp.Expr) -> None:
     for cast in list(tree.find_all(exp.Cast)):
         if cast.to.this == exp.DType.VARCHAR:
             cast.replace(exp.Collate(this=cast.copy(), expression=exp.to_identifier("C", quoted=True)))
+
+
+def _nothing_beyond_the_edge(tree: exp.Expr) -> None:
+    """ClickHouse gives zero for the row before the first where a column has no room for a null."""
+    from sqlglot import exp
+
+    for beside in list(tree.find_all(exp.Lag, exp.Lead)):
+        beside.set("this", exp.Anonymous(this="toNullable", expressions=[beside.this.copy()]))
 
 
 _BELOW = {"MILLISECOND": 1_000, "MICROSECOND": 1_000_000}
