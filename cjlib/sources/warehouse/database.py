@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 PART = 100_000
 """Rows that stand in Python's memory at a time."""
-DIALECTS = {"postgresql": "postgres", "mariadb": "mysql", "mssql": "tsql", "awsathena": "athena", "databricks": "databricks", "clickhousedb": "clickhouse"}
+DIALECTS = {
+    "postgresql": "postgres",
+    "mariadb": "mysql",
+    "mssql": "tsql",
+    "awsathena": "athena",
+    "databricks": "databricks",
+    "clickhousedb": "clickhouse",
+}
 """Where sqlglot has another name for a database than SQLAlchemy."""
 DRIVERS = {
     "snowflake": "snowflake-sqlalchemy",
