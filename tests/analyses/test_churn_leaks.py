@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 import cjlib as cj
+from cjlib.analyses.churn.alone import FOLDS, column_auc, folds_of, tree_scores
 
 N = 3000
 
@@ -120,3 +122,22 @@ def test_an_identifier_is_dropped_and_one_that_follows_the_outcome_fails(honest)
     ordered = honest.sort_values("churned", kind="stable", ignore_index=True)
     found = cj.churn_table(ordered.assign(account=np.arange(N)), target="churned", id="account").leaks
     assert found.iloc[0][["column", "level", "rule"]].tolist() == ["account", "FAIL", "identifier predicts"]
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 6])
+def test_one_column_alone_is_judged_by_the_tree_that_scikit_learn_grows(decimals):
+    rng = np.random.default_rng(decimals)
+    churned = (rng.random(1500) < 0.3).astype(float)
+    values = (rng.normal(size=1500) + churned).round(decimals).astype("float32").astype(float)
+    fold = folds_of(churned, FOLDS)
+    expected = np.empty(churned.size)
+    for one in range(FOLDS):
+        tree = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=20).fit(values[fold != one, None], churned[fold != one])
+        expected[fold == one] = tree.predict_proba(values[fold == one, None])[:, 1]
+    assert tree_scores(values, churned, fold) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_missing_value_is_a_value_of_its_own():
+    churned = np.tile([1.0, 0.0, 0.0], 100)
+    values = pd.Series(np.where(churned == 1, np.nan, np.arange(300) % 7))
+    assert column_auc(values, churned) == 1.0

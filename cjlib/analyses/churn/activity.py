@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,19 @@ class Activity:
     properties: Mapping[str, tuple[Codes, list[Any]]]
     waits: tuple[Wait, ...]
     answers: Answers | None
+
+    @cached_property
+    def starts(self) -> Whole:
+        """The row of each customer's first event, of those who have one."""
+        return np.flatnonzero(changes(self.c))
+
+
+def changes(c: NDArray[Any]) -> Flags:
+    """Where a sorted array begins a new value."""
+    new = np.empty(c.size, dtype=bool)
+    new[:1] = True
+    np.not_equal(c[1:], c[:-1], out=new[1:])
+    return new
 
 
 def fetch_activity(

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cjlib.analyses.churn.activity import Activity, Answers, Codes, Flags, Floats, Kinds, Wait, Whole
+from cjlib.analyses.churn.activity import Activity, Answers, Codes, Flags, Floats, Kinds, Wait, Whole, changes
 from cjlib.analyses.periods import DAY
 
 WINDOWS = (30, 60, 90, 180)
@@ -46,7 +45,7 @@ def snapshot(activity: Activity, kinds: Kinds, cutoff: int, cutoff_day: int) -> 
     past = activity.t <= cutoff
     active = past if activity.counts is None else past & activity.counts
     c, t, day = activity.c[active], activity.t[active], activity.day[active]
-    new = _changes(c)
+    new = changes(c)
     starts = np.flatnonzero(new)
     customer = c[starts].astype(np.int64)
     home = np.cumsum(new, dtype=np.int32) - 1
@@ -73,13 +72,6 @@ def snapshot(activity: Activity, kinds: Kinds, cutoff: int, cutoff_day: int) -> 
     if activity.answers is not None:
         features |= _stated(activity.answers, place, cutoff, customer.size)
     return Snapshot(cutoff, customer, pd.DataFrame(features), days.count, days.last - days.first, cutoff_day - days.first)
-
-
-def _changes(c: NDArray[Any]) -> Flags:
-    new = np.empty(c.size, dtype=bool)
-    new[:1] = True
-    np.not_equal(c[1:], c[:-1], out=new[1:])
-    return new
 
 
 @dataclass(frozen=True)
@@ -132,7 +124,7 @@ class Days:
 
 def _days(home: Codes, day: Codes, customers: int) -> Days:
     key = home.astype(np.int64) << 32 | (day.astype(np.int64) + 2**31)
-    new = np.flatnonzero(_changes(key))
+    new = np.flatnonzero(changes(key))
     own, when = home[new], day[new]
     count = np.bincount(own, minlength=customers)
     ends = np.cumsum(count)

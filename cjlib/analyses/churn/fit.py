@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn import evaluate, words
+from cjlib.analyses.churn.alone import column_scores
 from cjlib.analyses.churn.calibration import cross_calibrated
 from cjlib.analyses.churn.candidates import (
     BASES,
@@ -31,7 +32,7 @@ from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.drift import learn_reference, no_drift
 from cjlib.analyses.churn.evaluate import Tested
 from cjlib.analyses.churn.folds import by_content, folds_by_group
-from cjlib.analyses.churn.guards import column_scores, whole_model
+from cjlib.analyses.churn.guards import whole_model
 from cjlib.analyses.churn.measures import auc, draw_customers
 from cjlib.analyses.churn.model import ChurnModel
 from cjlib.analyses.churn.reasons import learn_reasoning

@@ -13,12 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
+from cjlib.analyses.churn.alone import column_auc
 from cjlib.analyses.churn.measures import auc
 
 Floats = NDArray[np.float64]
-FOLDS = 5
-FEWEST = 10
-"""Of either outcome; with fewer, no column can be said to know anything."""
 COLUMNS = ["column", "level", "rule", "figure", "text"]
 LEVELS = ("FAIL", "DROP", "WARN", "INFO")
 MANY_VALUES = 50
@@ -84,58 +82,12 @@ def as_table(found: list[Finding]) -> pd.DataFrame:
     return table.astype({"column": "str", "level": "str", "rule": "str", "figure": "float64", "text": "str"})
 
 
-def column_auc(values: pd.Series, churned: Floats) -> float:
-    """Out-of-fold AUC of one column alone."""
-    return auc(column_scores(values, churned), churned)
-
-
-def column_scores(values: pd.Series, churned: Floats) -> Floats:
-    """Out-of-fold scores of one column alone: a small tree on numbers, smoothed means on categories; missing is a value."""
-    if min(churned.sum(), churned.size - churned.sum()) < FEWEST:
-        return np.zeros(churned.size)
-    fold = folds_of(churned, FOLDS)
-    score = np.zeros(churned.size)
-    numeric = pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)
-    codes = np.zeros(0, dtype=np.int64) if numeric else pd.factorize(values.astype("str").where(values.notna(), "(missing)"))[0].astype(np.int64)
-    for one in range(FOLDS):
-        train, test = fold != one, fold == one
-        score[test] = _tree(values, churned, train, test) if numeric else _smoothed(codes, churned, train, test)
-    return np.round(score, 9)
-
-
 def whole_model(leaks: pd.DataFrame, figure: float) -> pd.DataFrame:
     """The leaks, with a warning where the model as a whole is too good to be true."""
     if not figure >= 0.98:
         return leaks
     text = f"The whole model reaches AUC {figure:.3f} on customers it did not know: so good a model usually knows the outcome. Look before believing."
     return pd.concat([as_table([Finding("(whole model)", "WARN", "too good", figure, text)]), leaks], ignore_index=True)
-
-
-def folds_of(churned: Floats, folds: int) -> NDArray[np.int64]:
-    """Folds with equal shares of churners, in the order given."""
-    fold = np.empty(churned.size, dtype=np.int64)
-    for outcome in (0.0, 1.0):
-        rows = np.flatnonzero(churned == outcome)
-        fold[np.random.default_rng(0).permutation(rows)] = np.arange(rows.size) % folds
-    return fold
-
-
-def _tree(values: pd.Series, churned: Floats, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> Floats:
-    from sklearn.tree import DecisionTreeClassifier
-
-    numbers = (values.astype("int64").where(values.notna()) if pd.api.types.is_datetime64_any_dtype(values) else values).astype(float).to_numpy()
-    x = np.column_stack([np.nan_to_num(numbers, nan=0.0), np.isnan(numbers)])
-    model = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=20, random_state=0).fit(x[train], churned[train])
-    probability: Floats = np.asarray(model.predict_proba(x[test]), dtype=float)
-    classes = np.asarray(model.classes_).tolist()
-    return probability[:, classes.index(1.0)] if 1.0 in classes else np.zeros(int(test.sum()))
-
-
-def _smoothed(codes: NDArray[np.int64], churned: Floats, train: NDArray[np.bool_], test: NDArray[np.bool_]) -> Floats:
-    prior, levels = churned[train].mean(), int(codes.max(initial=-1)) + 1
-    hits = np.bincount(codes[train], weights=churned[train], minlength=levels)
-    size = np.bincount(codes[train], minlength=levels)
-    return ((hits + 10 * prior) / (size + 10))[codes[test]]
 
 
 def _alone(column: str, alone: dict[str, float]) -> list[Finding]:

@@ -10,7 +10,8 @@ from cjlib.analyses.churn.activity import Activity
 from cjlib.analyses.churn.guards import Finding, as_table, find_leaks
 from cjlib.sources.events import EventLog
 
-Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 TERMINAL = 0.9
 FEWEST = 30
 MOST_ROWS = 10_000
@@ -38,35 +39,34 @@ def _of_newest(table: pd.DataFrame, features: tuple[str, ...]) -> pd.DataFrame:
     return find_leaks(rows[list(features)].reset_index(drop=True), churned, by_value=False)
 
 
-def terminal_shares(activity: Activity, horizon: int, until: int) -> pd.DataFrame:
-    """`event`, `customers`, `share_last`: of the events of a name, those that no later event of the customer follows.
+def _terminal(activity: Activity, features: tuple[str, ...], horizon: int, until: int) -> list[Finding]:
+    """Events that no later event of the customer follows.
 
     Only customers whose last event is more than a horizon before the end of data: of the others it is not known yet.
     """
-    last = np.full(activity.customers, np.iinfo(np.int64).min)
-    last[activity.c] = activity.t
-    settled = last[activity.c] < until - horizon
-    final = settled & (activity.t == last[activity.c])
-    names = len(activity.names)
-    every = np.bincount(activity.e[settled], minlength=names)
-    ends = np.bincount(activity.e[final], minlength=names)
-    pairs = np.unique(activity.c[settled].astype(np.int64) * max(names, 1) + activity.e[settled])
-    customers = np.bincount(pairs % max(names, 1), minlength=names)
-    share = np.divide(ends, every, out=np.zeros(names), where=every > 0)
-    return pd.DataFrame({"event": pd.Series(activity.names, dtype="str"), "customers": customers[:names], "share_last": share[:names]})
-
-
-def _terminal(activity: Activity, features: tuple[str, ...], horizon: int, until: int) -> list[Finding]:
     if len(activity.names) < 2:
         return []
+    settled, every, final = _ends(activity, horizon, until)
     found = []
-    for event, customers, share in terminal_shares(activity, horizon, until).to_numpy().tolist():
-        if share < TERMINAL or customers < FEWEST:
+    for code in np.flatnonzero(final >= TERMINAL * np.maximum(every, 1)).tolist():
+        event, share = activity.names[code], final[code] / every[code]
+        customers = np.unique(activity.c[settled & (activity.e == code)]).size
+        if customers < FEWEST:
             continue
         own = [name for name in (f"n_{event}_90d", f"days_since_{event}") if name in features]
         text = f"after {event} almost nobody comes back ({share:.0%} of {customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={event!r}."
         found += [Finding(name, "FAIL", "terminal event", share, text) for name in own]
     return found
+
+
+def _ends(activity: Activity, horizon: int, until: int) -> tuple[Flags, Whole, Whole]:
+    """Which rows are of settled customers; of each event name, how many of them there are, and how many at a customer's last instant."""
+    sizes = np.diff(activity.starts, append=activity.c.size)
+    last = activity.t[activity.starts + sizes - 1]
+    settled = np.repeat(last < until - horizon, sizes)
+    e, names = activity.e[settled], len(activity.names)
+    at_end = (activity.t == np.repeat(last, sizes))[settled]
+    return settled, np.bincount(e, minlength=names), np.bincount(e[at_end], minlength=names)
 
 
 def _undated(log: EventLog, features: tuple[str, ...]) -> list[Finding]:
