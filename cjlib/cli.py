@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -211,19 +211,24 @@ _TITLES = {
 
 
 def _print_table(console: Console, title: str, table: Any) -> None:
+    numbers = [name for name, kind in table.dtypes.items() if kind.kind in "iuf"]
+    _print_rows(console, title, list(table.columns), list(table.itertuples(index=False, name=None)), numbers)
+
+
+def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequence[tuple], numbers: Sequence[str]) -> None:
     from rich.table import Table
 
     from cjlib.markup import cell_text
 
     console.print(f"\n[bold]{title}[/bold]")
-    if not len(table):
+    if not rows:
         console.print("  none")
         return
     shown_table = Table(box=None, padding=(0, 2, 0, 2))
-    for name, kind in table.dtypes.items():
-        shown_table.add_column(escape(str(name)), justify="right" if kind.kind in "iuf" else "left", overflow="fold")
-    for row in table.itertuples(index=False, name=None):
-        shown_table.add_row(*(escape(cell_text(value, str(name))) for name, value in zip(table.columns, row, strict=True)))
+    for name in names:
+        shown_table.add_column(escape(str(name)), justify="right" if name in numbers else "left", overflow="fold")
+    for row in rows:
+        shown_table.add_row(*(escape(cell_text(value, str(name))) for name, value in zip(names, row, strict=True)))
     console.print(shown_table)
 
 
@@ -285,16 +290,16 @@ def cache_command(
 ) -> None:
     """Say which prepared logs are kept beside their sources, how large they are and when they were last used; or delete them."""
     with _faults(debug):
-        from cjlib.sources import cache
+        from cjlib.sources import kept
 
         if not folder.is_dir():
             raise CjlibError(f"DIR: there is no folder {shown(str(folder))}. Give the folder of the events, or none for this one.")
-        found = [(place, cache.contents(place)) for place in cache.folders(folder.absolute())]
-        for place, table in found:
-            _print_table(_console(), str(place), table)
+        found = [(place, kept.contents(place)) for place in kept.folders(folder.absolute())]
+        for place, held in found:
+            _print_rows(_console(), str(place), kept.Kept._fields, held, ["bytes"])
             if clear:
-                cache.remove(place, table["file"])
-        count, size = sum(len(table) for _, table in found), sum(int(table["bytes"].sum()) for _, table in found)
+                kept.remove(place, [log.file for log in held])
+        count, size = sum(len(held) for _, held in found), sum(log.bytes for _, held in found for log in held)
         logs = f"{count} prepared log{'' if count == 1 else 's'}, {size / 1e6:,.1f} MB"
         print(f"deleted: {logs}" if clear else logs)
 

@@ -19,11 +19,14 @@ from cjlib.sources.prepared import (
     count_ties,
     described,
     drop_repeats,
+    earlier_events,
     has_unused_codes,
     make_dictionaries,
     make_sorted_table,
+    put_earlier_first,
 )
 from cjlib.sources.stamps import EARLIEST, Finding, Stamps
+from cjlib.sources.tally import Kinds, Tally, reasons_of
 
 DUPLICATE = "exact duplicate"
 FUTURE = "in the future"
@@ -61,20 +64,22 @@ class Rules:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the check found; the events stand in `prepared`."""
+    """What the check found; the events stand in `prepared`. `held` has the rows of this source, the rest counts earlier ones too."""
 
     properties: tuple[Property, ...]
-    rows: int
+    tally: Tally
     findings: tuple[Finding, ...]
     held: pd.DataFrame
     ties: tuple[int, int, int]
-    first_future: int | None
 
 
-def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rules) -> Checked:
-    """Make `prepared` and its dictionaries from the rows that hold the contract; `held` has the others."""
+def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rules, earlier: Tally | None = None) -> Checked:
+    """Make `prepared` and its dictionaries from the rows that hold the contract; `held` has the others.
+
+    Where there is an `earlier` log, attached under that name, its events come before those of this source.
+    """
     _stage(engine, raw, columns, stamps)
-    kinds = {
+    kinds: Kinds = {
         kind: (count, low, high) for kind, count, low, high in engine.rows("SELECT k, count(*), min(w), max(w) FROM staged GROUP BY k ORDER BY k")
     }
     _no_spreadsheet(engine, kinds)
@@ -84,27 +89,37 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
     _timed(engine, hands, columns, rules, kinds)
     late = _late(engine, kinds, rules)
     properties = described([(one.name, one.type) for one in columns.properties])
-    no_id, no_name = make_dictionaries(engine, "timed", properties)
     no_time = any((skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
+    wrong = _sorted_table(engine, properties, rules, no_time=no_time)
+    if earlier:
+        put_earlier_first(engine, properties)
+    together, again = count_neighbours(engine, properties)
+    repeated = bool(again) and not rules.keep_duplicates
+    if repeated:
+        drop_repeats(engine, properties)
+    held = _held(engine, raw, columns, properties, wrong=wrong, repeated=repeated, earlier=earlier is not None)
+    tally = Tally(sum(count for count, _, _ in kinds.values()) + len(raw.broken), kinds, twice, reasons_of(held), late)
+    tally = earlier + tally if earlier else tally
+    kept = [Finding("exact duplicates kept", again, "")] if again and rules.keep_duplicates else []
+    return Checked(
+        properties=properties,
+        tally=tally,
+        findings=(*stamps.findings, *_wall_findings(tally.kinds, rules, tally.twice), *kept),
+        held=held,
+        ties=count_ties(engine) if together else (0, 0, 0),
+    )
+
+
+def _sorted_table(engine: DuckDB, properties: tuple[Property, ...], rules: Rules, *, no_time: bool) -> bool:
+    """Make the dictionaries and `prepared`, repeats still in it; whether some row cannot be used."""
+    no_id, no_name = make_dictionaries(engine, "timed", properties)
     wrong = no_id or no_name or no_time
     # Rows without id or name meet no code and stay out by themselves: only the time has to be asked of each row.
     make_sorted_table(engine, "timed", properties, f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE")
     if wrong and has_unused_codes(engine, properties):
         make_dictionaries(engine, "(SELECT * FROM timed WHERE reason IS NULL)", properties)
         make_sorted_table(engine, "timed", properties, "reason IS NULL")
-    together, again = count_neighbours(engine, properties)
-    if again and not rules.keep_duplicates:
-        drop_repeats(engine, properties)
-    held = _held(engine, raw, columns, wrong=wrong, repeated=bool(again) and not rules.keep_duplicates)
-    kept = [Finding("exact duplicates kept", again, "")] if again and rules.keep_duplicates else []
-    return Checked(
-        properties=properties,
-        rows=sum(count for count, _, _ in kinds.values()) + len(raw.broken),
-        findings=(*stamps.findings, *_wall_findings(kinds, rules, twice), *kept),
-        held=held,
-        ties=count_ties(engine) if together else (0, 0, 0),
-        first_future=late,
-    )
+    return wrong
 
 
 def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
@@ -127,7 +142,7 @@ def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
     )
 
 
-def _no_spreadsheet(engine: DuckDB, kinds: dict[int, tuple]) -> None:
+def _no_spreadsheet(engine: DuckDB, kinds: Kinds) -> None:
     serial, times = kinds.get(SPREADSHEET, (0, 0, 0))[0], sum(count for kind, (count, _, _) in kinds.items() if kind != MISSING)
     if 2 * serial > times:
         example = engine.rows(f"SELECT min(written) FROM staged WHERE k = {SPREADSHEET}")[0][0]
@@ -137,7 +152,7 @@ def _no_spreadsheet(engine: DuckDB, kinds: dict[int, tuple]) -> None:
         )
 
 
-def _no_unknown_zone(kinds: dict[int, tuple], rules: Rules) -> None:
+def _no_unknown_zone(kinds: Kinds, rules: Rules) -> None:
     """Times with an offset beside times without one cannot be put in order until somebody says whose clock the latter are."""
     wall = sum(kinds[kind][0] for kind in (NAIVE, DATE) if kind in kinds)
     if wall and INSTANT in kinds and not rules.zone_given:
@@ -147,12 +162,12 @@ def _no_unknown_zone(kinds: dict[int, tuple], rules: Rules) -> None:
         )
 
 
-def _wall_span(kinds: dict[int, tuple]) -> tuple[int, int]:
+def _wall_span(kinds: Kinds) -> tuple[int, int]:
     spans = [(low, high) for kind, (_, low, high) in kinds.items() if kind in (NAIVE, DATE) and low is not None]
     return (min(low for low, _ in spans), max(high for _, high in spans)) if spans else (0, 0)
 
 
-def _clock_changes(engine: DuckDB, hands: Clock, kinds: dict[int, tuple]) -> tuple[int, int]:
+def _clock_changes(engine: DuckDB, hands: Clock, kinds: Kinds) -> tuple[int, int]:
     """How many times the clocks never showed, and how many they showed twice."""
     if NAIVE not in kinds or not hands.changes:
         return 0, 0
@@ -160,7 +175,7 @@ def _clock_changes(engine: DuckDB, hands: Clock, kinds: dict[int, tuple]) -> tup
     return engine.rows(f"SELECT {tests} FROM staged WHERE k = {NAIVE}")[0]
 
 
-def _timed(engine: DuckDB, hands: Clock, columns: Columns, rules: Rules, kinds: dict[int, tuple]) -> None:
+def _timed(engine: DuckDB, hands: Clock, columns: Columns, rules: Rules, kinds: Kinds) -> None:
     """Make the view `timed`: staged, with `t` and, where a row cannot be used, the `reason`."""
     wall = f"CASE WHEN {hands.skipped('w')} THEN NULL ELSE {hands.utc('w')} END" if hands.changes else hands.utc("w")
     per_kind = {INSTANT: "w", NAIVE: wall, DATE: hands.utc_of_day("w")}
@@ -179,7 +194,7 @@ def _timed(engine: DuckDB, hands: Clock, columns: Columns, rules: Rules, kinds: 
     engine.execute(f"CREATE TEMP VIEW timed AS SELECT *, {reason} AS reason FROM (SELECT *, {time} AS t FROM staged)")
 
 
-def _late(engine: DuckDB, kinds: dict[int, tuple], rules: Rules) -> int | None:
+def _late(engine: DuckDB, kinds: Kinds, rules: Rules) -> int | None:
     """The earliest time that cannot have happened yet; None where there is none."""
     highest = [high for _, _, high in kinds.values() if high is not None]
     if not highest or max(highest) + DAY <= rules.latest:
@@ -191,7 +206,7 @@ def _is_late(rules: Rules) -> str:
     return f"t > CASE WHEN k = {INSTANT} THEN {rules.latest} ELSE {rules.latest_on_the_wall} END"
 
 
-def _wall_findings(kinds: dict[int, tuple], rules: Rules, twice: int) -> list[Finding]:
+def _wall_findings(kinds: Kinds, rules: Rules, twice: int) -> list[Finding]:
     read = (
         f"read in {rules.zone.key}"
         if rules.zone_given
@@ -214,7 +229,9 @@ def wall_words(microseconds: int, *, date: bool = False) -> str:
 # ---- the rows held back ------------------------------------------------------------------------------------------
 
 
-def _held(engine: DuckDB, raw: Raw, columns: Columns, *, wrong: bool, repeated: bool) -> pd.DataFrame:
+def _held(
+    engine: DuckDB, raw: Raw, columns: Columns, properties: tuple[Property, ...], *, wrong: bool, repeated: bool, earlier: bool
+) -> pd.DataFrame:
     """The rows held back: `row`, `reason`, `example`, then c1, c2, … as text."""
     picks = ", ".join(f"CAST(r.c{position} AS VARCHAR) AS c{position}" for position in range(1, len(raw.names) + 1))
     parts = [raw.broken] if len(raw.broken) else []
@@ -225,7 +242,7 @@ def _held(engine: DuckDB, raw: Raw, columns: Columns, *, wrong: bool, repeated: 
             example = "CASE WHEN reason LIKE 'missing %' THEN NULL WHEN k IN (4, 5) THEN written WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = 1 THEN CAST(make_timestamp(w) AS VARCHAR) END"
             engine.execute(f"INSERT INTO held SELECT row, reason, {example} FROM {numbered} WHERE reason IS NOT NULL")
         if repeated:
-            _hold_repeats(engine, columns, numbered)
+            _hold_repeats(engine, columns, _after_earlier(numbered, properties) if earlier else numbered)
         parts.append(
             engine.frame(f"SELECT h.row, h.reason, h.example, {picks} FROM held h JOIN (SELECT {raw.row} AS row, * FROM raw) r ON r.row = h.row")
         )
@@ -240,6 +257,14 @@ def _numbered(engine: DuckDB, raw: Raw) -> str:
     """`timed` with the position of each row in its source."""
     has_row = engine.rows("SELECT count(*) FROM (DESCRIBE timed) WHERE column_name = 'row'")[0][0]
     return "timed" if has_row else f"(SELECT {raw.row} AS row, * FROM timed)"
+
+
+def _after_earlier(numbered: str, properties: tuple[Property, ...]) -> str:
+    """The rows of the source after the events of the earlier log, which are no row of it and come first."""
+    every = "".join(f", {one.column}" for one in properties)
+    return (
+        f"(SELECT 0 AS row, NULL AS reason, * FROM ({earlier_events(properties)}) UNION ALL SELECT row, reason, id, name, t{every} FROM {numbered})"
+    )
 
 
 def _hold_repeats(engine: DuckDB, columns: Columns, numbered: str) -> None:

@@ -25,6 +25,7 @@ from cjlib.sources.instants import zone_of
 from cjlib.sources.intake import Raw, open_files, open_frame
 from cjlib.sources.quality import REMEDIES, as_table, stop_above_limit
 from cjlib.sources.stamps import Finding, read_stamps
+from cjlib.sources.tally import reasons_of
 
 TEXTS = ("feedback_id", "customer_id", "text", "source", "stage", "touchpoint")
 NO_DATES = "none"
@@ -65,7 +66,7 @@ class Feedback:
     quarantine: pd.DataFrame
     asked: int | None = None
     scales: Mapping[str, tuple[int, int]] = field(default_factory=lambda: dict(SCORES))
-    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
     """Answers that cost time, such as the scored texts, kept for the next question."""
 
     def segment(self, by: str | None, option: str = "by") -> pd.Series:
@@ -204,7 +205,7 @@ def _read(source: Any, given: Given, rules: Rules, dates: str | None, limit: flo
         rows,
     )
     quarantine = quarantine_table(held, raw)
-    stop_above_limit(quality, quarantine, held, rows, limit, _REMEDIES)
+    stop_above_limit(quality, quarantine, reasons_of(held), rows, limit, _REMEDIES)
     return Feedback(used, rules.zone.key, quality, quarantine, asked, {name: (one.low, one.high) for name, one in given.scales.items()})
 
 

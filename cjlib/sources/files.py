@@ -32,11 +32,12 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one source, sorted by name, all of one kind."""
+    """The files of one source, sorted by name, all of one kind; `given` is the path, folder or glob that names them."""
 
     paths: tuple[Path, ...]
     kind: str
     folder: Path
+    given: Path
 
     @property
     def size(self) -> int:
@@ -57,7 +58,7 @@ def find_files(source: str | Path) -> Files:
         )
     path = Path(source).expanduser()
     if path.is_file():
-        return Files((path,), _kind(path), path.parent)
+        return Files((path,), _kind(path), path.parent, path.resolve())
     if path.is_dir():
         return _of_folder(path)
     if glob.has_magic(str(path)):
@@ -84,7 +85,7 @@ def _of_folder(folder: Path) -> Files:
     if not data:
         have = f" It holds: {listed(sorted(path.name for path in inside))}." if inside else " It is empty."
         raise DataError(f"source: the folder {shown(str(folder))} holds no data files.{have} What can be read is {READABLE}.")
-    return _of_one_kind(data, folder)
+    return _of_one_kind(data, folder, folder.resolve())
 
 
 def _of_glob(pattern: Path) -> Files:
@@ -94,7 +95,7 @@ def _of_glob(pattern: Path) -> Files:
             f"source: no file matches {shown(str(pattern))}. Check the folder and the pattern; paths are taken from {shown(str(Path.cwd()))}."
         )
     fixed = Path(*_until_magic(pattern))
-    return _of_one_kind(found, fixed)
+    return _of_one_kind(found, fixed, pattern.absolute())
 
 
 def _until_magic(pattern: Path) -> list[str]:
@@ -106,7 +107,7 @@ def _until_magic(pattern: Path) -> list[str]:
     return parts
 
 
-def _of_one_kind(found: Sequence[Path], folder: Path) -> Files:
+def _of_one_kind(found: Sequence[Path], folder: Path, given: Path) -> Files:
     paths = sorted(found, key=lambda path: path.as_posix())
     kinds = {_kind(path) for path in paths}
     if len(kinds) > 1:
@@ -114,7 +115,7 @@ def _of_one_kind(found: Sequence[Path], folder: Path) -> Files:
             f"source: {shown(str(folder))} holds files of several kinds ({', '.join(sorted(kinds))}), perhaps the same events twice. "
             "Name one kind with a glob, such as 'folder/*.parquet'."
         )
-    return Files(tuple(paths), kinds.pop(), folder)
+    return Files(tuple(paths), kinds.pop(), folder, given)
 
 
 def _missing(path: Path) -> DataError:

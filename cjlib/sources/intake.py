@@ -15,10 +15,11 @@ import duckdb
 import pandas as pd
 
 from cjlib.errors import CjlibError, DataError, listed, shown
-from cjlib.sources.engine import DuckDB, literal
+from cjlib.sources.engine import DuckDB, identifier, literal
 from cjlib.sources.files import READABLE, Files
 from cjlib.sources.textfiles import csv_header, load_csv, load_json_lines, named
 
+NO_TYPE = '"NULL"'
 _NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"
 
 
@@ -51,21 +52,37 @@ def open_files(engine: DuckDB, files: Files) -> Raw:
 
 
 def _open_parquet(engine: DuckDB, files: Files) -> Raw:
-    paths = ", ".join(literal(glob.escape(str(path))) for path in files.paths)
+    source, described, rows = _parquet(engine, files, range(len(files.paths)))
+    return replace(_view(engine, source, list(described)), file_rows=rows)
+
+
+def open_added(engine: DuckDB, files: Files, first: int, before: Raw) -> Raw | None:
+    """Make `raw` from the Parquet files from the position `first` on, its columns those of the files `before`; None where they bring other ones."""
+    source, described, rows = _parquet(engine, files, range(first, len(files.paths)))
+    had = dict(zip(before.names, before.types, strict=True))
+    # A column of nothing but NULL has no type of its own in some writers' files.
+    if any(had.get(name) != kind for name, kind in described.items() if name not in had or kind != NO_TYPE):
+        return None
+    picks = ", ".join(identifier(name) if described.get(name) == kind else f"CAST(NULL AS {kind})" for name, kind in had.items())
+    return replace(_view(engine, f"(SELECT {picks} FROM {source})", before.names), file_rows=rows)
+
+
+def _parquet(engine: DuckDB, files: Files, which: range) -> tuple[str, dict[str, str], tuple[tuple[str, int], ...]]:
+    """SQL that reads some of the files, their columns with types, and, where there are several files, the rows of each."""
+    paths = ", ".join(literal(glob.escape(str(files.paths[position]))) for position in which)
+    several = len(files.paths) > 1
     partitioned = any("=" in part for position in range(len(files.paths)) for part in Path(files.name(position)).parts[:-1])
-    options = f"union_by_name={len(files.paths) > 1}, hive_partitioning={partitioned}, hive_types_autocast=false"
+    options = f"union_by_name={several}, hive_partitioning={partitioned}, hive_types_autocast=false"
     source = f"read_parquet([{paths}], {options})"
     try:
         described = engine.rows(f"DESCRIBE SELECT * FROM {source}")
-        counted = dict(engine.rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{paths}])")) if len(files.paths) > 1 else {}
+        counted = dict(engine.rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{paths}])")) if several else {}
     except duckdb.Error:
-        which = shown(files.name(0)) if len(files.paths) == 1 else f"a file of {shown(str(files.folder))}"
-        raise DataError(
-            f"source: {which} cannot be read as Parquet. It is damaged, cut off, or of another format. Fetch or write it again."
-        ) from None
-    raw = _view(engine, source, [name for name, *_ in described])
-    rows = tuple((files.name(position), counted[str(path)]) for position, path in enumerate(files.paths)) if counted else ()
-    return replace(raw, file_rows=rows)
+        only = shown(files.name(which[0])) if len(which) == 1 else f"a file of {shown(str(files.folder))}"
+        raise DataError(f"source: {only} cannot be read as Parquet. It is damaged, cut off, or of another format. Fetch or write it again.") from None
+    rows = tuple((files.name(position), counted[str(files.paths[position])]) for position in which) if several else ()
+    no_name_twice([name for name, *_ in described])
+    return source, {name: kind for name, kind, *_ in described}, rows
 
 
 def _open_csv(engine: DuckDB, files: Files) -> Raw:
@@ -206,4 +223,4 @@ def _as_text(value: Any) -> str | None:
     return text.encode("utf-8", "replace").decode()
 
 
-__all__ = ["Raw", "blank", "no_name_twice", "open_files", "open_frame"]
+__all__ = ["Raw", "blank", "no_name_twice", "open_added", "open_files", "open_frame"]

@@ -15,6 +15,7 @@ from cjlib.errors import DataError, shown
 from cjlib.sources.checking import DUPLICATE, FUTURE, REASONS, Checked
 from cjlib.sources.engine import DuckDB
 from cjlib.sources.stamps import Finding
+from cjlib.sources.tally import Reasons
 
 UNITS = (("minutes", 60_000_000), ("seconds", 1_000_000), ("milliseconds", 1_000))
 MOST_NAMES_COMPARED = 500
@@ -36,10 +37,16 @@ def quality_table(engine: DuckDB, checked: Checked, zone: ZoneInfo, whole_days: 
     """The quality table of a log: counts, reasons, what was found out about times, ties and names."""
     used, customers, first, last = engine.rows("SELECT count(*), (SELECT count(*) FROM c_names), min(t), max(t) FROM prepared")[0]
     counted = dict(engine.rows("SELECT n.value, count(*) FROM prepared p JOIN e_names n ON n.code = p.e GROUP BY n.value ORDER BY n.value"))
-    lines = [Finding("rows read", checked.rows, ""), Finding("events used", used, ""), *_reasons(checked.held), *checked.findings, *_ties(checked)]
+    lines = [
+        Finding("rows read", checked.tally.rows, ""),
+        Finding("events used", used, ""),
+        *_reasons(checked.tally.reasons),
+        *checked.findings,
+        *_ties(checked),
+    ]
     lines += [_span(first, last, used, zone), _resolution(engine, used, whole_days)] if used else []
     lines += [Finding("customers", customers, "", counts_rows=False), Finding("event names", len(counted), "", counts_rows=False), *_alike(counted)]
-    return as_table(lines, checked.rows)
+    return as_table(lines, checked.tally.rows)
 
 
 def as_table(lines: Sequence[Finding], rows: int) -> pd.DataFrame:
@@ -50,15 +57,9 @@ def as_table(lines: Sequence[Finding], rows: int) -> pd.DataFrame:
     )
 
 
-def _reasons(held: pd.DataFrame) -> list[Finding]:
+def _reasons(found: Reasons) -> list[Finding]:
     """One line a reason, those of the contract also when no row had it: what was looked for is part of the answer."""
-    counts = held["reason"].value_counts()
-    others = sorted(set(counts.index) - set(REASONS))
-    return [Finding(reason, int(counts.get(reason, 0)), _smallest(held.loc[held["reason"] == reason, "example"])) for reason in (*REASONS, *others)]
-
-
-def _smallest(examples: pd.Series) -> str:
-    return min((str(one) for one in examples.dropna()), default="")[:80]
+    return [Finding(reason, *found.get(reason, (0, ""))) for reason in (*REASONS, *sorted(set(found) - set(REASONS)))]
 
 
 def _ties(checked: Checked) -> list[Finding]:
@@ -128,18 +129,18 @@ def _inflected(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def stop_above_limit(
-    quality: pd.DataFrame, quarantine: pd.DataFrame, held: pd.DataFrame, rows: int, limit: float, remedies: Mapping[str, str] = REMEDIES
+    quality: pd.DataFrame, quarantine: pd.DataFrame, reasons: Reasons, rows: int, limit: float, remedies: Mapping[str, str] = REMEDIES
 ) -> None:  # fmt: skip
     """An error that says what is wrong, how often and what to do, if more than the limit would be held back."""
-    if not rows or len(held) / rows <= limit:
+    held = sum(count for count, _ in reasons.values())
+    if not rows or held / rows <= limit:
         return
-    counts = held["reason"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    lines = []
-    for reason, count in counts.items():
-        example = _smallest(held.loc[held["reason"] == reason, "example"])
-        lines.append(f"{reason}: {count:,}{f' (such as {shown(example)})' if example else ''}; {remedies[str(reason)]}")
+    lines = [
+        f"{reason}: {count:,}{f' (such as {shown(example)})' if example else ''}; {remedies[reason]}"
+        for reason, (count, example) in sorted(reasons.items(), key=lambda item: (-item[1][0], item[0]))
+    ]
     raise DataError(
-        f"source: {len(held):,} of {rows:,} rows ({len(held) / rows:.1%}) cannot be used; quarantine_limit allows {limit:.1%}. "
+        f"source: {held:,} of {rows:,} rows ({held / rows:.1%}) cannot be used; quarantine_limit allows {limit:.1%}. "
         + " · ".join(lines)
         + ". Mend the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine.",
         quality=quality,

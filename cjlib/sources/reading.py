@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,14 +17,16 @@ from cjlib.sources import cache
 from cjlib.sources.attributes import attach_attributes
 from cjlib.sources.checking import Rules, check, quarantine_table
 from cjlib.sources.columns import read_columns
-from cjlib.sources.engine import DuckDB, memory_limit
+from cjlib.sources.engine import DuckDB, literal, memory_limit
 from cjlib.sources.events import EventLog
 from cjlib.sources.files import Files, find_files
 from cjlib.sources.instants import instant_us, zone_of
-from cjlib.sources.intake import Raw, open_files, open_frame
+from cjlib.sources.intake import Raw, open_added, open_files, open_frame
+from cjlib.sources.kept import folder_for
 from cjlib.sources.prepared import Property, make_events_view
 from cjlib.sources.quality import as_table, in_whole_days, quality_table, stop_above_limit
 from cjlib.sources.stamps import Finding, read_stamps
+from cjlib.sources.tally import Tally
 from cjlib.sources.warehouse import is_remote, open_remote, remote_of
 
 
@@ -173,14 +175,26 @@ class Request:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is kept of a reading beside the prepared table."""
+    """What is kept of a reading beside the prepared table.
+
+    `growable` says whether each row was read by itself, so that files that are added to the source need only be read themselves.
+    """
 
     properties: tuple[Property, ...]
-    rows: int
+    id_type: str
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    growable: bool
+    late: str
+    tally: Tally
     whole_days: bool
-    first_future: int | None
     quality: pd.DataFrame
     quarantine: pd.DataFrame
+
+    @property
+    def kinds(self) -> tuple[str, list[tuple[str, str]]]:
+        """The type of the ids and of each property."""
+        return self.id_type, [(one.name, one.type) for one in self.properties]
 
 
 def _only(given: Any) -> tuple[str, ...] | None:
@@ -208,14 +222,14 @@ def _read(source: Any, request: Request, customers: Any) -> EventLog:
     files = find_files(source) if isinstance(source, str | Path) else None
     found = _through_cache(files, request) if files and files.size >= cache.LARGE else None
     if files and files.size >= cache.LARGE and found is None:
-        notes.append(Finding("cache", 0, f"{cache.folder_for(files)} cannot be written, or is held open: prepared in memory", counts_rows=False))
+        notes.append(Finding("cache", 0, f"{folder_for(files)} cannot be written, or is held open: prepared in memory", counts_rows=False))
     engine, facts = found or _in_memory(files if files else source, request)
     properties = facts.properties
     if customers is not None:
         own, more = attach_attributes(engine, customers, [one.name for one in properties])
         properties, notes = properties + own, [*notes, *more]
     make_events_view(engine, properties)
-    quality = pd.concat([facts.quality, as_table(notes, facts.rows)], ignore_index=True) if notes else facts.quality
+    quality = pd.concat([facts.quality, as_table(notes, facts.tally.rows)], ignore_index=True) if notes else facts.quality
     return EventLog(
         engine=engine,
         prepared="prepared",
@@ -233,15 +247,39 @@ def _in_memory(source: Any, request: Request) -> tuple[DuckDB, Facts]:
 
 
 def _prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
-    raw = _opened(engine, source, request)
+    return _checked(engine, _opened(engine, source, request), request)
+
+
+def _checked(engine: DuckDB, raw: Raw, request: Request, before: Facts | None = None) -> Facts:
+    """Check an opened source and prepare what holds, after the events of the log attached as `earlier` if there are facts of one."""
     columns = read_columns(engine, raw, request.columns, request.event, request.only)
     stamps = read_stamps(engine, columns.timestamp.place, columns.timestamp.type, request.dates)
-    checked = check(engine, raw, columns, stamps, request.rules())
+    if before and (columns.customer_id.type, [(one.name, one.type) for one in columns.properties]) != before.kinds:
+        raise _OtherColumnsError
+    rules = request.rules()
+    checked = check(engine, raw, columns, stamps, rules, before.tally if before else None)
     whole_days = in_whole_days(engine, request.zone)
     quality, quarantine = quality_table(engine, checked, request.zone, whole_days), quarantine_table(checked.held, raw)
-    stop_above_limit(quality, quarantine, checked.held, checked.rows, request.limit)
+    if before:
+        quarantine = pd.concat([before.quarantine, quarantine], ignore_index=True)
+    stop_above_limit(quality, quarantine, checked.tally.reasons, checked.tally.rows, request.limit)
     _forget_source(engine, raw, native=stamps.native)
-    return Facts(checked.properties, checked.rows, whole_days, checked.first_future, quality, quarantine)
+    return Facts(
+        properties=checked.properties,
+        id_type=columns.customer_id.type,
+        names=raw.names,
+        types=raw.types,
+        growable=stamps.native,
+        late=rules.late,
+        tally=checked.tally,
+        whole_days=whole_days,
+        quality=quality,
+        quarantine=quarantine,
+    )
+
+
+class _OtherColumnsError(Exception):
+    """The files that came later make another type of some column."""
 
 
 def _opened(engine: DuckDB, source: Any, request: Request) -> Raw:
@@ -278,36 +316,51 @@ def _observed_until(engine: DuckDB, request: Request, facts: Facts) -> int:
 def _through_cache(files: Files, request: Request) -> tuple[DuckDB, Facts] | None:
     options = asdict(request) | {"zone": request.zone.key, "until": request.until}
 
-    def prepare(engine: DuckDB) -> dict[str, Any]:
-        facts = _prepare(engine, files, request)
-        kept = {
-            "quality": cache.keep_table(engine, "kept_quality", facts.quality),
-            "quarantine": cache.keep_table(engine, "kept_quarantine", facts.quarantine),
-        }
-        plain = {
-            "properties": [asdict(one) for one in facts.properties],
-            "rows": facts.rows,
-            "whole_days": facts.whole_days,
-            "first_future": facts.first_future,
-        }
-        return plain | kept
+    def prepare(engine: DuckDB, earlier: cache.Earlier | None) -> dict[str, Any] | None:
+        facts = _grown(engine, files, request, earlier) if earlier else _prepare(engine, files, request)
+        return facts and _keep(engine, facts)
 
     def is_current(kept: dict[str, Any]) -> bool:
-        return kept["first_future"] is None or request.until is not None or kept["first_future"] > request.rules().latest_on_the_wall
+        future, rules = kept["tally"]["first_future"], request.rules()
+        return future is None or (kept["late"] == rules.late and future > rules.latest_on_the_wall)
 
-    found = cache.from_cache(cache.path_for(files, options), prepare, is_current)
+    found = cache.from_cache(cache.place_for(files, options), prepare, is_current)
     return None if found is None else (found[0], _kept(*found))
 
 
-def _kept(engine: DuckDB, kept: dict[str, Any]) -> Facts:
-    return Facts(
-        properties=tuple(Property(**one) for one in kept["properties"]),
-        rows=kept["rows"],
-        whole_days=kept["whole_days"],
-        first_future=kept["first_future"],
-        quality=cache.kept_table(engine, "kept_quality", kept["quality"]),
-        quarantine=cache.kept_table(engine, "kept_quarantine", kept["quarantine"]),
-    )
+def _grown(engine: DuckDB, files: Files, request: Request, earlier: cache.Earlier) -> Facts | None:
+    """The kept log of the files there were before, and after it the files that have come since; None where these are of another make."""
+    many = len(earlier.facts["held"])
+    if files.kind != "parquet" or not earlier.facts["growable"]:
+        return None
+    engine.execute(f"ATTACH {literal(str(earlier.path))} AS earlier (READ_ONLY)")
+    try:
+        before = _kept(engine, earlier.facts, "earlier.")
+        if many == 1:
+            before.quarantine.insert(2, "file", pd.Series(files.name(0), index=before.quarantine.index, dtype="str"))
+        raw = open_added(engine, files, many, Raw(before.names, before.types))
+        return _checked(engine, raw, request, before) if raw else None
+    except (_OtherColumnsError, DataError):
+        # All files together decide what a column is and how much is wrong, and say it.
+        return None
+    finally:
+        engine.execute("DETACH earlier")
+
+
+def _keep(engine: DuckDB, facts: Facts) -> dict[str, Any]:
+    tables = {name: cache.keep_table(engine, f"kept_{name}", getattr(facts, name)) for name in ("quality", "quarantine")}
+    plain = {name: value for name, value in vars(facts).items() if name not in tables}
+    return plain | tables | {"properties": [asdict(one) for one in facts.properties], "tally": facts.tally.plain()}
+
+
+def _kept(engine: DuckDB, kept: dict[str, Any], database: str = "") -> Facts:
+    tables = {name: cache.kept_table(engine, f"{database}kept_{name}", kept[name]) for name in ("quality", "quarantine")}
+    # A table without rows has come back without its types.
+    tables["quarantine"] = tables["quarantine"].astype("str").astype({"row": "int64"})
+    plain = {one.name: kept[one.name] for one in fields(Facts)}
+    read = {"properties": tuple(Property(**one) for one in kept["properties"]), "tally": Tally.of(kept["tally"])}
+    every: dict[str, Any] = plain | read | tables | {name: tuple(kept[name]) for name in ("names", "types")}
+    return Facts(**every)
 
 
 def _named(source: Any) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources import cache
+from cjlib.sources import cache, kept
 
 DAY = pd.DataFrame(
     {
@@ -42,11 +42,15 @@ def used(folder: Path, name: str, seconds: int) -> Path:
     return made
 
 
+def names(folder: Path) -> list[str]:
+    return [log.file for log in kept.contents(folder / "cache")]
+
+
 def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
     first, second = used(folder, "a", 1_000), used(folder, "b", 2_000)
     monkeypatch.setenv("CJ_CACHE_LIMIT", f"{(first.stat().st_size * 5) // 2} B")
     third = used(folder, "c", 3_000)
-    assert cache.contents(folder / "cache")["file"].tolist() == [third.name, second.name]
+    assert names(folder) == [third.name, second.name]
     assert not first.with_suffix(".lock").exists()
 
 
@@ -55,7 +59,7 @@ def test_a_log_that_is_used_again_is_the_latest(folder, monkeypatch):
     cj.read_events(folder / "a.parquet").engine.connection.close()
     monkeypatch.setenv("CJ_CACHE_LIMIT", f"{(first.stat().st_size * 5) // 2} B")
     third = used(folder, "c", 3_000)
-    assert set(cache.contents(folder / "cache")["file"]) == {first.name, third.name}
+    assert set(names(folder)) == {first.name, third.name}
     assert not second.exists()
 
 
@@ -63,20 +67,20 @@ def test_the_log_just_made_stays_however_small_the_limit(folder, monkeypatch):
     used(folder, "a", 1_000)
     monkeypatch.setenv("CJ_CACHE_LIMIT", "1B")
     newest = used(folder, "b", 2_000)
-    assert cache.contents(folder / "cache")["file"].tolist() == [newest.name]
+    assert names(folder) == [newest.name]
 
 
 @pytest.mark.parametrize(("given", "bytes_"), [("20GB", 20 * 10**9), (" 1.5 MiB ", 3 * 2**19), ("7b", 7), ("", None)])
 def test_a_limit_is_a_size(monkeypatch, given, bytes_):
     monkeypatch.setenv("CJ_CACHE_LIMIT", given)
-    assert cache.size_limit() == bytes_
+    assert kept.size_limit() == bytes_
 
 
 @pytest.mark.parametrize("given", ["many", "20", "-1GB", "20 %"])
 def test_what_is_no_size_is_refused(monkeypatch, given):
     monkeypatch.setenv("CJ_CACHE_LIMIT", given)
     with pytest.raises(cj.CjlibError, match=rf"CJ_CACHE_LIMIT: must be a size such as '20GB'\. Got '{given}'"):
-        cache.size_limit()
+        kept.size_limit()
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
