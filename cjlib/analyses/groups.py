@@ -105,3 +105,13 @@ def order_of_groups(base: Ints, ranks: Ints) -> Ints:
     """The order of groups in a table: largest base first, then by value as text, missing last."""
     last = np.where(ranks == MISSING, np.iinfo(np.int64).max, ranks)
     return np.lexsort((last, -base))
+
+
+def first_values(log: EventLog, by: str) -> pd.Series:
+    """Each customer's value of a column, as text, at the first event that has one (where events tie, the smallest as text), by customer id as text."""
+    codes, values = log.codes(by)
+    found = log.fetch("customer", "time")
+    rows = pd.DataFrame({"customer": found["customer"], "time": found["time"], "code": codes})
+    first = rows[rows["code"] >= 0].sort_values(["customer", "time", "code"], kind="stable").drop_duplicates("customer")
+    ids = [str(one) for one in log.customer_ids(first["customer"].to_numpy(dtype=np.int32))]
+    return pd.Series([str(values[code]) for code in first["code"].tolist()], index=ids, dtype="str")

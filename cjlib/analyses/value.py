@@ -141,7 +141,7 @@ def customer_value(
     ranked = table["expected_purchases" if fitted.spending is None else "expected_value"]
     table = table.assign(low=spread.low, high=spread.high, decile=_deciles(ranked.to_numpy()))
     backtest = _backtest(days, last)
-    metrics = _metrics(history, fitted, table, backtest) | {"expected_value": spread.total}
+    metrics = {"expected_value": spread.total} | _metrics(history, fitted, table, backtest)
     return CustomerValue(
         table=table,
         headline=_headline(table, backtest, length),
@@ -315,6 +315,9 @@ def _metrics(history: History, fitted: Fitted, table: pd.DataFrame, backtest: pd
     apart = often.size > 2 and np.ptp(often) > 0 and np.ptp(mean) > 1e-9 * mean.max()
     correlated = float(np.corrcoef(often, mean)[0, 1]) if apart else float("nan")
     named = {
+        "expected_purchases": float(table["expected_purchases"].sum()),
+        "holdout_ratio": float(backtest["ratio"].iloc[0]),
+        "holdout_value_ratio": float(backtest["ratio"].iloc[1]),
         "bgnbd_r": buying.r,
         "bgnbd_alpha": buying.alpha,
         "bgnbd_a": buying.a,
@@ -324,9 +327,6 @@ def _metrics(history: History, fitted: Fitted, table: pd.DataFrame, backtest: pd
         "gg_q": spending.q if spending else float("nan"),
         "gg_v": spending.v if spending else float("nan"),
         "correlation_frequency_value": correlated,
-        "holdout_ratio": float(backtest["ratio"].iloc[0]),
-        "holdout_value_ratio": float(backtest["ratio"].iloc[1]),
-        "expected_purchases": float(table["expected_purchases"].sum()),
     }
     return {name: metric(value, n=n) for name, value in named.items()}
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.groups import names_given
+from cjlib.analyses.groups import first_values, names_given
 from cjlib.analyses.result import MIN_N, Result, metric
 from cjlib.analyses.value import CustomerValue
 from cjlib.errors import CjlibError, DataError, shown
@@ -73,7 +73,7 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> Valu
     if not isinstance(value, CustomerValue):
         raise CjlibError(f"value: must be what cj.customer_value(log, …) gave. Got {shown(type(value).__name__)}.")
     names_given(by, "by", taken=FIGURES)
-    groups = _cohorts(log) if by == "cohort" else _first_values(log, by)
+    groups = _cohorts(log) if by == "cohort" else first_values(log, by)
     known = value.table.assign(key=value.table["customer_id"].astype("str"))
     named = known["key"].map(groups)
     rows = [_row(by, name, known[(named == name).to_numpy()]) for name in sorted(named.dropna().unique().tolist())]
@@ -106,15 +106,6 @@ def _cohorts(log: EventLog) -> pd.Series:
     return pd.Series(months, index=[str(one) for one in log.customer_ids(found["customer"][first])], dtype="str")
 
 
-def _first_values(log: EventLog, by: str) -> pd.Series:
-    codes, values = log.codes(by)
-    found = log.fetch("customer", "time")
-    rows = pd.DataFrame({"customer": found["customer"], "time": found["time"], "code": codes})
-    first = rows[rows["code"] >= 0].sort_values(["customer", "time", "code"], kind="stable").drop_duplicates("customer")
-    ids = [str(one) for one in log.customer_ids(first["customer"].to_numpy(dtype=np.int32))]
-    return pd.Series([str(values[code]) for code in first["code"].tolist()], index=ids, dtype="str")
-
-
 def _row(by: str, name: str | None, rows: pd.DataFrame) -> dict[str, Any]:
     worth = rows["expected_value"].to_numpy(dtype=float)
     n = worth.size
@@ -137,10 +128,10 @@ def _headline(table: pd.DataFrame, by: str) -> str:
     readable = table[table["customers"] >= MIN_N]
     if len(readable) < 2:
         return f"There are too few groups of {MIN_N} customers to compare by {by}."
-    best = readable.iloc[int(readable["mean_expected_value"].argmax())]
-    rest = readable.iloc[int(readable["mean_expected_value"].argmin())]
     if not readable["mean_expected_value"].notna().all():
         return "What customers are expected to bring is not known: too few bought again for more than 0."
+    best = readable.iloc[int(readable["mean_expected_value"].argmax())]
+    rest = readable.iloc[int(readable["mean_expected_value"].argmin())]
     apart = "beyond noise" if best["mean_low"] > rest["mean_high"] else "but their intervals meet"
     return (
         f"Customers of {best[by]} are expected to bring {best['mean_expected_value']:,.2f} each ({best['mean_low']:,.2f} to {best['mean_high']:,.2f}, n = {best['customers']:,}), those of "

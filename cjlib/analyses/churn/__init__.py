@@ -9,13 +9,16 @@ from cjlib.analyses.churn.fit import fit_churn
 from cjlib.analyses.churn.keeping import load_churn_model
 from cjlib.analyses.churn.log_data import churn_data
 from cjlib.analyses.churn.model import ChurnModel, ChurnScores
-from cjlib.analyses.churn.past import keep_forecast, past_forecasts
+from cjlib.analyses.churn.past import PastForecasts, keep_forecast, kept_cutoffs, past_forecasts
 from cjlib.analyses.churn.rolling import compare_splits
+from cjlib.analyses.churn.segments import ModelBy, model_by
 
 __all__ = [
     "ChurnData",
     "ChurnModel",
     "ChurnScores",
+    "ModelBy",
+    "PastForecasts",
     "TargetList",
     "ValueAtRisk",
     "churn_data",
@@ -24,7 +27,9 @@ __all__ = [
     "compare_splits",
     "fit_churn",
     "keep_forecast",
+    "kept_cutoffs",
     "load_churn_model",
+    "model_by",
     "past_forecasts",
     "target_list",
     "value_at_risk",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,11 @@ COLUMNS = ["customer_id", "cutoff", "churn_probability"]
 OPEN = "horizon not over"
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PastForecasts(Result):
+    """Each kept forecast beside what then happened."""
+
+
 def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
     """Write tonight's forecast as a CSV file named by its newest cutoff; the same cutoff again replaces it.
 
@@ -28,6 +34,16 @@ def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
         What `model.score()` gave, from a log.
     folder
         Where forecasts are kept; made if it is not there.
+
+    Returns
+    -------
+    Path
+        Of the file: `customer_id`, `cutoff`, `churn_probability`, a row a customer.
+
+    Raises
+    ------
+    DataError
+        When nobody was scored, or scores have no cutoff.
     """
     table = scores.table[COLUMNS]
     if table.empty or table["cutoff"].isna().any():
@@ -44,7 +60,18 @@ def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
     return path
 
 
-def past_forecasts(forecasts: str | Path | Sequence[pd.DataFrame], data: ChurnData) -> Result:
+def kept_cutoffs(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.Timestamp]:
+    """The cutoffs of kept forecasts, oldest first: for `cj.churn_data(log, cutoffs=…)`, so that what then happened can be set beside them.
+
+    Parameters
+    ----------
+    forecasts
+        As `past_forecasts` takes them.
+    """
+    return sorted({stamp for frame in _read(forecasts) for stamp in _utc(frame["cutoff"])})
+
+
+def past_forecasts(forecasts: str | Path | Sequence[pd.DataFrame], data: ChurnData) -> PastForecasts:
     """What each kept forecast said, beside what then happened.
 
     A customer counts at a cutoff if both the forecast and the data know them there; churned is what the data say, by their own horizon.
@@ -58,9 +85,14 @@ def past_forecasts(forecasts: str | Path | Sequence[pd.DataFrame], data: ChurnDa
 
     Returns
     -------
-    Result
+    PastForecasts
         `.table`: `cutoff`, `state` ("known" or "horizon not over"), `n`, `n_churned`, `predicted_share`, `observed_share`, `observed_low`, `observed_high`, `auc`,
         `auc_low`, `auc_high`, `lift_10`, `ece`, `ece_floor`; newest first.
+
+    Raises
+    ------
+    DataError
+        When nothing is kept, a file is damaged, or the data have none of the cutoffs.
     """
     told = pd.concat(_read(forecasts), ignore_index=True)
     if "cutoff" not in data.table.columns:
@@ -75,7 +107,7 @@ def past_forecasts(forecasts: str | Path | Sequence[pd.DataFrame], data: ChurnDa
         raise DataError(
             f"data: has none of the forecasts' cutoffs {listed(sorted({f'{one:%Y-%m-%d}' for one in asked['cutoff']}))}. Give them as cutoffs=."
         )
-    return Result(table=table, headline=_headline(table), definition=_definition(len(asked), len(both)), metrics=_metrics(table))
+    return PastForecasts(table=table, headline=_headline(table), definition=_definition(len(asked), len(both)), metrics=_metrics(table))
 
 
 def _read(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
@@ -85,12 +117,25 @@ def _read(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
         paths = sorted(Path(forecasts).glob("forecast-*.csv"))
         if not paths:
             raise DataError(f"forecasts: there is no kept forecast in {shown(str(forecasts))}. Keep one with cj.keep_forecast(scores, folder).")
-        found = [pd.read_csv(path, dtype={"customer_id": "str"}).assign(cutoff=lambda one: pd.to_datetime(one["cutoff"], utc=True)) for path in paths]
+        found = [_read_file(path) for path in paths]
     for frame in found:
         for name in COLUMNS:
             if name not in frame.columns:
                 raise DataError(f"forecasts: there is no column {name!r}.{did_you_mean(name, frame.columns)} A forecast has {', '.join(COLUMNS)}.")
     return found
+
+
+def _read_file(path: Path) -> pd.DataFrame:
+    # Without na_filter a customer called "NA" would be nobody.
+    try:
+        frame = pd.read_csv(path, dtype={"customer_id": "str"}, na_filter=False)
+        return frame.assign(
+            cutoff=pd.to_datetime(frame["cutoff"], utc=True, format="ISO8601"), churn_probability=frame["churn_probability"].astype(float)
+        )
+    except (KeyError, ValueError) as fault:
+        raise DataError(
+            f"forecasts: {shown(path.name)} is damaged ({type(fault).__name__}: {shown(str(fault))}). Take it out of the folder, or keep that forecast again."
+        ) from None
 
 
 def _utc(stamps: pd.Series) -> pd.Series:
@@ -124,12 +169,12 @@ def _row(stamp: pd.Timestamp, part: pd.DataFrame) -> dict[str, object]:
 def _headline(table: pd.DataFrame) -> str:
     known = table[table["state"] == "known"]
     if known.empty:
-        return f"Of {len(table)} kept forecasts none has its horizon behind it yet."
+        return f"Of {len(table)} forecasts none has its horizon behind it yet."
     last = known.iloc[0]
     inside = last["observed_low"] <= last["predicted_share"] <= last["observed_high"]
     held = "within its interval" if inside else "outside its interval: the level has moved, so fit anew"
     return (
-        f"{len(known)} of {len(table)} kept forecasts can be judged. The newest, of {last['cutoff']:%Y-%m-%d}, expected {last['predicted_share']:.1%} to churn; {last['observed_share']:.1%} did "
+        f"{len(known)} of {len(table)} forecasts can be judged. The newest, of {last['cutoff']:%Y-%m-%d}, expected {last['predicted_share']:.1%} to churn; {last['observed_share']:.1%} did "
         f"({last['observed_low']:.1%} to {last['observed_high']:.1%}, n = {last['n']:,}), {held}; AUC {last['auc']:.3f} ({last['auc_low']:.3f} to {last['auc_high']:.3f})."
     )
 

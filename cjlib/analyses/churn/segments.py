@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cjlib.analyses.churn import measures
-from cjlib.analyses.result import MIN_N
-from cjlib.errors import CjlibError
+from cjlib.analyses.churn.model import ChurnModel
+from cjlib.analyses.groups import first_values
+from cjlib.analyses.result import MIN_N, Result, metric
+from cjlib.errors import CjlibError, shown
+from cjlib.sources.events import EventLog
 
 FEWEST_OUTCOMES = 10
 FIGURES = ("auc", "auc_low", "auc_high", "pr_auc", "lift_10", "lift_low", "lift_high")
@@ -39,3 +43,78 @@ def _row(name: str | None, rows: pd.DataFrame, min_n: int) -> dict[str, Any]:
     auc_low, auc_high = measures.bounds(auc, measures.auc_deviations(score, churned, customers, draws), 0, 1)
     lift_low, lift_high = measures.bounds(lift, measures.lift_deviations(score, churned, customers, draws), 0)
     return row | dict(zip(FIGURES, [auc, auc_low, auc_high, measures.pr_auc(score, churned), lift, lift_low, lift_high], strict=True))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelBy(Result):
+    """A model's measures by segment; `by` is the column, None without groups."""
+
+    by: str | None
+
+
+def model_by(model: ChurnModel, log: EventLog, *, by: str | None) -> ModelBy:
+    """How good the forecasts were among the customers of each segment.
+
+    Every row of `model.forecasts` counts in one segment: the customer's value of the column at the first event that has one; where events tie, the smallest as
+    text. Segments with fewer than 30 rows, or fewer than 10 of either outcome, get counts without figures.
+
+    Parameters
+    ----------
+    model
+        What `cj.fit_churn` gave for data of this log.
+    log
+        The events.
+    by
+        A column; None: no groups.
+
+    Returns
+    -------
+    ModelBy
+        `.table` as `model.by` gives it.
+
+    Raises
+    ------
+    CjlibError
+        When the log has no such column, or the model keeps no forecasts.
+    """
+    if not isinstance(model, ChurnModel) or model.forecasts.empty:
+        raise CjlibError(f"model: must be what cj.fit_churn gave; a model that was read again keeps no forecasts. Got {shown(type(model).__name__)}.")
+    values = (
+        pd.Series(None, index=model.forecasts.index, dtype="str")
+        if by is None
+        else model.forecasts["customer_id"].astype("str").map(first_values(log, by))
+    )
+    table = model.by(values) if by is not None else model.by(values).iloc[:0]
+    return ModelBy(
+        table=table,
+        headline=_headline(table, by),
+        definition={
+            "segment": f"{by} at the customer's first event that has one" if by else "none",
+            "rows": f"{len(model.forecasts):,} forecasts that did not know the outcome; a customer counts once a tested moment",
+            "interval": "95 %, bootstrap over customers",
+            "too few": f"fewer than {MIN_N} rows or {FEWEST_OUTCOMES} of either outcome: counted, not judged",
+        },
+        metrics={
+            f"auc_{_named(row['segment'])}": metric(row["auc"], row["auc_low"], row["auc_high"], row["n"])
+            for row in table[table["auc"].notna()].to_dict("records")
+        },
+        by=by,
+    )
+
+
+def _named(segment: Any) -> str:
+    return "(not set)" if pd.isna(segment) else str(segment)
+
+
+def _headline(table: pd.DataFrame, by: str | None) -> str:
+    if by is None:
+        return "There are no groups to compare: the log has no column for it."
+    known = table[table["auc"].notna()]
+    if len(known) < 2:
+        return f"Too few groups by {by} have enough of both outcomes to compare the model among them."
+    best, worst = known.iloc[int(known["auc"].argmax())], known.iloc[int(known["auc"].argmin())]
+    apart = "beyond noise" if best["auc_low"] > worst["auc_high"] else "but their intervals meet"
+    said = [
+        f"{_named(one['segment'])} (AUC {one['auc']:.3f}, {one['auc_low']:.3f} to {one['auc_high']:.3f}, n = {one['n']:,})" for one in (best, worst)
+    ]
+    return f"The model ranks best among {said[0]} and least well among {said[1]}, {apart}."

@@ -11,10 +11,27 @@ import plotly.graph_objects as go
 from cjlib.analyses.churn.at_risk import ValueAtRisk
 from cjlib.analyses.churn.decisions import TargetList
 from cjlib.analyses.churn.model import ChurnModel
+from cjlib.analyses.churn.past import PastForecasts
+from cjlib.analyses.churn.segments import ModelBy
 from cjlib.analyses.churn.words import BASELINES
 from cjlib.views.plots import theme
+from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 
 SPACE = 46
+NAMES = {
+    "chosen": "The chosen model",
+    "lr": "Additive curves",
+    "hgb": "Small trees",
+    "hgb_wide": "Large trees",
+    "lr+hgb": "Curves and small trees",
+    "hgb+hgb_wide": "Small and large trees",
+    "prevalence": "Same share for all",
+    "best_single_column": "Best single column",
+    "recency": "Time since last seen",
+    "recency_over_gap": "… against usual gap",
+    "bgnbd": "BG/NBD, purchases alone",
+}
+"""Models and baselines as a figure calls them."""
 MARGIN = {"l": 8, "r": 16, "t": 30, "b": 40}
 
 
@@ -48,14 +65,14 @@ def models(result: ChurnModel) -> go.Figure:
         showlegend=False,
     )
     said = [f"{value:.3f}" for value in rows["auc"]]
-    names = [f"{name} ({'baseline' if one else 'model'})" for name, one in zip(rows["model"], base, strict=True)]
+    names = [NAMES[str(name)] for name in rows["model"]]
     notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(rows))])
     gain = result.metrics["gain_over_baseline"]
     beyond = gain["low"] is not None and gain["low"] > 0
     verdict = "beats every baseline beyond noise" if beyond else "does not beat the best baseline beyond noise"
     caption = f"The chosen model {verdict}: AUC {chosen['auc']:.3f} ({chosen['auc_low']:.3f} to {chosen['auc_high']:.3f}, n = {chosen['n']:,})."
     columns = ["model", "AUC", "low", "high", "PR-AUC", "lift at 10 %", "Brier", "calibration error", "its floor", "n"]
-    picked = rows[["model", "auc", "auc_low", "auc_high", "pr_auc", "lift_10", "brier", "ece", "ece_floor", "n"]]
+    picked = rows.assign(model=names)[["model", "auc", "auc_low", "auc_high", "pr_auc", "lift_10", "brier", "ece", "ece_floor", "n"]]
     return theme.figure(
         [dots],
         caption=caption,
@@ -146,6 +163,7 @@ def profit(result: TargetList) -> go.Figure:
     even = result.metrics["break_even_success_share"]["value"]
     below = f"; below a success share of {even:.1%} it loses money" if even is not None else ""
     caption = f"Contacting {chosen:,} of {len(result.table):,} customers is expected to earn {earned:,.0f}{below}."
+    shown = _around_the_top(curve, earned)
     return theme.figure(
         [line, point],
         caption=caption,
@@ -153,9 +171,24 @@ def profit(result: TargetList) -> go.Figure:
         columns=["contacted", "expected profit"],
         rows=curve.to_numpy(dtype=object).tolist(),
         height=340,
-        xaxis={"title": {"text": "customers contacted, the most profitable first"}},
-        yaxis={"title": {"text": "expected profit"}},
+        xaxis={"title": {"text": "customers contacted, the most profitable first"}, "range": [-0.02 * shown, shown], "nticks": 6},
+        yaxis={"title": {"text": "expected profit"}, "tickformat": ",", "range": _tall(curve, shown)},
     )
+
+
+def _around_the_top(curve: pd.DataFrame, earned: float) -> float:
+    """How many contacts to show: up to where as much would be lost as the list earns, else the top could not be seen."""
+    beyond = curve[(curve["expected_profit"] < -earned) & (curve["n_contacted"] > 0)]
+    last = float(curve["n_contacted"].iloc[-1])
+    return float(beyond["n_contacted"].iloc[0]) if len(beyond) and earned > 0 else last
+
+
+def _tall(curve: pd.DataFrame, shown: float) -> list[float]:
+    """The range of what is shown, with room for the mark at the top."""
+    seen = curve.loc[curve["n_contacted"] <= shown, "expected_profit"]
+    low, high = float(seen.min()), float(seen.max())
+    room = 0.12 * (high - low) or 1.0
+    return [low - room / 2, high + room]
 
 
 def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure:
@@ -168,18 +201,22 @@ def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure
         {
             "label": theme.label(name, 40),
             "method": "update",
-            "args": [{"visible": [place == at for at, size in enumerate(sizes) for _ in range(size)]}, {}],
+            "args": [
+                {"visible": [place == at for at, size in enumerate(sizes) for _ in range(size)]},
+                {"xaxis.range": figures[name]["layout"]["xaxis"]["range"], "yaxis.range": figures[name]["layout"]["yaxis"]["range"]},
+            ],
         }
         for place, name in enumerate(names)
     ]
     first = figures[names[start]]["layout"]
     menu = {"name": "Success share", "buttons": buttons, "active": start, "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "pad": {"b": 12}}
-    selected = [int(each.metrics["n_selected"]["value"] or 0) for each in lists.values()]
-    earned = [float(each.metrics["expected_profit"]["value"] or 0) for each in lists.values()]
-    said = "; ".join(f"{name}: {count:,} contacted, {total:,.0f} earned" for name, count, total in zip(names, selected, earned, strict=True))
+    said = [
+        f"{int(each.metrics['n_selected']['value'] or 0):,} contacts earn {float(each.metrics['expected_profit']['value'] or 0):,.0f} at {name}"
+        for name, each in lists.items()
+    ]
     return theme.figure(
         traces,
-        caption=f"What contacting is expected to earn hangs on the success share. {said}.",
+        caption=f"What contacting earns hangs on the success share: {said[0]}, {said[-1]}.",
         alt=f"Profit curves, one choice at a time: {', '.join(names)}. The table below holds every choice.",
         columns=["choice", "contacted", "expected profit"],
         rows=[[name, *row] for name, each in lists.items() for row in each.curve.to_numpy(dtype=object).tolist()],
@@ -198,7 +235,13 @@ def sensitivity(result: TargetList) -> go.Figure:
     x = table["success_share"].tolist()
     traces = [
         go.Scatter(
-            x=x, y=table[column].tolist(), mode="lines+markers", line={"color": colour, "dash": dash}, marker={"symbol": symbol, "size": 8}, name=name
+            x=x,
+            y=table[column].tolist(),
+            mode="lines+markers",
+            line={"color": colour, "dash": dash},
+            marker={"symbol": symbol, "size": 8},
+            cliponaxis=False,
+            name=name,
         )
         for column, name, colour, dash, symbol in (
             ("profit_of_this_list", "this list", theme.COLOURS[1], "solid", "diamond"),
@@ -219,7 +262,7 @@ def sensitivity(result: TargetList) -> go.Figure:
         rows=table.replace([np.inf], np.nan).to_numpy(dtype=object).tolist(),
         height=340,
         xaxis=theme.percent_axis(title={"text": "success share, should this be the truth"}),
-        yaxis={"title": {"text": "profit"}},
+        yaxis={"title": {"text": "profit"}, "tickformat": ","},
     )
 
 
@@ -259,8 +302,88 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
     )
 
 
+def by_segment(result: ModelBy) -> go.Figure:
+    """A dot a segment: AUC with its interval, where there are enough of both outcomes."""
+    table = result.table
+    columns = [
+        result.by or "segment",
+        "rows",
+        "churned",
+        "share churned",
+        "mean predicted",
+        "AUC",
+        "low",
+        "high",
+        "PR-AUC",
+        "lift at 10 %",
+        "low",
+        "high",
+    ]
+    rows = [[theme.group_name([row[0]]), *row[1:]] for row in table.to_numpy(dtype=object).tolist()]
+    dots = [
+        Dot(theme.group_name([one["segment"]]), one["auc"], one["auc_low"], one["auc_high"], one["n"], f"{one['auc']:.3f}, n = {one['n']:,}")
+        for one in theme.records(table[table["auc"].notna()])
+    ]
+    if not dots:
+        return theme.empty(result.headline, columns=columns, words_in_figure="Too few of both outcomes")
+    axis = Axis("AUC: 0.5 is chance, 1 is perfect", {"range": [0.3, 1.0]}, middle=0.5)
+    left = len(table) - len(dots)
+    more = f" {left} more {'group has' if left == 1 else 'groups have'} too few of both outcomes to judge." if left else ""
+    caption = result.headline + more
+    return dot_rows(dots, axis, caption=caption, alt=f"Dots of the model's AUC by segment. {caption}", columns=columns, rows=rows)
+
+
+def forecasts(result: PastForecasts) -> go.Figure:
+    """What each past forecast expected, beside the share that churned with its interval; hollow where the horizon is not over."""
+    table = result.table.sort_values("cutoff", ignore_index=True)
+    x = [theme.plain(one) for one in table["cutoff"]]
+    open_yet = table["observed_share"].isna()
+    told = go.Scatter(
+        x=x,
+        y=table["predicted_share"].tolist(),
+        mode="markers",
+        marker={"size": 11, "symbol": ["diamond-open" if one else "diamond" for one in open_yet], "color": theme.COLOURS[1]},
+        name="forecast",
+    )
+    came = go.Scatter(
+        x=x,
+        y=[theme.plain(one) for one in table["observed_share"]],
+        mode="markers",
+        marker={"size": 9, "color": theme.faded(table["n"])},
+        error_y=theme.whiskers(table["observed_share"], table["observed_low"], table["observed_high"]),
+        name="came true, 95 % interval",
+    )
+    return theme.figure(
+        [told, came],
+        caption=result.headline,
+        alt=f"Forecast and observed share of churners by moment. {result.headline}",
+        columns=[
+            "moment",
+            "state",
+            "n",
+            "churned",
+            "forecast",
+            "observed",
+            "low",
+            "high",
+            "AUC",
+            "low",
+            "high",
+            "lift at 10 %",
+            "calibration error",
+            "its floor",
+        ],
+        rows=table.to_numpy(dtype=object).tolist(),
+        height=340,
+        xaxis={"type": "date", "nticks": 5},
+        yaxis=theme.percent_axis(title={"text": "share that churned"}),
+    )
+
+
 VIEWS: dict[str, dict[str, Callable[..., go.Figure]]] = {
     "ChurnModel": {"models": models, "calibration": calibration, "lift": lift},
     "ValueAtRisk": {"at_risk": at_risk},
+    "ModelBy": {"segments": by_segment},
+    "PastForecasts": {"forecasts": forecasts},
     "TargetList": {"profit": profit, "sensitivity": sensitivity},
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import plotly.graph_objects as go
 
 from cjlib.analyses.value import CustomerValue
-from cjlib.analyses.value_groups import ValueBy
+from cjlib.analyses.value_groups import SubscriptionValue, ValueBy
 from cjlib.views.plots import theme
+from cjlib.views.plots.bands import curve
+from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 
 
 def deciles(result: CustomerValue) -> go.Figure:
@@ -68,33 +69,52 @@ def backtest(result: CustomerValue) -> go.Figure:
 def groups(result: ValueBy) -> go.Figure:
     """A dot a group: mean expected value with its interval."""
     table = result.table
+    value = "mean_expected_value"
     names = [theme.group_name([one]) for one in table[result.by]]
-    at = -np.arange(len(table), dtype=float)
-    dots = go.Scatter(
-        x=table["mean_expected_value"].tolist(),
-        y=at.tolist(),
-        mode="markers",
-        marker={"size": 10, "color": theme.faded(table["customers"])},
-        error_x=theme.whiskers(table["mean_expected_value"], table["mean_low"], table["mean_high"]),
-        hoverinfo="skip",
-        showlegend=False,
+    dots = [
+        Dot(
+            theme.group_name([one[result.by]]),
+            one[value],
+            one["mean_low"],
+            one["mean_high"],
+            one["customers"],
+            f"{one[value]:,.2f}, n = {one['customers']:,}",
+        )
+        for one in theme.records(table[table[value].notna()])
+    ]
+    columns = [result.by, "customers", "expected value", "mean expected", "low", "high", "mean to date", "mean lifetime", "mean repeat purchases"]
+    rows = [[name, *row[1:]] for name, row in zip(names, table.to_numpy(dtype=object).tolist(), strict=True)]
+    axis = Axis("mean expected value of a customer", {"rangemode": "tozero"})
+    return dot_rows(dots, axis, caption=result.headline, alt=f"Dots of mean expected value by group. {result.headline}", columns=columns, rows=rows)
+
+
+def payments(result: SubscriptionValue) -> go.Figure:
+    """What a subscription has brought by each payment, with its interval."""
+    table = result.table
+    traces = curve(
+        table["day"].tolist(),
+        table["cumulative_value"].tolist(),
+        table["cumulative_low"].tolist(),
+        table["cumulative_high"].tolist(),
+        place=0,
+        name="brought so far",
+        steps=True,
     )
-    said = [f"{value:,.2f} each, n = {n:,}" for value, n in zip(table["mean_expected_value"], table["customers"], strict=True)]
-    notes, lines = theme.row_labels(names, said, [False] * len(table))
     return theme.figure(
-        [dots],
+        traces,
         caption=result.headline,
-        alt=f"Dots of mean expected value by group. {result.headline}",
-        columns=[result.by, "customers", "expected value", "mean", "low", "high", "mean repeat purchases"],
+        alt=f"Stairs of what a subscription has brought, payment by payment. {result.headline}",
+        columns=["payment", "day", "share still there", "value", "value so far", "low", "high"],
         rows=table.to_numpy(dtype=object).tolist(),
-        height=80 + 46 * len(table) * (lines + 1) // 2,
-        annotations=notes,
-        xaxis={"title": {"text": "mean expected value of a customer"}, "rangemode": "tozero"},
-        yaxis={"visible": False, "range": [at[-1] - 0.6, 0.9]},
+        height=320,
+        showlegend=False,
+        xaxis={"title": {"text": "days since the subscription began"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "value so far"}, "rangemode": "tozero", "tickformat": ","},
     )
 
 
 VIEWS: dict[str, dict[str, Callable[..., go.Figure]]] = {
     "CustomerValue": {"deciles": deciles, "backtest": backtest},
     "ValueBy": {"groups": groups},
+    "SubscriptionValue": {"payments": payments},
 }

@@ -1,0 +1,97 @@
+"""The questions of value in the notebook on churn, put to a journey file and its log; one that does not fit is answered with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.churn.at_risk import ValueAtRisk, value_at_risk
+from cjlib.analyses.churn.model import ChurnScores
+from cjlib.analyses.survival import survival
+from cjlib.analyses.value import CustomerValue, customer_value
+from cjlib.analyses.value_groups import SubscriptionValue, ValueBy, subscription_value, value_by
+from cjlib.errors import CjlibError
+from cjlib.sources.durations import MICROSECONDS, Duration
+from cjlib.sources.events import EventLog
+from cjlib.sources.journey import Journey
+from cjlib.views.path_questions import Unanswered
+
+UNVALUED = "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
+
+
+def customer_worth(journey: Journey, log: EventLog, *, horizon: Duration, **options: Any) -> CustomerValue | Unanswered:
+    """Expected value of each customer, as `cj.customer_value` counts it, of the money that the journey file names.
+
+    Parameters
+    ----------
+    journey, log
+        The file and its events.
+    horizon
+        How far ahead.
+    **options
+        Of `cj.customer_value`.
+    """
+    if journey.value is None:
+        return _unanswered(UNVALUED)
+    try:
+        return customer_value(log, horizon=horizon, value=journey.value.amount, event=journey.value.event, **options)
+    except CjlibError as fault:
+        return _unanswered(f"What customers are worth cannot be said. {fault}")
+
+
+def worth_by(worth: CustomerValue | Unanswered, log: EventLog, *, by: str | None = "cohort") -> ValueBy | Unanswered:
+    """Value by group, where there is a value and a column to group by."""
+    if isinstance(worth, Unanswered):
+        return worth
+    return _unanswered("There are no groups to compare: the log has no column for it.") if by is None else value_by(worth, log, by=by)
+
+
+def contract_worth(journey: Journey, log: EventLog) -> SubscriptionValue | Unanswered:
+    """What a contract is worth, where leaving is an event and money is paid again and again.
+
+    A contract begins with the customer's first payment and ends with the event of leaving; the price is the mean amount of all payments above 0, the time between
+    payments the median of the gaps between a customer's payments, in days.
+    """
+    money, churn = journey.value, journey.churn
+    if money is None:
+        return _unanswered(UNVALUED)
+    if churn is None or churn.event is None:
+        return _unanswered(
+            "Nobody leaves here by an event, so there is no contract whose length could be told: what customers are worth is asked of their purchases."
+        )
+    try:
+        price, every = _terms(log, money.event, money.amount)
+        found = subscription_value(survival(log, start_event=money.event, **journey.survival_options()), price=price, every_days=every)
+    except CjlibError as fault:
+        return _unanswered(f"What a contract is worth cannot be said. {fault}")
+    said = "the mean of all payments above 0; the time between them is the median of a customer's gaps"
+    return replace(found, definition={"price": f"{price:,.2f}: {said}", **found.definition})
+
+
+def _terms(log: EventLog, event: Any, amount: str) -> tuple[float, float]:
+    """Mean amount of a payment, and median days from one to the customer's next."""
+    where = log.match(event, "event")
+    amounts = log.numbers(amount, where=where)
+    paid = amounts > 0
+    found = log.fetch("customer", "time", where=where)
+    customer, time = found["customer"][paid], found["time"][paid]
+    gaps = np.diff(time)[np.diff(customer) == 0]
+    if not gaps.size:
+        raise CjlibError("value: nobody has paid twice, so there is no time between payments. Name the event of payment in the journey file.")
+    return float(np.sort(amounts[paid]).mean()), float(np.median(gaps)) / MICROSECONDS["D"]
+
+
+def worth_at_risk(scores: ChurnScores, worth: CustomerValue | Unanswered) -> ValueAtRisk | Unanswered:
+    """Value at risk, where customers have a value."""
+    if isinstance(worth, Unanswered):
+        return worth
+    if worth.table["expected_value"].isna().all():
+        return _unanswered(worth.headline)
+    return value_at_risk(scores, worth)
+
+
+def _unanswered(reason: str) -> Unanswered:
+    return Unanswered(table=pd.DataFrame(), headline=reason, definition={})
