@@ -143,15 +143,25 @@ def distinct_sequences(codes: Codes, starts: Codes, sizes: Ints) -> tuple[Ints, 
     for one in np.flatnonzero(sizes > _PACKED_CHUNKS * per).tolist():
         tail = codes[starts[one] + longest : starts[one] + sizes[one]].tobytes()
         numbers[one] = -1 - (longest + 1) * starts.size - seen.setdefault((int(numbers[one]), tail), len(seen))
-    _, example, dense = np.unique(numbers, return_index=True, return_inverse=True)
-    return dense.astype(np.int64), example
+    return _numbered(numbers)
+
+
+def _numbered(values: Ints) -> tuple[Ints, NDArray[np.intp]]:
+    """The place of each value among the different ones, and the first row of each: `np.unique` without sorting what repeats."""
+    met, different = pd.factorize(values)
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(met), prepend=-1)) if met.size else np.zeros(0, dtype=np.intp)
+    order = np.argsort(different)
+    place = np.empty(order.size, dtype=np.int64)
+    place[order] = np.arange(order.size)
+    return place[met], first[order]
 
 
 def _packed(codes: Codes, starts: Codes, sizes: Ints, per: int, bits: int) -> Ints:
     packed = np.zeros(starts.size, dtype=np.int64)
+    alive = np.flatnonzero(sizes)
     for place in range(min(per, int(sizes.max(initial=0)))):
-        alive = np.flatnonzero(sizes > place)
         packed[alive] |= (codes[starts[alive] + place].astype(np.int64) + 1) << (bits * place)
+        alive = alive[sizes[alive] > place + 1]
     return packed
 
 

@@ -1,5 +1,6 @@
 """Transitions: which event follows which."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from conformance import cases, log_of
@@ -152,8 +153,6 @@ def test_transitions_equal_those_of_plain_python_with_ties_and_their_statement(r
 
 @pytest.mark.slow
 def test_ten_thousand_names_and_a_bot_with_a_million_events_are_counted():
-    import numpy as np
-
     generator = np.random.default_rng(0)
     bot = pd.DataFrame({"customer_id": "bot", "event": "ping", "second": range(1_000_000)})
     people = pd.DataFrame(
@@ -174,20 +173,24 @@ def test_ten_thousand_names_and_a_bot_with_a_million_events_are_counted():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 400), st.integers(0, 10**7)), max_size=200))
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1200), st.sampled_from([0, 1, 10, 10**6]), st.integers(0, 10**7)), max_size=200))
 def test_counting_few_keys_and_sorting_many_give_the_same(rows):
-    import numpy as np
+    from cjlib.analyses.paths.pair_counts import FEW, blocks, tally
 
-    from cjlib.analyses.paths.pair_counts import counted
-    from cjlib.analyses.sequence import groups
-
-    # Customers ascend; 400 of them are more than are marked at once.
+    # Customers ascend, with codes that are missing; there are more of them than are marked at once, and ties among the times.
     rows = sorted(rows, key=lambda row: row[1])
-    key, customer, value = (np.array([row[place] for row in rows], dtype=np.int64) for place in range(3))
-    seconds = value / 1_000_000
-    quick, slow = counted(key, 6), groups(key)
-    assert quick.keys.tolist() == slow.keys.tolist()
-    assert quick.sizes.tolist() == slow.sizes.tolist()
-    assert quick.customers(customer).tolist() == slow.customers(customer).tolist()
-    for one, other in zip(quick.mean_and_median(seconds), slow.mean_and_median(seconds), strict=True):
-        assert one.tolist() == pytest.approx(other.tolist())
+    key, customer, times, value = (np.array([row[place] for row in rows], dtype=np.int64) for place in range(4))
+    answers = []
+    for possible in (6, FEW, FEW + 1):
+        counted = tally(possible)
+        for block, who in blocks(customer, min(counted.at_once, 300)):
+            counted.add(key[block], who, (value * times)[block])
+            counted.add(key[block][::3] + 6 if possible > 6 else key[block][:0], who[::3] if possible > 6 else who[:0])
+        pairs = counted.pairs()
+        mine = pairs.keys < 6
+        answers.append([column[mine].tolist() for column in (pairs.keys, pairs.sizes, pairs.customers, pairs.median)])
+        assert pairs.mean[mine].tolist() == pytest.approx([np.mean((value * times)[key == one]) / 1e6 for one in pairs.keys[mine]])
+        assert pairs.sizes[~mine].sum() == sum(len(key[block][::3]) for block, _ in blocks(customer, min(counted.at_once, 300))) * (possible > 6)
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0][2] == [len(set(customer[key == one])) for one in answers[0][0]]
+    assert answers[0][3] == [float(np.median((value * times)[key == one] / 1e6)) for one in answers[0][0]]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.paths.loops import Loops, loops_of
-from cjlib.analyses.paths.pair_counts import counted
+from cjlib.analyses.paths.pair_counts import Pairs, blocks, tally
 from cjlib.analyses.paths.path_set import PathSet, flag_sql, kept_names, links_sql, path_set
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import (
@@ -24,6 +24,7 @@ from cjlib.analyses.sequence import (
     groups,
     named,
     sessions_sql,
+    spans,
     text_rank,
 )
 from cjlib.analyses.sequence_words import OTHER, base_of, gap_in_words, reserved_names, share_words, ties_in_words
@@ -126,12 +127,11 @@ def paths(
     always = {name for event, option in ((start_event, "start_event"), (end_event, "end_event")) for name in as_step(event, option).names}
     shown, place = kept_names(names, whole.occurrences, top, always)
     labels = [*shown, OTHER]
-    nodes, step = cut.nodes()
-    label = np.where(place < 0, len(shown), place)[cut.event[nodes]]
-    sequences, distinct = _sequences(cut, label, labels, top)
+    label_of = np.where(place < 0, len(shown), place).astype(np.min_scalar_type(len(labels)))
+    sequences, distinct = _sequences(cut, label_of, labels, top)
     metrics = _metrics(whole, sequences, distinct)
     return Paths(
-        table=_links(cut, (nodes, step, label), labels),
+        table=_links(cut, label_of, labels),
         headline=_headline(metrics, sequences),
         definition={
             "unit": "the path; customers beside it",
@@ -166,51 +166,75 @@ def paths(
     )
 
 
-def _links(cut: PathSet, placed: tuple[Ints, Ints, Codes], labels: list[str]) -> pd.DataFrame:
-    nodes, step, label = placed
+def _links(cut: PathSet, label_of: Codes, labels: list[str]) -> pd.DataFrame:
+    base, end = len(labels), len(labels)
+    lengths = cut.sizes
+    counted = tally(int(lengths.max(initial=0)) * base * (base + 1))
+    for block, who in blocks(cut.customer, counted.at_once):
+        low, sizes = cut.low[block], lengths[block]
+        nodes = spans(low, sizes)
+        label = label_of[cut.event[nodes]].astype(np.intp)
+        # The last node of a path leads to its end: so all paths with a source are counted with those it leads to.
+        last = np.cumsum(sizes) - 1
+        key = ((nodes - np.repeat(low, sizes)) * base + label) * (base + 1)
+        key[:-1] += label[1:]
+        key[last] += end - np.append(label[1:], 0)[last]
+        microseconds = np.zeros(nodes.size, dtype=np.int64)
+        np.subtract(cut.first[nodes[1:]], cut.last[nodes[:-1]], out=microseconds[:-1])
+        microseconds[last] = 0
+        counted.add(key, np.repeat(who, sizes), microseconds)
+    return _sorted(counted.pairs(), labels)
+
+
+def _sorted(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
     base = len(labels)
-    leads = np.flatnonzero(step[1:] > step[:-1])
-    steps = int(step.max(initial=0)) + 1
-    grouped = counted((step[leads] * base + label[leads]) * base + label[leads + 1], steps * base * base)
-    of_path = np.repeat(cut.customer, cut.sizes)
-    mean, median = grouped.mean_and_median((cut.first[nodes[leads + 1]] - cut.last[nodes[leads]]) / SECOND)
-    at, source, target = grouped.keys // (base * base), grouped.keys // base % base, grouped.keys % base
-    seen = counted(step * base + label, steps * base)
-    total = seen.sizes[np.searchsorted(seen.keys, at * base + source)]
-    low, high = wilson(grouped.sizes, total)
-    rank = text_rank(labels)
-    order = np.lexsort((rank[target], rank[source], -grouped.sizes, at))
+    node, target = np.divmod(pairs.keys, base + 1)
+    _, of_node = np.unique(node, return_inverse=True)
+    total = np.bincount(of_node, pairs.sizes)[of_node].astype(np.int64) if of_node.size else pairs.sizes
+    low, high = wilson(pairs.sizes, total)
+    at, source = np.divmod(node, base)
+    rank = np.append(text_rank(labels), base)
+    order = np.lexsort((rank[target], rank[source], -pairs.sizes, at))
+    order = order[target[order] < base]
     columns = {
         "step": at[order] + 1,
         "source": named(labels, source[order]),
         "target": named(labels, target[order]),
-        "paths": grouped.sizes[order].astype(np.int64),
-        "customers": grouped.customers(of_path[leads])[order],
-        "share_of_source": share(grouped.sizes, total)[order],
+        "paths": pairs.sizes[order].astype(np.int64),
+        "customers": pairs.customers[order],
+        "share_of_source": share(pairs.sizes, total)[order],
         "share_of_source_low": low[order],
         "share_of_source_high": high[order],
-        "median_seconds": median[order],
-        "mean_seconds": mean[order],
+        "median_seconds": pairs.median[order],
+        "mean_seconds": pairs.mean[order],
     }
     return pd.DataFrame(columns)
 
 
-def _sequences(cut: PathSet, codes: Codes, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
-    starts = np.cumsum(cut.sizes) - cut.sizes
-    number, example = distinct_sequences(codes, starts, cut.sizes)
-    grouped = groups(number)
-    least = np.sort(grouped.sizes)[::-1][top - 1] if top is not None and grouped.sizes.size > top else 0
-    common = np.flatnonzero(grouped.sizes >= least)
-    ways = [tuple(labels[code] for code in codes[starts[one] : starts[one] + cut.sizes[one]].tolist()) for one in example[common].tolist()]
-    order = sorted(range(common.size), key=lambda position: (-grouped.sizes[common[position]], ways[position]))[:top]
+def _sequences(cut: PathSet, label_of: Codes, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
+    codes = label_of[cut.event]
+    number, example = distinct_sequences(codes, cut.low, cut.sizes)
+    paths = np.bincount(number, minlength=example.size)
+    least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
+    common = np.flatnonzero(paths >= least)
+    ways = [tuple(labels[code] for code in codes[cut.low[one] : cut.high[one]].tolist()) for one in example[common].tolist()]
+    order = sorted(range(common.size), key=lambda position: (-paths[common[position]], ways[position]))[:top]
     picked = common[order] if order else np.zeros(0, dtype=np.int64)
     columns = {
         "path": pd.Series(pd.array([ARROW.join(ways[position]) for position in order], dtype="str")),
-        "paths": grouped.sizes[picked].astype(np.int64),
-        "share_of_paths": share(grouped.sizes[picked], cut.low.size),
-        "customers": grouped.customers(cut.customer)[picked],
+        "paths": paths[picked],
+        "share_of_paths": share(paths[picked], cut.low.size),
+        "customers": _customers_of(picked, number, cut.customer, example.size),
     }
-    return pd.DataFrame(columns), grouped.sizes.size
+    return pd.DataFrame(columns), example.size
+
+
+def _customers_of(picked: Ints, number: Ints, customer: Codes, distinct: int) -> Ints:
+    place = np.full(distinct, -1)
+    place[picked] = np.arange(picked.size)
+    taken = place[number]
+    rows = np.flatnonzero(taken >= 0)
+    return groups(taken[rows]).customers(customer[rows])
 
 
 def _metrics(whole: PathSet, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:

@@ -1,104 +1,168 @@
-"""Few keys, many rows: how often each key comes, with how many customers, and the middle of its values, without sorting the rows.
+"""Rows by key: how often each key comes, with how many customers, and the mean and middle of the time each row took.
 
-The same answers as `sequence.groups`, which serves when there are many keys; a test holds both together.
+Rows are added block by block (whole customers, in the log's order), so that what a block needs stays in the processor's cache.
+There are two plans, one for few possible keys and one for many; a test holds them together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.sequence import Codes, Groups, Ints, groups
+from cjlib.analyses.sequence import SECOND, Codes, Ints, groups
 
 FEW = 4096
-"""Up to so many possible keys a table of keys fits the processor's cache."""
-_FEW_CELLS = 4_000_000
-"""Up to so many pairs of a key and a whole value, the values themselves are counted."""
-_AT_ONCE = 255
+"""Up to so many possible keys a table of customers and keys fits the processor's cache."""
+_BYTE = 255
 """Customers whose marks are added as bytes before they could overflow."""
-_SHIFT = 18
-"""A non-negative 32-bit float without its last 18 bits: classes about 3 % wide that keep the order of the values."""
+_MARKS = 1 << 22
+"""The size of the table of marks."""
+_SHIFT = 20
+"""A non-negative 32-bit float without its last 20 bits: classes up to an eighth wide that keep the order of the values."""
+_LEAST = (127 << 23 >> _SHIFT) - 1
+"""One below the class of the value 1, so that zero is a class of its own: the first."""
+_CLASSES = (191 << 23 >> _SHIFT) - _LEAST
+"""Classes up to the largest whole number of 64 bits."""
+
+Rows = NDArray[np.intp]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class PairCounts:
-    """Rows by key, keys ascending; see `sequence.Groups` for what its methods give."""
+class Pairs:
+    """Keys, ascending: how many rows each has, of how many customers, and the mean and (interpolated) median of their seconds."""
 
-    key: Codes
     keys: Ints
     sizes: Ints
-    possible: int
+    customers: Ints
+    mean: Floats
+    median: Floats
 
-    def customers(self, customer: Codes) -> Ints:
-        """How many customers each key has: marks in a small table, some customers at a time; rows of one customer stand together."""
-        if not self.key.size:
-            return np.zeros(0, dtype=np.int64)
-        changes = np.flatnonzero(customer[1:] != customer[:-1]) + 1
-        edges = np.concatenate([[0], changes[_AT_ONCE - 1 :: _AT_ONCE], [customer.size]])
-        total = np.zeros(self.possible, dtype=np.int64)
-        marks = np.zeros((_AT_ONCE, self.possible), dtype=np.uint8)
-        flat = marks.reshape(-1)
-        for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-            place = np.zeros(high - low, dtype=np.int64)
-            np.cumsum(customer[low + 1 : high] != customer[low : high - 1], out=place[1:])
-            flat[place * self.possible + self.key[low:high]] = 1
-            total += np.add.reduce(marks, axis=0, dtype=np.uint8)
-            marks[:] = 0
-        return total[self.keys]
 
-    def mean_and_median(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and (interpolated) median of each key's values, which are not negative."""
-        if not self.key.size:
-            return np.zeros(0), np.zeros(0)
-        whole = values.astype(np.int64)
-        width = int(whole.max()) + 1
-        if self.possible * width <= _FEW_CELLS and np.array_equal(whole, values):
-            return self._of_counts(whole, width)
-        means = np.bincount(self.key, values, self.possible)[self.keys] / self.sizes
-        return means, self._medians(values)
+class Tally(Protocol):
+    """What counts rows by key."""
 
-    def _of_counts(self, whole: Ints, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean and median from how often each whole value stands in each key."""
-        whole += self.key * width
-        counts = np.bincount(whole, minlength=self.possible * width).reshape(self.possible, width)[self.keys]
-        below = np.cumsum(counts, axis=1)
-        lower, upper = ((below > rank[:, None]).argmax(axis=1) for rank in ((self.sizes - 1) // 2, self.sizes // 2))
-        return (counts @ np.arange(width)) / self.sizes, (lower + upper) / 2
+    at_once: int
 
-    def _medians(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Count the values in classes, keep only the rows of the classes that hold the middle, and look for it there.
-        classes = values.astype(np.float32).view(np.uint32)
+    def add(self, key: Rows, customer: Rows, microseconds: Ints | None = None) -> None:
+        """Count rows, customers ascending, no two of them `at_once` numbers apart; without microseconds they took none."""
+
+    def pairs(self) -> Pairs:
+        """What was counted."""
+        ...
+
+
+def tally(possible: int) -> Tally:
+    """An empty tally of the keys 0 … `possible` − 1."""
+    return _FewKeys(max(1, possible)) if possible <= FEW else _ManyKeys()
+
+
+def blocks(customer: Codes, at_once: int) -> Iterator[tuple[slice, Rows]]:
+    """The rows of so many customers at a time, none of them cut in two, with their customers' numbers: 0, 1, … in the order of the log."""
+    starts = np.flatnonzero(np.concatenate([np.ones(min(1, customer.size), dtype=bool), customer[1:] != customer[:-1]]))
+    sizes = np.diff(starts, append=customer.size)
+    for low in range(0, starts.size, at_once):
+        held = sizes[low : low + at_once]
+        yield slice(int(starts[low]), int(starts[low] + held.sum())), np.repeat(np.arange(low, low + held.size), held)
+
+
+class _FewKeys:
+    """Customers by marks in a table, the middle by classes: without sorting the rows."""
+
+    def __init__(self, possible: int) -> None:
+        self.possible = possible
+        several = max(1, _MARKS // (_BYTE * possible))
+        self.at_once = several * _BYTE
+        self.marks = np.zeros((several, _BYTE, possible), dtype=np.uint8)
+        self.customers, self.sizes, self.total = np.zeros(possible, np.int64), np.zeros(possible, np.int64), np.zeros(possible)
+        self.timed: list[tuple[NDArray[np.int32], Ints]] = []
+
+    def add(self, key: Rows, customer: Rows, microseconds: Ints | None = None) -> None:
+        """Count rows; see `Tally`."""
+        if not key.size:
+            return
+        self.marks.reshape(-1)[(customer - customer[0]) * self.possible + key] = 1
+        used = self.marks[: int(customer[-1] - customer[0]) // _BYTE + 1]
+        self.customers += np.add.reduce(used, axis=1, dtype=np.uint8).sum(axis=0, dtype=np.int64)
+        used[:] = 0
+        if microseconds is None:
+            self.sizes += np.bincount(key, minlength=self.possible)
+            return
+        self.total += np.bincount(key, microseconds, self.possible)
+        classes = microseconds.astype(np.float32).view(np.int32)
         classes >>= _SHIFT
-        width = int(classes.max()) + 1
-        cell = self.key * width
-        cell += classes
-        counted = np.bincount(cell, minlength=self.possible * width)
-        below = np.cumsum(counted.reshape(self.possible, width)[self.keys], axis=1)
-        lower, upper = (self.sizes - 1) // 2, self.sizes // 2
-        first, last = ((below > rank[:, None]).argmax(axis=1) for rank in (lower, upper))
-        before = np.where(first > 0, np.take_along_axis(below, np.maximum(first - 1, 0)[:, None], axis=1)[:, 0], 0)
-        # A row is kept if its class lies between the two that hold the middle: one look-up by cell.
-        wanted = np.zeros((self.possible, width), dtype=bool)
-        across = np.arange(width)
-        wanted[self.keys] = (across >= first[:, None]) & (across <= last[:, None])
-        kept = np.flatnonzero(wanted.reshape(-1)[cell])
-        found = groups(self.key[kept])
-        held = values[kept][found.order]
-        middles = np.empty(self.keys.size)
-        for at, (start, size) in enumerate(zip(found.starts.tolist(), found.sizes.tolist(), strict=True)):
-            ranks = [int(lower[at] - before[at]), int(upper[at] - before[at])]
-            part = np.partition(held[start : start + size], ranks)
-            middles[at] = (part[ranks[0]] + part[ranks[1]]) / 2
+        classes -= _LEAST
+        np.maximum(classes, 0, out=classes)
+        classes += key.astype(np.int32) * np.int32(_CLASSES)
+        self.timed.append((classes, microseconds))
+
+    def pairs(self) -> Pairs:
+        """What was counted."""
+        counted = self._counted()
+        timed = counted.sum(axis=1)
+        sizes = self.sizes + timed
+        keys = np.flatnonzero(sizes)
+        mean, median = np.zeros(self.possible), np.zeros(self.possible)
+        some = np.flatnonzero(timed)
+        mean[some] = self.total[some] / SECOND / timed[some]
+        median[some] = self._medians(counted[some], timed[some], some)
+        return Pairs(keys, sizes[keys], self.customers[keys], mean[keys], median[keys])
+
+    def _counted(self) -> Ints:
+        """How many rows each key has in each class; some blocks at a time, so that neither they nor the table are copied too often."""
+        cells = self.possible * _CLASSES
+        several = 4 * cells * len(self.timed) // max(1, sum(cell.size for cell, _ in self.timed)) + 1
+        counted = np.zeros(cells, dtype=np.int64)
+        for low in range(0, len(self.timed), several):
+            counted += np.bincount(np.concatenate([cell for cell, _ in self.timed[low : low + several]]), minlength=cells)
+        return counted.reshape(self.possible, _CLASSES)
+
+    def _medians(self, counted: Ints, sizes: Ints, keys: Rows) -> Floats:
+        # Of each key keep only the rows of the classes that hold the middle, and look for it there. The first class holds zeros only.
+        below = np.cumsum(counted, axis=1)
+        ranks = np.stack([(sizes - 1) // 2, sizes // 2])
+        first, last = ((below > rank[:, None]).argmax(axis=1) for rank in ranks)
+        ranks -= np.where(first > 0, below[np.arange(keys.size), first - 1], 0)
+        wanted = np.zeros((self.possible, _CLASSES), dtype=bool)
+        across = np.arange(_CLASSES)
+        wanted[keys] = (across >= first[:, None]) & (across <= last[:, None]) & (last > 0)[:, None]
+        cell, held = self._rows_of(wanted.reshape(-1))
+        found = groups(cell // _CLASSES)
+        held = held[found.order] / SECOND
+        middles = np.zeros(keys.size)
+        for key, start, size in zip(found.keys.tolist(), found.starts.tolist(), found.sizes.tolist(), strict=True):
+            at = int(np.searchsorted(keys, key))
+            part = np.partition(held[start : start + size], ranks[:, at])
+            middles[at] = part[ranks[:, at]].sum() / 2
         return middles
 
+    def _rows_of(self, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.int32], Ints]:
+        kept = [(cell, held, np.flatnonzero(wanted[cell])) for cell, held in self.timed]
+        return (
+            np.concatenate([np.zeros(0, np.int32), *(cell[rows] for cell, _, rows in kept)]),
+            np.concatenate([np.zeros(0, np.int64), *(held[rows] for _, held, rows in kept)]),
+        )
 
-def counted(key: Codes, possible: int) -> Groups | PairCounts:
-    """Rows by key (0 … `possible` − 1), by the plan that fits how many keys there can be."""
-    if possible > FEW:
-        return groups(key)
-    whole = key.astype(np.intp, copy=False)
-    counts = np.bincount(whole, minlength=possible)
-    keys = np.flatnonzero(counts)
-    return PairCounts(whole, keys, counts[keys], possible)
+
+class _ManyKeys:
+    """All rows, sorted by key at the end."""
+
+    at_once = 1 << 16
+
+    def __init__(self) -> None:
+        nothing = np.zeros(0, np.int64)
+        self.added: list[tuple[Rows, Rows, Ints]] = [(nothing, nothing, nothing)]
+
+    def add(self, key: Rows, customer: Rows, microseconds: Ints | None = None) -> None:
+        """Count rows; see `Tally`."""
+        self.added.append((key, customer, np.zeros(key.size, np.int64) if microseconds is None else microseconds))
+
+    def pairs(self) -> Pairs:
+        """What was counted."""
+        key, customer, microseconds = (np.concatenate(column) for column in zip(*self.added, strict=True))
+        found = groups(key)
+        return Pairs(found.keys, found.sizes, found.customers(customer), *found.mean_and_median(microseconds / SECOND))

@@ -10,21 +10,11 @@ import pandas as pd
 
 from cjlib.analyses.groups import MISSING, names_given, order_of_groups, values_found
 from cjlib.analyses.paths.first_values import FirstValues
+from cjlib.analyses.paths.pair_counts import Pairs
 from cjlib.analyses.portable import MILLION, as_text, between, log_order, middles
 from cjlib.analyses.sequence import Ints, sessions_sql
 from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of neighbouring events by key, keys ascending: how many, of how many customers, and the seconds between them."""
-
-    keys: Ints
-    sizes: Ints
-    customers: Ints
-    mean: np.ndarray
-    median: np.ndarray
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.paths.first_values import FirstValues, first_values, first_values_sql
-from cjlib.analyses.paths.pair_counts import counted
-from cjlib.analyses.paths.pushed import Around, Pairs, counted_there, pairs_there
+from cjlib.analyses.paths.pair_counts import Pairs, Rows, Tally, blocks, tally
+from cjlib.analyses.paths.pushed import Around, counted_there, pairs_there
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import SECOND, gap_microseconds, named, opens, sessions_sql, text_rank, tied_events
+from cjlib.analyses.sequence import SECOND, Codes, Ints, gap_microseconds, named, sessions_sql, text_rank, tied_events
 from cjlib.analyses.sequence_words import END, START, base_of, gap_in_words, reserved_names, ties_in_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words
@@ -101,32 +101,38 @@ def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session
 
 def _pairs(log: EventLog, gap: int | None, by: str | Sequence[str] | None) -> tuple[FirstValues, Pairs, Around]:
     rows = log.fetch("customer", "time", "event")
-    customer, time = rows["customer"], rows["time"]
-    grouping = first_values(log, by, customer, COLUMNS)
-    opening = opens(customer, time, gap)
+    grouping = first_values(log, by, rows["customer"], COLUMNS)
     names = len(log.event_names)
+    counted = tally((names + 2) ** 2 * max(1, grouping.place.size))
+    tied = customers = stretches = 0
+    for block, who in blocks(rows["customer"], counted.at_once):
+        customer, time, event = (rows[column][block] for column in ("customer", "time", "event"))
+        group = grouping.codes[customer] if grouping.names else np.zeros(1, dtype=np.intp)
+        stretches += _add(counted, (who, time, event, group), gap, names)
+        tied += tied_events(customer, time)
+        customers = int(who[-1]) + 1
+    return grouping, counted.pairs(), Around(rows["customer"].size, tied, customers, stretches)
+
+
+def _add(counted: Tally, rows: tuple[Rows, Ints, Codes, Rows], gap: int | None, names: int) -> int:
+    """Add a pair a row (to the next event or the end), and one a stretch from the start; how many stretches there are."""
+    who, time, event, group = rows
     base, start, end = names + 2, names, names + 1
-    first = np.flatnonzero(opening)
-    # One pair a row (to the next event or the end), and one a session from the start: customers ascend in both.
-    key = np.empty(customer.size + first.size, dtype=np.int64)
-    pairs = key[: customer.size]
-    np.multiply(rows["event"], base, out=pairs, dtype=np.int64)
-    last = np.append(first[1:], customer.size)[: first.size] - 1
-    ending = pairs[last] + end
-    pairs[:-1] += rows["event"][1:]
-    pairs[last] = ending
-    np.add(rows["event"][first], start * base, out=key[customer.size :], dtype=np.int64)
-    who = np.append(customer, customer[first])
-    if grouping.names:
-        key += grouping.codes[who] * base * base
-    seconds = np.zeros(key.size)
-    np.subtract(time[1:], time[:-1], out=seconds[: max(0, customer.size - 1)], casting="unsafe")
-    seconds[last] = 0
-    seconds /= SECOND
-    grouped = counted(key, base * base * max(1, grouping.place.size))
-    mean, median = grouped.mean_and_median(seconds)
-    around = Around(customer.size, tied_events(customer, time), int(np.count_nonzero(np.diff(customer, prepend=-1))), first.size)
-    return grouping, Pairs(grouped.keys, grouped.sizes, grouped.customers(who), mean, median), around
+    last = np.ones(who.size, dtype=bool)
+    np.not_equal(who[1:], who[:-1], out=last[:-1])
+    microseconds = np.zeros(who.size, dtype=np.int64)
+    np.subtract(time[1:], time[:-1], out=microseconds[:-1])
+    if gap is not None:
+        last |= microseconds > gap
+    microseconds *= ~last
+    source = group * base + event.astype(np.intp)
+    key = source * base
+    key[:-1] += np.where(last[:-1], end, event[1:])
+    key[-1] += end
+    counted.add(key, who, microseconds)
+    first = np.append(0, np.flatnonzero(last[:-1]) + 1)
+    counted.add((source[first] - event[first] + start) * base + event[first], who[first])
+    return first.size
 
 
 def _sorted(labels: list[str], grouping: FirstValues, pairs: Pairs) -> pd.DataFrame:
