@@ -34,6 +34,15 @@ _KINDS: list[tuple[str, Kind]] = [
     (r"conversion_of_(visitors|leads)", Kind(r"Conversion of \1", "share", "higher")),
     (r"(retention|renewal|expansion|referral|stickiness|click_through|answered_in_24h|first_contact_resolution)", Kind("", "share", "higher")),
     (r"(churn|bounce|reopened|abandonment)", Kind("", "share", "lower")),
+    (r"auc", Kind("AUC: 0.5 is chance, 1 perfect", "number", "higher")),
+    (r"gain_over_baseline", Kind("AUC above the best baseline", "number", "higher")),
+    (r"pr_auc", Kind("PR-AUC", "number", "higher")),
+    (r"brier", Kind("Brier score", "number", "lower")),
+    (r"mean_probability", Kind("Expected to churn", "share", "lower")),
+    (r"break_even_probability", Kind("Contacting pays above a risk of", "share")),
+    (r"break_even_success_share", Kind("Loses money below a success share of", "share")),
+    (r"holdout_ratio", Kind("Backtest: forecast of what was bought", "share")),
+    (r"holdout_value_ratio", Kind("Backtest: forecast of its value", "share")),
     (r"median_days", Kind("Median lifetime in days", "number", "higher")),
     (r"nps", Kind("NPS", "number", "higher")),
     (r"csat", Kind("Satisfied (csat)", "share", "higher")),
@@ -42,6 +51,11 @@ _KINDS: list[tuple[str, Kind]] = [
     (r"mean_(nps|csat|ces|rating)", Kind(r"Mean answer (\1)", "number", "higher")),
     (r"mean_score", Kind("Mean text score, −1 to 1 (model index)", "number", "higher")),
     (r"share_negative", Kind("Texts that are negative", "share", "lower")),
+    (r"share_ended_(.*)", Kind(r"Journeys that end at \1", "share", "lower")),
+    (r"mean_score_(.*)", Kind(r"Tone of texts at \1, −1 to 1 (model index)", "number", "higher")),
+    (r"share_satisfied_(.*)", Kind(r"Satisfied at \1 (csat)", "share", "higher")),
+    (r"nps_(.*)", Kind(r"NPS at \1", "number", "higher")),
+    (r"share_of_previous_(.*)", Kind(r"Went on to \1", "share", "higher")),
     (r"accuracy", Kind("Labels that agree with the rating", "share", "higher")),
     (r"(.*)_seconds(.*)|seconds_(.*)", Kind("", "seconds")),
     (r"(.*_)?(share|precision|recall|coverage|accuracy)(_.*)?", Kind("", "share")),
@@ -142,6 +156,7 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
 def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[str, Metric]:
     if cards is None:
         answers = {name: one for name, one in every.items() if not re.match(r"n(_|$)|removed_", name)}  # how many were read is no answer
+        answers = {name: one for name, one in answers.items() if one["value"] is not None} or answers
         alone = {name: one for name, one in answers.items() if not re.search(r"_\d+(_|$)", name)}
         numbered = {name: one for name, one in answers.items() if name not in alone}
         return dict(list((alone if len(alone) >= 3 else {**alone, **numbered}).items())[:MOST_CARDS])
@@ -176,7 +191,7 @@ def few(one: Metric) -> bool:
 
 def _value(name: str, value: float | int | None) -> str:
     unit = kind_of(name).unit
-    return {"share": words.percent, "seconds": words.duration, "number": words.number}[unit](value)
+    return {"share": words.percent, "seconds": words.duration, "number": words.number}[unit](value).replace("-", "−")
 
 
 def _detail(name: str, one: Metric) -> str:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
-
-import pandas as pd
 
 from cjlib.analyses.attribution import Attribution, attribution
 from cjlib.analyses.paths.differences import PathDifferences, compare_paths
-from cjlib.analyses.result import Result
 from cjlib.errors import shown
 from cjlib.sources.conditions import as_step
 from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Unanswered(Result):
-    """A question that these data cannot answer; the headline says why."""
-
-    def compare(self) -> Unanswered:
-        """The same: there is nothing to compare."""
-        return self
+from cjlib.views.unanswered import Unanswered, unanswered
 
 
 def path_options(journey: Journey, *, session_gap: str = "", start_event: str = "", end_event: str = "", **options: Any) -> dict[str, Any]:
@@ -50,7 +38,7 @@ def way_options(journey: Journey, **options: Any) -> dict[str, Any]:
 def converted_or_lost(journey: Journey, log: EventLog, *, outcome: str = "", window: str = "") -> PathDifferences | Unanswered:
     """What those who got through the file's first funnel did before, beside those who did not."""
     if not journey.funnels and not outcome:
-        return _unanswered("The journey file has no funnel, so it does not say what converting means. Add funnels, or give an outcome.")
+        return unanswered("The journey file has no funnel, so it does not say what converting means. Add funnels, or give an outcome.")
     funnel = journey.funnel(None, window=window) if journey.funnels else {"steps": [None], "window": window or None}
     start, *between, last = funnel["steps"] if len(funnel["steps"]) > 1 else [None, *funnel["steps"]]
     # Who converts has passed the steps between: that says nothing, and the funnel counts it.
@@ -61,7 +49,7 @@ def converted_or_lost(journey: Journey, log: EventLog, *, outcome: str = "", win
 def churned_or_retained(journey: Journey, log: EventLog) -> PathDifferences | Unanswered:
     """What customers did before they left, beside those who stay; only those who got through the first funnel can leave."""
     if journey.churn is None or journey.churn.event is None:
-        return _unanswered("The journey file names no event of leaving, so nobody can be called churned by one. Add churn: {event: cancel}.")
+        return unanswered("The journey file names no event of leaving, so nobody can be called churned by one. Add churn: {event: cancel}.")
     start = journey.funnel()["steps"][-1] if journey.funnels else None
     return compare_paths(log, outcome=journey.survival_options()["churn_event"], start_event=start, groups=("churned", "retained"))
 
@@ -71,14 +59,10 @@ def channel_credit(
 ) -> Attribution | Unanswered:
     """The credit of channels for the last step of the file's first funnel, or for the conversion given."""
     if channel not in log.columns:
-        return _unanswered(
+        return unanswered(
             f"The log has no column {shown(channel)}, so no channel can get credit. Name the column of channels if it has another name."
         )
     if not journey.funnels and not conversion:
-        return _unanswered("The journey file has no funnel, so it does not say what a conversion is. Add funnels, or give a conversion.")
+        return unanswered("The journey file has no funnel, so it does not say what a conversion is. Add funnels, or give a conversion.")
     outcome = conversion or journey.funnel()["steps"][-1]
     return attribution(log, conversion=outcome, channel=channel, value=value or None, **options)
-
-
-def _unanswered(reason: str) -> Unanswered:
-    return Unanswered(table=pd.DataFrame(), headline=reason, definition={})

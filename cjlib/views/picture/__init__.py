@@ -13,8 +13,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, shown
-from cjlib.views.picture_cells import Cell, lanes_of
-from cjlib.views.picture_mood import STEPS, mood_caption
+from cjlib.views.picture.cell import Cell
+from cjlib.views.picture.lanes import lanes_of
+from cjlib.views.picture.mood import STEPS, mood_caption
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -26,6 +27,9 @@ GRADES = {
     "thin": "fewer than 30 of both: shown, not to be read",
     "none": "nothing was measured",
 }
+
+MANY = 6
+"""Stages beyond which columns need more room, or stand stage by stage."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,11 @@ def picture(journey_map: JourneyMap, group: str | None = None) -> Picture:
     named = f'<p class="cj-map-of">{escape(lanes.title)}</p>' if lanes.title else ""
     legend = "".join(f"<li><b>{escape(grade)}</b> {escape(words)}</li>" for grade, words in GRADES.items())
     html = (
-        f'<figure class="cj-map"><style>{style()}</style><figcaption>{escape(caption)}</figcaption>{named}'
+        f'<figure class="cj-map{" cj-map-many" if len(stages) > MANY else ""}"><style>{style()}</style><figcaption>{escape(caption)}</figcaption>{named}'
         f'<div class="cj-map-wide">{_table(stages, lanes.lanes)}</div><div class="cj-map-tall">{_cards(stages, lanes.lanes)}</div>'
         f'<details class="cj-map-key"><summary>How to read this map</summary><ul>{legend}<li><b>by hand</b> written in the journey file, not measured</li>'
-        "<li>Brackets hold 95 % intervals; grey cells rest on fewer than 30.</li></ul></details></figure>"
+        "<li>Brackets hold 95 % intervals; n is what a cell rests on, 30 or more unless it says thin.</li>"
+        "<li><b>usual</b> the median of the other stages, or what the journey file expects</li></ul></details></figure>"
     )
     return Picture(html=html, text=f"{caption}\n{journey_map.headline}")
 

@@ -38,12 +38,12 @@ def rows_of_group(table: pd.DataFrame, held: JourneyMap, group: Any) -> pd.DataF
     return table[table[name].isna()] if words.missing(group) else table[table[name].astype("str") == str(group)]
 
 
-def moods(held: JourneyMap, group: Any) -> tuple[str | None, float, dict[str, Mood]]:
-    """The lead measure, the half height of the lane on its scale, and the mark of each stage that has answers."""
+def moods(held: JourneyMap, group: Any) -> tuple[str | None, dict[str, Mood]]:
+    """The lead measure and the mark of each stage that has answers."""
     line = rows_of_group(held.sentiment_line, held, group)
     line = line[line["lead"] & line["touchpoint"].isna()].sort_values("position") if len(line) else line
     if not len(line):
-        return None, 1.0, {}
+        return None, {}
     measure = str(line["measure"].iloc[0])
     bottom, middle, top = SCALES[measure]
     reach = max(abs(line[["value", "value_low", "value_high"]].clip(bottom, top) - middle).max().max() * 1.15, 0.1 * (top - bottom))
@@ -64,7 +64,7 @@ def moods(held: JourneyMap, group: Any) -> tuple[str | None, float, dict[str, Mo
         classes = " ".join(f"cj-{letter}{round(place)}" for letter, place in places.items()) + ends
         named = "" if words.missing(one["named"]) else str(one["named"])
         found[str(one["stage"])] = Mood(one["value"], one["value_low"], one["value_high"], int(one["n"]), named, classes)
-    return measure, half, found
+    return measure, found
 
 
 def _or(value: float, other: float) -> float:

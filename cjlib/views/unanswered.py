@@ -1,0 +1,23 @@
+"""What a notebook gets in place of a result where its data cannot answer a question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cjlib.analyses.result import Result
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Unanswered(Result):
+    """A question that these data cannot answer; the headline says why."""
+
+    def compare(self) -> Unanswered:
+        """The same: there is nothing to compare."""
+        return self
+
+
+def unanswered(why: str) -> Unanswered:
+    """An answer without numbers."""
+    return Unanswered(table=pd.DataFrame(), headline=why, definition={}, metrics={})

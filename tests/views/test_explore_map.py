@@ -1,0 +1,200 @@
+"""The map to play with, without a browser: each control changes what it says it changes; and the pictures, tables and figures beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pandas as pd
+import pytest
+
+import cjlib as cj
+from cjlib.views.explore_map import PERSONA, Choice
+from cjlib.views.unanswered import Unanswered
+
+START = pd.Timestamp("2025-01-01", tz="UTC")
+HOSTILE = "<img src=x onerror=alert(1)>"
+FILE = """
+name: Shop
+timezone: UTC
+sources: {events: {path: events.csv}}
+stages:
+  - {name: Look, touchpoints: [visit], goal: Find it}
+  - {name: Buy, touchpoints: [cart, pay]}
+  - {name: Stay, touchpoints: [login]}
+map: {silent_after: 10D}
+"""
+
+
+def log_of(groups: tuple[str, str] = ("ads", "shop")) -> cj.EventLog:
+    """Of 40 by ads 10 go on to buy and stay; of 40 by shop 30; the last event of one is in June, so that the others have ended."""
+    rows = []
+    for k in range(80):
+        by, far = groups[k % 2], (k // 2) < (10 if k % 2 == 0 else 30)
+        walk = ["visit"] * 5 + (["cart", "pay", "login", "login"] if far else [])
+        rows += [(f"c{k}", event, START + pd.Timedelta(days=k % 5, hours=at), by) for at, event in enumerate(walk)]
+    rows.append(("c0", "login", START + pd.Timedelta(days=150), groups[0]))
+    return cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"]))
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory):
+    file = tmp_path_factory.mktemp("journey") / "journey.yml"
+    file.write_text(FILE, encoding="utf-8")
+    return cj.read_journey(file)
+
+
+@pytest.fixture(scope="module")
+def log():
+    return log_of()
+
+
+@pytest.fixture(scope="module")
+def kinds(log):
+    """Two personas made by hand: who has bought, and who has not."""
+    made = cj.personas(log_of(), k=2)
+    bought = {f"c{k}" for k in range(80) if (k // 2) < (10 if k % 2 == 0 else 30)}
+    members = pd.DataFrame({"customer_id": [f"c{k}" for k in range(80)]})
+    members["persona"] = ["P1" if one in bought else "P2" for one in members["customer_id"]]
+    return dataclasses.replace(made, members=members, table=made.table.assign(persona=["P1", "P2"], name=["Buyers", HOSTILE]))
+
+
+@pytest.fixture(scope="module")
+def explorer(journey, log, kinds):
+    return cj.explore_map(journey, log, made=cj.journey_map(journey, log), kinds=kinds)
+
+
+def controls(explorer):
+    top, view, stage, inside, change, future = explorer.widget().children
+    start, end, by, group = top.children
+    return start, end, by, group, view, stage, inside, change, future
+
+
+def customers(html: str) -> str:
+    """How many entered the first stage, as the picture says."""
+    return re.search(r'scope="row">Customers</th><td[^>]*><span class="cj-line"><span class="cj-big">([\d,]+)', html)[1]
+
+
+def test_a_period_counts_only_what_happened_in_it_and_a_wrong_day_says_why(explorer):
+    (
+        start,
+        *_,
+    ) = controls(explorer)
+    assert customers(explorer.shown(Choice())[0]) == "80"
+    assert customers(explorer.shown(Choice(start="2025-01-03"))[0]) == "48"
+    assert explorer.shown(Choice(start="soon"))[0].startswith('<p role="alert">start: ')
+    assert explorer.inside(Choice(start="soon"), "Look").startswith('<p role="alert">start: ')
+    assert start.continuous_update is False
+
+
+def test_a_segment_offers_its_groups_and_a_group_shows_itself_everywhere(explorer):
+    _, _, by, group, view, stage, inside, _, future = controls(explorer)
+    assert by.options == ("(all together)", PERSONA, "channel")
+    before = future.value
+    by.value = "channel"
+    assert group.options == ("ads", "shop")
+    group.value = "shop"
+    assert customers(view.value) == "40"
+    stage.value = "Buy"
+    assert "<td>30</td>" in inside.value
+    assert future.value != before
+
+
+def test_a_persona_is_a_group_and_its_name_is_escaped(explorer):
+    _, _, by, group, view, *_ = controls(explorer)
+    by.value = PERSONA
+    assert group.options == ("P1: Buyers", f"P2: {HOSTILE}")
+    group.value = f"P2: {HOSTILE}"
+    assert customers(view.value) == "40"
+    assert HOSTILE not in view.value
+    assert "&lt;img src=x" in view.value
+
+
+def test_a_stage_shows_its_touchpoints_routes_and_quotes_and_the_slider_its_points(explorer):
+    *_, stage, inside, change, future = controls(explorer)
+    assert "visit" in inside.value
+    stage.value = "Buy"
+    assert {"cart", "pay", "Stay"} <= set(re.findall(r"\w+", inside.value))
+    five = future.value
+    change.value = 10
+    assert "Buy +10.0 points" in future.value
+    assert future.value != five
+
+
+def test_going_back_to_all_together_shows_the_first_picture_again(explorer):
+    _, _, by, _, view, *_ = controls(explorer)
+    first = view.value
+    by.value = "channel"
+    assert view.value != first
+    by.value = "(all together)"
+    assert view.value == first
+
+
+def test_a_group_called_all_is_a_group(journey):
+    explorer = cj.explore_map(journey, log_of(("all", "shop")))
+    assert explorer.map_within(Choice(by="channel", group="all")).table["customers"].tolist() == [40, 10, 10]
+    assert explorer.map_within(Choice()).table["customers"].tolist() == [80, 40, 40]
+
+
+# ---- groups and personas side by side ----------------------------------------------------------------------------------
+
+
+def test_the_figure_of_groups_names_the_stage_at_which_they_lie_furthest_apart(journey, log):
+    figure = cj.plot(cj.journey_map(journey, log, by="channel"), "groups")
+    assert figure.layout.meta["caption"] == (
+        "The groups lie furthest apart at Look: the journeys of 25.0 % of shop end there (n = 40), of 75.0 % of ads (n = 40)."
+    )
+    assert [trace.name for trace in figure.data] == ["ads", "shop"]
+    assert figure.layout.meta["rows"][0][:4] == ["Look", "ads", 40, 30]
+
+
+def test_a_map_without_groups_has_no_figure_of_groups(journey, log):
+    assert len(cj.plot(cj.journey_map(journey, log), "groups").data) == 0
+
+
+def test_each_persona_has_its_own_map_folded_and_escaped(journey, log, kinds):
+    maps = cj.persona_maps(cj.journey_map(journey, log), kinds)
+    assert [held.table["customers"].tolist() for held in maps.maps.values()] == [[40, 40, 40], [40, 0, 0]]
+    assert maps.html.count("<details><summary>The map of") == 2
+    assert HOSTILE not in maps.html
+    assert "100.0 % of P2" in cj.plot(maps).layout.meta["caption"]
+
+
+def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
+    few = cj.read_events(pd.DataFrame({"customer_id": ["a"], "event": ["visit"], "timestamp": [START]}))
+    for kinds in (cj.customer_kinds(journey, few), cj.customer_kinds(journey, None)):
+        assert isinstance(kinds, Unanswered)
+        maps = cj.persona_maps(cj.journey_map(journey, few), kinds)
+        assert maps.text == kinds.headline
+        assert len(cj.plot(maps).data) == 0
+    assert "personas: only 0 customers have 5 events or more" in cj.customer_kinds(journey, few).headline
+
+
+# ---- the picture and tables --------------------------------------------------------------------------------------------
+
+
+def test_each_cell_of_the_picture_says_its_n_and_a_thin_one_says_so(journey, log):
+    html = cj.picture(cj.journey_map(journey, log)).html
+    assert '<span class="cj-n">n 80</span>' in html
+    few = cj.picture(cj.journey_map(journey, log.where(end="2025-01-01"))).html
+    assert "n 16 · thin, too few to read" in few
+
+
+def test_many_stages_stand_one_by_one_where_there_is_no_room_for_columns(tmp_path, log):
+    names = "".join(f"  - {{name: S{k}, touchpoints: [e{k}]}}\n" for k in range(6))
+    file = tmp_path / "journey.yml"
+    file.write_text(FILE.replace("  - {name: Stay", names + "  - {name: Stay"), encoding="utf-8")
+    assert 'class="cj-map cj-map-many"' in cj.picture(cj.journey_map(cj.read_journey(file), log)).html
+
+
+def test_a_table_has_words_for_heads_no_index_and_a_sentence_when_empty():
+    frame = pd.DataFrame({"share_first": [0.5, float("nan")], "touchpoint": [HOSTILE, None]})
+    shown = cj.table(frame, ["touchpoint", "share_first"])
+    assert re.findall(r"<th [^>]*>([^<]*)", shown.html) == ["touchpoint", "share first"]
+    assert "50.0 %" in shown.html
+    assert HOSTILE not in shown.html
+    assert cj.table(frame.head(0), empty="None <b>yet</b>.").html == "<p>None &lt;b&gt;yet&lt;/b&gt;.</p>"
+    with pytest.raises(cj.CjlibError, match=r"columns: .*'touchpont'.*Did you mean 'touchpoint'\?"):
+        cj.table(frame, ["touchpont"])
+    with pytest.raises(cj.CjlibError, match=r"frame: must be a pandas DataFrame, such as result\.table\. Got 'list'\."):
+        cj.table([1])
