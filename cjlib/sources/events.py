@@ -238,7 +238,8 @@ class EventLog:
 
     def customer_ids(self, codes: NDArray[np.int32] | None = None) -> NDArray[Any]:
         """The ids, as they were given, of customer codes; all of them, by code, without an argument."""
-        every = np.array(self._dictionary("c_names"), dtype=object)
+        held = self.engine.columns("SELECT value FROM c_names ORDER BY code")["value"]
+        every = held if held.dtype == object else np.array(self._dictionary("c_names"), dtype=object)
         return every if codes is None else every[codes]
 
     def _dictionary(self, name: str) -> list[Any]:
