@@ -141,3 +141,15 @@ def test_a_missing_value_is_a_value_of_its_own():
     churned = np.tile([1.0, 0.0, 0.0], 100)
     values = pd.Series(np.where(churned == 1, np.nan, np.arange(300) % 7))
     assert column_auc(values, churned) == 1.0
+
+
+def test_two_columns_that_only_together_tell_are_warned_of_and_stay_in(honest):
+    rng = np.random.default_rng(11)
+    lost = honest["churned"].to_numpy()
+    coin, paid = rng.integers(0, 2, N), rng.uniform(0, 100, N)
+    due = np.where(lost == 1, paid + rng.uniform(0, 60, N), paid - rng.uniform(0, 60, N))
+    data = cj.churn_table(honest.assign(coin=coin, answer=np.where(coin ^ lost, "yes", "no"), paid=paid, due=due), target="churned")
+    found = data.leaks[data.leaks["rule"] == "tell together"]
+    assert found[["column", "level"]].to_numpy().tolist() == [["answer + coin", "WARN"], ["due + paid", "WARN"]]
+    assert found["text"].str.contains("look before believing").all()
+    assert {"coin", "answer", "paid", "due"} <= set(data.features)

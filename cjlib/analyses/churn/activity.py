@@ -57,13 +57,36 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Paid:
+    """Amounts in the log's order, with the customer and the time of each."""
+
+    home: Codes
+    time: Whole
+    amount: Floats
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """The events that have a value, by row of the log."""
+
+    row: Whole
+    amount: Floats
+
+    def of(self, events: Flags, home: Codes, time: Whole) -> Paid:
+        """Those of some events, whose customers and times are given in the log's order."""
+        mine = events[self.row]
+        place = np.cumsum(events, dtype=np.int32)[self.row[mine]] - 1
+        return Paid(home[place], time[place], self.amount[mine])
+
+
+@dataclass(frozen=True)
 class Activity:
     """Every event in the log's order, by customer and time.
 
     `counts` marks activity: what `active_event` matches, or all but the churn event; `churns` marks the churn event.
     """
 
-    customers: int
+    ids: NDArray[Any]
     c: Codes
     t: Whole
     day: Codes
@@ -71,11 +94,16 @@ class Activity:
     names: list[str]
     counts: Flags | None
     churns: Flags | None
-    value: Floats | None
+    value: Amounts | None
     channel: tuple[Codes, list[Any]] | None
     properties: Mapping[str, tuple[Codes, list[Any]]]
     waits: tuple[Wait, ...]
     answers: Answers | None
+
+    @property
+    def customers(self) -> int:
+        """Those the log knows, with events in it or not."""
+        return self.ids.size
 
     @cached_property
     def starts(self) -> Whole:
@@ -103,7 +131,7 @@ def fetch_activity(
 ) -> Activity:
     """Fetch what the features of any cutoff are made from."""
     found = log.fetch("customer", "time", "event")
-    n = found["customer"].size
+    n, ids = found["customer"].size, log.customer_ids()
     churns = None if churn_event is None else _marked(log, churn_event, n, "churn_event")
     counts = None if active_event is None else _marked(log, active_event, n, "active_event")
     if churns is not None:
@@ -113,7 +141,7 @@ def fetch_activity(
     texts = {name: one for name, one in log.properties.items() if one.coded and not one.of_customer and one.type == "VARCHAR" and name != channel}
     coded = {name: log.codes(name) for name in sorted(texts)}
     return Activity(
-        customers=int(log.customer_ids().size),
+        ids=ids,
         c=found["customer"].astype(np.int32, copy=False),
         t=found["time"].astype(np.int64, copy=False),
         day=np.floor_divide(local, DAY).astype(np.int32),
@@ -125,7 +153,7 @@ def fetch_activity(
         channel=log.codes(channel) if channel is not None and channel in log.properties else None,
         properties=coded,
         waits=tuple(_wait(log, name, opened, answered) for name, (opened, answered) in sorted(waits.items())),
-        answers=None if feedback is None else _answers(log, feedback),
+        answers=None if feedback is None else _answers(log, ids, feedback),
     )
 
 
@@ -135,12 +163,16 @@ def _marked(log: EventLog, event: Event, n: int, option: str) -> Flags:
     return marked
 
 
-def _value(log: EventLog, value: str | None) -> Floats | None:
+def _value(log: EventLog, value: str | None) -> Amounts | None:
     if value is None or value not in log.properties:
         if value not in (None, "value"):
             raise unknown_column("value", value, log.columns)
         return None
-    return log.numbers(value)
+    one = log.properties[value]
+    there = "TRUE" if one.of_customer else f"{one.column} IS NOT NULL"
+    amount, row = log.numbers(value, where=there), log.fetch("row", where=there)["row"]
+    known = ~np.isnan(amount)
+    return Amounts(row[known], amount[known])
 
 
 def _wait(log: EventLog, name: str, opened: Event, answered: Event) -> Wait:
@@ -162,11 +194,11 @@ NEGATIVE = {"nps": 6, "csat": 2, "ces": 3, "rating": 2, "text_score": -0.05}
 """A score of at most this is a bad one."""
 
 
-def _answers(log: EventLog, feedback: Feedback | pd.DataFrame) -> Answers:
+def _answers(log: EventLog, ids: NDArray[Any], feedback: Feedback | pd.DataFrame) -> Answers:
     frame = feedback.frame if isinstance(feedback, Feedback) else feedback
     if not isinstance(frame, pd.DataFrame) or not {"customer_id", "timestamp"} <= set(frame.columns):
         raise CjlibError(f"feedback: must be what cj.read_feedback gives, with customer_id and timestamp. Got {shown(type(feedback).__name__)}.")
-    place = {str(one): code for code, one in enumerate(log.customer_ids().tolist())}
+    place = {str(one): code for code, one in enumerate(ids.tolist())}
     code = frame["customer_id"].astype("str").map(place)
     stamps = pd.to_datetime(frame["timestamp"])
     stamps = stamps.dt.tz_localize(log.zone) if stamps.dt.tz is None else stamps

@@ -34,8 +34,14 @@ def column_scores(values: pd.Series, churned: Floats) -> Floats:
     fold = folds_of(churned, FOLDS)
     if is_number(values):
         return np.round(tree_scores(as_numbers(values), churned, fold), 9)
-    codes = pd.factorize(values.astype("str").where(values.notna(), MISSING))[0].astype(np.int64)
-    return np.round(smoothed_scores(codes, churned, fold), 9)
+    return np.round(smoothed_scores(level_codes(values), churned, fold), 9)
+
+
+def seen_auc(values: pd.Series, churned: Floats) -> float:
+    """AUC of one column alone on the rows that it learnt from: more than `column_auc`, but for noise, at a fifth of its cost."""
+    numbers, place = np.unique(as_numbers(values), return_inverse=True) if is_number(values) else (None, level_codes(values))
+    size, hits = (one[0] for one in _in_folds(place, churned, np.zeros_like(place), int(place.max(initial=-1)) + 1))
+    return auc((hits / size if numbers is None else _leaves(numbers, size, hits))[place], churned)
 
 
 def is_number(values: pd.Series) -> bool:
@@ -43,10 +49,15 @@ def is_number(values: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)
 
 
+def level_codes(values: pd.Series) -> Whole:
+    """A code a level, missing among them."""
+    return pd.factorize(values.astype("str").where(values.notna(), MISSING))[0].astype(np.int64)
+
+
 def as_numbers(values: pd.Series) -> Floats:
     """Numbers and dates as floats, missing as NaN."""
     whole = values.astype("int64").where(values.notna()) if pd.api.types.is_datetime64_any_dtype(values) else values
-    return whole.to_numpy(dtype=float, na_value=np.nan)
+    return np.asarray(whole.to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
 
 
 def folds_of(churned: Floats, folds: int) -> Whole:

@@ -5,20 +5,22 @@ Floats are summed in the log's order, which is by customer, time, event and ever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from cjlib.analyses.churn.activity import Activity, Answers, Codes, Flags, Floats, Kinds, Wait, Whole, changes
+from cjlib.analyses.churn.activity import Activity, Answers, Codes, Flags, Floats, Kinds, Paid, Wait, Whole, changes
 from cjlib.analyses.periods import DAY
 
 WINDOWS = (30, 60, 90, 180)
 KIND_DAYS = 90
 WAIT_DAYS = 30
 TRENDS = (30, 90)
+NOWHERE = -(2**62)
 SHRINK = 1.0
 """The snapshot's median gap counts like one gap of the customer's own."""
 GROUPS = {
@@ -30,48 +32,65 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Customers with activity at or before a cutoff, by code, and their features; `bought` days, `first` to `last` for BG/NBD, in days."""
+    """Customers with activity at or before a cutoff, by code, and their features; days with activity, `span` and `age` in days for BG/NBD."""
 
     cutoff: int
     customer: Whole
-    features: pd.DataFrame
+    features: Mapping[str, Any]
     n_days: Whole
     span: Whole
     age: Whole
+
+    def frame(self, which: Flags | None = None) -> pd.DataFrame:
+        """The features of all customers, or of some."""
+        rows = slice(None) if which is None else np.flatnonzero(which)
+        return pd.DataFrame({name: values[rows] for name, values in self.features.items()})
+
+
+@dataclass(frozen=True)
+class Past:
+    """Events at or before a cutoff in the log's order: which ones, and whose by place in the snapshot (−1: of no customer in it)."""
+
+    cutoff: int
+    customers: int
+    rows: Flags
+    home: Codes
+    t: Whole
+
+    def of(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Another column of these events."""
+        return values[self.rows]
 
 
 def snapshot(activity: Activity, kinds: Kinds, cutoff: int, cutoff_day: int) -> Snapshot:
     """The features of everybody with activity at or before `cutoff`."""
     past = activity.t <= cutoff
     active = past if activity.counts is None else past & activity.counts
-    c, t, day = activity.c[active], activity.t[active], activity.day[active]
-    new = changes(c)
-    starts = np.flatnonzero(new)
+    c, t = activity.c[active], activity.t[active]
+    starts = np.flatnonzero(changes(c))
     customer = c[starts].astype(np.int64)
-    home = np.cumsum(new, dtype=np.int32) - 1
-    ends = np.append(starts[1:], c.size) - 1
-    recency = (cutoff - t[ends]) / DAY
-    age = (cutoff - t[starts]) / DAY
-    days = _days(home, day, customer.size)
-    features: dict[str, Any] = {
-        "age_days": age,
-        "recency_days": recency,
-        "n_days": days.count.astype(float),
-        "span_days": (t[ends] - t[starts]) / DAY,
-    }
+    sizes = np.diff(starts, append=c.size)
+    home = np.repeat(np.arange(customer.size, dtype=np.int32), sizes)
+    first, last = t[starts], t[starts + sizes - 1]
+    recency, age = (cutoff - last) / DAY, (cutoff - first) / DAY
+    days = _days(home, activity.day[active], starts)
+    features: dict[str, Any] = {"age_days": age, "recency_days": recency, "n_days": days.count.astype(float), "span_days": (last - first) / DAY}
     features |= days.gaps(recency, age)
-    value = None if activity.value is None else activity.value[active]
-    features |= _windows(home, t, cutoff, customer.size, value)
-    if value is not None:
-        features |= _money(home, value, customer.size)
+    paid = None if activity.value is None else activity.value.of(active, home, t)
+    features |= _windows(t, starts, cutoff, paid)
+    if paid is not None:
+        features |= _money(paid, customer.size)
     place = np.full(activity.customers, -1, dtype=np.int32)
     place[customer] = np.arange(customer.size)
-    features |= _kinds(activity, kinds, past, place, cutoff, customer.size)
+    everything = Past(cutoff, customer.size, past, home, t)
+    if activity.counts is not None:
+        everything = Past(cutoff, customer.size, past, place[activity.c[past]], activity.t[past])
+    features |= _kinds(activity, kinds, everything)
     for wait in activity.waits:
         features |= _waiting(wait, place, cutoff, customer.size)
     if activity.answers is not None:
         features |= _stated(activity.answers, place, cutoff, customer.size)
-    return Snapshot(cutoff, customer, pd.DataFrame(features), days.count, days.last - days.first, cutoff_day - days.first)
+    return Snapshot(cutoff, customer, features, days.count, days.last - days.first, cutoff_day - days.first)
 
 
 @dataclass(frozen=True)
@@ -122,11 +141,12 @@ class Days:
         return median, largest, last
 
 
-def _days(home: Codes, day: Codes, customers: int) -> Days:
-    key = home.astype(np.int64) << 32 | (day.astype(np.int64) + 2**31)
-    new = np.flatnonzero(changes(key))
-    own, when = home[new], day[new]
-    count = np.bincount(own, minlength=customers)
+def _days(home: Codes, day: Codes, starts: Whole) -> Days:
+    new = changes(day)
+    new[starts] = True
+    rows = np.flatnonzero(new)
+    own, when = home[rows], day[rows]
+    count = np.bincount(own, minlength=starts.size)
     ends = np.cumsum(count)
     within = own[1:] == own[:-1]
     gap = np.diff(when)[within]
@@ -134,21 +154,22 @@ def _days(home: Codes, day: Codes, customers: int) -> Days:
     return Days(count, first, last, gap.astype(np.int32), own[1:][within])
 
 
-def _windows(home: Codes, t: Whole, cutoff: int, customers: int, value: Floats | None) -> dict[str, Floats]:
+def _windows(t: Whole, starts: Whole, cutoff: int, paid: Paid | None) -> dict[str, Floats]:
     """Counts and value in the last 30 to 180 days, and how counts move."""
     found: dict[str, Floats] = {}
-    recent = t > cutoff - max(WINDOWS) * DAY
-    own, when = home[recent], t[recent]
-    # One pass: each event in the smallest window that holds it, then summed outwards.
     width = len(WINDOWS)
-    key = own * np.int64(width)
-    for days in WINDOWS[:-1]:
-        key += when <= cutoff - days * DAY
-    counts = np.bincount(key, minlength=width * customers).reshape(customers, width).cumsum(axis=1)
-    paid = None if value is None else np.nan_to_num(value[recent])
-    sums = None if paid is None else np.bincount(key, weights=paid, minlength=width * customers).reshape(customers, width).cumsum(axis=1)
+    sums = None
+    if paid is not None:
+        recent = paid.time > cutoff - max(WINDOWS) * DAY
+        own, when = paid.home[recent], paid.time[recent]
+        # One pass: each payment in the smallest window that holds it, then summed outwards.
+        key = own * np.int64(width)
+        for days in WINDOWS[:-1]:
+            key += when <= cutoff - days * DAY
+        sums = np.bincount(key, weights=paid.amount[recent], minlength=width * starts.size).reshape(-1, width).cumsum(axis=1)
     for place, days in enumerate(WINDOWS):
-        found[f"n_{days}d"] = np.asarray(counts[:, place], dtype=float)
+        inside = t > cutoff - days * DAY
+        found[f"n_{days}d"] = np.add.reduceat(inside.view(np.int8), starts, dtype=np.int32).astype(float) if starts.size else np.zeros(0)
         if sums is not None:
             found[f"value_{days}d"] = np.asarray(sums[:, place], dtype=float)
     for days in TRENDS:
@@ -157,73 +178,75 @@ def _windows(home: Codes, t: Whole, cutoff: int, customers: int, value: Floats |
     return found
 
 
-def _money(home: Codes, value: Floats, customers: int) -> dict[str, Floats]:
-    valued = ~np.isnan(value)
-    own, paid = home[valued], value[valued]
-    n = np.bincount(own, minlength=customers)
-    total = np.bincount(own, weights=paid, minlength=customers)
+def _money(paid: Paid, customers: int) -> dict[str, Floats]:
+    n = np.bincount(paid.home, minlength=customers)
+    total = np.bincount(paid.home, weights=paid.amount, minlength=customers)
     last = np.full(customers, np.nan)
-    last[own] = paid  # in the order of time: the latest stays
+    last[paid.home] = paid.amount  # in the order of time: the latest stays
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.where(n > 0, total / n, np.nan)
         money = {"value_mean": mean, "value_sum": total, "value_last": last, "value_last_vs_mean": np.where(mean != 0, last / mean, np.nan)}
-    returned = np.bincount(own[paid < 0], minlength=customers).astype(float)
+    returned = np.bincount(paid.home[paid.amount < 0], minlength=customers).astype(float)
     return money | ({"n_negative_values": returned} if returned.any() else {})
 
 
-def _kinds(activity: Activity, kinds: Kinds, past: Flags, place: Codes, cutoff: int, customers: int) -> dict[str, Any]:
+def _kinds(activity: Activity, kinds: Kinds, past: Past) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if kinds.events:
-        found |= _events(activity, kinds.events, past, place, cutoff, customers)
+        found |= _events(activity, kinds.events, past)
     if kinds.channels and activity.channel is not None:
         codes, values = activity.channel
-        found |= _channel_shares(activity.c, codes, values, kinds.channels, known=past & (codes >= 0), place=place, customers=customers)
+        found |= _channel_shares(past.of(codes), values, kinds.channels, past)
     for name in kinds.properties:
-        codes, values = activity.properties.get(name, (np.full(past.size, -1, dtype=np.int32), []))
-        known = past & (codes >= 0)
-        home = place[activity.c[known]]
-        mine = home >= 0
-        last = np.full(customers, -1, dtype=np.int64)
-        last[home[mine]] = codes[known][mine]
+        codes, values = activity.properties.get(name, (np.full(past.rows.size, -1, dtype=np.int32), []))
+        kind = past.of(codes)
+        mine = (kind >= 0) & (past.home >= 0)
+        last = np.full(past.customers, -1, dtype=np.int64)
+        last[past.home[mine]] = kind[mine]
         texts = np.array([*(str(one) for one in values), None], dtype=object)
-        found[f"last_{name}"] = pd.Series(texts[last], dtype="str")
+        found[f"last_{name}"] = pd.Series(texts[last], dtype="str").array
     return found
 
 
-def _events(activity: Activity, events: tuple[str, ...], past: Flags, place: Codes, cutoff: int, customers: int) -> dict[str, Floats]:
+def _events(activity: Activity, events: tuple[str, ...], past: Past) -> dict[str, Floats]:
     """Per event name: how often in 90 days, and days since the last."""
-    column = np.full(max(len(activity.names), 1), -1, dtype=np.int32)
-    code = {name: position for position, name in enumerate(activity.names)}
-    for position, name in enumerate(events):
-        if name in code:
-            column[code[name]] = position
-    home, kind, when = place[activity.c[past]], column[activity.e[past]], activity.t[past]
-    kept = np.flatnonzero((home >= 0) & (kind >= 0))
-    key = home[kept].astype(np.int64) * len(events) + kind[kept]
-    when = when[kept]
+    key, when = _cells(past, past.of(activity.e), _columns(activity.names, events), len(events)), past.t
+    if key.min(initial=0) < 0:
+        key, when = key[key >= 0], when[key >= 0]
+    size = past.customers * len(events)
     never = np.iinfo(np.int64).min
-    last = np.full(customers * len(events), never)
+    last = np.full(size, never)
     last[key] = when  # in the order of time: the latest stays
-    since = np.where(last == never, np.nan, (cutoff - last) / DAY).reshape(customers, len(events))
-    recent = when > cutoff - KIND_DAYS * DAY
-    counts = np.bincount(key[recent], minlength=customers * len(events)).reshape(customers, len(events)).astype(float)
+    since = np.where(last == never, np.nan, (past.cutoff - last) / DAY).reshape(-1, len(events))
+    counts = np.bincount(key[when > past.cutoff - KIND_DAYS * DAY], minlength=size).reshape(-1, len(events)).astype(float)
     found = {f"n_{name}_{KIND_DAYS}d": counts[:, position] for position, name in enumerate(events)}
     return found | {f"days_since_{name}": since[:, position] for position, name in enumerate(events)}
 
 
-def _channel_shares(
-    c: Codes, codes: Codes, values: list[Any], channels: tuple[str, ...], *, known: Flags, place: Codes, customers: int
-) -> dict[str, Floats]:
-    column = np.full(len(values) + 1, -1, dtype=np.int32)
-    for position, name in enumerate(channels):
-        if name in values:
-            column[values.index(name)] = position
-    home, kind = place[c[known]], column[codes[known]]
-    mine = home >= 0
-    every = np.bincount(home[mine], minlength=customers)
-    some = mine & (kind >= 0)
-    key = home[some].astype(np.int64) * len(channels) + kind[some]
-    counts = np.bincount(key, minlength=customers * len(channels)).reshape(customers, len(channels))
+def _columns(values: Sequence[Any], wanted: tuple[str, ...]) -> Whole:
+    """The column of each code; far below 0 for one without a column, and (last) for a missing value."""
+    column = np.full(len(values) + 1, NOWHERE)
+    place = {value: position for position, value in enumerate(values)}
+    for position, name in enumerate(wanted):
+        if name in place:
+            column[place[name]] = position
+    return column
+
+
+def _cells(past: Past, codes: NDArray[Any], column: Whole, width: int) -> Whole:
+    """Each event's cell in a table of customers by columns; below 0 where it has none."""
+    key = column[codes]
+    key += past.home * np.int64(width)
+    if past.home.min(initial=0) < 0:
+        key[past.home < 0] = NOWHERE
+    return key
+
+
+def _channel_shares(codes: Codes, values: list[Any], channels: tuple[str, ...], past: Past) -> dict[str, Floats]:
+    known = (codes >= 0) & (past.home >= 0)
+    every = np.bincount(past.home[known], minlength=past.customers)
+    key = _cells(past, codes, _columns(values, channels), len(channels))
+    counts = np.bincount(key[key >= 0], minlength=past.customers * len(channels)).reshape(-1, len(channels))
     shares = counts / np.maximum(every, 1)[:, None]
     return {f"share_channel_{name}": shares[:, position] for position, name in enumerate(channels)}
 

@@ -13,13 +13,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
-from cjlib.analyses.churn.alone import column_auc
+from cjlib.analyses.churn.alone import column_auc, seen_auc
 from cjlib.analyses.churn.measures import auc
+from cjlib.analyses.churn.pairs import telling_pairs
 
 Floats = NDArray[np.float64]
 COLUMNS = ["column", "level", "rule", "figure", "text"]
 LEVELS = ("FAIL", "DROP", "WARN", "INFO")
 MANY_VALUES = 50
+UNSUSPECTED = 0.75
+"""No rule on ranking speaks below .8; a column that stays below this on the rows it learnt from does not get there on others."""
 OUTCOME_NAME = re.compile(
     r"churn|cancel|terminat|clos(?:e|ed|ing|ure)|attrit|exit|reason|retention|end[ _-]?date|status|left|lost|deactivat|unsubscrib|outcome|winback|expir|last[ _-]?seen|final",
     re.IGNORECASE,
@@ -37,19 +40,11 @@ class Finding:
     text: str
 
 
-def find_leaks(
-    features: pd.DataFrame, churned: Floats, *, identifiers: tuple[str, ...] = (), as_of: pd.Timestamp | None = None, by_value: bool = True
-) -> pd.DataFrame:
-    """Every rule on every column, gravest first; a column keeps its gravest finding, or else what its name says.
-
-    `by_value=False` leaves out what single values, missing ones and names say: for features we made ourselves, whose gaps and zeros have a known meaning.
-    """
+def find_leaks(features: pd.DataFrame, churned: Floats, *, identifiers: tuple[str, ...] = (), as_of: pd.Timestamp | None = None) -> pd.DataFrame:
+    """Every rule on every column, gravest first; a column keeps its gravest finding, or else what its name says. Then pairs of columns."""
     alone = {column: column_auc(features[column], churned) for column in features.columns}
     found: list[Finding] = []
     for column in features.columns:
-        if not by_value:
-            found += _alone(column, alone)
-            continue
         rules = [
             *_alone(column, alone),
             *_values(column, features[column], churned),
@@ -61,7 +56,20 @@ def find_leaks(
         Finding(column, "DROP", "identifier", 1.0, f"{column} is different for almost every customer: an identifier, not a property. It is left out.")
         for column in identifiers
     ]
-    return as_table(found)
+    return as_table(found + _together(features, churned, alone))
+
+
+def find_telling(features: pd.DataFrame, churned: Floats) -> pd.DataFrame:
+    """Columns that rank customers too well alone: the rule for features we made ourselves, whose gaps, zeros and names have a known meaning."""
+    suspected = [column for column in features.columns if seen_auc(features[column], churned) >= UNSUSPECTED]
+    found = _ranked(features[suspected], churned)
+    # Whether a column stands out depends on all the others.
+    return as_table(_ranked(features, churned) if any(one.rule == "stands out" for one in found) else found)
+
+
+def _ranked(features: pd.DataFrame, churned: Floats) -> list[Finding]:
+    alone = {column: column_auc(features[column], churned) for column in features.columns}
+    return [one for column in features.columns for one in _alone(column, alone)]
 
 
 def identifier_finding(column: str, values: pd.Series, churned: Floats) -> Finding:
@@ -112,6 +120,14 @@ def _alone(column: str, alone: dict[str, float]) -> list[Finding]:
         text = f"{column} alone reaches AUC {figure:.2f}, the next column {others:.2f}: check that it was known before the customer left."
         return [Finding(column, "WARN", "stands out", figure, text)]
     return []
+
+
+def _together(features: pd.DataFrame, churned: Floats, alone: dict[str, float]) -> list[Finding]:
+    found = []
+    for one, other, figure in telling_pairs(features, churned, alone):
+        text = f"{one} and {other} together tell who churned (AUC {figure:.3f}; alone {alone[one]:.2f} and {alone[other]:.2f}): look before believing that both were known before the customer left."
+        found.append(Finding(f"{one} + {other}", "WARN", "tell together", figure, text))
+    return found
 
 
 def _values(column: str, values: pd.Series, churned: Floats) -> list[Finding]:

@@ -58,7 +58,7 @@ class LogSource:
         """The features at a cutoff from another log, such as one cut at the cutoff."""
         activity = activity_of(log, self.question)
         found = snapshot(activity, self.kinds, cutoff, local_day(log, cutoff))
-        return found.features.assign(customer_id=log.customer_ids(found.customer.astype(np.int32)))
+        return found.frame().assign(customer_id=activity.ids[found.customer])
 
 
 def churn_data(
@@ -133,14 +133,14 @@ def churn_data(
     activity = activity_of(log, question)
     kinds = find_kinds(activity, moments[0], _columns_of(like))
     parts = [_part(log, activity, kinds, question, moment) for moment in moments]
-    table = _stacked(log, parts)
+    table = _stacked(log, activity.ids, parts)
     table = _with_attributes(log, table, np.concatenate([part.snapshot.customer[part.asked] for part in parts]))
     if like is not None:
         table = _completed(table, _columns_of(like) or ())
     features = tuple(name for name in table.columns if name not in ("customer_id", "cutoff", "churned"))
-    population = _population(parts, question)
+    population = _population(parts, question, activity.customers)
     leaks = log_leaks(log, activity, table, features, question.horizon)
-    source = LogSource(log, question, kinds, {part.snapshot.cutoff: replace(part.snapshot, features=pd.DataFrame()) for part in parts})
+    source = LogSource(log, question, kinds, {part.snapshot.cutoff: replace(part.snapshot, features={}) for part in parts})
     return ChurnData(
         table=table,
         headline=_headline(population, question, leaks, len(moments)),
@@ -233,7 +233,7 @@ class Part:
 
 def _part(log: EventLog, activity: Activity, kinds: Kinds, question: Question, cutoff: int) -> Part:
     found = snapshot(activity, kinds, cutoff, local_day(log, cutoff))
-    recency = found.features["recency_days"].to_numpy() * DAY if len(found.features) else np.zeros(0)
+    recency = found.features["recency_days"] * DAY
     at_risk = _at_risk(activity, found, cutoff)
     within = np.rint(recency) <= 2 * question.horizon
     asked = at_risk if question.active_within is None else at_risk & (np.rint(recency) <= question.active_within)
@@ -267,11 +267,10 @@ def _happened(activity: Activity, question: Question, customers: Whole, cutoff: 
     return (met[customers] if activity.churns is not None else ~met[customers]).astype(float)
 
 
-def _stacked(log: EventLog, parts: list[Part]) -> pd.DataFrame:
+def _stacked(log: EventLog, ids: NDArray[Any], parts: list[Part]) -> pd.DataFrame:
     frames = []
-    ids = log.customer_ids()
     for part in parts:
-        rows = part.snapshot.features[part.asked].reset_index(drop=True)
+        rows = part.snapshot.frame(part.asked)
         moment = np.full(len(rows), part.snapshot.cutoff, dtype=np.int64)
         keys = pd.DataFrame(
             {"customer_id": _ids(ids[part.snapshot.customer[part.asked]]), "cutoff": log.moments(moment), "churned": part.churned[part.asked]}
@@ -306,18 +305,20 @@ def _completed(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
     return table.assign(**lacking)[[*keys, *columns]]
 
 
-def _population(parts: list[Part], question: Question) -> pd.DataFrame:
+def _population(parts: list[Part], question: Question, customers: int) -> pd.DataFrame:
     kinds = {"all": [part.at_risk for part in parts], "active": [part.active for part in parts]}
     if question.active_within is not None:
         kinds["asked"] = [part.asked for part in parts]
     rows = []
     for name, flags in kinds.items():
         outcome = np.concatenate([part.churned[flag] for part, flag in zip(parts, flags, strict=True)])
-        who = np.concatenate([part.snapshot.customer[flag] for part, flag in zip(parts, flags, strict=True)])
+        met = np.zeros(customers, dtype=bool)
+        for part, flag in zip(parts, flags, strict=True):
+            met[part.snapshot.customer[flag]] = True
         known = outcome[~np.isnan(outcome)]
         low, high = wilson(known.sum(), known.size)
         share = float(known.mean()) if known.size else float("nan")
-        row = {"population": name, "customers": np.unique(who).size, "rows": outcome.size, "churned": int(known.sum()), "share_churned": share}
+        row = {"population": name, "customers": int(np.count_nonzero(met)), "rows": outcome.size, "churned": int(known.sum()), "share_churned": share}
         rows.append(row | {"share_churned_low": float(low), "share_churned_high": float(high)})
     return pd.DataFrame(rows)
 
@@ -369,13 +370,23 @@ def _definition(
 
 
 def _described(table: pd.DataFrame, features: tuple[str, ...]) -> pd.DataFrame:
+    counted = [_counted(table[name]) for name in features]
     kinds = ["number" if pd.api.types.is_numeric_dtype(table[name]) else "category" for name in features]
     return pd.DataFrame(
         {
             "column": pd.Series(features, dtype="str"),
             "kind": pd.Series(kinds, dtype="str"),
-            "values": [int(table[name].nunique()) for name in features],
-            "missing": [int(table[name].isna().sum()) for name in features],
+            "values": [values for values, _ in counted],
+            "missing": [missing for _, missing in counted],
             "note": pd.Series([""] * len(features), dtype="str"),
         }
     )
+
+
+def _counted(values: pd.Series) -> tuple[int, int]:
+    """How many different values, and how many missing."""
+    if not pd.api.types.is_float_dtype(values):
+        return int(values.nunique()), int(values.isna().sum())
+    ranked = np.sort(values.to_numpy())  # missing ones last
+    known = ranked.size - int(np.isnan(ranked).sum())
+    return int(np.count_nonzero(np.diff(ranked[:known]))) + (known > 0), ranked.size - known

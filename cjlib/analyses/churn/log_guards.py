@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn.activity import Activity
-from cjlib.analyses.churn.guards import Finding, as_table, find_leaks
+from cjlib.analyses.churn.guards import Finding, as_table, find_telling
 from cjlib.sources.events import EventLog
 
 Whole = NDArray[np.int64]
@@ -27,16 +27,14 @@ def log_leaks(log: EventLog, activity: Activity, table: pd.DataFrame, features: 
 
 
 def _of_newest(table: pd.DataFrame, features: tuple[str, ...]) -> pd.DataFrame:
-    labelled = table[table["churned"].notna()]
-    if labelled.empty:
+    known = table["churned"].notna()
+    rows = np.flatnonzero(known & (table["cutoff"] == table["cutoff"].where(known).max()))
+    if rows.size > MOST_ROWS:
+        rows = rows[np.linspace(0, rows.size - 1, MOST_ROWS).astype(np.int64)]
+    churned = table["churned"].to_numpy(dtype=float)[rows]
+    if not 0 < churned.sum() < churned.size:
         return as_table([])
-    rows = labelled[labelled["cutoff"] == labelled["cutoff"].max()]
-    if len(rows) > MOST_ROWS:
-        rows = rows.iloc[np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)]
-    churned = rows["churned"].to_numpy(dtype=float)
-    if churned.min() == churned.max():
-        return as_table([])
-    return find_leaks(rows[list(features)].reset_index(drop=True), churned, by_value=False)
+    return find_telling(table[list(features)].take(rows).reset_index(drop=True), churned)
 
 
 def _terminal(activity: Activity, features: tuple[str, ...], horizon: int, until: int) -> list[Finding]:
