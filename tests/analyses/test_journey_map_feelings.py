@@ -8,10 +8,11 @@ import pytest
 from conftest import MONDAY, toy_events
 
 import cjlib as cj
-from cjlib.analyses.journey_map.line import clustered, named_patterns, pairs, taking_part
+from cjlib.analyses.journey_map.line import clustered
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import _excess, verdicts
 from cjlib.analyses.journey_map.pain import Part
+from cjlib.analyses.journey_map.patterns import named_patterns, pairs, taking_part
 from cjlib.sources.journey import journey_from
 
 STAGES = [{"name": name, "touchpoints": [name.lower()]} for name in ("Look", "Buy", "Use", "Stay")]
@@ -68,7 +69,7 @@ def test_a_stage_takes_part_with_thirty_answers_of_twenty_customers():
 def test_one_loud_customer_widens_the_interval_instead_of_making_evidence():
     table = answers([0.0], n=60)
     loud = pd.concat([table, *[table.head(1).assign(feedback_id=f"g{k:03d}", value=9.0) for k in range(40)]])
-    spread, alone = (float(np.diff(clustered(one, "stage", 1).interval(), axis=0)[0, 0]) for one in (loud, loud.assign(person=loud["feedback_id"])))
+    spread, alone = (float(np.diff(clustered(one, "stage", 1).interval, axis=0)[0, 0]) for one in (loud, loud.assign(person=loud["feedback_id"])))
     assert spread > 2 * alone
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.journey_map.source import Source
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
 from cjlib.analyses.result import MIN_N, Result, metric
 from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
 from cjlib.errors import CjlibError
-
-if TYPE_CHECKING:
-    from cjlib.analyses.journey_map.map import JourneyMap
 
 Record = dict[Any, Any]
 DRAWS = 1_000
@@ -52,6 +50,14 @@ class MapChange(Result):
 
 
 @dataclass(frozen=True)
+class Side:
+    """One of the two maps: its table, and what it was made of."""
+
+    table: pd.DataFrame
+    source: Source
+
+
+@dataclass(frozen=True)
 class Cell:
     """One measure at one stage in both maps."""
 
@@ -64,7 +70,7 @@ class Cell:
     p: float = float("nan")
 
 
-def compare(now: JourneyMap, earlier: JourneyMap) -> MapChange:
+def compare(now: Side, earlier: Side) -> MapChange:
     """Each measure of each stage now and in an earlier map, with the change, its interval and whether it is beyond noise.
 
     Shares: Newcombe's interval and the pooled z test; NPS, mean scores and values: z with summed variances; medians: seeded bootstrap of customers. p is
@@ -93,9 +99,9 @@ def compare(now: JourneyMap, earlier: JourneyMap) -> MapChange:
     return MapChange(table=table, headline=_headline(table), definition=_definition(now, earlier), metrics=_metrics(table))
 
 
-def _alike(now: JourneyMap, earlier: JourneyMap) -> None:
+def _alike(now: Side, earlier: Side) -> None:
     for one in (now, earlier):
-        if not {"stage", "position"} <= set(one.table) or next(iter(one.table.columns)) != "stage":
+        if one.source.groups.name is not None:
             raise CjlibError("compare: a map with by= holds several maps. Compare maps without by, or of one group: map.only(ids, name).")
     before, after = list(earlier.table["stage"]), list(now.table["stage"])
     if before != after:
@@ -150,7 +156,7 @@ def _mean(old: Record, new: Record, name: str) -> Cell:
     return Cell(before, after, n_earlier, n_now, change - Z95 * error, change + Z95 * error, float(2 * ndtr(-abs(change) / error)))
 
 
-def _median(name: str, earlier: JourneyMap, now: JourneyMap, position: int) -> Cell:
+def _median(name: str, earlier: Side, now: Side, position: int) -> Cell:
     before, after = (_times(name, one, position) for one in (earlier, now))
     if min(before.size, after.size) == 0:
         return Cell(float("nan"), float("nan"), before.size, after.size)
@@ -166,10 +172,10 @@ def _median(name: str, earlier: JourneyMap, now: JourneyMap, position: int) -> C
     return Cell(medians[0], medians[1], before.size, after.size, float(low), float(high), p)
 
 
-def _times(name: str, one: JourneyMap, position: int) -> np.ndarray:
-    if one._source.walk is None:
+def _times(name: str, one: Side, position: int) -> np.ndarray:
+    if one.source.walk is None:
         return np.zeros(0)
-    counts = StageCounts(one._source.walk)
+    counts = StageCounts(one.source.walk)
     every = counts.seconds_to_next() if name == "median_seconds_to_next" else counts.seconds_in_stage()
     return np.sort(every[position]) / SECOND
 
@@ -215,8 +221,8 @@ def _headline(table: pd.DataFrame) -> str:
     )
 
 
-def _definition(now: JourneyMap, earlier: JourneyMap) -> dict[str, str]:
-    spans = {name: one._source.log.span for name, one in (("earlier", earlier), ("now", now)) if one._source.log is not None}
+def _definition(now: Side, earlier: Side) -> dict[str, str]:
+    spans = {name: one.source.log.span for name, one in (("earlier", earlier), ("now", now)) if one.source.log is not None}
     words = {name: "no events" if span is None else f"{span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}" for name, span in spans.items()}
     return words | {
         "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.money import mean_after
+from cjlib.analyses.journey_map.source import Source
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, not_one_of, shown
-
-if TYPE_CHECKING:
-    from cjlib.analyses.journey_map.map import JourneyMap
 
 DRAWS = 10_000
 LABEL = "arithmetic, not forecast: assumes that those added behave like those there"
@@ -27,7 +24,7 @@ class WhatIf(Result):
     clipped: tuple[str, ...] = ()
 
 
-def simulate(held: JourneyMap, changes: Mapping[str, float]) -> WhatIf:
+def simulate(stages: pd.DataFrame, source: Source, changes: Mapping[str, float]) -> WhatIf:
     """Customers and value along the stages if the share that goes on to a stage were another.
 
     A change is an absolute change of `share_of_previous` of the stage named, the result kept within 0 and 1; of the first stage a relative change of its
@@ -45,38 +42,38 @@ def simulate(held: JourneyMap, changes: Mapping[str, float]) -> WhatIf:
     CjlibError
         For an unknown stage, a change that is no number, or a map without events or with groups.
     """
-    table = _chain(held)
-    stages = list(table["stage"])
+    table = _chain(stages, source)
+    names = list(table["stage"])
     for name, change in changes.items():
-        if name not in stages:
-            raise not_one_of("changes", name, stages)
+        if name not in names:
+            raise not_one_of("changes", name, names)
         if isinstance(change, bool) or not isinstance(change, int | float) or np.isnan(change):
             raise CjlibError(f"changes: must be numbers, such as {{{name!r}: 0.05}} for five points more. Got {shown(change)} for {shown(name)}.")
-    change = np.array([float(changes.get(name, 0.0)) for name in stages])
+    change = np.array([float(changes.get(name, 0.0)) for name in names])
     counts = table["customers_in_order"].to_numpy(dtype=float)
     now, future, drawn = _shares(counts, change)
-    clipped = tuple(name for name, share, wish in zip(stages[1:], future[1:], (now + change)[1:], strict=True) if abs(share - wish) > 1e-12)
+    clipped = tuple(name for name, share, wish in zip(names[1:], future[1:], (now + change)[1:], strict=True) if abs(share - wish) > 1e-12)
     entrants = counts[0] * max(1 + change[0], 0)
     columns = _columns(counts, entrants, now, future, drawn, change)
-    worth = _worth(held)
-    last = len(stages) - 1
+    worth = _worth(source)
+    last = len(names) - 1
     for name, of in (("value_now", "customers_now"), ("value_future", "customers_future"), ("extra_value", "extra_customers")):
         ends = ("", "_low", "_high") if name == "extra_value" else ("",)
-        columns |= {f"{name}{end}": np.where(np.arange(len(stages)) == last, columns[f"{of}{end}"] * worth, np.nan) for end in ends}
+        columns |= {f"{name}{end}": np.where(np.arange(len(names)) == last, columns[f"{of}{end}"] * worth, np.nan) for end in ends}
     result = pd.DataFrame({"stage": table["stage"].reset_index(drop=True), "share_of_previous": now, "share_future": future} | columns)
     return WhatIf(
         table=result,
         headline=_headline(result, changes, clipped),
-        definition=_definition(changes, clipped, worth, held),
+        definition=_definition(changes, clipped, worth, source),
         metrics=_metrics(result),
         clipped=clipped,
     )
 
 
-def _chain(held: JourneyMap) -> pd.DataFrame:
-    if next(iter(held.table.columns)) != "stage":
+def _chain(stages: pd.DataFrame, source: Source) -> pd.DataFrame:
+    if source.groups.name is not None:
         raise CjlibError("simulate: a map with by= holds several maps. Simulate a map without by, or of one group: map.only(ids, name).")
-    table = held.table[held.table["customers_in_order"].notna()]
+    table = stages[stages["customers_in_order"].notna()]
     if table.empty:
         raise CjlibError("simulate: the map has no customers to count with. Give the log: cj.journey_map(journey, log).")
     return table
@@ -107,13 +104,12 @@ def _columns(
     return columns
 
 
-def _worth(held: JourneyMap) -> float:
+def _worth(source: Source) -> float:
     """The mean value, all their life, of a customer who reached the last stage in any order; missing where the file names no value."""
-    source = held._source
-    if source.money is None or source.walk is None:
+    if source.acts is None or source.acts.money is None:
         return float("nan")
-    walk, last = source.walk, max(source.places.counted)
-    mean, _, _ = mean_after(source.money, walk, walk.starts, walk.entries[:, last] >= 0)
+    walk, last = source.acts.walk, max(source.places.counted)
+    mean, _, _ = mean_after(source.acts.money, walk, walk.starts, walk.entries[:, last] >= 0)
     return mean
 
 
@@ -140,7 +136,7 @@ def _points(change: float, place: int) -> str:
     return f"{100 * change:+.1f} % entrants" if place == 0 else f"{100 * change:+.1f} points"
 
 
-def _definition(changes: Mapping[str, float], clipped: tuple[str, ...], worth: float, held: JourneyMap) -> dict[str, str]:
+def _definition(changes: Mapping[str, float], clipped: tuple[str, ...], worth: float, source: Source) -> dict[str, str]:
     return {
         "what this is": LABEL,
         "changes": ", ".join(f"{name} {change:+g}" for name, change in changes.items()) or "none",
@@ -149,7 +145,7 @@ def _definition(changes: Mapping[str, float], clipped: tuple[str, ...], worth: f
         "customers": "entrants × the shares of the stages in order, without a limit of time",
         "value": "not named in the journey file" if np.isnan(worth) else "customers in the last stage × the mean value of customers who reached it",
         "intervals": f"{DRAWS:,} seeded draws of each share, the same for now and future",
-        "end of data": "" if held._source.log is None else f"{held._source.log.observed_until:%Y-%m-%d}",
+        "end of data": "" if source.log is None else f"{source.log.observed_until:%Y-%m-%d}",
     }
 
 

@@ -1,21 +1,14 @@
-"""The sentiment line: the mean of each measure at each stage, with intervals by customers, and the patterns that differ beyond noise."""
+"""The sentiment line: the mean of each measure at each stage, with intervals that know which answers come from one customer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.opinions import MEASURES, Opinions
-from cjlib.analyses.result import MIN_N
-
-FEWEST_CUSTOMERS = 20
-"""A stage whose answers come from fewer people takes no part in patterns."""
-LEAST_DIFFERENCE = 0.2
-"""In standard deviations within stages: what is smaller is no pattern, however certain."""
+from cjlib.analyses.journey_map.opinions import Opinions
 
 
 @dataclass(frozen=True)
@@ -24,7 +17,6 @@ class Clustered:
 
     References
     ----------
-    Games, P. A. & Howell, J. F. (1976). Pairwise multiple comparison procedures with unequal N's and/or variances. Journal of Educational Statistics 1.
     Liang, K.-Y. & Zeger, S. L. (1986). Longitudinal data analysis using generalized linear models. Biometrika 73 (the variance by clusters).
     """
 
@@ -66,6 +58,7 @@ class Clustered:
         free = self.value.size - int((self.n > 0).sum())
         return float(np.sqrt(((self.value - self.mean[self.place]) ** 2).sum() / free)) if free > 0 else float("nan")
 
+    @cached_property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
         """95 % t intervals of the means."""
         from scipy.special import stdtrit
@@ -75,6 +68,11 @@ class Clustered:
         half = np.where(self.people > 1, half, np.nan)
         return self.mean - half, self.mean + half
 
+    def row(self, place: int) -> tuple[int, int, float, float, float]:
+        """Answers, customers, mean and its interval at one place."""
+        low, high = self.interval
+        return int(self.n[place]), int(self.people[place]), float(self.mean[place]), float(low[place]), float(high[place])
+
 
 def clustered(answers: pd.DataFrame, place: str, places: int) -> Clustered:
     """The answers of each place; sorted first, so that sums do not depend on the order of the rows."""
@@ -83,107 +81,7 @@ def clustered(answers: pd.DataFrame, place: str, places: int) -> Clustered:
     return Clustered(rows["value"].to_numpy(dtype=float), rows[place].to_numpy(dtype=np.int64), person.astype(np.int64), places)
 
 
-def line_rows(opinions: Opinions, group: int, place: str, places: int) -> dict[str, Clustered]:
-    """Each measure's means by stage or touchpoint for one group."""
-    made = {}
-    for measure in MEASURES:
-        answers = opinions.answers(measure)
-        made[measure] = clustered(answers[answers["group"] == group], place, places)
-    return made
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two stages compared: the later one's mean less the earlier one's; `error` is its standard error, `family` (stages, degrees of freedom, alpha)."""
-
-    change: float
-    p_adjusted: float
-    differs: bool
-    error: float
-    family: tuple[int, float, float]
-
-    @cached_property
-    def bounds(self) -> tuple[float, float]:
-        """The interval of the change, right for all pairs at once; asked only of what is named, since the quantile takes long."""
-        from scipy.stats import studentized_range
-
-        k, freedom, alpha = self.family
-        half = float(studentized_range.ppf(1 - alpha, k, freedom)) * self.error / np.sqrt(2) if self.error > 0 else 0.0
-        return self.change - half, self.change + half
-
-
-def pairs(means: Clustered, taking: list[int], alpha: float = 0.05) -> dict[tuple[int, int], Pair]:
-    """Every pair of the stages that take part, judged at once (Games–Howell with clustered variances)."""
-    compared: dict[tuple[int, int], Pair] = {}
-    for k, s in enumerate(taking):
-        for t in taking[k + 1 :]:
-            compared[s, t] = _pair(means, s, t, len(taking), alpha)
-            one = compared[s, t]
-            compared[t, s] = replace(one, change=-one.change)
-    return compared
-
-
-def _pair(means: Clustered, s: int, t: int, k: int, alpha: float) -> Pair:
-    from scipy.stats import studentized_range
-
-    v = means.covariance
-    difference, variance = float(means.mean[t] - means.mean[s]), float(v[s, s] + v[t, t] - 2 * v[s, t])
-    parts = v[s, s] ** 2 / (means.people[s] - 1) + v[t, t] ** 2 / (means.people[t] - 1)
-    if variance <= 0 or parts <= 0:
-        same = difference == 0 or means.within == 0
-        return Pair(difference, float(same), not same, 0.0, (k, 1.0, alpha))
-    freedom = float(variance**2 / parts)
-    p = float(studentized_range.sf(np.sqrt(2) * abs(difference) / np.sqrt(variance), k, freedom))
-    differs = p < alpha and abs(difference) >= LEAST_DIFFERENCE * means.within
-    return Pair(difference, p, differs, float(np.sqrt(variance)), (k, freedom, alpha))
-
-
-def taking_part(means: Clustered) -> list[int]:
-    """The stages with enough answers of enough people."""
-    return [s for s in range(means.places) if means.n[s] >= MIN_N and means.people[s] >= FEWEST_CUSTOMERS]
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """A named stretch of the line, from its first stage to its last."""
-
-    name: str
-    first: int
-    last: int
-    pair: Pair
-
-
-def named_patterns(means: Clustered, alpha: float = 0.05) -> list[Pattern]:
-    """Rapid drops, troughs, peaks and sawteeth of a line, all read off one family of comparisons."""
-    taking = taking_part(means)
-    if len(taking) < 2:
-        return []
-    compared = pairs(means, taking, alpha)
-    drops = [Pattern("rapid drop", s, t, compared[s, t]) for s, t in pairwise(taking) if compared[s, t].differs and compared[s, t].change < 0]
-    runs = [Pattern(name, *run) for name, sign in (("trough", -1), ("peak", 1)) for run in _runs(taking, compared, sign)]
-    return drops + runs + _sawtooth(taking, compared)
-
-
-def _runs(taking: list[int], compared: dict[tuple[int, int], Pair], sign: int) -> list[tuple[int, int, Pair]]:
-    """Runs whose every member differs from, and lies on one side of, the stages before and after the run; the shortest of those that overlap."""
-    found: list[tuple[int, int, Pair]] = []
-    taken: set[int] = set()
-    for length in range(1, len(taking) - 1):
-        for k in range(1, len(taking) - length):
-            run, around = taking[k : k + length], (taking[k - 1], taking[k + length])
-            apart = all(compared[edge, one].differs and compared[edge, one].change * sign > 0 for one in run for edge in around)
-            if apart and not taken & set(run):
-                taken |= set(run)
-                nearest = min((compared[edge, one] for one in run for edge in around), key=lambda pair: abs(pair.change))
-                found.append((run[0], run[-1], nearest))
-    return sorted(found, key=lambda one: one[:2])
-
-
-def _sawtooth(taking: list[int], compared: dict[tuple[int, int], Pair]) -> list[Pattern]:
-    moves = [(s, t, compared[s, t]) for s, t in pairwise(taking) if compared[s, t].differs]
-    turns = [k for k in range(1, len(moves)) if moves[k][2].change * moves[k - 1][2].change < 0]
-    if len(turns) < 2:
-        return []
-    first, last = moves[turns[0] - 1], moves[turns[-1]]
-    smallest = min((move[2] for move in moves[turns[0] - 1 : turns[-1] + 1]), key=lambda pair: abs(pair.change))
-    return [Pattern("sawtooth", first[0], last[1], smallest)]
+def means_of(opinions: Opinions, measure: str, place: str, places: int, group: int = 0) -> Clustered:
+    """One measure's means by stage or touchpoint for one group."""
+    answers = opinions.answers[measure]
+    return clustered(answers[answers["group"] == group], place, places)

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.journey_map import compare as comparing
 from cjlib.analyses.journey_map import words
-from cjlib.analyses.journey_map.gaps import UNMAPPED, silent, unmapped
-from cjlib.analyses.journey_map.groups import By, groups_of
+from cjlib.analyses.journey_map.compare import MapChange, Side
+from cjlib.analyses.journey_map.export import export
+from cjlib.analyses.journey_map.future import WhatIf, simulate
+from cjlib.analyses.journey_map.gaps import SILENT, UNMAPPED, silent, unmapped
+from cjlib.analyses.journey_map.groups import By
+from cjlib.analyses.journey_map.line_table import line_and_patterns
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import OUTCOMES, later_of, moments
-from cjlib.analyses.journey_map.money import read_money
-from cjlib.analyses.journey_map.opinions import Opinions, evidence, read_opinions
-from cjlib.analyses.journey_map.pain import ranked
+from cjlib.analyses.journey_map.point_table import POINT_COLUMNS, point_table
 from cjlib.analyses.journey_map.quotes import quotes
-from cjlib.analyses.journey_map.stages import StageCounts, routes
-from cjlib.analyses.journey_map.tables import POINT_COLUMNS, STAGE_COLUMNS, Source, line_and_patterns, point_table, stage_table
-from cjlib.analyses.journey_map.trouble import planned_routes, point_pains, stage_pains
-from cjlib.analyses.journey_map.walk import places_of, read_walk
+from cjlib.analyses.journey_map.routes import planned_routes, routes
+from cjlib.analyses.journey_map.source import Source, read_source
+from cjlib.analyses.journey_map.stage_table import STAGE_COLUMNS, stage_table
+from cjlib.analyses.journey_map.stages import StageCounts
+from cjlib.analyses.journey_map.support import support_view
+from cjlib.analyses.journey_map.trouble import pain_points
 from cjlib.analyses.result import MIME, Result
-from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.errors import CjlibError, not_one_of
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.journey import Journey
@@ -36,6 +41,9 @@ SUMMARY = (
     *("stage", "customers", "share_of_all", "share_of_previous", "share_ended", "still_moving", "median_seconds_to_next"),
     *("n_feedback", "mean_score", "nps", "csat", "ces", "value_per_customer", "evidence"),
 )
+
+
+TABLES = ("touchpoints", "routes", "unmapped", "silent", "sentiment_line", "patterns", "moments", "pain_points", "quotes", "support")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,17 +103,17 @@ class JourneyMap(Result):
     def customers(self) -> pd.DataFrame:
         """One row a customer and stage entered, by id: `customer_id`, `stage`, `entered_at`, `left_at` (missing: still there), `current`, `ended`."""
         source = self._source
-        if source.walk is None or source.log is None:
+        if source.acts is None:
             raise CjlibError("customers: the map was made without events, so it knows no customers. Give the log: cj.journey_map(journey, log).")
-        counts, walk = StageCounts(source.walk), source.walk
+        log, walk, counts = source.acts.log, source.acts.walk, StageCounts(source.acts.walk)
         who, stage = np.nonzero(counts.entered)
         left = counts.left[who, stage]
         return pd.DataFrame(
             {
-                "customer_id": pd.Series(source.log.customer_ids(walk.codes[who])).infer_objects(),
+                "customer_id": pd.Series(log.customer_ids(walk.codes[who])).infer_objects(),
                 "stage": pd.Series(np.array(source.stages, dtype=object)[stage], dtype="str"),
-                "entered_at": source.log.moments(walk.time[walk.entries[who, stage]]),
-                "left_at": source.log.moments(np.where(left < 0, 0, walk.time[left]), left < 0),
+                "entered_at": log.moments(walk.time[walk.entries[who, stage]]),
+                "left_at": log.moments(np.where(left < 0, 0, walk.time[left]), left < 0),
                 "current": counts.current[who] == stage,
                 "ended": (counts.current[who] == stage) & walk.ended[who],
             }
@@ -131,30 +139,25 @@ class JourneyMap(Result):
     def only(self, customer_ids: Any, called: str) -> JourneyMap:
         """The map of some customers alone, with their feedback; `called` names them in the definition."""
         source = self._source
-        if source.log is None or source.walk is None:
+        if source.log is None:
             raise CjlibError("only: the map was made without events, so it knows no customers.")
         wanted = {str(one) for one in customer_ids}
         kept = np.array([str(one) in wanted for one in source.log.customer_ids()], dtype=bool)
-        made = _made(_restricted(source, kept), self._feedback, "retained")
+        made = _made(source.only(kept), self._feedback, "retained")
         return replace(made, definition={**made.definition, "only": f"{called}: {int(kept.sum()):,} customers"})
 
-    def compare(self, earlier: JourneyMap) -> Result:
-        """The map beside an earlier one, cell by cell: see `cjlib.analyses.journey_map.compare`."""
-        from cjlib.analyses.journey_map.compare import compare
+    def compare(self, earlier: JourneyMap) -> MapChange:
+        """The map beside another one, cell by cell: see `cjlib.analyses.journey_map.compare`."""
+        return comparing.compare(Side(self.table, self._source), Side(earlier.table, earlier._source))
 
-        return compare(self, earlier)
-
-    def simulate(self, changes: Mapping[str, float]) -> Result:
+    def simulate(self, changes: Mapping[str, float]) -> WhatIf:
         """What if more went on from a stage: see `cjlib.analyses.journey_map.future`."""
-        from cjlib.analyses.journey_map.future import simulate
-
-        return simulate(self, changes)
+        return simulate(self.table, self._source, changes)
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Write the tables as CSV and the whole map as JSON: see `cjlib.analyses.journey_map.export`."""
-        from cjlib.analyses.journey_map.export import export
-
-        return export(self, Path(folder))
+        """Write the tables as CSV (`stages.csv` …) and the whole map as `journey_map.json`, with the digest of the journey file: see `export.py`."""
+        head = {"journey": self.journey.name, "journey_hash": self.journey.hash, "headline": self.headline, "definition": dict(self.definition)}
+        return export(head | {"metrics": dict(self.metrics)}, {"stages": self.table} | {name: getattr(self, name) for name in TABLES}, Path(folder))
 
 
 def journey_map(
@@ -204,106 +207,45 @@ def journey_map(
         raise CjlibError("log: a map needs events or feedback, and neither is given. Give journey.read_events() or journey.read_feedback().")
     if outcome not in OUTCOMES:
         raise not_one_of("outcome", outcome, OUTCOMES)
-    places = places_of(journey)
-    groups = groups_of(log, by, (*STAGE_COLUMNS, *POINT_COLUMNS, "pattern", "to_stage", "measure", "lead", "n", "value", "named"))
-    mapped = "" if log is None else journey.mapping_sql(log)
-    walk, back = (None, None) if log is None else read_walk(journey, log, mapped)
-    opinions = None if feedback is None else read_opinions(feedback, log, journey, places)
-    if opinions is not None and groups.of is not None:
-        code = opinions.rows["code"].to_numpy()
-        opinions = replace(opinions, rows=opinions.rows.assign(group=np.where(code >= 0, groups.of[code], -1)))
-    money = None if log is None else read_money(journey, log)
-    source = Source(journey, log, places, groups, walk, back, opinions, money, _probabilities(churn), mapped)
-    return _made(source, feedback, outcome)
-
-
-def _probabilities(churn: Any) -> pd.Series | None:
-    """The newest probability of each customer, by id as text."""
-    if churn is None:
-        return None
-    scored = churn if isinstance(churn, pd.DataFrame) else churn.score().table
-    absent = [name for name in ("customer_id", "churn_probability") if name not in scored]
-    if absent:
-        raise CjlibError(f"churn: must be a model of cj.fit_churn or its scores with customer_id and churn_probability. Missing: {shown(absent)}.")
-    ordered = scored.sort_values("cutoff", kind="stable") if "cutoff" in scored else scored
-    newest = ordered.assign(customer_id=ordered["customer_id"].astype("str")).drop_duplicates("customer_id", keep="last")
-    return newest.set_index("customer_id")["churn_probability"]
-
-
-def _restricted(source: Source, kept: np.ndarray) -> Source:
-    assert source.walk is not None
-    assert source.back is not None
-    opinions: Opinions | None = source.opinions
-    if opinions is not None:
-        code = opinions.rows["code"].to_numpy()
-        inside = (code >= 0) & kept[code]
-        opinions = replace(opinions, rows=opinions.rows[inside].reset_index(drop=True))
-    groups = replace(source.groups, name=None, of=np.where(kept, 0, -1), size=1)
-    walk, back = source.walk.only(kept[source.walk.codes]), source.back.only(kept[source.back.codes])
-    return replace(source, groups=groups, walk=walk, back=back, opinions=opinions)
+    taken = (*STAGE_COLUMNS, *POINT_COLUMNS, "pattern", "to_stage", "measure", "lead", "n", "value", "named")
+    return _made(read_source(journey, log, feedback, churn, by, taken), feedback, outcome)
 
 
 def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap:
     """The map of a source: whole tables first, then what is read off them."""
-    counted = [None if walk is None else StageCounts(walk) for walk in map(source.walk_of, range(source.groups.size))]
-    whole = None if source.walk is None else counted[0] if source.groups.name is None else StageCounts(source.walk)
-    table, points = stage_table(source, counted), point_table(source, counted)
-    line, patterns = line_and_patterns(source)
-    found = _moments(source, outcome)
-    pains = _pains(source, whole)
-    gaps = (unmapped(source.log, source.mapped), silent(source.log, source.places)) if source.log is not None else (None, None)
+    acts, places, journey = source.acts, source.places, source.journey
+    whole = None if acts is None else StageCounts(acts.walk)
+    counted = [] if whole is None else [whole] if source.groups.of is None else _counted(source)
+    table, (line, patterns) = stage_table(source, counted), line_and_patterns(source)
+    found, pains = _moments(source, outcome), pain_points(source, whole)
     return JourneyMap(
         table=table,
         headline=words.headline(source, table, patterns, found, pains),
         definition=words.definition(source, outcome),
         metrics=words.metrics(source, table, pains),
-        touchpoints=points,
-        routes=routes(whole, planned_routes(source.journey)) if whole is not None else pd.DataFrame(),
-        unmapped=pd.DataFrame(columns=UNMAPPED) if gaps[0] is None else gaps[0],
-        silent=pd.DataFrame(columns=["stage", "touchpoint", "event"], dtype="str") if gaps[1] is None else gaps[1],
+        touchpoints=point_table(source, counted),
+        routes=pd.DataFrame() if acts is None else routes(acts.walk, planned_routes(journey)),
+        unmapped=pd.DataFrame(columns=UNMAPPED) if acts is None else unmapped(acts.log, places),
+        silent=pd.DataFrame(columns=SILENT, dtype="str") if acts is None else silent(acts.log, places),
         sentiment_line=line,
         patterns=patterns,
         moments=found,
         pain_points=pains,
-        quotes=quotes(source.opinions, source.places)
-        if source.opinions is not None
-        else pd.DataFrame(columns=["stage", "touchpoint", "feedback_id", "label", "text"], dtype="str"),
-        support=_support(source),
-        journey=source.journey,
+        quotes=quotes(source.opinions, places),
+        support=pd.DataFrame() if acts is None or journey.support is None else support_view(journey.support, journey.scorecard.period, acts.log),
+        journey=journey,
         _source=source,
         _feedback=feedback,
     )
 
 
+def _counted(source: Source) -> list[StageCounts]:
+    """The walk of each group, counted."""
+    every = [source.acts_of(group) for group in range(source.groups.size)]
+    return [StageCounts(acts.walk) for acts in every if acts is not None]
+
+
 def _moments(source: Source, outcome: str) -> pd.DataFrame:
-    if source.log is None or source.walk is None or source.opinions is None:
+    if source.acts is None or source.opinions is None:
         return pd.DataFrame(columns=MOMENT_COLUMNS)
-    later = later_of(source.journey, source.log, source.walk, source.opinions, source.mapped)
-    return moments(source.places, source.opinions, later, outcome)
-
-
-def _pains(source: Source, counts: StageCounts | None) -> pd.DataFrame:
-    """`.pain_points`: the stages, then the touchpoints, each ranked."""
-    if counts is None or not source.places.counted:
-        return pd.DataFrame(columns=["rank", "level", "stage", "touchpoint", "affected", "impact", "rank_low", "rank_high", "share_first"])
-    weights = source.journey.map.weights.model_dump()
-    parts = []
-    for level, pains, column in (("stage", stage_pains, "stage"), ("touchpoint", point_pains, "point")):
-        size = len(source.stages) if level == "stage" else len(source.places.points)
-        heard = np.zeros(size, dtype=np.int64)
-        if source.opinions is not None:
-            place = source.opinions.rows[column].to_numpy()
-            heard = np.bincount(place[place >= 0], minlength=size)
-        customers = _customers(counts, level)
-        parts.append(ranked(level, pains(source.journey, counts, source.money, source.opinions, evidence(customers, heard)), weights))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _customers(counts: StageCounts, level: str) -> np.ndarray:
-    return counts.entered.sum(0) if level == "stage" else counts.at_point.sum(0)
-
-
-def _support(source: Source) -> pd.DataFrame:
-    from cjlib.analyses.journey_map.support import support_view
-
-    return support_view(source.journey, source.log) if source.log is not None and source.journey.support is not None else pd.DataFrame()
+    return moments(source.places, source.opinions, later_of(source.journey, source.acts, source.opinions), outcome)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cjlib.analyses.journey_map.walk import Bools, Ints, Walk
+from cjlib.analyses.journey_map.places import Bools, Ints
+from cjlib.analyses.journey_map.walk import Walk
 from cjlib.analyses.result import MIN_N
 from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
@@ -40,9 +41,9 @@ def read_money(journey: Journey, log: EventLog) -> Money | None:
     return Money(found["customer"].astype(np.int64)[given], found["time"][given], amount[given])
 
 
-def mean_after(money: Money | None, walk: Walk, entries: Ints, chosen: Bools) -> tuple[float, float, int]:
-    """Mean value after entry of the chosen customers, its standard error, and how many they are; without money 1 each."""
-    who = np.flatnonzero((entries >= 0) & chosen)
+def mean_after(money: Money | None, walk: Walk, entries: Ints, chosen: Bools | None = None) -> tuple[float, float, int]:
+    """Mean value after entry of the chosen customers (all), its standard error, and how many they are; without money 1 each."""
+    who = np.flatnonzero(entries >= 0 if chosen is None else (entries >= 0) & chosen)
     if not who.size:
         return float("nan"), float("nan"), 0
     if money is None:
@@ -54,7 +55,16 @@ def mean_after(money: Money | None, walk: Walk, entries: Ints, chosen: Bools) ->
 
 def at_stake(money: Money | None, walk: Walk, entries: Ints, went_on: Bools) -> tuple[float, float]:
     """Mean value after entry of those who went on to a later stage; of fewer than 30, of all who came."""
-    everybody = np.ones(walk.customers, dtype=bool)
-    chosen = went_on if np.count_nonzero(went_on & (entries >= 0)) >= MIN_N else everybody
+    chosen = went_on if np.count_nonzero(went_on & (entries >= 0)) >= MIN_N else None
     mean, error, _ = mean_after(money, walk, entries, chosen)
     return mean, error
+
+
+def costs(walk: Walk, back: Walk, place: Ints, size: int) -> np.ndarray:
+    """The cost of all events of each place (the stage or touchpoint of each position); NaN where the file names none."""
+    cost = walk.places.cost
+    events = sum(np.bincount(part.place, minlength=cost.size) for part in (walk, back))
+    known, total = np.zeros(size, dtype=bool), np.zeros(size)
+    known[place[~np.isnan(cost)]] = True
+    np.add.at(total, place, np.nan_to_num(cost) * events)
+    return np.where(known, total, np.nan)

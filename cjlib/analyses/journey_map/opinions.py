@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.assigned import Assigned, assign_stages
-from cjlib.analyses.journey_map.walk import NONE, Ints, Places
-from cjlib.analyses.result import MIN_N
-from cjlib.analyses.scores import Scores, ces, csat, nps
-from cjlib.analyses.sentiment import score_texts, sentiment
+from cjlib.analyses.journey_map.places import NONE, Bools, Ints, Places
+from cjlib.analyses.sentiment import score_texts
 from cjlib.errors import DataError
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
@@ -21,7 +18,7 @@ from cjlib.sources.journey import Journey
 
 MEASURES = ("text", "csat", "nps", "ces")
 """Of the sentiment line, in the order that decides ties for the lead."""
-COUNTERS: dict[str, Callable[..., Scores]] = {"nps": nps, "csat": csat, "ces": ces}
+SCORES = ("nps", "csat", "ces")
 BAD_TO = {"nps": 6, "csat": 2, "ces": 3}
 GOOD_FROM = {"nps": 9, "csat": 4, "ces": 5}
 
@@ -43,7 +40,7 @@ class Opinions:
     def kinds(self) -> dict[str, str]:
         """For each score whether the solicited or the unsolicited answers are counted, where there are both: those with more answers."""
         kinds = {}
-        for score in COUNTERS:
+        for score in SCORES:
             asked = self.rows.loc[self.rows[score].notna(), "solicited"]
             yes, no = int((asked == 1).sum()), int((asked == 0).sum())
             if yes and no:
@@ -55,17 +52,29 @@ class Opinions:
         has = self.rows[score].notna()
         return has & (self.rows["solicited"] == (self.kinds[score] == "solicited")) if score in self.kinds else has
 
-    def answers(self, measure: str) -> pd.DataFrame:
-        """The answers of one measure of the sentiment line as `value`, `stage`, `point`, `group`, `person` (rows without an id are their own)."""
-        column = "score" if measure == "text" else measure
-        has = self.rows[column].notna() if measure == "text" else self.counts(measure)
-        rows = self.rows[has]
-        person = rows["customer_id"].where(rows["customer_id"].notna(), "\x00" + rows["feedback_id"])
-        return rows.assign(value=rows[column].astype(float), person=person)[["value", "stage", "point", "group", "person", "feedback_id"]]
+    @cached_property
+    def answers(self) -> dict[str, pd.DataFrame]:
+        """The answers of each measure of the sentiment line as `value`, `stage`, `point`, `group`, `person` (rows without an id are their own)."""
+        rows = self.rows.assign(person=self.rows["customer_id"].where(self.rows["customer_id"].notna(), "\x00" + self.rows["feedback_id"]))
+        columns = ["value", "stage", "point", "group", "person", "feedback_id"]
+        has = {"text": rows["score"].notna()} | {score: self.counts(score) for score in SCORES}
+        source = {"text": "score"} | {score: score for score in SCORES}
+        return {measure: rows[has[measure]].assign(value=lambda held, of=source[measure]: held[of].astype(float))[columns] for measure in MEASURES}
 
+    def grouped(self, of: np.ndarray) -> Opinions:
+        """The same with the group of each customer, given by code; answers of nobody in the log are in none."""
+        code = self.rows["code"].to_numpy()
+        return replace(self, rows=self.rows.assign(group=np.where(code >= 0, of[code], NONE)))
+
+    def only(self, customers: Bools) -> Opinions:
+        """The answers of some customers, given by code."""
+        code = self.rows["code"].to_numpy()
+        return replace(self, rows=self.rows[(code >= 0) & customers[code]].reset_index(drop=True))
+
+    @cached_property
     def lead(self) -> str | None:
         """The measure with most answers over all stages; chosen before looking at its values."""
-        sizes = {measure: int((self.answers(measure)["stage"] >= 0).sum()) for measure in MEASURES}
+        sizes = {measure: int((answers["stage"] >= 0).sum()) for measure, answers in self.answers.items()}
         best = max(sizes.values())
         return next(measure for measure in MEASURES if sizes[measure] == best) if best else None
 
@@ -92,7 +101,7 @@ def read_opinions(feedback: Feedback, log: EventLog | None, journey: Journey, pl
             "point": np.array(point, dtype=np.int64),
             "group": np.zeros(len(frame), dtype=np.int64),
             "solicited": solicited.astype("boolean").to_numpy(dtype=float, na_value=np.nan),
-            **{score: frame[score].astype(float) for score in COUNTERS},
+            **{score: frame[score].astype(float) for score in SCORES},
             "label": labels["label"].to_numpy(),
             "score": labels["score"].to_numpy(dtype=float),
             "text": frame["text"],
@@ -138,62 +147,3 @@ def _codes(customer_id: pd.Series, log: EventLog | None) -> Ints:
 def _microseconds(timestamp: pd.Series) -> Ints:
     utc = timestamp.dt.tz_convert("UTC").dt.tz_localize(None) if timestamp.dt.tz is not None else timestamp
     return utc.to_numpy(dtype="datetime64[us]").astype(np.int64)
-
-
-# ---- the columns of the map ------------------------------------------------------------------------------------------
-
-
-def scores_of(opinions: Opinions, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    """For each cell the scores as `cj.nps`, `cj.csat` and `cj.ces` count them, and the texts as `cj.sentiment` does; `cell` by row, −1 = none."""
-    columns: dict[str, np.ndarray] = {}
-    columns["n_feedback"] = np.bincount(cell[cell >= 0], minlength=size)
-    asked = (opinions.rows["solicited"] == 1).to_numpy()
-    columns["n_solicited"] = np.bincount(cell[(cell >= 0) & asked], minlength=size)
-    columns |= _texts_of(opinions, cell, size)
-    for score, counter in COUNTERS.items():
-        columns |= _score_of(opinions, score, counter, cell, size)
-    return columns
-
-
-def _celled(opinions: Opinions, cell: np.ndarray, rows: np.ndarray) -> Feedback:
-    """The feedback whose column `cell` names the cell of each row, in the order it was read."""
-    named = pd.Series(cell, index=opinions.rows["feedback_id"]).where(pd.Series(rows & (cell >= 0), index=opinions.rows["feedback_id"]))
-    feedback = opinions.assigned.feedback
-    names = feedback.frame["feedback_id"].astype("str").map(named).astype("Int64").astype("str")
-    return replace(feedback, frame=feedback.frame.assign(cell=names.where(names.notna(), None)))
-
-
-def _score_of(opinions: Opinions, score: str, counter: Callable[..., Scores], cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    value = {name: np.full(size, np.nan) for name in (score, f"{score}_low", f"{score}_high")}
-    n = np.zeros(size, dtype=np.int64)
-    rows = opinions.counts(score).to_numpy()
-    if (rows & (cell >= 0)).any():
-        feedback = _celled(opinions, cell, rows)
-        chosen = replace(feedback, frame=feedback.frame[feedback.frame["cell"].notna()], kept={})
-        table = counter(chosen, by="cell").table
-        at = table["segment"].astype("int64").to_numpy()
-        n[at] = table["n"]
-        for name, column in ((score, "value"), (f"{score}_low", "low"), (f"{score}_high", "high")):
-            value[name][at] = table[column]
-    return {f"n_{score}": n, **value}
-
-
-def _texts_of(opinions: Opinions, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    values = {name: np.full(size, np.nan) for name in ("mean_score", "share_negative", "share_negative_low", "share_negative_high")}
-    n, method = np.zeros(size, dtype=np.int64), np.full(size, None, dtype=object)
-    if opinions.rows["score"].notna().any():
-        table = sentiment(_celled(opinions, cell, np.ones(len(cell), dtype=bool)), by="cell").table
-        table = table[table["segment"] != "(not set)"]
-        at = table["segment"].astype("int64").to_numpy()
-        n[at], method[at] = table["n_scored"], table["method"].astype(object).where(table["n_scored"] > 0, None).to_numpy()
-        names = {"mean_score": "mean_score", "share_negative": "share_negative", "share_negative_low": "low", "share_negative_high": "high"}
-        for name, column in names.items():
-            values[name][at] = table[column]
-    return {"n_scored": n, **values, "share_method": method}
-
-
-def evidence(customers: np.ndarray, answers: np.ndarray, min_n: int = MIN_N) -> np.ndarray:
-    """The grade of a cell: measured, behaviour only, feedback only, thin, none."""
-    many, heard = customers >= min_n, answers >= min_n
-    nothing = (customers == 0) & (answers == 0)
-    return np.select([many & heard, many, heard, nothing], ["measured", "behaviour only", "feedback only", "none"], "thin").astype(object)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.opinions import Opinions
-from cjlib.analyses.journey_map.walk import Places
+from cjlib.analyses.journey_map.places import Places
 from cjlib.analyses.texts.quotes import representative, text_vectors
 
 COLUMNS = ["stage", "touchpoint", "feedback_id", "label", "text"]
@@ -14,11 +14,11 @@ FEWEST = 5
 """A group of fewer texts is not quoted: it would point at people."""
 
 
-def quotes(opinions: Opinions, places: Places) -> pd.DataFrame:
+def quotes(opinions: Opinions | None, places: Places) -> pd.DataFrame:
     """`.quotes`: for each stage, then for each of its touchpoints."""
-    rows = opinions.rows[opinions.rows["label"].notna() & (opinions.rows["stage"] >= 0)].reset_index(drop=True)
-    if rows.empty:
+    if opinions is None or opinions.rows["label"].isna().all():
         return pd.DataFrame(columns=COLUMNS, dtype="str")
+    rows = opinions.rows[opinions.rows["label"].notna() & (opinions.rows["stage"] >= 0)].reset_index(drop=True)
     rows = rows.assign(position=np.arange(len(rows)))
     vectors = text_vectors(rows["text"].tolist())
     found = []

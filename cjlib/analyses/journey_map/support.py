@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.groups import MISSING, values_of
+from cjlib.analyses.journey_map.places import Bools, Ints
 from cjlib.analyses.journey_map.stages import SECOND, with_interval
-from cjlib.analyses.journey_map.walk import Bools, Ints
 from cjlib.analyses.periods import calendar
 from cjlib.analyses.survival.curves import kaplan_meier
 from cjlib.sources.events import EventLog
-from cjlib.sources.journey import Journey, Support
+from cjlib.sources.journey import Support
 
 DAY = 86_400 * SECOND
 ROLES = ("opened", "first_response", "resolved", "reopened", "abandoned", "waiting")
@@ -41,20 +41,18 @@ class Tickets:
         return Tickets(**{name: value if name == "observed_until" else value[rows] for name, value in vars(self).items()})
 
 
-def support_view(journey: Journey, log: EventLog) -> pd.DataFrame:
-    """`.support`: a row a period of opening (`scorecard.period`), and for each of its channels another.
+def support_view(support: Support, period: str, log: EventLog) -> pd.DataFrame:
+    """`.support`: a row a period of opening, and for each of its channels another.
 
     A ticket is the events of one `ticket_id`; without that column an `opened` event starts the customer's next ticket. It belongs to the period of its first
     `opened` event; tickets without one are left out. Answered within 24 hours (end included) counts tickets whose 24 hours are over. Times are Kaplan–Meier
     medians with open tickets censored. First contact: resolved with at most one response and never reopened, of those resolved. A handover is a change of
     `handled_by` between neighbouring events of a ticket; a waiting loop each return to `waiting` after the first.
     """
-    support = journey.support
-    assert support is not None
     tickets = read_tickets(support, log)
     if not tickets.opened.size:
         return pd.DataFrame()
-    periods = calendar(int(tickets.opened.min()), int(tickets.opened.max()), journey.scorecard.period, log.zone)
+    periods = calendar(int(tickets.opened.min()), int(tickets.opened.max()), period, log.zone)
     index = periods.index(tickets.opened)
     rows = []
     for k in range(len(periods)):
@@ -74,10 +72,10 @@ def read_tickets(support: Support, log: EventLog) -> Tickets:
     given = [name for name in ROLES if getattr(support, name) is not None]
     conditions = {name: f"coalesce({log.match(getattr(support, name), f'support.{name}')}, FALSE)" for name in given}
     where = f"({' OR '.join(conditions.values())})"
-    found = log.fetch("customer", "time", where=where)
-    flags = log.engine.columns(f"SELECT {', '.join(f'{test} AS {name}' for name, test in conditions.items())} FROM {log.prepared} WHERE {where}")
+    flags = {name: f"CAST({test} AS TINYINT)" for name, test in conditions.items()}
+    found = log.computed(where, customer="c", time="t", **flags)
     size = found["customer"].size
-    role = {name: flags[name].astype(bool) if name in flags else np.zeros(size, dtype=bool) for name in ROLES}
+    role = {name: found[name].astype(bool) if name in flags else np.zeros(size, dtype=bool) for name in ROLES}
     ticket = _ticket(support, log, where, found["customer"].astype(np.int64), role["opened"])
     channel = log.codes("channel", where=where) if "channel" in log.properties else (np.full(size, MISSING), [])
     agent = values_of(log, (support.handled_by,), where=where, option="support.handled_by").rank if support.handled_by else np.full(size, MISSING)

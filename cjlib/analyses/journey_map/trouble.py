@@ -5,19 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from cjlib.analyses.journey_map.heard import evidence
 from cjlib.analyses.journey_map.money import Money, at_stake
 from cjlib.analyses.journey_map.opinions import BAD_TO, Opinions
-from cjlib.analyses.journey_map.pain import Part
+from cjlib.analyses.journey_map.pain import Part, ranked
 from cjlib.analyses.journey_map.pain import Places as PainPlaces
+from cjlib.analyses.journey_map.places import NONE, Bools, Ints
+from cjlib.analyses.journey_map.routes import Move, planned_routes
+from cjlib.analyses.journey_map.source import Source
 from cjlib.analyses.journey_map.stages import StageCounts
-from cjlib.analyses.journey_map.walk import NONE, Bools, Ints
 from cjlib.sources.durations import microseconds
 from cjlib.sources.journey import Journey
 
+NOTHING = ["rank", "level", "stage", "touchpoint", "affected", "impact", "rank_low", "rank_high", "share_first"]
+
 
 @dataclass(frozen=True)
-class Visits:
+class Stop:
     """One place: each customer's entry (−1 = never there), who went on to a later stage, who was sent back, who ended there, who had a contact there."""
 
     entries: Ints
@@ -27,47 +33,40 @@ class Visits:
     contact: Bools
 
 
-def stage_visits(counts: StageCounts, planned: set[tuple[int, int]]) -> list[Visits]:
+def stage_stops(counts: StageCounts, planned: set[Move]) -> list[Stop]:
     """The stages as places."""
     walk = counts.walk
     helped = _helped(counts, walk.stage, counts.stages)
     back = _moves_back(counts, planned)
     sent = np.zeros((walk.customers, counts.stages), dtype=bool)
     sent[walk.who[back], walk.stage[back]] = True
-    return [Visits(walk.entries[:, s], counts.later[:, s] >= 0, sent[:, s], counts.ended_here[:, s], helped[:, s]) for s in range(counts.stages)]
+    return [Stop(walk.entries[:, s], counts.later[:, s] >= 0, sent[:, s], counts.ended_here[:, s], helped[:, s]) for s in range(counts.stages)]
 
 
-def point_visits(counts: StageCounts, chosen: Ints, planned: set[tuple[int, int]]) -> list[Visits]:
+def point_stops(counts: StageCounts, chosen: Ints, planned: set[Move]) -> list[Stop]:
     """The touchpoints as places: those whose events are the customer's way."""
     walk, size = counts.walk, len(counts.walk.places.points)
-    point = walk.places.point[walk.place] if walk.place.size else np.zeros(0, dtype=np.int64)
-    lasts = walk.firsts(walk.stage, counts.stages, last=True)
-    helped = _helped(counts, point, size)
+    helped = _helped(counts, walk.point, size)
     back = _moves_back(counts, planned)
     sent = np.zeros((walk.customers, size), dtype=bool)
-    sent[walk.who[back], point[back]] = True
-    latest = point[walk.ends]
+    sent[walk.who[back], walk.point[back]] = True
+    latest = walk.point[walk.ends]
     made = []
     for one in chosen:
-        rows = np.flatnonzero(point == one)
-        first = rows[np.flatnonzero(np.diff(walk.who[rows], prepend=NONE))]
-        entries = np.full(walk.customers, NONE, dtype=np.int64)
-        entries[walk.who[first]] = first
+        entries = walk.point_entries(int(one))
         there = entries >= 0
-        on = lasts[:, walk.places.stage_of_point[one] + 1 :].max(axis=1, initial=NONE)
-        made.append(Visits(entries, there & (on > entries), sent[:, one], there & walk.ended & (latest == one), helped[:, one]))
+        on = counts.lasts[:, walk.places.stage_of_point[one] + 1 :].max(axis=1, initial=NONE)
+        made.append(Stop(entries, there & (on > entries), sent[:, one], there & walk.ended & (latest == one), helped[:, one]))
     return made
 
 
-def _moves_back(counts: StageCounts, planned: set[tuple[int, int]]) -> Ints:
+def _moves_back(counts: StageCounts, planned: set[Move]) -> Ints:
     """The last event of each visit that is followed by one to an earlier stage, where the journey file does not plan that move."""
-    walk = counts.walk
-    ends = walk.run_ends[:-1]
-    if not ends.size:
-        return ends
-    source, target = walk.stage[ends].astype(np.int64), walk.stage[ends + 1].astype(np.int64)
+    visits = counts.walk.visits
+    move = visits.moves
+    source, target = visits.stage[move].astype(np.int64), visits.stage[move + 1].astype(np.int64)
     expected = np.isin(source * counts.stages + target, [begin * counts.stages + end for begin, end in planned])
-    return ends[(walk.who[ends] == walk.who[ends + 1]) & (target < source) & ~expected]
+    return visits.end[move[(target < source) & ~expected]]
 
 
 def _helped(counts: StageCounts, group: np.ndarray, groups: int) -> Bools:
@@ -95,7 +94,7 @@ def _hard(opinions: Opinions | None, counts: StageCounts, column: str, groups: i
 def unhappy(opinions: Opinions | None, column: str, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """Bad answers and answers on the lead measure at each place."""
     bad, n = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
-    lead = opinions.lead() if opinions is not None else None
+    lead = opinions.lead if opinions is not None else None
     if opinions is None or lead is None:
         return bad, n
     has = opinions.rows["score"].notna() if lead == "text" else opinions.counts(lead)
@@ -105,17 +104,30 @@ def unhappy(opinions: Opinions | None, column: str, groups: int) -> tuple[np.nda
     return np.bincount(place[poor.to_numpy()], minlength=groups), np.bincount(place, minlength=groups)
 
 
+def pain_points(source: Source, counts: StageCounts | None) -> pd.DataFrame:
+    """`.pain_points`: the stages, then the touchpoints, each ranked."""
+    if counts is None or source.acts is None or not source.places.counted:
+        return pd.DataFrame(columns=NOTHING)
+    weights, opinions, parts = source.journey.map.weights.model_dump(), source.opinions, []
+    levels = (("stage", stage_pains, "stage", counts.entered.sum(0)), ("touchpoint", point_pains, "point", counts.walk.met.sum(0)))
+    for level, pains, column, customers in levels:
+        place = np.zeros(0, dtype=np.int64) if opinions is None else opinions.rows[column].to_numpy()
+        graded = evidence(customers, np.bincount(place[place >= 0], minlength=customers.size))
+        parts.append(ranked(level, pains(source.journey, counts, source.acts.money, opinions, graded), weights))
+    return pd.concat(parts, ignore_index=True)
+
+
 def stage_pains(journey: Journey, counts: StageCounts, money: Money | None, opinions: Opinions | None, evidence: np.ndarray) -> PainPlaces:
     """The stages that have touchpoints, with their parts."""
     chosen = np.array(counts.walk.places.counted, dtype=np.int64)
-    visits = stage_visits(counts, planned_routes(journey))
+    stops = stage_stops(counts, planned_routes(journey))
     hard = _hard(opinions, counts, "stage", counts.stages)
     bad, answers = unhappy(opinions, "stage", counts.stages)
     last = chosen == (chosen.max() if chosen.size else NONE)
     expected_share = np.array([_or_nan(journey.stages[s].expected_share) for s in chosen])
     slow, slow_n = _slow(journey, counts)
     return _places(
-        [visits[s] for s in chosen],
+        [stops[s] for s in chosen],
         hard[:, chosen],
         (bad[chosen], answers[chosen]),
         counts,
@@ -141,7 +153,7 @@ def point_pains(journey: Journey, counts: StageCounts, money: Money | None, opin
     stages = places.stage_of_point[chosen]
     nothing = np.zeros(chosen.size, dtype=np.int64)
     return _places(
-        point_visits(counts, chosen, planned_routes(journey)),
+        point_stops(counts, chosen, planned_routes(journey)),
         hard[:, chosen],
         (bad[chosen], answers[chosen]),
         counts,
@@ -155,11 +167,11 @@ def point_pains(journey: Journey, counts: StageCounts, money: Money | None, opin
     )
 
 
-def _places(visits, hard, heard, counts, money, *, names, last, lost_reference, slow, opportunity, evidence) -> PainPlaces:
-    affected = np.array([np.count_nonzero(one.entries >= 0) for one in visits], dtype=np.int64)
-    ended = np.array([np.count_nonzero(one.ended) for one in visits], dtype=np.int64)
+def _places(stops, hard, heard, counts, money, *, names, last, lost_reference, slow, opportunity, evidence) -> PainPlaces:
+    affected = np.array([np.count_nonzero(one.entries >= 0) for one in stops], dtype=np.int64)
+    ended = np.array([np.count_nonzero(one.ended) for one in stops], dtype=np.int64)
     effort = np.array(
-        [np.count_nonzero((one.entries >= 0) & (one.contact | one.sent_back | hard[:, k])) for k, one in enumerate(visits)], dtype=np.int64
+        [np.count_nonzero((one.entries >= 0) & (one.contact | one.sent_back | hard[:, k])) for k, one in enumerate(stops)], dtype=np.int64
     )
     unknown, everywhere = np.full(affected.size, np.nan), np.ones(affected.size, dtype=bool)
     parts = {
@@ -169,7 +181,7 @@ def _places(visits, hard, heard, counts, money, *, names, last, lost_reference, 
         "slow": Part(slow[0], slow[1], everywhere, slow[2]),
         "effortful": Part(effort, affected, everywhere, unknown),
     }
-    stakes = [at_stake(money, counts.walk, one.entries, one.went_on) for one in visits]
+    stakes = [at_stake(money, counts.walk, one.entries, one.went_on) for one in stops]
     value, error = (np.array([stake[k] for stake in stakes], dtype=float) for k in (0, 1))
     return PainPlaces(names[0], names[1], affected, parts, value, error, opportunity, evidence)
 
@@ -189,12 +201,6 @@ def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray
         known = moved | (taken >= limit)
         slow[s], n[s] = np.count_nonzero(known & (~moved | (taken > limit))), np.count_nonzero(known)
     return slow, n
-
-
-def planned_routes(journey: Journey) -> set[tuple[int, int]]:
-    """The routes of the journey file as positions of stages."""
-    number = {name.casefold(): k for k, name in enumerate(journey.stage_names)}
-    return {(number[begin.casefold()], number[end.casefold()]) for begin, end in journey.routes}
 
 
 def _or_nan(value: float | None) -> float:

@@ -8,70 +8,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cjlib.analyses.journey_map.places import NONE, Bools, Ints, Places, claimed, placed, places_of
+from cjlib.analyses.journey_map.visits import Visits
 from cjlib.sources.durations import microseconds
 from cjlib.sources.events import EventLog
-from cjlib.sources.journey import Journey, Mapped
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-NONE = -1
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where events belong: each position of `journey.mapping` with its stage and touchpoint, both counted from 0."""
-
-    mapping: tuple[Mapped, ...]
-    stages: tuple[str, ...]
-
-    @cached_property
-    def points(self) -> list[tuple[int, str]]:
-        """The touchpoints in the file's order: stage and name."""
-        return list(dict.fromkeys((one.position, one.touchpoint) for one in self.mapping))
-
-    @cached_property
-    def point(self) -> Ints:
-        """The touchpoint of each position."""
-        number = {point: position for position, point in enumerate(self.points)}
-        return np.array([number[one.position, one.touchpoint] for one in self.mapping], dtype=np.int64)
-
-    @cached_property
-    def stage(self) -> Ints:
-        """The stage of each position."""
-        return np.array([one.position for one in self.mapping], dtype=np.int64)
-
-    @cached_property
-    def stage_of_point(self) -> Ints:
-        """The stage of each touchpoint."""
-        return np.array([position for position, _ in self.points], dtype=np.int64)
-
-    @cached_property
-    def front(self) -> Bools:
-        """Whether a position's events are the customer's way: not backstage, unless its stage has nothing else."""
-        seen = {one.position for one in self.mapping if not one.backstage}
-        return np.array([not one.backstage or one.position not in seen for one in self.mapping], dtype=bool)
-
-    @cached_property
-    def support(self) -> Bools:
-        """Whether a position's events are contacts with support."""
-        return np.array([one.support for one in self.mapping], dtype=bool)
-
-    @cached_property
-    def counted(self) -> list[int]:
-        """The stages that have touchpoints, so that something can be counted there."""
-        return sorted({one.position for one in self.mapping})
-
-
-def places_of(journey: Journey) -> Places:
-    """The places of a journey file."""
-    return Places(journey.mapping, tuple(journey.stage_names))
+from cjlib.sources.journey import Journey
 
 
 @dataclass(frozen=True)
 class Walk:
     """Mapped events by customer and time; those of one instant by stage, then event name, then the other columns.
 
-    `code` is the customer's code in the log, `place` the position in the mapping, `row` the position among the fetched rows (for channels).
+    `code` is the customer's code in the log, `place` the position in the mapping, `channel` the code of the event's own channel.
     """
 
     places: Places
@@ -86,6 +34,11 @@ class Walk:
     def stage(self) -> NDArray[np.int8]:
         """The stage of each event."""
         return self.places.stage.astype(np.int8)[self.place]
+
+    @cached_property
+    def point(self) -> NDArray[np.int16]:
+        """The touchpoint of each event."""
+        return self.places.point.astype(np.int16)[self.place]
 
     @cached_property
     def ends(self) -> Ints:
@@ -113,72 +66,78 @@ class Walk:
         return self.ends.size
 
     @cached_property
-    def run_ends(self) -> Ints:
-        """The last event of each visit: neighbouring events of one customer in one stage."""
+    def visits(self) -> Visits:
+        """Neighbouring events of one customer in one stage, taken together."""
         moved = np.diff(self.stage, append=np.int8(NONE)) != 0
         moved[self.ends] = True
-        return np.flatnonzero(moved)
-
-    def firsts(self, group: NDArray[np.integer], groups: int, last: bool = False) -> Ints:
-        """The first (or last) event of each customer in each group: customers × groups, −1 where there is none."""
-        found = np.full((self.customers, groups), NONE, dtype=np.int64)
-        for one in range(groups):
-            rows = np.flatnonzero(group == one)
-            who = self.who[rows]
-            edge = rows[np.flatnonzero(np.diff(who, append=NONE) if last else np.diff(who, prepend=NONE))]
-            found[self.who[edge], one] = edge
-        return found
+        end = np.flatnonzero(moved)
+        begin = np.r_[0, end[:-1] + 1] if end.size else end
+        return Visits(self.who[end], self.stage[end], begin, end, self.customers, len(self.places.stages))
 
     @cached_property
     def entries(self) -> Ints:
-        """The first event of each customer in each stage; −1: never there."""
-        return self.firsts(self.stage, len(self.places.stages))
+        """The first event of each customer in each stage: customers × stages; −1: never there."""
+        return self.visits.of(self.visits.begin, self.visits.first)
+
+    def point_entries(self, point: int) -> Ints:
+        """The first event of each customer at one touchpoint; −1: never there."""
+        rows = np.flatnonzero(self.point == point)
+        first = rows[np.flatnonzero(np.diff(self.who[rows], prepend=NONE))]
+        found = np.full(self.customers, NONE, dtype=np.int64)
+        found[self.who[first]] = first
+        return found
+
+    @cached_property
+    def met(self) -> Bools:
+        """Which touchpoints each customer met: customers × touchpoints."""
+        found = np.zeros((self.customers, len(self.places.points)), dtype=bool)
+        found[self.who, self.point] = True
+        return found
 
     @cached_property
     def ended(self) -> Bools:
         """Whose silence since the latest mapped event is longer than the limit."""
         return self.observed_until - self.time[self.ends] > self.silent_after
 
+    def time_at(self, rows: Ints) -> Ints:
+        """The instants of some events; of none (−1) something that is not looked at."""
+        return self.time[rows] if self.time.size else rows
+
     def only(self, customers: Bools) -> Walk:
         """The walk of some of the customers here."""
-        rows = np.repeat(customers, self.ends - self.starts + 1)
+        return self.at(np.repeat(customers, self.ends - self.starts + 1))
+
+    def at(self, rows: Bools) -> Walk:
+        """The walk of some of the events here."""
+        if rows.all():
+            return self
         return replace(self, code=self.code[rows], time=self.time[rows], place=self.place[rows], channel=self.channel[rows])
 
 
-def read_walk(journey: Journey, log: EventLog, mapped: str) -> tuple[Walk, Walk]:
-    """The customers' way, and the events behind the stage that no customer sees; `mapped` is `journey.mapping_sql(log)`."""
+def read_walk(journey: Journey, log: EventLog) -> tuple[Walk, Walk]:
+    """The customers' way, and the events behind the stage that no customer sees."""
     places = places_of(journey)
-    silent = microseconds(journey.silent_after, "map.silent_after")
-    held = log.properties.get("channel")
-    coded = held is not None and held.coded and not held.of_customer
-    channel = f"coalesce({held.column}, {NONE})" if coded and held is not None else str(NONE)
-    columns = log.engine.columns(
-        f"SELECT c, t, m, h FROM (SELECT c, t, CAST({mapped} AS SMALLINT) AS m, {channel} AS h FROM {log.prepared}) WHERE m IS NOT NULL"
+    where = claimed(log, (one.event for one in places.mapping))
+    number, positions = placed(journey, log)
+    channel = log.properties.get("channel")
+    beside = channel is not None and channel.coded and not channel.of_customer
+    columns = log.computed(
+        where, c="c", t="t", number=number, h=f"CAST(coalesce({channel.column}, {NONE}) AS INTEGER)" if channel and beside else "-1"
     )
-    place = columns["m"].astype(np.int16)
-    channels = columns["h"].astype(np.int32)
-    if held is not None and not coded:
-        channels = log.codes("channel", where=f"({mapped}) IS NOT NULL")[0]
-    walk = Walk(places, columns["c"].astype(np.int32), columns["t"], place, channels, log.observed_until_us, silent)
-    front = places.front[place] if place.size else np.zeros(0, dtype=bool)
-    return _tied_by_stage(_rows(walk, front)), _rows(walk, ~front)
-
-
-def _rows(walk: Walk, rows: Bools) -> Walk:
-    if rows.all():
-        return walk
-    return replace(walk, code=walk.code[rows], time=walk.time[rows], place=walk.place[rows], channel=walk.channel[rows])
+    codes = log.codes("channel", where=where)[0] if channel and not beside else columns["h"]
+    silent = microseconds(journey.silent_after, "map.silent_after")
+    walk = Walk(places, columns["c"], columns["t"], positions[columns["number"]], codes, log.observed_until_us, silent)
+    front = places.front[walk.place] if walk.place.size else np.zeros(0, dtype=bool)
+    return _tied_by_stage(walk.at(front)), walk.at(~front)
 
 
 def _tied_by_stage(walk: Walk) -> Walk:
     """Events of one instant in the order of their stages; within a stage the log's order, by name and the other columns, stays."""
-    if not walk.time.size:
-        return walk
-    same = (np.diff(walk.code) == 0) & (np.diff(walk.time) == 0)
+    same = np.diff(walk.time) == 0
+    same &= np.diff(walk.code) == 0
     if not (same & (np.diff(walk.stage) < 0)).any():
         return walk
-    tied = np.r_[False, same] | np.r_[same, False]
-    rows = np.flatnonzero(tied)
+    rows = np.flatnonzero(np.r_[False, same] | np.r_[same, False])
     order = rows[np.lexsort((walk.stage[rows], walk.time[rows], walk.code[rows]))]
     place, channel = walk.place.copy(), walk.channel.copy()
     place[rows], channel[rows] = walk.place[order], walk.channel[order]

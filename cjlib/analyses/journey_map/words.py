@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.analyses.journey_map.tables import Source
+from cjlib.analyses.journey_map.source import Source
 from cjlib.analyses.result import MIN_N, Metric, metric
 from cjlib.sources.durations import in_words, microseconds
 
@@ -85,7 +85,7 @@ def definition(source: Source, outcome: str) -> dict[str, str]:
     words |= {f"feedback {name}": text for name, text in opinions.assigned.definition.items()}
     words["texts"] = opinions.text_words
     words["feedback outside the span of the log"] = f"{opinions.left_out:,} left out"
-    words["lead measure"] = f"{opinions.lead() or 'none'}: the one with most answers; it alone names patterns"
+    words["lead measure"] = f"{opinions.lead or 'none'}: the one with most answers; it alone names patterns"
     kept = ", ".join(f"{score}: {kind} answers only" for score, kind in opinions.kinds.items())
     words["solicited and unsolicited"] = kept or "no score has both kinds"
     if source.groups.name is not None:

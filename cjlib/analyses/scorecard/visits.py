@@ -40,9 +40,10 @@ def _sessions(ground: Ground) -> Iterator[Measured]:
 def _on_page(ground: Ground) -> Medians:
     """From a page event to the customer's next event, if that comes within the session."""
     log, role = ground.log, ground.journey.roles.page
-    following = "lead(c) OVER () AS nc, lead(t) OVER () AS nt"
-    found = log.engine.columns(
-        f"SELECT t, nt - t AS length FROM (SELECT t, c, {log.match(role, 'roles.page')} AS page, {following} FROM {log.prepared}) "
-        f"WHERE page AND nc = c AND nt - t <= {GAP} AND t >= {int(ground.starts[0])} AND t <= {log.observed_until_us}"
+    # The pages are picked outside the window: a condition that is a join would change the order that lead rests on.
+    following = f"SELECT *, lead(c) OVER () AS nc, lead(t) OVER () AS nt FROM {log.prepared}"
+    found = log.engine.numbers(
+        f"SELECT t, nt - t AS length FROM ({following}) WHERE {log.match(role, 'roles.page')} AND nc = c AND nt - t <= {GAP} "
+        f"AND t >= {int(ground.starts[0])} AND t <= {log.observed_until_us}"
     )
     return Medians(found["length"] / SECOND, ground.span.calendar.index(found["t"]), ground.size)

@@ -1,0 +1,95 @@
+"""What a map is made of: the journey file, the log's walk, the feedback and the money, all of them or those of some customers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.journey_map.groups import By, Groups, groups_of
+from cjlib.analyses.journey_map.money import Money, read_money
+from cjlib.analyses.journey_map.opinions import Opinions, read_opinions
+from cjlib.analyses.journey_map.places import Bools, Places, places_of
+from cjlib.analyses.journey_map.walk import Walk, read_walk
+from cjlib.errors import CjlibError, shown
+from cjlib.sources.events import EventLog
+from cjlib.sources.feedback import Feedback
+from cjlib.sources.journey import Journey
+
+
+@dataclass(frozen=True)
+class Acts:
+    """What customers did: the log, their way through it, the events behind the stage, and the money."""
+
+    log: EventLog
+    walk: Walk
+    back: Walk
+    money: Money | None
+
+    def only(self, customers: Bools) -> Acts:
+        """Those of some customers, by code."""
+        return replace(self, walk=self.walk.only(customers[self.walk.codes]), back=self.back.only(customers[self.back.codes]))
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a map is made of; without a log `acts` is None, without feedback `opinions` is."""
+
+    journey: Journey
+    places: Places
+    groups: Groups
+    acts: Acts | None
+    opinions: Opinions | None
+    churn: pd.Series | None
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages in order."""
+        return list(self.places.stages)
+
+    @property
+    def walk(self) -> Walk | None:
+        """The customers' way."""
+        return self.acts and self.acts.walk
+
+    @property
+    def log(self) -> EventLog | None:
+        """The log."""
+        return self.acts and self.acts.log
+
+    def acts_of(self, group: int) -> Acts | None:
+        """What the customers of one group did."""
+        of = self.groups.of
+        return self.acts if self.acts is None or of is None else self.acts.only(of == group)
+
+    def only(self, customers: Bools) -> Source:
+        """The same of some customers alone, by code, with what they said."""
+        assert self.acts is not None, "a map without events knows no customers"
+        groups = Groups(None, np.where(customers, 0, -1), 1)
+        return replace(self, groups=groups, acts=self.acts.only(customers), opinions=self.opinions and self.opinions.only(customers))
+
+
+def read_source(journey: Journey, log: EventLog | None, feedback: Feedback | None, churn: Any, by: By, taken: tuple[str, ...]) -> Source:
+    """Read what a map is made of; `taken` are names that groups may not have."""
+    places = places_of(journey)
+    groups = groups_of(log, by, taken)
+    acts = None if log is None else Acts(log, *read_walk(journey, log), read_money(journey, log))
+    opinions = None if feedback is None else read_opinions(feedback, log, journey, places)
+    if opinions is not None and groups.of is not None:
+        opinions = opinions.grouped(groups.of)
+    return Source(journey, places, groups, acts, opinions, _probabilities(churn))
+
+
+def _probabilities(churn: Any) -> pd.Series | None:
+    """The newest probability of each customer, by id as text."""
+    if churn is None:
+        return None
+    scored = churn if isinstance(churn, pd.DataFrame) else churn.score().table
+    absent = [name for name in ("customer_id", "churn_probability") if name not in scored]
+    if absent:
+        raise CjlibError(f"churn: must be a model of cj.fit_churn or its scores with customer_id and churn_probability. Missing: {shown(absent)}.")
+    ordered = scored.sort_values("cutoff", kind="stable") if "cutoff" in scored else scored
+    newest = ordered.assign(customer_id=ordered["customer_id"].astype("str")).drop_duplicates("customer_id", keep="last")
+    return newest.set_index("customer_id")["churn_probability"]
