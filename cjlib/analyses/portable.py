@@ -66,17 +66,47 @@ def middles(source: str, keys: str, sums: dict[str, str], length: str = "lasted"
     Gives `counted`, `whole` and `rest` (the sum of the lengths in seconds and microseconds: together they overflow), `lower` and `upper` (equal
     where the number is odd), as whole numbers: no engine is asked for a median, which they compute differently.
     """
-    added = "".join(f", SUM({expression}) AS {name}" for name, expression in sums.items())
-    given = "".join(f", CAST(SUM({name}) AS BIGINT) AS {name}" for name in sums)
     return (
-        f"spread AS (\n  SELECT {keys}, {length}, COUNT(*) AS counted{added} FROM {source} GROUP BY {keys}, {length}\n"
-        "), ranked AS (\n"
-        f"  SELECT spread.*, SUM(counted) OVER (PARTITION BY {keys} ORDER BY {length} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS through,\n"
-        f"    SUM(counted) OVER (PARTITION BY {keys}) AS total FROM spread\n"
-        ")\n"
-        f"SELECT {keys}, CAST(SUM(counted) AS BIGINT) AS counted{given},\n"
-        f"  CAST(SUM(counted * CAST(({length} - {length} % {MILLION}) / {MILLION} AS BIGINT)) AS BIGINT) AS whole,\n"
-        f"  CAST(SUM(counted * ({length} % {MILLION})) AS BIGINT) AS rest,\n"
+        f"{_ranked(source, keys, sums, length)}\n"
+        f"SELECT {keys}, {_totals({'counted': 'counted', **{name: name for name in sums}, **_parts(length)})},\n"
         f"  MIN(CASE WHEN 2 * through >= total THEN {length} END) AS lower, MIN(CASE WHEN 2 * through > total THEN {length} END) AS upper\n"
         f"FROM ranked GROUP BY {keys}"
     )
+
+
+def near_middle(source: str, keys: str, sums: dict[str, str], wide: str, length: str = "lasted") -> str:
+    """The same with one row for every length in the middle; where the condition `wide` holds, wide enough for the 95 % interval of a median.
+
+    `through` is how many are at most that long, `total` how many there are, the sums stand on every row of a key. The ranks of the interval's ends
+    lie within 0.98 √n + 1 of n ÷ 2, so that 2 √(n + 64) ranks, found without a root, hold them: a small part of the lengths.
+    """
+    far = f"CASE WHEN {wide} THEN 4 * total + 256 ELSE 0 END"
+    totals = _totals({**{name: name for name in sums}, **_parts(length)}, f" OVER (PARTITION BY {keys})")
+    return (
+        f"{_ranked(source, keys, sums, length)}, summed AS (\n"
+        f"  SELECT {keys}, {length}, through, through - counted AS before, total, {totals} FROM ranked\n"
+        ")\n"
+        f"SELECT {keys}, {length}, CAST(through AS BIGINT) AS through, CAST(total AS BIGINT) AS total, {', '.join([*sums, 'whole', 'rest'])} FROM summed\n"
+        f"WHERE (2 * through >= total OR (total - 2 * through) * (total - 2 * through) <= {far})\n"
+        f"  AND (2 * before <= total OR (2 * before - total) * (2 * before - total) <= {far})"
+    )
+
+
+def _ranked(source: str, keys: str, sums: dict[str, str], length: str) -> str:
+    added = "".join(f", SUM({expression}) AS {name}" for name, expression in sums.items())
+    return (
+        f"spread AS (\n  SELECT {keys}, {length}, COUNT(*) AS counted{added} FROM {source} GROUP BY {keys}, {length}\n"
+        "), ranked AS (\n"
+        f"  SELECT spread.*, CAST(SUM(counted) OVER (PARTITION BY {keys} ORDER BY {length} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS BIGINT) AS through,\n"
+        f"    CAST(SUM(counted) OVER (PARTITION BY {keys}) AS BIGINT) AS total FROM spread\n"
+        ")"
+    )
+
+
+def _parts(length: str) -> dict[str, str]:
+    """The sum of lengths as seconds and what is left of them: together they overflow."""
+    return {"whole": f"counted * CAST(({length} - {length} % {MILLION}) / {MILLION} AS BIGINT)", "rest": f"counted * ({length} % {MILLION})"}
+
+
+def _totals(sums: dict[str, str], over: str = "") -> str:
+    return ", ".join(f"CAST(SUM({expression}){over} AS BIGINT) AS {name}" for name, expression in sums.items())

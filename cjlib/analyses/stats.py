@@ -109,13 +109,19 @@ def median_with_interval(values: ArrayLike) -> tuple[float, float, float]:
     n = ordered.size
     if n == 0:
         return float("nan"), float("nan"), float("nan")
-    from scipy.special import bdtrik
-
-    inner = int(bdtrik(0.025, n, 0.5)) if n >= 6 else 0
+    inner = median_ranks(n)[0]
     middle = [(n - 1) // 2, n // 2]
     ordered = np.partition(ordered, sorted({inner, *middle, n - 1 - inner}))
     median = float(ordered[middle].mean())
     return (median, float(ordered[inner]), float(ordered[n - 1 - inner])) if n >= 6 else (median, float("nan"), float("nan"))
+
+
+def median_ranks(n: int) -> tuple[int, int]:
+    """The ranks (from 0) of the order statistics between which a median lies with 95 %; below six values there are none: the first and last."""
+    from scipy.special import bdtrik
+
+    inner = int(bdtrik(0.025, n, 0.5)) if n >= 6 else 0
+    return inner, n - 1 - inner
 
 
 def grouped_medians(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> Floats:

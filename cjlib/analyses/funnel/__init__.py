@@ -262,15 +262,14 @@ def answer(log: EventLog, asked: Question) -> Funnel:
 
 
 def _pushed(log: EventLog, asked: Question) -> Funnel:
-    table, named, definition = pushed.counted(log, asked)
-    compared = pushed.no_comparisons()
+    found = pushed.counted(log, asked)
     return Funnel(
-        table=table,
-        headline=telling.headline(table, named, asked, compared),
-        definition=definition,
-        metrics=named,
+        table=found.table,
+        headline=telling.headline(found.overall, found.metrics, asked, found.comparisons),
+        definition=found.definition,
+        metrics=found.metrics,
         sql=cascade.statement(log, asked)[0],
-        comparisons=compared,
+        comparisons=found.comparisons,
         _count=None,
     )
 

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from cjlib.analyses.funnel.rows import Question
+from cjlib.analyses.portable import as_text
 from cjlib.sources.conditions import Step
 from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
@@ -30,7 +31,7 @@ _BEFORE_ALL = int(pd.Timestamp("1900-01-01", tz="UTC").value // 1000)
 
 def statement(log: EventLog, asked: Question) -> tuple[str, str]:
     """The statement, and in words what it gives."""
-    plan = _Plan(log, asked)
+    plan = Plan(log, asked)
     if plan.choices is None:
         return "", "none: too many steps overlap with one another for one readable statement"
     return plan.text(), _words(asked)
@@ -38,7 +39,7 @@ def statement(log: EventLog, asked: Question) -> tuple[str, str]:
 
 def open_statement(log: EventLog, asked: Question) -> str:
     """The statement with a column more, `still_open`: who stopped there and has a first event whose window is open."""
-    plan = _Plan(log, asked, still_open=True)
+    plan = Plan(log, asked, still_open=True)
     return "" if plan.choices is None else plan.text()
 
 
@@ -53,10 +54,14 @@ def _words(asked: Question) -> str:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
+    """The cascade of a question, stage by stage."""
+
     log: EventLog
     asked: Question
     still_open: bool = False
+    value: str | None = None
+    """A column whose smallest text among the events of an instant that fit a condition is kept, as `w1`, `w2`, …"""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -65,6 +70,7 @@ class _Plan:
 
     @property
     def groups(self) -> tuple[str, ...]:
+        """The columns of groups that run separately."""
         return self.asked.by if self.asked.by_value == "all" else ()
 
     @cached_property
@@ -102,6 +108,17 @@ class _Plan:
         return "WITH " + ",\n".join(f"{name} AS (\n  {body}\n)" for name, body in self._stages()) + f"\n{self._final()}"
 
     def _stages(self) -> Iterator[tuple[str, str]]:
+        yield from self.cascade()
+        n = len(self.asked.steps)
+        depth = " ".join(f"WHEN v{j} IS NOT NULL THEN {j}" for j in range(n, 0, -1))
+        keys = ", ".join(["customer_id", *map(identifier, self.groups)])
+        yield (
+            "reached",
+            f"SELECT {keys}, MAX(CASE {depth} ELSE 0 END) AS depth{', MAX(v1) AS entered' if self.still_open else ''} FROM filled_{n} GROUP BY {keys}",
+        )
+
+    def cascade(self) -> Iterator[tuple[str, str]]:
+        """The stages up to the last step's; the last one is named `filled_n`."""
         n, last = len(self.asked.steps), "instants"
         yield "flagged", self._flagged()
         yield "instants", self._instants()
@@ -113,12 +130,6 @@ class _Plan:
                 frame = f"PARTITION BY {self._keys} ORDER BY t ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
                 yield f"before_{j}", f"SELECT *, MAX(v{j}) OVER ({frame}) AS p{j} FROM {last}"
                 last = f"before_{j}"
-        depth = " ".join(f"WHEN v{j} IS NOT NULL THEN {j}" for j in range(n, 0, -1))
-        keys = ", ".join(["customer_id", *map(identifier, self.groups)])
-        yield (
-            "reached",
-            f"SELECT {keys}, MAX(CASE {depth} ELSE 0 END) AS depth{', MAX(v1) AS entered' if self.still_open else ''} FROM {last} GROUP BY {keys}",
-        )
 
     @property
     def _keys(self) -> str:
@@ -129,19 +140,21 @@ class _Plan:
         for number, (condition, among) in enumerate(self._conditions, start=1):
             first = f" AND timestamp = MIN(CASE WHEN {among} THEN timestamp END) OVER (PARTITION BY customer_id)" if among else ""
             flags.append(f"CASE WHEN {condition}{first} THEN 1 ELSE 0 END AS s{number}")
-        return f"SELECT {self._keys}, timestamp AS t, {', '.join(flags)} FROM {self.log.events_sql} AS given"
+        value = f", {as_text(self.value)} AS value_of_event" if self.value else ""
+        return f"SELECT {self._keys}, timestamp AS t, {', '.join(flags)}{value} FROM {self.log.events_sql} AS given"
 
     def _instants(self) -> str:
         sums = [f"SUM({_any_of(choice)}) AS {_sum(choice)}" for choice in self.choices or []]
+        sums += [f"MIN(CASE WHEN s{number} = 1 THEN value_of_event END) AS w{number}" for number in range(1, len(self._conditions) + 1) if self.value]
         every = " + ".join(f"s{number}" for number in range(1, len(self._conditions) + 1))
         held = "".join(f" AND {identifier(name)} IS NOT NULL" for name in self.asked.hold)
         return f"SELECT {self._keys}, t, {', '.join(sums)} FROM flagged WHERE {every} > 0{held} GROUP BY {self._keys}, t"
 
     def _filled(self, j: int) -> str:
         """The latest start of a chain that fills step j at this instant: for each step the chain may have stood at before."""
-        terms = [f"CASE WHEN {self._run(0, j)}{self._opens()} THEN t END"]
+        terms = [f"CASE WHEN {self.run(0, j)}{self._opens()} THEN t END"]
         # The window's end is inside.
-        terms += [f"CASE WHEN {self._run(i, j)}{self._within(i)} THEN p{i} END" for i in range(1, j)]
+        terms += [f"CASE WHEN {self.run(i, j)}{self._within(i)} THEN p{i} END" for i in range(1, j)]
         if len(terms) == 1:
             return terms[0]
         low = f"CAST('{self._low}' AS TIMESTAMP)"
@@ -153,7 +166,7 @@ class _Plan:
         span = self.log.span_us
         return "1900-01-01" if span is None or span[0] > _BEFORE_ALL else "0001-01-01"
 
-    def _run(self, i: int, j: int) -> str:
+    def run(self, i: int, j: int) -> str:
         """Steps i + 1 … j are filled by different events of this instant."""
         needed = pd.Series(self.numbers[i:j]).value_counts().to_dict()
         tests = []
@@ -165,14 +178,14 @@ class _Plan:
     def _within(self, i: int) -> str:
         if self.asked.window is None:
             return f" AND p{i} IS NOT NULL"
-        return f" AND t <= p{i} + {_interval(self.asked.window)}"
+        return f" AND t <= p{i} + {interval(self.asked.window)}"
 
     def _opens(self) -> str:
         """The range of first events."""
-        bounds = [f"t >= {_stamp(self.asked.start)}"] if self.asked.start is not None else []
-        bounds += [f"t <= {_stamp(self.asked.end)}"] if self.asked.end is not None else []
+        bounds = [f"t >= {stamp(self.asked.start)}"] if self.asked.start is not None else []
+        bounds += [f"t <= {stamp(self.asked.end)}"] if self.asked.end is not None else []
         if self.asked.entrants == "closed" and self.asked.window is not None:
-            bounds.append(f"t <= {_stamp(self.log.observed_until_us - self.asked.window)}")
+            bounds.append(f"t <= {stamp(self.log.observed_until_us - self.asked.window)}")
         if self.asked.entry == "first":
             opening = " AND ".join([f"{_sum((self.numbers[0],))} >= 1", *bounds])
             bounds.append(f"t = MIN(CASE WHEN {opening} THEN t END) OVER (PARTITION BY {', '.join(['customer_id', *map(identifier, self.groups)])})")
@@ -192,7 +205,7 @@ class _Plan:
             return ""
         if k == len(self.asked.steps):
             return ", CAST(0 AS BIGINT) AS still_open"
-        late = "" if self.asked.window is None else f" AND entered > {_stamp(self.log.observed_until_us - self.asked.window)}"
+        late = "" if self.asked.window is None else f" AND entered > {stamp(self.log.observed_until_us - self.asked.window)}"
         return f", CAST(COALESCE(SUM(CASE WHEN depth = {k}{late} THEN 1 ELSE 0 END), 0) AS BIGINT) AS still_open"
 
 
@@ -232,12 +245,14 @@ def _texts(value: Any) -> set[str]:
     return {str(each) for each in value} if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str) else {str(value)}
 
 
-def _interval(length: int) -> str:
+def interval(length: int) -> str:
+    """A length of time in microseconds as a portable interval."""
     for size, unit in ((1_000_000, "SECOND"), (1_000, "MILLISECOND")):
         if length % size == 0:
             return f"INTERVAL '{length // size}' {unit}"
     return f"INTERVAL '{length}' MICROSECOND"
 
 
-def _stamp(microseconds: int) -> str:
+def stamp(microseconds: int) -> str:
+    """An instant as a portable literal."""
     return f"CAST('{pd.Timestamp(microseconds, unit='us').isoformat(sep=' ', timespec='microseconds')}' AS TIMESTAMP)"

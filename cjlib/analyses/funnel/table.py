@@ -140,13 +140,18 @@ def comparisons(counted: Counted, asked: Question, groups: Grouping | None) -> p
     depth = counted.attempts.depth[: len(of)]
     customers = np.bincount(of[of >= 0], minlength=size)[:size]
     converted = np.bincount(of[(of >= 0) & (depth == len(asked.steps))], minlength=size)[:size]
+    return compared(customers, converted, asked.min_n, None if groups is None else (groups.by, groups.ranks))
+
+
+def compared(customers: Ints, converted: Ints, min_n: int, named: tuple[Values, Ints] | None) -> pd.DataFrame:
+    """Each group of at least `min_n` customers against all others together; `named` says what the groups are."""
     others, other_converted = customers.sum() - customers, converted.sum() - converted
     low, high = newcombe(converted, customers, other_converted, others)
-    chosen = np.flatnonzero(customers >= asked.min_n)
+    chosen = np.flatnonzero(customers >= min_n)
     p = np.array([two_shares_p(int(converted[g]), int(customers[g]), int(other_converted[g]), int(others[g])) for g in chosen], dtype=float)
-    columns = groups.by.columns(groups.ranks[chosen] if apart else np.zeros(0, dtype=np.int64)) if groups is not None else {}
     one, rest = share(converted, customers)[chosen], share(other_converted, others)[chosen]
     numbers = (customers[chosen], one, others[chosen], rest, one - rest, low[chosen], high[chosen], p, benjamini_hochberg(p))
+    columns = {} if named is None else named[0].columns(named[1][chosen])
     return pd.DataFrame(columns | dict(zip(COMPARED, numbers, strict=True)))
 
 

@@ -41,19 +41,7 @@ def counted_there(log: EventLog) -> dict[str, str]:
 def sessions_there(log: EventLog, gap: int) -> pd.DataFrame:
     """`.table` of sessions: one row a session comes back."""
     told = "channel" in log.columns
-    flags = {"place": f"ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY {log_order(log)})", "told": "channel"} if told else {}
-    # The place among all columns decides between tied events; `n` is enough for their names.
-    first_told = ", MIN(CASE WHEN told IS NOT NULL THEN place END) OVER (PARTITION BY customer_id, session) AS told_at" if told else ""
-    channel = ", MAX(CASE WHEN place = told_at THEN told END) AS channel" if told else ""
-    found = log.run(
-        f"{sessions_sql(log, gap, **flags)}, ends AS (\n"
-        "  SELECT visits.*, MIN(n) OVER (PARTITION BY customer_id, session) AS first_n, MAX(n) OVER (PARTITION BY customer_id, session) AS last_n"
-        f"{first_told} FROM visits\n"
-        ")\n"
-        f"SELECT customer_id, session, MIN(timestamp) AS began_at, {between('MIN(timestamp)', 'MAX(timestamp)')} AS lasted, COUNT(*) AS events,\n"
-        f"  MAX(CASE WHEN n = first_n THEN event END) AS first_event, MAX(CASE WHEN n = last_n THEN event END) AS last_event{channel}\n"
-        "FROM ends GROUP BY customer_id, session"
-    ).sort_values(["customer_id", "session"], ignore_index=True)
+    found = log.run(rows_sql(log, gap)).sort_values(["customer_id", "session"], ignore_index=True)
     columns = {
         "customer_id": found["customer_id"],
         "session": found["session"].astype("int64"),
@@ -66,10 +54,28 @@ def sessions_there(log: EventLog, gap: int) -> pd.DataFrame:
     return pd.DataFrame(columns | ({"channel": found["channel"].astype("str")} if told else {}))
 
 
+def rows_sql(log: EventLog, gap: int) -> str:
+    """One row a session: customer, number, start, length, events, first and last event, and the channel if the log has channels."""
+    told = "channel" in log.columns
+    flags = {"place": f"ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY {log_order(log)})", "told": "channel"} if told else {}
+    # The place among all columns decides between tied events; `n` is enough for their names.
+    first_told = ", MIN(CASE WHEN told IS NOT NULL THEN place END) OVER (PARTITION BY customer_id, session) AS told_at" if told else ""
+    channel = ", MAX(CASE WHEN place = told_at THEN told END) AS channel" if told else ""
+    return (
+        f"{sessions_sql(log, gap, **flags)}, ends AS (\n"
+        "  SELECT visits.*, MIN(n) OVER (PARTITION BY customer_id, session) AS first_n, MAX(n) OVER (PARTITION BY customer_id, session) AS last_n"
+        f"{first_told} FROM visits\n"
+        ")\n"
+        f"SELECT customer_id, session, MIN(timestamp) AS began_at, {between('MIN(timestamp)', 'MAX(timestamp)')} AS lasted, COUNT(*) AS events,\n"
+        f"  MAX(CASE WHEN n = first_n THEN event END) AS first_event, MAX(CASE WHEN n = last_n THEN event END) AS last_event{channel}\n"
+        "FROM ends GROUP BY customer_id, session"
+    )
+
+
 def pairs_there(log: EventLog, gap: int | None, by: str | Sequence[str] | None, taken: Sequence[str]) -> tuple[FirstValues, Pairs, Around]:
     """The pairs, by group, source and target; a source or target beyond the names is "(start)" or "(end)"."""
     names = names_given(by, "by", taken)
-    found = log.run(_statement(log, gap, names))
+    found = log.run(pairs_sql(log, gap, names))
     grouping, group = _groups(log, names, found)
     base = len(log.event_names) + 2
     place = {name: code for code, name in enumerate(log.event_names)}
@@ -83,7 +89,8 @@ def pairs_there(log: EventLog, gap: int | None, by: str | Sequence[str] | None, 
     return grouping, pairs, Around(log.n_events, _tied(log), log.n_customers, int(found.loc[found["source"].isna(), "counted"].sum()))
 
 
-def _statement(log: EventLog, gap: int | None, by: tuple[str, ...]) -> str:
+def pairs_sql(log: EventLog, gap: int | None, by: tuple[str, ...]) -> str:
+    """One row a pair and group: how many, of how many customers, the sum of the times between them, and the two in the middle."""
     inside = "OVER (PARTITION BY customer_id, session ORDER BY n)"
     held = "".join(f", g{position}" for position, _ in enumerate(by, start=1))
     joined = f"\n  LEFT JOIN ({_first_values(log, by)}) AS valued ON valued.of_customer = customer_id" if by else ""

@@ -185,7 +185,7 @@ def _pushed(log: EventLog, question: Question, scope: Scope) -> Retention:
     found = pushed.counted(log, question, scope)
     metrics, entries = _metrics(question, found.pop("sums"), None), found.pop("entries")
     told = words.headline(question, entries, metrics, found["headline_period"], found["cohort_comparisons"], found["cohort_change"])
-    return Retention(**found, headline=told, metrics=metrics, period=question.period, by=(), mode=question.mode, _members=None)
+    return Retention(**found, headline=told, metrics=metrics, period=question.period, by=question.by, mode=question.mode, _members=None)
 
 
 def _answer(members: Members) -> Retention:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.first_events import Groups
+from cjlib.analyses.first_events import Groups, Whole
+from cjlib.analyses.groups import MISSING, values_found
 from cjlib.analyses.retention import comparing, tables, words
 from cjlib.analyses.retention.question import Question, Scope
 from cjlib.analyses.retention.statement import retention_sql
@@ -16,14 +17,12 @@ from cjlib.analyses.retention.tables import Counts
 from cjlib.errors import CjlibError
 from cjlib.sources.events import EventLog
 
-EVERYONE = Groups((), pd.DataFrame(index=range(1)))
-
 
 def check(question: Question) -> None:
     """Refuse what rests on more than the cells."""
     beyond = [f"clock='{question.clock}'"] if question.clock != "calendar" else []
     beyond += [f"cohort='{question.cohort}'"] if question.recurring else []
-    beyond += [option for option in ("by", "cohort_by", "value") if getattr(question, option)]
+    beyond += [option for option in ("cohort_by", "value") if getattr(question, option)]
     if beyond:
         raise CjlibError(
             f"log: retention with {', '.join(beyond)} cannot be counted where the events lie. Fetch them once: cj.retention(log.read(), …)."
@@ -34,14 +33,16 @@ def counted(log: EventLog, question: Question, scope: Scope) -> dict[str, Any]:
     """The tables, by the names of the result, of retention that is counted in the log's own engine."""
     check(question)
     sql = retention_sql(log, question, scope)
-    counts = _counts(question, scope, pd.DataFrame() if scope.nobody else log.run(sql))
+    cells = pd.DataFrame() if scope.nobody else log.run(retention_sql(log, question, scope, texts=True))
+    group, groups = _groups(log, question, cells)
+    counts = _counts(question, scope, cells, group)
     sums, through = tables.pooled(counts), tables.fixed_period(counts)
-    names, unknown = tables.cell_names(scope, counts, EVERYONE, None), _unknown_scores(counts)
+    names, unknown = tables.cell_names(scope, counts, groups, None), _unknown_scores(counts)
     return {
-        "table": tables.cell_table(question, scope, counts, EVERYONE, None),
-        "average": tables.average_table(question, sums, EVERYONE, None),
-        "fixed_average": tables.average_table(question, tables.pooled(_completed(counts, through)), EVERYONE, None),
-        "comparisons": comparing.group_comparisons(sums, EVERYONE, question.min_n),
+        "table": tables.cell_table(question, scope, counts, groups, None),
+        "average": tables.average_table(question, sums, groups, None),
+        "fixed_average": tables.average_table(question, tables.pooled(_completed(counts, through)), groups, None),
+        "comparisons": comparing.group_comparisons(sums, groups, question.min_n),
         "cohort_comparisons": comparing.cohort_comparisons(question, names, counts, unknown),
         "cohort_change": comparing.cohort_change(question, names, counts, unknown),
         "sql": sql,
@@ -52,18 +53,37 @@ def counted(log: EventLog, question: Question, scope: Scope) -> dict[str, Any]:
     }
 
 
-def _counts(question: Question, scope: Scope, cells: pd.DataFrame) -> Counts:
-    width = question.periods + 1
+def _groups(log: EventLog, question: Question, cells: pd.DataFrame) -> tuple[Whole, Groups]:
+    """The group of each cell, and what the groups are: by value as text, missing last."""
+    if not question.by:
+        return np.zeros(len(cells), dtype=np.int64), Groups((), pd.DataFrame(index=range(1)))
+    texts = [cells[name] if len(cells) else pd.Series([], dtype="str") for name in question.by]
+    values = values_found(log, question.by, texts)
+    ordered = np.where(values.rank == MISSING, np.iinfo(np.int64).max, values.rank)
+    present, code = np.unique(ordered, return_inverse=True)
+    held = values.columns(np.where(present == np.iinfo(np.int64).max, MISSING, present))
+    return code.astype(np.int64), Groups(question.by, pd.DataFrame(held))
+
+
+def _counts(question: Question, scope: Scope, cells: pd.DataFrame, group: Whole) -> Counts:
+    width, reach = question.periods + 1, len(scope.periods) + 1
     place = pd.Series(range(len(scope.periods)), index=scope.periods.labels)
-    cohort = np.unique(np.asarray(place[cells["cohort"]] if len(cells) else [], dtype=np.int64))
-    base, retained = (np.zeros((cohort.size, width), dtype=np.int64) for _ in range(2))
+    cohort_of = np.asarray(place[cells["cohort"]] if len(cells) else [], dtype=np.int64)
+    # A table begins with its largest group; a group has as many members as its cohorts have in period 0.
+    size = np.zeros(int(group.max(initial=-1)) + 1, dtype=np.int64)
+    at_zero = (cells["period"] == 0).to_numpy() if len(cells) else np.zeros(0, dtype=bool)
+    np.add.at(size, group[at_zero], cells["cohort_size"].to_numpy(dtype="int64")[at_zero] if len(cells) else 0)
+    rank = np.argsort(np.argsort(-size, kind="stable"), kind="stable")
+    keys, row = np.unique(rank[group] * reach + cohort_of, return_inverse=True)
+    cohort = keys % reach
+    base, retained = (np.zeros((keys.size, width), dtype=np.int64) for _ in range(2))
     if len(cells):
-        row, period = np.searchsorted(cohort, place[cells["cohort"]].to_numpy()), cells["period"].to_numpy()
+        period = cells["period"].to_numpy(dtype="int64")
         base[row, period], retained[row, period] = cells["cohort_size"].to_numpy(), cells["retained"].to_numpy()
     # A period [a, b) has ended once its last microsecond lies at or before the end of data.
-    ended = (scope.periods.index(np.full(cohort.size, scope.until + 1)) - 1 - cohort).astype(np.int64)
+    ended = (scope.periods.index(np.full(keys.size, scope.until + 1)) - 1 - cohort).astype(np.int64)
     complete = (np.arange(width) <= ended[:, None]) & (base > 0)
-    return Counts(np.zeros(cohort.size, dtype=np.int64), cohort, base, retained, base > 0, complete, np.arange(cohort.size), ended)
+    return Counts(np.argsort(rank)[keys // reach], cohort, base, retained, base > 0, complete, np.arange(keys.size), ended)
 
 
 def _completed(counts: Counts, through: int) -> Counts:

@@ -9,8 +9,8 @@ from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
 
 
-def retention_sql(log: EventLog, question: Question, scope: Scope) -> str:
-    """The statement: one row a cell with the group's and cohort's names, `cohort_size`, `period`, `retained`."""
+def retention_sql(log: EventLog, question: Question, scope: Scope, *, texts: bool = False) -> str:
+    """The statement: one row a cell with the group's and cohort's names, `cohort_size`, `period`, `retained`; `texts` gives groups as text."""
     columns = (*question.by, *((question.cohort_by,) if question.cohort_by else ()))
     # Columns of the data get names of ours inside, so that one called "period" is only a column.
     held = [f"by_{place}" for place, _ in enumerate(columns, start=1)]
@@ -25,7 +25,7 @@ def retention_sql(log: EventLog, question: Question, scope: Scope) -> str:
         "judged": _judged(question, held),
     }
     story = ",\n".join(f"{name} AS (\n  {text}\n)" for name, text in parts.items())
-    return f"WITH {story}\n{_cells(question, scope, columns, held)}"
+    return f"WITH {story}\n{_cells(question, scope, columns, held, texts=texts)}"
 
 
 def _periods(scope: Scope) -> str:
@@ -167,8 +167,8 @@ def _judged(question: Question, held: list[str]) -> str:
     return f"SELECT cohort, label, period, begins, ends{picks}, CASE WHEN period = 0 THEN {came} ELSE {later} END AS returned FROM visited"
 
 
-def _cells(question: Question, scope: Scope, columns: tuple[str, ...], held: list[str]) -> str:
-    named = [f"{name} AS {identifier(column)}" for column, name in zip(columns, held, strict=True)]
+def _cells(question: Question, scope: Scope, columns: tuple[str, ...], held: list[str], *, texts: bool) -> str:
+    named = [f"{f'CAST({name} AS VARCHAR)' if texts else name} AS {identifier(column)}" for column, name in zip(columns, held, strict=True)]
     keys = list(held) if question.cohort_by else [*held, "cohort", "label"]
     cohort = [f"{held[-1]} AS cohort"] if question.cohort_by else ["label AS cohort"]
     picks = ", ".join([*(named[: len(question.by)]), *cohort])
