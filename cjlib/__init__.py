@@ -53,7 +53,6 @@ _HOME = {
     "cjlib.analyses.journey_map": ["JourneyMap", "journey_map"],
     "cjlib.views.path_questions": ["channel_credit", "churned_or_retained", "converted_or_lost", "path_options", "way_options"],
     "cjlib.views.value_questions": ["contract_worth", "customer_worth", "worth_at_risk", "worth_by"],
-    "cjlib.views.rows": ["rows"],
     "cjlib.views.audit": ["explore_audit"],
     "cjlib.views.feedback_questions": ["feedback_choice"],
     "cjlib.views.persona_maps": ["PersonaMaps", "customer_kinds", "persona_maps"],

@@ -31,9 +31,10 @@ MONTH_DAYS = 365.25 / 12
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SubscriptionValue(Result):
-    """The worth of one subscription, payment by payment; `price` is that of one payment."""
+    """The worth of one subscription, payment by payment; `price` is that of one payment, `end_day` the day to which payments are counted."""
 
     price: float
+    end_day: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -199,6 +200,7 @@ def subscription_value(
         },
         metrics={"value": metric(total, float(low[-1]), float(high[-1]), n)},
         price=float(price),
+        end_day=end,
     )
 
 

@@ -11,12 +11,14 @@ from cjlib.errors import CjlibError
 from cjlib.markup import table_html
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
     from cjlib.analyses.churn import ChurnScores, TargetList
 
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5)
 SHOWN = 10
+FILE = "contact_list.csv"
 
 
 def explore_targets(
@@ -24,7 +26,7 @@ def explore_targets(
 ) -> TargetExplorer:
     """A target list whose budget, costs and success share can be changed in the notebook, each answer counted by `cj.target_list`.
 
-    In JupyterLab sliders choose, and list and profit curve follow; in a report (`CJLIB_MODE=report`) a list offers other success shares, counted beforehand.
+    In JupyterLab sliders choose, list and profit curve follow, and a button writes the list as CSV; in a report (`CJLIB_MODE=report`) a list offers other success shares, counted beforehand.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def explore_targets(
 
 
 class TargetExplorer:
-    """What `explore_targets` gives; reasons are worked out once, the list anew for each choice."""
+    """What `explore_targets` gives; the list is made anew for each choice."""
 
     def __init__(self, scores: ChurnScores, value: Any, first: Mapping[str, Any]) -> None:
         self._scores = scores
@@ -55,9 +57,13 @@ class TargetExplorer:
 
     def targets(self, **choice: Any) -> TargetList:
         """The list of a choice; what is not chosen is as at the beginning."""
+        # Without reasons, which no choice changes and only the written list holds.
+        return self._list(self._scores.table, choice)
+
+    def _list(self, scores: ChurnScores | pd.DataFrame, choice: Mapping[str, Any]) -> TargetList:
         from cjlib.analyses.churn import target_list
 
-        return target_list(self._scores.table, value=self._value, **{**self._first, **choice})
+        return target_list(scores, value=self._value, **{**self._first, **choice})
 
     def figure(self) -> go.Figure:
         """The profit curve with a list of success shares."""
@@ -68,7 +74,7 @@ class TargetExplorer:
         return profit_choices({f"success share {share:.0%}": self.targets(success_share=share) for share in shares}, shares.index(first))
 
     def widget(self) -> Any:
-        """Live: budget, costs and success share, the headline, the first customers and the profit curve."""
+        """Live: budget, costs and success share, the headline, the first customers, the profit curve, and a button that writes the list."""
         import ipywidgets as w
 
         start = self._first
@@ -76,16 +82,33 @@ class TargetExplorer:
         offer = w.FloatText(value=start["offer_cost"], description="Offer")
         contact = w.FloatText(value=start["contact_cost"], description="Contact")
         share = w.FloatSlider(value=start["success_share"], min=0, max=1, step=0.01, description="Success", continuous_update=False)
-        words, shown_figure = w.HTML(), w.Output()
+        words, shown_figure, written = w.HTML(), w.Output(), w.HTML()
+        path = w.Text(value=FILE, description="File")
+        write = w.Button(description="Write the list", tooltip="As CSV, with a control group that must not be contacted")
+
+        def choice() -> dict[str, Any]:
+            return {"budget": budget.value or None, "offer_cost": offer.value, "contact_cost": contact.value, "success_share": share.value}
 
         def renew(_: Any = None) -> None:
-            choice = {"budget": budget.value or None, "offer_cost": offer.value, "contact_cost": contact.value, "success_share": share.value}
-            words.value, shown_figure.outputs = self.shown(choice)
+            words.value, shown_figure.outputs = self.shown(choice())
+            written.value = ""
 
         for control in (budget, offer, contact, share):
             control.observe(renew, names="value")
+        write.on_click(lambda _: written.set_trait("value", self.write(path.value, choice())))
         renew()
-        return w.VBox([w.HBox([budget, offer, contact, share], layout=w.Layout(flex_flow="row wrap")), words, shown_figure])
+        wrapped = w.Layout(flex_flow="row wrap")
+        return w.VBox([w.HBox([budget, offer, contact, share], layout=wrapped), words, shown_figure, w.HBox([path, write], layout=wrapped), written])
+
+    def write(self, path: str, choice: Mapping[str, Any]) -> str:
+        """Write the list of a choice as CSV; where it went as HTML, or why it could not be written."""
+        try:
+            chosen = self._list(self._scores, choice)
+            chosen.write_csv(path)
+        except (CjlibError, OSError) as fault:
+            return f'<p role="alert">{escape(str(fault))}</p>'
+        control = int(chosen.export["control"].sum())
+        return f'<p role="status">{len(chosen.export):,} customers written to {escape(path)}; do not contact the {control:,} marked as control.</p>'
 
     def shown(self, choice: Mapping[str, Any]) -> tuple[str, tuple[Mapping[str, Any], ...]]:
         """Headline and first customers as HTML, and the figure as an output; a choice that cannot be used says why."""

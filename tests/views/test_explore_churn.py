@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,3 +46,31 @@ def test_a_choice_that_cannot_be_used_says_why(explorer):
 
 def test_the_live_widget_has_the_four_choices(explorer):
     assert [control.description for control in explorer.widget().children[0].children] == ["Budget", "Offer", "Contact", "Success"]
+
+
+def test_the_button_writes_the_list_of_the_choice_and_says_where(explorer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    live = explorer.widget()
+    (budget, *_), (path, button) = live.children[0].children, live.children[3].children
+    budget.value = 20.0
+    path.value = "a<b>.csv"
+    button.click()
+    assert live.children[4].value == '<p role="status">20 customers written to a&lt;b&gt;.csv; do not contact the 10 marked as control.</p>'
+    with (tmp_path / "a<b>.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 20
+    assert {"customer_id", "churn_probability", "value", "reason_1", "control", "note"} <= set(rows[0])
+    assert any("goes with a higher risk" in row["reason_1"] for row in rows)
+    budget.value = 30.0
+    assert live.children[4].value == "", "what was written is no longer what is shown"
+
+
+def test_a_list_that_cannot_be_written_says_why(explorer, tmp_path):
+    assert "non-existent directory" in explorer.write(str(tmp_path / "none" / "list.csv"), {})
+    assert "success_share: must be a share" in explorer.write(str(tmp_path / "list.csv"), {"success_share": 2})
+
+
+def test_each_choice_of_the_report_shows_its_own_top(explorer):
+    figure = explorer.figure()
+    ranges = {button.label: button.args[1]["xaxis.range"][1] for button in figure.layout.updatemenus[0].buttons}
+    assert ranges["success share 50%"] >= ranges["success share 25%"]

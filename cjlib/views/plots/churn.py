@@ -294,12 +294,17 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
             [name, *row]
             for name, row in zip(names, grid[["customers", "expected_value", "value_at_risk"]].to_numpy(dtype=object).tolist(), strict=True)
         ],
-        height=90 + 40 * len(grid) * (lines + 1) // 2,
+        height=90 + (44 + 18 * (lines - 1)) * len(grid),
         annotations=notes,
         margin=MARGIN,
         xaxis={"title": {"text": "value at risk"}, "rangemode": "tozero"},
         yaxis={"visible": False, "range": [at[-1] - 0.5, 0.9]},
     )
+
+
+def _with_n(value: float, form: str, n: int) -> str:
+    """A number and what it rests on; of too few the row itself says so."""
+    return f"{value:{form}}" if theme.too_few(n) else f"{value:{form}}, n = {n:,}"
 
 
 def by_segment(result: ModelBy) -> go.Figure:
@@ -321,7 +326,7 @@ def by_segment(result: ModelBy) -> go.Figure:
     ]
     rows = [[theme.group_name([row[0]]), *row[1:]] for row in table.to_numpy(dtype=object).tolist()]
     dots = [
-        Dot(theme.group_name([one["segment"]]), one["auc"], one["auc_low"], one["auc_high"], one["n"], f"{one['auc']:.3f}, n = {one['n']:,}")
+        Dot(theme.group_name([one["segment"]]), one["auc"], one["auc_low"], one["auc_high"], one["n"], _with_n(one["auc"], ".3f", one["n"]))
         for one in theme.records(table[table["auc"].notna()])
     ]
     if not dots:

@@ -49,7 +49,8 @@ def backtest(result: CustomerValue) -> go.Figure:
     bars = go.Bar(
         x=known["ratio"].tolist(), y=at.tolist(), orientation="h", width=0.35, marker={"color": theme.COLOURS[0]}, hoverinfo="skip", showlegend=False
     )
-    notes, _ = theme.row_labels(known["measure"].tolist(), [f"{value:.0%} of what came" for value in known["ratio"]], [False] * len(known), up=22)
+    names = [f"{measure}: {value:.0%} of what came" for measure, value in zip(known["measure"], known["ratio"], strict=True)]
+    notes, _ = theme.row_labels(names, [""] * len(known), [False] * len(known), up=22)
     first = known.iloc[0]
     caption = f"In the last {first['held_out_days']:,} days the forecast would have given {first['ratio']:.0%} of the {first['measure']} that came (n = {first['customers']:,})."
     return theme.figure(
@@ -66,20 +67,18 @@ def backtest(result: CustomerValue) -> go.Figure:
     )
 
 
+def _said(value: float, n: int) -> str:
+    """A number and what it rests on; of too few the row itself says so."""
+    return f"{value:,.2f}" if theme.too_few(n) else f"{value:,.2f}, n = {n:,}"
+
+
 def groups(result: ValueBy) -> go.Figure:
     """A dot a group: mean expected value with its interval."""
     table = result.table
     value = "mean_expected_value"
     names = [theme.group_name([one]) for one in table[result.by]]
     dots = [
-        Dot(
-            theme.group_name([one[result.by]]),
-            one[value],
-            one["mean_low"],
-            one["mean_high"],
-            one["customers"],
-            f"{one[value]:,.2f}, n = {one['customers']:,}",
-        )
+        Dot(theme.group_name([one[result.by]]), one[value], one["mean_low"], one["mean_high"], one["customers"], _said(one[value], one["customers"]))
         for one in theme.records(table[table[value].notna()])
     ]
     columns = [result.by, "customers", "expected value", "mean expected", "low", "high", "mean to date", "mean lifetime", "mean repeat purchases"]
@@ -91,11 +90,10 @@ def groups(result: ValueBy) -> go.Figure:
 def payments(result: SubscriptionValue) -> go.Figure:
     """What a subscription has brought by each payment, with its interval."""
     table = result.table
+    # The last step reaches to the end of what is counted.
     traces = curve(
-        table["day"].tolist(),
-        table["cumulative_value"].tolist(),
-        table["cumulative_low"].tolist(),
-        table["cumulative_high"].tolist(),
+        [*table["day"], result.end_day],
+        *([*table[name], table[name].iloc[-1]] for name in ("cumulative_value", "cumulative_low", "cumulative_high")),
         place=0,
         name="brought so far",
         steps=True,
