@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import pandas as pd
 
+from cjlib.analyses.result import Result, definition_html
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.markup import table_html
 
@@ -19,6 +20,7 @@ class ShownTable:
 
     frame: pd.DataFrame
     empty: str
+    definition: Mapping[str, str]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {"text/plain": self.text, "text/html": self.html}
@@ -31,24 +33,28 @@ class ShownTable:
     @property
     def html(self) -> str:
         """The table with every text escaped."""
-        return table_html(self.frame) if len(self.frame) else f"<p>{escape(self.empty)}</p>"
+        held = table_html(self.frame) if len(self.frame) else f"<p>{escape(self.empty)}</p>"
+        return held + (definition_html(self.definition) if self.definition else "")
 
 
-def table(frame: pd.DataFrame, columns: Sequence[str] | None = None, *, empty: str = "There are no rows.") -> ShownTable:
-    """A table as a reader wants it, without the index.
+def table(rows: pd.DataFrame | Result, columns: Sequence[str] | None = None, *, empty: str = "There are no rows.") -> ShownTable:
+    """A table as a reader wants it, without the index; that of a result with its definition.
 
     Parameters
     ----------
-    frame
-        Such as a result's `.table`.
+    rows
+        A table, or a result, whose `.table` is shown with its definition beneath.
     columns
         Which columns, in order; None: all.
     empty
-        What is said where there are no rows.
+        What is said where there are no rows; of a result without any its headline says it.
     """
+    frame = rows.table if isinstance(rows, Result) else rows
     if not isinstance(frame, pd.DataFrame):
-        raise CjlibError(f"frame: must be a pandas DataFrame, such as result.table. Got {shown(type(frame).__name__)}.")
+        raise CjlibError(f"rows: must be a pandas DataFrame, such as result.table, or a result. Got {shown(type(rows).__name__)}.")
     for name in columns or ():
-        if name not in frame.columns:
+        if name not in frame.columns and len(frame.columns):
             raise not_one_of("columns", name, [str(one) for one in frame.columns])
-    return ShownTable(frame if columns is None or not len(frame.columns) else frame[list(columns)], empty)
+    chosen = frame if columns is None or frame.columns.empty else frame[list(columns)]
+    said = rows.headline if isinstance(rows, Result) else empty
+    return ShownTable(chosen, said, dict(rows.definition) if isinstance(rows, Result) else {})

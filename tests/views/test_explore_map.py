@@ -196,5 +196,12 @@ def test_a_table_has_words_for_heads_no_index_and_a_sentence_when_empty():
     assert cj.table(frame.head(0), empty="None <b>yet</b>.").html == "<p>None &lt;b&gt;yet&lt;/b&gt;.</p>"
     with pytest.raises(cj.CjlibError, match=r"columns: .*'touchpont'.*Did you mean 'touchpoint'\?"):
         cj.table(frame, ["touchpont"])
-    with pytest.raises(cj.CjlibError, match=r"frame: must be a pandas DataFrame, such as result\.table\. Got 'list'\."):
+    with pytest.raises(cj.CjlibError, match=r"rows: must be a pandas DataFrame, such as result\.table, or a result\. Got 'list'\."):
         cj.table([1])
+
+
+def test_the_table_of_a_result_brings_its_definition_and_one_without_rows_its_headline(kinds, journey):
+    shown = cj.table(kinds, ["persona", "name"])
+    assert "How this was counted" in shown.html
+    assert "typical path" not in shown.html
+    assert cj.table(cj.customer_kinds(journey, None), ["persona"]).text == "Without events there are no habits to tell kinds of customers by."
