@@ -58,12 +58,11 @@ def drivers(feedback: Feedback, *, outcome: str = "nps", least_texts: int = LEAS
     """
     if outcome not in CUTS:
         raise not_one_of("outcome", outcome, CUTS)
-    texts, ids, unhappy = _sides(feedback, outcome)
+    texts, unhappy = _sides(feedback, outcome)
     presence, terms = term_presence(texts, least_texts)
     tested = _compared(presence, terms, unhappy)
     found = tested[tested["q_value"] < FALSE_DISCOVERY].reset_index(drop=True)
-    column_of = {term: column for column, term in enumerate(terms)}
-    said = [_quote(texts, ids, unhappy, presence, column_of[str(row.term)], str(row.side)) if quotes else None for row in found.itertuples()]
+    said = _quotes(found, texts, unhappy, presence, terms) if quotes else None
     table = found.assign(quote=pd.Series(said, index=found.index, dtype="str"))
     n_unhappy, n_happy = int(unhappy.sum()), int((~unhappy).sum())
     return Drivers(
@@ -75,7 +74,7 @@ def drivers(feedback: Feedback, *, outcome: str = "nps", least_texts: int = LEAS
     )
 
 
-def _sides(feedback: Feedback, outcome: str) -> tuple[list[str], list[str], NDArray[np.bool_]]:
+def _sides(feedback: Feedback, outcome: str) -> tuple[list[str], NDArray[np.bool_]]:
     frame = feedback.frame.sort_values("feedback_id", ignore_index=True)
     bad_to, good_from = CUTS[outcome]
     rows = frame[frame["text"].notna() & ((frame[outcome] <= bad_to) | (frame[outcome] >= good_from))]
@@ -86,7 +85,7 @@ def _sides(feedback: Feedback, outcome: str) -> tuple[list[str], list[str], NDAr
         raise DataError(
             f"drivers: needs at least 10 comments on each side of {outcome}. There are {int(unhappy.sum())} with {bad_to} or less and {int((~unhappy).sum())} with {good_from} or more."
         )
-    return rows["text"].tolist(), rows["feedback_id"].tolist(), unhappy
+    return rows["text"].tolist(), unhappy
 
 
 def _compared(presence: csr_matrix, terms: list[str], unhappy: NDArray[np.bool_]) -> pd.DataFrame:
@@ -113,15 +112,19 @@ def _compared(presence: csr_matrix, terms: list[str], unhappy: NDArray[np.bool_]
     return tested.assign(strength=-tested["z"].abs()).sort_values(["strength", "term"], ignore_index=True).drop(columns="strength")
 
 
-def _quote(texts: list[str], ids: list[str], unhappy: NDArray[np.bool_], presence: csr_matrix, column: int, side: str) -> str | None:
-    """The comment of that side and of readable length that holds the term and is nearest to the middle length; ties by id."""
-    rows = presence[:, [column]].nonzero()[0]
-    low, high = QUOTE_LENGTH
-    fitting = [row for row in rows if unhappy[row] == (side == "detractor") and low <= len(texts[row]) <= high]
-    if not fitting:
-        return None
-    middle = float(np.median([len(texts[row]) for row in fitting]))
-    return scrub(texts[min(fitting, key=lambda row: (abs(len(texts[row]) - middle), ids[row]))])[0]
+def _quotes(found: pd.DataFrame, texts: list[str], unhappy: NDArray[np.bool_], presence: csr_matrix, terms: list[str]) -> list[str | None]:
+    """For each term the comment of its side and of readable length that holds it and is nearest to the middle length; ties by id, which is their order."""
+    lengths = np.array([len(text) for text in texts])
+    readable = (lengths >= QUOTE_LENGTH[0]) & (lengths <= QUOTE_LENGTH[1])
+    column_of, by_term = {term: column for column, term in enumerate(terms)}, presence.tocsc()
+    said: list[str | None] = []
+    for row in found.itertuples():
+        column = column_of[str(row.term)]
+        holds = np.sort(by_term.indices[by_term.indptr[column] : by_term.indptr[column + 1]])
+        fitting = holds[readable[holds] & (unhappy[holds] == (row.side == "detractor"))]
+        away = np.abs(lengths[fitting] - np.median(lengths[fitting])) if fitting.size else fitting
+        said.append(scrub(texts[fitting[int(np.argmin(away))]])[0] if fitting.size else None)
+    return said
 
 
 def _headline(table: pd.DataFrame, tested: int, n_unhappy: int, n_happy: int, outcome: str) -> str:

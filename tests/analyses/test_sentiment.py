@@ -16,6 +16,8 @@ import cjlib as cj
 from cjlib.analyses.ppi import ppi_mean
 from cjlib.analyses.stats import wilson
 from cjlib.analyses.texts.adapted import macro_f1
+from cjlib.analyses.texts.features import lexicon
+from cjlib.analyses.texts.language import languages
 from cjlib.analyses.texts.scorer import FILE
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
@@ -85,6 +87,38 @@ def test_texts_come_back_in_the_order_given():
     assert table["feedback_id"].tolist() == ["0", "1", "2"]
     assert table["status"].tolist() == ["scored", "no_text", "scored"]
     assert table["label"].isna().tolist() == [False, True, False]
+
+
+def test_the_lexicon_that_reads_neighbours_gives_what_vader_gives(tweets, shared_data):
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
+    reviews = pd.read_csv(shared_data / "clothing_reviews" / "clothing_reviews.csv.gz")["review_text"].dropna().head(300)
+    texts = [
+        *tweets["text"].head(1_500),
+        *reviews,
+        "never so kind of good",
+        "without doubt good",
+        "to die for",
+        "no",
+        "not the shit at all, but the bomb",
+    ]
+    slow = SentimentIntensityAnalyzer()
+    assert [lexicon().polarity_scores(text) for text in texts] == [slow.polarity_scores(text) for text in texts]
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "nl", "da", "es", "it", "pl", "sv"])
+def test_small_words_that_other_languages_share_do_not_make_a_text_english(language):
+    texts = {
+        "de": "Leider war niemand zu erreichen, das ist sehr ärgerlich und die App is so langsam on hold",
+        "fr": "On me dit que si je ne suis pas content, on at peu de chose à me dire, as tu vu",
+        "nl": "Ik heb me nu al drie keer gemeld en is er nog steeds niets gebeurd, we zijn er niet blij mee",
+        "da": "I går kom der ingen, i dag kom der ingen, og jeg har ringet to gange for at spørge om det",
+        "es": "El pedido no llegó y nadie me contesta el teléfono, es una vergüenza, no me lo creo",
+        "it": "Il pacco non è mai arrivato e i vostri operatori non rispondono, me lo ricorderò di sicuro",
+        "pl": "Paczka nie dotarła do mnie, to jest skandal, a obsługa klienta nie odpowiada na moje maile",
+        "sv": "Paketet har inte kommit och i kundtjänst är det ingen som svarar, jag ger upp nu",
+    }
+    assert languages([texts[language]]) == [language]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "10", "STOP", "stop.", "n/a", "?", "- -", "No comment"])
@@ -167,6 +201,19 @@ def test_ratings_of_the_user_adapt_the_scorer_where_it_is_better(tweets):
     assert result.measured.adapted
     assert result.measured.macro_f1 >= 0.72
     assert result.metrics["accuracy"]["low"] < result.metrics["accuracy"]["value"] < result.metrics["accuracy"]["high"]
+
+
+def test_of_very_many_ratings_a_sample_teaches_and_the_words_say_so(tweets, monkeypatch):
+    from cjlib.analyses.texts import adapted
+
+    monkeypatch.setattr(adapted, "MOST_RATED", 1_000)
+    part = tweets.sample(2_500, random_state=1)
+    frame = pd.DataFrame(
+        {"feedback_id": part["tweet_id"], "timestamp": DAY, "text": part["text"], "rating": part["truth"].map({0: 1.0, 1: 3.0, 2: 5.0})}
+    )
+    result = cj.score_texts(cj.read_feedback(frame))
+    assert (result.measured.n, result.measured.n_rated) == (1_000, int(result.metrics["n_scored"]["value"]))
+    assert f"on a random 1,000 of your {result.measured.n_rated:,} rated texts" in result.headline
 
 
 def test_where_the_default_is_right_already_it_stays():
@@ -284,9 +331,22 @@ def test_periods_are_compared_only_beyond_noise_and_with_enough_texts():
 
 def test_texts_are_scored_once(airline):
     cj.sentiment(airline)
-    first = airline.kept["scored_default_0"]
+    first = airline.kept["scored", "default", 0]
     cj.sentiment(airline, by="airline")
-    assert airline.kept["scored_default_0"] is first
+    assert airline.kept["scored", "default", 0] is first
+
+
+def test_the_same_content_read_anew_is_not_scored_anew():
+    frame = pd.DataFrame({"timestamp": DAY, "text": [*COMPLAINTS, *PRAISE]})
+    one, other = cj.read_feedback(frame), cj.read_feedback(frame.iloc[::-1])
+    seen = cj.score_texts(one).table
+    seen["label"] = "changed by its reader"
+    cj.score_texts(other)
+    assert one.kept["scored", "default", 0] is other.kept["scored", "default", 0]
+    assert set(cj.score_texts(other).table["label"]) <= {"negative", "neutral", "positive"}
+    third = cj.read_feedback(frame.assign(text=["a good service", *frame["text"].iloc[1:]]))
+    cj.score_texts(third)
+    assert third.kept["scored", "default", 0] is not one.kept["scored", "default", 0]
 
 
 def test_the_order_of_rows_does_not_matter(tweets):

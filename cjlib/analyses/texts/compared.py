@@ -6,20 +6,16 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.texts.quotes import representative, text_vectors
-from cjlib.analyses.texts.scored import ratings_as_labels, score
+from cjlib.analyses.texts.scored import ratings_as_labels, scored_feedback
 from cjlib.sources.feedback import Feedback
 
-SCORED = "scored_default_0"
 CROSSED = (("good_score_negative_text", 2, "negative"), ("bad_score_positive_text", 0, "positive"))
 LEAST_TO_CALL = 3
 
 
 def scored_texts(feedback: Feedback) -> pd.DataFrame:
-    """The texts with their labels, one row a feedback in its order; scored once."""
-    if SCORED not in feedback.kept:
-        frame = feedback.frame
-        feedback.kept[SCORED] = score(frame["feedback_id"].tolist(), frame["text"].tolist(), ratings_as_labels(frame), "default", 0)
-    return feedback.kept[SCORED].table
+    """The texts with their labels, one row a feedback in its order."""
+    return scored_feedback(feedback).table
 
 
 def beside(table: pd.DataFrame, feedback: Feedback, by: str | None, min_n: int) -> pd.DataFrame:

@@ -11,6 +11,61 @@ from cjlib.analyses.texts.phrases import emoji_balance
 SHORTEST = 25
 """Characters below which a language is not decided: short texts are taken to be in the feedback's main language."""
 LOOKED_AT = 400
+_ENGLISH = frozenset(
+    [
+        "the",
+        "and",
+        "with",
+        "have",
+        "has",
+        "had",
+        "this",
+        "that",
+        "you",
+        "your",
+        "my",
+        "they",
+        "were",
+        "from",
+        "would",
+        "been",
+        "which",
+        "there",
+        "their",
+        "what",
+        "when",
+        "because",
+        "very",
+        "is",
+        "it",
+        "its",
+        "not",
+        "just",
+        "but",
+        "about",
+        "could",
+        "of",
+        "to",
+        "are",
+        "can",
+        "how",
+        "out",
+        "now",
+        "our",
+        "us",
+        "don't",
+        "i'm",
+        "get",
+        "after",
+        "who",
+        "why",
+        "if",
+        "i've",
+    ]
+)
+"""Small words that only English texts are full of."""
+FEWEST_ENGLISH = 5
+"""Five of them, and every fifth word one of them: English, and no model need be asked."""
 _TAKEN_FOR = {"pcm": "en"}  # English with a typing error is told as Nigerian Pidgin
 _NOT_LANGUAGE = re.compile(r"@\w+|https?://\S+|www\.\S+|#\w+|&\w+;|\S+@\S+\.\w+|\[[\w ]+\]")
 _NOTHING_SAID = re.compile(r"[\W\d_]*(?:stop|unsubscribe|opt ?out|n/?a|none|nil|no comments?|nothing|no)?[\W\d_]*", re.IGNORECASE)
@@ -31,6 +86,9 @@ def languages(texts: Sequence[str]) -> list[str]:
 
 
 def _decided(text: str) -> str:
+    own = text[:LOOKED_AT].lower().split()
+    if sum(word in _ENGLISH for word in own) >= max(FEWEST_ENGLISH, len(own) / 5):
+        return "en"
     words = _SPACE.sub(" ", _NOT_LANGUAGE.sub(" ", text[: 4 * LOOKED_AT])).strip()[:LOOKED_AT]
     if sum(character.isalpha() for character in words) < SHORTEST or words.count(" ") < 2:
         return ""

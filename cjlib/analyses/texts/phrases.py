@@ -26,25 +26,29 @@ EFFORT = {
     "not as ordered": r"\bnot (?:as|what) (?:ordered|described|advertised|promised|expected|pictured|agreed|shown|i ordered|we ordered|i was (?:told|promised|sold)|was (?:promised|advertised))\b|\b(?:wrong|different|incorrect) (?:item|product|size|colou?r|order|address|part|model|one|name|date|info(?:rmation)?|plan)\b|\bwas told\b|\bpromised\b.{0,30}\bbut\b|\bfell apart\b|\bcame apart\b|\bhole in\b|\breturn(?:ed|ing) (?:it|this|them|both)\b|\bgoing back\b|\bsent (?:it|them) back\b",
     "leaving": r"\b(?:cancel(?:l?ed|l?ing)? my (?:account|subscription|order|contract|membership)|switch(?:ed|ing)? (?:to|provider)|clos(?:ed|ing) my account|last time i|never (?:again|fly(?:ing)?|buy(?:ing)?|use|using|book(?:ing)?|order(?:ing)?)|look(?:ing)? elsewhere|moving to another|taking my business|won[’']?t be (?:back|using|buying|renewing)|unsubscrib)",
 }
-"""Kind of effort → how it is written."""
+"""Kind of effort → how it is written, in small letters: a pattern that minds capitals is found in a third of the time."""
 
-_EFFORT = {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in EFFORT.items()}
+_EFFORT = {kind: re.compile(pattern) for kind, pattern in EFFORT.items()}
 
 POSITIVE_EMOJI = frozenset(
     "😀😃😄😁😆😅😂🤣😊😇🙂😉😍🥰😘😗😙😚😋😛😜🤪😝🤗🤩🥳😎👍👏🙌🙏💪👌🤝❤🧡💛💚💙💜🖤🤍💖💗💓💕💞💘💝🎉🎊✨🌟⭐💯✅😻😸🤞✌👊🏆🔥😌☺♥💐🌹"
 )
 NEGATIVE_EMOJI = frozenset("😞😔😟😕🙁☹😣😖😫😩🥺😢😭😤😠😡🤬😱😨😰😥😓🤦🙄😒😑😐🤢🤮🤧😷👎💔🖕😾😿🤯😬🤨🧐😪🥱⛔❌🚫💩⚠")
 _SMILE = re.compile(r"(?<!\w)(?:[:;=8][-o^]?[)\]D*pP]|<3|\^_\^|[xX]D)(?!\w)")
+_FACE = re.compile(r"[:;=8<>^_]|[xX]D|D:")
+"""What a smile or a frown cannot do without."""
 _FROWN = re.compile(r"(?<!\w)(?:[:=][-o^']?[(\[/\\|cC]|>:\(|D:|-_-)(?!\w)")
 
 
 def effort_kinds(text: str) -> list[str]:
     """The kinds of effort the text tells of."""
-    return [kind for kind, pattern in _EFFORT.items() if pattern.search(text[:LONGEST])]
+    small = text[:LONGEST].lower()
+    return [kind for kind, pattern in _EFFORT.items() if pattern.search(small)]
 
 
 def emoji_balance(text: str) -> int:
     """Positive minus negative emoji and emoticons."""
-    positive = sum(character in POSITIVE_EMOJI for character in text) + len(_SMILE.findall(text))
-    negative = sum(character in NEGATIVE_EMOJI for character in text) + len(_FROWN.findall(text))
-    return positive - negative
+    balance = len(_SMILE.findall(text)) - len(_FROWN.findall(text)) if _FACE.search(text) else 0
+    if text.isascii():
+        return balance
+    return balance + sum((character in POSITIVE_EMOJI) - (character in NEGATIVE_EMOJI) for character in text)

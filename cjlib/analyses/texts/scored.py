@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,14 +15,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.texts.adapted import LEAST_RATED, Measured, adapt, rated_texts
+from cjlib.analyses.texts.features import FEATURES
 from cjlib.analyses.texts.language import languages, says_something
-from cjlib.analyses.texts.scorer import LABELS, Floats, default_scorer, probabilities
+from cjlib.analyses.texts.scorer import CHUNK, LABELS, Floats, default_scorer, probabilities
 from cjlib.errors import CjlibError, DataError, shown
+from cjlib.sources.feedback import Feedback
 
 Model: TypeAlias = "str | Path | Callable[[list[str]], Any]"
 Progress: TypeAlias = "Callable[[int, int], None]"
-"""Called with how many texts are scored and how many there are."""
-CHUNK = 20_000
+"""Called with how far the work is and how far it goes: a step a text, two where ratings may adapt the scorer."""
 _CUTS = {"nps": (6, 9), "rating": (2, 4), "csat": (2, 4)}
 
 
@@ -43,6 +44,25 @@ def ratings_as_labels(frame: pd.DataFrame) -> NDArray[np.int64]:
             label = np.where(score <= bad_to, 0, np.where(score >= good_from, 2, 1))
             labels = np.where((labels < 0) & ~np.isnan(score), label, labels)
     return labels
+
+
+def scored_feedback(feedback: Feedback, model: Model = "default", seed: int = 0, progress: Progress | None = None) -> ScoredTexts:
+    """The feedback's texts with their labels, in its order; the same feedback is scored once, and so is the same content read anew."""
+    key = ("scored", str(model) if isinstance(model, Path) else model, seed)
+    if key not in feedback.kept:
+        frame = feedback.frame
+        ids, texts, labels = frame["feedback_id"].tolist(), frame["text"].tolist(), ratings_as_labels(frame)
+        if model == "default" and len(texts) <= CHUNK:
+            said = tuple(text if isinstance(text, str) else None for text in texts)
+            feedback.kept[key] = _of_content(tuple(ids), said, labels.tobytes(), seed)
+        else:
+            feedback.kept[key] = score(ids, texts, labels, model, seed, progress=progress)
+    return feedback.kept[key]
+
+
+@lru_cache(maxsize=2)
+def _of_content(ids: tuple[str, ...], texts: tuple[str | None, ...], labels: bytes, seed: int) -> ScoredTexts:
+    return score(ids, texts, np.frombuffer(labels, dtype=np.int64), "default", seed)
 
 
 def score(
@@ -101,26 +121,43 @@ def _probabilities(
         raise DataError(
             f"model: a model of sentence embeddings needs at least {LEAST_RATED} texts with a rating to learn from. There are {int((labels >= 0).sum())}."
         )
+    every = len(texts) * (2 if enough else 1)
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(done, every)
+
+    logits, lexicon, why = _in_chunks(texts, tell)
     if not enough:
-        return *_in_chunks(texts, progress), None
-    scorer = default_scorer()
-    blocks = scorer.blocks(texts)
-    adapted = adapt(rated_texts(texts, blocks, scorer.logits(blocks), labels, extra), seed)
-    return adapted.probabilities, scorer.why(blocks, adapted.probabilities.argmax(1)), adapted.measured
+        return probabilities(logits), why, None
+    adapted = adapt(rated_texts(texts, lexicon, logits, labels, extra), seed, lambda done: tell(len(texts) + done))
+    tell(every)
+    return adapted.probabilities, _why_anew(texts, why, logits.argmax(1), adapted.probabilities.argmax(1)), adapted.measured
 
 
-def _in_chunks(texts: list[str], progress: Progress | None) -> tuple[Floats, list[str]]:
-    """The default scorer's probabilities and reasons; a chunk at a time, so that a million texts need no more memory than their answers."""
+def _in_chunks(texts: list[str], tell: Callable[[int], None]) -> tuple[Floats, Floats, list[str]]:
+    """The default scorer's logits, lexicon features and reasons."""
     scorer = default_scorer()
-    parts: list[Floats] = [np.zeros((0, 3))]
+    logits, lexicon = np.zeros((len(texts), len(LABELS))), np.zeros((len(texts), len(FEATURES)))
     why: list[str] = []
     for start in range(0, len(texts), CHUNK):
-        blocks = scorer.blocks(texts[start : start + CHUNK])
-        parts.append(probabilities(scorer.logits(blocks)))
-        why += scorer.why(blocks, parts[-1].argmax(1))
-        if progress is not None:
-            progress(min(start + CHUNK, len(texts)), len(texts))
-    return np.concatenate(parts), why
+        some = texts[start : start + CHUNK]
+        blocks, part = scorer.blocks(some), slice(start, start + len(some))
+        logits[part], lexicon[part] = scorer.logits(blocks), blocks.looks.lexicon
+        why += scorer.why(blocks, logits[part].argmax(1))
+        tell(part.stop)
+    return logits, lexicon, why
+
+
+def _why_anew(texts: list[str], why: list[str], before: NDArray[np.int64], now: NDArray[np.int64]) -> list[str]:
+    """The reasons, read again where the adapted label is another one."""
+    scorer, reasons = default_scorer(), list(why)
+    changed = np.flatnonzero(before != now)
+    for start in range(0, changed.size, CHUNK):
+        rows = changed[start : start + CHUNK]
+        for row, reason in zip(rows, scorer.why(scorer.blocks([texts[row] for row in rows]), now[rows]), strict=True):
+            reasons[row] = reason
+    return reasons
 
 
 def _of_callable(texts: list[str], model: Callable[[list[str]], Any]) -> Floats:
@@ -142,7 +179,3 @@ def _embedded(texts: list[str], folder: Path) -> Floats:
     from sentence_transformers import SentenceTransformer  # pyright: ignore[reportMissingImports]
 
     return np.asarray(SentenceTransformer(str(folder), local_files_only=True).encode(texts, normalize_embeddings=True), dtype=float)
-
-
-CONTROL = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
-"""Zero-width and direction marks: they hide words from a reader and from the scorer."""

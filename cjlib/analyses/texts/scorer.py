@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 LABELS = ("negative", "neutral", "positive")
 FILE = Path(__file__).with_name("default_scorer.npz")
+CHUNK = 20_000
+"""Texts read at once, so that a million need no more memory than their answers."""
 EFFORT_LOGIT = 0.65
 """Added to negative for each kind of effort told of, two kinds at most."""
 EMOJI_LOGIT = 2.0
