@@ -216,7 +216,8 @@ class EventLog:
             held = self.engine.columns(f"SELECT coalesce({one.column}, -1) AS code FROM attributes ORDER BY c")["code"].astype(np.int32)
             return held[self.fetch("customer", where=where)["customer"]], self._dictionary(one.dictionary)
         if one.coded:
-            return self.computed(where, code=f"CAST(coalesce({one.column}, -1) AS INTEGER)")["code"], self._dictionary(one.dictionary)
+            found = self.engine.numbers(self._statement({"code": f"CAST(coalesce({one.column}, -1) AS INTEGER)"}, where))
+            return found["code"], self._dictionary(one.dictionary)
         ranked = f"SELECT DISTINCT {one.column} AS value FROM {self.prepared} WHERE {where} AND {one.column} IS NOT NULL"
         values = [value for (value,) in self.engine.rows(f"SELECT value FROM ({ranked}) ORDER BY CAST(value AS VARCHAR)")]
         ordered = f"SELECT value, row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS code FROM ({ranked})"

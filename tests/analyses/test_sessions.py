@@ -1,5 +1,6 @@
 """Sessions: cut where a customer pauses longer than the gap."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import toy_events
@@ -91,3 +92,15 @@ def test_sessions_equal_those_of_plain_python_with_ties_and_their_statement(rows
     assert list(zip(table["customer_id"], table["events"], table["seconds"], table["first_event"], table["last_event"], strict=True)) == expected
     run = log.run(answer.sql)
     assert list(zip(run["customer_id"], run["events"], strict=True)) == [(customer, n) for customer, n, *_ in expected]
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, (1 << 17) - 1, (1 << 17) + 1, (1 << 18) + 3])
+def test_a_log_longer_than_what_is_looked_at_at_once_opens_the_same_sessions(size):
+    from cjlib.analyses.sequence import opens
+
+    generator = np.random.default_rng(size)
+    customer = np.sort(generator.integers(0, size // 3 + 1, size)).astype(np.int32)
+    time = np.cumsum(generator.integers(0, 4, size))
+    first = np.diff(customer, prepend=-1) != 0
+    assert np.array_equal(opens(customer, time, None), first)
+    assert np.array_equal(opens(customer, time, 2), first | (np.diff(time, prepend=0) > 2))

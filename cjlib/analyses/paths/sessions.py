@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.paths.pushed import counted_there, sessions_there
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.sequence import SECOND, customer_column, named, sessions_sql, spans
+from cjlib.analyses.sequence import SECOND, customer_column, named, opens, sessions_sql, spans
 from cjlib.analyses.sequence_words import base_of, gap_in_words, share_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words, microseconds
@@ -90,28 +90,25 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
 
 def session_bounds(log: EventLog, gap: int) -> dict[str, NDArray[Any]]:
     """The sessions as columns: customer code, start and end in microseconds, first and last event code, the log's row it begins at, its events."""
-    # One streaming pass: the log is sorted, so the row before an opening row closes the session before it.
-    before = "lag(c) OVER () AS pc, lag(t) OVER () AS pt, lag(e) OVER () AS pe"
-    rows = log.engine.columns(
-        f"SELECT c, t, e, coalesce(pt, t) AS pt, coalesce(pe, e) AS pe, r FROM (SELECT rowid AS r, c, t, e, {before} FROM {log.prepared}) "
-        f"WHERE pc IS NULL OR pc <> c OR t - pt > {gap}"
-    )
-    last = log.engine.columns(f"SELECT t, e, rowid AS r FROM {log.prepared} WHERE rowid = (SELECT max(rowid) FROM {log.prepared})")
+    rows = log.fetch("customer", "time", "event")
+    opening = np.flatnonzero(opens(rows["customer"], rows["time"], gap))
+    events = np.diff(opening, append=rows["customer"].size)
+    closing = opening + events - 1
     return {
-        "c": rows["c"],
-        "start": rows["t"],
-        "end": np.append(rows["pt"][1:], last["t"]),
-        "first": rows["e"],
-        "last": np.append(rows["pe"][1:], last["e"]),
-        "row": rows["r"],
-        "events": np.diff(np.append(rows["r"], last["r"] + 1)),
+        "c": rows["customer"][opening],
+        "start": rows["time"][opening],
+        "end": rows["time"][closing],
+        "first": rows["event"][opening],
+        "last": rows["event"][closing],
+        "row": opening,
+        "events": events,
     }
 
 
 def _table(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.DataFrame:
     names = log.event_names
     firsts = np.flatnonzero(np.diff(opened["c"], prepend=-1))
-    place = np.arange(opened["c"].size) - np.repeat(firsts, np.diff(firsts, append=opened["c"].size)) + 1
+    place = np.arange(1, opened["c"].size + 1) - np.repeat(firsts, np.diff(firsts, append=opened["c"].size))
     columns = {
         "customer_id": customer_column(log, opened["c"]),
         "session": place.astype(np.int64),
@@ -123,7 +120,7 @@ def _table(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.DataFrame:
     }
     if "channel" in log.columns:
         columns["channel"] = _channels(log, opened)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _channels(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.Series:
@@ -139,7 +136,7 @@ def _channels(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.Series:
 
 
 def _lengths(events: NDArray[np.int64]) -> pd.DataFrame:
-    counts = np.bincount(np.searchsorted(LENGTHS, events, side="right") - 1, minlength=LENGTHS.size)
+    counts = np.add.reduceat(np.bincount(np.minimum(events, LENGTHS[-1]), minlength=LENGTHS[-1] + 1), LENGTHS)
     low, high = wilson(counts, np.full(counts.size, events.size))
     ends = [*(LENGTHS[1:] - 1).tolist(), None]
     names = [
