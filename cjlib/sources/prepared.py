@@ -7,11 +7,16 @@ order give one table, byte for byte. Texts stand in dictionaries beside it: `c_n
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cjlib.sources.engine import DuckDB, identifier
 from cjlib.sources.intake import blank
+
+SHORT_KEY = 24
+MANY_TIES = 0.02
+"""The share of rows, equal in what the short key holds, from which sorting again is quicker than putting them in order one by one."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,58 @@ def make_sorted_table(engine: DuckDB, source: str, properties: Sequence[Property
     """Make `prepared` from a relation of `id`, `name`, `t`, p1, …; rows whose id or name stands in no dictionary stay out."""
     picks = "".join(f", {_code(engine, one.dictionary) if one.coded else f's.{one.column}'} AS {one.column}" for one in properties)
     joins = "".join(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.value = s.{one.column}" for one in properties if one.coded)
-    engine.execute(
-        f"CREATE OR REPLACE TABLE prepared AS SELECT c_names.code AS c, s.t AS t, {_code(engine, 'e_names')} AS e{picks} FROM {source} s "
-        f"JOIN c_names ON c_names.value = s.id JOIN e_names ON e_names.value = s.name{joins} WHERE {where} ORDER BY {', '.join(_keys(properties))}"
+    _sort_into_prepared(
+        engine,
+        f"SELECT c_names.code AS c, s.t AS t, {_code(engine, 'e_names')} AS e{picks} FROM {source} s "
+        f"JOIN c_names ON c_names.value = s.id JOIN e_names ON e_names.value = s.name{joins} WHERE {where}",
+        properties,
     )
+
+
+def _sort_into_prepared(engine: DuckDB, rows: str, properties: Sequence[Property]) -> None:
+    """Make `prepared`: the rows sorted by every column, in its order.
+
+    DuckDB sorts by a key of up to 24 bytes in less than half the time that a longer one takes. So the columns that fit decide first,
+    and what they leave open, which is little unless a log is full of ties, is put in order after.
+    """
+    keys = _keys(properties)
+    short = _fitting(engine, properties)
+    engine.execute(f"CREATE TABLE sorted AS {rows} ORDER BY {', '.join(keys[:short])}")
+    engine.execute("DROP TABLE IF EXISTS prepared")
+    engine.execute("ALTER TABLE sorted RENAME TO prepared")
+    if short < len(keys):
+        _settle(engine, keys[:short], keys[short:])
+
+
+def _fitting(engine: DuckDB, properties: Sequence[Property]) -> int:
+    """How many of the columns, from the first on, make a key of up to 24 bytes; each has one byte more than its values."""
+    bytes_of = {"UTINYINT": 1, "USMALLINT": 2, "INTEGER": 4, "BOOLEAN": 1, "DATE": 4}
+    types = ["INTEGER", "BIGINT", _width(engine, "e_names"), *(_width(engine, one.dictionary) if one.coded else one.type for one in properties)]
+    ends = list(itertools.accumulate(1 + bytes_of.get(kind, 8) for kind in types))
+    return sum(end <= SHORT_KEY for end in ends)
+
+
+def _settle(engine: DuckDB, settled: list[str], open_: list[str]) -> None:
+    """Put rows that are equal in the settled columns into the order of the open ones."""
+    beside = ", ".join(f"lag({key}) OVER () AS before_{key}, lead({key}) OVER () AS after_{key}" for key in settled)
+    same = " OR ".join("(" + " AND ".join(f"{key} IS NOT DISTINCT FROM {side}_{key}" for key in settled) + ")" for side in ("before", "after"))
+    tied = (
+        f"SELECT place, {', '.join(settled + open_)} FROM (SELECT rowid AS place, {', '.join(settled + open_)}, {beside} FROM prepared) WHERE {same}"
+    )
+    engine.execute(f"CREATE TEMP TABLE tied AS {tied}")
+    tied_rows, every = engine.rows("SELECT (SELECT count(*) FROM tied), (SELECT count(*) FROM prepared)")[0]
+    if tied_rows > every * MANY_TIES:
+        engine.execute(f"CREATE TABLE sorted AS SELECT * FROM prepared ORDER BY {', '.join(settled + open_)}")
+        engine.execute("DROP TABLE prepared")
+        engine.execute("ALTER TABLE sorted RENAME TO prepared")
+    elif tied_rows:
+        # Runs of tied rows stand in the order of the settled columns already: the n-th place belongs to the n-th row.
+        numbered = f"SELECT row_number() OVER (ORDER BY {', '.join(settled + open_)}) AS n, {', '.join(open_)} FROM tied"
+        engine.execute(
+            f"UPDATE prepared SET {', '.join(f'{key} = r.{key}' for key in open_)} FROM ({numbered}) r "
+            "JOIN (SELECT row_number() OVER (ORDER BY place) AS n, place FROM tied) p ON p.n = r.n WHERE prepared.rowid = p.place"
+        )
+    engine.execute("DROP TABLE tied")
 
 
 def _code(engine: DuckDB, dictionary: str) -> str:
@@ -91,9 +144,7 @@ def put_earlier_first(engine: DuckDB, properties: Sequence[Property]) -> None:
     for names in coded.values():
         _join_dictionary(engine, names)
     parts = [_recoded(engine, properties, coded, source, which) for source, which in (("earlier.prepared", "theirs"), ("prepared", "ours"))]
-    engine.execute(f"CREATE TABLE together AS {' UNION ALL '.join(parts)} ORDER BY {', '.join(_keys(properties))}")
-    engine.execute("DROP TABLE prepared")
-    engine.execute("ALTER TABLE together RENAME TO prepared")
+    _sort_into_prepared(engine, f"SELECT * FROM ({' UNION ALL '.join(parts)})", properties)
     for names in coded.values():
         engine.execute(f"DROP TABLE {names}_moved")
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
+from cjlib.sources import prepared
 
 ROWS = 300_000
 NAMES = [f"event_{number:03d}" for number in range(100)]
@@ -60,3 +61,30 @@ def test_a_log_cut_by_a_condition_keeps_its_order(log, condition):
     same = np.diff(kept["customer"]) == 0
     assert (np.diff(kept["customer"]) >= 0).all()
     assert (np.diff(kept["time"])[same] >= 0).all()
+
+
+@pytest.mark.parametrize("share", [0, 1], ids=["sorted again", "put in order"])
+@pytest.mark.parametrize("cut", [False, True], ids=["in memory", "with repeats"])
+def test_a_log_full_of_ties_is_sorted_by_every_column(monkeypatch, share, cut):
+    monkeypatch.setattr(prepared, "MANY_TIES", share)
+    rng = np.random.default_rng(1)
+    size = 30_000
+    rows = pd.DataFrame(
+        {
+            "customer_id": rng.integers(0, 50, size),
+            "event": rng.choice(["view", "buy"], size),
+            "timestamp": pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 40, size), unit="D"),
+            "a": rng.choice([0.5, -1.0, np.nan], size),
+            "b": pd.array(rng.choice(["x", "y", None], size), dtype="str"),
+            "c": pd.array(rng.integers(0, 9, size), dtype="Int64"),
+        }
+    )
+    log = cj.read_events(rows, duplicates="quarantine" if cut else "keep", quarantine_limit=1)
+    keys = "c, t, e, p1, p2, p3"
+    assert log.engine.rows(f"SELECT {keys} FROM prepared") == log.engine.rows(f"SELECT {keys} FROM prepared ORDER BY {keys}")
+    values = "customer_id, event, timestamp, a, b, c"
+    expected = rows.drop_duplicates() if cut else rows
+    log.engine.connection.register("expected", expected)
+    difference = f"SELECT {values} FROM events EXCEPT ALL SELECT customer_id, event, timezone('UTC', timestamp), CASE WHEN NOT isnan(a) THEN a END, b, c FROM expected"
+    assert log.n_events == len(expected)
+    assert log.engine.rows(f"SELECT count(*) FROM ({difference})") == [(0,)]
