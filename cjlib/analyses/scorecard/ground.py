@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.journey_map.places import claimed
 from cjlib.analyses.periods import Calendar, calendar
 from cjlib.analyses.scorecard.series import Bools, Ints, Series, counted
 from cjlib.errors import DataError
@@ -48,6 +49,14 @@ class Rows:
         """Each customer's first."""
         return self.where(np.diff(self.customer, prepend=-1) != 0)
 
+    @cached_property
+    def pauses(self) -> Ints:
+        """How long until the customer's next; from the last one on for ever."""
+        pauses = np.append(self.time[1:], NEVER)
+        pauses[:-1] -= self.time[:-1]
+        pauses[:-1][self.customer[1:] != self.customer[:-1]] = NEVER
+        return pauses
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -58,6 +67,11 @@ class Pairs:
     count: Ints
     first: Ints
     last: Ints
+
+    def within(self) -> Pairs:
+        """Those of the periods kept."""
+        mine = self.period >= 0
+        return self if mine.all() else Pairs(*(column[mine] for column in (self.customer, self.period, self.count, self.first, self.last)))
 
     def key(self, periods: int) -> Ints:
         """One number a pair, rising."""
@@ -156,11 +170,15 @@ class Ground:
 
     def pairs(self, rows: Rows) -> Pairs:
         """Rows by customer and period; those before the first period left out."""
-        mine = rows if (rows.period >= 0).all() else rows.where(rows.period >= 0)
-        new = (np.diff(mine.customer, prepend=-1) != 0) | (np.diff(mine.period, prepend=-1) != 0)
+        return self.every_pair(rows).within()
+
+    def every_pair(self, rows: Rows) -> Pairs:
+        """Rows by customer and period; all before the first period are one, −1."""
+        new = np.ones(rows.time.size, dtype=bool)
+        new[1:] = (rows.customer[1:] != rows.customer[:-1]) | (rows.period[1:] != rows.period[:-1])
         begins = np.flatnonzero(new)
-        ends = np.append(begins[1:], mine.time.size) - 1 if begins.size else begins
-        return Pairs(mine.customer[begins], mine.period[begins], ends - begins + 1, mine.time[begins], mine.time[ends])
+        ends = np.append(begins[1:], rows.time.size) - 1 if begins.size else begins
+        return Pairs(rows.customer[begins], rows.period[begins], ends - begins + 1, rows.time[begins], rows.time[ends])
 
     # ---- who was there -------------------------------------------------------------------------------------------
 
@@ -169,24 +187,25 @@ class Ground:
         """The event of leaving, where the journey names one."""
         return self.journey.churn.event if self.journey.churn else None
 
-    def _mapped(self, without: str | None) -> Rows:
-        mapping = self.journey.mapping
-        seen = {one.position for one in mapping if not one.backstage}
-        front = [one.event for one in mapping if not one.backstage or one.position not in seen]
-        plain = sorted({name for one in front if not one.where and not one.first_time for name in one.names})
-        tests = [self.log.match(plain, "stages")] if plain else []
-        tests += [self.log.match(one, "stages") for one in front if one.where or one.first_time or not one.names]
-        return self.fetched(f"({' OR '.join(tests) or 'FALSE'})" + (f" AND NOT {without}" if without else ""))
-
     @cached_property
     def activity(self) -> Rows:
         """Mapped events that are not the churn event."""
-        return self._mapped(None if self.churn_event is None else self.log.match(self.churn_event, "churn.event"))
+        mapping = self.journey.mapping
+        seen = {one.position for one in mapping if not one.backstage}
+        mapped = claimed(self.log, (one.event for one in mapping if not one.backstage or one.position not in seen))
+        if self.churn_event is None:
+            return self.fetched(mapped)
+        return self.fetched(f"{mapped} AND NOT coalesce({self.log.match(self.churn_event, 'churn.event')}, FALSE)")
+
+    @cached_property
+    def ever_active(self) -> Pairs:
+        """Who was active in which period, and before the first (−1)."""
+        return self.every_pair(self.activity)
 
     @cached_property
     def active(self) -> Pairs:
         """Who was active in which period."""
-        return self.pairs(self.activity)
+        return self.ever_active.within()
 
     @cached_property
     def n_active(self) -> Ints:

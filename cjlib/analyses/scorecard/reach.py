@@ -77,30 +77,29 @@ def churn_by_event(ground: Ground, left: Rows) -> Shares:
 
 def churn_by_silence(ground: Ground, limit: int) -> Shares:
     """Last activity less than the limit before the period's start; of these, those whose silence reaches the limit in it."""
-    rows, size = ground.activity, ground.size
-    following = np.append(rows.time[1:], NEVER)
-    following[np.append(rows.customer[1:], -1) != rows.customer] = NEVER
-    # A start S has this row as the last activity before it if time < S ≤ following; it is at risk if S − time < limit.
-    until = np.minimum(following, rows.time + limit - 1)
-    begin = rows.period + 1
+    rows, stays, size = ground.activity, ground.ever_active, ground.size
+    following = np.append(stays.first[1:], NEVER)
+    following[np.append(stays.customer[1:], -1) != stays.customer] = NEVER
+    # A start S has the last event of a stay as the last activity before it if last < S ≤ following; it is at risk if S − last < limit.
+    until = np.minimum(following, stays.last + limit - 1)
+    begin = stays.period + 1
     crossing = np.append(ground.starts[:-1], NEVER)[begin] <= until
     end = np.searchsorted(ground.starts[:-1], until[crossing], side="right")
     at_risk = np.cumsum(np.bincount(begin[crossing], minlength=size + 1) - np.bincount(end, minlength=size + 1))[:size]
-    silent = (following - rows.time >= limit) & (rows.time + limit <= ground.log.observed_until_us) & (rows.time + limit >= ground.starts[0])
-    went = rows.where(silent)
-    period = ground.span.calendar.index(went.time + limit)
-    risky = _at_risk_before(ground, went.customer, period, limit)
-    once = np.unique(went.customer[risky] * size + period[risky]) % size
+    silent = rows.where((rows.pauses >= limit) & (rows.time <= ground.log.observed_until_us - limit) & (rows.time >= ground.starts[0] - limit))
+    period = ground.span.calendar.index(silent.time + limit)
+    risky = _at_risk_before(ground, silent.customer, period, limit)
+    once = np.unique(silent.customer[risky] * size + period[risky]) % size
     return Shares(counted(once, size), at_risk.astype(np.int64))
 
 
 def _at_risk_before(ground: Ground, customer: Ints, period: Ints, limit: int) -> np.ndarray:
     """Whether the customer's last activity before the period's start lies less than the limit before it."""
-    rows, size = ground.activity, ground.size
-    keys = rows.customer * (size + 1) + rows.period + 1
+    stays, size = ground.ever_active, ground.size
+    keys = stays.customer * (size + 1) + stays.period + 1
     last = np.searchsorted(keys, customer * (size + 1) + period + 1) - 1
-    known = (last >= 0) & (rows.customer[last] == customer)
-    return known & (ground.starts[period] - rows.time[last] < limit)
+    known = (last >= 0) & (stays.customer[last] == customer)
+    return known & (ground.starts[period] - stays.last[last] < limit)
 
 
 # ---- how much those who are there do -----------------------------------------------------------------------------
@@ -126,8 +125,9 @@ def _active_days(ground: Ground) -> tuple[Ints, np.ndarray]:
         return np.ones(ground.active.customer.size, dtype=np.int64), np.ones(ground.size)
     days = calendar(int(ground.starts[0]), int(ground.starts[-1]) - 1, "day", ground.log.zone)
     rows = ground.activity if (ground.activity.period >= 0).all() else ground.activity.where(ground.activity.period >= 0)
-    day = days.index(rows.time)
-    new = (np.diff(rows.customer, prepend=-1) != 0) | (np.diff(day, prepend=-1) != 0)
+    day = days.index(rows.time).astype(np.int32)
+    new = np.ones(day.size, dtype=bool)
+    new[1:] = (rows.customer[1:] != rows.customer[:-1]) | (day[1:] != day[:-1])
     begins = np.cumsum(np.append(0, ground.active.count[:-1]))
     on = np.add.reduceat(new.astype(np.int64), begins) if begins.size and new.size else np.zeros(0, dtype=np.int64)
     period_of_day = np.searchsorted(ground.starts, days.starts[:-1], side="right") - 1

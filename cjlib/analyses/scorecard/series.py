@@ -158,9 +158,9 @@ class Medians:
     @cached_property
     def parts(self) -> list[Floats]:
         """The values of each period."""
-        order = np.argsort(self.period, kind="stable")
-        ends = np.searchsorted(self.period[order], np.arange(self.periods + 1))
-        return [self.values[order[begin:end]] for begin, end in pairwise(ends.tolist())]
+        ordered = self.values[np.argsort(self.period.astype(np.int16), kind="stable")]  # whole numbers so small take one pass
+        ends = np.cumsum(np.bincount(self.period, minlength=self.periods))
+        return [ordered[begin:end] for begin, end in pairwise([0, *ends.tolist()])]
 
     @cached_property
     def found(self) -> Floats:
