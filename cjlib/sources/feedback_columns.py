@@ -110,7 +110,11 @@ def _all_needed(names: Sequence[str], theirs: Sequence[str], *, dated: bool) -> 
         guess = _likely(ours, [name for name in theirs if name not in guesses])
         guesses |= {guess: ours} if guess else {}
     what = " and ".join({"timestamp": "column 'timestamp'", "text": "text and no score (text, nps, csat, ces, rating)"}[name] for name in missing)
-    remedy = f" Did you mean columns={guesses!r}?" if guesses else " Name the columns: columns={'their name': 'timestamp', …}."
+    remedy = (
+        f" Did you mean columns={guesses!r}?"
+        if guesses
+        else " Name the columns: columns={'their name': 'timestamp', …}, in a journey file `columns: {their name: timestamp}` under feedback."
+    )
     undated = " If the file has no dates, say so: dates='none'." if "timestamp" in missing else ""
     raise DataError(f"source: there is no {what}. The columns are: {listed(theirs, most=30)}.{remedy}{undated}")
 
