@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 import cjlib as cj
 from cjlib.analyses.churn.alone import FOLDS, column_auc, folds_of, tree_scores
+from cjlib.analyses.churn.ridge import fit_ridge
 
 N = 3000
 
@@ -135,6 +137,15 @@ def test_one_column_alone_is_judged_by_the_tree_that_scikit_learn_grows(decimals
         tree = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=20).fit(values[fold != one, None], churned[fold != one])
         expected[fold == one] = tree.predict_proba(values[fold == one, None])[:, 1]
     assert tree_scores(values, churned, fold) == pytest.approx(expected, abs=1e-12)
+
+
+def test_newton_ends_where_scikit_learn_does():
+    rng = np.random.default_rng(2)
+    columns, weight = rng.normal(size=(800, 40)), rng.integers(0, 4, 800).astype(float)
+    churned = (rng.random(800) < 1 / (1 + np.exp(1 - columns[:, 0]))).astype(float)
+    model = LogisticRegression(C=0.3, solver="newton-cholesky", tol=1e-9).fit(columns, churned, sample_weight=weight)
+    found = fit_ridge(columns, churned, 1 / 0.3, weight=weight)
+    assert found == pytest.approx([*model.coef_[0], model.intercept_[0]], abs=1e-5)
 
 
 def test_a_missing_value_is_a_value_of_its_own():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from cjlib.analyses.churn.columns import Columns
+from cjlib.analyses.churn.ridge import fit_ridge
 
 Floats = NDArray[np.float64]
 KNOTS = 6
@@ -39,12 +42,13 @@ class Scale:
         middle = (np.interp(values, grid, rank) + 1 - np.interp(-values, -grid[::-1], rank)) / 2
         return np.clip(ndtri(np.clip(middle, TAIL, 1 - TAIL)), self.low, self.high)
 
-    @property
-    def knots(self) -> Floats:
-        """Six even knots, and three more on either side."""
-        inner = np.linspace(self.low, self.high, KNOTS)
-        step = inner[1] - inner[0]
-        return np.concatenate([self.low - step * np.arange(DEGREE, 0, -1), inner, self.high + step * np.arange(1, DEGREE + 1)])
+    def basis(self, values: Floats) -> tuple[NDArray[np.int64], tuple[Floats, ...]]:
+        """The stretch between two of six even knots in which each number lies, and the four cubic B-splines that are not 0 there."""
+        place = (self.of(values) - self.low) / ((self.high - self.low) / (KNOTS - 1))
+        cell = np.clip(place.astype(np.int64), 0, KNOTS - 2)
+        x = place - cell
+        rest, square, cube = 1 - x, x * x, x * x * x
+        return cell, (rest * rest * rest / 6, (3 * cube - 6 * square + 4) / 6, (-3 * cube + 3 * square + 3 * x + 1) / 6, cube / 6)
 
 
 def learn_scale(values: Floats, normal: bool) -> Scale:
@@ -88,9 +92,9 @@ class Additive:
     def _curve(self, place: int, scale: Scale, values: Floats) -> Floats:
         if scale.high <= scale.low:
             return np.zeros(values.size)
-        from scipy.interpolate import BSpline
-
-        return BSpline(scale.knots, np.append(self.curves[place], 0.0), DEGREE)(scale.of(values))
+        cell, parts = scale.basis(values)
+        weights = np.append(self.curves[place], 0.0)
+        return parts[0] * weights[cell] + parts[1] * weights[cell + 1] + parts[2] * weights[cell + 2] + parts[3] * weights[cell + 3]
 
     def log_odds(self, matrix: Floats) -> Floats:
         """The sum."""
@@ -106,26 +110,17 @@ def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: b
 
     More rows than `most_rows` are thinned evenly: the curves do not get better.
     """
-    from sklearn.linear_model import LogisticRegression
-
     used = _thinned(len(matrix), most_rows)
-    matrix, churned = matrix[used], churned[used]
-    categories = len(columns.categories)
-    filled = np.where(np.isnan(matrix[:, categories:]), np.asarray(columns.medians), matrix[:, categories:])
+    numbers = matrix[used, len(columns.categories) :]
+    filled = np.where(np.isnan(numbers), np.asarray(columns.medians), numbers)
     scales = tuple(learn_scale(filled[:, place], normal) for place in range(filled.shape[1]))
-    gaps = np.isnan(matrix[:, categories:]).astype(float)
-    design = [_levels(matrix[:, place], len(levels)) for place, levels in enumerate(columns.levels)]
-    design += [_splines(scale, filled[:, place]) for place, scale in enumerate(scales)]
-    X = np.hstack([*design, gaps]) if design else np.zeros((len(matrix), 1))
-    model = LogisticRegression(C=1 / penalty, max_iter=3000, solver="newton-cholesky").fit(X, churned)
-    weights = model.coef_[0]
-    ends = np.cumsum([len(levels) for levels in columns.levels], dtype=int).tolist()
-    starts = [0, *ends]
-    steps = tuple(tuple(weights[start:end].tolist()) for start, end in zip(starts, ends, strict=False))
-    numbers = len(columns.numbers)
-    curves = weights[starts[-1] : starts[-1] + numbers * CURVES].reshape(numbers, CURVES)
-    missing = weights[starts[-1] + numbers * CURVES :][:numbers]
-    return Additive(columns, scales, curves, missing, steps, float(model.intercept_[0]))
+    return _from_weights(columns, scales, fit_ridge(_design(columns, scales, matrix[used]), churned[used], penalty))
+
+
+def refitted(model: Additive, matrix: Floats, churned: Floats, penalty: float, draws: Sequence[Floats]) -> list[Additive]:
+    """The model learnt anew from rows that count as often as each draw says, on the same curves' scales."""
+    design, start = _design(model.columns, model.scales, matrix), _weights(model)
+    return [_from_weights(model.columns, model.scales, fit_ridge(design, churned, penalty, weight=weight, start=start)) for weight in draws]
 
 
 def _thinned(rows: int, most: int) -> NDArray[np.int64]:
@@ -133,13 +128,30 @@ def _thinned(rows: int, most: int) -> NDArray[np.int64]:
     return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(np.int64)
 
 
-def _levels(codes: Floats, levels: int) -> Floats:
-    return (codes[:, None] == np.arange(levels)).astype(float)
+def _design(columns: Columns, scales: Sequence[Scale], matrix: Floats) -> Floats:
+    """A column a level, then a curve's columns a number, then a column a number for whether it is missing."""
+    categories = len(columns.categories)
+    numbers = matrix[:, categories:]
+    gaps = np.isnan(numbers)
+    filled = np.where(gaps, np.asarray(columns.medians), numbers)
+    levels = [(matrix[:, [place]] == np.arange(len(one))).astype(float) for place, one in enumerate(columns.levels)]
+    curves = np.zeros((len(matrix), len(scales), CURVES + 1))
+    rows = np.arange(len(matrix))
+    for place, scale in enumerate(scales):
+        if scale.high > scale.low:
+            cell, parts = scale.basis(filled[:, place])
+            for position, part in enumerate(parts):
+                curves[rows, place, cell + position] = part
+    return np.hstack([*levels, curves[:, :, :CURVES].reshape(len(matrix), -1), gaps.astype(float)])
 
 
-def _splines(scale: Scale, values: Floats) -> Floats:
-    if scale.high <= scale.low:
-        return np.zeros((values.size, CURVES))
-    from scipy.interpolate import BSpline
+def _from_weights(columns: Columns, scales: tuple[Scale, ...], weights: Floats) -> Additive:
+    ends = np.cumsum([0, *(len(levels) for levels in columns.levels)], dtype=int).tolist()
+    steps = tuple(tuple(weights[start:end].tolist()) for start, end in itertools.pairwise(ends))
+    numbers = len(columns.numbers)
+    curves, missing = np.split(weights[ends[-1] : -1], [numbers * CURVES])
+    return Additive(columns, scales, curves.reshape(numbers, CURVES), missing, steps, float(weights[-1]))
 
-    return BSpline.design_matrix(scale.of(values), scale.knots, DEGREE).toarray()[:, :CURVES]
+
+def _weights(model: Additive) -> Floats:
+    return np.concatenate([*(np.asarray(one) for one in model.steps), model.curves.ravel(), model.missing, [model.intercept]])

@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from cjlib.analyses.churn.features import Snapshot
 from cjlib.analyses.churn.log_data import LogSource
+from cjlib.analyses.churn.ridge import fit_ridge
 from cjlib.analyses.purchases import Buyers, fit_bgnbd
 
 Floats = NDArray[np.float64]
@@ -30,14 +31,11 @@ def baselines_at(rows: pd.DataFrame, moment: int, source: LogSource, known: pd.D
 
 def _one_number(values: pd.Series, known: pd.Series, churned: Floats) -> Floats:
     """A rising sigmoid of the logarithm; missing as the median."""
-    from sklearn.linear_model import LogisticRegression
-
     middle = float(known.median()) if known.notna().any() else 0.0
     then, now = (np.log1p(np.maximum(one.fillna(middle).to_numpy(dtype=float), 0)) for one in (known, values))
     if np.ptp(then) == 0 or churned.min() == churned.max():
         return np.full(now.size, churned.mean())
-    model = LogisticRegression(C=1e6, solver="newton-cholesky").fit(then[:, None], churned)
-    slope = abs(float(model.coef_[0, 0]))
+    slope = abs(float(fit_ridge(then[:, None], churned, 1e-6)[0]))
     centre = float(np.average(then))
     return expit(slope * (now - centre) + np.log(churned.mean() / (1 - churned.mean())))
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from cjlib.analyses.churn.ridge import fit_ridge
+
 Floats = NDArray[np.float64]
 LEAST, MOST = 0.002, 0.998
 KINDS = ("raw", "sigmoid", "isotonic")
@@ -34,13 +36,9 @@ class Calibrator:
 def fit_calibrator(kind: str, score: Floats, churned: Floats) -> Calibrator:
     """Learn from forecasts that did not know the outcome."""
     if kind == "sigmoid":
-        from sklearn.linear_model import LogisticRegression
-
-        model = LogisticRegression(C=1e6, solver="newton-cholesky").fit(_log_odds(score)[:, None], churned)
-        if model.coef_[0, 0] <= 0:
-            # A falling line would turn a forecast that is wrong by chance into one that looks right: nothing is known but the share.
-            return Calibrator(kind, y=(0.0, float(logit(churned.mean()))))
-        return Calibrator(kind, y=(float(model.coef_[0, 0]), float(model.intercept_[0])))
+        slope, intercept = fit_ridge(_log_odds(score)[:, None], churned, 1e-6).tolist()
+        # A falling line would turn a forecast that is wrong by chance into one that looks right: nothing is known but the share.
+        return Calibrator(kind, y=(slope, intercept) if slope > 0 else (0.0, float(logit(churned.mean()))))
     if kind == "isotonic":
         from sklearn.isotonic import IsotonicRegression
 

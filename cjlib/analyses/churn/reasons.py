@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.additive import Additive, fit_additive
+from cjlib.analyses.churn.additive import Additive, refitted
 from cjlib.analyses.churn.candidates import Settings, Training
 from cjlib.analyses.churn.columns import MISSING, OTHER, Columns
 from cjlib.analyses.churn.grouping import NAMED, Themes, find_themes
@@ -65,17 +65,9 @@ def _stability(training: Training, additive: Additive, themes: Themes, some: NDA
     risky = np.argsort(-additive.log_odds(matrix), kind="stable")[: max(1, some.size // 10)]
     ours = _foremost(_above(additive, themes, matrix, risky))
     rng = np.random.default_rng(seed)
+    draws = [np.bincount(rng.integers(0, some.size, some.size), minlength=some.size).astype(float) for _ in range(REFITS)]
     same, first = [], []
-    for _ in range(REFITS):
-        drawn = np.sort(rng.integers(0, some.size, some.size))
-        refit = fit_additive(
-            training.columns,
-            matrix[drawn],
-            training.churned[some][drawn],
-            normal=settings.normal,
-            penalty=settings.penalty,
-            most_rows=settings.rows_of_curves,
-        )
+    for refit in refitted(additive, matrix, training.churned[some], settings.penalty, draws):
         theirs = _foremost(_above(refit, themes, matrix, risky))
         same.append(float(np.mean([np.isin(a, b).mean() for a, b in zip(ours, theirs, strict=True)])))
         first.append(float((ours[:, 0] == theirs[:, 0]).mean()))
