@@ -121,6 +121,12 @@ def test_a_stage_shows_its_touchpoints_routes_and_quotes_and_the_slider_its_poin
     assert future.value != five
 
 
+def test_a_what_if_of_a_group_that_nobody_of_came_so_far_says_so(explorer):
+    said = explorer.future(Choice(by=PERSONA, group=f"P2: {HOSTILE}"), "Buy", 0.05)
+    assert "nan" not in said
+    assert "If Buy +5.0 points: unknown, since nobody came in order as far as the stage before Stay." in said
+
+
 def test_going_back_to_all_together_shows_the_first_picture_again(explorer):
     _, _, by, _, view, *_ = controls(explorer)
     first = view.value

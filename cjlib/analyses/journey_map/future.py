@@ -116,6 +116,9 @@ def _worth(source: Source) -> float:
 def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[str, ...]) -> str:
     last = table.iloc[-1]
     said = ", ".join(f"{name} {_points(change, k)}" for name, change, k in _places(table, changes)) or "nothing changed"
+    if pd.isna(last["extra_customers"]):
+        unknown = table["stage"].iloc[1:][table["share_of_previous"].iloc[1:].isna()].iloc[0]
+        return f"If {said}: unknown, since nobody came in order as far as the stage before {unknown}. Arithmetic, not forecast."
     money = (
         ""
         if pd.isna(last["extra_value"])
