@@ -25,7 +25,7 @@ Flags = NDArray[np.bool_]
 SECOND = 1_000_000
 ARROW = " → "
 _AT_ONCE = 1 << 17
-"""Rows whose pauses stay in the processor's cache."""
+"""Rows, or sequences, that stay in the processor's cache."""
 _SORTED_TOGETHER = 256
 """Groups smaller than this are sorted in one go rather than one by one."""
 _PACKED_CHUNKS = 16
@@ -162,10 +162,13 @@ def _numbered(values: Ints) -> tuple[Ints, NDArray[np.intp]]:
 
 def _packed(codes: Codes, starts: Codes, sizes: Ints, per: int, bits: int) -> Ints:
     packed = np.zeros(starts.size, dtype=np.int64)
-    alive = np.flatnonzero(sizes)
-    for place in range(min(per, int(sizes.max(initial=0)))):
-        packed[alive] |= (codes[starts[alive] + place].astype(np.int64) + 1) << (bits * place)
-        alive = alive[sizes[alive] > place + 1]
+    for low in range(0, starts.size, _AT_ONCE):
+        here = slice(low, low + _AT_ONCE)
+        start, size, part = starts[here], sizes[here], packed[here]
+        alive = np.flatnonzero(size)
+        for place in range(min(per, int(size.max()))):
+            part[alive] |= (codes[start[alive] + place].astype(np.int64) + 1) << (bits * place)
+            alive = alive[size[alive] > place + 1]
     return packed
 
 

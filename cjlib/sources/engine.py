@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cjlib.errors import CjlibError, shown
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB|B)", re.IGNORECASE)
+_AT_ONCE = 1 << 17
 _engines = itertools.count(1)
 _SHARE = re.compile(r"(\d+(\.\d+)?)\s*%")
 
@@ -79,10 +80,23 @@ class DuckDB:
         """The answer as numpy columns, in the order of the rows."""
         return {name: np.ma.getdata(column) for name, column in self.execute(sql).fetchnumpy().items()}
 
-    def numbers(self, sql: str) -> dict[str, NDArray[Any]]:
-        """The answer as numpy columns, as `columns` gives them but in a third of the time; all must hold numbers, none missing."""
-        found = self.connection.sql(sql).to_arrow_table()
-        return {name: np.require(found[name].to_numpy(), requirements="W") for name in found.column_names}
+    def numbers(self, sql: str, *, at_most: int | None = None) -> dict[str, NDArray[Any]]:
+        """The answer as numpy columns, as `columns` gives them but in a third of the time; all must hold numbers, none missing.
+
+        Where it is known how many rows there are `at_most`, the answer is never in memory twice.
+        """
+        found = self.connection.sql(sql)
+        if at_most is None:
+            table = found.to_arrow_table()
+            return {name: np.require(table[name].to_numpy(), requirements="W") for name in table.column_names}
+        batches, rows = found.to_arrow_reader(_AT_ONCE), 0
+        # Memory that is not written to is not taken.
+        columns = {field.name: np.empty(at_most, field.type.to_pandas_dtype()) for field in batches.schema}
+        for batch in batches:
+            for name, column in columns.items():
+                column[rows : rows + batch.num_rows] = batch[name]
+            rows += batch.num_rows
+        return {name: column[:rows] for name, column in columns.items()}
 
 
 def spill_folder() -> str:

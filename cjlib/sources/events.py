@@ -198,7 +198,7 @@ class EventLog:
         `customer` and `event` are codes, `time` microseconds UTC, `row` the position in the prepared table.
         """
         source = {"customer": "c", "time": "t", "event": "e", "row": "rowid"}
-        return self.engine.numbers(self._statement({column: source[column] for column in columns}, where))
+        return self.engine.numbers(self._statement({column: source[column] for column in columns}, where), at_most=self.n_events)
 
     def computed(self, where: str = "TRUE", /, **columns: str) -> dict[str, NDArray[Any]]:
         """What SQL over the prepared table gives for the matching events, a column of numbers each, none missing, in the log's order whatever is joined."""
@@ -216,7 +216,7 @@ class EventLog:
             held = self.engine.columns(f"SELECT coalesce({one.column}, -1) AS code FROM attributes ORDER BY c")["code"].astype(np.int32)
             return held[self.fetch("customer", where=where)["customer"]], self._dictionary(one.dictionary)
         if one.coded:
-            found = self.engine.numbers(self._statement({"code": f"CAST(coalesce({one.column}, -1) AS INTEGER)"}, where))
+            found = self.engine.numbers(self._statement({"code": f"CAST(coalesce({one.column}, -1) AS INTEGER)"}, where), at_most=self.n_events)
             return found["code"], self._dictionary(one.dictionary)
         ranked = f"SELECT DISTINCT {one.column} AS value FROM {self.prepared} WHERE {where} AND {one.column} IS NOT NULL"
         values = [value for (value,) in self.engine.rows(f"SELECT value FROM ({ranked}) ORDER BY CAST(value AS VARCHAR)")]

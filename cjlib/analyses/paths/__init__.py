@@ -180,7 +180,7 @@ def _links(cut: PathSet, label_of: Codes, labels: list[str]) -> pd.DataFrame:
         key[:-1] += label[1:]
         key[last] += end - np.append(label[1:], 0)[last]
         microseconds = np.zeros(nodes.size, dtype=np.int64)
-        np.subtract(cut.first[nodes[1:]], cut.last[nodes[:-1]], out=microseconds[:-1])
+        np.subtract(cut.first(nodes[1:]), cut.last(nodes[:-1]), out=microseconds[:-1])
         microseconds[last] = 0
         counted.add(key, np.repeat(who, sizes), microseconds)
     return _sorted(counted.pairs(), labels)
@@ -290,8 +290,8 @@ def _per_path(log: EventLog, cut: PathSet, names: list[str]) -> pd.DataFrame:
     ways = [ARROW.join(names[code] for code in cut.event[low:high].tolist()) for low, high in zip(cut.low.tolist(), cut.high.tolist(), strict=True)]
     columns = {
         "customer_id": customer_column(log, cut.customer),
-        "start": log.moments(cut.first[cut.low]),
-        "seconds": (cut.last[last] - cut.first[cut.low]) / SECOND,
+        "start": log.moments(cut.first(cut.low)),
+        "seconds": (cut.last(last) - cut.first(cut.low)) / SECOND,
         "steps": cut.sizes.astype(np.int64),
         "path": pd.Series(pd.array(ways, dtype="str")),
     }

@@ -101,7 +101,7 @@ def returns(paths: PathSet, n_names: int) -> Returns:
     opened = np.ones(order.size, dtype=bool)
     opened[1:] = ~again
     with_event = np.bincount(event[order[opened]].astype(np.int64), minlength=n_names)
-    return Returns(event, paths.first[nodes], paths.last[nodes], path.astype(np.int64), left[elsewhere], back[elsewhere], with_event)
+    return Returns(event, paths.first(nodes), paths.last(nodes), path.astype(np.int64), left[elsewhere], back[elsewhere], with_event)
 
 
 def returns_table(found: Returns, customer: NDArray[Any], names: list[str]) -> pd.DataFrame:

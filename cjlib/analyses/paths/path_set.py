@@ -17,13 +17,14 @@ from cjlib.sources.events import EventLog
 class PathSet:
     """Paths over nodes.
 
-    Node i is `event[i]`, seen from `first[i]` to `last[i]` (microseconds; equal unless repeats were collapsed). Path k belongs to customer
-    `customer[k]` and holds the nodes from `low[k]` to before `high[k]`; paths stand in the order of customers and times.
+    Node i is `event[i]` and covers the log's events from `at[i]` to before `at[i + 1]` (one, unless repeats were collapsed), whose times are in
+    `time` (microseconds). Path k belongs to customer `customer[k]` and holds the nodes from `low[k]` to before `high[k]`; paths stand in the
+    order of customers and times.
     """
 
     event: Codes
-    first: Ints
-    last: Ints
+    at: Ints
+    time: Ints
     customer: Codes
     low: Ints
     high: Ints
@@ -39,6 +40,14 @@ class PathSet:
     def sizes(self) -> Ints:
         """How many nodes each path has."""
         return self.high - self.low
+
+    def first(self, nodes: Ints) -> Ints:
+        """When these nodes are first seen."""
+        return self.time[self.at[nodes]]
+
+    def last(self, nodes: Ints) -> Ints:
+        """When they are last seen."""
+        return self.time[self.at[nodes + 1] - 1]
 
     def nodes(self) -> tuple[Ints, Ints]:
         """The nodes of all paths, one path after another, and the 0-based step of each."""
@@ -61,41 +70,43 @@ def path_set(log: EventLog, *, gap: int | None, collapse: bool, start: Event = N
     rows = log.fetch("customer", "time", "event")
     customer, time, event = rows["customer"], rows["time"], rows["event"]
     opening = opens(customer, time, gap)
-    node = opening.copy() if collapse else np.ones_like(opening)
+    # One more than there are events: the last node ends there.
+    node = np.ones(customer.size + 1, dtype=bool)
     if collapse:
-        node[1:] |= event[1:] != event[:-1]
+        np.logical_or(opening[1:], event[1:] != event[:-1], out=node[1:-1])
     at = np.flatnonzero(node)
-    low = np.flatnonzero(opening[at])
+    nodes = at[:-1]
+    low = np.flatnonzero(opening[nodes])
     paths = PathSet(
-        event=event[at],
-        first=time[at],
-        last=time[np.append(at[1:], customer.size)[: at.size] - 1],
-        customer=customer[at[low]],
+        event=event[nodes],
+        at=at,
+        time=time,
+        customer=customer[nodes[low]],
         low=low,
-        high=np.append(low[1:], at.size)[: low.size],
+        high=np.append(low[1:], nodes.size)[: low.size],
         sessions=low.size,
         occurrences=np.bincount(event, minlength=len(log.event_names)),
         events=customer.size,
-        customers=int(np.count_nonzero(np.diff(customer, prepend=-1))),
+        customers=int(np.count_nonzero(customer[1:] != customer[:-1])) + min(1, customer.size),
         tied=tied_events(customer, time),
     )
     if start is not None:
-        paths = _begun(paths, _nodes_with(log, start, "start_event", paths, at, customer.size))
+        paths = _begun(paths, _nodes_with(log, start, "start_event", paths))
     if end is not None:
-        hits = _nodes_with(log, end, "end_event", paths, at, customer.size)
+        hits = _nodes_with(log, end, "end_event", paths)
         paths = _ended(paths, hits, after=start is not None)
     return paths
 
 
-def _nodes_with(log: EventLog, event: Event, option: str, paths: PathSet, at: NDArray[np.intp], rows: int) -> NDArray[np.intp]:
+def _nodes_with(log: EventLog, event: Event, option: str, paths: PathSet) -> NDArray[np.intp]:
     """The nodes in which at least one row matches."""
     step = as_step(event, option)
     if step.names and not step.where and not step.first_time:
         known = {name: code for code, name in enumerate(log.event_names)}
         return np.flatnonzero(np.isin(paths.event, [known[name] for name in step.names if name in known]))
-    matches = np.zeros(rows, dtype=bool)
+    matches = np.zeros(paths.time.size, dtype=bool)
     matches[log.fetch("row", where=log.match(step, option))["row"]] = True
-    return np.flatnonzero(np.logical_or.reduceat(matches, at)) if at.size else at
+    return np.flatnonzero(np.logical_or.reduceat(matches, paths.at[:-1])) if matches.size else np.zeros(0, dtype=np.intp)
 
 
 def _begun(paths: PathSet, hits: NDArray[np.intp]) -> PathSet:
