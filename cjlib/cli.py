@@ -136,6 +136,8 @@ def _sum_up(run: Run, out: Path, as_json: bool) -> None:
     count = len(facts["notebooks"])
     through = f"{count} report{'s' if count != 1 else ''}: {out / 'index.html'}"
     missed = f"{len(failed)} of {count} notebooks failed; nothing was published. See {run.folder / (failed[0] + '.html')}" if failed else ""
+    if failed and len(failed) < count:
+        missed += f"; to publish the others, name them: cj run {' '.join(name for name in facts['notebooks'] if name not in failed)} …"
     fired = [alert["words"] for alert in facts["alerts"] if alert["fired"]]
     print(" · ".join([missed or through, f"{facts['seconds']:.1f} s", *(f"ALERT {words}" for words in fired)]))
 

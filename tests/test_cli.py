@@ -187,6 +187,7 @@ def test_one_failed_notebook_ends_with_1_and_publishes_nothing(failed):
     folder, said = failed
     assert said.code == 1
     assert said.out.startswith("3 of 4 notebooks failed; nothing was published. See ")
+    assert "to publish the others, name them: cj run ok …" in said.out
     assert "Traceback" not in said.err
     assert [path.name for path in folder.glob("*.html")] == ["index.html"]
     run, told = only_run(folder)

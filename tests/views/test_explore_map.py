@@ -186,6 +186,14 @@ def test_each_cell_of_the_picture_says_its_n_and_a_thin_one_says_so(journey, log
     assert "n 16 · thin, too few to read" in few
 
 
+def test_a_share_of_nobody_of_few_is_grey_like_any_share_of_few(journey):
+    few = pd.DataFrame({"customer_id": ["a", "b"], "event": ["visit", "visit"], "timestamp": [START, START]})
+    html = cj.picture(cj.journey_map(journey, cj.read_events(few))).html
+    lane = html[html.index("Goes on, in order") :]
+    assert 'cj-thin"><span class="cj-line"><span class="cj-big">0.0 %</span></span>' in lane
+    assert "n 2 · thin, too few to read" in lane
+
+
 def test_many_stages_stand_one_by_one_where_there_is_no_room_for_columns(tmp_path, log):
     names = "".join(f"  - {{name: S{k}, touchpoints: [e{k}]}}\n" for k in range(6))
     file = tmp_path / "journey.yml"

@@ -34,9 +34,9 @@ def onward(row: Record) -> Cell:
     share, n = row["share_of_previous"], count(row["customers_in_order"])
     if n is None:
         return unknown()
+    base = row["base"]
     if words.missing(share):
-        return Cell(said(big(f"{n:,}"), small("enter the chain here")), thin=n < MIN_N)
-    base = round(n / share) if share else 0
+        return Cell(said(big(f"{n:,}"), small("enter the chain here" if base is None else "nobody came so far, in order")), thin=n < MIN_N)
     bounds = words.interval(row["share_of_previous_low"], row["share_of_previous_high"])
     return Cell(
         said(big(words.percent(share)), escape(f"of those before ({bounds})"), rests_on(base) if base else ""), thin=bool(base) and base < MIN_N

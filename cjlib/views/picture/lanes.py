@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from cjlib.views.picture import counted, felt
-from cjlib.views.picture.cell import Cell, said, small
+from cjlib.views.picture.cell import Cell, Record, count, said, small
 from cjlib.views.picture.mood import rows_of_group
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def lanes_of(held: JourneyMap, group: Any) -> Lanes:
     chosen = labels[0] if group is None else str(group)
     name = held._source.groups.name
     key = None if chosen == "(not set)" else chosen
-    stages = rows_of_group(held.table, held, key).to_dict("records")
+    stages = _with_base(rows_of_group(held.table, held, key).to_dict("records"))
     points = rows_of_group(held.touchpoints, held, key).to_dict("records")
     lanes = [(title, kind, [make(row) for row in stages]) for title, kind, make in COUNTED]
     lanes += felt.feelings(held, stages, key)
@@ -55,6 +55,16 @@ def lanes_of(held: JourneyMap, group: Any) -> Lanes:
     lanes += [(title, kind, [make(row) for row in stages]) for title, kind, make in FURTHER]
     lanes += [(f"{title} (by hand)", "hand", [_hand(texts) for texts in _written(held, written)]) for written, title in BY_HAND.items()]
     return Lanes("" if name is None else f"{name}: {chosen}", lanes)
+
+
+def _with_base(stages: list[Record]) -> list[Record]:
+    """Each stage with the customers of the one before it, in order: what its share rests on."""
+    base: int | None = None
+    found = []
+    for row in stages:
+        found.append({**row, "base": base})
+        base = count(row["customers_in_order"]) if count(row["customers_in_order"]) is not None else base
+    return found
 
 
 def _hand(texts: tuple[str, ...]) -> Cell:
