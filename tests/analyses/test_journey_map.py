@@ -212,7 +212,7 @@ def test_every_count_is_that_of_the_slow_way(rows):
     assert got == route_counts(plain)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(logs, st.randoms(use_true_random=False))
 def test_shuffled_rows_give_the_same_bytes(rows, random):
     other = list(rows)
@@ -236,13 +236,16 @@ def test_groups_add_up_and_each_is_the_map_of_its_customers(rows):
         assert table["customers"].tolist() == whole.only(members, "some").table["customers"].tolist()
 
 
-def test_the_in_order_columns_are_those_of_the_funnel():
-    log = cj.read_events(toy_events(WORKED))
-    held = cj.journey_map(a_journey(), log).table
+IN_ORDER = ["customers", *(f"{name}{end}" for name in ("share_of_first", "share_of_previous") for end in ("", "_low", "_high"))]
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(sorted(EVENTS)), st.none()), min_size=1, max_size=30))
+def test_the_in_order_columns_are_those_of_the_funnel_also_where_events_tie(rows):
+    log = cj.read_events(frame_of(rows), duplicates="keep")
+    held = cj.journey_map(a_journey(), log).table.rename(columns={"customers": "entered", "customers_in_order": "customers"})
     funnel = cj.funnel(log, ["view", ["cart", "pay"], "use", "ask"], window=None).table
-    assert held["customers_in_order"].tolist() == funnel["customers"].tolist()
-    for name in ("share_of_first", "share_of_previous", "share_of_previous_low", "share_of_previous_high"):
-        pd.testing.assert_series_equal(held[name], funnel[name], check_exact=True)
+    pd.testing.assert_frame_equal(held[IN_ORDER], funnel[IN_ORDER], check_exact=True)
 
 
 # ---- options and errors ----------------------------------------------------------------------------------------------
@@ -259,6 +262,23 @@ def test_the_map_of_a_persona_is_that_of_its_customers():
     assert held.persona("P2", members).table["customers"].tolist() == [1, 0, 0, 0]
     with pytest.raises(cj.CjlibError, match=r"persona: must be one of 'P1', 'P2'. Got 'P3'"):
         held.persona("P3", members)
+
+
+def test_one_group_of_a_map_is_compared_with_another():
+    text = " | ".join([*(f"a{k}: view@0h(web) cart@1D(web)" for k in range(40)), *(f"b{k}: view@0h(app)" for k in range(40))])
+    held = the_map(text, by="channel")
+    assert held.group("web").table["customers"].tolist() == [40, 40, 0, 0]
+    change = held.group("web").compare(held.group("app"))
+    cell = change.table.set_index(["stage", "measure"]).loc[("Buy", "share_of_previous")]
+    assert (cell["earlier"], cell["now"], cell["words"]) == (0.0, 1.0, "better")
+    assert change.headline.startswith("channel web beside channel app: ")
+    assert change.definition["now"] == "channel web: 40 customers, 2024-01-01 to 2024-01-02"
+    with pytest.raises(cj.CjlibError, match=r"group: must be one of 'app', 'web'. Got 'wep'. Did you mean 'web'\?"):
+        held.group("wep")
+    with pytest.raises(cj.CjlibError, match=r"group: the map has no groups. Make it with by="):
+        held.group("web").group("web")
+    with pytest.raises(cj.CjlibError, match=r"or of one group: map.group\(name\)"):
+        held.compare(held)
 
 
 def test_churn_probabilities_are_averaged_over_the_customers_who_are_there_now():

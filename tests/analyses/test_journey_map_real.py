@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.journey import journey_from
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
@@ -46,25 +44,68 @@ def test_the_help_desks_support_view_counts_its_tickets(example):
     assert whole["first_contact_resolution"].dropna().between(0, 1).all()
 
 
-def test_the_verbatims_of_a_survey_make_a_map_of_feedback_alone(shared_data):
-    raw = pd.read_csv(shared_data / "nps_verbatims" / "nps_verbatims.csv.gz")
-    frame = pd.DataFrame(
-        {
-            "timestamp": pd.to_datetime(raw["response_date"], dayfirst=True),
-            "nps": raw["nps_score"],
-            "stage": raw["journey_stage"],
-            "text": raw["text"],
-        }
-    )
-    names = ["Order", "Equipment Received", "First Payment", "Service in Use"]
-    stages = [{"name": name, "touchpoints": [name.lower()]} for name in names]
-    journey = journey_from({"name": "broadband", "sources": {"events": "none.csv"}, "stages": stages})
-    held = cj.journey_map(journey, None, cj.read_feedback(frame))
-    table = held.table.set_index("stage")
+HEARD = (
+    "stage",
+    "position",
+    "n_feedback",
+    "n_solicited",
+    "n_scored",
+    "mean_score",
+    "share_negative",
+    "share_method",
+    "n_nps",
+    "nps",
+    "n_csat",
+    "n_ces",
+    "evidence",
+)
+
+
+@pytest.fixture(scope="module")
+def survey(shared_data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CJ_DATA", str(shared_data))
+        journey = cj.read_journey(EXAMPLES / "nps_verbatims.yml")
+        return cj.journey_map(journey, None, journey.read_feedback())
+
+
+def test_the_verbatims_of_a_survey_make_a_map_of_feedback_alone(survey):
+    table = survey.table.set_index("stage")
     expected = {"Order": (-9.98, 962), "Equipment Received": (-56.71, 231), "First Payment": (-29.29, 1130), "Service in Use": (-76.67, 30)}
     for name, (value, n) in expected.items():
         assert (round(table.loc[name, "nps"], 2), table.loc[name, "n_nps"]) == (value, n)
-    assert table["customers"].isna().all()
     assert set(table["evidence"]) == {"feedback only"}
-    assert "not measured" in cj.picture(held).html
-    assert held.pain_points.empty
+    assert "not measured" in cj.picture(survey).html
+
+
+def test_what_customers_of_a_survey_did_is_missing_everywhere_and_nowhere_zero(survey):
+    done = [name for name in survey.table if not name.startswith(HEARD)]
+    assert {"customers", "share_of_all", "customers_in_order", "events", "ended_here", "skipped", "channels", "cost_per_customer"} <= set(done)
+    assert survey.table[done].isna().all(axis=None)
+    points = survey.touchpoints
+    assert points[["customers", "share_of_stage", "events", "channels", "ended_here", "cost"]].isna().all(axis=None)
+    for empty in (survey.routes, survey.unmapped, survey.silent, survey.moments, survey.pain_points, survey.support):
+        assert empty.empty
+    assert survey.first_pain is None
+    assert "no events are given, so nothing here says what customers did" in survey.headline
+    assert not any(name.startswith(("customers", "share_ended", "share_of_previous", "impact")) for name in survey.metrics)
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda held: held.customers(), "customers: the map was made without events"),
+        (lambda held: held.only(["ana"], "ana"), "only: the map was made without events"),
+        (lambda held: held.persona("P1"), "persona: personas are groups of customers of the log, and there is none"),
+        (lambda held: held.simulate({"Order": 0.05}), "simulate: the map has no customers to count with"),
+    ],
+)
+def test_what_a_survey_cannot_tell_is_refused(survey, ask, words):
+    with pytest.raises(cj.CjlibError, match=words):
+        ask(survey)
+
+
+def test_two_surveys_are_compared_by_what_was_said_alone(survey):
+    change = survey.compare(survey).table
+    assert set(change["measure"]) <= {"nps", "mean_score", "n_feedback"}
+    assert not change["beyond_noise"].any()

@@ -16,8 +16,8 @@ from cjlib.errors import CjlibError
 
 Record = dict[Any, Any]
 DRAWS = 1_000
-SHARES = {
-    "share_of_previous": ("customers_in_order", None, "higher"),
+SHARES: dict[str, tuple[str | None, str, str | None]] = {
+    "share_of_previous": ("customers_in_order", "previous_in_order", "higher"),
     "share_ended": ("ended_here", "customers", "lower"),
     "share_went_back": ("went_back", "customers", "lower"),
     "share_skipped": ("skipped", "customers_further", None),
@@ -51,10 +51,27 @@ class MapChange(Result):
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two maps: its table, and what it was made of."""
+    """One of the two maps: its table, what it was made of, and whose it is where it is of some customers alone."""
 
     table: pd.DataFrame
     source: Source
+    only: str | None
+
+    @property
+    def called(self) -> str | None:
+        """Whose map it is, without their number."""
+        return None if self.only is None else self.only.rpartition(": ")[0]
+
+    def rows(self) -> list[Record]:
+        """The stages, each with the customers in order of the stage before it that has touchpoints."""
+        before = self.table["customers_in_order"].astype("float64").ffill().shift()
+        return self.table.assign(previous_in_order=before).to_dict("records")
+
+    def words(self) -> str:
+        """The days of its log, and whose it is."""
+        span = self.source.log.span if self.source.log is not None else None
+        days = "no events" if span is None else f"{span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}"
+        return days if self.only is None else f"{self.only}, {days}"
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,8 @@ class Cell:
 def compare(now: Side, earlier: Side) -> MapChange:
     """Each measure of each stage now and in an earlier map, with the change, its interval and whether it is beyond noise.
 
+    The two maps may also be those of two groups, personas or segments at the same time: then `earlier` is the one that the other is set beside.
+
     Shares: Newcombe's interval and the pooled z test; NPS, mean scores and values: z with summed variances; medians: seeded bootstrap of customers. p is
     adjusted (Benjamini–Hochberg) over all cells with 30 or more on both sides. Counts are only more or fewer: they grow with the time observed. The same people
     in both maps make it conservative; times and endings compare only customers observed equally long.
@@ -89,20 +108,20 @@ def compare(now: Side, earlier: Side) -> MapChange:
     """
     _alike(now, earlier)
     rows = []
-    for position, (old, new) in enumerate(zip(earlier.table.to_dict("records"), now.table.to_dict("records"), strict=True)):
+    for position, (old, new) in enumerate(zip(earlier.rows(), now.rows(), strict=True)):
         cells = _cells(old, new) | {name: _median(name, earlier, now, position) for name in MEDIANS}
         rows += [(str(new["stage"]), name, cell) for name, cell in cells.items() if not (np.isnan(cell.earlier) or np.isnan(cell.now))]
     enough = np.array([min(cell.n_earlier, cell.n_now) >= MIN_N for _, _, cell in rows], dtype=bool)
     p = np.array([cell.p for _, _, cell in rows], dtype=float)
     adjusted = benjamini_hochberg(np.where(enough, p, np.nan)) if rows else p
     table = pd.DataFrame([_row(stage, measure, cell, float(q)) for (stage, measure, cell), q in zip(rows, adjusted, strict=True)], columns=COLUMNS)
-    return MapChange(table=table, headline=_headline(table), definition=_definition(now, earlier), metrics=_metrics(table))
+    return MapChange(table=table, headline=_headline(table, now, earlier), definition=_definition(now, earlier), metrics=_metrics(table))
 
 
 def _alike(now: Side, earlier: Side) -> None:
     for one in (now, earlier):
         if one.source.groups.name is not None:
-            raise CjlibError("compare: a map with by= holds several maps. Compare maps without by, or of one group: map.only(ids, name).")
+            raise CjlibError("compare: a map with by= holds several maps. Compare maps without by, or of one group: map.group(name).")
     before, after = list(earlier.table["stage"]), list(now.table["stage"])
     if before != after:
         differing = [name for name in [*before, *after] if (name in before) != (name in after)] or ["their order"]
@@ -136,9 +155,6 @@ def _share(old: Record, new: Record, name: str) -> Cell:
 def _of(row: Record, name: str) -> tuple[int, int]:
     """Count and base of a share, from the row's own columns."""
     count, base, _ = SHARES[name]
-    if name == "share_of_previous":
-        k = int(row["customers_in_order"])
-        return k, round(k / row[name]) if row[name] else int(row["previous_in_order"])
     n = int(row[base])
     return (round(row[name] * n) if count is None else int(row[count])), n
 
@@ -208,22 +224,28 @@ def _words(measure: str, cell: Cell, beyond: bool) -> str:
     return "better" if rose == (better == "higher") else "worse"
 
 
-def _headline(table: pd.DataFrame) -> str:
+def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:
     judged = table[table["p_adjusted"].notna()]
     clear = judged[judged["beyond_noise"]].sort_values(["p_adjusted", "stage", "measure"], kind="stable")
     if clear.empty:
         return f"No clear change in any of {len(judged)} cells with 30 or more on both sides."
     first = clear.iloc[0]
     counts = {word: int((clear["words"] == word).sum()) for word in ("better", "worse")}
+    n = f"n = {first['n_earlier']:,} and {first['n_now']:,}"
+    if now.called == earlier.called:
+        return (
+            f"{len(clear)} of {len(judged)} cells changed beyond noise ({counts['better']} better, {counts['worse']} worse); the clearest: {first['measure']} at "
+            f"{first['stage']} from {first['earlier']:.3g} to {first['now']:.3g} ({n})."
+        )
     return (
-        f"{len(clear)} of {len(judged)} cells changed beyond noise ({counts['better']} better, {counts['worse']} worse); the clearest: {first['measure']} at "
-        f"{first['stage']} from {first['earlier']:.3g} to {first['now']:.3g} (n = {first['n_earlier']:,} and {first['n_now']:,})."
+        f"{now.called or 'All customers'} beside {earlier.called or 'all customers'}: {len(clear)} of {len(judged)} cells differ beyond noise ({counts['better']} better, "
+        f"{counts['worse']} worse); the clearest: {first['measure']} at {first['stage']}, {first['now']:.3g} beside {first['earlier']:.3g} (n = {first['n_now']:,} and "
+        f"{first['n_earlier']:,})."
     )
 
 
 def _definition(now: Side, earlier: Side) -> dict[str, str]:
-    spans = {name: one.source.log.span for name, one in (("earlier", earlier), ("now", now)) if one.source.log is not None}
-    words = {name: "no events" if span is None else f"{span[0]:%Y-%m-%d} to {span[1]:%Y-%m-%d}" for name, span in spans.items()}
+    words = {name: one.words() for name, one in (("earlier", earlier), ("now", now)) if one.source.log is not None}
     return words | {
         "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
         "NPS, scores, values": "z with summed variances",

@@ -143,12 +143,24 @@ class JourneyMap(Result):
             raise CjlibError("only: the map was made without events, so it knows no customers.")
         wanted = {str(one) for one in customer_ids}
         kept = np.array([str(one) in wanted for one in source.log.customer_ids()], dtype=bool)
-        made = _made(source.only(kept), self._feedback, "retained")
+        return self._part(kept, called)
+
+    def group(self, name: str) -> JourneyMap:
+        """The map of one group of `by`, named as the table names it, to be set beside that of another: `held.group("web").compare(held.group("app"))`."""
+        groups = self._source.groups
+        if groups.name is None or groups.of is None:
+            raise CjlibError("group: the map has no groups. Make it with by=, such as cj.journey_map(journey, log, by='channel').")
+        if name not in groups.words():
+            raise not_one_of("group", name, groups.words())
+        return self._part(groups.of == groups.words().index(name), f"{groups.name} {name}")
+
+    def _part(self, kept: np.ndarray, called: str) -> JourneyMap:
+        made = _made(self._source.only(kept), self._feedback, "retained")
         return replace(made, definition={**made.definition, "only": f"{called}: {int(kept.sum()):,} customers"})
 
     def compare(self, earlier: JourneyMap) -> MapChange:
-        """The map beside another one, cell by cell: see `cjlib.analyses.journey_map.compare`."""
-        return comparing.compare(Side(self.table, self._source), Side(earlier.table, earlier._source))
+        """The map beside an earlier one, or that of one group, persona or segment beside another: see `cjlib.analyses.journey_map.compare`."""
+        return comparing.compare(*(Side(one.table, one._source, one.definition.get("only")) for one in (self, earlier)))
 
     def simulate(self, changes: Mapping[str, float]) -> WhatIf:
         """What if more went on from a stage: see `cjlib.analyses.journey_map.future`."""
