@@ -27,7 +27,7 @@ PEERS = {
     "sessions": ["chdb", "polars", "pandas", "duckdb", "retentioneering"],
     "transitions": ["chdb", "polars", "pandas", "duckdb", "retentioneering"],
     "paths": [],
-    "features": [],
+    "features": ["chdb", "polars", "pandas", "duckdb"],
 }
 Figures = dict[tuple[str, str], dict[str, float]]
 

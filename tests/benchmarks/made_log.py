@@ -15,6 +15,8 @@ CHANNELS = ["web", "app", "email", "phone", "store", "ad"]
 YEAR_SECONDS = 365 * 86_400
 START = np.datetime64("2025-01-01T00:00:00", "us")
 CHUNK = 5_000_000
+CUTOFF_US = 1_763_164_800_000_000
+"""2025-11-15, where the features look back from."""
 
 
 def write(path: Path, events: int, seed: int = 0) -> Path:

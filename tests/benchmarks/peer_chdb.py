@@ -6,7 +6,7 @@ import json
 
 from chdb import session
 
-from tests.benchmarks.made_log import STEPS
+from tests.benchmarks.made_log import CUTOFF_US, STEPS
 
 
 def _rows(sql: str, path: str) -> list[list]:
@@ -58,4 +58,37 @@ def transitions(path: str) -> object:
     )
 
 
-TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions}
+def features(path: str) -> object:
+    """Sixteen features in one GROUP BY."""
+    ago = f"({CUTOFF_US} - t)"
+    windows = ", ".join(
+        f"countIf({ago} < {days} * 86400000000) AS n_{days}, sumIf(value, {ago} < {days} * 86400000000) AS s_{days}" for days in (30, 60, 90)
+    )
+    names = [
+        "n",
+        "active_days",
+        "recency",
+        "age",
+        "span",
+        "s",
+        "mean",
+        "largest",
+        "kinds",
+        "channels",
+        "n_30",
+        "s_30",
+        "n_60",
+        "s_60",
+        "n_90",
+        "s_90",
+    ]
+    rows = _rows(
+        f"SELECT count(), {', '.join(f'sum({name})' for name in names)} FROM (SELECT customer_id, count() AS n, uniqExact(intDiv(t, 86400000000)) AS active_days, {CUTOFF_US} - max(t) AS recency, "
+        f"{CUTOFF_US} - min(t) AS age, max(t) - min(t) AS span, sum(value) AS s, avg(value) AS mean, max(value) AS largest, uniqExact(event) AS kinds, uniqExact(channel) AS channels, {windows} "
+        f"FROM (SELECT customer_id, event, channel, value, toUnixTimestamp64Micro(timestamp) AS t FROM EVENTS WHERE t <= {CUTOFF_US}) GROUP BY customer_id)",
+        path,
+    )
+    return int(rows[0][0])
+
+
+TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions, "features": features}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import duckdb
 
-from tests.benchmarks.made_log import STEPS
+from tests.benchmarks.made_log import CUTOFF_US, STEPS
 
 WEEK = 7 * 86_400_000_000
 GAP = 30 * 60_000_000
+DAY = 86_400_000_000
 
 
 def _connect(path: str) -> duckdb.DuckDBPyConnection:
@@ -95,4 +96,33 @@ def transitions(path: str) -> object:
     )
 
 
-TASKS = {"scan": scan, "plain_table": plain_table, "funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions}
+def features(path: str) -> object:
+    """Sixteen features: first to (customer, day), then to customer; distinct codes as bits."""
+    connection = _connect(path)
+    for name, column in (("es", "e"), ("hs", "channel")):
+        connection.execute(
+            f"CREATE TABLE {name} AS SELECT row_number() OVER (ORDER BY v) - 1 AS code, v FROM (SELECT DISTINCT {column} AS v FROM events)"
+        )
+    windows = ", ".join(
+        f"sum(CASE WHEN d < {days} THEN n ELSE 0 END) AS n_{days}, sum(CASE WHEN d < {days} THEN s ELSE 0 END) AS s_{days}" for days in (30, 60, 90)
+    )
+    rows = connection.execute(
+        f"WITH days AS (SELECT c, ({CUTOFF_US} - t) // {DAY} AS d, count(*) AS n, sum(value) AS s, count(value) AS v, max(value) AS m, min(t) AS first, max(t) AS last, "
+        f"bit_or(1::BIGINT << es.code) AS es, bit_or(1::BIGINT << hs.code) AS hs FROM events JOIN es ON es.v = events.e JOIN hs ON hs.v = events.channel WHERE t <= {CUTOFF_US} GROUP BY c, d), "
+        f"customers AS (SELECT c, sum(n) AS n, count(*) AS active_days, {CUTOFF_US} - max(last) AS recency, {CUTOFF_US} - min(first) AS age, max(last) - min(first) AS span, "
+        f"sum(s) AS s, sum(s) / sum(v) AS mean, max(m) AS largest, bit_count(bit_or(es)) AS kinds, bit_count(bit_or(hs)) AS channels, {windows} FROM days GROUP BY c) "
+        "SELECT count(*), sum(n), sum(active_days), sum(recency), sum(age), sum(span), sum(s), sum(mean), sum(largest), sum(kinds), sum(channels), sum(n_30), sum(s_30), sum(n_60), sum(s_60), "
+        "sum(n_90), sum(s_90) FROM customers"
+    ).fetchall()
+    return rows[0][0]
+
+
+TASKS = {
+    "scan": scan,
+    "plain_table": plain_table,
+    "funnel": funnel,
+    "retention": retention,
+    "sessions": sessions,
+    "transitions": transitions,
+    "features": features,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tests.benchmarks.made_log import STEPS
+from tests.benchmarks.made_log import CUTOFF_US, STEPS
 
 COLUMNS = ["customer_id", "event", "timestamp"]
 WEEK = pd.Timedelta(days=7)
@@ -60,4 +60,21 @@ def transitions(path: str) -> object:
     return int(pairs.groupby(["a", "b"], observed=True)["d"].agg(["size", "mean"])["size"].sum())
 
 
-TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions}
+def features(path: str) -> object:
+    """Sixteen features by groups of customers."""
+    frame = pd.read_parquet(path)
+    frame = frame.assign(t=frame["timestamp"].astype("datetime64[us, UTC]").astype("int64"), c=frame["customer_id"].astype("category").cat.codes)
+    frame = frame[frame["t"] <= CUTOFF_US]
+    frame = frame.assign(day=frame["t"] // 86_400_000_000, ago=(CUTOFF_US - frame["t"]) // 86_400_000_000)
+    by = frame.groupby("c")
+    found = by.agg(n=("t", "size"), first=("t", "min"), last=("t", "max"), s=("value", "sum"), mean=("value", "mean"), largest=("value", "max"))
+    found = found.assign(recency=CUTOFF_US - found["last"], age=CUTOFF_US - found["first"], span=found["last"] - found["first"])
+    for name, column in (("active_days", "day"), ("kinds", "event"), ("channels", "channel")):
+        found[name] = frame[["c", column]].drop_duplicates().groupby("c").size()
+    for days in (30, 60, 90):
+        found[[f"n_{days}", f"s_{days}"]] = frame[frame["ago"] < days].groupby("c")["value"].agg(["size", "sum"])
+    found.sum()
+    return len(found)
+
+
+TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions, "features": features}

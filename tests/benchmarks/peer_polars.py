@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tests.benchmarks.made_log import STEPS
+from tests.benchmarks.made_log import CUTOFF_US, STEPS
 
 WEEK = pl.duration(days=7)
 GAP = pl.duration(minutes=30)
@@ -63,4 +63,31 @@ def transitions(path: str) -> object:
     return counted.select(pl.col("n").sum()).collect().item()
 
 
-TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions}
+def features(path: str) -> object:
+    """Sixteen features in one group."""
+    cutoff = pl.lit(CUTOFF_US).cast(pl.Datetime("us", "UTC"))
+    t, value = pl.col("timestamp"), pl.col("value")
+    recent = {days: t > cutoff - pl.duration(days=days) for days in (30, 60, 90)}
+    grouped = (
+        pl.scan_parquet(path)
+        .filter(t <= cutoff)
+        .group_by("customer_id")
+        .agg(
+            pl.len().alias("n"),
+            t.dt.date().n_unique().alias("active_days"),
+            (cutoff - t.max()).dt.total_seconds().alias("recency"),
+            (cutoff - t.min()).dt.total_seconds().alias("age"),
+            (t.max() - t.min()).dt.total_seconds().alias("span"),
+            value.sum().alias("s"),
+            value.mean().alias("mean"),
+            value.max().alias("largest"),
+            pl.col("event").n_unique().alias("kinds"),
+            pl.col("channel").n_unique().alias("channels"),
+            *(inside.sum().alias(f"n_{days}") for days, inside in recent.items()),
+            *(value.filter(inside).sum().alias(f"s_{days}") for days, inside in recent.items()),
+        )
+    )
+    return grouped.select(pl.len(), pl.exclude("customer_id").sum()).collect().row(0)[0]
+
+
+TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions, "features": features}
