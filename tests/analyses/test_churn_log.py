@@ -95,6 +95,12 @@ def test_feedback_counts_up_to_the_cutoff():
     assert row[["nps_last", "nps_age_days", "negatives_90d"]].tolist() == [3, 10, 1]
 
 
+def test_scores_of_texts_are_features_when_feedback_brings_them():
+    said = pd.DataFrame({"customer_id": ["ana", "ana"], "timestamp": [at(40), at(90)], "text_score": [0.8, -0.5]})
+    row = toy("ana: buy@10D | bob: buy@10D", feedback=said).table.iloc[0]
+    assert row[["text_score_last", "text_score_age_days", "negatives_90d"]].tolist() == [-0.5, 10, 1]
+
+
 def test_active_within_asks_for_some_and_the_population_still_tells_of_all():
     data = toy("ana: buy@10D | bob: buy@90D | cyd: buy@60D", active_within="20D")
     assert list(labels(data)) == ["bob"]

@@ -19,7 +19,6 @@ from cjlib.analyses.churn.trees import Bag, grow
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 Base = Additive | Bag
-BASES = ("lr", "hgb", "hgb_wide")
 BLENDS: Mapping[str, tuple[str, ...]] = {
     "lr": ("lr",),
     "hgb": ("hgb",),
@@ -45,8 +44,9 @@ THREADS = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs between tables and logs; `rows_of_curves` and `rows_compared` bound the additive model's training and its check."""
+    """What differs between tables and logs; `bases` are the models to choose among and mix, `rows_of_curves` and `rows_compared` bound the additive model's training and its check."""
 
+    bases: tuple[str, ...]
     normal: bool
     penalty: float
     boosting: Mapping[str, Any]
@@ -56,6 +56,7 @@ class Settings:
 
 
 OF_TABLE = Settings(
+    bases=("lr", "hgb", "hgb_wide"),
     normal=False,
     penalty=1.0,
     boosting={
@@ -73,6 +74,7 @@ OF_TABLE = Settings(
     rows_compared=20_000,
 )
 OF_LOG = Settings(
+    bases=("lr", "hgb"),  # the library's defaults learn snapshots by heart: never chosen, and dearer than all else
     normal=True,
     penalty=1 / 0.3,
     boosting={
@@ -130,6 +132,11 @@ def _fit(name: str, training: Training, settings: Settings, seed: int) -> Base:
     return Bag(tuple(grown))
 
 
+def blends(scores: Mapping[str, Floats]) -> list[str]:
+    """The base models there are, and their mixtures."""
+    return [name for name, parts in BLENDS.items() if set(parts) <= set(scores)]
+
+
 def blended(scores: Mapping[str, Floats], name: str) -> Floats:
     """The mean of a blend's base forecasts."""
     parts = [scores[base] for base in BLENDS[name]]
@@ -148,7 +155,9 @@ class Choice:
 def choose(scores: Mapping[str, Floats], churned: Floats, fold: Whole) -> Choice:
     """The blend and calibration with the smallest log-loss on forecasts that did not know the outcome, calibration cross-fitted."""
     losses = {
-        (name, kind): round(log_loss(cross_calibrated(kind, blended(scores, name), churned, fold), churned), 9) for name in BLENDS for kind in KINDS
+        (name, kind): round(log_loss(cross_calibrated(kind, blended(scores, name), churned, fold), churned), 9)
+        for name in blends(scores)
+        for kind in KINDS
     }
     raw = min((pair for pair in losses if pair[1] == "raw"), key=lambda pair: losses[pair])
     best = min(losses, key=lambda pair: losses[pair])

@@ -13,8 +13,6 @@ from cjlib.analyses.churn import evaluate, words
 from cjlib.analyses.churn.alone import column_scores
 from cjlib.analyses.churn.calibration import cross_calibrated
 from cjlib.analyses.churn.candidates import (
-    BASES,
-    BLENDS,
     OF_TABLE,
     THREADS,
     Choice,
@@ -22,6 +20,7 @@ from cjlib.analyses.churn.candidates import (
     Settings,
     Training,
     blended,
+    blends,
     choose,
     final_calibrator,
     fit_bases,
@@ -45,11 +44,11 @@ LEARNING = (0.25, 0.5)
 
 
 def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> ChurnModel:
-    """A model of who churns, chosen among five candidates, beside baselines that need no model.
+    """A model of who churns, chosen among candidates, beside baselines that need no model.
 
     Every figure rests on forecasts that did not know the outcome: of a table, five folds (customers equal in all features and outcome in one fold); of a log,
     rolling origin: a test cutoff is forecast by a model of earlier cutoffs whose horizon was over by then. Candidates are an additive spline
-    model (`lr`), boosted trees (`hgb`, `hgb_wide`) and two means of them, each raw or calibrated; the smallest log-loss wins. Columns that `.leaks` calls
+    model (`lr`), boosted trees (`hgb`; of a table also `hgb_wide`) and means of two of them, each raw or calibrated; the smallest log-loss wins. Columns that `.leaks` calls
     FAIL or DROP are left out. Nothing is resampled or weighted, so probabilities stay probabilities.
 
     Parameters
@@ -137,7 +136,7 @@ def _fit_table(data: ChurnData, features: list[str], keep: tuple[str, ...], seed
         churned,
         None,
         {"chosen": cross_calibrated(choice.kind, blended(scores, choice.blend), churned, fold)}
-        | {name: blended(scores, name) for name in BLENDS}
+        | {name: blended(scores, name) for name in blends(scores)}
         | {"prevalence": _share_elsewhere(churned, fold), "best_single_column": alone},
     )
     evidence = Evidence(
@@ -166,10 +165,10 @@ def enough(churned: Floats) -> int:
 
 def out_of_fold(training: Training, fold: NDArray[np.int64], settings: Settings, seed: int) -> dict[str, Floats]:
     """Each base model's forecasts of the rows it did not learn from."""
-    scores = {name: np.empty(training.churned.size) for name in BASES}
+    scores = {name: np.empty(training.churned.size) for name in settings.bases}
     for one in np.unique(fold).tolist():
         test = fold == one
-        for name, base in fit_bases(training.of(~test), BASES, settings, seed).items():
+        for name, base in fit_bases(training.of(~test), settings.bases, settings, seed).items():
             scores[name][test] = base.probability(training.matrix[test])
     return scores
 

@@ -13,13 +13,12 @@ from cjlib.analyses.churn import words
 from cjlib.analyses.churn.baselines import baselines_at
 from cjlib.analyses.churn.calibration import Calibrator
 from cjlib.analyses.churn.candidates import (
-    BASES,
-    BLENDS,
     OF_LOG,
     THREADS,
     Choice,
     Training,
     blended,
+    blends,
     choose,
     final_calibrator,
     fit_bases,
@@ -45,6 +44,7 @@ TESTS = 3
 MOST_ROWS = 60_000
 """Training rows of a log, evenly thinned beyond."""
 FEWEST = 10
+MIXED_FOLDS = 3
 HALF = (0.25, 0.5)
 DEFAULT = Choice("lr+hgb", "raw", {})
 """Where no earlier snapshot can judge."""
@@ -180,7 +180,7 @@ class Forward:
         if moment not in self.made:
             past = self.stack.before(moment)
             now = np.flatnonzero(self.stack.cutoff == moment)
-            bases = fit_bases(self.stack.training.of(past), BASES, OF_LOG, self.seed)
+            bases = fit_bases(self.stack.training.of(past), OF_LOG.bases, OF_LOG, self.seed)
             self.made[moment] = {name: base.probability(self.stack.training.matrix[now]) for name, base in bases.items()}
         return self.made[moment]
 
@@ -216,9 +216,9 @@ class ByCustomer(Forward):
 
 def _by_customer(stack: Stack, seed: int) -> Forward:
     fold = folds_by_group(stack.training.group, stack.training.churned, 5, seed)
-    scores = {name: np.empty(fold.size) for name in BASES}
+    scores = {name: np.empty(fold.size) for name in OF_LOG.bases}
     for one in range(5):
-        bases = fit_bases(stack.training.of(np.flatnonzero(fold != one)), BASES, OF_LOG, seed)
+        bases = fit_bases(stack.training.of(np.flatnonzero(fold != one)), OF_LOG.bases, OF_LOG, seed)
         for name, base in bases.items():
             scores[name][fold == one] = base.probability(stack.training.matrix[fold == one])
     made: dict[int, Mapping[str, Floats]] = {
@@ -233,7 +233,7 @@ def _tested(stack: Stack, source: LogSource, moment: int, forward: Forward, sett
     rows = stack.rows.iloc[now]
     bases = forward.scores(moment)
     choice, calibrator = settled
-    scores = {"chosen": np.clip(calibrator.of(blended(bases, choice.blend)), 0, 1)} | {name: blended(bases, name) for name in BLENDS}
+    scores = {"chosen": np.clip(calibrator.of(blended(bases, choice.blend)), 0, 1)} | {name: blended(bases, name) for name in blends(bases)}
     past = stack.before(moment)
     learn = past if past.size else np.arange(stack.cutoff.size)
     scores |= baselines_at(rows, moment, source, stack.rows.iloc[learn], stack.training.churned[learn])
@@ -280,7 +280,7 @@ def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
     """The same boosted trees judged in three ways: only the first says what will happen.
 
     "rolling origin" forecasts the newest cutoff that can be from snapshots whose horizon was over; "no embargo" from all earlier snapshots; "random rows" mixes
-    all rows of all cutoffs in five folds, so that a customer's other snapshots, and the future, are known.
+    all rows of all cutoffs in three folds, so that a customer's other snapshots, and the future, are known.
 
     Parameters
     ----------
@@ -308,9 +308,9 @@ def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
 
 def _splits(stack: Stack, moment: int, seed: int) -> pd.DataFrame:
     training, now = stack.training, stack.cutoff == moment
-    fold = np.random.default_rng(seed).integers(0, 5, stack.cutoff.size)
+    fold = np.random.default_rng(seed).integers(0, MIXED_FOLDS, stack.cutoff.size)
     mixed = np.empty(int(now.sum()))
-    for one in range(5):
+    for one in range(MIXED_FOLDS):
         learnt = _thinned(np.flatnonzero(fold != one))
         mixed[fold[now] == one] = _boosted(training, learnt, now & (fold == one), seed)
     scores = {

@@ -139,10 +139,12 @@ def definition(facts: Facts, how: str) -> dict[str, str]:
     """What decided the figures."""
     choice = facts.choice
     calibrated = "" if choice.kind == "raw" else f", calibrated ({choice.kind})"
+    candidates = len({blend for blend, _ in choice.losses})
+    judged = f"the smallest log-loss of {candidates} candidates" if candidates else "nothing earlier could judge the candidates"
     out = facts.data.leaks.loc[facts.data.leaks["level"].isin(["FAIL", "DROP"]), "column"].drop_duplicates().tolist()
     left = [name for name in out if name not in facts.keep]
     return {
-        "chosen": f"{choice.blend}: {IN_WORDS[choice.blend]}{calibrated}; the smallest log-loss of five candidates",
+        "chosen": f"{choice.blend}: {IN_WORDS[choice.blend]}{calibrated}; {judged}",
         "tested on": how,
         "interval": "95 %, bootstrap over customers, 500 draws (of at most 20,000 customers, scaled)",
         "baselines": "rows of .table; they need no model",
