@@ -85,3 +85,52 @@ def _events_of_paths(case: dict[str, Any]) -> list[list[Any]]:
             hours = pd.date_range("2024-01-01", periods=len(events), freq="h")
             rows += [[f"p{position}_{number}", event, hour.isoformat(), has] for (event, has), hour in zip(events, hours, strict=True)]
     return rows
+
+
+ORDER = {"ordered": "sequential", "strict": "strict", "unordered": "any"}
+BY_VALUE = {None: "first", "first_touch": "first", "last_touch": "last", "all_events": "all"}
+COHORTS = {"recurring": "recurring", "first_time": "first_ever", "first_ever": "first_ever"}
+MODES = {"exact": "on", "unbounded": "on_or_after"}
+
+
+def funnel_of(case: dict[str, Any], log: cj.EventLog) -> cj.Funnel:
+    """The funnel that a case asks for, of its events as a log."""
+    query = case["query"]
+    steps = [step_of(step) for step in query["steps"]]
+    bounds = {"start": query.get("date_from"), "end": query.get("date_to")}
+    if not any(isinstance(step, cj.Step) and step.first_time for step in steps):
+        log, bounds = log.where(**bounds), {}
+    effect = "stop_here" if query["order"] == "unordered" else "drop_customer"
+    exclude = [cj.Exclude(step_of(one["step"]), after=one["from_step"] + 1, before=one["to_step"] + 1, effect=effect) for one in query["exclusions"]]
+    attribution = query.get("breakdown_attribution")
+    return cj.funnel(
+        log,
+        steps,
+        window=None if query["window_seconds"] is None else f"{query['window_seconds']}s",
+        order=ORDER[query["order"]],
+        exclude=exclude,
+        by=query["breakdown"],
+        by_value=BY_VALUE[attribution] if attribution in BY_VALUE else f"step_{int(attribution.removeprefix('step_')) + 1}",
+        **bounds,
+    )
+
+
+def retention_options(case: dict[str, Any]) -> dict[str, Any]:
+    """The question of a retention case as our options."""
+    query = case["query"]
+    start = step_of(query["cohort_event"])
+    if query["cohort_type"] == "first_ever" and isinstance(start, cj.Step) and start.where:
+        start = cj.Step(start.event, where=start.where, first_time="event")
+    return {
+        "start_event": start,
+        "return_event": step_of(query.get("return_event")),
+        "period": query["period"],
+        "periods": query["periods"],
+        "cohort": COHORTS[query["cohort_type"]],
+        "mode": MODES[query["mode"]],
+        "clock": "calendar",
+        "week_start": query.get("week_start", "monday"),
+        "min_returns": query.get("min_occurrences") or 1,
+        "by": query.get("breakdown"),
+        "start": query["date_from"],
+    }

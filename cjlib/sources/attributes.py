@@ -13,6 +13,7 @@ from cjlib.sources.files import find_files
 from cjlib.sources.intake import Raw, blank, open_files, open_frame
 from cjlib.sources.prepared import Property
 from cjlib.sources.stamps import Finding
+from cjlib.sources.warehouse import is_remote, open_remote
 
 
 def attach_attributes(
@@ -23,7 +24,10 @@ def attach_attributes(
     Ids are compared as text, so that a table of numbers meets a log of texts. A column that the events have too stays the events'.
     """
     scratch = DuckDB()
-    raw = open_files(scratch, find_files(customers)) if isinstance(customers, str | Path) else open_frame(scratch, customers, "customers")
+    if is_remote(customers):
+        raw = open_remote(scratch, customers, {})
+    else:
+        raw = open_files(scratch, find_files(customers)) if isinstance(customers, str | Path) else open_frame(scratch, customers, "customers")
     if id_column not in raw.names:
         raise DataError(
             f"customers: there is no column {id_column!r}.{did_you_mean(id_column, raw.names)} The columns are: {listed(raw.names, most=30)}."

@@ -61,6 +61,15 @@ def place_for(files: Files, options: dict[str, Any]) -> Place:
     return Place(folder / f"{where}-{how}-{_digest(text for pair in held for text in pair)[:32]}.duckdb", held)
 
 
+def place_for_table(table: str, state: Iterable[str], options: dict[str, Any]) -> Place | None:
+    """The cache file of a database's table in `CJ_CACHE_DIR`; None where that is not set, since nothing lies beside such a table."""
+    given = os.environ.get("CJ_CACHE_DIR")
+    if not given:
+        return None
+    how = _digest([json.dumps(options, sort_keys=True, default=str), str(FORMAT), duckdb.__version__])[:12]
+    return Place(Path(given).expanduser() / f"{_digest([table])[:12]}-{how}-{_digest(state)[:32]}.duckdb", ())
+
+
 def _digest(texts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -27,7 +28,7 @@ from cjlib.sources.prepared import Property, make_events_view
 from cjlib.sources.quality import as_table, in_whole_days, quality_table, stop_above_limit
 from cjlib.sources.stamps import Finding, read_stamps
 from cjlib.sources.tally import Tally
-from cjlib.sources.warehouse import is_remote, open_remote, remote_of
+from cjlib.sources.warehouse import Remote, is_remote, open_remote, remote_of
 
 
 def read_events(
@@ -45,6 +46,7 @@ def read_events(
     engine: Any = None,
     pushdown: bool = False,
     customers: Any = None,
+    refresh: bool = False,
 ) -> EventLog:
     """An event log, checked row by row.
 
@@ -84,7 +86,10 @@ def read_events(
         Leave the events in their engine: the contract is checked by counting there, and `cj.funnel` and `cj.retention` are counted
         there. Only for tables of other engines; see docs/engines.md for what differs.
     customers
-        A table (path or frame) with customer_id and one row a customer; its columns serve `by` and `where` like the events' own.
+        A table with customer_id and one row a customer: a path, a frame, or the name of a table in the database of the events; its columns serve
+        `by` and `where` like the events' own.
+    refresh
+        Read a database's table anew, whatever is kept of it in `CJ_CACHE_DIR`; see docs/engines.md for when a kept log is used.
 
     Returns
     -------
@@ -118,6 +123,7 @@ def read_events(
             "table": table,
             "engine": engine,
             "pushdown": pushdown or None,
+            "refresh": refresh or None,
         }
         options = {name: value for name, value in given.items() if value is not None}
         options |= {"duplicates": duplicates} if duplicates != "quarantine" else {}
@@ -127,7 +133,7 @@ def read_events(
     if pushdown:
         return _pushed(held, request, customers)
     try:
-        return _read(held, request, customers)
+        return _read(held, request, customers, refresh=refresh)
     except duckdb.OutOfMemoryException:
         raise CjlibError(
             f"source: reading needs more memory than {memory_limit()} allows, and the temporary folder is full. Raise CJ_MEMORY_LIMIT."
@@ -217,16 +223,21 @@ def _request(columns: Mapping[str, str] | None, timezone: str | None, until: Any
     return Request(dict(columns or {}), zone, timezone is not None, until_us, dates, duplicates == "keep", float(limit))
 
 
-def _read(source: Any, request: Request, customers: Any) -> EventLog:
+def _read(source: Any, request: Request, customers: Any, *, refresh: bool = False) -> EventLog:
     notes: list[Finding] = []
     files = find_files(source) if isinstance(source, str | Path) else None
     found = _through_cache(files, request) if files and files.size >= cache.LARGE else None
+    if is_remote(source):
+        found = _table_through_cache(source, request, refresh=refresh)
+        notes += (
+            [Finding("kept in the cache", 0, "the table's counts and times are as they were when it was read", counts_rows=False)] if found else []
+        )
     if files and files.size >= cache.LARGE and found is None:
         notes.append(Finding("cache", 0, f"{folder_for(files)} cannot be written, or is held open: prepared in memory", counts_rows=False))
     engine, facts = found or _in_memory(files if files else source, request)
     properties = facts.properties
     if customers is not None:
-        own, more = attach_attributes(engine, customers, [one.name for one in properties])
+        own, more = attach_attributes(engine, _customers(source, customers), [one.name for one in properties])
         properties, notes = properties + own, [*notes, *more]
     make_events_view(engine, properties)
     quality = pd.concat([facts.quality, as_table(notes, facts.tally.rows)], ignore_index=True) if notes else facts.quality
@@ -320,12 +331,52 @@ def _through_cache(files: Files, request: Request) -> tuple[DuckDB, Facts] | Non
         facts = _grown(engine, files, request, earlier) if earlier else _prepare(engine, files, request)
         return facts and _keep(engine, facts)
 
+    found = cache.from_cache(cache.place_for(files, options), prepare, _is_current(request))
+    return None if found is None else (found[0], _kept(*found))
+
+
+def _table_through_cache(table: Remote, request: Request, *, refresh: bool) -> tuple[DuckDB, Facts] | None:
+    """The kept log of a database's table that its server counts as it did; None where none is kept and none can be."""
+    identity = getattr(table, "identity", None)
+    if identity is None or "CJ_CACHE_DIR" not in os.environ:
+        return None
+    from cjlib.sources.warehouse.state import state_of
+
+    options = asdict(request) | {"zone": request.zone.key, "until": request.until}
+    place = cache.place_for_table(identity, state_of(table, request.columns, request.only), options)  # type: ignore[arg-type] (only databases have an identity)
+    if place is None:
+        return None
+    if refresh:
+        place.path.unlink(missing_ok=True)
+        return None
+
+    def prepare(engine: DuckDB, earlier: cache.Earlier | None) -> dict[str, Any] | None:
+        return None if earlier else _keep(engine, _prepare(engine, table, request))
+
+    found = cache.from_cache(place, prepare, _is_current(request))
+    return None if found is None else (found[0], _kept(*found))
+
+
+def _is_current(request: Request) -> cache.IsCurrent:
+    """Whether kept facts still hold: no row that lay in the future then lies in the past now."""
+
     def is_current(kept: dict[str, Any]) -> bool:
         future, rules = kept["tally"]["first_future"], request.rules()
         return future is None or (kept["late"] == rules.late and future > rules.latest_on_the_wall)
 
-    found = cache.from_cache(cache.place_for(files, options), prepare, is_current)
-    return None if found is None else (found[0], _kept(*found))
+    return is_current
+
+
+def _customers(source: Any, customers: Any) -> Any:
+    """The customers table: a name of a table in the database of the events is read from there."""
+    a_file = (
+        not isinstance(customers, str) or set(customers) & set("/\\*?") or Path(customers).suffix.casefold() in _OF_FILES or Path(customers).exists()
+    )
+    return source.beside(customers) if is_remote(source) and not a_file else customers
+
+
+_OF_FILES = frozenset({".parquet", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".gz"})
+"""What a file's name ends in, and no table's."""
 
 
 def _grown(engine: DuckDB, files: Files, request: Request, earlier: cache.Earlier) -> Facts | None:

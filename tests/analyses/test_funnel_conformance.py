@@ -12,32 +12,9 @@ import pytest
 
 import cjlib as cj
 
-ORDER = {"ordered": "sequential", "strict": "strict", "unordered": "any"}
-BY_VALUE = {None: "first", "first_touch": "first", "last_touch": "last", "all_events": "all"}
-
 
 def asked(case: dict[str, Any], seed: int) -> cj.Funnel:
-    query, log = case["query"], conformance.log_of(case, seed)
-    steps = [conformance.step_of(step) for step in query["steps"]]
-    bounds = {"start": query.get("date_from"), "end": query.get("date_to")}
-    if not any(isinstance(step, cj.Step) and step.first_time for step in steps):
-        log, bounds = log.where(**bounds), {}
-    effect = "stop_here" if query["order"] == "unordered" else "drop_customer"
-    exclude = [
-        cj.Exclude(conformance.step_of(one["step"]), after=one["from_step"] + 1, before=one["to_step"] + 1, effect=effect)
-        for one in query["exclusions"]
-    ]
-    attribution = query.get("breakdown_attribution")
-    return cj.funnel(
-        log,
-        steps,
-        window=None if query["window_seconds"] is None else f"{query['window_seconds']}s",
-        order=ORDER[query["order"]],
-        exclude=exclude,
-        by=query["breakdown"],
-        by_value=BY_VALUE[attribution] if attribution in BY_VALUE else f"step_{int(attribution.removeprefix('step_')) + 1}",
-        **bounds,
-    )
+    return conformance.funnel_of(case, conformance.log_of(case, seed))
 
 
 def agrees(table: pd.DataFrame, expected: dict[str, Any]) -> None:

@@ -6,33 +6,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conformance import cases, key_of, log_of, step_of
+from conformance import cases, key_of, log_of, retention_options
 
 import cjlib as cj
-
-COHORTS = {"recurring": "recurring", "first_time": "first_ever", "first_ever": "first_ever"}
-MODES = {"exact": "on", "unbounded": "on_or_after"}
-
-
-def asked(case: dict[str, Any]) -> dict[str, Any]:
-    """The case's question as our options."""
-    query = case["query"]
-    start = step_of(query["cohort_event"])
-    if query["cohort_type"] == "first_ever" and isinstance(start, cj.Step) and start.where:
-        start = cj.Step(start.event, where=start.where, first_time="event")
-    return {
-        "start_event": start,
-        "return_event": step_of(query.get("return_event")),
-        "period": query["period"],
-        "periods": query["periods"],
-        "cohort": COHORTS[query["cohort_type"]],
-        "mode": MODES[query["mode"]],
-        "clock": "calendar",
-        "week_start": query.get("week_start", "monday"),
-        "min_returns": query.get("min_occurrences") or 1,
-        "by": query.get("breakdown"),
-        "start": query["date_from"],
-    }
 
 
 def rows_of(case: dict[str, Any]) -> int:
@@ -71,7 +47,7 @@ def test_other_tools_worked_cases_give_the_same_counts(case):
     log = log_of(case).where(end=starts[-1] - pd.Timedelta(microseconds=1))
     if case["query"].get("where"):
         log = log.where(**case["query"]["where"])
-    result = cj.retention(log, **asked(case))
+    result = cj.retention(log, **retention_options(case))
     by = case["query"].get("breakdown")
     if not by:
         assert matrix(result.table, case["expect"]["matrix"], starts) == case["expect"]["matrix"]

@@ -103,6 +103,7 @@ def test_a_spark_dataframe_is_a_table(spark):
 
 def test_large_whole_numbers_dates_and_decimals_stay_exact(postgres):
     import psycopg
+
     from engines.conftest import address
 
     with psycopg.connect(address(postgres.source).replace("+psycopg", "")) as connection:
@@ -115,3 +116,49 @@ def test_large_whole_numbers_dates_and_decimals_stay_exact(postgres):
     assert row["customer_id"] == 9007199254740993
     assert (row["price"], row["note"], row["code"]) == (0.1, '{"a": [1], "b": 1}', "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
     assert row["timestamp"] == pd.Timestamp("2024-03-30 23:00")
+
+
+def test_a_customers_table_of_the_same_engine_is_joined(engine):
+    events = made(60)
+    ids = sorted(set(events["customer_id"]))
+    engine.put(events, "events")
+    customers = pd.DataFrame(
+        {"customer_id": pd.Series(ids[1:], dtype="str"), "tier": pd.Series(["gold" if one < "100" else "basic" for one in ids[1:]], dtype="str")}
+    ).assign(timestamp=pd.Timestamp("2024-01-01", tz="UTC"))
+    engine.put(customers, "customers")
+    log = cj.read_events(engine.source, table="events", customers="customers")
+    here = cj.read_events(events, customers=customers)
+    assert log.columns == here.columns
+    steps = ["view", "cart"]
+    pd.testing.assert_frame_equal(
+        cj.funnel(log, steps, window="9D", by="tier").table, cj.funnel(here, steps, window="9D", by="tier").table, check_exact=True
+    )
+    with pytest.raises(cj.DataError, match=r"has no table 'custmers'. Did you mean '"):
+        cj.read_events(engine.source, table="events", customers="custmers")
+
+
+def test_a_table_is_kept_while_its_server_counts_it_alike(postgres, monkeypatch, tmp_path):
+    import psycopg
+
+    from engines.conftest import PASSWORD, address
+
+    events = made(300)
+    postgres.put(events, "kept")
+    fresh = cj.read_events(postgres.source, table="kept")
+    monkeypatch.setenv("CJ_CACHE_DIR", str(tmp_path))
+    first, again = (cj.read_events(postgres.source, table="kept") for _ in range(2))
+    same_log(first, fresh)
+    same_log(again, fresh)
+    assert len(list(tmp_path.glob("*.duckdb"))) == 1
+    assert "kept in the cache" in again.quality["check"].tolist()
+    assert "kept in the cache" not in fresh.quality["check"].tolist()
+    assert not any(PASSWORD.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    with psycopg.connect(address(postgres.source).replace("+psycopg", "")) as connection:
+        connection.execute("UPDATE kept SET event = 'changed' WHERE event = 'view'")
+    # What the server counts has not changed, so that only a reading anew sees it.
+    assert "changed" not in cj.read_events(postgres.source, table="kept").event_names
+    assert "changed" in cj.read_events(postgres.source, table="kept", refresh=True).event_names
+    with psycopg.connect(address(postgres.source).replace("+psycopg", "")) as connection:
+        connection.execute("DELETE FROM kept WHERE event = 'cart'")
+    assert "cart" not in cj.read_events(postgres.source, table="kept").event_names
+    assert cj.read_events(postgres.source, table="kept", only=["channel"]).columns == ("channel",)

@@ -41,7 +41,7 @@ def counted_there(log: EventLog) -> dict[str, str]:
 def sessions_there(log: EventLog, gap: int) -> pd.DataFrame:
     """`.table` of sessions: one row a session comes back."""
     told = "channel" in log.columns
-    found = log.run(rows_sql(log, gap)).sort_values(["customer_id", "session"], ignore_index=True)
+    found = log.run(rows_sql(log, gap)).sort_values(["customer_id", "session"], key=_as_sorted, ignore_index=True)
     columns = {
         "customer_id": found["customer_id"],
         "session": found["session"].astype("int64"),
@@ -52,6 +52,11 @@ def sessions_there(log: EventLog, gap: int) -> pd.DataFrame:
         "last_event": found["last_event"].astype("str"),
     }
     return pd.DataFrame(columns | ({"channel": found["channel"].astype("str")} if told else {}))
+
+
+def _as_sorted(column: pd.Series) -> pd.Series:
+    """Ids stand in the order of their text, as in the prepared log."""
+    return column.astype("str") if column.name == "customer_id" else column
 
 
 def rows_sql(log: EventLog, gap: int) -> str:

@@ -184,6 +184,8 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
 def _pushed(log: EventLog, question: Question, scope: Scope) -> Retention:
     found = pushed.counted(log, question, scope)
     metrics, entries = _metrics(question, found.pop("sums"), None), found.pop("entries")
+    if question.recurring:
+        metrics = {name: one | {"low": None, "high": None} for name, one in metrics.items()}
     told = words.headline(question, entries, metrics, found["headline_period"], found["cohort_comparisons"], found["cohort_change"])
     return Retention(**found, headline=told, metrics=metrics, period=question.period, by=question.by, mode=question.mode, _members=None)
 

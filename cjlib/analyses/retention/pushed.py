@@ -21,7 +21,6 @@ from cjlib.sources.events import EventLog
 def check(question: Question) -> None:
     """Refuse what rests on more than the cells."""
     beyond = [f"clock='{question.clock}'"] if question.clock != "calendar" else []
-    beyond += [f"cohort='{question.cohort}'"] if question.recurring else []
     beyond += [option for option in ("cohort_by", "value") if getattr(question, option)]
     if beyond:
         raise CjlibError(
@@ -40,9 +39,9 @@ def counted(log: EventLog, question: Question, scope: Scope) -> dict[str, Any]:
     names, unknown = tables.cell_names(scope, counts, groups, None), _unknown_scores(counts)
     return {
         "table": tables.cell_table(question, scope, counts, groups, None),
-        "average": tables.average_table(question, sums, groups, None),
-        "fixed_average": tables.average_table(question, tables.pooled(_completed(counts, through)), groups, None),
-        "comparisons": comparing.group_comparisons(sums, groups, question.min_n),
+        "average": _average(question, sums, groups),
+        "fixed_average": _average(question, tables.pooled(_completed(counts, through)), groups),
+        "comparisons": comparing.group_comparisons(sums, groups, question.min_n).iloc[: 0 if question.recurring else None],
         "cohort_comparisons": comparing.cohort_comparisons(question, names, counts, unknown),
         "cohort_change": comparing.cohort_change(question, names, counts, unknown),
         "sql": sql,
@@ -86,6 +85,12 @@ def _counts(question: Question, scope: Scope, cells: pd.DataFrame, group: Whole)
     return Counts(np.argsort(rank)[keys // reach], cohort, base, retained, base > 0, complete, np.arange(keys.size), ended)
 
 
+def _average(question: Question, sums: tables.Pooled, groups: Groups) -> pd.DataFrame:
+    """An average without the interval that recurring cohorts would need the customers for."""
+    table = tables.average_table(question, sums, groups, None)
+    return table.assign(share_low=np.nan, share_high=np.nan) if question.recurring else table
+
+
 def _completed(counts: Counts, through: int) -> Counts:
     """The cohorts that have completed a period, up to that period: one population for the whole curve."""
     reach = np.where(counts.ended >= through, np.int64(through), np.int64(-1))
@@ -108,4 +113,6 @@ def _definition(log: EventLog, question: Question, scope: Scope, through: int) -
     said["counted"] = (
         "where the events lie, by the statement; cohorts are not compared, since that asks how customers differ: cj.retention(log.read(), …) does"
     )
+    if question.recurring:
+        said["counted"] += "; nor have averages their intervals, since a customer stands in many cells"
     return said | words.unknown_names(log, question)

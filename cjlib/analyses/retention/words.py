@@ -38,7 +38,8 @@ def headline(question: Question, entries: int, metrics: Mapping[str, Metric], pe
     if not period:
         return f"No cohort has completed {question.period} 1 yet ({count_of(entries, who)} observed): no share can be given."
     found = metrics[f"retention_period_{period}"]
-    sentence = f"{percent(found['value'] or 0)} of {found['n']:,} {_plural(who)} {_came(question, period)} ({confidence(found['low'] or 0, found['high'] or 0)})."
+    within = confidence(found["low"], found["high"])
+    sentence = f"{percent(found['value'] or 0)} of {found['n']:,} {_plural(who)} {_came(question, period)}{f' ({within})' if within else ''}."
     if (found["n"] or 0) < question.min_n:
         return f"{sentence} That rests on fewer than {question.min_n}: too few to read."
     return " ".join(part for part in (sentence, changed(question, change), differing(different)) if part)

@@ -50,6 +50,10 @@ class Remote(Protocol):
         """The names of the table's columns."""
         ...
 
+    def beside(self, table: str) -> Remote:
+        """Another table of the same engine."""
+        ...
+
     def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
         """Some of its columns, a part of the rows at a time; the first batch is empty and tells the types."""
         ...

@@ -55,6 +55,10 @@ class ClickHouse:
         """The table's name as ClickHouse's SQL."""
         return ".".join(_quoted(part) for part in self.path)
 
+    def beside(self, table: str) -> ClickHouse:
+        """Another table of the same session."""
+        return ClickHouse.of(self.session, table)
+
     def names(self) -> list[str]:
         """The names of its columns."""
         return self._answer(f"SELECT * FROM {self.written} LIMIT 0").column_names

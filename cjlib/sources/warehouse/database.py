@@ -97,6 +97,21 @@ class Database:
                 for part in rows.partitions(PART):
                     yield _batch(part, schema)
 
+    def beside(self, table: str) -> Database:
+        """Another table of the same database."""
+        return Database.at(self.engine, table)
+
+    @property
+    def identity(self) -> str | None:
+        """What tells the table from all others for as long as it lasts; None for a database in memory. Never shown: it names the user."""
+        url = self.engine.url
+        return f"{self.place} of {url.username or ''}" if url.host or url.database not in (None, "", ":memory:") else None
+
+    def one(self, question: sa.Select[Any]) -> tuple[Any, ...]:
+        """The only row of an answer."""
+        with _told(self.engine, self.place), self.engine.connect() as connection:
+            return tuple(connection.execute(question).one())
+
     def frame(self, sql: str) -> pd.DataFrame:
         """The answer of one statement; the text goes as it is, so that no sign in it is taken for a parameter."""
         import pandas as pd

@@ -99,6 +99,9 @@ class _Columns:
     def names(self) -> list[str]:
         return self.remote.names()
 
+    def beside(self, table: str) -> Remote:
+        return self.remote.beside(table)
+
     def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
         with closing(self.remote.batches(names)) as parts:
             yield next(parts)

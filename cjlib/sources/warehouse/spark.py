@@ -55,6 +55,10 @@ class Spark:
         self.rows.createOrReplaceTempView(name)
         return table_named(name)
 
+    def beside(self, table: str) -> Spark:
+        """A table of the same session."""
+        return Spark.of(self.rows.sparkSession, table)
+
     def names(self) -> list[str]:
         """The names of its columns."""
         return list(self.rows.columns)

@@ -143,7 +143,7 @@ def _texts_by_their_bytes(tree: exp.Expr) -> None:
     from sqlglot import exp
 
     for cast in list(tree.find_all(exp.Cast)):
-        if cast.to.this == exp.DType.VARCHAR:
+        if cast.to.this in (exp.DType.VARCHAR, exp.DType.TEXT):
             cast.replace(exp.Collate(this=cast.copy(), expression=exp.to_identifier("C", quoted=True)))
 
 
