@@ -125,7 +125,7 @@ def _sorted_table(engine: DuckDB, properties: tuple[Property, ...], rules: Rules
 def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
     """Make `staged`: id, name, w, k, p1, …; a view while the file can be looked at again for little, else a table."""
     properties = "".join(f", {one.value} AS p{position}" for position, one in enumerate(columns.properties, start=1))
-    row = "" if stamps.native else f"{raw.row} AS row, "
+    row = "" if stamps.native and "OVER" in raw.row else f"{raw.row} AS row, "
     if stamps.native:
         kind, lost = f"CASE WHEN w IS NULL THEN {MISSING} WHEN w < {EARLIEST} THEN {UNREADABLE} ELSE {stamps.k} END", f"w < {EARLIEST}"
     else:
@@ -242,7 +242,7 @@ def _held(
             example = "CASE WHEN reason LIKE 'missing %' THEN NULL WHEN k IN (4, 5) THEN written WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = 1 THEN CAST(make_timestamp(w) AS VARCHAR) END"
             engine.execute(f"INSERT INTO held SELECT row, reason, {example} FROM {numbered} WHERE reason IS NOT NULL")
         if repeated:
-            _hold_repeats(engine, columns, _after_earlier(numbered, properties) if earlier else numbered)
+            _hold_repeats(engine, columns, _after_earlier(numbered, properties) if earlier else numbered, wrong=wrong)
         parts.append(
             engine.frame(f"SELECT h.row, h.reason, h.example, {picks} FROM held h JOIN (SELECT {raw.row} AS row, * FROM raw) r ON r.row = h.row")
         )
@@ -267,7 +267,7 @@ def _after_earlier(numbered: str, properties: tuple[Property, ...]) -> str:
     )
 
 
-def _hold_repeats(engine: DuckDB, columns: Columns, numbered: str) -> None:
+def _hold_repeats(engine: DuckDB, columns: Columns, numbered: str, *, wrong: bool) -> None:
     """The second and later rows of those that are equal in every column: the first of the source is the event."""
     values = [
         f"CASE WHEN NOT {blank(f'p{position}')} THEN p{position} END" if one.type == "VARCHAR" else f"p{position}"
@@ -277,7 +277,7 @@ def _hold_repeats(engine: DuckDB, columns: Columns, numbered: str) -> None:
     engine.execute(
         f"INSERT INTO held SELECT row, {literal(DUPLICATE)}, CAST(id AS VARCHAR) || ', ' || name || ', ' || CAST(make_timestamp(t) AS VARCHAR) "
         f"FROM (SELECT row, id, name, t, row_number() OVER (PARTITION BY {same} ORDER BY row) AS n FROM {numbered} "
-        "WHERE reason IS NULL AND (id, t) IN (SELECT (id, t) FROM repeated)) WHERE n > 1"
+        f"SEMI JOIN repeated USING (id, t){' WHERE reason IS NULL' if wrong else ''}) WHERE n > 1"
     )
 
 

@@ -53,7 +53,7 @@ def open_files(engine: DuckDB, files: Files) -> Raw:
 
 def _open_parquet(engine: DuckDB, files: Files) -> Raw:
     source, described, rows = _parquet(engine, files, range(len(files.paths)))
-    return replace(_view(engine, source, list(described)), file_rows=rows)
+    return _numbered(engine, source, [identifier(name) for name in described], list(described), rows)
 
 
 def open_added(engine: DuckDB, files: Files, first: int, before: Raw) -> Raw | None:
@@ -63,8 +63,17 @@ def open_added(engine: DuckDB, files: Files, first: int, before: Raw) -> Raw | N
     # A column of nothing but NULL has no type of its own in some writers' files.
     if any(had.get(name) != kind for name, kind in described.items() if name not in had or kind != NO_TYPE):
         return None
-    picks = ", ".join(identifier(name) if described.get(name) == kind else f"CAST(NULL AS {kind})" for name, kind in had.items())
-    return replace(_view(engine, f"(SELECT {picks} FROM {source})", before.names), file_rows=rows)
+    picks = [identifier(name) if described.get(name) == kind else f"CAST(NULL AS {kind})" for name, kind in had.items()]
+    return _numbered(engine, source, picks, before.names, rows)
+
+
+def _numbered(engine: DuckDB, source: str, picks: Sequence[str], names: Sequence[str], file_rows: tuple[tuple[str, int], ...]) -> Raw:
+    """Make `raw`; of one file each row's position is known to the file itself, of several it takes counting."""
+    if "file_row_number=true" not in source:
+        return replace(_view(engine, f"(SELECT {', '.join(picks)} FROM {source})", names), file_rows=file_rows)
+    columns = ", ".join(f"{pick} AS c{position}" for position, pick in enumerate(picks, start=1))
+    engine.execute(f"CREATE TEMP VIEW raw AS SELECT {columns}, file_row_number + 1 AS place FROM {source}")
+    return Raw(tuple(named(names)), _types(engine, len(names)), row="place", file_rows=file_rows, tables=(), views=("raw",))
 
 
 def _parquet(engine: DuckDB, files: Files, which: range) -> tuple[str, dict[str, str], tuple[tuple[str, int], ...]]:
@@ -82,6 +91,8 @@ def _parquet(engine: DuckDB, files: Files, which: range) -> tuple[str, dict[str,
         raise DataError(f"source: {only} cannot be read as Parquet. It is damaged, cut off, or of another format. Fetch or write it again.") from None
     rows = tuple((files.name(position), counted[str(files.paths[position])]) for position in which) if several else ()
     no_name_twice([name for name, *_ in described])
+    if len(which) == 1 and "file_row_number" not in {name.casefold() for name, *_ in described}:
+        source = f"read_parquet([{paths}], {options}, file_row_number=true)"
     return source, {name: kind for name, kind, *_ in described}, rows
 
 

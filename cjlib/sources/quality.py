@@ -29,6 +29,7 @@ REMEDIES = {
     "later than observed_until": "give a later observed_until, or none",
     DUPLICATE: "keep them with duplicates='keep' where equal rows are real, such as orders without an id",
     "wrong number of fields": "quote texts that hold the separator or a line break",
+    "quote that does not close": 'write a quote inside a quoted text twice ("") and close every one',
     "unreadable line": "write one JSON object a line",
 }
 

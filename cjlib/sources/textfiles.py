@@ -6,6 +6,7 @@ import csv
 import glob
 import gzip
 import zlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -20,6 +21,7 @@ from cjlib.sources.engine import DuckDB, literal
 
 BATCH = 50_000
 WRONG_FIELDS = "wrong number of fields"
+OPEN_QUOTE = "quote that does not close"
 UNREADABLE_LINE = "unreadable line"
 
 
@@ -53,7 +55,12 @@ def csv_header(path: Path) -> tuple[list[str], str]:
             raise DataError(f"source: {shown(path.name)} is not a text file: it holds zero bytes. If it is UTF-16, save it as UTF-8.")
         delimiter = "\t" if ".tsv" in path.name.lower() else max(",;\t|", key=_outside_quotes(first).count)
         stream.seek(0)
-        header = next(_records(stream, delimiter, path), [])
+        header = next(_records(stream, delimiter), [])
+    if isinstance(header, str):
+        raise DataError(
+            f"source: the quotes in the first line of {shown(path.name)} do not close as CSV asks. "
+            'A quote inside a quoted name is written twice (""). Mend the line of column names, or write the file again.'
+        )
     if not first.strip():
         raise DataError(f"source: {shown(path.name)} must begin with a line of column names. Its first line is blank.")
     return list(named(header)), delimiter
@@ -68,18 +75,27 @@ def _outside_quotes(line: str) -> str:
     return "".join(line.split('"')[::2])
 
 
-def _records(stream: IO[str], delimiter: str, path: Path) -> Iterator[list[str]]:
-    reader = csv.reader(stream, delimiter=delimiter, strict=True)
+def _records(stream: IO[str], delimiter: str) -> Iterator[list[str] | str]:
+    """The fields of each row; where its quotes do not close as CSV asks, its first line as it stands, and what follows is read from the next line on."""
+    again: deque[str] = deque()
     while True:
+        taken: list[str] = []
+        reader = csv.reader(_noted(stream, again, taken), delimiter=delimiter, strict=True)
         try:
-            yield next(reader)
-        except StopIteration:
+            for fields in reader:
+                taken.clear()
+                yield fields
             return
-        except csv.Error as fault:
-            raise DataError(
-                f"source: {shown(path.name)}, line {reader.line_num}: the quotes do not close as CSV asks ({fault}). "
-                'A quote inside a quoted text is written twice (""). Mend the line, or write the file again.'
-            ) from None
+        except csv.Error:
+            yield taken[0].rstrip("\r\n")
+            again.extendleft(reversed(taken[1:]))
+
+
+def _noted(stream: IO[str], again: deque[str], taken: list[str]) -> Iterator[str]:
+    """The lines to be read again, then those of the stream; `taken` has them all."""
+    while line := again.popleft() if again else stream.readline():
+        taken.append(line)
+        yield line
 
 
 def load_csv(engine: DuckDB, path: Path, table: str, names: list[str], delimiter: str) -> pd.DataFrame:
@@ -105,15 +121,17 @@ def _load_csv_by_row(engine: DuckDB, path: Path, table: str, width: int, delimit
     columns = ", ".join(f"c{position} VARCHAR" for position in range(1, width + 1))
     engine.execute(f"CREATE TEMP TABLE {table} (line BIGINT, {columns})")
     with opened(path) as stream:
-        records = enumerate(filter(None, islice(_records(stream, delimiter, path), 1, None)), start=1)
+        records = enumerate(filter(None, islice(_records(stream, delimiter), 1, None)), start=1)
         while batch := list(islice(records, BATCH)):
-            good = [(line, fields) for line, fields in batch if len(fields) == width]
-            broken += [_broken_row(line, fields, width, delimiter) for line, fields in batch if len(fields) != width]
+            good = [(line, fields) for line, fields in batch if not isinstance(fields, str) and len(fields) == width]
+            broken += [_broken_row(line, fields, width, delimiter) for line, fields in batch if isinstance(fields, str) or len(fields) != width]
             _insert(engine, table, good, width)
     return pd.DataFrame(broken)
 
 
-def _broken_row(line: int, fields: list[str], width: int, delimiter: str) -> dict[str, Any]:
+def _broken_row(line: int, fields: list[str] | str, width: int, delimiter: str) -> dict[str, Any]:
+    if isinstance(fields, str):
+        return {"row": line, "reason": OPEN_QUOTE, "c1": fields}
     kept = fields if len(fields) <= width else [*fields[: width - 1], delimiter.join(fields[width - 1 :])]
     return {"row": line, "reason": WRONG_FIELDS} | {f"c{position}": text or None for position, text in enumerate(kept, start=1)}
 

@@ -215,6 +215,26 @@ def test_rows_with_too_few_or_too_many_fields_are_held_back_and_the_others_read(
     assert log.quality.set_index("check").loc["rows read", "rows"] == 6
 
 
+def test_a_line_whose_quotes_do_not_close_is_held_back_and_the_next_one_read(tmp_path):
+    lines = [
+        LINE,
+        'bob,"view,2024-01-02T00:00:00Z',
+        '"cy,d","a""b",2024-01-02T00:00:00Z',
+        'dan,"vi"ew,2024-01-02T00:00:00Z',
+        "eve,buy,2024-01-03T00:00:00Z",
+        'fay,view,"2024',
+    ]
+    log = cj.read_events(written(tmp_path, "events.csv", "\n".join([HEADER, *lines])), quarantine_limit=1)
+    assert log.customer_ids().tolist() == ["ana", "cy,d", "eve"]
+    assert log.event_names == ['a"b', "buy", "view"]
+    assert log.quarantine[["row", "reason", "customer_id"]].values.tolist() == [
+        [2, "quote that does not close", 'bob,"view,2024-01-02T00:00:00Z'],
+        [4, "quote that does not close", 'dan,"vi"ew,2024-01-02T00:00:00Z'],
+        [6, "quote that does not close", 'fay,view,"2024'],
+    ]
+    assert log.quality.set_index("check").loc["rows read", "rows"] == 6
+
+
 def test_lines_that_hold_no_object_are_held_back_with_their_text(tmp_path):
     good = '{"customer_id":"ana","event":"view","timestamp":"2024-01-01T00:00:00Z"}'
     log = cj.read_events(written(tmp_path, "events.jsonl.gz", gzip.compress(f"{good}\nnot json\n\n[1]\n".encode())), quarantine_limit=1)
@@ -240,7 +260,12 @@ WHOLE = gzip.compress("\n".join([HEADER, *(f"{number},view,2024-01-01T00:00:00Z"
             (f"{HEADER}\n" + f"{LINE}\n" * 3 + "ana,café,2024-01-01T00:00:00Z\n").encode("latin-1"),
             r"is not text in UTF-8 \(byte 0xe9 cannot be\)",
         ),
-        ("e.csv", f'{HEADER}\nana,"view,2024-01-01T00:00:00Z\n{LINE}\n', "the quotes do not close as CSV asks"),
+        (
+            "e.csv",
+            f'{HEADER}\nana,"view,2024-01-01T00:00:00Z\n{LINE}\n',
+            r"1 of 2 rows \(50.0%\) cannot be used.* quote that does not close: 1; write a quote",
+        ),
+        ("e.csv", f'{HEADER},"plan\n{LINE},a\n', "the quotes in the first line of 'e.csv' do not close as CSV asks"),
         ("e.csv", "customer_id,event,event,timestamp\n", "the column 'event' stands more than once"),
         ("e.csv", f"{HEADER},Plan,plan\n{LINE},a,b\n", "the columns 'Plan' and 'plan' differ only in capitals"),
         ("e.parquet", os.urandom(500), "'e.parquet' cannot be read as Parquet. It is damaged, cut off, or of another format"),
