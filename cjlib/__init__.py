@@ -55,6 +55,7 @@ _HOME = {
     "cjlib.views.value_questions": ["contract_worth", "customer_worth", "worth_at_risk", "worth_by"],
     "cjlib.views.audit": ["explore_audit"],
     "cjlib.views.feedback_questions": ["feedback_choice"],
+    "cjlib.views.progress": ["progress_bar"],
     "cjlib.views.persona_maps": ["PersonaMaps", "customer_kinds", "persona_maps"],
     "cjlib.views.plots": ["plot"],
     "cjlib.views.tables": ["table"],

@@ -22,7 +22,7 @@ from cjlib.analyses.texts.taxonomy import Taxonomy, read_taxonomy, tells_of
 from cjlib.analyses.texts.words import term_presence
 from cjlib.errors import DataError
 from cjlib.sources.feedback import Feedback
-from cjlib.sources.scrub import scrub_all
+from cjlib.sources.scrub import removed_from
 
 MOST_CANDIDATES = 10
 FEWEST_UNCOVERED = 80
@@ -88,7 +88,7 @@ def themes(
     order = table.assign(kind_order=table["kind"].map({"taxonomy": 0, "candidate": 1, "uncovered": 2}), size=-table["n"])
     table = order.sort_values(["kind_order", "size", "theme"], ignore_index=True).drop(columns=["kind_order", "size"])
     own = {theme: member for (theme, kind), member in groups.items() if kind == "taxonomy"}
-    _, removed = scrub_all(rows["text"])
+    removed = removed_from(rows["text"])
     detractors = _with_detractors(rows, own)
     return Themes(
         table=table,
@@ -212,20 +212,8 @@ def _with_detractors(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]]) -
         records.append(
             {"theme": theme} | named | shares | difference | {"log_odds": float(np.log(odds[0] / odds[1])), "p_value": two_shares_p(*counts)}
         )
-    columns = [
-        "theme",
-        "n_unhappy",
-        "n",
-        "other_unhappy",
-        "other_n",
-        "share_unhappy",
-        "other_share_unhappy",
-        "difference",
-        "difference_low",
-        "difference_high",
-        "log_odds",
-        "p_value",
-    ]
+    columns = ["theme", "n_unhappy", "n", "other_unhappy", "other_n", "share_unhappy", "other_share_unhappy", "difference", "difference_low",
+               "difference_high", "log_odds", "p_value"]  # fmt: skip
     table = pd.DataFrame(records, columns=columns)
     adjusted = benjamini_hochberg(table["p_value"].to_numpy(dtype=float))
     return table.assign(p_adjusted=adjusted, beyond_chance=adjusted < 0.05).sort_values(
@@ -235,50 +223,25 @@ def _with_detractors(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]]) -
 
 def _trend(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], timezone: str) -> pd.DataFrame:
     if not rows["timestamp"].notna().all():
-        return pd.DataFrame(columns=["theme", "period", "n", "comments", "share_of_comments", "low", "high"])
+        return _by_group(pd.Series([], dtype="datetime64[us]", name="period"), {})
     months = rows["timestamp"].dt.tz_convert(timezone).dt.tz_localize(None).dt.to_period("M").dt.start_time.astype("datetime64[us]")
-    comments = months.value_counts().sort_index()
-    parts = []
-    for theme, member in own.items():
-        n = months[member].value_counts().reindex(comments.index, fill_value=0)
-        low, high = wilson(n.to_numpy(), comments.to_numpy())
-        parts.append(
-            pd.DataFrame(
-                {
-                    "theme": theme,
-                    "period": comments.index,
-                    "n": n.to_numpy(),
-                    "comments": comments.to_numpy(),
-                    "share_of_comments": n.to_numpy() / comments.to_numpy(),
-                    "low": low,
-                    "high": high,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+    return _by_group(months.rename("period"), own)
 
 
 def _by_stage(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
-    stages = rows["stage"].where(rows["stage"].notna(), "(not set)").astype("str")
-    comments = stages.value_counts().sort_index()
-    records = []
+    return _by_group(rows["stage"].where(rows["stage"].notna(), "(not set)").astype("str"), own)
+
+
+def _by_group(groups: pd.Series, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
+    """Each theme's share of the comments of each group, groups in order."""
+    comments = groups.value_counts().sort_index()
+    parts = [pd.DataFrame(columns=["theme", groups.name, "n", "comments", "share_of_comments", "low", "high"])]
     for theme, member in own.items():
-        n = stages[member].value_counts().reindex(comments.index, fill_value=0)
-        low, high = wilson(n.to_numpy(), comments.to_numpy())
-        records.append(
-            pd.DataFrame(
-                {
-                    "theme": theme,
-                    "stage": comments.index,
-                    "n": n.to_numpy(),
-                    "comments": comments.to_numpy(),
-                    "share_of_comments": n.to_numpy() / comments.to_numpy(),
-                    "low": low,
-                    "high": high,
-                }
-            )
-        )
-    return pd.concat(records, ignore_index=True)
+        n, of = groups[member].value_counts().reindex(comments.index, fill_value=0).to_numpy(), comments.to_numpy()
+        low, high = wilson(n, of)
+        named = {"theme": theme, groups.name: comments.index, "n": n, "comments": of}
+        parts.append(pd.DataFrame(named | {"share_of_comments": n / of, "low": low, "high": high}))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _flags(rows: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,7 @@ _BLANKS = frozenset(
 _YES, _NO = frozenset({"true", "yes", "y", "1", "t", "1.0"}), frozenset({"false", "no", "n", "0", "f", "0.0"})
 _SAME = ("customer_id", "timestamp", "text", *SCORES)
 ASKED_ABOUT = 1_000
+ROWS_AT_ONCE = 50_000
 FEWEST_TO_COMPARE = 50
 REVERSED_BELOW = -0.2
 
@@ -96,8 +97,11 @@ def _first(texts: pd.Series) -> str:
 def content_ids(frame: pd.DataFrame) -> pd.Series:
     """Ids made from what a row says, and a running number among rows that say the same: never from where the row stands."""
     held = frame.assign(timestamp=frame["timestamp"].astype("int64").astype("str").where(frame["timestamp"].notna(), None))
-    columns = [_as_text(held[name]) for name in held.columns]
-    digests = [hashlib.blake2b("\x1f".join(cells).encode("utf-8", "replace"), digest_size=8).hexdigest() for cells in zip(*columns, strict=True)]
+    digests: list[str] = []
+    for start in range(0, len(held), ROWS_AT_ONCE):
+        columns = [_as_text(held[name].iloc[start : start + ROWS_AT_ONCE]) for name in held.columns]
+        every = zip(*columns, strict=True)
+        digests += [hashlib.blake2b("\x1f".join(cells).encode("utf-8", "replace"), digest_size=8).hexdigest() for cells in every]
     ids = pd.Series(digests, index=frame.index, dtype="str")
     again = ids.groupby(ids).cumcount()
     return "f" + ids.where(again == 0, ids + "-" + (again + 1).astype("str"))

@@ -284,6 +284,8 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
 def _with_ids(frame: pd.DataFrame, *, own_ids: bool) -> tuple[pd.DataFrame, pd.Series]:
     """The rows with an id each, and why a row repeats another; rows without an id of their own get one made from their content."""
     again = repeated(frame, own_ids=own_ids)
+    if frame["feedback_id"].notna().all():
+        return frame, again
     made = content_ids(frame.drop(columns="feedback_id"))
     return frame.assign(feedback_id=frame["feedback_id"].where(frame["feedback_id"].notna(), made)), again
 

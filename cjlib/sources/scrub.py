@@ -31,15 +31,12 @@ def scrub(text: str) -> tuple[str, Counter[str]]:
     return cut, removed
 
 
-def scrub_all(texts: Iterable[str]) -> tuple[list[str], Counter[str]]:
-    """Every text scrubbed, and what was removed in all."""
+def removed_from(texts: Iterable[str]) -> Counter[str]:
+    """What would be removed from all texts."""
     total: Counter[str] = Counter()
-    clean = []
     for text in texts:
-        cut, removed = scrub(text)
-        clean.append(cut)
-        total += removed
-    return clean, total
+        total.update(scrub(text)[1])
+    return total
 
 
 def _replacement(kind: str, is_one: Callable[[re.Match[str]], bool], removed: Counter[str]) -> Callable[[re.Match[str]], str]:

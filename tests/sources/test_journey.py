@@ -282,6 +282,8 @@ def test_a_fault_names_key_line_what_was_given_and_what_is_allowed(more, expecte
         ("{events: {url: postgresql://h/db}}", "sources.events.url: a url needs the table to read: add the key table."),
         ("{events: {path: a, duplicates: drop}}", "sources.events.duplicates: must be one of quarantine, keep."),
         ("{events: {path: a, quarantine_limit: 5}}", "sources.events.quarantine_limit: must be a number from 0 to 1. Got '5'."),
+        ("{feedback: {path: a, quarantine_limit: 5}}", "sources.feedback.quarantine_limit: must be a number from 0 to 1. Got '5'."),
+        ("{feedback: {path: a, asked: 0}}", "sources.feedback.asked: must be a whole number of 1 or more. Got '0'."),
         ("{events: {path: a, dates: dayfirst}}", "must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'. Did you mean 'day_first'?"),
         ("{events: {path: a, columns: [b]}}", "sources.events.columns: must be a mapping (key: value). Got ['b']."),
         ("{events: {path: a}, feedbak: {path: b}}", "sources.feedbak: unknown key. Did you mean 'feedback'?"),
@@ -452,6 +454,20 @@ def test_an_unknown_column_of_the_customers_table_is_an_error_with_the_near_miss
     (shop / "journey.yml").write_text(text, encoding="utf-8")
     with pytest.raises(cj.CjlibError, match=r"sources\.customers\.columns: there is no column 'lnd'\. Did you mean 'land'"):
         cj.read_journey(shop / "journey.yml").read_events()
+
+
+def test_how_many_were_asked_and_the_limit_of_held_back_answers_stand_in_the_file(shop):
+    (shop / "answers.csv").write_text("ts,nps\n2024-02-01,10\n2024-02-02,11\n2024-02-03,0\n", encoding="utf-8")
+    given = "  feedback: {path: answers.csv, columns: {ts: timestamp}, asked: 40, quarantine_limit: 0.5}\n  customers:"
+    text = (shop / "journey.yml").read_text(encoding="utf-8").replace("  customers:", given)
+    (shop / "journey.yml").write_text(text, encoding="utf-8")
+    feedback = cj.read_journey(shop / "journey.yml").read_feedback()
+    assert (len(feedback), feedback.asked, list(feedback.quarantine["reason"])) == (2, 40, ["nps out of range"])
+    assert "40" in cj.nps(feedback).definition["response share"]
+    assert cj.read_journey(shop / "journey.yml").read_feedback(asked=80).asked == 80
+    (shop / "journey.yml").write_text(text.replace(", quarantine_limit: 0.5", ""), encoding="utf-8")
+    with pytest.raises(cj.DataError, match="quarantine_limit"):
+        cj.read_journey(shop / "journey.yml").read_feedback()
 
 
 def test_without_feedback_there_is_none(shop):

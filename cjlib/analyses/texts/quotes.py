@@ -34,8 +34,8 @@ def representative(rows: pd.DataFrame, vectors: csr_matrix, most: int = 3) -> li
     if rows.empty:
         return []
     near = _nearness(rows["position"].to_numpy(), vectors)
-    ranked = rows.assign(near=-near).sort_values(["near", "feedback_id"])
-    fitting = ranked[ranked["text"].str.len().between(SHORTEST, LONGEST_QUOTE)]
+    shown = rows[["feedback_id", "customer_id", "timestamp", "label", "text"]].assign(near=-near)
+    fitting = shown[shown["text"].str.len().between(SHORTEST, LONGEST_QUOTE)].sort_values(["near", "feedback_id"])
     chosen: list[pd.Series] = []
     for label, places in _places(rows["label"], most):
         chosen += _apart(fitting[fitting["label"] == label], chosen, places)

@@ -48,7 +48,8 @@ def feedback_options(journey: Journey) -> dict[str, Any]:
         raise JourneyError("sources.feedback: the journey file names no feedback. Add sources: {feedback: {path: feedback.parquet}}.")
     place = _place(source, "sources.feedback", journey.folder)
     own = {name: tuple(content) if isinstance(content, list) else content for name, content in source.columns.items()}
-    options = place | {"columns": _columns(journey, own, place) or None, "dates": source.dates, "timezone": journey.timezone}
+    options = place | {"columns": _columns(journey, own, place) or None, "dates": source.dates, "timezone": journey.timezone, "asked": source.asked}
+    options |= {"quarantine_limit": source.quarantine_limit}
     return {key: value for key, value in options.items() if value is not None}
 
 

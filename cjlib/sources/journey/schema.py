@@ -72,6 +72,8 @@ class FeedbackSource(Source):
 
     columns: dict[str, Any] = Field(default_factory=dict)
     dates: Annotated[str, BeforeValidator(_dates_or_none)] | None = None
+    asked: Count | None = None
+    quarantine_limit: Share = 0.05
 
 
 class CustomerSource(Source):
