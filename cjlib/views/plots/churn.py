@@ -278,13 +278,13 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
         x=grid["value_at_risk"].tolist(),
         y=at.tolist(),
         orientation="h",
-        width=0.3,
+        width=0.22,
         marker={"color": theme.faded(grid["customers"])},
         hoverinfo="skip",
         showlegend=False,
     )
     said = [f"{value:,.0f} at risk, {n:,} customers" for value, n in zip(grid["value_at_risk"], grid["customers"], strict=True)]
-    notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(grid))], up=20)
+    notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(grid))], up=16)
     return theme.figure(
         [bars],
         caption=result.headline,
@@ -294,7 +294,7 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
             [name, *row]
             for name, row in zip(names, grid[["customers", "expected_value", "value_at_risk"]].to_numpy(dtype=object).tolist(), strict=True)
         ],
-        height=90 + (44 + 18 * (lines - 1)) * len(grid),
+        height=90 + (44 + 34 * (lines - 1)) * len(grid),
         annotations=notes,
         margin=MARGIN,
         xaxis={"title": {"text": "value at risk"}, "rangemode": "tozero"},
