@@ -248,7 +248,9 @@ def test_worked_cases_of_other_tools_are_counted_alike(counting):
     asked = range(0, len(held), {"clickhouse": 1, "postgres": 4, "spark": 7}[counting.name])
     for number in asked:
         case = held[number]
-        one, other = (answer_of(case, log.where(worked_case=number)) for log in (away, here))
+        # To the case's own end: a calendar of all the years between cases is longer than ClickHouse reads.
+        end = events.loc[events["worked_case"] == number, "timestamp"].max()
+        one, other = (answer_of(case, log.where(worked_case=number, end=end)) for log in (away, here))
         pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
         if "counts" in case["expect"] and case["query"].get("timezone") in (None, "UTC"):
             assert one.table["customers"].tolist() == case["expect"]["counts"], case["id"]
