@@ -137,6 +137,44 @@ def test_a_customers_table_of_the_same_engine_is_joined(engine):
         cj.read_events(engine.source, table="events", customers="custmers")
 
 
+def test_every_source_of_a_journey_file_may_lie_in_a_database(sqlite, tmp_path, monkeypatch):
+    events = made(60)
+    ids = sorted(set(events["customer_id"]))
+    people = pd.DataFrame({"uid": pd.Series(ids, dtype="str"), "tier": pd.Series(["gold" if one < "100" else "basic" for one in ids], dtype="str")})
+    sqlite.put(events.rename(columns={"customer_id": "uid"}), "journey events")
+    sqlite.put(people.assign(timestamp=pd.Timestamp("2024-01-01", tz="UTC")), "people")
+    sqlite.put(pd.DataFrame({"uid": ["007", "008"], "nps": [10, 3]}).assign(timestamp=pd.Timestamp("2024-03-01", tz="UTC")), "answers")
+    monkeypatch.setenv("SHOP_DB", sqlite.source)
+    written = """
+name: Shop
+timezone: UTC
+sources:
+  events: {url: "${SHOP_DB}", table: journey events}
+  customers: {url: "${SHOP_DB}", table: people, columns: {tier: level}}
+  feedback: {url: "${SHOP_DB}", table: answers}
+  columns: {uid: customer_id, nobody: anything}
+stages: [{name: A, touchpoints: [view]}]
+"""
+    (tmp_path / "journey.yml").write_text(written, encoding="utf-8")
+    journey = cj.read_journey(tmp_path / "journey.yml")
+    log, feedback = journey.read_events(), journey.read_feedback()
+    given = people.rename(columns={"uid": "customer_id", "tier": "level"}).assign(timestamp=pd.Timestamp("2024-01-01", tz="UTC"))
+    here = cj.read_events(events, customers=given, timezone="UTC")
+    assert log.columns == here.columns
+    assert log.where(level="gold").n_events == here.where(level="gold").n_events > 0
+    assert feedback is not None
+    assert sorted(feedback.frame["nps"]) == [3, 10]
+    (tmp_path / "journey.yml").write_text(written.replace(", columns: {tier: level}", ""), encoding="utf-8")
+    assert "tier" in cj.read_journey(tmp_path / "journey.yml").read_events().columns
+    for old, new, said in (
+        ("tier: level", "tir: level", r"sources\.customers\.columns: there is no column 'tir'\. Did you mean 'tier'\? The source has: "),
+        ("table: people", "table: peple", r"has no table 'peple'\. Did you mean 'people'"),
+    ):
+        (tmp_path / "journey.yml").write_text(written.replace(old, new), encoding="utf-8")
+        with pytest.raises(cj.CjlibError, match=said):
+            cj.read_journey(tmp_path / "journey.yml").read_events()
+
+
 def test_a_table_is_kept_while_its_server_counts_it_alike(postgres, monkeypatch, tmp_path):
     import psycopg
 

@@ -15,6 +15,7 @@ from cjlib.sources.intake import open_files
 from cjlib.sources.journey.places import expanded, located
 from cjlib.sources.journey.schema import Source
 from cjlib.sources.textfiles import csv_header
+from cjlib.sources.warehouse import Remote, open_remote, remote_of
 
 if TYPE_CHECKING:
     from cjlib.sources.journey import Journey
@@ -48,8 +49,8 @@ def feedback_options(journey: Journey) -> dict[str, Any]:
         raise JourneyError("sources.feedback: the journey file names no feedback. Add sources: {feedback: {path: feedback.parquet}}.")
     place = _place(source, "sources.feedback", journey.folder)
     own = {name: tuple(content) if isinstance(content, list) else content for name, content in source.columns.items()}
-    options = place | {"columns": _columns(journey, own, place) or None, "dates": source.dates, "timezone": journey.timezone, "asked": source.asked}
-    options |= {"quarantine_limit": source.quarantine_limit}
+    options = {"source": _table_here(place) if "table" in place else place["source"], "columns": _columns(journey, own, place) or None}
+    options |= {"dates": source.dates, "timezone": journey.timezone, "asked": source.asked, "quarantine_limit": source.quarantine_limit}
     return {key: value for key, value in options.items() if value is not None}
 
 
@@ -62,9 +63,9 @@ def _place(source: Source, key: str, folder: Path) -> dict[str, Any]:
 def _columns(journey: Journey, own: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
     """The renamings of one source: those of `sources.columns` that fit it, then its own."""
     shared = journey.sources.columns
-    if not shared or "table" in place:
-        return {**shared, **own}
-    names = _names(find_files(place["source"]))
+    if not shared:
+        return dict(own)
+    names = _remote(place).names() if "table" in place else _names(find_files(place["source"]))
     return {name: ours for name, ours in shared.items() if name in names} | dict(own)
 
 
@@ -76,25 +77,40 @@ def _names(files: Files) -> list[str]:
     return list(open_files(engine, replace(files, paths=files.paths[:1])).names)
 
 
+def _remote(place: Mapping[str, Any]) -> Remote:
+    """The table of a database."""
+    found = remote_of(place["source"], place["table"], None)
+    assert found is not None  # with a table's name it is found or refused
+    return found
+
+
+def _table_here(place: Mapping[str, Any]) -> Any:
+    """A whole table of a database as an Arrow table."""
+    engine = DuckDB()
+    raw = open_remote(engine, _remote(place), {})
+    picks = ", ".join(f"c{position} AS {identifier(name)}" for position, name in enumerate(raw.names, start=1))
+    return engine.connection.sql(f"SELECT {picks} FROM raw").to_arrow_table()
+
+
 def _customers(journey: Journey) -> Any:
-    """The customers table as `read_events` takes it: its path, or the table itself where columns have other names."""
+    """The customers table as `read_events` takes it: its path or its table in a database, or the table itself where columns have other names."""
     source = journey.sources.customers
     assert source is not None
     place = _place(source, "sources.customers", journey.folder)
     columns = _columns(journey, source.columns, place)
-    if "table" in place:
-        raise CjlibError("sources.customers.url: the customers table cannot be read from a database. Write it to a file and name its path.")
-    return _renamed(place["source"], columns) if columns else place["source"]
+    if columns:
+        return _renamed(place, columns)
+    return _remote(place) if "table" in place else place["source"]
 
 
-def _renamed(path: str, columns: Mapping[str, str]) -> Any:
-    """The table of a file under our names, with the types that the reader of events would give its columns."""
+def _renamed(place: Mapping[str, Any], columns: Mapping[str, str]) -> Any:
+    """The table under our names, with the types that the reader of events would give its columns."""
     engine = DuckDB()
-    raw = open_files(engine, find_files(path))
+    raw = open_remote(engine, _remote(place), {}) if "table" in place else open_files(engine, find_files(place["source"]))
     unknown = [name for name in columns if name not in raw.names]
     if unknown:
         raise CjlibError(
-            f"sources.customers.columns: there is no column {shown(unknown[0])}.{did_you_mean(unknown[0], raw.names)} The file has: {listed(raw.names, most=20)}."
+            f"sources.customers.columns: there is no column {shown(unknown[0])}.{did_you_mean(unknown[0], raw.names)} The source has: {listed(raw.names, most=20)}."
         )
     places = [f"c{position}" for position in range(1, len(raw.names) + 1)]
     typed = text_types(engine, places) if raw.untyped else {}
