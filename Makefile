@@ -10,11 +10,13 @@ JOURNEY ?= data/sample/journey.yml
 EXTRAS_TEST := [test,lab]
 EXTRAS_BENCH := [test,bench]
 
-# uv where it is there, else pip; versions come from requirements.lock either way.
+# uv where it is there, else pip; versions come from requirements.lock either way. Both compile what they install; our own modules are compiled
+# beside it, so that no process has to, also where PYTHONDONTWRITEBYTECODE is set.
 define install
 	@test -x $(BIN)/python || (command -v uv >/dev/null && uv venv --quiet --python '>=3.11' .venv) || $(PYTHON) -m venv .venv
-	@if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python --editable '.$(1)' --constraints requirements.lock; \
+	@if command -v uv >/dev/null; then uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.$(1)' --constraints requirements.lock; \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(1)' --constraint requirements.lock; fi
+	@$(BIN)/python -m compileall -q cjlib
 	@touch $@
 endef
 
