@@ -197,7 +197,7 @@ def test_events_full_of_ties_are_counted_alike(counting):
         {
             "customer_id": rng.integers(0, rows // 25, rows),
             "event": pd.Series(rng.choice(["view", "cart", "buy", "Ärger", "zebra", *(f"other {n}" for n in range(7))], rows), dtype="str"),
-            "timestamp": pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 2_000, rows), unit="h"),
+            "timestamp": pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 2_000, rows) * 3_600_000_007, unit="us"),
             "id": np.arange(rows),
         }
     ).astype({"timestamp": "datetime64[us, UTC]"})

@@ -43,6 +43,12 @@ class Pairs:
     median: Floats
 
 
+def mean_seconds(whole: Ints, rest: Ints, sizes: Ints) -> Floats:
+    """The mean of so many lengths whose whole seconds and further microseconds were added apart: together they overflow."""
+    carried, left = np.divmod(rest, SECOND)
+    return (whole + carried + left / SECOND) / sizes
+
+
 class Tally(Protocol):
     """What counts rows by key."""
 
@@ -78,7 +84,7 @@ class _FewKeys:
         several = max(1, _MARKS // (_BYTE * possible))
         self.at_once = several * _BYTE
         self.marks = np.zeros((several, _BYTE, possible), dtype=np.uint8)
-        self.customers, self.sizes, self.total = np.zeros(possible, np.int64), np.zeros(possible, np.int64), np.zeros(possible)
+        self.customers, self.sizes, self.whole, self.rest = (np.zeros(possible, np.int64) for _ in range(4))
         self.timed: list[tuple[NDArray[np.int32], Ints]] = []
 
     def add(self, key: Rows, customer: Rows, microseconds: Ints | None = None) -> None:
@@ -92,7 +98,12 @@ class _FewKeys:
         if microseconds is None:
             self.sizes += np.bincount(key, minlength=self.possible)
             return
-        self.total += np.bincount(key, microseconds, self.possible)
+        # Whole numbers below 2⁵³ are added exactly, so that the order of the rows does not show in the last digit.
+        seconds = microseconds // SECOND
+        self.whole += np.bincount(key, seconds, self.possible).astype(np.int64)
+        seconds *= -SECOND
+        seconds += microseconds
+        self.rest += np.bincount(key, seconds, self.possible).astype(np.int64)
         classes = microseconds.astype(np.float32).view(np.int32)
         classes >>= _SHIFT
         classes -= _LEAST
@@ -108,7 +119,7 @@ class _FewKeys:
         keys = np.flatnonzero(sizes)
         mean, median = np.zeros(self.possible), np.zeros(self.possible)
         some = np.flatnonzero(timed)
-        mean[some] = self.total[some] / SECOND / timed[some]
+        mean[some] = mean_seconds(self.whole[some], self.rest[some], timed[some])
         median[some] = self._medians(counted[some], timed[some], some)
         return Pairs(keys, sizes[keys], self.customers[keys], mean[keys], median[keys])
 
@@ -165,4 +176,8 @@ class _ManyKeys:
         """What was counted."""
         key, customer, microseconds = (np.concatenate(column) for column in zip(*self.added, strict=True))
         found = groups(key)
-        return Pairs(found.keys, found.sizes, found.customers(customer), *found.mean_and_median(microseconds / SECOND))
+        if not found.keys.size:
+            return Pairs(found.keys, found.sizes, found.sizes, np.zeros(0), np.zeros(0))
+        whole, rest = (np.add.reduceat(part[found.order], found.starts) for part in np.divmod(microseconds, SECOND))
+        median = found.mean_and_median(microseconds / SECOND)[1]
+        return Pairs(found.keys, found.sizes, found.customers(customer), mean_seconds(whole, rest, found.sizes), median)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cjlib.analyses.groups import MISSING, names_given, order_of_groups, values_found
 from cjlib.analyses.paths.first_values import FirstValues
-from cjlib.analyses.paths.pair_counts import Pairs
+from cjlib.analyses.paths.pair_counts import Pairs, mean_seconds
 from cjlib.analyses.portable import MILLION, as_text, between, log_order, middles
 from cjlib.analyses.sequence import Ints, sessions_sql
 from cjlib.sources.engine import identifier
@@ -89,7 +89,7 @@ def pairs_there(log: EventLog, gap: int | None, by: str | Sequence[str] | None, 
     order = np.argsort(key)
     held = {name: found[name].to_numpy(dtype="int64")[order] for name in ("counted", "customers", "whole", "rest", "lower", "upper")}
     size = held["counted"]
-    mean = (held["whole"] + held["rest"] / MILLION) / size
+    mean = mean_seconds(held["whole"], held["rest"], size)
     pairs = Pairs(key[order], size, held["customers"], mean, (held["lower"] / MILLION + held["upper"] / MILLION) / 2)
     return grouping, pairs, Around(log.n_events, _tied(log), log.n_customers, int(found.loc[found["source"].isna(), "counted"].sum()))
 
