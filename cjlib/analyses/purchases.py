@@ -36,9 +36,14 @@ class Buyers:
     @staticmethod
     def merged(x: Floats, recency: Floats, age: Floats, weight: Floats | None = None) -> tuple[Buyers, NDArray[np.intp]]:
         """The merged rows, and for each customer the row it went to."""
-        rows, home = np.unique(np.column_stack([x, recency, age]), axis=0, return_inverse=True)
-        counts = np.bincount(home.ravel(), weights=weight, minlength=len(rows))
-        return Buyers(rows[:, 0], rows[:, 1], rows[:, 2], counts.astype(float)), home.ravel()
+        order = np.lexsort((age, recency, x))
+        rows = np.stack([x, recency, age])[:, order]
+        new = np.ones(order.size, dtype=bool)
+        new[1:] = (rows[:, 1:] != rows[:, :-1]).any(axis=0)
+        home = np.empty(order.size, dtype=np.intp)
+        home[order] = np.cumsum(new) - 1
+        counts = np.bincount(home, weights=weight, minlength=int(new.sum()))
+        return Buyers(rows[0, new], rows[1, new], rows[2, new], counts.astype(float)), home
 
     def weighted(self, weight: Floats) -> Buyers:
         """The same customers counted anew; those counted zero times are left out."""

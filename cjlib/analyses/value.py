@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,11 @@ class History:
     mean: Floats
     to_date: Floats
 
+    @cached_property
+    def alike(self) -> tuple[Buyers, NDArray[np.intp]]:
+        """Customers with the same purchases merged, and for each customer the row it went to."""
+        return Buyers.merged(self.x, self.recency, self.age)
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -66,8 +72,9 @@ class Fitted:
         return self.purchases(history, weeks) * self.spending.expected(history.x, history.mean)
 
     def purchases(self, history: History, weeks: float) -> Floats:
-        """Expected purchase days over `weeks`."""
-        return self.buying.expected(history.x, history.recency, history.age, weeks)
+        """Expected purchase days over `weeks`; worked out once for customers who are alike."""
+        buyers, home = history.alike
+        return self.buying.expected(buyers.x, buyers.recency, buyers.age, weeks)[home]
 
 
 def customer_value(
@@ -211,9 +218,8 @@ def _fitted(history: History) -> Fitted:
         raise DataError(
             f"customer_value: only {repeaters} customers bought on more than one day; at least {FEWEST_REPEATERS} are needed to tell a rate from chance."
         )
-    buyers, _ = Buyers.merged(history.x, history.recency, history.age)
     spends = int(((history.x > 0) & (history.mean > 0)).sum()) >= FEWEST_REPEATERS
-    return Fitted(fit_bgnbd(buyers), fit_gamma_gamma(history.x, history.mean) if spends else None)
+    return Fitted(fit_bgnbd(history.alike[0]), fit_gamma_gamma(history.x, history.mean) if spends else None)
 
 
 def _table(log: EventLog, history: History, fitted: Fitted, weeks: float, rate: float | None) -> pd.DataFrame:
@@ -257,7 +263,7 @@ def _bootstrap(history: History, fitted: Fitted, weeks: float, draws: int, seed:
     n = history.x.size
     drawn = min(n, LARGEST_DRAW)
     centre = fitted.value(history, weeks)
-    buyers, home = Buyers.merged(history.x, history.recency, history.age)
+    buyers, home = history.alike
     values, totals = np.empty((draws, n)), np.empty(draws)
     for draw in range(draws):
         picks = rng.integers(0, n, drawn)
@@ -266,7 +272,7 @@ def _bootstrap(history: History, fitted: Fitted, weeks: float, draws: int, seed:
         values[draw] = again.value(history, weeks)
         totals[draw] = times @ values[draw] / drawn * n
     shrink = np.sqrt(drawn / n)
-    low, high = (np.maximum(centre + (np.percentile(values, q, axis=0) - centre) * shrink, 0) for q in (2.5, 97.5))
+    low, high = (np.maximum(centre + (bound - centre) * shrink, 0) for bound in np.percentile(values, [2.5, 97.5], axis=0))
     total = float(centre.sum())
     total_low, total_high = (total + float(np.percentile(totals, q) - totals.mean()) * shrink for q in (2.5, 97.5))
     return Spread(np.minimum(low, centre), np.maximum(high, centre), metric(total, total_low, total_high, n))

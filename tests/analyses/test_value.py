@@ -203,6 +203,17 @@ def test_the_spending_likelihood_is_that_of_every_customer_summed_and_its_slope_
         assert slopes[place] == pytest.approx(measured, abs=1e-7)
 
 
+def test_alike_customers_are_merged_into_the_distinct_rows_in_their_order():
+    rng = np.random.default_rng(5)
+    x, recency, age = (rng.integers(0, 4, 500) / 7 for _ in range(3))
+    buyers, home = Buyers.merged(x, recency, age)
+    each = list(zip(x.tolist(), recency.tolist(), age.tolist(), strict=True))
+    distinct = sorted(set(each))
+    assert list(zip(buyers.x.tolist(), buyers.recency.tolist(), buyers.age.tolist(), strict=True)) == distinct
+    assert [distinct[row] for row in home.tolist()] == each
+    assert buyers.weight.tolist() == [each.count(one) for one in distinct]
+
+
 def test_a_weight_counts_a_customer_that_often():
     x, recency, age, mean = histories()
     times = np.random.default_rng(0).integers(0, 4, x.size)
