@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,10 +117,24 @@ def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: b
     return _from_weights(columns, scales, fit_ridge(_design(columns, scales, matrix[used]), churned[used], penalty))
 
 
-def refitted(model: Additive, matrix: Floats, churned: Floats, penalty: float, draws: Sequence[Floats]) -> list[Additive]:
-    """The model learnt anew from rows that count as often as each draw says, on the same curves' scales."""
+def drawn_contributions(
+    model: Additive, matrix: Floats, churned: Floats, penalty: float, draws: Sequence[Floats], rows: NDArray[np.int64]
+) -> Iterator[Floats]:
+    """What each feature adds for some rows, against the mean over all, when the model is learnt anew from rows that count as often as each draw says."""
     design, start = _design(model.columns, model.scales, matrix), _weights(model)
-    return [_from_weights(model.columns, model.scales, fit_ridge(design, churned, penalty, weight=weight, start=start)) for weight in draws]
+    above, feature = design[rows] - design.mean(axis=0), _features(model.columns)
+    order = np.argsort(feature, kind="stable")
+    begins = np.flatnonzero(np.diff(feature[order], prepend=-1))
+    for weight in draws:
+        weights = fit_ridge(design, churned, penalty, weight=weight, start=start)[:-1]
+        yield np.add.reduceat((above * weights)[:, order], begins, axis=1)
+
+
+def _features(columns: Columns) -> NDArray[np.int64]:
+    """The feature, by its place in `columns.names`, of each column of the design."""
+    levels = np.repeat(np.arange(len(columns.levels)), [len(one) for one in columns.levels])
+    numbers = np.arange(len(columns.numbers)) + len(columns.levels)
+    return np.concatenate([levels, np.repeat(numbers, CURVES), numbers]).astype(np.int64)
 
 
 def _thinned(rows: int, most: int) -> NDArray[np.int64]:

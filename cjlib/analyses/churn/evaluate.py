@@ -82,8 +82,11 @@ def points(score: Floats, churned: Floats, seed: int) -> dict[str, float]:
 
 def measured(tested: Sequence[Tested], draws: Draws, seed: int) -> pd.DataFrame:
     """A row each for model, population and cutoff; the mean over the cutoffs first."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for population in tested[0].populations:
+        if rows and all(one.active is not None and one.active.all() for one in tested):
+            rows += [row | {"population": population} for row in rows]
+            continue
         parts = [one.of(population) for one in tested]
         for model in parts[0].scores:
             rows += _rows_of(model, population, [one for one in parts if one.churned.size], draws, seed)
@@ -109,8 +112,8 @@ def _rows_of(model: str, population: str, parts: Sequence[Tested], draws: Draws,
     found, auc_off, lift_off = [], [], []
     for one in parts:
         score = one.scores[model]
-        auc_off.append(measures.auc_deviations(score, one.churned, one.customers, draws))
-        lift_off.append(measures.lift_deviations(score, one.churned, one.customers, draws))
+        for kept, off in zip((auc_off, lift_off), measures.deviations(score, one.churned, one.customers, draws), strict=True):
+            kept.append(off)
         found.append(points(score, one.churned, seed))
     names = {"model": model, "population": population}
     rows = [

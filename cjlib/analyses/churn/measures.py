@@ -29,10 +29,14 @@ def auc(score: Floats, churned: Floats, weight: Floats | None = None) -> float:
 def _by_level(score: Floats, churned: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Churners and stayers at each level of the score, from the lowest up; a row a draw."""
     order = np.argsort(score, kind="stable")
-    ranked = score[order]
+    return _levels(score[order], churned[order], weights[:, order])
+
+
+def _levels(ranked: Floats, churned: Floats, every: Floats) -> tuple[Floats, Floats]:
+    """As `_by_level`, of scores that rise already."""
     starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-    every, lost = weights[:, order], weights[:, order] * churned[order]
-    if starts.size < order.size:
+    lost = every * churned
+    if starts.size < ranked.size:
         every, lost = np.add.reduceat(every, starts, axis=1), np.add.reduceat(lost, starts, axis=1)
     return lost, every - lost
 
@@ -40,7 +44,10 @@ def _by_level(score: Floats, churned: Floats, weights: Floats) -> tuple[Floats, 
 def _auc_of_draws(score: Floats, churned: Floats, weights: Floats) -> Floats:
     if score.size == 0:
         return np.full(len(weights), np.nan)
-    lost, kept = _by_level(score, churned, weights)
+    return _auc_of_levels(*_by_level(score, churned, weights))
+
+
+def _auc_of_levels(lost: Floats, kept: Floats) -> Floats:
     below = np.cumsum(kept, axis=1) - kept / 2
     pairs = lost.sum(axis=1) * kept.sum(axis=1)
     return np.divide((lost * below).sum(axis=1), pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
@@ -75,7 +82,11 @@ def lift(score: Floats, churned: Floats, top: float = TOP, weight: Floats | None
 def _lift_of_draws(score: Floats, churned: Floats, weights: Floats, top: float) -> Floats:
     if score.size == 0:
         return np.full(len(weights), np.nan)
-    hits, kept = (part[:, ::-1] for part in _by_level(score, churned, weights))
+    return _lift_of_levels(*_by_level(score, churned, weights), top)
+
+
+def _lift_of_levels(lost_by_level: Floats, kept_by_level: Floats, top: float) -> Floats:
+    hits, kept = lost_by_level[:, ::-1], kept_by_level[:, ::-1]
     size = hits + kept
     total, lost = size.sum(axis=1, keepdims=True), hits.sum(axis=1, keepdims=True)
     room = np.clip(top * total - (np.cumsum(size, axis=1) - size), 0, size)
@@ -156,13 +167,13 @@ class Draws:
     shrink: float
 
     def intervals(self, customers: NDArray[np.int64], of: Callable[[NDArray[np.int64], Floats], Floats]) -> Floats:
-        """One value a draw of a figure that `of(rows, weights)` gives, as its deviation from that figure without weights, scaled."""
+        """A value a draw (the last axis) of each figure that `of(rows, weights)` gives, as its deviation from that figure without weights, scaled."""
         place = np.searchsorted(self.drawn, customers)
         inside = (place < self.drawn.size) & (self.drawn[np.minimum(place, self.drawn.size - 1)] == customers)
         rows = np.flatnonzero(inside)
-        whole = of(rows, np.ones((1, rows.size)))[0]
+        whole = of(rows, np.ones((1, rows.size)))
         parts = [of(rows, self.weights[start : start + CHUNK, place[rows]].astype(float)) for start in range(0, len(self.weights), CHUNK)]
-        return (np.concatenate(parts) - whole) * self.shrink
+        return (np.concatenate(parts, axis=-1) - whole) * self.shrink
 
 
 def draw_customers(customers: int, seed: int, draws: int = DRAWS) -> Draws:
@@ -176,12 +187,22 @@ def draw_customers(customers: int, seed: int, draws: int = DRAWS) -> Draws:
 
 def auc_deviations(score: Floats, churned: Floats, customers: NDArray[np.int64], draws: Draws) -> Floats:
     """How far the AUC of each draw lies from the AUC."""
-    return draws.intervals(customers, lambda rows, weights: _auc_of_draws(score[rows], churned[rows], weights))
+    return deviations(score, churned, customers, draws)[0]
 
 
-def lift_deviations(score: Floats, churned: Floats, customers: NDArray[np.int64], draws: Draws) -> Floats:
-    """How far the lift at 10 % of each draw lies from the lift."""
-    return draws.intervals(customers, lambda rows, weights: _lift_of_draws(score[rows], churned[rows], weights, TOP))
+def deviations(score: Floats, churned: Floats, customers: NDArray[np.int64], draws: Draws) -> tuple[Floats, Floats]:
+    """How far the AUC, and the lift at 10 %, of each draw lie from those of all."""
+    order = np.argsort(score, kind="stable")
+    ranked, outcome = score[order], churned[order]
+
+    def figures(rows: NDArray[np.int64], weights: Floats) -> Floats:
+        if rows.size == 0:
+            return np.full((2, len(weights)), np.nan)
+        lost, kept = _levels(ranked[rows], outcome[rows], weights)
+        return np.stack([_auc_of_levels(lost, kept), _lift_of_levels(lost, kept, TOP)])
+
+    auc_off, lift_off = draws.intervals(customers[order], figures)
+    return auc_off, lift_off
 
 
 def bounds(value: float, deviations: Floats, least: float = -np.inf, most: float = np.inf) -> tuple[float, float]:

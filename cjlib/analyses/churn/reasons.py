@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.additive import Additive, refitted
+from cjlib.analyses.churn.additive import Additive, drawn_contributions
 from cjlib.analyses.churn.candidates import Settings, Training
 from cjlib.analyses.churn.columns import MISSING, OTHER, Columns
 from cjlib.analyses.churn.grouping import NAMED, Themes, find_themes
@@ -62,22 +62,17 @@ def _likeness(one: Floats, other: Floats) -> tuple[float, float]:
 
 def _stability(training: Training, additive: Additive, themes: Themes, some: NDArray[np.int64], settings: Settings, seed: int) -> tuple[float, float]:
     matrix = training.matrix[some]
-    risky = np.argsort(-additive.log_odds(matrix), kind="stable")[: max(1, some.size // 10)]
-    ours = _foremost(_above(additive, themes, matrix, risky))
+    added = additive.contributions(matrix)
+    risky = np.argsort(-added.sum(axis=1), kind="stable")[: max(1, some.size // 10)]
+    ours = _foremost(themes.summed(added[risky] - added.mean(axis=0)))
     rng = np.random.default_rng(seed)
     draws = [np.bincount(rng.integers(0, some.size, some.size), minlength=some.size).astype(float) for _ in range(REFITS)]
     same, first = [], []
-    for refit in refitted(additive, matrix, training.churned[some], settings.penalty, draws):
-        theirs = _foremost(_above(refit, themes, matrix, risky))
+    for above in drawn_contributions(additive, matrix, training.churned[some], settings.penalty, draws, risky):
+        theirs = _foremost(themes.summed(above))
         same.append(float(np.mean([np.isin(a, b).mean() for a, b in zip(ours, theirs, strict=True)])))
         first.append(float((ours[:, 0] == theirs[:, 0]).mean()))
     return float(np.mean(same)), float(np.mean(first))
-
-
-def _above(model: Additive, themes: Themes, matrix: Floats, rows: NDArray[np.int64]) -> Floats:
-    """Contributions against the average customer."""
-    summed = themes.summed(model.contributions(matrix))
-    return summed[rows] - summed.mean(axis=0)
 
 
 def _foremost(above: Floats) -> NDArray[np.int64]:

@@ -14,10 +14,10 @@ MOST_STEPS = 60
 LEAST_PART = 1e-9
 FLAT = 1e-6
 """The mean gradient at which the descent ends."""
-NEAR = 0.1
-"""After a step that moves no log-odds by more, the curvature is taken as it was."""
+STALE = 0.5
+"""While each step leaves no more of the gradient than this, the curvature is taken as it was: it decides the way, not the end."""
 FEW = 32
-"""Up to so many columns the curvature is reckoned in double precision; with more, in single, at half the cost: it decides the way, not the end."""
+"""Up to so many columns the curvature is reckoned in double precision; with more, in single, at half the cost."""
 
 
 def fit_ridge(matrix: Floats, churned: Floats, penalty: float, *, weight: Floats | None = None, start: Floats | None = None) -> Floats:
@@ -29,13 +29,16 @@ def fit_ridge(matrix: Floats, churned: Floats, penalty: float, *, weight: Floats
     beta = np.append(np.zeros(k), np.log(share / (1 - share))) if start is None else start
     design = np.column_stack([matrix, np.ones(n)])
     slim = design if k <= FEW else design.astype(np.float32)
-    odds, factor = design @ beta, None
+    odds, factor, before_step = design @ beta, None, np.inf
     for _ in range(MOST_STEPS):
         p = expit(odds)
         gradient = design.T @ (counted * (p - churned)) + ridge * beta
-        if np.abs(gradient).max() <= FLAT * n:
+        steepest = float(np.abs(gradient).max())
+        if steepest <= FLAT * n:
             break
-        factor = _curvature(slim, counted * p * (1 - p), ridge) if factor is None else factor
+        if factor is None or steepest > STALE * before_step:
+            factor = _curvature(slim, counted * p * (1 - p), ridge)
+        before_step = steepest
         step = cho_solve(factor, gradient)
         moved = design @ step
         part, before = 1.0, _loss(odds, beta, churned, counted, ridge)
@@ -43,7 +46,6 @@ def fit_ridge(matrix: Floats, churned: Floats, penalty: float, *, weight: Floats
         while part > LEAST_PART and _loss(odds - part * moved, beta - part * step, churned, counted, ridge) > before * (1 + 1e-12):
             part /= 2
         beta, odds = beta - part * step, odds - part * moved
-        factor = factor if part == 1 and np.abs(moved).max() < NEAR else None
     return beta
 
 

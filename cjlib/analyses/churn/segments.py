@@ -40,8 +40,9 @@ def _row(name: str | None, rows: pd.DataFrame, min_n: int) -> dict[str, Any]:
     _, customers = np.unique(rows["customer_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
     draws = measures.draw_customers(int(customers.max()) + 1, 0)
     auc, lift = measures.auc(score, churned), measures.lift(score, churned)
-    auc_low, auc_high = measures.bounds(auc, measures.auc_deviations(score, churned, customers, draws), 0, 1)
-    lift_low, lift_high = measures.bounds(lift, measures.lift_deviations(score, churned, customers, draws), 0)
+    auc_off, lift_off = measures.deviations(score, churned, customers, draws)
+    auc_low, auc_high = measures.bounds(auc, auc_off, 0, 1)
+    lift_low, lift_high = measures.bounds(lift, lift_off, 0)
     return row | dict(zip(FIGURES, [auc, auc_low, auc_high, measures.pr_auc(score, churned), lift, lift_low, lift_high], strict=True))
 
 
