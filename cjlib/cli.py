@@ -220,7 +220,7 @@ def _print_table(console: Console, title: str, table: Any) -> None:
 def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequence[tuple], numbers: Sequence[str]) -> None:
     from rich.table import Table
 
-    from cjlib.markup import cell_text
+    from cjlib.markup import cell_text, column_kinds
 
     console.print(f"\n[bold]{title}[/bold]")
     if not rows:
@@ -229,8 +229,9 @@ def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequen
     shown_table = Table(box=None, padding=(0, 2, 0, 2))
     for name in names:
         shown_table.add_column(escape(str(name)), justify="right" if name in numbers else "left", overflow="fold")
+    kinds = column_kinds(names)
     for row in rows:
-        shown_table.add_row(*(escape(cell_text(value, str(name))) for name, value in zip(names, row, strict=True)))
+        shown_table.add_row(*(escape(cell_text(value, kind)) for kind, value in zip(kinds, row, strict=True)))
     console.print(shown_table)
 
 

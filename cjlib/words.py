@@ -42,10 +42,11 @@ def percent(share: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """The bounds of a share as `41.0–44.4 %`."""
+    """The bounds of a share as `41.0–44.4 %`, or as `0.25–0.33 %` where one place would show no width."""
     if low is None or high is None or missing(low) or missing(high):
         return DASH
-    return f"{100 * low:.1f}–{100 * high:.1f} %"
+    places = next((k for k in (1, 2) if low == high or f"{100 * low:.{k}f}" != f"{100 * high:.{k}f}"), 3)
+    return f"{100 * low:.{places}f}–{100 * high:.{places}f} %"
 
 
 def about(share: float | None) -> str:
@@ -75,9 +76,16 @@ def points_interval(low: float | None, high: float | None) -> str:
 
 
 def _signed(difference: float) -> str:
-    rounded = round(100 * difference, 1)
-    sign = "+" if rounded > 0 else "−" if rounded < 0 else "±"
-    return f"{sign}{abs(rounded):.1f}"
+    told = signed(100 * difference, 1)
+    return f"±{told}" if told == "0.0" else told
+
+
+def signed(value: float | None, places: int = 0) -> str:
+    """A number whose sign matters: `+15`, `−41`, `0`."""
+    if value is None or missing(value):
+        return DASH
+    rounded = round(value, places)
+    return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{abs(rounded):,.{places}f}"
 
 
 def duration(seconds: float | None) -> str:

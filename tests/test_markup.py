@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cjlib.markup import cell_text, elapsed_text, table_html
+from cjlib.markup import cell_text, column_kinds, elapsed_text, table_html
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,10 @@ from cjlib.markup import cell_text, elapsed_text, table_html
         (0.0003, "share", "<0.1 %"),
         (0.0, "small_share", "0.0 %"),
         (106_598.0, "median_seconds_from_previous", "1 d 5 h"),
+        (-0.0271, "share", "−2.7 %"),
         (1204, "customers", "1,204"),
+        (-3, "change", "−3"),
+        (-41.2, "value", "−41.2"),
         (1204.4, "value", "1,204"),
         (0.123456, "p_value", "0.1235"),
         (float("nan"), "share", "–"),
@@ -28,7 +31,20 @@ from cjlib.markup import cell_text, elapsed_text, table_html
     ],
 )
 def test_a_cell_is_written_for_reading(value, column, text):
-    assert cell_text(value, column) == text
+    assert cell_text(value, column_kinds([column])[0]) == text
+
+
+def test_a_difference_of_shares_is_in_points_and_bounds_are_of_the_kind_of_what_they_bound():
+    columns = ["share_of_first", "low", "high", "other_share", "difference", "difference_low", "median_seconds", "low", "value", "low"]
+    assert column_kinds(columns) == ["share", "share", "share", "share", "points", "points", "seconds", "seconds", "", ""]
+    assert [cell_text(one, "points") for one in (0.0271, -0.0271, 0.0)] == ["+2.7 points", "−2.7 points", "±0.0 points"]
+    assert column_kinds(["mean_before", "mean_after", "difference", "low"]) == ["", "", "", ""]
+    assert "+2.7 points" in table_html(pd.DataFrame({"share": [0.5], "difference": [0.0271]}))
+    assert "0.0271" in table_html(pd.DataFrame({"mean": [0.5], "difference": [0.0271]}))
+
+
+def test_a_day_is_not_cut_at_its_hyphens():
+    assert table_html(pd.DataFrame({"period_start": pd.to_datetime(["2025-12-01"])})).count("cj-day") == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -26,6 +26,10 @@ class Kind:
 
 
 _KINDS: list[tuple[str, Kind]] = [
+    (r"feedback_own_stage", Kind("Name their stage", "number")),
+    (r"feedback_own_touchpoint", Kind("Name their touchpoint", "number")),
+    (r"feedback_latest_event", Kind("Follow an event of the customer", "number")),
+    (r"feedback_unassigned", Kind("Belong to no stage", "number")),
     (r"conversion", Kind("Conversion", "share", "higher")),
     (r"step_(\d+)_share_of_previous", Kind(r"Went on to step \1", "share", "higher")),
     (r"median_seconds_to_convert", Kind("Median time to convert", "seconds", "lower")),
@@ -86,12 +90,15 @@ class Answer:
         The same numbers of the time before, where there are any.
     told
         What run.json keeps: kind, headline, definition and all metrics.
+    period
+        What the periods of the first result are: `week`.
     """
 
     headlines: tuple[str, ...]
     metrics: Mapping[str, Metric]
     previous: Mapping[str, Metric] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
+    period: str = "period"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {"text/plain": self.text, "text/html": self.html, MIME: dict(self.told)}
@@ -99,14 +106,18 @@ class Answer:
     @property
     def text(self) -> str:
         """The answer without markup."""
-        cards = (f"{kind_of(name).words}: {_value(name, one['value'])} ({_detail(name, one)})" for name, one in self.metrics.items())
+        cards = (f"{self.name_of(name)}: {_value(name, one['value'])} ({_detail(name, one)})" for name, one in self.metrics.items())
         return "\n".join([*self.headlines, *cards])
+
+    def name_of(self, metric: str) -> str:
+        """A metric in words: `Back in week 4`."""
+        return kind_of(metric).words.replace("Back in period", f"Back in {self.period}")
 
     @property
     def html(self) -> str:
         """The answer as HTML; every text escaped, since names come from data."""
         said = "".join(f'<p class="cj-headline">{escape(headline)}</p>' for headline in self.headlines)
-        cards = "".join(_card(name, one, self.previous.get(name)) for name, one in self.metrics.items())
+        cards = "".join(_card(self.name_of(name), name, one, self.previous.get(name)) for name, one in self.metrics.items())
         return f'<section class="cj-answer">{_STYLE}{said}{f"""<ul class="cj-cards">{cards}</ul>""" if cards else ""}</section>'
 
 
@@ -124,7 +135,8 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
     previous
         An earlier result of the same kind, what `funnel.previous()` gives, or metrics (as run.json keeps them), to say what changed.
     cards
-        Names of metrics to show, in order; without it the first four, one of a numbered row (`step_2_…`, `retention_period_2`) only where there is room.
+        Names of metrics to show, in order; without it the first four; of a numbered row (`step_2_…`, `retention_period_2`), where
+        there is room, the first, the last and what lies evenly between.
 
     Returns
     -------
@@ -150,7 +162,8 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
     before = {name.removeprefix("previous_"): one for name, one in before.items()}
     headlines = tuple(dict.fromkeys(each.headline for each in results))
     told = {"kind": type(result).__name__, "headline": " ".join(headlines), "definition": dict(result.definition), "metrics": dict(every)}
-    return Answer(headlines=headlines, metrics=_chosen(every, cards), previous=before, told=told)
+    period = str(getattr(result, "period", None) or "period")
+    return Answer(headlines=headlines, metrics=_chosen(every, cards), previous=before, told=told, period=period)
 
 
 def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[str, Metric]:
@@ -159,20 +172,29 @@ def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[st
         answers = {name: one for name, one in answers.items() if one["value"] is not None} or answers
         alone = {name: one for name, one in answers.items() if not re.search(r"_\d+(_|$)", name)}
         numbered = {name: one for name, one in answers.items() if name not in alone}
-        return dict(list((alone if len(alone) >= 3 else {**alone, **numbered}).items())[:MOST_CARDS])
+        if len(alone) >= 3:
+            return dict(list(alone.items())[:MOST_CARDS])
+        return alone | {name: numbered[name] for name in _spread(numbered, MOST_CARDS - len(alone))}
     for name in cards:
         if name not in every:
             raise CjlibError(f"cards: {shown(name)} is not among the metrics: {listed(every, most=20)}.{did_you_mean(name, every)}")
     return {name: every[name] for name in cards}
 
 
+def _spread(names: Iterable[str], most: int) -> list[str]:
+    """Of a numbered row so many as there is room for, from the first to the last: both ends tell more than neighbours do."""
+    ordered = sorted(names, key=lambda name: (re.sub(r"\d+", "", name), [int(number) for number in re.findall(r"\d+", name)]))
+    places = range(most) if most > 1 else range(1)
+    return list(dict.fromkeys(ordered[round(k * (len(ordered) - 1) / max(1, most - 1))] for k in places)) if ordered else []
+
+
 # ---- cards -----------------------------------------------------------------------------------------------------
 
 
-def _card(name: str, one: Metric, before: Metric | None) -> str:
+def _card(said: str, name: str, one: Metric, before: Metric | None) -> str:
     value = escape(_value(name, one["value"]))
     shown_value = value if few(one) else f"<strong>{value}</strong>"
-    lines = [f'<p class="cj-name">{escape(kind_of(name).words)}</p>', f'<p class="cj-value">{shown_value}</p>']
+    lines = [f'<p class="cj-name">{escape(said)}</p>', f'<p class="cj-value">{shown_value}</p>']
     lines.append(f'<p class="cj-note">{escape(_unbroken(_detail(name, one)))}</p>')
     if before is not None:
         lines.append(f'<p class="cj-change">{escape(_unbroken(change_words(name, one, before)))}</p>')

@@ -66,7 +66,12 @@ def test_several_results_give_their_headlines_in_order_and_each_metric_once():
 
 def test_at_most_four_cards_and_those_of_a_numbered_row_only_where_there_is_room():
     numbered = {f"step_{k}_share_of_previous": share_of(60, 200) for k in (2, 3, 4, 5)}
-    assert list(cj.answer(result_of(conversion=share_of(1, 100), **numbered)).metrics) == ["conversion", *list(numbered)[:3]]
+    assert list(cj.answer(result_of(conversion=share_of(1, 100), **numbered)).metrics) == [
+        "conversion",
+        *(f"step_{k}_share_of_previous" for k in (2, 4, 5)),
+    ]
+    twelve = {f"retention_period_{k}": share_of(60, 200) for k in range(1, 13)}
+    assert list(cj.answer(result_of(**twelve)).metrics) == [f"retention_period_{k}" for k in (1, 5, 8, 12)]
     others = {name: metric(1.0) for name in ("a", "b", "c", "d", "e")}
     assert list(cj.answer(result_of(**numbered, **others)).metrics) == ["a", "b", "c", "d"]
 

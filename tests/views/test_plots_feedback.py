@@ -24,7 +24,7 @@ def shown(figure) -> str:
 
 def test_without_an_audit_the_axis_says_index_and_there_is_no_interval(feedback):
     figure = cj.plot(cj.sentiment(feedback, by="stage"))
-    assert figure.layout.xaxis.title.text == "model index for negative (no audit: read its direction, not its height)"
+    assert figure.layout.xaxis.title.text == "model index for negative (no audit: read its<br>direction, not its height)"
     assert not any(figure.data[0].error_x.array)
     share, low, high = (figure.layout.meta["columns"].index(name) for name in ("share negative", "low", "high"))
     assert all(row[column] is None for row in figure.layout.meta["rows"] for column in (share, low, high))

@@ -150,7 +150,7 @@ def test_cohorts_that_chance_explains_are_not_marked():
     assert list(figure.data[1].x) == []
     assert len(figure.layout.shapes) == 1
     assert figure.layout.meta["caption"] == (
-        "Between no two sides of a cut do cohorts differ more than chance would make them. 0 of 3 cohorts by themselves differ from the average beyond noise."
+        "Between no two sides of a cut do cohorts differ more than chance would make them. None of 3 cohorts by itself differs from the average beyond noise."
     )
 
 

@@ -345,6 +345,8 @@ def test_menus_of_plotly_become_lists_of_the_page():
 def test_numbers_keep_their_units_at_the_end_of_a_line():
     assert unbroken("20.5 % of all, n = 12") == "20.5\u00a0% of all, n\u00a0=\u00a012"
     assert unbroken("in = 3, a % b") == "in = 3, a % b"
+    assert unbroken("p &lt; 0.001") == "p\u00a0&lt;\u00a00.001"
+    assert unbroken("<pre>WHERE n = 3</pre> n = 3") == "<pre>WHERE n = 3</pre> n\u00a0=\u00a03"
 
 
 # ---- nothing runs ------------------------------------------------------------------------------------------------

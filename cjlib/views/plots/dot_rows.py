@@ -12,6 +12,8 @@ from cjlib.views.plots import theme
 
 ROW = 50
 """Pixels of a row whose label has one line."""
+TITLE = 48
+"""Characters of an axis title that a phone shows in one line."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,12 @@ def dot_rows(dots: Sequence[Dot], axis: Axis, *, caption: str, alt: str, columns
     if not dots:
         return theme.empty(caption, columns=columns)
     faint = [bool(theme.too_few(dot.n)) for dot in dots]
+    title = theme.wrapped(axis.title, TITLE)
     notes, lines = theme.row_labels(
-        [dot.name for dot in dots], [dot.said + theme.too_few(dot.n) for dot in dots], [dot.strong for dot in dots], faint=faint
+        [dot.name for dot in dots],
+        [dot.said + theme.too_few(dot.n) for dot in dots],
+        [dot.strong and not few for dot, few in zip(dots, faint, strict=True)],
+        faint=faint,
     )
     middle = [] if axis.middle is None else [{"type": "line", "x0": axis.middle, "x1": axis.middle, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": theme.MUTED, "dash": "dot", "width": 1}}]  # fmt: skip
     marks = go.Scatter(
@@ -67,9 +73,9 @@ def dot_rows(dots: Sequence[Dot], axis: Axis, *, caption: str, alt: str, columns
         alt=alt,
         columns=columns,
         rows=rows,
-        height=row * len(dots) + 70,
+        height=row * len(dots) + 70 + 15 * title.count("<br>"),
         annotations=notes,
         shapes=middle,
-        xaxis={"title": {"text": axis.title}, "nticks": 5, **axis.more},
+        xaxis={"title": {"text": title}, "nticks": 5, **axis.more},
         yaxis={"range": [-len(dots) + 0.55, 0.85], "visible": False},
     )

@@ -16,7 +16,8 @@ FAINT = "rgba(118,118,118,0.22)"
 ROOM = 0.76
 """The part of the width for bands; the rest is for the names of the last step."""
 PAD = 18
-LETTERS = 12
+LETTERS, MOST_LETTERS = 12, 24
+"""Letters of a name on a phone, and where there is room: the page spells them out."""
 COLUMNS = ["step", "from", "to", "paths", "share of source", "95 % interval", "median time"]
 
 
@@ -59,7 +60,9 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
 
 def _name(node: tuple[int, str], x: float, y: float) -> dict[str, Any]:
     """The name beside its node: ours, since plotly turns the last column's names over the bands before it."""
-    return theme.note(theme.label(node[1], LETTERS), x=x, y=y, size=11, xref="paper", yref="paper", xshift=10) | {"yanchor": "middle"}
+    short, long = (theme.label(node[1], most) for most in (LETTERS, MOST_LETTERS))
+    note = theme.note(short, x=x, y=y, size=11, xref="paper", yref="paper", xshift=10) | {"yanchor": "middle"}
+    return note if short == long else note | {"name": "shortened", "hovertext": long}
 
 
 def _shown(drawn: list[dict[str, Any]], most: int) -> dict[int, set[str]]:

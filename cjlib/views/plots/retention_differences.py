@@ -40,7 +40,8 @@ def differences(result: Any, *, most: int = 60) -> go.Figure:
         + ".",
         columns=columns,
         rows=[_row(row, by, result.period) for row in rows],
-        height=340,
+        height=376 if notes else 340,
+        margin={"l": 8, "r": 16, "t": 44 if notes else 8, "b": 8},
         showlegend=False,
         shapes=[
             {"type": "line", "x0": -0.5, "x1": len(shown) - 0.5, "y0": 1, "y1": 1, "line": {"color": theme.MUTED, "width": 1.5, "dash": "dot"}},
@@ -106,7 +107,7 @@ def _cut(result: Any, rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]],
     }
     right = place > len(rows) / 2
     text = f"<b>change from<br>{theme.safe(cohort_name(change[0]['cohort'], result.period))}</b>"
-    return [line], [theme.note(text, x=place - 0.5, y=1, yref="paper", below=True, right=right, xshift=-4 if right else 4)]
+    return [line], [theme.note(text, x=place - 0.5, y=1, yref="paper", right=right, xshift=-4 if right else 4)]
 
 
 def _caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> str:
@@ -126,7 +127,7 @@ def _caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> str:
             else f"{_group(rows[0], by)}, the largest group."
         )
     said.append(
-        f"{len(clear)} of {words.count_of(len(rows), 'cohort')} by {'itself' if len(clear) == 1 else 'themselves'} differ from the average beyond noise."
+        f"{len(clear) or 'None'} of {words.count_of(len(rows), 'cohort')} by {'itself differs' if len(clear) < 2 else 'themselves differ'} from the average beyond noise."
     )
     return " ".join(said)
 

@@ -24,7 +24,7 @@ def _is_nps(result: Any) -> bool:
 def _said(result: Any, value: float) -> str:
     if words.missing(value):
         return words.DASH
-    return f"{value:+.0f}" if _is_nps(result) else words.percent(value)
+    return words.signed(value) if _is_nps(result) else words.percent(value)
 
 
 def _axis(result: Any, **more: Any) -> Axis:
@@ -101,7 +101,7 @@ def time(result: Any) -> go.Figure:
         return theme.empty("Not counted by period: give period='month'.", columns=["segment", "period"])
     moved = theme.records(result.shifts)
     told = [
-        f"from {one['period']:%Y-%m-%d} on the mean answer is {one['difference']:+.2g} ({one['segment']}, n = {one['n_after']:,})"
+        f"from {one['period']:%Y-%m-%d} on the mean answer is {words.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
         for one in moved[:3]
     ]
     caption = f"{result.headline} " + (f"Beyond noise: {'; '.join(told)}." if told else "No change of its level over time beyond noise.")
@@ -165,14 +165,14 @@ def compare(result: Any) -> go.Figure:
     said = [f"n = {row['n']:,} and {row['n_text']:,}" for row in table]
     notes, lines = theme.row_labels([row["segment"] for row in table], said, [False] * len(table))
     left = {"domain": [0, 0.46], "nticks": 4, "title": {"text": f"asked: {NAMES[result.score]}"}}
-    right = {"domain": [0.54, 1], "nticks": 4, "title": {"text": "unasked: text score, a model index"}, "anchor": "y", "automargin": True}
+    right = {"domain": [0.54, 1], "nticks": 4, "title": {"text": "unasked: text score,<br>a model index"}, "anchor": "y", "automargin": True}
     return theme.figure(
         traces,
         caption=caption,
         alt=f"Two columns of dots by segment. {caption}",
         columns=columns,
         rows=[[row[key] for key in keys] for row in table],
-        height=(46 + 18 * (lines - 1)) * len(table) + 80,
+        height=(46 + 18 * (lines - 1)) * len(table) + 95,
         annotations=notes,
         xaxis=left if _is_nps(result) else theme.percent_axis(**left),
         xaxis2=right,
@@ -220,9 +220,9 @@ def aftermath(result: Any) -> go.Figure:
     dots = [
         Dot(
             row["segment"],
-            row["difference"],
-            row["difference_low"],
-            row["difference_high"],
+            100 * row["difference"],
+            100 * row["difference_low"],
+            100 * row["difference_high"],
             min(row["complained"], row["others"]),
             f"{words.percent(row['share_complained'])} against {words.percent(row['share_others'])}",
             bool(row["p_adjusted"] < 0.05),
@@ -232,7 +232,7 @@ def aftermath(result: Any) -> go.Figure:
     ]
     names = ("segment", "complained", "share_complained", "others", "share_others", "difference", "difference_low", "difference_high", "p_adjusted")
     columns = [name.replace("_", " ") for name in names]
-    axis = Axis("difference of shares within months, in points: an association", {"tickformat": "+.0%"}, middle=0.0)
+    axis = Axis("difference of shares within months, in points: an association", {"tickformat": "+~f"}, middle=0.0)
     return dot_rows(dots, axis, caption=result.headline, alt=result.headline, columns=columns, rows=[[row[name] for name in names] for row in table])
 
 

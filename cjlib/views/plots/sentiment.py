@@ -56,7 +56,9 @@ def time(result: Any) -> go.Figure:
     if "period" not in result.table:
         return theme.empty("Not counted by period: give period='month'.", columns=["segment", "period"])
     moved = theme.records(result.shifts)
-    told = [f"from {one['period']:%Y-%m-%d} on it is {one['difference']:+.2f} ({one['segment']}, n = {one['n_after']:,})" for one in moved[:3]]
+    told = [
+        f"from {one['period']:%Y-%m-%d} on it is {words.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})" for one in moved[:3]
+    ]
     caption = "Mean score of the texts, −1 to 1, a model index. " + (
         f"Beyond noise: {'; '.join(told)}." if told else "No change of its level over time beyond noise."
     )

@@ -198,7 +198,7 @@ def _luminance(colour: str) -> float:
 
 def percent_axis(**more: Any) -> dict[str, Any]:
     """An axis of shares: `40 %`."""
-    return {"tickformat": ",.0~%", "rangemode": "tozero", **more}
+    return {"tickformat": ",.2~%", "rangemode": "tozero", **more}
 
 
 _UNITS = ((1.0, "s", "s"), (60.0, "min", "min"), (3600.0, "hour", "hours"), (86400.0, "day", "days"), (31536000.0, "year", "years"))

@@ -36,8 +36,8 @@ def themes(result: Any, *, most: int = 16) -> go.Figure:
 
 
 def _said(row: dict[str, Any]) -> str:
-    parts = [f"{words.percent(row['share_of_comments'])} (n = {row['n']:,})", f"text {row['mean_score']:+.2f}"]
-    return " · ".join(parts + ([f"NPS {row['nps']:+.0f}"] if row["n_nps"] >= 30 else []))
+    parts = [f"{words.percent(row['share_of_comments'])} (n = {row['n']:,})", f"text {words.signed(row['mean_score'], 2)}"]
+    return " · ".join(parts + ([f"NPS {words.signed(row['nps'])}"] if row["n_nps"] >= 30 else []))
 
 
 def detractors(result: Any) -> go.Figure:
@@ -59,7 +59,7 @@ def detractors(result: Any) -> go.Figure:
     columns = [name.replace("_", " ") for name in names]
     ordered = sorted(table, key=lambda row: (-row["difference"], row["theme"]))
     dots = [
-        Dot(row["theme"], row["difference"], row["difference_low"], row["difference_high"], row["n"],
+        Dot(row["theme"], 100 * row["difference"], 100 * row["difference_low"], 100 * row["difference_high"], row["n"],
             f"{words.percent(row['share_unhappy'])} against {words.percent(row['other_share_unhappy'])}", bool(row["beyond_chance"]))
         for row in ordered
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def detractors(result: Any) -> go.Figure:
         if found
         else "No theme goes with unhappy answers beyond chance."
     )
-    axis = Axis("difference of the share unhappy, in points", {"tickformat": "+.0%"}, middle=0.0)
+    axis = Axis("difference of the share unhappy, in points", {"tickformat": "+~f"}, middle=0.0)
     return dot_rows(dots, axis, caption=caption, alt=caption, columns=columns, rows=[[row[name] for name in names] for row in ordered])
 
 
@@ -105,7 +105,7 @@ def stages(result: Any) -> go.Figure:
         showscale=False,
         xgap=2,
         ygap=2,
-        text=[[f"{value:.0%}" for value in row] for row in grid.to_numpy().tolist()],
+        text=[[words.about(value) for value in row] for row in grid.to_numpy().tolist()],
         texttemplate="%{text}",
         hoverinfo="skip",
     )

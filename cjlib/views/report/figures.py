@@ -13,9 +13,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cjlib.markup import cell_text
+from cjlib.markup import cell_text, column_kinds
 from cjlib.views.report.packing import packed
 
+_UNITS = re.compile(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)|(?<=\bp) (?=(<|&lt;|=) 0)|(?<=\bp [<=]) (?=0)|(?<=\bp &lt;) (?=0)")
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 420
 MOST_ROWS = 500
@@ -61,6 +62,7 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
     assert isinstance(meta, Mapping)
     caption = str(meta.get("caption") or plain_text(_title(layout)) or heading)
     columns, rows = _told(meta) if meta.get("rows") is not None and meta.get("columns") else trace_table(traces, layout)
+    kinds = column_kinds(str(column) for column in columns)
     menus = _menus(layout)
     for shown_by_the_page in ("title", "meta", "updatemenus"):
         layout.pop(shown_by_the_page, None)
@@ -75,7 +77,7 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
         json=told,
         packed=packed(told.encode()) if len(told) > LARGE else None,
         columns=tuple(str(column) for column in columns),
-        rows=tuple(tuple(unbroken(cell_text(value)) for value in row) for row in rows[:MOST_ROWS]),
+        rows=tuple(tuple(unbroken(cell_text(value, kind)) for value, kind in zip(row, kinds, strict=False)) for row in rows[:MOST_ROWS]),
         more_rows=max(0, len(rows) - MOST_ROWS),
         numeric=tuple(not any(_has_letters(row[place]) for row in rows[:MOST_ROWS] if place < len(row)) for place in range(len(columns))),
     )
@@ -129,8 +131,9 @@ def plain_text(label: object) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Words whose numbers stay with their units at the end of a line: `20.5 %`, `n = 12`."""
-    return re.sub(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)", "\u00a0", text)
+    """Words whose numbers stay with their units at the end of a line: `20.5 %`, `n = 12`, `p < 0.001`; code keeps the spaces it has."""
+    parts = re.split(r"(<pre\b.*?</pre>)", text, flags=re.DOTALL)
+    return "".join(part if part.startswith("<pre") else _UNITS.sub("\u00a0", part) for part in parts)
 
 
 def _kinds(traces: Sequence[Mapping[str, Any]]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cjlib.views.report.figures import unbroken
 from cjlib.views.report.moved import Move, metrics_of, moves
 from cjlib.views.report.render import environment, own, policy
 from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, PUBLISHING, RUNNING, Run, write_whole
@@ -74,7 +75,7 @@ def _report(name: str, runs: Sequence[Run]) -> Report:
     return Report(
         name=name,
         title=newest["title"],
-        headline=newest["headline"],
+        headline=unbroken(newest["headline"]),
         made=moment(runs[0].facts["started"]),
         moves=moves(metrics_of(before["results"]), metrics_of(newest["results"])) if before else [],
         before=moment(runs[1].facts["started"]) if before else "",

@@ -166,8 +166,17 @@
     if (layout.dragmode === undefined) layout.dragmode = false;
     layout.height = layout.height || box.offsetHeight;
     delete layout.width;
-    if (box.clientWidth < 480) narrow(spec);
+    if (box.clientWidth < 480) narrow(spec); else spellOut(layout);
     return spec;
+  }
+
+  // Where there is room a label that was shortened says what it says on a phone only when touched.
+  function spellOut(layout) {
+    for (const note of layout.annotations || []) {
+      if (note.name !== "shortened") continue;
+      note.text = note.hovertext;
+      delete note.hovertext;
+    }
   }
 
   // On a phone the labels of a flow need height, not width.
