@@ -1,8 +1,9 @@
-"""The log as arrays, fetched once for all cutoffs: who did what when, what counts as activity, and what was paid."""
+"""The log as arrays, fetched once for all cutoffs, a block of customers at a time: who did what when, what counts as activity, and what was paid."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,48 @@ MOST_EVENTS = 20
 MOST_CHANNELS = 8
 MOST_VALUES = 20
 """A property with more values than this is no category."""
+BLOCK_ROWS = 10_000_000
+"""Events looked at together, and the rest of their last customer's."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the log."""
+
+    horizon: int
+    active_within: int | None
+    active_event: Event
+    churn_event: Event
+    value: str | None
+    channel: str | None
+    feedback: Feedback | pd.DataFrame | None
+    waits: Mapping[str, tuple[Event, Event]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Customers from code `first` to before `end`: their first row of the log, and the condition that their rows meet."""
+
+    first: int
+    end: int
+    row: int
+    where: str
+
+    def also(self, condition: str) -> str:
+        """Their rows that meet a condition, too."""
+        return condition if self.where == "TRUE" else f"{self.where} AND ({condition})"
+
+
+def blocks(log: EventLog, customers: int) -> Iterator[Block]:
+    """The log in parts of whole customers."""
+    if log.n_events <= BLOCK_ROWS:
+        yield Block(0, customers, 0, "TRUE")
+        return
+    found = log.engine.columns(f"SELECT c FROM {log.prepared} WHERE rowid % {BLOCK_ROWS} = 0")["c"]
+    borders = [0, *np.unique(found)[1:].tolist(), customers]
+    for first, end in itertools.pairwise(borders):
+        where = f"c >= {first} AND c < {end}"
+        yield Block(first, end, log.engine.rows(f"SELECT min(rowid) FROM {log.prepared} WHERE {where}")[0][0], where)
 
 
 @dataclass(frozen=True)
@@ -55,6 +98,12 @@ class Answers:
     scores: Mapping[str, Floats]
     negative: Flags
 
+    def of(self, block: Block) -> Answers:
+        """Those of a block's customers, who are numbered from its first."""
+        mine = (self.customer >= block.first) & (self.customer < block.end)
+        scores = {name: score[mine] for name, score in self.scores.items()}
+        return Answers(self.customer[mine] - np.int32(block.first), self.time[mine], scores, self.negative[mine])
+
 
 @dataclass(frozen=True)
 class Paid:
@@ -81,12 +130,12 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Activity:
-    """Every event in the log's order, by customer and time.
+    """Every event of a block of customers in the log's order, by customer and time; customers are numbered from the block's first.
 
     `counts` marks activity: what `active_event` matches, or all but the churn event; `churns` marks the churn event.
     """
 
-    ids: NDArray[Any]
+    customers: int
     c: Codes
     t: Whole
     day: Codes
@@ -99,11 +148,6 @@ class Activity:
     properties: Mapping[str, tuple[Codes, list[Any]]]
     waits: tuple[Wait, ...]
     answers: Answers | None
-
-    @property
-    def customers(self) -> int:
-        """Those the log knows, with events in it or not."""
-        return self.ids.size
 
     @cached_property
     def starts(self) -> Whole:
@@ -119,65 +163,58 @@ def changes(c: NDArray[Any]) -> Flags:
     return new
 
 
-def fetch_activity(
-    log: EventLog,
-    *,
-    active_event: Event,
-    churn_event: Event,
-    value: str | None,
-    channel: str | None,
-    feedback: Feedback | pd.DataFrame | None,
-    waits: Mapping[str, tuple[Event, Event]],
-) -> Activity:
+def fetch_activity(log: EventLog, question: Question, block: Block, answers: Answers | None) -> Activity:
     """Fetch what the features of any cutoff are made from."""
-    found = log.fetch("customer", "time", "event")
-    n, ids = found["customer"].size, log.customer_ids()
-    churns = None if churn_event is None else _marked(log, churn_event, n, "churn_event")
-    counts = None if active_event is None else _marked(log, active_event, n, "active_event")
+    found = log.fetch("customer", "time", "event", where=block.where)
+    n, channel = found["customer"].size, question.channel
+    churns = None if question.churn_event is None else _marked(log, block, question.churn_event, n, "churn_event")
+    counts = None if question.active_event is None else _marked(log, block, question.active_event, n, "active_event")
     if churns is not None:
         counts = ~churns if counts is None else counts & ~churns
     zone = zone_offsets(int(found["time"].min()), int(found["time"].max()), log.zone) if n else None
     local = found["time"] if zone is None or not zone.shifts.any() else zone.local(found["time"])
-    texts = {name: one for name, one in log.properties.items() if one.coded and not one.of_customer and one.type == "VARCHAR" and name != channel}
-    coded = {name: log.codes(name) for name in sorted(texts)}
     return Activity(
-        ids=ids,
-        c=found["customer"].astype(np.int32, copy=False),
+        customers=block.end - block.first,
+        c=found["customer"].astype(np.int32, copy=False) - np.int32(block.first),
         t=found["time"].astype(np.int64, copy=False),
         day=np.floor_divide(local, DAY).astype(np.int32),
         e=found["event"],
         names=log.event_names,
         counts=counts,
         churns=churns,
-        value=_value(log, value),
-        channel=log.codes(channel) if channel is not None and channel in log.properties else None,
-        properties=coded,
-        waits=tuple(_wait(log, name, opened, answered) for name, (opened, answered) in sorted(waits.items())),
-        answers=None if feedback is None else _answers(log, ids, feedback),
+        value=_value(log, block, question.value),
+        channel=log.codes(channel, where=block.where) if channel is not None and channel in log.properties else None,
+        properties={name: log.codes(name, where=block.where) for name in _texts(log, channel)},
+        waits=tuple(_wait(log, block, name, *pair) for name, pair in sorted(question.waits.items())),
+        answers=None if answers is None else answers.of(block),
     )
 
 
-def _marked(log: EventLog, event: Event, n: int, option: str) -> Flags:
+def _texts(log: EventLog, channel: str | None) -> list[str]:
+    """Properties of events whose last value may tell."""
+    return sorted(name for name, one in log.properties.items() if one.coded and not one.of_customer and one.type == "VARCHAR" and name != channel)
+
+
+def _marked(log: EventLog, block: Block, event: Event, n: int, option: str) -> Flags:
     marked = np.zeros(n, dtype=bool)
-    marked[log.fetch("row", where=log.match(event, option))["row"]] = True
+    marked[log.fetch("row", where=block.also(log.match(event, option)))["row"] - block.row] = True
     return marked
 
 
-def _value(log: EventLog, value: str | None) -> Amounts | None:
+def _value(log: EventLog, block: Block, value: str | None) -> Amounts | None:
     if value is None or value not in log.properties:
         if value not in (None, "value"):
             raise unknown_column("value", value, log.columns)
         return None
     one = log.properties[value]
-    there = "TRUE" if one.of_customer else f"{one.column} IS NOT NULL"
-    amount, row = log.numbers(value, where=there), log.fetch("row", where=there)["row"]
+    there = block.also("TRUE" if one.of_customer else f"{one.column} IS NOT NULL")
+    amount, row = log.numbers(value, where=there), log.fetch("row", where=there)["row"] - block.row
     known = ~np.isnan(amount)
     return Amounts(row[known], amount[known])
 
 
-def _wait(log: EventLog, name: str, opened: Event, answered: Event) -> Wait:
-    asks = log.fetch("customer", "time", where=log.match(opened, "waits"))
-    replies = log.fetch("customer", "time", where=log.match(answered, "waits"))
+def _wait(log: EventLog, block: Block, name: str, opened: Event, answered: Event) -> Wait:
+    asks, replies = (log.fetch("customer", "time", where=block.also(log.match(event, "waits"))) for event in (opened, answered))
     # Both are sorted by customer and time; one key makes the next answer a search. A reply at the same instant answers.
     earliest = min(int(one["time"].min()) for one in (asks, replies)) if asks["time"].size and replies["time"].size else 0
     span = max((int(one["time"].max()) - earliest for one in (asks, replies) if one["time"].size), default=0) + 2
@@ -187,14 +224,15 @@ def _wait(log: EventLog, name: str, opened: Event, answered: Event) -> Wait:
     place = np.minimum(at, max(key.size - 1, 0))
     mine = there & (replies["customer"][place] == asks["customer"]) if key.size else np.zeros(at.size, dtype=bool)
     times = np.where(mine, replies["time"][place], -1) if key.size else np.full(at.size, -1)
-    return Wait(name, asks["customer"].astype(np.int32), asks["time"].astype(np.int64), times.astype(np.int64))
+    return Wait(name, asks["customer"].astype(np.int32) - np.int32(block.first), asks["time"].astype(np.int64), times.astype(np.int64))
 
 
 NEGATIVE = {"nps": 6, "csat": 2, "ces": 3, "rating": 2, "text_score": -0.05}
 """A score of at most this is a bad one."""
 
 
-def _answers(log: EventLog, ids: NDArray[Any], feedback: Feedback | pd.DataFrame) -> Answers:
+def find_answers(log: EventLog, ids: NDArray[Any], feedback: Feedback | pd.DataFrame) -> Answers:
+    """The feedback of customers whose `ids` the log knows."""
     frame = feedback.frame if isinstance(feedback, Feedback) else feedback
     if not isinstance(frame, pd.DataFrame) or not {"customer_id", "timestamp"} <= set(frame.columns):
         raise CjlibError(f"feedback: must be what cj.read_feedback gives, with customer_id and timestamp. Got {shown(type(feedback).__name__)}.")
@@ -214,19 +252,19 @@ def _answers(log: EventLog, ids: NDArray[Any], feedback: Feedback | pd.DataFrame
     return Answers(customer[order].astype(np.int32), time[order], {name: score[order] for name, score in scores.items()}, bad[order])
 
 
-def find_kinds(activity: Activity, cutoff: int, like: Sequence[str] | None) -> Kinds:
+def find_kinds(log: EventLog, question: Question, cutoff: int, like: Sequence[str] | None) -> Kinds:
     """What gets columns of its own, by what happened up to a cutoff (the earliest, so that no later one decides), or by the columns of `like`."""
-    past = activity.t <= cutoff
-    sizes = np.bincount(activity.e[past], minlength=len(activity.names)) if past.any() else np.zeros(len(activity.names))
-    own = set(np.unique(activity.e[activity.churns]).tolist()) if activity.churns is not None else set()
-    ranked = sorted(
-        (code for code in range(len(activity.names)) if sizes[code] and code not in own), key=lambda code: (-sizes[code], activity.names[code])
-    )
-    events = tuple(activity.names[code] for code in ranked[:MOST_EVENTS])
-    channels = _commonest(activity.channel, past, MOST_CHANNELS)
-    categories = tuple(name for name, pair in activity.properties.items() if 1 < len(_commonest(pair, past, MOST_VALUES + 1)) <= MOST_VALUES)
-    if like is None:
-        return Kinds(events if len(ranked) > 1 else (), channels if len(channels) > 1 else (), categories)
+    if like is not None:
+        return _kinds_of(like)
+    sizes = _counted(log, "e", f"t <= {cutoff}")
+    own = {} if question.churn_event is None else _counted(log, "e", log.match(question.churn_event, "churn_event"))
+    ranked = _ranked({log.event_names[code]: size for code, size in sizes.items() if code not in own})
+    channels = _commonest(log, question.channel, cutoff) if question.channel in log.properties else ()
+    categories = tuple(name for name in _texts(log, question.channel) if 1 < len(_commonest(log, name, cutoff)) <= MOST_VALUES)
+    return Kinds(ranked[:MOST_EVENTS] if len(ranked) > 1 else (), channels[:MOST_CHANNELS] if len(channels) > 1 else (), categories)
+
+
+def _kinds_of(like: Sequence[str]) -> Kinds:
     wanted = set(like)
     named = tuple(_between(name, "n_", "_90d") for name in like if _between(name, "n_", "_90d"))
     return Kinds(
@@ -240,13 +278,24 @@ def _between(text: str, start: str, end: str) -> str:
     return text[len(start) : len(text) - len(end)] if text.startswith(start) and text.endswith(end) and len(text) > len(start) + len(end) else ""
 
 
-def _commonest(pair: tuple[Codes, list[Any]] | None, past: Flags, most: int) -> tuple[str, ...]:
-    if pair is None:
-        return ()
-    codes, values = pair
-    counts = np.bincount(codes[past & (codes >= 0)], minlength=len(values))
-    ranked = sorted((code for code in range(len(values)) if counts[code]), key=lambda code: (-counts[code], str(values[code])))
-    return tuple(str(values[code]) for code in ranked[:most])
+def _commonest(log: EventLog, column: str | None, cutoff: int) -> tuple[str, ...]:
+    """The values of a property up to a cutoff, as text, the commonest first."""
+    one = log.property(column or "", "channel")
+    if one.coded and not one.of_customer:
+        sizes, (_, values) = _counted(log, one.column, f"t <= {cutoff} AND {one.column} IS NOT NULL"), log.codes(one.name, where="FALSE")
+    else:
+        codes, values = log.codes(one.name, where=f"t <= {cutoff}")
+        sizes = {code: size for code, size in enumerate(np.bincount(codes[codes >= 0]).tolist()) if size}
+    return _ranked({str(values[code]): size for code, size in sizes.items()})
+
+
+def _counted(log: EventLog, column: str, where: str) -> dict[int, int]:
+    """How many events have each code."""
+    return {int(code): size for code, size in log.engine.rows(f"SELECT {column}, count(*) FROM {log.prepared} WHERE {where} GROUP BY 1")}
+
+
+def _ranked(sizes: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(sorted(sizes, key=lambda name: (-sizes[name], name)))
 
 
 def check_waits(waits: Any) -> Mapping[str, tuple[Event, Event]]:

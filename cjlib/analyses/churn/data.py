@@ -10,7 +10,7 @@ import pandas as pd
 from cjlib.analyses.result import Result
 
 if TYPE_CHECKING:
-    from cjlib.analyses.churn.log_data import LogSource
+    from cjlib.analyses.churn.snapshots import LogSource
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -21,6 +21,7 @@ KIND_DAYS = 90
 WAIT_DAYS = 30
 TRENDS = (30, 90)
 NOWHERE = -(2**62)
+RETURNED = "n_negative_values"
 SHRINK = 1.0
 """The snapshot's median gap counts like one gap of the customer's own."""
 GROUPS = {
@@ -32,7 +33,10 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Customers with activity at or before a cutoff, by code, and their features; days with activity, `span` and `age` in days for BG/NBD."""
+    """Customers with activity at or before a cutoff, by number, and their features; days with activity, `span` and `age` in days for BG/NBD.
+
+    `gaps` counts the gaps of each length, in days. In `features`, `recency_over_gap` is not divided yet: see `over_usual_gap`.
+    """
 
     cutoff: int
     customer: Whole
@@ -40,10 +44,11 @@ class Snapshot:
     n_days: Whole
     span: Whole
     age: Whole
+    gaps: Whole
 
-    def frame(self, which: Flags | None = None) -> pd.DataFrame:
-        """The features of all customers, or of some."""
-        rows = slice(None) if which is None else np.flatnonzero(which)
+    def frame(self, which: Flags) -> pd.DataFrame:
+        """The features of some customers."""
+        rows = np.flatnonzero(which)
         return pd.DataFrame({name: values[rows] for name, values in self.features.items()})
 
 
@@ -90,7 +95,23 @@ def snapshot(activity: Activity, kinds: Kinds, cutoff: int, cutoff_day: int) -> 
         features |= _waiting(wait, place, cutoff, customer.size)
     if activity.answers is not None:
         features |= _stated(activity.answers, place, cutoff, customer.size)
-    return Snapshot(cutoff, customer, features, days.count, days.last - days.first, cutoff_day - days.first)
+    return Snapshot(cutoff, customer, features, days.count, days.last - days.first, cutoff_day - days.first, np.bincount(days.gap))
+
+
+def over_usual_gap(recency: Floats, n_days: Whole, span: Whole, gaps: Whole) -> Floats:
+    """Recency against the customer's mean gap, to which the median of all `gaps` counts as one more."""
+    with np.errstate(invalid="ignore"):
+        usual = (span.astype(float) + SHRINK * _median(gaps)) / (n_days - 1 + SHRINK)
+    return recency / usual
+
+
+def _median(counts: Whole) -> float:
+    """The median of 0, 1, 2, … that occur so often; NaN of nothing."""
+    ends = np.cumsum(counts)
+    if not counts.sum():
+        return float("nan")
+    low, high = np.searchsorted(ends, [(ends[-1] - 1) // 2, ends[-1] // 2], side="right").tolist()
+    return (low + high) / 2
 
 
 @dataclass(frozen=True)
@@ -112,8 +133,6 @@ class Days:
             mean = np.where(n > 0, total / n, np.nan)
             deviation = np.where(n > 1, np.sqrt(np.maximum(squares - total * mean, 0) / (n - 1)), np.nan)
             median, largest, last = self._ranked(n)
-            typical = float(np.median(self.gap)) if self.gap.size else float("nan")
-            usual = (total + SHRINK * typical) / (n + SHRINK)
             return {
                 "gap_median": median,
                 "gap_mean": mean,
@@ -121,7 +140,7 @@ class Days:
                 "gap_max": largest,
                 "gap_last": last,
                 "gap_cv": deviation / mean,
-                "recency_over_gap": recency / usual,
+                "recency_over_gap": recency,
                 "recency_over_age": np.where(age > 0, recency / age, 0.0),
                 "rate": self.count / (age + 1),
             }
@@ -187,7 +206,7 @@ def _money(paid: Paid, customers: int) -> dict[str, Floats]:
         mean = np.where(n > 0, total / n, np.nan)
         money = {"value_mean": mean, "value_sum": total, "value_last": last, "value_last_vs_mean": np.where(mean != 0, last / mean, np.nan)}
     returned = np.bincount(paid.home[paid.amount < 0], minlength=customers).astype(float)
-    return money | ({"n_negative_values": returned} if returned.any() else {})
+    return money | {RETURNED: returned}
 
 
 def _kinds(activity: Activity, kinds: Kinds, past: Past) -> dict[str, Any]:
@@ -226,7 +245,7 @@ def _events(activity: Activity, events: tuple[str, ...], past: Past) -> dict[str
 def _columns(values: Sequence[Any], wanted: tuple[str, ...]) -> Whole:
     """The column of each code; far below 0 for one without a column, and (last) for a missing value."""
     column = np.full(len(values) + 1, NOWHERE)
-    place = {value: position for position, value in enumerate(values)}
+    place = {str(value): position for position, value in enumerate(values)}
     for position, name in enumerate(wanted):
         if name in place:
             column[place[name]] = position

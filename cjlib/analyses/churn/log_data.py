@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.activity import Activity, Kinds, check_waits, fetch_activity, find_kinds
+from cjlib.analyses.churn.activity import Question, check_waits, find_kinds
 from cjlib.analyses.churn.data import ChurnData
-from cjlib.analyses.churn.features import Snapshot, groups_in_words, snapshot
+from cjlib.analyses.churn.features import groups_in_words
 from cjlib.analyses.churn.log_guards import log_leaks
-from cjlib.analyses.periods import DAY, zone_offsets
+from cjlib.analyses.churn.snapshots import LogSource, Part, Seen, parts_of
+from cjlib.analyses.periods import DAY
 from cjlib.analyses.result import metric
 from cjlib.analyses.stats import wilson
 from cjlib.errors import CjlibError, DataError, listed, shown
@@ -23,42 +23,10 @@ from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
 
-Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 STEP_DAYS = 30
 LOOKBACK_DAYS = 90
 MOST_CUTOFFS = 12
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the log."""
-
-    horizon: int
-    active_within: int | None
-    active_event: Event
-    churn_event: Event
-    value: str | None
-    channel: str | None
-    feedback: Feedback | pd.DataFrame | None
-    waits: Mapping[str, tuple[Event, Event]]
-
-
-@dataclass(frozen=True)
-class LogSource:
-    """The log and the question, to make the same features again; and who everybody is at each cutoff, for BG/NBD."""
-
-    log: EventLog
-    question: Question
-    kinds: Kinds
-    everyone: Mapping[int, Snapshot]
-
-    def features(self, cutoff: int, log: EventLog) -> pd.DataFrame:
-        """The features at a cutoff from another log, such as one cut at the cutoff."""
-        activity = activity_of(log, self.question)
-        found = snapshot(activity, self.kinds, cutoff, local_day(log, cutoff))
-        return found.frame().assign(customer_id=activity.ids[found.customer])
 
 
 def churn_data(
@@ -130,21 +98,21 @@ def churn_data(
     if log.span_us is None:
         raise DataError("churn_data: the log has no events.")
     moments = _cutoffs(log, question.horizon) if cutoffs is None else _given(log, cutoffs)
-    activity = activity_of(log, question)
-    kinds = find_kinds(activity, moments[0], _columns_of(like))
-    parts = [_part(log, activity, kinds, question, moment) for moment in moments]
-    table = _stacked(log, activity.ids, parts)
+    ids = log.customer_ids()
+    kinds = find_kinds(log, question, moments[0], _columns_of(like))
+    parts, seen = parts_of(log, question, kinds, moments, ids)
+    table = _stacked(log, ids, parts)
     table = _with_attributes(log, table, np.concatenate([part.snapshot.customer[part.asked] for part in parts]))
     if like is not None:
         table = _completed(table, _columns_of(like) or ())
     features = tuple(name for name in table.columns if name not in ("customer_id", "cutoff", "churned"))
-    population = _population(parts, question, activity.customers)
-    leaks = log_leaks(log, activity, table, features, question.horizon)
-    source = LogSource(log, question, kinds, {part.snapshot.cutoff: replace(part.snapshot, features={}) for part in parts})
+    population = _population(parts, question, ids.size)
+    leaks = log_leaks(log, seen, table, features, question.horizon)
+    source = LogSource(log, question, kinds, {part.snapshot.cutoff: part.snapshot for part in parts})
     return ChurnData(
         table=table,
         headline=_headline(population, question, leaks, len(moments)),
-        definition=_definition(log, question, parts, moments, features, activity),
+        definition=_definition(log, question, parts, moments, features, seen),
         metrics={
             f"share_churned_{row['population']}": metric(row["share_churned"], row["share_churned_low"], row["share_churned_high"], row["rows"])
             for row in population.to_dict("records")
@@ -156,25 +124,6 @@ def churn_data(
         of_log=True,
         source=source,
     )
-
-
-def activity_of(log: EventLog, question: Question) -> Activity:
-    """The log's arrays for this question."""
-    return fetch_activity(
-        log,
-        active_event=question.active_event,
-        churn_event=question.churn_event,
-        value=question.value,
-        channel=question.channel,
-        feedback=question.feedback,
-        waits=question.waits,
-    )
-
-
-def local_day(log: EventLog, moment: int) -> int:
-    """The local calendar day of an instant, as a number."""
-    wall = zone_offsets(moment, moment, log.zone).local(np.array([moment], dtype=np.int64))
-    return int(wall[0] // DAY)
 
 
 def _length(given: Duration, option: str) -> int:
@@ -219,63 +168,14 @@ def _columns_of(like: Any) -> tuple[str, ...] | None:
     return found
 
 
-@dataclass(frozen=True)
-class Part:
-    """One cutoff: who is at risk and asked for, and what happened to everybody at risk."""
-
-    snapshot: Snapshot
-    at_risk: Flags
-    asked: Flags
-    active: Flags
-    churned: Floats
-    left_before: int
-
-
-def _part(log: EventLog, activity: Activity, kinds: Kinds, question: Question, cutoff: int) -> Part:
-    found = snapshot(activity, kinds, cutoff, local_day(log, cutoff))
-    recency = found.features["recency_days"] * DAY
-    at_risk = _at_risk(activity, found, cutoff)
-    within = np.rint(recency) <= 2 * question.horizon
-    asked = at_risk if question.active_within is None else at_risk & (np.rint(recency) <= question.active_within)
-    known = cutoff + question.horizon <= log.observed_until_us
-    churned = _happened(activity, question, found.customer, cutoff) if known else np.full(found.customer.size, np.nan)
-    return Part(found, at_risk, asked, within & at_risk, churned, int((~at_risk).sum()))
-
-
-def _at_risk(activity: Activity, found: Snapshot, cutoff: int) -> Flags:
-    """Those without a churn event so far, or with activity after the last one."""
-    if activity.churns is None:
-        return np.ones(found.customer.size, dtype=bool)
-    never = np.iinfo(np.int64).min
-    gone, seen = (np.full(activity.customers, never) for _ in range(2))
-    past = activity.t <= cutoff
-    left = past & activity.churns
-    gone[activity.c[left]] = activity.t[left]
-    active = past if activity.counts is None else past & activity.counts
-    seen[activity.c[active]] = activity.t[active]
-    return (seen > gone)[found.customer]
-
-
-def _happened(activity: Activity, question: Question, customers: Whole, cutoff: int) -> Floats:
-    inside = (activity.t > cutoff) & (activity.t <= cutoff + question.horizon)
-    if activity.churns is not None:
-        inside &= activity.churns
-    elif activity.counts is not None:
-        inside &= activity.counts
-    met = np.zeros(activity.customers, dtype=bool)
-    met[activity.c[inside]] = True
-    return (met[customers] if activity.churns is not None else ~met[customers]).astype(float)
-
-
 def _stacked(log: EventLog, ids: NDArray[Any], parts: list[Part]) -> pd.DataFrame:
     frames = []
     for part in parts:
-        rows = part.snapshot.frame(part.asked)
-        moment = np.full(len(rows), part.snapshot.cutoff, dtype=np.int64)
+        moment = np.full(len(part.frame), part.snapshot.cutoff, dtype=np.int64)
         keys = pd.DataFrame(
             {"customer_id": _ids(ids[part.snapshot.customer[part.asked]]), "cutoff": log.moments(moment), "churned": part.churned[part.asked]}
         )
-        frames.append(pd.concat([keys, rows], axis=1))
+        frames.append(pd.concat([keys, part.frame], axis=1))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -345,15 +245,11 @@ def _share(row: pd.Series) -> str:
     return f"{row['share_churned']:.1%} ({row['share_churned_low']:.1%} to {row['share_churned_high']:.1%}, n = {row['rows']:,})"
 
 
-def _definition(
-    log: EventLog, question: Question, parts: list[Part], moments: list[int], features: tuple[str, ...], activity: Activity
-) -> dict[str, str]:
+def _definition(log: EventLog, question: Question, parts: list[Part], moments: list[int], features: tuple[str, ...], seen: Seen) -> dict[str, str]:
     gone = sum(part.left_before for part in parts)
-    first = log.span_us[0] if log.span_us else 0
     activity_words = "any event" if question.active_event is None else str(question.active_event)
     churned = f"no activity ({activity_words}) in the horizon" if question.churn_event is None else f"{question.churn_event} in the horizon"
     dates = [f"{log.moment(one):%Y-%m-%d %H:%M}" for one in moments]
-    begun = np.unique(activity.c[activity.t < first + 30 * DAY]).size
     return {
         "unit": "one row a customer and cutoff",
         "horizon": f"{in_words(question.horizon)} of elapsed time, its end included",
@@ -364,7 +260,7 @@ def _definition(
         if question.active_within is None
         else f"active within {in_words(question.active_within)} before the cutoff",
         "left out": f"{gone:,} rows of customers who had left before the cutoff and not come back",
-        "left-censored": f"{begun:,} customers first seen in the log's first 30 days may be older than age_days says",
+        "left-censored": f"{seen.begun:,} customers first seen in the log's first 30 days may be older than age_days says",
         **groups_in_words(features),
     }
 

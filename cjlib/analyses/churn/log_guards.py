@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.activity import Activity
 from cjlib.analyses.churn.guards import Finding, as_table, find_telling
+from cjlib.analyses.churn.snapshots import Seen
 from cjlib.sources.events import EventLog
 
 Whole = NDArray[np.int64]
@@ -17,9 +17,9 @@ FEWEST = 30
 MOST_ROWS = 10_000
 
 
-def log_leaks(log: EventLog, activity: Activity, table: pd.DataFrame, features: tuple[str, ...], horizon: int) -> pd.DataFrame:
+def log_leaks(log: EventLog, seen: Seen, table: pd.DataFrame, features: tuple[str, ...], horizon: int) -> pd.DataFrame:
     """Every rule for logs, and on the newest labelled cutoff every rule for tables."""
-    found = [*_terminal(activity, features, horizon, log.observed_until_us), *_undated(log, features)]
+    found = [*_terminal(log, seen, features, horizon), *_undated(log, features)]
     taken = {(one.column, one.level) for one in found}
     leaks = _of_newest(table, features)
     rest = leaks[[(row.column, "FAIL") not in taken for row in leaks.itertuples()]] if len(leaks) else leaks
@@ -37,18 +37,17 @@ def _of_newest(table: pd.DataFrame, features: tuple[str, ...]) -> pd.DataFrame:
     return find_telling(table[list(features)].take(rows).reset_index(drop=True), churned)
 
 
-def _terminal(activity: Activity, features: tuple[str, ...], horizon: int, until: int) -> list[Finding]:
+def _terminal(log: EventLog, seen: Seen, features: tuple[str, ...], horizon: int) -> list[Finding]:
     """Events that no later event of the customer follows.
 
     Only customers whose last event is more than a horizon before the end of data: of the others it is not known yet.
     """
-    if len(activity.names) < 2:
+    if len(log.event_names) < 2:
         return []
-    settled, every, final = _ends(activity, horizon, until)
     found = []
-    for code in np.flatnonzero(final >= TERMINAL * np.maximum(every, 1)).tolist():
-        event, share = activity.names[code], final[code] / every[code]
-        customers = np.unique(activity.c[settled & (activity.e == code)]).size
+    for code in np.flatnonzero(seen.final >= TERMINAL * np.maximum(seen.every, 1)).tolist():
+        event, share = log.event_names[code], seen.final[code] / seen.every[code]
+        customers = _settled(log, code, log.observed_until_us - horizon) if seen.every[code] >= FEWEST else 0
         if customers < FEWEST:
             continue
         own = [name for name in (f"n_{event}_90d", f"days_since_{event}") if name in features]
@@ -57,14 +56,10 @@ def _terminal(activity: Activity, features: tuple[str, ...], horizon: int, until
     return found
 
 
-def _ends(activity: Activity, horizon: int, until: int) -> tuple[Flags, Whole, Whole]:
-    """Which rows are of settled customers; of each event name, how many of them there are, and how many at a customer's last instant."""
-    sizes = np.diff(activity.starts, append=activity.c.size)
-    last = activity.t[activity.starts + sizes - 1]
-    settled = np.repeat(last < until - horizon, sizes)
-    e, names = activity.e[settled], len(activity.names)
-    at_end = (activity.t == np.repeat(last, sizes))[settled]
-    return settled, np.bincount(e, minlength=names), np.bincount(e[at_end], minlength=names)
+def _settled(log: EventLog, code: int, before: int) -> int:
+    """How many customers with an event had their last event of all before a moment."""
+    gone = f"SELECT c FROM {log.prepared} GROUP BY c HAVING max(t) < {before}"
+    return log.engine.rows(f"SELECT count(DISTINCT c) FROM {log.prepared} WHERE e = {code} AND c IN ({gone})")[0][0]
 
 
 def _undated(log: EventLog, features: tuple[str, ...]) -> list[Finding]:

@@ -31,9 +31,9 @@ from cjlib.analyses.churn.evaluate import Tested
 from cjlib.analyses.churn.fit import Evidence, assembled, enough
 from cjlib.analyses.churn.folds import folds_by_group
 from cjlib.analyses.churn.guards import Finding, as_table
-from cjlib.analyses.churn.log_data import LogSource
 from cjlib.analyses.churn.measures import auc, pr_auc
 from cjlib.analyses.churn.model import ChurnModel
+from cjlib.analyses.churn.snapshots import LogSource
 from cjlib.analyses.periods import DAY
 from cjlib.errors import CjlibError, DataError, shown
 

@@ -1,0 +1,152 @@
+"""What was known at each cutoff and what then happened, a block of customers at a time, so that memory does not grow with the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.churn.activity import Activity, Flags, Floats, Kinds, Question, Whole, blocks, fetch_activity, find_answers
+from cjlib.analyses.churn.features import RETURNED, Snapshot, over_usual_gap, snapshot
+from cjlib.analyses.periods import DAY, zone_offsets
+from cjlib.sources.events import EventLog
+
+FIRST_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Part:
+    """One cutoff: everybody seen (`snapshot`, without features), who of them is at risk, asked for and active, and what happened to them.
+
+    `frame` has the features of those asked for; `returned` whether anybody had a negative value.
+    """
+
+    snapshot: Snapshot
+    at_risk: Flags
+    asked: Flags
+    active: Flags
+    churned: Floats
+    frame: pd.DataFrame
+    returned: bool
+
+    @property
+    def left_before(self) -> int:
+        """How many had left and not come back."""
+        return int((~self.at_risk).sum())
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the whole log says: how many customers had begun in its first days; of each event name, how many events settled customers had, and how many at their last instant."""
+
+    begun: int
+    every: Whole
+    final: Whole
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(self.begun + other.begun, self.every + other.every, self.final + other.final)
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """The log and the question, to make the same features again; and who everybody is at each cutoff, for BG/NBD."""
+
+    log: EventLog
+    question: Question
+    kinds: Kinds
+    everyone: Mapping[int, Snapshot]
+
+    def features(self, cutoff: int, log: EventLog) -> pd.DataFrame:
+        """The features at a cutoff from another log, such as one cut at the cutoff."""
+        ids = log.customer_ids()
+        (part,), _ = parts_of(log, self.question, self.kinds, [cutoff], ids)
+        return part.frame.assign(customer_id=ids[part.snapshot.customer[part.asked]])
+
+
+def parts_of(log: EventLog, question: Question, kinds: Kinds, moments: Sequence[int], ids: NDArray[Any]) -> tuple[list[Part], Seen]:
+    """A part each for the cutoffs, and what was seen on the way."""
+    answers = None if question.feedback is None else find_answers(log, ids, question.feedback)
+    pieces: list[list[Part]] = [[] for _ in moments]
+    seen = Seen(0, *(np.zeros(len(log.event_names), dtype=np.int64) for _ in range(2)))
+    days = [_local_day(log, moment) for moment in moments]
+    for block in blocks(log, ids.size):
+        activity = fetch_activity(log, question, block, answers)
+        seen += _seen(log, activity, question.horizon)
+        for place, moment in enumerate(moments):
+            found = snapshot(activity, kinds, moment, days[place])
+            pieces[place].append(_part(log, activity, question, found, block.first))
+    return [_joined(one) for one in pieces], seen
+
+
+def _local_day(log: EventLog, moment: int) -> int:
+    """The local calendar day of an instant, as a number."""
+    wall = zone_offsets(moment, moment, log.zone).local(np.array([moment], dtype=np.int64))
+    return int(wall[0] // DAY)
+
+
+def _seen(log: EventLog, activity: Activity, horizon: int) -> Seen:
+    """Settled are customers whose last event is more than a horizon before the end of data: of the others it is not known yet what follows."""
+    names = len(activity.names)
+    begin = log.span_us[0] if log.span_us else 0
+    begun = int((activity.t[activity.starts] < begin + FIRST_DAYS * DAY).sum())
+    sizes = np.diff(activity.starts, append=activity.c.size)
+    last = activity.t[activity.starts + sizes - 1]
+    settled = np.repeat(last < log.observed_until_us - horizon, sizes)
+    at_end = settled & (activity.t == np.repeat(last, sizes))
+    return Seen(begun, np.bincount(activity.e[settled], minlength=names), np.bincount(activity.e[at_end], minlength=names))
+
+
+def _part(log: EventLog, activity: Activity, question: Question, found: Snapshot, first: int) -> Part:
+    recency = np.rint(found.features["recency_days"] * DAY)
+    at_risk = _at_risk(activity, found)
+    asked = at_risk if question.active_within is None else at_risk & (recency <= question.active_within)
+    known = found.cutoff + question.horizon <= log.observed_until_us
+    churned = _happened(activity, question, found) if known else np.full(found.customer.size, np.nan)
+    returned = RETURNED in found.features and bool(found.features[RETURNED].any())
+    everybody = replace(found, features={}, customer=found.customer + first)
+    return Part(everybody, at_risk, asked, (recency <= 2 * question.horizon) & at_risk, churned, found.frame(asked), returned)
+
+
+def _at_risk(activity: Activity, found: Snapshot) -> Flags:
+    """Those without a churn event so far, or with activity after the last one."""
+    if activity.churns is None:
+        return np.ones(found.customer.size, dtype=bool)
+    never = np.iinfo(np.int64).min
+    gone, seen = (np.full(activity.customers, never) for _ in range(2))
+    past = activity.t <= found.cutoff
+    left = past & activity.churns
+    gone[activity.c[left]] = activity.t[left]
+    active = past if activity.counts is None else past & activity.counts
+    seen[activity.c[active]] = activity.t[active]
+    return (seen > gone)[found.customer]
+
+
+def _happened(activity: Activity, question: Question, found: Snapshot) -> Floats:
+    inside = (activity.t > found.cutoff) & (activity.t <= found.cutoff + question.horizon)
+    if activity.churns is not None:
+        inside &= activity.churns
+    elif activity.counts is not None:
+        inside &= activity.counts
+    met = np.zeros(activity.customers, dtype=bool)
+    met[activity.c[inside]] = True
+    return (met[found.customer] if activity.churns is not None else ~met[found.customer]).astype(float)
+
+
+def _joined(pieces: Sequence[Part]) -> Part:
+    """The blocks of one cutoff as one, and what only all of them together can say."""
+    shots = [one.snapshot for one in pieces]
+    customer, n_days, span, age = (np.concatenate([getattr(one, name) for one in shots]) for name in ("customer", "n_days", "span", "age"))
+    at_risk, asked, active, churned = (np.concatenate([getattr(one, name) for one in pieces]) for name in ("at_risk", "asked", "active", "churned"))
+    gaps = np.zeros(max(one.gaps.size for one in shots), dtype=np.int64)
+    for one in shots:
+        gaps[: one.gaps.size] += one.gaps
+    frame = pieces[0].frame if len(pieces) == 1 else pd.concat([one.frame for one in pieces], ignore_index=True)
+    frame["recency_over_gap"] = over_usual_gap(frame["recency_days"].to_numpy(), n_days[asked], span[asked], gaps)
+    returned = any(one.returned for one in pieces)
+    if not returned and RETURNED in frame:
+        frame = frame.drop(columns=RETURNED)
+    return Part(Snapshot(shots[0].cutoff, customer, {}, n_days, span, age, gaps), at_risk, asked, active, churned, frame, returned)
