@@ -12,19 +12,10 @@ from cjlib.sources.columns import Columns
 from cjlib.sources.engine import DuckDB, literal
 from cjlib.sources.epochs import DATE, INSTANT, MISSING, NAIVE, SPREADSHEET, UNREADABLE
 from cjlib.sources.instants import DAY, Clock, clock
-from cjlib.sources.intake import Raw, blank
-from cjlib.sources.prepared import (
-    Property,
-    count_neighbours,
-    count_ties,
-    described,
-    drop_repeats,
-    earlier_events,
-    has_unused_codes,
-    make_dictionaries,
-    make_sorted_table,
-    put_earlier_first,
-)
+from cjlib.sources.intake import Raw, blank, forget
+from cjlib.sources.joining import earlier_events, put_earlier_first
+from cjlib.sources.ordering import count_ties, drop_repeats, put_in_order, settle, write_prepared
+from cjlib.sources.prepared import Property, coded_rows, described, has_unused_codes, make_dictionaries
 from cjlib.sources.stamps import EARLIEST, Finding, Stamps
 from cjlib.sources.tally import Kinds, Tally, reasons_of
 
@@ -82,7 +73,7 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
     kinds: Kinds = {
         kind: (count, low, high) for kind, count, low, high in engine.rows("SELECT k, count(*), min(w), max(w) FROM staged GROUP BY k ORDER BY k")
     }
-    _no_spreadsheet(engine, kinds)
+    _no_spreadsheet(engine, kinds, columns)
     _no_unknown_zone(kinds, rules)
     hands = clock(rules.zone, *_wall_span(kinds))
     skipped, twice = _clock_changes(engine, hands, kinds)
@@ -90,14 +81,15 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
     late = _late(engine, kinds, rules)
     properties = described([(one.name, one.type) for one in columns.properties])
     no_time = any((skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
-    wrong = _sorted_table(engine, properties, rules, no_time=no_time)
+    wrong = _order(engine, properties, rules, no_time=no_time)
     if earlier:
         put_earlier_first(engine, properties)
-    together, again = count_neighbours(engine, properties)
-    repeated = bool(again) and not rules.keep_duplicates
-    if repeated:
-        drop_repeats(engine, properties)
-    held = _held(engine, raw, columns, properties, wrong=wrong, repeated=repeated, earlier=earlier is not None)
+    together, again = settle(engine, properties)
+    repeats = 0 if rules.keep_duplicates else again
+    if repeats:
+        drop_repeats(engine)
+    write_prepared(engine, repeats)
+    held = _held(engine, raw, columns, properties, wrong=wrong, repeated=repeats > 0, earlier=earlier is not None)
     tally = Tally(sum(count for count, _, _ in kinds.values()) + len(raw.broken), kinds, twice, reasons_of(held), late)
     tally = earlier + tally if earlier else tally
     kept = [Finding("exact duplicates kept", again, "")] if again and rules.keep_duplicates else []
@@ -110,42 +102,45 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
     )
 
 
-def _sorted_table(engine: DuckDB, properties: tuple[Property, ...], rules: Rules, *, no_time: bool) -> bool:
-    """Make the dictionaries and `prepared`, repeats still in it; whether some row cannot be used."""
+def _order(engine: DuckDB, properties: tuple[Property, ...], rules: Rules, *, no_time: bool) -> bool:
+    """Make the dictionaries and `ordered`, repeats still in it; whether some row cannot be used."""
     no_id, no_name = make_dictionaries(engine, "timed", properties)
     wrong = no_id or no_name or no_time
     # Rows without id or name meet no code and stay out by themselves: only the time has to be asked of each row.
-    make_sorted_table(engine, "timed", properties, f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE")
+    put_in_order(engine, coded_rows(engine, "timed", properties, f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE"), properties)
     if wrong and has_unused_codes(engine, properties):
         make_dictionaries(engine, "(SELECT * FROM timed WHERE reason IS NULL)", properties)
-        make_sorted_table(engine, "timed", properties, "reason IS NULL")
+        put_in_order(engine, coded_rows(engine, "timed", properties, "reason IS NULL"), properties)
     return wrong
 
 
 def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
-    """Make `staged`: id, name, w, k, p1, …; a view while the file can be looked at again for little, else a table."""
+    """Make the view `staged`: row, id, name, w, k, p1, …, and every column of the source, c1, c2, ….
+
+    Times that have to be worked out of texts or numbers are worked out once: the table `worked` then takes the place of `raw`.
+    """
+    lost = f"w < {EARLIEST}" if stamps.native else f"k NOT IN ({MISSING}, {SPREADSHEET}) AND (w IS NULL OR w < {EARLIEST})"
+    missing = f"WHEN w IS NULL THEN {MISSING} " if stamps.native else ""
+    row, places = ("row, " if raw.row in ("line", "place") else ""), ", ".join(raw.places)
+    source = (
+        f"SELECT {f'{raw.row} AS row, ' if row else ''}{places}, CASE WHEN w >= {EARLIEST} THEN w END AS w, "
+        f"CAST(CASE {missing}WHEN {lost} THEN {UNREADABLE} ELSE k END AS UTINYINT) AS k "
+        f"FROM (SELECT *, {stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {stamps.form} AS form FROM raw))"
+    )
+    if not stamps.native:
+        engine.execute(f"CREATE TEMP TABLE worked AS {source}")
+        forget(engine, raw)
+        source, row = "SELECT *, rowid FROM worked", row or "rowid + 1 AS row, "
     properties = "".join(f", {one.value} AS p{position}" for position, one in enumerate(columns.properties, start=1))
-    row = "" if stamps.native and "OVER" in raw.row else f"{raw.row} AS row, "
-    if stamps.native:
-        kind, lost = f"CASE WHEN w IS NULL THEN {MISSING} WHEN w < {EARLIEST} THEN {UNREADABLE} ELSE {stamps.k} END", f"w < {EARLIEST}"
-    else:
-        lost = f"k NOT IN ({MISSING}, {SPREADSHEET}) AND (w IS NULL OR w < {EARLIEST})"
-        kind = f"CASE WHEN {lost} THEN {UNREADABLE} ELSE k END"
-    written = f"CASE WHEN {lost} OR k = {SPREADSHEET} THEN CAST({columns.timestamp.place} AS VARCHAR) END"
-    every = dict.fromkeys(one.place for one in (columns.customer_id, columns.event, columns.timestamp, *columns.properties))
-    timed = (
-        f"SELECT {', '.join(every)}, {'row, ' if row else ''}{stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {row}{stamps.form} AS form FROM raw)"
-    )
     engine.execute(
-        f"CREATE TEMP {'VIEW' if stamps.native else 'TABLE'} staged AS SELECT {'row, ' if row else ''}{columns.customer_id.value} AS id, "
-        f"{columns.event.value} AS name, CASE WHEN w >= {EARLIEST} THEN w END AS w, CAST({kind} AS UTINYINT) AS k, {written} AS written{properties} FROM ({timed})"
+        f"CREATE TEMP VIEW staged AS SELECT {row}{columns.customer_id.value} AS id, {columns.event.value} AS name, w, k{properties}, {places} FROM ({source})"
     )
 
 
-def _no_spreadsheet(engine: DuckDB, kinds: Kinds) -> None:
+def _no_spreadsheet(engine: DuckDB, kinds: Kinds, columns: Columns) -> None:
     serial, times = kinds.get(SPREADSHEET, (0, 0, 0))[0], sum(count for kind, (count, _, _) in kinds.items() if kind != MISSING)
     if 2 * serial > times:
-        example = engine.rows(f"SELECT min(written) FROM staged WHERE k = {SPREADSHEET}")[0][0]
+        example = engine.rows(f"SELECT min({_written(columns)}) FROM staged WHERE k = {SPREADSHEET}")[0][0]
         raise DataError(
             f"source: the times are numbers such as {example}, as spreadsheets count days since 1900. Write them as dates before saving the sheet, or convert "
             "them: pd.to_datetime(df['timestamp'], unit='D', origin='1899-12-30')."
@@ -233,24 +228,26 @@ def _held(
     engine: DuckDB, raw: Raw, columns: Columns, properties: tuple[Property, ...], *, wrong: bool, repeated: bool, earlier: bool
 ) -> pd.DataFrame:
     """The rows held back: `row`, `reason`, `example`, then c1, c2, … as text."""
-    picks = ", ".join(f"CAST(r.c{position} AS VARCHAR) AS c{position}" for position in range(1, len(raw.names) + 1))
-    parts = [raw.broken] if len(raw.broken) else []
-    if wrong or repeated:
-        engine.execute("CREATE TEMP TABLE held (row BIGINT, reason VARCHAR, example VARCHAR)")
-        numbered = _numbered(engine, raw)
-        if wrong:
-            example = "CASE WHEN reason LIKE 'missing %' THEN NULL WHEN k IN (4, 5) THEN written WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = 1 THEN CAST(make_timestamp(w) AS VARCHAR) END"
-            engine.execute(f"INSERT INTO held SELECT row, reason, {example} FROM {numbered} WHERE reason IS NOT NULL")
-        if repeated:
-            _hold_repeats(engine, columns, _after_earlier(numbered, properties) if earlier else numbered, wrong=wrong)
-        parts.append(
-            engine.frame(f"SELECT h.row, h.reason, h.example, {picks} FROM held h JOIN (SELECT {raw.row} AS row, * FROM raw) r ON r.row = h.row")
+    texts = "".join(f", CAST({place} AS VARCHAR) AS {place}" for place in raw.places)
+    numbered, asked = _numbered(engine, raw), []
+    if wrong:
+        example = (
+            f"CASE WHEN reason LIKE 'missing %' THEN NULL WHEN k IN ({UNREADABLE}, {SPREADSHEET}) THEN {_written(columns)} "
+            f"WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = {NAIVE} THEN CAST(make_timestamp(w) AS VARCHAR) END"
         )
-        engine.execute("DROP TABLE held")
-    names = ["row", "reason", "example", *(f"c{position}" for position in range(1, len(raw.names) + 1))]
+        asked.append(f"SELECT row, reason, {example} AS example{texts} FROM {numbered} WHERE reason IS NOT NULL")
+    if repeated:
+        asked.append(_repeats(columns, _after_earlier(numbered, raw, properties) if earlier else numbered, texts, wrong=wrong))
+    parts = ([raw.broken] if len(raw.broken) else []) + ([engine.frame(" UNION ALL ".join(asked))] if asked else [])
+    names = ["row", "reason", "example", *raw.places]
     together = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
     extra = [name for name in together.columns if name not in names]
     return together.reindex(columns=[*names, *extra]).sort_values("row", kind="stable", ignore_index=True)
+
+
+def _written(columns: Columns) -> str:
+    """The time of a row as the source has it."""
+    return f"CAST({columns.timestamp.place} AS VARCHAR)"
 
 
 def _numbered(engine: DuckDB, raw: Raw) -> str:
@@ -259,25 +256,25 @@ def _numbered(engine: DuckDB, raw: Raw) -> str:
     return "timed" if has_row else f"(SELECT {raw.row} AS row, * FROM timed)"
 
 
-def _after_earlier(numbered: str, properties: tuple[Property, ...]) -> str:
+def _after_earlier(numbered: str, raw: Raw, properties: tuple[Property, ...]) -> str:
     """The rows of the source after the events of the earlier log, which are no row of it and come first."""
-    every = "".join(f", {one.column}" for one in properties)
-    return (
-        f"(SELECT 0 AS row, NULL AS reason, * FROM ({earlier_events(properties)}) UNION ALL SELECT row, reason, id, name, t{every} FROM {numbered})"
-    )
+    every = ", ".join(["row", "reason", "id", "name", "t", *(one.column for one in properties), *raw.places])
+    return f"(SELECT 0 AS row, NULL AS reason, * FROM ({earlier_events(properties)}) UNION ALL BY NAME SELECT {every} FROM {numbered})"
 
 
-def _hold_repeats(engine: DuckDB, columns: Columns, numbered: str, *, wrong: bool) -> None:
-    """The second and later rows of those that are equal in every column: the first of the source is the event."""
+def _repeats(columns: Columns, numbered: str, texts: str, *, wrong: bool) -> str:
+    """SQL of the second and later rows of those that are equal in every column: the first of the source is the event."""
     values = [
         f"CASE WHEN NOT {blank(f'p{position}')} THEN p{position} END" if one.type == "VARCHAR" else f"p{position}"
         for position, one in enumerate(columns.properties, start=1)
     ]
-    same = ", ".join(["id", "name", "t", *values])
-    engine.execute(
-        f"INSERT INTO held SELECT row, {literal(DUPLICATE)}, CAST(id AS VARCHAR) || ', ' || name || ', ' || CAST(make_timestamp(t) AS VARCHAR) "
-        f"FROM (SELECT row, id, name, t, row_number() OVER (PARTITION BY {same} ORDER BY row) AS n FROM {numbered} "
-        f"SEMI JOIN repeated USING (id, t){' WHERE reason IS NULL' if wrong else ''}) WHERE n > 1"
+    # Few times are looked for: they are asked first, for a text is slow to look up.
+    near = (
+        f"(SELECT * FROM {numbered} WHERE t IN (SELECT t FROM repeated)) SEMI JOIN repeated USING (id, t){' WHERE reason IS NULL' if wrong else ''}"
+    )
+    return (
+        f"SELECT row, {literal(DUPLICATE)} AS reason, CAST(id AS VARCHAR) || ', ' || name || ', ' || CAST(make_timestamp(t) AS VARCHAR) AS example{texts} "
+        f"FROM (SELECT *, row_number() OVER (PARTITION BY {', '.join(['id', 'name', 't', *values])} ORDER BY row) AS n FROM {near}) WHERE n > 1"
     )
 
 

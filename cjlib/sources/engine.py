@@ -52,6 +52,7 @@ class DuckDB:
     dialect = "duckdb"
 
     def __init__(self, database: Path | None = None, *, read_only: bool = False) -> None:
+        self.database = database
         self.unneeded: list[str] = []
         self.connection = duckdb.connect(str(database) if database else ":memory:", read_only=read_only)
         self.connection.execute("SET TimeZone = 'UTC'")

@@ -267,7 +267,7 @@ def _with_times(
     row = f"c{len(names) + 1}"
     constant = Column("-", place, "VARCHAR", literal("-"))
     columns = Columns(constant, constant, Column("timestamp", place, kind, place), (Column("row", row, "BIGINT", row),))
-    checked = check(engine, Raw((*raw.names, ""), (*raw.types, "BIGINT"), untyped=raw.untyped, broken=raw.broken), columns, stamps, rules)
+    checked = check(engine, Raw((*raw.names, ""), (*raw.types, "BIGINT"), untyped=raw.untyped, broken=raw.broken, tables=()), columns, stamps, rules)
     times = engine.columns("SELECT p1, t FROM prepared")
     moments = pd.DatetimeIndex(times["t"].astype("datetime64[us]")).tz_localize("UTC").tz_convert(rules.zone)
     dated = found.loc[times["p1"]].assign(timestamp=moments)

@@ -45,6 +45,20 @@ class Raw:
     tables: tuple[str, ...] = ("raw",)
     views: tuple[str, ...] = ()
 
+    @property
+    def places(self) -> list[str]:
+        """The columns of `raw`."""
+        return [f"c{position}" for position in range(1, len(self.names) + 1)]
+
+
+def forget(engine: DuckDB, raw: Raw) -> None:
+    """Let go of an opened source."""
+    for view in raw.views:
+        engine.execute(f"DROP VIEW IF EXISTS {view}")
+    for table in raw.tables:
+        engine.execute(f"DROP TABLE IF EXISTS {table}")
+    engine.connection.unregister("given")
+
 
 def open_files(engine: DuckDB, files: Files) -> Raw:
     """Make `raw` from files."""
@@ -234,4 +248,4 @@ def _as_text(value: Any) -> str | None:
     return text.encode("utf-8", "replace").decode()
 
 
-__all__ = ["Raw", "blank", "no_name_twice", "open_added", "open_files", "open_frame"]
+__all__ = ["Raw", "blank", "forget", "no_name_twice", "open_added", "open_files", "open_frame"]

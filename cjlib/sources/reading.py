@@ -22,7 +22,7 @@ from cjlib.sources.engine import DuckDB, literal, memory_limit
 from cjlib.sources.events import EventLog
 from cjlib.sources.files import Files, find_files
 from cjlib.sources.instants import instant_us, zone_of
-from cjlib.sources.intake import Raw, open_added, open_files, open_frame
+from cjlib.sources.intake import Raw, forget, open_added, open_files, open_frame
 from cjlib.sources.kept import folder_for
 from cjlib.sources.prepared import Property, make_events_view
 from cjlib.sources.quality import as_table, in_whole_days, quality_table, stop_above_limit
@@ -274,7 +274,7 @@ def _checked(engine: DuckDB, raw: Raw, request: Request, before: Facts | None = 
     if before:
         quarantine = pd.concat([before.quarantine, quarantine], ignore_index=True)
     stop_above_limit(quality, quarantine, checked.tally.reasons, checked.tally.rows, request.limit)
-    _forget_source(engine, raw, native=stamps.native)
+    _forget_source(engine, raw)
     return Facts(
         properties=checked.properties,
         id_type=columns.customer_id.type,
@@ -299,13 +299,13 @@ def _opened(engine: DuckDB, source: Any, request: Request) -> Raw:
     return open_remote(engine, source, request.columns, request.only) if is_remote(source) else open_frame(engine, source)
 
 
-def _forget_source(engine: DuckDB, raw: Raw, *, native: bool) -> None:
+def _forget_source(engine: DuckDB, raw: Raw) -> None:
     """Let go of the source and of what was made on the way: only the prepared log stays."""
-    for name in ("timed", *(["staged"] if native else []), *raw.views):
-        engine.execute(f"DROP VIEW IF EXISTS {name}")
-    for name in (["staged"] if not native else []) + ["repeated", *raw.tables]:
-        engine.execute(f"DROP TABLE IF EXISTS {name}")
-    engine.connection.unregister("given")
+    for view in ("timed", "staged"):
+        engine.execute(f"DROP VIEW {view}")
+    for table in ("worked", "repeated"):
+        engine.execute(f"DROP TABLE IF EXISTS {table}")
+    forget(engine, raw)
 
 
 def _observed_until(engine: DuckDB, request: Request, facts: Facts) -> int:
