@@ -217,7 +217,7 @@ def sessions_sql(log: EventLog, gap: int | None, **flags: str) -> str:
         "WITH placed AS (\n"
         "  -- One total order: later windows must not break ties their own way.\n"
         f"  SELECT customer_id, event, timestamp, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY timestamp, event) AS n{made}\n"
-        f"  FROM {log.events_sql}\n"
+        f"  FROM {log.events_sql} AS given\n"
         "), flagged AS (\n"
         f"  SELECT customer_id, event, timestamp, n{kept}, CASE WHEN n = 1{pause} THEN 1 ELSE 0 END AS opens\n"
         "  FROM placed\n"

@@ -122,7 +122,7 @@ def touches_sql(log: EventLog, conversion: Event, lookback: int | None, channel:
     return (
         "WITH marked AS (\n"
         f"  SELECT customer_id, timestamp, CAST({name} AS VARCHAR) AS channel, CASE WHEN {log.portable(conversion, 'conversion')} THEN 1 ELSE 0 END AS converts\n"
-        f"  FROM {log.events_sql}\n"
+        f"  FROM {log.events_sql} AS given\n"
         "), placed AS (\n"
         "  -- A conversion stands after the touches of its own instant, so they lead to it.\n"
         "  SELECT customer_id, timestamp, channel, converts,\n"

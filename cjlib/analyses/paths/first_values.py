@@ -63,6 +63,6 @@ def first_values_sql(log: EventLog, by: Sequence[str]) -> str:
     return (
         f"  SELECT customer_id, {columns} FROM (\n"
         f"    SELECT customer_id, {columns}, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY timestamp, event{text}) AS k\n"
-        f"    FROM {log.events_sql} WHERE {any_set}\n"
+        f"    FROM {log.events_sql} AS given WHERE {any_set}\n"
         "  ) placed_values WHERE k = 1"
     )

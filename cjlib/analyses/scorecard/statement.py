@@ -17,7 +17,7 @@ def active_sql(ground: Ground) -> str:
     spans = ",\n    ".join(f"({place}, {timestamp_sql(starts[place])}, {timestamp_sql(starts[place + 1])})" for place in ground.span.drawn)
     return (
         f"WITH periods AS (\n  SELECT * FROM (VALUES\n    {spans}\n  ) AS p(position, started_at, ended_at)\n),\nactivity AS (\n"
-        f"  SELECT customer_id, timestamp FROM {log.events_sql} WHERE ({mapped}){without}\n)\n"
+        f"  SELECT customer_id, timestamp FROM {log.events_sql} AS given WHERE ({mapped}){without}\n)\n"
         "SELECT p.position, COUNT(DISTINCT a.customer_id) AS active_customers\n"
         "FROM periods p LEFT JOIN activity a ON a.timestamp >= p.started_at AND a.timestamp < p.ended_at\n"
         "GROUP BY p.position ORDER BY p.position"
