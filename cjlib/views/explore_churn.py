@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError
 from cjlib.markup import table_html
+from cjlib.words import about
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,11 +68,11 @@ class TargetExplorer:
 
     def figure(self) -> go.Figure:
         """The profit curve with a list of success shares."""
-        from cjlib.views.plots.churn import profit_choices
+        from cjlib.views.plots.target_list import profit_choices
 
         first = self._first["success_share"]
         shares = sorted({*SHARES, first})
-        return profit_choices({f"success share {share:.0%}": self.targets(success_share=share) for share in shares}, shares.index(first))
+        return profit_choices({f"success share {about(share)}": self.targets(success_share=share) for share in shares}, shares.index(first))
 
     def widget(self) -> Any:
         """Live: budget, costs and success share, the headline, the first customers, the profit curve, and a button that writes the list."""
