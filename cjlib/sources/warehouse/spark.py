@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlglot import exp
 
+ROUNDS = "spark.sql.analyzer.maxIterations"
+
 
 @dataclass(frozen=True, eq=False)
 class Spark:
@@ -87,7 +89,7 @@ class Spark:
 
     def frame(self, sql: str) -> pd.DataFrame:
         """The answer of one statement."""
-        with _told(), _quietly():
+        with _told(), _quietly(), _patiently(self.rows.sparkSession):
             return self.rows.sparkSession.sql(sql).toArrow().to_pandas().astype(object)
 
 
@@ -97,6 +99,24 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
         yield
+
+
+@contextmanager
+def _patiently(session: Any) -> Iterator[None]:
+    """With the rounds that a long chain of subqueries needs: Spark gives up after 100, which a funnel of eight steps exceeds.
+
+    A service that keeps its settings to itself is asked as it is.
+    """
+    try:
+        held = session.conf.get(ROUNDS, "100")
+        session.conf.set(ROUNDS, "1000")
+    except Exception:
+        held = None
+    try:
+        yield
+    finally:
+        if held is not None:
+            session.conf.set(ROUNDS, held)
 
 
 @contextmanager
