@@ -1,11 +1,13 @@
-"""The worked cases of `conformance/cases.json`: one case → a log and a question, as its README says.
+"""Worked cases of other tools' tests: one case → a log and a question.
 
+Two files of one form, which `data/more_cases.json` describes: that one beside the tests, and `conformance/cases.json` with the public data.
 The rows are shuffled before they are read, so that no answer rests on their order.
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,14 +15,15 @@ from conftest import SHARED
 
 import cjlib as cj
 
-CASES = SHARED / "conformance" / "cases.json"
+OWN = Path(__file__).parent / "data" / "more_cases.json"
+FILES = [SHARED / "conformance" / "cases.json", OWN]
+"""The first is not on every machine; then the second stands alone."""
 
 
 def cases(kind: str) -> list[dict[str, Any]]:
-    """The cases of a kind; none where the file is not on this machine, so that a parametrised test is skipped."""
-    if not CASES.is_file():
-        return []
-    return [case for case in json.loads(CASES.read_text(encoding="utf-8"))["cases"] if case["kind"] == kind]
+    """The cases of a kind, of every file that is on this machine."""
+    held = [json.loads(file.read_text(encoding="utf-8"))["cases"] for file in FILES if file.is_file()]
+    return [case for group in held for case in group if case["kind"] == kind]
 
 
 def events_of(case: dict[str, Any], seed: int = 0) -> pd.DataFrame:
@@ -51,8 +54,9 @@ def _column(values: list[Any]) -> pd.Series:
 
 
 def log_of(case: dict[str, Any], seed: int = 0) -> cj.EventLog:
-    """The case's events, read in the question's zone."""
-    return cj.read_events(events_of(case, seed), timezone=case.get("query", {}).get("timezone") or "UTC")
+    """The case's events, read in the question's zone and to the question's end of data."""
+    query = case.get("query", {})
+    return cj.read_events(events_of(case, seed), timezone=query.get("timezone") or "UTC", observed_until=query.get("observed_until"))
 
 
 def step_of(given: Any) -> Any:

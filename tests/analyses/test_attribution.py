@@ -33,13 +33,13 @@ def credit(log, model="linear", **options):
 
 @pytest.mark.parametrize("case", cases("attribution"), ids=lambda case: case["id"])
 def test_worked_cases_of_other_tools(case):
-    answer = cj.attribution(log_of(case), conversion="purchase", model=case["query"]["model"], replicates=0)
+    options = {name: case["query"][name] for name in ("lookback", "value") if name in case["query"]}
+    answer = cj.attribution(log_of(case), conversion="purchase", model=case["query"]["model"], replicates=0, **options)
     table, expect = answer.table.set_index("channel"), case["expect"]
     tolerance = case.get("tolerance", 1e-6)
-    for channel, conversions in expect["credit"].items():
-        assert table.loc[channel, "conversions"] == pytest.approx(conversions, abs=tolerance * max(1, conversions))
-    for channel, effect in expect.get("removal_effects", {}).items():
-        assert table.loc[channel, "removal_effect"] == pytest.approx(effect, abs=tolerance)
+    for name, column in (("credit", "conversions"), ("value", "value"), ("removal_effects", "removal_effect")):
+        for channel, figure in expect.get(name, {}).items():
+            assert table.loc[channel, column] == pytest.approx(figure, abs=tolerance * max(1, figure))
     if "conversion_probability" in expect:
         assert answer.metrics["conversion_probability"]["value"] == pytest.approx(expect["conversion_probability"])
 

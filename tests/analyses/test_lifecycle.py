@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import conformance
 import pandas as pd
 import pytest
 from conftest import toy_events
@@ -22,6 +25,15 @@ def log_of(rows, **options):
 
 def kinds(log, **options):
     return cj.lifecycle(log, **options).table[KINDS].to_numpy().tolist()
+
+
+@pytest.mark.parametrize("case", conformance.cases("lifecycle"), ids=lambda case: case["id"])
+def test_worked_cases_of_other_tools(case: dict[str, Any]):
+    query, expect = case["query"], case["expect"]
+    result = cj.lifecycle(conformance.log_of(case), event=query["event"], period=query["period"], week_start=query.get("week_start", "monday"))
+    table = result.table[result.table["period_start"] >= pd.Timestamp(query["date_from"])]
+    assert table["period_start"].iloc[0] == pd.Timestamp(query["date_from"])
+    assert table[KINDS].to_dict("list") == {kind: expect[kind] for kind in KINDS}
 
 
 def test_the_worked_example_counts_every_month_also_the_empty_one():

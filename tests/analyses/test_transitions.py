@@ -35,11 +35,14 @@ def test_worked_cases_of_other_tools(case):
     table = cj.transitions(log_of(case)).table
     marks = {"<start>": "(start)", "<end>": "(end)"}
     expected = {
-        (marks.get(source, source), marks.get(target, target)): n
-        for source, targets in case["expect"]["transitions"].items()
-        for target, n in targets.items()
+        name: {(marks.get(source, source), marks.get(target, target)): n for source, targets in pairs.items() for target, n in targets.items()}
+        for name, pairs in case["expect"].items()
     }
-    assert counts(table) == expected
+    assert counts(table) == expected["transitions"]
+    rows = table.set_index(["source", "target"])
+    for name, column in (("customers", "customers"), ("shares", "share_of_source"), ("median_seconds", "median_seconds")):
+        for pair, n in expected.get(name, {}).items():
+            assert rows.loc[pair, column] == pytest.approx(n)
 
 
 def test_every_pair_counts_as_often_as_it_occurs_and_repeats_are_pairs(toy_log):
