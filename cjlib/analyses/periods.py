@@ -7,6 +7,7 @@ twice starts its day the first time; one that does not exist starts its day when
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,8 @@ DAY = 24 * HOUR
 EXACT = {"hour": HOUR, "day": DAY, "week": 7 * DAY}
 """Periods that have a length in elapsed time; the others are months."""
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
+MANY, MOST_STEPS = 100_000, 200_000
+"""From so many instants on their periods are looked up by steps, where so many steps make the calendar."""
 Micros = NDArray[np.int64]
 
 
@@ -62,7 +65,23 @@ class Calendar:
 
     def index(self, times: Micros) -> NDArray[np.int64]:
         """The period of each instant; −1 before the first."""
-        return np.searchsorted(self.starts, times, side="right") - 1
+        steps = self._steps if times.size >= MANY else None
+        if steps is None:
+            return np.searchsorted(self.starts, times, side="right") - 1
+        length, period = steps
+        # One place before and one after the calendar stand for everything out there.
+        place = times - (self.starts[0] - length)
+        place //= length
+        return period[np.clip(place, 0, period.size - 1, out=place)]
+
+    @cached_property
+    def _steps(self) -> tuple[int, NDArray[np.int64]] | None:
+        """The longest steps that all periods are made of, and the period of each; None where a clock change makes them too short to be few."""
+        length = int(np.gcd.reduce(np.diff(self.starts)))
+        steps = int(self.starts[-1] - self.starts[0]) // length
+        if steps > MOST_STEPS:
+            return None
+        return length, np.searchsorted(self.starts, self.starts[0] + np.arange(-1, steps + 1) * length, side="right") - 1
 
     def index_sql(self, column: str = "t") -> str:
         """The same as SQL over a column of microseconds that lie within the calendar."""

@@ -18,6 +18,7 @@ from cjlib.errors import CjlibError, DataError, shown
 from cjlib.sources.conditions import Event
 from cjlib.sources.durations import MICROSECONDS, Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
+from cjlib.words import about
 
 Floats = NDArray[np.float64]
 WEEK = MICROSECONDS["W"]
@@ -133,6 +134,8 @@ def customer_value(
     ----------
     Fader, Hardie & Lee (2005); Fader & Hardie (2013). See `purchases.py`.
     """
+    from threadpoolctl import threadpool_limits
+
     length = microseconds(horizon, "horizon")
     _check_numbers(rate, draws)
     days = _purchase_days(log, value, event)
@@ -141,13 +144,14 @@ def customer_value(
     observed = int(last - days["day"].min()) if len(days) else 0
     _check_horizon(length, observed)
     history = _history(days, last)
-    fitted = _fitted(history)
     weeks = length / WEEK
+    with threadpool_limits(1):  # sums as short as these cost many times more over threads, and differ in the last digit
+        fitted = _fitted(history)
+        spread = _bootstrap(history, fitted, weeks, draws, seed)
+        backtest = _backtest(days, last)
     table = _table(log, history, fitted, weeks, rate)
-    spread = _bootstrap(history, fitted, weeks, draws, seed)
     ranked = table["expected_purchases" if fitted.spending is None else "expected_value"]
     table = table.assign(low=spread.low, high=spread.high, decile=_deciles(ranked.to_numpy()))
-    backtest = _backtest(days, last)
     metrics = {"expected_value": spread.total} | _metrics(history, fitted, table, backtest)
     return CustomerValue(
         table=table,
@@ -343,7 +347,7 @@ def _headline(table: pd.DataFrame, backtest: pd.DataFrame, length: int) -> str:
     tried = (
         "no backtest was possible"
         if np.isnan(ratio)
-        else f"in the last third of the log this forecast would have given {ratio:.0%} of the purchases that came"
+        else f"in the last third of the log this forecast would have given {about(ratio)} of the purchases that came"
     )
     worth = " (too few had a value above 0 to say what they are worth)" if np.isnan(value) else f" worth {value:,.0f}"
     return f"The {len(table):,} customers who have bought are expected to make {purchases:,.0f} purchases{worth} in the next {in_words(length)}; {tried}."
@@ -365,7 +369,7 @@ def _modelled(history: History, fitted: Fitted, metrics: Mapping[str, Metric]) -
     return {
         "customers": f"{history.x.size:,}, of whom {int((history.x > 0).sum()):,} bought on more than one day",
         "model": "BG/NBD for the number of purchases, Gamma–Gamma for their value; time in weeks",
-        "rates of buying": f"{fitted.buying.r / fitted.buying.alpha:.3g} purchases a week while a customer, varying by {spread:.0%} among customers{due}",
+        "rates of buying": f"{fitted.buying.r / fitted.buying.alpha:.3g} purchases a week while a customer, varying by {about(spread)} among customers{due}",
         "frequency and value": f"{independent}{warned}",
     }
 

@@ -191,3 +191,14 @@ def test_an_unknown_period_or_week_start_names_those_there_are():
         calendar(0, DAY, "weekly", ZoneInfo("UTC"))
     with pytest.raises(CjlibError, match=r"week_start: must be one of 'monday', 'sunday'\. Got 'saturday'\. Did you mean 'sunday'\?"):
         calendar(0, DAY, "week", ZoneInfo("UTC"), week_start="saturday")
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("period", ["hour", "day", "month"])
+def test_many_instants_are_looked_up_as_a_few_are(period: str, zone: str):
+    first, last = us("2010-01-20"), us("2012-03-05")
+    held = calendar(first, last, period, ZoneInfo(zone))
+    times = np.random.default_rng(1).integers(first - 60 * DAY, last + 60 * DAY, 100_000)
+    times = np.concatenate([times, held.starts, held.starts - 1])
+    few = np.concatenate([held.index(part) for part in np.array_split(times, 5)])
+    assert held.index(times).tolist() == few.tolist()

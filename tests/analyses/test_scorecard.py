@@ -91,6 +91,25 @@ def test_tickets_are_counted_by_the_period_of_their_opening():
     assert values(card, "median_seconds_to_first_response")[1][0] == 3600
 
 
+def test_events_told_by_a_condition_are_counted_as_those_told_by_name():
+    rng = np.random.default_rng(3)
+    texts = (
+        f"c{who}: " + " ".join(f"{rng.choice(['visit', 'buy', 'use', 'leave'])}@{at * 10}min" for at in rng.integers(0, 700, 12)) for who in range(30)
+    )
+    log = cj.read_events(toy_events(" | ".join(texts)).assign(kind=lambda held: held["event"]), observed_until="2024-01-06", duplicates="keep")
+    plain = {**ROLES, "page": ["visit", "use"]}
+
+    def told(names: object) -> dict[str, object]:
+        return {"event": ["visit", "buy", "use", "leave"], "where": {"kind": names}}
+
+    conditioned = {role: [told(one) for one in names] if role == "features" else told(names) for role, names in plain.items()}
+    stages = [{**one, "touchpoints": [{"name": name, "events": [told(name)]} for name in one["touchpoints"]]} for one in STAGES]
+    by_name = cj.scorecard(a_journey(roles=plain), log)
+    by_condition = cj.scorecard(a_journey(roles=conditioned, stages=stages, churn={"event": told("leave")}), log)
+    pd.testing.assert_frame_equal(by_name.trend, by_condition.trend, check_exact=True)
+    assert {"median_seconds_on_page", "features_per_customer", "churn"} <= set(by_name.trend["measure"])
+
+
 def test_the_median_time_on_a_page_leaves_out_the_last_page_of_a_session():
     roles = {**ROLES, "page": "visit"}
     card = card_of(toy_events("a: visit@1min use@3min visit@4min | b: visit@0min visit@6min visit@100min"), roles=roles)

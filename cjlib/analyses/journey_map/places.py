@@ -76,21 +76,22 @@ def places_of(journey: Journey) -> Places:
 def claimed(log: EventLog, events: Iterable[Step]) -> str:
     """SQL over the prepared log: the events that any of these matches; plain names are tested as one list."""
     steps = list(events)
-    names = sorted({name for one in steps if _plain(one) for name in one.names})
+    names = sorted({name for one in steps if plain(one) for name in one.names})
     tests = [log.match(names, "stages")] if names else []
-    tests += [log.match(one, "stages") for one in steps if not _plain(one)]
+    tests += [log.match(one, "stages") for one in steps if not plain(one)]
     return f"({' OR '.join(tests)})" if tests else "FALSE"
 
 
 def placed(journey: Journey, log: EventLog) -> tuple[str, NDArray[np.int16]]:
     """SQL of a small number for each claimed event, and the position in the mapping that each number stands for."""
     mapping = journey.mapping
-    if all(_plain(one.event) for one in mapping):
+    if all(plain(one.event) for one in mapping):
         return "e", _positions(log.event_names, mapping)
     return f"CAST({journey.mapping_sql(log)} AS SMALLINT)", np.arange(len(mapping), dtype=np.int16)
 
 
-def _plain(step: Step) -> bool:
+def plain(step: Step) -> bool:
+    """Whether a step is told by its names alone."""
     return bool(step.names) and not step.where and not step.first_time
 
 

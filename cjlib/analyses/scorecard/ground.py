@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from cjlib.analyses.journey_map.places import claimed
+from cjlib.analyses.journey_map.places import claimed, plain
 from cjlib.analyses.periods import Calendar, calendar
+from cjlib.analyses.scorecard.rows import NEVER, Pairs, Rows, among
 from cjlib.analyses.scorecard.series import Bools, Ints, Series, counted
 from cjlib.errors import DataError
 from cjlib.sources.conditions import Step
@@ -18,7 +20,6 @@ from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.journey import Journey
 
-NEVER = np.iinfo(np.int64).max
 A_YEAR = {"day": 364, "week": 52, "month": 12, "quarter": 4}
 """How many periods back the same one of the year before lies; days and weeks keep the day of the week."""
 
@@ -30,52 +31,6 @@ class Measured:
     name: str
     series: Series | None
     needs: str = ""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Events by customer and time: customer, instant, and period (−1 before the first one kept)."""
-
-    customer: Ints
-    time: Ints
-    period: Ints
-
-    def where(self, mask: Bools) -> Rows:
-        """Some of them."""
-        return Rows(self.customer[mask], self.time[mask], self.period[mask])
-
-    @cached_property
-    def firsts(self) -> Rows:
-        """Each customer's first."""
-        return self.where(np.diff(self.customer, prepend=-1) != 0)
-
-    @cached_property
-    def pauses(self) -> Ints:
-        """How long until the customer's next; from the last one on for ever."""
-        pauses = np.append(self.time[1:], NEVER)
-        pauses[:-1] -= self.time[:-1]
-        pauses[:-1][self.customer[1:] != self.customer[:-1]] = NEVER
-        return pauses
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Who did it in which period, once each, by customer and period: `count` how often, `first` and `last` when."""
-
-    customer: Ints
-    period: Ints
-    count: Ints
-    first: Ints
-    last: Ints
-
-    def within(self) -> Pairs:
-        """Those of the periods kept."""
-        mine = self.period >= 0
-        return self if mine.all() else Pairs(*(column[mine] for column in (self.customer, self.period, self.count, self.first, self.last)))
-
-    def key(self, periods: int) -> Ints:
-        """One number a pair, rising."""
-        return self.customer * periods + self.period
 
 
 @dataclass(frozen=True)
@@ -156,17 +111,34 @@ class Ground:
         """Where the periods begin, and where the last one ends."""
         return self.span.calendar.starts
 
-    def rows(self, event: Step, option: str) -> Rows:
-        """The events that match, up to the end of data."""
-        where = self.log.match(event, option)
-        if where not in self.kept:
-            self.kept[where] = self.fetched(where)
-        return self.kept[where]
+    @cached_property
+    def read(self) -> tuple[Rows, NDArray[np.integer]]:
+        """Every event of the log, and the code of its name."""
+        found = self.log.fetch("customer", "time", "event")
+        return Rows(found["customer"], found["time"], self.span.calendar.index(found["time"]).astype(np.int16)), found["event"]
 
-    def fetched(self, where: str) -> Rows:
-        """Events by a condition over the prepared log."""
-        found = self.log.fetch("customer", "time", where=f"{where} AND t <= {self.log.observed_until_us}")
-        return Rows(found["customer"].astype(np.int64), found["time"], self.span.calendar.index(found["time"]))
+    def rows(self, event: Step | None, option: str) -> Rows:
+        """The events that match, up to the end of data."""
+        key = self.log.match(event, option)
+        if key not in self.kept:
+            self.kept[key] = self._until_the_end(self.positions(event, option))
+        return self.kept[key]
+
+    def positions(self, event: Step | None, option: str) -> Ints:
+        """Where in the log the events lie that match; plain names are looked up in what is read."""
+        if event is None or not plain(event):
+            return self.log.fetch("row", where=self.log.match(event, option))["row"]
+        return self._named(set(event.names))
+
+    def _named(self, names: set[str]) -> Ints:
+        wanted = np.array([name in names for name in self.log.event_names], dtype=bool)
+        return np.flatnonzero(self.read[1] == wanted.argmax() if wanted.sum() == 1 else wanted[self.read[1]])
+
+    def _until_the_end(self, positions: Ints) -> Rows:
+        every = self.read[0]
+        rows = every if positions.size == every.time.size else every.where(positions)
+        known = rows.time <= self.until
+        return rows if known.all() else rows.where(known)
 
     def pairs(self, rows: Rows) -> Pairs:
         """Rows by customer and period; those before the first period left out."""
@@ -178,7 +150,8 @@ class Ground:
         new[1:] = (rows.customer[1:] != rows.customer[:-1]) | (rows.period[1:] != rows.period[:-1])
         begins = np.flatnonzero(new)
         ends = np.append(begins[1:], rows.time.size) - 1 if begins.size else begins
-        return Pairs(rows.customer[begins], rows.period[begins], ends - begins + 1, rows.time[begins], rows.time[ends])
+        customer, period = rows.customer[begins].astype(np.int64), rows.period[begins].astype(np.int64)
+        return Pairs(customer, period, ends - begins + 1, rows.time[begins], rows.time[ends])
 
     # ---- who was there -------------------------------------------------------------------------------------------
 
@@ -192,10 +165,12 @@ class Ground:
         """Mapped events that are not the churn event."""
         mapping = self.journey.mapping
         seen = {one.position for one in mapping if not one.backstage}
-        mapped = claimed(self.log, (one.event for one in mapping if not one.backstage or one.position not in seen))
-        if self.churn_event is None:
-            return self.fetched(mapped)
-        return self.fetched(f"{mapped} AND NOT coalesce({self.log.match(self.churn_event, 'churn.event')}, FALSE)")
+        mapped = [one.event for one in mapping if not one.backstage or one.position not in seen]
+        left = [] if self.churn_event is None else [self.churn_event]
+        if all(plain(one) for one in (*mapped, *left)):
+            return self._until_the_end(self._named({name for one in mapped for name in one.names} - {name for one in left for name in one.names}))
+        stays = "".join(f" AND NOT coalesce({self.log.match(one, 'churn.event')}, FALSE)" for one in left)
+        return self._until_the_end(self.log.fetch("row", where=f"{claimed(self.log, mapped)}{stays}")["row"])
 
     @cached_property
     def ever_active(self) -> Pairs:
@@ -249,14 +224,6 @@ class Ground:
         return self.rows(getattr(self.journey.roles, role), f"roles.{role}")
 
 
-def among(wanted: Ints, keys: Ints) -> Bools:
-    """Whether each number stands among rising ones."""
-    if not keys.size:
-        return np.zeros(wanted.size, dtype=bool)
-    place = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-    return keys[place] == wanted
-
-
 @dataclass(frozen=True)
 class Answers:
     """What the measures of feedback stand on where there are no events."""
@@ -277,10 +244,3 @@ class Answers:
     def of_role(self, role: str) -> Rows:
         """No role can be played."""
         raise AssertionError(role)
-
-
-def by_customer(rows: Rows, size: int) -> Ints:
-    """Each customer's first instant, by code; NEVER without one."""
-    first = np.full(size, NEVER)
-    first[rows.firsts.customer] = rows.firsts.time
-    return first

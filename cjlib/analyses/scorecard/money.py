@@ -34,9 +34,9 @@ def _sums(ground: Ground) -> tuple[Ints, Ints, Floats]:
     assert value is not None
     where = f"{ground.log.match(value.event, 'value.event')} AND t <= {ground.log.observed_until_us}"
     amount = np.nan_to_num(ground.log.numbers(value.amount, where=where, option="value.amount"))
-    rows = ground.fetched(where)
+    rows = ground.rows(value.event, "value.event")
     # Sorted by amount within customer and period: a sum must not depend on the order of tied rows.
-    key = rows.customer * (ground.size + 1) + rows.period + 1
+    key = rows.customer.astype(np.int64) * (ground.size + 1) + rows.period + 1
     order = np.lexsort((amount, key))
     key, begins = np.unique(key[order], return_index=True)
     sums = np.add.reduceat(amount[order], begins) if begins.size else np.zeros(0)

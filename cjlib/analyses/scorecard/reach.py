@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from cjlib.analyses.periods import calendar
-from cjlib.analyses.scorecard.ground import NEVER, Ground, Measured, Rows, among, by_customer
+from cjlib.analyses.scorecard.ground import Ground, Measured
+from cjlib.analyses.scorecard.rows import NEVER, Rows, among, by_customer, found_at
 from cjlib.analyses.scorecard.series import Counts, Ints, Means, Shares, Survivals, counted
 from cjlib.sources.durations import microseconds
 
@@ -88,8 +89,9 @@ def churn_by_silence(ground: Ground, limit: int) -> Shares:
     at_risk = np.cumsum(np.bincount(begin[crossing], minlength=size + 1) - np.bincount(end, minlength=size + 1))[:size]
     silent = rows.where((rows.pauses >= limit) & (rows.time <= ground.log.observed_until_us - limit) & (rows.time >= ground.starts[0] - limit))
     period = ground.span.calendar.index(silent.time + limit)
-    risky = _at_risk_before(ground, silent.customer, period, limit)
-    once = np.unique(silent.customer[risky] * size + period[risky]) % size
+    customer = silent.customer.astype(np.int64)
+    risky = _at_risk_before(ground, customer, period, limit)
+    once = np.unique(customer[risky] * size + period[risky]) % size
     return Shares(counted(once, size), at_risk.astype(np.int64))
 
 
@@ -129,7 +131,7 @@ def _active_days(ground: Ground) -> tuple[Ints, np.ndarray]:
     new = np.ones(day.size, dtype=bool)
     new[1:] = (rows.customer[1:] != rows.customer[:-1]) | (day[1:] != day[:-1])
     begins = np.cumsum(np.append(0, ground.active.count[:-1]))
-    on = np.add.reduceat(new.astype(np.int64), begins) if begins.size and new.size else np.zeros(0, dtype=np.int64)
+    on = np.add.reduceat(new, begins, dtype=np.int64) if begins.size and new.size else np.zeros(0, dtype=np.int64)
     period_of_day = np.searchsorted(ground.starts, days.starts[:-1], side="right") - 1
     return on, np.bincount(period_of_day, minlength=ground.size).astype(np.float64)
 
@@ -145,11 +147,12 @@ def _mean_of_pairs(ground: Ground, count: Ints, per: np.ndarray, n: Ints) -> Mea
 
 def _features(ground: Ground, n: Ints) -> Means:
     """Distinct features used by those active."""
-    used = [ground.pairs(ground.rows(one, "roles.features")).key(ground.size) for one in ground.journey.roles.features]
-    keys, count = np.unique(np.concatenate(used), return_counts=True)
-    there = among(keys, ground.active.key(ground.size))
-    period = keys[there] % ground.size
-    total, squares = (np.bincount(period, weights=count[there].astype(float) ** power, minlength=ground.size) for power in (1, 2))
+    active = ground.active.key(ground.size)
+    count = np.zeros(active.size, dtype=np.int64)
+    for one in ground.journey.roles.features:
+        used = ground.pairs(ground.rows(one, "roles.features")).key(ground.size)
+        count[found_at(used, active)] += 1
+    total, squares = (np.bincount(ground.active.period, weights=count.astype(float) ** power, minlength=ground.size) for power in (1, 2))
     return Means(total.astype(np.float64), squares.astype(np.float64), n)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from cjlib.analyses.survival.curves import Curve, kaplan_meier
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Periods = NDArray[np.integer[Any]]
 
 
 class Series(Protocol):
@@ -152,7 +153,7 @@ class Medians:
     """Medians of values, period by period; the interval lies between two order statistics."""
 
     values: Floats
-    period: Ints
+    period: Periods
     periods: int
 
     @cached_property
@@ -197,7 +198,7 @@ class Survivals:
 
     length: Floats
     reached: Bools
-    period: Ints
+    period: Periods
     periods: int
 
     @cached_property
@@ -258,12 +259,12 @@ class Latest:
         return float("nan"), np.full(used.size, np.nan)
 
 
-def means_by(value: Floats, period: Ints, periods: int) -> Means:
+def means_by(value: Floats, period: Periods, periods: int) -> Means:
     """Means of values by period; summed as they stand, so rows must come in a defined order."""
     total, squares = (np.bincount(period, weights=one, minlength=periods).astype(np.float64) for one in (value, value**2))
     return Means(total, squares, np.bincount(period, minlength=periods).astype(np.int64))
 
 
-def counted(period: Ints | Sequence[int], periods: int) -> Ints:
+def counted(period: Periods | Sequence[int], periods: int) -> Ints:
     """How many of each period."""
     return np.bincount(np.asarray(period, dtype=np.int64), minlength=periods).astype(np.int64)
