@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, shown
+from cjlib.sources.spill import spill_folder
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB|B)", re.IGNORECASE)
 _AT_ONCE = 1 << 17
-_engines = itertools.count(1)
 _SHARE = re.compile(r"(\d+(\.\d+)?)\s*%")
 
 
@@ -98,11 +96,6 @@ class DuckDB:
                 column[rows : rows + batch.num_rows] = batch[name]
             rows += batch.num_rows
         return {name: column[:rows] for name, column in columns.items()}
-
-
-def spill_folder() -> str:
-    """Where DuckDB writes what does not fit its memory; it makes the folder when it needs it and removes it after."""
-    return str(Path(tempfile.gettempdir()) / f"cjlib-spill-{os.getpid()}-{next(_engines)}")
 
 
 def memory_limit() -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -64,6 +67,54 @@ def test_what_does_not_fit_is_spilled_to_a_temporary_folder(monkeypatch):
     assert list(folder.iterdir())
     engine.connection.close()
     assert not folder.exists()
+
+
+SPILLING = """
+from cjlib.sources.engine import DuckDB
+engine = DuckDB()
+engine.execute("CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(3000000) AS r(i)")
+print("ready", flush=True)
+input()
+"""
+
+
+def spilling(folder: Path) -> subprocess.Popen[str]:
+    """A process that has spilled into the folder and waits for a line."""
+    environment = os.environ | {"TMPDIR": str(folder), "CJ_MEMORY_LIMIT": "100MB"}
+    process = subprocess.Popen([sys.executable, "-c", SPILLING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def spilled(folder: Path) -> dict[str, set[str]]:
+    """Of each process its lock and its folders, by its number."""
+    found: dict[str, set[str]] = {}
+    for path in folder.iterdir():
+        found.setdefault(path.name.split("-")[3], set()).add("folder" if path.is_dir() else path.suffix)
+    return found
+
+
+def test_what_a_killed_process_spilled_goes_with_the_next_process_and_what_a_living_one_spilled_stays(tmp_path):
+    with spilling(tmp_path) as killed, spilling(tmp_path) as living:
+        killed.kill()
+        killed.wait()
+        assert spilled(tmp_path) == {str(process.pid): {"folder", ".lock"} for process in (killed, living)}
+        other = [sys.executable, "-c", "from cjlib.sources.engine import DuckDB; DuckDB()"]
+        subprocess.run(other, env=os.environ | {"TMPDIR": str(tmp_path)}, check=True)
+        assert spilled(tmp_path) == {str(living.pid): {"folder", ".lock"}}
+        living.communicate("\n")
+        assert living.returncode == 0
+    assert "folder" not in spilled(tmp_path).get(str(living.pid), set())
+
+
+def test_a_forked_process_has_spill_folders_of_its_own(tmp_path):
+    code = (
+        "import os; from cjlib.sources.spill import spill_folder; ours = spill_folder(); child = os.fork(); "
+        "print(spill_folder().rpartition('-')[0] == ours.rpartition('-')[0], flush=True); child and os.waitpid(child, 0)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert sorted(said.stdout.split()) == ["False", "True"]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5, 300_000])
