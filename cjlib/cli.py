@@ -191,6 +191,9 @@ def check_command(
     with _faults(debug, journey=journey):
         if data is not None:
             os.environ["CJ_DATA"] = str(_directory(data))
+        from cjlib.sources.journey_text import text_of
+
+        text_of(journey)  # what cannot be read is told before all that reads data is imported
         from cjlib.sources.check import check_journey
 
         check = check_journey(journey)
@@ -239,6 +242,9 @@ def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequen
 def init_command(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Events as CSV or Parquet.", show_default=False)] = None,
     *,
+    feedback: Annotated[
+        Path | None, typer.Option("--feedback", metavar="FILE", help="Comments, surveys or reviews of the same customers.", show_default=False)
+    ] = None,
     template: Annotated[
         str | None, typer.Option("--template", help="Begin with a trade's journey instead: saas, ecommerce, …", show_default=False)
     ] = None,
@@ -246,21 +252,23 @@ def init_command(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write a first journey file from a file of events, or from a template."""
+    """Write a first journey file from a file of events (and one of feedback), or from a template."""
     with _faults(debug):
         if (file is None) == (template is None):
             raise CjlibError("init: give either a file of events (cj init events.csv) or a template (cj init --template saas).")
+        if feedback is not None and file is None:
+            raise CjlibError("--feedback: names a second file beside the events: cj init events.csv --feedback comments.csv.")
         if out.exists() and not force:
             raise CjlibError(f"--out: {shown(str(out))} is there already. Give another name with --out, or overwrite it with --force.")
-        out.write_text(_first_journey(file, template, out), encoding="utf-8")
+        out.write_text(_first_journey(file, feedback, template, out), encoding="utf-8")
         print(f"{out}: read it, decide where it asks you to, then `cj check {out}`")
 
 
-def _first_journey(file: Path | None, template: str | None, out: Path) -> str:
+def _first_journey(file: Path | None, feedback: Path | None, template: str | None, out: Path) -> str:
     from cjlib.sources import first_journey
 
     if file is not None:
-        return first_journey.first_journey(file, folder=out.absolute().parent)
+        return first_journey.first_journey(file, folder=out.absolute().parent, feedback=feedback)
     names = list(first_journey.template_names())
     if template not in names:
         raise not_one_of("--template", template, names)

@@ -6,6 +6,8 @@ import json
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -347,6 +349,20 @@ def test_init_wants_either_a_file_or_a_known_template(tmp_path, monkeypatch):
     assert said.code == 2
     assert "--template: must be one of" in said.err
     assert "Did you mean 'saas'?" in said.err
+    assert "--feedback: names a second file beside the events" in here("init", "--feedback", "comments.csv", "--template", "saas").err
+
+
+def test_init_guesses_the_columns_of_feedback_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = ["user,action,when"] + [f"u{n % 9},{name},2025-01-{1 + n % 28:02d}T10:00:00Z" for n in range(60) for name in ("visit", "buy")]
+    (tmp_path / "log.csv").write_text("\n".join(rows))
+    said = ["who,on,how likely to recommend us,words"] + [f"u{n % 9},2025-02-{1 + n % 28:02d},{n % 11},I like it a lot {n}" for n in range(40)]
+    (tmp_path / "said.csv").write_text("\n".join(said))
+    assert here("init", "log.csv", "--feedback", "said.csv").code == 0
+    assert "how likely to recommend us: nps" in (tmp_path / "journey.yml").read_text()
+    checked = here("check", "journey.yml")
+    assert checked.code == 0, checked.err
+    assert "Quality of the feedback" in checked.out
 
 
 def test_sample_and_check_make_a_business_and_say_what_is_in_it(tmp_path):
@@ -362,6 +378,13 @@ def test_sample_and_check_make_a_business_and_say_what_is_in_it(tmp_path):
         "In the journey file, never in the log",
     ):
         assert title in said.out
+
+
+def test_a_journey_file_that_is_not_there_is_told_before_anything_that_reads_data_is_imported(tmp_path):
+    code = "import atexit, sys; from cjlib.cli import main; atexit.register(lambda: print(sorted({'pandas', 'duckdb', 'pydantic'} & set(sys.modules)))); main()"
+    said = subprocess.run([sys.executable, "-c", code, "check", "absent.yml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "[]\n")
+    assert said.stderr == "cj: journey: there is no file 'absent.yml'. `cj init FILE` writes a first one from your data.\n"
 
 
 def test_check_of_missing_data_ends_with_3_and_of_a_missing_file_with_2(tmp_path):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pandas as pd
 from pydantic import Field, PrivateAttr, ValidationError
 
-from cjlib.errors import CjlibError, JourneyError, not_one_of, shown
+from cjlib.errors import CjlibError, not_one_of
 from cjlib.markup import table_html
 from cjlib.sources.conditions import Step
 from cjlib.sources.journey.data import events_options, feedback_options
@@ -35,6 +35,7 @@ from cjlib.sources.journey.schema import (
     Value,
 )
 from cjlib.sources.journey.text import Parsed, parse
+from cjlib.sources.journey_text import text_of
 
 if TYPE_CHECKING:
     from cjlib.sources.events import EventLog
@@ -240,18 +241,7 @@ def read_journey(path: str | Path) -> Journey:
         The file is missing, not readable, or has faults.
     """
     file = Path(path)
-    return journey_from_text(_text_of(file), name=str(path), folder=file.resolve().parent)
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise JourneyError(f"journey: {shown(str(file))} is not UTF-8 text. Save it as UTF-8.") from None
-    except FileNotFoundError:
-        raise JourneyError(f"journey: there is no file {shown(str(file))}. `cj init FILE` writes a first one from your data.") from None
-    except OSError as error:
-        raise JourneyError(f"journey: {shown(str(file))} cannot be read: {error.strerror or error}. Give the path of a journey file.") from None
+    return journey_from_text(text_of(file), name=str(path), folder=file.resolve().parent)
 
 
 def journey_from_text(text: str, *, name: str = "journey.yml", folder: Path | None = None) -> Journey:
