@@ -46,6 +46,81 @@ def columns(journey: cj.Journey) -> dict[str, str]:
     return {ours: theirs for theirs, ours in journey.sources.events.columns.items()}
 
 
+# ---- feedback ----------------------------------------------------------------------------------------------------
+
+
+def with_feedback(folder: Path, said: pd.DataFrame) -> tuple[str, cj.Journey]:
+    made_rows().to_csv(folder / "events.csv", index=False)
+    said.to_csv(folder / "comments.csv", index=False)
+    text = first_journey(folder / "events.csv", feedback=folder / "comments.csv")
+    return text, journey_from_text(text, folder=folder)
+
+
+def made_comments(n: int = 60, seed: int = 3) -> pd.DataFrame:
+    draw = random.Random(seed)
+    days = pd.date_range("2024-03-02 08:00", periods=n, freq="7h").strftime("%d.%m.%Y %H:%M")
+    words = ["the delivery took too long", "I love how quick it is", "nobody answered my question", "fine and easy to use for me"]
+    return pd.DataFrame(
+        {
+            "Response No": [f"r{k:03d}" for k in range(n)],
+            "Date received": days,
+            "Member": [f"C{draw.randrange(150):05d}" for _ in range(n)],
+            "How likely (0-10)": [draw.choice(["n/a", *range(11)]) for _ in range(n)],
+            "Satisfied? 1-7": [draw.randint(1, 7) for _ in range(n)],
+            "What they wrote": [f"{draw.choice(words)} {k}" for k in range(n)],
+            "Age": [draw.randint(18, 80) for _ in range(n)],
+            "Kids": [draw.randint(0, 3) for _ in range(n)],
+        }
+    )
+
+
+def test_columns_of_feedback_are_guessed_and_can_be_read_at_once(tmp_path):
+    text, journey = with_feedback(tmp_path, made_comments())
+    feedback = journey.read_feedback()
+    assert feedback is not None
+    assert len(feedback) == 60
+    assert set(feedback.frame.columns) >= {"feedback_id", "customer_id", "timestamp", "text", "nps", "csat", "Age", "Kids"}
+    assert feedback.scales["csat"] == (1, 7)
+    assert feedback.frame["customer_id"].isin(made_rows()["who"]).all()
+    assert '"How likely (0-10)": nps  # DECIDE: 0 to 10, 10 is best' in text
+    assert 'csat: ["Satisfied? 1-7", 1 to 7]  # DECIDE: which end is best?' in text
+
+
+def test_feedback_that_has_our_names_already_needs_none_and_slips_of_the_key_do_not_hide_a_score(tmp_path):
+    said = made_comments(400).set_axis(["feedback_id", "timestamp", "customer_id", "nps", "csat", "text", "age", "kids"], axis=1)
+    said["csat"] = said["csat"].clip(1, 5)
+    said.loc[0, "nps"] = 11
+    text, journey = with_feedback(tmp_path, said)
+    assert journey.sources.feedback is not None
+    assert journey.sources.feedback.columns == {"csat": "csat"}
+    assert "source_nps" not in text
+    assert len(journey.read_feedback()) == 399
+
+
+def test_a_column_in_the_way_of_one_of_our_names_gets_another(tmp_path):
+    said = made_comments().rename(columns={"Age": "rating"})
+    _, journey = with_feedback(tmp_path, said)
+    assert journey.sources.feedback is not None
+    assert journey.sources.feedback.columns["rating"] == "source_rating"
+    assert journey.read_feedback().frame["rating"].isna().all()
+
+
+def test_feedback_without_dates_or_known_customers_says_so(tmp_path):
+    said = made_comments().drop(columns=["Date received"])
+    said["Member"] = said["Member"].str.replace("C", "X")
+    text, journey = with_feedback(tmp_path, said)
+    assert "dates: none  # DECIDE: no column holds dates" in text
+    assert "Member: customer_id  # DECIDE: none of its values is a customer of the events" in text
+    assert len(journey.read_feedback()) == 60
+    text, _ = with_feedback(tmp_path, said.drop(columns=["Member"]))
+    assert "# DECIDE: no column says who answered (customer_id)" in text
+
+
+def test_a_file_without_texts_or_scores_is_no_feedback(tmp_path):
+    with pytest.raises(cj.DataError, match=r"init --feedback: .*comments\.csv' has no column of texts and none of scores\. Columns: .*'Age'"):
+        with_feedback(tmp_path, made_comments()[["Date received", "Age"]])
+
+
 # ---- guesses -----------------------------------------------------------------------------------------------------
 
 
@@ -167,7 +242,7 @@ def test_a_file_with_many_broken_rows_is_usable_and_a_person_is_asked(tmp_path):
     frame.loc[frame.index % 8 == 0, "who"] = None
     frame = pd.concat([frame, frame.iloc[1:30]])
     text, journey = proposed(frame, tmp_path / "x.csv")
-    assert "quarantine_limit: 0.2  # DECIDE: 15% of the rows lack a customer, event or readable time, or repeat another one" in text
+    assert "quarantine_limit: 0.2  # DECIDE: 15 % of the rows lack a customer, event or readable time, or repeat another one" in text
     assert journey.read_events().n_events < len(frame)
 
 

@@ -8,9 +8,12 @@ import re
 from pathlib import Path
 
 from cjlib.errors import not_one_of
+from cjlib.sources.engine import identifier
+from cjlib.sources.feedback_columns import NAMES
 from cjlib.sources.first_journey import proposals
 from cjlib.sources.first_journey.guesses import Guess, columns_of, share_held_back
-from cjlib.sources.first_journey.peek import Look
+from cjlib.sources.first_journey.opinions import Opinions, opinions_of
+from cjlib.sources.first_journey.peek import Column, Look
 from cjlib.sources.first_journey.proposals import DAY, EventFacts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -19,6 +22,7 @@ USUAL_LIMIT = 0.05
 """Above this share of rows held back reading stops, unless the file says otherwise."""
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([ .-][A-Za-z0-9_]+)*")
 _NOT_PLAIN = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+_RENAMED = "    columns:  # name in the file: name here. Other columns keep their names."
 _DATES = {"day_first": "day_first", "month_first": "month_first", "either": "day_first", "ymd": '"%Y%m%d"'}
 
 
@@ -35,7 +39,13 @@ def template(name: str) -> str:
 
 
 def first_journey(
-    path: str | Path, *, folder: str | Path | None = None, customer: str | None = None, event: str | None = None, time: str | None = None
+    path: str | Path,
+    *,
+    folder: str | Path | None = None,
+    feedback: str | Path | None = None,
+    customer: str | None = None,
+    event: str | None = None,
+    time: str | None = None,
 ) -> str:
     """A first journey file, as YAML text, from an unknown file of events.
 
@@ -50,6 +60,9 @@ def first_journey(
         A CSV, TSV, Parquet or JSON-lines file (text also gzipped).
     folder
         Where the journey file will lie, so that its path to the data can be relative; the data's own folder if not given.
+    feedback
+        A file of comments, surveys or reviews: its columns are guessed too (texts by their length, scores by name and scale, customers by being
+        those of the events).
     customer, event, time
         Columns, where the guess would be wrong.
 
@@ -62,9 +75,23 @@ def first_journey(
     look = Look(file)
     guess = columns_of(look, customer=customer, event=event, time=time)
     events = proposals.facts(look, guess)
-    relative = os.path.relpath(file.resolve(), Path(folder).resolve()) if folder is not None else file.name
-    parts = [_head(look, guess), _sources(look, guess, Path(relative).as_posix()), _stages(look, guess, events), _questions(look, guess, events)]
+    home = Path(folder) if folder is not None else file.parent
+    said = (
+        _feedback(Path(feedback), home, _customer_ids(look, guess))
+        if feedback is not None
+        else "  # feedback: comments.csv  # cj init --feedback names its columns\n"
+    )
+    parts = [_head(look, guess), _sources(look, guess, _relative(file, home)) + said, _stages(look, guess, events), _questions(look, guess, events)]
     return "\n".join(part for part in parts if part)
+
+
+def _relative(file: Path, home: Path) -> str:
+    return Path(os.path.relpath(file.resolve(), home.resolve())).as_posix()
+
+
+def _customer_ids(look: Look, guess: Guess) -> set[str]:
+    one = identifier(guess.customer.name)
+    return {value for (value,) in look.engine.rows(f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL")}
 
 
 # ---- the parts ---------------------------------------------------------------------------------------------------
@@ -88,14 +115,11 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
     lines = ["sources:", "  events:", f"    path: {quoted(relative)}"]
     columns = _columns(look, guess)
     if columns:
-        lines.append("    columns:  # name in the file: name here. Other columns keep their names.")
+        lines.append(_RENAMED)
         lines += [f"      {quoted(theirs)}: {ours}" for theirs, ours in columns.items()]
     if guess.event is None:
         lines.append(f"    event: {_constant(guess)}  # DECIDE: no column names an event, so every row is one of these")
-    written = f'"{guess.time.time_format}"' if guess.time.time_format else _DATES.get(guess.time.time_kind or "")
-    if written:
-        unsure = "  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)"
-        lines.append(f"    dates: {written}{unsure if guess.time.time_kind == 'either' else ''}")
+    lines += _dates(guess.time)
     if look.duplicates:
         share = f"{look.duplicates:,} of {look.rows:,} rows repeat another one in every column"
         keep = "keep" if guess.event is None else "quarantine"
@@ -103,16 +127,51 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
     held = share_held_back(look, guess)
     if held > USUAL_LIMIT:
         limit = math.ceil(20 * held) / 20
-        why = f"{held:.0%} of the rows lack a customer, event or readable time, or repeat another one: is that right? They are held back and counted"
+        why = f"{100 * held:.0f} % of the rows lack a customer, event or readable time, or repeat another one: is that right? They are held back and counted"
         lines.append(f"    quarantine_limit: {limit:g}  # DECIDE: {why}")
     clocks = [column.name for column in look.columns if column.share_clock > 0.9]
     if clocks:
         lines.append(
             f"    # DECIDE: {quoted(clocks[0])} holds times of day. Only one column can be the timestamp: join both in the file if the order within a day matters."
         )
-    lines.append("  # feedback: {path: feedback.parquet}    # when you have answers to surveys or reviews")
     lines.append("  # customers: {path: customers.parquet}  # when you have attributes of customers")
     return "\n".join(lines) + "\n"
+
+
+def _dates(time: Column) -> list[str]:
+    written = f'"{time.time_format}"' if time.time_format else _DATES.get(time.time_kind or "")
+    unsure = "  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)"
+    return [f"    dates: {written}{unsure if time.time_kind == 'either' else ''}"] if written else []
+
+
+def _feedback(file: Path, home: Path, customers: set[str]) -> str:
+    look = Look(file)
+    guess = opinions_of(look, customers)
+    lines = ["  feedback:", f"    path: {quoted(_relative(file, home))}", *_feedback_columns(look, guess)]
+    lines += _dates(guess.time) if guess.time is not None else ["    dates: none  # DECIDE: no column holds dates"]
+    undated = 0 if guess.time is None else look.rows - guess.time.values
+    if undated > USUAL_LIMIT * look.rows:
+        share = undated / look.rows
+        lines.append(
+            f"    quarantine_limit: {math.ceil(20 * share) / 20:g}  # DECIDE: {100 * share:.0f} % of the rows have no date; they are held back and counted"
+        )
+    if "customer_id" not in guess.columns:
+        lines.append("    # DECIDE: no column says who answered (customer_id); what customers did afterwards cannot be asked then")
+    return "\n".join(lines) + "\n"
+
+
+def _feedback_columns(look: Look, guess: Opinions) -> list[str]:
+    """A line for each column that is named otherwise or that a person must look at; a column in the way of our name gets another one."""
+    lines = []
+    for ours, column in guess.columns.items():
+        doubt = f"  # DECIDE: {guess.doubts[ours]}" if guess.doubts.get(ours) else ""
+        if ours in guess.scales:
+            lines.append(f"      {ours}: [{quoted(column.name)}, {guess.scales[ours]}]{doubt}")
+        elif column.name != ours or doubt:
+            lines.append(f"      {quoted(column.name)}: {ours}{doubt}")
+    in_the_way = [column.name for column in look.columns if column.name in NAMES and column not in guess.columns.values()]
+    lines += [f"      {quoted(name)}: source_{name}" for name in in_the_way]
+    return [_RENAMED, *lines] if lines else []
 
 
 def _columns(look: Look, guess: Guess) -> dict[str, str]:

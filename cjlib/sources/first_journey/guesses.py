@@ -11,8 +11,8 @@ from cjlib.errors import DataError, listed, shown, unknown_column
 from cjlib.sources.engine import identifier, literal
 from cjlib.sources.first_journey.peek import Column, Look
 
-_ID_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail"
-_NO_ID_WORDS = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample"
+CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail"
+NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample"
 _EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
 _NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|source|agent|user|custom|kund|gerät"
 _TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
@@ -131,7 +131,7 @@ def _could_be_customer(look: Look, column: Column) -> bool:
 def _customer_score(look: Look, column: Column) -> float:
     """Complete, looks like a key and not like an amount, and its rows come in bursts, as people do."""
     key, size = column.share_token - column.share_round, min(1.0, column.distinct / max(10.0, 0.01 * look.rows))
-    return column.values / look.rows + 0.5 * key + size + _burstiness(look, column) + named(column, _ID_WORDS, _NO_ID_WORDS)
+    return column.values / look.rows + 0.5 * key + size + _burstiness(look, column) + named(column, CUSTOMER_WORDS, NOT_CUSTOMER)
 
 
 def _burstiness(look: Look, column: Column) -> float:
