@@ -52,6 +52,7 @@ _HOME = {
     "cjlib.analyses.scorecard": ["scorecard"],
     "cjlib.analyses.journey_map": ["JourneyMap", "journey_map"],
     "cjlib.views.path_questions": ["channel_credit", "churned_or_retained", "converted_or_lost", "path_options", "way_options"],
+    "cjlib.views.churn_questions": ["ask"],
     "cjlib.views.value_questions": ["contract_worth", "customer_worth", "worth_at_risk", "worth_by"],
     "cjlib.views.audit": ["explore_audit"],
     "cjlib.views.feedback_questions": ["feedback_choice"],

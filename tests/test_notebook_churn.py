@@ -1,7 +1,11 @@
-"""The notebook on churn: a second run looks back on the first, and a business without money gets reasons, not faults."""
+"""The notebook on churn: a second run looks back on the first, and a business without money, or a log too short, gets reasons, not faults."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import commandline
+import pandas as pd
 import pytest
 from test_notebooks import ROOT, captions, run
 
@@ -35,3 +39,67 @@ def test_a_run_keeps_its_forecast_and_looks_back_on_earlier_ones(shared_data, mo
     assert any(one.startswith("1 of 2 forecasts can be judged. The newest, of 2024-05-16") for one in said)
     assert sum(one.startswith("The journey file does not say what money is") for one in said) == 5
     assert all(said)
+
+
+# ---- logs that cannot answer -------------------------------------------------------------------------------------------
+
+START = pd.Timestamp("2024-01-01", tz="UTC")
+
+
+def visits(customers: int, days: range) -> list[tuple[str, str, float, float]]:
+    """Everybody's visits, a payment with each."""
+    return [(f"c{one:02d}", event, day + one / 100, 5.0) for one in range(customers) for day in days for event in ("visit", "pay")]
+
+
+def gone_by_now() -> list[tuple[str, str, float, float]]:
+    """Forty customers who all cancel in time; long after, some look in without paying."""
+    left = [(f"c{one:02d}", "cancel", 100.0 + 4 * one, 0.0) for one in range(40)]
+    paid = [row for row in visits(40, range(0, 260, 10)) if row[2] < 100 + 4 * int(row[0][1:])]
+    return paid + left + [(f"c{one:02d}", "visit", 330.0, 0.0) for one in range(3)]
+
+
+LOGS = {
+    "a log of some hours": ([(f"c{one:02d}", "visit", one / 350, 5.0) for one in range(40)], "inactive: 30D"),
+    "no churners": (visits(30, range(0, 300, 10)), "event: cancel"),
+    "nobody active": (gone_by_now(), "event: cancel"),
+    "one customer": (visits(1, range(0, 300, 10)), "inactive: 30D"),
+}
+
+
+def business_of(folder: Path, kind: str) -> Path:
+    rows, churn = LOGS[kind]
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "day", "value"])
+    frame.assign(timestamp=START + pd.to_timedelta(frame.pop("day"), unit="D")).to_csv(folder / "events.csv", index=False)
+    path = folder / "journey.yml"
+    path.write_text(
+        "name: A small business\ntimezone: UTC\nsources: {events: {path: events.csv}}\n"
+        "stages: [{name: Use, touchpoints: [visit, pay, cancel]}]\n"
+        f"churn: {{{churn}, horizon: 30D}}\nvalue: {{event: pay, amount: value}}\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("a log of some hours", "churn_data: the log spans 2.67 hours"),
+        ("no churners", "0 customers of the rarer outcome are too few to learn from"),
+        ("nobody active", "Nobody is left to forecast"),
+        ("one customer", "customers of the rarer outcome are too few to learn from"),
+    ],
+)
+def test_a_log_that_cannot_answer_is_told_why_and_fails_nothing(tmp_path, kind, said):
+    shown = run(NOTEBOOK, journey=str(business_of(tmp_path, kind)), forecasts=str(tmp_path))
+    assert any(said in bundle.get("text/plain", "") for bundle in shown)
+    assert all(captions(shown))
+
+
+def test_a_short_log_holds_no_report_back_and_a_bad_parameter_still_does(tmp_path):
+    given = ["run", NOTEBOOK, "--journey", business_of(tmp_path, "a log of some hours"), "--out", tmp_path / "reports"]
+    done = commandline.cj(*given)
+    assert done.code == 0, done.err
+    page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")
+    assert "the log spans 2.67 hours" in page
+    wrong = commandline.cj(*given, "-P", "horizon=soon")
+    assert wrong.code == 2, wrong.err
+    assert "horizon" in wrong.err

@@ -1,0 +1,81 @@
+"""Questions of the notebook on churn: one that the data cannot answer is answered with the reason, and so is what builds on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from cjlib.analyses.churn.data import ChurnData
+from cjlib.analyses.churn.model import ChurnScores
+from cjlib.errors import DataError
+from cjlib.views.unanswered import Unanswered
+
+
+def _nothing() -> pd.DataFrame:
+    return pd.DataFrame()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoForecast(Unanswered):
+    """Why nothing is said of who leaves; every table that is asked of it is empty, and asked for more it says the same."""
+
+    population: pd.DataFrame = field(default_factory=_nothing)
+    leaks: pd.DataFrame = field(default_factory=_nothing)
+    forecasts: pd.DataFrame = field(default_factory=_nothing)
+    drift: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"level": pd.Series(dtype="str")}))
+    export: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"note": pd.Series(dtype="str")}))
+
+    def score(self, data: Any = None) -> NoForecast:
+        """The same: there is no model to score with."""
+        return self
+
+    def reasons(self, rows: Any = None, k: int = 3) -> NoForecast:
+        """The same: there is nobody to give reasons for."""
+        return self
+
+    def round(self, decimals: int = 0) -> NoForecast:
+        """The same: there are no numbers to round."""
+        return self
+
+
+def ask(question: Callable[..., Any], *given: Any, **options: Any) -> Any:
+    """What a question answers; where the data cannot answer it, the reason.
+
+    Nothing is asked where something given is itself a reason: that one is handed on. Data or scores without any customer are no answer either. A fault of an
+    option, as of a parameter that cannot be read, stays a fault.
+
+    Parameters
+    ----------
+    question
+        Such as `cj.fit_churn`.
+    *given, **options
+        What it takes.
+
+    Returns
+    -------
+    Any
+        What the question gives, or an `Unanswered` whose headline is the reason.
+
+    Raises
+    ------
+    CjlibError
+        When an option cannot be read.
+    """
+    for one in (*given, *options.values()):
+        if isinstance(one, Unanswered):
+            return one
+    try:
+        found = question(*given, **options)
+    except DataError as fault:
+        return no_forecast(str(fault))
+    if isinstance(found, ChurnData | ChurnScores) and found.table.empty:
+        return no_forecast("Nobody is left to forecast: no customer at this moment is one who could still leave.")
+    return found
+
+
+def no_forecast(why: str) -> NoForecast:
+    """A reason in place of a forecast."""
+    return NoForecast(table=pd.DataFrame({"feature": pd.Series(dtype="str")}), headline=why, definition={}, metrics={})
