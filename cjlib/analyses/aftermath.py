@@ -18,6 +18,7 @@ from cjlib.sources.conditions import Event
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
+from cjlib.words import about, signed
 
 Flags = NDArray[np.bool_]
 COLUMNS = ("segment", "complained", "outcome_complained", "share_complained", "share_low", "share_high", "others", "outcome_others", "share_others",
@@ -167,9 +168,9 @@ def _headline(table: pd.DataFrame, outcome: Event, length: int) -> str:
         return f"No stage at which those who complained had {outcome} within {in_words(length)} more or less often than others, beyond chance. {tail}"
     first = found.assign(size=found["difference"].abs()).sort_values(["size", "segment"], ascending=[False, True]).iloc[0]
     return (
-        f"After a complaint at {first['segment']} {first['share_complained']:.0%} of {first['complained']:,} customers had {outcome} within {in_words(length)}, "
-        f"of {first['others']:,} others who answered {first['share_others']:.0%} (within months {100 * first['difference']:+.0f} points, 95 % interval "
-        f"{100 * first['difference_low']:+.0f} to {100 * first['difference_high']:+.0f}). {tail}"
+        f"After a complaint at {first['segment']} {about(first['share_complained'])} of {first['complained']:,} customers had {outcome} within {in_words(length)}, "
+        f"of {first['others']:,} others who answered {about(first['share_others'])} (within months {signed(100 * first['difference'])} points, 95 % interval "
+        f"{signed(100 * first['difference_low'])} to {signed(100 * first['difference_high'])}). {tail}"
     )
 
 

@@ -23,6 +23,7 @@ from cjlib.analyses.texts.words import term_presence
 from cjlib.errors import DataError
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.scrub import removed_from
+from cjlib.words import about
 
 MOST_CANDIDATES = 10
 FEWEST_UNCOVERED = 80
@@ -262,13 +263,13 @@ def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
     first = own.iloc[0]
     worst = detractors[detractors["beyond_chance"] & (detractors["difference"] > 0) & (detractors["n"] >= MIN_N)]
     goes = (
-        f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({worst.iloc[0]['share_unhappy']:.0%} against {worst.iloc[0]['other_share_unhappy']:.0%}); it need not cause them."
+        f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({about(worst.iloc[0]['share_unhappy'])} against {about(worst.iloc[0]['other_share_unhappy'])}); it need not cause them."
         if len(worst)
         else ""
     )
     return (
-        f"Most written about is “{first['theme']}”, in {first['share_of_comments']:.0%} of {n:,} comments (95 % interval {first['low']:.0%} to {first['high']:.0%}); "
-        f"the taxonomy covers {covered:.0%}.{goes}"
+        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {n:,} comments (95 % interval {about(first['low'])} to {about(first['high'])}); "
+        f"the taxonomy covers {about(covered)}.{goes}"
     )
 
 
@@ -277,7 +278,7 @@ def _definition(rows: pd.DataFrame, left_out: int, taxonomy: object, removed: Ma
         "taxonomy": "starter list" if taxonomy is None else "given by you",
         "base": f"{len(rows):,} comments in English; {left_out:,} without words or in other languages left out",
         "themes": "a comment may carry several, so shares do not sum to one",
-        "coverage": f"{1 - uncovered.mean():.0%} of the comments are in at least one theme",
+        "coverage": f"{about(1 - uncovered.mean())} of the comments are in at least one theme",
         "candidates": "proposed from the uncovered comments by matrix factorisation; they agree only weakly with what people would say",
         "quotes": f"typical, not extreme; removed from all comments: {', '.join(f'{n} {kind}' for kind, n in sorted(removed.items())) or 'nothing'}",
         "share of unhappy": "of the comments with a rating; the share of a theme has all comments as its base",

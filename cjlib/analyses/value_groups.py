@@ -13,6 +13,7 @@ from cjlib.analyses.result import MIN_N, Result, metric
 from cjlib.analyses.value import CustomerValue
 from cjlib.errors import CjlibError, DataError, shown
 from cjlib.sources.events import EventLog
+from cjlib.words import percent
 
 Z95 = 1.959964
 FIGURES = (
@@ -195,7 +196,7 @@ def subscription_value(
             "payments": f"every {every_days:,.4g} days from day 0, before day {end:,.0f}",
             "share": "the curve's value at the payment's day: who has left on or before it does not pay",
             "interval": "from the 95 % bounds of the curve, all at once: wide",
-            "discount": f"{rate:.1%} a year",
+            "discount": f"{percent(rate)} a year",
             **{f"curve: {name}": text for name, text in survival.definition.items()},
         },
         metrics={"value": metric(total, float(low[-1]), float(high[-1]), n)},

@@ -141,7 +141,7 @@ def stop_above_limit(
         for reason, (count, example) in sorted(reasons.items(), key=lambda item: (-item[1][0], item[0]))
     ]
     raise DataError(
-        f"source: {held:,} of {rows:,} rows ({held / rows:.1%}) cannot be used; quarantine_limit allows {limit:.1%}. "
+        f"source: {held:,} of {rows:,} rows ({100 * held / rows:.1f} %) cannot be used; quarantine_limit allows {100 * limit:.1f} %. "
         + " · ".join(lines)
         + ". Mend the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine.",
         quality=quality,

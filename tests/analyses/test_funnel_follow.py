@@ -99,7 +99,7 @@ def test_few_customers_are_too_few_to_tell_and_nobody_is_nothing_to_compare() ->
     few = cj.funnel(log, ["A", "B"], window="7D", start="2024-01-08", end="2024-01-14").previous()
     assert few.table["verdict"].iloc[1] == "too few to tell"
     assert few.headline == (
-        "Conversion is 0.0 % of 2, before it was 100.0 % of 2 (difference -100.0 to -7.0 points, 95 % interval): too few customers to compare with the period before; "
+        "Conversion is 0.0 % of 2, before it was 100.0 % of 2 (difference −100.0 to −7.0 points, 95 % interval): too few customers to compare with the period before; "
         "2 still have time, so the share may rise."
     )
     nobody = cj.funnel(log, ["A", "B"], window="7D", start="2024-01-01", end="2024-01-05").previous()

@@ -263,7 +263,7 @@ WHOLE = gzip.compress("\n".join([HEADER, *(f"{number},view,2024-01-01T00:00:00Z"
         (
             "e.csv",
             f'{HEADER}\nana,"view,2024-01-01T00:00:00Z\n{LINE}\n',
-            r"1 of 2 rows \(50.0%\) cannot be used.* quote that does not close: 1; write a quote",
+            r"1 of 2 rows \(50.0 %\) cannot be used.* quote that does not close: 1; write a quote",
         ),
         ("e.csv", f'{HEADER},"plan\n{LINE},a\n', "the quotes in the first line of 'e.csv' do not close as CSV asks"),
         ("e.csv", "customer_id,event,event,timestamp\n", "the column 'event' stands more than once"),

@@ -10,6 +10,7 @@ import pandas as pd
 from cjlib.analyses.churn.model import ChurnScores
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, did_you_mean, listed
+from cjlib.words import about
 
 TOP = 0.2
 
@@ -52,7 +53,7 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     return ValueAtRisk(
         table=table[columns],
         headline=(
-            f"{sum_at_risk:,.0f} of an expected {total:,.0f} ({share:.0%}) is at risk among {len(table):,} customers; {len(hot):,} are among both the most valuable and "
+            f"{sum_at_risk:,.0f} of an expected {total:,.0f} ({about(share)}) is at risk among {len(table):,} customers; {len(hot):,} are among both the most valuable and "
             f"the riskiest fifth and hold {float(hot['value_at_risk'].sum()):,.0f} of it."
         )
         if len(table)

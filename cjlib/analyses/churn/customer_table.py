@@ -13,6 +13,7 @@ from cjlib.analyses.churn.guards import as_table, find_leaks, identifier_finding
 from cjlib.analyses.result import metric
 from cjlib.analyses.stats import wilson
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.words import confidence, percent
 
 POSITIVE = {"1", "yes", "true", "y", "t", "churned"}
 NEGATIVE = {"0", "no", "false", "n", "f", "stayed"}
@@ -197,7 +198,7 @@ def _headline(churned: np.ndarray, features: int, leaks: pd.DataFrame, blank: in
     failed = leaks.loc[leaks["level"] == "FAIL", "column"].unique().tolist()
     named = f" Left out because they know the outcome: {listed(failed)}." if failed else ""
     without = f" {blank:,} rows without an outcome are left out." if blank else ""
-    return f"{churned.mean():.1%} of {churned.size:,} customers churned (95 % interval {float(low):.1%} to {float(high):.1%}); {features} columns may explain it.{without}{named}"
+    return f"{percent(churned.mean())} of {churned.size:,} customers churned ({confidence(float(low), float(high))}); {features} columns may explain it.{without}{named}"
 
 
 def _definition(target: str, positive: Any, id_column: str | None, blank: int, copies: int, leaks: pd.DataFrame) -> dict[str, str]:

@@ -15,6 +15,7 @@ from cjlib.analyses.churn.model import ChurnScores
 from cjlib.analyses.churn.reasons import first_reasons
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.words import about, percent
 
 Floats = NDArray[np.float64]
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
@@ -262,11 +263,11 @@ def _harmless(cell: Any) -> Any:
 def _headline(table: pd.DataFrame, offer: Offer, even: float) -> str:
     chosen = table[table["selected"]]
     if chosen.empty:
-        return f"It pays to contact nobody of {len(table):,} at these costs and a success share of {offer.success_share:.0%}. {CAVEAT}"
+        return f"It pays to contact nobody of {len(table):,} at these costs and a success share of {about(offer.success_share)}. {CAVEAT}"
     total = chosen["expected_profit"].sum()
     return (
-        f"Contacting {len(chosen):,} of {len(table):,} customers is expected to earn {total:,.0f} ({total / len(table):,.2f} a customer of all) if {offer.success_share:.0%} of "
-        f"those who would leave accept and stay; below {even:.1%} the list loses money. {CAVEAT}"
+        f"Contacting {len(chosen):,} of {len(table):,} customers is expected to earn {total:,.0f} ({total / len(table):,.2f} a customer of all) if {about(offer.success_share)} of "
+        f"those who would leave accept and stay; below {percent(even)} the list loses money. {CAVEAT}"
     )
 
 

@@ -16,6 +16,7 @@ from scipy.special import bdtrc
 from cjlib.analyses.churn.alone import column_auc, seen_auc
 from cjlib.analyses.churn.measures import auc
 from cjlib.analyses.churn.pairs import telling_pairs
+from cjlib.words import about
 
 Floats = NDArray[np.float64]
 COLUMNS = ["column", "level", "rule", "figure", "text"]
@@ -145,7 +146,7 @@ def _values(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
         if size < max(30, 0.003 * n):
             continue
         if hits >= 0.99 * size and hits > 0.10 * lost and bdtrc(hits - 1, size, lost / n) < 1e-6:
-            text = f"{column} = {level} stands for churners alone ({hits:.0f} of {size}, {hits / lost:.0%} of all churners): written when they left. It is left out; keep=['{column}'] overrides."
+            text = f"{column} = {level} stands for churners alone ({hits:.0f} of {size}, {about(hits / lost)} of all churners): written when they left. It is left out; keep=['{column}'] overrides."
             found.append(Finding(column, "FAIL", "outcome-only value", hits / lost, text))
         kept = size - hits
         if hits <= 0.001 * size and kept > 0.30 * (n - lost) and bdtrc(kept - 1, size, 1 - lost / n) < 1e-6:

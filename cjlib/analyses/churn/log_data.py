@@ -22,6 +22,7 @@ from cjlib.sources.conditions import Event
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
+from cjlib.words import percent
 
 Whole = NDArray[np.int64]
 STEP_DAYS = 30
@@ -242,7 +243,7 @@ def _headline(population: pd.DataFrame, question: Question, leaks: pd.DataFrame,
 
 
 def _share(row: pd.Series) -> str:
-    return f"{row['share_churned']:.1%} ({row['share_churned_low']:.1%} to {row['share_churned_high']:.1%}, n = {row['rows']:,})"
+    return f"{percent(row['share_churned'])} ({percent(row['share_churned_low'])} to {percent(row['share_churned_high'])}, n = {row['rows']:,})"
 
 
 def _definition(log: EventLog, question: Question, parts: list[Part], moments: list[int], features: tuple[str, ...], seen: Seen) -> dict[str, str]:

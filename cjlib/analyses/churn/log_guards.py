@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cjlib.analyses.churn.guards import Finding, as_table, find_telling
 from cjlib.analyses.churn.snapshots import Seen
 from cjlib.sources.events import EventLog
+from cjlib.words import about
 
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -51,7 +52,7 @@ def _terminal(log: EventLog, seen: Seen, features: tuple[str, ...], horizon: int
         if customers < FEWEST:
             continue
         own = [name for name in (f"n_{event}_90d", f"days_since_{event}") if name in features]
-        text = f"after {event} almost nobody comes back ({share:.0%} of {customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={event!r}."
+        text = f"after {event} almost nobody comes back ({about(share)} of {customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={event!r}."
         found += [Finding(name, "FAIL", "terminal event", share, text) for name in own]
     return found
 

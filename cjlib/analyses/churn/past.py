@@ -15,6 +15,7 @@ from cjlib.analyses.churn.model import ChurnScores
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.stats import wilson
 from cjlib.errors import DataError, did_you_mean, listed, shown
+from cjlib.words import percent
 
 COLUMNS = ["customer_id", "cutoff", "churn_probability"]
 OPEN = "horizon not over"
@@ -174,8 +175,8 @@ def _headline(table: pd.DataFrame) -> str:
     inside = last["observed_low"] <= last["predicted_share"] <= last["observed_high"]
     held = "within its interval" if inside else "outside its interval: the level has moved, so fit anew"
     return (
-        f"{len(known)} of {len(table)} forecasts can be judged. The newest, of {last['cutoff']:%Y-%m-%d}, expected {last['predicted_share']:.1%} to churn; {last['observed_share']:.1%} did "
-        f"({last['observed_low']:.1%} to {last['observed_high']:.1%}, n = {last['n']:,}), {held}; AUC {last['auc']:.3f} ({last['auc_low']:.3f} to {last['auc_high']:.3f})."
+        f"{len(known)} of {len(table)} forecasts can be judged. The newest, of {last['cutoff']:%Y-%m-%d}, expected {percent(last['predicted_share'])} to churn; {percent(last['observed_share'])} did "
+        f"({percent(last['observed_low'])} to {percent(last['observed_high'])}, n = {last['n']:,}), {held}; AUC {last['auc']:.3f} ({last['auc_low']:.3f} to {last['auc_high']:.3f})."
     )
 
 

@@ -16,6 +16,7 @@ from cjlib.analyses.churn.grouping import NAMED, Themes, find_themes
 from cjlib.analyses.churn.model import ChurnModel, ChurnScores, Fidelity, Reasoning
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
+from cjlib.words import about
 
 Floats = NDArray[np.float64]
 REFITS = 5
@@ -175,7 +176,7 @@ def _headline(model: ChurnModel, table: pd.DataFrame, customers: int) -> str:
     if fidelity.word == "none":
         return (
             f"No reasons are given: the model that can be split into reasons ranks customers too differently from the chosen one "
-            f"(rank correlation {fidelity.spearman:.2f}, {fidelity.overlap:.0%} of the riskiest tenth in common)."
+            f"(rank correlation {fidelity.spearman:.2f}, {about(fidelity.overlap)} of the riskiest tenth in common)."
         )
     first = table.loc[table["reason_rank"] == 1, "feature"].value_counts()
     if first.empty:
@@ -184,7 +185,7 @@ def _headline(model: ChurnModel, table: pd.DataFrame, customers: int) -> str:
     rough = " The reasons are approximate." if fidelity.word == "approximate" else ""
     return (
         f"{name} is the foremost reason for {first[name]:,} of {customers:,} customers; a model of other customers would name the same foremost reason for "
-        f"{fidelity.first:.0%} of the riskiest tenth.{rough} Reasons say what goes with leaving, not what causes it."
+        f"{about(fidelity.first)} of the riskiest tenth.{rough} Reasons say what goes with leaving, not what causes it."
     )
 
 
@@ -196,8 +197,8 @@ def _definition(model: ChurnModel, k: int) -> dict[str, str]:
     return {
         "contribution": "log-odds that the value adds, against the average customer of training, in the additive spline model",
         "shown": f"the {k} largest that raise the risk, of values that differ from the typical one (median or commonest)",
-        "fidelity": f"rank correlation {fidelity.spearman:.3f} with the chosen score, {fidelity.overlap:.0%} of the riskiest tenth in common: {fidelity.word}",
-        "stability": f"{REFITS} models of drawn customers give {fidelity.steady:.0%} of the same three reasons among the riskiest tenth, {fidelity.first:.0%} the same first",
+        "fidelity": f"rank correlation {fidelity.spearman:.3f} with the chosen score, {about(fidelity.overlap)} of the riskiest tenth in common: {fidelity.word}",
+        "stability": f"{REFITS} models of drawn customers give {about(fidelity.steady)} of the same three reasons among the riskiest tenth, {about(fidelity.first)} the same first",
         "themes": "; ".join(joined) or "no features so alike that they are summed",
         "not a cause": "goes with, not because: only a test can say what would happen if it changed",
     }

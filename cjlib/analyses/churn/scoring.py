@@ -11,6 +11,7 @@ from cjlib.analyses.churn.drift import drifted
 from cjlib.analyses.churn.model import ChurnModel, ChurnScores
 from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, listed, shown
+from cjlib.words import percent
 
 
 def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> ChurnScores:
@@ -83,8 +84,8 @@ def _headline(table: pd.DataFrame, drift: pd.DataFrame) -> str:
         else ""
     )
     beyond = table["outside_training"].mean()
-    out = f" {beyond:.1%} have a value that training never saw." if beyond > 0 else ""
-    return f"Of {len(table):,} customers about {expected:,.0f} ({expected / len(table):.1%}) are expected to churn.{out}{moved}"
+    out = f" {percent(beyond)} have a value that training never saw." if beyond > 0 else ""
+    return f"Of {len(table):,} customers about {expected:,.0f} ({percent(expected / len(table))}) are expected to churn.{out}{moved}"
 
 
 def _definition(model: ChurnModel, table: pd.DataFrame) -> dict[str, str]:

@@ -13,6 +13,7 @@ from cjlib.analyses.churn.evaluate import Gain, Tested
 from cjlib.analyses.churn.model import Fidelity
 from cjlib.analyses.result import Metric, metric
 from cjlib.errors import listed
+from cjlib.words import about, percent
 
 FEWEST_CHURNERS = 50
 FEWEST_ROWS = 300
@@ -44,7 +45,7 @@ class Learning:
         said = (
             "more rows of this kind would probably help" if growth > WORTH_MORE else "more rows of this kind would hardly help; other features might"
         )
-        return f"AUC {half:.3f} with {self.parts[-2]:.0%} of the rows, {whole:.3f} with all: {said}"
+        return f"AUC {half:.3f} with {about(self.parts[-2])} of the rows, {whole:.3f} with all: {said}"
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def _level(facts: Facts) -> list[str]:
     if not facts.data.of_log or facts.last.churned.size == 0:
         return []
     predicted, observed = facts.last.scores["chosen"].mean(), facts.last.churned.mean()
-    return [f"For the last tested cutoff it predicted {predicted:.1%} churn, {observed:.1%} came."]
+    return [f"For the last tested cutoff it predicted {percent(predicted)} churn, {percent(observed)} came."]
 
 
 def _leaks(facts: Facts) -> list[str]:
@@ -151,7 +152,7 @@ def definition(facts: Facts, how: str) -> dict[str, str]:
         "calibration error": "never without its floor: what perfect probabilities would show at this size",
         "profit": "expected maximum profit a customer: value 200, offer 10, contact 1, success share Beta(6, 14)",
         "learning curve": facts.learning.sentence,
-        "reasons": f"{facts.fidelity.word}; rank correlation with the score {facts.fidelity.spearman:.3f}, same first reason after redrawing {facts.fidelity.first:.0%}",
+        "reasons": f"{facts.fidelity.word}; rank correlation with the score {facts.fidelity.spearman:.3f}, same first reason after redrawing {about(facts.fidelity.first)}",
         "left out": listed(left) if left else "no column",
         "kept by name": listed(facts.keep) if facts.keep else "none",
         "resampling": "none, no class weights: probabilities stay probabilities",

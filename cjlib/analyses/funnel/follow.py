@@ -17,7 +17,7 @@ from cjlib.analyses.stats import benjamini_hochberg, grouped_medians, newcombe, 
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.durations import in_words
 from cjlib.sources.events import EventLog
-from cjlib.words import confidence, count_of, percent
+from cjlib.words import confidence, count_of, percent, points_interval
 
 NOTHING = "(nothing)"
 SECOND = 1_000_000
@@ -94,7 +94,7 @@ def _trend_headline(table: pd.DataFrame, asked: Question, period: str) -> str:
 
 def points(low: float, high: float) -> str:
     """The interval of a difference of shares, in percentage points."""
-    return f"difference {low * 100:+.1f} to {high * 100:+.1f} points, 95 % interval"
+    return f"difference {points_interval(low, high)}, 95 % interval"
 
 
 def verdict_of(low: float, high: float, smallest: int, min_n: int) -> str:

@@ -15,6 +15,7 @@ from cjlib.analyses.personas.profile import Written, computed_name
 from cjlib.analyses.stats import Z95, wilson
 from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
+from cjlib.words import about
 
 SEEN_APART = "too little seen"
 LONGEST_PATH = 8
@@ -111,7 +112,7 @@ def _share(name: str, count: int | None, base: int) -> dict[str, float]:
 def _channels(raw: pd.DataFrame) -> str | None:
     shares = {name.removeprefix(OF_CHANNEL): float(np.sort(raw[name]).mean()) for name in raw.columns if name.startswith(OF_CHANNEL)}
     top = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_CHANNELS]
-    return ", ".join(f"{name} {share:.0%}" for name, share in top if share >= LEAST_CHANNEL) or None
+    return ", ".join(f"{name} {about(share)}" for name, share in top if share >= LEAST_CHANNEL) or None
 
 
 def _stage_reached(grouped: Grouped, inside: NDArray[np.bool_]) -> str | None:

@@ -15,6 +15,7 @@ from cjlib.analyses.sentiment.shares import FEWEST_AUDITED, by_segment, changes,
 from cjlib.analyses.shifts import level_shifts
 from cjlib.analyses.texts.scored import Model, Progress, ScoredTexts, scored_feedback
 from cjlib.sources.feedback import Feedback
+from cjlib.words import about, signed
 
 __all__ = ["ScoredFeedback", "Sentiment", "audit_sample", "score_texts", "sentiment"]
 
@@ -92,10 +93,10 @@ def _headline(whole: dict[str, Any], scored: ScoredTexts, audited: bool) -> str:
     if whole["method"] == "model_index" or not audited:
         return (
             f"Model index {whole['model_index']:.2f} for negative, an index, not a share: read its direction, not its height "
-            f"(mean score {whole['mean_score']:+.2f}); {counts}; {quality_in_words(scored.measured)}."
+            f"(mean score {signed(whole['mean_score'], 2)}); {counts}; {quality_in_words(scored.measured)}."
         )
-    interval = f"95 % interval {whole['low']:.0%} to {whole['high']:.0%}, {whole['n_audited']:,} texts labelled by people"
-    return f"{whole['share_negative']:.0%} of the texts are negative ({interval}); {counts}."
+    interval = f"95 % interval {about(whole['low'])} to {about(whole['high'])}, {whole['n_audited']:,} texts labelled by people"
+    return f"{about(whole['share_negative'])} of the texts are negative ({interval}); {counts}."
 
 
 def _definition(scored: ScoredTexts, by: str | None, period: str | None, labels: dict[str, float], model: Model, min_n: int) -> dict[str, str]:

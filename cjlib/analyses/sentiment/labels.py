@@ -14,6 +14,7 @@ from cjlib.analyses.stats import wilson
 from cjlib.analyses.texts.scored import Measured, Model, Progress, ScoredTexts, score, scored_feedback
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.feedback import Feedback
+from cjlib.words import about
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +91,7 @@ def quality_in_words(measured: Measured | None) -> str:
     """How often the labels agree with the ratings, if there are any."""
     if measured is None:
         return "accuracy not measured on your data, and probabilities not calibrated on it"
-    return f"on {_measured_on(measured)} {measured.accuracy:.0%} of the labels agree with the rating (macro-F1 {measured.macro_f1:.2f})"
+    return f"on {_measured_on(measured)} {about(measured.accuracy)} of the labels agree with the rating (macro-F1 {measured.macro_f1:.2f})"
 
 
 def _measured_on(measured: Measured) -> str:

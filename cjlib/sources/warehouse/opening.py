@@ -204,7 +204,7 @@ def _stop_above(counted: Counted, limit: float) -> None:
     reasons = sorted(((count, reason) for reason, (count, _, _) in counted.items() if reason != _USED), key=lambda one: (-one[0], one[1]))
     lines = " · ".join(f"{reason}: {count:,}; {REMEDIES[reason]}" for count, reason in reasons)
     raise DataError(
-        f"source: {lost:,} of {rows:,} rows ({lost / rows:.1%}) cannot be used; quarantine_limit allows {limit:.1%}. {lines}. "
+        f"source: {lost:,} of {rows:,} rows ({100 * lost / rows:.1f} %) cannot be used; quarantine_limit allows {100 * limit:.1f} %. {lines}. "
         "Mend the data, or accept the loss with a higher quarantine_limit."
     )
 
