@@ -26,7 +26,7 @@ def test_a_report_offers_other_success_shares_with_all_numbers_below(explorer):
     figure = explorer.figure()
     (menu,) = figure.layout.updatemenus
     assert len(menu.buttons) == len({*SHARES, 0.25})
-    assert menu.buttons[menu.active].label == "success share 25%"
+    assert menu.buttons[menu.active].label == "success share 25 %"
     assert {row[0] for row in figure.layout.meta["rows"]} == {button.label for button in menu.buttons}
 
 
@@ -73,4 +73,4 @@ def test_a_list_that_cannot_be_written_says_why(explorer, tmp_path):
 def test_each_choice_of_the_report_shows_its_own_top(explorer):
     figure = explorer.figure()
     ranges = {button.label: button.args[1]["xaxis.range"][1] for button in figure.layout.updatemenus[0].buttons}
-    assert ranges["success share 50%"] >= ranges["success share 25%"]
+    assert ranges["success share 50 %"] >= ranges["success share 25 %"]

@@ -524,6 +524,12 @@ def test_what_the_lost_did_next_stands_beside_what_the_others_did():
     ]
 
 
+def test_a_trend_of_one_period_says_that_there_is_nothing_to_compare():
+    log = cj.read_events(events_of({"web": [40, 20, 10]}), timezone="UTC")
+    trend = cj.funnel(log, ["visit", "signup"], window="7D").trend("year")
+    assert cj.plot(trend).layout.meta["caption"] == "All 40 customers entered in one period: there is nothing to compare with yet."
+
+
 def test_a_trend_of_nobody_says_so():
     log = cj.read_events(events_of({"web": [40, 20, 10]}), timezone="UTC")
     assert cj.plot(cj.funnel(log, ["nothing", "visit"], window="7D").trend()).layout.meta["caption"] == "Nobody entered this funnel."

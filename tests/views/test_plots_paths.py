@@ -46,12 +46,14 @@ def results(log):
 
 
 def every_figure(results):
-    return {(name, view): cj.plot(result, view) for name, result in results.items() for view in views_of(result)}
+    ungrouped = {(name, "segments") for name in results if name != "groups"}
+    every = {(name, view): result for name, result in results.items() for view in views_of(result)}
+    return {key: cj.plot(result, key[1]) for key, result in every.items() if key not in ungrouped}
 
 
 def test_every_figure_claims_something_has_words_and_holds_its_numbers(results):
     figures = every_figure(results)
-    assert len(figures) == 13
+    assert len(figures) == 14
     for key, figure in figures.items():
         meta = figure.layout.meta
         assert meta["caption"], key
@@ -230,3 +232,27 @@ def test_credit_takes_the_funnels_last_step_unless_told_otherwise(journey, log):
     assert path_questions.channel_credit(business, log, replicates=0).metrics["conversions"]["value"] == 40
     assert cj.channel_credit(business, log, conversion="help", replicates=0).metrics["conversions"]["value"] == 50
     assert isinstance(cj.channel_credit(business, log, replicates=0).table, pd.DataFrame)
+
+
+def test_groups_are_shown_only_where_there_are_any(results):
+    assert "no groups" in cj.plot(results["moves"], "segments").layout.meta["caption"]
+    assert cj.plot(results["groups"], "segments").layout.meta == cj.plot(results["groups"]).layout.meta
+
+
+def test_a_long_name_in_the_flow_is_short_on_a_phone_and_spelled_out_where_there_is_room():
+    log = cj.read_events(toy_events("ana: a_very_long_event_name@0min another_long_event_name@1min"))
+    notes = [note for note in cj.plot(cj.paths(log)).layout.annotations if note.name == "shortened"]
+    assert [(note.text, note.hovertext) for note in notes] == [
+        ("a_very_long…", "a_very_long_event_name"),
+        ("another_lon…", "another_long_event_name"),
+    ]
+
+
+def test_a_rare_loop_has_an_axis_that_tells_its_ticks_apart_and_an_interval_with_a_width():
+    from cjlib.views.plots import theme
+    from cjlib.words import interval
+
+    assert theme.percent_axis()["tickformat"] == ",.2~%"
+    assert interval(0.00251, 0.00327) == "0.25–0.33 %"
+    assert interval(0.41, 0.444) == "41.0–44.4 %"
+    assert interval(0.0, 0.0) == "0.0–0.0 %"

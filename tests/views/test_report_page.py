@@ -112,6 +112,26 @@ def test_a_bare_repr_is_not_shown_unless_its_cell_is_tagged(page_of):
     assert text.count("np.float64(0.21)") == 1
 
 
+def test_a_section_says_a_claim_once(page_of):
+    result = shown(text_html='<section class="cj-result"><p class="cj-headline">12 % buy.</p><table><tr><td>the table</td></tr></table></section>')
+    figure = shown(
+        **{
+            "application/vnd.plotly.v1+json": {
+                "data": [{"type": "bar", "x": [1]}],
+                "layout": {"meta": {"caption": "12 % buy. 3 are in the table only."}},
+            }
+        }
+    )
+    nothing = shown(**{"application/vnd.plotly.v1+json": {"data": [], "layout": {"meta": {"caption": "There are no groups."}}}})
+    page = page_of(new_markdown_cell("## One"), code("a", figure, result, nothing, nothing), new_markdown_cell("## Two"), code("b", result, nothing))
+    one, two = ("".join(str(block.html) for block in section.blocks) for section in page.sections)
+    assert "12\u00a0% buy." not in one
+    assert "the table" in one
+    assert one.count("There are no groups.") == 1
+    assert "12\u00a0% buy." in two
+    assert two.count("There are no groups.") == 1
+
+
 def test_a_section_with_nothing_but_code_is_not_in_the_contents(page_of):
     page = page_of(new_markdown_cell("## Set-up"), code("import cjlib"), new_markdown_cell("## Figures\n\nwords"))
     text = written(page)

@@ -134,6 +134,9 @@ def trend(result: Any) -> go.Figure:
         return theme.empty("Nobody entered this funnel.", columns=TREND_COLUMNS)
     rows = theme.records(table)
     seen = [row for row in rows if row["customers"] > 0]
+    if len(seen) == 1:
+        entered = words.count_of(seen[0]["customers"], "customer")
+        return theme.empty(f"All {entered} entered in one period: there is nothing to compare with yet.", columns=TREND_COLUMNS)
     closed = [row for row in seen if row["complete"]]
     unusual = _unusual(closed)
     top = max(row["share_high"] for row in seen)

@@ -36,6 +36,8 @@ def over_time(given: Lines, shifts: pd.DataFrame, axis: Axis, *, caption: str, a
     table = given.table[["segment", "period", given.value, given.low, given.high, given.n]]
     if table[given.value].notna().sum() == 0:
         return theme.empty(caption, columns=columns)
+    if len(set(table["period"])) == 1:
+        return theme.empty(f"{caption} All answers are of one period: there is nothing to compare with yet.", columns=columns)
     traces: list[go.Scatter] = []
     groups = given.groups()
     for place, (name, group) in enumerate(list(groups.items())[:MOST]):

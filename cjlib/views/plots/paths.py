@@ -59,6 +59,13 @@ def moves(result: Any, *, most: int = 10) -> go.Figure:
     return _moves(result, ours, "count", most, "share of what follows the first event")
 
 
+def segments(result: Any) -> go.Figure:
+    """The commonest transitions of each group."""
+    if not theme.by_columns(result.table, "source"):
+        return theme.empty("There are no groups to compare: the log has no column for it.", columns=["from", "to"])
+    return moves(result)
+
+
 def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis: str) -> go.Figure:
     groups = theme.by_columns(result.table, "source") if count == "count" else []
     columns = [*groups, "from", "to", count, "customers", "share of source", "95 % interval", "median time"]
@@ -233,7 +240,7 @@ def reason(result: Any) -> go.Figure:
 VIEWS = {
     "Paths": {"flow": flow, "journeys": journeys, "links": links},
     "Loops": {"returns": returns, "ways": ways},
-    "Transitions": {"moves": moves, "heatmap": heatmap},
+    "Transitions": {"moves": moves, "heatmap": heatmap, "segments": segments},
     "Sessions": {"lengths": lengths},
     "PathDifferences": {"differences": differences},
     "Unanswered": {"reason": reason},

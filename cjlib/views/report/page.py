@@ -23,6 +23,7 @@ _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.DOTALL)
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
 
 
+_RESULT_HEADLINE = re.compile(r'(?<=<section class="cj-result">)(<p class="cj-headline">)(.*?)</p>', re.DOTALL)
 NOTHING = Markup("")
 
 
@@ -44,6 +45,8 @@ class Section:
     id: str = ""
     title: str = ""
     blocks: list[Block] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    """Captions and reasons so far."""
     dropped: bool = False
     """Whether an output was left out because it was a bare repr."""
 
@@ -123,6 +126,11 @@ def _not_through(cell: Any) -> bool:
     return cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("status") not in ("completed", "failed")
 
 
+def _said(headline: str, said: Iterable[str]) -> bool:
+    """Whether a claim begins with it; spaces that do not break are spaces."""
+    return any(plain_text(claim).startswith(headline) for claim in said)
+
+
 class _Reader:
     """Goes through the cells once and keeps what it has seen: title, sections, number of figures, results."""
 
@@ -155,7 +163,14 @@ class _Reader:
                     self._add(block)
 
     def _add(self, block: Block) -> None:
+        """What a section has said it does not say again: the headline of a result under the figure that claims it, one reason for two questions."""
+        said = self.section.said
+        if block.kind == "nothing" and plain_text(block.html) in said:
+            return
+        if block.kind == "html":
+            block = replace(block, html=Markup(_RESULT_HEADLINE.sub(lambda found: "" if _said(plain_text(found[2]), said) else found[0], block.html)))
         self.section.blocks.append(block)
+        said.append(block.figure.caption if block.figure else plain_text(block.html) if block.kind == "nothing" else "")
 
     # ---- words ---------------------------------------------------------------------------------------------------
 
