@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from cjlib.analyses.stats import Z95, benjamini_hochberg, mean_interval, newcomb
 from cjlib.analyses.texts.compared import beside, crossed
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.sources.feedback import SCORES, Feedback
+from cjlib.words import percent, signed
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,32 @@ class Scores(Result):
     """
 
     score: str
-    distribution: pd.DataFrame
-    comparisons: pd.DataFrame
-    changes: pd.DataFrame
-    shifts: pd.DataFrame
     feedback: Feedback
     scale: Scale
     by: str | None
     period: str | None
     min_n: int
+    _counted: pd.DataFrame = field(repr=False)
+
+    @cached_property
+    def distribution(self) -> pd.DataFrame:
+        """`segment`, `answer`, `n`, `share_of_answers`: every answer of the scale, those that nobody gave too."""
+        return _distribution(self._counted, self.scale)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """Every pair of segments with enough answers: `segment`, `other`, both n, `difference` with bounds, `p_value`, `p_adjusted` over the pairs."""
+        return _comparisons(_by_segment(self._counted, self.scale, self.min_n), self.scale, self.min_n)
+
+    @cached_property
+    def changes(self) -> pd.DataFrame:
+        """`segment`, `period`, `earlier`, both n, `difference` with bounds, `p_value`, `p_adjusted`, `beyond_noise`; empty without `period`."""
+        return _changes(self.table, self.scale, self.min_n)
+
+    @cached_property
+    def shifts(self) -> pd.DataFrame:
+        """From which period on the mean answer is another one, as `level_shifts` finds it; empty without `period`."""
+        return level_shifts(self._counted.rename(columns={"answer": "value"}), least=self.min_n) if self.period is not None else pd.DataFrame()
 
     @cached_property
     def compare(self) -> pd.DataFrame:
@@ -165,8 +183,8 @@ def _scored(feedback: Feedback, scale: Scale, by: str | None, weights: Mapping[s
     counted = pd.DataFrame({"segment": feedback.segment(by), "answer": answers})
     counted = (counted if period is None else counted.assign(period=feedback.periods(period)))[given]
     table = _table(counted, scale, min_n)
-    by_segment = table if period is None else _table(counted.drop(columns="period"), scale, min_n)
-    whole = _row(counted.assign(segment="all"), scale, min_n).iloc[0]
+    by_segment = table if period is None else _by_segment(counted, scale, min_n)
+    whole = pd.Series(_row(counted.assign(segment="all"), scale, min_n))
     weighted = None if weights is None else _weighted(table, weights, scale)
     blank = int((~given).sum())
     return Scores(
@@ -177,14 +195,11 @@ def _scored(feedback: Feedback, scale: Scale, by: str | None, weights: Mapping[s
         metrics=_metrics(scale, whole, by_segment, by, blank),
         score=scale.score,
         scale=scale,
-        distribution=_distribution(counted, scale),
-        comparisons=_comparisons(by_segment, scale, min_n),
-        changes=_changes(table, scale, min_n),
-        shifts=level_shifts(counted.rename(columns={"answer": "value"}), least=min_n) if period is not None else pd.DataFrame(),
         feedback=feedback,
         by=by,
         period=period,
         min_n=min_n,
+        _counted=counted,
     )
 
 
@@ -194,14 +209,17 @@ def _present(feedback: Feedback) -> str:
 
 def _table(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
     keys = ["segment", *(["period"] if "period" in counted else [])]
-    rows = [_row(group, scale, min_n) for _, group in counted.groupby(keys)]
-    table = pd.concat(rows, ignore_index=True)
+    table = pd.DataFrame([_row(group, scale, min_n) for _, group in counted.groupby(keys)])
     size = table.groupby("segment")["n"].transform("sum")
     order = table.assign(_size=-size).sort_values(["_size", *keys], ignore_index=True)
     return order.drop(columns="_size")
 
 
-def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
+def _by_segment(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
+    return _table(counted[["segment", "answer"]], scale, min_n)
+
+
+def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> dict[str, Any]:
     answers = np.sort(group["answer"].to_numpy())  # sorted: a mean must not depend on the order of its rows
     n = answers.size
     good, bad = int((answers >= scale.good_from).sum()), int((answers <= scale.bad_to).sum())
@@ -211,7 +229,7 @@ def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
     figures = {"value": value, "low": low, "high": high, "margin": (high - low) / 2, "small_n": n < min_n}
     means = {"mean_score": float(answers.mean()), "mean_low": mean_low, "mean_high": mean_high}
     period = {"period": group["period"].iloc[0]} if "period" in group else {}
-    return pd.DataFrame([{"segment": str(group["segment"].iloc[0])} | period | {"n": n} | counts | figures | means])
+    return {"segment": str(group["segment"].iloc[0])} | period | {"n": n} | counts | figures | means
 
 
 def nps_interval(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:
@@ -273,13 +291,13 @@ def _weighted(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -
 
 def _distribution(counted: pd.DataFrame, scale: Scale) -> pd.DataFrame:
     low, high = scale.bounds
-    answers = range(low, high + 1)
     rows = []
     for segment, group in counted.groupby("segment"):
-        counts = [int((group["answer"] == answer).sum()) for answer in answers]
+        answers = group["answer"].to_numpy(dtype=float)
+        counts = [int((answers == answer).sum()) for answer in range(low, high + 1)]
         rows += [
             {"segment": segment, "answer": answer, "n": count, "share_of_answers": count / len(group)}
-            for answer, count in zip(answers, counts, strict=True)
+            for answer, count in enumerate(counts, start=low)
         ]
     return pd.DataFrame(rows)
 
@@ -338,7 +356,7 @@ def _metrics(scale: Scale, whole: pd.Series, table: pd.DataFrame, by: str | None
 
 
 def _written(scale: Scale, value: float) -> str:
-    return f"{value:+.0f}" if scale.score == "nps" else f"{value:.1%}"
+    return signed(value) if scale.score == "nps" else percent(value)
 
 
 def _headline(scale: Scale, whole: pd.Series, table: pd.DataFrame, weighted: pd.DataFrame | None, by: str | None) -> str:
@@ -364,7 +382,7 @@ def _definition(feedback: Feedback, scale: Scale, by: str | None, weights: Mappi
     value = "100 × (promoters − detractors) ÷ answers, −100 to 100" if scale.score == "nps" else f"{good} ÷ answers"
     answered = len(feedback.frame) - blank
     response = (
-        f"{answered / feedback.asked:.1%} of {feedback.asked:,} asked" if feedback.asked else "not known: how many were asked is not in the data"
+        f"{percent(answered / feedback.asked)} of {feedback.asked:,} asked" if feedback.asked else "not known: how many were asked is not in the data"
     )
     return {
         "score": f"{scale.score}, {low}–{high}, {high} is best",

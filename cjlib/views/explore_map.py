@@ -76,7 +76,7 @@ class MapExplorer:
             return held
         key = replace(choice, group=_group(held, choice))
         if key not in self._alone:
-            groups, log = held._source.groups, held._source.log
+            groups, log = held.groups, held._source.log
             assert groups.of is not None
             assert log is not None
             ids = np.asarray(log.customer_ids(), dtype=object)[groups.of == groups.words().index(key.group)]
@@ -167,7 +167,7 @@ class MapExplorer:
             held = self.map(choice)
         except CjlibError as fault:
             return _why(fault), [EVERY]
-        return picture(held, None if choice.by is None else _group(held, choice)).html, held._source.groups.words()
+        return picture(held, None if choice.by is None else _group(held, choice)).html, held.groups.words()
 
     def inside(self, choice: Choice, stage: str) -> str:
         """What stands behind a stage, as HTML."""
@@ -190,7 +190,7 @@ def _why(fault: CjlibError) -> str:
 
 def _group(held: JourneyMap, choice: Choice) -> str:
     """The chosen group, or the largest where the choice is of another segment."""
-    names = held._source.groups.words()
+    names = held.groups.words()
     return choice.group if choice.group in names else names[0]
 
 

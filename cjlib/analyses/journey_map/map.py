@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from cjlib.analyses.journey_map.compare import MapChange, Side
 from cjlib.analyses.journey_map.export import export
 from cjlib.analyses.journey_map.future import WhatIf, simulate
 from cjlib.analyses.journey_map.gaps import SILENT, UNMAPPED, silent, unmapped
-from cjlib.analyses.journey_map.groups import By
+from cjlib.analyses.journey_map.groups import By, Groups
 from cjlib.analyses.journey_map.line_table import line_and_patterns
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import OUTCOMES, later_of, moments
@@ -54,7 +55,7 @@ class JourneyMap(Result):
     ----------
     touchpoints, routes, unmapped, silent
         What happens at each touchpoint; every move between stages; events that no touchpoint claims; touchpoints that never occur.
-    sentiment_line, patterns, moments, pain_points, quotes
+    sentiment_line, patterns, moments, pain_points
         How customers feel along the way, and what stands out beyond noise.
     support
         The support view, a row a ticket period; empty where the journey file has no `support`.
@@ -70,16 +71,25 @@ class JourneyMap(Result):
     patterns: pd.DataFrame
     moments: pd.DataFrame
     pain_points: pd.DataFrame
-    quotes: pd.DataFrame
     support: pd.DataFrame
     journey: Journey
     _source: Source = field(repr=False)
     _feedback: Feedback | None = field(repr=False)
 
+    @cached_property
+    def quotes(self) -> pd.DataFrame:
+        """`stage`, `touchpoint` (missing: of the stage), `feedback_id`, `label`, `text`: up to three of each, chosen and scrubbed."""
+        return quotes(self._source.opinions, self._source.places)
+
+    @property
+    def groups(self) -> Groups:
+        """Whose map it is: with `by` the name of the groups, their labels (`.words()`) and the group of each customer code."""
+        return self._source.groups
+
     @property
     def summary(self) -> pd.DataFrame:
         """The columns of `.table` that a reader wants first."""
-        groups = [] if self._source.groups.name is None else [self._source.groups.name]
+        groups = [] if self.groups.name is None else [self.groups.name]
         return self.table[[*groups, *SUMMARY]]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -147,7 +157,7 @@ class JourneyMap(Result):
 
     def group(self, name: str) -> JourneyMap:
         """The map of one group of `by`, named as the table names it, to be set beside that of another: `held.group("web").compare(held.group("app"))`."""
-        groups = self._source.groups
+        groups = self.groups
         if groups.name is None or groups.of is None:
             raise CjlibError("group: the map has no groups. Make it with by=, such as cj.journey_map(journey, log, by='channel').")
         if name not in groups.words():
@@ -243,7 +253,6 @@ def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap
         patterns=patterns,
         moments=found,
         pain_points=pains,
-        quotes=quotes(source.opinions, places),
         support=pd.DataFrame() if acts is None or journey.support is None else support_view(journey.support, journey.scorecard.period, acts.log),
         journey=journey,
         _source=source,

@@ -41,9 +41,9 @@ FURTHER = (
 
 def lanes_of(held: JourneyMap, group: Any) -> Lanes:
     """Every lane, in the order in which a reader asks."""
-    labels = held._source.groups.words()
+    labels = held.groups.words()
     chosen = labels[0] if group is None else str(group)
-    name = held._source.groups.name
+    name = held.groups.name
     key = None if chosen == "(not set)" else chosen
     stages = _with_base(rows_of_group(held.table, held, key).to_dict("records"))
     points = rows_of_group(held.touchpoints, held, key).to_dict("records")

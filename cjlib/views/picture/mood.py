@@ -32,7 +32,7 @@ class Mood:
 
 def rows_of_group(table: pd.DataFrame, held: JourneyMap, group: Any) -> pd.DataFrame:
     """The rows of one group; the table itself where there are none."""
-    name = held._source.groups.name
+    name = held.groups.name
     if name is None or not len(table):
         return table
     return table[table[name].isna()] if words.missing(group) else table[table[name].astype("str") == str(group)]

@@ -20,7 +20,7 @@ LINE_COLUMNS = ["stage", "measure", "n", "customers", "value", "low", "high", "n
 
 def sentiment(held: JourneyMap, *, measure: str | None = None, group: str | None = None) -> go.Figure:
     """The mean of one measure at each stage with its band; the lead measure unless another is asked for."""
-    labels = held._source.groups.words()
+    labels = held.groups.words()
     key = labels[0] if group is None else group
     line = rows_of_group(held.sentiment_line, held, None if key == "(not set)" else key)
     line = line[line["touchpoint"].isna()] if len(line) else line

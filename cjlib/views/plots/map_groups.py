@@ -26,7 +26,7 @@ Stages = Mapping[str, list[dict[str, Any]]]
 
 def groups(held: JourneyMap, *, most: int = 5) -> go.Figure:
     """For each stage a dot a group: the share of those who entered whose journey ended there, of the largest groups of a map with `by=`."""
-    of = held._source.groups
+    of = held.groups
     if of.name is None:
         return theme.empty("The map has no groups to set side by side.", columns=COLUMNS)
     names = of.words()
