@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_notebooks import EXAMPLES, ROOT, captions, run
+from test_notebooks import EXAMPLES, ROOT, captions, run, stored
 
 from cjlib.analyses.result import MIME
 
@@ -33,7 +33,7 @@ def test_it_answers_with_other_parameters(parameters):
 
 
 def test_retention_and_survival_follow_the_same_customers():
-    shown = [bundle[MIME] for bundle in run(NOTEBOOK) if MIME in bundle]
+    shown = [bundle[MIME] for bundle in stored(NOTEBOOK) if MIME in bundle]
     counted = {result["kind"]: result["definition"].get("counted", "") for result in shown}
     assert counted["Retention"].split(" customers")[0] == counted["Survival"].split(", of whom")[0]
 

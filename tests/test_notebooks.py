@@ -178,6 +178,11 @@ def run(path: Path, **parameters: Any) -> list[dict[str, Any]]:
     return shown
 
 
+def stored(path: Path) -> list[dict[str, Any]]:
+    """What the notebook shows with its own parameters, as it stands in the file: nbval runs it anew and compares, so nobody else need."""
+    return [output["data"] for cell in cells_of(path) for output in cell["outputs"] if "data" in output]
+
+
 def captions(shown: list[dict[str, Any]]) -> list[str]:
     return [bundle[PLOTLY]["layout"]["meta"]["caption"] for bundle in shown if PLOTLY in bundle]
 
@@ -206,7 +211,7 @@ def test_the_funnel_answers_with_other_parameters(parameters):
 
 @pytest.mark.usefixtures("at_home")
 def test_a_span_with_a_start_is_set_against_the_one_before():
-    without, with_start = run(FUNNEL), run(FUNNEL, start="2025-04-01", end="2025-06-30")
+    without, with_start = stored(FUNNEL), run(FUNNEL, start="2025-04-01", end="2025-06-30")
     assert len(captions(with_start)) == len(captions(without)) + 1
 
 
