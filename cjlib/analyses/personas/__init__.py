@@ -110,24 +110,33 @@ def personas(
         raise CjlibError(
             "customers: the log holds the customers table. Give it to cj.read_events(…, customers=table) or name it in the journey file."
         )
+    from threadpoolctl import threadpool_limits
+
     money = {"value_event": journey.value.event, "amount": journey.value.amount} if journey and journey.value else {}
     features = customer_features(log, _mean_scores(feedback), **money)
     seen = _often_enough(features)
     points = clusters.standardised(features.scaled[seen].to_numpy(dtype=float))
+    with threadpool_limits(1):  # sums over threads differ in the last digit
+        metrics, (centres, labels), silhouettes = _found(points, k, seed)
+    grouped = Grouped(log, journey, features, seen, points, labels, centres)
+    return _answer(grouped, metrics, k, silhouettes)
+
+
+def _found(points: clusters.Floats, k: int | None, seed: int) -> tuple[dict[str, Metric], clusters.Found, clusters.Floats]:
+    """The groups, how well they stand, and the silhouettes of the points."""
     if k is None:
-        chosen, quality = clusters.choose(points, seed)
+        groups, quality = clusters.choose(points, seed)
     else:
-        chosen = clusters.checked_k(k, len(points))
-        quality = clusters.silhouette(points, chosen, seed)
-    centres, labels = clusters.fit(points, chosen, seed)
+        groups = clusters.fit(points, clusters.checked_k(k, len(points)), seed)
+        quality = clusters.Apart.of(points, seed).silhouette(groups[1])
+    chosen, labels = len(groups[0]), groups[1]
     metrics = {
         "stability": metric(clusters.stability(points, chosen, labels, seed), n=len(points)),
         "silhouette": metric(quality, n=len(points)),
         "silhouette_reference": metric(clusters.reference(points, clusters.CHOICES if k is None else [chosen], seed)),
         "personas": metric(chosen, n=len(points)),
     }
-    grouped = Grouped(log, journey, features, seen, points, labels, centres)
-    return _answer(grouped, metrics, k, clusters.silhouettes(points, labels, seed))
+    return metrics, groups, clusters.silhouettes(points, labels, seed)
 
 
 def _often_enough(features: CustomerFeatures) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from cjlib.errors import CjlibError, shown
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
+Found = tuple[Floats, Labels]
+"""Centres, and which of them each point belongs to."""
 CLIP = 3.0
 CHOICES = range(2, 7)
 STARTS, BOOTSTRAPS, CLOUDS = 20, 50, 10
@@ -27,15 +30,13 @@ def standardised(values: Floats) -> Floats:
     return np.clip((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1), -CLIP, CLIP)
 
 
-def fit(points: Floats, k: int, seed: int, starts: int = STARTS) -> tuple[Floats, Labels]:
+def fit(points: Floats, k: int, seed: int, starts: int = STARTS) -> Found:
     """Centres and labels by k-means, the largest group first."""
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     part = points if len(points) <= LARGEST_FIT else points[np.random.default_rng(seed).permutation(len(points))[:LARGEST_FIT]]
     means = KMeans(k, random_state=seed).set_params(n_init=starts)
-    with threadpool_limits(1):  # sums over threads differ in the last digit
-        centres = means.fit(part).cluster_centers_
+    centres = means.fit(part).cluster_centers_
     labels = nearest(points, centres)
     order = np.lexsort((centres[:, 0], -np.bincount(labels, minlength=k)))
     return centres[order], np.argsort(order)[labels].astype(np.int64)
@@ -53,21 +54,39 @@ def checked_k(k: object, n: int) -> int:
     return int(k)
 
 
-def choose(points: Floats, seed: int) -> tuple[int, float]:
-    """The number of groups with the highest silhouette, and that silhouette; three if they are nearly as good."""
-    quality = {choice: silhouette(points, choice, seed) for choice in CHOICES}
+def choose(points: Floats, seed: int) -> tuple[Found, float]:
+    """The groups, in the number with the highest silhouette, and that silhouette; three if they are nearly as good."""
+    every = {choice: fit(points, choice, seed) for choice in CHOICES}
+    apart = Apart.of(points, seed)
+    quality = {choice: apart.silhouette(labels) for choice, (_, labels) in every.items()}
     best = max(quality, key=lambda choice: (quality[choice], -choice))
     chosen = PREFERRED if quality[PREFERRED] >= quality[best] - NEARLY else best
-    return chosen, quality[chosen]
+    return every[chosen], quality[chosen]
 
 
-def silhouette(points: Floats, k: int, seed: int, starts: int = STARTS) -> float:
-    """How much nearer points lie to their own group than to the next, on at most 1,500 of them; 0 where all fall into one group."""
-    from sklearn.metrics import silhouette_score
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """At most 1,500 of the points and how far they are from one another; the distances serve every number of groups."""
 
-    looked_at = np.random.default_rng(seed).permutation(len(points))[:LOOKED_AT]
-    labels = fit(points, k, seed, starts)[1][looked_at]
-    return float(silhouette_score(points[looked_at], labels)) if np.unique(labels).size > 1 else 0.0
+    looked_at: NDArray[np.int64]
+    distances: Floats
+
+    @staticmethod
+    def of(points: Floats, seed: int) -> Apart:
+        """Those drawn by the seed."""
+        from sklearn.metrics import pairwise_distances
+
+        looked_at = np.random.default_rng(seed).permutation(len(points))[:LOOKED_AT]
+        distances = pairwise_distances(points[looked_at])
+        np.fill_diagonal(distances, 0.0)
+        return Apart(looked_at, distances)
+
+    def silhouette(self, labels: Labels) -> float:
+        """How much nearer points lie to their own group than to the next; 0 where all fall into one group."""
+        from sklearn.metrics import silhouette_score
+
+        mine = labels[self.looked_at]
+        return float(silhouette_score(self.distances, mine, metric="precomputed")) if np.unique(mine).size > 1 else 0.0
 
 
 def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
@@ -80,7 +99,8 @@ def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
         normal = rng.standard_normal(part.shape) @ root.T
         places = np.clip((ndtr(normal / np.maximum(normal.std(axis=0), 1e-9)) * len(part)).astype(int), 0, len(part) - 1)
         drawn = np.take_along_axis(margins, places, axis=0)
-        best = max(best, *(silhouette(drawn, choice, seed + cloud, starts=4) for choice in choices))
+        apart = Apart.of(drawn, seed + cloud)
+        best = max(best, *(apart.silhouette(fit(drawn, choice, seed + cloud, starts=4)[1]) for choice in choices))
     return best
 
 
