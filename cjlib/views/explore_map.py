@@ -53,9 +53,9 @@ class MapExplorer:
             return static
         return {**self.widget()._repr_mimebundle_(), **static}
 
-    def keep(self, made: JourneyMap) -> MapExplorer:
-        """The same, with the map of everything that is made already."""
-        self._counted[Choice()] = made
+    def keep(self, *made: JourneyMap) -> MapExplorer:
+        """The same, with maps that are made already: of everything, or by a segment."""
+        self._counted |= {Choice(by=one.groups.name): one for one in made}
         return self
 
     def map(self, choice: Choice = Choice()) -> JourneyMap:
@@ -208,6 +208,7 @@ def explore_map(
     *,
     by: str | None = None,
     made: JourneyMap | None = None,
+    groups: JourneyMap | None = None,
     kinds: Personas | Unanswered | None = None,
 ) -> MapExplorer:
     """The map with its period, segment, persona and stage to choose, and what-if sliders; in a report folded tables hold choices counted beforehand.
@@ -220,6 +221,8 @@ def explore_map(
         The segment that the report shows too.
     made
         The map of everything, if there is one already, so that it is not counted again.
+    groups
+        The map by the segment, if there is one already.
     kinds
         What `cj.personas` or `cj.customer_kinds` gives, to choose personas too.
     """
@@ -228,4 +231,4 @@ def explore_map(
             f"log: the explorer needs events, as cj.read_events gives them. Got {shown(log)}. To show a map of feedback alone call cj.picture(map)."
         )
     explorer = MapExplorer(journey, log, feedback, by=by, kinds=None if isinstance(kinds, Unanswered) else kinds)
-    return explorer if made is None else explorer.keep(made)
+    return explorer.keep(*(one for one in (made, groups) if one is not None))
