@@ -104,7 +104,7 @@ def test_a_spark_dataframe_is_a_table(spark):
 def test_large_whole_numbers_dates_and_decimals_stay_exact(postgres):
     import psycopg
 
-    from engines.conftest import address
+    from engines.servers import address
 
     with psycopg.connect(address(postgres.source).replace("+psycopg", "")) as connection:
         connection.execute("CREATE TABLE exact (who numeric(20,0), event text, at date, price numeric(10,2), note jsonb, code uuid)")
@@ -178,7 +178,7 @@ stages: [{name: A, touchpoints: [view]}]
 def test_a_table_is_kept_while_its_server_counts_it_alike(postgres, monkeypatch, tmp_path):
     import psycopg
 
-    from engines.conftest import PASSWORD, address
+    from engines.servers import PASSWORD, address
 
     events = made(300)
     postgres.put(events, "kept")

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from engines.conftest import PASSWORD, address
+from engines.servers import PASSWORD, address
 from engines.test_reading_engines import made
 
 MARKERS = (PASSWORD, quote(PASSWORD, safe=""), "geheim", "marker:7", "marker%3A7")

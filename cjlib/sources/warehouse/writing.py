@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from cjlib.errors import CjlibError, listed
 
 if TYPE_CHECKING:
@@ -22,6 +24,13 @@ _IN_UTC = {
 }
 """An instant as the wall clock of UTC; elsewhere the session's own clock is UTC."""
 _EVENTS, _SOURCE = "cj_events", "cj_source"
+_LONGEST = {
+    "clickhouse": ("ClickHouse", 260_000),
+    "bigquery": ("BigQuery", 1_000_000),
+    "snowflake": ("Snowflake", 1_000_000),
+    "trino": ("Trino", 1_000_000),
+}
+"""How many bytes of a statement an engine reads, unless its server is told otherwise; the others read many more."""
 
 
 def check_dialect(dialect: str, place: str) -> None:
@@ -56,11 +65,25 @@ def _put(node: exp.Expr, column: exp.Expr) -> exp.Expr:
 def written(sql: str, dialect: str, contract: exp.Expr) -> str:
     """A statement over `events` as text of the engine's SQL, `events` being what the contract gives.
 
-    Nulls are ordered nowhere, since no key of a window is null and the answer is sorted here; rows listed by VALUES become SELECTs.
+    Nulls are ordered nowhere, since no key of a window is null and the answer is sorted here; rows listed by VALUES are listed as the engine does.
     """
+    from sqlglot.errors import SqlglotError
+
+    try:
+        return _written(sql, dialect, contract)
+    except (SqlglotError, RecursionError) as fault:
+        said = str(fault).split("\n", maxsplit=1)[0].rstrip(". ")
+        raise CjlibError(
+            f"log.run: the statement cannot be written for {dialect}: {said}. Keep to what every engine knows, or fetch the events once: log.read()."
+        ) from None
+
+
+def _written(sql: str, dialect: str, contract: exp.Expr) -> str:
     import sqlglot
     from sqlglot import exp
 
+    # Parsing alone would take a minute; what is written of listed rows has at least a third of their text.
+    _short_enough(len(sql) // 3, dialect)
     tree = sqlglot.parse_one(sql, read="duckdb")
     for table in list(tree.find_all(exp.Table)):
         if table.name == "events" and not table.db:
@@ -69,7 +92,8 @@ def written(sql: str, dialect: str, contract: exp.Expr) -> str:
     for ordered in tree.find_all(exp.Ordered):
         ordered.set("nulls_first", _nulls_come_first(dialect, descending=bool(ordered.args.get("desc"))))
     for values in list(tree.find_all(exp.Values)):
-        _as_selects(values)
+        if dialect not in _LISTS:
+            values.replace(_as_function(values) if dialect == "clickhouse" else _as_selects(values))
     _with(tree, contract)
     _to_the_microsecond(tree, dialect)
     _intervals(tree, dialect)
@@ -78,7 +102,19 @@ def written(sql: str, dialect: str, contract: exp.Expr) -> str:
         _texts_by_their_bytes(tree)
     if dialect == "clickhouse":
         _nothing_beyond_the_edge(tree)
-    return tree.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE)
+    # Snowflake takes a bare name for capitals, which no quoted one equals; and some of the bare ones are words of its own.
+    text = tree.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE, identify=dialect == "snowflake")
+    _short_enough(len(text.encode()), dialect)
+    return text
+
+
+def _short_enough(size: int, dialect: str) -> None:
+    name, most = _LONGEST.get(dialect, (dialect, size))
+    if size > most:
+        raise CjlibError(
+            f"pushdown: the statement has more than {most // 1000:,} kB, the most that {name} reads: each period of a calendar stands in it. "
+            "Ask for longer periods or a shorter time (log.where(start=…, end=…)), or read the events: leave pushdown out."
+        )
 
 
 def _nulls_come_first(dialect: str, *, descending: bool) -> bool:
@@ -158,7 +194,30 @@ def _nothing_beyond_the_edge(tree: exp.Expr) -> None:
 _BELOW = {"MILLISECOND": 1_000, "MICROSECOND": 1_000_000}
 
 
-def _as_selects(values: exp.Expr) -> None:
+_LISTS = ("postgres", "spark", "databricks")
+"""Where rows are listed by VALUES as here."""
+
+
+def _as_function(values: exp.Expr) -> exp.Expr:
+    """ClickHouse lists rows by a function that is told their types: a third of the text of SELECTs, which it reads 256 kB of."""
+    from sqlglot import exp
+
+    alias = values.args["alias"]
+    times = [isinstance(value, exp.Cast) for value in values.expressions[0].expressions]
+    kinds = (f"{column.name} {_EXACT['clickhouse'] if time else 'Int64'}" for column, time in zip(alias.columns, times, strict=True))
+    rows = [exp.Tuple(expressions=[_bare(value) for value in row.expressions]) for row in values.expressions]
+    function = exp.Anonymous(this="values", expressions=[exp.Literal.string(", ".join(kinds)), *rows])
+    return exp.Table(this=function, alias=exp.TableAlias(this=alias.this.copy()))
+
+
+def _bare(value: exp.Expr) -> exp.Expr:
+    """A number as it is; a time as text without digits that say nothing."""
+    from sqlglot import exp
+
+    return exp.Literal.string(pd.Timestamp(value.this.name).isoformat(sep=" ")) if isinstance(value, exp.Cast) else value.copy()
+
+
+def _as_selects(values: exp.Expr) -> exp.Expr:
     from sqlglot import exp
 
     alias = values.args["alias"]
@@ -169,7 +228,7 @@ def _as_selects(values: exp.Expr) -> None:
     together: exp.Expr = selects[0]
     for one in selects[1:]:
         together = exp.Union(this=together, expression=one, distinct=False)
-    values.replace(exp.Subquery(this=together, alias=exp.TableAlias(this=alias.this.copy())))
+    return exp.Subquery(this=together, alias=exp.TableAlias(this=alias.this.copy()))
 
 
 def _with(tree: exp.Expr, contract: exp.Expr) -> None:
