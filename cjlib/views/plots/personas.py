@@ -73,10 +73,16 @@ def profile(result: Any, *, most: int = 5) -> go.Figure:
 
 
 def _in_words(feature: dict[str, Any]) -> str:
-    name = words.short(str(feature["feature"]).replace("_", " "), 34)
-    if str(feature["feature"]).startswith("share of") or " = " in str(feature["feature"]):
-        return f"{name}: {words.percent(feature['value'])}, others {words.percent(feature['value_rest'])}"
-    return f"{name}: {words.number(feature['value'])}, others {words.number(feature['value_rest'])}"
+    full = str(feature["feature"]).replace("_", " ")
+    share = full.startswith("share of") or " = " in full
+    written = words.percent if share else _year if "year" in full.split() else words.number
+    name = words.short(full.removeprefix("share of "), 26)
+    return f"{name}: {written(feature['value'])}, others {written(feature['value_rest'])}"
+
+
+def _year(value: float | None) -> str:
+    """A year has no comma."""
+    return words.number(value).replace(",", "")
 
 
 def _alt(result: Any, most: int) -> str:

@@ -105,7 +105,7 @@ def stages(result: Any) -> go.Figure:
         showscale=False,
         xgap=2,
         ygap=2,
-        text=[[words.about(value) for value in row] for row in grid.to_numpy().tolist()],
+        text=[[words.about(value).removesuffix(" %") for value in row] for row in grid.to_numpy().tolist()],
         texttemplate="%{text}",
         hoverinfo="skip",
     )
@@ -115,11 +115,12 @@ def stages(result: Any) -> go.Figure:
         alt=f"Heat map of themes by stage. {caption}",
         columns=columns,
         rows=rows,
-        height=30 * grid.shape[0] + 120,
+        height=30 * grid.shape[0] + 144,
         xaxis={
             "tickvals": list(range(grid.shape[1])),
             "ticktext": [theme.label(name, 14) for name in grid.columns],
             "side": "top",
+            "title": {"text": "in % of the stage's comments"},
             "showgrid": False,
             "tickangle": -40,
         },
