@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from cjlib.analyses.churn.columns import Columns
-from cjlib.analyses.churn.ridge import fit_ridge
+from cjlib.analyses.churn.ridge import NEARLY_FLAT, fit_ridge
 
 Floats = NDArray[np.float64]
 KNOTS = 6
@@ -126,7 +126,7 @@ def drawn_contributions(
     order = np.argsort(feature, kind="stable")
     begins = np.flatnonzero(np.diff(feature[order], prepend=-1))
     for weight in draws:
-        weights = fit_ridge(design, churned, penalty, weight=weight, start=start)[:-1]
+        weights = fit_ridge(design, churned, penalty, weight=weight, start=start, flat=NEARLY_FLAT)[:-1]
         yield np.add.reduceat((above * weights)[:, order], begins, axis=1)
 
 

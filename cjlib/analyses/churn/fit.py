@@ -28,7 +28,7 @@ from cjlib.analyses.churn.candidates import (
 )
 from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.data import ChurnData
-from cjlib.analyses.churn.drift import learn_reference, no_drift
+from cjlib.analyses.churn.drift import drifted, learn_reference, no_drift
 from cjlib.analyses.churn.evaluate import Tested
 from cjlib.analyses.churn.folds import by_content, folds_by_group
 from cjlib.analyses.churn.guards import whole_model
@@ -40,7 +40,6 @@ from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 Floats = NDArray[np.float64]
 FOLDS = 5
 OUT = ("FAIL", "DROP")
-LEARNING = (0.25, 0.5)
 
 
 def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> ChurnModel:
@@ -187,18 +186,15 @@ def _best_column(features: pd.DataFrame, churned: Floats) -> tuple[str, Floats]:
 
 
 def _learning(training: Training, fold: NDArray[np.int64], whole: Floats) -> words.Learning:
-    """AUC of the additive model from a quarter, half and all of the training rows."""
-    figures = []
-    rng = np.random.default_rng(0)
-    draw = rng.random(training.churned.size)
-    for part in LEARNING:
-        score = np.full(training.churned.size, np.nan)
-        for one in np.unique(fold).tolist():
-            some = (fold != one) & (draw < part)
-            if 0 < training.churned[some].sum() < some.sum():
-                score[fold == one] = fit_bases(training.of(some), ["lr"], OF_TABLE, 0)["lr"].probability(training.matrix[fold == one])
-        figures.append(auc(score, training.churned) if not np.isnan(score).any() else float("nan"))
-    return words.Learning((*LEARNING, 1.0), (*figures, auc(whole, training.churned)))
+    """AUC of the additive model from half and all of the training rows."""
+    drawn = np.random.default_rng(0).random(training.churned.size) < words.HALF
+    score = np.full(training.churned.size, np.nan)
+    for one in np.unique(fold).tolist():
+        some = (fold != one) & drawn
+        if 0 < training.churned[some].sum() < some.sum():
+            score[fold == one] = fit_bases(training.of(some), ["lr"], OF_TABLE, 0)["lr"].probability(training.matrix[fold == one])
+    half = auc(score, training.churned) if not np.isnan(score).any() else float("nan")
+    return words.Learning(half, auc(whole, training.churned))
 
 
 def assembled(
@@ -212,7 +208,6 @@ def assembled(
     newest: pd.DataFrame,
     settings: Settings,
     seed: int,
-    drift: pd.DataFrame | None = None,
     extra: dict[str, str] | None = None,
     horizon_us: int = 0,
 ) -> ChurnModel:
@@ -222,6 +217,7 @@ def assembled(
     gained = evaluate.gain(evidence.tested, table, evidence.baselines, draws)
     last = evidence.tested[0].of(evidence.tested[0].populations[-1])
     chosen = forecaster.probability(training.matrix)
+    reference = learn_reference(training.columns, training.matrix)
     reasoning = learn_reasoning(training, forecaster.additive, chosen, settings, seed)
     head = words.Facts(data, keep, table, gained, evidence.choice, evidence.learning, last, reasoning.fidelity)
     leaks = whole_model(data.leaks, float(words.first_row(table, "chosen")["auc"]))
@@ -233,12 +229,12 @@ def assembled(
         calibration=evaluate.calibration_table(last.scores["chosen"], last.churned),
         lift=evaluate.lift_table(last.scores["chosen"], last.churned),
         leaks=leaks,
-        drift=no_drift() if drift is None else drift,
+        drift=drifted(training.columns, reference, training.columns.matrix(newest)) if data.of_log else no_drift(),
         forecasts=forecasts,
         horizon_us=horizon_us,
         id_column=data.id_column,
         forecaster=forecaster,
-        reference=learn_reference(training.columns, training.matrix),
+        reference=reference,
         reasoning=reasoning,
         newest=newest,
     )

@@ -12,15 +12,17 @@ from scipy.special import expit
 Floats = NDArray[np.float64]
 MOST_STEPS = 60
 LEAST_PART = 1e-9
-FLAT = 1e-6
-"""The mean gradient at which the descent ends."""
+FLAT, NEARLY_FLAT = 1e-6, 1e-4
+"""The mean gradient at which the descent ends; nearly flat is enough to rank what features add."""
 STALE = 0.5
 """While each step leaves no more of the gradient than this, the curvature is taken as it was: it decides the way, not the end."""
 FEW = 32
 """Up to so many columns the curvature is reckoned in double precision; with more, in single, at half the cost."""
 
 
-def fit_ridge(matrix: Floats, churned: Floats, penalty: float, *, weight: Floats | None = None, start: Floats | None = None) -> Floats:
+def fit_ridge(
+    matrix: Floats, churned: Floats, penalty: float, *, weight: Floats | None = None, start: Floats | None = None, flat: float = FLAT
+) -> Floats:
     """Weights of the columns, and (last) of the intercept, which has no penalty; rows count `weight` times each."""
     n, k = matrix.shape
     counted = np.ones(n) if weight is None else weight
@@ -34,7 +36,7 @@ def fit_ridge(matrix: Floats, churned: Floats, penalty: float, *, weight: Floats
         p = expit(odds)
         gradient = design.T @ (counted * (p - churned)) + ridge * beta
         steepest = float(np.abs(gradient).max())
-        if steepest <= FLAT * n:
+        if steepest <= flat * n:
             break
         if factor is None or steepest > STALE * before_step:
             factor = _curvature(slim, counted * p * (1 - p), ridge)

@@ -26,7 +26,6 @@ from cjlib.analyses.churn.candidates import (
 )
 from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.data import ChurnData
-from cjlib.analyses.churn.drift import drifted, learn_reference
 from cjlib.analyses.churn.evaluate import Tested
 from cjlib.analyses.churn.fit import Evidence, assembled, enough
 from cjlib.analyses.churn.folds import folds_by_group
@@ -45,7 +44,6 @@ MOST_ROWS = 60_000
 """Training rows of a log, evenly thinned beyond."""
 FEWEST = 10
 MIXED_FOLDS = 3
-HALF = (0.25, 0.5)
 DEFAULT = Choice("lr+hgb", "raw", {})
 """Where no earlier snapshot can judge."""
 
@@ -96,7 +94,6 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
     training = stack.training.of(everything)
     forecaster = fit_forecaster(training, choice, calibrator, OF_LOG, seed)
     newest = data.table[data.table["cutoff"] == data.table["cutoff"].max()].reset_index(drop=True)
-    reference = learn_reference(training.columns, training.matrix)
     evidence = Evidence(
         tested,
         tuple(name for name in tested[0].scores if name in words.BASELINES),
@@ -115,7 +112,6 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
         newest=newest,
         settings=OF_LOG,
         seed=seed,
-        drift=drifted(training.columns, reference, training.columns.matrix(newest)),
         extra=_told(data, source, untrue),
         horizon_us=source.question.horizon,
     )
@@ -242,21 +238,17 @@ def _tested(stack: Stack, source: LogSource, moment: int, forward: Forward, sett
 
 
 def _learning(stack: Stack, moment: int, forward: Forward) -> words.Learning:
-    """AUC at a test cutoff from a part of the customers and from all."""
+    """AUC at a test cutoff from half of the customers and from all."""
     now, past = stack.cutoff == moment, stack.before(moment)
     if not past.size:
-        return words.Learning((*HALF, 1.0), (float("nan"),) * 3)
-    churned = stack.training.churned[now]
-    draw = np.random.default_rng(0).random(int(stack.training.group.max()) + 1)[stack.training.group[past]]
-    figures = []
-    for part in HALF:
-        some = past[draw < part]
-        if not stack.both_outcomes(some):
-            figures.append(float("nan"))
-            continue
+        return words.Learning(float("nan"), float("nan"))
+    churned, half = stack.training.churned[now], float("nan")
+    drawn = np.random.default_rng(0).random(int(stack.training.group.max()) + 1) < words.HALF
+    some = past[drawn[stack.training.group[past]]]
+    if stack.both_outcomes(some):
         base = fit_bases(stack.training.of(some), ["lr"], OF_LOG, 0)["lr"]
-        figures.append(auc(base.probability(stack.training.matrix[now]), churned))
-    return words.Learning((*HALF, 1.0), (*figures, auc(forward.scores(moment)["lr"], churned)))
+        half = auc(base.probability(stack.training.matrix[now]), churned)
+    return words.Learning(half, auc(forward.scores(moment)["lr"], churned))
 
 
 def _forecasts(stack: Stack, tests: Sequence[int], tested: Sequence[Tested]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from cjlib.words import about, percent
 FEWEST_CHURNERS = 50
 FEWEST_ROWS = 300
 TOO_GOOD = 0.98
+HALF = 0.5
 WORTH_MORE = 0.003
 BASELINES = {
     "prevalence": "giving everybody the same share",
@@ -30,22 +31,21 @@ BASELINES = {
 
 @dataclass(frozen=True)
 class Learning:
-    """AUC from parts of the training rows."""
+    """AUC from half of the training rows, and from all."""
 
-    parts: tuple[float, ...]
-    figures: tuple[float, ...]
+    half: float
+    whole: float
 
     @property
     def sentence(self) -> str:
         """Whether more data would help."""
-        half, whole = self.figures[-2], self.figures[-1]
-        if np.isnan(half) or np.isnan(whole):
+        if np.isnan(self.half) or np.isnan(self.whole):
             return "too few rows to say whether more of them would help"
-        growth = whole - half
+        growth = self.whole - self.half
         said = (
             "more rows of this kind would probably help" if growth > WORTH_MORE else "more rows of this kind would hardly help; other features might"
         )
-        return f"AUC {half:.3f} with {about(self.parts[-2])} of the rows, {whole:.3f} with all: {said}"
+        return f"AUC {self.half:.3f} with half of the rows, {self.whole:.3f} with all: {said}"
 
 
 @dataclass(frozen=True)
