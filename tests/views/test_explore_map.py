@@ -219,3 +219,11 @@ def test_the_table_of_a_result_brings_its_definition_and_one_without_rows_its_he
     assert "How this was counted" in shown.html
     assert "typical path" not in shown.html
     assert cj.table(cj.customer_kinds(journey, None), ["persona"]).text == "Without events there are no habits to tell kinds of customers by."
+
+
+def test_maps_that_are_made_already_are_shown_as_they_are(journey):
+    log = log_of(("all", "shop"))
+    whole, groups = cj.journey_map(journey, log), cj.journey_map(journey, log, by="channel")
+    explorer = cj.explore_map(journey, log, by="channel", made=whole, groups=groups)
+    assert explorer.map() is whole
+    assert explorer.map(Choice(by="channel")) is groups
