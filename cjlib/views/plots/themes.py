@@ -121,6 +121,7 @@ def stages(result: Any) -> go.Figure:
             "ticktext": [theme.label(name, 14) for name in grid.columns],
             "side": "top",
             "title": {"text": "in % of the stage's comments"},
+            "ticklabeloverflow": "allow",
             "showgrid": False,
             "tickangle": -40,
         },
