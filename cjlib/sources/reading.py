@@ -1,34 +1,29 @@
-"""Reading an event log: open the source, check every row, quarantine what breaks the contract, prepare the rest."""
+"""Reading an event log: from the cache or from its source, checked row by row, as an `EventLog`."""
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
 
-from cjlib.errors import CjlibError, DataError, not_one_of, shown
+from cjlib.errors import CjlibError, DataError, shown
 from cjlib.sources import cache
 from cjlib.sources.attributes import attach_attributes
-from cjlib.sources.checking import Rules, check, quarantine_table
-from cjlib.sources.columns import read_columns
-from cjlib.sources.engine import DuckDB, literal, memory_limit
+from cjlib.sources.cached import log_of_files, log_of_table
+from cjlib.sources.engine import DuckDB, memory_limit
 from cjlib.sources.events import EventLog
-from cjlib.sources.files import Files, find_files
-from cjlib.sources.instants import instant_us, zone_of
-from cjlib.sources.intake import Raw, forget, open_added, open_files, open_frame
+from cjlib.sources.files import find_files
+from cjlib.sources.instants import instant_us
 from cjlib.sources.kept import folder_for
-from cjlib.sources.prepared import Property, make_events_view
-from cjlib.sources.quality import as_table, in_whole_days, quality_table, stop_above_limit
-from cjlib.sources.stamps import Finding, read_stamps
-from cjlib.sources.tally import Tally
-from cjlib.sources.warehouse import Remote, is_remote, open_remote, remote_of
+from cjlib.sources.prepared import make_events_view
+from cjlib.sources.preparing import Facts, prepare_in_memory
+from cjlib.sources.quality import as_table
+from cjlib.sources.request import Request, requested
+from cjlib.sources.stamps import Finding
+from cjlib.sources.warehouse import is_remote, remote_of
 
 
 def read_events(
@@ -128,7 +123,9 @@ def read_events(
         options = {name: value for name, value in given.items() if value is not None}
         options |= {"duplicates": duplicates} if duplicates != "quarantine" else {}
         return source.read_events(**options, **({"quarantine_limit": quarantine_limit} if quarantine_limit != 0.05 else {}))
-    request = replace(_request(columns, timezone, observed_until, dates, duplicates, quarantine_limit), event=event, only=_only(only))
+    request = requested(
+        columns=columns, timezone=timezone, until=observed_until, dates=dates, duplicates=duplicates, limit=quarantine_limit, event=event, only=only
+    )
     held = remote_of(source, table, engine) or source
     if pushdown:
         return _pushed(held, request, customers)
@@ -160,81 +157,18 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
     )
 
 
-@dataclass(frozen=True)
-class Request:
-    """The options of a reading that decide what is read."""
-
-    columns: dict[str, str]
-    zone: ZoneInfo
-    zone_given: bool
-    until: int | None
-    dates: str | None
-    keep_duplicates: bool
-    limit: float
-    event: str | None = None
-    only: tuple[str, ...] | None = None
-
-    def rules(self) -> Rules:
-        """The rules of the check, as of now."""
-        return Rules(self.zone, self.zone_given, time.time_ns() // 1000, self.until, self.keep_duplicates)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is kept of a reading beside the prepared table.
-
-    `growable` says whether each row was read by itself, so that files that are added to the source need only be read themselves.
-    """
-
-    properties: tuple[Property, ...]
-    id_type: str
-    names: tuple[str, ...]
-    types: tuple[str, ...]
-    growable: bool
-    late: str
-    tally: Tally
-    whole_days: bool
-    quality: pd.DataFrame
-    quarantine: pd.DataFrame
-
-    @property
-    def kinds(self) -> tuple[str, list[tuple[str, str]]]:
-        """The type of the ids and of each property."""
-        return self.id_type, [(one.name, one.type) for one in self.properties]
-
-
-def _only(given: Any) -> tuple[str, ...] | None:
-    if given is None:
-        return None
-    if isinstance(given, str) or not isinstance(given, Sequence | set | frozenset) or not all(isinstance(one, str) for one in given):
-        raise CjlibError(f"only: must be a list of columns, such as ['channel', 'value'], or [] for none. Got {shown(given)}.")
-    return tuple(sorted(set(given)))
-
-
-def _request(columns: Mapping[str, str] | None, timezone: str | None, until: Any, dates: str | None, duplicates: str, limit: float) -> Request:
-    if duplicates not in ("quarantine", "keep"):
-        raise not_one_of("duplicates", duplicates, ["quarantine", "keep"])
-    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
-        raise CjlibError(f"quarantine_limit: must be a share from 0 to 1; 0.05 is one row in twenty. Got {shown(limit)}.")
-    if columns is not None and not isinstance(columns, Mapping):
-        raise CjlibError(f"columns: must map the source's names to ours, such as {{'user_id': 'customer_id'}}. Got {shown(columns)}.")
-    zone = zone_of(timezone)
-    until_us = None if until is None else instant_us(until, zone, "observed_until", end=True)
-    return Request(dict(columns or {}), zone, timezone is not None, until_us, dates, duplicates == "keep", float(limit))
-
-
 def _read(source: Any, request: Request, customers: Any, *, refresh: bool = False) -> EventLog:
     notes: list[Finding] = []
     files = find_files(source) if isinstance(source, str | Path) else None
-    found = _through_cache(files, request) if files and files.size >= cache.LARGE else None
+    found = log_of_files(files, request) if files and files.size >= cache.LARGE else None
     if is_remote(source):
-        found = _table_through_cache(source, request, refresh=refresh)
+        found = log_of_table(source, request, refresh=refresh)
         notes += (
             [Finding("kept in the cache", 0, "the table's counts and times are as they were when it was read", counts_rows=False)] if found else []
         )
     if files and files.size >= cache.LARGE and found is None:
         notes.append(Finding("cache", 0, f"{folder_for(files)} cannot be written, or is held open: prepared in memory", counts_rows=False))
-    engine, facts = found or _in_memory(files if files else source, request)
+    engine, facts = found or prepare_in_memory(files if files else source, request)
     properties = facts.properties
     if customers is not None:
         own, more = attach_attributes(engine, _customers(source, customers), [one.name for one in properties])
@@ -252,62 +186,6 @@ def _read(source: Any, request: Request, customers: Any, *, refresh: bool = Fals
     )
 
 
-def _in_memory(source: Any, request: Request) -> tuple[DuckDB, Facts]:
-    engine = DuckDB()
-    return engine, _prepare(engine, source, request)
-
-
-def _prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
-    return _checked(engine, _opened(engine, source, request), request)
-
-
-def _checked(engine: DuckDB, raw: Raw, request: Request, before: Facts | None = None) -> Facts:
-    """Check an opened source and prepare what holds, after the events of the log attached as `earlier` if there are facts of one."""
-    columns = read_columns(engine, raw, request.columns, request.event, request.only)
-    stamps = read_stamps(engine, columns.timestamp.place, columns.timestamp.type, request.dates)
-    if before and (columns.customer_id.type, [(one.name, one.type) for one in columns.properties]) != before.kinds:
-        raise _OtherColumnsError
-    rules = request.rules()
-    checked = check(engine, raw, columns, stamps, rules, before.tally if before else None)
-    whole_days = in_whole_days(engine, request.zone)
-    quality, quarantine = quality_table(engine, checked, request.zone, whole_days), quarantine_table(checked.held, raw)
-    if before:
-        quarantine = pd.concat([before.quarantine, quarantine], ignore_index=True)
-    stop_above_limit(quality, quarantine, checked.tally.reasons, checked.tally.rows, request.limit)
-    _forget_source(engine, raw)
-    return Facts(
-        properties=checked.properties,
-        id_type=columns.customer_id.type,
-        names=raw.names,
-        types=raw.types,
-        growable=stamps.native,
-        late=rules.late,
-        tally=checked.tally,
-        whole_days=whole_days,
-        quality=quality,
-        quarantine=quarantine,
-    )
-
-
-class _OtherColumnsError(Exception):
-    """The files that came later make another type of some column."""
-
-
-def _opened(engine: DuckDB, source: Any, request: Request) -> Raw:
-    if isinstance(source, Files):
-        return open_files(engine, source)
-    return open_remote(engine, source, request.columns, request.only) if is_remote(source) else open_frame(engine, source)
-
-
-def _forget_source(engine: DuckDB, raw: Raw) -> None:
-    """Let go of the source and of what was made on the way: only the prepared log stays."""
-    for view in ("timed", "staged"):
-        engine.execute(f"DROP VIEW {view}")
-    for table in ("worked", "repeated"):
-        engine.execute(f"DROP TABLE IF EXISTS {table}")
-    forget(engine, raw)
-
-
 def _observed_until(engine: DuckDB, request: Request, facts: Facts) -> int:
     """The end of data: what the caller said, else the last event, for a log of whole days the end of that day."""
     if request.until is not None:
@@ -321,52 +199,6 @@ def _observed_until(engine: DuckDB, request: Request, facts: Facts) -> int:
     return instant_us(day, request.zone, "observed_until", end=True)
 
 
-# ---- the cache ---------------------------------------------------------------------------------------------------
-
-
-def _through_cache(files: Files, request: Request) -> tuple[DuckDB, Facts] | None:
-    options = asdict(request) | {"zone": request.zone.key, "until": request.until}
-
-    def prepare(engine: DuckDB, earlier: cache.Earlier | None) -> dict[str, Any] | None:
-        facts = _grown(engine, files, request, earlier) if earlier else _prepare(engine, files, request)
-        return facts and _keep(engine, facts)
-
-    found = cache.from_cache(cache.place_for(files, options), prepare, _is_current(request))
-    return None if found is None else (found[0], _kept(*found))
-
-
-def _table_through_cache(table: Remote, request: Request, *, refresh: bool) -> tuple[DuckDB, Facts] | None:
-    """The kept log of a database's table that its server counts as it did; None where none is kept and none can be."""
-    identity = getattr(table, "identity", None)
-    if identity is None or "CJ_CACHE_DIR" not in os.environ:
-        return None
-    from cjlib.sources.warehouse.state import state_of
-
-    options = asdict(request) | {"zone": request.zone.key, "until": request.until}
-    place = cache.place_for_table(identity, state_of(table, request.columns, request.only), options)  # type: ignore[arg-type] (only databases have an identity)
-    if place is None:
-        return None
-    if refresh:
-        place.path.unlink(missing_ok=True)
-        return None
-
-    def prepare(engine: DuckDB, earlier: cache.Earlier | None) -> dict[str, Any] | None:
-        return None if earlier else _keep(engine, _prepare(engine, table, request))
-
-    found = cache.from_cache(place, prepare, _is_current(request))
-    return None if found is None else (found[0], _kept(*found))
-
-
-def _is_current(request: Request) -> cache.IsCurrent:
-    """Whether kept facts still hold: no row that lay in the future then lies in the past now."""
-
-    def is_current(kept: dict[str, Any]) -> bool:
-        future, rules = kept["tally"]["first_future"], request.rules()
-        return future is None or (kept["late"] == rules.late and future > rules.latest_on_the_wall)
-
-    return is_current
-
-
 def _customers(source: Any, customers: Any) -> Any:
     """The customers table: a name of a table in the database of the events is read from there."""
     a_file = (
@@ -377,41 +209,6 @@ def _customers(source: Any, customers: Any) -> Any:
 
 _OF_FILES = frozenset({".parquet", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".gz"})
 """What a file's name ends in, and no table's."""
-
-
-def _grown(engine: DuckDB, files: Files, request: Request, earlier: cache.Earlier) -> Facts | None:
-    """The kept log of the files there were before, and after it the files that have come since; None where these are of another make."""
-    many = len(earlier.facts["held"])
-    if files.kind != "parquet" or not earlier.facts["growable"]:
-        return None
-    engine.execute(f"ATTACH {literal(str(earlier.path))} AS earlier (READ_ONLY)")
-    try:
-        before = _kept(engine, earlier.facts, "earlier.")
-        if many == 1:
-            before.quarantine.insert(2, "file", pd.Series(files.name(0), index=before.quarantine.index, dtype="str"))
-        raw = open_added(engine, files, many, Raw(before.names, before.types))
-        return _checked(engine, raw, request, before) if raw else None
-    except (_OtherColumnsError, DataError):
-        # All files together decide what a column is and how much is wrong, and say it.
-        return None
-    finally:
-        engine.execute("DETACH earlier")
-
-
-def _keep(engine: DuckDB, facts: Facts) -> dict[str, Any]:
-    tables = {name: cache.keep_table(engine, f"kept_{name}", getattr(facts, name)) for name in ("quality", "quarantine")}
-    plain = {name: value for name, value in vars(facts).items() if name not in tables}
-    return plain | tables | {"properties": [asdict(one) for one in facts.properties], "tally": facts.tally.plain()}
-
-
-def _kept(engine: DuckDB, kept: dict[str, Any], database: str = "") -> Facts:
-    tables = {name: cache.kept_table(engine, f"{database}kept_{name}", kept[name]) for name in ("quality", "quarantine")}
-    # A table without rows has come back without its types.
-    tables["quarantine"] = tables["quarantine"].astype("str").astype({"row": "int64"})
-    plain = {one.name: kept[one.name] for one in fields(Facts)}
-    read = {"properties": tuple(Property(**one) for one in kept["properties"]), "tally": Tally.of(kept["tally"])}
-    every: dict[str, Any] = plain | read | tables | {name: tuple(kept[name]) for name in ("names", "types")}
-    return Facts(**every)
 
 
 def _named(source: Any) -> str:

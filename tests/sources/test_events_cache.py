@@ -66,6 +66,18 @@ def test_a_log_from_the_cache_can_be_filtered_and_joined_with_customers(source):
     assert cj.read_events(source, **LIMIT).columns == ("channel", "value")
 
 
+def test_a_log_with_repeats_takes_no_more_room_than_one_without_and_its_rows_are_numbered_without_gaps(source):
+    rows, made = pd.concat([EVENTS.assign(event="view", value=number) for number in range(500)]), []
+    for repeats in (0, 3):
+        pd.concat([rows, rows.head(repeats)]).to_parquet(source)
+        log = cj.read_events(source)
+        assert len(log.quarantine) == repeats
+        assert log.engine.rows("SELECT min(rowid), max(rowid), count(*) FROM prepared") == [(0, len(rows) - 1, len(rows))]
+        log.engine.connection.close()
+        made.append(kept(source.parent / ".cjcache")[0].stat().st_size)
+    assert made[1] <= made[0] * 1.1
+
+
 def test_the_cache_is_keyed_by_content_and_options(source):
     assert cj.read_events(source, **LIMIT).n_events == 150
     cj.read_events(source, timezone="Europe/Berlin", **LIMIT)
@@ -119,11 +131,11 @@ def test_rows_that_have_not_happened_yet_are_asked_for_again_when_they_have(sour
 READER = """
 import sys
 import cjlib as cj
-from cjlib.sources import cache, reading
+from cjlib.sources import cache, cached
 cache.LARGE = 1
 made = []
-prepare = reading._prepare
-reading._prepare = lambda *given: made.append(1) or prepare(*given)
+prepare = cached.prepare
+cached.prepare = lambda *given: made.append(1) or prepare(*given)
 log = cj.read_events(sys.argv[1], quarantine_limit=0.5)
 print(log.n_events, log.where(event="buy").n_events, len(made))
 """

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cjlib as cj
-from cjlib.sources import cache, digests, reading
+from cjlib.sources import cache, cached, digests
 from cjlib.sources.engine import DuckDB
+from cjlib.sources.files import find_files
 
 OPTIONS = {"timezone": "Europe/Berlin", "quarantine_limit": 1}
 FIELDS = ["customer_id", "event", "timestamp", "channel", "value"]
@@ -62,8 +63,8 @@ def read_whole(folder: Path, monkeypatch: pytest.MonkeyPatch, **options: object)
 def grown(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each log that was made from an earlier one whether it could be."""
     made: list[bool] = []
-    grow = reading._grown
-    monkeypatch.setattr(reading, "_grown", lambda *given: made.append((facts := grow(*given)) is not None) or facts)
+    grow = cached._grown
+    monkeypatch.setattr(cached, "_grown", lambda *given: made.append((facts := grow(*given)) is not None) or facts)
     return made
 
 
@@ -179,7 +180,7 @@ def test_a_day_with_rows_that_have_happened_since_is_read_again(tmp_path, grown)
 def test_a_digest_is_remembered_only_as_long_as_the_file_stays_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "a.parquet"
     write(path, [("ana", "view", pd.Timestamp("2024-03-01"), "web", 1.0)])
-    files, memory = reading.find_files(tmp_path), tmp_path / "memory.json"
+    files, memory = find_files(tmp_path), tmp_path / "memory.json"
     (before,) = digests.digests(files, memory)
     written = memory.read_text()
     path.write_bytes(path.read_bytes()[:-1] + b"2")
