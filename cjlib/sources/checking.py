@@ -84,7 +84,7 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
     wrong = _order(engine, properties, rules, no_time=no_time)
     if earlier:
         put_earlier_first(engine, properties)
-    together, again = settle(engine, properties)
+    again = settle(engine, properties)
     repeats = 0 if rules.keep_duplicates else again
     if repeats:
         drop_repeats(engine)
@@ -98,7 +98,7 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
         tally=tally,
         findings=(*stamps.findings, *_wall_findings(tally.kinds, rules, tally.twice), *kept),
         held=held,
-        ties=count_ties(engine) if together else (0, 0, 0),
+        ties=count_ties(engine),
     )
 
 
@@ -268,13 +268,10 @@ def _repeats(columns: Columns, numbered: str, texts: str, *, wrong: bool) -> str
         f"CASE WHEN NOT {blank(f'p{position}')} THEN p{position} END" if one.type == "VARCHAR" else f"p{position}"
         for position, one in enumerate(columns.properties, start=1)
     ]
-    # Few times are looked for: they are asked first, for a text is slow to look up.
-    near = (
-        f"(SELECT * FROM {numbered} WHERE t IN (SELECT t FROM repeated)) SEMI JOIN repeated USING (id, t){' WHERE reason IS NULL' if wrong else ''}"
-    )
     return (
         f"SELECT row, {literal(DUPLICATE)} AS reason, CAST(id AS VARCHAR) || ', ' || name || ', ' || CAST(make_timestamp(t) AS VARCHAR) AS example{texts} "
-        f"FROM (SELECT *, row_number() OVER (PARTITION BY {', '.join(['id', 'name', 't', *values])} ORDER BY row) AS n FROM {near}) WHERE n > 1"
+        f"FROM (SELECT *, row_number() OVER (PARTITION BY {', '.join(['id', 'name', 't', *values])} ORDER BY row) AS n FROM {numbered} "
+        f"SEMI JOIN repeated USING (id, t){' WHERE reason IS NULL' if wrong else ''}) WHERE n > 1"
     )
 
 

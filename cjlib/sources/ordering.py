@@ -40,48 +40,48 @@ def _fitting(engine: DuckDB, properties: Sequence[Property]) -> int:
     return sum(end <= SHORT_KEY for end in ends)
 
 
-def settle(engine: DuckDB, properties: Sequence[Property]) -> tuple[bool, int]:
-    """Put `ordered` in order by every column; whether some events share an instant, and how many rows equal the row before in every column.
+def settle(engine: DuckDB, properties: Sequence[Property]) -> int:
+    """Put `ordered` in order by every column; how many rows equal the row before them in every column.
 
     `runs` has those that the short key could not tell apart, in order: their `place` in `ordered`, the columns, and `again` where a row equals the one before.
     """
     keys = keys_of(properties)
     short = _fitting(engine, properties)
-    every, together, near = engine.rows(
-        f"SELECT count(*), count(*) FILTER ({_same('before', ['c', 't'])}), count(*) FILTER ({_same('before', keys[:short])}) FROM {_beside(keys[:short], ['before'])}"
-    )[0]
+    near, every = _find_near(engine, keys[:short])
     if near > every * MANY_TIES and short < len(keys):
         engine.execute(f"CREATE OR REPLACE TEMP TABLE ordered AS SELECT * FROM ordered ORDER BY {', '.join(keys)}")
-        short = len(keys)
-    _make_runs(engine, keys, short, some=near > 0)
+        short, (near, _) = len(keys), _find_near(engine, keys)
+    if not near:
+        return 0
+    _make_runs(engine, keys)
     if short < len(keys):
         moved = ", ".join(f"{key} = r.{key}" for key in keys[short:])
         engine.execute(f"UPDATE ordered SET {moved} FROM runs r WHERE ordered.rowid = r.place")
-    return together > 0, engine.rows("SELECT count(*) FROM runs WHERE again")[0][0]
+    return engine.rows("SELECT count(*) FROM runs WHERE again")[0][0]
 
 
-def _beside(keys: Sequence[str], sides: Sequence[str]) -> str:
-    """Every row of `ordered` with what stands before it or after it in some columns, and its `place`."""
-    windows = {"before": "lag", "after": "lead"}
-    beside = ", ".join(f"{windows[side]}({key}) OVER () AS {side}_{key}" for side in sides for key in keys)
-    return f"(SELECT rowid AS place, *, {beside} FROM ordered)"
+def _find_near(engine: DuckDB, keys: Sequence[str]) -> tuple[int, int]:
+    """Make `near`, the places of rows that equal the row before in some columns; how many there are, and of how many rows."""
+    before = ", ".join(f"lag({key}) OVER () AS before_{key}" for key in keys)
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE near AS SELECT place FROM (SELECT rowid AS place, *, {before} FROM ordered) WHERE {_same(keys)}")
+    return engine.rows("SELECT (SELECT count(*) FROM near), (SELECT count(*) FROM ordered)")[0]
 
 
-def _same(side: str, keys: Sequence[str]) -> str:
-    return " AND ".join(f"{key} IS NOT DISTINCT FROM {side}_{key}" for key in keys)
-
-
-def _make_runs(engine: DuckDB, keys: Sequence[str], settled: int, *, some: bool) -> None:
-    """Make `runs` of the rows that are equal, in the settled columns, to the one before or after."""
-    columns, sides = ", ".join(keys), ("before", "after")
-    tests = " OR ".join(f"({_same(side, keys[:settled])})" for side in sides) if some else "FALSE"
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE tied AS SELECT place, {columns} FROM {_beside(keys[:settled], sides)} WHERE {tests}")
-    # Runs of tied rows stand in the order of the settled columns already: the n-th place belongs to the n-th row.
-    before = ", ".join(f"lag({key}) OVER (ORDER BY {columns}) AS before_{key}" for key in keys)
-    numbered = f"SELECT row_number() OVER (ORDER BY {columns}) AS n, {columns}, {before} FROM tied"
+def _same(keys: Sequence[str]) -> str:
     # A customer's code is never missing, so the first row equals none.
+    return " AND ".join(f"{key} IS NOT DISTINCT FROM before_{key}" for key in keys)
+
+
+def _make_runs(engine: DuckDB, keys: Sequence[str]) -> None:
+    """Make `runs` of the rows in `near` and those before them."""
+    columns = ", ".join(keys)
+    tied = f"SELECT rowid AS place, {columns} FROM ordered WHERE rowid IN (SELECT place FROM near UNION SELECT place - 1 FROM near)"
+    before = ", ".join(f"lag({key}) OVER (ORDER BY {columns}) AS before_{key}" for key in keys)
+    engine.execute(f"CREATE OR REPLACE TEMP TABLE tied AS {tied}")
+    # Tied rows stand in the order of the short key already: the n-th place belongs to the n-th row.
     engine.execute(
-        f"CREATE OR REPLACE TEMP TABLE runs AS SELECT place, {columns}, {_same('before', keys)} AS again FROM ({numbered}) "
+        f"CREATE TEMP TABLE runs AS SELECT place, {columns}, {_same(keys)} AS again "
+        f"FROM (SELECT row_number() OVER (ORDER BY {columns}) AS n, {columns}, {before} FROM tied) "
         "JOIN (SELECT row_number() OVER (ORDER BY place) AS n, place FROM tied) USING (n)"
     )
     engine.execute("DROP TABLE tied")
@@ -110,4 +110,5 @@ def write_prepared(engine: DuckDB, dropped: int) -> None:
         engine.execute("DROP TABLE ordered")
     else:
         engine.execute("ALTER TABLE ordered RENAME TO prepared")
-    engine.execute("DROP TABLE runs")
+    for table in ("near", "runs"):
+        engine.execute(f"DROP TABLE IF EXISTS {table}")
