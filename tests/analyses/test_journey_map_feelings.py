@@ -318,17 +318,12 @@ def test_every_figure_claims_something_and_holds_its_numbers(northlight, view):
     assert all(len(row) == len(meta["columns"]) for row in meta["rows"])
 
 
-def test_the_explorers_twin_needs_no_script_and_its_widget_counts_each_choice(northlight):
+def test_the_explorers_twin_needs_no_script_and_tells_of_every_stage(northlight):
     source = northlight._source
     held = cj.explore_map(source.journey, source.log, northlight._feedback, made=northlight)
     html = held.twin().html
     assert "<script" not in html
     assert all(f"{stage}: customers, routes, quotes" in html for stage in source.stages)
-    assert "Arithmetic, not forecast" in held.future("Purchase", 0.05)
-    picture, groups = held.shown("", "", None, "all")
-    assert groups == ["all"]
-    assert "cj-map-table" in picture
-    assert 'role="alert"' in held.shown("soon", "", None, "all")[0]
     assert held.widget().children
 
 

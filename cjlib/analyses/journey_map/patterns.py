@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -19,21 +19,39 @@ LEAST_DIFFERENCE = 0.2
 
 @dataclass(frozen=True)
 class Pair:
-    """Two stages compared: the later one's mean less the earlier one's; `error` is its standard error, `family` (stages, degrees of freedom, alpha)."""
+    """Two stages compared: the later one's mean less the earlier one's.
+
+    `error` is its standard error, `within` the standard deviation within stages, `stages` how many are compared at once. The studentized range takes
+    long, so that p and the bounds are worked out only for whom they are asked.
+    """
 
     change: float
-    p_adjusted: float
-    differs: bool
     error: float
-    family: tuple[int, float, float]
+    within: float
+    stages: int
+    freedom: float
+    alpha: float
+
+    @cached_property
+    def p_adjusted(self) -> float:
+        """How often a difference so large would come by chance among so many stages."""
+        from scipy.stats import studentized_range
+
+        if not self.error:
+            return float(self.change == 0 or self.within == 0)
+        return float(studentized_range.sf(np.sqrt(2) * abs(self.change) / self.error, self.stages, self.freedom))
+
+    @property
+    def differs(self) -> bool:
+        """Beyond noise, and large enough to name."""
+        return abs(self.change) >= LEAST_DIFFERENCE * self.within and self.p_adjusted < self.alpha
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
-        """The interval of the change, right for all pairs at once; asked only of what is named, since the quantile takes long."""
+        """The interval of the change, right for all pairs at once."""
         from scipy.stats import studentized_range
 
-        k, freedom, alpha = self.family
-        half = float(studentized_range.ppf(1 - alpha, k, freedom)) * self.error / np.sqrt(2) if self.error > 0 else 0.0
+        half = float(studentized_range.ppf(1 - self.alpha, self.stages, self.freedom)) * self.error / np.sqrt(2) if self.error else 0.0
         return self.change - half, self.change + half
 
 
@@ -44,28 +62,16 @@ def pairs(means: Clustered, taking: list[int], alpha: float = 0.05) -> dict[tupl
     ----------
     Games, P. A. & Howell, J. F. (1976). Pairwise multiple comparison procedures with unequal N's and/or variances. Journal of Educational Statistics 1.
     """
-    compared: dict[tuple[int, int], Pair] = {}
-    for k, s in enumerate(taking):
-        for t in taking[k + 1 :]:
-            compared[s, t] = _pair(means, s, t, len(taking), alpha)
-            one = compared[s, t]
-            compared[t, s] = replace(one, change=-one.change)
-    return compared
+    return {(s, t): _pair(means, s, t, len(taking), alpha) for s in taking for t in taking if s != t}
 
 
 def _pair(means: Clustered, s: int, t: int, k: int, alpha: float) -> Pair:
-    from scipy.stats import studentized_range
-
     v = means.covariance
     difference, variance = float(means.mean[t] - means.mean[s]), float(v[s, s] + v[t, t] - 2 * v[s, t])
     parts = v[s, s] ** 2 / (means.people[s] - 1) + v[t, t] ** 2 / (means.people[t] - 1)
     if variance <= 0 or parts <= 0:
-        same = difference == 0 or means.within == 0
-        return Pair(difference, float(same), not same, 0.0, (k, 1.0, alpha))
-    freedom = float(variance**2 / parts)
-    p = float(studentized_range.sf(np.sqrt(2) * abs(difference) / np.sqrt(variance), k, freedom))
-    differs = p < alpha and abs(difference) >= LEAST_DIFFERENCE * means.within
-    return Pair(difference, p, differs, float(np.sqrt(variance)), (k, freedom, alpha))
+        return Pair(difference, 0.0, means.within, k, 1.0, alpha)
+    return Pair(difference, float(np.sqrt(variance)), means.within, k, float(variance**2 / parts), alpha)
 
 
 def taking_part(means: Clustered) -> list[int]:
@@ -89,7 +95,7 @@ def named_patterns(means: Clustered, alpha: float = 0.05) -> list[Pattern]:
     if len(taking) < 2:
         return []
     compared = pairs(means, taking, alpha)
-    drops = [Pattern("rapid drop", s, t, compared[s, t]) for s, t in pairwise(taking) if compared[s, t].differs and compared[s, t].change < 0]
+    drops = [Pattern("rapid drop", s, t, compared[s, t]) for s, t in pairwise(taking) if compared[s, t].change < 0 and compared[s, t].differs]
     runs = [Pattern(name, *run) for name, sign in (("trough", -1), ("peak", 1)) for run in _runs(taking, compared, sign)]
     return drops + runs + _sawtooth(taking, compared)
 
@@ -101,7 +107,7 @@ def _runs(taking: list[int], compared: dict[tuple[int, int], Pair], sign: int) -
     for length in range(1, len(taking) - 1):
         for k in range(1, len(taking) - length):
             run, around = taking[k : k + length], (taking[k - 1], taking[k + length])
-            apart = all(compared[edge, one].differs and compared[edge, one].change * sign > 0 for one in run for edge in around)
+            apart = all(compared[edge, one].change * sign > 0 and compared[edge, one].differs for one in run for edge in around)
             if apart and not taken & set(run):
                 taken |= set(run)
                 nearest = min((compared[edge, one] for one in run for edge in around), key=lambda pair: abs(pair.change))
