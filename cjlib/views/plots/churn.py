@@ -14,6 +14,7 @@ from cjlib.analyses.churn.segments import ModelBy
 from cjlib.analyses.churn.words import BASELINES
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
+from cjlib.words import about, percent
 
 SPACE = 46
 NAMES = {
@@ -133,7 +134,7 @@ def lift(result: ChurnModel) -> go.Figure:
     average = float(table["n_churned"].sum() / table["n"].sum())
     line = go.Scatter(x=[0.5, 10.5], y=[average, average], mode="lines", line={"color": theme.MUTED, "dash": "dot"}, name="all customers")
     first, n = table.iloc[0], int(table["n"].sum())
-    caption = f"The riskiest tenth holds {first['cumulative_captured']:.0%} of all churners: {first['share_churned']:.1%} of it churned, {average:.1%} of all (n = {n:,})."
+    caption = f"The riskiest tenth holds {about(first['cumulative_captured'])} of all churners: {percent(first['share_churned'])} of it churned, {percent(average)} of all (n = {n:,})."
     return theme.figure(
         [bars, line],
         caption=caption,

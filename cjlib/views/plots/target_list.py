@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from cjlib.analyses.churn.at_risk import ValueAtRisk
 from cjlib.analyses.churn.decisions import TargetList
 from cjlib.views.plots import theme
+from cjlib.words import about, percent
 
 MARGIN = {"l": 8, "r": 16, "t": 30, "b": 40}
 
@@ -28,7 +29,7 @@ def profit(result: TargetList) -> go.Figure:
     earned = float(result.metrics["expected_profit"]["value"] or 0)
     point = go.Scatter(x=[chosen], y=[earned], mode="markers", marker={"size": 11, "color": theme.COLOURS[1], "symbol": "diamond"}, name="this list")
     even = result.metrics["break_even_success_share"]["value"]
-    below = f"; below a success share of {even:.1%} it loses money" if even is not None else ""
+    below = f"; below a success share of {percent(even)} it loses money" if even is not None else ""
     caption = f"Contacting {chosen:,} of {len(result.table):,} customers is expected to earn {earned:,.0f}{below}."
     shown = _around_the_top(curve, earned)
     return theme.figure(
@@ -117,9 +118,9 @@ def sensitivity(result: TargetList) -> go.Figure:
     ]
     worst = table.iloc[0]
     caption = (
-        f"Decided for a success share of {given:.0%}; should nobody be persuaded, this list loses {-worst['profit_of_this_list']:,.0f}."
+        f"Decided for a success share of {about(given)}; should nobody be persuaded, this list loses {-worst['profit_of_this_list']:,.0f}."
         if worst["profit_of_this_list"] < 0
-        else f"Decided for a success share of {given:.0%}; no success share makes this list lose money."
+        else f"Decided for a success share of {about(given)}; no success share makes this list lose money."
     )
     return theme.figure(
         traces,

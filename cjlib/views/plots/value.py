@@ -11,6 +11,7 @@ from cjlib.analyses.value_groups import SubscriptionValue, ValueBy
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
+from cjlib.words import about
 
 
 def deciles(result: CustomerValue) -> go.Figure:
@@ -25,7 +26,7 @@ def deciles(result: CustomerValue) -> go.Figure:
         x=summed["decile"].tolist(), y=summed["total"].tolist(), marker={"color": theme.faded(summed["n"])}, hoverinfo="skip", showlegend=False
     )
     first = summed.iloc[0]
-    caption = f"The most valuable tenth holds {first['share']:.0%} of the {what} of all {len(table):,} customers ({total:,.0f})."
+    caption = f"The most valuable tenth holds {about(first['share'])} of the {what} of all {len(table):,} customers ({total:,.0f})."
     return theme.figure(
         [bars],
         caption=caption,
@@ -49,10 +50,10 @@ def backtest(result: CustomerValue) -> go.Figure:
     bars = go.Bar(
         x=known["ratio"].tolist(), y=at.tolist(), orientation="h", width=0.35, marker={"color": theme.COLOURS[0]}, hoverinfo="skip", showlegend=False
     )
-    names = [f"{measure}: {value:.0%} of what came" for measure, value in zip(known["measure"], known["ratio"], strict=True)]
+    names = [f"{measure}: {about(value)} of what came" for measure, value in zip(known["measure"], known["ratio"], strict=True)]
     notes, _ = theme.row_labels(names, [""] * len(known), [False] * len(known), up=22)
     first = known.iloc[0]
-    caption = f"In the last {first['held_out_days']:,} days the forecast would have given {first['ratio']:.0%} of the {first['measure']} that came (n = {first['customers']:,})."
+    caption = f"In the last {first['held_out_days']:,} days the forecast would have given {about(first['ratio'])} of the {first['measure']} that came (n = {first['customers']:,})."
     return theme.figure(
         [bars],
         caption=caption,
