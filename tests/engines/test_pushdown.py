@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -15,6 +17,7 @@ import cjlib as cj
 from cjlib.analyses.funnel import pushed
 from cjlib.analyses.funnel.pushed import TIMES
 from cjlib.analyses.funnel.rows import question
+from engines.servers import Engine
 from engines.test_reading_engines import made
 
 FUNNELS = {
@@ -44,6 +47,7 @@ FUNNELS = {
     "first entry again": (["view", "cart", "view"], {"window": "4D", "entry": "first"}),
     "by first": (["view", "cart", "buy"], {"window": "3D", "by": "channel"}),
     "by last": (["view", "cart", "view"], {"window": "3D", "by": "channel", "by_value": "last"}),
+    "hostile names by last": (["'; DROP TABLE events; --", 'say "100%" \\ :now'], {"window": "10D", "by": "channel", "by_value": "last"}),
     "by step": (["view", "cart", "buy"], {"window": "3D", "by": "visits", "by_value": "step_2"}),
     "by all": (["view", "cart", "buy"], {"window": "3D", "by": ["channel", "member"], "by_value": "all"}),
 }
@@ -78,12 +82,12 @@ OTHERS = {
 
 SOME = {
     "postgres": {
-        "funnel": ("hostile names", "first times", "texts and times", "microseconds", "lists that overlap", "held", "by last", "by all"),
+        "funnel": ("hostile names by last", "first times", "texts and times", "microseconds", "lists that overlap", "held", "by all"),
         "retention": ("twice", "first time", "by two"),
         "other": ("transitions within sessions", "sessions", "lifecycle", "survival of silence"),
     },
     "spark": {
-        "funnel": ("hostile names", "by last"),
+        "funnel": ("hostile names by last",),
         "retention": ("by",),
         "other": ("transitions within sessions", "sessions", "survival of silence"),
     },
@@ -104,7 +108,19 @@ def asked(kind: str, questions: dict[str, Any]) -> pytest.MarkDecorator:
 def away(request):
     """A log that stays in its engine."""
     engine = request.getfixturevalue(request.param)
-    return cj.read_events(**engine.options(made(), "pushed"), pushdown=True, timezone="Europe/Berlin")
+    with interpreted(engine):
+        yield cj.read_events(**engine.options(made(), "pushed"), pushdown=True, timezone="Europe/Berlin")
+
+
+@contextmanager
+def interpreted(engine: Engine) -> Iterator[None]:
+    """Spark without compiling its expressions, which costs more than it saves for a few thousand rows (its catalogue cannot do without)."""
+    if engine.name != "spark":
+        yield
+        return
+    engine.source.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    yield
+    engine.source.conf.unset("spark.sql.codegen.factoryMode")
 
 
 @cache
