@@ -39,7 +39,9 @@ def events_of(folder: Path, rows: int) -> pd.DataFrame:
     """The log of the other benchmarks, its times cut to quarters of an hour."""
     path = made_log.write(folder / "events.parquet", rows)
     cut = "time_bucket(INTERVAL 15 MINUTE, timestamp AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
-    made = duckdb.connect().execute(f"SELECT * REPLACE ({cut} AS timestamp) FROM read_parquet($path)", {"path": str(path)}).to_arrow_table().to_pandas()
+    made = (
+        duckdb.connect().execute(f"SELECT * REPLACE ({cut} AS timestamp) FROM read_parquet($path)", {"path": str(path)}).to_arrow_table().to_pandas()
+    )
     return made.assign(timestamp=made["timestamp"].dt.tz_convert("UTC").astype("datetime64[us, UTC]"))
 
 
