@@ -24,6 +24,7 @@ from cjlib.errors import CjlibError, not_one_of, shown
 
 if TYPE_CHECKING:
     from cjlib.views.report import Run
+    from cjlib.views.report.parameters import Notebook
 
 app = typer.Typer(
     name="cj",
@@ -80,9 +81,12 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
         given = (from_file(params) if params else {}) | from_options(parameter or []) | ({"journey": str(_file(journey))} if journey else {})
         from cjlib.views.report.running import Order
 
+        values = assign(given, found)
+        found, left_out = (found, {}) if notebooks else _answerable(found, values)
         order = Order(
             notebooks=found,
-            parameters=assign(given, found),
+            parameters=values,
+            left_out=left_out,
             out=out.absolute(),
             data=_directory(data) if data else None,
             jobs=jobs,
@@ -107,6 +111,18 @@ def _directory(path: Path) -> Path:
     if not path.is_dir():
         raise CjlibError(f"--data: there is no folder {shown(str(path))}. Give the folder that the journey file's relative paths start from.")
     return path.absolute()
+
+
+def _answerable(found: list[Notebook], values: dict[str, dict[str, Any]]) -> tuple[list[Notebook], dict[str, str]]:
+    """Of all notebooks those that their journey file has enough for, and why the others are left out."""
+    from cjlib.views.report.needs import answerable
+    from cjlib.views.report.running import journey_files_of
+
+    journeys = journey_files_of(found, values)
+    kept, left_out = answerable(found, journeys[0] if len(journeys) == 1 else None)
+    if not kept:
+        raise CjlibError(f"--journey: {shown(journeys[0].name)} has not enough for any notebook. It must name events or feedback below sources.")
+    return kept, left_out
 
 
 def _run(order: Any) -> Run:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.result import Result, metric
+from cjlib.errors import CjlibError
 from cjlib.sources.durations import in_words, microseconds
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
@@ -51,7 +52,16 @@ def assign_stages(feedback: Feedback, log: EventLog | None, journey: Journey) ->
         `.table`, in the feedback's order: `feedback_id`, `stage`, `touchpoint` (missing where not known), `assigned_by` (own_stage, own_touchpoint,
         latest_event, unassigned). `.metrics`: `feedback_own_stage`, `feedback_own_touchpoint`, `feedback_latest_event`, `feedback_unassigned`, and
         `feedback_unknown_stage`, `feedback_unknown_touchpoint` for names that the file does not have.
+
+    Raises
+    ------
+    CjlibError
+        When there is no feedback.
     """
+    if feedback is None:
+        raise CjlibError(
+            "feedback: there is none. Name it below sources in the journey file (feedback: {path: comments.csv}), or read it with cj.read_feedback."
+        )
     mapping = journey.mapping
     stage, own_point = _own_stage(feedback.frame, journey), _own_touchpoint(feedback.frame, mapping)
     latest = _latest(feedback.frame, log, journey)

@@ -10,7 +10,7 @@ from commandline import NOTEBOOKS
 
 from cjlib.errors import CjlibError
 from cjlib.views.report.finding import find_notebooks, notebook_folder
-from cjlib.views.report.parameters import assign, from_file, from_options, read_notebook, read_parameters
+from cjlib.views.report.parameters import assign, for_readers, from_file, from_options, read_notebook, read_parameters
 
 CELL = """
 journey: str = "../data/journey.yml"  # the journey file, path
@@ -105,6 +105,13 @@ def test_a_path_is_relative_to_where_it_was_typed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert read("journey", "mine.yml") == str(tmp_path / "mine.yml")
     assert read("journey", "s3://bucket/mine.yml") == "s3://bucket/mine.yml"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("/home/ana/secret plans/journey.yml", "journey.yml"), ("14D", "14D"), (0.05, "0.05"), (["a"], '["a"]')]
+)
+def test_readers_see_a_file_by_its_name_and_other_values_as_they_are(value, words):
+    assert for_readers(value) == words
 
 
 def test_a_parameter_goes_to_the_notebooks_that_have_it():

@@ -9,6 +9,7 @@ from typing import Any
 
 from cjlib.views.report.figures import unbroken
 from cjlib.views.report.moved import Move, metrics_of, moves
+from cjlib.views.report.parameters import for_readers
 from cjlib.views.report.render import environment, own, policy
 from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, PUBLISHING, RUNNING, Run, write_whole
 
@@ -56,6 +57,7 @@ def render(out: Path, runs: Sequence[Run]) -> str:
             late=late,
             journey=next((run.facts.get("journey") for run in runs if run.facts.get("journey")), ""),
             reports=published,
+            left_out=[f"{name}: {why}" for name, why in (runs[0].facts.get("left_out", {}) if runs else {}).items()],
             runs=[row(run, out) for run in runs[:MOST_RUNS]],
             more_runs=max(0, len(runs) - MOST_RUNS),
         )
@@ -119,7 +121,7 @@ def _page(run: Run, name: str, out: Path) -> str:
 
 
 def _parameters(notebooks: Mapping[str, Mapping[str, Any]]) -> str:
-    given = dict.fromkeys(f"{key}={value}" for one in notebooks.values() for key, value in one["parameters"].items())
+    given = dict.fromkeys(f"{key}={for_readers(value)}" for one in notebooks.values() for key, value in one["parameters"].items())
     return ", ".join(given)
 
 

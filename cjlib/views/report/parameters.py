@@ -12,7 +12,7 @@ import io
 import json
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +42,15 @@ class Notebook:
     question: str
     cells: int
     parameters: Mapping[str, Parameter]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the journey file without which it cannot answer, and what each stands for."""
 
 
 def read_notebook(path: Path) -> Notebook:
     """Question and parameters of a notebook; nothing is run."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        cells = content["cells"]
+        cells, needs = content["cells"], content.get("metadata", {}).get("cjlib", {}).get("needs", {})
         sources = [("".join(cell["source"]), cell) for cell in cells]
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise CjlibError(
@@ -56,7 +58,12 @@ def read_notebook(path: Path) -> Notebook:
         ) from None
     cell = next((text for text, cell in sources if TAG in cell.get("metadata", {}).get("tags", [])), "")
     return Notebook(
-        name=path.stem, path=path, question=_question(sources) or path.stem, cells=len(sources), parameters=read_parameters(cell, path.stem)
+        name=path.stem,
+        path=path,
+        question=_question(sources) or path.stem,
+        cells=len(sources),
+        parameters=read_parameters(cell, path.stem),
+        needs=needs,
     )
 
 
@@ -116,6 +123,12 @@ def _unknown(name: str, notebooks: Sequence[Notebook]) -> str:
     every = dict.fromkeys(key for notebook in notebooks for key in notebook.parameters)
     have = "; ".join(f"{notebook.name} has: {', '.join(notebook.parameters) or 'none'}" for notebook in notebooks)
     return f"unknown parameter {shown(name)}.{did_you_mean(name, every)} {have}. `cj list` says what each means."
+
+
+def for_readers(value: Any) -> str:
+    """A value as a report shows it; of a path only its last part, since where files lie is not for everyone."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Path(text).name if Path(text).is_absolute() else text
 
 
 def from_options(options: Iterable[str]) -> dict[str, str]:

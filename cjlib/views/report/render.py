@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -18,6 +17,7 @@ from markupsafe import Markup
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.packing import packed
 from cjlib.views.report.page import Page
+from cjlib.views.report.parameters import for_readers
 from cjlib.views.report.runs import write_whole
 from cjlib.views.report.supervise import Job
 
@@ -136,7 +136,7 @@ def render(page: Page, *, frame: Mapping[str, Any], name: str, parameters: Mappi
             library=packed_plotly() if figures and not shared else "",
             stamp=f"{page.facts['data']} · made {frame['made']}" if page.facts["data"] else f"Made {frame['made']}",
             provenance=[*frame["provenance"], *_told(page.facts)],
-            parameters=[(key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for key, value in parameters.items()],
+            parameters=[(key, for_readers(value)) for key, value in parameters.items()],
         )
     )
 

@@ -41,6 +41,8 @@ class Order:
     wait: bool = False
     keep: int | None = None
     alerts: Sequence[Alert] = field(default_factory=tuple)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Notebooks that were not asked, and why."""
 
 
 def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
@@ -73,6 +75,8 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
             say(line)
         started = time.monotonic()
         current = new_run(order.out, _facts(order, mask, journeys))
+        for name, why in order.left_out.items():
+            say(f"{name}: left out, {why}.")
         try:
             outcomes = run_all(_jobs(order, current, mask), slots=order.jobs or os.cpu_count() or 1, timeout=order.timeout, watcher=watcher)
         except BaseException as stop:
@@ -116,7 +120,12 @@ def _read_journey(nursery: Nursery | None, path: str) -> None:
 
 def journey_files(order: Order) -> list[Path]:
     """The journey files of the run: the one given, else what the notebooks' parameter `journey` says, as far as the files are there."""
-    values = [_journey(notebook, order.parameters.get(notebook.name, {})) for notebook in order.notebooks]
+    return journey_files_of(order.notebooks, order.parameters)
+
+
+def journey_files_of(notebooks: Sequence[Notebook], parameters: Mapping[str, Mapping[str, Any]]) -> list[Path]:
+    """The journey files that these notebooks read with these values, each once."""
+    values = [_journey(notebook, parameters.get(notebook.name, {})) for notebook in notebooks]
     return list(dict.fromkeys(path.resolve() for path in values if path is not None and path.is_file()))
 
 
@@ -147,6 +156,7 @@ def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]
         "journey_hash": _hash(journey) if journey else None,
         "shared_assets": order.shared_assets,
         "alerts": [],
+        "left_out": dict(order.left_out),
         "notebooks": {
             notebook.name: {
                 "status": "running",
