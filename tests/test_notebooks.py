@@ -101,7 +101,7 @@ def test_prose_states_no_number_that_a_parameter_could_change(path):
 def test_outputs_are_stored_clean_and_without_a_path_of_any_machine(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
-    assert set(notebook["metadata"]) <= {"kernelspec", "language_info"}
+    assert set(notebook["metadata"]) <= {"cjlib", "kernelspec", "language_info"}
     assert "version" not in notebook["metadata"]["language_info"]
     text = path.read_text(encoding="utf-8")
     for place in ("/home/", "/root/", "/tmp/", "/work/", "/Users/", "\\\\Users\\\\", str(ROOT)):

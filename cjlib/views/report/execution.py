@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ from cjlib.views.report.secret import Mask
 SCHEME = "masked:"
 PAUSE = 0.5
 """Seconds between two writings of a notebook that runs."""
+LONGEST_FOLDER = 90
+"""The path of a socket has at most some hundred characters."""
 KERNEL = [sys.executable, "-m", "cjlib.views.report.kernel", "-f", "{connection_file}"]
 
 
@@ -50,6 +53,15 @@ class OwnKernel(AsyncKernelManager):
 
     nursery: Nursery | None = None
     """Where kernels come from; None: they start as usual."""
+
+    sockets: str = ""
+    """A folder for the kernel's sockets."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Ports are found free, closed, and bound by the kernel later: of kernels that start together one may take another's port, and that one dies.
+        if sys.platform != "win32" and len(self.sockets) <= LONGEST_FOLDER:
+            self.transport, self.ip = "ipc", f"{self.sockets}/k"
 
     @property
     def kernel_spec(self) -> KernelSpec:
@@ -164,15 +176,16 @@ def _drop_widgets(notebook: Path) -> None:
 
 
 def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, done: Callable[[int], None], kernel: Callable[[int], None]) -> None:
-    papermill.execute_notebook(
-        source,
-        f"{SCHEME}{target}",
-        parameters=dict(parameters),
-        engine_name="sparing",
-        kernel_name="python3",
-        language="python",
-        progress_bar=False,
-        cwd=source.parent,
-        kernel_manager_class=type("Kernel", (OwnKernel,), {"report": staticmethod(kernel)}),
-        on_cell_executed=lambda cell, cell_index, execute_reply: done(cell_index + 1),
-    )
+    with tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True) as sockets:
+        papermill.execute_notebook(
+            source,
+            f"{SCHEME}{target}",
+            parameters=dict(parameters),
+            engine_name="sparing",
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            cwd=source.parent,
+            kernel_manager_class=type("Kernel", (OwnKernel,), {"report": staticmethod(kernel), "sockets": sockets}),
+            on_cell_executed=lambda cell, cell_index, execute_reply: done(cell_index + 1),
+        )
