@@ -11,8 +11,8 @@ from pathlib import Path
 from commandline import NOTEBOOKS
 
 from cjlib.views.report.execution import OwnKernel, execute
+from cjlib.views.report.job import Job
 from cjlib.views.report.secret import Mask
-from cjlib.views.report.supervise import Job
 
 
 def test_without_forking_a_notebook_runs_in_a_kernel_of_this_environment(tmp_path):

@@ -15,11 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cjlib.views.report.clean import clean, code, markdown, terminal
+from cjlib.views.report.job import Job
 from cjlib.views.report.packing import packed
 from cjlib.views.report.page import Page
 from cjlib.views.report.parameters import for_readers
 from cjlib.views.report.runs import write_whole
-from cjlib.views.report.supervise import Job
 
 HOME = "../../"
 """How a page in a run's folder reaches the folder of reports; publishing takes it out."""

@@ -12,44 +12,13 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, Protocol
 
-from cjlib.views.report.secret import Mask
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What a process needs to know to run and render one notebook."""
-
-    name: str
-    source: Path
-    folder: Path
-    """The run's folder: the executed notebook, the page and the log go here."""
-    parameters: Mapping[str, Any]
-    mask: Mask
-    frame: Mapping[str, Any]
-    """What stands around the page: run id, when, versions, where the last good report is."""
-    shared_assets: bool = False
-
-    @property
-    def executed(self) -> Path:
-        """The notebook with its outputs."""
-        return self.folder / f"{self.name}.ipynb"
-
-    @property
-    def page(self) -> Path:
-        """The report."""
-        return self.folder / f"{self.name}.html"
-
-    @property
-    def log(self) -> Path:
-        """What the kernel said outside the notebook."""
-        return self.folder / f"{self.name}.log"
+from cjlib.views.report.job import Job
 
 
 @dataclass

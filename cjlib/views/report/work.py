@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from cjlib import errors
+from cjlib.views.report.job import Job
 from cjlib.views.report.secret import Mask
-from cjlib.views.report.supervise import Job
 
 _NOTICE = "Kernel is running over TCP without encryption"
 
