@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn import evaluate, words
+from cjlib.analyses.churn import words
 from cjlib.analyses.churn.alone import column_scores
+from cjlib.analyses.churn.assembly import Evidence, assembled, enough, used_features
 from cjlib.analyses.churn.calibration import cross_calibrated
 from cjlib.analyses.churn.candidates import (
     OF_TABLE,
     THREADS,
-    Choice,
-    Forecaster,
     Settings,
     Training,
     blended,
@@ -28,18 +26,13 @@ from cjlib.analyses.churn.candidates import (
 )
 from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.data import ChurnData
-from cjlib.analyses.churn.drift import drifted, learn_reference, no_drift
 from cjlib.analyses.churn.evaluate import Tested
 from cjlib.analyses.churn.folds import by_content, folds_by_group
-from cjlib.analyses.churn.guards import whole_model
-from cjlib.analyses.churn.measures import auc, draw_customers
+from cjlib.analyses.churn.measures import auc
 from cjlib.analyses.churn.model import ChurnModel
-from cjlib.analyses.churn.reasons import learn_reasoning
-from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.errors import CjlibError, shown
 
 Floats = NDArray[np.float64]
-FOLDS = 5
-OUT = ("FAIL", "DROP")
 
 
 def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> ChurnModel:
@@ -91,32 +84,6 @@ def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> Ch
         return _fit_table(data, features, tuple(keep), seed)
 
 
-def used_features(data: ChurnData, keep: Sequence[str]) -> list[str]:
-    """The features without those that a rule leaves out, unless kept by name."""
-    if isinstance(keep, str):
-        raise CjlibError(f"keep: must be a list of columns, such as [{shown(keep)}]. Got {shown(keep)}.")
-    for name in keep:
-        if name not in data.table.columns:
-            raise CjlibError(f"keep: there is no column {shown(name)} among the features.{did_you_mean(name, data.features)}")
-    out = set(data.leaks.loc[data.leaks["level"].isin(OUT), "column"]) - set(keep)
-    features = [name for name in data.features if name not in out]
-    if not features:
-        raise DataError(f"data: no feature is left to learn from; left out are {listed(sorted(out))}. Give others, or keep= what was known in time.")
-    return features
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What an evaluation hands to the assembly of the model."""
-
-    tested: Sequence[Tested]
-    baselines: tuple[str, ...]
-    draws_of: int
-    learning: words.Learning
-    choice: Choice
-    how: str
-
-
 def _fit_table(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: int) -> ChurnModel:
     known = data.table[data.table["churned"].notna()].reset_index(drop=True)
     order, group = by_content(known[features], known["churned"].to_numpy(dtype=float))
@@ -152,16 +119,6 @@ def _fit_table(data: ChurnData, features: list[str], keep: tuple[str, ...], seed
     return assembled(data, keep, forecaster, training, evidence, forecasts=forecasts, newest=data.table, settings=OF_TABLE, seed=seed)
 
 
-def enough(churned: Floats) -> int:
-    """How many folds the rarer outcome allows."""
-    rarer = int(min(churned.sum(), churned.size - churned.sum())) if churned.size else 0
-    if rarer < 10:
-        raise DataError(
-            f"data: {rarer} customers of the rarer outcome are too few to learn from; at least 10 are needed, 50 to rank models. Give a longer horizon or more customers."
-        )
-    return FOLDS
-
-
 def out_of_fold(training: Training, fold: NDArray[np.int64], settings: Settings, seed: int) -> dict[str, Floats]:
     """Each base model's forecasts of the rows it did not learn from."""
     scores = {name: np.empty(training.churned.size) for name in settings.bases}
@@ -195,46 +152,3 @@ def _learning(training: Training, fold: NDArray[np.int64], whole: Floats) -> wor
             score[fold == one] = fit_bases(training.of(some), ["lr"], OF_TABLE, 0)["lr"].probability(training.matrix[fold == one])
     half = auc(score, training.churned) if not np.isnan(score).any() else float("nan")
     return words.Learning(half, auc(whole, training.churned))
-
-
-def assembled(
-    data: ChurnData,
-    keep: tuple[str, ...],
-    forecaster: Forecaster,
-    training: Training,
-    evidence: Evidence,
-    *,
-    forecasts: pd.DataFrame,
-    newest: pd.DataFrame,
-    settings: Settings,
-    seed: int,
-    extra: dict[str, str] | None = None,
-    horizon_us: int = 0,
-) -> ChurnModel:
-    """Figures, words and model together."""
-    draws = draw_customers(evidence.draws_of, seed)
-    table = evaluate.measured(evidence.tested, draws, seed)
-    gained = evaluate.gain(evidence.tested, table, evidence.baselines, draws)
-    last = evidence.tested[0].of(evidence.tested[0].populations[-1])
-    chosen = forecaster.probability(training.matrix)
-    reference = learn_reference(training.columns, training.matrix)
-    reasoning = learn_reasoning(training, forecaster.additive, chosen, settings, seed)
-    head = words.Facts(data, keep, table, gained, evidence.choice, evidence.learning, last, reasoning.fidelity)
-    leaks = whole_model(data.leaks, float(words.first_row(table, "chosen")["auc"]))
-    return ChurnModel(
-        table=table,
-        headline=words.headline(head),
-        definition=words.definition(head, evidence.how) | (extra or {}),
-        metrics=words.metrics(head),
-        calibration=evaluate.calibration_table(last.scores["chosen"], last.churned),
-        lift=evaluate.lift_table(last.scores["chosen"], last.churned),
-        leaks=leaks,
-        drift=drifted(training.columns, reference, training.columns.matrix(newest)) if data.of_log else no_drift(),
-        forecasts=forecasts,
-        horizon_us=horizon_us,
-        id_column=data.id_column,
-        forecaster=forecaster,
-        reference=reference,
-        reasoning=reasoning,
-        newest=newest,
-    )

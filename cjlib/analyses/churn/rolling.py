@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn import words
+from cjlib.analyses.churn.assembly import Evidence, assembled, enough, used_features
 from cjlib.analyses.churn.baselines import baselines_at
 from cjlib.analyses.churn.calibration import Calibrator
 from cjlib.analyses.churn.candidates import (
@@ -27,7 +28,6 @@ from cjlib.analyses.churn.candidates import (
 from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.evaluate import Tested
-from cjlib.analyses.churn.fit import Evidence, assembled, enough
 from cjlib.analyses.churn.folds import folds_by_group
 from cjlib.analyses.churn.guards import Finding, as_table
 from cjlib.analyses.churn.measures import auc, pr_auc
@@ -287,8 +287,6 @@ def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
         `split`, `n`, `n_churned`, `auc`, `pr_auc`.
     """
     from threadpoolctl import threadpool_limits
-
-    from cjlib.analyses.churn.fit import used_features
 
     with threadpool_limits(THREADS):
         stack = _stack(data, _source(data), used_features(data, ()))
