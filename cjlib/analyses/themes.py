@@ -261,9 +261,11 @@ def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
     if own.empty:
         return f"The taxonomy covers none of {n:,} comments: edit it, the candidates show what people write about."
     first = own.iloc[0]
-    worst = detractors[detractors["beyond_chance"] & (detractors["difference"] > 0) & (detractors["n"] >= MIN_N)]
+    worst = detractors[detractors["beyond_chance"] & (detractors["difference"] > 0) & (detractors["n"] >= MIN_N)].sort_values(
+        ["difference", "theme"], ascending=[False, True]
+    )
     goes = (
-        f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({about(worst.iloc[0]['share_unhappy'])} against {about(worst.iloc[0]['other_share_unhappy'])}); it need not cause them."
+        f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({about(worst.iloc[0]['share_unhappy'])} of {worst.iloc[0]['n']:,} rated comments with it, {about(worst.iloc[0]['other_share_unhappy'])} of the others); it need not cause them."
         if len(worst)
         else ""
     )

@@ -151,3 +151,15 @@ def test_rows_in_any_order_give_the_same_bytes():
     frame = pd.DataFrame({"timestamp": DAY, "text": [f"{text} number {row}" for row, text in enumerate(t for t in TEXTS if t)] * 4})
     tables = [cj.themes(cj.read_feedback(one), taxonomy=WORDS).table for one in (frame, frame.sample(frac=1, random_state=3))]
     assert tables[0].to_csv() == tables[1].to_csv()
+
+
+def test_headline_and_figure_name_the_same_theme_as_the_unhappiest():
+    angry, mild, calm = "the delivery was late again", "the invoice was wrong", "all of it is fine so far"
+    texts = [angry] * 40 + [mild] * 400 + [calm] * 400
+    scores = [0] * 40 + [0] * 300 + [10] * 100 + [10] * 380 + [0] * 20
+    frame = pd.DataFrame({"feedback_id": range(len(texts)), "timestamp": "2025-01-01T10:00:00Z", "text": texts, "nps": scores})
+    result = cj.themes(cj.read_feedback(frame))
+    unhappy = result.with_detractors
+    named = unhappy[unhappy["beyond_chance"]].sort_values(["difference", "theme"], ascending=[False, True]).iloc[0]["theme"]
+    assert f"“{named}” goes most with unhappy answers" in result.headline
+    assert f"go most with “{named}”" in cj.plot(result, "detractors").layout.meta["caption"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from commandline import NOTEBOOKS, cj
 
+from cjlib.errors import CjlibError
 from cjlib.views.report.finding import find_notebooks
 from cjlib.views.report.needs import answerable
 
@@ -45,6 +46,17 @@ def test_a_file_that_cannot_be_read_is_left_to_the_run_to_name(tmp_path, text):
     notebooks = find_notebooks([])
     assert answerable(notebooks, journey) == (notebooks, {})
     assert answerable(notebooks, None) == (notebooks, {})
+
+
+@pytest.mark.parametrize("ours", [3, {"needs": ["events"]}, {"needs": {"sources.events": 1}}])
+def test_needs_of_another_shape_are_refused_in_words(tmp_path, ours):
+    notebook = json.loads((NOTEBOOKS / "no_parameters.ipynb").read_text(encoding="utf-8"))
+    notebook["metadata"]["cjlib"] = ours
+    (tmp_path / "own.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    with pytest.raises(
+        CjlibError, match=r'own: its metadata "cjlib" must be \{"needs": \{key of the journey file: what it stands for\}\}, such as .* Got '
+    ):
+        find_notebooks([str(tmp_path / "own.ipynb")])
 
 
 def test_a_run_of_all_says_whom_it_left_out_on_the_terminal_in_run_json_and_on_the_first_page(tmp_path):

@@ -50,7 +50,7 @@ def read_notebook(path: Path) -> Notebook:
     """Question and parameters of a notebook; nothing is run."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        cells, needs = content["cells"], content.get("metadata", {}).get("cjlib", {}).get("needs", {})
+        cells = content["cells"]
         sources = [("".join(cell["source"]), cell) for cell in cells]
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise CjlibError(
@@ -63,8 +63,19 @@ def read_notebook(path: Path) -> Notebook:
         question=_question(sources) or path.stem,
         cells=len(sources),
         parameters=read_parameters(cell, path.stem),
-        needs=needs,
+        needs=_needs(content, path.stem),
     )
+
+
+def _needs(content: Mapping[str, Any], notebook: str) -> dict[str, str]:
+    ours = content.get("metadata", {}).get("cjlib", {})
+    needs = ours.get("needs", {}) if isinstance(ours, dict) else None
+    if not isinstance(needs, dict) or not all(isinstance(words, str) for words in needs.values()):
+        raise CjlibError(
+            f'{notebook}: its metadata "cjlib" must be {{"needs": {{key of the journey file: what it stands for}}}}, such as '
+            f'{{"needs": {{"sources.feedback": "feedback"}}}}. Got {shown(ours)}.'
+        )
+    return needs
 
 
 def _question(sources: Sequence[tuple[str, Any]]) -> str:
