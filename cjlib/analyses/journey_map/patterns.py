@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from cjlib.analyses.journey_map.line import Clustered
+from cjlib.analyses.journey_map.studentized import exceeded, quantile
 from cjlib.analyses.result import MIN_N
 
 FEWEST_CUSTOMERS = 20
@@ -21,8 +22,8 @@ LEAST_DIFFERENCE = 0.2
 class Pair:
     """Two stages compared: the later one's mean less the earlier one's.
 
-    `error` is its standard error, `within` the standard deviation within stages, `stages` how many are compared at once. The studentized range takes
-    long, so that p and the bounds are worked out only for whom they are asked.
+    `error` is its standard error, `within` the standard deviation within stages, `stages` how many are compared at once. p and the bounds are worked out
+    only for whom they are asked.
     """
 
     change: float
@@ -35,11 +36,9 @@ class Pair:
     @cached_property
     def p_adjusted(self) -> float:
         """How often a difference so large would come by chance among so many stages."""
-        from scipy.stats import studentized_range
-
         if not self.error:
             return float(self.change == 0 or self.within == 0)
-        return float(studentized_range.sf(np.sqrt(2) * abs(self.change) / self.error, self.stages, self.freedom))
+        return exceeded(np.sqrt(2) * abs(self.change) / self.error, self.stages, self.freedom)
 
     @property
     def differs(self) -> bool:
@@ -49,9 +48,7 @@ class Pair:
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """The interval of the change, right for all pairs at once."""
-        from scipy.stats import studentized_range
-
-        half = float(studentized_range.ppf(1 - self.alpha, self.stages, self.freedom)) * self.error / np.sqrt(2) if self.error else 0.0
+        half = quantile(1 - self.alpha, self.stages, self.freedom) * self.error / np.sqrt(2) if self.error else 0.0
         return self.change - half, self.change + half
 
 
