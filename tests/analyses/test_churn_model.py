@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -254,3 +257,26 @@ def test_text_that_reads_as_numbers_becomes_numbers_and_the_blanks_are_counted(f
     row = data.columns.set_index("column").loc["total"]
     assert row["kind"] == "number of text"
     assert row["missing"] == int((frame["tenure"] == 0).sum())
+
+
+def test_a_category_of_more_levels_than_a_number_has_steps_is_learnt():
+    rng = np.random.default_rng(4)
+    code = rng.integers(0, 90, 1500)
+    risky = np.isin(code, [3, 70, 80])
+    made = pd.DataFrame(
+        {"zip": [f"Z{one}" for one in code], "x": rng.normal(size=1500), "left": (rng.random(1500) < np.where(risky, 0.9, 0.2)).astype(int)}
+    )
+    model = cj.fit_churn(cj.churn_table(made, target="left"))
+    scored = model.score(made).table["churn_probability"]
+    assert scored[risky].min() > scored[~risky].mean() + 0.2
+
+
+def test_the_first_fit_of_a_process_runs_on_one_thread():
+    asked = (
+        "from cjlib.analyses.churn.candidates import one_thread\nwith one_thread():\n"
+        "    import sklearn.ensemble\n    from threadpoolctl import threadpool_info\n"
+        "    print(sorted({one['num_threads'] for one in threadpool_info()}), any(one['user_api'] == 'openmp' for one in threadpool_info()))"
+    )
+    free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    said = subprocess.run([sys.executable, "-c", asked], env=free, capture_output=True, text=True, check=True).stdout
+    assert said == "[1] True\n"

@@ -41,7 +41,7 @@ STOPS = 2
 """Boosting that stops early is done twice, stopped by other rows each time, and averaged: a seventh of the rows is a noisy judge."""
 THREADS = 1
 BINS = 64
-"""Steps that boosting sees of a number: with 255 no forecast of the sets measured got better, and each tree cost a third more."""
+"""Steps that boosting sees of a number: with 255 no forecast of the sets measured got better, and each tree cost a third more. A category with more levels asks for as many."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,17 @@ class Training:
         return Training(self.columns, self.matrix[rows], self.churned[rows], group.astype(np.int64))
 
 
+def one_thread() -> Any:
+    """A context in which a fit runs on one thread: results do not depend on the machine, and trees this small cost many times more over threads.
+
+    Libraries loaded within the context are not limited by it, so that boosting is loaded before.
+    """
+    import sklearn.ensemble  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(THREADS)
+
+
 def fit_bases(training: Training, names: Iterable[str], settings: Settings, seed: int) -> dict[str, Base]:
     """Fit some of the base models."""
     return {name: _fit(name, training, settings, seed) for name in sorted(set(names))}
@@ -119,7 +130,8 @@ def _fit(name: str, training: Training, settings: Settings, seed: int) -> Base:
         return fit_additive(
             training.columns, training.matrix, training.churned, normal=settings.normal, penalty=settings.penalty, most_rows=settings.rows_of_curves
         )
-    options: dict[str, Any] = {"max_bins": BINS} | (dict(settings.boosting) if name == "hgb" else {"early_stopping": False})
+    bins = max(BINS, *(len(levels) for levels in training.columns.levels)) if training.columns.levels else BINS
+    options: dict[str, Any] = {"max_bins": bins} | (dict(settings.boosting) if name == "hgb" else {"early_stopping": False})
     stops: list[NDArray[np.bool_] | None] = [None]
     if name == "hgb" and settings.stops_early:
         if training.churned.size < FEWEST_TO_STOP:

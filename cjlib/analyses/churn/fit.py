@@ -14,7 +14,6 @@ from cjlib.analyses.churn.assembly import Evidence, assembled, enough, used_feat
 from cjlib.analyses.churn.calibration import cross_calibrated
 from cjlib.analyses.churn.candidates import (
     OF_TABLE,
-    THREADS,
     Settings,
     Training,
     blended,
@@ -23,6 +22,7 @@ from cjlib.analyses.churn.candidates import (
     final_calibrator,
     fit_bases,
     fit_forecaster,
+    one_thread,
 )
 from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.data import ChurnData
@@ -71,12 +71,10 @@ def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> Ch
     ----------
     Verbraken, T., Verbeke, W. & Baesens, B. (2013), for `empc`. IEEE TKDE 25.
     """
-    from threadpoolctl import threadpool_limits
-
     if not isinstance(data, ChurnData):
         raise CjlibError(f"data: must be what cj.churn_data or cj.churn_table gives. Got {shown(type(data).__name__)}.")
     features = used_features(data, keep)
-    with threadpool_limits(THREADS):
+    with one_thread():
         if data.of_log:
             from cjlib.analyses.churn.rolling import fit_log
 

@@ -15,7 +15,6 @@ from cjlib.analyses.churn.baselines import baselines_at
 from cjlib.analyses.churn.calibration import Calibrator
 from cjlib.analyses.churn.candidates import (
     OF_LOG,
-    THREADS,
     Choice,
     Training,
     blended,
@@ -24,6 +23,7 @@ from cjlib.analyses.churn.candidates import (
     final_calibrator,
     fit_bases,
     fit_forecaster,
+    one_thread,
 )
 from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.data import ChurnData
@@ -286,9 +286,7 @@ def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
     DataFrame
         `split`, `n`, `n_churned`, `auc`, `pr_auc`.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(THREADS):
+    with one_thread():
         stack = _stack(data, _source(data), used_features(data, ()))
         tests = [moment for moment in stack.cutoffs if _can_forecast(stack, moment)]
         if not tests:
