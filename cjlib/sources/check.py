@@ -45,6 +45,8 @@ class Check:
         Whatever a person should look at, unknown events and columns included: texts that begin with the key.
     faults
         Errors of the sources that are not needed for the events; the worst decides `exit_code`.
+    customers
+        Rows of a table of customers that stands without events; None where there is none.
     """
 
     journey: Journey
@@ -59,6 +61,7 @@ class Check:
     unknown_columns: pd.DataFrame
     warnings: tuple[str, ...]
     faults: tuple[CjlibError, ...] = ()
+    customers: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -69,7 +72,9 @@ class Check:
     def headline(self) -> str:
         """One sentence: what was read and how much of it fits."""
         if self.journey.sources.events is None:
-            return f"{0 if self.feedback is None else len(self.feedback):,} answers read; the journey file names no events."
+            read = [] if self.customers is None else [f"{self.customers:,} customers"]
+            read += [] if self.feedback is None and read else [f"{0 if self.feedback is None else len(self.feedback):,} answers"]
+            return f"{' and '.join(read)} read; the journey file names no events."
         part = int(self.unmapped["stage"].notna().sum())
         counts = {
             "not mapped": len(self.unmapped) - part,
@@ -96,7 +101,7 @@ def check_journey(path: str | Path) -> Check:
     """
     journey = read_journey(path)
     if journey.sources.events is None:
-        return _of_feedback_alone(journey)
+        return _without_events(journey)
     log = journey.read_events()
     faults: list[CjlibError] = []
     feedback = _feedback(journey, faults)
@@ -121,14 +126,17 @@ def check_journey(path: str | Path) -> Check:
     )
 
 
-def _of_feedback_alone(journey: Journey) -> Check:
+def _without_events(journey: Journey) -> Check:
     """The check of a file that names no events: nothing is said about what events it lacks."""
     log = read_events(pd.DataFrame({"customer_id": [], "event": [], "timestamp": []}, dtype="str"))
     feedback = journey.read_feedback()
+    customers = journey.read_customers() if journey.churn is not None and journey.churn.target is not None else None
     unplaced = [pair for pair in unplaced_answers(journey, log, feedback) if not pair[0].endswith("customer_id")]
     quality = pd.DataFrame() if feedback is None else feedback.quality
     warnings = tuple(f"{key}: {text}" for key, text in unplaced)
     none = pd.DataFrame()
+    lacking = none if customers is None else _lacking(journey, customers)
+    warnings += () if customers is None else tuple(f"{key}: {text}" for key, text in _unknown(lacking, "column"))
     return Check(
         journey=journey,
         log=log,
@@ -139,9 +147,18 @@ def _of_feedback_alone(journey: Journey) -> Check:
         unmapped=none,
         silent=none,
         unknown_events=none,
-        unknown_columns=none,
+        unknown_columns=lacking,
         warnings=warnings,
+        customers=None if customers is None else len(customers),
     )
+
+
+def _lacking(journey: Journey, customers: pd.DataFrame) -> pd.DataFrame:
+    """Columns that the file names and the table of customers does not have."""
+    named = {"churn.target": journey.churn and journey.churn.target, "value.amount": journey.value and journey.value.amount}
+    known = set(customers.columns)
+    rows = [(key, column, _near(column, known)) for key, column in named.items() if column and column not in known]
+    return pd.DataFrame(rows, columns=["key", "column", "did_you_mean"]).astype("str")
 
 
 # ---- reading -----------------------------------------------------------------------------------------------------

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cjlib.sources.events import EventLog
 
-USUAL = ("channel", "source", "medium", "utm_source", "utm_medium", "platform", "device", "device_type", "segment", "plan", "country", "region")
+USUAL = (
+    "channel",
+    "source",
+    "medium",
+    "utm_source",
+    "utm_medium",
+    "platform",
+    "device",
+    "device_type",
+    "segment",
+    "plan",
+    "contract",
+    "country",
+    "region",
+)
 """Names that columns for segments usually have, in the order in which one is chosen."""
 MOST_VALUES = 20
 
@@ -38,7 +52,13 @@ def segment_column(log: EventLog, *wanted: str | Sequence[str] | None) -> str | 
             for name in names:
                 log.property(name, "by")
             return one if isinstance(one, str) else names
-    return next((name for name in segment_columns(log) if name.casefold() in USUAL), None)
+    return usual_column(segment_columns(log))
+
+
+def usual_column(names: Iterable[str]) -> str | None:
+    """The first of the usual names that is among these, upper and lower case being the same; none where none is."""
+    written = {name.casefold(): name for name in names}
+    return next((written[usual] for usual in USUAL if usual in written), None)
 
 
 def _values(log: EventLog, name: str) -> int:

@@ -43,6 +43,8 @@ _KINDS: list[tuple[str, Kind]] = [
     (r"pr_auc", Kind("PR-AUC", "number", "higher")),
     (r"brier", Kind("Brier score", "number", "lower")),
     (r"mean_probability", Kind("Expected to churn", "share", "lower")),
+    (r"n_selected", Kind("Worth contacting", "number")),
+    (r"expected_profit", Kind("Expected profit of contacting them", "number", "higher")),
     (r"break_even_probability", Kind("Contacting pays above a risk of", "share")),
     (r"break_even_success_share", Kind("Loses money below a success share of", "share")),
     (r"holdout_ratio", Kind("Backtest: forecast of what was bought", "share")),

@@ -10,8 +10,12 @@ import pandas as pd
 
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.model import ChurnScores
+from cjlib.analyses.result import Result
 from cjlib.errors import DataError
+from cjlib.views.answer import Answer, answer
 from cjlib.views.unanswered import Unanswered
+
+CARDS = ("mean_probability", "n_selected", "expected_profit", "auc")
 
 
 def _nothing() -> pd.DataFrame:
@@ -23,6 +27,7 @@ class NoForecast(Unanswered):
     """Why nothing is said of who leaves; every table that is asked of it is empty, and asked for more it says the same."""
 
     population: pd.DataFrame = field(default_factory=_nothing)
+    columns: pd.DataFrame = field(default_factory=_nothing)
     leaks: pd.DataFrame = field(default_factory=_nothing)
     forecasts: pd.DataFrame = field(default_factory=_nothing)
     drift: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"level": pd.Series(dtype="str")}))
@@ -74,6 +79,20 @@ def ask(question: Callable[..., Any], *given: Any, **options: Any) -> Any:
     if isinstance(found, ChurnData | ChurnScores) and found.table.empty:
         return no_forecast("Nobody is left to forecast: no customer at this moment is one who could still leave.")
     return found
+
+
+def churn_answer(*results: Result) -> Answer:
+    """The answer on churn: every result's headline, and cards of who is expected to leave, whom it pays to contact, what that earns and how well it is known.
+
+    Cards stand for the numbers that there are; results that are reasons have none.
+
+    Parameters
+    ----------
+    *results
+        The first gives the report its definition.
+    """
+    there = {name for one in results for name in one.metrics}
+    return answer(*results, cards=[name for name in CARDS if name in there])
 
 
 def no_forecast(why: str) -> NoForecast:

@@ -37,7 +37,7 @@ class Choice:
 
     def leaving(self, journey: Journey) -> Any:
         """The event that means leaving, as the journey file names it; None where it names none."""
-        return None if journey.churn is None else journey.survival_options().get("churn_event")
+        return None if journey.churn is None or journey.churn.event is None else journey.survival_options()["churn_event"]
 
 
 def feedback_choice(feedback: Feedback, *, by: str = "stage", score: str = "", period: str = "month") -> Choice:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from cjlib.analyses.churn.at_risk import ValueAtRisk, value_at_risk
 from cjlib.analyses.churn.model import ChurnScores
+from cjlib.analyses.result import Result
 from cjlib.analyses.survival import survival
 from cjlib.analyses.value import CustomerValue, customer_value
 from cjlib.analyses.value_groups import SubscriptionValue, ValueBy, subscription_value, value_by
@@ -17,8 +18,10 @@ from cjlib.errors import CjlibError
 from cjlib.sources.durations import MICROSECONDS, Duration
 from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
-from cjlib.views.path_questions import Unanswered
+from cjlib.views.unanswered import Unanswered
 
+KEPT, OFFER, CONTACT = 200.0, 10.0, 1.0
+"""Verbraken, Verbeke & Baesens (2013)."""
 UNVALUED = "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
 
 
@@ -84,7 +87,36 @@ def _terms(log: EventLog, event: Any, amount: str) -> tuple[float, float]:
     return float(np.sort(amounts[paid]).mean()), float(np.median(gaps)) / MICROSECONDS["D"]
 
 
-def worth_at_risk(scores: ChurnScores, worth: CustomerValue | Unanswered) -> ValueAtRisk | Unanswered:
+def target_choice(journey: Journey, worth: Result, *, success_share: float, customer_worth: float = 0.0, budget: float = 0.0) -> dict[str, Any]:
+    """What `cj.target_list` is asked with: costs and the worth of a kept customer as the journey file has them.
+
+    A kept customer is worth `customer_worth` if it is given, else `value.kept` of the file, else what each is expected to bring, else 200. Where the file names no costs
+    an offer costs 10 and a contact 1: with 200 the values for which the expected maximum profit was published.
+
+    Parameters
+    ----------
+    journey
+        The file.
+    worth
+        What `cj.customer_worth` gave.
+    success_share
+        Of contacted customers who would leave, the share that stays.
+    customer_worth, budget
+        0: as said above, and no limit.
+    """
+    costs = journey.costs
+    kept = None if journey.value is None else journey.value.kept
+    forecast = worth if isinstance(worth, CustomerValue) and worth.table["expected_value"].notna().any() else KEPT
+    return {
+        "offer_cost": OFFER if costs.offer is None else costs.offer,
+        "contact_cost": CONTACT if costs.contact is None else costs.contact,
+        "success_share": success_share,
+        "value": customer_worth or (forecast if kept is None else kept),
+        "budget": budget or None,
+    }
+
+
+def worth_at_risk(scores: ChurnScores, worth: Result) -> ValueAtRisk | Unanswered:
     """Value at risk, where customers have a value."""
     if isinstance(worth, Unanswered):
         return worth

@@ -202,7 +202,7 @@ def test_the_model_is_judged_in_each_segment_with_enough_of_both_outcomes():
 
 def test_without_groups_or_with_small_ones_nothing_is_compared():
     model, log = forecaster({"app": (60, True), "tv": (8, True)})
-    assert cj.model_by(model, log, by=None).headline == "There are no groups to compare: the log has no column for it."
+    assert cj.model_by(model, log, by=None).headline == "There are no groups to compare: the data have no column for it."
     assert cj.model_by(model, log, by="channel").headline == "Too few groups by channel have enough of both outcomes to compare the model among them."
     small = cj.model_by(*forecaster({"tv": (8, True)}), by="channel")
     assert cj.plot(small).layout.meta["caption"] == small.headline

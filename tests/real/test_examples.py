@@ -12,7 +12,8 @@ from cjlib.sources.journey import journey_from_text
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 FEEDBACK = ["airline_tweets", "clothing_reviews", "nps_verbatims"]
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yml") if path.stem not in FEEDBACK)
+TABLES = ["telco"]
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yml") if path.stem not in [*FEEDBACK, *TABLES])
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def customers(log: cj.EventLog, journey: cj.Journey, funnel: str, **options) -> 
 
 def test_the_examples_are_valid_without_their_data():
     assert NAMES == ["cdnow", "ecom_synthetic", "helpdesk_tickets", "loan_applications", "rees46_clickstream"]
-    for name in [*NAMES, *FEEDBACK]:
+    for name in [*NAMES, *FEEDBACK, *TABLES]:
         assert cj.read_journey(EXAMPLES / f"{name}.yml").stages
 
 
@@ -49,6 +50,16 @@ def test_an_example_of_feedback_alone_fits_its_data(example, name, answers):
     assert check.headline == f"{answers:,} answers read; the journey file names no events."
     with pytest.raises(cj.JourneyError, match=r"^sources\.events: the journey file names no events, only feedback\."):
         check.journey.read_events()
+
+
+def test_the_example_of_a_table_of_customers_fits_its_data(example):
+    check = check_journey(example("telco"))
+    assert (check.exit_code, check.warnings) == (0, ())
+    assert check.headline == "7,043 customers read; the journey file names no events."
+    data = cj.churn_base(check.journey).data()
+    assert data.population["churned"].tolist() == [1_869]
+    assert data.columns.set_index("column").loc["TotalCharges", ["kind", "missing"]].tolist() == ["number", 11]
+    assert data.leaks[data.leaks["level"] == "FAIL"].empty
 
 
 def test_loan_applications(example):

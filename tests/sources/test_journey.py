@@ -204,7 +204,7 @@ def test_what_leaving_means_goes_to_survival_and_churn():
             "line 4, timezone: must be a zone of the IANA list, such as Europe/Berlin or UTC. Did you mean 'Europe/Berlin'? Got",
         ),
         ("timezone: ../etc/passwd", "must be a zone of the IANA list"),
-        ("churn: {}", "line 4, churn: must have exactly one of event (the event of leaving) and inactive (the silence that means it)."),
+        ("churn: {}", "line 4, churn: must have exactly one of event (the event of leaving), inactive (the silence that means it) and target (the column of the customers table that says who left)."),
         ("churn: {event: a, inactive: 3D}", "line 4, churn: must have exactly one of"),
         ("targets: {npss: 4}", "line 4, targets.npss: there is no measure 'npss'. Did you mean 'nps'? Measures: conversion_of_visitors,"),
         ("targets: {nps: many}", "line 4, targets.nps.value: must be a number. Got 'many'."),
@@ -276,7 +276,7 @@ def test_a_fault_names_key_line_what_was_given_and_what_is_allowed(more, expecte
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("{}", "sources.events: the key is missing."),
+        ("{}", "sources.events: the key is missing. A table of customers alone needs churn: {target: column that says who left}."),
         ("{events: {}}", "sources.events: must have either path (a file or a glob) or url (a database), and not both."),
         ("{events: {path: a, url: b, table: c}}", "sources.events: must have either path"),
         ("{events: {url: postgresql://h/db}}", "sources.events.url: a url needs the table to read: add the key table."),

@@ -13,7 +13,7 @@ from cjlib.analyses.churn import measures
 from cjlib.analyses.churn.model import ChurnModel
 from cjlib.analyses.groups import first_values
 from cjlib.analyses.result import MIN_N, Result, metric
-from cjlib.errors import CjlibError, shown
+from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.sources.events import EventLog
 
 FEWEST_OUTCOMES = 10
@@ -53,18 +53,18 @@ class ModelBy(Result):
     by: str | None
 
 
-def model_by(model: ChurnModel, log: EventLog, *, by: str | None) -> ModelBy:
+def model_by(model: ChurnModel, customers: EventLog | pd.DataFrame, *, by: str | None) -> ModelBy:
     """How good the forecasts were among the customers of each segment.
 
     Every row of `model.forecasts` counts in one segment: the customer's value of the column at the first event that has one; where events tie, the smallest as
-    text. Segments with fewer than 30 rows, or fewer than 10 of either outcome, get counts without figures.
+    text; of a table of customers, the value in their row. Segments with fewer than 30 rows, or fewer than 10 of either outcome, get counts without figures.
 
     Parameters
     ----------
     model
-        What `cj.fit_churn` gave for data of this log.
-    log
-        The events.
+        What `cj.fit_churn` gave for data of this log or table.
+    customers
+        The events, or the table that `cj.churn_table` was given, its id called `customer_id` (without one, customers are numbered by row).
     by
         A column; None: no groups.
 
@@ -76,21 +76,21 @@ def model_by(model: ChurnModel, log: EventLog, *, by: str | None) -> ModelBy:
     Raises
     ------
     CjlibError
-        When the log has no such column, or the model keeps no forecasts.
+        When there is no such column, or the model keeps no forecasts.
     """
     if not isinstance(model, ChurnModel) or model.forecasts.empty:
         raise CjlibError(f"model: must be what cj.fit_churn gave; a model that was read again keeps no forecasts. Got {shown(type(model).__name__)}.")
     values = (
         pd.Series(None, index=model.forecasts.index, dtype="str")
         if by is None
-        else model.forecasts["customer_id"].astype("str").map(first_values(log, by))
+        else model.forecasts["customer_id"].astype("str").map(_segments(customers, by))
     )
     table = model.by(values) if by is not None else model.by(values).iloc[:0]
     return ModelBy(
         table=table,
         headline=_headline(table, by),
         definition={
-            "segment": f"{by} at the customer's first event that has one" if by else "none",
+            "segment": _meaning(customers, by) if by else "none",
             "rows": f"{len(model.forecasts):,} forecasts that did not know the outcome; a customer counts once a tested moment",
             "interval": "95 %, bootstrap over customers",
             "too few": f"fewer than {MIN_N} rows or {FEWEST_OUTCOMES} of either outcome: counted, not judged",
@@ -103,13 +103,30 @@ def model_by(model: ChurnModel, log: EventLog, *, by: str | None) -> ModelBy:
     )
 
 
+def _segments(customers: EventLog | pd.DataFrame, by: str) -> pd.Series:
+    """The segment of each customer, by id."""
+    if not isinstance(customers, pd.DataFrame):
+        return first_values(customers, by)
+    if by not in customers.columns:
+        raise CjlibError(
+            f"by: there is no column {shown(by)}.{did_you_mean(by, customers.columns)} The table has: {listed(customers.columns, most=20)}."
+        )
+    numbered = pd.RangeIndex(1, len(customers) + 1)
+    ids = customers["customer_id"] if "customer_id" in customers.columns else pd.Series(numbered)
+    return pd.Series(customers[by].to_numpy(), index=ids.astype("str").to_numpy()).groupby(level=0).first()
+
+
+def _meaning(customers: EventLog | pd.DataFrame, by: str) -> str:
+    return f"{by} in the customer's row" if isinstance(customers, pd.DataFrame) else f"{by} at the customer's first event that has one"
+
+
 def _named(segment: Any) -> str:
     return "(not set)" if pd.isna(segment) else str(segment)
 
 
 def _headline(table: pd.DataFrame, by: str | None) -> str:
     if by is None:
-        return "There are no groups to compare: the log has no column for it."
+        return "There are no groups to compare: the data have no column for it."
     known = table[table["auc"].notna()]
     if len(known) < 2:
         return f"Too few groups by {by} have enough of both outcomes to compare the model among them."

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pandas as pd
 from pydantic import Field, PrivateAttr, ValidationError
 
-from cjlib.errors import CjlibError, not_one_of
+from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.markup import table_html
 from cjlib.sources.conditions import Step
-from cjlib.sources.journey.data import events_options, feedback_options
+from cjlib.sources.journey.data import customers_table, events_options, feedback_options
 from cjlib.sources.journey.faults import raise_all, schema_faults
 from cjlib.sources.journey.fields import Duration, EventField, Listed, Section, Text, Zone, simplest
 from cjlib.sources.journey.rules import broken_rules
@@ -146,6 +146,10 @@ class Journey(Section):
         options = given | overrides
         return read_feedback(options.pop("source"), **options)
 
+    def read_customers(self) -> pd.DataFrame | None:
+        """The table of `sources.customers`, one row a customer, under our names; None where the file names none."""
+        return customers_table(self)
+
     # ---- options for analyses ----------------------------------------------------------------------------------
 
     def funnel(self, name: str | None = None, **overrides: Any) -> dict[str, Any]:
@@ -191,10 +195,22 @@ class Journey(Section):
         options |= {"churn_event": simplest(one.event)} if one.event is not None else {}
         return _overridden({key: value for key, value in options.items() if value is not None}, overrides)
 
+    def churn_table_options(self) -> dict[str, Any]:
+        """The column that says who left, for `cj.churn_table(journey.read_customers(), **journey.churn_table_options())`."""
+        one = self.churn
+        if one is None or one.target is None:
+            raise CjlibError("journey.churn_table_options: the journey file names no column that says who left. Add churn: {target: column}.")
+        return {"target": one.target} | ({} if one.positive is None else {"positive": one.positive})
+
     def _churn(self, method: str) -> Churn:
         if self.churn is None:
             raise CjlibError(
                 f"journey.{method}: the journey file does not say what leaving means. Add churn: {{event: cancel}} or churn: {{inactive: 60D}}."
+            )
+        if self.churn.target is not None:
+            raise CjlibError(
+                f"journey.{method}: the journey file tells who left by the column {shown(self.churn.target)} of the customers table, not by events. "
+                "Ask cj.churn_table(journey.read_customers(), **journey.churn_table_options())."
             )
         return self.churn
 

@@ -18,6 +18,8 @@ from cjlib.sources.textfiles import csv_header
 from cjlib.sources.warehouse import Remote, open_remote, remote_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cjlib.sources.journey import Journey
 
 
@@ -90,6 +92,15 @@ def _table_here(place: Mapping[str, Any]) -> Any:
     raw = open_remote(engine, _remote(place), {})
     picks = ", ".join(f"c{position} AS {identifier(name)}" for position, name in enumerate(raw.names, start=1))
     return engine.connection.sql(f"SELECT {picks} FROM raw").to_arrow_table()
+
+
+def customers_table(journey: Journey) -> pd.DataFrame | None:
+    """The customers table with our names for its columns, its texts typed as the reader of events would type them."""
+    source = journey.sources.customers
+    if source is None:
+        return None
+    place = _place(source, "sources.customers", journey.folder)
+    return _renamed(place, _columns(journey, source.columns, place)).to_pandas()
 
 
 def _customers(journey: Journey) -> Any:

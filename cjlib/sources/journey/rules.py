@@ -26,6 +26,7 @@ def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
         _events_claimed_twice,
         _unknown_stages,
         _one_way_of_leaving,
+        _leaving_by_a_column,
         _unknown_measures,
         _personas_twice,
         broken_funnel_rules,
@@ -34,10 +35,10 @@ def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
 
 
 def _events_or_feedback(data: Mapping[str, Any]) -> Iterator[Found]:
-    """A business without events can be asked about its feedback alone."""
+    """A business without events can be asked about its feedback, or about a table of customers that says who left."""
     sources = data.get("sources")
-    if isinstance(sources, Mapping) and not {"events", "feedback"} & set(sources):
-        yield ("sources", "events"), "the key is missing."
+    if isinstance(sources, Mapping) and not {"events", "feedback"} & set(sources) and not _target(data):
+        yield ("sources", "events"), "the key is missing. A table of customers alone needs churn: {target: column that says who left}."
 
 
 # ---- reading the plain content -----------------------------------------------------------------------------------
@@ -130,8 +131,35 @@ def _places_of_sources(data: Mapping[str, Any]) -> Iterator[Found]:
 
 def _one_way_of_leaving(data: Mapping[str, Any]) -> Iterator[Found]:
     churn = data.get("churn")
-    if isinstance(churn, Mapping) and (churn.get("event") is None) == (churn.get("inactive") is None):
-        yield ("churn",), "must have exactly one of event (the event of leaving) and inactive (the silence that means it)."
+    if isinstance(churn, Mapping) and sum(churn.get(key) is not None for key in ("event", "inactive", "target")) != 1:
+        yield (
+            ("churn",),
+            "must have exactly one of event (the event of leaving), inactive (the silence that means it) and target (the column of the customers table "
+            "that says who left).",
+        )
+
+
+def _target(data: Mapping[str, Any]) -> Any:
+    return mapping_of(data.get("churn")).get("target")
+
+
+def _leaving_by_a_column(data: Mapping[str, Any]) -> Iterator[Found]:
+    """A table of customers is a snapshot: it has no dates to look ahead from, and beside events there would be two meanings of leaving."""
+    churn, sources = mapping_of(data.get("churn")), mapping_of(data.get("sources"))
+    if not _target(data):
+        if churn.get("positive") is not None:
+            yield ("churn", "positive"), "is the value of target that means left: add the key target, or remove this one."
+        return
+    if sources.get("customers") is None:
+        yield ("churn", "target"), "names a column of the customers table: add sources: {customers: {path: customers.csv}}."
+    if sources.get("events") is not None:
+        yield (
+            ("churn", "target"),
+            "is for a table of customers without events. With events say event or inactive, or write a file of its own for the table.",
+        )
+    for key in ("horizon", "active_within"):
+        if churn.get(key) is not None:
+            yield ("churn", key), "needs events: a table of customers has no dates to look ahead from. Remove it."
 
 
 def _unknown_measures(data: Mapping[str, Any]) -> Iterator[Found]:

@@ -77,7 +77,7 @@ class FeedbackSource(Source):
 
 
 class CustomerSource(Source):
-    """The customers table's source: attributes for `by`."""
+    """The customers table's source: attributes for `by`, or all there is where a column of it says who left."""
 
     columns: dict[str, Text] = Field(default_factory=dict)
 
@@ -206,19 +206,22 @@ class Retention(Section):
 
 
 class Churn(Section):
-    """What it means to have left: an event, or a silence."""
+    """What it means to have left: an event, a silence, or what a column of the customers table says."""
 
     event: EventField | None = None
     inactive: Duration | None = None
+    target: Text | None = None
+    positive: Text | None = None
     horizon: Duration | None = None
     active_within: Duration | None = None
 
 
 class Value(Section):
-    """Money of a customer: the sum of a column over the named events."""
+    """Money of a customer: the sum of a column over the named events; `kept` is what it is worth that a customer stays."""
 
     event: EventField | None = None
     amount: Text = "value"
+    kept: Amount | None = None
 
 
 # ---- what the scorecard needs ------------------------------------------------------------------------------------

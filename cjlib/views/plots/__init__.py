@@ -34,7 +34,7 @@ _MODULES = {
     "drivers": ["Drivers"],
     "churn": ["ChurnModel", "ModelBy", "PastForecasts"],
     "target_list": ["TargetList", "ValueAtRisk"],
-    "value": ["CustomerValue", "ValueBy", "SubscriptionValue"],
+    "value": ["CustomerValue", "StatedValue", "ValueBy", "SubscriptionValue"],
     "journey_map": ["JourneyMap", "PersonaMaps", "MapChange", "WhatIf"],
     "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
     "scorecard": ["Scorecard"],

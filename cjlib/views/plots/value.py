@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import plotly.graph_objects as go
 
+from cjlib.analyses.stated_value import StatedValue
 from cjlib.analyses.value import CustomerValue
 from cjlib.analyses.value_groups import SubscriptionValue, ValueBy
 from cjlib.views.plots import theme
@@ -14,11 +15,11 @@ from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 from cjlib.words import about
 
 
-def deciles(result: CustomerValue) -> go.Figure:
+def deciles(result: CustomerValue | StatedValue) -> go.Figure:
     """Expected value of each tenth of the customers, the most valuable first."""
     table = result.table
     value = "expected_value" if table["expected_value"].notna().any() else "expected_purchases"
-    what = "expected value" if value == "expected_value" else "expected purchases"
+    what = result.amount if isinstance(result, StatedValue) else "expected value" if value == "expected_value" else "expected purchases"
     summed = table.groupby("decile").agg(n=(value, "size"), total=(value, "sum")).reset_index()
     total = float(summed["total"].sum())
     summed["share"] = summed["total"] / total if total else 0.0
@@ -68,6 +69,11 @@ def backtest(result: CustomerValue) -> go.Figure:
     )
 
 
+def not_forecast(result: StatedValue) -> go.Figure:
+    """A stated value has no backtest."""
+    return theme.empty(f"{result.amount} is stated by the table, not forecast: there is nothing to hold against what came.", columns=["measure"])
+
+
 def _said(value: float, n: int) -> str:
     """A number and what it rests on; of too few the row itself says so."""
     return f"{value:,.2f}" if theme.too_few(n) else f"{value:,.2f}, n = {n:,}"
@@ -114,6 +120,7 @@ def payments(result: SubscriptionValue) -> go.Figure:
 
 VIEWS: dict[str, dict[str, Callable[..., go.Figure]]] = {
     "CustomerValue": {"deciles": deciles, "backtest": backtest},
+    "StatedValue": {"deciles": deciles, "backtest": not_forecast},
     "ValueBy": {"groups": groups},
     "SubscriptionValue": {"payments": payments},
 }

@@ -1,6 +1,7 @@
 """What a notebook needs of the journey file, so that a run of all asks only what the file can answer.
 
 A notebook says so in its metadata: `"cjlib": {"needs": {"sources.feedback": "feedback"}}`, a key of the journey file and what it stands for in words.
+Where one of several keys is enough they stand together: `"sources.events or churn.target"`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ def _content(journey: Path | None) -> Mapping[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _has(content: Mapping[str, Any], key: str) -> bool:
+def _has(content: Mapping[str, Any], keys: str) -> bool:
+    return any(_holds(content, key) for key in keys.split(" or "))
+
+
+def _holds(content: Mapping[str, Any], key: str) -> bool:
     held: Any = content
     for part in key.split("."):
         held = held.get(part) if isinstance(held, Mapping) else None
