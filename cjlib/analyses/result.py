@@ -76,11 +76,12 @@ def result_html(result: Result) -> str:
     sql = f'<details class="cj-sql"><summary>SQL</summary><pre>{escape(result.sql)}</pre></details>' if result.sql else ""
     return (
         f'<section class="cj-result"><p class="cj-headline">{escape(result.headline)}</p>'
-        f'<div class="cj-table">{_table(result.table)}</div>{definition_html(result.definition)}{sql}</section>'
+        f'<div class="cj-table">{folded_table_html(result.table)}</div>{definition_html(result.definition)}{sql}</section>'
     )
 
 
-def _table(table: pd.DataFrame) -> str:
+def folded_table_html(table: pd.DataFrame) -> str:
+    """A table as HTML; a long one is folded, with its number of rows."""
     held = table_html(table)
     return held if len(table) <= LONG else f"<details><summary>Show the table: {len(table):,} rows</summary>{held}</details>"
 

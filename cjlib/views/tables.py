@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.analyses.result import Result, definition_html
+from cjlib.analyses.result import Result, definition_html, folded_table_html
 from cjlib.errors import CjlibError, not_one_of, shown
-from cjlib.markup import table_html
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +32,7 @@ class ShownTable:
     @property
     def html(self) -> str:
         """The table with every text escaped."""
-        held = table_html(self.frame) if len(self.frame) else f"<p>{escape(self.empty)}</p>"
+        held = folded_table_html(self.frame) if len(self.frame) else f"<p>{escape(self.empty)}</p>"
         return held + (definition_html(self.definition) if self.definition else "")
 
 
