@@ -150,6 +150,28 @@ def test_blocks_of_any_size_give_the_same_bytes(monkeypatch, rows, options):
         assert all((getattr(again, name) == getattr(everyone, name)).all() for name in ("customer", "n_days", "span", "age"))
 
 
+@pytest.mark.parametrize("options", [{}, {"churn_event": "leave"}, {"active_event": "buy"}])
+def test_asking_for_fewer_customers_changes_no_feature_of_those_asked_for(options):
+    frame = random_log(6)
+    every = counted(frame, **options)
+    fewer = counted(frame, active_within="6D", **options)
+    assert 0 < len(fewer.table) < len(every.table)
+    both = every.table.merge(fewer.table[["customer_id", "cutoff"]], on=["cutoff", "customer_id"])
+    pd.testing.assert_frame_equal(both, fewer.table, check_exact=True)
+    pd.testing.assert_frame_equal(every.population, fewer.population.iloc[:2], check_exact=True)
+
+
+def test_a_negative_value_of_a_customer_who_is_not_asked_for_gives_the_others_the_column():
+    frame = random_log(9)
+    oldest = frame.groupby("customer_id")["timestamp"].max().idxmin()
+    stale = frame["customer_id"] == oldest
+    frame = frame[~stale | (frame["timestamp"] < START + 60 * DAY)]
+    frame["value"] = frame["value"].abs().where(frame["customer_id"] != oldest, -3.0)
+    fewer = counted(frame, active_within="30D").table
+    assert oldest not in set(fewer["customer_id"])
+    assert fewer["n_negative_values"].eq(0).all()
+
+
 def test_blocks_of_a_cut_log_begin_with_the_first_customer_who_is_in_it(monkeypatch):
     frame = random_log(7)
     cut = frame[frame["customer_id"] > "c03"]

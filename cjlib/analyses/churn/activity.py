@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,8 +26,8 @@ MOST_EVENTS = 20
 MOST_CHANNELS = 8
 MOST_VALUES = 20
 """A property with more values than this is no category."""
-BLOCK_ROWS = 10_000_000
-"""Events looked at together, and the rest of their last customer's."""
+BLOCK_ROWS = 1_000_000
+"""Events looked at together, and the rest of their last customer's: few enough that their memory is used again and again."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def blocks(log: EventLog, customers: int) -> Iterator[Block]:
     if log.n_events <= BLOCK_ROWS:
         yield Block(0, customers, 0, "TRUE")
         return
-    found = log.engine.columns(f"SELECT c FROM {log.prepared} WHERE rowid % {BLOCK_ROWS} = 0")["c"]
+    rows = ", ".join(str(row) for row in range(0, log.n_events, BLOCK_ROWS))
+    found = log.engine.columns(f"SELECT c FROM {log.prepared} WHERE rowid IN ({rows})")["c"]
     borders = [0, *np.unique(found)[1:].tolist(), customers]
     for first, end in itertools.pairwise(borders):
         where = f"c >= {first} AND c < {end}"
@@ -121,11 +122,15 @@ class Amounts:
     row: Whole
     amount: Floats
 
-    def of(self, events: Flags, home: Codes, time: Whole) -> Paid:
-        """Those of some events, whose customers and times are given in the log's order."""
+    def of(self, events: Flags | None, home: Codes, time: Whole) -> Paid:
+        """Those of some events (None: of all), by the customer and the time of every event."""
+        mine = slice(None) if events is None else events[self.row]
+        return Paid(home[self.row[mine]], time[self.row[mine]], self.amount[mine])
+
+    def only(self, events: Flags) -> Amounts:
+        """Those of some events, which are numbered anew."""
         mine = events[self.row]
-        place = np.cumsum(events, dtype=np.int32)[self.row[mine]] - 1
-        return Paid(home[place], time[place], self.amount[mine])
+        return Amounts(np.cumsum(events)[self.row[mine]] - 1, self.amount[mine])
 
 
 @dataclass(frozen=True)
@@ -153,6 +158,25 @@ class Activity:
     def starts(self) -> Whole:
         """The row of each customer's first event, of those who have one."""
         return np.flatnonzero(changes(self.c))
+
+    def only(self, customers: Flags, cutoff: int) -> Activity:
+        """The events at or before a cutoff of some customers, who keep their numbers."""
+        mine = customers[self.c]
+        mine &= self.t <= cutoff
+        if mine.all():
+            return self
+        return replace(
+            self,
+            c=self.c[mine],
+            t=self.t[mine],
+            day=self.day[mine],
+            e=self.e[mine],
+            counts=None if self.counts is None else self.counts[mine],
+            churns=None if self.churns is None else self.churns[mine],
+            value=None if self.value is None else self.value.only(mine),
+            channel=None if self.channel is None else (self.channel[0][mine], self.channel[1]),
+            properties={name: (codes[mine], values) for name, (codes, values) in self.properties.items()},
+        )
 
 
 def changes(c: NDArray[Any]) -> Flags:

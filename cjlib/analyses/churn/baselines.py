@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cjlib.analyses.churn.features import Snapshot
 from cjlib.analyses.churn.ridge import fit_ridge
 from cjlib.analyses.churn.snapshots import LogSource
+from cjlib.analyses.churn.standing import Snapshot
 from cjlib.analyses.purchases import Buyers, fit_bgnbd
 
 Floats = NDArray[np.float64]

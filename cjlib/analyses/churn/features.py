@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.activity import Activity, Answers, Codes, Flags, Floats, Kinds, Paid, Wait, Whole, changes
+from cjlib.analyses.churn.activity import Activity, Answers, Codes, Floats, Kinds, Paid, Wait, Whole, changes
+from cjlib.analyses.churn.standing import days_of
 from cjlib.analyses.periods import DAY
 
 WINDOWS = (30, 60, 90, 180)
@@ -22,8 +23,6 @@ WAIT_DAYS = 30
 TRENDS = (30, 90)
 NOWHERE = -(2**62)
 RETURNED = "n_negative_values"
-SHRINK = 1.0
-"""The snapshot's median gap counts like one gap of the customer's own."""
 GROUPS = {
     "age, recency, frequency": ("age_days", "recency_days", "n_days", "span_days"),
     "money": ("value_mean", "value_sum", "value_last", "value_last_vs_mean"),
@@ -32,145 +31,43 @@ GROUPS = {
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """Customers with activity at or before a cutoff, by number, and their features; days with activity, `span` and `age` in days for BG/NBD.
-
-    `gaps` counts the gaps of each length, in days. In `features`, `recency_over_gap` is not divided yet: see `over_usual_gap`.
-    """
-
-    cutoff: int
-    customer: Whole
-    features: Mapping[str, Any]
-    n_days: Whole
-    span: Whole
-    age: Whole
-    gaps: Whole
-
-    def frame(self, which: Flags) -> pd.DataFrame:
-        """The features of some customers."""
-        rows = np.flatnonzero(which)
-        return pd.DataFrame({name: values[rows] for name, values in self.features.items()})
-
-
-@dataclass(frozen=True)
 class Past:
-    """Events at or before a cutoff in the log's order: which ones, and whose by place in the snapshot (−1: of no customer in it)."""
+    """Events at or before a cutoff in the log's order, with the time of each and its customer by place."""
 
     cutoff: int
     customers: int
-    rows: Flags
     home: Codes
     t: Whole
 
-    def of(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Another column of these events."""
-        return values[self.rows]
 
+def features_of(activity: Activity, kinds: Kinds, cutoff: int) -> dict[str, Any]:
+    """The features of customers all of whose events are at or before `cutoff`, each with at least one that is activity.
 
-def snapshot(activity: Activity, kinds: Kinds, cutoff: int, cutoff_day: int) -> Snapshot:
-    """The features of everybody with activity at or before `cutoff`."""
-    past = activity.t <= cutoff
-    active = past if activity.counts is None else past & activity.counts
-    c, t = activity.c[active], activity.t[active]
-    starts = np.flatnonzero(changes(c))
-    customer = c[starts].astype(np.int64)
-    sizes = np.diff(starts, append=c.size)
-    home = np.repeat(np.arange(customer.size, dtype=np.int32), sizes)
-    first, last = t[starts], t[starts + sizes - 1]
+    `recency_over_gap` is not divided yet: see `over_usual_gap`.
+    """
+    sizes = np.diff(activity.starts, append=activity.c.size)
+    customer = activity.c[activity.starts]
+    past = Past(cutoff, customer.size, np.repeat(np.arange(customer.size, dtype=np.int32), sizes), activity.t)
+    active = slice(None) if activity.counts is None else activity.counts
+    home, t = past.home[active], past.t[active]
+    starts = np.flatnonzero(changes(home))
+    first, last = t[starts], t[np.append(starts[1:], t.size)[: starts.size] - 1]
     recency, age = (cutoff - last) / DAY, (cutoff - first) / DAY
-    days = _days(home, activity.day[active], starts)
+    days = days_of(home, activity.day[active], starts)
     features: dict[str, Any] = {"age_days": age, "recency_days": recency, "n_days": days.count.astype(float), "span_days": (last - first) / DAY}
     features |= days.gaps(recency, age)
-    paid = None if activity.value is None else activity.value.of(active, home, t)
+    paid = None if activity.value is None else activity.value.of(activity.counts, past.home, past.t)
     features |= _windows(t, starts, cutoff, paid)
     if paid is not None:
         features |= _money(paid, customer.size)
+    features |= _kinds(activity, kinds, past)
     place = np.full(activity.customers, -1, dtype=np.int32)
     place[customer] = np.arange(customer.size)
-    everything = Past(cutoff, customer.size, past, home, t)
-    if activity.counts is not None:
-        everything = Past(cutoff, customer.size, past, place[activity.c[past]], activity.t[past])
-    features |= _kinds(activity, kinds, everything)
     for wait in activity.waits:
         features |= _waiting(wait, place, cutoff, customer.size)
     if activity.answers is not None:
         features |= _stated(activity.answers, place, cutoff, customer.size)
-    return Snapshot(cutoff, customer, features, days.count, days.last - days.first, cutoff_day - days.first, np.bincount(days.gap))
-
-
-def over_usual_gap(recency: Floats, n_days: Whole, span: Whole, gaps: Whole) -> Floats:
-    """Recency against the customer's mean gap, to which the median of all `gaps` counts as one more."""
-    with np.errstate(invalid="ignore"):
-        usual = (span.astype(float) + SHRINK * _median(gaps)) / (n_days - 1 + SHRINK)
-    return recency / usual
-
-
-def _median(counts: Whole) -> float:
-    """The median of 0, 1, 2, … that occur so often; NaN of nothing."""
-    ends = np.cumsum(counts)
-    if not counts.sum():
-        return float("nan")
-    low, high = np.searchsorted(ends, [(ends[-1] - 1) // 2, ends[-1] // 2], side="right").tolist()
-    return (low + high) / 2
-
-
-@dataclass(frozen=True)
-class Days:
-    """Days with activity, by customer: how many, the first and last, and the gaps between them in the order of time."""
-
-    count: Whole
-    first: Whole
-    last: Whole
-    gap: Codes
-    home: Codes
-
-    def gaps(self, recency: Floats, age: Floats) -> dict[str, Floats]:
-        """How regular a customer is."""
-        n, size = self.count - 1, self.count.size
-        total = (self.last - self.first).astype(float)
-        squares = np.bincount(self.home, weights=self.gap.astype(float) ** 2, minlength=size)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            mean = np.where(n > 0, total / n, np.nan)
-            deviation = np.where(n > 1, np.sqrt(np.maximum(squares - total * mean, 0) / (n - 1)), np.nan)
-            median, largest, last = self._ranked(n)
-            return {
-                "gap_median": median,
-                "gap_mean": mean,
-                "gap_sd": deviation,
-                "gap_max": largest,
-                "gap_last": last,
-                "gap_cv": deviation / mean,
-                "recency_over_gap": recency,
-                "recency_over_age": np.where(age > 0, recency / age, 0.0),
-                "rate": self.count / (age + 1),
-            }
-
-    def _ranked(self, n: Whole) -> tuple[Floats, Floats, Floats]:
-        """Median, largest and latest gap; NaN without one."""
-        some = n > 0
-        ends = np.cumsum(n)[some]
-        sizes = n[some]
-        median, largest, last = (np.full(n.size, np.nan) for _ in range(3))
-        if ends.size:
-            ordered: Whole = np.sort(self.home.astype(np.int64) << 32 | self.gap.astype(np.int64)) & 0xFFFFFFFF
-            begin = ends - sizes
-            median[some] = np.asarray(ordered[begin + (sizes - 1) // 2] + ordered[begin + sizes // 2], dtype=float) / 2
-            largest[some] = ordered[ends - 1].astype(float)
-            last[some] = self.gap[ends - 1]
-        return median, largest, last
-
-
-def _days(home: Codes, day: Codes, starts: Whole) -> Days:
-    new = changes(day)
-    new[starts] = True
-    rows = np.flatnonzero(new)
-    own, when = home[rows], day[rows]
-    count = np.bincount(own, minlength=starts.size)
-    ends = np.cumsum(count)
-    within = own[1:] == own[:-1]
-    gap = np.diff(when)[within]
-    first, last = when[ends - count].astype(np.int64), when[ends - 1].astype(np.int64)
-    return Days(count, first, last, gap.astype(np.int32), own[1:][within])
+    return features
 
 
 def _windows(t: Whole, starts: Whole, cutoff: int, paid: Paid | None) -> dict[str, Floats]:
@@ -215,13 +112,12 @@ def _kinds(activity: Activity, kinds: Kinds, past: Past) -> dict[str, Any]:
         found |= _events(activity, kinds.events, past)
     if kinds.channels and activity.channel is not None:
         codes, values = activity.channel
-        found |= _channel_shares(past.of(codes), values, kinds.channels, past)
+        found |= _channel_shares(codes, values, kinds.channels, past)
     for name in kinds.properties:
-        codes, values = activity.properties.get(name, (np.full(past.rows.size, -1, dtype=np.int32), []))
-        kind = past.of(codes)
-        mine = (kind >= 0) & (past.home >= 0)
+        codes, values = activity.properties.get(name, (np.full(past.home.size, -1, dtype=np.int32), []))
+        known = codes >= 0
         last = np.full(past.customers, -1, dtype=np.int64)
-        last[past.home[mine]] = kind[mine]
+        last[past.home[known]] = codes[known]
         texts = np.array([*(str(one) for one in values), None], dtype=object)
         found[f"last_{name}"] = pd.Series(texts[last], dtype="str").array
     return found
@@ -229,7 +125,7 @@ def _kinds(activity: Activity, kinds: Kinds, past: Past) -> dict[str, Any]:
 
 def _events(activity: Activity, events: tuple[str, ...], past: Past) -> dict[str, Floats]:
     """Per event name: how often in 90 days, and days since the last."""
-    key, when = _cells(past, past.of(activity.e), _columns(activity.names, events), len(events)), past.t
+    key, when = _cells(past, activity.e, _columns(activity.names, events), len(events)), past.t
     if key.min(initial=0) < 0:
         key, when = key[key >= 0], when[key >= 0]
     size = past.customers * len(events)
@@ -256,14 +152,11 @@ def _cells(past: Past, codes: NDArray[Any], column: Whole, width: int) -> Whole:
     """Each event's cell in a table of customers by columns; below 0 where it has none."""
     key = column[codes]
     key += past.home * np.int64(width)
-    if past.home.min(initial=0) < 0:
-        key[past.home < 0] = NOWHERE
     return key
 
 
 def _channel_shares(codes: Codes, values: list[Any], channels: tuple[str, ...], past: Past) -> dict[str, Floats]:
-    known = (codes >= 0) & (past.home >= 0)
-    every = np.bincount(past.home[known], minlength=past.customers)
+    every = np.bincount(past.home[codes >= 0], minlength=past.customers)
     key = _cells(past, codes, _columns(values, channels), len(channels))
     counts = np.bincount(key[key >= 0], minlength=past.customers * len(channels)).reshape(-1, len(channels))
     shares = counts / np.maximum(every, 1)[:, None]

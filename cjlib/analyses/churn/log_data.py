@@ -172,12 +172,10 @@ def _columns_of(like: Any) -> tuple[str, ...] | None:
 def _stacked(log: EventLog, ids: NDArray[Any], parts: list[Part]) -> pd.DataFrame:
     frames = []
     for part in parts:
-        moment = np.full(len(part.frame), part.snapshot.cutoff, dtype=np.int64)
-        keys = pd.DataFrame(
-            {"customer_id": _ids(ids[part.snapshot.customer[part.asked]]), "cutoff": log.moments(moment), "churned": part.churned[part.asked]}
-        )
-        frames.append(pd.concat([keys, part.frame], axis=1))
-    return pd.concat(frames, ignore_index=True)
+        customers = part.snapshot.customer[part.asked]
+        moments = log.moments(np.full(customers.size, part.snapshot.cutoff, dtype=np.int64))
+        frames.append(pd.DataFrame({"customer_id": _ids(ids[customers]), "cutoff": moments, "churned": part.churned[part.asked], **part.features}))
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
 
 def _ids(ids: NDArray[Any]) -> pd.Series:

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn.activity import Activity, Flags, Floats, Kinds, Question, Whole, blocks, fetch_activity, find_answers
-from cjlib.analyses.churn.features import RETURNED, Snapshot, over_usual_gap, snapshot
+from cjlib.analyses.churn.features import RETURNED, features_of
+from cjlib.analyses.churn.standing import Snapshot, over_usual_gap, snapshot
 from cjlib.analyses.periods import DAY, zone_offsets
 from cjlib.sources.events import EventLog
 
@@ -20,18 +21,14 @@ FIRST_DAYS = 30
 
 @dataclass(frozen=True)
 class Part:
-    """One cutoff: everybody seen (`snapshot`, without features), who of them is at risk, asked for and active, and what happened to them.
-
-    `frame` has the features of those asked for; `returned` whether anybody had a negative value.
-    """
+    """One cutoff: everybody seen, who of them is at risk, asked for and active, and what happened to them; `features` are of those asked for."""
 
     snapshot: Snapshot
     at_risk: Flags
     asked: Flags
     active: Flags
     churned: Floats
-    frame: pd.DataFrame
-    returned: bool
+    features: Mapping[str, Any]
 
     @property
     def left_before(self) -> int:
@@ -64,7 +61,7 @@ class LogSource:
         """The features at a cutoff from another log, such as one cut at the cutoff."""
         ids = log.customer_ids()
         (part,), _ = parts_of(log, self.question, self.kinds, [cutoff], ids)
-        return part.frame.assign(customer_id=ids[part.snapshot.customer[part.asked]])
+        return pd.DataFrame({**part.features, "customer_id": ids[part.snapshot.customer[part.asked]]})
 
 
 def parts_of(log: EventLog, question: Question, kinds: Kinds, moments: Sequence[int], ids: NDArray[Any]) -> tuple[list[Part], Seen]:
@@ -77,8 +74,8 @@ def parts_of(log: EventLog, question: Question, kinds: Kinds, moments: Sequence[
         activity = fetch_activity(log, question, block, answers)
         seen += _seen(log, activity, question.horizon)
         for place, moment in enumerate(moments):
-            found = snapshot(activity, kinds, moment, days[place])
-            pieces[place].append(_part(log, activity, question, found, block.first))
+            found = snapshot(activity, moment, days[place])
+            pieces[place].append(_part(log, activity, question, kinds, found, block.first))
     return [_joined(one) for one in pieces], seen
 
 
@@ -100,15 +97,16 @@ def _seen(log: EventLog, activity: Activity, horizon: int) -> Seen:
     return Seen(begun, np.bincount(activity.e[settled], minlength=names), np.bincount(activity.e[at_end], minlength=names))
 
 
-def _part(log: EventLog, activity: Activity, question: Question, found: Snapshot, first: int) -> Part:
-    recency = np.rint(found.features["recency_days"] * DAY)
+def _part(log: EventLog, activity: Activity, question: Question, kinds: Kinds, found: Snapshot, first: int) -> Part:
+    recency = found.cutoff - found.last
     at_risk = _at_risk(activity, found)
     asked = at_risk if question.active_within is None else at_risk & (recency <= question.active_within)
     known = found.cutoff + question.horizon <= log.observed_until_us
     churned = _happened(activity, question, found) if known else np.full(found.customer.size, np.nan)
-    returned = RETURNED in found.features and bool(found.features[RETURNED].any())
-    everybody = replace(found, features={}, customer=found.customer + first)
-    return Part(everybody, at_risk, asked, (recency <= 2 * question.horizon) & at_risk, churned, found.frame(asked), returned)
+    who = np.zeros(activity.customers, dtype=bool)
+    who[found.customer[asked]] = True
+    features = features_of(activity.only(who, found.cutoff), kinds, found.cutoff)
+    return Part(replace(found, customer=found.customer + first), at_risk, asked, (recency <= 2 * question.horizon) & at_risk, churned, features)
 
 
 def _at_risk(activity: Activity, found: Snapshot) -> Flags:
@@ -139,14 +137,20 @@ def _happened(activity: Activity, question: Question, found: Snapshot) -> Floats
 def _joined(pieces: Sequence[Part]) -> Part:
     """The blocks of one cutoff as one, and what only all of them together can say."""
     shots = [one.snapshot for one in pieces]
-    customer, n_days, span, age = (np.concatenate([getattr(one, name) for one in shots]) for name in ("customer", "n_days", "span", "age"))
+    customer, last, n_days, span, age = (
+        np.concatenate([getattr(one, name) for one in shots]) for name in ("customer", "last", "n_days", "span", "age")
+    )
     at_risk, asked, active, churned = (np.concatenate([getattr(one, name) for one in pieces]) for name in ("at_risk", "asked", "active", "churned"))
     gaps = np.zeros(max(one.gaps.size for one in shots), dtype=np.int64)
     for one in shots:
         gaps[: one.gaps.size] += one.gaps
-    frame = pieces[0].frame if len(pieces) == 1 else pd.concat([one.frame for one in pieces], ignore_index=True)
-    frame["recency_over_gap"] = over_usual_gap(frame["recency_days"].to_numpy(), n_days[asked], span[asked], gaps)
-    returned = any(one.returned for one in pieces)
-    if not returned and RETURNED in frame:
-        frame = frame.drop(columns=RETURNED)
-    return Part(Snapshot(shots[0].cutoff, customer, {}, n_days, span, age, gaps), at_risk, asked, active, churned, frame, returned)
+    features = {name: _as_one([one.features[name] for one in pieces]) for name in pieces[0].features}
+    features["recency_over_gap"] = over_usual_gap(features["recency_days"], n_days[asked], span[asked], gaps)
+    returned = any(one.returned for one in shots)
+    if not returned:
+        features.pop(RETURNED, None)
+    return Part(Snapshot(shots[0].cutoff, customer, last, n_days, span, age, gaps, returned), at_risk, asked, active, churned, features)
+
+
+def _as_one(columns: Sequence[Any]) -> Any:
+    return np.concatenate(columns) if isinstance(columns[0], np.ndarray) else pd.concat([pd.Series(one) for one in columns], ignore_index=True).array
