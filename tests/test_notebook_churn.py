@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import commandline
+import numpy as np
 import pandas as pd
 import pytest
 from test_notebooks import ROOT, captions, run
@@ -92,6 +93,26 @@ def test_a_log_that_cannot_answer_is_told_why_and_fails_nothing(tmp_path, kind, 
     shown = run(NOTEBOOK, journey=str(business_of(tmp_path, kind)), forecasts=str(tmp_path))
     assert any(said in bundle.get("text/plain", "") for bundle in shown)
     assert all(captions(shown))
+
+
+def test_a_table_of_customers_alone_is_asked_who_leaves_and_nothing_else(tmp_path):
+    rng = np.random.default_rng(0)
+    visits = rng.poisson(6, 300)
+    left = np.where(rng.random(300) < 1 / (1 + np.exp(visits - 5)), "gone", "here")
+    pd.DataFrame({"member": [f"<m{one}>" for one in range(300)], "visits": visits, "state": left}).to_csv(tmp_path / "members.csv", index=False)
+    path = tmp_path / "journey.yml"
+    path.write_text(
+        "name: Gym\ntimezone: UTC\nsources: {customers: {path: members.csv, columns: {member: customer_id}}}\n"
+        "stages: [{name: Member}]\nchurn: {target: state, positive: gone}\n"
+    )
+    done = commandline.cj("run", "--journey", path, "--out", tmp_path / "reports")
+    assert done.code == 0, done.err
+    assert sorted(one.name for one in (tmp_path / "reports").glob("*.html")) == ["04_churn.html", "index.html"]
+    page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")
+    assert f"Of {(left == 'here').sum()} customers about" in page
+    assert "The journey file does not say what money is" in page
+    assert "<m1>" not in page
+    assert "&lt;m1" in page
 
 
 def test_a_short_log_holds_no_report_back_and_a_bad_parameter_still_does(tmp_path):
