@@ -11,75 +11,59 @@ from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.views.plots import theme
 
+COLUMNS = ["from", "to", "count", "share of source", "95 % interval"]
+
 
 def heatmap(result: Any, *, most: int = 8) -> go.Figure:
     """The share of what follows each event, for the commonest events; a result with groups is drawn as its largest group."""
     groups = theme.by_columns(result.table, "source")
-    every = theme.records(result.table)
-    first = [every[0][column] for column in groups] if every else []
-    rows = [
-        row
-        for row in every
-        if all(row[column] == value or (words.missing(row[column]) and words.missing(value)) for column, value in zip(groups, first, strict=True))
-    ]
-    columns = ["from", "to", "count", "share of source", "95 % interval"]
+    rows, first = _largest(result, groups)
     if not rows:
-        return theme.empty(result.headline, columns=columns)
+        return theme.empty(result.headline, columns=COLUMNS)
     sources, targets = (_commonest(rows, side, most) for side in ("source", "target"))
     cell = {(row["source"], row["target"]): row for row in rows}
     shares = [[cell[source, target]["share_of_source"] if (source, target) in cell else 0.0 for target in targets] for source in sources]
+    hover = [[_hover(cell, source, target) for target in targets] for source in sources]
     base = {row["source"]: row["count"] / row["share_of_source"] for row in rows}
-    group = f" {theme.group_name(first)}: the largest group." if groups else ""
+    numbers = [_number(x, y, shares[y][x], base[source]) for y, source in enumerate(sources) for x in range(len(targets)) if shares[y][x] >= 0.005]
+    said = "; ".join(f"{row['source']} to {row['target']}: {words.percent(row['share_of_source'])}" for row in rows[:12])
     return theme.figure(
-        [
-            go.Heatmap(
-                z=shares,
-                x=list(range(len(targets))),
-                y=list(range(len(sources))),
-                zmin=0,
-                zmax=1,
-                colorscale=theme.SEQUENTIAL,
-                showscale=False,
-                xgap=2,
-                ygap=2,
-                hovertext=[[_hover(cell, source, target) for target in targets] for source in sources],
-                hoverinfo="text",
-            )
-        ],
-        caption=result.headline + group,
-        alt="A grid of shares: rows are events, columns what follows them. "
-        + "; ".join(f"{row['source']} to {row['target']}: {words.percent(row['share_of_source'])}" for row in rows[:12])
-        + ".",
-        columns=columns,
-        rows=[
-            [
-                row["source"],
-                row["target"],
-                row["count"],
-                words.percent(row["share_of_source"]),
-                words.interval(row["share_of_source_low"], row["share_of_source_high"]),
-            ]
-            for row in rows
-            if row["source"] in sources and row["target"] in targets
-        ],
+        [_grid(shares, hover)],
+        caption=result.headline + (f" {theme.group_name(first)}: the largest group." if groups else ""),
+        alt=f"A grid of shares: rows are events, columns what follows them. {said}.",
+        columns=COLUMNS,
+        rows=[_told(row) for row in rows if row["source"] in sources and row["target"] in targets],
         height=150 + 34 * len(sources),
-        annotations=[
-            _number(x, y, shares[y][x], base[source]) for y, source in enumerate(sources) for x in range(len(targets)) if shares[y][x] >= 0.005
-        ],
-        xaxis={
-            "tickvals": list(range(len(targets))),
-            "ticktext": [theme.label(name, 14) for name in targets],
-            "side": "top",
-            "tickangle": -90,
-            "showgrid": False,
-        },
-        yaxis={
-            "tickvals": list(range(len(sources))),
-            "ticktext": [theme.label(name, 16) for name in sources],
-            "autorange": "reversed",
-            "showgrid": False,
-        },
+        annotations=numbers,
+        xaxis=_names(targets, 14) | {"side": "top", "tickangle": -90},
+        yaxis=_names(sources, 16) | {"autorange": "reversed"},
     )
+
+
+def _largest(result: Any, groups: list[str]) -> tuple[list[dict[str, Any]], list[Any]]:
+    """The rows of the first group, which is the largest, and its values."""
+    every = theme.records(result.table)
+    first = [every[0][column] for column in groups] if every else []
+
+    def of_first(row: dict[str, Any]) -> bool:
+        return all(row[column] == value or (words.missing(row[column]) and words.missing(value)) for column, value in zip(groups, first, strict=True))
+
+    return [row for row in every if of_first(row)], first
+
+
+def _grid(shares: list[list[float]], hover: list[list[str]]) -> go.Heatmap:
+    places = {"x": list(range(len(shares[0]))), "y": list(range(len(shares)))}
+    look = {"zmin": 0, "zmax": 1, "colorscale": theme.SEQUENTIAL, "showscale": False, "xgap": 2, "ygap": 2}
+    return go.Heatmap(z=shares, **places, **look, hovertext=hover, hoverinfo="text")
+
+
+def _names(names: list[str], most: int) -> dict[str, Any]:
+    return {"tickvals": list(range(len(names))), "ticktext": [theme.label(name, most) for name in names], "showgrid": False}
+
+
+def _told(row: dict[str, Any]) -> list[Any]:
+    share = row["share_of_source"]
+    return [row["source"], row["target"], row["count"], words.percent(share), words.interval(row["share_of_source_low"], row["share_of_source_high"])]
 
 
 def _commonest(rows: list[dict[str, Any]], side: str, most: int) -> list[str]:
