@@ -38,9 +38,10 @@ def used_features(data: ChurnData, keep: Sequence[str]) -> list[str]:
         if name not in data.table.columns:
             raise CjlibError(f"keep: there is no column {shown(name)} among the features.{did_you_mean(name, data.features)}")
     out = set(data.leaks.loc[data.leaks["level"].isin(OUT), "column"]) - set(keep)
-    features = [name for name in data.features if name not in out]
+    features = [name for name in data.features if name not in out] + [name for name in dict.fromkeys(keep) if name not in data.features]
     if not features:
-        raise DataError(f"data: no feature is left to learn from; left out are {listed(sorted(out))}. Give others, or keep= what was known in time.")
+        left = f"; left out are {listed(sorted(out))}" if out else ""
+        raise DataError(f"data: no feature is left to learn from{left}. Give others, or keep= what was known in time.")
     return features
 
 

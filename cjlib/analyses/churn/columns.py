@@ -18,6 +18,9 @@ OTHER = "(other)"
 MOST_LEVELS = 200
 """Boosting takes at most 255 levels; rarer ones are folded into "(other)"."""
 FEWEST_OF_A_LEVEL = 5
+DAY_SECONDS = 86_400
+LARGEST = 1e100
+"""Numbers are looked at up to this size, so that their squares are numbers too."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Columns:
         Numeric features, with `medians`, `lows` and `highs` of training.
     categories
         Text features, with the `levels` of training, "(missing)" and "(other)" among them where they occurred.
+    dates, snapshot
+        Numbers that were dates, and the day that their days are counted back from (ISO; empty without dates).
     """
 
     numbers: tuple[str, ...]
@@ -38,6 +43,8 @@ class Columns:
     highs: tuple[float, ...]
     categories: tuple[str, ...]
     levels: tuple[tuple[str, ...], ...]
+    dates: tuple[str, ...] = ()
+    snapshot: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,7 +55,7 @@ class Columns:
         """A column a feature, categories (as codes, NaN for a level that training did not know) before numbers."""
         self.check(frame)
         columns = [self.codes(frame[name], levels) for name, levels in zip(self.categories, self.levels, strict=True)]
-        columns += [as_numbers(frame[name], name) for name in self.numbers]
+        columns += [_finite(as_numbers(frame[name], name)) for name in self.numbers]
         return np.column_stack(columns) if columns else np.zeros((len(frame), 0))
 
     @staticmethod
@@ -59,6 +66,9 @@ class Columns:
 
     def check(self, frame: pd.DataFrame) -> None:
         """Every feature must be there."""
+        twice = sorted({name for name in self.names if isinstance(frame.get(name), pd.DataFrame)})
+        if twice:
+            raise CjlibError(f"data: {listed(twice)} stands for several columns. Leave all but one out.")
         lacking = [name for name in self.names if name not in frame.columns]
         if lacking:
             near = did_you_mean(lacking[0], frame.columns)
@@ -72,7 +82,8 @@ class Columns:
         beyond = np.zeros(len(frame), dtype=bool)
         for name, low, high in zip(self.numbers, self.lows, self.highs, strict=True):
             values = as_numbers(frame[name], name)
-            beyond |= (values < low) | (values > high)
+            seen = np.clip(values, -LARGEST, LARGEST)
+            beyond |= (seen < low) | (seen > high) | np.isinf(values)
         for name, levels in zip(self.categories, self.levels, strict=True):
             if OTHER not in levels:
                 beyond |= ~as_texts(frame[name]).isin(levels).to_numpy()
@@ -83,6 +94,8 @@ def as_numbers(values: pd.Series, name: str) -> Floats:
     """A numeric column as floats, whatever it is stored as."""
     if pd.api.types.is_numeric_dtype(values):
         return values.to_numpy(dtype=float, na_value=np.nan)
+    if pd.api.types.is_timedelta64_dtype(values):
+        return values.dt.total_seconds().to_numpy(dtype=float, na_value=np.nan) / DAY_SECONDS
     read = pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     unread = int(np.isnan(read).sum()) - int(values.isna().sum())
     if unread > 0.01 * len(values) + 1:
@@ -90,16 +103,21 @@ def as_numbers(values: pd.Series, name: str) -> Floats:
     return read
 
 
+def _finite(values: Floats) -> Floats:
+    """Infinite ones missing, larger ones than any use can be the largest."""
+    return np.where(np.isinf(values), np.nan, np.clip(values, -LARGEST, LARGEST))
+
+
 def as_texts(values: pd.Series) -> pd.Series:
     """A text column, with missing as a level of its own."""
     return values.astype("str").where(values.notna(), MISSING)
 
 
-def learn_columns(frame: pd.DataFrame, features: Sequence[str]) -> Columns:
+def learn_columns(frame: pd.DataFrame, features: Sequence[str], *, dates: tuple[str, ...] = (), snapshot: str = "") -> Columns:
     """The columns of the training rows; a feature without any value, or with one only, is not used."""
     varied = [name for name in features if _varies(frame[name])]
-    numbers = [name for name in varied if pd.api.types.is_numeric_dtype(frame[name]) and frame[name].notna().any()]
-    values = {name: frame[name].to_numpy(dtype=float, na_value=np.nan) for name in numbers}
+    values = {name: _finite(as_numbers(frame[name], name)) for name in varied if pd.api.types.is_numeric_dtype(frame[name])}
+    numbers = [name for name in values if not np.isnan(values[name]).all()]
     texts = [name for name in varied if not pd.api.types.is_numeric_dtype(frame[name])]
     return Columns(
         numbers=tuple(numbers),
@@ -108,6 +126,8 @@ def learn_columns(frame: pd.DataFrame, features: Sequence[str]) -> Columns:
         highs=tuple(float(np.nanmax(values[name])) for name in numbers),
         categories=tuple(texts),
         levels=tuple(_levels(as_texts(frame[name])) for name in texts),
+        dates=tuple(name for name in numbers if name in dates),
+        snapshot=snapshot,
     )
 
 
@@ -125,4 +145,5 @@ def _levels(texts: pd.Series) -> tuple[str, ...]:
 def columns_from_plain(kept: Mapping[str, Any]) -> Columns:
     """From JSON."""
     plain = {name: tuple(kept[name]) for name in ("numbers", "medians", "lows", "highs", "categories")}
-    return Columns(**plain, levels=tuple(tuple(levels) for levels in kept["levels"]))
+    levels = tuple(tuple(one) for one in kept["levels"])
+    return Columns(**plain, levels=levels, dates=tuple(kept.get("dates", ())), snapshot=str(kept.get("snapshot", "")))

@@ -31,6 +31,8 @@ class ChurnData(Result):
         What each source column was taken for: `column`, `kind`, `values`, `missing`, `note`.
     id_column
         What the table called the customer; a table to be scored may call it so.
+    dates, snapshot
+        Columns of a table that were dates, now days before the snapshot (ISO; empty without dates).
     source
         For data from a log: the log and the options, so that a fit can test that no feature looks past its cutoff.
     """
@@ -41,4 +43,6 @@ class ChurnData(Result):
     columns: pd.DataFrame
     of_log: bool
     id_column: str = ""
+    dates: tuple[str, ...] = ()
+    snapshot: str = ""
     source: LogSource | None = field(default=None, repr=False)

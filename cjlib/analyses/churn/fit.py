@@ -88,7 +88,7 @@ def _fit_table(data: ChurnData, features: list[str], keep: tuple[str, ...], seed
     rows = known.iloc[order].reset_index(drop=True)
     churned = rows["churned"].to_numpy(dtype=float)
     folds = enough(churned)
-    columns = learn_columns(rows, features)
+    columns = learn_columns(rows, features, dates=data.dates, snapshot=data.snapshot)
     training = Training(columns, columns.matrix(rows), churned, group)
     fold = folds_by_group(group, churned, folds, seed)
     scores = out_of_fold(training, fold, OF_TABLE, seed)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.churn.additive import Additive, Scale
+from cjlib.analyses.churn.additive import CURVES, Additive, Scale
 from cjlib.analyses.churn.calibration import Calibrator
 from cjlib.analyses.churn.candidates import Base, Forecaster
 from cjlib.analyses.churn.columns import Columns, columns_from_plain
@@ -151,7 +151,7 @@ def _additive_as_plain(model: Additive) -> dict[str, Any]:
 
 def _additive(columns: Columns, kept: Mapping[str, Any]) -> Additive:
     scales = tuple(Scale(tuple(one["grid"]), one["low"], one["high"]) for one in kept["scales"])
-    curves = np.array(kept["curves"], dtype=float).reshape(len(scales), -1)
+    curves = np.array(kept["curves"], dtype=float).reshape(len(scales), CURVES)
     return Additive(columns, scales, curves, np.array(kept["missing"], dtype=float), tuple(tuple(one) for one in kept["steps"]), kept["intercept"])
 
 

@@ -105,13 +105,15 @@ class ChurnModel(Result):
         """The features it needs."""
         return self.forecaster.columns.names
 
-    def score(self, data: ChurnData | pd.DataFrame | None = None) -> ChurnScores:
+    def score(self, data: ChurnData | pd.DataFrame | None = None, *, as_of: Any = None) -> ChurnScores:
         """Probability of churning for each row, in the order given.
 
         Parameters
         ----------
         data
             ChurnData, or a table with the features (the target is not needed); None: the newest customers known to the model.
+        as_of
+            The day that a table with dates shows. None: as in training or, if the table has later dates, the latest of them.
 
         Returns
         -------
@@ -129,7 +131,7 @@ class ChurnModel(Result):
         from cjlib.analyses.churn.scoring import score
 
         with threadpool_limits(THREADS):
-            return score(self, data)
+            return score(self, data, as_of)
 
     def reasons(self, rows: ChurnScores | ChurnData | pd.DataFrame | None = None, k: int = 3) -> Result:
         """What goes with a customer's risk: the features whose values raise it most, against the average customer.

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.churn.customer_table import as_features
+from cjlib.analyses.churn.customer_table import customer_ids
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.drift import drifted
+from cjlib.analyses.churn.kinds import as_features
 from cjlib.analyses.churn.model import ChurnModel, ChurnScores
 from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, listed, shown
 from cjlib.words import percent
 
 
-def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> ChurnScores:
+def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None, as_of: Any = None) -> ChurnScores:
     """See `ChurnModel.score`."""
-    frame = _frame(model, data)
+    frame = _frame(model, data, as_of)
     columns = model.forecaster.columns
     matrix = columns.matrix(frame)
     outside = columns.outside(frame)
     probability = model.forecaster.probability(matrix)
-    ids = _ids(frame, model.id_column)
+    ids = _ids(frame, model)
     drift = drifted(columns, model.reference, matrix) if data is not None or model.horizon_us else model.drift
-    cutoffs = frame["cutoff"] if "cutoff" in frame else pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
+    cutoffs = frame["cutoff"] if model.horizon_us and "cutoff" in frame else pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
     order = np.lexsort((cutoffs.to_numpy(dtype="datetime64[us]"), ids.to_numpy(dtype=object).astype(str), -probability))
     rank = np.empty(len(frame), dtype=np.int64)
     rank[order] = np.arange(1, len(frame) + 1)
@@ -52,21 +55,22 @@ def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> ChurnScor
     )
 
 
-def _frame(model: ChurnModel, data: ChurnData | pd.DataFrame | None) -> pd.DataFrame:
+def _frame(model: ChurnModel, data: ChurnData | pd.DataFrame | None, as_of: Any) -> pd.DataFrame:
     if data is None:
         return model.newest.reset_index(drop=True)
     if isinstance(data, ChurnData):
         return data.table.reset_index(drop=True)
     if not isinstance(data, pd.DataFrame):
         raise CjlibError(f"data: must be ChurnData or a table with the features. Got {shown(type(data).__name__)}.")
-    model.forecaster.columns.check(data)
-    return as_features(data.reset_index(drop=True), model.forecaster.columns)
+    frame = data.set_axis([str(name) for name in data.columns], axis=1).reset_index(drop=True)
+    model.forecaster.columns.check(frame)
+    return as_features(frame, model.forecaster.columns, as_of)
 
 
-def _ids(frame: pd.DataFrame, called: str) -> pd.Series:
-    for name in ("customer_id", called):
-        if name in frame:
-            return frame[name]
+def _ids(frame: pd.DataFrame, model: ChurnModel) -> pd.Series:
+    for name in ("customer_id", model.id_column):
+        if name and name in frame:
+            return frame[name] if model.horizon_us else customer_ids(frame[name])
     return pd.Series(np.arange(1, len(frame) + 1).astype(str), dtype="str")
 
 
