@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, ndtri
 
 from cjlib.analyses.churn.columns import Columns
-from cjlib.analyses.churn.ridge import NEARLY_FLAT, fit_ridge
+from cjlib.analyses.churn.ridge import NEARLY_FLAT, curvature, fit_with_intercept, precision
 
 Floats = NDArray[np.float64]
 KNOTS = 6
@@ -42,22 +43,22 @@ class Scale:
         middle = (np.interp(values, grid, rank) + 1 - np.interp(-values, -grid[::-1], rank)) / 2
         return np.clip(ndtri(np.clip(middle, TAIL, 1 - TAIL)), self.low, self.high)
 
-    def basis(self, values: Floats) -> tuple[NDArray[np.int64], tuple[Floats, ...]]:
-        """The stretch between two of six even knots in which each number lies, and the four cubic B-splines that are not 0 there."""
-        place = (self.of(values) - self.low) / ((self.high - self.low) / (KNOTS - 1))
+    def basis(self, seen: Floats) -> tuple[NDArray[np.int64], tuple[Floats, ...]]:
+        """The stretch between two of six even knots in which each number, as `of` gives it, lies, and the four cubic B-splines that are not 0 there."""
+        place = (seen - self.low) / ((self.high - self.low) / (KNOTS - 1))
         cell = np.clip(place.astype(np.int64), 0, KNOTS - 2)
         x = place - cell
         rest, square, cube = 1 - x, x * x, x * x * x
         return cell, (rest * rest * rest / 6, (3 * cube - 6 * square + 4) / 6, (-3 * cube + 3 * square + 3 * x + 1) / 6, cube / 6)
 
 
-def learn_scale(values: Floats, normal: bool) -> Scale:
-    """The scale of a number's training values, missing ones filled."""
+def learn_scale(values: Floats, normal: bool) -> tuple[Scale, Floats]:
+    """The scale of a number's training values, missing ones filled; and these values as its curve sees them."""
     if not normal:
-        return Scale((), float(values.min()), float(values.max()))
+        return Scale((), float(values.min()), float(values.max())), values
     grid = tuple(np.quantile(values, np.linspace(0, 1, QUANTILES + 1)).tolist())
     seen = Scale(grid, -np.inf, np.inf).of(values)
-    return Scale(grid, float(seen.min()), float(seen.max()))
+    return Scale(grid, float(seen.min()), float(seen.max())), seen
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Additive:
     def _curve(self, place: int, scale: Scale, values: Floats) -> Floats:
         if scale.high <= scale.low:
             return np.zeros(values.size)
-        cell, parts = scale.basis(values)
+        cell, parts = scale.basis(scale.of(values))
         weights = np.append(self.curves[place], 0.0)
         return parts[0] * weights[cell] + parts[1] * weights[cell + 1] + parts[2] * weights[cell + 2] + parts[3] * weights[cell + 3]
 
@@ -111,23 +112,32 @@ def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: b
     More rows than `most_rows` are thinned evenly: the curves do not get better.
     """
     used = _thinned(len(matrix), most_rows)
-    numbers = matrix[used, len(columns.categories) :]
-    filled = np.where(np.isnan(numbers), np.asarray(columns.medians), numbers)
-    scales = tuple(learn_scale(filled[:, place], normal) for place in range(filled.shape[1]))
-    return _from_weights(columns, scales, fit_ridge(_design(columns, scales, matrix[used]), churned[used], penalty))
+    learnt = [learn_scale(values, normal) for values in _filled(columns, matrix[used]).T]
+    scales = tuple(scale for scale, _ in learnt)
+    design, kept = _design(columns, scales, matrix[used], [seen for _, seen in learnt])
+    weights = np.zeros(kept.size)
+    weights[kept] = fit_with_intercept(design, churned[used], penalty)
+    return _from_weights(columns, scales, weights)
 
 
 def drawn_contributions(
     model: Additive, matrix: Floats, churned: Floats, penalty: float, draws: Sequence[Floats], rows: NDArray[np.int64]
 ) -> Iterator[Floats]:
     """What each feature adds for some rows, against the mean over all, when the model is learnt anew from rows that count as often as each draw says."""
-    design, start = _design(model.columns, model.scales, matrix), _weights(model)
-    above, feature = design[rows] - design.mean(axis=0), _features(model.columns)
+    seen = [scale.of(values) for scale, values in zip(model.scales, _filled(model.columns, matrix).T, strict=True)]
+    design, kept = _design(model.columns, model.scales, matrix, seen)
+    start = _weights(model)[kept]
+    above, feature = design[rows, :-1] - design[:, :-1].mean(axis=0), _features(model.columns)[kept[:-1]]
     order = np.argsort(feature, kind="stable")
     begins = np.flatnonzero(np.diff(feature[order], prepend=-1))
+    p = expit(design @ start)
+    factor = curvature(design, p * (1 - p), penalty)
     for weight in draws:
-        weights = fit_ridge(design, churned, penalty, weight=weight, start=start, flat=NEARLY_FLAT)[:-1]
-        yield np.add.reduceat((above * weights)[:, order], begins, axis=1)
+        drawn = np.flatnonzero(weight)
+        fitted = fit_with_intercept(design[drawn], churned[drawn], penalty, weight=weight[drawn], start=start, flat=NEARLY_FLAT, factor=factor)
+        added = np.zeros((rows.size, len(model.columns.names)))
+        added[:, feature[order][begins]] = np.add.reduceat((above * fitted[:-1])[:, order], begins, axis=1)
+        yield added
 
 
 def _features(columns: Columns) -> NDArray[np.int64]:
@@ -142,21 +152,34 @@ def _thinned(rows: int, most: int) -> NDArray[np.int64]:
     return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(np.int64)
 
 
-def _design(columns: Columns, scales: Sequence[Scale], matrix: Floats) -> Floats:
-    """A column a level, then a curve's columns a number, then a column a number for whether it is missing."""
+def _filled(columns: Columns, matrix: Floats) -> Floats:
+    """The numbers, a missing one as the median."""
+    numbers = matrix[:, len(columns.categories) :]
+    return np.where(np.isnan(numbers), np.asarray(columns.medians), numbers)
+
+
+def _design(columns: Columns, scales: Sequence[Scale], matrix: Floats, seen: Sequence[Floats]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A column a level, then a curve's columns a number, then a column a number for whether it is missing, then the intercept's; and which of them are there.
+
+    The curve of a number that is everywhere the same, and the flag of one that is never missing, are left out: their weight is 0.
+    """
     categories = len(columns.categories)
-    numbers = matrix[:, categories:]
-    gaps = np.isnan(numbers)
-    filled = np.where(gaps, np.asarray(columns.medians), numbers)
-    levels = [(matrix[:, [place]] == np.arange(len(one))).astype(float) for place, one in enumerate(columns.levels)]
-    curves = np.zeros((len(matrix), len(scales), CURVES + 1))
-    rows = np.arange(len(matrix))
-    for place, scale in enumerate(scales):
-        if scale.high > scale.low:
-            cell, parts = scale.basis(filled[:, place])
-            for position, part in enumerate(parts):
-                curves[rows, place, cell + position] = part
-    return np.hstack([*levels, curves[:, :, :CURVES].reshape(len(matrix), -1), gaps.astype(float)])
+    varies = np.array([scale.high > scale.low for scale in scales], dtype=bool)
+    varied = np.flatnonzero(varies).tolist()
+    gaps = np.isnan(matrix[:, categories:])
+    gone = gaps.any(axis=0)
+    levels = [matrix[:, [place]] == np.arange(len(one)) for place, one in enumerate(columns.levels)]
+    kept = np.concatenate([np.ones(sum(one.shape[1] for one in levels), dtype=bool), np.repeat(varies, CURVES), gone, [True]])
+    kind = precision(int(kept.sum()) - 1)
+    curves = np.zeros((len(matrix), len(varied), CURVES + 1), dtype=kind)
+    flat, begins = curves.reshape(-1), np.arange(len(matrix)) * (len(varied) * (CURVES + 1))
+    for block, place in enumerate(varied):
+        cell, parts = scales[place].basis(seen[place])
+        first = begins + (block * (CURVES + 1) + cell)
+        for position, part in enumerate(parts):
+            flat[first + position] = part
+    curved = curves[:, :, :CURVES].reshape(len(matrix), len(varied) * CURVES)
+    return np.concatenate([*levels, curved, gaps[:, gone], np.ones((len(matrix), 1))], axis=1, dtype=kind), kept
 
 
 def _from_weights(columns: Columns, scales: tuple[Scale, ...], weights: Floats) -> Additive:

@@ -80,8 +80,8 @@ OF_LOG = Settings(
     normal=True,
     penalty=1 / 0.3,
     boosting={
-        "learning_rate": 0.1,
-        "max_iter": 75,
+        "learning_rate": 0.15,
+        "max_iter": 40,
         "max_leaf_nodes": 8,
         "min_samples_leaf": 40,
         "l2_regularization": 10,
