@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.shifts import level_shifts
-from cjlib.analyses.stats import Z95, benjamini_hochberg, mean_interval, newcombe, two_shares_p, wilson
+from cjlib.analyses.stats import Z95, Floats, benjamini_hochberg, mean_interval, newcombe, share, two_shares_p, wilson
 from cjlib.analyses.texts.compared import beside, crossed
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.sources.feedback import SCORES, Feedback
@@ -159,6 +160,18 @@ def score(feedback: Feedback, name: str, **options: Any) -> Scores:
     if name in ("csat", "rating"):
         return csat(feedback, score=name, **options)
     return (nps if name == "nps" else ces)(feedback, **options)
+
+
+def by_group(feedback: Feedback, name: str, answers: Floats, group: NDArray[np.int64], size: int) -> dict[str, Any]:
+    """`n`, `value`, `low` and `high` of answers to a score of the feedback for each of so many groups, counted as `nps`, `csat` and `ces` count them."""
+    scale = NPS if name == "nps" else _on_its_scale(CSAT if name == "csat" else CES, feedback.scales[name], None)
+    n, good, bad = (np.bincount(one, minlength=size) for one in (group, group[answers >= scale.good_from], group[answers <= scale.bad_to]))
+    if name != "nps":
+        low, high = wilson(good, n)
+        return {"n": n, "value": share(good, n), "low": low, "high": high}
+    every = zip(n.tolist(), good.tolist(), bad.tolist(), strict=True)
+    value, low, high = zip(*(nps_interval(g, m - g - b, b) if m else (np.nan,) * 3 for m, g, b in every), strict=True)
+    return {"n": n, "value": np.array(value), "low": np.array(low), "high": np.array(high)}
 
 
 def _on_its_scale(usual: Scale, bounds: tuple[int, int], top: int | None) -> Scale:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import MONDAY, toy_events
 
 import cjlib as cj
-from cjlib.analyses.journey_map.line import clustered
+from cjlib.analyses.journey_map.line import Answers, Clustered, clustered
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import _excess, verdicts
 from cjlib.analyses.journey_map.pain import Part
@@ -30,8 +32,15 @@ def answers(means: list[float], n: int = 60, sd: float = 1.0, seed: int = 0, peo
     return table.assign(feedback_id=[f"f{k:05d}" for k in range(len(table))])
 
 
+def by_stage(table: pd.DataFrame, stages: int) -> Clustered:
+    """What is counted of such answers at each stage."""
+    ordered = table.sort_values("feedback_id")
+    _, person = np.unique(ordered["person"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    return clustered(Answers.of(ordered["value"].to_numpy(), person, {"stage": ordered["stage"].to_numpy()}), "stage", stages)
+
+
 def names(means: list[float], **options) -> list[tuple[str, int, int]]:
-    return [(one.name, one.first, one.last) for one in named_patterns(clustered(answers(means, **options), "stage", len(means)))]
+    return [(one.name, one.first, one.last) for one in named_patterns(by_stage(answers(means, **options), len(means)))]
 
 
 # ---- the line and its patterns ----------------------------------------------------------------------------------------
@@ -61,21 +70,21 @@ def test_what_is_certain_but_small_is_no_pattern():
 
 
 def test_a_stage_takes_part_with_thirty_answers_of_twenty_customers():
-    enough = clustered(answers([0, 0], n=30), "stage", 2)
-    few, crowd = clustered(answers([0, 0], n=29), "stage", 2), clustered(answers([0, 0], n=40, people=19), "stage", 2)
+    enough = by_stage(answers([0, 0], n=30), 2)
+    few, crowd = by_stage(answers([0, 0], n=29), 2), by_stage(answers([0, 0], n=40, people=19), 2)
     assert (taking_part(enough), taking_part(few), taking_part(crowd)) == ([0, 1], [], [])
 
 
 def test_one_loud_customer_widens_the_interval_instead_of_making_evidence():
     table = answers([0.0], n=60)
     loud = pd.concat([table, *[table.head(1).assign(feedback_id=f"g{k:03d}", value=9.0) for k in range(40)]])
-    spread, alone = (float(np.diff(clustered(one, "stage", 1).interval, axis=0)[0, 0]) for one in (loud, loud.assign(person=loud["feedback_id"])))
+    spread, alone = (float(np.diff(by_stage(one, 1).interval, axis=0)[0, 0]) for one in (loud, loud.assign(person=loud["feedback_id"])))
     assert spread > 2 * alone
 
 
 def test_the_variance_is_the_textbooks_where_every_answer_has_its_own_customer():
     table = answers([0.0, 1.0], n=50)
-    held = clustered(table, "stage", 2)
+    held = by_stage(table, 2)
     by_hand = [group.var(ddof=1) / len(group) for _, group in table.groupby("stage")["value"]]
     assert np.diag(held.covariance) == pytest.approx(by_hand)
     assert held.covariance[0, 1] == 0
@@ -86,7 +95,7 @@ def test_the_comparison_of_two_stages_is_welchs_t_test():
 
     table = answers([0.0, 0.4], n=50)
     values = [group.to_numpy() for _, group in table.groupby("stage")["value"]]
-    p = pairs(clustered(table, "stage", 2), [0, 1])[0, 1].p_adjusted
+    p = pairs(by_stage(table, 2), [0, 1])[0, 1].p_adjusted
     assert p == pytest.approx(ttest_ind(*values, equal_var=False).pvalue, abs=1e-6)
 
 
@@ -255,6 +264,40 @@ def test_the_scores_of_a_stage_are_those_of_the_analyses_of_scores():
                 row["low"],
                 row["high"],
             ]
+
+
+def test_the_scores_and_texts_of_the_groups_are_those_of_the_analyses_of_the_feedback_of_each_group():
+    rng = np.random.default_rng(3)
+    size, said = 400, ["I love it, great help", "Terrible, it never works", "It arrived on Monday", None]
+    people = [f"c{k % 90:02d}" for k in range(size)]
+    frame = pd.DataFrame(
+        {
+            "timestamp": [MONDAY + pd.Timedelta(seconds=k) for k in range(size)],
+            "customer_id": people,
+            "stage": rng.choice(["Look", "Buy", "Use"], size),
+        }
+    )
+    scores = {"nps": rng.integers(0, 11, size), "csat": rng.integers(1, 6, size), "ces": rng.integers(1, 8, size)}
+    written = np.arange(size) % 2 == 0  # without a rating, so that texts are scored alike whatever stands beside them
+    frame = frame.assign(
+        feedback_id=[f"f{k:03d}" for k in range(size)], text=pd.Series(rng.choice(np.array(said, dtype=object), size)).where(written)
+    )
+    feedback = cj.read_feedback(frame.assign(**{name: pd.Series(held).where(~written) for name, held in scores.items()}))
+    log = cj.read_events(toy_events(" | ".join(f"c{k:02d}: look@0h({'web' if k % 3 else 'app'}) buy@1D" for k in range(90))))
+    held = cj.journey_map(a_journey(), log, feedback, by="channel")
+    for channel in ("web", "app"):
+        inside = feedback.frame["customer_id"].map(lambda one, of=channel: (int(one[1:]) % 3 > 0) == (of == "web"))
+        part = replace(feedback, frame=feedback.frame[inside.to_numpy()].reset_index(drop=True), kept={})
+        mine = held.table[held.table["channel"] == channel].set_index("stage")
+        alone = held.group(channel).table.set_index("stage")
+        for score, counted in (("nps", cj.nps(part, by="stage")), ("csat", cj.csat(part, by="stage")), ("ces", cj.ces(part, by="stage"))):
+            for row in counted.table.to_dict("records"):
+                columns = [f"n_{score}", score, f"{score}_low", f"{score}_high"]
+                assert mine.loc[row["segment"], columns].tolist() == [row["n"], row["value"], row["low"], row["high"]]
+                assert alone.loc[row["segment"], columns].tolist() == mine.loc[row["segment"], columns].tolist()
+        for row in cj.sentiment(part, by="stage").table.to_dict("records"):
+            assert mine.loc[row["segment"], ["n_scored", "mean_score"]].tolist() == [row["n_scored"], row["mean_score"]]
+            assert mine.loc[row["segment"], "share_method"] == row["method"] == "model_index"
 
 
 def test_tickets_are_counted_by_the_period_in_which_they_were_opened():

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import numpy as np
-import pandas as pd
 
-from cjlib.analyses.journey_map.line import means_of
-from cjlib.analyses.journey_map.opinions import Opinions
+from cjlib.analyses.journey_map.line import Answers, clustered
+from cjlib.analyses.journey_map.opinions import SCORES, Opinions
 from cjlib.analyses.journey_map.places import NONE
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.scores import Scores, ces, csat, nps
-from cjlib.analyses.sentiment import sentiment
-from cjlib.sources.feedback import Feedback
+from cjlib.analyses.scores import by_group
 
-COUNTERS: dict[str, Callable[..., Scores]] = {"nps": nps, "csat": csat, "ces": ces}
 UNASKED = ("n_feedback", "n_solicited", "n_scored", "n_nps", "n_csat", "n_ces")
 """What nobody was asked for is empty, not zero."""
 
@@ -28,9 +21,13 @@ def heard(opinions: Opinions | None, column: str, size: int, groups: int) -> dic
         return {name: np.full(total, np.nan) for name in UNASKED}
     rows = opinions.rows
     cell = np.where((rows[column] >= 0) & (rows["group"] >= 0), rows["group"] * size + rows[column], NONE)
-    bounds = [means_of(opinions, "text", column, size, group).interval for group in range(groups)]
-    low, high = (np.concatenate(each) for each in zip(*bounds, strict=True))
+    low, high = (np.concatenate(each) for each in zip(*_bounds(opinions.answers["text"], column, size, groups), strict=True))
     return scores_of(opinions, cell, total) | {"mean_score_low": low, "mean_score_high": high}
+
+
+def _bounds(texts: Answers, column: str, size: int, groups: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The intervals of the mean scores of each group."""
+    return [clustered(texts.only(texts.places["group"] == group), column, size).interval for group in range(groups)]
 
 
 def scores_of(opinions: Opinions, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
@@ -40,46 +37,35 @@ def scores_of(opinions: Opinions, cell: np.ndarray, size: int) -> dict[str, np.n
     asked = (opinions.rows["solicited"] == 1).to_numpy()
     columns["n_solicited"] = np.bincount(cell[(cell >= 0) & asked], minlength=size)
     columns |= _texts_of(opinions, cell, size)
-    for score, counter in COUNTERS.items():
-        columns |= _score_of(opinions, score, counter, cell, size)
+    for score in SCORES:
+        columns |= _score_of(opinions, score, cell, size)
     return columns
 
 
-def _celled(opinions: Opinions, cell: np.ndarray, rows: np.ndarray) -> Feedback:
-    """The feedback whose column `cell` names the cell of each row, in the order it was read."""
-    named = pd.Series(cell, index=opinions.rows["feedback_id"]).where(pd.Series(rows & (cell >= 0), index=opinions.rows["feedback_id"]))
-    feedback = opinions.assigned.feedback
-    names = feedback.frame["feedback_id"].astype("str").map(named).astype("Int64").astype("str")
-    return replace(feedback, frame=feedback.frame.assign(cell=names.where(names.notna(), None)))
-
-
-def _score_of(opinions: Opinions, score: str, counter: Callable[..., Scores], cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    value = {name: np.full(size, np.nan) for name in (score, f"{score}_low", f"{score}_high")}
-    n = np.zeros(size, dtype=np.int64)
-    rows = opinions.counts(score).to_numpy()
-    if (rows & (cell >= 0)).any():
-        feedback = _celled(opinions, cell, rows)
-        chosen = replace(feedback, frame=feedback.frame[feedback.frame["cell"].notna()], kept={})
-        table = counter(chosen, by="cell").table
-        at = table["segment"].astype("int64").to_numpy()
-        n[at] = table["n"]
-        for name, column in ((score, "value"), (f"{score}_low", "low"), (f"{score}_high", "high")):
-            value[name][at] = table[column]
-    return {f"n_{score}": n, **value}
+def _score_of(opinions: Opinions, score: str, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    used = np.flatnonzero(opinions.counts(score).to_numpy() & (cell >= 0))
+    if not used.size:
+        nothing = {name: np.full(size, np.nan) for name in (score, f"{score}_low", f"{score}_high")}
+        return {f"n_{score}": np.zeros(size, dtype=np.int64), **nothing}
+    answers = opinions.rows[score].to_numpy(dtype=float)[used]
+    counted = by_group(opinions.assigned.feedback, score, answers, cell[used], size)
+    return {f"n_{score}": counted["n"], score: counted["value"], f"{score}_low": counted["low"], f"{score}_high": counted["high"]}
 
 
 def _texts_of(opinions: Opinions, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
-    values = {name: np.full(size, np.nan) for name in ("mean_score", "share_negative", "share_negative_low", "share_negative_high")}
-    n, method = np.zeros(size, dtype=np.int64), np.full(size, None, dtype=object)
-    if opinions.rows["score"].notna().any():
-        table = sentiment(_celled(opinions, cell, np.ones(len(cell), dtype=bool)), by="cell").table
-        table = table[table["segment"] != "(not set)"]
-        at = table["segment"].astype("int64").to_numpy()
-        n[at], method[at] = table["n_scored"], table["method"].astype(object).where(table["n_scored"] > 0, None).to_numpy()
-        names = {"mean_score": "mean_score", "share_negative": "share_negative", "share_negative_low": "low", "share_negative_high": "high"}
-        for name, column in names.items():
-            values[name][at] = table[column]
-    return {"n_scored": n, **values, "share_method": method}
+    """Mean scores and how many; people have labelled nothing here, so that there is no share of negatives but the model's index."""
+    score = opinions.rows["score"].to_numpy(dtype=float)
+    used = np.flatnonzero(~np.isnan(score) & (cell >= 0))
+    n = np.bincount(cell[used], minlength=size)
+    ordered = score[used][np.lexsort((score[used], cell[used]))]
+    means = [float(one.mean()) if one.size else np.nan for one in np.split(ordered, np.cumsum(n)[:-1])]
+    unknown = {f"share_negative{end}": np.full(size, np.nan) for end in ("", "_low", "_high")}
+    return {
+        "n_scored": n,
+        "mean_score": np.array(means),
+        **unknown,
+        "share_method": np.array(["model_index" if one else None for one in n], dtype=object),
+    }
 
 
 def evidence(customers: np.ndarray, answers: np.ndarray, min_n: int = MIN_N) -> np.ndarray:

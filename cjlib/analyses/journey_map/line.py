@@ -6,9 +6,25 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
-from cjlib.analyses.journey_map.opinions import Opinions
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers by customer, then by value, so that sums do not depend on the order of the rows; `places` has the stage, touchpoint and group of each, −1 = none."""
+
+    value: np.ndarray
+    person: np.ndarray
+    places: dict[str, np.ndarray]
+
+    @staticmethod
+    def of(value: np.ndarray, person: np.ndarray, places: dict[str, np.ndarray]) -> Answers:
+        """These answers, given by id."""
+        order = np.lexsort((value, person))
+        return Answers(value[order], person[order], {name: held[order] for name, held in places.items()})
+
+    def only(self, rows: np.ndarray) -> Answers:
+        """Some of the answers."""
+        return Answers(self.value[rows], self.person[rows], {name: held[rows] for name, held in self.places.items()})
 
 
 @dataclass(frozen=True)
@@ -74,14 +90,10 @@ class Clustered:
         return int(self.n[place]), int(self.people[place]), float(self.mean[place]), float(low[place]), float(high[place])
 
 
-def clustered(answers: pd.DataFrame, place: str, places: int) -> Clustered:
-    """The answers of each place; sorted first, so that sums do not depend on the order of the rows."""
-    rows = answers[answers[place] >= 0].sort_values([place, "person", "value", "feedback_id"], kind="stable")
-    _, person = np.unique(rows["person"].to_numpy(dtype=object).astype(str), return_inverse=True)
-    return Clustered(rows["value"].to_numpy(dtype=float), rows[place].to_numpy(dtype=np.int64), person.astype(np.int64), places)
-
-
-def means_of(opinions: Opinions, measure: str, place: str, places: int, group: int = 0) -> Clustered:
-    """One measure's means by stage or touchpoint for one group."""
-    answers = opinions.answers[measure]
-    return clustered(answers[answers["group"] == group], place, places)
+def clustered(answers: Answers, place: str, places: int) -> Clustered:
+    """The answers of each place, by place, customer, value and id."""
+    at = answers.places[place]
+    known = np.flatnonzero(at >= 0)
+    order = known[np.argsort(at[known], kind="stable")]
+    _, person = np.unique(answers.person[order], return_inverse=True)
+    return Clustered(answers.value[order], at[order], person.astype(np.int64), places)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.line import Clustered, means_of
-from cjlib.analyses.journey_map.opinions import MEASURES, Opinions
+from cjlib.analyses.journey_map.line import Clustered, clustered
+from cjlib.analyses.journey_map.opinions import Opinions
 from cjlib.analyses.journey_map.patterns import Pattern, named_patterns, taking_part
 from cjlib.analyses.journey_map.source import Source
 
@@ -47,8 +47,9 @@ def line_and_patterns(source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _lines(source: Source, opinions: Opinions) -> Iterator[Line]:
     lead, size = opinions.lead, source.groups.size
     for group in range(size if lead else 0):
-        stages = {measure: means_of(opinions, measure, "stage", len(source.stages), group) for measure in MEASURES}
-        points = {measure: means_of(opinions, measure, "point", len(source.places.points), group) for measure in MEASURES}
+        mine = {measure: answers.only(answers.places["group"] == group) for measure, answers in opinions.answers.items()}
+        stages = {measure: clustered(answers, "stage", len(source.stages)) for measure, answers in mine.items()}
+        points = {measure: clustered(answers, "point", len(source.places.points)) for measure, answers in mine.items()}
         assert lead is not None
         yield Line(group, lead, stages, points, named_patterns(stages[lead], 0.05 / size))
 

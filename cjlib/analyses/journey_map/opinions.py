@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.assigned import Assigned, assign_stages
+from cjlib.analyses.journey_map.line import Answers
 from cjlib.analyses.journey_map.places import NONE, Bools, Ints, Places
 from cjlib.analyses.sentiment import score_texts
 from cjlib.errors import DataError
@@ -27,8 +28,9 @@ GOOD_FROM = {"nps": 9, "csat": 4, "ces": 5}
 class Opinions:
     """The assigned feedback as one row an answer.
 
-    `rows` has `feedback_id`, `customer_id`, `code` (in the log, −1 = not there), `time` (microseconds UTC), `stage` and `point` (from 0, −1 = none), `group`,
-    `solicited`, the three scores, `label`, `score` (of the text) and `text`; by feedback_id.
+    `rows` has `feedback_id`, `customer_id`, `person` (customers in the order of their ids, who gives none is somebody else each time), `code` (in the log,
+    −1 = not there), `time` (microseconds UTC), `stage` and `point` (from 0, −1 = none), `group`, `solicited`, the three scores, `label`, `score` (of the text)
+    and `text`; by feedback_id.
     """
 
     assigned: Assigned
@@ -53,13 +55,16 @@ class Opinions:
         return has & (self.rows["solicited"] == (self.kinds[score] == "solicited")) if score in self.kinds else has
 
     @cached_property
-    def answers(self) -> dict[str, pd.DataFrame]:
-        """The answers of each measure of the sentiment line as `value`, `stage`, `point`, `group`, `person` (rows without an id are their own)."""
-        rows = self.rows.assign(person=self.rows["customer_id"].where(self.rows["customer_id"].notna(), "\x00" + self.rows["feedback_id"]))
-        columns = ["value", "stage", "point", "group", "person", "feedback_id"]
-        has = {"text": rows["score"].notna()} | {score: self.counts(score) for score in SCORES}
+    def answers(self) -> dict[str, Answers]:
+        """The answers of each measure of the sentiment line."""
+        has = {"text": self.rows["score"].notna()} | {score: self.counts(score) for score in SCORES}
         source = {"text": "score"} | {score: score for score in SCORES}
-        return {measure: rows[has[measure]].assign(value=lambda held, of=source[measure]: held[of].astype(float))[columns] for measure in MEASURES}
+        places = {name: self.rows[name].to_numpy() for name in ("stage", "point", "group")}
+        person, every = self.rows["person"].to_numpy(), {measure: np.flatnonzero(has[measure]) for measure in MEASURES}
+        return {
+            measure: Answers.of(self.rows[source[measure]].to_numpy(dtype=float)[at], person[at], {name: held[at] for name, held in places.items()})
+            for measure, at in every.items()
+        }
 
     def grouped(self, of: np.ndarray) -> Opinions:
         """The same with the group of each customer, given by code; answers of nobody in the log are in none."""
@@ -67,14 +72,14 @@ class Opinions:
         return replace(self, rows=self.rows.assign(group=np.where(code >= 0, of[code], NONE)))
 
     def only(self, customers: Bools) -> Opinions:
-        """The answers of some customers, given by code."""
+        """The answers of some customers, given by code, as one group."""
         code = self.rows["code"].to_numpy()
-        return replace(self, rows=self.rows[(code >= 0) & customers[code]].reset_index(drop=True))
+        return replace(self, rows=self.rows[(code >= 0) & customers[code]].reset_index(drop=True).assign(group=0))
 
     @cached_property
     def lead(self) -> str | None:
         """The measure with most answers over all stages; chosen before looking at its values."""
-        sizes = {measure: int((answers["stage"] >= 0).sum()) for measure, answers in self.answers.items()}
+        sizes = {measure: int(np.count_nonzero(answers.places["stage"] >= 0)) for measure, answers in self.answers.items()}
         best = max(sizes.values())
         return next(measure for measure in MEASURES if sizes[measure] == best) if best else None
 
@@ -94,6 +99,7 @@ def read_opinions(feedback: Feedback, log: EventLog | None, journey: Journey, pl
         {
             "feedback_id": frame["feedback_id"].astype("str"),
             "customer_id": frame["customer_id"].astype("str"),
+            "person": _people(frame),
             "code": _codes(frame["customer_id"], log),
             "time": _microseconds(frame["timestamp"]),
             "timestamp": frame["timestamp"],
@@ -134,6 +140,15 @@ def _texts(feedback: Feedback) -> tuple[pd.DataFrame, str]:
         return empty, f"texts were not scored: {fault}"
     used = (scored.table["status"] == "scored").to_numpy()
     return pd.DataFrame({name: scored.table[name].where(used) for name in ("label", "score")}), scored.headline
+
+
+def _people(frame: pd.DataFrame) -> Ints:
+    """Who gave each answer, numbered in the order of the ids; without an id somebody else each time."""
+    named = frame["customer_id"].astype("str")
+    _, person = np.unique(
+        named.where(named.notna(), "\x00" + frame["feedback_id"].astype("str")).to_numpy(dtype=object).astype(str), return_inverse=True
+    )
+    return person.astype(np.int64)
 
 
 def _codes(customer_id: pd.Series, log: EventLog | None) -> Ints:
