@@ -6,7 +6,7 @@ its own: a stable order by key keeps customers ascending inside each key, and co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,10 @@ Flags = NDArray[np.bool_]
 
 SECOND = 1_000_000
 ARROW = " → "
-_AT_ONCE = 1 << 17
+AT_ONCE = 1 << 17
 """Rows, or sequences, that stay in the processor's cache."""
+_TEXTS = 1 << 22
+"""Texts that are written at once: what grows while it is written takes twice the memory."""
 _SORTED_TOGETHER = 256
 """Groups smaller than this are sorted in one go rather than one by one."""
 _PACKED_CHUNKS = 16
@@ -42,8 +44,8 @@ def opens(customer: Codes, time: Ints, gap: int | None) -> Flags:
     first = np.ones(customer.size, dtype=bool)
     np.not_equal(customer[1:], customer[:-1], out=first[1:])
     if gap is not None:
-        for low in range(1, customer.size, _AT_ONCE):
-            here = slice(low, low + _AT_ONCE)
+        for low in range(1, customer.size, AT_ONCE):
+            here = slice(low, low + AT_ONCE)
             first[here] |= time[here] - time[low - 1 : low - 1 + first[here].size] > gap
     return first
 
@@ -53,6 +55,48 @@ def tied_events(customer: Codes, time: Ints) -> int:
     same = (time[1:] == time[:-1]) & (customer[1:] == customer[:-1])
     # Every event tied with the one before it, and the first of each run of ties.
     return int(np.count_nonzero(same) + np.count_nonzero(same[:1]) + np.count_nonzero(same[1:] & ~same[:-1]))
+
+
+Block = dict[str, NDArray[Any]]
+"""Columns, by name, of equally many rows in the log's order."""
+
+
+def whole_customers(log: EventLog) -> Iterator[Block]:
+    """The log's events as `customer`, `time`, `event`, so few customers at a time that what is made of them stays in the processor's cache, and its memory is used again.
+
+    The log must not be asked anything else before the last block has come.
+    """
+    reader = log.engine.connection.sql(f"SELECT c AS customer, t AS time, e AS event FROM {log.prepared}").to_arrow_reader(AT_ONCE)
+    rest: list[Block] = []
+    for batch in reader:
+        rows: Block = {name: batch[name].to_numpy() for name in batch.schema.names}
+        customer = rows["customer"]
+        begins = int(np.searchsorted(customer, customer[-1])) if customer.size else 0
+        if begins or (rest and customer.size and rest[0]["customer"][0] != customer[0]):
+            yield _joined([*rest, {name: column[:begins] for name, column in rows.items()}])
+            rest = []
+        # The last customer may go on in the next batch, and in many more.
+        rest.append({name: column[begins:] for name, column in rows.items()})
+    if rest:
+        yield _joined(rest)
+
+
+def stacked(pieces: Iterable[Block], at_most: int) -> Block:
+    """Columns of so many rows at most, given piece by piece, none of them in memory twice; empty if nothing is given."""
+    columns: Block = {}
+    rows = size = 0
+    for piece in pieces:
+        # Memory that is not written to is not taken.
+        columns = columns or {name: np.empty(at_most, column.dtype) for name, column in piece.items()}
+        for name, column in piece.items():
+            size = column.size
+            columns[name][rows : rows + size] = column
+        rows += size
+    return {name: column[:rows] for name, column in columns.items()}
+
+
+def _joined(blocks: Sequence[Block]) -> Block:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 # ---- rows of one key -------------------------------------------------------------------------------------------
@@ -162,8 +206,8 @@ def _numbered(values: Ints) -> tuple[Ints, NDArray[np.intp]]:
 
 def _packed(codes: Codes, starts: Codes, sizes: Ints, per: int, bits: int) -> Ints:
     packed = np.zeros(starts.size, dtype=np.int64)
-    for low in range(0, starts.size, _AT_ONCE):
-        here = slice(low, low + _AT_ONCE)
+    for low in range(0, starts.size, AT_ONCE):
+        here = slice(low, low + AT_ONCE)
         start, size, part = starts[here], sizes[here], packed[here]
         alive = np.flatnonzero(size)
         for place in range(min(per, int(size.max()))):
@@ -188,15 +232,20 @@ def text_rank(labels: Sequence[str]) -> Ints:
     return rank
 
 
-def named(labels: Sequence[str], codes: Codes) -> pd.Series:
+def named(labels: Sequence[str | None], codes: Codes) -> pd.Series:
     """Codes as a column of text."""
-    return pd.Series(pd.array(list(labels), dtype="str").take(codes))
+    return _taken(pd.Series(pd.array(list(labels), dtype="str")), codes)
 
 
 def customer_column(log: EventLog, codes: Codes) -> pd.Series:
     """Customer codes as the ids that were given, in the ids' own type."""
     ids = log.engine.connection.sql("SELECT value FROM c_names ORDER BY code").to_arrow_table()["value"].to_pandas()
-    return pd.Series(ids.array.take(codes), name="customer_id")
+    return _taken(ids, codes).rename("customer_id")
+
+
+def _taken(values: pd.Series, codes: Codes) -> pd.Series:
+    pieces = [pd.Series(values.array.take(codes[low : low + _TEXTS])) for low in range(0, max(1, codes.size), _TEXTS)]
+    return pieces[0] if len(pieces) == 1 else pd.concat(pieces, ignore_index=True)
 
 
 def check_at_least(option: str, value: int | None, least: int) -> None:

@@ -1,5 +1,7 @@
 """Sessions: cut where a customer pauses longer than the gap."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,3 +106,48 @@ def test_a_log_longer_than_what_is_looked_at_at_once_opens_the_same_sessions(siz
     first = np.diff(customer, prepend=-1) != 0
     assert np.array_equal(opens(customer, time, None), first)
     assert np.array_equal(opens(customer, time, 2), first | (np.diff(time, prepend=0) > 2))
+
+
+def log_with_a_bot(names: int, bots: int, customers: int, seed: int = 0) -> list[tuple[str, str, int]]:
+    """Rows of a few events a customer, but thousands of one in the middle, full of ties."""
+    generator = np.random.default_rng(seed)
+    who = [f"c{one:04d}" for one in np.concatenate([generator.integers(0, customers, 3 * customers), np.full(bots, customers // 2)]).tolist()]
+    events = [f"e{one:03d}" for one in generator.integers(0, names, len(who)).tolist()]
+    return list(zip(who, events, (20 * generator.integers(0, 400, len(who))).tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("names", "bots", "customers"), [(3, 7000, 900), (300, 3000, 1500), (3, 5000, 1), (2, 0, 2500)])
+def test_blocks_hold_whole_customers_and_together_the_log(monkeypatch, names, bots, customers):
+    from cjlib.analyses import sequence
+
+    monkeypatch.setattr(sequence, "AT_ONCE", 2048)
+    rows = log_with_a_bot(names, bots, customers)
+    log = log_of(rows)
+    blocks = list(sequence.whole_customers(log))
+    assert customers == 1 or len(blocks) > 1
+    assert all(before["customer"][-1] < after["customer"][0] for before, after in pairwise(blocks))
+    for name, column in log.fetch("customer", "time", "event").items():
+        assert np.array_equal(np.concatenate([block[name] for block in blocks]), column)
+    answer = cj.sessions(log, gap="1min")
+    expected = [(who, len(part), part[0][1], part[-1][1]) for who, events in histories(rows).items() for part in split(events, 60)]
+    assert list(answer.table[["customer_id", "events", "first_event", "last_event"]].itertuples(index=False, name=None)) == expected
+    assert answer.table["session"].tolist() == answer.table.groupby("customer_id").cumcount().add(1).tolist()
+
+
+def test_texts_written_in_parts_are_those_written_at_once(monkeypatch, toy_log):
+    from cjlib.analyses import sequence
+
+    log = toy_log(TWO)
+    whole = cj.sessions(log).table
+    monkeypatch.setattr(sequence, "_TEXTS", 2)
+    pd.testing.assert_frame_equal(cj.sessions(log).table, whole, check_exact=True)
+
+
+def test_a_sessions_channel_is_found_however_many_sessions_are_looked_at_at_once(monkeypatch, toy_log):
+    log = toy_log(
+        "ana: a@0min b@1min(web) c@2min(app) | bob: a@0min b@60min c@61min(app) | cyd: a@0min(ad) b@1min | dan: a@0min b@0min(app) c@0min(web)"
+    )
+    expected = ["web", None, "app", "ad", "app"]
+    monkeypatch.setattr("cjlib.analyses.paths.sessions.AT_ONCE", 1)
+    found = cj.sessions(log).table["channel"]
+    assert found.astype(object).where(found.notna(), None).tolist() == expected

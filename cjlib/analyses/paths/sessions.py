@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.paths.pushed import counted_there, sessions_there
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.sequence import SECOND, customer_column, named, opens, sessions_sql, spans
+from cjlib.analyses.sequence import AT_ONCE, SECOND, Block, Ints, customer_column, named, opens, sessions_sql, spans, stacked, whole_customers
 from cjlib.analyses.sequence_words import base_of, gap_in_words, share_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
 from cjlib.words import count_of
 
+Floats = NDArray[np.float64]
 LENGTHS = np.array([1, 2, 3, 6, 11, 21])
 """Where the classes of `.lengths` begin, in events."""
 
@@ -65,13 +66,14 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     [2, 1]
     """
     length = microseconds(gap, "gap")
-    table = sessions_there(log, length) if log.pushed else _table(log, session_bounds(log, length))
-    metrics = _metrics(table, customers=int((table["session"] == 1).sum()))
+    table = sessions_there(log, length) if log.pushed else _table(log, length)
+    seconds, events = table["seconds"].to_numpy(), table["events"].to_numpy()
+    metrics = _metrics(seconds, events, customers=int(np.count_nonzero(table["session"].to_numpy() == 1)))
     definition = {
         "unit": "the session; a customer may have several",
         "gap": gap_in_words(length),
         "length": "from the first event of the session to its last; one event alone lasts 0 seconds",
-        **base_of(log, int(table["events"].sum()), int(metrics["customers"]["value"] or 0)),
+        **base_of(log, int(events.sum()), int(metrics["customers"]["value"] or 0)),
         **counted_there(log),
     }
     sql = (
@@ -84,58 +86,67 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
         definition=definition,
         metrics=metrics,
         sql=sql,
-        lengths=_lengths(table["events"].to_numpy()),
+        lengths=_lengths(events),
     )
 
 
 def session_bounds(log: EventLog, gap: int) -> dict[str, NDArray[Any]]:
-    """The sessions as columns: customer code, start and end in microseconds, first and last event code, the log's row it begins at, its events."""
-    rows = log.fetch("customer", "time", "event")
-    opening = np.flatnonzero(opens(rows["customer"], rows["time"], gap))
-    events = np.diff(opening, append=rows["customer"].size)
+    """The sessions as columns: customer code, number, start in microseconds, seconds, first and last event code, events."""
+    return stacked((_bounds(rows, gap) for rows in whole_customers(log)), log.n_events) or _bounds(_nothing(), gap)
+
+
+def _nothing() -> Block:
+    return {"customer": np.zeros(0, np.int32), "time": np.zeros(0, np.int64), "event": np.zeros(0, np.uint8)}
+
+
+def _bounds(rows: Block, gap: int) -> dict[str, NDArray[Any]]:
+    customer, time = rows["customer"], rows["time"]
+    opening = np.flatnonzero(opens(customer, time, gap))
+    events = np.diff(opening, append=customer.size)
     closing = opening + events - 1
+    who = customer[opening]
+    firsts = np.flatnonzero(np.diff(who, prepend=-1))
     return {
-        "c": rows["customer"][opening],
-        "start": rows["time"][opening],
-        "end": rows["time"][closing],
+        "c": who,
+        "session": np.arange(1, who.size + 1) - np.repeat(firsts, np.diff(firsts, append=who.size)),
+        "start": time[opening],
+        "seconds": (time[closing] - time[opening]) / SECOND,
+        "events": events,
         "first": rows["event"][opening],
         "last": rows["event"][closing],
-        "row": opening,
-        "events": events,
     }
 
 
-def _table(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.DataFrame:
-    names = log.event_names
-    firsts = np.flatnonzero(np.diff(opened["c"], prepend=-1))
-    place = np.arange(1, opened["c"].size + 1) - np.repeat(firsts, np.diff(firsts, append=opened["c"].size))
+def _table(log: EventLog, gap: int) -> pd.DataFrame:
+    opened, names = session_bounds(log, gap), log.event_names
+    channel = {"channel": _channels(log, opened["events"])} if "channel" in log.columns else {}
     columns = {
-        "customer_id": customer_column(log, opened["c"]),
-        "session": place.astype(np.int64),
-        "start": log.moments(opened["start"]),
-        "seconds": (opened["end"] - opened["start"]) / SECOND,
-        "events": opened["events"].astype(np.int64),
-        "first_event": named(names, opened["first"]),
-        "last_event": named(names, opened["last"]),
+        "customer_id": customer_column(log, opened.pop("c")),
+        "session": opened["session"],
+        "start": log.moments(opened.pop("start")),
+        "seconds": opened["seconds"],
+        "events": opened["events"],
+        "first_event": named(names, opened.pop("first")),
+        "last_event": named(names, opened.pop("last")),
     }
-    if "channel" in log.columns:
-        columns["channel"] = _channels(log, opened)
-    return pd.DataFrame(columns, copy=False)
+    return pd.DataFrame(columns | channel, copy=False)
 
 
-def _channels(log: EventLog, opened: dict[str, NDArray[Any]]) -> pd.Series:
+def _channels(log: EventLog, events: Ints) -> pd.Series:
     codes, values = log.codes("channel", option="channel")
-    first = codes[opened["row"]].astype(np.int64)
-    later = np.flatnonzero((first < 0) & (opened["events"] > 1)) if values else np.zeros(0, dtype=np.int64)
-    rows = spans(opened["row"][later], opened["events"][later])
-    owner = np.repeat(later, opened["events"][later])
-    rows, owner = rows[codes[rows] >= 0], owner[codes[rows] >= 0]
-    held, at = np.unique(owner, return_index=True)
-    first[held] = codes[rows[at]]
-    return pd.Series(pd.array([*values, None], dtype="str")[first])
+    row = np.cumsum(events) - events
+    first = codes[row]
+    later = np.flatnonzero((first < 0) & (events > 1)) if values else np.zeros(0, dtype=np.int64)
+    for low in range(0, later.size, AT_ONCE):
+        several = later[low : low + AT_ONCE]
+        rows = spans(row[several], events[several])
+        told = np.flatnonzero(codes[rows] >= 0)
+        held, at = np.unique(np.repeat(several, events[several])[told], return_index=True)
+        first[held] = codes[rows[told[at]]]
+    return named([*values, None], np.where(first < 0, len(values), first))
 
 
-def _lengths(events: NDArray[np.int64]) -> pd.DataFrame:
+def _lengths(events: Ints) -> pd.DataFrame:
     counts = np.add.reduceat(np.bincount(np.minimum(events, LENGTHS[-1]), minlength=LENGTHS[-1] + 1), LENGTHS)
     low, high = wilson(counts, np.full(counts.size, events.size))
     ends = [*(LENGTHS[1:] - 1).tolist(), None]
@@ -147,15 +158,14 @@ def _lengths(events: NDArray[np.int64]) -> pd.DataFrame:
     return pd.DataFrame(columns).astype({"events": "str"})
 
 
-def _metrics(table: pd.DataFrame, customers: int) -> dict[str, Metric]:
-    n = len(table)
-    alone = int((table["events"] == 1).sum())
+def _metrics(seconds: Floats, events: Ints, customers: int) -> dict[str, Metric]:
+    n, alone = events.size, int(np.count_nonzero(events == 1))
     low, high = (float(bound) for bound in wilson(alone, n))
     return {
         "sessions": metric(n, n=n),
         "customers": metric(customers, n=customers),
-        "median_seconds": metric(float(table["seconds"].median()) if n else float("nan"), n=n),
-        "mean_events": metric(float(table["events"].mean()) if n else float("nan"), n=n),
+        "median_seconds": metric(float(np.median(seconds)) if n else float("nan"), n=n),
+        "mean_events": metric(float(events.mean()) if n else float("nan"), n=n),
         "share_of_one_event": metric(alone / n if n else float("nan"), low, high, n),
     }
 
