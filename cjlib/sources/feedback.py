@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from cjlib.errors import CjlibError, DataError, not_one_of, shown, unknown_column
+from cjlib.errors import CjlibError, DataError, not_one_of, unknown_column
 from cjlib.markup import table_html
 from cjlib.sources.answers import clean_text, content_ids, read_score, read_yes_no, repeated, reversed_scales
 from cjlib.sources.checking import Rules, check, quarantine_table
@@ -24,6 +24,7 @@ from cjlib.sources.files import find_files
 from cjlib.sources.instants import zone_of
 from cjlib.sources.intake import Raw, open_files, open_frame
 from cjlib.sources.quality import REMEDIES, as_table, stop_above_limit
+from cjlib.sources.request import checked_limit
 from cjlib.sources.stamps import Finding, read_stamps
 from cjlib.sources.tally import reasons_of
 
@@ -117,7 +118,7 @@ def read_feedback(
     columns: Mapping[str, Any] | None = None,
     timezone: str | None = None,
     dates: str | None = None,
-    quarantine_limit: float = 0.05,
+    quarantine_limit: float | None = None,
     asked: int | None = None,
 ) -> Feedback:
     """The feedback of a business, checked row by row.
@@ -141,7 +142,7 @@ def read_feedback(
     dates
         How text dates are written: "day_first", "month_first" or a format; "none" for a file without dates, of which nothing is counted over time.
     quarantine_limit
-        The share of rows, 0 to 1, above which reading stops.
+        The share of rows, 0 to 1, above which reading stops. None: as the source's journey file says, else 0.05.
     asked
         How many were asked for a score, for the response share; not known if not given.
 
@@ -166,14 +167,12 @@ def read_feedback(
     ([0.0, 10.0], ['nps out of range'])
     """
     if hasattr(source, "read_feedback"):
-        given = {"columns": columns, "timezone": timezone, "dates": dates, "asked": asked}
-        options = {name: value for name, value in given.items() if value is not None}
-        return source.read_feedback(**options, **({"quarantine_limit": quarantine_limit} if quarantine_limit != 0.05 else {}))
-    if isinstance(quarantine_limit, bool) or not isinstance(quarantine_limit, int | float) or not 0 <= quarantine_limit <= 1:
-        raise CjlibError(f"quarantine_limit: must be a share from 0 to 1; 0.05 is one row in twenty. Got {shown(quarantine_limit)}.")
+        given = {"columns": columns, "timezone": timezone, "dates": dates, "asked": asked, "quarantine_limit": quarantine_limit}
+        return source.read_feedback(**{name: value for name, value in given.items() if value is not None})
+    limit = checked_limit(quarantine_limit)
     rules = Rules(zone_of(timezone), timezone is not None, time.time_ns() // 1000, None, keep_duplicates=True)
     try:
-        return _read(source, read_given(columns), rules, dates, quarantine_limit, asked)
+        return _read(source, read_given(columns), rules, dates, limit, asked)
     except duckdb.Error as fault:
         raise DataError(
             f"source: the feedback cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column can hold."

@@ -34,8 +34,8 @@ def read_events(
     timezone: str | None = None,
     observed_until: Any = None,
     dates: str | None = None,
-    duplicates: str = "quarantine",
-    quarantine_limit: float = 0.05,
+    duplicates: str | None = None,
+    quarantine_limit: float | None = None,
     only: Sequence[str] | None = None,
     table: str | None = None,
     engine: Any = None,
@@ -69,9 +69,9 @@ def read_events(
     dates
         How text dates are written: "day_first", "month_first" or a format such as "%d/%m/%Y %H:%M".
     duplicates
-        "quarantine", or "keep" where equal rows are real, such as orders without an id.
+        "quarantine", or "keep" where equal rows are real, such as orders without an id. None: as the source's journey file says, else "quarantine".
     quarantine_limit
-        The share of rows, 0 to 1, above which reading stops; 0.05 is one row in twenty.
+        The share of rows, 0 to 1, above which reading stops; 0.05 is one row in twenty. None: as the source's journey file says, else 0.05.
     only
         The columns to read beyond the three needed ones, by their names in the log; None: all. Rows equal in all columns that are read count
         as duplicates, so keep the column that tells them apart (an event's id).
@@ -117,12 +117,12 @@ def read_events(
             "only": only,
             "table": table,
             "engine": engine,
+            "duplicates": duplicates,
+            "quarantine_limit": quarantine_limit,
             "pushdown": pushdown or None,
             "refresh": refresh or None,
         }
-        options = {name: value for name, value in given.items() if value is not None}
-        options |= {"duplicates": duplicates} if duplicates != "quarantine" else {}
-        return source.read_events(**options, **({"quarantine_limit": quarantine_limit} if quarantine_limit != 0.05 else {}))
+        return source.read_events(**{name: value for name, value in given.items() if value is not None})
     request = requested(
         columns=columns, timezone=timezone, until=observed_until, dates=dates, duplicates=duplicates, limit=quarantine_limit, event=event, only=only
     )

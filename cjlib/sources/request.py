@@ -12,6 +12,9 @@ from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.checking import Rules
 from cjlib.sources.instants import instant_us, zone_of
 
+USUAL_LIMIT = 0.05
+"""The share of rows held back above which reading stops, where nobody says another: one row in twenty."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -42,21 +45,29 @@ def requested(
     timezone: str | None,
     until: Any,
     dates: str | None,
-    duplicates: str,
-    limit: float,
+    duplicates: str | None,
+    limit: float | None,
     event: str | None,
     only: Any,
 ) -> Request:
     """The options as they were given, checked."""
-    if duplicates not in ("quarantine", "keep"):
+    if duplicates not in (None, "quarantine", "keep"):
         raise not_one_of("duplicates", duplicates, ["quarantine", "keep"])
-    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
-        raise CjlibError(f"quarantine_limit: must be a share from 0 to 1; 0.05 is one row in twenty. Got {shown(limit)}.")
+    share = checked_limit(limit)
     if columns is not None and not isinstance(columns, Mapping):
         raise CjlibError(f"columns: must map the source's names to ours, such as {{'user_id': 'customer_id'}}. Got {shown(columns)}.")
     zone = zone_of(timezone)
     until_us = None if until is None else instant_us(until, zone, "observed_until", end=True)
-    return Request(dict(columns or {}), zone, timezone is not None, until_us, dates, duplicates == "keep", float(limit), event, _only(only))
+    return Request(dict(columns or {}), zone, timezone is not None, until_us, dates, duplicates == "keep", share, event, _only(only))
+
+
+def checked_limit(limit: float | None) -> float:
+    """The share of rows held back above which reading stops, checked; the usual one where none is given."""
+    if limit is None:
+        return USUAL_LIMIT
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
+        raise CjlibError(f"quarantine_limit: must be a share from 0 to 1; 0.05 is one row in twenty. Got {shown(limit)}.")
+    return float(limit)
 
 
 def _only(given: Any) -> tuple[str, ...] | None:

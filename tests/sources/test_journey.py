@@ -204,7 +204,10 @@ def test_what_leaving_means_goes_to_survival_and_churn():
             "line 4, timezone: must be a zone of the IANA list, such as Europe/Berlin or UTC. Did you mean 'Europe/Berlin'? Got",
         ),
         ("timezone: ../etc/passwd", "must be a zone of the IANA list"),
-        ("churn: {}", "line 4, churn: must have exactly one of event (the event of leaving), inactive (the silence that means it) and target (the column of the customers table that says who left)."),
+        (
+            "churn: {}",
+            "line 4, churn: must have exactly one of event (the event of leaving), inactive (the silence that means it) and target (the column of the customers table that says who left).",
+        ),
         ("churn: {event: a, inactive: 3D}", "line 4, churn: must have exactly one of"),
         ("targets: {npss: 4}", "line 4, targets.npss: there is no measure 'npss'. Did you mean 'nps'? Measures: conversion_of_visitors,"),
         ("targets: {nps: many}", "line 4, targets.nps.value: must be a number. Got 'many'."),
@@ -468,6 +471,23 @@ def test_how_many_were_asked_and_the_limit_of_held_back_answers_stand_in_the_fil
     (shop / "journey.yml").write_text(text.replace(", quarantine_limit: 0.5", ""), encoding="utf-8")
     with pytest.raises(cj.DataError, match="quarantine_limit"):
         cj.read_journey(shop / "journey.yml").read_feedback()
+
+
+def test_a_keyword_wins_over_the_file_even_where_it_is_the_usual_value(shop):
+    (shop / "answers.csv").write_text("ts,nps\n2024-02-01,10\n2024-02-02,11\n2024-02-03,0\n", encoding="utf-8")
+    given = "  feedback: {path: answers.csv, columns: {ts: timestamp}, quarantine_limit: 0.5}\n  customers:"
+    text = (shop / "journey.yml").read_text(encoding="utf-8").replace("  customers:", given)
+    (shop / "journey.yml").write_text(text, encoding="utf-8")
+    journey = cj.read_journey(shop / "journey.yml")
+    for read in (journey.read_feedback, lambda **options: cj.read_feedback(journey, **options)):
+        assert len(read()) == 2
+        with pytest.raises(cj.DataError, match=r"1 of 3 rows .* quarantine_limit allows 5\.0 %"):
+            read(quarantine_limit=0.05)
+    for read in (journey.read_events, lambda **options: cj.read_events(journey, **options)):
+        assert read().n_events == 4, "the file keeps equal rows"
+        assert read(duplicates="quarantine", quarantine_limit=0.5).n_events == 3
+        with pytest.raises(cj.DataError, match=r"quarantine_limit allows 5\.0 %"):
+            read(duplicates="quarantine", quarantine_limit=0.05)
 
 
 def test_without_feedback_there_is_none(shop):
