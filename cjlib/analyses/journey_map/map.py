@@ -16,7 +16,7 @@ from cjlib.analyses.journey_map import words
 from cjlib.analyses.journey_map.compare import MapChange, Side
 from cjlib.analyses.journey_map.export import export
 from cjlib.analyses.journey_map.future import WhatIf, simulate
-from cjlib.analyses.journey_map.gaps import SILENT, UNMAPPED, silent, unmapped
+from cjlib.analyses.journey_map.gaps import SILENT, UNMAPPED
 from cjlib.analyses.journey_map.groups import By, Groups
 from cjlib.analyses.journey_map.line_table import line_and_patterns
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
@@ -27,7 +27,6 @@ from cjlib.analyses.journey_map.routes import planned_routes, routes
 from cjlib.analyses.journey_map.source import Source, read_source
 from cjlib.analyses.journey_map.stage_table import STAGE_COLUMNS, stage_table
 from cjlib.analyses.journey_map.stages import StageCounts
-from cjlib.analyses.journey_map.support import support_view
 from cjlib.analyses.journey_map.trouble import pain_points
 from cjlib.analyses.result import MIME, Result
 from cjlib.errors import CjlibError, not_one_of
@@ -235,7 +234,7 @@ def journey_map(
 
 def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap:
     """The map of a source: whole tables first, then what is read off them."""
-    acts, places, journey = source.acts, source.places, source.journey
+    acts, journey = source.acts, source.journey
     whole = None if acts is None else StageCounts(acts.walk)
     counted = [] if whole is None else [whole] if source.groups.of is None else _counted(source)
     table, (line, patterns) = stage_table(source, counted), line_and_patterns(source)
@@ -247,13 +246,13 @@ def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap
         metrics=words.metrics(source, table, pains),
         touchpoints=point_table(source, counted),
         routes=pd.DataFrame() if acts is None else routes(acts.walk, planned_routes(journey)),
-        unmapped=pd.DataFrame(columns=UNMAPPED) if acts is None else unmapped(acts.log, places),
-        silent=pd.DataFrame(columns=SILENT, dtype="str") if acts is None else silent(acts.log, places),
+        unmapped=pd.DataFrame(columns=UNMAPPED) if acts is None else acts.shared.unmapped,
+        silent=pd.DataFrame(columns=SILENT, dtype="str") if acts is None else acts.shared.silent,
         sentiment_line=line,
         patterns=patterns,
         moments=found,
         pain_points=pains,
-        support=pd.DataFrame() if acts is None or journey.support is None else support_view(journey.support, journey.scorecard.period, acts.log),
+        support=pd.DataFrame() if acts is None else acts.shared.support,
         journey=journey,
         _source=source,
         _feedback=feedback,
@@ -269,4 +268,4 @@ def _counted(source: Source) -> list[StageCounts]:
 def _moments(source: Source, outcome: str) -> pd.DataFrame:
     if source.acts is None or source.opinions is None:
         return pd.DataFrame(columns=MOMENT_COLUMNS)
-    return moments(source.places, source.opinions, later_of(source.journey, source.acts, source.opinions), outcome)
+    return moments(source.places, source.opinions, later_of(source.journey, source.acts.shared, source.opinions), outcome)

@@ -9,12 +9,10 @@ import pandas as pd
 
 from cjlib.analyses.journey_map.opinions import BAD_TO, GOOD_FROM, Opinions
 from cjlib.analyses.journey_map.places import Places
-from cjlib.analyses.journey_map.source import Acts
-from cjlib.analyses.journey_map.walk import Walk
+from cjlib.analyses.journey_map.shared import Shared
 from cjlib.analyses.result import MIN_N
 from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
 from cjlib.sources.durations import microseconds
-from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
 
 OUTCOMES = ("retained", "converted", "promoter")
@@ -85,27 +83,13 @@ def verdicts(rows: pd.DataFrame) -> np.ndarray:
     return verdict
 
 
-def later_of(journey: Journey, acts: Acts, opinions: Opinions) -> Later:
+def later_of(journey: Journey, shared: Shared, opinions: Opinions) -> Later:
     """The events that outcomes look for: mapped ones that are not the churn event, conversions, and answers to NPS."""
-    log = acts.log
-    events: dict[str, tuple[np.ndarray, np.ndarray]] = {"active": _active(journey, log, acts.walk)}
-    if journey.roles.convert is not None:
-        found = log.fetch("customer", "time", where=log.match(journey.roles.convert, "roles.convert"))
-        events["converted"] = (found["customer"].astype(np.int64), found["time"])
+    events = {"active": shared.active} | ({} if shared.converted is None else {"converted": shared.converted})
     answered = opinions.rows[opinions.counts("nps") & (opinions.rows["code"] >= 0)].sort_values(["code", "time", "feedback_id"], kind="stable")
     events["answered"] = (answered["code"].to_numpy(), answered["time"].to_numpy())
     events["promoted"] = (answered["nps"].to_numpy(dtype=float) >= GOOD_FROM["nps"], answered["time"].to_numpy())
-    return Later(events, log.observed_until_us, microseconds(journey.map.outcome_after, "map.outcome_after"))
-
-
-def _active(journey: Journey, log: EventLog, walk: Walk) -> tuple[np.ndarray, np.ndarray]:
-    """Mapped events without those of leaving, by customer and time."""
-    if journey.churn is None or journey.churn.event is None:
-        return walk.code.astype(np.int64), walk.time
-    gone = log.match(journey.churn.event, "churn.event")
-    front = ", ".join(str(place) for place in np.flatnonzero(walk.places.front)) or "NULL"
-    found = log.fetch("customer", "time", where=f"({journey.mapping_sql(log)}) IN ({front}) AND NOT coalesce({gone}, FALSE)")
-    return found["customer"].astype(np.int64), found["time"]
+    return Later(events, shared.log.observed_until_us, microseconds(journey.map.outcome_after, "map.outcome_after"))
 
 
 def outcome(kind: str, later: Later, first: pd.DataFrame) -> np.ndarray:

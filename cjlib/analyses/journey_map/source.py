@@ -12,6 +12,7 @@ from cjlib.analyses.journey_map.groups import By, Groups, groups_of
 from cjlib.analyses.journey_map.money import Money, read_money
 from cjlib.analyses.journey_map.opinions import Opinions, read_opinions
 from cjlib.analyses.journey_map.places import Bools, Places, places_of
+from cjlib.analyses.journey_map.shared import Shared
 from cjlib.analyses.journey_map.walk import Walk, read_walk
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.events import EventLog
@@ -21,12 +22,13 @@ from cjlib.sources.journey import Journey
 
 @dataclass(frozen=True)
 class Acts:
-    """What customers did: the log, their way through it, the events behind the stage, and the money."""
+    """What customers did: the log, their way through it, the events behind the stage, the money, and what all maps of the log have in common."""
 
     log: EventLog
     walk: Walk
     back: Walk
     money: Money | None
+    shared: Shared
 
     def only(self, customers: Bools) -> Acts:
         """Those of some customers, by code."""
@@ -75,11 +77,20 @@ def read_source(journey: Journey, log: EventLog | None, feedback: Feedback | Non
     """Read what a map is made of; `taken` are names that groups may not have."""
     places = places_of(journey)
     groups = groups_of(log, by, taken)
-    acts = None if log is None else Acts(log, *read_walk(journey, log), read_money(journey, log))
     opinions = None if feedback is None else read_opinions(feedback, log, journey, places)
+    acts = None if log is None else _acts(journey, log, opinions)
     if opinions is not None and groups.of is not None:
         opinions = opinions.grouped(groups.of)
     return Source(journey, places, groups, acts, opinions, _probabilities(churn))
+
+
+def _acts(journey: Journey, log: EventLog, opinions: Opinions | None) -> Acts:
+    walk, back = read_walk(journey, log)
+    spoke = np.zeros(len(log.customer_ids()), dtype=bool)
+    if opinions is not None:
+        code = opinions.rows["code"].to_numpy()
+        spoke[code[code >= 0]] = True
+    return Acts(log, walk, back, read_money(journey, log), Shared(journey, log, walk, spoke))
 
 
 def _probabilities(churn: Any) -> pd.Series | None:
