@@ -70,14 +70,14 @@ _HOME = {
     "cjlib.views.explore_map": ["explore_map"],
     "cjlib.samples": ["Sample", "sample"],
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
+    if name not in MODULE_OF:
         raise AttributeError(f"module 'cjlib' has no attribute {name!r}")
-    return getattr(import_module(_MODULE_OF[name]), name)
+    return getattr(import_module(MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(_MODULE_OF)
+    return sorted(MODULE_OF)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from commandline import NOTEBOOKS
 
-from cjlib.views.report.execution import OwnKernel, execute
+from cjlib.views.report.execution import execute
 from cjlib.views.report.job import Job
+from cjlib.views.report.kernels import OwnKernel
 from cjlib.views.report.secret import Mask
 
 

@@ -111,6 +111,21 @@ def figure(
     return Figure(data=list(traces), layout={"template": template(), "height": height, "meta": meta, **layout})
 
 
+def warm_up() -> None:
+    """Load what the first figure would load, so that processes forked from here need not: plotly's classes, and the rules it checks them by."""
+    position, words = [0], ["words"]
+    marks = (
+        go.Scatter(x=position, y=position, text=words, mode="lines+markers", marker={"color": MUTED}, line={"color": MUTED}, hovertemplate="%{text}"),
+        go.Bar(x=position, y=position, text=words, marker={"color": MUTED}, hoverlabel={"align": "left"}),
+        go.Heatmap(z=[position], colorscale=SEQUENTIAL),
+    )
+    axis = {"tickvals": position, "ticktext": words, "range": [0, 1], "title": {"text": "words"}}
+    note = {"text": "words", "x": 0, "y": 0, "showarrow": False}
+    line = {"type": "line", "x0": 0, "x1": 1, "y0": 0, "y1": 1}
+    drawn = figure(marks, caption="", alt="", columns=[], rows=[], height=10, xaxis=axis, yaxis=axis, annotations=[note], shapes=[line])
+    drawn._repr_mimebundle_()
+
+
 def empty(caption: str, *, columns: Sequence[str], words_in_figure: str = "Nothing to show") -> go.Figure:
     """The figure of a result without numbers: says so, rather than drawing empty axes."""
     note = {"text": safe(words_in_figure), "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}

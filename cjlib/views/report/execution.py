@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -14,69 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import papermill
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import ensure_event_loop
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
 from papermill.iorw import papermill_io
 
-from cjlib.views.report.nursery import Nursery
+from cjlib.views.report.kernels import OwnKernel
 from cjlib.views.report.runs import write_whole
 from cjlib.views.report.secret import Mask
 
 SCHEME = "masked:"
 PAUSE = 0.5
 """Seconds between two writings of a notebook that runs."""
-LONGEST_FOLDER = 90
-"""The path of a socket has at most some hundred characters."""
-KERNEL = [sys.executable, "-m", "cjlib.views.report.kernel", "-f", "{connection_file}"]
-
-
-class Provisioner(LocalProvisioner):
-    """Gives jupyter_client a kernel from the nursery."""
-
-    nursery: Nursery
-
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        """Fork a kernel with the arguments that would have followed the kernel's own start."""
-        self.process = self.nursery.kernel(cmd[cmd.index("-f") :], str(kwargs.get("cwd") or os.getcwd()))
-        self.pid = self.pgid = self.process.pid
-        return self.connection_info
-
-
-class OwnKernel(AsyncKernelManager):
-    """Starts kernels of this very environment; a kernelspec named python3 in the user's home may belong to another one."""
-
-    report: Callable[[int], None]
-    """Told the kernel's process, so that it can be ended whatever becomes of this one."""
-
-    nursery: Nursery | None = None
-    """Where kernels come from; None: they start as usual."""
-
-    sockets: str = ""
-    """A folder for the kernel's sockets."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        # Ports are found free, closed, and bound by the kernel later: of kernels that start together one may take another's port, and that one dies.
-        if sys.platform != "win32" and len(self.sockets) <= LONGEST_FOLDER:
-            self.transport, self.ip = "ipc", f"{self.sockets}/k"
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        """The kernel of `kernel.py`."""
-        return KernelSpec(argv=list(KERNEL), display_name="Customer Journey Notebooks", language="python")
-
-    async def _async_pre_start_kernel(self, **options: Any) -> Any:
-        if self.nursery is not None:
-            self.provisioner = Provisioner(kernel_spec=self.kernel_spec, kernel_id=self.kernel_id, parent=self)
-            self.provisioner.nursery = self.nursery
-        return await super()._async_pre_start_kernel(**options)
-
-    async def _async_post_start_kernel(self, **options: Any) -> None:
-        await super()._async_post_start_kernel(**options)
-        self.report(getattr(self.provisioner, "pid", 0))
 
 
 class MaskedFiles:
@@ -143,7 +89,14 @@ papermill_engines.register("sparing", SparingEngine)
 
 
 def execute(
-    source: Path, target: Path, parameters: Mapping[str, Any], *, mask: Mask, done: Callable[[int], None], kernel: Callable[[int], None]
+    source: Path,
+    target: Path,
+    parameters: Mapping[str, Any],
+    *,
+    mask: Mask,
+    done: Callable[[int], None],
+    kernel: Callable[[int], None],
+    all_loaded: bool = False,
 ) -> None:
     """Run a notebook and write it with its outputs; what stops it is raised.
 
@@ -159,10 +112,12 @@ def execute(
         Called with the number of each cell that has run.
     kernel
         Called with the process of the kernel once it is there.
+    all_loaded
+        Whether the kernel needs all that the nursery loads.
     """
     papermill_io.register(SCHEME, MaskedFiles(mask))
     try:
-        _execute(source, target, parameters, done=done, kernel=kernel)
+        _execute(source, target, parameters, done=done, kernel={"report": staticmethod(kernel), "all_loaded": all_loaded})
     finally:
         if target.exists():
             _drop_widgets(target)
@@ -175,7 +130,7 @@ def _drop_widgets(notebook: Path) -> None:
         write_whole(notebook, json.dumps(content, ensure_ascii=False, indent=1))
 
 
-def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, done: Callable[[int], None], kernel: Callable[[int], None]) -> None:
+def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, done: Callable[[int], None], kernel: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True) as sockets:
         papermill.execute_notebook(
             source,
@@ -186,6 +141,6 @@ def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, done:
             language="python",
             progress_bar=False,
             cwd=source.parent,
-            kernel_manager_class=type("Kernel", (OwnKernel,), {"report": staticmethod(kernel), "sockets": sockets}),
+            kernel_manager_class=type("Kernel", (OwnKernel,), {**kernel, "sockets": sockets}),
             on_cell_executed=lambda cell, cell_index, execute_reply: done(cell_index + 1),
         )

@@ -23,6 +23,8 @@ class Job:
     frame: Mapping[str, Any]
     """What stands around the page: run id, when, versions, where the last good report is."""
     shared_assets: bool = False
+    fits_models: bool = False
+    """Whether its kernel is one of those that fit models."""
 
     @property
     def executed(self) -> Path:

@@ -32,9 +32,21 @@ def main() -> None:
     # The notebook's folder comes onto the path by IPython itself, as in Lab.
     if sys.path[0] == "":
         del sys.path[0]
-    from ipykernel import kernelapp
+    serve()
 
-    kernelapp.launch_new_instance()
+
+def serve() -> None:
+    """Be a kernel until it is told to end.
+
+    ipykernel closes the channel of outputs when its main loop has ended, and waits for the thread that was told to end, which may still be about
+    to say something there: then both wait for ever. So that thread comes first.
+    """
+    from ipykernel.kernelapp import IPKernelApp
+
+    IPKernelApp.launch_instance()
+    control = IPKernelApp.instance().control_thread
+    if control is not None:
+        control.join(timeout=1)
 
 
 if __name__ == "__main__":

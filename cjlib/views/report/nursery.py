@@ -1,12 +1,14 @@
-"""Kernels that are there at once: one process loads pandas, DuckDB and plotly while the rest gets ready, and every kernel is forked from it.
+"""Kernels that are there at once: one process loads what they need while the rest gets ready, and every kernel is forked from it.
 
-Loading them takes two to three seconds, in each kernel anew; forked kernels share them. It is done on Linux only, where forking a process
-of one thread is safe; elsewhere kernels start as usual. The process that serves has read no data and holds nothing open.
+Loading takes two to four seconds, in each kernel anew; forked kernels share it. What only some kernels need is loaded after the first
+kernels are forked. It is done on Linux only, where forking a process of one thread is safe; elsewhere kernels start as usual. The process
+that serves has read no data and holds nothing open.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import random
@@ -16,39 +18,39 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import Any, NamedTuple, NoReturn
 
 from cjlib import errors
 
 _MESSAGE = 65_536
-LOADED = (
-    "pandas",
-    "duckdb",
-    "plotly.graph_objects",
-    "ipykernel.kernelapp",
-    "IPython.core.interactiveshell",
-    "cjlib.sources.journey",
-    "cjlib.sources.reading",
-    "cjlib.views.plots.theme",
-)
 
 
 class Nursery:
-    """A process that becomes a kernel as often as it is asked."""
+    """A process that becomes a kernel as often as it is asked.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    first
+        Modules that are loaded before any kernel is forked; `module:function` calls that function then.
+    later
+        Modules that are loaded while no kernel is asked for, and before those that ask for all.
+    """
+
+    def __init__(self, first: Iterable[str], later: Iterable[str] = ()) -> None:
         self._ask, self._serve = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = os.fork()
         if self.process == 0:
             self._ask.close()
-            _serve(self._serve)
+            _serve(self._serve, first, later)
         self._serve.close()
 
-    def kernel(self, arguments: list[str], cwd: str) -> Forked:
+    def kernel(self, arguments: list[str], cwd: str, *, all_loaded: bool = False) -> Forked:
         """A kernel with these arguments in that folder; its words go where this process's words go."""
-        return Forked(self._send({"arguments": arguments, "cwd": cwd}))
+        return Forked(self._send({"arguments": arguments, "cwd": cwd, "all_loaded": all_loaded}))
 
     def read_journey(self, path: str) -> None:
         """Read a journey file where the libraries are; a fault of it is raised here."""
@@ -64,9 +66,10 @@ class Nursery:
         return mine
 
     def close(self) -> None:
-        """Nobody asks any more: the process ends by itself."""
+        """Nobody asks any more: end the process, whatever it is still loading."""
         self._ask.close()
-        with suppress(ChildProcessError):
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
 
 
@@ -108,30 +111,65 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def _serve(requests: socket.socket) -> NoReturn:
+class _Request(NamedTuple):
+    asked: dict[str, Any]
+    descriptors: list[int]
+    """The line to whoever asks, and where words and complaints go."""
+
+    def close(self) -> None:
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+
+
+def _serve(requests: socket.socket, first: Iterable[str], later: Iterable[str]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        from importlib import import_module
-
-        for name in LOADED:
-            with suppress(ImportError):  # a notebook that needs it says so itself
-                import_module(name)
+        _load(first)
+        missing, held = deque(later), list[_Request]()
         while True:
+            if missing and not select.select([requests], [], [], 0)[0]:
+                _load([missing.popleft()])
+                continue
+            if not missing:
+                while held:
+                    _fork(requests, held.pop(0), held)
             message, descriptors, _, _ = socket.recv_fds(requests, _MESSAGE, 3)
             if not message:
                 os._exit(0)
-            if os.fork() == 0:
-                requests.close()
-                request = json.loads(message)
-                _check(request["journey"], descriptors[0]) if "journey" in request else _become(request, *descriptors)
-            for descriptor in descriptors:
-                os.close(descriptor)
+            request = _Request(json.loads(message), descriptors)
+            if missing and request.asked.get("all_loaded"):
+                held.append(request)
+            else:
+                _fork(requests, request, held)
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(1)
+
+
+def _load(modules: Iterable[str]) -> None:
+    for name in modules:
+        module, _, function = name.partition(":")
+        with suppress(Exception):  # a notebook that needs it says so itself
+            loaded = import_module(module)
+            if function:
+                getattr(loaded, function)()
+    # What is loaded stays: no kernel need look through it for garbage, nor copy the pages it lies on.
+    gc.freeze()
+
+
+def _fork(requests: socket.socket, request: _Request, held: Iterable[_Request]) -> None:
+    if os.fork() == 0:
+        requests.close()
+        for other in held:
+            other.close()
+        line, out, err = request.descriptors
+        if "journey" in request.asked:
+            _check(request.asked["journey"], line)
+        _become(request.asked, line, out, err)
+    request.close()
 
 
 def _check(path: str, line: int) -> NoReturn:
@@ -160,13 +198,14 @@ def _become(request: dict[str, Any], line: int, out: int, err: int) -> NoReturn:
         os.dup2(err, 2)
         os.chdir(request["cwd"])
         random.seed()
-        sys.modules["numpy"].random.seed()
+        if "numpy" in sys.modules:
+            sys.modules["numpy"].random.seed()
         os.write(line, str(os.getpid()).encode())
         threading.Thread(target=_end_with, args=(line,), daemon=True).start()
         sys.argv = ["kernel", *request["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"]
-        from ipykernel import kernelapp
+        from cjlib.views.report import kernel
 
-        kernelapp.launch_new_instance()
+        kernel.serve()
     except BaseException:
         traceback.print_exc()
     finally:

@@ -18,6 +18,7 @@ from typing import Any
 
 from cjlib.errors import CjlibError, did_you_mean, shown
 from cjlib.views.report.kinds import Kind, kind_of
+from cjlib.views.report.loading import asked
 
 TAG = "parameters"
 
@@ -44,6 +45,8 @@ class Notebook:
     parameters: Mapping[str, Parameter]
     needs: Mapping[str, str] = field(default_factory=dict)
     """Keys of the journey file without which it cannot answer, and what each stands for."""
+    modules: frozenset[str] = frozenset()
+    """The modules of ours that its code asks for."""
 
 
 def read_notebook(path: Path) -> Notebook:
@@ -64,6 +67,7 @@ def read_notebook(path: Path) -> Notebook:
         cells=len(sources),
         parameters=read_parameters(cell, path.stem),
         needs=_needs(content, path.stem),
+        modules=asked("\n".join(text for text, cell in sources if cell.get("cell_type") == "code")),
     )
 
 

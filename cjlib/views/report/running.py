@@ -18,6 +18,7 @@ from cjlib.errors import shown
 from cjlib.views.report.alerts import Alert
 from cjlib.views.report.job import Job
 from cjlib.views.report.kernel import prepare_environment
+from cjlib.views.report.loading import EVERY, MODELS, fits_models
 from cjlib.views.report.moved import metrics_of
 from cjlib.views.report.nursery import Nursery
 from cjlib.views.report.parameters import Notebook
@@ -69,7 +70,7 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     journeys = journey_files(order)
     mask = Mask(named_in(_texts(order, journeys)))
     prepare_environment(order.data)
-    with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")), _kernels(journeys):
+    with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")), _kernels(order.notebooks, journeys):
         from cjlib.views.report import publishing
 
         for line in publishing.recover(order.out):
@@ -79,7 +80,7 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
         for name, why in order.left_out.items():
             say(f"{name}: left out, {why}.")
         try:
-            outcomes = run_all(_jobs(order, current, mask), slots=order.jobs or os.cpu_count() or 1, timeout=order.timeout, watcher=watcher)
+            outcomes = _outcomes(order, _jobs(order, current, mask), watcher)
         except BaseException as stop:
             current.update({"status": INTERRUPTED, "finished": now(), "exit_code": getattr(stop, "code", 1)})
             publishing.write_index(order.out)
@@ -93,15 +94,38 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     return current
 
 
-@contextmanager
-def _kernels(journeys: Sequence[Path]) -> Iterator[None]:
-    """All that is loaded once, for every notebook: kernels fork from one process, pages are rendered from another. Meanwhile journey files are read."""
-    nursery = Nursery() if sys.platform == "linux" else None
-    try:
-        from cjlib.views.report import execution, render
+def _outcomes(order: Order, jobs: Sequence[Job], watcher: Watcher) -> dict[str, Outcome]:
+    """Run all; what pages need is loaded while the first kernels run."""
+    from cjlib.views.report import render
 
-        render.warm_up()
-        execution.OwnKernel.nursery = nursery
+    slots = order.jobs or os.cpu_count() or 1
+    last = {name: one["seconds"] for run in reversed(read_runs(order.out)) for name, one in run.facts["notebooks"].items() if one["status"] == OK}
+    sizes = {one.name: last.get(one.name) or one.cells for one in order.notebooks}
+    return run_all(in_turn(jobs, sizes, slots), slots=slots, timeout=order.timeout, watcher=watcher, meanwhile=render.warm_up)
+
+
+def in_turn(jobs: Sequence[Job], sizes: Mapping[str, float], slots: int) -> list[Job]:
+    """Notebooks in the order in which they are begun: the longest first, since the last to end decides when all are through.
+
+    Half of the places go to notebooks that fit no models, so that something runs while the libraries of models are loaded. How long one
+    takes is what it took last time, else its number of cells.
+    """
+    longest = sorted(jobs, key=lambda job: -sizes[job.name])
+    fitting = any(job.fits_models for job in jobs)
+    ahead = [job for job in longest if not job.fits_models][: slots // 2] if fitting else []
+    return ahead + [job for job in longest if job not in ahead]
+
+
+@contextmanager
+def _kernels(notebooks: Sequence[Notebook], journeys: Sequence[Path]) -> Iterator[None]:
+    """Where kernels come from: one process loads what the notebooks need, while here is loaded what runs them. Meanwhile journey files are read."""
+    fitting = {module for one in notebooks if fits_models(one.modules) for module in one.modules}
+    others = {module for one in notebooks for module in one.modules} - fitting
+    nursery = Nursery([*EVERY, *sorted(others)], [*MODELS, *sorted(fitting)] if fitting else []) if sys.platform == "linux" else None
+    try:
+        from cjlib.views.report import execution, kernels, publishing  # noqa: F401 — loaded here once, for every process forked from this one
+
+        kernels.OwnKernel.nursery = nursery
         for journey in journeys:
             _read_journey(nursery, str(journey))
         yield
@@ -215,6 +239,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
             parameters=order.parameters.get(notebook.name, {}),
             mask=mask,
             shared_assets=order.shared_assets,
+            fits_models=fits_models(notebook.modules),
             frame={
                 "journey": facts["journey"],
                 "made": in_words(facts["started"]),

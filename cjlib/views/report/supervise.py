@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -60,7 +60,9 @@ class _Task:
     done: bool = False
 
 
-def run_all(jobs: Sequence[Job], *, slots: int, timeout: float | None, watcher: Watcher) -> dict[str, Outcome]:
+def run_all(
+    jobs: Sequence[Job], *, slots: int, timeout: float | None, watcher: Watcher, meanwhile: Callable[[], None] = lambda: None
+) -> dict[str, Outcome]:
     """Run and render every notebook; the processes that are still there when this ends for whatever reason are ended.
 
     Parameters
@@ -73,12 +75,15 @@ def run_all(jobs: Sequence[Job], *, slots: int, timeout: float | None, watcher: 
         Seconds a notebook may take from its start to its last cell; None: no limit.
     watcher
         Told how far it is.
+    meanwhile
+        What is done here once the first notebooks run and before anything is rendered.
     """
     waiting = deque(_Task(job, "execute", Outcome()) for job in jobs)
     running: list[_Task] = []
     outcomes: dict[str, Outcome] = {}
     try:
         _fill(waiting, running, slots, watcher)
+        meanwhile()
         while running:
             wait([task.process.sentinel for task in running] + [task.pipe for task in running if task.pipe], timeout=0.1)
             watcher.tick()

@@ -34,6 +34,7 @@ def execute(job: Job, _error: Any, pipe: Connection) -> None:
                 mask=job.mask,
                 done=lambda number: pipe.send(("cell", number)),
                 kernel=lambda process: pipe.send(("kernel", process)),
+                all_loaded=job.fits_models,
             )
         except Exception as fault:
             traceback.print_exc()
