@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
+from cjlib.analyses.churn.folds import by_content
 
 N = 240
 DAY = pd.Timestamp("2024-01-01")
@@ -184,3 +185,8 @@ def test_a_table_of_categories_alone_is_kept_and_read_again(tmp_path):
     model = cj.fit_churn(cj.churn_table(made, target="gone"))
     again = cj.load_churn_model(model.keep(tmp_path / "model.json"))
     assert again.score(made).table["churn_probability"].tolist() == model.score(made).table["churn_probability"].tolist()
+
+
+def test_every_feature_is_content_whatever_it_is_called():
+    named_like_ours = pd.DataFrame({"churned_": np.arange(60.0), "x": 1.0})
+    assert by_content(named_like_ours, np.zeros(60))[1].tolist() == list(range(60))

@@ -15,7 +15,8 @@ MOST_COPIES = 5
 def by_content(features: pd.DataFrame, churned: Floats) -> tuple[Whole, Whole]:
     """Rows sorted by a hash of their content, and (in that order) the number of the distinct row each is a copy of."""
     texts = features.astype({name: "str" for name in features.columns if not pd.api.types.is_numeric_dtype(features[name])})
-    hashed = pd.util.hash_pandas_object(texts.assign(churned_=churned), index=False).to_numpy()
+    # Joined without a name: whatever a feature is called, it is part of the content.
+    hashed = pd.util.hash_pandas_object(pd.concat([texts, pd.Series(churned, index=texts.index)], axis=1), index=False).to_numpy()
     order = np.argsort(hashed, kind="stable")
     ranked = hashed[order]
     group = np.cumsum(np.append(False, ranked[1:] != ranked[:-1])).astype(np.int64)
