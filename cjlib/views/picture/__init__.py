@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, shown
+from cjlib.views.map_style import style
 from cjlib.views.picture.cell import Cell
 from cjlib.views.picture.lanes import lanes_of
-from cjlib.views.picture.mood import STEPS, mood_caption
+from cjlib.views.picture.mood import mood_caption
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -74,12 +74,6 @@ def picture(journey_map: JourneyMap, group: str | None = None) -> Picture:
         "<li><b>usual</b> the median of the other stages, or what the journey file expects</li></ul></details></figure>"
     )
     return Picture(html=html, text=f"{caption}\n{journey_map.headline}")
-
-
-def style() -> str:
-    """The style of the picture: what is written in map.css, and one rule for each height that a mark may stand at."""
-    rules = "".join(f".cj-{letter}{step}{{--{letter}:{100 * step / STEPS:g}%}}" for letter in "lmrtbw" for step in range(STEPS + 1))
-    return files("cjlib.views").joinpath("templates", "map.css").read_text(encoding="utf-8") + rules
 
 
 def _table(stages: list[str], lanes: list[tuple[str, str, list[Cell]]]) -> str:

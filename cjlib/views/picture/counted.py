@@ -7,8 +7,8 @@ from html import escape
 
 from cjlib import words
 from cjlib.analyses.result import MIN_N
+from cjlib.views.map_style import STEPS
 from cjlib.views.picture.cell import Cell, Record, big, count, rests_on, said, small, unknown
-from cjlib.views.picture.mood import STEPS
 
 SHOWN_POINTS = 5
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cjlib import words
+from cjlib.views.map_style import STEPS
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
 
-STEPS = 40
-"""Heights a mark may stand at: a style sheet has no numbers of its own."""
 SCALES = {"text": (-1.0, 0.0, 1.0), "csat": (1.0, 3.0, 5.0), "nps": (0.0, 5.0, 10.0), "ces": (1.0, 4.0, 7.0)}
 NAMES = {"text": "tone of texts, −1 to 1", "csat": "CSAT, mean of 1 to 5", "nps": "answers to NPS, mean of 0 to 10", "ces": "CES, mean of 1 to 7"}
 

@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from cjlib.views import map_style
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.job import Job
 from cjlib.views.report.packing import packed
@@ -86,14 +87,12 @@ def write_asset(out: Path) -> None:
         os.replace(aside, target)
 
 
-def map_style(page: Page) -> Markup:
+def style_of_maps(page: Page) -> Markup:
     """The style of the journey map's picture, where a page shows one."""
     shows = any("cj-map" in block.html for section in page.sections for block in section.blocks)
     if not shows:
         return Markup("")
-    from cjlib.views.picture import style
-
-    return Markup(style())
+    return Markup(map_style.style())
 
 
 def write_page(page: Page, job: Job) -> None:
@@ -127,7 +126,7 @@ def render(page: Page, *, frame: Mapping[str, Any], name: str, parameters: Mappi
             frame=frame,
             page_name=f"{name}.html",
             policy=policy(early, late, shared=shared),
-            style=own("style.css") + map_style(page),
+            style=own("style.css") + style_of_maps(page),
             early=early,
             late=late,
             contents=[section for section in page.sections if section.title and section.seen],

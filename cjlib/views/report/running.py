@@ -125,6 +125,7 @@ def _kernels(notebooks: Sequence[Notebook], journeys: Sequence[Path]) -> Iterato
     try:
         from cjlib.views.report import execution, kernels, publishing  # noqa: F401 — loaded here once, for every process forked from this one
 
+        execution.warm_up()
         kernels.OwnKernel.nursery = nursery
         for journey in journeys:
             _read_journey(nursery, str(journey))
