@@ -51,13 +51,21 @@ class Grouped:
         return [f"P{label + 1}" for label in range(len(self.centres))]
 
     @cached_property
+    def stage_sql(self) -> str:
+        """The stage of an event that a customer sees, NULL for others; of a stage that has only backstage touchpoints, those count."""
+        assert self.journey is not None, "without a journey there are no stages"
+        seen = {one.position for one in self.journey.mapping if not one.backstage}
+        stages = ", ".join("NULL" if one.backstage and one.position in seen else str(one.position) for one in self.journey.mapping)
+        # A list is looked into once; a CASE would work the position out anew for each of its branches.
+        return f"list_extract([{stages}], 1 + {self.journey.mapping_sql(self.log)})"
+
+    @cached_property
     def stages(self) -> NDArray[np.int64] | None:
         """The furthest stage of each of them, −1 without a mapped event; None without a journey."""
         if self.journey is None or not self.journey.mapping:
             return None
         found = self.log.engine.columns(
-            f"SELECT c, max(stage) AS stage FROM (SELECT c, {_stage_sql(self.log, self.journey)} AS stage FROM {self.log.prepared}) "
-            "WHERE stage IS NOT NULL GROUP BY c"
+            f"SELECT c, max(stage) AS stage FROM (SELECT c, {self.stage_sql} AS stage FROM {self.log.prepared}) WHERE stage IS NOT NULL GROUP BY c"
         )
         furthest = np.full(int(self.features.customer.max(initial=0)) + 1, -1, dtype=np.int64)
         furthest[found["c"]] = found["stage"]
@@ -70,13 +78,6 @@ class Grouped:
         if event is None:
             return None
         return np.isin(self.customer, self.log.fetch("customer", where=self.log.match(event, "churn.event"))["customer"])
-
-
-def _stage_sql(log: EventLog, journey: Journey) -> str:
-    """The stage of an event that a customer sees, NULL for others; of a stage that has only backstage touchpoints, those count."""
-    seen = {one.position for one in journey.mapping if not one.backstage}
-    used = [(place, one.position) for place, one in enumerate(journey.mapping) if not one.backstage or one.position not in seen]
-    return f"CASE {journey.mapping_sql(log)} {' '.join(f'WHEN {place} THEN {stage}' for place, stage in used)} END"
 
 
 def table_of(grouped: Grouped, profile: pd.DataFrame, written: Written) -> pd.DataFrame:
@@ -143,16 +144,17 @@ def _typical(grouped: Grouped, label: int) -> str:
     inside = np.flatnonzero(grouped.labels == label)
     distance = ((grouped.points[inside] - grouped.centres[label]) ** 2).sum(axis=1).round(9)
     medoid = int(grouped.customer[inside[int(np.argmin(distance))]])
-    steps = _steps(grouped.log, grouped.journey, f"c = {medoid}")
+    steps = _steps(grouped, f"c = {medoid}")
     apart = [step for place, step in enumerate(steps) if place == 0 or step != steps[place - 1]]
     return " → ".join(apart[:LONGEST_PATH]) + (" → …" if len(apart) > LONGEST_PATH else "")
 
 
-def _steps(log: EventLog, journey: Journey | None, where: str) -> list[str]:
+def _steps(grouped: Grouped, where: str) -> list[str]:
     """Stages one after the other; events without a journey."""
+    log, journey = grouped.log, grouped.journey
     if journey is None or not journey.mapping:
         return [log.event_names[code] for code in log.fetch("event", where=where)["event"].tolist()]
-    picked = f"SELECT c, t, e, {_stage_sql(log, journey)} AS stage FROM {log.prepared} WHERE {where}"
+    picked = f"SELECT c, t, e, {grouped.stage_sql} AS stage FROM {log.prepared} WHERE {where}"
     rows = log.engine.rows(f"SELECT stage FROM ({picked}) WHERE stage IS NOT NULL ORDER BY t, stage, e")
     return [journey.stage_names[stage] for (stage,) in rows]
 

@@ -21,13 +21,14 @@ CLEAR = 0.2
 
 def profile_of(raw: pd.DataFrame, labels: Labels, names: Sequence[str]) -> pd.DataFrame:
     """Each feature of each group against all other customers, the strongest first."""
+    held = {str(feature): _ordered(raw[feature]) for feature in raw.columns}
     rows = []
     for label, name in enumerate(names):
-        inside = labels == label
-        for feature in raw.columns:
-            mine, rest = (np.sort(raw.loc[part, feature].dropna().to_numpy(dtype=float)) for part in (inside, ~inside))
+        for feature, (values, customers, spread) in held.items():
+            inside = labels[customers] == label
+            mine, rest = values[inside], values[~inside]
             if min(mine.size, rest.size) >= 2:
-                rows.append({"persona": name, "feature": feature} | _against(mine, rest))
+                rows.append({"persona": name, "feature": feature} | _against(mine, rest, spread))
     profile = pd.DataFrame(rows)
     strength = -profile["standardised"].abs().round(12)
     profile = profile.assign(p_adjusted=benjamini_hochberg(profile["p_value"].to_numpy(dtype=float)), strength=strength)
@@ -35,10 +36,16 @@ def profile_of(raw: pd.DataFrame, labels: Labels, names: Sequence[str]) -> pd.Da
     return ordered.drop(columns=["strength", "p_value"]).astype({"persona": "str", "feature": "str"})
 
 
-def _against(mine: Floats, rest: Floats) -> dict[str, float]:
+def _ordered(column: pd.Series) -> tuple[Floats, Labels, float]:
+    """The known values from the smallest, so that no sum depends on the order of the customers; whose they are; their standard deviation."""
+    every = column.to_numpy(dtype=float)
+    customers = np.argsort(every, kind="stable")[: np.count_nonzero(~np.isnan(every))]
+    return every[customers], customers, float(every[customers].std(ddof=1)) if customers.size > 1 else 0.0
+
+
+def _against(mine: Floats, rest: Floats, spread: float) -> dict[str, float]:
     value, other = float(mine.mean()), float(rest.mean())
     error = float(np.sqrt(mine.var(ddof=1) / mine.size + rest.var(ddof=1) / rest.size))
-    spread = float(np.sort(np.concatenate([mine, rest])).std(ddof=1))
     difference = value - other
     return {
         "value": value,
