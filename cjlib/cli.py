@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -258,8 +258,11 @@ def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequen
 def init_command(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Events as CSV or Parquet.", show_default=False)] = None,
     *,
+    customer: Annotated[str | None, typer.Option(metavar="COLUMN", help="Who, where the guess is wrong.", show_default=False)] = None,
+    event: Annotated[str | None, typer.Option(metavar="COLUMN", help="What happened, where the guess is wrong.", show_default=False)] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="When, where the guess is wrong.", show_default=False)] = None,
     feedback: Annotated[
-        Path | None, typer.Option("--feedback", metavar="FILE", help="Comments, surveys or reviews of the same customers.", show_default=False)
+        Path | None, typer.Option("--feedback", metavar="FILE", help="Comments, surveys or reviews; alone or beside FILE.", show_default=False)
     ] = None,
     template: Annotated[
         str | None, typer.Option("--template", help="Begin with a trade's journey instead: saas, ecommerce, …", show_default=False)
@@ -268,23 +271,30 @@ def init_command(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write a first journey file from a file of events (and one of feedback), or from a template."""
+    """Write a first journey file from a file of events (and one of feedback), from feedback alone, or from a template."""
     with _faults(debug):
-        if (file is None) == (template is None):
-            raise CjlibError("init: give either a file of events (cj init events.csv) or a template (cj init --template saas).")
-        if feedback is not None and file is None:
-            raise CjlibError("--feedback: names a second file beside the events: cj init events.csv --feedback comments.csv.")
+        if (file is None and feedback is None) == (template is None):
+            raise CjlibError(
+                "init: give either a file of events (cj init events.csv), or one of feedback (cj init --feedback reviews.csv), "
+                "or a template (cj init --template saas)."
+            )
+        chosen = {name: column for name, column in {"customer": customer, "event": event, "time": time}.items() if column is not None}
+        if chosen and file is None:
+            raise CjlibError(f"--{next(iter(chosen))}: names a column of the file of events: cj init events.csv --{next(iter(chosen))} COLUMN.")
         if out.exists() and not force:
             raise CjlibError(f"--out: {shown(str(out))} is there already. Give another name with --out, or overwrite it with --force.")
-        out.write_text(_first_journey(file, feedback, template, out), encoding="utf-8")
+        out.write_text(_first_journey(file, feedback, template, out, chosen), encoding="utf-8")
         print(f"{out}: read it, decide where it asks you to, then `cj check {out}`")
 
 
-def _first_journey(file: Path | None, feedback: Path | None, template: str | None, out: Path) -> str:
+def _first_journey(file: Path | None, feedback: Path | None, template: str | None, out: Path, columns: Mapping[str, str]) -> str:
     from cjlib.sources import first_journey
 
+    home = out.absolute().parent
     if file is not None:
-        return first_journey.first_journey(file, folder=out.absolute().parent, feedback=feedback)
+        return first_journey.first_journey(file, folder=home, feedback=feedback, **columns)
+    if feedback is not None:
+        return first_journey.feedback_alone(feedback, folder=home)
     names = list(first_journey.template_names())
     if template not in names:
         raise not_one_of("--template", template, names)

@@ -349,7 +349,8 @@ def test_init_wants_either_a_file_or_a_known_template(tmp_path, monkeypatch):
     assert said.code == 2
     assert "--template: must be one of" in said.err
     assert "Did you mean 'saas'?" in said.err
-    assert "--feedback: names a second file beside the events" in here("init", "--feedback", "comments.csv", "--template", "saas").err
+    assert "or one of feedback (cj init --feedback reviews.csv)" in here("init", "--feedback", "comments.csv", "--template", "saas").err
+    assert "--time: names a column of the file of events: cj init events.csv --time COLUMN." in here("init", "--template", "saas", "--time", "t").err
 
 
 def test_init_guesses_the_columns_of_feedback_too(tmp_path, monkeypatch):

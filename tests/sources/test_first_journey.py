@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.first_journey import first_journey, quoted, template, template_names
+from cjlib.sources.first_journey import feedback_alone, first_journey, quoted, template, template_names
 from cjlib.sources.first_journey.peek import time_kind
 from cjlib.sources.first_journey.proposals import rounded_up
 from cjlib.sources.journey import journey_from_text
@@ -114,6 +114,18 @@ def test_feedback_without_dates_or_known_customers_says_so(tmp_path):
     assert len(journey.read_feedback()) == 60
     text, _ = with_feedback(tmp_path, said.drop(columns=["Member"]))
     assert "# DECIDE: no column says who answered (customer_id)" in text
+
+
+def test_feedback_alone_makes_a_file_that_can_be_read_at_once(tmp_path):
+    made_comments().assign(stage=lambda rows: ["Buying", "buying ", "Use"] * 20).to_csv(tmp_path / "reviews_2024.csv", index=False)
+    text = feedback_alone(tmp_path / "reviews_2024.csv")
+    journey = journey_from_text(text, folder=tmp_path)
+    assert (journey.name, journey.stage_names, journey.sources.events) == ("reviews 2024", ["Buying", "Use"], None)
+    assert len(journey.read_feedback()) == 60
+    assert "# events: events.csv" in text
+    assert "Member: customer_id" in text
+    made_comments().to_csv(tmp_path / "reviews_2024.csv", index=False)
+    assert journey_from_text(feedback_alone(tmp_path / "reviews_2024.csv"), folder=tmp_path).stage_names == ["Customers"]
 
 
 def test_a_file_without_texts_or_scores_is_no_feedback(tmp_path):
@@ -235,6 +247,8 @@ def test_columns_may_be_named_by_the_caller(tmp_path):
     assert columns(journey)["event"] == "channel"
     with pytest.raises(cj.CjlibError, match=r"init customer: there is no column 'sesion'\. Did you mean 'session'"):
         first_journey(tmp_path / "x.csv", customer="sesion")
+    with pytest.raises(cj.CjlibError, match=r"init: 'who' cannot be the event and the customer or the time at once\. Name another column"):
+        first_journey(tmp_path / "x.csv", customer="who", event="who")
 
 
 def test_a_file_with_many_broken_rows_is_usable_and_a_person_is_asked(tmp_path):
@@ -268,8 +282,52 @@ def test_where_all_rows_are_one_event_the_column_that_says_so_is_taken(tmp_path)
 
 
 def test_a_file_of_customers_who_came_once_is_refused_rather_than_misread(tmp_path):
-    with pytest.raises(cj.DataError, match="has no column whose values repeat, as the id of a customer does"):
+    with pytest.raises(cj.DataError, match=r"nor one that is called so\. Columns: .*--customer COLUMN .* cj init --feedback FILE"):
         proposed(made_rows().drop_duplicates("who"), tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("name", ["customer_id", "User ID", "Kundennummer", "userId", "uid", "user_pseudo_id", "N° client"])
+def test_a_column_that_is_called_so_is_the_customer_though_nobody_comes_twice(tmp_path, name):
+    frame = made_rows().drop_duplicates("who").drop(columns="session").rename(columns={"who": name})
+    text, journey = proposed(frame.assign(shirt=[f"S{n % 20}" for n in range(len(frame))]), tmp_path / "x.csv")
+    assert columns(journey).get("customer_id", "customer_id") == name
+    assert f"    # DECIDE: 150 rows, 150 different values of {quoted(name)}: is that the customer, or the row?" in text
+    assert journey.read_events().n_customers == 150
+
+
+def test_ids_of_browsers_that_look_like_amounts_are_told_by_their_name(tmp_path):
+    frame = made_rows().assign(who=lambda rows: "1234." + rows["who"].str[1:]).rename(columns={"who": "user_pseudo_id"}).drop(columns="session")
+    _, journey = proposed(frame, tmp_path / "x.csv")
+    assert columns(journey)["customer_id"] == "user_pseudo_id"
+    assert journey.read_events().n_customers == 150
+
+
+def test_a_column_called_event_is_the_event_however_many_there_are(tmp_path):
+    frame = made_rows(500).rename(columns={"what": "event"})
+    frame["event"] = [f"/page/{n % 1_200}" for n in range(len(frame))]
+    _, journey = proposed(frame.drop(columns=["channel", "session"]), tmp_path / "x.csv")
+    assert journey.sources.events.event is None
+    assert len(journey.read_events().event_names) == 1_200
+
+
+def test_where_a_customer_lives_or_what_a_row_is_about_is_no_event(tmp_path):
+    draw = random.Random(5)
+    orders = made_rows().query("what == 'purchase'").drop(columns=["what", "channel", "session"])
+    orders = pd.concat([orders, orders.assign(at=orders["at"] + pd.Timedelta(days=9))])
+    orders["Country"], orders["Order Status"] = ([draw.choice(kinds) for _ in range(len(orders))] for kinds in (["US", "MX", "CA"], ["paid", "open"]))
+    text, journey = proposed(orders, tmp_path / "orders.csv")
+    assert journey.sources.events.event == "purchase"
+    assert "if one does: cj init --event COLUMN" in text
+    _, named = proposed(orders, tmp_path / "orders.csv", event="Order Status")
+    assert columns(named)["event"] == "Order Status"
+
+
+def test_of_a_row_a_ticket_the_first_time_counts_and_the_others_are_pointed_out(tmp_path):
+    rows = made_rows().drop(columns=["what", "session"]).rename(columns={"at": "Created at"})
+    rows["Solved at"] = rows["Created at"] + pd.Timedelta(hours=5)
+    text, journey = proposed(rows, tmp_path / "x.csv")
+    assert columns(journey)["timestamp"] == "Created at"
+    assert "    # DECIDE: Solved at: times too. Where they are events of their own, write a row for each into the file" in text
 
 
 @pytest.mark.parametrize("spoil", ["\ufeff{}", "{}x,y\na,b,c,d,e,f,g,h,i\n"])
@@ -366,7 +424,7 @@ def test_the_path_is_written_relative_to_where_the_journey_file_will_lie(tmp_pat
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("x.csv", "a,b\n1,x\n2,y\n", r"has no column whose values are dates or times\. Columns: 'a', 'b'\. Name it with time="),
+        ("x.csv", "a,b\n1,x\n2,y\n", r"has no column whose values are dates or times\. Columns: 'a', 'b'\. Name it: cj init FILE --time COLUMN"),
         ("x.csv", "a,t\n1,2024-01-01\n2,2024-01-02\n", r"has no column whose values repeat, as the id of a customer does"),
         ("x.csv", "a,t\n", r"holds no rows"),
         ("x.csv", "", r"is empty\. It must begin with a line of column names"),

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
-import re
 from pathlib import Path
 
 from cjlib.errors import not_one_of
 from cjlib.sources.engine import identifier
-from cjlib.sources.feedback_columns import NAMES
 from cjlib.sources.first_journey import proposals
 from cjlib.sources.first_journey.guesses import Guess, columns_of, share_held_back
-from cjlib.sources.first_journey.opinions import Opinions, opinions_of
-from cjlib.sources.first_journey.peek import Column, Look
+from cjlib.sources.first_journey.lines import RENAMED, dates, head, quoted, relative
+from cjlib.sources.first_journey.opinion_lines import feedback_alone, feedback_lines
+from cjlib.sources.first_journey.peek import Look
 from cjlib.sources.first_journey.proposals import DAY, EventFacts
+from cjlib.sources.request import USUAL_LIMIT
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_LISTED = 200
-USUAL_LIMIT = 0.05
-"""Above this share of rows held back reading stops, unless the file says otherwise."""
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([ .-][A-Za-z0-9_]+)*")
-_NOT_PLAIN = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
-_RENAMED = "    columns:  # name in the file: name here. Other columns keep their names."
-_DATES = {"day_first": "day_first", "month_first": "month_first", "either": "day_first", "ymd": '"%Y%m%d"'}
 
 
 def template_names() -> list[str]:
@@ -77,16 +70,17 @@ def first_journey(
     events = proposals.facts(look, guess)
     home = Path(folder) if folder is not None else file.parent
     said = (
-        _feedback(Path(feedback), home, _customer_ids(look, guess))
+        feedback_lines(Path(feedback), home, _customer_ids(look, guess))
         if feedback is not None
         else "  # feedback: comments.csv  # cj init --feedback names its columns\n"
     )
-    parts = [_head(look, guess), _sources(look, guess, _relative(file, home)) + said, _stages(look, guess, events), _questions(look, guess, events)]
+    parts = [
+        head(look, guess.time),
+        _sources(look, guess, relative(file, home)) + said,
+        _stages(look, guess, events),
+        _questions(look, guess, events),
+    ]
     return "\n".join(part for part in parts if part)
-
-
-def _relative(file: Path, home: Path) -> str:
-    return Path(os.path.relpath(file.resolve(), home.resolve())).as_posix()
 
 
 def _customer_ids(look: Look, guess: Guess) -> set[str]:
@@ -97,29 +91,17 @@ def _customer_ids(look: Look, guess: Guess) -> set[str]:
 # ---- the parts ---------------------------------------------------------------------------------------------------
 
 
-def _head(look: Look, guess: Guess) -> str:
-    looked = f"the first {look.rows:,} rows" if look.truncated else f"{look.rows:,} rows"
-    zone = "The times carry an offset or a zone, so instants are certain; days and weeks are counted in this zone."
-    if not guess.time.with_offset and guess.time.time_kind != "epoch":
-        zone = "The times have no zone in the file; they are read as local times of this one."
-    title = re.sub(r"[_-]+", " ", look.path.name.split(".")[0]).strip() or "My business"
-    return (
-        f"# A first journey file, made from {quoted(look.path.name)} ({looked}). It can be used as it is.\n"
-        f"# Guesses come from the data; lines marked DECIDE need a person. `cj check` reads everything and says what does not fit.\n\n"
-        f"name: {quoted(title)}\n"
-        f"timezone: UTC  # DECIDE: the business's zone, such as Europe/Berlin. {zone}\n"
-    )
-
-
 def _sources(look: Look, guess: Guess, relative: str) -> str:
     lines = ["sources:", "  events:", f"    path: {quoted(relative)}"]
     columns = _columns(look, guess)
     if columns:
-        lines.append(_RENAMED)
+        lines.append(RENAMED)
         lines += [f"      {quoted(theirs)}: {ours}" for theirs, ours in columns.items()]
     if guess.event is None:
-        lines.append(f"    event: {_constant(guess)}  # DECIDE: no column names an event, so every row is one of these")
-    lines += _dates(guess.time)
+        lines.append(
+            f"    event: {_constant(guess)}  # DECIDE: no column names an event, so every row is one of these; if one does: cj init --event COLUMN"
+        )
+    lines += dates(guess.time)
     if look.duplicates:
         share = f"{look.duplicates:,} of {look.rows:,} rows repeat another one in every column"
         keep = "keep" if guess.event is None else "quarantine"
@@ -129,49 +111,27 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
         limit = math.ceil(20 * held) / 20
         why = f"{100 * held:.0f} % of the rows lack a customer, event or readable time, or repeat another one: is that right? They are held back and counted"
         lines.append(f"    quarantine_limit: {limit:g}  # DECIDE: {why}")
+    lines += _doubts(look, guess)
+    lines.append("  # customers: {path: customers.parquet}  # when you have attributes of customers")
+    return "\n".join(lines) + "\n"
+
+
+def _doubts(look: Look, guess: Guess) -> list[str]:
+    """Comments on what the file holds that the journey file cannot say."""
+    lines = []
+    if guess.mostly_once:
+        who = f"{guess.customer.values:,} rows, {guess.customer.distinct:,} different values of {quoted(guess.customer.name)}"
+        lines.append(f"    # DECIDE: {who}: is that the customer, or the row? Nobody goes on or comes back who is seen once.")
+    others = [column for column in look.columns if column.time_kind not in (None, "epoch", "ymd") and 2 * column.distinct > look.rows]
+    further = ", ".join(quoted(column.name) for column in others if column is not guess.time)
+    if further:
+        lines.append(f"    # DECIDE: {further}: times too. Where they are events of their own, write a row for each into the file: who, what, when.")
     clocks = [column.name for column in look.columns if column.share_clock > 0.9]
     if clocks:
         lines.append(
             f"    # DECIDE: {quoted(clocks[0])} holds times of day. Only one column can be the timestamp: join both in the file if the order within a day matters."
         )
-    lines.append("  # customers: {path: customers.parquet}  # when you have attributes of customers")
-    return "\n".join(lines) + "\n"
-
-
-def _dates(time: Column) -> list[str]:
-    written = f'"{time.time_format}"' if time.time_format else _DATES.get(time.time_kind or "")
-    unsure = "  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)"
-    return [f"    dates: {written}{unsure if time.time_kind == 'either' else ''}"] if written else []
-
-
-def _feedback(file: Path, home: Path, customers: set[str]) -> str:
-    look = Look(file)
-    guess = opinions_of(look, customers)
-    lines = ["  feedback:", f"    path: {quoted(_relative(file, home))}", *_feedback_columns(look, guess)]
-    lines += _dates(guess.time) if guess.time is not None else ["    dates: none  # DECIDE: no column holds dates"]
-    undated = 0 if guess.time is None else look.rows - guess.time.values
-    if undated > USUAL_LIMIT * look.rows:
-        share = undated / look.rows
-        lines.append(
-            f"    quarantine_limit: {math.ceil(20 * share) / 20:g}  # DECIDE: {100 * share:.0f} % of the rows have no date; they are held back and counted"
-        )
-    if "customer_id" not in guess.columns:
-        lines.append("    # DECIDE: no column says who answered (customer_id); what customers did afterwards cannot be asked then")
-    return "\n".join(lines) + "\n"
-
-
-def _feedback_columns(look: Look, guess: Opinions) -> list[str]:
-    """A line for each column that is named otherwise or that a person must look at; a column in the way of our name gets another one."""
-    lines = []
-    for ours, column in guess.columns.items():
-        doubt = f"  # DECIDE: {guess.doubts[ours]}" if guess.doubts.get(ours) else ""
-        if ours in guess.scales:
-            lines.append(f"      {ours}: [{quoted(column.name)}, {guess.scales[ours]}]{doubt}")
-        elif column.name != ours or doubt:
-            lines.append(f"      {quoted(column.name)}: {ours}{doubt}")
-    in_the_way = [column.name for column in look.columns if column.name in NAMES and column not in guess.columns.values()]
-    lines += [f"      {quoted(name)}: source_{name}" for name in in_the_way]
-    return [_RENAMED, *lines] if lines else []
+    return lines
 
 
 def _columns(look: Look, guess: Guess) -> dict[str, str]:
@@ -258,20 +218,4 @@ def _roles(guess: Guess, events: list[EventFacts]) -> str:
     return "roles:  # what the scorecard asks for; docs/journey.md lists all\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-def quoted(text: str) -> str:
-    """Text as one YAML scalar in one line, whatever it holds."""
-    if _PLAIN.fullmatch(text) and text.casefold() not in _NOT_PLAIN:
-        return text
-    return '"' + "".join(_escaped(letter) for letter in text) + '"'
-
-
-def _escaped(letter: str) -> str:
-    if letter in '"\\':
-        return f"\\{letter}"
-    if letter.isprintable() and letter != "\ufeff":
-        return letter
-    code = ord(letter)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-__all__ = ["first_journey", "quoted", "template", "template_names"]
+__all__ = ["feedback_alone", "first_journey", "quoted", "template", "template_names"]

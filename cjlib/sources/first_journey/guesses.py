@@ -7,14 +7,19 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from cjlib.errors import DataError, listed, shown, unknown_column
+from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
 from cjlib.sources.engine import identifier, literal
 from cjlib.sources.first_journey.peek import Column, Look
 
 CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail"
 NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample"
+_PLAINLY_CUSTOMER = re.compile(
+    r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant)"
+    r"[_ .-]*(pseudo[_ .-]*)?(id|no|nr|num|number|nummer|key|uuid|guid|hash|code)?[.#]?|uid|(distinct|anonymous)[_ .-]*id"
+)
+_PLAINLY_EVENT = re.compile(r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|evento|événement)s?[_ .-]*(name|type|typ)?")
 _EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
-_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|source|agent|user|custom|kund|gerät"
+_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
 _TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
 _NO_TIME_WORDS = r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
 _MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|wert|summe|dollar|euro|importe|precio|montant|prix|bedrag|cost"
@@ -32,11 +37,20 @@ class Guess:
     channel: Column | None
     amount: Column | None
 
+    @property
+    def mostly_once(self) -> bool:
+        """Whether hardly a customer comes twice."""
+        return self.customer.distinct >= 0.95 * self.customer.values
+
 
 def named(column: Column, words: str, against: str = "$^") -> float:
     """What the name alone is worth."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).casefold()
+    name = _folded(column)
     return _NAME * bool(re.search(words, name)) - _NAME * bool(re.search(against, name))
+
+
+def _folded(column: Column) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).casefold()
 
 
 def time_column(look: Look) -> Column | None:
@@ -46,7 +60,7 @@ def time_column(look: Look) -> Column | None:
 
 
 def _time_score(look: Look, column: Column) -> float:
-    fine = min(1.0, column.distinct / max(1, min(look.rows, 1000)))
+    fine = round(min(1.0, column.distinct / max(1, min(look.rows, 1000))), 1)  # a few equal times more or less decide nothing
     kind = {"iso": 0.5, "epoch": 0.2, "ymd": 0.3}.get(column.time_kind or "", 0.4)
     return column.values / look.rows + fine + kind + named(column, _TIME_WORDS, _NO_TIME_WORDS)
 
@@ -85,11 +99,13 @@ def columns_of(look: Look, *, customer: str | None = None, event: str | None = N
     add_times(look, when)
     customers = _customers(look, when, _given(look, "customer", customer))
     if not customers:
-        raise _nothing(look, "customer", "whose values repeat, as the id of a customer does")
+        raise _nothing(look, "customer", "whose values repeat, as the id of a customer does, nor one that is called so")
     events = [_given(look, "event", event)] if event else _events(look)
     pairs = [
         (score + _event_score(look, what, who), what, who) for who, score in customers.items() for what in events if what and what not in (who, when)
     ]
+    if event is not None and not pairs:
+        raise CjlibError(f"init: {shown(event)} cannot be the event and the customer or the time at once. Name another column, or none.")
     top = max(pairs, key=lambda one: (one[0], -look.columns.index(one[1]), -look.columns.index(one[2])), default=None)
     who = top[2] if top else next(iter(customers))
     what = top[1] if top else None
@@ -106,14 +122,20 @@ def _given(look: Look, option: str, name: str | None) -> Column | None:
 
 def _nothing(look: Look, option: str, what: str) -> DataError:
     columns = listed((column.name for column in look.columns), most=20)
-    return DataError(f"init: {shown(str(look.path))} has no column {what}. Columns: {columns}. Name it with {option}=, or give a file of events.")
+    return DataError(
+        f"init: {shown(str(look.path))} has no column {what}. Columns: {columns}. Name it: cj init FILE --{option} COLUMN ({option}= in Python). "
+        "If the file holds comments, surveys or reviews: cj init --feedback FILE."
+    )
 
 
 def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, float]:
     """The likeliest customer columns and what speaks for each, best first."""
     if given is not None:
         return {given: 0.0}
-    scores = {column: _customer_score(look, column) for column in look.columns if column is not when and _could_be_customer(look, column)}
+    able = [column for column in look.columns if column is not when and _could_be_customer(look, column)]
+    if not any(named(column, CUSTOMER_WORDS, NOT_CUSTOMER) > 0 for column in able):
+        able = [column for column in look.columns if column is not when and _called_customer(look, column)][:1] or able
+    scores = {column: _customer_score(look, column) for column in able}
     for finer, coarser in itertools.permutations(list(scores), 2):
         if finer.distinct > coarser.distinct > 0.02 * finer.distinct and _belongs_to(look, finer, coarser):
             scores[coarser] += 0.5  # a session belongs to one person: the person travels
@@ -122,10 +144,16 @@ def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, f
 
 def _could_be_customer(look: Look, column: Column) -> bool:
     few = column.distinct < max(2.0, min(10.0, look.rows / 25))
-    if column.time_kind in ("iso", "day_first", "month_first", "either", "format") or few or column.missing > 0.3 * look.rows:
+    other = column.time_kind in ("iso", "day_first", "month_first", "either", "format") or _PLAINLY_EVENT.fullmatch(_folded(column)) is not None
+    if other or few or column.missing > 0.3 * look.rows:
         return False
-    fractions = column.share_number - column.share_whole
-    return fractions < 0.1 and column.distinct < 0.95 * column.values
+    fractions = column.share_number - column.share_whole  # amounts; ids of browsers, 1234.5678, are told by their name only
+    return (fractions < 0.1 or _called_customer(look, column)) and column.distinct < 0.95 * column.values
+
+
+def _called_customer(look: Look, column: Column) -> bool:
+    """Whether the name alone says that this is the customer's id; for files in which hardly anybody comes twice."""
+    return column.distinct > 1 and column.missing <= 0.3 * look.rows and _PLAINLY_CUSTOMER.fullmatch(_folded(column)) is not None
 
 
 def _customer_score(look: Look, column: Column) -> float:
@@ -165,9 +193,11 @@ def _events(look: Look) -> list[Column]:
 
 
 def _could_be_event(look: Look, column: Column) -> bool:
-    most = max(20, min(2_000, look.rows // 5))
+    most = look.rows // 2 if _PLAINLY_EVENT.fullmatch(_folded(column)) else min(2_000, look.rows // 5)
+    if column.time_kind is not None or not 2 <= column.distinct <= max(20, most) or column.missing >= 0.2 * look.rows:
+        return False
     numeric = column.share_number > 0.5 and named(column, _EVENT_WORDS) == 0
-    return column.time_kind is None and 2 <= column.distinct <= most and column.missing < 0.2 * look.rows and not numeric
+    return not numeric and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) >= 0
 
 
 def _event_score(look: Look, column: Column, customer: Column) -> float:
