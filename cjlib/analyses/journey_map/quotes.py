@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.opinions import Opinions
-from cjlib.analyses.journey_map.places import Places
-from cjlib.analyses.texts.quotes import representative, text_vectors
+from cjlib.analyses.journey_map.places import Ints, Places
+from cjlib.analyses.texts.quotes import Said, text_vectors
 
 COLUMNS = ["stage", "touchpoint", "feedback_id", "label", "text"]
 FEWEST = 5
@@ -18,18 +18,16 @@ def quotes(opinions: Opinions | None, places: Places) -> pd.DataFrame:
     """`.quotes`: for each stage, then for each of its touchpoints."""
     if opinions is None or opinions.rows["label"].isna().all():
         return pd.DataFrame(columns=COLUMNS, dtype="str")
-    rows = opinions.rows[opinions.rows["label"].notna() & (opinions.rows["stage"] >= 0)].reset_index(drop=True)
-    rows = rows.assign(position=np.arange(len(rows)))
-    vectors = text_vectors(rows["text"].tolist())
+    rows = opinions.rows[opinions.rows["label"].notna() & (opinions.rows["stage"] >= 0)]
+    said = Said.of(rows.assign(position=np.arange(len(rows))), text_vectors(rows["text"].tolist()))
+    at_stage, at_point = (rows[name].to_numpy() for name in ("stage", "point"))
     found = []
     for stage, name in enumerate(places.stages):
-        found += _of(rows[rows["stage"] == stage], vectors, name, None)
+        found += _of(said, np.flatnonzero(at_stage == stage), name, None)
         for point in np.flatnonzero(places.stage_of_point == stage) if places.points else ():
-            found += _of(rows[rows["point"] == point], vectors, name, places.points[point][1])
+            found += _of(said, np.flatnonzero(at_point == point), name, places.points[point][1])
     return pd.DataFrame(found, columns=COLUMNS, dtype="str")
 
 
-def _of(rows: pd.DataFrame, vectors, stage: str, touchpoint: str | None) -> list[tuple]:
-    if len(rows) < FEWEST:
-        return []
-    return [(stage, touchpoint, *quote) for quote in representative(rows, vectors)]
+def _of(said: Said, group: Ints, stage: str, touchpoint: str | None) -> list[tuple]:
+    return [(stage, touchpoint, *quote) for quote in said.typical(group)] if group.size >= FEWEST else []
