@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.paths.loops import Loops, loops_of
-from cjlib.analyses.paths.pair_counts import Pairs, blocks, tally
-from cjlib.analyses.paths.path_set import PathSet, flag_sql, kept_names, links_sql, path_set
+from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
+from cjlib.analyses.paths.path_set import PathSet, Totals, Ways, flag_sql, kept_names, links_sql, path_set, path_sets, ways_of
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
 from cjlib.analyses.sequence import (
     ARROW,
@@ -24,7 +24,6 @@ from cjlib.analyses.sequence import (
     groups,
     named,
     sessions_sql,
-    spans,
     text_rank,
 )
 from cjlib.analyses.sequence_words import OTHER, base_of, gap_in_words, reserved_names, share_words, ties_in_words
@@ -122,23 +121,23 @@ def paths(
         raise not_one_of("repeats", repeats, REPEATS)
     gap = gap_microseconds(session_gap, "session_gap")
     names = log.event_names
-    whole = path_set(log, gap=gap, collapse=repeats == "collapse", start=start_event, end=end_event)
-    cut = whole.at_most(max_steps, last=end_event is not None)
     always = {name for event, option in ((start_event, "start_event"), (end_event, "end_event")) for name in as_step(event, option).names}
-    shown, place = kept_names(names, whole.occurrences, top, always)
+    shown, place = kept_names(names, _occurrences(log, len(names), top), top, always)
     labels = [*shown, OTHER]
     label_of = np.where(place < 0, len(shown), place).astype(np.min_scalar_type(len(labels)))
-    sequences, distinct = _sequences(cut, label_of, labels, top)
+    ways = ways_of(log, gap=gap, collapse=repeats == "collapse", start=start_event, end=end_event)
+    found = _found(log, ways, max_steps, label_of, len(labels))
+    whole, (sequences, distinct) = found.totals, _sequences(found, labels, top)
     metrics = _metrics(whole, sequences, distinct)
     return Paths(
-        table=_links(cut, label_of, labels),
+        table=_sorted(found.pairs, labels),
         headline=_headline(metrics, sequences),
         definition={
             "unit": "the path; customers beside it",
             "session_gap": gap_in_words(gap),
             "repeats": "neighbouring repeats collapse to one" if repeats == "collapse" else "kept: every event is a step",
             **_ends(log, whole, start_event, end_event),
-            "max_steps": _cut_in_words(whole, max_steps, last=end_event is not None),
+            "max_steps": _cut_in_words(whole.longer, max_steps, last=end_event is not None),
             "top": _top_in_words(len(names), len(shown), top),
             "ties": ties_in_words(whole.tied),
             "interval": "Wilson 95 % over paths; paths of one customer are alike, so it is a lower bound of the uncertainty",
@@ -160,30 +159,59 @@ def paths(
             names=None if len(shown) == len(names) else shown,
         ),
         sequences=sequences,
-        n_paths=whole.low.size,
-        per_path=lambda: _per_path(log, cut, names),
-        find_loops=lambda: loops_of(whole, names, top),
+        n_paths=whole.paths,
+        # Made when asked for, and from the log: an answer does not hold every node of every path.
+        per_path=lambda: _per_path(log, path_set(log, ways).at_most(max_steps, last=end_event is not None), names),
+        find_loops=lambda: loops_of(path_set(log, ways), names, top),
     )
 
 
-def _links(cut: PathSet, label_of: Codes, labels: list[str]) -> pd.DataFrame:
-    base, end = len(labels), len(labels)
-    lengths = cut.sizes
-    counted = tally(int(lengths.max(initial=0)) * base * (base + 1))
-    for block, who in blocks(cut.customer, counted.at_once):
-        low, sizes = cut.low[block], lengths[block]
-        nodes = spans(low, sizes)
-        label = label_of[cut.event[nodes]].astype(np.intp)
-        # The last node of a path leads to its end: so all paths with a source are counted with those it leads to.
-        last = np.cumsum(sizes) - 1
-        key = ((nodes - np.repeat(low, sizes)) * base + label) * (base + 1)
-        key[:-1] += label[1:]
-        key[last] += end - np.append(label[1:], 0)[last]
-        microseconds = np.zeros(nodes.size, dtype=np.int64)
-        np.subtract(cut.first(nodes[1:]), cut.last(nodes[:-1]), out=microseconds[:-1])
-        microseconds[last] = 0
-        counted.add(key, np.repeat(who, sizes), microseconds)
-    return _sorted(counted.pairs(), labels)
+@dataclass(frozen=True)
+class _Found:
+    """The links and ends of all paths, and each path's customer, nodes shown, and their labels, one path after another."""
+
+    totals: Totals
+    pairs: Pairs
+    customer: Codes
+    sizes: Ints
+    label: Codes
+
+
+def _occurrences(log: EventLog, names: int, top: int | None) -> Ints:
+    """How often each event name comes; zeros where all of them are shown."""
+    counts = np.zeros(names, dtype=np.int64)
+    if top is not None and top < names:
+        for code, size in log.engine.rows(f"SELECT e, count(*) FROM {log.prepared} GROUP BY e"):
+            counts[code] = size
+    return counts
+
+
+def _found(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base: int) -> _Found:
+    counted = tally(max_steps * base * (base + 1) if max_steps is not None else None)
+    totals = Totals()
+    nothing = np.zeros(0, dtype=np.int64)
+    pieces: list[tuple[Codes, Ints, Codes]] = [(nothing.astype(np.int32), nothing, label_of[:0])]
+    for whole in path_sets(log, ways):
+        cut = whole.at_most(max_steps, last=ways.end is not None)
+        label = _add(counted, cut, label_of, base)
+        pieces.append((cut.customer, cut.sizes, label))
+        totals += whole.totals(max_steps)
+    return _Found(totals, counted.pairs(), *(np.concatenate(column) for column in zip(*pieces, strict=True)))
+
+
+def _add(counted: Tally, cut: PathSet, label_of: Codes, base: int) -> Codes:
+    """Add a pair a link, and one a path from its last node to its end, so that all paths with a source are counted; the labels of the nodes."""
+    nodes, step = cut.nodes()
+    label = label_of[cut.event[nodes]]
+    source = (step * base + label) * (base + 1)
+    who = np.repeat(cut.customer, cut.sizes)
+    ends = np.cumsum(cut.sizes) - 1
+    goes_on = np.ones(nodes.size, dtype=bool)
+    goes_on[ends] = False
+    at = np.flatnonzero(goes_on)
+    counted.add(source[at] + label[at + 1], who[at], cut.first(nodes[at + 1]) - cut.last(nodes[at]))
+    counted.add(source[ends] + base, who[ends])
+    return label
 
 
 def _sorted(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
@@ -211,20 +239,21 @@ def _sorted(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _sequences(cut: PathSet, label_of: Codes, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
-    codes = label_of[cut.event]
-    number, example = distinct_sequences(codes, cut.low, cut.sizes)
+def _sequences(found: _Found, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
+    high = np.cumsum(found.sizes)
+    low = high - found.sizes
+    number, example = distinct_sequences(found.label, low, found.sizes)
     paths = np.bincount(number, minlength=example.size)
     least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
     common = np.flatnonzero(paths >= least)
-    ways = [tuple(labels[code] for code in codes[cut.low[one] : cut.high[one]].tolist()) for one in example[common].tolist()]
+    ways = [tuple(labels[code] for code in found.label[low[one] : high[one]].tolist()) for one in example[common].tolist()]
     order = sorted(range(common.size), key=lambda position: (-paths[common[position]], ways[position]))[:top]
     picked = common[order] if order else np.zeros(0, dtype=np.int64)
     columns = {
         "path": pd.Series(pd.array([ARROW.join(ways[position]) for position in order], dtype="str")),
         "paths": paths[picked],
-        "share_of_paths": share(paths[picked], cut.low.size),
-        "customers": _customers_of(picked, number, cut.customer, example.size),
+        "share_of_paths": share(paths[picked], number.size),
+        "customers": _customers_of(picked, number, found.customer, example.size),
     }
     return pd.DataFrame(columns), example.size
 
@@ -237,8 +266,8 @@ def _customers_of(picked: Ints, number: Ints, customer: Codes, distinct: int) ->
     return groups(taken[rows]).customers(customer[rows])
 
 
-def _metrics(whole: PathSet, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:
-    n, customers = whole.low.size, int(np.count_nonzero(np.diff(whole.customer, prepend=-1)))
+def _metrics(whole: Totals, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:
+    n, customers = whole.paths, whole.on_a_path
     best = int(sequences["paths"].iloc[0]) if len(sequences) else 0
     low, high = (float(bound) for bound in wilson(best, n))
     return {
@@ -246,7 +275,7 @@ def _metrics(whole: PathSet, sequences: pd.DataFrame, distinct: int) -> dict[str
         "customers": metric(customers, n=customers),
         "distinct_paths": metric(distinct, n=n),
         "share_of_commonest_path": metric(best / n if n else float("nan"), low, high, n),
-        "mean_steps": metric(float(whole.sizes.mean()) if n else float("nan"), n=n),
+        "mean_steps": metric(whole.nodes / n if n else float("nan"), n=n),
     }
 
 
@@ -261,7 +290,7 @@ def _headline(metrics: dict[str, Metric], sequences: pd.DataFrame) -> str:
     return f"{base}. The commonest, {commonest['path']}, is taken by {commonest['paths']:,}: {share_words(metrics['share_of_commonest_path'])}."
 
 
-def _ends(log: EventLog, whole: PathSet, start_event: Event, end_event: Event) -> dict[str, str]:
+def _ends(log: EventLog, whole: Totals, start_event: Event, end_event: Event) -> dict[str, str]:
     words = {}
     for option, event, dropped in (("start_event", start_event, whole.without_start), ("end_event", end_event, whole.without_end)):
         if event is None:
@@ -272,10 +301,9 @@ def _ends(log: EventLog, whole: PathSet, start_event: Event, end_event: Event) -
     return words
 
 
-def _cut_in_words(whole: PathSet, max_steps: int | None, *, last: bool) -> str:
+def _cut_in_words(longer: int, max_steps: int | None, *, last: bool) -> str:
     if max_steps is None:
         return "none: whole paths"
-    longer = int(np.count_nonzero(whole.sizes > max_steps))
     return f"the {'last' if last else 'first'} {max_steps} of each path; {count_of(longer, 'path')} {'is' if longer == 1 else 'are'} cut by it"
 
 

@@ -34,12 +34,14 @@ class FirstValues:
         return {"by": f"{', '.join(self.names)}: the customer's first value that is not missing{several}"} if self.names else {}
 
 
-def first_values(log: EventLog, by: str | Sequence[str] | None, customer: NDArray[np.int32], taken: Sequence[str]) -> FirstValues:
+def first_values(log: EventLog, by: str | Sequence[str] | None, taken: Sequence[str]) -> FirstValues:
     """The group of each customer; several columns: the values of the customer's first event that has any of them."""
     names = names_given(by, "by", taken)
-    size = int(customer[-1]) + 1 if customer.size else 0
     if not names:
-        return FirstValues((), np.zeros(size, dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), None)
+        nothing = np.zeros(1, dtype=np.int64)
+        return FirstValues((), nothing, nothing, nothing, None)
+    customer = log.fetch("customer")["customer"]
+    size = int(customer[-1]) + 1 if customer.size else 0
     values = values_of(log, names, where="TRUE", option="by")
     rank = np.full(size, MISSING, dtype=np.int64)
     present = np.flatnonzero(values.rank != MISSING)

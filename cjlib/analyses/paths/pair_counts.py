@@ -1,12 +1,11 @@
 """Rows by key: how often each key comes, with how many customers, and the mean and middle of the time each row took.
 
-Rows are added block by block (whole customers, in the log's order), so that what a block needs stays in the processor's cache.
+Rows are added block by block (each of whole customers), so that what a block needs stays in the processor's cache.
 There are two plans, one for few possible keys and one for many; a test holds them together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,12 +14,13 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.sequence import SECOND, Codes, Ints, groups
 
-FEW = 4096
-"""Up to so many possible keys a table of customers and keys fits the processor's cache."""
-_BYTE = 255
-"""Customers whose marks are added as bytes before they could overflow."""
-_MARKS = 1 << 22
-"""The size of the table of marks."""
+_BITS = 12
+FEW = 1 << _BITS
+"""Up to so many possible keys a customer and a key fit into one whole number of 32 bits, for all customers of a block."""
+_EXACT = 1 << 53
+"""Whole numbers up to here are added exactly as floats, so that the order of the rows does not show in the last digit."""
+_PACKED = 63 - _BITS
+"""Microseconds below 2 to this power and a key fit into one whole number of 64 bits."""
 _SHIFT = 20
 """A non-negative 32-bit float without its last 20 bits: classes up to an eighth wide that keep the order of the values."""
 _LEAST = (127 << 23 >> _SHIFT) - 1
@@ -52,64 +52,56 @@ def mean_seconds(whole: Ints, rest: Ints, sizes: Ints) -> Floats:
 class Tally(Protocol):
     """What counts rows by key."""
 
-    at_once: int
-
-    def add(self, key: Rows, customer: Rows, microseconds: Ints | None = None) -> None:
-        """Count rows, customers ascending, no two of them `at_once` numbers apart; without microseconds they took none."""
+    def add(self, key: Rows, customer: Codes, microseconds: Ints | None = None) -> None:
+        """Count rows of whole customers, in ascending order; without microseconds they took none."""
 
     def pairs(self) -> Pairs:
         """What was counted."""
         ...
 
 
-def tally(possible: int) -> Tally:
-    """An empty tally of the keys 0 … `possible` − 1."""
-    return _FewKeys(max(1, possible)) if possible <= FEW else _ManyKeys()
-
-
-def blocks(customer: Codes, at_once: int) -> Iterator[tuple[slice, Rows]]:
-    """The rows of so many customers at a time, none of them cut in two, with their customers' numbers: 0, 1, … in the order of the log."""
-    starts = np.flatnonzero(np.concatenate([np.ones(min(1, customer.size), dtype=bool), customer[1:] != customer[:-1]]))
-    sizes = np.diff(starts, append=customer.size)
-    for low in range(0, starts.size, at_once):
-        held = sizes[low : low + at_once]
-        yield slice(int(starts[low]), int(starts[low] + held.sum())), np.repeat(np.arange(low, low + held.size), held)
+def tally(possible: int | None) -> Tally:
+    """An empty tally of the keys 0 … `possible` − 1; None: who knows how many."""
+    return _FewKeys(max(1, possible)) if possible is not None and possible <= FEW else _ManyKeys()
 
 
 class _FewKeys:
-    """Customers by marks in a table, the middle by classes: without sorting the rows."""
+    """Customers by one sort of each block, the middle by classes: without sorting all rows."""
 
     def __init__(self, possible: int) -> None:
         self.possible = possible
-        several = max(1, _MARKS // (_BYTE * possible))
-        self.at_once = several * _BYTE
-        self.marks = np.zeros((several, _BYTE, possible), dtype=np.uint8)
         self.customers, self.sizes, self.whole, self.rest = (np.zeros(possible, np.int64) for _ in range(4))
-        self.timed: list[tuple[NDArray[np.int32], Ints]] = []
+        self.timed: list[tuple[NDArray[np.int32], Ints | NDArray[np.uint32]]] = []
 
-    def add(self, key: Rows, customer: Rows, microseconds: Ints | None = None) -> None:
+    def add(self, key: Rows, customer: Codes, microseconds: Ints | None = None) -> None:
         """Count rows; see `Tally`."""
         if not key.size:
             return
-        self.marks.reshape(-1)[(customer - customer[0]) * self.possible + key] = 1
-        used = self.marks[: int(customer[-1] - customer[0]) // _BYTE + 1]
-        self.customers += np.add.reduce(used, axis=1, dtype=np.uint8).sum(axis=0, dtype=np.int64)
-        used[:] = 0
+        self.customers += self._met(key, customer)
         if microseconds is None:
             self.sizes += np.bincount(key, minlength=self.possible)
             return
-        # Whole numbers below 2⁵³ are added exactly, so that the order of the rows does not show in the last digit.
-        seconds = microseconds // SECOND
-        self.whole += np.bincount(key, seconds, self.possible).astype(np.int64)
-        seconds *= -SECOND
-        seconds += microseconds
-        self.rest += np.bincount(key, seconds, self.possible).astype(np.int64)
+        largest = int(microseconds.max())
+        if largest * microseconds.size < _EXACT:
+            self.rest += np.bincount(key, microseconds, self.possible).astype(np.int64)
+        else:
+            seconds, rest = np.divmod(microseconds, SECOND)
+            self.whole += np.bincount(key, seconds, self.possible).astype(np.int64)
+            self.rest += np.bincount(key, rest, self.possible).astype(np.int64)
         classes = microseconds.astype(np.float32).view(np.int32)
         classes >>= _SHIFT
         classes -= _LEAST
         np.maximum(classes, 0, out=classes)
         classes += key.astype(np.int32) * np.int32(_CLASSES)
-        self.timed.append((classes, microseconds))
+        self.timed.append((classes, microseconds.astype(np.uint32) if largest < 1 << 32 else microseconds))
+
+    def _met(self, key: Rows, customer: Codes) -> Ints:
+        """How many of these customers have each key."""
+        pair = (customer - customer[0]).astype(np.int32 if int(customer[-1]) - int(customer[0]) < 1 << 31 - _BITS else np.int64)
+        pair <<= _BITS
+        pair |= key.astype(pair.dtype)
+        pair.sort()
+        return np.bincount(pair[np.append(True, pair[1:] != pair[:-1])] & (FEW - 1), minlength=self.possible)
 
     def pairs(self) -> Pairs:
         """What was counted."""
@@ -141,34 +133,36 @@ class _FewKeys:
         wanted = np.zeros((self.possible, _CLASSES), dtype=bool)
         across = np.arange(_CLASSES)
         wanted[keys] = (across >= first[:, None]) & (across <= last[:, None]) & (last > 0)[:, None]
-        cell, held = self._rows_of(wanted.reshape(-1))
-        found = groups(cell // _CLASSES)
-        held = held[found.order] / SECOND
+        held = self._sorted(wanted.reshape(-1))
+        begin = np.cumsum(np.where(wanted[keys], counted, 0).sum(axis=1))
+        begin = np.append(0, begin[:-1])
         middles = np.zeros(keys.size)
-        for key, start, size in zip(found.keys.tolist(), found.starts.tolist(), found.sizes.tolist(), strict=True):
-            at = int(np.searchsorted(keys, key))
-            part = np.partition(held[start : start + size], ranks[:, at])
-            middles[at] = part[ranks[:, at]].sum() / 2
+        timed = np.flatnonzero(last > 0)
+        lower, upper = (held[begin[timed] + rank[timed]] / SECOND for rank in ranks)
+        middles[timed] = (lower + upper) / 2
         return middles
 
-    def _rows_of(self, wanted: NDArray[np.bool_]) -> tuple[NDArray[np.int32], Ints]:
+    def _sorted(self, wanted: NDArray[np.bool_]) -> Ints:
+        """The microseconds of the rows in these cells, by key, then length."""
         kept = [(cell, held, np.flatnonzero(wanted[cell])) for cell, held in self.timed]
-        return (
-            np.concatenate([np.zeros(0, np.int32), *(cell[rows] for cell, _, rows in kept)]),
-            np.concatenate([np.zeros(0, np.int64), *(held[rows] for _, held, rows in kept)]),
-        )
+        key = np.concatenate([np.zeros(0, np.int64), *(cell[rows] // _CLASSES for cell, _, rows in kept)])
+        held = np.concatenate([np.zeros(0, np.int64), *(held[rows] for _, held, rows in kept)]).astype(np.int64, copy=False)
+        if held.max(initial=0) >> _PACKED:
+            return held[np.lexsort((held, key))]
+        key <<= _PACKED
+        key |= held
+        key.sort()
+        return key & ((1 << _PACKED) - 1)
 
 
 class _ManyKeys:
     """All rows, sorted by key at the end."""
 
-    at_once = 1 << 16
-
     def __init__(self) -> None:
         nothing = np.zeros(0, np.int64)
-        self.added: list[tuple[Rows, Rows, Ints]] = [(nothing, nothing, nothing)]
+        self.added: list[tuple[Rows, Codes, Ints]] = [(nothing, nothing, nothing)]
 
-    def add(self, key: Rows, customer: Rows, microseconds: Ints | None = None) -> None:
+    def add(self, key: Rows, customer: Codes, microseconds: Ints | None = None) -> None:
         """Count rows; see `Tally`."""
         self.added.append((key, customer, np.zeros(key.size, np.int64) if microseconds is None else microseconds))
 

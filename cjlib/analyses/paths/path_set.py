@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.sequence import Codes, Flags, Ints, opens, spans, tied_events
+from cjlib.analyses.sequence import Block, Codes, Flags, Ints, opens, spans, tied_events, whole_customers
 from cjlib.sources.conditions import Event, Step, as_step
 from cjlib.sources.engine import literal
 from cjlib.sources.events import EventLog
 
 
 @dataclass(frozen=True)
-class PathSet:
-    """Paths over nodes.
+class Totals:
+    """What there is in all: sessions, events, customers and tied events; then paths, their nodes, their customers, and those longer than is shown."""
 
-    Node i is `event[i]` and covers the log's events from `at[i]` to before `at[i + 1]` (one, unless repeats were collapsed), whose times are in
+    sessions: int = 0
+    events: int = 0
+    customers: int = 0
+    tied: int = 0
+    paths: int = 0
+    nodes: int = 0
+    on_a_path: int = 0
+    longer: int = 0
+    without_start: int = 0
+    without_end: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class PathSet:
+    """Paths over nodes, of whole customers.
+
+    Node i is `event[i]` and covers the events from `at[i]` to before `at[i + 1]` (one, unless repeats were collapsed), whose times are in
     `time` (microseconds). Path k belongs to customer `customer[k]` and holds the nodes from `low[k]` to before `high[k]`; paths stand in the
     order of customers and times.
     """
@@ -28,13 +48,7 @@ class PathSet:
     customer: Codes
     low: Ints
     high: Ints
-    sessions: int
-    occurrences: Ints
-    without_start: int = 0
-    without_end: int = 0
-    events: int = 0
-    customers: int = 0
-    tied: int = 0
+    found: Totals
 
     @property
     def sizes(self) -> Ints:
@@ -64,59 +78,105 @@ class PathSet:
         """The paths that a mask keeps."""
         return replace(self, customer=self.customer[kept], low=self.low[kept], high=self.high[kept])
 
-
-def path_set(log: EventLog, *, gap: int | None, collapse: bool, start: Event = None, end: Event = None) -> PathSet:
-    """The paths of a log; `start` and `end` None leave them whole."""
-    rows = log.fetch("customer", "time", "event")
-    customer, time, event = rows["customer"], rows["time"], rows["event"]
-    opening = opens(customer, time, gap)
-    # One more than there are events: the last node ends there.
-    node = np.ones(customer.size + 1, dtype=bool)
-    if collapse:
-        np.logical_or(opening[1:], event[1:] != event[:-1], out=node[1:-1])
-    at = np.flatnonzero(node)
-    nodes = at[:-1]
-    low = np.flatnonzero(opening[nodes])
-    paths = PathSet(
-        event=event[nodes],
-        at=at,
-        time=time,
-        customer=customer[nodes[low]],
-        low=low,
-        high=np.append(low[1:], nodes.size)[: low.size],
-        sessions=low.size,
-        occurrences=np.bincount(event, minlength=len(log.event_names)),
-        events=customer.size,
-        customers=int(np.count_nonzero(customer[1:] != customer[:-1])) + min(1, customer.size),
-        tied=tied_events(customer, time),
-    )
-    if start is not None:
-        paths = _begun(paths, _nodes_with(log, start, "start_event", paths))
-    if end is not None:
-        hits = _nodes_with(log, end, "end_event", paths)
-        paths = _ended(paths, hits, after=start is not None)
-    return paths
+    def totals(self, steps: int | None) -> Totals:
+        """What there is in all, where so many steps are shown."""
+        sizes = self.sizes
+        return replace(
+            self.found,
+            paths=sizes.size,
+            nodes=int(sizes.sum()),
+            on_a_path=changes(self.customer),
+            longer=0 if steps is None else int(np.count_nonzero(sizes > steps)),
+        )
 
 
-def _nodes_with(log: EventLog, event: Event, option: str, paths: PathSet) -> NDArray[np.intp]:
-    """The nodes in which at least one row matches."""
+@dataclass(frozen=True)
+class Hits:
+    """The events that match a step: those of some codes, or the rows of the log, ascending."""
+
+    codes: Ints | None
+    rows: Ints
+
+    def nodes(self, paths: PathSet, begin: int) -> NDArray[np.intp]:
+        """The nodes in which at least one event matches; the first event is row `begin` of the log."""
+        if self.codes is not None:
+            return np.flatnonzero(np.isin(paths.event, self.codes))
+        low, high = np.searchsorted(self.rows, (begin, begin + paths.time.size))
+        return np.unique(np.searchsorted(paths.at, self.rows[low:high] - begin, side="right") - 1)
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a customer's events become paths."""
+
+    gap: int | None
+    collapse: bool
+    start: Hits | None
+    end: Hits | None
+
+    def of(self, rows: Block, begin: int) -> PathSet:
+        """The paths of whole customers, whose first event is row `begin` of the log."""
+        customer, time, event = rows["customer"], rows["time"], rows["event"]
+        opening = opens(customer, time, self.gap)
+        # One more than there are events: the last node ends there.
+        node = np.ones(customer.size + 1, dtype=bool)
+        if self.collapse:
+            np.logical_or(opening[1:], event[1:] != event[:-1], out=node[1:-1])
+        at = np.flatnonzero(node)
+        nodes = at[:-1]
+        low = np.flatnonzero(opening[nodes])
+        found = Totals(sessions=low.size, events=customer.size, customers=changes(customer), tied=tied_events(customer, time))
+        paths = PathSet(event[nodes], at, time, customer[nodes[low]], low, np.append(low[1:], nodes.size)[: low.size], found)
+        if self.start is not None:
+            paths = _begun(paths, self.start.nodes(paths, begin))
+        if self.end is not None:
+            paths = _ended(paths, self.end.nodes(paths, begin), after=self.start is not None)
+        return paths
+
+
+def ways_of(log: EventLog, *, gap: int | None, collapse: bool, start: Event = None, end: Event = None) -> Ways:
+    """How the events of a log become paths; `start` and `end` None leave them whole."""
+    return Ways(gap, collapse, _hits(log, start, "start_event"), _hits(log, end, "end_event"))
+
+
+def _hits(log: EventLog, event: Event, option: str) -> Hits | None:
+    if event is None:
+        return None
     step = as_step(event, option)
     if step.names and not step.where and not step.first_time:
         known = {name: code for code, name in enumerate(log.event_names)}
-        return np.flatnonzero(np.isin(paths.event, [known[name] for name in step.names if name in known]))
-    matches = np.zeros(paths.time.size, dtype=bool)
-    matches[log.fetch("row", where=log.match(step, option))["row"]] = True
-    return np.flatnonzero(np.logical_or.reduceat(matches, paths.at[:-1])) if matches.size else np.zeros(0, dtype=np.intp)
+        return Hits(np.array([known[name] for name in step.names if name in known], dtype=np.int64), np.zeros(0, np.int64))
+    return Hits(None, log.fetch("row", where=log.match(step, option))["row"])
+
+
+def path_sets(log: EventLog, ways: Ways) -> Iterator[PathSet]:
+    """The paths of a log, so few customers at a time that they stay in the processor's cache."""
+    begin = 0
+    for rows in whole_customers(log):
+        yield ways.of(rows, begin)
+        begin += rows["customer"].size
+
+
+def path_set(log: EventLog, ways: Ways) -> PathSet:
+    """The paths of a log, all of them."""
+    return ways.of(log.fetch("customer", "time", "event"), 0)
+
+
+def changes(customer: Codes) -> int:
+    """How many customers there are among those given in ascending order."""
+    return int(np.count_nonzero(customer[1:] != customer[:-1])) + min(1, customer.size)
 
 
 def _begun(paths: PathSet, hits: NDArray[np.intp]) -> PathSet:
     found, within = _next_hit(hits, paths.low, paths.high)
-    return replace(replace(paths, low=found).only(within), without_start=int(np.count_nonzero(~within)))
+    lost = replace(paths.found, without_start=int(np.count_nonzero(~within)))
+    return replace(paths, low=found, found=lost).only(within)
 
 
 def _ended(paths: PathSet, hits: NDArray[np.intp], *, after: bool) -> PathSet:
     found, within = _next_hit(hits, paths.low + 1 if after else paths.low, paths.high)
-    return replace(replace(paths, high=found + 1).only(within), without_end=int(np.count_nonzero(~within)))
+    lost = replace(paths.found, without_end=int(np.count_nonzero(~within)))
+    return replace(paths, high=found + 1, found=lost).only(within)
 
 
 def _next_hit(hits: NDArray[np.intp], low: Ints, high: Ints) -> tuple[Ints, Flags]:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.paths.first_values import FirstValues, first_values, first_values_sql
-from cjlib.analyses.paths.pair_counts import Pairs, Rows, Tally, blocks, tally
+from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
 from cjlib.analyses.paths.pushed import Around, counted_there, pairs_there
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import SECOND, Codes, Ints, gap_microseconds, named, sessions_sql, text_rank, tied_events
+from cjlib.analyses.sequence import SECOND, Codes, Flags, Ints, gap_microseconds, named, sessions_sql, text_rank, tied_events, whole_customers
 from cjlib.analyses.sequence_words import END, START, base_of, gap_in_words, reserved_names, ties_in_words
 from cjlib.analyses.stats import share, wilson
 from cjlib.sources.durations import Duration, in_words
@@ -100,26 +100,25 @@ def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session
 
 
 def _pairs(log: EventLog, gap: int | None, by: str | Sequence[str] | None) -> tuple[FirstValues, Pairs, Around]:
-    rows = log.fetch("customer", "time", "event")
-    grouping = first_values(log, by, rows["customer"], COLUMNS)
+    grouping = first_values(log, by, COLUMNS)
     names = len(log.event_names)
     counted = tally((names + 2) ** 2 * max(1, grouping.place.size))
-    tied = customers = stretches = 0
-    for block, who in blocks(rows["customer"], counted.at_once):
-        customer, time, event = (rows[column][block] for column in ("customer", "time", "event"))
-        group = grouping.codes[customer] if grouping.names else np.zeros(1, dtype=np.intp)
-        stretches += _add(counted, (who, time, event, group), gap, names)
+    events = tied = customers = stretches = 0
+    for rows in whole_customers(log):
+        customer, time, event = rows["customer"], rows["time"], rows["event"]
+        group = grouping.codes[customer] if grouping.names else grouping.codes
+        begins = np.append(True, customer[1:] != customer[:-1])
+        stretches += _add(counted, (customer, time, event, group), gap, names, begins)
         tied += tied_events(customer, time)
-        customers = int(who[-1]) + 1
-    return grouping, counted.pairs(), Around(rows["customer"].size, tied, customers, stretches)
+        events, customers = events + customer.size, customers + int(np.count_nonzero(begins))
+    return grouping, counted.pairs(), Around(events, tied, customers, stretches)
 
 
-def _add(counted: Tally, rows: tuple[Rows, Ints, Codes, Rows], gap: int | None, names: int) -> int:
+def _add(counted: Tally, rows: tuple[Codes, Ints, Codes, Ints], gap: int | None, names: int, begins: Flags) -> int:
     """Add a pair a row (to the next event or the end), and one a stretch from the start; how many stretches there are."""
     who, time, event, group = rows
     base, start, end = names + 2, names, names + 1
-    last = np.ones(who.size, dtype=bool)
-    np.not_equal(who[1:], who[:-1], out=last[:-1])
+    last = np.append(begins[1:], True)
     microseconds = np.zeros(who.size, dtype=np.int64)
     np.subtract(time[1:], time[:-1], out=microseconds[:-1])
     if gap is not None:
