@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import glob
 import gzip
@@ -33,16 +34,28 @@ def opened(path: Path) -> Iterator[IO[str]]:
         with gzip.open(path, "rt", encoding="utf-8-sig", newline="") if packed else path.open("rt", encoding="utf-8-sig", newline="") as stream:
             yield stream
     except UnicodeDecodeError as fault:
-        raise DataError(
-            f"source: {shown(path.name)} is not text in UTF-8 (byte {fault.object[fault.start]:#04x} cannot be). Save it as UTF-8, "
-            "or read it with pandas.read_csv(path, encoding='cp1252') and give the DataFrame."
-        ) from None
+        raise _not_utf8(path, fault.object[fault.start :]) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise DataError(f"source: {shown(path.name)} is not a whole gzip file: it was cut off or damaged. Fetch or write it again.") from None
     except PermissionError:
         raise DataError(f"source: {shown(path.name)} may not be read by this user. Change its permissions.") from None
     except OSError as fault:
         raise DataError(f"source: {shown(path.name)} cannot be read ({fault.strerror}).") from None
+
+
+def _not_utf8(path: Path, rest: bytes) -> DataError:
+    wide = rest[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    remedy = _remedy(path, "UTF-16" if wide else "CP1252")
+    return DataError(f"source: {shown(path.name)} is not text in UTF-8 (byte {rest[0]:#04x} cannot be). {remedy}")
+
+
+def _remedy(path: Path, likely: str) -> str:
+    """How to write the file again, if it is in the encoding that it looks like."""
+    whose = {"CP1252": "that of Windows in western languages", "UTF-16": "“Unicode text” of Excel"}[likely]
+    return (
+        f"If it is {likely}, {whose}: in Excel save it as “CSV UTF-8”, or on a command line iconv -f {likely} -t UTF-8 OLD > NEW, "
+        f"or in Python give pandas.read_csv(path, encoding='{likely.lower()}')."
+    )
 
 
 def csv_header(path: Path) -> tuple[list[str], str]:
@@ -52,7 +65,7 @@ def csv_header(path: Path) -> tuple[list[str], str]:
         if not first:
             raise DataError(f"source: {shown(path.name)} is empty. It must begin with a line of column names.")
         if "\0" in first or "\0" in stream.read(4096):
-            raise DataError(f"source: {shown(path.name)} is not a text file: it holds zero bytes. If it is UTF-16, save it as UTF-8.")
+            raise DataError(f"source: {shown(path.name)} is not a text file: it holds zero bytes. {_remedy(path, 'UTF-16')}")
         delimiter = "\t" if ".tsv" in path.name.lower() else max(",;\t|", key=_outside_quotes(first).count)
         stream.seek(0)
         header = next(_records(stream, delimiter), [])

@@ -253,8 +253,8 @@ WHOLE = gzip.compress("\n".join([HEADER, *(f"{number},view,2024-01-01T00:00:00Z"
         ("e.csv.gz", WHOLE[:-4], "is not a whole gzip file"),
         ("e.csv.gz", b"plain text", "is not a whole gzip file"),
         ("e.csv", bytes(range(256)) * 20, "is not text in UTF-8|is not a text file"),
-        ("e.csv", f"{HEADER}\n{LINE}\n".encode("utf-16"), "is not text in UTF-8"),
-        ("e.csv", f"{HEADER}\n{LINE}\n".encode("utf-16-le"), "is not a text file: it holds zero bytes"),
+        ("e.csv", f"{HEADER}\n{LINE}\n".encode("utf-16"), r"is not text in UTF-8 .* iconv -f UTF-16 -t UTF-8 OLD > NEW"),
+        ("e.csv", f"{HEADER}\n{LINE}\n".encode("utf-16-le"), r"is not a text file: it holds zero bytes\. If it is UTF-16"),
         (
             "e.csv",
             (f"{HEADER}\n" + f"{LINE}\n" * 3 + "ana,café,2024-01-01T00:00:00Z\n").encode("latin-1"),

@@ -126,6 +126,11 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
     further = ", ".join(quoted(column.name) for column in others if column is not guess.time)
     if further:
         lines.append(f"    # DECIDE: {further}: times too. Where they are events of their own, write a row for each into the file: who, what, when.")
+    commas = ", ".join(quoted(column.name) for column in look.columns if column.share_comma > 0.5)
+    if commas:
+        lines.append(
+            f"    # DECIDE: {commas}: decimals with a comma are read as text. To count with them (value, say), write them with a point into the file."
+        )
     clocks = [column.name for column in look.columns if column.share_clock > 0.9]
     if clocks:
         lines.append(

@@ -241,6 +241,10 @@ def _channel(look: Look, rest: list[Column]) -> Column | None:
 
 
 def _amount(rest: list[Column]) -> Column | None:
-    """A column of money: numbers, most with a fraction or round, and a name that says so."""
-    found = [column for column in rest if column.share_number > 0.95 and column.distinct > 2 and named(column, _MONEY_WORDS, r"id\b|_id") > 0]
+    """A column of money: numbers, most with a fraction or round, and a name that says so; decimals with a comma are read as text."""
+    found = [
+        column
+        for column in rest
+        if column.share_number > 0.95 and not column.share_comma and column.distinct > 2 and named(column, _MONEY_WORDS, r"id\b|_id") > 0
+    ]
     return max(found, key=lambda column: (column.share_round, column.distinct), default=None)

@@ -52,6 +52,7 @@ class Column:
     share_round: float
     share_token: float
     share_clock: float
+    share_comma: float
     time_kind: str | None
     time_format: str | None
     with_offset: bool
@@ -88,6 +89,7 @@ class Look:
             "round": f"({_full(r'-?[1-9][0-9]*')} AND x LIKE '%0') OR {_full(r'-?[0-9]+[.,][0-9]*[1-9][0-9]*')}",
             "token": _full(r"\S*\d\S*|\S+@\S+"),
             "clock": _full(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"),
+            "comma": _full(r"-?\d[\d.]*,\d{1,2}"),
             "offset": _full(_OFFSET),
         }
         shares = self.engine.rows(f"SELECT {', '.join(f'coalesce(avg(CAST({test} AS DOUBLE)), 0)' for test in tests.values())} FROM {sample}")[0]
@@ -103,6 +105,7 @@ class Look:
             share_round=by_name["round"],
             share_token=by_name["token"],
             share_clock=by_name["clock"],
+            share_comma=by_name["comma"],
             time_kind=time_kind(texts),
             time_format=time_format(texts)[0],
             with_offset=by_name["offset"] > 0.5,
