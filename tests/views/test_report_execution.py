@@ -28,6 +28,15 @@ def test_without_forking_a_notebook_runs_in_a_kernel_of_this_environment(tmp_pat
     assert cells == [2]
 
 
+def test_a_kernel_leaves_no_history_and_loads_no_debugger_and_a_notebook_may_do_so_itself(tmp_path):
+    target = tmp_path / "out.ipynb"
+    execute(NOTEBOOKS / "kernel.ipynb", target, {}, mask=Mask([]), done=lambda number: None, kernel=lambda process: None)
+    written = json.loads(target.read_text(encoding="utf-8"))
+    assert written["cells"][0]["outputs"][0]["text"] == ["debugger: False, history: False\n"]
+    assert written["cells"][1]["outputs"][0]["data"]["text/plain"] == ["'debugpy'"]
+    assert written["cells"][2]["outputs"][0]["data"]["text/plain"] == ["\"'debugpy'\""]
+
+
 def _loaded(module: str) -> set[str]:
     code = f"import {module}, sys; print(*(name for name, loaded in sys.modules.items() if loaded))"
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())

@@ -22,7 +22,8 @@ from cjlib.views.report.nursery import Nursery
 
 LONGEST_FOLDER = 90
 """The path of a socket has at most some hundred characters."""
-KERNEL = [sys.executable, "-m", "cjlib.views.report.kernel", "-f", "{connection_file}"]
+KERNEL = [sys.executable, "-m", "cjlib.views.report.kernel", "-f", "{connection_file}", "--HistoryManager.enabled=False"]
+"""What a person typed is for their history, what a schedule runs is not."""
 RETRY_MS = 10
 """Between two tries to reach a kernel that is still opening its sockets; the library's own pause is ten times as long."""
 ASKED_AGAIN, HEARD = 1.0, 0.2
