@@ -60,17 +60,27 @@ def find_leaks(features: pd.DataFrame, churned: Floats, *, identifiers: tuple[st
     return as_table(found + _together(features, churned, alone))
 
 
-def find_telling(features: pd.DataFrame, churned: Floats) -> pd.DataFrame:
-    """Columns that rank customers too well alone: the rule for features we made ourselves, whose gaps, zeros and names have a known meaning."""
-    suspected = [column for column in features.columns if seen_auc(features[column], churned) >= UNSUSPECTED]
-    found = _ranked(features[suspected], churned)
+def find_telling(features: pd.DataFrame, churned: Floats, *, given: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Columns that rank customers too well alone: the rule for features we made ourselves, whose gaps, zeros and names have a known meaning.
+
+    For columns that were `given`, the rules on values, gaps and names hold as well.
+    """
+    suspected = [column for column in features.columns if column in given or seen_auc(features[column], churned) >= UNSUSPECTED]
+    found = _ranked(features[suspected], churned, given)
     # Whether a column stands out depends on all the others.
-    return as_table(_ranked(features, churned) if any(one.rule == "stands out" for one in found) else found)
+    return as_table(_ranked(features, churned, given) if any(one.rule == "stands out" for one in found) else found)
 
 
-def _ranked(features: pd.DataFrame, churned: Floats) -> list[Finding]:
+def _ranked(features: pd.DataFrame, churned: Floats, given: tuple[str, ...]) -> list[Finding]:
     alone = {column: column_auc(features[column], churned) for column in features.columns}
-    return [one for column in features.columns for one in _alone(column, alone)]
+    found: list[Finding] = []
+    for column in features.columns:
+        rules = _alone(column, alone)
+        if column in given:
+            rules = _gravest([*rules, *_values(column, features[column], churned), *_missing(column, features[column], churned)])
+            rules = rules or _name(column, alone[column])
+        found += rules
+    return found
 
 
 def identifier_finding(column: str, values: pd.Series, churned: Floats) -> Finding:
@@ -103,9 +113,7 @@ def _alone(column: str, alone: dict[str, float]) -> list[Finding]:
     figure = alone[column]
     others = max((value for name, value in alone.items() if name != column), default=0.5)
     if figure >= 0.98:
-        text = (
-            f"{column} alone tells who churned (AUC {figure:.3f}): it must have been written afterwards. It is left out; keep=['{column}'] overrides."
-        )
+        text = f"{column} alone tells who churned (AUC {figure:.3f}): it was written afterwards, or is leaving in other words. It is left out; keep=['{column}'] overrides."
         return [Finding(column, "FAIL", "tells alone", figure, text)]
     if figure >= 0.90:
         return [

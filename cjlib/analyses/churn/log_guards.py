@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.churn.alone import FEWEST as FEWEST_OUTCOMES
 from cjlib.analyses.churn.guards import Finding, as_table, find_telling
 from cjlib.analyses.churn.snapshots import Seen
+from cjlib.analyses.periods import DAY
 from cjlib.sources.events import EventLog
 from cjlib.words import about
 
@@ -19,23 +21,28 @@ MOST_ROWS = 10_000
 
 
 def log_leaks(log: EventLog, seen: Seen, table: pd.DataFrame, features: tuple[str, ...], horizon: int) -> pd.DataFrame:
-    """Every rule for logs, and on the newest labelled cutoff every rule for tables."""
-    found = [*_terminal(log, seen, features, horizon), *_undated(log, features)]
+    """Every rule for logs, and on the newest labelled cutoff what a column alone says; of columns of the customers file also what its values and gaps say."""
+    given = tuple(name for name in features if name in log.properties and log.properties[name].of_customer)
+    found = [*_terminal(log, seen, features, horizon), *_undated(given)]
     taken = {(one.column, one.level) for one in found}
-    leaks = _of_newest(table, features)
+    leaks = _of_newest(table, features, given, horizon)
     rest = leaks[[(row.column, "FAIL") not in taken for row in leaks.itertuples()]] if len(leaks) else leaks
     return pd.concat([as_table(found), rest], ignore_index=True) if found else rest.reset_index(drop=True)
 
 
-def _of_newest(table: pd.DataFrame, features: tuple[str, ...]) -> pd.DataFrame:
+def _of_newest(table: pd.DataFrame, features: tuple[str, ...], given: tuple[str, ...], horizon: int) -> pd.DataFrame:
+    """Judged on those seen within twice the horizon, since any honest count of days tells who is long gone; with too few of them only what was given, on all."""
     known = table["churned"].notna()
-    rows = np.flatnonzero(known & (table["cutoff"] == table["cutoff"].where(known).max()))
+    newest = known & (table["cutoff"] == table["cutoff"].where(known).max())
+    active = newest & (table["recency_days"] <= 2 * horizon / DAY)
+    enough = bool(table.loc[active, "churned"].value_counts().reindex([0.0, 1.0], fill_value=0).min() >= FEWEST_OUTCOMES)
+    rows = np.flatnonzero(active if enough else newest)
     if rows.size > MOST_ROWS:
         rows = rows[np.linspace(0, rows.size - 1, MOST_ROWS).astype(np.int64)]
     churned = table["churned"].to_numpy(dtype=float)[rows]
     if not 0 < churned.sum() < churned.size:
         return as_table([])
-    return find_telling(table[list(features)].take(rows).reset_index(drop=True), churned)
+    return find_telling(table[list(features if enough else given)].take(rows).reset_index(drop=True), churned, given=given)
 
 
 def _terminal(log: EventLog, seen: Seen, features: tuple[str, ...], horizon: int) -> list[Finding]:
@@ -52,7 +59,7 @@ def _terminal(log: EventLog, seen: Seen, features: tuple[str, ...], horizon: int
         if customers < FEWEST:
             continue
         own = [name for name in (f"n_{event}_90d", f"days_since_{event}") if name in features]
-        text = f"after {event} almost nobody comes back ({about(share)} of {customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={event!r}."
+        text = f"after {event} almost nobody comes back ({about(share)} of {customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={event!r}, or say with active_event= what counts as activity."
         found += [Finding(name, "FAIL", "terminal event", share, text) for name in own]
     return found
 
@@ -63,16 +70,7 @@ def _settled(log: EventLog, code: int, before: int) -> int:
     return log.engine.rows(f"SELECT count(DISTINCT c) FROM {log.prepared} WHERE e = {code} AND c IN ({gone})")[0][0]
 
 
-def _undated(log: EventLog, features: tuple[str, ...]) -> list[Finding]:
+def _undated(given: tuple[str, ...]) -> list[Finding]:
     """Columns of the customers file."""
-    return [
-        Finding(
-            name,
-            "WARN",
-            "undated",
-            float("nan"),
-            f"{name} comes from the customers file as it is now, without the date from which it holds: at an earlier cutoff it may have been another.",
-        )
-        for name in features
-        if name in log.properties and log.properties[name].of_customer
-    ]
+    text = "{} comes from the customers file as it is now, without the date from which it holds: at an earlier cutoff it may have been another."
+    return [Finding(name, "WARN", "undated", float("nan"), text.format(name)) for name in given]
