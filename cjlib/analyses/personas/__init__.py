@@ -128,7 +128,7 @@ def _found(points: clusters.Floats, k: int | None, seed: int) -> tuple[dict[str,
         groups, quality = clusters.choose(points, seed)
     else:
         groups = clusters.fit(points, clusters.checked_k(k, len(points)), seed)
-        quality = clusters.Apart.of(points, seed).silhouette(groups[1])
+        (quality,) = clusters.quality_of(points, [groups[1]], seed)
     chosen, labels = len(groups[0]), groups[1]
     metrics = {
         "stability": metric(clusters.stability(points, chosen, labels, seed), n=len(points)),
@@ -136,7 +136,7 @@ def _found(points: clusters.Floats, k: int | None, seed: int) -> tuple[dict[str,
         "silhouette_reference": metric(clusters.reference(points, clusters.CHOICES if k is None else [chosen], seed)),
         "personas": metric(chosen, n=len(points)),
     }
-    return metrics, groups, clusters.silhouettes(points, labels, seed)
+    return metrics, groups, clusters.silhouettes_of(points, labels, seed)
 
 
 def _often_enough(features: CustomerFeatures) -> NDArray[np.bool_]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from cjlib.analyses.personas.silhouette import Floats, Labels, silhouettes
 from cjlib.errors import CjlibError, shown
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
 Found = tuple[Floats, Labels]
 """Centres, and which of them each point belongs to."""
 CLIP = 3.0
@@ -44,7 +41,7 @@ def fit(points: Floats, k: int, seed: int, starts: int = STARTS) -> Found:
 
 def nearest(points: Floats, centres: Floats) -> Labels:
     """The centre next to each point."""
-    return np.stack([((points - centre) ** 2).sum(axis=1) for centre in centres]).argmin(axis=0).astype(np.int64)
+    return ((centres**2).sum(axis=1)[:, None] - (2 * centres) @ points.T).argmin(axis=0).astype(np.int64)
 
 
 def checked_k(k: object, n: int) -> int:
@@ -57,36 +54,16 @@ def checked_k(k: object, n: int) -> int:
 def choose(points: Floats, seed: int) -> tuple[Found, float]:
     """The groups, in the number with the highest silhouette, and that silhouette; three if they are nearly as good."""
     every = {choice: fit(points, choice, seed) for choice in CHOICES}
-    apart = Apart.of(points, seed)
-    quality = {choice: apart.silhouette(labels) for choice, (_, labels) in every.items()}
+    quality = dict(zip(every, quality_of(points, [labels for _, labels in every.values()], seed), strict=True))
     best = max(quality, key=lambda choice: (quality[choice], -choice))
     chosen = PREFERRED if quality[PREFERRED] >= quality[best] - NEARLY else best
     return every[chosen], quality[chosen]
 
 
-@dataclass(frozen=True, eq=False)
-class Apart:
-    """At most 1,500 of the points and how far they are from one another; the distances serve every number of groups."""
-
-    looked_at: NDArray[np.int64]
-    distances: Floats
-
-    @staticmethod
-    def of(points: Floats, seed: int) -> Apart:
-        """Those drawn by the seed."""
-        from sklearn.metrics import pairwise_distances
-
-        looked_at = np.random.default_rng(seed).permutation(len(points))[:LOOKED_AT]
-        distances = pairwise_distances(points[looked_at])
-        np.fill_diagonal(distances, 0.0)
-        return Apart(looked_at, distances)
-
-    def silhouette(self, labels: Labels) -> float:
-        """How much nearer points lie to their own group than to the next; 0 where all fall into one group."""
-        from sklearn.metrics import silhouette_score
-
-        mine = labels[self.looked_at]
-        return float(silhouette_score(self.distances, mine, metric="precomputed")) if np.unique(mine).size > 1 else 0.0
+def quality_of(points: Floats, groupings: Sequence[Labels], seed: int) -> list[float]:
+    """The mean silhouette of each grouping over at most 1,500 points drawn by the seed; 0 where all fall into one group."""
+    looked_at = np.random.default_rng(seed).permutation(len(points))[:LOOKED_AT]
+    return [float(one.mean()) for one in silhouettes(points[looked_at], [labels[looked_at] for labels in groupings])]
 
 
 def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
@@ -99,8 +76,8 @@ def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
         normal = rng.standard_normal(part.shape) @ root.T
         places = np.clip((ndtr(normal / np.maximum(normal.std(axis=0), 1e-9)) * len(part)).astype(int), 0, len(part) - 1)
         drawn = np.take_along_axis(margins, places, axis=0)
-        apart = Apart.of(drawn, seed + cloud)
-        best = max(best, *(apart.silhouette(fit(drawn, choice, seed + cloud, starts=4)[1]) for choice in choices))
+        groupings = [fit(drawn, choice, seed + cloud, starts=4)[1] for choice in choices]
+        best = max(best, *quality_of(drawn, groupings, seed + cloud))
     return best
 
 
@@ -116,23 +93,30 @@ def _root(part: Floats) -> Floats:
 
 def stability(points: Floats, k: int, labels: Labels, seed: int) -> float:
     """Mean adjusted Rand index between the labels and those of groups found in bootstraps of the points."""
-    from sklearn.metrics import adjusted_rand_score
-
     rng = np.random.default_rng(seed)
     size = min(len(points), LARGEST_DRAW)
     agreements = []
     for draw in range(BOOTSTRAPS):
         again, _ = fit(points[rng.integers(0, len(points), size)], k, draw, starts=3)
-        agreements.append(adjusted_rand_score(labels, nearest(points, again)))
+        agreements.append(adjusted_rand(labels, nearest(points, again), k))
     return float(np.mean(agreements))
 
 
-def silhouettes(points: Floats, labels: Labels, seed: int) -> Floats:
-    """The silhouette of each of 3,000 points; NaN for the others."""
-    from sklearn.metrics import silhouette_samples
+def adjusted_rand(one: Labels, other: Labels, k: int) -> float:
+    """How far two groupings agree on which pairs of points belong together: 1 for the same, 0 on average for groupings by chance."""
+    both = np.bincount(one * k + other, minlength=k * k).reshape(k, k)
+    n, together = int(both.sum()), int((both**2).sum())
+    ones, others = (int((both.sum(axis=axis) ** 2).sum()) for axis in (1, 0))
+    # Of the ordered pairs of different points: together in both, and in one of them; as whole numbers, so that nothing is rounded before the end.
+    in_both, in_one, in_other, pairs = together - n, ones - n, others - n, n * (n - 1)
+    most = (in_one + in_other) * pairs
+    return 1.0 if most == 2 * in_one * in_other else (2 * in_both * pairs - 2 * in_one * in_other) / (most - 2 * in_one * in_other)
 
+
+def silhouettes_of(points: Floats, labels: Labels, seed: int) -> Floats:
+    """The silhouette of each of 3,000 points; NaN for the others."""
     looked_at = np.random.default_rng(seed).permutation(len(points))[: 2 * LOOKED_AT]
     found = np.full(len(points), np.nan)
     if np.unique(labels[looked_at]).size > 1:
-        found[looked_at] = silhouette_samples(points[looked_at], labels[looked_at])
+        (found[looked_at],) = silhouettes(points[looked_at], [labels[looked_at]])
     return found
