@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from cjlib.analyses.texts.features import FEATURES, looks
 from cjlib.analyses.texts.phrases import LONGEST
-from cjlib.analyses.texts.scorer import FILE, vectorizer
+from cjlib.analyses.texts.scorer import FILE
 
 REVIEW_WEIGHT = 0.1  # one genre at full weight makes the scorer worse on every other
 RATED_TERMS, REVIEW_TERMS = 3, 60  # a term must stand in so many texts of a source
@@ -62,7 +62,7 @@ def train(data: Path) -> dict[str, np.ndarray]:
     (messages, message_labels), (opinions, opinion_labels) = rated(data), reviews(data)
     terms = vocabulary([(messages, RATED_TERMS), (opinions, REVIEW_TERMS)])
     texts = [text[:LONGEST] for text in [*messages, *opinions]]
-    words = vectorizer(terms)
+    words = TfidfVectorizer(ngram_range=(1, 2), vocabulary={term: column for column, term in enumerate(terms)}, sublinear_tf=True)
     block = hstack([words.fit_transform(texts), csr_matrix(looks(texts).lexicon)]).tocsr()
     weights = np.concatenate([np.ones(len(messages)), np.full(len(opinions), REVIEW_WEIGHT)])
     model = LogisticRegression(C=1.0, max_iter=3000, class_weight="balanced")

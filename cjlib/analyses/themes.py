@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from cjlib.analyses.result import MIME, MIN_N, Metric, Result, metric
 from cjlib.analyses.stats import benjamini_hochberg, newcombe, two_shares_p, wilson
 from cjlib.analyses.texts.compared import scored_texts
 from cjlib.analyses.texts.phrases import effort_kinds
-from cjlib.analyses.texts.quotes import representative, text_vectors
+from cjlib.analyses.texts.quotes import Said, text_vectors
 from cjlib.analyses.texts.scored import ratings_as_labels
 from cjlib.analyses.texts.taxonomy import Taxonomy, read_taxonomy, tells_of
 from cjlib.analyses.texts.words import term_presence
@@ -30,6 +31,7 @@ FEWEST_UNCOVERED = 80
 """Below so many uncovered comments no candidate themes are proposed."""
 TOP_WORDS = 5
 QUOTES = ("quote_1", "quote_2", "quote_3")
+WordsOf: TypeAlias = "Callable[[NDArray[np.bool_]], list[str]]"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,8 +85,9 @@ def themes(
     if candidates:
         groups |= {(theme, "candidate"): member for theme, member in _candidates(rows["text"].tolist(), uncovered).items()}
     groups[("uncovered", "uncovered")] = uncovered
-    vocabulary = term_presence(rows["text"].tolist(), 2)
-    table = pd.DataFrame([_row(rows, member, kind, theme, vocabulary, min_n) for (theme, kind), member in groups.items()])
+    words_of = _words_of(rows["text"].tolist())
+    numbers = rows[["nps", "score"]]
+    table = pd.DataFrame([_row(numbers, member, kind, theme, words_of, min_n) for (theme, kind), member in groups.items()])
     table = _with_quotes(table, rows, groups, vectors) if quotes else table.assign(**dict.fromkeys(QUOTES))
     order = table.assign(kind_order=table["kind"].map({"taxonomy": 0, "candidate": 1, "uncovered": 2}), size=-table["n"])
     table = order.sort_values(["kind_order", "size", "theme"], ignore_index=True).drop(columns=["kind_order", "size"])
@@ -118,7 +121,7 @@ def _comments(feedback: Feedback) -> tuple[pd.DataFrame, int]:
 
 
 def _row(
-    rows: pd.DataFrame, member: NDArray[np.bool_], kind: str, theme: str, vocabulary: tuple[csr_matrix, list[str]], min_n: int
+    rows: pd.DataFrame, member: NDArray[np.bool_], kind: str, theme: str, words_of: WordsOf, min_n: int
 ) -> dict[str, object]:  # fmt: skip
     group = rows[member]
     n = len(group)
@@ -136,25 +139,32 @@ def _row(
         "nps": 100 * float((nps >= 9).mean() - (nps <= 6).mean()) if len(nps) else np.nan,
         "n_nps": len(nps),
         "n_scored": n,
-        "top_words": ", ".join(_top_words(*vocabulary, member)),
+        "top_words": ", ".join(words_of(member)),
         "small_n": n < min_n,
     }
 
 
-def _top_words(presence: csr_matrix, terms: list[str], member: NDArray[np.bool_]) -> list[str]:
-    """The words that are commonest in the group relative to all comments."""
-    if not member.any() or not terms:
-        return []
-    inside = np.asarray(presence[member].sum(axis=0)).ravel()
+def _words_of(texts: list[str]) -> WordsOf:
+    """What gives a group of comments the words that are commonest in it relative to all."""
+    presence, terms = term_presence(texts, 2)
     everywhere = np.asarray(presence.sum(axis=0)).ravel()
-    share = inside / member.sum()
-    weight = share * np.log((share + 1e-9) / (everywhere / len(member) + 1e-9))
-    order = np.lexsort((np.array(terms), -np.round(weight, 12)))
-    return [terms[column] for column in order[:TOP_WORDS] if weight[column] > 0 and inside[column] > 1]
+    of_terms = csr_matrix(presence.T)
+
+    def top_words(member: NDArray[np.bool_]) -> list[str]:
+        if not member.any() or not terms:
+            return []
+        inside = of_terms @ member.astype(np.int64)
+        share = inside / member.sum()
+        weight = share * np.log((share + 1e-9) / (everywhere / len(member) + 1e-9))
+        order = np.argsort(-np.round(weight, 12), kind="stable")  # ties by the alphabet, as the terms are
+        return [terms[column] for column in order[:TOP_WORDS] if weight[column] > 0 and inside[column] > 1]
+
+    return top_words
 
 
 def _with_quotes(table: pd.DataFrame, rows: pd.DataFrame, groups: Mapping[tuple[str, str], NDArray[np.bool_]], vectors: csr_matrix) -> pd.DataFrame:
-    found = [representative(rows[groups[(theme, kind)]], vectors) for theme, kind in zip(table["theme"], table["kind"], strict=True)]
+    said = Said.of(rows, vectors)
+    found = [said.typical(np.flatnonzero(groups[(theme, kind)])) for theme, kind in zip(table["theme"], table["kind"], strict=True)]
     columns = {
         name: pd.Series([quotes[place][2] if place < len(quotes) else None for quotes in found], dtype="str") for place, name in enumerate(QUOTES)
     }
@@ -247,11 +257,8 @@ def _by_group(groups: pd.Series, own: Mapping[str, NDArray[np.bool_]]) -> pd.Dat
 
 def _flags(rows: pd.DataFrame) -> pd.DataFrame:
     """Effort and intent to leave, as phrases tell: a flag with its count, not a score."""
-    kinds = rows["text"].map(effort_kinds)
-    every = sorted({kind for found in kinds for kind in found})
-    counted = pd.DataFrame(
-        [{"flag": kind, "n": int(kinds.map(lambda found, kind=kind: kind in found).sum())} for kind in every], columns=["flag", "n"]
-    )
+    told = Counter(kind for text in rows["text"].tolist() for kind in effort_kinds(text))
+    counted = pd.DataFrame([{"flag": kind, "n": n} for kind, n in sorted(told.items())], columns=["flag", "n"])
     return counted.assign(share_of_comments=counted["n"] / len(rows)).sort_values(["n", "flag"], ascending=[False, True], ignore_index=True)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cjlib.errors import shown
 from cjlib.sources.feedback_columns import SCORES, Scale
+from cjlib.sources.lexicon import polarity
 from cjlib.sources.scrub import scrub
 from cjlib.sources.stamps import Finding
 
@@ -151,10 +152,7 @@ def reversed_scales(frame: pd.DataFrame, scales: Mapping[str, Scale]) -> list[Fi
 
 
 def _words_score(texts: pd.Series) -> pd.Series:
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-
-    words = SentimentIntensityAnalyzer()
-    return pd.Series([words.polarity_scores(text[:1_000])["compound"] for text in texts], index=texts.index)
+    return pd.Series([polarity(text[:1_000])["compound"] for text in texts], index=texts.index)
 
 
 def _rank_correlation(one: pd.Series, other: pd.Series) -> float:

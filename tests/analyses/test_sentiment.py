@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.feature_extraction.text import CountVectorizer
 
 import cjlib as cj
 from cjlib.analyses.ppi import ppi_mean
 from cjlib.analyses.stats import wilson
 from cjlib.analyses.texts.adapted import macro_f1
-from cjlib.analyses.texts.features import lexicon
+from cjlib.analyses.texts.counts import counted
 from cjlib.analyses.texts.language import languages
 from cjlib.analyses.texts.scorer import FILE
+from cjlib.sources.lexicon import lexicon
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
 ROOT = Path(__file__).parents[2]
@@ -87,6 +89,16 @@ def test_texts_come_back_in_the_order_given():
     assert table["feedback_id"].tolist() == ["0", "1", "2"]
     assert table["status"].tolist() == ["scored", "no_text", "scored"]
     assert table["label"].isna().tolist() == [False, True, False]
+
+
+def test_words_counted_for_all_are_what_a_vocabulary_of_its_own_counts():
+    texts = ["Late again, late AGAIN!", "not late", "", "Not late", "x y", "again late late again", "not late"]
+    vocabulary = ["again", "again late", "late", "not late", "unheard"]
+    own = CountVectorizer(ngram_range=(1, 2), vocabulary=vocabulary).transform(texts).toarray()
+    seen = counted(texts).under({term: column for column, term in enumerate(vocabulary)})
+    assert (seen.toarray() == own).all()
+    assert (counted(texts).of(np.array([3, 0])).under({"late": 0}).toarray()[:, 0] == [1, 2]).all()
+    assert counted(["!", ""]).under({"late": 0}).shape == (2, 1)
 
 
 def test_the_lexicon_that_reads_neighbours_gives_what_vader_gives(tweets, shared_data):

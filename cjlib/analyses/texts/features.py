@@ -6,44 +6,20 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cjlib.analyses.texts.phrases import LONGEST, effort_kinds, emoji_balance
-
-if TYPE_CHECKING:
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+from cjlib.sources.lexicon import polarity
 
 FEATURES = (
     "vader_negative", "vader_neutral", "vader_positive", "vader_compound", "vader_strength",
     "negations", "exclamations", "questions", "capitals", "length", "thanks", "positive_emoji", "negative_emoji", "effort",
 )  # fmt: skip
-REACH = 3
-"""How many words before a sentiment word VADER looks at."""
 _NEGATION = re.compile(r"\b(?:not|no|never|none|nobody|nothing|neither|nor|cannot|without|\w+n[’']t)\b")
 _THANKS = re.compile(r"\bthank(?:s|you|ful)?\b|\bthx\b|\bcheers\b")
 _CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
-
-
-@cache
-def lexicon() -> SentimentIntensityAnalyzer:
-    """VADER with the same answers in a third of the time: around each sentiment word it reads its neighbours, not the whole text once more."""
-    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer as Vader
-
-    class Near(Vader):
-        @staticmethod
-        def _negation_check(valence: float, words_and_emoticons: list[str], start_i: int, i: int) -> float:
-            first = max(i - REACH, 0)
-            return Vader._negation_check(valence, words_and_emoticons[first:i], start_i, i - first)
-
-        @staticmethod
-        def _special_idioms_check(valence: float, words_and_emoticons: list[str], i: int) -> float:
-            return Vader._special_idioms_check(valence, words_and_emoticons[i - REACH : i + REACH], REACH)
-
-    return Near()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +27,7 @@ class Looks:
     """What each text looks like: `lexicon`, one column a name in `FEATURES`, each roughly within −1…1; kinds of effort; emoji balance."""
 
     lexicon: NDArray[np.float64]
-    effort: list[list[str]]
+    effort: list[tuple[str, ...]]
     emoji: NDArray[np.int64]
 
 
@@ -64,8 +40,8 @@ def looks(texts: Sequence[str]) -> Looks:
     return Looks(np.array(rows, dtype=float).reshape(-1, len(FEATURES)), effort, emoji)
 
 
-def _row(text: str, effort: list[str], balance: int) -> list[float]:
-    scores = lexicon().polarity_scores(text)
+def _row(text: str, effort: tuple[str, ...], balance: int) -> list[float]:
+    scores = polarity(text)
     words = max(text.count(" ") + 1, 1)
     small = text.lower()
     return [

@@ -79,7 +79,8 @@ def says_something(text: str) -> bool:
 
 def languages(texts: Sequence[str]) -> list[str]:
     """The ISO code of each text's language; texts too short to tell take the commonest of the others ("en" if there is none)."""
-    decided = [_decided(text) for text in texts]
+    known = {text: _decided(text) for text in dict.fromkeys(texts)}
+    decided = [known[text] for text in texts]
     counted = Counter(language for language in decided if language)
     main = min(counted, key=lambda language: (-counted[language], language)) if counted else "en"
     return [language or main for language in decided]

@@ -7,6 +7,9 @@ which dealing with a company costs effort or fails; a text counts at most two of
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+from cjlib.sources.lexicon import KEPT
 
 LONGEST = 5_000
 """Characters of a text that are looked at: a pasted mail thread may take a regular expression seconds."""
@@ -40,10 +43,11 @@ _FACE = re.compile(r"[:;=8<>^_]|[xX]D|D:")
 _FROWN = re.compile(r"(?<!\w)(?:[:=][-o^']?[(\[/\\|cC]|>:\(|D:|-_-)(?!\w)")
 
 
-def effort_kinds(text: str) -> list[str]:
-    """The kinds of effort the text tells of."""
+@lru_cache(maxsize=KEPT)
+def effort_kinds(text: str) -> tuple[str, ...]:
+    """The kinds of effort the text tells of; of the texts last asked for they are kept."""
     small = text[:LONGEST].lower()
-    return [kind for kind, pattern in _EFFORT.items() if pattern.search(small)]
+    return tuple(kind for kind, pattern in _EFFORT.items() if pattern.search(small))
 
 
 def emoji_balance(text: str) -> int:

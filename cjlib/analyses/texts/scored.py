@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.texts.adapted import LEAST_RATED, Measured, adapt, rated_texts
+from cjlib.analyses.texts.counts import Counts, counted
 from cjlib.analyses.texts.features import FEATURES
 from cjlib.analyses.texts.language import languages, says_something
 from cjlib.analyses.texts.scorer import CHUNK, LABELS, Floats, default_scorer, probabilities
@@ -127,26 +128,28 @@ def _probabilities(
         if progress is not None:
             progress(done, every)
 
-    logits, lexicon, why = _in_chunks(texts, tell)
+    logits, lexicon, why, counts = _in_chunks(texts, tell)
     if not enough:
         return probabilities(logits), why, None
-    adapted = adapt(rated_texts(texts, lexicon, logits, labels, extra), seed, lambda done: tell(len(texts) + done))
+    adapted = adapt(rated_texts(texts, lexicon, logits, labels, extra, counts), seed, lambda done: tell(len(texts) + done))
     tell(every)
     return adapted.probabilities, _why_anew(texts, why, logits.argmax(1), adapted.probabilities.argmax(1)), adapted.measured
 
 
-def _in_chunks(texts: list[str], tell: Callable[[int], None]) -> tuple[Floats, Floats, list[str]]:
-    """The default scorer's logits, lexicon features and reasons."""
+def _in_chunks(texts: list[str], tell: Callable[[int], None]) -> tuple[Floats, Floats, list[str], Counts | None]:
+    """The default scorer's logits, lexicon features and reasons; and the counts of words, where all texts are one chunk."""
     scorer = default_scorer()
     logits, lexicon = np.zeros((len(texts), len(LABELS))), np.zeros((len(texts), len(FEATURES)))
     why: list[str] = []
+    counts = None
     for start in range(0, len(texts), CHUNK):
         some = texts[start : start + CHUNK]
-        blocks, part = scorer.blocks(some), slice(start, start + len(some))
+        counts = counted(some)
+        blocks, part = scorer.blocks(some, counts), slice(start, start + len(some))
         logits[part], lexicon[part] = scorer.logits(blocks), blocks.looks.lexicon
         why += scorer.why(blocks, logits[part].argmax(1))
         tell(part.stop)
-    return logits, lexicon, why
+    return logits, lexicon, why, counts if len(texts) <= CHUNK else None
 
 
 def _why_anew(texts: list[str], why: list[str], before: NDArray[np.int64], now: NDArray[np.int64]) -> list[str]:
@@ -155,7 +158,8 @@ def _why_anew(texts: list[str], why: list[str], before: NDArray[np.int64], now: 
     changed = np.flatnonzero(before != now)
     for start in range(0, changed.size, CHUNK):
         rows = changed[start : start + CHUNK]
-        for row, reason in zip(rows, scorer.why(scorer.blocks([texts[row] for row in rows]), now[rows]), strict=True):
+        some = [texts[row] for row in rows.tolist()]
+        for row, reason in zip(rows.tolist(), scorer.why(scorer.blocks(some, counted(some)), now[rows]), strict=True):
             reasons[row] = reason
     return reasons
 

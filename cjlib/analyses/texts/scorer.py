@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from cjlib.analyses.texts.counts import Counts
 from cjlib.analyses.texts.features import FEATURES, Looks, looks
-from cjlib.analyses.texts.phrases import LONGEST
 
 if TYPE_CHECKING:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.feature_extraction.text import TfidfTransformer
 
 Floats = NDArray[np.float64]
 LABELS = ("negative", "neutral", "positive")
@@ -32,13 +32,6 @@ EFFORT_LOGIT = 0.65
 """Added to negative for each kind of effort told of, two kinds at most."""
 EMOJI_LOGIT = 2.0
 """Added to positive or negative by the sign of positive minus negative emoji."""
-
-
-def vectorizer(vocabulary: Sequence[str]) -> TfidfVectorizer:
-    """Words and pairs of words of this vocabulary, each document's counts damped by a logarithm."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    return TfidfVectorizer(ngram_range=(1, 2), vocabulary={term: column for column, term in enumerate(vocabulary)}, sublinear_tf=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,16 +60,27 @@ class Scorer:
     intercept: Floats
 
     @cached_property
-    def _vectorizer(self) -> TfidfVectorizer:
-        words = vectorizer(self.vocabulary)
-        words.idf_ = self.idf
-        return words
+    def _weigh(self) -> TfidfTransformer:
+        from sklearn.feature_extraction.text import TfidfTransformer
 
-    def blocks(self, texts: Sequence[str]) -> Blocks:
-        """The features of texts, one row each."""
-        short = [text[:LONGEST] for text in texts]
-        words = csr_matrix(self._vectorizer.transform(short)) if short else csr_matrix((0, len(self.vocabulary)))
-        return Blocks(words, looks(short))
+        weigh = TfidfTransformer(sublinear_tf=True)
+        weigh.idf_ = self.idf
+        return weigh
+
+    @cached_property
+    def _column(self) -> dict[str, int]:
+        return {term: column for column, term in enumerate(self.vocabulary)}
+
+    @cached_property
+    def _push(self) -> Floats:
+        """By how much a term moves a text to a label rather than to the next best, a column a label."""
+        others = [np.delete(self.word_weights, label, axis=1).max(axis=1) for label in range(len(LABELS))]
+        return self.word_weights - np.column_stack(others)
+
+    def blocks(self, texts: Sequence[str], counts: Counts) -> Blocks:
+        """The features of texts, one row each; `counts` are those of these texts."""
+        words = csr_matrix(self._weigh.transform(counts.under(self._column))) if texts else csr_matrix((0, len(self.vocabulary)))
+        return Blocks(words, looks(texts))
 
     def logits(self, blocks: Blocks) -> Floats:
         """One row a text, one column a label."""
@@ -84,15 +88,14 @@ class Scorer:
 
     def why(self, blocks: Blocks, labels: NDArray[np.int64], most: int = 3) -> list[str]:
         """The words, emoji or phrases that moved each text most towards its label, strongest first."""
-        terms = np.array(self.vocabulary, dtype=object)
-        return [self._reasons(blocks, row, int(label), terms, most) for row, label in enumerate(labels)]
+        words = blocks.words
+        push = words.data * self._push[words.indices, np.repeat(labels, np.diff(words.indptr))]
+        return [self._reasons(blocks, row, int(label), push, most) for row, label in enumerate(labels.tolist())]
 
-    def _reasons(self, blocks: Blocks, row: int, label: int, terms: NDArray[np.object_], most: int) -> str:
+    def _reasons(self, blocks: Blocks, row: int, label: int, pushed: Floats, most: int) -> str:
         start, end = blocks.words.indptr[row], blocks.words.indptr[row + 1]
-        columns = blocks.words.indices[start:end]
-        others = [other for other in range(len(LABELS)) if other != label]
-        push = blocks.words.data[start:end] * (self.word_weights[columns, label] - self.word_weights[columns][:, others].max(axis=1))
-        found = [(float(push[at]), str(terms[columns[at]])) for at in np.argsort(-push, kind="stable")[:most] if push[at] > 0]
+        columns, push = blocks.words.indices[start:end], pushed[start:end]
+        found = [(float(push[at]), self.vocabulary[columns[at]]) for at in np.argsort(-push, kind="stable")[:most] if push[at] > 0]
         if label == 0:
             found += [(EFFORT_LOGIT, f"[{kind}]") for kind in blocks.looks.effort[row][:2]]
         if blocks.looks.emoji[row] * (label - 1) > 0:
