@@ -15,7 +15,7 @@ from cjlib.sources.instants import DAY, Clock, clock
 from cjlib.sources.intake import Raw, blank, forget
 from cjlib.sources.joining import earlier_events, put_earlier_first
 from cjlib.sources.ordering import count_ties, drop_repeats, put_in_order, settle, write_prepared
-from cjlib.sources.prepared import Property, coded_rows, described, has_unused_codes, make_dictionaries
+from cjlib.sources.prepared import Property, coded_rows, described, has_unused_codes, hashes_of_ids, make_dictionaries
 from cjlib.sources.stamps import EARLIEST, Finding, Stamps
 from cjlib.sources.tally import Kinds, Tally, reasons_of
 
@@ -70,9 +70,7 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
     Where there is an `earlier` log, attached under that name, its events come before those of this source.
     """
     _stage(engine, raw, columns, stamps)
-    kinds: Kinds = {
-        kind: (count, low, high) for kind, count, low, high in engine.rows("SELECT k, count(*), min(w), max(w) FROM staged GROUP BY k ORDER BY k")
-    }
+    kinds = _kinds(engine, columns, stamps)
     _no_spreadsheet(engine, kinds, columns)
     _no_unknown_zone(kinds, rules)
     hands = clock(rules.zone, *_wall_span(kinds))
@@ -107,11 +105,26 @@ def _order(engine: DuckDB, properties: tuple[Property, ...], rules: Rules, *, no
     no_id, no_name = make_dictionaries(engine, "timed", properties)
     wrong = no_id or no_name or no_time
     # Rows without id or name meet no code and stay out by themselves: only the time has to be asked of each row.
-    put_in_order(engine, coded_rows(engine, "timed", properties, f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE"), properties)
+    used = f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE"
+    put_in_order(engine, coded_rows(engine, "timed", properties, used, hashed=not no_id and hashes_of_ids(engine)), properties)
     if wrong and has_unused_codes(engine, properties):
         make_dictionaries(engine, "(SELECT * FROM timed WHERE reason IS NULL)", properties)
         put_in_order(engine, coded_rows(engine, "timed", properties, "reason IS NULL"), properties)
     return wrong
+
+
+def _kinds(engine: DuckDB, columns: Columns, stamps: Stamps) -> Kinds:
+    """Of each kind of time its rows, the earliest and the latest; where every row has a time a file of times knows them without being read."""
+    if stamps.native:
+        place = columns.timestamp.place
+        rows, times = engine.rows(f"SELECT count(*), count({place}) FROM raw")[0]
+        ends = f"SELECT min({place}) AS {place} FROM raw UNION ALL SELECT max({place}) FROM raw"
+        low, high = engine.rows(f"SELECT min(w), max(w) FROM (SELECT {stamps.w} AS w FROM ({ends}))")[0]
+        if rows and rows == times and low >= EARLIEST:
+            return {int(stamps.k): (rows, low, high)}
+    return {
+        kind: (count, low, high) for kind, count, low, high in engine.rows("SELECT k, count(*), min(w), max(w) FROM staged GROUP BY k ORDER BY k")
+    }
 
 
 def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
@@ -121,9 +134,9 @@ def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
     """
     lost = f"w < {EARLIEST}" if stamps.native else f"k NOT IN ({MISSING}, {SPREADSHEET}) AND (w IS NULL OR w < {EARLIEST})"
     missing = f"WHEN w IS NULL THEN {MISSING} " if stamps.native else ""
-    row, places = ("row, " if raw.row in ("line", "place") else ""), ", ".join(raw.places)
+    row, places = next((f"{column}, " for column in ("line", "place") if raw.row.startswith(column)), ""), ", ".join(raw.places)
     source = (
-        f"SELECT {f'{raw.row} AS row, ' if row else ''}{places}, CASE WHEN w >= {EARLIEST} THEN w END AS w, "
+        f"SELECT {row}{places}, CASE WHEN w >= {EARLIEST} THEN w END AS w, "
         f"CAST(CASE {missing}WHEN {lost} THEN {UNREADABLE} ELSE k END AS UTINYINT) AS k "
         f"FROM (SELECT *, {stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {stamps.form} AS form FROM raw))"
     )
@@ -229,14 +242,15 @@ def _held(
 ) -> pd.DataFrame:
     """The rows held back: `row`, `reason`, `example`, then c1, c2, … as text."""
     texts = "".join(f", CAST({place} AS VARCHAR) AS {place}" for place in raw.places)
-    numbered, asked = _numbered(engine, raw), []
+    asked = []
     if wrong:
         example = (
             f"CASE WHEN reason LIKE 'missing %' THEN NULL WHEN k IN ({UNREADABLE}, {SPREADSHEET}) THEN {_written(columns)} "
             f"WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = {NAIVE} THEN CAST(make_timestamp(w) AS VARCHAR) END"
         )
-        asked.append(f"SELECT row, reason, {example} AS example{texts} FROM {numbered} WHERE reason IS NOT NULL")
+        asked.append(f"SELECT row, reason, {example} AS example{texts} FROM {_numbered(engine, raw)} WHERE reason IS NOT NULL")
     if repeated:
+        numbered = _numbered(engine, raw, _near_repeats(engine, raw))
         asked.append(_repeats(columns, _after_earlier(numbered, raw, properties) if earlier else numbered, texts, wrong=wrong))
     parts = ([raw.broken] if len(raw.broken) else []) + ([engine.frame(" UNION ALL ".join(asked))] if asked else [])
     names = ["row", "reason", "example", *raw.places]
@@ -250,10 +264,19 @@ def _written(columns: Columns) -> str:
     return f"CAST({columns.timestamp.place} AS VARCHAR)"
 
 
-def _numbered(engine: DuckDB, raw: Raw) -> str:
-    """`timed` with the position of each row in its source."""
+def _numbered(engine: DuckDB, raw: Raw, timed: str = "timed") -> str:
+    """Rows of `timed` with the position of each in its source."""
     has_row = engine.rows("SELECT count(*) FROM (DESCRIBE timed) WHERE column_name = 'row'")[0][0]
-    return "timed" if has_row else f"(SELECT {raw.row} AS row, * FROM timed)"
+    return timed if has_row else f"(SELECT {raw.row} AS row, * FROM {timed})"
+
+
+def _near_repeats(engine: DuckDB, raw: Raw) -> str:
+    """`timed`, or where a file knows its places its rows at the times of `repeated`: two looks at little of it are quicker than one at all."""
+    if not raw.row.startswith("place"):
+        return "timed"
+    engine.execute("CREATE TEMP TABLE places AS SELECT place FROM timed SEMI JOIN repeated USING (t)")
+    engine.execute("CREATE TEMP TABLE near AS SELECT * FROM timed SEMI JOIN places USING (place)")
+    return "near"
 
 
 def _after_earlier(numbered: str, raw: Raw, properties: tuple[Property, ...]) -> str:

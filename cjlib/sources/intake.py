@@ -24,8 +24,8 @@ _NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"
 
 
 def blank(expression: str) -> str:
-    """SQL: whether a text is missing or nothing but white space."""
-    return f"NOT coalesce(regexp_matches({expression}, {_NOT_WHITE}), FALSE)"
+    """SQL: whether a text is missing or nothing but white space; one that begins with a visible sign of ASCII is asked no more."""
+    return f"NOT coalesce(({expression} >= '!' AND {expression} < chr(127)) OR regexp_matches({expression}, {_NOT_WHITE}), FALSE)"
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ def _numbered(engine: DuckDB, source: str, picks: Sequence[str], names: Sequence
     if "file_row_number=true" not in source:
         return replace(_view(engine, f"(SELECT {', '.join(picks)} FROM {source})", names), file_rows=file_rows)
     columns = ", ".join(f"{pick} AS c{position}" for position, pick in enumerate(picks, start=1))
-    engine.execute(f"CREATE TEMP VIEW raw AS SELECT {columns}, file_row_number + 1 AS place FROM {source}")
-    return Raw(tuple(named(names)), _types(engine, len(names)), row="place", file_rows=file_rows, tables=(), views=("raw",))
+    engine.execute(f"CREATE TEMP VIEW raw AS SELECT {columns}, file_row_number AS place FROM {source}")
+    return Raw(tuple(named(names)), _types(engine, len(names)), row="place + 1", file_rows=file_rows, tables=(), views=("raw",))
 
 
 def _parquet(engine: DuckDB, files: Files, which: range) -> tuple[str, dict[str, str], tuple[tuple[str, int], ...]]:

@@ -56,22 +56,33 @@ def make_dictionaries(engine: DuckDB, source: str, properties: Sequence[Property
 def _dictionary(engine: DuckDB, name: str, source: str, column: str) -> bool:
     """One dictionary, sorted as text, so that "the smallest as text" is the smallest code; whether a value was missing or blank."""
     engine.execute(f"CREATE OR REPLACE TEMP TABLE every AS SELECT DISTINCT {column} AS value FROM {source}")
+    written = "CAST(value AS VARCHAR)"
     engine.execute(
-        f"CREATE OR REPLACE TABLE {name} AS SELECT CAST(row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS INTEGER) AS code, value "
-        f"FROM every WHERE NOT {blank('CAST(value AS VARCHAR)')} ORDER BY code"
+        f"CREATE OR REPLACE TABLE {name} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
+        f"FROM (SELECT value FROM every WHERE NOT {blank(written)} ORDER BY {written})"
     )
     (missing,) = engine.rows(f"SELECT (SELECT count(*) FROM every) > (SELECT count(*) FROM {name})")[0]
     engine.execute("DROP TABLE every")
     return missing
 
 
-def coded_rows(engine: DuckDB, source: str, properties: Sequence[Property], where: str = "TRUE") -> str:
-    """SQL of the prepared log's columns, in no order, from a relation of `id`, `name`, `t`, p1, …; rows whose id or name stands in no dictionary stay out."""
+def hashes_of_ids(engine: DuckDB) -> bool:
+    """Make `c_hashes`, the hash of each id in `c_names` beside its code; whether no two ids have one hash."""
+    engine.execute("CREATE OR REPLACE TEMP TABLE c_hashes AS SELECT code, hash(value) AS value FROM c_names")
+    return engine.rows("SELECT count(*) = count(DISTINCT value) FROM c_hashes")[0][0]
+
+
+def coded_rows(engine: DuckDB, source: str, properties: Sequence[Property], where: str = "TRUE", *, hashed: bool = False) -> str:
+    """SQL of the prepared log's columns, in no order, from a relation of `id`, `name`, `t`, p1, …; rows whose id or name stands in no dictionary stay out.
+
+    Where the ids are all in the dictionary and all hashes differ, ids are found by their hashes, which is a tenth quicker.
+    """
     picks = "".join(f", {_code(engine, one.dictionary) if one.coded else f's.{one.column}'} AS {one.column}" for one in properties)
     joins = "".join(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.value = s.{one.column}" for one in properties if one.coded)
+    customers = "c_hashes AS customers ON customers.value = hash(s.id)" if hashed else "c_names AS customers ON customers.value = s.id"
     return (
-        f"SELECT c_names.code AS c, s.t AS t, {_code(engine, 'e_names')} AS e{picks} FROM {source} s "
-        f"JOIN c_names ON c_names.value = s.id JOIN e_names ON e_names.value = s.name{joins} WHERE {where}"
+        f"SELECT customers.code AS c, s.t AS t, {_code(engine, 'e_names')} AS e{picks} FROM {source} s "
+        f"JOIN {customers} JOIN e_names ON e_names.value = s.name{joins} WHERE {where}"
     )
 
 

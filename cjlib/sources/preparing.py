@@ -97,6 +97,6 @@ def _forget_source(engine: DuckDB, raw: Raw) -> None:
     """Let go of the source and of what was made on the way: only the prepared log stays."""
     for view in ("timed", "staged"):
         engine.execute(f"DROP VIEW {view}")
-    for table in ("worked", "repeated"):
+    for table in ("worked", "repeated", "places", "near", "c_hashes"):
         engine.execute(f"DROP TABLE IF EXISTS {table}")
     forget(engine, raw)
