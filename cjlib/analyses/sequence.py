@@ -179,15 +179,21 @@ def stable_order(keys: Codes) -> NDArray[np.intp]:
 
 def spans(starts: Codes, sizes: Codes) -> Ints:
     """The positions `start … start + size − 1` of several spans, one after another."""
-    offset = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.repeat(starts, sizes) + np.arange(int(np.sum(sizes)), dtype=np.int64) - offset
+    positions = np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+    positions += np.arange(positions.size)
+    return positions
 
 
 # ---- whole sequences -------------------------------------------------------------------------------------------
 
 
 def distinct_sequences(codes: Codes, starts: Codes, sizes: Ints) -> tuple[Ints, NDArray[np.intp]]:
-    """A number for every sequence, equal for equal sequences, and one example of each number.
+    """A number for every sequence, equal for equal sequences, and one example of each number, from 0 on."""
+    return _numbered(sequence_keys(codes, starts, sizes))
+
+
+def sequence_keys(codes: Codes, starts: Codes, sizes: Ints) -> Ints:
+    """A number for every sequence, equal for equal sequences.
 
     Several codes are packed into one integer, chunk by chunk; sequences too long for that are told apart by their bytes.
     """
@@ -204,7 +210,7 @@ def distinct_sequences(codes: Codes, starts: Codes, sizes: Ints) -> tuple[Ints, 
     for one in np.flatnonzero(sizes > _PACKED_CHUNKS * per).tolist():
         tail = codes[starts[one] + longest : starts[one] + sizes[one]].tobytes()
         numbers[one] = -1 - (longest + 1) * starts.size - seen.setdefault((int(numbers[one]), tail), len(seen))
-    return _numbered(numbers)
+    return numbers
 
 
 def _numbered(values: Ints) -> tuple[Ints, NDArray[np.intp]]:

@@ -1,5 +1,8 @@
 """Paths: which way they go, step by step and as whole journeys."""
 
+from collections import Counter
+
+import numpy as np
 import pandas as pd
 import pytest
 from conformance import cases, log_of
@@ -7,7 +10,7 @@ from conftest import toy_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sequence_reference import links, walks
-from test_sessions import ROWS
+from test_sessions import ROWS, log_with_a_bot
 from test_sessions import log_of as log_of_rows
 
 import cjlib as cj
@@ -258,6 +261,46 @@ def test_paths_longer_than_any_packed_integer_are_told_apart(toy_log):
     assert answer.metrics["distinct_paths"]["value"] == 2
     same = toy_log(" | ".join(who + ": " + " ".join(f"{'AB'[n % 2]}@{n}min" for n in range(1500)) for who in ("ana", "bob")))
     assert cj.paths(same, max_steps=None).metrics["distinct_paths"]["value"] == 1
+
+
+@pytest.mark.parametrize(("names", "bots", "customers"), [(3, 6000, 700), (300, 2500, 1200), (4, 4000, 1)])
+@pytest.mark.parametrize("asked", [{"max_steps": 4}, {"max_steps": None, "start": "e001"}, {"max_steps": 3, "end": "e000", "keep": True}])
+def test_paths_of_a_log_longer_than_a_block_equal_those_of_plain_python(monkeypatch, names, bots, customers, asked):
+    monkeypatch.setattr("cjlib.analyses.sequence.AT_ONCE", 2048)
+    rows = log_with_a_bot(names, bots, customers, seed=1)
+    given = {"gap": 60, "start": None, "end": None, "keep": False} | asked
+    answer = cj.paths(
+        log_of_rows(rows),
+        start_event=given["start"],
+        end_event=given["end"],
+        max_steps=given["max_steps"],
+        top=None,
+        session_gap="60s",
+        repeats="keep" if given["keep"] else "collapse",
+    )
+    expected = walks(rows, **given)
+    wanted = links(expected)
+    assert {(row.step, row.source, row.target): (row.paths, row.customers, row.median_seconds) for row in answer.table.itertuples()} == {
+        key: (value[0], value[1], pytest.approx(value[3])) for key, value in wanted.items()
+    }
+    ways = Counter(" → ".join(node[0] for node in nodes) for _, nodes in expected)
+    assert dict(zip(answer.sequences["path"], answer.sequences["paths"], strict=True)) == ways
+    assert answer.n_paths == len(expected)
+    assert answer.metrics["mean_steps"]["value"] == pytest.approx(np.mean([len(nodes) for _, nodes in walks(rows, **given | {"max_steps": None})]))
+    assert answer.customers()["path"].tolist() == [" → ".join(node[0] for node in nodes) for _, nodes in expected]
+
+
+def test_rows_that_match_a_start_are_found_in_every_block(monkeypatch):
+    rows = log_with_a_bot(3, 3000, 800, seed=2)
+    log = log_of_rows(rows)
+    start = cj.Step("e001", first_time=True)
+    whole = cj.paths(log, start_event=start, session_gap="60s")
+    monkeypatch.setattr("cjlib.analyses.sequence.AT_ONCE", 2048)
+    parts = cj.paths(log, start_event=start, session_gap="60s")
+    assert 0 < whole.n_paths < log.n_customers + 1
+    pd.testing.assert_frame_equal(parts.table, whole.table, check_exact=True)
+    pd.testing.assert_frame_equal(parts.sequences, whole.sequences, check_exact=True)
+    assert (parts.definition, parts.metrics) == (whole.definition, whole.metrics)
 
 
 @settings(max_examples=15, deadline=None)

@@ -19,10 +19,10 @@ from cjlib.analyses.sequence import (
     Ints,
     check_at_least,
     customer_column,
-    distinct_sequences,
     gap_microseconds,
     groups,
     named,
+    sequence_keys,
     sessions_sql,
     text_rank,
 )
@@ -203,14 +203,15 @@ def _add(counted: Tally, cut: PathSet, label_of: Codes, base: int) -> Codes:
     """Add a pair a link, and one a path from its last node to its end, so that all paths with a source are counted; the labels of the nodes."""
     nodes, step = cut.nodes()
     label = label_of[cut.event[nodes]]
-    source = (step * base + label) * (base + 1)
-    who = np.repeat(cut.customer, cut.sizes)
+    step *= base
+    step += label
+    step *= base + 1
     ends = np.cumsum(cut.sizes) - 1
     goes_on = np.ones(nodes.size, dtype=bool)
     goes_on[ends] = False
     at = np.flatnonzero(goes_on)
-    counted.add(source[at] + label[at + 1], who[at], cut.first(nodes[at + 1]) - cut.last(nodes[at]))
-    counted.add(source[ends] + base, who[ends])
+    counted.add(step[at] + label[at + 1], np.repeat(cut.customer, cut.sizes - 1), cut.first(nodes[at + 1]) - cut.last(nodes[at]))
+    counted.add(step[ends] + base, cut.customer)
     return label
 
 
@@ -242,28 +243,23 @@ def _sorted(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
 def _sequences(found: _Found, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
     high = np.cumsum(found.sizes)
     low = high - found.sizes
-    number, example = distinct_sequences(found.label, low, found.sizes)
-    paths = np.bincount(number, minlength=example.size)
+    keys = sequence_keys(found.label, low, found.sizes)
+    ordered = np.sort(keys)
+    starts = np.flatnonzero(np.append(np.ones(min(1, keys.size), dtype=bool), ordered[1:] != ordered[:-1]))
+    paths = np.diff(starts, append=keys.size)
     least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
-    common = np.flatnonzero(paths >= least)
-    ways = [tuple(labels[code] for code in found.label[low[one] : high[one]].tolist()) for one in example[common].tolist()]
-    order = sorted(range(common.size), key=lambda position: (-paths[common[position]], ways[position]))[:top]
-    picked = common[order] if order else np.zeros(0, dtype=np.int64)
+    rows = np.flatnonzero(np.isin(keys, ordered[starts[paths >= least]]))
+    common = groups(pd.factorize(keys[rows])[0])
+    examples = rows[common.order[common.starts]].tolist()
+    ways = [tuple(labels[code] for code in found.label[low[one] : high[one]].tolist()) for one in examples]
+    order = sorted(range(len(ways)), key=lambda position: (-common.sizes[position], ways[position]))[:top]
     columns = {
         "path": pd.Series(pd.array([ARROW.join(ways[position]) for position in order], dtype="str")),
-        "paths": paths[picked],
-        "share_of_paths": share(paths[picked], number.size),
-        "customers": _customers_of(picked, number, found.customer, example.size),
+        "paths": common.sizes[order],
+        "share_of_paths": share(common.sizes[order], keys.size),
+        "customers": common.customers(found.customer[rows])[order],
     }
-    return pd.DataFrame(columns), example.size
-
-
-def _customers_of(picked: Ints, number: Ints, customer: Codes, distinct: int) -> Ints:
-    place = np.full(distinct, -1)
-    place[picked] = np.arange(picked.size)
-    taken = place[number]
-    rows = np.flatnonzero(taken >= 0)
-    return groups(taken[rows]).customers(customer[rows])
+    return pd.DataFrame(columns), starts.size
 
 
 def _metrics(whole: Totals, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:

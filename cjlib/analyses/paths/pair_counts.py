@@ -21,8 +21,8 @@ _EXACT = 1 << 53
 """Whole numbers up to here are added exactly as floats, so that the order of the rows does not show in the last digit."""
 _PACKED = 63 - _BITS
 """Microseconds below 2 to this power and a key fit into one whole number of 64 bits."""
-_SHIFT = 20
-"""A non-negative 32-bit float without its last 20 bits: classes up to an eighth wide that keep the order of the values."""
+_SHIFT = 21
+"""A non-negative 32-bit float without its last 21 bits: classes up to a quarter wide that keep the order of the values."""
 _LEAST = (127 << 23 >> _SHIFT) - 1
 """One below the class of the value 1, so that zero is a class of its own: the first."""
 _CLASSES = (191 << 23 >> _SHIFT) - _LEAST

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.sequence import Block, Codes, Flags, Ints, opens, spans, tied_events, whole_customers
+from cjlib.analyses.sequence import Block, Codes, Flags, Ints, opens, tied_events, whole_customers
 from cjlib.sources.conditions import Event, Step, as_step
 from cjlib.sources.engine import literal
 from cjlib.sources.events import EventLog
@@ -30,7 +30,7 @@ class Totals:
     without_end: int = 0
 
     def __add__(self, other: Totals) -> Totals:
-        return Totals(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
+        return Totals(*(mine + others for mine, others in zip(vars(self).values(), vars(other).values(), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,10 @@ class PathSet:
 
     def nodes(self) -> tuple[Ints, Ints]:
         """The nodes of all paths, one path after another, and the 0-based step of each."""
-        kept = spans(self.low, self.sizes)
-        return kept, kept - np.repeat(self.low, self.sizes)
+        sizes = self.sizes
+        step = np.arange(int(sizes.sum()))
+        step -= np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return step + np.repeat(self.low, sizes), step
 
     def at_most(self, steps: int | None, *, last: bool) -> PathSet:
         """Every path cut to its first steps, or to its last."""
