@@ -8,8 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 from commandline import NOTEBOOKS
+from markupsafe import Markup
 
+from cjlib.views.report.clean import CLEANED, clean
 from cjlib.views.report.execution import execute
 from cjlib.views.report.job import Job
 from cjlib.views.report.kernels import OwnKernel
@@ -35,6 +38,26 @@ def test_a_kernel_leaves_no_history_and_loads_no_debugger_and_a_notebook_may_do_
     assert written["cells"][0]["outputs"][0]["text"] == ["debugger: False, history: False\n"]
     assert written["cells"][1]["outputs"][0]["data"]["text/plain"] == ["'debugpy'"]
     assert written["cells"][2]["outputs"][0]["data"]["text/plain"] == ["\"'debugpy'\""]
+
+
+def test_html_that_a_cell_has_shown_is_told_as_it_is_written_so_that_it_can_be_cleaned_ahead(tmp_path):
+    shown: list[str] = []
+    target = tmp_path / "out.ipynb"
+    execute(NOTEBOOKS / "hostile.ipynb", target, {}, mask=Mask([]), done=lambda number: None, kernel=lambda process: None, shown=shown.append)
+    written = nbformat.read(target, as_version=4)
+    html = [output.data["text/html"] for cell in written.cells for output in cell.get("outputs", []) if "text/html" in output.get("data", {})]
+    assert html
+    assert set(shown) <= set(html)
+    assert shown[0] == html[0]
+
+
+def test_what_was_cleaned_ahead_is_not_cleaned_again(monkeypatch):
+    text = "<p onclick='x()'>words</p>"
+    cleaned = clean(text)
+    assert cleaned == "<p>words</p>"
+    monkeypatch.setitem(CLEANED, text, Markup("<p>kept</p>"))
+    assert clean(text) == "<p>kept</p>"
+    assert clean(text + " ") == cleaned
 
 
 def _loaded(module: str) -> set[str]:

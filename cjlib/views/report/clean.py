@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from functools import cache
-from html import unescape
+from html import escape, unescape
 from itertools import count, islice
 from typing import Any
 
@@ -40,6 +40,10 @@ _TAG = re.compile(r"<[^<>]*>")
 _NUMBER = re.compile(r"[-+−–±<>]?[\d.,\s]*(e[-+]?\d+)?\s?%?|[–-]|nan|NaN|None", re.IGNORECASE)
 
 
+FEWEST_STACKED, MOST_STACKED = 5, 8
+"""On a phone a table of as many columns or more and as many rows or fewer stands row below row, each cell with its head."""
+
+
 def _allowed(tag: str, name: str, _value: str) -> bool:
     return name in _EVERYWHERE or name.startswith("aria-") or name in _OF_TAG.get(tag, ())
 
@@ -49,8 +53,16 @@ def _cleaner() -> Any:
     return SanitizeHTML(tags=_TAGS, attributes=_allowed, strip=True)
 
 
+CLEANED: dict[str, Markup] = {}
+"""What has been cleaned ahead, by what it was."""
+
+
 def clean(text: str) -> Markup:
     """HTML with only the tags and attributes of a text; scripts, styles, forms, frames and `on…` are taken out, their words stay."""
+    return CLEANED[text] if text in CLEANED else _clean(text)
+
+
+def _clean(text: str) -> Markup:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=UserWarning)  # bleach warns of text that looks like a path or an address
         safe = _cleaner().sanitize_html_tags(_UNSEEN.sub("", text)).strip()
@@ -74,7 +86,27 @@ def _aligned(table: str) -> str:
         place for row in rows for place, cell in enumerate(_CELL.finditer(row)) if not _NUMBER.fullmatch(unescape(_TAG.sub("", cell[2])).strip())
     }
     broken = _CELL.sub(lambda cell: f"<{cell[1]}>{cell[2].replace('_', '_<wbr>')}</{cell[1][:2]}>", head)
-    return _ROW.sub(lambda row: _to_the_left(row[0], texts), broken + end + body)
+    aligned = _ROW.sub(lambda row: _to_the_left(row[0], texts), broken + end + body)
+    heads = [unescape(_TAG.sub("", cell[2])).strip() for cell in _CELL.finditer(head)]
+    return _stacked(aligned, heads) if len(heads) >= FEWEST_STACKED and len(rows) <= MOST_STACKED else aligned
+
+
+def _stacked(table: str, heads: list[str]) -> str:
+    """A wide table of few rows, ready to stand row below row: its cells know their heads, and all stay a table to a screen reader."""
+    head, end, body = table.partition("</thead>")
+    named = _CELL.sub(lambda cell: f'<{cell[1]} role="columnheader">{cell[2]}</{cell[1][:2]}>', head)
+    told = named.replace("<table", '<table role="table"', 1).replace("<tr", '<tr role="row"')
+    return told + end + _ROW.sub(lambda row: _labelled(row[0], heads), body)
+
+
+def _labelled(row: str, heads: list[str]) -> str:
+    labels = iter(heads)
+
+    def cell(found: re.Match[str]) -> str:
+        role = "rowheader" if found[1].startswith("th") else "cell"
+        return f'<{found[1]} role="{role}" data-label="{escape(next(labels, ""))}">{found[2]}</{found[1][:2]}>'
+
+    return _CELL.sub(cell, row).replace("<tr", '<tr role="row"', 1)
 
 
 def _to_the_left(row: str, texts: set[int]) -> str:

@@ -7,7 +7,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from cjlib.views.report.secret import Mask
 SCHEME = "masked:"
 PAUSE = 0.5
 """Seconds between two writings of a notebook that runs."""
+SOON = 0.05
+"""Seconds after which the next cell is under way, so that there is time for what the last one has shown."""
 
 
 class MaskedFiles:
@@ -104,6 +106,7 @@ def execute(
     mask: Mask,
     done: Callable[[int], None],
     kernel: Callable[[int], None],
+    shown: Callable[[str], None] = lambda html: None,
     all_loaded: bool = False,
 ) -> None:
     """Run a notebook and write it with its outputs; what stops it is raised.
@@ -120,15 +123,30 @@ def execute(
         Called with the number of each cell that has run.
     kernel
         Called with the process of the kernel once it is there.
+    shown
+        Called with each HTML that a cell has shown, while the next cells run.
     all_loaded
         Whether the kernel needs all that the nursery loads.
     """
     papermill_io.register(SCHEME, MaskedFiles(mask))
     try:
-        _execute(source, target, parameters, done=done, kernel={"report": staticmethod(kernel), "all_loaded": all_loaded})
+
+        def executed(cell: Any, cell_index: int, **_: Any) -> None:
+            done(cell_index + 1)
+            for html in _shown(cell):
+                ensure_event_loop().call_later(SOON, shown, html)
+
+        _execute(source, target, parameters, executed=executed, kernel={"report": staticmethod(kernel), "all_loaded": all_loaded})
     finally:
         if target.exists():
             _drop_widgets(target)
+
+
+def _shown(cell: Any) -> Iterator[str]:
+    for output in cell.get("outputs", []):
+        html = output.get("data", {}).get("text/html")
+        if html:
+            yield html
 
 
 def _drop_widgets(notebook: Path) -> None:
@@ -138,7 +156,7 @@ def _drop_widgets(notebook: Path) -> None:
         write_whole(notebook, json.dumps(content, ensure_ascii=False, indent=1))
 
 
-def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, done: Callable[[int], None], kernel: Mapping[str, Any]) -> None:
+def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, executed: Callable[..., None], kernel: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True) as sockets:
         papermill.execute_notebook(
             source,
@@ -150,5 +168,5 @@ def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, done:
             progress_bar=False,
             cwd=source.parent,
             kernel_manager_class=type("Kernel", (OwnKernel,), {**kernel, "sockets": sockets}),
-            on_cell_executed=lambda cell, cell_index, execute_reply: done(cell_index + 1),
+            on_cell_executed=executed,
         )

@@ -30,6 +30,8 @@ class Outcome:
     facts: dict[str, Any] = field(default_factory=dict)
     """What the page said: results with their definitions and metrics."""
     seconds: float = 0.0
+    cleaned: dict[str, Any] = field(default_factory=dict)
+    """HTML that the notebook has shown, and what of it may stand in a page: made while the notebook ran."""
 
 
 class Watcher(Protocol):
@@ -115,7 +117,7 @@ def _start(task: _Task) -> None:
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     task.pipe, theirs = context.Pipe(duplex=False)
     work_on = work.execute if task.phase == "execute" else work.render
-    task.process = context.Process(target=work_on, args=(task.job, task.outcome.error, theirs), daemon=True)
+    task.process = context.Process(target=work_on, args=(task.job, task.outcome, theirs), daemon=True)
     task.began = time.monotonic()
     task.process.start()
     theirs.close()
@@ -130,6 +132,8 @@ def _listen(task: _Task, watcher: Watcher) -> None:
                 watcher.cell(task.job.name, value)
             elif kind == "kernel":
                 task.kernel = value
+            elif kind == "cleaned":
+                task.outcome.cleaned |= value
             elif task.phase == "execute":
                 task.outcome.error, task.done = value, True
             else:
@@ -162,6 +166,7 @@ def _next(task: _Task, waiting: deque[_Task], outcomes: dict[str, Outcome], watc
     if task.phase == "execute":
         waiting.appendleft(_Task(task.job, "render", task.outcome))
         return
+    task.outcome.cleaned.clear()
     outcomes[task.job.name] = task.outcome
     watcher.finished(task.job.name, task.outcome)
 

@@ -11,19 +11,27 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cjlib import errors
 from cjlib.views.report.job import Job
 from cjlib.views.report.secret import Mask
 
+if TYPE_CHECKING:
+    from cjlib.views.report.supervise import Outcome
+
 _NOTICE = "Kernel is running over TCP without encryption"
 
 
-def execute(job: Job, _error: Any, pipe: Connection) -> None:
-    """Run the notebook; say which cells are through, and at last what stopped it, or None."""
+def execute(job: Job, _outcome: Any, pipe: Connection) -> None:
+    """Run the notebook; say which cells are through, what they have shown as a page may show it, and at last what stopped it, or None."""
     with _settled(job):
         from cjlib.views.report import execution
+        from cjlib.views.report.clean import clean
+
+        def shown(html: str) -> None:
+            written = job.mask(html)
+            pipe.send(("cleaned", {written: clean(written)}))
 
         error = None
         try:
@@ -34,6 +42,7 @@ def execute(job: Job, _error: Any, pipe: Connection) -> None:
                 mask=job.mask,
                 done=lambda number: pipe.send(("cell", number)),
                 kernel=lambda process: pipe.send(("kernel", process)),
+                shown=shown,
                 all_loaded=job.fits_models,
             )
         except Exception as fault:
@@ -42,13 +51,15 @@ def execute(job: Job, _error: Any, pipe: Connection) -> None:
         pipe.send(("done", error))
 
 
-def render(job: Job, error: dict[str, Any] | None, pipe: Connection) -> None:
+def render(job: Job, outcome: Outcome, pipe: Connection) -> None:
     """Make the page and say what it holds."""
     with _settled(job):
+        from cjlib.views.report.clean import CLEANED
         from cjlib.views.report.page import read_page
         from cjlib.views.report.render import write_page
 
-        page = read_page(job.executed if job.executed.exists() else job.source, error=error)
+        CLEANED.update(outcome.cleaned)
+        page = read_page(job.executed if job.executed.exists() else job.source, error=outcome.error)
         write_page(page, job)
         pipe.send(("done", page.facts))
 
