@@ -184,7 +184,7 @@ def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDA
         matrix = counter.fit_transform([texts[row] for row in rows])
     except ValueError:  # no word stands in eight comments
         return {}
-    k = min(MOST_CANDIDATES, matrix.shape[1] // 3, rows.size // 40)
+    k = min(MOST_CANDIDATES, len(counter.vocabulary_) // 3, rows.size // 40)
     if k < 2:
         return {}
     model = NMF(n_components=k, init="nndsvda", random_state=0, max_iter=400, tol=1e-3)  # pyright: ignore[reportArgumentType]
