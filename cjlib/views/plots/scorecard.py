@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,15 +38,25 @@ class Card:
         """Pixels."""
         return NAME + LINE * len(self.lines) + GAP + (SPARK if self.drawn else 0)
 
-    @property
+    @cached_property
+    def periods(self) -> list[dict[str, Any]]:
+        """The trend, row by row."""
+        return theme.records(self.trend)
+
+    @cached_property
     def drawn(self) -> bool:
         """Whether there is a trend: two values at least."""
         return int(self.trend["value"].notna().sum()) > 1
 
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest of all that is drawn."""
+        shown = self.trend[["value", "band_low", "band_high"]].to_numpy(dtype=float)
+        return (np.nanmin(shown), np.nanmax(shown)) if np.isfinite(shown).any() else (0.0, 1.0)
+
     def scaled(self, values: Any, bottom: float) -> np.ndarray:
         """Values as pixels within the trend of this card."""
-        shown = self.trend[["value", "band_low", "band_high"]].to_numpy(dtype=float)
-        low, high = (np.nanmin(shown), np.nanmax(shown)) if np.isfinite(shown).any() else (0.0, 1.0)
+        low, high = self.ends
         return bottom + 4 + (np.asarray(values, dtype=float) - low) / (high - low if high > low else 1.0) * (SPARK - 8)
 
 
@@ -144,7 +155,7 @@ def _marks(held: Sequence[Card], bottoms: np.ndarray, period: str) -> go.Scatter
     x, y, symbol, colour, size, text = [], [], [], [], [], []
     for card, bottom in zip(held, bottoms, strict=True):
         unit = entry_of(card.row["measure"]).unit
-        for place, one in enumerate(theme.records(card.trend)):
+        for place, one in enumerate(card.periods):
             if words.missing(one["value"]) or not card.drawn:
                 continue
             x.append(place)
@@ -173,11 +184,11 @@ def _ticks(trend: pd.DataFrame, period: str) -> dict[str, Any]:
 
 
 def _rows(card: Card, period: str) -> list[list[Any]]:
-    marks = ["outside what is ordinary" if one["flagged"] else "" if one["complete"] else "not complete" for one in theme.records(card.trend)]
+    marks = ["outside what is ordinary" if one["flagged"] else "" if one["complete"] else "not complete" for one in card.periods]
     names = ("value", "low", "high", "n", "band_low", "band_high")
     return [
         [entry_of(card.row["measure"]).label, period_name(one["period_start"], period), *(one[name] for name in names), mark]
-        for one, mark in zip(theme.records(card.trend), marks, strict=True)
+        for one, mark in zip(card.periods, marks, strict=True)
     ]
 
 
