@@ -1,14 +1,16 @@
 """Tables as HTML text: escaped, isolated, rounded for reading. Nothing here draws.
 
 What a column holds is in its name, here as everywhere: `share…` and `…_share` are shares, shown as percentages; `…_seconds…` are seconds, shown as
-days, hours, minutes. `difference…` in a table of shares is a difference of them, in points; `low` and `high` are of the kind of the column before them.
+days, hours, minutes. `difference…` in a table of shares is a difference of them, in points; `low` and `high` are of the kind of the column before them,
+and stand in its cell: `77.5 % (77.0 to 78.1 %)`. `csat` and `ces` with bounds are shares too. What a name does not say its table's maker does.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +21,74 @@ _DAY = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 """A day or month: on a phone it would be cut at its hyphens."""
 
 
-def table_html(table: pd.DataFrame, most: int = 60) -> str:
-    """A table with column heads in scope, numbers rounded for reading, missing as a dash, texts escaped and isolated."""
-    heads = "".join(f'<th scope="col">{escape(str(name).replace("_", " "))}</th>' for name in table.columns)
-    kinds = column_kinds(str(name) for name in table.columns)
-    rows = "".join(_row_html(kinds, row) for row in table.head(most).itertuples(index=False, name=None))
+@dataclass(frozen=True)
+class _Shown:
+    """A column as it is shown: its head, its place in the table, what it holds, and whether its bounds are the two columns after it."""
+
+    head: str
+    place: int
+    kind: str
+    bounded: bool
+
+
+def table_html(table: pd.DataFrame, most: int = 60, kinds: Mapping[str, str] | None = None) -> str:
+    """A table with column heads in scope, numbers rounded for reading, missing as a dash, texts escaped and isolated; bounds stand beside their number.
+
+    `kinds` says of a column by its name what it holds, where the name does not: as `column_kinds`.
+    """
+    columns = _shown_columns(table, kinds or {})
+    heads = "".join(f'<th scope="col"{_CLASS if one.bounded else ""}>{escape(one.head.replace("_", " "))}</th>' for one in columns)
+    rows = "".join(_row_html(columns, row) for row in table.head(most).itertuples(index=False, name=None))
     left = f'<p class="cj-more">{len(table) - most:,} more rows in .table</p>' if len(table) > most else ""
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{left}"
 
 
-def _row_html(kinds: Sequence[str], row: tuple[Any, ...]) -> str:
-    return f"<tr>{''.join(_cell_html(kind, value) for kind, value in zip(kinds, row, strict=True))}</tr>"
+_CLASS = ' class="cj-bounds"'
+
+
+def _shown_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> list[_Shown]:
+    names = [str(name) for name in table.columns]
+    numeric = [kind.kind in "iuf" for kind in table.dtypes]
+    held = column_kinds(names, kinds)
+    columns: list[_Shown] = []
+    place = 0
+    while place < len(names):
+        bounded = numeric[place] and _bounds_follow(names, place)
+        head = f"{names[place]} (low to high)" if bounded else names[place]
+        columns.append(_Shown(head, place, held[place], bounded))
+        place += 3 if bounded else 1
+    return columns
+
+
+def _bounds_follow(names: Sequence[str], place: int) -> bool:
+    """Whether the next two columns are `low` and `high` of this one, under these names or with its own before them."""
+    own, *after = names[place : place + 3]
+    if len(after) < 2 or own.endswith(("low", "high")) or not after[0].endswith("low"):
+        return False
+    stem = after[0].removesuffix("low")
+    return after[1] == f"{stem}high" and (own + "_").startswith(stem)
+
+
+def _row_html(columns: Sequence[_Shown], row: tuple[Any, ...]) -> str:
+    cells = (_bounded_html(one.kind, row[one.place : one.place + 3]) if one.bounded else _cell_html(one.kind, row[one.place]) for one in columns)
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _bounded_html(kind: str, values: Sequence[Any]) -> str:
+    own, low, high = _bounded_texts(kind, values)
+    if low == high == "–":
+        return f"<td{_CLASS}>{escape(own)}</td>"
+    unit = next((unit for unit in (" %", " points") if low.endswith(unit) and high.endswith(unit)), "")
+    return f"<td{_CLASS}>{escape(own)} <span>({escape(low.removesuffix(unit))} to {escape(high)})</span></td>"
+
+
+def _bounded_texts(kind: str, values: Sequence[Any]) -> list[str]:
+    """A number and its bounds; plain ones with as many decimals as show two digits of the interval's width."""
+    width = values[2] - values[1]
+    if kind or isinstance(values[0], int) or not (math.isfinite(width) and width > 0):
+        return [cell_text(value, kind) for value in values]
+    places = max(0, 1 - math.floor(math.log10(width)))
+    return ["–" if math.isnan(value) else f"{value:,.{places}f}".replace("-", "−") for value in values]
 
 
 def _cell_html(kind: str, value: Any) -> str:
@@ -39,15 +98,17 @@ def _cell_html(kind: str, value: Any) -> str:
     return f"<td><bdi>{text}</bdi></td>" if isinstance(value, str) and any(character.isalpha() for character in value) else f"<td>{text}</td>"
 
 
-def column_kinds(columns: Iterable[str]) -> list[str]:
-    """What each column of a table holds: `share`, `points`, `seconds`, or nothing for plain numbers and texts."""
-    split = [re.split(r"[_ ]", column) for column in columns]
+def column_kinds(columns: Iterable[str], given: Mapping[str, str] | None = None) -> list[str]:
+    """What each column of a table holds: `share`, `points`, `margin` (of a share, in points), `seconds`, or nothing for plain numbers and texts."""
+    names = list(columns)
+    split = [re.split(r"[_ ]", column) for column in names]
     shares = any("share" in words for words in split)
     kinds: list[str] = []
-    for words in split:
+    for name, words in zip(names, split, strict=True):
         own = next((unit for unit in ("share", "seconds") if unit in words), "points" if shares and words[0] == "difference" else "")
+        own = "share" if name in ("csat", "ces") and f"{name}_low" in names else own
         bound = not own and words[-1] in ("low", "high")
-        kinds.append(kinds[-1] if bound and kinds else own)
+        kinds.append((given or {}).get(name, kinds[-1] if bound and kinds else own))
     return kinds
 
 
@@ -69,6 +130,8 @@ def _number_text(value: float, kind: str) -> str:
         return "<0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
     if kind == "points":
         return f"{100 * value:+.1f} points" if round(100 * value, 1) else "±0.0 points"
+    if kind == "margin":
+        return f"±{100 * value:.1f} points"
     if kind == "seconds" and math.isfinite(value):
         return elapsed_text(value)
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,3 +75,40 @@ def test_hostile_names_are_shown_as_the_text_they_are():
 
 def test_rows_beyond_the_most_are_counted_not_dropped_silently():
     assert "5 more rows in .table" in table_html(pd.DataFrame({"n": np.arange(15)}), most=10)
+
+
+def test_bounds_stand_in_the_cell_of_their_number_with_its_unit_once():
+    table = pd.DataFrame({"segment": ["a", "b"], "share_left": [0.5, math.nan], "low": [0.4123, math.nan], "high": [0.6, math.nan], "n": [3, 0]})
+    html = table_html(table)
+    assert re.findall(r"<th\b[^>]*>(.*?)</th>", html) == ["segment", "share left (low to high)", "n"]
+    assert '<td class="cj-bounds">50.0 % <span>(41.2 to 60.0 %)</span></td>' in html
+    assert '<td class="cj-bounds">–</td>' in html
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ((-29.2891, -34.26, -24.17), "−29 <span>(−34 to −24)"),
+        ((-0.22173, -0.2607, -0.1827), "−0.222 <span>(−0.261 to −0.183)"),
+        ((2.1, 0.9178, 3.282), "2.1 <span>(0.9 to 3.3)"),
+        ((1234.56, 1000.0, 1500.0), "1,235 <span>(1,000 to 1,500)"),
+        ((3.0, 3.0, 3.0), "3 <span>(3 to 3)"),
+        ((3.0, math.nan, 4.0), "3 <span>(– to 4)"),
+    ],
+)
+def test_a_number_with_bounds_has_as_many_decimals_as_the_interval_bears(values, words):
+    table = pd.DataFrame([values], columns=["mean_score", "mean_low", "mean_high"])
+    assert f'<td class="cj-bounds">{words}' in table_html(table)
+
+
+@pytest.mark.parametrize("names", [("low", "x_low", "x_high"), ("value", "x_low", "x_high"), ("value", "low", "top"), ("n", "value", "low")])
+def test_columns_that_are_no_bounds_of_the_one_before_keep_their_own_cells(names):
+    assert table_html(pd.DataFrame([(1.0, 2.0, 3.0)], columns=list(names))).count("<td>") == 3
+
+
+def test_what_a_name_does_not_say_the_tables_maker_does():
+    table = pd.DataFrame({"value": [0.7753], "low": [0.77], "high": [0.781], "margin": [0.0055]})
+    assert "77.5 % <span>(77.0 to 78.1 %)</span></td><td>±0.5 points" in table_html(table, kinds={"value": "share", "margin": "margin"})
+    assert "0.775 <span>(0.770 to 0.781)" in table_html(table)
+    assert column_kinds(["csat", "csat_low", "csat_high", "nps"]) == ["share", "share", "share", ""]
+    assert column_kinds(["csat", "nps"]) == ["", ""], "answers, not their share"

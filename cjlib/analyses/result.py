@@ -58,6 +58,11 @@ class Result:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     sql: str = ""
 
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """What columns of `.table` hold where their names do not say it, as `cjlib.markup.column_kinds`: for showing only."""
+        return {}
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {
             "text/plain": f"{self.headline}\n\n{self.table.to_string(max_rows=30)}",
@@ -76,13 +81,13 @@ def result_html(result: Result) -> str:
     sql = f'<details class="cj-sql"><summary>SQL</summary><pre>{escape(result.sql)}</pre></details>' if result.sql else ""
     return (
         f'<section class="cj-result"><p class="cj-headline">{escape(result.headline)}</p>'
-        f'<div class="cj-table">{folded_table_html(result.table)}</div>{definition_html(result.definition)}{sql}</section>'
+        f'<div class="cj-table">{folded_table_html(result.table, result.kinds)}</div>{definition_html(result.definition)}{sql}</section>'
     )
 
 
-def folded_table_html(table: pd.DataFrame) -> str:
+def folded_table_html(table: pd.DataFrame, kinds: Mapping[str, str] | None = None) -> str:
     """A table as HTML; a long one is folded, with its number of rows."""
-    held = table_html(table)
+    held = table_html(table, kinds=kinds)
     return held if len(table) <= LONG else f"<details><summary>Show the table: {len(table):,} rows</summary>{held}</details>"
 
 

@@ -55,6 +55,11 @@ class Scores(Result):
     min_n: int
     _counted: pd.DataFrame = field(repr=False)
 
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """CSAT and CES are shares; NPS is a number from −100 to 100."""
+        return {} if self.score == "nps" else {"value": "share", "margin": "margin"}
+
     @cached_property
     def distribution(self) -> pd.DataFrame:
         """`segment`, `answer`, `n`, `share_of_answers`: every answer of the scale, those that nobody gave too."""

@@ -20,6 +20,7 @@ class ShownTable:
     frame: pd.DataFrame
     empty: str
     definition: Mapping[str, str]
+    kinds: Mapping[str, str]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {"text/plain": self.text, "text/html": self.html}
@@ -32,7 +33,7 @@ class ShownTable:
     @property
     def html(self) -> str:
         """The table with every text escaped."""
-        held = folded_table_html(self.frame) if len(self.frame) else f"<p>{escape(self.empty)}</p>"
+        held = folded_table_html(self.frame, self.kinds) if len(self.frame) else f"<p>{escape(self.empty)}</p>"
         return held + (definition_html(self.definition) if self.definition else "")
 
 
@@ -55,5 +56,6 @@ def table(rows: pd.DataFrame | Result, columns: Sequence[str] | None = None, *, 
         if name not in frame.columns and len(frame.columns):
             raise not_one_of("columns", name, [str(one) for one in frame.columns])
     chosen = frame if columns is None or frame.columns.empty else frame[list(columns)]
-    said = rows.headline if isinstance(rows, Result) else empty
-    return ShownTable(chosen, said, dict(rows.definition) if isinstance(rows, Result) else {})
+    if isinstance(rows, Result):
+        return ShownTable(chosen, rows.headline, dict(rows.definition), rows.kinds)
+    return ShownTable(chosen, empty, {}, {})

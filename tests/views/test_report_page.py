@@ -412,6 +412,26 @@ def test_a_table_scrolls_in_its_own_box_with_texts_to_the_left():
     assert f'<td class="cj-text">{html.escape(EVIL, quote=False)}</td>' in text
 
 
+def test_a_wide_table_of_few_rows_can_stand_row_below_row_on_a_phone_each_cell_with_its_head():
+    table = pd.DataFrame([[1, 2, 3, 4, "x"]] * 3, columns=["a", "b", "share_of_first", EVIL, "e"])
+    text = clean(table.to_html(index=False))
+    assert text.count("data-label=") == 15
+    assert '<td role="cell" data-label="share_of_first">3</td>' in text
+    assert f'data-label="{html.escape(EVIL)}"' in text
+    assert [text.count(f'role="{role}"') for role in ("table", "row", "columnheader")] == [1, 4, 5]
+    assert "data-label" not in clean(table.drop(columns="a").to_html(index=False)), "narrow"
+    assert "data-label" not in clean(pd.concat([table] * 3).to_html(index=False)), "long"
+
+
+@pytest.mark.parametrize(("rows", "labels"), [(8, 40), (9, 0)])
+def test_the_table_of_a_figure_stands_row_below_row_on_a_phone_too(page_of, rows, labels):
+    meta = {"caption": "c", "columns": ["a", EVIL, "c", "d", "e"], "rows": [[f"r{n}", 1, 2, 3, "x"] for n in range(rows)]}
+    told = {MIME: {"data": [{"type": "bar", "x": ["a"], "y": [1]}], "layout": {"meta": meta}}, "text/plain": ""}
+    text = render(page_of(code("f", new_output("display_data", data=told))), frame=FRAME, name="nb", parameters={})
+    assert text.count(' data-label="') == labels
+    assert not labels or f'<td role="cell" data-label="{html.escape(EVIL).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")}">1</td>' in text
+
+
 def test_every_text_from_outside_is_shown_as_the_text_it_is(page_of):
     evil_figure = {MIME: {"data": [{"type": "bar", "x": [EVIL], "y": [1], "name": EVIL}], "layout": {"title": EVIL}}, "text/plain": ""}
     cells = [
