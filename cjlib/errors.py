@@ -67,6 +67,17 @@ def not_one_of(option: str, given: object, allowed: Iterable[object]) -> CjlibEr
     return CjlibError(f"{option}: must be one of {listed(names, most=20)}. Got {shown(given)}.{did_you_mean(given, names)}")
 
 
+def not_a_log(given: object) -> CjlibError:
+    """The error for what should be an event log and is none."""
+    return CjlibError(f"log: must be an event log, as cj.read_events gives it. Got {shown(type(given).__name__)}.")
+
+
+def check_seed(seed: object) -> None:
+    """A seed is a whole number, 0 or more."""
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or int(seed) < 0:  # type: ignore[call-overload]
+        raise CjlibError(f"seed: must be a whole number, 0 or more. Got {shown(seed)}.")
+
+
 def unknown_column(option: str, given: object, columns: Iterable[object], what: str = "log") -> CjlibError:
     """The error for a column that the log (or the feedback) does not have."""
     names = list(columns)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from cjlib.analyses.periods import calendar
 from cjlib.analyses.purchases import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.errors import CjlibError, DataError, shown
-from cjlib.sources.conditions import Event
+from cjlib.errors import CjlibError, DataError, check_seed, did_you_mean, not_a_log, shown
+from cjlib.sources.conditions import Event, as_step
 from cjlib.sources.durations import MICROSECONDS, Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
 from cjlib.words import about
@@ -136,8 +136,11 @@ def customer_value(
     """
     from threadpoolctl import threadpool_limits
 
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
     length = microseconds(horizon, "horizon")
-    _check_numbers(rate, draws)
+    _check_numbers(length, rate, draws)
+    check_seed(seed)
     days = _purchase_days(log, value, event)
     last = _last_day(log, as_of, days)
     days = days[days["day"] <= last]
@@ -163,8 +166,10 @@ def customer_value(
     )
 
 
-def _check_numbers(rate: float | None, draws: int) -> None:
-    if rate is not None and not (isinstance(rate, int | float) and rate > -1):
+def _check_numbers(length: int, rate: float | None, draws: int) -> None:
+    if length == 0:
+        raise CjlibError("horizon: must be longer than nothing, such as '90D'.")
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not -1 < rate < np.inf):
         raise CjlibError(f"rate: must be interest per year, a number above -1 such as 0.1 for 10 %. Got {shown(rate)}.")
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < FEWEST_DRAWS:
         raise CjlibError(f"draws: must be a whole number, {FEWEST_DRAWS} or more, for fewer have no ends to speak of. Got {shown(draws)}.")
@@ -176,7 +181,7 @@ def _purchase_days(log: EventLog, value: str, event: Event) -> pd.DataFrame:
     found = log.fetch("customer", "time", where=where)
     bought = np.ones(amounts.size, dtype=bool) if event is not None else ~np.isnan(amounts)
     if not bought.any():
-        raise DataError(f"customer_value: no event has a {shown(value)}. Name the column with the money, or the purchase with event=.")
+        raise DataError(_nothing_bought(log, value, event))
     first, last = int(found["time"].min()), int(found["time"].max())
     days = calendar(first, last, "day", log.zone).index(found["time"])
     start = pd.Timestamp(log.moment(first)).tz_localize(None).normalize().toordinal()
@@ -185,9 +190,20 @@ def _purchase_days(log: EventLog, value: str, event: Event) -> pd.DataFrame:
     return frame.sort_values(["customer", "day", "value"]).groupby(["customer", "day"])["value"].sum().reset_index()
 
 
+def _nothing_bought(log: EventLog, value: str, event: Event) -> str:
+    if event is None:
+        return f"customer_value: no event has a {shown(value)}. Name the column with the money, or the purchase with event=."
+    near = "".join(did_you_mean(name, log.event_names) for name in log.unknown_events(as_step(event, "event")))
+    return f"event: {shown(event)} never occurs in the log, so nobody has bought.{near} log.table() lists the events."
+
+
 def _last_day(log: EventLog, as_of: Any, days: pd.DataFrame) -> int:
     until = log.observed_until_us if as_of is None else log.instant(as_of, "as_of", end=True)
-    last = log.moment(until).tz_localize(None).toordinal()
+    last, end = (log.moment(one).tz_localize(None).toordinal() for one in (until, log.observed_until_us))
+    if last > end:
+        raise CjlibError(
+            f"as_of: must not lie after the end of data ({pd.Timestamp.fromordinal(end):%Y-%m-%d}), for what customers did since is not known. Got {shown(as_of)}."
+        )
     if len(days) and last < days["day"].min():
         raise CjlibError(f"as_of: {shown(as_of)} lies before the first purchase. Give a later day.")
     return last

@@ -28,6 +28,7 @@ FIGURES = (
 )
 BOUNDS = ("share_surviving_low", "share_surviving_high")
 MONTH_DAYS = 365.25 / 12
+TINY = float(np.finfo(float).tiny)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -215,9 +216,14 @@ def _one_curve(survival: Result) -> pd.DataFrame:
 
 
 def _check_terms(price: float, every_days: float, horizon_days: float | None, rate: float) -> None:
-    asked = {"price": (price, price >= 0, "0 or more"), "every_days": (every_days, every_days > 0, "above 0"), "rate": (rate, rate > -1, "above -1")}
+    asked: dict[str, tuple[Any, float, str]] = {
+        "price": (price, -TINY, "0 or more"),
+        "every_days": (every_days, 0, "above 0"),
+        "rate": (rate, -1, "above -1"),
+    }
     if horizon_days is not None:
-        asked["horizon_days"] = (horizon_days, horizon_days > 0, "above 0")
-    for name, (given, fits, allowed) in asked.items():
-        if not fits or not np.isfinite(given):
+        asked["horizon_days"] = (horizon_days, 0, "above 0")
+    for name, (given, above, allowed) in asked.items():
+        number = isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
+        if not number or not above < given < np.inf:
             raise CjlibError(f"{name}: must be a number, {allowed}. Got {shown(given)}.")

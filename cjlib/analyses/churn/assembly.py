@@ -32,7 +32,7 @@ OUT = ("FAIL", "DROP")
 
 def used_features(data: ChurnData, keep: Sequence[str]) -> list[str]:
     """The features without those that a rule leaves out, unless kept by name."""
-    if isinstance(keep, str):
+    if isinstance(keep, str) or not isinstance(keep, Sequence | pd.Index):
         raise CjlibError(f"keep: must be a list of columns, such as [{shown(keep)}]. Got {shown(keep)}.")
     for name in keep:
         if name not in data.table.columns:

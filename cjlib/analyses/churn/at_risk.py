@@ -9,7 +9,7 @@ import pandas as pd
 
 from cjlib.analyses.churn.model import ChurnScores
 from cjlib.analyses.result import Result, metric
-from cjlib.errors import CjlibError, did_you_mean, listed
+from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.words import about
 
 TOP = 0.2
@@ -74,10 +74,14 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
 
 def _frame(given: Result | pd.DataFrame, column: str, option: str) -> pd.DataFrame:
     frame = given.table if isinstance(given, Result) else given
+    if not isinstance(frame, pd.DataFrame):
+        made = "model.score()" if option == "scores" else "cj.customer_value"
+        raise CjlibError(f"{option}: must be what {made} gave, or a table with customer_id and {column}. Got {shown(type(given).__name__)}.")
     for name in ("customer_id", column):
         if name not in frame.columns:
             raise CjlibError(f"{option}: there is no column {name!r}.{did_you_mean(name, frame.columns)} The columns are {listed(frame.columns)}.")
     picked = frame[["customer_id", column]].assign(key=frame["customer_id"].astype("str"))
+    picked = picked[pd.to_numeric(picked[column], errors="coerce").notna()]
     if picked["key"].duplicated().any():
         raise CjlibError(f"{option}: {int(picked['key'].duplicated().sum()):,} customers have several rows. Give one row a customer: one cutoff.")
     return picked if option == "scores" else picked.drop(columns="customer_id")

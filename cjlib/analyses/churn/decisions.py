@@ -212,7 +212,14 @@ def _worth(frame: pd.DataFrame, value: Any) -> tuple[Floats, int]:
                 f"value: there is no column {shown(value)} in the scores.{did_you_mean(value, frame.columns)} Give a number, a column, or a customer_value result."
             )
         found = pd.to_numeric(frame[value], errors="coerce")
+        unread = int((found.isna() & frame[value].notna()).sum() + np.isinf(found).sum())
+        if unread:
+            raise DataError(
+                f"value: column {shown(value)} must hold numbers; {unread:,} of {len(frame):,} rows do not. Mend them, or leave them blank to count as 0."
+            )
         return found.fillna(0.0).to_numpy(dtype=float), int(found.isna().sum())
+    if isinstance(value, pd.DataFrame | pd.Series) or value is None:
+        raise CjlibError(f"value: must be a number, a column of the scores, or what cj.customer_value gave. Got {shown(type(value).__name__)}.")
     return np.full(len(frame), _amount(value, "value")), 0
 
 

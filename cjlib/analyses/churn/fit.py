@@ -30,7 +30,7 @@ from cjlib.analyses.churn.evaluate import Tested
 from cjlib.analyses.churn.folds import by_content, folds_by_group
 from cjlib.analyses.churn.measures import auc
 from cjlib.analyses.churn.model import ChurnModel
-from cjlib.errors import CjlibError, shown
+from cjlib.errors import CjlibError, check_seed, shown
 
 Floats = NDArray[np.float64]
 
@@ -73,6 +73,7 @@ def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> Ch
     """
     if not isinstance(data, ChurnData):
         raise CjlibError(f"data: must be what cj.churn_data or cj.churn_table gives. Got {shown(type(data).__name__)}.")
+    check_seed(seed)
     features = used_features(data, keep)
     with one_thread():
         if data.of_log:

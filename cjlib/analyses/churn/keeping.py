@@ -25,7 +25,7 @@ from cjlib.analyses.churn.drift import reference_from_plain
 from cjlib.analyses.churn.grouping import Themes
 from cjlib.analyses.churn.model import ChurnModel, Fidelity, Reasoning
 from cjlib.analyses.churn.trees import Bag, Trees
-from cjlib.errors import DataError, shown
+from cjlib.errors import CjlibError, DataError, shown
 
 FORMAT = "cjlib churn model"
 VERSION = 1
@@ -37,8 +37,14 @@ def keep(model: ChurnModel, path: Path) -> Path:
     """See `ChurnModel.keep`."""
     text = json.dumps(_plain(model), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_native)
     half = path.with_name(f".{path.name}.{os.getpid()}")
-    half.write_text(text + "\n", encoding="utf-8")
-    half.replace(path)
+    try:
+        half.write_text(text + "\n", encoding="utf-8")
+        half.replace(path)
+    except OSError as fault:
+        half.unlink(missing_ok=True)
+        raise CjlibError(
+            f"path: {shown(str(path))} cannot be written ({fault.strerror}). Give the name of a file in a folder that is there."
+        ) from None
     return path
 
 
@@ -60,6 +66,8 @@ def load_churn_model(path: str | Path) -> ChurnModel:
     DataError
         When the file is not there, is no kept model, or is of a version this one cannot read.
     """
+    if not isinstance(path, str | Path):
+        raise CjlibError(f"path: must be the name of a file that model.keep wrote. Got {shown(path)}.")
     source = Path(path)
     try:
         kept = json.loads(source.read_text(encoding="utf-8"))

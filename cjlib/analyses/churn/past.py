@@ -14,7 +14,7 @@ from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.model import ChurnScores
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.stats import wilson
-from cjlib.errors import DataError, did_you_mean, listed, shown
+from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.words import percent
 
 COLUMNS = ["customer_id", "cutoff", "churn_probability"]
@@ -46,13 +46,18 @@ def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
     DataError
         When nobody was scored, or scores have no cutoff.
     """
+    if not isinstance(scores, ChurnScores):
+        raise CjlibError(f"scores: must be what model.score() gave. Got {shown(type(scores).__name__)}.")
     table = scores.table[COLUMNS]
     if table.empty or table["cutoff"].isna().any():
         raise DataError(
             "scores: must have customers and their cutoffs, as scores of cj.churn_data have; without a cutoff it cannot be said later what happened."
         )
     target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise CjlibError(f"folder: {shown(str(folder))} cannot be made ({fault.strerror}). Name a folder that is there or can be made.") from None
     path = target / f"forecast-{table['cutoff'].max():%Y-%m-%dT%H%M%S}.csv"
     stamps = [one.isoformat() for one in table["cutoff"].tolist()]
     half = path.with_suffix(".part")
@@ -96,7 +101,7 @@ def past_forecasts(forecasts: str | Path | Sequence[pd.DataFrame], data: ChurnDa
         When nothing is kept, a file is damaged, or the data have none of the cutoffs.
     """
     told = pd.concat(_read(forecasts), ignore_index=True)
-    if "cutoff" not in data.table.columns:
+    if not isinstance(data, ChurnData) or "cutoff" not in data.table.columns:
         raise DataError("data: has no cutoffs. Give what cj.churn_data makes from the log, at the forecasts' cutoffs.")
     truth = data.table[["customer_id", "cutoff", "churned"]].assign(key=data.table["customer_id"].astype("str"), cutoff=_utc(data.table["cutoff"]))
     asked = told.assign(key=told["customer_id"].astype("str"), cutoff=_utc(told["cutoff"]))[["key", "cutoff", "churn_probability"]]
@@ -113,7 +118,11 @@ def past_forecasts(forecasts: str | Path | Sequence[pd.DataFrame], data: ChurnDa
 
 def _read(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     if not isinstance(forecasts, (str, Path)):
-        found = list(forecasts)
+        found = [forecasts] if isinstance(forecasts, pd.DataFrame) else list(forecasts) if isinstance(forecasts, Sequence) else []
+        if not found or not all(isinstance(one, pd.DataFrame) for one in found):
+            raise CjlibError(
+                f"forecasts: must be the folder that keep_forecast writes to, or tables such as scores.table. Got {shown(type(forecasts).__name__)}."
+            )
     else:
         paths = sorted(Path(forecasts).glob("forecast-*.csv"))
         if not paths:
@@ -123,7 +132,18 @@ def _read(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
         for name in COLUMNS:
             if name not in frame.columns:
                 raise DataError(f"forecasts: there is no column {name!r}.{did_you_mean(name, frame.columns)} A forecast has {', '.join(COLUMNS)}.")
-    return found
+    return [_checked(frame) for frame in found]
+
+
+def _checked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Times as times, probabilities as numbers."""
+    try:
+        moments = frame["cutoff"] if pd.api.types.is_datetime64_any_dtype(frame["cutoff"]) else pd.to_datetime(frame["cutoff"], format="ISO8601")
+        return frame.assign(cutoff=_utc(moments), churn_probability=frame["churn_probability"].astype(float))
+    except (ValueError, TypeError) as fault:
+        raise DataError(
+            f"forecasts: cutoff must hold times and churn_probability numbers ({shown(str(fault))}). Give tables as model.score() makes them."
+        ) from None
 
 
 def _read_file(path: Path) -> pd.DataFrame:

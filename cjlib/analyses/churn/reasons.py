@@ -82,7 +82,7 @@ def _foremost(above: Floats) -> NDArray[np.int64]:
 
 def reasons(model: ChurnModel, scores: ChurnScores, k: int) -> Result:
     """See `ChurnModel.reasons`."""
-    if not isinstance(k, int) or k < 1:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise CjlibError(f"k: must be a whole number of reasons, at least 1. Got {shown(k)}.")
     word = model.reasoning.fidelity.word
     table = _table(model, scores, k) if word != "none" else _table(model, scores, k).iloc[:0]

@@ -16,7 +16,7 @@ from cjlib.analyses.survival.lives import lives_of, span_of
 from cjlib.analyses.survival.pushed import lifetimes_there
 from cjlib.analyses.survival.ready import lifetimes_of
 from cjlib.analyses.survival.statement import lives_sql
-from cjlib.errors import CjlibError
+from cjlib.errors import CjlibError, not_a_log
 from cjlib.sources.conditions import Event, as_step
 from cjlib.sources.durations import Duration, microseconds
 from cjlib.sources.events import EventLog
@@ -101,6 +101,8 @@ def survival(
     >>> cj.survival(log, churn_event="cancel").table["share_surviving"].tolist()
     [1.0, 0.5, 0.0]
     """
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
     if (churn_event is None) == (inactive is None):
         given = "both" if inactive is not None else "neither"
         raise CjlibError(f"churn_event, inactive: exactly one says what churn is: churn_event='cancel' or inactive='60D'. Got {given}.")

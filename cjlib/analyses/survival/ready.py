@@ -24,12 +24,18 @@ def lifetimes_of(table: pd.DataFrame, duration: str, event: str, by: tuple[str, 
     for option, column in (("duration", duration), ("event", event), *(("by", name) for name in by)):
         if column not in table.columns:
             raise unknown_column(option, column, table.columns)
+        if isinstance(table[column], pd.DataFrame):
+            raise CjlibError(f"{option}: several columns are called {shown(column)}. Leave all but one out.")
     lengths = _lengths(table[duration], duration)
     group, groups = _groups(table, by)
     return Lifetimes(lengths, _events(table[event], event), group, groups, unit, whole=bool((lengths % 1 == 0).all()))
 
 
 def _lengths(column: pd.Series, name: str) -> NDArray[np.float64]:
+    if pd.api.types.is_timedelta64_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        raise DataError(
+            f"duration: column {shown(name)} must hold numbers. Got {shown(str(column.dtype))}. Divide lengths of time by the unit, as by pd.Timedelta('1D')."
+        )
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     wrong = ~np.isfinite(numbers) | (numbers < 0)
     if wrong.any():
@@ -41,7 +47,7 @@ def _lengths(column: pd.Series, name: str) -> NDArray[np.float64]:
 
 
 def _events(column: pd.Series, name: str) -> NDArray[np.bool_]:
-    said = column.astype(object).map(lambda value: None if pd.isna(value) else str(value).strip().casefold())
+    said = column.astype(object).map(lambda value: None if pd.isna(value) else str(value).strip().casefold().removesuffix("."))
     wrong = ~said.isin(_YES | _NO)
     if wrong.any():
         raise DataError(
