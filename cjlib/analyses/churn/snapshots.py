@@ -14,6 +14,7 @@ from cjlib.analyses.churn.activity import Activity, Flags, Floats, Kinds, Questi
 from cjlib.analyses.churn.features import RETURNED, features_of
 from cjlib.analyses.churn.standing import Snapshot, over_usual_gap, snapshot
 from cjlib.analyses.periods import DAY, zone_offsets
+from cjlib.analyses.sequence import keep_freed_memory
 from cjlib.sources.events import EventLog
 
 FIRST_DAYS = 30
@@ -70,6 +71,7 @@ def parts_of(log: EventLog, question: Question, kinds: Kinds, moments: Sequence[
     pieces: list[list[Part]] = [[] for _ in moments]
     seen = Seen(0, *(np.zeros(len(log.event_names), dtype=np.int64) for _ in range(2)))
     days = [_local_day(log, moment) for moment in moments]
+    keep_freed_memory()
     for block in blocks(log, ids.size):
         activity = fetch_activity(log, question, block, answers)
         seen += _seen(log, activity, question.horizon)
