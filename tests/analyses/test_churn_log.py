@@ -197,3 +197,10 @@ def test_what_cannot_be_used_is_refused_with_the_remedy(options, said):
 def test_a_log_too_short_for_any_cutoff_says_what_it_needs():
     with pytest.raises(cj.DataError, match="need 120 days"):
         toy("ana: buy@0D buy@50D", cutoffs=None, until=at(50))
+
+
+def test_splits_after_a_fit_are_those_without_one():
+    data = cj.churn_data(cj.read_events(shop(250, 3)), horizon="30D")
+    before = cj.compare_splits(data)
+    cj.fit_churn(data)
+    pd.testing.assert_frame_equal(cj.compare_splits(data), before, check_exact=True)

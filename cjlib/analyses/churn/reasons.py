@@ -32,7 +32,7 @@ def learn_reasoning(training: Training, additive: Additive, chosen: Floats, sett
     typical = tuple(_typical(columns, matrix, place) for place in range(len(columns.names)))
     some = _evenly(len(matrix), settings.rows_compared)
     spearman, overlap = _likeness(additive.intercept + added[some].sum(axis=1), chosen[some])
-    steady, first = _stability(training, additive, themes, some, settings, seed)
+    steady, first = _stability(training.of(some), additive, themes, added[some], settings, seed)
     return Reasoning(themes, tuple(centre.tolist()), typical, Fidelity(spearman, overlap, steady, first))
 
 
@@ -61,15 +61,15 @@ def _likeness(one: Floats, other: Floats) -> tuple[float, float]:
     return float(np.corrcoef(ranks)[0, 1]), both / top
 
 
-def _stability(training: Training, additive: Additive, themes: Themes, some: NDArray[np.int64], settings: Settings, seed: int) -> tuple[float, float]:
-    matrix = training.matrix[some]
-    added = additive.contributions(matrix)
-    risky = np.argsort(-added.sum(axis=1), kind="stable")[: max(1, some.size // 10)]
+def _stability(training: Training, additive: Additive, themes: Themes, added: Floats, settings: Settings, seed: int) -> tuple[float, float]:
+    """The share of the three foremost reasons, and of the foremost one, that models of drawn rows give again; `added` is what each feature adds."""
+    size = len(added)
+    risky = np.argsort(-added.sum(axis=1), kind="stable")[: max(1, size // 10)]
     ours = _foremost(themes.summed(added[risky] - added.mean(axis=0)))
     rng = np.random.default_rng(seed)
-    draws = [np.bincount(rng.integers(0, some.size, some.size), minlength=some.size).astype(float) for _ in range(REFITS)]
+    draws = [np.bincount(rng.integers(0, size, size), minlength=size).astype(float) for _ in range(REFITS)]
     same, first = [], []
-    for above in drawn_contributions(additive, matrix, training.churned[some], settings.penalty, draws, risky):
+    for above in drawn_contributions(additive, training.matrix, training.churned, settings.penalty, draws, risky):
         theirs = _foremost(themes.summed(above))
         same.append(float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean()))
         first.append(float((ours[:, 0] == theirs[:, 0]).mean()))

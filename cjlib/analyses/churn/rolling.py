@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,16 @@ class Stack:
         return bool(min(lost, rows.size - lost) >= FEWEST)
 
 
+_MADE: WeakKeyDictionary[ChurnData, tuple[tuple[str, ...], Forward]] = WeakKeyDictionary()
+"""The forecasts of the last fit of some data, for as long as these are held: `compare_splits` asks for one of them again."""
+
+
+def _forward(data: ChurnData, features: list[str], seed: int) -> Forward:
+    """Those of the last fit with the same features and seed, else none yet."""
+    known, made = _MADE.get(data, ((), None))
+    return made if made is not None and known == tuple(features) and made.seed == seed else Forward(_stack(data, _source(data), features), {}, seed)
+
+
 def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: int) -> ChurnModel:
     """See `fit_churn`."""
     source = _source(data)
@@ -86,6 +97,8 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
     enough(stack.training.churned)
     tests = [moment for moment in stack.cutoffs if _can_forecast(stack, moment)][:TESTS]
     forward = Forward(stack, {}, seed) if tests else _by_customer(stack, seed)
+    if tests:
+        _MADE[data] = (tuple(features), forward)
     tests = tests or stack.cutoffs[:TESTS]
     settled = {moment: forward.settled(moment) for moment in tests}
     tested = [_tested(stack, source, moment, forward, settled[moment], seed) for moment in tests]
@@ -287,14 +300,16 @@ def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
         `split`, `n`, `n_churned`, `auc`, `pr_auc`.
     """
     with one_thread():
-        stack = _stack(data, _source(data), used_features(data, ()))
+        forward = _forward(data, used_features(data, ()), seed)
+        stack = forward.stack
         tests = [moment for moment in stack.cutoffs if _can_forecast(stack, moment)]
         if not tests:
             raise DataError("data: the log is too short for a rolling origin; there is nothing to compare.")
-        return _splits(stack, tests[0], seed)
+        return _splits(forward, tests[0])
 
 
-def _splits(stack: Stack, moment: int, seed: int) -> pd.DataFrame:
+def _splits(forward: Forward, moment: int) -> pd.DataFrame:
+    stack, seed = forward.stack, forward.seed
     training, now = stack.training, stack.cutoff == moment
     fold = np.random.default_rng(seed).integers(0, MIXED_FOLDS, stack.cutoff.size)
     mixed = np.empty(int(now.sum()))
@@ -302,7 +317,7 @@ def _splits(stack: Stack, moment: int, seed: int) -> pd.DataFrame:
         learnt = _thinned(np.flatnonzero(fold != one))
         mixed[fold[now] == one] = _boosted(training, learnt, now & (fold == one), seed)
     scores = {
-        "rolling origin": _boosted(training, stack.before(moment), now, seed),
+        "rolling origin": forward.made[moment]["hgb"] if moment in forward.made else _boosted(training, stack.before(moment), now, seed),
         "no embargo": _boosted(training, _thinned(np.flatnonzero(stack.cutoff < moment)), now, seed),
         "random rows": mixed,
     }
