@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from cjlib.analyses.personas.kmeans import best_centres
 from cjlib.analyses.personas.silhouette import Floats, Labels, silhouettes
 from cjlib.errors import CjlibError, shown
 
@@ -29,13 +30,19 @@ def standardised(values: Floats) -> Floats:
 
 def fit(points: Floats, k: int, seed: int, starts: int = STARTS) -> Found:
     """Centres and labels by k-means, the largest group first."""
-    from sklearn.cluster import KMeans
+    (found,) = fits(points, [k], seed, starts)
+    return found
 
+
+def fits(points: Floats, choices: Sequence[int], seed: int, starts: int = STARTS) -> list[Found]:
+    """The same for several numbers of groups."""
     part = points if len(points) <= LARGEST_FIT else points[np.random.default_rng(seed).permutation(len(points))[:LARGEST_FIT]]
-    means = KMeans(k, random_state=seed).set_params(n_init=starts)
-    centres = means.fit(part).cluster_centers_
+    return [_largest_first(points, centres) for centres in best_centres(part, choices, seed, starts)]
+
+
+def _largest_first(points: Floats, centres: Floats) -> Found:
     labels = nearest(points, centres)
-    order = np.lexsort((centres[:, 0], -np.bincount(labels, minlength=k)))
+    order = np.lexsort((centres[:, 0], -np.bincount(labels, minlength=len(centres))))
     return centres[order], np.argsort(order)[labels].astype(np.int64)
 
 
@@ -53,7 +60,7 @@ def checked_k(k: object, n: int) -> int:
 
 def choose(points: Floats, seed: int) -> tuple[Found, float]:
     """The groups, in the number with the highest silhouette, and that silhouette; three if they are nearly as good."""
-    every = {choice: fit(points, choice, seed) for choice in CHOICES}
+    every = dict(zip(CHOICES, fits(points, CHOICES, seed), strict=True))
     quality = dict(zip(every, quality_of(points, [labels for _, labels in every.values()], seed), strict=True))
     best = max(quality, key=lambda choice: (quality[choice], -choice))
     chosen = PREFERRED if quality[PREFERRED] >= quality[best] - NEARLY else best
@@ -66,7 +73,7 @@ def quality_of(points: Floats, groupings: Sequence[Labels], seed: int) -> list[f
     return [float(one.mean()) for one in silhouettes(points[looked_at], [labels[looked_at] for labels in groupings])]
 
 
-def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
+def reference(points: Floats, choices: Sequence[int], seed: int) -> float:
     """The best silhouette of clouds without groups: the same margins and rank correlations, joined by a Gaussian copula."""
     rng = np.random.default_rng(seed)
     part = points[rng.permutation(len(points))[:LOOKED_AT]]
@@ -76,7 +83,7 @@ def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
         normal = rng.standard_normal(part.shape) @ root.T
         places = np.clip((ndtr(normal / np.maximum(normal.std(axis=0), 1e-9)) * len(part)).astype(int), 0, len(part) - 1)
         drawn = np.take_along_axis(margins, places, axis=0)
-        groupings = [fit(drawn, choice, seed + cloud, starts=4)[1] for choice in choices]
+        groupings = [labels for _, labels in fits(drawn, choices, seed + cloud, starts=4)]
         best = max(best, *quality_of(drawn, groupings, seed + cloud))
     return best
 
@@ -97,7 +104,7 @@ def stability(points: Floats, k: int, labels: Labels, seed: int) -> float:
     size = min(len(points), LARGEST_DRAW)
     agreements = []
     for draw in range(BOOTSTRAPS):
-        again, _ = fit(points[rng.integers(0, len(points), size)], k, draw, starts=3)
+        (again,) = best_centres(points[rng.integers(0, len(points), size)], [k], draw, starts=3)
         agreements.append(adjusted_rand(labels, nearest(points, again), k))
     return float(np.mean(agreements))
 
