@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from conformance import cases, key_of, log_of, retention_options
@@ -118,3 +119,24 @@ def test_where_cohorts_do_not_differ_none_is_claimed():
         result = cj.retention(signups(600, seed, False), start_event="signup", period="month", periods=6)
         claimed += bool((result.cohort_comparisons["p_adjusted"] <= 0.05).any() or (result.cohort_change["p_value"] <= 0.05).any())
     assert claimed <= 1
+
+
+def test_where_hardly_anybody_comes_back_a_cohort_without_returns_is_no_finding():
+    """Nine hundred tickets at random: cohorts in which nobody happened to write twice once seemed to vary hardly at all, and half of such logs a change."""
+    claimed = 0
+    for seed in range(12):
+        draw = np.random.default_rng(seed)
+        times = pd.Timestamp("2024-04-01") + pd.to_timedelta(draw.integers(0, 200_000, 900), unit="min")
+        rows = pd.DataFrame({"customer_id": draw.integers(0, 5_000, 900).astype(str), "event": "ticket", "timestamp": times})
+        result = cj.retention(cj.read_events(rows.drop_duplicates()), period="week")
+        claimed += bool((result.cohort_comparisons["p_adjusted"] <= 0.05).any() or (result.cohort_change["p_value"] <= 0.05).any())
+    assert claimed <= 2
+
+
+def test_where_nobody_came_back_before_a_cut_no_ratio_is_told():
+    rows = [(f"old {n}", "x", "2024-01-01") for n in range(200)] + [(f"new {n}", "x", "2024-01-15") for n in range(200)]
+    rows += [(f"new {n}", "x", "2024-01-23") for n in range(150)] + [("late", "x", "2024-02-12")]
+    log = cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]))
+    result = cj.retention(log, period="week", periods=2)
+    assert result.cohort_change["share_of_expected_before"].tolist() == [0]
+    assert "Only cohorts from 2024-01-15 on come back in a later week at all (p < 0.001 over all possible cuts)." in result.headline

@@ -46,7 +46,8 @@ class Scores:
     """Returned periods of each row of the counts against what they would be with its group's average share in every period.
 
     `customers` are those with a complete period; `variance` is of observed − expected, from customer to customer, so that a customer's
-    periods need not be independent of one another.
+    periods need not be independent of one another, and at least what chance gives to so many expected returns: a row in which nobody
+    happened to come back would else seem to vary hardly at all.
     """
 
     customers: Whole
@@ -71,7 +72,9 @@ def scores_of(question: Question, entries: Entries, counts: Counts, hits: Hits, 
     ended = np.minimum(counts.ended, question.periods)
     counted = (hits.period > 0) & (hits.period <= counts.ended[hits.entry])
     observed = np.bincount(hits.entry[counted], minlength=len(entries)).astype(float)
-    expected = np.where(ended > 0, np.cumsum(shares, axis=1)[entries.group, np.maximum(ended, 0)], 0.0)
+    known_to = (entries.group, np.maximum(ended, 0))
+    expected = np.where(ended > 0, np.cumsum(shares, axis=1)[known_to], 0.0)
+    by_chance = np.where(ended > 0, np.cumsum(shares * (1 - shares), axis=1)[known_to], 0.0)
     rows = len(counts.cohort)
 
     def total(values: Floats) -> Floats:
@@ -80,7 +83,7 @@ def scores_of(question: Question, entries: Entries, counts: Counts, hits: Hits, 
     last = np.zeros(rows, dtype=np.int64)
     np.maximum.at(last, counts.cell, ended)
     known = total((ended > 0).astype(float)).astype(np.int64)
-    return Scores(known, last, total(observed), total(expected), total((observed - expected) ** 2))
+    return Scores(known, last, total(observed), total(expected), np.maximum(total((observed - expected) ** 2), total(by_chance)))
 
 
 def cohort_comparisons(question: Question, names: pd.DataFrame, counts: Counts, scores: Scores) -> pd.DataFrame:

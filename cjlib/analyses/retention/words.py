@@ -64,11 +64,14 @@ def changed(question: Question, change: pd.DataFrame) -> str:
     if question.by or change.empty or change["p_value"].iloc[0] > ALPHA:
         return ""
     cut = change.iloc[0]
-    ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
     p = "p < 0.001" if cut["p_value"] < 0.001 else f"p = {cut['p_value']:.3f}"
     start = pd.Timestamp(cut["cohort"]).strftime("%Y-%m-%d" if question.period != "hour" else "%Y-%m-%d %H:%M")
+    over_all = f"({p} over all possible cuts)."
+    if not cut["share_of_expected_before"]:
+        return f"Only cohorts from {start} on come back in a later {question.period} at all {over_all}"
+    ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
     more = f"{100 * abs(ratio):.0f} % {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
-    return f"Cohorts from {start} on come back in {more} ({p} over all possible cuts)."
+    return f"Cohorts from {start} on come back in {more} {over_all}"
 
 
 def differing(different: pd.DataFrame) -> str:
