@@ -11,15 +11,15 @@ from cjlib.errors import DataError
 from cjlib.sources.columns import Columns
 from cjlib.sources.engine import DuckDB, literal
 from cjlib.sources.epochs import DATE, INSTANT, MISSING, NAIVE, SPREADSHEET, UNREADABLE
+from cjlib.sources.held import DUPLICATE, rows_held, written
 from cjlib.sources.instants import DAY, Clock, clock
 from cjlib.sources.intake import Raw, blank, forget
-from cjlib.sources.joining import earlier_events, put_earlier_first
+from cjlib.sources.joining import put_earlier_first
 from cjlib.sources.ordering import count_ties, drop_repeats, put_in_order, settle, write_prepared
 from cjlib.sources.prepared import Property, coded_rows, described, has_unused_codes, hashes_of_ids, make_dictionaries
 from cjlib.sources.stamps import EARLIEST, Finding, Stamps
 from cjlib.sources.tally import Kinds, Tally, reasons_of
 
-DUPLICATE = "exact duplicate"
 FUTURE = "in the future"
 AFTER = "later than observed_until"
 REASONS = ("missing customer_id", "missing event", "missing timestamp", "unreadable timestamp", "hour that does not exist", FUTURE, DUPLICATE)
@@ -87,7 +87,7 @@ def check(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps, rules: Rul
     if repeats:
         drop_repeats(engine)
     write_prepared(engine, repeats)
-    held = _held(engine, raw, columns, properties, wrong=wrong, repeated=repeats > 0, earlier=earlier is not None)
+    held = rows_held(engine, raw, columns, properties, wrong=wrong, repeated=repeats > 0, earlier=earlier is not None)
     tally = Tally(sum(count for count, _, _ in kinds.values()) + len(raw.broken), kinds, twice, reasons_of(held), late)
     tally = earlier + tally if earlier else tally
     kept = [Finding("exact duplicates kept", again, "")] if again and rules.keep_duplicates else []
@@ -153,7 +153,7 @@ def _stage(engine: DuckDB, raw: Raw, columns: Columns, stamps: Stamps) -> None:
 def _no_spreadsheet(engine: DuckDB, kinds: Kinds, columns: Columns) -> None:
     serial, times = kinds.get(SPREADSHEET, (0, 0, 0))[0], sum(count for kind, (count, _, _) in kinds.items() if kind != MISSING)
     if 2 * serial > times:
-        example = engine.rows(f"SELECT min({_written(columns)}) FROM staged WHERE k = {SPREADSHEET}")[0][0]
+        example = engine.rows(f"SELECT min({written(columns)}) FROM staged WHERE k = {SPREADSHEET}")[0][0]
         raise DataError(
             f"source: the times are numbers such as {example}, as spreadsheets count days since 1900. Write them as dates before saving the sheet, or convert "
             "them: pd.to_datetime(df['timestamp'], unit='D', origin='1899-12-30')."
@@ -234,82 +234,4 @@ def wall_words(microseconds: int, *, date: bool = False) -> str:
     return written[:10] if date else written
 
 
-# ---- the rows held back ------------------------------------------------------------------------------------------
-
-
-def _held(
-    engine: DuckDB, raw: Raw, columns: Columns, properties: tuple[Property, ...], *, wrong: bool, repeated: bool, earlier: bool
-) -> pd.DataFrame:
-    """The rows held back: `row`, `reason`, `example`, then c1, c2, … as text."""
-    texts = "".join(f", CAST({place} AS VARCHAR) AS {place}" for place in raw.places)
-    asked = []
-    if wrong:
-        example = (
-            f"CASE WHEN reason LIKE 'missing %' THEN NULL WHEN k IN ({UNREADABLE}, {SPREADSHEET}) THEN {_written(columns)} "
-            f"WHEN t IS NOT NULL THEN CAST(make_timestamp(t) AS VARCHAR) WHEN k = {NAIVE} THEN CAST(make_timestamp(w) AS VARCHAR) END"
-        )
-        asked.append(f"SELECT row, reason, {example} AS example{texts} FROM {_numbered(engine, raw)} WHERE reason IS NOT NULL")
-    if repeated:
-        numbered = _numbered(engine, raw, _near_repeats(engine, raw))
-        asked.append(_repeats(columns, _after_earlier(numbered, raw, properties) if earlier else numbered, texts, wrong=wrong))
-    parts = ([raw.broken] if len(raw.broken) else []) + ([engine.frame(" UNION ALL ".join(asked))] if asked else [])
-    names = ["row", "reason", "example", *raw.places]
-    together = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
-    extra = [name for name in together.columns if name not in names]
-    return together.reindex(columns=[*names, *extra]).sort_values("row", kind="stable", ignore_index=True)
-
-
-def _written(columns: Columns) -> str:
-    """The time of a row as the source has it."""
-    return f"CAST({columns.timestamp.place} AS VARCHAR)"
-
-
-def _numbered(engine: DuckDB, raw: Raw, timed: str = "timed") -> str:
-    """Rows of `timed` with the position of each in its source."""
-    has_row = engine.rows("SELECT count(*) FROM (DESCRIBE timed) WHERE column_name = 'row'")[0][0]
-    return timed if has_row else f"(SELECT {raw.row} AS row, * FROM {timed})"
-
-
-def _near_repeats(engine: DuckDB, raw: Raw) -> str:
-    """`timed`, or where a file knows its places its rows at the times of `repeated`: two looks at little of it are quicker than one at all."""
-    if not raw.row.startswith("place"):
-        return "timed"
-    engine.execute("CREATE TEMP TABLE places AS SELECT place FROM timed SEMI JOIN repeated USING (t)")
-    engine.execute("CREATE TEMP TABLE near AS SELECT * FROM timed SEMI JOIN places USING (place)")
-    return "near"
-
-
-def _after_earlier(numbered: str, raw: Raw, properties: tuple[Property, ...]) -> str:
-    """The rows of the source after the events of the earlier log, which are no row of it and come first."""
-    every = ", ".join(["row", "reason", "id", "name", "t", *(one.column for one in properties), *raw.places])
-    return f"(SELECT 0 AS row, NULL AS reason, * FROM ({earlier_events(properties)}) UNION ALL BY NAME SELECT {every} FROM {numbered})"
-
-
-def _repeats(columns: Columns, numbered: str, texts: str, *, wrong: bool) -> str:
-    """SQL of the second and later rows of those that are equal in every column: the first of the source is the event."""
-    values = [
-        f"CASE WHEN NOT {blank(f'p{position}')} THEN p{position} END" if one.type == "VARCHAR" else f"p{position}"
-        for position, one in enumerate(columns.properties, start=1)
-    ]
-    return (
-        f"SELECT row, {literal(DUPLICATE)} AS reason, CAST(id AS VARCHAR) || ', ' || name || ', ' || CAST(make_timestamp(t) AS VARCHAR) AS example{texts} "
-        f"FROM (SELECT *, row_number() OVER (PARTITION BY {', '.join(['id', 'name', 't', *values])} ORDER BY row) AS n FROM {numbered} "
-        f"SEMI JOIN repeated USING (id, t){' WHERE reason IS NULL' if wrong else ''}) WHERE n > 1"
-    )
-
-
-def quarantine_table(held: pd.DataFrame, raw: Raw) -> pd.DataFrame:
-    """The rows held back as the analyst sees them: `row`, `reason`, the file where there are several, then the raw columns as text."""
-    taken = {"row", "reason", "file"}
-    names = {f"c{position}": f"{name} (column)" if name in taken else name for position, name in enumerate(raw.names, start=1)}
-    table = held.drop(columns="example").astype("str").rename(columns=names).astype({"row": "int64"})
-    if not raw.file_rows:
-        return table
-    ends = pd.Series([rows for _, rows in raw.file_rows]).cumsum()
-    which = ends.searchsorted(table["row"], side="left")
-    starts = (ends - [rows for _, rows in raw.file_rows]).to_numpy()
-    table.insert(2, "file", pd.Series([raw.file_rows[one][0] for one in which], dtype="str"))
-    return table.assign(row=table["row"] - starts[which])
-
-
-__all__ = ["Checked", "Rules", "check", "quarantine_table", "wall_words"]
+__all__ = ["Checked", "Rules", "check", "wall_words"]

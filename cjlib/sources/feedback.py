@@ -16,11 +16,12 @@ import pandas as pd
 from cjlib.errors import CjlibError, DataError, not_one_of, unknown_column
 from cjlib.markup import table_html
 from cjlib.sources.answers import clean_text, content_ids, read_score, read_yes_no, repeated, reversed_scales
-from cjlib.sources.checking import Rules, check, quarantine_table
+from cjlib.sources.checking import Rules, check
 from cjlib.sources.columns import Column, Columns, property_column, text_types
 from cjlib.sources.engine import DuckDB, identifier, literal
 from cjlib.sources.feedback_columns import NAMES, SCORES, Given, Scale, our_names, read_given
 from cjlib.sources.files import find_files
+from cjlib.sources.held import quarantine_table
 from cjlib.sources.instants import zone_of
 from cjlib.sources.intake import Raw, open_files, open_frame
 from cjlib.sources.quality import REMEDIES, as_table, stop_above_limit

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.sources.checking import check, quarantine_table
+from cjlib.sources.checking import check
 from cjlib.sources.columns import read_columns
 from cjlib.sources.engine import DuckDB
 from cjlib.sources.files import Files
+from cjlib.sources.held import quarantine_table
 from cjlib.sources.intake import Raw, forget, open_files, open_frame
 from cjlib.sources.prepared import Property
 from cjlib.sources.quality import in_whole_days, quality_table, stop_above_limit

@@ -12,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import DataError, shown
-from cjlib.sources.checking import DUPLICATE, FUTURE, REASONS, Checked
+from cjlib.sources.checking import FUTURE, REASONS, Checked
 from cjlib.sources.engine import DuckDB
+from cjlib.sources.held import DUPLICATE
 from cjlib.sources.stamps import Finding
 from cjlib.sources.tally import Reasons
 

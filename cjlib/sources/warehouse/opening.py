@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.checking import DUPLICATE, REASONS, Rules, wall_words
+from cjlib.sources.checking import REASONS, Rules, wall_words
 from cjlib.sources.columns import Column, Columns, read_columns
 from cjlib.sources.engine import DuckDB, identifier, literal
 from cjlib.sources.events import EventLog
+from cjlib.sources.held import DUPLICATE
 from cjlib.sources.instants import DAY, instant_us
 from cjlib.sources.intake import Raw
 from cjlib.sources.matching import timestamp_sql
