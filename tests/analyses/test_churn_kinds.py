@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from decimal import Decimal
 
 import numpy as np
@@ -190,3 +191,31 @@ def test_a_table_of_categories_alone_is_kept_and_read_again(tmp_path):
 def test_every_feature_is_content_whatever_it_is_called():
     named_like_ours = pd.DataFrame({"churned_": np.arange(60.0), "x": 1.0})
     assert by_content(named_like_ours, np.zeros(60))[1].tolist() == list(range(60))
+
+
+@pytest.mark.parametrize("number", [lambda one: f"A{one}", lambda one: f"{one:06d}", lambda one: one])
+def test_numbering_that_follows_the_outcome_fails_however_it_is_written(number):
+    made = plain()
+    last = np.argsort(np.argsort((made["gone"] == "Yes").to_numpy(), kind="stable"), kind="stable")
+    leaks = cj.churn_table(made.assign(account=[number(one) for one in last]), target="gone", id="account").leaks
+    assert leaks.loc[leaks["column"] == "account", ["level", "rule"]].to_numpy().tolist() == [["FAIL", "identifier predicts"]]
+    shuffled = np.random.default_rng(3).permutation(N)
+    leaks = cj.churn_table(made.assign(account=[number(one) for one in shuffled]), target="gone", id="account").leaks
+    assert "account" not in leaks["column"].tolist()
+
+
+def test_copies_of_rows_do_not_make_an_identifier_look_as_if_it_knew_the_outcome():
+    made = plain(account=[f"A{one:04d}" for one in np.random.default_rng(3).permutation(N)])
+    data = cj.churn_table(pd.concat([made, made]), target="gone", id="account")
+    assert "account" not in data.leaks["column"].tolist()
+    assert "240 rows have an id that an earlier row has: one row a customer is expected." in data.headline
+
+
+def test_a_model_kept_before_dates_were_noted_still_reads_them(tmp_path):
+    made = plain(start=DATES)
+    data = cj.churn_table(made, target="gone")
+    kept = json.loads(cj.fit_churn(data).keep(tmp_path / "model.json").read_text(encoding="utf-8"))
+    kept["columns"] = {name: value for name, value in kept["columns"].items() if name not in ("dates", "snapshot")}
+    (tmp_path / "old.json").write_text(json.dumps(kept), encoding="utf-8")
+    old = cj.load_churn_model(tmp_path / "old.json")
+    assert old.score(made).table["churn_probability"].tolist() == old.score(data).table["churn_probability"].tolist()

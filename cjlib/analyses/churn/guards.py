@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
-from cjlib.analyses.churn.alone import column_auc, seen_auc
+from cjlib.analyses.churn.alone import column_auc, is_number, seen_auc
 from cjlib.analyses.churn.measures import auc
 from cjlib.analyses.churn.pairs import telling_pairs
 from cjlib.words import about
@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 COLUMNS = ["column", "level", "rule", "figure", "text"]
 LEVELS = ("FAIL", "DROP", "WARN", "INFO")
 MANY_VALUES = 50
+NOISE = 3
+"""Standard errors beyond which numbering is said to follow the outcome."""
 UNSUSPECTED = 0.75
 """No rule on ranking speaks below .8; a column that stays below this on the rows it learnt from does not get there on others."""
 OUTCOME_NAME = re.compile(
@@ -84,14 +86,32 @@ def _ranked(features: pd.DataFrame, churned: Floats, given: tuple[str, ...]) -> 
 
 
 def identifier_finding(column: str, values: pd.Series, churned: Floats) -> Finding:
-    """An identifier that predicts: the numbering follows the outcome."""
-    figure = column_auc(values, churned)
-    if figure > 0.6:
+    """An identifier that predicts: the numbering follows the outcome.
+
+    Texts count in the order of their length and letters, as numbered names do; of rows with one identifier the first, since a copy knows its twin's outcome.
+    """
+    first = ~values.duplicated().to_numpy()
+    figure = column_auc(_in_order(values[first]), churned[first])
+    if figure > max(0.6, 0.5 + NOISE * _error(churned[first])):
         text = f"{column} is an identifier, and yet predicts churn (AUC {figure:.2f} alone): numbers follow the outcome. It is left out; find out how they were given."
         return Finding(column, "FAIL", "identifier predicts", figure, text)
     return Finding(
         column, "DROP", "identifier", figure, f"{column} is different for almost every customer: an identifier, not a property. It is left out."
     )
+
+
+def _in_order(values: pd.Series) -> pd.Series:
+    if is_number(values):
+        return values
+    text = values.astype("str").reset_index(drop=True)
+    place = pd.DataFrame({"size": text.str.len(), "text": text}).sort_values(["size", "text"]).index
+    return pd.Series(np.arange(len(text)), index=place).sort_index()
+
+
+def _error(churned: Floats) -> float:
+    """Standard error of the AUC of what tells nothing."""
+    lost, kept = max(float(churned.sum()), 1.0), max(float(churned.size - churned.sum()), 1.0)
+    return float(np.sqrt((lost + kept + 1) / (12 * lost * kept)))
 
 
 def as_table(found: list[Finding]) -> pd.DataFrame:

@@ -166,7 +166,8 @@ def as_features(frame: pd.DataFrame, columns: Columns, as_of: Any = None) -> pd.
     The snapshot is `as_of`; without it that of training or, if the table has later dates, the latest of them, so that the same rows mean the same
     whatever stands beside them. Columns that held dates after the snapshot in training, such as a contract's end, have no say in it.
     """
-    dates = {name: read for name in columns.dates if name in columns.numbers and (read := as_dates(frame[name])) is not None}
+    dated = [name for name in columns.numbers if name in columns.dates or pd.api.types.is_datetime64_any_dtype(frame[name])]
+    dates = {name: read for name in dated if (read := as_dates(frame[name])) is not None}
     lows = dict(zip(columns.numbers, columns.lows, strict=True))
     moved = snapshot_of(as_of, pd.DataFrame(dates, index=frame.index), tuple(name for name in dates if lows[name] >= 0))
     known = None if as_of is not None or not columns.snapshot else pd.Timestamp(columns.snapshot)
