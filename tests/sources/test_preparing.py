@@ -29,7 +29,7 @@ def rows_full_of_repeats(size: int, seed: int) -> pd.DataFrame:
             "customer_id": rng.choice(["ana", "bob", "007", " "], size),
             "event": rng.choice(["view", "buy"], size),
             "timestamp": pd.Timestamp("2024-03-30") + pd.to_timedelta(rng.integers(0, 400, size), unit="min"),
-            "channel": pd.array(rng.choice(["web", " ", "", None], size), dtype="str"),
+            "channel": pd.array(rng.choice(np.array(["web", " ", "", None], dtype=object), size), dtype="str"),
             "value": rng.choice([0.0, -0.0, 2.5, np.nan], size),
         }
     )
