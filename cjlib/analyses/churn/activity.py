@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.churn.answers import Answers
 from cjlib.analyses.periods import DAY, zone_offsets
 from cjlib.errors import CjlibError, shown, unknown_column
 from cjlib.sources.conditions import Event
@@ -88,22 +89,6 @@ class Wait:
     customer: Codes
     opened: Whole
     answered: Whole
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Feedback of the log's customers by time: which score, and whether it is a bad one."""
-
-    customer: Codes
-    time: Whole
-    scores: Mapping[str, Floats]
-    negative: Flags
-
-    def of(self, block: Block) -> Answers:
-        """Those of a block's customers, who are numbered from its first."""
-        mine = (self.customer >= block.first) & (self.customer < block.end)
-        scores = {name: score[mine] for name, score in self.scores.items()}
-        return Answers(self.customer[mine] - np.int32(block.first), self.time[mine], scores, self.negative[mine])
 
 
 @dataclass(frozen=True)
@@ -210,7 +195,7 @@ def fetch_activity(log: EventLog, question: Question, block: Block, answers: Ans
         channel=log.codes(channel, where=block.where) if channel is not None and channel in log.properties else None,
         properties={name: log.codes(name, where=block.where) for name in _texts(log, channel)},
         waits=tuple(_wait(log, block, name, *pair) for name, pair in sorted(question.waits.items())),
-        answers=None if answers is None else answers.of(block),
+        answers=None if answers is None else answers.of(block.first, block.end),
     )
 
 
@@ -249,31 +234,6 @@ def _wait(log: EventLog, block: Block, name: str, opened: Event, answered: Event
     mine = there & (replies["customer"][place] == asks["customer"]) if key.size else np.zeros(at.size, dtype=bool)
     times = np.where(mine, replies["time"][place], -1) if key.size else np.full(at.size, -1)
     return Wait(name, asks["customer"].astype(np.int32) - np.int32(block.first), asks["time"].astype(np.int64), times.astype(np.int64))
-
-
-NEGATIVE = {"nps": 6, "csat": 2, "ces": 3, "rating": 2, "text_score": -0.05}
-"""A score of at most this is a bad one."""
-
-
-def find_answers(log: EventLog, ids: NDArray[Any], feedback: Feedback | pd.DataFrame) -> Answers:
-    """The feedback of customers whose `ids` the log knows."""
-    frame = feedback.frame if isinstance(feedback, Feedback) else feedback
-    if not isinstance(frame, pd.DataFrame) or not {"customer_id", "timestamp"} <= set(frame.columns):
-        raise CjlibError(f"feedback: must be what cj.read_feedback gives, with customer_id and timestamp. Got {shown(type(feedback).__name__)}.")
-    place = {str(one): code for code, one in enumerate(ids.tolist())}
-    code = frame["customer_id"].astype("str").map(place)
-    stamps = pd.to_datetime(frame["timestamp"])
-    stamps = stamps.dt.tz_localize(log.zone) if stamps.dt.tz is None else stamps
-    known = (code.notna() & stamps.notna()).to_numpy()
-    time = stamps[known].dt.tz_convert("UTC").to_numpy(dtype="datetime64[us]").astype(np.int64)
-    scores = {name: frame.loc[known, name].to_numpy(dtype=float, na_value=np.nan) for name in NEGATIVE if name in frame and frame[name].notna().any()}
-    customer = code[known].to_numpy(dtype=np.int32)
-    keys = [*(np.nan_to_num(one, nan=-9.0) for one in scores.values()), time, customer]
-    order = np.lexsort(keys)
-    bad = np.zeros(time.size, dtype=bool)
-    for name, score in scores.items():
-        bad |= score <= NEGATIVE[name]
-    return Answers(customer[order].astype(np.int32), time[order], {name: score[order] for name, score in scores.items()}, bad[order])
 
 
 def find_kinds(log: EventLog, question: Question, cutoff: int, like: Sequence[str] | None) -> Kinds:

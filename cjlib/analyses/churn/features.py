@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.activity import Activity, Answers, Codes, Floats, Kinds, Paid, Wait, Whole, changes
+from cjlib.analyses.churn.activity import Activity, Codes, Floats, Kinds, Paid, Wait, Whole, changes
+from cjlib.analyses.churn.answers import Answers
 from cjlib.analyses.churn.standing import days_of
 from cjlib.analyses.periods import DAY
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.activity import Activity, Flags, Floats, Kinds, Question, Whole, blocks, fetch_activity, find_answers
+from cjlib.analyses.churn.activity import Activity, Flags, Floats, Kinds, Question, Whole, blocks, fetch_activity
+from cjlib.analyses.churn.answers import find_answers
 from cjlib.analyses.churn.features import RETURNED, features_of
 from cjlib.analyses.churn.standing import Snapshot, over_usual_gap, snapshot
 from cjlib.analyses.periods import DAY, zone_offsets

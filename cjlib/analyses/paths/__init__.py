@@ -8,26 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.paths.links import commonest, find, link_table, occurrences
 from cjlib.analyses.paths.loops import Loops, loops_of
-from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
-from cjlib.analyses.paths.path_set import PathSet, Totals, Ways, flag_sql, kept_names, links_sql, path_set, path_sets, ways_of
+from cjlib.analyses.paths.path_set import PathSet, Totals, flag_sql, kept_names, links_sql, path_set, ways_of
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import (
-    ARROW,
-    SECOND,
-    Codes,
-    Ints,
-    check_at_least,
-    customer_column,
-    gap_microseconds,
-    groups,
-    named,
-    sequence_keys,
-    sessions_sql,
-    text_rank,
-)
+from cjlib.analyses.sequence import ARROW, SECOND, check_at_least, customer_column, gap_microseconds, sessions_sql
 from cjlib.analyses.sequence_words import OTHER, base_of, gap_in_words, reserved_names, share_words, ties_in_words
-from cjlib.analyses.stats import share, wilson
+from cjlib.analyses.stats import wilson
 from cjlib.errors import did_you_mean, not_one_of
 from cjlib.sources.conditions import Event, as_step
 from cjlib.sources.durations import Duration
@@ -122,15 +109,15 @@ def paths(
     gap = gap_microseconds(session_gap, "session_gap")
     names = log.event_names
     always = {name for event, option in ((start_event, "start_event"), (end_event, "end_event")) for name in as_step(event, option).names}
-    shown, place = kept_names(names, _occurrences(log, len(names), top), top, always)
+    shown, place = kept_names(names, occurrences(log, len(names), top), top, always)
     labels = [*shown, OTHER]
     label_of = np.where(place < 0, len(shown), place).astype(np.min_scalar_type(len(labels)))
     ways = ways_of(log, gap=gap, collapse=repeats == "collapse", start=start_event, end=end_event)
-    found = _found(log, ways, max_steps, label_of, len(labels))
-    whole, (sequences, distinct) = found.totals, _sequences(found, labels, top)
+    found = find(log, ways, max_steps, label_of, len(labels))
+    whole, (sequences, distinct) = found.totals, commonest(found, labels, top)
     metrics = _metrics(whole, sequences, distinct)
     return Paths(
-        table=_sorted(found.pairs, labels),
+        table=link_table(found.pairs, labels),
         headline=_headline(metrics, sequences),
         definition={
             "unit": "the path; customers beside it",
@@ -164,102 +151,6 @@ def paths(
         per_path=lambda: _per_path(log, path_set(log, ways).at_most(max_steps, last=end_event is not None), names),
         find_loops=lambda: loops_of(path_set(log, ways), names, top),
     )
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The links and ends of all paths, and each path's customer, nodes shown, and their labels, one path after another."""
-
-    totals: Totals
-    pairs: Pairs
-    customer: Codes
-    sizes: Ints
-    label: Codes
-
-
-def _occurrences(log: EventLog, names: int, top: int | None) -> Ints:
-    """How often each event name comes; zeros where all of them are shown."""
-    counts = np.zeros(names, dtype=np.int64)
-    if top is not None and top < names:
-        for code, size in log.engine.rows(f"SELECT e, count(*) FROM {log.prepared} GROUP BY e"):
-            counts[code] = size
-    return counts
-
-
-def _found(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base: int) -> _Found:
-    counted = tally(max_steps * base * (base + 1) if max_steps is not None else None)
-    totals = Totals()
-    nothing = np.zeros(0, dtype=np.int64)
-    pieces: list[tuple[Codes, Ints, Codes]] = [(nothing.astype(np.int32), nothing, label_of[:0])]
-    for whole in path_sets(log, ways):
-        cut = whole.at_most(max_steps, last=ways.end is not None)
-        label = _add(counted, cut, label_of, base)
-        pieces.append((cut.customer, cut.sizes, label))
-        totals += whole.totals(max_steps)
-    return _Found(totals, counted.pairs(), *(np.concatenate(column) for column in zip(*pieces, strict=True)))
-
-
-def _add(counted: Tally, cut: PathSet, label_of: Codes, base: int) -> Codes:
-    """Add a pair a link, and one a path from its last node to its end, so that all paths with a source are counted; the labels of the nodes."""
-    nodes, step = cut.nodes()
-    label = label_of[cut.event[nodes]]
-    step *= base
-    step += label
-    step *= base + 1
-    ends = np.cumsum(cut.sizes) - 1
-    goes_on = np.ones(nodes.size, dtype=bool)
-    goes_on[ends] = False
-    at = np.flatnonzero(goes_on)
-    counted.add(step[at] + label[at + 1], np.repeat(cut.customer, cut.sizes - 1), cut.first(nodes[at + 1]) - cut.last(nodes[at]))
-    counted.add(step[ends] + base, cut.customer)
-    return label
-
-
-def _sorted(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
-    base = len(labels)
-    node, target = np.divmod(pairs.keys, base + 1)
-    _, of_node = np.unique(node, return_inverse=True)
-    total = np.bincount(of_node, pairs.sizes)[of_node].astype(np.int64) if of_node.size else pairs.sizes
-    low, high = wilson(pairs.sizes, total)
-    at, source = np.divmod(node, base)
-    rank = np.append(text_rank(labels), base)
-    order = np.lexsort((rank[target], rank[source], -pairs.sizes, at))
-    order = order[target[order] < base]
-    columns = {
-        "step": at[order] + 1,
-        "source": named(labels, source[order]),
-        "target": named(labels, target[order]),
-        "paths": pairs.sizes[order].astype(np.int64),
-        "customers": pairs.customers[order],
-        "share_of_source": share(pairs.sizes, total)[order],
-        "share_of_source_low": low[order],
-        "share_of_source_high": high[order],
-        "median_seconds": pairs.median[order],
-        "mean_seconds": pairs.mean[order],
-    }
-    return pd.DataFrame(columns)
-
-
-def _sequences(found: _Found, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
-    high = np.cumsum(found.sizes)
-    low = high - found.sizes
-    keys = sequence_keys(found.label, low, found.sizes)
-    ordered = np.sort(keys)
-    starts = np.flatnonzero(np.append(np.ones(min(1, keys.size), dtype=bool), ordered[1:] != ordered[:-1]))
-    paths = np.diff(starts, append=keys.size)
-    least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
-    rows = np.flatnonzero(np.isin(keys, ordered[starts[paths >= least]]))
-    common = groups(pd.factorize(keys[rows])[0])
-    examples = rows[common.order[common.starts]].tolist()
-    ways = [tuple(labels[code] for code in found.label[low[one] : high[one]].tolist()) for one in examples]
-    order = sorted(range(len(ways)), key=lambda position: (-common.sizes[position], ways[position]))[:top]
-    columns = {
-        "path": pd.Series(pd.array([ARROW.join(ways[position]) for position in order], dtype="str")),
-        "paths": common.sizes[order],
-        "share_of_paths": share(common.sizes[order], keys.size),
-        "customers": common.customers(found.customer[rows])[order],
-    }
-    return pd.DataFrame(columns), starts.size
 
 
 def _metrics(whole: Totals, sequences: pd.DataFrame, distinct: int) -> dict[str, Metric]:
