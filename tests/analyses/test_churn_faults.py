@@ -8,6 +8,7 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
+from cjlib.analyses.churn.words import Facts, _silent
 
 SCORES = pd.DataFrame({"customer_id": ["ana", "bob", "cem"], "churn_probability": [0.1, 0.5, 0.9], "worth": [1.0, np.nan, 300.0]})
 TOLD = SCORES.assign(cutoff=pd.Timestamp("2024-03-01", tz="UTC"))
@@ -110,3 +111,10 @@ def test_customers_whose_value_is_not_known_are_left_out_and_counted():
     found = cj.value_at_risk(SCORES, SCORES.rename(columns={"worth": "expected_value"}))
     assert found.table["customer_id"].tolist() == ["cem", "ana"]
     assert found.definition["left out"].startswith("1 customers with a forecast but no value")
+
+
+@pytest.mark.parametrize(("gained", "silent"), [(8.0, True), (10.0, False)])
+def test_what_choosing_among_candidates_gains_is_no_signal(gained, silent):
+    rows = pd.DataFrame({"model": ["chosen", "prevalence"], "population": "all", "n": 7000, "log_loss": [0.58 - gained / 7000, 0.58]})
+    facts = Facts(table(), (), rows, *[None] * 5)
+    assert _silent(facts) == silent

@@ -88,8 +88,7 @@ def headline(facts: Facts) -> str:
 
 def _verdict(facts: Facts, scope: str) -> str:
     row, gain = facts.chosen, facts.gain
-    silent = not facts.data.of_log and row["log_loss"] >= first_row(facts.table, "prevalence")["log_loss"]
-    if silent or not row["auc_low"] > 0.5:
+    if _silent(facts) or not row["auc_low"] > 0.5:
         return f"No signal: the model ranks customers no better than chance, {scope}."
     if not gain.beyond_noise:
         return (
@@ -98,6 +97,12 @@ def _verdict(facts: Facts, scope: str) -> str:
         )
     lift = f"the riskiest tenth holds {row['lift_10']:.2f} times its share of churners ({row['lift_low']:.2f} to {row['lift_high']:.2f})"
     return f"{scope}; {lift}. It beats {BASELINES[gain.baseline]} by {gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})."
+
+
+def _silent(facts: Facts) -> bool:
+    """Whether the forecasts of a table gain so little over the share of churners that choosing among candidates explains it: log n in log-likelihood."""
+    row, same = facts.chosen, first_row(facts.table, "prevalence")
+    return not facts.data.of_log and bool((same["log_loss"] - row["log_loss"]) * row["n"] <= np.log(row["n"]))
 
 
 def _few(row: pd.Series) -> list[str]:
