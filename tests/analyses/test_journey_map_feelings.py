@@ -300,6 +300,45 @@ def test_the_scores_and_texts_of_the_groups_are_those_of_the_analyses_of_the_fee
             assert mine.loc[row["segment"], "share_method"] == row["method"] == "model_index"
 
 
+def test_a_map_is_the_same_whether_another_of_the_same_data_was_made_before_or_not():
+    log = cj.read_events(toy_events(" | ".join(f"c{k:02d}: look@0h({'web' if k % 3 else 'app'}) buy@{k % 5 + 1}D" for k in range(70))))
+    said = pd.DataFrame(
+        {
+            "timestamp": MONDAY + pd.to_timedelta(range(70), unit="s"),
+            "customer_id": [f"c{k:02d}" for k in range(70)],
+            "nps": [k % 11 for k in range(70)],
+        }
+    )
+    alone = cj.journey_map(a_journey(), log, cj.read_feedback(said), by="channel")
+    journey, feedback = a_journey(), cj.read_feedback(said)
+    whole = cj.journey_map(journey, log, feedback)
+    after = cj.journey_map(journey, log, feedback, by="channel")
+    tables = ("table", "touchpoints", "routes", "unmapped", "silent", "sentiment_line", "patterns", "moments", "pain_points", "quotes", "support")
+    for name in tables:
+        pd.testing.assert_frame_equal(getattr(after, name), getattr(alone, name))
+    assert after.definition == alone.definition
+    assert whole.definition["by"] == "all together"
+    after.pain_points.loc[:, "impact"] = -1.0
+    after.unmapped["mine"] = 1
+    assert "mine" not in whole.unmapped
+    assert (whole.pain_points["impact"] != -1).all()
+    pd.testing.assert_frame_equal(cj.journey_map(journey, log, feedback, by="channel").pain_points, alone.pain_points)
+
+
+def test_a_place_is_compared_with_the_median_of_the_others_also_where_shares_tie():
+    rng = np.random.default_rng(11)
+    for places in (1, 2, 3, 4, 7):
+        n = rng.choice([10, 40], places, p=[0.2, 0.8])
+        part = Part(rng.integers(0, 10, places), n, rng.random(places) < 0.8, np.where(rng.random(places) < 0.2, 0.3, np.nan))
+        for shares in (rng.integers(0, 4, places) / 4, rng.integers(0, 4, (50, places)) / 4):
+            expected = np.broadcast_to(part.reference, shares.shape).copy()
+            for place in np.flatnonzero(np.isnan(part.reference)):
+                others = [k for k in range(places) if k != place and part.may_be_reference[k] and n[k] >= 30]
+                if others:
+                    expected[..., place] = np.median(shares[..., others], axis=-1)
+            np.testing.assert_array_equal(part.references(shares), expected)
+
+
 def test_tickets_are_counted_by_the_period_in_which_they_were_opened():
     text = "ana: open@0h answer@2h solve@5h again@30h solve@40h open@60h | bob: open@1h answer@50h"
     support = {"opened": "open", "first_response": "answer", "resolved": "solve", "reopened": "again"}
@@ -363,7 +402,7 @@ def test_every_figure_claims_something_and_holds_its_numbers(northlight, view):
 
 def test_the_explorers_twin_needs_no_script_and_tells_of_every_stage(northlight):
     source = northlight._source
-    held = cj.explore_map(source.journey, source.log, northlight._feedback, made=northlight)
+    held = cj.explore_map(source.journey, source.log, source.feedback, made=northlight)
     html = held.twin().html
     assert "<script" not in html
     assert all(f"{stage}: customers, routes, quotes" in html for stage in source.stages)

@@ -73,7 +73,6 @@ class JourneyMap(Result):
     support: pd.DataFrame
     journey: Journey
     _source: Source = field(repr=False)
-    _feedback: Feedback | None = field(repr=False)
 
     @cached_property
     def quotes(self) -> pd.DataFrame:
@@ -139,7 +138,7 @@ class JourneyMap(Result):
         if members is None:
             from cjlib.analyses.personas import personas
 
-            members = personas(source.log, None, self._feedback).members
+            members = personas(source.log, None, source.feedback).members
         groups = members.set_index("customer_id")["persona"].astype("str")
         if name not in set(groups):
             raise not_one_of("persona", name, sorted(set(groups)))
@@ -164,7 +163,7 @@ class JourneyMap(Result):
         return self._part(groups.of == groups.words().index(name), f"{groups.name} {name}")
 
     def _part(self, kept: np.ndarray, called: str) -> JourneyMap:
-        made = _made(self._source.only(kept), self._feedback, "retained")
+        made = _made(self._source.only(kept), "retained")
         return replace(made, definition={**made.definition, "only": f"{called}: {int(kept.sum()):,} customers"})
 
     def compare(self, earlier: JourneyMap) -> MapChange:
@@ -229,33 +228,33 @@ def journey_map(
     if outcome not in OUTCOMES:
         raise not_one_of("outcome", outcome, OUTCOMES)
     taken = (*STAGE_COLUMNS, *POINT_COLUMNS, "pattern", "to_stage", "measure", "lead", "n", "value", "named")
-    return _made(read_source(journey, log, feedback, churn, by, taken), feedback, outcome)
+    return _made(read_source(journey, log, feedback, churn, by, taken), outcome)
 
 
-def _made(source: Source, feedback: Feedback | None, outcome: str) -> JourneyMap:
+def _made(source: Source, outcome: str) -> JourneyMap:
     """The map of a source: whole tables first, then what is read off them."""
     acts, journey = source.acts, source.journey
     whole = None if acts is None else StageCounts(acts.walk)
     counted = [] if whole is None else [whole] if source.groups.of is None else _counted(source)
     table, (line, patterns) = stage_table(source, counted), line_and_patterns(source)
-    found, pains = _moments(source, outcome), pain_points(source, whole)
+    found = source.once(("moments", outcome), lambda: _moments(source, outcome))
+    pains = source.once("pains", lambda: pain_points(source, whole))
     return JourneyMap(
         table=table,
         headline=words.headline(source, table, patterns, found, pains),
         definition=words.definition(source, outcome),
         metrics=words.metrics(source, table, pains),
         touchpoints=point_table(source, counted),
-        routes=pd.DataFrame() if acts is None else routes(acts.walk, planned_routes(journey)),
-        unmapped=pd.DataFrame(columns=UNMAPPED) if acts is None else acts.shared.unmapped,
-        silent=pd.DataFrame(columns=SILENT, dtype="str") if acts is None else acts.shared.silent,
+        routes=pd.DataFrame() if acts is None else source.once("routes", lambda: routes(acts.walk, planned_routes(journey))),
+        unmapped=pd.DataFrame(columns=UNMAPPED) if acts is None else acts.shared.unmapped.copy(deep=False),
+        silent=pd.DataFrame(columns=SILENT, dtype="str") if acts is None else acts.shared.silent.copy(deep=False),
         sentiment_line=line,
         patterns=patterns,
         moments=found,
         pain_points=pains,
-        support=pd.DataFrame() if acts is None else acts.shared.support,
+        support=pd.DataFrame() if acts is None else acts.shared.support.copy(deep=False),
         journey=journey,
         _source=source,
-        _feedback=feedback,
     )
 
 

@@ -40,14 +40,24 @@ class Part:
 
     def references(self, shares: np.ndarray) -> np.ndarray:
         """What each place is compared with: given, or the median of the others that are measured."""
-        usable = self.may_be_reference & (self.n >= MIN_N)
+        usable, asked = np.flatnonzero(self.may_be_reference & (self.n >= MIN_N)), np.flatnonzero(np.isnan(self.reference))
         values = np.broadcast_to(self.reference, shares.shape).copy()
-        for place in np.flatnonzero(np.isnan(self.reference)):
-            others = usable.copy()
-            others[place] = False
-            if others.any():
-                values[..., place] = np.median(shares[..., others], axis=-1)
+        if not usable.size or not asked.size:
+            return values
+        order = np.argsort(shares[..., usable], axis=-1, kind="stable")
+        ordered, rank = np.take_along_axis(shares[..., usable], order, axis=-1), np.argsort(order, axis=-1, kind="stable")
+        for place in asked:
+            at = np.flatnonzero(usable == place)
+            if at.size < usable.size:
+                values[..., place] = _median_without(ordered, rank[..., at[0]]) if at.size else np.median(ordered, axis=-1)
         return values
+
+
+def _median_without(ordered: np.ndarray, left_out: np.ndarray) -> np.ndarray:
+    """The median of the values of each row, which are in order, but for the one at a position."""
+    last = ordered.shape[-1] - 2
+    low, high = (np.where(middle < left_out, ordered[..., middle], ordered[..., middle + 1]) for middle in (last // 2, (last + 1) // 2))
+    return (low + high) / 2
 
 
 @dataclass(frozen=True)

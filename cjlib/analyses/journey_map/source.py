@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import pandas as pd
@@ -35,9 +37,9 @@ class Acts:
         return replace(self, walk=self.walk.only(customers[self.walk.codes]), back=self.back.only(customers[self.back.codes]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """What a map is made of; without a log `acts` is None, without feedback `opinions` is."""
+    """What a map is made of; without a log `acts` is None, without feedback `opinions` is. `kept` are tables already made of it."""
 
     journey: Journey
     places: Places
@@ -45,6 +47,14 @@ class Source:
     acts: Acts | None
     opinions: Opinions | None
     churn: pd.Series | None
+    feedback: Feedback | None = field(default=None, repr=False)
+    kept: dict[Any, pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    def once(self, key: Any, made: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A table that is the same whatever the groups are, made at the first question; who changes it changes a copy."""
+        if key not in self.kept:
+            self.kept[key] = made()
+        return self.kept[key].copy(deep=False)
 
     @property
     def stages(self) -> list[str]:
@@ -70,18 +80,29 @@ class Source:
         """The same of some customers alone, by code, with what they said."""
         assert self.acts is not None, "a map without events knows no customers"
         groups = Groups(None, np.where(customers, 0, -1), 1)
-        return replace(self, groups=groups, acts=self.acts.only(customers), opinions=self.opinions and self.opinions.only(customers))
+        return replace(self, groups=groups, acts=self.acts.only(customers), opinions=self.opinions and self.opinions.only(customers), kept={})
+
+
+_READ: WeakValueDictionary[tuple[int, int, int], Source] = WeakValueDictionary()
+"""What maps that are still held were made of, by the identities of journey, log and feedback, which they hold too."""
 
 
 def read_source(journey: Journey, log: EventLog | None, feedback: Feedback | None, churn: Any, by: By, taken: tuple[str, ...]) -> Source:
-    """Read what a map is made of; `taken` are names that groups may not have."""
-    places = places_of(journey)
+    """Read what a map is made of, or take it from a map of the same that is still held; `taken` are names that groups may not have."""
     groups = groups_of(log, by, taken)
+    key = (id(journey), id(log), id(feedback))
+    whole = _READ.get(key) or _whole(journey, log, feedback)
+    _READ[key] = whole
+    if groups.of is None and churn is None:
+        return whole
+    opinions = whole.opinions if whole.opinions is None or groups.of is None else whole.opinions.grouped(groups.of)
+    return replace(whole, groups=groups, opinions=opinions, churn=_probabilities(churn))
+
+
+def _whole(journey: Journey, log: EventLog | None, feedback: Feedback | None) -> Source:
+    places = places_of(journey)
     opinions = None if feedback is None else read_opinions(feedback, log, journey, places)
-    acts = None if log is None else _acts(journey, log, opinions)
-    if opinions is not None and groups.of is not None:
-        opinions = opinions.grouped(groups.of)
-    return Source(journey, places, groups, acts, opinions, _probabilities(churn))
+    return Source(journey, places, Groups(None, None, 1), None if log is None else _acts(journey, log, opinions), opinions, None, feedback)
 
 
 def _acts(journey: Journey, log: EventLog, opinions: Opinions | None) -> Acts:
