@@ -35,6 +35,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 INTERRUPTED, TERMINATED = 130, 143
+MOST_ROWS = 200
+"""Rows of a table that a terminal is shown."""
 
 Notebooks = Annotated[
     list[str] | None, typer.Argument(metavar="NOTEBOOK…", help="Names or paths: 01_funnel, funnel, my/own.ipynb. None: all.", show_default=False)
@@ -249,9 +251,11 @@ def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequen
     for name in names:
         shown_table.add_column(escape(str(name)), justify="right" if name in numbers else "left", overflow="fold")
     kinds = column_kinds(names)
-    for row in rows:
+    for row in rows[:MOST_ROWS]:
         shown_table.add_row(*(escape(cell_text(value, kind)) for kind, value in zip(kinds, row, strict=True)))
     console.print(shown_table)
+    if len(rows) > MOST_ROWS:
+        console.print(f"  and {len(rows) - MOST_ROWS:,} more")
 
 
 @app.command("init")

@@ -353,6 +353,25 @@ def test_init_wants_either_a_file_or_a_known_template(tmp_path, monkeypatch):
     assert "--time: names a column of the file of events: cj init events.csv --time COLUMN." in here("init", "--template", "saas", "--time", "t").err
 
 
+def test_init_takes_the_columns_it_is_told_and_feedback_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"o{n},m{n % 7},k{n % 3},2024-01-{1 + n % 28:02d},fine and easy to use {n}" for n in range(60)]
+    (tmp_path / "log.csv").write_text("order,member,kind,day,said\n" + "\n".join(rows), encoding="utf-8")
+    assert here("init", "log.csv", "--customer", "order", "--event", "kind", "--time", "day").code == 0
+    assert all(f"{column}: {ours}" in (tmp_path / "journey.yml").read_text() for column, ours in (("order", "customer_id"), ("kind", "event")))
+    assert "init customer: there is no column 'membr'. Did you mean 'member'?" in here("init", "log.csv", "--force", "--customer", "membr").err
+    assert here("init", "--feedback", "log.csv", "--force").code == 0
+    assert here("check", "journey.yml").out.endswith("60 answers read; the journey file names no events.\n")
+
+
+def test_check_shows_the_commonest_of_very_many_events_and_counts_the_rest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"c{n % 50},e{n % 300},2024-01-01T00:{n % 60:02d}:00Z" for n in range(900)]
+    (tmp_path / "log.csv").write_text("customer_id,event,timestamp\n" + "\n".join(rows), encoding="utf-8")
+    assert here("init", "log.csv").code == 0
+    assert "  and 100 more\n" in here("check", "journey.yml").out
+
+
 def test_init_guesses_the_columns_of_feedback_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = ["user,action,when"] + [f"u{n % 9},{name},2025-01-{1 + n % 28:02d}T10:00:00Z" for n in range(60) for name in ("visit", "buy")]

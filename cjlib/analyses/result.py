@@ -86,7 +86,9 @@ def result_html(result: Result) -> str:
 
 
 def folded_table_html(table: pd.DataFrame, kinds: Mapping[str, str] | None = None) -> str:
-    """A table as HTML; a long one is folded, with its number of rows."""
+    """A table as HTML; a long one is folded, with its number of rows; of one without rows no empty head is shown."""
+    if table.empty:
+        return '<p class="cj-more">The table has no rows.</p>'
     held = table_html(table, kinds=kinds)
     return held if len(table) <= LONG else f"<details><summary>Show the table: {len(table):,} rows</summary>{held}</details>"
 
