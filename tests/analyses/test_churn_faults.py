@@ -71,6 +71,8 @@ def shop() -> cj.EventLog:
             lambda: cj.customer_value(shop(), horizon="30D", as_of="2099-01-01"),
             r"as_of: must not lie after the end of data \(2024-\d\d-\d\d\).*Got '2099-01-01'\.",
         ),
+        (lambda: cj.churn_data(SCORES, horizon="60D"), r"log: must be an event log, as cj\.read_events gives it\. Got 'DataFrame'\."),
+        (lambda: cj.compare_splits(None), r"data: must be what cj\.churn_data gives\. Got 'NoneType'\."),
         (lambda: cj.survival(SCORES, inactive="60D"), r"log: must be an event log, as cj\.read_events gives it\. Got 'DataFrame'\."),
         (
             lambda: cj.survival_table(READY.assign(days=pd.Timedelta("3D")), duration="days", event="gone"),

@@ -17,7 +17,7 @@ from cjlib.analyses.churn.snapshots import LogSource, Part, Seen, parts_of
 from cjlib.analyses.periods import DAY
 from cjlib.analyses.result import metric
 from cjlib.analyses.stats import wilson
-from cjlib.errors import CjlibError, DataError, listed, shown
+from cjlib.errors import CjlibError, DataError, listed, not_a_log, shown
 from cjlib.sources.conditions import Event
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
@@ -86,6 +86,8 @@ def churn_data(
     DataError
         When the log is empty or too short for any cutoff.
     """
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
     question = Question(
         _length(horizon, "horizon"),
         None if active_within is None else _length(active_within, "active_within"),

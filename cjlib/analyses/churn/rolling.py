@@ -299,6 +299,8 @@ def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
     DataFrame
         `split`, `n`, `n_churned`, `auc`, `pr_auc`.
     """
+    if not isinstance(data, ChurnData):
+        raise CjlibError(f"data: must be what cj.churn_data gives. Got {shown(type(data).__name__)}.")
     with one_thread():
         forward = _forward(data, used_features(data, ()), seed)
         stack = forward.stack
