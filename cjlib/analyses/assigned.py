@@ -86,7 +86,7 @@ def assign_stages(feedback: Feedback, log: EventLog | None, journey: Journey) ->
     counts = {rule: int((by == position).sum()) for position, rule in enumerate(RULES)}
     return Assigned(
         table=table,
-        headline=_headline(counts, len(table)),
+        headline=_headline(counts, len(table), log),
         definition=_definition(journey, strange, log),
         metrics={f"feedback_{rule}": metric(count, n=len(table)) for rule, count in counts.items()}
         | {name: metric(count) for name, count in strange.items()},
@@ -157,7 +157,10 @@ def _named(codes: Codes, names: Sequence[str]) -> pd.Series:
     return pd.Series(np.array([*names, None], dtype=object)[codes], dtype="str")
 
 
-def _headline(counts: dict[str, int], n: int) -> str:
+def _headline(counts: dict[str, int], n: int, log: EventLog | None) -> str:
+    if counts[UNASSIGNED] == n:
+        why = "there are no events to go by" if log is None else "none follows an event of its customer"
+        return f"None of {n:,} answers has a place on the journey: none names a stage or touchpoint of it, and {why}."
     words = {OWN_STAGE: "name their stage", OWN_TOUCHPOINT: "name their touchpoint", LATEST_EVENT: "follow an event of the customer"}
     parts = ", ".join(f"{counts[rule]:,} {text}" for rule, text in words.items())
     return f"Of {n:,} answers {parts}; {counts[UNASSIGNED]:,} belong to no stage."

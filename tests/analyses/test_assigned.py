@@ -96,6 +96,12 @@ def test_the_headline_and_the_metrics_count_each_rule():
     assert [found.metrics[f"feedback_{rule}"]["value"] for rule in ("own_stage", "own_touchpoint", "latest_event", "unassigned")] == [1, 1, 1, 1]
 
 
+def test_where_no_answer_has_a_place_the_headline_says_why():
+    nowhere = "None of 1 answers has a place on the journey: none names a stage or touchpoint of it, and"
+    assert assigned((None, 9, None, None)).headline == f"{nowhere} none follows an event of its customer."
+    assert assign_stages(answers((None, 9, None, None)), None, JOURNEY).headline == f"{nowhere} there are no events to go by."
+
+
 def test_without_events_the_last_rule_is_left_out():
     found = assign_stages(answers(("ana", 9, None, None), ("ana", 9, "Buy", None)), None, JOURNEY)
     assert found.table["assigned_by"].tolist() == ["unassigned", "own_stage"]
