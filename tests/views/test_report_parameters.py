@@ -107,9 +107,7 @@ def test_a_path_is_relative_to_where_it_was_typed(tmp_path, monkeypatch):
     assert read("journey", "s3://bucket/mine.yml") == "s3://bucket/mine.yml"
 
 
-@pytest.mark.parametrize(
-    ("value", "words"), [("/secret plans/journey.yml", "journey.yml"), ("14D", "14D"), (0.05, "0.05"), (["a"], '["a"]')]
-)
+@pytest.mark.parametrize(("value", "words"), [("/secret plans/journey.yml", "journey.yml"), ("14D", "14D"), (0.05, "0.05"), (["a"], '["a"]')])
 def test_readers_see_a_file_by_its_name_and_other_values_as_they_are(value, words):
     assert for_readers(value) == words
 
