@@ -110,6 +110,7 @@ def personas(
         raise CjlibError(
             "customers: the log holds the customers table. Give it to cj.read_events(…, customers=table) or name it in the journey file."
         )
+    import sklearn.cluster  # noqa: F401 — what is loaded under the limit is not held by it
     from threadpoolctl import threadpool_limits
 
     money = {"value_event": journey.value.event, "amount": journey.value.amount} if journey and journey.value else {}
@@ -128,7 +129,7 @@ def _found(points: clusters.Floats, k: int | None, seed: int) -> tuple[dict[str,
         groups, quality = clusters.choose(points, seed)
     else:
         groups = clusters.fit(points, clusters.checked_k(k, len(points)), seed)
-        (quality,) = clusters.quality_of(points, [groups[1]], seed)
+        quality = clusters.Apart.of(points, seed).silhouette(groups[1])
     chosen, labels = len(groups[0]), groups[1]
     metrics = {
         "stability": metric(clusters.stability(points, chosen, labels, seed), n=len(points)),
@@ -136,7 +137,7 @@ def _found(points: clusters.Floats, k: int | None, seed: int) -> tuple[dict[str,
         "silhouette_reference": metric(clusters.reference(points, clusters.CHOICES if k is None else [chosen], seed)),
         "personas": metric(chosen, n=len(points)),
     }
-    return metrics, groups, clusters.silhouettes_of(points, labels, seed)
+    return metrics, groups, clusters.silhouettes(points, labels, seed)
 
 
 def _often_enough(features: CustomerFeatures) -> NDArray[np.bool_]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from cjlib.analyses.personas.kmeans import best_centres
-from cjlib.analyses.personas.silhouette import Floats, Labels, silhouettes
 from cjlib.errors import CjlibError, shown
 
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
 Found = tuple[Floats, Labels]
 """Centres, and which of them each point belongs to."""
 CLIP = 3.0
@@ -30,19 +32,13 @@ def standardised(values: Floats) -> Floats:
 
 def fit(points: Floats, k: int, seed: int, starts: int = STARTS) -> Found:
     """Centres and labels by k-means, the largest group first."""
-    (found,) = fits(points, [k], seed, starts)
-    return found
+    from sklearn.cluster import KMeans
 
-
-def fits(points: Floats, choices: Sequence[int], seed: int, starts: int = STARTS) -> list[Found]:
-    """The same for several numbers of groups."""
     part = points if len(points) <= LARGEST_FIT else points[np.random.default_rng(seed).permutation(len(points))[:LARGEST_FIT]]
-    return [_largest_first(points, centres) for centres in best_centres(part, choices, seed, starts)]
-
-
-def _largest_first(points: Floats, centres: Floats) -> Found:
+    means = KMeans(k, random_state=seed).set_params(n_init=starts)
+    centres = means.fit(part).cluster_centers_
     labels = nearest(points, centres)
-    order = np.lexsort((centres[:, 0], -np.bincount(labels, minlength=len(centres))))
+    order = np.lexsort((centres[:, 0], -np.bincount(labels, minlength=k)))
     return centres[order], np.argsort(order)[labels].astype(np.int64)
 
 
@@ -60,20 +56,40 @@ def checked_k(k: object, n: int) -> int:
 
 def choose(points: Floats, seed: int) -> tuple[Found, float]:
     """The groups, in the number with the highest silhouette, and that silhouette; three if they are nearly as good."""
-    every = dict(zip(CHOICES, fits(points, CHOICES, seed), strict=True))
-    quality = dict(zip(every, quality_of(points, [labels for _, labels in every.values()], seed), strict=True))
+    every = {choice: fit(points, choice, seed) for choice in CHOICES}
+    apart = Apart.of(points, seed)
+    quality = {choice: apart.silhouette(labels) for choice, (_, labels) in every.items()}
     best = max(quality, key=lambda choice: (quality[choice], -choice))
     chosen = PREFERRED if quality[PREFERRED] >= quality[best] - NEARLY else best
     return every[chosen], quality[chosen]
 
 
-def quality_of(points: Floats, groupings: Sequence[Labels], seed: int) -> list[float]:
-    """The mean silhouette of each grouping over at most 1,500 points drawn by the seed; 0 where all fall into one group."""
-    looked_at = np.random.default_rng(seed).permutation(len(points))[:LOOKED_AT]
-    return [float(one.mean()) for one in silhouettes(points[looked_at], [labels[looked_at] for labels in groupings])]
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """At most 1,500 of the points and how far they are from one another; the distances serve every number of groups."""
+
+    looked_at: NDArray[np.int64]
+    distances: Floats
+
+    @staticmethod
+    def of(points: Floats, seed: int) -> Apart:
+        """Those drawn by the seed."""
+        from sklearn.metrics import pairwise_distances
+
+        looked_at = np.random.default_rng(seed).permutation(len(points))[:LOOKED_AT]
+        distances = pairwise_distances(points[looked_at])
+        np.fill_diagonal(distances, 0.0)
+        return Apart(looked_at, distances)
+
+    def silhouette(self, labels: Labels) -> float:
+        """How much nearer points lie to their own group than to the next; 0 where all fall into one group."""
+        from sklearn.metrics import silhouette_score
+
+        mine = labels[self.looked_at]
+        return float(silhouette_score(self.distances, mine, metric="precomputed")) if np.unique(mine).size > 1 else 0.0
 
 
-def reference(points: Floats, choices: Sequence[int], seed: int) -> float:
+def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
     """The best silhouette of clouds without groups: the same margins and rank correlations, joined by a Gaussian copula."""
     rng = np.random.default_rng(seed)
     part = points[rng.permutation(len(points))[:LOOKED_AT]]
@@ -83,8 +99,8 @@ def reference(points: Floats, choices: Sequence[int], seed: int) -> float:
         normal = rng.standard_normal(part.shape) @ root.T
         places = np.clip((ndtr(normal / np.maximum(normal.std(axis=0), 1e-9)) * len(part)).astype(int), 0, len(part) - 1)
         drawn = np.take_along_axis(margins, places, axis=0)
-        groupings = [labels for _, labels in fits(drawn, choices, seed + cloud, starts=4)]
-        best = max(best, *quality_of(drawn, groupings, seed + cloud))
+        apart = Apart.of(drawn, seed + cloud)
+        best = max(best, *(apart.silhouette(fit(drawn, choice, seed + cloud, starts=4)[1]) for choice in choices))
     return best
 
 
@@ -100,30 +116,23 @@ def _root(part: Floats) -> Floats:
 
 def stability(points: Floats, k: int, labels: Labels, seed: int) -> float:
     """Mean adjusted Rand index between the labels and those of groups found in bootstraps of the points."""
+    from sklearn.metrics import adjusted_rand_score
+
     rng = np.random.default_rng(seed)
     size = min(len(points), LARGEST_DRAW)
     agreements = []
     for draw in range(BOOTSTRAPS):
-        (again,) = best_centres(points[rng.integers(0, len(points), size)], [k], draw, starts=3)
-        agreements.append(adjusted_rand(labels, nearest(points, again), k))
+        again, _ = fit(points[rng.integers(0, len(points), size)], k, draw, starts=3)
+        agreements.append(adjusted_rand_score(labels, nearest(points, again)))
     return float(np.mean(agreements))
 
 
-def adjusted_rand(one: Labels, other: Labels, k: int) -> float:
-    """How far two groupings agree on which pairs of points belong together: 1 for the same, 0 on average for groupings by chance."""
-    both = np.bincount(one * k + other, minlength=k * k).reshape(k, k)
-    n, together = int(both.sum()), int((both**2).sum())
-    ones, others = (int((both.sum(axis=axis) ** 2).sum()) for axis in (1, 0))
-    # Of the ordered pairs of different points: together in both, and in one of them; as whole numbers, so that nothing is rounded before the end.
-    in_both, in_one, in_other, pairs = together - n, ones - n, others - n, n * (n - 1)
-    most = (in_one + in_other) * pairs
-    return 1.0 if most == 2 * in_one * in_other else (2 * in_both * pairs - 2 * in_one * in_other) / (most - 2 * in_one * in_other)
-
-
-def silhouettes_of(points: Floats, labels: Labels, seed: int) -> Floats:
+def silhouettes(points: Floats, labels: Labels, seed: int) -> Floats:
     """The silhouette of each of 3,000 points; NaN for the others."""
+    from sklearn.metrics import silhouette_samples
+
     looked_at = np.random.default_rng(seed).permutation(len(points))[: 2 * LOOKED_AT]
     found = np.full(len(points), np.nan)
     if np.unique(labels[looked_at]).size > 1:
-        (found[looked_at],) = silhouettes(points[looked_at], [labels[looked_at]])
+        found[looked_at] = silhouette_samples(points[looked_at], labels[looked_at])
     return found
