@@ -13,7 +13,8 @@ from cjlib.analyses.churn.drift import drifted
 from cjlib.analyses.churn.kinds import as_features
 from cjlib.analyses.churn.model import ChurnModel, ChurnScores
 from cjlib.analyses.result import metric
-from cjlib.errors import CjlibError, listed, shown
+from cjlib.errors import CjlibError, shown
+from cjlib.sources.durations import in_words
 from cjlib.words import percent
 
 
@@ -42,7 +43,7 @@ def score(model: ChurnModel, data: ChurnData | pd.DataFrame | None, as_of: Any =
     )
     return ChurnScores(
         table=table,
-        headline=_headline(table, drift),
+        headline=_headline(model, table, drift),
         definition=_definition(model, table),
         metrics={
             "mean_probability": metric(float(probability.mean()) if len(table) else float("nan"), n=len(table)),
@@ -74,22 +75,28 @@ def _ids(frame: pd.DataFrame, model: ChurnModel) -> pd.Series:
     return pd.Series(np.arange(1, len(frame) + 1).astype(str), dtype="str")
 
 
-def _headline(table: pd.DataFrame, drift: pd.DataFrame) -> str:
+def _headline(model: ChurnModel, table: pd.DataFrame, drift: pd.DataFrame) -> str:
     if table.empty:
         return "There is nobody to score."
     expected = table["churn_probability"].sum()
-    large = drift.loc[drift["level"] == "large", "feature"].tolist()
-    shifted = drift.loc[drift["level"] != "", "feature"].tolist()
-    moved = (
-        f" They are not like the customers of training: {listed(large, most=3)} changed greatly, so trust the order more than the level."
-        if large
-        else f" Some features have shifted since training: {listed(shifted, most=3)}."
-        if shifted
-        else ""
-    )
-    beyond = table["outside_training"].mean()
-    out = f" {percent(beyond)} have a value that training never saw." if beyond > 0 else ""
-    return f"Of {len(table):,} customers about {expected:,.0f} ({percent(expected / len(table))}) are expected to churn.{out}{moved}"
+    within = f" within {in_words(model.horizon_us)}" if model.horizon_us else ""
+    said = f"Of {len(table):,} customers about {expected:,.0f} ({percent(expected / len(table))}) are expected to churn{within}."
+    return f"{said}{_beyond(table)}{_moved(drift)}"
+
+
+def _beyond(table: pd.DataFrame) -> str:
+    share = table["outside_training"].mean()
+    return f" {percent(share)} of them are outside what training saw in at least one feature." if share > 0 else ""
+
+
+def _moved(drift: pd.DataFrame) -> str:
+    """Names of features stand in `.drift`: they are no words for who reads the headline."""
+    shifted, large = int((drift["level"] != "").sum()), int((drift["level"] == "large").sum())
+    if large:
+        return (
+            f" They are not like the customers of training: {large} of {len(drift)} features changed greatly, so trust the order more than the level."
+        )
+    return f" {shifted} of {len(drift)} features have shifted since training." if shifted else ""
 
 
 def _definition(model: ChurnModel, table: pd.DataFrame) -> dict[str, str]:
