@@ -2,7 +2,8 @@
 
 What a column holds is in its name, here as everywhere: `share…` and `…_share` are shares, shown as percentages; `…_seconds…` are seconds, shown as
 days, hours, minutes. `difference…` in a table of shares is a difference of them, in points; `low` and `high` are of the kind of the column before them,
-and stand in its cell: `77.5 % (77.0 to 78.1 %)`. `csat` and `ces` with bounds are shares too. What a name does not say its table's maker does.
+and stand in its cell: `77.5 % (77.0 to 78.1 %)`. Probabilities are shown as shares: `…probability`, `p_no_purchase`, what was `predicted` and what was
+`observed` beside it; a `p_value` is none. `csat` and `ces` with bounds are shares too. What a name does not say its table's maker does.
 """
 
 from __future__ import annotations
@@ -106,10 +107,17 @@ def column_kinds(columns: Iterable[str], given: Mapping[str, str] | None = None)
     kinds: list[str] = []
     for name, words in zip(names, split, strict=True):
         own = next((unit for unit in ("share", "seconds") if unit in words), "points" if shares and words[0] == "difference" else "")
-        own = "share" if name in ("csat", "ces") and f"{name}_low" in names else own
+        own = "share" if _is_share(name, words, names) else own
         bound = not own and words[-1] in ("low", "high")
         kinds.append((given or {}).get(name, kinds[-1] if bound and kinds else own))
     return kinds
+
+
+def _is_share(name: str, words: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a column whose name has no `share` in it is shown as one: a probability, what came of predicted ones, or the share of a good or bad answer."""
+    if words[-1] in ("probability", "predicted") or name in ("p_no_purchase", "p no purchase"):
+        return True
+    return (name == "observed" and any(one.endswith("predicted") for one in names)) or (name in ("csat", "ces") and f"{name}_low" in names)
 
 
 def cell_text(value: Any, kind: str = "") -> str:
@@ -126,7 +134,7 @@ def cell_text(value: Any, kind: str = "") -> str:
 def _number_text(value: float, kind: str) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    if kind == "share":
+    if kind == "share" and math.isfinite(value):
         return "<0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
     if kind == "points":
         return f"{100 * value:+.1f} points" if round(100 * value, 1) else "±0.0 points"

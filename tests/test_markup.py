@@ -112,3 +112,13 @@ def test_what_a_name_does_not_say_the_tables_maker_does():
     assert "0.775 <span>(0.770 to 0.781)" in table_html(table)
     assert column_kinds(["csat", "csat_low", "csat_high", "nps"]) == ["share", "share", "share", ""]
     assert column_kinds(["csat", "nps"]) == ["", ""], "answers, not their share"
+
+
+def test_probabilities_are_shown_as_shares_and_other_numbers_between_0_and_1_are_not():
+    for name in ("churn_probability", "churn probability", "mean_churn_probability", "break-even probability", "p_no_purchase", "mean_predicted"):
+        assert column_kinds([name]) == ["share"], name
+    assert column_kinds(["bin", "n", "mean_predicted", "observed", "low", "high"]) == ["", "", "share", "share", "share", "share"]
+    plain = ["observed", "p_value", "p_adjusted", "psi", "auc", "pr_auc", "brier", "log_loss", "ece", "q_value", "severity", "expected_profit", "rank"]
+    assert column_kinds(plain) == [""] * len(plain)
+    assert cell_text(0.7531, "share") == "75.3 %"
+    assert cell_text(math.inf, "share") == "inf"
