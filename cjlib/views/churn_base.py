@@ -12,8 +12,8 @@ from cjlib.analyses.churn import churn_data, churn_inputs, churn_table, kept_cut
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.model import ChurnModel, ChurnScores
 from cjlib.analyses.churn.past import PastForecasts, past_forecasts
-from cjlib.analyses.churn.rolling import compare_splits
 from cjlib.analyses.churn.segments import ModelBy, model_by
+from cjlib.analyses.churn.splits import compare_splits
 from cjlib.analyses.result import Result
 from cjlib.analyses.stated_value import stated_value
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown

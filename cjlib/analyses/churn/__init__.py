@@ -10,8 +10,8 @@ from cjlib.analyses.churn.keeping import load_churn_model
 from cjlib.analyses.churn.log_data import churn_data
 from cjlib.analyses.churn.model import ChurnModel, ChurnScores
 from cjlib.analyses.churn.past import PastForecasts, keep_forecast, kept_cutoffs, past_forecasts
-from cjlib.analyses.churn.rolling import compare_splits
 from cjlib.analyses.churn.segments import ModelBy, model_by
+from cjlib.analyses.churn.splits import compare_splits
 
 __all__ = [
     "ChurnData",

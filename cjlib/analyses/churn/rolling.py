@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn import words
-from cjlib.analyses.churn.assembly import Evidence, assembled, enough, used_features
+from cjlib.analyses.churn.assembly import Evidence, assembled, enough
 from cjlib.analyses.churn.baselines import baselines_at
 from cjlib.analyses.churn.calibration import Calibrator
 from cjlib.analyses.churn.candidates import (
@@ -24,14 +24,13 @@ from cjlib.analyses.churn.candidates import (
     final_calibrator,
     fit_bases,
     fit_forecaster,
-    one_thread,
 )
 from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.evaluate import Tested
 from cjlib.analyses.churn.folds import folds_by_group
 from cjlib.analyses.churn.guards import Finding, as_table
-from cjlib.analyses.churn.measures import auc, pr_auc
+from cjlib.analyses.churn.measures import auc
 from cjlib.analyses.churn.model import ChurnModel
 from cjlib.analyses.churn.snapshots import LogSource
 from cjlib.analyses.periods import DAY
@@ -39,12 +38,10 @@ from cjlib.errors import CjlibError, DataError, shown
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 TESTS = 3
 MOST_ROWS = 60_000
 """Training rows of a log, evenly thinned beyond."""
 FEWEST = 10
-MIXED_FOLDS = 3
 DEFAULT = Choice("lr+hgb", "raw", {})
 """Where no earlier snapshot can judge."""
 
@@ -65,23 +62,29 @@ class Stack:
 
     def before(self, moment: int) -> NDArray[np.int64]:
         """Rows whose horizon was over at a moment, thinned."""
-        known = np.flatnonzero(self.cutoff + self.horizon <= moment)
-        if known.size <= MOST_ROWS:
-            return known
-        return known[np.linspace(0, known.size - 1, MOST_ROWS).astype(np.int64)]
+        return thinned(np.flatnonzero(self.cutoff + self.horizon <= moment))
 
     def both_outcomes(self, rows: NDArray[np.int64]) -> bool:
         """Whether there are enough of either to learn from."""
         lost = self.training.churned[rows].sum()
         return bool(min(lost, rows.size - lost) >= FEWEST)
 
+    def can_forecast(self, moment: int) -> bool:
+        """Whether what was known at a cutoff is enough to forecast it, and its own rows are of both outcomes."""
+        return self.both_outcomes(self.before(moment)) and bool(np.ptp(self.training.churned[self.cutoff == moment]))
+
+
+def thinned(rows: Whole) -> Whole:
+    """At most `MOST_ROWS` of some rows, evenly."""
+    return rows if rows.size <= MOST_ROWS else rows[np.linspace(0, rows.size - 1, MOST_ROWS).astype(np.int64)]
+
 
 _MADE: WeakKeyDictionary[ChurnData, tuple[tuple[str, ...], Forward]] = WeakKeyDictionary()
 """The forecasts of the last fit of some data, for as long as these are held: `compare_splits` asks for one of them again."""
 
 
-def _forward(data: ChurnData, features: list[str], seed: int) -> Forward:
-    """Those of the last fit with the same features and seed, else none yet."""
+def forward_of(data: ChurnData, features: list[str], seed: int) -> Forward:
+    """The forecasts of the last fit with the same features and seed, else none yet."""
     known, made = _MADE.get(data, ((), None))
     return made if made is not None and known == tuple(features) and made.seed == seed else Forward(_stack(data, _source(data), features), {}, seed)
 
@@ -95,7 +98,7 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
         features = [name for name in features if name in keep or name not in {one.column for one in untrue}]
     stack = _stack(data, source, features)
     enough(stack.training.churned)
-    tests = [moment for moment in stack.cutoffs if _can_forecast(stack, moment)][:TESTS]
+    tests = [moment for moment in stack.cutoffs if stack.can_forecast(moment)][:TESTS]
     forward = Forward(stack, {}, seed) if tests else _by_customer(stack, seed)
     if tests:
         _MADE[data] = (tuple(features), forward)
@@ -171,10 +174,6 @@ def _stack(data: ChurnData, source: LogSource, features: list[str]) -> Stack:
     return Stack(rows, training, cutoff, source.question.horizon)
 
 
-def _can_forecast(stack: Stack, moment: int) -> bool:
-    return stack.both_outcomes(stack.before(moment)) and bool(np.ptp(stack.training.churned[stack.cutoff == moment]))
-
-
 @dataclass(frozen=True)
 class Forward:
     """Forecasts of a cutoff by what was known at it, made once."""
@@ -195,7 +194,7 @@ class Forward:
 
     def settled(self, moment: int) -> tuple[Choice, Calibrator]:
         """What could be chosen before a cutoff: by the newest snapshot whose horizon was over, itself forecast with the embargo."""
-        judges = [one for one in self.stack.cutoffs if one + self.stack.horizon <= moment and _can_forecast(self.stack, one)]
+        judges = [one for one in self.stack.cutoffs if one + self.stack.horizon <= moment and self.stack.can_forecast(one)]
         return self._chosen(judges[0]) if judges else (DEFAULT, Calibrator("raw"))
 
     def newest(self) -> tuple[Choice, Calibrator]:
@@ -279,58 +278,3 @@ def _told(data: ChurnData, source: LogSource, untrue: Sequence[Finding]) -> dict
         "population": "all: the rows of the data; active: with activity within twice the horizon before the cutoff",
         "truncation test": f"features of the newest labelled cutoff from the log cut at it: {said}",
     }
-
-
-def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
-    """The same boosted trees judged in three ways: only the first says what will happen.
-
-    "rolling origin" forecasts the newest cutoff that can be from snapshots whose horizon was over; "no embargo" from all earlier snapshots; "random rows" mixes
-    all rows of all cutoffs in three folds, so that a customer's other snapshots, and the future, are known.
-
-    Parameters
-    ----------
-    data
-        From `churn_data`.
-    seed
-        Of folds and trees.
-
-    Returns
-    -------
-    DataFrame
-        `split`, `n`, `n_churned`, `auc`, `pr_auc`.
-    """
-    if not isinstance(data, ChurnData):
-        raise CjlibError(f"data: must be what cj.churn_data gives. Got {shown(type(data).__name__)}.")
-    with one_thread():
-        forward = _forward(data, used_features(data, ()), seed)
-        stack = forward.stack
-        tests = [moment for moment in stack.cutoffs if _can_forecast(stack, moment)]
-        if not tests:
-            raise DataError("data: the log is too short for a rolling origin; there is nothing to compare.")
-        return _splits(forward, tests[0])
-
-
-def _splits(forward: Forward, moment: int) -> pd.DataFrame:
-    stack, seed = forward.stack, forward.seed
-    training, now = stack.training, stack.cutoff == moment
-    fold = np.random.default_rng(seed).integers(0, MIXED_FOLDS, stack.cutoff.size)
-    mixed = np.empty(int(now.sum()))
-    for one in range(MIXED_FOLDS):
-        learnt = _thinned(np.flatnonzero(fold != one))
-        mixed[fold[now] == one] = _boosted(training, learnt, now & (fold == one), seed)
-    scores = {
-        "rolling origin": forward.made[moment]["hgb"] if moment in forward.made else _boosted(training, stack.before(moment), now, seed),
-        "no embargo": _boosted(training, _thinned(np.flatnonzero(stack.cutoff < moment)), now, seed),
-        "random rows": mixed,
-    }
-    churned = training.churned[now]
-    rows = [(name, churned.size, int(churned.sum()), auc(score, churned), pr_auc(score, churned)) for name, score in scores.items()]
-    return pd.DataFrame(rows, columns=["split", "n", "n_churned", "auc", "pr_auc"]).astype({"split": "str"})
-
-
-def _boosted(training: Training, learnt: NDArray[np.int64], asked: Flags, seed: int) -> Floats:
-    return fit_bases(training.of(learnt), ["hgb"], OF_LOG, seed)["hgb"].probability(training.matrix[asked])
-
-
-def _thinned(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return rows if rows.size <= MOST_ROWS else rows[np.linspace(0, rows.size - 1, MOST_ROWS).astype(np.int64)]
