@@ -16,8 +16,8 @@ from IPython.core.formatters import DisplayFormatter
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-WITH_FEEDBACK = {"airline_tweets", "clothing_reviews", "nps_verbatims"}
-EXAMPLES = sorted(path for path in (ROOT / "data" / "examples").glob("*.yml") if path.stem not in WITH_FEEDBACK)
+WITHOUT_EVENTS = {"airline_tweets", "clothing_reviews", "nps_verbatims", "telco"}
+EXAMPLES = sorted(path for path in (ROOT / "data" / "examples").glob("*.yml") if path.stem not in WITHOUT_EVENTS)
 PLOTLY = "application/vnd.plotly.v1+json"
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
