@@ -67,6 +67,113 @@ def test_who_had_the_churn_event_is_left_out_and_re_enters_at_the_return():
     assert not [name for name in data.features if "cancel" in name]
 
 
+ENDED = " | ".join(f"f{one:02d}: visit@5D cancel@20D confirm@21D survey@25D" for one in range(28))
+STAYED = "ana: visit@10D cancel@50D survey@55D | bob: visit@10D cancel@50D survey@55D visit@80D | cyd: visit@10D survey@60D visit@98D | dan: visit@10D cancel@120D"
+
+
+def test_an_exit_survey_and_the_confirmation_before_it_are_no_return():
+    more = " | eve: visit@1D cancel@2D confirm@4D | fay: visit@1D cancel@2D confirm@4D | "
+    data = toy(ENDED + more + STAYED, churn_event="cancel")
+    assert labels(data) == {"bob": 0, "cyd": 0, "dan": 1}
+    assert data.definition["left out"].startswith("31 rows")
+    assert data.definition["return"].startswith(
+        "any event after the churn event but 'confirm', 'survey', which in the whole log (almost) nothing follows: 31 customers"
+    )
+
+
+def test_what_fewer_than_thirty_customers_had_is_a_return_however_final():
+    data = toy(
+        f"{ENDED} | {STAYED.replace('bob: visit@10D cancel@50D survey@55D', 'bob: visit@10D cancel@50D').replace('survey@60D ', '')}",
+        churn_event="cancel",
+    )
+    assert labels(data) == {f"f{one:02d}": 0 for one in range(28)} | {"ana": 0, "bob": 0, "cyd": 0, "dan": 1}
+    assert data.definition["return"].startswith("any event after the churn event; of no event type")
+
+
+def test_an_active_event_says_itself_what_a_return_is():
+    data = toy(f"{ENDED} | eve: survey@1D | {STAYED}", churn_event="cancel", active_event=["visit", "confirm", "survey"])
+    assert labels(data) == {f"f{one:02d}": 0 for one in range(28)} | {"ana": 0, "bob": 0, "cyd": 0, "dan": 1, "eve": 0}
+    assert "return" not in data.definition
+
+
+def test_the_first_churn_event_alone_can_be_what_leaving_is():
+    first = cj.Step("cancel", first_time=True)
+    data = toy("ana: visit@10D cancel@50D visit@60D cancel@110D | bob: visit@10D cancel@120D | cyd: visit@10D cancel@40D", churn_event=first)
+    assert labels(data) == {"ana": 0, "bob": 1}
+
+
+def random_leavers(seed: int) -> pd.DataFrame:
+    """Visits, cancellations, confirmations and surveys on few days, so that many tie; how often one comes back after each changes with the seed."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for one in range(90):
+        day, back = 0.0, rng.random() < (0.03, 0.12, 0.3)[seed % 3]
+        steps = [
+            "visit",
+            *rng.choice(["visit", "cancel"], 2),
+            "cancel",
+            *[["confirm", "survey"], ["survey"], ["confirm"]][rng.choice(3, p=[0.35, 0.6, 0.05])],
+        ]
+        for name in [*steps, *(["visit", "survey"] if back else [])]:
+            day += rng.integers(0, 4) * 5
+            rows.append((f"c{one:02d}", str(name), at(day + 80 * (rng.random() < 0.003))))
+    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]).drop_duplicates(ignore_index=True)
+
+
+def plain_endings(frame: pd.DataFrame, until: pd.Timestamp) -> set[str]:
+    """Event types that nothing follows but one another, found again until there is no more."""
+    settled = [rows for _, rows in frame.groupby("customer_id") if rows["timestamp"].max() < until - pd.Timedelta(days=30)]
+    found: set[str] = set()
+    while True:
+        now = set()
+        for name in ("visit", "confirm", "survey"):
+            final = [
+                not ((rows["timestamp"] > one) & ~rows["event"].isin(found)).any()
+                for rows in settled
+                for one in rows.loc[rows["event"] == name, "timestamp"]
+            ]
+            if sum((rows["event"] == name).any() for rows in settled) >= 30 and sum(final) >= 0.9 * len(final):
+                now.add(name)
+        if now <= found:
+            return found
+        found |= now
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_is_at_risk_after_leaving_is_what_plain_python_says(seed):
+    frame = random_leavers(seed)
+    no_return = plain_endings(frame, at(200))
+    assert (no_return == {"confirm", "survey"}) == (seed % 3 == 0)
+    for day in (30, 60):
+        data = cj.churn_data(cj.read_events(frame, observed_until=at(200)), horizon="30D", churn_event="cancel", cutoffs=[at(day)])
+        expected = set()
+        for customer, rows in frame[frame["timestamp"] <= at(day)].groupby("customer_id"):
+            gone = rows.loc[rows["event"] == "cancel", "timestamp"].max()
+            later = rows[rows["timestamp"] > gone]
+            stays = (rows["event"] != "cancel").any() if pd.isna(gone) else (~later["event"].isin({*no_return, "cancel"})).any()
+            expected |= {customer} if stays else set()
+        assert set(labels(data)) == expected
+        assert all(f"'{name}'" in data.definition["return"] for name in no_return)
+
+
+def test_an_event_that_never_occurs_is_said_with_the_nearest_that_does():
+    text = "ana: buy@10D cancel@50D | bob: buy@10D"
+    left = toy(text, churn_event="cancell")
+    assert left.headline.endswith("churn_event: 'cancell' never occurs in the log. Did you mean 'cancel'?")
+    active = toy(text, active_event="byu")
+    assert active.headline.endswith("active_event: 'byu' never occurs in the log. Did you mean 'buy'?")
+    assert active.table.empty
+    assert toy(text, churn_event=cj.Step("buy", where={"event": "cancel"})).headline.endswith(
+        "churn_event: 'buy where event = cancel' never occurs in the log."
+    )
+    assert "never occurs" not in toy(text, churn_event="cancel", active_event="buy").headline
+
+
+def test_the_midnight_that_ends_the_last_day_is_a_cutoff():
+    data = toy("ana: buy@90D | bob: buy@99D", cutoffs=[at(130)], until=at(129.6))
+    assert data.table["churned"].isna().all()
+
+
 def test_only_the_active_event_is_activity():
     data = toy("ana: buy@80D mail@110D | bob: buy@80D buy@110D | cyd: mail@80D buy@110D", active_event="buy")
     assert labels(data) == {"ana": 1, "bob": 0}
@@ -184,6 +291,11 @@ def test_a_model_of_a_log_is_tested_forward_and_says_what_it_beats(made):
         ({"horizon": "0D"}, "horizon: must be longer than nothing"),
         ({"cutoffs": "2024-02-01"}, "cutoffs: must be a list of instants"),
         ({"cutoffs": ["2023-02-01"]}, "lies before the first event"),
+        (
+            {"cutoffs": ["2099-01-01"]},
+            r"2099-01-01 00:00 lies after the end of the data, 2024-07-19 .* at most a day later.* Give cutoffs=\[log.observed_until\]",
+        ),
+        ({"cutoffs": [at(100), at(201) + pd.Timedelta("1us")]}, "lies after the end of the data"),
         ({"waits": {"help": "ask"}}, "waits: must name pairs of events"),
         ({"like": 3}, "like: must be ChurnData or a ChurnModel"),
         ({"value": "amount"}, "there is no column 'amount'"),

@@ -33,7 +33,7 @@ BLOCK_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the log."""
+    """What is asked of the log; `endings` are event types that are no return after the churn event."""
 
     horizon: int
     active_within: int | None
@@ -43,6 +43,7 @@ class Question:
     channel: str | None
     feedback: Feedback | pd.DataFrame | None
     waits: Mapping[str, tuple[Event, Event]]
+    endings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from cjlib.analyses.churn.activity import Question, check_waits, find_kinds
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.features import groups_in_words
 from cjlib.analyses.churn.log_guards import log_leaks
+from cjlib.analyses.churn.returns import check_not_after, endings, endings_in_words, never
 from cjlib.analyses.churn.snapshots import LogSource, Part, Seen, parts_of
 from cjlib.analyses.periods import DAY
 from cjlib.analyses.result import metric
@@ -48,7 +50,8 @@ def churn_data(
 
     An event at the cutoff t belongs to the past; the label looks at (t, t + horizon], in elapsed time. Churned: no qualifying event in it, or with `churn_event` that
     event in it. A customer is in a snapshot from the first qualifying event on; one who had the churn event at or before t is not, until a later
-    qualifying event. Every feature, medians and the choice of columns included, comes from events at or before t (columns: the earliest cutoff).
+    qualifying event; without `active_event` a later event of a type that (almost) nothing follows, such as an exit survey, is no return (at least .9 of its events, of at least
+    30 customers whose last event is more than a horizon before the end of data). Every feature, medians and the choice of columns included, comes from events at or before t (columns: the earliest cutoff).
 
     Parameters
     ----------
@@ -62,7 +65,7 @@ def churn_data(
     active_within
         Only customers with a qualifying event so shortly before the cutoff. None: everyone ever seen.
     active_event
-        What qualifies as activity; None: any event (but the churn event).
+        What qualifies as activity, and so as a return; None: any event (but the churn event).
     churn_event
         What leaving is. None: silence.
     feedback
@@ -82,9 +85,9 @@ def churn_data(
     Raises
     ------
     CjlibError
-        When a cutoff lies outside the log, or an option cannot be read.
+        When a cutoff lies before the log, or an option cannot be read.
     DataError
-        When the log is empty or too short for any cutoff.
+        When the log is empty, too short for any cutoff, or ends before a given one.
     """
     if not isinstance(log, EventLog):
         raise not_a_log(log)
@@ -101,6 +104,7 @@ def churn_data(
     if log.span_us is None:
         raise DataError("churn_data: the log has no events.")
     moments = _cutoffs(log, question.horizon) if cutoffs is None else _given(log, cutoffs)
+    question = replace(question, endings=endings(log, question))
     ids = log.customer_ids()
     kinds = find_kinds(log, question, moments[0], _columns_of(like))
     parts, seen = parts_of(log, question, kinds, moments, ids)
@@ -114,7 +118,7 @@ def churn_data(
     source = LogSource(log, question, kinds, {part.snapshot.cutoff: part.snapshot for part in parts})
     return ChurnData(
         table=table,
-        headline=_headline(population, question, leaks, len(moments)),
+        headline=_headline(population, question, leaks, len(moments)) + never(log, question),
         definition=_definition(log, question, parts, moments, features, seen),
         metrics={
             f"share_churned_{row['population']}": metric(row["share_churned"], row["share_churned_low"], row["share_churned_high"], row["rows"])
@@ -159,6 +163,7 @@ def _given(log: EventLog, cutoffs: Sequence[Any]) -> list[int]:
         raise CjlibError(
             f"cutoffs: {log.moment(moments[0]):%Y-%m-%d} lies before the first event ({log.moment(first):%Y-%m-%d}), when nothing is known."
         )
+    check_not_after(log, moments[-1])
     return moments
 
 
@@ -261,6 +266,7 @@ def _definition(log: EventLog, question: Question, parts: list[Part], moments: l
         if question.active_within is None
         else f"active within {in_words(question.active_within)} before the cutoff",
         "left out": f"{gone:,} rows of customers who had left before the cutoff and not come back",
+        **endings_in_words(question, [part.snapshot.customer[part.ended] for part in parts]),
         "left-censored": f"{seen.begun:,} customers first seen in the log's first 30 days may be older than age_days says",
         **groups_in_words(features),
     }

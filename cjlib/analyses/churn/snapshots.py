@@ -19,14 +19,20 @@ from cjlib.analyses.sequence import keep_freed_memory
 from cjlib.sources.events import EventLog
 
 FIRST_DAYS = 30
+NEVER = np.iinfo(np.int64).min
+"""Before every instant."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One cutoff: everybody seen, who of them is at risk, asked for and active, and what happened to them; `features` are of those asked for."""
+    """One cutoff: everybody seen, who of them is at risk, asked for and active, and what happened to them; `features` are of those asked for.
+
+    `ended` are those not at risk who would be, were every event after the churn event a return.
+    """
 
     snapshot: Snapshot
     at_risk: Flags
+    ended: Flags
     asked: Flags
     active: Flags
     churned: Floats
@@ -102,28 +108,39 @@ def _seen(log: EventLog, activity: Activity, horizon: int) -> Seen:
 
 def _part(log: EventLog, activity: Activity, question: Question, kinds: Kinds, found: Snapshot, first: int) -> Part:
     recency = found.cutoff - found.last
-    at_risk = _at_risk(activity, found)
+    at_risk, ended = _at_risk(activity, found, question.endings)
     asked = at_risk if question.active_within is None else at_risk & (recency <= question.active_within)
     known = found.cutoff + question.horizon <= log.observed_until_us
     churned = _happened(activity, question, found) if known else np.full(found.customer.size, np.nan)
     who = np.zeros(activity.customers, dtype=bool)
     who[found.customer[asked]] = True
     features = features_of(activity.only(who, found.cutoff), kinds, found.cutoff)
-    return Part(replace(found, customer=found.customer + first), at_risk, asked, (recency <= 2 * question.horizon) & at_risk, churned, features)
+    return Part(
+        replace(found, customer=found.customer + first), at_risk, ended, asked, (recency <= 2 * question.horizon) & at_risk, churned, features
+    )
 
 
-def _at_risk(activity: Activity, found: Snapshot) -> Flags:
-    """Those without a churn event so far, or with activity after the last one."""
+def _at_risk(activity: Activity, found: Snapshot, endings: tuple[str, ...]) -> tuple[Flags, Flags]:
+    """Those without a churn event so far, or with activity after the last one that is no ending; and those whose activity after it was endings only."""
     if activity.churns is None:
-        return np.ones(found.customer.size, dtype=bool)
-    never = np.iinfo(np.int64).min
-    gone, seen = (np.full(activity.customers, never) for _ in range(2))
+        return np.ones(found.customer.size, dtype=bool), np.zeros(found.customer.size, dtype=bool)
     past = activity.t <= found.cutoff
-    left = past & activity.churns
-    gone[activity.c[left]] = activity.t[left]
     active = past if activity.counts is None else past & activity.counts
-    seen[activity.c[active]] = activity.t[active]
-    return (seen > gone)[found.customer]
+    gone, seen = _latest(activity, past & activity.churns), _latest(activity, active)
+    anyhow = (seen > gone)[found.customer]
+    codes = [code for code, name in enumerate(activity.names) if name in endings]
+    if not codes:
+        return anyhow, np.zeros(found.customer.size, dtype=bool)
+    back = (_latest(activity, active & ~np.isin(activity.e, codes)) > gone)[found.customer]
+    back |= gone[found.customer] == NEVER
+    return back, anyhow & ~back
+
+
+def _latest(activity: Activity, events: Flags) -> Whole:
+    """The instant of each customer's last of some events."""
+    last = np.full(activity.customers, NEVER)
+    last[activity.c[events]] = activity.t[events]
+    return last
 
 
 def _happened(activity: Activity, question: Question, found: Snapshot) -> Floats:
@@ -143,7 +160,9 @@ def _joined(pieces: Sequence[Part]) -> Part:
     customer, last, n_days, span, age = (
         np.concatenate([getattr(one, name) for one in shots]) for name in ("customer", "last", "n_days", "span", "age")
     )
-    at_risk, asked, active, churned = (np.concatenate([getattr(one, name) for one in pieces]) for name in ("at_risk", "asked", "active", "churned"))
+    at_risk, ended, asked, active, churned = (
+        np.concatenate([getattr(one, name) for one in pieces]) for name in ("at_risk", "ended", "asked", "active", "churned")
+    )
     gaps = np.zeros(max(one.gaps.size for one in shots), dtype=np.int64)
     for one in shots:
         gaps[: one.gaps.size] += one.gaps
@@ -152,7 +171,7 @@ def _joined(pieces: Sequence[Part]) -> Part:
     returned = any(one.returned for one in shots)
     if not returned:
         features.pop(RETURNED, None)
-    return Part(Snapshot(shots[0].cutoff, customer, last, n_days, span, age, gaps, returned), at_risk, asked, active, churned, features)
+    return Part(Snapshot(shots[0].cutoff, customer, last, n_days, span, age, gaps, returned), at_risk, ended, asked, active, churned, features)
 
 
 def _as_one(columns: Sequence[Any]) -> Any:
