@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # what renders reports does not wait for pandas
 
 _DAY = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 """A day or month: on a phone it would be cut at its hyphens."""
+_INSTANT = re.compile(r"\b(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)([+-]\d{2}:\d{2})?")
+"""A day, a time of it and the offset from UTC: a line ends between them, never within one."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,12 @@ def _cell_html(kind: str, value: Any) -> str:
     text = escape(cell_text(value, kind))
     if _DAY.fullmatch(text):
         return f'<td class="cj-text cj-day">{text}</td>'
+    text = _INSTANT.sub(lambda found: " ".join(_whole(part) for part in found.groups()[:2]) + _whole(found[3]), text)
     return f"<td><bdi>{text}</bdi></td>" if isinstance(value, str) and any(character.isalpha() for character in value) else f"<td>{text}</td>"
+
+
+def _whole(part: str | None) -> str:
+    return f'<span class="cj-day">{part}</span>' if part else ""
 
 
 def column_kinds(columns: Iterable[str], given: Mapping[str, str] | None = None) -> list[str]:

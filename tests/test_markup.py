@@ -50,6 +50,13 @@ def test_a_day_is_not_cut_at_its_hyphens():
     assert table_html(pd.DataFrame({"period_start": pd.to_datetime(["2025-12-01"])})).count("cj-day") == 1
 
 
+def test_a_line_ends_between_the_parts_of_an_instant_and_not_within_its_offset():
+    html = table_html(pd.DataFrame({"example": ["2024-01-01 00:00:00+01:00 to 2025-12-31 23:52:56.5-05:00 & on"]}))
+    first, last = (["2024-01-01", "00:00:00", "+01:00"], ["2025-12-31", "23:52:56.5", "-05:00"])
+    assert re.findall(r'<span class="cj-day">(.*?)</span>', html) == first + last
+    assert re.sub(r"<[^>]+>", "", html).endswith("2024-01-01 00:00:00+01:00 to 2025-12-31 23:52:56.5-05:00 &amp; on")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -118,7 +125,21 @@ def test_probabilities_are_shown_as_shares_and_other_numbers_between_0_and_1_are
     for name in ("churn_probability", "churn probability", "mean_churn_probability", "break-even probability", "p_no_purchase", "mean_predicted"):
         assert column_kinds([name]) == ["share"], name
     assert column_kinds(["bin", "n", "mean_predicted", "observed", "low", "high"]) == ["", "", "share", "share", "share", "share"]
-    plain = ["observed", "p_value", "p_adjusted", "psi", "auc", "pr_auc", "brier", "log_loss", "ece", "q_value", "severity", "expected_profit", "rank"]
+    plain = [
+        "observed",
+        "p_value",
+        "p_adjusted",
+        "psi",
+        "auc",
+        "pr_auc",
+        "brier",
+        "log_loss",
+        "ece",
+        "q_value",
+        "severity",
+        "expected_profit",
+        "rank",
+    ]
     assert column_kinds(plain) == [""] * len(plain)
     assert cell_text(0.7531, "share") == "75.3 %"
     assert cell_text(math.inf, "share") == "inf"

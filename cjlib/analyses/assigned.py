@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from cjlib.sources.durations import in_words, microseconds
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.journey import Journey, Mapped
+from cjlib.words import count_of
 
 OWN_STAGE, OWN_TOUCHPOINT, LATEST_EVENT, UNASSIGNED = "own_stage", "own_touchpoint", "latest_event", "unassigned"
 RULES = (OWN_STAGE, OWN_TOUCHPOINT, LATEST_EVENT, UNASSIGNED)
@@ -26,6 +27,11 @@ class Assigned(Result):
     """One row a feedback; `.feedback` is the feedback with the stages and touchpoints found, for `by="stage"`."""
 
     feedback: Feedback
+
+    @property
+    def telling(self) -> Collection[str]:
+        """Nothing where no answer has a place: the headline says so."""
+        return () if (self.table["assigned_by"] == UNASSIGNED).all() else self.metrics
 
 
 def assign_stages(feedback: Feedback, log: EventLog | None, journey: Journey) -> Assigned:
@@ -160,10 +166,14 @@ def _named(codes: Codes, names: Sequence[str]) -> pd.Series:
 def _headline(counts: dict[str, int], n: int, log: EventLog | None) -> str:
     if counts[UNASSIGNED] == n:
         why = "there are no events to go by" if log is None else "none follows an event of its customer"
-        return f"None of {n:,} answers has a place on the journey: none names a stage or touchpoint of it, and {why}."
-    words = {OWN_STAGE: "name their stage", OWN_TOUCHPOINT: "name their touchpoint", LATEST_EVENT: "follow an event of the customer"}
-    parts = ", ".join(f"{counts[rule]:,} {text}" for rule, text in words.items())
-    return f"Of {n:,} answers {parts}; {counts[UNASSIGNED]:,} belong to no stage."
+        return f"None of {count_of(n, 'answer')} has a place on the journey: none names a stage or touchpoint of it, and {why}."
+    rules = {
+        OWN_STAGE: ("names its stage", "name their stage"),
+        OWN_TOUCHPOINT: ("names its touchpoint", "name their touchpoint"),
+        LATEST_EVENT: ("follows an event of the customer", "follow an event of the customer"),
+    }
+    parts = ", ".join(count_of(counts[rule], *said) for rule, said in rules.items())
+    return f"Of {count_of(n, 'answer')} {parts}; {count_of(counts[UNASSIGNED], 'belongs', 'belong')} to no stage."
 
 
 def _definition(journey: Journey, strange: dict[str, int], log: EventLog | None) -> dict[str, str]:
@@ -173,5 +183,5 @@ def _definition(journey: Journey, strange: dict[str, int], log: EventLog | None)
         "first": "the stage it names itself",
         "then": "the touchpoint, or event of one, that it names itself",
         "else": latest,
-        "names not in the journey file": f"{strange['feedback_unknown_stage']:,} stages, {strange['feedback_unknown_touchpoint']:,} touchpoints",
+        "names not in the journey file": ", ".join(count_of(strange[f"feedback_unknown_{name}"], name) for name in ("stage", "touchpoint")),
     }

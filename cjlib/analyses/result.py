@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,15 @@ class Result:
         """What columns of `.table` hold where their names do not say it, as `cjlib.markup.column_kinds`: for showing only."""
         return {}
 
+    @property
+    def telling(self) -> Collection[str]:
+        """Metrics that say something on a card; all of them, unless the headline says already that there is nothing to count."""
+        return self.metrics
+
+    def readable(self, table: pd.DataFrame) -> pd.DataFrame:
+        """`.table`, or columns of it, as readers see it: names of the code in words. `.table` itself keeps them."""
+        return table
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {
             "text/plain": f"{self.headline}\n\n{self.table.to_string(max_rows=30)}",
@@ -81,7 +90,7 @@ def result_html(result: Result) -> str:
     sql = f'<details class="cj-sql"><summary>SQL</summary><pre>{escape(result.sql)}</pre></details>' if result.sql else ""
     return (
         f'<section class="cj-result"><p class="cj-headline">{escape(result.headline)}</p>'
-        f'<div class="cj-table">{folded_table_html(result.table, result.kinds)}</div>{definition_html(result.definition)}{sql}</section>'
+        f'<div class="cj-table">{folded_table_html(result.readable(result.table), result.kinds)}</div>{definition_html(result.definition)}{sql}</section>'
     )
 
 

@@ -160,12 +160,13 @@ def answer(result: Result, *more: Result, previous: Result | Mapping[str, Metric
     every: dict[str, Metric] = {}
     for each in results:
         every |= {name: one for name, one in each.metrics.items() if name not in every}
+    telling = {name: every[name] for name in every if any(name in each.telling for each in results)}
     before = previous.metrics if isinstance(previous, Result) else previous or {}
     before = {name.removeprefix("previous_"): one for name, one in before.items()}
     headlines = tuple(dict.fromkeys(each.headline for each in results))
     told = {"kind": type(result).__name__, "headline": " ".join(headlines), "definition": dict(result.definition), "metrics": dict(every)}
     period = str(getattr(result, "period", None) or "period")
-    return Answer(headlines=headlines, metrics=_chosen(every, cards), previous=before, told=told, period=period)
+    return Answer(headlines=headlines, metrics=_chosen(telling if cards is None else every, cards), previous=before, told=told, period=period)
 
 
 def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[str, Metric]:

@@ -57,5 +57,5 @@ def table(rows: pd.DataFrame | Result, columns: Sequence[str] | None = None, *, 
             raise not_one_of("columns", name, [str(one) for one in frame.columns])
     chosen = frame if columns is None or frame.columns.empty else frame[list(columns)]
     if isinstance(rows, Result):
-        return ShownTable(chosen, rows.headline, dict(rows.definition), rows.kinds)
+        return ShownTable(rows.readable(chosen), rows.headline, dict(rows.definition), rows.kinds)
     return ShownTable(chosen, empty, {}, {})

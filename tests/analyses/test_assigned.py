@@ -92,14 +92,21 @@ def test_numbers_as_ids_are_matched_as_text():
 
 def test_the_headline_and_the_metrics_count_each_rule():
     found = assigned(("ana", 1, "Buy", None), ("ana", 1, None, "pay"), ("ana", 1, None, None), (None, 1, None, None))
-    assert found.headline == "Of 4 answers 1 name their stage, 1 name their touchpoint, 1 follow an event of the customer; 1 belong to no stage."
+    assert found.headline == "Of 4 answers 1 names its stage, 1 names its touchpoint, 1 follows an event of the customer; 1 belongs to no stage."
     assert [found.metrics[f"feedback_{rule}"]["value"] for rule in ("own_stage", "own_touchpoint", "latest_event", "unassigned")] == [1, 1, 1, 1]
 
 
 def test_where_no_answer_has_a_place_the_headline_says_why():
-    nowhere = "None of 1 answers has a place on the journey: none names a stage or touchpoint of it, and"
+    nowhere = "None of 1 answer has a place on the journey: none names a stage or touchpoint of it, and"
     assert assigned((None, 9, None, None)).headline == f"{nowhere} none follows an event of its customer."
     assert assign_stages(answers((None, 9, None, None)), None, JOURNEY).headline == f"{nowhere} there are no events to go by."
+
+
+def test_where_no_answer_has_a_place_no_card_counts_nothing():
+    nowhere, somewhere = assigned((None, 9, None, None)), assigned(("ana", 1, "Buy", None))
+    assert not cj.answer(nowhere).metrics
+    assert nowhere.metrics["feedback_unassigned"]["value"] == 1
+    assert len(cj.answer(somewhere).metrics) == 4
 
 
 def test_without_events_the_last_rule_is_left_out():

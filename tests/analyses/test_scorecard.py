@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -419,6 +421,15 @@ def test_the_figure_holds_every_mark_and_says_how_many_chance_would_flag():
     assert len(meta["rows"]) == 10 * int((drawn > 0).sum())
     with pytest.raises(CjlibError, match="measures: must be one of"):
         cj.plot(card, measures=["retentoin"])
+
+
+def test_of_marks_that_none_could_judge_no_chance_is_told():
+    card = card_of(steady(days=4))
+    assert card.expected_flags == 0
+    assert cj.plot(card).layout.meta["caption"] == card.headline
+    assert card.definition["flags by chance"] == "no mark has enough periods to be judged"
+    calm = replace(card_of(steady()), flags=0)
+    assert "No mark lies outside what is ordinary; chance alone" in cj.plot(calm).layout.meta["caption"]
 
 
 def test_the_sample_is_measured_whole(shared_sample):

@@ -263,6 +263,9 @@ def test_without_an_audit_there_is_no_share(airline):
     assert result.table[["share_negative", "low", "high"]].isna().all(axis=None)
     assert "an index, not a share" in result.headline
     assert "share_negative" not in result.metrics
+    for shown in (result._repr_mimebundle_()["text/html"], cj.table(result).html, str(cj.plot(result).layout.meta)):
+        assert "model_index" not in shown
+        assert "the model alone: no share" in shown
 
 
 def test_audited_shares_cover_the_truth_and_beat_labels_alone(airline, tweets):

@@ -20,6 +20,7 @@ from cjlib.analyses.stats import benjamini_hochberg
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.journey import Journey
+from cjlib.words import count_of
 
 TEXTS = ("measure", "target_met", "words", "definition", "status", "needs")
 TREND = ["measure", "period_start", "value", "low", "high", "n", "centre", "band_low", "band_high", "flagged", "complete"]
@@ -274,8 +275,10 @@ def _definition(ground: Ground | Answers, judged: int, flags: int, lacking: int)
         "active": "at least one mapped event that is not the churn event",
         "ordinary variation": f"Laney's chart: centre ± {BAND:g}·σ_z·error, from {FEWEST_PERIODS} complete periods on",
         "beyond noise": "the change leaves out 0 under ordinary variation, Benjamini–Hochberg over the card, at least 30 counted on both sides",
-        "flags by chance": f"about {judged * CHANCE:.1f} of {judged:,} judged marks would be flagged by chance; {flags} are",
-        "not measured": f"{lacking} measures; needs says what they lack",
+        "flags by chance": f"about {judged * CHANCE:.1f} of {count_of(judged, 'judged mark')} would be flagged by chance; {flags or 'none'} {'is' if flags == 1 else 'are'}"
+        if judged
+        else "no mark has enough periods to be judged",
+        "not measured": f"{count_of(lacking, 'measure')}; needs says what is lacking",
         "observed until": f"{ground.log.observed_until:%Y-%m-%d %H:%M} ({ground.log.timezone})"
         if isinstance(ground, Ground)
         else "no events are given",

@@ -17,6 +17,9 @@ from cjlib.analyses.texts.scored import Model, Progress, ScoredTexts, scored_fee
 from cjlib.sources.feedback import Feedback
 from cjlib.words import about, signed
 
+METHODS = {"ppi++": "people's labels and the model", "audit_wilson": "people's labels alone", "model_index": "the model alone: no share"}
+"""How a share of negatives was estimated, in words."""
+
 __all__ = ["ScoredFeedback", "Sentiment", "audit_sample", "score_texts", "sentiment"]
 
 
@@ -32,6 +35,11 @@ class Sentiment(Result):
     shifts: pd.DataFrame
     audited: bool
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def readable(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Methods in words, and the index called what it is."""
+        told = table.assign(method=table["method"].replace(METHODS)) if "method" in table else table
+        return told.rename(columns={"model_index": "model's index of negative"})
 
 
 def sentiment(

@@ -193,7 +193,11 @@ def _rows(card: Card, period: str) -> list[list[Any]]:
 
 
 def _caption(result: Any) -> str:
-    return f"{result.headline} {words.count_of(result.flags, 'mark lies', 'marks lie')} outside what is ordinary; chance alone would put about {result.expected_flags:.1f} there."
+    """The headline, and how many marks stand out beside how many would by chance; nothing of it where no mark could be judged."""
+    if not result.flags and result.expected_flags < 0.05:
+        return result.headline
+    lie = words.count_of(result.flags, "mark lies", "marks lie") if result.flags else "No mark lies"
+    return f"{result.headline} {lie} outside what is ordinary; chance alone would put about {result.expected_flags:.1f} there."
 
 
 def _alt(held: Sequence[Card]) -> str:

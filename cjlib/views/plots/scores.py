@@ -119,10 +119,9 @@ def compare(result: Any) -> go.Figure:
         "low",
         "high",
         "n texts unasked",
-        "mean score of texts",
+        "mean text score (model index)",
         "text low",
         "text high",
-        "method",
         "rank by score",
         "rank by text",
     ]
@@ -136,7 +135,6 @@ def compare(result: Any) -> go.Figure:
         "mean_score_of_text",
         "text_low",
         "text_high",
-        "method",
         "rank_by_score",
         "rank_by_text",
     )

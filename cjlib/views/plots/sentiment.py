@@ -38,8 +38,9 @@ def sentiment(result: Any) -> go.Figure:
     dots = [_dot(row, audited=result.audited) for row in table]
     axis = Axis(SHARE, theme.percent_axis(range=[0, 1])) if result.audited else Axis(INDEX, {"range": [0, 1]})
     alt = f"{axis.title} by segment: " + "; ".join(f"{dot.name} {dot.said}" for dot in dots[:8]) + "."
-    rows = [[row[name] for name in COLUMNS] for row in table]
-    return dot_rows(dots, axis, caption=result.headline, alt=alt, columns=[name.replace("_", " ") for name in COLUMNS], rows=rows)
+    told = result.readable(result.table[list(COLUMNS)])
+    rows = [list(row.values()) for row in theme.records(told)]
+    return dot_rows(dots, axis, caption=result.headline, alt=alt, columns=[str(name).replace("_", " ") for name in told.columns], rows=rows)
 
 
 def _dot(row: dict[str, Any], *, audited: bool) -> Dot:
