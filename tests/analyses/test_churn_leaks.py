@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 import cjlib as cj
-from cjlib.analyses.churn.alone import FOLDS, column_auc, folds_of, tree_scores
+from cjlib.analyses.churn.alone import FOLDS, column_auc, column_aucs, column_scores, counted_columns, folds_of, seen_aucs, tree_scores
+from cjlib.analyses.churn.measures import auc
 from cjlib.analyses.churn.ridge import fit_ridge
 
 N = 3000
@@ -137,6 +138,56 @@ def test_one_column_alone_is_judged_by_the_tree_that_scikit_learn_grows(decimals
         tree = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=20).fit(values[fold != one, None], churned[fold != one])
         expected[fold == one] = tree.predict_proba(values[fold == one, None])[:, 1]
     assert tree_scores(values, churned, fold) == pytest.approx(expected, abs=1e-12)
+
+
+def shares_of_a_plain_tree(values: np.ndarray, churned: np.ndarray) -> dict[float, float]:
+    """The share of churners in the leaf of each value, every split of every node looked at in turn; missing is a value above all."""
+
+    def split(node: np.ndarray) -> tuple[float, float, np.ndarray, np.ndarray] | None:
+        hits = churned[node].sum()
+        best = None
+        for cut in np.unique(ranks[node])[1:]:
+            left, right = node[ranks[node] < cut], node[ranks[node] >= cut]
+            if min(left.size, right.size) < 20 or hits in (0, node.size):
+                continue
+            gain = churned[left].sum() ** 2 / left.size + churned[right].sum() ** 2 / right.size - hits**2 / node.size
+            if best is None or gain > best[0] + 1e-9:
+                best = (gain, cut, left, right)
+        return best
+
+    ranks = np.unique(values, return_inverse=True)[1]
+    leaves = [np.arange(values.size)]
+    while len(leaves) < 16:
+        found = {place: best for place, node in enumerate(leaves) if (best := split(node))}
+        if not found:
+            break
+        place = max(found, key=lambda one: found[one][0])
+        leaves[place : place + 1] = found[place][2:]
+    return {value: churned[leaf].mean() for leaf in leaves for value in np.unique(values[leaf]).tolist()}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_many_small_trees_at_once_are_each_the_tree_grown_alone_by_looking_at_every_split(seed):
+    rng = np.random.default_rng(seed)
+    churned = (rng.random(600) < (0.1, 0.5, 0.9)[seed % 3]).astype(float)
+    table = pd.DataFrame({f"of_{decimals}": (rng.normal(size=600) + churned * rng.integers(0, 3)).round(decimals) for decimals in (0, 1, 8)})
+    table = table.assign(
+        gaps=table["of_1"].where(rng.random(600) < 0.7), same=1.0, few=rng.integers(0, 3, 600), plan=rng.choice(["a", "b", "c"], 600)
+    )
+    found = seen_aucs(counted_columns(table, churned))
+    for name in table.columns.drop("plan"):
+        values = table[name].to_numpy(dtype=float)
+        share = shares_of_a_plain_tree(np.nan_to_num(values, nan=99.0), churned)
+        expected = auc(np.array([share[value] for value in np.nan_to_num(values, nan=99.0).tolist()]), churned)
+        assert found[name] == pytest.approx(expected, abs=1e-12), name
+
+
+@pytest.mark.parametrize("rows", [15, 40, 3000])
+def test_the_figure_of_a_column_is_the_auc_of_its_scores_row_by_row(honest, rows):
+    table = honest.assign(gone=np.nan, price=honest["price"].where(honest["tenure"] > 3)).iloc[:rows]
+    churned = table.pop("churned").to_numpy(dtype=float)
+    figures = column_aucs(counted_columns(table, churned))
+    assert figures == {name: auc(column_scores(table[name], churned), churned) for name in table.columns}
 
 
 def test_newton_ends_where_scikit_learn_does():

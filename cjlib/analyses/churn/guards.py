@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
-from cjlib.analyses.churn.alone import column_auc, is_number, seen_auc
+from cjlib.analyses.churn.alone import column_auc, column_aucs, counted_columns, is_number, seen_aucs
 from cjlib.analyses.churn.measures import auc
 from cjlib.analyses.churn.pairs import telling_pairs
 from cjlib.words import about
@@ -45,7 +45,7 @@ class Finding:
 
 def find_leaks(features: pd.DataFrame, churned: Floats, *, identifiers: tuple[str, ...] = (), as_of: pd.Timestamp | None = None) -> pd.DataFrame:
     """Every rule on every column, gravest first; a column keeps its gravest finding, or else what its name says. Then pairs of columns."""
-    alone = {column: column_auc(features[column], churned) for column in features.columns}
+    alone = column_aucs(counted_columns(features, churned))
     found: list[Finding] = []
     for column in features.columns:
         rules = [
@@ -67,20 +67,21 @@ def find_telling(features: pd.DataFrame, churned: Floats, *, given: tuple[str, .
 
     For columns that were `given`, the rules on values, gaps and names hold as well.
     """
-    suspected = [column for column in features.columns if column in given or seen_auc(features[column], churned) >= UNSUSPECTED]
-    found = _ranked(features[suspected], churned, given)
+    columns = list(counted_columns(features, churned))
+    seen = seen_aucs(columns)
+    suspected = [one for one in columns if one.column in given or seen[one.column] >= UNSUSPECTED]
+    found = _ranked(features, churned, column_aucs(suspected), given)
     # Whether a column stands out depends on all the others.
-    return as_table(_ranked(features, churned, given) if any(one.rule == "stands out" for one in found) else found)
+    return as_table(_ranked(features, churned, column_aucs(columns), given) if any(one.rule == "stands out" for one in found) else found)
 
 
-def _ranked(features: pd.DataFrame, churned: Floats, given: tuple[str, ...]) -> list[Finding]:
-    alone = {column: column_auc(features[column], churned) for column in features.columns}
+def _ranked(features: pd.DataFrame, churned: Floats, alone: dict[str, float], given: tuple[str, ...]) -> list[Finding]:
     found: list[Finding] = []
-    for column in features.columns:
+    for column, figure in alone.items():
         rules = _alone(column, alone)
         if column in given:
             rules = _gravest([*rules, *_values(column, features[column], churned), *_missing(column, features[column], churned)])
-            rules = rules or _name(column, alone[column])
+            rules = rules or _name(column, figure)
         found += rules
     return found
 
