@@ -83,8 +83,8 @@ def business_of(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("a log of some hours", "churn_data: the log spans 2.67 hours"),
-        ("no churners", "0 customers of the rarer outcome are too few to learn from"),
+        ("a log of some hours", "Who will leave cannot be said: the log spans 2.67 hours"),
+        ("no churners", "Who will leave cannot be said: 0 customers of the rarer outcome are too few to learn from"),
         ("nobody active", "Nobody is left to forecast"),
         ("one customer", "customers of the rarer outcome are too few to learn from"),
     ],
@@ -92,6 +92,7 @@ def business_of(folder: Path, kind: str) -> Path:
 def test_a_log_that_cannot_answer_is_told_why_and_fails_nothing(tmp_path, kind, said):
     shown = run(NOTEBOOK, journey=str(business_of(tmp_path, kind)), forecasts=str(tmp_path))
     assert any(said in bundle.get("text/plain", "") for bundle in shown)
+    assert not any("churn_data:" in str(bundle) or "data: " in bundle.get("text/plain", "") for bundle in shown)
     assert all(captions(shown))
 
 
@@ -120,7 +121,7 @@ def test_a_short_log_holds_no_report_back_and_a_bad_parameter_still_does(tmp_pat
     done = commandline.cj(*given)
     assert done.code == 0, done.err
     page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")
-    assert "the log spans 2.67 hours" in page
+    assert '<p class="cj-headline">Who will leave cannot be said: the log spans 2.67 hours' in page
     wrong = commandline.cj(*given, "-P", "horizon=soon")
     assert wrong.code == 2, wrong.err
     assert "horizon" in wrong.err

@@ -13,7 +13,7 @@ from cjlib.analyses.churn.model import ChurnScores
 from cjlib.analyses.result import Result
 from cjlib.errors import DataError
 from cjlib.views.answer import Answer, answer
-from cjlib.views.unanswered import Unanswered
+from cjlib.views.unanswered import Unanswered, because
 
 CARDS = ("mean_probability", "n_selected", "expected_profit", "auc")
 
@@ -75,7 +75,7 @@ def ask(question: Callable[..., Any], *given: Any, **options: Any) -> Any:
     try:
         found = question(*given, **options)
     except DataError as fault:
-        return no_forecast(str(fault))
+        return no_forecast(_why(fault))
     if isinstance(found, ChurnData | ChurnScores) and found.table.empty:
         return no_forecast("Nobody is left to forecast: no customer at this moment is one who could still leave.")
     return found
@@ -93,6 +93,12 @@ def churn_answer(*results: Result) -> Answer:
     """
     there = {name for one in results for name in one.metrics}
     return answer(*results, cards=[name for name in CARDS if name in there])
+
+
+def _why(fault: DataError) -> str:
+    """What the data lack to say who leaves; a fault of a file or an option keeps its name."""
+    of_the_data = str(fault).startswith(("churn_data: ", "data: ", "target: "))
+    return because("Who will leave cannot be said", fault) if of_the_data else str(fault)
 
 
 def no_forecast(why: str) -> NoForecast:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from cjlib.analyses.result import MIN_N
 from cjlib.errors import DataError
 from cjlib.views.picture import picture
-from cjlib.views.unanswered import Unanswered, unanswered
+from cjlib.views.unanswered import Unanswered, because, unanswered
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -28,7 +29,7 @@ def customer_kinds(journey: Journey, log: EventLog | None, feedback: Feedback | 
     try:
         return personas(log, None, feedback, journey=journey)
     except DataError as fault:
-        return unanswered(str(fault))
+        return unanswered(because("Kinds of customers cannot be told apart", fault))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +53,16 @@ class PersonaMaps:
         if not self.maps:
             return f"<p>{escape(self.why)}</p>"
         parts = (
-            f"<details><summary>The map of <bdi>{escape(name)}</bdi></summary><p>{escape(held.headline)}</p>{picture(held).html}</details>"
+            f"<details><summary>The map of <bdi>{escape(name)}</bdi>{_few(held)}</summary>"
+            f"<p>{escape(held.headline)}</p>{picture(held).html}</details>"
             for name, held in self.maps.items()
         )
         return f'<div class="cj-explore">{"".join(parts)}</div>'
+
+
+def _few(held: JourneyMap) -> str:
+    n = held.metrics["customers"]["value"] or 0
+    return f" (n = {n:,.0f}: too few to read)" if n < MIN_N else ""
 
 
 def persona_maps(whole: JourneyMap, kinds: Personas | Unanswered) -> PersonaMaps:

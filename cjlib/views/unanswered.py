@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pandas as pd
 
 from cjlib.analyses.result import Result
+from cjlib.errors import CjlibError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,3 +23,8 @@ class Unanswered(Result):
 def unanswered(why: str) -> Unanswered:
     """An answer without numbers."""
     return Unanswered(table=pd.DataFrame(), headline=why, definition={}, metrics={})
+
+
+def because(what: str, fault: CjlibError) -> str:
+    """What cannot be told, and why: the fault without the function or option that it names at its beginning, which is for those who write code."""
+    return f"{what}: {re.sub(r'^[a-z_]+: ', '', str(fault))}"

@@ -18,7 +18,7 @@ from cjlib.errors import CjlibError
 from cjlib.sources.durations import MICROSECONDS, Duration
 from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
-from cjlib.views.unanswered import Unanswered
+from cjlib.views.unanswered import Unanswered, because
 
 KEPT, OFFER, CONTACT = 200.0, 10.0, 1.0
 """Verbraken, Verbeke & Baesens (2013)."""
@@ -42,7 +42,7 @@ def customer_worth(journey: Journey, log: EventLog, *, horizon: Duration, **opti
     try:
         return customer_value(log, horizon=horizon, value=journey.value.amount, event=journey.value.event, **options)
     except CjlibError as fault:
-        return _unanswered(f"What customers are worth cannot be said. {fault}")
+        return _unanswered(because("What customers are worth cannot be said", fault))
 
 
 def worth_by(worth: CustomerValue | Unanswered, log: EventLog, *, by: str | None = "cohort") -> ValueBy | Unanswered:
@@ -69,7 +69,7 @@ def contract_worth(journey: Journey, log: EventLog) -> SubscriptionValue | Unans
         price, every = _terms(log, money.event, money.amount)
         found = subscription_value(survival(log, start_event=money.event, **journey.survival_options()), price=price, every_days=every)
     except CjlibError as fault:
-        return _unanswered(f"What a contract is worth cannot be said. {fault}")
+        return _unanswered(because("What a contract is worth cannot be said", fault))
     said = "the mean of all payments above 0; the time between them is the median of a customer's gaps"
     return replace(found, definition={"price": f"{price:,.2f}: {said}", **found.definition})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,6 +117,20 @@ def _busy(people: int = 80) -> pd.DataFrame:
 def test_too_few_customers_make_no_groups():
     with pytest.raises(DataError, match="personas: only 20 customers have 5 events or more, at least 60 are needed"):
         cj.personas(cj.read_events(_busy(20)))
+
+
+def test_a_persona_of_fewer_than_thirty_is_marked_wherever_it_is_shown():
+    kinds = cj.personas(cj.read_events(_busy()), k=3)
+    few = (kinds.table["customers"] < 30).tolist()
+    assert True in few
+    small = kinds.table.loc[few, "persona"].tolist()
+    assert f"{' and '.join(small)} {'has' if len(small) == 1 else 'have'} fewer than 30 customers: too few to read." in kinds.headline
+    assert kinds.readable(kinds.table[["persona", "name"]])["name"].str.endswith(" (too few to read)").tolist() == few
+    assert not kinds.table["name"].str.contains("too few").any()
+    heads = [note.text for note in cj.plot(kinds).layout.annotations if re.match(r"(<b>)?P\d", note.text)]
+    assert ["too few to read" in head.replace("<br>", " ") for head in heads] == few
+    assert ["<b>" not in head for head in heads] == few
+    assert max(len(re.sub("<.*?>", "", line)) for head in heads for line in head.split("<br>")) <= 44
 
 
 def test_a_customers_table_belongs_to_the_log():

@@ -158,6 +158,12 @@ def test_a_map_without_groups_has_no_figure_of_groups(journey, log):
     assert len(cj.plot(cj.journey_map(journey, log), "groups").data) == 0
 
 
+def test_the_map_of_a_persona_of_five_says_that_five_are_too_few(journey, log, kinds):
+    some = kinds.members[(kinds.members["persona"] == "P1") | (kinds.members["customer_id"].isin(["c78", "c76", "c74", "c72", "c70"]))]
+    html = cj.persona_maps(cj.journey_map(journey, log), dataclasses.replace(kinds, members=some)).html
+    assert html.count(" (n = 5: too few to read)</summary>") == 1
+
+
 def test_each_persona_has_its_own_map_folded_and_escaped(journey, log, kinds):
     maps = cj.persona_maps(cj.journey_map(journey, log), kinds)
     assert [held.table["customers"].tolist() for held in maps.maps.values()] == [[40, 40, 40], [40, 0, 0]]
@@ -173,7 +179,7 @@ def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
         maps = cj.persona_maps(cj.journey_map(journey, few), kinds)
         assert maps.text == kinds.headline
         assert len(cj.plot(maps).data) == 0
-    assert "personas: only 0 customers have 5 events or more" in cj.customer_kinds(journey, few).headline
+    assert "Kinds of customers cannot be told apart: only 0 customers have 5 events or more" in cj.customer_kinds(journey, few).headline
 
 
 # ---- the picture and tables --------------------------------------------------------------------------------------------

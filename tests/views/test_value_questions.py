@@ -42,13 +42,13 @@ def test_a_file_without_money_says_so_for_each_question(tmp_path):
 
 def test_too_few_customers_are_a_sentence_not_a_fault(tmp_path):
     worth = cj.customer_worth(journey(CONTRACT, tmp_path), payers(1), horizon="30D")
-    assert worth.headline.startswith("What customers are worth cannot be said. customer_value: only 1 customer")
+    assert worth.headline.startswith("What customers are worth cannot be said: only 1 customer")
 
 
 def test_a_log_without_the_column_of_money_is_a_sentence(tmp_path):
     log = cj.read_events(toy_events("ana: pay@0D pay@9D"))
-    assert "What customers are worth cannot be said." in cj.customer_worth(journey(CONTRACT, tmp_path), log, horizon="3D").headline
-    assert "What a contract is worth cannot be said." in cj.contract_worth(journey(CONTRACT, tmp_path), log).headline
+    assert "What customers are worth cannot be said:" in cj.customer_worth(journey(CONTRACT, tmp_path), log, horizon="3D").headline
+    assert "What a contract is worth cannot be said:" in cj.contract_worth(journey(CONTRACT, tmp_path), log).headline
 
 
 def test_without_a_column_there_are_no_groups(tmp_path):

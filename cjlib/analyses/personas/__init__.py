@@ -19,6 +19,7 @@ from cjlib.errors import CjlibError, DataError, shown
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.journey import Journey
+from cjlib.words import joined
 
 FEWEST_EVENTS = 5
 STABLE, STRUCTURED = 0.6, 0.05
@@ -45,6 +46,11 @@ class Personas(Result):
     unmatched: tuple[str, ...]
     stable: bool
     structured: bool
+
+    def readable(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A persona of fewer than 30 customers is named as one that is too small to read."""
+        few = self.table["customers"] < MIN_N
+        return table.assign(name=table["name"].mask(few, table["name"] + " (too few to read)")) if "name" in table else table
 
     def customers(self, persona: str) -> list[Any]:
         """The ids of a persona's members; the persona by its label (`P1`) or its name."""
@@ -181,11 +187,13 @@ def _headline(table: pd.DataFrame, n: int, figures: tuple[float, float, float], 
     stability, quality, cloud = figures
     said = f"stability {stability:.2f}, silhouette {quality:.2f} against {cloud:.2f} of one cloud cut alike"
     shaky = "" if stable else "; these segments are not stable"
+    small = table.loc[table["customers"] < MIN_N, "persona"].tolist()
+    few = f" {joined(small)} {'has' if len(small) == 1 else 'have'} fewer than {MIN_N} customers: too few to read." if small else ""
     if not structured:
-        return f"One group that shades off, cut in {len(table)}: the customers do not fall into kinds beyond chance ({said}; n = {n:,}){shaky}."
+        return f"One group that shades off, cut in {len(table)}: the customers do not fall into kinds beyond chance ({said}; n = {n:,}){shaky}.{few}"
     largest = table.iloc[0]
     share = f"{100 * largest['share']:.0f} % of {n:,} (95 % interval {100 * largest['share_low']:.0f}–{100 * largest['share_high']:.0f} %)"
-    return f"{len(table)} kinds of customers; the largest, “{largest['name']}”, is {share}; {said}{shaky}."
+    return f"{len(table)} kinds of customers; the largest, “{largest['name']}”, is {share}; {said}{shaky}.{few}"
 
 
 def _definition(grouped: Grouped, k: int | None, written: Written) -> dict[str, str]:

@@ -32,18 +32,20 @@ def profile(result: Any, *, most: int = 5) -> go.Figure:
     x, y, colours, patterns, hover, notes, rows = [], [], [], [], [], [], []
     depth = 0.0
     for persona in theme.records(result.table):
-        lines = textwrap.wrap(f"{persona['persona']}: {persona['name']}", WIDTH)
-        said = f"{words.percent(persona['share'])} of those seen enough, n = {persona['customers']:,}{theme.too_few(persona['customers'])}"
-        head = "<br>".join(f"<b>{theme.safe(line)}</b>" for line in lines)
-        notes.append(theme.note(f"{head}<br>{theme.safe(said)}", x=0, y=-depth, below=True, xref="paper"))
-        depth += LINE * (len(lines) + 1) + 8
+        few = persona["customers"] < theme.MIN_N
+        names = textwrap.wrap(f"{persona['persona']}: {persona['name']}", WIDTH)
+        said = f"{words.percent(persona['share'])} of those seen enough, n = {persona['customers']:,}{': too few to read' * few}"
+        lines = [theme.safe(line) if few else f"<b>{theme.safe(line)}</b>" for line in names] + [
+            theme.safe(line) for line in textwrap.wrap(said, WIDTH)
+        ]
+        notes.append(theme.note("<br>".join(lines), x=0, y=-depth, below=True, xref="paper"))
+        depth += LINE * len(lines) + 8
         for feature in theme.records(result.profile[result.profile["persona"] == persona["persona"]].head(most)):
             notes.append(theme.note(theme.safe(_in_words(feature)), x=0, y=-depth, below=True, xref="paper"))
             depth += HEAD
             x.append(feature["standardised"])
             y.append(-depth - BAR / 2 + 2)
             above = feature["standardised"] > 0
-            few = persona["customers"] < theme.MIN_N
             colours.append(theme.MUTED if few else theme.COLOURS[0] if above else theme.COLOURS[1])
             patterns.append("" if above else "/")
             hover.append(f"{theme.wrapped(_in_words(feature))}<br>{feature['standardised']:+.1f} standard deviations")
