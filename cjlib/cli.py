@@ -264,7 +264,9 @@ def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequen
 
 @app.command("init")
 def init_command(
-    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Events as CSV or Parquet.", show_default=False)] = None,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Events, or a table of customers that says who left, as CSV or Parquet.", show_default=False)
+    ] = None,
     *,
     customer: Annotated[str | None, typer.Option(metavar="COLUMN", help="Who, where the guess is wrong.", show_default=False)] = None,
     event: Annotated[str | None, typer.Option(metavar="COLUMN", help="What happened, where the guess is wrong.", show_default=False)] = None,
@@ -279,11 +281,11 @@ def init_command(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write a first journey file from a file of events (and one of feedback), from feedback alone, or from a template."""
+    """Write a first journey file from a file of events or a table of customers that says who left (and feedback), from feedback alone, or from a template."""
     with _faults(debug):
         if (file is None and feedback is None) == (template is None):
             raise CjlibError(
-                "init: give either a file of events (cj init events.csv), or one of feedback (cj init --feedback reviews.csv), "
+                "init: give either a file of events (cj init events.csv) or a table of customers (cj init customers.csv), or one of feedback (cj init --feedback reviews.csv), "
                 "or a template (cj init --template saas)."
             )
         chosen = {name: column for name, column in {"customer": customer, "event": event, "time": time}.items() if column is not None}

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
+from cjlib.sources.check import check_journey
 from cjlib.sources.first_journey import feedback_alone, first_journey, quoted, template, template_names
 from cjlib.sources.first_journey.peek import time_kind
 from cjlib.sources.first_journey.proposals import rounded_up
@@ -423,6 +424,149 @@ def test_the_path_is_written_relative_to_where_the_journey_file_will_lie(tmp_pat
     journey = journey_from_text(first_journey(tmp_path / "x.csv", folder=tmp_path / "journeys"), folder=tmp_path / "journeys")
     assert journey.sources.events.path == "../x.csv"
     assert journey.read_events().n_customers == 20
+
+
+# ---- a table of customers ------------------------------------------------------------------------------------------
+
+
+def members(target: str = "Churn", values: tuple[object, object] = ("Yes", "No"), n: int = 120) -> pd.DataFrame:
+    """One row a customer, a quarter of whom left."""
+    draw = random.Random(5)
+    rows = [(f"{draw.randrange(9999):04d}-{k:04d}", draw.randrange(72), round(draw.uniform(20, 90), 2), values[k % 4 > 0]) for k in range(n)]
+    return pd.DataFrame(rows, columns=["customerID", "tenure", "MonthlyCharges", target])
+
+
+def left(journey: cj.Journey) -> dict[str, object]:
+    """Who left, counted by the analysis itself."""
+    data = cj.churn_table(journey.read_customers(), **journey.churn_table_options())
+    return {"rows": len(data.table), "left": int(data.table["churned"].sum()), "target": journey.churn.target, "positive": journey.churn.positive}
+
+
+def test_a_table_of_customers_names_who_left_and_what_each_brings_and_can_be_asked_at_once(tmp_path):
+    text, journey = proposed(members(), tmp_path / "customers.csv")
+    assert columns_of_customers(journey) == {"customer_id": "customerID"}
+    assert journey.sources.events is None
+    assert left(journey) == {"rows": 120, "left": 30, "target": "Churn", "positive": None}
+    assert journey.value.amount == "MonthlyCharges"
+    assert list(journey.stage_names) == ["Customers"]
+    assert '  # DECIDE: the column that says who left: 30 of 120 rows have "Yes"\n' in text
+
+
+def columns_of_customers(journey: cj.Journey) -> dict[str, str]:
+    return {ours: theirs for theirs, ours in journey.sources.customers.columns.items()}
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "positive"),
+    [
+        ("Exited", (1, 0), None),
+        ("churned", (True, False), None),
+        ("HasLeft", ("y", "n"), None),
+        ("churn_1.0", (1.0, 0.0), None),
+        ("Attrition_Flag", ("Attrited Customer", "Existing Customer"), "Attrited Customer"),
+        ("Customer Status", ("Churned", "Stayed"), "Churned"),
+        ("status", ("cancelled", "active"), "cancelled"),
+        ("gekündigt", ("ja", "nein"), "ja"),
+        ("Churn", ("red", "green"), "red"),
+        ("IsActiveMember", (0, 1), "0"),
+        ("is_active", (False, True), "False"),
+        ("still active", ("no", "yes"), "no"),
+    ],
+)
+def test_who_left_is_told_by_the_name_and_the_values_and_named_where_they_are_not_plain(tmp_path, target, values, positive):
+    text, journey = proposed(members(target, values), tmp_path / "customers.csv")
+    assert left(journey) == {"rows": 120, "left": 30, "target": target, "positive": positive}
+    assert ("the name says the opposite" in text) == ("ctive" in target)
+
+
+def test_what_plainly_says_who_left_goes_before_what_says_the_opposite_and_reasons_are_none(tmp_path):
+    frame = members("Exited", (1, 0)).assign(IsActiveMember=[k % 2 for k in range(120)], Attrited=lambda rows: rows["Exited"])
+    frame.insert(0, "Churn Category", [None if k % 4 else ("Price", "Service")[k % 8 == 0] for k in range(120)])
+    frame.insert(0, "Churn Score", [(80, 20)[k % 4 > 0] for k in range(120)])
+    text, journey = proposed(frame, tmp_path / "customers.csv")
+    assert journey.churn.target == "Exited"
+    assert "'Attrited' may say it too" in text
+    assert "IsActiveMember" not in text
+
+
+def test_a_total_or_an_income_is_not_what_a_customer_brings_a_period(tmp_path):
+    frame = members().rename(columns={"MonthlyCharges": "TotalCharges"}).assign(annual_income=lambda rows: rows["TotalCharges"] * 900)
+    text, journey = proposed(frame, tmp_path / "customers.csv")
+    assert journey.value is None
+    assert "# value: {amount: COLUMN}  # DECIDE" in text
+
+
+def test_customers_without_an_id_are_numbered_and_one_may_be_named(tmp_path):
+    nameless = members().rename(columns={"customerID": "phone line"})
+    text, journey = proposed(nameless, tmp_path / "customers.csv")
+    assert columns_of_customers(journey) == {}
+    assert "no column is called a customer's id" in text
+    _, journey = proposed(nameless, tmp_path / "customers.csv", customer="phone line")
+    assert columns_of_customers(journey) == {"customer_id": "phone line"}
+
+
+def test_a_table_with_dates_is_a_table_where_its_customers_are_named_and_unique(tmp_path):
+    dated = members().assign(signup=pd.date_range("2023-01-01", periods=120).strftime("%Y-%m-%d"))
+    assert proposed(dated, tmp_path / "customers.csv")[1].churn.target == "Churn"
+    logged = made_rows().assign(churned=lambda rows: (rows["who"].str[-1] == "1").astype(int))
+    _, journey = proposed(logged, tmp_path / "events.csv")
+    assert journey.sources.customers is None
+    assert columns(journey)["event"] == "what"
+
+
+def test_columns_of_the_table_that_have_our_names_get_others_and_repeated_ids_are_pointed_out(tmp_path):
+    frame = members().assign(customer_id="shop 1", cutoff=1, churned=2).rename(columns={"customerID": "Member No"})
+    frame.loc[1, "Member No"] = frame.loc[0, "Member No"]
+    text, journey = proposed(frame, tmp_path / "customers.csv", customer="Member No")
+    assert columns_of_customers(journey) == {
+        "customer_id": "Member No",
+        "source_customer_id": "customer_id",
+        "source_cutoff": "cutoff",
+        "source_churned": "churned",
+    }
+    assert "1 of 120 rows have no id, or one that another row has" in text
+    assert left(journey)["left"] == 30
+
+
+def test_hostile_names_and_values_of_a_table_stay_what_they_are(tmp_path):
+    target, gone = 'churn "x": {y}\n# DECIDE\u2028', "left'; DROP TABLE looked; --"
+    text, journey = proposed(members(target, (gone, "here")), tmp_path / "customers.csv")
+    assert (journey.churn.target, journey.churn.positive) == (target, gone)
+    assert all(not line.startswith("# DECIDE") for line in text.splitlines())
+
+
+def test_rows_of_the_table_in_another_order_give_the_same_file(tmp_path):
+    frame = members("status", ("closed", "open"))
+    assert proposed(frame, tmp_path / "x.csv")[0] == proposed(frame.sample(frac=1, random_state=1), tmp_path / "x.csv")[0]
+
+
+def test_feedback_of_the_customers_of_a_table_is_described_too(tmp_path):
+    frame = members()
+    frame.to_csv(tmp_path / "customers.csv", index=False)
+    said = made_comments().assign(Member=frame["customerID"][:60])
+    said.to_csv(tmp_path / "comments.csv", index=False)
+    journey = journey_from_text(first_journey(tmp_path / "customers.csv", feedback=tmp_path / "comments.csv"), folder=tmp_path)
+    assert len(journey.read_feedback().frame) == 60
+    assert left(journey)["left"] == 30
+
+
+def test_a_table_that_says_neither_who_left_nor_what_happened_is_told_of_both(tmp_path):
+    with pytest.raises(
+        cj.DataError,
+        match=r"no column whose values are dates or times.* A table of customers, one row each, needs .* one that says who left: .* churn: \{target: COLUMN\}",
+    ):
+        proposed(members().drop(columns="Churn"), tmp_path / "x.csv")
+    with pytest.raises(cj.DataError, match="there is none, or customers repeat"):
+        proposed(pd.concat([members(), members()]), tmp_path / "x.csv")
+
+
+def test_the_table_of_a_telephone_company_is_ready_to_run(shared_data, tmp_path):
+    text = first_journey(shared_data / "telco_churn" / "telco_customer_churn.csv.gz", folder=tmp_path)
+    journey = journey_from_text(text, folder=tmp_path)
+    assert left(journey) == {"rows": 7043, "left": 1869, "target": "Churn", "positive": None}
+    assert journey.value.amount == "MonthlyCharges"
+    (tmp_path / "journey.yml").write_text(text, encoding="utf-8")
+    assert check_journey(tmp_path / "journey.yml").customers == 7043
 
 
 # ---- files that are none -----------------------------------------------------------------------------------------

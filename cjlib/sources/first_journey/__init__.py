@@ -8,6 +8,7 @@ from pathlib import Path
 from cjlib.errors import not_one_of
 from cjlib.sources.engine import identifier
 from cjlib.sources.first_journey import proposals
+from cjlib.sources.first_journey.customers import customers_alone, customers_of
 from cjlib.sources.first_journey.guesses import Guess, columns_of, share_held_back
 from cjlib.sources.first_journey.lines import RENAMED, dates, head, quoted, relative
 from cjlib.sources.first_journey.opinion_lines import feedback_alone, feedback_lines
@@ -40,12 +41,13 @@ def first_journey(
     event: str | None = None,
     time: str | None = None,
 ) -> str:
-    """A first journey file, as YAML text, from an unknown file of events.
+    """A first journey file, as YAML text, from an unknown file of events, or from a table of customers that says who left.
 
     Looks at up to a million rows and guesses from their content which column is the customer (ids that repeat, in bursts), which the
     event (few values, changing within a customer, journeys beginning alike) and which the time; names of columns only break ties. Lists
     the events by frequency, proposes stages by what names suggest and by which events come early, and one funnel from an early common
-    event to a late one. Whatever a person must decide is marked `DECIDE`. The text is a valid journey file.
+    event to a late one. A table with one row a customer and a column that says who left (churn, exited, cancelled …) has no events: its file names that column
+    instead, and a column that plainly is money per period. Whatever a person must decide is marked `DECIDE`. The text is a valid journey file.
 
     Parameters
     ----------
@@ -62,13 +64,16 @@ def first_journey(
     Raises
     ------
     DataError
-        The file cannot be read, is empty, or has no column that could be the customer or the time.
+        The file cannot be read, is empty, or has no column that could be the customer or the time and none that says who left.
     """
     file = Path(path)
     look = Look(file)
+    home = Path(folder) if folder is not None else file.parent
+    table = customers_of(look, customer) if event is None and time is None else None
+    if table is not None:
+        return customers_alone(look, table, home, None if feedback is None else Path(feedback))
     guess = columns_of(look, customer=customer, event=event, time=time)
     events = proposals.facts(look, guess)
-    home = Path(folder) if folder is not None else file.parent
     said = (
         feedback_lines(Path(feedback), home, _customer_ids(look, guess))
         if feedback is not None

@@ -45,11 +45,12 @@ class Guess:
 
 def named(column: Column, words: str, against: str = "$^") -> float:
     """What the name alone is worth."""
-    name = _folded(column)
+    name = folded(column)
     return _NAME * bool(re.search(words, name)) - _NAME * bool(re.search(against, name))
 
 
-def _folded(column: Column) -> str:
+def folded(column: Column) -> str:
+    """A column's name in small letters, its words apart."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).casefold()
 
 
@@ -93,14 +94,14 @@ def share_held_back(look: Look, guess: Guess) -> float:
 
 def columns_of(look: Look, *, customer: str | None = None, event: str | None = None, time: str | None = None) -> Guess:
     """The best guess, of which any part may be given; an error where nothing could be the customer or the time."""
-    when = _given(look, "time", time) or time_column(look)
+    when = given_column(look, "time", time) or time_column(look)
     if when is None:
         raise _nothing(look, "time", "whose values are dates or times")
     add_times(look, when)
-    customers = _customers(look, when, _given(look, "customer", customer))
+    customers = _customers(look, when, given_column(look, "customer", customer))
     if not customers:
         raise _nothing(look, "customer", "whose values repeat, as the id of a customer does, nor one that is called so")
-    events = [_given(look, "event", event)] if event else _events(look)
+    events = [given_column(look, "event", event)] if event else _events(look)
     pairs = [
         (score + _event_score(look, what, who), what, who) for who, score in customers.items() for what in events if what and what not in (who, when)
     ]
@@ -113,7 +114,8 @@ def columns_of(look: Look, *, customer: str | None = None, event: str | None = N
     return Guess(who, what, when, _channel(look, rest), _amount(rest))
 
 
-def _given(look: Look, option: str, name: str | None) -> Column | None:
+def given_column(look: Look, option: str, name: str | None) -> Column | None:
+    """The column that the caller named."""
     found = [column for column in look.columns if column.name == name]
     if name is not None and not found:
         raise unknown_column(f"init {option}", name, [column.name for column in look.columns])
@@ -124,6 +126,8 @@ def _nothing(look: Look, option: str, what: str) -> DataError:
     columns = listed((column.name for column in look.columns), most=20)
     return DataError(
         f"init: {shown(str(look.path))} has no column {what}. Columns: {columns}. Name it: cj init FILE --{option} COLUMN ({option}= in Python). "
+        "A table of customers, one row each, needs no such columns but one that says who left: two values such as yes and no, and a name such as churn, exited or "
+        "cancelled; there is none, or customers repeat. Call it so, or write churn: {target: COLUMN} yourself (docs/journey.md). "
         "If the file holds comments, surveys or reviews: cj init --feedback FILE."
     )
 
@@ -134,7 +138,7 @@ def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, f
         return {given: 0.0}
     able = [column for column in look.columns if column is not when and _could_be_customer(look, column)]
     if not any(named(column, CUSTOMER_WORDS, NOT_CUSTOMER) > 0 for column in able):
-        able = [column for column in look.columns if column is not when and _called_customer(look, column)][:1] or able
+        able = [column for column in look.columns if column is not when and called_customer(look, column)][:1] or able
     scores = {column: _customer_score(look, column) for column in able}
     for finer, coarser in itertools.permutations(list(scores), 2):
         if finer.distinct > coarser.distinct > 0.02 * finer.distinct and _belongs_to(look, finer, coarser):
@@ -144,16 +148,16 @@ def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, f
 
 def _could_be_customer(look: Look, column: Column) -> bool:
     few = column.distinct < max(2.0, min(10.0, look.rows / 25))
-    other = column.time_kind in ("iso", "day_first", "month_first", "either", "format") or _PLAINLY_EVENT.fullmatch(_folded(column)) is not None
+    other = column.time_kind in ("iso", "day_first", "month_first", "either", "format") or _PLAINLY_EVENT.fullmatch(folded(column)) is not None
     if other or few or column.missing > 0.3 * look.rows:
         return False
     fractions = column.share_number - column.share_whole  # amounts; ids of browsers, 1234.5678, are told by their name only
-    return (fractions < 0.1 or _called_customer(look, column)) and column.distinct < 0.95 * column.values
+    return (fractions < 0.1 or called_customer(look, column)) and column.distinct < 0.95 * column.values
 
 
-def _called_customer(look: Look, column: Column) -> bool:
+def called_customer(look: Look, column: Column) -> bool:
     """Whether the name alone says that this is the customer's id; for files in which hardly anybody comes twice."""
-    return column.distinct > 1 and column.missing <= 0.3 * look.rows and _PLAINLY_CUSTOMER.fullmatch(_folded(column)) is not None
+    return column.distinct > 1 and column.missing <= 0.3 * look.rows and _PLAINLY_CUSTOMER.fullmatch(folded(column)) is not None
 
 
 def _customer_score(look: Look, column: Column) -> float:
@@ -193,7 +197,7 @@ def _events(look: Look) -> list[Column]:
 
 
 def _could_be_event(look: Look, column: Column) -> bool:
-    most = look.rows // 2 if _PLAINLY_EVENT.fullmatch(_folded(column)) else min(2_000, look.rows // 5)
+    most = look.rows // 2 if _PLAINLY_EVENT.fullmatch(folded(column)) else min(2_000, look.rows // 5)
     if column.time_kind is not None or not 2 <= column.distinct <= max(20, most) or column.missing >= 0.2 * look.rows:
         return False
     numeric = column.share_number > 0.5 and named(column, _EVENT_WORDS) == 0
