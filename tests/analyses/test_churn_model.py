@@ -11,8 +11,12 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import SplineTransformer
 
 import cjlib as cj
+from cjlib.analyses.churn.additive import WIDE, drawn_contributions, fit_additive
+from cjlib.analyses.churn.columns import learn_columns
 from cjlib.analyses.churn.decisions import CAVEAT
 
 N = 1200
@@ -269,6 +273,29 @@ def test_a_category_of_more_levels_than_a_number_has_steps_is_learnt():
     model = cj.fit_churn(cj.churn_table(made, target="left"))
     scored = model.score(made).table["churn_probability"]
     assert scored[risky].min() > scored[~risky].mean() + 0.2
+
+
+@pytest.mark.parametrize(("numbers", "knots"), [(20, 6), (WIDE + 1, 2)])
+def test_curves_of_very_many_numbers_have_no_knots_but_their_ends(numbers, knots):
+    rng = np.random.default_rng(8)
+    values = rng.normal(size=(400, numbers))
+    churned = (rng.random(400) < 1 / (1 + np.exp(-2 * values[:, 0] + values[:, 1] ** 2))).astype(float)
+    values[rng.random(400) < 0.2, 2] = np.nan
+    features = pd.DataFrame(values, columns=[f"x_{one:03d}" for one in range(numbers)]).assign(plan=rng.choice(["monthly", "yearly"], 400))
+    columns = learn_columns(features, list(features.columns))
+    matrix = columns.matrix(features)
+    model = fit_additive(columns, matrix, churned, normal=False, penalty=1.0, most_rows=1000)
+
+    filled = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
+    curves = SplineTransformer(n_knots=knots, include_bias=False, extrapolation="constant").fit_transform(filled)
+    levels = (features["plan"].to_numpy()[:, None] == np.array(["monthly", "yearly"])).astype(float)
+    design = np.column_stack([levels, curves, np.isnan(values[:, 2])])
+    expected = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-9).fit(design, churned).decision_function(design)
+    assert model.log_odds(matrix) == pytest.approx(expected, abs=0.01)
+    assert len(model.curves) == numbers
+    added = model.contributions(matrix)
+    [again] = drawn_contributions(model, matrix, churned, 1.0, [np.ones(400)], np.arange(400))
+    assert again == pytest.approx(added - added.mean(axis=0), abs=0.01)
 
 
 def test_the_first_fit_of_a_process_runs_on_one_thread():

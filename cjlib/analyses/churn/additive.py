@@ -18,7 +18,9 @@ Floats = NDArray[np.float64]
 KNOTS = 6
 DEGREE = 3
 CURVES = KNOTS + DEGREE - 2
-"""Columns of a curve: one fewer than its B-splines, since the intercept holds their sum."""
+"""Weights of a curve: one fewer than its B-splines, since the intercept holds their sum."""
+WIDE = 150
+"""Numbers beyond which a curve has no knots but its ends: six knots each would make a model with almost as many weights as rows, dear and learnt by heart."""
 QUANTILES = 200
 TAIL = 0.005
 
@@ -43,10 +45,10 @@ class Scale:
         middle = (np.interp(values, grid, rank) + 1 - np.interp(-values, -grid[::-1], rank)) / 2
         return np.clip(ndtri(np.clip(middle, TAIL, 1 - TAIL)), self.low, self.high)
 
-    def basis(self, seen: Floats) -> tuple[NDArray[np.int64], tuple[Floats, ...]]:
-        """The stretch between two of six even knots in which each number, as `of` gives it, lies, and the four cubic B-splines that are not 0 there."""
-        place = (seen - self.low) / ((self.high - self.low) / (KNOTS - 1))
-        cell = np.clip(place.astype(np.int64), 0, KNOTS - 2)
+    def basis(self, seen: Floats, knots: int = KNOTS) -> tuple[NDArray[np.int64], tuple[Floats, ...]]:
+        """The stretch between two of the even knots in which each number, as `of` gives it, lies, and the four cubic B-splines that are not 0 there."""
+        place = (seen - self.low) / ((self.high - self.low) / (knots - 1))
+        cell = np.clip(place.astype(np.int64), 0, knots - 2)
         x = place - cell
         rest, square, cube = 1 - x, x * x, x * x * x
         return cell, (rest * rest * rest / 6, (3 * cube - 6 * square + 4) / 6, (-3 * cube + 3 * square + 3 * x + 1) / 6, cube / 6)
@@ -107,7 +109,7 @@ class Additive:
 
 
 def fit_additive(columns: Columns, matrix: Floats, churned: Floats, *, normal: bool, penalty: float, most_rows: int) -> Additive:
-    """Logistic regression on cubic B-splines with six knots, levels, and missing flags, with an L2 penalty.
+    """Logistic regression on cubic B-splines with six knots (of more than `WIDE` numbers with two), levels, and missing flags, with an L2 penalty.
 
     More rows than `most_rows` are thinned evenly: the curves do not get better.
     """
@@ -140,11 +142,16 @@ def drawn_contributions(
         yield added
 
 
+def _knots(columns: Columns) -> int:
+    """How many knots each number's curve is learnt with."""
+    return KNOTS if len(columns.numbers) <= WIDE else 2
+
+
 def _features(columns: Columns) -> NDArray[np.int64]:
     """The feature, by its place in `columns.names`, of each column of the design."""
     levels = np.repeat(np.arange(len(columns.levels)), [len(one) for one in columns.levels])
     numbers = np.arange(len(columns.numbers)) + len(columns.levels)
-    return np.concatenate([levels, np.repeat(numbers, CURVES), numbers]).astype(np.int64)
+    return np.concatenate([levels, np.repeat(numbers, _knots(columns) + 1), numbers]).astype(np.int64)
 
 
 def _thinned(rows: int, most: int) -> NDArray[np.int64]:
@@ -163,32 +170,50 @@ def _design(columns: Columns, scales: Sequence[Scale], matrix: Floats, seen: Seq
 
     The curve of a number that is everywhere the same, and the flag of one that is never missing, are left out: their weight is 0.
     """
-    categories = len(columns.categories)
+    categories, knots = len(columns.categories), _knots(columns)
     varies = np.array([scale.high > scale.low for scale in scales], dtype=bool)
     varied = np.flatnonzero(varies).tolist()
     gaps = np.isnan(matrix[:, categories:])
     gone = gaps.any(axis=0)
     levels = [matrix[:, [place]] == np.arange(len(one)) for place, one in enumerate(columns.levels)]
-    kept = np.concatenate([np.ones(sum(one.shape[1] for one in levels), dtype=bool), np.repeat(varies, CURVES), gone, [True]])
+    kept = np.concatenate([np.ones(sum(one.shape[1] for one in levels), dtype=bool), np.repeat(varies, knots + 1), gone, [True]])
     kind = precision(int(kept.sum()) - 1)
-    curves = np.zeros((len(matrix), len(varied), CURVES + 1), dtype=kind)
-    flat, begins = curves.reshape(-1), np.arange(len(matrix)) * (len(varied) * (CURVES + 1))
+    curves = np.zeros((len(matrix), len(varied), knots + 2), dtype=kind)
+    flat, begins = curves.reshape(-1), np.arange(len(matrix)) * (len(varied) * (knots + 2))
     for block, place in enumerate(varied):
-        cell, parts = scales[place].basis(seen[place])
-        first = begins + (block * (CURVES + 1) + cell)
+        cell, parts = scales[place].basis(seen[place], knots)
+        first = begins + (block * (knots + 2) + cell)
         for position, part in enumerate(parts):
             flat[first + position] = part
-    curved = curves[:, :, :CURVES].reshape(len(matrix), len(varied) * CURVES)
+    curved = curves[:, :, :-1].reshape(len(matrix), len(varied) * (knots + 1))
     return np.concatenate([*levels, curved, gaps[:, gone], np.ones((len(matrix), 1))], axis=1, dtype=kind), kept
 
 
 def _from_weights(columns: Columns, scales: tuple[Scale, ...], weights: Floats) -> Additive:
     ends = np.cumsum([0, *(len(levels) for levels in columns.levels)], dtype=int).tolist()
     steps = tuple(tuple(weights[start:end].tolist()) for start, end in itertools.pairwise(ends))
-    numbers = len(columns.numbers)
-    curves, missing = np.split(weights[ends[-1] : -1], [numbers * CURVES])
-    return Additive(columns, scales, curves.reshape(numbers, CURVES), missing, steps, float(weights[-1]))
+    knots, numbers = _knots(columns), len(columns.numbers)
+    learnt, missing = np.split(weights[ends[-1] : -1], [numbers * (knots + 1)])
+    curves, intercept = learnt.reshape(numbers, knots + 1), float(weights[-1])
+    if knots != KNOTS:
+        finer = curves @ _finer().T
+        curves, intercept = finer[:, :-1] - finer[:, -1:], intercept + float(finer[:, -1].sum())
+    return Additive(columns, scales, curves, missing, steps, intercept)
 
 
 def _weights(model: Additive) -> Floats:
-    return np.concatenate([*(np.asarray(one) for one in model.steps), model.curves.ravel(), model.missing, [model.intercept]])
+    curves, intercept = model.curves, model.intercept
+    if _knots(model.columns) != KNOTS:
+        finer = _finer()
+        curves = curves @ np.linalg.pinv(finer[:-1] - finer[-1]).T
+        intercept -= float((curves @ finer[-1]).sum())
+    return np.concatenate([*(np.asarray(one) for one in model.steps), curves.ravel(), model.missing, [intercept]])
+
+
+def _finer() -> Floats:
+    """The B-splines with two knots, but for the last, as sums of those with six: a row a finer one, by the products of its knots (Marsden's identity)."""
+    stretches = KNOTS - 1
+    knots = np.arange(KNOTS + DEGREE - 1)[:, None] / stretches - np.arange(DEGREE) / stretches
+    one, two, three = knots.T
+    powers = np.stack([np.ones(len(knots)), (one + two + three) / 3, (one * two + two * three + three * one) / 3, one * two * three], axis=1)
+    return powers @ np.array([[1, 4, 1], [-3, 0, 3], [3, -6, 3], [-1, 3, -3]]) / 6
