@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn import words
-from cjlib.analyses.churn.alone import column_scores
+from cjlib.analyses.churn.alone import column_aucs, column_scores, counted_columns
 from cjlib.analyses.churn.assembly import Evidence, assembled, enough, used_features
 from cjlib.analyses.churn.calibration import cross_calibrated
 from cjlib.analyses.churn.candidates import (
@@ -135,10 +135,9 @@ def _share_elsewhere(churned: Floats, fold: NDArray[np.int64]) -> Floats:
 
 def _best_column(features: pd.DataFrame, churned: Floats) -> tuple[str, Floats]:
     """The column that ranks best alone, with its out-of-fold scores."""
-    scores = {name: column_scores(features[name], churned) for name in features.columns}
-    figures = {name: auc(score, churned) for name, score in scores.items()}
+    figures = column_aucs(counted_columns(features, churned))
     best = max(sorted(figures), key=lambda name: figures[name])
-    return best, np.clip(scores[best], 0, 1)
+    return best, np.clip(column_scores(features[best], churned), 0, 1)
 
 
 def _learning(training: Training, fold: NDArray[np.int64], whole: Floats) -> words.Learning:
