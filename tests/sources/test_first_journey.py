@@ -188,6 +188,20 @@ def test_other_languages_and_other_ways_to_write_times(tmp_path, names, form):
     assert ("The times have no zone" in text) == (not zoned)
 
 
+@pytest.mark.parametrize("offset", ["-0800", " -0800", "-08:00", " -08:00", " UTC", "Z"])
+def test_times_with_any_offset_are_read_for_judging(tmp_path, offset):
+    frame = made_rows()
+    text, journey = proposed(frame.assign(at=frame["at"].dt.strftime("%Y-%m-%d %H:%M:%S") + offset), tmp_path / "x.csv")
+    assert columns(journey) | {"timestamp": "at"} == columns(journey)
+    assert "instants are certain" in text
+    assert journey.funnel()["steps"][-1] == "purchase"
+
+
+def test_a_column_that_holds_no_times_is_refused_as_the_time(tmp_path):
+    with pytest.raises(cj.DataError, match=r"no value of 'channel' can be read as a time, such as 'email'\. A time is a date.* Name another column"):
+        proposed(made_rows(), tmp_path / "x.csv", time="channel")
+
+
 def test_a_date_order_that_nothing_proves_is_left_to_a_person(tmp_path):
     frame = made_rows(40)
     frame["at"] = [f"{1 + n % 12:02d}/{1 + n % 11:02d}/2024" for n in range(len(frame))]

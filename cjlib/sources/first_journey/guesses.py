@@ -69,8 +69,10 @@ def _time_score(look: Look, column: Column) -> float:
 def add_times(look: Look, column: Column) -> None:
     """Add `at_`, seconds since 1970 as well as they can be read for judging order and distance, to the table `looked`."""
     text = identifier(column.name)
+    offsets = f"regexp_replace({text}, '(:[0-9]{{2}}([.,][0-9]+)?) ?([+-][0-9]{{2}}):?([0-9]{{2}})$', '\\1\\3:\\4')"
+    hyphens = f"regexp_replace({offsets}, '^(....)[/.](..?)[/.]', '\\1-\\2-')"
     forms = {
-        "iso": f"epoch(try_cast(replace(replace(regexp_replace({text}, '^(....)[/.](..?)[/.]', '\\1-\\2-'), ' UTC', '+00'), ' GMT', '+00') AS TIMESTAMPTZ))",
+        "iso": f"epoch(try_cast(replace(replace({hyphens}, ' UTC', '+00'), ' GMT', '+00') AS TIMESTAMPTZ))",
         "epoch": f"CAST(left({text}, 10) AS DOUBLE)",
         "ymd": f"epoch(try_strptime({text}, '%Y%m%d'))",
     }
@@ -82,6 +84,12 @@ def add_times(look: Look, column: Column) -> None:
     if column.time_format is not None:
         looked = f"epoch(try_strptime({text}, {literal(column.time_format)}))"
     look.engine.execute(f"CREATE OR REPLACE TABLE looked AS SELECT *, {looked} AS at_, row_number() OVER () AS row_ FROM looked")
+    if not look.engine.rows("SELECT count(at_) FROM looked")[0][0]:
+        example = shown(column.examples[0]) if column.examples else "nothing"
+        raise DataError(
+            f"init: no value of {shown(column.name)} can be read as a time, such as {example}. A time is a date, with or without a clock, such as 2024-01-31 14:05. "
+            "Name another column: cj init FILE --time COLUMN (time= in Python)."
+        )
 
 
 def share_held_back(look: Look, guess: Guess) -> float:
