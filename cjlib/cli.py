@@ -6,7 +6,6 @@ Exit codes: 0 all went well · 1 a notebook failed · 2 wrong usage, parameters 
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -48,10 +47,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 def main() -> None:
     """Entry point."""
-    try:
-        app()
-    finally:
-        gc.freeze()  # else all that is loaded is looked through for garbage at the end: a third of a second
+    app()
 
 
 @app.command("run")
