@@ -161,3 +161,8 @@ def elapsed_text(seconds: float) -> str:
         count, left = divmod(left, size)
         parts += [f"{count} {unit}"] if count else []
     return ("−" if seconds < 0 else "") + " ".join(parts[:2])
+
+
+def count_of(count: float | None, one: str, many: str | None = None) -> str:
+    """`1 customer`, `1,204 customers`; a missing count is none."""
+    return f"{count or 0:,.0f} {one if count == 1 else many or one + 's'}"

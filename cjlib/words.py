@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+from cjlib.markup import count_of  # noqa: F401 — a word like those here; it lies lower since sources say it too
 from cjlib.sources.durations import in_words
 
 DASH = "–"
@@ -112,8 +113,3 @@ def joined(parts: Iterable[str]) -> str:
     """`a, b and c`."""
     every = list(parts)
     return every[0] if len(every) == 1 else f"{', '.join(every[:-1])} and {every[-1]}" if every else ""
-
-
-def count_of(count: float | None, one: str, many: str | None = None) -> str:
-    """`1 customer`, `1,204 customers`; a missing count is none."""
-    return f"{count or 0:,.0f} {one if count == 1 else many or one + 's'}"

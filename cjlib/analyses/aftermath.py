@@ -18,7 +18,7 @@ from cjlib.sources.conditions import Event
 from cjlib.sources.durations import Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
-from cjlib.words import about, signed
+from cjlib.words import about, count_of, signed
 
 Flags = NDArray[np.bool_]
 COLUMNS = ("segment", "complained", "outcome_complained", "share_complained", "share_low", "share_high", "others", "outcome_others", "share_others",
@@ -168,7 +168,7 @@ def _headline(table: pd.DataFrame, outcome: Event, length: int) -> str:
         return f"No stage at which those who complained had {outcome} within {in_words(length)} more or less often than others, beyond chance. {tail}"
     first = found.assign(size=found["difference"].abs()).sort_values(["size", "segment"], ascending=[False, True]).iloc[0]
     return (
-        f"After a complaint at {first['segment']} {about(first['share_complained'])} of {first['complained']:,} customers had {outcome} within {in_words(length)}, "
+        f"After a complaint at {first['segment']} {about(first['share_complained'])} of {count_of(first['complained'], 'customer')} had {outcome} within {in_words(length)}, "
         f"of {first['others']:,} others who answered {about(first['share_others'])} (within months {signed(100 * first['difference'])} points, 95 % interval "
         f"{signed(100 * first['difference_low'])} to {signed(100 * first['difference_high'])}). {tail}"
     )
@@ -180,7 +180,7 @@ def _definition(outcome: Event, length: int, by: str | None, people: int, min_n:
         "others": "customers who answered there and did not complain",
         "outcome": f"{outcome}, strictly after the answer and at most {in_words(length)} later",
         "compared": "within the calendar month of the answer (Mantel–Haenszel)",
-        "base": f"{people:,} customers by segment, each once; answers too late to be followed for {in_words(length)} left out",
+        "base": f"{count_of(people, 'customer')} by segment, each once; answers too late to be followed for {in_words(length)} left out",
         "by": by or "all together",
         "means": "an association, not an effect",
         "small n": f"below {min_n} customers in one of the groups",

@@ -17,6 +17,7 @@ from cjlib.analyses.texts.words import term_presence
 from cjlib.errors import DataError, not_one_of
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.scrub import scrub
+from cjlib.words import count_of
 
 CUTS: dict[str, tuple[int, int]] = {"nps": (6, 9), "rating": (3, 5), "csat": (2, 4), "ces": (3, 5)}
 """Outcome → highest unhappy and lowest happy answer; what lies between is left out."""
@@ -130,14 +131,14 @@ def _quotes(found: pd.DataFrame, texts: list[str], unhappy: NDArray[np.bool_], p
 def _headline(table: pd.DataFrame, tested: int, n_unhappy: int, n_happy: int, outcome: str) -> str:
     base = f"n = {n_unhappy:,} unhappy and {n_happy:,} happy comments by {outcome}"
     if table.empty:
-        return f"No word goes with unhappy or happy answers beyond chance: {tested:,} terms compared, {base}."
+        return f"No word goes with unhappy or happy answers beyond chance: {count_of(tested, 'term')} compared, {base}."
     parts = [
         f"{words} answers go with “{'”, “'.join(table.loc[table['side'] == side, 'term'].head(3))}”"
         for side, words in (("detractor", "unhappy"), ("promoter", "happy"))
         if (table["side"] == side).any()
     ]
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]} ({len(table):,} of {tested:,} terms beyond chance, {base}). This goes with the answer; it need not cause it."
+    return f"{text[0].upper()}{text[1:]} ({len(table):,} of {count_of(tested, 'term')} beyond chance, {base}). This goes with the answer; it need not cause it."
 
 
 def _definition(outcome: str, n_unhappy: int, n_happy: int, tested: int, least: int) -> dict[str, str]:

@@ -18,7 +18,7 @@ from cjlib.analyses.stats import Z95, Floats, benjamini_hochberg, mean_interval,
 from cjlib.analyses.texts.compared import beside, crossed
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.sources.feedback import SCORES, Feedback
-from cjlib.words import percent, signed
+from cjlib.words import count_of, percent, signed
 
 
 @dataclass(frozen=True)
@@ -408,7 +408,7 @@ def _definition(feedback: Feedback, scale: Scale, by: str | None, weights: Mappi
         good: f"{scale.good_from}–{high}",
         neutral: f"between {scale.bad_to} and {scale.good_from}",
         bad: f"{low}–{scale.bad_to}",
-        "base": f"{answered:,} answers with a score; {blank:,} rows without one left out",
+        "base": f"{count_of(answered, 'answer')} with a score; {count_of(blank, 'row')} without one left out",
         "by": by or "all together",
         "weights": "none" if weights is None else ", ".join(f"{name} {share:g}" for name, share in weights.items()),
         "interval": "95 %; " + ("variance of the difference after adding ¾, 1½, ¾ to the counts" if scale.score == "nps" else "Wilson"),

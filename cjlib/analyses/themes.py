@@ -24,7 +24,7 @@ from cjlib.analyses.texts.words import term_presence
 from cjlib.errors import DataError
 from cjlib.sources.feedback import Feedback
 from cjlib.sources.scrub import removed_from
-from cjlib.words import about
+from cjlib.words import about, count_of
 
 MOST_CANDIDATES = 10
 FEWEST_UNCOVERED = 80
@@ -266,7 +266,7 @@ def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
     own = table[(table["kind"] == "taxonomy") & (table["n"] > 0)]
     covered = 1 - float(table.loc[table["kind"] == "uncovered", "share_of_comments"].iloc[0])
     if own.empty:
-        return f"The taxonomy covers none of {n:,} comments: edit it, the candidates show what people write about."
+        return f"The taxonomy covers none of {count_of(n, 'comment')}: edit it, the candidates show what people write about."
     first = own.iloc[0]
     worst = detractors[detractors["beyond_chance"] & (detractors["difference"] > 0) & (detractors["n"] >= MIN_N)].sort_values(
         ["difference", "theme"], ascending=[False, True]
@@ -277,7 +277,7 @@ def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
         else ""
     )
     return (
-        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {n:,} comments (95 % interval {about(first['low'])} to {about(first['high'])}); "
+        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} (95 % interval {about(first['low'])} to {about(first['high'])}); "
         f"the taxonomy covers {about(covered)}.{goes}"
     )
 
@@ -285,7 +285,7 @@ def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
 def _definition(rows: pd.DataFrame, left_out: int, taxonomy: object, removed: Mapping[str, int], uncovered: NDArray[np.bool_]) -> dict[str, str]:
     return {
         "taxonomy": "starter list" if taxonomy is None else "given by you",
-        "base": f"{len(rows):,} comments in English; {left_out:,} without words or in other languages left out",
+        "base": f"{count_of(len(rows), 'comment')} in English; {left_out:,} without words or in other languages left out",
         "themes": "a comment may carry several, so shares do not sum to one",
         "coverage": f"{about(1 - uncovered.mean())} of the comments are in at least one theme",
         "candidates": "proposed from the uncovered comments by matrix factorisation; they agree only weakly with what people would say",

@@ -18,7 +18,7 @@ from cjlib.errors import CjlibError, DataError, check_seed, did_you_mean, not_a_
 from cjlib.sources.conditions import Event, as_step
 from cjlib.sources.durations import MICROSECONDS, Duration, in_words, microseconds
 from cjlib.sources.events import EventLog
-from cjlib.words import about
+from cjlib.words import about, count_of
 
 Floats = NDArray[np.float64]
 WEEK = MICROSECONDS["W"]
@@ -366,7 +366,7 @@ def _headline(table: pd.DataFrame, backtest: pd.DataFrame, length: int) -> str:
         else f"in the last third of the log this forecast would have given {about(ratio)} of the purchases that came"
     )
     worth = " (too few had a value above 0 to say what they are worth)" if np.isnan(value) else f" worth {value:,.0f}"
-    return f"The {len(table):,} customers who have bought are expected to make {purchases:,.0f} purchases{worth} in the next {in_words(length)}; {tried}."
+    return f"The {len(table):,} customers who have bought are expected to make {count_of(round(purchases), 'purchase')}{worth} in the next {in_words(length)}; {tried}."
 
 
 def _bought(log: EventLog, value: str, event: Event) -> dict[str, str]:

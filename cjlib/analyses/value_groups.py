@@ -13,7 +13,7 @@ from cjlib.analyses.result import MIN_N, Result, metric
 from cjlib.analyses.value import CustomerValue
 from cjlib.errors import CjlibError, DataError, shown
 from cjlib.sources.events import EventLog
-from cjlib.words import percent
+from cjlib.words import count_of, percent
 
 Z95 = 1.959964
 FIGURES = (
@@ -190,7 +190,7 @@ def subscription_value(
     return SubscriptionValue(
         table=table,
         headline=(
-            f"A new subscription is worth {total:,.2f} over {end:,.0f} days ({low[-1]:,.2f} to {high[-1]:,.2f}, n = {n:,}): {days.size} payments of {price:,.2f}, "
+            f"A new subscription is worth {total:,.2f} over {end:,.0f} days ({low[-1]:,.2f} to {high[-1]:,.2f}, n = {n:,}): {count_of(days.size, 'payment')} of {price:,.2f}, "
             f"each as likely as a customer is still there. What comes after the curve's last day, {last:,.0f}, is not counted."
         ),
         definition={

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.markup import count_of
 from cjlib.sources.conditions import Step
 from cjlib.sources.events import EventLog
 from cjlib.sources.feedback import Feedback
@@ -72,8 +73,8 @@ class Check:
     def headline(self) -> str:
         """One sentence: what was read and how much of it fits."""
         if self.journey.sources.events is None:
-            read = [] if self.customers is None else [f"{self.customers:,} customers"]
-            read += [] if self.feedback is None and read else [f"{0 if self.feedback is None else len(self.feedback):,} answers"]
+            read = [] if self.customers is None else [count_of(self.customers, "customer")]
+            read += [] if self.feedback is None and read else [count_of(0 if self.feedback is None else len(self.feedback), "answer")]
             return f"{' and '.join(read)} read; the journey file names no events."
         part = int(self.unmapped["stage"].notna().sum())
         counts = {
@@ -86,7 +87,7 @@ class Check:
         names = f"; event names: {words}" if words else "; every event name fits"
         wrong = len(self.unknown_columns) + len(self.faults)
         faults = f"; {wrong} fault{'s' if wrong > 1 else ''} to mend" if wrong else ""
-        return f"{self.log.n_events:,} events of {self.log.n_customers:,} customers read{names}{faults}."
+        return f"{count_of(self.log.n_events, 'event')} of {count_of(self.log.n_customers, 'customer')} read{names}{faults}."
 
 
 def check_journey(path: str | Path) -> Check:

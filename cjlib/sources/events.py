@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, shown, unknown_column
-from cjlib.markup import table_html
+from cjlib.markup import count_of, table_html
 from cjlib.sources.conditions import Event, Step, Where, as_step
 from cjlib.sources.engine import DuckDB, identifier
 from cjlib.sources.instants import instant_us
@@ -247,7 +247,7 @@ class EventLog:
         return [value for (value,) in self.engine.rows(f"SELECT value FROM {name} ORDER BY code")]
 
     def __repr__(self) -> str:
-        return f"EventLog: {self.n_events:,} events of {self.n_customers:,} customers"
+        return f"EventLog: {count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}"
 
     def _repr_html_(self) -> str:
         return f'<section class="cj-quality"><p>{escape(self._in_words())}</p>{table_html(self.quality)}</section>'
@@ -255,7 +255,7 @@ class EventLog:
     def _in_words(self) -> str:
         span = f", {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})" if self.span else ""
         cut = f"; {', '.join(self.filters_in_words)}" if self.filters_in_words else ""
-        return f"{self.n_events:,} events of {self.n_customers:,} customers{span}{cut}"
+        return f"{count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}{span}{cut}"
 
 
 @dataclass(frozen=True)

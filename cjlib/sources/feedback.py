@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.errors import CjlibError, DataError, not_one_of, unknown_column
-from cjlib.markup import table_html
+from cjlib.markup import count_of, table_html
 from cjlib.sources.answers import clean_text, content_ids, read_score, read_yes_no, repeated, reversed_scales
 from cjlib.sources.checking import Rules, check
 from cjlib.sources.columns import Column, Columns, property_column, text_types
@@ -110,7 +110,7 @@ class Feedback:
         counts = {"with text": self.frame["text"].notna().sum()} | {f"with {name}": self.frame[name].notna().sum() for name in SCORES}
         parts = ", ".join(f"{int(count):,} {words}" for words, count in counts.items() if count)
         span = f"; {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})" if self.span else "; no dates"
-        return f"{len(self.frame):,} answers: {parts}{span}"
+        return f"{count_of(len(self.frame), 'answer')}: {parts}{span}"
 
 
 def read_feedback(

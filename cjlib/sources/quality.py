@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import DataError, shown
+from cjlib.markup import count_of
 from cjlib.sources.checking import FUTURE, REASONS, Checked
 from cjlib.sources.engine import DuckDB
 from cjlib.sources.held import DUPLICATE
@@ -66,7 +67,7 @@ def _reasons(found: Reasons) -> list[Finding]:
 
 def _ties(checked: Checked) -> list[Finding]:
     events, instants, customers = checked.ties
-    words = f"{instants:,} instants of {customers:,} customers; such events have no order" if events else ""
+    words = f"{count_of(instants, 'instant')} of {count_of(customers, 'customer')}; such events have no order" if events else ""
     return [Finding("tied events (same customer, same instant)", events, words)]
 
 

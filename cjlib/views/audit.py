@@ -12,6 +12,7 @@ import pandas as pd
 from cjlib.analyses.sentiment import audit_sample
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.sources.feedback import Feedback
+from cjlib.words import count_of
 
 KEYS = {"n": "negative", "e": "neutral", "p": "positive"}
 BACK = "b"
@@ -88,7 +89,7 @@ class AuditPage:
     def progress(self) -> str:
         """How far the labelling is, in words."""
         done = sum(one in self._labels for one in self._order)
-        return f"{done:,} of {len(self._order):,} texts labelled; labels are kept in {self._path.name}."
+        return f"{done:,} of {count_of(len(self._order), 'text')} labelled; labels are kept in {self._path.name}."
 
     def _shown_text(self) -> str:
         if self._at >= len(self._order):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError
 from cjlib.markup import table_html
-from cjlib.words import about
+from cjlib.words import about, count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,8 @@ class TargetExplorer:
         except (CjlibError, OSError) as fault:
             return f'<p role="alert">{escape(str(fault))}</p>'
         control = int(chosen.export["control"].sum())
-        return f'<p role="status">{len(chosen.export):,} customers written to {escape(path)}; do not contact the {control:,} marked as control.</p>'
+        written = count_of(len(chosen.export), "customer")
+        return f'<p role="status">{written} written to {escape(path)}; do not contact the {control:,} marked as control.</p>'
 
     def shown(self, choice: Mapping[str, Any]) -> tuple[str, tuple[Mapping[str, Any], ...]]:
         """Headline and first customers as HTML, and the figure as an output; a choice that cannot be used says why."""

@@ -162,7 +162,7 @@ def test_many_paths_have_a_headline_with_n_and_interval(toy_log):
     )
     assert (
         cj.paths(log, start_event="C").headline
-        == "10 paths of 10 customers go 1 different way: fewer than 30 paths, too few to call one of them common."
+        == "10 paths of 10 customers go the same way: fewer than 30 paths, too few to call one of them common."
     )
     none = cj.paths(log, start_event="a")
     assert none.headline == "No path meets these options (n = 0)."

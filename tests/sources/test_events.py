@@ -528,8 +528,8 @@ def test_a_filtered_log_goes_when_nobody_holds_it():
 
 def test_a_log_is_shown_by_its_counts_and_its_quality():
     log = cj.read_events(toy_events("ana: view@0h buy@1h"))
-    assert repr(log) == "EventLog: 2 events of 1 customers"
-    assert "2 events of 1 customers, 2024-01-01 to 2024-01-01 (UTC)" in log._repr_html_()
+    assert repr(log) == "EventLog: 2 events of 1 customer"
+    assert "2 events of 1 customer, 2024-01-01 to 2024-01-01 (UTC)" in log._repr_html_()
     assert "exact duplicate" in log._repr_html_()
 
 

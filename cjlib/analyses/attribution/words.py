@@ -37,7 +37,7 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str) -> str:
     low, high = best["share_of_conversions_low"], best["share_of_conversions_high"]
     within = "" if np.isnan(low) else f" ({confidence(low, high)})"
     return (
-        f"Under the model {model}, {best['channel']} gets the most credit: {percent(best['share_of_conversions'])} of {total:,} conversions"
+        f"Under the model {model}, {best['channel']} gets the most credit: {percent(best['share_of_conversions'])} of {count_of(total, 'conversion')}"
         f"{within}.{untouched} {NO_CAUSE}"
     )
 
@@ -51,11 +51,11 @@ def comparison_headline(table: pd.DataFrame, journeys: Journeys, otherwise: str)
     spread = shares.max(axis=1) - shares.min(axis=1)
     if spread.max() < 0.0005:
         leader = shares.mean(axis=1).round(9).sort_values(ascending=False, kind="stable").index[0]
-        return f"All models agree: {leader} gets {percent(float(shares.loc[leader].max()))} of {total:,} conversions. {NO_CAUSE}"
+        return f"All models agree: {leader} gets {percent(float(shares.loc[leader].max()))} of {count_of(total, 'conversion')}. {NO_CAUSE}"
     name = spread.sort_values(ascending=False, kind="stable").index[0]
     low, high = shares.loc[name].idxmin(), shares.loc[name].idxmax()
     least, most = (float(shares.loc[[name], [model]].to_numpy()[0, 0]) for model in (low, high))
-    return f"The model decides most for {name}: {percent(least)} of {total:,} conversions under {low}, {percent(most)} under {high}. {NO_CAUSE}"
+    return f"The model decides most for {name}: {percent(least)} of {count_of(total, 'conversion')} under {low}, {percent(most)} under {high}. {NO_CAUSE}"
 
 
 def unknown_costs(journeys: Journeys, costs: Mapping[str, float]) -> dict[str, str]:

@@ -164,7 +164,7 @@ class JourneyMap(Result):
 
     def _part(self, kept: np.ndarray, called: str) -> JourneyMap:
         made = _made(self._source.only(kept), "retained")
-        return replace(made, definition={**made.definition, "only": f"{called}: {int(kept.sum()):,} customers"})
+        return replace(made, definition={**made.definition, "only": f"{called}: {words.count_of(int(kept.sum()), 'customer')}"})
 
     def compare(self, earlier: JourneyMap) -> MapChange:
         """The map beside an earlier one, or that of one group, persona or segment beside another: see `cjlib.analyses.journey_map.compare`."""

@@ -10,6 +10,7 @@ import pandas as pd
 from cjlib.analyses.journey_map.source import Source
 from cjlib.analyses.result import MIN_N, Metric, metric
 from cjlib.sources.durations import in_words, microseconds
+from cjlib.words import count_of
 
 FIRST_FROM = 0.8
 """A pain point may be called the first only if it comes first in at least this share of the draws."""
@@ -42,10 +43,10 @@ def headline(source: Source, table: pd.DataFrame, patterns: pd.DataFrame, moment
 def _who(source: Source, table: pd.DataFrame) -> str:
     if source.walk is None:
         heard = int(table["n_feedback"].sum())
-        return f"{heard:,} answers at {int((table['n_feedback'] > 0).sum())} of {len(source.stages)} stages; no events are given, so nothing here says what customers did."
+        return f"{count_of(heard, 'answer')} at {int((table['n_feedback'] > 0).sum())} of {count_of(len(source.stages), 'stage')}; no events are given, so nothing here says what customers did."
     n, ended = source.walk.customers, int(source.walk.ended.sum())
     share = f", and {100 * (ended / n):.0f} % of them have been silent for more than {_silence(source)}" if n else ""
-    return f"{n:,} customers on a journey of {len(source.stages)} stages{share}."
+    return f"{count_of(n, 'customer')} on a journey of {count_of(len(source.stages), 'stage')}{share}."
 
 
 def _silence(source: Source) -> str:

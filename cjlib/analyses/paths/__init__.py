@@ -170,7 +170,8 @@ def _headline(metrics: dict[str, Metric], sequences: pd.DataFrame) -> str:
     n, ways = int(metrics["paths"]["value"] or 0), int(metrics["distinct_paths"]["value"] or 0)
     if n == 0:
         return "No path meets these options (n = 0)."
-    base = f"{count_of(n, 'path')} of {count_of(metrics['customers']['value'], 'customer')} {'goes' if n == 1 else 'go'} {count_of(ways, 'different way')}"
+    way = f"{ways:,} different ways" if ways > 1 else "the same way" if n > 1 else "one way"
+    base = f"{count_of(n, 'path')} of {count_of(metrics['customers']['value'], 'customer')} {'goes' if n == 1 else 'go'} {way}"
     if n < MIN_N:
         return f"{base}: fewer than {MIN_N} paths, too few to call one of them common."
     commonest = sequences.iloc[0]
@@ -196,7 +197,7 @@ def _cut_in_words(longer: int, max_steps: int | None, *, last: bool) -> str:
 
 def _top_in_words(names: int, shown: int, top: int | None) -> str:
     if shown == names:
-        return f"all {names:,} names"
+        return f"all, {count_of(names, 'name')}"
     return f"{shown:,} of {names:,} names keep their own (the {top:,} commonest in the log, and start and end); the others are {OTHER}"
 
 

@@ -64,7 +64,7 @@ def _headline(table: pd.DataFrame, looped: Metric, n: int) -> str:
         return f"None of {count_of(n, 'path')} returns to an event it had left."
     first = table.iloc[0]
     return (
-        f"{share_words(looped)} of {n:,} paths return to an event they had left, most often to {first['event']}: "
+        f"{share_words(looped)} of {count_of(n, 'path')} return to an event they had left, most often to {first['event']}: "
         f"{percent(first['share_of_paths_with_event'])} of the paths that reach it come back to it."
     )
 

@@ -15,6 +15,7 @@ from cjlib.analyses.portable import MILLION, as_text, between, log_order, middle
 from cjlib.analyses.sequence import Ints, sessions_sql
 from cjlib.sources.engine import identifier
 from cjlib.sources.events import EventLog
+from cjlib.words import count_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def counted_there(log: EventLog) -> dict[str, str]:
         return {}
     held = log.quality.set_index("check")["rows"]
     return {
-        "left out": f"{int(held['rows read'] - held['events used']):,} rows when the log was opened, as its quality tells",
+        "left out": f"{count_of(int(held['rows read'] - held['events used']), 'row')} when the log was opened, as its quality tells",
         "counted": "where the events lie, by a statement like the one shown; only what stands in the tables came here",
     }
 

@@ -189,7 +189,7 @@ def _headline(table: pd.DataFrame, grouped: bool, customers: int) -> str:
     row = (readable if elsewhere.empty else elsewhere).iloc[0]
     within = " in its group" if grouped else ""
     return (
-        f"The commonest move is from {row['source']} to {row['target']}: {row['count']:,} times by {count_of(row['customers'], 'customer')}, "
+        f"The commonest move is from {row['source']} to {row['target']}: {count_of(row['count'], 'time')} by {count_of(row['customers'], 'customer')}, "
         f"{percent(row['share_of_source'])} of what follows {row['source']}{within} ({confidence(row['share_of_source_low'], row['share_of_source_high'])}, "
         f"n = {round(row['count'] / row['share_of_source']):,}), half of them within {in_words(round(row['median_seconds'] * SECOND))}."
     )

@@ -14,7 +14,7 @@ from cjlib.analyses.stats import wilson
 from cjlib.analyses.texts.scored import Measured, Model, Progress, ScoredTexts, score, scored_feedback
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.feedback import Feedback
-from cjlib.words import about
+from cjlib.words import about, count_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +78,7 @@ def _scored(given: Sequence[str] | Feedback, model: Model, seed: int, progress: 
 
 def counts_in_words(counts: pd.Series) -> str:
     """How many texts were scored, and how many were left out for what."""
-    parts = [f"{int(counts.get('scored', 0)):,} texts scored"]
+    parts = [f"{count_of(int(counts.get('scored', 0)), 'text')} scored"]
     parts += [
         f"{int(counts[status]):,} {words}: left out"
         for status, words in (("not_english", "not English"), ("no_text", "without words"))

@@ -88,7 +88,7 @@ def counts(curve: Curve, unit: str, limit: float, comparisons: pd.DataFrame, min
     """What went in, and how intervals and comparisons were made."""
     told = {
         "curve": "Kaplan–Meier; at one time churn comes before censoring",
-        "counted": f"{int(curve.at_risk[0]):,}, of whom {int(curve.churned.sum()):,} churned and {int(curve.censored.sum()):,} are censored",
+        "counted": f"{int(curve.at_risk[0]):,}, of whom {int(curve.churned.sum()):,} churned and {count_of(int(curve.censored.sum()), 'is', 'are')} censored",
         "interval": "95 %: log(−log) Greenwood for shares, missing where the share is 1 or 0; normal for the restricted mean",
         "restricted mean": f"mean {unit}s survived up to {unit} {limit:g}, the shortest of the groups' last {unit}s",
     }

@@ -81,7 +81,7 @@ def channels(row: Record) -> Cell:
     text = row["channels"]
     if words.missing(text):
         return Cell(small("no channel in the data"), thin=True)
-    return Cell(said(*(escape(part) for part in str(text).split(", "))) + small(f"of {int(row['events']):,} events"))
+    return Cell(said(*(escape(part) for part in str(text).split(", "))) + small(f"of {words.count_of(int(row['events']), 'event')}"))
 
 
 def money(row: Record) -> Cell:

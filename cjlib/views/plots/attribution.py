@@ -25,7 +25,7 @@ def credit(result: Any, *, most: int = 12) -> go.Figure:
         rows,
         axis="share of conversions<br>95 % intervals; credit, not cause",
         caption=result.headline,
-        alt=f"Bars for {len(rows)} channels. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        alt=f"Bars for {words.count_of(len(rows), 'channel')}. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
         columns=[*COLUMNS, *(["cost per conversion"] if costs else [])],
         table=[[*_cells(row), *([words.number(row["cost_per_conversion"])] if costs else [])] for row in every],
     )

@@ -75,4 +75,4 @@ def _caption(windows: Mapping[str, Any]) -> str:
     if entered < MIN_N:
         return f"Too few to read a share: {words.count_of(entered, 'customer')} entered."
     every = words.joined(f"{words.percent(each['share_of_first'].iloc[-1])} {name}" for name, each in tables.items())
-    return f"Of {entered:,} customers, so many reach {named(last)}: {every}."
+    return f"Of {words.count_of(entered, 'customer')}, so many reach {named(last)}: {every}."

@@ -181,7 +181,7 @@ def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> 
     first = next((row for row in clear if None not in _key(row, by)), clear[0])
     more = f"; {len(clear)} of {len(compared)} groups differ from the others beyond noise" if len(clear) > 1 else "; no other group clearly differs"
     return (
-        f"{_name(first, by)} stands out: {words.percent(first['share'])} of its {first['customers']:,} customers reach {last}, "
+        f"{_name(first, by)} stands out: {words.percent(first['share'])} of its {words.count_of(first['customers'], 'customer')} reach {last}, "
         f"{words.points(first['difference'])} against the others ({words.points_interval(first['difference_low'], first['difference_high'])}){more}."
     )
 

@@ -34,7 +34,7 @@ def sentiment(held: JourneyMap, *, measure: str | None = None, group: str | None
     return theme.figure(
         _line_traces(rows, chosen),
         caption=_caption(rows, chosen),
-        alt=f"A line of {NAMES[chosen]} over {len(rows)} stages, each with its 95 % interval; the table below holds every number.",
+        alt=f"A line of {NAMES[chosen]} over {words.count_of(len(rows), 'stage')}, each with its 95 % interval; the table below holds every number.",
         columns=LINE_COLUMNS,
         rows=table,
         height=340,
@@ -90,7 +90,7 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         hoverinfo="skip",
     )
     hover = [
-        f"<b>{theme.label(one['stage'])}</b><br>{one['value']:.2f} ({one['value_low']:.2f} to {one['value_high']:.2f})<br>n = {one['n']:,} of {one['customers']:,} customers"
+        f"<b>{theme.label(one['stage'])}</b><br>{one['value']:.2f} ({one['value_low']:.2f} to {one['value_high']:.2f})<br>n = {one['n']:,} of {words.count_of(one['customers'], 'customer')}"
         for one in rows
     ]
     few = [one["n"] < MIN_N for one in rows]

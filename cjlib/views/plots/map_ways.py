@@ -45,14 +45,14 @@ def routes(held: JourneyMap, *, top: int = 8) -> go.Figure:
             one["share_of_source_low"],
             one["share_of_source_high"],
             n,
-            f"{words.percent(one['share_of_source'])} of {n:,} visits, {words.count_of(one['customers'], 'customer')}",
+            f"{words.percent(one['share_of_source'])} of {words.count_of(n, 'visit')}, {words.count_of(one['customers'], 'customer')}",
         )
         for one, n in zip(notable, visits, strict=True)
     ]
     first = notable[0]
-    caption = f"Nobody planned it, yet {words.percent(first['share_of_source'])} of the visits to {first['source']} are followed by {first['target']} ({first['customers']:,} customers)."
+    caption = f"Nobody planned it, yet {words.percent(first['share_of_source'])} of the visits to {first['source']} are followed by {first['target']} ({words.count_of(first['customers'], 'customer')})."
     if first["source"] == "(start)":
-        caption = f"Nobody planned it, yet {words.percent(first['share_of_source'])} of the journeys begin at {first['target']} ({first['customers']:,} customers)."
+        caption = f"Nobody planned it, yet {words.percent(first['share_of_source'])} of the journeys begin at {first['target']} ({words.count_of(first['customers'], 'customer')})."
     return bars(
         rows,
         axis="of the visits it starts from",
@@ -101,15 +101,13 @@ def support(held: JourneyMap, *, measure: str = "answered_in_24h") -> go.Figure:
         line={"color": theme.COLOURS[0]},
         marker={"size": 9, "color": theme.faded([one["tickets"] for one in rows])},
         error_y=theme.whiskers(values, [one[f"{measure}_low"] for one in rows], [one[f"{measure}_high"] for one in rows]),
-        hovertext=[f"{one['tickets']:,} tickets: {words.percent(one[measure])}" for one in rows],
+        hovertext=[f"{words.count_of(one['tickets'], 'ticket')}: {words.percent(one[measure])}" for one in rows],
         hoverinfo="text",
     )
     last = rows[-1]
     told = TOLD.get(measure, measure.replace("_", " "))
     bounds = words.interval(last[f"{measure}_low"], last[f"{measure}_high"])
-    caption = (
-        f"Of {last['tickets']:,} tickets opened from {last['period_start']:%Y-%m-%d}, {words.percent(last[measure])} {told} (95 % interval {bounds})."
-    )
+    caption = f"Of {words.count_of(last['tickets'], 'ticket')} opened from {last['period_start']:%Y-%m-%d}, {words.percent(last[measure])} {told} (95 % interval {bounds})."
     shown = [[theme.plain(row[name]) for name in SUPPORT_COLUMNS] for row in rows]
     return theme.figure(
         [drawn], caption=caption, alt=caption, columns=SUPPORT_COLUMNS, rows=shown, height=300, yaxis=theme.percent_axis(), showlegend=False

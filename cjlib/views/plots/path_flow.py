@@ -42,7 +42,7 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
         [_sankey([(*node, across[node], centres[node]) for node in nodes], place, bands, sizes)],
         caption=_claim(result, drawn),
         alt=f"Bands from step to step over the first {min(steps, drawn[-1]['step'] + 1)} steps. "
-        + "; ".join(f"step {step}, {source} to {target}: {n:,} paths" for (step, source, target), n in bands.most_common(12))
+        + "; ".join(f"step {step}, {source} to {target}: {words.count_of(n, 'path')}" for (step, source, target), n in bands.most_common(12))
         + ".",
         columns=COLUMNS,
         rows=[_row(row) for row in drawn[:60]],
@@ -110,7 +110,7 @@ def _sankey(
             "pad": PAD,
             "thickness": 8,
             "line": {"width": 0},
-            "customdata": [f"step {step}<br>{theme.wrapped(name)}: {sizes[step, name]:,} paths" for step, name, *_ in nodes],
+            "customdata": [f"step {step}<br>{theme.wrapped(name)}: {words.count_of(sizes[step, name], 'path')}" for step, name, *_ in nodes],
             "hovertemplate": "%{customdata}<extra></extra>",
         },
         link={
@@ -118,7 +118,7 @@ def _sankey(
             "target": [place[step + 1, target] for (step, _, target), _ in ordered],
             "value": [n for _, n in ordered],
             "color": [FAINT if OTHER in (source, target) else BAND for (_, source, target), _ in ordered],
-            "customdata": [f"{theme.wrapped(source)} → {theme.wrapped(target)}<br>{n:,} paths" for (_, source, target), n in ordered],
+            "customdata": [f"{theme.wrapped(source)} → {theme.wrapped(target)}<br>{words.count_of(n, 'path')}" for (_, source, target), n in ordered],
             "hovertemplate": "%{customdata}<extra></extra>",
         },
     )
@@ -145,7 +145,7 @@ def _claim(result: Any, drawn: list[dict[str, Any]]) -> str:
     if base < 30:
         return result.headline
     return (
-        f"The strongest band leads from {first['source']} to {first['target']} after step {first['step']}: {first['paths']:,} of {base:,.0f} paths there, "
+        f"The strongest band leads from {first['source']} to {first['target']} after step {first['step']}: {first['paths']:,} of {words.count_of(base, 'path')} there, "
         f"{words.percent(first['share_of_source'])} (95 % interval {words.interval(first['share_of_source_low'], first['share_of_source_high'])})."
     )
 

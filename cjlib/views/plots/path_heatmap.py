@@ -78,7 +78,7 @@ def _hover(cell: dict[tuple[str, str], dict[str, Any]], source: str, target: str
     head = f"<b>{theme.wrapped(source)} → {theme.wrapped(target)}</b>"
     if row is None:
         return f"{head}<br>never"
-    said = f"{words.percent(row['share_of_source'])} of what follows, {row['count']:,} times"
+    said = f"{words.percent(row['share_of_source'])} of what follows, {words.count_of(row['count'], 'time')}"
     return f"{head}<br>{theme.safe(said)}<br>median {theme.safe(words.duration(row['median_seconds']))}"
 
 

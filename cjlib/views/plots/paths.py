@@ -32,7 +32,7 @@ def journeys(result: Any, *, most: int = 10) -> go.Figure:
         rows,
         axis=f"share of all paths<br>{MEANING}",
         caption=result.headline,
-        alt=f"Bars for the {len(rows)} commonest ways. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        alt=f"Bars for the {words.count_of(len(rows), 'commonest way')}. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
         columns=columns,
         table=[
             [
@@ -81,7 +81,7 @@ def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis
         rows,
         axis=f"{axis}<br>{MEANING}",
         caption=result.headline if count == "count" else _link_claim(every),
-        alt=f"Bars for the {len(rows)} commonest moves. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        alt=f"Bars for the {words.count_of(len(rows), 'commonest move')}. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
         columns=columns,
         table=[
             [
@@ -123,7 +123,9 @@ def returns(result: Any, *, most: int = 10) -> go.Figure:
         rows,
         axis=f"share of the paths that reach it<br>{MEANING}",
         caption=result.headline,
-        alt=f"Bars for the {len(rows)} events most often returned to. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        alt=f"Bars for the {words.count_of(len(rows), 'event')} most often returned to. "
+        + "; ".join(f"{row.name}: {row.said}" for row in rows)
+        + ".",
         columns=columns,
         table=[
             [

@@ -71,7 +71,7 @@ def _dots(rows: list[dict[str, Any]], period: str) -> list[go.Scatter]:
         at = [k for k, row in enumerate(rows) if _clear(row) == clear]
         share, low, high = ([rows[k][f"share_of_expected{bound}"] for k in at] for bound in ("", "_low", "_high"))
         hover = [
-            f"<b>{theme.safe(cohort_name(rows[k]['cohort'], period))}</b><br>{theme.safe(words.percent(rows[k]['share_of_expected']))} of expected, {rows[k]['customers']:,} customers"
+            f"<b>{theme.safe(cohort_name(rows[k]['cohort'], period))}</b><br>{theme.safe(words.percent(rows[k]['share_of_expected']))} of expected, {words.count_of(rows[k]['customers'], 'customer')}"
             for k in at
         ]
         traces.append(

@@ -204,7 +204,7 @@ def _alt(held: Sequence[Card]) -> str:
     each = (
         f"{entry_of(card.row['measure']).label} {said(card.row['value'], entry_of(card.row['measure']).unit)}, {card.row['words']}" for card in held
     )
-    return f"{len(held)} cards, each with a line over the periods on the band of ordinary variation. {'. '.join(each)}."
+    return f"{words.count_of(len(held), 'card')}, each with a line over the periods on the band of ordinary variation. {'. '.join(each)}."
 
 
 VIEWS = {"Scorecard": {"cards": cards}}

@@ -70,9 +70,7 @@ def distribution(result: Any) -> go.Figure:
     good, _, bad = result.scale.names
     shares = [int(n) / total for n in counted]
     ends = [int(counted[counted.index >= result.scale.good_from].sum()), int(counted[counted.index <= result.scale.bad_to].sum())]
-    caption = (
-        f"Of {total:,} answers {ends[0]:,} ({words.percent(ends[0] / total)}) are {good} and {ends[1]:,} ({words.percent(ends[1] / total)}) {bad}."
-    )
+    caption = f"Of {words.count_of(total, 'answer')} {ends[0]:,} ({words.percent(ends[0] / total)}) are {good} and {ends[1]:,} ({words.percent(ends[1] / total)}) {bad}."
     bar = go.Bar(
         x=[int(answer) for answer in counted.index],
         y=shares,

@@ -172,7 +172,9 @@ def means(result: Any, *, most: int = 12) -> go.Figure:
     more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
     names = [theme.group_name(row[name] for name in by) for row in shown]
     verdicts = [_verdict(p_values.get(name), row["n"]) for name, row in zip(names, shown, strict=True)]
-    said = [f"{row[f'rmst_{unit}s']:.1f} {unit}s, {row['n']:,} customers, {verdict}" for row, verdict in zip(shown, verdicts, strict=True)]
+    said = [
+        f"{row[f'rmst_{unit}s']:.1f} {unit}s, {words.count_of(row['n'], 'customer')}, {verdict}" for row, verdict in zip(shown, verdicts, strict=True)
+    ]
     notes, lines = theme.row_labels(names, said, [verdict == DIFFERS for verdict in verdicts], faint=[row["n"] < MIN_N for row in shown])
     pitch = 36 + 18 * lines
     limit = rows[0][f"rmst_limit_{unit}s"]

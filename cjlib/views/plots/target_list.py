@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from cjlib.analyses.churn.at_risk import ValueAtRisk
 from cjlib.analyses.churn.decisions import TargetList
 from cjlib.views.plots import theme
-from cjlib.words import about, percent
+from cjlib.words import about, count_of, percent
 
 MARGIN = {"l": 8, "r": 16, "t": 30, "b": 40}
 
@@ -30,7 +30,7 @@ def profit(result: TargetList) -> go.Figure:
     point = go.Scatter(x=[chosen], y=[earned], mode="markers", marker={"size": 11, "color": theme.COLOURS[1], "symbol": "diamond"}, name="this list")
     even = result.metrics["break_even_success_share"]["value"]
     below = f"; below a success share of {percent(even)} it loses money" if even is not None else ""
-    caption = f"Contacting {chosen:,} of {len(result.table):,} customers is expected to earn {earned:,.0f}{below}."
+    caption = f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {earned:,.0f}{below}."
     shown = _around_the_top(curve, earned)
     return theme.figure(
         [line, point],
@@ -151,7 +151,7 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
         hoverinfo="skip",
         showlegend=False,
     )
-    said = [f"{value:,.0f} at risk, {n:,} customers" for value, n in zip(grid["value_at_risk"], grid["customers"], strict=True)]
+    said = [f"{value:,.0f} at risk, {count_of(n, 'customer')}" for value, n in zip(grid["value_at_risk"], grid["customers"], strict=True)]
     notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(grid))], up=16)
     return theme.figure(
         [bars],

@@ -96,7 +96,7 @@ def stages(result: Any) -> go.Figure:
     order = [row["theme"] for row in theme.records(result.table) if row["kind"] == "taxonomy" and row["n"]]
     grid = readable.pivot_table(index="theme", columns="stage", values="share_of_comments").reindex(order)
     top = max(theme.records(readable), key=lambda row: (row["share_of_comments"], row["theme"], row["stage"]))
-    caption = f"“{top['theme']}” at {top['stage']} is the most frequent: {words.percent(top['share_of_comments'])} of {top['comments']:,} comments. Stages with fewer than 30 are in the table only."
+    caption = f"“{top['theme']}” at {top['stage']} is the most frequent: {words.percent(top['share_of_comments'])} of {words.count_of(top['comments'], 'comment')}. Stages with fewer than 30 are in the table only."
     heat = go.Heatmap(
         z=grid.to_numpy().tolist(),
         x=list(range(grid.shape[1])),

@@ -12,7 +12,7 @@ from cjlib.analyses.value_groups import SubscriptionValue, ValueBy
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
-from cjlib.words import about
+from cjlib.words import about, count_of
 
 
 def deciles(result: CustomerValue | StatedValue) -> go.Figure:
@@ -27,7 +27,7 @@ def deciles(result: CustomerValue | StatedValue) -> go.Figure:
         x=summed["decile"].tolist(), y=summed["total"].tolist(), marker={"color": theme.faded(summed["n"])}, hoverinfo="skip", showlegend=False
     )
     first = summed.iloc[0]
-    caption = f"The most valuable tenth holds {about(first['share'])} of the {what} of all {len(table):,} customers ({total:,.0f})."
+    caption = f"The most valuable tenth holds {about(first['share'])} of the {what} of all {count_of(len(table), 'customer')} ({total:,.0f})."
     return theme.figure(
         [bars],
         caption=caption,
@@ -54,7 +54,7 @@ def backtest(result: CustomerValue) -> go.Figure:
     names = [f"{measure}: {about(value)} of what came" for measure, value in zip(known["measure"], known["ratio"], strict=True)]
     notes, _ = theme.row_labels(names, [""] * len(known), [False] * len(known), up=22)
     first = known.iloc[0]
-    caption = f"In the last {first['held_out_days']:,} days the forecast would have given {about(first['ratio'])} of the {first['measure']} that came (n = {first['customers']:,})."
+    caption = f"In the last {count_of(first['held_out_days'], 'day')} the forecast would have given {about(first['ratio'])} of the {first['measure']} that came (n = {first['customers']:,})."
     return theme.figure(
         [bars],
         caption=caption,
