@@ -17,7 +17,7 @@ from cjlib.analyses.texts.scored import Model, Progress, ScoredTexts, scored_fee
 from cjlib.sources.feedback import Feedback
 from cjlib.words import about, signed
 
-METHODS = {"ppi++": "people's labels and the model", "audit_wilson": "people's labels alone", "model_index": "the model alone: no share"}
+METHODS = {"ppi++": "labels and model", "audit_wilson": "labels alone", "model_index": "model alone"}
 """How a share of negatives was estimated, in words."""
 
 __all__ = ["ScoredFeedback", "Sentiment", "audit_sample", "score_texts", "sentiment"]
