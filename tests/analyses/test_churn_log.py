@@ -291,11 +291,6 @@ def test_a_model_of_a_log_is_tested_forward_and_says_what_it_beats(made):
         ({"horizon": "0D"}, "horizon: must be longer than nothing"),
         ({"cutoffs": "2024-02-01"}, "cutoffs: must be a list of instants"),
         ({"cutoffs": ["2023-02-01"]}, "lies before the first event"),
-        (
-            {"cutoffs": ["2099-01-01"]},
-            r"2099-01-01 00:00 lies after the end of the data, 2024-07-19 .* at most a day later.* Give cutoffs=\[log.observed_until\]",
-        ),
-        ({"cutoffs": [at(100), at(201) + pd.Timedelta("1us")]}, "lies after the end of the data"),
         ({"waits": {"help": "ask"}}, "waits: must name pairs of events"),
         ({"like": 3}, "like: must be ChurnData or a ChurnModel"),
         ({"value": "amount"}, "there is no column 'amount'"),
@@ -304,6 +299,17 @@ def test_a_model_of_a_log_is_tested_forward_and_says_what_it_beats(made):
 def test_what_cannot_be_used_is_refused_with_the_remedy(options, said):
     with pytest.raises(cj.CjlibError, match=said):
         toy("ana: buy@10D | bob: buy@20D", **options)
+
+
+def test_a_cutoff_after_the_end_of_the_data_is_told_and_the_midnight_after_it_is_not():
+    late = toy("ana: buy@10D | bob: buy@20D", cutoffs=["2099-01-01"])
+    assert late.table["churned"].isna().all()
+    assert (
+        "The cutoff 2099-01-01 lies after the end of the data, 2024-07-19: of the time between nothing is known, and it counts as silence."
+        in late.headline
+    )
+    assert "lies after" in toy("ana: buy@10D | bob: buy@20D", cutoffs=[at(100), at(201) + pd.Timedelta("1us")]).headline
+    assert "lies after" not in toy("ana: buy@10D | bob: buy@20D", cutoffs=[at(201)]).headline
 
 
 def test_a_log_too_short_for_any_cutoff_says_what_it_needs():

@@ -14,7 +14,7 @@ from cjlib.analyses.churn.activity import Question, check_waits, find_kinds
 from cjlib.analyses.churn.data import ChurnData
 from cjlib.analyses.churn.features import groups_in_words
 from cjlib.analyses.churn.log_guards import log_leaks
-from cjlib.analyses.churn.returns import check_not_after, endings, endings_in_words, never
+from cjlib.analyses.churn.returns import beyond_the_end, endings, endings_in_words, never
 from cjlib.analyses.churn.snapshots import LogSource, Part, Seen, parts_of
 from cjlib.analyses.periods import DAY
 from cjlib.analyses.result import metric
@@ -87,7 +87,7 @@ def churn_data(
     CjlibError
         When a cutoff lies before the log, or an option cannot be read.
     DataError
-        When the log is empty, too short for any cutoff, or ends before a given one.
+        When the log is empty, too short for any cutoff.
     """
     if not isinstance(log, EventLog):
         raise not_a_log(log)
@@ -118,7 +118,7 @@ def churn_data(
     source = LogSource(log, question, kinds, {part.snapshot.cutoff: part.snapshot for part in parts})
     return ChurnData(
         table=table,
-        headline=_headline(population, question, leaks, len(moments)) + never(log, question),
+        headline=_headline(population, question, leaks, len(moments)) + never(log, question) + beyond_the_end(log, moments[-1]),
         definition=_definition(log, question, parts, moments, features, seen),
         metrics={
             f"share_churned_{row['population']}": metric(row["share_churned"], row["share_churned_low"], row["share_churned_high"], row["rows"])
@@ -163,7 +163,6 @@ def _given(log: EventLog, cutoffs: Sequence[Any]) -> list[int]:
         raise CjlibError(
             f"cutoffs: {log.moment(moments[0]):%Y-%m-%d} lies before the first event ({log.moment(first):%Y-%m-%d}), when nothing is known."
         )
-    check_not_after(log, moments[-1])
     return moments
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cjlib.analyses.churn.activity import Question
 from cjlib.analyses.churn.log_guards import FEWEST, TERMINAL
 from cjlib.analyses.periods import DAY
-from cjlib.errors import DataError, did_you_mean, listed, shown
+from cjlib.errors import did_you_mean, listed, shown
 from cjlib.sources.conditions import as_step
 from cjlib.sources.events import EventLog
 
@@ -74,10 +74,11 @@ def never(log: EventLog, question: Question) -> str:
     return "".join(f" {one}" for one in told)
 
 
-def check_not_after(log: EventLog, newest: int) -> None:
-    """A cutoff more than a day after the end of data is refused; the midnight that ends the last day is none too late."""
-    if newest > log.observed_until_us + DAY:
-        raise DataError(
-            f"cutoffs: {log.moment(newest):%Y-%m-%d %H:%M} lies after the end of the data, {log.observed_until:%Y-%m-%d %H:%M}. A cutoff may be at most a day later, since of what "
-            "happened in between nothing is known. Give cutoffs=[log.observed_until] for today's forecast, or say with read_events(…, observed_until=) to when the log is complete."
-        )
+def beyond_the_end(log: EventLog, newest: int) -> str:
+    """That a cutoff lies after the end of data by more than the midnight that ends the last day: of the time between nothing is known."""
+    if newest <= log.observed_until_us + DAY:
+        return ""
+    return (
+        f" The cutoff {log.moment(newest):%Y-%m-%d} lies after the end of the data, {log.observed_until:%Y-%m-%d}: of the time between nothing is known, "
+        "and it counts as silence. Give cutoffs=[log.observed_until] for today's forecast."
+    )
