@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cjlib.sources.events import EventLog
-from cjlib.sources.journey import Journey
+
+if TYPE_CHECKING:  # who asks of a log alone does not wait for what reads journey files
+    from cjlib.sources.journey import Journey
 
 
 def churn_inputs(journey: Journey, log: EventLog) -> dict[str, Any]:
