@@ -1,9 +1,9 @@
-"""One notebook to run and to show, as it is handed from process to process."""
+"""One notebook to run and to show, as it is handed from process to process, and what became of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +40,16 @@ class Job:
     def log(self) -> Path:
         """What the kernel said outside the notebook."""
         return self.folder / f"{self.name}.log"
+
+
+@dataclass
+class Outcome:
+    """What became of a notebook."""
+
+    error: dict[str, Any] | None = None
+    """cell, section, type, message, exit_code; None if it ran through."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the page said: results with their definitions and metrics."""
+    seconds: float = 0.0
+    cleaned: dict[str, Any] = field(default_factory=dict)
+    """HTML that the notebook has shown, and what of it may stand in a page: made while the notebook ran."""

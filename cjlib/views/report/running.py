@@ -16,7 +16,7 @@ from typing import Any
 
 from cjlib.errors import shown
 from cjlib.views.report.alerts import Alert
-from cjlib.views.report.job import Job
+from cjlib.views.report.job import Job, Outcome
 from cjlib.views.report.kernel import prepare_environment
 from cjlib.views.report.loading import EVERY, MODELS, fits_models
 from cjlib.views.report.moved import metrics_of
@@ -24,7 +24,7 @@ from cjlib.views.report.nursery import Nursery
 from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, Run, lock, new_run, now, read_runs
 from cjlib.views.report.secret import Mask, named_in
-from cjlib.views.report.supervise import Outcome, Watcher, run_all
+from cjlib.views.report.supervise import Watcher, run_all
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,24 +14,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from cjlib.views.report.job import Job
-
-
-@dataclass
-class Outcome:
-    """What became of a notebook."""
-
-    error: dict[str, Any] | None = None
-    """cell, section, type, message, exit_code; None if it ran through."""
-    facts: dict[str, Any] = field(default_factory=dict)
-    """What the page said: results with their definitions and metrics."""
-    seconds: float = 0.0
-    cleaned: dict[str, Any] = field(default_factory=dict)
-    """HTML that the notebook has shown, and what of it may stand in a page: made while the notebook ran."""
+from cjlib.views.report.job import Job, Outcome
 
 
 class Watcher(Protocol):

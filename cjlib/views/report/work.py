@@ -11,14 +11,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cjlib import errors
-from cjlib.views.report.job import Job
+from cjlib.views.report.job import Job, Outcome
 from cjlib.views.report.secret import Mask
-
-if TYPE_CHECKING:
-    from cjlib.views.report.supervise import Outcome
 
 _NOTICE = "Kernel is running over TCP without encryption"
 
