@@ -72,10 +72,16 @@ class Check:
     @property
     def headline(self) -> str:
         """One sentence: what was read and how much of it fits."""
+        wrong = len(self.unknown_columns) + len(self.faults)
+        faults = f"; {count_of(wrong, 'fault')} to mend" if wrong else ""
         if self.journey.sources.events is None:
             read = [] if self.customers is None else [count_of(self.customers, "customer")]
             read += [] if self.feedback is None and read else [count_of(0 if self.feedback is None else len(self.feedback), "answer")]
-            return f"{' and '.join(read)} read; the journey file names no events."
+            return f"{' and '.join(read)} read; the journey file names no events{faults}."
+        return f"{count_of(self.log.n_events, 'event')} of {count_of(self.log.n_customers, 'customer')} read{self._names}{faults}."
+
+    @property
+    def _names(self) -> str:
         part = int(self.unmapped["stage"].notna().sum())
         counts = {
             "not mapped": len(self.unmapped) - part,
@@ -84,10 +90,7 @@ class Check:
             "unknown elsewhere": len(self.unknown_events),
         }
         words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-        names = f"; event names: {words}" if words else "; every event name fits"
-        wrong = len(self.unknown_columns) + len(self.faults)
-        faults = f"; {wrong} fault{'s' if wrong > 1 else ''} to mend" if wrong else ""
-        return f"{count_of(self.log.n_events, 'event')} of {count_of(self.log.n_customers, 'customer')} read{names}{faults}."
+        return f"; event names: {words}" if words else "; every event name fits"
 
 
 def check_journey(path: str | Path) -> Check:

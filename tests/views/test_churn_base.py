@@ -159,7 +159,7 @@ def test_a_check_of_a_table_names_the_column_that_is_not_there(tmp_path):
     good = check_journey(written(tmp_path, members(40)))
     assert (good.exit_code, good.headline) == (0, "40 customers read; the journey file names no events.")
     wrong = check_journey(written(tmp_path, members(40), "{target: lift}", "value: {amount: fee}\n"))
-    assert wrong.exit_code == 2
+    assert (wrong.exit_code, wrong.headline) == (2, "40 customers read; the journey file names no events; 1 fault to mend.")
     assert wrong.warnings == ("churn.target: there is no column 'lift' in the data. Did you mean 'left'?",)
 
 
