@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.funnel.instants import Bools, Instants, Ints, Moments, Positions, instants, moments
 from cjlib.analyses.groups import Values, names_given, values_of
+from cjlib.analyses.sequence import keep_freed_memory
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.conditions import Event, Exclude, Step, as_step
 from cjlib.sources.durations import Duration, microseconds
@@ -209,6 +210,7 @@ def read(log: EventLog, asked: Question) -> Rows:
     wanted = [*asked.steps, *(one.step for one in asked.exclude)]
     matches = [log.match(step, "steps" if position < len(asked.steps) else "exclude") for position, step in enumerate(wanted)]
     where = "TRUE" if asked.order == "strict" else f"({' OR '.join(dict.fromkeys(matches))})"
+    keep_freed_memory()  # else each step fetches and clears its memory anew: a third of the time at 11 million events
     columns = log.engine.columns(f"SELECT c, t, e{_bits(wanted, matches)} FROM {log.prepared} WHERE {where}")
     mask: NDArray[Any] = _named(log, wanted)[columns["e"]]
     if "bits" in columns:
