@@ -39,9 +39,22 @@ MOST_ROWS = 200
 """Rows of a table that a terminal is shown."""
 
 Notebooks = Annotated[
-    list[str] | None, typer.Argument(metavar="NOTEBOOK…", help="Names or paths: 01_funnel, funnel, my/own.ipynb. None: all.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="NOTEBOOK…",
+        help="Names or paths: 01_funnel, funnel, my/own.ipynb. None: all.",
+        show_default=False,
+    ),
 ]
-Folder = Annotated[Path | None, typer.Option("--notebooks", metavar="DIR", help="Folder of notebooks instead of notebooks/.", show_default=False)]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--notebooks",
+        metavar="DIR",
+        help="Folder of notebooks instead of notebooks/.",
+        show_default=False,
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
@@ -54,34 +67,86 @@ def main() -> None:
 def run_command(  # noqa: PLR0913 — an option of the command line is a parameter here
     notebooks: Notebooks = None,
     *,
-    journey: Annotated[Path | None, typer.Option("--journey", metavar="FILE", help="The journey file.", show_default=False)] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Where the journey file's relative paths start.", show_default=False)
+    journey: Annotated[
+        Path | None,
+        typer.Option("--journey", metavar="FILE", help="The journey file.", show_default=False),
     ] = None,
-    parameter: Annotated[list[str] | None, typer.Option("-P", metavar="NAME=VALUE", help="A parameter; may be repeated.", show_default=False)] = None,
-    params: Annotated[Path | None, typer.Option("--params", metavar="FILE", help="Parameters as YAML or JSON; -P wins.", show_default=False)] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = Path("reports"),
-    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Notebooks at once; 0: one for each processor.")] = 0,
-    timeout: Annotated[float | None, typer.Option("--timeout", min=1, metavar="S", help="Seconds a notebook may take.", show_default=False)] = None,
-    shared_assets: Annotated[bool, typer.Option("--shared-assets", help="One plotly.js for all reports, beside them.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait while another run writes to the same folder.")] = False,
-    keep: Annotated[int | None, typer.Option("--keep", min=1, help="Keep only the newest runs under runs/.", show_default=False)] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Where the journey file's relative paths start.",
+            show_default=False,
+        ),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-P", metavar="NAME=VALUE", help="A parameter; may be repeated.", show_default=False
+        ),
+    ] = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(
+            "--params",
+            metavar="FILE",
+            help="Parameters as YAML or JSON; -P wins.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")] = Path(
+        "reports"
+    ),
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=0, help="Notebooks at once; 0: one for each processor.")
+    ] = 0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout", min=1, metavar="S", help="Seconds a notebook may take.", show_default=False
+        ),
+    ] = None,
+    shared_assets: Annotated[
+        bool, typer.Option("--shared-assets", help="One plotly.js for all reports, beside them.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait while another run writes to the same folder.")
+    ] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            "--keep", min=1, help="Keep only the newest runs under runs/.", show_default=False
+        ),
+    ] = None,
     alert: Annotated[
-        list[str] | None, typer.Option("--alert", metavar="CONDITION", help="Exit 4 if it holds: 'conversion.high<0.05'.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            "--alert",
+            metavar="CONDITION",
+            help="Exit 4 if it holds: 'conversion.high<0.05'.",
+            show_default=False,
+        ),
     ] = None,
     folder: Folder = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout instead of a line.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Run notebooks and publish them as HTML reports."""
     with _faults(debug, as_json, journey), _signals():
         from cjlib.views.report.alerts import read_alerts
-        from cjlib.views.report.finding import find_notebooks
+        from cjlib.views.report.discovery import find_notebooks
         from cjlib.views.report.parameters import assign, from_file, from_options
 
         found = find_notebooks(notebooks or [], folder)
-        given = (from_file(params) if params else {}) | from_options(parameter or []) | ({"journey": str(_file(journey))} if journey else {})
-        from cjlib.views.report.running import Order
+        given = (
+            (from_file(params) if params else {})
+            | from_options(parameter or [])
+            | ({"journey": str(_file(journey))} if journey else {})
+        )
+        from cjlib.views.report.run import Order
 
         values = assign(given, found)
         found, left_out = (found, {}) if notebooks else _answerable(found, values)
@@ -105,31 +170,39 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
 
 def _file(path: Path) -> Path:
     if not path.is_file():
-        raise CjlibError(f"--journey: there is no file {shown(str(path))}. Give a journey file, or make one from your data: cj init FILE.")
+        raise CjlibError(
+            f"--journey: there is no file {shown(str(path))}. Give a journey file, or make one from your data: cj init FILE."
+        )
     return path.absolute()
 
 
 def _directory(path: Path) -> Path:
     if not path.is_dir():
-        raise CjlibError(f"--data: there is no folder {shown(str(path))}. Give the folder that the journey file's relative paths start from.")
+        raise CjlibError(
+            f"--data: there is no folder {shown(str(path))}. Give the folder that the journey file's relative paths start from."
+        )
     return path.absolute()
 
 
-def _answerable(found: list[Notebook], values: dict[str, dict[str, Any]]) -> tuple[list[Notebook], dict[str, str]]:
+def _answerable(
+    found: list[Notebook], values: dict[str, dict[str, Any]]
+) -> tuple[list[Notebook], dict[str, str]]:
     """Of all notebooks those that their journey file has enough for, and why the others are left out."""
-    from cjlib.views.report.needs import answerable
-    from cjlib.views.report.running import journey_files_of
+    from cjlib.views.report.requirements import answerable
+    from cjlib.views.report.run import journey_files_of
 
     journeys = journey_files_of(found, values)
     kept, left_out = answerable(found, journeys[0] if len(journeys) == 1 else None)
     if not kept:
-        raise CjlibError(f"--journey: {shown(journeys[0].name)} has not enough for any notebook. It must name events or feedback below sources.")
+        raise CjlibError(
+            f"--journey: {shown(journeys[0].name)} has not enough for any notebook. It must name events or feedback below sources."
+        )
     return kept, left_out
 
 
 def _run(order: Any) -> Run:
     from cjlib.views.report.progress import watching
-    from cjlib.views.report.running import run
+    from cjlib.views.report.run import run
 
     with watching(order.notebooks) as (watcher, say):
         return run(order, watcher, say)
@@ -149,26 +222,44 @@ def _sum_up(run: Run, out: Path, as_json: bool) -> None:
             }
             for name, one in facts["notebooks"].items()
         }
-        print(json.dumps({key: facts[key] for key in kept} | {"index": str(run.out / "index.html"), "notebooks": notebooks}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {key: facts[key] for key in kept}
+                | {"index": str(run.out / "index.html"), "notebooks": notebooks},
+                ensure_ascii=False,
+            )
+        )
         return
     count = len(facts["notebooks"])
     through = f"{count} report{'s' if count != 1 else ''}: {out / 'index.html'}"
-    missed = f"{len(failed)} of {count} notebooks failed; nothing was published. See {run.folder / (failed[0] + '.html')}" if failed else ""
+    missed = (
+        f"{len(failed)} of {count} notebooks failed; nothing was published. See {run.folder / (failed[0] + '.html')}"
+        if failed
+        else ""
+    )
     if failed and len(failed) < count:
         missed += f"; to publish the others, name them: cj run {' '.join(name for name in facts['notebooks'] if name not in failed)} …"
     fired = [alert["words"] for alert in facts["alerts"] if alert["fired"]]
-    print(" · ".join([missed or through, f"{facts['seconds']:.1f} s", *(f"ALERT {words}" for words in fired)]))
+    print(
+        " · ".join(
+            [missed or through, f"{facts['seconds']:.1f} s", *(f"ALERT {words}" for words in fired)]
+        )
+    )
 
 
 @app.command("list")
 def list_command(
-    notebooks: Notebooks = None, *, folder: Folder = None, as_json: Annotated[bool, typer.Option("--json")] = False, debug: Debug = False
+    notebooks: Notebooks = None,
+    *,
+    folder: Folder = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+    debug: Debug = False,
 ) -> None:
     """Say which notebooks there are, and their parameters with type, default and meaning."""
     with _faults(debug, as_json):
         from rich.table import Table
 
-        from cjlib.views.report.finding import find_notebooks
+        from cjlib.views.report.discovery import find_notebooks
 
         found = find_notebooks(notebooks or [], folder)
         if as_json:
@@ -176,7 +267,10 @@ def list_command(
             content = {
                 one.name: {
                     "question": one.question,
-                    "parameters": {name: {key: str(getattr(p, key)) for key in fields} for name, p in one.parameters.items()},
+                    "parameters": {
+                        name: {key: str(getattr(p, key)) for key in fields}
+                        for name, p in one.parameters.items()
+                    },
                 }
                 for one in found
             }
@@ -184,10 +278,22 @@ def list_command(
             return
         console = _console()
         for one in found:
-            console.print(f"[bold]{escape(one.name)}[/bold]  {escape(one.question)}", soft_wrap=True)
+            console.print(
+                f"[bold]{escape(one.name)}[/bold]  {escape(one.question)}", soft_wrap=True
+            )
             table = Table(box=None, padding=(0, 2, 0, 2), show_header=False)
             for parameter in one.parameters.values():
-                table.add_row(*(escape(text) for text in (parameter.name, str(parameter.kind), parameter.default, parameter.meaning)))
+                table.add_row(
+                    *(
+                        escape(text)
+                        for text in (
+                            parameter.name,
+                            str(parameter.kind),
+                            parameter.default,
+                            parameter.meaning,
+                        )
+                    )
+                )
             console.print(table)
 
 
@@ -201,7 +307,13 @@ def check_command(
     journey: Annotated[Path, typer.Argument(metavar="JOURNEY", help="The journey file.")],
     *,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Where the journey file's relative paths start.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Where the journey file's relative paths start.",
+            show_default=False,
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -212,7 +324,7 @@ def check_command(
         from cjlib.sources.journey_text import text_of
 
         text_of(journey)  # what cannot be read is told before all that reads data is imported
-        from cjlib.sources.check import check_journey
+        from cjlib.sources.journey.check import check_journey
 
         check = check_journey(journey)
         console = _console()
@@ -235,13 +347,21 @@ _TITLES = {
 
 def _print_table(console: Console, title: str, table: Any) -> None:
     numbers = [name for name, kind in table.dtypes.items() if kind.kind in "iuf"]
-    _print_rows(console, title, list(table.columns), list(table.itertuples(index=False, name=None)), numbers)
+    _print_rows(
+        console, title, list(table.columns), list(table.itertuples(index=False, name=None)), numbers
+    )
 
 
-def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequence[tuple], numbers: Sequence[str]) -> None:
+def _print_rows(
+    console: Console,
+    title: str,
+    names: Sequence[str],
+    rows: Sequence[tuple],
+    numbers: Sequence[str],
+) -> None:
     from rich.table import Table
 
-    from cjlib.markup import cell_text, column_kinds
+    from cjlib.show.tables import cell_text, column_kinds
 
     console.print(f"\n[bold]{title}[/bold]")
     if not rows:
@@ -249,10 +369,14 @@ def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequen
         return
     shown_table = Table(box=None, padding=(0, 2, 0, 2))
     for name in names:
-        shown_table.add_column(escape(str(name)), justify="right" if name in numbers else "left", overflow="fold")
+        shown_table.add_column(
+            escape(str(name)), justify="right" if name in numbers else "left", overflow="fold"
+        )
     kinds = column_kinds(names)
     for row in rows[:MOST_ROWS]:
-        shown_table.add_row(*(escape(cell_text(value, kind)) for kind, value in zip(kinds, row, strict=True)))
+        shown_table.add_row(
+            *(escape(cell_text(value, kind)) for kind, value in zip(kinds, row, strict=True))
+        )
     console.print(shown_table)
     if len(rows) > MOST_ROWS:
         console.print(f"  and {len(rows) - MOST_ROWS:,} more")
@@ -261,19 +385,48 @@ def _print_rows(console: Console, title: str, names: Sequence[str], rows: Sequen
 @app.command("init")
 def init_command(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="Events, or a table of customers that says who left, as CSV or Parquet.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Events, or a table of customers that says who left, as CSV or Parquet.",
+            show_default=False,
+        ),
     ] = None,
     *,
-    customer: Annotated[str | None, typer.Option(metavar="COLUMN", help="Who, where the guess is wrong.", show_default=False)] = None,
-    event: Annotated[str | None, typer.Option(metavar="COLUMN", help="What happened, where the guess is wrong.", show_default=False)] = None,
-    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="When, where the guess is wrong.", show_default=False)] = None,
+    customer: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Who, where the guess is wrong.", show_default=False),
+    ] = None,
+    event: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="What happened, where the guess is wrong.", show_default=False
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="When, where the guess is wrong.", show_default=False),
+    ] = None,
     feedback: Annotated[
-        Path | None, typer.Option("--feedback", metavar="FILE", help="Comments, surveys or reviews; alone or beside FILE.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--feedback",
+            metavar="FILE",
+            help="Comments, surveys or reviews; alone or beside FILE.",
+            show_default=False,
+        ),
     ] = None,
     template: Annotated[
-        str | None, typer.Option("--template", help="Begin with a trade's journey instead: saas, ecommerce, …", show_default=False)
+        str | None,
+        typer.Option(
+            "--template",
+            help="Begin with a trade's journey instead: saas, ecommerce, …",
+            show_default=False,
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the journey file goes.")] = Path("journey.yml"),
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where the journey file goes.")
+    ] = Path("journey.yml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -284,34 +437,53 @@ def init_command(
                 "init: give either a file of events (cj init events.csv) or a table of customers (cj init customers.csv), or one of feedback (cj init --feedback reviews.csv), "
                 "or a template (cj init --template saas)."
             )
-        chosen = {name: column for name, column in {"customer": customer, "event": event, "time": time}.items() if column is not None}
+        chosen = {
+            name: column
+            for name, column in {"customer": customer, "event": event, "time": time}.items()
+            if column is not None
+        }
         if chosen and file is None:
-            raise CjlibError(f"--{next(iter(chosen))}: names a column of the file of events: cj init events.csv --{next(iter(chosen))} COLUMN.")
+            raise CjlibError(
+                f"--{next(iter(chosen))}: names a column of the file of events: cj init events.csv --{next(iter(chosen))} COLUMN."
+            )
         if out.exists() and not force:
-            raise CjlibError(f"--out: {shown(str(out))} is there already. Give another name with --out, or overwrite it with --force.")
+            raise CjlibError(
+                f"--out: {shown(str(out))} is there already. Give another name with --out, or overwrite it with --force."
+            )
         out.write_text(_first_journey(file, feedback, template, out, chosen), encoding="utf-8")
         print(f"{out}: read it, decide where it asks you to, then `cj check {out}`")
 
 
-def _first_journey(file: Path | None, feedback: Path | None, template: str | None, out: Path, columns: Mapping[str, str]) -> str:
-    from cjlib.sources import first_journey
+def _first_journey(
+    file: Path | None,
+    feedback: Path | None,
+    template: str | None,
+    out: Path,
+    columns: Mapping[str, str],
+) -> str:
+    from cjlib.sources.journey import scaffold
 
     home = out.absolute().parent
     if file is not None:
-        return first_journey.first_journey(file, folder=home, feedback=feedback, **columns)
+        return scaffold.first_journey(file, folder=home, feedback=feedback, **columns)
     if feedback is not None:
-        return first_journey.feedback_alone(feedback, folder=home)
-    names = list(first_journey.template_names())
+        return scaffold.feedback_alone(feedback, folder=home)
+    names = list(scaffold.template_names())
     if template not in names:
         raise not_one_of("--template", template, names)
-    return first_journey.template(template)
+    return scaffold.template(template)
 
 
 @app.command("sample")
 def sample_command(
     *,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")] = Path("data/sample"),
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another history of the same business.")] = 0,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the files go.")] = Path(
+        "data/sample"
+    ),
+    seed: Annotated[
+        int,
+        typer.Option("--seed", min=0, help="Another seed is another history of the same business."),
+    ] = 0,
     customers: Annotated[int, typer.Option("--customers", min=1)] = 5_000,
     debug: Debug = False,
 ) -> None:
@@ -326,23 +498,35 @@ def sample_command(
 
 @app.command("cache")
 def cache_command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to look, folders below included.")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to look, folders below included.")
+    ] = Path(),
     *,
-    clear: Annotated[bool, typer.Option("--clear", help="Delete the prepared logs; they are made again when they are needed.")] = False,
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear", help="Delete the prepared logs; they are made again when they are needed."
+        ),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Say which prepared logs are kept beside their sources, how large they are and when they were last used; or delete them."""
     with _faults(debug):
-        from cjlib.sources import kept
+        from cjlib.sources.cache import store
 
         if not folder.is_dir():
-            raise CjlibError(f"DIR: there is no folder {shown(str(folder))}. Give the folder of the events, or none for this one.")
-        found = [(place, kept.contents(place)) for place in kept.folders(folder.absolute())]
+            raise CjlibError(
+                f"DIR: there is no folder {shown(str(folder))}. Give the folder of the events, or none for this one."
+            )
+        found = [(place, store.contents(place)) for place in store.folders(folder.absolute())]
         for place, held in found:
-            _print_rows(_console(), str(place), kept.Kept._fields, held, ["bytes"])
+            _print_rows(_console(), str(place), store.Kept._fields, held, ["bytes"])
             if clear:
-                kept.remove(place, [log.file for log in held])
-        count, size = sum(len(held) for _, held in found), sum(log.bytes for _, held in found for log in held)
+                store.remove(place, [log.file for log in held])
+        count, size = (
+            sum(len(held) for _, held in found),
+            sum(log.bytes for _, held in found for log in held),
+        )
         logs = f"{count} prepared log{'' if count == 1 else 's'}, {size / 1e6:,.1f} MB"
         print(f"deleted: {logs}" if clear else logs)
 
@@ -370,20 +554,36 @@ def _told(fault: BaseException) -> tuple[str, int]:
     if isinstance(fault, OSError):
         return (f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault)), 1
     said = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
-    return f"this should not have happened: {said}. Run it again with --debug and report what it shows.", 1
+    return (
+        f"this should not have happened: {said}. Run it again with --debug and report what it shows.",
+        1,
+    )
 
 
 def _leave(message: str, code: int, debug: bool, as_json: bool, journey: Path | None) -> NoReturn:
-    from cjlib.views.report.secret import Mask, named_in
+    from cjlib.views.report.redaction import Mask, named_in
 
-    texts = [journey.read_text(encoding="utf-8", errors="replace")] if journey and journey.is_file() else []
+    texts = (
+        [journey.read_text(encoding="utf-8", errors="replace")]
+        if journey and journey.is_file()
+        else []
+    )
     mask = Mask(named_in(texts))
     masked = mask(message)
     if debug:
         _note(mask(traceback.format_exc()))
     _note(f"cj: {masked}")
     if as_json:
-        print(json.dumps({"status": "refused" if code in (2, 3) else "failed", "exit_code": code, "error": masked}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {
+                    "status": "refused" if code in (2, 3) else "failed",
+                    "exit_code": code,
+                    "error": masked,
+                },
+                ensure_ascii=False,
+            )
+        )
     raise typer.Exit(code)
 
 
@@ -403,7 +603,9 @@ def _signals() -> Iterator[None]:
     def stop(number: int, _frame: Any) -> NoReturn:
         raise _Stopped(INTERRUPTED if number == signal.SIGINT else TERMINATED)
 
-    before: dict[int, Callable[..., Any] | int | None] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Callable[..., Any] | int | None] = {
+        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

@@ -34,7 +34,13 @@ class DataError(CjlibError):
 
     exit_code = 3
 
-    def __init__(self, message: str, *, quality: pd.DataFrame | None = None, quarantine: pd.DataFrame | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        quality: pd.DataFrame | None = None,
+        quarantine: pd.DataFrame | None = None,
+    ) -> None:
         super().__init__(message)
         self.quality = quality
         self.quarantine = quarantine
@@ -64,12 +70,16 @@ def listed(names: Iterable[object], most: int = 8) -> str:
 def not_one_of(option: str, given: object, allowed: Iterable[object]) -> CjlibError:
     """The error for an option that must be one of a few names."""
     names = list(allowed)
-    return CjlibError(f"{option}: must be one of {listed(names, most=20)}. Got {shown(given)}.{did_you_mean(given, names)}")
+    return CjlibError(
+        f"{option}: must be one of {listed(names, most=20)}. Got {shown(given)}.{did_you_mean(given, names)}"
+    )
 
 
 def not_a_log(given: object) -> CjlibError:
     """The error for what should be an event log and is none."""
-    return CjlibError(f"log: must be an event log, as cj.read_events gives it. Got {shown(type(given).__name__)}.")
+    return CjlibError(
+        f"log: must be an event log, as cj.read_events gives it. Got {shown(type(given).__name__)}."
+    )
 
 
 def check_seed(seed: object) -> None:
@@ -78,8 +88,16 @@ def check_seed(seed: object) -> None:
         raise CjlibError(f"seed: must be a whole number, 0 or more. Got {shown(seed)}.")
 
 
-def unknown_column(option: str, given: object, columns: Iterable[object], what: str = "log") -> CjlibError:
+def unknown_column(
+    option: str, given: object, columns: Iterable[object], what: str = "log"
+) -> CjlibError:
     """The error for a column that the log (or the feedback) does not have."""
     names = list(columns)
-    have = f"The {what} has: {listed(names, most=20)}." if names else "The log has no columns beyond customer, event and time."
-    return CjlibError(f"{option}: there is no column {shown(given)}.{did_you_mean(given, names)} {have}")
+    have = (
+        f"The {what} has: {listed(names, most=20)}."
+        if names
+        else "The log has no columns beyond customer, event and time."
+    )
+    return CjlibError(
+        f"{option}: there is no column {shown(given)}.{did_you_mean(given, names)} {have}"
+    )

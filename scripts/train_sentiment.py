@@ -22,9 +22,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from cjlib.analyses.texts.features import FEATURES, looks
-from cjlib.analyses.texts.phrases import LONGEST
-from cjlib.analyses.texts.scorer import FILE
+from cjlib.analyses.feedback.texts.phrases import LONGEST
+from cjlib.analyses.feedback.texts.scorer import FILE
+from cjlib.analyses.feedback.texts.text_features import FEATURES, looks
 
 REVIEW_WEIGHT = 0.1  # one genre at full weight makes the scorer worse on every other
 RATED_TERMS, REVIEW_TERMS = 3, 60  # a term must stand in so many texts of a source
@@ -34,15 +34,22 @@ CLEAR = 0.5  # a mean rating at least so far from zero is not neutral
 def rated(data: Path) -> tuple[list[str], np.ndarray]:
     """Messages and review sentences with the mean of twenty raters: below −0.5 negative, above 0.5 positive."""
     folder = data / "vader_ground_truth"
-    frames = [pd.read_csv(folder / f"{name}_snippets.csv.gz") for name in ("social_media", "amazon_review")]
+    frames = [
+        pd.read_csv(folder / f"{name}_snippets.csv.gz")
+        for name in ("social_media", "amazon_review")
+    ]
     both = pd.concat(frames)
     means = both["mean_sentiment"].to_numpy()
-    return [unescape(text) for text in both["text"]], np.where(means <= -CLEAR, 0, np.where(means >= CLEAR, 2, 1))
+    return [unescape(text) for text in both["text"]], np.where(
+        means <= -CLEAR, 0, np.where(means >= CLEAR, 2, 1)
+    )
 
 
 def reviews(data: Path) -> tuple[list[str], np.ndarray]:
     """Reviews by stars: 1–2 negative, 3 neutral, 4–5 positive."""
-    frame = pd.read_csv(data / "clothing_reviews" / "clothing_reviews.csv.gz").dropna(subset=["review_text"])
+    frame = pd.read_csv(data / "clothing_reviews" / "clothing_reviews.csv.gz").dropna(
+        subset=["review_text"]
+    )
     texts = (frame["title"].fillna("") + ". " + frame["review_text"]).str.lstrip(". ")
     return texts.tolist(), np.where(frame["rating"] <= 2, 0, np.where(frame["rating"] == 3, 1, 2))
 
@@ -62,7 +69,11 @@ def train(data: Path) -> dict[str, np.ndarray]:
     (messages, message_labels), (opinions, opinion_labels) = rated(data), reviews(data)
     terms = vocabulary([(messages, RATED_TERMS), (opinions, REVIEW_TERMS)])
     texts = [text[:LONGEST] for text in [*messages, *opinions]]
-    words = TfidfVectorizer(ngram_range=(1, 2), vocabulary={term: column for column, term in enumerate(terms)}, sublinear_tf=True)
+    words = TfidfVectorizer(
+        ngram_range=(1, 2),
+        vocabulary={term: column for column, term in enumerate(terms)},
+        sublinear_tf=True,
+    )
     block = hstack([words.fit_transform(texts), csr_matrix(looks(texts).lexicon)]).tocsr()
     weights = np.concatenate([np.ones(len(messages)), np.full(len(opinions), REVIEW_WEIGHT)])
     model = LogisticRegression(C=1.0, max_iter=3000, class_weight="balanced")
@@ -85,7 +96,12 @@ def write(arrays: dict[str, np.ndarray], path: Path) -> None:
         for name, array in arrays.items():
             held = io.BytesIO()
             np.save(held, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", date_time=(2026, 1, 1, 0, 0, 0)), held.getvalue(), zipfile.ZIP_DEFLATED, 9)
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", date_time=(2026, 1, 1, 0, 0, 0)),
+                held.getvalue(),
+                zipfile.ZIP_DEFLATED,
+                9,
+            )
 
 
 if __name__ == "__main__":

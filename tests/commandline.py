@@ -66,7 +66,12 @@ def here(*arguments: object) -> Said:
 def start(*arguments: object, **more: str) -> subprocess.Popen[str]:
     """Call `cj` and let it run."""
     return subprocess.Popen(
-        [*CJ, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**more), stdin=subprocess.DEVNULL
+        [*CJ, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
     )
 
 

@@ -22,7 +22,9 @@ FILES = [SHARED / "conformance" / "cases.json", OWN]
 
 def cases(kind: str) -> list[dict[str, Any]]:
     """The cases of a kind, of every file that is on this machine."""
-    held = [json.loads(file.read_text(encoding="utf-8"))["cases"] for file in FILES if file.is_file()]
+    held = [
+        json.loads(file.read_text(encoding="utf-8"))["cases"] for file in FILES if file.is_file()
+    ]
     return [case for group in held for case in group if case["kind"] == kind]
 
 
@@ -33,12 +35,16 @@ def events_of(case: dict[str, Any], seed: int = 0) -> pd.DataFrame:
         {
             "customer_id": pd.Series([customer for customer, *_ in given], dtype="str"),
             "event": pd.Series([event for _, event, *_ in given], dtype="str"),
-            "timestamp": pd.to_datetime([instant for _, _, instant, _ in given], utc=True, format="ISO8601").as_unit("us"),
+            "timestamp": pd.to_datetime(
+                [instant for _, _, instant, _ in given], utc=True, format="ISO8601"
+            ).as_unit("us"),
             "event_id": range(len(given)),
         }
     )
     names = sorted({name for *_, properties in given for name in properties or {}})
-    columns = {name: _column([(properties or {}).get(name) for *_, properties in given]) for name in names}
+    columns = {
+        name: _column([(properties or {}).get(name) for *_, properties in given]) for name in names
+    }
     return frame.assign(**columns).sample(frac=1, random_state=seed).reset_index(drop=True)
 
 
@@ -50,13 +56,23 @@ def _column(values: list[Any]) -> pd.Series:
         return pd.Series(values, dtype="Int64")
     if types <= {int, float} and types:
         return pd.Series(values, dtype="float64")
-    return pd.Series([value if value is None or isinstance(value, str) else json.dumps(value) for value in values], dtype="str")
+    return pd.Series(
+        [
+            value if value is None or isinstance(value, str) else json.dumps(value)
+            for value in values
+        ],
+        dtype="str",
+    )
 
 
 def log_of(case: dict[str, Any], seed: int = 0) -> cj.EventLog:
     """The case's events, read in the question's zone and to the question's end of data."""
     query = case.get("query", {})
-    return cj.read_events(events_of(case, seed), timezone=query.get("timezone") or "UTC", observed_until=query.get("observed_until"))
+    return cj.read_events(
+        events_of(case, seed),
+        timezone=query.get("timezone") or "UTC",
+        observed_until=query.get("observed_until"),
+    )
 
 
 def step_of(given: Any) -> Any:
@@ -76,7 +92,10 @@ def _condition(value: Any) -> Any:
 
 def key_of(values: tuple[Any, ...]) -> str:
     """A group as `by` of a case names it: values joined by a bar, missing as nothing."""
-    return "|".join("" if pd.isna(value) else str(value).lower() if isinstance(value, bool) else str(value) for value in values)
+    return "|".join(
+        "" if pd.isna(value) else str(value).lower() if isinstance(value, bool) else str(value)
+        for value in values
+    )
 
 
 def _events_of_paths(case: dict[str, Any]) -> list[list[Any]]:
@@ -87,7 +106,10 @@ def _events_of_paths(case: dict[str, Any]) -> list[list[Any]]:
             touches = [["touch", {"channel": channel}] for channel in path["path"]]
             events = [*touches, ["purchase", {}]] if number < path["conversions"] else touches
             hours = pd.date_range("2024-01-01", periods=len(events), freq="h")
-            rows += [[f"p{position}_{number}", event, hour.isoformat(), has] for (event, has), hour in zip(events, hours, strict=True)]
+            rows += [
+                [f"p{position}_{number}", event, hour.isoformat(), has]
+                for (event, has), hour in zip(events, hours, strict=True)
+            ]
     return rows
 
 
@@ -105,7 +127,15 @@ def funnel_of(case: dict[str, Any], log: cj.EventLog) -> cj.Funnel:
     if not any(isinstance(step, cj.Step) and step.first_time for step in steps):
         log, bounds = log.where(**bounds), {}
     effect = "stop_here" if query["order"] == "unordered" else "drop_customer"
-    exclude = [cj.Exclude(step_of(one["step"]), after=one["from_step"] + 1, before=one["to_step"] + 1, effect=effect) for one in query["exclusions"]]
+    exclude = [
+        cj.Exclude(
+            step_of(one["step"]),
+            after=one["from_step"] + 1,
+            before=one["to_step"] + 1,
+            effect=effect,
+        )
+        for one in query["exclusions"]
+    ]
     attribution = query.get("breakdown_attribution")
     return cj.funnel(
         log,
@@ -114,7 +144,9 @@ def funnel_of(case: dict[str, Any], log: cj.EventLog) -> cj.Funnel:
         order=ORDER[query["order"]],
         exclude=exclude,
         by=query["breakdown"],
-        by_value=BY_VALUE[attribution] if attribution in BY_VALUE else f"step_{int(attribution.removeprefix('step_')) + 1}",
+        by_value=BY_VALUE[attribution]
+        if attribution in BY_VALUE
+        else f"step_{int(attribution.removeprefix('step_')) + 1}",
         **bounds,
     )
 

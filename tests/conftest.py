@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.durations import MICROSECONDS
+from cjlib.sources.log.durations import MICROSECONDS
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("CJ_SHARED", ROOT.parent / "shared"))
@@ -25,9 +25,20 @@ def toy_events(text: str, start: pd.Timestamp = MONDAY) -> pd.DataFrame:
     rows = []
     for line in text.split("|"):
         customer, events = line.split(":", 1)
-        for name, number, unit, channel in re.findall(r"(\w+)@(\d+)(\w+?)(?:\((\w+)\))?(?=\s|$)", events):
-            rows.append((customer.strip(), name, start + pd.Timedelta(microseconds=int(number) * MICROSECONDS[unit]), channel or None))
-    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"]).astype({"channel": "str"})
+        for name, number, unit, channel in re.findall(
+            r"(\w+)@(\d+)(\w+?)(?:\((\w+)\))?(?=\s|$)", events
+        ):
+            rows.append(
+                (
+                    customer.strip(),
+                    name,
+                    start + pd.Timedelta(microseconds=int(number) * MICROSECONDS[unit]),
+                    channel or None,
+                )
+            )
+    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"]).astype(
+        {"channel": "str"}
+    )
 
 
 @pytest.fixture
@@ -40,5 +51,7 @@ def toy_log() -> Callable[..., cj.EventLog]:
 def shared_data() -> Path:
     """The folder of public data sets."""
     if not (SHARED / "data").is_dir():
-        pytest.skip("the public data sets are not on this machine (set CJ_SHARED to the folder that holds data/)")
+        pytest.skip(
+            "the public data sets are not on this machine (set CJ_SHARED to the folder that holds data/)"
+        )
     return SHARED / "data"

@@ -24,7 +24,20 @@ MARKER = "s3cret-m4rker/with%signs"
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which three notebooks were published, and a journey with a hostile name."""
     folder = tmp_path_factory.mktemp("reports")
-    said = cj("run", "ok", "second", "no_parameters", "--notebooks", NOTEBOOKS, "-P", "share=0.2", "-P", "periods=6", "--out", folder)
+    said = cj(
+        "run",
+        "ok",
+        "second",
+        "no_parameters",
+        "--notebooks",
+        NOTEBOOKS,
+        "-P",
+        "share=0.2",
+        "-P",
+        "periods=6",
+        "--out",
+        folder,
+    )
     assert said.code == 0, said.err
     (folder / "first.txt").write_text(f"{said.out}\n---\n{said.err}")
     return folder
@@ -34,7 +47,19 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
     """A run in which three notebooks fail, each in its own way, and one is through."""
     folder = tmp_path_factory.mktemp("failed")
-    return folder, cj("run", "ok", "broken", "slow", "dead_kernel", "--notebooks", NOTEBOOKS, "--timeout", 8, "--out", folder)
+    return folder, cj(
+        "run",
+        "ok",
+        "broken",
+        "slow",
+        "dead_kernel",
+        "--notebooks",
+        NOTEBOOKS,
+        "--timeout",
+        8,
+        "--out",
+        folder,
+    )
 
 
 # ---- before anything runs --------------------------------------------------------------------------------------------
@@ -44,7 +69,10 @@ def test_a_mistyped_parameter_is_answered_at_once_with_a_suggestion(tmp_path):
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     said = cj("run", "ok", "--notebooks", NOTEBOOKS, "-P", "shar=0.3", "--out", tmp_path / "out")
     assert said.code == 2
-    assert said.err == "cj: unknown parameter 'shar'. Did you mean 'share'? ok has: journey, share, code, checked. `cj list` says what each means.\n"
+    assert (
+        said.err
+        == "cj: unknown parameter 'shar'. Did you mean 'share'? ok has: journey, share, code, checked. `cj list` says what each means.\n"
+    )
     assert said.out == ""
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 1.5
     assert not (tmp_path / "out").exists()
@@ -54,7 +82,11 @@ def test_a_mistyped_parameter_is_answered_at_once_with_a_suggestion(tmp_path):
     ("arguments", "code", "words"),
     [
         (["-P", "share=much"], 2, "share: ok needs a number. Got 'much'."),
-        (["--journey", "absent.yml"], 2, "--journey: there is no file 'absent.yml'. Give a journey file, or make one from your data: cj init FILE."),
+        (
+            ["--journey", "absent.yml"],
+            2,
+            "--journey: there is no file 'absent.yml'. Give a journey file, or make one from your data: cj init FILE.",
+        ),
         (["--data", "absent"], 2, "--data: there is no folder 'absent'."),
         (["--alert", "conversion"], 2, "--alert: must be a metric"),
         (["--params", "absent.yml"], 2, "--params: 'absent.yml' cannot be read"),
@@ -94,10 +126,19 @@ def test_list_says_type_default_and_meaning_of_every_parameter():
     said = here("list", "ok", "--notebooks", NOTEBOOKS)
     assert said.code == 0
     assert "ok  How many buy?" in said.out
-    assert next(line.split() for line in said.out.splitlines() if "share" in line)[:4] == ["share", "a", "number", "0.204"]
+    assert next(line.split() for line in said.out.splitlines() if "share" in line)[:4] == [
+        "share",
+        "a",
+        "number",
+        "0.204",
+    ]
     assert "what the figure shows, share" in said.out
     told = here("list", "--notebooks", NOTEBOOKS, "--json").json
-    assert told["ok"]["parameters"]["code"] == {"kind": "text", "default": "'007'", "meaning": "an id that looks like a number, text"}
+    assert told["ok"]["parameters"]["code"] == {
+        "kind": "text",
+        "default": "'007'",
+        "meaning": "an id that looks like a number, text",
+    }
     assert told["no_parameters"]["parameters"] == {}
 
 
@@ -108,9 +149,18 @@ def test_a_run_publishes_every_report_and_says_so_in_one_line(out):
     line, _, progress = (out / "first.txt").read_text().partition("\n\n---\n")
     assert line.startswith(f"3 reports: {out}/index.html · ")
     assert line.endswith(" s")
-    assert sorted(one.split(":")[0] for one in progress.splitlines()) == ["no_parameters", "ok", "second"]
+    assert sorted(one.split(":")[0] for one in progress.splitlines()) == [
+        "no_parameters",
+        "ok",
+        "second",
+    ]
     assert "\x1b" not in progress
-    assert {path.name for path in out.glob("*.html")} == {"ok.html", "second.html", "no_parameters.html", "index.html"}
+    assert {path.name for path in out.glob("*.html")} == {
+        "ok.html",
+        "second.html",
+        "no_parameters.html",
+        "index.html",
+    }
 
 
 def test_parameters_reach_the_notebooks_that_have_them_with_their_types(out):
@@ -121,18 +171,31 @@ def test_parameters_reach_the_notebooks_that_have_them_with_their_types(out):
         "no_parameters": {},
     }
     assert "6 periods" in (out / "second.html").read_text()
-    assert "200 of 1,000 customers (20.0\u00a0%) bought." in (out / "ok.html").read_text().replace("20.0%", "20.0\u00a0%")
+    assert "200 of 1,000 customers (20.0\u00a0%) bought." in (out / "ok.html").read_text().replace(
+        "20.0%", "20.0\u00a0%"
+    )
 
 
 def test_run_json_keeps_definitions_metrics_versions_and_states(out):
     folder, told = only_run(out)
-    assert (told["schema"], told["id"], told["status"], told["exit_code"]) == (1, folder.name, "ok", 0)
+    assert (told["schema"], told["id"], told["status"], told["exit_code"]) == (
+        1,
+        folder.name,
+        "ok",
+        0,
+    )
     assert told["started"] <= told["finished"]
     assert told["versions"].keys() == {"cjlib", "python", "plotly"}
     one = told["notebooks"]["ok"]
     assert (one["status"], one["error"], one["title"]) == ("ok", None, "How many buy?")
-    assert one["results"][0]["definition"] == {"steps": "visit, buy", "window": "14 days", "code": "007"}
-    assert one["results"][0]["metrics"]["conversion"] == pytest.approx({"value": 0.2, "low": 0.175, "high": 0.225, "n": 1000})
+    assert one["results"][0]["definition"] == {
+        "steps": "visit, buy",
+        "window": "14 days",
+        "code": "007",
+    }
+    assert one["results"][0]["metrics"]["conversion"] == pytest.approx(
+        {"value": 0.2, "low": 0.175, "high": 0.225, "n": 1000}
+    )
     assert {path.suffix for path in folder.iterdir()} == {".json", ".ipynb", ".html", ".log"}
 
 
@@ -140,7 +203,10 @@ def test_executed_notebooks_are_kept_and_ours_are_not_touched(out):
     folder, _ = only_run(out)
     executed = nbformat.read(folder / "ok.ipynb", as_version=4)
     assert any("injected-parameters" in cell.metadata.get("tags", []) for cell in executed.cells)
-    assert all(not cell.get("outputs") for cell in nbformat.read(NOTEBOOKS / "ok.ipynb", as_version=4).cells)
+    assert all(
+        not cell.get("outputs")
+        for cell in nbformat.read(NOTEBOOKS / "ok.ipynb", as_version=4).cells
+    )
 
 
 def test_the_kernels_notice_of_unencrypted_tcp_reaches_nobody(out):
@@ -169,8 +235,15 @@ def test_an_alert_ends_the_next_run_with_4_publishes_it_and_says_what_moved(out)
     )
     assert said.code == 4, said.err
     told = said.json
-    assert (told["status"], told["exit_code"], told["notebooks"]["ok"]["report"]) == ("ok", 4, str(out / "ok.html"))
-    assert [(one["alert"], one["fired"]) for one in told["alerts"]] == [("conversion>0.25", True), ("conversion<0.1", False)]
+    assert (told["status"], told["exit_code"], told["notebooks"]["ok"]["report"]) == (
+        "ok",
+        4,
+        str(out / "ok.html"),
+    )
+    assert [(one["alert"], one["fired"]) for one in told["alerts"]] == [
+        ("conversion>0.25", True),
+        ("conversion<0.1", False),
+    ]
     index = (out / "index.html").read_text()
     assert "10.0 points better than before (20.0 %)" in index
     assert "Set differently in the two runs: share." in index
@@ -200,18 +273,29 @@ def test_one_failed_notebook_ends_with_1_and_publishes_nothing(failed):
         "slow": "failed",
         "dead_kernel": "failed",
     }
-    assert {path.name for path in run.glob("*.html")} == {"ok.html", "broken.html", "slow.html", "dead_kernel.html"}
+    assert {path.name for path in run.glob("*.html")} == {
+        "ok.html",
+        "broken.html",
+        "slow.html",
+        "dead_kernel.html",
+    }
 
 
 def test_each_failed_notebook_says_where_and_why(failed):
     _, told = only_run(failed[0])
     errors = {
-        name: (one["error"]["section"], one["error"]["type"], one["error"]["message"]) for name, one in told["notebooks"].items() if one["error"]
+        name: (one["error"]["section"], one["error"]["type"], one["error"]["message"])
+        for name, one in told["notebooks"].items()
+        if one["error"]
     }
     assert errors == {
         "broken": ("The division", "ZeroDivisionError", "division by zero"),
         "slow": ("Waiting", "Timeout", "it was not through after 8 seconds (--timeout)"),
-        "dead_kernel": ("The end", "DeadKernelError", "the kernel died: it ran out of memory, or a library crashed"),
+        "dead_kernel": (
+            "The end",
+            "DeadKernelError",
+            "the kernel died: it ran out of memory, or a library crashed",
+        ),
     }
 
 
@@ -232,7 +316,10 @@ def test_data_beyond_the_quarantine_limit_ends_with_3_and_leaves_the_published_r
     (tmp_path / "data_error.html").write_text("published")
     said = cj("run", "data_error", "--notebooks", NOTEBOOKS, "--out", tmp_path)
     assert said.code == 3
-    assert "data_error: failed: DataError: source: 12 % of the rows are in quarantine; the limit is 5 %." in said.err
+    assert (
+        "data_error: failed: DataError: source: 12 % of the rows are in quarantine; the limit is 5 %."
+        in said.err
+    )
     assert (tmp_path / "data_error.html").read_text() == "published"
 
 
@@ -240,17 +327,36 @@ def test_a_secret_is_in_nothing_that_is_written_or_printed(tmp_path):
     folder, journey = tmp_path / "out", tmp_path / "journey.yml"
     journey.write_text("name: x\n")
     notebook = nbformat.read(NOTEBOOKS / "secret.ipynb", as_version=4)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell('url: str = "none"  # where the data is, address', metadata={"tags": ["parameters"]}))
+    notebook.cells.insert(
+        0,
+        nbformat.v4.new_code_cell(
+            'url: str = "none"  # where the data is, address', metadata={"tags": ["parameters"]}
+        ),
+    )
     nbformat.write(notebook, tmp_path / "secret.ipynb")
     said = cj(
-        "run", tmp_path / "secret.ipynb", "-P", "url=postgresql://me:${CJ_TEST_SECRET}@host/db", "--out", folder, "--json", CJ_TEST_SECRET=MARKER
+        "run",
+        tmp_path / "secret.ipynb",
+        "-P",
+        "url=postgresql://me:${CJ_TEST_SECRET}@host/db",
+        "--out",
+        folder,
+        "--json",
+        CJ_TEST_SECRET=MARKER,
     )
     assert said.code == 1
-    written = {path: path.read_text(encoding="utf-8", errors="replace") for path in tmp_path.rglob("*") if path.is_file()}
+    written = {
+        path: path.read_text(encoding="utf-8", errors="replace")
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
     assert {path.suffix for path in written} >= {".ipynb", ".html", ".json", ".log"}
     for place, text in {**written, "stdout": said.out, "stderr": said.err}.items():
         assert "m4rker" not in text, place
-    assert "cannot connect to postgresql://me:•••@host/db" in said.json["notebooks"]["secret"]["error"]["message"]
+    assert (
+        "cannot connect to postgresql://me:•••@host/db"
+        in said.json["notebooks"]["secret"]["error"]["message"]
+    )
 
 
 # ---- signals -----------------------------------------------------------------------------------------------------
@@ -322,7 +428,9 @@ def test_a_killed_run_takes_its_kernels_along_and_is_recovered_as_interrupted(tm
     process.communicate(timeout=30)
     assert json.loads((folder / "run.json").read_text())["status"] == "running"
     assert _gone(tmp_path)
-    assert publishing.recover(tmp_path) == [f"run {folder.name} had been cut off; it is listed as interrupted"]
+    assert publishing.recover(tmp_path) == [
+        f"run {folder.name} had been cut off; it is listed as interrupted"
+    ]
 
 
 # ---- the other commands ------------------------------------------------------------------------------------------
@@ -330,14 +438,24 @@ def test_a_killed_run_takes_its_kernels_along_and_is_recovered_as_interrupted(tm
 
 def test_init_writes_a_first_journey_and_never_over_one_that_is_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rows = ["user,action,when"] + [f"u{n % 9},{name},2025-01-{1 + n % 28:02d}T10:00:00Z" for n in range(60) for name in ("visit", "buy")]
+    rows = ["user,action,when"] + [
+        f"u{n % 9},{name},2025-01-{1 + n % 28:02d}T10:00:00Z"
+        for n in range(60)
+        for name in ("visit", "buy")
+    ]
     (tmp_path / "log.csv").write_text("\n".join(rows))
     first = here("init", "log.csv")
-    assert (first.code, first.out) == (0, "journey.yml: read it, decide where it asks you to, then `cj check journey.yml`\n"), first.err
+    assert (first.code, first.out) == (
+        0,
+        "journey.yml: read it, decide where it asks you to, then `cj check journey.yml`\n",
+    ), first.err
     assert "log.csv" in (tmp_path / "journey.yml").read_text()
     second = here("init", "log.csv")
     assert second.code == 2
-    assert "--out: 'journey.yml' is there already. Give another name with --out, or overwrite it with --force." in second.err
+    assert (
+        "--out: 'journey.yml' is there already. Give another name with --out, or overwrite it with --force."
+        in second.err
+    )
     assert here("init", "--template", "saas", "--force").code == 0
     assert "log.csv" not in (tmp_path / "journey.yml").read_text()
 
@@ -349,34 +467,63 @@ def test_init_wants_either_a_file_or_a_known_template(tmp_path, monkeypatch):
     assert said.code == 2
     assert "--template: must be one of" in said.err
     assert "Did you mean 'saas'?" in said.err
-    assert "or one of feedback (cj init --feedback reviews.csv)" in here("init", "--feedback", "comments.csv", "--template", "saas").err
-    assert "--time: names a column of the file of events: cj init events.csv --time COLUMN." in here("init", "--template", "saas", "--time", "t").err
+    assert (
+        "or one of feedback (cj init --feedback reviews.csv)"
+        in here("init", "--feedback", "comments.csv", "--template", "saas").err
+    )
+    assert (
+        "--time: names a column of the file of events: cj init events.csv --time COLUMN."
+        in here("init", "--template", "saas", "--time", "t").err
+    )
 
 
 def test_init_takes_the_columns_it_is_told_and_feedback_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rows = [f"o{n},m{n % 7},k{n % 3},2024-01-{1 + n % 28:02d},fine and easy to use {n}" for n in range(60)]
-    (tmp_path / "log.csv").write_text("order,member,kind,day,said\n" + "\n".join(rows), encoding="utf-8")
-    assert here("init", "log.csv", "--customer", "order", "--event", "kind", "--time", "day").code == 0
-    assert all(f"{column}: {ours}" in (tmp_path / "journey.yml").read_text() for column, ours in (("order", "customer_id"), ("kind", "event")))
-    assert "init customer: there is no column 'membr'. Did you mean 'member'?" in here("init", "log.csv", "--force", "--customer", "membr").err
+    rows = [
+        f"o{n},m{n % 7},k{n % 3},2024-01-{1 + n % 28:02d},fine and easy to use {n}"
+        for n in range(60)
+    ]
+    (tmp_path / "log.csv").write_text(
+        "order,member,kind,day,said\n" + "\n".join(rows), encoding="utf-8"
+    )
+    assert (
+        here("init", "log.csv", "--customer", "order", "--event", "kind", "--time", "day").code == 0
+    )
+    assert all(
+        f"{column}: {ours}" in (tmp_path / "journey.yml").read_text()
+        for column, ours in (("order", "customer_id"), ("kind", "event"))
+    )
+    assert (
+        "init customer: there is no column 'membr'. Did you mean 'member'?"
+        in here("init", "log.csv", "--force", "--customer", "membr").err
+    )
     assert here("init", "--feedback", "log.csv", "--force").code == 0
-    assert here("check", "journey.yml").out.endswith("60 answers read; the journey file names no events.\n")
+    assert here("check", "journey.yml").out.endswith(
+        "60 answers read; the journey file names no events.\n"
+    )
 
 
 def test_check_shows_the_commonest_of_very_many_events_and_counts_the_rest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [f"c{n % 50},e{n % 300},2024-01-01T00:{n % 60:02d}:00Z" for n in range(900)]
-    (tmp_path / "log.csv").write_text("customer_id,event,timestamp\n" + "\n".join(rows), encoding="utf-8")
+    (tmp_path / "log.csv").write_text(
+        "customer_id,event,timestamp\n" + "\n".join(rows), encoding="utf-8"
+    )
     assert here("init", "log.csv").code == 0
     assert "  and 100 more\n" in here("check", "journey.yml").out
 
 
 def test_init_guesses_the_columns_of_feedback_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rows = ["user,action,when"] + [f"u{n % 9},{name},2025-01-{1 + n % 28:02d}T10:00:00Z" for n in range(60) for name in ("visit", "buy")]
+    rows = ["user,action,when"] + [
+        f"u{n % 9},{name},2025-01-{1 + n % 28:02d}T10:00:00Z"
+        for n in range(60)
+        for name in ("visit", "buy")
+    ]
     (tmp_path / "log.csv").write_text("\n".join(rows))
-    said = ["who,on,how likely to recommend us,words"] + [f"u{n % 9},2025-02-{1 + n % 28:02d},{n % 11},I like it a lot {n}" for n in range(40)]
+    said = ["who,on,how likely to recommend us,words"] + [
+        f"u{n % 9},2025-02-{1 + n % 28:02d},{n % 11},I like it a lot {n}" for n in range(40)
+    ]
     (tmp_path / "said.csv").write_text("\n".join(said))
     assert here("init", "log.csv", "--feedback", "said.csv").code == 0
     assert "how likely to recommend us: nps" in (tmp_path / "journey.yml").read_text()
@@ -388,7 +535,9 @@ def test_init_guesses_the_columns_of_feedback_too(tmp_path, monkeypatch):
 def test_sample_and_check_make_a_business_and_say_what_is_in_it(tmp_path):
     made = here("sample", "--out", tmp_path / "sample", "--customers", 300)
     assert made.code == 0, made.err
-    assert {"events.parquet", "feedback.parquet", "customers.parquet", "journey.yml"} <= set(os.listdir(tmp_path / "sample"))
+    assert {"events.parquet", "feedback.parquet", "customers.parquet", "journey.yml"} <= set(
+        os.listdir(tmp_path / "sample")
+    )
     said = here("check", tmp_path / "sample" / "journey.yml")
     assert said.code == 0, said.err
     for title in (
@@ -400,11 +549,22 @@ def test_sample_and_check_make_a_business_and_say_what_is_in_it(tmp_path):
         assert title in said.out
 
 
-def test_a_journey_file_that_is_not_there_is_told_before_anything_that_reads_data_is_imported(tmp_path):
+def test_a_journey_file_that_is_not_there_is_told_before_anything_that_reads_data_is_imported(
+    tmp_path,
+):
     code = "import atexit, sys; from cjlib.cli import main; atexit.register(lambda: print(sorted({'pandas', 'duckdb'} & set(sys.modules)))); main()"
-    said = subprocess.run([sys.executable, "-c", code, "check", "absent.yml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [sys.executable, "-c", code, "check", "absent.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (said.returncode, said.stdout) == (2, "[]\n")
-    assert said.stderr == "cj: journey: there is no file 'absent.yml'. `cj init FILE` writes a first one from your data.\n"
+    assert (
+        said.stderr
+        == "cj: journey: there is no file 'absent.yml'. `cj init FILE` writes a first one from your data.\n"
+    )
 
 
 def test_check_of_missing_data_ends_with_3_and_of_a_missing_file_with_2(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cjlib.markup import cell_text, column_kinds, elapsed_text, table_html
+from cjlib.show.tables import cell_text, column_kinds, elapsed_text, table_html
 
 
 @pytest.mark.parametrize(
@@ -38,23 +38,56 @@ def test_a_cell_is_written_for_reading(value, column, text):
 
 
 def test_a_difference_of_shares_is_in_points_and_bounds_are_of_the_kind_of_what_they_bound():
-    columns = ["share_of_first", "low", "high", "other_share", "difference", "difference_low", "median_seconds", "low", "value", "low"]
-    assert column_kinds(columns) == ["share", "share", "share", "share", "points", "points", "seconds", "seconds", "", ""]
-    assert [cell_text(one, "points") for one in (0.0271, -0.0271, 0.0)] == ["+2.7 points", "−2.7 points", "±0.0 points"]
+    columns = [
+        "share_of_first",
+        "low",
+        "high",
+        "other_share",
+        "difference",
+        "difference_low",
+        "median_seconds",
+        "low",
+        "value",
+        "low",
+    ]
+    assert column_kinds(columns) == [
+        "share",
+        "share",
+        "share",
+        "share",
+        "points",
+        "points",
+        "seconds",
+        "seconds",
+        "",
+        "",
+    ]
+    assert [cell_text(one, "points") for one in (0.0271, -0.0271, 0.0)] == [
+        "+2.7 points",
+        "−2.7 points",
+        "±0.0 points",
+    ]
     assert column_kinds(["mean_before", "mean_after", "difference", "low"]) == ["", "", "", ""]
     assert "+2.7 points" in table_html(pd.DataFrame({"share": [0.5], "difference": [0.0271]}))
     assert "0.0271" in table_html(pd.DataFrame({"mean": [0.5], "difference": [0.0271]}))
 
 
 def test_a_day_is_not_cut_at_its_hyphens():
-    assert table_html(pd.DataFrame({"period_start": pd.to_datetime(["2025-12-01"])})).count("cj-day") == 1
+    assert (
+        table_html(pd.DataFrame({"period_start": pd.to_datetime(["2025-12-01"])})).count("cj-day")
+        == 1
+    )
 
 
 def test_a_line_ends_between_the_parts_of_an_instant_and_not_within_its_offset():
-    html = table_html(pd.DataFrame({"example": ["2024-01-01 00:00:00+01:00 to 2025-12-31 23:52:56.5-05:00 & on"]}))
+    html = table_html(
+        pd.DataFrame({"example": ["2024-01-01 00:00:00+01:00 to 2025-12-31 23:52:56.5-05:00 & on"]})
+    )
     first, last = (["2024-01-01", "00:00:00", "+01:00"], ["2025-12-31", "23:52:56.5", "-05:00"])
     assert re.findall(r'<span class="cj-day">(.*?)</span>', html) == first + last
-    assert re.sub(r"<[^>]+>", "", html).endswith("2024-01-01 00:00:00+01:00 to 2025-12-31 23:52:56.5-05:00 &amp; on")
+    assert re.sub(r"<[^>]+>", "", html).endswith(
+        "2024-01-01 00:00:00+01:00 to 2025-12-31 23:52:56.5-05:00 &amp; on"
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,9 +118,21 @@ def test_rows_beyond_the_most_are_counted_not_dropped_silently():
 
 
 def test_bounds_stand_in_the_cell_of_their_number_with_its_unit_once():
-    table = pd.DataFrame({"segment": ["a", "b"], "share_left": [0.5, math.nan], "low": [0.4123, math.nan], "high": [0.6, math.nan], "n": [3, 0]})
+    table = pd.DataFrame(
+        {
+            "segment": ["a", "b"],
+            "share_left": [0.5, math.nan],
+            "low": [0.4123, math.nan],
+            "high": [0.6, math.nan],
+            "n": [3, 0],
+        }
+    )
     html = table_html(table)
-    assert re.findall(r"<th\b[^>]*>(.*?)</th>", html) == ["segment", "share left (low to high)", "n"]
+    assert re.findall(r"<th\b[^>]*>(.*?)</th>", html) == [
+        "segment",
+        "share left (low to high)",
+        "n",
+    ]
     assert '<td class="cj-bounds">50.0 % <span>(41.2 to 60.0 %)</span></td>' in html
     assert '<td class="cj-bounds">–</td>' in html
 
@@ -108,23 +153,47 @@ def test_a_number_with_bounds_has_as_many_decimals_as_the_interval_bears(values,
     assert f'<td class="cj-bounds">{words}' in table_html(table)
 
 
-@pytest.mark.parametrize("names", [("low", "x_low", "x_high"), ("value", "x_low", "x_high"), ("value", "low", "top"), ("n", "value", "low")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("low", "x_low", "x_high"),
+        ("value", "x_low", "x_high"),
+        ("value", "low", "top"),
+        ("n", "value", "low"),
+    ],
+)
 def test_columns_that_are_no_bounds_of_the_one_before_keep_their_own_cells(names):
     assert table_html(pd.DataFrame([(1.0, 2.0, 3.0)], columns=list(names))).count("<td>") == 3
 
 
 def test_what_a_name_does_not_say_the_tables_maker_does():
     table = pd.DataFrame({"value": [0.7753], "low": [0.77], "high": [0.781], "margin": [0.0055]})
-    assert "77.5 % <span>(77.0 to 78.1 %)</span></td><td>±0.5 points" in table_html(table, kinds={"value": "share", "margin": "margin"})
+    assert "77.5 % <span>(77.0 to 78.1 %)</span></td><td>±0.5 points" in table_html(
+        table, kinds={"value": "share", "margin": "margin"}
+    )
     assert "0.775 <span>(0.770 to 0.781)" in table_html(table)
     assert column_kinds(["csat", "csat_low", "csat_high", "nps"]) == ["share", "share", "share", ""]
     assert column_kinds(["csat", "nps"]) == ["", ""], "answers, not their share"
 
 
 def test_probabilities_are_shown_as_shares_and_other_numbers_between_0_and_1_are_not():
-    for name in ("churn_probability", "churn probability", "mean_churn_probability", "break-even probability", "p_no_purchase", "mean_predicted"):
+    for name in (
+        "churn_probability",
+        "churn probability",
+        "mean_churn_probability",
+        "break-even probability",
+        "p_no_purchase",
+        "mean_predicted",
+    ):
         assert column_kinds([name]) == ["share"], name
-    assert column_kinds(["bin", "n", "mean_predicted", "observed", "low", "high"]) == ["", "", "share", "share", "share", "share"]
+    assert column_kinds(["bin", "n", "mean_predicted", "observed", "low", "high"]) == [
+        "",
+        "",
+        "share",
+        "share",
+        "share",
+        "share",
+    ]
     plain = [
         "observed",
         "p_value",

@@ -22,7 +22,9 @@ def at_home(monkeypatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_keeps_its_forecast_and_looks_back_on_earlier_ones(shared_data, monkeypatch, tmp_path):
+def test_a_run_keeps_its_forecast_and_looks_back_on_earlier_ones(
+    shared_data, monkeypatch, tmp_path
+):
     monkeypatch.setenv("CJ_DATA", str(shared_data))
     business = cj.read_journey(ROOT / "data" / "examples" / "ecom_synthetic.yml")
     log = business.read_events()
@@ -30,14 +32,21 @@ def test_a_run_keeps_its_forecast_and_looks_back_on_earlier_ones(shared_data, mo
     options = business.churn_options(active_within="60D") | cj.churn_inputs(business, log)
     model = cj.fit_churn(cj.churn_data(earlier, **options))
     model.keep(tmp_path / "model.json")
-    cj.keep_forecast(model.score(cj.churn_data(earlier, **options, cutoffs=["2024-05-16"], like=model)), tmp_path)
+    cj.keep_forecast(
+        model.score(cj.churn_data(earlier, **options, cutoffs=["2024-05-16"], like=model)), tmp_path
+    )
     said = captions(
         run(
-            NOTEBOOK, journey=str(ROOT / "data" / "examples" / "ecom_synthetic.yml"), forecasts=str(tmp_path), kept_model=str(tmp_path / "model.json")
+            NOTEBOOK,
+            journey=str(ROOT / "data" / "examples" / "ecom_synthetic.yml"),
+            forecasts=str(tmp_path),
+            kept_model=str(tmp_path / "model.json"),
         )
     )
     assert len(list(tmp_path.glob("forecast-*.csv"))) == 2
-    assert any(one.startswith("1 of 2 forecasts can be judged. The newest, of 2024-05-16") for one in said)
+    assert any(
+        one.startswith("1 of 2 forecasts can be judged. The newest, of 2024-05-16") for one in said
+    )
     assert sum(one.startswith("The journey file does not say what money is") for one in said) == 5
     assert all(said)
 
@@ -49,7 +58,12 @@ START = pd.Timestamp("2024-01-01", tz="UTC")
 
 def visits(customers: int, days: range) -> list[tuple[str, str, float, float]]:
     """Everybody's visits, a payment with each."""
-    return [(f"c{one:02d}", event, day + one / 100, 5.0) for one in range(customers) for day in days for event in ("visit", "pay")]
+    return [
+        (f"c{one:02d}", event, day + one / 100, 5.0)
+        for one in range(customers)
+        for day in days
+        for event in ("visit", "pay")
+    ]
 
 
 def gone_by_now() -> list[tuple[str, str, float, float]]:
@@ -60,7 +74,10 @@ def gone_by_now() -> list[tuple[str, str, float, float]]:
 
 
 LOGS = {
-    "a log of some hours": ([(f"c{one:02d}", "visit", one / 350, 5.0) for one in range(40)], "inactive: 30D"),
+    "a log of some hours": (
+        [(f"c{one:02d}", "visit", one / 350, 5.0) for one in range(40)],
+        "inactive: 30D",
+    ),
     "no churners": (visits(30, range(0, 300, 10)), "event: cancel"),
     "nobody active": (gone_by_now(), "event: cancel"),
     "one customer": (visits(1, range(0, 300, 10)), "inactive: 30D"),
@@ -70,7 +87,9 @@ LOGS = {
 def business_of(folder: Path, kind: str) -> Path:
     rows, churn = LOGS[kind]
     frame = pd.DataFrame(rows, columns=["customer_id", "event", "day", "value"])
-    frame.assign(timestamp=START + pd.to_timedelta(frame.pop("day"), unit="D")).to_csv(folder / "events.csv", index=False)
+    frame.assign(timestamp=START + pd.to_timedelta(frame.pop("day"), unit="D")).to_csv(
+        folder / "events.csv", index=False
+    )
     path = folder / "journey.yml"
     path.write_text(
         "name: A small business\ntimezone: UTC\nsources: {events: {path: events.csv}}\n"
@@ -84,7 +103,10 @@ def business_of(folder: Path, kind: str) -> Path:
     ("kind", "said"),
     [
         ("a log of some hours", "Who will leave cannot be said: the log spans 2.67 hours"),
-        ("no churners", "Who will leave cannot be said: 0 customers of the rarer outcome are too few to learn from"),
+        (
+            "no churners",
+            "Who will leave cannot be said: 0 customers of the rarer outcome are too few to learn from",
+        ),
         ("nobody active", "Nobody is left to forecast"),
         ("one customer", "customers of the rarer outcome are too few to learn from"),
     ],
@@ -92,7 +114,9 @@ def business_of(folder: Path, kind: str) -> Path:
 def test_a_log_that_cannot_answer_is_told_why_and_fails_nothing(tmp_path, kind, said):
     shown = run(NOTEBOOK, journey=str(business_of(tmp_path, kind)), forecasts=str(tmp_path))
     assert any(said in bundle.get("text/plain", "") for bundle in shown)
-    assert not any("churn_data:" in str(bundle) or "data: " in bundle.get("text/plain", "") for bundle in shown)
+    assert not any(
+        "churn_data:" in str(bundle) or "data: " in bundle.get("text/plain", "") for bundle in shown
+    )
     assert all(captions(shown))
 
 
@@ -100,7 +124,9 @@ def test_a_table_of_customers_alone_is_asked_who_leaves_and_nothing_else(tmp_pat
     rng = np.random.default_rng(0)
     visits = rng.poisson(6, 300)
     left = np.where(rng.random(300) < 1 / (1 + np.exp(visits - 5)), "gone", "here")
-    pd.DataFrame({"member": [f"<m{one}>" for one in range(300)], "visits": visits, "state": left}).to_csv(tmp_path / "members.csv", index=False)
+    pd.DataFrame(
+        {"member": [f"<m{one}>" for one in range(300)], "visits": visits, "state": left}
+    ).to_csv(tmp_path / "members.csv", index=False)
     path = tmp_path / "journey.yml"
     path.write_text(
         "name: Gym\ntimezone: UTC\nsources: {customers: {path: members.csv, columns: {member: customer_id}}}\n"
@@ -108,7 +134,10 @@ def test_a_table_of_customers_alone_is_asked_who_leaves_and_nothing_else(tmp_pat
     )
     done = commandline.cj("run", "--journey", path, "--out", tmp_path / "reports")
     assert done.code == 0, done.err
-    assert sorted(one.name for one in (tmp_path / "reports").glob("*.html")) == ["04_churn.html", "index.html"]
+    assert sorted(one.name for one in (tmp_path / "reports").glob("*.html")) == [
+        "04_churn.html",
+        "index.html",
+    ]
     page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")
     assert f"Of {(left == 'here').sum()} customers about" in page
     assert "The journey file does not say what money is" in page
@@ -117,7 +146,14 @@ def test_a_table_of_customers_alone_is_asked_who_leaves_and_nothing_else(tmp_pat
 
 
 def test_a_short_log_holds_no_report_back_and_a_bad_parameter_still_does(tmp_path):
-    given = ["run", NOTEBOOK, "--journey", business_of(tmp_path, "a log of some hours"), "--out", tmp_path / "reports"]
+    given = [
+        "run",
+        NOTEBOOK,
+        "--journey",
+        business_of(tmp_path, "a log of some hours"),
+        "--out",
+        tmp_path / "reports",
+    ]
     done = commandline.cj(*given)
     assert done.code == 0, done.err
     page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")

@@ -10,7 +10,11 @@ import pytest
 from test_notebooks import EXAMPLES, ROOT, captions, run
 
 MAP = ROOT / "notebooks" / "06_journey_map.ipynb"
-BUSINESSES = [path for path in EXAMPLES if path.stem in ("ecom_synthetic", "loan_applications", "helpdesk_tickets")]
+BUSINESSES = [
+    path
+    for path in EXAMPLES
+    if path.stem in ("ecom_synthetic", "loan_applications", "helpdesk_tickets")
+]
 
 
 @cache
@@ -37,15 +41,23 @@ def test_the_map_answers_for_other_businesses(journey, shared_data, monkeypatch)
 def test_a_split_sets_two_spans_side_by_side_and_needs_no_feedback(shared_data, monkeypatch):
     monkeypatch.setenv("CJ_DATA", str(shared_data))
     journey = next(path for path in BUSINESSES if path.stem == "ecom_synthetic")
-    without, with_split = captions(shown_for(journey)), captions(run(MAP, journey=str(journey), split="2024-04-01"))
+    without, with_split = (
+        captions(shown_for(journey)),
+        captions(run(MAP, journey=str(journey), split="2024-04-01")),
+    )
     assert len(with_split) == len(without) + 1
 
 
 def test_a_business_with_feedback_alone_has_a_map_of_it_without_being_asked(tmp_path):
-    rows = [f"2024-0{1 + one % 3}-1{one % 9},{9 if one % 3 else 2},The delivery was {'quick' if one % 3 else 'late'},Delivery" for one in range(60)]
+    rows = [
+        f"2024-0{1 + one % 3}-1{one % 9},{9 if one % 3 else 2},The delivery was {'quick' if one % 3 else 'late'},Delivery"
+        for one in range(60)
+    ]
     (tmp_path / "answers.csv").write_text("\n".join(["timestamp,nps,text,stage", *rows]))
     journey = tmp_path / "journey.yml"
-    journey.write_text("name: Post\ntimezone: UTC\nsources: {feedback: answers.csv}\nstages: [{name: Delivery}]\n")
+    journey.write_text(
+        "name: Post\ntimezone: UTC\nsources: {feedback: answers.csv}\nstages: [{name: Delivery}]\n"
+    )
     shown = run(MAP, journey=str(journey))
     assert all(captions(shown))
     assert any("cj-map-table" in str(bundle.get("text/html", "")) for bundle in shown)

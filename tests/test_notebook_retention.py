@@ -21,8 +21,20 @@ def at_home(monkeypatch) -> None:
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"period": "month", "mode": "on_or_after", "by": "none", "inactive": "60D", "long_period": "quarter"},
-        {"start_event": "subscribe", "return_event": "login", "by": "country", "start": "2025-02-03", "end": "2025-05-04"},
+        {
+            "period": "month",
+            "mode": "on_or_after",
+            "by": "none",
+            "inactive": "60D",
+            "long_period": "quarter",
+        },
+        {
+            "start_event": "subscribe",
+            "return_event": "login",
+            "by": "country",
+            "start": "2025-02-03",
+            "end": "2025-05-04",
+        },
     ],
     ids=["silence without groups", "another cohort in a span"],
 )

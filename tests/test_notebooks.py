@@ -17,7 +17,9 @@ from IPython.core.formatters import DisplayFormatter
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 WITHOUT_EVENTS = {"airline_tweets", "clothing_reviews", "nps_verbatims", "telco"}
-EXAMPLES = sorted(path for path in (ROOT / "data" / "examples").glob("*.yml") if path.stem not in WITHOUT_EVENTS)
+EXAMPLES = sorted(
+    path for path in (ROOT / "data" / "examples").glob("*.yml") if path.stem not in WITHOUT_EVENTS
+)
 PLOTLY = "application/vnd.plotly.v1+json"
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -25,7 +27,11 @@ every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: pat
 
 def cells_of(path: Path, kind: str = "code") -> list[dict[str, Any]]:
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    return [{**cell, "source": "".join(cell["source"])} for cell in notebook["cells"] if cell["cell_type"] == kind]
+    return [
+        {**cell, "source": "".join(cell["source"])}
+        for cell in notebook["cells"]
+        if cell["cell_type"] == kind
+    ]
 
 
 def tags(cell: dict[str, Any]) -> list[str]:
@@ -63,7 +69,11 @@ def test_a_cell_is_at_most_ten_lines_without_functions_classes_loops_or_magics(p
     )
     for cell in cells_of(path):
         assert len(cell["source"].splitlines()) <= 10, cell["source"]
-        found = [type(node).__name__ for node in ast.walk(ast.parse(cell["source"])) if isinstance(node, refused)]
+        found = [
+            type(node).__name__
+            for node in ast.walk(ast.parse(cell["source"]))
+            if isinstance(node, refused)
+        ]
         assert found == [], cell["source"]
 
 
@@ -79,7 +89,12 @@ def test_the_first_code_cell_holds_the_parameters_each_with_its_type_and_meaning
 
 @every_notebook
 def test_it_ends_with_what_it_does_not_say_and_the_next_question(path):
-    headings = [line for cell in cells_of(path, "markdown") for line in cell["source"].splitlines() if line.startswith("## ")]
+    headings = [
+        line
+        for cell in cells_of(path, "markdown")
+        for line in cell["source"].splitlines()
+        if line.startswith("## ")
+    ]
     assert headings[-2:] == ["## What this does not say", "## Next"]
 
 
@@ -87,7 +102,11 @@ def test_it_ends_with_what_it_does_not_say_and_the_next_question(path):
 def test_links_lead_to_files_that_are_there_or_to_another_of_the_seven(path):
     text = "\n".join(cell["source"] for cell in cells_of(path, "markdown"))
     for target in re.findall(r"\]\((?!https?://)([^)#]+)\)", text):
-        assert (path.parent / target).exists() or re.fullmatch(r"0[0-6]_\w+\.ipynb", target) or re.fullmatch(r"\.\./docs/\w+\.md", target), target
+        assert (
+            (path.parent / target).exists()
+            or re.fullmatch(r"0[0-6]_\w+\.ipynb", target)
+            or re.fullmatch(r"\.\./docs/\w+\.md", target)
+        ), target
 
 
 @every_notebook
@@ -108,13 +127,17 @@ def test_outputs_are_stored_clean_and_without_a_path_of_any_machine(path):
         assert place not in text, place
     for cell in cells_of(path):
         assert set(cell["metadata"]) <= {"tags"}
-        assert [output for output in cell["outputs"] if output["output_type"] in ("error", "stream")] == []
+        assert [
+            output for output in cell["outputs"] if output["output_type"] in ("error", "stream")
+        ] == []
         assert cell["execution_count"] is not None
 
 
 @every_notebook
 def test_counts_run_from_one_without_a_gap_as_after_a_fresh_start(path):
-    assert [cell["execution_count"] for cell in cells_of(path)] == list(range(1, len(cells_of(path)) + 1))
+    assert [cell["execution_count"] for cell in cells_of(path)] == list(
+        range(1, len(cells_of(path)) + 1)
+    )
 
 
 @every_notebook
@@ -123,12 +146,19 @@ def test_cells_with_numbers_are_compared_and_have_something_to_compare(path):
     assert len(compared) >= 2
     for cell in compared:
         assert cell["outputs"], cell["source"]
-        assert all(PLOTLY not in output.get("data", {}) for output in cell["outputs"]), "a figure is not compared: its numbers are"
+        assert all(PLOTLY not in output.get("data", {}) for output in cell["outputs"]), (
+            "a figure is not compared: its numbers are"
+        )
 
 
 @every_notebook
 def test_every_stored_figure_says_what_it_claims_and_holds_its_numbers(path):
-    figures = [output["data"][PLOTLY] for cell in cells_of(path) for output in cell["outputs"] if PLOTLY in output.get("data", {})]
+    figures = [
+        output["data"][PLOTLY]
+        for cell in cells_of(path)
+        for output in cell["outputs"]
+        if PLOTLY in output.get("data", {})
+    ]
     assert figures
     for figure in figures:
         meta = figure["layout"]["meta"]
@@ -157,7 +187,14 @@ def test_run_anew_it_gives_the_numbers_it_shows(path):
         "filterwarnings=default",
         str(path),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "CJLIB_MODE": "report"}, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "CJLIB_MODE": "report"},
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-4000:]
 
 
@@ -172,15 +209,25 @@ def run(path: Path, **parameters: Any) -> list[dict[str, Any]]:
         if tags(cell) == ["parameters"]:
             assert set(parameters) <= set(space), "a parameter that the notebook does not have"
             space.update(parameters)
-        value = eval(compile(ast.Expression(last.value), str(path), "eval"), space) if isinstance(last, ast.Expr) else None
+        value = (
+            eval(compile(ast.Expression(last.value), str(path), "eval"), space)
+            if isinstance(last, ast.Expr)
+            else None
+        )
         if value is not None:
-            shown.append(value._repr_mimebundle_() if hasattr(value, "_repr_mimebundle_") else DisplayFormatter().format(value)[0])
+            shown.append(
+                value._repr_mimebundle_()
+                if hasattr(value, "_repr_mimebundle_")
+                else DisplayFormatter().format(value)[0]
+            )
     return shown
 
 
 def stored(path: Path) -> list[dict[str, Any]]:
     """What the notebook shows with its own parameters, as it stands in the file: nbval runs it anew and compares, so nobody else need."""
-    return [output["data"] for cell in cells_of(path) for output in cell["outputs"] if "data" in output]
+    return [
+        output["data"] for cell in cells_of(path) for output in cell["outputs"] if "data" in output
+    ]
 
 
 def captions(shown: list[dict[str, Any]]) -> list[str]:
@@ -196,7 +243,14 @@ def at_home(monkeypatch) -> None:
 FUNNEL = ROOT / "notebooks" / "01_funnel.ipynb"
 OTHER = [
     {"funnel": "onboarding", "window": "36h", "by": "country", "period": "month"},
-    {"window": "none", "by": "none", "start": "2025-03-01", "end": "2025-03-31", "period": "day", "lost_after": 2},
+    {
+        "window": "none",
+        "by": "none",
+        "start": "2025-03-01",
+        "end": "2025-03-31",
+        "period": "day",
+        "lost_after": 2,
+    },
 ]
 
 
@@ -206,7 +260,9 @@ def test_the_funnel_answers_with_other_parameters(parameters):
     said = captions(run(FUNNEL, **parameters))
     assert len(said) >= 7
     assert all(said)
-    assert ("There are no groups to compare: the log has no column for it, or nobody entered." in said) == (parameters["by"] == "none")
+    assert (
+        "There are no groups to compare: the log has no column for it, or nobody entered." in said
+    ) == (parameters["by"] == "none")
 
 
 @pytest.mark.usefixtures("at_home")

@@ -16,8 +16,15 @@ MANY_OF_ONE = re.compile(
 
 @pytest.fixture
 def business(tmp_path):
-    pd.DataFrame({"customer_id": ["a"], "event": ["visit"], "timestamp": ["2024-01-01 10:00"]}).to_csv(tmp_path / "e.csv", index=False)
-    said = {"customer_id": ["a"], "text": ["very bad"], "nps": [3], "timestamp": ["2024-01-01 11:00"]}
+    pd.DataFrame(
+        {"customer_id": ["a"], "event": ["visit"], "timestamp": ["2024-01-01 10:00"]}
+    ).to_csv(tmp_path / "e.csv", index=False)
+    said = {
+        "customer_id": ["a"],
+        "text": ["very bad"],
+        "nps": [3],
+        "timestamp": ["2024-01-01 11:00"],
+    }
     pd.DataFrame(said).to_csv(tmp_path / "f.csv", index=False)
     (tmp_path / "journey.yml").write_text(
         "name: X\ntimezone: UTC\nsources: {events: {path: e.csv}, feedback: {path: f.csv}}\nstages: [{name: Use, touchpoints: [visit]}]\n"
@@ -43,7 +50,12 @@ def test_what_there_is_one_of_is_said_in_the_singular(business):
         cj.themes(feedback),
         cj.scorecard(business, log, feedback),
     ]
-    said = [repr(log), repr(feedback), *(one.headline for one in results), *(str(text) for one in results for text in one.definition.values())]
+    said = [
+        repr(log),
+        repr(feedback),
+        *(one.headline for one in results),
+        *(str(text) for one in results for text in one.definition.values()),
+    ]
     for one in results:
         if type(one).__name__ != "Assigned":
             meta = cj.plot(one).layout.meta

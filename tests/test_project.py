@@ -25,7 +25,11 @@ def committed() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listed.returncode:
         pytest.skip("this is not a git checkout")
-    return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
+    return [
+        path
+        for name in listed.stdout.decode().split("\0")
+        if name and (path := ROOT / name).is_file()
+    ]
 
 
 def project() -> dict:
@@ -33,12 +37,18 @@ def project() -> dict:
 
 
 def test_conda_gets_what_pip_gets():
-    wanted = {re.split(r"[>=\[ ]", line)[0]: line.split(">=")[1] for line in project()["dependencies"] + project()["optional-dependencies"]["lab"]}
+    wanted = {
+        re.split(r"[>=\[ ]", line)[0]: line.split(">=")[1]
+        for line in project()["dependencies"] + project()["optional-dependencies"]["lab"]
+    }
     wanted["python"] = project()["requires-python"].removeprefix(">=")
     listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     by_pip = next(one["pip"] for one in listed if isinstance(one, dict))
     names = [one for one in listed if isinstance(one, str) and one != "pip"] + by_pip[:-1]
-    found = {CONDA_NAMES.get(name, name): version for name, version in (re.split(r"\s*>=", one) for one in names)}
+    found = {
+        CONDA_NAMES.get(name, name): version
+        for name, version in (re.split(r"\s*>=", one) for one in names)
+    }
     assert found == wanted
     assert by_pip[-1] == "-e ."
 
@@ -52,14 +62,27 @@ def test_every_target_of_the_makefile_is_phony_and_explained():
 
 
 def test_no_file_is_too_large_to_review():
-    large = {str(path.relative_to(ROOT)): path.stat().st_size for path in committed() if path.stat().st_size > LARGEST}
+    large = {
+        str(path.relative_to(ROOT)): path.stat().st_size
+        for path in committed()
+        if path.stat().st_size > LARGEST
+    }
     assert large == {}
 
 
 def test_no_file_names_a_place_of_one_machine():
     places = re.compile(r"(?<![\w.])/(work|root|home)/\w")
-    texts = [path for path in committed() if path.suffix in {".py", ".md", ".yml", ".toml", ".ipynb", ".sh", ".js", ".css", ".j2", ".json", ""}]
-    named = [str(path.relative_to(ROOT)) for path in texts if places.search(path.read_text(encoding="utf-8", errors="ignore"))]
+    texts = [
+        path
+        for path in committed()
+        if path.suffix
+        in {".py", ".md", ".yml", ".toml", ".ipynb", ".sh", ".js", ".css", ".j2", ".json", ""}
+    ]
+    named = [
+        str(path.relative_to(ROOT))
+        for path in texts
+        if places.search(path.read_text(encoding="utf-8", errors="ignore"))
+    ]
     assert named == []
 
 
@@ -74,12 +97,16 @@ def test_every_public_name_can_be_imported(module):
 def test_the_readme_names_files_commands_and_options_that_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#]+)\)", text)
-    assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []
+    assert [
+        link for link in links if not link.startswith("http") and not (ROOT / link).exists()
+    ] == []
     notebooks = re.findall(r"^\| `(\d\d_\w+)` \|", text, re.MULTILINE)
     assert notebooks == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
     for command in set(re.findall(r"^cj (\w+)", text, re.MULTILINE)):
         assert here(command, "--help").code == 0
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", " ".join(re.findall(r"`?cj run[^\n`]*", text))))
+    options = set(
+        re.findall(r"(?<![\w-])--[a-z][a-z-]+", " ".join(re.findall(r"`?cj run[^\n`]*", text)))
+    )
     assert [option for option in options if option not in here("run", "--help").out] == []
 
 

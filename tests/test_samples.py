@@ -47,9 +47,13 @@ def first(events: pd.DataFrame, name: str) -> pd.Series:
 def first_visits(sample: cj.Sample) -> pd.DataFrame:
     """Each visitor's first visit, whether they signed up, and whether they subscribed within 14 days of it."""
     events = clean(sample)
-    visits = events[events["event"] == "visit"].sort_values("timestamp").groupby("customer_id").first()
+    visits = (
+        events[events["event"] == "visit"].sort_values("timestamp").groupby("customer_id").first()
+    )
     visits["signed_up"] = visits.index.isin(first(events, "signup").index)
-    visits["converted"] = (first(events, "subscribe").reindex(visits.index) - visits["timestamp"]) <= 14 * DAY
+    visits["converted"] = (
+        first(events, "subscribe").reindex(visits.index) - visits["timestamp"]
+    ) <= 14 * DAY
     return visits
 
 
@@ -62,14 +66,25 @@ def section(title: str) -> str:
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
-    one, two = write(tmp_path / "one", customers=300, seed=5), write(tmp_path / "two", customers=300, seed=5)
+    one, two = (
+        write(tmp_path / "one", customers=300, seed=5),
+        write(tmp_path / "two", customers=300, seed=5),
+    )
     assert [path.name for path in one] == FILES
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 
 
 def test_another_seed_gives_another_year(tmp_path: Path) -> None:
-    one, two = write(tmp_path / "one", customers=300, seed=5), write(tmp_path / "two", customers=300, seed=6)
-    assert [a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True)] == [True, False, False, False]
+    one, two = (
+        write(tmp_path / "one", customers=300, seed=5),
+        write(tmp_path / "two", customers=300, seed=6),
+    )
+    assert [a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True)] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_the_committed_files_are_those_of_seed_0(tmp_path: Path, planted: cj.Sample) -> None:
@@ -78,10 +93,15 @@ def test_the_committed_files_are_those_of_seed_0(tmp_path: Path, planted: cj.Sam
     for path in made:
         committed = COMMITTED / path.name
         # Parquet names the version of its writer, so that another version of pyarrow writes other bytes for the same table.
-        if path.suffix == ".yml" or pq.read_metadata(committed).created_by == pq.read_metadata(path).created_by:
+        if (
+            path.suffix == ".yml"
+            or pq.read_metadata(committed).created_by == pq.read_metadata(path).created_by
+        ):
             assert committed.read_bytes() == path.read_bytes(), path.name
     for name in TABLES:
-        pd.testing.assert_frame_equal(pd.read_parquet(COMMITTED / f"{name}.parquet"), getattr(planted, name))
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(COMMITTED / f"{name}.parquet"), getattr(planted, name)
+        )
     assert (COMMITTED / "journey.yml").read_text(encoding="utf-8") == planted.journey
 
 
@@ -91,12 +111,22 @@ def test_the_committed_files_are_small() -> None:
 
 def test_instants_are_stored_as_instants() -> None:
     for name in ("events", "feedback"):
-        assert pq.read_schema(COMMITTED / f"{name}.parquet").field("timestamp").type == pa.timestamp("us", tz="UTC")
+        assert pq.read_schema(COMMITTED / f"{name}.parquet").field(
+            "timestamp"
+        ).type == pa.timestamp("us", tz="UTC")
 
 
-def test_the_journey_file_is_valid_and_has_one_silent_and_one_unmapped_event(planted: cj.Sample) -> None:
+def test_the_journey_file_is_valid_and_has_one_silent_and_one_unmapped_event(
+    planted: cj.Sample,
+) -> None:
     journey = cj.read_journey(COMMITTED / "journey.yml")
-    named = {name for stage in journey.stages for touchpoint in stage.touchpoints for event in touchpoint.events for name in cj_names(event)}
+    named = {
+        name
+        for stage in journey.stages
+        for touchpoint in stage.touchpoints
+        for event in touchpoint.events
+        for name in cj_names(event)
+    }
     seen = set(planted.events["event"])
     assert named - seen == {"webinar_attended"}
     assert seen - named == {"banner_dismissed"}
@@ -104,7 +134,7 @@ def test_the_journey_file_is_valid_and_has_one_silent_and_one_unmapped_event(pla
 
 
 def cj_names(event: object) -> tuple[str, ...]:
-    from cjlib.sources.conditions import as_step
+    from cjlib.sources.log.conditions import as_step
 
     return as_step(event, "event").names  # pyright: ignore[reportArgumentType]
 
@@ -124,11 +154,16 @@ def test_every_event_stands_in_the_dictionary() -> None:
 
 
 def test_every_effect_stands_in_the_dictionary_with_its_size(planted: cj.Sample) -> None:
-    described = dict(re.findall(r"^\| `(\w+)` \| (.*)$", section("What was planted"), flags=re.MULTILINE))
+    described = dict(
+        re.findall(r"^\| `(\w+)` \| (.*)$", section("What was planted"), flags=re.MULTILINE)
+    )
     assert list(described) == list(planted.truth.effects)
     for name, effect in planted.truth.effects.items():
         for size in effect.size.values():
-            assert re.search(rf"(?<![\d.]){round(size, 3):g}(?![\d])", described[name]), (name, size)
+            assert re.search(rf"(?<![\d.]){round(size, 3):g}(?![\d])", described[name]), (
+                name,
+                size,
+            )
         if effect.start is not None:
             assert f"{effect.start:%Y-%m-%d}" in described[name]
         if effect.end is not None:
@@ -136,8 +171,14 @@ def test_every_effect_stands_in_the_dictionary_with_its_size(planted: cj.Sample)
 
 
 def test_the_dirt_stands_in_the_dictionary(planted: cj.Sample) -> None:
-    written = re.findall(r"^\| (events|feedback) \| (.+?)(?: \(11\))? \| (\d+) \|$", section("Dirt, on purpose"), flags=re.MULTILINE)
-    assert {f"{table}: {fault}": int(rows) for table, fault, rows in written} == dict(planted.truth.dirt)
+    written = re.findall(
+        r"^\| (events|feedback) \| (.+?)(?: \(11\))? \| (\d+) \|$",
+        section("Dirt, on purpose"),
+        flags=re.MULTILINE,
+    )
+    assert {f"{table}: {fault}": int(rows) for table, fault, rows in written} == dict(
+        planted.truth.dirt
+    )
 
 
 # ---- the tables --------------------------------------------------------------------------------------------------
@@ -155,7 +196,9 @@ def test_everything_happens_in_2025_in_berlin(planted: cj.Sample) -> None:
         assert str(table["timestamp"].dtype) == "datetime64[us, UTC]"
         assert local.dt.year.eq(2025).all()
         assert local.dt.date.nunique() > 355
-    assert (planted.events["timestamp"].dropna() == planted.events["timestamp"].dropna().dt.floor("s")).all()
+    assert (
+        planted.events["timestamp"].dropna() == planted.events["timestamp"].dropna().dt.floor("s")
+    ).all()
 
 
 def test_ids_are_text_and_known_people_have_a_row(planted: cj.Sample) -> None:
@@ -163,7 +206,10 @@ def test_ids_are_text_and_known_people_have_a_row(planted: cj.Sample) -> None:
     assert planted.customers["customer_id"].tolist() == [f"C{n:05d}" for n in range(1, 5_001)]
     assert ids - set(planted.customers["customer_id"]) == {f"V{n:05d}" for n in range(1, 601)}
     assert set(planted.feedback["customer_id"].dropna()) <= set(planted.customers["customer_id"])
-    assert not (set(clean(planted).query("event == 'signup'")["customer_id"]) - set(planted.customers["customer_id"]))
+    assert not (
+        set(clean(planted).query("event == 'signup'")["customer_id"])
+        - set(planted.customers["customer_id"])
+    )
 
 
 def test_the_dirt_is_what_the_truth_says(planted: cj.Sample) -> None:
@@ -186,18 +232,35 @@ def test_ties_are_of_different_events(planted: cj.Sample) -> None:
 
 
 def test_tickets_join_and_run_forward(planted: cj.Sample) -> None:
-    tickets = clean(planted).dropna(subset=["ticket_id"]).pivot_table(index="ticket_id", columns="event", values="timestamp", aggfunc="min")
+    tickets = (
+        clean(planted)
+        .dropna(subset=["ticket_id"])
+        .pivot_table(index="ticket_id", columns="event", values="timestamp", aggfunc="min")
+    )
     assert tickets["ticket_opened"].notna().all()
-    assert (tickets["ticket_first_response"].dropna() > tickets["ticket_opened"].reindex(tickets["ticket_first_response"].dropna().index)).all()
-    assert (tickets["ticket_resolved"].dropna() > tickets["ticket_first_response"].reindex(tickets["ticket_resolved"].dropna().index)).all()
+    assert (
+        tickets["ticket_first_response"].dropna()
+        > tickets["ticket_opened"].reindex(tickets["ticket_first_response"].dropna().index)
+    ).all()
+    assert (
+        tickets["ticket_resolved"].dropna()
+        > tickets["ticket_first_response"].reindex(tickets["ticket_resolved"].dropna().index)
+    ).all()
 
 
 def test_nobody_is_active_between_a_cancel_and_a_return(planted: cj.Sample) -> None:
     events = clean(planted)
     cancelled = first(events, "cancel")
-    subscriptions = events[events["event"] == "subscribe"].assign(cancelled=lambda rows: rows["customer_id"].map(cancelled))
-    returned = subscriptions[subscriptions["timestamp"] > subscriptions["cancelled"]].set_index("customer_id")["timestamp"]
-    after = events[events["event"].isin(["login", "payment", "renewed", "upgrade"]) & events["customer_id"].isin(cancelled.index)]
+    subscriptions = events[events["event"] == "subscribe"].assign(
+        cancelled=lambda rows: rows["customer_id"].map(cancelled)
+    )
+    returned = subscriptions[subscriptions["timestamp"] > subscriptions["cancelled"]].set_index(
+        "customer_id"
+    )["timestamp"]
+    after = events[
+        events["event"].isin(["login", "payment", "renewed", "upgrade"])
+        & events["customer_id"].isin(cancelled.index)
+    ]
     after = after[after["timestamp"] > after["customer_id"].map(cancelled)]
     assert len(returned) > 10
     assert (after["timestamp"] >= after["customer_id"].map(returned)).all()
@@ -225,8 +288,12 @@ def test_texts_name_nobody_who_exists(planted: cj.Sample) -> None:
 
 def test_words_agree_with_scores(planted: cj.Sample) -> None:
     rated = planted.feedback.dropna(subset=["csat", "text"])
-    praise = rated["text"].str.contains("great|excellent|easy|love|perfect|happy|helpful", case=False)
-    blame = rated["text"].str.contains("twice|three times|terrible|disappoint|annoying|error|never|too ", case=False)
+    praise = rated["text"].str.contains(
+        "great|excellent|easy|love|perfect|happy|helpful", case=False
+    )
+    blame = rated["text"].str.contains(
+        "twice|three times|terrible|disappoint|annoying|error|never|too ", case=False
+    )
     assert rated[praise]["csat"].mean() - rated[blame]["csat"].mean() > 1.5
 
 
@@ -273,8 +340,12 @@ def price_change(sample: cj.Sample) -> float:
 def slow_support(sample: cj.Sample) -> float:
     """Cancels within 30 days of opening a ticket: waited more than 48 hours, minus the others."""
     events = clean(sample)
-    opened = events[(events["event"] == "ticket_opened") & (events["timestamp"] < END - 30 * DAY)].set_index("ticket_id")
-    answered = events[events["event"] == "ticket_first_response"].set_index("ticket_id")["timestamp"]
+    opened = events[
+        (events["event"] == "ticket_opened") & (events["timestamp"] < END - 30 * DAY)
+    ].set_index("ticket_id")
+    answered = events[events["event"] == "ticket_first_response"].set_index("ticket_id")[
+        "timestamp"
+    ]
     cancels = opened["customer_id"].map(first(events, "cancel")) - opened["timestamp"]
     slow = (answered.reindex(opened.index) - opened["timestamp"]) > pd.Timedelta("48h")
     gone = cancels.between(pd.Timedelta(0), 30 * DAY)
@@ -290,11 +361,16 @@ def hated_onboarding(sample: cj.Sample) -> float:
 
 def moment(sample: cj.Sample, touchpoint: str) -> float:
     """Share with an event 30 to 60 days after a first CSAT of 4–5 at the touchpoint, minus that after 1–2."""
-    answers = sample.feedback[sample.feedback["touchpoint"] == touchpoint].dropna(subset=["csat", "customer_id", "timestamp"])
+    answers = sample.feedback[sample.feedback["touchpoint"] == touchpoint].dropna(
+        subset=["csat", "customer_id", "timestamp"]
+    )
     answers = answers.sort_values("timestamp").groupby("customer_id").first()
     answers = answers[answers["timestamp"] + 60 * DAY <= END]
     events = clean(sample)
-    own = events[~events["event"].isin(["cancel", "survey_sent", "renewal_due"]) & events["customer_id"].isin(answers.index)]
+    own = events[
+        ~events["event"].isin(["cancel", "survey_sent", "renewal_due"])
+        & events["customer_id"].isin(answers.index)
+    ]
     after = own["timestamp"] - own["customer_id"].map(answers["timestamp"])
     kept = answers.index.isin(own["customer_id"][(after > 30 * DAY) & (after <= 60 * DAY)])
     good, bad = answers["csat"] >= 4, answers["csat"] <= 2
@@ -304,7 +380,12 @@ def moment(sample: cj.Sample, touchpoint: str) -> float:
 
 def campaign_spike(sample: cj.Sample) -> float:
     """First visits per day in the week of the campaign, divided by the median day."""
-    per_day = first_visits(sample)["timestamp"].dt.tz_convert("Europe/Berlin").dt.strftime("%Y-%m-%d").value_counts()
+    per_day = (
+        first_visits(sample)["timestamp"]
+        .dt.tz_convert("Europe/Berlin")
+        .dt.strftime("%Y-%m-%d")
+        .value_counts()
+    )
     week = [f"2025-05-{day}" for day in range(12, 19)]
     return per_day.reindex(week).mean() / per_day.drop(week).median()
 
@@ -313,7 +394,9 @@ def personas(sample: cj.Sample) -> float:
     """The correlation, over customers, of the shares of two features that different personas use."""
     events = clean(sample)
     uses = events[events["event"].str.startswith("feature_")]
-    shares = pd.crosstab(uses["customer_id"], uses["event"], normalize="index")[uses.groupby("customer_id").size() >= 20]
+    shares = pd.crosstab(uses["customer_id"], uses["event"], normalize="index")[
+        uses.groupby("customer_id").size() >= 20
+    ]
     return float(np.corrcoef(shares["feature_report"], shares["feature_capture"])[0, 1])
 
 
@@ -340,12 +423,17 @@ def personas(sample: cj.Sample) -> float:
         "personas",
     ],
 )
-def test_an_effect_is_seen_when_planted_and_not_when_switched_off(measure, there, gone, planted: cj.Sample, plain: cj.Sample) -> None:
+def test_an_effect_is_seen_when_planted_and_not_when_switched_off(
+    measure, there, gone, planted: cj.Sample, plain: cj.Sample
+) -> None:
     assert there[0] <= measure(planted) <= there[1]
     assert gone[0] <= measure(plain) <= gone[1]
 
 
-@pytest.mark.parametrize("touchpoint", ["visit", "activate", "onboarding_step", "ticket_resolved", "renewed", "blog_visit"])
+@pytest.mark.parametrize(
+    "touchpoint",
+    ["visit", "activate", "onboarding_step", "ticket_resolved", "renewed", "blog_visit"],
+)
 def test_other_touchpoints_do_not_matter(touchpoint: str, planted: cj.Sample) -> None:
     assert abs(moment(planted, touchpoint)) < 0.15
 
@@ -359,7 +447,9 @@ def test_the_campaign_brings_visits_and_few_purchases(planted: cj.Sample, plain:
 
 
 def test_personas_live_in_different_channels(planted: cj.Sample) -> None:
-    logins = clean(planted).query("event == 'login'").merge(planted.truth.customers, on="customer_id")
+    logins = (
+        clean(planted).query("event == 'login'").merge(planted.truth.customers, on="customer_id")
+    )
     share = pd.crosstab(logins["persona"], logins["channel"], normalize="index")
     assert share.loc["Planners", "web"] > 0.85
     assert share.loc["On the go", "app"] > 0.85
@@ -367,7 +457,11 @@ def test_personas_live_in_different_channels(planted: cj.Sample) -> None:
 
 
 def test_personas_do_not_differ_in_buying_or_satisfaction(planted: cj.Sample) -> None:
-    mine = planted.truth.customers.query("customer_id.str.startswith('C')").groupby("persona")[["satisfaction", "share_converted"]].mean()
+    mine = (
+        planted.truth.customers.query("customer_id.str.startswith('C')")
+        .groupby("persona")[["satisfaction", "share_converted"]]
+        .mean()
+    )
     assert mine["satisfaction"].abs().max() < 0.1
     assert mine["share_converted"].max() - mine["share_converted"].min() < 0.05
 
@@ -379,10 +473,20 @@ def test_prices_change_with_the_effect_only(planted: cj.Sample, plain: cj.Sample
 
 def test_one_effect_switched_on_leaves_the_others_off(plain: cj.Sample) -> None:
     alone = cj.sample(seed=0, effects={"slow_support"})
-    assert [name for name, effect in alone.truth.effects.items() if effect.active] == ["slow_support"]
+    assert [name for name, effect in alone.truth.effects.items() if effect.active] == [
+        "slow_support"
+    ]
     assert 0.2 <= slow_support(alone) <= 0.5
-    before = plain.events[plain.events["event"].isin(["visit", "signup", "activate"])].dropna().reset_index(drop=True)
-    after = alone.events[alone.events["event"].isin(["visit", "signup", "activate"])].dropna().reset_index(drop=True)
+    before = (
+        plain.events[plain.events["event"].isin(["visit", "signup", "activate"])]
+        .dropna()
+        .reset_index(drop=True)
+    )
+    after = (
+        alone.events[alone.events["event"].isin(["visit", "signup", "activate"])]
+        .dropna()
+        .reset_index(drop=True)
+    )
     pd.testing.assert_frame_equal(before, after)
 
 
@@ -427,7 +531,11 @@ def test_the_funnel_finds_the_truth(planted: cj.Sample) -> None:
     truth = planted.truth.conversion.query("dimension == 'channel'").set_index("value")
     entered, bought = (table[table["step"] == step].set_index("channel") for step in (1, 4))
     assert entered["customers"].to_dict() == truth["customers"].to_dict()
-    held = truth["share_converted"].reindex(bought.index).between(bought["share_of_first_low"], bought["share_of_first_high"])
+    held = (
+        truth["share_converted"]
+        .reindex(bought.index)
+        .between(bought["share_of_first_low"], bought["share_of_first_high"])
+    )
     assert held.sum() >= 4
     assert bought["share_of_first"].idxmax() == "email"
 
@@ -435,11 +543,22 @@ def test_the_funnel_finds_the_truth(planted: cj.Sample) -> None:
 def test_the_funnel_finds_the_broken_form(planted: cj.Sample) -> None:
     log = cj.read_events(planted.events, timezone="Europe/Berlin", observed_until="2025-12-31")
     shares = {
-        weeks: cj.funnel(log, ["visit", "signup"], window="4D", by="device", start=start, end=end).table.query("step == 2").set_index("device")
-        for weeks, start, end in (("broken", "2025-09-08", "2025-09-24"), ("before", "2025-08-01", "2025-09-03"))
+        weeks: cj.funnel(log, ["visit", "signup"], window="4D", by="device", start=start, end=end)
+        .table.query("step == 2")
+        .set_index("device")
+        for weeks, start, end in (
+            ("broken", "2025-09-08", "2025-09-24"),
+            ("before", "2025-08-01", "2025-09-03"),
+        )
     }
-    assert shares["broken"].loc["mobile", "share_of_first_high"] < shares["before"].loc["mobile", "share_of_first_low"]
-    assert shares["broken"].loc["desktop", "share_of_first_high"] > shares["before"].loc["desktop", "share_of_first_low"]
+    assert (
+        shares["broken"].loc["mobile", "share_of_first_high"]
+        < shares["before"].loc["mobile", "share_of_first_low"]
+    )
+    assert (
+        shares["broken"].loc["desktop", "share_of_first_high"]
+        > shares["before"].loc["desktop", "share_of_first_low"]
+    )
 
 
 # ---- faults of the call -------------------------------------------------------------------------------------------
@@ -452,11 +571,22 @@ def test_the_funnel_finds_the_broken_form(planted: cj.Sample) -> None:
         ({"customers": 2.5}, r"customers: must be a whole number from 1 up\. Got 2\.5\."),
         ({"customers": True}, r"customers: must be a whole number from 1 up\. Got True\."),
         ({"seed": -1}, r"seed: must be a whole number from 0 up\. Got -1\."),
-        ({"effects": {"price_chance"}}, r"effects: must be one of .*'personas'\. Got 'price_chance'\. Did you mean 'price_change'\?"),
-        ({"effects": "personas"}, r"effects: must be True, False or a set of names\. Got 'personas'\. For one effect write \{'personas'\}\."),
-        ({"effects": 3}, r"effects: must be True, False or a set of names\. Got 3\. The names are 'mobile_signup_break', .*'personas'\."),
+        (
+            {"effects": {"price_chance"}},
+            r"effects: must be one of .*'personas'\. Got 'price_chance'\. Did you mean 'price_change'\?",
+        ),
+        (
+            {"effects": "personas"},
+            r"effects: must be True, False or a set of names\. Got 'personas'\. For one effect write \{'personas'\}\.",
+        ),
+        (
+            {"effects": 3},
+            r"effects: must be True, False or a set of names\. Got 3\. The names are 'mobile_signup_break', .*'personas'\.",
+        ),
     ],
 )
-def test_a_wrong_argument_is_named_with_what_is_allowed(options: dict[str, object], message: str) -> None:
+def test_a_wrong_argument_is_named_with_what_is_allowed(
+    options: dict[str, object], message: str
+) -> None:
     with pytest.raises(CjlibError, match=message):
         cj.sample(**options)  # pyright: ignore[reportArgumentType]

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.first_events import Whole, events_sql
-from cjlib.analyses.periods import WEEK_STARTS, Calendar, Period, WeekStart, calendar, check_period
-from cjlib.analyses.portable import first_there, instant, matching
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.stats import wilson
 from cjlib.errors import did_you_mean, not_one_of, shown
-from cjlib.sources.conditions import Event, Step, as_step
-from cjlib.sources.events import EventLog
+from cjlib.shared.first_events import Whole, events_sql
+from cjlib.shared.periods import WEEK_STARTS, Calendar, Period, WeekStart, calendar, check_period
+from cjlib.shared.sql import first_there, instant, matching
+from cjlib.shared.stats import wilson
+from cjlib.sources.log.conditions import Event, Step, as_step
+from cjlib.sources.log.event_log import EventLog
 
 KINDS = ("new", "returning", "resurrected", "dormant")
 
@@ -27,7 +27,13 @@ class Lifecycle(Result):
     period: str
 
 
-def lifecycle(log: EventLog, *, event: Event = None, period: Period = "month", week_start: WeekStart = "monday") -> Lifecycle:
+def lifecycle(
+    log: EventLog,
+    *,
+    event: Event = None,
+    period: Period = "month",
+    week_start: WeekStart = "monday",
+) -> Lifecycle:
     """New, returning, resurrected and dormant customers of every calendar period.
 
     A customer is active in a period (in the log's zone) that holds an event, and counts there once, as **new** (the customer's first event
@@ -74,14 +80,23 @@ def lifecycle(log: EventLog, *, event: Event = None, period: Period = "month", w
     step = as_step(event, "event")
     bounds = _bounds(log, step)
     if bounds is None:
-        table = _table(np.zeros((0, len(KINDS)), dtype=np.int64), pd.DatetimeIndex([], dtype="datetime64[us]"), np.zeros(0, dtype=bool))
+        table = _table(
+            np.zeros((0, len(KINDS)), dtype=np.int64),
+            pd.DatetimeIndex([], dtype="datetime64[us]"),
+            np.zeros(0, dtype=bool),
+        )
         return Lifecycle(
-            table=table, headline="No customer is active: nothing to count.", definition=_definition(log, step, period, week_start), period=period
+            table=table,
+            headline="No customer is active: nothing to count.",
+            definition=_definition(log, step, period, week_start),
+            period=period,
         )
     periods = calendar(*bounds, period, log.zone, week_start=week_start)
     complete = periods.starts[1:] - 1 <= log.observed_until_us
     sql = _sql(log, step, periods)
-    kinds = _kinds_there(log, sql) if log.pushed else _kinds(*_active(log, step, periods), len(periods))
+    kinds = (
+        _kinds_there(log, sql) if log.pushed else _kinds(*_active(log, step, periods), len(periods))
+    )
     table = _table(kinds, periods.labels, complete)
     return Lifecycle(
         table=table,
@@ -95,14 +110,20 @@ def lifecycle(log: EventLog, *, event: Event = None, period: Period = "month", w
 
 def _bounds(log: EventLog, step: Step) -> tuple[int, int] | None:
     """First matching event and end of data."""
-    first = first_there(log, step) if log.pushed else log.engine.rows(f"SELECT min(t) FROM {log.prepared} WHERE {log.match(step)}")[0][0]
+    first = (
+        first_there(log, step)
+        if log.pushed
+        else log.engine.rows(f"SELECT min(t) FROM {log.prepared} WHERE {log.match(step)}")[0][0]
+    )
     until = log.observed_until_us
     return None if first is None or first > until else (first, until)
 
 
 def _active(log: EventLog, step: Step, periods: Calendar) -> tuple[Whole, Whole]:
     """Customer and period of all activity, each pair once, by customer and period."""
-    source = events_sql(log, step, "event", f"c, {periods.index_sql()} AS p", f"t <= {log.observed_until_us}")
+    source = events_sql(
+        log, step, "event", f"c, {periods.index_sql()} AS p", f"t <= {log.observed_until_us}"
+    )
     found = log.engine.columns(
         f"SELECT c, p FROM (SELECT c, p, lag(c) OVER () AS pc, lag(p) OVER () AS pp FROM {source}) WHERE pc IS NULL OR pc <> c OR pp <> p"
     )
@@ -117,7 +138,13 @@ def _kinds(customer: Whole, period: Whole, periods: int) -> Whole:
     pauses = np.append((~same[1:]) | (gap[1:] > 1), True)[: period.size]
     counted = (~same, same & (gap == 1), same & (gap > 1), pauses & (period + 1 < periods))
     at = (period, period, period, period + 1)
-    return np.stack([np.bincount(where[which], minlength=periods) for where, which in zip(at, counted, strict=True)], axis=1)
+    return np.stack(
+        [
+            np.bincount(where[which], minlength=periods)
+            for where, which in zip(at, counted, strict=True)
+        ],
+        axis=1,
+    )
 
 
 def _kinds_there(log: EventLog, sql: str) -> Whole:
@@ -127,7 +154,14 @@ def _kinds_there(log: EventLog, sql: str) -> Whole:
 
 def _table(kinds: Whole, labels: pd.DatetimeIndex, complete: NDArray[np.bool_]) -> pd.DataFrame:
     counts = {kind: kinds[:, place].astype(np.int64) for place, kind in enumerate(KINDS)}
-    return pd.DataFrame({"period_start": labels, **counts, "active": kinds[:, :3].sum(axis=1).astype(np.int64), "complete": complete})
+    return pd.DataFrame(
+        {
+            "period_start": labels,
+            **counts,
+            "active": kinds[:, :3].sum(axis=1).astype(np.int64),
+            "complete": complete,
+        }
+    )
 
 
 def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
@@ -141,8 +175,16 @@ def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
     if not before:
         return counts
     low, high = wilson(int(last["returning"]), before)
-    gained = (int(last["new"]) + int(last["resurrected"])) / int(last["dormant"]) if last["dormant"] else float("nan")
-    shares = {"share_of_previous_returning": metric(int(last["returning"]) / before, float(low), float(high), before)}
+    gained = (
+        (int(last["new"]) + int(last["resurrected"])) / int(last["dormant"])
+        if last["dormant"]
+        else float("nan")
+    )
+    shares = {
+        "share_of_previous_returning": metric(
+            int(last["returning"]) / before, float(low), float(high), before
+        )
+    }
     return counts | shares | {"gained_per_dormant": metric(gained)}
 
 
@@ -159,22 +201,24 @@ def _headline(table: pd.DataFrame, period: str) -> str:
     if before < MIN_N:
         return f"{change}: {flows}. That is fewer than {MIN_N}: too few to read."
     low, high = wilson(int(last["returning"]), before)
-    kept = (
-        f"{100 * last['returning'] / before:.1f} % of the {before:,} stayed active (95 % interval {100 * float(low):.1f}–{100 * float(high):.1f} %)"
-    )
+    kept = f"{100 * last['returning'] / before:.1f} % of the {before:,} stayed active (95 % interval {100 * float(low):.1f}–{100 * float(high):.1f} %)"
     return f"{change}: {flows}; {kept}. Gone quiet is not lost: who returns is counted as back."
 
 
 def _named(start: pd.Timestamp, period: str) -> str:
-    return {"hour": f"{start:%Y-%m-%d %H:%M}", "month": f"{start:%Y-%m}", "quarter": f"{start:%Y-%m}", "year": f"{start:%Y}"}.get(
-        period, f"{start:%Y-%m-%d}"
-    )
+    return {
+        "hour": f"{start:%Y-%m-%d %H:%M}",
+        "month": f"{start:%Y-%m}",
+        "quarter": f"{start:%Y-%m}",
+        "year": f"{start:%Y}",
+    }.get(period, f"{start:%Y-%m-%d}")
 
 
 def _definition(log: EventLog, step: Step, period: str, week_start: str) -> dict[str, str]:
     told = {
         "active": f"has {step} in the period",
-        "period": f"calendar {period} in {log.timezone}" + (f", from {week_start}" if period == "week" else ""),
+        "period": f"calendar {period} in {log.timezone}"
+        + (f", from {week_start}" if period == "week" else ""),
         "new": "the customer's first such event of the log",
         "returning": "active in the period before as well",
         "resurrected": "active earlier, not in the period before",
@@ -185,7 +229,10 @@ def _definition(log: EventLog, step: Step, period: str, week_start: str) -> dict
     told |= {"filter": " and ".join(log.filters_in_words)} if log.filters_in_words else {}
     told |= {"counted": "where the events lie, by the statement"} if log.pushed else {}
     names = log.event_names
-    unknown = [f"event: {shown(name)} never occurs.{did_you_mean(name, names)}" for name in log.unknown_events(step)]
+    unknown = [
+        f"event: {shown(name)} never occurs.{did_you_mean(name, names)}"
+        for name in log.unknown_events(step)
+    ]
     return told | ({"warning": " ".join(unknown)} if unknown else {})
 
 
@@ -193,7 +240,9 @@ def _sql(log: EventLog, step: Step, periods: Calendar) -> str:
     """One row a period: `period_start`, `new`, `returning`, `resurrected`, `dormant`, `active`."""
     rows = (
         f"({place}, {instant(begin)}, {instant(end)}, CAST('{label}' AS TIMESTAMP))"
-        for place, (begin, end, label) in enumerate(zip(periods.starts[:-1], periods.starts[1:], periods.labels, strict=True))
+        for place, (begin, end, label) in enumerate(
+            zip(periods.starts[:-1], periods.starts[1:], periods.labels, strict=True)
+        )
     )
     found = matching(log, step, "customer_id, timestamp AS seen_at")
     return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from cjlib.markup import table_html
+from cjlib.show.tables import table_html
 
 if TYPE_CHECKING:  # what renders reports does not wait for pandas
     import pandas as pd
@@ -25,9 +25,16 @@ MIME = "application/vnd.cjlib.result+json"
 Metric = dict[str, float | int | None]
 
 
-def metric(value: float, low: float | None = None, high: float | None = None, n: int | None = None) -> Metric:
+def metric(
+    value: float, low: float | None = None, high: float | None = None, n: int | None = None
+) -> Metric:
     """One entry of `.metrics`; what is not a number becomes None, so that it can be written as JSON."""
-    return {"value": _plain(value), "low": _plain(low), "high": _plain(high), "n": None if n is None else int(n)}
+    return {
+        "value": _plain(value),
+        "low": _plain(low),
+        "high": _plain(high),
+        "n": None if n is None else int(n),
+    }
 
 
 def _plain(value: float | None) -> float | None:
@@ -60,7 +67,7 @@ class Result:
 
     @property
     def kinds(self) -> Mapping[str, str]:
-        """What columns of `.table` hold where their names do not say it, as `cjlib.markup.column_kinds`: for showing only."""
+        """What columns of `.table` hold where their names do not say it, as `cjlib.show.tables.column_kinds`: for showing only."""
         return {}
 
     @property
@@ -87,7 +94,11 @@ class Result:
 
 def result_html(result: Result) -> str:
     """Headline, table and folded definition; every text escaped, since names come from data."""
-    sql = f'<details class="cj-sql"><summary>SQL</summary><pre>{escape(result.sql)}</pre></details>' if result.sql else ""
+    sql = (
+        f'<details class="cj-sql"><summary>SQL</summary><pre>{escape(result.sql)}</pre></details>'
+        if result.sql
+        else ""
+    )
     return (
         f'<section class="cj-result"><p class="cj-headline">{escape(result.headline)}</p>'
         f'<div class="cj-table">{folded_table_html(result.readable(result.table), result.kinds)}</div>{definition_html(result.definition)}{sql}</section>'
@@ -99,10 +110,17 @@ def folded_table_html(table: pd.DataFrame, kinds: Mapping[str, str] | None = Non
     if table.empty:
         return '<p class="cj-more">The table has no rows.</p>'
     held = table_html(table, kinds=kinds)
-    return held if len(table) <= LONG else f"<details><summary>Show the table: {len(table):,} rows</summary>{held}</details>"
+    return (
+        held
+        if len(table) <= LONG
+        else f"<details><summary>Show the table: {len(table):,} rows</summary>{held}</details>"
+    )
 
 
 def definition_html(definition: Mapping[str, str]) -> str:
     """The definition as a folded card."""
-    rows = "".join(f"<dt>{escape(str(key))}</dt><dd>{escape(str(value))}</dd>" for key, value in definition.items())
+    rows = "".join(
+        f"<dt>{escape(str(key))}</dt><dd>{escape(str(value))}</dd>"
+        for key, value in definition.items()
+    )
     return f'<details class="cj-definition"><summary>How this was counted</summary><dl>{rows}</dl></details>'

@@ -82,10 +82,16 @@ def sample(customers: int = 5_000, seed: int = 0, effects: bool | Collection[str
     'C00001'
     """
     tables, truth = _simulated(customers, seed, effects)
-    return Sample(**{name: frame(table) for name, table in tables.items()}, journey=journey_file(), truth=truth)
+    return Sample(
+        **{name: frame(table) for name, table in tables.items()},
+        journey=journey_file(),
+        truth=truth,
+    )
 
 
-def write(out: str | Path, customers: int = 5_000, seed: int = 0, effects: bool | Collection[str] = True) -> list[Path]:
+def write(
+    out: str | Path, customers: int = 5_000, seed: int = 0, effects: bool | Collection[str] = True
+) -> list[Path]:
     """Write the sample business into a folder: `journey.yml`, `events.parquet`, `feedback.parquet`, `customers.parquet`.
 
     The folder is made if it is not there; files of these names are replaced. The same arguments give the same bytes
@@ -106,14 +112,25 @@ def journey_file() -> str:
     return files("cjlib.samples").joinpath("journey.yml").read_text(encoding="utf-8")
 
 
-def _simulated(customers: int, seed: int, effects: bool | Collection[str]) -> tuple[dict[str, pa.Table], Truth]:
+def _simulated(
+    customers: int, seed: int, effects: bool | Collection[str]
+) -> tuple[dict[str, pa.Table], Truth]:
     for option, value, least in (("customers", customers, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise CjlibError(f"{option}: must be a whole number from {least} up. Got {shown(value)}.")
+            raise CjlibError(
+                f"{option}: must be a whole number from {least} up. Got {shown(value)}."
+            )
     chosen = chosen_effects(effects)
     everyone, before = simulate_people(customers, seed, chosen)
     contracts, contract_events = simulate_subscriptions(everyone, seed, chosen)
-    log = joined([before, simulate_steps(everyone, contracts, seed, chosen), contract_events, simulate_usage(everyone, contracts, seed, chosen)])
+    log = joined(
+        [
+            before,
+            simulate_steps(everyone, contracts, seed, chosen),
+            contract_events,
+            simulate_usage(everyone, contracts, seed, chosen),
+        ]
+    )
     said, invitations = simulate_opinions(everyone, contracts, log, seed, chosen)
     tables = {
         "events": events_table(everyone, joined([log, invitations]), seed),

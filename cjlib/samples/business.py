@@ -62,7 +62,16 @@ DEVICES: Final = ("desktop", "mobile", "tablet")
 PLANS: Final = ("basic", "pro", "business")
 CAMPAIGNS: Final = ("always_on", "newsletter", "spring_push")
 FEATURES: Final = tuple(name for name in EVENTS if name.startswith("feature_"))
-STAGES: Final = ("Awareness", "Consideration", "Onboarding", "Purchase", "Usage", "Support", "Renewal", "Advocacy")
+STAGES: Final = (
+    "Awareness",
+    "Consideration",
+    "Onboarding",
+    "Purchase",
+    "Usage",
+    "Support",
+    "Renewal",
+    "Advocacy",
+)
 PERSONAS: Final = ("Planners", "On the go", "Guided")
 
 PRICES: Final = (12.0, 29.0, 79.0)
@@ -97,8 +106,14 @@ def chosen_effects(effects: bool | Collection[str]) -> frozenset[str]:
     if isinstance(effects, bool):
         return frozenset(EFFECTS if effects else ())
     if isinstance(effects, str) or not isinstance(effects, Collection):
-        remedy = f" For one effect write {{{shown(effects)}}}." if isinstance(effects, str) else f" The names are {listed(EFFECTS)}."
-        raise CjlibError(f"effects: must be True, False or a set of names. Got {shown(effects)}.{remedy}")
+        remedy = (
+            f" For one effect write {{{shown(effects)}}}."
+            if isinstance(effects, str)
+            else f" The names are {listed(EFFECTS)}."
+        )
+        raise CjlibError(
+            f"effects: must be True, False or a set of names. Got {shown(effects)}.{remedy}"
+        )
     for name in sorted(effects, key=str):
         if name not in EFFECTS:
             raise not_one_of("effects", name, EFFECTS)

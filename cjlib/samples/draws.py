@@ -12,7 +12,10 @@ from cjlib.samples.business import DAY, START, SUMMER_TIME
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-HOURS = np.cumsum([4, 2, 1, 1, 1, 3, 10, 25, 45, 60, 65, 60, 55, 55, 58, 58, 55, 52, 50, 55, 58, 48, 28, 12], dtype=float)
+HOURS = np.cumsum(
+    [4, 2, 1, 1, 1, 3, 10, 25, 45, 60, 65, 60, 55, 55, 58, 58, 55, 52, 50, 55, 58, 48, 28, 12],
+    dtype=float,
+)
 """How much happens in the hours of the local day, summed up."""
 
 
@@ -61,7 +64,9 @@ class Draws:
         scaled = self.uniform(len(days)) * HOURS[-1]
         hour = np.searchsorted(HOURS, scaled, side="right")
         local = START + days * DAY + hour * 3_600 + self.between(0, 3_600, len(days))
-        return local - 3_600 * ((local >= SUMMER_TIME[0] + 3_600) & (local < SUMMER_TIME[1] + 3_600))
+        return local - 3_600 * (
+            (local >= SUMMER_TIME[0] + 3_600) & (local < SUMMER_TIME[1] + 3_600)
+        )
 
 
 def day_of(moment: Whole) -> Whole:

@@ -41,7 +41,11 @@ def person_ids(those: People) -> pa.Array:
     """`C…` for the known, `V…` for anonymous visitors, wide enough that text order is number order."""
     width = max(5, len(str(those.known)))
     anonymous = len(those.persona) - those.known
-    return pa.array([f"C{n:0{width}d}" for n in range(1, those.known + 1)] + [f"V{n:0{width}d}" for n in range(1, anonymous + 1)], pa.string())
+    return pa.array(
+        [f"C{n:0{width}d}" for n in range(1, those.known + 1)]
+        + [f"V{n:0{width}d}" for n in range(1, anonymous + 1)],
+        pa.string(),
+    )
 
 
 def _names(names: Sequence[str] | pa.Array, codes: NDArray[Any]) -> pa.Array:
@@ -66,7 +70,13 @@ def events_table(those: People, log: Rows, seed: int) -> pa.Table:
             "device": _names(DEVICES, every["device"]),
             "value": pa.array(every["value"], from_pandas=True),
             "plan": _names(PLANS, every["plan"]),
-            "ticket_id": _names(pa.array([f"T{n:05d}" for n in range(1, int(every["ticket"].max(initial=-1)) + 2)], pa.string()), every["ticket"]),
+            "ticket_id": _names(
+                pa.array(
+                    [f"T{n:05d}" for n in range(1, int(every["ticket"].max(initial=-1)) + 2)],
+                    pa.string(),
+                ),
+                every["ticket"],
+            ),
             "agent": _names([f"agent {n:02d}" for n in range(1, AGENTS + 1)], every["agent"]),
             "campaign": _names(CAMPAIGNS, every["campaign"]),
         }
@@ -90,9 +100,17 @@ def _soiled(draws: Draws, customers: int, log: Rows) -> Rows:
     count = dirt(customers)
     n = len(log["time"])
     doubled, nobody, never = (
-        taken(log, draws.between(0, n, count[f"events: {fault}"])) for fault in ("exact duplicates", "no customer_id", "no timestamp")
+        taken(log, draws.between(0, n, count[f"events: {fault}"]))
+        for fault in ("exact duplicates", "no customer_id", "no timestamp")
     )
-    return joined([log, doubled, {**nobody, "person": np.full_like(nobody["person"], -1)}, {**never, "time": np.full_like(never["time"], -1)}])
+    return joined(
+        [
+            log,
+            doubled,
+            {**nobody, "person": np.full_like(nobody["person"], -1)},
+            {**never, "time": np.full_like(never["time"], -1)},
+        ]
+    )
 
 
 def feedback_table(those: People, said: Opinions, seed: int) -> pa.Table:
@@ -109,7 +127,11 @@ def feedback_table(those: People, said: Opinions, seed: int) -> pa.Table:
             "customer_id": _names(person_ids(those), person),
             "timestamp": _instants(said.time[order]),
             "source": _names(SOURCES, said.source[order]),
-            "solicited": pa.array(np.isin(said.source[order], [SOURCES.index("csat_survey"), SOURCES.index("nps_survey")])),
+            "solicited": pa.array(
+                np.isin(
+                    said.source[order], [SOURCES.index("csat_survey"), SOURCES.index("nps_survey")]
+                )
+            ),
             "stage": _names(STAGES, said.stage[order]),
             "touchpoint": _names(EVENTS, said.touchpoint[order]),
             "nps": pa.array(said.nps[order], from_pandas=True),
@@ -126,15 +148,30 @@ def _soiled_feedback(draws: Draws, table: pa.Table, count: dict[str, int]) -> pa
     """Faulty rows behind the good ones: some twice, some with an impossible score, some without a time."""
     n = table.num_rows
     scored = np.flatnonzero(table["nps"].is_valid().to_numpy())
-    twice, never = (table.take(pa.array(draws.between(0, n, count[f"feedback: {fault}"]))) for fault in ("exact duplicates", "no timestamp"))
-    impossible = table.take(pa.array(scored[draws.between(0, len(scored), count["feedback: nps out of range"])]))
-    impossible = _with(_renumbered(impossible, n), "nps", pa.array(np.full(impossible.num_rows, 11.0)))
-    never = _with(_renumbered(never, n + impossible.num_rows), "timestamp", pa.nulls(never.num_rows, INSTANT))
+    twice, never = (
+        table.take(pa.array(draws.between(0, n, count[f"feedback: {fault}"])))
+        for fault in ("exact duplicates", "no timestamp")
+    )
+    impossible = table.take(
+        pa.array(scored[draws.between(0, len(scored), count["feedback: nps out of range"])])
+    )
+    impossible = _with(
+        _renumbered(impossible, n), "nps", pa.array(np.full(impossible.num_rows, 11.0))
+    )
+    never = _with(
+        _renumbered(never, n + impossible.num_rows), "timestamp", pa.nulls(never.num_rows, INSTANT)
+    )
     return pa.concat_tables([table, twice, impossible, never]).combine_chunks()
 
 
 def _renumbered(table: pa.Table, after: int) -> pa.Table:
-    return _with(table, "feedback_id", pa.array([f"F{after + number:06d}" for number in range(1, table.num_rows + 1)], pa.string()))
+    return _with(
+        table,
+        "feedback_id",
+        pa.array(
+            [f"F{after + number:06d}" for number in range(1, table.num_rows + 1)], pa.string()
+        ),
+    )
 
 
 def _with(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
@@ -151,7 +188,10 @@ def customers_table(those: People, seed: int, effects: frozenset[str]) -> pa.Tab
     return pa.table(
         {
             "customer_id": person_ids(those)[:n],
-            "country": _names(list(COUNTRIES), np.where(draws.happens(0.03, n), -1, draws.pick(list(COUNTRIES.values()), n))),
+            "country": _names(
+                list(COUNTRIES),
+                np.where(draws.happens(0.03, n), -1, draws.pick(list(COUNTRIES.values()), n)),
+            ),
             "signup_plan": _names(PLANS, those.plan[:n]),
             "acquisition_channel": _names(CHANNELS, those.channel[:n]),
             "company_size": _names(SIZES, np.where(draws.happens(0.08, n), -1, size)),
@@ -174,7 +214,9 @@ def save(table: pa.Table, path: Path) -> None:
         "compression": "zstd",
         "compression_level": 9,
         "use_dictionary": [*texts, "value", "nps", "csat", "ces", "rating", "birth_year"],
-        "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"} if "timestamp" in table.column_names else None,
+        "column_encoding": {"timestamp": "DELTA_BINARY_PACKED"}
+        if "timestamp" in table.column_names
+        else None,
         "store_schema": False,
     }
     pq.write_table(table, path, **options)

@@ -59,7 +59,9 @@ class Opinions:
     text: pa.Array
 
 
-def simulate_opinions(those: People, contracts: Subscriptions, log: Rows, seed: int, effects: frozenset[str]) -> tuple[Opinions, Rows]:
+def simulate_opinions(
+    those: People, contracts: Subscriptions, log: Rows, seed: int, effects: frozenset[str]
+) -> tuple[Opinions, Rows]:
     """All feedback of the year, and the invitations sent for it."""
     draws = Draws(seed, "opinions")
     invited = _invited(draws, those, contracts, log)
@@ -74,7 +76,11 @@ def simulate_opinions(those: People, contracts: Subscriptions, log: Rows, seed: 
 def _at(log: Rows, *names: str) -> tuple[Whole, Whole, Whole]:
     """Person, time and event of all events of the given names."""
     found = np.isin(log["event"], [code(EVENTS, name) for name in names])
-    return log["person"][found].astype(np.int64), log["time"][found], log["event"][found].astype(np.int64)
+    return (
+        log["person"][found].astype(np.int64),
+        log["time"][found],
+        log["event"][found].astype(np.int64),
+    )
 
 
 def _first(person: Whole, time: Whole) -> NDArray[np.intp]:
@@ -93,7 +99,16 @@ def _invited(draws: Draws, those: People, contracts: Subscriptions, log: Rows) -
         person, time, event = _at(log, *names)
         keep = _first(person, time)
         keep = keep[draws.happens(share, len(keep)) & (person[keep] < those.known)]
-        made.append(Asked(person[keep], time[keep] + draws.between(60, 300, len(keep)), event[keep], stage, "csat_survey", answered))
+        made.append(
+            Asked(
+                person[keep],
+                time[keep] + draws.between(60, 300, len(keep)),
+                event[keep],
+                stage,
+                "csat_survey",
+                answered,
+            )
+        )
 
     after(("blog_visit",), "Awareness", 0.45, 0.45)
     after(("visit",), "Consideration", 0.40, 0.40)
@@ -105,11 +120,31 @@ def _invited(draws: Draws, those: People, contracts: Subscriptions, log: Rows) -
     paid = draws.happens(0.92, len(contracts.person))
     experience = contracts.first_payment[paid]
     time = contracts.start[paid] + draws.between(60, 300, len(experience))
-    made.append(Asked(contracts.person[paid], time, code(EVENTS, "payment"), "Purchase", "csat_survey", 0.48, experience))
+    made.append(
+        Asked(
+            contracts.person[paid],
+            time,
+            code(EVENTS, "payment"),
+            "Purchase",
+            "csat_survey",
+            0.48,
+            experience,
+        )
+    )
     solved = (contracts.tickets.resolved < END) & draws.happens(0.85, len(contracts.tickets.person))
     one = contracts.tickets
     time = one.resolved[solved] + draws.between(60, 300, int(solved.sum()))
-    made.append(Asked(one.person[solved], time, code(EVENTS, "ticket_resolved"), "Support", "csat_survey", 0.48, slow=one.slow[solved]))
+    made.append(
+        Asked(
+            one.person[solved],
+            time,
+            code(EVENTS, "ticket_resolved"),
+            "Support",
+            "csat_survey",
+            0.48,
+            slow=one.slow[solved],
+        )
+    )
     return made + _relational(draws, those, contracts)
 
 
@@ -126,7 +161,11 @@ def _relational(draws: Draws, those: People, contracts: Subscriptions) -> list[A
     later(everyone, those.signup[: those.known] + 6 * DAY + 3 * HOUR, "Onboarding", 0.32)
     later(contracts.person, contracts.start + 4 * DAY + 7 * HOUR, "Purchase", 0.40)
     for term in range(4):
-        time = contracts.start + 90 * term * DAY + draws.between(30 * DAY, 75 * DAY, len(contracts.start))
+        time = (
+            contracts.start
+            + 90 * term * DAY
+            + draws.between(30 * DAY, 75 * DAY, len(contracts.start))
+        )
         later(contracts.person, np.where(time < contracts.end, time, NEVER), "Usage", 0.85)
     later(contracts.renewals[0], contracts.renewals[1] + 3 * DAY, "Renewal", 0.35)
     return made
@@ -146,7 +185,11 @@ def _unasked(draws: Draws, contracts: Subscriptions, log: Rows) -> list[Asked]:
     of(("login",), "Usage", "social", 0.0030)
     one = contracts.tickets
     keep = draws.happens(0.35, len(one.person))
-    made.append(Asked(one.person[keep], one.opened[keep], code(EVENTS, "ticket_opened"), "Support", "ticket"))
+    made.append(
+        Asked(
+            one.person[keep], one.opened[keep], code(EVENTS, "ticket_opened"), "Support", "ticket"
+        )
+    )
     return made
 
 
@@ -155,15 +198,30 @@ def _kept(one: Asked, keep: NDArray[np.bool_]) -> Asked:
     event = one.event if isinstance(one.event, int) else one.event[keep]
     experience = None if one.experience is None else one.experience[keep]
     slow = None if one.slow is None else one.slow[keep]
-    return Asked(one.person[keep], one.time[keep], event, one.stage, one.source, 1.0, experience, slow)
+    return Asked(
+        one.person[keep], one.time[keep], event, one.stage, one.source, 1.0, experience, slow
+    )
 
 
 def _answers(draws: Draws, one: Asked) -> Asked:
     """Those who answer, and when they do."""
     answered = _kept(one, draws.happens(one.answer_share, len(one.person)))
     n = len(answered.person)
-    delay = draws.skewed(20, 30 * HOUR, n, power=4) if one.answer_share < 1 else np.zeros(n, dtype=np.int64)
-    return Asked(answered.person, answered.time + delay, answered.event, one.stage, one.source, 1.0, answered.experience, answered.slow)
+    delay = (
+        draws.skewed(20, 30 * HOUR, n, power=4)
+        if one.answer_share < 1
+        else np.zeros(n, dtype=np.int64)
+    )
+    return Asked(
+        answered.person,
+        answered.time + delay,
+        answered.event,
+        one.stage,
+        one.source,
+        1.0,
+        answered.experience,
+        answered.slow,
+    )
 
 
 def _said(draws: Draws, those: People, answers: list[Asked], effects: frozenset[str]) -> Opinions:
@@ -174,13 +232,26 @@ def _said(draws: Draws, those: People, answers: list[Asked], effects: frozenset[
     stage = np.repeat([STAGES.index(one.stage) for one in answers], lengths)
     source = np.repeat([SOURCES.index(one.source) for one in answers], lengths)
     touchpoint = np.concatenate([np.broadcast_to(one.event, len(one.person)) for one in answers])
-    slow = np.concatenate([np.zeros(len(one.person), dtype=bool) if one.slow is None else one.slow for one in answers]) & ("slow_support" in effects)
-    felt: Floats = MOOD_SHARE * those.satisfaction[person] + (1 - MOOD_SHARE**2) ** 0.5 * draws.bell(n)
-    known = np.concatenate([np.full(len(one.person), np.nan) if one.experience is None else one.experience for one in answers])
+    slow = np.concatenate(
+        [np.zeros(len(one.person), dtype=bool) if one.slow is None else one.slow for one in answers]
+    ) & ("slow_support" in effects)
+    felt: Floats = MOOD_SHARE * those.satisfaction[person] + (
+        1 - MOOD_SHARE**2
+    ) ** 0.5 * draws.bell(n)
+    known = np.concatenate(
+        [
+            np.full(len(one.person), np.nan) if one.experience is None else one.experience
+            for one in answers
+        ]
+    )
     felt = np.where(np.isnan(known), felt, known).astype(np.float64) + SLOW_TICKET * slow
     if "hated_onboarding" in effects:
         felt = felt + HATED * (stage == STAGES.index("Onboarding"))
-    topic = np.where(slow & draws.happens(0.7, n), topics().index("Waiting"), np.array([topics().index(name) for name in STAGES])[stage])
+    topic = np.where(
+        slow & draws.happens(0.7, n),
+        topics().index("Waiting"),
+        np.array([topics().index(name) for name in STAGES])[stage],
+    )
     topic = np.where(source == SOURCES.index("ticket"), topics().index("Question"), topic)
     tone = np.where(draws.happens(0.05, n), draws.between(0, 3, n), np.digitize(felt, TONE))
     by_survey = np.isin(source, [SOURCES.index("csat_survey"), SOURCES.index("nps_survey")])
@@ -189,7 +260,12 @@ def _said(draws: Draws, those: People, answers: list[Asked], effects: frozenset[
         time=np.concatenate([one.time for one in answers]),
         source=source,
         stage=np.where(draws.happens(_stage_known(source), n), stage, -1),
-        touchpoint=np.where(draws.happens(0.85, n) & np.isin(source, [SOURCES.index("csat_survey"), SOURCES.index("ticket")]), touchpoint, -1),
+        touchpoint=np.where(
+            draws.happens(0.85, n)
+            & np.isin(source, [SOURCES.index("csat_survey"), SOURCES.index("ticket")]),
+            touchpoint,
+            -1,
+        ),
         experience=felt,
         text=write_texts(draws, topic, tone, by_survey),
         **_scores(draws, felt, source, stage),
@@ -198,7 +274,14 @@ def _said(draws: Draws, those: People, answers: list[Asked], effects: frozenset[
 
 def _stage_known(source: Whole) -> Floats:
     """How often a row names its stage: surveys mostly, the outside world never."""
-    share = {"csat_survey": 0.8, "nps_survey": 0.85, "review": 0.5, "ticket": 0.9, "app_store": 0.0, "social": 0.0}
+    share = {
+        "csat_survey": 0.8,
+        "nps_survey": 0.85,
+        "review": 0.5,
+        "ticket": 0.9,
+        "app_store": 0.0,
+        "social": 0.0,
+    }
     return np.array([share[name] for name in SOURCES])[source]
 
 
@@ -214,7 +297,9 @@ def _scores(draws: Draws, felt: Floats, source: Whole, stage: Whole) -> dict[str
     def by(*names: str) -> NDArray[np.bool_]:
         return np.isin(source, [SOURCES.index(name) for name in names])
 
-    effort = np.isin(stage, [STAGES.index("Onboarding"), STAGES.index("Support"), STAGES.index("Purchase")]) & draws.happens(0.6, n)
+    effort = np.isin(
+        stage, [STAGES.index("Onboarding"), STAGES.index("Support"), STAGES.index("Purchase")]
+    ) & draws.happens(0.6, n)
     return {
         "nps": score(NPS, 0, by("nps_survey")),
         "csat": score(CSAT, 1, by("csat_survey")),

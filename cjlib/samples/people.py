@@ -70,7 +70,9 @@ def simulate_people(customers: int, seed: int, effects: frozenset[str]) -> tuple
     n = customers + round(customers * ANONYMOUS_SHARE)
     known = np.arange(n) < customers
     persona = draws.pick(SHARES, n)
-    channel = np.array([code(CHANNELS, name) for name in ARRIVAL])[draws.pick(habit("arrival", effects), n, persona)]
+    channel = np.array([code(CHANNELS, name) for name in ARRIVAL])[
+        draws.pick(habit("arrival", effects), n, persona)
+    ]
     device = draws.pick(habit("device", effects), n, persona)
     day = draws.pick(arrivals_by_day(), n)
     campaign = draws.happens(CAMPAIGN_SHARE, n) & known & ("campaign_spike" in effects)
@@ -100,7 +102,10 @@ def simulate_people(customers: int, seed: int, effects: frozenset[str]) -> tuple
         subscribe=steps[2],
     )
     return everyone, joined(
-        [*_awareness(Draws(seed, "awareness"), everyone, effects), *_consideration(Draws(seed, "consideration"), everyone, visits, effects)]
+        [
+            *_awareness(Draws(seed, "awareness"), everyone, effects),
+            *_consideration(Draws(seed, "consideration"), everyone, visits, effects),
+        ]
     )
 
 
@@ -110,10 +115,14 @@ def arrivals_by_day() -> Floats:
     return months * np.asarray(WEEKDAYS)[(np.arange(365) + 2) % 7]
 
 
-def _visits(draws: Draws, first: Whole, campaign: NDArray[np.bool_], known: NDArray[np.bool_]) -> tuple[tuple[Whole, Whole], Whole]:
+def _visits(
+    draws: Draws, first: Whole, campaign: NDArray[np.bool_], known: NDArray[np.bool_]
+) -> tuple[tuple[Whole, Whole], Whole]:
     """Later visits (person, time), none more than four days after the first, and everybody's last one."""
     n = len(first)
-    more = np.where(campaign, 0, np.where(known, draws.pick((45, 30, 15, 10), n), draws.pick((80, 20), n)))
+    more = np.where(
+        campaign, 0, np.where(known, draws.pick((45, 30, 15, 10), n), draws.pick((80, 20), n))
+    )
     person = np.repeat(np.arange(n), more)
     days = draws.pick((30, 30, 22, 18), len(person))
     same_day = first[person] + draws.between(300, 7_200, len(person))
@@ -124,16 +133,32 @@ def _visits(draws: Draws, first: Whole, campaign: NDArray[np.bool_], known: NDAr
 
 
 def _chances(
-    channel: Whole, device: Whole, campaign: NDArray[np.bool_], known: NDArray[np.bool_], decides: Whole, effects: frozenset[str]
+    channel: Whole,
+    device: Whole,
+    campaign: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    decides: Whole,
+    effects: frozenset[str],
 ) -> tuple[Floats, float, Floats]:
     """The probability of signing up, of activating then, and of subscribing then."""
     email = (channel == code(CHANNELS, "email")) & ("email_converts_better" in effects)
-    broken = (device == code(DEVICES, "mobile")) & (decides >= MOBILE_BREAK[0]) & (decides < MOBILE_BREAK[1]) & ("mobile_signup_break" in effects)
-    signup = np.select([~known, broken, campaign, email], [0.0, SIGNUP_BROKEN, SIGNUP_CAMPAIGN, SIGNUP_EMAIL], SIGNUP)
+    broken = (
+        (device == code(DEVICES, "mobile"))
+        & (decides >= MOBILE_BREAK[0])
+        & (decides < MOBILE_BREAK[1])
+        & ("mobile_signup_break" in effects)
+    )
+    signup = np.select(
+        [~known, broken, campaign, email],
+        [0.0, SIGNUP_BROKEN, SIGNUP_CAMPAIGN, SIGNUP_EMAIL],
+        SIGNUP,
+    )
     return signup, ACTIVATE, np.where(email, SUBSCRIBE_EMAIL, SUBSCRIBE)
 
 
-def _steps(draws: Draws, decides: Whole, signup: Floats, activate: float, convert: Floats) -> tuple[Whole, Whole, Whole]:
+def _steps(
+    draws: Draws, decides: Whole, signup: Floats, activate: float, convert: Floats
+) -> tuple[Whole, Whole, Whole]:
     """When each signs up, activates and subscribes; in time means at most 13.5 days after the first visit."""
     n = len(decides)
     signed = np.where(draws.happens(signup, n), decides + draws.between(120, 1_200, n), NEVER)
@@ -141,7 +166,9 @@ def _steps(draws: Draws, decides: Whole, signup: Floats, activate: float, conver
     delay = np.where(late, draws.between(15 * DAY, 30 * DAY, n), draws.skewed(300, 4 * DAY, n))
     activated = np.where((signed < NEVER) & draws.happens(activate, n), signed + delay, NEVER)
     late = draws.happens(LATE_SUBSCRIBE, n)
-    delay = np.where(late, draws.between(15 * DAY, 45 * DAY, n), draws.skewed(600, 5.4 * DAY, n, power=2))
+    delay = np.where(
+        late, draws.between(15 * DAY, 45 * DAY, n), draws.skewed(600, 5.4 * DAY, n, power=2)
+    )
     subscribed = np.where((activated < NEVER) & draws.happens(convert, n), activated + delay, NEVER)
     return signed, activated, subscribed
 
@@ -151,7 +178,9 @@ def _awareness(draws: Draws, those: People, effects: frozenset[str]) -> list[Row
     n = len(those.first_visit)
     ad, social, web = (code(CHANNELS, name) for name in ("ad", "social", "web"))
     by_ad = those.channel == ad
-    seen = np.repeat(np.arange(n), np.where(by_ad, 1 + draws.pick((5, 3, 2), n), draws.pick((7, 2, 1), n)))
+    seen = np.repeat(
+        np.arange(n), np.where(by_ad, 1 + draws.pick((5, 3, 2), n), draws.pick((7, 2, 1), n))
+    )
     seen_at = those.first_visit[seen] - draws.skewed(60, 14 * DAY, len(seen), power=2)
     push = np.where(those.campaign, code(CAMPAIGNS, "spring_push"), code(CAMPAIGNS, "always_on"))
     clicks = np.flatnonzero(by_ad)
@@ -160,7 +189,14 @@ def _awareness(draws: Draws, those: People, effects: frozenset[str]) -> list[Row
     reads = np.repeat(np.arange(n), draws.pick(habit("articles", effects), n, those.persona))
     read_at = those.first_visit[reads] - draws.skewed(3_600, 25 * DAY, len(reads), power=2)
     return [
-        rows("ad_impression", seen, seen_at, channel=ad, device=those.device[seen], campaign=push[seen]),
+        rows(
+            "ad_impression",
+            seen,
+            seen_at,
+            channel=ad,
+            device=those.device[seen],
+            campaign=push[seen],
+        ),
         rows(
             "ad_click",
             clicks,
@@ -169,28 +205,59 @@ def _awareness(draws: Draws, those: People, effects: frozenset[str]) -> list[Row
             device=those.device[clicks],
             campaign=push[clicks],
         ),
-        rows("ad_click", stray, stray_at, channel=ad, device=those.device[stray], campaign=push[stray]),
-        rows("blog_visit", reads, read_at, channel=np.where(draws.happens(0.3, len(reads)), social, web), device=those.device[reads]),
+        rows(
+            "ad_click",
+            stray,
+            stray_at,
+            channel=ad,
+            device=those.device[stray],
+            campaign=push[stray],
+        ),
+        rows(
+            "blog_visit",
+            reads,
+            read_at,
+            channel=np.where(draws.happens(0.3, len(reads)), social, web),
+            device=those.device[reads],
+        ),
     ]
 
 
-def _consideration(draws: Draws, those: People, later: tuple[Whole, Whole], effects: frozenset[str]) -> list[Rows]:
+def _consideration(
+    draws: Draws, those: People, later: tuple[Whole, Whole], effects: frozenset[str]
+) -> list[Rows]:
     """Visits, what is looked at in them, and the late visits of people who did not sign up."""
     n = len(those.first_visit)
-    back = np.flatnonzero((those.signup == NEVER) & (np.arange(n) < those.known) & draws.happens(0.25, n))
+    back = np.flatnonzero(
+        (those.signup == NEVER) & (np.arange(n) < those.known) & draws.happens(0.25, n)
+    )
     back_at = draws.clock(day_of(those.decides[back]) + draws.between(20, 120, len(back)))
     person = np.concatenate([np.arange(n), later[0], back])
     time = np.concatenate([those.first_visit, later[1], back_at])
     own = (np.arange(len(person)) < n) | draws.happens(0.6, len(person))
-    other = np.array([code(CHANNELS, name) for name in ("web", "ad", "social", "email")])[draws.pick((50, 20, 18, 12), len(person))]
+    other = np.array([code(CHANNELS, name) for name in ("web", "ad", "social", "email")])[
+        draws.pick((50, 20, 18, 12), len(person))
+    ]
     channel = np.where(own, those.channel[person], other)
     campaign = np.select(
-        [those.campaign[person], channel == code(CHANNELS, "ad"), channel == code(CHANNELS, "email")],
-        [code(CAMPAIGNS, "spring_push"), code(CAMPAIGNS, "always_on"), code(CAMPAIGNS, "newsletter")],
+        [
+            those.campaign[person],
+            channel == code(CHANNELS, "ad"),
+            channel == code(CHANNELS, "email"),
+        ],
+        [
+            code(CAMPAIGNS, "spring_push"),
+            code(CAMPAIGNS, "always_on"),
+            code(CAMPAIGNS, "newsletter"),
+        ],
         -1,
     )
-    visits = rows("visit", person, time, channel=channel, device=those.device[person], campaign=campaign)
-    prices, video = (habit("looks", effects)[those.persona[visits["person"]], position] for position in (0, 1))
+    visits = rows(
+        "visit", person, time, channel=channel, device=those.device[person], campaign=campaign
+    )
+    prices, video = (
+        habit("looks", effects)[those.persona[visits["person"]], position] for position in (0, 1)
+    )
     return [
         visits,
         _within(draws, visits, "pricing_view", prices, 300),
@@ -203,4 +270,10 @@ def _within(draws: Draws, visits: Rows, event: str, share: float | Floats, secon
     """An event in some of the visits, a little after they began."""
     some = taken(visits, draws.happens(share, len(visits["time"])))
     time = some["time"] + draws.between(2, seconds, len(some["time"]))
-    return rows(event, some["person"], np.minimum(time, END - 1), channel=some["channel"], device=some["device"])
+    return rows(
+        event,
+        some["person"],
+        np.minimum(time, END - 1),
+        channel=some["channel"],
+        device=some["device"],
+    )

@@ -26,14 +26,28 @@ TYPES = {
 }
 
 
-def rows(event: str | NDArray[np.integer], person: NDArray[np.integer], time: NDArray[np.int64], **properties: ArrayLike) -> Rows:
+def rows(
+    event: str | NDArray[np.integer],
+    person: NDArray[np.integer],
+    time: NDArray[np.int64],
+    **properties: ArrayLike,
+) -> Rows:
     """Events of some people; a property is a column or one value for all; events outside the year are left out."""
     inside = (time >= START) & (time < END)
-    given = {"event": code(EVENTS, event) if isinstance(event, str) else event, "person": person, "time": time, **properties}
+    given = {
+        "event": code(EVENTS, event) if isinstance(event, str) else event,
+        "person": person,
+        "time": time,
+        **properties,
+    }
     made: Rows = {}
     for name, kind in TYPES.items():
         value = np.asarray(given.get(name, np.nan if name == "value" else -1))
-        made[name] = np.full(int(inside.sum()), value, dtype=kind) if value.ndim == 0 else value[inside].astype(kind)
+        made[name] = (
+            np.full(int(inside.sum()), value, dtype=kind)
+            if value.ndim == 0
+            else value[inside].astype(kind)
+        )
     return made
 
 

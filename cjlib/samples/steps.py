@@ -11,7 +11,9 @@ from cjlib.samples.rows import Rows, joined, rows
 from cjlib.samples.subscriptions import Subscriptions
 
 
-def simulate_steps(those: People, contracts: Subscriptions, seed: int, effects: frozenset[str]) -> Rows:
+def simulate_steps(
+    those: People, contracts: Subscriptions, seed: int, effects: frozenset[str]
+) -> Rows:
     """Sign-up, onboarding, activation, referrals and reviews."""
     return joined(
         [
@@ -29,10 +31,14 @@ def _way_in(draws: Draws, those: People) -> list[Rows]:
     home = those.home[person]
     signup, device = those.signup[person], those.device[person]
     activated = those.activate[person] < NEVER
-    count = np.where(activated, 2 + draws.pick((3, 4, 3), len(person)), draws.pick((3, 4, 3), len(person)))
+    count = np.where(
+        activated, 2 + draws.pick((3, 4, 3), len(person)), draws.pick((3, 4, 3), len(person))
+    )
     who = np.repeat(np.arange(len(person)), count)
     until = np.minimum(those.activate[person], signup + 3 * DAY)[who]
-    time = signup[who] + 30 + ((until - signup[who] - 60) * draws.uniform(len(who))).astype(np.int64)
+    time = (
+        signup[who] + 30 + ((until - signup[who] - 60) * draws.uniform(len(who))).astype(np.int64)
+    )
     referred = person[draws.happens(0.06, len(person))]
     return [
         rows("signup", person, signup, channel=home, device=device),
@@ -45,7 +51,11 @@ def _way_in(draws: Draws, those: People) -> list[Rows]:
 def _failures(draws: Draws, those: People, effects: frozenset[str]) -> list[Rows]:
     """Sign-ups that fail: rare, but for the weeks in which the form was broken on phones."""
     n = len(those.signup)
-    broken = (those.device == code(DEVICES, "mobile")) & (those.decides >= MOBILE_BREAK[0]) & (those.decides < MOBILE_BREAK[1])
+    broken = (
+        (those.device == code(DEVICES, "mobile"))
+        & (those.decides >= MOBILE_BREAK[0])
+        & (those.decides < MOBILE_BREAK[1])
+    )
     share = np.where(broken & ("mobile_signup_break" in effects), 0.6, 0.02)
     person = np.flatnonzero(draws.happens(share, n) & (np.arange(n) < those.known))
     return [
@@ -63,8 +73,13 @@ def _for_others(draws: Draws, contracts: Subscriptions) -> list[Rows]:
     """Referrals and reviews by subscribers after their first month."""
     n = len(contracts.person)
     made = []
-    for event, channel, share in (("referral_sent", "email", 0.45), ("review_posted", "social", 0.28)):
+    for event, channel, share in (
+        ("referral_sent", "email", 0.45),
+        ("review_posted", "social", 0.28),
+    ):
         time = contracts.start + draws.between(30 * DAY, 240 * DAY, n)
         does = draws.happens(share, n) & (time < contracts.end)
-        made.append(rows(event, contracts.person[does], time[does], channel=code(CHANNELS, channel)))
+        made.append(
+            rows(event, contracts.person[does], time[does], channel=code(CHANNELS, channel))
+        )
     return made

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.samples.business import CHANNELS, DAY, END, NEVER, PLANS, PRICES, PRICES_AFTER_CHANGE, code
+from cjlib.samples.business import (
+    CHANNELS,
+    DAY,
+    END,
+    NEVER,
+    PLANS,
+    PRICES,
+    PRICES_AFTER_CHANGE,
+    code,
+)
 from cjlib.samples.draws import Draws, Floats, Whole
 from cjlib.samples.people import People
 from cjlib.samples.rows import Rows, joined, rows
@@ -41,7 +50,9 @@ class Subscriptions:
     renewals: tuple[Whole, Whole]
 
 
-def simulate_subscriptions(those: People, seed: int, effects: frozenset[str]) -> tuple[Subscriptions, Rows]:
+def simulate_subscriptions(
+    those: People, seed: int, effects: frozenset[str]
+) -> tuple[Subscriptions, Rows]:
     """Every contract of the year and its events."""
     draws = Draws(seed, "subscriptions")
     person = np.flatnonzero(those.subscribe < END)
@@ -56,14 +67,38 @@ def simulate_subscriptions(those: People, seed: int, effects: frozenset[str]) ->
             _after_bad_payment(draws, start, first_payment, effects),
         ]
     )
-    asked, end = simulate_tickets(Draws(seed, "tickets"), person, start, before_support, those.persona[person], effects)
-    returns = np.where(draws.happens(COME_BACK, n) & (end < END), end + draws.between(30 * DAY, 80 * DAY, n), NEVER)
-    upgraded = np.where(draws.happens(0.15, n) & (plan < 2), start + draws.between(20 * DAY, 250 * DAY, n), NEVER)
+    asked, end = simulate_tickets(
+        Draws(seed, "tickets"), person, start, before_support, those.persona[person], effects
+    )
+    returns = np.where(
+        draws.happens(COME_BACK, n) & (end < END), end + draws.between(30 * DAY, 80 * DAY, n), NEVER
+    )
+    upgraded = np.where(
+        draws.happens(0.15, n) & (plan < 2), start + draws.between(20 * DAY, 250 * DAY, n), NEVER
+    )
     upgraded = np.where(upgraded < end, upgraded, NEVER)
-    renewal_events, renewals = _renewals(Draws(seed, "renewals"), person, those.home[person], (start, end), first_unrenewed)
-    every = Subscriptions(person, those.home[person], start, end, returns, plan, upgraded, first_payment, asked, renewals)
+    renewal_events, renewals = _renewals(
+        Draws(seed, "renewals"), person, those.home[person], (start, end), first_unrenewed
+    )
+    every = Subscriptions(
+        person,
+        those.home[person],
+        start,
+        end,
+        returns,
+        plan,
+        upgraded,
+        first_payment,
+        asked,
+        renewals,
+    )
     prices_changed = those.after_price_change[person] & ("price_change" in effects)
-    made = [*_contract(every), *_payments(Draws(seed, "payments"), every, prices_changed), *renewal_events, asked.rows]
+    made = [
+        *_contract(every),
+        *_payments(Draws(seed, "payments"), every, prices_changed),
+        *renewal_events,
+        asked.rows,
+    ]
     return every, joined(made)
 
 
@@ -76,10 +111,16 @@ def _wait(draws: Draws, those: People, person: Whole, effects: frozenset[str]) -
     return np.minimum(-np.log(1 - draws.uniform(n)) / hazard * MONTH, NEVER / 4).astype(np.int64)
 
 
-def _after_bad_payment(draws: Draws, start: Whole, first_payment: Floats, effects: frozenset[str]) -> Whole:
+def _after_bad_payment(
+    draws: Draws, start: Whole, first_payment: Floats, effects: frozenset[str]
+) -> Whole:
     """When those cancel whom the first invoice put off: within four weeks of it."""
     n = len(start)
-    cancels = draws.happens(BAD_PAYMENT_CANCELS, n) & (first_payment < BAD_EXPERIENCE) & ("payment_moment" in effects)
+    cancels = (
+        draws.happens(BAD_PAYMENT_CANCELS, n)
+        & (first_payment < BAD_EXPERIENCE)
+        & ("payment_moment" in effects)
+    )
     return np.where(cancels, start + draws.between(4 * DAY, 27 * DAY, n), NEVER)
 
 
@@ -90,22 +131,45 @@ def _contract(those: Subscriptions) -> list[Rows]:
     return [
         rows("subscribe", those.person, those.start, channel=those.home, plan=those.plan),
         rows("cancel", those.person, those.end, channel=those.home, plan=plan),
-        rows("subscribe", those.person[back], those.returns[back], channel=those.home[back], plan=plan[back]),
-        rows("upgrade", those.person, those.upgraded, channel=those.home, plan=np.minimum(those.plan + 1, len(PLANS) - 1)),
+        rows(
+            "subscribe",
+            those.person[back],
+            those.returns[back],
+            channel=those.home[back],
+            plan=plan[back],
+        ),
+        rows(
+            "upgrade",
+            those.person,
+            those.upgraded,
+            channel=those.home,
+            plan=np.minimum(those.plan + 1, len(PLANS) - 1),
+        ),
     ]
 
 
 def _payments(draws: Draws, those: Subscriptions, prices_changed: NDArray[np.bool_]) -> list[Rows]:
     """One payment at the start of each 30 days of a contract, the first in the same second as the subscription."""
     made = []
-    for start, end in ((those.start, np.minimum(those.end, END)), (those.returns, np.where(those.returns < END, END, those.returns))):
+    for start, end in (
+        (those.start, np.minimum(those.end, END)),
+        (those.returns, np.where(those.returns < END, END, those.returns)),
+    ):
         count = -((start - end) // MONTH)
         who = np.repeat(np.arange(len(start)), count)
         number = np.arange(len(who)) - np.repeat(np.cumsum(count) - count, count)
-        time = start[who] + number * MONTH + np.where(number > 0, draws.between(0, 7_200, len(who)), 0)
+        time = (
+            start[who] + number * MONTH + np.where(number > 0, draws.between(0, 7_200, len(who)), 0)
+        )
         plan = those.plan[who] + (time >= those.upgraded[who])
-        value = np.where(prices_changed[who], np.asarray(PRICES_AFTER_CHANGE)[plan], np.asarray(PRICES)[plan])
-        made.append(rows("payment", those.person[who], time, channel=those.home[who], value=value, plan=plan))
+        value = np.where(
+            prices_changed[who], np.asarray(PRICES_AFTER_CHANGE)[plan], np.asarray(PRICES)[plan]
+        )
+        made.append(
+            rows(
+                "payment", those.person[who], time, channel=those.home[who], value=value, plan=plan
+            )
+        )
     return made
 
 
@@ -118,7 +182,9 @@ def _renewals(
     for term in range(1, 5):
         due = start + term * TERM - 7 * DAY
         active = due < end
-        made.append(rows("renewal_due", person[active], due[active], channel=code(CHANNELS, "email")))
+        made.append(
+            rows("renewal_due", person[active], due[active], channel=code(CHANNELS, "email"))
+        )
         renewed = due + draws.skewed(3_600, 5.5 * DAY, len(person), power=2)
         keeps = (renewed < end) & (term < first_unrenewed)
         made.append(rows("renewed", person[keeps], renewed[keeps], channel=home[keeps]))

@@ -11,7 +11,20 @@ import pandas as pd
 import pyarrow as pa
 
 from cjlib.samples import opinions, people, subscriptions, support, usage
-from cjlib.samples.business import CAMPAIGN_DAYS, CHANNELS, DAY, DEVICES, EFFECTS, END, MOBILE_BREAK, PERSONAS, PRICE_CHANGE, START, WINDOW, ZONE
+from cjlib.samples.business import (
+    CAMPAIGN_DAYS,
+    CHANNELS,
+    DAY,
+    DEVICES,
+    EFFECTS,
+    END,
+    MOBILE_BREAK,
+    PERSONAS,
+    PRICE_CHANGE,
+    START,
+    WINDOW,
+    ZONE,
+)
 from cjlib.samples.frames import dirt, person_ids
 from cjlib.samples.personas import SHARES
 
@@ -74,7 +87,9 @@ def truth_of(those: people.People, chosen: frozenset[str]) -> Truth:
     customers = pd.DataFrame(
         {
             "customer_id": person_ids(those).to_pandas(),
-            "persona": pa.array(PERSONAS).take(pa.array(those.persona)).to_pandas() if "personas" in chosen else "all",
+            "persona": pa.array(PERSONAS).take(pa.array(those.persona)).to_pandas()
+            if "personas" in chosen
+            else "all",
             "satisfaction": those.satisfaction,
             "engagement": those.engagement,
             "share_signed_up": those.chance_signup,
@@ -101,8 +116,18 @@ def _conversion(those: people.People) -> pd.DataFrame:
         for position, name in enumerate(names):
             some = closed & (codes == position)
             if some.any():
-                parts.append((dimension, name, int(some.sum()), those.chance_signup[some].mean(), those.chance_convert[some].mean()))
-    return pd.DataFrame(parts, columns=["dimension", "value", "customers", "share_signed_up", "share_converted"])
+                parts.append(
+                    (
+                        dimension,
+                        name,
+                        int(some.sum()),
+                        those.chance_signup[some].mean(),
+                        those.chance_convert[some].mean(),
+                    )
+                )
+    return pd.DataFrame(
+        parts, columns=["dimension", "value", "customers", "share_signed_up", "share_converted"]
+    )
 
 
 def _moment(seconds: int) -> pd.Timestamp:
@@ -112,7 +137,13 @@ def _moment(seconds: int) -> pd.Timestamp:
 def _effect(name: str, active: bool) -> Effect:
     what, start, end, size, find = _EFFECTS[name]
     return Effect(
-        name, active, what, None if start is None else _moment(start), None if end is None else _moment(end), MappingProxyType(dict(size)), find
+        name,
+        active,
+        what,
+        None if start is None else _moment(start),
+        None if end is None else _moment(end),
+        MappingProxyType(dict(size)),
+        find,
     )
 
 
@@ -141,7 +172,10 @@ _EFFECTS: Mapping[str, tuple[str, int | None, int | None, Mapping[str, float], s
         "Who signs up from 1 July on pays more, is active in fewer weeks and cancels sooner.",
         PRICE_CHANGE,
         None,
-        {"factor_on_share_active": usage.PRICE_CHANGE_ON_USE, "factor_on_cancel_hazard": subscriptions.PRICE_CHANGE_ON_CANCEL},
+        {
+            "factor_on_share_active": usage.PRICE_CHANGE_ON_USE,
+            "factor_on_cancel_hazard": subscriptions.PRICE_CHANGE_ON_CANCEL,
+        },
         "Weekly retention of cohorts before and after 1 July; survival from the sign-up.",
     ),
     "slow_support": (
@@ -173,14 +207,21 @@ _EFFECTS: Mapping[str, tuple[str, int | None, int | None, Mapping[str, float], s
         "For a week an advertisement brings many visitors who rarely sign up.",
         START + CAMPAIGN_DAYS[0] * DAY - 3_600,
         START + CAMPAIGN_DAYS[1] * DAY - 3_600,
-        {"share_of_customers": people.CAMPAIGN_SHARE, "share_signed_up": people.SIGNUP_CAMPAIGN, "share_signed_up_otherwise": people.SIGNUP},
+        {
+            "share_of_customers": people.CAMPAIGN_SHARE,
+            "share_signed_up": people.SIGNUP_CAMPAIGN,
+            "share_signed_up_otherwise": people.SIGNUP,
+        },
         "Visits per day, and the funnel by campaign (spring_push).",
     ),
     "personas": (
         "Three kinds of customers use the product in different ways: Planners, On the go, Guided.",
         None,
         None,
-        {name.lower().replace(" ", "_"): share for name, share in zip(PERSONAS, SHARES, strict=True)},
+        {
+            name.lower().replace(" ", "_"): share
+            for name, share in zip(PERSONAS, SHARES, strict=True)
+        },
         "Shares of channels and features per customer.",
     ),
 }

@@ -23,17 +23,23 @@ AT_ONCE = 250_000
 """Weeks of customers simulated in one piece, which bounds the memory."""
 
 
-def simulate_usage(those: People, contracts: Subscriptions, seed: int, effects: frozenset[str]) -> Rows:
+def simulate_usage(
+    those: People, contracts: Subscriptions, seed: int, effects: frozenset[str]
+) -> Rows:
     """Log-ins and features used."""
     person = np.flatnonzero(those.signup < END)
     draws = Draws(seed, "usage")
     pause = _pauses(draws, len(person))
-    ends, returns = (_of_all(those, contracts, moment) for moment in (contracts.end, contracts.returns))
+    ends, returns = (
+        _of_all(those, contracts, moment) for moment in (contracts.end, contracts.returns)
+    )
     made = []
     step = max(1, AT_ONCE // WEEKS)
     for begin in range(0, len(person), step):
         some = person[begin : begin + step]
-        active = draws.uniform(len(some), WEEKS) < _chance(those, some, ends[some], returns[some], pause[begin : begin + step], effects)
+        active = draws.uniform(len(some), WEEKS) < _chance(
+            those, some, ends[some], returns[some], pause[begin : begin + step], effects
+        )
         who, week = np.nonzero(active)
         day = day_of(those.signup[some[who]]) + 7 * week + np.where(week == 0, 1, 0)
         made.append(_sessions(draws, those, some[who], day, (ends, returns), effects))
@@ -53,22 +59,43 @@ def _pauses(draws: Draws, n: int) -> Whole:
     return np.stack([begin, begin + draws.between(5, 11, n)], axis=1)
 
 
-def _chance(those: People, some: Whole, ends: Whole, returns: Whole, pause: Whole, effects: frozenset[str]) -> Floats:
+def _chance(
+    those: People, some: Whole, ends: Whole, returns: Whole, pause: Whole, effects: frozenset[str]
+) -> Floats:
     """The probability that each is active in each week since signing up."""
     week = np.arange(WEEKS)[None, :]
     begins = those.signup[some][:, None] + 7 * DAY * week
-    kind = (begins + 7 * DAY > those.activate[some][:, None]).astype(int) + (begins + 7 * DAY > those.subscribe[some][:, None])
+    kind = (begins + 7 * DAY > those.activate[some][:, None]).astype(int) + (
+        begins + 7 * DAY > those.subscribe[some][:, None]
+    )
     first, last, fade = (np.asarray(values)[kind] for values in (FIRST, LAST, FADE))
-    chance = (last + (first - last) * np.exp(-week / fade)) * (SPREAD[0] + SPREAD[1] * those.engagement[some][:, None])
+    chance = (last + (first - last) * np.exp(-week / fade)) * (
+        SPREAD[0] + SPREAD[1] * those.engagement[some][:, None]
+    )
     if "price_change" in effects:
-        chance = np.where(those.after_price_change[some][:, None] & (week > 0), PRICE_CHANGE_ON_USE * chance, chance)
-    chance = np.where((begins > ends[:, None] - DECLINE[0]) & (begins < ends[:, None]), DECLINE[1] * chance, chance)
+        chance = np.where(
+            those.after_price_change[some][:, None] & (week > 0),
+            PRICE_CHANGE_ON_USE * chance,
+            chance,
+        )
+    chance = np.where(
+        (begins > ends[:, None] - DECLINE[0]) & (begins < ends[:, None]),
+        DECLINE[1] * chance,
+        chance,
+    )
     away = (begins >= ends[:, None]) & (begins < returns[:, None])
     paused = (week >= pause[:, :1]) & (week < pause[:, 1:])
     return np.where(away | paused | (begins >= END), 0.0, chance)
 
 
-def _sessions(draws: Draws, those: People, person: Whole, day: Whole, contract: tuple[Whole, Whole], effects: frozenset[str]) -> Rows:
+def _sessions(
+    draws: Draws,
+    those: People,
+    person: Whole,
+    day: Whole,
+    contract: tuple[Whole, Whole],
+    effects: frozenset[str],
+) -> Rows:
     """The sessions of active weeks: a log-in and the features used after it."""
     count = 1 + draws.pick(habit("sessions", effects), len(person), those.persona[person])
     person, day = np.repeat(person, count), np.repeat(day, count)
@@ -81,8 +108,16 @@ def _sessions(draws: Draws, those: People, person: Whole, day: Whole, contract: 
     person, time = person[there], time[there]
     n = len(person)
     channel = np.where(draws.happens(0.95, n), those.home[person], code(CHANNELS, "web"))
-    desk = np.where(those.device[person] == code(DEVICES, "tablet"), code(DEVICES, "tablet"), code(DEVICES, "desktop"))
-    device = np.select([channel == code(CHANNELS, "app"), channel == code(CHANNELS, "web")], [code(DEVICES, "mobile"), desk], -1)
+    desk = np.where(
+        those.device[person] == code(DEVICES, "tablet"),
+        code(DEVICES, "tablet"),
+        code(DEVICES, "desktop"),
+    )
+    device = np.select(
+        [channel == code(CHANNELS, "app"), channel == code(CHANNELS, "web")],
+        [code(DEVICES, "mobile"), desk],
+        -1,
+    )
     used = draws.pick(habit("used", effects), n, those.persona[person])
     which = np.repeat(np.arange(n), used)
     position = np.arange(len(which)) - np.repeat(np.cumsum(used) - used, used)
@@ -93,7 +128,9 @@ def _sessions(draws: Draws, those: People, person: Whole, day: Whole, contract: 
     before = np.concatenate([[0], summed])[np.cumsum(used) - used]
     at = time[which] + summed - before[which] + 1
     repeated = (apart == 0) & (position > 0)
-    feature = np.where(repeated & (feature == np.roll(feature, 1)), (feature + 1) % len(FEATURES), feature)
+    feature = np.where(
+        repeated & (feature == np.roll(feature, 1)), (feature + 1) % len(FEATURES), feature
+    )
     by_phone = feature == FEATURES.index("feature_coaching")
     event = np.array([code(EVENTS, name) for name in FEATURES])[feature]
     return joined(

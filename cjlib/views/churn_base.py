@@ -9,18 +9,18 @@ from typing import Any
 import pandas as pd
 
 from cjlib.analyses.churn import churn_data, churn_inputs, churn_table, kept_cutoffs
-from cjlib.analyses.churn.data import ChurnData
-from cjlib.analyses.churn.model import ChurnModel, ChurnScores
-from cjlib.analyses.churn.past import PastForecasts, past_forecasts
-from cjlib.analyses.churn.segments import ModelBy, model_by
-from cjlib.analyses.churn.splits import compare_splits
+from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
+from cjlib.analyses.churn.use.forecast_monitoring import PastForecasts, past_forecasts
+from cjlib.analyses.churn.use.metrics_by_segment import ModelBy, model_by
+from cjlib.analyses.churn.use.split_comparison import compare_splits
 from cjlib.analyses.result import Result
-from cjlib.analyses.stated_value import stated_value
+from cjlib.analyses.value.recorded_value import stated_value
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
-from cjlib.sources.durations import Duration
-from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
-from cjlib.sources.segments import segment_column, usual_column
+from cjlib.sources.log.durations import Duration
+from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.segments import segment_column, usual_column
 from cjlib.views.unanswered import Unanswered, unanswered
 from cjlib.views.value_questions import UNVALUED, contract_worth, customer_worth, worth_by
 
@@ -39,7 +39,12 @@ def churn_base(journey: Journey, *, horizon: str = "", active_within: str = "") 
     """
     if journey.churn is None or journey.churn.target is None:
         log = journey.read_events()
-        return OfLog(journey, log, journey.churn_options(horizon=horizon, active_within=active_within) | churn_inputs(journey, log))
+        return OfLog(
+            journey,
+            log,
+            journey.churn_options(horizon=horizon, active_within=active_within)
+            | churn_inputs(journey, log),
+        )
     table = journey.read_customers()
     assert table is not None  # a journey file with churn.target names a table of customers
     return OfTable(journey, table)
@@ -61,7 +66,9 @@ class OfLog:
         """The customers of the log's last moment, scored."""
         now = churn_data(self.log, **self.options, cutoffs=[self.log.observed_until], like=model)
         if now.table.empty:
-            raise DataError("Nobody is left to forecast: no customer at this moment is one who could still leave.")
+            raise DataError(
+                "Nobody is left to forecast: no customer at this moment is one who could still leave."
+            )
         return model.score(now)
 
     def segment(self, by: str) -> Any:
@@ -80,7 +87,9 @@ class OfLog:
         """Kept forecasts, or where none are kept the tested moments, beside what then happened."""
         if not forecasts:
             return past_forecasts([model.forecasts], data)
-        return past_forecasts(forecasts, churn_data(self.log, **self.options, cutoffs=kept_cutoffs(forecasts)))
+        return past_forecasts(
+            forecasts, churn_data(self.log, **self.options, cutoffs=kept_cutoffs(forecasts))
+        )
 
     def worth(self, horizon: Duration) -> Result:
         """What each customer is expected to bring."""
@@ -110,11 +119,16 @@ class OfTable:
     def today(self, model: ChurnModel) -> ChurnScores:
         """Those whose outcome is still open, scored; where there are none, those who had stayed, from whom the model has learnt too."""
         data = self.data()
-        open_rows = self.table[_blank(self.table[str(self.journey.churn_table_options()["target"])])]
+        open_rows = self.table[
+            _blank(self.table[str(self.journey.churn_table_options()["target"])])
+        ]
         if len(open_rows):
             return _said(model.score(open_rows), "those whose outcome is still open")
         stayed = data.table[data.table["churned"] == 0]
-        return _said(model.score(replace(data, table=stayed)), "those who had not left; the model has learnt from them too")
+        return _said(
+            model.score(replace(data, table=stayed)),
+            "those who had not left; the model has learnt from them too",
+        )
 
     def segment(self, by: str) -> str | None:
         """The column to compare groups by: the one named, else one with a usual name."""
@@ -130,23 +144,35 @@ class OfTable:
 
     def splits(self, data: ChurnData) -> Unanswered:
         """Not asked of a table."""
-        return unanswered(f"{NO_DATES}, so nothing of the future can slip into its five folds; they are drawn at random.")
+        return unanswered(
+            f"{NO_DATES}, so nothing of the future can slip into its five folds; they are drawn at random."
+        )
 
     def past(self, model: ChurnModel, data: ChurnData, forecasts: str) -> Unanswered:
         """Not asked of a table."""
-        return unanswered(f"{NO_DATES}, so no forecast of it can be looked back on. Keep the list, and compare it with the next table.")
+        return unanswered(
+            f"{NO_DATES}, so no forecast of it can be looked back on. Keep the list, and compare it with the next table."
+        )
 
     def worth(self, horizon: Duration) -> Result:
         """What each customer brings, as the table states it."""
-        return unanswered(UNVALUED) if self.journey.value is None else stated_value(self.table, amount=self.journey.value.amount)
+        return (
+            unanswered(UNVALUED)
+            if self.journey.value is None
+            else stated_value(self.table, amount=self.journey.value.amount)
+        )
 
     def worth_by(self, worth: Any, by: str | None = "cohort") -> Unanswered:
         """Not asked of a table."""
-        return unanswered(f"{NO_DATES}, so what customers brought to date and are yet to bring cannot be told apart.")
+        return unanswered(
+            f"{NO_DATES}, so what customers brought to date and are yet to bring cannot be told apart."
+        )
 
     def contract(self) -> Unanswered:
         """Not asked of a table."""
-        return unanswered(f"{NO_DATES}, so payments cannot be followed. Where a column counts the time so far, ask cj.survival_table.")
+        return unanswered(
+            f"{NO_DATES}, so payments cannot be followed. Where a column counts the time so far, ask cj.survival_table."
+        )
 
 
 def _blank(values: pd.Series) -> pd.Series:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.analyses.churn.data import ChurnData
-from cjlib.analyses.churn.model import ChurnScores
+from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.model.churn_model import ChurnScores
 from cjlib.analyses.result import Result
 from cjlib.errors import DataError
-from cjlib.views.answer import Answer, answer
+from cjlib.views.notebook.summary_cards import Answer, answer
 from cjlib.views.unanswered import Unanswered, because
 
 CARDS = ("mean_probability", "n_selected", "expected_profit", "auc")
@@ -30,8 +30,12 @@ class NoForecast(Unanswered):
     columns: pd.DataFrame = field(default_factory=_nothing)
     leaks: pd.DataFrame = field(default_factory=_nothing)
     forecasts: pd.DataFrame = field(default_factory=_nothing)
-    drift: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"level": pd.Series(dtype="str")}))
-    export: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"note": pd.Series(dtype="str")}))
+    drift: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame({"level": pd.Series(dtype="str")})
+    )
+    export: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame({"note": pd.Series(dtype="str")})
+    )
 
     def score(self, data: Any = None) -> NoForecast:
         """The same: there is no model to score with."""
@@ -77,7 +81,9 @@ def ask(question: Callable[..., Any], *given: Any, **options: Any) -> Any:
     except DataError as fault:
         return no_forecast(_why(fault))
     if isinstance(found, ChurnData | ChurnScores) and found.table.empty:
-        return no_forecast("Nobody is left to forecast: no customer at this moment is one who could still leave.")
+        return no_forecast(
+            "Nobody is left to forecast: no customer at this moment is one who could still leave."
+        )
     return found
 
 
@@ -103,4 +109,9 @@ def _why(fault: DataError) -> str:
 
 def no_forecast(why: str) -> NoForecast:
     """A reason in place of a forecast."""
-    return NoForecast(table=pd.DataFrame({"feature": pd.Series(dtype="str")}), headline=why, definition={}, metrics={})
+    return NoForecast(
+        table=pd.DataFrame({"feature": pd.Series(dtype="str")}),
+        headline=why,
+        definition={},
+        metrics={},
+    )

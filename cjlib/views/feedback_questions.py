@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cjlib.analyses.periods import check_period
-from cjlib.analyses.texts.language import says_something
+from cjlib.analyses.feedback.texts.language import says_something
 from cjlib.errors import DataError, not_one_of
-from cjlib.sources.feedback import SCORES, Feedback
+from cjlib.shared.periods import check_period
+from cjlib.sources.feedback.table import SCORES, Feedback
 from cjlib.sources.journey import Journey
 
 FEWEST_ON_A_SIDE = 10
@@ -37,10 +37,16 @@ class Choice:
 
     def leaving(self, journey: Journey) -> Any:
         """The event that means leaving, as the journey file names it; None where it names none."""
-        return None if journey.churn is None or journey.churn.event is None else journey.survival_options()["churn_event"]
+        return (
+            None
+            if journey.churn is None or journey.churn.event is None
+            else journey.survival_options()["churn_event"]
+        )
 
 
-def feedback_choice(feedback: Feedback, *, by: str = "stage", score: str = "", period: str = "month") -> Choice:
+def feedback_choice(
+    feedback: Feedback, *, by: str = "stage", score: str = "", period: str = "month"
+) -> Choice:
     """What to ask of this feedback, from a notebook's parameters.
 
     The score is the one named, else NPS if anybody gave one, else the one with most answers. `by` is a column with at least two values; `"none"`, or a column that
@@ -59,11 +65,20 @@ def feedback_choice(feedback: Feedback, *, by: str = "stage", score: str = "", p
     groups = None if by in ("", "none") or feedback.segment(by).nunique() < 2 else by
     texts = bool(feedback.frame["text"].dropna().map(says_something).any())
     dated = feedback.span is not None
-    return Choice(chosen, groups, period if dated else None, texts, chosen if texts and chosen and _two_sides(feedback, chosen) else None)
+    return Choice(
+        chosen,
+        groups,
+        period if dated else None,
+        texts,
+        chosen if texts and chosen and _two_sides(feedback, chosen) else None,
+    )
 
 
 def _two_sides(feedback: Feedback, score: str) -> bool:
     """Whether enough comments stand on both sides of a score to compare their words."""
     bad_to, good_from = ENDS[score]
     answers = feedback.frame.loc[feedback.frame["text"].notna(), score]
-    return min(int((answers <= bad_to).sum()), int((answers >= good_from).sum())) >= 5 * FEWEST_ON_A_SIDE
+    return (
+        min(int((answers <= bad_to).sum()), int((answers >= good_from).sum()))
+        >= 5 * FEWEST_ON_A_SIDE
+    )

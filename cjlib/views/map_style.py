@@ -10,5 +10,9 @@ STEPS = 40
 
 def style() -> str:
     """The style of the picture: what is written in map.css, and one rule for each height that a mark may stand at."""
-    rules = "".join(f".cj-{letter}{step}{{--{letter}:{100 * step / STEPS:g}%}}" for letter in "lmrtbw" for step in range(STEPS + 1))
+    rules = "".join(
+        f".cj-{letter}{step}{{--{letter}:{100 * step / STEPS:g}%}}"
+        for letter in "lmrtbw"
+        for step in range(STEPS + 1)
+    )
     return files("cjlib.views").joinpath("templates", "map.css").read_text(encoding="utf-8") + rules

@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.churn.at_risk import ValueAtRisk, value_at_risk
-from cjlib.analyses.churn.model import ChurnScores
+from cjlib.analyses.churn.model.churn_model import ChurnScores
+from cjlib.analyses.churn.use.value_at_risk import ValueAtRisk, value_at_risk
 from cjlib.analyses.result import Result
 from cjlib.analyses.survival import survival
-from cjlib.analyses.value import CustomerValue, customer_value
-from cjlib.analyses.value_groups import SubscriptionValue, ValueBy, subscription_value, value_by
+from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
+from cjlib.analyses.value.value_by_segment import (
+    SubscriptionValue,
+    ValueBy,
+    subscription_value,
+    value_by,
+)
 from cjlib.errors import CjlibError
-from cjlib.sources.durations import MICROSECONDS, Duration
-from cjlib.sources.events import EventLog
 from cjlib.sources.journey import Journey
+from cjlib.sources.log.durations import MICROSECONDS, Duration
+from cjlib.sources.log.event_log import EventLog
 from cjlib.views.unanswered import Unanswered, because
 
 KEPT, OFFER, CONTACT = 200.0, 10.0, 1.0
@@ -25,7 +30,9 @@ KEPT, OFFER, CONTACT = 200.0, 10.0, 1.0
 UNVALUED = "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
 
 
-def customer_worth(journey: Journey, log: EventLog, *, horizon: Duration, **options: Any) -> CustomerValue | Unanswered:
+def customer_worth(
+    journey: Journey, log: EventLog, *, horizon: Duration, **options: Any
+) -> CustomerValue | Unanswered:
     """Expected value of each customer, as `cj.customer_value` counts it, of the money that the journey file names.
 
     Parameters
@@ -40,16 +47,24 @@ def customer_worth(journey: Journey, log: EventLog, *, horizon: Duration, **opti
     if journey.value is None:
         return _unanswered(UNVALUED)
     try:
-        return customer_value(log, horizon=horizon, value=journey.value.amount, event=journey.value.event, **options)
+        return customer_value(
+            log, horizon=horizon, value=journey.value.amount, event=journey.value.event, **options
+        )
     except CjlibError as fault:
         return _unanswered(because("What customers are worth cannot be said", fault))
 
 
-def worth_by(worth: CustomerValue | Unanswered, log: EventLog, *, by: str | None = "cohort") -> ValueBy | Unanswered:
+def worth_by(
+    worth: CustomerValue | Unanswered, log: EventLog, *, by: str | None = "cohort"
+) -> ValueBy | Unanswered:
     """Value by group, where there is a value and a column to group by."""
     if isinstance(worth, Unanswered):
         return worth
-    return _unanswered("There are no groups to compare: the log has no column for it.") if by is None else value_by(worth, log, by=by)
+    return (
+        _unanswered("There are no groups to compare: the log has no column for it.")
+        if by is None
+        else value_by(worth, log, by=by)
+    )
 
 
 def contract_worth(journey: Journey, log: EventLog) -> SubscriptionValue | Unanswered:
@@ -67,10 +82,16 @@ def contract_worth(journey: Journey, log: EventLog) -> SubscriptionValue | Unans
         )
     try:
         price, every = _terms(log, money.event, money.amount)
-        found = subscription_value(survival(log, start_event=money.event, **journey.survival_options()), price=price, every_days=every)
+        found = subscription_value(
+            survival(log, start_event=money.event, **journey.survival_options()),
+            price=price,
+            every_days=every,
+        )
     except CjlibError as fault:
         return _unanswered(because("What a contract is worth cannot be said", fault))
-    said = "the mean of all payments above 0; the time between them is the median of a customer's gaps"
+    said = (
+        "the mean of all payments above 0; the time between them is the median of a customer's gaps"
+    )
     return replace(found, definition={"price": f"{price:,.2f}: {said}", **found.definition})
 
 
@@ -83,11 +104,20 @@ def _terms(log: EventLog, event: Any, amount: str) -> tuple[float, float]:
     customer, time = found["customer"][paid], found["time"][paid]
     gaps = np.diff(time)[np.diff(customer) == 0]
     if not gaps.size:
-        raise CjlibError("value: nobody has paid twice, so there is no time between payments. Name the event of payment in the journey file.")
+        raise CjlibError(
+            "value: nobody has paid twice, so there is no time between payments. Name the event of payment in the journey file."
+        )
     return float(np.sort(amounts[paid]).mean()), float(np.median(gaps)) / MICROSECONDS["D"]
 
 
-def target_choice(journey: Journey, worth: Result, *, success_share: float, customer_worth: float = 0.0, budget: float = 0.0) -> dict[str, Any]:
+def target_choice(
+    journey: Journey,
+    worth: Result,
+    *,
+    success_share: float,
+    customer_worth: float = 0.0,
+    budget: float = 0.0,
+) -> dict[str, Any]:
     """What `cj.target_list` is asked with: costs and the worth of a kept customer as the journey file has them.
 
     A kept customer is worth `customer_worth` if it is given, else `value.kept` of the file, else what each is expected to bring, else 200. Where the file names no costs
@@ -106,7 +136,11 @@ def target_choice(journey: Journey, worth: Result, *, success_share: float, cust
     """
     costs = journey.costs
     kept = None if journey.value is None else journey.value.kept
-    forecast = worth if isinstance(worth, CustomerValue) and worth.table["expected_value"].notna().any() else KEPT
+    forecast = (
+        worth
+        if isinstance(worth, CustomerValue) and worth.table["expected_value"].notna().any()
+        else KEPT
+    )
     return {
         "offer_cost": OFFER if costs.offer is None else costs.offer,
         "contact_cost": CONTACT if costs.contact is None else costs.contact,

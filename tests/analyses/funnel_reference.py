@@ -54,7 +54,9 @@ class Attempt:
     ordered: bool = True
 
 
-def longest(events: Sequence[Event], asked: Asked, opening: int, value: str | None) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
+def longest(
+    events: Sequence[Event], asked: Asked, opening: int, value: str | None
+) -> dict[tuple[int, ...], list[tuple[int, ...]]]:
     """Every chain that opens at this instant, by its times."""
     found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     for chain in _chains(events, asked, opening, value):
@@ -62,8 +64,12 @@ def longest(events: Sequence[Event], asked: Asked, opening: int, value: str | No
     return found
 
 
-def _chains(events: Sequence[Event], asked: Asked, opening: int, value: str | None) -> Iterator[tuple[int, ...]]:
-    usable = [position for position, event in enumerate(events) if not asked.hold or event.value == value]
+def _chains(
+    events: Sequence[Event], asked: Asked, opening: int, value: str | None
+) -> Iterator[tuple[int, ...]]:
+    usable = [
+        position for position, event in enumerate(events) if not asked.hold or event.value == value
+    ]
     limit = opening + (FAR if asked.window is None else asked.window)
     gaps = asked.gaps or [None] * (len(asked.steps) - 1)
 
@@ -77,7 +83,12 @@ def _chains(events: Sequence[Event], asked: Asked, opening: int, value: str | No
         for position in usable:
             event = events[position]
             late = event.time > limit or (gap is not None and event.time - before > gap)
-            if position not in chain and event.time >= before and not late and asked.steps[len(chain)](event):
+            if (
+                position not in chain
+                and event.time >= before
+                and not late
+                and asked.steps[len(chain)](event)
+            ):
                 yield from extend((*chain, position))
 
     for position in usable:
@@ -87,7 +98,9 @@ def _chains(events: Sequence[Event], asked: Asked, opening: int, value: str | No
 
 def _unbroken(events: Sequence[Event], chain: tuple[int, ...]) -> bool:
     first, last = events[chain[0]].time, events[chain[-1]].time
-    return all(position in chain for position, event in enumerate(events) if first < event.time < last)
+    return all(
+        position in chain for position, event in enumerate(events) if first < event.time < last
+    )
 
 
 def _unordered(events: Sequence[Event], asked: Asked, opening: int, value: str | None) -> Attempt:
@@ -96,7 +109,9 @@ def _unordered(events: Sequence[Event], asked: Asked, opening: int, value: str |
     inside = [
         position
         for position, event in enumerate(events)
-        if opening <= event.time <= limit and (not asked.hold or event.value == value) and any(step(event) for step in asked.steps)
+        if opening <= event.time <= limit
+        and (not asked.hold or event.value == value)
+        and any(step(event) for step in asked.steps)
     ]
     times = []
     for instant in sorted({events[position].time for position in inside}):
@@ -105,7 +120,9 @@ def _unordered(events: Sequence[Event], asked: Asked, opening: int, value: str |
         times += [instant] * (filled - len(times))
     sets = [
         chosen
-        for chosen in combinations(sorted(inside, key=lambda position: events[position].time), len(times))
+        for chosen in combinations(
+            sorted(inside, key=lambda position: events[position].time), len(times)
+        )
         if [events[position].time for position in chosen] == times
         and _most_filled([events[position] for position in chosen], asked.steps) == len(times)
     ]
@@ -116,18 +133,34 @@ def _most_filled(events: Sequence[Event], steps: Sequence[Matcher]) -> int:
     if not steps or not events:
         return 0
     without = _most_filled(events, steps[1:])
-    with_first = (1 + _most_filled([*events[:k], *events[k + 1 :]], steps[1:]) for k, event in enumerate(events) if steps[0](event))
+    with_first = (
+        1 + _most_filled([*events[:k], *events[k + 1 :]], steps[1:])
+        for k, event in enumerate(events)
+        if steps[0](event)
+    )
     return max([without, *with_first])
 
 
 def attempts(events: Sequence[Event], asked: Asked) -> list[Attempt]:
     """The attempt of each instant (and held value) at which a first event lies: the longest chain, then the earliest times."""
-    first = (lambda event: any(step(event) for step in asked.steps)) if asked.order == "any" else asked.steps[0]
-    openings = {(event.time, event.value if asked.hold else None) for event in events if first(event) and not (asked.hold and event.value is None)}
+    first = (
+        (lambda event: any(step(event) for step in asked.steps))
+        if asked.order == "any"
+        else asked.steps[0]
+    )
+    openings = {
+        (event.time, event.value if asked.hold else None)
+        for event in events
+        if first(event) and not (asked.hold and event.value is None)
+    }
     found = []
     for time, value in openings:
         late = asked.closed_until is not None and time + (asked.window or 0) > asked.closed_until
-        if (asked.start is not None and time < asked.start) or (asked.end is not None and time > asked.end) or late:
+        if (
+            (asked.start is not None and time < asked.start)
+            or (asked.end is not None and time > asked.end)
+            or late
+        ):
             continue
         if asked.order == "any":
             found.append(_unordered(events, asked, time, value))
@@ -138,12 +171,16 @@ def attempts(events: Sequence[Event], asked: Asked) -> list[Attempt]:
     return found
 
 
-def first_ban(events: Sequence[Event], attempt: Attempt, ban: Ban, window: int | None) -> int | None:
+def first_ban(
+    events: Sequence[Event], attempt: Attempt, ban: Ban, window: int | None
+) -> int | None:
     """When the first banned event strictly between the two steps was; after an unreached step, up to the window's end."""
     times = attempt.times
     if len(times) < ban.after:
         return None
-    banned = [event.time for event in events if ban.matches(event) and event.time > times[ban.after - 1]]
+    banned = [
+        event.time for event in events if ban.matches(event) and event.time > times[ban.after - 1]
+    ]
     if len(times) >= ban.before:
         inside = [time for time in banned if time < times[ban.before - 1]]
     else:
@@ -181,18 +218,30 @@ def counted(events: Sequence[Event], asked: Asked) -> Outcome:
         for ban in stops:
             hit = first_ban(events, one, ban, asked.window)
             if hit is not None:
-                kept = max([ban.after, *(k for k, time in enumerate(one.times, start=1) if time <= hit)])
+                kept = max(
+                    [ban.after, *(k for k, time in enumerate(one.times, start=1) if time <= hit)]
+                )
                 depth = min(kept, len(left.times))
-                left = Attempt(left.times[:depth], tuple({chain[:depth] for chain in left.chains}), left.ordered)
+                left = Attempt(
+                    left.times[:depth],
+                    tuple({chain[:depth] for chain in left.chains}),
+                    left.ordered,
+                )
         return left
 
     candidates = [cut(one) for one in eligible if clean(one)]
     if asked.entry == "reentry":
-        chosen = min(candidates, key=lambda one: (-len(one.times), one.times[-1], -one.times[0], one.times))
+        chosen = min(
+            candidates, key=lambda one: (-len(one.times), one.times[-1], -one.times[0], one.times)
+        )
     else:
         chosen = min(candidates, key=lambda one: (-len(one.times), one.times[0], one.times))
     complete = [cut(one) for one in every if clean(one)]
-    same = [one.times[0] for one in complete if len(one.times) == len(asked.steps) and one.times[-1] == chosen.times[-1]]
+    same = [
+        one.times[0]
+        for one in complete
+        if len(one.times) == len(asked.steps) and one.times[-1] == chosen.times[-1]
+    ]
     latest = max(same) if len(chosen.times) == len(asked.steps) else None
     return Outcome(chosen, latest_start=latest, last_entry=max(one.times[0] for one in eligible))
 
@@ -205,7 +254,9 @@ def value_of(events: Sequence[Event], attempt: Attempt, by_value: str) -> str | 
         for k, position in enumerate(chain, start=1):
             event = events[position]
             # In any order the k-th of several events of one instant may be each of them.
-            wanted = step is None or (k == step if attempt.ordered else event.time == attempt.times[step - 1])
+            wanted = step is None or (
+                k == step if attempt.ordered else event.time == attempt.times[step - 1]
+            )
             if event.value is not None and wanted:
                 held.setdefault(event.time, set()).add(event.value)
     if not held:

@@ -69,4 +69,6 @@ def route_counts(rows: list[Row]) -> dict[tuple[int, int], tuple[int, int]]:
 def first_value(frame: pd.DataFrame, customer: str, column: str) -> Any:
     """A customer's first value that is not missing; of several at one instant the smallest as text."""
     own = frame[(frame["customer_id"] == customer) & frame[column].notna()]
-    return None if own.empty else min(own[own["timestamp"] == own["timestamp"].min()][column], key=str)
+    return (
+        None if own.empty else min(own[own["timestamp"] == own["timestamp"].min()][column], key=str)
+    )

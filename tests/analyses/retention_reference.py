@@ -54,7 +54,9 @@ def local(moment: datetime, zone: str) -> datetime:
 
 def add_months(wall: datetime, months: int) -> datetime:
     year, month = divmod(wall.year * 12 + wall.month - 1 + months, 12)
-    return wall.replace(year=year, month=month + 1, day=min(wall.day, monthrange(year, month + 1)[1]))
+    return wall.replace(
+        year=year, month=month + 1, day=min(wall.day, monthrange(year, month + 1)[1])
+    )
 
 
 def floor(wall: datetime, asked: Asked) -> datetime:
@@ -70,12 +72,20 @@ def floor(wall: datetime, asked: Asked) -> datetime:
 def period_starts(first: datetime, last: datetime, asked: Asked) -> list[datetime]:
     """Instants at which the calendar's periods begin, from one at or before `first` to one after `last`."""
     if asked.period == "hour":
-        start = first - timedelta(seconds=(first.minute * 60 + first.second), microseconds=first.microsecond)
-        return [start + timedelta(hours=k) for k in range(int((last - start) / timedelta(hours=1)) + 2)]
+        start = first - timedelta(
+            seconds=(first.minute * 60 + first.second), microseconds=first.microsecond
+        )
+        return [
+            start + timedelta(hours=k) for k in range(int((last - start) / timedelta(hours=1)) + 2)
+        ]
     wall = floor(local(first, asked.zone), asked)
     starts = [instant(wall, asked.zone)]
     while starts[-1] <= last:
-        wall = add_months(wall, MONTHS[asked.period]) if asked.period in MONTHS else wall + LENGTHS[asked.period]
+        wall = (
+            add_months(wall, MONTHS[asked.period])
+            if asked.period in MONTHS
+            else wall + LENGTHS[asked.period]
+        )
         starts.append(instant(wall, asked.zone))
     return starts
 
@@ -90,7 +100,11 @@ def begins(at: datetime, cohort: int, k: int, asked: Asked) -> datetime | None:
         return asked.starts[cohort + k] if cohort + k < len(asked.starts) else None
     if asked.period in LENGTHS:
         return at + k * LENGTHS[asked.period]
-    return at if k == 0 else instant(add_months(local(at, asked.zone), k * MONTHS[asked.period]), asked.zone)
+    return (
+        at
+        if k == 0
+        else instant(add_months(local(at, asked.zone), k * MONTHS[asked.period]), asked.zone)
+    )
 
 
 def entries_of(events: list, asked: Asked) -> list[tuple]:
@@ -106,17 +120,34 @@ def entries_of(events: list, asked: Asked) -> list[tuple]:
         chosen = placed[:1]
     else:
         inside = [one for one in placed if low <= one[0] <= high]
-        chosen = inside[:1] if asked.cohort == "first_in_range" else [min(p for p in inside if p[0] == k) for k in sorted({k for k, _ in inside})]
+        chosen = (
+            inside[:1]
+            if asked.cohort == "first_in_range"
+            else [min(p for p in inside if p[0] == k) for k in sorted({k for k, _ in inside})]
+        )
     rows = []
     for cohort, at in chosen:
         if low <= cohort <= high:
-            tied = [group for time, name, group in events if time == at and asked.start_event in (None, name)]
+            tied = [
+                group
+                for time, name, group in events
+                if time == at and asked.start_event in (None, name)
+            ]
             rows.append((cohort, at, min(tied, key=lambda group: (group is None, str(group)))))
     return rows
 
 
-def returns_in(events: list, at: datetime, begin: datetime, end: datetime | None, asked: Asked) -> int:
-    count = sum(1 for time, name, _ in events if asked.return_event in (None, name) and time >= at and begin <= time and (end is None or time < end))
+def returns_in(
+    events: list, at: datetime, begin: datetime, end: datetime | None, asked: Asked
+) -> int:
+    count = sum(
+        1
+        for time, name, _ in events
+        if asked.return_event in (None, name)
+        and time >= at
+        and begin <= time
+        and (end is None or time < end)
+    )
     if begin <= at and (end is None or at < end):
         own = [name for time, name, _ in events if time == at and asked.start_event in (None, name)]
         count -= all(asked.return_event in (None, name) for name in own)
@@ -127,7 +158,10 @@ def returned(events: list, at: datetime, cohort: int, asked: Asked) -> dict[int,
     """Whether each period 0 … that has begun by the end of data holds enough returns, and so counts as returned."""
     enough, k = {}, 0
     while (begin := begins(at, cohort, k, asked)) is not None and begin <= asked.until:
-        enough[k] = returns_in(events, at, begin, begins(at, cohort, k + 1, asked), asked) >= asked.min_returns
+        enough[k] = (
+            returns_in(events, at, begin, begins(at, cohort, k + 1, asked), asked)
+            >= asked.min_returns
+        )
         k += 1
     if asked.mode == "on_or_after":
         judged = {k: any(enough[later] for later in enough if later >= k) for k in enough}
@@ -147,7 +181,9 @@ def retention(customers: dict[str, list], asked: Asked) -> dict[tuple, tuple[int
     cells = defaultdict(list)
     for events in customers.values():
         for cohort, at, group in entries_of(events, asked):
-            cells[group if asked.by else "", cohort].append((at, returned(events, at, cohort, asked)))
+            cells[group if asked.by else "", cohort].append(
+                (at, returned(events, at, cohort, asked))
+            )
     answer = {}
     for (group, cohort), members in cells.items():
         for k in range(asked.periods + 1):
@@ -156,5 +192,9 @@ def retention(customers: dict[str, list], asked: Asked) -> dict[tuple, tuple[int
                 continue
             ends = [begins(at, cohort, k + 1, asked) for at, _ in members]
             complete = all(end is not None and end - TICK <= asked.until for end in ends)
-            answer[group, cohort, k] = (len(members), sum(judged.get(k, False) for _, judged in members), complete)
+            answer[group, cohort, k] = (
+                len(members),
+                sum(judged.get(k, False) for _, judged in members),
+                complete,
+            )
     return answer

@@ -40,7 +40,9 @@ def transitions(rows: list[Row], gap: int | None) -> dict[tuple[str, str], tuple
                 pairs[source, target] += 1
                 who[source, target].add(customer)
                 seconds[source, target].append(late - early)
-    return {pair: (count, len(who[pair]), sum(seconds[pair]) / count) for pair, count in pairs.items()}
+    return {
+        pair: (count, len(who[pair]), sum(seconds[pair]) / count) for pair, count in pairs.items()
+    }
 
 
 Node = tuple[str, int, int]
@@ -64,20 +66,40 @@ def bounded(nodes: list[Node], start: str | None, end: str | None) -> list[Node]
         nodes = nodes[next((at for at, node in enumerate(nodes) if node[0] == start), len(nodes)) :]
     if end is not None:
         past = 1 if start is not None else 0
-        nodes = nodes[: next((at + 1 for at, node in enumerate(nodes) if node[0] == end and at >= past), 0)]
+        nodes = nodes[
+            : next((at + 1 for at, node in enumerate(nodes) if node[0] == end and at >= past), 0)
+        ]
     return nodes
 
 
 def walks(
-    rows: list[Row], *, gap: int | None, start: str | None = None, end: str | None = None, max_steps: int | None = None, keep: bool = False
+    rows: list[Row],
+    *,
+    gap: int | None,
+    start: str | None = None,
+    end: str | None = None,
+    max_steps: int | None = None,
+    keep: bool = False,
 ) -> list[tuple[str, list[Node]]]:
     """Every path: its customer and its nodes."""
-    whole = [(customer, bounded(nodes_of(part, keep), start, end)) for customer, events in histories(rows).items() for part in split(events, gap)]
-    cut = slice(None) if max_steps is None else slice(-max_steps, None) if end is not None else slice(max_steps)
+    whole = [
+        (customer, bounded(nodes_of(part, keep), start, end))
+        for customer, events in histories(rows).items()
+        for part in split(events, gap)
+    ]
+    cut = (
+        slice(None)
+        if max_steps is None
+        else slice(-max_steps, None)
+        if end is not None
+        else slice(max_steps)
+    )
     return [(customer, nodes[cut]) for customer, nodes in whole if nodes]
 
 
-def links(found: list[tuple[str, list[tuple[str, int, int]]]], shown: set[str] | None = None) -> dict[tuple[int, str, str], tuple[Any, ...]]:
+def links(
+    found: list[tuple[str, list[tuple[str, int, int]]]], shown: set[str] | None = None
+) -> dict[tuple[int, str, str], tuple[Any, ...]]:
     """(step, source, target) → paths, customers, share of the paths with that source there, median seconds."""
 
     def label(name: str) -> str:
@@ -92,10 +114,15 @@ def links(found: list[tuple[str, list[tuple[str, int, int]]]], shown: set[str] |
                 count[key] += 1
                 who[key].add(customer)
                 seconds[key].append(nodes[step][1] - node[2])
-    return {key: (n, len(who[key]), n / base[key[:2]], float(pd.Series(seconds[key]).median())) for key, n in count.items()}
+    return {
+        key: (n, len(who[key]), n / base[key[:2]], float(pd.Series(seconds[key]).median()))
+        for key, n in count.items()
+    }
 
 
-def journeys(rows: list[tuple[str, str | None, int]], lookback: int | None) -> tuple[list[list[str]], list[list[str]], int]:
+def journeys(
+    rows: list[tuple[str, str | None, int]], lookback: int | None
+) -> tuple[list[list[str]], list[list[str]], int]:
     """Converting journeys, journeys without conversion, conversions without a touch; a row without channel is a conversion."""
     converting, without, untouched = [], [], 0
     by_customer: dict[str, list[tuple[str | None, int]]] = defaultdict(list)
@@ -107,7 +134,11 @@ def journeys(rows: list[tuple[str, str | None, int]], lookback: int | None) -> t
         left = list(touches)
         previous = None
         for second in bought:
-            mine = [one for one in touches if one[0] <= second and (previous is None or one[0] > previous)]
+            mine = [
+                one
+                for one in touches
+                if one[0] <= second and (previous is None or one[0] > previous)
+            ]
             mine = [one for one in mine if lookback is None or second - one[0] <= lookback]
             if mine:
                 converting.append([channel for _, channel in mine])
@@ -120,7 +151,9 @@ def journeys(rows: list[tuple[str, str | None, int]], lookback: int | None) -> t
     return converting, without, untouched
 
 
-def markov(converting: list[list[str]], without: list[list[str]], order: int = 1) -> dict[str, float]:
+def markov(
+    converting: list[list[str]], without: list[list[str]], order: int = 1
+) -> dict[str, float]:
     """Removal effects by following the chain's chances for many rounds, with a state for every memory."""
     moves: dict[Any, Counter[Any]] = defaultdict(Counter)
     for outcome, ways in (("conversion", converting), ("null", without)):

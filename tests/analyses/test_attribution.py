@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from sequence_reference import journeys, markov
 
 import cjlib as cj
-from cjlib.analyses.attribution.credit import MODELS
+from cjlib.analyses.attribution.models import MODELS
 
 WORKED = (
-    " | ".join(f"k{n}: touch@0h(ads) touch@1h(mail) buy@2h" for n in range(3)) + " | m: touch@0h(mail) buy@1h | n: touch@0h(ads) | o: touch@0h(ads)"
+    " | ".join(f"k{n}: touch@0h(ads) touch@1h(mail) buy@2h" for n in range(3))
+    + " | m: touch@0h(mail) buy@1h | n: touch@0h(ads) | o: touch@0h(ads)"
 )
 COLUMNS = [
     "channel",
@@ -34,21 +35,34 @@ def credit(log, model="linear", **options):
 @pytest.mark.parametrize("case", cases("attribution"), ids=lambda case: case["id"])
 def test_worked_cases_of_other_tools(case):
     options = {name: case["query"][name] for name in ("lookback", "value") if name in case["query"]}
-    answer = cj.attribution(log_of(case), conversion="purchase", model=case["query"]["model"], replicates=0, **options)
+    answer = cj.attribution(
+        log_of(case), conversion="purchase", model=case["query"]["model"], replicates=0, **options
+    )
     table, expect = answer.table.set_index("channel"), case["expect"]
     tolerance = case.get("tolerance", 1e-6)
-    for name, column in (("credit", "conversions"), ("value", "value"), ("removal_effects", "removal_effect")):
+    for name, column in (
+        ("credit", "conversions"),
+        ("value", "value"),
+        ("removal_effects", "removal_effect"),
+    ):
         for channel, figure in expect.get(name, {}).items():
-            assert table.loc[channel, column] == pytest.approx(figure, abs=tolerance * max(1, figure))
+            assert table.loc[channel, column] == pytest.approx(
+                figure, abs=tolerance * max(1, figure)
+            )
     if "conversion_probability" in expect:
-        assert answer.metrics["conversion_probability"]["value"] == pytest.approx(expect["conversion_probability"])
+        assert answer.metrics["conversion_probability"]["value"] == pytest.approx(
+            expect["conversion_probability"]
+        )
 
 
 def test_the_worked_example_under_the_chain(toy_log):
     answer = cj.attribution(toy_log(WORKED), conversion="buy")
     assert list(answer.table) == COLUMNS
     assert answer.metrics["conversion_probability"]["value"] == pytest.approx(2 / 3)
-    assert answer.table[["channel", "touches", "journeys"]].values.tolist() == [["mail", 4, 4], ["ads", 5, 3]]
+    assert answer.table[["channel", "touches", "journeys"]].values.tolist() == [
+        ["mail", 4, 4],
+        ["ads", 5, 3],
+    ]
     assert answer.table["removal_effect"].tolist() == pytest.approx([1.0, 0.75])
     assert answer.table["conversions"].tolist() == pytest.approx([4 / 1.75, 3 / 1.75])
 
@@ -71,7 +85,9 @@ def test_the_worked_example_under_every_rule(toy_log, model, ads):
 
 def test_position_gives_forty_twenty_forty(toy_log):
     log = toy_log("ana: t@0h(a) t@1h(b) t@2h(c) t@3h(d) buy@4h | bob: t@0h(e) buy@1h")
-    assert credit(log, "position") == pytest.approx({"a": 0.4, "b": 0.1, "c": 0.1, "d": 0.4, "e": 1.0})
+    assert credit(log, "position") == pytest.approx(
+        {"a": 0.4, "b": 0.1, "c": 0.1, "d": 0.4, "e": 1.0}
+    )
 
 
 def test_last_non_direct_passes_over_direct_unless_all_are(toy_log):
@@ -81,7 +97,9 @@ def test_last_non_direct_passes_over_direct_unless_all_are(toy_log):
 
 
 def test_time_decay_halves_every_seven_days(toy_log):
-    assert credit(toy_log("ana: t@0D(a) t@7D(b) buy@7D"), "time_decay") == pytest.approx({"a": 1 / 3, "b": 2 / 3})
+    assert credit(toy_log("ana: t@0D(a) t@7D(b) buy@7D"), "time_decay") == pytest.approx(
+        {"a": 1 / 3, "b": 2 / 3}
+    )
 
 
 def test_repeats_count_for_linear_but_not_for_shapley_or_the_first_order_chain(toy_log):
@@ -109,7 +127,9 @@ def test_a_touch_at_the_instant_of_the_conversion_leads_to_it_and_to_the_first_o
 
 
 def test_tied_touches_stand_by_channel(toy_log):
-    answer = cj.attribution(toy_log("ana: x@0h(b) y@0h(a) buy@1h"), conversion="buy", model="first", replicates=0)
+    answer = cj.attribution(
+        toy_log("ana: x@0h(b) y@0h(a) buy@1h"), conversion="buy", model="first", replicates=0
+    )
     assert answer.table["conversions"].tolist() == [1.0, 0.0]
     assert "(2 touches share their instant)" in answer.definition["ties"]
 
@@ -119,35 +139,60 @@ def test_the_conversion_itself_is_no_touch(toy_log):
 
 
 def test_conversions_without_a_touch_are_listed_outside_the_model(toy_log):
-    answer = cj.attribution(toy_log("ana: t@0h(a) buy@1h | bob: buy@1h | cyd: buy@1h"), conversion="buy", replicates=0)
+    answer = cj.attribution(
+        toy_log("ana: t@0h(a) buy@1h | bob: buy@1h | cyd: buy@1h"), conversion="buy", replicates=0
+    )
     assert answer.table[["channel", "conversions", "share_of_conversions"]].values.tolist() == [
         ["(none)", 2.0, 2 / 3],
         ["a", 1.0, pytest.approx(1 / 3)],
     ]
-    assert answer.definition["(none)"] == "2 conversions without a touch are listed, outside the model; shares are of all conversions"
+    assert (
+        answer.definition["(none)"]
+        == "2 conversions without a touch are listed, outside the model; shares are of all conversions"
+    )
 
 
 def test_journeys_that_may_still_convert_count_as_without_and_are_named(toy_log):
-    answer = cj.attribution(toy_log("ana: t@0D(a) buy@1D | bob: t@0D(a) | cyd: t@40D(a)"), conversion="buy", replicates=0)
+    answer = cj.attribution(
+        toy_log("ana: t@0D(a) buy@1D | bob: t@0D(a) | cyd: t@40D(a)"),
+        conversion="buy",
+        replicates=0,
+    )
     assert answer.metrics["conversion_probability"]["value"] == pytest.approx(1 / 3)
     assert answer.definition["open journeys"].startswith("1 journeys without conversion")
 
 
 def test_value_is_credited_and_sums_to_what_was_paid():
-    frame = toy_events("ana: t@0h(a) t@1h(b) buy@2h | bob: t@0h(b) buy@1h | cyd: buy@0h").assign(amount=[None, None, 30.0, None, 12.0, 7.0])
+    frame = toy_events("ana: t@0h(a) t@1h(b) buy@2h | bob: t@0h(b) buy@1h | cyd: buy@0h").assign(
+        amount=[None, None, 30.0, None, 12.0, 7.0]
+    )
     for model in MODELS:
-        table = cj.attribution(cj.read_events(frame), conversion="buy", value="amount", model=model, replicates=0).table
+        table = cj.attribution(
+            cj.read_events(frame), conversion="buy", value="amount", model=model, replicates=0
+        ).table
         assert table["value"].sum() == pytest.approx(49.0), model
-    table = cj.attribution(cj.read_events(frame), conversion="buy", value="amount", model="linear", replicates=0).table
-    assert dict(zip(table["channel"], table["value"], strict=True)) == {"b": 27.0, "a": 15.0, "(none)": 7.0}
+    table = cj.attribution(
+        cj.read_events(frame), conversion="buy", value="amount", model="linear", replicates=0
+    ).table
+    assert dict(zip(table["channel"], table["value"], strict=True)) == {
+        "b": 27.0,
+        "a": 15.0,
+        "(none)": 7.0,
+    }
 
 
 def test_costs_give_a_cost_per_conversion_with_its_interval(toy_log):
-    log = toy_log(" | ".join(f"k{n}: t@0h(ads) buy@1h" for n in range(40)) + " | m: t@0h(mail) buy@1h")
+    log = toy_log(
+        " | ".join(f"k{n}: t@0h(ads) buy@1h" for n in range(40)) + " | m: t@0h(mail) buy@1h"
+    )
     answer = cj.attribution(log, conversion="buy", model="last", costs={"ads": 400.0, "mial": 1})
     table = answer.table.set_index("channel")
     assert table.loc["ads", ["cost", "cost_per_conversion"]].tolist() == [400.0, 10.0]
-    assert table.loc["ads", "cost_per_conversion_low"] <= 10.0 <= table.loc["ads", "cost_per_conversion_high"]
+    assert (
+        table.loc["ads", "cost_per_conversion_low"]
+        <= 10.0
+        <= table.loc["ads", "cost_per_conversion_high"]
+    )
     assert pd.isna(table.loc["mail", "cost_per_conversion"])
     assert answer.definition["costs"] == "'mial' has no touch. Did you mean 'mail'?"
 
@@ -159,13 +204,19 @@ def test_all_models_stand_side_by_side(toy_log):
     assert both.table["model"].unique().tolist() == list(MODELS)
     assert both.table.groupby("model")["conversions"].sum().tolist() == pytest.approx([4.0] * 8)
     assert answer.compare(["last", "first"]).table["model"].unique().tolist() == ["last", "first"]
-    with pytest.raises(cj.CjlibError, match=r"models: must name at least one of first, last, .* Got an empty list\."):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"models: must name at least one of first, last, .* Got an empty list\.",
+    ):
         answer.compare([])
 
 
 def test_the_headline_gives_share_n_and_interval_and_denies_a_cause(toy_log):
     log = toy_log(
-        " | ".join(f"k{n}: t@0h(ads) buy@1h" for n in range(30)) + " | " + " | ".join(f"m{n}: t@0h(mail) buy@1h" for n in range(10)) + " | z: buy@0h"
+        " | ".join(f"k{n}: t@0h(ads) buy@1h" for n in range(30))
+        + " | "
+        + " | ".join(f"m{n}: t@0h(mail) buy@1h" for n in range(10))
+        + " | z: buy@0h"
     )
     answer = cj.attribution(log, conversion="buy", model="last")
     low, high = answer.table.loc[0, ["share_of_conversions_low", "share_of_conversions_high"]]
@@ -176,14 +227,22 @@ def test_the_headline_gives_share_n_and_interval_and_denies_a_cause(toy_log):
     # The share of 41 coin throws at 73 %: about ± 14 points.
     assert 0.55 < low < 0.66
     assert 0.8 < high < 0.9
-    assert answer.compare(["first", "last"]).headline.startswith("All models agree: ads gets 73.2 % of 41 conversions. Credit says")
+    assert answer.compare(["first", "last"]).headline.startswith(
+        "All models agree: ads gets 73.2 % of 41 conversions. Credit says"
+    )
     decided = toy_log(" | ".join(f"k{n}: t@0h(ads) t@1h(mail) buy@2h" for n in range(30)))
-    compared = cj.attribution(decided, conversion="buy", model="last", replicates=0).compare(["first", "linear", "last"])
-    assert compared.headline.startswith("The model decides most for ads: 0.0 % of 30 conversions under last, 100.0 % under first. Credit says")
+    compared = cj.attribution(decided, conversion="buy", model="last", replicates=0).compare(
+        ["first", "linear", "last"]
+    )
+    assert compared.headline.startswith(
+        "The model decides most for ads: 0.0 % of 30 conversions under last, 100.0 % under first. Credit says"
+    )
 
 
 def test_few_or_no_conversions_are_no_finding(toy_log):
-    assert cj.attribution(toy_log(WORKED), conversion="buy").headline.startswith("Only 4 conversions: too few to say which channel gets the credit.")
+    assert cj.attribution(toy_log(WORKED), conversion="buy").headline.startswith(
+        "Only 4 conversions: too few to say which channel gets the credit."
+    )
     none = cj.attribution(toy_log("ana: buy@0h | bob: t@0h(a)"), conversion="buy")
     assert none.headline == "None of 1 conversion has a touch before it, so no channel gets credit."
     nothing = cj.attribution(toy_log("ana: t@0h(a)"), conversion="by")
@@ -194,13 +253,20 @@ def test_few_or_no_conversions_are_no_finding(toy_log):
 
 
 def test_journeys_can_be_looked_into(toy_log):
-    rows = cj.attribution(toy_log("bob: t@0h(a) | ana: t@0h(b) t@1h(a) buy@2h"), conversion="buy", replicates=0).customers()
+    rows = cj.attribution(
+        toy_log("bob: t@0h(a) | ana: t@0h(b) t@1h(a) buy@2h"), conversion="buy", replicates=0
+    ).customers()
     assert rows.values.tolist() == [["ana", "b → a", 2, True, 0.0], ["bob", "a", 1, False, 0.0]]
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another(toy_log):
-    log = toy_log(" | ".join(f"k{n}: t@0h({'abcd'[n % 4]}) t@{n + 1}h(mail) buy@90h" for n in range(31)))
-    one, same, other = (cj.attribution(log, conversion="buy", model="time_decay", seed=seed).table for seed in (1, 1, 2))
+    log = toy_log(
+        " | ".join(f"k{n}: t@0h({'abcd'[n % 4]}) t@{n + 1}h(mail) buy@90h" for n in range(31))
+    )
+    one, same, other = (
+        cj.attribution(log, conversion="buy", model="time_decay", seed=seed).table
+        for seed in (1, 1, 2)
+    )
     pd.testing.assert_frame_equal(one, same)
     assert not one.equals(other)
 
@@ -211,9 +277,15 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_another(toy_log)
         ({"model": "markow"}, r"model: must be one of .*Got 'markow'\. Did you mean 'markov'\?"),
         ({"channel": "chanel"}, r"channel: there is no column 'chanel'\. Did you mean 'channel'\?"),
         ({"order": 4}, r"order: must be one of 1, 2, 3\. Got 4\."),
-        ({"replicates": -1}, r"replicates: must be a whole number from 0 \(no intervals\) on\. Got -1\."),
+        (
+            {"replicates": -1},
+            r"replicates: must be a whole number from 0 \(no intervals\) on\. Got -1\.",
+        ),
         ({"lookback": 30}, r"lookback: must be a duration with its unit"),
-        ({"costs": {"a": -1}}, r"costs: must be a number from 0 on for each channel\. Got -1 for 'a'\."),
+        (
+            {"costs": {"a": -1}},
+            r"costs: must be a number from 0 on for each channel\. Got -1 for 'a'\.",
+        ),
         ({"value": "channel"}, r"value: must name a column of numbers"),
     ],
 )
@@ -226,26 +298,44 @@ def test_the_statement_gives_the_same_touches_and_journeys(toy_log):
     log = toy_log("ana: t@0D(a) z@1D(b) buy@1D t@2D(a) buy@40D | bob: t@0h(a)")
     answer = cj.attribution(log, conversion="buy", replicates=0)
     run = log.run(answer.sql).set_index("channel")
-    both = answer.table.loc[answer.table["channel"] != "(none)"].set_index("channel").sort_index()[["touches", "journeys"]]
+    both = (
+        answer.table.loc[answer.table["channel"] != "(none)"]
+        .set_index("channel")
+        .sort_index()[["touches", "journeys"]]
+    )
     pd.testing.assert_frame_equal(run, both, check_names=False)
 
 
 TOUCHES = st.lists(
-    st.tuples(st.sampled_from("pqrstuvw"), st.sampled_from([None, "a", "b", "c"]), st.integers(0, 8).map(lambda n: n * 10)), min_size=1, max_size=60
+    st.tuples(
+        st.sampled_from("pqrstuvw"),
+        st.sampled_from([None, "a", "b", "c"]),
+        st.integers(0, 8).map(lambda n: n * 10),
+    ),
+    min_size=1,
+    max_size=60,
 )
 
 
 @settings(max_examples=25, deadline=None)
 @given(TOUCHES, st.sampled_from([None, 0, 20, 40]), st.integers(1, 3))
 def test_credit_equals_that_of_plain_python_with_ties_under_every_model(rows, lookback, order):
-    frame = pd.DataFrame(rows, columns=["customer_id", "channel", "second"]).astype({"customer_id": "str", "channel": "str"})
+    frame = pd.DataFrame(rows, columns=["customer_id", "channel", "second"]).astype(
+        {"customer_id": "str", "channel": "str"}
+    )
     frame = frame.assign(
         event=frame["channel"].isna().map({True: "buy", False: "touch"}).astype("str"),
         timestamp=pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(frame["second"], unit="s"),
     )
     log = cj.read_events(frame.assign(row=range(len(frame))).drop(columns="second"))
     converting, without, untouched = journeys(rows, lookback)
-    answer = cj.attribution(log, conversion="buy", lookback=None if lookback is None else f"{lookback}s", replicates=0, order=order)
+    answer = cj.attribution(
+        log,
+        conversion="buy",
+        lookback=None if lookback is None else f"{lookback}s",
+        replicates=0,
+        order=order,
+    )
     table = answer.compare().table.set_index(["model", "channel"])["conversions"]
     assert answer.metrics["conversions"]["value"] == len(converting) + untouched
     names = {channel for way in converting + without for channel in way}
@@ -254,9 +344,15 @@ def test_credit_equals_that_of_plain_python_with_ties_under_every_model(rows, lo
     for name in names:
         assert table["first", name] == sum(way[0] == name for way in converting)
         assert table["last", name] == sum(way[-1] == name for way in converting)
-        assert table["linear", name] == pytest.approx(sum(way.count(name) / len(way) for way in converting))
-        assert table["shapley", name] == pytest.approx(sum((name in way) / len(set(way)) for way in converting))
-        assert table["markov", name] == pytest.approx(effects[name] / total * len(converting) if total else 0.0, abs=1e-7)
+        assert table["linear", name] == pytest.approx(
+            sum(way.count(name) / len(way) for way in converting)
+        )
+        assert table["shapley", name] == pytest.approx(
+            sum((name in way) / len(set(way)) for way in converting)
+        )
+        assert table["markov", name] == pytest.approx(
+            effects[name] / total * len(converting) if total else 0.0, abs=1e-7
+        )
     if untouched:
         assert table["markov", "(none)"] == untouched
     credited = table.groupby("model").sum()
@@ -269,51 +365,82 @@ def test_the_interval_of_a_chain_with_memory_is_solved_as_exactly_as_its_centre(
     for order in (1, 2, 3):
         table = cj.attribution(log, conversion="buy", order=order).table
         for bound in ("low", "high"):
-            assert table[f"share_of_conversions_{bound}"].tolist() == pytest.approx(table["share_of_conversions"].tolist(), abs=1e-8)
+            assert table[f"share_of_conversions_{bound}"].tolist() == pytest.approx(
+                table["share_of_conversions"].tolist(), abs=1e-8
+            )
 
 
 def test_paths_already_added_up_give_the_same_as_their_log(toy_log):
-    frame = pd.DataFrame({"path": ["ads > mail", "mail", "ads", ""], "conversions": [3, 1, 0, 2], "nulls": [0, 0, 2, 0]})
+    frame = pd.DataFrame(
+        {
+            "path": ["ads > mail", "mail", "ads", ""],
+            "conversions": [3, 1, 0, 2],
+            "nulls": [0, 0, 2, 0],
+        }
+    )
     answer = cj.attribution_paths(frame, nulls="nulls", replicates=0)
-    expected = cj.attribution(toy_log(WORKED + " | x: buy@0h | y: buy@0h"), conversion="buy", replicates=0)
+    expected = cj.attribution(
+        toy_log(WORKED + " | x: buy@0h | y: buy@0h"), conversion="buy", replicates=0
+    )
     pd.testing.assert_frame_equal(answer.table, expected.table)
     assert answer.compare().table["model"].nunique() == 7, "time decay needs times"
 
 
 def test_paths_already_added_up_are_checked(toy_log):
     frame = pd.DataFrame({"path": ["a"], "conversions": [1], "worth": ["x"]})
-    with pytest.raises(cj.CjlibError, match=r"path: there is no column 'paths'\. Did you mean 'path'\?"):
+    with pytest.raises(
+        cj.CjlibError, match=r"path: there is no column 'paths'\. Did you mean 'path'\?"
+    ):
         cj.attribution_paths(frame, path="paths")
-    with pytest.raises(cj.CjlibError, match=r"value: column 'worth' must hold numbers; 1 rows do not\."):
+    with pytest.raises(
+        cj.CjlibError, match=r"value: column 'worth' must hold numbers; 1 rows do not\."
+    ):
         cj.attribution_paths(frame, value="worth")
-    with pytest.raises(cj.CjlibError, match=r"conversions: must hold whole numbers from 0 on\. Got -1\.0 as the smallest\."):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"conversions: must hold whole numbers from 0 on\. Got -1\.0 as the smallest\.",
+    ):
         cj.attribution_paths(frame.assign(conversions=-1))
     with pytest.raises(cj.CjlibError, match=r"model: 'time_decay' needs the times of touches"):
         cj.attribution_paths(frame, model="time_decay")
     with pytest.raises(cj.CjlibError, match=r"separator: must hold a character that is not blank"):
         cj.attribution_paths(frame, separator=" ")
-    with pytest.raises(cj.CjlibError, match=r"customers: paths already added up name no customers\."):
+    with pytest.raises(
+        cj.CjlibError, match=r"customers: paths already added up name no customers\."
+    ):
         cj.attribution_paths(frame).customers()
 
 
 def test_the_order_of_rows_changes_no_byte():
     frame = toy_events(WORKED + " | p: x@0h(b) y@0h(a) buy@1h")
     answers = {
-        cj.attribution(cj.read_events(frame.sample(frac=1, random_state=seed)), conversion="buy").compare().table.to_csv() for seed in range(4)
+        cj.attribution(cj.read_events(frame.sample(frac=1, random_state=seed)), conversion="buy")
+        .compare()
+        .table.to_csv()
+        for seed in range(4)
     }
     assert len(answers) == 1
 
 
 def test_public_channel_paths_sum_to_the_published_touches(shared_data):
     frame = pd.read_csv(shared_data / "channel_paths" / "channel_paths.csv.gz")
-    columns = {"conversions": "total_conversions", "value": "total_conversion_value", "nulls": "total_null"}
+    columns = {
+        "conversions": "total_conversions",
+        "value": "total_conversion_value",
+        "nulls": "total_null",
+    }
     answer = cj.attribution_paths(frame, **columns, replicates=0)
     assert answer.table["conversions"].sum() == pytest.approx(19_785)
     assert answer.table["value"].sum() == pytest.approx(74_802.97, abs=0.005)
-    assert answer.metrics["conversion_probability"]["value"] == pytest.approx(19_785 / (19_785 + 68_602), abs=1e-9), (
-        "a chain of order 1 keeps the share that converts"
-    )
+    assert answer.metrics["conversion_probability"]["value"] == pytest.approx(
+        19_785 / (19_785 + 68_602), abs=1e-9
+    ), "a chain of order 1 keeps the share that converts"
     both = answer.compare(["first", "last"]).table.set_index(["model", "channel"])["conversions"]
-    assert both["first"].head(4).to_dict() == {"alpha": 6308, "iota": 4606, "eta": 3164, "beta": 2831}
+    assert both["first"].head(4).to_dict() == {
+        "alpha": 6308,
+        "iota": 4606,
+        "eta": 3164,
+        "beta": 2831,
+    }
     assert both["last"].head(3).to_dict() == {"alpha": 8447, "eta": 4167, "iota": 3355}
     assert both["last", "lambda"] == 1207

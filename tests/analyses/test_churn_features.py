@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.churn import activity
+from cjlib.analyses.churn.data import event_arrays
 
 START = pd.Timestamp("2024-03-20", tz="Europe/Berlin")  # ten days before the clocks change
 DAY = pd.Timedelta(days=1)
@@ -23,11 +23,15 @@ def random_log(seed: int, customers: int = 15, events: int = 300) -> pd.DataFram
     """Few instants, few days, repeated rows that differ in one column only, values that may be missing or below 0."""
     rng = np.random.default_rng(seed)
     hours = rng.integers(0, 160, events) * 24 + rng.choice([0, 1, 7, 23], events)
-    value = np.where(rng.random(events) < 0.6, rng.choice([-5.0, 0.0, 0.1, 7.3, 19.99], events), np.nan)
+    value = np.where(
+        rng.random(events) < 0.6, rng.choice([-5.0, 0.0, 0.1, 7.3, 19.99], events), np.nan
+    )
     frame = pd.DataFrame(
         {
             "customer_id": [f"c{one:02d}" for one in rng.integers(0, customers, events)],
-            "event": rng.choice(["ask", "buy", "leave", "reply", "visit"], events, p=[0.1, 0.35, 0.05, 0.1, 0.4]),
+            "event": rng.choice(
+                ["ask", "buy", "leave", "reply", "visit"], events, p=[0.1, 0.35, 0.05, 0.1, 0.4]
+            ),
             "timestamp": START + pd.to_timedelta(np.sort(rng.choice(hours, events)), unit="h"),
             "channel": rng.choice(["app", "web"], events),
             "value": value,
@@ -40,7 +44,11 @@ def answers(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     some = frame.drop_duplicates("customer_id").iloc[::2]
     return pd.DataFrame(
-        {"customer_id": some["customer_id"], "timestamp": some["timestamp"] + 20 * DAY, "nps": rng.integers(0, 11, len(some)).astype(float)}
+        {
+            "customer_id": some["customer_id"],
+            "timestamp": some["timestamp"] + 20 * DAY,
+            "nps": rng.integers(0, 11, len(some)).astype(float),
+        }
     )
 
 
@@ -48,7 +56,13 @@ def in_days(length: pd.Timedelta) -> float:
     return length / DAY
 
 
-def plain_row(past: pd.DataFrame, active: pd.DataFrame, cutoff: pd.Timestamp, typical: float, events: list[str]) -> dict[str, float]:
+def plain_row(
+    past: pd.DataFrame,
+    active: pd.DataFrame,
+    cutoff: pd.Timestamp,
+    typical: float,
+    events: list[str],
+) -> dict[str, float]:
     """The features of one customer, from the rows at or before the cutoff; `active` are those that are activity."""
     first, last = active["timestamp"].min(), active["timestamp"].max()
     days = sorted({one.date() for one in active["timestamp"].dt.tz_convert("Europe/Berlin")})
@@ -69,29 +83,50 @@ def plain_row(past: pd.DataFrame, active: pd.DataFrame, cutoff: pd.Timestamp, ty
     for window in (30, 60, 90, 180):
         recent = active[active["timestamp"] > cutoff - window * DAY]
         row |= {f"n_{window}d": len(recent), f"value_{window}d": recent["value"].sum()}
-    row |= {"value_sum": active["value"].sum(), "value_mean": active["value"].mean(), "n_negative_values": (active["value"] < 0).sum()}
+    row |= {
+        "value_sum": active["value"].sum(),
+        "value_mean": active["value"].mean(),
+        "n_negative_values": (active["value"] < 0).sum(),
+    }
     for name in events:
         mine = past[past["event"] == name]["timestamp"]
         row[f"n_{name}_90d"] = (mine > cutoff - 90 * DAY).sum()
         row[f"days_since_{name}"] = in_days(cutoff - mine.max()) if len(mine) else np.nan
-    return row | {f"share_channel_{name}": (past["channel"] == name).mean() for name in ("app", "web")} | plain_wait(past, cutoff)
+    return (
+        row
+        | {f"share_channel_{name}": (past["channel"] == name).mean() for name in ("app", "web")}
+        | plain_wait(past, cutoff)
+    )
 
 
 def plain_wait(past: pd.DataFrame, cutoff: pd.Timestamp) -> dict[str, float]:
     """The longest wait of the asks in 30 days, until the first reply at or after each, or the cutoff."""
     replies = past.loc[past["event"] == "reply", "timestamp"]
     asks = past.loc[(past["event"] == "ask") & (past["timestamp"] > cutoff - 30 * DAY), "timestamp"]
-    waits = [in_days(min([one for one in replies if one >= ask], default=cutoff) - ask) for ask in asks]
+    waits = [
+        in_days(min([one for one in replies if one >= ask], default=cutoff) - ask) for ask in asks
+    ]
     return {"wait_help_max_30d": max(waits, default=np.nan)}
 
 
-def plain_table(frame: pd.DataFrame, cutoff: pd.Timestamp, *, leaving: str | None, active: Callable[[pd.DataFrame], pd.Series]) -> pd.DataFrame:
+def plain_table(
+    frame: pd.DataFrame,
+    cutoff: pd.Timestamp,
+    *,
+    leaving: str | None,
+    active: Callable[[pd.DataFrame], pd.Series],
+) -> pd.DataFrame:
     """Everybody at risk at a cutoff: a row a customer."""
     past = frame[frame["timestamp"] <= cutoff]
     mine = {name: rows for name, rows in past.groupby("customer_id") if active(rows).any()}
     gaps: list[int] = []
     for rows in mine.values():
-        days = sorted({one.date() for one in rows.loc[active(rows), "timestamp"].dt.tz_convert("Europe/Berlin")})
+        days = sorted(
+            {
+                one.date()
+                for one in rows.loc[active(rows), "timestamp"].dt.tz_convert("Europe/Berlin")
+            }
+        )
         gaps += [(after - before).days for before, after in itertools.pairwise(days)]
     events = sorted(set(frame["event"]) - {leaving})
     told = {}
@@ -99,15 +134,28 @@ def plain_table(frame: pd.DataFrame, cutoff: pd.Timestamp, *, leaving: str | Non
         acts, gone = rows[active(rows)], rows.loc[rows["event"] == leaving, "timestamp"]
         if len(gone) and acts["timestamp"].max() <= gone.max():
             continue
-        later = frame[(frame["customer_id"] == name) & (frame["timestamp"] > cutoff) & (frame["timestamp"] <= cutoff + HORIZON)]
+        later = frame[
+            (frame["customer_id"] == name)
+            & (frame["timestamp"] > cutoff)
+            & (frame["timestamp"] <= cutoff + HORIZON)
+        ]
         churned = (later["event"] == leaving).any() if leaving else not active(later).any()
-        told[name] = {"churned": float(churned)} | plain_row(rows, acts, cutoff, statistics.median(gaps), events)
+        told[name] = {"churned": float(churned)} | plain_row(
+            rows, acts, cutoff, statistics.median(gaps), events
+        )
     return pd.DataFrame.from_dict(told, orient="index").astype(float)
 
 
 def counted(frame: pd.DataFrame, seed: int = 0, **options: object) -> cj.ChurnData:
-    log = cj.read_events(frame, timezone="Europe/Berlin", duplicates="keep", observed_until=START + 161 * DAY)
-    given = {"horizon": "30D", "cutoffs": CUTOFFS, "waits": {"help": ("ask", "reply")}, "feedback": answers(frame, seed)}
+    log = cj.read_events(
+        frame, timezone="Europe/Berlin", duplicates="keep", observed_until=START + 161 * DAY
+    )
+    given = {
+        "horizon": "30D",
+        "cutoffs": CUTOFFS,
+        "waits": {"help": ("ask", "reply")},
+        "feedback": answers(frame, seed),
+    }
     return cj.churn_data(log, **(given | options))
 
 
@@ -118,7 +166,11 @@ def counted(frame: pd.DataFrame, seed: int = 0, **options: object) -> cj.ChurnDa
         ({}, None, lambda rows: rows["event"].notna()),
         ({"active_event": "buy"}, None, lambda rows: rows["event"] == "buy"),
         ({"churn_event": "leave"}, "leave", lambda rows: rows["event"] != "leave"),
-        ({"churn_event": "leave", "active_event": "visit"}, "leave", lambda rows: rows["event"] == "visit"),
+        (
+            {"churn_event": "leave", "active_event": "visit"},
+            "leave",
+            lambda rows: rows["event"] == "visit",
+        ),
     ],
 )
 def test_features_are_those_of_a_plain_count_row_by_row(seed, options, leaving, active):
@@ -127,17 +179,24 @@ def test_features_are_those_of_a_plain_count_row_by_row(seed, options, leaving, 
     for cutoff in CUTOFFS:
         expected = plain_table(frame, cutoff, leaving=leaving, active=active)
         found = table[table["cutoff"] == cutoff].set_index("customer_id")[list(expected.columns)]
-        pd.testing.assert_frame_equal(found, expected, check_names=False, check_index_type=False, rtol=1e-12, atol=1e-12)
+        pd.testing.assert_frame_equal(
+            found, expected, check_names=False, check_index_type=False, rtol=1e-12, atol=1e-12
+        )
 
 
 @pytest.mark.parametrize("rows", [1, 50])
 @pytest.mark.parametrize(
-    "options", [{}, {"churn_event": "leave", "active_within": "60D"}, {"active_event": "buy", "cutoffs": None, "horizon": "20D"}]
+    "options",
+    [
+        {},
+        {"churn_event": "leave", "active_within": "60D"},
+        {"active_event": "buy", "cutoffs": None, "horizon": "20D"},
+    ],
 )
 def test_blocks_of_any_size_give_the_same_bytes(monkeypatch, rows, options):
     frame = random_log(5)
     whole = counted(frame, **options)
-    monkeypatch.setattr(activity, "BLOCK_ROWS", rows)
+    monkeypatch.setattr(event_arrays, "BLOCK_ROWS", rows)
     parts = counted(frame, **options)
     for name in ("table", "leaks", "population", "columns"):
         pd.testing.assert_frame_equal(getattr(parts, name), getattr(whole, name), check_exact=True)
@@ -147,7 +206,10 @@ def test_blocks_of_any_size_give_the_same_bytes(monkeypatch, rows, options):
     assert parts.source is not None
     for moment, everyone in whole.source.everyone.items():
         again = parts.source.everyone[moment]
-        assert all((getattr(again, name) == getattr(everyone, name)).all() for name in ("customer", "n_days", "span", "age"))
+        assert all(
+            (getattr(again, name) == getattr(everyone, name)).all()
+            for name in ("customer", "n_days", "span", "age")
+        )
 
 
 @pytest.mark.parametrize("options", [{}, {"churn_event": "leave"}, {"active_event": "buy"}])
@@ -176,9 +238,16 @@ def test_blocks_of_a_cut_log_begin_with_the_first_customer_who_is_in_it(monkeypa
     frame = random_log(7)
     cut = frame[frame["customer_id"] > "c03"]
     whole = counted(cut).table
-    monkeypatch.setattr(activity, "BLOCK_ROWS", 30)
-    log = cj.read_events(frame, timezone="Europe/Berlin", duplicates="keep", observed_until=START + 161 * DAY)
-    options = {"horizon": "30D", "cutoffs": CUTOFFS, "waits": {"help": ("ask", "reply")}, "feedback": answers(cut, 0)}
+    monkeypatch.setattr(event_arrays, "BLOCK_ROWS", 30)
+    log = cj.read_events(
+        frame, timezone="Europe/Berlin", duplicates="keep", observed_until=START + 161 * DAY
+    )
+    options = {
+        "horizon": "30D",
+        "cutoffs": CUTOFFS,
+        "waits": {"help": ("ask", "reply")},
+        "feedback": answers(cut, 0),
+    }
     found = cj.churn_data(log.where(customer_id=sorted(set(cut["customer_id"]))), **options)
     assert found.table.to_csv() == whole.to_csv()
 
@@ -186,7 +255,7 @@ def test_blocks_of_a_cut_log_begin_with_the_first_customer_who_is_in_it(monkeypa
 def test_a_negative_value_in_a_later_block_gives_everybody_the_column(monkeypatch):
     frame = random_log(8)
     frame["value"] = frame["value"].abs().where(frame["customer_id"] != "c14", -3.0)
-    monkeypatch.setattr(activity, "BLOCK_ROWS", 1)
+    monkeypatch.setattr(event_arrays, "BLOCK_ROWS", 1)
     table = counted(frame).table
     assert table["n_negative_values"].notna().all()
     assert (table["n_negative_values"] > 0).eq(table["customer_id"] == "c14").all()

@@ -8,8 +8,8 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
-from cjlib.analyses.churn.drift import Reference
-from cjlib.analyses.churn.model import ChurnModel, ChurnScores
+from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
+from cjlib.analyses.churn.model.drift import Reference
 
 MARCH, APRIL = (pd.Timestamp(day, tz="UTC") for day in ("2024-03-01", "2024-04-01"))
 STRANGE = ["NA", "007", "null", "a,b", "=1+1", "nan", " x", "é"]
@@ -18,15 +18,26 @@ STRANGE = ["NA", "007", "null", "a,b", "=1+1", "nan", " x", "é"]
 def scored(ids: list[str], cutoff: pd.Timestamp | None, probabilities: list[float]) -> ChurnScores:
     """Scores as a model gives them, for customers known by hand."""
     table = pd.DataFrame({"customer_id": ids, "cutoff": cutoff, "churn_probability": probabilities})
-    return ChurnScores(table=table, headline="", definition={}, drift=pd.DataFrame(), model=None, matrix=np.zeros((0, 0)))  # pyright: ignore
+    return ChurnScores(
+        table=table,
+        headline="",
+        definition={},
+        drift=pd.DataFrame(),
+        model=None,
+        matrix=np.zeros((0, 0)),
+    )  # pyright: ignore
 
 
 def bought(ids: list[str], later: list[str], until: pd.Timestamp) -> cj.EventLog:
     """Everyone bought nine days before March; `later` also nine days after, and nine days after April."""
     rows = [(one, "buy", MARCH - pd.Timedelta(days=9)) for one in ids]
-    rows += [(one, "buy", stamp + pd.Timedelta(days=9)) for one in later for stamp in (MARCH, APRIL)]
+    rows += [
+        (one, "buy", stamp + pd.Timedelta(days=9)) for one in later for stamp in (MARCH, APRIL)
+    ]
     rows = [row for row in rows if row[2] <= until]
-    return cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]), observed_until=until)
+    return cj.read_events(
+        pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]), observed_until=until
+    )
 
 
 # ---- kept forecasts -------------------------------------------------------------------------------------------------
@@ -36,8 +47,13 @@ def test_a_kept_forecast_comes_back_to_the_last_digit_whatever_customers_are_cal
     told = [0.1 + 0.2, 1 / 3, 0.9, 1e-9, 0.5, 0.123456789012345678, 0.0, 1.0]
     path = cj.keep_forecast(scored(STRANGE, MARCH, told), tmp_path / "deep" / "kept")
     assert path.name == "forecast-2024-03-01T000000.csv"
-    assert [one.name for one in path.parent.iterdir()] == [path.name], "no half-written file is left"
-    found = cj.past_forecasts(path.parent, cj.churn_data(bought(STRANGE, STRANGE[:4], APRIL), horizon="30D", cutoffs=[MARCH])).table
+    assert [one.name for one in path.parent.iterdir()] == [path.name], (
+        "no half-written file is left"
+    )
+    found = cj.past_forecasts(
+        path.parent,
+        cj.churn_data(bought(STRANGE, STRANGE[:4], APRIL), horizon="30D", cutoffs=[MARCH]),
+    ).table
     assert found.loc[0, "n"] == len(STRANGE)
     assert found.loc[0, "predicted_share"] == float(np.mean(told))
     assert found.loc[0, "n_churned"] == 4
@@ -48,12 +64,16 @@ def test_the_same_cutoff_again_replaces_and_another_stands_beside(tmp_path):
         cj.keep_forecast(scored(["ana", "bob"], stamp, told), tmp_path)
     assert cj.kept_cutoffs(tmp_path) == [MARCH, APRIL]
     log = bought(["ana", "bob"], ["ana"], APRIL + pd.Timedelta(days=20))
-    found = cj.past_forecasts(tmp_path, cj.churn_data(log, horizon="30D", cutoffs=cj.kept_cutoffs(tmp_path)))
+    found = cj.past_forecasts(
+        tmp_path, cj.churn_data(log, horizon="30D", cutoffs=cj.kept_cutoffs(tmp_path))
+    )
     assert found.table["cutoff"].tolist() == [APRIL, MARCH]
     assert found.table["state"].tolist() == ["horizon not over", "known"]
     assert found.table["predicted_share"].tolist() == pytest.approx([0.5, 0.3])
     assert found.table["observed_share"].iloc[1] == 0.5
-    assert found.headline.startswith("1 of 2 forecasts can be judged. The newest, of 2024-03-01, expected 30.0 % to churn; 50.0 % did")
+    assert found.headline.startswith(
+        "1 of 2 forecasts can be judged. The newest, of 2024-03-01, expected 30.0 % to churn; 50.0 % did"
+    )
     meta = cj.plot(found).layout.meta
     assert [row[1] for row in meta["rows"]] == ["known", "horizon not over"]
 
@@ -70,23 +90,36 @@ def test_a_forecast_whose_time_is_not_over_is_open(tmp_path):
 def test_a_level_that_moved_is_said(tmp_path):
     ids = [f"c{one}" for one in range(60)]
     cj.keep_forecast(scored(ids, MARCH, [0.05] * 60), tmp_path)
-    found = cj.past_forecasts(tmp_path, cj.churn_data(bought(ids, ids[:20], APRIL), horizon="30D", cutoffs=[MARCH]))
+    found = cj.past_forecasts(
+        tmp_path, cj.churn_data(bought(ids, ids[:20], APRIL), horizon="30D", cutoffs=[MARCH])
+    )
     assert "outside its interval: the level has moved, so fit anew" in found.headline
 
 
 def test_forecasts_in_any_order_give_the_same_table():
     ids = [f"c{one}" for one in range(40)]
-    told = pd.DataFrame({"customer_id": ids, "cutoff": MARCH, "churn_probability": np.linspace(0, 1, 40)})
+    told = pd.DataFrame(
+        {"customer_id": ids, "cutoff": MARCH, "churn_probability": np.linspace(0, 1, 40)}
+    )
     data = cj.churn_data(bought(ids, ids[::3], APRIL), horizon="30D", cutoffs=[MARCH])
-    first, second = (cj.past_forecasts([rows], data).table for rows in (told, told.sample(frac=1, random_state=1)))
+    first, second = (
+        cj.past_forecasts([rows], data).table
+        for rows in (told, told.sample(frac=1, random_state=1))
+    )
     assert first.to_csv() == second.to_csv()
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("customer_id,cutoff,churn_probability\nana,yesterday,0.5\n", r"'forecast-x\.csv' is damaged.*Take it out of the folder"),
-        ("customer_id,cutoff,churn_probability\nana,2024-03-01,half\n", r"'forecast-x\.csv' is damaged"),
+        (
+            "customer_id,cutoff,churn_probability\nana,yesterday,0.5\n",
+            r"'forecast-x\.csv' is damaged.*Take it out of the folder",
+        ),
+        (
+            "customer_id,cutoff,churn_probability\nana,2024-03-01,half\n",
+            r"'forecast-x\.csv' is damaged",
+        ),
         ("customer_id,moment\nana,2024-03-01\n", r"'forecast-x\.csv' is damaged"),
         ("", r"'forecast-x\.csv' is damaged"),
     ],
@@ -100,12 +133,28 @@ def test_a_damaged_file_is_named(tmp_path, text, said):
 def test_what_cannot_be_kept_or_compared_says_why(tmp_path):
     with pytest.raises(cj.DataError, match=r"scores: must have customers and their cutoffs"):
         cj.keep_forecast(scored(["ana"], None, [0.5]), tmp_path)
-    with pytest.raises(cj.DataError, match=r"there is no column 'churn_probability'\. Did you mean 'churn_probabilty'\?"):
-        cj.kept_cutoffs([pd.DataFrame({"customer_id": ["a"], "cutoff": [MARCH], "churn_probabilty": [0.5]})])
+    with pytest.raises(
+        cj.DataError,
+        match=r"there is no column 'churn_probability'\. Did you mean 'churn_probabilty'\?",
+    ):
+        cj.kept_cutoffs(
+            [pd.DataFrame({"customer_id": ["a"], "cutoff": [MARCH], "churn_probabilty": [0.5]})]
+        )
     told = pd.DataFrame({"customer_id": ["ana"], "cutoff": [MARCH], "churn_probability": [0.5]})
-    with pytest.raises(cj.DataError, match=r"data: has none of the forecasts' cutoffs '2024-03-01'"):
-        cj.past_forecasts([told], cj.churn_data(bought(["ana"], ["ana"], APRIL), horizon="30D", cutoffs=[MARCH - pd.Timedelta(days=2)]))
-    table = cj.churn_table(pd.DataFrame({"x": range(20), "lost": [True, False] * 10}), target="lost")
+    with pytest.raises(
+        cj.DataError, match=r"data: has none of the forecasts' cutoffs '2024-03-01'"
+    ):
+        cj.past_forecasts(
+            [told],
+            cj.churn_data(
+                bought(["ana"], ["ana"], APRIL),
+                horizon="30D",
+                cutoffs=[MARCH - pd.Timedelta(days=2)],
+            ),
+        )
+    table = cj.churn_table(
+        pd.DataFrame({"x": range(20), "lost": [True, False] * 10}), target="lost"
+    )
     with pytest.raises(cj.DataError, match=r"data: has no cutoffs"):
         cj.past_forecasts([told], table)
 
@@ -116,12 +165,15 @@ def test_what_cannot_be_kept_or_compared_says_why(tmp_path):
 def risky(probability: list[float], value: list[float]) -> cj.analyses.churn.ValueAtRisk:
     ids = [f"c{place:02}" for place in range(len(probability))]
     return cj.value_at_risk(
-        pd.DataFrame({"customer_id": ids, "churn_probability": probability}), pd.DataFrame({"customer_id": ids, "expected_value": value})
+        pd.DataFrame({"customer_id": ids, "churn_probability": probability}),
+        pd.DataFrame({"customer_id": ids, "expected_value": value}),
     )
 
 
 def test_high_is_the_top_fifth_and_the_grid_sums_to_the_whole():
-    found = risky([0.9, 0.8, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [100, 1, 90, 2, 2, 2, 2, 2, 2, 2])
+    found = risky(
+        [0.9, 0.8, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], [100, 1, 90, 2, 2, 2, 2, 2, 2, 2]
+    )
     assert found.grid["customers"].tolist() == [1, 1, 1, 7]
     assert found.grid["value_at_risk"].tolist() == pytest.approx([90, 9, 0.8, 1.4])
     assert (
@@ -134,15 +186,24 @@ def test_high_is_the_top_fifth_and_the_grid_sums_to_the_whole():
 
 def test_ties_for_the_top_fifth_go_by_customer_id_in_any_order():
     ids = [f"c{place}" for place in range(10)]
-    risk, worth = pd.DataFrame({"customer_id": ids, "churn_probability": 0.5}), pd.DataFrame({"customer_id": ids, "expected_value": 7.0})
-    first, second = (cj.value_at_risk(risk.sample(frac=1, random_state=seed), worth.sample(frac=1, random_state=seed + 1)) for seed in (0, 5))
+    risk, worth = (
+        pd.DataFrame({"customer_id": ids, "churn_probability": 0.5}),
+        pd.DataFrame({"customer_id": ids, "expected_value": 7.0}),
+    )
+    first, second = (
+        cj.value_at_risk(
+            risk.sample(frac=1, random_state=seed), worth.sample(frac=1, random_state=seed + 1)
+        )
+        for seed in (0, 5)
+    )
     assert first.table.to_csv() == second.table.to_csv()
     assert sorted(first.table.loc[first.table["high_value"], "customer_id"]) == ["c0", "c1"]
 
 
 def test_nobody_known_to_both_sides_is_a_sentence():
     nobody = cj.value_at_risk(
-        pd.DataFrame({"customer_id": ["a"], "churn_probability": [0.5]}), pd.DataFrame({"customer_id": ["b"], "expected_value": [1.0]})
+        pd.DataFrame({"customer_id": ["a"], "churn_probability": [0.5]}),
+        pd.DataFrame({"customer_id": ["b"], "expected_value": [1.0]}),
     )
     assert nobody.headline == "No customer has both a forecast and a value."
     assert cj.plot(nobody).layout.meta["caption"] == nobody.headline
@@ -151,7 +212,10 @@ def test_nobody_known_to_both_sides_is_a_sentence():
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
-        (pd.DataFrame({"customer_id": ["a"], "churn_probabilty": [0.5]}), r"scores: there is no column 'churn_probability'\. Did you mean"),
+        (
+            pd.DataFrame({"customer_id": ["a"], "churn_probabilty": [0.5]}),
+            r"scores: there is no column 'churn_probability'\. Did you mean",
+        ),
         (
             pd.DataFrame({"customer_id": ["a", "a"], "churn_probability": [0.5, 0.6]}),
             r"scores: 1 customers have several rows\. Give one row a customer",
@@ -170,11 +234,17 @@ def forecaster(groups: dict[str, tuple[int, bool]]) -> tuple[ChurnModel, cj.Even
     """A model whose forecasts are known: of each group half churned, ranked perfectly or by a coin."""
     rng = np.random.default_rng(0)
     rows = [
-        (f"{name}{one}", name, one % 2, 0.1 + 0.8 * (one % 2) if good else rng.random()) for name, (n, good) in groups.items() for one in range(n)
+        (f"{name}{one}", name, one % 2, 0.1 + 0.8 * (one % 2) if good else rng.random())
+        for name, (n, good) in groups.items()
+        for one in range(n)
     ]
-    told = pd.DataFrame(rows, columns=["customer_id", "channel", "churned", "churn_probability"]).assign(cutoff=MARCH)
+    told = pd.DataFrame(
+        rows, columns=["customer_id", "channel", "churned", "churn_probability"]
+    ).assign(cutoff=MARCH)
     log = cj.read_events(
-        toy_events(" | ".join(f"{one[0]}: visit@0D visit@1D" for one in rows)).assign(channel=np.repeat([one[1] for one in rows], 2))
+        toy_events(" | ".join(f"{one[0]}: visit@0D visit@1D" for one in rows)).assign(
+            channel=np.repeat([one[1] for one in rows], 2)
+        )
     )
     empty = pd.DataFrame()
     model = ChurnModel(
@@ -202,8 +272,14 @@ def test_the_model_is_judged_in_each_segment_with_enough_of_both_outcomes():
 
 def test_without_groups_or_with_small_ones_nothing_is_compared():
     model, log = forecaster({"app": (60, True), "tv": (8, True)})
-    assert cj.model_by(model, log, by=None).headline == "There are no groups to compare: the data have no column for it."
-    assert cj.model_by(model, log, by="channel").headline == "Too few groups by channel have enough of both outcomes to compare the model among them."
+    assert (
+        cj.model_by(model, log, by=None).headline
+        == "There are no groups to compare: the data have no column for it."
+    )
+    assert (
+        cj.model_by(model, log, by="channel").headline
+        == "Too few groups by channel have enough of both outcomes to compare the model among them."
+    )
     small = cj.model_by(*forecaster({"tv": (8, True)}), by="channel")
     assert cj.plot(small).layout.meta["caption"] == small.headline
     with pytest.raises(cj.CjlibError, match=r"model: must be what cj\.fit_churn gave"):

@@ -8,7 +8,7 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
-from cjlib.analyses.churn.rolling import untruncated
+from cjlib.analyses.churn.model.backtest import untruncated
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 
@@ -19,7 +19,10 @@ def at(days: float) -> pd.Timestamp:
 
 def toy(text: str, **options: object) -> cj.ChurnData:
     until = options.pop("until", at(200))
-    return cj.churn_data(cj.read_events(toy_events(text), observed_until=until), **({"horizon": "30D", "cutoffs": [at(100)]} | options))
+    return cj.churn_data(
+        cj.read_events(toy_events(text), observed_until=until),
+        **({"horizon": "30D", "cutoffs": [at(100)]} | options),
+    )
 
 
 def labels(data: cj.ChurnData) -> dict[str, float]:
@@ -35,15 +38,32 @@ def shop(customers: int, seed: int) -> pd.DataFrame:
         times = begin + np.cumsum(rng.exponential(pace, 60))
         for time in [begin, *times[times < min(400, begin + end)]]:
             rows.append(
-                (f"c{one:04d}", "buy", START + pd.Timedelta(minutes=int(time * 1440)), rng.choice(["web", "app"]), round(rng.gamma(2, 20), 2))
+                (
+                    f"c{one:04d}",
+                    "buy",
+                    START + pd.Timedelta(minutes=int(time * 1440)),
+                    rng.choice(["web", "app"]),
+                    round(rng.gamma(2, 20), 2),
+                )
             )
             if rng.random() < 0.1:
-                rows.append((f"c{one:04d}", "return", START + pd.Timedelta(minutes=int(time * 1440) + 600), "web", -5.0))
+                rows.append(
+                    (
+                        f"c{one:04d}",
+                        "return",
+                        START + pd.Timedelta(minutes=int(time * 1440) + 600),
+                        "web",
+                        -5.0,
+                    )
+                )
     return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel", "value"])
 
 
 def test_the_label_looks_after_the_cutoff_and_to_the_end_of_the_horizon_inclusive():
-    data = toy("ana: buy@100D | bob: buy@90D buy@130D | cyd: buy@90D buy@131D | dan: buy@99D buy@101D | eve: buy@110D", until=at(131))
+    data = toy(
+        "ana: buy@100D | bob: buy@90D buy@130D | cyd: buy@90D buy@131D | dan: buy@99D buy@101D | eve: buy@110D",
+        until=at(131),
+    )
     assert labels(data) == {"ana": 1, "bob": 0, "cyd": 1, "dan": 0}
 
 
@@ -86,19 +106,37 @@ def test_what_fewer_than_thirty_customers_had_is_a_return_however_final():
         f"{ENDED} | {STAYED.replace('bob: visit@10D cancel@50D survey@55D', 'bob: visit@10D cancel@50D').replace('survey@60D ', '')}",
         churn_event="cancel",
     )
-    assert labels(data) == {f"f{one:02d}": 0 for one in range(28)} | {"ana": 0, "bob": 0, "cyd": 0, "dan": 1}
+    assert labels(data) == {f"f{one:02d}": 0 for one in range(28)} | {
+        "ana": 0,
+        "bob": 0,
+        "cyd": 0,
+        "dan": 1,
+    }
     assert data.definition["return"].startswith("any event after the churn event; of no event type")
 
 
 def test_an_active_event_says_itself_what_a_return_is():
-    data = toy(f"{ENDED} | eve: survey@1D | {STAYED}", churn_event="cancel", active_event=["visit", "confirm", "survey"])
-    assert labels(data) == {f"f{one:02d}": 0 for one in range(28)} | {"ana": 0, "bob": 0, "cyd": 0, "dan": 1, "eve": 0}
+    data = toy(
+        f"{ENDED} | eve: survey@1D | {STAYED}",
+        churn_event="cancel",
+        active_event=["visit", "confirm", "survey"],
+    )
+    assert labels(data) == {f"f{one:02d}": 0 for one in range(28)} | {
+        "ana": 0,
+        "bob": 0,
+        "cyd": 0,
+        "dan": 1,
+        "eve": 0,
+    }
     assert "return" not in data.definition
 
 
 def test_the_first_churn_event_alone_can_be_what_leaving_is():
     first = cj.Step("cancel", first_time=True)
-    data = toy("ana: visit@10D cancel@50D visit@60D cancel@110D | bob: visit@10D cancel@120D | cyd: visit@10D cancel@40D", churn_event=first)
+    data = toy(
+        "ana: visit@10D cancel@50D visit@60D cancel@110D | bob: visit@10D cancel@120D | cyd: visit@10D cancel@40D",
+        churn_event=first,
+    )
     assert labels(data) == {"ana": 0, "bob": 1}
 
 
@@ -117,12 +155,18 @@ def random_leavers(seed: int) -> pd.DataFrame:
         for name in [*steps, *(["visit", "survey"] if back else [])]:
             day += rng.integers(0, 4) * 5
             rows.append((f"c{one:02d}", str(name), at(day + 80 * (rng.random() < 0.003))))
-    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]).drop_duplicates(ignore_index=True)
+    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]).drop_duplicates(
+        ignore_index=True
+    )
 
 
 def plain_endings(frame: pd.DataFrame, until: pd.Timestamp) -> set[str]:
     """Event types that nothing follows but one another, found again until there is no more."""
-    settled = [rows for _, rows in frame.groupby("customer_id") if rows["timestamp"].max() < until - pd.Timedelta(days=30)]
+    settled = [
+        rows
+        for _, rows in frame.groupby("customer_id")
+        if rows["timestamp"].max() < until - pd.Timedelta(days=30)
+    ]
     found: set[str] = set()
     while True:
         now = set()
@@ -132,7 +176,9 @@ def plain_endings(frame: pd.DataFrame, until: pd.Timestamp) -> set[str]:
                 for rows in settled
                 for one in rows.loc[rows["event"] == name, "timestamp"]
             ]
-            if sum((rows["event"] == name).any() for rows in settled) >= 30 and sum(final) >= 0.9 * len(final):
+            if sum((rows["event"] == name).any() for rows in settled) >= 30 and sum(
+                final
+            ) >= 0.9 * len(final):
                 now.add(name)
         if now <= found:
             return found
@@ -145,12 +191,21 @@ def test_who_is_at_risk_after_leaving_is_what_plain_python_says(seed):
     no_return = plain_endings(frame, at(200))
     assert (no_return == {"confirm", "survey"}) == (seed % 3 == 0)
     for day in (30, 60):
-        data = cj.churn_data(cj.read_events(frame, observed_until=at(200)), horizon="30D", churn_event="cancel", cutoffs=[at(day)])
+        data = cj.churn_data(
+            cj.read_events(frame, observed_until=at(200)),
+            horizon="30D",
+            churn_event="cancel",
+            cutoffs=[at(day)],
+        )
         expected = set()
         for customer, rows in frame[frame["timestamp"] <= at(day)].groupby("customer_id"):
             gone = rows.loc[rows["event"] == "cancel", "timestamp"].max()
             later = rows[rows["timestamp"] > gone]
-            stays = (rows["event"] != "cancel").any() if pd.isna(gone) else (~later["event"].isin({*no_return, "cancel"})).any()
+            stays = (
+                (rows["event"] != "cancel").any()
+                if pd.isna(gone)
+                else (~later["event"].isin({*no_return, "cancel"})).any()
+            )
             expected |= {customer} if stays else set()
         assert set(labels(data)) == expected
         assert all(f"'{name}'" in data.definition["return"] for name in no_return)
@@ -159,9 +214,13 @@ def test_who_is_at_risk_after_leaving_is_what_plain_python_says(seed):
 def test_an_event_that_never_occurs_is_said_with_the_nearest_that_does():
     text = "ana: buy@10D cancel@50D | bob: buy@10D"
     left = toy(text, churn_event="cancell")
-    assert left.headline.endswith("churn_event: 'cancell' never occurs in the log. Did you mean 'cancel'?")
+    assert left.headline.endswith(
+        "churn_event: 'cancell' never occurs in the log. Did you mean 'cancel'?"
+    )
     active = toy(text, active_event="byu")
-    assert active.headline.endswith("active_event: 'byu' never occurs in the log. Did you mean 'buy'?")
+    assert active.headline.endswith(
+        "active_event: 'byu' never occurs in the log. Did you mean 'buy'?"
+    )
     assert active.table.empty
     assert toy(text, churn_event=cj.Step("buy", where={"event": "cancel"})).headline.endswith(
         "churn_event: 'buy where event = cancel' never occurs in the log."
@@ -175,18 +234,37 @@ def test_the_midnight_that_ends_the_last_day_is_a_cutoff():
 
 
 def test_only_the_active_event_is_activity():
-    data = toy("ana: buy@80D mail@110D | bob: buy@80D buy@110D | cyd: mail@80D buy@110D", active_event="buy")
+    data = toy(
+        "ana: buy@80D mail@110D | bob: buy@80D buy@110D | cyd: mail@80D buy@110D",
+        active_event="buy",
+    )
     assert labels(data) == {"ana": 1, "bob": 0}
 
 
 def test_features_by_hand():
     row = toy("ana: buy@0D buy@10D buy@40D buy@95D visit@95D | bob: visit@50D").table.iloc[0]
-    found = row[["age_days", "recency_days", "n_days", "span_days", "gap_median", "gap_mean", "gap_max", "gap_last"]].tolist()
+    found = row[
+        [
+            "age_days",
+            "recency_days",
+            "n_days",
+            "span_days",
+            "gap_median",
+            "gap_mean",
+            "gap_max",
+            "gap_last",
+        ]
+    ].tolist()
     assert found == pytest.approx([100, 5, 4, 95, 30, 95 / 3, 55, 55])
     assert row["gap_sd"] == pytest.approx(np.std([10, 30, 55], ddof=1))
     assert row[["n_30d", "n_60d", "n_90d", "n_180d"]].tolist() == [2, 2, 3, 5]
     assert row["trend_30d"] == pytest.approx(np.log(2.5 / 0.5))
-    assert row[["n_buy_90d", "n_visit_90d", "days_since_buy", "days_since_visit"]].tolist() == [2, 1, 5, 5]
+    assert row[["n_buy_90d", "n_visit_90d", "days_since_buy", "days_since_visit"]].tolist() == [
+        2,
+        1,
+        5,
+        5,
+    ]
 
 
 def test_a_wait_lasts_until_the_answer_or_the_cutoff():
@@ -197,31 +275,59 @@ def test_a_wait_lasts_until_the_answer_or_the_cutoff():
 
 
 def test_feedback_counts_up_to_the_cutoff():
-    said = pd.DataFrame({"customer_id": ["ana"] * 3, "timestamp": [at(40), at(90), at(101)], "nps": [9.0, 3.0, 10.0], "text": ""})
+    said = pd.DataFrame(
+        {
+            "customer_id": ["ana"] * 3,
+            "timestamp": [at(40), at(90), at(101)],
+            "nps": [9.0, 3.0, 10.0],
+            "text": "",
+        }
+    )
     row = toy("ana: buy@10D | bob: buy@10D", feedback=cj.read_feedback(said)).table.iloc[0]
     assert row[["nps_last", "nps_age_days", "negatives_90d"]].tolist() == [3, 10, 1]
 
 
 def test_scores_of_texts_are_features_when_feedback_brings_them():
-    said = pd.DataFrame({"customer_id": ["ana", "ana"], "timestamp": [at(40), at(90)], "text_score": [0.8, -0.5]})
+    said = pd.DataFrame(
+        {"customer_id": ["ana", "ana"], "timestamp": [at(40), at(90)], "text_score": [0.8, -0.5]}
+    )
     row = toy("ana: buy@10D | bob: buy@10D", feedback=said).table.iloc[0]
-    assert row[["text_score_last", "text_score_age_days", "negatives_90d"]].tolist() == [-0.5, 10, 1]
+    assert row[["text_score_last", "text_score_age_days", "negatives_90d"]].tolist() == [
+        -0.5,
+        10,
+        1,
+    ]
 
 
 def test_active_within_asks_for_some_and_the_population_still_tells_of_all():
     data = toy("ana: buy@10D | bob: buy@90D | cyd: buy@60D", active_within="20D")
     assert list(labels(data)) == ["bob"]
-    assert data.population[["population", "customers"]].to_numpy().tolist() == [["all", 3], ["active", 2], ["asked", 1]]
+    assert data.population[["population", "customers"]].to_numpy().tolist() == [
+        ["all", 3],
+        ["active", 2],
+        ["asked", 1],
+    ]
     assert "of everyone ever seen" in data.headline
     assert "of those active within 60 days" in data.headline
 
 
 @pytest.mark.parametrize(
     ("horizon", "expected"),
-    [("90D", [100, 130, 160, 190, 220, 250, 280, 310]), ("30D", [205, 220, 235, 250, 265, 280, 295, 310, 325, 340, 355, 370])],
+    [
+        ("90D", [100, 130, 160, 190, 220, 250, 280, 310]),
+        ("30D", [205, 220, 235, 250, 265, 280, 295, 310, 325, 340, 355, 370]),
+    ],
 )
-def test_cutoffs_go_back_from_the_last_event_less_the_horizon_in_steps_of_thirty_days_or_half_the_horizon(horizon, expected):
-    days = toy("ana: buy@0D buy@400D", cutoffs=None, until=at(400), horizon=horizon).table["cutoff"].sub(START).dt.days.unique().tolist()
+def test_cutoffs_go_back_from_the_last_event_less_the_horizon_in_steps_of_thirty_days_or_half_the_horizon(
+    horizon, expected
+):
+    days = (
+        toy("ana: buy@0D buy@400D", cutoffs=None, until=at(400), horizon=horizon)
+        .table["cutoff"]
+        .sub(START)
+        .dt.days.unique()
+        .tolist()
+    )
     assert days == expected
 
 
@@ -235,17 +341,24 @@ def test_features_are_those_of_the_log_cut_at_the_cutoff_cell_by_cell(made):
     for day in (150, 250, 330):
         whole = cj.churn_data(log, horizon="45D", cutoffs=[at(day)])
         cut = cj.churn_data(log.where(end=at(day)), horizon="45D", cutoffs=[at(day)])
-        pd.testing.assert_frame_equal(whole.table.drop(columns="churned"), cut.table.drop(columns="churned"), check_exact=True)
+        pd.testing.assert_frame_equal(
+            whole.table.drop(columns="churned"), cut.table.drop(columns="churned"), check_exact=True
+        )
 
 
 def test_any_order_of_the_rows_gives_the_same_bytes(made):
-    tables = [cj.churn_data(cj.read_events(frame), horizon="45D").table for frame in (made, made.sample(frac=1, random_state=9))]
+    tables = [
+        cj.churn_data(cj.read_events(frame), horizon="45D").table
+        for frame in (made, made.sample(frac=1, random_state=9))
+    ]
     assert tables[0].to_csv() == tables[1].to_csv()
 
 
 def test_labels_and_counts_are_those_of_plain_python(made):
     moment, ahead = at(250), at(250) + pd.Timedelta(days=45)
-    found = cj.churn_data(cj.read_events(made), horizon="45D", cutoffs=[moment]).table.set_index("customer_id")
+    found = cj.churn_data(cj.read_events(made), horizon="45D", cutoffs=[moment]).table.set_index(
+        "customer_id"
+    )
     for customer, rows in made.groupby("customer_id"):
         past = rows[rows["timestamp"] <= moment]
         assert (customer in found.index) == (len(past) > 0)
@@ -254,7 +367,10 @@ def test_labels_and_counts_are_those_of_plain_python(made):
             row = found.loc[customer]
             recent = past[past["timestamp"] > moment - pd.Timedelta(days=90)]
             assert row["churned"] == float(len(later) == 0)
-            assert (row["n_90d"], row["n_days"]) == (len(recent), past["timestamp"].dt.normalize().nunique())
+            assert (row["n_90d"], row["n_days"]) == (
+                len(recent),
+                past["timestamp"].dt.normalize().nunique(),
+            )
             assert row["value_sum"] == pytest.approx(past["value"].sum())
 
 
@@ -266,10 +382,15 @@ def test_the_fit_runs_the_truncation_test_and_would_notice(made):
 
 
 def test_a_terminal_event_fails_as_a_feature_and_is_offered_as_churn():
-    text = " | ".join(f"c{one:02d}: visit@{one}D visit@{one + 40}D confirm@{one + 60}D" for one in range(40))
+    text = " | ".join(
+        f"c{one:02d}: visit@{one}D visit@{one + 40}D confirm@{one + 60}D" for one in range(40)
+    )
     text += " | " + " | ".join(f"d{one:02d}: visit@{one}D visit@{one + 90}D" for one in range(40))
     leaks = toy(text).leaks
-    assert set(leaks.loc[leaks["rule"] == "terminal event", "column"]) == {"n_confirm_90d", "days_since_confirm"}
+    assert set(leaks.loc[leaks["rule"] == "terminal event", "column"]) == {
+        "n_confirm_90d",
+        "days_since_confirm",
+    }
     assert "consider churn_event='confirm'" in leaks.iloc[0]["text"]
 
 
@@ -281,7 +402,9 @@ def test_a_model_of_a_log_is_tested_forward_and_says_what_it_beats(made):
     assert model.table["cutoff"].isna().iloc[0]
     assert {"recency", "recency_over_gap", "bgnbd", "prevalence"} <= set(model.table["model"])
     assert model.definition["truncation test"].endswith("equal, cell by cell")
-    today = cj.churn_data(cj.read_events(made), horizon="45D", cutoffs=[made["timestamp"].max()], like=model)
+    today = cj.churn_data(
+        cj.read_events(made), horizon="45D", cutoffs=[made["timestamp"].max()], like=model
+    )
     assert model.score(today).table["churn_probability"].between(0, 1).all()
 
 
@@ -308,7 +431,12 @@ def test_a_cutoff_after_the_end_of_the_data_is_told_and_the_midnight_after_it_is
         "The cutoff 2099-01-01 lies after the end of the data, 2024-07-19: of the time between nothing is known, and it counts as silence."
         in late.headline
     )
-    assert "lies after" in toy("ana: buy@10D | bob: buy@20D", cutoffs=[at(100), at(201) + pd.Timedelta("1us")]).headline
+    assert (
+        "lies after"
+        in toy(
+            "ana: buy@10D | bob: buy@20D", cutoffs=[at(100), at(201) + pd.Timedelta("1us")]
+        ).headline
+    )
     assert "lies after" not in toy("ana: buy@10D | bob: buy@20D", cutoffs=[at(201)]).headline
 
 

@@ -21,10 +21,29 @@ def members(seed: int = 3) -> tuple[pd.DataFrame, pd.DataFrame]:
         left = end < DAYS
         rows += [(f"c{one:03d}", "cancel", end)] if left else []
         reason = rng.choice(["price", "moved"]) if left else None
-        file.append((f"c{one:03d}", reason, 0.0 if left else 20.0, not left, rng.choice(["north", "south"]), rng.choice(["phone", "shop"])))
+        file.append(
+            (
+                f"c{one:03d}",
+                reason,
+                0.0 if left else 20.0,
+                not left,
+                rng.choice(["north", "south"]),
+                rng.choice(["phone", "shop"]),
+            )
+        )
     log = pd.DataFrame(rows, columns=["customer_id", "event", "day"])
     log["timestamp"] = START + pd.to_timedelta(log.pop("day").round(3), unit="D")
-    return log, pd.DataFrame(file, columns=["customer_id", "why", "last_invoice", "active_now", "region", "reason_for_joining"])
+    return log, pd.DataFrame(
+        file,
+        columns=[
+            "customer_id",
+            "why",
+            "last_invoice",
+            "active_now",
+            "region",
+            "reason_for_joining",
+        ],
+    )
 
 
 def test_columns_of_the_customers_file_that_know_the_outcome_fail_and_honest_ones_do_not():
@@ -47,7 +66,9 @@ def test_a_count_of_days_is_judged_among_those_seen_lately():
     visits = events[events["event"] == "visit"]
     last = visits.groupby("customer_id")["timestamp"].transform("max")
     data = cj.churn_data(
-        cj.read_events(visits[(last < START + pd.Timedelta("150D")) | (last > START + pd.Timedelta("262D"))]),
+        cj.read_events(
+            visits[(last < START + pd.Timedelta("150D")) | (last > START + pd.Timedelta("262D"))]
+        ),
         horizon="30D",
         cutoffs=[START + pd.Timedelta("263D")],
     )

@@ -15,9 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import SplineTransformer
 
 import cjlib as cj
-from cjlib.analyses.churn.additive import WIDE, drawn_contributions, fit_additive
-from cjlib.analyses.churn.columns import learn_columns
-from cjlib.analyses.churn.decisions import CAVEAT
+from cjlib.analyses.churn.model.encoding import learn_columns
+from cjlib.analyses.churn.model.spline_logistic import WIDE, drawn_contributions, fit_additive
+from cjlib.analyses.churn.use.targeting import CAVEAT
 
 N = 1200
 
@@ -30,7 +30,16 @@ def customers(n: int = N, seed: int = 1) -> pd.DataFrame:
     text = pd.Series([f"{one:.1f}" for one in tenure * price], dtype="str").where(tenure > 0, " ")
     lost = np.where(rng.random(n) < 1 / (1 + np.exp(-odds)), "Yes", "No")
     ids = [f"={one:05d}" for one in range(n)]
-    return pd.DataFrame({"account": ids, "tenure": tenure, "price": price, "plan": plan, "total": text, "left_us": lost})
+    return pd.DataFrame(
+        {
+            "account": ids,
+            "tenure": tenure,
+            "price": price,
+            "plan": plan,
+            "total": text,
+            "left_us": lost,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +53,16 @@ def model(frame) -> cj.ChurnModel:
 
 
 def test_the_table_has_the_chosen_model_the_candidates_and_the_baselines(model):
-    assert model.table["model"].tolist() == ["chosen", "lr", "hgb", "hgb_wide", "lr+hgb", "hgb+hgb_wide", "prevalence", "best_single_column"]
+    assert model.table["model"].tolist() == [
+        "chosen",
+        "lr",
+        "hgb",
+        "hgb_wide",
+        "lr+hgb",
+        "hgb+hgb_wide",
+        "prevalence",
+        "best_single_column",
+    ]
     names = "model population cutoff n n_churned auc auc_low auc_high pr_auc brier log_loss lift_10 lift_low lift_high ece ece_floor empc"
     assert list(model.table.columns) == names.split()
     assert (model.table["auc_low"] <= model.table["auc"]).all()
@@ -52,11 +70,16 @@ def test_the_table_has_the_chosen_model_the_candidates_and_the_baselines(model):
 
 
 def test_any_order_of_the_rows_gives_the_same_bytes(frame, model):
-    again = cj.fit_churn(cj.churn_table(frame.sample(frac=1, random_state=4), target="left_us", id="account"))
+    again = cj.fit_churn(
+        cj.churn_table(frame.sample(frac=1, random_state=4), target="left_us", id="account")
+    )
     for name in ("table", "calibration", "lift"):
         assert getattr(again, name).to_csv() == getattr(model, name).to_csv()
     assert again.headline == model.headline
-    assert (again.score(frame).table["churn_probability"] == model.score(frame).table["churn_probability"]).all()
+    assert (
+        again.score(frame).table["churn_probability"]
+        == model.score(frame).table["churn_probability"]
+    ).all()
 
 
 def test_a_shuffled_outcome_gives_no_signal(frame):
@@ -69,7 +92,10 @@ def test_a_model_that_one_column_explains_does_not_beat_it():
     rng = np.random.default_rng(2)
     level = rng.choice(["a", "b"], 900)
     lost = rng.random(900) < np.where(level == "a", 0.7, 0.2)
-    data = cj.churn_table(pd.DataFrame({"level": level, "noise": rng.normal(size=900).round(2), "lost": lost}), target="lost")
+    data = cj.churn_table(
+        pd.DataFrame({"level": level, "noise": rng.normal(size=900).round(2), "lost": lost}),
+        target="lost",
+    )
     assert "does not beat the best single column beyond noise" in cj.fit_churn(data).headline
 
 
@@ -79,9 +105,12 @@ def test_copies_of_rows_do_not_make_the_model_look_better(frame, model):
     with_copies = cj.fit_churn(cj.churn_table(copied.drop(columns="account"), target="left_us"))
     assert (
         data.definition["duplicates"].startswith("600 rows")
-        or "600" in cj.churn_table(copied.drop(columns="account"), target="left_us").definition["duplicates"]
+        or "600"
+        in cj.churn_table(copied.drop(columns="account"), target="left_us").definition["duplicates"]
     )
-    assert with_copies.metrics["auc"]["value"] == pytest.approx(model.metrics["auc"]["value"], abs=0.03)
+    assert with_copies.metrics["auc"]["value"] == pytest.approx(
+        model.metrics["auc"]["value"], abs=0.03
+    )
 
 
 def test_too_few_churners_are_fitted_and_said_to_be_too_few(frame):
@@ -92,9 +121,18 @@ def test_too_few_churners_are_fitted_and_said_to_be_too_few(frame):
 
 
 def test_scores_are_in_the_order_given_and_name_what_is_outside_training(frame, model):
-    strange = frame.iloc[[5, 3, 9]].assign(tenure=[10.0, 500.0, 20.0], plan=["monthly", "yearly", "lifetime"])
+    strange = frame.iloc[[5, 3, 9]].assign(
+        tenure=[10.0, 500.0, 20.0], plan=["monthly", "yearly", "lifetime"]
+    )
     table = model.score(strange).table
-    assert list(table.columns) == ["customer_id", "cutoff", "churn_probability", "rank", "decile", "outside_training"]
+    assert list(table.columns) == [
+        "customer_id",
+        "cutoff",
+        "churn_probability",
+        "rank",
+        "decile",
+        "outside_training",
+    ]
     assert table["customer_id"].tolist() == strange["account"].tolist()
     assert table["outside_training"].tolist() == [False, True, True]
     assert sorted(table["rank"]) == [1, 2, 3]
@@ -147,11 +185,18 @@ def test_a_file_that_is_no_kept_model_says_why(tmp_path, text, said):
 
 
 def simple(*probabilities: float) -> pd.DataFrame:
-    return pd.DataFrame({"customer_id": [f"c{place}" for place in range(len(probabilities))], "churn_probability": probabilities})
+    return pd.DataFrame(
+        {
+            "customer_id": [f"c{place}" for place in range(len(probabilities))],
+            "churn_probability": probabilities,
+        }
+    )
 
 
 def test_the_list_takes_whom_it_pays_to_contact_by_hand():
-    chosen = cj.target_list(simple(0.1, 0.5, 0.17, 0.16), offer_cost=10, contact_cost=1, success_share=0.3)
+    chosen = cj.target_list(
+        simple(0.1, 0.5, 0.17, 0.16), offer_cost=10, contact_cost=1, success_share=0.3
+    )
     assert chosen.table[["customer_id", "rank", "selected"]].to_numpy().tolist() == [
         ["c1", 1, True],
         ["c2", 2, True],
@@ -167,7 +212,9 @@ def test_the_list_takes_whom_it_pays_to_contact_by_hand():
 
 def test_a_budget_is_spent_by_profit_not_by_risk():
     scores = simple(0.9, 0.5, 0.6).assign(worth=[20.0, 500.0, 300.0])
-    chosen = cj.target_list(scores, offer_cost=10, contact_cost=2, success_share=0.3, budget=4, value="worth")
+    chosen = cj.target_list(
+        scores, offer_cost=10, contact_cost=2, success_share=0.3, budget=4, value="worth"
+    )
     assert chosen.table.loc[chosen.table["selected"], "customer_id"].tolist() == ["c1", "c2"]
 
 
@@ -175,12 +222,16 @@ def test_below_the_break_even_share_the_list_loses(model, frame):
     chosen = cj.target_list(model.score(frame), offer_cost=10, contact_cost=1, success_share=0.3)
     even = chosen.metrics["break_even_success_share"]["value"]
     taken = chosen.table[chosen.table["selected"]]
-    assert chosen.offer.profit(taken["churn_probability"].to_numpy(), taken["value"].to_numpy(), even).sum() == pytest.approx(0, abs=1e-6)
+    assert chosen.offer.profit(
+        taken["churn_probability"].to_numpy(), taken["value"].to_numpy(), even
+    ).sum() == pytest.approx(0, abs=1e-6)
 
 
 def test_the_threshold_earns_nearly_what_hindsight_would(model):
     told = model.forecasts
-    chosen = cj.target_list(told[["customer_id", "churn_probability"]], offer_cost=10, contact_cost=1, success_share=0.3)
+    chosen = cj.target_list(
+        told[["customer_id", "churn_probability"]], offer_cost=10, contact_cost=1, success_share=0.3
+    )
     merged = chosen.table.merge(told[["customer_id", "churned"]], on="customer_id")
     earned = np.where(merged["churned"] == 1, 0.3 * 190 - 1, -11)
     by_risk = earned[np.argsort(-merged["churn_probability"], kind="stable")]
@@ -195,7 +246,12 @@ def test_the_export_has_a_control_group_and_no_formula(model, frame, tmp_path):
     assert sum(row["control"] == "True" for row in rows) == max(50, round(0.1 * len(rows)))
     assert all(row["customer_id"].startswith("'=") for row in rows)
     assert {row["note"] for row in rows} == {CAVEAT}
-    shuffled = cj.target_list(model.score(frame.sample(frac=1, random_state=1)), offer_cost=10, contact_cost=1, success_share=0.3)
+    shuffled = cj.target_list(
+        model.score(frame.sample(frac=1, random_state=1)),
+        offer_cost=10,
+        contact_cost=1,
+        success_share=0.3,
+    )
     assert shuffled.export.to_csv() == chosen.export.to_csv()
 
 
@@ -210,25 +266,48 @@ def test_the_export_has_a_control_group_and_no_formula(model, frame, tmp_path):
 )
 def test_options_of_the_list_are_checked(options, said):
     with pytest.raises(cj.CjlibError, match=said):
-        cj.target_list(simple(0.2, 0.4), **({"offer_cost": 10, "contact_cost": 1, "success_share": 0.3} | options))
+        cj.target_list(
+            simple(0.2, 0.4),
+            **({"offer_cost": 10, "contact_cost": 1, "success_share": 0.3} | options),
+        )
 
 
 def test_value_at_risk_by_hand():
     worth = pd.DataFrame({"customer_id": ["c0", "c1", "zed"], "expected_value": [100.0, 10.0, 5.0]})
     found = cj.value_at_risk(simple(0.5, 0.2, 0.9), worth)
-    assert found.table[["customer_id", "value_at_risk"]].to_numpy().tolist() == [["c0", 50.0], ["c1", 2.0]]
-    assert "1 customers with a forecast but no value, 1 with a value but no forecast" in found.definition["left out"]
+    assert found.table[["customer_id", "value_at_risk"]].to_numpy().tolist() == [
+        ["c0", 50.0],
+        ["c1", 2.0],
+    ]
+    assert (
+        "1 customers with a forecast but no value, 1 with a value but no forecast"
+        in found.definition["left out"]
+    )
 
 
 def test_kept_forecasts_are_set_beside_what_happened(tmp_path):
     stamp = pd.Timestamp("2024-03-01", tz="UTC")
-    told = pd.DataFrame({"customer_id": [f"c{one}" for one in range(60)], "cutoff": stamp, "churn_probability": np.linspace(0.05, 0.95, 60)})
+    told = pd.DataFrame(
+        {
+            "customer_id": [f"c{one}" for one in range(60)],
+            "cutoff": stamp,
+            "churn_probability": np.linspace(0.05, 0.95, 60),
+        }
+    )
     events = [(f"c{one}", "buy", stamp - pd.Timedelta(days=9)) for one in range(60)] + [
         (f"c{one}", "buy", stamp + pd.Timedelta(days=9)) for one in range(30)
     ]
-    log = cj.read_events(pd.DataFrame(events, columns=["customer_id", "event", "timestamp"]), observed_until=stamp + pd.Timedelta(days=30))
+    log = cj.read_events(
+        pd.DataFrame(events, columns=["customer_id", "event", "timestamp"]),
+        observed_until=stamp + pd.Timedelta(days=30),
+    )
     found = cj.past_forecasts([told], cj.churn_data(log, horizon="30D", cutoffs=[stamp]))
-    assert found.table.loc[0, ["n", "n_churned", "auc", "observed_share"]].tolist() == [60, 30, 1.0, 0.5]
+    assert found.table.loc[0, ["n", "n_churned", "auc", "observed_share"]].tolist() == [
+        60,
+        30,
+        1.0,
+        0.5,
+    ]
     assert "within its interval" in found.headline
     with pytest.raises(cj.DataError, match="there is no kept forecast"):
         cj.past_forecasts(tmp_path, cj.churn_data(log, horizon="30D", cutoffs=[stamp]))
@@ -236,7 +315,10 @@ def test_kept_forecasts_are_set_beside_what_happened(tmp_path):
 
 def test_every_figure_of_a_model_and_a_list_can_be_drawn(model, frame):
     chosen = cj.target_list(model.score(frame), offer_cost=10, contact_cost=1, success_share=0.3)
-    for result, views in ((model, ("models", "calibration", "lift")), (chosen, ("profit", "sensitivity"))):
+    for result, views in (
+        (model, ("models", "calibration", "lift")),
+        (chosen, ("profit", "sensitivity")),
+    ):
         for view in views:
             meta = cj.plot(result, view).layout.meta
             assert meta["caption"]
@@ -268,7 +350,11 @@ def test_a_category_of_more_levels_than_a_number_has_steps_is_learnt():
     code = rng.integers(0, 90, 1500)
     risky = np.isin(code, [3, 70, 80])
     made = pd.DataFrame(
-        {"zip": [f"Z{one}" for one in code], "x": rng.normal(size=1500), "left": (rng.random(1500) < np.where(risky, 0.9, 0.2)).astype(int)}
+        {
+            "zip": [f"Z{one}" for one in code],
+            "x": rng.normal(size=1500),
+            "left": (rng.random(1500) < np.where(risky, 0.9, 0.2)).astype(int),
+        }
     )
     model = cj.fit_churn(cj.churn_table(made, target="left"))
     scored = model.score(made).table["churn_probability"]
@@ -279,18 +365,28 @@ def test_a_category_of_more_levels_than_a_number_has_steps_is_learnt():
 def test_curves_of_very_many_numbers_have_no_knots_but_their_ends(numbers, knots):
     rng = np.random.default_rng(8)
     values = rng.normal(size=(400, numbers))
-    churned = (rng.random(400) < 1 / (1 + np.exp(-2 * values[:, 0] + values[:, 1] ** 2))).astype(float)
+    churned = (rng.random(400) < 1 / (1 + np.exp(-2 * values[:, 0] + values[:, 1] ** 2))).astype(
+        float
+    )
     values[rng.random(400) < 0.2, 2] = np.nan
-    features = pd.DataFrame(values, columns=[f"x_{one:03d}" for one in range(numbers)]).assign(plan=rng.choice(["monthly", "yearly"], 400))
+    features = pd.DataFrame(values, columns=[f"x_{one:03d}" for one in range(numbers)]).assign(
+        plan=rng.choice(["monthly", "yearly"], 400)
+    )
     columns = learn_columns(features, list(features.columns))
     matrix = columns.matrix(features)
     model = fit_additive(columns, matrix, churned, normal=False, penalty=1.0, most_rows=1000)
 
     filled = np.where(np.isnan(values), np.nanmedian(values, axis=0), values)
-    curves = SplineTransformer(n_knots=knots, include_bias=False, extrapolation="constant").fit_transform(filled)
+    curves = SplineTransformer(
+        n_knots=knots, include_bias=False, extrapolation="constant"
+    ).fit_transform(filled)
     levels = (features["plan"].to_numpy()[:, None] == np.array(["monthly", "yearly"])).astype(float)
     design = np.column_stack([levels, curves, np.isnan(values[:, 2])])
-    expected = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-9).fit(design, churned).decision_function(design)
+    expected = (
+        LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-9)
+        .fit(design, churned)
+        .decision_function(design)
+    )
     assert model.log_odds(matrix) == pytest.approx(expected, abs=0.01)
     assert len(model.curves) == numbers
     added = model.contributions(matrix)
@@ -300,10 +396,12 @@ def test_curves_of_very_many_numbers_have_no_knots_but_their_ends(numbers, knots
 
 def test_the_first_fit_of_a_process_runs_on_one_thread():
     asked = (
-        "from cjlib.analyses.churn.candidates import one_thread\nwith one_thread():\n"
+        "from cjlib.analyses.churn.model.model_selection import one_thread\nwith one_thread():\n"
         "    import sklearn.ensemble\n    from threadpoolctl import threadpool_info\n"
         "    print(sorted({one['num_threads'] for one in threadpool_info()}), any(one['user_api'] == 'openmp' for one in threadpool_info()))"
     )
     free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    said = subprocess.run([sys.executable, "-c", asked], env=free, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", asked], env=free, capture_output=True, text=True, check=True
+    ).stdout
     assert said == "[1] True\n"

@@ -15,7 +15,9 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "journey.yml"
 def data() -> cj.ChurnData:
     business = cj.read_journey(SAMPLE)
     log = business.read_events()
-    return cj.churn_data(log, **business.churn_options(active_within="60D"), **cj.churn_inputs(business, log))
+    return cj.churn_data(
+        log, **business.churn_options(active_within="60D"), **cj.churn_inputs(business, log)
+    )
 
 
 @pytest.mark.slow
@@ -37,5 +39,11 @@ def test_a_random_split_promises_more_than_rolling_origin_keeps(data):
 
 def test_attributes_without_a_date_are_warned_of(data):
     warned = data.leaks[data.leaks["rule"] == "undated"]
-    assert set(warned["column"]) == {"acquisition_channel", "birth_year", "company_size", "country", "signup_plan"}
+    assert set(warned["column"]) == {
+        "acquisition_channel",
+        "birth_year",
+        "company_size",
+        "country",
+        "signup_plan",
+    }
     assert (warned["level"] == "WARN").all()

@@ -6,14 +6,16 @@ import pytest
 from conftest import MONDAY, toy_events
 
 import cjlib as cj
-from cjlib.analyses.shifts import level_shifts
+from cjlib.shared.change_points import level_shifts
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
 
 
 def monthly(scores_by_month: list[list[int]], **columns) -> cj.Feedback:
     rows = [
-        (pd.Timestamp(2024 + month // 12, month % 12 + 1, 10, tz="UTC"), score) for month, scores in enumerate(scores_by_month) for score in scores
+        (pd.Timestamp(2024 + month // 12, month % 12 + 1, 10, tz="UTC"), score)
+        for month, scores in enumerate(scores_by_month)
+        for score in scores
     ]
     return cj.read_feedback(pd.DataFrame(rows, columns=["timestamp", "nps"]).assign(**columns))
 
@@ -35,14 +37,19 @@ def test_weights_and_periods_do_not_go_together():
 
 
 def test_an_unknown_period_is_refused():
-    with pytest.raises(cj.CjlibError, match=r"^period: must be one of 'day', 'week', 'month', 'quarter', 'year'\. Got 'fortnight'"):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"^period: must be one of 'day', 'week', 'month', 'quarter', 'year'\. Got 'fortnight'",
+    ):
         cj.nps(monthly([[10]]), period="fortnight")
 
 
 def test_a_score_is_asked_for_by_its_name():
     feedback = monthly([[10, 0]])
     assert cj.score(feedback, "nps").table["value"].tolist() == [0]
-    with pytest.raises(cj.CjlibError, match=r"^name: must be one of 'nps', 'csat', 'ces', 'rating'\. Got 'npss'"):
+    with pytest.raises(
+        cj.CjlibError, match=r"^name: must be one of 'nps', 'csat', 'ces', 'rating'\. Got 'npss'"
+    ):
         cj.score(feedback, "npss")
 
 
@@ -51,7 +58,13 @@ def test_a_score_is_asked_for_by_its_name():
 
 def series(means: list[float], n: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    return pd.DataFrame({"segment": "all", "period": np.repeat(np.arange(len(means)), n), "value": rng.normal(np.repeat(means, n), 1.0)})
+    return pd.DataFrame(
+        {
+            "segment": "all",
+            "period": np.repeat(np.arange(len(means)), n),
+            "value": rng.normal(np.repeat(means, n), 1.0),
+        }
+    )
 
 
 def test_a_level_that_moved_is_found_where_it_moved():
@@ -61,11 +74,15 @@ def test_a_level_that_moved_is_found_where_it_moved():
 
 
 def test_two_moves_are_found_each():
-    assert level_shifts(series([0, 0, 0, 2, 2, 2, 0.5, 0.5, 0.5], 40, seed=2), least=30)["period"].tolist() == [3, 6]
+    assert level_shifts(series([0, 0, 0, 2, 2, 2, 0.5, 0.5, 0.5], 40, seed=2), least=30)[
+        "period"
+    ].tolist() == [3, 6]
 
 
 def test_a_flat_level_seldom_moves():
-    found = sum(len(level_shifts(series([0.0] * 12, 20, seed=seed), least=30)) > 0 for seed in range(60))
+    found = sum(
+        len(level_shifts(series([0.0] * 12, 20, seed=seed), least=30)) > 0 for seed in range(60)
+    )
     assert found <= 8  # 5 % of 60, with room for chance (P < .01)
 
 
@@ -74,12 +91,17 @@ def test_too_few_answers_move_nothing():
 
 
 def test_a_constant_answer_moves_nothing():
-    assert level_shifts(pd.DataFrame({"segment": "all", "period": np.repeat([1, 2], 40), "value": 5.0}), least=30).empty
+    assert level_shifts(
+        pd.DataFrame({"segment": "all", "period": np.repeat([1, 2], 40), "value": 5.0}), least=30
+    ).empty
 
 
 # ---- asked beside unasked ----------------------------------------------------------------------------------------
 
-GOOD, BAD = "This is great, I love it and I am very happy with it", "This is terrible, I hate it and I am very angry about it"
+GOOD, BAD = (
+    "This is great, I love it and I am very happy with it",
+    "This is terrible, I hate it and I am very angry about it",
+)
 
 
 def sides() -> cj.Feedback:
@@ -93,17 +115,24 @@ def sides() -> cj.Feedback:
 def test_asked_and_unasked_stand_side_by_side_and_their_ranks_disagree():
     table = cj.nps(sides(), by="stage").compare.set_index("segment")
     assert table[["n", "n_text", "value"]].values.tolist() == [[40, 40, 100], [40, 40, -100]]
-    assert table[["rank_by_score", "rank_by_text", "rank_difference"]].values.tolist() == [[2, 1, -1], [1, 2, 1]]
+    assert table[["rank_by_score", "rank_by_text", "rank_difference"]].values.tolist() == [
+        [2, 1, -1],
+        [1, 2, 1],
+    ]
     assert table["method"].tolist() == ["model_index"] * 2
 
 
 def test_answers_to_a_survey_are_not_counted_among_the_unasked():
-    frame = pd.DataFrame({"timestamp": DAY, "nps": [9, None], "text": [GOOD, BAD], "solicited": [True, False]})
+    frame = pd.DataFrame(
+        {"timestamp": DAY, "nps": [9, None], "text": [GOOD, BAD], "solicited": [True, False]}
+    )
     assert cj.nps(cj.read_feedback(frame)).compare[["n", "n_text"]].values.tolist() == [[1, 1]]
 
 
 def test_scores_and_words_that_contradict_each_other_are_counted_with_a_quote():
-    frame = pd.DataFrame({"timestamp": DAY, "nps": [10] * 3 + [0] * 2, "text": [GOOD, GOOD, BAD, GOOD, BAD]})
+    frame = pd.DataFrame(
+        {"timestamp": DAY, "nps": [10] * 3 + [0] * 2, "text": [GOOD, GOOD, BAD, GOOD, BAD]}
+    )
     crossed = cj.nps(cj.read_feedback(frame)).crossed.set_index("cell")
     assert crossed[["n", "of"]].values.tolist() == [[1, 3], [1, 2]]
     assert crossed["quote_1"].tolist() == [BAD, GOOD]
@@ -111,7 +140,11 @@ def test_scores_and_words_that_contradict_each_other_are_counted_with_a_quote():
 
 def test_verbatims_disagree_with_their_scores_in_part(shared_data):
     columns = {"response_date": "timestamp", "journey_stage": "stage", "nps_score": "nps"}
-    feedback = cj.read_feedback(shared_data / "nps_verbatims" / "nps_verbatims.csv.gz", columns=columns, timezone="Europe/London")
+    feedback = cj.read_feedback(
+        shared_data / "nps_verbatims" / "nps_verbatims.csv.gz",
+        columns=columns,
+        timezone="Europe/London",
+    )
     result = cj.nps(feedback, by="stage")
     assert result.compare["rank_difference"].notna().sum() >= 3
     assert result.crossed.set_index("cell").loc["good_score_negative_text", "share"] < 0.15
@@ -125,7 +158,9 @@ def followed(events: str, rows: list[tuple], **options):
     times = MONDAY + pd.to_timedelta(frame.pop("hours"), unit="h")
     log = cj.read_events(toy_events(events), observed_until="2024-03-31")
     return cj.after_feedback(
-        cj.read_feedback(frame.assign(timestamp=times, stage="Buy")), log, **{"outcome": "leave", "within": "2D"} | options
+        cj.read_feedback(frame.assign(timestamp=times, stage="Buy")),
+        log,
+        **{"outcome": "leave", "within": "2D"} | options,
     ).table.iloc[0]
 
 
@@ -133,7 +168,9 @@ EVENTS = "ana: view@0h leave@10h | bob: view@0h leave@58h | cid: view@0h leave@5
 
 
 def test_the_outcome_counts_strictly_after_the_answer_and_to_the_end_of_within():
-    row = followed(EVENTS, [("ana", 10, 0), ("bob", 10, 0), ("cid", 10, 0), ("eva", 10, 0), ("dan", 10, 9)])
+    row = followed(
+        EVENTS, [("ana", 10, 0), ("bob", 10, 0), ("cid", 10, 0), ("eva", 10, 0), ("dan", 10, 9)]
+    )
     assert (row["complained"], row["outcome_complained"], row["others"]) == (4, 1, 1)
 
 
@@ -150,22 +187,40 @@ def test_a_customer_counts_once_by_the_first_complaint():
 def test_answers_too_late_to_be_followed_are_left_out():
     rows = [("ana", 9, 0), ("dan", 9, 9), ("bob", 24 * 89, 0)]
     assert followed(EVENTS, rows)["complained"] == 1
-    with pytest.raises(cj.CjlibError, match=r"^after_feedback: no answer of a customer of the log was given 100 days before the end of data"):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"^after_feedback: no answer of a customer of the log was given 100 days before the end of data",
+    ):
         followed(EVENTS, rows, within="100D")
 
 
 def test_the_difference_compares_within_months_by_hand():
     # January: 1 of 2 against 0 of 2; February: 1 of 1 against 1 of 1. Mantel-Haenszel: (1*2/4 + 0) / (2*2/4 + 1*1/2) = 0.5 / 1.5.
     events = "a: leave@11h | b: view@0h | c: view@0h | d: view@0h | e: view@0h leave@1000h | f: view@0h leave@1000h"
-    row = followed(events, [("a", 10, 0), ("b", 10, 0), ("c", 10, 9), ("d", 10, 9), ("e", 990, 0), ("f", 990, 9)])
+    row = followed(
+        events,
+        [("a", 10, 0), ("b", 10, 0), ("c", 10, 9), ("d", 10, 9), ("e", 990, 0), ("f", 990, 9)],
+    )
     assert row["difference"] == pytest.approx(0.5 / 1.5)
 
 
 def test_the_planted_link_of_complaint_and_leaving_is_found_in_the_sample():
     made = cj.sample(customers=1500, seed=1)
-    journey = made.journey if isinstance(made.journey, cj.Journey) else cj.read_journey("data/sample/journey.yml")
+    journey = (
+        made.journey
+        if isinstance(made.journey, cj.Journey)
+        else cj.read_journey("data/sample/journey.yml")
+    )
     log = cj.read_events(made.events, timezone="Europe/Berlin", quarantine_limit=0.2)
     feedback = cj.read_feedback(made.feedback, timezone="Europe/Berlin", quarantine_limit=0.2)
-    result = cj.after_feedback(cj.assign_stages(feedback, log, journey).feedback, log, outcome="cancel", within="60D", by=None)
-    assert result.headline.endswith("An association: those who complain differ in more than their complaint.")
+    result = cj.after_feedback(
+        cj.assign_stages(feedback, log, journey).feedback,
+        log,
+        outcome="cancel",
+        within="60D",
+        by=None,
+    )
+    assert result.headline.endswith(
+        "An association: those who complain differ in more than their complaint."
+    )
     assert result.table["complained"].iloc[0] > 100

@@ -35,13 +35,21 @@ def minutes(text: str, steps: list, window: str | None = "60min", **options) -> 
 # ---- the worked examples of the definition ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("entry", "times"), [("best", [30, 45, 75]), ("reentry", [30, 45, 75]), ("first", [0, 45])])
-def test_a_later_first_event_may_open_the_attempt_that_counts(entry: str, times: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("entry", "times"), [("best", [30, 45, 75]), ("reentry", [30, 45, 75]), ("first", [0, 45])]
+)
+def test_a_later_first_event_may_open_the_attempt_that_counts(
+    entry: str, times: list[float]
+) -> None:
     assert minutes("u: A@0min A@30min B@45min C@75min", ABC, entry=entry) == times
 
 
-@pytest.mark.parametrize(("entry", "times"), [("best", [0, 20]), ("reentry", [10, 20]), ("first", [0, 20])])
-def test_best_begins_with_the_earliest_first_event_reentry_with_the_latest(entry: str, times: list[float]) -> None:
+@pytest.mark.parametrize(
+    ("entry", "times"), [("best", [0, 20]), ("reentry", [10, 20]), ("first", [0, 20])]
+)
+def test_best_begins_with_the_earliest_first_event_reentry_with_the_latest(
+    entry: str, times: list[float]
+) -> None:
     assert minutes("u: A@0min A@10min B@20min", ["A", "B"], entry=entry) == times
 
 
@@ -81,16 +89,24 @@ def test_an_excluded_event_between_two_steps_drops_the_customer_or_ends_the_atte
 
 
 def test_a_clean_attempt_of_the_same_depth_saves_the_customer() -> None:
-    assert minutes("u: A@0min X@5min B@10min A@20min B@30min", ["A", "B"], exclude=cj.Exclude("X")) == [20, 30]
+    assert minutes(
+        "u: A@0min X@5min B@10min A@20min B@30min", ["A", "B"], exclude=cj.Exclude("X")
+    ) == [20, 30]
 
 
 @pytest.mark.parametrize("effect", ["drop_customer", "stop_here"])
 def test_an_excluded_event_at_the_very_instant_of_a_step_does_not_count(effect: str) -> None:
-    assert counts("u: A@0min X@10min B@10min", ["A", "B"], exclude=cj.Exclude("X", effect=effect)) == [1, 1]
+    assert counts(
+        "u: A@0min X@10min B@10min", ["A", "B"], exclude=cj.Exclude("X", effect=effect)
+    ) == [1, 1]
 
 
 def test_with_step_windows_every_chain_is_searched() -> None:
-    assert minutes("u: A@0min B@1min B@10min C@12min", ABC, step_windows=[None, "5min"]) == [0, 10, 12]
+    assert minutes("u: A@0min B@1min B@10min C@12min", ABC, step_windows=[None, "5min"]) == [
+        0,
+        10,
+        12,
+    ]
 
 
 def test_in_any_order_step_k_is_reached_when_k_are_filled() -> None:
@@ -99,16 +115,34 @@ def test_in_any_order_step_k_is_reached_when_k_are_filled() -> None:
 
 @pytest.mark.parametrize(
     ("by_value", "channel", "reached"),
-    [("first", "web", [1, 1, 1]), ("last", "app", [1, 1, 1]), ("step_2", "app", [1, 1, 1]), ("all", "web", [1, 0, 0])],
+    [
+        ("first", "web", [1, 1, 1]),
+        ("last", "app", [1, 1, 1]),
+        ("step_2", "app", [1, 1, 1]),
+        ("all", "web", [1, 0, 0]),
+    ],
 )
-def test_the_group_of_a_customer_with_several_values(by_value: str, channel: str, reached: list[int]) -> None:
-    table = cj.funnel(log("u: A@0min(web) B@5min(app) C@9min(app)"), ABC, window="60min", by="channel", by_value=by_value).table
+def test_the_group_of_a_customer_with_several_values(
+    by_value: str, channel: str, reached: list[int]
+) -> None:
+    table = cj.funnel(
+        log("u: A@0min(web) B@5min(app) C@9min(app)"),
+        ABC,
+        window="60min",
+        by="channel",
+        by_value=by_value,
+    ).table
     assert table["channel"].tolist() == [channel] * 3
     assert table["customers"].tolist() == reached
 
 
-@pytest.mark.parametrize(("start", "end", "reached"), [("2024-03-09 12:00", "2024-03-16 12:00", 2), ("2024-11-02 12:00", "2024-11-09 12:00", 1)])
-def test_a_window_is_elapsed_time_whatever_the_clocks_do(start: str, end: str, reached: int) -> None:
+@pytest.mark.parametrize(
+    ("start", "end", "reached"),
+    [("2024-03-09 12:00", "2024-03-16 12:00", 2), ("2024-11-02 12:00", "2024-11-09 12:00", 1)],
+)
+def test_a_window_is_elapsed_time_whatever_the_clocks_do(
+    start: str, end: str, reached: int
+) -> None:
     stamps = pd.DatetimeIndex([start, end]).tz_localize("America/New_York")
     frame = pd.DataFrame({"customer_id": ["u", "u"], "event": ["A", "B"], "timestamp": stamps})
     funnel = cj.funnel(cj.read_events(frame, timezone="America/New_York"), ["A", "B"], window="7D")
@@ -143,21 +177,31 @@ def test_overlapping_lists_need_an_event_each() -> None:
 def test_where_and_first_time_choose_the_events_of_a_step() -> None:
     text = "ana: view@0h(web) view@1h(app) buy@2h | bob: view@0h(app) buy@1h"
     assert counts(text, [cj.Step("view", where={"channel": "app"}), "buy"], "1D") == [2, 2]
-    assert counts(text, [cj.Step("view", where={"channel": "app"}, first_time="event"), "buy"], "1D") == [1, 1]
-    assert minutes(text, [cj.Step("view", where={"channel": "app"}, first_time=True), "buy"], "1D") == [60, 120]
+    assert counts(
+        text, [cj.Step("view", where={"channel": "app"}, first_time="event"), "buy"], "1D"
+    ) == [1, 1]
+    assert minutes(
+        text, [cj.Step("view", where={"channel": "app"}, first_time=True), "buy"], "1D"
+    ) == [60, 120]
 
 
 def test_start_and_end_bound_the_first_event_only() -> None:
     text = "u: A@0h B@30h"
     day = {"start": "2024-01-01", "end": "2024-01-01"}
     assert counts(text, ["A", "B"], "2D", **day) == [1, 1]
-    assert cj.funnel(log(text).where(**day), ["A", "B"], window="2D").table["customers"].tolist() == [1, 0]
+    assert cj.funnel(log(text).where(**day), ["A", "B"], window="2D").table[
+        "customers"
+    ].tolist() == [1, 0]
     assert counts(text, ["A", "B"], "2D", start="2024-01-02") == [0, 0]
 
 
 def test_first_entry_is_the_first_at_or_after_start_and_the_best_of_those_tied() -> None:
     text = "u: A@0h A@2h A@2h B@3h"
-    assert minutes(text, ["A", "A", "B"], "1D", entry="first", start="2024-01-01 01:00") == [120, 120, 180]
+    assert minutes(text, ["A", "A", "B"], "1D", entry="first", start="2024-01-01 01:00") == [
+        120,
+        120,
+        180,
+    ]
 
 
 def test_closed_entrants_must_have_had_their_whole_window() -> None:
@@ -171,7 +215,9 @@ def test_still_open_counts_those_short_of_the_end_whose_window_is_open() -> None
     text = "old: A@0h | new: A@40h | done: A@40h B@41h | stranger: X@50h"
     assert cj.funnel(log(text), ["A", "B"], window="1D").table["still_open"].tolist() == [1, 0]
     assert cj.funnel(log(text), ["A", "B"], window=None).table["still_open"].tolist() == [2, 0]
-    assert cj.funnel(log("new: A@0h A@40h | stranger: X@50h"), ["A", "B"], window="1D", entry="first").table["still_open"].tolist() == [0, 0]
+    assert cj.funnel(
+        log("new: A@0h A@40h | stranger: X@50h"), ["A", "B"], window="1D", entry="first"
+    ).table["still_open"].tolist() == [0, 0]
 
 
 def test_held_columns_must_agree_along_an_attempt() -> None:
@@ -180,7 +226,10 @@ def test_held_columns_must_agree_along_an_attempt() -> None:
 
 
 def test_a_customer_is_best_over_held_values_and_counts_once() -> None:
-    assert minutes("u: A@0h(web) A@1h(app) B@2h(app)", ["A", "B"], "1D", hold=["channel"]) == [60, 120]
+    assert minutes("u: A@0h(web) A@1h(app) B@2h(app)", ["A", "B"], "1D", hold=["channel"]) == [
+        60,
+        120,
+    ]
 
 
 def test_drop_customer_a_clean_shallower_attempt_saves_nobody() -> None:
@@ -207,11 +256,23 @@ def test_median_from_the_latest_start_stands_beside_that_from_the_counted_one() 
 def test_a_bot_with_very_many_events_does_not_slow_the_count() -> None:
     size = 100_000
     frame = pd.DataFrame(
-        {"customer_id": "bot", "event": np.resize(["A", "B", "A", "C"], size), "timestamp": MONDAY + pd.to_timedelta(np.arange(size), unit="s")}
+        {
+            "customer_id": "bot",
+            "event": np.resize(["A", "B", "A", "C"], size),
+            "timestamp": MONDAY + pd.to_timedelta(np.arange(size), unit="s"),
+        }
     )
     bot = cj.read_events(frame)
-    for options in ({}, {"order": "strict"}, {"order": "any"}, {"exclude": cj.Exclude("X")}, {"step_windows": ["1min", "1min"]}):
-        assert cj.funnel(bot, ["A", "B", "C"], window="1D", **options).table["customers"].tolist() == [
+    for options in (
+        {},
+        {"order": "strict"},
+        {"order": "any"},
+        {"exclude": cj.Exclude("X")},
+        {"step_windows": ["1min", "1min"]},
+    ):
+        assert cj.funnel(bot, ["A", "B", "C"], window="1D", **options).table[
+            "customers"
+        ].tolist() == [
             1,
             1,
             0 if "order" in options and options["order"] == "strict" else 1,
@@ -220,7 +281,10 @@ def test_a_bot_with_very_many_events_does_not_slow_the_count() -> None:
 
 def test_many_steps_in_any_order_are_counted() -> None:
     names = [f"s{k}" for k in range(14)]
-    events = " | ".join(f"u{start}: " + " ".join(f"{names[(start * 5 + k * 3) % 14]}@{k}min" for k in range(14)) for start in range(14))
+    events = " | ".join(
+        f"u{start}: " + " ".join(f"{names[(start * 5 + k * 3) % 14]}@{k}min" for k in range(14))
+        for start in range(14)
+    )
     assert counts(events, names, "1h", order="any") == [14] * 14
     assert counts(events, [*names[:9], None], "1h", order="any") == [14] * 10
 
@@ -231,25 +295,42 @@ SEGMENTS = "a1: A@0h(web) B@1h | a2: A@0h(web) | a3: A@0h(web) B@1h | b1: A@0h(a
 
 
 def test_groups_stand_largest_first_then_by_value_with_the_missing_one_last() -> None:
-    table = cj.funnel(log(SEGMENTS + " | d1: A@0h(ad)"), ["A", "B"], window="1D", by="channel").table
+    table = cj.funnel(
+        log(SEGMENTS + " | d1: A@0h(ad)"), ["A", "B"], window="1D", by="channel"
+    ).table
     assert table["channel"].tolist()[:6] == ["web", "web", "ad", "ad", "app", "app"]
     assert table["channel"].isna().tolist() == [False] * 6 + [True] * 2
     assert table["customers"].tolist() == [3, 2, 1, 0, 1, 1, 1, 0]
 
 
 def test_step_k_leaves_out_those_who_never_reached_it_and_says_how_many() -> None:
-    funnel = cj.funnel(log("u: A@0h(web) B@1h(app) | v: A@0h(web)"), ["A", "B"], window="1D", by="channel", by_value="step_2")
+    funnel = cj.funnel(
+        log("u: A@0h(web) B@1h(app) | v: A@0h(web)"),
+        ["A", "B"],
+        window="1D",
+        by="channel",
+        by_value="step_2",
+    )
     assert funnel.table["channel"].tolist() == ["app", "app"]
     assert funnel.customers()["customer_id"].tolist() == ["u"]
     assert funnel.definition["left out of the groups"] == "1 customer who never reached step 2"
-    assert funnel.metrics["conversion"] == {"value": 0.5, "low": pytest.approx(0.0945, abs=1e-4), "high": pytest.approx(0.9055, abs=1e-4), "n": 2}
+    assert funnel.metrics["conversion"] == {
+        "value": 0.5,
+        "low": pytest.approx(0.0945, abs=1e-4),
+        "high": pytest.approx(0.9055, abs=1e-4),
+        "n": 2,
+    }
 
 
 def test_several_columns_are_taken_from_the_first_event_that_has_any() -> None:
-    frame = toy_events("u: A@0h B@1h(app) | v: A@0h(web) B@1h(app)").assign(plan=pd.array([None, 7, None, 9], dtype="Int64"))
+    frame = toy_events("u: A@0h B@1h(app) | v: A@0h(web) B@1h(app)").assign(
+        plan=pd.array([None, 7, None, 9], dtype="Int64")
+    )
     table = cj.funnel(cj.read_events(frame), ["A", "B"], window="1D", by=["channel", "plan"]).table
     assert list(table.columns[:3]) == ["channel", "plan", "step"]
-    assert table[["channel", "plan"]].drop_duplicates().astype(object).where(lambda part: part.notna(), None).to_numpy().tolist() == [
+    assert table[["channel", "plan"]].drop_duplicates().astype(object).where(
+        lambda part: part.notna(), None
+    ).to_numpy().tolist() == [
         ["app", 7],
         ["web", None],
     ]
@@ -270,7 +351,9 @@ def test_groups_have_the_dtype_of_the_log(values, dtype: str, expected: list) ->
     frame = toy_events("u: A@0h | v: A@0h | w: A@0h").assign(held=values)
     held = cj.funnel(cj.read_events(frame), ["A"], window="1D", by="held").table["held"]
     assert str(held.dtype) == dtype
-    assert sorted(map(str, held.astype(object).where(held.notna(), None))) == sorted(map(str, expected))
+    assert sorted(map(str, held.astype(object).where(held.notna(), None))) == sorted(
+        map(str, expected)
+    )
 
 
 def test_a_column_of_the_customers_table_is_one_value_a_customer() -> None:
@@ -279,11 +362,18 @@ def test_a_column_of_the_customers_table_is_one_value_a_customer() -> None:
     for by_value in ("first", "step_2"):
         funnel = cj.funnel(held, ["A", "B"], window="1D", by="country", by_value=by_value)
         assert funnel.table["customers"].tolist() == [1, 1, 1, 0, 1, 0]
-        assert funnel.table["country"].astype(object).where(lambda column: column.notna(), None).tolist() == ["DE", "DE", "FR", "FR", None, None]
+        assert funnel.table["country"].astype(object).where(
+            lambda column: column.notna(), None
+        ).tolist() == ["DE", "DE", "FR", "FR", None, None]
 
 
 def test_a_count_of_customers_with_several_values_is_in_the_definition() -> None:
-    funnel = cj.funnel(log("u: A@0h(web) B@1h(app) | v: A@0h(web) B@1h(web)"), ["A", "B"], window="1D", by="channel")
+    funnel = cj.funnel(
+        log("u: A@0h(web) B@1h(app) | v: A@0h(web) B@1h(web)"),
+        ["A", "B"],
+        window="1D",
+        by="channel",
+    )
     assert "customers with more than one value: 1;" in funnel.definition["groups"]
 
 
@@ -291,7 +381,9 @@ def test_only_groups_large_enough_are_compared_each_with_all_others_together() -
     people = [f"w{k}: A@0h(web)" + (" B@1h" if k < 30 else "") for k in range(40)] + [
         f"p{k}: A@0h(app)" + (" B@1h" if k < 10 else "") for k in range(40)
     ]
-    funnel = cj.funnel(log(" | ".join([*people, "s: A@0h(ad)"])), ["A", "B"], window="1D", by="channel")
+    funnel = cj.funnel(
+        log(" | ".join([*people, "s: A@0h(ad)"])), ["A", "B"], window="1D", by="channel"
+    )
     compared = funnel.comparisons
     assert compared["channel"].tolist() == ["app", "web"]
     assert compared[["customers", "other_customers"]].to_numpy().tolist() == [[40, 41], [40, 41]]
@@ -304,7 +396,9 @@ def test_only_groups_large_enough_are_compared_each_with_all_others_together() -
 
 
 def test_groups_that_a_customer_may_share_are_not_compared() -> None:
-    assert cj.funnel(log(SEGMENTS), ["A", "B"], window="1D", by="channel", by_value="all", min_n=1).comparisons.empty
+    assert cj.funnel(
+        log(SEGMENTS), ["A", "B"], window="1D", by="channel", by_value="all", min_n=1
+    ).comparisons.empty
     assert cj.funnel(log(SEGMENTS), ["A", "B"], window="1D").comparisons.empty
 
 
@@ -322,12 +416,18 @@ def test_the_table_has_these_columns_and_dtypes() -> None:
     }  # fmt: skip
     first = table.iloc[0]
     assert first["share_of_first"] == 1.0
-    assert first[["share_of_first_low", "share_of_previous", "median_seconds_from_first"]].isna().all()
+    assert (
+        first[["share_of_first_low", "share_of_previous", "median_seconds_from_first"]].isna().all()
+    )
 
 
 def test_customers_are_sorted_by_id_with_the_times_of_their_steps() -> None:
-    frame = toy_events("10: A@0h B@2h | 9: A@1h").assign(customer_id=lambda part: part["customer_id"].astype(int))
-    rows = cj.funnel(cj.read_events(frame, timezone="Europe/Berlin"), ["A", "B"], window="1D").customers()
+    frame = toy_events("10: A@0h B@2h | 9: A@1h").assign(
+        customer_id=lambda part: part["customer_id"].astype(int)
+    )
+    rows = cj.funnel(
+        cj.read_events(frame, timezone="Europe/Berlin"), ["A", "B"], window="1D"
+    ).customers()
     assert rows["customer_id"].tolist() == [9, 10]
     assert rows["steps_reached"].tolist() == [1, 2]
     assert rows["still_open"].tolist() == [True, False]
@@ -336,7 +436,9 @@ def test_customers_are_sorted_by_id_with_the_times_of_their_steps() -> None:
 
 
 def test_an_id_with_zeros_in_front_stays_text() -> None:
-    assert cj.funnel(log("007: A@0h"), ["A"], window="1D").customers()["customer_id"].tolist() == ["007"]
+    assert cj.funnel(log("007: A@0h"), ["A"], window="1D").customers()["customer_id"].tolist() == [
+        "007"
+    ]
 
 
 def test_one_step_has_no_shares_of_a_step_before_and_no_times() -> None:
@@ -354,23 +456,43 @@ def test_an_empty_log_gives_a_table_of_zeros() -> None:
     assert funnel.headline == "Nobody entered this funnel: no customer has 'A' in the log."
     assert funnel.customers().empty
     assert cj.funnel(nothing, ["A", "B"], window="1D", by="channel").table.empty
-    for order, options in itertools.product(("sequential", "strict", "any"), ({}, {"hold": "channel"}, {"by": "channel", "by_value": "all"})):
+    for order, options in itertools.product(
+        ("sequential", "strict", "any"),
+        ({}, {"hold": "channel"}, {"by": "channel", "by_value": "all"}),
+    ):
         assert cj.funnel(nothing, ["A", "B"], window="1D", order=order, **options).customers().empty
-    assert cj.funnel(nothing, ["A", "B"], window=None, step_windows=["1h"], exclude=cj.Exclude("A")).table["customers"].sum() == 0
+    assert (
+        cj.funnel(nothing, ["A", "B"], window=None, step_windows=["1h"], exclude=cj.Exclude("A"))
+        .table["customers"]
+        .sum()
+        == 0
+    )
 
 
 def test_rows_in_any_order_give_the_same_bytes() -> None:
     frame = toy_events(SEGMENTS + " | z: A@0h(web) A@0h(app) B@0h(ad) B@1h(web)")
     answers = set()
     for seed in range(4):
-        funnel = cj.funnel(cj.read_events(frame.sample(frac=1, random_state=seed)), ["A", "B"], window="1D", by="channel")
-        answers.add(funnel.table.to_csv() + funnel.customers().to_csv() + funnel.headline + str(dict(funnel.definition)))
+        funnel = cj.funnel(
+            cj.read_events(frame.sample(frac=1, random_state=seed)),
+            ["A", "B"],
+            window="1D",
+            by="channel",
+        )
+        answers.add(
+            funnel.table.to_csv()
+            + funnel.customers().to_csv()
+            + funnel.headline
+            + str(dict(funnel.definition))
+        )
     assert len(answers) == 1
 
 
 def test_an_event_named_like_an_attack_is_a_name() -> None:
     evil = "'; DROP TABLE events; -- \"<script>"
-    frame = pd.DataFrame({"customer_id": ["u", "u"], "event": [evil, "B"], "timestamp": [MONDAY, MONDAY + MINUTE]})
+    frame = pd.DataFrame(
+        {"customer_id": ["u", "u"], "event": [evil, "B"], "timestamp": [MONDAY, MONDAY + MINUTE]}
+    )
     held = cj.read_events(frame)
     funnel = cj.funnel(held, [evil, "B"], window="1D")
     assert funnel.table["customers"].tolist() == [1, 1]
@@ -383,7 +505,9 @@ def test_an_event_named_like_an_attack_is_a_name() -> None:
 
 def test_the_headline_says_share_interval_loss_open_windows_and_small_n() -> None:
     text = " | ".join(
-        [f"u{k}: A@0h B@1h" + (" C@2h" if k < 10 else "") for k in range(30)] + [f"v{k}: A@0h" for k in range(60)] + ["n: A@70h", "s: X@80h"]
+        [f"u{k}: A@0h B@1h" + (" C@2h" if k < 10 else "") for k in range(30)]
+        + [f"v{k}: A@0h" for k in range(60)]
+        + ["n: A@70h", "s: X@80h"]
     )
     assert cj.funnel(log(text), ABC, window="1D").headline == (
         "10 of 91 customers (11.0 %, 95 % interval 6.1–19.1 %) went from A to C within 1 day; most are lost between A and B (61 of 91); "
@@ -396,12 +520,19 @@ def test_the_headline_says_share_interval_loss_open_windows_and_small_n() -> Non
 
 
 def test_two_losses_that_chance_could_have_split_are_both_named() -> None:
-    text = " | ".join([f"u{k}: A@0h B@1h" for k in range(20)] + [f"v{k}: A@0h" for k in range(21)] + ["s: X@80h"])
-    assert "most are lost between A and B (21 of 41), about as many between B and C (20)" in cj.funnel(log(text), ABC, window="1D").headline
+    text = " | ".join(
+        [f"u{k}: A@0h B@1h" for k in range(20)] + [f"v{k}: A@0h" for k in range(21)] + ["s: X@80h"]
+    )
+    assert (
+        "most are lost between A and B (21 of 41), about as many between B and C (20)"
+        in cj.funnel(log(text), ABC, window="1D").headline
+    )
 
 
 def test_the_headline_of_any_order_speaks_of_steps_done() -> None:
-    text = " | ".join([f"u{k}: B@0h A@1h" for k in range(20)] + [f"v{k}: A@0h" for k in range(21)] + ["s: X@80h"])
+    text = " | ".join(
+        [f"u{k}: B@0h A@1h" for k in range(20)] + [f"v{k}: A@0h" for k in range(21)] + ["s: X@80h"]
+    )
     assert cj.funnel(log(text), ["A", "B"], window=None, order="any").headline == (
         "20 of 41 customers (48.8 %, 95 % interval 34.3–63.5 %) did all 2 steps, in any order; most are lost after 1 of 2 steps (21 of 41); "
         "no window ends their attempts, so the share may rise."
@@ -409,7 +540,9 @@ def test_the_headline_of_any_order_speaks_of_steps_done() -> None:
 
 
 def test_the_definition_says_what_decided_the_numbers() -> None:
-    held = log("u: A@0h A@0h X@1h B@2h | v: A@0h B@1h | x: A@0h X@1h B@2h").where(channel={"is_set": False})
+    held = log("u: A@0h A@0h X@1h B@2h | v: A@0h B@1h | x: A@0h X@1h B@2h").where(
+        channel={"is_set": False}
+    )
     said = cj.funnel(
         held,
         ["A", cj.Step("B")],
@@ -420,9 +553,14 @@ def test_the_definition_says_what_decided_the_numbers() -> None:
         start="2024-01-01",
     ).definition
     assert said["steps"] == "1. A → 2. B"
-    assert said["window"] == "1 day of elapsed time from the first event to every later step, its end included"
+    assert (
+        said["window"]
+        == "1 day of elapsed time from the first event to every later step, its end included"
+    )
     assert said["ties"].endswith("tied events here: 2 of 7")
-    assert said["step windows"].startswith("from the previous step, end included: to step 2: 2 hours;")
+    assert said["step windows"].startswith(
+        "from the previous step, end included: to step 2: 2 hours;"
+    )
     assert (
         said["base"]
         == "1 customer with a first event from 2024-01-01 00:00 (UTC); later steps may fall after it; 2 customers dropped by an exclusion"
@@ -431,7 +569,9 @@ def test_the_definition_says_what_decided_the_numbers() -> None:
         "X strictly between steps 1 and 2 (or to the window's end): a customer all of whose deepest attempts it hits is dropped: 2 customers"
         in said["exclusions"]
     )
-    assert said["rows used"].startswith("7 of 9 events in the log match a step; the log runs from 2024-01-01 00:00 to ")
+    assert said["rows used"].startswith(
+        "7 of 9 events in the log match a step; the log runs from 2024-01-01 00:00 to "
+    )
     assert said["end of data"] == "2024-01-01 02:00 (UTC)"
     assert said["rows left out"] == "0 in quarantine"
     assert said["filters"] == "channel is_set False"
@@ -440,14 +580,26 @@ def test_the_definition_says_what_decided_the_numbers() -> None:
 
 
 def test_names_and_values_that_never_occur_count_zero_with_the_nearest_name() -> None:
-    funnel = cj.funnel(log("u: checkout@0h(web)"), ["chekout", cj.Step("checkout", where={"channel": "wep"})], window="1D")
+    funnel = cj.funnel(
+        log("u: checkout@0h(web)"),
+        ["chekout", cj.Step("checkout", where={"channel": "wep"})],
+        window="1D",
+    )
     assert funnel.table["customers"].tolist() == [0, 0]
-    assert funnel.definition["never in the log"] == "'chekout' counts 0. Did you mean 'checkout'? channel = 'wep' counts 0. Did you mean 'web'?"
+    assert (
+        funnel.definition["never in the log"]
+        == "'chekout' counts 0. Did you mean 'checkout'? channel = 'wep' counts 0. Did you mean 'web'?"
+    )
 
 
 def test_rows_held_back_are_named() -> None:
     frame = pd.concat([toy_events("u: A@0h B@1h"), toy_events("u: A@0h").assign(event=None)])
-    assert cj.funnel(cj.read_events(frame, quarantine_limit=1), ["A", "B"], window="1D").definition["rows left out"] == "1 in quarantine"
+    assert (
+        cj.funnel(cj.read_events(frame, quarantine_limit=1), ["A", "B"], window="1D").definition[
+            "rows left out"
+        ]
+        == "1 in quarantine"
+    )
 
 
 # ---- refusals ---------------------------------------------------------------------------------------------------
@@ -481,6 +633,8 @@ def test_rows_held_back_are_named() -> None:
         (["A", "B"], {"min_n": 0}, "min_n: must be a whole number of customers, 1 or more. Got 0."),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_refused_with_what_is_allowed(steps, options: dict, message: str) -> None:
+def test_what_cannot_be_used_is_refused_with_what_is_allowed(
+    steps, options: dict, message: str
+) -> None:
     with pytest.raises(cj.CjlibError, match=re.escape(message)):
         cj.funnel(log("u: A@0h(web)"), steps, **{"window": "1D", **options})

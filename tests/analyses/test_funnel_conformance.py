@@ -19,7 +19,10 @@ def asked(case: dict[str, Any], seed: int) -> cj.Funnel:
 
 def agrees(table: pd.DataFrame, expected: dict[str, Any]) -> None:
     assert table["customers"].tolist() == expected["counts"]
-    for theirs, ours in (("average_seconds", "mean_seconds_from_previous"), ("median_seconds", "median_seconds_from_previous")):
+    for theirs, ours in (
+        ("average_seconds", "mean_seconds_from_previous"),
+        ("median_seconds", "median_seconds_from_previous"),
+    ):
         if theirs in expected:
             numbers = [math.nan if value is None else float(value) for value in expected[theirs]]
             np.testing.assert_allclose(table[ours], numbers, rtol=1e-6)
@@ -34,12 +37,19 @@ def test_a_funnel_gives_the_figures_of_the_source(case: dict[str, Any], seed: in
     else:
         by = case["query"]["breakdown"]
         names = [by] if isinstance(by, str) else by
-        groups = {conformance.key_of(key): part for key, part in funnel.table.groupby(names, dropna=False, sort=False)}
+        groups = {
+            conformance.key_of(key): part
+            for key, part in funnel.table.groupby(names, dropna=False, sort=False)
+        }
         assert set(groups) == set(expected["by"])
         for key, part in groups.items():
             agrees(part, expected["by"][key])
-    reached = dict(zip(funnel.customers()["customer_id"], funnel.customers()["steps_reached"], strict=True))
-    assert {who: reached.get(who, 0) for who in expected.get("levels", {})} == expected.get("levels", {})
+    reached = dict(
+        zip(funnel.customers()["customer_id"], funnel.customers()["steps_reached"], strict=True)
+    )
+    assert {who: reached.get(who, 0) for who in expected.get("levels", {})} == expected.get(
+        "levels", {}
+    )
 
 
 @pytest.mark.parametrize("case", conformance.cases("time_to_convert"), ids=lambda case: case["id"])
@@ -47,7 +57,10 @@ def test_times_to_convert_fall_into_the_bins_of_the_source(case: dict[str, Any])
     funnel, query = asked(case, 0), case["query"]
     start, end = (f"step_{query[bound] + 1}_at" for bound in ("from_step", "to_step"))
     waits = (funnel.customers()[end] - funnel.customers()[start]).dropna().dt.total_seconds()
-    assert funnel.table["mean_seconds_from_previous"].iloc[query["to_step"]] == case["expect"]["average_seconds"]
+    assert (
+        funnel.table["mean_seconds_from_previous"].iloc[query["to_step"]]
+        == case["expect"]["average_seconds"]
+    )
     bins = query.get("bin_count") or math.ceil(len(waits) ** (1 / 3))
     width = math.ceil((waits.max() - waits.min()) / bins)
     edges = [waits.min() + width * number for number in range(bins + 1)]

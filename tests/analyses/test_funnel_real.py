@@ -26,9 +26,16 @@ def loans(shared_data: Path) -> cj.EventLog:
 
 @pytest.fixture(scope="module")
 def shop_rows(shared_data: Path) -> pd.DataFrame:
-    rows = pd.read_csv(shared_data / "rees46_clickstream" / "rees46_oct2019_sample.csv.gz", dtype={"user_id": "str"})
-    rows = rows.rename(columns={"user_id": "customer_id", "event_type": "event", "event_time": "timestamp"})
-    kept = rows.assign(timestamp=pd.to_datetime(rows["timestamp"].str.removesuffix(" UTC"), utc=True))
+    rows = pd.read_csv(
+        shared_data / "rees46_clickstream" / "rees46_oct2019_sample.csv.gz",
+        dtype={"user_id": "str"},
+    )
+    rows = rows.rename(
+        columns={"user_id": "customer_id", "event_type": "event", "event_time": "timestamp"}
+    )
+    kept = rows.assign(
+        timestamp=pd.to_datetime(rows["timestamp"].str.removesuffix(" UTC"), utc=True)
+    )
     return kept[["customer_id", "event", "timestamp", "category_code", "product_id"]]
 
 
@@ -36,12 +43,16 @@ def test_the_applications_of_a_bank_reach_the_published_counts(loans: cj.EventLo
     funnel = cj.funnel(loans, LOAN, window=None)
     assert funnel.table["customers"].tolist() == [13087, 7367, 5113, 5015, 3254, 2246]
     assert loans.run(funnel.sql)["customers"].tolist() == funnel.table["customers"].tolist()
-    assert funnel.headline.startswith("2,246 of 13,087 customers (17.2 %, 95 % interval 16.5–17.8 %) went from A_SUBMITTED to A_APPROVED; ")
+    assert funnel.headline.startswith(
+        "2,246 of 13,087 customers (17.2 %, 95 % interval 16.5–17.8 %) went from A_SUBMITTED to A_APPROVED; "
+    )
 
 
 def test_best_and_reentry_differ_in_times_only(loans: cj.EventLog) -> None:
     steps = ["O_SENT", "O_SENT_BACK", "O_ACCEPTED"]
-    best, reentry = (cj.funnel(loans, steps, window="30D", entry=entry) for entry in ("best", "reentry"))
+    best, reentry = (
+        cj.funnel(loans, steps, window="30D", entry=entry) for entry in ("best", "reentry")
+    )
     assert best.table["customers"].tolist() == reentry.table["customers"].tolist()
     latest = best.metrics["median_seconds_from_latest_start"]["value"]
     assert latest == reentry.metrics["median_seconds_to_convert"]["value"]
@@ -50,7 +61,17 @@ def test_best_and_reentry_differ_in_times_only(loans: cj.EventLog) -> None:
     assert (first.table["customers"] <= best.table["customers"]).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"order": "strict"}, {"order": "any"}, {"hold": True}, {"bans": ("cart",)}, {"gaps": (600, 60)}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"order": "strict"},
+        {"order": "any"},
+        {"hold": True},
+        {"bans": ("cart",)},
+        {"gaps": (600, 60)},
+    ],
+)
 def test_a_shop_counted_fast_and_slowly(shop_rows: pd.DataFrame, options: dict) -> None:
     busy = shop_rows.groupby("customer_id")["event"].agg(["size", "nunique"])
     chosen = busy.index[(busy["nunique"] > 1) & (busy["size"] <= 8)]
@@ -69,13 +90,21 @@ def test_a_shop_counted_fast_and_slowly(shop_rows: pd.DataFrame, options: dict) 
         window=1800,
         order=options.get("order", "sequential"),
         hold="hold" in options,
-        bans=[slow.Ban(lambda event, name=name: event.name == name, 1, 3, "stop_here") for name in options.get("bans", ())],
+        bans=[
+            slow.Ban(lambda event, name=name: event.name == name, 1, 3, "stop_here")
+            for name in options.get("bans", ())
+        ],
         gaps=options.get("gaps", ()),
     )
     expected = {}
     for who, part in rows.groupby("customer_id"):
-        seconds = part["timestamp"].astype("int64") // 10 ** {"us": 6, "ns": 9}[part["timestamp"].dt.unit]
-        events = [slow.Event(*one) for one in zip(seconds, part["event"], part["product_id"].astype("str"), strict=True)]
+        seconds = (
+            part["timestamp"].astype("int64") // 10 ** {"us": 6, "ns": 9}[part["timestamp"].dt.unit]
+        )
+        events = [
+            slow.Event(*one)
+            for one in zip(seconds, part["event"], part["product_id"].astype("str"), strict=True)
+        ]
         attempt = slow.counted(events, asked).attempt
         if attempt is not None:
             expected[who] = len(attempt.times)
@@ -90,7 +119,11 @@ def test_parts_sum_to_the_whole_and_counts_never_rise(shop_rows: pd.DataFrame) -
     for by_value in ("first", "last", "step_1"):
         parts = cj.funnel(log, SHOP, window="1h", by="category_code", by_value=by_value)
         assert parts.table.groupby("step")["customers"].sum().tolist() == whole
-        assert (parts.table.groupby("category_code", dropna=False)["customers"].diff().fillna(0) <= 0).all()
-        assert (parts.comparisons["customers"] + parts.comparisons["other_customers"] == whole[0]).all()
+        assert (
+            parts.table.groupby("category_code", dropna=False)["customers"].diff().fillna(0) <= 0
+        ).all()
+        assert (
+            parts.comparisons["customers"] + parts.comparisons["other_customers"] == whole[0]
+        ).all()
     assert whole == sorted(whole, reverse=True)
     assert cj.funnel(log, SHOP, window="1h").trend("hour").table["customers"].sum() == whole[0]

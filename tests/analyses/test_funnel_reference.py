@@ -85,7 +85,10 @@ class Case:
 
     @property
     def steps(self) -> list[tuple[Any, slow.Matcher]]:
-        return [STEPS[name] for name in (self.funnel.split(",") if "," in self.funnel else self.funnel.split())]
+        return [
+            STEPS[name]
+            for name in (self.funnel.split(",") if "," in self.funnel else self.funnel.split())
+        ]
 
     @property
     def banned(self) -> list[tuple[str, int, int, str]]:
@@ -104,7 +107,10 @@ class Case:
             window=self.window,
             order=self.order,
             entry=self.entry,
-            bans=[slow.Ban(named(name), after, before, effect) for name, after, before, effect in self.banned],
+            bans=[
+                slow.Ban(named(name), after, before, effect)
+                for name, after, before, effect in self.banned
+            ],
             hold=self.hold,
             gaps=self.gaps_used,
             start=self.start,
@@ -119,7 +125,10 @@ class Case:
             window=None if self.window is None else f"{self.window}min",
             order=self.order,
             entry=self.entry,
-            exclude=[cj.Exclude(name, after=after, before=before, effect=effect) for name, after, before, effect in self.banned],
+            exclude=[
+                cj.Exclude(name, after=after, before=before, effect=effect)
+                for name, after, before, effect in self.banned
+            ],
             hold="channel" if self.hold else (),
             step_windows=[None if gap is None else f"{gap}min" for gap in self.gaps_used] or None,
             start=None if self.start is None else MONDAY + self.start * MINUTE,
@@ -135,10 +144,18 @@ UNTIL = 9
 
 def log_of(people: People) -> cj.EventLog:
     rows = [
-        (who, event.name, MONDAY + event.time * MINUTE, event.value, number) for who, events in people.items() for number, event in enumerate(events)
+        (who, event.name, MONDAY + event.time * MINUTE, event.value, number)
+        for who, events in people.items()
+        for number, event in enumerate(events)
     ]
-    frame = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel", "number"]).astype({"channel": "str"})
-    return cj.read_events(frame.sample(frac=1, random_state=0), observed_until=MONDAY + UNTIL * MINUTE, duplicates="keep")
+    frame = pd.DataFrame(
+        rows, columns=["customer_id", "event", "timestamp", "channel", "number"]
+    ).astype({"channel": "str"})
+    return cj.read_events(
+        frame.sample(frac=1, random_state=0),
+        observed_until=MONDAY + UNTIL * MINUTE,
+        duplicates="keep",
+    )
 
 
 def check(people: People, case: Case, log: cj.EventLog) -> None:
@@ -149,26 +166,57 @@ def check(people: People, case: Case, log: cj.EventLog) -> None:
     assert set(rows) == set(kept), case
     for who, outcome in kept.items():
         times = tuple(
-            (stamp - MONDAY) // MINUTE for stamp in (getattr(rows[who], f"step_{k}_at") for k in range(1, len(case.steps) + 1)) if not pd.isna(stamp)
+            (stamp - MONDAY) // MINUTE
+            for stamp in (getattr(rows[who], f"step_{k}_at") for k in range(1, len(case.steps) + 1))
+            if not pd.isna(stamp)
         )
         assert times == outcome.attempt.times, (case, who, people[who])
         short = len(times) < len(case.steps)
-        assert rows[who].still_open == (short and (case.window is None or outcome.last_entry + case.window > UNTIL)), (case, who, people[who])
+        assert rows[who].still_open == (
+            short and (case.window is None or outcome.last_entry + case.window > UNTIL)
+        ), (case, who, people[who])
     depths = [len(outcome.attempt.times) for outcome in kept.values()]
-    assert funnel.table["customers"].tolist() == [sum(depth >= k for depth in depths) for k in range(1, len(case.steps) + 1)]
+    assert funnel.table["customers"].tolist() == [
+        sum(depth >= k for depth in depths) for k in range(1, len(case.steps) + 1)
+    ]
     dropped = sum(outcome.dropped for outcome in expected.values())
-    assert (f"; {dropped} customer" in funnel.definition["base"]) == any(ban[3] == "drop_customer" for ban in case.banned)
-    waits = [outcome.attempt.times[-1] - outcome.latest_start for outcome in kept.values() if outcome.latest_start is not None]
+    assert (f"; {dropped} customer" in funnel.definition["base"]) == any(
+        ban[3] == "drop_customer" for ban in case.banned
+    )
+    waits = [
+        outcome.attempt.times[-1] - outcome.latest_start
+        for outcome in kept.values()
+        if outcome.latest_start is not None
+    ]
     if len(case.steps) > 1 and waits:
-        assert funnel.metrics["median_seconds_from_latest_start"]["value"] == 60 * pd.Series(waits).median(), case
-    if case.order == "sequential" and not case.banned and not any(gap is not None for gap in case.gaps_used):
-        assert log.run(funnel.sql)["customers"].tolist() == funnel.table["customers"].tolist(), (case, funnel.sql)
+        assert (
+            funnel.metrics["median_seconds_from_latest_start"]["value"]
+            == 60 * pd.Series(waits).median()
+        ), case
+    if (
+        case.order == "sequential"
+        and not case.banned
+        and not any(gap is not None for gap in case.gaps_used)
+    ):
+        assert log.run(funnel.sql)["customers"].tolist() == funnel.table["customers"].tolist(), (
+            case,
+            funnel.sql,
+        )
 
 
-def random_people(seed: int, size: int = 40, events: int = 7, times: int = 6, values: tuple[str | None, ...] = (None, "web", "app")) -> People:
+def random_people(
+    seed: int,
+    size: int = 40,
+    events: int = 7,
+    times: int = 6,
+    values: tuple[str | None, ...] = (None, "web", "app"),
+) -> People:
     draw = random.Random(seed)
     return {
-        f"c{number:02}": [slow.Event(draw.randrange(times), draw.choice("AABBCX"), draw.choice(values)) for _ in range(draw.randint(1, events))]
+        f"c{number:02}": [
+            slow.Event(draw.randrange(times), draw.choice("AABBCX"), draw.choice(values))
+            for _ in range(draw.randint(1, events))
+        ]
         for number in range(size)
     }
 
@@ -181,8 +229,16 @@ def crowd() -> tuple[People, cj.EventLog]:
 
 @pytest.mark.parametrize("order", ["sequential", "strict", "any"])
 @pytest.mark.parametrize("funnel", FUNNELS)
-def test_every_funnel_agrees_with_the_search_over_all_chains(crowd, funnel: str, order: str) -> None:
-    for entry, window in (("best", 2), ("best", None), ("reentry", 2), ("first", 3), ("reentry", 0)):
+def test_every_funnel_agrees_with_the_search_over_all_chains(
+    crowd, funnel: str, order: str
+) -> None:
+    for entry, window in (
+        ("best", 2),
+        ("best", None),
+        ("reentry", 2),
+        ("first", 3),
+        ("reentry", 0),
+    ):
         check(crowd[0], Case(funnel, window, order, entry), crowd[1])
 
 
@@ -208,20 +264,29 @@ CASES = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(case=CASES)
 def test_every_option_agrees_with_the_search_over_all_chains(crowd, case: Case) -> None:
     check(crowd[0], case, crowd[1])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(case=CASES)
 def test_every_option_agrees_where_no_value_is_missing(complete_crowd, case: Case) -> None:
     check(complete_crowd[0], case, complete_crowd[1])
 
 
 EVENTS = st.lists(
-    st.builds(slow.Event, time=st.integers(0, 4), name=st.sampled_from(["A", "A", "B", "C", "X"]), value=st.sampled_from([None, "web", "app"])),
+    st.builds(
+        slow.Event,
+        time=st.integers(0, 4),
+        name=st.sampled_from(["A", "A", "B", "C", "X"]),
+        value=st.sampled_from([None, "web", "app"]),
+    ),
     min_size=1,
     max_size=7,
 )
@@ -236,17 +301,31 @@ def test_small_logs_of_any_shape_agree_too(people: list[list[slow.Event]], case:
 
 @pytest.mark.parametrize("by_value", ["first", "last", "step_1", "step_2"])
 @pytest.mark.parametrize("order", ["sequential", "strict", "any"])
-def test_the_group_is_the_smallest_value_of_those_that_could_have_filled_the_step(crowd, order: str, by_value: str) -> None:
+def test_the_group_is_the_smallest_value_of_those_that_could_have_filled_the_step(
+    crowd, order: str, by_value: str
+) -> None:
     people, log = crowd
     for funnel in FUNNELS:
         case = Case(funnel, 3, order)
         if by_value == "step_2" and len(case.steps) < 2:
             continue
-        held = case.fast(log, by="channel", by_value=by_value).customers().set_index("customer_id")["channel"]
-        outcomes = {who: slow.counted(events, case.slow(UNTIL)).attempt for who, events in people.items()}
+        held = (
+            case.fast(log, by="channel", by_value=by_value)
+            .customers()
+            .set_index("customer_id")["channel"]
+        )
+        outcomes = {
+            who: slow.counted(events, case.slow(UNTIL)).attempt for who, events in people.items()
+        }
         least = int(by_value[5:]) if by_value.startswith("step_") else 1
-        expected = {who: slow.value_of(people[who], one, by_value) for who, one in outcomes.items() if one is not None and len(one.times) >= least}
-        assert {who: None if pd.isna(value) else value for who, value in held.items()} == expected, case
+        expected = {
+            who: slow.value_of(people[who], one, by_value)
+            for who, one in outcomes.items()
+            if one is not None and len(one.times) >= least
+        }
+        assert {
+            who: None if pd.isna(value) else value for who, value in held.items()
+        } == expected, case
 
 
 @pytest.mark.parametrize("order", ["sequential", "strict", "any"])
@@ -257,7 +336,9 @@ def test_by_value_all_is_the_funnel_of_the_events_of_each_value(crowd, order: st
         funnel_of_each = case.fast(log, by="channel", by_value="all")
         table = funnel_of_each.table
         if order == "sequential":
-            stated = log.run(funnel_of_each.sql).sort_values(["channel", "step"])["customers"].tolist()
+            stated = (
+                log.run(funnel_of_each.sql).sort_values(["channel", "step"])["customers"].tolist()
+            )
             assert stated == table.sort_values(["channel", "step"])["customers"].tolist()
         for value in (None, "web", "app"):
             alone = case.fast(log.where(channel=value)).table

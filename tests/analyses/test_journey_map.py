@@ -19,20 +19,36 @@ from cjlib.sources.journey import journey_from
 DAY = 86_400
 STAGES = [
     {"name": "Look", "touchpoints": ["view"], "goal": "Find it"},
-    {"name": "Buy", "touchpoints": [{"name": "cart", "cost": 2}, {"name": "pay", "events": ["pay"], "channel": "till"}], "expected": "2D"},
+    {
+        "name": "Buy",
+        "touchpoints": [
+            {"name": "cart", "cost": 2},
+            {"name": "pay", "events": ["pay"], "channel": "till"},
+        ],
+        "expected": "2D",
+    },
     {"name": "Use", "touchpoints": ["use", {"name": "bill", "backstage": True}]},
     {"name": "Help", "touchpoints": [{"name": "ask", "support": True, "cost": 5}]},
 ]
 
 
 def a_journey(**more):
-    content = {"name": "toy", "sources": {"events": "events.csv"}, "stages": STAGES, "map": {"silent_after": "10D"}}
+    content = {
+        "name": "toy",
+        "sources": {"events": "events.csv"},
+        "stages": STAGES,
+        "map": {"silent_after": "10D"},
+    }
     return journey_from(content | more)
 
 
 def the_map(text: str, journey=None, **options):
     frame = toy_events(text)
-    return cj.journey_map(journey or a_journey(), cj.read_events(frame, observed_until=MONDAY + pd.Timedelta("20D"), duplicates="keep"), **options)
+    return cj.journey_map(
+        journey or a_journey(),
+        cj.read_events(frame, observed_until=MONDAY + pd.Timedelta("20D"), duplicates="keep"),
+        **options,
+    )
 
 
 def column(held, name):
@@ -54,7 +70,12 @@ def test_a_customer_enters_a_stage_at_its_first_event_whatever_came_before_and_c
 
 def test_who_is_silent_for_longer_than_the_limit_has_ended_and_the_others_still_move():
     held = the_map(WORKED)
-    assert column(held, "ended_here") == [1, 0, 0, 0]  # bob, silent for 19 days; dee came back on day 19
+    assert column(held, "ended_here") == [
+        1,
+        0,
+        0,
+        0,
+    ]  # bob, silent for 19 days; dee came back on day 19
     assert column(held, "still_moving") == [1, 0, 2, 0]
 
 
@@ -81,7 +102,9 @@ def test_the_time_to_the_next_stage_is_to_the_first_event_of_any_later_one():
 
 
 def test_the_time_in_a_stage_ends_with_the_last_event_before_the_first_one_outside():
-    assert column(the_map("ana: view@0h view@2D cart@3D view@5D"), "median_seconds_in_stage")[:2] == [2 * DAY, 0]
+    assert column(the_map("ana: view@0h view@2D cart@3D view@5D"), "median_seconds_in_stage")[
+        :2
+    ] == [2 * DAY, 0]
 
 
 def test_who_is_neither_gone_nor_silent_has_no_time_in_the_stage_yet():
@@ -97,7 +120,10 @@ def test_events_behind_the_stage_are_no_entry_and_no_activity():
 
 
 def test_a_stage_with_nothing_but_touchpoints_behind_the_stage_is_entered_by_them():
-    stages = [{"name": "A", "touchpoints": ["view"]}, {"name": "B", "touchpoints": [{"name": "bill", "backstage": True}]}]
+    stages = [
+        {"name": "A", "touchpoints": ["view"]},
+        {"name": "B", "touchpoints": [{"name": "bill", "backstage": True}]},
+    ]
     assert column(the_map("ana: view@0h bill@1D", a_journey(stages=stages)), "customers") == [1, 1]
 
 
@@ -120,14 +146,23 @@ def test_costs_count_each_event_of_a_touchpoint_that_has_one():
 
 
 def test_value_is_what_comes_at_or_after_the_entry():
-    frame = toy_events("ana: view@0h pay@1D use@2D pay@3D | bob: view@0h").assign(value=[np.nan, 10.0, np.nan, 5.0, np.nan])
-    held = cj.journey_map(a_journey(value={"event": "pay", "amount": "value"}), cj.read_events(frame))
+    frame = toy_events("ana: view@0h pay@1D use@2D pay@3D | bob: view@0h").assign(
+        value=[np.nan, 10.0, np.nan, 5.0, np.nan]
+    )
+    held = cj.journey_map(
+        a_journey(value={"event": "pay", "amount": "value"}), cj.read_events(frame)
+    )
     assert held.table["value_per_customer"].tolist()[:3] == [7.5, 15.0, 5.0]
 
 
 def test_a_contact_with_support_counts_where_the_customer_was_before_it():
     held = the_map("ana: view@0h use@1D ask@2D ask@3D | bob: ask@0h")
-    assert held.table["support_contacts_per_customer"].tolist() == [0.0, pytest.approx(np.nan, nan_ok=True), 2.0, 0.5]
+    assert held.table["support_contacts_per_customer"].tolist() == [
+        0.0,
+        pytest.approx(np.nan, nan_ok=True),
+        2.0,
+        0.5,
+    ]
 
 
 def test_the_customers_of_the_map_are_one_call_away():
@@ -142,7 +177,14 @@ def test_the_customers_of_the_map_are_one_call_away():
 
 def test_touchpoints_are_counted_within_their_stage():
     held = the_map(WORKED).touchpoints.set_index("touchpoint")
-    assert held["customers"].to_dict() == {"view": 3, "cart": 2, "pay": 2, "use": 2, "bill": 0, "ask": 0}
+    assert held["customers"].to_dict() == {
+        "view": 3,
+        "cart": 2,
+        "pay": 2,
+        "use": 2,
+        "bill": 0,
+        "ask": 0,
+    }
     assert held.loc["pay", "share_of_stage"] == pytest.approx(2 / 3)
 
 
@@ -150,19 +192,30 @@ def test_touchpoints_are_counted_within_their_stage():
 
 
 def test_a_route_counts_moves_and_customers_out_of_all_visits_to_its_source():
-    held = the_map("ana: view@0h cart@1D view@2D cart@3D | bob: view@0h | cy: use@0h").routes.set_index(["source", "target"])
+    held = the_map(
+        "ana: view@0h cart@1D view@2D cart@3D | bob: view@0h | cy: use@0h"
+    ).routes.set_index(["source", "target"])
     assert held.loc[("Look", "Buy"), ["kind", "moves", "customers"]].tolist() == ["forward", 2, 1]
-    assert held.loc[("Look", "Buy"), "share_of_source"] == pytest.approx(2 / 3)  # bob's visit ends there
+    assert held.loc[("Look", "Buy"), "share_of_source"] == pytest.approx(
+        2 / 3
+    )  # bob's visit ends there
     assert held.loc[("Buy", "Look"), "kind"] == "back"
     assert held.loc[("(start)", "Use"), ["kind", "planned"]].tolist() == ["skipping", False]
-    assert held.loc[("(start)", "Look"), ["kind", "planned", "moves"]].tolist() == ["forward", True, 2]
+    assert held.loc[("(start)", "Look"), ["kind", "planned", "moves"]].tolist() == [
+        "forward",
+        True,
+        2,
+    ]
 
 
 def test_a_route_nobody_planned_is_notable_from_thirty_customers_and_a_twentieth_of_the_visits():
     text = " | ".join(f"c{k}: view@0h use@1D" for k in range(30))
     many, few = the_map(text).routes, the_map(text.rsplit("|", 1)[0]).routes
     planned = the_map(text, a_journey(routes=[["Look", "Use"]])).routes
-    pick = [one[(one["source"] == "Look") & (one["target"] == "Use")]["notable"].item() for one in (many, few, planned)]
+    pick = [
+        one[(one["source"] == "Look") & (one["target"] == "Use")]["notable"].item()
+        for one in (many, few, planned)
+    ]
     assert pick == [True, False, False]
 
 
@@ -174,10 +227,25 @@ def test_unmapped_events_and_silent_touchpoints_are_named():
 
 def test_two_touchpoints_may_share_an_event_by_conditions_that_exclude_each_other():
     stages = [
-        {"name": "Trial", "touchpoints": [{"name": "try", "events": [{"event": "login", "where": {"channel": "web"}}]}]},
-        {"name": "Use", "touchpoints": [{"name": "use", "events": [{"event": "login", "where": {"channel": {"not": "web"}}}]}]},
+        {
+            "name": "Trial",
+            "touchpoints": [
+                {"name": "try", "events": [{"event": "login", "where": {"channel": "web"}}]}
+            ],
+        },
+        {
+            "name": "Use",
+            "touchpoints": [
+                {
+                    "name": "use",
+                    "events": [{"event": "login", "where": {"channel": {"not": "web"}}}],
+                }
+            ],
+        },
     ]
-    held = the_map("ana: login@0h(web) login@1D(app) | bob: login@0h(web)", a_journey(stages=stages))
+    held = the_map(
+        "ana: login@0h(web) login@1D(app) | bob: login@0h(web)", a_journey(stages=stages)
+    )
     assert column(held, "customers") == [2, 1]
     assert column(held, "customers_in_order") == [2, 1]
 
@@ -186,29 +254,48 @@ def test_two_touchpoints_may_share_an_event_by_conditions_that_exclude_each_othe
 
 EVENTS = {"view": 0, "cart": 1, "pay": 1, "use": 2, "ask": 3}
 logs = st.lists(
-    st.tuples(st.sampled_from("abcd"), st.integers(0, 12), st.sampled_from(sorted(EVENTS)), st.sampled_from(["web", "app", None])),
+    st.tuples(
+        st.sampled_from("abcd"),
+        st.integers(0, 12),
+        st.sampled_from(sorted(EVENTS)),
+        st.sampled_from(["web", "app", None]),
+    ),
     min_size=1,
     max_size=25,
 )
 
 
 def frame_of(rows) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["customer_id", "hour", "event", "channel"]).astype({"channel": "str"})
-    return frame.assign(timestamp=MONDAY + pd.to_timedelta(frame["hour"], unit="D")).drop(columns="hour")
+    frame = pd.DataFrame(rows, columns=["customer_id", "hour", "event", "channel"]).astype(
+        {"channel": "str"}
+    )
+    return frame.assign(timestamp=MONDAY + pd.to_timedelta(frame["hour"], unit="D")).drop(
+        columns="hour"
+    )
 
 
 @settings(max_examples=15, deadline=None)
 @given(logs)
 def test_every_count_is_that_of_the_slow_way(rows):
     frame = frame_of(rows)
-    held = cj.journey_map(a_journey(), cj.read_events(frame, duplicates="keep", observed_until=MONDAY + pd.Timedelta("20D")))
+    held = cj.journey_map(
+        a_journey(),
+        cj.read_events(frame, duplicates="keep", observed_until=MONDAY + pd.Timedelta("20D")),
+    )
     plain = [(who, hour, EVENTS[event], event) for who, hour, event, _ in rows]
-    for got, expected in zip(held.table.to_dict("records"), reference(plain, 4, 20, 10), strict=True):
+    for got, expected in zip(
+        held.table.to_dict("records"), reference(plain, 4, 20, 10), strict=True
+    ):
         for name, value in expected.items():
             seconds = name.startswith("median") and value is not None
-            assert (None if pd.isna(got[name]) else got[name]) == (value * DAY if seconds else value), name
+            assert (None if pd.isna(got[name]) else got[name]) == (
+                value * DAY if seconds else value
+            ), name
     number = {"(start)": -1} | {stage["name"]: k for k, stage in enumerate(STAGES)}
-    got = {(number[one["source"]], number[one["target"]]): (one["moves"], one["customers"]) for one in held.routes.to_dict("records")}
+    got = {
+        (number[one["source"]], number[one["target"]]): (one["moves"], one["customers"])
+        for one in held.routes.to_dict("records")
+    }
     assert got == route_counts(plain)
 
 
@@ -217,7 +304,10 @@ def test_every_count_is_that_of_the_slow_way(rows):
 def test_shuffled_rows_give_the_same_bytes(rows, random):
     other = list(rows)
     random.shuffle(other)
-    maps = [cj.journey_map(a_journey(), cj.read_events(frame_of(one), duplicates="keep"), by="channel") for one in (rows, other)]
+    maps = [
+        cj.journey_map(a_journey(), cj.read_events(frame_of(one), duplicates="keep"), by="channel")
+        for one in (rows, other)
+    ]
     for name in ("table", "touchpoints", "routes", "unmapped", "pain_points"):
         pd.testing.assert_frame_equal(*(getattr(held, name) for held in maps), check_exact=True)
 
@@ -227,23 +317,59 @@ def test_shuffled_rows_give_the_same_bytes(rows, random):
 def test_groups_add_up_and_each_is_the_map_of_its_customers(rows):
     frame = frame_of(rows)
     log = cj.read_events(frame, duplicates="keep", observed_until=MONDAY + pd.Timedelta("20D"))
-    whole, grouped = cj.journey_map(a_journey(), log), cj.journey_map(a_journey(), log, by="channel")
-    counts = ["customers", "customers_in_order", "events", "ended_here", "still_moving", "went_back", "skipped", "n_to_next"]
-    assert grouped.table.groupby("position")[counts].sum().to_numpy().tolist() == whole.table[counts].to_numpy().tolist()
+    whole, grouped = (
+        cj.journey_map(a_journey(), log),
+        cj.journey_map(a_journey(), log, by="channel"),
+    )
+    counts = [
+        "customers",
+        "customers_in_order",
+        "events",
+        "ended_here",
+        "still_moving",
+        "went_back",
+        "skipped",
+        "n_to_next",
+    ]
+    assert (
+        grouped.table.groupby("position")[counts].sum().to_numpy().tolist()
+        == whole.table[counts].to_numpy().tolist()
+    )
     wanted = {who: first_value(frame, who, "channel") for who in set(frame["customer_id"])}
     for group, table in grouped.table.groupby("channel", dropna=False):
-        members = [who for who, value in wanted.items() if value == (None if pd.isna(group) else group)]
-        assert table["customers"].tolist() == whole.only(members, "some").table["customers"].tolist()
+        members = [
+            who for who, value in wanted.items() if value == (None if pd.isna(group) else group)
+        ]
+        assert (
+            table["customers"].tolist() == whole.only(members, "some").table["customers"].tolist()
+        )
 
 
-IN_ORDER = ["customers", *(f"{name}{end}" for name in ("share_of_first", "share_of_previous") for end in ("", "_low", "_high"))]
+IN_ORDER = [
+    "customers",
+    *(
+        f"{name}{end}"
+        for name in ("share_of_first", "share_of_previous")
+        for end in ("", "_low", "_high")
+    ),
+]
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(sorted(EVENTS)), st.none()), min_size=1, max_size=30))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(sorted(EVENTS)), st.none()
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
 def test_the_in_order_columns_are_those_of_the_funnel_also_where_events_tie(rows):
     log = cj.read_events(frame_of(rows), duplicates="keep")
-    held = cj.journey_map(a_journey(), log).table.rename(columns={"customers": "entered", "customers_in_order": "customers"})
+    held = cj.journey_map(a_journey(), log).table.rename(
+        columns={"customers": "entered", "customers_in_order": "customers"}
+    )
     funnel = cj.funnel(log, ["view", ["cart", "pay"], "use", "ask"], window=None).table
     pd.testing.assert_frame_equal(held[IN_ORDER], funnel[IN_ORDER], check_exact=True)
 
@@ -252,8 +378,13 @@ def test_the_in_order_columns_are_those_of_the_funnel_also_where_events_tie(rows
 
 
 def test_a_mapping_from_customers_to_groups_draws_a_map_for_each():
-    held = the_map("ana: view@0h cart@1D | bob: view@0h | cy: view@0h", by=pd.Series({"ana": "P1", "bob": "P2", "cy": "P2"}, name="persona"))
-    assert held.table[held.table["stage"] == "Look"][["persona", "customers"]].to_numpy().tolist() == [["P2", 2], ["P1", 1]]
+    held = the_map(
+        "ana: view@0h cart@1D | bob: view@0h | cy: view@0h",
+        by=pd.Series({"ana": "P1", "bob": "P2", "cy": "P2"}, name="persona"),
+    )
+    assert held.table[held.table["stage"] == "Look"][
+        ["persona", "customers"]
+    ].to_numpy().tolist() == [["P2", 2], ["P1", 1]]
 
 
 def test_the_map_of_a_persona_is_that_of_its_customers():
@@ -265,7 +396,12 @@ def test_the_map_of_a_persona_is_that_of_its_customers():
 
 
 def test_one_group_of_a_map_is_compared_with_another():
-    text = " | ".join([*(f"a{k}: view@0h(web) cart@1D(web)" for k in range(40)), *(f"b{k}: view@0h(app)" for k in range(40))])
+    text = " | ".join(
+        [
+            *(f"a{k}: view@0h(web) cart@1D(web)" for k in range(40)),
+            *(f"b{k}: view@0h(app)" for k in range(40)),
+        ]
+    )
     held = the_map(text, by="channel")
     assert held.group("web").table["customers"].tolist() == [40, 40, 0, 0]
     change = held.group("web").compare(held.group("app"))
@@ -273,7 +409,9 @@ def test_one_group_of_a_map_is_compared_with_another():
     assert (cell["earlier"], cell["now"], cell["words"]) == (0.0, 1.0, "better")
     assert change.headline.startswith("channel web beside channel app: ")
     assert change.definition["now"] == "channel web: 40 customers, 2024-01-01 to 2024-01-02"
-    with pytest.raises(cj.CjlibError, match=r"group: must be one of 'app', 'web'. Got 'wep'. Did you mean 'web'\?"):
+    with pytest.raises(
+        cj.CjlibError, match=r"group: must be one of 'app', 'web'. Got 'wep'. Did you mean 'web'\?"
+    ):
         held.group("wep")
     with pytest.raises(cj.CjlibError, match=r"group: the map has no groups. Make it with by="):
         held.group("web").group("web")
@@ -282,17 +420,28 @@ def test_one_group_of_a_map_is_compared_with_another():
 
 
 def test_churn_probabilities_are_averaged_over_the_customers_who_are_there_now():
-    scores = pd.DataFrame({"customer_id": ["ana", "bob", "cy"], "churn_probability": [0.2, 0.4, 0.9]})
+    scores = pd.DataFrame(
+        {"customer_id": ["ana", "bob", "cy"], "churn_probability": [0.2, 0.4, 0.9]}
+    )
     held = the_map("ana: view@0h | bob: view@0h | cy: view@0h cart@1D", churn=scores)
-    assert held.table["mean_churn_probability"].tolist()[:2] == [pytest.approx(0.3), pytest.approx(0.9)]
+    assert held.table["mean_churn_probability"].tolist()[:2] == [
+        pytest.approx(0.3),
+        pytest.approx(0.9),
+    ]
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"outcome": "retaind"}, "outcome: must be one of 'retained', 'converted', 'promoter'. Got 'retaind'. Did you mean 'retained'?"),
+        (
+            {"outcome": "retaind"},
+            "outcome: must be one of 'retained', 'converted', 'promoter'. Got 'retaind'. Did you mean 'retained'?",
+        ),
         ({"by": "chanel"}, "by: there is no column 'chanel'. Did you mean 'channel'?"),
-        ({"by": 3}, "by: must be the name of one column, or a mapping from customer_id to group. Got 3."),
+        (
+            {"by": 3},
+            "by: must be the name of one column, or a mapping from customer_id to group. Got 3.",
+        ),
         (
             {"churn": pd.DataFrame({"customer_id": []})},
             "churn: must be a model of cj.fit_churn or its scores with customer_id and churn_probability.",
@@ -308,8 +457,12 @@ def test_an_option_that_cannot_be_used_says_what_can(options, words):
 def test_a_map_of_nothing_is_refused_and_groups_need_events():
     with pytest.raises(cj.CjlibError, match="a map needs events or feedback, and neither is given"):
         cj.journey_map(a_journey(), None)
-    feedback = cj.read_feedback(pd.DataFrame({"timestamp": [MONDAY], "nps": [9], "stage": ["Look"]}))
-    with pytest.raises(cj.CjlibError, match="by: groups are groups of customers of the log, and there is none"):
+    feedback = cj.read_feedback(
+        pd.DataFrame({"timestamp": [MONDAY], "nps": [9], "stage": ["Look"]})
+    )
+    with pytest.raises(
+        cj.CjlibError, match="by: groups are groups of customers of the log, and there is none"
+    ):
         cj.journey_map(a_journey(), None, feedback, by="channel")
 
 
@@ -325,7 +478,13 @@ def test_an_empty_log_gives_a_map_of_zeros_that_says_none():
 def test_the_map_is_written_as_csv_and_json_that_hold_its_tables(tmp_path):
     held = the_map(WORKED)
     names = {path.name for path in held.export(tmp_path / "out")}
-    assert {"stages.csv", "touchpoints.csv", "routes.csv", "pain_points.csv", "journey_map.json"} <= names
+    assert {
+        "stages.csv",
+        "touchpoints.csv",
+        "routes.csv",
+        "pain_points.csv",
+        "journey_map.json",
+    } <= names
     told = json.loads((tmp_path / "out" / "journey_map.json").read_text(encoding="utf-8"))
     assert [row["customers"] for row in told["stages"]] == column(held, "customers")
     assert told["journey_hash"] == held.journey.hash

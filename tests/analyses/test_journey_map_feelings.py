@@ -10,24 +10,38 @@ import pytest
 from conftest import MONDAY, toy_events
 
 import cjlib as cj
-from cjlib.analyses.journey_map.line import Answers, Clustered, clustered
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import _excess, verdicts
-from cjlib.analyses.journey_map.pain import Part
+from cjlib.analyses.journey_map.pain_score import Part
 from cjlib.analyses.journey_map.patterns import named_patterns, pairs, taking_part
+from cjlib.analyses.journey_map.sentiment_line import Answers, Clustered, clustered
 from cjlib.sources.journey import journey_from
 
 STAGES = [{"name": name, "touchpoints": [name.lower()]} for name in ("Look", "Buy", "Use", "Stay")]
 
 
 def a_journey(**more):
-    return journey_from({"name": "toy", "sources": {"events": "events.csv"}, "stages": STAGES, "map": {"silent_after": "10D"}} | more)
+    return journey_from(
+        {
+            "name": "toy",
+            "sources": {"events": "events.csv"},
+            "stages": STAGES,
+            "map": {"silent_after": "10D"},
+        }
+        | more
+    )
 
 
-def answers(means: list[float], n: int = 60, sd: float = 1.0, seed: int = 0, people: int | None = None) -> pd.DataFrame:
+def answers(
+    means: list[float], n: int = 60, sd: float = 1.0, seed: int = 0, people: int | None = None
+) -> pd.DataFrame:
     """Answers at stages with these means; `people` customers share them, or each answer has its own."""
     rng = np.random.default_rng(seed)
-    rows = [(s, f"c{s}-{k % (people or n)}", mean + sd * z) for s, mean in enumerate(means) for k, z in enumerate(rng.standard_normal(n))]
+    rows = [
+        (s, f"c{s}-{k % (people or n)}", mean + sd * z)
+        for s, mean in enumerate(means)
+        for k, z in enumerate(rng.standard_normal(n))
+    ]
     table = pd.DataFrame(rows, columns=["stage", "person", "value"])
     return table.assign(feedback_id=[f"f{k:05d}" for k in range(len(table))])
 
@@ -36,11 +50,18 @@ def by_stage(table: pd.DataFrame, stages: int) -> Clustered:
     """What is counted of such answers at each stage."""
     ordered = table.sort_values("feedback_id")
     _, person = np.unique(ordered["person"].to_numpy(dtype=object).astype(str), return_inverse=True)
-    return clustered(Answers.of(ordered["value"].to_numpy(), person, {"stage": ordered["stage"].to_numpy()}), "stage", stages)
+    return clustered(
+        Answers.of(ordered["value"].to_numpy(), person, {"stage": ordered["stage"].to_numpy()}),
+        "stage",
+        stages,
+    )
 
 
 def names(means: list[float], **options) -> list[tuple[str, int, int]]:
-    return [(one.name, one.first, one.last) for one in named_patterns(by_stage(answers(means, **options), len(means)))]
+    return [
+        (one.name, one.first, one.last)
+        for one in named_patterns(by_stage(answers(means, **options), len(means)))
+    ]
 
 
 # ---- the line and its patterns ----------------------------------------------------------------------------------------
@@ -77,8 +98,13 @@ def test_a_stage_takes_part_with_thirty_answers_of_twenty_customers():
 
 def test_one_loud_customer_widens_the_interval_instead_of_making_evidence():
     table = answers([0.0], n=60)
-    loud = pd.concat([table, *[table.head(1).assign(feedback_id=f"g{k:03d}", value=9.0) for k in range(40)]])
-    spread, alone = (float(np.diff(by_stage(one, 1).interval, axis=0)[0, 0]) for one in (loud, loud.assign(person=loud["feedback_id"])))
+    loud = pd.concat(
+        [table, *[table.head(1).assign(feedback_id=f"g{k:03d}", value=9.0) for k in range(40)]]
+    )
+    spread, alone = (
+        float(np.diff(by_stage(one, 1).interval, axis=0)[0, 0])
+        for one in (loud, loud.assign(person=loud["feedback_id"]))
+    )
     assert spread > 2 * alone
 
 
@@ -124,27 +150,51 @@ def test_an_experience_is_judged_by_csat_then_nps_then_ces_then_the_text_and_the
 
 
 def test_the_excess_is_the_difference_less_the_median_of_the_other_tested_places():
-    held = _excess(np.array([0.3, 0.1, 0.0, 0.9]), np.full(4, 0.01), np.array([True, True, True, False]))
+    held = _excess(
+        np.array([0.3, 0.1, 0.0, 0.9]), np.full(4, 0.01), np.array([True, True, True, False])
+    )
     assert held["excess"].tolist() == pytest.approx([0.25, -0.05, -0.2, np.nan], nan_ok=True)
-    assert np.isnan(_excess(np.array([0.3, 0.1]), np.full(2, 0.01), np.array([True, True]))["excess"]).all()
+    assert np.isnan(
+        _excess(np.array([0.3, 0.1]), np.full(2, 0.01), np.array([True, True]))["excess"]
+    ).all()
 
 
 def test_an_outcome_is_looked_for_strictly_later_and_only_where_it_is_known():
-    events = toy_events("ana: look@0h use@40D | bob: look@0h use@30D | cy: look@0h use@61D | dee: look@50D")
+    events = toy_events(
+        "ana: look@0h use@40D | bob: look@0h use@30D | cy: look@0h use@61D | dee: look@50D"
+    )
     feedback = cj.read_feedback(
-        pd.DataFrame({"customer_id": ["ana", "bob", "cy", "dee"], "timestamp": MONDAY, "csat": [5, 5, 1, 1], "touchpoint": "look"})
+        pd.DataFrame(
+            {
+                "customer_id": ["ana", "bob", "cy", "dee"],
+                "timestamp": MONDAY,
+                "csat": [5, 5, 1, 1],
+                "touchpoint": "look",
+            }
+        )
     )
     log = cj.read_events(events, observed_until=MONDAY + pd.Timedelta("80D"))
     row = cj.journey_map(a_journey(), log, feedback).moments.set_index("outcome").loc["retained"]
     # ana within (30D, 60D]; bob at 30D exactly, too early; cy a day too late; dee is active at 50D.
-    assert row[["n_good", "n_bad", "share_good", "share_bad", "status"]].tolist() == [2, 2, 0.5, 0.5, "too few"]
+    assert row[["n_good", "n_bad", "share_good", "share_bad", "status"]].tolist() == [
+        2,
+        2,
+        0.5,
+        0.5,
+        "too few",
+    ]
 
 
 # ---- pain points -----------------------------------------------------------------------------------------------------
 
 
 def test_a_part_is_compared_with_the_median_of_the_others_unless_a_reference_is_given():
-    part = Part(np.array([50, 20, 30]), np.full(3, 100), np.ones(3, dtype=bool), np.array([np.nan, np.nan, 0.1]))
+    part = Part(
+        np.array([50, 20, 30]),
+        np.full(3, 100),
+        np.ones(3, dtype=bool),
+        np.array([np.nan, np.nan, 0.1]),
+    )
     assert part.references(part.shares()).tolist() == pytest.approx([0.25, 0.4, 0.1])
 
 
@@ -154,14 +204,28 @@ def test_a_part_of_fewer_than_thirty_is_not_measured():
 
 
 def lossy(lost: int, **more):
-    text = " | ".join([f"a{k}: look@0h" for k in range(lost)] + [f"b{k}: look@0h buy@1D use@2D stay@19D" for k in range(100 - lost)])
-    return cj.journey_map(a_journey(**more), cj.read_events(toy_events(text), observed_until=MONDAY + pd.Timedelta("20D")))
+    text = " | ".join(
+        [f"a{k}: look@0h" for k in range(lost)]
+        + [f"b{k}: look@0h buy@1D use@2D stay@19D" for k in range(100 - lost)]
+    )
+    return cj.journey_map(
+        a_journey(**more),
+        cj.read_events(toy_events(text), observed_until=MONDAY + pd.Timedelta("20D")),
+    )
 
 
 def test_impact_is_affected_times_severity_times_what_is_at_stake():
     row = lossy(40).pain_points.iloc[0]
-    assert row[["stage", "affected", "lost", "lost_reference", "lost_excess"]].tolist() == ["Look", 100, 0.4, 0.0, 0.4]
-    assert row["severity"] == pytest.approx(0.4 * 0.4 / (0.4 + 0.1))  # lost and effortful are measured, weights 0.4 and 0.1
+    assert row[["stage", "affected", "lost", "lost_reference", "lost_excess"]].tolist() == [
+        "Look",
+        100,
+        0.4,
+        0.0,
+        0.4,
+    ]
+    assert row["severity"] == pytest.approx(
+        0.4 * 0.4 / (0.4 + 0.1)
+    )  # lost and effortful are measured, weights 0.4 and 0.1
     assert row["impact"] == pytest.approx(100 * row["severity"] * 1)
     assert row["not_measured"] == "unhappy, slow"
 
@@ -203,7 +267,9 @@ def test_fewer_lost_is_better_and_the_share_is_tested_as_two_shares():
 
 
 def test_maps_of_other_stages_are_not_compared():
-    with pytest.raises(cj.CjlibError, match=r"both maps must have the same stages\. They differ in Stay"):
+    with pytest.raises(
+        cj.CjlibError, match=r"both maps must have the same stages\. They differ in Stay"
+    ):
         lossy(10).compare(lossy(10, stages=STAGES[:3]))
 
 
@@ -222,7 +288,10 @@ def test_a_share_cannot_leave_nought_and_one_and_this_is_said():
     assert lossy(40).simulate({"Look": 0.5}).table["customers_future"].tolist()[0] == 150
 
 
-@pytest.mark.parametrize(("changes", "words"), [({"Bye": 0.1}, "Did you mean 'Buy'"), ({"Buy": "much"}, "changes: must be numbers")])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"Bye": 0.1}, "Did you mean 'Buy'"), ({"Buy": "much"}, "changes: must be numbers")],
+)
 def test_a_change_that_cannot_be_used_says_what_can(changes, words):
     with pytest.raises(cj.CjlibError, match=words):
         lossy(40).simulate(changes)
@@ -232,7 +301,9 @@ def test_a_change_that_cannot_be_used_says_what_can(changes, words):
 
 
 def test_a_map_of_feedback_alone_leaves_behaviour_empty_and_says_so():
-    feedback = cj.read_feedback(pd.DataFrame({"timestamp": [MONDAY] * 40, "nps": [10, 2] * 20, "stage": "Buy"}))
+    feedback = cj.read_feedback(
+        pd.DataFrame({"timestamp": [MONDAY] * 40, "nps": [10, 2] * 20, "stage": "Buy"})
+    )
     held = cj.journey_map(a_journey(), None, feedback)
     row = held.table.set_index("stage").loc["Buy"]
     assert pd.isna(row["customers"])
@@ -256,9 +327,14 @@ def test_the_scores_of_a_stage_are_those_of_the_analyses_of_scores():
     )
     feedback = cj.read_feedback(frame)
     held = cj.journey_map(a_journey(), None, feedback).table.set_index("stage")
-    for score, counted in (("nps", cj.nps(feedback, by="stage")), ("csat", cj.csat(feedback, by="stage"))):
+    for score, counted in (
+        ("nps", cj.nps(feedback, by="stage")),
+        ("csat", cj.csat(feedback, by="stage")),
+    ):
         for row in counted.table.to_dict("records"):
-            assert held.loc[row["segment"], [f"n_{score}", score, f"{score}_low", f"{score}_high"]].tolist() == [
+            assert held.loc[
+                row["segment"], [f"n_{score}", score, f"{score}_low", f"{score}_high"]
+            ].tolist() == [
                 row["n"],
                 row["value"],
                 row["low"],
@@ -268,7 +344,10 @@ def test_the_scores_of_a_stage_are_those_of_the_analyses_of_scores():
 
 def test_the_scores_and_texts_of_the_groups_are_those_of_the_analyses_of_the_feedback_of_each_group():
     rng = np.random.default_rng(3)
-    size, said = 400, ["I love it, great help", "Terrible, it never works", "It arrived on Monday", None]
+    size, said = (
+        400,
+        ["I love it, great help", "Terrible, it never works", "It arrived on Monday", None],
+    )
     people = [f"c{k % 90:02d}" for k in range(size)]
     frame = pd.DataFrame(
         {
@@ -277,31 +356,70 @@ def test_the_scores_and_texts_of_the_groups_are_those_of_the_analyses_of_the_fee
             "stage": rng.choice(["Look", "Buy", "Use"], size),
         }
     )
-    scores = {"nps": rng.integers(0, 11, size), "csat": rng.integers(1, 6, size), "ces": rng.integers(1, 8, size)}
-    written = np.arange(size) % 2 == 0  # without a rating, so that texts are scored alike whatever stands beside them
+    scores = {
+        "nps": rng.integers(0, 11, size),
+        "csat": rng.integers(1, 6, size),
+        "ces": rng.integers(1, 8, size),
+    }
+    written = (
+        np.arange(size) % 2 == 0
+    )  # without a rating, so that texts are scored alike whatever stands beside them
     frame = frame.assign(
-        feedback_id=[f"f{k:03d}" for k in range(size)], text=pd.Series(rng.choice(np.array(said, dtype=object), size)).where(written)
+        feedback_id=[f"f{k:03d}" for k in range(size)],
+        text=pd.Series(rng.choice(np.array(said, dtype=object), size)).where(written),
     )
-    feedback = cj.read_feedback(frame.assign(**{name: pd.Series(held).where(~written) for name, held in scores.items()}))
-    log = cj.read_events(toy_events(" | ".join(f"c{k:02d}: look@0h({'web' if k % 3 else 'app'}) buy@1D" for k in range(90))))
+    feedback = cj.read_feedback(
+        frame.assign(**{name: pd.Series(held).where(~written) for name, held in scores.items()})
+    )
+    log = cj.read_events(
+        toy_events(
+            " | ".join(f"c{k:02d}: look@0h({'web' if k % 3 else 'app'}) buy@1D" for k in range(90))
+        )
+    )
     held = cj.journey_map(a_journey(), log, feedback, by="channel")
     for channel in ("web", "app"):
-        inside = feedback.frame["customer_id"].map(lambda one, of=channel: (int(one[1:]) % 3 > 0) == (of == "web"))
-        part = replace(feedback, frame=feedback.frame[inside.to_numpy()].reset_index(drop=True), kept={})
+        inside = feedback.frame["customer_id"].map(
+            lambda one, of=channel: (int(one[1:]) % 3 > 0) == (of == "web")
+        )
+        part = replace(
+            feedback, frame=feedback.frame[inside.to_numpy()].reset_index(drop=True), kept={}
+        )
         mine = held.table[held.table["channel"] == channel].set_index("stage")
         alone = held.group(channel).table.set_index("stage")
-        for score, counted in (("nps", cj.nps(part, by="stage")), ("csat", cj.csat(part, by="stage")), ("ces", cj.ces(part, by="stage"))):
+        for score, counted in (
+            ("nps", cj.nps(part, by="stage")),
+            ("csat", cj.csat(part, by="stage")),
+            ("ces", cj.ces(part, by="stage")),
+        ):
             for row in counted.table.to_dict("records"):
                 columns = [f"n_{score}", score, f"{score}_low", f"{score}_high"]
-                assert mine.loc[row["segment"], columns].tolist() == [row["n"], row["value"], row["low"], row["high"]]
-                assert alone.loc[row["segment"], columns].tolist() == mine.loc[row["segment"], columns].tolist()
+                assert mine.loc[row["segment"], columns].tolist() == [
+                    row["n"],
+                    row["value"],
+                    row["low"],
+                    row["high"],
+                ]
+                assert (
+                    alone.loc[row["segment"], columns].tolist()
+                    == mine.loc[row["segment"], columns].tolist()
+                )
         for row in cj.sentiment(part, by="stage").table.to_dict("records"):
-            assert mine.loc[row["segment"], ["n_scored", "mean_score"]].tolist() == [row["n_scored"], row["mean_score"]]
+            assert mine.loc[row["segment"], ["n_scored", "mean_score"]].tolist() == [
+                row["n_scored"],
+                row["mean_score"],
+            ]
             assert mine.loc[row["segment"], "share_method"] == row["method"] == "model_index"
 
 
 def test_a_map_is_the_same_whether_another_of_the_same_data_was_made_before_or_not():
-    log = cj.read_events(toy_events(" | ".join(f"c{k:02d}: look@0h({'web' if k % 3 else 'app'}) buy@{k % 5 + 1}D" for k in range(70))))
+    log = cj.read_events(
+        toy_events(
+            " | ".join(
+                f"c{k:02d}: look@0h({'web' if k % 3 else 'app'}) buy@{k % 5 + 1}D"
+                for k in range(70)
+            )
+        )
+    )
     said = pd.DataFrame(
         {
             "timestamp": MONDAY + pd.to_timedelta(range(70), unit="s"),
@@ -313,7 +431,19 @@ def test_a_map_is_the_same_whether_another_of_the_same_data_was_made_before_or_n
     journey, feedback = a_journey(), cj.read_feedback(said)
     whole = cj.journey_map(journey, log, feedback)
     after = cj.journey_map(journey, log, feedback, by="channel")
-    tables = ("table", "touchpoints", "routes", "unmapped", "silent", "sentiment_line", "patterns", "moments", "pain_points", "quotes", "support")
+    tables = (
+        "table",
+        "touchpoints",
+        "routes",
+        "unmapped",
+        "silent",
+        "sentiment_line",
+        "patterns",
+        "moments",
+        "pain_points",
+        "quotes",
+        "support",
+    )
     for name in tables:
         pd.testing.assert_frame_equal(getattr(after, name), getattr(alone, name))
     assert after.definition == alone.definition
@@ -322,18 +452,29 @@ def test_a_map_is_the_same_whether_another_of_the_same_data_was_made_before_or_n
     after.unmapped["mine"] = 1
     assert "mine" not in whole.unmapped
     assert (whole.pain_points["impact"] != -1).all()
-    pd.testing.assert_frame_equal(cj.journey_map(journey, log, feedback, by="channel").pain_points, alone.pain_points)
+    pd.testing.assert_frame_equal(
+        cj.journey_map(journey, log, feedback, by="channel").pain_points, alone.pain_points
+    )
 
 
 def test_a_place_is_compared_with_the_median_of_the_others_also_where_shares_tie():
     rng = np.random.default_rng(11)
     for places in (1, 2, 3, 4, 7):
         n = rng.choice([10, 40], places, p=[0.2, 0.8])
-        part = Part(rng.integers(0, 10, places), n, rng.random(places) < 0.8, np.where(rng.random(places) < 0.2, 0.3, np.nan))
+        part = Part(
+            rng.integers(0, 10, places),
+            n,
+            rng.random(places) < 0.8,
+            np.where(rng.random(places) < 0.2, 0.3, np.nan),
+        )
         for shares in (rng.integers(0, 4, places) / 4, rng.integers(0, 4, (50, places)) / 4):
             expected = np.broadcast_to(part.reference, shares.shape).copy()
             for place in np.flatnonzero(np.isnan(part.reference)):
-                others = [k for k in range(places) if k != place and part.may_be_reference[k] and n[k] >= 30]
+                others = [
+                    k
+                    for k in range(places)
+                    if k != place and part.may_be_reference[k] and n[k] >= 30
+                ]
                 if others:
                     expected[..., place] = np.median(shares[..., others], axis=-1)
             np.testing.assert_array_equal(part.references(shares), expected)
@@ -341,13 +482,31 @@ def test_a_place_is_compared_with_the_median_of_the_others_also_where_shares_tie
 
 def test_tickets_are_counted_by_the_period_in_which_they_were_opened():
     text = "ana: open@0h answer@2h solve@5h again@30h solve@40h open@60h | bob: open@1h answer@50h"
-    support = {"opened": "open", "first_response": "answer", "resolved": "solve", "reopened": "again"}
-    stages = [{"name": "Help", "touchpoints": [{"name": "ticket", "events": ["open", "answer", "solve", "again"], "support": True}]}]
+    support = {
+        "opened": "open",
+        "first_response": "answer",
+        "resolved": "solve",
+        "reopened": "again",
+    }
+    stages = [
+        {
+            "name": "Help",
+            "touchpoints": [
+                {"name": "ticket", "events": ["open", "answer", "solve", "again"], "support": True}
+            ],
+        }
+    ]
     log = cj.read_events(toy_events(text), observed_until=MONDAY + pd.Timedelta("10D"))
     table = cj.journey_map(a_journey(stages=stages, support=support), log).support
     row = table[table["channel"].isna()].iloc[0]
-    assert row[["tickets", "answered_in_24h", "reopened"]].tolist() == [3, pytest.approx(1 / 3), 1.0]
-    assert row["median_seconds_to_first_response"] == 49 * 3600  # 2 h, 49 h, and one that still waits
+    assert row[["tickets", "answered_in_24h", "reopened"]].tolist() == [
+        3,
+        pytest.approx(1 / 3),
+        1.0,
+    ]
+    assert (
+        row["median_seconds_to_first_response"] == 49 * 3600
+    )  # 2 h, 49 h, and one that still waits
     assert row["first_contact_resolution"] == 0.0
 
 
@@ -359,8 +518,14 @@ def northlight():
     """The sample with scores alone: texts take long to read and say the same."""
     made = cj.sample(customers=2_000, seed=1)
     journey = journey_from_text_of(made)
-    log = journey.read_events(source=made.events, observed_until="2025-12-31", customers=made.customers)
-    feedback = journey.read_feedback(source=made.feedback.drop(columns="text").assign(text=pd.Series(None, index=made.feedback.index, dtype="str")))
+    log = journey.read_events(
+        source=made.events, observed_until="2025-12-31", customers=made.customers
+    )
+    feedback = journey.read_feedback(
+        source=made.feedback.drop(columns="text").assign(
+            text=pd.Series(None, index=made.feedback.index, dtype="str")
+        )
+    )
     return cj.journey_map(journey, log, feedback)
 
 
@@ -411,12 +576,19 @@ def test_the_explorers_twin_needs_no_script_and_tells_of_every_stage(northlight)
 
 def test_text_from_data_stands_in_the_picture_as_the_text_it_is():
     evil = "</td><script>alert(1)</script>"
-    stages = [{"name": evil, "touchpoints": [{"name": evil, "events": ["look"]}], "goal": evil}, STAGES[1]]
-    held = cj.journey_map(a_journey(stages=stages), cj.read_events(toy_events("ana: look@0h buy@1D")))
+    stages = [
+        {"name": evil, "touchpoints": [{"name": evil, "events": ["look"]}], "goal": evil},
+        STAGES[1],
+    ]
+    held = cj.journey_map(
+        a_journey(stages=stages), cj.read_events(toy_events("ana: look@0h buy@1D"))
+    )
     assert "<script>alert" not in cj.picture(held).html
     assert "&lt;script&gt;alert(1)" in cj.picture(held).html
 
 
 def test_a_picture_of_something_else_is_refused():
-    with pytest.raises(cj.CjlibError, match=r"journey_map: must be what cj\.journey_map gives\. Got 'str'"):
+    with pytest.raises(
+        cj.CjlibError, match=r"journey_map: must be what cj\.journey_map gives\. Got 'str'"
+    ):
         cj.picture("map")  # pyright: ignore[reportArgumentType]

@@ -22,9 +22,16 @@ def test_the_map_of_public_data_is_whole_and_drawn(example, name):
     journey = example(name)
     held = cj.journey_map(journey, journey.read_events())
     assert held.table["stage"].tolist() == journey.stage_names
-    assert (held.table["ended_here"] + held.table["still_moving"]).sum() == held._source.walk.customers
-    assert held.routes[held.routes["source"] == "(start)"]["moves"].sum() == held._source.walk.customers
-    assert all(stage in cj.picture(held).text + cj.picture(held).html for stage in journey.stage_names)
+    assert (
+        held.table["ended_here"] + held.table["still_moving"]
+    ).sum() == held._source.walk.customers
+    assert (
+        held.routes[held.routes["source"] == "(start)"]["moves"].sum()
+        == held._source.walk.customers
+    )
+    assert all(
+        stage in cj.picture(held).text + cj.picture(held).html for stage in journey.stage_names
+    )
     assert held.first_pain is None or held.first_pain in journey.stage_names
 
 
@@ -38,7 +45,9 @@ def test_every_loan_application_is_submitted_and_enters_the_first_stage(example)
 def test_the_help_desks_support_view_counts_its_tickets(example):
     journey = example("helpdesk_tickets")
     held = cj.journey_map(journey, journey.read_events())
-    opened = cj.funnel(held._source.log, ["Assign seriousness"], window=None).table["customers"].iloc[0]
+    opened = (
+        cj.funnel(held._source.log, ["Assign seriousness"], window=None).table["customers"].iloc[0]
+    )
     whole = held.support[held.support["channel"].isna()]
     assert whole["tickets"].sum() >= opened
     assert whole["first_contact_resolution"].dropna().between(0, 1).all()
@@ -71,7 +80,12 @@ def survey(shared_data):
 
 def test_the_verbatims_of_a_survey_make_a_map_of_feedback_alone(survey):
     table = survey.table.set_index("stage")
-    expected = {"Order": (-9.98, 962), "Equipment Received": (-56.71, 231), "First Payment": (-29.29, 1130), "Service in Use": (-76.67, 30)}
+    expected = {
+        "Order": (-9.98, 962),
+        "Equipment Received": (-56.71, 231),
+        "First Payment": (-29.29, 1130),
+        "Service in Use": (-76.67, 30),
+    }
     for name, (value, n) in expected.items():
         assert (round(table.loc[name, "nps"], 2), table.loc[name, "n_nps"]) == (value, n)
     assert set(table["evidence"]) == {"feedback only"}
@@ -80,15 +94,38 @@ def test_the_verbatims_of_a_survey_make_a_map_of_feedback_alone(survey):
 
 def test_what_customers_of_a_survey_did_is_missing_everywhere_and_nowhere_zero(survey):
     done = [name for name in survey.table if not name.startswith(HEARD)]
-    assert {"customers", "share_of_all", "customers_in_order", "events", "ended_here", "skipped", "channels", "cost_per_customer"} <= set(done)
+    assert {
+        "customers",
+        "share_of_all",
+        "customers_in_order",
+        "events",
+        "ended_here",
+        "skipped",
+        "channels",
+        "cost_per_customer",
+    } <= set(done)
     assert survey.table[done].isna().all(axis=None)
     points = survey.touchpoints
-    assert points[["customers", "share_of_stage", "events", "channels", "ended_here", "cost"]].isna().all(axis=None)
-    for empty in (survey.routes, survey.unmapped, survey.silent, survey.moments, survey.pain_points, survey.support):
+    assert (
+        points[["customers", "share_of_stage", "events", "channels", "ended_here", "cost"]]
+        .isna()
+        .all(axis=None)
+    )
+    for empty in (
+        survey.routes,
+        survey.unmapped,
+        survey.silent,
+        survey.moments,
+        survey.pain_points,
+        survey.support,
+    ):
         assert empty.empty
     assert survey.first_pain is None
     assert "no events are given, so nothing here says what customers did" in survey.headline
-    assert not any(name.startswith(("customers", "share_ended", "share_of_previous", "impact")) for name in survey.metrics)
+    assert not any(
+        name.startswith(("customers", "share_ended", "share_of_previous", "impact"))
+        for name in survey.metrics
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,8 +133,14 @@ def test_what_customers_of_a_survey_did_is_missing_everywhere_and_nowhere_zero(s
     [
         (lambda held: held.customers(), "customers: the map was made without events"),
         (lambda held: held.only(["ana"], "ana"), "only: the map was made without events"),
-        (lambda held: held.persona("P1"), "persona: personas are groups of customers of the log, and there is none"),
-        (lambda held: held.simulate({"Order": 0.05}), "simulate: the map has no customers to count with"),
+        (
+            lambda held: held.persona("P1"),
+            "persona: personas are groups of customers of the log, and there is none",
+        ),
+        (
+            lambda held: held.simulate({"Order": 0.05}),
+            "simulate: the map has no customers to count with",
+        ),
     ],
 )
 def test_what_a_survey_cannot_tell_is_refused(survey, ask, words):

@@ -11,18 +11,34 @@ import cjlib as cj
 
 
 def many(*groups):
-    return " | ".join(f"g{kind}_{n}: {events}" for kind, (count, events) in enumerate(groups) for n in range(count))
+    return " | ".join(
+        f"g{kind}_{n}: {events}"
+        for kind, (count, events) in enumerate(groups)
+        for n in range(count)
+    )
 
 
 def test_each_customer_counts_once_for_every_event_and_move_before_the_outcome(toy_log):
-    log = toy_log(many((40, "view@0min help@1min help@2min view@3min buy@4min help@9min"), (60, "view@0min view@1min"), (10, "help@0min")))
+    log = toy_log(
+        many(
+            (40, "view@0min help@1min help@2min view@3min buy@4min help@9min"),
+            (60, "view@0min view@1min"),
+            (10, "help@0min"),
+        )
+    )
     answer = cj.compare_paths(log, outcome="buy")
     table = answer.table.set_index("pattern")
     assert table.loc["help", ["converted", "lost"]].tolist() == [40, 10]
-    assert table.loc["help", ["share_of_converted", "share_of_lost", "difference"]].tolist() == pytest.approx([1.0, 10 / 70, 60 / 70])
+    assert table.loc[
+        "help", ["share_of_converted", "share_of_lost", "difference"]
+    ].tolist() == pytest.approx([1.0, 10 / 70, 60 / 70])
     assert table.loc["view → help", ["kind", "converted", "lost"]].tolist() == ["move", 40, 0]
     assert "help → buy" not in table.index, "the outcome's own instant is excluded"
-    assert answer.sequences[["path", "converted", "lost"]].values.tolist() == [["view", 0, 60], ["view → help → view", 40, 0], ["help", 0, 10]]
+    assert answer.sequences[["path", "converted", "lost"]].values.tolist() == [
+        ["view", 0, 60],
+        ["view → help → view", 40, 0],
+        ["help", 0, 10],
+    ]
     assert answer.headline == (
         "36.4 % (95 % interval 28.0–45.7 %) of 110 customers converted. What sets them apart most is help → view: 100.0 % of the converted did it before, "
         "0.0 % of the lost (difference 100.0 points, 95 % interval 89.8–100.0 points). It goes with the outcome; it need not bring it about."
@@ -30,10 +46,19 @@ def test_each_customer_counts_once_for_every_event_and_move_before_the_outcome(t
 
 
 def test_watching_begins_at_the_start_and_the_start_itself_is_left_out(toy_log):
-    log = toy_log(many((30, "help@0min view@1min cart@2min buy@3min"), (30, "view@0min view@1min"), (5, "cart@0min")))
+    log = toy_log(
+        many(
+            (30, "help@0min view@1min cart@2min buy@3min"),
+            (30, "view@0min view@1min"),
+            (5, "cart@0min"),
+        )
+    )
     answer = cj.compare_paths(log, outcome="buy", start_event="view")
     assert set(answer.table["pattern"]) == {"cart", "view"}
-    assert answer.table.set_index("pattern").loc["view", ["converted", "lost"]].tolist() == [0, 30], "a second view is no start"
+    assert answer.table.set_index("pattern").loc["view", ["converted", "lost"]].tolist() == [
+        0,
+        30,
+    ], "a second view is no start"
     assert len(answer.customers()) == 60
 
 
@@ -43,25 +68,41 @@ def test_with_a_window_only_customers_whose_window_has_closed_count(toy_log):
     people = answer.customers()
     assert people[["customer_id", "converted"]].values.tolist() == [["ana", True], ["bob", False]]
     assert people["outcome_at"].isna().tolist() == [False, True]
-    assert answer.definition["window"] == "7 days, its end included; 2 customers left out, since theirs had not closed"
+    assert (
+        answer.definition["window"]
+        == "7 days, its end included; 2 customers left out, since theirs had not closed"
+    )
 
 
 def test_one_event_does_not_fill_both_start_and_outcome(toy_log):
     log = toy_log("ana: buy@0D | bob: buy@0D buy@1D | cyd: buy@0D view@0D")
-    reached = cj.compare_paths(log, outcome="buy", start_event=["buy", "view"]).customers()["converted"].tolist()
+    reached = (
+        cj.compare_paths(log, outcome="buy", start_event=["buy", "view"])
+        .customers()["converted"]
+        .tolist()
+    )
     assert reached == [False, True, True]
 
 
 def test_the_same_may_be_asked_of_churn_under_its_own_names(toy_log):
-    answer = cj.compare_paths(toy_log(many((40, "view@0D call@1D cancel@2D"), (40, "view@0D"))), outcome="cancel", groups=("churned", "retained"))
-    assert [name for name in answer.table if name.startswith("share_of")][::3] == ["share_of_churned", "share_of_retained"]
+    answer = cj.compare_paths(
+        toy_log(many((40, "view@0D call@1D cancel@2D"), (40, "view@0D"))),
+        outcome="cancel",
+        groups=("churned", "retained"),
+    )
+    assert [name for name in answer.table if name.startswith("share_of")][::3] == [
+        "share_of_churned",
+        "share_of_retained",
+    ]
     assert answer.metrics["share_churned"]["value"] == 0.5
     assert "churned" in answer.customers()
 
 
 def test_no_difference_is_claimed_where_there_is_none(toy_log):
     answer = cj.compare_paths(toy_log(many((40, "view@0D buy@1D"), (40, "view@0D"))), outcome="buy")
-    assert answer.headline.endswith("converted; nothing they did before separates them beyond chance (1 pattern tested).")
+    assert answer.headline.endswith(
+        "converted; nothing they did before separates them beyond chance (1 pattern tested)."
+    )
     assert cj.compare_paths(toy_log("ana: view@0D"), outcome="buy").headline == (
         "0.0 % (95 % interval 0.0–79.3 %) of 1 customer converted: fewer than 30 on one side, too few to compare."
     )
@@ -70,22 +111,36 @@ def test_no_difference_is_claimed_where_there_is_none(toy_log):
 
 
 def test_what_only_some_did_is_named_before_what_all_did_and_what_is_rarer_is_not_claimed(toy_log):
-    some = toy_log(many((60, "view@0min help@1min buy@4min"), (40, "view@0min buy@4min"), (60, "look@0min")))
+    some = toy_log(
+        many((60, "view@0min help@1min buy@4min"), (40, "view@0min buy@4min"), (60, "look@0min"))
+    )
     answer = cj.compare_paths(some, outcome="buy")
-    assert "What sets them apart most is view → help: 60.0 %" in answer.headline or "What sets them apart most is help: 60.0 %" in answer.headline
-    rarer = cj.compare_paths(toy_log(many((60, "view@0min buy@4min"), (60, "view@0min help@1min"))), outcome="buy")
-    assert rarer.headline.endswith("nothing they did before is commoner than among the lost beyond chance. What is rarer may be for lack of time.")
+    assert (
+        "What sets them apart most is view → help: 60.0 %" in answer.headline
+        or "What sets them apart most is help: 60.0 %" in answer.headline
+    )
+    rarer = cj.compare_paths(
+        toy_log(many((60, "view@0min buy@4min"), (60, "view@0min help@1min"))), outcome="buy"
+    )
+    assert rarer.headline.endswith(
+        "nothing they did before is commoner than among the lost beyond chance. What is rarer may be for lack of time."
+    )
 
 
 def test_events_can_be_left_out_of_the_comparison(toy_log):
-    answer = cj.compare_paths(toy_log(many((40, "view@0min cart@1min buy@2min"), (40, "view@0min"))), outcome="buy", leave_out=["cart"])
+    answer = cj.compare_paths(
+        toy_log(many((40, "view@0min cart@1min buy@2min"), (40, "view@0min"))),
+        outcome="buy",
+        leave_out=["cart"],
+    )
     assert answer.table["pattern"].tolist() == ["view"]
     assert answer.definition["left out of the comparison"] == "cart"
 
 
 def test_names_of_groups_must_be_two_different_words(toy_log):
     with pytest.raises(
-        cj.CjlibError, match=r"groups: must be two different names without blanks, such as \('churned', 'retained'\)\. Got \('a', 'a'\)\."
+        cj.CjlibError,
+        match=r"groups: must be two different names without blanks, such as \('churned', 'retained'\)\. Got \('a', 'a'\)\.",
     ):
         cj.compare_paths(toy_log("ana: view@0D"), outcome="buy", groups=("a", "a"))
 
@@ -96,8 +151,16 @@ def test_who_converts_are_the_funnels_converters_whatever_the_ties(rows, window)
     log = log_of_rows(rows)
     length = None if window is None else f"{window}s"
     for start, outcome in (("a", "b"), ("b", "b"), (["a", "b"], ["b", "c"])):
-        people = cj.compare_paths(log, outcome=outcome, start_event=start, window=length).customers()
-        funnel = cj.funnel(log, [start, outcome], window=length, entry="first", **({} if window is None else {"entrants": "closed"}))
+        people = cj.compare_paths(
+            log, outcome=outcome, start_event=start, window=length
+        ).customers()
+        funnel = cj.funnel(
+            log,
+            [start, outcome],
+            window=length,
+            entry="first",
+            **({} if window is None else {"entrants": "closed"}),
+        )
         reached = funnel.customers().query("steps_reached == 2")["customer_id"]
         assert set(people.loc[people["converted"], "customer_id"]) == set(reached)
         assert len(people) == funnel.table["customers"].iloc[0]
@@ -106,7 +169,9 @@ def test_who_converts_are_the_funnels_converters_whatever_the_ties(rows, window)
 def test_planted_payment_trouble_is_found(shared_data):
     raw = pd.read_csv(shared_data / "ecom_synthetic" / "ecom_events.csv.gz")
     log = cj.read_events(raw, columns={"user_id": "customer_id"}, timezone="UTC")
-    before = cj.compare_paths(log.where(start="2024-05-19", end="2024-06-07"), outcome="purchase", start_event="payment_details").table.set_index(
-        "pattern"
-    )
+    before = cj.compare_paths(
+        log.where(start="2024-05-19", end="2024-06-07"),
+        outcome="purchase",
+        start_event="payment_details",
+    ).table.set_index("pattern")
     assert before.loc["payment_error", "difference"] < 0

@@ -10,9 +10,9 @@ import pytest
 from conftest import ROOT
 
 import cjlib as cj
-from cjlib.analyses.customer_features import customer_features
 from cjlib.analyses.personas import Personas
 from cjlib.analyses.personas.clusters import choose, fit, reference, standardised
+from cjlib.analyses.personas.customer_features import customer_features
 from cjlib.analyses.personas.profile import computed_name, match_written, profile_of
 from cjlib.errors import CjlibError, DataError
 from cjlib.sources.journey.schema import Persona
@@ -33,8 +33,14 @@ def plain() -> Personas:
 
 
 def test_planted_personas_are_found_among_those_who_use_the_product(planted):
-    truth = cj.sample(seed=0).truth.customers[["customer_id", "persona"]].rename(columns={"persona": "true"})
-    found = planted.members.merge(planted.table[["persona", "name"]], on="persona").merge(truth, on="customer_id")
+    truth = (
+        cj.sample(seed=0)
+        .truth.customers[["customer_id", "persona"]]
+        .rename(columns={"persona": "true"})
+    )
+    found = planted.members.merge(planted.table[["persona", "name"]], on="persona").merge(
+        truth, on="customer_id"
+    )
     users = found[found["name"].isin(["Planners", "On the go", "Guided"])]
     assert len(users) > 2_000
     assert (users["name"] == users["true"]).mean() > 0.98
@@ -86,11 +92,19 @@ def test_the_figure_holds_the_strongest_features_of_each(planted):
 
 def apart(n: int = 150, groups: int = 3) -> np.ndarray:
     rng = np.random.default_rng(0)
-    return np.concatenate([rng.normal(6 * group, 1, (n * (groups - group), 4)) for group in range(groups)])
+    return np.concatenate(
+        [rng.normal(6 * group, 1, (n * (groups - group), 4)) for group in range(groups)]
+    )
 
 
 def test_clear_groups_beat_the_cloud_without_groups_and_one_cloud_does_not():
-    clear, cloud = standardised(apart()), standardised(np.random.default_rng(1).normal(size=(600, 4)) @ np.random.default_rng(2).normal(size=(4, 4)))
+    clear, cloud = (
+        standardised(apart()),
+        standardised(
+            np.random.default_rng(1).normal(size=(600, 4))
+            @ np.random.default_rng(2).normal(size=(4, 4))
+        ),
+    )
     assert choose(clear, 0)[1] > reference(clear, range(2, 7), 0) + 0.05
     assert choose(cloud, 0)[1] < reference(cloud, range(2, 7), 0) + 0.05
 
@@ -109,13 +123,27 @@ def test_a_number_of_groups_that_makes_no_sense_is_refused(k):
 
 def _busy(people: int = 80) -> pd.DataFrame:
     rng = np.random.default_rng(4)
-    rows = [(f"c{who:03d}", str(rng.choice(["a", "b", "c"])), hour) for who in range(people) for hour in rng.choice(900, 8, replace=False)]
-    times = [pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(hours=int(hour)) for _, _, hour in rows]
-    return pd.DataFrame({"customer_id": [row[0] for row in rows], "event": [row[1] for row in rows], "timestamp": times})
+    rows = [
+        (f"c{who:03d}", str(rng.choice(["a", "b", "c"])), hour)
+        for who in range(people)
+        for hour in rng.choice(900, 8, replace=False)
+    ]
+    times = [
+        pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(hours=int(hour)) for _, _, hour in rows
+    ]
+    return pd.DataFrame(
+        {
+            "customer_id": [row[0] for row in rows],
+            "event": [row[1] for row in rows],
+            "timestamp": times,
+        }
+    )
 
 
 def test_too_few_customers_make_no_groups():
-    with pytest.raises(DataError, match="personas: only 20 customers have 5 events or more, at least 60 are needed"):
+    with pytest.raises(
+        DataError, match="personas: only 20 customers have 5 events or more, at least 60 are needed"
+    ):
         cj.personas(cj.read_events(_busy(20)))
 
 
@@ -124,13 +152,25 @@ def test_a_persona_of_fewer_than_thirty_is_marked_wherever_it_is_shown():
     few = (kinds.table["customers"] < 30).tolist()
     assert True in few
     small = kinds.table.loc[few, "persona"].tolist()
-    assert f"{' and '.join(small)} {'has' if len(small) == 1 else 'have'} fewer than 30 customers: too few to read." in kinds.headline
-    assert kinds.readable(kinds.table[["persona", "name"]])["name"].str.endswith(" (too few to read)").tolist() == few
+    assert (
+        f"{' and '.join(small)} {'has' if len(small) == 1 else 'have'} fewer than 30 customers: too few to read."
+        in kinds.headline
+    )
+    assert (
+        kinds.readable(kinds.table[["persona", "name"]])["name"]
+        .str.endswith(" (too few to read)")
+        .tolist()
+        == few
+    )
     assert not kinds.table["name"].str.contains("too few").any()
-    heads = [note.text for note in cj.plot(kinds).layout.annotations if re.match(r"(<b>)?P\d", note.text)]
+    heads = [
+        note.text for note in cj.plot(kinds).layout.annotations if re.match(r"(<b>)?P\d", note.text)
+    ]
     assert ["too few to read" in head.replace("<br>", " ") for head in heads] == few
     assert ["<b>" not in head for head in heads] == few
-    assert max(len(re.sub("<.*?>", "", line)) for head in heads for line in head.split("<br>")) <= 44
+    assert (
+        max(len(re.sub("<.*?>", "", line)) for head in heads for line in head.split("<br>")) <= 44
+    )
 
 
 def test_a_customers_table_belongs_to_the_log():
@@ -140,7 +180,10 @@ def test_a_customers_table_belongs_to_the_log():
 
 def test_rows_in_any_order_give_the_same_bytes():
     events = _busy()
-    given, turned = (cj.personas(cj.read_events(rows), k=3) for rows in (events, events.sample(frac=1, random_state=1)))
+    given, turned = (
+        cj.personas(cj.read_events(rows), k=3)
+        for rows in (events, events.sample(frac=1, random_state=1))
+    )
     pd.testing.assert_frame_equal(given.table, turned.table, check_exact=True)
     pd.testing.assert_frame_equal(given.profile, turned.profile, check_exact=True)
     pd.testing.assert_frame_equal(given.members, turned.members, check_exact=True)
@@ -150,10 +193,18 @@ def test_rows_in_any_order_give_the_same_bytes():
 
 
 def test_features_are_counted_by_hand():
-    times = pd.to_datetime(["2024-01-01 10:00", "2024-01-01 11:00", "2024-01-02 10:00", "2024-01-01 10:00"], utc=True)
+    times = pd.to_datetime(
+        ["2024-01-01 10:00", "2024-01-01 11:00", "2024-01-02 10:00", "2024-01-01 10:00"], utc=True
+    )
     channel = ["web", "app", "web", None]
     events = pd.DataFrame(
-        {"customer_id": list("aaab"), "event": ["x", "y", "x", "x"], "timestamp": times, "channel": channel, "value": [1.0, 2.0, None, None]}
+        {
+            "customer_id": list("aaab"),
+            "event": ["x", "y", "x", "x"],
+            "timestamp": times,
+            "channel": channel,
+            "value": [1.0, 2.0, None, None],
+        }
     )
     raw = customer_features(cj.read_events(events)).raw
     assert raw["events"].tolist() == [3, 1]
@@ -164,12 +215,17 @@ def test_features_are_counted_by_hand():
 
 
 def a_profile() -> pd.DataFrame:
-    raw = pd.DataFrame({"share of channel app": [0.9, 0.8, 0.1, 0.0], "events": [5.0, 6.0, 50.0, 60.0]})
+    raw = pd.DataFrame(
+        {"share of channel app": [0.9, 0.8, 0.1, 0.0], "events": [5.0, 6.0, 50.0, 60.0]}
+    )
     return profile_of(raw, np.array([0, 0, 1, 1]), ["P1", "P2"])
 
 
 def test_a_group_is_named_after_what_stands_out():
-    assert computed_name(a_profile().query("persona == 'P1'")) in ("app often, low events", "low events, app often")
+    assert computed_name(a_profile().query("persona == 'P1'")) in (
+        "app often, low events",
+        "low events, app often",
+    )
 
 
 def test_a_written_persona_fits_only_if_every_feature_does():
@@ -184,6 +240,10 @@ def test_a_written_persona_fits_only_if_every_feature_does():
 
 @pytest.mark.parametrize("side", ["high", "low"])
 def test_a_feature_that_is_not_measured_fits_nobody_and_is_named(side):
-    written = match_written([Persona(name="X", match={"share_of_chanel_app": side})], a_profile(), ["P1", "P2"])
+    written = match_written(
+        [Persona(name="X", match={"share_of_chanel_app": side})], a_profile(), ["P1", "P2"]
+    )
     assert written.unmatched == ("X",)
-    assert written.unknown == ("'share_of_chanel_app' is not measured. Did you mean 'share_of_channel_app'?",)
+    assert written.unknown == (
+        "'share_of_chanel_app' is not measured. Did you mean 'share_of_channel_app'?",
+    )

@@ -13,18 +13,35 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.analyses.scorecard import Scorecard
-from cjlib.analyses.scorecard.bands import CHANCE, band_of, change_of, direction_of
+from cjlib.analyses.scorecard.control_limits import CHANCE, band_of, change_of, direction_of
 from cjlib.analyses.scorecard.series import Counts, Means, Medians, Shares, Survivals
 from cjlib.errors import CjlibError, DataError
 from cjlib.sources.journey import Journey, journey_from
 from cjlib.sources.journey.schema import MEASURES
 
-STAGES = [{"name": "Look", "touchpoints": ["visit"]}, {"name": "Buy", "touchpoints": ["buy", "use"]}, {"name": "End", "touchpoints": ["leave"]}]
-ROLES = {"visit": "visit", "lead": "visit", "convert": "buy", "start": "visit", "expand": "use", "features": ["use", "buy"]}
+STAGES = [
+    {"name": "Look", "touchpoints": ["visit"]},
+    {"name": "Buy", "touchpoints": ["buy", "use"]},
+    {"name": "End", "touchpoints": ["leave"]},
+]
+ROLES = {
+    "visit": "visit",
+    "lead": "visit",
+    "convert": "buy",
+    "start": "visit",
+    "expand": "use",
+    "features": ["use", "buy"],
+}
 
 
 def a_journey(**more: object) -> Journey:
-    content = {"name": "toy", "sources": {"events": "events.csv"}, "stages": STAGES, "roles": ROLES, "scorecard": {"period": "day", "periods": 30}}
+    content = {
+        "name": "toy",
+        "sources": {"events": "events.csv"},
+        "stages": STAGES,
+        "roles": ROLES,
+        "scorecard": {"period": "day", "periods": 30},
+    }
     return journey_from({**content, "churn": {"event": "leave"}, **more})
 
 
@@ -45,7 +62,10 @@ TOY = "ana: visit@1h buy@2h use@25h leave@50h | bob: visit@1h buy@30h | cy: buy@
 
 
 def test_a_conversion_counts_only_if_it_follows_within_the_same_period():
-    assert values(card_of(toy_events(TOY)), "conversion_of_visitors")[1] == (pytest.approx(1 / 3), 3)
+    assert values(card_of(toy_events(TOY)), "conversion_of_visitors")[1] == (
+        pytest.approx(1 / 3),
+        3,
+    )
 
 
 def test_retention_is_of_those_active_in_the_period_before():
@@ -77,15 +97,26 @@ def test_days_to_a_milestone_wait_for_those_not_there_yet():
 
 
 def test_value_is_summed_up_to_each_period():
-    events = toy_events("a: visit@0h buy@1h buy@25h | b: visit@1h | c: visit@26h").assign(value=[np.nan, 10.0, 20.0, np.nan, np.nan])
+    events = toy_events("a: visit@0h buy@1h buy@25h | b: visit@1h | c: visit@26h").assign(
+        value=[np.nan, 10.0, 20.0, np.nan, np.nan]
+    )
     card = card_of(events, value={"event": "buy", "amount": "value"})
     assert [values(card, "value_per_active_customer")[day][0] for day in (1, 2)] == [5.0, 10.0]
-    assert [values(card, "value_to_date_per_customer")[day][0] for day in (1, 2, 3)] == [5.0, 10.0, 10.0]
+    assert [values(card, "value_to_date_per_customer")[day][0] for day in (1, 2, 3)] == [
+        5.0,
+        10.0,
+        10.0,
+    ]
 
 
 def test_tickets_are_counted_by_the_period_of_their_opening():
     text = "a: open@1h answer@2h solve@3h | b: open@1h answer@30h | c: open@50h give_up@51h"
-    support = {"opened": "open", "first_response": "answer", "resolved": "solve", "abandoned": "give_up"}
+    support = {
+        "opened": "open",
+        "first_response": "answer",
+        "resolved": "solve",
+        "abandoned": "give_up",
+    }
     card = card_of(toy_events(text), support=support)
     assert values(card, "tickets")[1] == (2.0, 2)
     assert values(card, "answered_in_24h")[1] == (0.5, 2)
@@ -96,25 +127,50 @@ def test_tickets_are_counted_by_the_period_of_their_opening():
 def test_events_told_by_a_condition_are_counted_as_those_told_by_name():
     rng = np.random.default_rng(3)
     texts = (
-        f"c{who}: " + " ".join(f"{rng.choice(['visit', 'buy', 'use', 'leave'])}@{at * 10}min" for at in rng.integers(0, 700, 12)) for who in range(30)
+        f"c{who}: "
+        + " ".join(
+            f"{rng.choice(['visit', 'buy', 'use', 'leave'])}@{at * 10}min"
+            for at in rng.integers(0, 700, 12)
+        )
+        for who in range(30)
     )
-    log = cj.read_events(toy_events(" | ".join(texts)).assign(kind=lambda held: held["event"]), observed_until="2024-01-06", duplicates="keep")
+    log = cj.read_events(
+        toy_events(" | ".join(texts)).assign(kind=lambda held: held["event"]),
+        observed_until="2024-01-06",
+        duplicates="keep",
+    )
     plain = {**ROLES, "page": ["visit", "use"]}
 
     def told(names: object) -> dict[str, object]:
         return {"event": ["visit", "buy", "use", "leave"], "where": {"kind": names}}
 
-    conditioned = {role: [told(one) for one in names] if role == "features" else told(names) for role, names in plain.items()}
-    stages = [{**one, "touchpoints": [{"name": name, "events": [told(name)]} for name in one["touchpoints"]]} for one in STAGES]
+    conditioned = {
+        role: [told(one) for one in names] if role == "features" else told(names)
+        for role, names in plain.items()
+    }
+    stages = [
+        {
+            **one,
+            "touchpoints": [{"name": name, "events": [told(name)]} for name in one["touchpoints"]],
+        }
+        for one in STAGES
+    ]
     by_name = cj.scorecard(a_journey(roles=plain), log)
-    by_condition = cj.scorecard(a_journey(roles=conditioned, stages=stages, churn={"event": told("leave")}), log)
+    by_condition = cj.scorecard(
+        a_journey(roles=conditioned, stages=stages, churn={"event": told("leave")}), log
+    )
     pd.testing.assert_frame_equal(by_name.trend, by_condition.trend, check_exact=True)
-    assert {"median_seconds_on_page", "features_per_customer", "churn"} <= set(by_name.trend["measure"])
+    assert {"median_seconds_on_page", "features_per_customer", "churn"} <= set(
+        by_name.trend["measure"]
+    )
 
 
 def test_the_median_time_on_a_page_leaves_out_the_last_page_of_a_session():
     roles = {**ROLES, "page": "visit"}
-    card = card_of(toy_events("a: visit@1min use@3min visit@4min | b: visit@0min visit@6min visit@100min"), roles=roles)
+    card = card_of(
+        toy_events("a: visit@1min use@3min visit@4min | b: visit@0min visit@6min visit@100min"),
+        roles=roles,
+    )
     assert values(card, "median_seconds_on_page")[1] == (240.0, 2)
 
 
@@ -122,7 +178,12 @@ def test_the_median_time_on_a_page_leaves_out_the_last_page_of_a_session():
 
 
 LOGS = st.lists(
-    st.tuples(st.integers(0, 4), st.sampled_from(["visit", "buy", "use", "leave"]), st.integers(0, 9 * 24)), min_size=1, max_size=40, unique=True
+    st.tuples(
+        st.integers(0, 4), st.sampled_from(["visit", "buy", "use", "leave"]), st.integers(0, 9 * 24)
+    ),
+    min_size=1,
+    max_size=40,
+    unique=True,
 )
 
 
@@ -134,7 +195,11 @@ def slow_shares(rows: list[tuple[int, str, int]]) -> dict[str, dict[int, tuple[i
         for who in people
         for name in ("visit", "buy", "use", "leave")
     }
-    found: dict[str, dict[int, tuple[int, int]]] = {"conversion_of_visitors": {}, "retention": {}, "churn": {}}
+    found: dict[str, dict[int, tuple[int, int]]] = {
+        "conversion_of_visitors": {},
+        "retention": {},
+        "churn": {},
+    }
 
     def on(who: int, name: str, day: int) -> list[int]:
         return [at for at in times[who, name] if at // 24 == day]
@@ -144,7 +209,10 @@ def slow_shares(rows: list[tuple[int, str, int]]) -> dict[str, dict[int, tuple[i
 
     for day in range(10):
         begun = [who for who in people if on(who, "visit", day)]
-        found["conversion_of_visitors"][day + 1] = sum(any(at >= on(who, "visit", day)[0] for at in on(who, "buy", day)) for who in begun), len(begun)
+        found["conversion_of_visitors"][day + 1] = (
+            sum(any(at >= on(who, "visit", day)[0] for at in on(who, "buy", day)) for who in begun),
+            len(begun),
+        )
         before = [who for who in people if active(who, day - 1)]
         found["retention"][day + 1] = sum(active(who, day) for who in before), len(before)
         risky = [who for who in before if not any(at < day * 24 for at in times[who, "leave"])]
@@ -155,19 +223,27 @@ def slow_shares(rows: list[tuple[int, str, int]]) -> dict[str, dict[int, tuple[i
 @settings(max_examples=25, deadline=None)
 @given(LOGS)
 def test_shares_agree_with_asking_every_customer_about_every_day(rows):
-    events = pd.DataFrame({"customer_id": [f"c{who}" for who, _, _ in rows], "event": [name for _, name, _ in rows]})
-    events["timestamp"] = [pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(hours=at) for _, _, at in rows]
+    events = pd.DataFrame(
+        {"customer_id": [f"c{who}" for who, _, _ in rows], "event": [name for _, name, _ in rows]}
+    )
+    events["timestamp"] = [
+        pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(hours=at) for _, _, at in rows
+    ]
     card = card_of(events)
     for measure, days in slow_shares(rows).items():
         found = values(card, measure)
         if not found:
-            assert not {"visit", "buy", "leave"} <= set(events["event"]), "not measured only where an event never occurs"
+            assert not {"visit", "buy", "leave"} <= set(events["event"]), (
+                "not measured only where an event never occurs"
+            )
             continue
         first = min(found)
         for day, (count, base) in days.items():
             if day > first or (day == first and measure == "conversion_of_visitors"):
                 assert found[day][1] == base, (measure, day)
-                assert found[day][0] == pytest.approx(count / base if base else np.nan, nan_ok=True), (measure, day)
+                assert found[day][0] == pytest.approx(
+                    count / base if base else np.nan, nan_ok=True
+                ), (measure, day)
 
 
 @settings(max_examples=25, deadline=None)
@@ -175,24 +251,41 @@ def test_shares_agree_with_asking_every_customer_about_every_day(rows):
 def test_churn_by_silence_agrees_with_walking_through_every_silence(rows, limit):
     rows = sorted({(who, "use", at) for who, _, at in rows})
     events = pd.DataFrame({"customer_id": [f"c{who}" for who, _, _ in rows], "event": "use"})
-    events["timestamp"] = [pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(hours=at) for _, _, at in rows]
+    events["timestamp"] = [
+        pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(hours=at) for _, _, at in rows
+    ]
     found = values(card_of(events, churn={"inactive": f"{limit}h"}), "churn")
     times = {who: sorted({at for one, _, at in rows if one == who}) for who, _, _ in rows}
     for day in range(min(found), 11):
         start, end = (day - 1) * 24, day * 24
-        risky = [who for who, each in times.items() if any(at < start for at in each) and start - max(at for at in each if at < start) < limit]
+        risky = [
+            who
+            for who, each in times.items()
+            if any(at < start for at in each)
+            and start - max(at for at in each if at < start) < limit
+        ]
         went = 0
         for who in risky:
             each = times[who]
-            reached = [at + limit for place, at in enumerate(each) if place + 1 == len(each) or each[place + 1] - at >= limit]
+            reached = [
+                at + limit
+                for place, at in enumerate(each)
+                if place + 1 == len(each) or each[place + 1] - at >= limit
+            ]
             went += any(start <= moment < end for moment in reached)
-        assert found[day] == (pytest.approx(went / len(risky) if risky else np.nan, nan_ok=True), len(risky)), day
+        assert found[day] == (
+            pytest.approx(went / len(risky) if risky else np.nan, nan_ok=True),
+            len(risky),
+        ), day
 
 
 def test_rows_in_any_order_give_the_same_bytes():
     sample = cj.sample(300, seed=2)
     journey = journey_from({**_plain(), "scorecard": {"period": "month", "periods": 12}})
-    given, turned = (cj.scorecard(journey, cj.read_events(rows)) for rows in (sample.events, sample.events.sample(frac=1, random_state=5)))
+    given, turned = (
+        cj.scorecard(journey, cj.read_events(rows))
+        for rows in (sample.events, sample.events.sample(frac=1, random_state=5))
+    )
     pd.testing.assert_frame_equal(given.table, turned.table, check_exact=True)
     pd.testing.assert_frame_equal(given.trend, turned.trend, check_exact=True)
 
@@ -204,7 +297,12 @@ def _plain() -> dict[str, object]:
         "stages": [{"name": "All", "touchpoints": ["visit", "signup", "login", "payment"]}],
         "roles": {"visit": "visit", "convert": "signup", "start": "signup", "page": "visit"},
         "milestones": {"activation": "activate"},
-        "support": {"ticket_id": "ticket_id", "opened": "ticket_opened", "first_response": "ticket_first_response", "handled_by": "agent"},
+        "support": {
+            "ticket_id": "ticket_id",
+            "opened": "ticket_opened",
+            "first_response": "ticket_first_response",
+            "handled_by": "agent",
+        },
         "value": {"event": "payment", "amount": "value"},
         "churn": {"event": "cancel"},
     }
@@ -212,7 +310,9 @@ def _plain() -> dict[str, object]:
 
 def test_the_sql_gives_the_active_customers():
     log = cj.read_events(cj.sample(300, seed=2).events, timezone="Europe/Berlin")
-    card = cj.scorecard(journey_from({**_plain(), "scorecard": {"period": "month", "periods": 12}}), log)
+    card = cj.scorecard(
+        journey_from({**_plain(), "scorecard": {"period": "month", "periods": 12}}), log
+    )
     counted = card.trend.loc[card.trend["measure"] == "active_customers", "n"].tolist()
     assert log.run(card.sql)["active_customers"].tolist() == counted
 
@@ -237,7 +337,10 @@ def test_two_neighbours_beyond_two_sigma_on_one_side_are_flagged():
     value[::2] += 2
     value[1::2] -= 2
     value[10:12] = 125
-    assert np.flatnonzero(band_of(Counts(value), np.ones(20, dtype=bool)).flagged).tolist() == [10, 11]
+    assert np.flatnonzero(band_of(Counts(value), np.ones(20, dtype=bool)).flagged).tolist() == [
+        10,
+        11,
+    ]
 
 
 def test_below_eight_complete_periods_nothing_is_called_ordinary():
@@ -250,7 +353,15 @@ def test_below_eight_complete_periods_nothing_is_called_ordinary():
 
 def test_a_change_that_rests_on_fewer_than_thirty_is_not_judged():
     series = Shares(np.array([10, 12, 9, 11, 10, 8, 12, 40]), np.full(8, 29))
-    assert np.isnan(change_of(series.value, series.n, band_of(Shares(series.count // 2, series.n), np.ones(8, dtype=bool)), 7, 30).p_value)
+    assert np.isnan(
+        change_of(
+            series.value,
+            series.n,
+            band_of(Shares(series.count // 2, series.n), np.ones(8, dtype=bool)),
+            7,
+            30,
+        ).p_value
+    )
 
 
 def test_one_direction_takes_six_steps_to_the_same_side():
@@ -271,7 +382,9 @@ def test_flags_are_as_rare_as_the_card_says_and_an_incident_is_found():
         n = rng.integers(60, 401, 30)
         quiet = Shares(rng.binomial(n, 0.3), n)
         false.append(band_of(quiet, every).flagged.mean())
-        shaken = Shares(rng.binomial(n, 1 / (1 + np.exp(-(np.log(3 / 7) + rng.normal(0, 0.2, 30))))), n)
+        shaken = Shares(
+            rng.binomial(n, 1 / (1 + np.exp(-(np.log(3 / 7) + rng.normal(0, 0.2, 30))))), n
+        )
         moved.append(band_of(shaken, every).flagged.mean())
         share = np.full(30, 0.3)
         share[20:22] = 0.15
@@ -302,7 +415,9 @@ def test_errors_of_every_kind_say_how_much_values_vary(kind):
         period = np.repeat(np.arange(12), n)
         values = rng.exponential(10, n.sum())
         made = {
-            "mean": lambda v=values, p=period, k=n: Means(np.bincount(p, v), np.bincount(p, v**2), k),
+            "mean": lambda v=values, p=period, k=n: Means(
+                np.bincount(p, v), np.bincount(p, v**2), k
+            ),
             "median": lambda v=values, p=period: Medians(v, p, 12),
             "survival": lambda v=values, p=period: Survivals(v, np.ones(v.size, dtype=bool), p, 12),
             "count": lambda: Counts(rng.poisson(120, 12)),
@@ -318,16 +433,29 @@ def test_errors_of_every_kind_say_how_much_values_vary(kind):
 def steady(days: int = 10, people: int = 60) -> pd.DataFrame:
     """Everybody visits every day, a third of them buy; on the last day everybody buys."""
     rows = [(f"c{who}", "visit", day * 24 + 1) for who in range(people) for day in range(days)]
-    rows += [(f"c{who}", "buy", day * 24 + 2) for who in range(people) for day in range(days) if (who + day) % 3 == 0 or day == days - 1]
+    rows += [
+        (f"c{who}", "buy", day * 24 + 2)
+        for who in range(people)
+        for day in range(days)
+        if (who + day) % 3 == 0 or day == days - 1
+    ]
     times = [pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(hours=at) for _, _, at in rows]
-    return pd.DataFrame({"customer_id": [row[0] for row in rows], "event": [row[1] for row in rows], "timestamp": times})
+    return pd.DataFrame(
+        {
+            "customer_id": [row[0] for row in rows],
+            "event": [row[1] for row in rows],
+            "timestamp": times,
+        }
+    )
 
 
 def test_a_change_is_told_in_words_with_target_and_band():
     card = card_of(steady(), targets={"conversion_of_visitors": 0.5})
     row = card.table.set_index("measure").loc["conversion_of_visitors"]
     assert row["beyond_noise"]
-    assert row["words"].startswith("66.7 points better than 33.3 % in 2024-01-09, beyond what is ordinary; above what is ordinary for it (")
+    assert row["words"].startswith(
+        "66.7 points better than 33.3 % in 2024-01-09, beyond what is ordinary; above what is ordinary for it ("
+    )
     assert row["words"].endswith("; target 50.0 % reached")
     assert "Conversion of visitors" in card.headline or "Conversion of leads" in card.headline
 
@@ -337,7 +465,14 @@ def test_the_important_things_are_one_of_a_kind_each_with_its_notebook():
     told = card.important()
     assert told["rank"].tolist() == [1, 2, 3]
     assert told["measure"].is_unique
-    assert set(told["notebook"]) <= {"01_funnel", "02_retention", "03_sentiment", "04_churn", "05_paths", "06_journey_map"}
+    assert set(told["notebook"]) <= {
+        "01_funnel",
+        "02_retention",
+        "03_sentiment",
+        "04_churn",
+        "05_paths",
+        "06_journey_map",
+    }
     assert all(sentence.endswith(".") and "n = " in sentence for sentence in told["sentence"])
     assert len(card.important(1)) == 1
 
@@ -349,13 +484,19 @@ def test_what_is_missing_stands_on_the_card_with_what_it_needs():
     assert needs["nps"] == "sources.feedback"
     assert needs["tickets"] == "support.opened"
     assert needs["value_per_active_customer"] == "value"
-    assert card.table.set_index("measure").loc["renewal", "words"] == "not measured: needs roles.renewal_due, roles.renew"
+    assert (
+        card.table.set_index("measure").loc["renewal", "words"]
+        == "not measured: needs roles.renewal_due, roles.renew"
+    )
     assert "roles.refer" in cj.unmeasured(card).text
 
 
 def test_a_role_whose_event_never_occurs_is_not_measured_rather_than_zero():
     card = card_of(toy_events(TOY), roles={**ROLES, "refer": "tell_a_friend"})
-    assert card.table.set_index("measure").loc["referral", "needs"] == "events in the log for roles.refer"
+    assert (
+        card.table.set_index("measure").loc["referral", "needs"]
+        == "events in the log for roles.refer"
+    )
 
 
 def test_every_measure_of_the_journey_file_has_a_row():
@@ -379,19 +520,35 @@ def test_a_first_month_that_the_log_does_not_cover_is_not_complete():
     text = "a: visit@5D visit@40D visit@70D"
     log = cj.read_events(toy_events(text), observed_until="2024-03-31")
     card = cj.scorecard(a_journey(scorecard={"period": "month", "periods": 12}), log)
-    assert card.trend.loc[card.trend["measure"] == "retention", "complete"].tolist() == [False, True, True]
+    assert card.trend.loc[card.trend["measure"] == "retention", "complete"].tolist() == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_opinions_are_those_of_their_own_analysis():
-    feedback = cj.read_feedback(pd.DataFrame({"timestamp": ["2024-01-10 10:00"] * 4, "nps": [10, 9, 8, 0]}), timezone="UTC")
-    card = cj.scorecard(a_journey(), cj.read_events(steady(), observed_until="2024-01-10"), feedback)
+    feedback = cj.read_feedback(
+        pd.DataFrame({"timestamp": ["2024-01-10 10:00"] * 4, "nps": [10, 9, 8, 0]}), timezone="UTC"
+    )
+    card = cj.scorecard(
+        a_journey(), cj.read_events(steady(), observed_until="2024-01-10"), feedback
+    )
     row = card.table.set_index("measure").loc["nps"]
     alone = cj.nps(feedback).table.iloc[0]
-    assert (row["value"], row["low"], row["high"], row["n"]) == (alone["value"], alone["low"], alone["high"], 4)
+    assert (row["value"], row["low"], row["high"], row["n"]) == (
+        alone["value"],
+        alone["low"],
+        alone["high"],
+        4,
+    )
 
 
 def test_feedback_alone_gives_its_own_measures_and_says_what_events_would_add():
-    feedback = cj.read_feedback(pd.DataFrame({"timestamp": ["2024-01-10 10:00", "2024-01-12 10:00"], "nps": [10, 9]}), timezone="UTC")
+    feedback = cj.read_feedback(
+        pd.DataFrame({"timestamp": ["2024-01-10 10:00", "2024-01-12 10:00"], "nps": [10, 9]}),
+        timezone="UTC",
+    )
     card = cj.scorecard(a_journey(), None, feedback)
     assert card.table.set_index("measure").loc["retention", "needs"] == "sources.events"
     assert values(card, "nps")[10] == (100.0, 1)
@@ -399,7 +556,10 @@ def test_feedback_alone_gives_its_own_measures_and_says_what_events_would_add():
 
 def test_a_log_without_events_is_refused():
     log = cj.read_events(steady()).where(event="none such")
-    with pytest.raises(DataError, match=r"scorecard: the log has no events, so nothing can be measured\. Give a log with events\."):
+    with pytest.raises(
+        DataError,
+        match=r"scorecard: the log has no events, so nothing can be measured\. Give a log with events\.",
+    ):
         cj.scorecard(a_journey(), log)
 
 
@@ -407,7 +567,9 @@ def test_the_list_of_important_things_is_escaped_and_linked():
     html = cj.important(card_of(steady())).html
     assert html.startswith('<ol class="cj-important"><li><p>')
     assert ".ipynb" in html
-    with pytest.raises(CjlibError, match=r"card: must be what cj.scorecard\(journey, log\) returned. Got 'str'."):
+    with pytest.raises(
+        CjlibError, match=r"card: must be what cj.scorecard\(journey, log\) returned. Got 'str'."
+    ):
         cj.important("card")
 
 
@@ -429,7 +591,10 @@ def test_of_marks_that_none_could_judge_no_chance_is_told():
     assert cj.plot(card).layout.meta["caption"] == card.headline
     assert card.definition["flags by chance"] == "no mark has enough periods to be judged"
     calm = replace(card_of(steady()), flags=0)
-    assert "No mark lies outside what is ordinary; chance alone" in cj.plot(calm).layout.meta["caption"]
+    assert (
+        "No mark lies outside what is ordinary; chance alone"
+        in cj.plot(calm).layout.meta["caption"]
+    )
 
 
 def test_the_sample_is_measured_whole(shared_sample):
@@ -439,7 +604,9 @@ def test_the_sample_is_measured_whole(shared_sample):
     row = card.table.set_index("measure")
     assert row.loc["churn", "target_met"] == "reached"
     spring = card.trend[(card.trend["measure"] == "new_customers") & card.trend["flagged"]]
-    assert spring["period_start"].dt.month.tolist() == [5], "the planted campaign of May stands out, and nothing else does"
+    assert spring["period_start"].dt.month.tolist() == [5], (
+        "the planted campaign of May stands out, and nothing else does"
+    )
 
 
 @pytest.fixture(scope="module")

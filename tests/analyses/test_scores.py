@@ -9,14 +9,20 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.scores import nps_interval
-from cjlib.analyses.stats import mean_interval
+from cjlib.analyses.feedback.scores import nps_interval
+from cjlib.shared.stats import mean_interval
 
 
 def answers(**scores: list[float | None]) -> cj.Feedback:
     """Feedback with these scores, a row each."""
     n = len(next(iter(scores.values())))
-    frame = pd.DataFrame({"feedback_id": [f"f{row:04d}" for row in range(n)], "timestamp": pd.Timestamp("2025-01-06", tz="UTC"), **scores})
+    frame = pd.DataFrame(
+        {
+            "feedback_id": [f"f{row:04d}" for row in range(n)],
+            "timestamp": pd.Timestamp("2025-01-06", tz="UTC"),
+            **scores,
+        }
+    )
     return cj.read_feedback(frame)
 
 
@@ -43,11 +49,16 @@ def test_satisfied_are_4_and_5():
 
 
 def test_another_scale_is_said_not_inferred():
-    frame = pd.DataFrame({"q7": [10, 9, 8, 3, 1], "timestamp": pd.Timestamp("2025-01-06", tz="UTC")})
+    frame = pd.DataFrame(
+        {"q7": [10, 9, 8, 3, 1], "timestamp": pd.Timestamp("2025-01-06", tz="UTC")}
+    )
     feedback = cj.read_feedback(frame, columns={"csat": ("q7", "1 to 10")})
     row = cj.csat(feedback, top=9).table.iloc[0]
     assert [row["satisfied"], row["neutral"], row["dissatisfied"]] == [2, 2, 1]
-    with pytest.raises(cj.CjlibError, match=r"^top: csat was asked from 1 to 10; say from which answer on it counts as satisfied, such as top=9\.$"):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"^top: csat was asked from 1 to 10; say from which answer on it counts as satisfied, such as top=9\.$",
+    ):
         cj.csat(feedback)
 
 
@@ -59,31 +70,59 @@ def test_easy_is_5_to_7_with_the_mean_beside_it():
 
 def test_the_mean_has_students_interval():
     low, high = mean_interval(np.array([1.0, 2.0, 3.0]))
-    assert (low, high) == pytest.approx((2 - 4.302653 * 1 / np.sqrt(3), 2 + 4.302653 * 1 / np.sqrt(3)))
+    assert (low, high) == pytest.approx(
+        (2 - 4.302653 * 1 / np.sqrt(3), 2 + 4.302653 * 1 / np.sqrt(3))
+    )
 
 
 def test_nps_of_the_survey_is_the_published_one_by_stage(shared_data: Path):
     raw = pd.read_csv(shared_data / "nps_verbatims" / "nps_verbatims.csv.gz")
     frame = pd.DataFrame(
-        {"timestamp": pd.Timestamp("2018-01-01", tz="UTC"), "nps": raw["nps_score"], "text": raw["text"], "stage": raw["journey_stage"]}
+        {
+            "timestamp": pd.Timestamp("2018-01-01", tz="UTC"),
+            "nps": raw["nps_score"],
+            "text": raw["text"],
+            "stage": raw["journey_stage"],
+        }
     )
     result = cj.nps(cj.read_feedback(frame), by="stage")
     whole = result.metrics["nps"]
-    assert (round(whole["value"], 2), whole["n"], result.metrics["n_blank"]["value"]) == (-24.69, 2353, 32)
+    assert (round(whole["value"], 2), whole["n"], result.metrics["n_blank"]["value"]) == (
+        -24.69,
+        2353,
+        32,
+    )
     assert (whole["high"] - whole["low"]) / 2 == pytest.approx(3.6, abs=0.1)
     table = result.table.set_index("segment")
-    assert table["value"].round(2).to_dict() == {"First Payment": -29.29, "Order": -9.98, "Equipment Received": -56.71, "Service in Use": -76.67}
+    assert table["value"].round(2).to_dict() == {
+        "First Payment": -29.29,
+        "Order": -9.98,
+        "Equipment Received": -56.71,
+        "Service in Use": -76.67,
+    }
     assert table["margin"].round(1).to_dict() == pytest.approx(
-        {"First Payment": 5.1, "Order": 5.6, "Equipment Received": 9.8, "Service in Use": 22.6}, abs=0.1
+        {"First Payment": 5.1, "Order": 5.6, "Equipment Received": 9.8, "Service in Use": 22.6},
+        abs=0.1,
     )
-    assert (round(table.loc["Service in Use", "low"]), round(table.loc["Service in Use", "high"])) == (-92, -47)
+    assert (
+        round(table.loc["Service in Use", "low"]),
+        round(table.loc["Service in Use", "high"]),
+    ) == (-92, -47)
 
 
 def test_satisfaction_with_clothes_is_the_published_share(shared_data: Path):
     raw = pd.read_csv(shared_data / "clothing_reviews" / "clothing_reviews.csv.gz")
-    frame = pd.DataFrame({"timestamp": pd.Timestamp("2018-01-01", tz="UTC"), "rating": raw["rating"], "text": raw["review_text"]})
+    frame = pd.DataFrame(
+        {
+            "timestamp": pd.Timestamp("2018-01-01", tz="UTC"),
+            "rating": raw["rating"],
+            "text": raw["review_text"],
+        }
+    )
     whole = cj.csat(cj.read_feedback(frame), score="rating").metrics["rating"]
-    assert [round(whole[name], 4) for name in ("value", "low", "high")] == pytest.approx([0.7753, 0.7699, 0.7806], abs=0.0002)
+    assert [round(whole[name], 4) for name in ("value", "low", "high")] == pytest.approx(
+        [0.7753, 0.7699, 0.7806], abs=0.0002
+    )
 
 
 @pytest.mark.parametrize(("n", "least"), [(10, 0.93), (20, 0.93), (30, 0.93), (100, 0.93)])
@@ -92,7 +131,9 @@ def test_nps_intervals_cover_at_small_n(n, least):
     for shares in ((0.2, 0.3, 0.5), (0.5, 0.3, 0.2), (0.1, 0.1, 0.8), (0.33, 0.34, 0.33)):
         truth = 100 * (shares[0] - shares[2])
         drawn = rng.multinomial(n, shares, size=2_000)
-        inside = [low <= truth <= high for _, low, high in (nps_interval(*row) for row in drawn.tolist())]
+        inside = [
+            low <= truth <= high for _, low, high in (nps_interval(*row) for row in drawn.tolist())
+        ]
         assert np.mean(inside) >= least
 
 
@@ -100,7 +141,13 @@ def test_segments_are_compared_pair_by_pair_and_adjusted():
     scores = [10.0] * 40 + [0.0] * 10 + [10.0] * 10 + [0.0] * 40 + [10.0] * 39 + [0.0] * 11
     result = cj.nps(
         cj.read_feedback(
-            pd.DataFrame({"timestamp": pd.Timestamp("2025-01-06", tz="UTC"), "nps": scores, "stage": ["a"] * 50 + ["b"] * 50 + ["c"] * 50})
+            pd.DataFrame(
+                {
+                    "timestamp": pd.Timestamp("2025-01-06", tz="UTC"),
+                    "nps": scores,
+                    "stage": ["a"] * 50 + ["b"] * 50 + ["c"] * 50,
+                }
+            )
         ),
         by="stage",
     )
@@ -111,15 +158,29 @@ def test_segments_are_compared_pair_by_pair_and_adjusted():
 
 
 def test_segments_below_min_n_are_shown_small_and_not_compared():
-    frame = pd.DataFrame({"timestamp": pd.Timestamp("2025-01-06", tz="UTC"), "nps": [10.0] * 40 + [0.0] * 5, "stage": ["a"] * 40 + ["b"] * 5})
+    frame = pd.DataFrame(
+        {
+            "timestamp": pd.Timestamp("2025-01-06", tz="UTC"),
+            "nps": [10.0] * 40 + [0.0] * 5,
+            "stage": ["a"] * 40 + ["b"] * 5,
+        }
+    )
     result = cj.nps(cj.read_feedback(frame), by="stage")
     assert result.table.set_index("segment")["small_n"].to_dict() == {"a": False, "b": True}
     assert result.comparisons.empty
 
 
 def test_weights_bring_the_value_to_the_population():
-    frame = pd.DataFrame({"timestamp": pd.Timestamp("2025-01-06", tz="UTC"), "nps": [10.0] * 90 + [0.0] * 10, "stage": ["a"] * 90 + ["b"] * 10})
-    table = cj.nps(cj.read_feedback(frame), by="stage", weights={"a": 0.5, "b": 0.5}).table.set_index("segment")
+    frame = pd.DataFrame(
+        {
+            "timestamp": pd.Timestamp("2025-01-06", tz="UTC"),
+            "nps": [10.0] * 90 + [0.0] * 10,
+            "stage": ["a"] * 90 + ["b"] * 10,
+        }
+    )
+    table = cj.nps(
+        cj.read_feedback(frame), by="stage", weights={"a": 0.5, "b": 0.5}
+    ).table.set_index("segment")
     assert table.loc["all (weighted)", "value"] == 0
     assert table.loc["all (weighted)", "effective_n"] == pytest.approx(1 / (0.25 / 90 + 0.25 / 10))
 
@@ -130,7 +191,9 @@ def test_a_weight_for_a_segment_without_answers_is_refused():
 
 
 def test_a_segment_without_weight_is_refused():
-    frame = pd.DataFrame({"timestamp": pd.Timestamp("2025-01-06", tz="UTC"), "nps": [10.0, 0.0], "stage": ["a", "b"]})
+    frame = pd.DataFrame(
+        {"timestamp": pd.Timestamp("2025-01-06", tz="UTC"), "nps": [10.0, 0.0], "stage": ["a", "b"]}
+    )
     with pytest.raises(cj.CjlibError, match="weights: no share is given for 'b'"):
         cj.nps(cj.read_feedback(frame), by="stage", weights={"a": 1})
 
@@ -141,7 +204,9 @@ def test_without_any_score_it_is_an_error_that_names_what_there_is():
 
 
 def test_an_unknown_segment_is_an_error():
-    with pytest.raises(cj.CjlibError, match=r"by: there is no column 'stgae'. Did you mean 'stage'"):
+    with pytest.raises(
+        cj.CjlibError, match=r"by: there is no column 'stgae'. Did you mean 'stage'"
+    ):
         cj.nps(answers(nps=[10, 0]), by="stgae")
 
 
@@ -157,11 +222,17 @@ def test_the_distribution_holds_every_answer_of_the_scale():
 
 
 def test_the_headline_says_interval_and_n():
-    assert cj.nps(answers(nps=[10.0] * 60 + [0.0] * 40)).headline == "NPS is +20 (95 % interval +1 to +38, n = 100)."
+    assert (
+        cj.nps(answers(nps=[10.0] * 60 + [0.0] * 40)).headline
+        == "NPS is +20 (95 % interval +1 to +38, n = 100)."
+    )
 
 
 def test_few_answers_are_said_in_the_headline():
-    assert "fewer than 30 answers: read the interval, not the point" in cj.nps(answers(nps=[10, 0])).headline
+    assert (
+        "fewer than 30 answers: read the interval, not the point"
+        in cj.nps(answers(nps=[10, 0])).headline
+    )
 
 
 def test_the_order_of_rows_does_not_matter():
@@ -174,5 +245,8 @@ def test_the_order_of_rows_does_not_matter():
             "stage": rng.choice(["a", "b"], 200),
         }
     )
-    one, other = (cj.nps(cj.read_feedback(one), by="stage") for one in (frame, frame.sample(frac=1, random_state=3)))
+    one, other = (
+        cj.nps(cj.read_feedback(one), by="stage")
+        for one in (frame, frame.sample(frac=1, random_state=3))
+    )
     assert one.table.to_csv() == other.table.to_csv()

@@ -14,13 +14,14 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 import cjlib as cj
-from cjlib.analyses.ppi import ppi_mean
-from cjlib.analyses.stats import wilson
-from cjlib.analyses.texts.adapted import macro_f1
-from cjlib.analyses.texts.counts import counted
-from cjlib.analyses.texts.language import languages
-from cjlib.analyses.texts.scorer import FILE
-from cjlib.sources.lexicon import lexicon
+from cjlib.analyses.feedback.sentiment.ppi import ppi_mean
+from cjlib.analyses.feedback.texts import adaptation, score_texts
+from cjlib.analyses.feedback.texts.adaptation import macro_f1
+from cjlib.analyses.feedback.texts.language import languages
+from cjlib.analyses.feedback.texts.scorer import FILE
+from cjlib.analyses.feedback.texts.term_counts import counted
+from cjlib.shared.stats import wilson
+from cjlib.sources.feedback.lexicon import lexicon
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
 ROOT = Path(__file__).parents[2]
@@ -42,8 +43,13 @@ PRAISE = [
 
 @pytest.fixture(scope="module")
 def tweets(shared_data: Path) -> pd.DataFrame:
-    raw = pd.read_csv(shared_data / "airline_tweets" / "airline_tweets.csv.gz", dtype={"tweet_id": "str"}).drop_duplicates("tweet_id")
-    return raw.assign(text=raw["text"].map(unescape), truth=raw["airline_sentiment"].map({"negative": 0, "neutral": 1, "positive": 2}))
+    raw = pd.read_csv(
+        shared_data / "airline_tweets" / "airline_tweets.csv.gz", dtype={"tweet_id": "str"}
+    ).drop_duplicates("tweet_id")
+    return raw.assign(
+        text=raw["text"].map(unescape),
+        truth=raw["airline_sentiment"].map({"negative": 0, "neutral": 1, "positive": 2}),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +87,12 @@ def test_praise_is_positive():
 
 
 def test_an_emoji_alone_decides():
-    assert labels(["👍👍", "😡", "the parcel 😍", "the parcel 👎"]) == ["positive", "negative", "positive", "negative"]
+    assert labels(["👍👍", "😡", "the parcel 😍", "the parcel 👎"]) == [
+        "positive",
+        "negative",
+        "positive",
+        "negative",
+    ]
 
 
 def test_texts_come_back_in_the_order_given():
@@ -92,7 +103,15 @@ def test_texts_come_back_in_the_order_given():
 
 
 def test_words_counted_for_all_are_what_a_vocabulary_of_its_own_counts():
-    texts = ["Late again, late AGAIN!", "not late", "", "Not late", "x y", "again late late again", "not late"]
+    texts = [
+        "Late again, late AGAIN!",
+        "not late",
+        "",
+        "Not late",
+        "x y",
+        "again late late again",
+        "not late",
+    ]
     vocabulary = ["again", "again late", "late", "not late", "unheard"]
     own = CountVectorizer(ngram_range=(1, 2), vocabulary=vocabulary).transform(texts).toarray()
     seen = counted(texts).under({term: column for column, term in enumerate(vocabulary)})
@@ -104,7 +123,11 @@ def test_words_counted_for_all_are_what_a_vocabulary_of_its_own_counts():
 def test_the_lexicon_that_reads_neighbours_gives_what_vader_gives(tweets, shared_data):
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-    reviews = pd.read_csv(shared_data / "clothing_reviews" / "clothing_reviews.csv.gz")["review_text"].dropna().head(300)
+    reviews = (
+        pd.read_csv(shared_data / "clothing_reviews" / "clothing_reviews.csv.gz")["review_text"]
+        .dropna()
+        .head(300)
+    )
     texts = [
         *tweets["text"].head(1_500),
         *reviews,
@@ -115,7 +138,9 @@ def test_the_lexicon_that_reads_neighbours_gives_what_vader_gives(tweets, shared
         "not the shit at all, but the bomb",
     ]
     slow = SentimentIntensityAnalyzer()
-    assert [lexicon().polarity_scores(text) for text in texts] == [slow.polarity_scores(text) for text in texts]
+    assert [lexicon().polarity_scores(text) for text in texts] == [
+        slow.polarity_scores(text) for text in texts
+    ]
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "nl", "da", "es", "it", "pl", "sv"])
@@ -133,9 +158,14 @@ def test_small_words_that_other_languages_share_do_not_make_a_text_english(langu
     assert languages([texts[language]]) == [language]
 
 
-@pytest.mark.parametrize("text", ["", "   ", "10", "STOP", "stop.", "n/a", "?", "- -", "No comment"])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "10", "STOP", "stop.", "n/a", "?", "- -", "No comment"]
+)
 def test_what_says_nothing_has_no_label(text):
-    assert cj.score_texts([text, "a good service"]).table["status"].tolist() == ["no_text", "scored"]
+    assert cj.score_texts([text, "a good service"]).table["status"].tolist() == [
+        "no_text",
+        "scored",
+    ]
 
 
 def test_other_languages_are_left_out_and_counted_in_the_headline():
@@ -163,8 +193,12 @@ def test_mostly_foreign_feedback_is_refused_rather_than_scored():
 
 def test_probabilities_sum_to_one_and_the_score_is_their_difference():
     table = cj.score_texts(COMPLAINTS + PRAISE).table
-    assert table[["p_negative", "p_neutral", "p_positive"]].sum(axis=1).to_numpy() == pytest.approx(1)
-    assert (table["p_positive"] - table["p_negative"]).to_numpy() == pytest.approx(table["score"].to_numpy())
+    assert table[["p_negative", "p_neutral", "p_positive"]].sum(axis=1).to_numpy() == pytest.approx(
+        1
+    )
+    assert (table["p_positive"] - table["p_negative"]).to_numpy() == pytest.approx(
+        table["score"].to_numpy()
+    )
 
 
 def test_why_names_the_phrase_that_decided():
@@ -193,52 +227,89 @@ def test_without_labels_of_our_own_the_scorer_beats_the_lexicon(tweets):
     truth = part["truth"].to_numpy()
     scored = (ours["status"] == "scored").to_numpy()
     guess = ours["label"].map({"negative": 0, "neutral": 1, "positive": 2}).to_numpy(dtype=float)
-    assert macro_f1(truth[scored], guess[scored].astype(int)) >= max(0.57, macro_f1(truth, vader(part["text"])) + 0.05)
+    assert macro_f1(truth[scored], guess[scored].astype(int)) >= max(
+        0.57, macro_f1(truth, vader(part["text"])) + 0.05
+    )
 
 
 def test_verbatims_reach_their_goal_without_labels(shared_data):
-    raw = pd.read_csv(shared_data / "nps_verbatims" / "nps_verbatims.csv.gz").dropna(subset=["nps_score", "text"])
+    raw = pd.read_csv(shared_data / "nps_verbatims" / "nps_verbatims.csv.gz").dropna(
+        subset=["nps_score", "text"]
+    )
     table = cj.score_texts(raw["text"].tolist()).table
     truth = np.where(raw["nps_score"] <= 6, 0, np.where(raw["nps_score"] >= 9, 2, 1))
-    guess = table["label"].map({"negative": 0, "neutral": 1, "positive": 2}).fillna(1).to_numpy(dtype=int)
+    guess = (
+        table["label"]
+        .map({"negative": 0, "neutral": 1, "positive": 2})
+        .fillna(1)
+        .to_numpy(dtype=int)
+    )
     assert macro_f1(truth, guess) >= 0.58
 
 
 def test_ratings_of_the_user_adapt_the_scorer_where_it_is_better(tweets):
     part = tweets.sample(4_000, random_state=0)
     frame = pd.DataFrame(
-        {"feedback_id": part["tweet_id"], "timestamp": DAY, "text": part["text"], "rating": part["truth"].map({0: 1.0, 1: 3.0, 2: 5.0})}
+        {
+            "feedback_id": part["tweet_id"],
+            "timestamp": DAY,
+            "text": part["text"],
+            "rating": part["truth"].map({0: 1.0, 1: 3.0, 2: 5.0}),
+        }
     )
     result = cj.score_texts(cj.read_feedback(frame))
     assert result.measured.adapted
     assert result.measured.macro_f1 >= 0.72
-    assert result.metrics["accuracy"]["low"] < result.metrics["accuracy"]["value"] < result.metrics["accuracy"]["high"]
+    assert (
+        result.metrics["accuracy"]["low"]
+        < result.metrics["accuracy"]["value"]
+        < result.metrics["accuracy"]["high"]
+    )
 
 
 def test_of_very_many_ratings_a_sample_teaches_and_the_words_say_so(tweets, monkeypatch):
-    from cjlib.analyses.texts import adapted
 
-    monkeypatch.setattr(adapted, "MOST_RATED", 1_000)
+    monkeypatch.setattr(adaptation, "MOST_RATED", 1_000)
     part = tweets.sample(2_500, random_state=1)
     frame = pd.DataFrame(
-        {"feedback_id": part["tweet_id"], "timestamp": DAY, "text": part["text"], "rating": part["truth"].map({0: 1.0, 1: 3.0, 2: 5.0})}
+        {
+            "feedback_id": part["tweet_id"],
+            "timestamp": DAY,
+            "text": part["text"],
+            "rating": part["truth"].map({0: 1.0, 1: 3.0, 2: 5.0}),
+        }
     )
     result = cj.score_texts(cj.read_feedback(frame))
-    assert (result.measured.n, result.measured.n_rated) == (1_000, int(result.metrics["n_scored"]["value"]))
+    assert (result.measured.n, result.measured.n_rated) == (
+        1_000,
+        int(result.metrics["n_scored"]["value"]),
+    )
     assert f"on a random 1,000 of your {result.measured.n_rated:,} rated texts" in result.headline
 
 
 def test_where_the_default_is_right_already_it_stays():
-    sure = [text for text, label in zip(COMPLAINTS, labels(COMPLAINTS), strict=True) if label == "negative"]
+    sure = [
+        text
+        for text, label in zip(COMPLAINTS, labels(COMPLAINTS), strict=True)
+        if label == "negative"
+    ]
     texts, ratings = (sure + PRAISE) * 6, ([1.0] * len(sure) + [5.0] * len(PRAISE)) * 6
-    result = cj.score_texts(cj.read_feedback(pd.DataFrame({"timestamp": DAY, "text": texts, "rating": ratings})))
+    result = cj.score_texts(
+        cj.read_feedback(pd.DataFrame({"timestamp": DAY, "text": texts, "rating": ratings}))
+    )
     assert not result.measured.adapted
     assert result.measured.accuracy == 1.0
-    assert "not used: no better than the default beyond noise" in result.definition["adapted to your ratings"]
+    assert (
+        "not used: no better than the default beyond noise"
+        in result.definition["adapted to your ratings"]
+    )
 
 
 def test_a_model_of_ones_own_is_a_callable():
-    result = cj.score_texts(["good service today", "bad service today"], model=lambda texts: [[0.9, 0.05, 0.05] for _ in texts])
+    result = cj.score_texts(
+        ["good service today", "bad service today"],
+        model=lambda texts: [[0.9, 0.05, 0.05] for _ in texts],
+    )
     assert result.table["label"].tolist() == ["negative", "negative"]
 
 
@@ -263,7 +334,11 @@ def test_without_an_audit_there_is_no_share(airline):
     assert result.table[["share_negative", "low", "high"]].isna().all(axis=None)
     assert "an index, not a share" in result.headline
     assert "share_negative" not in result.metrics
-    for shown in (result._repr_mimebundle_()["text/html"], cj.table(result).html, str(cj.plot(result).layout.meta)):
+    for shown in (
+        result._repr_mimebundle_()["text/html"],
+        cj.table(result).html,
+        str(cj.plot(result).layout.meta),
+    ):
         assert "model_index" not in shown
         assert "model alone" in shown
 
@@ -278,7 +353,10 @@ def test_audited_shares_cover_the_truth_and_beat_labels_alone(airline, tweets):
         audit = audit.assign(label=audit["feedback_id"].map(of_id))
         table = cj.sentiment(airline, by="airline", audit=audit).table.set_index("segment")
         assert set(table["method"]) == {"ppi++"}
-        inside += [table.loc[name, "low"] <= share <= table.loc[name, "high"] for name, share in truth.items()]
+        inside += [
+            table.loc[name, "low"] <= share <= table.loc[name, "high"]
+            for name, share in truth.items()
+        ]
         errors += [abs(table.loc[name, "share_negative"] - share) for name, share in truth.items()]
         labelled = (audit["label"] == "negative").groupby(audit["feedback_id"].map(segment)).mean()
         alone += [abs(labelled[name] - share) for name, share in truth.items()]
@@ -315,7 +393,14 @@ def test_the_audit_hides_the_label_and_shuffles(airline):
 
 
 def test_formulas_are_defused_in_the_audit_file(tmp_path):
-    feedback = cj.read_feedback(pd.DataFrame({"timestamp": DAY, "text": ["=cmd|'/c calc'!A1 is what a bad service sends", "a good service"]}))
+    feedback = cj.read_feedback(
+        pd.DataFrame(
+            {
+                "timestamp": DAY,
+                "text": ["=cmd|'/c calc'!A1 is what a bad service sends", "a good service"],
+            }
+        )
+    )
     cj.audit_sample(feedback, path=tmp_path / "audit.csv")
     written = pd.read_csv(tmp_path / "audit.csv")["text"].tolist()
     assert sorted(written)[0].startswith("'=cmd")
@@ -324,21 +409,38 @@ def test_formulas_are_defused_in_the_audit_file(tmp_path):
 @pytest.mark.parametrize(
     ("audit", "message"),
     [
-        ({"id": ["f1"], "label": ["negative"]}, "audit: needs the columns 'feedback_id' and 'label'. Missing: 'feedback_id'"),
-        ({"feedback_id": ["f000000"], "label": ["angry"]}, "audit: labels must be one of 'negative', 'neutral', 'positive'. Got 'angry'"),
-        ({"feedback_id": ["zzz"], "label": ["negative"]}, "audit: 1 feedback_id are not in the feedback, such as 'zzz'"),
+        (
+            {"id": ["f1"], "label": ["negative"]},
+            "audit: needs the columns 'feedback_id' and 'label'. Missing: 'feedback_id'",
+        ),
+        (
+            {"feedback_id": ["f000000"], "label": ["angry"]},
+            "audit: labels must be one of 'negative', 'neutral', 'positive'. Got 'angry'",
+        ),
+        (
+            {"feedback_id": ["zzz"], "label": ["negative"]},
+            "audit: 1 feedback_id are not in the feedback, such as 'zzz'",
+        ),
     ],
 )
 def test_an_audit_that_does_not_fit_is_refused(audit, message):
-    feedback = cj.read_feedback(pd.DataFrame({"feedback_id": ["f000000"], "timestamp": DAY, "text": ["a good service"]}))
+    feedback = cj.read_feedback(
+        pd.DataFrame({"feedback_id": ["f000000"], "timestamp": DAY, "text": ["a good service"]})
+    )
     with pytest.raises(cj.DataError, match=message):
         cj.sentiment(feedback, audit=pd.DataFrame(audit))
 
 
 def test_periods_are_compared_only_beyond_noise_and_with_enough_texts():
-    texts = ["love it, great service"] * 40 + ["terrible, the parcel never arrived"] * 40 + ["love it, great service"] * 5
+    texts = (
+        ["love it, great service"] * 40
+        + ["terrible, the parcel never arrived"] * 40
+        + ["love it, great service"] * 5
+    )
     stamps = [DAY] * 40 + [DAY + pd.Timedelta(days=31)] * 40 + [DAY + pd.Timedelta(days=62)] * 5
-    changes = cj.sentiment(cj.read_feedback(pd.DataFrame({"timestamp": stamps, "text": texts})), period="month").changes
+    changes = cj.sentiment(
+        cj.read_feedback(pd.DataFrame({"timestamp": stamps, "text": texts})), period="month"
+    ).changes
     assert len(changes) == 1
     assert changes["beyond_noise"].tolist() == [True]
     assert changes["difference"].iloc[0] < 0
@@ -365,26 +467,45 @@ def test_the_same_content_read_anew_is_not_scored_anew():
 
 
 def test_the_order_of_rows_does_not_matter(tweets):
-    frame = pd.DataFrame({"feedback_id": tweets["tweet_id"], "timestamp": DAY, "text": tweets["text"], "airline": tweets["airline"]}).head(1_000)
-    one, other = (cj.sentiment(cj.read_feedback(part), by="airline").table for part in (frame, frame.sample(frac=1, random_state=2)))
+    frame = pd.DataFrame(
+        {
+            "feedback_id": tweets["tweet_id"],
+            "timestamp": DAY,
+            "text": tweets["text"],
+            "airline": tweets["airline"],
+        }
+    ).head(1_000)
+    one, other = (
+        cj.sentiment(cj.read_feedback(part), by="airline").table
+        for part in (frame, frame.sample(frac=1, random_state=2))
+    )
     assert one.to_csv() == other.to_csv()
 
 
 @pytest.mark.slow
 def test_the_weights_that_ship_are_what_the_script_trains(shared_data, tmp_path):
     subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "train_sentiment.py"), str(shared_data), str(tmp_path / "again.npz")], check=True, timeout=250
+        [
+            sys.executable,
+            str(ROOT / "scripts" / "train_sentiment.py"),
+            str(shared_data),
+            str(tmp_path / "again.npz"),
+        ],
+        check=True,
+        timeout=250,
     )
-    assert hashlib.sha256((tmp_path / "again.npz").read_bytes()).digest() == hashlib.sha256(FILE.read_bytes()).digest()
+    assert (
+        hashlib.sha256((tmp_path / "again.npz").read_bytes()).digest()
+        == hashlib.sha256(FILE.read_bytes()).digest()
+    )
     assert FILE.stat().st_size <= 500_000
 
 
 def test_many_texts_are_scored_in_chunks_that_tell_how_far_they_are(monkeypatch):
-    from cjlib.analyses.texts import scored
 
     texts = [f"{text} {row}" for row, text in enumerate(COMPLAINTS * 3)]
     whole, told = cj.score_texts(texts).table, []
-    monkeypatch.setattr(scored, "CHUNK", 20)
+    monkeypatch.setattr(score_texts, "CHUNK", 20)
     parts = cj.score_texts(texts, progress=lambda done, of: told.append((done, of))).table
     pd.testing.assert_frame_equal(parts, whole)
     assert told == [(20, 45), (40, 45), (45, 45)]

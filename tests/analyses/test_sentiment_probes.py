@@ -99,7 +99,9 @@ def test_most_statements_and_questions_stay_neutral():
     assert right(NEUTRAL, ["neutral"] * 20) >= 15
 
 
-@pytest.mark.parametrize(("probes", "floor"), [(NEGATED, 14), (FACES, 16)], ids=["negation", "emoji"])
+@pytest.mark.parametrize(
+    ("probes", "floor"), [(NEGATED, 14), (FACES, 16)], ids=["negation", "emoji"]
+)
 def test_negation_and_faces_turn_a_text(probes, floor):
     texts, labels = zip(*probes, strict=True)
     assert right(list(texts), list(labels)) >= floor

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cjlib as cj
-from cjlib.analyses import stats
+from cjlib.shared import stats
 
 # ---- published figures ------------------------------------------------------------------------------------------
 
@@ -27,7 +27,23 @@ def test_newcombe_gives_the_figures_of_his_paper() -> None:
 
 
 def test_benjamini_hochberg_gives_the_figures_of_their_paper() -> None:
-    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    p = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.3240,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.7590,
+        1.0,
+    ]
     adjusted = stats.benjamini_hochberg(p)
     assert (adjusted <= 0.05).sum() == 4
     np.testing.assert_allclose(adjusted[:4], [0.0015, 0.003, 0.0095, 0.035625])
@@ -54,9 +70,18 @@ def test_none_or_all_keep_their_end_of_the_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "p"), [((50, 100, 30, 100), 0.00389), ((3, 3, 0, 3), 0.1), ((5, 10, 5, 10), 1.0), ((4, 4, 9, 9), 1.0), ((0, 4, 0, 9), 1.0)]
+    ("counts", "p"),
+    [
+        ((50, 100, 30, 100), 0.00389),
+        ((3, 3, 0, 3), 0.1),
+        ((5, 10, 5, 10), 1.0),
+        ((4, 4, 9, 9), 1.0),
+        ((0, 4, 0, 9), 1.0),
+    ],
 )
-def test_two_shares_are_compared_by_z_or_where_few_are_expected_exactly(counts: tuple[int, int, int, int], p: float) -> None:
+def test_two_shares_are_compared_by_z_or_where_few_are_expected_exactly(
+    counts: tuple[int, int, int, int], p: float
+) -> None:
     assert stats.two_shares_p(*counts) == pytest.approx(p, rel=1e-3)
 
 
@@ -69,7 +94,9 @@ def test_the_median_is_interpolated_and_has_an_interval_from_six_values_on() -> 
 
 
 @given(st.lists(st.tuples(st.integers(-(10**15), 10**15), st.integers(0, 3)), max_size=30))
-def test_grouped_medians_and_means_are_those_of_each_group_alone(rows: list[tuple[int, int]]) -> None:
+def test_grouped_medians_and_means_are_those_of_each_group_alone(
+    rows: list[tuple[int, int]],
+) -> None:
     values, group = (np.array([row[part] for row in rows], dtype=np.int64) for part in (0, 1))
     medians, means = stats.grouped_medians(values, group, 4), stats.grouped_means(values, group, 4)
     for number in range(4):
@@ -77,23 +104,33 @@ def test_grouped_medians_and_means_are_those_of_each_group_alone(rows: list[tupl
         np.testing.assert_allclose(medians[number], alone.median(), rtol=1e-12)
         np.testing.assert_allclose(means[number], alone.mean(), rtol=1e-9, atol=1e-3)
     together = np.zeros(len(values), dtype=np.int64)
-    np.testing.assert_allclose(stats.grouped_medians(values, together, 1), [pd.Series(values, dtype="int64").median()], rtol=1e-12)
+    np.testing.assert_allclose(
+        stats.grouped_medians(values, together, 1),
+        [pd.Series(values, dtype="int64").median()],
+        rtol=1e-12,
+    )
 
 
 def test_a_mean_of_many_long_times_does_not_overflow() -> None:
     years = np.full(400_000, 60_000_000_000_001, dtype=np.int64)
-    assert stats.grouped_means(years, np.zeros(len(years), dtype=np.int64), 1)[0] == pytest.approx(60_000_000_000_001)
+    assert stats.grouped_means(years, np.zeros(len(years), dtype=np.int64), 1)[0] == pytest.approx(
+        60_000_000_000_001
+    )
 
 
 @given(st.integers(0, 60), st.integers(1, 60), st.integers(0, 60), st.integers(1, 60))
-def test_intervals_hold_their_estimate_and_swap_with_their_groups(count: int, base: int, other: int, other_base: int) -> None:
+def test_intervals_hold_their_estimate_and_swap_with_their_groups(
+    count: int, base: int, other: int, other_base: int
+) -> None:
     count, other = min(count, base), min(other, other_base)
     low, high = stats.wilson(count, base)
     assert 0 <= low <= count / base <= high <= 1
     low, high = stats.newcombe(count, base, other, other_base)
     assert low <= count / base - other / other_base <= high
     np.testing.assert_allclose(stats.newcombe(other, other_base, count, base), (-high, -low))
-    assert stats.two_shares_p(count, base, other, other_base) == pytest.approx(stats.two_shares_p(other, other_base, count, base))
+    assert stats.two_shares_p(count, base, other, other_base) == pytest.approx(
+        stats.two_shares_p(other, other_base, count, base)
+    )
 
 
 # ---- what 95 % means --------------------------------------------------------------------------------------------
@@ -106,9 +143,18 @@ def test_the_intervals_of_a_thousand_small_funnels_hold_the_truth_in_93_to_97_of
     sample = np.repeat(np.arange(samples), size)
     converted = rng.random(samples * size) < truth[sample]
     who = np.arange(samples * size)
-    entered = pd.DataFrame({"customer_id": who, "event": "A", "timestamp": pd.Timestamp("2024-01-01", tz="UTC"), "sample": sample})
+    entered = pd.DataFrame(
+        {
+            "customer_id": who,
+            "event": "A",
+            "timestamp": pd.Timestamp("2024-01-01", tz="UTC"),
+            "sample": sample,
+        }
+    )
     bought = entered[converted].assign(event="B", timestamp=pd.Timestamp("2024-01-02", tz="UTC"))
-    table = cj.funnel(cj.read_events(pd.concat([entered, bought])), ["A", "B"], window="7D", by="sample").table
+    table = cj.funnel(
+        cj.read_events(pd.concat([entered, bought])), ["A", "B"], window="7D", by="sample"
+    ).table
     last = table[table["step"] == 2].set_index("sample").sort_index()
     held = (last["share_of_first_low"] <= truth) & (truth <= last["share_of_first_high"])
     assert len(held) == samples
@@ -118,7 +164,9 @@ def test_the_intervals_of_a_thousand_small_funnels_hold_the_truth_in_93_to_97_of
 def test_the_intervals_of_a_thousand_differences_hold_the_truth_in_93_to_97_of_100() -> None:
     rng = np.random.default_rng(1)
     p, q = rng.uniform(0.1, 0.9, (2, 1_000))
-    low, high = stats.newcombe(rng.binomial(45, p), np.full(1_000, 45), rng.binomial(35, q), np.full(1_000, 35))
+    low, high = stats.newcombe(
+        rng.binomial(45, p), np.full(1_000, 45), rng.binomial(35, q), np.full(1_000, 35)
+    )
     assert 0.93 <= ((low <= p - q) & (p - q <= high)).mean() <= 0.97
 
 
@@ -133,6 +181,9 @@ def test_with_nothing_to_find_adjusted_p_values_seldom_find_anything() -> None:
     found = 0
     for _ in range(300):
         counts = rng.binomial(200, 0.3, 8)
-        p = [stats.two_shares_p(int(count), 200, int(counts.sum() - count), 1_400) for count in counts]
+        p = [
+            stats.two_shares_p(int(count), 200, int(counts.sum() - count), 1_400)
+            for count in counts
+        ]
         found += stats.benjamini_hochberg(p).min() < 0.05
     assert found / 300 <= 0.08

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cjlib.analyses.journey_map.studentized import exceeded, quantile
+from cjlib.analyses.journey_map.studentized_range import exceeded, quantile
 
 FREEDOMS = (0.5, 1.0, 3.0, 7.3, 19.0, 77.7, 1_000.0)
 
@@ -16,14 +16,24 @@ def test_the_chance_of_a_range_is_that_of_scipy_to_eleven_digits(k: int) -> None
 
     for freedom in FREEDOMS:
         for q in (0.5, 3.3, 6.0, 12.0):
-            assert exceeded(q, k, freedom) == pytest.approx(studentized_range.sf(q, k, freedom), abs=1e-11), (q, freedom)
+            assert exceeded(q, k, freedom) == pytest.approx(
+                studentized_range.sf(q, k, freedom), abs=1e-11
+            ), (q, freedom)
 
 
 def test_the_quantile_is_that_of_scipy_to_ten_digits() -> None:
     from scipy.stats import studentized_range
 
-    for p, k, freedom in [(0.95, 2, 1.0), (0.95, 5, 19.0), (0.99, 5, 33.3), (0.9875, 8, 240.0), (0.95, 20, 7.3)]:
-        assert quantile(p, k, freedom) == pytest.approx(studentized_range.ppf(p, k, freedom), rel=1e-10), (p, k, freedom)
+    for p, k, freedom in [
+        (0.95, 2, 1.0),
+        (0.95, 5, 19.0),
+        (0.99, 5, 33.3),
+        (0.9875, 8, 240.0),
+        (0.95, 20, 7.3),
+    ]:
+        assert quantile(p, k, freedom) == pytest.approx(
+            studentized_range.ppf(p, k, freedom), rel=1e-10
+        ), (p, k, freedom)
 
 
 def test_what_a_quantile_leaves_above_it_is_the_rest() -> None:

@@ -13,19 +13,45 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib import CjlibError, DataError
-from cjlib.analyses.survival.curves import kaplan_meier, log_rank
+from cjlib.analyses.survival.kaplan_meier import kaplan_meier, log_rank
 
-CAREFUL = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+CAREFUL = settings(
+    deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
 DURATIONS = [5, 6, 6, 2, 4, 4, 9, 0, 12, 7, 3, 3, 8, 10, 1, 6, 11, 2, 9, 12]
 CHURNED = [1, 0, 1, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0]
 # What lifelines 0.30.3 (KaplanMeierFitter, restricted_mean_survival_time of the fitter at 10, logrank_test of every other row) answers.
 LIFELINES = {
-    "share": [0.95, 0.9, 0.8, 0.7500000000000001, 0.6964285714285716, 0.6383928571428574, 0.5223214285714288, 0.4570312500000003, 0.3917410714285717]
+    "share": [
+        0.95,
+        0.9,
+        0.8,
+        0.7500000000000001,
+        0.6964285714285716,
+        0.6383928571428574,
+        0.5223214285714288,
+        0.4570312500000003,
+        0.3917410714285717,
+    ]
     + [0.26116071428571447] * 4,
-    "low": [0.6947431932565701, 0.6560307072615666, 0.5511455642807276, 0.49994390796575194, 0.44467820939725033, 0.38556525584027207]
+    "low": [
+        0.6947431932565701,
+        0.6560307072615666,
+        0.5511455642807276,
+        0.49994390796575194,
+        0.44467820939725033,
+        0.38556525584027207,
+    ]
     + [0.2794870872422188, 0.22256967766630295, 0.1712068293731774]
     + [0.08438057841818145] * 4,
-    "high": [0.9928022285933972, 0.974010174395775, 0.9198179135884563, 0.8874709189158879, 0.8508542175065136, 0.8094935049614408]
+    "high": [
+        0.9928022285933972,
+        0.974010174395775,
+        0.9198179135884563,
+        0.8874709189158879,
+        0.8508542175065136,
+        0.8094935049614408,
+    ]
     + [0.7182865830873335, 0.664948630118104, 0.6079700884345111]
     + [0.4823455172579105] * 4,
     "median": 7.0,
@@ -64,7 +90,9 @@ def test_the_interval_is_missing_where_the_share_is_1_or_0():
 
 
 def test_a_median_that_is_not_reached_is_missing_and_said():
-    result = cj.survival_table(ready([10] * 40, [1] * 10 + [0] * 30), duration="tenure", event="churn")
+    result = cj.survival_table(
+        ready([10] * 40, [1] * 10 + [0] * 30), duration="tenure", event="churn"
+    )
     assert math.isnan(result.summary["median_days"].iloc[0])
     assert result.metrics["median_days"]["value"] is None
     assert "the median is not reached" in result.headline
@@ -78,7 +106,9 @@ def test_a_share_of_one_half_up_to_rounding_counts_as_half():
 
 
 def test_churn_at_duration_0_counts():
-    assert cj.survival_table(ready([0, 1], [1, 0]), duration="tenure", event="churn").table["share_surviving"].tolist() == [0.5, 0.5]
+    assert cj.survival_table(ready([0, 1], [1, 0]), duration="tenure", event="churn").table[
+        "share_surviving"
+    ].tolist() == [0.5, 0.5]
 
 
 # ---- lives from events --------------------------------------------------------------------------------------------------------
@@ -91,7 +121,11 @@ def lives(text, **options):
 
 
 def test_a_life_ends_at_the_first_churn_event_at_or_after_its_start():
-    assert lives("ana: view@0D cancel@2D cancel@5D | bob: view@0D view@3D", churn_event="cancel", until="2024-01-06") == [
+    assert lives(
+        "ana: view@0D cancel@2D cancel@5D | bob: view@0D view@3D",
+        churn_event="cancel",
+        until="2024-01-06",
+    ) == [
         [0, 0, 0],
         [2, 1, 0],
         [5, 0, 1],
@@ -100,19 +134,39 @@ def test_a_life_ends_at_the_first_churn_event_at_or_after_its_start():
 
 
 def test_a_churn_event_before_the_start_does_not_count():
-    assert lives("ana: cancel@0D signup@1D view@3D", churn_event="cancel", start_event="signup", until="2024-01-05") == [[0, 0, 0], [3, 0, 1]]
+    assert lives(
+        "ana: cancel@0D signup@1D view@3D",
+        churn_event="cancel",
+        start_event="signup",
+        until="2024-01-05",
+    ) == [[0, 0, 0], [3, 0, 1]]
 
 
 def test_days_are_whole_elapsed_days_rounded_down():
-    assert lives("ana: view@0h cancel@47h", churn_event="cancel", until="2024-01-06") == [[0, 0, 0], [1, 1, 0]]
-    assert lives("ana: view@0h cancel@48h", churn_event="cancel", until="2024-01-06") == [[0, 0, 0], [2, 1, 0]]
+    assert lives("ana: view@0h cancel@47h", churn_event="cancel", until="2024-01-06") == [
+        [0, 0, 0],
+        [1, 1, 0],
+    ]
+    assert lives("ana: view@0h cancel@48h", churn_event="cancel", until="2024-01-06") == [
+        [0, 0, 0],
+        [2, 1, 0],
+    ]
 
 
 def test_silence_is_churn_at_the_moment_it_reaches_its_length_and_later_returns_do_not_undo_it():
-    assert lives("ana: view@0D view@2D view@9D", inactive="3D", until="2024-01-20") == [[0, 0, 0], [5, 1, 0]]
+    assert lives("ana: view@0D view@2D view@9D", inactive="3D", until="2024-01-20") == [
+        [0, 0, 0],
+        [5, 1, 0],
+    ]
     # A gap of exactly that length is churn.
-    assert lives("ana: view@0D view@3D", inactive="3D", until="2024-01-05 00:00") == [[0, 0, 0], [3, 1, 0]]
-    assert lives("ana: view@0D view@2D", inactive="3D", until="2024-01-05 12:00") == [[0, 0, 0], [4, 0, 1]]
+    assert lives("ana: view@0D view@3D", inactive="3D", until="2024-01-05 00:00") == [
+        [0, 0, 0],
+        [3, 1, 0],
+    ]
+    assert lives("ana: view@0D view@2D", inactive="3D", until="2024-01-05 12:00") == [
+        [0, 0, 0],
+        [4, 0, 1],
+    ]
 
 
 def test_silence_at_the_end_is_churn_only_once_it_has_been_observed():
@@ -121,29 +175,51 @@ def test_silence_at_the_end_is_churn_only_once_it_has_been_observed():
 
 
 def test_any_event_breaks_a_silence_also_after_another_start():
-    assert lives("ana: view@0D signup@5D view@7D", inactive="3D", start_event="signup", until="2024-01-12 00:00") == [[0, 0, 0], [5, 1, 0]]
+    assert lives(
+        "ana: view@0D signup@5D view@7D",
+        inactive="3D",
+        start_event="signup",
+        until="2024-01-12 00:00",
+    ) == [[0, 0, 0], [5, 1, 0]]
 
 
 def test_the_group_is_the_value_at_the_first_event():
-    log = cj.read_events(toy_events("ana: view@0D(web) cancel@1D(app) | bob: view@0D(app) | cid: view@0D(app)"), observed_until="2024-01-05")
+    log = cj.read_events(
+        toy_events("ana: view@0D(web) cancel@1D(app) | bob: view@0D(app) | cid: view@0D(app)"),
+        observed_until="2024-01-05",
+    )
     summary = cj.survival(log, churn_event="cancel", by="channel").summary
-    assert summary[["channel", "n", "churned"]].to_numpy().tolist() == [["app", 2, 0], ["web", 1, 1]]
+    assert summary[["channel", "n", "churned"]].to_numpy().tolist() == [
+        ["app", 2, 0],
+        ["web", 1, 1],
+    ]
 
 
 def test_a_range_bounds_where_lives_begin_and_follows_them_to_the_end():
-    log = cj.read_events(toy_events("ana: view@0D cancel@9D | bob: view@2D | cid: view@5D"), observed_until="2024-01-12")
+    log = cj.read_events(
+        toy_events("ana: view@0D cancel@9D | bob: view@2D | cid: view@5D"),
+        observed_until="2024-01-12",
+    )
     result = cj.survival(log, churn_event="cancel", start="2024-01-01", end="2024-01-03")
-    assert result.table[["day", "churned", "censored"]].to_numpy().tolist() == [[0, 0, 0], [9, 1, 1]]
+    assert result.table[["day", "churned", "censored"]].to_numpy().tolist() == [
+        [0, 0, 0],
+        [9, 1, 1],
+    ]
     assert log.run(result.sql)["customer_id"].tolist() == ["ana", "bob"]
     assert result.definition["begins in"] == "from 2024-01-01 00:00 to 2024-01-03 23:59"
-    with pytest.raises(CjlibError, match=r"end: must not lie before start\. Got start '2024-01-03', end '2024-01-01'\."):
+    with pytest.raises(
+        CjlibError,
+        match=r"end: must not lie before start\. Got start '2024-01-03', end '2024-01-01'\.",
+    ):
         cj.survival(log, churn_event="cancel", start="2024-01-03", end="2024-01-01")
 
 
 def test_the_lives_are_those_of_the_customers_in_retention(toy_log):
     log = toy_log("ana: view@0D signup@1D view@3D | bob: signup@2D | cid: view@2D")
     assert cj.survival(log, inactive="5D", start_event="signup").summary["n"].tolist() == [2]
-    assert cj.retention(log, start_event="signup").table.query("period == 0")["cohort_size"].sum() == 2
+    assert (
+        cj.retention(log, start_event="signup").table.query("period == 0")["cohort_size"].sum() == 2
+    )
 
 
 def test_the_restricted_mean_ends_where_the_shortest_group_ends():
@@ -163,22 +239,33 @@ def test_the_unit_of_a_ready_table_names_its_columns():
 def test_the_lives_behind_the_curve_come_from_portable_sql():
     text = "ana: view@0D cancel@2D | bob: view@0D view@1D | cid: view@1D view@9D"
     log = cj.read_events(toy_events(text), observed_until="2024-01-12")
-    for options in ({"churn_event": "cancel"}, {"inactive": "4D"}, {"inactive": "4D", "start_event": "view"}):
+    for options in (
+        {"churn_event": "cancel"},
+        {"inactive": "4D"},
+        {"inactive": "4D", "start_event": "view"},
+    ):
         result = cj.survival(log, **options)
         found = log.run(result.sql)
         ended = found["churned_at"].fillna(log.observed_until.tz_localize(None))
         days = (ended - found["started_at"]) // pd.Timedelta(days=1)
-        again = cj.survival_table(pd.DataFrame({"d": days, "e": found["churned_at"].notna()}), duration="d", event="e")
+        again = cj.survival_table(
+            pd.DataFrame({"d": days, "e": found["churned_at"].notna()}), duration="d", event="e"
+        )
         pd.testing.assert_frame_equal(again.table, result.table)
 
 
-@pytest.mark.parametrize("dialect", ["postgres", "clickhouse", "spark", "bigquery", "snowflake", "trino"])
+@pytest.mark.parametrize(
+    "dialect", ["postgres", "clickhouse", "spark", "bigquery", "snowflake", "trino"]
+)
 def test_the_sql_compiles_for_other_engines(toy_log, dialect):
     import sqlglot
 
     log = toy_log("ana: view@0D cancel@2D")
     for options in ({"churn_event": cj.Step("cancel", first_time=True)}, {"inactive": "90min"}):
-        assert "ended_at" in sqlglot.transpile(cj.survival(log, **options).sql, read="duckdb", write=dialect)[0]
+        assert (
+            "ended_at"
+            in sqlglot.transpile(cj.survival(log, **options).sql, read="duckdb", write=dialect)[0]
+        )
 
 
 # ---- against plain Python -------------------------------------------------------------------------------------------------------
@@ -189,8 +276,14 @@ def plain_curve(durations, churned):
     rows, share = [], 1.0
     for day in sorted({0, *durations}):
         at_risk = sum(1 for length in durations if length >= day)
-        gone = sum(1 for length, ended in zip(durations, churned, strict=True) if length == day and ended)
-        left = sum(1 for length, ended in zip(durations, churned, strict=True) if length == day and not ended)
+        gone = sum(
+            1 for length, ended in zip(durations, churned, strict=True) if length == day and ended
+        )
+        left = sum(
+            1
+            for length, ended in zip(durations, churned, strict=True)
+            if length == day and not ended
+        )
         share *= 1 - gone / at_risk if at_risk else 1
         rows.append((day, at_risk, gone, left, share))
     return rows
@@ -202,8 +295,12 @@ def test_the_curve_is_that_of_plain_python(drawn):
     durations, churned = [length for length, _ in drawn], [ended for _, ended in drawn]
     table = cj.survival_table(ready(durations, churned), duration="tenure", event="churn").table
     expected = plain_curve(durations, churned)
-    assert list(zip(table["day"], table["at_risk"], table["churned"], table["censored"], strict=True)) == [row[:4] for row in expected]
-    assert table["share_surviving"].tolist() == pytest.approx([row[4] for row in expected], abs=1e-12)
+    assert list(
+        zip(table["day"], table["at_risk"], table["churned"], table["censored"], strict=True)
+    ) == [row[:4] for row in expected]
+    assert table["share_surviving"].tolist() == pytest.approx(
+        [row[4] for row in expected], abs=1e-12
+    )
     assert (np.diff(table["share_surviving"]) <= 0).all()
 
 
@@ -220,20 +317,30 @@ def plain_log_rank(durations, churned, one):
 
 
 @settings(CAREFUL, max_examples=60)
-@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans()), min_size=2, max_size=25))
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans()), min_size=2, max_size=25)
+)
 def test_the_log_rank_test_is_that_of_plain_python(drawn):
     durations, churned, one = (list(column) for column in zip(*drawn, strict=True))
     chi_square = plain_log_rank(durations, churned, one)
     found = log_rank(np.array(durations, dtype=float), np.array(churned), np.array(one))
-    assert found == pytest.approx(math.erfc(math.sqrt(chi_square / 2)), abs=1e-12) if not math.isnan(chi_square) else math.isnan(found)
+    assert (
+        found == pytest.approx(math.erfc(math.sqrt(chi_square / 2)), abs=1e-12)
+        if not math.isnan(chi_square)
+        else math.isnan(found)
+    )
 
 
 @st.composite
 def logs(draw):
     event = st.tuples(st.integers(0, 30), st.sampled_from(["view", "cancel"]))
-    return draw(st.dictionaries(st.sampled_from(["ana", "bob", "cid"]), st.lists(event, min_size=1, max_size=6), min_size=1)), draw(
-        st.integers(1, 12)
-    )
+    return draw(
+        st.dictionaries(
+            st.sampled_from(["ana", "bob", "cid"]),
+            st.lists(event, min_size=1, max_size=6),
+            min_size=1,
+        )
+    ), draw(st.integers(1, 12))
 
 
 def plain_life(events, churn, inactive, until):
@@ -254,15 +361,28 @@ def plain_life(events, churn, inactive, until):
 def test_lives_are_those_of_plain_python(drawn):
     customers, inactive = drawn
     rows = [
-        (who, name, pd.Timestamp("2024-03-25", tz="UTC") + pd.Timedelta(hours=6 * time)) for who, events in customers.items() for time, name in events
+        (who, name, pd.Timestamp("2024-03-25", tz="UTC") + pd.Timedelta(hours=6 * time))
+        for who, events in customers.items()
+        for time, name in events
     ]
-    frame = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]).assign(n=range(len(rows)))
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]).assign(
+        n=range(len(rows))
+    )
     until = max(time for events in customers.values() for time, _ in events) + 3
-    log = cj.read_events(frame, timezone="Europe/Berlin", observed_until=pd.Timestamp("2024-03-25", tz="UTC") + pd.Timedelta(hours=6 * until))
+    log = cj.read_events(
+        frame,
+        timezone="Europe/Berlin",
+        observed_until=pd.Timestamp("2024-03-25", tz="UTC") + pd.Timedelta(hours=6 * until),
+    )
     for options in ({"churn_event": "cancel"}, {"inactive": f"{6 * inactive}h"}):
-        expected = [plain_life(events, "churn_event" in options, inactive, until) for events in customers.values()]
+        expected = [
+            plain_life(events, "churn_event" in options, inactive, until)
+            for events in customers.values()
+        ]
         found = cj.survival(log, **options).table
-        again = cj.survival_table(ready(*zip(*expected, strict=True)), duration="tenure", event="churn").table
+        again = cj.survival_table(
+            ready(*zip(*expected, strict=True)), duration="tenure", event="churn"
+        ).table
         pd.testing.assert_frame_equal(found, again)
 
 
@@ -279,7 +399,9 @@ def test_curve_interval_median_and_restricted_mean_are_those_of_lifelines():
 
 
 def test_the_log_rank_p_is_that_of_lifelines():
-    found = log_rank(np.array(DURATIONS, dtype=float), np.array(CHURNED, dtype=bool), np.arange(20) % 2 == 0)
+    found = log_rank(
+        np.array(DURATIONS, dtype=float), np.array(CHURNED, dtype=bool), np.arange(20) % 2 == 0
+    )
     assert found == pytest.approx(LIFELINES["p_value"], abs=1e-12)
 
 
@@ -305,14 +427,21 @@ def test_telco_survives_as_lifelines_says(telco):
     assert shares.loc[[12, 24, 36, 60, 72]].round(3).tolist() == [0.843, 0.789, 0.749, 0.664, 0.593]
     # The area under the step curve, as lifelines 0.30.3 gives it for its fitted curve.
     assert result.summary["rmst_months"].iloc[0] == pytest.approx(54.49238710672819, abs=1e-10)
-    assert result.headline.startswith("59.3 % (95 % interval 57.3–61.2 %) are still there after 72 months; the median is not reached.")
+    assert result.headline.startswith(
+        "59.3 % (95 % interval 57.3–61.2 %) are still there after 72 months; the median is not reached."
+    )
 
 
 def test_telco_contracts_differ(telco):
     result = cj.survival_table(telco, duration="tenure", event="Churn", by="Contract", unit="month")
     means = result.summary.set_index("Contract")["rmst_months"]
     assert means.to_dict() == pytest.approx(
-        {"Month-to-month": 36.29789990189535, "One year": 66.41747198112928, "Two year": 71.54032845034897}, abs=1e-10
+        {
+            "Month-to-month": 36.29789990189535,
+            "One year": 66.41747198112928,
+            "Two year": 71.54032845034897,
+        },
+        abs=1e-10,
     )
     assert (result.comparisons["p_adjusted"] < 1e-50).all()
     assert result.headline.endswith("3 of 3 groups differ from the others beyond noise.")
@@ -324,7 +453,8 @@ def test_telco_contracts_differ(telco):
 def test_rows_in_any_order_give_the_same_bytes():
     table = ready(plan=["a", "b", None, "a"] * 5)
     one, other = (
-        cj.survival_table(frame, duration="tenure", event="churn", by="plan", min_n=1) for frame in (table, table.sample(frac=1, random_state=3))
+        cj.survival_table(frame, duration="tenure", event="churn", by="plan", min_n=1)
+        for frame in (table, table.sample(frac=1, random_state=3))
     )
     for name in ("table", "summary", "comparisons"):
         assert getattr(one, name).to_csv() == getattr(other, name).to_csv()
@@ -332,8 +462,17 @@ def test_rows_in_any_order_give_the_same_bytes():
 
 def test_small_groups_are_shown_but_not_compared():
     table = ready([5] * 70, [1, 0] * 35, plan=["a"] * 40 + ["b"] * 30)
-    assert len(cj.survival_table(table, duration="tenure", event="churn", by="plan").comparisons) == 2
-    assert len(cj.survival_table(table, duration="tenure", event="churn", by="plan", min_n=31).comparisons) == 1
+    assert (
+        len(cj.survival_table(table, duration="tenure", event="churn", by="plan").comparisons) == 2
+    )
+    assert (
+        len(
+            cj.survival_table(
+                table, duration="tenure", event="churn", by="plan", min_n=31
+            ).comparisons
+        )
+        == 1
+    )
 
 
 def test_an_unknown_churn_event_counts_nothing_and_is_said(toy_log):
@@ -351,7 +490,10 @@ def test_nobody_is_an_empty_curve(toy_log):
 
 @pytest.mark.parametrize("given", [{}, {"churn_event": "cancel", "inactive": "60D"}])
 def test_exactly_one_says_what_churn_is(toy_log, given):
-    with pytest.raises(CjlibError, match=r"churn_event, inactive: exactly one says what churn is: .* Got (both|neither)\."):
+    with pytest.raises(
+        CjlibError,
+        match=r"churn_event, inactive: exactly one says what churn is: .* Got (both|neither)\.",
+    ):
         cj.survival(toy_log("ana: view@0D"), **given)
 
 
@@ -359,7 +501,10 @@ def test_exactly_one_says_what_churn_is(toy_log, given):
     ("options", "message"),
     [
         ({"inactive": 60}, r"inactive: must be a duration with its unit, .* Got 60\."),
-        ({"inactive": "0D"}, r"inactive: a silence of no length would make everyone churn at once\. Give a duration such as '60D'\."),
+        (
+            {"inactive": "0D"},
+            r"inactive: a silence of no length would make everyone churn at once\. Give a duration such as '60D'\.",
+        ),
         ({"inactive": "60D", "by": "plan"}, r"by: there is no column 'plan'\."),
     ],
 )
@@ -371,10 +516,30 @@ def test_an_option_that_cannot_be_used_says_what_is_allowed(toy_log, options, me
 @pytest.mark.parametrize(
     ("change", "options", "error", "message"),
     [
-        ({}, {"duration": "tenur"}, CjlibError, r"duration: there is no column 'tenur'\. Did you mean 'tenure'\?"),
-        ({}, {"unit": "days"}, CjlibError, r"unit: must be one of 'day', 'week', 'month', 'year'\. Got 'days'\. Did you mean 'day'\?"),
-        ({"tenure": [-1, 2]}, {}, DataError, r"duration: column 'tenure' must hold numbers, 0 or more\. 1 of 2 rows do not: -1\."),
-        ({"tenure": ["two", 2]}, {}, DataError, r"duration: column 'tenure' must hold numbers, 0 or more\. 1 of 2 rows do not: 'two'\."),
+        (
+            {},
+            {"duration": "tenur"},
+            CjlibError,
+            r"duration: there is no column 'tenur'\. Did you mean 'tenure'\?",
+        ),
+        (
+            {},
+            {"unit": "days"},
+            CjlibError,
+            r"unit: must be one of 'day', 'week', 'month', 'year'\. Got 'days'\. Did you mean 'day'\?",
+        ),
+        (
+            {"tenure": [-1, 2]},
+            {},
+            DataError,
+            r"duration: column 'tenure' must hold numbers, 0 or more\. 1 of 2 rows do not: -1\.",
+        ),
+        (
+            {"tenure": ["two", 2]},
+            {},
+            DataError,
+            r"duration: column 'tenure' must hold numbers, 0 or more\. 1 of 2 rows do not: 'two'\.",
+        ),
         (
             {"churn": ["maybe", "no"]},
             {},
@@ -391,6 +556,7 @@ def test_a_ready_table_that_cannot_be_used_says_why(change, options, error, mess
 
 def test_a_ready_table_must_be_a_table(toy_log):
     with pytest.raises(
-        CjlibError, match=r"table: must be a DataFrame with one row a customer\. Got 'EventLog'\. For an event log use cj\.survival\."
+        CjlibError,
+        match=r"table: must be a DataFrame with one row a customer\. Got 'EventLog'\. For an event log use cj\.survival\.",
     ):
         cj.survival_table(toy_log("ana: view@0D"), duration="tenure", event="churn")

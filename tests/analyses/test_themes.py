@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.texts.quotes import representative, text_vectors
-from cjlib.analyses.texts.taxonomy import read_taxonomy, tells_of
+from cjlib.analyses.feedback.texts.quotes import representative, text_vectors
+from cjlib.analyses.feedback.texts.taxonomy import read_taxonomy, tells_of
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
 WORDS = {"price": ["price*", "too expensive"], "staff": ["staff", "rude"]}
@@ -23,12 +23,28 @@ TEXTS = [
 
 def feedback(texts: list, **columns) -> cj.Feedback:
     days = DAY + pd.to_timedelta(range(len(texts)), unit="D")
-    return cj.read_feedback(pd.DataFrame({"feedback_id": [f"{row:04d}" for row in range(len(texts))], "timestamp": days, "text": texts} | columns))
+    return cj.read_feedback(
+        pd.DataFrame(
+            {
+                "feedback_id": [f"{row:04d}" for row in range(len(texts))],
+                "timestamp": days,
+                "text": texts,
+            }
+            | columns
+        )
+    )
 
 
 @pytest.fixture(scope="module")
 def themes():
-    return cj.themes(feedback(TEXTS, nps=[3, 4, 0, 1, 10, 9, 9, 2], stage=["Buy", "Buy", "Use", "Use", None, "Use", "Use", "Use"]), taxonomy=WORDS)
+    return cj.themes(
+        feedback(
+            TEXTS,
+            nps=[3, 4, 0, 1, 10, 9, 9, 2],
+            stage=["Buy", "Buy", "Use", "Use", None, "Use", "Use", "Use"],
+        ),
+        taxonomy=WORDS,
+    )
 
 
 def test_a_comment_counts_once_in_each_theme_it_tells_of(themes):
@@ -37,13 +53,23 @@ def test_a_comment_counts_once_in_each_theme_it_tells_of(themes):
 
 
 def test_the_base_is_the_comments_that_say_something_in_english(themes):
-    assert themes.table.set_index("theme")["share_of_comments"].to_dict() == {"price": 0.6, "staff": 0.4, "uncovered": 0.2}
+    assert themes.table.set_index("theme")["share_of_comments"].to_dict() == {
+        "price": 0.6,
+        "staff": 0.4,
+        "uncovered": 0.2,
+    }
     assert themes.metrics["coverage"]["value"] == 0.8
-    assert themes.definition["base"] == "5 comments in English; 3 without words or in other languages left out"
+    assert (
+        themes.definition["base"]
+        == "5 comments in English; 3 without words or in other languages left out"
+    )
 
 
 def test_the_headline_names_the_commonest_theme_and_the_coverage(themes):
-    assert themes.headline == "Most written about is “price”, in 60 % of 5 comments (95 % interval 23 % to 88 %); the taxonomy covers 80 %."
+    assert (
+        themes.headline
+        == "Most written about is “price”, in 60 % of 5 comments (95 % interval 23 % to 88 %); the taxonomy covers 80 %."
+    )
 
 
 def test_nps_of_a_theme_is_that_of_its_comments(themes):
@@ -58,7 +84,13 @@ def test_themes_are_counted_by_stage_and_by_month(themes):
 
 
 def test_members_list_the_comments_of_each_theme(themes):
-    assert themes.members.values.tolist() == [["0000", "price"], ["0001", "price"], ["0003", "price"], ["0002", "staff"], ["0003", "staff"]]
+    assert themes.members.values.tolist() == [
+        ["0000", "price"],
+        ["0001", "price"],
+        ["0003", "price"],
+        ["0002", "staff"],
+        ["0003", "staff"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +106,10 @@ def test_words_match_whole_words_in_any_case_and_are_no_patterns(word, text, fou
 
 @pytest.mark.parametrize("given", [{}, {"a": "b"}, {"a": []}, {"a": ["*"]}, {"a": [" "]}])
 def test_a_taxonomy_maps_each_theme_to_words(given):
-    with pytest.raises(cj.CjlibError, match=r"^taxonomy: .* must (map each theme to|be) a list of words or phrases\. Got"):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"^taxonomy: .* must (map each theme to|be) a list of words or phrases\. Got",
+    ):
         read_taxonomy(given)
 
 
@@ -102,10 +137,15 @@ def test_what_the_list_misses_is_proposed_as_candidates_named_by_their_words():
         "A train to the mountains left at noon",
         "My daughter plays violin at school",
     ]
-    table = cj.themes(feedback([f"{text} {row}" for text in said for row in range(40)]), taxonomy=WORDS).table
+    table = cj.themes(
+        feedback([f"{text} {row}" for text in said for row in range(40)]), taxonomy=WORDS
+    ).table
     found = table[table["kind"] == "candidate"]
     assert found["n"].tolist() == [40] * 4
-    assert all(any(set(name.split(" · ")) <= set(text.casefold().split()) for text in said) for name in found["theme"])
+    assert all(
+        any(set(name.split(" · ")) <= set(text.casefold().split()) for text in said)
+        for name in found["theme"]
+    )
 
 
 def test_quotes_can_be_left_out():
@@ -114,9 +154,15 @@ def test_quotes_can_be_left_out():
 
 
 def test_quotes_are_scrubbed_and_what_was_removed_is_counted():
-    themes = cj.themes(feedback(["The staff never called me back on 0171 555 0199 or ann@example.org"]), taxonomy=WORDS)
+    themes = cj.themes(
+        feedback(["The staff never called me back on 0171 555 0199 or ann@example.org"]),
+        taxonomy=WORDS,
+    )
     assert themes.table["quote_1"].iloc[0] == "The staff never called me back on [phone] or [email]"
-    assert (themes.metrics["removed_email"]["value"], themes.metrics["removed_phone"]["value"]) == (1, 1)
+    assert (themes.metrics["removed_email"]["value"], themes.metrics["removed_phone"]["value"]) == (
+        1,
+        1,
+    )
 
 
 def rows(texts: list[str], labels: list[str], customers: list[str | None]) -> pd.DataFrame:
@@ -125,8 +171,13 @@ def rows(texts: list[str], labels: list[str], customers: list[str | None]) -> pd
 
 
 def test_quotes_have_the_labels_of_the_group_in_their_proportion():
-    texts = [f"the parcel was lost by the courier, number {word}" for word in ("one", "two", "three", "four", "five")]
-    chosen = representative(rows(texts, ["negative"] * 4 + ["positive"], [None] * 5), text_vectors(texts))
+    texts = [
+        f"the parcel was lost by the courier, number {word}"
+        for word in ("one", "two", "three", "four", "five")
+    ]
+    chosen = representative(
+        rows(texts, ["negative"] * 4 + ["positive"], [None] * 5), text_vectors(texts)
+    )
     assert [label for _, label, _ in chosen].count("positive") <= 1
 
 
@@ -137,29 +188,59 @@ def test_quotes_come_from_different_people_and_do_not_repeat_one_another():
         "Courier lost the parcel on its way",
         "Nobody knows where my parcel went",
     ]
-    chosen = representative(rows(texts, ["negative"] * 4, ["ana", "bob", "cid", "cid"]), text_vectors(texts))
+    chosen = representative(
+        rows(texts, ["negative"] * 4, ["ana", "bob", "cid", "cid"]), text_vectors(texts)
+    )
     assert len(chosen) == 2
     assert len({text.casefold()[:20] for _, _, text in chosen}) == 2
 
 
 def test_too_short_and_too_long_texts_are_no_quotes():
     texts = ["short", "x" * 400, "A text of a length that can be read at once"]
-    assert [one for one, _, _ in representative(rows(texts, ["neutral"] * 3, [None] * 3), text_vectors(texts))] == ["0002"]
+    assert [
+        one
+        for one, _, _ in representative(
+            rows(texts, ["neutral"] * 3, [None] * 3), text_vectors(texts)
+        )
+    ] == ["0002"]
 
 
 def test_rows_in_any_order_give_the_same_bytes():
-    frame = pd.DataFrame({"timestamp": DAY, "text": [f"{text} number {row}" for row, text in enumerate(t for t in TEXTS if t)] * 4})
-    tables = [cj.themes(cj.read_feedback(one), taxonomy=WORDS).table for one in (frame, frame.sample(frac=1, random_state=3))]
+    frame = pd.DataFrame(
+        {
+            "timestamp": DAY,
+            "text": [f"{text} number {row}" for row, text in enumerate(t for t in TEXTS if t)] * 4,
+        }
+    )
+    tables = [
+        cj.themes(cj.read_feedback(one), taxonomy=WORDS).table
+        for one in (frame, frame.sample(frac=1, random_state=3))
+    ]
     assert tables[0].to_csv() == tables[1].to_csv()
 
 
 def test_headline_and_figure_name_the_same_theme_as_the_unhappiest():
-    angry, mild, calm = "the delivery was late again", "the invoice was wrong", "all of it is fine so far"
+    angry, mild, calm = (
+        "the delivery was late again",
+        "the invoice was wrong",
+        "all of it is fine so far",
+    )
     texts = [angry] * 40 + [mild] * 400 + [calm] * 400
     scores = [0] * 40 + [0] * 300 + [10] * 100 + [10] * 380 + [0] * 20
-    frame = pd.DataFrame({"feedback_id": range(len(texts)), "timestamp": "2025-01-01T10:00:00Z", "text": texts, "nps": scores})
+    frame = pd.DataFrame(
+        {
+            "feedback_id": range(len(texts)),
+            "timestamp": "2025-01-01T10:00:00Z",
+            "text": texts,
+            "nps": scores,
+        }
+    )
     result = cj.themes(cj.read_feedback(frame))
     unhappy = result.with_detractors
-    named = unhappy[unhappy["beyond_chance"]].sort_values(["difference", "theme"], ascending=[False, True]).iloc[0]["theme"]
+    named = (
+        unhappy[unhappy["beyond_chance"]]
+        .sort_values(["difference", "theme"], ascending=[False, True])
+        .iloc[0]["theme"]
+    )
     assert f"“{named}” goes most with unhappy answers" in result.headline
     assert f"go most with “{named}”" in cj.plot(result, "detractors").layout.meta["caption"]

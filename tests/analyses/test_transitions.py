@@ -29,20 +29,35 @@ COLUMNS = [
 
 
 def counts(table):
-    return {(source, target): n for source, target, n in zip(table["source"], table["target"], table["count"], strict=True)}
+    return {
+        (source, target): n
+        for source, target, n in zip(table["source"], table["target"], table["count"], strict=True)
+    }
 
 
-@pytest.mark.parametrize("case", [case for case in cases("paths") if case["query"]["form"] == "transitions"], ids=lambda case: case["id"])
+@pytest.mark.parametrize(
+    "case",
+    [case for case in cases("paths") if case["query"]["form"] == "transitions"],
+    ids=lambda case: case["id"],
+)
 def test_worked_cases_of_other_tools(case):
     table = cj.transitions(log_of(case)).table
     marks = {"<start>": "(start)", "<end>": "(end)"}
     expected = {
-        name: {(marks.get(source, source), marks.get(target, target)): n for source, targets in pairs.items() for target, n in targets.items()}
+        name: {
+            (marks.get(source, source), marks.get(target, target)): n
+            for source, targets in pairs.items()
+            for target, n in targets.items()
+        }
         for name, pairs in case["expect"].items()
     }
     assert counts(table) == expected["transitions"]
     rows = table.set_index(["source", "target"])
-    for name, column in (("customers", "customers"), ("shares", "share_of_source"), ("median_seconds", "median_seconds")):
+    for name, column in (
+        ("customers", "customers"),
+        ("shares", "share_of_source"),
+        ("median_seconds", "median_seconds"),
+    ):
         for pair, n in expected.get(name, {}).items():
             assert rows.loc[pair, column] == pytest.approx(n)
 
@@ -64,17 +79,30 @@ def test_every_pair_counts_as_often_as_it_occurs_and_repeats_are_pairs(toy_log):
 
 def test_with_a_session_gap_each_session_has_its_ends_and_no_pair_crosses_the_pause(toy_log):
     log = toy_log("ana: A@0min B@10min A@55min")
-    assert counts(cj.transitions(log, session_gap="30min").table) == {("(start)", "A"): 2, ("A", "(end)"): 1, ("A", "B"): 1, ("B", "(end)"): 1}
+    assert counts(cj.transitions(log, session_gap="30min").table) == {
+        ("(start)", "A"): 2,
+        ("A", "(end)"): 1,
+        ("A", "B"): 1,
+        ("B", "(end)"): 1,
+    }
     assert counts(cj.transitions(log).table)["B", "A"] == 1
 
 
 def test_ties_stand_by_event_name(toy_log):
-    assert counts(cj.transitions(toy_log("ana: B@0min A@0min")).table) == {("(start)", "A"): 1, ("A", "B"): 1, ("B", "(end)"): 1}
-    assert "2 events at an instant" in cj.transitions(toy_log("ana: B@0min A@0min")).definition["ties"]
+    assert counts(cj.transitions(toy_log("ana: B@0min A@0min")).table) == {
+        ("(start)", "A"): 1,
+        ("A", "B"): 1,
+        ("B", "(end)"): 1,
+    }
+    assert (
+        "2 events at an instant" in cj.transitions(toy_log("ana: B@0min A@0min")).definition["ties"]
+    )
 
 
 def test_a_group_is_the_first_value_that_is_not_missing_and_missing_stands_last(toy_log):
-    log = toy_log("ana: A@0min B@1min(web) | bob: A@0min(app) B@1min(web) | cyd: A@0min | dan: A@0min(web)")
+    log = toy_log(
+        "ana: A@0min B@1min(web) | bob: A@0min(app) B@1min(web) | cyd: A@0min | dan: A@0min(web)"
+    )
     table = cj.transitions(log, by="channel").table
     assert list(table) == ["channel", *COLUMNS]
     assert table.drop_duplicates("channel")["channel"].tolist()[:2] == ["web", "app"]
@@ -85,19 +113,28 @@ def test_a_group_is_the_first_value_that_is_not_missing_and_missing_stands_last(
 
 
 def test_several_columns_group_by_the_first_event_that_has_any():
-    frame = toy_events("ana: A@0min B@1min(web) | bob: A@0min(app)").assign(plan=["pro", None, "pro"]).astype({"plan": "str"})
+    frame = (
+        toy_events("ana: A@0min B@1min(web) | bob: A@0min(app)")
+        .assign(plan=["pro", None, "pro"])
+        .astype({"plan": "str"})
+    )
     table = cj.transitions(cj.read_events(frame), by=["channel", "plan"]).table
     assert list(table)[:2] == ["channel", "plan"]
     assert table.loc[table["channel"].isna(), "plan"].unique().tolist() == ["pro"]
 
 
 def test_the_statement_gives_the_same_counts_also_by_group_and_for_hostile_names(toy_log):
-    frame = toy_events("ana: A@0min B@1min(web) A@70min | bob: A@0min(app) B@1min(web)").replace({"event": {"B": "'; DROP TABLE events; --"}})
+    frame = toy_events("ana: A@0min B@1min(web) A@70min | bob: A@0min(app) B@1min(web)").replace(
+        {"event": {"B": "'; DROP TABLE events; --"}}
+    )
     log = cj.read_events(frame)
     for by in (None, "channel"):
         answer = cj.transitions(log, by=by, session_gap="30min")
         keys = [*answer.by, "source", "target"]
-        both = [table.sort_values(keys)[[*keys, "count", "customers"]].reset_index(drop=True) for table in (answer.table, log.run(answer.sql))]
+        both = [
+            table.sort_values(keys)[[*keys, "count", "customers"]].reset_index(drop=True)
+            for table in (answer.table, log.run(answer.sql))
+        ]
         pd.testing.assert_frame_equal(*both)
     filtered = log.where(event="A")
     answer = cj.transitions(filtered)
@@ -106,12 +143,18 @@ def test_the_statement_gives_the_same_counts_also_by_group_and_for_hostile_names
 
 def test_the_headline_names_the_commonest_move_only_from_thirty_on(toy_log):
     few = cj.transitions(toy_log("ana: A@0min B@1min"))
-    assert few.headline == "1 move of 1 customer: no event is left 30 times, too few to name the commonest move."
+    assert (
+        few.headline
+        == "1 move of 1 customer: no event is left 30 times, too few to name the commonest move."
+    )
     many = cj.transitions(toy_log(" | ".join(f"k{n}: A@0min B@1min" for n in range(40))))
     assert many.headline == (
         "The commonest move is from A to B: 40 times by 40 customers, 100.0 % of what follows A (95 % interval 91.2–100.0 %, n = 40), half of them within 1 minute."
     )
-    assert cj.transitions(toy_log("ana: A@0min")).headline == "None of 1 customer has two events in a row, so there are no transitions."
+    assert (
+        cj.transitions(toy_log("ana: A@0min")).headline
+        == "None of 1 customer has two events in a row, so there are no transitions."
+    )
 
 
 def test_an_empty_log_has_no_transitions(toy_log):
@@ -122,17 +165,29 @@ def test_an_empty_log_has_no_transitions(toy_log):
 
 def test_events_called_like_our_marks_are_named(toy_log):
     log = cj.read_events(toy_events("ana: A@0h").replace({"event": {"A": "(end)"}}))
-    assert cj.transitions(log).definition["warning"] == "the log has events called (end): they stand in rows of their own beside our marks"
+    assert (
+        cj.transitions(log).definition["warning"]
+        == "the log has events called (end): they stand in rows of their own beside our marks"
+    )
 
 
 def test_an_unknown_column_is_refused_with_the_nearest(toy_log):
-    with pytest.raises(cj.CjlibError, match=r"by: there is no column 'chanel'\. Did you mean 'channel'\?"):
+    with pytest.raises(
+        cj.CjlibError, match=r"by: there is no column 'chanel'\. Did you mean 'channel'\?"
+    ):
         cj.transitions(toy_log("ana: A@0h(web)"), by="chanel")
 
 
 def test_the_order_of_rows_changes_no_byte():
-    frame = toy_events("ana: A@0min B@0min(web) A@1min(app) | bob: B@0min(app) A@0min(web) | cyd: A@1min C@1min")
-    answers = [cj.transitions(cj.read_events(frame.sample(frac=1, random_state=seed)), by="channel").table.to_csv() for seed in range(5)]
+    frame = toy_events(
+        "ana: A@0min B@0min(web) A@1min(app) | bob: B@0min(app) A@0min(web) | cyd: A@1min C@1min"
+    )
+    answers = [
+        cj.transitions(
+            cj.read_events(frame.sample(frac=1, random_state=seed)), by="channel"
+        ).table.to_csv()
+        for seed in range(5)
+    ]
     assert len(set(answers)) == 1
 
 
@@ -151,9 +206,9 @@ def test_transitions_equal_those_of_plain_python_with_ties_and_their_statement(r
         assert pd.isna(row.mean_seconds) if ends else row.mean_seconds == pytest.approx(mean)
     run = log.run(answer.sql)
     assert counts(run) == counts(table)
-    assert dict(zip(zip(run["source"], run["target"], strict=True), run["customers"], strict=True)) == {
-        pair: n for pair, (_, n, _) in expected.items()
-    }
+    assert dict(
+        zip(zip(run["source"], run["target"], strict=True), run["customers"], strict=True)
+    ) == {pair: n for pair, (_, n, _) in expected.items()}
 
 
 @pytest.mark.slow
@@ -171,20 +226,40 @@ def test_ten_thousand_names_and_a_bot_with_a_million_events_are_counted():
     stamps = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(frame["second"], unit="s")
     log = cj.read_events(frame.drop(columns="second").assign(timestamp=stamps), duplicates="keep")
     table = cj.transitions(log).table
-    assert table.iloc[0][["source", "target", "count", "customers"]].tolist() == ["ping", "ping", 999_999, 1]
+    assert table.iloc[0][["source", "target", "count", "customers"]].tolist() == [
+        "ping",
+        "ping",
+        999_999,
+        1,
+    ]
     assert table["count"].sum() == log.n_events + log.n_customers
     paths = cj.paths(log, session_gap=None, max_steps=None, top=None, repeats="keep")
     assert paths.metrics["distinct_paths"]["value"] == log.n_customers
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1200), st.sampled_from([0, 1, 10, 10**6, 10**9]), st.integers(0, 10**7)), max_size=200))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5),
+            st.integers(0, 1200),
+            st.sampled_from([0, 1, 10, 10**6, 10**9]),
+            st.integers(0, 10**7),
+        ),
+        max_size=200,
+    )
+)
 def test_counting_few_keys_and_sorting_many_give_the_same(rows):
     from cjlib.analyses.paths.pair_counts import FEW, tally
 
     # Customers ascend, with codes that are missing; some are too far apart for 32 bits, and there are ties among the times.
-    rows = sorted((who << 19 * (place % 3 == 2), key, times, value) for place, (key, who, times, value) in enumerate(rows))
-    customer, key, times, value = (np.array([row[place] for row in rows], dtype=np.int64) for place in range(4))
+    rows = sorted(
+        (who << 19 * (place % 3 == 2), key, times, value)
+        for place, (key, who, times, value) in enumerate(rows)
+    )
+    customer, key, times, value = (
+        np.array([row[place] for row in rows], dtype=np.int64) for place in range(4)
+    )
     customer = np.minimum(customer, 2**31 - 1).astype(np.int32)
     borders = np.append(np.flatnonzero(np.diff(customer, prepend=-1))[::50], customer.size)
     answers = []
@@ -198,11 +273,23 @@ def test_counting_few_keys_and_sorting_many_give_the_same(rows):
                 further += key[block][::3].size
         pairs = counted.pairs()
         mine = pairs.keys < 6
-        answers.append([column[mine].tolist() for column in (pairs.keys, pairs.sizes, pairs.customers, pairs.median, pairs.mean)])
+        answers.append(
+            [
+                column[mine].tolist()
+                for column in (pairs.keys, pairs.sizes, pairs.customers, pairs.median, pairs.mean)
+            ]
+        )
         assert pairs.sizes[~mine].sum() == further
     assert answers[0] == answers[1] == answers[2] == answers[3]
     assert answers[0][2] == [len(set(customer[key == one])) for one in answers[0][0]]
-    assert answers[0][3] == [float(np.median((value * times)[key == one] / 1e6)) for one in answers[0][0]]
+    assert answers[0][3] == [
+        float(np.median((value * times)[key == one] / 1e6)) for one in answers[0][0]
+    ]
     # To the last digit: the sum of whole microseconds, in whole seconds and what is left of them.
-    sums = [(sum((value * times)[key == one].tolist()), size) for one, size in zip(*answers[0][:2], strict=True)]
-    assert answers[0][4] == [(total // 10**6 + total % 10**6 / 10**6) / size for total, size in sums]
+    sums = [
+        (sum((value * times)[key == one].tolist()), size)
+        for one, size in zip(*answers[0][:2], strict=True)
+    ]
+    assert answers[0][4] == [
+        (total // 10**6 + total % 10**6 / 10**6) / size for total, size in sums
+    ]

@@ -10,8 +10,18 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
-from cjlib.analyses.purchases import BgNbd, Buyers, Counts, GammaGamma, Spent, _loss, _spending_loss, fit_bgnbd, fit_gamma_gamma
-from cjlib.analyses.value import Fitted, History, _bootstrap
+from cjlib.analyses.value.bgnbd import (
+    BgNbd,
+    Buyers,
+    Counts,
+    GammaGamma,
+    Spent,
+    _loss,
+    _spending_loss,
+    fit_bgnbd,
+    fit_gamma_gamma,
+)
+from cjlib.analyses.value.customer_lifetime_value import Fitted, History, _bootstrap
 
 PUBLISHED = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426, log_likelihood=-9582.4)
 
@@ -34,9 +44,18 @@ def simulated(customers: int, weeks: float, seed: int) -> tuple[np.ndarray, np.n
 
 @pytest.fixture(scope="module")
 def cdnow(shared_data: Path) -> cj.EventLog:
-    frame = pd.read_csv(shared_data / "cdnow" / "cdnow_sample.csv.gz", dtype={"sample_id": "str", "date": "str"})
+    frame = pd.read_csv(
+        shared_data / "cdnow" / "cdnow_sample.csv.gz", dtype={"sample_id": "str", "date": "str"}
+    )
     stamps = pd.to_datetime(frame["date"], format="%Y%m%d").dt.tz_localize("UTC")
-    events = pd.DataFrame({"customer_id": frame["sample_id"], "event": "purchase", "timestamp": stamps, "value": frame["dollar_value"]})
+    events = pd.DataFrame(
+        {
+            "customer_id": frame["sample_id"],
+            "event": "purchase",
+            "timestamp": stamps,
+            "value": frame["dollar_value"],
+        }
+    )
     return cj.read_events(events, duplicates="keep")
 
 
@@ -57,11 +76,15 @@ def test_the_39_week_total_is_the_published_one(forecast, cdnow):
     later = cdnow.where(start="1997-10-01")
     bought = len(later.run(f"SELECT DISTINCT customer_id, timestamp FROM {later.events_sql}"))
     assert bought == 1882
-    assert forecast.metrics["expected_purchases"]["value"] / bought == pytest.approx(0.879, abs=0.005)
+    assert forecast.metrics["expected_purchases"]["value"] / bought == pytest.approx(
+        0.879, abs=0.005
+    )
 
 
 def test_the_customer_of_the_paper_is_expected_to_buy_1_2_times():
-    assert PUBLISHED.expected(np.array([2.0]), np.array([30.43]), np.array([38.86]), 39.0)[0] == pytest.approx(1.226, abs=0.002)
+    assert PUBLISHED.expected(np.array([2.0]), np.array([30.43]), np.array([38.86]), 39.0)[
+        0
+    ] == pytest.approx(1.226, abs=0.002)
 
 
 def test_a_forecast_knows_nothing_after_as_of(cdnow, forecast):
@@ -70,7 +93,10 @@ def test_a_forecast_knows_nothing_after_as_of(cdnow, forecast):
 
 
 def test_two_purchases_on_one_day_are_one_purchase_day():
-    text = " | ".join(f"c{number}: buy@0D buy@{number % 5 + 3}D buy@{number % 5 + 3}D buy@{number % 7 + 20}D" for number in range(30))
+    text = " | ".join(
+        f"c{number}: buy@0D buy@{number % 5 + 3}D buy@{number % 5 + 3}D buy@{number % 7 + 20}D"
+        for number in range(30)
+    )
     events = toy_events(text).assign(value=10.0)
     table = cj.customer_value(cj.read_events(events, duplicates="keep"), horizon="7D").table
     first = table[table["customer_id"] == "c0"].iloc[0]
@@ -86,20 +112,35 @@ def test_a_day_is_a_day_of_the_business():
 
 
 def test_the_log_likelihood_is_that_of_every_customer_summed():
-    x, recency, age = np.array([0.0, 2.0, 5.0]), np.array([0.0, 3.0, 8.0]), np.array([10.0, 10.0, 9.0])
+    x, recency, age = (
+        np.array([0.0, 2.0, 5.0]),
+        np.array([0.0, 3.0, 8.0]),
+        np.array([10.0, 10.0, 9.0]),
+    )
     from math import lgamma, log
 
     def one(model: BgNbd, x: float, t: float, age: float) -> float:
         def beta(p: float, q: float) -> float:
             return lgamma(p) + lgamma(q) - lgamma(p + q)
 
-        stays = np.exp(beta(model.a, model.b + x) - beta(model.a, model.b)) * (model.alpha + age) ** -(model.r + x)
-        leaves = np.exp(beta(model.a + 1, model.b + x - 1) - beta(model.a, model.b)) * (model.alpha + t) ** -(model.r + x) if x else 0
-        return lgamma(model.r + x) - lgamma(model.r) + model.r * log(model.alpha) + log(stays + leaves)
+        stays = np.exp(beta(model.a, model.b + x) - beta(model.a, model.b)) * (
+            model.alpha + age
+        ) ** -(model.r + x)
+        leaves = (
+            np.exp(beta(model.a + 1, model.b + x - 1) - beta(model.a, model.b))
+            * (model.alpha + t) ** -(model.r + x)
+            if x
+            else 0
+        )
+        return (
+            lgamma(model.r + x) - lgamma(model.r) + model.r * log(model.alpha) + log(stays + leaves)
+        )
 
     buyers, _ = Buyers.merged(np.tile(x, 20), np.tile(recency, 20), np.tile(age, 20))
     fitted = fit_bgnbd(buyers)
-    assert fitted.log_likelihood == pytest.approx(20 * sum(one(fitted, *row) for row in zip(x, recency, age, strict=True)), abs=1e-6)
+    assert fitted.log_likelihood == pytest.approx(
+        20 * sum(one(fitted, *row) for row in zip(x, recency, age, strict=True)), abs=1e-6
+    )
 
 
 def test_planted_parameters_are_recovered_within_their_noise():
@@ -122,7 +163,9 @@ def test_spending_is_recovered():
     rng = np.random.default_rng(0)
     x = rng.integers(1, 12, 6_000).astype(float)
     nu = rng.gamma(4.0, 1 / 15.0, 6_000)
-    mean = np.array([rng.gamma(6.0, 1 / rate, int(count)).mean() for rate, count in zip(nu, x, strict=True)])
+    mean = np.array(
+        [rng.gamma(6.0, 1 / rate, int(count)).mean() for rate, count in zip(nu, x, strict=True)]
+    )
     found = fit_gamma_gamma(x, mean)
     assert [found.p, found.q, found.v] == pytest.approx([6.0, 4.0, 15.0], rel=0.1)
 
@@ -141,27 +184,38 @@ def test_intervals_hold_the_estimate_and_the_total(forecast):
 
 
 def test_the_order_of_rows_does_not_matter():
-    text = " | ".join(f"c{number}: buy@0D buy@{number % 5 + 3}D buy@{number % 7 + 20}D" for number in range(30))
+    text = " | ".join(
+        f"c{number}: buy@0D buy@{number % 5 + 3}D buy@{number % 7 + 20}D" for number in range(30)
+    )
     events = toy_events(text).assign(value=np.random.default_rng(0).gamma(2, 10, 90))
     forward = cj.customer_value(cj.read_events(events), horizon="7D").table
-    backward = cj.customer_value(cj.read_events(events.sample(frac=1, random_state=5)), horizon="7D").table
+    backward = cj.customer_value(
+        cj.read_events(events.sample(frac=1, random_state=5)), horizon="7D"
+    ).table
     assert forward.to_csv() == backward.to_csv()
 
 
 def test_a_horizon_beyond_twice_the_log_is_refused():
     text = " | ".join(f"c{number}: buy@0D buy@{number + 1}D" for number in range(12))
-    with pytest.raises(cj.CjlibError, match=r"horizon: at most twice the log's length \(24 days\).*Got 90 days"):
+    with pytest.raises(
+        cj.CjlibError, match=r"horizon: at most twice the log's length \(24 days\).*Got 90 days"
+    ):
         cj.customer_value(cj.read_events(toy_events(text).assign(value=1.0)), horizon="90D")
 
 
 def test_too_few_repeat_buyers_is_an_error():
     with pytest.raises(cj.DataError, match="only 1 customers bought on more than one day"):
-        cj.customer_value(cj.read_events(toy_events("ana: buy@0D buy@9D | bob: buy@1D").assign(value=1.0)), horizon="7D")
+        cj.customer_value(
+            cj.read_events(toy_events("ana: buy@0D buy@9D | bob: buy@1D").assign(value=1.0)),
+            horizon="7D",
+        )
 
 
 def test_a_log_without_money_is_an_error():
     with pytest.raises(cj.DataError, match="no event has a 'value'"):
-        cj.customer_value(cj.read_events(toy_events("ana: buy@0D buy@9D").assign(value=np.nan)), horizon="7D")
+        cj.customer_value(
+            cj.read_events(toy_events("ana: buy@0D buy@9D").assign(value=np.nan)), horizon="7D"
+        )
 
 
 # ---- the fit --------------------------------------------------------------------------------------------------------
@@ -172,7 +226,12 @@ def histories() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(4)
     x = rng.integers(0, 5, 300).astype(float) * (rng.random(300) < 0.6)
     age = rng.integers(4, 9, 300).astype(float)
-    return x, np.where(x > 0, np.minimum(rng.integers(1, 8, 300), age), 0.0), age, rng.gamma(3, 9, 300) * (x > 0)
+    return (
+        x,
+        np.where(x > 0, np.minimum(rng.integers(1, 8, 300), age), 0.0),
+        age,
+        rng.gamma(3, 9, 300) * (x > 0),
+    )
 
 
 @pytest.mark.parametrize("at", [(0.5, 2.0, 0.7, 2.5), (3.0, 0.4, 2.0, 0.9)])
@@ -181,7 +240,9 @@ def test_the_slope_of_the_purchase_likelihood_is_its_slope(at):
     counts = Counts.of(Buyers.merged(x, recency, age)[0])
     slopes = _loss(np.log(at), counts)[1]
     for place, step in enumerate(np.eye(4) * 1e-6):
-        measured = (_loss(np.log(at) + step, counts)[0] - _loss(np.log(at) - step, counts)[0]) / 2e-6
+        measured = (
+            _loss(np.log(at) + step, counts)[0] - _loss(np.log(at) - step, counts)[0]
+        ) / 2e-6
         assert slopes[place] == pytest.approx(measured, abs=1e-7)
 
 
@@ -192,14 +253,23 @@ def test_the_spending_likelihood_is_that_of_every_customer_summed_and_its_slope_
     x, mean = x[x > 0], mean[x > 0]
     p, q, v = 6.0, 4.0, 15.0
     one = [
-        lgamma(p * n + q) - lgamma(p * n) - lgamma(q) + q * log(v) + (p * n - 1) * log(m) + p * n * log(n) - (p * n + q) * log(n * m + v)
+        lgamma(p * n + q)
+        - lgamma(p * n)
+        - lgamma(q)
+        + q * log(v)
+        + (p * n - 1) * log(m)
+        + p * n * log(n)
+        - (p * n + q) * log(n * m + v)
         for n, m in zip(x, mean, strict=True)
     ]
     spent = Spent.of(x, mean, np.ones(x.size))
     loss, slopes = _spending_loss(np.log([p, q, v]), spent)
     assert loss == pytest.approx(-sum(one) / x.size, rel=1e-12)
     for place, step in enumerate(np.eye(3) * 1e-6):
-        measured = (_spending_loss(np.log([p, q, v]) + step, spent)[0] - _spending_loss(np.log([p, q, v]) - step, spent)[0]) / 2e-6
+        measured = (
+            _spending_loss(np.log([p, q, v]) + step, spent)[0]
+            - _spending_loss(np.log([p, q, v]) - step, spent)[0]
+        ) / 2e-6
         assert slopes[place] == pytest.approx(measured, abs=1e-7)
 
 
@@ -209,7 +279,10 @@ def test_alike_customers_are_merged_into_the_distinct_rows_in_their_order():
     buyers, home = Buyers.merged(x, recency, age)
     each = list(zip(x.tolist(), recency.tolist(), age.tolist(), strict=True))
     distinct = sorted(set(each))
-    assert list(zip(buyers.x.tolist(), buyers.recency.tolist(), buyers.age.tolist(), strict=True)) == distinct
+    assert (
+        list(zip(buyers.x.tolist(), buyers.recency.tolist(), buyers.age.tolist(), strict=True))
+        == distinct
+    )
     assert [distinct[row] for row in home.tolist()] == each
     assert buyers.weight.tolist() == [each.count(one) for one in distinct]
 
@@ -219,7 +292,9 @@ def test_a_weight_counts_a_customer_that_often():
     times = np.random.default_rng(0).integers(0, 4, x.size)
     buyers, home = Buyers.merged(x, recency, age)
     weighted = fit_bgnbd(buyers.weighted(np.bincount(home, weights=times)))
-    repeated = fit_bgnbd(Buyers.merged(np.repeat(x, times), np.repeat(recency, times), np.repeat(age, times))[0])
+    repeated = fit_bgnbd(
+        Buyers.merged(np.repeat(x, times), np.repeat(recency, times), np.repeat(age, times))[0]
+    )
     assert weighted.log_likelihood == pytest.approx(repeated.log_likelihood, rel=1e-9)
     assert [weighted.r, weighted.alpha] == pytest.approx([repeated.r, repeated.alpha], rel=1e-3)
     spent = fit_gamma_gamma(x, mean, times.astype(float))
@@ -232,9 +307,14 @@ def test_a_weight_counts_a_customer_that_often():
 
 def shop(customers: int = 40, value: float | None = None) -> cj.EventLog:
     """Customers who buy on two or three days, each a little different."""
-    text = " | ".join(f"c{one:02}: buy@{one % 4}D buy@{one % 5 + 4}D buy@{one % 7 + 20}D" for one in range(customers))
+    text = " | ".join(
+        f"c{one:02}: buy@{one % 4}D buy@{one % 5 + 4}D buy@{one % 7 + 20}D"
+        for one in range(customers)
+    )
     events = toy_events(text)
-    return cj.read_events(events.assign(value=np.arange(len(events)) % 9 + 1.0 if value is None else value))
+    return cj.read_events(
+        events.assign(value=np.arange(len(events)) % 9 + 1.0 if value is None else value)
+    )
 
 
 def test_more_draws_are_as_many_fits_and_leave_the_expectation_alone():
@@ -250,7 +330,10 @@ def test_more_draws_are_as_many_fits_and_leave_the_expectation_alone():
         ({"draws": 5}, r"draws: must be a whole number, 20 or more.*Got 5"),
         ({"draws": 50.0}, r"draws: must be a whole number.*Got 50\.0"),
         ({"rate": -1}, r"rate: must be interest per year, a number above -1.*Got -1"),
-        ({"as_of": "2019-12-31"}, r"as_of: '2019-12-31' lies before the first purchase\. Give a later day\."),
+        (
+            {"as_of": "2019-12-31"},
+            r"as_of: '2019-12-31' lies before the first purchase\. Give a later day\.",
+        ),
         ({"value": "valu"}, r"'valu'.*Did you mean 'value'"),
         ({"horizon": 7}, "horizon"),
     ],
@@ -270,7 +353,9 @@ def test_value_to_date_counts_every_purchase_the_first_included():
 def test_interest_makes_a_later_value_smaller():
     table = cj.customer_value(shop(), horizon="30D", rate=0.5).table
     assert (table["discounted_value"] < table["expected_value"]).all()
-    assert table["discounted_value"].sum() / table["expected_value"].sum() == pytest.approx(1.5 ** (-15 / 365.25), abs=0.01)
+    assert table["discounted_value"].sum() / table["expected_value"].sum() == pytest.approx(
+        1.5 ** (-15 / 365.25), abs=0.01
+    )
 
 
 def test_purchases_of_nothing_are_expected_and_worth_is_said_to_be_unknown():
@@ -284,8 +369,13 @@ def test_purchases_of_nothing_are_expected_and_worth_is_said_to_be_unknown():
 
 
 def test_payments_that_fall_due_are_named_as_such():
-    text = " | ".join(f"c{one}: " + " ".join(f"pay@{30 * number + one % 3}D" for number in range(6 - one % 3)) for one in range(60))
-    rates = cj.customer_value(cj.read_events(toy_events(text).assign(value=9.0)), horizon="30D").definition["rates of buying"]
+    text = " | ".join(
+        f"c{one}: " + " ".join(f"pay@{30 * number + one % 3}D" for number in range(6 - one % 3))
+        for one in range(60)
+    )
+    rates = cj.customer_value(
+        cj.read_events(toy_events(text).assign(value=9.0)), horizon="30D"
+    ).definition["rates of buying"]
     assert "cj.subscription_value" in rates
 
 
@@ -293,8 +383,16 @@ def test_the_interval_of_the_total_holds_what_the_true_parameters_expect():
     truth, held = BgNbd(r=0.8, alpha=6.0, a=1.2, b=3.0, log_likelihood=0.0), 0
     for seed in range(12):
         x, recency, age = simulated(300, 26.0, seed)
-        history = History(np.arange(300, dtype=np.int32), x, recency, age, np.where(x > 0, 1.0, 0.0), x + 1)
-        fitted = Fitted(fit_bgnbd(Buyers.merged(x, recency, age)[0]), GammaGamma(p=2e3, q=3.0, v=1e-3))
+        history = History(
+            np.arange(300, dtype=np.int32), x, recency, age, np.where(x > 0, 1.0, 0.0), x + 1
+        )
+        fitted = Fitted(
+            fit_bgnbd(Buyers.merged(x, recency, age)[0]), GammaGamma(p=2e3, q=3.0, v=1e-3)
+        )
         total = _bootstrap(history, fitted, 13.0, draws=20, seed=seed).total
-        held += (total["low"] or 0) <= truth.expected(x, recency, age, 13.0).sum() <= (total["high"] or 0)
+        held += (
+            (total["low"] or 0)
+            <= truth.expected(x, recency, age, 13.0).sum()
+            <= (total["high"] or 0)
+        )
     assert held >= 10

@@ -48,10 +48,31 @@ class Ground:
         """
         module, what = ("duckdb", "plain_table") if engine == "plain_table" else (engine, task)
         cache = tempfile.mkdtemp(dir=self.caches) if task == "prepare" else str(self.caches)
-        environment = {**os.environ, "OMP_NUM_THREADS": "4", "RETENTIONEERING_NO_TRACK": "1", "CJ_CACHE_DIR": cache}
-        command = [sys.executable, "-m", "tests.benchmarks.measure", module, what, str(self.path), str(self.small)]
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "4",
+            "RETENTIONEERING_NO_TRACK": "1",
+            "CJ_CACHE_DIR": cache,
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.measure",
+            module,
+            what,
+            str(self.path),
+            str(self.small),
+        ]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=self.timeout, check=False, cwd=ROOT, env=environment)
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=self.timeout,
+                check=False,
+                cwd=ROOT,
+                env=environment,
+            )
         except subprocess.TimeoutExpired:
             say(f"  {engine} {task}: over {self.timeout} s")
             return None
@@ -71,19 +92,39 @@ def say(words: str) -> None:
 
 def missing_peers() -> list[str]:
     """The peers that are not installed here."""
-    return sorted({peer for peers in PEERS.values() for peer in peers if peer != "plain_table" and not find_spec(peer)})
+    return sorted(
+        {
+            peer
+            for peers in PEERS.values()
+            for peer in peers
+            if peer != "plain_table" and not find_spec(peer)
+        }
+    )
 
 
 def measured(tasks: list[str], ground: Ground, repeat: int) -> Figures:
     """Medians of `repeat` interleaved runs of every engine and task."""
-    pairs = [(task, engine) for task in tasks for engine in ["cjlib", *PEERS[task]] if engine not in missing_peers()]
+    pairs = [
+        (task, engine)
+        for task in tasks
+        for engine in ["cjlib", *PEERS[task]]
+        if engine not in missing_peers()
+    ]
     runs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for task, engine in [*pairs, ("scan", "duckdb")] * repeat:
         result = ground.run(engine, task)
         if result:
             runs.setdefault((task, engine), []).append(result)
-            say(f"  {task:12} {engine:16} {result['cpu']:7.2f} CPU s {result['wall']:7.2f} s {result['peak_gb']:5.2f} GB  {result['answer']}")
-    return {key: {name: statistics.median(one[name] for one in results) for name in ("cpu", "wall", "peak_gb")} for key, results in runs.items()}
+            say(
+                f"  {task:12} {engine:16} {result['cpu']:7.2f} CPU s {result['wall']:7.2f} s {result['peak_gb']:5.2f} GB  {result['answer']}"
+            )
+    return {
+        key: {
+            name: statistics.median(one[name] for one in results)
+            for name in ("cpu", "wall", "peak_gb")
+        }
+        for key, results in runs.items()
+    }
 
 
 def section(events: int, repeat: int, figures: Figures) -> str:
@@ -96,9 +137,17 @@ def section(events: int, repeat: int, figures: Figures) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for (task, engine), figure in sorted(
-        figures.items(), key=lambda item: (list(PEERS).index(item[0][0]) if item[0][0] in PEERS else 99, item[1]["cpu"])
+        figures.items(),
+        key=lambda item: (
+            list(PEERS).index(item[0][0]) if item[0][0] in PEERS else 99,
+            item[1]["cpu"],
+        ),
     ):
-        peers = [other["cpu"] for (name, rival), other in figures.items() if name == task and rival != "cjlib"]
+        peers = [
+            other["cpu"]
+            for (name, rival), other in figures.items()
+            if name == task and rival != "cjlib"
+        ]
         ratio = f"{figure['cpu'] / min(peers):.2f}" if peers else "–"
         lines.append(
             f"| {task} | {engine} | {figure['cpu']:.2f} | {figure['wall']:.2f} | {figure['peak_gb']:.2f} | {ratio} | {figure['cpu'] / scan:.1f} |"
@@ -114,7 +163,9 @@ def machine() -> str:
 
 def main() -> None:
     """Make the logs, measure, print, keep."""
-    parser = argparse.ArgumentParser(description="Ours beside the peers on the same file in one run.")
+    parser = argparse.ArgumentParser(
+        description="Ours beside the peers on the same file in one run."
+    )
     parser.add_argument("--events", type=int, nargs="+", default=[1_100_000, 11_000_000])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--tasks", nargs="+", default=list(PEERS), choices=list(PEERS))
@@ -128,17 +179,23 @@ def main() -> None:
     for events in options.events:
         path = made_log.write(options.data / f"events_{events}.parquet", events)
         with tempfile.TemporaryDirectory(prefix="caches-", dir=options.data) as caches:
-            figures = measured(options.tasks, Ground(path, small, Path(caches), options.timeout), options.repeat)
+            figures = measured(
+                options.tasks, Ground(path, small, Path(caches), options.timeout), options.repeat
+            )
         sections.append(section(events, options.repeat, figures))
         print(sections[-1])
         # Each size as soon as it is there: a later one may take hours, or more memory than there is.
-        (ROOT / "docs" / "benchmarks.md").write_text("\n\n".join([head(), *sections]) + "\n", encoding="utf-8")
+        (ROOT / "docs" / "benchmarks.md").write_text(
+            "\n\n".join([head(), *sections]) + "\n", encoding="utf-8"
+        )
 
 
 def head() -> str:
     """What the page is, where it was made, and who is missing."""
     absent = missing_peers()
-    left_out = f" Not installed there, hence not in the tables: {', '.join(absent)}." if absent else ""
+    left_out = (
+        f" Not installed there, hence not in the tables: {', '.join(absent)}." if absent else ""
+    )
     return (
         f"# Benchmarks\n\n`make bench` made this page. {machine()}{left_out}\n\n"
         "One process a figure, engines interleaved, imports not timed; peers read the file, cjlib works on the prepared log (its cost is the row `prepare`). "

@@ -32,7 +32,11 @@ QUESTIONS: dict[str, Callable[[cj.EventLog], Any]] = {
     "lifecycle, months": lambda log: cj.lifecycle(log, period="month"),
     "survival, 60 days of silence": lambda log: cj.survival(log, inactive="60D"),
 }
-SPARK = {"spark.master": "local[4]", "spark.driver.memory": "3g", "spark.sql.shuffle.partitions": "4"}
+SPARK = {
+    "spark.master": "local[4]",
+    "spark.driver.memory": "3g",
+    "spark.sql.shuffle.partitions": "4",
+}
 
 
 def events_of(folder: Path, rows: int) -> pd.DataFrame:
@@ -40,9 +44,16 @@ def events_of(folder: Path, rows: int) -> pd.DataFrame:
     path = made_log.write(folder / "events.parquet", rows)
     cut = "time_bucket(INTERVAL 15 MINUTE, timestamp AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
     made = (
-        duckdb.connect().execute(f"SELECT * REPLACE ({cut} AS timestamp) FROM read_parquet($path)", {"path": str(path)}).to_arrow_table().to_pandas()
+        duckdb.connect()
+        .execute(
+            f"SELECT * REPLACE ({cut} AS timestamp) FROM read_parquet($path)", {"path": str(path)}
+        )
+        .to_arrow_table()
+        .to_pandas()
     )
-    return made.assign(timestamp=made["timestamp"].dt.tz_convert("UTC").astype("datetime64[us, UTC]"))
+    return made.assign(
+        timestamp=made["timestamp"].dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    )
 
 
 def engines(stack: ExitStack, folder: Path) -> Iterator[servers.Engine]:
@@ -72,7 +83,9 @@ def same(away: Any, here: Any) -> bool:
     """Whether all tables of two results are equal to the last digit."""
     tables = [name for name, one in vars(here).items() if isinstance(one, pd.DataFrame)]
     lacks = {"cohort_comparisons", "cohort_change"}
-    return all(getattr(away, name).equals(getattr(here, name)) for name in tables if name not in lacks)
+    return all(
+        getattr(away, name).equals(getattr(here, name)) for name in tables if name not in lacks
+    )
 
 
 def main(rows: int) -> None:
@@ -87,20 +100,33 @@ def main(rows: int) -> None:
         opened = ["opening", log.n_events, f"{took:.1f}"]
         for engine in engines(stack, folder):
             engine.put(events, "events_of_a_year")
-            away, took = timed(lambda engine=engine: cj.read_events(engine.source, table="events_of_a_year", timezone="Europe/Berlin", pushdown=True))
-            opened.append(f"{took:.1f}, {'equal' if away.table().equals(log.table()) else 'not equal'}")
+            away, took = timed(
+                lambda engine=engine: cj.read_events(
+                    engine.source, table="events_of_a_year", timezone="Europe/Berlin", pushdown=True
+                )
+            )
+            opened.append(
+                f"{took:.1f}, {'equal' if away.table().equals(log.table()) else 'not equal'}"
+            )
             shown[engine.name] = []
             for name, ask in QUESTIONS.items():
                 answer, seconds = timed(lambda ask=ask, away=away: ask(away))
-                shown[engine.name].append(f"{seconds:.1f}, {'equal' if same(answer, answers[name][0]) else 'not equal'}")
+                shown[engine.name].append(
+                    f"{seconds:.1f}, {'equal' if same(answer, answers[name][0]) else 'not equal'}"
+                )
                 print(engine.name, name, shown[engine.name][-1], file=sys.stderr)
         print_table(shown, opened, log)
 
 
 def print_table(shown: dict[str, list[Any]], opened: list[Any], log: cj.EventLog) -> None:
     """What was asked, run where, with what, how long, and whether it was equal."""
-    shared = log.n_events - log.engine.rows(f"SELECT count(*) FROM (SELECT DISTINCT c, t FROM {log.prepared})")[0][0]
-    packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "sqlglot", "chdb", "psycopg", "pyspark"))
+    shared = (
+        log.n_events
+        - log.engine.rows(f"SELECT count(*) FROM (SELECT DISTINCT c, t FROM {log.prepared})")[0][0]
+    )
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("duckdb", "sqlglot", "chdb", "psycopg", "pyspark")
+    )
     print(
         f"{log.n_events:,} events of {log.n_customers:,} customers, {shared:,} of them at an instant that an earlier one has; Python {platform.python_version()}, {packages}.\n"
     )

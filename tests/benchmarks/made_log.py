@@ -37,7 +37,13 @@ def write(path: Path, events: int, seed: int = 0) -> Path:
 def schema() -> pa.Schema:
     """The columns of the file."""
     return pa.schema(
-        {"customer_id": pa.string(), "event": pa.string(), "timestamp": pa.timestamp("us", tz="UTC"), "channel": pa.string(), "value": pa.float64()}
+        {
+            "customer_id": pa.string(),
+            "event": pa.string(),
+            "timestamp": pa.timestamp("us", tz="UTC"),
+            "channel": pa.string(),
+            "value": pa.float64(),
+        }
     )
 
 
@@ -52,10 +58,18 @@ def _chunk(rng: np.random.Generator, rows: int, customers: int) -> pa.Table:
     ids = pa.array(np.char.mod("u%08d", (np.arange(customers) * 48_271) % 99_999_989))
     return pa.table(
         {
-            "customer_id": pa.DictionaryArray.from_arrays(pa.array(who.astype(np.int32)), ids).cast(pa.string()),
-            "event": pa.DictionaryArray.from_arrays(pa.array(events.astype(np.int32)), pa.array(NAMES)).cast(pa.string()),
-            "timestamp": pa.array(START + seconds.astype("timedelta64[s]")).cast(pa.timestamp("us", tz="UTC")),
-            "channel": pa.DictionaryArray.from_arrays(pa.array(rng.integers(0, 6, rows).astype(np.int32)), pa.array(CHANNELS)).cast(pa.string()),
+            "customer_id": pa.DictionaryArray.from_arrays(pa.array(who.astype(np.int32)), ids).cast(
+                pa.string()
+            ),
+            "event": pa.DictionaryArray.from_arrays(
+                pa.array(events.astype(np.int32)), pa.array(NAMES)
+            ).cast(pa.string()),
+            "timestamp": pa.array(START + seconds.astype("timedelta64[s]")).cast(
+                pa.timestamp("us", tz="UTC")
+            ),
+            "channel": pa.DictionaryArray.from_arrays(
+                pa.array(rng.integers(0, 6, rows).astype(np.int32)), pa.array(CHANNELS)
+            ).cast(pa.string()),
             "value": pa.array(value, mask=np.isnan(value)),
         },
         schema=schema(),

@@ -41,4 +41,11 @@ def features(log: cj.EventLog) -> object:
     return len(cj.churn_data(log, horizon="30D", cutoffs=["2025-11-15"], active_within="90D").table)
 
 
-TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions, "paths": paths, "features": features}
+TASKS = {
+    "funnel": funnel,
+    "retention": retention,
+    "sessions": sessions,
+    "transitions": transitions,
+    "paths": paths,
+    "features": features,
+}

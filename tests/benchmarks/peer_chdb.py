@@ -10,7 +10,9 @@ from tests.benchmarks.made_log import CUTOFF_US, STEPS
 
 
 def _rows(sql: str, path: str) -> list[list]:
-    answer = session.Session().query(sql.replace("EVENTS", f"file('{path}', Parquet)"), "JSONCompact")
+    answer = session.Session().query(
+        sql.replace("EVENTS", f"file('{path}', Parquet)"), "JSONCompact"
+    )
     return json.loads(str(answer))["data"]
 
 
@@ -22,7 +24,10 @@ def funnel(path: str) -> object:
         path,
     )
     levels = {int(level): int(count) for level, count in rows}
-    return [sum(count for level, count in levels.items() if level >= k) for k in range(1, len(STEPS) + 1)]
+    return [
+        sum(count for level, count in levels.items() if level >= k)
+        for k in range(1, len(STEPS) + 1)
+    ]
 
 
 def retention(path: str) -> object:
@@ -62,7 +67,8 @@ def features(path: str) -> object:
     """Sixteen features in one GROUP BY."""
     ago = f"({CUTOFF_US} - t)"
     windows = ", ".join(
-        f"countIf({ago} < {days} * 86400000000) AS n_{days}, sumIf(value, {ago} < {days} * 86400000000) AS s_{days}" for days in (30, 60, 90)
+        f"countIf({ago} < {days} * 86400000000) AS n_{days}, sumIf(value, {ago} < {days} * 86400000000) AS s_{days}"
+        for days in (30, 60, 90)
     )
     names = [
         "n",
@@ -91,4 +97,10 @@ def features(path: str) -> object:
     return int(rows[0][0])
 
 
-TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions, "features": features}
+TASKS = {
+    "funnel": funnel,
+    "retention": retention,
+    "sessions": sessions,
+    "transitions": transitions,
+    "features": features,
+}

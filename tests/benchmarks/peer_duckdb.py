@@ -24,7 +24,11 @@ def _connect(path: str) -> duckdb.DuckDBPyConnection:
 
 def scan(path: str) -> object:
     """Decode customer, event and time, and nothing else."""
-    return _connect(path).execute("SELECT bit_xor(hash(c)), bit_xor(hash(e)), sum(t) FROM events").fetchall()[0][2]
+    return (
+        _connect(path)
+        .execute("SELECT bit_xor(hash(c)), bit_xor(hash(e)), sum(t) FROM events")
+        .fetchall()[0][2]
+    )
 
 
 def plain_table(path: str) -> object:
@@ -44,7 +48,9 @@ def plain_table(path: str) -> object:
 def funnel(path: str) -> object:
     """The cascade of running maxima in plain windows."""
     steps = ", ".join(f"'{step}'" for step in STEPS)
-    cases = " ".join(f"WHEN '{step}' THEN {position}" for position, step in enumerate(STEPS, start=1))
+    cases = " ".join(
+        f"WHEN '{step}' THEN {position}" for position, step in enumerate(STEPS, start=1)
+    )
     window = "(PARTITION BY c ORDER BY t, k ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     ctes = [
         f"s0 AS (SELECT c, t, CASE e {cases} END AS k FROM events WHERE e IN ({steps}))",
@@ -54,9 +60,15 @@ def funnel(path: str) -> object:
         f"s{k} AS (SELECT *, max(CASE WHEN k = {k} AND t - m{k - 1} <= {WEEK} THEN m{k - 1} END) OVER {window} AS m{k} FROM s{k - 1})"
         for k in range(2, len(STEPS) + 1)
     ]
-    counts = ", ".join(f"count(DISTINCT CASE WHEN m{k} IS NOT NULL THEN c END)" for k in range(1, len(STEPS) + 1))
+    counts = ", ".join(
+        f"count(DISTINCT CASE WHEN m{k} IS NOT NULL THEN c END)" for k in range(1, len(STEPS) + 1)
+    )
     ends = "(SELECT median(d) FROM (SELECT min(t) - min(m4) AS d FROM s4 WHERE m4 IS NOT NULL GROUP BY c))"
-    return list(_connect(path).execute(f"WITH {', '.join(ctes)} SELECT {counts}, {ends} FROM s4").fetchall()[0])[: len(STEPS)]
+    return list(
+        _connect(path)
+        .execute(f"WITH {', '.join(ctes)} SELECT {counts}, {ends} FROM s4")
+        .fetchall()[0]
+    )[: len(STEPS)]
 
 
 def retention(path: str) -> object:
@@ -104,7 +116,8 @@ def features(path: str) -> object:
             f"CREATE TABLE {name} AS SELECT row_number() OVER (ORDER BY v) - 1 AS code, v FROM (SELECT DISTINCT {column} AS v FROM events)"
         )
     windows = ", ".join(
-        f"sum(CASE WHEN d < {days} THEN n ELSE 0 END) AS n_{days}, sum(CASE WHEN d < {days} THEN s ELSE 0 END) AS s_{days}" for days in (30, 60, 90)
+        f"sum(CASE WHEN d < {days} THEN n ELSE 0 END) AS n_{days}, sum(CASE WHEN d < {days} THEN s ELSE 0 END) AS s_{days}"
+        for days in (30, 60, 90)
     )
     rows = connection.execute(
         f"WITH days AS (SELECT c, ({CUTOFF_US} - t) // {DAY} AS d, count(*) AS n, sum(value) AS s, count(value) AS v, max(value) AS m, min(t) AS first, max(t) AS last, "

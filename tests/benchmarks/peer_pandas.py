@@ -13,7 +13,10 @@ GAP = pd.Timedelta(minutes=30)
 
 def _sorted(path: str) -> pd.DataFrame:
     frame = pd.read_parquet(path, columns=COLUMNS)
-    frame = frame.assign(customer_id=frame["customer_id"].astype("category").cat.codes, event=frame["event"].astype("category"))
+    frame = frame.assign(
+        customer_id=frame["customer_id"].astype("category").cat.codes,
+        event=frame["event"].astype("category"),
+    )
     return frame.sort_values(["customer_id", "timestamp", "event"], ignore_index=True)
 
 
@@ -21,13 +24,18 @@ def funnel(path: str) -> object:
     """The cascade of running maxima over each customer's step events, with times."""
     frame = pd.read_parquet(path, columns=COLUMNS, filters=[("event", "in", STEPS)])
     frame = frame.assign(
-        k=frame["event"].map({step: k for k, step in enumerate(STEPS, start=1)}).astype("int8"), c=frame["customer_id"].astype("category").cat.codes
+        k=frame["event"].map({step: k for k, step in enumerate(STEPS, start=1)}).astype("int8"),
+        c=frame["customer_id"].astype("category").cat.codes,
     )
     frame = frame.sort_values(["c", "timestamp", "k"], ignore_index=True)
     latest = frame["timestamp"].where(frame["k"] == 1).groupby(frame["c"]).ffill()
     counts = [int(frame.loc[latest.notna(), "c"].nunique())]
     for k in range(2, len(STEPS) + 1):
-        latest = latest.where((frame["k"] == k) & (frame["timestamp"] - latest <= WEEK)).groupby(frame["c"]).ffill()
+        latest = (
+            latest.where((frame["k"] == k) & (frame["timestamp"] - latest <= WEEK))
+            .groupby(frame["c"])
+            .ffill()
+        )
         counts.append(int(frame.loc[latest.notna(), "c"].nunique()))
     first = frame[latest.notna()].assign(start=latest).groupby("c").first()
     (first["timestamp"] - first["start"]).median()
@@ -38,7 +46,9 @@ def retention(path: str) -> object:
     """Distinct customer-weeks beside each customer's first."""
     frame = pd.read_parquet(path, columns=["customer_id", "timestamp"])
     days = frame["timestamp"].astype("int64") // 86_400_000_000
-    weeks = pd.DataFrame({"c": frame["customer_id"].astype("category").cat.codes, "w": (days + 3) // 7}).drop_duplicates()
+    weeks = pd.DataFrame(
+        {"c": frame["customer_id"].astype("category").cat.codes, "w": (days + 3) // 7}
+    ).drop_duplicates()
     period = weeks["w"] - weeks.groupby("c")["w"].transform("min")
     return int((period <= 12).sum())
 
@@ -46,7 +56,9 @@ def retention(path: str) -> object:
 def sessions(path: str) -> object:
     """Shift, flag, running sum, group."""
     frame = _sorted(path)
-    starts = (frame["timestamp"].diff() > GAP) | (frame["customer_id"] != frame["customer_id"].shift())
+    starts = (frame["timestamp"].diff() > GAP) | (
+        frame["customer_id"] != frame["customer_id"].shift()
+    )
     grouped = frame["timestamp"].groupby(starts.cumsum()).agg(["min", "max", "size"])
     return len(grouped)
 
@@ -63,18 +75,42 @@ def transitions(path: str) -> object:
 def features(path: str) -> object:
     """Sixteen features by groups of customers."""
     frame = pd.read_parquet(path)
-    frame = frame.assign(t=frame["timestamp"].astype("datetime64[us, UTC]").astype("int64"), c=frame["customer_id"].astype("category").cat.codes)
+    frame = frame.assign(
+        t=frame["timestamp"].astype("datetime64[us, UTC]").astype("int64"),
+        c=frame["customer_id"].astype("category").cat.codes,
+    )
     frame = frame[frame["t"] <= CUTOFF_US]
-    frame = frame.assign(day=frame["t"] // 86_400_000_000, ago=(CUTOFF_US - frame["t"]) // 86_400_000_000)
+    frame = frame.assign(
+        day=frame["t"] // 86_400_000_000, ago=(CUTOFF_US - frame["t"]) // 86_400_000_000
+    )
     by = frame.groupby("c")
-    found = by.agg(n=("t", "size"), first=("t", "min"), last=("t", "max"), s=("value", "sum"), mean=("value", "mean"), largest=("value", "max"))
-    found = found.assign(recency=CUTOFF_US - found["last"], age=CUTOFF_US - found["first"], span=found["last"] - found["first"])
+    found = by.agg(
+        n=("t", "size"),
+        first=("t", "min"),
+        last=("t", "max"),
+        s=("value", "sum"),
+        mean=("value", "mean"),
+        largest=("value", "max"),
+    )
+    found = found.assign(
+        recency=CUTOFF_US - found["last"],
+        age=CUTOFF_US - found["first"],
+        span=found["last"] - found["first"],
+    )
     for name, column in (("active_days", "day"), ("kinds", "event"), ("channels", "channel")):
         found[name] = frame[["c", column]].drop_duplicates().groupby("c").size()
     for days in (30, 60, 90):
-        found[[f"n_{days}", f"s_{days}"]] = frame[frame["ago"] < days].groupby("c")["value"].agg(["size", "sum"])
+        found[[f"n_{days}", f"s_{days}"]] = (
+            frame[frame["ago"] < days].groupby("c")["value"].agg(["size", "sum"])
+        )
     found.sum()
     return len(found)
 
 
-TASKS = {"funnel": funnel, "retention": retention, "sessions": sessions, "transitions": transitions, "features": features}
+TASKS = {
+    "funnel": funnel,
+    "retention": retention,
+    "sessions": sessions,
+    "transitions": transitions,
+    "features": features,
+}

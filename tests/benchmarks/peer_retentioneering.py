@@ -13,7 +13,10 @@ from tests.benchmarks.made_log import STEPS
 
 
 def _stream(path: str) -> Eventstream:
-    return Eventstream(pd.read_parquet(path, columns=["customer_id", "event", "timestamp"]), schema={"path_cols": ["customer_id"]})
+    return Eventstream(
+        pd.read_parquet(path, columns=["customer_id", "event", "timestamp"]),
+        schema={"path_cols": ["customer_id"]},
+    )
 
 
 def funnel(path: str) -> object:

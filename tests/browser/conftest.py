@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from commandline import NOTEBOOKS, cj, only_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +34,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run with a good, a hostile and a broken notebook; since one failed its pages stay there. The index lies two floors up."""
     out = tmp_path_factory.mktemp("pages")
     said = cj(
-        "run", "ok", "hostile", "broken", "--notebooks", NOTEBOOKS, "-P", "name=</script><img src=x onerror=\"window.hacked='name'\">", "--out", out
+        "run",
+        "ok",
+        "hostile",
+        "broken",
+        "--notebooks",
+        NOTEBOOKS,
+        "-P",
+        "name=</script><img src=x onerror=\"window.hacked='name'\">",
+        "--out",
+        out,
     )
     assert said.code == 1, said.err
     return only_run(out)[0]
@@ -74,16 +85,33 @@ def look(browser: Any) -> Iterator[Any]:
     """Open a page offline: `look(path, width=390, dark=True, script=False)`."""
     contexts = []
 
-    def open_page(path: Path, *, width: int = 1280, dark: bool = False, script: bool = True) -> Seen:
+    def open_page(
+        path: Path, *, width: int = 1280, dark: bool = False, script: bool = True
+    ) -> Seen:
         context = browser.new_context(
-            viewport={"width": width, "height": 844}, color_scheme="dark" if dark else "light", offline=True, java_script_enabled=script
+            viewport={"width": width, "height": 844},
+            color_scheme="dark" if dark else "light",
+            offline=True,
+            java_script_enabled=script,
         )
         contexts.append(context)
         seen = Seen(context.new_page())
         seen.page.on(
-            "request", lambda request: seen.requests.append(request.url) if not request.url.startswith(("file:", "data:", "blob:")) else None
+            "request",
+            lambda request: (
+                seen.requests.append(request.url)
+                if not request.url.startswith(("file:", "data:", "blob:"))
+                else None
+            ),
         )
-        seen.page.on("console", lambda message: seen.complaints.append(message.text) if message.type in ("error", "warning") else None)
+        seen.page.on(
+            "console",
+            lambda message: (
+                seen.complaints.append(message.text)
+                if message.type in ("error", "warning")
+                else None
+            ),
+        )
         seen.page.on("pageerror", lambda fault: seen.complaints.append(str(fault)))
         seen.page.goto(path.as_uri(), wait_until="load")
         return seen

@@ -50,7 +50,10 @@ def test_a_page_that_shares_plotly_with_others_draws_as_well(look, pages, tmp_pa
     frame = {"journey": "", "made": "", "published": "", "version": "", "provenance": []}
     shared = tmp_path / "runs" / "1" / "ok.html"
     shared.parent.mkdir(parents=True)
-    shared.write_text(render(read_page(pages / "ok.ipynb"), frame=frame, name="ok", parameters={}, shared=True), encoding="utf-8")
+    shared.write_text(
+        render(read_page(pages / "ok.ipynb"), frame=frame, name="ok", parameters={}, shared=True),
+        encoding="utf-8",
+    )
     write_asset(tmp_path)
     seen = look(shared)
     seen.draw_all()
@@ -61,7 +64,9 @@ def test_a_page_that_shares_plotly_with_others_draws_as_well(look, pages, tmp_pa
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_from_outside_runs(look, pages, name):
     seen = look(pages / name)
-    seen.page.evaluate("document.querySelectorAll('main *').forEach((one) => one.dispatchEvent(new MouseEvent('mouseover', { bubbles: true })))")
+    seen.page.evaluate(
+        "document.querySelectorAll('main *').forEach((one) => one.dispatchEvent(new MouseEvent('mouseover', { bubbles: true })))"
+    )
     seen.page.wait_for_timeout(300)
     assert seen.page.evaluate("window.hacked") is None
     assert seen.requests == []
@@ -72,7 +77,12 @@ def test_nothing_from_outside_runs(look, pages, name):
 def test_a_smuggled_script_is_refused_even_if_it_got_into_the_page(look, pages, tmp_path):
     smuggled = tmp_path / "smuggled.html"
     text = (pages / "ok.html").read_text(encoding="utf-8")
-    smuggled.write_text(text.replace("<main", "<script>window.hacked=1</script><img src=x onerror='window.hacked=2'><main", 1), encoding="utf-8")
+    smuggled.write_text(
+        text.replace(
+            "<main", "<script>window.hacked=1</script><img src=x onerror='window.hacked=2'><main", 1
+        ),
+        encoding="utf-8",
+    )
     seen = look(smuggled)
     seen.draw_all()
     assert seen.page.evaluate("window.hacked") is None
@@ -86,7 +96,9 @@ def test_a_phone_needs_no_sideways_scroll_and_reads_well_in_the_dark(look, pages
         seen.draw_all()
     assert not seen.page.evaluate(SIDEWAYS)
     assert seen.page.evaluate(CONTRASTS) == []
-    seen.page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    seen.page.evaluate(
+        "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+    )
     assert not seen.page.evaluate(SIDEWAYS)
     assert seen.page.evaluate(CONTRASTS) == []
 
@@ -94,26 +106,43 @@ def test_a_phone_needs_no_sideways_scroll_and_reads_well_in_the_dark(look, pages
 @pytest.mark.parametrize("name", PAGES)
 def test_light_pages_have_contrast_landmarks_and_one_title(look, pages, name):
     page = look(pages / name).page
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; }); document.documentElement.classList.add('with-code')")
+    page.evaluate(
+        "document.querySelectorAll('details').forEach((one) => { one.open = true; }); document.documentElement.classList.add('with-code')"
+    )
     assert page.evaluate(CONTRASTS) == []
-    assert page.evaluate("[document.documentElement.lang, document.querySelectorAll('h1').length, document.querySelectorAll('main').length]") == [
+    assert page.evaluate(
+        "[document.documentElement.lang, document.querySelectorAll('h1').length, document.querySelectorAll('main').length]"
+    ) == [
         "en",
         1,
         1,
     ]
     assert page.evaluate("['header', 'main'].every((name) => document.querySelector(name))")
-    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map((one) => Number(one.tagName[1]))")
+    levels = page.evaluate(
+        "[...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map((one) => Number(one.tagName[1]))"
+    )
     assert all(after - before <= 1 for before, after in pairwise(levels))
-    assert page.evaluate("[...document.querySelectorAll('button')].every((one) => one.textContent.trim())")
-    assert page.evaluate("[...document.querySelectorAll('img, [role=img]')].every((one) => one.alt || one.getAttribute('aria-label'))")
+    assert page.evaluate(
+        "[...document.querySelectorAll('button')].every((one) => one.textContent.trim())"
+    )
+    assert page.evaluate(
+        "[...document.querySelectorAll('img, [role=img]')].every((one) => one.alt || one.getAttribute('aria-label'))"
+    )
     # Asked at once, since figures that are still being drawn bring ids of their own.
-    assert page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id).filter((id, k, every) => every.indexOf(id) !== k)") == []
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('[id]')].map((one) => one.id).filter((id, k, every) => every.indexOf(id) !== k)"
+        )
+        == []
+    )
 
 
 def test_a_choice_changes_the_data_that_is_drawn_and_the_picture_for_paper(look, pages):
     seen = look(pages / "ok.html")
     seen.draw_all()
-    visible = "document.querySelector('[data-fig=fig-2]').data.map((trace) => trace.visible !== false)"
+    visible = (
+        "document.querySelector('[data-fig=fig-2]').data.map((trace) => trace.visible !== false)"
+    )
     paper = "(document.querySelector('[data-fig=fig-2]').parentElement.querySelector('img.cj-paper') || {}).src || ''"
     assert seen.page.evaluate(visible) == [True, False]
     seen.until(f"({paper}).startsWith('data:image/svg')", True)
@@ -154,7 +183,13 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(look, pa
             break
         stops.append(stop)
     words = [stop[1] for stop in stops]
-    assert words[:5] == ["Skip to the content", "All reports", "Show code", "Theme: system", "Print"]
+    assert words[:5] == [
+        "Skip to the content",
+        "All reports",
+        "Show code",
+        "Theme: system",
+        "Print",
+    ]
     assert "Contents" in words
     assert sum(word.startswith("Show the data") for word in words) == 3
     assert any(stop[0] == "SELECT" for stop in stops)
@@ -184,12 +219,21 @@ def test_paper_gets_every_figure_as_a_picture_that_fits_and_every_table(look, pa
         "[...document.querySelectorAll('img.cj-paper')].map((one) => [one.checkVisibility(), one.getBoundingClientRect().right <= innerWidth])"
     )
     assert shown == [[True, True]] * 3
-    assert not seen.page.evaluate("[...document.querySelectorAll('.cj-plot')].some((one) => one.checkVisibility())")
-    assert seen.page.evaluate("[...document.querySelectorAll('details.cj-data')].every((one) => one.open)")
+    assert not seen.page.evaluate(
+        "[...document.querySelectorAll('.cj-plot')].some((one) => one.checkVisibility())"
+    )
+    assert seen.page.evaluate(
+        "[...document.querySelectorAll('details.cj-data')].every((one) => one.open)"
+    )
     assert not seen.page.evaluate(SIDEWAYS)
-    assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert (
+        seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        == "rgb(255, 255, 255)"
+    )
     seen.page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert not seen.page.evaluate("[...document.querySelectorAll('details.cj-data')].some((one) => one.open)")
+    assert not seen.page.evaluate(
+        "[...document.querySelectorAll('details.cj-data')].some((one) => one.open)"
+    )
     printed = tmp_path / "report.pdf"
     seen.page.pdf(path=printed, prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed.read_bytes())) <= 6
@@ -208,8 +252,13 @@ def test_a_failed_run_says_so_first(look, pages):
 def test_a_figure_that_cannot_be_drawn_leaves_its_numbers(look, pages: Path, tmp_path):
     text = (pages / "ok.html").read_text(encoding="utf-8")
     torn = tmp_path / "torn.html"
-    torn.write_text(re.sub(r'(id="cj-plotly-packed">).{400}', r"\1", text, count=1), encoding="utf-8")
+    torn.write_text(
+        re.sub(r'(id="cj-plotly-packed">).{400}', r"\1", text, count=1), encoding="utf-8"
+    )
     seen = look(torn)
     seen.until("document.querySelectorAll('.cj-plot .cj-note').length > 0", True)
-    assert "Its numbers stand in the table below." in seen.page.locator(".cj-plot .cj-note").first.inner_text()
+    assert (
+        "Its numbers stand in the table below."
+        in seen.page.locator(".cj-plot .cj-note").first.inner_text()
+    )
     assert seen.page.locator("figure table").first.is_visible()

@@ -101,10 +101,22 @@ def _server(programs: Path, folder: Path, user: dict[str, Any]) -> Iterator[str]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": "", "fsync": "off", "timezone": "America/New_York"}
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": "",
+        "fsync": "off",
+        "timezone": "America/New_York",
+    }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen([programs / "postgres", "-D", folder / "data", *options], cwd=folder, stdout=log, stderr=log, **user)
+        server = subprocess.Popen(
+            [programs / "postgres", "-D", folder / "data", *options],
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            **user,
+        )
     try:
         _until_it_answers(port, server)
         os.environ["CJ_TEST_PASSWORD"] = PASSWORD
@@ -122,7 +134,9 @@ def _until_it_answers(port: int, server: subprocess.Popen[bytes]) -> None:
     for _ in range(200):
         assert server.poll() is None, "the server ended at once"
         try:
-            psycopg.connect(host="127.0.0.1", port=port, user="cj", password=PASSWORD, dbname="postgres").close()
+            psycopg.connect(
+                host="127.0.0.1", port=port, user="cj", password=PASSWORD, dbname="postgres"
+            ).close()
         except psycopg.OperationalError:
             time.sleep(0.05)
         else:
@@ -150,7 +164,10 @@ def _kind(column: pd.Series, zoned: str, naive: str, kinds: dict[str, str]) -> s
 
 def rows_of(events: pd.DataFrame) -> list[tuple[Any, ...]]:
     plain = events.astype(object).where(events.notna(), None)
-    return [tuple(one.to_pydatetime() if isinstance(one, pd.Timestamp) else one for one in row) for row in plain.itertuples(index=False, name=None)]
+    return [
+        tuple(one.to_pydatetime() if isinstance(one, pd.Timestamp) else one for one in row)
+        for row in plain.itertuples(index=False, name=None)
+    ]
 
 
 def address(url: str) -> str:
@@ -165,8 +182,14 @@ def postgres(url: str) -> Engine:
     def put(events: pd.DataFrame, table: str) -> None:
         # A language sorts texts otherwise than their bytes; ours are to be told by these, whatever the column says.
         kinds = {name: _kind(events[name], "timestamptz", "timestamp", KINDS) for name in events}
-        columns = ", ".join(f'"{name}" {kind}{" COLLATE " + LANGUAGE if kind == "text" else ""}' for name, kind in kinds.items())
-        with psycopg.connect(address(url).replace("+psycopg", "")) as connection, connection.cursor() as cursor:
+        columns = ", ".join(
+            f'"{name}" {kind}{" COLLATE " + LANGUAGE if kind == "text" else ""}'
+            for name, kind in kinds.items()
+        )
+        with (
+            psycopg.connect(address(url).replace("+psycopg", "")) as connection,
+            connection.cursor() as cursor,
+        ):
             cursor.execute(f'DROP TABLE IF EXISTS "{table}"; CREATE TABLE "{table}" ({columns})')
             with cursor.copy(f'COPY "{table}" FROM STDIN') as copy:
                 for row in rows_of(events):
@@ -180,16 +203,27 @@ def postgres(url: str) -> Engine:
 
 def sqlite(path: Path) -> Engine:
     """A database file."""
-    kinds = {"int64": "BIGINT", "float64": "DOUBLE", "bool": "BOOLEAN", "str": "TEXT", "object": "TEXT"}
+    kinds = {
+        "int64": "BIGINT",
+        "float64": "DOUBLE",
+        "bool": "BOOLEAN",
+        "str": "TEXT",
+        "object": "TEXT",
+    }
 
     def put(events: pd.DataFrame, table: str) -> None:
         # SQLite has no zones: what is stored is the wall clock of UTC.
-        columns = ", ".join(f'"{name}" {_kind(events[name], "DATETIME", "DATETIME", kinds)}' for name in events)
+        columns = ", ".join(
+            f'"{name}" {_kind(events[name], "DATETIME", "DATETIME", kinds)}' for name in events
+        )
         written = events.assign(timestamp=events["timestamp"].dt.strftime("%Y-%m-%d %H:%M:%S.%f"))
         with sqlite3.connect(path) as connection:
             connection.execute(f'DROP TABLE IF EXISTS "{table}"')
             connection.execute(f'CREATE TABLE "{table}" ({columns})')
-            connection.executemany(f'INSERT INTO "{table}" VALUES ({", ".join("?" * events.shape[1])})', rows_of(written))
+            connection.executemany(
+                f'INSERT INTO "{table}" VALUES ({", ".join("?" * events.shape[1])})',
+                rows_of(written),
+            )
         connection.close()
 
     return Engine("sqlite", f"sqlite:///{path}", put)
@@ -202,7 +236,9 @@ def sqlite(path: Path) -> Engine:
 def spark(folder: Path, settings: dict[str, str]) -> Iterator[Engine]:
     """A local session whose clock is UTC."""
     if shutil.which("java") is None:
-        raise Missing("Spark needs Java, which is not installed (apt-get install default-jre-headless)")
+        raise Missing(
+            "Spark needs Java, which is not installed (apt-get install default-jre-headless)"
+        )
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -248,8 +284,13 @@ def clickhouse(folder: Path) -> Iterator[Engine]:
         session.query(f"DROP TABLE IF EXISTS shop.`{table}`")
         # Columns without nulls have no room for them, as in most tables of ClickHouse.
         full = {name for name in events if len(events) and events[name].notna().all()}
-        picks = ", ".join(f"assumeNotNull(`{name}`) AS `{name}`" if name in full else f"`{name}`" for name in events)
-        session.query(f"CREATE TABLE shop.`{table}` ENGINE = MergeTree ORDER BY tuple() AS SELECT {picks} FROM file('{path}', 'Parquet')")
+        picks = ", ".join(
+            f"assumeNotNull(`{name}`) AS `{name}`" if name in full else f"`{name}`"
+            for name in events
+        )
+        session.query(
+            f"CREATE TABLE shop.`{table}` ENGINE = MergeTree ORDER BY tuple() AS SELECT {picks} FROM file('{path}', 'Parquet')"
+        )
 
     yield Engine("clickhouse", session, put)
     session.close()

@@ -14,9 +14,9 @@ import pytest
 from conformance import cases, events_of, funnel_of, retention_options
 
 import cjlib as cj
-from cjlib.analyses.funnel import pushed
-from cjlib.analyses.funnel.pushed import TIMES
-from cjlib.analyses.funnel.rows import question
+from cjlib.analyses.funnel import pushdown
+from cjlib.analyses.funnel.options import question
+from cjlib.analyses.funnel.pushdown import TIMES
 from engines.servers import Engine
 from engines.test_reading_engines import made
 
@@ -26,17 +26,32 @@ FUNNELS = {
     "one step": (["buy"], {"window": "1D"}),
     "a name twice": (["view", "cart", "view"], {"window": "2D"}),
     "lists that overlap": ([["view", "cart"], ["cart", "buy"], "buy"], {"window": "90min"}),
-    "hostile names": (["'; DROP TABLE events; --", 'say "100%" \\ :now', "ключ"], {"window": "10D"}),
+    "hostile names": (
+        ["'; DROP TABLE events; --", 'say "100%" \\ :now', "ключ"],
+        {"window": "10D"},
+    ),
     "never": (["view", "never"], {"window": "1D"}),
     "conditions": (
-        [cj.Step("view", where={"channel": {"not": "web"}}), cj.Step(None, where={"value": {"min": 10.5}, "member": True})],
+        [
+            cj.Step("view", where={"channel": {"not": "web"}}),
+            cj.Step(None, where={"value": {"min": 10.5}, "member": True}),
+        ],
         {"window": "5D"},
     ),
     "texts and times": (
-        [cj.Step("view", where={"channel": {"contains": "PP"}}), cj.Step("buy", where={"timestamp": {"min": "2024-03-01 12:00"}, "visits": [1, 2]})],
+        [
+            cj.Step("view", where={"channel": {"contains": "PP"}}),
+            cj.Step("buy", where={"timestamp": {"min": "2024-03-01 12:00"}, "visits": [1, 2]}),
+        ],
         {"window": "30D"},
     ),
-    "first times": ([cj.Step("view", first_time=True), cj.Step("buy", where={"channel": "app"}, first_time="event")], {"window": "30D"}),
+    "first times": (
+        [
+            cj.Step("view", first_time=True),
+            cj.Step("buy", where={"channel": "app"}, first_time="event"),
+        ],
+        {"window": "30D"},
+    ),
     "a range": (["view", "buy"], {"window": "1D", "start": "2024-03-01", "end": "2024-03-20"}),
     "closed": (["view", "buy"], {"window": "7D", "entrants": "closed"}),
     "first entry": (["view", "cart", "buy"], {"window": "3D", "entry": "first"}),
@@ -47,20 +62,39 @@ FUNNELS = {
     "first entry again": (["view", "cart", "view"], {"window": "4D", "entry": "first"}),
     "by first": (["view", "cart", "buy"], {"window": "3D", "by": "channel"}),
     "by last": (["view", "cart", "view"], {"window": "3D", "by": "channel", "by_value": "last"}),
-    "hostile names by last": (["'; DROP TABLE events; --", 'say "100%" \\ :now'], {"window": "10D", "by": "channel", "by_value": "last"}),
+    "hostile names by last": (
+        ["'; DROP TABLE events; --", 'say "100%" \\ :now'],
+        {"window": "10D", "by": "channel", "by_value": "last"},
+    ),
     "by step": (["view", "cart", "buy"], {"window": "3D", "by": "visits", "by_value": "step_2"}),
-    "by all": (["view", "cart", "buy"], {"window": "3D", "by": ["channel", "member"], "by_value": "all"}),
+    "by all": (
+        ["view", "cart", "buy"],
+        {"window": "3D", "by": ["channel", "member"], "by_value": "all"},
+    ),
 }
 RETENTIONS = {
     "weeks": {},
     "days": {"period": "day", "periods": 40},
-    "months": {"period": "month", "periods": 2, "start_event": "view", "return_event": ["buy", "cart"]},
+    "months": {
+        "period": "month",
+        "periods": 2,
+        "start_event": "view",
+        "return_event": ["buy", "cart"],
+    },
     "sunday weeks": {"week_start": "sunday", "start_event": "view"},
     "or after": {"mode": "on_or_after", "return_event": "buy"},
     "every": {"mode": "every", "period": "day", "periods": 10},
     "twice": {"min_returns": 2, "period_zero": "returns", "mode": "on_or_after"},
-    "in range": {"cohort": "first_in_range", "start": "2024-03-04", "end": "2024-03-20", "start_event": "cart"},
-    "first time": {"start_event": cj.Step("view", where={"channel": "web"}, first_time="event"), "return_event": cj.Step("buy", first_time=True)},
+    "in range": {
+        "cohort": "first_in_range",
+        "start": "2024-03-04",
+        "end": "2024-03-20",
+        "start_event": "cart",
+    },
+    "first time": {
+        "start_event": cj.Step("view", where={"channel": "web"}, first_time="event"),
+        "return_event": cj.Step("buy", first_time=True),
+    },
     "nobody": {"start_event": "never"},
     "by": {"by": "channel"},
     "by two": {"by": ["visits", "member"], "period": "day", "periods": 5, "mode": "every"},
@@ -75,14 +109,24 @@ OTHERS = {
     "lifecycle of an event": lambda log: cj.lifecycle(log, event=cj.Step("view", first_time=True)),
     "lifecycle of nobody": lambda log: cj.lifecycle(log, event="never"),
     "survival": lambda log: cj.survival(log, churn_event="buy", start_event="view"),
-    "survival of silence": lambda log: cj.survival(log, inactive="36h", start="2024-03-01", end="2024-03-20"),
+    "survival of silence": lambda log: cj.survival(
+        log, inactive="36h", start="2024-03-01", end="2024-03-20"
+    ),
     "survival of nobody": lambda log: cj.survival(log, churn_event="buy", start_event="never"),
 }
 
 
 SOME = {
     "postgres": {
-        "funnel": ("hostile names by last", "first times", "texts and times", "microseconds", "lists that overlap", "held", "by all"),
+        "funnel": (
+            "hostile names by last",
+            "first times",
+            "texts and times",
+            "microseconds",
+            "lists that overlap",
+            "held",
+            "by all",
+        ),
         "retention": ("twice", "first time", "by two"),
         "other": ("transitions within sessions", "sessions", "lifecycle", "survival of silence"),
     },
@@ -114,7 +158,10 @@ EVERYTHING = os.environ.get("CJ_TEST_ENGINES") == "all"
 def asked(kind: str, questions: dict[str, Any]) -> pytest.MarkDecorator:
     """ClickHouse, which is fastest, is asked most."""
     most = [name for name in questions if name not in ALIKE]
-    names = {engine: list(questions) if EVERYTHING else SOME.get(engine, {kind: most})[kind] for engine in ("postgres", "spark", "clickhouse")}
+    names = {
+        engine: list(questions) if EVERYTHING else SOME.get(engine, {kind: most})[kind]
+        for engine in ("postgres", "spark", "clickhouse")
+    }
     pairs = [(engine, name) for engine, those in names.items() for name in those]
     return pytest.mark.parametrize(("away", "name"), pairs, indirect=["away"], scope="module")
 
@@ -124,7 +171,9 @@ def away(request):
     """A log that stays in its engine."""
     engine = request.getfixturevalue(request.param)
     with interpreted(engine):
-        yield cj.read_events(**engine.options(made(), "pushed"), pushdown=True, timezone="Europe/Berlin")
+        yield cj.read_events(
+            **engine.options(made(), "pushed"), pushdown=True, timezone="Europe/Berlin"
+        )
 
 
 @contextmanager
@@ -162,9 +211,15 @@ def other_here(name: str) -> cj.Result:
 
 def same_funnel(away: cj.Funnel, here: cj.Funnel, *, times: bool = True) -> None:
     lacks = [] if times else list(TIMES)
-    pd.testing.assert_frame_equal(away.table.drop(columns=lacks), here.table.drop(columns=lacks), check_exact=True)
+    pd.testing.assert_frame_equal(
+        away.table.drop(columns=lacks), here.table.drop(columns=lacks), check_exact=True
+    )
     assert away.table[lacks].isna().all(axis=None)
-    shared = {name: repr(one) for name, one in here.metrics.items() if times or not name.startswith("median")}
+    shared = {
+        name: repr(one)
+        for name, one in here.metrics.items()
+        if times or not name.startswith("median")
+    }
     assert {name: repr(one) for name, one in away.metrics.items() if name in shared} == shared
     pd.testing.assert_frame_equal(away.comparisons, here.comparisons, check_exact=True)
     assert (away.headline, away.sql) == (here.headline, here.sql)
@@ -173,7 +228,11 @@ def same_funnel(away: cj.Funnel, here: cj.Funnel, *, times: bool = True) -> None
 def same_retention(away: cj.Retention, here: cj.Retention) -> None:
     for name in ("table", "average", "fixed_average", "comparisons"):
         pd.testing.assert_frame_equal(getattr(away, name), getattr(here, name), check_exact=True)
-    assert (away.metrics, away.sql, away.headline_period) == (here.metrics, here.sql, here.headline_period)
+    assert (away.metrics, away.sql, away.headline_period) == (
+        here.metrics,
+        here.sql,
+        here.headline_period,
+    )
     assert here.headline.startswith(away.headline)
 
 
@@ -184,7 +243,10 @@ def same_other(away: cj.Result, here: cj.Result) -> None:
     assert repr(away.metrics) == repr(here.metrics)
     assert (away.headline, away.sql) == (here.headline, here.sql)
     own = ("counted", "left out")
-    said, expected = ({name: words for name, words in one.definition.items() if name not in own} for one in (away, here))
+    said, expected = (
+        {name: words for name, words in one.definition.items() if name not in own}
+        for one in (away, here)
+    )
     assert said == expected
 
 
@@ -200,14 +262,25 @@ def test_retention_is_counted_alike_where_its_events_lie(away, name):
 
 
 @asked("other", OTHERS)
-def test_sessions_transitions_lifecycle_and_survival_are_counted_alike_where_the_events_lie(away, name):
+def test_sessions_transitions_lifecycle_and_survival_are_counted_alike_where_the_events_lie(
+    away, name
+):
     same_other(OTHERS[name](away), other_here(name))
 
 
 def test_the_facts_of_a_log_are_counted_alike(away):
     log = here()
-    assert (away.n_events, away.n_customers, away.span, away.observed_until) == (log.n_events, log.n_customers, log.span, log.observed_until)
-    assert (away.event_names, away.columns, away.timezone) == (log.event_names, log.columns, log.timezone)
+    assert (away.n_events, away.n_customers, away.span, away.observed_until) == (
+        log.n_events,
+        log.n_customers,
+        log.span,
+        log.observed_until,
+    )
+    assert (away.event_names, away.columns, away.timezone) == (
+        log.event_names,
+        log.columns,
+        log.timezone,
+    )
     pd.testing.assert_frame_equal(away.table(), log.table())
     counts = log.quality[log.quality["check"].isin(away.quality["check"])]
     told = away.quality[away.quality["check"].isin(counts["check"])]
@@ -215,39 +288,74 @@ def test_the_facts_of_a_log_are_counted_alike(away):
     assert repr(away) == repr(log)
 
 
-@pytest.mark.parametrize("away", ["postgres", "spark", "clickhouse"] if EVERYTHING else ["postgres", "clickhouse"], indirect=True, scope="module")
+@pytest.mark.parametrize(
+    "away",
+    ["postgres", "spark", "clickhouse"] if EVERYTHING else ["postgres", "clickhouse"],
+    indirect=True,
+    scope="module",
+)
 def test_a_log_that_is_cut_is_counted_alike(away):
-    cut, log = ((one.where(channel=["web", "app"], start="2024-03-01")).where(end="2024-03-25") for one in (away, here()))
-    assert (cut.n_events, cut.n_customers, cut.observed_until) == (log.n_events, log.n_customers, log.observed_until)
+    cut, log = (
+        (one.where(channel=["web", "app"], start="2024-03-01")).where(end="2024-03-25")
+        for one in (away, here())
+    )
+    assert (cut.n_events, cut.n_customers, cut.observed_until) == (
+        log.n_events,
+        log.n_customers,
+        log.observed_until,
+    )
     assert cut.filters_in_words == log.filters_in_words
-    same_retention(cj.retention(cut, period="day", periods=3), cj.retention(log, period="day", periods=3))
+    same_retention(
+        cj.retention(cut, period="day", periods=3), cj.retention(log, period="day", periods=3)
+    )
     fetched = cut.read()
-    assert fetched.engine.rows(f"FROM {fetched.prepared}") == log.engine.rows(f"FROM {log.prepared}")
+    assert fetched.engine.rows(f"FROM {fetched.prepared}") == log.engine.rows(
+        f"FROM {log.prepared}"
+    )
 
 
 @pytest.mark.parametrize("away", ["clickhouse"], indirect=True, scope="module")
 def test_what_needs_the_events_says_so(away):
-    for call in (lambda: cj.paths(away), lambda: away.fetch("row"), lambda: cj.attribution(away, conversion="buy")):
-        with pytest.raises(cj.CjlibError, match=r"log: this needs the events themselves, which lie in .*: log\.read\(\)"):
+    for call in (
+        lambda: cj.paths(away),
+        lambda: away.fetch("row"),
+        lambda: cj.attribution(away, conversion="buy"),
+    ):
+        with pytest.raises(
+            cj.CjlibError,
+            match=r"log: this needs the events themselves, which lie in .*: log\.read\(\)",
+        ):
             call()
     for options, said in (
         ({"order": "strict"}, "order='strict'"),
         ({"by": ["channel", "member"]}, "by several columns"),
         ({"exclude": cj.Exclude("cart")}, "exclude"),
     ):
-        with pytest.raises(cj.CjlibError, match=rf"log: a funnel with {said} cannot be counted where the events lie"):
+        with pytest.raises(
+            cj.CjlibError,
+            match=rf"log: a funnel with {said} cannot be counted where the events lie",
+        ):
             cj.funnel(away, ["view", "buy"], window="1D", **options)
     for options, said in (
         ({"clock": "elapsed"}, "clock='elapsed'"),
         ({"cohort_by": "channel"}, "cohort_by"),
     ):
-        with pytest.raises(cj.CjlibError, match=rf"log: retention with {said} cannot be counted where the events lie"):
+        with pytest.raises(
+            cj.CjlibError,
+            match=rf"log: retention with {said} cannot be counted where the events lie",
+        ):
             cj.retention(away, **options)
-    with pytest.raises(cj.CjlibError, match=r"log: a funnel with by where steps overlap cannot be counted"):
+    with pytest.raises(
+        cj.CjlibError, match=r"log: a funnel with by where steps overlap cannot be counted"
+    ):
         cj.funnel(away, [["view", "cart"], "view"], window="1D", by="channel")
-    with pytest.raises(cj.CjlibError, match=r"log: survival with by cannot be counted where the events lie"):
+    with pytest.raises(
+        cj.CjlibError, match=r"log: survival with by cannot be counted where the events lie"
+    ):
         cj.survival(away, churn_event="buy", by="channel")
-    with pytest.raises(cj.CjlibError, match=r"by: column 'value' holds double, which engines write differently"):
+    with pytest.raises(
+        cj.CjlibError, match=r"by: column 'value' holds double, which engines write differently"
+    ):
         cj.transitions(away, by="value")
     with pytest.raises(cj.CjlibError, match="counted where the events lie, without its customers"):
         cj.funnel(away, ["view"], window=None).customers()
@@ -255,20 +363,36 @@ def test_what_needs_the_events_says_so(away):
         cj.retention(away).customers()
 
 
-@pytest.mark.parametrize("counting", ["postgres", "spark", "clickhouse"] if EVERYTHING else ["postgres", "clickhouse"], indirect=True)
+@pytest.mark.parametrize(
+    "counting",
+    ["postgres", "spark", "clickhouse"] if EVERYTHING else ["postgres", "clickhouse"],
+    indirect=True,
+)
 def test_events_full_of_ties_are_counted_alike(counting):
     rng, rows = np.random.default_rng(1), 6_000
     events = pd.DataFrame(
         {
             "customer_id": rng.integers(0, rows // 25, rows),
-            "event": pd.Series(rng.choice(["view", "cart", "buy", "Ärger", "zebra", *(f"other {n}" for n in range(7))], rows), dtype="str"),
-            "timestamp": pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 2_000, rows) * 3_600_000_007, unit="us"),
+            "event": pd.Series(
+                rng.choice(
+                    ["view", "cart", "buy", "Ärger", "zebra", *(f"other {n}" for n in range(7))],
+                    rows,
+                ),
+                dtype="str",
+            ),
+            "timestamp": pd.Timestamp("2024-01-01", tz="UTC")
+            + pd.to_timedelta(rng.integers(0, 2_000, rows) * 3_600_000_007, unit="us"),
             "id": np.arange(rows),
         }
     ).astype({"timestamp": "datetime64[us, UTC]"})
-    away = cj.read_events(**counting.options(events, "ties"), pushdown=True, timezone="America/New_York", only=["id"])
+    away = cj.read_events(
+        **counting.options(events, "ties"), pushdown=True, timezone="America/New_York", only=["id"]
+    )
     here = cj.read_events(events, timezone="America/New_York")
-    same_funnel(cj.funnel(away, ["view", "cart", "view", "buy"], window="10D"), cj.funnel(here, ["view", "cart", "view", "buy"], window="10D"))
+    same_funnel(
+        cj.funnel(away, ["view", "cart", "view", "buy"], window="10D"),
+        cj.funnel(here, ["view", "cart", "view", "buy"], window="10D"),
+    )
     same_retention(cj.retention(away, return_event="buy"), cj.retention(here, return_event="buy"))
     same_other(cj.transitions(away, session_gap="2D"), cj.transitions(here, session_gap="2D"))
     same_other(cj.sessions(away, gap="1h"), cj.sessions(here, gap="1h"))
@@ -284,13 +408,23 @@ def fits(case: dict[str, Any]) -> bool:
         return query["form"] == "transitions"
     if case["kind"] == "retention":
         return True
-    return query["order"] == "ordered" and not query["exclusions"] and bool(query["steps"]) and not isinstance(query["breakdown"], list)
+    return (
+        query["order"] == "ordered"
+        and not query["exclusions"]
+        and bool(query["steps"])
+        and not isinstance(query["breakdown"], list)
+    )
 
 
 def worked() -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """Cases whose columns have the types they have in the others, and all their events in one table, told apart by `worked_case`."""
     held, events, kinds = [], [], {}
-    for case in [one for kind in ("funnel", "time_to_convert", "retention", "paths") for one in cases(kind) if fits(one)]:
+    for case in [
+        one
+        for kind in ("funnel", "time_to_convert", "retention", "paths")
+        for one in cases(kind)
+        if fits(one)
+    ]:
         own = events_of(case).assign(worked_case=len(held))
         if all(kinds.setdefault(name, own[name].dtype) == own[name].dtype for name in own):
             held.append(case)
@@ -301,19 +435,34 @@ def worked() -> tuple[list[dict[str, Any]], pd.DataFrame]:
 def answer_of(case: dict[str, Any], log: cj.EventLog) -> cj.Result:
     if case["kind"] == "paths":
         return cj.transitions(log)
-    return cj.retention(log, **retention_options(case)) if case["kind"] == "retention" else funnel_of(case, log)
+    return (
+        cj.retention(log, **retention_options(case))
+        if case["kind"] == "retention"
+        else funnel_of(case, log)
+    )
 
 
-@pytest.mark.parametrize("counting", ["postgres", "spark", "clickhouse"] if EVERYTHING else ["postgres", "clickhouse"], indirect=True)
+@pytest.mark.parametrize(
+    "counting",
+    ["postgres", "spark", "clickhouse"] if EVERYTHING else ["postgres", "clickhouse"],
+    indirect=True,
+)
 def test_worked_cases_of_other_tools_are_counted_alike(counting):
     held, events = worked()
-    away, here = cj.read_events(**counting.options(events, "worked"), pushdown=True), cj.read_events(events)
-    numbers = range(0, len(held), 1 if EVERYTHING else {"clickhouse": 17, "postgres": 31}[counting.name])
+    away, here = (
+        cj.read_events(**counting.options(events, "worked"), pushdown=True),
+        cj.read_events(events),
+    )
+    numbers = range(
+        0, len(held), 1 if EVERYTHING else {"clickhouse": 17, "postgres": 31}[counting.name]
+    )
     for number in numbers:
         case = held[number]
         # To the case's own end: a calendar of all the years between cases is longer than ClickHouse reads.
         end = events.loc[events["worked_case"] == number, "timestamp"].max()
-        one, other = (answer_of(case, log.where(worked_case=number, end=end)) for log in (away, here))
+        one, other = (
+            answer_of(case, log.where(worked_case=number, end=end)) for log in (away, here)
+        )
         pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
         if "counts" in case["expect"] and case["query"].get("timezone") in (None, "UTC"):
             assert one.table["customers"].tolist() == case["expect"]["counts"], case["id"]
@@ -328,7 +477,9 @@ def test_times_and_groups_of_the_statement_are_those_of_the_search():
     rng = np.random.default_rng(0)
     for _ in range(4):
         rows = int(rng.integers(5, 150))
-        moments = pd.to_timedelta(rng.integers(0, rng.choice([4, 20, 200]), rows) * 700_001, unit="ms")
+        moments = pd.to_timedelta(
+            rng.integers(0, rng.choice([4, 20, 200]), rows) * 700_001, unit="ms"
+        )
         events = pd.DataFrame(
             {
                 "customer_id": rng.integers(0, max(2, rows // 6), rows),
@@ -342,12 +493,26 @@ def test_times_and_groups_of_the_statement_are_those_of_the_search():
         for entry in ("best", "reentry", "first"):
             steps = rng.choice(list("ABCD"), int(rng.integers(1, 5))).tolist()
             by_value = str(rng.choice(["first", "last", "all", "step_1"]))
-            options = {"window": rng.choice(["10min", "1h", "9h", None]), "entry": entry, "by": "channel", "by_value": by_value, "min_n": 3}
+            options = {
+                "window": rng.choice(["10min", "1h", "9h", None]),
+                "entry": entry,
+                "by": "channel",
+                "by_value": by_value,
+                "min_n": 3,
+            }
             here = cj.funnel(log, steps, **options)
-            there = pushed.counted(log, question(log, steps, **{**UNASKED, **options}))
+            there = pushdown.counted(log, question(log, steps, **{**UNASKED, **options}))
             pd.testing.assert_frame_equal(there.table, here.table, check_exact=True)
             pd.testing.assert_frame_equal(there.comparisons, here.comparisons, check_exact=True)
             assert repr(there.metrics) == repr(here.metrics)
 
 
-UNASKED = {"order": "sequential", "entrants": "all", "exclude": (), "hold": (), "step_windows": None, "start": None, "end": None}
+UNASKED = {
+    "order": "sequential",
+    "entrants": "all",
+    "exclude": (),
+    "hold": (),
+    "step_windows": None,
+    "start": None,
+    "end": None,
+}

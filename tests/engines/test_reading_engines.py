@@ -15,9 +15,12 @@ def made(rows: int = 3_000, seed: int = 0) -> pd.DataFrame:
     names = ["view", "cart", "buy", "'; DROP TABLE events; --", 'say "100%" \\ :now', "ключ"]
     frame = pd.DataFrame(
         {
-            "customer_id": pd.Series([f"{number:03d}" for number in rng.integers(0, 200, rows)], dtype="str"),
+            "customer_id": pd.Series(
+                [f"{number:03d}" for number in rng.integers(0, 200, rows)], dtype="str"
+            ),
             "event": pd.Series(rng.choice(names, rows), dtype="str"),
-            "timestamp": pd.Timestamp("2024-02-25", tz="UTC") + pd.to_timedelta(rng.integers(0, 3_000, rows) * 20, unit="min"),
+            "timestamp": pd.Timestamp("2024-02-25", tz="UTC")
+            + pd.to_timedelta(rng.integers(0, 3_000, rows) * 20, unit="min"),
             "channel": pd.Series(rng.choice(["web", "app", None], rows), dtype="str"),
             "value": np.where(rng.random(rows) < 0.3, np.nan, np.round(rng.gamma(2, 10, rows), 2)),
             "visits": rng.integers(0, 5, rows),
@@ -35,7 +38,11 @@ def made(rows: int = 3_000, seed: int = 0) -> pd.DataFrame:
 
 def same_log(one: cj.EventLog, other: cj.EventLog) -> None:
     assert one.engine.rows("FROM prepared") == other.engine.rows("FROM prepared")
-    assert (one.properties, one.event_names, one.observed_until) == (other.properties, other.event_names, other.observed_until)
+    assert (one.properties, one.event_names, one.observed_until) == (
+        other.properties,
+        other.event_names,
+        other.observed_until,
+    )
 
 
 def test_a_table_gives_the_log_of_a_file_with_the_same_rows(engine, tmp_path):
@@ -46,17 +53,31 @@ def test_a_table_gives_the_log_of_a_file_with_the_same_rows(engine, tmp_path):
     zone = "UTC" if engine.name == "sqlite" else "Europe/Berlin"
     log = cj.read_events(**engine.options(events, "made"), timezone=zone)
     same_log(log, of_file)
-    assert log.quarantine["reason"].value_counts().to_dict() == of_file.quarantine["reason"].value_counts().to_dict()
+    assert (
+        log.quarantine["reason"].value_counts().to_dict()
+        == of_file.quarantine["reason"].value_counts().to_dict()
+    )
     reasons = of_file.quality["check"].isin(
-        ["rows read", "events used", "missing event", "missing timestamp", "missing customer_id", "exact duplicate"]
+        [
+            "rows read",
+            "events used",
+            "missing event",
+            "missing timestamp",
+            "missing customer_id",
+            "exact duplicate",
+        ]
     )
     pd.testing.assert_frame_equal(
-        log.quality[log.quality["check"].isin(of_file.quality["check"][reasons])].reset_index(drop=True)[["check", "rows", "share"]],
+        log.quality[log.quality["check"].isin(of_file.quality["check"][reasons])].reset_index(
+            drop=True
+        )[["check", "rows", "share"]],
         of_file.quality[reasons].reset_index(drop=True)[["check", "rows", "share"]],
     )
     if zone == "Europe/Berlin":
         table = cj.funnel(of_file, ["view", "cart", "buy"], window="3D", by="channel").table
-        pd.testing.assert_frame_equal(cj.funnel(log, ["view", "cart", "buy"], window="3D", by="channel").table, table)
+        pd.testing.assert_frame_equal(
+            cj.funnel(log, ["view", "cart", "buy"], window="3D", by="channel").table, table
+        )
 
 
 def test_only_the_columns_asked_for_are_read(engine):
@@ -67,7 +88,9 @@ def test_only_the_columns_asked_for_are_read(engine):
     assert log.columns == ("channel", "visits")
     same_log(log, cj.read_events(events, **options, only=["channel", "visits"]))
     assert cj.read_events(**held, **options, only=[]).columns == ()
-    with pytest.raises(cj.CjlibError, match=r"only: there is no column 'chanel'. Did you mean 'channel'"):
+    with pytest.raises(
+        cj.CjlibError, match=r"only: there is no column 'chanel'. Did you mean 'channel'"
+    ):
         cj.read_events(**held, **options, only=["chanel"])
 
 
@@ -78,16 +101,23 @@ def test_a_table_without_rows_is_an_empty_log(engine):
 
 def test_a_table_that_is_not_there_is_named_with_its_nearest_neighbour(engine):
     engine.put(made(10), "events_of_2024")
-    with pytest.raises(cj.DataError, match=r"has no table 'events_of_2042'. Did you mean 'events_of_2024'"):
+    with pytest.raises(
+        cj.DataError, match=r"has no table 'events_of_2042'. Did you mean 'events_of_2024'"
+    ):
         cj.read_events(engine.source, table="events_of_2042")
-    with pytest.raises(cj.CjlibError, match=r"table: name the table of .* to read, such as table='events'"):
+    with pytest.raises(
+        cj.CjlibError, match=r"table: name the table of .* to read, such as table='events'"
+    ):
         cj.read_events(engine.source)
 
 
 def test_the_table_may_be_the_source_and_the_engine_an_option(engine):
     events = made(50)
     engine.put(events, "events")
-    same_log(cj.read_events("events", engine=engine.source), cj.read_events(engine.source, table="events"))
+    same_log(
+        cj.read_events("events", engine=engine.source),
+        cj.read_events(engine.source, table="events"),
+    )
 
 
 def test_a_spark_dataframe_is_a_table(spark):
@@ -96,7 +126,14 @@ def test_a_spark_dataframe_is_a_table(spark):
     )
     log = cj.read_events(frame, quarantine_limit=0.5)
     assert (log.n_events, list(log.quarantine["reason"])) == (1, ["missing timestamp"])
-    assert cj.read_events(spark.source.range(0).selectExpr("'a' AS customer_id", "'b' AS event", "current_timestamp() AS timestamp")).n_events == 0
+    assert (
+        cj.read_events(
+            spark.source.range(0).selectExpr(
+                "'a' AS customer_id", "'b' AS event", "current_timestamp() AS timestamp"
+            )
+        ).n_events
+        == 0
+    )
     with pytest.raises(cj.CjlibError, match="table: a Spark DataFrame is the table itself"):
         cj.read_events(frame, table="events")
 
@@ -107,14 +144,25 @@ def test_large_whole_numbers_dates_and_decimals_stay_exact(postgres):
     from engines.servers import address
 
     with psycopg.connect(address(postgres.source).replace("+psycopg", "")) as connection:
-        connection.execute("CREATE TABLE exact (who numeric(20,0), event text, at date, price numeric(10,2), note jsonb, code uuid)")
+        connection.execute(
+            "CREATE TABLE exact (who numeric(20,0), event text, at date, price numeric(10,2), note jsonb, code uuid)"
+        )
         connection.execute(
             "INSERT INTO exact VALUES (9007199254740993, 'a', '2024-03-31', 0.1, '{\"b\": 1, \"a\": [1]}', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')"
         )
-    log = cj.read_events(postgres.source, table="exact", columns={"who": "customer_id", "at": "timestamp"}, timezone="Europe/Berlin")
+    log = cj.read_events(
+        postgres.source,
+        table="exact",
+        columns={"who": "customer_id", "at": "timestamp"},
+        timezone="Europe/Berlin",
+    )
     row = log.run("SELECT * FROM events").iloc[0].to_dict()
     assert row["customer_id"] == 9007199254740993
-    assert (row["price"], row["note"], row["code"]) == (0.1, '{"a": [1], "b": 1}', "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11")
+    assert (row["price"], row["note"], row["code"]) == (
+        0.1,
+        '{"a": [1], "b": 1}',
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+    )
     assert row["timestamp"] == pd.Timestamp("2024-03-30 23:00")
 
 
@@ -123,7 +171,10 @@ def test_a_customers_table_of_the_same_engine_is_joined(engine):
     ids = sorted(set(events["customer_id"]))
     engine.put(events, "events")
     customers = pd.DataFrame(
-        {"customer_id": pd.Series(ids[1:], dtype="str"), "tier": pd.Series(["gold" if one < "100" else "basic" for one in ids[1:]], dtype="str")}
+        {
+            "customer_id": pd.Series(ids[1:], dtype="str"),
+            "tier": pd.Series(["gold" if one < "100" else "basic" for one in ids[1:]], dtype="str"),
+        }
     ).assign(timestamp=pd.Timestamp("2024-01-01", tz="UTC"))
     engine.put(customers, "customers")
     log = cj.read_events(engine.source, table="events", customers="customers")
@@ -131,7 +182,9 @@ def test_a_customers_table_of_the_same_engine_is_joined(engine):
     assert log.columns == here.columns
     steps = ["view", "cart"]
     pd.testing.assert_frame_equal(
-        cj.funnel(log, steps, window="9D", by="tier").table, cj.funnel(here, steps, window="9D", by="tier").table, check_exact=True
+        cj.funnel(log, steps, window="9D", by="tier").table,
+        cj.funnel(here, steps, window="9D", by="tier").table,
+        check_exact=True,
     )
     with pytest.raises(cj.DataError, match=r"has no table 'custmers'. Did you mean '"):
         cj.read_events(engine.source, table="events", customers="custmers")
@@ -140,10 +193,20 @@ def test_a_customers_table_of_the_same_engine_is_joined(engine):
 def test_every_source_of_a_journey_file_may_lie_in_a_database(sqlite, tmp_path, monkeypatch):
     events = made(60)
     ids = sorted(set(events["customer_id"]))
-    people = pd.DataFrame({"uid": pd.Series(ids, dtype="str"), "tier": pd.Series(["gold" if one < "100" else "basic" for one in ids], dtype="str")})
+    people = pd.DataFrame(
+        {
+            "uid": pd.Series(ids, dtype="str"),
+            "tier": pd.Series(["gold" if one < "100" else "basic" for one in ids], dtype="str"),
+        }
+    )
     sqlite.put(events.rename(columns={"customer_id": "uid"}), "journey events")
     sqlite.put(people.assign(timestamp=pd.Timestamp("2024-01-01", tz="UTC")), "people")
-    sqlite.put(pd.DataFrame({"uid": ["007", "008"], "nps": [10, 3]}).assign(timestamp=pd.Timestamp("2024-03-01", tz="UTC")), "answers")
+    sqlite.put(
+        pd.DataFrame({"uid": ["007", "008"], "nps": [10, 3]}).assign(
+            timestamp=pd.Timestamp("2024-03-01", tz="UTC")
+        ),
+        "answers",
+    )
     monkeypatch.setenv("SHOP_DB", sqlite.source)
     written = """
 name: Shop
@@ -158,16 +221,24 @@ stages: [{name: A, touchpoints: [view]}]
     (tmp_path / "journey.yml").write_text(written, encoding="utf-8")
     journey = cj.read_journey(tmp_path / "journey.yml")
     log, feedback = journey.read_events(), journey.read_feedback()
-    given = people.rename(columns={"uid": "customer_id", "tier": "level"}).assign(timestamp=pd.Timestamp("2024-01-01", tz="UTC"))
+    given = people.rename(columns={"uid": "customer_id", "tier": "level"}).assign(
+        timestamp=pd.Timestamp("2024-01-01", tz="UTC")
+    )
     here = cj.read_events(events, customers=given, timezone="UTC")
     assert log.columns == here.columns
     assert log.where(level="gold").n_events == here.where(level="gold").n_events > 0
     assert feedback is not None
     assert sorted(feedback.frame["nps"]) == [3, 10]
-    (tmp_path / "journey.yml").write_text(written.replace(", columns: {tier: level}", ""), encoding="utf-8")
+    (tmp_path / "journey.yml").write_text(
+        written.replace(", columns: {tier: level}", ""), encoding="utf-8"
+    )
     assert "tier" in cj.read_journey(tmp_path / "journey.yml").read_events().columns
     for old, new, said in (
-        ("tier: level", "tir: level", r"sources\.customers\.columns: there is no column 'tir'\. Did you mean 'tier'\? The source has: "),
+        (
+            "tier: level",
+            "tir: level",
+            r"sources\.customers\.columns: there is no column 'tir'\. Did you mean 'tier'\? The source has: ",
+        ),
         ("table: people", "table: peple", r"has no table 'peple'\. Did you mean 'people'"),
     ):
         (tmp_path / "journey.yml").write_text(written.replace(old, new), encoding="utf-8")
@@ -190,7 +261,9 @@ def test_a_table_is_kept_while_its_server_counts_it_alike(postgres, monkeypatch,
     assert len(list(tmp_path.glob("*.duckdb"))) == 1
     assert "kept in the cache" in again.quality["check"].tolist()
     assert "kept in the cache" not in fresh.quality["check"].tolist()
-    assert not any(PASSWORD.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert not any(
+        PASSWORD.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
+    )
     with psycopg.connect(address(postgres.source).replace("+psycopg", "")) as connection:
         connection.execute("UPDATE kept SET event = 'changed' WHERE event = 'view'")
     # What the server counts has not changed, so that only a reading anew sees it.

@@ -26,7 +26,11 @@ def nowhere(*texts: str) -> None:
 
 
 def found_in(folder: Path) -> list[str]:
-    return [str(path) for path in folder.rglob("*") if path.is_file() and any(marker.encode() in path.read_bytes() for marker in MARKERS)]
+    return [
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file() and any(marker.encode() in path.read_bytes() for marker in MARKERS)
+    ]
 
 
 def test_a_log_of_a_database_holds_no_password(postgres, tmp_path, monkeypatch):
@@ -34,7 +38,15 @@ def test_a_log_of_a_database_holds_no_password(postgres, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     log = cj.read_events(**postgres.options(made(), "made"))
     funnel = cj.funnel(log, ["view", "buy"], window="1D")
-    nowhere(repr(log), log._repr_html_(), log.quality.to_csv(), log.quarantine.to_csv(), str(funnel.definition), funnel.sql, repr(vars(log)))
+    nowhere(
+        repr(log),
+        log._repr_html_(),
+        log.quality.to_csv(),
+        log.quarantine.to_csv(),
+        str(funnel.definition),
+        funnel.sql,
+        repr(vars(log)),
+    )
     held = cj.sources.warehouse.remote_of(postgres.source, "made", None)
     nowhere(repr(held), held.place, str(held))
     assert held.place.startswith("made at postgresql+psycopg://127.0.0.1:")
@@ -47,9 +59,15 @@ def test_a_log_of_a_database_holds_no_password(postgres, tmp_path, monkeypatch):
         (lambda url: url.replace("cj:", "nobody:"), "password authentication failed"),
         (lambda url: url.rpartition(":")[0] + ":1/postgres", "refused"),
         (lambda url: url.replace("/postgres", f"/{quote(PASSWORD, safe='')}"), "does not exist"),
-        (lambda url: url + f"?password={quote(PASSWORD, safe='')}&connect_timeout=soon", "connect_timeout"),
+        (
+            lambda url: url + f"?password={quote(PASSWORD, safe='')}&connect_timeout=soon",
+            "connect_timeout",
+        ),
         (lambda url: url, "has no table 'nothing'"),
-        (lambda url: url + f"?application_name={quote(PASSWORD, safe='')}", "has no table 'nothing'"),
+        (
+            lambda url: url + f"?application_name={quote(PASSWORD, safe='')}",
+            "has no table 'nothing'",
+        ),
     ],
 )
 def test_no_fault_echoes_the_password(postgres, change, said):
@@ -65,7 +83,9 @@ def test_no_fault_echoes_the_password(postgres, change, said):
 
 
 def test_a_variable_that_is_not_set_is_named(postgres):
-    with pytest.raises(cj.CjlibError, match="source: the environment variable CJ_TEST_ABSENT is not set"):
+    with pytest.raises(
+        cj.CjlibError, match="source: the environment variable CJ_TEST_ABSENT is not set"
+    ):
         cj.read_events("postgresql+psycopg://cj:${CJ_TEST_ABSENT}@127.0.0.1:1/db", table="events")
 
 
@@ -84,7 +104,13 @@ stages:
     log = journey.read_events()
     assert log.n_events == cj.read_events(made()).n_events
     nowhere(repr(journey), journey._repr_html_(), repr(log), log._repr_html_(), journey.hash)
-    told = subprocess.run([sys.executable, "-m", "cjlib.cli", "check", file, "--debug"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    told = subprocess.run(
+        [sys.executable, "-m", "cjlib.cli", "check", file, "--debug"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
     assert told.returncode == 0, told.stderr
     nowhere(told.stdout, told.stderr)
     assert found_in(tmp_path) == []
@@ -104,7 +130,8 @@ stages:
 def test_a_driver_that_is_missing_is_named_with_what_installs_it(scheme, remedy):
     pytest.importorskip("sqlalchemy", reason="the extra engines is not installed")
     with pytest.raises(
-        cj.CjlibError, match=rf"source: the driver for {scheme.replace('+', '.')}:// is not installed. Install it: {remedy}"
+        cj.CjlibError,
+        match=rf"source: the driver for {scheme.replace('+', '.')}:// is not installed. Install it: {remedy}",
     ) as stopped:
         cj.read_events(f"{scheme}://me:geheim@host/db", table="events")
     nowhere(str(stopped.value))
@@ -120,7 +147,8 @@ def test_without_sqlalchemy_the_extra_is_named(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(
-        cj.CjlibError, match=r"source: databases need SQLAlchemy, which is not installed: pip install 'customer-journey-notebooks\[engines\]'"
+        cj.CjlibError,
+        match=r"source: databases need SQLAlchemy, which is not installed: pip install 'customer-journey-notebooks\[engines\]'",
     ):
         cj.read_events("postgresql://me:geheim@host/db", table="events")
 
@@ -128,12 +156,27 @@ def test_without_sqlalchemy_the_extra_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: cj.read_events("postgresql:/shop", table="events"), "table: 'events' needs a database to lie in"),
-        (lambda: cj.read_events("postgresql://me:geheim@host:port/db", table="events"), "the address of the database cannot be read"),
+        (
+            lambda: cj.read_events("postgresql:/shop", table="events"),
+            "table: 'events' needs a database to lie in",
+        ),
+        (
+            lambda: cj.read_events("postgresql://me:geheim@host:port/db", table="events"),
+            "the address of the database cannot be read",
+        ),
         (lambda: cj.read_events("sqlite://", table=""), "table: name the table of sqlite"),
-        (lambda: cj.read_events("events", engine=7), "engine: must be a SQLAlchemy engine or URL, a Spark session or a chdb session. Got a int"),
-        (lambda: cj.read_events("x://me:geheim@h/d", table="t", engine="sqlite://"), "engine: the table is the source.*Got source=an address"),
-        (lambda: cj.read_events(pd.DataFrame(), engine="sqlite://"), "engine: the table is the source"),
+        (
+            lambda: cj.read_events("events", engine=7),
+            "engine: must be a SQLAlchemy engine or URL, a Spark session or a chdb session. Got a int",
+        ),
+        (
+            lambda: cj.read_events("x://me:geheim@h/d", table="t", engine="sqlite://"),
+            "engine: the table is the source.*Got source=an address",
+        ),
+        (
+            lambda: cj.read_events(pd.DataFrame(), engine="sqlite://"),
+            "engine: the table is the source",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(call, message):
@@ -148,10 +191,15 @@ def test_values_that_do_not_fit_their_column_stop_the_reading(tmp_path):
     import sqlite3
 
     with sqlite3.connect(tmp_path / "odd.db") as connection:
-        connection.execute("CREATE TABLE events (customer_id BIGINT, event TEXT, timestamp DATETIME)")
+        connection.execute(
+            "CREATE TABLE events (customer_id BIGINT, event TEXT, timestamp DATETIME)"
+        )
         connection.execute("INSERT INTO events VALUES (1, 'a', 'geheim')")
     connection.close()
-    with pytest.raises(cj.DataError, match=r"holds a value that does not fit the type of its column.*Make a view that casts it") as stopped:
+    with pytest.raises(
+        cj.DataError,
+        match=r"holds a value that does not fit the type of its column.*Make a view that casts it",
+    ) as stopped:
         cj.read_events(f"sqlite:///{tmp_path}/odd.db", table="events")
     nowhere(str(stopped.value))
 

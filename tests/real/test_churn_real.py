@@ -35,7 +35,10 @@ def test_telco_reaches_what_was_promised(model):
 
 
 def test_telco_reasons_are_faithful_and_steady(model):
-    measured = {name: model.metrics[name]["value"] or 0 for name in ("reason_spearman", "reason_top_decile_overlap", "reason_stability")}
+    measured = {
+        name: model.metrics[name]["value"] or 0
+        for name in ("reason_spearman", "reason_top_decile_overlap", "reason_stability")
+    }
     assert measured["reason_spearman"] >= 0.98
     assert measured["reason_top_decile_overlap"] >= 0.85
     assert measured["reason_stability"] >= 0.9
@@ -44,7 +47,9 @@ def test_telco_reasons_are_faithful_and_steady(model):
 
 def test_the_threshold_earns_99_percent_of_hindsight(model):
     told = model.forecasts
-    chosen = cj.target_list(told[["customer_id", "churn_probability"]], offer_cost=10, contact_cost=1, success_share=0.3)
+    chosen = cj.target_list(
+        told[["customer_id", "churn_probability"]], offer_cost=10, contact_cost=1, success_share=0.3
+    )
     merged = chosen.table.merge(told[["customer_id", "churned"]], on="customer_id")
     earned = np.where(merged["churned"] == 1, 0.3 * 190 - 1, -11)
     hindsight = np.cumsum(earned[np.argsort(-merged["churn_probability"], kind="stable")]).max()
@@ -55,19 +60,34 @@ def test_a_budget_of_700_earns_more_by_profit_than_by_risk(model, telco):
     scores = model.score(telco)
     worth = telco["MonthlyCharges"].to_numpy() * 3
     frame = scores.table.assign(worth=worth)
-    chosen = cj.target_list(frame, offer_cost=10, contact_cost=1, success_share=0.3, budget=700, value="worth")
+    chosen = cj.target_list(
+        frame, offer_cost=10, contact_cost=1, success_share=0.3, budget=700, value="worth"
+    )
     riskiest = frame.nlargest(700, "churn_probability")
-    by_risk = chosen.offer.profit(riskiest["churn_probability"].to_numpy(), riskiest["worth"].to_numpy()).sum()
+    by_risk = chosen.offer.profit(
+        riskiest["churn_probability"].to_numpy(), riskiest["worth"].to_numpy()
+    ).sum()
     assert int(chosen.table["selected"].sum()) == 700
     assert chosen.metrics["expected_profit"]["value"] > by_risk
 
 
 @pytest.mark.slow
 def test_cdnow_beats_bgnbd_at_every_cutoff(shared_data):
-    raw = pd.read_csv(shared_data / "cdnow" / "cdnow_transactions.csv.gz", dtype={"customer_id": "str", "date": "str"})
+    raw = pd.read_csv(
+        shared_data / "cdnow" / "cdnow_transactions.csv.gz",
+        dtype={"customer_id": "str", "date": "str"},
+    )
     stamps = pd.to_datetime(raw["date"], format="%Y%m%d").dt.tz_localize("UTC")
     log = cj.read_events(
-        pd.DataFrame({"customer_id": raw["customer_id"], "event": "purchase", "timestamp": stamps, "value": raw["dollar_value"]}), duplicates="keep"
+        pd.DataFrame(
+            {
+                "customer_id": raw["customer_id"],
+                "event": "purchase",
+                "timestamp": stamps,
+                "value": raw["dollar_value"],
+            }
+        ),
+        duplicates="keep",
     )
     began = time.process_time()
     model = cj.fit_churn(cj.churn_data(log, horizon="90D", active_within="180D"))

@@ -6,14 +6,16 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.check import check_journey
-from cjlib.sources.first_journey import first_journey
 from cjlib.sources.journey import journey_from_text
+from cjlib.sources.journey.check import check_journey
+from cjlib.sources.journey.scaffold import first_journey
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 FEEDBACK = ["airline_tweets", "clothing_reviews", "nps_verbatims"]
 TABLES = ["telco"]
-NAMES = sorted(path.stem for path in EXAMPLES.glob("*.yml") if path.stem not in [*FEEDBACK, *TABLES])
+NAMES = sorted(
+    path.stem for path in EXAMPLES.glob("*.yml") if path.stem not in [*FEEDBACK, *TABLES]
+)
 
 
 @pytest.fixture
@@ -28,7 +30,13 @@ def customers(log: cj.EventLog, journey: cj.Journey, funnel: str, **options) -> 
 
 
 def test_the_examples_are_valid_without_their_data():
-    assert NAMES == ["cdnow", "ecom_synthetic", "helpdesk_tickets", "loan_applications", "rees46_clickstream"]
+    assert NAMES == [
+        "cdnow",
+        "ecom_synthetic",
+        "helpdesk_tickets",
+        "loan_applications",
+        "rees46_clickstream",
+    ]
     for name in [*NAMES, *FEEDBACK, *TABLES]:
         assert cj.read_journey(EXAMPLES / f"{name}.yml").stages
 
@@ -43,12 +51,18 @@ def test_an_example_fits_its_data(example, name):
     assert check.unmapped["stage"].notna().all(), "a whole event name belongs to no stage"
 
 
-@pytest.mark.parametrize(("name", "answers"), [("airline_tweets", 14485), ("clothing_reviews", 23486), ("nps_verbatims", 2385)])
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [("airline_tweets", 14485), ("clothing_reviews", 23486), ("nps_verbatims", 2385)],
+)
 def test_an_example_of_feedback_alone_fits_its_data(example, name, answers):
     check = check_journey(example(name))
     assert (check.exit_code, check.warnings, len(check.feedback)) == (0, (), answers)
     assert check.headline == f"{answers:,} answers read; the journey file names no events."
-    with pytest.raises(cj.JourneyError, match=r"^sources\.events: the journey file names no events, only feedback\."):
+    with pytest.raises(
+        cj.JourneyError,
+        match=r"^sources\.events: the journey file names no events, only feedback\.",
+    ):
         check.journey.read_events()
 
 
@@ -58,7 +72,10 @@ def test_the_example_of_a_table_of_customers_fits_its_data(example):
     assert check.headline == "7,043 customers read; the journey file names no events."
     data = cj.churn_base(check.journey).data()
     assert data.population["churned"].tolist() == [1_869]
-    assert data.columns.set_index("column").loc["TotalCharges", ["kind", "missing"]].tolist() == ["number", 11]
+    assert data.columns.set_index("column").loc["TotalCharges", ["kind", "missing"]].tolist() == [
+        "number",
+        11,
+    ]
     assert data.leaks[data.leaks["level"] == "FAIL"].empty
 
 
@@ -66,11 +83,16 @@ def test_loan_applications(example):
     journey = cj.read_journey(example("loan_applications"))
     log = journey.read_events()
     assert (log.n_events, log.n_customers, len(log.event_names)) == (262_200, 13_087, 24)
-    assert log.span == (pd.Timestamp("2011-10-01 00:38:44.546+02:00"), pd.Timestamp("2012-03-14 16:04:54.681+01:00"))
+    assert log.span == (
+        pd.Timestamp("2011-10-01 00:38:44.546+02:00"),
+        pd.Timestamp("2012-03-14 16:04:54.681+01:00"),
+    )
     assert customers(log, journey, "approval") == [13_087, 7_367, 5_113, 5_015, 3_254, 2_246]
     ends = log.table().set_index("event")["customers"]
     assert ends[["A_APPROVED", "A_DECLINED", "A_CANCELLED"]].tolist() == [2_246, 7_635, 2_807]
-    undecided = log.n_customers - log.where(event=["A_APPROVED", "A_DECLINED", "A_CANCELLED"]).n_customers
+    undecided = (
+        log.n_customers - log.where(event=["A_APPROVED", "A_DECLINED", "A_CANCELLED"]).n_customers
+    )
     assert undecided == 399
     ties = log.quality.set_index("check").loc["tied events (same customer, same instant)"]
     assert ties["rows"] == 25_369
@@ -96,9 +118,18 @@ def test_rees46_clickstream(example):
     journey = cj.read_journey(example("rees46_clickstream"))
     log = journey.read_events()
     assert (log.n_events, log.n_customers) == (17_435 - 5, 4_505)
-    assert log.table().set_index("event")["customers"].to_dict() == {"view": 4_505, "purchase": 193, "cart": 111}
+    assert log.table().set_index("event")["customers"].to_dict() == {
+        "view": 4_505,
+        "purchase": 193,
+        "cart": 111,
+    }
     buyers, with_cart = (
-        set(log.where(event=name).engine.rows(f"SELECT DISTINCT c FROM {log.prepared} WHERE {log.match(name)}")) for name in ("purchase", "cart")
+        set(
+            log.where(event=name).engine.rows(
+                f"SELECT DISTINCT c FROM {log.prepared} WHERE {log.match(name)}"
+            )
+        )
+        for name in ("purchase", "cart")
     )
     assert len(buyers - with_cart) == 131
     assert customers(log, journey, "over_the_cart")[:2] == [4_505, 111]
@@ -119,7 +150,11 @@ def test_cdnow(example):
     assert kept["exact duplicates kept"] == 255
     table = cj.retention(log, **journey.retention_options()).table
     early = table[table["period"] <= 3].pivot(index="cohort", columns="period", values="retained")
-    assert early.to_numpy().tolist() == [[7_846, 1_157, 964, 810], [8_476, 1_312, 980, 783], [7_248, 1_032, 752, 756]]
+    assert early.to_numpy().tolist() == [
+        [7_846, 1_157, 964, 810],
+        [8_476, 1_312, 980, 783],
+        [7_248, 1_032, 752, 756],
+    ]
 
 
 def test_ecom_synthetic(example):
@@ -142,22 +177,59 @@ def test_ecom_synthetic(example):
 @pytest.mark.parametrize(
     ("file", "columns", "event", "first", "last"),
     [
-        ("ecom_synthetic/ecom_events.csv.gz", {"customer_id": "user_id", "channel": "acquisition_channel"}, None, "catalog", "purchase"),
-        ("loan_applications/bpi2012_events.csv.gz", {"customer_id": "case_id", "value": "amount_requested"}, None, "A_SUBMITTED", "A_APPROVED"),
-        ("helpdesk_tickets/helpdesk_events.csv.gz", {"customer_id": "case_id"}, None, "Assign seriousness", "Resolve ticket"),
+        (
+            "ecom_synthetic/ecom_events.csv.gz",
+            {"customer_id": "user_id", "channel": "acquisition_channel"},
+            None,
+            "catalog",
+            "purchase",
+        ),
+        (
+            "loan_applications/bpi2012_events.csv.gz",
+            {"customer_id": "case_id", "value": "amount_requested"},
+            None,
+            "A_SUBMITTED",
+            "A_APPROVED",
+        ),
+        (
+            "helpdesk_tickets/helpdesk_events.csv.gz",
+            {"customer_id": "case_id"},
+            None,
+            "Assign seriousness",
+            "Resolve ticket",
+        ),
         (
             "rees46_clickstream/rees46_oct2019_sample.csv.gz",
-            {"customer_id": "user_id", "event": "event_type", "timestamp": "event_time", "value": "price"},
+            {
+                "customer_id": "user_id",
+                "event": "event_type",
+                "timestamp": "event_time",
+                "value": "price",
+            },
             None,
             "view",
             "purchase",
         ),
-        ("cdnow/cdnow_transactions.csv.gz", {"timestamp": "date", "value": "dollar_value"}, "purchase", None, None),
-        ("cdnow/cdnow_sample.csv.gz", {"timestamp": "date", "value": "dollar_value"}, "purchase", None, None),
+        (
+            "cdnow/cdnow_transactions.csv.gz",
+            {"timestamp": "date", "value": "dollar_value"},
+            "purchase",
+            None,
+            None,
+        ),
+        (
+            "cdnow/cdnow_sample.csv.gz",
+            {"timestamp": "date", "value": "dollar_value"},
+            "purchase",
+            None,
+            None,
+        ),
     ],
 )
 def test_init_understands_every_event_set(shared_data, file, columns, event, first, last):
-    journey = journey_from_text(first_journey(shared_data / file), folder=(shared_data / file).parent)
+    journey = journey_from_text(
+        first_journey(shared_data / file), folder=(shared_data / file).parent
+    )
     assert {ours: theirs for theirs, ours in journey.sources.events.columns.items()} == columns
     assert journey.sources.events.event == event
     log = journey.read_events()

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources import cache, kept
+from cjlib.sources.cache import folder as cache
+from cjlib.sources.cache import store
 
 DAY = pd.DataFrame(
     {
@@ -43,7 +44,7 @@ def used(folder: Path, name: str, seconds: int) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return [log.file for log in kept.contents(folder / "cache")]
+    return [log.file for log in store.contents(folder / "cache")]
 
 
 def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
@@ -70,21 +71,30 @@ def test_the_log_just_made_stays_however_small_the_limit(folder, monkeypatch):
     assert names(folder) == [newest.name]
 
 
-@pytest.mark.parametrize(("given", "bytes_"), [("20GB", 20 * 10**9), (" 1.5 MiB ", 3 * 2**19), ("7b", 7), ("", None)])
+@pytest.mark.parametrize(
+    ("given", "bytes_"), [("20GB", 20 * 10**9), (" 1.5 MiB ", 3 * 2**19), ("7b", 7), ("", None)]
+)
 def test_a_limit_is_a_size(monkeypatch, given, bytes_):
     monkeypatch.setenv("CJ_CACHE_LIMIT", given)
-    assert kept.size_limit() == bytes_
+    assert store.size_limit() == bytes_
 
 
 @pytest.mark.parametrize("given", ["many", "20", "-1GB", "20 %"])
 def test_what_is_no_size_is_refused(monkeypatch, given):
     monkeypatch.setenv("CJ_CACHE_LIMIT", given)
-    with pytest.raises(cj.CjlibError, match=rf"CJ_CACHE_LIMIT: must be a size such as '20GB'\. Got '{given}'"):
-        kept.size_limit()
+    with pytest.raises(
+        cj.CjlibError, match=rf"CJ_CACHE_LIMIT: must be a size such as '20GB'\. Got '{given}'"
+    ):
+        store.size_limit()
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "cjlib.cli", "cache", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "cjlib.cli", "cache", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_command_shows_and_clears_and_touches_nothing_else(folder, monkeypatch):
@@ -95,8 +105,16 @@ def test_the_command_shows_and_clears_and_touches_nothing_else(folder, monkeypat
     assert made.name in shown.stdout.replace("\n", "")
     assert shown.stdout.rstrip().endswith("MB")
     assert "1 prepared log, " in shown.stdout
-    assert command(folder, "--clear").stdout.rstrip().split("\n")[-1].startswith("deleted: 1 prepared log, ")
-    assert sorted(path.name for path in (folder / "cache").iterdir()) == [".gitignore", "mine.duckdb"]
+    assert (
+        command(folder, "--clear")
+        .stdout.rstrip()
+        .split("\n")[-1]
+        .startswith("deleted: 1 prepared log, ")
+    )
+    assert sorted(path.name for path in (folder / "cache").iterdir()) == [
+        ".gitignore",
+        "mine.duckdb",
+    ]
     assert command(folder).stdout == "\n" + f"{folder / 'cache'}\n  none\n0 prepared logs, 0.0 MB\n"
 
 
@@ -109,4 +127,7 @@ def test_the_command_finds_caches_beside_their_sources(folder, monkeypatch):
 
 def test_a_folder_that_is_not_there_is_named():
     told = command("nowhere")
-    assert (told.returncode, told.stderr) == (2, "cj: DIR: there is no folder 'nowhere'. Give the folder of the events, or none for this one.\n")
+    assert (told.returncode, told.stderr) == (
+        2,
+        "cj: DIR: there is no folder 'nowhere'. Give the folder of the events, or none for this one.\n",
+    )

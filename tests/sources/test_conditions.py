@@ -22,11 +22,19 @@ NAMES = ["customer_id", "event", "timestamp", "channel", "whole", "number", "tru
 
 @pytest.fixture(scope="module")
 def log() -> cj.EventLog:
-    return cj.read_events(frame(), timezone="UTC", customers=pd.DataFrame({"customer_id": ["ana", "bob"], "plan": ["pro", None], "seats": [3, 10]}))
+    return cj.read_events(
+        frame(),
+        timezone="UTC",
+        customers=pd.DataFrame(
+            {"customer_id": ["ana", "bob"], "plan": ["pro", None], "seats": [3, 10]}
+        ),
+    )
 
 
 def frame() -> pd.DataFrame:
-    return pd.DataFrame(ROWS, columns=NAMES).assign(whole=pd.array([row[4] for row in ROWS], dtype="Int64"))
+    return pd.DataFrame(ROWS, columns=NAMES).assign(
+        whole=pd.array([row[4] for row in ROWS], dtype="Int64")
+    )
 
 
 def kept(log: cj.EventLog) -> list[int]:
@@ -91,7 +99,9 @@ def test_every_operator_keeps_the_rows_it_names(log, where, rows):
 
 
 def test_columns_may_be_keywords_and_a_mapping_together(log):
-    assert kept(log.where({"start": ["Start", "ENDLESS"]}, channel="web", start="2024-01-02")) == [5]
+    assert kept(log.where({"start": ["Start", "ENDLESS"]}, channel="web", start="2024-01-02")) == [
+        5
+    ]
 
 
 def test_both_bounds_are_included_and_a_date_means_to_the_end_of_that_day(log):
@@ -112,7 +122,10 @@ def test_bounds_are_read_in_the_zone_of_the_business():
     ("where", "message"),
     [
         ({"chanel": "web"}, "there is no column 'chanel'. Did you mean 'channel'"),
-        ({"channel": {"is": "web"}}, "operator: must be one of 'not', 'contains', 'is_set', 'min', 'max'. Got 'is'"),
+        (
+            {"channel": {"is": "web"}},
+            "operator: must be one of 'not', 'contains', 'is_set', 'min', 'max'. Got 'is'",
+        ),
         ({"channel": {}}, "operator: must be one of"),
         ({"channel": {"is_set": "yes"}}, "is_set takes True or False. Got 'yes'"),
         ({"whole": "many"}, "where whole: the column holds numbers. Got 'many'"),
@@ -127,9 +140,14 @@ def test_a_condition_that_cannot_be_meant_is_refused(log, where, message):
         log.where(where)
 
 
-@pytest.mark.parametrize("bound", ["today", "2025", "2025-01", "03/02/2025", 20250131, 1.5, "31.1.2025", pd.NaT])
+@pytest.mark.parametrize(
+    "bound", ["today", "2025", "2025-01", "03/02/2025", 20250131, 1.5, "31.1.2025", pd.NaT]
+)
 def test_a_bound_is_a_full_date_that_can_be_read_one_way(log, bound):
-    with pytest.raises(cj.CjlibError, match=r"start: must be a date or a time, such as '2025-01-31', '2025-01-31 18:00' or a datetime. Got "):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"start: must be a date or a time, such as '2025-01-31', '2025-01-31 18:00' or a datetime. Got ",
+    ):
         log.where(start=bound)
 
 
@@ -144,9 +162,18 @@ ONE = {
 def conditions(column: str) -> st.SearchStrategy:
     value = ONE[column]
     present = value.filter(lambda one: one is not None)
-    operators = {"not": value | st.lists(value, max_size=3), "is_set": st.booleans(), "min": present, "max": present}
+    operators = {
+        "not": value | st.lists(value, max_size=3),
+        "is_set": st.booleans(),
+        "min": present,
+        "max": present,
+    }
     operators |= {"contains": st.sampled_from(["E", "w", "'", "1"])}
-    return value | st.lists(value, max_size=3) | st.fixed_dictionaries({}, optional=operators).filter(bool)
+    return (
+        value
+        | st.lists(value, max_size=3)
+        | st.fixed_dictionaries({}, optional=operators).filter(bool)
+    )
 
 
 def holds(value, condition) -> bool:
@@ -154,7 +181,9 @@ def holds(value, condition) -> bool:
     if not isinstance(condition, dict):
         return value in (condition if isinstance(condition, list) else [condition])
     tests = {
-        "not": lambda unwanted: value not in (unwanted if isinstance(unwanted, list) else [unwanted]),
+        "not": lambda unwanted: (
+            value not in (unwanted if isinstance(unwanted, list) else [unwanted])
+        ),
         "is_set": lambda wanted: (value is not None) == wanted,
         "contains": lambda text: value is not None and text.lower() in str(value).lower(),
         "min": lambda low: value is not None and value >= low,
@@ -170,15 +199,25 @@ def holds(value, condition) -> bool:
 )
 def test_the_prepared_condition_the_portable_text_and_plain_python_agree(rows, where):
     table = pd.DataFrame(
-        [("c", "e", pd.Timestamp(position, unit="D"), channel, whole, position) for position, (channel, whole) in enumerate(rows)],
+        [
+            ("c", "e", pd.Timestamp(position, unit="D"), channel, whole, position)
+            for position, (channel, whole) in enumerate(rows)
+        ],
         columns=["customer_id", "event", "timestamp", "channel", "whole", "position"],
     ).astype({"whole": "Int64", "channel": "str"})
     log = cj.read_events(table, timezone="UTC")
     expected = [
-        position for position, (channel, whole) in enumerate(rows) if holds(channel or None, where["channel"]) and holds(whole, where["whole"])
+        position
+        for position, (channel, whole) in enumerate(rows)
+        if holds(channel or None, where["channel"]) and holds(whole, where["whole"])
     ]
     assert log.numbers("position", where=log.match(cj.Step(where=where))).tolist() == expected
-    assert log.run(f"SELECT position FROM events WHERE {log.portable(cj.Step(where=where))} ORDER BY 1")["position"].tolist() == expected
+    assert (
+        log.run(
+            f"SELECT position FROM events WHERE {log.portable(cj.Step(where=where))} ORDER BY 1"
+        )["position"].tolist()
+        == expected
+    )
 
 
 # ---- first_time ---------------------------------------------------------------------------------------------------
@@ -203,7 +242,9 @@ def test_the_first_time_is_of_the_whole_step_or_of_the_event(step, rows):
 
 
 def test_a_step_says_itself_in_words():
-    step = cj.Step(["view", "cart"], where={"channel": ["web"], "value": {"min": 3}}, first_time=True)
+    step = cj.Step(
+        ["view", "cart"], where={"channel": ["web"], "value": {"min": 3}}, first_time=True
+    )
     assert str(step) == "first view or cart where channel in ['web'], value min 3"
 
 
@@ -212,7 +253,10 @@ def test_a_step_says_itself_in_words():
     [
         (lambda: cj.Step([]), "an empty list of events matches nothing"),
         (lambda: cj.Step([1]), r"event names must be text. Got \[1\]"),
-        (lambda: cj.Step("view", first_time="once"), r"Step\(first_time=\): must be one of False, True, 'event'. Got 'once'"),
+        (
+            lambda: cj.Step("view", first_time="once"),
+            r"Step\(first_time=\): must be one of False, True, 'event'. Got 'once'",
+        ),
     ],
 )
 def test_a_step_that_means_nothing_is_refused(make, message):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from cjlib.errors import CjlibError
-from cjlib.sources.durations import in_words, microseconds
+from cjlib.sources.log.durations import in_words, microseconds
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,20 @@ def test_a_duration_is_elapsed_time(written, seconds):
 
 
 def test_a_microsecond_is_kept_in_a_long_duration():
-    assert microseconds(timedelta(days=100_000, microseconds=1), "window") == 100_000 * 86_400_000_000 + 1
+    assert (
+        microseconds(timedelta(days=100_000, microseconds=1), "window")
+        == 100_000 * 86_400_000_000 + 1
+    )
 
 
-@pytest.mark.parametrize("written", ["14", 14, 14.0, "", "D", "2 fortnights", "1M", "-3D", None, True])
+@pytest.mark.parametrize(
+    "written", ["14", 14, 14.0, "", "D", "2 fortnights", "1M", "-3D", None, True]
+)
 def test_a_bare_number_or_an_unknown_unit_is_refused(written):
-    with pytest.raises(CjlibError, match=r"window: must be a duration with its unit, such as '14D', '6h', '30min' or '90s'. Got "):
+    with pytest.raises(
+        CjlibError,
+        match=r"window: must be a duration with its unit, such as '14D', '6h', '30min' or '90s'. Got ",
+    ):
         microseconds(written, "window")
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cjlib.errors import CjlibError
-from cjlib.sources.engine import DuckDB, identifier, literal, memory_limit
+from cjlib.sources.log.engine import DuckDB, identifier, literal, memory_limit
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
@@ -33,7 +33,9 @@ def test_an_identifier_is_the_name_itself(engine, text):
     assert engine.execute(f"SELECT 1 AS {identifier(text)}").description[0][0] == text
 
 
-@pytest.mark.parametrize("value", [None, True, False, 0, -3, 2**62, 1.5, 1e300, float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    "value", [None, True, False, 0, -3, 2**62, 1.5, 1e300, float("inf"), float("-inf")]
+)
 def test_a_literal_is_the_value_itself(engine, value):
     (found,) = engine.rows(f"SELECT {literal(value)}")[0]
     assert found == value
@@ -54,7 +56,10 @@ def test_the_memory_limit_of_the_environment_is_the_engines(monkeypatch):
 
 def test_a_memory_limit_that_is_no_size_is_refused(monkeypatch):
     monkeypatch.setenv("CJ_MEMORY_LIMIT", "plenty")
-    with pytest.raises(CjlibError, match=r"CJ_MEMORY_LIMIT: must be a size such as '8GB' or a share of the machine such as '40%'. Got 'plenty'"):
+    with pytest.raises(
+        CjlibError,
+        match=r"CJ_MEMORY_LIMIT: must be a size such as '8GB' or a share of the machine such as '40%'. Got 'plenty'",
+    ):
         memory_limit()
 
 
@@ -63,14 +68,16 @@ def test_what_does_not_fit_is_spilled_to_a_temporary_folder(monkeypatch):
     engine = DuckDB()
     folder = Path(engine.rows("SELECT current_setting('temp_directory')")[0][0])
     assert folder.parent == Path(tempfile.gettempdir())
-    engine.execute("CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(4000000) AS r(i)")
+    engine.execute(
+        "CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(4000000) AS r(i)"
+    )
     assert list(folder.iterdir())
     engine.connection.close()
     assert not folder.exists()
 
 
 SPILLING = """
-from cjlib.sources.engine import DuckDB
+from cjlib.sources.log.engine import DuckDB
 engine = DuckDB()
 engine.execute("CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(3000000) AS r(i)")
 print("ready", flush=True)
@@ -81,7 +88,13 @@ input()
 def spilling(folder: Path) -> subprocess.Popen[str]:
     """A process that has spilled into the folder and waits for a line."""
     environment = os.environ | {"TMPDIR": str(folder), "CJ_MEMORY_LIMIT": "100MB"}
-    process = subprocess.Popen([sys.executable, "-c", SPILLING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SPILLING],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -90,16 +103,22 @@ def spilled(folder: Path) -> dict[str, set[str]]:
     """Of each process its lock and its folders, by its number."""
     found: dict[str, set[str]] = {}
     for path in folder.iterdir():
-        found.setdefault(path.name.split("-")[3], set()).add("folder" if path.is_dir() else path.suffix)
+        found.setdefault(path.name.split("-")[3], set()).add(
+            "folder" if path.is_dir() else path.suffix
+        )
     return found
 
 
-def test_what_a_killed_process_spilled_goes_with_the_next_process_and_what_a_living_one_spilled_stays(tmp_path):
+def test_what_a_killed_process_spilled_goes_with_the_next_process_and_what_a_living_one_spilled_stays(
+    tmp_path,
+):
     with spilling(tmp_path) as killed, spilling(tmp_path) as living:
         killed.kill()
         killed.wait()
-        assert spilled(tmp_path) == {str(process.pid): {"folder", ".lock"} for process in (killed, living)}
-        other = [sys.executable, "-c", "from cjlib.sources.engine import DuckDB; DuckDB()"]
+        assert spilled(tmp_path) == {
+            str(process.pid): {"folder", ".lock"} for process in (killed, living)
+        }
+        other = [sys.executable, "-c", "from cjlib.sources.log.engine import DuckDB; DuckDB()"]
         subprocess.run(other, env=os.environ | {"TMPDIR": str(tmp_path)}, check=True)
         assert spilled(tmp_path) == {str(living.pid): {"folder", ".lock"}}
         living.communicate("\n")
@@ -109,10 +128,16 @@ def test_what_a_killed_process_spilled_goes_with_the_next_process_and_what_a_liv
 
 def test_a_forked_process_has_spill_folders_of_its_own(tmp_path):
     code = (
-        "import os; from cjlib.sources.spill import spill_folder; ours = spill_folder(); child = os.fork(); child and os.waitpid(child, 0); "
+        "import os; from cjlib.sources.log.spill import spill_folder; ours = spill_folder(); child = os.fork(); child and os.waitpid(child, 0); "
         "print(spill_folder().rpartition('-')[0] == ours.rpartition('-')[0], flush=True)"
     )
-    said = subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert sorted(said.stdout.split()) == ["False", "True"]
     assert not list(tmp_path.iterdir())
 

@@ -20,8 +20,13 @@ def table(rows: list[tuple], **more: list) -> pd.DataFrame:
 
 def times(*written: object, **options: object) -> list[str]:
     """The instants, in UTC, that one customer's times are read as."""
-    log = cj.read_events(table([("ana", "view", one) for one in written]).astype({"timestamp": object}), **options)
-    return [time.strftime("%Y-%m-%d %H:%M:%S.%f").removesuffix(".000000") for time in pd.to_datetime(log.fetch("time")["time"], unit="us", utc=True)]
+    log = cj.read_events(
+        table([("ana", "view", one) for one in written]).astype({"timestamp": object}), **options
+    )
+    return [
+        time.strftime("%Y-%m-%d %H:%M:%S.%f").removesuffix(".000000")
+        for time in pd.to_datetime(log.fetch("time")["time"], unit="us", utc=True)
+    ]
 
 
 def found(log: cj.EventLog, check: str) -> tuple[int, str]:
@@ -65,8 +70,21 @@ def test_every_row_is_an_event_or_stands_in_quarantine_with_its_reason():
     ]
     assert log.n_events == 1
     assert list(log.quarantine.columns) == ["row", "reason", "customer_id", "event", "timestamp"]
-    assert log.quarantine["timestamp"].tolist()[6:9] == ["n/a", "2024-02-30T00:00:00Z", "2999-01-01T00:00:00Z"]
-    assert [found(log, reason) for reason in ("rows read", "events used", "missing event", "unreadable timestamp", "exact duplicate")] == [
+    assert log.quarantine["timestamp"].tolist()[6:9] == [
+        "n/a",
+        "2024-02-30T00:00:00Z",
+        "2999-01-01T00:00:00Z",
+    ]
+    assert [
+        found(log, reason)
+        for reason in (
+            "rows read",
+            "events used",
+            "missing event",
+            "unreadable timestamp",
+            "exact duplicate",
+        )
+    ] == [
         (11, ""),
         (1, ""),
         (2, ""),
@@ -106,7 +124,9 @@ def test_rows_that_differ_in_any_column_are_separate_events():
 
 
 def test_blank_and_missing_properties_are_equal():
-    log = cj.read_events(table([("ana", "view", UTC)] * 3, order=["", None, "  "]), quarantine_limit=1)
+    log = cj.read_events(
+        table([("ana", "view", UTC)] * 3, order=["", None, "  "]), quarantine_limit=1
+    )
     assert log.n_events == 1
 
 
@@ -132,19 +152,25 @@ def test_duplicates_count_towards_the_limit_and_nothing_is_lost():
 
 
 def test_a_share_at_the_limit_is_within_it():
-    rows = [("ana", "view", f"2024-01-01T00:00:{second:02}Z") for second in range(19)] + [("ana", "view", "never")]
+    rows = [("ana", "view", f"2024-01-01T00:00:{second:02}Z") for second in range(19)] + [
+        ("ana", "view", "never")
+    ]
     assert cj.read_events(table(rows)).n_events == 19
     with pytest.raises(cj.DataError, match=r"1 of 20 rows \(5.0 %\)"):
         cj.read_events(table(rows), quarantine_limit=0.049)
 
 
 def test_a_customer_whose_only_row_is_held_back_is_no_customer():
-    log = cj.read_events(table([("ana", "view", UTC), ("bob", "typo", "never")]), quarantine_limit=0.5)
+    log = cj.read_events(
+        table([("ana", "view", UTC), ("bob", "typo", "never")]), quarantine_limit=0.5
+    )
     assert (log.n_customers, log.customer_ids().tolist(), log.event_names) == (1, ["ana"], ["view"])
 
 
 def test_the_rows_of_a_quarantine_are_those_of_the_source_whatever_its_columns_are_called():
-    rows = table([("ana", "view", UTC), ("ana", "", UTC)], row=[7, 8], reason=["x", "y"], file=["f", "g"])
+    rows = table(
+        [("ana", "view", UTC), ("ana", "", UTC)], row=[7, 8], reason=["x", "y"], file=["f", "g"]
+    )
     quarantine = cj.read_events(rows, quarantine_limit=0.5).quarantine
     assert quarantine.to_dict("records") == [
         {
@@ -218,14 +244,22 @@ def test_times_without_a_zone_are_named_and_read_as_utc_if_none_is_given():
         1,
         "2024-01-31 18:05:00, read as UTC, for no timezone was given: name the business's zone with timezone='Europe/Berlin' or the like",
     )
-    named = cj.read_events(table([("ana", "view", "2024-01-31 18:05:00")]), timezone="Europe/Berlin")
+    named = cj.read_events(
+        table([("ana", "view", "2024-01-31 18:05:00")]), timezone="Europe/Berlin"
+    )
     assert found(named, "times without a zone") == (1, "2024-01-31 18:05:00, read in Europe/Berlin")
 
 
 def test_times_with_and_without_an_offset_stop_the_reading_until_a_zone_is_named():
-    with pytest.raises(cj.DataError, match=r"1 times have an offset from UTC and 2 have none, so that their order is unknown. Say in which zone"):
+    with pytest.raises(
+        cj.DataError,
+        match=r"1 times have an offset from UTC and 2 have none, so that their order is unknown. Say in which zone",
+    ):
         times(UTC, "2024-01-01 00:00", "2024-01-02")
-    assert times(UTC, "2024-01-01 00:00", timezone="Europe/Berlin") == ["2023-12-31 23:00:00", "2024-01-01 00:00:00"]
+    assert times(UTC, "2024-01-01 00:00", timezone="Europe/Berlin") == [
+        "2023-12-31 23:00:00",
+        "2024-01-01 00:00:00",
+    ]
 
 
 def test_hours_that_do_not_exist_are_held_back_and_those_that_come_twice_are_the_first():
@@ -238,7 +272,11 @@ def test_hours_that_do_not_exist_are_held_back_and_those_that_come_twice_are_the
         "2024-10-27 02:30",
         "2024-10-27 03:00",
     ]
-    log = cj.read_events(table([("ana", "view", one) for one in written]), timezone="Europe/Berlin", quarantine_limit=0.5)
+    log = cj.read_events(
+        table([("ana", "view", one) for one in written]),
+        timezone="Europe/Berlin",
+        quarantine_limit=0.5,
+    )
     assert reasons(log) == [(2, "hour that does not exist"), (3, "hour that does not exist")]
     assert [str(time) for time in log.moments(log.fetch("time")["time"])] == [
         "2024-03-31 01:59:59+01:00",
@@ -252,22 +290,48 @@ def test_hours_that_do_not_exist_are_held_back_and_those_that_come_twice_are_the
 
 def test_the_wall_clock_is_pandas_own_for_every_hour_of_a_century():
     hours = pd.Series(pd.date_range("1925-01-01", "2025-01-01", freq="5h23min"))
-    log = cj.read_events(pd.DataFrame({"customer_id": "ana", "event": "view", "timestamp": hours}), timezone="Europe/London", quarantine_limit=1)
-    local = hours.dt.tz_localize("Europe/London", ambiguous=np.ones(len(hours), dtype=bool), nonexistent="NaT")
+    log = cj.read_events(
+        pd.DataFrame({"customer_id": "ana", "event": "view", "timestamp": hours}),
+        timezone="Europe/London",
+        quarantine_limit=1,
+    )
+    local = hours.dt.tz_localize(
+        "Europe/London", ambiguous=np.ones(len(hours), dtype=bool), nonexistent="NaT"
+    )
     expected = local.dropna().dt.tz_convert("UTC").sort_values()
-    assert log.fetch("time")["time"].tolist() == [time.value // 1000 for time in expected.dt.as_unit("ns")]
-    assert log.quarantine["reason"].tolist() == ["hour that does not exist"] * int(local.isna().sum())
+    assert log.fetch("time")["time"].tolist() == [
+        time.value // 1000 for time in expected.dt.as_unit("ns")
+    ]
+    assert log.quarantine["reason"].tolist() == ["hour that does not exist"] * int(
+        local.isna().sum()
+    )
 
 
 def test_a_day_whose_midnight_the_clocks_skip_begins_at_its_first_instant():
-    log = cj.read_events(table([("ana", "order", "2018-11-04"), ("ana", "order", "2018-11-05")]), timezone="America/Sao_Paulo")
-    assert [str(time) for time in log.moments(log.fetch("time")["time"])] == ["2018-11-04 01:00:00-02:00", "2018-11-05 00:00:00-02:00"]
+    log = cj.read_events(
+        table([("ana", "order", "2018-11-04"), ("ana", "order", "2018-11-05")]),
+        timezone="America/Sao_Paulo",
+    )
+    assert [str(time) for time in log.moments(log.fetch("time")["time"])] == [
+        "2018-11-04 01:00:00-02:00",
+        "2018-11-05 00:00:00-02:00",
+    ]
     assert found(log, "times are whole") == (2, "days")
 
 
 def test_several_offsets_are_named():
-    log = cj.read_events(table([("ana", "view", f"2024-01-0{day}T10:00:00{offset}") for day, offset in ((1, "+01:00"), (2, "+02:00"), (3, "+0100"))]))
-    assert found(log, "several offsets from UTC") == (1, "+01:00 (2), +02:00 (1); each time keeps its instant")
+    log = cj.read_events(
+        table(
+            [
+                ("ana", "view", f"2024-01-0{day}T10:00:00{offset}")
+                for day, offset in ((1, "+01:00"), (2, "+02:00"), (3, "+0100"))
+            ]
+        )
+    )
+    assert found(log, "several offsets from UTC") == (
+        1,
+        "+01:00 (2), +02:00 (1); each time keeps its instant",
+    )
 
 
 def test_a_day_above_twelve_proves_the_order_of_the_whole_column():
@@ -282,7 +346,8 @@ def test_a_day_above_twelve_proves_the_order_of_the_whole_column():
 def test_dates_that_could_be_read_both_ways_stop_the_reading():
     rows = table([("ana", "view", "03/02/2024 10:00"), ("ana", "buy", "04/02/2024 10:00")])
     with pytest.raises(
-        cj.DataError, match=r"2 dates can be read day first or month first \(such as '03/02/2024 10:00'\), and no day above 12 decides. Say it with"
+        cj.DataError,
+        match=r"2 dates can be read day first or month first \(such as '03/02/2024 10:00'\), and no day above 12 decides. Say it with",
     ):
         cj.read_events(rows)
     assert str(cj.read_events(rows, dates="day_first").span[1].date()) == "2024-02-04"
@@ -297,10 +362,13 @@ def test_dates_that_read_the_same_both_ways_need_no_decision():
 def test_dates_in_two_orders_stop_the_reading():
     rows = table([("ana", "view", "13/02/2024"), ("ana", "buy", "02/14/2024")])
     with pytest.raises(
-        cj.DataError, match=r"dates are written in two orders: 1 rows can only be day first .such as '13/02/2024'., 1 only month first"
+        cj.DataError,
+        match=r"dates are written in two orders: 1 rows can only be day first .such as '13/02/2024'., 1 only month first",
     ):
         cj.read_events(rows)
-    assert reasons(cj.read_events(rows, dates="day_first", quarantine_limit=0.5)) == [(2, "unreadable timestamp")]
+    assert reasons(cj.read_events(rows, dates="day_first", quarantine_limit=0.5)) == [
+        (2, "unreadable timestamp")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -339,17 +407,29 @@ def test_what_cannot_be_read_in_one_way_only_is_held_back(written):
     assert reasons(log) == [(1, "unreadable timestamp")]
 
 
-@pytest.mark.parametrize("value", [-(2**63), float("inf"), pd.Timestamp("0001-01-01").as_unit("us"), 0])
+@pytest.mark.parametrize(
+    "value", [-(2**63), float("inf"), pd.Timestamp("0001-01-01").as_unit("us"), 0]
+)
 def test_a_value_that_stands_for_no_time_is_held_back_with_what_it_was(value):
-    log = cj.read_events(table([("ana", "view", value)]), quarantine_limit=1, timezone="Europe/Berlin")
+    log = cj.read_events(
+        table([("ana", "view", value)]), quarantine_limit=1, timezone="Europe/Berlin"
+    )
     assert reasons(log) == [(1, "unreadable timestamp")]
     assert found(log, "unreadable timestamp")[1] == log.quarantine["timestamp"][0]
 
 
-@pytest.mark.parametrize("rows", [table([]), table([(None, None, None)]), table([("ana", "view", float("nan"))])])
+@pytest.mark.parametrize(
+    "rows", [table([]), table([(None, None, None)]), table([("ana", "view", float("nan"))])]
+)
 def test_a_source_without_an_event_is_an_empty_log(rows):
     log = cj.read_events(rows, quarantine_limit=1)
-    assert (log.n_events, log.n_customers, log.span, log.event_names, len(log.table())) == (0, 0, None, [], 0)
+    assert (log.n_events, log.n_customers, log.span, log.event_names, len(log.table())) == (
+        0,
+        0,
+        None,
+        [],
+        0,
+    )
     assert log.where(event="view", start="2024-01-01").n_events == 0
     assert len(log.quarantine) == len(rows)
 
@@ -382,13 +462,18 @@ def test_a_property_of_any_type_is_kept(name):
 
 
 def test_the_unit_of_an_epoch_is_named():
-    log = cj.read_events(table([("ana", "view", 1_700_000_000_000), ("ana", "buy", 1_700_000_100_000)]))
+    log = cj.read_events(
+        table([("ana", "view", 1_700_000_000_000), ("ana", "buy", 1_700_000_100_000)])
+    )
     assert found(log, "epoch milliseconds since 1970") == (2, "1700000000000")
 
 
 @pytest.mark.parametrize("serial", [45123, 45123.75, "45123", "45123.5"])
 def test_numbers_that_look_like_spreadsheet_dates_are_refused_with_the_remedy(serial):
-    with pytest.raises(cj.DataError, match=r"as spreadsheets count days since 1900. Write them as dates .* origin='1899-12-30'"):
+    with pytest.raises(
+        cj.DataError,
+        match=r"as spreadsheets count days since 1900. Write them as dates .* origin='1899-12-30'",
+    ):
         times(serial, quarantine_limit=1)
 
 
@@ -397,13 +482,17 @@ def test_numbers_that_look_like_spreadsheet_dates_are_refused_with_the_remedy(se
 
 def test_what_is_later_than_now_has_not_happened():
     now = pd.Timestamp.now("UTC")
-    rows = table([("ana", "view", now - pd.Timedelta("1min")), ("ana", "view", now + pd.Timedelta("1h"))])
+    rows = table(
+        [("ana", "view", now - pd.Timedelta("1min")), ("ana", "view", now + pd.Timedelta("1h"))]
+    )
     assert reasons(cj.read_events(rows, quarantine_limit=0.5)) == [(2, "in the future")]
 
 
 def test_a_wall_clock_nobody_named_may_be_ahead_of_utc():
     now = pd.Timestamp.now("UTC").tz_localize(None)
-    rows = table([("ana", "view", now + pd.Timedelta("13h")), ("ana", "view", now + pd.Timedelta("15h"))])
+    rows = table(
+        [("ana", "view", now + pd.Timedelta("13h")), ("ana", "view", now + pd.Timedelta("15h"))]
+    )
     assert reasons(cj.read_events(rows, quarantine_limit=0.5)) == [(2, "in the future")]
     assert len(cj.read_events(rows, quarantine_limit=1, timezone="UTC").quarantine) == 2
 
@@ -413,7 +502,9 @@ def test_observed_until_says_what_is_later_than_the_data():
     log = cj.read_events(rows, observed_until="2024-01-01", quarantine_limit=0.5)
     assert reasons(log) == [(2, "later than observed_until")]
     assert log.observed_until == pd.Timestamp("2024-01-01 23:59:59.999999", tz="UTC")
-    planned = cj.read_events(table([("ana", "view", "2998-01-01T10:00:00Z")]), observed_until="2999-01-01")
+    planned = cj.read_events(
+        table([("ana", "view", "2998-01-01T10:00:00Z")]), observed_until="2999-01-01"
+    )
     assert planned.n_events == 1
 
 
@@ -422,36 +513,60 @@ def test_data_end_with_the_last_event_or_for_a_log_of_days_with_the_last_day():
     days = cj.read_events(table(rows), timezone="Europe/Berlin")
     assert str(days.observed_until) == "2024-03-31 23:59:59.999999+02:00"
     assert found(days, "times are whole") == (2, "days")
-    hours = cj.read_events(table([*rows, ("bob", "order", "2024-03-31 10:00")]), timezone="Europe/Berlin")
+    hours = cj.read_events(
+        table([*rows, ("bob", "order", "2024-03-31 10:00")]), timezone="Europe/Berlin"
+    )
     assert str(hours.observed_until) == "2024-03-31 10:00:00+02:00"
-    assert str(cj.read_events(table(rows), timezone="Europe/Berlin", observed_until="2024-04-30 12:00").observed_until) == "2024-04-30 12:00:00+02:00"
+    assert (
+        str(
+            cj.read_events(
+                table(rows), timezone="Europe/Berlin", observed_until="2024-04-30 12:00"
+            ).observed_until
+        )
+        == "2024-04-30 12:00:00+02:00"
+    )
 
 
 # ---- names, ids, ties --------------------------------------------------------------------------------------------
 
 
 def test_ids_stay_text_if_they_were_text():
-    assert cj.read_events(table([("007", "view", UTC), ("7", "view", UTC)])).customer_ids().tolist() == ["007", "7"]
+    assert cj.read_events(
+        table([("007", "view", UTC), ("7", "view", UTC)])
+    ).customer_ids().tolist() == ["007", "7"]
 
 
 def test_whole_ids_stay_exact_also_beyond_what_floats_hold():
     ids = [2**53, 2**53 + 1, 2**62 + 1]
-    assert cj.read_events(table([(one, "view", UTC) for one in ids])).customer_ids().tolist() == sorted(ids, key=str)
+    assert cj.read_events(
+        table([(one, "view", UTC) for one in ids])
+    ).customer_ids().tolist() == sorted(ids, key=str)
 
 
 def test_ids_that_missing_ones_turned_into_floats_are_whole_again():
-    log = cj.read_events(table([(10, "view", UTC), (None, "view", UTC), (9, "view", UTC)]), quarantine_limit=0.5)
+    log = cj.read_events(
+        table([(10, "view", UTC), (None, "view", UTC), (9, "view", UTC)]), quarantine_limit=0.5
+    )
     assert log.customer_ids().tolist() == [10, 9]
     assert reasons(log) == [(2, "missing customer_id")]
 
 
 def test_tied_events_are_counted():
-    log = cj.read_events(toy_events("ana: view@0h cart@0h buy@0h view@1h | bob: view@0h | cyd: view@2h cart@2h"))
-    assert found(log, "tied events (same customer, same instant)") == (5, "2 instants of 2 customers; such events have no order")
+    log = cj.read_events(
+        toy_events("ana: view@0h cart@0h buy@0h view@1h | bob: view@0h | cyd: view@2h cart@2h")
+    )
+    assert found(log, "tied events (same customer, same instant)") == (
+        5,
+        "2 instants of 2 customers; such events have no order",
+    )
 
 
 def test_event_names_that_may_mean_one_event_are_named():
-    log = cj.read_events(toy_events("ana: Sign_Up@0h signup@1h sign_up@2h sign_up@3h view@4h views@5h RESOLVED@6h resolve_ticket@7h"))
+    log = cj.read_events(
+        toy_events(
+            "ana: Sign_Up@0h signup@1h sign_up@2h sign_up@3h view@4h views@5h RESOLVED@6h resolve_ticket@7h"
+        )
+    )
     similar = log.quality[log.quality["check"] == "similar event names"]
     assert similar[["rows", "example"]].values.tolist() == [
         [2, "'Sign_Up' / 'sign_up' / 'signup'"],
@@ -467,15 +582,33 @@ def test_ten_thousand_event_names_are_read():
     assert log.where(event="page 9999").n_events == 1
 
 
-HOSTILE = ["'; DROP TABLE events; --", 'he said "hi"', "<script>alert(1)</script>", "😀", "שלום", "a\nb", "%_\\", "NULL", "view' OR '1'='1"]
+HOSTILE = [
+    "'; DROP TABLE events; --",
+    'he said "hi"',
+    "<script>alert(1)</script>",
+    "😀",
+    "שלום",
+    "a\nb",
+    "%_\\",
+    "NULL",
+    "view' OR '1'='1",
+]
 
 
 def test_names_are_never_executed():
-    rows = table([(name, name, UTC) for name in HOSTILE], **{'we"ird': HOSTILE, "start": HOSTILE, "t": HOSTILE, "p1": HOSTILE})
+    rows = table(
+        [(name, name, UTC) for name in HOSTILE],
+        **{'we"ird': HOSTILE, "start": HOSTILE, "t": HOSTILE, "p1": HOSTILE},
+    )
     log = cj.read_events(rows)
     assert log.event_names == sorted(HOSTILE)
     for name in HOSTILE:
-        for cut in (log.where(event=name), log.where({"start": name}), log.where({'we"ird': name}), log.where(t=name, p1=name, customer_id=name)):
+        for cut in (
+            log.where(event=name),
+            log.where({"start": name}),
+            log.where({'we"ird': name}),
+            log.where(t=name, p1=name, customer_id=name),
+        ):
             assert cut.n_events == 1
             assert log.run(f"SELECT event FROM {cut.events_sql}")["event"].tolist() == [name]
     assert "<script>" not in log._repr_html_()
@@ -485,35 +618,54 @@ def test_names_are_never_executed():
 
 
 def test_a_property_is_asked_as_codes_in_the_order_of_their_text():
-    log = cj.read_events(table([("ana", "view", f"2024-01-0{day}T00:00:00Z") for day in range(1, 5)], n=[10, 9, 10, 100], s=["b", None, "a", "b"]))
+    log = cj.read_events(
+        table(
+            [("ana", "view", f"2024-01-0{day}T00:00:00Z") for day in range(1, 5)],
+            n=[10, 9, 10, 100],
+            s=["b", None, "a", "b"],
+        )
+    )
     codes, values = log.codes("n")
     assert (codes.tolist(), values) == ([0, 2, 0, 1], [10, 100, 9])
     codes, values = log.codes("s")
     assert (codes.tolist(), values) == ([1, -1, 0, 1], ["a", "b"])
     assert log.numbers("n").tolist() == [10, 9, 10, 100]
-    with pytest.raises(cj.CjlibError, match=r"value: must name a column of numbers. Column 's' holds text"):
+    with pytest.raises(
+        cj.CjlibError, match=r"value: must name a column of numbers. Column 's' holds text"
+    ):
         log.numbers("s")
 
 
 def test_attributes_of_customers_serve_like_columns_of_events():
-    customers = pd.DataFrame({"customer_id": ["ana", "cyd"], "plan": ["pro", "free"], "seats": [3, 4]})
+    customers = pd.DataFrame(
+        {"customer_id": ["ana", "cyd"], "plan": ["pro", "free"], "seats": [3, 4]}
+    )
     log = cj.read_events(toy_events("ana: view@0h buy@1h | bob: view@0h"), customers=customers)
     codes, values = log.codes("plan")
     assert (codes.tolist(), values) == ([1, 1, -1], ["free", "pro"])
     assert log.numbers("seats").tolist()[:2] == [3, 3]
     assert np.isnan(log.numbers("seats")[2])
-    assert log.run("SELECT plan, count(*) AS n FROM events GROUP BY plan ORDER BY n")["n"].tolist() == [1, 2]
+    assert log.run("SELECT plan, count(*) AS n FROM events GROUP BY plan ORDER BY n")[
+        "n"
+    ].tolist() == [1, 2]
     assert found(log, "customers not in the customers table") == (1, "bob")
 
 
 def test_ids_of_customers_are_compared_as_text():
     customers = pd.DataFrame({"customer_id": ["1", "2"], "plan": ["pro", "free"]})
-    assert cj.read_events(table([(1, "view", UTC), (2, "view", UTC)]), customers=customers).where(plan="pro").customer_ids([0]).tolist() == [1]
+    assert cj.read_events(table([(1, "view", UTC), (2, "view", UTC)]), customers=customers).where(
+        plan="pro"
+    ).customer_ids([0]).tolist() == [1]
 
 
 def test_a_customer_with_two_different_rows_is_refused():
-    customers = pd.DataFrame({"customer_id": ["ana", "ana", "bob", "bob"], "plan": ["pro", "free", "a", "a"]})
-    with pytest.raises(cj.DataError, match=r"customers: 1 ids have several rows that differ, for example 'ana'. Give one row a customer"):
+    customers = pd.DataFrame(
+        {"customer_id": ["ana", "ana", "bob", "bob"], "plan": ["pro", "free", "a", "a"]}
+    )
+    with pytest.raises(
+        cj.DataError,
+        match=r"customers: 1 ids have several rows that differ, for example 'ana'. Give one row a customer",
+    ):
         cj.read_events(toy_events("ana: view@0h"), customers=customers)
 
 
@@ -554,19 +706,43 @@ def test_needed_columns_that_are_missing_are_guessed_but_not_taken():
     ("options", "message"),
     [
         ({"columns": {"usr": "customer_id"}}, "columns: the source has no column 'usr'"),
-        ({"columns": {"channel": "event"}}, "columns: 'channel' cannot be called 'event': another column has that name"),
+        (
+            {"columns": {"channel": "event"}},
+            "columns: 'channel' cannot be called 'event': another column has that name",
+        ),
         ({"columns": ["a"]}, "columns: must map the source's names to ours"),
-        ({"timezone": "Europe/Berlni"}, "timezone: must be the name of a time zone.* Did you mean 'Europe/Berlin'"),
+        (
+            {"timezone": "Europe/Berlni"},
+            "timezone: must be the name of a time zone.* Did you mean 'Europe/Berlin'",
+        ),
         ({"duplicates": "drop"}, "duplicates: must be one of 'quarantine', 'keep'. Got 'drop'"),
-        ({"dates": "dayfirst"}, "dates: must be one of 'day_first', 'month_first'.* Did you mean 'day_first'"),
+        (
+            {"dates": "dayfirst"},
+            "dates: must be one of 'day_first', 'month_first'.* Did you mean 'day_first'",
+        ),
         ({"dates": "%d/%Q"}, "dates: '%d/%Q' is not a format of dates"),
-        ({"quarantine_limit": 5}, "quarantine_limit: must be a share from 0 to 1; 0.05 is one row in twenty. Got 5"),
+        (
+            {"quarantine_limit": 5},
+            "quarantine_limit: must be a share from 0 to 1; 0.05 is one row in twenty. Got 5",
+        ),
         ({"observed_until": "soon"}, "observed_until: must be a date or a time"),
-        ({"table": "events"}, r"table: 'events' needs a database to lie in: give its URL or engine as source. Got source=a DataFrame"),
-        ({"engine": object()}, r"engine: the table is the source, as in read_events\('events', engine=engine\). Got source=a DataFrame"),
-        ({"only": "channel"}, r"only: must be a list of columns, such as \['channel', 'value'\], or \[\] for none. Got 'channel'."),
+        (
+            {"table": "events"},
+            r"table: 'events' needs a database to lie in: give its URL or engine as source. Got source=a DataFrame",
+        ),
+        (
+            {"engine": object()},
+            r"engine: the table is the source, as in read_events\('events', engine=engine\). Got source=a DataFrame",
+        ),
+        (
+            {"only": "channel"},
+            r"only: must be a list of columns, such as \['channel', 'value'\], or \[\] for none. Got 'channel'.",
+        ),
         ({"only": ["chanel"]}, r"only: there is no column 'chanel'. Did you mean 'channel'\?"),
-        ({"customers": pd.DataFrame({"id": [1]})}, "customers: there is no column 'customer_id'. The columns are: 'id'"),
+        (
+            {"customers": pd.DataFrame({"id": [1]})},
+            "customers: there is no column 'customer_id'. The columns are: 'id'",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_refused(options, message):
@@ -581,7 +757,9 @@ def test_a_journey_reads_its_own_events():
             return options
 
     assert cj.read_events(Journey()) == {}
-    assert cj.read_events(Journey(), dates="day_first", quarantine_limit=0.2, duplicates="keep") == {
+    assert cj.read_events(
+        Journey(), dates="day_first", quarantine_limit=0.2, duplicates="keep"
+    ) == {
         "dates": "day_first",
         "quarantine_limit": 0.2,
         "duplicates": "keep",

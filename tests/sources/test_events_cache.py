@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources import cache
+from cjlib.sources.cache import folder as cache
 
 EVENTS = pd.DataFrame(
     {
@@ -50,7 +50,11 @@ def test_a_log_from_the_cache_is_the_log_prepared_in_memory(source):
         assert log.engine.rows("FROM prepared") == in_memory.engine.rows("FROM prepared")
         pd.testing.assert_frame_equal(log.quality, in_memory.quality)
         pd.testing.assert_frame_equal(log.quarantine, in_memory.quarantine)
-        assert (log.properties, log.observed_until, log.event_names) == (in_memory.properties, in_memory.observed_until, in_memory.event_names)
+        assert (log.properties, log.observed_until, log.event_names) == (
+            in_memory.properties,
+            in_memory.observed_until,
+            in_memory.event_names,
+        )
         assert log.run("SELECT count(*) AS n FROM events WHERE channel = 'web'")["n"].tolist() == [
             len(log.fetch("row", where=log.match(cj.Step(where={"channel": "web"})))["row"])
         ]
@@ -66,13 +70,17 @@ def test_a_log_from_the_cache_can_be_filtered_and_joined_with_customers(source):
     assert cj.read_events(source, **LIMIT).columns == ("channel", "value")
 
 
-def test_a_log_with_repeats_takes_no_more_room_than_one_without_and_its_rows_are_numbered_without_gaps(source):
+def test_a_log_with_repeats_takes_no_more_room_than_one_without_and_its_rows_are_numbered_without_gaps(
+    source,
+):
     rows, made = pd.concat([EVENTS.assign(event="view", value=number) for number in range(500)]), []
     for repeats in (0, 3):
         pd.concat([rows, rows.head(repeats)]).to_parquet(source)
         log = cj.read_events(source)
         assert len(log.quarantine) == repeats
-        assert log.engine.rows("SELECT min(rowid), max(rowid), count(*) FROM prepared") == [(0, len(rows) - 1, len(rows))]
+        assert log.engine.rows("SELECT min(rowid), max(rowid), count(*) FROM prepared") == [
+            (0, len(rows) - 1, len(rows))
+        ]
         log.engine.connection.close()
         made.append(kept(source.parent / ".cjcache")[0].stat().st_size)
     assert made[1] <= made[0] * 1.1
@@ -107,19 +115,30 @@ def test_a_damaged_cache_is_made_again(source):
 def test_a_reading_that_stops_leaves_no_cache(source):
     with pytest.raises(cj.DataError, match=r"50 of 200 rows \(25.0 %\)"):
         cj.read_events(source)
-    assert [path for path in (source.parent / ".cjcache").iterdir() if path.suffix in (".duckdb", ".part", ".wal")] == []
+    assert [
+        path
+        for path in (source.parent / ".cjcache").iterdir()
+        if path.suffix in (".duckdb", ".part", ".wal")
+    ] == []
 
 
-def test_where_nothing_can_be_written_the_log_is_prepared_in_memory_and_the_quality_says_so(source, monkeypatch):
+def test_where_nothing_can_be_written_the_log_is_prepared_in_memory_and_the_quality_says_so(
+    source, monkeypatch
+):
     monkeypatch.setenv("CJ_CACHE_DIR", str(source))
     log = cj.read_events(source, **LIMIT)
     assert log.n_events == 150
-    assert log.quality.set_index("check").loc["cache", "example"] == f"{source} cannot be written, or is held open: prepared in memory"
+    assert (
+        log.quality.set_index("check").loc["cache", "example"]
+        == f"{source} cannot be written, or is held open: prepared in memory"
+    )
 
 
 def test_rows_that_have_not_happened_yet_are_asked_for_again_when_they_have(source):
     soon = pd.Timestamp.now("UTC") + pd.Timedelta("2s")
-    EVENTS.head(20).assign(event="view", timestamp=[*EVENTS["timestamp"].head(19), soon]).to_parquet(source)
+    EVENTS.head(20).assign(
+        event="view", timestamp=[*EVENTS["timestamp"].head(19), soon]
+    ).to_parquet(source)
     before = cj.read_events(source, **LIMIT)
     assert before.quarantine["reason"].tolist() == ["in the future"]
     while pd.Timestamp.now("UTC") <= soon:
@@ -142,7 +161,12 @@ print(log.n_events, log.where(event="buy").n_events, len(made))
 
 
 def test_several_processes_at_once_prepare_once_and_all_read(source):
-    readers = [subprocess.Popen([sys.executable, "-c", READER, str(source)], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    readers = [
+        subprocess.Popen(
+            [sys.executable, "-c", READER, str(source)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
     answers = [reader.communicate()[0].split() for reader in readers]
     assert [answer[:2] for answer in answers] == [["150", "50"]] * 4
     assert sorted(answer[2] for answer in answers) == ["0", "0", "0", "1"]

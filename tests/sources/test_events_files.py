@@ -30,9 +30,18 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 
 def content_of(log: cj.EventLog) -> tuple:
     """Everything an analysis can see of a log, as bytes."""
-    columns = {name: column.tobytes() for name, column in log.engine.columns("SELECT * FROM prepared").items()}
-    names = ["c_names", "e_names", *(one.dictionary for one in log.properties.values() if one.coded)]
-    dictionaries = {name: log.engine.rows(f"SELECT code, value FROM {name} ORDER BY code") for name in names}
+    columns = {
+        name: column.tobytes()
+        for name, column in log.engine.columns("SELECT * FROM prepared").items()
+    }
+    names = [
+        "c_names",
+        "e_names",
+        *(one.dictionary for one in log.properties.values() if one.coded),
+    ]
+    dictionaries = {
+        name: log.engine.rows(f"SELECT code, value FROM {name} ORDER BY code") for name in names
+    }
     types = {name: one.type for name, one in log.properties.items()}
     return columns, dictionaries, types, log.quality.to_csv(), log.observed_until_us
 
@@ -43,7 +52,12 @@ ROWS = st.lists(
     st.tuples(
         st.sampled_from(["007", "7", "ana", " b", "é", "'"]),
         st.sampled_from(["view", "View", "cart; or", 'the "buy"']),
-        st.integers(0, 5).map(lambda hour: pd.Timestamp("2024-03-31", tz="UTC") + pd.Timedelta(hours=hour, microseconds=hour % 2)),
+        st.integers(0, 5).map(
+            lambda hour: (
+                pd.Timestamp("2024-03-31", tz="UTC")
+                + pd.Timedelta(hours=hour, microseconds=hour % 2)
+            )
+        ),
         st.sampled_from(["web", "app", "line\nbreak", None]),
         st.sampled_from([1, 2, 2**60 + 1, None]),
         st.sampled_from([0.1, -2.5, 1e-7, 0.0, None]),
@@ -57,8 +71,17 @@ ANCHOR = ("zoe", "view", pd.Timestamp("2024-03-30", tz="UTC"), "web", 5, 0.5, Tr
 
 def as_frame(rows: list[tuple]) -> pd.DataFrame:
     columns = dict(zip(FIELDS, zip(*rows, strict=True), strict=True))
-    kinds = {"whole": "Int64", "number": "float64", "truth": "boolean", "customer_id": "str", "event": "str", "channel": "str"}
-    return pd.DataFrame({name: pd.array(list(values), dtype=kinds.get(name)) for name, values in columns.items()})
+    kinds = {
+        "whole": "Int64",
+        "number": "float64",
+        "truth": "boolean",
+        "customer_id": "str",
+        "event": "str",
+        "channel": "str",
+    }
+    return pd.DataFrame(
+        {name: pd.array(list(values), dtype=kinds.get(name)) for name, values in columns.items()}
+    )
 
 
 def as_csv(rows: list[tuple], folder: Path) -> Path:
@@ -82,7 +105,10 @@ def as_parquet(rows: list[tuple], folder: Path) -> str:
 
 
 def as_json_lines(rows: list[tuple], folder: Path) -> Path:
-    lines = [json.dumps(dict(zip(FIELDS, row, strict=True)), default=lambda stamp: stamp.isoformat()) for row in rows]
+    lines = [
+        json.dumps(dict(zip(FIELDS, row, strict=True)), default=lambda stamp: stamp.isoformat())
+        for row in rows
+    ]
     return written(folder, "events.jsonl", "\n".join(lines) + "\n")
 
 
@@ -97,9 +123,13 @@ def as_arrow(rows: list[tuple], folder: Path) -> pa.Table:
 FORMS = [as_csv, as_csv_gz, as_tsv, as_parquet, as_json_lines, as_polars, as_arrow]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(rows=ROWS, data=st.data())
-def test_the_same_rows_in_any_order_and_format_and_any_readers_zone_give_the_same_bytes(rows, data, tmp_path):
+def test_the_same_rows_in_any_order_and_format_and_any_readers_zone_give_the_same_bytes(
+    rows, data, tmp_path
+):
     rows = [ANCHOR, *rows]
     options = {"timezone": "Europe/Berlin", "quarantine_limit": 1}
     expected = content_of(cj.read_events(as_frame(rows), **options))
@@ -109,7 +139,9 @@ def test_the_same_rows_in_any_order_and_format_and_any_readers_zone_give_the_sam
             os.environ["TZ"] = data.draw(st.sampled_from(["UTC", "Asia/Tokyo", "America/New_York"]))
             time.tzset()
             shuffled = data.draw(st.permutations(rows))
-            assert content_of(cj.read_events(form(shuffled, tmp_path), **options)) == expected, form.__name__
+            assert content_of(cj.read_events(form(shuffled, tmp_path), **options)) == expected, (
+                form.__name__
+            )
     finally:
         os.environ.pop("TZ") if before is None else os.environ.update(TZ=before)
         time.tzset()
@@ -145,24 +177,46 @@ def test_the_source_is_not_changed():
     ],
 )
 def test_a_column_of_a_text_file_is_numbers_only_if_every_value_is_one(tmp_path, values, kind):
-    lines = [f'ana,view,2024-01-01T00:00:0{second}Z,"{value}"' for second, value in enumerate(values)]
+    lines = [
+        f'ana,view,2024-01-01T00:00:0{second}Z,"{value}"' for second, value in enumerate(values)
+    ]
     log = cj.read_events(written(tmp_path, "events.csv", "\n".join([f"{HEADER},given", *lines])))
     assert log.properties["given"].type == kind
 
 
 def test_a_value_far_down_the_file_decides_too(tmp_path):
-    lines = [f"ana,view,{1_700_000_000 + second},{second}" for second in range(3_000)] + ["ana,view,1800000000,x"]
-    log = cj.read_events(written(tmp_path, "events.csv", "\n".join([f"{HEADER},given", *lines])), observed_until="2030-01-01")
+    lines = [f"ana,view,{1_700_000_000 + second},{second}" for second in range(3_000)] + [
+        "ana,view,1800000000,x"
+    ]
+    log = cj.read_events(
+        written(tmp_path, "events.csv", "\n".join([f"{HEADER},given", *lines])),
+        observed_until="2030-01-01",
+    )
     assert log.properties["given"].type == "VARCHAR"
 
 
 def test_a_time_written_differently_far_down_the_file_is_read_too(tmp_path):
-    lines = [f"ana,view,2024-01-01 00:{second // 60:02}:{second % 60:02}" for second in range(3_000)] + ["ana,view,2024/1/2 3:04 PM"]
-    assert str(cj.read_events(written(tmp_path, "events.csv", "\n".join([HEADER, *lines])), timezone="UTC").span[1]) == "2024-01-02 15:04:00+00:00"
+    lines = [
+        f"ana,view,2024-01-01 00:{second // 60:02}:{second % 60:02}" for second in range(3_000)
+    ] + ["ana,view,2024/1/2 3:04 PM"]
+    assert (
+        str(
+            cj.read_events(
+                written(tmp_path, "events.csv", "\n".join([HEADER, *lines])), timezone="UTC"
+            ).span[1]
+        )
+        == "2024-01-02 15:04:00+00:00"
+    )
 
 
 def test_ids_of_a_text_file_are_text(tmp_path):
-    log = cj.read_events(written(tmp_path, "events.csv", f"{HEADER}\n007,view,2024-01-01T00:00:00Z\n7,view,2024-01-01T00:00:00Z\n"))
+    log = cj.read_events(
+        written(
+            tmp_path,
+            "events.csv",
+            f"{HEADER}\n007,view,2024-01-01T00:00:00Z\n7,view,2024-01-01T00:00:00Z\n",
+        )
+    )
     assert log.customer_ids().tolist() == ["007", "7"]
 
 
@@ -179,7 +233,9 @@ def test_ids_of_json_lines_keep_their_type_and_every_digit(tmp_path):
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_the_separator_of_a_csv_is_read_from_its_header(tmp_path, separator):
     line = separator.join(["ana", '"a, or; not|"', "2024-01-01T00:00:00Z"])
-    log = cj.read_events(written(tmp_path, "events.csv", f"{HEADER.replace(',', separator)}\n{line}\n"))
+    log = cj.read_events(
+        written(tmp_path, "events.csv", f"{HEADER.replace(',', separator)}\n{line}\n")
+    )
     assert log.event_names == ["a, or; not|"]
 
 
@@ -195,7 +251,13 @@ def test_a_header_may_hold_quotes_line_breaks_a_byte_order_mark_and_no_name(tmp_
 
 def test_a_file_with_only_a_header_is_an_empty_log(tmp_path):
     log = cj.read_events(written(tmp_path, "events.csv", f"{HEADER},channel\n"))
-    assert (log.n_events, log.n_customers, log.span, log.event_names, log.columns) == (0, 0, None, [], ("channel",))
+    assert (log.n_events, log.n_customers, log.span, log.event_names, log.columns) == (
+        0,
+        0,
+        None,
+        [],
+        ("channel",),
+    )
 
 
 def test_one_row_is_a_log(tmp_path):
@@ -203,14 +265,47 @@ def test_one_row_is_a_log(tmp_path):
 
 
 def test_rows_with_too_few_or_too_many_fields_are_held_back_and_the_others_read(tmp_path):
-    lines = [LINE, "bob,view", '"cy,d","a\nb",2024-01-02T00:00:00Z', "dan,view,2024-01-02T00:00:00Z,more,still", "eve,,2024-01-02T00:00:00Z", LINE]
-    log = cj.read_events(written(tmp_path, "events.csv", "\n".join([HEADER, *lines])), quarantine_limit=1)
+    lines = [
+        LINE,
+        "bob,view",
+        '"cy,d","a\nb",2024-01-02T00:00:00Z',
+        "dan,view,2024-01-02T00:00:00Z,more,still",
+        "eve,,2024-01-02T00:00:00Z",
+        LINE,
+    ]
+    log = cj.read_events(
+        written(tmp_path, "events.csv", "\n".join([HEADER, *lines])), quarantine_limit=1
+    )
     assert log.n_events == 2
     assert log.quarantine.fillna("").to_dict("records") == [
-        {"row": 2, "reason": "wrong number of fields", "customer_id": "bob", "event": "view", "timestamp": ""},
-        {"row": 4, "reason": "wrong number of fields", "customer_id": "dan", "event": "view", "timestamp": "2024-01-02T00:00:00Z,more,still"},
-        {"row": 5, "reason": "missing event", "customer_id": "eve", "event": "", "timestamp": "2024-01-02T00:00:00Z"},
-        {"row": 6, "reason": "exact duplicate", "customer_id": "ana", "event": "view", "timestamp": "2024-01-01T00:00:00Z"},
+        {
+            "row": 2,
+            "reason": "wrong number of fields",
+            "customer_id": "bob",
+            "event": "view",
+            "timestamp": "",
+        },
+        {
+            "row": 4,
+            "reason": "wrong number of fields",
+            "customer_id": "dan",
+            "event": "view",
+            "timestamp": "2024-01-02T00:00:00Z,more,still",
+        },
+        {
+            "row": 5,
+            "reason": "missing event",
+            "customer_id": "eve",
+            "event": "",
+            "timestamp": "2024-01-02T00:00:00Z",
+        },
+        {
+            "row": 6,
+            "reason": "exact duplicate",
+            "customer_id": "ana",
+            "event": "view",
+            "timestamp": "2024-01-01T00:00:00Z",
+        },
     ]
     assert log.quality.set_index("check").loc["rows read", "rows"] == 6
 
@@ -224,7 +319,9 @@ def test_a_line_whose_quotes_do_not_close_is_held_back_and_the_next_one_read(tmp
         "eve,buy,2024-01-03T00:00:00Z",
         'fay,view,"2024',
     ]
-    log = cj.read_events(written(tmp_path, "events.csv", "\n".join([HEADER, *lines])), quarantine_limit=1)
+    log = cj.read_events(
+        written(tmp_path, "events.csv", "\n".join([HEADER, *lines])), quarantine_limit=1
+    )
     assert log.customer_ids().tolist() == ["ana", "cy,d", "eve"]
     assert log.event_names == ['a"b', "buy", "view"]
     assert log.quarantine[["row", "reason", "customer_id"]].values.tolist() == [
@@ -237,24 +334,50 @@ def test_a_line_whose_quotes_do_not_close_is_held_back_and_the_next_one_read(tmp
 
 def test_lines_that_hold_no_object_are_held_back_with_their_text(tmp_path):
     good = '{"customer_id":"ana","event":"view","timestamp":"2024-01-01T00:00:00Z"}'
-    log = cj.read_events(written(tmp_path, "events.jsonl.gz", gzip.compress(f"{good}\nnot json\n\n[1]\n".encode())), quarantine_limit=1)
-    assert log.quarantine[["row", "reason", "(line)"]].values.tolist() == [[2, "unreadable line", "not json"], [3, "unreadable line", "[1]"]]
+    log = cj.read_events(
+        written(tmp_path, "events.jsonl.gz", gzip.compress(f"{good}\nnot json\n\n[1]\n".encode())),
+        quarantine_limit=1,
+    )
+    assert log.quarantine[["row", "reason", "(line)"]].values.tolist() == [
+        [2, "unreadable line", "not json"],
+        [3, "unreadable line", "[1]"],
+    ]
 
 
-WHOLE = gzip.compress("\n".join([HEADER, *(f"{number},view,2024-01-01T00:00:00Z" for number in range(20_000))]).encode())
+WHOLE = gzip.compress(
+    "\n".join(
+        [HEADER, *(f"{number},view,2024-01-01T00:00:00Z" for number in range(20_000))]
+    ).encode()
+)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("e.csv", "", "'e.csv' is empty. It must begin with a line of column names"),
-        ("e.csv", f"\n{HEADER}\n", "must begin with a line of column names. Its first line is blank"),
-        ("e.csv.gz", WHOLE[: len(WHOLE) // 2], "'e.csv.gz' is not a whole gzip file: it was cut off or damaged"),
+        (
+            "e.csv",
+            f"\n{HEADER}\n",
+            "must begin with a line of column names. Its first line is blank",
+        ),
+        (
+            "e.csv.gz",
+            WHOLE[: len(WHOLE) // 2],
+            "'e.csv.gz' is not a whole gzip file: it was cut off or damaged",
+        ),
         ("e.csv.gz", WHOLE[:-4], "is not a whole gzip file"),
         ("e.csv.gz", b"plain text", "is not a whole gzip file"),
         ("e.csv", bytes(range(256)) * 20, "is not text in UTF-8|is not a text file"),
-        ("e.csv", f"{HEADER}\n{LINE}\n".encode("utf-16"), r"is not text in UTF-8 .* iconv -f UTF-16 -t UTF-8 OLD > NEW"),
-        ("e.csv", f"{HEADER}\n{LINE}\n".encode("utf-16-le"), r"is not a text file: it holds zero bytes\. If it is UTF-16"),
+        (
+            "e.csv",
+            f"{HEADER}\n{LINE}\n".encode("utf-16"),
+            r"is not text in UTF-8 .* iconv -f UTF-16 -t UTF-8 OLD > NEW",
+        ),
+        (
+            "e.csv",
+            f"{HEADER}\n{LINE}\n".encode("utf-16-le"),
+            r"is not a text file: it holds zero bytes\. If it is UTF-16",
+        ),
         (
             "e.csv",
             (f"{HEADER}\n" + f"{LINE}\n" * 3 + "ana,café,2024-01-01T00:00:00Z\n").encode("latin-1"),
@@ -265,10 +388,26 @@ WHOLE = gzip.compress("\n".join([HEADER, *(f"{number},view,2024-01-01T00:00:00Z"
             f'{HEADER}\nana,"view,2024-01-01T00:00:00Z\n{LINE}\n',
             r"1 of 2 rows \(50.0 %\) cannot be used.* quote that does not close: 1; write a quote",
         ),
-        ("e.csv", f'{HEADER},"plan\n{LINE},a\n', "the quotes in the first line of 'e.csv' do not close as CSV asks"),
-        ("e.csv", "customer_id,event,event,timestamp\n", "the column 'event' stands more than once"),
-        ("e.csv", f"{HEADER},Plan,plan\n{LINE},a,b\n", "the columns 'Plan' and 'plan' differ only in capitals"),
-        ("e.parquet", os.urandom(500), "'e.parquet' cannot be read as Parquet. It is damaged, cut off, or of another format"),
+        (
+            "e.csv",
+            f'{HEADER},"plan\n{LINE},a\n',
+            "the quotes in the first line of 'e.csv' do not close as CSV asks",
+        ),
+        (
+            "e.csv",
+            "customer_id,event,event,timestamp\n",
+            "the column 'event' stands more than once",
+        ),
+        (
+            "e.csv",
+            f"{HEADER},Plan,plan\n{LINE},a,b\n",
+            "the columns 'Plan' and 'plan' differ only in capitals",
+        ),
+        (
+            "e.parquet",
+            os.urandom(500),
+            "'e.parquet' cannot be read as Parquet. It is damaged, cut off, or of another format",
+        ),
         ("e.jsonl", "", "'e.jsonl' is empty"),
         ("e.jsonl.gz", WHOLE[:200], "is not a whole gzip file"),
         ("e.xlsx", b"PK", "'e.xlsx' cannot be read as it is.* read it with pandas.read_excel"),
@@ -291,7 +430,10 @@ def test_a_cut_parquet_file_is_named(tmp_path):
 
 def test_a_missing_file_is_named_with_its_nearest_neighbour(tmp_path):
     written(tmp_path, "events.parquet", b"")
-    with pytest.raises(cj.DataError, match=r"there is no file '.*event.parquet'. Did you mean 'events.parquet'\? The folder has: 'events.parquet'"):
+    with pytest.raises(
+        cj.DataError,
+        match=r"there is no file '.*event.parquet'. Did you mean 'events.parquet'\? The folder has: 'events.parquet'",
+    ):
         cj.read_events(tmp_path / "event.parquet")
     with pytest.raises(cj.DataError, match=r"there is no folder '.*nowhere'"):
         cj.read_events(tmp_path / "nowhere" / "events.parquet")
@@ -310,7 +452,10 @@ def test_a_folder_without_data_files_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("s3://me:secret@host/db", r"'s3://…@host/db' is an address of no file here.*the table of a database is read with table='events'"),
+        (
+            "s3://me:secret@host/db",
+            r"'s3://…@host/db' is an address of no file here.*the table of a database is read with table='events'",
+        ),
         ([("ana", "view")], "source: must be a Parquet, CSV, TSV or JSON-lines file"),
         (None, "source: must be a Parquet"),
         (pd.DataFrame(), "source: there are no columns"),
@@ -323,7 +468,9 @@ def test_what_is_no_source_is_refused(source, message):
 
 
 def test_a_pandas_table_with_a_name_twice_is_refused():
-    rows = pd.DataFrame([["ana", "view", "x", "y"]], columns=["customer_id", "event", "event", "timestamp"])
+    rows = pd.DataFrame(
+        [["ana", "view", "x", "y"]], columns=["customer_id", "event", "event", "timestamp"]
+    )
     with pytest.raises(cj.DataError, match=r"the column 'event' stands more than once"):
         cj.read_events(rows)
 
@@ -334,14 +481,18 @@ def test_a_pandas_table_with_a_name_twice_is_refused():
 def test_a_folder_is_read_as_one_source_and_rows_are_counted_in_their_file(tmp_path):
     written(tmp_path, "in/2024/a.csv", f"{HEADER}\n{LINE}\nbob,view,never\n")
     written(
-        tmp_path, "in/b.csv", "timestamp;event;customer_id;channel\n2024-01-02T00:00:00Z;view;ana;web\n2024-01-02T00:00:00Z;view\n;view;cyd;app\n"
+        tmp_path,
+        "in/b.csv",
+        "timestamp;event;customer_id;channel\n2024-01-02T00:00:00Z;view;ana;web\n2024-01-02T00:00:00Z;view\n;view;cyd;app\n",
     )
     written(tmp_path, "in/.hidden.csv", "broken")
     written(tmp_path, "in/_SUCCESS", "")
     for source in (tmp_path / "in", str(tmp_path / "in" / "**" / "*.csv")):
         log = cj.read_events(source, quarantine_limit=1)
         assert (log.n_events, log.columns) == (2, ("channel",))
-        assert log.quarantine[["row", "reason", "file", "customer_id"]].fillna("").values.tolist() == [
+        assert log.quarantine[["row", "reason", "file", "customer_id"]].fillna(
+            ""
+        ).values.tolist() == [
             [2, "unreadable timestamp", "2024/a.csv", "bob"],
             [2, "wrong number of fields", "b.csv", ""],
             [3, "missing timestamp", "b.csv", "cyd"],
@@ -350,24 +501,32 @@ def test_a_folder_is_read_as_one_source_and_rows_are_counted_in_their_file(tmp_p
 
 def test_parquet_parts_may_differ_in_columns_and_be_named_by_a_partition(tmp_path):
     rows = as_frame([ANCHOR])
-    for channel, part in (("web", rows.drop(columns="channel")), ("app", rows.drop(columns=["channel", "whole"]).assign(event=""))):
+    for channel, part in (
+        ("web", rows.drop(columns="channel")),
+        ("app", rows.drop(columns=["channel", "whole"]).assign(event="")),
+    ):
         (tmp_path / f"channel={channel}").mkdir()
         part.to_parquet(tmp_path / f"channel={channel}" / "0.parquet")
     log = cj.read_events(tmp_path, quarantine_limit=1)
     assert log.codes("channel") == ([0], ["web"])
-    assert log.quarantine[["row", "reason", "file"]].values.tolist() == [[1, "missing event", "channel=app/0.parquet"]]
+    assert log.quarantine[["row", "reason", "file"]].values.tolist() == [
+        [1, "missing event", "channel=app/0.parquet"]
+    ]
 
 
 def test_a_folder_of_several_kinds_is_refused(tmp_path):
     as_csv([ANCHOR], tmp_path)
     as_parquet([ANCHOR], tmp_path)
     with pytest.raises(
-        cj.CjlibError, match=r"holds files of several kinds \(csv, parquet\), perhaps the same events twice. Name one kind with a glob"
+        cj.CjlibError,
+        match=r"holds files of several kinds \(csv, parquet\), perhaps the same events twice. Name one kind with a glob",
     ):
         cj.read_events(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "star*.csv", 'it\'s "mine".csv', "ü 😀.csv"])
+@pytest.mark.parametrize(
+    "name", ["a[1].csv", "what?.csv", "star*.csv", 'it\'s "mine".csv', "ü 😀.csv"]
+)
 def test_a_file_may_have_any_name(tmp_path, name):
     written(tmp_path, "a1.csv", "decoy")
     assert cj.read_events(written(tmp_path, name, f"{HEADER}\n{LINE}\n")).n_events == 1

@@ -8,14 +8,22 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.check import check_journey
-from cjlib.sources.first_journey import feedback_alone, first_journey, quoted, template, template_names
-from cjlib.sources.first_journey.peek import time_kind
-from cjlib.sources.first_journey.proposals import rounded_up
 from cjlib.sources.journey import journey_from_text
+from cjlib.sources.journey.check import check_journey
+from cjlib.sources.journey.scaffold import (
+    feedback_alone,
+    first_journey,
+    quoted,
+    template,
+    template_names,
+)
+from cjlib.sources.journey.scaffold.profile import time_kind
+from cjlib.sources.journey.scaffold.stage_inference import rounded_up
 
 WALK = ["visit", "search", "product_view", "add_to_cart", "checkout", "purchase"]
-GERMAN = dict(zip(WALK, ["Startseite", "Suche", "Produktansicht", "Warenkorb", "Kasse", "Kauf"], strict=True))
+GERMAN = dict(
+    zip(WALK, ["Startseite", "Suche", "Produktansicht", "Warenkorb", "Kasse", "Kauf"], strict=True)
+)
 
 
 def made_rows(customers: int = 150, seed: int = 7) -> pd.DataFrame:
@@ -32,7 +40,9 @@ def made_rows(customers: int = 150, seed: int = 7) -> pd.DataFrame:
                 rows.append((f"C{customer:05d}", f"s-{session:06d}", name, at, channel, price))
                 at += pd.Timedelta(seconds=draw.randrange(20, 400))
             at += pd.Timedelta(days=draw.randrange(1, 15))
-    return pd.DataFrame(rows, columns=["who", "session", "what", "at", "channel", "price"]).sort_values("at", ignore_index=True)
+    return pd.DataFrame(
+        rows, columns=["who", "session", "what", "at", "channel", "price"]
+    ).sort_values("at", ignore_index=True)
 
 
 def proposed(frame: pd.DataFrame, file: Path, **options) -> tuple[str, cj.Journey]:
@@ -60,7 +70,12 @@ def with_feedback(folder: Path, said: pd.DataFrame) -> tuple[str, cj.Journey]:
 def made_comments(n: int = 60, seed: int = 3) -> pd.DataFrame:
     draw = random.Random(seed)
     days = pd.date_range("2024-03-02 08:00", periods=n, freq="7h").strftime("%d.%m.%Y %H:%M")
-    words = ["the delivery took too long", "I love how quick it is", "nobody answered my question", "fine and easy to use for me"]
+    words = [
+        "the delivery took too long",
+        "I love how quick it is",
+        "nobody answered my question",
+        "fine and easy to use for me",
+    ]
     return pd.DataFrame(
         {
             "Response No": [f"r{k:03d}" for k in range(n)],
@@ -80,15 +95,28 @@ def test_columns_of_feedback_are_guessed_and_can_be_read_at_once(tmp_path):
     feedback = journey.read_feedback()
     assert feedback is not None
     assert len(feedback) == 60
-    assert set(feedback.frame.columns) >= {"feedback_id", "customer_id", "timestamp", "text", "nps", "csat", "Age", "Kids"}
+    assert set(feedback.frame.columns) >= {
+        "feedback_id",
+        "customer_id",
+        "timestamp",
+        "text",
+        "nps",
+        "csat",
+        "Age",
+        "Kids",
+    }
     assert feedback.scales["csat"] == (1, 7)
     assert feedback.frame["customer_id"].isin(made_rows()["who"]).all()
     assert '"How likely (0-10)": nps  # DECIDE: 0 to 10, 10 is best' in text
     assert 'csat: ["Satisfied? 1-7", 1 to 7]  # DECIDE: which end is best?' in text
 
 
-def test_feedback_that_has_our_names_already_needs_none_and_slips_of_the_key_do_not_hide_a_score(tmp_path):
-    said = made_comments(400).set_axis(["feedback_id", "timestamp", "customer_id", "nps", "csat", "text", "age", "kids"], axis=1)
+def test_feedback_that_has_our_names_already_needs_none_and_slips_of_the_key_do_not_hide_a_score(
+    tmp_path,
+):
+    said = made_comments(400).set_axis(
+        ["feedback_id", "timestamp", "customer_id", "nps", "csat", "text", "age", "kids"], axis=1
+    )
     said["csat"] = said["csat"].clip(1, 5)
     said.loc[0, "nps"] = 11
     text, journey = with_feedback(tmp_path, said)
@@ -118,19 +146,30 @@ def test_feedback_without_dates_or_known_customers_says_so(tmp_path):
 
 
 def test_feedback_alone_makes_a_file_that_can_be_read_at_once(tmp_path):
-    made_comments().assign(stage=lambda rows: ["Buying", "buying ", "Use"] * 20).to_csv(tmp_path / "reviews_2024.csv", index=False)
+    made_comments().assign(stage=lambda rows: ["Buying", "buying ", "Use"] * 20).to_csv(
+        tmp_path / "reviews_2024.csv", index=False
+    )
     text = feedback_alone(tmp_path / "reviews_2024.csv")
     journey = journey_from_text(text, folder=tmp_path)
-    assert (journey.name, journey.stage_names, journey.sources.events) == ("reviews 2024", ["Buying", "Use"], None)
+    assert (journey.name, journey.stage_names, journey.sources.events) == (
+        "reviews 2024",
+        ["Buying", "Use"],
+        None,
+    )
     assert len(journey.read_feedback()) == 60
     assert "# events: events.csv" in text
     assert "Member: customer_id" in text
     made_comments().to_csv(tmp_path / "reviews_2024.csv", index=False)
-    assert journey_from_text(feedback_alone(tmp_path / "reviews_2024.csv"), folder=tmp_path).stage_names == ["Customers"]
+    assert journey_from_text(
+        feedback_alone(tmp_path / "reviews_2024.csv"), folder=tmp_path
+    ).stage_names == ["Customers"]
 
 
 def test_a_file_without_texts_or_scores_is_no_feedback(tmp_path):
-    with pytest.raises(cj.DataError, match=r"init --feedback: .*comments\.csv' has no column of texts and none of scores\. Columns: .*'Age'"):
+    with pytest.raises(
+        cj.DataError,
+        match=r"init --feedback: .*comments\.csv' has no column of texts and none of scores\. Columns: .*'Age'",
+    ):
         with_feedback(tmp_path, made_comments()[["Date received", "Age"]])
 
 
@@ -138,9 +177,23 @@ def test_a_file_without_texts_or_scores_is_no_feedback(tmp_path):
 
 
 def test_content_alone_tells_customer_event_and_time(tmp_path):
-    frame = made_rows().rename(columns={"who": "c1", "session": "c2", "what": "c3", "at": "c4", "channel": "c5", "price": "c6"})
+    frame = made_rows().rename(
+        columns={
+            "who": "c1",
+            "session": "c2",
+            "what": "c3",
+            "at": "c4",
+            "channel": "c5",
+            "price": "c6",
+        }
+    )
     _, journey = proposed(frame, tmp_path / "export.csv")
-    assert columns(journey) == {"customer_id": "c1", "event": "c3", "timestamp": "c4", "channel": "c5"}
+    assert columns(journey) == {
+        "customer_id": "c1",
+        "event": "c3",
+        "timestamp": "c4",
+        "channel": "c5",
+    }
     log = journey.read_events()
     assert (log.n_events, log.n_customers) == (len(frame), frame["c1"].nunique())
     assert journey.funnel()["steps"][0] == "visit"
@@ -149,12 +202,29 @@ def test_content_alone_tells_customer_event_and_time(tmp_path):
 
 
 def test_german_columns_semicolons_and_dates_with_dots(tmp_path):
-    frame = made_rows().replace({"what": GERMAN}).assign(at=lambda rows: rows["at"].dt.strftime("%d.%m.%Y %H:%M:%S"))
+    frame = (
+        made_rows()
+        .replace({"what": GERMAN})
+        .assign(at=lambda rows: rows["at"].dt.strftime("%d.%m.%Y %H:%M:%S"))
+    )
     frame = frame.rename(
-        columns={"who": "Kundennummer", "session": "Sitzung", "what": "Ereignis", "at": "Zeitpunkt", "channel": "Kanal", "price": "Betrag"}
+        columns={
+            "who": "Kundennummer",
+            "session": "Sitzung",
+            "what": "Ereignis",
+            "at": "Zeitpunkt",
+            "channel": "Kanal",
+            "price": "Betrag",
+        }
     )
     text, journey = proposed(frame, tmp_path / "bestellungen_2024.csv", sep=";")
-    assert columns(journey) == {"customer_id": "Kundennummer", "event": "Ereignis", "timestamp": "Zeitpunkt", "channel": "Kanal", "value": "Betrag"}
+    assert columns(journey) == {
+        "customer_id": "Kundennummer",
+        "event": "Ereignis",
+        "timestamp": "Zeitpunkt",
+        "channel": "Kanal",
+        "value": "Betrag",
+    }
     assert journey.sources.events.dates == "day_first"
     assert "DECIDE: nothing in the file proves" not in text
     assert journey.name == "bestellungen 2024"
@@ -178,9 +248,16 @@ def test_german_columns_semicolons_and_dates_with_dots(tmp_path):
 def test_other_languages_and_other_ways_to_write_times(tmp_path, names, form):
     frame = made_rows().rename(columns=names)
     times = frame[names["at"]]
-    frame[names["at"]] = times.astype("datetime64[s]").astype("int64") if form == "%s" else times.dt.strftime(form)
+    frame[names["at"]] = (
+        times.astype("datetime64[s]").astype("int64") if form == "%s" else times.dt.strftime(form)
+    )
     text, journey = proposed(frame, tmp_path / "x.csv")
-    assert columns(journey) == {"customer_id": names["who"], "event": names["what"], "timestamp": names["at"], "value": "price"}
+    assert columns(journey) == {
+        "customer_id": names["who"],
+        "event": names["what"],
+        "timestamp": names["at"],
+        "value": "price",
+    }
     log = journey.read_events()
     assert (log.n_events, log.n_customers) == (len(frame), 150)
     zoned = form.endswith(("Z", "00")) or form == "%s"
@@ -191,14 +268,19 @@ def test_other_languages_and_other_ways_to_write_times(tmp_path, names, form):
 @pytest.mark.parametrize("offset", ["-0800", " -0800", "-08:00", " -08:00", " UTC", "Z"])
 def test_times_with_any_offset_are_read_for_judging(tmp_path, offset):
     frame = made_rows()
-    text, journey = proposed(frame.assign(at=frame["at"].dt.strftime("%Y-%m-%d %H:%M:%S") + offset), tmp_path / "x.csv")
+    text, journey = proposed(
+        frame.assign(at=frame["at"].dt.strftime("%Y-%m-%d %H:%M:%S") + offset), tmp_path / "x.csv"
+    )
     assert columns(journey) | {"timestamp": "at"} == columns(journey)
     assert "instants are certain" in text
     assert journey.funnel()["steps"][-1] == "purchase"
 
 
 def test_a_column_that_holds_no_times_is_refused_as_the_time(tmp_path):
-    with pytest.raises(cj.DataError, match=r"no value of 'channel' can be read as a time, such as 'email'\. A time is a date.* Name another column"):
+    with pytest.raises(
+        cj.DataError,
+        match=r"no value of 'channel' can be read as a time, such as 'email'\. A time is a date.* Name another column",
+    ):
         proposed(made_rows(), tmp_path / "x.csv", time="channel")
 
 
@@ -206,20 +288,29 @@ def test_a_date_order_that_nothing_proves_is_left_to_a_person(tmp_path):
     frame = made_rows(40)
     frame["at"] = [f"{1 + n % 12:02d}/{1 + n % 11:02d}/2024" for n in range(len(frame))]
     text, journey = proposed(frame, tmp_path / "x.csv")
-    assert "dates: day_first  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)" in text
+    assert (
+        "dates: day_first  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)"
+        in text
+    )
     assert journey.read_events().n_events > 0
 
 
 def test_a_person_travels_not_their_session_nor_the_product(tmp_path):
     draw = random.Random(3)
-    frame = made_rows().assign(item=lambda rows: [f"P{draw.randrange(60):04d}" for _ in range(len(rows))])
-    frame = frame.rename(columns={"who": "a", "session": "b", "item": "c", "what": "d", "at": "e"})[["c", "b", "a", "d", "e"]]
+    frame = made_rows().assign(
+        item=lambda rows: [f"P{draw.randrange(60):04d}" for _ in range(len(rows))]
+    )
+    frame = frame.rename(columns={"who": "a", "session": "b", "item": "c", "what": "d", "at": "e"})[
+        ["c", "b", "a", "d", "e"]
+    ]
     _, journey = proposed(frame, tmp_path / "x.csv")
     assert columns(journey)["customer_id"] == "a"
 
 
 def test_a_birthday_is_not_the_time_of_the_event(tmp_path):
-    frame = made_rows().assign(geburtstag=lambda rows: [f"19{50 + int(who[-2:]) % 50}-05-17" for who in rows["who"]])
+    frame = made_rows().assign(
+        geburtstag=lambda rows: [f"19{50 + int(who[-2:]) % 50}-05-17" for who in rows["who"]]
+    )
     _, journey = proposed(frame[["geburtstag", "who", "what", "at"]], tmp_path / "x.csv")
     assert columns(journey)["timestamp"] == "at"
 
@@ -227,10 +318,21 @@ def test_a_birthday_is_not_the_time_of_the_event(tmp_path):
 def test_orders_without_a_column_of_events_get_a_named_one(tmp_path):
     frame = made_rows().query("what == 'purchase'")
     more = pd.concat([frame, frame.assign(at=frame["at"] + pd.Timedelta(days=20)), frame.iloc[[0]]])
-    orders = pd.DataFrame({"kunde": more["who"], "datum": more["at"].dt.strftime("%Y%m%d"), "umsatz": more["price"], "stueck": 1})
+    orders = pd.DataFrame(
+        {
+            "kunde": more["who"],
+            "datum": more["at"].dt.strftime("%Y%m%d"),
+            "umsatz": more["price"],
+            "stueck": 1,
+        }
+    )
     text, journey = proposed(orders, tmp_path / "orders.csv")
     assert columns(journey) == {"customer_id": "kunde", "timestamp": "datum", "value": "umsatz"}
-    assert (journey.sources.events.event, journey.sources.events.dates, journey.sources.events.duplicates) == ("purchase", "%Y%m%d", "keep")
+    assert (
+        journey.sources.events.event,
+        journey.sources.events.dates,
+        journey.sources.events.duplicates,
+    ) == ("purchase", "%Y%m%d", "keep")
     assert "DECIDE: no column names an event" in text
     log = journey.read_events()
     assert log.event_names == ["purchase"]
@@ -241,9 +343,15 @@ def test_parquet_and_json_lines_are_guessed_like_csv(tmp_path):
     frame = made_rows()
     frame.to_parquet(tmp_path / "x.parquet")
     with (tmp_path / "x.jsonl").open("w", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(row | {"at": row["at"].isoformat()}) + "\n" for row in frame.to_dict("records"))
+        lines.writelines(
+            json.dumps(row | {"at": row["at"].isoformat()}) + "\n"
+            for row in frame.to_dict("records")
+        )
     frame.to_csv(tmp_path / "x.csv", index=False)
-    told = [journey_from_text(first_journey(tmp_path / name), folder=tmp_path) for name in ("x.parquet", "x.jsonl", "x.csv")]
+    told = [
+        journey_from_text(first_journey(tmp_path / name), folder=tmp_path)
+        for name in ("x.parquet", "x.jsonl", "x.csv")
+    ]
     assert len({tuple(sorted(columns(one).items())) for one in told}) == 1
     assert {one.read_events().n_events for one in told} == {len(frame)}
 
@@ -257,12 +365,19 @@ def test_the_same_rows_in_any_order_get_the_same_proposal(tmp_path):
 
 
 def test_columns_may_be_named_by_the_caller(tmp_path):
-    _, journey = proposed(made_rows(), tmp_path / "x.csv", customer="session", event="channel", time="at")
+    _, journey = proposed(
+        made_rows(), tmp_path / "x.csv", customer="session", event="channel", time="at"
+    )
     assert columns(journey)["customer_id"] == "session"
     assert columns(journey)["event"] == "channel"
-    with pytest.raises(cj.CjlibError, match=r"init customer: there is no column 'sesion'\. Did you mean 'session'"):
+    with pytest.raises(
+        cj.CjlibError, match=r"init customer: there is no column 'sesion'\. Did you mean 'session'"
+    ):
         first_journey(tmp_path / "x.csv", customer="sesion")
-    with pytest.raises(cj.CjlibError, match=r"init: 'who' cannot be the event and the customer or the time at once\. Name another column"):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"init: 'who' cannot be the event and the customer or the time at once\. Name another column",
+    ):
         first_journey(tmp_path / "x.csv", customer="who", event="who")
 
 
@@ -271,12 +386,22 @@ def test_a_file_with_many_broken_rows_is_usable_and_a_person_is_asked(tmp_path):
     frame.loc[frame.index % 8 == 0, "who"] = None
     frame = pd.concat([frame, frame.iloc[1:30]])
     text, journey = proposed(frame, tmp_path / "x.csv")
-    assert "quarantine_limit: 0.2  # DECIDE: 15 % of the rows lack a customer, event or readable time, or repeat another one" in text
+    assert (
+        "quarantine_limit: 0.2  # DECIDE: 15 % of the rows lack a customer, event or readable time, or repeat another one"
+        in text
+    )
     assert journey.read_events().n_events < len(frame)
 
 
 def test_times_of_day_in_a_column_of_their_own_are_pointed_out(tmp_path):
-    frame = made_rows().assign(date=lambda rows: rows["at"].dt.date, uhrzeit=lambda rows: rows["at"].dt.strftime("%H:%M:%S")).drop(columns="at")
+    frame = (
+        made_rows()
+        .assign(
+            date=lambda rows: rows["at"].dt.date,
+            uhrzeit=lambda rows: rows["at"].dt.strftime("%H:%M:%S"),
+        )
+        .drop(columns="at")
+    )
     text, journey = proposed(frame, tmp_path / "x.csv")
     assert columns(journey)["timestamp"] == "date"
     assert "DECIDE: uhrzeit holds times of day. Only one column can be the timestamp" in text
@@ -291,27 +416,46 @@ def test_ids_that_missing_values_made_floats_are_ids(tmp_path):
 
 
 def test_where_all_rows_are_one_event_the_column_that_says_so_is_taken(tmp_path):
-    _, journey = proposed(made_rows().assign(what="page_view").rename(columns={"what": "event_name"}), tmp_path / "x.csv")
+    _, journey = proposed(
+        made_rows().assign(what="page_view").rename(columns={"what": "event_name"}),
+        tmp_path / "x.csv",
+    )
     assert columns(journey)["event"] == "event_name"
     assert journey.funnel()["steps"] == ["page_view"]
 
 
 def test_a_file_of_customers_who_came_once_is_refused_rather_than_misread(tmp_path):
-    with pytest.raises(cj.DataError, match=r"nor one that is called so\. Columns: .*--customer COLUMN .* cj init --feedback FILE"):
+    with pytest.raises(
+        cj.DataError,
+        match=r"nor one that is called so\. Columns: .*--customer COLUMN .* cj init --feedback FILE",
+    ):
         proposed(made_rows().drop_duplicates("who"), tmp_path / "x.csv")
 
 
-@pytest.mark.parametrize("name", ["customer_id", "User ID", "Kundennummer", "userId", "uid", "user_pseudo_id", "N° client"])
+@pytest.mark.parametrize(
+    "name",
+    ["customer_id", "User ID", "Kundennummer", "userId", "uid", "user_pseudo_id", "N° client"],
+)
 def test_a_column_that_is_called_so_is_the_customer_though_nobody_comes_twice(tmp_path, name):
     frame = made_rows().drop_duplicates("who").drop(columns="session").rename(columns={"who": name})
-    text, journey = proposed(frame.assign(shirt=[f"S{n % 20}" for n in range(len(frame))]), tmp_path / "x.csv")
+    text, journey = proposed(
+        frame.assign(shirt=[f"S{n % 20}" for n in range(len(frame))]), tmp_path / "x.csv"
+    )
     assert columns(journey).get("customer_id", "customer_id") == name
-    assert f"    # DECIDE: 150 rows, 150 different values of {quoted(name)}: is that the customer, or the row?" in text
+    assert (
+        f"    # DECIDE: 150 rows, 150 different values of {quoted(name)}: is that the customer, or the row?"
+        in text
+    )
     assert journey.read_events().n_customers == 150
 
 
 def test_ids_of_browsers_that_look_like_amounts_are_told_by_their_name(tmp_path):
-    frame = made_rows().assign(who=lambda rows: "1234." + rows["who"].str[1:]).rename(columns={"who": "user_pseudo_id"}).drop(columns="session")
+    frame = (
+        made_rows()
+        .assign(who=lambda rows: "1234." + rows["who"].str[1:])
+        .rename(columns={"who": "user_pseudo_id"})
+        .drop(columns="session")
+    )
     _, journey = proposed(frame, tmp_path / "x.csv")
     assert columns(journey)["customer_id"] == "user_pseudo_id"
     assert journey.read_events().n_customers == 150
@@ -329,7 +473,10 @@ def test_where_a_customer_lives_or_what_a_row_is_about_is_no_event(tmp_path):
     draw = random.Random(5)
     orders = made_rows().query("what == 'purchase'").drop(columns=["what", "channel", "session"])
     orders = pd.concat([orders, orders.assign(at=orders["at"] + pd.Timedelta(days=9))])
-    orders["Country"], orders["Order Status"] = ([draw.choice(kinds) for _ in range(len(orders))] for kinds in (["US", "MX", "CA"], ["paid", "open"]))
+    orders["Country"], orders["Order Status"] = (
+        [draw.choice(kinds) for _ in range(len(orders))]
+        for kinds in (["US", "MX", "CA"], ["paid", "open"])
+    )
     text, journey = proposed(orders, tmp_path / "orders.csv")
     assert journey.sources.events.event == "purchase"
     assert "if one does: cj init --event COLUMN" in text
@@ -338,7 +485,11 @@ def test_where_a_customer_lives_or_what_a_row_is_about_is_no_event(tmp_path):
 
 
 def test_decimals_with_a_comma_are_no_money_until_they_are_written_with_a_point(tmp_path):
-    frame = made_rows().rename(columns={"price": "Betrag"}).assign(Betrag=lambda rows: rows["Betrag"].str.replace(".", ","))
+    frame = (
+        made_rows()
+        .rename(columns={"price": "Betrag"})
+        .assign(Betrag=lambda rows: rows["Betrag"].str.replace(".", ","))
+    )
     text, journey = proposed(frame, tmp_path / "x.csv", sep=";")
     assert journey.value is None
     assert "    # DECIDE: Betrag: decimals with a comma are read as text." in text
@@ -349,7 +500,10 @@ def test_of_a_row_a_ticket_the_first_time_counts_and_the_others_are_pointed_out(
     rows["Solved at"] = rows["Created at"] + pd.Timedelta(hours=5)
     text, journey = proposed(rows, tmp_path / "x.csv")
     assert columns(journey)["timestamp"] == "Created at"
-    assert "    # DECIDE: Solved at: times too. Where they are events of their own, write a row for each into the file" in text
+    assert (
+        "    # DECIDE: Solved at: times too. Where they are events of their own, write a row for each into the file"
+        in text
+    )
 
 
 @pytest.mark.parametrize("spoil", ["\ufeff{}", "{}x,y\na,b,c,d,e,f,g,h,i\n"])
@@ -361,7 +515,11 @@ def test_marks_and_broken_lines_do_not_hide_the_rest(tmp_path, spoil):
 
 
 def test_a_column_that_already_has_one_of_our_names_gives_way(tmp_path):
-    frame = made_rows().assign(timestamp=lambda rows: rows["what"].str.len(), event="x").drop(columns="channel")
+    frame = (
+        made_rows()
+        .assign(timestamp=lambda rows: rows["what"].str.len(), event="x")
+        .drop(columns="channel")
+    )
     _, journey = proposed(frame, tmp_path / "x.csv")
     assert columns(journey)["event"] == "what"
     assert columns(journey)["source_event"] == "event"
@@ -373,7 +531,9 @@ def test_a_column_that_already_has_one_of_our_names_gives_way(tmp_path):
 
 def test_stages_follow_the_names_and_the_order_of_first_occurrence(tmp_path):
     _, journey = proposed(made_rows(), tmp_path / "x.csv")
-    assert [(stage.name, [point.name for point in stage.touchpoints]) for stage in journey.stages] == [
+    assert [
+        (stage.name, [point.name for point in stage.touchpoints]) for stage in journey.stages
+    ] == [
         ("Awareness", ["visit"]),
         ("Consideration", ["search", "product_view"]),
         ("Purchase", ["add_to_cart", "checkout", "purchase"]),
@@ -384,7 +544,14 @@ def test_names_that_say_nothing_are_ordered_by_when_they_come(tmp_path):
     coded = dict(zip(WALK, ["zz1", "xq", "kk", "ab", "qq9", "aa"], strict=True))
     _, journey = proposed(made_rows().replace({"what": coded}), tmp_path / "x.csv")
     assert journey.stage_names == ["Beginning", "Early", "Late", "End"]
-    assert [point.name for stage in journey.stages for point in stage.touchpoints] == ["zz1", "xq", "kk", "ab", "qq9", "aa"]
+    assert [point.name for stage in journey.stages for point in stage.touchpoints] == [
+        "zz1",
+        "xq",
+        "kk",
+        "ab",
+        "qq9",
+        "aa",
+    ]
     assert journey.funnel()["steps"][0] == "zz1"
 
 
@@ -392,8 +559,13 @@ def test_events_are_listed_commonest_first_with_rows_and_customers(tmp_path):
     frame = made_rows()
     text, _ = proposed(frame, tmp_path / "x.csv")
     listed = [line for line in text.splitlines() if line.startswith("#   ")]
-    counts = frame.groupby("what")["who"].agg(["size", "nunique"]).sort_values("size", ascending=False)
-    assert listed == [f"#   {name}: {rows:,} rows, {people:,} customers" for name, rows, people in counts.itertuples()]
+    counts = (
+        frame.groupby("what")["who"].agg(["size", "nunique"]).sort_values("size", ascending=False)
+    )
+    assert listed == [
+        f"#   {name}: {rows:,} rows, {people:,} customers"
+        for name, rows, people in counts.itertuples()
+    ]
 
 
 def test_an_event_of_leaving_is_taken_as_churn_else_a_silence(tmp_path):
@@ -401,16 +573,31 @@ def test_an_event_of_leaving_is_taken_as_churn_else_a_silence(tmp_path):
     _, quiet = proposed(frame, tmp_path / "x.csv")
     assert quiet.churn.inactive is not None
     last = frame.groupby("who", as_index=False).last().assign(what="subscription_cancelled")
-    _, said = proposed(pd.concat([frame, last.assign(at=last["at"] + pd.Timedelta(days=9))]), tmp_path / "x.csv")
+    _, said = proposed(
+        pd.concat([frame, last.assign(at=last["at"] + pd.Timedelta(days=9))]), tmp_path / "x.csv"
+    )
     assert str(said.churn.event) == "subscription_cancelled"
 
 
 def test_hostile_event_names_and_columns_stay_what_they_are(tmp_path):
-    evil = ['buy" }\n]: *x', "<script>alert(1)</script>", "null", "a: b # c", "'; DROP TABLE looked; --", "\u202eevil"]
-    frame = made_rows(60).replace({"what": dict(zip(WALK, evil, strict=True))}).rename(columns={"what": 'e"v\ne: {n', "who": "{who}"})
+    evil = [
+        'buy" }\n]: *x',
+        "<script>alert(1)</script>",
+        "null",
+        "a: b # c",
+        "'; DROP TABLE looked; --",
+        "\u202eevil",
+    ]
+    frame = (
+        made_rows(60)
+        .replace({"what": dict(zip(WALK, evil, strict=True))})
+        .rename(columns={"what": 'e"v\ne: {n', "who": "{who}"})
+    )
     text, journey = proposed(frame, tmp_path / "it's [a] *file*.csv")
     assert columns(journey)["event"] == 'e"v\ne: {n'
-    assert sorted(point.name for stage in journey.stages for point in stage.touchpoints) == sorted(evil)
+    assert sorted(point.name for stage in journey.stages for point in stage.touchpoints) == sorted(
+        evil
+    )
     assert "\u202e" not in text
     assert journey.read_events().n_events == len(frame)
 
@@ -426,7 +613,11 @@ def test_many_event_names_are_mapped_by_frequency_and_the_rest_is_said(tmp_path)
 @pytest.mark.parametrize("rows", [2, 3, 6])
 def test_a_file_of_a_few_rows_is_enough(tmp_path, rows):
     frame = pd.DataFrame(
-        {"user": ["a", "a", "b", "b", "a", "b"], "event": ["x", "y"] * 3, "time": pd.date_range("2024-01-01", periods=6, freq="h")}
+        {
+            "user": ["a", "a", "b", "b", "a", "b"],
+            "event": ["x", "y"] * 3,
+            "time": pd.date_range("2024-01-01", periods=6, freq="h"),
+        }
     ).head(rows)
     _, journey = proposed(frame, tmp_path / "x.csv", customer="user")
     assert journey.read_events().n_events == rows
@@ -435,7 +626,10 @@ def test_a_file_of_a_few_rows_is_enough(tmp_path, rows):
 def test_the_path_is_written_relative_to_where_the_journey_file_will_lie(tmp_path):
     made_rows(20).to_csv(tmp_path / "x.csv", index=False)
     (tmp_path / "journeys").mkdir()
-    journey = journey_from_text(first_journey(tmp_path / "x.csv", folder=tmp_path / "journeys"), folder=tmp_path / "journeys")
+    journey = journey_from_text(
+        first_journey(tmp_path / "x.csv", folder=tmp_path / "journeys"),
+        folder=tmp_path / "journeys",
+    )
     assert journey.sources.events.path == "../x.csv"
     assert journey.read_events().n_customers == 20
 
@@ -443,20 +637,37 @@ def test_the_path_is_written_relative_to_where_the_journey_file_will_lie(tmp_pat
 # ---- a table of customers ------------------------------------------------------------------------------------------
 
 
-def members(target: str = "Churn", values: tuple[object, object] = ("Yes", "No"), n: int = 120) -> pd.DataFrame:
+def members(
+    target: str = "Churn", values: tuple[object, object] = ("Yes", "No"), n: int = 120
+) -> pd.DataFrame:
     """One row a customer, a quarter of whom left."""
     draw = random.Random(5)
-    rows = [(f"{draw.randrange(9999):04d}-{k:04d}", draw.randrange(72), round(draw.uniform(20, 90), 2), values[k % 4 > 0]) for k in range(n)]
+    rows = [
+        (
+            f"{draw.randrange(9999):04d}-{k:04d}",
+            draw.randrange(72),
+            round(draw.uniform(20, 90), 2),
+            values[k % 4 > 0],
+        )
+        for k in range(n)
+    ]
     return pd.DataFrame(rows, columns=["customerID", "tenure", "MonthlyCharges", target])
 
 
 def left(journey: cj.Journey) -> dict[str, object]:
     """Who left, counted by the analysis itself."""
     data = cj.churn_table(journey.read_customers(), **journey.churn_table_options())
-    return {"rows": len(data.table), "left": int(data.table["churned"].sum()), "target": journey.churn.target, "positive": journey.churn.positive}
+    return {
+        "rows": len(data.table),
+        "left": int(data.table["churned"].sum()),
+        "target": journey.churn.target,
+        "positive": journey.churn.positive,
+    }
 
 
-def test_a_table_of_customers_names_who_left_and_what_each_brings_and_can_be_asked_at_once(tmp_path):
+def test_a_table_of_customers_names_who_left_and_what_each_brings_and_can_be_asked_at_once(
+    tmp_path,
+):
     text, journey = proposed(members(), tmp_path / "customers.csv")
     assert columns_of_customers(journey) == {"customer_id": "customerID"}
     assert journey.sources.events is None
@@ -487,15 +698,25 @@ def columns_of_customers(journey: cj.Journey) -> dict[str, str]:
         ("still active", ("no", "yes"), "no"),
     ],
 )
-def test_who_left_is_told_by_the_name_and_the_values_and_named_where_they_are_not_plain(tmp_path, target, values, positive):
+def test_who_left_is_told_by_the_name_and_the_values_and_named_where_they_are_not_plain(
+    tmp_path, target, values, positive
+):
     text, journey = proposed(members(target, values), tmp_path / "customers.csv")
     assert left(journey) == {"rows": 120, "left": 30, "target": target, "positive": positive}
     assert ("the name says the opposite" in text) == ("ctive" in target)
 
 
-def test_what_plainly_says_who_left_goes_before_what_says_the_opposite_and_reasons_are_none(tmp_path):
-    frame = members("Exited", (1, 0)).assign(IsActiveMember=[k % 2 for k in range(120)], Attrited=lambda rows: rows["Exited"])
-    frame.insert(0, "Churn Category", [None if k % 4 else ("Price", "Service")[k % 8 == 0] for k in range(120)])
+def test_what_plainly_says_who_left_goes_before_what_says_the_opposite_and_reasons_are_none(
+    tmp_path,
+):
+    frame = members("Exited", (1, 0)).assign(
+        IsActiveMember=[k % 2 for k in range(120)], Attrited=lambda rows: rows["Exited"]
+    )
+    frame.insert(
+        0,
+        "Churn Category",
+        [None if k % 4 else ("Price", "Service")[k % 8 == 0] for k in range(120)],
+    )
     frame.insert(0, "Churn Score", [(80, 20)[k % 4 > 0] for k in range(120)])
     text, journey = proposed(frame, tmp_path / "customers.csv")
     assert journey.churn.target == "Exited"
@@ -504,7 +725,11 @@ def test_what_plainly_says_who_left_goes_before_what_says_the_opposite_and_reaso
 
 
 def test_a_total_or_an_income_is_not_what_a_customer_brings_a_period(tmp_path):
-    frame = members().rename(columns={"MonthlyCharges": "TotalCharges"}).assign(annual_income=lambda rows: rows["TotalCharges"] * 900)
+    frame = (
+        members()
+        .rename(columns={"MonthlyCharges": "TotalCharges"})
+        .assign(annual_income=lambda rows: rows["TotalCharges"] * 900)
+    )
     text, journey = proposed(frame, tmp_path / "customers.csv")
     assert journey.value is None
     assert "# value: {amount: COLUMN}  # DECIDE" in text
@@ -528,8 +753,14 @@ def test_a_table_with_dates_is_a_table_where_its_customers_are_named_and_unique(
     assert columns(journey)["event"] == "what"
 
 
-def test_columns_of_the_table_that_have_our_names_get_others_and_repeated_ids_are_pointed_out(tmp_path):
-    frame = members().assign(customer_id="shop 1", cutoff=1, churned=2).rename(columns={"customerID": "Member No"})
+def test_columns_of_the_table_that_have_our_names_get_others_and_repeated_ids_are_pointed_out(
+    tmp_path,
+):
+    frame = (
+        members()
+        .assign(customer_id="shop 1", cutoff=1, churned=2)
+        .rename(columns={"customerID": "Member No"})
+    )
     frame.loc[1, "Member No"] = frame.loc[0, "Member No"]
     text, journey = proposed(frame, tmp_path / "customers.csv", customer="Member No")
     assert columns_of_customers(journey) == {
@@ -551,7 +782,10 @@ def test_hostile_names_and_values_of_a_table_stay_what_they_are(tmp_path):
 
 def test_rows_of_the_table_in_another_order_give_the_same_file(tmp_path):
     frame = members("status", ("closed", "open"))
-    assert proposed(frame, tmp_path / "x.csv")[0] == proposed(frame.sample(frac=1, random_state=1), tmp_path / "x.csv")[0]
+    assert (
+        proposed(frame, tmp_path / "x.csv")[0]
+        == proposed(frame.sample(frac=1, random_state=1), tmp_path / "x.csv")[0]
+    )
 
 
 def test_feedback_of_the_customers_of_a_table_is_described_too(tmp_path):
@@ -559,7 +793,10 @@ def test_feedback_of_the_customers_of_a_table_is_described_too(tmp_path):
     frame.to_csv(tmp_path / "customers.csv", index=False)
     said = made_comments().assign(Member=frame["customerID"][:60])
     said.to_csv(tmp_path / "comments.csv", index=False)
-    journey = journey_from_text(first_journey(tmp_path / "customers.csv", feedback=tmp_path / "comments.csv"), folder=tmp_path)
+    journey = journey_from_text(
+        first_journey(tmp_path / "customers.csv", feedback=tmp_path / "comments.csv"),
+        folder=tmp_path,
+    )
     assert len(journey.read_feedback().frame) == 60
     assert left(journey)["left"] == 30
 
@@ -575,7 +812,9 @@ def test_a_table_that_says_neither_who_left_nor_what_happened_is_told_of_both(tm
 
 
 def test_the_table_of_a_telephone_company_is_ready_to_run(shared_data, tmp_path):
-    text = first_journey(shared_data / "telco_churn" / "telco_customer_churn.csv.gz", folder=tmp_path)
+    text = first_journey(
+        shared_data / "telco_churn" / "telco_customer_churn.csv.gz", folder=tmp_path
+    )
     journey = journey_from_text(text, folder=tmp_path)
     assert left(journey) == {"rows": 7043, "left": 1869, "target": "Churn", "positive": None}
     assert journey.value.amount == "MonthlyCharges"
@@ -589,8 +828,16 @@ def test_the_table_of_a_telephone_company_is_ready_to_run(shared_data, tmp_path)
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("x.csv", "a,b\n1,x\n2,y\n", r"has no column whose values are dates or times\. Columns: 'a', 'b'\. Name it: cj init FILE --time COLUMN"),
-        ("x.csv", "a,t\n1,2024-01-01\n2,2024-01-02\n", r"has no column whose values repeat, as the id of a customer does"),
+        (
+            "x.csv",
+            "a,b\n1,x\n2,y\n",
+            r"has no column whose values are dates or times\. Columns: 'a', 'b'\. Name it: cj init FILE --time COLUMN",
+        ),
+        (
+            "x.csv",
+            "a,t\n1,2024-01-01\n2,2024-01-02\n",
+            r"has no column whose values repeat, as the id of a customer does",
+        ),
         ("x.csv", "a,t\n", r"holds no rows"),
         ("x.csv", "", r"is empty\. It must begin with a line of column names"),
         ("x.xlsx", "PK", r"cannot be read as it is\. What can be read is a Parquet, CSV"),
@@ -613,7 +860,9 @@ def test_a_missing_file_is_an_error(tmp_path):
 
 def test_there_is_a_template_for_each_trade():
     assert template_names() == ["b2b", "ecommerce", "lifecycle", "saas", "support"]
-    with pytest.raises(cj.CjlibError, match=r"template: must be one of .* Got 'sass'\. Did you mean 'saas'"):
+    with pytest.raises(
+        cj.CjlibError, match=r"template: must be one of .* Got 'sass'\. Did you mean 'saas'"
+    ):
         template("sass")
 
 
@@ -621,8 +870,14 @@ def test_there_is_a_template_for_each_trade():
     ("name", "stages"),
     [
         ("ecommerce", "Awareness · Consideration · Purchase · Retention · Advocacy"),
-        ("saas", "Awareness · Acquisition and onboarding · Adoption · Renewal · Expansion · Advocacy"),
-        ("b2b", "Out of market · Trigger · Initial consideration · Active evaluation · Purchase decision · Implementation · Loyalty"),
+        (
+            "saas",
+            "Awareness · Acquisition and onboarding · Adoption · Renewal · Expansion · Advocacy",
+        ),
+        (
+            "b2b",
+            "Out of market · Trigger · Initial consideration · Active evaluation · Purchase decision · Implementation · Loyalty",
+        ),
         ("lifecycle", "Reach · Acquisition · Conversion · Retention · Loyalty"),
         ("support", "Ticket opened · First response · In work · Resolved · Follow-up"),
     ],
@@ -639,7 +894,7 @@ def test_a_template_is_a_complete_valid_file_with_comments(name, stages):
 
 
 def test_every_event_a_template_asks_for_belongs_to_a_stage():
-    from cjlib.sources.uses import events_used
+    from cjlib.sources.journey.references import events_used
 
     for name in template_names():
         journey = journey_from_text(template(name))
@@ -679,7 +934,13 @@ def test_how_times_are_written(texts, kind):
 
 
 def test_lengths_are_rounded_up_to_what_people_use():
-    assert [rounded_up(seconds) for seconds in (1, 1801, 86_400, 86_401 * 8, 1e12)] == ["30min", "1h", "1D", "14D", "730D"]
+    assert [rounded_up(seconds) for seconds in (1, 1801, 86_400, 86_401 * 8, 1e12)] == [
+        "30min",
+        "1h",
+        "1D",
+        "14D",
+        "730D",
+    ]
     assert rounded_up(1e9, most=86_400 * 10) == "7D"
 
 

@@ -10,7 +10,9 @@ import cjlib as cj
 from cjlib.sources.journey import journey_from, journey_from_text
 from cjlib.sources.journey.schema import MEASURES
 
-SMALLEST = "name: Shop\nsources: {events: events.csv}\nstages: [{name: Visit, touchpoints: [view]}]\n"
+SMALLEST = (
+    "name: Shop\nsources: {events: events.csv}\nstages: [{name: Visit, touchpoints: [view]}]\n"
+)
 LINES = SMALLEST.count("\n")
 
 
@@ -32,7 +34,11 @@ def test_the_smallest_file_has_a_name_events_and_a_stage():
     journey = read()
     assert (journey.name, journey.timezone, journey.stage_names) == ("Shop", None, ["Visit"])
     assert journey.sources.events.path == "events.csv"
-    assert (journey.map.weights.lost, journey.scorecard.period, journey.scorecard.periods) == (0.4, "month", 30)
+    assert (journey.map.weights.lost, journey.scorecard.period, journey.scorecard.periods) == (
+        0.4,
+        "month",
+        30,
+    )
     assert journey.churn is None
     assert journey.value is None
 
@@ -47,24 +53,44 @@ stages:
       - {name: help, events: [chat, {event: call, where: {reason: [price, stock]}}], channel: phone, support: true}
 """
     stage = journey_from_text("name: Shop\nsources: {events: e.csv}\n" + more).stages[0]
-    assert [(point.name, [str(event) for event in point.events]) for point in stage.touchpoints] == [
+    assert [
+        (point.name, [str(event) for event in point.events]) for point in stage.touchpoints
+    ] == [
         ("cart", ["cart"]),
         ("pay", ["pay"]),
         ("help", ["chat", "call where reason in ['price', 'stock']"]),
     ]
-    assert (stage.touchpoints[1].cost, stage.touchpoints[1].backstage, stage.touchpoints[2].channel) == (2.5, True, "phone")
+    assert (
+        stage.touchpoints[1].cost,
+        stage.touchpoints[1].backstage,
+        stage.touchpoints[2].channel,
+    ) == (2.5, True, "phone")
 
 
 def test_event_names_that_look_like_something_else_stay_text():
-    journey = journey_from_text("name: S\nsources: {events: e.csv}\nstages: [{name: A, touchpoints: [no, on, 404, 1.10, 007, 2024-01-01, true]}]")
-    assert [point.name for point in journey.stages[0].touchpoints] == ["no", "on", "404", "1.10", "007", "2024-01-01", "true"]
+    journey = journey_from_text(
+        "name: S\nsources: {events: e.csv}\nstages: [{name: A, touchpoints: [no, on, 404, 1.10, 007, 2024-01-01, true]}]"
+    )
+    assert [point.name for point in journey.stages[0].touchpoints] == [
+        "no",
+        "on",
+        "404",
+        "1.10",
+        "007",
+        "2024-01-01",
+        "true",
+    ]
 
 
 def test_a_stage_may_have_nothing_but_what_people_know_of_it():
-    stage = journey_from_text("name: S\nsources: {events: e.csv}\nstages: [{name: Word of mouth, goal: Hear of it, questions: [Who, What]}]").stages[
-        0
-    ]
-    assert (stage.touchpoints, stage.goal, stage.questions) == ((), ("Hear of it",), ("Who", "What"))
+    stage = journey_from_text(
+        "name: S\nsources: {events: e.csv}\nstages: [{name: Word of mouth, goal: Hear of it, questions: [Who, What]}]"
+    ).stages[0]
+    assert (stage.touchpoints, stage.goal, stage.questions) == (
+        (),
+        ("Hear of it",),
+        ("Who", "What"),
+    )
 
 
 def test_a_key_left_empty_is_as_good_as_not_written():
@@ -74,7 +100,11 @@ def test_a_key_left_empty_is_as_good_as_not_written():
 def test_where_operators_and_first_time_reach_the_step():
     more = "funnels: {a: {window: 1D, steps: [{event: [x, y], where: {n: {min: 2, max: 3}, t: {is_set: true}, c: null}, first_time: event}, {first_time: true}]}}"
     steps = read(more).funnels["a"].steps
-    assert steps[0] == cj.Step(["x", "y"], where={"n": {"min": "2", "max": "3"}, "t": {"is_set": True}, "c": None}, first_time="event")
+    assert steps[0] == cj.Step(
+        ["x", "y"],
+        where={"n": {"min": "2", "max": "3"}, "t": {"is_set": True}, "c": None},
+        first_time="event",
+    )
     assert steps[1] == cj.Step(None, first_time=True)
 
 
@@ -106,7 +136,9 @@ def test_the_hash_is_of_what_the_file_says_not_of_how():
 def test_the_mapping_says_to_which_stage_and_touchpoint_an_event_belongs(toy_log):
     text = "name: S\nsources: {events: e.csv}\nstages: [{name: A, touchpoints: [view]}, {name: B, touchpoints: [{name: b, events: [{event: buy, where: {channel: web}}, pay]}]}]"
     journey = journey_from_text(text)
-    assert [(one.stage, one.position, one.touchpoint, str(one.event)) for one in journey.mapping] == [
+    assert [
+        (one.stage, one.position, one.touchpoint, str(one.event)) for one in journey.mapping
+    ] == [
         ("A", 0, "view", "view"),
         ("B", 1, "b", "buy where channel = web"),
         ("B", 1, "b", "pay"),
@@ -161,7 +193,10 @@ def test_overrides_replace_and_empty_ones_change_nothing():
 
 
 def test_an_unknown_funnel_and_a_file_without_funnels_are_errors():
-    with pytest.raises(cj.CjlibError, match=r"journey\.funnel: must be one of 'purchase'\. Got 'purchse'\. Did you mean 'purchase'"):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"journey\.funnel: must be one of 'purchase'\. Got 'purchse'\. Did you mean 'purchase'",
+    ):
         read("funnels: {purchase: {steps: [view], window: 1D}}").funnel("purchse")
     with pytest.raises(cj.CjlibError, match=r"the journey file has no funnels\. Add one"):
         read().funnel()
@@ -169,16 +204,29 @@ def test_an_unknown_funnel_and_a_file_without_funnels_are_errors():
 
 def test_retention_gives_the_options_of_cj_retention():
     more = "retention: {start: signup, return: any, period: month, periods: 6, from: 2024-01-01, to: 2024-12-31, by: plan}"
-    expected = {"start_event": "signup", "period": "month", "periods": 6, "start": "2024-01-01", "end": "2024-12-31", "by": "plan"}
+    expected = {
+        "start_event": "signup",
+        "period": "month",
+        "periods": 6,
+        "start": "2024-01-01",
+        "end": "2024-12-31",
+        "by": "plan",
+    }
     assert read(more).retention_options() == expected
     assert read().retention_options(period="day") == {"period": "day"}
-    assert read("retention: {return: [any]}").retention_options() == {"return_event": "any"}, "an event that is called any stands in a list"
+    assert read("retention: {return: [any]}").retention_options() == {"return_event": "any"}, (
+        "an event that is called any stands in a list"
+    )
 
 
 def test_what_leaving_means_goes_to_survival_and_churn():
     by_event = read("churn: {event: cancel, horizon: 30D, active_within: 90D}")
     assert by_event.survival_options() == {"churn_event": "cancel"}
-    assert by_event.churn_options() == {"horizon": "30D", "active_within": "90D", "churn_event": "cancel"}
+    assert by_event.churn_options() == {
+        "horizon": "30D",
+        "active_within": "90D",
+        "churn_event": "cancel",
+    }
     by_silence = read("churn: {inactive: 60D}")
     assert by_silence.survival_options() == {"inactive": "60D"}
     assert by_silence.churn_options(horizon="14D") == {"horizon": "14D"}
@@ -192,13 +240,31 @@ def test_what_leaving_means_goes_to_survival_and_churn():
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ("funels: {}", "line 4, funels: unknown key. Did you mean 'funnels'? Keys here: name, timezone, sources"),
-        ("map: {weights: {lots: 1}}", "line 4, map.weights.lots: unknown key. Did you mean 'lost'? Keys here: lost, unhappy, slow, effortful."),
-        ("map: {weights: {lost: -1}}", "line 4, map.weights.lost: must be a number of 0 or more. Got '-1'."),
-        ("map: {weights: {lost: 0, unhappy: 0, slow: 0, effortful: 0}}", "line 4, map.weights: all weights are 0: at least one must be above 0."),
-        ("map: {silent_after: 14}", "line 4, map.silent_after: must be a duration with its unit, such as 14D, 6h, 30min or 90s. Got '14'."),
+        (
+            "funels: {}",
+            "line 4, funels: unknown key. Did you mean 'funnels'? Keys here: name, timezone, sources",
+        ),
+        (
+            "map: {weights: {lots: 1}}",
+            "line 4, map.weights.lots: unknown key. Did you mean 'lost'? Keys here: lost, unhappy, slow, effortful.",
+        ),
+        (
+            "map: {weights: {lost: -1}}",
+            "line 4, map.weights.lost: must be a number of 0 or more. Got '-1'.",
+        ),
+        (
+            "map: {weights: {lost: 0, unhappy: 0, slow: 0, effortful: 0}}",
+            "line 4, map.weights: all weights are 0: at least one must be above 0.",
+        ),
+        (
+            "map: {silent_after: 14}",
+            "line 4, map.silent_after: must be a duration with its unit, such as 14D, 6h, 30min or 90s. Got '14'.",
+        ),
         ("map: {silent_after: 0D}", "must be a duration longer than nothing"),
-        ("map: [a]", "line 4, map: must be a mapping with the keys silent_after, feedback_within, outcome_after, weights. Got ['a']."),
+        (
+            "map: [a]",
+            "line 4, map: must be a mapping with the keys silent_after, feedback_within, outcome_after, weights. Got ['a'].",
+        ),
         (
             "timezone: Europe/Berln",
             "line 4, timezone: must be a zone of the IANA list, such as Europe/Berlin or UTC. Did you mean 'Europe/Berlin'? Got",
@@ -209,21 +275,42 @@ def test_what_leaving_means_goes_to_survival_and_churn():
             "line 4, churn: must have exactly one of event (the event of leaving), inactive (the silence that means it) and target (the column of the customers table that says who left).",
         ),
         ("churn: {event: a, inactive: 3D}", "line 4, churn: must have exactly one of"),
-        ("targets: {npss: 4}", "line 4, targets.npss: there is no measure 'npss'. Did you mean 'nps'? Measures: conversion_of_visitors,"),
+        (
+            "targets: {npss: 4}",
+            "line 4, targets.npss: there is no measure 'npss'. Did you mean 'nps'? Measures: conversion_of_visitors,",
+        ),
         ("targets: {nps: many}", "line 4, targets.nps.value: must be a number. Got 'many'."),
         ("targets: {nps: [1]}", "must be a mapping with the keys value, better. Got ['1']."),
-        ("targets: {tickets: 4}", "line 4, targets.tickets: neither side of this measure is better by itself"),
+        (
+            "targets: {tickets: 4}",
+            "line 4, targets.tickets: neither side of this measure is better by itself",
+        ),
         ("targets: {nps: {value: 4, better: more}}", "must be one of higher, lower."),
-        ("scorecard: {periods: 31}", "line 4, scorecard.periods: must be a whole number from 2 to 30. Got '31'."),
+        (
+            "scorecard: {periods: 31}",
+            "line 4, scorecard.periods: must be a whole number from 2 to 30. Got '31'.",
+        ),
         ("scorecard: {periods: 2.5}", "must be a whole number from 2 to 30"),
-        ("scorecard: {period: weekly}", "must be one of hour, day, week, month, quarter, year. Did you mean 'week'? Got 'weekly'."),
+        (
+            "scorecard: {period: weekly}",
+            "must be one of hour, day, week, month, quarter, year. Did you mean 'week'? Got 'weekly'.",
+        ),
         ("costs: {offer: nan}", "line 4, costs.offer: must be a number of 0 or more. Got 'nan'."),
-        ("routes: [[Visit, Vist]]", "line 4, routes[0][1]: there is no stage 'Vist'. Did you mean 'Visit'? Stages: 'Visit'."),
+        (
+            "routes: [[Visit, Vist]]",
+            "line 4, routes[0][1]: there is no stage 'Vist'. Did you mean 'Visit'? Stages: 'Visit'.",
+        ),
         ("routes: [[Visit]]", "line 4, routes[0]: must have at least 2."),
         ("routes: Visit", "line 4, routes: must be a list. Got 'Visit'."),
         ("roles: {visitt: view}", "line 4, roles.visitt: unknown key. Did you mean 'visit'?"),
-        ("roles: {visit: {evnt: view}}", "line 4, roles.visit.evnt: unknown key. Did you mean 'event'? Keys here: where, event, first_time."),
-        ("roles: {visit: []}", "line 4, roles.visit.event: an empty list matches nothing. Name at least one event."),
+        (
+            "roles: {visit: {evnt: view}}",
+            "line 4, roles.visit.evnt: unknown key. Did you mean 'event'? Keys here: where, event, first_time.",
+        ),
+        (
+            "roles: {visit: []}",
+            "line 4, roles.visit.event: an empty list matches nothing. Name at least one event.",
+        ),
         (
             "milestones: {first: }",
             "must be a mapping with the keys where, event, first_time, or an event name, or a list of names (put quotes round a name that looks",
@@ -232,19 +319,37 @@ def test_what_leaving_means_goes_to_survival_and_churn():
         ("value: {event: buy, amount: [a]}", "line 4, value.amount: must be text, and not empty."),
         ("retention: {period: fortnight}", "must be one of hour, day, week, month, quarter, year."),
         ("retention: {periods: 0}", "must be a whole number of 1 or more. Got '0'."),
-        ("personas: [{name: P, match: {x: hi}}]", "line 4, personas[0].match.x: must be one of high, low."),
+        (
+            "personas: [{name: P, match: {x: hi}}]",
+            "line 4, personas[0].match.x: must be one of high, low.",
+        ),
         ("personas: [{name: P, match: {}}]", "must have at least 1."),
-        ("personas: [{name: P, match: {x: high}}, {name: p, match: {x: low}}]", "a persona is named 'p' twice"),
+        (
+            "personas: [{name: P, match: {x: high}}, {name: p, match: {x: low}}]",
+            "a persona is named 'p' twice",
+        ),
         ("funnels: {a: {steps: [view]}}", "line 4, funnels.a.window: the key is missing."),
         ("funnels: {a: {steps: [], window: 1D}}", "line 4, funnels.a.steps: must have at least 1."),
-        ("funnels: {a: {steps: [view, ~], window: 1D}}", "line 4, funnels.a.steps[1]: must be a mapping"),
-        ("funnels: {a: {steps: [view], window: 1D, by_value: step_2}}", "must be first, last, all, or step_1 to step_1."),
+        (
+            "funnels: {a: {steps: [view, ~], window: 1D}}",
+            "line 4, funnels.a.steps[1]: must be a mapping",
+        ),
+        (
+            "funnels: {a: {steps: [view], window: 1D, by_value: step_2}}",
+            "must be first, last, all, or step_1 to step_1.",
+        ),
         (
             "funnels: {a: {steps: [a, b, c], window: 1D, step_windows: [1h]}}",
             "one duration (or null) for each move between the 3 steps, so 2. Got 1.",
         ),
-        ("funnels: {a: {steps: [a, b], window: 1D, order: any, step_windows: [1h]}}", "funnels.a.step_windows: cannot stand with order: any."),
-        ("funnels: {a: {steps: [a, b], window: 1D, exclude: {event: x, before: 3}}}", "the funnel has 2 steps, so before is at most 2. Got 3."),
+        (
+            "funnels: {a: {steps: [a, b], window: 1D, order: any, step_windows: [1h]}}",
+            "funnels.a.step_windows: cannot stand with order: any.",
+        ),
+        (
+            "funnels: {a: {steps: [a, b], window: 1D, exclude: {event: x, before: 3}}}",
+            "the funnel has 2 steps, so before is at most 2. Got 3.",
+        ),
         (
             "funnels: {a: {steps: [a, b], window: 1D, exclude: [{event: x, after: 2}]}}",
             "funnels.a.exclude[0].before: must be a later step than after",
@@ -253,7 +358,10 @@ def test_what_leaving_means_goes_to_survival_and_churn():
             "funnels: {a: {steps: [a, b, c], window: 1D, order: any, exclude: {event: x}}}",
             "with order: any an exclusion stands between step 1 and step 3 only.",
         ),
-        ("funnels: {a: {steps: [a, b], window: none, entrants: closed}}", "line 4, funnels.a.entrants: closed needs a window"),
+        (
+            "funnels: {a: {steps: [a, b], window: none, entrants: closed}}",
+            "line 4, funnels.a.entrants: closed needs a window",
+        ),
         (
             "funnels: {a: {steps: [{event: a, where: {x: {mn: 3}}}], window: 1D}}",
             "steps[0].where.x.mn: an operator must be one of not, contains, is_set, min, max.",
@@ -262,12 +370,18 @@ def test_what_leaving_means_goes_to_survival_and_churn():
             "funnels: {a: {steps: [{event: a, where: {x: {is_set: maybe}}}], window: 1D}}",
             "steps[0].where.x.is_set: must be true or false. Got 'maybe'.",
         ),
-        ("funnels: {a: {steps: [{event: a, where: {x: {min: [1]}}}], window: 1D}}", "steps[0].where.x.min: must be one value."),
+        (
+            "funnels: {a: {steps: [{event: a, where: {x: {min: [1]}}}], window: 1D}}",
+            "steps[0].where.x.min: must be one value.",
+        ),
         (
             "funnels: {a: {steps: [{event: a, where: {x: []}}], window: 1D}}",
             "steps[0].where.x: an empty list matches nothing. Name at least one value.",
         ),
-        ("funnels: {a: {steps: [{event: a, first_time: often}], window: 1D}}", "steps[0].first_time: must be true, false or event. Got 'often'."),
+        (
+            "funnels: {a: {steps: [{event: a, first_time: often}], window: 1D}}",
+            "steps[0].first_time: must be true, false or event. Got 'often'.",
+        ),
     ],
 )
 def test_a_fault_names_key_line_what_was_given_and_what_is_allowed(more, expected):
@@ -279,17 +393,47 @@ def test_a_fault_names_key_line_what_was_given_and_what_is_allowed(more, expecte
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("{}", "sources.events: the key is missing. A table of customers alone needs churn: {target: column that says who left}."),
-        ("{events: {}}", "sources.events: must have either path (a file or a glob) or url (a database), and not both."),
+        (
+            "{}",
+            "sources.events: the key is missing. A table of customers alone needs churn: {target: column that says who left}.",
+        ),
+        (
+            "{events: {}}",
+            "sources.events: must have either path (a file or a glob) or url (a database), and not both.",
+        ),
         ("{events: {path: a, url: b, table: c}}", "sources.events: must have either path"),
-        ("{events: {url: postgresql://h/db}}", "sources.events.url: a url needs the table to read: add the key table."),
-        ("{events: {path: a, duplicates: drop}}", "sources.events.duplicates: must be one of quarantine, keep."),
-        ("{events: {path: a, quarantine_limit: 5}}", "sources.events.quarantine_limit: must be a number from 0 to 1. Got '5'."),
-        ("{feedback: {path: a, quarantine_limit: 5}}", "sources.feedback.quarantine_limit: must be a number from 0 to 1. Got '5'."),
-        ("{feedback: {path: a, asked: 0}}", "sources.feedback.asked: must be a whole number of 1 or more. Got '0'."),
-        ("{events: {path: a, dates: dayfirst}}", "must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'. Did you mean 'day_first'?"),
-        ("{events: {path: a, columns: [b]}}", "sources.events.columns: must be a mapping (key: value). Got ['b']."),
-        ("{events: {path: a}, feedbak: {path: b}}", "sources.feedbak: unknown key. Did you mean 'feedback'?"),
+        (
+            "{events: {url: postgresql://h/db}}",
+            "sources.events.url: a url needs the table to read: add the key table.",
+        ),
+        (
+            "{events: {path: a, duplicates: drop}}",
+            "sources.events.duplicates: must be one of quarantine, keep.",
+        ),
+        (
+            "{events: {path: a, quarantine_limit: 5}}",
+            "sources.events.quarantine_limit: must be a number from 0 to 1. Got '5'.",
+        ),
+        (
+            "{feedback: {path: a, quarantine_limit: 5}}",
+            "sources.feedback.quarantine_limit: must be a number from 0 to 1. Got '5'.",
+        ),
+        (
+            "{feedback: {path: a, asked: 0}}",
+            "sources.feedback.asked: must be a whole number of 1 or more. Got '0'.",
+        ),
+        (
+            "{events: {path: a, dates: dayfirst}}",
+            "must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'. Did you mean 'day_first'?",
+        ),
+        (
+            "{events: {path: a, columns: [b]}}",
+            "sources.events.columns: must be a mapping (key: value). Got ['b'].",
+        ),
+        (
+            "{events: {path: a}, feedbak: {path: b}}",
+            "sources.feedbak: unknown key. Did you mean 'feedback'?",
+        ),
     ],
 )
 def test_faults_of_sources(source, expected):
@@ -331,9 +475,16 @@ funels: {}
 
 
 def test_stages_are_needed_and_have_names():
-    assert faults("", base="name: S\nsources: {events: a}\nstages: []\n") == ["line 3, stages: must have at least 1."]
+    assert faults("", base="name: S\nsources: {events: a}\nstages: []\n") == [
+        "line 3, stages: must have at least 1."
+    ]
     found = faults("", base="sources: {events: a}\nstages: [{name: ''}, {touchpoints: [x]}, A]\n")
-    assert [line.split(": ", 1)[0] for line in found] == ["line 1, name", "line 2, stages[0].name", "line 2, stages[1].name", "line 2, stages[2]"]
+    assert [line.split(": ", 1)[0] for line in found] == [
+        "line 1, name",
+        "line 2, stages[0].name",
+        "line 2, stages[1].name",
+        "line 2, stages[2]",
+    ]
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just text\n", "42\n"])
@@ -395,7 +546,11 @@ def test_a_folder_in_place_of_a_file_is_an_error(tmp_path):
 
 
 def test_a_mapping_makes_the_same_journey_as_its_text():
-    content = {"name": "Shop", "sources": {"events": "events.csv"}, "stages": [{"name": "Visit", "touchpoints": ["view"], "expected_share": 0.5}]}
+    content = {
+        "name": "Shop",
+        "sources": {"events": "events.csv"},
+        "stages": [{"name": "Visit", "touchpoints": ["view"], "expected_share": 0.5}],
+    }
     assert journey_from(content, folder=Path()).stages[0].expected_share == 0.5
     with pytest.raises(cj.JourneyError, match=r"journey has 1 fault:\n  nam: unknown key"):
         journey_from({**content, "nam": "x"})
@@ -440,11 +595,18 @@ def test_keywords_of_read_events_replace_what_the_file_says(shop):
     assert journey.read_events(duplicates="quarantine", quarantine_limit=0.5).n_events == 3
     frame = pd.DataFrame({"customer_id": ["x"], "event": ["e"], "timestamp": ["2024-03-01 00:30"]})
     log = journey.read_events(source=frame)
-    assert log.span[0] == pd.Timestamp("2024-03-01 00:30", tz="Europe/Berlin"), "the zone is the business's, the sources are not used"
+    assert log.span[0] == pd.Timestamp("2024-03-01 00:30", tz="Europe/Berlin"), (
+        "the zone is the business's, the sources are not used"
+    )
 
 
 def test_one_kind_of_event_needs_no_column(shop):
-    text = (shop / "journey.yml").read_text(encoding="utf-8").replace("what: event, ", "").replace("dates:", "event: purchase, dates:")
+    text = (
+        (shop / "journey.yml")
+        .read_text(encoding="utf-8")
+        .replace("what: event, ", "")
+        .replace("dates:", "event: purchase, dates:")
+    )
     (shop / "journey.yml").write_text(text, encoding="utf-8")
     log = cj.read_journey(shop / "journey.yml").read_events()
     assert log.event_names == ["purchase"]
@@ -453,19 +615,30 @@ def test_one_kind_of_event_needs_no_column(shop):
 
 
 def test_an_unknown_column_of_the_customers_table_is_an_error_with_the_near_miss(shop):
-    text = (shop / "journey.yml").read_text(encoding="utf-8").replace("land: country", "lnd: country")
+    text = (
+        (shop / "journey.yml").read_text(encoding="utf-8").replace("land: country", "lnd: country")
+    )
     (shop / "journey.yml").write_text(text, encoding="utf-8")
-    with pytest.raises(cj.CjlibError, match=r"sources\.customers\.columns: there is no column 'lnd'\. Did you mean 'land'"):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"sources\.customers\.columns: there is no column 'lnd'\. Did you mean 'land'",
+    ):
         cj.read_journey(shop / "journey.yml").read_events()
 
 
 def test_how_many_were_asked_and_the_limit_of_held_back_answers_stand_in_the_file(shop):
-    (shop / "answers.csv").write_text("ts,nps\n2024-02-01,10\n2024-02-02,11\n2024-02-03,0\n", encoding="utf-8")
+    (shop / "answers.csv").write_text(
+        "ts,nps\n2024-02-01,10\n2024-02-02,11\n2024-02-03,0\n", encoding="utf-8"
+    )
     given = "  feedback: {path: answers.csv, columns: {ts: timestamp}, asked: 40, quarantine_limit: 0.5}\n  customers:"
     text = (shop / "journey.yml").read_text(encoding="utf-8").replace("  customers:", given)
     (shop / "journey.yml").write_text(text, encoding="utf-8")
     feedback = cj.read_journey(shop / "journey.yml").read_feedback()
-    assert (len(feedback), feedback.asked, list(feedback.quarantine["reason"])) == (2, 40, ["nps out of range"])
+    assert (len(feedback), feedback.asked, list(feedback.quarantine["reason"])) == (
+        2,
+        40,
+        ["nps out of range"],
+    )
     assert "40" in cj.nps(feedback).definition["response share"]
     assert cj.read_journey(shop / "journey.yml").read_feedback(asked=80).asked == 80
     (shop / "journey.yml").write_text(text.replace(", quarantine_limit: 0.5", ""), encoding="utf-8")
@@ -474,7 +647,9 @@ def test_how_many_were_asked_and_the_limit_of_held_back_answers_stand_in_the_fil
 
 
 def test_a_keyword_wins_over_the_file_even_where_it_is_the_usual_value(shop):
-    (shop / "answers.csv").write_text("ts,nps\n2024-02-01,10\n2024-02-02,11\n2024-02-03,0\n", encoding="utf-8")
+    (shop / "answers.csv").write_text(
+        "ts,nps\n2024-02-01,10\n2024-02-02,11\n2024-02-03,0\n", encoding="utf-8"
+    )
     given = "  feedback: {path: answers.csv, columns: {ts: timestamp}, quarantine_limit: 0.5}\n  customers:"
     text = (shop / "journey.yml").read_text(encoding="utf-8").replace("  customers:", given)
     (shop / "journey.yml").write_text(text, encoding="utf-8")
@@ -495,6 +670,8 @@ def test_without_feedback_there_is_none(shop):
 
 
 def test_a_notebook_shows_the_stages_escaped():
-    html = journey_from_text("name: S\nsources: {events: e}\nstages: [{name: <b>A</b>, touchpoints: [x], owner: [Ann, Bob]}]")._repr_html_()
+    html = journey_from_text(
+        "name: S\nsources: {events: e}\nstages: [{name: <b>A</b>, touchpoints: [x], owner: [Ann, Bob]}]"
+    )._repr_html_()
     assert "&lt;b&gt;A" in html
     assert "Ann, Bob" in html

@@ -22,7 +22,11 @@ def keys(model: type[Section], seen: set[type[Section]]) -> set[str]:
     if model in seen:
         return set()
     seen.add(model)
-    inside = [keys(section, seen) for field in model.model_fields.values() for section in sections(field.annotation)]
+    inside = [
+        keys(section, seen)
+        for field in model.model_fields.values()
+        for section in sections(field.annotation)
+    ]
     return set(model.keys()).union(*inside)
 
 

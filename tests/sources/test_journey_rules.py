@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.sources.journey import journey_from_text
-from cjlib.sources.journey.apart import exclude_each_other
+from cjlib.sources.journey.overlap import exclude_each_other
 
 
 def stages(first: str, second: str) -> str:
@@ -17,13 +17,17 @@ def stages(first: str, second: str) -> str:
 
 def test_an_event_claimed_by_two_stages_is_a_fault_that_names_both():
     with pytest.raises(
-        cj.JourneyError, match=r"line 7, stages\[1\].*: the event 'buy' is already claimed by stage 'A'\. Remove it from one, or give both a where"
+        cj.JourneyError,
+        match=r"line 7, stages\[1\].*: the event 'buy' is already claimed by stage 'A'\. Remove it from one, or give both a where",
     ):
         journey_from_text(stages("buy", "{name: b, events: [buy]}"))
 
 
 def test_an_event_claimed_twice_in_one_stage_is_a_fault():
-    with pytest.raises(cj.JourneyError, match="the event 'buy' is already claimed by touchpoint 'x' of the same stage"):
+    with pytest.raises(
+        cj.JourneyError,
+        match="the event 'buy' is already claimed by touchpoint 'x' of the same stage",
+    ):
         journey_from_text(stages("{name: x, events: [buy]}, {name: y, events: [buy, pay]}", "z"))
 
 
@@ -42,7 +46,10 @@ def test_an_event_claimed_twice_in_one_stage_is_a_fault():
     ],
 )
 def test_two_stages_may_share_an_event_where_their_conditions_exclude_each_other(one, other):
-    text = stages(f"{{name: a, events: [{{event: buy, where: {one}}}]}}", f"{{name: b, events: [{{event: buy, where: {other}}}]}}")
+    text = stages(
+        f"{{name: a, events: [{{event: buy, where: {one}}}]}}",
+        f"{{name: b, events: [{{event: buy, where: {other}}}]}}",
+    )
     assert len(journey_from_text(text).mapping) == 2
 
 
@@ -59,7 +66,10 @@ def test_two_stages_may_share_an_event_where_their_conditions_exclude_each_other
     ],
 )
 def test_conditions_that_one_event_can_meet_do_not_help(one, other):
-    text = stages(f"{{name: a, events: [{{event: buy, where: {one}}}]}}", f"{{name: b, events: [{{event: buy, where: {other}}}]}}")
+    text = stages(
+        f"{{name: a, events: [{{event: buy, where: {one}}}]}}",
+        f"{{name: b, events: [{{event: buy, where: {other}}}]}}",
+    )
     with pytest.raises(cj.JourneyError, match="already claimed by stage 'A'"):
         journey_from_text(text)
 
@@ -72,7 +82,10 @@ CONDITIONS = st.one_of(
     st.fixed_dictionaries({"not": st.one_of(VALUES, st.lists(VALUES, min_size=1, max_size=2))}),
     st.fixed_dictionaries({"is_set": st.booleans()}),
     st.fixed_dictionaries({"contains": st.sampled_from(["a", "b", "1"])}),
-    st.fixed_dictionaries({"min": st.sampled_from(["1", "2", "3"])}, optional={"max": st.sampled_from(["1", "2", "3"])}),
+    st.fixed_dictionaries(
+        {"min": st.sampled_from(["1", "2", "3"])},
+        optional={"max": st.sampled_from(["1", "2", "3"])},
+    ),
 )
 
 
@@ -93,9 +106,21 @@ def meets(value: str | None, condition: object) -> bool:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.dictionaries(st.sampled_from("xy"), CONDITIONS), st.dictionaries(st.sampled_from("xy"), CONDITIONS))
+@given(
+    st.dictionaries(st.sampled_from("xy"), CONDITIONS),
+    st.dictionaries(st.sampled_from("xy"), CONDITIONS),
+)
 def test_conditions_said_to_exclude_each_other_have_no_event_in_common(one, other):
-    events = [dict(zip("xy", pair, strict=True)) for pair in itertools.product([None, "1", "2", "3", "a", "ab"], repeat=2)]
-    common = [event for event in events if all(meets(event[column], rule) for where in (one, other) for column, rule in where.items())]
+    events = [
+        dict(zip("xy", pair, strict=True))
+        for pair in itertools.product([None, "1", "2", "3", "a", "ab"], repeat=2)
+    ]
+    common = [
+        event
+        for event in events
+        if all(
+            meets(event[column], rule) for where in (one, other) for column, rule in where.items()
+        )
+    ]
     assert exclude_each_other(one, other) == exclude_each_other(other, one)
     assert not (exclude_each_other(one, other) and common)

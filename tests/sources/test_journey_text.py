@@ -4,24 +4,54 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cjlib.sources.first_journey import quoted
-from cjlib.sources.journey.text import MOST_CHARACTERS, parse
+from cjlib.sources.journey.scaffold import quoted
+from cjlib.sources.journey.yaml_parser import MOST_CHARACTERS, parse
 
 
 def test_plain_values_stay_as_they_were_written():
-    words = ["no", "yes", "on", "off", "true", "404", "007", "1.10", "1e3", "2025-01-31", "12:30:45", "0x1F", "0o17", ".inf", "1_000", "NaN", "y"]
+    words = [
+        "no",
+        "yes",
+        "on",
+        "off",
+        "true",
+        "404",
+        "007",
+        "1.10",
+        "1e3",
+        "2025-01-31",
+        "12:30:45",
+        "0x1F",
+        "0o17",
+        ".inf",
+        "1_000",
+        "NaN",
+        "y",
+    ]
     assert parse("[" + ", ".join(words) + "]").data == words
 
 
 def test_only_an_empty_value_a_tilde_and_null_are_missing():
-    assert parse('a:\nb: ~\nc: null\nd: "null"\ne: ""').data == {"a": None, "b": None, "c": None, "d": "null", "e": ""}
+    assert parse('a:\nb: ~\nc: null\nd: "null"\ne: ""').data == {
+        "a": None,
+        "b": None,
+        "c": None,
+        "d": "null",
+        "e": "",
+    }
 
 
 def test_every_place_knows_its_line():
     parsed = parse("name: x\nstages:\n  - name: A\n    touchpoints: [a,\n      b]\n")
-    assert (parsed.line(("name",)), parsed.line(("stages", 0)), parsed.line(("stages", 0, "touchpoints"))) == (1, 3, 4)
+    assert (
+        parsed.line(("name",)),
+        parsed.line(("stages", 0)),
+        parsed.line(("stages", 0, "touchpoints")),
+    ) == (1, 3, 4)
     assert parsed.line(("stages", 0, "touchpoints", 1)) == 5
-    assert parsed.line(("stages", 0, "touchpoints", 1, "cost")) == 5, "the nearest place around one that is not in the file"
+    assert parsed.line(("stages", 0, "touchpoints", 1, "cost")) == 5, (
+        "the nearest place around one that is not in the file"
+    )
 
 
 def test_a_key_that_stands_twice_is_a_fault_in_its_second_line():
@@ -56,7 +86,9 @@ def test_text_that_is_no_yaml_is_one_fault_with_its_remedy(text, line, words):
 
 
 def test_a_small_file_that_aliases_would_blow_up_is_refused():
-    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
+    )
     (fault,) = parse(bomb).faults
     assert "aliases (*name) counted each time" in fault.text
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources import ordering
+from cjlib.sources.ingest import sort
 
 ROWS = 300_000
 NAMES = [f"event_{number:03d}" for number in range(100)]
@@ -25,9 +25,20 @@ CONDITIONS = {
 def log() -> cj.EventLog:
     rng = np.random.default_rng(0)
     customer = rng.integers(0, 9_000, ROWS)
-    times = pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 10**7, ROWS), unit="s")
-    events = pd.DataFrame({"customer_id": customer, "event": rng.choice(NAMES, ROWS), "timestamp": times, "value": rng.integers(0, 50, ROWS)})
-    customers = pd.DataFrame({"customer_id": range(9_000), "country": rng.choice(["DE", "FR", "IT"], 9_000)})
+    times = pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(
+        rng.integers(0, 10**7, ROWS), unit="s"
+    )
+    events = pd.DataFrame(
+        {
+            "customer_id": customer,
+            "event": rng.choice(NAMES, ROWS),
+            "timestamp": times,
+            "value": rng.integers(0, 50, ROWS),
+        }
+    )
+    customers = pd.DataFrame(
+        {"customer_id": range(9_000), "country": rng.choice(["DE", "FR", "IT"], 9_000)}
+    )
     made = cj.read_events(events, customers=customers, duplicates="keep")
     made.engine.execute("SET threads = 4")
     return made
@@ -55,7 +66,9 @@ def test_what_is_computed_of_events_stands_beside_them(log, step):
     assert (np.flatnonzero(fits) == log.fetch("row", where=log.match(step))["row"]).all()
 
 
-@pytest.mark.parametrize("condition", [{"event": NAMES[:90]}, {"country": "DE"}], ids=["many names", "an attribute"])
+@pytest.mark.parametrize(
+    "condition", [{"event": NAMES[:90]}, {"country": "DE"}], ids=["many names", "an attribute"]
+)
 def test_a_log_cut_by_a_condition_keeps_its_order(log, condition):
     kept = log.where(condition).fetch("customer", "time")
     same = np.diff(kept["customer"]) == 0
@@ -66,14 +79,15 @@ def test_a_log_cut_by_a_condition_keeps_its_order(log, condition):
 @pytest.mark.parametrize("share", [0, 1], ids=["sorted again", "put in order"])
 @pytest.mark.parametrize("cut", [False, True], ids=["in memory", "with repeats"])
 def test_a_log_full_of_ties_is_sorted_by_every_column(monkeypatch, share, cut):
-    monkeypatch.setattr(ordering, "MANY_TIES", share)
+    monkeypatch.setattr(sort, "MANY_TIES", share)
     rng = np.random.default_rng(1)
     size = 30_000
     rows = pd.DataFrame(
         {
             "customer_id": rng.integers(0, 50, size),
             "event": rng.choice(["view", "buy"], size),
-            "timestamp": pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(rng.integers(0, 40, size), unit="D"),
+            "timestamp": pd.Timestamp("2025-01-01", tz="UTC")
+            + pd.to_timedelta(rng.integers(0, 40, size), unit="D"),
             "a": rng.choice([0.5, -1.0, np.nan], size),
             "b": pd.array(rng.choice(["x", "y", None], size), dtype="str"),
             "c": pd.array(rng.integers(0, 9, size), dtype="Int64"),
@@ -81,7 +95,9 @@ def test_a_log_full_of_ties_is_sorted_by_every_column(monkeypatch, share, cut):
     )
     log = cj.read_events(rows, duplicates="quarantine" if cut else "keep", quarantine_limit=1)
     keys = "c, t, e, p1, p2, p3"
-    assert log.engine.rows(f"SELECT {keys} FROM prepared") == log.engine.rows(f"SELECT {keys} FROM prepared ORDER BY {keys}")
+    assert log.engine.rows(f"SELECT {keys} FROM prepared") == log.engine.rows(
+        f"SELECT {keys} FROM prepared ORDER BY {keys}"
+    )
     values = "customer_id, event, timestamp, a, b, c"
     expected = rows.drop_duplicates() if cut else rows
     log.engine.connection.register("expected", expected)

@@ -4,7 +4,7 @@ import pytest
 
 import cjlib as cj
 from cjlib.sources.journey import journey_from_text
-from cjlib.sources.journey.places import expanded, located
+from cjlib.sources.journey.locations import expanded, located
 
 
 @pytest.fixture
@@ -37,7 +37,9 @@ def test_a_glob_and_a_folder_are_places_too(folders):
 def test_an_absolute_path_is_itself(folders, monkeypatch):
     monkeypatch.setenv("CJ_DATA", str(folders / "data"))
     (folders / "here" / "events.csv").touch()
-    assert located(str(folders / "here" / "events.csv"), folders, "key") == str(folders / "here" / "events.csv")
+    assert located(str(folders / "here" / "events.csv"), folders, "key") == str(
+        folders / "here" / "events.csv"
+    )
 
 
 def test_a_missing_file_says_where_it_was_looked_for(folders, monkeypatch):
@@ -59,15 +61,23 @@ def test_a_variable_is_looked_up_only_when_it_is_needed(monkeypatch):
     monkeypatch.setenv("SHOP_DB", "postgresql://bob:geheim@host/db")
     assert "geheim" not in repr(journey) + str(journey.model_dump())
     monkeypatch.delenv("SHOP_DB")
-    with pytest.raises(cj.JourneyError, match=r"sources\.events\.url: the environment variable SHOP_DB is not set\. Set it where cj runs"):
+    with pytest.raises(
+        cj.JourneyError,
+        match=r"sources\.events\.url: the environment variable SHOP_DB is not set\. Set it where cj runs",
+    ):
         journey.read_events()
 
 
 def test_a_password_may_hold_any_character(monkeypatch):
     monkeypatch.setenv("PW", "p@ss/w:rd#1")
     monkeypatch.setenv("USERNAME_DB", "bob")
-    assert expanded("postgresql://${USERNAME_DB}:${PW}@host/${USERNAME_DB}", "key") == "postgresql://bob:p%40ss%2Fw%3Ard%231@host/bob"
-    assert expanded("${PW}", "key") == "p@ss/w:rd#1", "a whole address in a variable is taken as it is"
+    assert (
+        expanded("postgresql://${USERNAME_DB}:${PW}@host/${USERNAME_DB}", "key")
+        == "postgresql://bob:p%40ss%2Fw%3Ard%231@host/bob"
+    )
+    assert expanded("${PW}", "key") == "p@ss/w:rd#1", (
+        "a whole address in a variable is taken as it is"
+    )
 
 
 def test_text_that_is_no_variable_stays(monkeypatch):

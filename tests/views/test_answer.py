@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.analyses.result import MIME, Result, metric
-from cjlib.analyses.stats import newcombe, wilson
-from cjlib.views.answer import change_words, difference_bounds, kind_of
+from cjlib.shared.stats import newcombe, wilson
+from cjlib.views.notebook.summary_cards import change_words, difference_bounds, kind_of
 
 
 def result_of(headline: str = "It is so.", **metrics: dict) -> Result:
-    return Result(table=pd.DataFrame({"n": [1]}), headline=headline, definition={"window": "14 days"}, metrics=metrics)
+    return Result(
+        table=pd.DataFrame({"n": [1]}),
+        headline=headline,
+        definition={"window": "14 days"},
+        metrics=metrics,
+    )
 
 
 def share_of(count: int, base: int) -> dict:
@@ -29,12 +34,20 @@ def cards(html: str) -> list[str]:
 
 
 def test_the_headline_stands_first_and_each_number_with_its_interval_and_n():
-    said = cj.answer(result_of(conversion=share_of(60, 200), median_seconds_to_convert=metric(10800, 7200, 14400, 60)))
+    said = cj.answer(
+        result_of(
+            conversion=share_of(60, 200), median_seconds_to_convert=metric(10800, 7200, 14400, 60)
+        )
+    )
     assert (
         said.text
         == "It is so.\nConversion: 30.0 % (95 % interval 24.1–36.7 % · n = 200)\nMedian time to convert: 3 hours (95 % interval 2 hours to 4 hours · n = 60)"
     )
-    assert said.html.index("It is so.") < said.html.index("<strong>30.0 %</strong>") < said.html.index("<strong>3 hours</strong>")
+    assert (
+        said.html.index("It is so.")
+        < said.html.index("<strong>30.0 %</strong>")
+        < said.html.index("<strong>3 hours</strong>")
+    )
 
 
 def test_a_number_of_fewer_than_30_is_shown_as_such_and_not_bold():
@@ -45,7 +58,9 @@ def test_a_number_of_fewer_than_30_is_shown_as_such_and_not_bold():
 
 
 def test_text_from_data_is_escaped():
-    html = cj.answer(result_of("<img src=x onerror=alert(1)> & more", **{"<b>x</b>": metric(1.0)})).html
+    html = cj.answer(
+        result_of("<img src=x onerror=alert(1)> & more", **{"<b>x</b>": metric(1.0)})
+    ).html
     assert "<img" not in html
     assert "&lt;img src=x onerror=alert(1)&gt; &amp; more" in html
     assert "&lt;b&gt;x&lt;/b&gt;" in html
@@ -57,10 +72,16 @@ def test_the_report_and_run_json_get_what_the_result_itself_would_leave():
 
 
 def test_several_results_give_their_headlines_in_order_and_each_metric_once():
-    first, second = result_of("One.", conversion=share_of(60, 200)), result_of("Two.", conversion=share_of(1, 100), nps=metric(12.0, 3.0, 20.0, 300))
+    first, second = (
+        result_of("One.", conversion=share_of(60, 200)),
+        result_of("Two.", conversion=share_of(1, 100), nps=metric(12.0, 3.0, 20.0, 300)),
+    )
     said = cj.answer(first, second)
     assert said.headlines == ("One.", "Two.")
-    assert said.text.splitlines()[2:] == ["Conversion: 30.0 % (95 % interval 24.1–36.7 % · n = 200)", "NPS: 12 (95 % interval 3 to 20 · n = 300)"]
+    assert said.text.splitlines()[2:] == [
+        "Conversion: 30.0 % (95 % interval 24.1–36.7 % · n = 200)",
+        "NPS: 12 (95 % interval 3 to 20 · n = 300)",
+    ]
     assert said.told["headline"] == "One. Two."
 
 
@@ -71,29 +92,45 @@ def test_at_most_four_cards_and_those_of_a_numbered_row_only_where_there_is_room
         *(f"step_{k}_share_of_previous" for k in (2, 4, 5)),
     ]
     twelve = {f"retention_period_{k}": share_of(60, 200) for k in range(1, 13)}
-    assert list(cj.answer(result_of(**twelve)).metrics) == [f"retention_period_{k}" for k in (1, 5, 8, 12)]
+    assert list(cj.answer(result_of(**twelve)).metrics) == [
+        f"retention_period_{k}" for k in (1, 5, 8, 12)
+    ]
     others = {name: metric(1.0) for name in ("a", "b", "c", "d", "e")}
     assert list(cj.answer(result_of(**numbered, **others)).metrics) == ["a", "b", "c", "d"]
 
 
 def test_the_reader_chooses_cards_by_name():
     result = result_of(conversion=share_of(1, 100), step_2_share_of_previous=share_of(60, 200))
-    assert list(cj.answer(result, cards=["step_2_share_of_previous"]).metrics) == ["step_2_share_of_previous"]
+    assert list(cj.answer(result, cards=["step_2_share_of_previous"]).metrics) == [
+        "step_2_share_of_previous"
+    ]
     assert list(cj.answer(result, cards=[]).metrics) == []
     with pytest.raises(
-        cj.CjlibError, match=r"cards: 'conversoin' is not among the metrics: 'conversion', 'step_2_share_of_previous'\. Did you mean 'conversion'\?"
+        cj.CjlibError,
+        match=r"cards: 'conversoin' is not among the metrics: 'conversion', 'step_2_share_of_previous'\. Did you mean 'conversion'\?",
     ):
         cj.answer(result, cards=["conversoin"])
 
 
 def test_what_is_no_result_is_refused():
-    with pytest.raises(cj.CjlibError, match=r"result: must be what an analysis returned, such as cj\.funnel\(log, …\)\. Got 'str'\."):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"result: must be what an analysis returned, such as cj\.funnel\(log, …\)\. Got 'str'\.",
+    ):
         cj.answer("headline")
 
 
 def test_names_of_metrics_become_words():
     assert [
-        kind_of(name).words for name in ("conversion", "step_3_share_of_previous", "retention_period_4", "nps", "median_seconds_x", "open_tickets")
+        kind_of(name).words
+        for name in (
+            "conversion",
+            "step_3_share_of_previous",
+            "retention_period_4",
+            "nps",
+            "median_seconds_x",
+            "open_tickets",
+        )
     ] == [
         "Conversion",
         "Went on to step 3",
@@ -102,29 +139,57 @@ def test_names_of_metrics_become_words():
         "Median seconds x",
         "Open tickets",
     ]
-    assert [kind_of(name).unit for name in ("share_answered", "mean_seconds_on_page", "tickets")] == ["share", "seconds", "number"]
+    assert [
+        kind_of(name).unit for name in ("share_answered", "mean_seconds_on_page", "tickets")
+    ] == ["share", "seconds", "number"]
 
 
 # ---- what changed ---------------------------------------------------------------------------------------------------
 
 
 def test_a_change_beyond_noise_is_better_or_worse_in_words():
-    assert change_words("conversion", share_of(300, 1000), share_of(200, 1000)) == "10.0 points better than before (20.0 %)"
-    assert change_words("conversion", share_of(200, 1000), share_of(300, 1000)) == "10.0 points worse than before (30.0 %)"
+    assert (
+        change_words("conversion", share_of(300, 1000), share_of(200, 1000))
+        == "10.0 points better than before (20.0 %)"
+    )
+    assert (
+        change_words("conversion", share_of(200, 1000), share_of(300, 1000))
+        == "10.0 points worse than before (30.0 %)"
+    )
     quick, slow = metric(3600, 3500, 3700, 500), metric(7200, 7000, 7400, 500)
-    assert change_words("median_seconds_to_convert", quick, slow) == "1 hour better than before (2 hours)"
-    assert change_words("median_seconds_on_page", slow, quick) == "1 hour longer than before (1 hour)"
-    assert change_words("tickets", metric(40, 35, 45, 100), metric(20, 15, 25, 100)) == "20 higher than before (20)"
+    assert (
+        change_words("median_seconds_to_convert", quick, slow)
+        == "1 hour better than before (2 hours)"
+    )
+    assert (
+        change_words("median_seconds_on_page", slow, quick) == "1 hour longer than before (1 hour)"
+    )
+    assert (
+        change_words("tickets", metric(40, 35, 45, 100), metric(20, 15, 25, 100))
+        == "20 higher than before (20)"
+    )
 
 
 def test_a_change_within_noise_is_no_clear_change():
-    assert change_words("conversion", share_of(210, 1000), share_of(200, 1000)) == "no clear change from 20.0 %"
+    assert (
+        change_words("conversion", share_of(210, 1000), share_of(200, 1000))
+        == "no clear change from 20.0 %"
+    )
 
 
 def test_too_few_or_no_interval_is_no_ground_for_a_verdict():
-    assert change_words("conversion", share_of(20, 25), share_of(200, 1000)) == "before 20.0 %: too few to compare"
-    assert change_words("tickets", metric(40), metric(20)) == "before 20, without an interval to judge the change by"
-    assert change_words("conversion", metric(float("nan")), share_of(1, 100)) == "nothing to compare with"
+    assert (
+        change_words("conversion", share_of(20, 25), share_of(200, 1000))
+        == "before 20.0 %: too few to compare"
+    )
+    assert (
+        change_words("tickets", metric(40), metric(20))
+        == "before 20, without an interval to judge the change by"
+    )
+    assert (
+        change_words("conversion", metric(float("nan")), share_of(1, 100))
+        == "nothing to compare with"
+    )
 
 
 def test_the_change_stands_on_the_card_and_only_where_there_was_a_number_before():
@@ -144,17 +209,26 @@ def test_a_funnel_is_set_against_the_period_before_it():
         for event, day in (("visit", 0), ("buy", 1))
         if day == 0 or k < converted
     ]
-    log = cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]), timezone="UTC", observed_until="2025-03-01")
+    log = cj.read_events(
+        pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]),
+        timezone="UTC",
+        observed_until="2025-03-01",
+    )
     funnel = cj.funnel(log, ["visit", "buy"], window="3D", start="2025-01-13", end="2025-01-19")
     assert funnel.previous().metrics["previous_conversion"]["value"] == 0.1
-    assert "50.0 points better than before (10.0\u00a0%)" in cj.answer(funnel, previous=funnel.previous()).html
+    assert (
+        "50.0 points better than before (10.0\u00a0%)"
+        in cj.answer(funnel, previous=funnel.previous()).html
+    )
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.data())
 def test_the_interval_of_a_change_of_shares_is_newcombes(n, m, data):
     k, j = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
     low, high = newcombe(k, n, j, m)
-    assert difference_bounds(share_of(k, n), share_of(j, m)) == pytest.approx((float(low), float(high)))
+    assert difference_bounds(share_of(k, n), share_of(j, m)) == pytest.approx(
+        (float(low), float(high))
+    )
 
 
 def test_a_change_has_no_better_side_where_the_two_agree_about_nothing():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.check import check_journey
+from cjlib.sources.journey.check import check_journey
 
 CHURN = "{target: left}"
 
@@ -40,7 +40,9 @@ def members(n: int = 400, words: tuple[str, str] = ("yes", "no")) -> pd.DataFram
 
 @pytest.fixture(scope="module")
 def gym(tmp_path_factory) -> tuple[cj.Journey, cj.ChurnModel]:
-    journey = cj.read_journey(written(tmp_path_factory.mktemp("gym"), members(), more="value: {amount: fee, kept: 300}\n"))
+    journey = cj.read_journey(
+        written(tmp_path_factory.mktemp("gym"), members(), more="value: {amount: fee, kept: 300}\n")
+    )
     return journey, cj.fit_churn(cj.churn_base(journey).data())
 
 
@@ -72,21 +74,31 @@ def test_today_are_those_whose_outcome_is_blank_where_there_are_such(tmp_path, g
 
 def test_another_word_for_left_is_said_by_positive(tmp_path):
     table = members(words=("gone", "here"))
-    base = cj.churn_base(cj.read_journey(written(tmp_path, table, "{target: left, positive: gone}")))
+    base = cj.churn_base(
+        cj.read_journey(written(tmp_path, table, "{target: left, positive: gone}"))
+    )
     assert base.data().population["churned"].item() == (table["left"] == "gone").sum()
 
 
 def test_groups_are_columns_of_the_table(gym):
     journey, model = gym
     base = cj.churn_base(journey)
-    assert (base.segment(""), base.segment("none"), base.segment("visits")) == ("plan", None, "visits")
+    assert (base.segment(""), base.segment("none"), base.segment("visits")) == (
+        "plan",
+        None,
+        "visits",
+    )
     found = base.model_by(model, "plan")
     counts = members()["plan"].value_counts()
     assert found.table.set_index("segment")["n"].to_dict() == counts.to_dict()
     assert found.definition["segment"] == "plan in the customer's row"
-    with pytest.raises(cj.CjlibError, match=r"by: there is no column 'paln'\. Did you mean 'plan'\?"):
+    with pytest.raises(
+        cj.CjlibError, match=r"by: there is no column 'paln'\. Did you mean 'plan'\?"
+    ):
         base.segment("paln")
-    with pytest.raises(cj.CjlibError, match=r"by: there is no column 'paln'\. Did you mean 'plan'\?"):
+    with pytest.raises(
+        cj.CjlibError, match=r"by: there is no column 'paln'\. Did you mean 'plan'\?"
+    ):
         base.model_by(model, "paln")
 
 
@@ -97,7 +109,10 @@ def test_value_is_what_the_table_states(gym):
     assert worth.metrics["total_value"]["value"] == members()["fee"].sum()
     scores = base.today(model)
     stake = cj.worth_at_risk(scores, worth)
-    by_hand = (scores.table["churn_probability"].to_numpy() * members().query("left == 'no'")["fee"].to_numpy()).sum()
+    by_hand = (
+        scores.table["churn_probability"].to_numpy()
+        * members().query("left == 'no'")["fee"].to_numpy()
+    ).sum()
     assert stake.metrics["value_at_risk"]["value"] == pytest.approx(by_hand)
     assert cj.target_choice(journey, worth, success_share=0.2)["value"] == 300
 
@@ -106,14 +121,25 @@ def test_what_needs_time_is_answered_with_the_reason(gym):
     journey, model = gym
     base = cj.churn_base(journey)
     data = base.data()
-    told = [base.splits(data), base.past(model, data, ""), base.worth_by(base.worth("90D")), base.contract()]
-    assert all(one.headline.startswith("A table of customers shows one moment and has no dates, so ") for one in told)
+    told = [
+        base.splits(data),
+        base.past(model, data, ""),
+        base.worth_by(base.worth("90D")),
+        base.contract(),
+    ]
+    assert all(
+        one.headline.startswith("A table of customers shows one moment and has no dates, so ")
+        for one in told
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("sources: {events: e}\nchurn: {target: left}", "churn.target: is for a table of customers without events"),
+        (
+            "sources: {events: e}\nchurn: {target: left}",
+            "churn.target: is for a table of customers without events",
+        ),
         (
             "sources: {feedback: f}\nchurn: {target: left}",
             "churn.target: names a column of the customers table: add sources: {customers: {path: customers.csv}}.",
@@ -143,24 +169,39 @@ def test_a_table_and_events_are_two_ways_of_telling_who_left(tmp_path, text, fau
 def test_a_question_about_events_names_the_question_that_a_table_answers(gym):
     journey, _ = gym
     for ask in (journey.churn_options, journey.survival_options):
-        with pytest.raises(cj.CjlibError, match=r"tells who left by the column 'left' of the customers table.*cj\.churn_table"):
+        with pytest.raises(
+            cj.CjlibError,
+            match=r"tells who left by the column 'left' of the customers table.*cj\.churn_table",
+        ):
             ask()
 
 
 def test_a_log_has_no_column_that_says_who_left(tmp_path):
     path = tmp_path / "journey.yml"
     path.write_text("name: S\nsources: {events: e}\nstages: [{name: A}]\n")
-    with pytest.raises(cj.CjlibError, match=r"names no column that says who left\. Add churn: \{target: column\}"):
+    with pytest.raises(
+        cj.CjlibError, match=r"names no column that says who left\. Add churn: \{target: column\}"
+    ):
         cj.read_journey(path).churn_table_options()
     assert cj.read_journey(path).read_customers() is None
 
 
 def test_a_check_of_a_table_names_the_column_that_is_not_there(tmp_path):
     good = check_journey(written(tmp_path, members(40)))
-    assert (good.exit_code, good.headline) == (0, "40 customers read; the journey file names no events.")
-    wrong = check_journey(written(tmp_path, members(40), "{target: lift}", "value: {amount: fee}\n"))
-    assert (wrong.exit_code, wrong.headline) == (2, "40 customers read; the journey file names no events; 1 fault to mend.")
-    assert wrong.warnings == ("churn.target: there is no column 'lift' in the data. Did you mean 'left'?",)
+    assert (good.exit_code, good.headline) == (
+        0,
+        "40 customers read; the journey file names no events.",
+    )
+    wrong = check_journey(
+        written(tmp_path, members(40), "{target: lift}", "value: {amount: fee}\n")
+    )
+    assert (wrong.exit_code, wrong.headline) == (
+        2,
+        "40 customers read; the journey file names no events; 1 fault to mend.",
+    )
+    assert wrong.warnings == (
+        "churn.target: there is no column 'lift' in the data. Did you mean 'left'?",
+    )
 
 
 # ---- stated value ------------------------------------------------------------------------------------------------------
@@ -169,15 +210,29 @@ def test_a_check_of_a_table_names_the_column_that_is_not_there(tmp_path):
 def test_stated_value_counts_what_is_filled_and_ranks_by_amount_then_id():
     table = pd.DataFrame({"customer_id": ["b", "a", "c", "d"], "fee": ["10", "10", " ", "40"]})
     found = cj.stated_value(table, amount="fee")
-    assert found.table.to_dict("list") == {"customer_id": ["b", "a", "d"], "expected_value": [10.0, 10.0, 40.0], "decile": [7, 4, 1]}
-    assert found.headline.startswith("By fee 3 customers bring 60 in all, 20.00 each (95 % interval ")
+    assert found.table.to_dict("list") == {
+        "customer_id": ["b", "a", "d"],
+        "expected_value": [10.0, 10.0, 40.0],
+        "decile": [7, 4, 1],
+    }
+    assert found.headline.startswith(
+        "By fee 3 customers bring 60 in all, 20.00 each (95 % interval "
+    )
     assert found.definition["customers"] == "3; 1 row without an amount left out"
-    assert cj.plot(found).layout.meta["caption"] == "The most valuable tenth holds 67 % of the fee of all 3 customers (60)."
+    assert (
+        cj.plot(found).layout.meta["caption"]
+        == "The most valuable tenth holds 67 % of the fee of all 3 customers (60)."
+    )
     assert "stated by the table, not forecast" in cj.plot(found, "backtest").layout.meta["caption"]
 
 
 def test_stated_value_is_the_same_in_any_order_of_rows():
-    table = pd.DataFrame({"customer_id": [f"c{one}" for one in range(50)], "fee": [0.1 * (one % 7) for one in range(50)]})
+    table = pd.DataFrame(
+        {
+            "customer_id": [f"c{one}" for one in range(50)],
+            "fee": [0.1 * (one % 7) for one in range(50)],
+        }
+    )
     once, again = (cj.stated_value(rows, amount="fee") for rows in (table, table.iloc[::-1]))
     assert once.metrics == again.metrics
     ordered = again.table.sort_values("customer_id", ignore_index=True)
@@ -186,7 +241,9 @@ def test_stated_value_is_the_same_in_any_order_of_rows():
 
 def test_stated_value_needs_a_column_of_amounts():
     table = pd.DataFrame({"fee": ["low", "high"], "none": [None, None]})
-    with pytest.raises(cj.CjlibError, match=r"amount: there is no column 'fees'\. Did you mean 'fee'\?"):
+    with pytest.raises(
+        cj.CjlibError, match=r"amount: there is no column 'fees'\. Did you mean 'fee'\?"
+    ):
         cj.stated_value(table, amount="fees")
     for name in ("fee", "none"):
         with pytest.raises(cj.CjlibError, match=f"amount: column '{name}' holds no amounts"):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.segments import segment_columns
+from cjlib.sources.log.segments import segment_columns
 
 START = pd.Timestamp("2025-01-06", tz="UTC")
 
@@ -22,7 +22,9 @@ def log() -> cj.EventLog:
         channel = ("web", "mail", "shop")[customer % 3]
         rows.append((customer, "visit", START, channel, f"note {customer}"))
         if customer % 2:
-            rows.append((customer, "signup", START + pd.Timedelta(hours=30 * (customer % 4)), channel, None))
+            rows.append(
+                (customer, "signup", START + pd.Timedelta(hours=30 * (customer % 4)), channel, None)
+            )
         if customer % 4 == 1:
             rows.append((customer, "buy", START + pd.Timedelta(days=5), channel, None))
     events = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel", "remark"])
@@ -37,7 +39,13 @@ def explorer(log) -> object:
 def test_a_report_gets_a_figure_with_a_list_of_windows_and_segments(explorer):
     figure = explorer.figure()
     (menu,) = figure.layout.updatemenus
-    assert [button.label for button in menu.buttons] == ["within 6 hours", "within 1 day", "within 3 days", "within 7 days", "by channel"]
+    assert [button.label for button in menu.buttons] == [
+        "within 6 hours",
+        "within 1 day",
+        "within 3 days",
+        "within 7 days",
+        "by channel",
+    ]
     assert menu.buttons[menu.active].label == "within 3 days"
     assert figure.layout.meta["caption"].startswith("Of 90 customers, so many reach “buy”: ")
 
@@ -49,7 +57,9 @@ def test_each_choice_shows_its_own_traces_and_labels_and_no_others(explorer):
     assert all(len(one) == len(figure.data) for one in seen)
     assert [sum(one) for one in zip(*seen, strict=True)] == [1] * len(figure.data)
     assert tuple(trace.visible for trace in figure.data) == seen[menu.active]
-    assert all(button.args[1]["height"] > 0 and button.args[1]["annotations"] for button in menu.buttons)
+    assert all(
+        button.args[1]["height"] > 0 and button.args[1]["annotations"] for button in menu.buttons
+    )
 
 
 def test_the_table_holds_every_choice_not_only_the_one_shown(explorer):
@@ -69,7 +79,9 @@ def test_in_report_mode_only_the_figure_is_left_in_the_notebook(explorer, monkey
 
 def test_in_lab_the_widget_is_offered_beside_the_figure(explorer, monkeypatch):
     monkeypatch.delenv("CJLIB_MODE", raising=False)
-    assert {"application/vnd.jupyter.widget-view+json", "application/vnd.plotly.v1+json"} <= set(explorer._repr_mimebundle_())
+    assert {"application/vnd.jupyter.widget-view+json", "application/vnd.plotly.v1+json"} <= set(
+        explorer._repr_mimebundle_()
+    )
 
 
 def parts(widget):
@@ -117,13 +129,20 @@ def test_a_funnel_without_limit_stays_without_and_offers_windows_as_long_as_conv
     figure = cj.explore(log, ["visit", "signup"], window=None).figure()
     (menu,) = figure.layout.updatemenus
     # Half of those who sign up do so at 30 hours, the others at 90: the median is 60 hours.
-    assert [button.label for button in menu.buttons] == ["within 3 days", "within 7 days", "within 14 days", "without a limit", "by channel"]
+    assert [button.label for button in menu.buttons] == [
+        "within 3 days",
+        "within 7 days",
+        "within 14 days",
+        "without a limit",
+        "by channel",
+    ]
     assert menu.buttons[menu.active].label == "without a limit"
 
 
 def test_what_is_no_log_is_refused_with_the_way_to_draw_a_result(log):
     with pytest.raises(
-        cj.CjlibError, match=r"log: must be an event log, as cj\.read_events gives it\. Got 'Funnel'\. To draw a result call cj\.plot\(result\)\."
+        cj.CjlibError,
+        match=r"log: must be an event log, as cj\.read_events gives it\. Got 'Funnel'\. To draw a result call cj\.plot\(result\)\.",
     ):
         cj.explore(cj.funnel(log, ["visit"], window="3D"), ["visit"], window="3D")
 
@@ -136,7 +155,9 @@ def test_widgets_are_not_imported_for_a_report():
 
 def test_the_same_choices_give_the_same_bytes(log, explorer):
     again = cj.explore(log, ["visit", ["signup", "register"], "buy"], window="3D")
-    assert json.dumps(again.figure()._repr_mimebundle_()) == json.dumps(explorer.figure()._repr_mimebundle_())
+    assert json.dumps(again.figure()._repr_mimebundle_()) == json.dumps(
+        explorer.figure()._repr_mimebundle_()
+    )
 
 
 # ---- which columns make groups --------------------------------------------------------------------------------------
@@ -151,10 +172,15 @@ def test_the_column_is_the_first_one_wanted_else_one_with_a_usual_name(log):
     assert cj.segment_column(log, "", None, "remark") == "remark"
     assert cj.segment_column(log, ["channel", "remark"]) == ["channel", "remark"]
     assert cj.segment_column(log, "none", "channel") is None
-    with pytest.raises(cj.CjlibError, match=r"by: there is no column 'chanel'\. Did you mean 'channel'\?"):
+    with pytest.raises(
+        cj.CjlibError, match=r"by: there is no column 'chanel'\. Did you mean 'channel'\?"
+    ):
         cj.segment_column(log, "chanel")
 
 
 def test_a_log_without_such_a_column_has_no_groups(toy_log):
-    log = cj.read_events(pd.DataFrame({"customer_id": ["a", "b"], "event": ["x", "y"], "timestamp": [START, START]}), timezone="UTC")
+    log = cj.read_events(
+        pd.DataFrame({"customer_id": ["a", "b"], "event": ["x", "y"], "timestamp": [START, START]}),
+        timezone="UTC",
+    )
     assert cj.segment_column(log, "") is None

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.views.explore_churn import SHARES, TargetExplorer
+from cjlib.views.notebook.explore_churn import SHARES, TargetExplorer
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,9 @@ def explorer() -> TargetExplorer:
     rng = np.random.default_rng(0)
     months = rng.integers(0, 40, 300).astype(float)
     lost = rng.random(300) < 1 / (1 + np.exp(0.1 * months - 1))
-    table = pd.DataFrame({"account": [f"<b>{one}" for one in range(300)], "months": months, "lost": lost})
+    table = pd.DataFrame(
+        {"account": [f"<b>{one}" for one in range(300)], "months": months, "lost": lost}
+    )
     model = cj.fit_churn(cj.churn_table(table, target="lost", id="account"))
     return cj.explore_targets(model.score(table), offer_cost=10, contact_cost=1, success_share=0.25)
 
@@ -27,7 +29,9 @@ def test_a_report_offers_other_success_shares_with_all_numbers_below(explorer):
     (menu,) = figure.layout.updatemenus
     assert len(menu.buttons) == len({*SHARES, 0.25})
     assert menu.buttons[menu.active].label == "success share 25 %"
-    assert {row[0] for row in figure.layout.meta["rows"]} == {button.label for button in menu.buttons}
+    assert {row[0] for row in figure.layout.meta["rows"]} == {
+        button.label for button in menu.buttons
+    }
 
 
 def test_a_choice_shows_its_headline_its_first_customers_as_text_and_its_curve(explorer):
@@ -45,7 +49,12 @@ def test_a_choice_that_cannot_be_used_says_why(explorer):
 
 
 def test_the_live_widget_has_the_four_choices(explorer):
-    assert [control.description for control in explorer.widget().children[0].children] == ["Budget", "Offer", "Contact", "Success"]
+    assert [control.description for control in explorer.widget().children[0].children] == [
+        "Budget",
+        "Offer",
+        "Contact",
+        "Success",
+    ]
 
 
 def test_the_button_writes_the_list_of_the_choice_and_says_where(explorer, tmp_path, monkeypatch):
@@ -55,11 +64,16 @@ def test_the_button_writes_the_list_of_the_choice_and_says_where(explorer, tmp_p
     budget.value = 20.0
     path.value = "a<b>.csv"
     button.click()
-    assert live.children[4].value == '<p role="status">20 customers written to a&lt;b&gt;.csv; do not contact the 10 marked as control.</p>'
+    assert (
+        live.children[4].value
+        == '<p role="status">20 customers written to a&lt;b&gt;.csv; do not contact the 10 marked as control.</p>'
+    )
     with (tmp_path / "a<b>.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 20
-    assert {"customer_id", "churn_probability", "value", "reason_1", "control", "note"} <= set(rows[0])
+    assert {"customer_id", "churn_probability", "value", "reason_1", "control", "note"} <= set(
+        rows[0]
+    )
     assert any("goes with a higher risk" in row["reason_1"] for row in rows)
     budget.value = 30.0
     assert live.children[4].value == "", "what was written is no longer what is shown"
@@ -67,10 +81,15 @@ def test_the_button_writes_the_list_of_the_choice_and_says_where(explorer, tmp_p
 
 def test_a_list_that_cannot_be_written_says_why(explorer, tmp_path):
     assert "non-existent directory" in explorer.write(str(tmp_path / "none" / "list.csv"), {})
-    assert "success_share: must be a share" in explorer.write(str(tmp_path / "list.csv"), {"success_share": 2})
+    assert "success_share: must be a share" in explorer.write(
+        str(tmp_path / "list.csv"), {"success_share": 2}
+    )
 
 
 def test_each_choice_of_the_report_shows_its_own_top(explorer):
     figure = explorer.figure()
-    ranges = {button.label: button.args[1]["xaxis.range"][1] for button in figure.layout.updatemenus[0].buttons}
+    ranges = {
+        button.label: button.args[1]["xaxis.range"][1]
+        for button in figure.layout.updatemenus[0].buttons
+    }
     assert ranges["success share 50 %"] >= ranges["success share 25 %"]

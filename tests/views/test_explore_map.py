@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.views.explore_map import PERSONA, Choice
+from cjlib.views.notebook.explore_map import PERSONA, Choice
 from cjlib.views.unanswered import Unanswered
 
 START = pd.Timestamp("2025-01-01", tz="UTC")
@@ -32,9 +32,14 @@ def log_of(groups: tuple[str, str] = ("ads", "shop")) -> cj.EventLog:
     for k in range(80):
         by, far = groups[k % 2], (k // 2) < (10 if k % 2 == 0 else 30)
         walk = ["visit"] * 5 + (["cart", "pay", "login", "login"] if far else [])
-        rows += [(f"c{k}", event, START + pd.Timedelta(days=k % 5, hours=at), by) for at, event in enumerate(walk)]
+        rows += [
+            (f"c{k}", event, START + pd.Timedelta(days=k % 5, hours=at), by)
+            for at, event in enumerate(walk)
+        ]
     rows.append(("c0", "login", START + pd.Timedelta(days=150), groups[0]))
-    return cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"]))
+    return cj.read_events(
+        pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"])
+    )
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,11 @@ def kinds(log):
     bought = {f"c{k}" for k in range(80) if (k // 2) < (10 if k % 2 == 0 else 30)}
     members = pd.DataFrame({"customer_id": [f"c{k}" for k in range(80)]})
     members["persona"] = ["P1" if one in bought else "P2" for one in members["customer_id"]]
-    return dataclasses.replace(made, members=members, table=made.table.assign(persona=["P1", "P2"], name=["Buyers", HOSTILE]))
+    return dataclasses.replace(
+        made,
+        members=members,
+        table=made.table.assign(persona=["P1", "P2"], name=["Buyers", HOSTILE]),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +81,10 @@ def controls(explorer):
 
 def customers(html: str) -> str:
     """How many entered the first stage, as the picture says."""
-    return re.search(r'scope="row">Customers</th><td[^>]*><span class="cj-line"><span class="cj-big">([\d,]+)', html)[1]
+    return re.search(
+        r'scope="row">Customers</th><td[^>]*><span class="cj-line"><span class="cj-big">([\d,]+)',
+        html,
+    )[1]
 
 
 def test_a_period_counts_only_what_happened_in_it_and_a_wrong_day_says_why(explorer):
@@ -124,7 +136,10 @@ def test_a_stage_shows_its_touchpoints_routes_and_quotes_and_the_slider_its_poin
 def test_a_what_if_of_a_group_that_nobody_of_came_so_far_says_so(explorer):
     said = explorer.future(Choice(by=PERSONA, group=f"P2: {HOSTILE}"), "Buy", 0.05)
     assert "nan" not in said
-    assert "If Buy +5.0 points: unknown, since nobody came in order as far as the stage before Stay." in said
+    assert (
+        "If Buy +5.0 points: unknown, since nobody came in order as far as the stage before Stay."
+        in said
+    )
 
 
 def test_going_back_to_all_together_shows_the_first_picture_again(explorer):
@@ -138,7 +153,11 @@ def test_going_back_to_all_together_shows_the_first_picture_again(explorer):
 
 def test_a_group_called_all_is_a_group(journey):
     explorer = cj.explore_map(journey, log_of(("all", "shop")))
-    assert explorer.map_within(Choice(by="channel", group="all")).table["customers"].tolist() == [40, 10, 10]
+    assert explorer.map_within(Choice(by="channel", group="all")).table["customers"].tolist() == [
+        40,
+        10,
+        10,
+    ]
     assert explorer.map_within(Choice()).table["customers"].tolist() == [80, 40, 40]
 
 
@@ -159,27 +178,40 @@ def test_a_map_without_groups_has_no_figure_of_groups(journey, log):
 
 
 def test_the_map_of_a_persona_of_five_says_that_five_are_too_few(journey, log, kinds):
-    some = kinds.members[(kinds.members["persona"] == "P1") | (kinds.members["customer_id"].isin(["c78", "c76", "c74", "c72", "c70"]))]
-    html = cj.persona_maps(cj.journey_map(journey, log), dataclasses.replace(kinds, members=some)).html
+    some = kinds.members[
+        (kinds.members["persona"] == "P1")
+        | (kinds.members["customer_id"].isin(["c78", "c76", "c74", "c72", "c70"]))
+    ]
+    html = cj.persona_maps(
+        cj.journey_map(journey, log), dataclasses.replace(kinds, members=some)
+    ).html
     assert html.count(" (n = 5: too few to read)</summary>") == 1
 
 
 def test_each_persona_has_its_own_map_folded_and_escaped(journey, log, kinds):
     maps = cj.persona_maps(cj.journey_map(journey, log), kinds)
-    assert [held.table["customers"].tolist() for held in maps.maps.values()] == [[40, 40, 40], [40, 0, 0]]
+    assert [held.table["customers"].tolist() for held in maps.maps.values()] == [
+        [40, 40, 40],
+        [40, 0, 0],
+    ]
     assert maps.html.count("<details><summary>The map of") == 2
     assert HOSTILE not in maps.html
     assert "100.0 % of P2" in cj.plot(maps).layout.meta["caption"]
 
 
 def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
-    few = cj.read_events(pd.DataFrame({"customer_id": ["a"], "event": ["visit"], "timestamp": [START]}))
+    few = cj.read_events(
+        pd.DataFrame({"customer_id": ["a"], "event": ["visit"], "timestamp": [START]})
+    )
     for kinds in (cj.customer_kinds(journey, few), cj.customer_kinds(journey, None)):
         assert isinstance(kinds, Unanswered)
         maps = cj.persona_maps(cj.journey_map(journey, few), kinds)
         assert maps.text == kinds.headline
         assert len(cj.plot(maps).data) == 0
-    assert "Kinds of customers cannot be told apart: only 0 customers have 5 events or more" in cj.customer_kinds(journey, few).headline
+    assert (
+        "Kinds of customers cannot be told apart: only 0 customers have 5 events or more"
+        in cj.customer_kinds(journey, few).headline
+    )
 
 
 # ---- the picture and tables --------------------------------------------------------------------------------------------
@@ -193,7 +225,9 @@ def test_each_cell_of_the_picture_says_its_n_and_a_thin_one_says_so(journey, log
 
 
 def test_a_share_of_nobody_of_few_is_grey_like_any_share_of_few(journey):
-    few = pd.DataFrame({"customer_id": ["a", "b"], "event": ["visit", "visit"], "timestamp": [START, START]})
+    few = pd.DataFrame(
+        {"customer_id": ["a", "b"], "event": ["visit", "visit"], "timestamp": [START, START]}
+    )
     html = cj.picture(cj.journey_map(journey, cj.read_events(few))).html
     lane = html[html.index("Goes on, in order") :]
     assert 'cj-thin"><span class="cj-line"><span class="cj-big">0.0 %</span></span>' in lane
@@ -204,7 +238,9 @@ def test_many_stages_stand_one_by_one_where_there_is_no_room_for_columns(tmp_pat
     names = "".join(f"  - {{name: S{k}, touchpoints: [e{k}]}}\n" for k in range(6))
     file = tmp_path / "journey.yml"
     file.write_text(FILE.replace("  - {name: Stay", names + "  - {name: Stay"), encoding="utf-8")
-    assert 'class="cj-map cj-map-many"' in cj.picture(cj.journey_map(cj.read_journey(file), log)).html
+    assert (
+        'class="cj-map cj-map-many"' in cj.picture(cj.journey_map(cj.read_journey(file), log)).html
+    )
 
 
 def test_a_table_has_words_for_heads_no_index_and_a_sentence_when_empty():
@@ -213,18 +249,29 @@ def test_a_table_has_words_for_heads_no_index_and_a_sentence_when_empty():
     assert re.findall(r"<th [^>]*>([^<]*)", shown.html) == ["touchpoint", "share first"]
     assert "50.0 %" in shown.html
     assert HOSTILE not in shown.html
-    assert cj.table(frame.head(0), empty="None <b>yet</b>.").html == "<p>None &lt;b&gt;yet&lt;/b&gt;.</p>"
+    assert (
+        cj.table(frame.head(0), empty="None <b>yet</b>.").html
+        == "<p>None &lt;b&gt;yet&lt;/b&gt;.</p>"
+    )
     with pytest.raises(cj.CjlibError, match=r"columns: .*'touchpont'.*Did you mean 'touchpoint'\?"):
         cj.table(frame, ["touchpont"])
-    with pytest.raises(cj.CjlibError, match=r"rows: must be a pandas DataFrame, such as result\.table, or a result\. Got 'list'\."):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"rows: must be a pandas DataFrame, such as result\.table, or a result\. Got 'list'\.",
+    ):
         cj.table([1])
 
 
-def test_the_table_of_a_result_brings_its_definition_and_one_without_rows_its_headline(kinds, journey):
+def test_the_table_of_a_result_brings_its_definition_and_one_without_rows_its_headline(
+    kinds, journey
+):
     shown = cj.table(kinds, ["persona", "name"])
     assert "How this was counted" in shown.html
     assert "typical path" not in shown.html
-    assert cj.table(cj.customer_kinds(journey, None), ["persona"]).text == "Without events there are no habits to tell kinds of customers by."
+    assert (
+        cj.table(cj.customer_kinds(journey, None), ["persona"]).text
+        == "Without events there are no habits to tell kinds of customers by."
+    )
 
 
 def test_maps_that_are_made_already_are_shown_as_they_are(journey):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cjlib as cj
-from cjlib import words
-from cjlib.analyses.stats import wilson
+from cjlib.shared.stats import wilson
+from cjlib.show import numbers
 from cjlib.views.plots import theme, views_of
 from cjlib.views.plots.funnel_steps import biggest, losses
 
@@ -28,12 +28,25 @@ def events_of(reached: dict[str | None, list[int]], steps: list[str] = STEPS) ->
         for customer in range(counts[0]):
             for k, (step, count) in enumerate(zip(steps, counts, strict=True)):
                 if customer < count:
-                    rows.append((f"{channel}-{customer}", step, START + pd.Timedelta(hours=customer % 20 + k * (k + 1) / 2), channel))
-    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"]).astype({"channel": "str"})
+                    rows.append(
+                        (
+                            f"{channel}-{customer}",
+                            step,
+                            START + pd.Timedelta(hours=customer % 20 + k * (k + 1) / 2),
+                            channel,
+                        )
+                    )
+    return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "channel"]).astype(
+        {"channel": "str"}
+    )
 
 
-def funnel_of(reached: dict[str | None, list[int]], steps: list[str] = STEPS, **options: object) -> cj.Funnel:
-    log = cj.read_events(events_of(reached, steps), timezone="UTC", observed_until="2025-03-01", quarantine_limit=1)
+def funnel_of(
+    reached: dict[str | None, list[int]], steps: list[str] = STEPS, **options: object
+) -> cj.Funnel:
+    log = cj.read_events(
+        events_of(reached, steps), timezone="UTC", observed_until="2025-03-01", quarantine_limit=1
+    )
     return cj.funnel(log, steps, **{"window": "7D", **options})
 
 
@@ -44,31 +57,69 @@ def plain() -> cj.Funnel:
 
 @pytest.fixture(scope="module")
 def grouped() -> cj.Funnel:
-    return funnel_of({"web": [400, 160, 80], "mail": [200, 120, 90], "shop": [100, 45, 26], None: [12, 4, 3]}, by="channel")
+    return funnel_of(
+        {"web": [400, 160, 80], "mail": [200, 120, 90], "shop": [100, 45, 26], None: [12, 4, 3]},
+        by="channel",
+    )
 
 
 def said(figure: object) -> str:
     """All words in a figure, as plotly gets them."""
-    return json.dumps(figure.to_plotly_json()["layout"]["annotations"], ensure_ascii=False, default=str)
+    return json.dumps(
+        figure.to_plotly_json()["layout"]["annotations"], ensure_ascii=False, default=str
+    )
 
 
 # ---- words ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_share_that_is_neither_none_nor_all_is_never_shown_as_none_or_all():
-    assert [words.percent(share) for share in (0, 0.0001, 0.427, 0.9999, 1, float("nan"))] == ["0.0 %", "<0.1 %", "42.7 %", ">99.9 %", "100.0 %", "–"]
+    assert [numbers.percent(share) for share in (0, 0.0001, 0.427, 0.9999, 1, float("nan"))] == [
+        "0.0 %",
+        "<0.1 %",
+        "42.7 %",
+        ">99.9 %",
+        "100.0 %",
+        "–",
+    ]
 
 
 def test_differences_carry_their_sign_and_their_unit():
-    assert [words.points(x) for x in (0.032, -0.008, 0.0, None)] == ["+3.2 points", "−0.8 points", "±0.0 points", "–"]
-    assert words.points_interval(-0.01, 0.03) == "−1.0 to +3.0 points"
+    assert [numbers.points(x) for x in (0.032, -0.008, 0.0, None)] == [
+        "+3.2 points",
+        "−0.8 points",
+        "±0.0 points",
+        "–",
+    ]
+    assert numbers.points_interval(-0.01, 0.03) == "−1.0 to +3.0 points"
 
 
 def test_numbers_durations_and_lists_read_as_a_person_writes_them():
-    assert [words.number(x) for x in (1204, 12.5, 8249.3, None, pd.NA)] == ["1,204", "12.5", "8,249", "–", "–"]
-    assert [words.duration(x) for x in (0, 5400, 86400, float("nan"), float("inf"))] == ["0 seconds", "1.5 hours", "1 day", "–", "–"]
-    assert [words.joined(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
-    assert (words.count_of(1, "customer"), words.count_of(1204, "customer"), words.count_of(2, "is", "are")) == (
+    assert [numbers.number(x) for x in (1204, 12.5, 8249.3, None, pd.NA)] == [
+        "1,204",
+        "12.5",
+        "8,249",
+        "–",
+        "–",
+    ]
+    assert [numbers.duration(x) for x in (0, 5400, 86400, float("nan"), float("inf"))] == [
+        "0 seconds",
+        "1.5 hours",
+        "1 day",
+        "–",
+        "–",
+    ]
+    assert [numbers.joined(x) for x in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert (
+        numbers.count_of(1, "customer"),
+        numbers.count_of(1204, "customer"),
+        numbers.count_of(2, "is", "are"),
+    ) == (
         "1 customer",
         "1,204 customers",
         "2 are",
@@ -76,16 +127,16 @@ def test_numbers_durations_and_lists_read_as_a_person_writes_them():
 
 
 def test_labels_are_cut_by_characters_and_never_within_one():
-    assert words.short("a very long event name", 10) == "a very lo…"
-    assert words.short("e\u0301" * 6, 6) == "e\u0301e\u0301…"
+    assert numbers.short("a very long event name", 10) == "a very lo…"
+    assert numbers.short("e\u0301" * 6, 6) == "e\u0301e\u0301…"
     family = "👩‍👩‍👧"
-    assert words.short("ab" + family * 4, 5) == "ab…"
-    assert words.short(family * 4, 3) in (family[:1] + "…", family + "…")
+    assert numbers.short("ab" + family * 4, 5) == "ab…"
+    assert numbers.short(family * 4, 3) in (family[:1] + "…", family + "…")
 
 
 @given(st.text(max_size=60), st.integers(2, 40))
 def test_a_shortened_label_is_never_longer_than_asked(text, most):
-    assert len(words.short(text, most)) <= max(most, 2)
+    assert len(numbers.short(text, most)) <= max(most, 2)
 
 
 # ---- theme ----------------------------------------------------------------------------------------------------------
@@ -115,16 +166,32 @@ def test_text_that_turns_direction_is_isolated_and_quotes_stay_as_they_are():
     assert theme.safe("\u202eabc") == "\u2068\u202eabc\u2069"
     assert theme.safe("שלום").startswith("\u2068")
     assert theme.safe('say "it\'s"') == 'say "it\'s"'
-    assert [theme.label(None), theme.label(pd.NA), theme.label("x" * 40)] == ["(not set)", "(not set)", "x" * 27 + "…"]
+    assert [theme.label(None), theme.label(pd.NA), theme.label("x" * 40)] == [
+        "(not set)",
+        "(not set)",
+        "x" * 27 + "…",
+    ]
 
 
 WHITE, DARK = "#ffffff", "#14171c"
 # Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
 EYES = {
     "all cones": np.eye(3),
-    "no red cones": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "no green cones": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "no blue cones": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "no red cones": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no green cones": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "no blue cones": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
 }
 
 
@@ -132,10 +199,18 @@ def oklab(colour, eye):
     rgb = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     cones = np.array(
-        [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566], [0.0883024619, 0.2817188376, 0.6299787005]]
+        [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ]
     )
     to_lab = np.array(
-        [[0.2104542553, 0.793617785, -0.0040720468], [1.9779984951, -2.428592205, 0.4505937099], [0.0259040371, 0.7827717662, -0.808675766]]
+        [
+            [0.2104542553, 0.793617785, -0.0040720468],
+            [1.9779984951, -2.428592205, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.808675766],
+        ]
     )
     return to_lab @ np.cbrt(cones @ np.clip(np.array(eye) @ linear, 0, 1))
 
@@ -165,7 +240,15 @@ def test_a_figure_carries_caption_words_for_a_screen_reader_and_plain_numbers():
         caption="a < b",
         alt="words",
         columns=["n", "x", "at", "day", "y"],
-        rows=[[np.int64(3), np.nan, pd.Timestamp("2025-01-02 10:00"), pd.Timestamp("2025-01-02"), pd.NA]],
+        rows=[
+            [
+                np.int64(3),
+                np.nan,
+                pd.Timestamp("2025-01-02 10:00"),
+                pd.Timestamp("2025-01-02"),
+                pd.NA,
+            ]
+        ],
         height=100,
     )
     assert figure.layout.meta == {
@@ -175,7 +258,9 @@ def test_a_figure_carries_caption_words_for_a_screen_reader_and_plain_numbers():
         "rows": [[3, None, "2025-01-02 10:00", "2025-01-02", None]],
     }
     assert figure.layout.title.text is None
-    with pytest.raises(ValueError, match=r"rows: each must have 2 cells, one for each column\. Got 1\."):
+    with pytest.raises(
+        ValueError, match=r"rows: each must have 2 cells, one for each column\. Got 1\."
+    ):
         theme.figure([], caption="", alt="", columns=["a", "b"], rows=[[1]], height=100)
 
 
@@ -187,16 +272,37 @@ def test_a_figure_leaves_its_data_in_the_notebook_and_never_plotly_itself(plain)
 
 
 def test_time_axes_speak_in_words():
-    assert theme.duration_axis(5 * 3600)["ticktext"] == ["0", "1 hour", "2 hours", "3 hours", "4 hours", "5 hours"]
-    assert theme.duration_axis(14 * 86400)["ticktext"] == ["0", "3 days", "6 days", "9 days", "12 days"]
+    assert theme.duration_axis(5 * 3600)["ticktext"] == [
+        "0",
+        "1 hour",
+        "2 hours",
+        "3 hours",
+        "4 hours",
+        "5 hours",
+    ]
+    assert theme.duration_axis(14 * 86400)["ticktext"] == [
+        "0",
+        "3 days",
+        "6 days",
+        "9 days",
+        "12 days",
+    ]
     assert theme.duration_axis(0)["ticktext"] == ["0"]
-    assert theme.duration_axis(30 * 86400, shortest=30)["ticktext"] == ["1 min", "10 min", "6 hours", "7 days"]
+    assert theme.duration_axis(30 * 86400, shortest=30)["ticktext"] == [
+        "1 min",
+        "10 min",
+        "6 hours",
+        "7 days",
+    ]
     assert theme.duration_axis(12 * 31536000)["ticktext"][-1].endswith("years")
 
 
 @given(st.floats(0.01, 1e10), st.floats(1e-3, 1))
 def test_time_axes_have_one_to_eight_ticks_within_their_range(longest, part):
-    for axis in (theme.duration_axis(longest), theme.duration_axis(longest, shortest=longest * part)):
+    for axis in (
+        theme.duration_axis(longest),
+        theme.duration_axis(longest, shortest=longest * part),
+    ):
         assert 1 <= len(axis["tickvals"]) <= 8
         assert len(set(axis["ticktext"])) == len(axis["ticktext"])
         assert max(axis["tickvals"]) <= longest * 1.001
@@ -215,7 +321,9 @@ def test_what_rests_on_fewer_than_30_is_grey():
 def test_labels_that_would_meet_on_a_phone_take_two_lines():
     short, lines = theme.row_labels(["visit"], ["200 customers"], [True])
     assert (lines, len(short)) == (1, 2)
-    long, lines = theme.row_labels(["a rather long name of an event"], ["1,200 · 42.7 % of first"], [False])
+    long, lines = theme.row_labels(
+        ["a rather long name of an event"], ["1,200 · 42.7 % of first"], [False]
+    )
     assert (lines, len(long)) == (2, 1)
     assert "a rather long name of an ev…" in long[0]["text"]
 
@@ -230,12 +338,18 @@ def test_what_cannot_be_drawn_is_answered_with_what_can(plain):
     ):
         cj.plot(3)
     with pytest.raises(
-        cj.CjlibError, match=r"view: must be one of 'funnel', 'steps', 'segments', 'segment_steps', 'time'\. Got 'tme'\. Did you mean 'time'\?"
+        cj.CjlibError,
+        match=r"view: must be one of 'funnel', 'steps', 'segments', 'segment_steps', 'time'\. Got 'tme'\. Did you mean 'time'\?",
     ):
         cj.plot(plain, "tme")
-    with pytest.raises(cj.CjlibError, match=r"options: the view 'time' takes step\. Got 'stp'\. Did you mean 'step'\?"):
+    with pytest.raises(
+        cj.CjlibError,
+        match=r"options: the view 'time' takes step\. Got 'stp'\. Did you mean 'step'\?",
+    ):
         cj.plot(plain, "time", stp=2)
-    with pytest.raises(cj.CjlibError, match=r"options: the view 'steps' takes none\. Got 'colour'\."):
+    with pytest.raises(
+        cj.CjlibError, match=r"options: the view 'steps' takes none\. Got 'colour'\."
+    ):
         cj.plot(plain, "steps", colour="red")
 
 
@@ -252,8 +366,8 @@ def test_a_funnel_says_where_most_are_lost_and_how_many_get_through(plain):
     low, high = wilson(120, 200)
     through_low, through_high = wilson(60, 200)
     assert cj.plot(plain).layout.meta["caption"] == (
-        f"Most are lost between “visit” and “signup”: 120 of 200 (60.0 %, {words.interval(float(low), float(high))}) do not go on; "
-        f"30.0 % ({words.interval(float(through_low), float(through_high))}) of 200 customers reach “buy”."
+        f"Most are lost between “visit” and “signup”: 120 of 200 (60.0 %, {numbers.interval(float(low), float(high))}) do not go on; "
+        f"30.0 % ({numbers.interval(float(through_low), float(through_high))}) of 200 customers reach “buy”."
     )
 
 
@@ -272,7 +386,11 @@ def test_bars_are_shares_of_the_first_step_and_the_biggest_loss_is_marked_in_wor
 
 def test_the_table_under_the_steps_holds_every_number_shown(plain):
     meta = cj.plot(plain).layout.meta
-    assert [row[:4] for row in meta["rows"]] == [[1, "visit", 200, "100.0 %"], [2, "signup", 80, "40.0 %"], [3, "buy", 60, "30.0 %"]]
+    assert [row[:4] for row in meta["rows"]] == [
+        [1, "visit", 200, "100.0 %"],
+        [2, "signup", 80, "40.0 %"],
+        [3, "buy", 60, "30.0 %"],
+    ]
     assert [row[7] for row in meta["rows"]] == [120, 20, None]
     assert meta["rows"][1][9] == "1 hour"
     assert "step 2, signup: 80 customers, 40.0 % of step 1" in meta["alt"]
@@ -280,7 +398,9 @@ def test_the_table_under_the_steps_holds_every_number_shown(plain):
 
 def test_losses_that_chance_could_order_either_way_are_not_ranked():
     figure = cj.plot(funnel_of({"web": [200, 130, 65]}))
-    assert figure.layout.meta["caption"].startswith("The biggest losses, after “visit” (70 of 200) and “signup” (65 of 130), are too alike to rank;")
+    assert figure.layout.meta["caption"].startswith(
+        "The biggest losses, after “visit” (70 of 200) and “signup” (65 of 130), are too alike to rank;"
+    )
     assert said(figure).count("one of the 2 biggest losses") == 2
 
 
@@ -294,7 +414,9 @@ def test_two_losses_differ_when_their_difference_exceeds_what_halving_their_sum_
 
 
 def test_those_who_still_have_time_are_named_beside_the_loss():
-    log = cj.read_events(events_of({"web": [200, 80, 60]}), timezone="UTC", observed_until="2025-01-08")
+    log = cj.read_events(
+        events_of({"web": [200, 80, 60]}), timezone="UTC", observed_until="2025-01-08"
+    )
     figure = cj.plot(cj.funnel(log, STEPS, window="7D"))
     assert "all of them still have time" in said(figure)
     assert "do not go on, all of them with time left;" in figure.layout.meta["caption"]
@@ -303,14 +425,23 @@ def test_those_who_still_have_time_are_named_beside_the_loss():
 def test_few_customers_are_grey_and_no_finding():
     figure = cj.plot(funnel_of({"web": [20, 8, 6]}))
     assert set(figure.data[1].marker.color) == {theme.MUTED}
-    assert figure.layout.meta["caption"] == "Too few to read a share: 20 customers did “visit”, 6 reached “buy”."
+    assert (
+        figure.layout.meta["caption"]
+        == "Too few to read a share: 20 customers did “visit”, 6 reached “buy”."
+    )
     assert "biggest" not in said(figure)
     assert "too few to read" in said(figure)
 
 
 def test_funnels_without_loss_without_a_second_step_or_without_anybody_say_so():
-    assert cj.plot(funnel_of({"web": [40, 40, 40]})).layout.meta["caption"] == "Nobody is lost: all 40 customers reach “buy”."
-    assert cj.plot(funnel_of({"web": [40]}, ["visit"])).layout.meta["caption"] == "40 customers did “visit”."
+    assert (
+        cj.plot(funnel_of({"web": [40, 40, 40]})).layout.meta["caption"]
+        == "Nobody is lost: all 40 customers reach “buy”."
+    )
+    assert (
+        cj.plot(funnel_of({"web": [40]}, ["visit"])).layout.meta["caption"]
+        == "40 customers did “visit”."
+    )
     log = cj.read_events(events_of({"web": [40, 20, 10]}), timezone="UTC")
     nobody = cj.plot(cj.funnel(log, ["nothing", "visit"], window="7D"))
     assert nobody.layout.meta["caption"] == "Nobody entered this funnel."
@@ -337,18 +468,29 @@ def test_groups_beyond_noise_are_said_in_words_and_the_others_not_ranked(grouped
     assert "45.0 % of 200, above the others" in notes
     assert "26.0 % of 100, no clear difference" in notes
     assert "25.0 % of 12, too few to read" in notes
-    assert figure.layout.meta["caption"].startswith("mail stands out: 45.0 % of its 200 customers reach “buy”, +")
-    assert figure.layout.meta["caption"].endswith("2 of 3 groups differ from the others beyond noise.")
+    assert figure.layout.meta["caption"].startswith(
+        "mail stands out: 45.0 % of its 200 customers reach “buy”, +"
+    )
+    assert figure.layout.meta["caption"].endswith(
+        "2 of 3 groups differ from the others beyond noise."
+    )
 
 
 def test_groups_that_do_not_differ_are_said_not_to():
     figure = cj.plot(funnel_of({"web": [200, 80, 40], "mail": [100, 40, 21]}, by="channel"))
-    assert figure.layout.meta["caption"] == "No clear difference between the 2 groups of channel: from 20.0 % to 21.0 % reach “buy”."
+    assert (
+        figure.layout.meta["caption"]
+        == "No clear difference between the 2 groups of channel: from 20.0 % to 21.0 % reach “buy”."
+    )
 
 
 def test_small_groups_are_hollow_and_grey_and_their_wide_interval_does_not_set_the_axis(grouped):
     *_, small = cj.plot(grouped).data
-    assert (small.marker.symbol, small.marker.color, list(small.x)) == ("circle-open", theme.MUTED, [0.25])
+    assert (small.marker.symbol, small.marker.color, list(small.x)) == (
+        "circle-open",
+        theme.MUTED,
+        [0.25],
+    )
     assert cj.plot(grouped).layout.xaxis.range[1] < 0.6
 
 
@@ -361,7 +503,12 @@ def test_the_table_under_the_segments_holds_every_group_and_its_comparison(group
         ["shop", 100, 26, "26.0 %"],
         ["(not set)", 12, 3, "25.0 %"],
     ]
-    assert [row[-1] for row in meta["rows"]] == ["below the others", "above the others", "no clear difference", "too few to read"]
+    assert [row[-1] for row in meta["rows"]] == [
+        "below the others",
+        "above the others",
+        "no clear difference",
+        "too few to read",
+    ]
     assert meta["rows"][1][6] == "+23.7 points"
     # 45 % of 200 against (80 + 26 + 3) of 512.
     assert meta["rows"][1][5] == "21.3 %"
@@ -369,12 +516,18 @@ def test_the_table_under_the_segments_holds_every_group_and_its_comparison(group
 
 def test_the_table_under_the_steps_by_group_holds_every_step_of_every_group(grouped):
     rows = cj.plot(grouped, "segment_steps").layout.meta["rows"]
-    assert [row[:4] for row in rows][:3] == [["web", 1, "visit", 400], ["web", 2, "signup", 160], ["web", 3, "buy", 80]]
+    assert [row[:4] for row in rows][:3] == [
+        ["web", 1, "visit", 400],
+        ["web", 2, "signup", 160],
+        ["web", 3, "buy", 80],
+    ]
     assert (len(rows), rows[-1][0]) == (12, "(not set)")
 
 
 def test_groups_a_customer_may_be_in_twice_are_not_compared():
-    figure = cj.plot(funnel_of({"web": [100, 60, 20], "mail": [60, 40, 30]}, by="channel", by_value="all"))
+    figure = cj.plot(
+        funnel_of({"web": [100, 60, 20], "mail": [60, 40, 30]}, by="channel", by_value="all")
+    )
     assert (
         figure.layout.meta["caption"]
         == "By channel, from 20.0 % to 50.0 % reach “buy”; a customer may be in several groups, so they are not compared."
@@ -383,9 +536,9 @@ def test_groups_a_customer_may_be_in_twice_are_not_compared():
 
 
 def test_groups_too_small_to_compare_are_said_to_be():
-    assert cj.plot(funnel_of({"web": [100, 60, 20], "mail": [6, 4, 3]}, by="channel")).layout.meta["caption"] == (
-        "Fewer than two groups of channel have 30 customers or more: too few to compare."
-    )
+    assert cj.plot(funnel_of({"web": [100, 60, 20], "mail": [6, 4, 3]}, by="channel")).layout.meta[
+        "caption"
+    ] == ("Fewer than two groups of channel have 30 customers or more: too few to compare.")
 
 
 def test_more_groups_than_can_be_drawn_stay_in_the_table():
@@ -397,16 +550,24 @@ def test_more_groups_than_can_be_drawn_stay_in_the_table():
 
 def test_step_by_step_the_groups_that_lie_furthest_apart_are_named_if_beyond_noise(grouped):
     figure = cj.plot(grouped, "segment_steps")
-    assert figure.layout.meta["caption"] == "The groups lie furthest apart on the way to “buy”: 50.0 % of web go on, 75.0 % of mail."
+    assert (
+        figure.layout.meta["caption"]
+        == "The groups lie furthest apart on the way to “buy”: 50.0 % of web go on, 75.0 % of mail."
+    )
     assert [trace.name for trace in figure.data] == ["web", "mail", "shop", "(not set)"]
     assert list(figure.data[3].marker.symbol) == ["triangle-up-open", "triangle-up-open"]
     alike = funnel_of({"web": [200, 80, 40], "mail": [100, 40, 21]}, by="channel")
-    assert cj.plot(alike, "segment_steps").layout.meta["caption"] == "At no step do the groups of channel clearly differ."
+    assert (
+        cj.plot(alike, "segment_steps").layout.meta["caption"]
+        == "At no step do the groups of channel clearly differ."
+    )
 
 
 def test_a_funnel_without_groups_has_no_segments_and_says_why(plain):
     for view in ("segments", "segment_steps"):
-        assert cj.plot(plain, view).layout.meta["caption"].startswith("There are no groups to compare")
+        assert (
+            cj.plot(plain, view).layout.meta["caption"].startswith("There are no groups to compare")
+        )
 
 
 # ---- time -----------------------------------------------------------------------------------------------------------
@@ -418,26 +579,47 @@ def test_time_to_convert_is_that_of_those_who_got_there(plain):
         "Half of the 60 who reached “buy” were there within 3 hours of “visit”, nine in ten within 3 hours; counted from their latest start, "
         "half within 3 hours. Those who did not get there are not in these times."
     )
-    assert [row for row in figure.layout.meta["rows"] if row[0] == "50.0 %"] == [["50.0 %", 30, "3 hours"]]
+    assert [row for row in figure.layout.meta["rows"] if row[0] == "50.0 %"] == [
+        ["50.0 %", 30, "3 hours"]
+    ]
     assert figure.data[0].y[-1] == 1.0
-    assert cj.plot(plain, "time", step=2).layout.meta["caption"].startswith("Half of the 80 who reached “signup” were there within 1 hour of “visit”")
+    assert (
+        cj.plot(plain, "time", step=2)
+        .layout.meta["caption"]
+        .startswith("Half of the 80 who reached “signup” were there within 1 hour of “visit”")
+    )
 
 
 def test_the_curve_is_the_share_that_was_there_by_each_time():
     events = pd.DataFrame(
-        [row for k in range(40) for row in ((f"c{k}", "visit", START), (f"c{k}", "buy", START + pd.Timedelta(minutes=4 ** (k % 4))))],
+        [
+            row
+            for k in range(40)
+            for row in (
+                (f"c{k}", "visit", START),
+                (f"c{k}", "buy", START + pd.Timedelta(minutes=4 ** (k % 4))),
+            )
+        ],
         columns=["customer_id", "event", "timestamp"],
     )
-    figure = cj.plot(cj.funnel(cj.read_events(events, timezone="UTC"), ["visit", "buy"], window="7D"), "time")
+    figure = cj.plot(
+        cj.funnel(cj.read_events(events, timezone="UTC"), ["visit", "buy"], window="7D"), "time"
+    )
     at = dict(zip(np.round(figure.data[0].x, 3).tolist(), figure.data[0].y, strict=True))
     assert at == {60.0: 0.25, 240.0: 0.5, 960.0: 0.75, 3840.0: 1.0}
     assert "half within" in said(figure)
 
 
 def test_time_says_when_nobody_or_too_few_got_there_and_which_steps_there_are(plain):
-    assert cj.plot(funnel_of({"web": [40, 20, 0]}), "time").layout.meta["caption"] == "Nobody reached “buy”."
+    assert (
+        cj.plot(funnel_of({"web": [40, 20, 0]}), "time").layout.meta["caption"]
+        == "Nobody reached “buy”."
+    )
     few = cj.plot(funnel_of({"web": [40, 20, 5]}), "time")
-    assert few.layout.meta["caption"] == "Only 5 customers reached “buy”: too few to read a typical time."
+    assert (
+        few.layout.meta["caption"]
+        == "Only 5 customers reached “buy”: too few to read a typical time."
+    )
     assert few.data[0].line.color == theme.MUTED
     with pytest.raises(cj.CjlibError, match=r"step: must be one of 2, 3\. Got 4\."):
         cj.plot(plain, "time", step=4)
@@ -456,7 +638,9 @@ def entries_by_week(converted: list[int], entered: list[int]) -> cj.EventLog:
         if day == 0 or k < count
     ]
     events = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"])
-    return cj.read_events(events, timezone="UTC", observed_until=START + pd.Timedelta(days=7 * len(entered) + 1))
+    return cj.read_events(
+        events, timezone="UTC", observed_until=START + pd.Timedelta(days=7 * len(entered) + 1)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -468,36 +652,57 @@ def test_a_trend_is_hollow_where_it_may_still_rise_and_marked_where_it_rests_on_
     figure = cj.plot(cj.funnel(weeks, ["visit", "buy"], window="7D").trend("week"))
     by_name = {trace.name: trace for trace in figure.data if trace.name}
     assert list(by_name["complete"].y) == [0.2, 0.24, 0.06, 0.22]
-    assert (list(by_name["may still rise"].y), by_name["may still rise"].marker.symbol) == ([pytest.approx(1 / 6)], "circle-open")
-    assert (list(by_name["fewer than 30 customers"].y), by_name["fewer than 30 customers"].marker.color) == ([0.25], theme.MUTED)
+    assert (list(by_name["may still rise"].y), by_name["may still rise"].marker.symbol) == (
+        [pytest.approx(1 / 6)],
+        "circle-open",
+    )
+    assert (
+        list(by_name["fewer than 30 customers"].y),
+        by_name["fewer than 30 customers"].marker.color,
+    ) == ([0.25], theme.MUTED)
     assert list(by_name["complete"].x) == ["2025-01-06", "2025-01-13", "2025-01-20", "2025-01-27"]
 
 
 def test_a_period_that_differs_from_all_others_beyond_noise_is_named(weeks):
     trend = cj.funnel(weeks, ["visit", "buy"], window="7D").trend("week")
     meta = cj.plot(trend).layout.meta
-    assert meta["caption"] == f"{trend.headline} Against all other complete periods, that of 2025-01-20 is unusually low (6.0 % of 100)."
+    assert (
+        meta["caption"]
+        == f"{trend.headline} Against all other complete periods, that of 2025-01-20 is unusually low (6.0 % of 100)."
+    )
     assert [row[-1] for row in meta["rows"]] == ["", "", "unusually low", "", "", ""]
     assert [row[-2] for row in meta["rows"]][-2:] == ["yes", "no: may still rise"]
     assert [note.text for note in cj.plot(trend).layout.annotations] == ["<b>low</b>"]
 
 
 def test_periods_that_chance_explains_are_not_named_and_many_are_counted():
-    calm = cj.funnel(entries_by_week([20, 24, 18, 22], [100] * 4), ["visit", "buy"], window="3D").trend("week")
+    calm = cj.funnel(
+        entries_by_week([20, 24, 18, 22], [100] * 4), ["visit", "buy"], window="3D"
+    ).trend("week")
     assert cj.plot(calm).layout.meta["caption"] == calm.headline
-    wild = cj.funnel(entries_by_week([5, 95] * 4, [100] * 8), ["visit", "buy"], window="3D").trend("week")
-    assert cj.plot(wild).layout.meta["caption"].endswith("that of 2025-01-20 is unusually low (5.0 % of 100) and 4 more stand out.")
+    wild = cj.funnel(entries_by_week([5, 95] * 4, [100] * 8), ["visit", "buy"], window="3D").trend(
+        "week"
+    )
+    assert (
+        cj.plot(wild)
+        .layout.meta["caption"]
+        .endswith("that of 2025-01-20 is unusually low (5.0 % of 100) and 4 more stand out.")
+    )
 
 
 def test_a_change_shows_both_spans_and_says_the_verdict(weeks):
-    change = cj.funnel(weeks, ["visit", "buy"], window="7D", start="2025-01-20", end="2025-01-26").previous()
+    change = cj.funnel(
+        weeks, ["visit", "buy"], window="7D", start="2025-01-20", end="2025-01-26"
+    ).previous()
     figure = cj.plot(change)
     _, now, before = figure.data
     assert (now.name, list(now.x), before.name, list(before.x)) == ("now", [0.06], "before", [0.24])
     assert "24.0 % → 6.0 %, worse" in said(figure)
     assert figure.layout.meta["caption"] == change.headline
     assert [row[8] for row in figure.layout.meta["rows"]] == [None, "worse"]
-    single = cj.funnel(weeks, ["visit"], window="7D", start="2025-01-20", end="2025-01-26").previous()
+    single = cj.funnel(
+        weeks, ["visit"], window="7D", start="2025-01-20", end="2025-01-26"
+    ).previous()
     assert cj.plot(single).layout.meta["caption"] == "There is no second step to compare."
 
 
@@ -505,8 +710,15 @@ def test_what_the_lost_did_next_stands_beside_what_the_others_did():
     rows = []
     for k in range(100):
         after = [("signup", 1), ("buy", 2)] if k < 40 else [("help <page>", 1)] if k < 80 else []
-        rows += [(f"c{k}", event, START + pd.Timedelta(hours=hour)) for event, hour in [("visit", 0), *after]]
-    log = cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]), timezone="UTC", observed_until="2025-03-01")
+        rows += [
+            (f"c{k}", event, START + pd.Timedelta(hours=hour))
+            for event, hour in [("visit", 0), *after]
+        ]
+    log = cj.read_events(
+        pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]),
+        timezone="UTC",
+        observed_until="2025-03-01",
+    )
     lost = cj.funnel(log, ["visit", "signup", "buy"], window="7D").lost_next()
     figure = cj.plot(lost)
     _, left, went = figure.data
@@ -527,9 +739,15 @@ def test_what_the_lost_did_next_stands_beside_what_the_others_did():
 def test_a_trend_of_one_period_says_that_there_is_nothing_to_compare():
     log = cj.read_events(events_of({"web": [40, 20, 10]}), timezone="UTC")
     trend = cj.funnel(log, ["visit", "signup"], window="7D").trend("year")
-    assert cj.plot(trend).layout.meta["caption"] == "All 40 customers entered in one period: there is nothing to compare with yet."
+    assert (
+        cj.plot(trend).layout.meta["caption"]
+        == "All 40 customers entered in one period: there is nothing to compare with yet."
+    )
 
 
 def test_a_trend_of_nobody_says_so():
     log = cj.read_events(events_of({"web": [40, 20, 10]}), timezone="UTC")
-    assert cj.plot(cj.funnel(log, ["nothing", "visit"], window="7D").trend()).layout.meta["caption"] == "Nobody entered this funnel."
+    assert (
+        cj.plot(cj.funnel(log, ["nothing", "visit"], window="7D").trend()).layout.meta["caption"]
+        == "Nobody entered this funnel."
+    )

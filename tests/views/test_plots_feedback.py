@@ -6,32 +6,57 @@ import pytest
 import cjlib as cj
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
-GOOD, BAD = "I love it, the staff was great and very friendly", "I hate it, the delivery was terrible and far too late"
+GOOD, BAD = (
+    "I love it, the staff was great and very friendly",
+    "I hate it, the delivery was terrible and far too late",
+)
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
 def feedback() -> cj.Feedback:
-    rows = [("Buy", 10, GOOD, True)] * 35 + [("Use", 0, BAD, True)] * 35 + [(HOSTILE, 7, BAD, False)] * 4
+    rows = (
+        [("Buy", 10, GOOD, True)] * 35
+        + [("Use", 0, BAD, True)] * 35
+        + [(HOSTILE, 7, BAD, False)] * 4
+    )
     frame = pd.DataFrame(rows, columns=["stage", "nps", "text", "solicited"])
     days = [DAY + pd.Timedelta(days=row % 60) for row in range(len(frame))]
-    return cj.read_feedback(frame.assign(timestamp=days, text=[f"{text} {row}" for row, text in enumerate(frame["text"])]))
+    return cj.read_feedback(
+        frame.assign(
+            timestamp=days, text=[f"{text} {row}" for row, text in enumerate(frame["text"])]
+        )
+    )
 
 
 def shown(figure) -> str:
-    return str(figure.to_plotly_json()["data"]) + str(figure.layout.annotations) + str(figure.layout.xaxis) + str(figure.layout.yaxis)
+    return (
+        str(figure.to_plotly_json()["data"])
+        + str(figure.layout.annotations)
+        + str(figure.layout.xaxis)
+        + str(figure.layout.yaxis)
+    )
 
 
 def test_without_an_audit_the_axis_says_index_and_there_is_no_interval(feedback):
     figure = cj.plot(cj.sentiment(feedback, by="stage"))
-    assert figure.layout.xaxis.title.text == "model index for negative (no audit: read its<br>direction, not its height)"
+    assert (
+        figure.layout.xaxis.title.text
+        == "model index for negative (no audit: read its<br>direction, not its height)"
+    )
     assert not any(figure.data[0].error_x.array)
-    share, low, high = (figure.layout.meta["columns"].index(name) for name in ("share negative", "low", "high"))
-    assert all(row[column] is None for row in figure.layout.meta["rows"] for column in (share, low, high))
+    share, low, high = (
+        figure.layout.meta["columns"].index(name) for name in ("share negative", "low", "high")
+    )
+    assert all(
+        row[column] is None for row in figure.layout.meta["rows"] for column in (share, low, high)
+    )
 
 
 def test_with_an_audit_it_is_a_share_with_its_interval(feedback):
-    labels = feedback.frame.assign(label=["negative" if "hate" in text else "positive" for text in feedback.frame["text"]])[["feedback_id", "label"]]
+    labels = feedback.frame.assign(
+        label=["negative" if "hate" in text else "positive" for text in feedback.frame["text"]]
+    )[["feedback_id", "label"]]
     figure = cj.plot(cj.sentiment(feedback, audit=labels.iloc[:40]))
     assert figure.layout.xaxis.title.text == "share of negative texts"
     assert figure.data[0].error_x.array[0] > 0
@@ -65,7 +90,13 @@ def test_every_view_of_themes_has_a_claim(feedback, view):
 
 def test_drivers_stand_on_their_sides(feedback):
     figure = cj.plot(cj.drivers(feedback))
-    sides = dict(zip((row[0] for row in figure.layout.meta["rows"]), (row[1] for row in figure.layout.meta["rows"]), strict=True))
+    sides = dict(
+        zip(
+            (row[0] for row in figure.layout.meta["rows"]),
+            (row[1] for row in figure.layout.meta["rows"]),
+            strict=True,
+        )
+    )
     assert (sides["staff"], sides["delivery"]) == ("promoter", "detractor")
 
 
@@ -78,7 +109,11 @@ def test_keys_label_go_back_and_are_kept_in_the_file_at_once(feedback, tmp_path)
         page.press(key)
     page.press("N")
     assert page.labels()["label"].tolist() == ["negative", "neutral", "negative"]
-    assert pd.read_csv(tmp_path / "labels.csv")["label"].tolist() == ["negative", "neutral", "negative"]
+    assert pd.read_csv(tmp_path / "labels.csv")["label"].tolist() == [
+        "negative",
+        "neutral",
+        "negative",
+    ]
     assert page.progress == "3 of 5 texts labelled; labels are kept in labels.csv."
 
 
@@ -105,7 +140,9 @@ def test_the_live_page_shows_text_as_text_and_its_buttons_label(feedback, tmp_pa
 
 def test_in_a_report_the_page_says_how_far_it_is(feedback, tmp_path, monkeypatch):
     monkeypatch.setenv("CJLIB_MODE", "report")
-    bundle = cj.explore_audit(feedback, path=tmp_path / "labels.csv", per_segment=5)._repr_mimebundle_()
+    bundle = cj.explore_audit(
+        feedback, path=tmp_path / "labels.csv", per_segment=5
+    )._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html"}
     assert "0 of 5 texts labelled" in bundle["text/html"]
     assert not (tmp_path / "labels.csv").exists()
@@ -125,5 +162,7 @@ def test_a_file_that_holds_no_labels_is_refused(feedback, tmp_path, content, mes
 
 
 def test_what_is_no_feedback_is_refused(tmp_path):
-    with pytest.raises(cj.CjlibError, match=r"^feedback: must be what cj\.read_feedback gives\. Got 'list'\."):
+    with pytest.raises(
+        cj.CjlibError, match=r"^feedback: must be what cj\.read_feedback gives\. Got 'list'\."
+    ):
         cj.explore_audit([], path=tmp_path / "labels.csv")

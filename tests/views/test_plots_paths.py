@@ -71,7 +71,9 @@ def test_the_flow_claims_its_strongest_band_and_its_bands_are_the_links(results)
     sankey = figure.data[0]
     assert sum(sankey.link.value) == results["paths"].table.query("step < 4")["paths"].sum()
     assert all(0 < y < 1 for y in sankey.node.y)
-    assert set(sankey.node.label) == {""}, "names stand in annotations, where they cannot cover one another"
+    assert set(sankey.node.label) == {""}, (
+        "names stand in annotations, where they cannot cover one another"
+    )
 
 
 def test_in_a_flow_the_rarer_events_of_a_step_stand_together(results):
@@ -89,36 +91,66 @@ def test_journeys_are_bars_of_shares_with_whiskers(results):
 
 def test_what_rests_on_few_is_grey_and_said_so(log):
     figure = cj.plot(cj.paths(log.where(channel=["mail", "ads"]), start_event="cart"), "links")
-    assert figure.layout.meta["caption"].startswith("At step 1, cart is followed by view in 100.0 % of 40 paths")
+    assert figure.layout.meta["caption"].startswith(
+        "At step 1, cart is followed by view in 100.0 % of 40 paths"
+    )
     few = cj.plot(cj.paths(cj.read_events(toy_events("ana: A@0min B@1min"))), "links")
     assert few.data[0].marker.color == ("#767676",)
     assert "too few to read" in few.layout.annotations[0].text
-    assert few.layout.meta["caption"] == "No event of this step is reached by 30 paths: too few to name the commonest link."
+    assert (
+        few.layout.meta["caption"]
+        == "No event of this step is reached by 30 paths: too few to name the commonest link."
+    )
 
 
 def test_the_grid_shows_shares_of_each_row_and_groups_show_the_largest(results):
     figure = cj.plot(results["moves"], "heatmap")
     assert max(max(row) for row in figure.data[0].z) <= 1
-    assert cj.plot(results["groups"], "heatmap").layout.meta["caption"].endswith("ads: the largest group.")
+    assert (
+        cj.plot(results["groups"], "heatmap")
+        .layout.meta["caption"]
+        .endswith("ads: the largest group.")
+    )
 
 
 def test_differences_are_two_marks_joined_by_a_line(results):
     figure = cj.plot(results["differences"])
     assert [trace.name for trace in figure.data[1:]] == ["converted", "lost"]
     assert figure.layout.meta["columns"][1] == "converted"
-    assert all(row[0].count("→") == 1 for row in cj.plot(results["differences"], kind="move").layout.meta["rows"])
+    assert all(
+        row[0].count("→") == 1
+        for row in cj.plot(results["differences"], kind="move").layout.meta["rows"]
+    )
 
 
 def test_a_side_of_nobody_is_said_and_not_drawn_as_half_a_pair():
-    held = cj.compare_paths(cj.read_events(toy_events("ana: view@0h cart@1h | bob: view@0h")), outcome="cart", start_event="view")
+    held = cj.compare_paths(
+        cj.read_events(toy_events("ana: view@0h cart@1h | bob: view@0h")),
+        outcome="cart",
+        start_event="view",
+    )
     nobody = dataclasses.replace(held, table=held.table.assign(share_of_converted=float("nan")))
     assert len(cj.plot(nobody).data) == 0
 
 
 def test_numbers_beside_a_pair_take_the_lines_they_need_on_a_phone():
-    pair = Pair("payment (Purchase)", 0.9, 0.7, "+22.1 points (+11.7 to +34.0 points); 263 good, 69 bad", True)
-    figure = dumbbells([pair], names=("a", "b"), axis="x", caption="c", alt="a", columns=["x"], table=[["1"]])
-    assert max(len(re.sub(r"<[^<>]*>", "", line)) for line in figure.layout.annotations[0].text.split("<br>")) <= 44
+    pair = Pair(
+        "payment (Purchase)",
+        0.9,
+        0.7,
+        "+22.1 points (+11.7 to +34.0 points); 263 good, 69 bad",
+        True,
+    )
+    figure = dumbbells(
+        [pair], names=("a", "b"), axis="x", caption="c", alt="a", columns=["x"], table=[["1"]]
+    )
+    assert (
+        max(
+            len(re.sub(r"<[^<>]*>", "", line))
+            for line in figure.layout.annotations[0].text.split("<br>")
+        )
+        <= 44
+    )
 
 
 def test_credit_shows_costs_and_models_have_a_dot_each(results):
@@ -187,15 +219,26 @@ FUNNEL = "funnels: {purchase: {steps: [view, cart, buy], window: 1D}}\n"
 def test_a_business_that_follows_cases_has_whole_histories_as_paths(journey):
     assert cj.path_options(journey(BASE + FUNNEL))["session_gap"] == "30min"
     assert cj.path_options(journey(BASE + FUNNEL.replace("1D", "none")))["session_gap"] is None
-    assert cj.path_options(journey(BASE), session_gap="none", start_event="view")["session_gap"] is None
-    assert cj.path_options(journey(BASE), session_gap="2h", start_event="view") == {"session_gap": "2h", "start_event": "view", "end_event": None}
+    assert (
+        cj.path_options(journey(BASE), session_gap="none", start_event="view")["session_gap"]
+        is None
+    )
+    assert cj.path_options(journey(BASE), session_gap="2h", start_event="view") == {
+        "session_gap": "2h",
+        "start_event": "view",
+        "end_event": None,
+    }
 
 
 def test_the_way_through_is_from_the_funnels_first_step_to_its_last(journey, log):
     options = cj.way_options(journey(BASE + FUNNEL))
     assert options == {"session_gap": None, "start_event": "view", "end_event": "buy"}
     funnel = cj.funnel(log, ["view", "buy"], window=None, entry="first")
-    assert cj.paths(log, **options).metrics["customers"]["value"] == funnel.table["customers"].iloc[-1] == 40
+    assert (
+        cj.paths(log, **options).metrics["customers"]["value"]
+        == funnel.table["customers"].iloc[-1]
+        == 40
+    )
     assert cj.way_options(journey(BASE)) == {"session_gap": None}
 
 
@@ -209,10 +252,16 @@ def test_questions_that_do_not_fit_are_answered_with_the_reason(journey, log):
     bare = journey(BASE)
     without = cj.read_events(toy_events("ana: view@0h").drop(columns="channel"))
     answers = {
-        "The journey file has no funnel, so it does not say what converting means.": cj.converted_or_lost(bare, log),
+        "The journey file has no funnel, so it does not say what converting means.": cj.converted_or_lost(
+            bare, log
+        ),
         "The journey file names no event of leaving": cj.churned_or_retained(bare, log),
-        "The journey file has no funnel, so it does not say what a conversion is.": cj.channel_credit(bare, log),
-        "The log has no column 'channel', so no channel can get credit.": cj.channel_credit(journey(BASE + FUNNEL), without),
+        "The journey file has no funnel, so it does not say what a conversion is.": cj.channel_credit(
+            bare, log
+        ),
+        "The log has no column 'channel', so no channel can get credit.": cj.channel_credit(
+            journey(BASE + FUNNEL), without
+        ),
     }
     for reason, answer in answers.items():
         assert isinstance(answer, Unanswered)
@@ -229,18 +278,30 @@ def test_leaving_is_asked_of_those_who_got_through(journey, log):
 
 def test_credit_takes_the_funnels_last_step_unless_told_otherwise(journey, log):
     business = journey(BASE + FUNNEL)
-    assert path_questions.channel_credit(business, log, replicates=0).metrics["conversions"]["value"] == 40
-    assert cj.channel_credit(business, log, conversion="help", replicates=0).metrics["conversions"]["value"] == 50
+    assert (
+        path_questions.channel_credit(business, log, replicates=0).metrics["conversions"]["value"]
+        == 40
+    )
+    assert (
+        cj.channel_credit(business, log, conversion="help", replicates=0).metrics["conversions"][
+            "value"
+        ]
+        == 50
+    )
     assert isinstance(cj.channel_credit(business, log, replicates=0).table, pd.DataFrame)
 
 
 def test_groups_are_shown_only_where_there_are_any(results):
     assert "no groups" in cj.plot(results["moves"], "segments").layout.meta["caption"]
-    assert cj.plot(results["groups"], "segments").layout.meta == cj.plot(results["groups"]).layout.meta
+    assert (
+        cj.plot(results["groups"], "segments").layout.meta == cj.plot(results["groups"]).layout.meta
+    )
 
 
 def test_a_long_name_in_the_flow_is_short_on_a_phone_and_spelled_out_where_there_is_room():
-    log = cj.read_events(toy_events("ana: a_very_long_event_name@0min another_long_event_name@1min"))
+    log = cj.read_events(
+        toy_events("ana: a_very_long_event_name@0min another_long_event_name@1min")
+    )
     notes = [note for note in cj.plot(cj.paths(log)).layout.annotations if note.name == "shortened"]
     assert [(note.text, note.hovertext) for note in notes] == [
         ("a_very_long…", "a_very_long_event_name"),
@@ -249,8 +310,8 @@ def test_a_long_name_in_the_flow_is_short_on_a_phone_and_spelled_out_where_there
 
 
 def test_a_rare_loop_has_an_axis_that_tells_its_ticks_apart_and_an_interval_with_a_width():
+    from cjlib.show.numbers import interval
     from cjlib.views.plots import theme
-    from cjlib.words import interval
 
     assert theme.percent_axis()["tickformat"] == ",.2~%"
     assert interval(0.00251, 0.00327) == "0.25–0.33 %"

@@ -25,20 +25,36 @@ def weeks(returning: dict[str, list[list[int]]], until: str = "2024-01-28") -> c
             for number in range(size):
                 who = f"{group}-{cohort}-{number}"
                 rows.append((who, "visit", MONDAY + pd.Timedelta(weeks=cohort), group, 10.0))
-                rows += [(who, "visit", MONDAY + pd.Timedelta(weeks=cohort + k + 1), group, 5.0) for k, count in enumerate(back) if number < count]
-    frame = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "plan", "value"]).astype({"plan": "str"})
+                rows += [
+                    (who, "visit", MONDAY + pd.Timedelta(weeks=cohort + k + 1), group, 5.0)
+                    for k, count in enumerate(back)
+                    if number < count
+                ]
+    frame = pd.DataFrame(
+        rows, columns=["customer_id", "event", "timestamp", "plan", "value"]
+    ).astype({"plan": "str"})
     return cj.read_events(frame, timezone="UTC", observed_until=until, quarantine_limit=1)
 
 
 @pytest.fixture(scope="module")
 def plain() -> cj.Retention:
     """Four weekly cohorts; the last week has not ended."""
-    return cj.retention(weeks({"pro": [[100, 60, 50], [80, 40, 20], [20, 10], [50]]}, until="2024-01-27"), periods=3, value="value")
+    return cj.retention(
+        weeks({"pro": [[100, 60, 50], [80, 40, 20], [20, 10], [50]]}, until="2024-01-27"),
+        periods=3,
+        value="value",
+    )
 
 
 @pytest.fixture(scope="module")
 def grouped() -> cj.Retention:
-    log = weeks({"<b>pro</b>": [[100, 80], [100, 80]], "basic": [[100, 30], [100, 30]], "trial": [[10, 5], [10, 5]]})
+    log = weeks(
+        {
+            "<b>pro</b>": [[100, 80], [100, 80]],
+            "basic": [[100, 30], [100, 30]],
+            "trial": [[10, 5], [10, 5]],
+        }
+    )
     return cj.retention(log, by="plan", periods=1)
 
 
@@ -62,7 +78,9 @@ def test_each_cell_says_its_share_marked_if_not_over_or_too_few(plain):
 
 def test_cells_that_are_not_over_are_hatched_and_cells_with_too_few_are_grey(plain):
     bars = {trace.name: trace for trace in cj.plot(plain).data if trace.type == "bar"}
-    assert sorted(zip(bars["not over"].y, [round(x + 0.47) for x in bars["not over"].base], strict=True)) == [(2, 1), (3, 2), (4, 3)]
+    assert sorted(
+        zip(bars["not over"].y, [round(x + 0.47) for x in bars["not over"].base], strict=True)
+    ) == [(2, 1), (3, 2), (4, 3)]
     assert bars["not over"].marker.pattern.shape == "/"
     assert list(bars["too few"].y) == [2]
     assert cj.plot(plain).layout.barmode == "overlay"
@@ -92,9 +110,16 @@ def test_text_in_a_cell_can_be_read_on_its_colour():
 
 
 def test_a_result_with_groups_is_drawn_one_group_at_a_time(grouped):
-    assert cj.plot(grouped, "cohorts").layout.meta["caption"].startswith("<b>pro</b>: one of the groups of plan. ")
+    assert (
+        cj.plot(grouped, "cohorts")
+        .layout.meta["caption"]
+        .startswith("<b>pro</b>: one of the groups of plan. ")
+    )
     assert texts(cj.plot(grouped, "cohorts", group="trial"))[1, 2] == "(50)"
-    with pytest.raises(CjlibError, match=r"group: must be one of '<b>pro</b>', 'basic', 'trial'\. Got 'tril'\. Did you mean 'trial'\?"):
+    with pytest.raises(
+        CjlibError,
+        match=r"group: must be one of '<b>pro</b>', 'basic', 'trial'\. Got 'tril'\. Did you mean 'trial'\?",
+    ):
         cj.plot(grouped, "cohorts", group="tril")
 
 
@@ -112,12 +137,16 @@ def test_the_average_claims_the_share_of_one_population(plain):
 
 def test_groups_are_judged_in_words_and_hostile_names_stay_names(grouped):
     figure = cj.plot(grouped, "segments")
-    said = json.dumps(figure.to_plotly_json()["layout"]["annotations"], ensure_ascii=False, default=str)
+    said = json.dumps(
+        figure.to_plotly_json()["layout"]["annotations"], ensure_ascii=False, default=str
+    )
     assert "<b>&lt;b&gt;pro&lt;/b&gt;</b>" in said
     assert "80.0 % of 200, above the others" in said
     assert "50.0 % of 20, too few to read" in said
     caption = figure.layout.meta["caption"]
-    assert caption.startswith("<b>pro</b> stands out in week 1: 80.0 % of its 200 came back, +48.2 points against the others")
+    assert caption.startswith(
+        "<b>pro</b> stands out in week 1: 80.0 % of its 200 came back, +48.2 points against the others"
+    )
     assert caption.endswith("; 2 of 2 groups differ beyond noise.")
     assert figure.layout.meta["rows"][-1][-1] == "too few to read"
     assert cj.plot(grouped, "average").layout.meta["caption"] == caption
@@ -125,11 +154,17 @@ def test_groups_are_judged_in_words_and_hostile_names_stay_names(grouped):
 
 
 def test_without_groups_there_is_nothing_to_set_beside_each_other(plain):
-    assert cj.plot(plain, "segments").layout.meta["caption"].startswith("There are no groups to compare")
+    assert (
+        cj.plot(plain, "segments")
+        .layout.meta["caption"]
+        .startswith("There are no groups to compare")
+    )
 
 
 def test_cohorts_that_differ_and_the_cut_are_marked():
-    result = cj.retention(weeks({"pro": [[100, 70], [100, 68], [100, 30], [100, 32]]}, until="2024-02-04"), periods=1)
+    result = cj.retention(
+        weeks({"pro": [[100, 70], [100, 68], [100, 30], [100, 32]]}, until="2024-02-04"), periods=1
+    )
     figure = cj.plot(result, "differences")
     calm, clear = figure.data
     assert list(clear.x) == [0, 1, 2, 3]
@@ -141,11 +176,15 @@ def test_cohorts_that_differ_and_the_cut_are_marked():
         "Returns change with the cohort of 2024-01-15: 138.0 % of the average before, 62.0 % from then on (n = 200 and 200). "
         "4 of 4 cohorts by themselves differ from the average beyond noise."
     )
-    assert [row[-1] for row in figure.layout.meta["rows"]] == ["more than average"] * 2 + ["less than average"] * 2
+    assert [row[-1] for row in figure.layout.meta["rows"]] == ["more than average"] * 2 + [
+        "less than average"
+    ] * 2
 
 
 def test_cohorts_that_chance_explains_are_not_marked():
-    result = cj.retention(weeks({"pro": [[100, 52], [100, 50], [100, 48]]}, until="2024-01-28"), periods=1)
+    result = cj.retention(
+        weeks({"pro": [[100, 52], [100, 50], [100, 48]]}, until="2024-01-28"), periods=1
+    )
     figure = cj.plot(result, "differences")
     assert list(figure.data[1].x) == []
     assert len(figure.layout.shapes) == 1
@@ -159,7 +198,10 @@ def test_value_is_drawn_net_and_gross(plain):
     lines = [trace for trace in figure.data if trace.hovertext is not None]
     assert list(lines[0].y) == pytest.approx([1, 5 * 100 / 1800, 5 * 50 / 1000])
     assert "are worth 25.0 %" in figure.layout.meta["caption"]
-    with pytest.raises(CjlibError, match=r"view 'value': the result has no value\. Count it with value=: cj\.retention\(log, value='amount'\)\."):
+    with pytest.raises(
+        CjlibError,
+        match=r"view 'value': the result has no value\. Count it with value=: cj\.retention\(log, value='amount'\)\.",
+    ):
         cj.plot(cj.retention(weeks({"pro": [[3, 1]]})), "value")
 
 
@@ -176,7 +218,9 @@ def test_nothing_to_draw_is_said(view):
 
 @pytest.fixture(scope="module")
 def lives() -> cj.Survival:
-    table = pd.DataFrame({"t": [10] * 40 + [20] * 40 + [30] * 20, "gone": [1] * 20 + [0] * 20 + [1] * 20 + [0] * 40})
+    table = pd.DataFrame(
+        {"t": [10] * 40 + [20] * 40 + [30] * 20, "gone": [1] * 20 + [0] * 20 + [1] * 20 + [0] * 40}
+    )
     return cj.survival_table(table, duration="t", event="gone")
 
 
@@ -186,7 +230,9 @@ def test_a_staircase_carries_its_band_and_who_is_still_observed(lives):
     assert list(line.y) == pytest.approx([1, 0.8, 0.8 * 2 / 3, 0.8 * 2 / 3])
     assert line.line.shape == "hv"
     assert (upper.y[0], lower.y[0]) == (1, 1)
-    assert all(low <= share <= high for low, share, high in zip(lower.y, line.y, upper.y, strict=True))
+    assert all(
+        low <= share <= high for low, share, high in zip(lower.y, line.y, upper.y, strict=True)
+    )
     counts = {note.x: note.text for note in figure.layout.annotations[1:]}
     assert counts == {0: "100", 10: "100", 20: "60", 30: "20"}
     assert at_risk(lives.table.to_dict("records"), "day", 11) == 60
@@ -195,11 +241,21 @@ def test_a_staircase_carries_its_band_and_who_is_still_observed(lives):
 
 
 def test_groups_of_lives_are_compared_by_their_mean():
-    table = pd.DataFrame({"t": [5] * 50 + [50] * 50, "gone": [1] * 45 + [0] * 5 + [1] * 5 + [0] * 45, "plan": ["<i>a"] * 50 + ["b"] * 50})
+    table = pd.DataFrame(
+        {
+            "t": [5] * 50 + [50] * 50,
+            "gone": [1] * 45 + [0] * 5 + [1] * 5 + [0] * 45,
+            "plan": ["<i>a"] * 50 + ["b"] * 50,
+        }
+    )
     result = cj.survival_table(table, duration="t", event="gone", by="plan", unit="week")
     figure = cj.plot(result, "means")
-    assert figure.layout.meta["caption"].startswith("Over the first 5 weeks, customers stay 5.0 weeks (5.0–5.0) on average in ")
-    assert figure.layout.meta["caption"].endswith("2 of 2 groups differ from the others beyond noise.")
+    assert figure.layout.meta["caption"].startswith(
+        "Over the first 5 weeks, customers stay 5.0 weeks (5.0–5.0) on average in "
+    )
+    assert figure.layout.meta["caption"].endswith(
+        "2 of 2 groups differ from the others beyond noise."
+    )
     assert [row[-1] for row in figure.layout.meta["rows"]] == ["differs from the others"] * 2
     assert [row[3] for row in figure.layout.meta["rows"]] == ["5", "not reached"]
     assert "&lt;i&gt;a" in json.dumps(cj.plot(result).to_plotly_json(), default=str)
@@ -240,7 +296,10 @@ def test_dormant_is_drawn_below_zero_and_an_open_period_pale():
 
 
 def test_an_empty_lifecycle_is_said():
-    assert cj.plot(cj.lifecycle(weeks({"pro": [[1]]}), event="nothing")).layout.meta["caption"] == "No customer is active: nothing to count."
+    assert (
+        cj.plot(cj.lifecycle(weeks({"pro": [[1]]}), event="nothing")).layout.meta["caption"]
+        == "No customer is active: nothing to count."
+    )
 
 
 # ---- all of them ----------------------------------------------------------------------------------------------------------------

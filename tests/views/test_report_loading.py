@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from cjlib.views.report.finding import find_notebooks
+from cjlib.views.report.discovery import find_notebooks
 from cjlib.views.report.job import Job
-from cjlib.views.report.loading import EVERY, MODELS, asked, fits_models
-from cjlib.views.report.running import in_turn
-from cjlib.views.report.secret import Mask
+from cjlib.views.report.preload import EVERY, MODELS, asked, fits_models
+from cjlib.views.report.redaction import Mask
+from cjlib.views.report.run import in_turn
 
 SHIPPED = Path(__file__).parents[2] / "notebooks"
 
 
 def test_a_notebook_asks_for_the_modules_of_the_names_in_its_code():
-    assert asked("import cjlib as cj\ncj.plot(cj.funnel(log, cj.Step('a')))\ncj.nothing_of_ours()") == {
+    assert asked(
+        "import cjlib as cj\ncj.plot(cj.funnel(log, cj.Step('a')))\ncj.nothing_of_ours()"
+    ) == {
         "cjlib.views.plots",
         "cjlib.analyses.funnel",
     }
@@ -46,10 +48,24 @@ def test_everything_that_is_to_be_loaded_can_be_and_starts_no_thread():
 
 
 def _job(name: str, *, fits: bool) -> Job:
-    return Job(name=name, source=Path(name), folder=Path(), parameters={}, mask=Mask([]), frame={}, fits_models=fits)
+    return Job(
+        name=name,
+        source=Path(name),
+        folder=Path(),
+        parameters={},
+        mask=Mask([]),
+        frame={},
+        fits_models=fits,
+    )
 
 
-JOBS = [_job("short", fits=False), _job("shorter", fits=False), _job("long", fits=True), _job("longest", fits=True), _job("middle", fits=False)]
+JOBS = [
+    _job("short", fits=False),
+    _job("shorter", fits=False),
+    _job("long", fits=True),
+    _job("longest", fits=True),
+    _job("middle", fits=False),
+]
 SIZES = {"short": 20, "shorter": 10, "middle": 30, "long": 40, "longest": 50}
 
 
@@ -73,7 +89,9 @@ def test_where_none_fits_models_the_longest_begins_first():
 
 def test_a_kernel_that_needs_all_waits_for_it_and_no_other_does(tmp_path):
     (tmp_path / "comes_first.py").write_text("import time\ntime.sleep(0.5)\n", encoding="utf-8")
-    (tmp_path / "comes_later.py").write_text("import pathlib, time\ntime.sleep(0.5)\npathlib.Path('loaded').touch()\n", encoding="utf-8")
+    (tmp_path / "comes_later.py").write_text(
+        "import pathlib, time\ntime.sleep(0.5)\npathlib.Path('loaded').touch()\n", encoding="utf-8"
+    )
     code = """
         import pathlib
         from cjlib.views.report.nursery import Nursery
@@ -88,10 +106,18 @@ def test_a_kernel_that_needs_all_waits_for_it_and_no_other_does(tmp_path):
             assert kernel.wait(10) == 1
         nursery.close()
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        check=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        timeout=60,
+    )
 
 
 def test_a_nursery_that_nobody_needs_any_more_ends_at_once_whatever_it_is_loading(tmp_path):
     (tmp_path / "takes_long.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
     code = "from cjlib.views.report.nursery import Nursery\nNursery(['takes_long']).close()"
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(tmp_path)}, timeout=20)
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(tmp_path)}, timeout=20
+    )

@@ -9,8 +9,8 @@ import pytest
 from commandline import NOTEBOOKS, cj
 
 from cjlib.errors import CjlibError
-from cjlib.views.report.finding import find_notebooks
-from cjlib.views.report.needs import answerable
+from cjlib.views.report.discovery import find_notebooks
+from cjlib.views.report.requirements import answerable
 
 EVENTS = "name: Ours\nsources: {events: {path: events.csv}}\nstages: [{name: All, touchpoints: [visit]}]\n"
 
@@ -54,12 +54,15 @@ def test_needs_of_another_shape_are_refused_in_words(tmp_path, ours):
     notebook["metadata"]["cjlib"] = ours
     (tmp_path / "own.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     with pytest.raises(
-        CjlibError, match=r'own: its metadata "cjlib" must be \{"needs": \{key of the journey file: what it stands for\}\}, such as .* Got '
+        CjlibError,
+        match=r'own: its metadata "cjlib" must be \{"needs": \{key of the journey file: what it stands for\}\}, such as .* Got ',
     ):
         find_notebooks([str(tmp_path / "own.ipynb")])
 
 
-def test_a_run_of_all_says_whom_it_left_out_on_the_terminal_in_run_json_and_on_the_first_page(tmp_path):
+def test_a_run_of_all_says_whom_it_left_out_on_the_terminal_in_run_json_and_on_the_first_page(
+    tmp_path,
+):
     folder = tmp_path / "notebooks"
     folder.mkdir()
     for name, needs in (("a_ok", {}), ("b_asks", {"sources.feedback": "feedback"})):
@@ -73,7 +76,11 @@ def test_a_run_of_all_says_whom_it_left_out_on_the_terminal_in_run_json_and_on_t
     said = cj("run", "--notebooks", folder, "--journey", journey, "--out", tmp_path / "out")
     assert said.code == 0, said.err
     assert "b_asks: left out, the journey file names no feedback." in said.err
-    facts = json.loads(next((tmp_path / "out" / "runs").glob("*/run.json")).read_text(encoding="utf-8"))
+    facts = json.loads(
+        next((tmp_path / "out" / "runs").glob("*/run.json")).read_text(encoding="utf-8")
+    )
     assert facts["left_out"] == {"b_asks": "the journey file names no feedback"}
     assert set(facts["notebooks"]) == {"a_ok", "ok"}
-    assert "Not asked: <bdi>b_asks: the journey file names no feedback</bdi>" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "Not asked: <bdi>b_asks: the journey file names no feedback</bdi>" in (
+        tmp_path / "out" / "index.html"
+    ).read_text(encoding="utf-8")

@@ -8,12 +8,15 @@ import gzip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cjlib.views.report.packing import base85, packed
+from cjlib.views.report.base85 import base85, packed
 
 
 @given(st.binary(max_size=300))
 def test_base_85_is_that_of_the_library_with_other_signs_for_the_three_that_html_reads(content):
-    assert base85(content) == base64.b85encode(content).translate(bytes.maketrans(b"&<>", b",./")).decode()
+    assert (
+        base85(content)
+        == base64.b85encode(content).translate(bytes.maketrans(b"&<>", b",./")).decode()
+    )
 
 
 def test_packed_content_unpacks_and_is_the_same_every_time():

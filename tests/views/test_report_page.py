@@ -21,31 +21,47 @@ from markupsafe import Markup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cjlib.analyses.result import Result, metric
-from cjlib.views.answer import answer
+from cjlib.views.notebook.summary_cards import answer
 from cjlib.views.report.clean import clean, markdown
 from cjlib.views.report.figures import MIME, decoded, in_script, read_figure, trace_table, unbroken
 from cjlib.views.report.page import Page, read_page
 from cjlib.views.report.render import own, packed_plotly, policy, render
 
 EVIL = "</script><img src=x onerror=alert(1)><!--<script>"
-FRAME = {"journey": EVIL, "made": "2025-01-01 00:00 UTC", "published": "", "version": "0.1", "provenance": [("Run", EVIL)]}
+FRAME = {
+    "journey": EVIL,
+    "made": "2025-01-01 00:00 UTC",
+    "published": "",
+    "version": "0.1",
+    "provenance": [("Run", EVIL)],
+}
 
 
 def shown(**data: object) -> object:
-    return new_output("display_data", data={key.replace("_", "/"): value for key, value in data.items()})
+    return new_output(
+        "display_data", data={key.replace("_", "/"): value for key, value in data.items()}
+    )
 
 
 def result_of(headline: str = "12 of 40 buy.") -> Result:
     return Result(
         table=pd.DataFrame({"step": ["visit", "buy"], "customers": [40, 12]}),
         headline=headline,
-        definition={"window": "14 days", "rows used": "52 events", "rows left out": "3 in quarantine"},
+        definition={
+            "window": "14 days",
+            "rows used": "52 events",
+            "rows left out": "3 in quarantine",
+        },
         metrics={"conversion": metric(0.3, 0.18, 0.45, 40)},
     )
 
 
 def code(source: str, *outputs: object, tags: tuple[str, ...] = ()) -> object:
-    return new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags), "papermill": {"status": "completed"}})
+    return new_code_cell(
+        source,
+        outputs=list(outputs),
+        metadata={"tags": list(tags), "papermill": {"status": "completed"}},
+    )
 
 
 def displayed(thing: object) -> object:
@@ -84,11 +100,19 @@ def test_the_question_is_the_only_h1_and_the_answer_stands_right_under_it(page_o
     assert page.title == "How many buy?"
     assert text.count("<h1") == 1
     body = text[text.index("<h1") :]
-    assert body.index("How many buy?") < body.index("12 of 40 buy.") < body.index("cj-cards") < body.index("A decision.") < body.index("rows")
+    assert (
+        body.index("How many buy?")
+        < body.index("12 of 40 buy.")
+        < body.index("cj-cards")
+        < body.index("A decision.")
+        < body.index("rows")
+    )
 
 
 def test_a_second_h1_becomes_a_section_and_levels_leave_no_gap(page_of):
-    page = page_of(new_markdown_cell("# One\n\n### Deep first\n\nwords\n\n# Two\n\n##### Very deep\n\nwords"))
+    page = page_of(
+        new_markdown_cell("# One\n\n### Deep first\n\nwords\n\n# Two\n\n##### Very deep\n\nwords")
+    )
     text = written(page)
     levels = [int(level) for level in re.findall(r"<h([1-6])", text[: text.index("<footer")])]
     assert levels[0] == 1
@@ -103,7 +127,12 @@ def test_headings_of_one_name_get_ids_of_their_own(page_of):
         new_markdown_cell("## Ünïcode only: ☃\n\nc"),
         new_markdown_cell("## ☃\n\nd"),
     )
-    assert [section.id for section in page.sections] == ["s-same", "s-same-2", "s-n-code-only", "s-part"]
+    assert [section.id for section in page.sections] == [
+        "s-same",
+        "s-same-2",
+        "s-n-code-only",
+        "s-part",
+    ]
 
 
 def test_a_bare_repr_is_not_shown_unless_its_cell_is_tagged(page_of):
@@ -113,7 +142,9 @@ def test_a_bare_repr_is_not_shown_unless_its_cell_is_tagged(page_of):
 
 
 def test_a_section_says_a_claim_once(page_of):
-    result = shown(text_html='<section class="cj-result"><p class="cj-headline">12 % buy.</p><table><tr><td>the table</td></tr></table></section>')
+    result = shown(
+        text_html='<section class="cj-result"><p class="cj-headline">12 % buy.</p><table><tr><td>the table</td></tr></table></section>'
+    )
     figure = shown(
         **{
             "application/vnd.plotly.v1+json": {
@@ -122,8 +153,20 @@ def test_a_section_says_a_claim_once(page_of):
             }
         }
     )
-    nothing = shown(**{"application/vnd.plotly.v1+json": {"data": [], "layout": {"meta": {"caption": "There are no groups."}}}})
-    page = page_of(new_markdown_cell("## One"), code("a", figure, result, nothing, nothing), new_markdown_cell("## Two"), code("b", result, nothing))
+    nothing = shown(
+        **{
+            "application/vnd.plotly.v1+json": {
+                "data": [],
+                "layout": {"meta": {"caption": "There are no groups."}},
+            }
+        }
+    )
+    page = page_of(
+        new_markdown_cell("## One"),
+        code("a", figure, result, nothing, nothing),
+        new_markdown_cell("## Two"),
+        code("b", result, nothing),
+    )
     one, two = ("".join(str(block.html) for block in section.blocks) for section in page.sections)
     assert "12\u00a0% buy." not in one
     assert "the table" in one
@@ -133,7 +176,11 @@ def test_a_section_says_a_claim_once(page_of):
 
 
 def test_a_section_with_nothing_but_code_is_not_in_the_contents(page_of):
-    page = page_of(new_markdown_cell("## Set-up"), code("import cjlib"), new_markdown_cell("## Figures\n\nwords"))
+    page = page_of(
+        new_markdown_cell("## Set-up"),
+        code("import cjlib"),
+        new_markdown_cell("## Figures\n\nwords"),
+    )
     text = written(page)
     assert [section.seen for section in page.sections] == [False, True]
     assert "Set-up" not in text[text.index('<nav class="cj-contents"') : text.index("</nav>")]
@@ -154,14 +201,25 @@ def test_a_section_that_shows_nothing_because_its_output_is_a_bare_repr_is_named
 
 
 def test_cells_of_papermill_and_injected_parameters_are_left_out(page_of):
-    red = new_markdown_cell('<span style="color:red">An Exception was encountered</span>', metadata={"tags": ["papermill-error-cell-tag"]})
-    text = written(page_of(red, code("secret = 1", tags=("injected-parameters",)), new_markdown_cell("words")))
+    red = new_markdown_cell(
+        '<span style="color:red">An Exception was encountered</span>',
+        metadata={"tags": ["papermill-error-cell-tag"]},
+    )
+    text = written(
+        page_of(red, code("secret = 1", tags=("injected-parameters",)), new_markdown_cell("words"))
+    )
     assert "An Exception" not in text
     assert "secret" not in text
 
 
 def test_prints_and_warnings_are_shown_as_what_they_are(page_of):
-    page = page_of(code("x", new_output("stream", name="stdout", text=f"counted {EVIL}\n"), new_output("stream", name="stderr", text="a warning")))
+    page = page_of(
+        code(
+            "x",
+            new_output("stream", name="stdout", text=f"counted {EVIL}\n"),
+            new_output("stream", name="stderr", text="a warning"),
+        )
+    )
     assert [block.kind for block in page.sections[0].blocks] == ["code", "printed", "messages"]
     assert f"counted {html.escape(EVIL, quote=False)}" in written(page)
 
@@ -170,7 +228,11 @@ def test_pictures_are_in_the_page_and_an_svg_is_a_picture_too(page_of):
     pixel = base64.b64encode(b"png").decode()
     page = page_of(
         new_markdown_cell("## Here"),
-        code("x", shown(image_png=pixel + "\n"), new_output("display_data", data={"image/svg+xml": "<svg onload='x'/>"})),
+        code(
+            "x",
+            shown(image_png=pixel + "\n"),
+            new_output("display_data", data={"image/svg+xml": "<svg onload='x'/>"}),
+        ),
     )
     pictures = [block for block in page.sections[-1].blocks if block.kind == "image"]
     assert pictures[0].source == f"data:image/png;base64,{pixel}"
@@ -179,30 +241,56 @@ def test_pictures_are_in_the_page_and_an_svg_is_a_picture_too(page_of):
 
 
 def test_widgets_and_scripts_that_a_notebook_holds_are_dropped(page_of):
-    view = new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/plain": "Dropdown()"})
-    script = new_output("display_data", data={"application/javascript": "alert(1)", "text/plain": "<IPython.Javascript>"})
+    view = new_output(
+        "display_data",
+        data={
+            "application/vnd.jupyter.widget-view+json": {"model_id": "m"},
+            "text/plain": "Dropdown()",
+        },
+    )
+    script = new_output(
+        "display_data",
+        data={"application/javascript": "alert(1)", "text/plain": "<IPython.Javascript>"},
+    )
     assert [block.kind for block in page_of(code("w", view, script)).sections[0].blocks] == ["code"]
 
 
 def test_a_result_tells_its_definition_and_metrics_once_however_often_it_is_shown(page_of):
     result = result_of()
-    page = page_of(code("a", displayed(answer(result))), code("b", displayed(result)), code("c", displayed(result)))
+    page = page_of(
+        code("a", displayed(answer(result))),
+        code("b", displayed(result)),
+        code("c", displayed(result)),
+    )
     assert [one["kind"] for one in page.facts["results"]] == ["Result"]
-    assert page.facts["results"][0]["metrics"]["conversion"] == {"value": 0.3, "low": 0.18, "high": 0.45, "n": 40}
+    assert page.facts["results"][0]["metrics"]["conversion"] == {
+        "value": 0.3,
+        "low": 0.18,
+        "high": 0.45,
+        "n": 40,
+    }
 
 
 def test_the_headline_of_a_page_is_the_first_sentence_of_its_answer(page_of):
-    assert page_of(code("a", displayed(answer(result_of(f"First {EVIL}."), result_of("Second."))))).facts["headline"] == "First " + EVIL + "."
+    assert (
+        page_of(
+            code("a", displayed(answer(result_of(f"First {EVIL}."), result_of("Second."))))
+        ).facts["headline"]
+        == "First " + EVIL + "."
+    )
     assert page_of(code("a", displayed(result_of("Alone.")))).facts["headline"] == "Alone."
     assert page_of(new_markdown_cell("words")).facts["headline"] == ""
 
 
 def test_the_top_says_which_data_and_the_foot_which_rows_were_left_out(page_of):
-    quality = shown(text_html='<section class="cj-quality"><p>52 events of 40 customers, 2025 (Europe/Berlin)</p><table></table></section>')
+    quality = shown(
+        text_html='<section class="cj-quality"><p>52 events of 40 customers, 2025 (Europe/Berlin)</p><table></table></section>'
+    )
     text = written(page_of(code("log", quality), code("a", displayed(answer(result_of())))))
     assert "52 events of 40 customers, 2025 (Europe/Berlin) · made 2025-01-01 00:00 UTC" in text
-    assert "Data 52 events of 40 customers, 2025 (Europe/Berlin) Rows used 52 events Rows left out 3 in quarantine" in words(
-        text[text.index("<footer") :]
+    assert (
+        "Data 52 events of 40 customers, 2025 (Europe/Berlin) Rows used 52 events Rows left out 3 in quarantine"
+        in words(text[text.index("<footer") :])
     )
     assert "Made 2025-01-01 00:00 UTC" in written(page_of(new_markdown_cell("words")))
 
@@ -211,7 +299,12 @@ def test_the_top_says_which_data_and_the_foot_which_rows_were_left_out(page_of):
 
 
 def test_a_failed_run_says_where_and_what_and_leaves_out_what_was_not_reached(page_of):
-    broken = new_output("error", ename="ZeroDivisionError", evalue=EVIL, traceback=["\x1b[31mZeroDivisionError\x1b[0m: " + EVIL])
+    broken = new_output(
+        "error",
+        ename="ZeroDivisionError",
+        evalue=EVIL,
+        traceback=["\x1b[31mZeroDivisionError\x1b[0m: " + EVIL],
+    )
     page = page_of(
         new_markdown_cell("# Q"),
         new_markdown_cell("## The division"),
@@ -220,7 +313,13 @@ def test_a_failed_run_says_where_and_what_and_leaves_out_what_was_not_reached(pa
         error={"type": "ZeroDivisionError", "message": EVIL, "exit_code": 1},
     )
     text = written(page)
-    assert page.facts["error"] == {"type": "ZeroDivisionError", "message": EVIL, "exit_code": 1, "cell": 3, "section": "The division"}
+    assert page.facts["error"] == {
+        "type": "ZeroDivisionError",
+        "message": EVIL,
+        "exit_code": 1,
+        "cell": 3,
+        "section": "The division",
+    }
     assert "This run failed at “The division”" in text
     assert 'role="alert"' in text
     assert "There is no published report of this notebook yet." in text
@@ -246,9 +345,26 @@ def test_a_run_that_was_too_late_stops_at_the_cell_that_was_running(page_of):
 
 
 def test_a_figure_brings_its_caption_its_words_and_its_table():
-    meta = {"caption": "12 % of all & more", "alt": "two bars", "columns": ["step", "n"], "rows": [["visit", 1204], [EVIL, None]]}
-    figure = read_figure({"data": [{"type": "bar"}], "layout": {"meta": meta, "height": 250, "title": {"text": "gone"}}}, 3, "heading")
-    assert (figure.id, figure.caption, figure.alt, figure.height) == ("fig-3", "12\u00a0% of all & more", "two bars", 250)
+    meta = {
+        "caption": "12 % of all & more",
+        "alt": "two bars",
+        "columns": ["step", "n"],
+        "rows": [["visit", 1204], [EVIL, None]],
+    }
+    figure = read_figure(
+        {
+            "data": [{"type": "bar"}],
+            "layout": {"meta": meta, "height": 250, "title": {"text": "gone"}},
+        },
+        3,
+        "heading",
+    )
+    assert (figure.id, figure.caption, figure.alt, figure.height) == (
+        "fig-3",
+        "12\u00a0% of all & more",
+        "two bars",
+        250,
+    )
     assert figure.rows == (("visit", "1,204"), (EVIL, "–"))
     assert figure.numeric == (False, True)
     assert "gone" not in figure.json
@@ -256,20 +372,32 @@ def test_a_figure_brings_its_caption_its_words_and_its_table():
 
 
 def test_there_is_one_data_fig_for_each_figure_of_the_notebook(page_of):
-    figures = [new_output("display_data", data={MIME: json.loads(go.Figure(go.Bar(x=["a"], y=[1])).to_json())}) for _ in range(3)]
+    figures = [
+        new_output(
+            "display_data", data={MIME: json.loads(go.Figure(go.Bar(x=["a"], y=[1])).to_json())}
+        )
+        for _ in range(3)
+    ]
     text = written(page_of(code("x", *figures)))
     assert re.findall(r'data-fig="(fig-\d)"', text) == ["fig-1", "fig-2", "fig-3"]
-    assert len(re.findall(r'<script type="application/(?:json|octet-stream)" id="fig-\d">', text)) == 3
+    assert (
+        len(re.findall(r'<script type="application/(?:json|octet-stream)" id="fig-\d">', text)) == 3
+    )
     assert text.count("<details") == 3
 
 
 def test_a_link_to_a_notebook_leads_to_its_report():
     assert '<a href="02_retention.html">' in str(markdown("next: [retention](02_retention.ipynb)"))
-    assert '<a href="02_retention.html#how">' in str(clean('<p><a href="02_retention.ipynb#how">retention</a></p>'))
+    assert '<a href="02_retention.html#how">' in str(
+        clean('<p><a href="02_retention.ipynb#how">retention</a></p>')
+    )
 
 
 def test_a_link_to_a_file_that_a_mailed_report_leaves_behind_is_its_words_alone():
-    assert str(markdown("see [docs/funnel.md](../docs/funnel.md)")).strip() == "<p>see <span>docs/funnel.md</span></p>"
+    assert (
+        str(markdown("see [docs/funnel.md](../docs/funnel.md)")).strip()
+        == "<p>see <span>docs/funnel.md</span></p>"
+    )
     for kept in ("#part", "https://example.org/a", "mailto:a@example.org"):
         assert f'href="{kept}"' in str(markdown(f"see [it]({kept})"))
 
@@ -290,24 +418,43 @@ def test_a_question_that_was_not_asked_is_not_in_the_report_but_with_its_code(pa
     kinds = {section.title: [block.kind for block in section.blocks] for section in page.sections}
     assert kinds["Has it changed?"] == ["unasked", "code"]
     assert kinds["Is it better?"] == ["words", "code", "html", "unasked", "code"]
-    assert [section.title for section in page.sections if section.seen] == ["", "Is it better?", "Limits"]
+    assert [section.title for section in page.sections if section.seen] == [
+        "",
+        "Is it better?",
+        "Limits",
+    ]
     assert "What it serves." in written(page)
 
 
 def test_a_figure_without_marks_is_its_sentence(page_of):
-    empty = new_output("display_data", data={MIME: {"data": [], "layout": {"meta": {"caption": "Nobody <b>was</b> asked."}}}})
+    empty = new_output(
+        "display_data",
+        data={MIME: {"data": [], "layout": {"meta": {"caption": "Nobody <b>was</b> asked."}}}},
+    )
     page = page_of(new_markdown_cell("## Feelings"), code("plot", empty))
     assert page.facts["figures"] == 0
-    assert '<div class="cj-nothing"><p>Nobody &lt;b&gt;was&lt;/b&gt; asked.</p></div>' in written(page)
+    assert '<div class="cj-nothing"><p>Nobody &lt;b&gt;was&lt;/b&gt; asked.</p></div>' in written(
+        page
+    )
 
 
 def test_without_a_caption_the_title_and_then_the_heading_stand_in():
-    assert read_figure({"data": [], "layout": {"title": {"text": "A <b>title</b> &lt;x&gt;"}}}, 1, "heading").caption == "A title <x>"
+    assert (
+        read_figure(
+            {"data": [], "layout": {"title": {"text": "A <b>title</b> &lt;x&gt;"}}}, 1, "heading"
+        ).caption
+        == "A title <x>"
+    )
     assert read_figure({"data": [], "layout": {}}, 1, "heading").caption == "heading"
 
 
 def test_the_table_of_a_foreign_figure_is_read_from_its_traces_hidden_ones_included():
-    bars = go.Figure([go.Bar(name="<b>web</b>", x=["a", "b"], y=np.array([1.5, 2.5])), go.Bar(name="shop", x=["a"], y=[3], visible=False)])
+    bars = go.Figure(
+        [
+            go.Bar(name="<b>web</b>", x=["a", "b"], y=np.array([1.5, 2.5])),
+            go.Bar(name="shop", x=["a"], y=[3], visible=False),
+        ]
+    )
     bars.update_layout(xaxis_title="step", yaxis_title={"text": "share"})
     spec = json.loads(bars.to_json())
     assert "bdata" in json.dumps(spec)
@@ -325,7 +472,13 @@ def test_the_table_of_a_foreign_figure_is_read_from_its_traces_hidden_ones_inclu
             ["row", "column", "value"],
             [[1, "p", 1.0], [1, "q", 2.0], [2, "p", 3.0], [2, "q", None]],
         ),
-        (go.Sankey(node={"label": ["a", "b"]}, link={"source": [0], "target": [1], "value": [5]}), ["from", "to", "value"], [["a", "b", 5]]),
+        (
+            go.Sankey(
+                node={"label": ["a", "b"]}, link={"source": [0], "target": [1], "value": [5]}
+            ),
+            ["from", "to", "value"],
+            [["a", "b", 5]],
+        ),
         (go.Scatter(x=[], y=[]), [], []),
     ],
 )
@@ -333,22 +486,38 @@ def test_every_kind_of_trace_has_a_table(trace, columns, rows):
     spec = json.loads(go.Figure(trace).to_json())
     found, values = trace_table(spec["data"], spec["layout"])
     assert found == columns
-    assert [[None if isinstance(value, float) and np.isnan(value) else value for value in row] for row in values] == rows
+    assert [
+        [None if isinstance(value, float) and np.isnan(value) else value for value in row]
+        for row in values
+    ] == rows
 
 
 def test_typed_arrays_are_decoded_whatever_their_shape():
     grid = np.arange(6, dtype="int16").reshape(2, 3)
-    assert decoded({"bdata": base64.b64encode(grid.tobytes()).decode(), "dtype": "i2", "shape": "2, 3"}) == [[0, 1, 2], [3, 4, 5]]
+    assert decoded(
+        {"bdata": base64.b64encode(grid.tobytes()).decode(), "dtype": "i2", "shape": "2, 3"}
+    ) == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_a_long_table_says_how_many_rows_it_leaves_out():
-    figure = read_figure({"data": [], "layout": {"meta": {"columns": ["n"], "rows": [[n] for n in range(1234)]}}}, 1, "")
+    figure = read_figure(
+        {"data": [], "layout": {"meta": {"columns": ["n"], "rows": [[n] for n in range(1234)]}}},
+        1,
+        "",
+    )
     assert (len(figure.rows), figure.more_rows) == (500, 734)
 
 
 def test_menus_of_plotly_become_lists_of_the_page():
     menus = [
-        {"name": "Window", "active": 1, "buttons": [{"label": "7 &lt; 8", "method": "update", "args": [{"visible": [True]}]}, {"label": "14"}]},
+        {
+            "name": "Window",
+            "active": 1,
+            "buttons": [
+                {"label": "7 &lt; 8", "method": "update", "args": [{"visible": [True]}]},
+                {"label": "14"},
+            ],
+        },
         {"visible": False},
     ]
     spec = json.loads(read_figure({"data": [], "layout": {"updatemenus": menus}}, 1, "").json)
@@ -357,7 +526,10 @@ def test_menus_of_plotly_become_lists_of_the_page():
         {
             "label": "Window",
             "active": 1,
-            "options": [{"label": "7 < 8", "method": "update", "args": [{"visible": [True]}]}, {"label": "14", "method": "restyle", "args": []}],
+            "options": [
+                {"label": "7 < 8", "method": "update", "args": [{"visible": [True]}]},
+                {"label": "14", "method": "restyle", "args": []},
+            ],
         }
     ]
 
@@ -373,7 +545,11 @@ def test_numbers_keep_their_units_at_the_end_of_a_line():
 
 
 @given(
-    st.recursive(st.text() | st.floats() | st.booleans() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+    st.recursive(
+        st.text() | st.floats() | st.booleans() | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
 )
 def test_json_in_a_script_is_the_same_json_and_cannot_leave_it(value):
     text = in_script(value)
@@ -394,7 +570,10 @@ def test_a_number_that_is_none_becomes_null():
         ("<a href='javascript:alert(1)'>w</a>", "<a>w</a>"),
         ("<a href='https://example.com'>w</a>", '<a href="https://example.com">w</a>'),
         ("<img src='https://example.com/x.png' onerror='x'>words", "words"),
-        ("<p id='fig-1' style='color:red;background:url(https://a.b)'>w</p>", '<p style="color:red;">w</p>'),
+        (
+            "<p id='fig-1' style='color:red;background:url(https://a.b)'>w</p>",
+            '<p style="color:red;">w</p>',
+        ),
         ("<meta http-equiv='refresh' content='0;url=https://a.b'><base href='https://a.b'>w", "w"),
         ("<svg onload='x'><script>y</script></svg>w", "w"),
         ("<p>1 < 2 & 3</p>", "<p>1 &lt; 2 &amp; 3</p>"),
@@ -405,7 +584,9 @@ def test_html_of_a_notebook_keeps_its_words_and_loses_what_runs_or_loads(given_h
 
 
 def test_a_table_scrolls_in_its_own_box_with_texts_to_the_left():
-    text = clean(pd.DataFrame({"share_of_first": [0.5, 0.25], "event": ["", EVIL]}).to_html(index=False))
+    text = clean(
+        pd.DataFrame({"share_of_first": [0.5, 0.25], "event": ["", EVIL]}).to_html(index=False)
+    )
     assert text.startswith('<div class="cj-scroll"><table')
     assert "<th>share_<wbr>of_<wbr>first</th>" in text
     assert '<th class="cj-text">event</th>' in text
@@ -425,15 +606,37 @@ def test_a_wide_table_of_few_rows_can_stand_row_below_row_on_a_phone_each_cell_w
 
 @pytest.mark.parametrize(("rows", "labels"), [(8, 40), (9, 0)])
 def test_the_table_of_a_figure_stands_row_below_row_on_a_phone_too(page_of, rows, labels):
-    meta = {"caption": "c", "columns": ["a", EVIL, "c", "d", "e"], "rows": [[f"r{n}", 1, 2, 3, "x"] for n in range(rows)]}
-    told = {MIME: {"data": [{"type": "bar", "x": ["a"], "y": [1]}], "layout": {"meta": meta}}, "text/plain": ""}
-    text = render(page_of(code("f", new_output("display_data", data=told))), frame=FRAME, name="nb", parameters={})
+    meta = {
+        "caption": "c",
+        "columns": ["a", EVIL, "c", "d", "e"],
+        "rows": [[f"r{n}", 1, 2, 3, "x"] for n in range(rows)],
+    }
+    told = {
+        MIME: {"data": [{"type": "bar", "x": ["a"], "y": [1]}], "layout": {"meta": meta}},
+        "text/plain": "",
+    }
+    text = render(
+        page_of(code("f", new_output("display_data", data=told))),
+        frame=FRAME,
+        name="nb",
+        parameters={},
+    )
     assert text.count(' data-label="') == labels
-    assert not labels or f'<td role="cell" data-label="{html.escape(EVIL).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")}">1</td>' in text
+    assert (
+        not labels
+        or f'<td role="cell" data-label="{html.escape(EVIL).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")}">1</td>'
+        in text
+    )
 
 
 def test_every_text_from_outside_is_shown_as_the_text_it_is(page_of):
-    evil_figure = {MIME: {"data": [{"type": "bar", "x": [EVIL], "y": [1], "name": EVIL}], "layout": {"title": EVIL}}, "text/plain": ""}
+    evil_figure = {
+        MIME: {
+            "data": [{"type": "bar", "x": [EVIL], "y": [1], "name": EVIL}],
+            "layout": {"title": EVIL},
+        },
+        "text/plain": "",
+    }
     cells = [
         new_markdown_cell(f"# Title {EVIL} end\n\n## Heading {EVIL} end\n\nwords {EVIL}"),
         code(
@@ -448,7 +651,9 @@ def test_every_text_from_outside_is_shown_as_the_text_it_is(page_of):
     ours = [own("early.js"), own("report.js")]
     scripts = re.findall(r"<script([^>]*)>(.*?)</script>", text, re.DOTALL)
     assert [body for kind, body in scripts if "type=" not in kind] == ours
-    assert not re.search(r"<[^<>]*\son\w+\s*=", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL))
+    assert not re.search(
+        r"<[^<>]*\son\w+\s*=", re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    )
     assert "<img src=x" not in text
     assert html.escape(EVIL, quote=False) in text
 
@@ -456,7 +661,10 @@ def test_every_text_from_outside_is_shown_as_the_text_it_is(page_of):
 def test_only_our_scripts_may_run_and_nothing_may_be_loaded():
     rules = policy("a", "b")
     for script in ("a", "b"):
-        assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in rules
+        assert (
+            f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+            in rules
+        )
     assert rules.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in rules.split("style-src")[0]
     assert "http" not in rules
@@ -465,9 +673,13 @@ def test_only_our_scripts_may_run_and_nothing_may_be_loaded():
 
 
 def test_a_page_names_no_other_place_on_the_network(page_of):
-    figure = new_output("display_data", data={MIME: json.loads(go.Figure(go.Bar(x=["a"], y=[1])).to_json())})
+    figure = new_output(
+        "display_data", data={MIME: json.loads(go.Figure(go.Bar(x=["a"], y=[1])).to_json())}
+    )
     text = written(page_of(code("x", figure)))
-    without_library = re.sub(r'<script type="application/octet-stream".*?</script>', "", text, flags=re.DOTALL)
+    without_library = re.sub(
+        r'<script type="application/octet-stream".*?</script>', "", text, flags=re.DOTALL
+    )
     assert not re.search(r"(src|href|action)=[\"']?(https?:)?//", without_library)
     assert "url(" not in without_library
 
@@ -481,7 +693,9 @@ def test_plotly_is_packed_the_same_way_every_time_and_a_page_without_figures_has
 
 
 def test_a_report_with_figures_stays_under_its_size_goal(page_of):
-    figure = new_output("display_data", data={MIME: json.loads(go.Figure(go.Bar(x=["a"], y=[1])).to_json())})
+    figure = new_output(
+        "display_data", data={MIME: json.loads(go.Figure(go.Bar(x=["a"], y=[1])).to_json())}
+    )
     page = page_of(code("x", figure))
     assert len(written(page).encode()) <= 2_100_000
     assert len(written(page, shared=True).encode()) <= 120_000

@@ -9,8 +9,15 @@ import pytest
 from commandline import NOTEBOOKS
 
 from cjlib.errors import CjlibError
-from cjlib.views.report.finding import find_notebooks, notebook_folder
-from cjlib.views.report.parameters import assign, for_readers, from_file, from_options, read_notebook, read_parameters
+from cjlib.views.report.discovery import find_notebooks, notebook_folder
+from cjlib.views.report.parameters import (
+    assign,
+    for_readers,
+    from_file,
+    from_options,
+    read_notebook,
+    read_parameters,
+)
 
 CELL = """
 journey: str = "../data/journey.yml"  # the journey file, path
@@ -42,7 +49,11 @@ def test_a_cell_is_read_line_by_line_with_type_default_and_meaning():
     assert list(parameters)[:4] == ["journey", "window", "code", "size"]
     assert "os" not in parameters
     window = parameters["window"]
-    assert (str(window.kind), window.default, window.meaning) == ("text", "'14D'", 'longest "#1" time, duration')
+    assert (str(window.kind), window.default, window.meaning) == (
+        "text",
+        "'14D'",
+        'longest "#1" time, duration',
+    )
     assert parameters["steps"].meaning == "steps in order"
     assert parameters["anything"].default == "make()"
 
@@ -107,14 +118,25 @@ def test_a_path_is_relative_to_where_it_was_typed(tmp_path, monkeypatch):
     assert read("journey", "s3://bucket/mine.yml") == "s3://bucket/mine.yml"
 
 
-@pytest.mark.parametrize(("value", "words"), [("/secret plans/journey.yml", "journey.yml"), ("14D", "14D"), (0.05, "0.05"), (["a"], '["a"]')])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("/secret plans/journey.yml", "journey.yml"),
+        ("14D", "14D"),
+        (0.05, "0.05"),
+        (["a"], '["a"]'),
+    ],
+)
 def test_readers_see_a_file_by_its_name_and_other_values_as_they_are(value, words):
     assert for_readers(value) == words
 
 
 def test_a_parameter_goes_to_the_notebooks_that_have_it():
     ok, second = find_notebooks(["ok", "second"], NOTEBOOKS)
-    assert assign({"share": "0.3", "periods": "6"}, [ok, second]) == {"ok": {"share": 0.3}, "second": {"periods": 6}}
+    assert assign({"share": "0.3", "periods": "6"}, [ok, second]) == {
+        "ok": {"share": 0.3},
+        "second": {"periods": 6},
+    }
 
 
 def test_what_no_notebook_has_and_what_none_can_read_is_said_in_one_error():
@@ -129,7 +151,9 @@ def test_what_no_notebook_has_and_what_none_can_read_is_said_in_one_error():
 
 def test_options_are_name_equals_value_and_the_last_wins():
     assert from_options(["a=1", "b=x=y", "a=2", "c="]) == {"a": "2", "b": "x=y", "c": ""}
-    with pytest.raises(CjlibError, match=r"^-P: must be name=value, such as -P window=14D. Got 'window'.$"):
+    with pytest.raises(
+        CjlibError, match=r"^-P: must be name=value, such as -P window=14D. Got 'window'.$"
+    ):
         from_options(["window"])
     with pytest.raises(CjlibError, match="Got '=3'"):
         from_options(["=3"])
@@ -148,7 +172,10 @@ def test_a_file_of_parameters_keeps_what_is_written_there(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a: [", r"--params: '.*p.yml' is not YAML or JSON \(line 1\). Give a file of name: value."),
+        (
+            "a: [",
+            r"--params: '.*p.yml' is not YAML or JSON \(line 1\). Give a file of name: value.",
+        ),
         ("- a", r"--params: '.*' must hold name: value, one a line. Got \['a'\]."),
     ],
 )
@@ -166,10 +193,17 @@ def test_a_notebook_is_found_by_name_by_the_name_behind_its_number_and_by_path(t
         (tmp_path / f"{name}.ipynb").write_text((NOTEBOOKS / "second.ipynb").read_text())
     names = [
         [one.name for one in find_notebooks(asked, tmp_path)]
-        for asked in ([], ["02_retention.ipynb", "funnel", "01_funnel"], [str(tmp_path / "01_funnel.ipynb")])
+        for asked in (
+            [],
+            ["02_retention.ipynb", "funnel", "01_funnel"],
+            [str(tmp_path / "01_funnel.ipynb")],
+        )
     ]
     assert names == [["01_funnel", "02_retention"], ["02_retention", "01_funnel"], ["01_funnel"]]
-    with pytest.raises(CjlibError, match=r"^notebook: there is no 'funel'. Did you mean 'funnel'\? There are: '01_funnel', '02_retention'.$"):
+    with pytest.raises(
+        CjlibError,
+        match=r"^notebook: there is no 'funel'. Did you mean 'funnel'\? There are: '01_funnel', '02_retention'.$",
+    ):
         find_notebooks(["funel"], tmp_path)
     other = tmp_path / "other" / "01_funnel.ipynb"
     other.parent.mkdir()
@@ -179,23 +213,36 @@ def test_a_notebook_is_found_by_name_by_the_name_behind_its_number_and_by_path(t
 
 
 def test_a_folder_that_is_not_there_is_named():
-    with pytest.raises(CjlibError, match=r"--notebooks: there is no folder 'nowhere'\. Give the folder that holds the .ipynb files."):
+    with pytest.raises(
+        CjlibError,
+        match=r"--notebooks: there is no folder 'nowhere'\. Give the folder that holds the .ipynb files.",
+    ):
         notebook_folder(Path("nowhere"))
 
 
 def test_a_notebook_knows_its_question_and_may_have_no_parameters():
     notebook = read_notebook(NOTEBOOKS / "no_parameters.ipynb")
-    assert (notebook.question, dict(notebook.parameters), notebook.cells) == ("What if nobody asks?", {}, 2)
+    assert (notebook.question, dict(notebook.parameters), notebook.cells) == (
+        "What if nobody asks?",
+        {},
+        2,
+    )
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"cells": [1]}'])
 def test_a_file_that_is_no_notebook_is_refused(tmp_path, content):
     file = tmp_path / "x.ipynb"
     file.write_text(content)
-    with pytest.raises(CjlibError, match=r"^notebook: '.*' is not a notebook that can be read \(\w+\). Give a Jupyter .ipynb file.$"):
+    with pytest.raises(
+        CjlibError,
+        match=r"^notebook: '.*' is not a notebook that can be read \(\w+\). Give a Jupyter .ipynb file.$",
+    ):
         read_notebook(file)
 
 
 def test_a_parameters_cell_that_is_not_python_is_named_with_its_line():
-    with pytest.raises(CjlibError, match=r"^nb: its parameters cell is not Python \(line 2: .*\). Mend the cell tagged 'parameters'.$"):
+    with pytest.raises(
+        CjlibError,
+        match=r"^nb: its parameters cell is not Python \(line 2: .*\). Mend the cell tagged 'parameters'.$",
+    ):
         read_parameters("a = 1\n1b = 2", "nb")

@@ -13,11 +13,22 @@ from cjlib.analyses.result import MIME, metric
 from cjlib.errors import CjlibError
 from cjlib.views.report import index, publishing
 from cjlib.views.report.alerts import read_alerts
-from cjlib.views.report.moved import metrics_of, moves
+from cjlib.views.report.changes import metrics_of, moves
 from cjlib.views.report.page import RESULT
-from cjlib.views.report.running import exit_code, journey_name
-from cjlib.views.report.runs import INTERRUPTED, OK, PUBLISHING, RUNNING, Run, forget, lock, new_run, read_runs, write_whole
-from cjlib.views.report.secret import MASK, Mask, named_in
+from cjlib.views.report.redaction import MASK, Mask, named_in
+from cjlib.views.report.run import exit_code, journey_name
+from cjlib.views.report.run_store import (
+    INTERRUPTED,
+    OK,
+    PUBLISHING,
+    RUNNING,
+    Run,
+    forget,
+    lock,
+    new_run,
+    read_runs,
+    write_whole,
+)
 
 EVIL = "</script><img src=x onerror=alert(1)>"
 
@@ -49,7 +60,9 @@ def facts(*names: str, value: float = 0.2, error: dict | None = None, **more: ob
     } | more
 
 
-def a_run(out: Path, name: str, status: str, *notebooks: str, text: str = "page", **more: object) -> Run:
+def a_run(
+    out: Path, name: str, status: str, *notebooks: str, text: str = "page", **more: object
+) -> Run:
     folder = out / "runs" / name
     folder.mkdir(parents=True)
     run = Run(folder, {})
@@ -79,14 +92,21 @@ def words(html: str) -> str:
 def test_a_run_says_that_it_is_running_from_its_first_moment(tmp_path):
     run = new_run(tmp_path, facts("a"))
     told = json.loads((run.folder / "run.json").read_text())
-    assert (told["schema"], told["id"], told["status"], told["finished"]) == (1, run.id, RUNNING, None)
+    assert (told["schema"], told["id"], told["status"], told["finished"]) == (
+        1,
+        run.id,
+        RUNNING,
+        None,
+    )
     assert [one.id for one in read_runs(tmp_path)] == [run.id]
 
 
 def test_publishing_swaps_in_every_page_and_mends_its_links(tmp_path):
     run = a_run(tmp_path, "r01", RUNNING, "a", "b")
     publishing.publish(run)
-    assert [(tmp_path / f"{name}.html").read_text() for name in "ab"] == ['<a href="index.html">page</a>'] * 2
+    assert [(tmp_path / f"{name}.html").read_text() for name in "ab"] == [
+        '<a href="index.html">page</a>'
+    ] * 2
     assert json.loads((run.folder / "run.json").read_text())["status"] == OK
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html", "runs"]
 
@@ -94,9 +114,14 @@ def test_publishing_swaps_in_every_page_and_mends_its_links(tmp_path):
 def test_a_link_to_a_report_that_nobody_made_is_its_words_alone(tmp_path):
     (tmp_path / "old.html").write_text("from an earlier run")
     run = a_run(tmp_path, "r01", RUNNING, "a", "b")
-    (run.folder / "a.html").write_text('<a href="b.html">b</a> <a href="old.html#x">old</a> <a href="c.html"><code>c</code></a>')
+    (run.folder / "a.html").write_text(
+        '<a href="b.html">b</a> <a href="old.html#x">old</a> <a href="c.html"><code>c</code></a>'
+    )
     publishing.publish(run)
-    assert (tmp_path / "a.html").read_text() == '<a href="b.html">b</a> <a href="old.html#x">old</a> <span><code>c</code></span>'
+    assert (
+        (tmp_path / "a.html").read_text()
+        == '<a href="b.html">b</a> <a href="old.html#x">old</a> <span><code>c</code></span>'
+    )
 
 
 def test_a_run_killed_while_publishing_is_published_as_a_whole_by_the_next(tmp_path):
@@ -121,7 +146,9 @@ def test_a_run_killed_while_running_becomes_interrupted_and_changes_nothing_else
 
 def test_a_failed_notebook_publishes_nothing_but_is_listed(tmp_path):
     (tmp_path / "a.html").write_text("published")
-    run = a_run(tmp_path, "r01", RUNNING, "a", error={"type": "ValueError", "message": EVIL, "exit_code": 1})
+    run = a_run(
+        tmp_path, "r01", RUNNING, "a", error={"type": "ValueError", "message": EVIL, "exit_code": 1}
+    )
     publishing.finish(run, None)
     assert (tmp_path / "a.html").read_text() == "published"
     text = (tmp_path / "index.html").read_text()
@@ -170,7 +197,10 @@ def test_a_second_run_is_refused_with_the_name_of_the_holder_and_may_wait(tmp_pa
         assert held.wait(60)
         said: list[str] = []
         with (
-            pytest.raises(CjlibError, match=rf"^--out: another run is writing there \(process {holder.pid}, since .*\). Wait for it with --wait, "),
+            pytest.raises(
+                CjlibError,
+                match=rf"^--out: another run is writing there \(process {holder.pid}, since .*\). Wait for it with --wait, ",
+            ),
             lock(tmp_path, wait=False),
         ):
             pass
@@ -219,7 +249,10 @@ def test_a_move_is_clear_only_if_the_interval_of_the_difference_leaves_out_zero(
 
 
 def test_a_moved_number_is_shown_in_its_unit_with_interval_and_n():
-    move = moves({"median_seconds_to_convert": metric(3600.0)}, {"median_seconds_to_convert": metric(7200.0, 3600.0, 10800.0, 12)})[0]
+    move = moves(
+        {"median_seconds_to_convert": metric(3600.0)},
+        {"median_seconds_to_convert": metric(7200.0, 3600.0, 10800.0, 12)},
+    )[0]
     assert move.name == "Median time to convert"
     assert move.shown(move.new) == "2 hours (1 hour to 3 hours, n = 12)"
     assert move.shown(move.old) == "1 hour"
@@ -228,7 +261,14 @@ def test_a_moved_number_is_shown_in_its_unit_with_interval_and_n():
 
 def test_results_that_share_the_name_of_a_metric_are_told_apart():
     one, two = metric(0.1), metric(0.2)
-    assert metrics_of([{"metrics": {"a": one}}, {"metrics": {"a": two}}, {"metrics": {"a": one}}, {"metrics": None}]) == {"a": one, "a (2)": two}
+    assert metrics_of(
+        [
+            {"metrics": {"a": one}},
+            {"metrics": {"a": two}},
+            {"metrics": {"a": one}},
+            {"metrics": None},
+        ]
+    ) == {"a": one, "a (2)": two}
 
 
 def test_the_index_says_what_moved_and_what_was_set_differently(tmp_path):
@@ -236,7 +276,10 @@ def test_the_index_says_what_moved_and_what_was_set_differently(tmp_path):
     publishing.finish(a_run(tmp_path, "r02", RUNNING, "a", value=0.3, journey_hash="other"), None)
     text = words((tmp_path / "index.html").read_text())
     assert "0.3 bought." in text
-    assert "Conversion 20.0 % (18.0 % to 22.0 %, n = 1,000) 30.0 % (28.0 % to 32.0 %, n = 1,000) 10.0 points better than before (20.0 %)" in text
+    assert (
+        "Conversion 20.0 % (18.0 % to 22.0 %, n = 1,000) 30.0 % (28.0 % to 32.0 %, n = 1,000) 10.0 points better than before (20.0 %)"
+        in text
+    )
     assert "1 of 1 numbers moved clearly" in text
     assert "Set differently in the two runs: the journey file." in text
 
@@ -248,7 +291,10 @@ def test_the_index_lists_runs_newest_first_with_state_alerts_and_parameters_in_w
         "r02",
         OK,
         "a",
-        alerts=[{"alert": "x<1", "fired": True, "words": f"x is low {EVIL}"}, {"alert": "y<1", "fired": False, "words": "y is fine"}],
+        alerts=[
+            {"alert": "x<1", "fired": True, "words": f"x is low {EVIL}"},
+            {"alert": "y<1", "fired": False, "words": "y is fine"},
+        ],
     )
     newest.facts["notebooks"]["a"]["parameters"] = {"window": EVIL}
     newest.update({})
@@ -283,15 +329,43 @@ METRICS = {
     [
         ("conversion<0.05", True, "conversion is 4.0 % in 01_funnel; the alert is < 5.0 %."),
         ("conversion < 5%", True, "conversion is 4.0 % in 01_funnel; the alert is < 5.0 %."),
-        ("conversion.high<0.05", False, "conversion is 6.0 % at its upper bound in 01_funnel; the alert is < 5.0 %."),
-        ("conversion.low<=3e-2", True, "conversion is 3.0 % at its lower bound in 01_funnel; the alert is <= 3.0 %."),
-        ("conversion.n<1000", True, "conversion is 900 in its n in 01_funnel; the alert is < 1,000."),
-        ("01_funnel:conversion>=0.04", True, "conversion is 4.0 % in 01_funnel; the alert is >= 4.0 %."),
+        (
+            "conversion.high<0.05",
+            False,
+            "conversion is 6.0 % at its upper bound in 01_funnel; the alert is < 5.0 %.",
+        ),
+        (
+            "conversion.low<=3e-2",
+            True,
+            "conversion is 3.0 % at its lower bound in 01_funnel; the alert is <= 3.0 %.",
+        ),
+        (
+            "conversion.n<1000",
+            True,
+            "conversion is 900 in its n in 01_funnel; the alert is < 1,000.",
+        ),
+        (
+            "01_funnel:conversion>=0.04",
+            True,
+            "conversion is 4.0 % in 01_funnel; the alert is >= 4.0 %.",
+        ),
         ("conversion>0.04", False, "conversion is 4.0 % in 01_funnel; the alert is > 4.0 %."),
-        ("02_retention:conversion<1", True, "cannot be checked: no metric 'conversion' in this run."),
-        ("conversin<1", True, "cannot be checked: no metric 'conversin' in this run. Did you mean 'conversion'?"),
+        (
+            "02_retention:conversion<1",
+            True,
+            "cannot be checked: no metric 'conversion' in this run.",
+        ),
+        (
+            "conversin<1",
+            True,
+            "cannot be checked: no metric 'conversin' in this run. Did you mean 'conversion'?",
+        ),
         ("empty<1", True, "cannot be checked: empty has no value in this run."),
-        ("retention_period_1.low<1", True, "cannot be checked: retention_period_1 has no low in this run."),
+        (
+            "retention_period_1.low<1",
+            True,
+            "cannot be checked: retention_period_1 has no low in this run.",
+        ),
     ],
 )
 def test_an_alert_fires_by_its_condition_and_when_it_cannot_be_checked(written, fired, said):
@@ -300,17 +374,35 @@ def test_an_alert_fires_by_its_condition_and_when_it_cannot_be_checked(written, 
     assert (told["alert"], told["fired"], told["words"]) == (written, fired, said)
 
 
-@pytest.mark.parametrize("written", ["conversion", "conversion=0.05", "<0.05", "conversion<", "conversion<low", "conversion<1.2.3"])
+@pytest.mark.parametrize(
+    "written",
+    ["conversion", "conversion=0.05", "<0.05", "conversion<", "conversion<low", "conversion<1.2.3"],
+)
 def test_what_is_no_alert_is_refused(written):
-    with pytest.raises(CjlibError, match=r"^--alert: must be a metric, one of < <= > >=, and a number, such as 'conversion<0.05' or .* Got '"):
+    with pytest.raises(
+        CjlibError,
+        match=r"^--alert: must be a metric, one of < <= > >=, and a number, such as 'conversion<0.05' or .* Got '",
+    ):
         read_alerts([written])
 
 
 @pytest.mark.parametrize(
     ("codes", "code"),
-    [([], 0), ([1], 1), ([3], 3), ([2], 2), ([3, 3], 3), ([3, 2], 2), ([3, 1], 1), ([2, 1, 3], 1), ([77], 1)],
+    [
+        ([], 0),
+        ([1], 1),
+        ([3], 3),
+        ([2], 2),
+        ([3, 3], 3),
+        ([3, 2], 2),
+        ([3, 1], 1),
+        ([2, 1, 3], 1),
+        ([77], 1),
+    ],
 )
-def test_the_exit_code_tells_a_fault_of_the_notebook_from_one_of_the_call_and_one_of_the_data(codes, code):
+def test_the_exit_code_tells_a_fault_of_the_notebook_from_one_of_the_call_and_one_of_the_data(
+    codes, code
+):
     assert exit_code([{"exit_code": one} for one in codes]) == code
 
 
@@ -320,7 +412,9 @@ def test_the_exit_code_tells_a_fault_of_the_notebook_from_one_of_the_call_and_on
 def test_a_secret_is_masked_however_it_is_written(monkeypatch):
     secret = 'p"ä s/w&<'
     monkeypatch.setenv("CJ_TEST_SECRET", secret)
-    mask = Mask(named_in(["sources:\n  events: {url: 'postgresql://me:${CJ_TEST_SECRET}@host/db'}"]))
+    mask = Mask(
+        named_in(["sources:\n  events: {url: 'postgresql://me:${CJ_TEST_SECRET}@host/db'}"])
+    )
     for form in (
         secret,
         json.dumps(secret),
@@ -335,8 +429,14 @@ def test_a_secret_is_masked_however_it_is_written(monkeypatch):
 
 
 def test_a_password_in_an_address_is_masked_without_being_named():
-    assert Mask()("see postgresql+psycopg://me:s3cr@t!@host:5432/db, please") == f"see postgresql+psycopg://me:{MASK}@host:5432/db, please"
-    assert Mask()("http://localhost:8888/tree and me@example.com") == "http://localhost:8888/tree and me@example.com"
+    assert (
+        Mask()("see postgresql+psycopg://me:s3cr@t!@host:5432/db, please")
+        == f"see postgresql+psycopg://me:{MASK}@host:5432/db, please"
+    )
+    assert (
+        Mask()("http://localhost:8888/tree and me@example.com")
+        == "http://localhost:8888/tree and me@example.com"
+    )
 
 
 def test_a_path_and_a_short_value_are_no_secrets(monkeypatch):

@@ -25,16 +25,25 @@ def journey(text: str, tmp_path) -> cj.Journey:
 
 
 def payers(customers: int, *, ends: str = "") -> cj.EventLog:
-    text = " | ".join(f"c{one}: visit@{one % 3}D pay@{one % 5 + 3}D pay@{one % 5 + 33}D pay@{one % 7 + 64}D {ends}" for one in range(customers))
+    text = " | ".join(
+        f"c{one}: visit@{one % 3}D pay@{one % 5 + 3}D pay@{one % 5 + 33}D pay@{one % 7 + 64}D {ends}"
+        for one in range(customers)
+    )
     events = toy_events(text)
-    return cj.read_events(events.assign(value=np.where(events["event"] == "pay", 12.0, np.nan), channel="web"))
+    return cj.read_events(
+        events.assign(value=np.where(events["event"] == "pay", 12.0, np.nan), channel="web")
+    )
 
 
 def test_a_file_without_money_says_so_for_each_question(tmp_path):
     business, log = journey(FILE, tmp_path), payers(30)
     worth = cj.customer_worth(business, log, horizon="30D")
     assert worth.headline.startswith("The journey file does not say what money is")
-    for answer in (cj.worth_by(worth, log), cj.contract_worth(business, log), cj.worth_at_risk(pd.DataFrame(), worth)):
+    for answer in (
+        cj.worth_by(worth, log),
+        cj.contract_worth(business, log),
+        cj.worth_at_risk(pd.DataFrame(), worth),
+    ):
         assert answer.headline == worth.headline
         assert cj.plot(answer).layout.meta["caption"] == worth.headline
     assert cj.answer(worth).metrics == {}
@@ -47,14 +56,23 @@ def test_too_few_customers_are_a_sentence_not_a_fault(tmp_path):
 
 def test_a_log_without_the_column_of_money_is_a_sentence(tmp_path):
     log = cj.read_events(toy_events("ana: pay@0D pay@9D"))
-    assert "What customers are worth cannot be said:" in cj.customer_worth(journey(CONTRACT, tmp_path), log, horizon="3D").headline
-    assert "What a contract is worth cannot be said:" in cj.contract_worth(journey(CONTRACT, tmp_path), log).headline
+    assert (
+        "What customers are worth cannot be said:"
+        in cj.customer_worth(journey(CONTRACT, tmp_path), log, horizon="3D").headline
+    )
+    assert (
+        "What a contract is worth cannot be said:"
+        in cj.contract_worth(journey(CONTRACT, tmp_path), log).headline
+    )
 
 
 def test_without_a_column_there_are_no_groups(tmp_path):
     log = payers(30)
     worth = cj.customer_worth(journey(CONTRACT, tmp_path), log, horizon="30D", draws=20)
-    assert cj.worth_by(worth, log, by=None).headline == "There are no groups to compare: the log has no column for it."
+    assert (
+        cj.worth_by(worth, log, by=None).headline
+        == "There are no groups to compare: the log has no column for it."
+    )
     assert cj.worth_by(worth, log, by="channel").table["customers"].tolist() == [30]
 
 
@@ -74,16 +92,25 @@ def test_nobody_ever_leaving_is_a_contract_to_the_end_of_what_is_seen(tmp_path):
 
 def test_where_nobody_leaves_by_an_event_or_pays_twice_there_is_no_contract(tmp_path):
     silent = FILE + "churn: {inactive: 30D, horizon: 30D}\nvalue: {event: pay, amount: value}\n"
-    assert "Nobody leaves here by an event" in cj.contract_worth(journey(silent, tmp_path), payers(30)).headline
+    assert (
+        "Nobody leaves here by an event"
+        in cj.contract_worth(journey(silent, tmp_path), payers(30)).headline
+    )
     once = cj.read_events(toy_events("ana: pay@0D | bob: pay@3D cancel@9D").assign(value=5.0))
     assert "nobody has paid twice" in cj.contract_worth(journey(CONTRACT, tmp_path), once).headline
 
 
 def test_value_at_risk_needs_a_value_that_is_known(tmp_path):
     log = payers(30)
-    free = cj.read_events(log.run(f"SELECT customer_id, event, timestamp, CASE WHEN event = 'pay' THEN 0.0 END AS value FROM {log.events_sql}"))
+    free = cj.read_events(
+        log.run(
+            f"SELECT customer_id, event, timestamp, CASE WHEN event = 'pay' THEN 0.0 END AS value FROM {log.events_sql}"
+        )
+    )
     worth = cj.customer_worth(journey(CONTRACT, tmp_path), free, horizon="30D", draws=20)
-    scores = pd.DataFrame({"customer_id": [f"c{one}" for one in range(30)], "churn_probability": 0.5})
+    scores = pd.DataFrame(
+        {"customer_id": [f"c{one}" for one in range(30)], "churn_probability": 0.5}
+    )
     assert "too few had a value above 0" in cj.worth_at_risk(scores, worth).headline
 
 

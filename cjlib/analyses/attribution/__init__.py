@@ -7,17 +7,23 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from cjlib.analyses.attribution.credit import MODELS
-from cjlib.analyses.attribution.credit_shares import Options, credited
-from cjlib.analyses.attribution.paths_table import credit_table, journey_rows, share_metrics, touches_sql
+from cjlib.analyses.attribution.credit_intervals import Options, credited
+from cjlib.analyses.attribution.models import MODELS
+from cjlib.analyses.attribution.summary import (
+    IN_WORDS,
+    NO_CAUSE,
+    comparison_headline,
+    headline,
+    unknown_costs,
+)
+from cjlib.analyses.attribution.tables import credit_table, journey_rows, share_metrics, touches_sql
 from cjlib.analyses.attribution.touch_journeys import NONE, Journeys, from_log, from_paths
-from cjlib.analyses.attribution.words import IN_WORDS, NO_CAUSE, comparison_headline, headline, unknown_costs
 from cjlib.analyses.result import Result, metric
-from cjlib.analyses.sequence_words import base_of
+from cjlib.analyses.sequence_summary import base_of
 from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
-from cjlib.sources.conditions import Event, as_step
-from cjlib.sources.durations import Duration, in_words, microseconds
-from cjlib.sources.events import EventLog
+from cjlib.sources.log.conditions import Event, as_step
+from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.event_log import EventLog
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,9 +38,15 @@ class Attribution(Result):
 
     def compare(self, models: Sequence[str] | None = None) -> AttributionComparison:
         """The same journeys under several models (all that apply, unless named)."""
-        chosen = [name for name in MODELS if name != "time_decay" or self.journeys.age is not None] if models is None else list(models)
+        chosen = (
+            [name for name in MODELS if name != "time_decay" or self.journeys.age is not None]
+            if models is None
+            else list(models)
+        )
         if not chosen:
-            raise CjlibError(f"models: must name at least one of {', '.join(MODELS)}, or be None for all that apply. Got an empty list.")
+            raise CjlibError(
+                f"models: must name at least one of {', '.join(MODELS)}, or be None for all that apply. Got an empty list."
+            )
         for name in chosen:
             _check_model(name, self.journeys)
         return _compared(self, chosen)
@@ -122,11 +134,16 @@ def attribution(
     limit = None if lookback is None else microseconds(lookback, "lookback")
     journeys = from_log(log, conversion=conversion, lookback=limit, value=value, channel=channel)
     options = _options(journeys, model, direct, order, replicates, seed)
-    unknown = "".join(f" {name!r} never occurs in the log.{did_you_mean(name, log.event_names)}" for name in log.unknown_events(conversion))
+    unknown = "".join(
+        f" {name!r} never occurs in the log.{did_you_mean(name, log.event_names)}"
+        for name in log.unknown_events(conversion)
+    )
     definition = {
         "conversion": f"{as_step(conversion, 'conversion')}: every such event.{unknown}",
         "touch": f"an event with a value in {channel} that is not the conversion",
-        "lookback": "none" if limit is None else f"{in_words(limit)} before the conversion, the end included",
+        "lookback": "none"
+        if limit is None
+        else f"{in_words(limit)} before the conversion, the end included",
         "open journeys": f"{journeys.open_nulls:,} journeys without conversion are younger than the lookback and may still convert; they count as without",
         "ties": f"touches of one instant are ordered by channel name ({journeys.tied:,} touches share their instant)",
         **base_of(log, log.n_events, log.n_customers),
@@ -192,27 +209,47 @@ def attribution_paths(
     [['mail', 1.0], ['ads', 0.75]]
     """
     if not separator.strip():
-        raise CjlibError(f"separator: must hold a character that is not blank, such as '>'. Got {shown(separator)}.")
-    journeys = from_paths(frame, path=path, conversions=conversions, value=value, nulls=nulls, separator=separator)
+        raise CjlibError(
+            f"separator: must hold a character that is not blank, such as '>'. Got {shown(separator)}."
+        )
+    journeys = from_paths(
+        frame, path=path, conversions=conversions, value=value, nulls=nulls, separator=separator
+    )
     options = _options(journeys, model, direct, order, replicates, seed)
     definition = {
         "journeys": f"paths already added up: {journeys.notes[0]}",
-        "without conversion": "not given: every journey converts" if nulls is None else f"{int(journeys.nulls.sum()):,} journeys",
+        "without conversion": "not given: every journey converts"
+        if nulls is None
+        else f"{int(journeys.nulls.sum()):,} journeys",
         "interval units": "single journeys, since customers are not known: too narrow where customers come again",
     }
 
     def refused() -> pd.DataFrame:
-        raise CjlibError("customers: paths already added up name no customers. Use cj.attribution on the event log.")
+        raise CjlibError(
+            "customers: paths already added up name no customers. Use cj.attribution on the event log."
+        )
 
-    return _attribution(journeys, options, definition, costs=costs or {}, valued=value is not None, sql="", per_journey=refused)
+    return _attribution(
+        journeys,
+        options,
+        definition,
+        costs=costs or {},
+        valued=value is not None,
+        sql="",
+        per_journey=refused,
+    )
 
 
-def _options(journeys: Journeys, model: str, direct: str, order: int, replicates: int, seed: int) -> Options:
+def _options(
+    journeys: Journeys, model: str, direct: str, order: int, replicates: int, seed: int
+) -> Options:
     _check_model(model, journeys)
     if order not in (1, 2, 3):
         raise not_one_of("order", order, [1, 2, 3])
     if isinstance(replicates, bool) or not isinstance(replicates, int) or replicates < 0:
-        raise CjlibError(f"replicates: must be a whole number from 0 (no intervals) on. Got {shown(replicates)}.")
+        raise CjlibError(
+            f"replicates: must be a whole number from 0 (no intervals) on. Got {shown(replicates)}."
+        )
     return Options(model, direct, order, replicates, seed)
 
 
@@ -263,8 +300,12 @@ def _compared(one: Attribution, models: Sequence[str]) -> AttributionComparison:
     journeys, options = one.journeys, one.options
     parts = []
     for name in models:
-        credit = credited(journeys, Options(name, options.direct, options.order, options.replicates, options.seed))
-        parts.append(credit_table(journeys, credit, one.costs, "value" in one.table).assign(model=name))
+        credit = credited(
+            journeys, Options(name, options.direct, options.order, options.replicates, options.seed)
+        )
+        parts.append(
+            credit_table(journeys, credit, one.costs, "value" in one.table).assign(model=name)
+        )
     table = pd.concat(parts, ignore_index=True).astype({"model": "str"})
     table = table[["model", *(name for name in table.columns if name != "model")]]
     definition = {
@@ -273,10 +314,17 @@ def _compared(one: Attribution, models: Sequence[str]) -> AttributionComparison:
     }
     metrics = {
         f"{row.model}_share_{row.channel}": metric(
-            row.share_of_conversions, row.share_of_conversions_low, row.share_of_conversions_high, int(one.metrics["conversions"]["value"] or 0)
+            row.share_of_conversions,
+            row.share_of_conversions_low,
+            row.share_of_conversions_high,
+            int(one.metrics["conversions"]["value"] or 0),
         )
         for row in table.itertuples()
     }
     return AttributionComparison(
-        table=table, headline=comparison_headline(table, journeys, one.headline), definition=definition, metrics=metrics, sql=one.sql
+        table=table,
+        headline=comparison_headline(table, journeys, one.headline),
+        definition=definition,
+        metrics=metrics,
+        sql=one.sql,
     )

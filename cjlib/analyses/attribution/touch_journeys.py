@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.sequence import Codes, Ints, distinct_sequences, stable_order
 from cjlib.errors import CjlibError, did_you_mean, shown
-from cjlib.sources.conditions import Event
-from cjlib.sources.events import EventLog
+from cjlib.shared.event_arrays import Codes, Ints, distinct_sequences, stable_order
+from cjlib.sources.log.conditions import Event
+from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
 NONE = "(none)"
@@ -54,14 +54,20 @@ class Journeys:
         return np.repeat(np.arange(self.start.size), self.size)
 
 
-def from_log(log: EventLog, *, conversion: Event, lookback: int | None, value: str | None, channel: str) -> Journeys:
+def from_log(
+    log: EventLog, *, conversion: Event, lookback: int | None, value: str | None, channel: str
+) -> Journeys:
     """The journeys of a log: from the conversion before (excluded) to a conversion, touches at most `lookback` old."""
     codes, channels = log.codes(channel, option="channel")
     matched = log.match(conversion, "conversion")
     rows = log.fetch("customer", "time")
     customer, time = rows["customer"], rows["time"]
     bought = log.fetch("row", where=matched)["row"].astype(np.int64)
-    worth = np.nan_to_num(log.numbers(value, where=matched)) if value is not None else np.zeros(bought.size)
+    worth = (
+        np.nan_to_num(log.numbers(value, where=matched))
+        if value is not None
+        else np.zeros(bought.size)
+    )
     converts = np.zeros(customer.size, dtype=bool)
     converts[bought] = True
     touch = np.flatnonzero((codes >= 0) & ~converts)
@@ -75,9 +81,15 @@ def from_log(log: EventLog, *, conversion: Event, lookback: int | None, value: s
     of = key[start]
     ends_in = np.where(of < bought.size, of, -1)
     without = np.setdiff1d(np.arange(bought.size), ends_in)
-    until = np.append(time[bought], 0)[np.repeat(ends_in, np.diff(start, append=key.size))] if key.size else np.zeros(0, dtype=np.int64)
+    until = (
+        np.append(time[bought], 0)[np.repeat(ends_in, np.diff(start, append=key.size))]
+        if key.size
+        else np.zeros(0, dtype=np.int64)
+    )
     last = time[touch[np.append(start[1:], key.size)[: start.size] - 1]]
-    open_nulls = (ends_in < 0) & ((lookback is None) | (last + (lookback or 0) > log.observed_until_us))
+    open_nulls = (ends_in < 0) & (
+        (lookback is None) | (last + (lookback or 0) > log.observed_until_us)
+    )
     present, channel_code = np.unique(codes[touch], return_inverse=True)
     return Journeys(
         channels=[str(channels[code]) for code in present.tolist()],
@@ -96,48 +108,78 @@ def from_log(log: EventLog, *, conversion: Event, lookback: int | None, value: s
     )
 
 
-def _in_order(touch: NDArray[np.intp], codes: Codes, customer: Codes, time: Ints) -> NDArray[np.intp]:
+def _in_order(
+    touch: NDArray[np.intp], codes: Codes, customer: Codes, time: Ints
+) -> NDArray[np.intp]:
     if not _tied(touch, customer, time):
         return touch
-    instant = np.cumsum((np.diff(time[touch], prepend=0) != 0) | (np.diff(customer[touch], prepend=-1) != 0))
+    instant = np.cumsum(
+        (np.diff(time[touch], prepend=0) != 0) | (np.diff(customer[touch], prepend=-1) != 0)
+    )
     return touch[np.lexsort((codes[touch], instant))]
 
 
 def _tied(touch: NDArray[np.intp], customer: Codes, time: Ints) -> int:
     same = (np.diff(time[touch]) == 0) & (np.diff(customer[touch]) == 0)
-    return int(np.count_nonzero(np.append(same, False) | np.append(False, same))) if touch.size else 0
+    return (
+        int(np.count_nonzero(np.append(same, False) | np.append(False, same))) if touch.size else 0
+    )
 
 
-def _conversion_of(touch: NDArray[np.intp], bought: Ints, customer: Codes, time: Ints, lookback: int | None) -> Ints:
+def _conversion_of(
+    touch: NDArray[np.intp], bought: Ints, customer: Codes, time: Ints, lookback: int | None
+) -> Ints:
     """The conversion that each touch leads to; −1 = none. A conversion of the touch's own instant counts as after it."""
     instant = np.ones(customer.size, dtype=bool)
     instant[1:] = (np.diff(time) != 0) | (np.diff(customer) != 0)
     opens_at = np.maximum.accumulate(np.where(instant, np.arange(customer.size), 0))
     following = np.searchsorted(bought, opens_at[touch])
     row = np.append(bought, 0)[following]
-    leads = (following < bought.size) & (customer[row] == customer[touch]) if touch.size else np.zeros(0, dtype=bool)
+    leads = (
+        (following < bought.size) & (customer[row] == customer[touch])
+        if touch.size
+        else np.zeros(0, dtype=bool)
+    )
     if lookback is not None:
         leads &= time[row] - time[touch] <= lookback
     return np.where(leads, following, -1)
 
 
-def from_paths(frame: pd.DataFrame, *, path: str, conversions: str, value: str | None, nulls: str | None, separator: str) -> Journeys:
+def from_paths(
+    frame: pd.DataFrame,
+    *,
+    path: str,
+    conversions: str,
+    value: str | None,
+    nulls: str | None,
+    separator: str,
+) -> Journeys:
     """The journeys of a table of paths already added up; equal paths are summed."""
     counts = {
-        option: _numbers(frame, column, option) for option, column in (("conversions", conversions), ("value", value), ("nulls", nulls)) if column
+        option: _numbers(frame, column, option)
+        for option, column in (("conversions", conversions), ("value", value), ("nulls", nulls))
+        if column
     }
     for option in ("conversions", "nulls"):
         if option in counts and ((counts[option] < 0) | (counts[option] % 1 != 0)).any():
-            raise CjlibError(f"{option}: must hold whole numbers from 0 on. Got {shown(float(counts[option].min()))} as the smallest. Give counts.")
+            raise CjlibError(
+                f"{option}: must hold whole numbers from 0 on. Got {shown(float(counts[option].min()))} as the smallest. Give counts."
+            )
     texts = _column(frame, path, "path").fillna("").astype(str)
     summed = pd.DataFrame({"path": texts, **counts}).groupby("path", sort=True).sum()
-    ways = [[part.strip() for part in text.split(separator.strip()) if part.strip()] for text in summed.index]
+    ways = [
+        [part.strip() for part in text.split(separator.strip()) if part.strip()]
+        for text in summed.index
+    ]
     channels = sorted({name for way in ways for name in way})
     code = {name: position for position, name in enumerate(channels)}
     touched = np.array([bool(way) for way in ways], dtype=bool)
     size = np.array([len(way) for way in ways if way], dtype=np.int64)
     zero = np.zeros(len(summed))
-    converted, worth, lost = (summed[name].to_numpy(dtype=float) if name in summed else zero for name in ("conversions", "value", "nulls"))
+    converted, worth, lost = (
+        summed[name].to_numpy(dtype=float) if name in summed else zero
+        for name in ("conversions", "value", "nulls")
+    )
     return Journeys(
         channels=channels,
         channel=np.array([code[name] for way in ways for name in way], dtype=np.int64),
@@ -165,7 +207,9 @@ def _column(frame: pd.DataFrame, name: str, option: str) -> pd.Series:
 def _numbers(frame: pd.DataFrame, name: str, option: str) -> Floats:
     numbers = pd.to_numeric(_column(frame, name, option), errors="coerce")
     if numbers.isna().any():
-        raise CjlibError(f"{option}: column {shown(name)} must hold numbers; {int(numbers.isna().sum()):,} rows do not. Fill or drop them.")
+        raise CjlibError(
+            f"{option}: column {shown(name)} must hold numbers; {int(numbers.isna().sum()):,} rows do not. Fill or drop them."
+        )
     return numbers.to_numpy(dtype=float)
 
 
@@ -211,7 +255,9 @@ def draws(journeys: Journeys, types: Types) -> Draws:
         kept = np.flatnonzero(counts)
         return Draws(counts[kept], np.arange(kept.size), column[kept], np.ones(kept.size), none + 1)
     unit = np.concatenate([journeys.unit, journeys.untouched])
-    column = np.concatenate([2 * types.of + journeys.conversions, np.full(journeys.untouched.size, none)])
+    column = np.concatenate(
+        [2 * types.of + journeys.conversions, np.full(journeys.untouched.size, none)]
+    )
     order = np.lexsort((column, unit))
     unit, column = unit[order], column[order]
     start = np.flatnonzero(np.diff(unit, prepend=-1))
@@ -219,6 +265,13 @@ def draws(journeys: Journeys, types: Types) -> Draws:
     number, example = distinct_sequences(column, start, size)
     counts = np.bincount(number, minlength=example.size)
     at: NDArray[Any] = np.concatenate(
-        [np.arange(low, low + n) for low, n in zip(start[example], size[example], strict=True)] or [np.zeros(0, dtype=int)]
+        [np.arange(low, low + n) for low, n in zip(start[example], size[example], strict=True)]
+        or [np.zeros(0, dtype=int)]
     )
-    return Draws(counts, np.repeat(np.arange(example.size), size[example]), column[at], np.ones(at.size), none + 1)
+    return Draws(
+        counts,
+        np.repeat(np.arange(example.size), size[example]),
+        column[at],
+        np.ones(at.size),
+        none + 1,
+    )

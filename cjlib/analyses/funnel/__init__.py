@@ -9,21 +9,30 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.funnel import cascade, follow, pushed
-from cjlib.analyses.funnel import words as telling
+from cjlib.analyses.funnel import follow_up, pushdown
+from cjlib.analyses.funnel import sql as cascade
+from cjlib.analyses.funnel import summary as telling
 from cjlib.analyses.funnel.attempts import try_all
-from cjlib.analyses.funnel.counted import Counted, count
-from cjlib.analyses.funnel.follow import FunnelChange, FunnelLost, FunnelTrend
-from cjlib.analyses.funnel.instants import Bools
-from cjlib.analyses.funnel.rows import Question, Rows, allowed, question, read
-from cjlib.analyses.funnel.table import Grouping, comparisons, customers_table, grouping, metrics, steps_table, still_open
-from cjlib.analyses.funnel.touches import touched
-from cjlib.analyses.groups import MISSING
+from cjlib.analyses.funnel.event_arrays import Bools
+from cjlib.analyses.funnel.follow_up import FunnelChange, FunnelLost, FunnelTrend
+from cjlib.analyses.funnel.options import Question, Rows, allowed, question, read
+from cjlib.analyses.funnel.segment_value import touched
+from cjlib.analyses.funnel.selection import Counted, count
+from cjlib.analyses.funnel.tables import (
+    Grouping,
+    comparisons,
+    customers_table,
+    grouping,
+    metrics,
+    steps_table,
+    still_open,
+)
 from cjlib.analyses.result import MIN_N, Result
 from cjlib.errors import CjlibError
-from cjlib.sources.conditions import Event, Exclude
-from cjlib.sources.durations import Duration
-from cjlib.sources.events import EventLog
+from cjlib.shared.group_by import MISSING
+from cjlib.sources.log.conditions import Event, Exclude
+from cjlib.sources.log.durations import Duration
+from cjlib.sources.log.event_log import EventLog
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,9 @@ class Funnel(Result):
     @property
     def _held(self) -> _Count:
         if self._count is None:
-            raise CjlibError("log: this funnel was counted where the events lie, without its customers. Fetch them once: cj.funnel(log.read(), …).")
+            raise CjlibError(
+                "log: this funnel was counted where the events lie, without its customers. Fetch them once: cj.funnel(log.read(), …)."
+            )
         return self._count
 
     def customers(self) -> pd.DataFrame:
@@ -65,7 +76,9 @@ class Funnel(Result):
         With `by_value="all"` one row a customer and value. Customers who stand in no group (`by_value="step_k"`) are left out, as in the table.
         """
         held = self._held
-        return customers_table(held.log, held.rows, held.counted, held.asked, held.undecided, held.groups)
+        return customers_table(
+            held.log, held.rows, held.counted, held.asked, held.undecided, held.groups
+        )
 
     def trend(self, period: str = "week", *, week_start: str = "monday") -> FunnelTrend:
         """Conversion by the calendar period in which the counted attempt began, all groups together.
@@ -87,7 +100,9 @@ class Funnel(Result):
             `complete`; every period from the first entry to the last, share missing where nobody entered.
         """
         whole = _whole(self._held)
-        return follow.trend(whole.log, whole.asked, whole.counted.attempts, whole.undecided, period, week_start)
+        return follow_up.trend(
+            whole.log, whole.asked, whole.counted.attempts, whole.undecided, period, week_start
+        )
 
     def previous(self) -> FunnelChange:
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
@@ -103,11 +118,15 @@ class Funnel(Result):
             funnel's of the period before, named `previous_…`.
         """
         whole = _whole(self._held)
-        bounds = follow.previous_bounds(whole.log, whole.asked)
+        bounds = follow_up.previous_bounds(whole.log, whole.asked)
         before = _counted(whole.log, replace(whole.asked, start=bounds[0], end=bounds[1]))
-        now, was = (steps_table(one.counted, one.asked, one.undecided, None) for one in (whole, before))
-        change = follow.previous(whole.log, whole.asked, now, was, bounds)
-        earlier = {f"previous_{name}": one for name, one in metrics(before.counted, before.asked).items()}
+        now, was = (
+            steps_table(one.counted, one.asked, one.undecided, None) for one in (whole, before)
+        )
+        change = follow_up.previous(whole.log, whole.asked, now, was, bounds)
+        earlier = {
+            f"previous_{name}": one for name, one in metrics(before.counted, before.asked).items()
+        }
         return replace(change, metrics={**change.metrics, **earlier})
 
     def lost_next(self, step: int | None = None) -> FunnelLost:
@@ -130,9 +149,11 @@ class Funnel(Result):
         """
         whole = _whole(self._held)
         table = steps_table(whole.counted, whole.asked, whole.undecided, None)
-        chosen = follow.step_asked(table, whole.asked, step)
+        chosen = follow_up.step_asked(table, whole.asked, step)
         customer = whole.rows.customer[whole.counted.who]
-        return follow.lost_next(whole.log, whole.asked, customer, whole.counted.attempts, whole.undecided, chosen)
+        return follow_up.lost_next(
+            whole.log, whole.asked, customer, whole.counted.attempts, whole.undecided, chosen
+        )
 
 
 def funnel(
@@ -246,14 +267,18 @@ def answer(log: EventLog, asked: Question) -> Funnel:
     held = _counted(log, asked)
     whole = _whole(held)
     table = steps_table(held.counted, asked, held.undecided, held.groups)
-    overall = table if held.groups is None else steps_table(whole.counted, asked, whole.undecided, None)
+    overall = (
+        table if held.groups is None else steps_table(whole.counted, asked, whole.undecided, None)
+    )
     compared = comparisons(held.counted, asked, held.groups)
     named = metrics(whole.counted, asked)
     sql, sql_words = cascade.statement(log, asked)
     return Funnel(
         table=table,
         headline=telling.headline(overall, named, asked, compared),
-        definition=telling.definition(log, asked, held.rows, whole.counted, held.group_words, sql_words),
+        definition=telling.definition(
+            log, asked, held.rows, whole.counted, held.group_words, sql_words
+        ),
         metrics=named,
         sql=sql,
         comparisons=compared,
@@ -262,7 +287,7 @@ def answer(log: EventLog, asked: Question) -> Funnel:
 
 
 def _pushed(log: EventLog, asked: Question) -> Funnel:
-    found = pushed.counted(log, asked)
+    found = pushdown.counted(log, asked)
     return Funnel(
         table=found.table,
         headline=telling.headline(found.overall, found.metrics, asked, found.comparisons),
@@ -277,11 +302,19 @@ def _pushed(log: EventLog, asked: Question) -> Funnel:
 def _counted(log: EventLog, asked: Question) -> _Count:
     rows = read(log, asked)
     attempts = try_all(
-        rows.instants, allowed(rows, asked, log.observed_until_us), order=asked.order, window=asked.window, step_windows=asked.step_windows
+        rows.instants,
+        allowed(rows, asked, log.observed_until_us),
+        order=asked.order,
+        window=asked.window,
+        step_windows=asked.step_windows,
     )
-    counted = count(attempts, rows.moments, rows.excluded, asked.exclude, entry=asked.entry, window=asked.window)
+    counted = count(
+        attempts, rows.moments, rows.excluded, asked.exclude, entry=asked.entry, window=asked.window
+    )
     groups, words = _groups(log, asked, rows, counted)
-    return _Count(log, asked, rows, counted, still_open(counted, asked, log.observed_until_us), groups, words)
+    return _Count(
+        log, asked, rows, counted, still_open(counted, asked, log.observed_until_us), groups, words
+    )
 
 
 def _whole(held: _Count) -> _Count:
@@ -289,18 +322,28 @@ def _whole(held: _Count) -> _Count:
     return held if held.rows.person_rank is None else _counted(held.log, held.asked.ungrouped())
 
 
-def _groups(log: EventLog, asked: Question, rows: Rows, counted: Counted) -> tuple[Grouping | None, dict[str, str]]:
+def _groups(
+    log: EventLog, asked: Question, rows: Rows, counted: Counted
+) -> tuple[Grouping | None, dict[str, str]]:
     if rows.groups is None:
         return None, {}
     by = ", ".join(asked.by)
     if rows.person_rank is not None:
         rank = rows.person_rank[counted.who]
-        return grouping(rows.groups, rank, np.ones(len(rank), dtype=bool)), {"groups": f"{by}: {telling.BY_VALUE['all']}"}
+        return grouping(rows.groups, rank, np.ones(len(rank), dtype=bool)), {
+            "groups": f"{by}: {telling.BY_VALUE['all']}"
+        }
     of_customer = all(log.property(name, "by").of_customer for name in asked.by)
     step = None if of_customer else asked.by_step
-    found = touched(counted.attempts, rows.groups.rank, asked.by_value, step, any_order=asked.order == "any")
+    found = touched(
+        counted.attempts, rows.groups.rank, asked.by_value, step, any_order=asked.order == "any"
+    )
     rule = "one value a customer" if of_customer else telling.by_words(asked)
-    words = {"groups": f"{by}: {rule}; customers with more than one value: {np.count_nonzero(found.several):,}; missing is a group of its own"}
+    words = {
+        "groups": f"{by}: {rule}; customers with more than one value: {np.count_nonzero(found.several):,}; missing is a group of its own"
+    }
     if step is not None:
-        words["left out of the groups"] = f"{telling.count_of(int(np.count_nonzero(~found.known)), 'customer')} who never reached step {step}"
+        words["left out of the groups"] = (
+            f"{telling.count_of(int(np.count_nonzero(~found.known)), 'customer')} who never reached step {step}"
+        )
     return grouping(rows.groups, np.where(found.known, found.rank, MISSING), found.known), words

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.funnel.instants import Bools, Instants, Ints, Positions
+from cjlib.analyses.funnel.event_arrays import Bools, Instants, Ints, Positions
 from cjlib.analyses.funnel.matching import Progress
 
 FOREVER = np.int64(1) << 61
@@ -62,16 +62,31 @@ class Attempts:
 
     def cut(self, depth: Depths) -> Attempts:
         """The attempts ended after so many steps."""
-        return replace(self, at=[np.where(depth > k, position, np.int32(-1)) for k, position in enumerate(self.at)], depth=depth)
+        return replace(
+            self,
+            at=[np.where(depth > k, position, np.int32(-1)) for k, position in enumerate(self.at)],
+            depth=depth,
+        )
 
     def times(self, step: int) -> Ints:
         """When a step (from 0) was filled; only meaningful where it was."""
         return self.instants.time[self.at[step]]
 
 
-def try_all(instants: Instants, allowed: Bools | None, *, order: str, window: int | None, step_windows: Sequence[int | None]) -> Attempts:
+def try_all(
+    instants: Instants,
+    allowed: Bools | None,
+    *,
+    order: str,
+    window: int | None,
+    step_windows: Sequence[int | None],
+) -> Attempts:
     """The attempt of every first event; `allowed` says at which instants one may open."""
-    opens = np.ones(len(instants), dtype=bool) if order == "any" else instants.reach[instants.kind, 0] > 0
+    opens = (
+        np.ones(len(instants), dtype=bool)
+        if order == "any"
+        else instants.reach[instants.kind, 0] > 0
+    )
     start = np.flatnonzero(opens if allowed is None else opens & allowed).astype(np.int32)
     limit = FOREVER if window is None else np.int64(window)
     gaps = [FOREVER if gap is None else np.int64(gap) for gap in step_windows]
@@ -93,10 +108,16 @@ def _next(fits: Bools) -> Positions:
     return np.minimum.accumulate(following[::-1])[::-1]
 
 
-def _within(instants: Instants, here: Positions, there: Positions, start: Positions, window: np.int64) -> Bools:
+def _within(
+    instants: Instants, here: Positions, there: Positions, start: Positions, window: np.int64
+) -> Bools:
     """Whether `there` exists, is of the unit of `here`, and within the window of the first event at `start`."""
     exists, there = there < len(instants), np.minimum(there, len(instants) - 1)
-    return exists & (instants.unit[there] == instants.unit[here]) & (instants.time[there] - instants.time[start] <= window)
+    return (
+        exists
+        & (instants.unit[there] == instants.unit[here])
+        & (instants.time[there] - instants.time[start] <= window)
+    )
 
 
 def _opened(instants: Instants, start: Positions, depth: Depths) -> list[Positions]:
@@ -129,7 +150,9 @@ def _in_sequence(instants: Instants, start: Positions, window: np.int64) -> Atte
     return Attempts(instants, at, depth)
 
 
-def _strictly(instants: Instants, start: Positions, window: np.int64, gaps: list[np.int64]) -> Attempts:
+def _strictly(
+    instants: Instants, start: Positions, window: np.int64, gaps: list[np.int64]
+) -> Attempts:
     """Nothing may lie between two steps: an attempt moves only to the person's next moment, and leaves one only if all its events filled steps.
 
     At the first instant other events may stand before the first event, so an attempt may use fewer of them than it could:
@@ -147,7 +170,9 @@ def _strictly(instants: Instants, start: Positions, window: np.int64, gaps: list
     return best
 
 
-def _strict_from(instants: Instants, start: Positions, opening: int, window: np.int64, gaps: list[np.int64]) -> Attempts:
+def _strict_from(
+    instants: Instants, start: Positions, opening: int, window: np.int64, gaps: list[np.int64]
+) -> Attempts:
     depth = np.full(len(start), opening, dtype=np.uint8)
     at = _opened(instants, start, depth)
     live, position = np.arange(len(start)), start
@@ -156,9 +181,13 @@ def _strict_from(instants: Instants, start: Positions, opening: int, window: np.
         found = _within(instants, position, there, start[live], window)
         live, position, there = live[found], position[found], there[found]
         filled = depth[live]
-        going = (filled < instants.steps) & (instants.moment[there] == instants.moment[position] + 1)
+        going = (filled < instants.steps) & (
+            instants.moment[there] == instants.moment[position] + 1
+        )
         live, position, there, filled = live[going], position[going], there[going], filled[going]
-        going = instants.time[there] - instants.time[position] <= np.array([*gaps, FOREVER])[filled - 1]
+        going = (
+            instants.time[there] - instants.time[position] <= np.array([*gaps, FOREVER])[filled - 1]
+        )
         live, there, filled = live[going], there[going], filled[going]
         reached = instants.reach[instants.kind[there], filled]
         depth[live] = reached
@@ -173,7 +202,10 @@ def _strict_from(instants: Instants, start: Positions, opening: int, window: np.
 def _in_any_order(instants: Instants, start: Positions, window: np.int64) -> Attempts:
     """Step k is reached at the earliest instant by which k steps are filled: move on to the next instant that adds to them."""
     progress = Progress(instants.kinds, instants.steps)
-    bits = np.array([np.bitwise_or.reduce(np.array(kind, dtype=np.int64)) for kind in instants.kinds], dtype=np.int64)
+    bits = np.array(
+        [np.bitwise_or.reduce(np.array(kind, dtype=np.int64)) for kind in instants.kinds],
+        dtype=np.int64,
+    )
     fits = bits[instants.kind] if len(instants) else np.zeros(0, dtype=np.int64)
     following = [_next((fits >> k & 1).astype(bool)) for k in range(instants.steps)]
     state = progress.step_on(np.zeros(len(start), dtype=np.int32), instants.kind[start])
@@ -197,7 +229,9 @@ def _in_any_order(instants: Instants, start: Positions, window: np.int64) -> Att
     return Attempts(instants, at, depth)
 
 
-def _within_gaps(instants: Instants, start: Positions, window: np.int64, gaps: list[np.int64]) -> Attempts:
+def _within_gaps(
+    instants: Instants, start: Positions, window: np.int64, gaps: list[np.int64]
+) -> Attempts:
     """With a limit from step to step the earliest match may lead nowhere, so every chain is searched.
 
     For each depth d, from the deepest: `finish[k]` is the earliest completion of d steps when step k was the last one filled at an instant.
@@ -219,7 +253,9 @@ def _within_gaps(instants: Instants, start: Positions, window: np.int64, gaps: l
     return Attempts(instants, at, depth)
 
 
-def _finishes(instants: Instants, goal: int, gaps: list[np.int64]) -> tuple[list[Ints], list[Positions]]:
+def _finishes(
+    instants: Instants, goal: int, gaps: list[np.int64]
+) -> tuple[list[Ints], list[Positions]]:
     """`finish[k]` (k = 1 … goal) and `ahead[k]`, the next instant that fills step k + 1 and from which `goal` can be reached."""
     length = len(instants)
     finish: list[Ints] = [np.zeros(0, dtype=np.int64)] * (goal + 1)
@@ -248,7 +284,9 @@ class _Route:
     ahead: list[Positions]
     deadline: Ints
 
-    def leave(self, instants: Instants, here: Positions, filled: int, which: Ints | slice = slice(None)) -> Depths:
+    def leave(
+        self, instants: Instants, here: Positions, filled: int, which: Ints | slice = slice(None)
+    ) -> Depths:
         """How many steps to have filled when leaving an instant: the most (their times are the earliest) from which `goal` is reached in time; 0 if none."""
         reached = np.minimum(instants.reach[instants.kind[here], filled], self.goal)
         chosen = np.zeros(len(here), dtype=np.uint8)

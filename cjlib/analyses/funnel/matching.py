@@ -42,7 +42,13 @@ def usable(masks: Sequence[int], filled: int, reached: int) -> list[int]:
     for event, mask in enumerate(masks):
         others = [other for position, other in enumerate(masks) if position != event]
         steps = (step for step in range(filled, reached) if mask >> step & 1)
-        each.append(sum(1 << step for step in steps if _fills_all(others, [other for other in range(filled, reached) if other != step])))
+        each.append(
+            sum(
+                1 << step
+                for step in steps
+                if _fills_all(others, [other for other in range(filled, reached) if other != step])
+            )
+        )
     return each
 
 
@@ -53,7 +59,10 @@ def _fills_all(masks: Sequence[int], steps: Sequence[int]) -> bool:
 
 def reach_table(kinds: Sequence[Kind], steps: int) -> NDArray[np.uint8]:
     """Row: kind; column k: the deepest step reached from k filled steps (k itself if nothing fits)."""
-    table = np.array([[deepest(kind, filled, steps) for filled in range(steps)] for kind in kinds], dtype=np.uint8)
+    table = np.array(
+        [[deepest(kind, filled, steps) for filled in range(steps)] for kind in kinds],
+        dtype=np.uint8,
+    )
     return table.reshape(len(kinds), steps)
 
 
@@ -105,7 +114,13 @@ class Progress:
         if state not in self._numbers:
             self._numbers[state] = len(self._states)
             self._states.append(state)
-            self._closed.append(sum(1 << step for step in range(self._steps) if _matched((*state, 1 << step), self._steps) == len(state)))
+            self._closed.append(
+                sum(
+                    1 << step
+                    for step in range(self._steps)
+                    if _matched((*state, 1 << step), self._steps) == len(state)
+                )
+            )
             if len(self._states) > len(self._next):
                 self._next = np.vstack([self._next, np.full_like(self._next, -1)])
         return self._numbers[state]

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from cjlib.analyses.journey_map.places import Ints
-from cjlib.analyses.journey_map.walk import Walk
-from cjlib.sources.events import EventLog
+from cjlib.analyses.journey_map.mapped_events import Walk
+from cjlib.analyses.journey_map.stage_mapping import Ints
+from cjlib.sources.log.event_log import EventLog
 
 MOST = 3
 
 
 def channel_names(log: EventLog) -> list[str]:
     """The channels of the log, by code."""
-    return [str(name) for name in log.codes("channel", where="FALSE")[1]] if "channel" in log.properties else []
+    return (
+        [str(name) for name in log.codes("channel", where="FALSE")[1]]
+        if "channel" in log.properties
+        else []
+    )
 
 
-def channel_words(walks: tuple[Walk, ...], names: list[str], group: Ints, groups: int) -> list[str | None]:
+def channel_words(
+    walks: tuple[Walk, ...], names: list[str], group: Ints, groups: int
+) -> list[str | None]:
     """The channels of each group of positions in words, commonest first: "email 61 %, web 39 %"; None where no event has one."""
     constant = [one.channel for one in walks[0].places.mapping]
     every = sorted({*names, *(name for name in constant if name is not None)})
@@ -25,10 +31,14 @@ def channel_words(walks: tuple[Walk, ...], names: list[str], group: Ints, groups
     return [_in_words(row, every) for row in summed]
 
 
-def _counts(walk: Walk, names: list[str], constant: list[str | None], every: list[str]) -> np.ndarray:
+def _counts(
+    walk: Walk, names: list[str], constant: list[str | None], every: list[str]
+) -> np.ndarray:
     """The events of each position of the mapping in each channel; a touchpoint's own channel stands before the column, events without any are left out."""
     size = len(names) + 1
-    own = np.bincount(walk.place.astype(np.int32) * size + (walk.channel + 1), minlength=len(constant) * size).reshape(len(constant), size)
+    own = np.bincount(
+        walk.place.astype(np.int32) * size + (walk.channel + 1), minlength=len(constant) * size
+    ).reshape(len(constant), size)
     counts = np.zeros((len(constant), len(every)), dtype=np.int64)
     column = {name: k for k, name in enumerate(every)}
     for place, fixed in enumerate(constant):

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.source import Source
+from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
 from cjlib.analyses.result import MIN_N, Result, metric
-from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
 from cjlib.errors import CjlibError
+from cjlib.shared.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
 
 Record = dict[Any, Any]
 DRAWS = 1_000
@@ -24,7 +24,11 @@ SHARES: dict[str, tuple[str | None, str, str | None]] = {
     "csat": (None, "n_csat", "higher"),
     "ces": (None, "n_ces", "higher"),
 }
-MEANS = {"nps": ("n_nps", "higher"), "mean_score": ("n_scored", "higher"), "value_per_customer": ("customers", "higher")}
+MEANS = {
+    "nps": ("n_nps", "higher"),
+    "mean_score": ("n_scored", "higher"),
+    "value_per_customer": ("customers", "higher"),
+}
 MEDIANS = {"median_seconds_to_next": "n_to_next", "median_seconds_in_stage": None}
 COUNTS = ("customers", "events", "n_feedback")
 COLUMNS = [
@@ -110,22 +114,43 @@ def compare(now: Side, earlier: Side) -> MapChange:
     rows = []
     for position, (old, new) in enumerate(zip(earlier.rows(), now.rows(), strict=True)):
         cells = _cells(old, new) | {name: _median(name, earlier, now, position) for name in MEDIANS}
-        rows += [(str(new["stage"]), name, cell) for name, cell in cells.items() if not (np.isnan(cell.earlier) or np.isnan(cell.now))]
+        rows += [
+            (str(new["stage"]), name, cell)
+            for name, cell in cells.items()
+            if not (np.isnan(cell.earlier) or np.isnan(cell.now))
+        ]
     enough = np.array([min(cell.n_earlier, cell.n_now) >= MIN_N for _, _, cell in rows], dtype=bool)
     p = np.array([cell.p for _, _, cell in rows], dtype=float)
     adjusted = benjamini_hochberg(np.where(enough, p, np.nan)) if rows else p
-    table = pd.DataFrame([_row(stage, measure, cell, float(q)) for (stage, measure, cell), q in zip(rows, adjusted, strict=True)], columns=COLUMNS)
-    return MapChange(table=table, headline=_headline(table, now, earlier), definition=_definition(now, earlier), metrics=_metrics(table))
+    table = pd.DataFrame(
+        [
+            _row(stage, measure, cell, float(q))
+            for (stage, measure, cell), q in zip(rows, adjusted, strict=True)
+        ],
+        columns=COLUMNS,
+    )
+    return MapChange(
+        table=table,
+        headline=_headline(table, now, earlier),
+        definition=_definition(now, earlier),
+        metrics=_metrics(table),
+    )
 
 
 def _alike(now: Side, earlier: Side) -> None:
     for one in (now, earlier):
         if one.source.groups.name is not None:
-            raise CjlibError("compare: a map with by= holds several maps. Compare maps without by, or of one group: map.group(name).")
+            raise CjlibError(
+                "compare: a map with by= holds several maps. Compare maps without by, or of one group: map.group(name)."
+            )
     before, after = list(earlier.table["stage"]), list(now.table["stage"])
     if before != after:
-        differing = [name for name in [*before, *after] if (name in before) != (name in after)] or ["their order"]
-        raise CjlibError(f"compare: both maps must have the same stages. They differ in {', '.join(differing)}. Make both with one journey file.")
+        differing = [name for name in [*before, *after] if (name in before) != (name in after)] or [
+            "their order"
+        ]
+        raise CjlibError(
+            f"compare: both maps must have the same stages. They differ in {', '.join(differing)}. Make both with one journey file."
+        )
 
 
 def _cells(old: Record, new: Record) -> dict[str, Cell]:
@@ -164,12 +189,23 @@ def _mean(old: Record, new: Record, name: str) -> Cell:
 
     before, after = _number(old[name]), _number(new[name])
     n_earlier, n_now = (int(np.nan_to_num(_number(row[MEANS[name][0]]))) for row in (old, new))
-    wide, wider = ((_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95) for row in (old, new))
+    wide, wider = (
+        (_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95)
+        for row in (old, new)
+    )
     error = float(np.hypot(wide, wider))
     if np.isnan(error) or error == 0:
         return Cell(before, after, n_earlier, n_now)
     change = after - before
-    return Cell(before, after, n_earlier, n_now, change - Z95 * error, change + Z95 * error, float(2 * ndtr(-abs(change) / error)))
+    return Cell(
+        before,
+        after,
+        n_earlier,
+        n_now,
+        change - Z95 * error,
+        change + Z95 * error,
+        float(2 * ndtr(-abs(change) / error)),
+    )
 
 
 def _median(name: str, earlier: Side, now: Side, position: int) -> Cell:
@@ -192,7 +228,9 @@ def _times(name: str, one: Side, position: int) -> np.ndarray:
     if one.source.walk is None:
         return np.zeros(0)
     counts = StageCounts(one.source.walk)
-    every = counts.seconds_to_next() if name == "median_seconds_to_next" else counts.seconds_in_stage()
+    every = (
+        counts.seconds_to_next() if name == "median_seconds_to_next" else counts.seconds_in_stage()
+    )
     return np.sort(every[position]) / SECOND
 
 
@@ -207,26 +245,50 @@ def _row(stage: str, measure: str, cell: Cell, p_adjusted: float) -> tuple[Any, 
     beyond = bool(p_adjusted < 0.05)
     words = _words(measure, cell, beyond)
     change = cell.now - cell.earlier
-    return stage, measure, cell.earlier, cell.now, cell.n_earlier, cell.n_now, change, cell.low, cell.high, cell.p, p_adjusted, beyond, words
+    return (
+        stage,
+        measure,
+        cell.earlier,
+        cell.now,
+        cell.n_earlier,
+        cell.n_now,
+        change,
+        cell.low,
+        cell.high,
+        cell.p,
+        p_adjusted,
+        beyond,
+        words,
+    )
 
 
 def _words(measure: str, cell: Cell, beyond: bool) -> str:
     if measure in COUNTS:
-        return "more" if cell.now > cell.earlier else "fewer" if cell.now < cell.earlier else "as many"
+        return (
+            "more" if cell.now > cell.earlier else "fewer" if cell.now < cell.earlier else "as many"
+        )
     if min(cell.n_earlier, cell.n_now) < MIN_N:
         return "too few"
     if not beyond:
         return "no clear change"
-    better = SHARES[measure][2] if measure in SHARES else MEANS[measure][1] if measure in MEANS else None
+    better = (
+        SHARES[measure][2] if measure in SHARES else MEANS[measure][1] if measure in MEANS else None
+    )
     rose = cell.now > cell.earlier
     if better is None:
-        return ("longer" if rose else "shorter") if measure in MEDIANS else ("higher" if rose else "lower")
+        return (
+            ("longer" if rose else "shorter")
+            if measure in MEDIANS
+            else ("higher" if rose else "lower")
+        )
     return "better" if rose == (better == "higher") else "worse"
 
 
 def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:
     judged = table[table["p_adjusted"].notna()]
-    clear = judged[judged["beyond_noise"]].sort_values(["p_adjusted", "stage", "measure"], kind="stable")
+    clear = judged[judged["beyond_noise"]].sort_values(
+        ["p_adjusted", "stage", "measure"], kind="stable"
+    )
     if clear.empty:
         return f"No clear change in any of {len(judged)} cells with 30 or more on both sides."
     first = clear.iloc[0]
@@ -245,7 +307,11 @@ def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:
 
 
 def _definition(now: Side, earlier: Side) -> dict[str, str]:
-    words = {name: one.words() for name, one in (("earlier", earlier), ("now", now)) if one.source.log is not None}
+    words = {
+        name: one.words()
+        for name, one in (("earlier", earlier), ("now", now))
+        if one.source.log is not None
+    }
     return words | {
         "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
         "NPS, scores, values": "z with summed variances",
@@ -258,6 +324,9 @@ def _definition(now: Side, earlier: Side) -> dict[str, str]:
 
 def _metrics(table: pd.DataFrame) -> dict[str, Any]:
     clear = table[table["beyond_noise"].astype(bool)]
-    return {"cells_compared": metric(int(table["p_adjusted"].notna().sum())), "cells_changed": metric(len(clear))} | {
+    return {
+        "cells_compared": metric(int(table["p_adjusted"].notna().sum())),
+        "cells_changed": metric(len(clear)),
+    } | {
         f"cells_{word}": metric(int((clear["words"] == word).sum())) for word in ("better", "worse")
     }

@@ -31,7 +31,10 @@ def export(head: dict[str, Any], tables: dict[str, pd.DataFrame], folder: Path) 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as plain values."""
-    return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+    return [
+        {str(name): _plain(value) for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
 
 
 def _plain(value: Any) -> Any:
@@ -44,5 +47,14 @@ def _plain(value: Any) -> Any:
 
 def safe_for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
     """Texts that a spreadsheet would take for a formula, prefixed with an apostrophe."""
-    texts = {str(name): table[name] for name in table.columns if pd.api.types.is_string_dtype(table[name])}
-    return table.assign(**{name: held.where(~held.str.startswith(_FORMULA, na=False), "'" + held) for name, held in texts.items()})
+    texts = {
+        str(name): table[name]
+        for name in table.columns
+        if pd.api.types.is_string_dtype(table[name])
+    }
+    return table.assign(
+        **{
+            name: held.where(~held.str.startswith(_FORMULA, na=False), "'" + held)
+            for name, held in texts.items()
+        }
+    )

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.groups import MISSING, Values, names_given, order_of_groups, values_of
 from cjlib.errors import CjlibError, shown
-from cjlib.sources.events import EventLog
+from cjlib.shared.group_by import MISSING, Values, names_given, order_of_groups, values_of
+from cjlib.sources.log.event_log import EventLog
 
 By = str | pd.Series | Mapping[Any, Any] | None
 
@@ -52,11 +52,15 @@ def groups_of(log: EventLog | None, by: By, taken: tuple[str, ...]) -> Groups:
     if by is None:
         return Groups(None, None, 1)
     if log is None:
-        raise CjlibError("by: groups are groups of customers of the log, and there is none. Give the events, or leave by out.")
+        raise CjlibError(
+            "by: groups are groups of customers of the log, and there is none. Give the events, or leave by out."
+        )
     if isinstance(by, pd.Series | Mapping):
         return _given(log, pd.Series(by), taken)
     if not isinstance(by, str):
-        raise CjlibError(f"by: must be the name of one column, or a mapping from customer_id to group. Got {shown(by)}.")
+        raise CjlibError(
+            f"by: must be the name of one column, or a mapping from customer_id to group. Got {shown(by)}."
+        )
     (name,) = names_given(by, "by", taken)
     values = values_of(log, (name,), where="TRUE", option="by")
     found = log.fetch("customer", "time")
@@ -65,7 +69,11 @@ def groups_of(log: EventLog | None, by: By, taken: tuple[str, ...]) -> Groups:
     code, time, ranks = found["customer"][there], found["time"][there], values.rank[there]
     first = np.flatnonzero(np.diff(code, prepend=-1))
     if first.size:
-        tied = np.where(time == np.repeat(time[first], np.diff(np.r_[first, code.size])), ranks, np.iinfo(np.int64).max)
+        tied = np.where(
+            time == np.repeat(time[first], np.diff(np.r_[first, code.size])),
+            ranks,
+            np.iinfo(np.int64).max,
+        )
         rank[code[first]] = np.minimum.reduceat(tied, first)
     present = np.zeros(rank.size, dtype=bool)
     present[found["customer"]] = True

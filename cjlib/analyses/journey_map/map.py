@@ -12,38 +12,57 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map import compare as comparing
-from cjlib.analyses.journey_map import words
+from cjlib.analyses.journey_map import summary
 from cjlib.analyses.journey_map.compare import MapChange, Side
+from cjlib.analyses.journey_map.coverage import SILENT, UNMAPPED
 from cjlib.analyses.journey_map.export import export
-from cjlib.analyses.journey_map.future import WhatIf, simulate
-from cjlib.analyses.journey_map.gaps import SILENT, UNMAPPED
 from cjlib.analyses.journey_map.groups import By, Groups
-from cjlib.analyses.journey_map.line_table import line_and_patterns
+from cjlib.analyses.journey_map.inputs import Source, read_source
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import OUTCOMES, later_of, moments
-from cjlib.analyses.journey_map.point_table import POINT_COLUMNS, point_table
+from cjlib.analyses.journey_map.pain_inputs import pain_points
 from cjlib.analyses.journey_map.quotes import quotes
 from cjlib.analyses.journey_map.routes import planned_routes, routes
-from cjlib.analyses.journey_map.source import Source, read_source
+from cjlib.analyses.journey_map.sentiment_tables import line_and_patterns
 from cjlib.analyses.journey_map.stage_table import STAGE_COLUMNS, stage_table
 from cjlib.analyses.journey_map.stages import StageCounts
-from cjlib.analyses.journey_map.trouble import pain_points
+from cjlib.analyses.journey_map.touchpoint_table import POINT_COLUMNS, point_table
+from cjlib.analyses.journey_map.what_if import WhatIf, simulate
 from cjlib.analyses.result import MIME, Result
 from cjlib.errors import CjlibError, not_one_of
-from cjlib.sources.events import EventLog
-from cjlib.sources.feedback import Feedback
+from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
+from cjlib.sources.log.event_log import EventLog
 
 if TYPE_CHECKING:
     from cjlib.analyses.churn import ChurnModel
 
 SUMMARY = (
-    *("stage", "customers", "share_of_all", "share_of_previous", "share_ended", "still_moving", "median_seconds_to_next"),
+    *(
+        "stage",
+        "customers",
+        "share_of_all",
+        "share_of_previous",
+        "share_ended",
+        "still_moving",
+        "median_seconds_to_next",
+    ),
     *("n_feedback", "mean_score", "nps", "csat", "ces", "value_per_customer", "evidence"),
 )
 
 
-TABLES = ("touchpoints", "routes", "unmapped", "silent", "sentiment_line", "patterns", "moments", "pain_points", "quotes", "support")
+TABLES = (
+    "touchpoints",
+    "routes",
+    "unmapped",
+    "silent",
+    "sentiment_line",
+    "patterns",
+    "moments",
+    "pain_points",
+    "quotes",
+    "support",
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,28 +110,39 @@ class JourneyMap(Result):
         return self.table[[*groups, *SUMMARY]]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        short = Result(table=self.summary, headline=self.headline, definition=self.definition, metrics=self.metrics)
+        short = Result(
+            table=self.summary,
+            headline=self.headline,
+            definition=self.definition,
+            metrics=self.metrics,
+        )
         told = short._repr_mimebundle_(include, exclude)
         return {**told, MIME: {**told[MIME], "kind": type(self).__name__}}
 
     @property
     def first_pain(self) -> str | None:
         """The stage with the most pain; None where nothing hurts or nothing was measured."""
-        found = self.pain_points[(self.pain_points["level"] == "stage") & (self.pain_points["impact"] > 0)]
+        found = self.pain_points[
+            (self.pain_points["level"] == "stage") & (self.pain_points["impact"] > 0)
+        ]
         return None if found.empty else str(found.iloc[0]["stage"])
 
     @property
     def assigned(self) -> pd.DataFrame:
         """One row a feedback: `feedback_id`, `stage`, `touchpoint`, `assigned_by`."""
         if self._source.opinions is None:
-            return pd.DataFrame(columns=["feedback_id", "stage", "touchpoint", "assigned_by"], dtype="str")
+            return pd.DataFrame(
+                columns=["feedback_id", "stage", "touchpoint", "assigned_by"], dtype="str"
+            )
         return self._source.opinions.assigned.table
 
     def customers(self) -> pd.DataFrame:
         """One row a customer and stage entered, by id: `customer_id`, `stage`, `entered_at`, `left_at` (missing: still there), `current`, `ended`."""
         source = self._source
         if source.acts is None:
-            raise CjlibError("customers: the map was made without events, so it knows no customers. Give the log: cj.journey_map(journey, log).")
+            raise CjlibError(
+                "customers: the map was made without events, so it knows no customers. Give the log: cj.journey_map(journey, log)."
+            )
         log, walk, counts = source.acts.log, source.acts.walk, StageCounts(source.acts.walk)
         who, stage = np.nonzero(counts.entered)
         left = counts.left[who, stage]
@@ -134,7 +164,9 @@ class JourneyMap(Result):
         """
         source = self._source
         if source.log is None:
-            raise CjlibError("persona: personas are groups of customers of the log, and there is none.")
+            raise CjlibError(
+                "persona: personas are groups of customers of the log, and there is none."
+            )
         if members is None:
             from cjlib.analyses.personas import personas
 
@@ -157,27 +189,46 @@ class JourneyMap(Result):
         """The map of one group of `by`, named as the table names it, to be set beside that of another: `held.group("web").compare(held.group("app"))`."""
         groups = self.groups
         if groups.name is None or groups.of is None:
-            raise CjlibError("group: the map has no groups. Make it with by=, such as cj.journey_map(journey, log, by='channel').")
+            raise CjlibError(
+                "group: the map has no groups. Make it with by=, such as cj.journey_map(journey, log, by='channel')."
+            )
         if name not in groups.words():
             raise not_one_of("group", name, groups.words())
         return self._part(groups.of == groups.words().index(name), f"{groups.name} {name}")
 
     def _part(self, kept: np.ndarray, called: str) -> JourneyMap:
         made = _made(self._source.only(kept), "retained")
-        return replace(made, definition={**made.definition, "only": f"{called}: {words.count_of(int(kept.sum()), 'customer')}"})
+        return replace(
+            made,
+            definition={
+                **made.definition,
+                "only": f"{called}: {summary.count_of(int(kept.sum()), 'customer')}",
+            },
+        )
 
     def compare(self, earlier: JourneyMap) -> MapChange:
         """The map beside an earlier one, or that of one group, persona or segment beside another: see `cjlib.analyses.journey_map.compare`."""
-        return comparing.compare(*(Side(one.table, one._source, one.definition.get("only")) for one in (self, earlier)))
+        return comparing.compare(
+            *(Side(one.table, one._source, one.definition.get("only")) for one in (self, earlier))
+        )
 
     def simulate(self, changes: Mapping[str, float]) -> WhatIf:
-        """What if more went on from a stage: see `cjlib.analyses.journey_map.future`."""
+        """What if more went on from a stage: see `cjlib.analyses.journey_map.what_if`."""
         return simulate(self.table, self._source, changes)
 
     def export(self, folder: str | Path) -> list[Path]:
         """Write the tables as CSV (`stages.csv` …) and the whole map as `journey_map.json`, with the digest of the journey file: see `export.py`."""
-        head = {"journey": self.journey.name, "journey_hash": self.journey.hash, "headline": self.headline, "definition": dict(self.definition)}
-        return export(head | {"metrics": dict(self.metrics)}, {"stages": self.table} | {name: getattr(self, name) for name in TABLES}, Path(folder))
+        head = {
+            "journey": self.journey.name,
+            "journey_hash": self.journey.hash,
+            "headline": self.headline,
+            "definition": dict(self.definition),
+        }
+        return export(
+            head | {"metrics": dict(self.metrics)},
+            {"stages": self.table} | {name: getattr(self, name) for name in TABLES},
+            Path(folder),
+        )
 
 
 def journey_map(
@@ -224,10 +275,22 @@ def journey_map(
         If neither events nor feedback are given, or an option cannot be used.
     """
     if log is None and feedback is None:
-        raise CjlibError("log: a map needs events or feedback, and neither is given. Give journey.read_events() or journey.read_feedback().")
+        raise CjlibError(
+            "log: a map needs events or feedback, and neither is given. Give journey.read_events() or journey.read_feedback()."
+        )
     if outcome not in OUTCOMES:
         raise not_one_of("outcome", outcome, OUTCOMES)
-    taken = (*STAGE_COLUMNS, *POINT_COLUMNS, "pattern", "to_stage", "measure", "lead", "n", "value", "named")
+    taken = (
+        *STAGE_COLUMNS,
+        *POINT_COLUMNS,
+        "pattern",
+        "to_stage",
+        "measure",
+        "lead",
+        "n",
+        "value",
+        "named",
+    )
     return _made(read_source(journey, log, feedback, churn, by, taken), outcome)
 
 
@@ -241,13 +304,19 @@ def _made(source: Source, outcome: str) -> JourneyMap:
     pains = source.once("pains", lambda: pain_points(source, whole))
     return JourneyMap(
         table=table,
-        headline=words.headline(source, table, patterns, found, pains),
-        definition=words.definition(source, outcome),
-        metrics=words.metrics(source, table, pains),
+        headline=summary.headline(source, table, patterns, found, pains),
+        definition=summary.definition(source, outcome),
+        metrics=summary.metrics(source, table, pains),
         touchpoints=point_table(source, counted),
-        routes=pd.DataFrame() if acts is None else source.once("routes", lambda: routes(acts.walk, planned_routes(journey))),
-        unmapped=pd.DataFrame(columns=UNMAPPED) if acts is None else acts.shared.unmapped.copy(deep=False),
-        silent=pd.DataFrame(columns=SILENT, dtype="str") if acts is None else acts.shared.silent.copy(deep=False),
+        routes=pd.DataFrame()
+        if acts is None
+        else source.once("routes", lambda: routes(acts.walk, planned_routes(journey))),
+        unmapped=pd.DataFrame(columns=UNMAPPED)
+        if acts is None
+        else acts.shared.unmapped.copy(deep=False),
+        silent=pd.DataFrame(columns=SILENT, dtype="str")
+        if acts is None
+        else acts.shared.silent.copy(deep=False),
         sentiment_line=line,
         patterns=patterns,
         moments=found,
@@ -267,4 +336,9 @@ def _counted(source: Source) -> list[StageCounts]:
 def _moments(source: Source, outcome: str) -> pd.DataFrame:
     if source.acts is None or source.opinions is None:
         return pd.DataFrame(columns=MOMENT_COLUMNS)
-    return moments(source.places, source.opinions, later_of(source.journey, source.acts.shared, source.opinions), outcome)
+    return moments(
+        source.places,
+        source.opinions,
+        later_of(source.journey, source.acts.shared, source.opinions),
+        outcome,
+    )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.opinions import BAD_TO, GOOD_FROM, Opinions
-from cjlib.analyses.journey_map.places import Places
-from cjlib.analyses.journey_map.shared import Shared
+from cjlib.analyses.journey_map.cache import Shared
+from cjlib.analyses.journey_map.feedback import BAD_TO, GOOD_FROM, Opinions
+from cjlib.analyses.journey_map.stage_mapping import Places
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
-from cjlib.sources.durations import microseconds
+from cjlib.shared.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
 from cjlib.sources.journey import Journey
+from cjlib.sources.log.durations import microseconds
 
 OUTCOMES = ("retained", "converted", "promoter")
 COLUMNS = [
@@ -58,7 +58,9 @@ class Later:
 
 def _rank(who: np.ndarray, when: np.ndarray, code: np.ndarray, until: np.ndarray) -> np.ndarray:
     """How many events of each customer, or of one with a smaller code, are at or before a time; events by customer and time."""
-    order = np.lexsort((np.r_[np.zeros(who.size), np.ones(code.size)], np.r_[when, until], np.r_[who, code]))
+    order = np.lexsort(
+        (np.r_[np.zeros(who.size), np.ones(code.size)], np.r_[when, until], np.r_[who, code])
+    )
     seen = np.cumsum(order < who.size)
     place = order >= who.size
     ranks = np.empty(code.size, dtype=np.int64)
@@ -69,8 +71,12 @@ def _rank(who: np.ndarray, when: np.ndarray, code: np.ndarray, until: np.ndarray
 def experiences(opinions: Opinions) -> pd.DataFrame:
     """The first feedback of each customer at each touchpoint: `code`, `time`, `point`, `good` (1 good, 0 bad, NaN neither)."""
     rows = opinions.rows[(opinions.rows["code"] >= 0) & (opinions.rows["point"] >= 0)]
-    first = rows.sort_values(["code", "point", "time", "feedback_id"], kind="stable").drop_duplicates(["code", "point"])
-    return first.assign(good=verdicts(first))[["code", "time", "point", "good"]].reset_index(drop=True)
+    first = rows.sort_values(
+        ["code", "point", "time", "feedback_id"], kind="stable"
+    ).drop_duplicates(["code", "point"])
+    return first.assign(good=verdicts(first))[["code", "time", "point", "good"]].reset_index(
+        drop=True
+    )
 
 
 def verdicts(rows: pd.DataFrame) -> np.ndarray:
@@ -78,18 +84,31 @@ def verdicts(rows: pd.DataFrame) -> np.ndarray:
     verdict = rows["label"].map({"positive": 1.0, "negative": 0.0}).to_numpy(dtype=float)
     for score in ("ces", "nps", "csat"):
         given = rows[score].to_numpy(dtype=float)
-        own = np.where(given >= GOOD_FROM[score], 1.0, np.where(given <= BAD_TO[score], 0.0, np.nan))
+        own = np.where(
+            given >= GOOD_FROM[score], 1.0, np.where(given <= BAD_TO[score], 0.0, np.nan)
+        )
         verdict = np.where(np.isnan(given), verdict, own)
     return verdict
 
 
 def later_of(journey: Journey, shared: Shared, opinions: Opinions) -> Later:
     """The events that outcomes look for: mapped ones that are not the churn event, conversions, and answers to NPS."""
-    events = {"active": shared.active} | ({} if shared.converted is None else {"converted": shared.converted})
-    answered = opinions.rows[opinions.counts("nps") & (opinions.rows["code"] >= 0)].sort_values(["code", "time", "feedback_id"], kind="stable")
+    events = {"active": shared.active} | (
+        {} if shared.converted is None else {"converted": shared.converted}
+    )
+    answered = opinions.rows[opinions.counts("nps") & (opinions.rows["code"] >= 0)].sort_values(
+        ["code", "time", "feedback_id"], kind="stable"
+    )
     events["answered"] = (answered["code"].to_numpy(), answered["time"].to_numpy())
-    events["promoted"] = (answered["nps"].to_numpy(dtype=float) >= GOOD_FROM["nps"], answered["time"].to_numpy())
-    return Later(events, shared.log.observed_until_us, microseconds(journey.map.outcome_after, "map.outcome_after"))
+    events["promoted"] = (
+        answered["nps"].to_numpy(dtype=float) >= GOOD_FROM["nps"],
+        answered["time"].to_numpy(),
+    )
+    return Later(
+        events,
+        shared.log.observed_until_us,
+        microseconds(journey.map.outcome_after, "map.outcome_after"),
+    )
 
 
 def outcome(kind: str, later: Later, first: pd.DataFrame) -> np.ndarray:
@@ -101,7 +120,9 @@ def outcome(kind: str, later: Later, first: pd.DataFrame) -> np.ndarray:
     if kind == "converted":
         if "converted" not in later.events:
             return np.full(code.size, np.nan)
-        before = later.between("converted", code, np.full(code.size, np.iinfo(np.int64).min), time) > 0
+        before = (
+            later.between("converted", code, np.full(code.size, np.iinfo(np.int64).min), time) > 0
+        )
         came = later.between("converted", code, time, time + after) > 0
         return np.where(before | (time + after > later.observed_until), np.nan, came.astype(float))
     who, when = later.events["answered"]
@@ -117,13 +138,22 @@ def moments(places: Places, opinions: Opinions, later: Later, named: str) -> pd.
     """`.moments`: every touchpoint with both kinds of experience, for every outcome; `named` is the one that names."""
     first = experiences(opinions)
     first = first[first["good"].notna()].reset_index(drop=True)
-    parts = [_tested(places, first, kind, outcome(kind, later, first), kind == named) for kind in sorted(OUTCOMES, key=lambda one: one != named)]
+    parts = [
+        _tested(places, first, kind, outcome(kind, later, first), kind == named)
+        for kind in sorted(OUTCOMES, key=lambda one: one != named)
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _tested(places: Places, first: pd.DataFrame, kind: str, came: np.ndarray, names: bool) -> pd.DataFrame:
+def _tested(
+    places: Places, first: pd.DataFrame, kind: str, came: np.ndarray, names: bool
+) -> pd.DataFrame:
     known = ~np.isnan(came)
-    point, good, size = first["point"].to_numpy()[known], first["good"].to_numpy()[known] == 1, len(places.points)
+    point, good, size = (
+        first["point"].to_numpy()[known],
+        first["good"].to_numpy()[known] == 1,
+        len(places.points),
+    )
     came = came[known] == 1
     n_good, n_bad = (np.bincount(point[side], minlength=size) for side in (good, ~good))
     k_good, k_bad = (np.bincount(point[side & came], minlength=size) for side in (good, ~good))
@@ -136,13 +166,26 @@ def _tested(places: Places, first: pd.DataFrame, kind: str, came: np.ndarray, na
     p = np.array(
         [
             two_shares_p(*counts) if ok else np.nan
-            for ok, *counts in zip(tested, k_good.tolist(), n_good.tolist(), k_bad.tolist(), n_bad.tolist(), strict=True)
+            for ok, *counts in zip(
+                tested,
+                k_good.tolist(),
+                n_good.tolist(),
+                k_bad.tolist(),
+                n_bad.tolist(),
+                strict=True,
+            )
         ],
         dtype=float,
     )
     adjusted = benjamini_hochberg(p)
-    over = _excess(share_good - share_bad, _variance(share_good, n_good) + _variance(share_bad, n_bad), tested)
-    apart = (adjusted < 0.05) & (over["excess_p_adjusted"] < 0.05) & ((share_good - share_bad) * over["excess"] > 0)
+    over = _excess(
+        share_good - share_bad, _variance(share_good, n_good) + _variance(share_bad, n_bad), tested
+    )
+    apart = (
+        (adjusted < 0.05)
+        & (over["excess_p_adjusted"] < 0.05)
+        & ((share_good - share_bad) * over["excess"] > 0)
+    )
     status = np.where(~tested, "too few", np.where(tested.sum() < 3, "not separable", "tested"))
     found = np.nan_to_num(apart, nan=0).astype(bool) & names
     table = pd.DataFrame(
@@ -174,7 +217,9 @@ def _variance(part: np.ndarray, n: np.ndarray) -> np.ndarray:
         return smoothed * (1 - smoothed) / n
 
 
-def _excess(difference: np.ndarray, variance: np.ndarray, tested: np.ndarray) -> dict[str, np.ndarray]:
+def _excess(
+    difference: np.ndarray, variance: np.ndarray, tested: np.ndarray
+) -> dict[str, np.ndarray]:
     """The difference less the median of the other tested touchpoints: whether this place matters, or the unhappy leave everywhere."""
     from scipy.special import ndtr
 

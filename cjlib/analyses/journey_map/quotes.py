@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.opinions import Opinions
-from cjlib.analyses.journey_map.places import Ints, Places
-from cjlib.analyses.texts.quotes import Said, text_vectors
+from cjlib.analyses.feedback.texts.quotes import Said, text_vectors
+from cjlib.analyses.journey_map.feedback import Opinions
+from cjlib.analyses.journey_map.stage_mapping import Ints, Places
 
 COLUMNS = ["stage", "touchpoint", "feedback_id", "label", "text"]
 FEWEST = 5
@@ -30,4 +30,8 @@ def quotes(opinions: Opinions | None, places: Places) -> pd.DataFrame:
 
 
 def _of(said: Said, group: Ints, stage: str, touchpoint: str | None) -> list[tuple]:
-    return [(stage, touchpoint, *quote) for quote in said.typical(group)] if group.size >= FEWEST else []
+    return (
+        [(stage, touchpoint, *quote) for quote in said.typical(group)]
+        if group.size >= FEWEST
+        else []
+    )

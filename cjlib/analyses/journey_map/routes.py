@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.places import NONE, Ints
+from cjlib.analyses.journey_map.mapped_events import Walk
+from cjlib.analyses.journey_map.stage_mapping import NONE, Ints
 from cjlib.analyses.journey_map.stages import medians, with_interval
-from cjlib.analyses.journey_map.walk import Walk
 from cjlib.analyses.result import MIN_N
 from cjlib.sources.journey import Journey
 
@@ -28,8 +28,14 @@ def routes(walk: Walk, planned: set[Move], min_n: int = MIN_N) -> pd.DataFrame:
     visits, stages = walk.visits, len(walk.places.stages)
     move = visits.moves
     # The start counts as one more stage, which everybody leaves for the stage of the first event.
-    every = np.r_[stages * stages + walk.stage[walk.starts], visits.stage[move].astype(np.int64) * stages + visits.stage[move + 1]]
-    taken = np.r_[np.zeros(walk.customers, dtype=np.int64), walk.time[visits.begin[move + 1]] - walk.time[visits.end[move]]]
+    every = np.r_[
+        stages * stages + walk.stage[walk.starts],
+        visits.stage[move].astype(np.int64) * stages + visits.stage[move + 1],
+    ]
+    taken = np.r_[
+        np.zeros(walk.customers, dtype=np.int64),
+        walk.time[visits.begin[move + 1]] - walk.time[visits.end[move]],
+    ]
     whom = np.zeros(((stages + 1) * stages, walk.customers), dtype=bool)
     whom[every, np.r_[np.arange(walk.customers), visits.who[move]]] = True
     made = np.bincount(every, minlength=len(whom))
@@ -49,7 +55,9 @@ def routes(walk: Walk, planned: set[Move], min_n: int = MIN_N) -> pd.DataFrame:
         "moves": made[kinds].astype(np.int64),
         "customers": customers.astype(np.int64),
     } | with_interval("share_of_source", made[kinds], left[begin])
-    columns["median_seconds"] = np.where(begin == stages, np.nan, _medians_by(taken, every, made[kinds]))
+    columns["median_seconds"] = np.where(
+        begin == stages, np.nan, _medians_by(taken, every, made[kinds])
+    )
     columns["notable"] = ~expected & (customers >= min_n) & (columns["share_of_source"] >= 0.05)
     order = np.lexsort((end, np.where(begin == stages, NONE, begin)))
     return pd.DataFrame(columns).iloc[order].reset_index(drop=True)
@@ -68,4 +76,10 @@ def _medians_by(values: Ints, kind: Ints, sizes: Ints) -> np.ndarray:
 
 def _kind(move: Move, following: set[Move], stages: int) -> str:
     source, target = move
-    return "forward" if move in following else "skipping" if source < target or source == stages else "back"
+    return (
+        "forward"
+        if move in following
+        else "skipping"
+        if source < target or source == stages
+        else "back"
+    )

@@ -6,25 +6,54 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.channels import channel_names, channel_words
-from cjlib.analyses.journey_map.columns import Columns, framed, stacked
-from cjlib.analyses.journey_map.heard import evidence, heard
-from cjlib.analyses.journey_map.in_order import in_order
-from cjlib.analyses.journey_map.money import Money, costs, mean_after
-from cjlib.analyses.journey_map.source import Acts, Source
+from cjlib.analyses.journey_map.column_tables import Columns, framed, stacked
+from cjlib.analyses.journey_map.feedback_by_stage import evidence, heard
+from cjlib.analyses.journey_map.inputs import Acts, Source
+from cjlib.analyses.journey_map.mapped_events import Walk
+from cjlib.analyses.journey_map.stage_funnel import in_order
 from cjlib.analyses.journey_map.stages import StageCounts, behaviour
-from cjlib.analyses.journey_map.walk import Walk
+from cjlib.analyses.journey_map.value import Money, costs, mean_after
 
 STAGE_COLUMNS = (
-    *("stage", "position", "customers", "share_of_all", "share_of_all_low", "share_of_all_high", "customers_in_order"),
-    *(f"{name}{end}" for name in ("share_of_first", "share_of_previous") for end in ("", "_low", "_high")),
-    *("events", "events_per_customer", "touchpoints_seen", "channels", "median_seconds_in_stage", "median_seconds_to_next", "n_to_next"),
+    *(
+        "stage",
+        "position",
+        "customers",
+        "share_of_all",
+        "share_of_all_low",
+        "share_of_all_high",
+        "customers_in_order",
+    ),
+    *(
+        f"{name}{end}"
+        for name in ("share_of_first", "share_of_previous")
+        for end in ("", "_low", "_high")
+    ),
+    *(
+        "events",
+        "events_per_customer",
+        "touchpoints_seen",
+        "channels",
+        "median_seconds_in_stage",
+        "median_seconds_to_next",
+        "n_to_next",
+    ),
     *("ended_here", "still_moving", "share_ended", "share_ended_low", "share_ended_high"),
     *("went_back", "share_went_back", "share_went_back_low", "share_went_back_high"),
     *("customers_further", "skipped", "share_skipped", "share_skipped_low", "share_skipped_high"),
     *("n_feedback", "n_solicited", "n_scored", "mean_score", "mean_score_low", "mean_score_high"),
     *("share_negative", "share_negative_low", "share_negative_high", "share_method"),
-    *(f"{lead}{name}{end}" for name in ("nps", "csat", "ces") for lead, end in (("n_", ""), ("", ""), ("", "_low"), ("", "_high"))),
-    *("mean_churn_probability", "value_per_customer", "value_per_customer_low", "value_per_customer_high"),
+    *(
+        f"{lead}{name}{end}"
+        for name in ("nps", "csat", "ces")
+        for lead, end in (("n_", ""), ("", ""), ("", "_low"), ("", "_high"))
+    ),
+    *(
+        "mean_churn_probability",
+        "value_per_customer",
+        "value_per_customer_low",
+        "value_per_customer_high",
+    ),
     *("cost_per_customer", "support_contacts_per_customer", "evidence"),
 )
 VALUES = ("value_per_customer", "value_per_customer_low", "value_per_customer_high")
@@ -33,8 +62,13 @@ VALUES = ("value_per_customer", "value_per_customer_low", "value_per_customer_hi
 def stage_table(source: Source, counted: list[StageCounts]) -> pd.DataFrame:
     """A row a group and stage; `counted` has the walk of each group, nothing without a log."""
     stages, size = len(source.stages), source.groups.size
-    columns: Columns = {"stage": np.array(source.stages * size, dtype=object), "position": np.tile(np.arange(1, stages + 1), size)}
-    columns |= {"customers": np.full(size * stages, np.nan)} | stacked([_done(source, counts, group) for group, counts in enumerate(counted)])
+    columns: Columns = {
+        "stage": np.array(source.stages * size, dtype=object),
+        "position": np.tile(np.arange(1, stages + 1), size),
+    }
+    columns |= {"customers": np.full(size * stages, np.nan)} | stacked(
+        [_done(source, counts, group) for group, counts in enumerate(counted)]
+    )
     columns |= heard(source.opinions, "stage", stages, size)
     columns["evidence"] = evidence(columns["customers"], columns["n_feedback"])
     return framed(source.groups, columns, STAGE_COLUMNS, ("channels", "share_method"))
@@ -47,7 +81,9 @@ def _done(source: Source, counts: StageCounts, group: int) -> Columns:
     columns = behaviour(counts) | in_order(walk)
     total = costs(acts.walk, acts.back, walk.places.stage, counts.stages)
     with np.errstate(invalid="ignore", divide="ignore"):
-        columns["cost_per_customer"] = np.where(columns["customers"] > 0, total / columns["customers"], np.nan)
+        columns["cost_per_customer"] = np.where(
+            columns["customers"] > 0, total / columns["customers"], np.nan
+        )
     columns |= _values(acts.money, walk)
     columns["mean_churn_probability"] = _churn(source, acts, counts)
     without = np.setdiff1d(np.arange(counts.stages), walk.places.counted)

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from cjlib.analyses.journey_map.places import NONE, Bools, Ints
-from cjlib.analyses.journey_map.walk import Walk
-from cjlib.analyses.stats import grouped_medians, share, wilson
+from cjlib.analyses.journey_map.mapped_events import Walk
+from cjlib.analyses.journey_map.stage_mapping import NONE, Bools, Ints
+from cjlib.shared.stats import grouped_medians, share, wilson
 
 SECOND = 1_000_000
 
@@ -40,7 +40,10 @@ class StageCounts:
         """The first event of a later stage at or after the entry; −1 where there is none."""
         visits = self.walk.visits
         # Events of one instant stand in the order of their stages, so a later stage at the entry's instant follows the entry.
-        found = [visits.following(visits.first[:, stage], visits.stage > stage) for stage in range(self.stages)]
+        found = [
+            visits.following(visits.first[:, stage], visits.stage > stage)
+            for stage in range(self.stages)
+        ]
         return visits.of(visits.begin, np.stack(found, axis=1))
 
     @cached_property
@@ -63,7 +66,9 @@ class StageCounts:
     def went_back(self) -> Bools:
         """Who has a mapped event of an earlier stage strictly after the entry."""
         walk = self.walk
-        earlier = np.maximum.accumulate(np.c_[np.full(walk.customers, NONE), self.lasts[:, :-1]], axis=1)
+        earlier = np.maximum.accumulate(
+            np.c_[np.full(walk.customers, NONE), self.lasts[:, :-1]], axis=1
+        )
         return self.entered & (earlier >= 0) & (walk.time_at(earlier) > walk.time_at(walk.entries))
 
     @cached_property
@@ -137,7 +142,9 @@ def behaviour(counts: StageCounts) -> dict[str, np.ndarray]:
     }
     columns |= with_interval("share_ended", here, customers)
     columns |= {"went_back": back} | with_interval("share_went_back", back, customers)
-    columns |= {"customers_further": further, "skipped": skipped} | with_interval("share_skipped", skipped, further)
+    columns |= {"customers_further": further, "skipped": skipped} | with_interval(
+        "share_skipped", skipped, further
+    )
     return columns | {"support_contacts_per_customer": share(contacts, customers)}
 
 
@@ -149,4 +156,9 @@ def with_interval(name: str, count: np.ndarray, base: np.ndarray) -> dict[str, n
 
 def medians(values: list[Ints]) -> np.ndarray:
     """The median of each list of microseconds, in seconds."""
-    return np.array([grouped_medians(each, np.zeros(each.size, dtype=np.int64), 1)[0] / SECOND for each in values])
+    return np.array(
+        [
+            grouped_medians(each, np.zeros(each.size, dtype=np.int64), 1)[0] / SECOND
+            for each in values
+        ]
+    )

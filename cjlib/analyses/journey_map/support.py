@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.groups import MISSING, values_of
-from cjlib.analyses.journey_map.places import Bools, Ints
+from cjlib.analyses.journey_map.stage_mapping import Bools, Ints
 from cjlib.analyses.journey_map.stages import SECOND, with_interval
-from cjlib.analyses.periods import calendar
-from cjlib.analyses.survival.curves import kaplan_meier
-from cjlib.sources.events import EventLog
+from cjlib.analyses.survival.kaplan_meier import kaplan_meier
+from cjlib.shared.group_by import MISSING, values_of
+from cjlib.shared.periods import calendar
 from cjlib.sources.journey import Support
+from cjlib.sources.log.event_log import EventLog
 
 DAY = 86_400 * SECOND
 ROLES = ("opened", "first_response", "resolved", "reopened", "abandoned", "waiting")
@@ -38,7 +38,12 @@ class Tickets:
 
     def only(self, rows: Bools) -> Tickets:
         """Some of the tickets."""
-        return Tickets(**{name: value if name == "observed_until" else value[rows] for name, value in vars(self).items()})
+        return Tickets(
+            **{
+                name: value if name == "observed_until" else value[rows]
+                for name, value in vars(self).items()
+            }
+        )
 
 
 def support_view(support: Support, period: str, log: EventLog) -> pd.DataFrame:
@@ -60,25 +65,43 @@ def support_view(support: Support, period: str, log: EventLog) -> pd.DataFrame:
         if inside.opened.size:
             rows.append({"period_start": periods.labels[k], "channel": None} | _row(inside))
             rows += [
-                {"period_start": periods.labels[k], "channel": name} | _row(inside.only(inside.channel == name))
+                {"period_start": periods.labels[k], "channel": name}
+                | _row(inside.only(inside.channel == name))
                 for name in sorted(set(inside.channel) - {""})
             ]
     table = pd.DataFrame(rows)
-    return table.assign(period_start=pd.to_datetime(table["period_start"]).astype("datetime64[us]"), channel=table["channel"].astype("str"))
+    return table.assign(
+        period_start=pd.to_datetime(table["period_start"]).astype("datetime64[us]"),
+        channel=table["channel"].astype("str"),
+    )
 
 
 def read_tickets(support: Support, log: EventLog) -> Tickets:
     """The tickets of a log, by the instant of opening."""
     given = [name for name in ROLES if getattr(support, name) is not None]
-    conditions = {name: f"coalesce({log.match(getattr(support, name), f'support.{name}')}, FALSE)" for name in given}
+    conditions = {
+        name: f"coalesce({log.match(getattr(support, name), f'support.{name}')}, FALSE)"
+        for name in given
+    }
     where = f"({' OR '.join(conditions.values())})"
     flags = {name: f"CAST({test} AS TINYINT)" for name, test in conditions.items()}
     found = log.computed(where, customer="c", time="t", **flags)
     size = found["customer"].size
-    role = {name: found[name].astype(bool) if name in flags else np.zeros(size, dtype=bool) for name in ROLES}
+    role = {
+        name: found[name].astype(bool) if name in flags else np.zeros(size, dtype=bool)
+        for name in ROLES
+    }
     ticket = _ticket(support, log, where, found["customer"].astype(np.int64), role["opened"])
-    channel = log.codes("channel", where=where) if "channel" in log.properties else (np.full(size, MISSING), [])
-    agent = values_of(log, (support.handled_by,), where=where, option="support.handled_by").rank if support.handled_by else np.full(size, MISSING)
+    channel = (
+        log.codes("channel", where=where)
+        if "channel" in log.properties
+        else (np.full(size, MISSING), [])
+    )
+    agent = (
+        values_of(log, (support.handled_by,), where=where, option="support.handled_by").rank
+        if support.handled_by
+        else np.full(size, MISSING)
+    )
     # Of one instant: opening first, then what answers it, so that a ticket answered at once is answered.
     stage = np.select([role[name] for name in ROLES], range(len(ROLES)), len(ROLES))
     known = np.flatnonzero(ticket >= 0)
@@ -99,12 +122,23 @@ def _ticket(support: Support, log: EventLog, where: str, customer: Ints, opened:
         return values_of(log, (support.ticket_id,), where=where, option="support.ticket_id").rank
     number = np.cumsum(opened)
     first = np.flatnonzero(np.diff(customer, prepend=-1))
-    before = np.repeat(number[first] - opened[first], np.diff(np.r_[first, customer.size])) if first.size else number
+    before = (
+        np.repeat(number[first] - opened[first], np.diff(np.r_[first, customer.size]))
+        if first.size
+        else number
+    )
     return np.where(number > before, number, -1)
 
 
 def _gathered(
-    ticket: Ints, time: Ints, role: dict[str, Bools], agent: Ints, channel: tuple[Any, list[Any]], log: EventLog, *, customer: Ints
+    ticket: Ints,
+    time: Ints,
+    role: dict[str, Bools],
+    agent: Ints,
+    channel: tuple[Any, list[Any]],
+    log: EventLog,
+    *,
+    customer: Ints,
 ) -> Tickets:
     _, of = np.unique(ticket, return_inverse=True)
     size = int(of.max()) + 1 if of.size else 0
@@ -153,16 +187,26 @@ def _row(tickets: Tickets) -> dict[str, Any]:
     solved = tickets.resolved >= 0
     once = solved & (tickets.responses <= 1) & ~tickets.reopened
     n = opened.size
-    row: dict[str, Any] = {"tickets": n, "median_seconds_to_first_response": _median(opened, tickets.first_response, until)}
+    row: dict[str, Any] = {
+        "tickets": n,
+        "median_seconds_to_first_response": _median(opened, tickets.first_response, until),
+    }
     row |= _share("answered_in_24h", soon & over, over)
     row["median_seconds_to_resolution"] = _median(opened, tickets.resolved, until)
-    row |= _share("first_contact_resolution", once, solved) | _share("reopened", solved & tickets.reopened, solved)
+    row |= _share("first_contact_resolution", once, solved) | _share(
+        "reopened", solved & tickets.reopened, solved
+    )
     row |= _share("abandoned", tickets.abandoned, np.ones(n, dtype=bool))
-    return row | {"handovers_per_ticket": tickets.handovers.sum() / n, "waiting_loops_per_ticket": tickets.waiting_loops.sum() / n}
+    return row | {
+        "handovers_per_ticket": tickets.handovers.sum() / n,
+        "waiting_loops_per_ticket": tickets.waiting_loops.sum() / n,
+    }
 
 
 def _share(name: str, count: Bools, base: Bools) -> dict[str, float]:
-    held = with_interval(name, np.array([np.count_nonzero(count)]), np.array([np.count_nonzero(base)]))
+    held = with_interval(
+        name, np.array([np.count_nonzero(count)]), np.array([np.count_nonzero(base)])
+    )
     return {key: float(value[0]) for key, value in held.items()}
 
 

@@ -10,16 +10,38 @@ import pandas as pd
 
 from cjlib.analyses.paths.links import commonest, find, link_table, occurrences
 from cjlib.analyses.paths.loops import Loops, loops_of
-from cjlib.analyses.paths.path_set import PathSet, Totals, flag_sql, kept_names, links_sql, path_set, ways_of
+from cjlib.analyses.paths.path_set import (
+    PathSet,
+    Totals,
+    flag_sql,
+    kept_names,
+    links_sql,
+    path_set,
+    ways_of,
+)
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import ARROW, SECOND, check_at_least, customer_column, gap_microseconds, sessions_sql
-from cjlib.analyses.sequence_words import OTHER, base_of, gap_in_words, reserved_names, share_words, ties_in_words
-from cjlib.analyses.stats import wilson
+from cjlib.analyses.sequence_summary import (
+    OTHER,
+    base_of,
+    gap_in_words,
+    reserved_names,
+    share_words,
+    ties_in_words,
+)
 from cjlib.errors import did_you_mean, not_one_of
-from cjlib.sources.conditions import Event, as_step
-from cjlib.sources.durations import Duration
-from cjlib.sources.events import EventLog
-from cjlib.words import count_of
+from cjlib.shared.event_arrays import (
+    ARROW,
+    SECOND,
+    check_at_least,
+    customer_column,
+    gap_microseconds,
+    sessions_sql,
+)
+from cjlib.shared.stats import wilson
+from cjlib.show.numbers import count_of
+from cjlib.sources.log.conditions import Event, as_step
+from cjlib.sources.log.durations import Duration
+from cjlib.sources.log.event_log import EventLog
 
 REPEATS = ("collapse", "keep")
 
@@ -108,7 +130,11 @@ def paths(
         raise not_one_of("repeats", repeats, REPEATS)
     gap = gap_microseconds(session_gap, "session_gap")
     names = log.event_names
-    always = {name for event, option in ((start_event, "start_event"), (end_event, "end_event")) for name in as_step(event, option).names}
+    always = {
+        name
+        for event, option in ((start_event, "start_event"), (end_event, "end_event"))
+        for name in as_step(event, option).names
+    }
     shown, place = kept_names(names, occurrences(log, len(names), top), top, always)
     labels = [*shown, OTHER]
     label_of = np.where(place < 0, len(shown), place).astype(np.min_scalar_type(len(labels)))
@@ -122,7 +148,9 @@ def paths(
         definition={
             "unit": "the path; customers beside it",
             "session_gap": gap_in_words(gap),
-            "repeats": "neighbouring repeats collapse to one" if repeats == "collapse" else "kept: every event is a step",
+            "repeats": "neighbouring repeats collapse to one"
+            if repeats == "collapse"
+            else "kept: every event is a step",
             **_ends(log, whole, start_event, end_event),
             "max_steps": _cut_in_words(whole.longer, max_steps, last=end_event is not None),
             "top": _top_in_words(len(names), len(shown), top),
@@ -136,7 +164,9 @@ def paths(
             sessions_sql(
                 log,
                 gap,
-                starts=flag_sql(log, start_event, "start_event") if start_event is not None else "0",
+                starts=flag_sql(log, start_event, "start_event")
+                if start_event is not None
+                else "0",
                 ends=flag_sql(log, end_event, "end_event") if end_event is not None else "0",
             ),
             collapse=repeats == "collapse",
@@ -148,7 +178,9 @@ def paths(
         sequences=sequences,
         n_paths=whole.paths,
         # Made when asked for, and from the log: an answer does not hold every node of every path.
-        per_path=lambda: _per_path(log, path_set(log, ways).at_most(max_steps, last=end_event is not None), names),
+        per_path=lambda: _per_path(
+            log, path_set(log, ways).at_most(max_steps, last=end_event is not None), names
+        ),
         find_loops=lambda: loops_of(path_set(log, ways), names, top),
     )
 
@@ -180,12 +212,20 @@ def _headline(metrics: dict[str, Metric], sequences: pd.DataFrame) -> str:
 
 def _ends(log: EventLog, whole: Totals, start_event: Event, end_event: Event) -> dict[str, str]:
     words = {}
-    for option, event, dropped in (("start_event", start_event, whole.without_start), ("end_event", end_event, whole.without_end)):
+    for option, event, dropped in (
+        ("start_event", start_event, whole.without_start),
+        ("end_event", end_event, whole.without_end),
+    ):
         if event is None:
             words[option] = "any: paths are left whole at this end"
             continue
-        unknown = "".join(f" {name!r} never occurs in the log.{did_you_mean(name, log.event_names)}" for name in log.unknown_events(event))
-        words[option] = f"{as_step(event, option)}: {dropped:,} of {whole.sessions:,} paths do not have it and are left out.{unknown}"
+        unknown = "".join(
+            f" {name!r} never occurs in the log.{did_you_mean(name, log.event_names)}"
+            for name in log.unknown_events(event)
+        )
+        words[option] = (
+            f"{as_step(event, option)}: {dropped:,} of {whole.sessions:,} paths do not have it and are left out.{unknown}"
+        )
     return words
 
 
@@ -203,7 +243,10 @@ def _top_in_words(names: int, shown: int, top: int | None) -> str:
 
 def _per_path(log: EventLog, cut: PathSet, names: list[str]) -> pd.DataFrame:
     last = cut.high - 1
-    ways = [ARROW.join(names[code] for code in cut.event[low:high].tolist()) for low, high in zip(cut.low.tolist(), cut.high.tolist(), strict=True)]
+    ways = [
+        ARROW.join(names[code] for code in cut.event[low:high].tolist())
+        for low, high in zip(cut.low.tolist(), cut.high.tolist(), strict=True)
+    ]
     columns = {
         "customer_id": customer_column(log, cut.customer),
         "start": log.moments(cut.first(cut.low)),

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.groups import MISSING, Values, names_given, order_of_groups, values_of
-from cjlib.sources.engine import identifier
-from cjlib.sources.events import EventLog
+from cjlib.shared.group_by import MISSING, Values, names_given, order_of_groups, values_of
+from cjlib.sources.log.engine import identifier
+from cjlib.sources.log.event_log import EventLog
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,23 @@ class FirstValues:
 
     def in_words(self) -> dict[str, str]:
         """The rule, for a definition."""
-        several = "; of several columns, those of the first event that has any" if len(self.names) > 1 else ""
-        return {"by": f"{', '.join(self.names)}: the customer's first value that is not missing{several}"} if self.names else {}
+        several = (
+            "; of several columns, those of the first event that has any"
+            if len(self.names) > 1
+            else ""
+        )
+        return (
+            {
+                "by": f"{', '.join(self.names)}: the customer's first value that is not missing{several}"
+            }
+            if self.names
+            else {}
+        )
 
 
-def first_values(log: EventLog, by: str | Sequence[str] | None, taken: Sequence[str]) -> FirstValues:
+def first_values(
+    log: EventLog, by: str | Sequence[str] | None, taken: Sequence[str]
+) -> FirstValues:
     """The group of each customer; several columns: the values of the customer's first event that has any of them."""
     names = names_given(by, "by", taken)
     if not names:

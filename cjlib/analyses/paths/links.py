@@ -9,9 +9,9 @@ import pandas as pd
 
 from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
 from cjlib.analyses.paths.path_set import PathSet, Totals, Ways, path_sets
-from cjlib.analyses.sequence import ARROW, Codes, Ints, groups, named, sequence_keys, text_rank
-from cjlib.analyses.stats import share, wilson
-from cjlib.sources.events import EventLog
+from cjlib.shared.event_arrays import ARROW, Codes, Ints, groups, named, sequence_keys, text_rank
+from cjlib.shared.stats import share, wilson
+from cjlib.sources.log.event_log import EventLog
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def find(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base
         label = _add(counted, cut, label_of, base)
         pieces.append((cut.customer, cut.sizes, label))
         totals += whole.totals(max_steps)
-    return Found(totals, counted.pairs(), *(np.concatenate(column) for column in zip(*pieces, strict=True)))
+    return Found(
+        totals, counted.pairs(), *(np.concatenate(column) for column in zip(*pieces, strict=True))
+    )
 
 
 def _add(counted: Tally, cut: PathSet, label_of: Codes, base: int) -> Codes:
@@ -59,7 +61,11 @@ def _add(counted: Tally, cut: PathSet, label_of: Codes, base: int) -> Codes:
     goes_on = np.ones(nodes.size, dtype=bool)
     goes_on[ends] = False
     at = np.flatnonzero(goes_on)
-    counted.add(step[at] + label[at + 1], np.repeat(cut.customer, cut.sizes - 1), cut.first(nodes[at + 1]) - cut.last(nodes[at]))
+    counted.add(
+        step[at] + label[at + 1],
+        np.repeat(cut.customer, cut.sizes - 1),
+        cut.first(nodes[at + 1]) - cut.last(nodes[at]),
+    )
     counted.add(step[ends] + base, cut.customer)
     return label
 
@@ -69,7 +75,9 @@ def link_table(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
     base = len(labels)
     node, target = np.divmod(pairs.keys, base + 1)
     _, of_node = np.unique(node, return_inverse=True)
-    total = np.bincount(of_node, pairs.sizes)[of_node].astype(np.int64) if of_node.size else pairs.sizes
+    total = (
+        np.bincount(of_node, pairs.sizes)[of_node].astype(np.int64) if of_node.size else pairs.sizes
+    )
     low, high = wilson(pairs.sizes, total)
     at, source = np.divmod(node, base)
     rank = np.append(text_rank(labels), base)
@@ -96,16 +104,25 @@ def commonest(found: Found, labels: list[str], top: int | None) -> tuple[pd.Data
     low = high - found.sizes
     keys = sequence_keys(found.label, low, found.sizes)
     ordered = np.sort(keys)
-    starts = np.flatnonzero(np.append(np.ones(min(1, keys.size), dtype=bool), ordered[1:] != ordered[:-1]))
+    starts = np.flatnonzero(
+        np.append(np.ones(min(1, keys.size), dtype=bool), ordered[1:] != ordered[:-1])
+    )
     paths = np.diff(starts, append=keys.size)
     least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
     rows = np.flatnonzero(np.isin(keys, ordered[starts[paths >= least]]))
     common = groups(pd.factorize(keys[rows])[0])
     examples = rows[common.order[common.starts]].tolist()
-    ways = [tuple(labels[code] for code in found.label[low[one] : high[one]].tolist()) for one in examples]
-    order = sorted(range(len(ways)), key=lambda position: (-common.sizes[position], ways[position]))[:top]
+    ways = [
+        tuple(labels[code] for code in found.label[low[one] : high[one]].tolist())
+        for one in examples
+    ]
+    order = sorted(
+        range(len(ways)), key=lambda position: (-common.sizes[position], ways[position])
+    )[:top]
     columns = {
-        "path": pd.Series(pd.array([ARROW.join(ways[position]) for position in order], dtype="str")),
+        "path": pd.Series(
+            pd.array([ARROW.join(ways[position]) for position in order], dtype="str")
+        ),
         "paths": common.sizes[order],
         "share_of_paths": share(common.sizes[order], keys.size),
         "customers": common.customers(found.customer[rows])[order],

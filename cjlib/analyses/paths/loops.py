@@ -11,10 +11,18 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.paths.path_set import PathSet
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import ARROW, SECOND, Ints, distinct_sequences, groups, named, stable_order
-from cjlib.analyses.sequence_words import share_words
-from cjlib.analyses.stats import share, wilson
-from cjlib.words import count_of, percent
+from cjlib.analyses.sequence_summary import share_words
+from cjlib.shared.event_arrays import (
+    ARROW,
+    SECOND,
+    Ints,
+    distinct_sequences,
+    groups,
+    named,
+    stable_order,
+)
+from cjlib.shared.stats import share, wilson
+from cjlib.show.numbers import count_of, percent
 
 LONGEST_LOOP = 5
 """A loop with more events than this is shown as `a → … → a`."""
@@ -41,7 +49,9 @@ def loops_of(paths: PathSet, names: list[str], top: int | None) -> Loops:
     found = returns(paths, len(names))
     n, looped = paths.low.size, found.paths
     low, high = (float(bound) for bound in wilson(looped, n))
-    metrics = {"share_of_paths_with_a_loop": metric(looped / n if n else float("nan"), low, high, n)}
+    metrics = {
+        "share_of_paths_with_a_loop": metric(looped / n if n else float("nan"), low, high, n)
+    }
     table = returns_table(found, paths.customer, names)
     return Loops(
         table=table,
@@ -101,7 +111,15 @@ def returns(paths: PathSet, n_names: int) -> Returns:
     opened = np.ones(order.size, dtype=bool)
     opened[1:] = ~again
     with_event = np.bincount(event[order[opened]].astype(np.int64), minlength=n_names)
-    return Returns(event, paths.first(nodes), paths.last(nodes), path.astype(np.int64), left[elsewhere], back[elsewhere], with_event)
+    return Returns(
+        event,
+        paths.first(nodes),
+        paths.last(nodes),
+        path.astype(np.int64),
+        left[elsewhere],
+        back[elsewhere],
+        with_event,
+    )
 
 
 def returns_table(found: Returns, customer: NDArray[Any], names: list[str]) -> pd.DataFrame:
@@ -129,7 +147,9 @@ def returns_table(found: Returns, customer: NDArray[Any], names: list[str]) -> p
     return pd.DataFrame(columns)
 
 
-def loops_table(found: Returns, customer: NDArray[Any], names: list[str], n_paths: int, top: int | None) -> pd.DataFrame:
+def loops_table(
+    found: Returns, customer: NDArray[Any], names: list[str], n_paths: int, top: int | None
+) -> pd.DataFrame:
     """The commonest loops by their way: `a → b → a`; ways through more than five events as `a → … → a`."""
     size = found.back - found.left
     long = size >= LONGEST_LOOP
@@ -140,7 +160,10 @@ def loops_table(found: Returns, customer: NDArray[Any], names: list[str], n_path
     low, high = wilson(paths, np.full(paths.size, n_paths))
     least = np.sort(paths)[::-1][top - 1] if top is not None and paths.size > top else 0
     shown = np.flatnonzero(paths >= least)
-    ways = [_way(found, int(example[group]), bool(long[example[group]]), names) for group in shown.tolist()]
+    ways = [
+        _way(found, int(example[group]), bool(long[example[group]]), names)
+        for group in shown.tolist()
+    ]
     order = sorted(range(shown.size), key=lambda place: (-paths[shown[place]], ways[place]))[:top]
     picked = shown[order] if order else np.zeros(0, dtype=np.int64)
     columns = {
@@ -159,4 +182,6 @@ def _way(found: Returns, example: int, long: bool, names: list[str]) -> str:
     first = names[found.event[found.left[example]]]
     if long:
         return ARROW.join((first, "…", first))
-    return ARROW.join(names[code] for code in found.event[found.left[example] : found.back[example] + 1].tolist())
+    return ARROW.join(
+        names[code] for code in found.event[found.left[example] : found.back[example] + 1].tolist()
+    )

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.sequence import SECOND, Codes, Ints, groups
+from cjlib.shared.event_arrays import SECOND, Codes, Ints, groups
 
 _BITS = 12
 FEW = 1 << _BITS
@@ -70,7 +70,9 @@ class _FewKeys:
 
     def __init__(self, possible: int) -> None:
         self.possible = possible
-        self.customers, self.sizes, self.whole, self.rest = (np.zeros(possible, np.int64) for _ in range(4))
+        self.customers, self.sizes, self.whole, self.rest = (
+            np.zeros(possible, np.int64) for _ in range(4)
+        )
         self.timed: list[tuple[NDArray[np.int32], Ints | NDArray[np.uint32]]] = []
 
     def add(self, key: Rows, customer: Codes, microseconds: Ints | None = None) -> None:
@@ -93,15 +95,21 @@ class _FewKeys:
         classes -= _LEAST
         np.maximum(classes, 0, out=classes)
         classes += key.astype(np.int32) * np.int32(_CLASSES)
-        self.timed.append((classes, microseconds.astype(np.uint32) if largest < 1 << 32 else microseconds))
+        self.timed.append(
+            (classes, microseconds.astype(np.uint32) if largest < 1 << 32 else microseconds)
+        )
 
     def _met(self, key: Rows, customer: Codes) -> Ints:
         """How many of these customers have each key."""
-        pair = (customer - customer[0]).astype(np.int32 if int(customer[-1]) - int(customer[0]) < 1 << 31 - _BITS else np.int64)
+        pair = (customer - customer[0]).astype(
+            np.int32 if int(customer[-1]) - int(customer[0]) < 1 << 31 - _BITS else np.int64
+        )
         pair <<= _BITS
         pair |= key.astype(pair.dtype)
         pair.sort()
-        return np.bincount(pair[np.append(True, pair[1:] != pair[:-1])] & (FEW - 1), minlength=self.possible)
+        return np.bincount(
+            pair[np.append(True, pair[1:] != pair[:-1])] & (FEW - 1), minlength=self.possible
+        )
 
     def pairs(self) -> Pairs:
         """What was counted."""
@@ -118,10 +126,15 @@ class _FewKeys:
     def _counted(self) -> Ints:
         """How many rows each key has in each class; some blocks at a time, so that neither they nor the table are copied too often."""
         cells = self.possible * _CLASSES
-        several = 4 * cells * len(self.timed) // max(1, sum(cell.size for cell, _ in self.timed)) + 1
+        several = (
+            4 * cells * len(self.timed) // max(1, sum(cell.size for cell, _ in self.timed)) + 1
+        )
         counted = np.zeros(cells, dtype=np.int64)
         for low in range(0, len(self.timed), several):
-            counted += np.bincount(np.concatenate([cell for cell, _ in self.timed[low : low + several]]), minlength=cells)
+            counted += np.bincount(
+                np.concatenate([cell for cell, _ in self.timed[low : low + several]]),
+                minlength=cells,
+            )
         return counted.reshape(self.possible, _CLASSES)
 
     def _medians(self, counted: Ints, sizes: Ints, keys: Rows) -> Floats:
@@ -145,8 +158,12 @@ class _FewKeys:
     def _sorted(self, wanted: NDArray[np.bool_]) -> Ints:
         """The microseconds of the rows in these cells, by key, then length."""
         kept = [(cell, held, np.flatnonzero(wanted[cell])) for cell, held in self.timed]
-        key = np.concatenate([np.zeros(0, np.int64), *(cell[rows] // _CLASSES for cell, _, rows in kept)])
-        held = np.concatenate([np.zeros(0, np.int64), *(held[rows] for _, held, rows in kept)]).astype(np.int64, copy=False)
+        key = np.concatenate(
+            [np.zeros(0, np.int64), *(cell[rows] // _CLASSES for cell, _, rows in kept)]
+        )
+        held = np.concatenate(
+            [np.zeros(0, np.int64), *(held[rows] for _, held, rows in kept)]
+        ).astype(np.int64, copy=False)
         if held.max(initial=0) >> _PACKED:
             return held[np.lexsort((held, key))]
         key <<= _PACKED
@@ -164,14 +181,27 @@ class _ManyKeys:
 
     def add(self, key: Rows, customer: Codes, microseconds: Ints | None = None) -> None:
         """Count rows; see `Tally`."""
-        self.added.append((key, customer, np.zeros(key.size, np.int64) if microseconds is None else microseconds))
+        self.added.append(
+            (key, customer, np.zeros(key.size, np.int64) if microseconds is None else microseconds)
+        )
 
     def pairs(self) -> Pairs:
         """What was counted."""
-        key, customer, microseconds = (np.concatenate(column) for column in zip(*self.added, strict=True))
+        key, customer, microseconds = (
+            np.concatenate(column) for column in zip(*self.added, strict=True)
+        )
         found = groups(key)
         if not found.keys.size:
             return Pairs(found.keys, found.sizes, found.sizes, np.zeros(0), np.zeros(0))
-        whole, rest = (np.add.reduceat(part[found.order], found.starts) for part in np.divmod(microseconds, SECOND))
+        whole, rest = (
+            np.add.reduceat(part[found.order], found.starts)
+            for part in np.divmod(microseconds, SECOND)
+        )
         median = found.mean_and_median(microseconds / SECOND)[1]
-        return Pairs(found.keys, found.sizes, found.customers(customer), mean_seconds(whole, rest, found.sizes), median)
+        return Pairs(
+            found.keys,
+            found.sizes,
+            found.customers(customer),
+            mean_seconds(whole, rest, found.sizes),
+            median,
+        )

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.sequence import Block, Codes, Flags, Ints, opens, tied_events, whole_customers
-from cjlib.sources.conditions import Event, Step, as_step
-from cjlib.sources.engine import literal
-from cjlib.sources.events import EventLog
+from cjlib.shared.event_arrays import Block, Codes, Flags, Ints, opens, tied_events, whole_customers
+from cjlib.sources.log.conditions import Event, Step, as_step
+from cjlib.sources.log.engine import literal
+from cjlib.sources.log.event_log import EventLog
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,12 @@ class Totals:
     without_end: int = 0
 
     def __add__(self, other: Totals) -> Totals:
-        return Totals(*(mine + others for mine, others in zip(vars(self).values(), vars(other).values(), strict=True)))
+        return Totals(
+            *(
+                mine + others
+                for mine, others in zip(vars(self).values(), vars(other).values(), strict=True)
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,11 @@ class PathSet:
         """Every path cut to its first steps, or to its last."""
         if steps is None:
             return self
-        return replace(self, low=np.maximum(self.low, self.high - steps)) if last else replace(self, high=np.minimum(self.high, self.low + steps))
+        return (
+            replace(self, low=np.maximum(self.low, self.high - steps))
+            if last
+            else replace(self, high=np.minimum(self.high, self.low + steps))
+        )
 
     def only(self, kept: Flags) -> PathSet:
         """The paths that a mask keeps."""
@@ -127,8 +136,21 @@ class Ways:
         at = np.flatnonzero(node)
         nodes = at[:-1]
         low = np.flatnonzero(opening[nodes])
-        found = Totals(sessions=low.size, events=customer.size, customers=changes(customer), tied=tied_events(customer, time))
-        paths = PathSet(event[nodes], at, time, customer[nodes[low]], low, np.append(low[1:], nodes.size)[: low.size], found)
+        found = Totals(
+            sessions=low.size,
+            events=customer.size,
+            customers=changes(customer),
+            tied=tied_events(customer, time),
+        )
+        paths = PathSet(
+            event[nodes],
+            at,
+            time,
+            customer[nodes[low]],
+            low,
+            np.append(low[1:], nodes.size)[: low.size],
+            found,
+        )
         if self.start is not None:
             paths = _begun(paths, self.start.nodes(paths, begin))
         if self.end is not None:
@@ -136,7 +158,9 @@ class Ways:
         return paths
 
 
-def ways_of(log: EventLog, *, gap: int | None, collapse: bool, start: Event = None, end: Event = None) -> Ways:
+def ways_of(
+    log: EventLog, *, gap: int | None, collapse: bool, start: Event = None, end: Event = None
+) -> Ways:
     """How the events of a log become paths; `start` and `end` None leave them whole."""
     return Ways(gap, collapse, _hits(log, start, "start_event"), _hits(log, end, "end_event"))
 
@@ -147,7 +171,10 @@ def _hits(log: EventLog, event: Event, option: str) -> Hits | None:
     step = as_step(event, option)
     if step.names and not step.where and not step.first_time:
         known = {name: code for code, name in enumerate(log.event_names)}
-        return Hits(np.array([known[name] for name in step.names if name in known], dtype=np.int64), np.zeros(0, np.int64))
+        return Hits(
+            np.array([known[name] for name in step.names if name in known], dtype=np.int64),
+            np.zeros(0, np.int64),
+        )
     return Hits(None, log.fetch("row", where=log.match(step, option))["row"])
 
 
@@ -188,10 +215,14 @@ def _next_hit(hits: NDArray[np.intp], low: Ints, high: Ints) -> tuple[Ints, Flag
     return np.where(within, found, low), within
 
 
-def kept_names(names: list[str], counts: Ints, top: int | None, always: set[str]) -> tuple[list[str], NDArray[np.int64]]:
+def kept_names(
+    names: list[str], counts: Ints, top: int | None, always: set[str]
+) -> tuple[list[str], NDArray[np.int64]]:
     """The names a table shows, and the place of every event code among them; −1 = "(other)"."""
     common = np.lexsort((np.arange(len(names)), -counts))[:top]
-    shown = np.union1d(common, [code for code, name in enumerate(names) if name in always]).astype(np.int64)
+    shown = np.union1d(common, [code for code, name in enumerate(names) if name in always]).astype(
+        np.int64
+    )
     place = np.full(len(names), -1, dtype=np.int64)
     place[shown] = np.arange(shown.size)
     return [names[code] for code in shown.tolist()], place
@@ -211,18 +242,36 @@ def flag_sql(log: EventLog, event: Event, option: str) -> str:
     return f"CASE WHEN {every} AND timestamp = {first} THEN 1 ELSE 0 END"
 
 
-def links_sql(visits: str, *, collapse: bool, start: bool, end: bool, max_steps: int | None, names: list[str] | None) -> str:
+def links_sql(
+    visits: str,
+    *,
+    collapse: bool,
+    start: bool,
+    end: bool,
+    max_steps: int | None,
+    names: list[str] | None,
+) -> str:
     """The links of the paths, from `visits` (with flags `starts` and `ends`): `step`, `source`, `target`, `paths`, `customers`."""
     inside = "PARTITION BY customer_id, session ORDER BY n"
     moved = f"CASE WHEN event = LAG(event) OVER ({inside}) THEN 0 ELSE 1 END" if collapse else "1"
     first = "MIN(CASE WHEN starts = 1 THEN k END)" if start else "MIN(k)"
     past = "n.k > f.first_k" if start else "n.k >= f.first_k"
     last = f"MIN(CASE WHEN ends = 1 AND {past} THEN k END)" if end else "MAX(k)"
-    longest = "last_k" if max_steps is None or end else f"CASE WHEN last_k > first_k + {max_steps - 1} THEN first_k + {max_steps - 1} ELSE last_k END"
-    earliest = (
-        "first_k" if max_steps is None or not end else f"CASE WHEN first_k < last_k - {max_steps - 1} THEN last_k - {max_steps - 1} ELSE first_k END"
+    longest = (
+        "last_k"
+        if max_steps is None or end
+        else f"CASE WHEN last_k > first_k + {max_steps - 1} THEN first_k + {max_steps - 1} ELSE last_k END"
     )
-    label = "event" if names is None else f"CASE WHEN event IN ({', '.join(literal(name) for name in names) or 'NULL'}) THEN event ELSE '(other)' END"
+    earliest = (
+        "first_k"
+        if max_steps is None or not end
+        else f"CASE WHEN first_k < last_k - {max_steps - 1} THEN last_k - {max_steps - 1} ELSE first_k END"
+    )
+    label = (
+        "event"
+        if names is None
+        else f"CASE WHEN event IN ({', '.join(literal(name) for name in names) or 'NULL'}) THEN event ELSE '(other)' END"
+    )
     return (
         f"{visits}, moves AS (\n"
         f"  SELECT customer_id, session, event, n, starts, ends, {moved} AS moved FROM visits\n"

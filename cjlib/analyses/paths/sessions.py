@@ -9,14 +9,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.paths.pushed import counted_there, sessions_there
+from cjlib.analyses.paths.pushdown import counted_there, sessions_there
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.sequence import AT_ONCE, SECOND, Block, Ints, customer_column, named, opens, sessions_sql, spans, stacked, whole_customers
-from cjlib.analyses.sequence_words import base_of, gap_in_words, share_words
-from cjlib.analyses.stats import share, wilson
-from cjlib.sources.durations import Duration, in_words, microseconds
-from cjlib.sources.events import EventLog
-from cjlib.words import count_of
+from cjlib.analyses.sequence_summary import base_of, gap_in_words, share_words
+from cjlib.shared.event_arrays import (
+    AT_ONCE,
+    SECOND,
+    Block,
+    Ints,
+    customer_column,
+    named,
+    opens,
+    sessions_sql,
+    spans,
+    stacked,
+    whole_customers,
+)
+from cjlib.shared.stats import share, wilson
+from cjlib.show.numbers import count_of
+from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
 LENGTHS = np.array([1, 2, 3, 6, 11, 21])
@@ -68,7 +80,9 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     length = microseconds(gap, "gap")
     table = sessions_there(log, length) if log.pushed else _table(log, length)
     seconds, events = table["seconds"].to_numpy(), table["events"].to_numpy()
-    metrics = _metrics(seconds, events, customers=int(np.count_nonzero(table["session"].to_numpy() == 1)))
+    metrics = _metrics(
+        seconds, events, customers=int(np.count_nonzero(table["session"].to_numpy() == 1))
+    )
     definition = {
         "unit": "the session; a customer may have several",
         "gap": gap_in_words(length),
@@ -92,11 +106,17 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
 
 def session_bounds(log: EventLog, gap: int) -> dict[str, NDArray[Any]]:
     """The sessions as columns: customer code, number, start in microseconds, seconds, first and last event code, events."""
-    return stacked((_bounds(rows, gap) for rows in whole_customers(log)), log.n_events) or _bounds(_nothing(), gap)
+    return stacked((_bounds(rows, gap) for rows in whole_customers(log)), log.n_events) or _bounds(
+        _nothing(), gap
+    )
 
 
 def _nothing() -> Block:
-    return {"customer": np.zeros(0, np.int32), "time": np.zeros(0, np.int64), "event": np.zeros(0, np.uint8)}
+    return {
+        "customer": np.zeros(0, np.int32),
+        "time": np.zeros(0, np.int64),
+        "event": np.zeros(0, np.uint8),
+    }
 
 
 def _bounds(rows: Block, gap: int) -> dict[str, NDArray[Any]]:
@@ -147,14 +167,26 @@ def _channels(log: EventLog, events: Ints) -> pd.Series:
 
 
 def _lengths(events: Ints) -> pd.DataFrame:
-    counts = np.add.reduceat(np.bincount(np.minimum(events, LENGTHS[-1]), minlength=LENGTHS[-1] + 1), LENGTHS)
+    counts = np.add.reduceat(
+        np.bincount(np.minimum(events, LENGTHS[-1]), minlength=LENGTHS[-1] + 1), LENGTHS
+    )
     low, high = wilson(counts, np.full(counts.size, events.size))
     ends = [*(LENGTHS[1:] - 1).tolist(), None]
     names = [
-        f"{first:,} and more" if last is None else f"{first}" if first == last else f"{first}–{last}"
+        f"{first:,} and more"
+        if last is None
+        else f"{first}"
+        if first == last
+        else f"{first}–{last}"
         for first, last in zip(LENGTHS.tolist(), ends, strict=True)
     ]
-    columns = {"events": names, "sessions": counts.astype(np.int64), "share": share(counts, events.size), "share_low": low, "share_high": high}
+    columns = {
+        "events": names,
+        "sessions": counts.astype(np.int64),
+        "share": share(counts, events.size),
+        "share_low": low,
+        "share_high": high,
+    }
     return pd.DataFrame(columns).astype({"events": "str"})
 
 

@@ -10,15 +10,33 @@ import pandas as pd
 
 from cjlib.analyses.paths.first_values import FirstValues, first_values, first_values_sql
 from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
-from cjlib.analyses.paths.pushed import Around, counted_there, pairs_there
+from cjlib.analyses.paths.pushdown import Around, counted_there, pairs_there
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sequence import SECOND, Codes, Flags, Ints, gap_microseconds, named, sessions_sql, text_rank, tied_events, whole_customers
-from cjlib.analyses.sequence_words import END, START, base_of, gap_in_words, reserved_names, ties_in_words
-from cjlib.analyses.stats import share, wilson
-from cjlib.sources.durations import Duration, in_words
-from cjlib.sources.engine import identifier
-from cjlib.sources.events import EventLog
-from cjlib.words import confidence, count_of, percent
+from cjlib.analyses.sequence_summary import (
+    END,
+    START,
+    base_of,
+    gap_in_words,
+    reserved_names,
+    ties_in_words,
+)
+from cjlib.shared.event_arrays import (
+    SECOND,
+    Codes,
+    Flags,
+    Ints,
+    gap_microseconds,
+    named,
+    sessions_sql,
+    text_rank,
+    tied_events,
+    whole_customers,
+)
+from cjlib.shared.stats import share, wilson
+from cjlib.show.numbers import confidence, count_of, percent
+from cjlib.sources.log.durations import Duration, in_words
+from cjlib.sources.log.engine import identifier
+from cjlib.sources.log.event_log import EventLog
 
 COLUMNS = (
     "source",
@@ -40,7 +58,9 @@ class Transitions(Result):
     by: tuple[str, ...] = ()
 
 
-def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session_gap: Duration | None = None) -> Transitions:
+def transitions(
+    log: EventLog, *, by: str | Sequence[str] | None = None, session_gap: Duration | None = None
+) -> Transitions:
     """How often each event is followed at once by each other.
 
     Every event is paired with the customer's next one; a repeat is a transition to itself. "(start)" stands before the customer's
@@ -78,7 +98,9 @@ def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session
     """
     gap = gap_microseconds(session_gap, "session_gap")
     names = log.event_names
-    grouping, pairs, around = pairs_there(log, gap, by, COLUMNS) if log.pushed else _pairs(log, gap, by)
+    grouping, pairs, around = (
+        pairs_there(log, gap, by, COLUMNS) if log.pushed else _pairs(log, gap, by)
+    )
     table = _sorted([*names, START, END], grouping, pairs)
     metrics = _metrics(table, around.stretches, around.customers)
     definition = {
@@ -95,11 +117,18 @@ def transitions(log: EventLog, *, by: str | Sequence[str] | None = None, session
     }
     headline = _headline(table, bool(grouping.names), around.customers)
     return Transitions(
-        table=table, headline=headline, definition=definition, metrics=metrics, sql=_sql(log, gap, grouping.names), by=tuple(grouping.names)
+        table=table,
+        headline=headline,
+        definition=definition,
+        metrics=metrics,
+        sql=_sql(log, gap, grouping.names),
+        by=tuple(grouping.names),
     )
 
 
-def _pairs(log: EventLog, gap: int | None, by: str | Sequence[str] | None) -> tuple[FirstValues, Pairs, Around]:
+def _pairs(
+    log: EventLog, gap: int | None, by: str | Sequence[str] | None
+) -> tuple[FirstValues, Pairs, Around]:
     grouping = first_values(log, by, COLUMNS)
     names = len(log.event_names)
     counted = tally((names + 2) ** 2 * max(1, grouping.place.size))
@@ -114,7 +143,13 @@ def _pairs(log: EventLog, gap: int | None, by: str | Sequence[str] | None) -> tu
     return grouping, counted.pairs(), Around(events, tied, customers, stretches)
 
 
-def _add(counted: Tally, rows: tuple[Codes, Ints, Codes, Ints], gap: int | None, names: int, begins: Flags) -> int:
+def _add(
+    counted: Tally,
+    rows: tuple[Codes, Ints, Codes, Ints],
+    gap: int | None,
+    names: int,
+    begins: Flags,
+) -> int:
     """Add a pair a row (to the next event or the end), and one a stretch from the start; how many stretches there are."""
     who, time, event, group = rows
     base, start, end = names + 2, names, names + 1
@@ -136,10 +171,18 @@ def _add(counted: Tally, rows: tuple[Codes, Ints, Codes, Ints], gap: int | None,
 
 def _sorted(labels: list[str], grouping: FirstValues, pairs: Pairs) -> pd.DataFrame:
     base = len(labels)
-    group, source, target = pairs.keys // (base * base), pairs.keys // base % base, pairs.keys % base
+    group, source, target = (
+        pairs.keys // (base * base),
+        pairs.keys // base % base,
+        pairs.keys % base,
+    )
     ends = (source == base - 2) | (target == base - 1)
     of_source = group * base + source
-    total = np.bincount(of_source, weights=pairs.sizes)[of_source].astype(np.int64) if of_source.size else np.zeros(0, dtype=np.int64)
+    total = (
+        np.bincount(of_source, weights=pairs.sizes)[of_source].astype(np.int64)
+        if of_source.size
+        else np.zeros(0, dtype=np.int64)
+    )
     low, high = wilson(pairs.sizes, total)
     rank = text_rank(labels)
     place = grouping.place[group]
@@ -166,7 +209,9 @@ def _metrics(table: pd.DataFrame, stretches: int, customers: int) -> dict[str, M
     low, high = (float(bound) for bound in wilson(repeats, pairs))
     return {
         "transitions": metric(pairs, n=customers),
-        "distinct_transitions": metric(len(inner[["source", "target"]].drop_duplicates()), n=customers),
+        "distinct_transitions": metric(
+            len(inner[["source", "target"]].drop_duplicates()), n=customers
+        ),
         "stretches": metric(stretches, n=customers),
         "share_of_repeats": metric(repeats / pairs if pairs else float("nan"), low, high, pairs),
     }

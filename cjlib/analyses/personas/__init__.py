@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.customer_features import CustomerFeatures, customer_features
+from cjlib.analyses.feedback.sentiment import score_texts
 from cjlib.analyses.personas import clusters
+from cjlib.analyses.personas.customer_features import CustomerFeatures, customer_features
 from cjlib.analyses.personas.groups import Grouped, members_of, table_of
 from cjlib.analyses.personas.profile import Written, match_written, profile_of
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.sentiment import score_texts
 from cjlib.errors import CjlibError, DataError, shown
-from cjlib.sources.events import EventLog
-from cjlib.sources.feedback import Feedback
+from cjlib.show.numbers import joined
+from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
-from cjlib.words import joined
+from cjlib.sources.log.event_log import EventLog
 
 FEWEST_EVENTS = 5
 STABLE, STRUCTURED = 0.6, 0.05
@@ -50,13 +50,21 @@ class Personas(Result):
     def readable(self, table: pd.DataFrame) -> pd.DataFrame:
         """A persona of fewer than 30 customers is named as one that is too small to read."""
         few = self.table["customers"] < MIN_N
-        return table.assign(name=table["name"].mask(few, table["name"] + " (too few to read)")) if "name" in table else table
+        return (
+            table.assign(name=table["name"].mask(few, table["name"] + " (too few to read)"))
+            if "name" in table
+            else table
+        )
 
     def customers(self, persona: str) -> list[Any]:
         """The ids of a persona's members; the persona by its label (`P1`) or its name."""
-        labels = dict(zip(self.table["name"], self.table["persona"], strict=True)) | {label: label for label in self.table["persona"]}
+        labels = dict(zip(self.table["name"], self.table["persona"], strict=True)) | {
+            label: label for label in self.table["persona"]
+        }
         if persona not in labels:
-            raise CjlibError(f"persona: must be one of {', '.join(map(shown, self.table['persona']))}. Got {shown(persona)}.")
+            raise CjlibError(
+                f"persona: must be one of {', '.join(map(shown, self.table['persona']))}. Got {shown(persona)}."
+            )
         return self.members.loc[self.members["persona"] == labels[persona], "customer_id"].tolist()
 
 
@@ -119,7 +127,11 @@ def personas(
     import sklearn.cluster  # noqa: F401 — what is loaded under the limit is not held by it
     from threadpoolctl import threadpool_limits
 
-    money = {"value_event": journey.value.event, "amount": journey.value.amount} if journey and journey.value else {}
+    money = (
+        {"value_event": journey.value.event, "amount": journey.value.amount}
+        if journey and journey.value
+        else {}
+    )
     features = customer_features(log, _mean_scores(feedback), **money)
     seen = _often_enough(features)
     points = clusters.standardised(features.scaled[seen].to_numpy(dtype=float))
@@ -129,7 +141,9 @@ def personas(
     return _answer(grouped, metrics, k, silhouettes)
 
 
-def _found(points: clusters.Floats, k: int | None, seed: int) -> tuple[dict[str, Metric], clusters.Found, clusters.Floats]:
+def _found(
+    points: clusters.Floats, k: int | None, seed: int
+) -> tuple[dict[str, Metric], clusters.Found, clusters.Floats]:
     """The groups, how well they stand, and the silhouettes of the points."""
     if k is None:
         groups, quality = clusters.choose(points, seed)
@@ -140,7 +154,9 @@ def _found(points: clusters.Floats, k: int | None, seed: int) -> tuple[dict[str,
     metrics = {
         "stability": metric(clusters.stability(points, chosen, labels, seed), n=len(points)),
         "silhouette": metric(quality, n=len(points)),
-        "silhouette_reference": metric(clusters.reference(points, clusters.CHOICES if k is None else [chosen], seed)),
+        "silhouette_reference": metric(
+            clusters.reference(points, clusters.CHOICES if k is None else [chosen], seed)
+        ),
         "personas": metric(chosen, n=len(points)),
     }
     return metrics, groups, clusters.silhouettes(points, labels, seed)
@@ -160,19 +176,33 @@ def _mean_scores(feedback: Feedback | None) -> dict[object, float] | None:
     if feedback is None:
         return None
     scores = score_texts(feedback).table["score"].to_numpy(dtype=float)
-    rows = pd.DataFrame({"customer_id": feedback.frame["customer_id"].to_numpy(dtype=object), "score": scores}).dropna()
-    return {customer: float(np.sort(group.to_numpy()).mean()) for customer, group in rows.groupby("customer_id")["score"]}
+    rows = pd.DataFrame(
+        {"customer_id": feedback.frame["customer_id"].to_numpy(dtype=object), "score": scores}
+    ).dropna()
+    return {
+        customer: float(np.sort(group.to_numpy()).mean())
+        for customer, group in rows.groupby("customer_id")["score"]
+    }
 
 
-def _answer(grouped: Grouped, metrics: dict[str, Metric], k: int | None, silhouettes: clusters.Floats) -> Personas:
+def _answer(
+    grouped: Grouped, metrics: dict[str, Metric], k: int | None, silhouettes: clusters.Floats
+) -> Personas:
     profile = profile_of(grouped.raw, grouped.labels, grouped.names)
-    written = match_written(grouped.journey.personas if grouped.journey else (), profile, grouped.names)
+    written = match_written(
+        grouped.journey.personas if grouped.journey else (), profile, grouped.names
+    )
     table = table_of(grouped, profile, written)
-    stability, quality, cloud = (metrics[name]["value"] or 0.0 for name in ("stability", "silhouette", "silhouette_reference"))
+    stability, quality, cloud = (
+        metrics[name]["value"] or 0.0
+        for name in ("stability", "silhouette", "silhouette_reference")
+    )
     stable, structured = stability >= STABLE, quality > cloud + STRUCTURED
     return Personas(
         table=table,
-        headline=_headline(table, grouped.labels.size, (stability, quality, cloud), stable, structured),
+        headline=_headline(
+            table, grouped.labels.size, (stability, quality, cloud), stable, structured
+        ),
         definition=_definition(grouped, k, written),
         metrics=metrics,
         profile=profile,
@@ -183,12 +213,18 @@ def _answer(grouped: Grouped, metrics: dict[str, Metric], k: int | None, silhoue
     )
 
 
-def _headline(table: pd.DataFrame, n: int, figures: tuple[float, float, float], stable: bool, structured: bool) -> str:
+def _headline(
+    table: pd.DataFrame, n: int, figures: tuple[float, float, float], stable: bool, structured: bool
+) -> str:
     stability, quality, cloud = figures
     said = f"stability {stability:.2f}, silhouette {quality:.2f} against {cloud:.2f} of one cloud cut alike"
     shaky = "" if stable else "; these segments are not stable"
     small = table.loc[table["customers"] < MIN_N, "persona"].tolist()
-    few = f" {joined(small)} {'has' if len(small) == 1 else 'have'} fewer than {MIN_N} customers: too few to read." if small else ""
+    few = (
+        f" {joined(small)} {'has' if len(small) == 1 else 'have'} fewer than {MIN_N} customers: too few to read."
+        if small
+        else ""
+    )
     if not structured:
         return f"One group that shades off, cut in {len(table)}: the customers do not fall into kinds beyond chance ({said}; n = {n:,}){shaky}.{few}"
     largest = table.iloc[0]
@@ -202,13 +238,20 @@ def _definition(grouped: Grouped, k: int | None, written: Written) -> dict[str, 
         "base": f"{int(seen.sum()):,} customers with {FEWEST_EVENTS} events or more; {int((~seen).sum()):,} with fewer are too little seen, apart",
         "features": ", ".join(grouped.features.scaled.columns),
         "method": f"standardised, clipped to ±{clusters.CLIP:g}; k-means, {clusters.STARTS} starts",
-        "groups": f"{len(grouped.centres)}, " + ("as asked" if k is not None else "by the highest silhouette among 2 to 6 (3 if within .02 of it)"),
+        "groups": f"{len(grouped.centres)}, "
+        + (
+            "as asked"
+            if k is not None
+            else "by the highest silhouette among 2 to 6 (3 if within .02 of it)"
+        ),
         "stability": f"mean adjusted Rand index over {clusters.BOOTSTRAPS} bootstraps of customers; below {STABLE:g} not stable",
         "structure": f"the silhouette must exceed that of {clusters.CLOUDS} clouds with the same margins and rank correlations by {STRUCTURED:g}",
         "profile": "descriptive: the same data made the groups",
     }
     if written.of or written.unmatched:
-        said["written by hand"] = "; ".join([f"{one.name} is {label}" for label, one in sorted(written.of.items())] or ["none fits"])
+        said["written by hand"] = "; ".join(
+            [f"{one.name} is {label}" for label, one in sorted(written.of.items())] or ["none fits"]
+        )
     if written.unmatched:
         said["written, but fits no group"] = ", ".join(written.unmatched)
     if written.unknown:

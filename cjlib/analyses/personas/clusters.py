@@ -34,7 +34,11 @@ def fit(points: Floats, k: int, seed: int, starts: int = STARTS) -> Found:
     """Centres and labels by k-means, the largest group first."""
     from sklearn.cluster import KMeans
 
-    part = points if len(points) <= LARGEST_FIT else points[np.random.default_rng(seed).permutation(len(points))[:LARGEST_FIT]]
+    part = (
+        points
+        if len(points) <= LARGEST_FIT
+        else points[np.random.default_rng(seed).permutation(len(points))[:LARGEST_FIT]]
+    )
     means = KMeans(k, random_state=seed).set_params(n_init=starts)
     centres = means.fit(part).cluster_centers_
     labels = nearest(points, centres)
@@ -44,13 +48,19 @@ def fit(points: Floats, k: int, seed: int, starts: int = STARTS) -> Found:
 
 def nearest(points: Floats, centres: Floats) -> Labels:
     """The centre next to each point."""
-    return ((centres**2).sum(axis=1)[:, None] - (2 * centres) @ points.T).argmin(axis=0).astype(np.int64)
+    return (
+        ((centres**2).sum(axis=1)[:, None] - (2 * centres) @ points.T)
+        .argmin(axis=0)
+        .astype(np.int64)
+    )
 
 
 def checked_k(k: object, n: int) -> int:
     """How many groups were asked for."""
     if not isinstance(k, int | np.integer) or isinstance(k, bool) or not 2 <= k <= n // 5:
-        raise CjlibError(f"k: must be a whole number from 2 to {n // 5} for {n:,} customers, or None to let the silhouette choose. Got {shown(k)}.")
+        raise CjlibError(
+            f"k: must be a whole number from 2 to {n // 5} for {n:,} customers, or None to let the silhouette choose. Got {shown(k)}."
+        )
     return int(k)
 
 
@@ -86,7 +96,11 @@ class Apart:
         from sklearn.metrics import silhouette_score
 
         mine = labels[self.looked_at]
-        return float(silhouette_score(self.distances, mine, metric="precomputed")) if np.unique(mine).size > 1 else 0.0
+        return (
+            float(silhouette_score(self.distances, mine, metric="precomputed"))
+            if np.unique(mine).size > 1
+            else 0.0
+        )
 
 
 def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
@@ -97,17 +111,29 @@ def reference(points: Floats, choices: Iterable[int], seed: int) -> float:
     best = 0.0
     for cloud in range(CLOUDS):
         normal = rng.standard_normal(part.shape) @ root.T
-        places = np.clip((ndtr(normal / np.maximum(normal.std(axis=0), 1e-9)) * len(part)).astype(int), 0, len(part) - 1)
+        places = np.clip(
+            (ndtr(normal / np.maximum(normal.std(axis=0), 1e-9)) * len(part)).astype(int),
+            0,
+            len(part) - 1,
+        )
         drawn = np.take_along_axis(margins, places, axis=0)
         apart = Apart.of(drawn, seed + cloud)
-        best = max(best, *(apart.silhouette(fit(drawn, choice, seed + cloud, starts=4)[1]) for choice in choices))
+        best = max(
+            best,
+            *(
+                apart.silhouette(fit(drawn, choice, seed + cloud, starts=4)[1])
+                for choice in choices
+            ),
+        )
     return best
 
 
 def _root(part: Floats) -> Floats:
     """A square root of the normal correlations that give these rank correlations."""
     ranks = pd.DataFrame(part).rank(method="average").to_numpy()
-    with np.errstate(invalid="ignore", divide="ignore"):  # a column that is the same for everybody here
+    with np.errstate(
+        invalid="ignore", divide="ignore"
+    ):  # a column that is the same for everybody here
         correlations = np.nan_to_num(np.corrcoef(ranks, rowvar=False))
     normal = 2 * np.sin(np.pi / 6 * correlations)
     values, vectors = np.linalg.eigh((normal + normal.T) / 2)

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.customer_features import OF_CHANNEL, CustomerFeatures
 from cjlib.analyses.personas.clusters import Floats, Labels
+from cjlib.analyses.personas.customer_features import OF_CHANNEL, CustomerFeatures
 from cjlib.analyses.personas.profile import Written, computed_name
-from cjlib.analyses.stats import Z95, wilson
-from cjlib.sources.events import EventLog
+from cjlib.shared.stats import Z95, wilson
+from cjlib.show.numbers import about
 from cjlib.sources.journey import Journey
-from cjlib.words import about
+from cjlib.sources.log.event_log import EventLog
 
 SEEN_APART = "too little seen"
 LONGEST_PATH = 8
@@ -55,7 +55,10 @@ class Grouped:
         """The stage of an event that a customer sees, NULL for others; of a stage that has only backstage touchpoints, those count."""
         assert self.journey is not None, "without a journey there are no stages"
         seen = {one.position for one in self.journey.mapping if not one.backstage}
-        stages = ", ".join("NULL" if one.backstage and one.position in seen else str(one.position) for one in self.journey.mapping)
+        stages = ", ".join(
+            "NULL" if one.backstage and one.position in seen else str(one.position)
+            for one in self.journey.mapping
+        )
         # A list is looked into once; a CASE would work the position out anew for each of its branches.
         return f"list_extract([{stages}], 1 + {self.journey.mapping_sql(self.log)})"
 
@@ -77,16 +80,24 @@ class Grouped:
         event = self.journey.churn.event if self.journey and self.journey.churn else None
         if event is None:
             return None
-        return np.isin(self.customer, self.log.fetch("customer", where=self.log.match(event, "churn.event"))["customer"])
+        return np.isin(
+            self.customer,
+            self.log.fetch("customer", where=self.log.match(event, "churn.event"))["customer"],
+        )
 
 
 def table_of(grouped: Grouped, profile: pd.DataFrame, written: Written) -> pd.DataFrame:
     """A row a persona."""
-    rows = [_row(grouped, label, name, profile[profile["persona"] == name], written) for label, name in enumerate(grouped.names)]
+    rows = [
+        _row(grouped, label, name, profile[profile["persona"] == name], written)
+        for label, name in enumerate(grouped.names)
+    ]
     return pd.DataFrame(rows).astype(dict.fromkeys(TEXTS, "str"))
 
 
-def _row(grouped: Grouped, label: int, name: str, profile: pd.DataFrame, written: Written) -> dict[str, object]:
+def _row(
+    grouped: Grouped, label: int, name: str, profile: pd.DataFrame, written: Written
+) -> dict[str, object]:
     inside = grouped.labels == label
     hand = written.of.get(name)
     size = int(inside.sum())
@@ -98,7 +109,9 @@ def _row(grouped: Grouped, label: int, name: str, profile: pd.DataFrame, written
         "channels": _channels(grouped.raw[inside]),
         "stage_reached": _stage_reached(grouped, inside),
         "mean_score": _mean_score(grouped.raw[inside]),
-        **_share("churned_share", None if grouped.left is None else int(grouped.left[inside].sum()), size),
+        **_share(
+            "churned_share", None if grouped.left is None else int(grouped.left[inside].sum()), size
+        ),
         **_worth(grouped.raw[inside]),
         "typical_path": _typical(grouped, label),
         "written_goals": "; ".join(hand.goals) if hand else None,
@@ -107,13 +120,23 @@ def _row(grouped: Grouped, label: int, name: str, profile: pd.DataFrame, written
 
 def _share(name: str, count: int | None, base: int) -> dict[str, float]:
     low, high = wilson(count, base) if count is not None else (np.nan, np.nan)
-    return {name: count / base if count is not None else float("nan"), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return {
+        name: count / base if count is not None else float("nan"),
+        f"{name}_low": float(low),
+        f"{name}_high": float(high),
+    }
 
 
 def _channels(raw: pd.DataFrame) -> str | None:
-    shares = {name.removeprefix(OF_CHANNEL): float(np.sort(raw[name]).mean()) for name in raw.columns if name.startswith(OF_CHANNEL)}
+    shares = {
+        name.removeprefix(OF_CHANNEL): float(np.sort(raw[name]).mean())
+        for name in raw.columns
+        if name.startswith(OF_CHANNEL)
+    }
     top = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_CHANNELS]
-    return ", ".join(f"{name} {about(share)}" for name, share in top if share >= LEAST_CHANNEL) or None
+    return (
+        ", ".join(f"{name} {about(share)}" for name, share in top if share >= LEAST_CHANNEL) or None
+    )
 
 
 def _stage_reached(grouped: Grouped, inside: NDArray[np.bool_]) -> str | None:
@@ -122,11 +145,19 @@ def _stage_reached(grouped: Grouped, inside: NDArray[np.bool_]) -> str | None:
         return None
     reached = grouped.stages[inside]
     counts = np.bincount(reached[reached >= 0], minlength=1)
-    return grouped.journey.stage_names[int(counts.size - 1 - counts[::-1].argmax())] if counts.any() else None
+    return (
+        grouped.journey.stage_names[int(counts.size - 1 - counts[::-1].argmax())]
+        if counts.any()
+        else None
+    )
 
 
 def _mean_score(raw: pd.DataFrame) -> float:
-    scores = np.sort(raw["mean_score"].dropna().to_numpy(dtype=float)) if "mean_score" in raw else np.zeros(0)
+    scores = (
+        np.sort(raw["mean_score"].dropna().to_numpy(dtype=float))
+        if "mean_score" in raw
+        else np.zeros(0)
+    )
     return float(scores.mean()) if scores.size else float("nan")
 
 
@@ -155,15 +186,26 @@ def _steps(grouped: Grouped, where: str) -> list[str]:
     if journey is None or not journey.mapping:
         return [log.event_names[code] for code in log.fetch("event", where=where)["event"].tolist()]
     picked = f"SELECT c, t, e, {grouped.stage_sql} AS stage FROM {log.prepared} WHERE {where}"
-    rows = log.engine.rows(f"SELECT stage FROM ({picked}) WHERE stage IS NOT NULL ORDER BY t, stage, e")
+    rows = log.engine.rows(
+        f"SELECT stage FROM ({picked}) WHERE stage IS NOT NULL ORDER BY t, stage, e"
+    )
     return [journey.stage_names[stage] for (stage,) in rows]
 
 
 def members_of(grouped: Grouped, silhouettes: Floats) -> pd.DataFrame:
     """Every customer of the log: persona, distance to its centre, silhouette."""
     customers = grouped.log.customer_ids(grouped.features.customer)
-    every = pd.DataFrame({"customer_id": customers.tolist(), "persona": SEEN_APART, "distance": np.nan, "silhouette": np.nan})
+    every = pd.DataFrame(
+        {
+            "customer_id": customers.tolist(),
+            "persona": SEEN_APART,
+            "distance": np.nan,
+            "silhouette": np.nan,
+        }
+    )
     every.loc[grouped.seen, "persona"] = np.array(grouped.names, dtype=object)[grouped.labels]
-    every.loc[grouped.seen, "distance"] = np.sqrt(((grouped.points - grouped.centres[grouped.labels]) ** 2).sum(axis=1))
+    every.loc[grouped.seen, "distance"] = np.sqrt(
+        ((grouped.points - grouped.centres[grouped.labels]) ** 2).sum(axis=1)
+    )
     every.loc[grouped.seen, "silhouette"] = silhouettes
     return every.astype({"persona": "str"})

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from cjlib.analyses.customer_features import OF_CHANNEL, OF_EVENT
 from cjlib.analyses.personas.clusters import Floats, Labels
-from cjlib.analyses.stats import Z95, benjamini_hochberg
+from cjlib.analyses.personas.customer_features import OF_CHANNEL, OF_EVENT
 from cjlib.errors import did_you_mean, shown
+from cjlib.shared.stats import Z95, benjamini_hochberg
 from cjlib.sources.journey.schema import Persona
 
 CLEAR = 0.2
@@ -31,16 +31,24 @@ def profile_of(raw: pd.DataFrame, labels: Labels, names: Sequence[str]) -> pd.Da
                 rows.append({"persona": name, "feature": feature} | _against(mine, rest, spread))
     profile = pd.DataFrame(rows)
     strength = -profile["standardised"].abs().round(12)
-    profile = profile.assign(p_adjusted=benjamini_hochberg(profile["p_value"].to_numpy(dtype=float)), strength=strength)
+    profile = profile.assign(
+        p_adjusted=benjamini_hochberg(profile["p_value"].to_numpy(dtype=float)), strength=strength
+    )
     ordered = profile.sort_values(["persona", "strength", "feature"], ignore_index=True)
-    return ordered.drop(columns=["strength", "p_value"]).astype({"persona": "str", "feature": "str"})
+    return ordered.drop(columns=["strength", "p_value"]).astype(
+        {"persona": "str", "feature": "str"}
+    )
 
 
 def _ordered(column: pd.Series) -> tuple[Floats, Labels, float]:
     """The known values from the smallest, so that no sum depends on the order of the customers; whose they are; their standard deviation."""
     every = column.to_numpy(dtype=float)
     customers = np.argsort(every, kind="stable")[: np.count_nonzero(~np.isnan(every))]
-    return every[customers], customers, float(every[customers].std(ddof=1)) if customers.size > 1 else 0.0
+    return (
+        every[customers],
+        customers,
+        float(every[customers].std(ddof=1)) if customers.size > 1 else 0.0,
+    )
 
 
 def _against(mine: Floats, rest: Floats, spread: float) -> dict[str, float]:
@@ -61,7 +69,12 @@ def _against(mine: Floats, rest: Floats, spread: float) -> dict[str, float]:
 
 def computed_name(profile: pd.DataFrame) -> str:
     """The two features that stand out most, in words."""
-    return ", ".join(_in_words(str(feature), above) for feature, above in zip(profile["feature"][:2], profile["standardised"][:2] > 0, strict=True))
+    return ", ".join(
+        _in_words(str(feature), above)
+        for feature, above in zip(
+            profile["feature"][:2], profile["standardised"][:2] > 0, strict=True
+        )
+    )
 
 
 def _in_words(feature: str, above: bool) -> str:
@@ -85,14 +98,20 @@ class Written:
     unknown: tuple[str, ...]
 
 
-def match_written(written: Sequence[Persona], profile: pd.DataFrame, names: Sequence[str]) -> Written:
+def match_written(
+    written: Sequence[Persona], profile: pd.DataFrame, names: Sequence[str]
+) -> Written:
     """Pairs in the order of how well they fit, best first; one persona each.
 
     A pair fits if every feature of `match` lies on its side of the rest by at least 0.2 standard deviations; how well is said by the weakest of them.
     """
     standing = {name: _standing(profile[profile["persona"] == name]) for name in names}
     known = {feature for one in standing.values() for feature in one}
-    fits = [(_fit(standing[name], persona.match), place, name) for place, persona in enumerate(written) for name in names]
+    fits = [
+        (_fit(standing[name], persona.match), place, name)
+        for place, persona in enumerate(written)
+        for name in names
+    ]
     of: dict[str, Persona] = {}
     taken: set[int] = set()
     for fits_by, place, name in sorted(fits, key=lambda pair: (-pair[0], pair[1], pair[2])):
@@ -100,8 +119,14 @@ def match_written(written: Sequence[Persona], profile: pd.DataFrame, names: Sequ
             of[name] = written[place]
             taken.add(place)
     named = dict.fromkeys(feature for persona in written for feature in persona.match)
-    unknown = tuple(f"{shown(feature)} is not measured.{did_you_mean(key(feature), known)}" for feature in named if key(feature) not in known)
-    return Written(of, tuple(one.name for place, one in enumerate(written) if place not in taken), unknown)
+    unknown = tuple(
+        f"{shown(feature)} is not measured.{did_you_mean(key(feature), known)}"
+        for feature in named
+        if key(feature) not in known
+    )
+    return Written(
+        of, tuple(one.name for place, one in enumerate(written) if place not in taken), unknown
+    )
 
 
 def key(feature: str) -> str:
@@ -110,9 +135,17 @@ def key(feature: str) -> str:
 
 
 def _standing(profile: pd.DataFrame) -> dict[str, float]:
-    return {key(feature): value for feature, value in zip(profile["feature"].tolist(), profile["standardised"].tolist(), strict=True)}
+    return {
+        key(feature): value
+        for feature, value in zip(
+            profile["feature"].tolist(), profile["standardised"].tolist(), strict=True
+        )
+    }
 
 
 def _fit(standing: Mapping[str, float], match: Mapping[str, str]) -> float:
     """The weakest of the matched features, in standard deviations on the wanted side."""
-    return min(standing[key(one)] * (1 if side == "high" else -1) if key(one) in standing else -np.inf for one, side in match.items())
+    return min(
+        standing[key(one)] * (1 if side == "high" else -1) if key(one) in standing else -np.inf
+        for one, side in match.items()
+    )

@@ -9,22 +9,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.first_events import Groups
-from cjlib.analyses.periods import Period, WeekStart
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.retention import comparing, counting, pushed, tables, words
+from cjlib.analyses.retention import comparisons as comparing
+from cjlib.analyses.retention import count, pushdown, summary, tables
 from cjlib.analyses.retention import value as worth
 from cjlib.analyses.retention.bootstrap import Draws, drawn_shares
 from cjlib.analyses.retention.clocks import clock_of
+from cjlib.analyses.retention.cohort_entries import Entries, entries_of
 from cjlib.analyses.retention.customers import Members
-from cjlib.analyses.retention.entries import Entries, entries_of
-from cjlib.analyses.retention.question import ClockName, CohortKind, Mode, PeriodZero, Question, Scope, ask
-from cjlib.analyses.retention.question import scope as scope_of
-from cjlib.analyses.retention.statement import retention_sql
-from cjlib.analyses.stats import wilson
+from cjlib.analyses.retention.options import (
+    ClockName,
+    CohortKind,
+    Mode,
+    PeriodZero,
+    Question,
+    Scope,
+    ask,
+)
+from cjlib.analyses.retention.options import scope as scope_of
+from cjlib.analyses.retention.sql import retention_sql
 from cjlib.errors import CjlibError
-from cjlib.sources.conditions import Event
-from cjlib.sources.events import EventLog
+from cjlib.shared.first_events import Groups
+from cjlib.shared.periods import Period, WeekStart
+from cjlib.shared.stats import wilson
+from cjlib.sources.log.conditions import Event
+from cjlib.sources.log.event_log import EventLog
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,7 +70,9 @@ class Retention(Result):
     def customers(self) -> pd.DataFrame:
         """One row a customer, cohort and period with return events: `customer_id`, [by], `cohort`, `cohort_at` (aware), `period`, `returns`."""
         if self._members is None:
-            raise CjlibError("log: this was counted where the events lie, without its customers. Fetch them once: cj.retention(log.read(), …).")
+            raise CjlibError(
+                "log: this was counted where the events lie, without its customers. Fetch them once: cj.retention(log.read(), …)."
+            )
         return self._members.table()
 
 
@@ -178,41 +189,84 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     if log.pushed:
         return _pushed(log, question, scope)
     entries, groups, cohorts = entries_of(log, question, scope)
-    return _answer(Members(log, question, scope, entries, clock_of(question, scope, log, entries.at, entries.period), groups, cohorts))
+    return _answer(
+        Members(
+            log,
+            question,
+            scope,
+            entries,
+            clock_of(question, scope, log, entries.at, entries.period),
+            groups,
+            cohorts,
+        )
+    )
 
 
 def _pushed(log: EventLog, question: Question, scope: Scope) -> Retention:
-    found = pushed.counted(log, question, scope)
+    found = pushdown.counted(log, question, scope)
     metrics, entries = _metrics(question, found.pop("sums"), None), found.pop("entries")
     if question.recurring:
         metrics = {name: one | {"low": None, "high": None} for name, one in metrics.items()}
-    told = words.headline(question, entries, metrics, found["headline_period"], found["cohort_comparisons"], found["cohort_change"])
-    return Retention(**found, headline=told, metrics=metrics, period=question.period, by=question.by, mode=question.mode, _members=None)
+    told = summary.headline(
+        question,
+        entries,
+        metrics,
+        found["headline_period"],
+        found["cohort_comparisons"],
+        found["cohort_change"],
+    )
+    return Retention(
+        **found,
+        headline=told,
+        metrics=metrics,
+        period=question.period,
+        by=question.by,
+        mode=question.mode,
+        _members=None,
+    )
 
 
 def _answer(members: Members) -> Retention:
-    log, question, scope, entries, groups = members.log, members.question, members.scope, members.entries, members.groups
-    hits = counting.hits_of(log, question, scope, entries, members.clock)
+    log, question, scope, entries, groups = (
+        members.log,
+        members.question,
+        members.scope,
+        members.entries,
+        members.groups,
+    )
+    hits = count.hits_of(log, question, scope, entries, members.clock)
     counts = tables.count(question, scope, entries, groups, members.clock, hits)
     sums, through = tables.pooled(counts), tables.fixed_period(counts)
     fixed = tables.only_observed(counts, hits, through)
     table = tables.cell_table(question, scope, counts, groups, members.cohorts)
-    average = tables.average_table(question, sums, groups, _draws(question, entries, groups, hits, counts))
+    average = tables.average_table(
+        question, sums, groups, _draws(question, entries, groups, hits, counts)
+    )
     metrics = _metrics(question, sums, _draws(question, entries, None, hits, counts))
     if question.value is not None:
         table, average, more = worth.added(members, counts, sums, table, average)
         metrics |= more
-    names, scores = tables.cell_names(scope, counts, groups, members.cohorts), comparing.scores_of(question, entries, counts, hits, sums)
-    different, change = comparing.cohort_comparisons(question, names, counts, scores), comparing.cohort_change(question, names, counts, scores)
+    names, scores = (
+        tables.cell_names(scope, counts, groups, members.cohorts),
+        comparing.scores_of(question, entries, counts, hits, sums),
+    )
+    different, change = (
+        comparing.cohort_comparisons(question, names, counts, scores),
+        comparing.cohort_change(question, names, counts, scores),
+    )
     return Retention(
         table=table,
         average=average,
-        fixed_average=tables.average_table(question, tables.pooled(fixed), groups, _draws(question, entries, groups, hits, fixed)),
-        comparisons=comparing.group_comparisons(sums, groups, question.min_n).iloc[: 0 if question.recurring else None],
+        fixed_average=tables.average_table(
+            question, tables.pooled(fixed), groups, _draws(question, entries, groups, hits, fixed)
+        ),
+        comparisons=comparing.group_comparisons(sums, groups, question.min_n).iloc[
+            : 0 if question.recurring else None
+        ],
         cohort_comparisons=different,
         cohort_change=change,
-        headline=words.headline(question, len(entries), metrics, through, different, change),
-        definition=words.definition(members, counts, through),
+        headline=summary.headline(question, len(entries), metrics, through, different, change),
+        definition=summary.definition(members, counts, through),
         metrics=metrics,
         sql=retention_sql(log, question, scope),
         period=question.period,
@@ -223,12 +277,20 @@ def _answer(members: Members) -> Retention:
     )
 
 
-def _draws(question: Question, entries: Entries, groups: Groups | None, hits: counting.Hits, counts: tables.Counts) -> Draws | None:
+def _draws(
+    question: Question,
+    entries: Entries,
+    groups: Groups | None,
+    hits: count.Hits,
+    counts: tables.Counts,
+) -> Draws | None:
     """Draws of customers where a customer may stand in several cells of an average; of all groups together without `groups`."""
     if not question.recurring:
         return None
     together = entries if groups else replace(entries, group=np.zeros(len(entries), dtype=np.int64))
-    return drawn_shares(together, hits, counts.ended, len(groups) if groups else 1, question.periods, question.seed)
+    return drawn_shares(
+        together, hits, counts.ended, len(groups) if groups else 1, question.periods, question.seed
+    )
 
 
 def _metrics(question: Question, sums: tables.Pooled, draws: Draws | None) -> dict[str, Metric]:
@@ -236,10 +298,19 @@ def _metrics(question: Question, sums: tables.Pooled, draws: Draws | None) -> di
     metrics: dict[str, Metric] = {}
     for k in range(question.period_zero == "cohort", question.periods + 1):
         here = sums.period == k
-        retained, eligible = np.array([sums.retained[here].sum()]), np.array([sums.eligible[here].sum()])
+        retained, eligible = (
+            np.array([sums.retained[here].sum()]),
+            np.array([sums.eligible[here].sum()]),
+        )
         if eligible[0]:
-            low, high = wilson(retained, eligible) if draws is None else draws.interval(np.zeros(1, dtype=np.int64), np.array([k]))
-            metrics[f"retention_period_{k}"] = metric(retained[0] / eligible[0], low[0], high[0], eligible[0])
+            low, high = (
+                wilson(retained, eligible)
+                if draws is None
+                else draws.interval(np.zeros(1, dtype=np.int64), np.array([k]))
+            )
+            metrics[f"retention_period_{k}"] = metric(
+                retained[0] / eligible[0], low[0], high[0], eligible[0]
+            )
     return metrics
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.first_events import Whole
-from cjlib.analyses.retention.counting import Hits
-from cjlib.analyses.retention.entries import Entries
+from cjlib.analyses.retention.cohort_entries import Entries
+from cjlib.analyses.retention.count import Hits
+from cjlib.shared.first_events import Whole
 
 DRAWS = 1_000
 BUNDLES = 2_000
@@ -22,7 +22,9 @@ class Draws:
 
     shares: NDArray[np.float64]
 
-    def interval(self, group: Whole, period: Whole) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def interval(
+        self, group: Whole, period: Whole
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The middle 95 % of the draws."""
         held = self.shares[:, group, period]
         if not held.size:
@@ -41,20 +43,33 @@ def bundles(customer: Whole, seed: int) -> tuple[Whole, int]:
 
 def weights(count: int, seed: int) -> NDArray[np.float64]:
     """How often each bundle is drawn: draws × bundles; each draw takes as many as there are, with replacement."""
-    picked = np.random.default_rng([seed, 1]).integers(0, max(count, 1), size=(DRAWS, count)) + count * np.arange(DRAWS)[:, None]
-    return np.bincount(picked.ravel(), minlength=DRAWS * count).reshape(DRAWS, count).astype(np.float64)
+    picked = (
+        np.random.default_rng([seed, 1]).integers(0, max(count, 1), size=(DRAWS, count))
+        + count * np.arange(DRAWS)[:, None]
+    )
+    return (
+        np.bincount(picked.ravel(), minlength=DRAWS * count)
+        .reshape(DRAWS, count)
+        .astype(np.float64)
+    )
 
 
-def drawn_shares(entries: Entries, hits: Hits, ended: Whole, groups: int, periods: int, seed: int) -> Draws:
+def drawn_shares(
+    entries: Entries, hits: Hits, ended: Whole, groups: int, periods: int, seed: int
+) -> Draws:
     """Retained ÷ eligible, by group and period, in each draw of customers."""
     bundle, count = bundles(entries.customer, seed)
     width = periods + 1
     place = (bundle * groups + entries.group) * width
     counted = hits.period <= ended[hits.entry]
     # Everyone reaches all periods up to the last one that is complete for them.
-    reached = np.bincount((place + np.minimum(ended, periods))[ended >= 0], minlength=count * groups * width).reshape(count, groups, width)
+    reached = np.bincount(
+        (place + np.minimum(ended, periods))[ended >= 0], minlength=count * groups * width
+    ).reshape(count, groups, width)
     could = reached[:, :, ::-1].cumsum(axis=2)[:, :, ::-1].reshape(count, groups * width)
-    came = np.bincount(place[hits.entry[counted]] + hits.period[counted], minlength=count * groups * width).reshape(count, groups * width)
+    came = np.bincount(
+        place[hits.entry[counted]] + hits.period[counted], minlength=count * groups * width
+    ).reshape(count, groups * width)
     drawn = weights(count, seed)
     # Sums of whole numbers: exact in whatever order they are added.
     eligible, returned = drawn @ could.astype(np.float64), drawn @ came.astype(np.float64)

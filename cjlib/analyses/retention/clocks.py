@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.periods import Calendar, Micros, Offsets, anniversaries, zone_offsets
-from cjlib.analyses.retention.question import Question, Scope
-from cjlib.sources.events import EventLog
+from cjlib.analyses.retention.options import Question, Scope
+from cjlib.shared.periods import Calendar, Micros, Offsets, anniversaries, zone_offsets
+from cjlib.sources.log.event_log import EventLog
 
 Whole = NDArray[np.int64]
 NEVER = np.iinfo(np.int64).max
@@ -95,4 +95,6 @@ def clock_of(question: Question, scope: Scope, log: EventLog, at: Micros, period
         return ElapsedClock(at, question.length)
     span = (scope.periods.starts[0], scope.periods.starts[-1])
     reach = 31 * DAY * question.months * 3
-    return AnniversaryClock(at, question.months, zone_offsets(int(span[0]) - reach, int(span[1]) + reach, log.zone))
+    return AnniversaryClock(
+        at, question.months, zone_offsets(int(span[0]) - reach, int(span[1]) + reach, log.zone)
+    )

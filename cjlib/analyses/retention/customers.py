@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.first_events import Groups
 from cjlib.analyses.retention.clocks import Clock
-from cjlib.analyses.retention.counting import return_events, visits_of
-from cjlib.analyses.retention.entries import Entries
-from cjlib.analyses.retention.question import Question, Scope
+from cjlib.analyses.retention.cohort_entries import Entries
+from cjlib.analyses.retention.count import return_events, visits_of
+from cjlib.analyses.retention.options import Question, Scope
 from cjlib.analyses.retention.tables import cohort_column
-from cjlib.sources.events import EventLog
+from cjlib.shared.first_events import Groups
+from cjlib.sources.log.event_log import EventLog
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,12 @@ class Members:
 
     def table(self) -> pd.DataFrame:
         """One row a customer, cohort and period with return events, by customer id, cohort event and period."""
-        found = visits_of(self.entries, self.clock, *return_events(self.log, self.question, self.scope), most=self.question.periods)
+        found = visits_of(
+            self.entries,
+            self.clock,
+            *return_events(self.log, self.question, self.scope),
+            most=self.question.periods,
+        )
         some = found.returns > 0
         entry, period, returns = found.entry[some], found.period[some], found.returns[some]
         order = np.lexsort((period, entry))

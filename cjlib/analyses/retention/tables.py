@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses import stats
-from cjlib.analyses.first_events import Groups, Whole
 from cjlib.analyses.retention.bootstrap import Draws
 from cjlib.analyses.retention.clocks import Clock
-from cjlib.analyses.retention.counting import Hits
-from cjlib.analyses.retention.entries import Entries
-from cjlib.analyses.retention.question import Question, Scope
+from cjlib.analyses.retention.cohort_entries import Entries
+from cjlib.analyses.retention.count import Hits
+from cjlib.analyses.retention.options import Question, Scope
+from cjlib.shared import stats
+from cjlib.shared.first_events import Groups, Whole
 
 Mask = NDArray[np.bool_]
 
@@ -47,7 +47,9 @@ class Counts:
     ended: Whole
 
 
-def count(question: Question, scope: Scope, entries: Entries, groups: Groups, clock: Clock, hits: Hits) -> Counts:
+def count(
+    question: Question, scope: Scope, entries: Entries, groups: Groups, clock: Clock, hits: Hits
+) -> Counts:
     """Entries and hits by group, cohort and period."""
     rank = groups.rank(entries.group)
     reach = int(entries.cohort.max(initial=0)) + 1
@@ -56,16 +58,32 @@ def count(question: Question, scope: Scope, entries: Entries, groups: Groups, cl
     if question.cohort_by is None:
         ended = _of_cells(np.minimum, ended, cell, keys.size)[cell]
         begun = _of_cells(np.maximum, begun, cell, keys.size)[cell]
-    base, retained = matrices(cell, begun if question.cohort_by is None else ended, hits, (keys.size, question.periods + 1))
+    base, retained = matrices(
+        cell,
+        begun if question.cohort_by is None else ended,
+        hits,
+        (keys.size, question.periods + 1),
+    )
     periods = np.arange(question.periods + 1)
     complete = periods <= _of_cells(np.maximum, ended, cell, keys.size)[:, None]
-    return Counts(np.argsort(rank)[keys // reach], keys % reach, base, retained, base > 0, complete & (base > 0), cell, ended)
+    return Counts(
+        np.argsort(rank)[keys // reach],
+        keys % reach,
+        base,
+        retained,
+        base > 0,
+        complete & (base > 0),
+        cell,
+        ended,
+    )
 
 
 def _begun_and_ended(clock: Clock, entries: int, until: int) -> tuple[Whole, Whole]:
     everyone = np.arange(entries)
     # A period [a, b) has ended once its last microsecond lies at or before the end of data.
-    return clock.index(everyone, np.full(entries, until)), clock.index(everyone, np.full(entries, until + 1)) - 1
+    return clock.index(everyone, np.full(entries, until)), clock.index(
+        everyone, np.full(entries, until + 1)
+    ) - 1
 
 
 def _of_cells(best: np.ufunc, values: Whole, cell: Whole, cells: int) -> Whole:
@@ -78,13 +96,19 @@ def _of_cells(best: np.ufunc, values: Whole, cell: Whole, cells: int) -> Whole:
 def matrices(cell: Whole, reach: Whole, hits: Hits, shape: tuple[int, int]) -> tuple[Whole, Whole]:
     """Entries that reach each period, and those of them that returned in it; rows × periods."""
     rows, width = shape
-    reached = np.bincount(cell[reach >= 0] * width + np.minimum(reach[reach >= 0], width - 1), minlength=rows * width).reshape(shape)
+    reached = np.bincount(
+        cell[reach >= 0] * width + np.minimum(reach[reach >= 0], width - 1), minlength=rows * width
+    ).reshape(shape)
     counted = hits.period <= reach[hits.entry]
-    returned = np.bincount(cell[hits.entry[counted]] * width + hits.period[counted], minlength=rows * width).reshape(shape)
+    returned = np.bincount(
+        cell[hits.entry[counted]] * width + hits.period[counted], minlength=rows * width
+    ).reshape(shape)
     return reached[:, ::-1].cumsum(axis=1)[:, ::-1], returned
 
 
-def cell_table(question: Question, scope: Scope, counts: Counts, groups: Groups, cohorts: Groups | None) -> pd.DataFrame:
+def cell_table(
+    question: Question, scope: Scope, counts: Counts, groups: Groups, cohorts: Groups | None
+) -> pd.DataFrame:
     """`.table`: one row a cell that exists."""
     row, period = np.nonzero(counts.exists)
     base, retained = counts.base[row, period], counts.retained[row, period]
@@ -99,12 +123,22 @@ def cell_table(question: Question, scope: Scope, counts: Counts, groups: Groups,
         "share_high": np.where(certain, np.nan, high),
         "complete": counts.complete[row, period],
     }
-    return pd.DataFrame({**groups.columns(counts.group[row]), "cohort": cohort_column(scope, counts.cohort[row], cohorts), **numbers})
+    return pd.DataFrame(
+        {
+            **groups.columns(counts.group[row]),
+            "cohort": cohort_column(scope, counts.cohort[row], cohorts),
+            **numbers,
+        }
+    )
 
 
-def cell_names(scope: Scope, counts: Counts, groups: Groups, cohorts: Groups | None) -> pd.DataFrame:
+def cell_names(
+    scope: Scope, counts: Counts, groups: Groups, cohorts: Groups | None
+) -> pd.DataFrame:
     """Group and cohort of each row of the counts."""
-    return pd.DataFrame({**groups.columns(counts.group), "cohort": cohort_column(scope, counts.cohort, cohorts)})
+    return pd.DataFrame(
+        {**groups.columns(counts.group), "cohort": cohort_column(scope, counts.cohort, cohorts)}
+    )
 
 
 def cohort_column(scope: Scope, cohort: Whole, cohorts: Groups | None) -> pd.Series:
@@ -130,16 +164,32 @@ def pooled(counts: Counts) -> Pooled:
     """The complete cells of each group and period together."""
     order = pd.unique(counts.group)
     member = (counts.group[None, :] == order[:, None]).astype(np.int64)
-    base, retained = np.where(counts.complete, counts.base, 0), np.where(counts.complete, counts.retained, 0)
+    base, retained = (
+        np.where(counts.complete, counts.base, 0),
+        np.where(counts.complete, counts.retained, 0),
+    )
     cells = member @ counts.complete.astype(np.int64)
     at = np.nonzero(cells)
     total = member @ np.nan_to_num(stats.share(retained, base))
-    return Pooled(order[at[0]], at[1], (member @ retained)[at], (member @ base)[at], cells[at], total[at] / cells[at])
+    return Pooled(
+        order[at[0]],
+        at[1],
+        (member @ retained)[at],
+        (member @ base)[at],
+        cells[at],
+        total[at] / cells[at],
+    )
 
 
-def average_table(question: Question, sums: Pooled, groups: Groups, draws: Draws | None) -> pd.DataFrame:
+def average_table(
+    question: Question, sums: Pooled, groups: Groups, draws: Draws | None
+) -> pd.DataFrame:
     """`.average`: per group and period, over complete cells."""
-    low, high = stats.wilson(sums.retained, sums.eligible) if draws is None else draws.interval(sums.group, sums.period)
+    low, high = (
+        stats.wilson(sums.retained, sums.eligible)
+        if draws is None
+        else draws.interval(sums.group, sums.period)
+    )
     certain = (sums.period == 0) & (question.period_zero == "cohort")
     numbers = {
         "period": sums.period,
@@ -167,4 +217,6 @@ def only_observed(counts: Counts, hits: Hits, through: int) -> Counts:
     reach = np.where(counts.ended >= through, through, -1)
     base, retained = matrices(counts.cell, reach, hits, counts.base.shape)
     complete = (base > 0) & (np.arange(width) <= through)
-    return Counts(counts.group, counts.cohort, base, retained, base > 0, complete, counts.cell, reach)
+    return Counts(
+        counts.group, counts.cohort, base, retained, base > 0, complete, counts.cell, reach
+    )

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses import stats
-from cjlib.analyses.first_events import Whole, events_sql
 from cjlib.analyses.result import Metric, metric
 from cjlib.analyses.retention.bootstrap import DRAWS, bundles, weights
-from cjlib.analyses.retention.counting import visits_of
+from cjlib.analyses.retention.cohort_entries import Entries
+from cjlib.analyses.retention.count import visits_of
 from cjlib.analyses.retention.customers import Members
-from cjlib.analyses.retention.entries import Entries
-from cjlib.analyses.retention.question import Question
+from cjlib.analyses.retention.options import Question
 from cjlib.analyses.retention.tables import Counts, Pooled
+from cjlib.shared import stats
+from cjlib.shared.first_events import Whole, events_sql
 
 Floats = NDArray[np.float64]
 
@@ -37,10 +37,14 @@ def values_of(members: Members) -> Values:
     column = log.property(str(question.value), "value").column
     log.numbers(str(question.value), where="FALSE")
     worth = f"c, t, coalesce(CAST({column} AS DOUBLE), 0) AS x"
-    found = log.engine.columns(events_sql(log, question.return_event, "return_event", worth, f"t <= {scope.until}")[1:-1])
+    found = log.engine.columns(
+        events_sql(log, question.return_event, "return_event", worth, f"t <= {scope.until}")[1:-1]
+    )
     visits = visits_of(entries, members.clock, found["c"], found["t"], most=question.periods)
     order = np.lexsort((visits.period, visits.entry))
-    entry, period, begin, end = (each[order] for each in (visits.entry, visits.period, visits.begin, visits.end))
+    entry, period, begin, end = (
+        each[order] for each in (visits.entry, visits.period, visits.begin, visits.end)
+    )
     value = _sums(found["x"], begin, end)
     first = np.zeros(len(entries))
     first[entry[period == 0]] = value[period == 0]
@@ -64,22 +68,36 @@ def added(
     values = values_of(members)
     average = _averaged(average, question, entries, counts, sums, values)
     together = replace(entries, group=np.zeros(len(entries), dtype=np.int64))
-    return _with_values(table, question, counts, values), average, _metrics(question, together, counts, sums, values)
+    return (
+        _with_values(table, question, counts, values),
+        average,
+        _metrics(question, together, counts, sums, values),
+    )
 
 
-def _with_values(table: pd.DataFrame, question: Question, counts: Counts, values: Values) -> pd.DataFrame:
+def _with_values(
+    table: pd.DataFrame, question: Question, counts: Counts, values: Values
+) -> pd.DataFrame:
     row, period = np.nonzero(counts.exists)
     reach = counts.ended if question.cohort_by else np.full(len(counts.cell), question.periods)
     worth, kept, first = _matrices(values, reach, counts.base.shape, counts.cell)
-    return table.assign(**_columns(worth[row, period], kept[row, period], first[row, period], counts.base[row, period]))
+    return table.assign(
+        **_columns(
+            worth[row, period], kept[row, period], first[row, period], counts.base[row, period]
+        )
+    )
 
 
-def _matrices(values: Values, reach: Whole, shape: tuple[int, int], row: Whole) -> tuple[Floats, Floats, Floats]:
+def _matrices(
+    values: Values, reach: Whole, shape: tuple[int, int], row: Whole
+) -> tuple[Floats, Floats, Floats]:
     """Sums of value, of what is kept, and of period 0's value among those observed through each period; rows × periods."""
     width = shape[1]
     counted = values.period <= reach[values.entry]
     cell = row[values.entry] * width + values.period
-    worth, kept = (_summed(cell[counted], each[counted], shape) for each in (values.value, values.kept))
+    worth, kept = (
+        _summed(cell[counted], each[counted], shape) for each in (values.value, values.kept)
+    )
     at_first = (values.period == 0) & (reach[values.entry] >= 0)
     last = np.minimum(reach[values.entry[at_first]], width - 1)
     first = _summed(row[values.entry[at_first]] * width + last, values.value[at_first], shape)
@@ -87,7 +105,11 @@ def _matrices(values: Values, reach: Whole, shape: tuple[int, int], row: Whole) 
 
 
 def _summed(cell: Whole, values: Floats, shape: tuple[int, int]) -> Floats:
-    return np.bincount(cell, weights=values, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    return (
+        np.bincount(cell, weights=values, minlength=shape[0] * shape[1])
+        .reshape(shape)
+        .astype(np.float64)
+    )
 
 
 def _columns(worth: Floats, kept: Floats, first: Floats, base: Whole) -> dict[str, Floats]:
@@ -100,10 +122,19 @@ def _columns(worth: Floats, kept: Floats, first: Floats, base: Whole) -> dict[st
     }
 
 
-def _averaged(average: pd.DataFrame, question: Question, entries: Entries, counts: Counts, sums: Pooled, values: Values) -> pd.DataFrame:
+def _averaged(
+    average: pd.DataFrame,
+    question: Question,
+    entries: Entries,
+    counts: Counts,
+    sums: Pooled,
+    values: Values,
+) -> pd.DataFrame:
     """The average with the same columns over complete cells; the shares and the mean with the middle 95 % of 1,000 draws of customers."""
     groups = int(entries.group.max(initial=0)) + 1
-    worth, kept, first = _matrices(values, counts.ended, (groups, question.periods + 1), entries.group)
+    worth, kept, first = _matrices(
+        values, counts.ended, (groups, question.periods + 1), entries.group
+    )
     at = (sums.group, sums.period)
     drawn = _drawn(question, entries, counts, values, groups)
     for name, numbers in _columns(worth[at], kept[at], first[at], sums.eligible).items():
@@ -114,7 +145,9 @@ def _averaged(average: pd.DataFrame, question: Question, entries: Entries, count
     return average
 
 
-def _metrics(question: Question, together: Entries, counts: Counts, sums: Pooled, values: Values) -> dict[str, Metric]:
+def _metrics(
+    question: Question, together: Entries, counts: Counts, sums: Pooled, values: Values
+) -> dict[str, Metric]:
     """`net_value_retention_period_k` and `gross_…`, of all groups together, over complete cells."""
     periods = np.unique(sums.period)
     eligible = np.array([sums.eligible[sums.period == k].sum() for k in periods], dtype=np.int64)
@@ -127,19 +160,32 @@ def _metrics(question: Question, together: Entries, counts: Counts, sums: Pooled
         low, high = _middle(drawn[name][:, 0, periods])
         for at, k in enumerate(periods.tolist()):
             if k:
-                metrics[f"{way}_value_retention_period_{k}"] = metric(shares[name][at], low[at], high[at], int(eligible[at]))
+                metrics[f"{way}_value_retention_period_{k}"] = metric(
+                    shares[name][at], low[at], high[at], int(eligible[at])
+                )
     return metrics
 
 
-def _drawn(question: Question, entries: Entries, counts: Counts, values: Values, groups: int) -> dict[str, Floats]:
+def _drawn(
+    question: Question, entries: Entries, counts: Counts, values: Values, groups: int
+) -> dict[str, Floats]:
     bundle, count = bundles(entries.customer, question.seed)
     drawn = weights(count, question.seed)
     width = question.periods + 1
     row = bundle * groups + entries.group
     worth, kept, first = _matrices(values, counts.ended, (count * groups, width), row)
-    reached = np.stack([np.bincount(row[counts.ended >= period], minlength=count * groups) for period in range(width)], axis=1)
+    reached = np.stack(
+        [
+            np.bincount(row[counts.ended >= period], minlength=count * groups)
+            for period in range(width)
+        ],
+        axis=1,
+    )
     totals = [
-        _total(drawn, each.reshape(count, groups * width).astype(float)).reshape(DRAWS, groups, width) for each in (worth, kept, first, reached)
+        _total(drawn, each.reshape(count, groups * width).astype(float)).reshape(
+            DRAWS, groups, width
+        )
+        for each in (worth, kept, first, reached)
     ]
     return _columns(totals[0], totals[1], totals[2], totals[3])  # type: ignore[arg-type]
 

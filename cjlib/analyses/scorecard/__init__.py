@@ -8,22 +8,57 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.result import MIN_N, Metric, Result, metric
-from cjlib.analyses.scorecard import money, opinions, reach, tickets, visits
-from cjlib.analyses.scorecard.bands import BAND, CHANCE, FEWEST_PERIODS, Band, Change, band_of, change_of, direction_of
+from cjlib.analyses.scorecard import (
+    customer_measures,
+    feedback_measures,
+    money,
+    support_measures,
+    web_measures,
+)
 from cjlib.analyses.scorecard.catalogue import CATALOGUE, better_of, entry_of
-from cjlib.analyses.scorecard.ground import A_YEAR, Answers, Ground, Measured, Span, span_of, span_of_feedback
-from cjlib.analyses.scorecard.important import headline, important
+from cjlib.analyses.scorecard.control_limits import (
+    BAND,
+    CHANCE,
+    FEWEST_PERIODS,
+    Band,
+    Change,
+    band_of,
+    change_of,
+    direction_of,
+)
+from cjlib.analyses.scorecard.highlights import headline, important
+from cjlib.analyses.scorecard.inputs import (
+    A_YEAR,
+    Answers,
+    Ground,
+    Measured,
+    Span,
+    span_of,
+    span_of_feedback,
+)
 from cjlib.analyses.scorecard.series import Series
-from cjlib.analyses.scorecard.statement import active_sql
-from cjlib.analyses.scorecard.words import Reading, period_name, words_of
-from cjlib.analyses.stats import benjamini_hochberg
-from cjlib.sources.events import EventLog
-from cjlib.sources.feedback import Feedback
+from cjlib.analyses.scorecard.sql import active_sql
+from cjlib.analyses.scorecard.summary import Reading, period_name, words_of
+from cjlib.shared.stats import benjamini_hochberg
+from cjlib.show.numbers import count_of
+from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
-from cjlib.words import count_of
+from cjlib.sources.log.event_log import EventLog
 
 TEXTS = ("measure", "target_met", "words", "definition", "status", "needs")
-TREND = ["measure", "period_start", "value", "low", "high", "n", "centre", "band_low", "band_high", "flagged", "complete"]
+TREND = [
+    "measure",
+    "period_start",
+    "value",
+    "low",
+    "high",
+    "n",
+    "centre",
+    "band_low",
+    "band_high",
+    "flagged",
+    "complete",
+]
 MEASURED, TOO_FEW, NOT_MEASURED = "measured", "too few", "not measured"
 
 
@@ -54,16 +89,24 @@ class Scorecard(Result):
         Worse beyond what is ordinary comes first, then what lies outside its ordinary variation (not on the good side), targets missed for certain, what lies on the
         good side of its ordinary variation, better beyond what is ordinary, six periods in one direction, and measures without news.
         """
-        weights = (self.table["change"].abs() / (self.table["change_high"] - self.table["change_low"])).tolist()
-        return important(self.readings, dict(zip(self.table["measure"], weights, strict=True)), self.before, most)
+        weights = (
+            self.table["change"].abs() / (self.table["change_high"] - self.table["change_low"])
+        ).tolist()
+        return important(
+            self.readings, dict(zip(self.table["measure"], weights, strict=True)), self.before, most
+        )
 
     @property
     def not_measured(self) -> pd.DataFrame:
         """What the card cannot say and what it would need: `measure`, `needs`, `definition`."""
-        return self.table.loc[self.table["status"] == NOT_MEASURED, ["measure", "needs", "definition"]].reset_index(drop=True)
+        return self.table.loc[
+            self.table["status"] == NOT_MEASURED, ["measure", "needs", "definition"]
+        ].reset_index(drop=True)
 
 
-def scorecard(journey: Journey, log: EventLog | None, feedback: Feedback | None = None) -> Scorecard:
+def scorecard(
+    journey: Journey, log: EventLog | None, feedback: Feedback | None = None
+) -> Scorecard:
     """Every measure that the journey allows, for the last complete period, with trend, target and what changed beyond ordinary variation.
 
     A period is complete if the log covers it from its start to its end; the first one of a log only if the first event lies on its first day. A customer is active in a period
@@ -102,20 +145,41 @@ def scorecard(journey: Journey, log: EventLog | None, feedback: Feedback | None 
     period, shown = journey.scorecard.period, journey.scorecard.periods
     if log is None:
         ground: Ground | Answers = Answers(feedback, span_of_feedback(feedback, period, shown))
-        every = {one.name: one for one in opinions.measures(ground)}
+        every = {one.name: one for one in feedback_measures.measures(ground)}
     else:
         ground = Ground(journey, log, feedback, span_of(log, period, shown))
-        every = {one.name: one for family in (reach, money, opinions, visits, tickets) for one in family.measures(ground)}
+        every = {
+            one.name: one
+            for family in (
+                customer_measures,
+                money,
+                feedback_measures,
+                web_measures,
+                support_measures,
+            )
+            for one in family.measures(ground)
+        }
     return _answer(journey, ground, every)
 
 
 def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measured]) -> Scorecard:
     span = ground.span
     milestones = [name for name in every if name not in CATALOGUE]
-    found = [_Row.of(journey, span, every.get(name, Measured(name, None, "sources.events"))) for name in [*CATALOGUE, *milestones]]
+    found = [
+        _Row.of(journey, span, every.get(name, Measured(name, None, "sources.events")))
+        for name in [*CATALOGUE, *milestones]
+    ]
     adjusted = benjamini_hochberg([one.change.p_value for one in found])
-    readings = {one.name: one.reading(p) for one, p in zip(found, adjusted.tolist(), strict=True) if one.value is not None}
-    before = period_name(_start(span, span.now - 1), span.calendar.period) if span.now > 0 else "the period before"
+    readings = {
+        one.name: one.reading(p)
+        for one, p in zip(found, adjusted.tolist(), strict=True)
+        if one.value is not None
+    }
+    before = (
+        period_name(_start(span, span.now - 1), span.calendar.period)
+        if span.now > 0
+        else "the period before"
+    )
     trend = _trend(span, found)
     table = _table(found, adjusted.tolist(), readings, before)
     judged = sum(int(one.band.judged[list(span.drawn)].sum()) for one in found)
@@ -159,7 +223,14 @@ class _Row:
         if series is None or span.now < 0:
             return cls(journey, span, measured.name, measured, unknown, Change(*[float("nan")] * 4))
         band = band_of(series, span.complete & shown)
-        return cls(journey, span, measured.name, measured, band, change_of(series.value, series.n, band, span.now, _smallest(measured.name)))
+        return cls(
+            journey,
+            span,
+            measured.name,
+            measured,
+            band,
+            change_of(series.value, series.n, band, span.now, _smallest(measured.name)),
+        )
 
     @property
     def value(self) -> Series | None:
@@ -175,7 +246,9 @@ class _Row:
         back = now - A_YEAR.get(span.calendar.period, span.size)
         return Reading(
             entry=entry,
-            period=period_name(_start(span, now), span.calendar.period) if now >= 0 else "no complete period",
+            period=period_name(_start(span, now), span.calendar.period)
+            if now >= 0
+            else "no complete period",
             better=better_of(self.name, self.journey),
             value=float(value[now]) if now >= 0 else float("nan"),
             low=float(low[now]) if now >= 0 else float("nan"),
@@ -186,7 +259,9 @@ class _Row:
             beyond_noise=p_adjusted < 0.05,
             banded=self.band.known,
             flagged=bool(now >= 0 and self.band.flagged[now]),
-            band=(float(self.band.low[now]), float(self.band.high[now])) if now >= 0 else (float("nan"), float("nan")),
+            band=(float(self.band.low[now]), float(self.band.high[now]))
+            if now >= 0
+            else (float("nan"), float("nan")),
             direction=direction_of(value, span.complete, now),
             target=float("nan") if target is None else float(target.value),
             year_before=float(value[back]) if back >= 0 and span.complete[back] else float("nan"),
@@ -198,9 +273,16 @@ def _smallest(measure: str) -> int:
     return 0 if entry_of(measure).unit == "count" else MIN_N
 
 
-def _table(found: list[_Row], adjusted: list[float], readings: dict[str, Reading], before: str) -> pd.DataFrame:
-    rows = [_line(one, p, readings.get(one.name), before) for one, p in zip(found, adjusted, strict=True)]
-    table = pd.DataFrame(rows).astype(dict.fromkeys(TEXTS, "str") | {"n": "int64", "beyond_noise": "bool"})
+def _table(
+    found: list[_Row], adjusted: list[float], readings: dict[str, Reading], before: str
+) -> pd.DataFrame:
+    rows = [
+        _line(one, p, readings.get(one.name), before)
+        for one, p in zip(found, adjusted, strict=True)
+    ]
+    table = pd.DataFrame(rows).astype(
+        dict.fromkeys(TEXTS, "str") | {"n": "int64", "beyond_noise": "bool"}
+    )
     return table.assign(period_start=pd.to_datetime(table["period_start"]).astype("datetime64[us]"))
 
 
@@ -211,7 +293,10 @@ def _line(one: _Row, p_adjusted: float, reading: Reading | None, before: str) ->
     return {
         "measure": one.name,
         "period_start": start,
-        **{name: missing if reading is None else getattr(reading, name) for name in ("value", "low", "high")},
+        **{
+            name: missing if reading is None else getattr(reading, name)
+            for name in ("value", "low", "high")
+        },
         "n": 0 if reading is None else reading.n,
         "previous": missing if reading is None else reading.previous,
         "change": one.change.difference,
@@ -221,7 +306,9 @@ def _line(one: _Row, p_adjusted: float, reading: Reading | None, before: str) ->
         "beyond_noise": p_adjusted < 0.05,
         "target": missing if target is None else float(target.value),
         "target_met": None if reading is None else reading.target_met,
-        "words": f"not measured: needs {one.measured.needs}" if reading is None else words_of(reading, before),
+        "words": f"not measured: needs {one.measured.needs}"
+        if reading is None
+        else words_of(reading, before),
         "definition": entry_of(one.name).definition,
         "status": _status(reading),
         "needs": one.measured.needs or None,
@@ -242,12 +329,30 @@ def _trend(span: Span, found: list[_Row]) -> pd.DataFrame:
         if series is None:
             continue
         low, high = series.bounds
-        held = {"value": series.value, "low": low, "high": high, "n": series.n, "centre": np.where(one.band.judged, one.band.centre, np.nan)}
-        held |= {"band_low": _within(one.band.low, one.name, True), "band_high": _within(one.band.high, one.name, False), "flagged": one.band.flagged}
-        columns = {name: column[drawn] for name, column in (held | {"complete": span.complete}).items()}
-        parts.append(pd.DataFrame({"measure": one.name, "period_start": span.calendar.labels[drawn]} | columns))
+        held = {
+            "value": series.value,
+            "low": low,
+            "high": high,
+            "n": series.n,
+            "centre": np.where(one.band.judged, one.band.centre, np.nan),
+        }
+        held |= {
+            "band_low": _within(one.band.low, one.name, True),
+            "band_high": _within(one.band.high, one.name, False),
+            "flagged": one.band.flagged,
+        }
+        columns = {
+            name: column[drawn] for name, column in (held | {"complete": span.complete}).items()
+        }
+        parts.append(
+            pd.DataFrame(
+                {"measure": one.name, "period_start": span.calendar.labels[drawn]} | columns
+            )
+        )
     if not parts:
-        return pd.DataFrame(columns=TREND).astype({"measure": "str", "flagged": "bool", "complete": "bool"})
+        return pd.DataFrame(columns=TREND).astype(
+            {"measure": "str", "flagged": "bool", "complete": "bool"}
+        )
     return pd.concat(parts, ignore_index=True).astype({"measure": "str", "n": "int64"})
 
 
@@ -262,13 +367,20 @@ def _within(bound: np.ndarray, measure: str, lower: bool) -> np.ndarray:
 def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
     rows = table[table["status"] != NOT_MEASURED]
     columns = (rows[name].tolist() for name in ("measure", "value", "low", "high", "n"))
-    return {name: metric(value, low, high, n) for name, value, low, high, n in zip(*columns, strict=True)}
+    return {
+        name: metric(value, low, high, n)
+        for name, value, low, high, n in zip(*columns, strict=True)
+    }
 
 
 def _definition(ground: Ground | Answers, judged: int, flags: int, lacking: int) -> dict[str, str]:
     span = ground.span
     name = span.calendar.period
-    now = period_name(_start(span, span.now), name) if span.now >= 0 else f"none: the log covers no whole {name}"
+    now = (
+        period_name(_start(span, span.now), name)
+        if span.now >= 0
+        else f"none: the log covers no whole {name}"
+    )
     return {
         "period": f"{now}; the last complete {name} in the business's zone",
         "trend": f"{len(span.drawn)} newest, of which {int(span.complete[list(span.drawn)].sum())} are complete; the others are shown and not judged",

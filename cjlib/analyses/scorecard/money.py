@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cjlib.analyses.scorecard.ground import Ground, Measured
+from cjlib.analyses.scorecard.inputs import Ground, Measured
 from cjlib.analyses.scorecard.series import Floats, Ints, Latest, Means, counted
-from cjlib.analyses.value import customer_value
+from cjlib.analyses.value.customer_lifetime_value import customer_value
 from cjlib.errors import CjlibError, DataError
 
 NAMES = ("value_per_active_customer", "value_to_date_per_customer", "expected_value_per_customer")
@@ -17,7 +17,13 @@ NAMES = ("value_per_active_customer", "value_to_date_per_customer", "expected_va
 def measures(ground: Ground) -> Iterator[Measured]:
     """Value in the period, up to it, and expected after it."""
     value = ground.journey.value
-    needs = "value" if value is None else "" if value.amount in ground.log.columns else f"a column {value.amount!r} in the events"
+    needs = (
+        "value"
+        if value is None
+        else ""
+        if value.amount in ground.log.columns
+        else f"a column {value.amount!r} in the events"
+    )
     needs = needs or (ground.unseen({"value.event": value.event}) if value and value.event else "")
     if needs:
         yield from (Measured(name, None, needs) for name in NAMES)
@@ -32,7 +38,9 @@ def _sums(ground: Ground) -> tuple[Ints, Ints, Floats]:
     """What each customer brought in each period, by customer and period; −1 is all before the first period."""
     value = ground.journey.value
     assert value is not None
-    where = f"{ground.log.match(value.event, 'value.event')} AND t <= {ground.log.observed_until_us}"
+    where = (
+        f"{ground.log.match(value.event, 'value.event')} AND t <= {ground.log.observed_until_us}"
+    )
     amount = np.nan_to_num(ground.log.numbers(value.amount, where=where, option="value.amount"))
     rows = ground.rows(value.event, "value.event")
     # Sorted by amount within customer and period: a sum must not depend on the order of tied rows.
@@ -54,7 +62,10 @@ def _to_date(ground: Ground, customer: Ints, period: Ints, amount: Floats) -> Me
     so_far = np.cumsum(amount)
     first = np.diff(customer, prepend=-1) != 0
     before = np.where(first, 0.0, np.append(0.0, so_far[:-1]))
-    base = np.repeat(np.append(0.0, so_far)[np.flatnonzero(first)], np.diff(np.append(np.flatnonzero(first), amount.size)))
+    base = np.repeat(
+        np.append(0.0, so_far)[np.flatnonzero(first)],
+        np.diff(np.append(np.flatnonzero(first), amount.size)),
+    )
     mine, earlier = so_far - base, np.where(first, 0.0, before - base)
     total = np.cumsum(_added(period + 1, amount, ground.size + 1))[1:]
     squares = np.cumsum(_added(period + 1, mine**2 - earlier**2, ground.size + 1))[1:]
@@ -78,12 +89,17 @@ def _expected(ground: Ground) -> Measured:
         return Measured(name, None, "a complete period")
     last_day = f"{ground.log.moment(int(ground.starts[now + 1]) - 1):%Y-%m-%d}"
     try:
-        found = customer_value(ground.log, horizon=horizon, value=value.amount, event=value.event, as_of=last_day)
+        found = customer_value(
+            ground.log, horizon=horizon, value=value.amount, event=value.event, as_of=last_day
+        )
     except (CjlibError, DataError) as fault:
         return Measured(name, None, str(fault).removeprefix("customer_value: ").split(". ")[0])
     buyers = len(found.table)
     total = found.metrics["expected_value"]
-    value_now, low, high = (_only(ground, np.nan if total[key] is None else float(total[key] or 0) / buyers) for key in ("value", "low", "high"))
+    value_now, low, high = (
+        _only(ground, np.nan if total[key] is None else float(total[key] or 0) / buyers)
+        for key in ("value", "low", "high")
+    )
     n = np.zeros(ground.size, dtype=np.int64)
     n[now] = buyers
     return Measured(name, Latest(value_now, low, high, n))

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv, stdtrit
 
-from cjlib.analyses.stats import Z95, median_with_interval, share, wilson
-from cjlib.analyses.survival.curves import Curve, kaplan_meier
+from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier
+from cjlib.shared.stats import Z95, median_with_interval, share, wilson
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -114,7 +114,11 @@ class Means:
     def bounds(self) -> tuple[Floats, Floats]:
         """Student's interval, from two units on."""
         free = np.maximum(self.n - 1, 1)
-        half = np.where(self.n > 1, stdtrit(free, 0.975) * np.sqrt(share(self.deviations / free, self.n)), np.nan)
+        half = np.where(
+            self.n > 1,
+            stdtrit(free, 0.975) * np.sqrt(share(self.deviations / free, self.n)),
+            np.nan,
+        )
         return self.value - half, self.value + half
 
     def centre_and_error(self, used: Bools) -> tuple[float, Floats]:
@@ -144,7 +148,10 @@ class Promoters:
     def centre_and_error(self, used: Bools) -> tuple[float, Floats]:
         """Error 100·√((p + d − (p − d)²) / n)."""
         n = self.n[used].sum()
-        p, d = float(share(self.promoters[used].sum(), n)), float(share(self.detractors[used].sum(), n))
+        p, d = (
+            float(share(self.promoters[used].sum(), n)),
+            float(share(self.detractors[used].sum(), n)),
+        )
         return 100 * (p - d), 100 * np.sqrt(share(max(p + d - (p - d) ** 2, 0.0), self.n))
 
 
@@ -159,14 +166,18 @@ class Medians:
     @cached_property
     def parts(self) -> list[Floats]:
         """The values of each period."""
-        ordered = self.values[np.argsort(self.period.astype(np.int16), kind="stable")]  # whole numbers so small take one pass
+        ordered = self.values[
+            np.argsort(self.period.astype(np.int16), kind="stable")
+        ]  # whole numbers so small take one pass
         ends = np.cumsum(np.bincount(self.period, minlength=self.periods))
         return [ordered[begin:end] for begin, end in pairwise([0, *ends.tolist()])]
 
     @cached_property
     def found(self) -> Floats:
         """Median and bounds of each period."""
-        return np.array([median_with_interval(part) for part in self.parts], dtype=np.float64).reshape(self.periods, 3)
+        return np.array(
+            [median_with_interval(part) for part in self.parts], dtype=np.float64
+        ).reshape(self.periods, 3)
 
     @property
     def value(self) -> Floats:
@@ -185,11 +196,15 @@ class Medians:
 
     def centre_and_error(self, used: Bools) -> tuple[float, Floats]:
         """Error from the pooled values: where a median of n of them lies in 95 %."""
-        pooled = np.concatenate([part for part, take in zip(self.parts, used, strict=True) if take] or [np.zeros(0)])
+        pooled = np.concatenate(
+            [part for part, take in zip(self.parts, used, strict=True) if take] or [np.zeros(0)]
+        )
         if not pooled.size:
             return float("nan"), np.full(self.periods, np.nan)
         pooled.sort()
-        return float(np.median(pooled)), _median_errors(self.n, lambda q: pooled[np.clip((q * pooled.size).astype(int), 0, pooled.size - 1)])
+        return float(np.median(pooled)), _median_errors(
+            self.n, lambda q: pooled[np.clip((q * pooled.size).astype(int), 0, pooled.size - 1)]
+        )
 
 
 @dataclass(frozen=True)
@@ -205,7 +220,9 @@ class Survivals:
     def curves(self) -> list[Curve | None]:
         """The curve of each period; None where there is nobody."""
         rows = [np.flatnonzero(self.period == one) for one in range(self.periods)]
-        return [kaplan_meier(self.length[one], self.reached[one]) if one.size else None for one in rows]
+        return [
+            kaplan_meier(self.length[one], self.reached[one]) if one.size else None for one in rows
+        ]
 
     @property
     def value(self) -> Floats:
@@ -215,7 +232,9 @@ class Survivals:
     @property
     def bounds(self) -> tuple[Floats, Floats]:
         """Where the bounds of the curve cross one half."""
-        found = np.array([(np.nan, np.nan) if curve is None else curve.median_interval for curve in self.curves]).reshape(self.periods, 2)
+        found = np.array(
+            [(np.nan, np.nan) if curve is None else curve.median_interval for curve in self.curves]
+        ).reshape(self.periods, 2)
         return found[:, 0], found[:, 1]
 
     @property
@@ -231,7 +250,9 @@ class Survivals:
         pooled = kaplan_meier(self.length[mine], self.reached[mine])
         falling = 1 - pooled.share
         times = np.append(pooled.time, np.nan)
-        return pooled.median, _median_errors(self.n, lambda q: times[np.searchsorted(falling, q - 1e-12)])
+        return pooled.median, _median_errors(
+            self.n, lambda q: times[np.searchsorted(falling, q - 1e-12)]
+        )
 
 
 def _median_errors(n: Ints, quantile: Callable[[Floats], Floats]) -> Floats:
@@ -261,7 +282,10 @@ class Latest:
 
 def means_by(value: Floats, period: Periods, periods: int) -> Means:
     """Means of values by period; summed as they stand, so rows must come in a defined order."""
-    total, squares = (np.bincount(period, weights=one, minlength=periods).astype(np.float64) for one in (value, value**2))
+    total, squares = (
+        np.bincount(period, weights=one, minlength=periods).astype(np.float64)
+        for one in (value, value**2)
+    )
     return Means(total, squares, np.bincount(period, minlength=periods).astype(np.int64))
 
 

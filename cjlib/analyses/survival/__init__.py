@@ -8,18 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.analyses.groups import names_given
 from cjlib.analyses.result import MIN_N, Result
-from cjlib.analyses.survival import words
-from cjlib.analyses.survival.compared import Lifetimes, answer
-from cjlib.analyses.survival.lives import lives_of, span_of
-from cjlib.analyses.survival.pushed import lifetimes_there
-from cjlib.analyses.survival.ready import lifetimes_of
-from cjlib.analyses.survival.statement import lives_sql
+from cjlib.analyses.survival import summary as words
+from cjlib.analyses.survival.durations import lives_of, span_of
+from cjlib.analyses.survival.from_table import lifetimes_of
+from cjlib.analyses.survival.group_comparison import Lifetimes, answer
+from cjlib.analyses.survival.pushdown import lifetimes_there
+from cjlib.analyses.survival.sql import lives_sql
 from cjlib.errors import CjlibError, not_a_log
-from cjlib.sources.conditions import Event, as_step
-from cjlib.sources.durations import Duration, microseconds
-from cjlib.sources.events import EventLog
+from cjlib.shared.group_by import names_given
+from cjlib.sources.log.conditions import Event, as_step
+from cjlib.sources.log.durations import Duration, microseconds
+from cjlib.sources.log.event_log import EventLog
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,12 +105,19 @@ def survival(
         raise not_a_log(log)
     if (churn_event is None) == (inactive is None):
         given = "both" if inactive is not None else "neither"
-        raise CjlibError(f"churn_event, inactive: exactly one says what churn is: churn_event='cancel' or inactive='60D'. Got {given}.")
+        raise CjlibError(
+            f"churn_event, inactive: exactly one says what churn is: churn_event='cancel' or inactive='60D'. Got {given}."
+        )
     names = names_given(by, "by", taken=words.TAKEN)
     silence = 0 if inactive is None else microseconds(inactive, "inactive")
     if inactive is not None and silence == 0:
-        raise CjlibError("inactive: a silence of no length would make everyone churn at once. Give a duration such as '60D'.")
-    begin, churn = as_step(start_event, "start_event"), None if churn_event is None else as_step(churn_event, "churn_event")
+        raise CjlibError(
+            "inactive: a silence of no length would make everyone churn at once. Give a duration such as '60D'."
+        )
+    begin, churn = (
+        as_step(start_event, "start_event"),
+        None if churn_event is None else as_step(churn_event, "churn_event"),
+    )
     for column in names:
         log.property(column, "by")
     span = span_of(log, start, end)
@@ -119,13 +126,22 @@ def survival(
         lifetimes, tied = lifetimes_there(log, begin, sql, names)
     else:
         lives, groups = lives_of(log, begin, churn, silence, names, span)
-        lifetimes, tied = Lifetimes(lives.days, lives.churned, lives.group, groups, "day", whole=True), lives.tied
+        lifetimes, tied = (
+            Lifetimes(lives.days, lives.churned, lives.group, groups, "day", whole=True),
+            lives.tied,
+        )
     told = words.of_log(log, begin, span, churn, silence, tied=tied, by=names)
     return Survival(**answer(lifetimes, min_n, told, "customer"), sql=sql, by=names, unit="day")
 
 
 def survival_table(
-    table: pd.DataFrame, *, duration: str, event: str, by: str | Sequence[str] | None = None, unit: str = "day", min_n: int = MIN_N
+    table: pd.DataFrame,
+    *,
+    duration: str,
+    event: str,
+    by: str | Sequence[str] | None = None,
+    unit: str = "day",
+    min_n: int = MIN_N,
 ) -> Survival:
     """Kaplan–Meier from a table that already has one row a customer, with how long each stayed and whether that ended in churn.
 

@@ -13,12 +13,10 @@ import pandas as pd
 from pydantic import Field, PrivateAttr, ValidationError
 
 from cjlib.errors import CjlibError, not_one_of, shown
-from cjlib.markup import table_html
-from cjlib.sources.conditions import Step
-from cjlib.sources.journey.data import customers_table, events_options, feedback_options
-from cjlib.sources.journey.faults import raise_all, schema_faults
+from cjlib.show.tables import table_html
+from cjlib.sources.journey.cross_field_rules import broken_rules
 from cjlib.sources.journey.fields import Duration, EventField, Listed, Section, Text, Zone, simplest
-from cjlib.sources.journey.rules import broken_rules
+from cjlib.sources.journey.reader_options import customers_table, events_options, feedback_options
 from cjlib.sources.journey.schema import (
     Churn,
     Costs,
@@ -34,12 +32,14 @@ from cjlib.sources.journey.schema import (
     Target,
     Value,
 )
-from cjlib.sources.journey.text import Parsed, parse
+from cjlib.sources.journey.validation_errors import raise_all, schema_faults
+from cjlib.sources.journey.yaml_parser import Parsed, parse
 from cjlib.sources.journey_text import text_of
+from cjlib.sources.log.conditions import Step
 
 if TYPE_CHECKING:
-    from cjlib.sources.events import EventLog
-    from cjlib.sources.feedback import Feedback
+    from cjlib.sources.feedback.table import Feedback
+    from cjlib.sources.log.event_log import EventLog
 
 DEFAULT_SILENCE = "30D"
 
@@ -95,7 +95,9 @@ class Journey(Section):
     @property
     def hash(self) -> str:
         """A digest of what the file says; comments, order of keys and layout do not change it."""
-        content = json.dumps(self.model_dump(by_alias=True), sort_keys=True, default=str, ensure_ascii=False)
+        content = json.dumps(
+            self.model_dump(by_alias=True), sort_keys=True, default=str, ensure_ascii=False
+        )
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     @property
@@ -112,7 +114,16 @@ class Journey(Section):
     def mapping(self) -> tuple[Mapped, ...]:
         """Every event that a touchpoint claims, in the file's order, with its stage and touchpoint."""
         return tuple(
-            Mapped(stage.name, position, point.name, event, point.channel, point.backstage, point.support, point.cost)
+            Mapped(
+                stage.name,
+                position,
+                point.name,
+                event,
+                point.channel,
+                point.backstage,
+                point.support,
+                point.cost,
+            )
             for position, stage in enumerate(self.stages)
             for point in stage.touchpoints
             for event in point.events
@@ -120,7 +131,10 @@ class Journey(Section):
 
     def mapping_sql(self, log: EventLog) -> str:
         """SQL over the prepared log: each event's position in `mapping`, NULL for an event that no touchpoint claims."""
-        cases = "".join(f" WHEN {log.match(one.event, f'touchpoint {one.touchpoint}')} THEN {position}" for position, one in enumerate(self.mapping))
+        cases = "".join(
+            f" WHEN {log.match(one.event, f'touchpoint {one.touchpoint}')} THEN {position}"
+            for position, one in enumerate(self.mapping)
+        )
         return f"CASE{cases} ELSE NULL END" if cases else "NULL"
 
     # ---- reading the data --------------------------------------------------------------------------------------
@@ -130,19 +144,23 @@ class Journey(Section):
 
         Keywords of `cj.read_events` replace what the file says; with `source=` nothing of `sources` is used.
         """
-        from cjlib.sources.reading import read_events
+        from cjlib.sources.read_events import read_events
 
-        given: dict[str, Any] = {"timezone": self.timezone} if "source" in overrides else events_options(self)
+        given: dict[str, Any] = (
+            {"timezone": self.timezone} if "source" in overrides else events_options(self)
+        )
         options = given | overrides
         return read_events(options.pop("source"), **options)
 
     def read_feedback(self, **overrides: Any) -> Feedback | None:
         """The feedback of `sources.feedback`, or None where the file names none; keywords of `cj.read_feedback` replace what it says."""
-        from cjlib.sources.feedback import read_feedback
+        from cjlib.sources.feedback.table import read_feedback
 
         if self.sources.feedback is None and "source" not in overrides:
             return None
-        given: dict[str, Any] = {"timezone": self.timezone} if "source" in overrides else feedback_options(self)
+        given: dict[str, Any] = (
+            {"timezone": self.timezone} if "source" in overrides else feedback_options(self)
+        )
         options = given | overrides
         return read_feedback(options.pop("source"), **options)
 
@@ -159,15 +177,28 @@ class Journey(Section):
         `window="none"` takes the limit away.
         """
         if not self.funnels:
-            raise CjlibError("journey.funnel: the journey file has no funnels. Add one: funnels: {purchase: {steps: [visit, buy], window: 14D}}.")
+            raise CjlibError(
+                "journey.funnel: the journey file has no funnels. Add one: funnels: {purchase: {steps: [visit, buy], window: 14D}}."
+            )
         if name and name not in self.funnels:
             raise not_one_of("journey.funnel", name, self.funnels)
         one = self.funnels[name or next(iter(self.funnels))]
-        options: dict[str, Any] = {"steps": [simplest(step) for step in one.steps], "window": one.window}
-        options |= {key: list(getattr(one, key)) for key in ("exclude", "step_windows") if getattr(one, key)}
-        options |= {key: _one_or_list(getattr(one, key)) for key in ("hold", "by") if getattr(one, key)}
+        options: dict[str, Any] = {
+            "steps": [simplest(step) for step in one.steps],
+            "window": one.window,
+        }
+        options |= {
+            key: list(getattr(one, key)) for key in ("exclude", "step_windows") if getattr(one, key)
+        }
+        options |= {
+            key: _one_or_list(getattr(one, key)) for key in ("hold", "by") if getattr(one, key)
+        }
         plain = ("order", "entry", "entrants", "by_value", "start", "end")
-        options |= {key: getattr(one, key) for key in plain if getattr(one, key) != Funnel.model_fields[key].default}
+        options |= {
+            key: getattr(one, key)
+            for key in plain
+            if getattr(one, key) != Funnel.model_fields[key].default
+        }
         return _overridden(options, overrides)
 
     def retention_options(self, **overrides: Any) -> dict[str, Any]:
@@ -175,31 +206,57 @@ class Journey(Section):
         one = self.retention
         if one is None:
             return _overridden({}, overrides)
-        plain = ("period", "periods", "cohort", "mode", "clock", "week_start", "min_returns", "period_zero")
+        plain = (
+            "period",
+            "periods",
+            "cohort",
+            "mode",
+            "clock",
+            "week_start",
+            "min_returns",
+            "period_zero",
+        )
         options = {key: getattr(one, key) for key in plain if key in one.model_fields_set}
         options |= {key: _one_or_list(getattr(one, key)) for key in ("by",) if one.by}
         events = {"start_event": one.start, "return_event": one.return_}
-        options |= {key: simplest(step) for key, step in events.items() if step is not None and simplest(step) is not None}
-        options |= {key: bound for key, bound in {"start": one.from_, "end": one.to}.items() if bound is not None}
+        options |= {
+            key: simplest(step)
+            for key, step in events.items()
+            if step is not None and simplest(step) is not None
+        }
+        options |= {
+            key: bound
+            for key, bound in {"start": one.from_, "end": one.to}.items()
+            if bound is not None
+        }
         return _overridden(options, overrides)
 
     def survival_options(self, **overrides: Any) -> dict[str, Any]:
         """What leaving means, for `cj.survival(log, **journey.survival_options())`; overrides as in `funnel`."""
         one = self._churn("survival_options")
-        return _overridden({"inactive": one.inactive} if one.event is None else {"churn_event": simplest(one.event)}, overrides)
+        return _overridden(
+            {"inactive": one.inactive}
+            if one.event is None
+            else {"churn_event": simplest(one.event)},
+            overrides,
+        )
 
     def churn_options(self, **overrides: Any) -> dict[str, Any]:
         """The options of `cj.churn_data`: horizon (else the silence that means leaving), active_within, churn_event; overrides as in `funnel`."""
         one = self._churn("churn_options")
         options = {"horizon": one.horizon or one.inactive, "active_within": one.active_within}
         options |= {"churn_event": simplest(one.event)} if one.event is not None else {}
-        return _overridden({key: value for key, value in options.items() if value is not None}, overrides)
+        return _overridden(
+            {key: value for key, value in options.items() if value is not None}, overrides
+        )
 
     def churn_table_options(self) -> dict[str, Any]:
         """The column that says who left, for `cj.churn_table(journey.read_customers(), **journey.churn_table_options())`."""
         one = self.churn
         if one is None or one.target is None:
-            raise CjlibError("journey.churn_table_options: the journey file names no column that says who left. Add churn: {target: column}.")
+            raise CjlibError(
+                "journey.churn_table_options: the journey file names no column that says who left. Add churn: {target: column}."
+            )
         return {"target": one.target} | ({} if one.positive is None else {"positive": one.positive})
 
     def _churn(self, method: str) -> Churn:
@@ -215,7 +272,14 @@ class Journey(Section):
         return self.churn
 
     def _repr_html_(self) -> str:
-        rows = [(stage.name, ", ".join(point.name for point in stage.touchpoints), ", ".join(stage.owner)) for stage in self.stages]
+        rows = [
+            (
+                stage.name,
+                ", ".join(point.name for point in stage.touchpoints),
+                ", ".join(stage.owner),
+            )
+            for stage in self.stages
+        ]
         return table_html(pd.DataFrame(rows, columns=["stage", "touchpoints", "owner"]))
 
 
@@ -224,7 +288,11 @@ def _one_or_list(names: tuple[str, ...]) -> str | list[str]:
 
 
 def _overridden(options: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    given = {key: value for key, value in overrides.items() if value is not None and not (isinstance(value, str) and value == "")}
+    given = {
+        key: value
+        for key, value in overrides.items()
+        if value is not None and not (isinstance(value, str) and value == "")
+    }
     if given.get("window") == "none":
         given["window"] = None
     return options | given
@@ -260,14 +328,18 @@ def read_journey(path: str | Path) -> Journey:
     return journey_from_text(text_of(file), name=str(path), folder=file.resolve().parent)
 
 
-def journey_from_text(text: str, *, name: str = "journey.yml", folder: Path | None = None) -> Journey:
+def journey_from_text(
+    text: str, *, name: str = "journey.yml", folder: Path | None = None
+) -> Journey:
     """The journey that YAML text describes; `name` stands in errors, `folder` is where relative paths start."""
     parsed = parse(text)
     raise_all(parsed.faults if parsed.data is None else (), parsed, name)
     return _checked(parsed, name, folder or Path.cwd())
 
 
-def journey_from(content: Mapping[str, Any], *, name: str = "journey", folder: Path | None = None) -> Journey:
+def journey_from(
+    content: Mapping[str, Any], *, name: str = "journey", folder: Path | None = None
+) -> Journey:
     """The journey that a mapping describes, with the keys of a journey file."""
     return _checked(Parsed(content, {}, ()), name, folder or Path.cwd())
 

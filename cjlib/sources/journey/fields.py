@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    model_validator,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from cjlib.errors import CjlibError, did_you_mean
-from cjlib.sources.conditions import EFFECTS, OPERATORS, Exclude, Step
-from cjlib.sources.durations import microseconds
+from cjlib.sources.log.conditions import EFFECTS, OPERATORS, Exclude, Step
+from cjlib.sources.log.durations import microseconds
 
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 
@@ -44,7 +51,11 @@ class Section(BaseModel):
         if not isinstance(value, Mapping):
             raise fault(f"must be a mapping with {cls.keys_in_words()}.")
         allowed = cls.keys()
-        known = {key: content for key, content in value.items() if key in allowed and (content is not None or key in cls.empty_means)}
+        known = {
+            key: content
+            for key, content in value.items()
+            if key in allowed and (content is not None or key in cls.empty_means)
+        }
         return known | {key: UnknownKey(allowed) for key in value if key not in allowed}
 
     @classmethod
@@ -70,13 +81,26 @@ def _texts(value: Any) -> tuple[str, ...]:
     return (_text(value),)
 
 
-def _number(low: float | None, high: float | None, *, whole: bool = False) -> Callable[[Any], float]:
+def _number(
+    low: float | None, high: float | None, *, whole: bool = False
+) -> Callable[[Any], float]:
     allowed = "a whole number" if whole else "a number"
-    limits = f" from {low:g} to {high:g}" if low is not None and high is not None else f" of {low:g} or more" if low is not None else ""
+    limits = (
+        f" from {low:g} to {high:g}"
+        if low is not None and high is not None
+        else f" of {low:g} or more"
+        if low is not None
+        else ""
+    )
 
     def checked(value: Any) -> float:
         read = _as_number(value)
-        if read is None or (whole and not read.is_integer()) or (low is not None and read < low) or (high is not None and read > high):
+        if (
+            read is None
+            or (whole and not read.is_integer())
+            or (low is not None and read < low)
+            or (high is not None and read > high)
+        ):
             raise fault(f"must be {allowed}{limits}.")
         return int(read) if whole else read
 
@@ -84,7 +108,10 @@ def _number(low: float | None, high: float | None, *, whole: bool = False) -> Ca
 
 
 def _as_number(value: Any) -> float | None:
-    if isinstance(value, bool) or not (isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip()))):
+    if isinstance(value, bool) or not (
+        isinstance(value, int | float)
+        or (isinstance(value, str) and _NUMBER.fullmatch(value.strip()))
+    ):
         return None
     read = float(value)
     return read if read - read == 0 else None
@@ -120,7 +147,9 @@ def _zone(value: Any) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise fault(f"must be a zone of the IANA list, such as Europe/Berlin or UTC.{did_you_mean(name, available_timezones())}") from None
+        raise fault(
+            f"must be a zone of the IANA list, such as Europe/Berlin or UTC.{did_you_mean(name, available_timezones())}"
+        ) from None
     return name
 
 
@@ -170,7 +199,9 @@ def _condition(condition: Any) -> Any:
 def _operand(operator: str, content: Any) -> Any:
     if operator == "is_set":
         return _truth(content, operator)
-    if isinstance(content, Mapping) or (operator != "not" and (content is None or isinstance(content, list))):
+    if isinstance(content, Mapping) or (
+        operator != "not" and (content is None or isinstance(content, list))
+    ):
         raise fault("must be one value.", operator)
     return content
 
@@ -203,7 +234,9 @@ class _EventMapping(Section):
     @classmethod
     def _short_forms(cls, value: Any) -> Any:
         if isinstance(value, Step):
-            return {"event": value.names or None, "where": value.where} | ({"first_time": value.first_time} if value.first_time else {})
+            return {"event": value.names or None, "where": value.where} | (
+                {"first_time": value.first_time} if value.first_time else {}
+            )
         return {"event": value} if isinstance(value, str | list | tuple) else value
 
     @classmethod
@@ -247,8 +280,13 @@ class ExcludeSpec(EventSpec):
     def exclude(self) -> Exclude:
         """The same as `cj.Exclude`."""
         if self.after >= self.before:
-            raise fault(f"must be a later step than after (counted from 1), which is {self.after}.", "before")
-        return Exclude(simplest(self.step()), after=self.after, before=self.before, effect=self.effect)
+            raise fault(
+                f"must be a later step than after (counted from 1), which is {self.after}.",
+                "before",
+            )
+        return Exclude(
+            simplest(self.step()), after=self.after, before=self.before, effect=self.effect
+        )
 
 
 class _Made:
@@ -257,10 +295,14 @@ class _Made:
     def __init__(self, spec: type[Section], method: str) -> None:
         self.spec, self.method = spec, method
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         written = core_schema.plain_serializer_function_ser_schema(vars)
         return core_schema.no_info_after_validator_function(
-            lambda spec: getattr(spec, self.method)(), handler.generate_schema(self.spec), serialization=written
+            lambda spec: getattr(spec, self.method)(),
+            handler.generate_schema(self.spec),
+            serialization=written,
         )
 
 
@@ -281,4 +323,6 @@ def simplest(step: Step) -> str | list[str] | Step | None:
     """A step as an analyst would type it: a name or a list where that says it all."""
     if step.where or step.first_time:
         return step
-    return None if step.event is None else step.names[0] if len(step.names) == 1 else list(step.names)
+    return (
+        None if step.event is None else step.names[0] if len(step.names) == 1 else list(step.names)
+    )

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cjlib.errors import did_you_mean, shown
-from cjlib.sources.journey.content import Found, below, items_of, mapping_of, number_of
-from cjlib.sources.journey.text import Place
+from cjlib.sources.journey.raw import Found, below, items_of, mapping_of, number_of
+from cjlib.sources.journey.yaml_parser import Place
 
 _BY_VALUE = re.compile(r"first|last|all|step_([1-9]\d*)")
 
@@ -26,7 +26,10 @@ def broken_funnel_rules(data: Mapping[str, Any]) -> Iterator[Found]:
 def _step_windows(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[Found]:
     given = len(items_of(funnel.get("step_windows")))
     if given and given != steps - 1:
-        yield (*place, "step_windows"), f"must have one duration (or null) for each move between the {steps} steps, so {steps - 1}. Got {given}."
+        yield (
+            (*place, "step_windows"),
+            f"must have one duration (or null) for each move between the {steps} steps, so {steps - 1}. Got {given}.",
+        )
     if given and funnel.get("order") == "any":
         yield (*place, "step_windows"), "cannot stand with order: any."
 
@@ -34,13 +37,22 @@ def _step_windows(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterat
 def _exclusions(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[Found]:
     for position, one in items_of(funnel.get("exclude")):
         at = below((*place, "exclude"), position)
-        after, before = (number_of(mapping_of(one).get(key, usual)) for key, usual in (("after", 1), ("before", 2)))
+        after, before = (
+            number_of(mapping_of(one).get(key, usual))
+            for key, usual in (("after", 1), ("before", 2))
+        )
         if after is None or before is None or after >= before:
             continue
         if before > steps:
-            yield (*at, "before"), f"the funnel has {steps} steps, so before is at most {steps}. Got {before:g}."
+            yield (
+                (*at, "before"),
+                f"the funnel has {steps} steps, so before is at most {steps}. Got {before:g}.",
+            )
         elif funnel.get("order") == "any" and (after, before) != (1, steps):
-            yield at, f"with order: any an exclusion stands between step 1 and step {steps} only. Got {after:g} and {before:g}."
+            yield (
+                at,
+                f"with order: any an exclusion stands between step 1 and step {steps} only. Got {after:g} and {before:g}.",
+            )
 
 
 def _by_value(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[Found]:
@@ -56,6 +68,8 @@ def _by_value(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[F
 
 
 def _entrants(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[Found]:
-    without = "window" in funnel and (funnel["window"] is None or str(funnel["window"]).casefold() == "none")
+    without = "window" in funnel and (
+        funnel["window"] is None or str(funnel["window"]).casefold() == "none"
+    )
     if steps and without and funnel.get("entrants") == "closed":
         yield (*place, "entrants"), "closed needs a window: give window a duration."

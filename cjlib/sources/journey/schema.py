@@ -37,7 +37,9 @@ _DATE_WORDS = ("day_first", "month_first")
 def _dates(value: Any) -> str:
     if isinstance(value, str) and (value in _DATE_WORDS or "%" in value):
         return value
-    raise fault(f"must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'.{did_you_mean(value, _DATE_WORDS)}")
+    raise fault(
+        f"must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'.{did_you_mean(value, _DATE_WORDS)}"
+    )
 
 
 def _dates_or_none(value: Any) -> str:
@@ -62,7 +64,9 @@ class EventSource(Source):
 
     columns: dict[str, Text] = Field(default_factory=dict)
     event: Text | None = None
-    duplicates: Annotated[Literal["quarantine", "keep"], one_of("quarantine", "keep")] = "quarantine"
+    duplicates: Annotated[Literal["quarantine", "keep"], one_of("quarantine", "keep")] = (
+        "quarantine"
+    )
     quarantine_limit: Share = 0.05
     observed_until: Text | None = None
 
@@ -191,7 +195,9 @@ class Retention(Section):
     """The options of `cj.retention`; `start` and `return` are events, `from` and `to` bound the cohorts."""
 
     start: Annotated[EventField, BeforeValidator(_any_event)] | None = None
-    return_: Annotated[EventField, BeforeValidator(_any_event)] | None = Field(default=None, alias="return")
+    return_: Annotated[EventField, BeforeValidator(_any_event)] | None = Field(
+        default=None, alias="return"
+    )
     period: Annotated[str, one_of(*PERIODS)] = "week"
     periods: Count = 12
     cohort: Annotated[str, one_of("first_ever", "first_in_range", "recurring")] = "first_ever"
@@ -289,7 +295,9 @@ class Persona(Section):
     """What people know of a kind of customer, shown at the computed persona that matches."""
 
     name: Text
-    match: Annotated[dict[str, Annotated[Literal["high", "low"], one_of("high", "low")]], Field(min_length=1)]
+    match: Annotated[
+        dict[str, Annotated[Literal["high", "low"], one_of("high", "low")]], Field(min_length=1)
+    ]
     goals: Texts = ()
     thoughts: Texts = ()
 

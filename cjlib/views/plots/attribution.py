@@ -6,10 +6,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
+from cjlib.show import numbers
 from cjlib.views.plots import share_rows, theme
 
-COLUMNS = ["channel", "touches", "converting journeys", "credited conversions", "share of conversions", "95 % interval"]
+COLUMNS = [
+    "channel",
+    "touches",
+    "converting journeys",
+    "credited conversions",
+    "share of conversions",
+    "95 % interval",
+]
 LINE = 19
 
 
@@ -25,15 +32,27 @@ def credit(result: Any, *, most: int = 12) -> go.Figure:
         rows,
         axis="share of conversions<br>95 % intervals; credit, not cause",
         caption=result.headline,
-        alt=f"Bars for {words.count_of(len(rows), 'channel')}. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        alt=f"Bars for {numbers.count_of(len(rows), 'channel')}. "
+        + "; ".join(f"{row.name}: {row.said}" for row in rows)
+        + ".",
         columns=[*COLUMNS, *(["cost per conversion"] if costs else [])],
-        table=[[*_cells(row), *([words.number(row["cost_per_conversion"])] if costs else [])] for row in every],
+        table=[
+            [*_cells(row), *([numbers.number(row["cost_per_conversion"])] if costs else [])]
+            for row in every
+        ],
     )
 
 
 def _row(row: dict[str, Any], total: int) -> share_rows.Row:
-    said = f"{words.percent(row['share_of_conversions'])} ({row['conversions']:,.1f} of {total:,} conversions)"
-    return share_rows.Row(row["channel"], row["share_of_conversions"], row["share_of_conversions_low"], row["share_of_conversions_high"], total, said)
+    said = f"{numbers.percent(row['share_of_conversions'])} ({row['conversions']:,.1f} of {total:,} conversions)"
+    return share_rows.Row(
+        row["channel"],
+        row["share_of_conversions"],
+        row["share_of_conversions_low"],
+        row["share_of_conversions_high"],
+        total,
+        said,
+    )
 
 
 def _cells(row: dict[str, Any]) -> list[Any]:
@@ -42,8 +61,8 @@ def _cells(row: dict[str, Any]) -> list[Any]:
         row["touches"],
         row["journeys"],
         f"{row['conversions']:,.1f}",
-        words.percent(row["share_of_conversions"]),
-        words.interval(row["share_of_conversions_low"], row["share_of_conversions_high"]),
+        numbers.percent(row["share_of_conversions"]),
+        numbers.interval(row["share_of_conversions_low"], row["share_of_conversions_high"]),
     ]
 
 
@@ -51,21 +70,35 @@ def models(result: Any, *, most: int = 5) -> go.Figure:
     """For each channel a dot a model, with its interval: how much the choice of the model decides."""
     columns = ["channel", "model", *COLUMNS[3:]]
     every = theme.records(result.table)
-    if not every or all(words.missing(row["share_of_conversions"]) for row in every):
+    if not every or all(numbers.missing(row["share_of_conversions"]) for row in every):
         return theme.empty(result.headline, columns=columns)
     order = list(dict.fromkeys(row["model"] for row in every))
     channels = _largest(every, most)
     held = {(row["channel"], row["model"]): row for row in every}
     at, points, notes = 0.0, [], []
     for channel in channels:
-        notes.append(theme.note(f"<b>{theme.label(channel, 40)}</b>", x=0, y=at, below=True, xref="paper"))
+        notes.append(
+            theme.note(f"<b>{theme.label(channel, 40)}</b>", x=0, y=at, below=True, xref="paper")
+        )
         at -= LINE + 2
         for model in order:
-            notes.append(theme.note(theme.safe(model), x=0, y=at - LINE / 2 + 9, below=True, xref="paper", size=11))
+            notes.append(
+                theme.note(
+                    theme.safe(model), x=0, y=at - LINE / 2 + 9, below=True, xref="paper", size=11
+                )
+            )
             points.append((at - LINE / 2, held[channel, model]))
             at -= LINE
         at -= 10
-    top = min(1.0, 1.05 * max(max(row["share_of_conversions"], _or_zero(row["share_of_conversions_high"])) for _, row in points) + 0.01)
+    top = min(
+        1.0,
+        1.05
+        * max(
+            max(row["share_of_conversions"], _or_zero(row["share_of_conversions_high"]))
+            for _, row in points
+        )
+        + 0.01,
+    )
     shares = [row["share_of_conversions"] for _, row in points]
     return theme.figure(
         [
@@ -75,10 +108,12 @@ def models(result: Any, *, most: int = 5) -> go.Figure:
                 mode="markers",
                 marker={"size": 9, "color": theme.COLOURS[0]},
                 error_x=theme.whiskers(
-                    shares, [row["share_of_conversions_low"] for _, row in points], [row["share_of_conversions_high"] for _, row in points]
+                    shares,
+                    [row["share_of_conversions_low"] for _, row in points],
+                    [row["share_of_conversions_high"] for _, row in points],
                 ),
                 hovertext=[
-                    f"<b>{theme.label(row['channel'], 60)}</b>, {theme.safe(row['model'])}<br>{theme.safe(words.percent(row['share_of_conversions']))}"
+                    f"<b>{theme.label(row['channel'], 60)}</b>, {theme.safe(row['model'])}<br>{theme.safe(numbers.percent(row['share_of_conversions']))}"
                     for _, row in points
                 ],
                 hoverinfo="text",
@@ -87,22 +122,31 @@ def models(result: Any, *, most: int = 5) -> go.Figure:
         ],
         caption=result.headline,
         alt="For each channel a dot a model. "
-        + "; ".join(f"{row['channel']} under {row['model']}: {words.percent(row['share_of_conversions'])}" for _, row in points)
+        + "; ".join(
+            f"{row['channel']} under {row['model']}: {numbers.percent(row['share_of_conversions'])}"
+            for _, row in points
+        )
         + ".",
         columns=columns,
-        rows=[[row["channel"], row["model"], *_cells(row)[3:]] for row in sorted(every, key=lambda row: (row["channel"], order.index(row["model"])))],
+        rows=[
+            [row["channel"], row["model"], *_cells(row)[3:]]
+            for row in sorted(every, key=lambda row: (row["channel"], order.index(row["model"])))
+        ],
         height=round(-at) + 60,
         annotations=notes,
         # Room at the left for the names of the models, inside the figure so that a phone keeps its width.
         xaxis=theme.percent_axis(
-            range=[-0.42 * top, top], nticks=5, tickvals=_ticks(top), title={"text": "share of conversions<br>95 % intervals; credit, not cause"}
+            range=[-0.42 * top, top],
+            nticks=5,
+            tickvals=_ticks(top),
+            title={"text": "share of conversions<br>95 % intervals; credit, not cause"},
         ),
         yaxis={"range": [at, 6], "visible": False},
     )
 
 
 def _or_zero(value: float) -> float:
-    return 0.0 if words.missing(value) else value
+    return 0.0 if numbers.missing(value) else value
 
 
 def _ticks(top: float) -> list[float]:

@@ -30,8 +30,17 @@ def curve(
         x=list(x),
         y=list(share),
         mode="lines" if steps else "lines+markers",
-        line={"color": colour, "width": 2.5, "dash": theme.DASHES[place % len(theme.DASHES)], "shape": shape},
-        marker={"size": 7, "symbol": f"{theme.SYMBOLS[place % len(theme.SYMBOLS)]}{'-open' if faint else ''}", "color": colour},
+        line={
+            "color": colour,
+            "width": 2.5,
+            "dash": theme.DASHES[place % len(theme.DASHES)],
+            "shape": shape,
+        },
+        marker={
+            "size": 7,
+            "symbol": f"{theme.SYMBOLS[place % len(theme.SYMBOLS)]}{'-open' if faint else ''}",
+            "color": colour,
+        },
         name=name,
         legendgroup=str(place),
         hoverinfo="text",
@@ -40,8 +49,19 @@ def curve(
     return [*_band(x, low, high, colour, shape, place), line]
 
 
-def _band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str, shape: str, place: int) -> list[go.Scatter]:
-    known = [k for k, (below, above) in enumerate(zip(low, high, strict=True)) if not (np.isnan(below) or np.isnan(above))]
+def _band(
+    x: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    colour: str,
+    shape: str,
+    place: int,
+) -> list[go.Scatter]:
+    known = [
+        k
+        for k, (below, above) in enumerate(zip(low, high, strict=True))
+        if not (np.isnan(below) or np.isnan(above))
+    ]
     if not known:
         return []
     edge = {
@@ -52,7 +72,13 @@ def _band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colou
         "legendgroup": str(place),
     }
     upper = go.Scatter(x=[x[k] for k in known], y=[high[k] for k in known], **edge)
-    lower = go.Scatter(x=[x[k] for k in known], y=[low[k] for k in known], fill="tonexty", fillcolor=_clear(colour), **edge)
+    lower = go.Scatter(
+        x=[x[k] for k in known],
+        y=[low[k] for k in known],
+        fill="tonexty",
+        fillcolor=_clear(colour),
+        **edge,
+    )
     return [upper, lower]
 
 

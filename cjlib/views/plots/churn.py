@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.churn.model import ChurnModel
-from cjlib.analyses.churn.past import PastForecasts
-from cjlib.analyses.churn.segments import ModelBy
-from cjlib.analyses.churn.words import BASELINES
+from cjlib.analyses.churn.model.churn_model import ChurnModel
+from cjlib.analyses.churn.model.summary import BASELINES
+from cjlib.analyses.churn.use.forecast_monitoring import PastForecasts
+from cjlib.analyses.churn.use.metrics_by_segment import ModelBy
+from cjlib.show.numbers import about, percent
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
-from cjlib.words import about, percent
 
 SPACE = 46
 NAMES = {
@@ -68,10 +68,38 @@ def models(result: ChurnModel) -> go.Figure:
     notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(rows))])
     gain = result.metrics["gain_over_baseline"]
     beyond = gain["low"] is not None and gain["low"] > 0
-    verdict = "beats every baseline beyond noise" if beyond else "does not beat the best baseline beyond noise"
+    verdict = (
+        "beats every baseline beyond noise"
+        if beyond
+        else "does not beat the best baseline beyond noise"
+    )
     caption = f"The chosen model {verdict}: AUC {chosen['auc']:.3f} ({chosen['auc_low']:.3f} to {chosen['auc_high']:.3f}, n = {chosen['n']:,})."
-    columns = ["model", "AUC", "low", "high", "PR-AUC", "lift at 10 %", "Brier", "calibration error", "its floor", "n"]
-    picked = rows.assign(model=names)[["model", "auc", "auc_low", "auc_high", "pr_auc", "lift_10", "brier", "ece", "ece_floor", "n"]]
+    columns = [
+        "model",
+        "AUC",
+        "low",
+        "high",
+        "PR-AUC",
+        "lift at 10 %",
+        "Brier",
+        "calibration error",
+        "its floor",
+        "n",
+    ]
+    picked = rows.assign(model=names)[
+        [
+            "model",
+            "auc",
+            "auc_low",
+            "auc_high",
+            "pr_auc",
+            "lift_10",
+            "brier",
+            "ece",
+            "ece_floor",
+            "n",
+        ]
+    ]
     return theme.figure(
         [dots],
         caption=caption,
@@ -89,8 +117,17 @@ def models(result: ChurnModel) -> go.Figure:
 def calibration(result: ChurnModel) -> go.Figure:
     """Predicted beside observed, in ten bins of equal size."""
     table = result.calibration
-    top = float(max(table["mean_predicted"].max(), table["high"].max())) * 1.05 if len(table) else 1.0
-    diagonal = go.Scatter(x=[0, top], y=[0, top], mode="lines", line={"color": theme.MUTED, "dash": "dot"}, name="perfect", hoverinfo="skip")
+    top = (
+        float(max(table["mean_predicted"].max(), table["high"].max())) * 1.05 if len(table) else 1.0
+    )
+    diagonal = go.Scatter(
+        x=[0, top],
+        y=[0, top],
+        mode="lines",
+        line={"color": theme.MUTED, "dash": "dot"},
+        name="perfect",
+        hoverinfo="skip",
+    )
     dots = go.Scatter(
         x=table["mean_predicted"].tolist(),
         y=table["observed"].tolist(),
@@ -99,7 +136,11 @@ def calibration(result: ChurnModel) -> go.Figure:
         error_y=theme.whiskers(table["observed"], table["low"], table["high"]),
         name="observed, 95 % interval",
     )
-    ece, floor, n = (result.metrics["ece"]["value"], result.metrics["ece_floor"]["value"], int(table["n"].sum()))
+    ece, floor, n = (
+        result.metrics["ece"]["value"],
+        result.metrics["ece_floor"]["value"],
+        int(table["n"].sum()),
+    )
     caption = _calibration_claim(ece, floor, n)
     return theme.figure(
         [diagonal, dots],
@@ -108,7 +149,9 @@ def calibration(result: ChurnModel) -> go.Figure:
         columns=["bin", "n", "mean predicted", "observed", "low", "high"],
         rows=table.to_numpy(dtype=object).tolist(),
         height=380,
-        xaxis=theme.percent_axis(title={"text": "predicted probability of churning"}, range=[0, top]),
+        xaxis=theme.percent_axis(
+            title={"text": "predicted probability of churning"}, range=[0, top]
+        ),
         yaxis=theme.percent_axis(title={"text": "share that churned"}, range=[0, top]),
     )
 
@@ -116,7 +159,11 @@ def calibration(result: ChurnModel) -> go.Figure:
 def _calibration_claim(ece: float | None, floor: float | None, n: int) -> str:
     if ece is None or floor is None:
         return "Whether the probabilities hold cannot be said: one outcome only."
-    held = "no more than chance alone would show" if ece <= floor * 1.5 else "more than chance alone would show: the level of churn moves"
+    held = (
+        "no more than chance alone would show"
+        if ece <= floor * 1.5
+        else "more than chance alone would show: the level of churn moves"
+    )
     return f"Predicted and observed shares differ by {ece:.3f} on average, {held} ({floor:.3f}; n = {n:,})."
 
 
@@ -132,17 +179,36 @@ def lift(result: ChurnModel) -> go.Figure:
         showlegend=False,
     )
     average = float(table["n_churned"].sum() / table["n"].sum())
-    line = go.Scatter(x=[0.5, 10.5], y=[average, average], mode="lines", line={"color": theme.MUTED, "dash": "dot"}, name="all customers")
+    line = go.Scatter(
+        x=[0.5, 10.5],
+        y=[average, average],
+        mode="lines",
+        line={"color": theme.MUTED, "dash": "dot"},
+        name="all customers",
+    )
     first, n = table.iloc[0], int(table["n"].sum())
     caption = f"The riskiest tenth holds {about(first['cumulative_captured'])} of all churners: {percent(first['share_churned'])} of it churned, {percent(average)} of all (n = {n:,})."
     return theme.figure(
         [bars, line],
         caption=caption,
         alt=f"Bars of the share of churners by tenth of risk. {caption}",
-        columns=["tenth", "n", "churned", "share churned", "low", "high", "lift", "share of churners so far"],
+        columns=[
+            "tenth",
+            "n",
+            "churned",
+            "share churned",
+            "low",
+            "high",
+            "lift",
+            "share of churners so far",
+        ],
         rows=table.to_numpy(dtype=object).tolist(),
         height=340,
-        xaxis={"title": {"text": "tenth of the customers, 1 = highest risk"}, "tickvals": list(range(1, 11)), "range": [0.4, 10.6]},
+        xaxis={
+            "title": {"text": "tenth of the customers, 1 = highest risk"},
+            "tickvals": list(range(1, 11)),
+            "range": [0.4, 10.6],
+        },
         yaxis=theme.percent_axis(title={"text": "share that churned"}),
     )
 
@@ -171,16 +237,36 @@ def by_segment(result: ModelBy) -> go.Figure:
     ]
     rows = [[theme.group_name([row[0]]), *row[1:]] for row in table.to_numpy(dtype=object).tolist()]
     dots = [
-        Dot(theme.group_name([one["segment"]]), one["auc"], one["auc_low"], one["auc_high"], one["n"], _with_n(one["auc"], ".3f", one["n"]))
+        Dot(
+            theme.group_name([one["segment"]]),
+            one["auc"],
+            one["auc_low"],
+            one["auc_high"],
+            one["n"],
+            _with_n(one["auc"], ".3f", one["n"]),
+        )
         for one in theme.records(table[table["auc"].notna()])
     ]
     if not dots:
-        return theme.empty(result.headline, columns=columns, words_in_figure="Too few of both outcomes")
+        return theme.empty(
+            result.headline, columns=columns, words_in_figure="Too few of both outcomes"
+        )
     axis = Axis("AUC: 0.5 is chance, 1 is perfect", {"range": [0.3, 1.0]}, middle=0.5)
     left = len(table) - len(dots)
-    more = f" {left} more {'group has' if left == 1 else 'groups have'} too few of both outcomes to judge." if left else ""
+    more = (
+        f" {left} more {'group has' if left == 1 else 'groups have'} too few of both outcomes to judge."
+        if left
+        else ""
+    )
     caption = result.headline + more
-    return dot_rows(dots, axis, caption=caption, alt=f"Dots of the model's AUC by segment. {caption}", columns=columns, rows=rows)
+    return dot_rows(
+        dots,
+        axis,
+        caption=caption,
+        alt=f"Dots of the model's AUC by segment. {caption}",
+        columns=columns,
+        rows=rows,
+    )
 
 
 def forecasts(result: PastForecasts) -> go.Figure:
@@ -192,7 +278,11 @@ def forecasts(result: PastForecasts) -> go.Figure:
         x=x,
         y=table["predicted_share"].tolist(),
         mode="markers",
-        marker={"size": 11, "symbol": ["diamond-open" if one else "diamond" for one in open_yet], "color": theme.COLOURS[1]},
+        marker={
+            "size": 11,
+            "symbol": ["diamond-open" if one else "diamond" for one in open_yet],
+            "color": theme.COLOURS[1],
+        },
         name="forecast",
     )
     came = go.Scatter(
@@ -200,7 +290,9 @@ def forecasts(result: PastForecasts) -> go.Figure:
         y=[theme.plain(one) for one in table["observed_share"]],
         mode="markers",
         marker={"size": 9, "color": theme.faded(table["n"])},
-        error_y=theme.whiskers(table["observed_share"], table["observed_low"], table["observed_high"]),
+        error_y=theme.whiskers(
+            table["observed_share"], table["observed_low"], table["observed_high"]
+        ),
         name="came true, 95 % interval",
     )
     return theme.figure(

@@ -38,7 +38,15 @@ class Axis:
     middle: float | None = None
 
 
-def dot_rows(dots: Sequence[Dot], axis: Axis, *, caption: str, alt: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> go.Figure:
+def dot_rows(
+    dots: Sequence[Dot],
+    axis: Axis,
+    *,
+    caption: str,
+    alt: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+) -> go.Figure:
     """A dot a row with its whisker; grey and hollow where it rests on too few."""
     if not dots:
         return theme.empty(caption, columns=columns)
@@ -61,7 +69,9 @@ def dot_rows(dots: Sequence[Dot], axis: Axis, *, caption: str, alt: str, columns
             "symbol": ["circle-open" if one else "circle" for one in faint],
             "line": {"width": 2},
         },
-        error_x=theme.whiskers([dot.value for dot in dots], [dot.low for dot in dots], [dot.high for dot in dots]),
+        error_x=theme.whiskers(
+            [dot.value for dot in dots], [dot.low for dot in dots], [dot.high for dot in dots]
+        ),
         hovertext=[f"<b>{theme.label(dot.name)}</b><br>{theme.safe(dot.said)}" for dot in dots],
         hoverinfo="text",
         showlegend=False,

@@ -19,7 +19,13 @@ def funnel(result: Any) -> go.Figure:
 
 
 VIEWS = {
-    "Funnel": {"funnel": funnel, "steps": steps, "segments": segments, "segment_steps": segment_steps, "time": time},
+    "Funnel": {
+        "funnel": funnel,
+        "steps": steps,
+        "segments": segments,
+        "segment_steps": segment_steps,
+        "time": time,
+    },
     "FunnelTrend": {"trend": trend},
     "FunnelChange": {"change": change},
     "FunnelLost": {"lost_next": lost_next},

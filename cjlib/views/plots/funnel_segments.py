@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.stats import benjamini_hochberg, two_shares_p
+from cjlib.shared.stats import benjamini_hochberg, two_shares_p
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import NOISE, STEP_COLUMNS, named, step_rows
 
@@ -34,7 +34,10 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
     by = theme.by_columns(table, "step")
     rows = _last_rows(table, by)
     if not rows:
-        return theme.empty("There are no groups to compare: the log has no column for it, or nobody entered.", columns=[*by, *SEGMENT_COLUMNS])
+        return theme.empty(
+            "There are no groups to compare: the log has no column for it, or nobody entered.",
+            columns=[*by, *SEGMENT_COLUMNS],
+        )
     verdicts = _verdicts(result.comparisons, by)
     shown = rows[:most]
     more = _left_out(len(rows) - most)
@@ -53,20 +56,26 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
         height=pitch * len(shown) + 70,
         annotations=labels,
         showlegend=False,
-        xaxis=theme.percent_axis(range=[-0.015 * _reach(shown), _reach(shown)], nticks=5, title={"text": _scale(rows, every)}),
+        xaxis=theme.percent_axis(
+            range=[-0.015 * _reach(shown), _reach(shown)],
+            nticks=5,
+            title={"text": _scale(rows, every)},
+        ),
         yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )
 
 
-def _segment_rows(rows: list[dict[str, Any]], comparisons: pd.DataFrame, by: list[str]) -> list[list[Any]]:
+def _segment_rows(
+    rows: list[dict[str, Any]], comparisons: pd.DataFrame, by: list[str]
+) -> list[list[Any]]:
     compared = {_key(row, by): row for row in theme.records(comparisons)}
     return [
         [
             *(theme.group_name([row[name]]) for name in by),
             row["entered"],
             row["customers"],
-            words.percent(row["share_of_first"]),
-            words.interval(row["share_of_first_low"], row["share_of_first_high"]),
+            numbers.percent(row["share_of_first"]),
+            numbers.interval(row["share_of_first_low"], row["share_of_first_high"]),
             *_compared_cells(compared.get(_key(row, by)), row["entered"]),
         ]
         for row in rows
@@ -77,21 +86,27 @@ def _compared_cells(row: dict[str, Any] | None, entered: int) -> list[Any]:
     if row is None:
         return [None, None, None, None, "too few to read" if entered < MIN_N else "not compared"]
     return [
-        words.percent(row["other_share"]),
-        words.points(row["difference"]),
-        words.points_interval(row["difference_low"], row["difference_high"]),
+        numbers.percent(row["other_share"]),
+        numbers.points(row["difference"]),
+        numbers.points_interval(row["difference_low"], row["difference_high"]),
         row["p_adjusted"],
         _verdict(row),
     ]
 
 
 def _left_out(groups: int) -> str:
-    return f" {words.count_of(groups, 'smaller group is', 'smaller groups are')} in the table only." if groups > 0 else ""
+    return (
+        f" {numbers.count_of(groups, 'smaller group is', 'smaller groups are')} in the table only."
+        if groups > 0
+        else ""
+    )
 
 
 def _reach(rows: list[dict[str, Any]]) -> float:
     """Where the axis ends: beyond every dot and the interval of every group that can be read; wider ones are cut at the edge."""
-    readable = [row["share_of_first_high"] for row in rows if row["entered"] >= MIN_N] or [row["share_of_first_high"] for row in rows]
+    readable = [row["share_of_first_high"] for row in rows if row["entered"] >= MIN_N] or [
+        row["share_of_first_high"] for row in rows
+    ]
     return min(1.0, 1.06 * max(*readable, *(row["share_of_first"] for row in rows), 0.001))
 
 
@@ -100,11 +115,15 @@ def _last_rows(table: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
     rows = theme.records(table)
     entered = {_key(row, by): row["customers"] for row in rows if row["step"] == 1}
     final = max((row["step"] for row in rows), default=0)
-    return [{**row, "entered": entered[_key(row, by)]} for row in rows if row["step"] == final] if by else []
+    return (
+        [{**row, "entered": entered[_key(row, by)]} for row in rows if row["step"] == final]
+        if by
+        else []
+    )
 
 
 def _key(row: dict[str, Any], by: list[str]) -> tuple[Any, ...]:
-    return tuple(None if words.missing(row[name]) else row[name] for name in by)
+    return tuple(None if numbers.missing(row[name]) else row[name] for name in by)
 
 
 def _name(row: dict[str, Any], by: list[str]) -> str:
@@ -117,7 +136,7 @@ def _verdicts(comparisons: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...],
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    if words.missing(row["p_adjusted"]) or row["p_adjusted"] >= NOISE:
+    if numbers.missing(row["p_adjusted"]) or row["p_adjusted"] >= NOISE:
         return "no clear difference"
     return CLEAR[0] if row["difference"] > 0 else CLEAR[1]
 
@@ -134,7 +153,10 @@ def _marks(rows: list[dict[str, Any]], every: float | None) -> list[go.Scatter]:
     marks = []
     if every is not None:
         line = {"color": theme.MUTED, "width": 1.5, "dash": "dot"}
-        x, heights = [every, every, None] * len(rows), [at for k in y for at in (k + 0.16, k - 0.3, None)]
+        x, heights = (
+            [every, every, None] * len(rows),
+            [at for k in y for at in (k + 0.16, k - 0.3, None)],
+        )
         marks.append(go.Scatter(x=x, y=heights, mode="lines", line=line, hoverinfo="skip"))
     # One trace for each colour, since all whiskers of a trace have one colour.
     for colour, size in ((theme.COLOURS[0], True), (theme.MUTED, False)):
@@ -145,7 +167,12 @@ def _marks(rows: list[dict[str, Any]], every: float | None) -> list[go.Scatter]:
                 x=[share[k] for k in at],
                 y=[y[k] for k in at],
                 mode="markers",
-                marker={"size": 11, "color": colour, "symbol": "circle" if size else "circle-open", "line": {"width": 2, "color": colour}},
+                marker={
+                    "size": 11,
+                    "color": colour,
+                    "symbol": "circle" if size else "circle-open",
+                    "line": {"width": 2, "color": colour},
+                },
                 error_x=theme.whiskers([share[k] for k in at], low, high, colour),
                 hoverinfo="skip",
             )
@@ -155,11 +182,17 @@ def _marks(rows: list[dict[str, Any]], every: float | None) -> list[go.Scatter]:
 
 def _said(row: dict[str, Any], verdict: str) -> str:
     verdict = "too few to read" if row["entered"] < MIN_N else verdict
-    return f"{words.percent(row['share_of_first'])} of {row['entered']:,}" + (f", {verdict}" if verdict else "")
+    return f"{numbers.percent(row['share_of_first'])} of {row['entered']:,}" + (
+        f", {verdict}" if verdict else ""
+    )
 
 
 def _scale(rows: list[dict[str, Any]], every: float | None) -> str:
-    pooled = "" if every is None else f"<br>dotted: all groups together, {theme.safe(words.percent(every))}"
+    pooled = (
+        ""
+        if every is None
+        else f"<br>dotted: all groups together, {theme.safe(numbers.percent(every))}"
+    )
     return f"share that reached {theme.label(rows[0]['event'], 24)}, 95 % interval{pooled}"
 
 
@@ -170,25 +203,31 @@ def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> 
     if len(readable) < 2:
         return f"Fewer than two groups of {of} have {MIN_N} customers or more: too few to compare."
     low, high = (pick(row["share_of_first"] for row in readable) for pick in (min, max))
-    span = f"from {words.percent(low)} to {words.percent(high)} reach {last}"
+    span = f"from {numbers.percent(low)} to {numbers.percent(high)} reach {last}"
     compared = theme.records(result.comparisons)
     if not compared:
         return f"By {of}, {span}; a customer may be in several groups, so they are not compared."
-    clear = sorted((row for row in compared if _verdict(row) in CLEAR), key=lambda row: -abs(row["difference"]))
+    clear = sorted(
+        (row for row in compared if _verdict(row) in CLEAR), key=lambda row: -abs(row["difference"])
+    )
     if not clear:
         return f"No clear difference between the {len(compared)} groups of {of}: {span}."
     # A group without a value is nothing to act on: it is the claim only where no other group stands out.
     first = next((row for row in clear if None not in _key(row, by)), clear[0])
-    more = f"; {len(clear)} of {len(compared)} groups differ from the others beyond noise" if len(clear) > 1 else "; no other group clearly differs"
+    more = (
+        f"; {len(clear)} of {len(compared)} groups differ from the others beyond noise"
+        if len(clear) > 1
+        else "; no other group clearly differs"
+    )
     return (
-        f"{_name(first, by)} stands out: {words.percent(first['share'])} of its {words.count_of(first['customers'], 'customer')} reach {last}, "
-        f"{words.points(first['difference'])} against the others ({words.points_interval(first['difference_low'], first['difference_high'])}){more}."
+        f"{_name(first, by)} stands out: {numbers.percent(first['share'])} of its {numbers.count_of(first['customers'], 'customer')} reach {last}, "
+        f"{numbers.points(first['difference'])} against the others ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
     )
 
 
 def _alt(rows: list[dict[str, Any]], by: list[str], verdicts: dict[tuple[Any, ...], str]) -> str:
     every = (
-        f"{_name(row, by)}: {words.percent(row['share_of_first'])} of {row['entered']:,}"
+        f"{_name(row, by)}: {numbers.percent(row['share_of_first'])} of {row['entered']:,}"
         + ("" if row["entered"] >= MIN_N else ", too few to read")
         + (f", {verdicts[_key(row, by)]}" if _key(row, by) in verdicts else "")
         for row in rows
@@ -209,17 +248,26 @@ def segment_steps(result: Any, *, most: int = 5) -> go.Figure:
     final = max((row["step"] for row in rows), default=0)
     if not by or final < 2:
         return theme.empty("There are no groups to compare step by step.", columns=columns)
-    traces = [_group_trace(k, [row for row in rows if _key(row, by) == group], by, min(most, len(groups))) for k, group in enumerate(groups[:most])]
+    traces = [
+        _group_trace(k, [row for row in rows if _key(row, by) == group], by, min(most, len(groups)))
+        for k, group in enumerate(groups[:most])
+    ]
     events = {row["step"]: row["event"] for row in rows}
     notes = [
-        theme.note(f"<b>{theme.label(f'to step {step}: {events[step]}', 40)}</b>", x=0, y=0.42 - (step - 2), xref="paper")
+        theme.note(
+            f"<b>{theme.label(f'to step {step}: {events[step]}', 40)}</b>",
+            x=0,
+            y=0.42 - (step - 2),
+            xref="paper",
+        )
         for step in range(2, final + 1)
     ]
     more = _left_out(len(groups) - most)
     return theme.figure(
         traces,
         caption=_apart_caption(result, rows, by) + more,
-        alt=f"For each step a row of dots, one for each group of {' and '.join(by)}: the share of those at the step before that went on." + more,
+        alt=f"For each step a row of dots, one for each group of {' and '.join(by)}: the share of those at the step before that went on."
+        + more,
         columns=columns,
         rows=step_rows(table),
         height=(26 + 19 * min(most, len(groups))) * (final - 1) + 110,
@@ -228,7 +276,9 @@ def segment_steps(result: Any, *, most: int = 5) -> go.Figure:
         xaxis=theme.percent_axis(
             range=[-0.01, 1.01],
             nticks=6,
-            title={"text": "share of those at the step before, 95 % interval<br>hollow: fewer than 30 at the step before"},
+            title={
+                "text": "share of those at the step before, 95 % interval<br>hollow: fewer than 30 at the step before"
+            },
         ),
         yaxis={"range": [1.45 - final, 0.75], "visible": False},
     )
@@ -236,11 +286,13 @@ def segment_steps(result: Any, *, most: int = 5) -> go.Figure:
 
 def _group_trace(k: int, rows: list[dict[str, Any]], by: list[str], groups: int) -> go.Scatter:
     later = [(row, before) for before, row in pairwise(rows) if before["customers"] > 0]
-    share, low, high = ([row[f"share_of_previous{bound}"] for row, _ in later] for bound in ("", "_low", "_high"))
+    share, low, high = (
+        [row[f"share_of_previous{bound}"] for row, _ in later] for bound in ("", "_low", "_high")
+    )
     colour, symbol = theme.COLOURS[k % len(theme.COLOURS)], theme.SYMBOLS[k % len(theme.SYMBOLS)]
     name = _name(rows[0], by)
     said = [
-        f"<b>{theme.label(name)}</b><br>{theme.safe(words.percent(row['share_of_previous']))} of {before['customers']:,} at the step before"
+        f"<b>{theme.label(name)}</b><br>{theme.safe(numbers.percent(row['share_of_previous']))} of {before['customers']:,} at the step before"
         for row, before in later
     ]
     return go.Scatter(
@@ -248,7 +300,13 @@ def _group_trace(k: int, rows: list[dict[str, Any]], by: list[str], groups: int)
         y=[2.0 - row["step"] + 0.28 - 0.7 * (k + 0.5) / groups for row, _ in later],
         name=theme.label(name, 20),
         mode="markers",
-        marker={"size": 9, "color": colour, "symbol": [symbol if before["customers"] >= MIN_N else f"{symbol}-open" for _, before in later]},
+        marker={
+            "size": 9,
+            "color": colour,
+            "symbol": [
+                symbol if before["customers"] >= MIN_N else f"{symbol}-open" for _, before in later
+            ],
+        },
         error_x=theme.whiskers(share, low, high, colour) | {"width": 0},
         hovertext=said,
         hoverinfo="text",
@@ -263,18 +321,34 @@ def _apart_caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> st
     pairs = [
         (one, other)
         for step in range(2, max(row["step"] for row in rows) + 1)
-        for one, other in combinations([pair for pair in pairwise(rows) if pair[1]["step"] == step and pair[0]["customers"] >= MIN_N], 2)
+        for one, other in combinations(
+            [
+                pair
+                for pair in pairwise(rows)
+                if pair[1]["step"] == step and pair[0]["customers"] >= MIN_N
+            ],
+            2,
+        )
     ]
     if not pairs:
         return f"Too few customers to compare the groups of {of} step by step."
-    p = benjamini_hochberg([two_shares_p(a["customers"], n["customers"], b["customers"], m["customers"]) for (n, a), (m, b) in pairs])
+    p = benjamini_hochberg(
+        [
+            two_shares_p(a["customers"], n["customers"], b["customers"], m["customers"])
+            for (n, a), (m, b) in pairs
+        ]
+    )
     clear = [
-        tuple(sorted((a, b), key=lambda row: row["share_of_previous"])) for ((_, a), (_, b)), small in zip(pairs, p < NOISE, strict=True) if small
+        tuple(sorted((a, b), key=lambda row: row["share_of_previous"]))
+        for ((_, a), (_, b)), small in zip(pairs, p < NOISE, strict=True)
+        if small
     ]
     if not clear:
         return f"At no step do the groups of {of} clearly differ."
-    low, high = max(clear, key=lambda pair: pair[1]["share_of_previous"] - pair[0]["share_of_previous"])
+    low, high = max(
+        clear, key=lambda pair: pair[1]["share_of_previous"] - pair[0]["share_of_previous"]
+    )
     return (
-        f"The groups lie furthest apart on the way to {named(low['event'])}: {words.percent(low['share_of_previous'])} of {_name(low, by)} go on, "
-        f"{words.percent(high['share_of_previous'])} of {_name(high, by)}."
+        f"The groups lie furthest apart on the way to {named(low['event'])}: {numbers.percent(low['share_of_previous'])} of {_name(low, by)} go on, "
+        f"{numbers.percent(high['share_of_previous'])} of {_name(high, by)}."
     )

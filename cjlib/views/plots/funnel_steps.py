@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.stats import Z95
+from cjlib.shared.stats import Z95
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 
 STEP_COLUMNS = [
@@ -75,8 +75,14 @@ def biggest(every: list[Loss]) -> list[Loss]:
 
     Two losses of one funnel are parts of the same customers: they count as different when |a − b| > 1.96·√(a + b).
     """
-    ranked = sorted((loss for loss in every if loss.lost > 0), key=lambda loss: (-loss.lost, loss.step))
-    return [loss for loss in ranked if ranked[0].lost - loss.lost <= Z95 * math.sqrt(ranked[0].lost + loss.lost)]
+    ranked = sorted(
+        (loss for loss in every if loss.lost > 0), key=lambda loss: (-loss.lost, loss.step)
+    )
+    return [
+        loss
+        for loss in ranked
+        if ranked[0].lost - loss.lost <= Z95 * math.sqrt(ranked[0].lost + loss.lost)
+    ]
 
 
 # ---- steps -----------------------------------------------------------------------------------------------------
@@ -92,7 +98,10 @@ def steps(result: Any) -> go.Figure:
     lost = losses(table)
     y = -np.arange(len(rows), dtype=float)
     labels, lines = theme.row_labels(
-        [f"{row['step']}  {row['event']}" for row in rows], [_count(row) for row in rows], [entered >= MIN_N] * len(rows), up=BAR // 2
+        [f"{row['step']}  {row['event']}" for row in rows],
+        [_count(row) for row in rows],
+        [entered >= MIN_N] * len(rows),
+        up=BAR // 2,
     )
     pitch = 80 + 18 * lines
     bar = {"y": y.tolist(), "orientation": "h", "width": BAR / pitch}
@@ -105,9 +114,11 @@ def steps(result: Any) -> go.Figure:
             hoverinfo="text",
             **bar,
         ),
-        *theme.interval_bars(table["share_of_first"], y, table["share_of_first_low"], table["share_of_first_high"]),
+        *theme.interval_bars(
+            table["share_of_first"], y, table["share_of_first_low"], table["share_of_first_high"]
+        ),
     ]
-    scale = f"bar: share of the {words.count_of(entered, 'customer')} at step 1<br>line across its end: 95 % interval"
+    scale = f"bar: share of the {numbers.count_of(entered, 'customer')} at step 1<br>line across its end: 95 % interval"
     return theme.figure(
         drawn,
         caption=steps_caption(table),
@@ -118,40 +129,64 @@ def steps(result: Any) -> go.Figure:
         annotations=labels + _loss_notes(lost),
         barmode="overlay",
         showlegend=False,
-        xaxis={"range": [0, 1.004], "showgrid": False, "showticklabels": False, "title": {"text": scale}},
-        yaxis={"range": [0.3 - len(rows) + 30 / pitch, (BAR + 20 * lines) / pitch], "visible": False},
+        xaxis={
+            "range": [0, 1.004],
+            "showgrid": False,
+            "showticklabels": False,
+            "title": {"text": scale},
+        },
+        yaxis={
+            "range": [0.3 - len(rows) + 30 / pitch, (BAR + 20 * lines) / pitch],
+            "visible": False,
+        },
     )
 
 
 def _hover(row: dict[str, Any]) -> str:
-    lines = [words.count_of(row["customers"], "customer")]
+    lines = [numbers.count_of(row["customers"], "customer")]
     if row["step"] > 1:
         lines += [
-            f"{words.percent(row['share_of_first'])} of step 1 ({words.interval(row['share_of_first_low'], row['share_of_first_high'])})",
-            f"{words.percent(row['share_of_previous'])} of the step before ({words.interval(row['share_of_previous_low'], row['share_of_previous_high'])})",
-            f"median time from the step before: {words.duration(row['median_seconds_from_previous'])}",
+            f"{numbers.percent(row['share_of_first'])} of step 1 ({numbers.interval(row['share_of_first_low'], row['share_of_first_high'])})",
+            f"{numbers.percent(row['share_of_previous'])} of the step before ({numbers.interval(row['share_of_previous_low'], row['share_of_previous_high'])})",
+            f"median time from the step before: {numbers.duration(row['median_seconds_from_previous'])}",
         ]
-    return f"<b>{theme.label(row['event'], 60)}</b><br>" + "<br>".join(theme.safe(line) for line in lines)
+    return f"<b>{theme.label(row['event'], 60)}</b><br>" + "<br>".join(
+        theme.safe(line) for line in lines
+    )
 
 
 def _count(row: dict[str, Any]) -> str:
     if row["step"] == 1:
-        return words.count_of(row["customers"], "customer")
-    return f"{row['customers']:,} · {words.percent(row['share_of_first'])} of first"
+        return numbers.count_of(row["customers"], "customer")
+    return f"{row['customers']:,} · {numbers.percent(row['share_of_first'])} of first"
 
 
 def _loss_notes(lost: list[Loss]) -> list[dict[str, Any]]:
     top = [loss.step for loss in biggest(lost)]
     notes = []
     for k, loss in enumerate(lost):
-        said = f"↓ {loss.lost:,} did not go on ({words.percent(loss.share)}){', too few to read' if loss.base < MIN_N else ''}"
+        said = f"↓ {loss.lost:,} did not go on ({numbers.percent(loss.share)}){', too few to read' if loss.base < MIN_N else ''}"
         more = [f"{_how_many(loss)} of them still have time"] if loss.still_open else []
         if loss.step in top and loss.base >= MIN_N:
             said = f"<b>{theme.safe(said)}</b>"
-            more.insert(0, "<b>biggest loss</b>" if len(top) == 1 else f"<b>one of the {len(top)} biggest losses</b>")
+            more.insert(
+                0,
+                "<b>biggest loss</b>"
+                if len(top) == 1
+                else f"<b>one of the {len(top)} biggest losses</b>",
+            )
         else:
             said = theme.safe(said)
-        notes.append(theme.note(f"{said}<br>{' · '.join(more)}" if more else said, x=0, y=-k, yshift=-BAR // 2, below=True, xref="paper"))
+        notes.append(
+            theme.note(
+                f"{said}<br>{' · '.join(more)}" if more else said,
+                x=0,
+                y=-k,
+                yshift=-BAR // 2,
+                below=True,
+                xref="paper",
+            )
+        )
     return notes
 
 
@@ -164,33 +199,35 @@ def steps_caption(table: pd.DataFrame) -> str:
     first, last = table.iloc[0], table.iloc[-1]
     entered = int(first["customers"])
     if len(table) == 1:
-        return f"{words.count_of(entered, 'customer')} did {named(first['event'])}."
-    through = f"{words.percent(last['share_of_first'])} ({words.interval(last['share_of_first_low'], last['share_of_first_high'])}) of {words.count_of(entered, 'customer')}"
+        return f"{numbers.count_of(entered, 'customer')} did {named(first['event'])}."
+    through = f"{numbers.percent(last['share_of_first'])} ({numbers.interval(last['share_of_first_low'], last['share_of_first_high'])}) of {numbers.count_of(entered, 'customer')}"
     if entered < MIN_N:
-        return f"Too few to read a share: {words.count_of(entered, 'customer')} did {named(first['event'])}, {int(last['customers']):,} reached {named(last['event'])}."
+        return f"Too few to read a share: {numbers.count_of(entered, 'customer')} did {named(first['event'])}, {int(last['customers']):,} reached {named(last['event'])}."
     top = biggest(losses(table))
     if not top:
-        return f"Nobody is lost: all {words.count_of(entered, 'customer')} reach {named(last['event'])}."
+        return f"Nobody is lost: all {numbers.count_of(entered, 'customer')} reach {named(last['event'])}."
     if len(top) > 1:
-        between = words.joined(f"{named(loss.before)} ({loss.lost:,} of {loss.base:,})" for loss in top)
+        between = numbers.joined(
+            f"{named(loss.before)} ({loss.lost:,} of {loss.base:,})" for loss in top
+        )
         return f"The biggest losses, after {between}, are too alike to rank; {through} reach {named(last['event'])}."
     loss = top[0]
     waiting = f", {_how_many(loss)} of them with time left" if loss.still_open else ""
     return (
         f"Most are lost between {named(loss.before)} and {named(loss.after)}: {loss.lost:,} of {loss.base:,} "
-        f"({words.percent(loss.share)}, {words.interval(loss.low, loss.high)}) do not go on{waiting}; {through} reach {named(last['event'])}."
+        f"({numbers.percent(loss.share)}, {numbers.interval(loss.low, loss.high)}) do not go on{waiting}; {through} reach {named(last['event'])}."
     )
 
 
 def named(text: str) -> str:
     """An event in a sentence."""
-    return f"“{words.short(text, 60)}”"
+    return f"“{numbers.short(text, 60)}”"
 
 
 def _steps_alt(table: pd.DataFrame) -> str:
     every = (
-        f"step {row['step']}, {row['event']}: {words.count_of(row['customers'], 'customer')}"
-        + (f", {words.percent(row['share_of_first'])} of step 1" if row["step"] > 1 else "")
+        f"step {row['step']}, {row['event']}: {numbers.count_of(row['customers'], 'customer')}"
+        + (f", {numbers.percent(row['share_of_first'])} of step 1" if row["step"] > 1 else "")
         for row in theme.records(table)
     )
     return f"Horizontal bars, one for each step of the funnel. {'; '.join(every)}."
@@ -206,13 +243,15 @@ def step_rows(table: pd.DataFrame) -> list[list[Any]]:
             row["step"],
             row["event"],
             row["customers"],
-            words.percent(row["share_of_first"]),
-            words.interval(row["share_of_first_low"], row["share_of_first_high"]),
-            words.percent(row["share_of_previous"]),
-            words.interval(row["share_of_previous_low"], row["share_of_previous_high"]),
-            row["customers"] - following["customers"] if following is not None and following["step"] > row["step"] else None,
+            numbers.percent(row["share_of_first"]),
+            numbers.interval(row["share_of_first_low"], row["share_of_first_high"]),
+            numbers.percent(row["share_of_previous"]),
+            numbers.interval(row["share_of_previous_low"], row["share_of_previous_high"]),
+            row["customers"] - following["customers"]
+            if following is not None and following["step"] > row["step"]
+            else None,
             row["still_open"],
-            words.duration(row["median_seconds_from_previous"]),
+            numbers.duration(row["median_seconds_from_previous"]),
         ]
         for row, following in zip(rows, [*rows[1:], None], strict=True)
     ]

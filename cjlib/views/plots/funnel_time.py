@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.stats import benjamini_hochberg, two_shares_p
 from cjlib.errors import not_one_of
+from cjlib.shared.stats import benjamini_hochberg, two_shares_p
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import NOISE, named
 
@@ -30,7 +30,9 @@ def time(result: Any, *, step: int | None = None) -> go.Figure:
         raise not_one_of("step", step, range(2, final + 1))
     customers = result.customers()
     there = customers[customers["steps_reached"] >= to]
-    seconds = np.sort((there[f"step_{to}_at"] - there["step_1_at"]).dt.total_seconds().to_numpy(dtype=float))
+    seconds = np.sort(
+        (there[f"step_{to}_at"] - there["step_1_at"]).dt.total_seconds().to_numpy(dtype=float)
+    )
     events = dict(zip(table["step"], table["event"], strict=True))
     if not seconds.size:
         return theme.empty(f"Nobody reached {named(events[to])}.", columns=TIME_COLUMNS)
@@ -46,7 +48,10 @@ def time(result: Any, *, step: int | None = None) -> go.Figure:
         y=reached[thin].tolist(),
         mode="lines",
         line={"shape": "hv", "color": colour, "width": 2.5},
-        hovertext=[f"{words.percent(y)} within {words.duration(s)}" for s, y in zip(seconds[thin], reached[thin], strict=True)],
+        hovertext=[
+            f"{numbers.percent(y)} within {numbers.duration(s)}"
+            for s, y in zip(seconds[thin], reached[thin], strict=True)
+        ],
         hoverinfo="text",
     )
     at = max(median, floor)
@@ -63,12 +68,26 @@ def time(result: Any, *, step: int | None = None) -> go.Figure:
         caption=_time_caption(result, seconds, median, events, to),
         alt=f"A rising curve: the share of the {seconds.size:,} customers who reached {named(events[to])} that was there by each time after {named(events[1])}.",
         columns=TIME_COLUMNS,
-        rows=[[words.percent(mark), int(np.ceil(mark * seconds.size)), words.duration(_quantile(seconds, mark))] for mark in MARKS],
+        rows=[
+            [
+                numbers.percent(mark),
+                int(np.ceil(mark * seconds.size)),
+                numbers.duration(_quantile(seconds, mark)),
+            ]
+            for mark in MARKS
+        ],
         height=340,
         annotations=[_median_note(at, axis, median)],
         showlegend=False,
-        xaxis={**axis, "title": {"text": f"time from {theme.label(events[1], 18)} to {theme.label(events[to], 18)}"}},
-        yaxis=theme.percent_axis(range=[0, 1.03], title={"text": f"share of the {seconds.size:,} who got there"}),
+        xaxis={
+            **axis,
+            "title": {
+                "text": f"time from {theme.label(events[1], 18)} to {theme.label(events[to], 18)}"
+            },
+        },
+        yaxis=theme.percent_axis(
+            range=[0, 1.03], title={"text": f"share of the {seconds.size:,} who got there"}
+        ),
     )
 
 
@@ -78,7 +97,11 @@ def _quantile(seconds: Any, share: float) -> float:
 
 def _time_axis(seconds: Any) -> dict[str, Any]:
     """Logarithmic where the slow half lies more than a factor of 20 beyond the fast tenth, else linear."""
-    fast, slow, longest = float(np.quantile(seconds, 0.1)), float(np.quantile(seconds, 0.9)), float(seconds[-1])
+    fast, slow, longest = (
+        float(np.quantile(seconds, 0.1)),
+        float(np.quantile(seconds, 0.9)),
+        float(seconds[-1]),
+    )
     if slow <= 20 * max(fast, 1.0):
         return theme.duration_axis(longest)
     return theme.duration_axis(longest * 1.05, shortest=max(1.0, float(np.quantile(seconds, 0.01))))
@@ -89,7 +112,7 @@ def _median_note(at: float, axis: dict[str, Any], median: float) -> dict[str, An
     x = float(np.log10(at)) if axis.get("type") == "log" else at
     late = (x - low) > 0.4 * (high - low)
     return theme.note(
-        f"<b>half within<br>{theme.safe(words.duration(median))}</b>",
+        f"<b>half within<br>{theme.safe(numbers.duration(median))}</b>",
         x=x,
         y=0.5,
         right=late,
@@ -103,13 +126,17 @@ def _median_note(at: float, axis: dict[str, Any], median: float) -> dict[str, An
 def _time_caption(result: Any, seconds: Any, median: float, events: dict[int, str], to: int) -> str:
     n = seconds.size
     if n < MIN_N:
-        return f"Only {words.count_of(n, 'customer')} reached {named(events[to])}: too few to read a typical time."
+        return f"Only {numbers.count_of(n, 'customer')} reached {named(events[to])}: too few to read a typical time."
     said = (
-        f"Half of the {n:,} who reached {named(events[to])} were there within {words.duration(median)} of {named(events[1])}, "
-        f"nine in ten within {words.duration(_quantile(seconds, 0.9))}"
+        f"Half of the {n:,} who reached {named(events[to])} were there within {numbers.duration(median)} of {named(events[1])}, "
+        f"nine in ten within {numbers.duration(_quantile(seconds, 0.9))}"
     )
     latest = result.metrics.get("median_seconds_from_latest_start", {}).get("value")
-    beside = f"; counted from their latest start, half within {words.duration(latest)}" if latest is not None and to == max(events) else ""
+    beside = (
+        f"; counted from their latest start, half within {numbers.duration(latest)}"
+        if latest is not None and to == max(events)
+        else ""
+    )
     return f"{said}{beside}. Those who did not get there are not in these times."
 
 
@@ -135,8 +162,11 @@ def trend(result: Any) -> go.Figure:
     rows = theme.records(table)
     seen = [row for row in rows if row["customers"] > 0]
     if len(seen) == 1:
-        entered = words.count_of(seen[0]["customers"], "customer")
-        return theme.empty(f"All {entered} entered in one period: there is nothing to compare with yet.", columns=TREND_COLUMNS)
+        entered = numbers.count_of(seen[0]["customers"], "customer")
+        return theme.empty(
+            f"All {entered} entered in one period: there is nothing to compare with yet.",
+            columns=TREND_COLUMNS,
+        )
     closed = [row for row in seen if row["complete"]]
     unusual = _unusual(closed)
     top = max(row["share_high"] for row in seen)
@@ -150,7 +180,9 @@ def trend(result: Any) -> go.Figure:
         annotations=[_unusual_note(row, low) for row, low in unusual],
         showlegend=True,
         xaxis={"type": "date", "title": {"text": "entered in the period from"}, "nticks": 5},
-        yaxis=theme.percent_axis(range=[0, min(1.0, top * 1.08) or 1.0], title={"text": "share that converted"}),
+        yaxis=theme.percent_axis(
+            range=[0, min(1.0, top * 1.08) or 1.0], title={"text": "share that converted"}
+        ),
     )
 
 
@@ -162,34 +194,52 @@ def _unusual(closed: list[dict[str, Any]]) -> Unusual:
     """The complete periods of 30 and more that differ from all other complete periods together (two-sided test, Benjamini–Hochberg, p < 0.05)."""
     n, k = sum(row["customers"] for row in closed), sum(row["converted"] for row in closed)
     large = [row for row in closed if row["customers"] >= MIN_N]
-    p = [two_shares_p(row["converted"], row["customers"], k - row["converted"], n - row["customers"]) for row in large]
-    return [(row, row["share"] < k / n) for row, small in zip(large, benjamini_hochberg(p) < NOISE, strict=True) if small]
+    p = [
+        two_shares_p(row["converted"], row["customers"], k - row["converted"], n - row["customers"])
+        for row in large
+    ]
+    return [
+        (row, row["share"] < k / n)
+        for row, small in zip(large, benjamini_hochberg(p) < NOISE, strict=True)
+        if small
+    ]
 
 
 def _unusual_words(unusual: Unusual) -> str:
     if not unusual:
         return ""
     said = [
-        f"that of {theme.plain(row['period_start'])} is unusually {'low' if low else 'high'} ({words.percent(row['share'])} of {row['customers']:,})"
+        f"that of {theme.plain(row['period_start'])} is unusually {'low' if low else 'high'} ({numbers.percent(row['share'])} of {row['customers']:,})"
         for row, low in unusual
     ]
-    more = [words.count_of(len(said) - 3, "more stands out", "more stand out")] if len(said) > 3 else []
-    return f" Against all other complete periods, {words.joined([*said[:3], *more])}."
+    more = (
+        [numbers.count_of(len(said) - 3, "more stands out", "more stand out")]
+        if len(said) > 3
+        else []
+    )
+    return f" Against all other complete periods, {numbers.joined([*said[:3], *more])}."
 
 
 def _unusual_note(row: dict[str, Any], low: bool) -> dict[str, Any]:
-    at = {"x": theme.plain(row["period_start"]), "y": row["share"], "xanchor": "center", "yshift": -8 if low else 8}
+    at = {
+        "x": theme.plain(row["period_start"]),
+        "y": row["share"],
+        "xanchor": "center",
+        "yshift": -8 if low else 8,
+    }
     return theme.note("<b>low</b>" if low else "<b>high</b>", below=low, **at)
 
 
 def _trend_row(row: dict[str, Any], unusual: Unusual) -> list[Any]:
-    verdict = next(("unusually low" if low else "unusually high" for one, low in unusual if one is row), "")
+    verdict = next(
+        ("unusually low" if low else "unusually high" for one, low in unusual if one is row), ""
+    )
     return [
         row["period_start"],
         row["customers"],
         row["converted"],
-        words.percent(row["share"]),
-        words.interval(row["share_low"], row["share_high"]),
+        numbers.percent(row["share"]),
+        numbers.interval(row["share_low"], row["share_high"]),
         row["still_open"],
         "yes" if row["complete"] else "no: may still rise",
         verdict,
@@ -202,16 +252,34 @@ def _band(rows: list[dict[str, Any]]) -> list[go.Scatter]:
     fill = "rgba(43,115,214,0.20)"
     return [
         go.Scatter(y=[row["share_low"] for row in rows], showlegend=False, **shared),
-        go.Scatter(y=[row["share_high"] for row in rows], fill="tonexty", fillcolor=fill, name="95 % interval", **shared),
+        go.Scatter(
+            y=[row["share_high"] for row in rows],
+            fill="tonexty",
+            fillcolor=fill,
+            name="95 % interval",
+            **shared,
+        ),
     ]
 
 
 def _line(seen: list[dict[str, Any]], closed: list[dict[str, Any]]) -> list[go.Scatter]:
     blue = theme.COLOURS[0]
     kinds = [
-        ("complete", [row for row in closed if row["customers"] >= MIN_N], {"symbol": "circle", "color": blue}),
-        ("may still rise", [row for row in seen if not row["complete"]], {"symbol": "circle-open", "color": blue}),
-        (f"fewer than {MIN_N} customers", [row for row in closed if row["customers"] < MIN_N], {"symbol": "x-thin-open", "color": theme.MUTED}),
+        (
+            "complete",
+            [row for row in closed if row["customers"] >= MIN_N],
+            {"symbol": "circle", "color": blue},
+        ),
+        (
+            "may still rise",
+            [row for row in seen if not row["complete"]],
+            {"symbol": "circle-open", "color": blue},
+        ),
+        (
+            f"fewer than {MIN_N} customers",
+            [row for row in closed if row["customers"] < MIN_N],
+            {"symbol": "x-thin-open", "color": theme.MUTED},
+        ),
     ]
     joined = go.Scatter(
         x=[theme.plain(row["period_start"]) for row in closed],
@@ -226,7 +294,7 @@ def _line(seen: list[dict[str, Any]], closed: list[dict[str, Any]]) -> list[go.S
 
 def _marked(name: str, rows: list[dict[str, Any]], marker: dict[str, Any]) -> go.Scatter:
     said = [
-        f"{theme.plain(row['period_start'])}<br>{theme.safe(words.percent(row['share']))} of {row['customers']:,} ({theme.safe(words.interval(row['share_low'], row['share_high']))})"
+        f"{theme.plain(row['period_start'])}<br>{theme.safe(numbers.percent(row['share']))} of {row['customers']:,} ({theme.safe(numbers.interval(row['share_low'], row['share_high']))})"
         for row in rows
     ]
     return go.Scatter(

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_cohorts import cohort_name
 
@@ -26,14 +26,22 @@ def lifecycle(result: Any, *, most: int = 60) -> go.Figure:
         return theme.empty(result.headline, columns=COLUMNS)
     rows = every[-most:]
     left = len(every) - len(rows)
-    more = f" {words.count_of(left, f'earlier {result.period} is', f'earlier {result.period}s are')} in the table only." if left else ""
+    more = (
+        f" {numbers.count_of(left, f'earlier {result.period} is', f'earlier {result.period}s are')} in the table only."
+        if left
+        else ""
+    )
     return theme.figure(
         [_bars(rows, *kind, result.period) for kind in KINDS],
         caption=result.headline + more,
         alt=_alt(rows, result.period) + more,
         columns=COLUMNS,
         rows=[
-            [cohort_name(row["period_start"], result.period), *(row[name] for name in COLUMNS[1:-1]), "yes" if row["complete"] else "no"]
+            [
+                cohort_name(row["period_start"], result.period),
+                *(row[name] for name in COLUMNS[1:-1]),
+                "yes" if row["complete"] else "no",
+            ]
             for row in every
         ],
         height=400,
@@ -51,7 +59,9 @@ def lifecycle(result: Any, *, most: int = 60) -> go.Figure:
     )
 
 
-def _bars(rows: list[dict[str, Any]], kind: str, name: str, colour: str, pattern: str, period: str) -> go.Bar:
+def _bars(
+    rows: list[dict[str, Any]], kind: str, name: str, colour: str, pattern: str, period: str
+) -> go.Bar:
     sign = -1 if kind == "dormant" else 1
     return go.Bar(
         x=list(range(len(rows))),
@@ -60,7 +70,12 @@ def _bars(rows: list[dict[str, Any]], kind: str, name: str, colour: str, pattern
         marker={
             "color": colour,
             "opacity": [1.0 if row["complete"] else 0.45 for row in rows],
-            "pattern": {"shape": pattern, "solidity": 0.25, "fgcolor": "#ffffff", "fillmode": "overlay"},
+            "pattern": {
+                "shape": pattern,
+                "solidity": 0.25,
+                "fgcolor": "#ffffff",
+                "fillmode": "overlay",
+            },
             "line": {"width": 0},
         },
         hovertext=[
@@ -73,9 +88,20 @@ def _bars(rows: list[dict[str, Any]], kind: str, name: str, colour: str, pattern
 
 def _ticks(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Ticks without a minus: dormant is a count of people."""
-    top = max(max((row["active"] for row in rows), default=0), max((row["dormant"] for row in rows), default=0), 1)
-    step = next(size * factor for size in (10**k for k in range(12)) for factor in (1, 2, 5) if top / (size * factor) <= 5)
-    low, high = (-(-max((row[kind] for row in rows), default=0) // step) for kind in ("dormant", "active"))
+    top = max(
+        max((row["active"] for row in rows), default=0),
+        max((row["dormant"] for row in rows), default=0),
+        1,
+    )
+    step = next(
+        size * factor
+        for size in (10**k for k in range(12))
+        for factor in (1, 2, 5)
+        if top / (size * factor) <= 5
+    )
+    low, high = (
+        -(-max((row[kind] for row in rows), default=0) // step) for kind in ("dormant", "active")
+    )
     marks = [step * k for k in range(-low, high + 1)]
     return {"tickvals": marks, "ticktext": [f"{abs(mark):,}" for mark in marks]}
 

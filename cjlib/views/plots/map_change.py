@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from cjlib import words
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.share_rows import Pair, dumbbells
 from cjlib.views.plots.stage_axis import stage_axis
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map.compare import MapChange
-    from cjlib.analyses.journey_map.future import WhatIf
+    from cjlib.analyses.journey_map.what_if import WhatIf
 
 CHANGE_COLUMNS = [
     "stage",
@@ -36,20 +36,33 @@ def change(held: MapChange, *, measure: str = "share_of_previous") -> go.Figure:
     every = theme.records(held.table)
     rows = [one for one in every if one["measure"] == measure]
     table = [[theme.plain(row[name]) for name in CHANGE_COLUMNS] for row in every]
-    if not rows or measure not in ("share_of_previous", "share_ended", "share_went_back", "share_skipped", "csat", "ces"):
+    if not rows or measure not in (
+        "share_of_previous",
+        "share_ended",
+        "share_went_back",
+        "share_skipped",
+        "csat",
+        "ces",
+    ):
         return theme.empty(f"There is nothing to compare in {measure}.", columns=CHANGE_COLUMNS)
     pairs = [
         Pair(
             str(one["stage"]),
             one["now"],
             one["earlier"],
-            f"{words.points(one['change'])}: {one['words']} (n = {one['n_earlier']:,} and {one['n_now']:,})",
+            f"{numbers.points(one['change'])}: {one['words']} (n = {one['n_earlier']:,} and {one['n_now']:,})",
             one["beyond_noise"],
         )
         for one in rows
     ]
     return dumbbells(
-        pairs, names=("now", "earlier"), axis=measure.replace("_", " "), caption=held.headline, alt=held.headline, columns=CHANGE_COLUMNS, table=table
+        pairs,
+        names=("now", "earlier"),
+        axis=measure.replace("_", " "),
+        caption=held.headline,
+        alt=held.headline,
+        columns=CHANGE_COLUMNS,
+        table=table,
     )
 
 
@@ -69,9 +82,21 @@ def what_if(held: WhatIf) -> go.Figure:
     """Customers along the stages in order, now and if the shares were changed."""
     rows = theme.records(held.table)
     x = list(range(1, len(rows) + 1))
-    low, high = ([one["customers_future"] + one[f"extra_customers{end}"] - one["extra_customers"] for one in rows] for end in ("_low", "_high"))
+    low, high = (
+        [
+            one["customers_future"] + one[f"extra_customers{end}"] - one["extra_customers"]
+            for one in rows
+        ]
+        for end in ("_low", "_high")
+    )
     bars_ = [
-        go.Bar(x=[k - 0.18 for k in x], y=[one["customers_now"] for one in rows], width=0.32, name="now", marker={"color": theme.MUTED}),
+        go.Bar(
+            x=[k - 0.18 for k in x],
+            y=[one["customers_now"] for one in rows],
+            width=0.32,
+            name="now",
+            marker={"color": theme.MUTED},
+        ),
         go.Bar(
             x=[k + 0.18 for k in x],
             y=[one["customers_future"] for one in rows],

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.views.picture.mood import NAMES, SCALES, rows_of_group
+from cjlib.show import numbers
+from cjlib.views.map_html.sentiment_lane import NAMES, SCALES, rows_of_group
 from cjlib.views.plots import theme
 from cjlib.views.plots.stage_axis import stage_axis
 
@@ -18,27 +18,46 @@ if TYPE_CHECKING:
 LINE_COLUMNS = ["stage", "measure", "n", "customers", "value", "low", "high", "named"]
 
 
-def sentiment(held: JourneyMap, *, measure: str | None = None, group: str | None = None) -> go.Figure:
+def sentiment(
+    held: JourneyMap, *, measure: str | None = None, group: str | None = None
+) -> go.Figure:
     """The mean of one measure at each stage with its band; the lead measure unless another is asked for."""
     labels = held.groups.words()
     key = labels[0] if group is None else group
     line = rows_of_group(held.sentiment_line, held, None if key == "(not set)" else key)
     line = line[line["touchpoint"].isna()] if len(line) else line
     if not len(line):
-        return theme.empty("Nobody was asked how they feel: there is no sentiment line.", columns=LINE_COLUMNS)
+        return theme.empty(
+            "Nobody was asked how they feel: there is no sentiment line.", columns=LINE_COLUMNS
+        )
     chosen = measure or str(line[line["lead"]]["measure"].iloc[0])
     rows = theme.records(line[line["measure"] == chosen].sort_values("position"))
-    table = [[one[name] for name in ("stage", "measure", "n", "customers", "value", "value_low", "value_high", "named")] for one in rows]
+    table = [
+        [
+            one[name]
+            for name in (
+                "stage",
+                "measure",
+                "n",
+                "customers",
+                "value",
+                "value_low",
+                "value_high",
+                "named",
+            )
+        ]
+        for one in rows
+    ]
     if not rows:
         return theme.empty(f"There are no answers of the measure {chosen}.", columns=LINE_COLUMNS)
     return theme.figure(
         _line_traces(rows, chosen),
         caption=_caption(rows, chosen),
-        alt=f"A line of {NAMES[chosen]} over {words.count_of(len(rows), 'stage')}, each with its 95 % interval; the table below holds every number.",
+        alt=f"A line of {NAMES[chosen]} over {numbers.count_of(len(rows), 'stage')}, each with its 95 % interval; the table below holds every number.",
         columns=LINE_COLUMNS,
         rows=table,
         height=340,
-        annotations=[_badge(one) for one in rows if not words.missing(one["named"])],
+        annotations=[_badge(one) for one in rows if not numbers.missing(one["named"])],
         xaxis=stage_axis([str(one["stage"]) for one in rows], [one["position"] for one in rows]),
         yaxis={"title": {"text": NAMES[chosen]}, "zeroline": False},
         shapes=[
@@ -61,8 +80,8 @@ def _caption(rows: list[dict[str, Any]], measure: str) -> str:
     readable = [one for one in rows if one["n"] >= MIN_N]
     if not readable:
         return f"No stage has {MIN_N} answers: {NAMES[measure]} is too thin to read."
-    named = [one for one in rows if not words.missing(one["named"])]
-    others = [one["value"] for one in readable if words.missing(one["named"])]
+    named = [one for one in rows if not numbers.missing(one["named"])]
+    others = [one["value"] for one in readable if numbers.missing(one["named"])]
     span = f"from {_number(min(others))} to {_number(max(others))}" if others else ""
     if not named:
         return f"No stage stands out beyond noise: {NAMES[measure]}, {span}."
@@ -70,7 +89,7 @@ def _caption(rows: list[dict[str, Any]], measure: str) -> str:
         f"{one['stage']} is a {one['named']} at {_number(one['value'])} ({_number(one['value_low'])} to {_number(one['value_high'])}, n = {one['n']:,})"
         for one in named
     ]
-    return f"{words.joined(told)}; {'the other stages lie ' + span if span else 'no other stage can be read'} ({NAMES[measure]})."
+    return f"{numbers.joined(told)}; {'the other stages lie ' + span if span else 'no other stage can be read'} ({NAMES[measure]})."
 
 
 def _number(value: float) -> str:
@@ -79,7 +98,11 @@ def _number(value: float) -> str:
 
 def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
     x = [one["position"] for one in rows]
-    held = [(one["position"], one["value_low"], one["value_high"]) for one in rows if not words.missing(one["value_low"])]
+    held = [
+        (one["position"], one["value_low"], one["value_high"])
+        for one in rows
+        if not numbers.missing(one["value_low"])
+    ]
     band = go.Scatter(
         x=[k for k, _, _ in held] + [k for k, _, _ in reversed(held)],
         y=[low for _, low, _ in held] + [high for _, _, high in reversed(held)],
@@ -90,7 +113,7 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         hoverinfo="skip",
     )
     hover = [
-        f"<b>{theme.label(one['stage'])}</b><br>{one['value']:.2f} ({one['value_low']:.2f} to {one['value_high']:.2f})<br>n = {one['n']:,} of {words.count_of(one['customers'], 'customer')}"
+        f"<b>{theme.label(one['stage'])}</b><br>{one['value']:.2f} ({one['value_low']:.2f} to {one['value_high']:.2f})<br>n = {one['n']:,} of {numbers.count_of(one['customers'], 'customer')}"
         for one in rows
     ]
     few = [one["n"] < MIN_N for one in rows]
@@ -99,7 +122,11 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         y=[one["value"] for one in rows],
         mode="lines+markers",
         line={"color": theme.COLOURS[0], "width": 3},
-        marker={"size": 10, "color": theme.faded([one["n"] for one in rows]), "symbol": ["circle-open" if each else "circle" for each in few]},
+        marker={
+            "size": 10,
+            "color": theme.faded([one["n"] for one in rows]),
+            "symbol": ["circle-open" if each else "circle" for each in few],
+        },
         hovertext=hover,
         hoverinfo="text",
         name=NAMES[measure],
@@ -109,6 +136,10 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
 
 def _badge(one: dict[str, Any]) -> dict[str, Any]:
     low = one["named"] == "trough"
-    return theme.note(f"<b>{theme.safe(one['named'])}</b>", x=one["position"], y=one["value"], below=low, yshift=-10 if low else 10) | {
-        "xanchor": "center"
-    }
+    return theme.note(
+        f"<b>{theme.safe(one['named'])}</b>",
+        x=one["position"],
+        y=one["value"],
+        below=low,
+        yshift=-10 if low else 10,
+    ) | {"xanchor": "center"}

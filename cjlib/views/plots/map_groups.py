@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.stats import benjamini_hochberg, two_shares_p
-from cjlib.views.picture.mood import rows_of_group
+from cjlib.shared.stats import benjamini_hochberg, two_shares_p
+from cjlib.show import numbers
+from cjlib.views.map_html.sentiment_lane import rows_of_group
 from cjlib.views.plots import theme
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
-    from cjlib.views.persona_maps import PersonaMaps
+    from cjlib.views.notebook.persona_maps import PersonaMaps
 
 NOISE = 0.05
 COLUMNS = ["stage", "group", "customers", "ended here", "share ended", "low", "high"]
@@ -30,46 +30,85 @@ def groups(held: JourneyMap, *, most: int = 5) -> go.Figure:
     if of.name is None:
         return theme.empty("The map has no groups to set side by side.", columns=COLUMNS)
     names = of.words()
-    return _drawn({one: theme.records(rows_of_group(held.table, held, None if one == "(not set)" else one)) for one in names}, of.name, most)
+    return _drawn(
+        {
+            one: theme.records(rows_of_group(held.table, held, None if one == "(not set)" else one))
+            for one in names
+        },
+        of.name,
+        most,
+    )
 
 
 def persona_groups(held: PersonaMaps, *, most: int = 6) -> go.Figure:
     """The same for personas, each counted on its own map."""
     if not held.maps:
         return theme.empty(held.text, columns=COLUMNS)
-    return _drawn({name: theme.records(one.table) for name, one in held.maps.items()}, "persona", most)
+    return _drawn(
+        {name: theme.records(one.table) for name, one in held.maps.items()}, "persona", most
+    )
 
 
 def _drawn(every: Stages, of: str, most: int) -> go.Figure:
     shown = {name: rows for name, rows in list(every.items())[:most] if name}
-    stages = list(dict.fromkeys(row["stage"] for rows in shown.values() for row in rows if _entered(row)))
+    stages = list(
+        dict.fromkeys(row["stage"] for rows in shown.values() for row in rows if _entered(row))
+    )
     if not stages:
-        return theme.empty("Nobody entered a stage, so there is nothing to set side by side.", columns=COLUMNS)
+        return theme.empty(
+            "Nobody entered a stage, so there is nothing to set side by side.", columns=COLUMNS
+        )
     room = 26 + 19 * len(shown)
-    notes = [theme.note(f"<b>{theme.label(stage, 40)}</b>", x=0, y=0.42 - k, xref="paper") for k, stage in enumerate(stages)]
+    notes = [
+        theme.note(f"<b>{theme.label(stage, 40)}</b>", x=0, y=0.42 - k, xref="paper")
+        for k, stage in enumerate(stages)
+    ]
     more = f" {len(every) - most} smaller groups are not drawn." if len(every) > most else ""
     return theme.figure(
         [_trace(k, name, rows, stages, len(shown)) for k, (name, rows) in enumerate(shown.items())],
         caption=_caption(shown, of) + more,
         alt=f"For each stage a row of dots, one a group of {of}: the share of those who entered whose journey ended there.",
         columns=COLUMNS,
-        rows=[_told(row, name) for stage in stages for name, rows in shown.items() for row in rows if row["stage"] == stage],
+        rows=[
+            _told(row, name)
+            for stage in stages
+            for name, rows in shown.items()
+            for row in rows
+            if row["stage"] == stage
+        ],
         height=room * len(stages) + 120,
         annotations=notes,
         showlegend=True,
         xaxis=theme.percent_axis(
-            range=[-0.01, 1.01], nticks=6, title={"text": "share whose journey ended at the stage, 95 % interval<br>hollow: fewer than 30 entered it"}
+            range=[-0.01, 1.01],
+            nticks=6,
+            title={
+                "text": "share whose journey ended at the stage, 95 % interval<br>hollow: fewer than 30 entered it"
+            },
         ),
         yaxis={"range": [0.45 - len(stages), 0.75], "visible": False},
     )
 
 
 def _entered(row: dict[str, Any]) -> int:
-    return 0 if words.missing(row["customers"]) else int(row["customers"])
+    return 0 if numbers.missing(row["customers"]) else int(row["customers"])
 
 
 def _told(row: dict[str, Any], name: str) -> list[Any]:
-    return [row["stage"], name, *(row[key] for key in ("customers", "ended_here", "share_ended", "share_ended_low", "share_ended_high"))]
+    return [
+        row["stage"],
+        name,
+        *(
+            row[key]
+            for key in (
+                "customers",
+                "ended_here",
+                "share_ended",
+                "share_ended_low",
+                "share_ended_high",
+            )
+        ),
+    ]
 
 
 def _trace(k: int, name: str, rows: list[dict[str, Any]], stages: list[str], of: int) -> go.Scatter:
@@ -82,9 +121,16 @@ def _trace(k: int, name: str, rows: list[dict[str, Any]], stages: list[str], of:
         y=[0.28 - stages.index(row["stage"]) - 0.7 * (k + 0.5) / of for row in rows],
         name=theme.label(name, 34),
         mode="markers",
-        marker={"size": 9, "color": colour, "symbol": [symbol if _entered(row) >= MIN_N else f"{symbol}-open" for row in rows]},
+        marker={
+            "size": 9,
+            "color": colour,
+            "symbol": [symbol if _entered(row) >= MIN_N else f"{symbol}-open" for row in rows],
+        },
         error_x=theme.whiskers(share, low, high, colour) | {"width": 0},
-        hovertext=[f"<b>{theme.label(name)}</b><br>{theme.safe(words.percent(row['share_ended']))} of {_entered(row):,}" for row in rows],
+        hovertext=[
+            f"<b>{theme.label(name)}</b><br>{theme.safe(numbers.percent(row['share_ended']))} of {_entered(row):,}"
+            for row in rows
+        ],
         hoverinfo="text",
     )
 
@@ -100,15 +146,29 @@ def _caption(every: Stages, of: str) -> str:
     if not pairs:
         return f"Too few customers in the groups of {of} to compare where their journeys end."
     p = benjamini_hochberg(
-        [two_shares_p(one["ended_here"], one["customers"], other["ended_here"], other["customers"]) for (_, one), (_, other) in pairs]
+        [
+            two_shares_p(
+                one["ended_here"], one["customers"], other["ended_here"], other["customers"]
+            )
+            for (_, one), (_, other) in pairs
+        ]
     )
-    clear = [sorted(pair, key=lambda each: each[1]["share_ended"]) for pair, small in zip(pairs, p < NOISE, strict=True) if small]
+    clear = [
+        sorted(pair, key=lambda each: each[1]["share_ended"])
+        for pair, small in zip(pairs, p < NOISE, strict=True)
+        if small
+    ]
     if not clear:
         return f"At no stage do the groups of {of} clearly differ in how many end there."
     (low, few), (high, many) = max(
-        clear, key=lambda pair: (pair[1][1]["share_ended"] - pair[0][1]["share_ended"], -pair[0][1]["position"], pair[0][0])
+        clear,
+        key=lambda pair: (
+            pair[1][1]["share_ended"] - pair[0][1]["share_ended"],
+            -pair[0][1]["position"],
+            pair[0][0],
+        ),
     )
     return (
-        f"The groups lie furthest apart at {few['stage']}: the journeys of {words.percent(few['share_ended'])} of {low} end there "
-        f"(n = {few['customers']:,}), of {words.percent(many['share_ended'])} of {high} (n = {many['customers']:,})."
+        f"The groups lie furthest apart at {few['stage']}: the journeys of {numbers.percent(few['share_ended'])} of {low} end there "
+        f"(n = {few['customers']:,}), of {numbers.percent(many['share_ended'])} of {high} (n = {many['customers']:,})."
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from cjlib import words
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.share_rows import Pair, dumbbells
 
@@ -35,22 +35,47 @@ PAIN_COLUMNS = [
 def pain_points(held: JourneyMap, *, level: str = "stage", top: int = 8) -> go.Figure:
     """The impact of the first pain points of a level, each with its 95 % interval and the interval of its rank."""
     pains = held.pain_points
-    rows = theme.records(pains[(pains["level"] == level) & (pains["impact"] > 0)].head(top)) if len(pains) else []
+    rows = (
+        theme.records(pains[(pains["level"] == level) & (pains["impact"] > 0)].head(top))
+        if len(pains)
+        else []
+    )
     if not rows:
         return theme.empty(f"No {level} stands out as a pain point.", columns=PAIN_COLUMNS)
-    names = [str(one["stage"]) if level == "stage" else f"{one['touchpoint']} ({one['stage']})" for one in rows]
-    said = [f"rank {one['rank_low']}–{one['rank_high']}, first in {words.percent(one['share_first'])}, {one['affected']:,} customers" for one in rows]
+    names = [
+        str(one["stage"]) if level == "stage" else f"{one['touchpoint']} ({one['stage']})"
+        for one in rows
+    ]
+    said = [
+        f"rank {one['rank_low']}–{one['rank_high']}, first in {numbers.percent(one['share_first'])}, {one['affected']:,} customers"
+        for one in rows
+    ]
     y = [-k for k in range(len(rows))]
     notes, lines = theme.row_labels(names, said, [one["share_first"] >= 0.8 for one in rows])
     impact = [one["impact"] for one in rows]
-    bar = go.Bar(x=impact, y=y, orientation="h", width=0.28, marker={"color": theme.faded([one["affected"] for one in rows])}, hoverinfo="skip")
-    whiskers = theme.interval_bars(impact, y, [one["impact_low"] for one in rows], [one["impact_high"] for one in rows])
+    bar = go.Bar(
+        x=impact,
+        y=y,
+        orientation="h",
+        width=0.28,
+        marker={"color": theme.faded([one["affected"] for one in rows])},
+        hoverinfo="skip",
+    )
+    whiskers = theme.interval_bars(
+        impact, y, [one["impact_low"] for one in rows], [one["impact_high"] for one in rows]
+    )
     one = rows[0]
-    claim = "is the first pain point" if one["share_first"] >= 0.8 else "is among the first pain points"
-    unit = "customers × severity × value at stake" if held.journey.value is not None else "customers × severity"
+    claim = (
+        "is the first pain point" if one["share_first"] >= 0.8 else "is among the first pain points"
+    )
+    unit = (
+        "customers × severity × value at stake"
+        if held.journey.value is not None
+        else "customers × severity"
+    )
     return theme.figure(
         [bar, *whiskers],
-        caption=f"{names[0]} {claim}: {one['affected']:,} customers affected, first in {words.percent(one['share_first'])} of 1,000 draws of weights and shares.",
+        caption=f"{names[0]} {claim}: {one['affected']:,} customers affected, first in {numbers.percent(one['share_first'])} of 1,000 draws of weights and shares.",
         alt=f"Bars of the impact of {len(rows)} pain points with 95 % intervals, largest first.",
         columns=PAIN_COLUMNS,
         rows=[[row[name] for name in PAIN_COLUMNS] for row in rows],
@@ -85,27 +110,37 @@ def moments(held: JourneyMap, *, outcome: str | None = None) -> go.Figure:
     """Touchpoints with both kinds of experience: the share with the good outcome after a good and after a bad one."""
     table = held.moments
     if not len(table):
-        return theme.empty("Without events and feedback there are no moments to compare.", columns=MOMENT_COLUMNS)
+        return theme.empty(
+            "Without events and feedback there are no moments to compare.", columns=MOMENT_COLUMNS
+        )
     chosen = outcome or str(table["outcome"].iloc[0])
     every = theme.records(table[table["outcome"] == chosen])
     rows = sorted(
-        (one for one in every if one["status"] != "too few"), key=lambda one: (not one["named"], -abs(one["difference"]), one["touchpoint"])
+        (one for one in every if one["status"] != "too few"),
+        key=lambda one: (not one["named"], -abs(one["difference"]), one["touchpoint"]),
     )
     if not rows:
-        return theme.empty("No touchpoint has 30 good and 30 bad experiences whose outcome is known.", columns=MOMENT_COLUMNS)
+        return theme.empty(
+            "No touchpoint has 30 good and 30 bad experiences whose outcome is known.",
+            columns=MOMENT_COLUMNS,
+        )
     named = [one for one in rows if one["named"]]
     caption = (
         named[0]["text"]
         if named
         else "No touchpoint stands out: where bad experiences go with worse outcomes, they do so everywhere alike, or chance explains it."
     )
-    told = {"retained": "active afterwards", "converted": "converted afterwards", "promoter": "promoter next time"}[chosen]
+    told = {
+        "retained": "active afterwards",
+        "converted": "converted afterwards",
+        "promoter": "promoter next time",
+    }[chosen]
     pairs = [
         Pair(
             f"{one['touchpoint']} ({one['stage']})",
             one["share_good"],
             one["share_bad"],
-            f"{words.points(one['difference'])} ({words.points_interval(one['difference_low'], one['difference_high'])}); {one['n_good']:,} good, {one['n_bad']:,} bad",
+            f"{numbers.points(one['difference'])} ({numbers.points_interval(one['difference_low'], one['difference_high'])}); {one['n_good']:,} good, {one['n_bad']:,} bad",
             one["named"],
         )
         for one in rows

@@ -27,33 +27,56 @@ class Lines:
 
     def groups(self) -> dict[str, pd.DataFrame]:
         """The segments in the table's order, each by period."""
-        return {str(name): self.table[self.table["segment"] == name].sort_values("period") for name in dict.fromkeys(self.table["segment"])}
+        return {
+            str(name): self.table[self.table["segment"] == name].sort_values("period")
+            for name in dict.fromkeys(self.table["segment"])
+        }
 
 
-def over_time(given: Lines, shifts: pd.DataFrame, axis: Axis, *, caption: str, alt: str) -> go.Figure:
+def over_time(
+    given: Lines, shifts: pd.DataFrame, axis: Axis, *, caption: str, alt: str
+) -> go.Figure:
     """A line a segment with its band, hollow where a period rests on too few; a dotted upright where the level moved."""
     columns = ["segment", "period", axis.title, "low", "high", "n"]
     table = given.table[["segment", "period", given.value, given.low, given.high, given.n]]
     if table[given.value].notna().sum() == 0:
         return theme.empty(caption, columns=columns)
     if len(set(table["period"])) == 1:
-        return theme.empty(f"{caption} All answers are of one period: there is nothing to compare with yet.", columns=columns)
+        return theme.empty(
+            f"{caption} All answers are of one period: there is nothing to compare with yet.",
+            columns=columns,
+        )
     traces: list[go.Scatter] = []
     groups = given.groups()
     for place, (name, group) in enumerate(list(groups.items())[:MOST]):
         traces += _line(name, group, given, place)
     moved = shifts[shifts["segment"].isin(list(groups)[:MOST])] if len(shifts) else shifts
     uprights: list[dict[str, Any]] = [
-        {"type": "line", "x0": start, "x1": start, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": theme.MUTED, "dash": "dot", "width": 2}}
+        {
+            "type": "line",
+            "x0": start,
+            "x1": start,
+            "y0": 0,
+            "y1": 1,
+            "yref": "paper",
+            "line": {"color": theme.MUTED, "dash": "dot", "width": 2},
+        }
         for start in (theme.plain(one) for one in moved.get("period", []))
     ]
-    more = f" {len(groups) - MOST} smaller segments are in the table only." if len(groups) > MOST else ""
+    more = (
+        f" {len(groups) - MOST} smaller segments are in the table only."
+        if len(groups) > MOST
+        else ""
+    )
     return theme.figure(
         traces,
         caption=caption + more,
         alt=alt + more,
         columns=columns,
-        rows=[[theme.plain(value) for value in row] for row in table.itertuples(index=False, name=None)],
+        rows=[
+            [theme.plain(value) for value in row]
+            for row in table.itertuples(index=False, name=None)
+        ],
         height=330,
         shapes=uprights,
         showlegend=len(groups) > 1,
@@ -68,7 +91,14 @@ def _line(name: str, group: pd.DataFrame, given: Lines, place: int) -> list[go.S
     low, high = ([theme.plain(one) for one in group[column]] for column in (given.low, given.high))
     tint = f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},0.15)"
     band = go.Scatter(
-        x=x + x[::-1], y=high + low[::-1], fill="toself", fillcolor=tint, line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False
+        x=x + x[::-1],
+        y=high + low[::-1],
+        fill="toself",
+        fillcolor=tint,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
     )
     few = (group[given.n] < MIN_N).tolist()
     line = go.Scatter(

@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
-from cjlib.analyses.sequence_words import OTHER
+from cjlib.analyses.sequence_summary import OTHER
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 
 BAND = "rgba(43,115,214,0.32)"
@@ -31,8 +31,13 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
     bands: Counter[tuple[int, str, str]] = Counter()
     for row in drawn:
         step = row["step"]
-        bands[step, _kept(shown, step, row["source"]), _kept(shown, step + 1, row["target"])] += row["paths"]
-    nodes = sorted({(step, source) for step, source, _ in bands} | {(step + 1, target) for step, _, target in bands})
+        bands[step, _kept(shown, step, row["source"]), _kept(shown, step + 1, row["target"])] += (
+            row["paths"]
+        )
+    nodes = sorted(
+        {(step, source) for step, source, _ in bands}
+        | {(step + 1, target) for step, _, target in bands}
+    )
     place = {node: position for position, node in enumerate(nodes)}
     sizes = _sizes(bands)
     height = 40 + 58 * max(Counter(step for step, _ in nodes).values())
@@ -42,7 +47,10 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
         [_sankey([(*node, across[node], centres[node]) for node in nodes], place, bands, sizes)],
         caption=_claim(result, drawn),
         alt=f"Bands from step to step over the first {min(steps, drawn[-1]['step'] + 1)} steps. "
-        + "; ".join(f"step {step}, {source} to {target}: {words.count_of(n, 'path')}" for (step, source, target), n in bands.most_common(12))
+        + "; ".join(
+            f"step {step}, {source} to {target}: {numbers.count_of(n, 'path')}"
+            for (step, source, target), n in bands.most_common(12)
+        )
         + ".",
         columns=COLUMNS,
         rows=[_row(row) for row in drawn[:60]],
@@ -51,7 +59,15 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
         annotations=[
             *(_name(node, ROOM * across[node], 1 - centres[node]) for node in nodes),
             *(
-                theme.note(f"step {step}", x=ROOM * (step - 1) / max(1, nodes[-1][0] - 1), y=1, size=11, xref="paper", yref="paper", yshift=4)
+                theme.note(
+                    f"step {step}",
+                    x=ROOM * (step - 1) / max(1, nodes[-1][0] - 1),
+                    y=1,
+                    size=11,
+                    xref="paper",
+                    yref="paper",
+                    yshift=4,
+                )
                 for step in sorted({step for step, _ in nodes})
             ),
         ],
@@ -61,7 +77,9 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
 def _name(node: tuple[int, str], x: float, y: float) -> dict[str, Any]:
     """The name beside its node: ours, since plotly turns the last column's names over the bands before it."""
     short, long = (theme.label(node[1], most) for most in (LETTERS, MOST_LETTERS))
-    note = theme.note(short, x=x, y=y, size=11, xref="paper", yref="paper", xshift=10) | {"yanchor": "middle"}
+    note = theme.note(short, x=x, y=y, size=11, xref="paper", yref="paper", xshift=10) | {
+        "yanchor": "middle"
+    }
     return note if short == long else note | {"name": "shortened", "hovertext": long}
 
 
@@ -75,7 +93,9 @@ def _shown(drawn: list[dict[str, Any]], most: int) -> dict[int, set[str]]:
 
 
 def _first(of_step: Counter[str], most: int) -> set[str]:
-    ranked = sorted((name for name in of_step if name != OTHER), key=lambda name: (-of_step[name], name))
+    ranked = sorted(
+        (name for name in of_step if name != OTHER), key=lambda name: (-of_step[name], name)
+    )
     return set(ranked[:most])
 
 
@@ -110,26 +130,43 @@ def _sankey(
             "pad": PAD,
             "thickness": 8,
             "line": {"width": 0},
-            "customdata": [f"step {step}<br>{theme.wrapped(name)}: {words.count_of(sizes[step, name], 'path')}" for step, name, *_ in nodes],
+            "customdata": [
+                f"step {step}<br>{theme.wrapped(name)}: {numbers.count_of(sizes[step, name], 'path')}"
+                for step, name, *_ in nodes
+            ],
             "hovertemplate": "%{customdata}<extra></extra>",
         },
         link={
             "source": [place[step, source] for (step, source, _), _ in ordered],
             "target": [place[step + 1, target] for (step, _, target), _ in ordered],
             "value": [n for _, n in ordered],
-            "color": [FAINT if OTHER in (source, target) else BAND for (_, source, target), _ in ordered],
-            "customdata": [f"{theme.wrapped(source)} → {theme.wrapped(target)}<br>{words.count_of(n, 'path')}" for (_, source, target), n in ordered],
+            "color": [
+                FAINT if OTHER in (source, target) else BAND for (_, source, target), _ in ordered
+            ],
+            "customdata": [
+                f"{theme.wrapped(source)} → {theme.wrapped(target)}<br>{numbers.count_of(n, 'path')}"
+                for (_, source, target), n in ordered
+            ],
             "hovertemplate": "%{customdata}<extra></extra>",
         },
     )
 
 
-def _centres(nodes: list[tuple[int, str]], sizes: dict[tuple[int, str], int], height: int) -> dict[tuple[int, str], float]:
+def _centres(
+    nodes: list[tuple[int, str]], sizes: dict[tuple[int, str], int], height: int
+) -> dict[tuple[int, str], float]:
     """Where plotly shall put each node: largest at the top, the rest together at the bottom, in its own scale, so that nothing is cut."""
     steps = {
-        step: sorted((node for node in nodes if node[0] == step), key=lambda node: (node[1] == OTHER, -sizes[node], node[1])) for step, _ in nodes
+        step: sorted(
+            (node for node in nodes if node[0] == step),
+            key=lambda node: (node[1] == OTHER, -sizes[node], node[1]),
+        )
+        for step, _ in nodes
     }
-    scale = min((height - (len(column) - 1) * PAD) / sum(sizes[node] for node in column) for column in steps.values())
+    scale = min(
+        (height - (len(column) - 1) * PAD) / sum(sizes[node] for node in column)
+        for column in steps.values()
+    )
     centres = {}
     for column in steps.values():
         above = 0.0
@@ -140,13 +177,17 @@ def _centres(nodes: list[tuple[int, str]], sizes: dict[tuple[int, str], int], he
 
 
 def _claim(result: Any, drawn: list[dict[str, Any]]) -> str:
-    first = max((row for row in drawn if row["source"] != OTHER and row["target"] != OTHER), key=lambda row: row["paths"], default=drawn[0])
+    first = max(
+        (row for row in drawn if row["source"] != OTHER and row["target"] != OTHER),
+        key=lambda row: row["paths"],
+        default=drawn[0],
+    )
     base = first["paths"] / first["share_of_source"]
     if base < 30:
         return result.headline
     return (
-        f"The strongest band leads from {first['source']} to {first['target']} after step {first['step']}: {first['paths']:,} of {words.count_of(base, 'path')} there, "
-        f"{words.percent(first['share_of_source'])} (95 % interval {words.interval(first['share_of_source_low'], first['share_of_source_high'])})."
+        f"The strongest band leads from {first['source']} to {first['target']} after step {first['step']}: {first['paths']:,} of {numbers.count_of(base, 'path')} there, "
+        f"{numbers.percent(first['share_of_source'])} (95 % interval {numbers.interval(first['share_of_source_low'], first['share_of_source_high'])})."
     )
 
 
@@ -156,7 +197,7 @@ def _row(row: dict[str, Any]) -> list[Any]:
         row["source"],
         row["target"],
         row["paths"],
-        words.percent(row["share_of_source"]),
-        words.interval(row["share_of_source_low"], row["share_of_source_high"]),
-        words.duration(row["median_seconds"]),
+        numbers.percent(row["share_of_source"]),
+        numbers.interval(row["share_of_source_low"], row["share_of_source_high"]),
+        numbers.duration(row["median_seconds"]),
     ]

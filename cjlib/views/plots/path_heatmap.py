@@ -7,8 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 
 COLUMNS = ["from", "to", "count", "share of source", "95 % interval"]
@@ -22,19 +22,34 @@ def heatmap(result: Any, *, most: int = 8) -> go.Figure:
         return theme.empty(result.headline, columns=COLUMNS)
     sources, targets = (_commonest(rows, side, most) for side in ("source", "target"))
     cell = {(row["source"], row["target"]): row for row in rows}
-    shares = [[cell[source, target]["share_of_source"] if (source, target) in cell else 0.0 for target in targets] for source in sources]
+    shares = [
+        [
+            cell[source, target]["share_of_source"] if (source, target) in cell else 0.0
+            for target in targets
+        ]
+        for source in sources
+    ]
     hover = [[_hover(cell, source, target) for target in targets] for source in sources]
     base = {row["source"]: row["count"] / row["share_of_source"] for row in rows}
-    numbers = [_number(x, y, shares[y][x], base[source]) for y, source in enumerate(sources) for x in range(len(targets)) if shares[y][x] >= 0.005]
-    said = "; ".join(f"{row['source']} to {row['target']}: {words.percent(row['share_of_source'])}" for row in rows[:12])
+    values = [
+        _number(x, y, shares[y][x], base[source])
+        for y, source in enumerate(sources)
+        for x in range(len(targets))
+        if shares[y][x] >= 0.005
+    ]
+    said = "; ".join(
+        f"{row['source']} to {row['target']}: {numbers.percent(row['share_of_source'])}"
+        for row in rows[:12]
+    )
     return theme.figure(
         [_grid(shares, hover)],
-        caption=result.headline + (f" {theme.group_name(first)}: the largest group." if groups else ""),
+        caption=result.headline
+        + (f" {theme.group_name(first)}: the largest group." if groups else ""),
         alt=f"A grid of shares: rows are events, columns what follows them. {said}.",
         columns=COLUMNS,
         rows=[_told(row) for row in rows if row["source"] in sources and row["target"] in targets],
         height=150 + 34 * len(sources),
-        annotations=numbers,
+        annotations=values,
         xaxis=_names(targets, 14) | {"side": "top", "tickangle": -90},
         yaxis=_names(sources, 16) | {"autorange": "reversed"},
     )
@@ -46,24 +61,44 @@ def _largest(result: Any, groups: list[str]) -> tuple[list[dict[str, Any]], list
     first = [every[0][column] for column in groups] if every else []
 
     def of_first(row: dict[str, Any]) -> bool:
-        return all(row[column] == value or (words.missing(row[column]) and words.missing(value)) for column, value in zip(groups, first, strict=True))
+        return all(
+            row[column] == value or (numbers.missing(row[column]) and numbers.missing(value))
+            for column, value in zip(groups, first, strict=True)
+        )
 
     return [row for row in every if of_first(row)], first
 
 
 def _grid(shares: list[list[float]], hover: list[list[str]]) -> go.Heatmap:
     places = {"x": list(range(len(shares[0]))), "y": list(range(len(shares)))}
-    look = {"zmin": 0, "zmax": 1, "colorscale": theme.SEQUENTIAL, "showscale": False, "xgap": 2, "ygap": 2}
+    look = {
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": theme.SEQUENTIAL,
+        "showscale": False,
+        "xgap": 2,
+        "ygap": 2,
+    }
     return go.Heatmap(z=shares, **places, **look, hovertext=hover, hoverinfo="text")
 
 
 def _names(names: list[str], most: int) -> dict[str, Any]:
-    return {"tickvals": list(range(len(names))), "ticktext": [theme.label(name, most) for name in names], "showgrid": False}
+    return {
+        "tickvals": list(range(len(names))),
+        "ticktext": [theme.label(name, most) for name in names],
+        "showgrid": False,
+    }
 
 
 def _told(row: dict[str, Any]) -> list[Any]:
     share = row["share_of_source"]
-    return [row["source"], row["target"], row["count"], words.percent(share), words.interval(row["share_of_source_low"], row["share_of_source_high"])]
+    return [
+        row["source"],
+        row["target"],
+        row["count"],
+        numbers.percent(share),
+        numbers.interval(row["share_of_source_low"], row["share_of_source_high"]),
+    ]
 
 
 def _commonest(rows: list[dict[str, Any]], side: str, most: int) -> list[str]:
@@ -78,8 +113,8 @@ def _hover(cell: dict[tuple[str, str], dict[str, Any]], source: str, target: str
     head = f"<b>{theme.wrapped(source)} → {theme.wrapped(target)}</b>"
     if row is None:
         return f"{head}<br>never"
-    said = f"{words.percent(row['share_of_source'])} of what follows, {words.count_of(row['count'], 'time')}"
-    return f"{head}<br>{theme.safe(said)}<br>median {theme.safe(words.duration(row['median_seconds']))}"
+    said = f"{numbers.percent(row['share_of_source'])} of what follows, {numbers.count_of(row['count'], 'time')}"
+    return f"{head}<br>{theme.safe(said)}<br>median {theme.safe(numbers.duration(row['median_seconds']))}"
 
 
 def _number(x: int, y: int, share: float, base: float) -> dict[str, Any]:
@@ -87,4 +122,10 @@ def _number(x: int, y: int, share: float, base: float) -> dict[str, Any]:
     scale = theme.SEQUENTIAL
     colour = next(colour for at, colour in reversed(scale) if share >= at)
     text = f"{100 * share:.0f}" if base >= MIN_N else f"({100 * share:.0f})"
-    return {"x": x, "y": y, "text": text, "showarrow": False, "font": {"size": 11, "color": theme.on(colour)}}
+    return {
+        "x": x,
+        "y": y,
+        "text": text,
+        "showarrow": False,
+        "font": {"size": 11, "color": theme.on(colour)},
+    }

@@ -6,10 +6,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
-from cjlib.analyses.sequence import ARROW
-from cjlib.analyses.stats import wilson
+from cjlib.shared.event_arrays import ARROW
+from cjlib.shared.stats import wilson
+from cjlib.show import numbers
 from cjlib.views.plots import share_rows, theme
 from cjlib.views.plots.path_flow import flow
 from cjlib.views.plots.path_heatmap import heatmap
@@ -27,19 +27,23 @@ def journeys(result: Any, *, most: int = 10) -> go.Figure:
     low, high = wilson(result.sequences["paths"], [result.n_paths] * len(every))
     for row, lower, upper in zip(every, low.tolist(), high.tolist(), strict=True):
         row |= {"share_of_paths_low": lower, "share_of_paths_high": upper}
-    rows = share_rows.rows_of(every[:most], "share_of_paths", lambda row: row["path"], lambda _: result.n_paths, "paths")
+    rows = share_rows.rows_of(
+        every[:most], "share_of_paths", lambda row: row["path"], lambda _: result.n_paths, "paths"
+    )
     return share_rows.bars(
         rows,
         axis=f"share of all paths<br>{MEANING}",
         caption=result.headline,
-        alt=f"Bars for the {words.count_of(len(rows), 'commonest way')}. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        alt=f"Bars for the {numbers.count_of(len(rows), 'commonest way')}. "
+        + "; ".join(f"{row.name}: {row.said}" for row in rows)
+        + ".",
         columns=columns,
         table=[
             [
                 row["path"],
                 row["paths"],
-                words.percent(row["share_of_paths"]),
-                words.interval(row["share_of_paths_low"], row["share_of_paths_high"]),
+                numbers.percent(row["share_of_paths"]),
+                numbers.interval(row["share_of_paths_low"], row["share_of_paths_high"]),
                 row["customers"],
             ]
             for row in every
@@ -55,20 +59,33 @@ def links(result: Any, *, step: int = 1, most: int = 10) -> go.Figure:
 
 def moves(result: Any, *, most: int = 10) -> go.Figure:
     """The commonest transitions as bars: their share of what follows the source."""
-    ours = [row for row in theme.records(result.table) if not words.missing(row["median_seconds"])]
+    ours = [
+        row for row in theme.records(result.table) if not numbers.missing(row["median_seconds"])
+    ]
     return _moves(result, ours, "count", most, "share of what follows the first event")
 
 
 def segments(result: Any) -> go.Figure:
     """The commonest transitions of each group."""
     if not theme.by_columns(result.table, "source"):
-        return theme.empty("There are no groups to compare: the log has no column for it.", columns=["from", "to"])
+        return theme.empty(
+            "There are no groups to compare: the log has no column for it.", columns=["from", "to"]
+        )
     return moves(result)
 
 
 def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis: str) -> go.Figure:
     groups = theme.by_columns(result.table, "source") if count == "count" else []
-    columns = [*groups, "from", "to", count, "customers", "share of source", "95 % interval", "median time"]
+    columns = [
+        *groups,
+        "from",
+        "to",
+        count,
+        "customers",
+        "share of source",
+        "95 % interval",
+        "median time",
+    ]
     if not every:
         return theme.empty(result.headline, columns=columns)
 
@@ -76,12 +93,20 @@ def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis
         group = f"{theme.group_name(row[column] for column in groups)}: " if groups else ""
         return f"{group}{row['source']}{ARROW}{row['target']}"
 
-    rows = share_rows.rows_of(every[:most], "share_of_source", name, lambda row: round(row[count] / row["share_of_source"]), count)
+    rows = share_rows.rows_of(
+        every[:most],
+        "share_of_source",
+        name,
+        lambda row: round(row[count] / row["share_of_source"]),
+        count,
+    )
     return share_rows.bars(
         rows,
         axis=f"{axis}<br>{MEANING}",
         caption=result.headline if count == "count" else _link_claim(every),
-        alt=f"Bars for the {words.count_of(len(rows), 'commonest move')}. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        alt=f"Bars for the {numbers.count_of(len(rows), 'commonest move')}. "
+        + "; ".join(f"{row.name}: {row.said}" for row in rows)
+        + ".",
         columns=columns,
         table=[
             [
@@ -90,9 +115,9 @@ def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis
                 row["target"],
                 row[count],
                 row["customers"],
-                words.percent(row["share_of_source"]),
-                words.interval(row["share_of_source_low"], row["share_of_source_high"]),
-                words.duration(row["median_seconds"]),
+                numbers.percent(row["share_of_source"]),
+                numbers.interval(row["share_of_source_low"], row["share_of_source_high"]),
+                numbers.duration(row["median_seconds"]),
             ]
             for row in every[:60]
         ],
@@ -105,25 +130,39 @@ def _link_claim(every: list[dict[str, Any]]) -> str:
         return f"No event of this step is reached by {MIN_N} paths: too few to name the commonest link."
     row = readable[0]
     return (
-        f"At step {row['step']}, {row['source']} is followed by {row['target']} in {words.percent(row['share_of_source'])} of "
-        f"{row['paths'] / row['share_of_source']:,.0f} paths (95 % interval {words.interval(row['share_of_source_low'], row['share_of_source_high'])}), "
-        f"half of them within {words.duration(row['median_seconds'])}."
+        f"At step {row['step']}, {row['source']} is followed by {row['target']} in {numbers.percent(row['share_of_source'])} of "
+        f"{row['paths'] / row['share_of_source']:,.0f} paths (95 % interval {numbers.interval(row['share_of_source_low'], row['share_of_source_high'])}), "
+        f"half of them within {numbers.duration(row['median_seconds'])}."
     )
 
 
 def returns(result: Any, *, most: int = 10) -> go.Figure:
     """The events that paths come back to, as shares of the paths that reach them."""
-    columns = ["event", "paths that return", "customers", "returns", "share of paths with it", "95 % interval", "median time away"]
+    columns = [
+        "event",
+        "paths that return",
+        "customers",
+        "returns",
+        "share of paths with it",
+        "95 % interval",
+        "median time away",
+    ]
     every = theme.records(result.table)
     if not every:
         return theme.empty(result.headline, columns=columns)
     share = "share_of_paths_with_event"
-    rows = share_rows.rows_of(every[:most], share, lambda row: row["event"], lambda row: round(row["paths"] / row[share]), "paths")
+    rows = share_rows.rows_of(
+        every[:most],
+        share,
+        lambda row: row["event"],
+        lambda row: round(row["paths"] / row[share]),
+        "paths",
+    )
     return share_rows.bars(
         rows,
         axis=f"share of the paths that reach it<br>{MEANING}",
         caption=result.headline,
-        alt=f"Bars for the {words.count_of(len(rows), 'event')} most often returned to. "
+        alt=f"Bars for the {numbers.count_of(len(rows), 'event')} most often returned to. "
         + "; ".join(f"{row.name}: {row.said}" for row in rows)
         + ".",
         columns=columns,
@@ -133,9 +172,9 @@ def returns(result: Any, *, most: int = 10) -> go.Figure:
                 row["paths"],
                 row["customers"],
                 row["returns"],
-                words.percent(row[share]),
-                words.interval(row[f"{share}_low"], row[f"{share}_high"]),
-                words.duration(row["median_seconds"]),
+                numbers.percent(row[share]),
+                numbers.interval(row[f"{share}_low"], row[f"{share}_high"]),
+                numbers.duration(row["median_seconds"]),
             ]
             for row in every
         ],
@@ -149,15 +188,21 @@ def ways(result: Any, *, most: int = 10) -> go.Figure:
     if not every:
         return theme.empty(result.headline, columns=columns)
     rows = share_rows.rows_of(
-        every[:most], "share_of_paths", lambda row: row["loop"], lambda row: round(row["paths"] / row["share_of_paths"]), "paths"
+        every[:most],
+        "share_of_paths",
+        lambda row: row["loop"],
+        lambda row: round(row["paths"] / row["share_of_paths"]),
+        "paths",
     )
     first = every[0]
     return share_rows.bars(
         rows,
         axis=f"share of all paths<br>{MEANING}",
         caption=f"The commonest loop, {first['loop']}, is in {rows[0].said} paths (95 % interval "
-        f"{words.interval(first['share_of_paths_low'], first['share_of_paths_high'])}).",
-        alt=f"Bars for the {len(rows)} commonest loops. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        f"{numbers.interval(first['share_of_paths_low'], first['share_of_paths_high'])}).",
+        alt=f"Bars for the {len(rows)} commonest loops. "
+        + "; ".join(f"{row.name}: {row.said}" for row in rows)
+        + ".",
         columns=columns,
         table=[
             [
@@ -165,8 +210,8 @@ def ways(result: Any, *, most: int = 10) -> go.Figure:
                 row["paths"],
                 row["customers"],
                 row["times"],
-                words.percent(row["share_of_paths"]),
-                words.interval(row["share_of_paths_low"], row["share_of_paths_high"]),
+                numbers.percent(row["share_of_paths"]),
+                numbers.interval(row["share_of_paths_low"], row["share_of_paths_high"]),
             ]
             for row in every
         ],
@@ -180,31 +225,56 @@ def lengths(result: Any) -> go.Figure:
     n = len(result.table)
     if not n:
         return theme.empty(result.headline, columns=columns)
-    rows = share_rows.rows_of(every, "share", lambda row: f"{row['events']} {'event' if row['events'] == '1' else 'events'}", lambda _: n, "sessions")
+    rows = share_rows.rows_of(
+        every,
+        "share",
+        lambda row: f"{row['events']} {'event' if row['events'] == '1' else 'events'}",
+        lambda _: n,
+        "sessions",
+    )
     return share_rows.bars(
         rows,
         axis=f"share of sessions<br>{MEANING}",
         caption=result.headline,
-        alt="Bars for sessions by number of events. " + "; ".join(f"{row.name}: {row.said}" for row in rows) + ".",
+        alt="Bars for sessions by number of events. "
+        + "; ".join(f"{row.name}: {row.said}" for row in rows)
+        + ".",
         columns=columns,
-        table=[[row["events"], row["sessions"], words.percent(row["share"]), words.interval(row["share_low"], row["share_high"])] for row in every],
+        table=[
+            [
+                row["events"],
+                row["sessions"],
+                numbers.percent(row["share"]),
+                numbers.interval(row["share_low"], row["share_high"]),
+            ]
+            for row in every
+        ],
     )
 
 
 def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.Figure:
     """What the two groups did before, joined by a line; bold where they differ beyond noise."""
     one, other = result.groups
-    columns = ["pattern", one, f"share of {one}", other, f"share of {other}", "difference", "95 % interval", "clear"]
+    columns = [
+        "pattern",
+        one,
+        f"share of {one}",
+        other,
+        f"share of {other}",
+        "difference",
+        "95 % interval",
+        "clear",
+    ]
     every = [row for row in theme.records(result.table) if kind is None or row["kind"] == kind]
     # A group of nobody has no shares to set beside the other's.
-    if not every or any(words.missing(every[0][f"share_of_{group}"]) for group in (one, other)):
+    if not every or any(numbers.missing(every[0][f"share_of_{group}"]) for group in (one, other)):
         return theme.empty(result.headline, columns=columns)
     pairs = [
         share_rows.Pair(
             row["pattern"],
             row[f"share_of_{one}"],
             row[f"share_of_{other}"],
-            f"{words.percent(row[f'share_of_{one}'])} and {words.percent(row[f'share_of_{other}'])}: {words.points(row['difference'])}",
+            f"{numbers.percent(row[f'share_of_{one}'])} and {numbers.percent(row[f'share_of_{other}'])}: {numbers.points(row['difference'])}",
             row["p_adjusted"] < NOISE,
         )
         for row in every[:most]
@@ -222,11 +292,11 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
             [
                 row["pattern"],
                 row[one],
-                words.percent(row[f"share_of_{one}"]),
+                numbers.percent(row[f"share_of_{one}"]),
                 row[other],
-                words.percent(row[f"share_of_{other}"]),
-                words.points(row["difference"]),
-                words.points_interval(row["difference_low"], row["difference_high"]),
+                numbers.percent(row[f"share_of_{other}"]),
+                numbers.points(row["difference"]),
+                numbers.points_interval(row["difference_low"], row["difference_high"]),
                 "yes" if row["p_adjusted"] < NOISE else "no",
             ]
             for row in every[:60]

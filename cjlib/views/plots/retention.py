@@ -7,4 +7,12 @@ from cjlib.views.plots.retention_curves import average, value
 from cjlib.views.plots.retention_differences import differences
 from cjlib.views.plots.retention_segments import segments
 
-VIEWS = {"Retention": {"cohorts": cohorts, "average": average, "segments": segments, "differences": differences, "value": value}}
+VIEWS = {
+    "Retention": {
+        "cohorts": cohorts,
+        "average": average,
+        "segments": segments,
+        "differences": differences,
+        "value": value,
+    }
+}

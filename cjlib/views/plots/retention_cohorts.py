@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.errors import not_one_of
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 
 COLUMNS = ["cohort", "customers in it", "period", "came back", "share", "95 % interval", "complete"]
@@ -30,12 +30,23 @@ def cohorts(result: Any, *, group: str | None = None, most: int = 24) -> go.Figu
     names = [cohort_name(value, result.period) for value in table["cohort"]]
     order = list(dict.fromkeys(names))
     shown = order[-most:]
-    cells = [row for row, cohort in zip(theme.records(table.assign(cohort=names)), names, strict=True) if cohort in shown]
-    grid = [*_average_cells(average, result), *[_cell(row, len(shown) - 1 - shown.index(row["cohort"]) + 1, result) for row in cells]]
+    cells = [
+        row
+        for row, cohort in zip(theme.records(table.assign(cohort=names)), names, strict=True)
+        if cohort in shown
+    ]
+    grid = [
+        *_average_cells(average, result),
+        *[_cell(row, len(shown) - 1 - shown.index(row["cohort"]) + 1, result) for row in cells],
+    ]
     width = int(table["period"].max())
     sizes = table.assign(cohort=names).groupby("cohort", sort=False)["cohort_size"].max()
     left = len(order) - len(shown)
-    more = f" {words.count_of(left, 'earlier cohort is', 'earlier cohorts are')} in the table only." if left else ""
+    more = (
+        f" {numbers.count_of(left, 'earlier cohort is', 'earlier cohorts are')} in the table only."
+        if left
+        else ""
+    )
     return theme.figure(
         [_heat(grid, width, len(shown)), *_hatch(grid), _texts(grid)],
         caption=_caption(result, name) + more,
@@ -43,7 +54,11 @@ def cohorts(result: Any, *, group: str | None = None, most: int = 24) -> go.Figu
         columns=columns,
         rows=[
             _row(row, by)
-            for row in theme.records(result.table.assign(cohort=[cohort_name(value, result.period) for value in result.table["cohort"]]))
+            for row in theme.records(
+                result.table.assign(
+                    cohort=[cohort_name(value, result.period) for value in result.table["cohort"]]
+                )
+            )
         ],
         height=PITCH * (len(shown) + 1) + 120,
         showlegend=False,
@@ -53,7 +68,9 @@ def cohorts(result: Any, *, group: str | None = None, most: int = 24) -> go.Figu
     )
 
 
-def _of_group(result: Any, by: list[str], group: str | None) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+def _of_group(
+    result: Any, by: list[str], group: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Table and average of one group, the largest unless another is named."""
     if not by:
         return result.table, result.average, ""
@@ -63,7 +80,10 @@ def _of_group(result: Any, by: list[str], group: str | None) -> tuple[pd.DataFra
     if group is not None and group not in known:
         raise not_one_of("group", group, known)
     chosen = group or (known[0] if known else "")
-    table, average = (frame[[name == chosen for name in names]] for frame, names in zip((result.table, result.average), named, strict=True))
+    table, average = (
+        frame[[name == chosen for name in names]]
+        for frame, names in zip((result.table, result.average), named, strict=True)
+    )
     return table, average, chosen
 
 
@@ -71,16 +91,31 @@ def cohort_name(value: Any, period: str) -> str:
     """A cohort as raw text: its date, its month, or its value."""
     if not isinstance(value, pd.Timestamp):
         return theme.group_name([value])
-    return value.strftime({"hour": "%Y-%m-%d %H:%M", "month": "%Y-%m", "quarter": "%Y-%m", "year": "%Y"}.get(period, "%Y-%m-%d"))
+    return value.strftime(
+        {"hour": "%Y-%m-%d %H:%M", "month": "%Y-%m", "quarter": "%Y-%m", "year": "%Y"}.get(
+            period, "%Y-%m-%d"
+        )
+    )
 
 
 def _cell(row: dict[str, Any], y: int, result: Any) -> dict[str, Any]:
     share, n = row["share"], row["cohort_size"]
-    small, certain = n < MIN_N, row["period"] == 0 and words.missing(row["share_low"])
-    text = _short(n) if certain else f"({100 * share:.0f})" if small else f"{100 * share:.0f}{'' if row['complete'] else '+'}"
-    hover = [f"{row['cohort']}, {result.period} {row['period']}", f"{row['retained']:,} of {n:,}: {words.percent(share)}"]
+    small, certain = n < MIN_N, row["period"] == 0 and numbers.missing(row["share_low"])
+    text = (
+        _short(n)
+        if certain
+        else f"({100 * share:.0f})"
+        if small
+        else f"{100 * share:.0f}{'' if row['complete'] else '+'}"
+    )
+    hover = [
+        f"{row['cohort']}, {result.period} {row['period']}",
+        f"{row['retained']:,} of {n:,}: {numbers.percent(share)}",
+    ]
     if not certain:
-        hover.append(f"95 % interval {words.interval(row['share_low'], row['share_high'])}{theme.too_few(n)}")
+        hover.append(
+            f"95 % interval {numbers.interval(row['share_low'], row['share_high'])}{theme.too_few(n)}"
+        )
     if not row["complete"]:
         hover.append(f"this {result.period} is not over: the share can only rise")
     return {
@@ -98,13 +133,24 @@ def _cell(row: dict[str, Any], y: int, result: Any) -> dict[str, Any]:
 
 def _short(count: int) -> str:
     """A count that fits a narrow cell: `845`, `2.7k`, `24k`; the hover and the table have all of it."""
-    return f"{count}" if count < 1000 else f"{count / 1000:.1f}k" if count < 9_950 else f"{count / 1000:.0f}k"
+    return (
+        f"{count}"
+        if count < 1000
+        else f"{count / 1000:.1f}k"
+        if count < 9_950
+        else f"{count / 1000:.0f}k"
+    )
 
 
 def _average_cells(average: pd.DataFrame, result: Any) -> list[dict[str, Any]]:
     cells = []
     for row in theme.records(average):
-        as_cell = {**row, "cohort": "all complete cells", "cohort_size": row["eligible"], "complete": True}
+        as_cell = {
+            **row,
+            "cohort": "all complete cells",
+            "cohort_size": row["eligible"],
+            "complete": True,
+        }
         cells.append({**_cell(as_cell, 0, result), "bold": row["eligible"] >= MIN_N})
     return cells
 
@@ -131,18 +177,34 @@ def _heat(grid: list[dict[str, Any]], width: int, rows: int) -> go.Heatmap:
 
 
 def _top(grid: list[dict[str, Any]]) -> float:
-    return max((cell["share"] for cell in grid if not (cell["certain"] or cell["small"])), default=1.0) or 1.0
+    return (
+        max((cell["share"] for cell in grid if not (cell["certain"] or cell["small"])), default=1.0)
+        or 1.0
+    )
 
 
 def _hatch(grid: list[dict[str, Any]]) -> list[go.Bar]:
     """Grey ground for cells with too few, hatching for those whose period is not over."""
     bars = []
     for name, kept, marker in (
-        ("too few", [cell for cell in grid if cell["small"] and not cell["certain"]], {"color": GREY}),
+        (
+            "too few",
+            [cell for cell in grid if cell["small"] and not cell["certain"]],
+            {"color": GREY},
+        ),
         (
             "not over",
             [cell for cell in grid if cell["open"] and not cell["certain"]],
-            {"color": "rgba(0,0,0,0)", "pattern": {"shape": "/", "fgcolor": "#6b7280", "size": 7, "solidity": 0.18, "fillmode": "overlay"}},
+            {
+                "color": "rgba(0,0,0,0)",
+                "pattern": {
+                    "shape": "/",
+                    "fgcolor": "#6b7280",
+                    "size": 7,
+                    "solidity": 0.18,
+                    "fillmode": "overlay",
+                },
+            },
         ),
     ):
         if kept:
@@ -155,7 +217,9 @@ def _hatch(grid: list[dict[str, Any]]) -> list[go.Bar]:
                     width=0.9,
                     marker={**marker, "line": {"width": 0}},
                     name=name,
-                    hovertext=["<br>".join(theme.safe(line) for line in cell["hover"]) for cell in kept],
+                    hovertext=[
+                        "<br>".join(theme.safe(line) for line in cell["hover"]) for cell in kept
+                    ],
                     hoverinfo="text",
                 )
             )
@@ -165,7 +229,14 @@ def _hatch(grid: list[dict[str, Any]]) -> list[go.Bar]:
 def _texts(grid: list[dict[str, Any]]) -> go.Scatter:
     """The number in each cell, in a colour that can be read there; outside coloured cells the page's own."""
     top = _top(grid)
-    colours = [theme.MUTED if cell["certain"] else "#1b2430" if cell["small"] else theme.on(shade(cell["share"] / top)) for cell in grid]
+    colours = [
+        theme.MUTED
+        if cell["certain"]
+        else "#1b2430"
+        if cell["small"]
+        else theme.on(shade(cell["share"] / top))
+        for cell in grid
+    ]
     return go.Scatter(
         x=[cell["x"] for cell in grid],
         y=[cell["y"] for cell in grid],
@@ -184,7 +255,10 @@ def shade(share: float) -> str:
         return stops[0][1]
     (low, one), (high, other) = stops[above - 1], stops[above]
     part = (min(share, 1.0) - low) / (high - low)
-    mixed = (round(int(one[at : at + 2], 16) * (1 - part) + int(other[at : at + 2], 16) * part) for at in (1, 3, 5))
+    mixed = (
+        round(int(one[at : at + 2], 16) * (1 - part) + int(other[at : at + 2], 16) * part)
+        for at in (1, 3, 5)
+    )
     return "#" + "".join(f"{channel:02x}" for channel in mixed)
 
 
@@ -205,16 +279,27 @@ def _x_axis(result: Any, width: int) -> dict[str, Any]:
 def _y_axis(shown: list[str], sizes: pd.Series, averaged: bool) -> dict[str, Any]:
     labels = [theme.label(name, 16) for name in reversed(shown)]
     bottom = ["<b>all</b>"] if averaged else [""]
-    return {"tickvals": list(range(len(shown) + 1)), "ticktext": [*bottom, *labels], "showgrid": False, "range": [-0.5, len(shown) + 0.5]}
+    return {
+        "tickvals": list(range(len(shown) + 1)),
+        "ticktext": [*bottom, *labels],
+        "showgrid": False,
+        "range": [-0.5, len(shown) + 0.5],
+    }
 
 
 def _caption(result: Any, group: str) -> str:
-    return f"{group}: one of the groups of {' and '.join(result.by)}. {result.headline}" if group else result.headline
+    return (
+        f"{group}: one of the groups of {' and '.join(result.by)}. {result.headline}"
+        if group
+        else result.headline
+    )
 
 
 def _alt(average: pd.DataFrame, result: Any, group: str) -> str:
     said = "; ".join(
-        f"{result.period} {row['period']}: {words.percent(row['share'])} of {row['eligible']:,}" for row in theme.records(average) if row["period"]
+        f"{result.period} {row['period']}: {numbers.percent(row['share'])} of {row['eligible']:,}"
+        for row in theme.records(average)
+        if row["period"]
     )
     whose = f" of {group}" if group else ""
     return f"A grid of shares: a row for each cohort{whose}, a column for each {result.period}. Average of complete cells: {said or 'none is complete yet'}."
@@ -227,7 +312,7 @@ def _row(row: dict[str, Any], by: list[str]) -> list[Any]:
         row["cohort_size"],
         row["period"],
         row["retained"],
-        words.percent(row["share"]),
-        words.interval(row["share_low"], row["share_high"]),
+        numbers.percent(row["share"]),
+        numbers.interval(row["share_low"], row["share_high"]),
         "yes" if row["complete"] else "no: can only rise",
     ]

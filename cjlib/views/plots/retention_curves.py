@@ -6,13 +6,22 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
 from cjlib.errors import CjlibError
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 
-COLUMNS = ["period", "came back", "of", "cohorts", "share", "95 % interval", "mean of cohorts", "one population"]
+COLUMNS = [
+    "period",
+    "came back",
+    "of",
+    "cohorts",
+    "share",
+    "95 % interval",
+    "mean of cohorts",
+    "one population",
+]
 NOISE = 0.05
 
 
@@ -39,7 +48,11 @@ def average(result: Any, *, most: int = 4) -> go.Figure:
     if not by and len(result.fixed_average):
         traces.append(_fixed(result))
     left = len(groups) - most
-    more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left > 0 else ""
+    more = (
+        f" {numbers.count_of(left, 'smaller group is', 'smaller groups are')} in the table only."
+        if left > 0
+        else ""
+    )
     last = max(row["period"] for rows in groups.values() for row in rows)
     return theme.figure(
         traces,
@@ -49,7 +62,12 @@ def average(result: Any, *, most: int = 4) -> go.Figure:
         rows=[_row(row, by, fixed) for rows in groups.values() for row in rows],
         height=380,
         showlegend=True,
-        xaxis={"title": {"text": f"{result.period}"}, "range": [-0.2, last + 0.3], "dtick": max(1, -(-last // 12)), "showgrid": False},
+        xaxis={
+            "title": {"text": f"{result.period}"},
+            "range": [-0.2, last + 0.3],
+            "dtick": max(1, -(-last // 12)),
+            "showgrid": False,
+        },
         yaxis=theme.percent_axis(range=[0, 1.03], title={"text": "share that came back"}),
     )
 
@@ -73,18 +91,25 @@ def _fixed(result: Any) -> go.Scatter:
         mode="lines",
         line={"color": theme.COLOURS[1], "width": 2, "dash": "dash"},
         name=f"one population: {rows[0]['eligible']:,} followed to {result.period} {rows[-1]['period']}",
-        hovertext=[f"{words.percent(row['share'])} of the same {row['eligible']:,} in {result.period} {row['period']}" for row in rows],
+        hovertext=[
+            f"{numbers.percent(row['share'])} of the same {row['eligible']:,} in {result.period} {row['period']}"
+            for row in rows
+        ],
         hoverinfo="text",
     )
 
 
 def _hover(row: dict[str, Any], name: str, period: str) -> str:
     lines = [
-        f"{period} {row['period']}: {words.percent(row['share'])} of {row['eligible']:,}",
-        f"95 % interval {words.interval(row['share_low'], row['share_high'])}",
+        f"{period} {row['period']}: {numbers.percent(row['share'])} of {row['eligible']:,}",
+        f"95 % interval {numbers.interval(row['share_low'], row['share_high'])}",
     ]
-    lines.append(f"mean of {words.count_of(row['cohorts'], 'cohort')}: {words.percent(row['mean_share'])}")
-    return "<br>".join([*([f"<b>{theme.label(name)}</b>"] if name else []), *(theme.safe(line) for line in lines)])
+    lines.append(
+        f"mean of {numbers.count_of(row['cohorts'], 'cohort')}: {numbers.percent(row['mean_share'])}"
+    )
+    return "<br>".join(
+        [*([f"<b>{theme.label(name)}</b>"] if name else []), *(theme.safe(line) for line in lines)]
+    )
 
 
 def _caption(result: Any, groups: dict[str, list[dict[str, Any]]]) -> str:
@@ -97,9 +122,9 @@ def _caption(result: Any, groups: dict[str, list[dict[str, Any]]]) -> str:
     later = (
         ""
         if first is last
-        else f", {words.percent(last['share'])} ({words.interval(last['share_low'], last['share_high'])}) in {result.period} {last['period']}"
+        else f", {numbers.percent(last['share'])} ({numbers.interval(last['share_low'], last['share_high'])}) in {result.period} {last['period']}"
     )
-    start = f"{words.percent(first['share'])} ({words.interval(first['share_low'], first['share_high'])}) came back in {result.period} 1"
+    start = f"{numbers.percent(first['share'])} ({numbers.interval(first['share_low'], first['share_high'])}) came back in {result.period} 1"
     return f"Of the {first['eligible']:,} followed through {result.period} {last['period']}, {start}{later}."
 
 
@@ -110,27 +135,39 @@ def group_caption(result: Any) -> str:
     if not rows:
         return f"The groups of {of} are not compared: too few customers, or a customer may stand in several cohorts."
     period = f"{result.period} {int(result.average['period'].max())}"
-    clear = sorted((row for row in rows if row["p_adjusted"] <= NOISE), key=lambda row: -abs(row["difference"]))
+    clear = sorted(
+        (row for row in rows if row["p_adjusted"] <= NOISE), key=lambda row: -abs(row["difference"])
+    )
     if not clear:
         return f"No clear difference between the {len(rows)} groups of {of} in {period}."
     first = clear[0]
     name = theme.group_name(first[column] for column in result.by)
-    more = f"; {len(clear)} of {len(rows)} groups differ beyond noise" if len(clear) > 1 else "; no other group clearly differs"
+    more = (
+        f"; {len(clear)} of {len(rows)} groups differ beyond noise"
+        if len(clear) > 1
+        else "; no other group clearly differs"
+    )
     return (
-        f"{name} stands out in {period}: {words.percent(first['share'])} of its {first['customers']:,} came back, "
-        f"{words.points(first['difference'])} against the others ({words.points_interval(first['difference_low'], first['difference_high'])}){more}."
+        f"{name} stands out in {period}: {numbers.percent(first['share'])} of its {first['customers']:,} came back, "
+        f"{numbers.points(first['difference'])} against the others ({numbers.points_interval(first['difference_low'], first['difference_high'])}){more}."
     )
 
 
 def _alt(result: Any, groups: dict[str, list[dict[str, Any]]]) -> str:
     said = []
     for name, rows in groups.items():
-        shares = ", ".join(f"{result.period} {row['period']} {words.percent(row['share'])}" for row in rows if row["period"])
+        shares = ", ".join(
+            f"{result.period} {row['period']} {numbers.percent(row['share'])}"
+            for row in rows
+            if row["period"]
+        )
         said.append(f"{name + ': ' if name else ''}{shares or 'no complete period'}")
     return f"Falling curves: the share that came back in each {result.period}. {'; '.join(said)}."
 
 
-def _row(row: dict[str, Any], by: list[str], fixed: dict[tuple[Any, ...], dict[str, Any]]) -> list[Any]:
+def _row(
+    row: dict[str, Any], by: list[str], fixed: dict[tuple[Any, ...], dict[str, Any]]
+) -> list[Any]:
     same = fixed.get(_key(row, by))
     return [
         *(theme.group_name([row[name]]) for name in by),
@@ -138,10 +175,10 @@ def _row(row: dict[str, Any], by: list[str], fixed: dict[tuple[Any, ...], dict[s
         row["retained"],
         row["eligible"],
         row["cohorts"],
-        words.percent(row["share"]),
-        words.interval(row["share_low"], row["share_high"]),
-        words.percent(row["mean_share"]),
-        None if same is None else words.percent(same["share"]),
+        numbers.percent(row["share"]),
+        numbers.interval(row["share_low"], row["share_high"]),
+        numbers.percent(row["mean_share"]),
+        None if same is None else numbers.percent(same["share"]),
     ]
 
 
@@ -158,16 +195,30 @@ VALUE_COLUMNS = [
     "gross share of first value",
     "95 % interval of that",
 ]
-WAYS = (("net_share_of_first_value", "net: all that is spent"), ("gross_share_of_first_value", "gross: nobody counts for more than at first"))
+WAYS = (
+    ("net_share_of_first_value", "net: all that is spent"),
+    ("gross_share_of_first_value", "gross: nobody counts for more than at first"),
+)
 
 
 def value(result: Any) -> go.Figure:
     """What cohorts are worth in each period, as a share of their value in period 0: net and gross, with intervals; groups are drawn one by one in the table."""
     if "value" not in result.average:
-        raise CjlibError("view 'value': the result has no value. Count it with value=: cj.retention(log, value='amount').")
+        raise CjlibError(
+            "view 'value': the result has no value. Count it with value=: cj.retention(log, value='amount')."
+        )
     by = list(result.by)
     rows = theme.records(result.average)
-    first = [row for row in rows if theme.group_name(row[name] for name in by) == theme.group_name(rows[0][name] for name in by)] if rows else []
+    first = (
+        [
+            row
+            for row in rows
+            if theme.group_name(row[name] for name in by)
+            == theme.group_name(rows[0][name] for name in by)
+        ]
+        if rows
+        else []
+    )
     columns = [*by, *VALUE_COLUMNS]
     if len(first) < 2:
         return theme.empty(result.headline, columns=columns)
@@ -180,11 +231,17 @@ def value(result: Any) -> go.Figure:
             [row[f"{name}_high"] for row in first],
             place=place,
             name=said,
-            hovertext=[f"{result.period} {row['period']}: {words.percent(row[name])} of {result.period} 0" for row in first],
+            hovertext=[
+                f"{result.period} {row['period']}: {numbers.percent(row[name])} of {result.period} 0"
+                for row in first
+            ],
         )
     last = first[-1]
     whose = f"{theme.group_name(last[name] for name in by)}: " if by else ""
-    net, gross = (f"{words.percent(last[name])} ({words.interval(last[f'{name}_low'], last[f'{name}_high'])})" for name, _ in WAYS)
+    net, gross = (
+        f"{numbers.percent(last[name])} ({numbers.interval(last[f'{name}_low'], last[f'{name}_high'])})"
+        for name, _ in WAYS
+    )
     return theme.figure(
         traces,
         caption=f"{whose}In {result.period} {last['period']}, {last['eligible']:,} customers are worth {net} of what they spent in {result.period} 0; gross {gross}.",
@@ -193,12 +250,30 @@ def value(result: Any) -> go.Figure:
         rows=[_value_row(row, by) for row in rows],
         height=380,
         showlegend=True,
-        xaxis={"title": {"text": result.period}, "dtick": max(1, -(-last["period"] // 12)), "showgrid": False},
+        xaxis={
+            "title": {"text": result.period},
+            "dtick": max(1, -(-last["period"] // 12)),
+            "showgrid": False,
+        },
         yaxis=theme.percent_axis(title={"text": f"share of the value in {result.period} 0"}),
     )
 
 
 def _value_row(row: dict[str, Any], by: list[str]) -> list[Any]:
-    shares = [cell for name, _ in WAYS for cell in (words.percent(row[name]), words.interval(row[f"{name}_low"], row[f"{name}_high"]))]
+    shares = [
+        cell
+        for name, _ in WAYS
+        for cell in (
+            numbers.percent(row[name]),
+            numbers.interval(row[f"{name}_low"], row[f"{name}_high"]),
+        )
+    ]
     groups = (theme.group_name([row[name]]) for name in by)
-    return [*groups, row["period"], row["eligible"], words.number(row["value"]), words.number(row["value_per_member"]), *shares]
+    return [
+        *groups,
+        row["period"],
+        row["eligible"],
+        numbers.number(row["value"]),
+        numbers.number(row["value_per_member"]),
+        *shares,
+    ]

@@ -6,8 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_curves import NOISE, group_caption
 
@@ -29,13 +29,23 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
     by = list(result.by)
     rows = _last(result, by)
     if not by or not rows:
-        return theme.empty("There are no groups to compare: the log has no column for it, or no period is complete.", columns=[*by, *COLUMNS])
+        return theme.empty(
+            "There are no groups to compare: the log has no column for it, or no period is complete.",
+            columns=[*by, *COLUMNS],
+        )
     compared = {_name(row, by): row for row in theme.records(result.comparisons)}
     shown = rows[:most]
     left = len(rows) - len(shown)
-    more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
+    more = (
+        f" {numbers.count_of(left, 'smaller group is', 'smaller groups are')} in the table only."
+        if left
+        else ""
+    )
     verdicts = [verdict(compared.get(_name(row, by)), row["eligible"]) for row in shown]
-    said = [f"{words.percent(row['share'])} of {row['eligible']:,}, {text}" for row, text in zip(shown, verdicts, strict=True)]
+    said = [
+        f"{numbers.percent(row['share'])} of {row['eligible']:,}, {text}"
+        for row, text in zip(shown, verdicts, strict=True)
+    ]
     notes, lines = theme.row_labels(
         [_name(row, by) for row in shown],
         said,
@@ -61,7 +71,11 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
         annotations=notes,
         showlegend=False,
         xaxis=theme.percent_axis(
-            range=[-0.015 * reach, reach], nticks=5, title={"text": f"share that came back in {result.period} {rows[0]['period']}, 95 % interval"}
+            range=[-0.015 * reach, reach],
+            nticks=5,
+            title={
+                "text": f"share that came back in {result.period} {rows[0]['period']}, 95 % interval"
+            },
         ),
         yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )
@@ -113,8 +127,21 @@ def dots(value: list[float], low: list[float], high: list[float], n: list[int]) 
 def _row(row: dict[str, Any], compared: dict[str, Any] | None, by: list[str]) -> list[Any]:
     others = [None] * 4
     if compared is not None:
-        span = words.points_interval(compared["difference_low"], compared["difference_high"])
-        others = [words.percent(compared["other_share"]), words.points(compared["difference"]), span, compared["p_adjusted"]]
-    interval = words.interval(row["share_low"], row["share_high"])
+        span = numbers.points_interval(compared["difference_low"], compared["difference_high"])
+        others = [
+            numbers.percent(compared["other_share"]),
+            numbers.points(compared["difference"]),
+            span,
+            compared["p_adjusted"],
+        ]
+    interval = numbers.interval(row["share_low"], row["share_high"])
     groups = (theme.group_name([row[name]]) for name in by)
-    return [*groups, row["eligible"], row["retained"], words.percent(row["share"]), interval, *others, verdict(compared, row["eligible"])]
+    return [
+        *groups,
+        row["eligible"],
+        row["retained"],
+        numbers.percent(row["share"]),
+        interval,
+        *others,
+        verdict(compared, row["eligible"]),
+    ]

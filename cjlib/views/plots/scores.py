@@ -6,15 +6,23 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 from cjlib.views.plots.over_time import Lines, over_time
 from cjlib.views.plots.share_rows import Row, bars
 
-NAMES = {"nps": "NPS", "csat": "share satisfied", "rating": "share rated well", "ces": "share who found it easy"}
-CELLS = {"good_score_negative_text": "Good score, negative text", "bad_score_positive_text": "Bad score, positive text"}
+NAMES = {
+    "nps": "NPS",
+    "csat": "share satisfied",
+    "rating": "share rated well",
+    "ces": "share who found it easy",
+}
+CELLS = {
+    "good_score_negative_text": "Good score, negative text",
+    "bad_score_positive_text": "Bad score, positive text",
+}
 
 
 def _is_nps(result: Any) -> bool:
@@ -22,13 +30,17 @@ def _is_nps(result: Any) -> bool:
 
 
 def _said(result: Any, value: float) -> str:
-    if words.missing(value):
-        return words.DASH
-    return words.signed(value) if _is_nps(result) else words.percent(value)
+    if numbers.missing(value):
+        return numbers.DASH
+    return numbers.signed(value) if _is_nps(result) else numbers.percent(value)
 
 
 def _axis(result: Any, **more: Any) -> Axis:
-    return Axis(f"{NAMES[result.score]}, −100 to 100", more, middle=0.0) if _is_nps(result) else Axis(NAMES[result.score], theme.percent_axis(**more))
+    return (
+        Axis(f"{NAMES[result.score]}, −100 to 100", more, middle=0.0)
+        if _is_nps(result)
+        else Axis(NAMES[result.score], theme.percent_axis(**more))
+    )
 
 
 def scores(result: Any) -> go.Figure:
@@ -36,7 +48,11 @@ def scores(result: Any) -> go.Figure:
     if result.period is not None:
         return time(result)
     table = theme.records(result.table)
-    apart = result.comparisons[result.comparisons["p_adjusted"] < 0.05] if len(result.comparisons) else result.comparisons
+    apart = (
+        result.comparisons[result.comparisons["p_adjusted"] < 0.05]
+        if len(result.comparisons)
+        else result.comparisons
+    )
     strong = set(apart.get("segment", [])) | set(apart.get("other", []))
     dots = [
         Dot(
@@ -51,12 +67,26 @@ def scores(result: Any) -> go.Figure:
         for row in table
     ]
     columns = ["segment", "n", *result.scale.names, NAMES[result.score], "low", "high"]
-    rows = [[row[name] for name in ("segment", "n", *result.scale.names, "value", "low", "high")] for row in table]
-    return dot_rows(dots, _axis(result), caption=result.headline, alt=_alt(result, dots), columns=columns, rows=rows)
+    rows = [
+        [row[name] for name in ("segment", "n", *result.scale.names, "value", "low", "high")]
+        for row in table
+    ]
+    return dot_rows(
+        dots,
+        _axis(result),
+        caption=result.headline,
+        alt=_alt(result, dots),
+        columns=columns,
+        rows=rows,
+    )
 
 
 def _alt(result: Any, dots: list[Dot]) -> str:
-    return f"{NAMES[result.score]} by segment: " + "; ".join(f"{dot.name} {dot.said}" for dot in dots[:8]) + "."
+    return (
+        f"{NAMES[result.score]} by segment: "
+        + "; ".join(f"{dot.name} {dot.said}" for dot in dots[:8])
+        + "."
+    )
 
 
 def distribution(result: Any) -> go.Figure:
@@ -64,13 +94,20 @@ def distribution(result: Any) -> go.Figure:
     counted = result.distribution.groupby("answer")["n"].sum()
     total = int(counted.sum())
     colours = [
-        theme.COLOURS[0] if answer >= result.scale.good_from else theme.COLOURS[1] if answer <= result.scale.bad_to else theme.MUTED
+        theme.COLOURS[0]
+        if answer >= result.scale.good_from
+        else theme.COLOURS[1]
+        if answer <= result.scale.bad_to
+        else theme.MUTED
         for answer in counted.index
     ]
     good, _, bad = result.scale.names
     shares = [int(n) / total for n in counted]
-    ends = [int(counted[counted.index >= result.scale.good_from].sum()), int(counted[counted.index <= result.scale.bad_to].sum())]
-    caption = f"Of {words.count_of(total, 'answer')} {ends[0]:,} ({words.percent(ends[0] / total)}) are {good} and {ends[1]:,} ({words.percent(ends[1] / total)}) {bad}."
+    ends = [
+        int(counted[counted.index >= result.scale.good_from].sum()),
+        int(counted[counted.index <= result.scale.bad_to].sum()),
+    ]
+    caption = f"Of {numbers.count_of(total, 'answer')} {ends[0]:,} ({numbers.percent(ends[0] / total)}) are {good} and {ends[1]:,} ({numbers.percent(ends[1] / total)}) {bad}."
     bar = go.Bar(
         x=[int(answer) for answer in counted.index],
         y=shares,
@@ -85,7 +122,10 @@ def distribution(result: Any) -> go.Figure:
         caption=caption,
         alt=f"Bars: share of answers for each score. {caption}",
         columns=["answer", "n", "share of answers"],
-        rows=[[int(answer), int(n), share] for (answer, n), share in zip(counted.items(), shares, strict=True)],  # pyright: ignore[reportArgumentType]
+        rows=[
+            [int(answer), int(n), share]
+            for (answer, n), share in zip(counted.items(), shares, strict=True)
+        ],  # pyright: ignore[reportArgumentType]
         height=280,
         margin={"l": 8, "r": 16, "t": 28, "b": 8},
         xaxis={"title": {"text": "answer"}, "dtick": 1, "showgrid": False},
@@ -96,15 +136,27 @@ def distribution(result: Any) -> go.Figure:
 def time(result: Any) -> go.Figure:
     """The score by period, with the periods from which the mean answer moved beyond noise."""
     if result.period is None:
-        return theme.empty("Not counted by period: give period='month'.", columns=["segment", "period"])
+        return theme.empty(
+            "Not counted by period: give period='month'.", columns=["segment", "period"]
+        )
     moved = theme.records(result.shifts)
     told = [
-        f"from {one['period']:%Y-%m-%d} on the mean answer is {words.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
+        f"from {one['period']:%Y-%m-%d} on the mean answer is {numbers.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
         for one in moved[:3]
     ]
-    caption = f"{result.headline} " + (f"Beyond noise: {'; '.join(told)}." if told else "No change of its level over time beyond noise.")
+    caption = f"{result.headline} " + (
+        f"Beyond noise: {'; '.join(told)}."
+        if told
+        else "No change of its level over time beyond noise."
+    )
     given = Lines(result.table, "value", "low", "high", "n")
-    return over_time(given, result.shifts, _axis(result), caption=caption, alt=f"Line: {NAMES[result.score]} by {result.period}. {caption}")
+    return over_time(
+        given,
+        result.shifts,
+        _axis(result),
+        caption=caption,
+        alt=f"Line: {NAMES[result.score]} by {result.period}. {caption}",
+    )
 
 
 def compare(result: Any) -> go.Figure:
@@ -139,7 +191,10 @@ def compare(result: Any) -> go.Figure:
     caption = _compared(table)
     if not table:
         return theme.empty(caption, columns=columns)
-    sides = (("value", "low", "high", "n", "x", theme.COLOURS[0]), ("mean_score_of_text", "text_low", "text_high", "n_text", "x2", theme.COLOURS[3]))
+    sides = (
+        ("value", "low", "high", "n", "x", theme.COLOURS[0]),
+        ("mean_score_of_text", "text_low", "text_high", "n_text", "x2", theme.COLOURS[3]),
+    )
     traces = [
         go.Scatter(
             x=[theme.plain(row[value]) for row in table],
@@ -151,7 +206,11 @@ def compare(result: Any) -> go.Figure:
                 "color": theme.faded([row[n] for row in table], colour),
                 "symbol": ["circle" if row[n] >= MIN_N else "circle-open" for row in table],
             },
-            error_x=theme.whiskers([row[value] for row in table], [row[low] for row in table], [row[high] for row in table]),
+            error_x=theme.whiskers(
+                [row[value] for row in table],
+                [row[low] for row in table],
+                [row[high] for row in table],
+            ),
             hovertext=[f"<b>{theme.label(row['segment'])}</b><br>n = {row[n]:,}" for row in table],
             hoverinfo="text",
             showlegend=False,
@@ -161,7 +220,13 @@ def compare(result: Any) -> go.Figure:
     said = [f"n = {row['n']:,} and {row['n_text']:,}" for row in table]
     notes, lines = theme.row_labels([row["segment"] for row in table], said, [False] * len(table))
     left = {"domain": [0, 0.46], "nticks": 4, "title": {"text": f"asked: {NAMES[result.score]}"}}
-    right = {"domain": [0.54, 1], "nticks": 4, "title": {"text": "unasked: text score,<br>a model index"}, "anchor": "y", "automargin": True}
+    right = {
+        "domain": [0.54, 1],
+        "nticks": 4,
+        "title": {"text": "unasked: text score,<br>a model index"},
+        "anchor": "y",
+        "automargin": True,
+    }
     return theme.figure(
         traces,
         caption=caption,
@@ -177,7 +242,7 @@ def compare(result: Any) -> go.Figure:
 
 
 def _compared(table: list[dict[str, Any]]) -> str:
-    ranked = [row for row in table if not words.missing(row["rank_difference"])]
+    ranked = [row for row in table if not numbers.missing(row["rank_difference"])]
     if len(ranked) < 2:
         return "Too few segments have enough answers on both sides to compare their order: what is asked and what is written stand side by side."
     most = max(ranked, key=lambda row: (abs(row["rank_difference"]), row["segment"]))
@@ -192,19 +257,41 @@ def crossed(result: Any) -> go.Figure:
     rows = []
     for row in table:
         low, high = _wilson(row)
-        quote = "" if words.missing(row["quote_1"]) else f": “{row['quote_1']}”"
+        quote = "" if numbers.missing(row["quote_1"]) else f": “{row['quote_1']}”"
         rows.append(
-            Row(CELLS[row["cell"]] + quote, row["share"], low, high, row["of"], f"{words.percent(row['share'])} ({row['n']:,} of {row['of']:,})")
+            Row(
+                CELLS[row["cell"]] + quote,
+                row["share"],
+                low,
+                high,
+                row["of"],
+                f"{numbers.percent(row['share'])} ({row['n']:,} of {row['of']:,})",
+            )
         )
-    caption = "; ".join(f"{CELLS[row['cell']].lower()}: {row['n']:,} of {row['of']:,}" for row in table)
+    caption = "; ".join(
+        f"{CELLS[row['cell']].lower()}: {row['n']:,} of {row['of']:,}" for row in table
+    )
     columns = ["cell", "n", "of", "share", "quote 1", "quote 2", "quote 3"]
-    values = [[CELLS[row["cell"]], *(row[name] for name in ("n", "of", "share", "quote_1", "quote_2", "quote_3"))] for row in table]
+    values = [
+        [
+            CELLS[row["cell"]],
+            *(row[name] for name in ("n", "of", "share", "quote_1", "quote_2", "quote_3")),
+        ]
+        for row in table
+    ]
     said = f"{caption[:1].upper()}{caption[1:]}. Often the scale was misread, or one thing was good and another bad."
-    return bars(rows, axis="share of the texts with that score", caption=said, alt=said, columns=columns, table=values)
+    return bars(
+        rows,
+        axis="share of the texts with that score",
+        caption=said,
+        alt=said,
+        columns=columns,
+        table=values,
+    )
 
 
 def _wilson(row: dict[str, Any]) -> tuple[float, float]:
-    from cjlib.analyses.stats import wilson
+    from cjlib.shared.stats import wilson
 
     low, high = wilson(row["n"], row["of"])
     return float(low), float(high)
@@ -220,19 +307,46 @@ def aftermath(result: Any) -> go.Figure:
             100 * row["difference_low"],
             100 * row["difference_high"],
             min(row["complained"], row["others"]),
-            f"{words.percent(row['share_complained'])} against {words.percent(row['share_others'])}",
+            f"{numbers.percent(row['share_complained'])} against {numbers.percent(row['share_others'])}",
             bool(row["p_adjusted"] < 0.05),
         )
         for row in table
-        if not words.missing(row["difference"])
+        if not numbers.missing(row["difference"])
     ]
-    names = ("segment", "complained", "share_complained", "others", "share_others", "difference", "difference_low", "difference_high", "p_adjusted")
+    names = (
+        "segment",
+        "complained",
+        "share_complained",
+        "others",
+        "share_others",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "p_adjusted",
+    )
     columns = [name.replace("_", " ") for name in names]
-    axis = Axis("difference of shares within months, in points: an association", {"tickformat": "+~f"}, middle=0.0)
-    return dot_rows(dots, axis, caption=result.headline, alt=result.headline, columns=columns, rows=[[row[name] for name in names] for row in table])
+    axis = Axis(
+        "difference of shares within months, in points: an association",
+        {"tickformat": "+~f"},
+        middle=0.0,
+    )
+    return dot_rows(
+        dots,
+        axis,
+        caption=result.headline,
+        alt=result.headline,
+        columns=columns,
+        rows=[[row[name] for name in names] for row in table],
+    )
 
 
 VIEWS = {
-    "Scores": {"scores": scores, "distribution": distribution, "time": time, "compare": compare, "crossed": crossed},
+    "Scores": {
+        "scores": scores,
+        "distribution": distribution,
+        "time": time,
+        "compare": compare,
+        "crossed": crossed,
+    },
     "Aftermath": {"aftermath": aftermath},
 }

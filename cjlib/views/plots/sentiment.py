@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib import words
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 from cjlib.views.plots.over_time import Lines, over_time
@@ -36,35 +36,61 @@ def sentiment(result: Any) -> go.Figure:
         return time(result)
     table = theme.records(result.table)
     dots = [_dot(row, audited=result.audited) for row in table]
-    axis = Axis(SHARE, theme.percent_axis(range=[0, 1])) if result.audited else Axis(INDEX, {"range": [0, 1]})
-    alt = f"{axis.title} by segment: " + "; ".join(f"{dot.name} {dot.said}" for dot in dots[:8]) + "."
+    axis = (
+        Axis(SHARE, theme.percent_axis(range=[0, 1]))
+        if result.audited
+        else Axis(INDEX, {"range": [0, 1]})
+    )
+    alt = (
+        f"{axis.title} by segment: " + "; ".join(f"{dot.name} {dot.said}" for dot in dots[:8]) + "."
+    )
     told = result.readable(result.table[list(COLUMNS)])
     rows = [list(row.values()) for row in theme.records(told)]
-    return dot_rows(dots, axis, caption=result.headline, alt=alt, columns=[str(name).replace("_", " ") for name in told.columns], rows=rows)
+    return dot_rows(
+        dots,
+        axis,
+        caption=result.headline,
+        alt=alt,
+        columns=[str(name).replace("_", " ") for name in told.columns],
+        rows=rows,
+    )
 
 
 def _dot(row: dict[str, Any], *, audited: bool) -> Dot:
     if audited and row["method"] != "model_index":
-        said = f"{words.percent(row['share_negative'])} · {row['n_audited']:,} labels"
-        return Dot(row["segment"], row["share_negative"], row["low"], row["high"], row["n_scored"], said)
+        said = f"{numbers.percent(row['share_negative'])} · {row['n_audited']:,} labels"
+        return Dot(
+            row["segment"], row["share_negative"], row["low"], row["high"], row["n_scored"], said
+        )
     value = row["model_index"] if not audited else float("nan")
-    text = f"index {words.number(row['model_index'])} · n = {row['n_scored']:,}" if not audited else "no labels: no share"
+    text = (
+        f"index {numbers.number(row['model_index'])} · n = {row['n_scored']:,}"
+        if not audited
+        else "no labels: no share"
+    )
     return Dot(row["segment"], value, float("nan"), float("nan"), row["n_scored"], text)
 
 
 def time(result: Any) -> go.Figure:
     """The mean score of texts by period (an index), with the periods from which its level moved beyond noise."""
     if "period" not in result.table:
-        return theme.empty("Not counted by period: give period='month'.", columns=["segment", "period"])
+        return theme.empty(
+            "Not counted by period: give period='month'.", columns=["segment", "period"]
+        )
     moved = theme.records(result.shifts)
     told = [
-        f"from {one['period']:%Y-%m-%d} on it is {words.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})" for one in moved[:3]
+        f"from {one['period']:%Y-%m-%d} on it is {numbers.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
+        for one in moved[:3]
     ]
     caption = "Mean score of the texts, −1 to 1, a model index. " + (
-        f"Beyond noise: {'; '.join(told)}." if told else "No change of its level over time beyond noise."
+        f"Beyond noise: {'; '.join(told)}."
+        if told
+        else "No change of its level over time beyond noise."
     )
     given = Lines(result.table, "mean_score", "mean_low", "mean_high", "n_scored")
-    return over_time(given, result.shifts, Axis("mean text score (model index)"), caption=caption, alt=caption)
+    return over_time(
+        given, result.shifts, Axis("mean text score (model index)"), caption=caption, alt=caption
+    )
 
 
 VIEWS = {"Sentiment": {"sentiment": sentiment, "time": time}}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
+from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 from cjlib.views.plots.retention_segments import dots
@@ -27,10 +27,16 @@ def survival(result: Any, *, most: int = 4) -> go.Figure:
         return theme.empty(result.headline, columns=columns)
     shown = list(groups.items())[:most]
     left = len(groups) - len(shown)
-    more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
+    more = (
+        f" {numbers.count_of(left, 'smaller group is', 'smaller groups are')} in the table only."
+        if left
+        else ""
+    )
     traces = []
     for place, (name, rows) in enumerate(shown):
-        traces += _staircase(_thin(rows, unit, max(FEWEST, POINTS // len(shown))), place, name, unit)
+        traces += _staircase(
+            _thin(rows, unit, max(FEWEST, POINTS // len(shown))), place, name, unit
+        )
     last = max(rows[-1][unit] for _, rows in shown)
     marks = _marks(last)
     return theme.figure(
@@ -66,16 +72,23 @@ def _thin(rows: list[dict[str, Any]], unit: str, points: int) -> list[dict[str, 
     if len(rows) <= points:
         return rows
     times = np.array([row[unit] for row in rows], dtype=float)
-    kept = np.unique(np.searchsorted(times, np.linspace(times[0], times[-1], points), side="right") - 1)
+    kept = np.unique(
+        np.searchsorted(times, np.linspace(times[0], times[-1], points), side="right") - 1
+    )
     return [rows[k] for k in kept.tolist()]
 
 
 def _staircase(steps: list[dict[str, Any]], place: int, name: str, unit: str) -> list[go.Scatter]:
-    share, low, high = ([row[f"share_surviving{bound}"] for row in steps] for bound in ("", "_low", "_high"))
+    share, low, high = (
+        [row[f"share_surviving{bound}"] for row in steps] for bound in ("", "_low", "_high")
+    )
     # Where nobody has churned yet the share is 1 and has no interval: the band begins there.
-    low, high = ([1.0 if value == 1.0 else bound for value, bound in zip(share, bounds, strict=True)] for bounds in (low, high))
+    low, high = (
+        [1.0 if value == 1.0 else bound for value, bound in zip(share, bounds, strict=True)]
+        for bounds in (low, high)
+    )
     hover = [
-        f"{words.percent(row['share_surviving'])} after {row[unit]:g} {unit}s ({words.interval(row['share_surviving_low'], row['share_surviving_high'])}), {row['at_risk']:,} at risk"
+        f"{numbers.percent(row['share_surviving'])} after {row[unit]:g} {unit}s ({numbers.interval(row['share_surviving_low'], row['share_surviving_high'])}), {row['at_risk']:,} at risk"
         for row in steps
     ]
     head = f"<b>{theme.label(name)}</b><br>" if name else ""
@@ -103,15 +116,31 @@ def _marks(last: float) -> list[float]:
 
 def at_risk(rows: list[dict[str, Any]], unit: str, mark: float) -> int:
     """How many are still observed just before a time."""
-    return rows[0]["at_risk"] - sum(row["churned"] + row["censored"] for row in rows if row[unit] < mark)
+    return rows[0]["at_risk"] - sum(
+        row["churned"] + row["censored"] for row in rows if row[unit] < mark
+    )
 
 
-def _at_risk_notes(shown: list[tuple[str, list[dict[str, Any]]]], marks: list[float], unit: str, last: float) -> list[dict[str, Any]]:
-    notes = [theme.note("still observed:", x=0, y=0, below=True, xref="paper", yref="paper", yshift=-48, size=11)]
+def _at_risk_notes(
+    shown: list[tuple[str, list[dict[str, Any]]]], marks: list[float], unit: str, last: float
+) -> list[dict[str, Any]]:
+    notes = [
+        theme.note(
+            "still observed:", x=0, y=0, below=True, xref="paper", yref="paper", yshift=-48, size=11
+        )
+    ]
     for place, (_, rows) in enumerate(shown):
         colour = theme.COLOURS[place % len(theme.COLOURS)] if len(shown) > 1 else theme.MUTED
         for mark in marks:
-            note = theme.note(f"{at_risk(rows, unit, mark):,}", x=mark, y=0, below=True, yref="paper", yshift=-64 - 18 * place, size=11)
+            note = theme.note(
+                f"{at_risk(rows, unit, mark):,}",
+                x=mark,
+                y=0,
+                below=True,
+                yref="paper",
+                yshift=-64 - 18 * place,
+                size=11,
+            )
             notes.append({**note, "xanchor": "center", "font": {"size": 11, "color": colour}})
     return notes
 
@@ -146,7 +175,7 @@ def _alt(shown: list[tuple[str, list[dict[str, Any]]]], unit: str, marks: list[f
     said = []
     for name, rows in shown:
         shares = ", ".join(
-            f"{words.percent(max((row for row in rows if row[unit] <= mark), key=lambda row: row[unit])['share_surviving'])} at {mark:g}"
+            f"{numbers.percent(max((row for row in rows if row[unit] <= mark), key=lambda row: row[unit])['share_surviving'])} at {mark:g}"
             for mark in marks[1:]
         )
         said.append(f"{name + ': ' if name else ''}{shares}")
@@ -154,28 +183,61 @@ def _alt(shown: list[tuple[str, list[dict[str, Any]]]], unit: str, marks: list[f
 
 
 def _row(row: dict[str, Any], by: list[str], unit: str) -> list[Any]:
-    share = words.percent(row["share_surviving"])
-    bounds = words.interval(row["share_surviving_low"], row["share_surviving_high"])
-    return [*(theme.group_name([row[name]]) for name in by), row[unit], row["at_risk"], row["churned"], row["censored"], share, bounds]
+    share = numbers.percent(row["share_surviving"])
+    bounds = numbers.interval(row["share_surviving_low"], row["share_surviving_high"])
+    return [
+        *(theme.group_name([row[name]]) for name in by),
+        row[unit],
+        row["at_risk"],
+        row["churned"],
+        row["censored"],
+        share,
+        bounds,
+    ]
 
 
 def means(result: Any, *, most: int = 12) -> go.Figure:
     """A dot a group: how long its customers stay on average, up to a day that all groups reach, with its interval."""
     by, unit = list(result.by), result.unit
-    columns = [*by, "customers", "churned", f"median {unit}s", f"mean {unit}s", "95 % interval", f"up to {unit}", "adjusted p", "verdict"]
+    columns = [
+        *by,
+        "customers",
+        "churned",
+        f"median {unit}s",
+        f"mean {unit}s",
+        "95 % interval",
+        f"up to {unit}",
+        "adjusted p",
+        "verdict",
+    ]
     rows = theme.records(result.summary)
     if not by or not rows:
         return theme.empty("There are no groups to compare.", columns=columns)
-    p_values = {theme.group_name(row[name] for name in by): row["p_adjusted"] for row in theme.records(result.comparisons)}
+    p_values = {
+        theme.group_name(row[name] for name in by): row["p_adjusted"]
+        for row in theme.records(result.comparisons)
+    }
     shown = rows[:most]
     left = len(rows) - len(shown)
-    more = f" {words.count_of(left, 'smaller group is', 'smaller groups are')} in the table only." if left else ""
+    more = (
+        f" {numbers.count_of(left, 'smaller group is', 'smaller groups are')} in the table only."
+        if left
+        else ""
+    )
     names = [theme.group_name(row[name] for name in by) for row in shown]
-    verdicts = [_verdict(p_values.get(name), row["n"]) for name, row in zip(names, shown, strict=True)]
-    said = [
-        f"{row[f'rmst_{unit}s']:.1f} {unit}s, {words.count_of(row['n'], 'customer')}, {verdict}" for row, verdict in zip(shown, verdicts, strict=True)
+    verdicts = [
+        _verdict(p_values.get(name), row["n"]) for name, row in zip(names, shown, strict=True)
     ]
-    notes, lines = theme.row_labels(names, said, [verdict == DIFFERS for verdict in verdicts], faint=[row["n"] < MIN_N for row in shown])
+    said = [
+        f"{row[f'rmst_{unit}s']:.1f} {unit}s, {numbers.count_of(row['n'], 'customer')}, {verdict}"
+        for row, verdict in zip(shown, verdicts, strict=True)
+    ]
+    notes, lines = theme.row_labels(
+        names,
+        said,
+        [verdict == DIFFERS for verdict in verdicts],
+        faint=[row["n"] < MIN_N for row in shown],
+    )
     pitch = 36 + 18 * lines
     limit = rows[0][f"rmst_limit_{unit}s"]
     return theme.figure(
@@ -209,24 +271,31 @@ DIFFERS = "differs from the others"
 def _verdict(p_adjusted: float | None, n: int) -> str:
     if n < MIN_N:
         return "too few to read"
-    if p_adjusted is None or words.missing(p_adjusted):
+    if p_adjusted is None or numbers.missing(p_adjusted):
         return "not compared"
     return DIFFERS if p_adjusted <= 0.05 else "no clear difference"
 
 
-def _mean_row(row: dict[str, Any], by: list[str], unit: str, p_values: dict[str, float]) -> list[Any]:
+def _mean_row(
+    row: dict[str, Any], by: list[str], unit: str, p_values: dict[str, float]
+) -> list[Any]:
     name = theme.group_name(row[column] for column in by)
     median = row[f"median_{unit}s"]
     bounds = f"{row['rmst_low']:.1f}–{row['rmst_high']:.1f}"
-    numbers = [
+    values = [
         row["n"],
         row["churned"],
-        "not reached" if words.missing(median) else f"{median:g}",
+        "not reached" if numbers.missing(median) else f"{median:g}",
         f"{row[f'rmst_{unit}s']:.1f}",
         bounds,
         row[f"rmst_limit_{unit}s"],
     ]
-    return [*(theme.group_name([row[column]]) for column in by), *numbers, p_values.get(name), _verdict(p_values.get(name), row["n"])]
+    return [
+        *(theme.group_name([row[column]]) for column in by),
+        *values,
+        p_values.get(name),
+        _verdict(p_values.get(name), row["n"]),
+    ]
 
 
 VIEWS = {"Survival": {"survival": survival, "means": means}}

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.churn.at_risk import ValueAtRisk
-from cjlib.analyses.churn.decisions import TargetList
+from cjlib.analyses.churn.use.targeting import TargetList
+from cjlib.analyses.churn.use.value_at_risk import ValueAtRisk
+from cjlib.show.numbers import about, count_of, percent
 from cjlib.views.plots import theme
-from cjlib.words import about, count_of, percent
 
 MARGIN = {"l": 8, "r": 16, "t": 30, "b": 40}
 
@@ -27,7 +27,13 @@ def profit(result: TargetList) -> go.Figure:
         name="expected",
     )
     earned = float(result.metrics["expected_profit"]["value"] or 0)
-    point = go.Scatter(x=[chosen], y=[earned], mode="markers", marker={"size": 11, "color": theme.COLOURS[1], "symbol": "diamond"}, name="this list")
+    point = go.Scatter(
+        x=[chosen],
+        y=[earned],
+        mode="markers",
+        marker={"size": 11, "color": theme.COLOURS[1], "symbol": "diamond"},
+        name="this list",
+    )
     even = result.metrics["break_even_success_share"]["value"]
     below = f"; below a success share of {percent(even)} it loses money" if even is not None else ""
     caption = f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {earned:,.0f}{below}."
@@ -39,8 +45,16 @@ def profit(result: TargetList) -> go.Figure:
         columns=["contacted", "expected profit"],
         rows=curve.to_numpy(dtype=object).tolist(),
         height=340,
-        xaxis={"title": {"text": "customers contacted, the most profitable first"}, "range": [-0.02 * shown, shown], "nticks": 6},
-        yaxis={"title": {"text": "expected profit"}, "tickformat": ",", "range": _tall(curve, shown)},
+        xaxis={
+            "title": {"text": "customers contacted, the most profitable first"},
+            "range": [-0.02 * shown, shown],
+            "nticks": 6,
+        },
+        yaxis={
+            "title": {"text": "expected profit"},
+            "tickformat": ",",
+            "range": _tall(curve, shown),
+        },
     )
 
 
@@ -64,20 +78,36 @@ def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure
     figures = {name: profit(each).to_plotly_json() for name, each in lists.items()}
     names = list(figures)
     sizes = [len(one["data"]) for one in figures.values()]
-    traces = [{**trace, "visible": place == start} for place, name in enumerate(names) for trace in figures[name]["data"]]
+    traces = [
+        {**trace, "visible": place == start}
+        for place, name in enumerate(names)
+        for trace in figures[name]["data"]
+    ]
     buttons = [
         {
             "label": theme.label(name, 40),
             "method": "update",
             "args": [
                 {"visible": [place == at for at, size in enumerate(sizes) for _ in range(size)]},
-                {"xaxis.range": figures[name]["layout"]["xaxis"]["range"], "yaxis.range": figures[name]["layout"]["yaxis"]["range"]},
+                {
+                    "xaxis.range": figures[name]["layout"]["xaxis"]["range"],
+                    "yaxis.range": figures[name]["layout"]["yaxis"]["range"],
+                },
             ],
         }
         for place, name in enumerate(names)
     ]
     first = figures[names[start]]["layout"]
-    menu = {"name": "Success share", "buttons": buttons, "active": start, "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "pad": {"b": 12}}
+    menu = {
+        "name": "Success share",
+        "buttons": buttons,
+        "active": start,
+        "x": 0,
+        "xanchor": "left",
+        "y": 1.0,
+        "yanchor": "bottom",
+        "pad": {"b": 12},
+    }
     said = [
         f"{int(each.metrics['n_selected']['value'] or 0):,} contacts earn {float(each.metrics['expected_profit']['value'] or 0):,.0f} at {name}"
         for name, each in lists.items()
@@ -87,7 +117,11 @@ def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure
         caption=f"What contacting earns hangs on the success share: {said[0]}, {said[-1]}.",
         alt=f"Profit curves, one choice at a time: {', '.join(names)}. The table below holds every choice.",
         columns=["choice", "contacted", "expected profit"],
-        rows=[[name, *row] for name, each in lists.items() for row in each.curve.to_numpy(dtype=object).tolist()],
+        rows=[
+            [name, *row]
+            for name, each in lists.items()
+            for row in each.curve.to_numpy(dtype=object).tolist()
+        ],
         height=380,
         updatemenus=[menu],
         showlegend=False,
@@ -126,7 +160,13 @@ def sensitivity(result: TargetList) -> go.Figure:
         traces,
         caption=caption,
         alt=f"Two lines of profit by success share. {caption}",
-        columns=["success share", "selected", "expected profit", "break-even probability", "profit of this list"],
+        columns=[
+            "success share",
+            "selected",
+            "expected profit",
+            "break-even probability",
+            "profit of this list",
+        ],
         rows=table.replace([np.inf], np.nan).to_numpy(dtype=object).tolist(),
         height=340,
         xaxis=theme.percent_axis(title={"text": "success share, should this be the truth"}),
@@ -151,7 +191,10 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
         hoverinfo="skip",
         showlegend=False,
     )
-    said = [f"{value:,.0f} at risk, {count_of(n, 'customer')}" for value, n in zip(grid["value_at_risk"], grid["customers"], strict=True)]
+    said = [
+        f"{value:,.0f} at risk, {count_of(n, 'customer')}"
+        for value, n in zip(grid["value_at_risk"], grid["customers"], strict=True)
+    ]
     notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(grid))], up=16)
     return theme.figure(
         [bars],
@@ -160,7 +203,13 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
         columns=["group", "customers", "expected value", "value at risk"],
         rows=[
             [name, *row]
-            for name, row in zip(names, grid[["customers", "expected_value", "value_at_risk"]].to_numpy(dtype=object).tolist(), strict=True)
+            for name, row in zip(
+                names,
+                grid[["customers", "expected_value", "value_at_risk"]]
+                .to_numpy(dtype=object)
+                .tolist(),
+                strict=True,
+            )
         ],
         height=90 + (44 + 34 * (lines - 1)) * len(grid),
         annotations=notes,

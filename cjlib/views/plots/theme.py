@@ -18,8 +18,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from cjlib import words
 from cjlib.analyses.result import MIN_N
+from cjlib.show import numbers
 
 COLOURS = ("#2b73d6", "#be3e15", "#0fa495", "#a144a3", "#9f8c18")
 """For groups, in order. The first also carries white text."""
@@ -28,9 +28,21 @@ MUTED = "#767676"
 TRACK = "rgba(118,118,118,0.16)"
 """The ground of a bar: the whole of which the bar is a part."""
 GRID = "rgba(118,118,118,0.28)"
-SEQUENTIAL = ((0.0, "#eaf2fd"), (0.25, "#b4d1f6"), (0.5, "#75a8ea"), (0.75, "#2b73d6"), (1.0, "#123f80"))
+SEQUENTIAL = (
+    (0.0, "#eaf2fd"),
+    (0.25, "#b4d1f6"),
+    (0.5, "#75a8ea"),
+    (0.75, "#2b73d6"),
+    (1.0, "#123f80"),
+)
 """Little to much, for heat maps: opaque cells, so the same on both grounds; cell text from `on`."""
-DIVERGING = ((0.0, "#be3e15"), (0.25, "#e9a58c"), (0.5, "#f1f1ee"), (0.75, "#9cc0f0"), (1.0, "#2b73d6"))
+DIVERGING = (
+    (0.0, "#be3e15"),
+    (0.25, "#e9a58c"),
+    (0.5, "#f1f1ee"),
+    (0.75, "#9cc0f0"),
+    (1.0, "#2b73d6"),
+)
 """Below to above a middle."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -48,7 +60,10 @@ class Figure(go.Figure):
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
         meta = getattr(self.layout, "meta", None) or {}
         said = f"{meta.get('caption', '')}\n{meta.get('alt', '')}".strip()
-        return {"application/vnd.plotly.v1+json": json.loads(str(self.to_json())), "text/plain": said}
+        return {
+            "application/vnd.plotly.v1+json": json.loads(str(self.to_json())),
+            "text/plain": said,
+        }
 
 
 @cache
@@ -78,14 +93,29 @@ def template() -> go.layout.Template:
         "dragmode": False,  # so that a finger scrolls the page
         "hovermode": "closest",
         "hoverlabel": {"align": "left", "namelength": -1, "font": {"family": FONT, "size": 13}},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "title": {"text": ""}, "traceorder": "normal"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "title": {"text": ""},
+            "traceorder": "normal",
+        },
         "bargap": 0.35,
     }
     return go.layout.Template(layout=layout)
 
 
 def figure(
-    traces: Iterable[Any], *, caption: str, alt: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], height: int, **layout: Any
+    traces: Iterable[Any],
+    *,
+    caption: str,
+    alt: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    height: int,
+    **layout: Any,
 ) -> go.Figure:
     """A figure that explains itself.
 
@@ -98,7 +128,7 @@ def figure(
     alt
         What a screen reader says in place of the picture; raw text.
     columns, rows
-        Every number shown, as the table under the figure; raw text and plain numbers, units in the column heads.
+        Every number shown, as the table under the figure; raw text and plain values, units in the column heads.
     height
         In pixels; the width is the page's.
     **layout
@@ -106,41 +136,93 @@ def figure(
     """
     table = [[plain(value) for value in row] for row in rows]
     if uneven := [row for row in table if len(row) != len(columns)]:
-        raise ValueError(f"rows: each must have {len(columns)} cells, one for each column. Got {len(uneven[0])}.")
+        raise ValueError(
+            f"rows: each must have {len(columns)} cells, one for each column. Got {len(uneven[0])}."
+        )
     meta = {"caption": caption, "alt": alt, "columns": list(columns), "rows": table}
-    return Figure(data=list(traces), layout={"template": template(), "height": height, "meta": meta, **layout})
+    return Figure(
+        data=list(traces), layout={"template": template(), "height": height, "meta": meta, **layout}
+    )
 
 
 def warm_up() -> None:
     """Load what the first figure would load, so that processes forked from here need not: plotly's classes, and the rules it checks them by."""
     position, words = [0], ["words"]
     marks = (
-        go.Scatter(x=position, y=position, text=words, mode="lines+markers", marker={"color": MUTED}, line={"color": MUTED}, hovertemplate="%{text}"),
-        go.Bar(x=position, y=position, text=words, marker={"color": MUTED}, hoverlabel={"align": "left"}),
+        go.Scatter(
+            x=position,
+            y=position,
+            text=words,
+            mode="lines+markers",
+            marker={"color": MUTED},
+            line={"color": MUTED},
+            hovertemplate="%{text}",
+        ),
+        go.Bar(
+            x=position,
+            y=position,
+            text=words,
+            marker={"color": MUTED},
+            hoverlabel={"align": "left"},
+        ),
         go.Heatmap(z=[position], colorscale=SEQUENTIAL),
     )
     axis = {"tickvals": position, "ticktext": words, "range": [0, 1], "title": {"text": "words"}}
     note = {"text": "words", "x": 0, "y": 0, "showarrow": False}
     line = {"type": "line", "x0": 0, "x1": 1, "y0": 0, "y1": 1}
-    drawn = figure(marks, caption="", alt="", columns=[], rows=[], height=10, xaxis=axis, yaxis=axis, annotations=[note], shapes=[line])
+    drawn = figure(
+        marks,
+        caption="",
+        alt="",
+        columns=[],
+        rows=[],
+        height=10,
+        xaxis=axis,
+        yaxis=axis,
+        annotations=[note],
+        shapes=[line],
+    )
     drawn._repr_mimebundle_()
 
 
-def empty(caption: str, *, columns: Sequence[str], words_in_figure: str = "Nothing to show") -> go.Figure:
-    """The figure of a result without numbers: says so, rather than drawing empty axes."""
-    note = {"text": safe(words_in_figure), "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+def empty(
+    caption: str, *, columns: Sequence[str], words_in_figure: str = "Nothing to show"
+) -> go.Figure:
+    """The figure of a result without values: says so, rather than drawing empty axes."""
+    note = {
+        "text": safe(words_in_figure),
+        "x": 0.5,
+        "y": 0.5,
+        "xref": "paper",
+        "yref": "paper",
+        "showarrow": False,
+    }
     hidden = {"visible": False}
-    return figure([], caption=caption, alt=caption, columns=columns, rows=[], height=120, annotations=[note], xaxis=hidden, yaxis=hidden)
+    return figure(
+        [],
+        caption=caption,
+        alt=caption,
+        columns=columns,
+        rows=[],
+        height=120,
+        annotations=[note],
+        xaxis=hidden,
+        yaxis=hidden,
+    )
 
 
 def plain(value: Any) -> Any:
-    """A cell as JSON: Python numbers and text, None for missing, dates as ISO text without an empty clock."""
-    if words.missing(value):
+    """A cell as JSON: Python values and text, None for missing, dates as ISO text without an empty clock."""
+    if numbers.missing(value):
         return None
     if isinstance(value, np.generic):
         return plain(value.item())
     if isinstance(value, pd.Timestamp):
-        return value.strftime("%Y-%m-%d") if value == value.normalize() else value.isoformat(sep=" ", timespec="minutes")
+        return (
+            value.strftime("%Y-%m-%d")
+            if value == value.normalize()
+            else value.isoformat(sep=" ", timespec="minutes")
+        )
     return value if isinstance(value, (str, int, float, bool)) else str(value)
 
 
@@ -154,7 +236,9 @@ def safe(text: object) -> str:
     would show `&quot;` as it stands. Text with right-to-left letters or marks is isolated, so that it cannot turn what stands beside it.
     """
     flat = " ".join(str(text).split())
-    shown = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
+    shown = (
+        flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
+    )
     turns = any(unicodedata.bidirectional(character) in _TURNING for character in flat)
     return f"\u2068{shown}\u2069" if turns else shown
 
@@ -164,7 +248,11 @@ _TURNING = {"R", "AL", "AN", "RLE", "RLO", "LRE", "LRO", "PDF", "LRI", "RLI", "F
 
 def label(text: object, most: int = 28) -> str:
     """Text from data as a label: shortened by characters, then made safe; missing is "(not set)"."""
-    return "(not set)" if words.missing(text) else safe(words.short(" ".join(str(text).split()), most))
+    return (
+        "(not set)"
+        if numbers.missing(text)
+        else safe(numbers.short(" ".join(str(text).split()), most))
+    )
 
 
 def wrapped(text: str, width: int = 44) -> str:
@@ -177,16 +265,31 @@ def wrapped(text: str, width: int = 44) -> str:
 # ---- pieces of figures -----------------------------------------------------------------------------------------
 
 
-def whiskers(value: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str = MUTED) -> dict[str, Any]:
+def whiskers(
+    value: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str = MUTED
+) -> dict[str, Any]:
     """An interval as plotly's `error_x` or `error_y`; where a bound is missing there is no whisker."""
     middle, lower, upper = (np.asarray(each, dtype=float) for each in (value, low, high))
-    up, down = (np.nan_to_num(np.maximum(0.0, each), nan=0.0) for each in (upper - middle, middle - lower))
-    return {"type": "data", "symmetric": False, "array": up.tolist(), "arrayminus": down.tolist(), "thickness": 1.5, "width": 4, "color": colour}
+    up, down = (
+        np.nan_to_num(np.maximum(0.0, each), nan=0.0) for each in (upper - middle, middle - lower)
+    )
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": up.tolist(),
+        "arrayminus": down.tolist(),
+        "thickness": 1.5,
+        "width": 4,
+        "color": colour,
+    }
 
 
 def faded(n: ArrayLike, colour: str = COLOURS[0]) -> list[str]:
     """The colour of each mark: grey where it rests on fewer than 30."""
-    return [colour if count >= MIN_N else MUTED for count in np.atleast_1d(np.asarray(n, dtype=float)).tolist()]
+    return [
+        colour if count >= MIN_N else MUTED
+        for count in np.atleast_1d(np.asarray(n, dtype=float)).tolist()
+    ]
 
 
 def too_few(n: float) -> str:
@@ -216,24 +319,52 @@ def percent_axis(**more: Any) -> dict[str, Any]:
     return {"tickformat": ",.2~%", "rangemode": "tozero", **more}
 
 
-_UNITS = ((1.0, "s", "s"), (60.0, "min", "min"), (3600.0, "hour", "hours"), (86400.0, "day", "days"), (31536000.0, "year", "years"))
+_UNITS = (
+    (1.0, "s", "s"),
+    (60.0, "min", "min"),
+    (3600.0, "hour", "hours"),
+    (86400.0, "day", "days"),
+    (31536000.0, "year", "years"),
+)
 _NICE = (
     *(1, 2, 5, 10, 15, 30),
     *(60 * minutes for minutes in (1, 2, 5, 10, 30)),
     *(3600 * hours for hours in (1, 2, 3, 6, 12)),
     *(86400 * days for days in (1, 2, 3, 5, 7, 14, 30, 60, 90, 180, 365)),
 )
-_ROUGH = (1, 10, 60, 600, 3600, 21600, 86400, 604800, 2592000, 7776000, 31536000, 94608000, 315360000)
+_ROUGH = (
+    1,
+    10,
+    60,
+    600,
+    3600,
+    21600,
+    86400,
+    604800,
+    2592000,
+    7776000,
+    31536000,
+    94608000,
+    315360000,
+)
 
 
-def duration_axis(longest: float, *, shortest: float | None = None, ticks: int = 5, **more: Any) -> dict[str, Any]:
+def duration_axis(
+    longest: float, *, shortest: float | None = None, ticks: int = 5, **more: Any
+) -> dict[str, Any]:
     """An axis of seconds whose ticks are words: `2 hours`, `1 day`. With `shortest` it is logarithmic, from there to `longest`."""
     if shortest is not None:
         low, high = float(np.log10(shortest)), float(np.log10(longest))
-        marks = _apart([mark for mark in _ROUGH if shortest <= mark <= longest] or [longest], (high - low) / (ticks + 1))
+        marks = _apart(
+            [mark for mark in _ROUGH if shortest <= mark <= longest] or [longest],
+            (high - low) / (ticks + 1),
+        )
         scale: dict[str, Any] = {"type": "log", "range": [low, high]}
     else:
-        step = next((nice for nice in _NICE if longest / nice <= ticks), _NICE[-1] * -(-int(longest) // (_NICE[-1] * ticks)))
+        step = next(
+            (nice for nice in _NICE if longest / nice <= ticks),
+            _NICE[-1] * -(-int(longest) // (_NICE[-1] * ticks)),
+        )
         marks = [step * k for k in range(int(longest / step) + 1)]
         scale = {"range": [0, longest * 1.02 if longest > 0 else 1]}
     return {**scale, "tickvals": marks, "ticktext": [_tick(mark) for mark in marks], **more}
@@ -259,7 +390,16 @@ PHONE = 330
 """The width of a figure on a phone, in pixels."""
 
 
-def note(text: str, *, x: float, y: float, right: bool = False, below: bool = False, size: int = 12, **more: Any) -> dict[str, Any]:
+def note(
+    text: str,
+    *,
+    x: float,
+    y: float,
+    right: bool = False,
+    below: bool = False,
+    size: int = 12,
+    **more: Any,
+) -> dict[str, Any]:
     """Words in a figure as an annotation, beginning (or with `right` ending) at a point; the text is markup and has passed `safe`."""
     return {
         "text": text,
@@ -275,22 +415,42 @@ def note(text: str, *, x: float, y: float, right: bool = False, below: bool = Fa
 
 
 def row_labels(
-    names: Sequence[str], said: Sequence[str], strong: Sequence[bool], *, up: int = 10, faint: Sequence[bool] = ()
+    names: Sequence[str],
+    said: Sequence[str],
+    strong: Sequence[bool],
+    *,
+    up: int = 10,
+    faint: Sequence[bool] = (),
 ) -> tuple[list[dict[str, Any]], int]:
-    """Labels above rows at y = 0, −1, −2 …: the name at the left, its numbers at the right, or beneath it where they would meet on a phone.
+    """Labels above rows at y = 0, −1, −2 …: the name at the left, its values at the right, or beneath it where they would meet on a phone.
 
     Returns the annotations and how many lines each label has. `names` and `said` are raw text; `up` is the distance from the row in pixels.
     """
-    lines = 1 if max(9.2 * len(words.short(name)) + 7.6 * len(text) for name, text in zip(names, said, strict=True)) <= PHONE else 2
+    lines = (
+        1
+        if max(
+            9.2 * len(numbers.short(name)) + 7.6 * len(text)
+            for name, text in zip(names, said, strict=True)
+        )
+        <= PHONE
+        else 2
+    )
     notes = []
     for k, (name, text, bold) in enumerate(zip(names, said, strong, strict=True)):
         shown = label(name) if faint and faint[k] else f"<b>{label(name)}</b>"
-        numbers = f"<b>{safe(text)}</b>" if bold else safe(text)
+        values = f"<b>{safe(text)}</b>" if bold else safe(text)
         place = {"y": -k, "yshift": up, "xref": "paper"}
         if lines == 2:
-            notes.append(note(f'{shown}<br><span style="font-size:12px">{numbers}</span>', x=0, size=13, **place))
+            notes.append(
+                note(
+                    f'{shown}<br><span style="font-size:12px">{values}</span>',
+                    x=0,
+                    size=13,
+                    **place,
+                )
+            )
         else:
-            notes += [note(shown, x=0, size=13, **place), note(numbers, x=1, right=True, **place)]
+            notes += [note(shown, x=0, size=13, **place), note(values, x=1, right=True, **place)]
     return notes, lines
 
 
@@ -300,7 +460,10 @@ def interval_bars(x: ArrayLike, y: ArrayLike, low: ArrayLike, high: ArrayLike) -
     has = ~(np.isnan(lower) | np.isnan(upper))
     lines = []
     for colour, thickness, width in (("#ffffff", 5, 5), ("#1b2430", 2, 4)):
-        whisker = whiskers(at[has], lower[has], upper[has], colour) | {"thickness": thickness, "width": width}
+        whisker = whiskers(at[has], lower[has], upper[has], colour) | {
+            "thickness": thickness,
+            "width": width,
+        }
         lines.append(
             go.Scatter(
                 x=at[has].tolist(),
@@ -327,4 +490,4 @@ def by_columns(table: pd.DataFrame, first: str) -> list[str]:
 
 def group_name(values: Iterable[Any]) -> str:
     """A group's name as raw text: its values joined; a missing one is "(not set)"."""
-    return " · ".join("(not set)" if words.missing(value) else str(value) for value in values)
+    return " · ".join("(not set)" if numbers.missing(value) else str(value) for value in values)

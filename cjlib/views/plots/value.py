@@ -6,25 +6,35 @@ from collections.abc import Callable
 
 import plotly.graph_objects as go
 
-from cjlib.analyses.stated_value import StatedValue
-from cjlib.analyses.value import CustomerValue
-from cjlib.analyses.value_groups import SubscriptionValue, ValueBy
+from cjlib.analyses.value.customer_lifetime_value import CustomerValue
+from cjlib.analyses.value.recorded_value import StatedValue
+from cjlib.analyses.value.value_by_segment import SubscriptionValue, ValueBy
+from cjlib.show.numbers import about, count_of
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
-from cjlib.words import about, count_of
 
 
 def deciles(result: CustomerValue | StatedValue) -> go.Figure:
     """Expected value of each tenth of the customers, the most valuable first."""
     table = result.table
     value = "expected_value" if table["expected_value"].notna().any() else "expected_purchases"
-    what = result.amount if isinstance(result, StatedValue) else "expected value" if value == "expected_value" else "expected purchases"
+    what = (
+        result.amount
+        if isinstance(result, StatedValue)
+        else "expected value"
+        if value == "expected_value"
+        else "expected purchases"
+    )
     summed = table.groupby("decile").agg(n=(value, "size"), total=(value, "sum")).reset_index()
     total = float(summed["total"].sum())
     summed["share"] = summed["total"] / total if total else 0.0
     bars = go.Bar(
-        x=summed["decile"].tolist(), y=summed["total"].tolist(), marker={"color": theme.faded(summed["n"])}, hoverinfo="skip", showlegend=False
+        x=summed["decile"].tolist(),
+        y=summed["total"].tolist(),
+        marker={"color": theme.faded(summed["n"])},
+        hoverinfo="skip",
+        showlegend=False,
     )
     first = summed.iloc[0]
     caption = f"The most valuable tenth holds {about(first['share'])} of the {what} of all {count_of(len(table), 'customer')} ({total:,.0f})."
@@ -35,7 +45,11 @@ def deciles(result: CustomerValue | StatedValue) -> go.Figure:
         columns=["tenth", "customers", what, "share of all"],
         rows=summed.to_numpy(dtype=object).tolist(),
         height=320,
-        xaxis={"title": {"text": "tenth of the customers, 1 = most valuable"}, "tickvals": list(range(1, 11)), "range": [0.4, 10.6]},
+        xaxis={
+            "title": {"text": "tenth of the customers, 1 = most valuable"},
+            "tickvals": list(range(1, 11)),
+            "range": [0.4, 10.6],
+        },
         yaxis={"title": {"text": what}, "rangemode": "tozero"},
     )
 
@@ -46,12 +60,24 @@ def backtest(result: CustomerValue) -> go.Figure:
     columns = ["measure", "customers", "days held out", "expected", "actual", "expected ÷ actual"]
     known = table[table["ratio"].notna()]
     if known.empty:
-        return theme.empty("No backtest was possible: too few customers bought again before the last third of the log.", columns=columns)
+        return theme.empty(
+            "No backtest was possible: too few customers bought again before the last third of the log.",
+            columns=columns,
+        )
     at = -known.index.to_numpy(dtype=float)
     bars = go.Bar(
-        x=known["ratio"].tolist(), y=at.tolist(), orientation="h", width=0.35, marker={"color": theme.COLOURS[0]}, hoverinfo="skip", showlegend=False
+        x=known["ratio"].tolist(),
+        y=at.tolist(),
+        orientation="h",
+        width=0.35,
+        marker={"color": theme.COLOURS[0]},
+        hoverinfo="skip",
+        showlegend=False,
     )
-    names = [f"{measure}: {about(value)} of what came" for measure, value in zip(known["measure"], known["ratio"], strict=True)]
+    names = [
+        f"{measure}: {about(value)} of what came"
+        for measure, value in zip(known["measure"], known["ratio"], strict=True)
+    ]
     notes, _ = theme.row_labels(names, [""] * len(known), [False] * len(known), up=22)
     first = known.iloc[0]
     caption = f"In the last {count_of(first['held_out_days'], 'day')} the forecast would have given {about(first['ratio'])} of the {first['measure']} that came (n = {first['customers']:,})."
@@ -63,15 +89,30 @@ def backtest(result: CustomerValue) -> go.Figure:
         rows=table.to_numpy(dtype=object).tolist(),
         height=80 + 70 * len(known),
         annotations=notes,
-        shapes=[{"type": "line", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": theme.MUTED, "dash": "dot"}}],
-        xaxis=theme.percent_axis(title={"text": "share of what came; the dotted line is all of it"}),
+        shapes=[
+            {
+                "type": "line",
+                "x0": 1,
+                "x1": 1,
+                "y0": 0,
+                "y1": 1,
+                "yref": "paper",
+                "line": {"color": theme.MUTED, "dash": "dot"},
+            }
+        ],
+        xaxis=theme.percent_axis(
+            title={"text": "share of what came; the dotted line is all of it"}
+        ),
         yaxis={"visible": False, "range": [at[-1] - 0.6, 0.8]},
     )
 
 
 def not_forecast(result: StatedValue) -> go.Figure:
     """A stated value has no backtest."""
-    return theme.empty(f"{result.amount} is stated by the table, not forecast: there is nothing to hold against what came.", columns=["measure"])
+    return theme.empty(
+        f"{result.amount} is stated by the table, not forecast: there is nothing to hold against what came.",
+        columns=["measure"],
+    )
 
 
 def _said(value: float, n: int) -> str:
@@ -85,13 +126,40 @@ def groups(result: ValueBy) -> go.Figure:
     value = "mean_expected_value"
     names = [theme.group_name([one]) for one in table[result.by]]
     dots = [
-        Dot(theme.group_name([one[result.by]]), one[value], one["mean_low"], one["mean_high"], one["customers"], _said(one[value], one["customers"]))
+        Dot(
+            theme.group_name([one[result.by]]),
+            one[value],
+            one["mean_low"],
+            one["mean_high"],
+            one["customers"],
+            _said(one[value], one["customers"]),
+        )
         for one in theme.records(table[table[value].notna()])
     ]
-    columns = [result.by, "customers", "expected value", "mean expected", "low", "high", "mean to date", "mean lifetime", "mean repeat purchases"]
-    rows = [[name, *row[1:]] for name, row in zip(names, table.to_numpy(dtype=object).tolist(), strict=True)]
+    columns = [
+        result.by,
+        "customers",
+        "expected value",
+        "mean expected",
+        "low",
+        "high",
+        "mean to date",
+        "mean lifetime",
+        "mean repeat purchases",
+    ]
+    rows = [
+        [name, *row[1:]]
+        for name, row in zip(names, table.to_numpy(dtype=object).tolist(), strict=True)
+    ]
     axis = Axis("mean expected value of a customer", {"rangemode": "tozero"})
-    return dot_rows(dots, axis, caption=result.headline, alt=f"Dots of mean expected value by group. {result.headline}", columns=columns, rows=rows)
+    return dot_rows(
+        dots,
+        axis,
+        caption=result.headline,
+        alt=f"Dots of mean expected value by group. {result.headline}",
+        columns=columns,
+        rows=rows,
+    )
 
 
 def payments(result: SubscriptionValue) -> go.Figure:
@@ -100,7 +168,10 @@ def payments(result: SubscriptionValue) -> go.Figure:
     # The last step reaches to the end of what is counted.
     traces = curve(
         [*table["day"], result.end_day],
-        *([*table[name], table[name].iloc[-1]] for name in ("cumulative_value", "cumulative_low", "cumulative_high")),
+        *(
+            [*table[name], table[name].iloc[-1]]
+            for name in ("cumulative_value", "cumulative_low", "cumulative_high")
+        ),
         place=0,
         name="brought so far",
         steps=True,

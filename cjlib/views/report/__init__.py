@@ -12,9 +12,19 @@
 
 from cjlib.views.report.kernel import without_grammars
 from cjlib.views.report.parameters import Notebook, assign, from_file, from_options, read_notebook
-from cjlib.views.report.running import Order, run
-from cjlib.views.report.runs import Run, read_runs
+from cjlib.views.report.run import Order, run
+from cjlib.views.report.run_store import Run, read_runs
 
-__all__ = ["Notebook", "Order", "Run", "assign", "from_file", "from_options", "read_notebook", "read_runs", "run"]
+__all__ = [
+    "Notebook",
+    "Order",
+    "Run",
+    "assign",
+    "from_file",
+    "from_options",
+    "read_notebook",
+    "read_runs",
+    "run",
+]
 
 without_grammars()

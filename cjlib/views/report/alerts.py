@@ -15,12 +15,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from cjlib.errors import CjlibError, did_you_mean, shown
-from cjlib.views.report.moved import said
+from cjlib.views.report.changes import said
 
 _WRITTEN = re.compile(
     r"\s*(?:(?P<notebook>[\w.-]+):)?(?P<metric>.+?)(?:\.(?P<part>low|high|n|value))?\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[-+]?[\d.]+(?:[eE][-+]?\d+)?)(?P<percent>%?)\s*"
 )
-_SIGNS: Mapping[str, Callable[[float, float], bool]] = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_SIGNS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,39 @@ class Alert:
         metrics
             Notebook → metric → `value, low, high, n`.
         """
-        asked: dict[str, Mapping[str, Mapping[str, Any]]] = {name: found for name, found in metrics.items() if self.notebook in (None, name)}
-        values = {name: found[self.metric].get(self.part) for name, found in asked.items() if self.metric in found}
+        asked: dict[str, Mapping[str, Mapping[str, Any]]] = {
+            name: found for name, found in metrics.items() if self.notebook in (None, name)
+        }
+        values = {
+            name: found[self.metric].get(self.part)
+            for name, found in asked.items()
+            if self.metric in found
+        }
         fired: dict[str, Any] = {"alert": self.written, "fired": True, "value": None}
         if not values:
             every = [metric for found in asked.values() for metric in found]
-            return fired | {"words": f"cannot be checked: no metric {shown(self.metric)} in this run.{did_you_mean(self.metric, every)}"}
+            return fired | {
+                "words": f"cannot be checked: no metric {shown(self.metric)} in this run.{did_you_mean(self.metric, every)}"
+            }
         known = {name: float(value) for name, value in values.items() if value is not None}
         if len(known) < len(values):
-            return fired | {"words": f"cannot be checked: {self.metric} has no {self.part} in this run."}
-        hits = {name: value for name, value in known.items() if _SIGNS[self.sign](value, self.limit)}
+            return fired | {
+                "words": f"cannot be checked: {self.metric} has no {self.part} in this run."
+            }
+        hits = {
+            name: value for name, value in known.items() if _SIGNS[self.sign](value, self.limit)
+        }
         name, value = next(iter((hits or known).items()))
-        part = {"value": "", "low": " at its lower bound", "high": " at its upper bound", "n": " in its n"}[self.part]
-        value_said, limit_said = (f"{each:,g}" if self.part == "n" else said(self.metric, each) for each in (value, self.limit))
+        part = {
+            "value": "",
+            "low": " at its lower bound",
+            "high": " at its upper bound",
+            "n": " in its n",
+        }[self.part]
+        value_said, limit_said = (
+            f"{each:,g}" if self.part == "n" else said(self.metric, each)
+            for each in (value, self.limit)
+        )
         return fired | {
             "fired": bool(hits),
             "value": value,
@@ -77,4 +102,11 @@ def _read(text: str) -> Alert:
         raise CjlibError(
             f"--alert: must be a metric, one of < <= > >=, and a number, such as 'conversion<0.05' or '01_funnel:conversion.high<5%'. Got {shown(text)}."
         )
-    return Alert(text.strip(), found["notebook"], found["metric"].strip(), found["part"] or "value", found["sign"], limit)
+    return Alert(
+        text.strip(),
+        found["notebook"],
+        found["metric"].strip(),
+        found["part"] or "value",
+        found["sign"],
+        limit,
+    )

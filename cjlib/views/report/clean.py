@@ -64,10 +64,14 @@ def clean(text: str) -> Markup:
 
 def _clean(text: str) -> Markup:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=UserWarning)  # bleach warns of text that looks like a path or an address
+        warnings.simplefilter(
+            "ignore", category=UserWarning
+        )  # bleach warns of text that looks like a path or an address
         safe = _cleaner().sanitize_html_tags(_UNSEEN.sub("", text)).strip()
     led = _LINK.sub(_led, safe)
-    return Markup(_TABLE.sub(lambda found: f'<div class="cj-scroll">{_aligned(found[0])}</div>', led))
+    return Markup(
+        _TABLE.sub(lambda found: f'<div class="cj-scroll">{_aligned(found[0])}</div>', led)
+    )
 
 
 def _led(link: re.Match[str]) -> str:
@@ -83,18 +87,29 @@ def _aligned(table: str) -> str:
     head, end, body = table.partition("</thead>")
     rows = [row[0] for row in islice(_ROW.finditer(body), 50)]
     texts = {
-        place for row in rows for place, cell in enumerate(_CELL.finditer(row)) if not _NUMBER.fullmatch(unescape(_TAG.sub("", cell[2])).strip())
+        place
+        for row in rows
+        for place, cell in enumerate(_CELL.finditer(row))
+        if not _NUMBER.fullmatch(unescape(_TAG.sub("", cell[2])).strip())
     }
-    broken = _CELL.sub(lambda cell: f"<{cell[1]}>{cell[2].replace('_', '_<wbr>')}</{cell[1][:2]}>", head)
+    broken = _CELL.sub(
+        lambda cell: f"<{cell[1]}>{cell[2].replace('_', '_<wbr>')}</{cell[1][:2]}>", head
+    )
     aligned = _ROW.sub(lambda row: _to_the_left(row[0], texts), broken + end + body)
     heads = [unescape(_TAG.sub("", cell[2])).strip() for cell in _CELL.finditer(head)]
-    return _stacked(aligned, heads) if len(heads) >= FEWEST_STACKED and len(rows) <= MOST_STACKED else aligned
+    return (
+        _stacked(aligned, heads)
+        if len(heads) >= FEWEST_STACKED and len(rows) <= MOST_STACKED
+        else aligned
+    )
 
 
 def _stacked(table: str, heads: list[str]) -> str:
     """A wide table of few rows, ready to stand row below row: its cells know their heads, and all stay a table to a screen reader."""
     head, end, body = table.partition("</thead>")
-    named = _CELL.sub(lambda cell: f'<{cell[1]} role="columnheader">{cell[2]}</{cell[1][:2]}>', head)
+    named = _CELL.sub(
+        lambda cell: f'<{cell[1]} role="columnheader">{cell[2]}</{cell[1][:2]}>', head
+    )
     told = named.replace("<table", '<table role="table"', 1).replace("<tr", '<tr role="row"')
     return told + end + _ROW.sub(lambda row: _labelled(row[0], heads), body)
 
@@ -113,7 +128,9 @@ def _to_the_left(row: str, texts: set[int]) -> str:
     places = count()
     return _CELL.sub(
         lambda cell: (
-            cell[0].replace(f"<{cell[1]}", f'<{cell[1]} class="cj-text"', 1) if next(places) in texts and "class=" not in cell[1] else cell[0]
+            cell[0].replace(f"<{cell[1]}", f'<{cell[1]} class="cj-text"', 1)
+            if next(places) in texts and "class=" not in cell[1]
+            else cell[0]
         ),
         row,
     )

@@ -18,8 +18,8 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from papermill.iorw import papermill_io
 
 from cjlib.views.report.kernels import OwnKernel
-from cjlib.views.report.runs import write_whole
-from cjlib.views.report.secret import Mask
+from cjlib.views.report.redaction import Mask
+from cjlib.views.report.run_store import write_whole
 
 SCHEME = "masked:"
 PAUSE = 0.5
@@ -81,7 +81,12 @@ class SparingEngine(NBClientEngine):
         cls, nb: Any, kernel_name: str, output_path: str | None = None, **options: Any
     ) -> Any:
         """Execute a notebook in memory, written as it goes."""
-        manager = SparingManager(nb, output_path=output_path, progress_bar=options.pop("progress_bar"), log_output=options.pop("log_output"))
+        manager = SparingManager(
+            nb,
+            output_path=output_path,
+            progress_bar=options.pop("progress_bar"),
+            log_output=options.pop("log_output"),
+        )
         manager.notebook_start()
         try:
             cls.execute_managed_notebook(manager, kernel_name, **options)
@@ -136,7 +141,13 @@ def execute(
             for html in _shown(cell):
                 ensure_event_loop().call_later(SOON, shown, html)
 
-        _execute(source, target, parameters, executed=executed, kernel={"report": staticmethod(kernel), "all_loaded": all_loaded})
+        _execute(
+            source,
+            target,
+            parameters,
+            executed=executed,
+            kernel={"report": staticmethod(kernel), "all_loaded": all_loaded},
+        )
     finally:
         if target.exists():
             _drop_widgets(target)
@@ -156,7 +167,14 @@ def _drop_widgets(notebook: Path) -> None:
         write_whole(notebook, json.dumps(content, ensure_ascii=False, indent=1))
 
 
-def _execute(source: Path, target: Path, parameters: Mapping[str, Any], *, executed: Callable[..., None], kernel: Mapping[str, Any]) -> None:
+def _execute(
+    source: Path,
+    target: Path,
+    parameters: Mapping[str, Any],
+    *,
+    executed: Callable[..., None],
+    kernel: Mapping[str, Any],
+) -> None:
     with tempfile.TemporaryDirectory(prefix="cj-", ignore_cleanup_errors=True) as sockets:
         papermill.execute_notebook(
             source,

@@ -13,10 +13,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cjlib.markup import cell_text, column_kinds
-from cjlib.views.report.packing import packed
+from cjlib.show.tables import cell_text, column_kinds
+from cjlib.views.report.base85 import packed
 
-_UNITS = re.compile(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)|(?<=\bp) (?=(<|&lt;|=) 0)|(?<=\bp [<=]) (?=0)|(?<=\bp &lt;) (?=0)")
+_UNITS = re.compile(
+    r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)|(?<=\bp) (?=(<|&lt;|=) 0)|(?<=\bp [<=]) (?=0)|(?<=\bp &lt;) (?=0)"
+)
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 420
 MOST_ROWS = 500
@@ -61,7 +63,11 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
     meta = layout.get("meta") if isinstance(layout.get("meta"), Mapping) else {}
     assert isinstance(meta, Mapping)
     caption = str(meta.get("caption") or plain_text(_title(layout)) or heading)
-    columns, rows = _told(meta) if meta.get("rows") is not None and meta.get("columns") else trace_table(traces, layout)
+    columns, rows = (
+        _told(meta)
+        if meta.get("rows") is not None and meta.get("columns")
+        else trace_table(traces, layout)
+    )
     kinds = column_kinds(str(column) for column in columns)
     menus = _menus(layout)
     for shown_by_the_page in ("title", "meta", "updatemenus"):
@@ -72,14 +78,25 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
         id=f"fig-{number}",
         number=number,
         caption=unbroken(caption),
-        alt=str(meta.get("alt") or f"{_kinds(traces)}: {caption}. The numbers are in the table below it."),
-        height=int(height) if isinstance(height, (int, float)) and 0 < height < 5000 else DEFAULT_HEIGHT,
+        alt=str(
+            meta.get("alt")
+            or f"{_kinds(traces)}: {caption}. The numbers are in the table below it."
+        ),
+        height=int(height)
+        if isinstance(height, (int, float)) and 0 < height < 5000
+        else DEFAULT_HEIGHT,
         json=told,
         packed=packed(told.encode()) if len(told) > LARGE else None,
         columns=tuple(str(column) for column in columns),
-        rows=tuple(tuple(unbroken(cell_text(value, kind)) for value, kind in zip(row, kinds, strict=False)) for row in rows[:MOST_ROWS]),
+        rows=tuple(
+            tuple(unbroken(cell_text(value, kind)) for value, kind in zip(row, kinds, strict=False))
+            for row in rows[:MOST_ROWS]
+        ),
         more_rows=max(0, len(rows) - MOST_ROWS),
-        numeric=tuple(not any(_has_letters(row[place]) for row in rows[:MOST_ROWS] if place < len(row)) for place in range(len(columns))),
+        numeric=tuple(
+            not any(_has_letters(row[place]) for row in rows[:MOST_ROWS] if place < len(row))
+            for place in range(len(columns))
+        ),
     )
 
 
@@ -111,7 +128,11 @@ def _menus(layout: Mapping[str, Any]) -> list[dict[str, Any]]:
             "label": plain_text(menu.get("name") or "Show"),
             "active": int(menu.get("active") or 0),
             "options": [
-                {"label": plain_text(button.get("label") or place), "method": button.get("method", "restyle"), "args": button.get("args") or []}
+                {
+                    "label": plain_text(button.get("label") or place),
+                    "method": button.get("method", "restyle"),
+                    "args": button.get("args") or [],
+                }
                 for place, button in enumerate(menu.get("buttons") or [], 1)
             ],
         }
@@ -127,13 +148,20 @@ def _title(layout: Mapping[str, Any]) -> str:
 
 def plain_text(label: object) -> str:
     """What a reader sees of a label that plotly reads as markup."""
-    return " ".join(html.unescape(re.sub(r"<[^<>]*>", " ", str(label))).replace("\u2068", "").replace("\u2069", "").split())
+    return " ".join(
+        html.unescape(re.sub(r"<[^<>]*>", " ", str(label)))
+        .replace("\u2068", "")
+        .replace("\u2069", "")
+        .split()
+    )
 
 
 def unbroken(text: str) -> str:
     """Words whose numbers stay with their units at the end of a line: `20.5 %`, `n = 12`, `p < 0.001`; code keeps the spaces it has."""
     parts = re.split(r"(<pre\b.*?</pre>)", text, flags=re.DOTALL)
-    return "".join(part if part.startswith("<pre") else _UNITS.sub("\u00a0", part) for part in parts)
+    return "".join(
+        part if part.startswith("<pre") else _UNITS.sub("\u00a0", part) for part in parts
+    )
 
 
 def _kinds(traces: Sequence[Mapping[str, Any]]) -> str:
@@ -148,7 +176,9 @@ def _told(meta: Mapping[str, Any]) -> tuple[list[Any], list[Any]]:
 # ---- the table of a figure that brought none -----------------------------------------------------------------------
 
 
-def trace_table(traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+def trace_table(
+    traces: Sequence[Mapping[str, Any]], layout: Mapping[str, Any]
+) -> tuple[list[str], list[list[Any]]]:
     """Every number the traces hold, also of those that a choice hides for now: one row a point, its trace named first."""
     rows: list[dict[str, Any]] = []
     for place, trace in enumerate(traces, 1):
@@ -165,8 +195,16 @@ def _points(trace: Mapping[str, Any], layout: Mapping[str, Any]) -> Iterable[dic
         return _links(trace)
     if trace.get("z") is not None:
         return _cells(trace)
-    pairs = {"labels": "label", "parents": "parent", "values": "value", "x": _axis(layout, trace, "x"), "y": _axis(layout, trace, "y")}
-    columns = {named: decoded(trace[key]) for key, named in pairs.items() if trace.get(key) is not None}
+    pairs = {
+        "labels": "label",
+        "parents": "parent",
+        "values": "value",
+        "x": _axis(layout, trace, "x"),
+        "y": _axis(layout, trace, "y"),
+    }
+    columns = {
+        named: decoded(trace[key]) for key, named in pairs.items() if trace.get(key) is not None
+    }
     texts = decoded(trace["text"]) if isinstance(trace.get("text"), (list, tuple, Mapping)) else []
     if texts and not columns:
         columns = {"text": texts}
@@ -177,8 +215,16 @@ def _points(trace: Mapping[str, Any], layout: Mapping[str, Any]) -> Iterable[dic
 def _links(trace: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     labels = decoded(trace.get("node", {}).get("label") or [])
     link = trace["link"]
-    ends = zip(decoded(link.get("source") or []), decoded(link.get("target") or []), decoded(link.get("value") or []), strict=False)
-    return [{"from": _cell(labels, int(source)), "to": _cell(labels, int(target)), "value": value} for source, target, value in ends]
+    ends = zip(
+        decoded(link.get("source") or []),
+        decoded(link.get("target") or []),
+        decoded(link.get("value") or []),
+        strict=False,
+    )
+    return [
+        {"from": _cell(labels, int(source)), "to": _cell(labels, int(target)), "value": value}
+        for source, target, value in ends
+    ]
 
 
 def _cells(trace: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
@@ -186,7 +232,11 @@ def _cells(trace: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     across, down = decoded(trace.get("x") or []), decoded(trace.get("y") or [])
     for row, values in enumerate(grid):
         for column, value in enumerate(values if isinstance(values, list) else [values]):
-            yield {"row": _cell(down, row, row + 1), "column": _cell(across, column, column + 1), "value": value}
+            yield {
+                "row": _cell(down, row, row + 1),
+                "column": _cell(across, column, column + 1),
+                "value": value,
+            }
 
 
 def _axis(layout: Mapping[str, Any], trace: Mapping[str, Any], letter: str) -> str:
@@ -206,7 +256,10 @@ def decoded(values: Any) -> list[Any]:
     if isinstance(values, Mapping) and "bdata" in values:
         import numpy as np
 
-        flat = np.frombuffer(base64.b64decode(values["bdata"]), dtype=np.dtype(str(values["dtype"])).newbyteorder("<"))
+        flat = np.frombuffer(
+            base64.b64decode(values["bdata"]),
+            dtype=np.dtype(str(values["dtype"])).newbyteorder("<"),
+        )
         shape = [int(part) for part in str(values.get("shape") or flat.size).split(",")]
         return flat.reshape(shape).tolist()
     return list(values) if isinstance(values, (list, tuple)) else [values]

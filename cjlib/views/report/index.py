@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cjlib.views.report.changes import Move, metrics_of, moves
 from cjlib.views.report.figures import unbroken
-from cjlib.views.report.moved import Move, metrics_of, moves
 from cjlib.views.report.parameters import for_readers
 from cjlib.views.report.render import environment, own, policy
-from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, PUBLISHING, RUNNING, Run, write_whole
+from cjlib.views.report.run_store import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    PUBLISHING,
+    RUNNING,
+    Run,
+    write_whole,
+)
 
 STATUS = {
     OK: "through",
@@ -55,9 +63,14 @@ def render(out: Path, runs: Sequence[Run]) -> str:
             style=own("style.css"),
             early=early,
             late=late,
-            journey=next((run.facts.get("journey") for run in runs if run.facts.get("journey")), ""),
+            journey=next(
+                (run.facts.get("journey") for run in runs if run.facts.get("journey")), ""
+            ),
             reports=published,
-            left_out=[f"{name}: {why}" for name, why in (runs[0].facts.get("left_out", {}) if runs else {}).items()],
+            left_out=[
+                f"{name}: {why}"
+                for name, why in (runs[0].facts.get("left_out", {}) if runs else {}).items()
+            ],
             runs=[row(run, out) for run in runs[:MOST_RUNS]],
             more_runs=max(0, len(runs) - MOST_RUNS),
         )
@@ -68,7 +81,9 @@ def reports(runs: Sequence[Run]) -> list[Report]:
     """The newest published report of each notebook, by name."""
     through = [run for run in runs if run.status == OK]
     names = sorted({name for run in through for name in run.facts["notebooks"]})
-    return [_report(name, [run for run in through if name in run.facts["notebooks"]]) for name in names]
+    return [
+        _report(name, [run for run in through if name in run.facts["notebooks"]]) for name in names
+    ]
 
 
 def _report(name: str, runs: Sequence[Run]) -> Report:
@@ -86,7 +101,10 @@ def _report(name: str, runs: Sequence[Run]) -> Report:
 
 
 def _changed(old: Run, new: Run, name: str) -> list[str]:
-    before, after = old.facts["notebooks"][name]["parameters"], new.facts["notebooks"][name]["parameters"]
+    before, after = (
+        old.facts["notebooks"][name]["parameters"],
+        new.facts["notebooks"][name]["parameters"],
+    )
     changed = [key for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
     if old.facts.get("journey_hash") != new.facts.get("journey_hash"):
         changed.append("the journey file")
@@ -108,7 +126,11 @@ def row(run: Run, out: Path) -> dict[str, Any]:
         "notebooks": ", ".join(facts["notebooks"]),
         "parameters": _parameters(facts["notebooks"]),
         "failed": [
-            {"name": name, "error": f"{one['error']['type']}: {one['error']['message']}", "page": _page(run, name, out)}
+            {
+                "name": name,
+                "error": f"{one['error']['type']}: {one['error']['message']}",
+                "page": _page(run, name, out),
+            }
             for name, one in failed.items()
         ],
         "alerts": [alert["words"] for alert in facts.get("alerts", []) if alert.get("fired")],
@@ -121,7 +143,11 @@ def _page(run: Run, name: str, out: Path) -> str:
 
 
 def _parameters(notebooks: Mapping[str, Mapping[str, Any]]) -> str:
-    given = dict.fromkeys(f"{key}={for_readers(value)}" for one in notebooks.values() for key, value in one["parameters"].items())
+    given = dict.fromkeys(
+        f"{key}={for_readers(value)}"
+        for one in notebooks.values()
+        for key, value in one["parameters"].items()
+    )
     return ", ".join(given)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cjlib.views.report.secret import Mask
+from cjlib.views.report.redaction import Mask
 
 
 @dataclass(frozen=True, kw_only=True)

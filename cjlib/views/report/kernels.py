@@ -22,7 +22,14 @@ from cjlib.views.report.nursery import Nursery
 
 LONGEST_FOLDER = 90
 """The path of a socket has at most some hundred characters."""
-KERNEL = [sys.executable, "-m", "cjlib.views.report.kernel", "-f", "{connection_file}", "--HistoryManager.enabled=False"]
+KERNEL = [
+    sys.executable,
+    "-m",
+    "cjlib.views.report.kernel",
+    "-f",
+    "{connection_file}",
+    "--HistoryManager.enabled=False",
+]
 """What a person typed is for their history, what a schedule runs is not."""
 RETRY_MS = 10
 """Between two tries to reach a kernel that is still opening its sockets; the library's own pause is ten times as long."""
@@ -54,7 +61,10 @@ class Client(AsyncKernelClient):
             if reply["msg_type"] != "kernel_info_reply":
                 return False
             said: dict[str, Any] = {}
-            while not (said.get("content", {}).get("execution_state") == "idle" and said["parent_header"].get("msg_id") == asked):
+            while not (
+                said.get("content", {}).get("execution_state") == "idle"
+                and said["parent_header"].get("msg_id") == asked
+            ):
                 said = await self.iopub_channel.get_msg(timeout=HEARD)
         except Empty:
             return False
@@ -70,7 +80,11 @@ class Provisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Fork a kernel with the arguments that would have followed the kernel's own start."""
-        self.process = self.nursery.kernel(cmd[cmd.index("-f") :], str(kwargs.get("cwd") or os.getcwd()), all_loaded=self.all_loaded)
+        self.process = self.nursery.kernel(
+            cmd[cmd.index("-f") :],
+            str(kwargs.get("cwd") or os.getcwd()),
+            all_loaded=self.all_loaded,
+        )
         self.pid = self.pgid = self.process.pid
         return self.connection_info
 
@@ -108,11 +122,15 @@ class OwnKernel(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """The kernel of `kernel.py`."""
-        return KernelSpec(argv=list(KERNEL), display_name="Customer Journey Notebooks", language="python")
+        return KernelSpec(
+            argv=list(KERNEL), display_name="Customer Journey Notebooks", language="python"
+        )
 
     async def _async_pre_start_kernel(self, **options: Any) -> Any:
         if self.nursery is not None:
-            self.provisioner = Provisioner(kernel_spec=self.kernel_spec, kernel_id=self.kernel_id, parent=self)
+            self.provisioner = Provisioner(
+                kernel_spec=self.kernel_spec, kernel_id=self.kernel_id, parent=self
+            )
             self.provisioner.nursery, self.provisioner.all_loaded = self.nursery, self.all_loaded
         return await super()._async_pre_start_kernel(**options)
 
@@ -120,5 +138,7 @@ class OwnKernel(AsyncKernelManager):
         await super()._async_post_start_kernel(**options)
         self.report(getattr(self.provisioner, "pid", 0))
 
-    async def _async_finish_shutdown(self, waittime: float | None = None, pollinterval: float = GONE, restart: bool = False) -> None:
+    async def _async_finish_shutdown(
+        self, waittime: float | None = None, pollinterval: float = GONE, restart: bool = False
+    ) -> None:
         await super()._async_finish_shutdown(waittime, pollinterval, restart)

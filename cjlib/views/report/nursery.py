@@ -88,7 +88,11 @@ class Forked:
 
     def poll(self) -> int | None:
         """Nothing while it lives; how it ended is not known, only that it did."""
-        if self.returncode is None and select.select([self._line], [], [], 0)[0] and not self._line.recv(64):
+        if (
+            self.returncode is None
+            and select.select([self._line], [], [], 0)[0]
+            and not self._line.recv(64)
+        ):
             self.returncode = 1
         return self.returncode
 
@@ -190,7 +194,10 @@ def _become(request: dict[str, Any], line: int, out: int, err: int) -> NoReturn:
     """Be a kernel, until it is shut down or whoever asked for it is gone."""
     try:
         os.setsid()
-        for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGCHLD, signal.SIG_DFL)):
+        for number, handler in (
+            (signal.SIGINT, signal.default_int_handler),
+            (signal.SIGCHLD, signal.SIG_DFL),
+        ):
             signal.signal(number, handler)
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)

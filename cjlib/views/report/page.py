@@ -18,12 +18,19 @@ from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.figures import MIME as PLOTLY
 from cjlib.views.report.figures import Figure, plain_text, read_figure, unbroken
 
-INJECTED, ERROR_MARK, KEEP_TEXT, PARAMETERS = "injected-parameters", "papermill-error-cell-tag", "keep-text", "parameters"
+INJECTED, ERROR_MARK, KEEP_TEXT, PARAMETERS = (
+    "injected-parameters",
+    "papermill-error-cell-tag",
+    "keep-text",
+    "parameters",
+)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.DOTALL)
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
 
 
-_RESULT_HEADLINE = re.compile(r'(?<=<section class="cj-result">)(<p class="cj-headline">)(.*?)</p>', re.DOTALL)
+_RESULT_HEADLINE = re.compile(
+    r'(?<=<section class="cj-result">)(<p class="cj-headline">)(.*?)</p>', re.DOTALL
+)
 NOTHING = Markup("")
 
 
@@ -61,7 +68,9 @@ class Section:
             return
         blocks = self.blocks
         for at, block in enumerate(blocks):
-            follow = next((k for k in range(at + 1, len(blocks)) if blocks[k].kind != "code"), len(blocks))
+            follow = next(
+                (k for k in range(at + 1, len(blocks)) if blocks[k].kind != "code"), len(blocks)
+            )
             ends = follow == len(blocks) or blocks[follow].kind in ("words", "heading")
             if block.kind == "words" and follow > at + 1 and ends:
                 blocks[at] = replace(block, kind="unasked")
@@ -90,7 +99,11 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
         What stopped it, or None. Cells behind the one that failed have not run and are left out.
     """
     notebook = nbformat.read(path, as_version=4)
-    cells = [cell for cell in notebook.cells if not {INJECTED, ERROR_MARK} & set(cell.metadata.get("tags", []))]
+    cells = [
+        cell
+        for cell in notebook.cells
+        if not {INJECTED, ERROR_MARK} & set(cell.metadata.get("tags", []))
+    ]
     reader = _Reader()
     read = 0
     for cell in cells:
@@ -114,7 +127,9 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
             "data": reader.data,
             "results": reader.results,
             "figures": reader.figures,
-            "empty": [section.title for section in sections if section.dropped and not section.seen],
+            "empty": [
+                section.title for section in sections if section.dropped and not section.seen
+            ],
             "seconds": notebook.metadata.get("papermill", {}).get("duration"),
             "error": stopped,
         },
@@ -123,7 +138,10 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
 
 def _not_through(cell: Any) -> bool:
     """Whether papermill had not come to the end of this cell."""
-    return cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("status") not in ("completed", "failed")
+    return cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("status") not in (
+        "completed",
+        "failed",
+    )
 
 
 def _said(headline: str, said: Iterable[str]) -> bool:
@@ -150,7 +168,11 @@ class _Reader:
     def headline(self) -> str:
         """The first sentence of the answer, or of the first result where there is no answer."""
         first = re.search(r'<p class="cj-headline">(.*?)</p>', self.answer, re.DOTALL)
-        return plain_text(first[1]) if first else next((str(one["headline"]) for one in self.results if one["headline"]), "")
+        return (
+            plain_text(first[1])
+            if first
+            else next((str(one["headline"]) for one in self.results if one["headline"]), "")
+        )
 
     def read(self, cell: Any) -> None:
         if cell.cell_type == "markdown":
@@ -159,7 +181,9 @@ class _Reader:
             if cell.source.strip():
                 self._add(Block(kind="code", html=code(cell.source)))
             for output in cell.get("outputs", []):
-                for block in self._blocks(output, keep_text=KEEP_TEXT in cell.metadata.get("tags", [])):
+                for block in self._blocks(
+                    output, keep_text=KEEP_TEXT in cell.metadata.get("tags", [])
+                ):
                     self._add(block)
 
     def _add(self, block: Block) -> None:
@@ -168,9 +192,23 @@ class _Reader:
         if block.kind == "nothing" and plain_text(block.html) in said:
             return
         if block.kind == "html":
-            block = replace(block, html=Markup(_RESULT_HEADLINE.sub(lambda found: "" if _said(plain_text(found[2]), said) else found[0], block.html)))
+            block = replace(
+                block,
+                html=Markup(
+                    _RESULT_HEADLINE.sub(
+                        lambda found: "" if _said(plain_text(found[2]), said) else found[0],
+                        block.html,
+                    )
+                ),
+            )
         self.section.blocks.append(block)
-        said.append(block.figure.caption if block.figure else plain_text(block.html) if block.kind == "nothing" else "")
+        said.append(
+            block.figure.caption
+            if block.figure
+            else plain_text(block.html)
+            if block.kind == "nothing"
+            else ""
+        )
 
     # ---- words ---------------------------------------------------------------------------------------------------
 
@@ -216,7 +254,9 @@ class _Reader:
         elif output.output_type == "stream":
             text = output.text.strip("\n")
             if text:
-                yield Block(kind="printed" if output.name == "stdout" else "messages", html=terminal(text))
+                yield Block(
+                    kind="printed" if output.name == "stdout" else "messages", html=terminal(text)
+                )
         else:
             yield from self._shown(output.data, keep_text=keep_text)
 
@@ -228,13 +268,20 @@ class _Reader:
             yield Block(kind="nothing", html=Markup("<p>{}</p>").format(_caption(data[PLOTLY])))
         elif PLOTLY in data:
             self.figures += 1
-            yield Block(kind="figure", figure=read_figure(data[PLOTLY], self.figures, self.section.title or self.title))
+            yield Block(
+                kind="figure",
+                figure=read_figure(data[PLOTLY], self.figures, self.section.title or self.title),
+            )
         elif "text/html" in data:
             yield from self._html(Markup(unbroken(clean(data["text/html"]))))
         elif "text/markdown" in data:
             yield Block(kind="words", html=markdown(data["text/markdown"]))
         elif mime := next((mime for mime in _IMAGES if mime in data), None):
-            yield Block(kind="image", source=_data_url(mime, data[mime]), alt=self.section.title or self.title)
+            yield Block(
+                kind="image",
+                source=_data_url(mime, data[mime]),
+                alt=self.section.title or self.title,
+            )
         elif keep_text and data.get("text/plain", "").strip():
             yield Block(kind="printed", html=terminal(data["text/plain"]))
         else:
@@ -243,7 +290,9 @@ class _Reader:
     def _html(self, text: Markup) -> Iterable[Block]:
         if not text.strip():
             return []
-        if not self.data and (said := re.search(r'class="cj-quality"[^>]*>\s*<p>(.*?)</p>', text, re.DOTALL)):
+        if not self.data and (
+            said := re.search(r'class="cj-quality"[^>]*>\s*<p>(.*?)</p>', text, re.DOTALL)
+        ):
             self.data = plain_text(said[1])
         if not self.answer and "cj-headline" in text and "cj-result" not in text:
             self.answer = text
@@ -264,5 +313,9 @@ def _caption(spec: Mapping[str, Any]) -> str:
 
 def _data_url(mime: str, content: str) -> str:
     """A picture in the page itself. An SVG too is a picture here: as an image it can neither run nor load anything."""
-    encoded = base64.b64encode(content.encode()).decode() if mime == "image/svg+xml" else "".join(content.split())
+    encoded = (
+        base64.b64encode(content.encode()).decode()
+        if mime == "image/svg+xml"
+        else "".join(content.split())
+    )
     return f"data:{mime};base64,{encoded}"

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from cjlib.errors import CjlibError, did_you_mean, shown
-from cjlib.views.report.kinds import Kind, kind_of
-from cjlib.views.report.loading import asked
+from cjlib.views.report.parameter_types import Kind, kind_of
+from cjlib.views.report.preload import asked
 
 TAG = "parameters"
 
@@ -59,7 +59,9 @@ def read_notebook(path: Path) -> Notebook:
         raise CjlibError(
             f"notebook: {shown(str(path))} is not a notebook that can be read ({type(fault).__name__}). Give a Jupyter .ipynb file."
         ) from None
-    cell = next((text for text, cell in sources if TAG in cell.get("metadata", {}).get("tags", [])), "")
+    cell = next(
+        (text for text, cell in sources if TAG in cell.get("metadata", {}).get("tags", [])), ""
+    )
     return Notebook(
         name=path.stem,
         path=path,
@@ -83,7 +85,12 @@ def _needs(content: Mapping[str, Any], notebook: str) -> dict[str, str]:
 
 
 def _question(sources: Sequence[tuple[str, Any]]) -> str:
-    lines = (line for text, cell in sources if cell.get("cell_type") == "markdown" for line in text.splitlines())
+    lines = (
+        line
+        for text, cell in sources
+        if cell.get("cell_type") == "markdown"
+        for line in text.splitlines()
+    )
     return next((line[2:].strip() for line in lines if line.startswith("# ")), "")
 
 
@@ -99,17 +106,33 @@ def read_parameters(source: str, notebook: str) -> dict[str, Parameter]:
     found = {}
     for statement in statements:
         match statement:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value):
-                found[name] = Parameter(name, kind_of(annotation, value), ast.unparse(value), comments.get(statement.end_lineno or 0, ""))
+            case ast.AnnAssign(
+                target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value
+            ):
+                found[name] = Parameter(
+                    name,
+                    kind_of(annotation, value),
+                    ast.unparse(value),
+                    comments.get(statement.end_lineno or 0, ""),
+                )
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                found[name] = Parameter(name, kind_of(None, value), ast.unparse(value), comments.get(statement.end_lineno or 0, ""))
+                found[name] = Parameter(
+                    name,
+                    kind_of(None, value),
+                    ast.unparse(value),
+                    comments.get(statement.end_lineno or 0, ""),
+                )
     return found
 
 
 def _comments(source: str) -> dict[int, str]:
     """The comment on each line; a `#` within a text is none."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {token.start[0]: token.string.lstrip("# ").strip() for token in tokens if token.type == tokenize.COMMENT}
+    return {
+        token.start[0]: token.string.lstrip("# ").strip()
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
 
 
 def assign(given: Mapping[str, Any], notebooks: Iterable[Notebook]) -> dict[str, dict[str, Any]]:
@@ -121,7 +144,11 @@ def assign(given: Mapping[str, Any], notebooks: Iterable[Notebook]) -> dict[str,
         Every unknown name and every value of a wrong type, in one message.
     """
     several = list(notebooks)
-    faults = [_unknown(name, several) for name in given if not any(name in notebook.parameters for notebook in several)]
+    faults = [
+        _unknown(name, several)
+        for name in given
+        if not any(name in notebook.parameters for notebook in several)
+    ]
     values: dict[str, dict[str, Any]] = {notebook.name: {} for notebook in several}
     for notebook in several:
         for name in given.keys() & notebook.parameters.keys():
@@ -131,12 +158,17 @@ def assign(given: Mapping[str, Any], notebooks: Iterable[Notebook]) -> dict[str,
                 faults.append(f"{name}: {notebook.name} needs {fault}. Got {shown(given[name])}.")
     if faults:
         raise CjlibError("\n".join(dict.fromkeys(faults)))
-    return {name: {key: chosen[key] for key in given if key in chosen} for name, chosen in values.items()}
+    return {
+        name: {key: chosen[key] for key in given if key in chosen}
+        for name, chosen in values.items()
+    }
 
 
 def _unknown(name: str, notebooks: Sequence[Notebook]) -> str:
     every = dict.fromkeys(key for notebook in notebooks for key in notebook.parameters)
-    have = "; ".join(f"{notebook.name} has: {', '.join(notebook.parameters) or 'none'}" for notebook in notebooks)
+    have = "; ".join(
+        f"{notebook.name} has: {', '.join(notebook.parameters) or 'none'}" for notebook in notebooks
+    )
     return f"unknown parameter {shown(name)}.{did_you_mean(name, every)} {have}. `cj list` says what each means."
 
 
@@ -164,13 +196,19 @@ def from_file(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except OSError as fault:
-        raise CjlibError(f"--params: {shown(str(path))} cannot be read ({fault.strerror}). Give a YAML or JSON file of name: value.") from None
+        raise CjlibError(
+            f"--params: {shown(str(path))} cannot be read ({fault.strerror}). Give a YAML or JSON file of name: value."
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         where = getattr(fault, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""
-        raise CjlibError(f"--params: {shown(str(path))} is not YAML or JSON{line}. Give a file of name: value.") from None
+        raise CjlibError(
+            f"--params: {shown(str(path))} is not YAML or JSON{line}. Give a file of name: value."
+        ) from None
     if content in (None, ""):
         return {}
     if not isinstance(content, dict):
-        raise CjlibError(f"--params: {shown(str(path))} must hold name: value, one a line. Got {shown(content)}.")
+        raise CjlibError(
+            f"--params: {shown(str(path))} must hold name: value, one a line. Got {shown(content)}."
+        )
     return {str(name): value for name, value in content.items()}

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cjlib.views.report.job import Outcome
 from cjlib.views.report.parameters import Notebook
-from cjlib.views.report.supervise import Watcher
+from cjlib.views.report.pool import Watcher
 
 
 @contextmanager
@@ -24,7 +24,12 @@ def watching(notebooks: Sequence[Notebook]) -> Iterator[tuple[Watcher, Callable[
         yield _Lines(), lambda line: print(line, file=sys.stderr, flush=True)
         return
     # No thread of its own: processes are forked from here.
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, auto_refresh=False, transient=False) as progress:
         yield _Bars(progress, notebooks), lambda line: progress.console.print(escape(line))
 
@@ -47,7 +52,10 @@ class _Bars:
     def __init__(self, progress: Progress, notebooks: Sequence[Notebook]) -> None:
         self._progress = progress
         self._tasks: dict[str, Any] = {
-            one.name: progress.add_task(escape(one.name), start=False, state="waiting", total=one.cells) for one in notebooks
+            one.name: progress.add_task(
+                escape(one.name), start=False, state="waiting", total=one.cells
+            )
+            for one in notebooks
         }
 
     def started(self, name: str) -> None:
@@ -60,7 +68,9 @@ class _Bars:
     def finished(self, name: str, outcome: Outcome) -> None:
         task = self._tasks[name]
         total = next(one.total for one in self._progress.tasks if one.id == task)
-        self._progress.update(task, state=escape(told(outcome)), completed=None if outcome.error else total)
+        self._progress.update(
+            task, state=escape(told(outcome)), completed=None if outcome.error else total
+        )
         self._progress.stop_task(task)
         self._progress.refresh()
 

@@ -12,7 +12,17 @@ from pathlib import Path
 
 from cjlib.views.report import index
 from cjlib.views.report.render import HOME, write_asset
-from cjlib.views.report.runs import FAILED, INTERRUPTED, OK, PUBLISHING, RUNNING, Run, forget, now, read_runs
+from cjlib.views.report.run_store import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    PUBLISHING,
+    RUNNING,
+    Run,
+    forget,
+    now,
+    read_runs,
+)
 
 _BESIDE = re.compile(r'<a href="([\w-]+)\.html(?:#[^"]*)?">(.*?)</a>', re.DOTALL)
 """A link to a report beside this one."""
@@ -24,7 +34,9 @@ def publish(run: Run) -> None:
     if run.facts.get("shared_assets"):
         write_asset(run.out)
     pages = [run.folder / f"{name}.html" for name in run.facts["notebooks"]]
-    there = {"index"} | {page.stem for page in pages} | {page.stem for page in run.out.glob("*.html")}
+    there = (
+        {"index"} | {page.stem for page in pages} | {page.stem for page in run.out.glob("*.html")}
+    )
     aside = [(run.out / f".{page.name}.{run.id}", run.out / page.name) for page in pages]
     for page, (written, _) in zip(pages, aside, strict=True):
         written.write_text(_at_home(page.read_text(encoding="utf-8"), there), encoding="utf-8")
@@ -36,7 +48,9 @@ def publish(run: Run) -> None:
 def _at_home(html: str, there: set[str]) -> str:
     """The page's few links as they are in the folder of reports, none to a report that is not there; the rest, data included, holds no such attribute."""
     moved = html.replace(f'href="{HOME}', 'href="').replace(f'data-src="{HOME}', 'data-src="')
-    return _BESIDE.sub(lambda link: link[0] if link[1] in there else f"<span>{link[2]}</span>", moved)
+    return _BESIDE.sub(
+        lambda link: link[0] if link[1] in there else f"<span>{link[2]}</span>", moved
+    )
 
 
 def recover(out: Path) -> list[str]:

@@ -15,12 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cjlib.views import map_style
+from cjlib.views.report.base85 import packed
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.job import Job
-from cjlib.views.report.packing import packed
 from cjlib.views.report.page import Page
 from cjlib.views.report.parameters import for_readers
-from cjlib.views.report.runs import write_whole
+from cjlib.views.report.run_store import write_whole
 
 HOME = "../../"
 """How a page in a run's folder reaches the folder of reports; publishing takes it out."""
@@ -30,7 +30,11 @@ HOME = "../../"
 def environment() -> Environment:
     """Templates with every value escaped that does not say it is markup, and no value missing silently."""
     return Environment(
-        loader=PackageLoader("cjlib.views", "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("cjlib.views", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
@@ -42,7 +46,10 @@ def own(name: str) -> Markup:
 
 def policy(*scripts: str, shared: bool = False) -> str:
     """The content security policy: these scripts by their hash, plotly from a blob of this page (or the shared file), nothing else from anywhere."""
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
+    )
     where = "file: 'self'" if shared else "blob:"
     return (
         f"default-src 'none'; script-src {hashes} {where}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
@@ -97,10 +104,28 @@ def style_of_maps(page: Page) -> Markup:
 
 def write_page(page: Page, job: Job) -> None:
     """Write the report of a notebook into its run's folder."""
-    write_whole(job.page, job.mask(render(page, frame=job.frame, name=job.name, parameters=job.parameters, shared=job.shared_assets)))
+    write_whole(
+        job.page,
+        job.mask(
+            render(
+                page,
+                frame=job.frame,
+                name=job.name,
+                parameters=job.parameters,
+                shared=job.shared_assets,
+            )
+        ),
+    )
 
 
-def render(page: Page, *, frame: Mapping[str, Any], name: str, parameters: Mapping[str, Any], shared: bool = False) -> str:
+def render(
+    page: Page,
+    *,
+    frame: Mapping[str, Any],
+    name: str,
+    parameters: Mapping[str, Any],
+    shared: bool = False,
+) -> str:
     """The HTML of a page.
 
     Parameters
@@ -133,7 +158,9 @@ def render(page: Page, *, frame: Mapping[str, Any], name: str, parameters: Mappi
             figures=figures,
             asset=f"{HOME}assets/{asset_name()}" if figures and shared else "",
             library=packed_plotly() if figures and not shared else "",
-            stamp=f"{page.facts['data']} · made {frame['made']}" if page.facts["data"] else f"Made {frame['made']}",
+            stamp=f"{page.facts['data']} · made {frame['made']}"
+            if page.facts["data"]
+            else f"Made {frame['made']}",
             provenance=[*frame["provenance"], *_told(page.facts)],
             parameters=[(key, for_readers(value)) for key, value in parameters.items()],
         )
@@ -147,5 +174,7 @@ def _told(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         told.append(("Data", facts["data"]))
     definitions = [result["definition"] or {} for result in facts["results"]]
     for name, key in (("Rows used", "rows used"), ("Rows left out", "rows left out")):
-        told += [(name, str(definition[key])) for definition in definitions if key in definition][:1]
+        told += [(name, str(definition[key])) for definition in definitions if key in definition][
+            :1
+        ]
     return told

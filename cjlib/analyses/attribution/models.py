@@ -1,0 +1,276 @@
+"""Who gets the credit: weights of touches, and the absorbing chain solved exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, csr_array, eye_array
+from scipy.sparse.linalg import splu
+
+from cjlib.analyses.attribution.touch_journeys import Floats, Journeys, Types
+
+HALF_LIFE = 7 * 86_400_000_000
+"""The age at which a touch counts half, for time decay: seven days."""
+RULES = ("first", "last", "last_non_direct", "linear", "position", "time_decay", "shapley")
+MODELS = (
+    "first",
+    "last",
+    "last_non_direct",
+    "linear",
+    "position",
+    "time_decay",
+    "markov",
+    "shapley",
+)
+_CLOSE = 1e-9
+_MOST_ROUNDS = 10_000
+
+
+def touch_weights(journeys: Journeys, model: str, direct: str) -> Floats:
+    """The share of one conversion that each touch gets: they sum to 1 in every journey."""
+    size = np.repeat(journeys.size, journeys.size)
+    place = np.arange(journeys.channel.size) - np.repeat(journeys.start, journeys.size)
+    if model == "first":
+        return (place == 0).astype(float)
+    if model == "last":
+        return (place == size - 1).astype(float)
+    if model == "linear":
+        return 1.0 / size
+    if model == "position":
+        return _position(place, size)
+    if model == "time_decay":
+        return _decay(journeys)
+    return (
+        _last_non_direct(journeys, place, size, direct)
+        if model == "last_non_direct"
+        else _equal_parts(journeys)
+    )
+
+
+def _position(place: NDArray[np.int64], size: NDArray[np.int64]) -> Floats:
+    outer = (place == 0) | (place == size - 1)
+    inner = np.divide(0.2, size - 2, out=np.zeros(size.size), where=size > 2)
+    return np.where(size == 1, 1.0, np.where(size == 2, 0.5, np.where(outer, 0.4, inner)))
+
+
+def _decay(journeys: Journeys) -> Floats:
+    age = (
+        np.nan_to_num(journeys.age) if journeys.age is not None else np.zeros(journeys.channel.size)
+    )
+    if not age.size:
+        return age
+    # From the youngest touch of each journey, so that very old ones do not vanish together.
+    since = age - np.repeat(np.minimum.reduceat(age, journeys.start), journeys.size)
+    weight = np.exp2(-since / HALF_LIFE)
+    return weight / np.repeat(np.add.reduceat(weight, journeys.start), journeys.size)
+
+
+def _last_non_direct(
+    journeys: Journeys, place: NDArray[np.int64], size: NDArray[np.int64], direct: str
+) -> Floats:
+    code = journeys.channels.index(direct) if direct in journeys.channels else -1
+    if not place.size:
+        return np.zeros(0)
+    last = np.maximum.reduceat(np.where(journeys.channel != code, place, -1), journeys.start)
+    chosen = np.where(last < 0, journeys.size - 1, last)
+    return (place == np.repeat(chosen, journeys.size)).astype(float)
+
+
+def _equal_parts(journeys: Journeys) -> Floats:
+    """Shapley's value of "conversions of journeys whose channels all lie in S": equal parts for the distinct channels of a journey."""
+    pair = journeys.journey_of_touch * max(1, len(journeys.channels)) + journeys.channel
+    _, first = np.unique(pair, return_index=True)
+    weight = np.zeros(pair.size)
+    weight[first] = 1.0
+    return (
+        weight / np.repeat(np.add.reduceat(weight, journeys.start), journeys.size)
+        if pair.size
+        else weight
+    )
+
+
+def credit_matrix(journeys: Journeys, types: Types, model: str, direct: str) -> csr_array:
+    """Kinds of journeys × channels: the credit of one conversion of that kind."""
+    weights = touch_weights(journeys, model, direct)
+    chosen = np.zeros(journeys.start.size, dtype=bool)
+    chosen[types.example] = True
+    kept = np.repeat(chosen, journeys.size)
+    row = types.of[journeys.journey_of_touch[kept]]
+    return csr_array(
+        (weights[kept], (row, journeys.channel[kept])),
+        shape=(types.example.size, len(journeys.channels)),
+    )
+
+
+# ---- the chain -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Where kinds of journeys go: `steps` (kinds × edges) counts the moves of one journey, `source` and `target` name each edge's states.
+
+    States 0 … n − 1 are the last `order` channels, `newest` the channel just touched; n is the start, n + 1 the conversion, n + 2 null. A kind's
+    edge into the conversion is `converts`, into null `fails`.
+    """
+
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    newest: NDArray[np.int64]
+    steps: csr_array
+    converts: NDArray[np.int64]
+    fails: NDArray[np.int64]
+    channels: int
+
+    @property
+    def states(self) -> int:
+        """How many states a journey can stand in."""
+        return self.newest.size
+
+
+def chain_of(journeys: Journeys, types: Types, order: int) -> Chain:
+    """The chain of the given order over the kinds of journeys."""
+    size = journeys.size[types.example]
+    at = np.repeat(journeys.start[types.example] - np.cumsum(size) + size, size) + np.arange(
+        int(size.sum())
+    )
+    code = journeys.channel[at].astype(np.int64)
+    kind = np.repeat(np.arange(size.size), size)
+    first = np.diff(kind, prepend=-1) != 0
+    memory, older = code + 1, code + 1
+    base = len(journeys.channels) + 1
+    for back in range(1, order):
+        older = np.append(0, older[:-1])
+        older[first] = 0
+        memory = memory + older * base**back
+    known, example, state = np.unique(memory, return_index=True, return_inverse=True)
+    n = known.size
+    before = np.where(first, n, np.append(0, state[:-1]))
+    last = np.flatnonzero(np.append(np.diff(kind), 1)) if kind.size else np.zeros(0, dtype=np.int64)
+    pairs = np.concatenate(
+        [before * (n + 3) + state, state[last] * (n + 3) + n + 1, state[last] * (n + 3) + n + 2]
+    )
+    edges, edge = np.unique(pairs, return_inverse=True)
+    moves, ends = edge[: kind.size], edge[kind.size :]
+    steps = csr_array((np.ones(kind.size), (kind, moves)), shape=(size.size, edges.size))
+    return Chain(
+        edges // (n + 3),
+        edges % (n + 3),
+        code[example],
+        steps,
+        ends[: size.size],
+        ends[size.size :],
+        len(journeys.channels),
+    )
+
+
+def edge_counts(chain: Chain, conversions: Floats, nulls: Floats) -> Floats:
+    """How often each edge is walked, for journeys of each kind with and without conversion."""
+    walked = chain.steps.T @ (conversions + nulls)
+    edges = chain.source.size
+    return (
+        walked
+        + np.bincount(chain.converts, conversions, edges)
+        + np.bincount(chain.fails, nulls, edges)
+    )
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The chance to convert from the start, and that chance without each channel."""
+
+    chance: Floats
+    without: Floats
+
+    @property
+    def effects(self) -> Floats:
+        """1 − chance without the channel ÷ chance; 0 where nothing converts."""
+        chance = self.chance[..., None]
+        return np.divide(
+            chance - self.without, chance, out=np.zeros_like(self.without), where=chance != 0
+        )
+
+
+def removal(chain: Chain, counts: Floats, worth: Floats | None = None) -> Removal:
+    """A chain of order 1 solved: a removed channel sends its traffic to null.
+
+    `counts` has one row a resample. `worth` weighs each edge into the conversion (mean value of the conversions that take it). One
+    inverse answers all channels: the chance to convert by way of a channel is the chance to reach it times the chance from there.
+    """
+    n = chain.states
+    if not n:
+        return Removal(np.zeros(len(counts)), np.zeros((len(counts), chain.channels)))
+    moves, gain, start = _probabilities(chain, counts, worth)
+    solved = np.linalg.inv(np.eye(n) - moves)
+    chance = np.einsum("bij,bj->bi", solved, gain)
+    reach = np.einsum("bi,bij->bj", start, solved) / np.einsum("bii->bi", solved)
+    total = np.einsum("bi,bi->b", start, chance)
+    # Of order 1 a state is a channel, and states stand in the order of channels.
+    return Removal(total, total[:, None] - reach * chance)
+
+
+def _probabilities(
+    chain: Chain, counts: Floats, worth: Floats | None
+) -> tuple[Floats, Floats, Floats]:
+    n, draws_given = chain.states, len(counts)
+    full = np.zeros((draws_given, n + 1, n + 3))
+    full[:, chain.source, chain.target] = counts
+    total = full.sum(axis=2, keepdims=True)
+    full = np.divide(full, total, out=np.zeros_like(full), where=total > 0)
+    if worth is not None:
+        weighted = np.zeros((n + 1, n + 3))
+        weighted[chain.source, chain.target] = worth
+        full[:, :, n + 1] *= weighted[:, n + 1]
+    return full[:, :n, :n], full[:, :n, n + 1], full[:, n, :n]
+
+
+def removal_with_memory(
+    chain: Chain, counts: Floats, worth: Floats | None = None, near: Floats | None = None
+) -> tuple[Removal, Floats]:
+    """The same for chains with memory, where a channel is many states: one sparse system for the whole and one without each channel.
+
+    Without `near` the systems are solved directly. With the solution of a chain nearby (a bootstrap's starting point) they are solved by
+    iteration to 1e-9. Gives the solutions too: chances by state, one column the whole and one each channel.
+    """
+    n = chain.states
+    total = np.bincount(chain.source, counts, n + 1)
+    share = np.divide(
+        counts, total[chain.source], out=np.zeros(counts.size), where=total[chain.source] > 0
+    )
+    inner = (chain.source < n) & (chain.target < n)
+    wins = (chain.source < n) & (chain.target == n + 1)
+    begins = chain.source == n
+    moves = csc_array((share[inner], (chain.source[inner], chain.target[inner])), shape=(n, n))
+    gain = np.bincount(
+        chain.source[wins], share[wins] * (1.0 if worth is None else worth[wins]), n
+    ).astype(float)
+    start = np.bincount(chain.target[begins], share[begins], n)
+    allowed = np.ones((n, chain.channels + 1))
+    allowed[np.arange(n), chain.newest + 1] = 0.0
+    chances = (
+        _solved(moves, gain, allowed)
+        if near is None
+        else _iterated(moves.tocsr(), gain, allowed, near)
+    )
+    reached = start @ chances
+    return Removal(reached[:1], reached[None, 1:]), chances
+
+
+def _solved(moves: csc_array, gain: Floats, allowed: Floats) -> Floats:
+    n = gain.size
+    columns = []
+    for keep in allowed.T:
+        system = eye_array(n, format="csc") - csc_array(moves.multiply(keep[:, None]))
+        columns.append(splu(csc_array(system)).solve(gain * keep))
+    return np.column_stack(columns)
+
+
+def _iterated(moves: csr_array, gain: Floats, allowed: Floats, near: Floats) -> Floats:
+    chances = near * allowed
+    for _ in range(_MOST_ROUNDS):
+        following = allowed * (gain[:, None] + moves @ chances)
+        if np.abs(following - chances).max() < _CLOSE:
+            return following
+        chances = following
+    return _solved(moves.tocsc(), gain, allowed)

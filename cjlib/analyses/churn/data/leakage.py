@@ -1,0 +1,313 @@
+"""Guards against features that know the outcome. Each finding is a sentence with a severity and what to do.
+
+A column that alone tells churners from stayers is almost never a cause: it was written after the customer left.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import bdtrc
+
+from cjlib.analyses.churn.data.pairwise_leakage import telling_pairs
+from cjlib.analyses.churn.data.univariate import (
+    column_auc,
+    column_aucs,
+    counted_columns,
+    is_number,
+    seen_aucs,
+)
+from cjlib.analyses.churn.model.metrics import auc
+from cjlib.show.numbers import about
+
+Floats = NDArray[np.float64]
+COLUMNS = ["column", "level", "rule", "figure", "text"]
+LEVELS = ("FAIL", "DROP", "WARN", "INFO")
+MANY_VALUES = 50
+NOISE = 3
+"""Standard errors beyond which numbering is said to follow the outcome."""
+UNSUSPECTED = 0.75
+"""No rule on ranking speaks below .8; a column that stays below this on the rows it learnt from does not get there on others."""
+OUTCOME_NAME = re.compile(
+    r"churn|cancel|terminat|clos(?:e|ed|ing|ure)|attrit|exit|reason|retention|end[ _-]?date|status|left|lost|deactivat|unsubscrib|outcome|winback|expir|last[ _-]?seen|final",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of `.leaks`."""
+
+    column: str
+    level: str
+    rule: str
+    figure: float
+    text: str
+
+
+def find_leaks(
+    features: pd.DataFrame,
+    churned: Floats,
+    *,
+    identifiers: tuple[str, ...] = (),
+    as_of: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Every rule on every column, gravest first; a column keeps its gravest finding, or else what its name says. Then pairs of columns."""
+    alone = column_aucs(counted_columns(features, churned))
+    found: list[Finding] = []
+    for column in features.columns:
+        rules = [
+            *_alone(column, alone),
+            *_values(column, features[column], churned),
+            *_missing(column, features[column], churned),
+            *_dates(column, features[column], as_of),
+        ]
+        found += _gravest(rules) or _name(column, alone[column])
+    found += [
+        Finding(
+            column,
+            "DROP",
+            "identifier",
+            1.0,
+            f"{column} is different for almost every customer: an identifier, not a property. It is left out.",
+        )
+        for column in identifiers
+    ]
+    return as_table(found + _together(features, churned, alone))
+
+
+def find_telling(
+    features: pd.DataFrame, churned: Floats, *, given: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Columns that rank customers too well alone: the rule for features we made ourselves, whose gaps, zeros and names have a known meaning.
+
+    For columns that were `given`, the rules on values, gaps and names hold as well.
+    """
+    columns = list(counted_columns(features, churned))
+    seen = seen_aucs(columns)
+    suspected = [one for one in columns if one.column in given or seen[one.column] >= UNSUSPECTED]
+    found = _ranked(features, churned, column_aucs(suspected), given)
+    # Whether a column stands out depends on all the others.
+    return as_table(
+        _ranked(features, churned, column_aucs(columns), given)
+        if any(one.rule == "stands out" for one in found)
+        else found
+    )
+
+
+def _ranked(
+    features: pd.DataFrame, churned: Floats, alone: dict[str, float], given: tuple[str, ...]
+) -> list[Finding]:
+    found: list[Finding] = []
+    for column, figure in alone.items():
+        rules = _alone(column, alone)
+        if column in given:
+            rules = _gravest(
+                [
+                    *rules,
+                    *_values(column, features[column], churned),
+                    *_missing(column, features[column], churned),
+                ]
+            )
+            rules = rules or _name(column, figure)
+        found += rules
+    return found
+
+
+def identifier_finding(column: str, values: pd.Series, churned: Floats) -> Finding:
+    """An identifier that predicts: the numbering follows the outcome.
+
+    Texts count in the order of their length and letters, as numbered names do; of rows with one identifier the first, since a copy knows its twin's outcome.
+    """
+    first = ~values.duplicated().to_numpy()
+    figure = column_auc(_in_order(values[first]), churned[first])
+    if figure > max(0.6, 0.5 + NOISE * _error(churned[first])):
+        text = f"{column} is an identifier, and yet predicts churn (AUC {figure:.2f} alone): numbers follow the outcome. It is left out; find out how they were given."
+        return Finding(column, "FAIL", "identifier predicts", figure, text)
+    return Finding(
+        column,
+        "DROP",
+        "identifier",
+        figure,
+        f"{column} is different for almost every customer: an identifier, not a property. It is left out.",
+    )
+
+
+def _in_order(values: pd.Series) -> pd.Series:
+    if is_number(values):
+        return values
+    text = values.astype("str").reset_index(drop=True)
+    place = pd.DataFrame({"size": text.str.len(), "text": text}).sort_values(["size", "text"]).index
+    return pd.Series(np.arange(len(text)), index=place).sort_index()
+
+
+def _error(churned: Floats) -> float:
+    """Standard error of the AUC of what tells nothing."""
+    lost, kept = max(float(churned.sum()), 1.0), max(float(churned.size - churned.sum()), 1.0)
+    return float(np.sqrt((lost + kept + 1) / (12 * lost * kept)))
+
+
+def as_table(found: list[Finding]) -> pd.DataFrame:
+    """Findings as `.leaks`, gravest first, then by column."""
+    rows = sorted(found, key=lambda one: (LEVELS.index(one.level), one.column, one.rule))
+    table = pd.DataFrame(
+        [[one.column, one.level, one.rule, one.figure, one.text] for one in rows], columns=COLUMNS
+    )
+    return table.astype(
+        {"column": "str", "level": "str", "rule": "str", "figure": "float64", "text": "str"}
+    )
+
+
+def whole_model(leaks: pd.DataFrame, figure: float) -> pd.DataFrame:
+    """The leaks, with a warning where the model as a whole is too good to be true."""
+    if not figure >= 0.98:
+        return leaks
+    text = f"The whole model reaches AUC {figure:.3f} on customers it did not know: so good a model usually knows the outcome. Look before believing."
+    return pd.concat(
+        [as_table([Finding("(whole model)", "WARN", "too good", figure, text)]), leaks],
+        ignore_index=True,
+    )
+
+
+def _alone(column: str, alone: dict[str, float]) -> list[Finding]:
+    figure = alone[column]
+    others = max((value for name, value in alone.items() if name != column), default=0.5)
+    if figure >= 0.98:
+        text = f"{column} alone tells who churned (AUC {figure:.3f}): it was written afterwards, or is leaving in other words. It is left out; keep=['{column}'] overrides."
+        return [Finding(column, "FAIL", "tells alone", figure, text)]
+    if figure >= 0.90:
+        return [
+            Finding(
+                column,
+                "WARN",
+                "tells almost alone",
+                figure,
+                f"{column} alone reaches AUC {figure:.2f}: check that it was known before the customer left.",
+            )
+        ]
+    if figure > 0.80 and figure > others + 0.12:
+        text = f"{column} alone reaches AUC {figure:.2f}, the next column {others:.2f}: check that it was known before the customer left."
+        return [Finding(column, "WARN", "stands out", figure, text)]
+    return []
+
+
+def _together(features: pd.DataFrame, churned: Floats, alone: dict[str, float]) -> list[Finding]:
+    found = []
+    for one, other, figure in telling_pairs(features, churned, alone):
+        text = f"{one} and {other} together tell who churned (AUC {figure:.3f}; alone {alone[one]:.2f} and {alone[other]:.2f}): look before believing that both were known before the customer left."
+        found.append(Finding(f"{one} + {other}", "WARN", "tell together", figure, text))
+    return found
+
+
+def _values(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
+    """Values that only churners, or only stayers, have."""
+    levels = _levels(values)
+    lost, n = float(churned.sum()), churned.size
+    found: list[Finding] = []
+    groups: list[tuple[object, NDArray[np.bool_]]] = [
+        (level, (levels == level).to_numpy()) for level in sorted(levels.unique().tolist())
+    ]
+    missing = (levels == "(missing)").to_numpy()
+    if missing.any() and len(groups) > 2:
+        groups.append(("(any value)", ~missing))
+    for level, rows in groups:
+        outcome = churned[rows]
+        size, hits = outcome.size, float(outcome.sum())
+        if size < max(30, 0.003 * n):
+            continue
+        if hits >= 0.99 * size and hits > 0.10 * lost and bdtrc(hits - 1, size, lost / n) < 1e-6:
+            text = f"{column} = {level} stands for churners alone ({hits:.0f} of {size}, {about(hits / lost)} of all churners): written when they left. It is left out; keep=['{column}'] overrides."
+            found.append(Finding(column, "FAIL", "outcome-only value", hits / lost, text))
+        kept = size - hits
+        if (
+            hits <= 0.001 * size
+            and kept > 0.30 * (n - lost)
+            and bdtrc(kept - 1, size, 1 - lost / n) < 1e-6
+        ):
+            text = f"{column} = {level} stands for stayers alone ({size} customers, {hits:.0f} of them churned): check that it is not emptied when customers leave."
+            found.append(Finding(column, "WARN", "keeper-only value", kept / (n - lost), text))
+    return found
+
+
+def _levels(values: pd.Series) -> pd.Series:
+    values = values.reset_index(drop=True)
+    if pd.api.types.is_numeric_dtype(values) and values.nunique() > MANY_VALUES:
+        return pd.Series(
+            np.where(values.isna(), "(missing)", np.where(values == 0, "0", "(other)"))
+        )
+    text = values.astype("str").where(values.notna(), "(missing)")
+    return (
+        pd.Series(np.where(values.isna(), "(missing)", "(filled)"))
+        if text.nunique() > MANY_VALUES
+        else text
+    )
+
+
+def _missing(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
+    missing = values.isna().to_numpy()
+    if not 0 < missing.sum() < missing.size:
+        return []
+    figure = auc(missing.astype(float), churned)
+    figure = max(figure, 1 - figure)
+    if figure <= 0.75:
+        return []
+    level = "FAIL" if figure > 0.9 else "WARN"
+    left_out = f" It is left out; keep=['{column}'] overrides." if level == "FAIL" else ""
+    return [
+        Finding(
+            column,
+            level,
+            "missing tells",
+            figure,
+            f"Whether {column} is filled tells who churned (AUC {figure:.2f}): it is filled or emptied at the end.{left_out}",
+        )
+    ]
+
+
+def _dates(column: str, values: pd.Series, as_of: pd.Timestamp | None) -> list[Finding]:
+    if as_of is None or not pd.api.types.is_datetime64_any_dtype(values):
+        return []
+    later = int((values > as_of).sum())
+    if not later:
+        return []
+    return [
+        Finding(
+            column,
+            "FAIL",
+            "future date",
+            later / len(values),
+            f"{column} has {later:,} dates after the snapshot ({as_of:%Y-%m-%d}). It is left out; keep=['{column}'] overrides.",
+        )
+    ]
+
+
+def _name(column: str, figure: float) -> list[Finding]:
+    if not OUTCOME_NAME.search(column):
+        return []
+    if figure > 0.6:
+        return [
+            Finding(
+                column,
+                "WARN",
+                "name of an outcome",
+                figure,
+                f"{column} sounds like an outcome and predicts it (AUC {figure:.2f}): check that it was known before the customer left.",
+            )
+        ]
+    return [
+        Finding(
+            column,
+            "INFO",
+            "name of an outcome",
+            figure,
+            f"{column} sounds like an outcome; it does not predict churn by itself.",
+        )
+    ]
+
+
+def _gravest(rules: list[Finding]) -> list[Finding]:
+    return sorted(rules, key=lambda one: (LEVELS.index(one.level), -one.figure, one.rule))[:1]

@@ -1,0 +1,372 @@
+"""An event log as churn data: what was known at each cutoff, and what happened after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.event_arrays import Question, check_waits, find_kinds
+from cjlib.analyses.churn.data.features import groups_in_words
+from cjlib.analyses.churn.data.log_leakage import log_leaks
+from cjlib.analyses.churn.data.reactivation import beyond_the_end, endings, endings_in_words, never
+from cjlib.analyses.churn.data.snapshots import LogSource, Part, Seen, parts_of
+from cjlib.analyses.result import metric
+from cjlib.errors import CjlibError, DataError, listed, not_a_log, shown
+from cjlib.shared.periods import DAY
+from cjlib.shared.stats import wilson
+from cjlib.show.numbers import percent
+from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.log.conditions import Event
+from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.event_log import EventLog
+
+Whole = NDArray[np.int64]
+STEP_DAYS = 30
+LOOKBACK_DAYS = 90
+MOST_CUTOFFS = 12
+
+
+def churn_data(
+    log: EventLog,
+    *,
+    horizon: Duration,
+    cutoffs: Sequence[Any] | None = None,
+    active_within: Duration | None = None,
+    active_event: Event = None,
+    churn_event: Event = None,
+    feedback: Feedback | pd.DataFrame | None = None,
+    value: str | None = "value",
+    channel: str | None = "channel",
+    waits: Mapping[str, tuple[Event, Event]] | None = None,
+    like: Any = None,
+) -> ChurnData:
+    """What was known of each customer at each cutoff, and whether the customer then churned.
+
+    An event at the cutoff t belongs to the past; the label looks at (t, t + horizon], in elapsed time. Churned: no qualifying event in it, or with `churn_event` that
+    event in it. A customer is in a snapshot from the first qualifying event on; one who had the churn event at or before t is not, until a later
+    qualifying event; without `active_event` a later event of a type that (almost) nothing follows, such as an exit survey, is no return (at least .9 of its events, of at least
+    30 customers whose last event is more than a horizon before the end of data). Every feature, medians and the choice of columns included, comes from events at or before t (columns: the earliest cutoff).
+
+    Parameters
+    ----------
+    log
+        The events.
+    horizon
+        How far ahead, such as "90D".
+    cutoffs
+        Instants; a date is its midnight in the log's zone. None: from the last event less the horizon backwards, in steps of 30 days (half the horizon
+        if that is shorter), down to 90 days after the log's start, at most 12. Where the horizon is not over, rows have no label: that is how to score today.
+    active_within
+        Only customers with a qualifying event so shortly before the cutoff. None: everyone ever seen.
+    active_event
+        What qualifies as activity, and so as a return; None: any event (but the churn event).
+    churn_event
+        What leaving is. None: silence.
+    feedback
+        Adds the newest scores, their age, and how many were bad in 90 days.
+    value, channel
+        Columns with the money and the channel, where the log has them.
+    waits
+        Name → (event that asks, event that answers): adds how long customers waited.
+    like
+        ChurnData or a ChurnModel: the same columns as it has, so that a model can score what this gives.
+
+    Returns
+    -------
+    ChurnData
+        `.table`: `customer_id`, `cutoff`, `churned` (1, 0, missing where the horizon is not over), then the features; by cutoff, then customer.
+
+    Raises
+    ------
+    CjlibError
+        When a cutoff lies before the log, or an option cannot be read.
+    DataError
+        When the log is empty, too short for any cutoff.
+    """
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
+    question = Question(
+        _length(horizon, "horizon"),
+        None if active_within is None else _length(active_within, "active_within"),
+        active_event,
+        churn_event,
+        value,
+        channel,
+        feedback,
+        check_waits(waits),
+    )
+    if log.span_us is None:
+        raise DataError("churn_data: the log has no events.")
+    moments = _cutoffs(log, question.horizon) if cutoffs is None else _given(log, cutoffs)
+    question = replace(question, endings=endings(log, question))
+    ids = log.customer_ids()
+    kinds = find_kinds(log, question, moments[0], _columns_of(like))
+    parts, seen = parts_of(log, question, kinds, moments, ids)
+    table = _stacked(log, ids, parts)
+    table = _with_attributes(
+        log, table, np.concatenate([part.snapshot.customer[part.asked] for part in parts])
+    )
+    if like is not None:
+        table = _completed(table, _columns_of(like) or ())
+    features = tuple(
+        name for name in table.columns if name not in ("customer_id", "cutoff", "churned")
+    )
+    population = _population(parts, question, ids.size)
+    leaks = log_leaks(log, seen, table, features, question.horizon)
+    source = LogSource(
+        log, question, kinds, {part.snapshot.cutoff: part.snapshot for part in parts}
+    )
+    return ChurnData(
+        table=table,
+        headline=_headline(population, question, leaks, len(moments))
+        + never(log, question)
+        + beyond_the_end(log, moments[-1]),
+        definition=_definition(log, question, parts, moments, features, seen),
+        metrics={
+            f"share_churned_{row['population']}": metric(
+                row["share_churned"],
+                row["share_churned_low"],
+                row["share_churned_high"],
+                row["rows"],
+            )
+            for row in population.to_dict("records")
+        },
+        features=features,
+        population=population,
+        leaks=leaks,
+        columns=_described(table, features),
+        of_log=True,
+        source=source,
+    )
+
+
+def _length(given: Duration, option: str) -> int:
+    length = microseconds(given, option)
+    if length == 0:
+        raise CjlibError(
+            f"{option}: must be longer than nothing, such as '90D'. Got {shown(given)}."
+        )
+    return length
+
+
+def _cutoffs(log: EventLog, horizon: int) -> list[int]:
+    """Oldest first."""
+    first, last = log.span_us or (0, 0)
+    step = min(STEP_DAYS * DAY, horizon // 2)
+    newest, oldest = last - horizon, first + LOOKBACK_DAYS * DAY
+    found = [
+        newest - place * step for place in range(MOST_CUTOFFS) if newest - place * step >= oldest
+    ]
+    if not found:
+        needed = in_words(horizon + LOOKBACK_DAYS * DAY)
+        raise DataError(
+            f"churn_data: the log spans {in_words(last - first)}; with this horizon a label and 90 days before it need {needed}. Give a shorter horizon, or cutoffs=."
+        )
+    return found[::-1]
+
+
+def _given(log: EventLog, cutoffs: Sequence[Any]) -> list[int]:
+    if (
+        isinstance(cutoffs, str)
+        or not isinstance(cutoffs, (Sequence, pd.DatetimeIndex, pd.Series, np.ndarray))
+        or len(cutoffs) == 0
+    ):
+        raise CjlibError(
+            f"cutoffs: must be a list of instants, such as ['2025-05-01']. Got {shown(cutoffs)}."
+        )
+    moments = sorted({log.instant(one, "cutoffs") for one in cutoffs})
+    first = log.span_us[0] if log.span_us else 0
+    if moments[0] < first:
+        raise CjlibError(
+            f"cutoffs: {log.moment(moments[0]):%Y-%m-%d} lies before the first event ({log.moment(first):%Y-%m-%d}), when nothing is known."
+        )
+    return moments
+
+
+def _columns_of(like: Any) -> tuple[str, ...] | None:
+    if like is None:
+        return None
+    found = getattr(like, "features", None)
+    if not isinstance(found, tuple):
+        raise CjlibError(
+            f"like: must be ChurnData or a ChurnModel. Got {shown(type(like).__name__)}."
+        )
+    return found
+
+
+def _stacked(log: EventLog, ids: NDArray[Any], parts: list[Part]) -> pd.DataFrame:
+    frames = []
+    for part in parts:
+        customers = part.snapshot.customer[part.asked]
+        moments = log.moments(np.full(customers.size, part.snapshot.cutoff, dtype=np.int64))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "customer_id": _ids(ids[customers]),
+                    "cutoff": moments,
+                    "churned": part.churned[part.asked],
+                    **part.features,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def _ids(ids: NDArray[Any]) -> pd.Series:
+    return (
+        pd.Series(ids.tolist(), dtype="str")
+        if ids.size and isinstance(ids[0], str)
+        else pd.Series(ids.tolist())
+    )
+
+
+def _with_attributes(log: EventLog, table: pd.DataFrame, customers: Whole) -> pd.DataFrame:
+    """What the customers file says, as of now."""
+    added: dict[str, Any] = {}
+    for name, one in sorted(log.properties.items()):
+        if (
+            not one.of_customer
+            or name in table.columns
+            or one.type not in ("VARCHAR", "BOOLEAN", "BIGINT", "DOUBLE")
+        ):
+            continue
+        codes = log.engine.columns(
+            f"SELECT coalesce({one.column}, -1) AS code FROM attributes ORDER BY c"
+        )["code"].astype(np.int64)[customers]
+        values = [
+            value
+            for (value,) in log.engine.rows(f"SELECT value FROM {one.dictionary} ORDER BY code")
+        ]
+        if one.type in ("BIGINT", "DOUBLE"):
+            added[name] = np.array([*values, np.nan], dtype=float)[codes]
+        elif len(values) <= max(50, 0.5 * log.n_customers):
+            added[name] = pd.Series(
+                np.array([*(str(value) for value in values), None], dtype=object)[codes],
+                dtype="str",
+            )
+    return pd.concat([table, pd.DataFrame(added, index=table.index)], axis=1) if added else table
+
+
+def _completed(table: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The columns of the model; what never happened here counts 0, and when it did is missing."""
+    lacking = {
+        name: 0.0 if name.startswith(("n_", "share_channel_", "value_")) else np.nan
+        for name in columns
+        if name not in table.columns
+    }
+    keys = ["customer_id", "cutoff", "churned"]
+    return table.assign(**lacking)[[*keys, *columns]]
+
+
+def _population(parts: list[Part], question: Question, customers: int) -> pd.DataFrame:
+    kinds = {"all": [part.at_risk for part in parts], "active": [part.active for part in parts]}
+    if question.active_within is not None:
+        kinds["asked"] = [part.asked for part in parts]
+    rows = []
+    for name, flags in kinds.items():
+        outcome = np.concatenate(
+            [part.churned[flag] for part, flag in zip(parts, flags, strict=True)]
+        )
+        met = np.zeros(customers, dtype=bool)
+        for part, flag in zip(parts, flags, strict=True):
+            met[part.snapshot.customer[flag]] = True
+        known = outcome[~np.isnan(outcome)]
+        low, high = wilson(known.sum(), known.size)
+        share = float(known.mean()) if known.size else float("nan")
+        row = {
+            "population": name,
+            "customers": int(np.count_nonzero(met)),
+            "rows": outcome.size,
+            "churned": int(known.sum()),
+            "share_churned": share,
+        }
+        rows.append(row | {"share_churned_low": float(low), "share_churned_high": float(high)})
+    return pd.DataFrame(rows)
+
+
+def _headline(
+    population: pd.DataFrame, question: Question, leaks: pd.DataFrame, cutoffs: int
+) -> str:
+    every, active = population.iloc[0], population.iloc[1]
+    failed = leaks.loc[leaks["level"] == "FAIL", "column"].drop_duplicates().tolist()
+    named = f" Left out because they know the outcome: {listed(failed)}." if failed else ""
+    if np.isnan(every["share_churned"]):
+        return f"{every['customers']:,} customers, of whom {active['customers']:,} were active within {in_words(2 * question.horizon)}; what they will do is not known yet."
+    said = [_share(row) for row in (every, active)]
+    asked = (
+        f" The data hold those active within {in_words(question.active_within)}: {_share(population.iloc[2])}."
+        if question.active_within is not None
+        else ""
+    )
+    return (
+        f"Within {in_words(question.horizon)} {said[0]} of everyone ever seen churned, {said[1]} of those active within {in_words(2 * question.horizon)}, "
+        f"over {cutoffs} cutoff{'s' if cutoffs != 1 else ''}.{asked}{named}"
+    )
+
+
+def _share(row: pd.Series) -> str:
+    return f"{percent(row['share_churned'])} ({percent(row['share_churned_low'])} to {percent(row['share_churned_high'])}, n = {row['rows']:,})"
+
+
+def _definition(
+    log: EventLog,
+    question: Question,
+    parts: list[Part],
+    moments: list[int],
+    features: tuple[str, ...],
+    seen: Seen,
+) -> dict[str, str]:
+    gone = sum(part.left_before for part in parts)
+    activity_words = "any event" if question.active_event is None else str(question.active_event)
+    churned = (
+        f"no activity ({activity_words}) in the horizon"
+        if question.churn_event is None
+        else f"{question.churn_event} in the horizon"
+    )
+    dates = [f"{log.moment(one):%Y-%m-%d %H:%M}" for one in moments]
+    return {
+        "unit": "one row a customer and cutoff",
+        "horizon": f"{in_words(question.horizon)} of elapsed time, its end included",
+        "churned": churned,
+        "activity": activity_words
+        + (", but the churn event" if question.churn_event is not None else ""),
+        "cutoffs": f"{len(dates)}: {', '.join(dates)}; an event at the cutoff belongs to the past",
+        "customers": "everyone ever seen"
+        if question.active_within is None
+        else f"active within {in_words(question.active_within)} before the cutoff",
+        "left out": f"{gone:,} rows of customers who had left before the cutoff and not come back",
+        **endings_in_words(question, [part.snapshot.customer[part.ended] for part in parts]),
+        "left-censored": f"{seen.begun:,} customers first seen in the log's first 30 days may be older than age_days says",
+        **groups_in_words(features),
+    }
+
+
+def _described(table: pd.DataFrame, features: tuple[str, ...]) -> pd.DataFrame:
+    counted = [_counted(table[name]) for name in features]
+    kinds = [
+        "number" if pd.api.types.is_numeric_dtype(table[name]) else "category" for name in features
+    ]
+    return pd.DataFrame(
+        {
+            "column": pd.Series(features, dtype="str"),
+            "kind": pd.Series(kinds, dtype="str"),
+            "values": [values for values, _ in counted],
+            "missing": [missing for _, missing in counted],
+            "note": pd.Series([""] * len(features), dtype="str"),
+        }
+    )
+
+
+def _counted(values: pd.Series) -> tuple[int, int]:
+    """How many different values, and how many missing."""
+    if not pd.api.types.is_float_dtype(values):
+        return int(values.nunique()), int(values.isna().sum())
+    ranked = np.sort(values.to_numpy())  # missing ones last
+    known = ranked.size - int(np.isnan(ranked).sum())
+    return int(np.count_nonzero(np.diff(ranked[:known]))) + (known > 0), ranked.size - known

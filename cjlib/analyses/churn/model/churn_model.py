@@ -1,0 +1,194 @@
+"""A churn model: how good it was on customers it did not know, and what it says of others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.model.correlated_features import Themes
+from cjlib.analyses.churn.model.drift import Reference
+from cjlib.analyses.churn.model.model_selection import THREADS, Forecaster
+from cjlib.analyses.result import Result
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How well the additive model, which gives the reasons, stands in for the chosen one; and how steady its reasons are.
+
+    `spearman` and `overlap` (of the riskiest tenths) compare the two scores; `steady` is the share of the three foremost reasons that a model of drawn
+    customers gives again, `first` that of the foremost one, among the riskiest tenth.
+    """
+
+    spearman: float
+    overlap: float
+    steady: float
+    first: float
+
+    @property
+    def word(self) -> str:
+        """One of exact, approximate, none."""
+        if self.spearman < 0.7 or self.overlap < 0.5:
+            return "none"
+        return "approximate" if self.spearman < 0.9 or self.overlap < 0.7 else "exact"
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """What reasons need: features that go together, the average contribution of each, its typical value, and the fidelity."""
+
+    themes: Themes
+    centre: tuple[float, ...]
+    typical: tuple[Any, ...]
+    fidelity: Fidelity
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChurnScores(Result):
+    """Probabilities for customers, in the order given.
+
+    Attributes
+    ----------
+    drift
+        `feature`, `psi`, `limit`, `level`: whether these customers are like those of training.
+    """
+
+    drift: pd.DataFrame
+    model: ChurnModel = field(repr=False)
+    matrix: NDArray[np.float64] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChurnModel(Result):
+    """A fitted model, with the evidence for it.
+
+    Attributes
+    ----------
+    table
+        `model`, `population`, `cutoff`, `n`, `n_churned`, then the figures: the chosen model, the candidates, and the baselines that need no model.
+    calibration
+        `bin`, `n`, `mean_predicted`, `observed`, `low`, `high`.
+    lift
+        `decile` (1 = highest risk), `n`, `n_churned`, `share_churned`, `low`, `high`, `lift`, `cumulative_captured`.
+    leaks
+        As of the data, with what the model as a whole shows.
+    drift
+        Between training and the newest customers of a log; empty for a table.
+    forecasts
+        `customer_id`, `cutoff`, `churned`, `churn_probability`: the forecasts that did not know the outcome, on which all figures rest.
+    horizon_us
+        How far ahead the label looks, in microseconds; 0 for a table.
+    id_column
+        What the training table called the customer.
+    """
+
+    calibration: pd.DataFrame
+    lift: pd.DataFrame
+    leaks: pd.DataFrame
+    drift: pd.DataFrame
+    forecasts: pd.DataFrame
+    horizon_us: int
+    id_column: str
+    forecaster: Forecaster = field(repr=False)
+    reference: Reference = field(repr=False)
+    reasoning: Reasoning = field(repr=False)
+    newest: pd.DataFrame = field(repr=False)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features it needs."""
+        return self.forecaster.columns.names
+
+    def score(
+        self, data: ChurnData | pd.DataFrame | None = None, *, as_of: Any = None
+    ) -> ChurnScores:
+        """Probability of churning for each row, in the order given.
+
+        Parameters
+        ----------
+        data
+            ChurnData, or a table with the features (the target is not needed); None: the newest customers known to the model.
+        as_of
+            The day that a table with dates shows. None: as in training or, if the table has later dates, the latest of them.
+
+        Returns
+        -------
+        ChurnScores
+            `.table`: `customer_id`, `cutoff`, `churn_probability`, `rank` (1 = highest; ties by id), `decile` (1 = highest risk),
+            `outside_training` (a number beyond those of training, or a level that training did not have). `.drift` compares with training.
+
+        Raises
+        ------
+        CjlibError
+            When a feature is missing.
+        """
+        from threadpoolctl import threadpool_limits
+
+        from cjlib.analyses.churn.model.scoring import score
+
+        with threadpool_limits(THREADS):
+            return score(self, data, as_of)
+
+    def reasons(
+        self, rows: ChurnScores | ChurnData | pd.DataFrame | None = None, k: int = 3
+    ) -> Result:
+        """What goes with a customer's risk: the features whose values raise it most, against the average customer.
+
+        Contributions are log-odds of the additive spline model; features that go together are summed. Only those count that raise the risk, and whose
+        value differs from the typical one (median or commonest). They say what goes with leaving, not what causes it.
+
+        Parameters
+        ----------
+        rows
+            As `score` takes them, or what it gave.
+        k
+            Reasons a customer, at most.
+
+        Returns
+        -------
+        Result
+            `.table`: `customer_id`, `reason_rank`, `feature`, `value`, `typical`, `contribution`, `text`.
+        """
+        from threadpoolctl import threadpool_limits
+
+        from cjlib.analyses.churn.model.explanations import reasons
+
+        with threadpool_limits(THREADS):
+            return reasons(self, rows if isinstance(rows, ChurnScores) else self.score(rows), k)
+
+    def by(self, values: pd.Series | Sequence[Any], *, min_n: int = 30) -> pd.DataFrame:
+        """How good the forecasts were in each segment.
+
+        Parameters
+        ----------
+        values
+            The segment of each row of `.forecasts`.
+        min_n
+            Segments with fewer rows, or fewer than 10 of either outcome, get counts without figures.
+
+        Returns
+        -------
+        DataFrame
+            `segment`, `n`, `n_churned`, `share_churned`, `mean_predicted`, `auc`, `auc_low`, `auc_high`, `pr_auc`, `lift_10`, `lift_low`, `lift_high`.
+        """
+        from cjlib.analyses.churn.use.metrics_by_segment import by_segment
+
+        return by_segment(self.forecasts, values, min_n)
+
+    def keep(self, path: str | Path) -> Path:
+        """Write the model as plain JSON, to be read by `cj.load_churn_model`: numbers and names, nothing that runs.
+
+        Parameters
+        ----------
+        path
+            Where to; a file there is replaced whole or not at all.
+        """
+        from cjlib.analyses.churn.model.persistence import keep
+
+        return keep(self, Path(path))

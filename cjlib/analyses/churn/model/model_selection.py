@@ -1,0 +1,245 @@
+"""The models to choose from, with settings as measured on public tables and logs: not to be tuned per data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cjlib.analyses.churn.model.boosted_trees import Bag, grow
+from cjlib.analyses.churn.model.calibration import (
+    KINDS,
+    Calibrator,
+    cross_calibrated,
+    fit_calibrator,
+)
+from cjlib.analyses.churn.model.cross_validation import held_out
+from cjlib.analyses.churn.model.encoding import Columns
+from cjlib.analyses.churn.model.metrics import log_loss
+from cjlib.analyses.churn.model.spline_logistic import Additive, fit_additive
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Base = Additive | Bag
+BLENDS: Mapping[str, tuple[str, ...]] = {
+    "lr": ("lr",),
+    "hgb": ("hgb",),
+    "hgb_wide": ("hgb_wide",),
+    "lr+hgb": ("lr", "hgb"),
+    "hgb+hgb_wide": ("hgb", "hgb_wide"),
+}
+IN_WORDS = {
+    "lr": "additive spline model",
+    "hgb": "boosted trees",
+    "hgb_wide": "wide boosted trees",
+    "lr+hgb": "mean of additive spline model and boosted trees",
+    "hgb+hgb_wide": "mean of two kinds of boosted trees",
+}
+WORTH_CALIBRATING = 0.0005
+"""Log-loss that a calibrated forecast must gain to be preferred to a raw one."""
+FEWEST_TO_STOP = 100
+"""Rows below which boosting grows a fixed number of trees, for a seventh of them could not tell when to stop."""
+STOPS = 2
+"""Boosting that stops early is done twice, stopped by other rows each time, and averaged: a seventh of the rows is a noisy judge."""
+THREADS = 1
+BINS = 64
+"""Steps that boosting sees of a number: with 255 no forecast of the sets measured got better, and each tree cost a third more. A category with more levels asks for as many."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between tables and logs; `bases` are the models to choose among and mix, `rows_of_curves` and `rows_compared` bound the additive model's training and its check."""
+
+    bases: tuple[str, ...]
+    normal: bool
+    penalty: float
+    boosting: Mapping[str, Any]
+    stops_early: bool
+    rows_of_curves: int
+    rows_compared: int
+
+
+OF_TABLE = Settings(
+    bases=("lr", "hgb", "hgb_wide"),
+    normal=False,
+    penalty=1.0,
+    boosting={
+        "learning_rate": 0.1,
+        "max_iter": 400,
+        "max_leaf_nodes": 8,
+        "min_samples_leaf": 20,
+        "l2_regularization": 5,
+        "max_features": 0.4,
+        "early_stopping": True,
+        "n_iter_no_change": 15,
+    },
+    stops_early=True,
+    rows_of_curves=30_000,
+    rows_compared=20_000,
+)
+OF_LOG = Settings(
+    bases=(
+        "lr",
+        "hgb",
+    ),  # the library's defaults learn snapshots by heart: never chosen, and dearer than all else
+    normal=True,
+    penalty=1 / 0.3,
+    boosting={
+        "learning_rate": 0.15,
+        "max_iter": 40,
+        "max_leaf_nodes": 8,
+        "min_samples_leaf": 40,
+        "l2_regularization": 10,
+        "max_features": 0.4,
+        "early_stopping": False,
+    },
+    stops_early=False,
+    rows_of_curves=12_000,
+    rows_compared=5_000,
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Rows to learn from: features as arrays, outcome, and which rows belong together."""
+
+    columns: Columns
+    matrix: Floats
+    churned: Floats
+    group: Whole
+
+    def of(self, rows: NDArray[Any]) -> Training:
+        """Some of the rows."""
+        _, group = np.unique(self.group[rows], return_inverse=True)
+        return Training(self.columns, self.matrix[rows], self.churned[rows], group.astype(np.int64))
+
+
+def one_thread() -> Any:
+    """A context in which a fit runs on one thread: results do not depend on the machine, and trees this small cost many times more over threads.
+
+    Libraries loaded within the context are not limited by it, so that boosting is loaded before.
+    """
+    import sklearn.ensemble  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(THREADS)
+
+
+def fit_bases(
+    training: Training, names: Iterable[str], settings: Settings, seed: int
+) -> dict[str, Base]:
+    """Fit some of the base models."""
+    return {name: _fit(name, training, settings, seed) for name in sorted(set(names))}
+
+
+def _fit(name: str, training: Training, settings: Settings, seed: int) -> Base:
+    if name == "lr":
+        return fit_additive(
+            training.columns,
+            training.matrix,
+            training.churned,
+            normal=settings.normal,
+            penalty=settings.penalty,
+            most_rows=settings.rows_of_curves,
+        )
+    bins = (
+        max(BINS, *(len(levels) for levels in training.columns.levels))
+        if training.columns.levels
+        else BINS
+    )
+    options: dict[str, Any] = {"max_bins": bins} | (
+        dict(settings.boosting) if name == "hgb" else {"early_stopping": False}
+    )
+    stops: list[NDArray[np.bool_] | None] = [None]
+    if name == "hgb" and settings.stops_early:
+        if training.churned.size < FEWEST_TO_STOP:
+            options |= {"early_stopping": False, "max_iter": 50}
+        else:
+            stops = [
+                held_out(training.group, training.churned, seed, part) for part in range(STOPS)
+            ]
+    categories = len(training.columns.categories)
+    grown = [
+        grow(
+            training.matrix,
+            training.churned,
+            categories=categories,
+            seed=seed + place,
+            held_out=stop,
+            settings=options,
+        )
+        for place, stop in enumerate(stops)
+    ]
+    return Bag(tuple(grown))
+
+
+def blends(scores: Mapping[str, Floats]) -> list[str]:
+    """The base models there are, and their mixtures."""
+    return [name for name, parts in BLENDS.items() if set(parts) <= set(scores)]
+
+
+def blended(scores: Mapping[str, Floats], name: str) -> Floats:
+    """The mean of a blend's base forecasts."""
+    parts = [scores[base] for base in BLENDS[name]]
+    return parts[0] if len(parts) == 1 else np.asarray(sum(parts[1:], parts[0]) / len(parts))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which blend, calibrated how; `losses` has the log-loss of each blend and kind."""
+
+    blend: str
+    kind: str
+    losses: Mapping[tuple[str, str], float]
+
+
+def choose(scores: Mapping[str, Floats], churned: Floats, fold: Whole) -> Choice:
+    """The blend and calibration with the smallest log-loss on forecasts that did not know the outcome, calibration cross-fitted."""
+    losses = {
+        (name, kind): round(
+            log_loss(cross_calibrated(kind, blended(scores, name), churned, fold), churned), 9
+        )
+        for name in blends(scores)
+        for kind in KINDS
+    }
+    raw = min((pair for pair in losses if pair[1] == "raw"), key=lambda pair: losses[pair])
+    best = min(losses, key=lambda pair: losses[pair])
+    chosen = best if losses[raw] - losses[best] > WORTH_CALIBRATING else raw
+    return Choice(*chosen, losses)
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """What makes a probability of features: the base models of the chosen blend, and their calibration.
+
+    `additive` is there always, to give reasons.
+    """
+
+    columns: Columns
+    blend: str
+    bases: Mapping[str, Base]
+    additive: Additive
+    calibrator: Calibrator
+
+    def probability(self, matrix: Floats) -> Floats:
+        """P(churn)."""
+        scores = {name: self.bases[name].probability(matrix) for name in BLENDS[self.blend]}
+        return np.clip(self.calibrator.of(blended(scores, self.blend)), 0.0, 1.0)
+
+
+def fit_forecaster(
+    training: Training, choice: Choice, calibrator: Calibrator, settings: Settings, seed: int
+) -> Forecaster:
+    """The chosen model on all training rows."""
+    bases = fit_bases(training, {*BLENDS[choice.blend], "lr"}, settings, seed)
+    additive = cast(Additive, bases["lr"])
+    used = {name: bases[name] for name in BLENDS[choice.blend]}
+    return Forecaster(training.columns, choice.blend, used, additive, calibrator)
+
+
+def final_calibrator(scores: Mapping[str, Floats], choice: Choice, churned: Floats) -> Calibrator:
+    """The calibration learnt from all forecasts that did not know the outcome."""
+    return fit_calibrator(choice.kind, blended(scores, choice.blend), churned)

@@ -1,0 +1,229 @@
+"""A model kept as plain JSON: numbers and names with a version, nothing that runs when it is read.
+
+Everything a forecast needs is written: knots and weights of the curves, the nodes of every tree, the calibration, the training distribution for the drift
+check, and what reasons need. A read model gives the same probabilities to the last digit. What is not kept: the log, and forecasts of single customers.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.churn.model.boosted_trees import Bag, Trees
+from cjlib.analyses.churn.model.calibration import Calibrator
+from cjlib.analyses.churn.model.churn_model import ChurnModel, Fidelity, Reasoning
+from cjlib.analyses.churn.model.correlated_features import Themes
+from cjlib.analyses.churn.model.drift import reference_from_plain
+from cjlib.analyses.churn.model.encoding import Columns, columns_from_plain
+from cjlib.analyses.churn.model.model_selection import Base, Forecaster
+from cjlib.analyses.churn.model.spline_logistic import CURVES, Additive, Scale
+from cjlib.errors import CjlibError, DataError, shown
+
+FORMAT = "cjlib churn model"
+VERSION = 1
+TABLES = ("table", "calibration", "lift", "leaks", "drift")
+ARRAYS = ("roots", "feature", "threshold", "missing_left", "left", "right", "value")
+
+
+def keep(model: ChurnModel, path: Path) -> Path:
+    """See `ChurnModel.keep`."""
+    text = json.dumps(
+        _plain(model), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_native
+    )
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        half.write_text(text + "\n", encoding="utf-8")
+        half.replace(path)
+    except OSError as fault:
+        half.unlink(missing_ok=True)
+        raise CjlibError(
+            f"path: {shown(str(path))} cannot be written ({fault.strerror}). Give the name of a file in a folder that is there."
+        ) from None
+    return path
+
+
+def load_churn_model(path: str | Path) -> ChurnModel:
+    """A model that `model.keep(path)` wrote: it scores and gives reasons to the last digit as it did.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    ChurnModel
+        Without `.forecasts` and newest customers, which are not kept: give `score` the customers.
+
+    Raises
+    ------
+    DataError
+        When the file is not there, is no kept model, or is of a version this one cannot read.
+    """
+    if not isinstance(path, str | Path):
+        raise CjlibError(
+            f"path: must be the name of a file that model.keep wrote. Got {shown(path)}."
+        )
+    source = Path(path)
+    try:
+        kept = json.loads(source.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise DataError(
+            f"path: {shown(str(source))} cannot be read ({fault.strerror}). Give a file that model.keep wrote."
+        ) from None
+    except ValueError:
+        raise DataError(
+            f"path: {shown(str(source))} is not a kept model: it is not JSON. Give a file that model.keep wrote."
+        ) from None
+    if not isinstance(kept, dict) or kept.get("format") != FORMAT:
+        raise DataError(
+            f"path: {shown(str(source))} is not a kept churn model. Give a file that model.keep wrote."
+        )
+    if kept.get("version") != VERSION:
+        raise DataError(
+            f"path: {shown(str(source))} is of version {shown(kept.get('version'))}; this cjlib reads version {VERSION}. Fit the model again."
+        )
+    try:
+        return _model(kept)
+    except (KeyError, TypeError, ValueError, IndexError) as fault:
+        raise DataError(
+            f"path: {shown(str(source))} is damaged ({type(fault).__name__}: {shown(str(fault))}). Fit the model again."
+        ) from None
+
+
+def _plain(model: ChurnModel) -> dict[str, Any]:
+    forecaster = model.forecaster
+    reasoning = model.reasoning
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "headline": model.headline,
+        "definition": dict(model.definition),
+        "metrics": dict(model.metrics),
+        "horizon_us": model.horizon_us,
+        "id_column": model.id_column,
+        "tables": {name: _frame_as_plain(getattr(model, name)) for name in TABLES},
+        "columns": asdict(forecaster.columns),
+        "blend": forecaster.blend,
+        "calibrator": asdict(forecaster.calibrator),
+        "additive": _additive_as_plain(forecaster.additive),
+        "bags": {
+            name: [_trees_as_plain(one) for one in base.models]
+            for name, base in forecaster.bases.items()
+            if isinstance(base, Bag)
+        },
+        "reference": asdict(model.reference),
+        "reasoning": {
+            "themes": reasoning.themes.members,
+            "centre": reasoning.centre,
+            "typical": reasoning.typical,
+            "fidelity": asdict(reasoning.fidelity),
+        },
+    }
+
+
+def _model(kept: Mapping[str, Any]) -> ChurnModel:
+    columns = columns_from_plain(kept["columns"])
+    additive = _additive(columns, kept["additive"])
+    bases: dict[str, Base] = {
+        name: Bag(tuple(_trees(one) for one in bag)) for name, bag in kept["bags"].items()
+    }
+    if "lr" in kept["blend"].split("+"):
+        bases["lr"] = additive
+    calibrator = Calibrator(
+        kept["calibrator"]["kind"], tuple(kept["calibrator"]["x"]), tuple(kept["calibrator"]["y"])
+    )
+    reasoning = kept["reasoning"]
+    frames = {name: _frame(kept["tables"][name]) for name in TABLES}
+    return ChurnModel(
+        table=frames["table"],
+        calibration=frames["calibration"],
+        lift=frames["lift"],
+        leaks=frames["leaks"],
+        drift=frames["drift"],
+        headline=kept["headline"],
+        definition=kept["definition"],
+        metrics=kept["metrics"],
+        forecasts=pd.DataFrame(
+            {name: [] for name in ("customer_id", "cutoff", "churned", "churn_probability")}
+        ),
+        horizon_us=kept["horizon_us"],
+        id_column=kept["id_column"],
+        forecaster=Forecaster(columns, kept["blend"], bases, additive, calibrator),
+        reference=reference_from_plain(kept["reference"]),
+        reasoning=Reasoning(
+            Themes(tuple(tuple(one) for one in reasoning["themes"])),
+            tuple(reasoning["centre"]),
+            tuple(reasoning["typical"]),
+            Fidelity(**reasoning["fidelity"]),
+        ),
+        newest=pd.DataFrame(columns=list(columns.names)),
+    )
+
+
+def _additive_as_plain(model: Additive) -> dict[str, Any]:
+    return {
+        "scales": [asdict(scale) for scale in model.scales],
+        "curves": model.curves.tolist(),
+        "missing": model.missing.tolist(),
+        "steps": model.steps,
+        "intercept": model.intercept,
+    }
+
+
+def _additive(columns: Columns, kept: Mapping[str, Any]) -> Additive:
+    scales = tuple(Scale(tuple(one["grid"]), one["low"], one["high"]) for one in kept["scales"])
+    curves = np.array(kept["curves"], dtype=float).reshape(len(scales), CURVES)
+    return Additive(
+        columns,
+        scales,
+        curves,
+        np.array(kept["missing"], dtype=float),
+        tuple(tuple(one) for one in kept["steps"]),
+        kept["intercept"],
+    )
+
+
+def _trees_as_plain(trees: Trees) -> dict[str, Any]:
+    subsets = {
+        str(node): [sorted(left), sorted(known)] for node, (left, known) in trees.subsets.items()
+    }
+    return {"start": trees.start, "subsets": subsets} | {
+        name: getattr(trees, name).tolist() for name in ARRAYS
+    }
+
+
+def _trees(kept: Mapping[str, Any]) -> Trees:
+    kinds = {"threshold": float, "value": float, "missing_left": bool}
+    arrays = {name: np.array(kept[name], dtype=kinds.get(name, np.int64)) for name in ARRAYS}
+    subsets = {
+        int(node): (frozenset(left), frozenset(known))
+        for node, (left, known) in kept["subsets"].items()
+    }
+    return Trees(start=kept["start"], subsets=subsets, **arrays)
+
+
+def _frame_as_plain(frame: pd.DataFrame) -> Any:
+    return json.loads(
+        frame.to_json(orient="table", index=False, double_precision=15, date_unit="us")
+    )
+
+
+def _frame(kept: Any) -> pd.DataFrame:
+    return pd.read_json(io.StringIO(json.dumps(kept)), orient="table", precise_float=True)
+
+
+def _native(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be kept")

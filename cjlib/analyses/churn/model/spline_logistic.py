@@ -1,0 +1,292 @@
+"""The additive spline model: log-odds are a sum of one curve a number and one step a level, so every forecast splits exactly into reasons."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, ndtri
+
+from cjlib.analyses.churn.model.encoding import Columns
+from cjlib.analyses.churn.model.logistic import (
+    NEARLY_FLAT,
+    curvature,
+    fit_with_intercept,
+    precision,
+)
+
+Floats = NDArray[np.float64]
+KNOTS = 6
+DEGREE = 3
+CURVES = KNOTS + DEGREE - 2
+"""Weights of a curve: one fewer than its B-splines, since the intercept holds their sum."""
+WIDE = 150
+"""Numbers beyond which a curve has no knots but its ends: six knots each would make a model with almost as many weights as rows, dear and learnt by heart."""
+QUANTILES = 200
+TAIL = 0.005
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a number goes through before its curve: nothing, or (on logs, where counts have long tails) its normal quantile.
+
+    `grid` holds the training quantiles, empty for nothing; `low` and `high` are the ends of the curve, constant beyond.
+    """
+
+    grid: tuple[float, ...]
+    low: float
+    high: float
+
+    def of(self, values: Floats) -> Floats:
+        """The numbers as the curve sees them."""
+        if not self.grid:
+            return np.clip(values, self.low, self.high)
+        grid, rank = np.asarray(self.grid), np.linspace(0, 1, len(self.grid))
+        # A value that fills several quantiles gets the middle of them.
+        middle = (np.interp(values, grid, rank) + 1 - np.interp(-values, -grid[::-1], rank)) / 2
+        return np.clip(ndtri(np.clip(middle, TAIL, 1 - TAIL)), self.low, self.high)
+
+    def basis(
+        self, seen: Floats, knots: int = KNOTS
+    ) -> tuple[NDArray[np.int64], tuple[Floats, ...]]:
+        """The stretch between two of the even knots in which each number, as `of` gives it, lies, and the four cubic B-splines that are not 0 there."""
+        place = (seen - self.low) / ((self.high - self.low) / (knots - 1))
+        cell = np.clip(place.astype(np.int64), 0, knots - 2)
+        x = place - cell
+        rest, square, cube = 1 - x, x * x, x * x * x
+        return cell, (
+            rest * rest * rest / 6,
+            (3 * cube - 6 * square + 4) / 6,
+            (-3 * cube + 3 * square + 3 * x + 1) / 6,
+            cube / 6,
+        )
+
+
+def learn_scale(values: Floats, normal: bool) -> tuple[Scale, Floats]:
+    """The scale of a number's training values, missing ones filled; and these values as its curve sees them."""
+    if not normal:
+        return Scale((), float(values.min()), float(values.max())), values
+    grid = tuple(np.quantile(values, np.linspace(0, 1, QUANTILES + 1)).tolist())
+    seen = Scale(grid, -np.inf, np.inf).of(values)
+    return Scale(grid, float(seen.min()), float(seen.max())), seen
+
+
+@dataclass(frozen=True)
+class Additive:
+    """A fitted model.
+
+    `curves` has a row of seven B-spline weights a number; `missing` what a missing one adds; `steps` a weight a level of each category.
+    """
+
+    columns: Columns
+    scales: tuple[Scale, ...]
+    curves: Floats
+    missing: Floats
+    steps: tuple[tuple[float, ...], ...]
+    intercept: float
+
+    def contributions(self, matrix: Floats) -> Floats:
+        """Log-odds that each feature adds, a column a feature in the order of `columns.names`."""
+        added = np.empty(matrix.shape)
+        categories = len(self.columns.categories)
+        for place, steps in enumerate(self.steps):
+            codes = matrix[:, place]
+            known = ~np.isnan(codes)
+            added[:, place] = np.where(
+                known, np.asarray(steps)[np.where(known, codes, 0).astype(np.int64)], 0.0
+            )
+        for place, scale in enumerate(self.scales):
+            values = matrix[:, categories + place]
+            gap = np.isnan(values)
+            filled = np.where(gap, self.columns.medians[place], values)
+            added[:, categories + place] = self._curve(place, scale, filled) + np.where(
+                gap, self.missing[place], 0.0
+            )
+        return added
+
+    def _curve(self, place: int, scale: Scale, values: Floats) -> Floats:
+        if scale.high <= scale.low:
+            return np.zeros(values.size)
+        cell, parts = scale.basis(scale.of(values))
+        weights = np.append(self.curves[place], 0.0)
+        return (
+            parts[0] * weights[cell]
+            + parts[1] * weights[cell + 1]
+            + parts[2] * weights[cell + 2]
+            + parts[3] * weights[cell + 3]
+        )
+
+    def log_odds(self, matrix: Floats) -> Floats:
+        """The sum."""
+        return self.intercept + self.contributions(matrix).sum(axis=1)
+
+    def probability(self, matrix: Floats) -> Floats:
+        """P(churn) before calibration."""
+        return expit(self.log_odds(matrix))
+
+
+def fit_additive(
+    columns: Columns,
+    matrix: Floats,
+    churned: Floats,
+    *,
+    normal: bool,
+    penalty: float,
+    most_rows: int,
+) -> Additive:
+    """Logistic regression on cubic B-splines with six knots (of more than `WIDE` numbers with two), levels, and missing flags, with an L2 penalty.
+
+    More rows than `most_rows` are thinned evenly: the curves do not get better.
+    """
+    used = _thinned(len(matrix), most_rows)
+    learnt = [learn_scale(values, normal) for values in _filled(columns, matrix[used]).T]
+    scales = tuple(scale for scale, _ in learnt)
+    design, kept = _design(columns, scales, matrix[used], [seen for _, seen in learnt])
+    weights = np.zeros(kept.size)
+    weights[kept] = fit_with_intercept(design, churned[used], penalty)
+    return _from_weights(columns, scales, weights)
+
+
+def drawn_contributions(
+    model: Additive,
+    matrix: Floats,
+    churned: Floats,
+    penalty: float,
+    draws: Sequence[Floats],
+    rows: NDArray[np.int64],
+) -> Iterator[Floats]:
+    """What each feature adds for some rows, against the mean over all, when the model is learnt anew from rows that count as often as each draw says."""
+    seen = [
+        scale.of(values)
+        for scale, values in zip(model.scales, _filled(model.columns, matrix).T, strict=True)
+    ]
+    design, kept = _design(model.columns, model.scales, matrix, seen)
+    start = _weights(model)[kept]
+    above, feature = (
+        design[rows, :-1] - design[:, :-1].mean(axis=0),
+        _features(model.columns)[kept[:-1]],
+    )
+    order = np.argsort(feature, kind="stable")
+    begins = np.flatnonzero(np.diff(feature[order], prepend=-1))
+    p = expit(design @ start)
+    factor = curvature(design, p * (1 - p), penalty)
+    for weight in draws:
+        drawn = np.flatnonzero(weight)
+        fitted = fit_with_intercept(
+            design[drawn],
+            churned[drawn],
+            penalty,
+            weight=weight[drawn],
+            start=start,
+            flat=NEARLY_FLAT,
+            factor=factor,
+        )
+        added = np.zeros((rows.size, len(model.columns.names)))
+        added[:, feature[order][begins]] = np.add.reduceat(
+            (above * fitted[:-1])[:, order], begins, axis=1
+        )
+        yield added
+
+
+def _knots(columns: Columns) -> int:
+    """How many knots each number's curve is learnt with."""
+    return KNOTS if len(columns.numbers) <= WIDE else 2
+
+
+def _features(columns: Columns) -> NDArray[np.int64]:
+    """The feature, by its place in `columns.names`, of each column of the design."""
+    levels = np.repeat(np.arange(len(columns.levels)), [len(one) for one in columns.levels])
+    numbers = np.arange(len(columns.numbers)) + len(columns.levels)
+    return np.concatenate([levels, np.repeat(numbers, _knots(columns) + 1), numbers]).astype(
+        np.int64
+    )
+
+
+def _thinned(rows: int, most: int) -> NDArray[np.int64]:
+    """Rows to use: all, or an even choice (rows are in a scattered order)."""
+    return np.arange(rows) if rows <= most else np.linspace(0, rows - 1, most).astype(np.int64)
+
+
+def _filled(columns: Columns, matrix: Floats) -> Floats:
+    """The numbers, a missing one as the median."""
+    numbers = matrix[:, len(columns.categories) :]
+    return np.where(np.isnan(numbers), np.asarray(columns.medians), numbers)
+
+
+def _design(
+    columns: Columns, scales: Sequence[Scale], matrix: Floats, seen: Sequence[Floats]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A column a level, then a curve's columns a number, then a column a number for whether it is missing, then the intercept's; and which of them are there.
+
+    The curve of a number that is everywhere the same, and the flag of one that is never missing, are left out: their weight is 0.
+    """
+    categories, knots = len(columns.categories), _knots(columns)
+    varies = np.array([scale.high > scale.low for scale in scales], dtype=bool)
+    varied = np.flatnonzero(varies).tolist()
+    gaps = np.isnan(matrix[:, categories:])
+    gone = gaps.any(axis=0)
+    levels = [matrix[:, [place]] == np.arange(len(one)) for place, one in enumerate(columns.levels)]
+    kept = np.concatenate(
+        [
+            np.ones(sum(one.shape[1] for one in levels), dtype=bool),
+            np.repeat(varies, knots + 1),
+            gone,
+            [True],
+        ]
+    )
+    kind = precision(int(kept.sum()) - 1)
+    curves = np.zeros((len(matrix), len(varied), knots + 2), dtype=kind)
+    flat, begins = curves.reshape(-1), np.arange(len(matrix)) * (len(varied) * (knots + 2))
+    for block, place in enumerate(varied):
+        cell, parts = scales[place].basis(seen[place], knots)
+        first = begins + (block * (knots + 2) + cell)
+        for position, part in enumerate(parts):
+            flat[first + position] = part
+    curved = curves[:, :, :-1].reshape(len(matrix), len(varied) * (knots + 1))
+    return np.concatenate(
+        [*levels, curved, gaps[:, gone], np.ones((len(matrix), 1))], axis=1, dtype=kind
+    ), kept
+
+
+def _from_weights(columns: Columns, scales: tuple[Scale, ...], weights: Floats) -> Additive:
+    ends = np.cumsum([0, *(len(levels) for levels in columns.levels)], dtype=int).tolist()
+    steps = tuple(tuple(weights[start:end].tolist()) for start, end in itertools.pairwise(ends))
+    knots, numbers = _knots(columns), len(columns.numbers)
+    learnt, missing = np.split(weights[ends[-1] : -1], [numbers * (knots + 1)])
+    curves, intercept = learnt.reshape(numbers, knots + 1), float(weights[-1])
+    if knots != KNOTS:
+        finer = curves @ _finer().T
+        curves, intercept = finer[:, :-1] - finer[:, -1:], intercept + float(finer[:, -1].sum())
+    return Additive(columns, scales, curves, missing, steps, intercept)
+
+
+def _weights(model: Additive) -> Floats:
+    curves, intercept = model.curves, model.intercept
+    if _knots(model.columns) != KNOTS:
+        finer = _finer()
+        curves = curves @ np.linalg.pinv(finer[:-1] - finer[-1]).T
+        intercept -= float((curves @ finer[-1]).sum())
+    return np.concatenate(
+        [*(np.asarray(one) for one in model.steps), curves.ravel(), model.missing, [intercept]]
+    )
+
+
+def _finer() -> Floats:
+    """The B-splines with two knots, but for the last, as sums of those with six: a row a finer one, by the products of its knots (Marsden's identity)."""
+    stretches = KNOTS - 1
+    knots = np.arange(KNOTS + DEGREE - 1)[:, None] / stretches - np.arange(DEGREE) / stretches
+    one, two, three = knots.T
+    powers = np.stack(
+        [
+            np.ones(len(knots)),
+            (one + two + three) / 3,
+            (one * two + two * three + three * one) / 3,
+            one * two * three,
+        ],
+        axis=1,
+    )
+    return powers @ np.array([[1, 4, 1], [-3, 0, 3], [3, -6, 3], [-1, 3, -3]]) / 6

@@ -1,0 +1,223 @@
+"""What a churn model's figures say, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.model.churn_model import Fidelity
+from cjlib.analyses.churn.model.evaluate import Gain, Tested
+from cjlib.analyses.churn.model.model_selection import IN_WORDS, Choice
+from cjlib.analyses.result import Metric, metric
+from cjlib.errors import listed
+from cjlib.show.numbers import about, percent
+
+FEWEST_CHURNERS = 50
+FEWEST_ROWS = 300
+TOO_GOOD = 0.98
+HALF = 0.5
+WORTH_MORE = 0.003
+BASELINES = {
+    "prevalence": "giving everybody the same share",
+    "best_single_column": "the best single column",
+    "recency": "how long ago customers were last seen",
+    "recency_over_gap": "how long ago, against their usual gap",
+    "bgnbd": "BG/NBD from purchases alone",
+}
+
+
+@dataclass(frozen=True)
+class Learning:
+    """AUC from half of the training rows, and from all."""
+
+    half: float
+    whole: float
+
+    @property
+    def sentence(self) -> str:
+        """Whether more data would help."""
+        if np.isnan(self.half) or np.isnan(self.whole):
+            return "too few rows to say whether more of them would help"
+        growth = self.whole - self.half
+        said = (
+            "more rows of this kind would probably help"
+            if growth > WORTH_MORE
+            else "more rows of this kind would hardly help; other features might"
+        )
+        return f"AUC {self.half:.3f} with half of the rows, {self.whole:.3f} with all: {said}"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the words are made from."""
+
+    data: ChurnData
+    keep: tuple[str, ...]
+    table: pd.DataFrame
+    gain: Gain
+    choice: Choice
+    learning: Learning
+    last: Tested
+    fidelity: Fidelity
+
+    @property
+    def population(self) -> str:
+        """The last population of the table: the active one where there is one."""
+        return "active" if (self.table["population"] == "active").any() else "all"
+
+    @property
+    def chosen(self) -> pd.Series:
+        """The chosen model's first row (the mean over cutoffs) in that population."""
+        return first_row(self.table, "chosen", self.population)
+
+
+def first_row(table: pd.DataFrame, model: str, population: str = "all") -> pd.Series:
+    """A model's first row: the mean over cutoffs where there are several."""
+    return table[(table["model"] == model) & (table["population"] == population)].iloc[0]
+
+
+def headline(facts: Facts) -> str:
+    """How good, beyond which baseline, and what to mind."""
+    row = facts.chosen
+    who = f"{row['n']:,} {'rows of active customers' if facts.population == 'active' else 'customers'}, {row['n_churned']:,} churned"
+    scope = (
+        f"AUC {row['auc']:.3f} (95 % interval {row['auc_low']:.3f} to {row['auc_high']:.3f}; {who})"
+    )
+    parts = [
+        _verdict(facts, scope),
+        *_few(row),
+        *_both_populations(facts),
+        *_level(facts),
+        *_leaks(facts),
+    ]
+    return " ".join(parts)
+
+
+def _verdict(facts: Facts, scope: str) -> str:
+    row, gain = facts.chosen, facts.gain
+    if _silent(facts) or not row["auc_low"] > 0.5:
+        return f"No signal: the model ranks customers no better than chance, {scope}."
+    if not gain.beyond_noise:
+        return (
+            f"The model ({scope}) does not beat {BASELINES[gain.baseline]} beyond noise (difference {gain.value:+.3f}, {gain.low:+.3f} to {gain.high:+.3f}): "
+            "use that baseline."
+        )
+    lift = f"the riskiest tenth holds {row['lift_10']:.2f} times its share of churners ({row['lift_low']:.2f} to {row['lift_high']:.2f})"
+    return f"{scope}; {lift}. It beats {BASELINES[gain.baseline]} by {gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})."
+
+
+def _silent(facts: Facts) -> bool:
+    """Whether the forecasts of a table gain so little over the share of churners that choosing among candidates explains it: log n in log-likelihood."""
+    row, same = facts.chosen, first_row(facts.table, "prevalence")
+    return not facts.data.of_log and bool(
+        (same["log_loss"] - row["log_loss"]) * row["n"] <= np.log(row["n"])
+    )
+
+
+def _few(row: pd.Series) -> list[str]:
+    if row["n_churned"] < FEWEST_CHURNERS or row["n"] < FEWEST_ROWS:
+        return [
+            f"Too few to rank models ({row['n']:,} rows, {row['n_churned']:,} churned): read the intervals, not the figures."
+        ]
+    return []
+
+
+def _both_populations(facts: Facts) -> list[str]:
+    if facts.population == "all":
+        return []
+    everyone = first_row(facts.table, "chosen", "all")
+    if everyone["n"] == facts.chosen["n"]:
+        return []
+    return [
+        f"Over all {everyone['n']:,} rows of the data it reads {everyone['auc']:.3f}, since those long gone are easy to tell."
+    ]
+
+
+def _level(facts: Facts) -> list[str]:
+    if not facts.data.of_log or facts.last.churned.size == 0:
+        return []
+    predicted, observed = facts.last.scores["chosen"].mean(), facts.last.churned.mean()
+    return [
+        f"For the last tested cutoff it predicted {percent(predicted)} churn, {percent(observed)} came."
+    ]
+
+
+def _leaks(facts: Facts) -> list[str]:
+    leaks, said = facts.data.leaks, []
+    failed = leaks.loc[leaks["level"] == "FAIL", "column"].drop_duplicates().tolist()
+    out = [name for name in failed if name not in facts.keep]
+    if out:
+        said.append(f"Left out because they know the outcome: {listed(out)}.")
+    kept = [
+        name
+        for name in leaks.loc[leaks["level"].isin(["FAIL", "DROP"]), "column"]
+        .drop_duplicates()
+        .tolist()
+        if name in facts.keep
+    ]
+    if kept:
+        said.append(
+            f"Kept by name although a rule calls them leaks: {listed(kept)}; the figures may be too good."
+        )
+    if facts.chosen["auc"] >= TOO_GOOD:
+        said.append("So good a model usually knows the outcome: look before believing.")
+    return said
+
+
+def definition(facts: Facts, how: str) -> dict[str, str]:
+    """What decided the figures."""
+    choice = facts.choice
+    calibrated = "" if choice.kind == "raw" else f", calibrated ({choice.kind})"
+    candidates = len({blend for blend, _ in choice.losses})
+    judged = (
+        f"the smallest log-loss of {candidates} candidates"
+        if candidates
+        else "nothing earlier could judge the candidates"
+    )
+    out = (
+        facts.data.leaks.loc[facts.data.leaks["level"].isin(["FAIL", "DROP"]), "column"]
+        .drop_duplicates()
+        .tolist()
+    )
+    left = [name for name in out if name not in facts.keep]
+    return {
+        "chosen": f"{choice.blend}: {IN_WORDS[choice.blend]}{calibrated}; {judged}",
+        "tested on": how,
+        "interval": "95 %, bootstrap over customers, 500 draws (of at most 20,000 customers, scaled)",
+        "baselines": "rows of .table; they need no model",
+        "calibration error": "never without its floor: what perfect probabilities would show at this size",
+        "profit": "expected maximum profit a customer: value 200, offer 10, contact 1, success share Beta(6, 14)",
+        "learning curve": facts.learning.sentence,
+        "reasons": f"{facts.fidelity.word}; rank correlation with the score {facts.fidelity.spearman:.3f}, same first reason after redrawing {about(facts.fidelity.first)}",
+        "left out": listed(left) if left else "no column",
+        "kept by name": listed(facts.keep) if facts.keep else "none",
+        "resampling": "none, no class weights: probabilities stay probabilities",
+    }
+
+
+def metrics(facts: Facts) -> dict[str, Metric]:
+    """The chosen model's figures, and the gain over the best baseline."""
+    row, n = facts.chosen, int(facts.chosen["n"])
+    found = {
+        name: metric(float(row[name]), n=n)
+        for name in ("pr_auc", "brier", "log_loss", "ece", "ece_floor", "empc")
+    }
+    return {
+        "auc": metric(float(row["auc"]), float(row["auc_low"]), float(row["auc_high"]), n),
+        "lift_10": metric(
+            float(row["lift_10"]), float(row["lift_low"]), float(row["lift_high"]), n
+        ),
+        "gain_over_baseline": metric(facts.gain.value, facts.gain.low, facts.gain.high, n),
+        **found,
+        "reason_spearman": metric(facts.fidelity.spearman, n=n),
+        "reason_top_decile_overlap": metric(facts.fidelity.overlap, n=n),
+        "reason_stability": metric(facts.fidelity.steady, n=n),
+        "reason_stability_first": metric(facts.fidelity.first, n=n),
+        "observed_share": metric(float(facts.last.churned.mean()), n=facts.last.churned.size),
+        "predicted_share": metric(
+            float(facts.last.scores["chosen"].mean()), n=facts.last.churned.size
+        ),
+    }

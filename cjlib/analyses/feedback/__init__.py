@@ -1,0 +1,1 @@
+"""What customers say: scores, sentiment, themes, drivers, and which stage each answer is about."""

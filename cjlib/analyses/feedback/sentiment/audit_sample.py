@@ -1,0 +1,97 @@
+"""The random sample that people label, and the labels they made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.feedback.texts.scorer import LABELS
+from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
+from cjlib.errors import DataError, listed
+from cjlib.sources.feedback.pii import scrub
+from cjlib.sources.feedback.table import Feedback
+
+
+def audit_sample(
+    feedback: Feedback,
+    *,
+    by: str | None = None,
+    per_segment: int = 60,
+    seed: int = 0,
+    path: str | Path | None = None,
+) -> pd.DataFrame:
+    """A random sample of scored texts for people to label: `per_segment` from each segment, in shuffled order, the model's label hidden.
+
+    Only what is drawn at random can stand for the rest: label every row, in any order, and leave none out because it is hard. `feedback_id` and `text`
+    are given (personal data removed), `label` is empty and takes negative, neutral or positive. With `path` the sample is written as CSV (a cell that a spreadsheet would run as a
+    formula is prefixed with ').
+    """
+    scored = scored_texts(feedback)
+    rows = pd.DataFrame(
+        {
+            "feedback_id": scored["feedback_id"],
+            "text": [
+                None if text is None else scrub(text)[0]
+                for text in feedback.frame["text"]
+                .astype(object)
+                .where(feedback.frame["text"].notna(), None)
+            ],
+            "segment": feedback.segment(by),
+        }
+    )[scored["status"] == "scored"]
+    rng = np.random.default_rng(seed)
+    drawn = [
+        group.iloc[np.sort(rng.permutation(len(group))[:per_segment])]
+        for _, group in rows.sort_values("feedback_id").groupby("segment")
+    ]
+    if not drawn:
+        raise DataError("audit_sample: no text was scored, so there is nothing to label.")
+    sample = pd.concat(drawn)
+    shuffled = (
+        sample.iloc[rng.permutation(len(sample))][["feedback_id", "text"]]
+        .assign(label="")
+        .reset_index(drop=True)
+    )
+    if path is not None:
+        _safe_for_spreadsheets(shuffled).to_csv(path, index=False)
+    return shuffled
+
+
+def _safe_for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    risky = table["text"].str.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return table.assign(text=table["text"].where(~risky, "'" + table["text"]))
+
+
+def audit_labels(audit: pd.DataFrame | str | Path | None, scored: pd.DataFrame) -> dict[str, float]:
+    """1 for negative, 0 for the others, by feedback_id."""
+    if audit is None:
+        return {}
+    table = (
+        audit
+        if isinstance(audit, pd.DataFrame)
+        else pd.read_csv(audit, dtype={"feedback_id": "str", "label": "str"})
+    )
+    absent = [name for name in ("feedback_id", "label") if name not in table.columns]
+    if absent:
+        raise DataError(
+            f"audit: needs the columns 'feedback_id' and 'label'. Missing: {listed(absent)}. It has: {listed(table.columns)}."
+        )
+    written = table.assign(
+        feedback_id=table["feedback_id"].astype("str"),
+        label=table["label"].astype("str").str.strip().str.lower(),
+    ).dropna(subset=["label"])
+    labelled = written[(written["label"] != "") & (written["label"] != "nan")]
+    wrong = sorted(set(labelled["label"]) - set(LABELS))
+    if wrong:
+        raise DataError(f"audit: labels must be one of {listed(LABELS)}. Got {listed(wrong)}.")
+    unknown = sorted(set(labelled["feedback_id"]) - set(scored["feedback_id"]))
+    if unknown:
+        raise DataError(
+            f"audit: {len(unknown):,} feedback_id are not in the feedback, such as {listed(unknown, most=3)}. Was it drawn from another file?"
+        )
+    return {
+        str(one): float(label == "negative")
+        for one, label in zip(labelled["feedback_id"], labelled["label"], strict=True)
+    }

@@ -1,0 +1,400 @@
+"""What customers write about: themes of an editable taxonomy, what it misses, and which go with unhappy answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from cjlib.analyses.feedback.texts.phrases import effort_kinds
+from cjlib.analyses.feedback.texts.quotes import Said, text_vectors
+from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels
+from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
+from cjlib.analyses.feedback.texts.taxonomy import Taxonomy, read_taxonomy, tells_of
+from cjlib.analyses.feedback.texts.tokens import term_presence
+from cjlib.analyses.result import MIME, MIN_N, Metric, Result, metric
+from cjlib.errors import DataError
+from cjlib.shared.stats import benjamini_hochberg, newcombe, two_shares_p, wilson
+from cjlib.show.numbers import about, count_of
+from cjlib.sources.feedback.pii import removed_from
+from cjlib.sources.feedback.table import Feedback
+
+MOST_CANDIDATES = 10
+FEWEST_UNCOVERED = 80
+"""Below so many uncovered comments no candidate themes are proposed."""
+TOP_WORDS = 5
+QUOTES = ("quote_1", "quote_2", "quote_3")
+WordsOf: TypeAlias = "Callable[[NDArray[np.bool_]], list[str]]"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Themes(Result):
+    """Themes with share, score and quotes.
+
+    `.trend`: theme by month. `.with_detractors`: which themes go with unhappy answers beyond chance. `.by_stage`: theme by stage.
+    `.flags`: comments that tell of effort or of leaving. `.members`: `feedback_id`, `theme`.
+    """
+
+    trend: pd.DataFrame
+    with_detractors: pd.DataFrame
+    by_stage: pd.DataFrame
+    flags: pd.DataFrame
+    members: pd.DataFrame
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """What a reader needs of each theme; the whole table stays in `.table`."""
+        shown = self.table[self.table["n"] > 0]
+        short = shown[
+            [
+                "theme",
+                "kind",
+                "n",
+                "share_of_comments",
+                "mean_score",
+                *(name for name in QUOTES[:2] if shown[name].notna().any()),
+            ]
+        ]
+        brief = Result(
+            table=short, headline=self.headline, definition=self.definition, metrics=self.metrics
+        )
+        return brief._repr_mimebundle_() | {MIME: super()._repr_mimebundle_()[MIME]}
+
+
+def themes(
+    feedback: Feedback,
+    *,
+    taxonomy: Taxonomy | str | Path | None = None,
+    quotes: bool = True,
+    candidates: bool = True,
+    min_n: int = MIN_N,
+) -> Themes:
+    """What the comments are about, by an editable list of words, with what the list misses.
+
+    Every comment that says something in English counts once in each theme of which a word or phrase stands in it: a comment may carry several themes, so
+    shares do not sum to one. The base of `share_of_comments` is all these comments. `uncovered` are those in no theme; from them non-negative matrix factorisation
+    proposes `candidate` themes, named by their words and never merged into the taxonomy: such clusters agree only weakly with what people would say.
+
+    Returns
+    -------
+    Themes
+        `.table`: `theme`, `kind` (taxonomy, candidate, uncovered), `n`, `share_of_comments`, `low`, `high` (Wilson), `mean_score` (text score, −1…1), `nps`,
+        `n_nps`, `n_scored`, `quote_1` … `quote_3` (typical, personal data removed), `top_words`, `small_n`. By kind, then n.
+
+    Raises
+    ------
+    DataError
+        When no comment says anything in English.
+    """
+    words = read_taxonomy(taxonomy)
+    rows, left_out = _comments(feedback)
+    covered = tells_of(rows["text"].tolist(), words)
+    groups = {(theme, "taxonomy"): covered[:, column] for column, theme in enumerate(words)}
+    uncovered: NDArray[np.bool_] = np.asarray(~covered.any(axis=1), dtype=bool)
+    vectors = text_vectors(rows["text"].tolist())
+    if candidates:
+        groups |= {
+            (theme, "candidate"): member
+            for theme, member in _candidates(rows["text"].tolist(), uncovered).items()
+        }
+    groups[("uncovered", "uncovered")] = uncovered
+    words_of = _words_of(rows["text"].tolist())
+    numbers = rows[["nps", "score"]]
+    table = pd.DataFrame(
+        [
+            _row(numbers, member, kind, theme, words_of, min_n)
+            for (theme, kind), member in groups.items()
+        ]
+    )
+    table = (
+        _with_quotes(table, rows, groups, vectors)
+        if quotes
+        else table.assign(**dict.fromkeys(QUOTES))
+    )
+    order = table.assign(
+        kind_order=table["kind"].map({"taxonomy": 0, "candidate": 1, "uncovered": 2}),
+        size=-table["n"],
+    )
+    table = order.sort_values(["kind_order", "size", "theme"], ignore_index=True).drop(
+        columns=["kind_order", "size"]
+    )
+    own = {theme: member for (theme, kind), member in groups.items() if kind == "taxonomy"}
+    removed = removed_from(rows["text"])
+    detractors = _with_detractors(rows, own)
+    return Themes(
+        table=table,
+        headline=_headline(table, detractors, len(rows)),
+        definition=_definition(rows, left_out, taxonomy, removed, uncovered),
+        metrics=_metrics(rows, uncovered, removed),
+        trend=_trend(rows, own, feedback.timezone),
+        with_detractors=detractors,
+        by_stage=_by_stage(rows, own),
+        flags=_flags(rows),
+        members=pd.concat(
+            [
+                pd.DataFrame({"feedback_id": rows.loc[member, "feedback_id"], "theme": theme})
+                for theme, member in own.items()
+            ],
+            ignore_index=True,
+        ),
+    )
+
+
+def _comments(feedback: Feedback) -> tuple[pd.DataFrame, int]:
+    frame = feedback.frame.sort_values("feedback_id", ignore_index=True)
+    scored = scored_texts(feedback)
+    own = [name for name in frame.columns if name not in ("status", "label", "score")]
+    rows = frame[own].merge(
+        scored[["feedback_id", "status", "label", "score"]], on="feedback_id", how="left"
+    )
+    rows = rows[rows["status"] == "scored"].reset_index(drop=True)
+    if rows.empty:
+        raise DataError(
+            "themes: no comment says anything in English, so there is nothing to find themes in."
+        )
+    return rows.assign(position=np.arange(len(rows))), len(scored) - len(rows)
+
+
+def _row(
+    rows: pd.DataFrame, member: NDArray[np.bool_], kind: str, theme: str, words_of: WordsOf, min_n: int
+) -> dict[str, object]:  # fmt: skip
+    group = rows[member]
+    n = len(group)
+    low, high = wilson(n, len(rows))
+    nps = group["nps"].dropna()
+    scores = np.sort(group["score"].to_numpy(dtype=float))
+    return {
+        "theme": theme,
+        "kind": kind,
+        "n": n,
+        "share_of_comments": n / len(rows),
+        "low": float(low),
+        "high": float(high),
+        "mean_score": float(scores.mean()) if n else np.nan,
+        "nps": 100 * float((nps >= 9).mean() - (nps <= 6).mean()) if len(nps) else np.nan,
+        "n_nps": len(nps),
+        "n_scored": n,
+        "top_words": ", ".join(words_of(member)),
+        "small_n": n < min_n,
+    }
+
+
+def _words_of(texts: list[str]) -> WordsOf:
+    """What gives a group of comments the words that are commonest in it relative to all."""
+    presence, terms = term_presence(texts, 2)
+    everywhere = np.asarray(presence.sum(axis=0)).ravel()
+    of_terms = csr_matrix(presence.T)
+
+    def top_words(member: NDArray[np.bool_]) -> list[str]:
+        if not member.any() or not terms:
+            return []
+        inside = of_terms @ member.astype(np.int64)
+        share = inside / member.sum()
+        weight = share * np.log((share + 1e-9) / (everywhere / len(member) + 1e-9))
+        order = np.argsort(
+            -np.round(weight, 12), kind="stable"
+        )  # ties by the alphabet, as the terms are
+        return [
+            terms[column]
+            for column in order[:TOP_WORDS]
+            if weight[column] > 0 and inside[column] > 1
+        ]
+
+    return top_words
+
+
+def _with_quotes(
+    table: pd.DataFrame,
+    rows: pd.DataFrame,
+    groups: Mapping[tuple[str, str], NDArray[np.bool_]],
+    vectors: csr_matrix,
+) -> pd.DataFrame:
+    said = Said.of(rows, vectors)
+    found = [
+        said.typical(np.flatnonzero(groups[(theme, kind)]))
+        for theme, kind in zip(table["theme"], table["kind"], strict=True)
+    ]
+    columns = {
+        name: pd.Series(
+            [quotes[place][2] if place < len(quotes) else None for quotes in found], dtype="str"
+        )
+        for place, name in enumerate(QUOTES)
+    }
+    return table.assign(**columns)
+
+
+def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
+    """Themes proposed for uncovered comments: each goes to its strongest component."""
+    from sklearn.decomposition import NMF
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    rows = np.flatnonzero(uncovered)
+    if rows.size < FEWEST_UNCOVERED:
+        return {}
+    counter = TfidfVectorizer(min_df=8, max_df=0.3, stop_words="english", sublinear_tf=True)
+    try:
+        matrix = counter.fit_transform([texts[row] for row in rows])
+    except ValueError:  # no word stands in eight comments
+        return {}
+    k = min(MOST_CANDIDATES, len(counter.vocabulary_) // 3, rows.size // 40)
+    if k < 2:
+        return {}
+    model = NMF(n_components=k, init="nndsvda", random_state=0, max_iter=400, tol=1e-3)  # pyright: ignore[reportArgumentType]
+    weights = np.round(model.fit_transform(matrix), 9)
+    names = counter.get_feature_names_out()
+    strongest = np.where(weights.max(axis=1) > 0, weights.argmax(axis=1), -1)
+    found: dict[str, NDArray[np.bool_]] = {}
+    for component in range(k):
+        member = np.zeros(len(texts), dtype=bool)
+        member[rows[strongest == component]] = True
+        words = [
+            str(names[column])
+            for column in np.argsort(-np.round(model.components_[component], 9), kind="stable")[:3]
+        ]
+        found[" · ".join(words)] = member
+    return found
+
+
+def _with_detractors(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
+    """Share of unhappy comments with a theme against without it; pooled z or Fisher, Benjamini–Hochberg over the themes."""
+    labels = ratings_as_labels(rows)
+    rated = labels >= 0
+    unhappy = labels == 0
+    records = []
+    for theme, member in own.items():
+        inside, outside = member & rated, ~member & rated
+        counts = [
+            int((unhappy & inside).sum()),
+            int(inside.sum()),
+            int((unhappy & outside).sum()),
+            int(outside.sum()),
+        ]
+        if min(counts[1], counts[3]) == 0:
+            continue
+        low, high = newcombe(*counts)
+        odds = [(part + 0.5) / (size - part + 0.5) for part, size in (counts[:2], counts[2:])]
+        named = dict(zip(["n_unhappy", "n", "other_unhappy", "other_n"], counts, strict=True))
+        shares = {
+            "share_unhappy": counts[0] / counts[1],
+            "other_share_unhappy": counts[2] / counts[3],
+        }
+        difference = {
+            "difference": shares["share_unhappy"] - shares["other_share_unhappy"],
+            "difference_low": float(low),
+            "difference_high": float(high),
+        }
+        records.append(
+            {"theme": theme}
+            | named
+            | shares
+            | difference
+            | {"log_odds": float(np.log(odds[0] / odds[1])), "p_value": two_shares_p(*counts)}
+        )
+    columns = ["theme", "n_unhappy", "n", "other_unhappy", "other_n", "share_unhappy", "other_share_unhappy", "difference", "difference_low",
+               "difference_high", "log_odds", "p_value"]  # fmt: skip
+    table = pd.DataFrame(records, columns=columns)
+    adjusted = benjamini_hochberg(table["p_value"].to_numpy(dtype=float))
+    return table.assign(p_adjusted=adjusted, beyond_chance=adjusted < 0.05).sort_values(
+        ["log_odds", "theme"], ascending=[False, True], ignore_index=True
+    )
+
+
+def _trend(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], timezone: str) -> pd.DataFrame:
+    if not rows["timestamp"].notna().all():
+        return _by_group(pd.Series([], dtype="datetime64[us]", name="period"), {})
+    months = (
+        rows["timestamp"]
+        .dt.tz_convert(timezone)
+        .dt.tz_localize(None)
+        .dt.to_period("M")
+        .dt.start_time.astype("datetime64[us]")
+    )
+    return _by_group(months.rename("period"), own)
+
+
+def _by_stage(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
+    return _by_group(rows["stage"].where(rows["stage"].notna(), "(not set)").astype("str"), own)
+
+
+def _by_group(groups: pd.Series, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
+    """Each theme's share of the comments of each group, groups in order."""
+    comments = groups.value_counts().sort_index()
+    parts = [
+        pd.DataFrame(
+            columns=["theme", groups.name, "n", "comments", "share_of_comments", "low", "high"]
+        )
+    ]
+    for theme, member in own.items():
+        n, of = (
+            groups[member].value_counts().reindex(comments.index, fill_value=0).to_numpy(),
+            comments.to_numpy(),
+        )
+        low, high = wilson(n, of)
+        named = {"theme": theme, groups.name: comments.index, "n": n, "comments": of}
+        parts.append(pd.DataFrame(named | {"share_of_comments": n / of, "low": low, "high": high}))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def _flags(rows: pd.DataFrame) -> pd.DataFrame:
+    """Effort and intent to leave, as phrases tell: a flag with its count, not a score."""
+    told = Counter(kind for text in rows["text"].tolist() for kind in effort_kinds(text))
+    counted = pd.DataFrame(
+        [{"flag": kind, "n": n} for kind, n in sorted(told.items())], columns=["flag", "n"]
+    )
+    return counted.assign(share_of_comments=counted["n"] / len(rows)).sort_values(
+        ["n", "flag"], ascending=[False, True], ignore_index=True
+    )
+
+
+def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
+    own = table[(table["kind"] == "taxonomy") & (table["n"] > 0)]
+    covered = 1 - float(table.loc[table["kind"] == "uncovered", "share_of_comments"].iloc[0])
+    if own.empty:
+        return f"The taxonomy covers none of {count_of(n, 'comment')}: edit it, the candidates show what people write about."
+    first = own.iloc[0]
+    worst = detractors[
+        detractors["beyond_chance"] & (detractors["difference"] > 0) & (detractors["n"] >= MIN_N)
+    ].sort_values(["difference", "theme"], ascending=[False, True])
+    goes = (
+        f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({about(worst.iloc[0]['share_unhappy'])} of {worst.iloc[0]['n']:,} rated comments with it, {about(worst.iloc[0]['other_share_unhappy'])} of the others); it need not cause them."
+        if len(worst)
+        else ""
+    )
+    return (
+        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} (95 % interval {about(first['low'])} to {about(first['high'])}); "
+        f"the taxonomy covers {about(covered)}.{goes}"
+    )
+
+
+def _definition(
+    rows: pd.DataFrame,
+    left_out: int,
+    taxonomy: object,
+    removed: Mapping[str, int],
+    uncovered: NDArray[np.bool_],
+) -> dict[str, str]:
+    return {
+        "taxonomy": "starter list" if taxonomy is None else "given by you",
+        "base": f"{count_of(len(rows), 'comment')} in English; {left_out:,} without words or in other languages left out",
+        "themes": "a comment may carry several, so shares do not sum to one",
+        "coverage": f"{about(1 - uncovered.mean())} of the comments are in at least one theme",
+        "candidates": "proposed from the uncovered comments by matrix factorisation; they agree only weakly with what people would say",
+        "quotes": f"typical, not extreme; removed from all comments: {', '.join(f'{n} {kind}' for kind, n in sorted(removed.items())) or 'nothing'}",
+        "share of unhappy": "of the comments with a rating; the share of a theme has all comments as its base",
+    }
+
+
+def _metrics(
+    rows: pd.DataFrame, uncovered: NDArray[np.bool_], removed: Mapping[str, int]
+) -> dict[str, Metric]:
+    n = len(rows)
+    low, high = wilson(n - uncovered.sum(), n)
+    return {"coverage": metric(1 - float(uncovered.mean()), float(low), float(high), n)} | {
+        f"removed_{kind}": metric(count) for kind, count in sorted(removed.items())
+    }

@@ -1,0 +1,226 @@
+"""The events of a funnel as arrays: who, when, which steps they fit; one row a customer, held value and instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cjlib.analyses.funnel.matching import Kind, reach_table
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Positions = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The different instants of each person among the rows read: what lies strictly between two of them is told by their positions."""
+
+    who: Positions
+    time: Ints
+    of_row: Positions
+    events: Positions
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def _sizes(bounds: Ints) -> Ints:
+    return bounds[1:] - bounds[:-1]
+
+
+def moments(who: Positions, time: Ints) -> Moments:
+    """Number the instants of rows sorted by person and time."""
+    begins = np.empty(len(time), dtype=bool)
+    begins[:1] = True
+    np.not_equal(time[1:], time[:-1], out=begins[1:])
+    begins[1:] |= who[1:] != who[:-1]
+    first = np.flatnonzero(begins)
+    if len(first) == len(time):
+        every = np.arange(len(time), dtype=np.int32)
+        return Moments(who, time, every, np.ones(len(time), dtype=np.int32))
+    of_row = np.cumsum(begins, dtype=np.int32) - np.int32(1)
+    return Moments(
+        who[first], time[first], of_row, _sizes(np.append(first, len(time))).astype(np.int32)
+    )
+
+
+@dataclass(frozen=True)
+class Instants:
+    """The instants at which a unit (a person; with `hold` a person and a value) has events that fit a step, in order.
+
+    Attributes
+    ----------
+    unit, who, time, moment
+        Of each instant: its unit, person, microseconds, and its position among the person's `Moments`.
+    kind
+        Which masks it holds, as a position in `kinds`.
+    first_row
+        Where its events begin in `mask` and `row`; one more than there are instants.
+    mask, row
+        Of each event: the steps it fits, and its position among the rows read.
+    kinds, reach
+        The masks of each kind; the deepest step each kind reaches from k filled steps.
+    crowd
+        How many events the person has at the moment, of whatever kind.
+    """
+
+    unit: Positions
+    who: Positions
+    time: Ints
+    moment: Positions
+    kind: Positions
+    first_row: Ints
+    mask: Ints
+    row: Ints
+    kinds: list[Kind]
+    reach: NDArray[np.uint8]
+    crowd: Positions
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def steps(self) -> int:
+        """How many steps the funnel has."""
+        return self.reach.shape[1]
+
+    @property
+    def tied_events(self) -> int:
+        """Events that share their instant with another one of the same unit."""
+        if len(self.row) == len(self):
+            return 0
+        sizes = _sizes(self.first_row)
+        return int(sizes[sizes > 1].sum())
+
+
+def instants(at: Moments, mask: Ints, steps: int, held: Ints | None = None) -> Instants:
+    """Group the rows that fit a step by unit and instant; with `held` a row of a missing value (−1) fits none."""
+    fits = mask != 0 if held is None else (mask != 0) & (held >= 0)
+    row = np.flatnonzero(fits)
+    if held is not None:
+        row = row[np.lexsort((at.of_row[row], held[row], at.who[at.of_row[row]]))]
+    elif len(row) == len(at) == len(mask):
+        return _as_they_are(at, mask, row, steps)
+    moment = at.of_row[row]
+    value = held[row] if held is not None else None
+    begins = np.empty(len(row), dtype=bool)
+    begins[:1] = True
+    np.not_equal(moment[1:], moment[:-1], out=begins[1:])
+    if value is not None:
+        begins[1:] |= value[1:] != value[:-1]
+    first = np.flatnonzero(begins)
+    held_moment = moment[first]
+    who = at.who[held_moment]
+    unit = who if value is None else _units(who, value[first])
+    own = mask[row]
+    kind, kinds = _kinds(own, np.append(first, len(row)))
+    return Instants(
+        unit=unit,
+        who=who,
+        time=at.time[held_moment],
+        moment=held_moment,
+        kind=kind,
+        first_row=np.append(first, len(row)),
+        mask=own,
+        row=row,
+        kinds=kinds,
+        reach=reach_table(kinds, steps),
+        crowd=at.events[held_moment],
+    )
+
+
+def _as_they_are(at: Moments, mask: Ints, row: Ints, steps: int) -> Instants:
+    """The common case: every row fits a step and has its moment for itself."""
+    kind, kinds = _kinds(mask, None)
+    every = np.arange(len(row), dtype=np.int32)
+    return Instants(
+        unit=at.who,
+        who=at.who,
+        time=at.time,
+        moment=every,
+        kind=kind,
+        first_row=np.arange(len(row) + 1),
+        mask=mask,
+        row=row,
+        kinds=kinds,
+        reach=reach_table(kinds, steps),
+        crowd=at.events,
+    )
+
+
+def _units(who: Positions, value: Ints) -> Positions:
+    changes = np.ones(len(who), dtype=bool)
+    changes[1:] = (who[1:] != who[:-1]) | (value[1:] != value[:-1])
+    return np.cumsum(changes, dtype=np.int32)
+
+
+def _kinds(mask: Ints, bounds: Ints | None) -> tuple[Positions, list[Kind]]:
+    """The kind of each instant; no bounds: every event is one. An instant of one event is of the kind of its mask; only tied ones need their masks counted."""
+    masks, code = _codes(mask)
+    kinds: list[Kind] = [(one,) for one in masks]
+    if bounds is None:
+        return code, kinds
+    kind = code[bounds[:-1]]
+    tied = np.flatnonzero(_sizes(bounds) > 1)
+    if tied.size:
+        signature, tuples = _signatures(masks, code, bounds, tied)
+        kind = kind.copy()
+        kind[tied] = len(kinds) + signature
+        kinds += tuples
+    return kind, kinds
+
+
+def _codes(mask: Ints) -> tuple[list[int], Positions]:
+    """The different masks and, for each event, the position of its own."""
+    highest = int(mask.max(initial=0))
+    if highest < 1 << 16:
+        there = np.zeros(highest + 1, dtype=bool)
+        there[mask] = True
+        different = np.flatnonzero(there)
+        code = np.zeros(highest + 1, dtype=np.int32)
+        code[different] = np.arange(len(different), dtype=np.int32)
+        return different.tolist(), code[mask]
+    different, code = np.unique(mask, return_inverse=True)
+    return different.tolist(), code.astype(np.int32)
+
+
+def _signatures(
+    masks: list[int], code: Positions, bounds: Ints, tied: Ints
+) -> tuple[Positions, list[Kind]]:
+    """Number the tied instants by which masks they hold and how often; more events of a mask than it fits steps change nothing."""
+    sizes = bounds[tied + 1] - bounds[tied]
+    within = np.repeat(np.arange(len(tied)), sizes)
+    rows = (
+        np.arange(sizes.sum())
+        - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        + np.repeat(bounds[tied], sizes)
+    )
+    signature = np.zeros(len(tied), dtype=np.int64)
+    for position, mask in enumerate(masks):
+        most = mask.bit_count()
+        held = np.minimum(np.bincount(within[code[rows] == position], minlength=len(tied)), most)
+        if held.any():
+            signature = np.unique(signature * (most + 1) + held, return_inverse=True)[1].astype(
+                np.int64
+            )
+    number, example, signature = (
+        part.astype(np.int64)
+        for part in np.unique(signature, return_index=True, return_inverse=True)
+    )
+    kinds = [
+        _capped(
+            [masks[one] for one in code[bounds[tied[first]] : bounds[tied[first] + 1]].tolist()]
+        )
+        for first in example.tolist()
+    ]
+    assert len(number) == len(kinds)
+    return signature.astype(np.int32), kinds
+
+
+def _capped(masks: list[int]) -> Kind:
+    return tuple(
+        sorted(mask for mask in set(masks) for _ in range(min(masks.count(mask), mask.bit_count())))
+    )

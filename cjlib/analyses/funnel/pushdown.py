@@ -1,0 +1,281 @@
+"""A funnel counted where the events lie: for each step customers and the times in the middle come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.funnel import sql, summary
+from cjlib.analyses.funnel.options import Question
+from cjlib.analyses.funnel.sql_times import Timed
+from cjlib.analyses.funnel.tables import compared, shares, table_of
+from cjlib.analyses.result import Metric, metric
+from cjlib.errors import CjlibError
+from cjlib.shared.group_by import Values, order_of_groups, values_found
+from cjlib.shared.sql import MILLION
+from cjlib.shared.stats import median_ranks
+from cjlib.sources.log.event_log import EventLog
+
+TIMES = ("median_seconds_from_previous", "mean_seconds_from_previous", "median_seconds_from_first")
+TIMED = ("median_seconds_to_convert", "median_seconds_from_latest_start")
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Table, that of all customers together, metrics, comparisons and definition."""
+
+    table: pd.DataFrame
+    overall: pd.DataFrame
+    metrics: dict[str, Metric]
+    comparisons: pd.DataFrame
+    definition: dict[str, str]
+
+
+def counted(log: EventLog, asked: Question) -> Found:
+    """A funnel that is counted in the log's own engine."""
+    statement = None if asked.hold or not Timed.fits(log, asked) else Timed(log, asked)
+    _check(log, asked, statement)
+    if statement is None:
+        return _without_times(log, asked)
+    whole = _Answer.of(log, asked.ungrouped())
+    overall = whole.table()
+    definition = _definition(log, asked, whole.entered, timed=True)
+    if not asked.by:
+        return Found(overall, overall, whole.metrics(), _nothing_compared(asked), definition)
+    grouped = _Answer.of(log, asked)
+    definition["groups"] = (
+        f"{', '.join(asked.by)}: {summary.by_words(asked)}; missing is a group of its own"
+    )
+    if asked.by_step is not None:
+        definition["left out of the groups"] = (
+            f"{summary.count_of(whole.entered - grouped.entered, 'customer')} who never reached step {asked.by_step}"
+        )
+    return Found(grouped.table(), overall, whole.metrics(), grouped.comparisons(), definition)
+
+
+def _nothing_compared(asked: Question) -> pd.DataFrame:
+    nobody = np.zeros(0, dtype=np.int64)
+    return compared(nobody, nobody, asked.min_n, None)
+
+
+def _check(log: EventLog, asked: Question, statement: Timed | None) -> None:
+    """Refuse what a statement would count differently."""
+    beyond = [f"order='{asked.order}'"] if asked.order != "sequential" else []
+    beyond += ["exclude"] if asked.exclude else []
+    beyond += ["step_windows"] if any(gap is not None for gap in asked.step_windows) else []
+    if asked.by and asked.by_value != "all":
+        beyond += ["by several columns"] if len(asked.by) > 1 else []
+        beyond += ["by where steps overlap"] if statement is not None and statement.overlaps else []
+    beyond += ["by and so many steps, or hold"] if asked.by and statement is None else []
+    if beyond or not sql.open_statement(log, asked.ungrouped()):
+        said = ", ".join(beyond or ["so many steps that overlap"])
+        raise CjlibError(
+            f"log: a funnel with {said} cannot be counted where the events lie. Fetch them once: cj.funnel(log.read(), …)."
+        )
+
+
+# ---- with times ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Middle:
+    """The times of one group and place near the middle, of so many in all."""
+
+    times: np.ndarray
+    through: np.ndarray
+    total: int
+    whole: int
+    rest: int
+    waiting: int
+
+    def at(self, rank: int) -> int:
+        """The time of a rank, 0-based."""
+        return int(self.times[np.searchsorted(self.through, rank, side="right")])
+
+    @property
+    def median(self) -> float:
+        """The median in seconds."""
+        low, high = self.at((self.total - 1) // 2), self.at(self.total // 2)
+        return (low + (high - low) / 2) / MILLION
+
+    @property
+    def mean(self) -> float:
+        """The mean in seconds."""
+        return (self.whole / self.total * MILLION + self.rest / self.total) / MILLION
+
+    def metric(self) -> Metric:
+        """The median with its interval."""
+        low, high = median_ranks(self.total)
+        middle = (float(self.at((self.total - 1) // 2)) + float(self.at(self.total // 2))) / 2
+        bounds = (
+            (self.at(low) / MILLION, self.at(high) / MILLION)
+            if self.total >= 6
+            else (float("nan"), float("nan"))
+        )
+        return metric(middle / MILLION, *bounds, n=self.total)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """The answer of a timed statement: groups in the table's order, and for each group and place what lies in the middle."""
+
+    asked: Question
+    groups: tuple[Values, np.ndarray] | None
+    size: int
+    places: dict[tuple[int, int], _Middle]
+
+    @classmethod
+    def of(cls, log: EventLog, asked: Question) -> _Answer:
+        statement = Timed(log, asked)
+        found = log.run(statement.text())
+        if not asked.by:
+            return cls(asked, None, 1, _middles(found, np.zeros(len(found), dtype=np.int64)))
+        values = values_found(log, asked.by, [found[name] for name in statement.groups])
+        ranks, group = np.unique(values.rank, return_inverse=True)
+        entered = np.zeros(ranks.size, dtype=np.int64)
+        first = (found["place"] == 1).to_numpy()
+        entered[group[first]] = found["total"].to_numpy(dtype="int64")[first]
+        order = order_of_groups(entered, ranks)
+        place = np.empty(ranks.size, dtype=np.int64)
+        place[order] = np.arange(ranks.size)
+        return cls(asked, (values, ranks[order]), ranks.size, _middles(found, place[group]))
+
+    @cached_property
+    def reached(self) -> np.ndarray:
+        """Customers who reached each step: group × step."""
+        return self._numbers(lambda middle: middle.total)
+
+    @property
+    def entered(self) -> int:
+        """Customers of all groups."""
+        return int(self.reached[:, 0].sum())
+
+    def _numbers(self, of: Callable[[_Middle], int]) -> np.ndarray:
+        steps = range(1, len(self.asked.steps) + 1)
+        rows = [
+            [of(self.places[group, k]) if (group, k) in self.places else 0 for k in steps]
+            for group in range(self.size)
+        ]
+        return np.array(rows, dtype=np.int64).reshape(self.size, len(self.asked.steps))
+
+    def table(self) -> pd.DataFrame:
+        """`.table`."""
+        n = len(self.asked.steps)
+        times = {name: np.full((self.size, n), np.nan) for name in TIMES}
+        for (group, place), middle in self.places.items():
+            if 2 <= place <= n:
+                times[TIMES[0]][group, place - 1], times[TIMES[1]][group, place - 1] = (
+                    middle.median,
+                    middle.mean,
+                )
+            elif n + 2 <= place <= 2 * n:
+                times[TIMES[2]][group, place - n - 1] = middle.median
+        named = {} if self.groups is None else self.groups[0].columns(np.repeat(self.groups[1], n))
+        waiting = self._numbers(lambda middle: middle.waiting)
+        return table_of(
+            self.asked,
+            self.reached,
+            waiting,
+            {name: column.ravel() for name, column in times.items()},
+            named,
+        )
+
+    def metrics(self) -> dict[str, Metric]:
+        """`.metrics`, of all customers together."""
+        n = len(self.asked.steps)
+        named = shares(self.reached[0].tolist())
+        for name, place in zip(TIMED, (2 * n, 2 * n + 1), strict=True):
+            held = self.places.get((0, place)) if n > 1 else None
+            named[name] = (
+                metric(float("nan"), float("nan"), float("nan"), n=0)
+                if held is None
+                else held.metric()
+            )
+        return named
+
+    def comparisons(self) -> pd.DataFrame:
+        """`.comparisons`."""
+        apart = self.asked.by_value != "all" and self.size > 1
+        customers, converted = (
+            self.reached[:, k] if apart else np.zeros(0, dtype=np.int64) for k in (0, -1)
+        )
+        return compared(customers, converted, self.asked.min_n, self.groups)
+
+
+def _middles(found: pd.DataFrame, group: np.ndarray) -> dict[tuple[int, int], _Middle]:
+    names = ("place", "lasted", "through", "total", "waiting", "whole", "rest")
+    held = {name: found[name].to_numpy(dtype="int64") for name in names}
+    order = np.lexsort((held["lasted"], held["place"], group))
+    held = {name: column[order] for name, column in held.items()} | {"group": group[order]}
+    begins = (
+        np.flatnonzero(
+            np.append(True, (np.diff(held["group"]) != 0) | (np.diff(held["place"]) != 0))
+        )
+        if len(order)
+        else order
+    )
+    ends = np.append(begins, len(order))[1:]
+    return {
+        (int(held["group"][begin]), int(held["place"][begin])): _Middle(
+            held["lasted"][begin:end],
+            held["through"][begin:end],
+            *(int(held[name][begin]) for name in ("total", "whole", "rest", "waiting")),
+        )
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+    }
+
+
+# ---- without ---------------------------------------------------------------------------------------------------------
+
+
+def _without_times(log: EventLog, asked: Question) -> Found:
+    found = log.run(sql.open_statement(log, asked)).sort_values("step")
+    reached, waiting = (
+        found[name].to_numpy(dtype="int64").reshape(1, -1) for name in ("customers", "still_open")
+    )
+    missing = {name: np.full(reached.size, np.nan) for name in TIMES}
+    named = shares(reached.ravel().tolist()) | {name: metric(float("nan")) for name in TIMED}
+    table = table_of(asked, reached, waiting, missing, {})
+    return Found(
+        table,
+        table,
+        named,
+        _nothing_compared(asked),
+        _definition(log, asked, int(reached[0, 0]), timed=False),
+    )
+
+
+def _definition(log: EventLog, asked: Question, entered: int, *, timed: bool) -> dict[str, str]:
+    said = {
+        "steps": " → ".join(f"{k}. {step}" for k, step in enumerate(asked.in_words, start=1)),
+        "window": summary.window_words(asked),
+        "order": summary.ORDER[asked.order],
+        "entry": summary.ENTRY[asked.entry],
+        "unit": "customers; each counts once",
+        "ties": "events of one instant have no order and may fill steps in any; one event fills one step",
+        "base": f"{summary.count_of(entered, 'customer')} with a first event{summary.bounds_words(log, asked)}",
+        "still open": "customers short of the last step with a first event whose window ends after the end of data",
+    }
+    if asked.hold:
+        said["held"] = (
+            f"all events of an attempt share their {', '.join(asked.hold)}; an event without one fills no step"
+        )
+    said["end of data"] = f"{log.observed_until:%Y-%m-%d %H:%M} ({log.timezone})"
+    if log.filters_in_words:
+        said["filters"] = "; ".join(log.filters_in_words)
+    unknown = [name for step in asked.steps for name in log.unknown_events(step)]
+    if unknown:
+        said["never in the log"] = ", ".join(map(repr, unknown))
+    times = (
+        "; of the times only those in the middle came here"
+        if timed
+        else "; times are not counted there: cj.funnel(log.read(), …) has them"
+    )
+    said["counted"] = f"where the events lie, by the statement{times}"
+    said["intervals"] = f"Wilson 95 %; small: fewer than {asked.min_n}"
+    said["sql"] = "the statement gives the same `customers` by step"
+    return said

@@ -1,0 +1,258 @@
+"""The tables of a funnel, from the counted attempts: steps by group, comparisons of groups, one row a customer, metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.funnel.event_arrays import Bools, Ints
+from cjlib.analyses.funnel.options import Question, Rows
+from cjlib.analyses.funnel.selection import Counted
+from cjlib.analyses.result import Metric, metric
+from cjlib.shared.group_by import MISSING, Values, order_of_groups
+from cjlib.shared.stats import (
+    benjamini_hochberg,
+    grouped_means,
+    grouped_medians,
+    median_with_interval,
+    newcombe,
+    share,
+    two_shares_p,
+    wilson,
+)
+from cjlib.sources.log.event_log import EventLog
+
+SECOND = 1_000_000
+COMPARED = (
+    "customers",
+    "share",
+    "other_customers",
+    "other_share",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_adjusted",
+)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The groups in the table's order, and for each counted attempt the position of its own; −1 where it stands in none."""
+
+    by: Values
+    ranks: Ints
+    of: Ints
+
+    def columns(self, repeats: int = 1) -> dict[str, pd.Series]:
+        """The columns of `by`, each group so many rows."""
+        return self.by.columns(np.repeat(self.ranks, repeats))
+
+
+def grouping(values: Values, rank: Ints, known: Bools) -> Grouping:
+    """Number the groups: largest first, then by value as text, missing last."""
+    ranks, of = np.unique(rank[known], return_inverse=True)
+    order = order_of_groups(np.bincount(of, minlength=len(ranks)), ranks)
+    place = np.empty(len(ranks), dtype=np.int64)
+    place[order] = np.arange(len(ranks))
+    every = np.full(len(rank), MISSING, dtype=np.int64)
+    every[known] = place[of]
+    return Grouping(values, ranks[order], every)
+
+
+def still_open(counted: Counted, asked: Question, observed_until: int) -> Bools:
+    """Who has not reached the last step and has a first event whose window is open."""
+    undecided = counted.attempts.depth < len(asked.steps)
+    return (
+        undecided
+        if asked.window is None
+        else undecided & (counted.last_entry > observed_until - asked.window)
+    )
+
+
+def step_counts(depth: np.ndarray, group: Ints, groups: int, steps: int) -> tuple[Ints, Ints]:
+    """Customers whose depth is exactly, and at least, each step: two tables of group × step."""
+    exactly = np.bincount(group * (steps + 1) + depth, minlength=groups * (steps + 1)).reshape(
+        groups, steps + 1
+    )[:, 1:]
+    return exactly, np.cumsum(exactly[:, ::-1], axis=1)[:, ::-1]
+
+
+def steps_table(
+    counted: Counted, asked: Question, undecided: Bools, groups: Grouping | None
+) -> pd.DataFrame:
+    """`.table`: one row a group and step."""
+    n, attempts = len(asked.steps), counted.attempts
+    of = np.zeros(len(attempts), dtype=np.int64) if groups is None else groups.of
+    size = 1 if groups is None else len(groups.ranks)
+    inside = np.flatnonzero(of >= 0)
+    group, depth = of[inside], attempts.depth[inside].astype(np.int64)
+    _, reached = step_counts(depth, group, size, n)
+    waiting, _ = step_counts(depth[undecided[inside]], group[undecided[inside]], size, n)
+    times = _times(counted, inside, group, size)
+    return table_of(asked, reached, waiting, times, {} if groups is None else groups.columns(n))
+
+
+def table_of(
+    asked: Question,
+    reached: np.ndarray,
+    waiting: np.ndarray,
+    times: dict[str, np.ndarray],
+    groups: dict[str, pd.Series],
+) -> pd.DataFrame:
+    """`.table` from the customers who reached, and of these who wait at, each step: two tables of group × step."""
+    size, n = reached.shape
+    first = np.repeat(reached[:, :1], n, axis=1)
+    previous = np.concatenate([np.zeros((size, 1), dtype=np.int64), reached[:, :-1]], axis=1)
+    columns: dict[str, Any] = groups | {
+        "step": np.tile(np.arange(1, n + 1), size),
+        "event": pd.Series(asked.in_words * size, dtype="str"),
+        "customers": reached.ravel(),
+        "share_of_first": share(reached, first).ravel(),
+    }
+    low, high = wilson(reached, first)
+    columns |= {"share_of_first_low": _later(low), "share_of_first_high": _later(high)}
+    low, high = wilson(reached, previous)
+    columns |= {
+        "share_of_previous": _later(share(reached, previous)),
+        "share_of_previous_low": _later(low),
+        "share_of_previous_high": _later(high),
+    }
+    return pd.DataFrame(columns | times | {"still_open": waiting.ravel()})
+
+
+def _later(values: np.ndarray) -> np.ndarray:
+    """Values of each step, missing for the first."""
+    values = values.astype(float)
+    values[:, 0] = np.nan
+    return values.ravel()
+
+
+def _times(counted: Counted, inside: Ints, group: Ints, size: int) -> dict[str, np.ndarray]:
+    attempts = counted.attempts
+    n = attempts.instants.steps
+    previous, mean, first = (np.full((size, n), np.nan) for _ in range(3))
+    for k in range(1, n):
+        reached = attempts.depth[inside] > k
+        which, its = inside[reached], group[reached]
+        now = attempts.times(k)[which]
+        since = now - attempts.times(k - 1)[which]
+        previous[:, k] = grouped_medians(since, its, size) / SECOND
+        mean[:, k] = grouped_means(since, its, size) / SECOND
+        first[:, k] = grouped_medians(now - attempts.times(0)[which], its, size) / SECOND
+    return {
+        "median_seconds_from_previous": previous.ravel(),
+        "mean_seconds_from_previous": mean.ravel(),
+        "median_seconds_from_first": first.ravel(),
+    }
+
+
+def comparisons(counted: Counted, asked: Question, groups: Grouping | None) -> pd.DataFrame:
+    """Each group of at least `min_n` customers against all others together, for the share that reached the last step."""
+    apart = groups is not None and asked.by_value != "all" and len(groups.ranks) > 1
+    of = groups.of if groups is not None and apart else np.zeros(0, dtype=np.int64)
+    size = len(groups.ranks) if groups is not None and apart else 0
+    depth = counted.attempts.depth[: len(of)]
+    customers = np.bincount(of[of >= 0], minlength=size)[:size]
+    converted = np.bincount(of[(of >= 0) & (depth == len(asked.steps))], minlength=size)[:size]
+    return compared(
+        customers, converted, asked.min_n, None if groups is None else (groups.by, groups.ranks)
+    )
+
+
+def compared(
+    customers: Ints, converted: Ints, min_n: int, named: tuple[Values, Ints] | None
+) -> pd.DataFrame:
+    """Each group of at least `min_n` customers against all others together; `named` says what the groups are."""
+    others, other_converted = customers.sum() - customers, converted.sum() - converted
+    low, high = newcombe(converted, customers, other_converted, others)
+    chosen = np.flatnonzero(customers >= min_n)
+    p = np.array(
+        [
+            two_shares_p(
+                int(converted[g]), int(customers[g]), int(other_converted[g]), int(others[g])
+            )
+            for g in chosen
+        ],
+        dtype=float,
+    )
+    one, rest = share(converted, customers)[chosen], share(other_converted, others)[chosen]
+    numbers = (
+        customers[chosen],
+        one,
+        others[chosen],
+        rest,
+        one - rest,
+        low[chosen],
+        high[chosen],
+        p,
+        benjamini_hochberg(p),
+    )
+    columns = {} if named is None else named[0].columns(named[1][chosen])
+    return pd.DataFrame(columns | dict(zip(COMPARED, numbers, strict=True)))
+
+
+def customers_table(
+    log: EventLog,
+    rows: Rows,
+    counted: Counted,
+    asked: Question,
+    undecided: Bools,
+    groups: Grouping | None,
+) -> pd.DataFrame:
+    """`.customers()`: one row a counted customer (with `by_value="all"`: a customer and value), by id."""
+    attempts = counted.attempts
+    which = np.arange(len(attempts)) if groups is None else np.flatnonzero(groups.of >= 0)
+    code = rows.customer[counted.who[which]]
+    columns = {"customer_id": pd.Series(log.customer_ids(code)).infer_objects()}
+    if groups is not None:
+        columns |= groups.by.columns(groups.ranks[groups.of[which]])
+    columns |= {
+        "steps_reached": pd.Series(attempts.depth[which].astype(np.int64)),
+        "still_open": pd.Series(undecided[which]),
+    }
+    for k in range(len(asked.steps)):
+        missing = attempts.depth[which] <= k
+        columns[f"step_{k + 1}_at"] = log.moments(
+            np.where(missing, 0, attempts.times(k)[which]), missing
+        )
+    table = pd.DataFrame(columns)
+    numeric = pd.api.types.is_numeric_dtype(table["customer_id"])
+    return table.sort_values("customer_id", kind="stable", ignore_index=True) if numeric else table
+
+
+def metrics(counted: Counted, asked: Question) -> dict[str, Metric]:
+    """Conversion, the share of each step, and both ways of timing it; of all counted customers, whatever their group."""
+    n, attempts = len(asked.steps), counted.attempts
+    named = shares([int(np.count_nonzero(attempts.depth > k)) for k in range(n)])
+    converted = np.flatnonzero(attempts.depth == n) if n > 1 else np.zeros(0, dtype=np.int64)
+    done = attempts.times(n - 1)[converted]
+    for name, begun in (
+        ("median_seconds_to_convert", attempts.times(0)),
+        ("median_seconds_from_latest_start", counted.latest_start),
+    ):
+        named[name] = metric(
+            *(bound / SECOND for bound in median_with_interval(done - begun[converted])),
+            n=len(converted),
+        )
+    return named
+
+
+def shares(reached: list[int]) -> dict[str, Metric]:
+    """The metrics that rest on counts alone: conversion, and the share of each step."""
+    n = len(reached)
+    low, high = wilson(reached[-1], reached[0] if n > 1 else 0)
+    named = {
+        "conversion": metric(
+            float(share(reached[-1], reached[0])), float(low), float(high), reached[0]
+        )
+    }
+    for k in range(1, n):
+        low, high = wilson(reached[k], reached[k - 1])
+        named[f"step_{k + 1}_share_of_previous"] = metric(
+            float(share(reached[k], reached[k - 1])), float(low), float(high), reached[k - 1]
+        )
+    return named

@@ -1,0 +1,281 @@
+"""The parts of every pain point, counted per stage and per touchpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.journey_map.feedback import BAD_TO, Opinions
+from cjlib.analyses.journey_map.feedback_by_stage import evidence
+from cjlib.analyses.journey_map.inputs import Source
+from cjlib.analyses.journey_map.pain_score import Part, ranked
+from cjlib.analyses.journey_map.pain_score import Places as PainPlaces
+from cjlib.analyses.journey_map.routes import Move, planned_routes
+from cjlib.analyses.journey_map.stage_mapping import NONE, Bools, Ints
+from cjlib.analyses.journey_map.stages import StageCounts
+from cjlib.analyses.journey_map.value import Money, at_stake
+from cjlib.sources.journey import Journey
+from cjlib.sources.log.durations import microseconds
+
+NOTHING = [
+    "rank",
+    "level",
+    "stage",
+    "touchpoint",
+    "affected",
+    "impact",
+    "rank_low",
+    "rank_high",
+    "share_first",
+]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One place: each customer's entry (−1 = never there), who went on to a later stage, who was sent back, who ended there, who had a contact there."""
+
+    entries: Ints
+    went_on: Bools
+    sent_back: Bools
+    ended: Bools
+    contact: Bools
+
+
+def stage_stops(counts: StageCounts, planned: set[Move]) -> list[Stop]:
+    """The stages as places."""
+    walk = counts.walk
+    helped = _helped(counts, walk.stage, counts.stages)
+    back = _moves_back(counts, planned)
+    sent = np.zeros((walk.customers, counts.stages), dtype=bool)
+    sent[walk.who[back], walk.stage[back]] = True
+    return [
+        Stop(
+            walk.entries[:, s],
+            counts.later[:, s] >= 0,
+            sent[:, s],
+            counts.ended_here[:, s],
+            helped[:, s],
+        )
+        for s in range(counts.stages)
+    ]
+
+
+def point_stops(counts: StageCounts, chosen: Ints, planned: set[Move]) -> list[Stop]:
+    """The touchpoints as places: those whose events are the customer's way."""
+    walk, size = counts.walk, len(counts.walk.places.points)
+    helped = _helped(counts, walk.point, size)
+    back = _moves_back(counts, planned)
+    sent = np.zeros((walk.customers, size), dtype=bool)
+    sent[walk.who[back], walk.point[back]] = True
+    latest = walk.point[walk.ends]
+    made = []
+    for one in chosen:
+        entries = walk.point_entries(int(one))
+        there = entries >= 0
+        on = counts.lasts[:, walk.places.stage_of_point[one] + 1 :].max(axis=1, initial=NONE)
+        made.append(
+            Stop(
+                entries,
+                there & (on > entries),
+                sent[:, one],
+                there & walk.ended & (latest == one),
+                helped[:, one],
+            )
+        )
+    return made
+
+
+def _moves_back(counts: StageCounts, planned: set[Move]) -> Ints:
+    """The last event of each visit that is followed by one to an earlier stage, where the journey file does not plan that move."""
+    visits = counts.walk.visits
+    move = visits.moves
+    source, target = visits.stage[move].astype(np.int64), visits.stage[move + 1].astype(np.int64)
+    expected = np.isin(
+        source * counts.stages + target, [begin * counts.stages + end for begin, end in planned]
+    )
+    return visits.end[move[(target < source) & ~expected]]
+
+
+def _helped(counts: StageCounts, group: np.ndarray, groups: int) -> Bools:
+    """Who had a contact with support while at each place."""
+    rows, before = counts.contacts
+    found = np.zeros((counts.walk.customers, groups), dtype=bool)
+    found[counts.walk.who[rows], group[before]] = True
+    return found
+
+
+def _hard(opinions: Opinions | None, counts: StageCounts, column: str, groups: int) -> Bools:
+    """Who found a place hard (CES of 3 or less)."""
+    found = np.zeros((counts.walk.customers, groups), dtype=bool)
+    if opinions is not None and counts.walk.customers:
+        rows = opinions.rows[
+            opinions.counts("ces")
+            & (opinions.rows["ces"] <= BAD_TO["ces"])
+            & (opinions.rows["code"] >= 0)
+            & (opinions.rows[column] >= 0)
+        ]
+        code = rows["code"].to_numpy()
+        at = np.minimum(np.searchsorted(counts.walk.codes, code), counts.walk.codes.size - 1)
+        known = counts.walk.codes[at] == code
+        found[at[known], rows[column].to_numpy()[known]] = True
+    return found
+
+
+def unhappy(opinions: Opinions | None, column: str, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bad answers and answers on the lead measure at each place."""
+    bad, n = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
+    lead = opinions.lead if opinions is not None else None
+    if opinions is None or lead is None:
+        return bad, n
+    has = opinions.rows["score"].notna() if lead == "text" else opinions.counts(lead)
+    rows = opinions.rows[has & (opinions.rows[column] >= 0)]
+    poor = rows["label"] == "negative" if lead == "text" else rows[lead] <= BAD_TO[lead]
+    place = rows[column].to_numpy()
+    return np.bincount(place[poor.to_numpy()], minlength=groups), np.bincount(
+        place, minlength=groups
+    )
+
+
+def pain_points(source: Source, counts: StageCounts | None) -> pd.DataFrame:
+    """`.pain_points`: the stages, then the touchpoints, each ranked."""
+    if counts is None or source.acts is None or not source.places.counted:
+        return pd.DataFrame(columns=NOTHING)
+    weights, opinions, parts = source.journey.map.weights.model_dump(), source.opinions, []
+    levels = (
+        ("stage", stage_pains, "stage", counts.entered.sum(0)),
+        ("touchpoint", point_pains, "point", counts.walk.met.sum(0)),
+    )
+    for level, pains, column, customers in levels:
+        place = (
+            np.zeros(0, dtype=np.int64) if opinions is None else opinions.rows[column].to_numpy()
+        )
+        graded = evidence(customers, np.bincount(place[place >= 0], minlength=customers.size))
+        parts.append(
+            ranked(
+                level, pains(source.journey, counts, source.acts.money, opinions, graded), weights
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def stage_pains(
+    journey: Journey,
+    counts: StageCounts,
+    money: Money | None,
+    opinions: Opinions | None,
+    evidence: np.ndarray,
+) -> PainPlaces:
+    """The stages that have touchpoints, with their parts."""
+    chosen = np.array(counts.walk.places.counted, dtype=np.int64)
+    stops = stage_stops(counts, planned_routes(journey))
+    hard = _hard(opinions, counts, "stage", counts.stages)
+    bad, answers = unhappy(opinions, "stage", counts.stages)
+    last = chosen == (chosen.max() if chosen.size else NONE)
+    expected_share = np.array([_or_nan(journey.stages[s].expected_share) for s in chosen])
+    slow, slow_n = _slow(journey, counts)
+    return _places(
+        [stops[s] for s in chosen],
+        hard[:, chosen],
+        (bad[chosen], answers[chosen]),
+        counts,
+        money,
+        names=([counts.walk.places.stages[s] for s in chosen], [None] * chosen.size),
+        last=last,
+        lost_reference=1 - expected_share,
+        slow=(slow[chosen], slow_n[chosen], np.nan_to_num(1 - expected_share)),
+        opportunity=[_joined(journey.stages[s].opportunities) for s in chosen],
+        evidence=evidence[chosen],
+    )
+
+
+def point_pains(
+    journey: Journey,
+    counts: StageCounts,
+    money: Money | None,
+    opinions: Opinions | None,
+    evidence: np.ndarray,
+) -> PainPlaces:
+    """The touchpoints that customers see, with their parts."""
+    places = counts.walk.places
+    front = np.zeros(len(places.points), dtype=bool)
+    front[places.point[places.front]] = True
+    chosen = np.flatnonzero(front)
+    hard = _hard(opinions, counts, "point", len(places.points))
+    bad, answers = unhappy(opinions, "point", len(places.points))
+    written = {
+        (s, point.name): _joined(point.opportunities)
+        for s, stage in enumerate(journey.stages)
+        for point in stage.touchpoints
+    }
+    stages = places.stage_of_point[chosen]
+    nothing = np.zeros(chosen.size, dtype=np.int64)
+    return _places(
+        point_stops(counts, chosen, planned_routes(journey)),
+        hard[:, chosen],
+        (bad[chosen], answers[chosen]),
+        counts,
+        money,
+        names=([places.stages[s] for s in stages], [places.points[k][1] for k in chosen]),
+        last=stages == max(places.counted),
+        lost_reference=1 - np.array([_or_nan(journey.stages[s].expected_share) for s in stages]),
+        slow=(nothing, nothing, np.zeros(chosen.size)),
+        opportunity=[written[places.points[k]] for k in chosen],
+        evidence=evidence[chosen],
+    )
+
+
+def _places(
+    stops, hard, heard, counts, money, *, names, last, lost_reference, slow, opportunity, evidence
+) -> PainPlaces:
+    affected = np.array([np.count_nonzero(one.entries >= 0) for one in stops], dtype=np.int64)
+    ended = np.array([np.count_nonzero(one.ended) for one in stops], dtype=np.int64)
+    effort = np.array(
+        [
+            np.count_nonzero((one.entries >= 0) & (one.contact | one.sent_back | hard[:, k]))
+            for k, one in enumerate(stops)
+        ],
+        dtype=np.int64,
+    )
+    unknown, everywhere = np.full(affected.size, np.nan), np.ones(affected.size, dtype=bool)
+    parts = {
+        "lost": Part(ended, np.where(last, 0, affected), ~last, lost_reference),
+        "unhappy": Part(heard[0], heard[1], everywhere, unknown),
+        # Those who are not expected to go on at all cannot be late.
+        "slow": Part(slow[0], slow[1], everywhere, slow[2]),
+        "effortful": Part(effort, affected, everywhere, unknown),
+    }
+    stakes = [at_stake(money, counts.walk, one.entries, one.went_on) for one in stops]
+    value, error = (np.array([stake[k] for stake in stakes], dtype=float) for k in (0, 1))
+    return PainPlaces(names[0], names[1], affected, parts, value, error, opportunity, evidence)
+
+
+def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray]:
+    """Who was in no later stage within the expected time, of those whose time is over or who moved on; stages without `expected` have none."""
+    walk = counts.walk
+    slow, n = np.zeros(counts.stages, dtype=np.int64), np.zeros(counts.stages, dtype=np.int64)
+    for s, stage in enumerate(journey.stages):
+        if stage.expected is None or s == max(walk.places.counted, default=s):
+            continue
+        limit = microseconds(stage.expected, "expected")
+        who = np.flatnonzero(counts.entered[:, s])
+        entry = walk.time[walk.entries[who, s]]
+        moved = counts.later[who, s] >= 0
+        taken = np.where(
+            moved, walk.time[counts.later[who, s]] - entry, walk.observed_until - entry
+        )
+        known = moved | (taken >= limit)
+        slow[s], n[s] = (
+            np.count_nonzero(known & (~moved | (taken > limit))),
+            np.count_nonzero(known),
+        )
+    return slow, n
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _joined(texts: tuple[str, ...]) -> str | None:
+    return " · ".join(texts) or None

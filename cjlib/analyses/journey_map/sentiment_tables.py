@@ -1,0 +1,186 @@
+"""`.sentiment_line` and `.patterns`: the means of every measure along the way, and what stands out of them, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.journey_map.feedback import Opinions
+from cjlib.analyses.journey_map.inputs import Source
+from cjlib.analyses.journey_map.patterns import Pattern, named_patterns, taking_part
+from cjlib.analyses.journey_map.sentiment_line import Clustered, clustered
+
+LINE_COLUMNS = (
+    "stage",
+    "position",
+    "touchpoint",
+    "measure",
+    "lead",
+    "n",
+    "customers",
+    "value",
+    "value_low",
+    "value_high",
+    "named",
+)
+PATTERN_COLUMNS = (
+    "pattern",
+    "stage",
+    "to_stage",
+    "measure",
+    "change",
+    "change_low",
+    "change_high",
+    "p_adjusted",
+    "text",
+)
+TEXTS = ("stage", "to_stage", "touchpoint", "measure", "named", "pattern", "text")
+WHOLE = ("position", "n", "customers")
+SCALES = {
+    "text": "the tone of texts (−1 to 1)",
+    "csat": "CSAT (1 to 5)",
+    "nps": "the answers to NPS (0 to 10)",
+    "ces": "CES (1 to 7)",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line of one group: the means of each measure at stages and touchpoints, and the patterns of the one that leads."""
+
+    group: int
+    lead: str
+    stages: dict[str, Clustered]
+    points: dict[str, Clustered]
+    patterns: list[Pattern]
+
+    def named(self, stage: int) -> str | None:
+        """The trough or peak that a stage lies in."""
+        inside = [
+            one.name
+            for one in self.patterns
+            if one.name in ("trough", "peak") and one.first <= stage <= one.last
+        ]
+        return inside[-1] if inside and stage in taking_part(self.stages[self.lead]) else None
+
+
+def line_and_patterns(source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`.sentiment_line` and `.patterns`."""
+    lines = list(_lines(source, source.opinions)) if source.opinions is not None else []
+    rows = [(line.group, row) for line in lines for row in _line_rows(source, line)]
+    patterns = [
+        (line.group, _pattern_row(source, line, one)) for line in lines for one in line.patterns
+    ]
+    return _table(source, rows, LINE_COLUMNS), _table(source, patterns, PATTERN_COLUMNS)
+
+
+def _lines(source: Source, opinions: Opinions) -> Iterator[Line]:
+    lead, size = opinions.lead, source.groups.size
+    for group in range(size if lead else 0):
+        mine = {
+            measure: answers.only(answers.places["group"] == group)
+            for measure, answers in opinions.answers.items()
+        }
+        stages = {
+            measure: clustered(answers, "stage", len(source.stages))
+            for measure, answers in mine.items()
+        }
+        points = {
+            measure: clustered(answers, "point", len(source.places.points))
+            for measure, answers in mine.items()
+        }
+        assert lead is not None
+        yield Line(group, lead, stages, points, named_patterns(stages[lead], 0.05 / size))
+
+
+def _table(source: Source, rows: list[tuple[int, tuple]], names: tuple[str, ...]) -> pd.DataFrame:
+    groups = source.groups.columns_at(np.array([group for group, _ in rows], dtype=np.int64))
+    columns = zip(*(row for _, row in rows), strict=True) if rows else ([] for _ in names)
+    return pd.DataFrame(
+        groups
+        | {
+            name: pd.Series(list(values), dtype=_type(name))
+            for name, values in zip(names, columns, strict=True)
+        }
+    )
+
+
+def _type(name: str) -> str:
+    return (
+        "str"
+        if name in TEXTS
+        else "int64"
+        if name in WHOLE
+        else "bool"
+        if name == "lead"
+        else "float64"
+    )
+
+
+def _line_rows(source: Source, line: Line) -> Iterator[tuple]:
+    """The stages, then the touchpoints, those that somebody spoke of."""
+    for s, name in enumerate(source.stages):
+        for measure, means in line.stages.items():
+            if means.n[s]:
+                leads = measure == line.lead
+                yield (
+                    name,
+                    s + 1,
+                    None,
+                    measure,
+                    leads,
+                    *means.row(s),
+                    line.named(s) if leads else None,
+                )
+    for k, (s, point) in enumerate(source.places.points):
+        for measure, means in line.points.items():
+            if means.n[k]:
+                yield (
+                    source.stages[s],
+                    s + 1,
+                    point,
+                    measure,
+                    measure == line.lead,
+                    *means.row(k),
+                    None,
+                )
+
+
+def _pattern_row(source: Source, line: Line, one: Pattern) -> tuple:
+    last = source.stages[one.last] if one.last != one.first else None
+    text = _pattern_text(source.stages, line, one)
+    return (
+        one.name,
+        source.stages[one.first],
+        last,
+        line.lead,
+        one.pair.change,
+        *one.pair.bounds,
+        one.pair.p_adjusted,
+        text,
+    )
+
+
+def _pattern_text(stages: list[str], line: Line, one: Pattern) -> str:
+    means, pair = line.stages[line.lead], one.pair
+    first, last = stages[one.first], stages[one.last]
+    where = first if one.first == one.last else f"{first} to {last}"
+    around = [s for s in taking_part(means) if one.first - 1 <= s <= one.last + 1]
+    n = ", ".join(
+        f"{stages[s]} {_signed(f'{means.mean[s]:.2f}')} (n = {means.n[s]:,})" for s in around
+    )
+    said = {
+        "rapid drop": f"A rapid drop from {first} to {last}",
+        "trough": f"{where} is a trough",
+        "peak": f"{where} is a peak",
+        "sawtooth": f"A sawtooth from {first} to {last}",
+    }[one.name]
+    change = f"{pair.change:+.2f} (95 % interval {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once)"
+    return f"{said}: {SCALES[line.lead]} changes by {_signed(change)}; {n}."
+
+
+def _signed(number: str) -> str:
+    return number.replace("-", "−")

@@ -1,0 +1,168 @@
+"""What the map says in sentences: headline, definition, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+
+from cjlib.analyses.journey_map.inputs import Source
+from cjlib.analyses.result import MIN_N, Metric, metric
+from cjlib.show.numbers import count_of
+from cjlib.sources.log.durations import in_words, microseconds
+
+FIRST_FROM = 0.8
+"""A pain point may be called the first only if it comes first in at least this share of the draws."""
+
+
+def first_pain(pains: pd.DataFrame, level: str) -> str | None:
+    """The first pain point of a level as a sentence; None where none has an impact."""
+    found = pains[(pains["level"] == level) & (pains["impact"] > 0)]
+    if found.empty:
+        return None
+    one = found.iloc[0]
+    name = one["stage"] if level == "stage" else f"{one['touchpoint']} ({one['stage']})"
+    if one["share_first"] >= FIRST_FROM:
+        return f"{name} is the first pain {'stage' if level == 'stage' else 'point'} (first in {100 * one['share_first']:.1f} % of 1,000 draws of weights and shares)"
+    return f"{name} is among the first pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {100 * one['share_first']:.0f} % of 1,000 draws)"
+
+
+def headline(
+    source: Source,
+    table: pd.DataFrame,
+    patterns: pd.DataFrame,
+    moments: pd.DataFrame,
+    pains: pd.DataFrame,
+) -> str:
+    """One paragraph a stakeholder can read: who is on the map, the pattern, the moment, the pain."""
+    parts = [_who(source, table)]
+    if source.opinions is not None:
+        parts.append(_feeling(source, patterns))
+    named = moments[moments["named"]] if len(moments) else moments
+    parts += [str(named.iloc[0]["text"]).removesuffix(" A test would show.")] if len(named) else []
+    pain = first_pain(pains, "stage") if len(pains) else None
+    parts.append(
+        f"{pain}."
+        if pain
+        else "No stage stands out as a pain point."
+        if source.walk is not None
+        else ""
+    )
+    return " ".join(part for part in parts if part)
+
+
+def _who(source: Source, table: pd.DataFrame) -> str:
+    if source.walk is None:
+        heard = int(table["n_feedback"].sum())
+        return f"{count_of(heard, 'answer')} at {int((table['n_feedback'] > 0).sum())} of {count_of(len(source.stages), 'stage')}; no events are given, so nothing here says what customers did."
+    n, ended = source.walk.customers, int(source.walk.ended.sum())
+    share = (
+        f", and {100 * (ended / n):.0f} % of them have been silent for more than {_silence(source)}"
+        if n
+        else ""
+    )
+    return (
+        f"{count_of(n, 'customer')} on a journey of {count_of(len(source.stages), 'stage')}{share}."
+    )
+
+
+def _silence(source: Source) -> str:
+    return in_words(microseconds(source.journey.silent_after, "map.silent_after"))
+
+
+def _feeling(source: Source, patterns: pd.DataFrame) -> str:
+    shown = patterns[patterns["pattern"].isin(["trough", "peak"])] if len(patterns) else patterns
+    shown = shown if len(shown) else patterns
+    if not len(shown):
+        return "No pattern of sentiment stands out beyond noise."
+    return str(shown.iloc[0]["text"]).split("; ")[0] + "."
+
+
+def definition(source: Source, outcome: str) -> dict[str, str]:
+    """What decided the numbers."""
+    journey, opinions = source.journey, source.opinions
+    words = {
+        "stages": " → ".join(source.stages),
+        "mapped event": "an event of a touchpoint that customers see; where a stage has only touchpoints behind the stage, those",
+        "enters": "at the first mapped event of the stage, whatever came before; once per customer",
+        "ended": f"silent for more than {_silence(source)} since the latest mapped event; the others are still moving",
+        "in order": "cj.funnel over the stages without a limit of time; all other counts take stages in any order",
+        "ties": "events of one instant by stage, then event name, then the other columns",
+        "by": source.groups.name or "all together",
+        "weights of a pain point": ", ".join(
+            f"{name} {weight:g}" for name, weight in journey.map.weights.model_dump().items()
+        ),
+        "a contact with support": "counts where the customer was: at the latest mapped event before it that is no contact itself",
+        "outcome of moments": f"{outcome}, within {journey.map.outcome_after} after",
+        "small n": f"a cell below {MIN_N} is grey; a part of a pain point below {MIN_N} is not measured",
+    }
+    if source.log is not None:
+        words["end of data"] = f"{source.log.observed_until:%Y-%m-%d %H:%M} ({source.log.timezone})"
+    slow = [stage.name for stage in journey.stages if stage.expected is None]
+    words["slow is not assessed"] = (
+        ", ".join(slow) + " (no expected time in the journey file)"
+        if slow
+        else "assessed for every stage but the last"
+    )
+    if opinions is None:
+        return words | {"feedback": "none given: nothing here says what customers feel"}
+    words |= {f"feedback {name}": text for name, text in opinions.assigned.definition.items()}
+    words["texts"] = opinions.text_words
+    words["feedback outside the span of the log"] = f"{opinions.left_out:,} left out"
+    words["lead measure"] = (
+        f"{opinions.lead or 'none'}: the one with most answers; it alone names patterns"
+    )
+    kept = ", ".join(f"{score}: {kind} answers only" for score, kind in opinions.kinds.items())
+    words["solicited and unsolicited"] = kept or "no score has both kinds"
+    if source.groups.name is not None:
+        words["anonymous feedback"] = (
+            "in no group: only feedback of customers in the log is grouped"
+        )
+    return words
+
+
+def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[str, Metric]:
+    """Flat numbers, for comparing runs and for alerts; those of the stage with the most pain come first."""
+    named: dict[str, Metric] = (
+        {} if source.walk is None else {"customers": metric(source.walk.customers)}
+    )
+    if source.groups.name is None:
+        stages = pains[pains["level"] == "stage"].to_dict("records") if len(pains) else []
+        painful = [row["stage"] for row in stages if row["impact"] > 0]
+        ordered = sorted(
+            table.to_dict("records"),
+            key=lambda row: (
+                painful.index(row["stage"]) if row["stage"] in painful else len(painful)
+            ),
+        )
+        for row in ordered:
+            named |= _of_stage(row)
+        named |= {
+            f"impact_{row['stage']}": metric(
+                row["impact"], row["impact_low"], row["impact_high"], row["affected"]
+            )
+            for row in stages
+            if pd.notna(row["impact"])
+        }
+    return named if source.opinions is None else named | dict(source.opinions.assigned.metrics)
+
+
+def _of_stage(row: dict[Hashable, Any]) -> dict[str, Metric]:
+    measures = (
+        ("share_ended", "customers"),
+        ("mean_score", "n_scored"),
+        ("csat", "n_csat"),
+        ("nps", "n_nps"),
+        ("share_of_previous", None),
+    )
+    return {
+        f"{'share_satisfied' if measure == 'csat' else measure}_{row['stage']}": metric(
+            row[measure],
+            row[f"{measure}_low"],
+            row[f"{measure}_high"],
+            None if base is None else int(row[base]),
+        )
+        for measure, base in measures
+        if pd.notna(row[measure])
+    }

@@ -1,0 +1,213 @@
+"""What if more went on from a stage: arithmetic on the chain of stages, not a forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.journey_map.inputs import Source
+from cjlib.analyses.journey_map.value import mean_after
+from cjlib.analyses.result import Result, metric
+from cjlib.errors import CjlibError, not_one_of, shown
+
+DRAWS = 10_000
+LABEL = "arithmetic, not forecast: assumes that those added behave like those there"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WhatIf(Result):
+    """The chain of stages now and with changed shares; `.clipped` names the stages whose share could not be changed that far."""
+
+    clipped: tuple[str, ...] = ()
+
+
+def simulate(stages: pd.DataFrame, source: Source, changes: Mapping[str, float]) -> WhatIf:
+    """Customers and value along the stages if the share that goes on to a stage were another.
+
+    A change is an absolute change of `share_of_previous` of the stage named, the result kept within 0 and 1; of the first stage a relative change of its
+    entrants. Customers of a stage are entrants × the product of the shares up to it, in order; value is that of the customers in the last stage × the mean
+    value of one of them. Intervals: 10,000 seeded draws of each share, Beta(k + ½, n − k + ½), the same for now and future, 2.5 to 97.5 %.
+
+    Returns
+    -------
+    WhatIf
+        `.table`: `stage`, `share_of_previous`, `share_future`, `customers_now`, `customers_future`, `extra_customers` (each with `_low`, `_high`), `value_now`,
+        `value_future`, `extra_value` with `_low`, `_high` (all three in the last stage only).
+
+    Raises
+    ------
+    CjlibError
+        For an unknown stage, a change that is no number, or a map without events or with groups.
+    """
+    table = _chain(stages, source)
+    names = list(table["stage"])
+    for name, change in changes.items():
+        if name not in names:
+            raise not_one_of("changes", name, names)
+        if isinstance(change, bool) or not isinstance(change, int | float) or np.isnan(change):
+            raise CjlibError(
+                f"changes: must be numbers, such as {{{name!r}: 0.05}} for five points more. Got {shown(change)} for {shown(name)}."
+            )
+    change = np.array([float(changes.get(name, 0.0)) for name in names])
+    counts = table["customers_in_order"].to_numpy(dtype=float)
+    now, future, drawn = _shares(counts, change)
+    clipped = tuple(
+        name
+        for name, share, wish in zip(names[1:], future[1:], (now + change)[1:], strict=True)
+        if abs(share - wish) > 1e-12
+    )
+    entrants = counts[0] * max(1 + change[0], 0)
+    columns = _columns(counts, entrants, now, future, drawn, change)
+    worth = _worth(source)
+    last = len(names) - 1
+    for name, of in (
+        ("value_now", "customers_now"),
+        ("value_future", "customers_future"),
+        ("extra_value", "extra_customers"),
+    ):
+        ends = ("", "_low", "_high") if name == "extra_value" else ("",)
+        columns |= {
+            f"{name}{end}": np.where(
+                np.arange(len(names)) == last, columns[f"{of}{end}"] * worth, np.nan
+            )
+            for end in ends
+        }
+    result = pd.DataFrame(
+        {
+            "stage": table["stage"].reset_index(drop=True),
+            "share_of_previous": now,
+            "share_future": future,
+        }
+        | columns
+    )
+    return WhatIf(
+        table=result,
+        headline=_headline(result, changes, clipped),
+        definition=_definition(changes, clipped, worth, source),
+        metrics=_metrics(result),
+        clipped=clipped,
+    )
+
+
+def _chain(stages: pd.DataFrame, source: Source) -> pd.DataFrame:
+    if source.groups.name is not None:
+        raise CjlibError(
+            "simulate: a map with by= holds several maps. Simulate a map without by, or of one group: map.only(ids, name)."
+        )
+    table = stages[stages["customers_in_order"].notna()]
+    if table.empty:
+        raise CjlibError(
+            "simulate: the map has no customers to count with. Give the log: cj.journey_map(journey, log)."
+        )
+    return table
+
+
+def _shares(counts: np.ndarray, change: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The share of the stage before that goes on: now, in the future, and drawn (draws × stages); of the first stage NaN, drawn 1."""
+    k, n = counts[1:], counts[:-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        now = np.r_[np.nan, np.where(n > 0, k / n, np.nan)]
+    future = np.r_[np.nan, np.clip(now[1:] + change[1:], 0, 1)]
+    rng = np.random.default_rng(0)
+    drawn = np.c_[np.ones(DRAWS), rng.beta(k + 0.5, n - k + 0.5, size=(DRAWS, k.size))]
+    return now, future, drawn
+
+
+def _columns(
+    counts: np.ndarray,
+    entrants: float,
+    now: np.ndarray,
+    future: np.ndarray,
+    drawn: np.ndarray,
+    change: np.ndarray,
+) -> dict[str, np.ndarray]:
+    before = counts[0] * np.cumprod(drawn, axis=1)
+    after = entrants * np.cumprod(
+        np.c_[np.ones(DRAWS), np.clip(drawn[:, 1:] + change[1:], 0, 1)], axis=1
+    )
+    point = {
+        "customers_now": counts[0] * np.cumprod(np.r_[1, now[1:]]),
+        "customers_future": entrants * np.cumprod(np.r_[1, future[1:]]),
+    }
+    point["extra_customers"] = point["customers_future"] - point["customers_now"]
+    columns: dict[str, np.ndarray] = {}
+    for name, draws in (
+        ("customers_now", before),
+        ("customers_future", after),
+        ("extra_customers", after - before),
+    ):
+        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+        columns |= {name: point[name], f"{name}_low": low, f"{name}_high": high}
+    return columns
+
+
+def _worth(source: Source) -> float:
+    """The mean value, all their life, of a customer who reached the last stage in any order; missing where the file names no value."""
+    if source.acts is None or source.acts.money is None:
+        return float("nan")
+    walk, last = source.acts.walk, max(source.places.counted)
+    mean, _, _ = mean_after(source.acts.money, walk, walk.starts, walk.entries[:, last] >= 0)
+    return mean
+
+
+def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[str, ...]) -> str:
+    last = table.iloc[-1]
+    said = (
+        ", ".join(f"{name} {_points(change, k)}" for name, change, k in _places(table, changes))
+        or "nothing changed"
+    )
+    if pd.isna(last["extra_customers"]):
+        unknown = table["stage"].iloc[1:][table["share_of_previous"].iloc[1:].isna()].iloc[0]
+        return f"If {said}: unknown, since nobody came in order as far as the stage before {unknown}. Arithmetic, not forecast."
+    money = (
+        ""
+        if pd.isna(last["extra_value"])
+        else f", worth {last['extra_value']:,.0f} ({last['extra_value_low']:,.0f} to {last['extra_value_high']:,.0f})"
+    )
+    cut = f" The share of {', '.join(clipped)} was kept within 0 and 1." if clipped else ""
+    return (
+        f"If {said}: {last['extra_customers']:+,.0f} customers in {last['stage']} (95 % interval {last['extra_customers_low']:+,.0f} to "
+        f"{last['extra_customers_high']:+,.0f}){money}. Arithmetic, not forecast.{cut}"
+    )
+
+
+def _places(table: pd.DataFrame, changes: Mapping[str, float]) -> list[tuple[str, float, int]]:
+    return [(name, changes[name], k) for k, name in enumerate(table["stage"]) if name in changes]
+
+
+def _points(change: float, place: int) -> str:
+    return f"{100 * change:+.1f} % entrants" if place == 0 else f"{100 * change:+.1f} points"
+
+
+def _definition(
+    changes: Mapping[str, float], clipped: tuple[str, ...], worth: float, source: Source
+) -> dict[str, str]:
+    return {
+        "what this is": LABEL,
+        "changes": ", ".join(f"{name} {change:+g}" for name, change in changes.items()) or "none",
+        "a change": "absolute, of share_of_previous; of the first stage relative, of its entrants",
+        "kept within 0 and 1": ", ".join(clipped) or "nothing had to be",
+        "customers": "entrants × the shares of the stages in order, without a limit of time",
+        "value": "not named in the journey file"
+        if np.isnan(worth)
+        else "customers in the last stage × the mean value of customers who reached it",
+        "intervals": f"{DRAWS:,} seeded draws of each share, the same for now and future",
+        "end of data": "" if source.log is None else f"{source.log.observed_until:%Y-%m-%d}",
+    }
+
+
+def _metrics(table: pd.DataFrame) -> dict:
+    last = table.iloc[-1]
+    named = {
+        "extra_customers": metric(
+            last["extra_customers"], last["extra_customers_low"], last["extra_customers_high"]
+        )
+    }
+    if not pd.isna(last["extra_value"]):
+        named["extra_value"] = metric(
+            last["extra_value"], last["extra_value_low"], last["extra_value_high"]
+        )
+    return named

@@ -1,0 +1,148 @@
+"""What a customer does and is, as numbers for telling groups apart: habits, channels, events, attributes, mood; never who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.shared.periods import calendar
+from cjlib.sources.log.conditions import Event
+from cjlib.sources.log.event_log import EventLog
+
+Floats = NDArray[np.float64]
+MOST_EVENT_NAMES = 20
+LEAST_LEVEL = 0.05
+OF_CHANNEL, OF_EVENT = "share of channel ", "share of event "
+
+
+@dataclass(frozen=True, eq=False)
+class CustomerFeatures:
+    """A row a customer of the log, by id: `raw` as a reader knows them, `scaled` as a clustering needs them, `events` how many were seen."""
+
+    customer: NDArray[np.int32]
+    events: NDArray[np.int64]
+    raw: pd.DataFrame
+    scaled: pd.DataFrame
+
+
+def customer_features(
+    log: EventLog,
+    mean_score: Mapping[object, float] | None = None,
+    *,
+    value_event: Event = None,
+    amount: str = "value",
+) -> CustomerFeatures:
+    """Events, active days, events a day and value (as logarithms when scaled); shares of channels and of the commonest events; attributes; mean text score."""
+    rows = log.fetch("customer", "time", "event")
+    customer, first, place = np.unique(rows["customer"], return_index=True, return_inverse=True)
+    n = np.bincount(place, minlength=customer.size)
+    days = _active_days(log, rows, place, customer.size)
+    amounts = {
+        "events": n.astype(float),
+        "active_days": days,
+        "events_per_day": n / np.maximum(days, 1),
+    } | _value(log, customer, value_event, amount)
+    shares = _channel_shares(log, place, n) | _event_shares(log, rows["event"], place, n)
+    rest = _attributes(log, first) | _mood(log, customer, mean_score)
+    raw = pd.DataFrame(amounts | shares | rest)
+    scaled = raw.assign(**{name: np.log1p(np.maximum(raw[name], 0)) for name in amounts})
+    filled = scaled.fillna(scaled.mean())
+    return CustomerFeatures(customer, n, raw, filled.loc[:, filled.max() > filled.min()])
+
+
+def _active_days(
+    log: EventLog, rows: dict[str, NDArray[np.int64]], place: NDArray[np.intp], size: int
+) -> Floats:
+    if place.size == 0:
+        return np.zeros(0)
+    day = calendar(int(rows["time"].min()), int(rows["time"].max()), "day", log.zone).index(
+        rows["time"]
+    )
+    new_day = np.ones(place.size, dtype=bool)
+    new_day[1:] = (place[1:] != place[:-1]) | (day[1:] != day[:-1])
+    return np.bincount(place[new_day], minlength=size).astype(np.float64)
+
+
+def _value(
+    log: EventLog, customer: NDArray[np.int32], event: Event, amount: str
+) -> dict[str, Floats]:
+    """Each customer's sum, added in a defined order: it must not depend on the order of tied rows."""
+    one = log.properties.get(amount)
+    if one is None or one.of_customer or one.type not in ("BIGINT", "DOUBLE"):
+        return {}
+    where = log.match(event, "value.event")
+    value = np.nan_to_num(log.numbers(amount, where=where))
+    place = np.searchsorted(customer, log.fetch("customer", where=where)["customer"])
+    order = np.lexsort((value, place))
+    return {
+        "value": np.bincount(place[order], weights=value[order], minlength=customer.size).astype(
+            np.float64
+        )
+    }
+
+
+def _share_of(rows: NDArray[np.bool_], place: NDArray[np.intp], n: NDArray[np.int64]) -> Floats:
+    return np.bincount(place[rows], minlength=n.size).astype(np.float64) / n
+
+
+def _channel_shares(
+    log: EventLog, place: NDArray[np.intp], n: NDArray[np.int64]
+) -> dict[str, Floats]:
+    if "channel" not in log.properties:
+        return {}
+    codes, values = log.codes("channel")
+    return {
+        f"{OF_CHANNEL}{value}": _share_of(codes == code, place, n)
+        for code, value in enumerate(values)
+        if (codes == code).any()
+    }
+
+
+def _event_shares(
+    log: EventLog, event: NDArray[np.int64], place: NDArray[np.intp], n: NDArray[np.int64]
+) -> dict[str, Floats]:
+    names = log.event_names
+    counts = np.bincount(event, minlength=len(names))
+    commonest = sorted(range(len(names)), key=lambda code: (-counts[code], names[code]))[
+        :MOST_EVENT_NAMES
+    ]
+    return {
+        f"{OF_EVENT}{names[code]}": _share_of(event == code, place, n)
+        for code in commonest
+        if counts[code]
+    }
+
+
+def _attributes(log: EventLog, first: NDArray[np.intp]) -> dict[str, Floats]:
+    """Columns of the customers table: numbers as they are, other values that at least 5 % have as 0 or 1."""
+    found: dict[str, Floats] = {}
+    for name in sorted(name for name, one in log.properties.items() if one.of_customer):
+        codes, values = log.codes(name)
+        mine = codes[first]
+        if (
+            all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+            and len(values) > 2
+        ):
+            numbers = np.array([*values, np.nan], dtype=float)
+            found[name] = numbers[mine]
+            continue
+        for code, value in enumerate(values):
+            if (mine == code).mean() >= LEAST_LEVEL:
+                found[f"{name} = {value}"] = (mine == code).astype(float)
+    return found
+
+
+def _mood(
+    log: EventLog, customer: NDArray[np.int32], mean_score: Mapping[object, float] | None
+) -> dict[str, Floats]:
+    if not mean_score:
+        return {}
+    return {
+        "mean_score": np.array(
+            [mean_score.get(one, np.nan) for one in log.customer_ids(customer)], dtype=float
+        )
+    }

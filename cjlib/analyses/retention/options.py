@@ -1,0 +1,186 @@
+"""What is asked of retention: every option checked, bounds turned into instants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.shared.group_by import names_given
+from cjlib.shared.periods import (
+    EXACT,
+    MONTHS,
+    PERIODS,
+    WEEK_STARTS,
+    Calendar,
+    calendar,
+    check_period,
+)
+from cjlib.sources.log.conditions import Step, as_step
+from cjlib.sources.log.event_log import EventLog
+
+CohortKind = Literal["first_ever", "first_in_range", "recurring"]
+Mode = Literal["on", "on_or_after", "every"]
+ClockName = Literal["calendar", "elapsed"]
+PeriodZero = Literal["cohort", "returns"]
+COHORTS = ("first_ever", "first_in_range", "recurring")
+MODES = ("on", "on_or_after", "every")
+CLOCKS = ("calendar", "elapsed")
+PERIOD_ZERO = ("cohort", "returns")
+TAKEN = (
+    "cohort",
+    "cohort_size",
+    "period",
+    "retained",
+    "share",
+    "complete",
+    "customer_id",
+    "cohort_at",
+    "returns",
+    "customers",
+    "difference",
+)
+"""Columns of the tables, which a column of `by` cannot also be called."""
+_CHOICES = {
+    "cohort": COHORTS,
+    "mode": MODES,
+    "clock": CLOCKS,
+    "period_zero": PERIOD_ZERO,
+    "week_start": WEEK_STARTS,
+    "period": PERIODS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """The options of one retention analysis."""
+
+    start_event: Step
+    return_event: Step
+    period: str
+    periods: int
+    cohort: str
+    mode: str
+    clock: str
+    week_start: str
+    min_returns: int
+    period_zero: str
+    by: tuple[str, ...]
+    cohort_by: str | None
+    value: str | None
+    start: Any
+    end: Any
+    min_n: int
+    seed: int
+
+    @property
+    def recurring(self) -> bool:
+        """Whether a customer may stand in several cohorts."""
+        return self.cohort == "recurring"
+
+    @property
+    def months(self) -> int:
+        """How many months a period has; 0 for periods of a fixed length."""
+        return MONTHS.get(self.period, 0)
+
+    @property
+    def length(self) -> int:
+        """The length of a period in microseconds; 0 for months and longer."""
+        return EXACT.get(self.period, 0)
+
+
+def ask(log: EventLog, options: dict[str, Any]) -> Question:
+    """The options, checked against one another and against the log."""
+    for option, allowed in _CHOICES.items():
+        if option == "period":
+            check_period(options[option])
+        elif options[option] not in allowed:
+            raise not_one_of(option, options[option], allowed)
+    _whole(options, "periods", 1)
+    _whole(options, "min_returns", 1)
+    _whole(options, "min_n", 0)
+    _whole(options, "seed", 0)
+    by = names_given(options["by"], "by", taken=TAKEN)
+    for option, columns in (
+        ("by", by),
+        ("cohort_by", (options["cohort_by"],)),
+        ("value", (options["value"],)),
+    ):
+        for column in columns:
+            if column is not None:
+                log.property(column, option)
+    if options["cohort_by"] in by:
+        raise CjlibError(
+            f"cohort_by: {shown(options['cohort_by'])} already stands in by. Name it in one of the two."
+        )
+    steps = {option: as_step(options[option], option) for option in ("start_event", "return_event")}
+    return Question(**{**options, **steps, "by": by})
+
+
+def _whole(options: dict[str, Any], option: str, least: int) -> None:
+    value = options[option]
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise CjlibError(f"{option}: must be a whole number, {least} or more. Got {shown(value)}.")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The calendar of the log, the cohort periods asked for, and the end of data."""
+
+    periods: Calendar
+    first: int
+    last: int
+    until: int
+
+    @property
+    def begin(self) -> int:
+        """The instant at which the first cohort period starts."""
+        return int(self.periods.starts[self.first])
+
+    @property
+    def stop(self) -> int:
+        """The instant at which the last cohort period has ended."""
+        return int(self.periods.starts[self.last + 1])
+
+    @property
+    def nobody(self) -> bool:
+        """Whether no cohort can be in range."""
+        return self.first > self.last
+
+
+def scope(log: EventLog, question: Question) -> Scope:
+    """The periods from the first event to the end of data, and which of them are cohorts."""
+    begin = 0 if question.start is None else log.instant(question.start, "start")
+    end = begin if question.end is None else log.instant(question.end, "end", end=True)
+    if question.start is not None and end < begin:
+        raise CjlibError(
+            f"end: must not lie before start. Got start {shown(question.start)}, end {shown(question.end)}."
+        )
+    span, until = log.span_us, log.observed_until_us
+    if span is None or span[0] > until:
+        return Scope(
+            Calendar(
+                question.period,
+                np.zeros(1, dtype=np.int64),
+                pd.DatetimeIndex([], dtype="datetime64[us]"),
+            ),
+            0,
+            -1,
+            until,
+        )
+    periods = calendar(span[0], until, question.period, log.zone, week_start=question.week_start)
+    first = 0 if question.start is None else max(0, _period_of(periods, begin))
+    last = (
+        len(periods) - 1
+        if question.end is None
+        else min(len(periods) - 1, _period_of(periods, end))
+    )
+    return Scope(periods, first, last, until)
+
+
+def _period_of(periods: Calendar, instant: int) -> int:
+    return int(periods.index(np.array([instant]))[0])

@@ -1,0 +1,229 @@
+"""The answer in one sentence, and what decided it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cjlib.analyses.result import Metric
+from cjlib.analyses.retention.customers import Members
+from cjlib.analyses.retention.options import Question, Scope
+from cjlib.analyses.retention.tables import Counts
+from cjlib.errors import did_you_mean, shown
+from cjlib.show.numbers import confidence, count_of, percent
+from cjlib.sources.log.conditions import Step
+from cjlib.sources.log.event_log import EventLog
+
+ALPHA = 0.05
+"""Adjusted p up to which a cohort is said to differ."""
+_COHORTS = {
+    "first_ever": "each customer's first matching event in the whole log",
+    "first_in_range": "each customer's first matching event at or after the start of the range",
+    "recurring": "every period in which a customer has a matching event; one entry a customer and period",
+}
+_MODES = {
+    "on": "returned in period k",
+    "on_or_after": "returned in period k or in any later observed period",
+    "every": "returned in each of the periods 1 to k",
+}
+
+
+def headline(
+    question: Question,
+    entries: int,
+    metrics: Mapping[str, Metric],
+    period: int,
+    different: pd.DataFrame,
+    change: pd.DataFrame,
+) -> str:
+    """The share that comes back in the period that most have completed, and whether cohorts differ."""
+    who = "cohort entry" if question.recurring else "customer"
+    if not entries:
+        return "No customer enters a cohort: nothing to count."
+    if not period:
+        return f"No cohort has completed {question.period} 1 yet ({count_of(entries, who)} observed): no share can be given."
+    found = metrics[f"retention_period_{period}"]
+    within = confidence(found["low"], found["high"])
+    sentence = f"{percent(found['value'] or 0)} of {found['n']:,} {_plural(who)} {_came(question, period)}{f' ({within})' if within else ''}."
+    if (found["n"] or 0) < question.min_n:
+        return f"{sentence} That rests on fewer than {question.min_n}: too few to read."
+    return " ".join(
+        part for part in (sentence, changed(question, change), differing(different)) if part
+    )
+
+
+def _plural(who: str) -> str:
+    return who.removesuffix("y") + "ies" if who.endswith("y") else f"{who}s"
+
+
+def _came(question: Question, period: int) -> str:
+    if question.mode == "on":
+        return f"came back in {question.period} {period}"
+    return (
+        f"came back in {question.period} {period} or later"
+        if question.mode == "on_or_after"
+        else f"came back in every {question.period} from 1 to {period}"
+    )
+
+
+def changed(question: Question, change: pd.DataFrame) -> str:
+    """From which cohort on returns changed; nothing where chance would do as well, or where groups each have their own cut."""
+    if question.by or change.empty or change["p_value"].iloc[0] > ALPHA:
+        return ""
+    cut = change.iloc[0]
+    p = "p < 0.001" if cut["p_value"] < 0.001 else f"p = {cut['p_value']:.3f}"
+    start = pd.Timestamp(cut["cohort"]).strftime(
+        "%Y-%m-%d" if question.period != "hour" else "%Y-%m-%d %H:%M"
+    )
+    over_all = f"({p} over all possible cuts)."
+    if not cut["share_of_expected_before"]:
+        return (
+            f"Only cohorts from {start} on come back in a later {question.period} at all {over_all}"
+        )
+    ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
+    more = f"{100 * abs(ratio):.0f} % {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
+    return f"Cohorts from {start} on come back in {more} {over_all}"
+
+
+def differing(different: pd.DataFrame) -> str:
+    """Which cohorts stand out, if any; nothing where none could be compared."""
+    if different.empty:
+        return ""
+    beyond = different[different["p_adjusted"] <= ALPHA]
+    if beyond.empty:
+        return f"None of {count_of(len(different), 'cohort')} by itself differs from the average beyond noise."
+    ways = {
+        "less": int((beyond["share_of_expected"] < 1).sum()),
+        "more": int((beyond["share_of_expected"] > 1).sum()),
+    }
+    said = " and ".join(f"{many} {way}" for way, many in ways.items() if many)
+    return f"Of {count_of(len(different), 'cohort')} by themselves, {said} often than average beyond noise."
+
+
+def definition(members: Members, counts: Counts, through: int) -> dict[str, str]:
+    """What decided the numbers, in order."""
+    told = question_words(members.log, members.question, members.scope)
+    return told | _facts(members, counts, through) | unknown_names(members.log, members.question)
+
+
+def question_words(log: EventLog, question: Question, scope: Scope) -> dict[str, str]:
+    """What was asked, option by option."""
+    told = {
+        "question": f"share of each cohort {_MODES[question.mode]}",
+        "cohort": f"{question.cohort}: {_COHORTS[question.cohort]}"
+        + (f"; named by {question.cohort_by!r}" if question.cohort_by else ""),
+        "start event": str(question.start_event),
+        "return event": f"{question.return_event}; the cohort's own event is never its own return",
+        "returns needed": _returns(question),
+        "clock": _clock(question),
+        "period 0": "the cohort itself, share 1"
+        if question.period_zero == "cohort"
+        else "other return events at or after the cohort event, within period 0",
+        "time zone": log.timezone,
+        "observed until": str(log.observed_until),
+        "range": _range(log, question, scope),
+        "complete": _complete(question),
+        "averages": "over complete cells only: pooled (Σ retained ÷ Σ cohort size) beside the plain mean of cohorts",
+        "interval": "Wilson, 95 %"
+        + (
+            f"; averages: 1,000 bootstrap draws of customers, seed {question.seed}"
+            if question.recurring
+            else ""
+        ),
+    }
+    if question.by:
+        told["by"] = (
+            f"{', '.join(question.by)}: value at the cohort event; where events tie, the smallest as text"
+        )
+    if question.value:
+        told["value"] = (
+            f"sum of {question.value!r} over the return events, the cohort's own included; net: ÷ period 0's; gross: no customer counts for more than in period 0"
+        )
+    if log.filters_in_words:
+        told["filter"] = " and ".join(log.filters_in_words)
+    return told
+
+
+def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:
+    """What went in, what was left out, and where it was ambiguous."""
+    question, entries = members.question, members.entries
+    customers = len(entries) and 1 + int(np.count_nonzero(np.diff(entries.customer)))
+    exists, complete = int(counts.exists.sum()), int(counts.complete.sum())
+    tied = entries.tied
+    facts = {
+        "counted": f"{count_of(customers, 'customer')} in {count_of(len(counts.cohort), 'cohort')}"
+        + (f", {len(entries):,} entries" if question.recurring else ""),
+        "left out of averages": f"{count_of(exists - complete, 'cell')} of {exists:,} not complete",
+        "fixed population": f"those who have completed {question.period} {through}: the last that at least half of those have who completed {question.period} 1",
+        "ties": f"{count_of(tied, 'further event')} at the same instant as a cohort event"
+        if tied
+        else "no two events tie as a cohort event",
+    }
+    if not question.recurring:
+        facts["cohorts compared"] = (
+            f"each with n ≥ {question.min_n}: its returned {question.period}s against what the average share of all in the same complete periods would give; "
+            f"two-sided z with the spread between customers, Benjamini–Hochberg over the cohorts; claimed up to an adjusted p of {ALPHA}"
+        )
+    if not question.recurring and question.cohort_by is None:
+        facts["change"] = (
+            f"the cut between cohorts with the largest standardised difference; p: how often chance has one as large at its best cut (5,000 draws, seed {question.seed})"
+        )
+    return facts
+
+
+def _returns(question: Question) -> str:
+    return (
+        "one event in the period"
+        if question.min_returns == 1
+        else f"{question.min_returns} events in the period"
+    )
+
+
+def _clock(question: Question) -> str:
+    if question.clock == "calendar":
+        start = f", weeks from {question.week_start}" if question.period == "week" else ""
+        return f"calendar: period k is the k-th {question.period} after the cohort's{start}"
+    length = (
+        f"anniversaries of one {question.period}, local time"
+        if question.months
+        else f"exactly one {question.period} of elapsed time each"
+    )
+    return f"elapsed: period k begins k {question.period}s after the customer's cohort event ({length})"
+
+
+def _range(log: EventLog, question: Question, scope: Scope) -> str:
+    if question.start is None and question.end is None:
+        return "all cohorts"
+    if scope.nobody:
+        return f"no period of the log lies from {question.start or 'its start'} to {question.end or 'its end'}"
+    first, last = (log.moment(at).strftime("%Y-%m-%d %H:%M") for at in (scope.begin, scope.stop))
+    return f"cohorts that start from {first} to before {last} (whole periods); returns to the end of the data"
+
+
+def _complete(question: Question) -> str:
+    if question.cohort_by:
+        return "each cell counts the members whose period is over, so every cell is complete"
+    ended = (
+        "the period has ended"
+        if question.clock == "calendar"
+        else "the period has ended for the youngest member"
+    )
+    later = "; later returns may still raise it" if question.mode == "on_or_after" else ""
+    return f"{ended} by the end of data{later}"
+
+
+def unknown_names(log: EventLog, question: Question) -> dict[str, str]:
+    """Names that never occur count as nothing, and are said."""
+    steps: dict[str, Step] = {
+        "start_event": question.start_event,
+        "return_event": question.return_event,
+    }
+    known = log.event_names
+    unknown = [
+        f"{option}: {shown(name)} never occurs.{did_you_mean(name, known)}"
+        for option, step in steps.items()
+        for name in log.unknown_events(step)
+    ]
+    return {"warning": " ".join(unknown)} if unknown else {}

@@ -1,0 +1,241 @@
+"""Measures of who comes, comes back, converts and leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cjlib.analyses.scorecard.event_arrays import NEVER, Rows, among, by_customer, found_at
+from cjlib.analyses.scorecard.inputs import Ground, Measured
+from cjlib.analyses.scorecard.series import Counts, Ints, Means, Shares, Survivals, counted
+from cjlib.shared.periods import calendar
+from cjlib.sources.log.durations import microseconds
+
+DAY_US = 86_400_000_000
+
+
+def measures(ground: Ground) -> Iterator[Measured]:
+    """Conversion, activity, retention, churn and growth."""
+    yield _then(ground, "conversion_of_visitors", "visit", "convert")
+    yield _then(ground, "conversion_of_leads", "lead", "convert")
+    yield Measured("active_customers", Counts(ground.n_active))
+    newcomers = ground.newcomers.period
+    yield Measured("new_customers", Counts(counted(newcomers[newcomers >= 0], ground.size)))
+    yield Measured("retention", retention(ground))
+    yield _churn(ground)
+    yield from _engagement(ground)
+    yield _then(ground, "renewal", "renewal_due", "renew")
+    yield _among_active(ground, "expansion", "expand")
+    yield _among_active(ground, "referral", "refer")
+    needs = ground.missing("referred")
+    yield Measured(
+        "referred_customers",
+        None if needs else Counts(_of_firsts(ground, ground.of_role("referred"))),
+        needs,
+    )
+    yield from _milestones(ground)
+
+
+def _then(ground: Ground, name: str, first: str, then: str) -> Measured:
+    needs = ground.missing(first, then)
+    return Measured(
+        name,
+        None if needs else then_share(ground, ground.of_role(first), ground.of_role(then)),
+        needs,
+    )
+
+
+def then_share(ground: Ground, first: Rows, then: Rows) -> Shares:
+    """Customers with the first event in a period whom the other follows at or after it, before the period's end."""
+    begun, followed = ground.pairs(first), ground.pairs(then)
+    keys, wanted = followed.key(ground.size), begun.key(ground.size)
+    place = np.minimum(np.searchsorted(keys, wanted), max(keys.size - 1, 0))
+    # The last one of the period decides: some event lies at or after the first if and only if the last one does.
+    went = (
+        among(wanted, keys) & (followed.last[place] >= begun.first)
+        if keys.size
+        else np.zeros(wanted.size, dtype=bool)
+    )
+    return Shares(counted(begun.period[went], ground.size), counted(begun.period, ground.size))
+
+
+def retention(ground: Ground) -> Shares:
+    """Active in the period before and in this one ÷ active in the period before."""
+    before = ground.active.period + 1 < ground.size
+    customer, period = ground.active.customer[before], ground.active.period[before] + 1
+    stayed = ground.was_active(customer, period)
+    return Shares(counted(period[stayed], ground.size), counted(period, ground.size))
+
+
+def _churn(ground: Ground) -> Measured:
+    churn = ground.journey.churn
+    if churn is None:
+        return Measured("churn", None, "churn")
+    if churn.event is None:
+        return Measured(
+            "churn", churn_by_silence(ground, microseconds(churn.inactive or "", "churn.inactive"))
+        )
+    needs = ground.unseen({"churn.event": churn.event})
+    return Measured(
+        "churn",
+        None if needs else churn_by_event(ground, ground.rows(churn.event, "churn.event")),
+        needs,
+    )
+
+
+def churn_by_event(ground: Ground, left: Rows) -> Shares:
+    """Active in the period before without a churn event before this one; of these, those whose first churn event lies in it."""
+    before = ground.active.period + 1 < ground.size
+    customer, period = ground.active.customer[before], ground.active.period[before] + 1
+    first = by_customer(left, int(max(customer.max(initial=-1), left.customer.max(initial=-1))) + 1)
+    at_risk = first[customer] >= ground.starts[period]
+    went = at_risk & (first[customer] < ground.starts[period + 1])
+    return Shares(counted(period[went], ground.size), counted(period[at_risk], ground.size))
+
+
+def churn_by_silence(ground: Ground, limit: int) -> Shares:
+    """Last activity less than the limit before the period's start; of these, those whose silence reaches the limit in it."""
+    rows, stays, size = ground.activity, ground.ever_active, ground.size
+    following = np.append(stays.first[1:], NEVER)
+    following[np.append(stays.customer[1:], -1) != stays.customer] = NEVER
+    # A start S has the last event of a stay as the last activity before it if last < S ≤ following; it is at risk if S − last < limit.
+    until = np.minimum(following, stays.last + limit - 1)
+    begin = stays.period + 1
+    crossing = np.append(ground.starts[:-1], NEVER)[begin] <= until
+    end = np.searchsorted(ground.starts[:-1], until[crossing], side="right")
+    at_risk = np.cumsum(
+        np.bincount(begin[crossing], minlength=size + 1) - np.bincount(end, minlength=size + 1)
+    )[:size]
+    silent = rows.where(
+        (rows.pauses >= limit)
+        & (rows.time <= ground.log.observed_until_us - limit)
+        & (rows.time >= ground.starts[0] - limit)
+    )
+    period = ground.span.calendar.index(silent.time + limit)
+    customer = silent.customer.astype(np.int64)
+    risky = _at_risk_before(ground, customer, period, limit)
+    once = np.unique(customer[risky] * size + period[risky]) % size
+    return Shares(counted(once, size), at_risk.astype(np.int64))
+
+
+def _at_risk_before(ground: Ground, customer: Ints, period: Ints, limit: int) -> np.ndarray:
+    """Whether the customer's last activity before the period's start lies less than the limit before it."""
+    stays, size = ground.ever_active, ground.size
+    keys = stays.customer * (size + 1) + stays.period + 1
+    last = np.searchsorted(keys, customer * (size + 1) + period + 1) - 1
+    known = (last >= 0) & (stays.customer[last] == customer)
+    return known & (ground.starts[period] - stays.last[last] < limit)
+
+
+# ---- how much those who are there do -----------------------------------------------------------------------------
+
+
+def _engagement(ground: Ground) -> Iterator[Measured]:
+    days, length = _active_days(ground)
+    n = ground.n_active
+    yield Measured(
+        "active_days_per_customer", _mean_of_pairs(ground, days, np.ones(ground.size), n)
+    )
+    yield Measured("stickiness", _mean_of_pairs(ground, days, length, n))
+    features = ground.journey.roles.features
+    needs = (
+        "roles.features"
+        if not features
+        else "events in the log for roles.features"
+        if _none_seen(ground)
+        else ""
+    )
+    yield Measured("features_per_customer", None if needs else _features(ground, n), needs)
+
+
+def _none_seen(ground: Ground) -> bool:
+    return all(
+        len(ground.log.unknown_events(one)) == len(one.names) > 0
+        for one in ground.journey.roles.features
+    )
+
+
+def _active_days(ground: Ground) -> tuple[Ints, np.ndarray]:
+    """Of each pair of customer and period on how many days; and how many days each period has."""
+    if ground.span.calendar.period == "hour":
+        return np.ones(ground.active.customer.size, dtype=np.int64), np.ones(ground.size)
+    days = calendar(int(ground.starts[0]), int(ground.starts[-1]) - 1, "day", ground.log.zone)
+    rows = (
+        ground.activity
+        if (ground.activity.period >= 0).all()
+        else ground.activity.where(ground.activity.period >= 0)
+    )
+    day = days.index(rows.time).astype(np.int32)
+    new = np.ones(day.size, dtype=bool)
+    new[1:] = (rows.customer[1:] != rows.customer[:-1]) | (day[1:] != day[:-1])
+    begins = np.cumsum(np.append(0, ground.active.count[:-1]))
+    on = (
+        np.add.reduceat(new, begins, dtype=np.int64)
+        if begins.size and new.size
+        else np.zeros(0, dtype=np.int64)
+    )
+    period_of_day = np.searchsorted(ground.starts, days.starts[:-1], side="right") - 1
+    return on, np.bincount(period_of_day, minlength=ground.size).astype(np.float64)
+
+
+def _mean_of_pairs(ground: Ground, count: Ints, per: np.ndarray, n: Ints) -> Means:
+    """Mean over the active of a whole number each, divided by something of the period."""
+    total = np.zeros(ground.size, dtype=np.int64)
+    squares = np.zeros(ground.size, dtype=np.int64)
+    np.add.at(total, ground.active.period, count)
+    np.add.at(squares, ground.active.period, count**2)
+    return Means(total / per, squares / per**2, n)
+
+
+def _features(ground: Ground, n: Ints) -> Means:
+    """Distinct features used by those active."""
+    active = ground.active.key(ground.size)
+    count = np.zeros(active.size, dtype=np.int64)
+    for one in ground.journey.roles.features:
+        used = ground.pairs(ground.rows(one, "roles.features")).key(ground.size)
+        count[found_at(used, active)] += 1
+    total, squares = (
+        np.bincount(
+            ground.active.period, weights=count.astype(float) ** power, minlength=ground.size
+        )
+        for power in (1, 2)
+    )
+    return Means(total.astype(np.float64), squares.astype(np.float64), n)
+
+
+def _among_active(ground: Ground, name: str, role: str) -> Measured:
+    needs = ground.missing(role)
+    if needs:
+        return Measured(name, None, needs)
+    did = ground.pairs(ground.of_role(role))
+    there = ground.was_active(did.customer, did.period)
+    return Measured(name, Shares(counted(did.period[there], ground.size), ground.n_active))
+
+
+def _of_firsts(ground: Ground, rows: Rows) -> Ints:
+    period = rows.firsts.period
+    return counted(period[period >= 0], ground.size)
+
+
+def _milestones(ground: Ground) -> Iterator[Measured]:
+    for name, event in ground.journey.milestones.items():
+        needs = ground.missing("start") or ground.unseen({f"milestones.{name}": event})
+        yield Measured(
+            f"median_days_to_{name}",
+            None if needs else days_to(ground, ground.rows(event, f"milestones.{name}")),
+            needs,
+        )
+
+
+def days_to(ground: Ground, reached: Rows) -> Survivals:
+    """From a customer's first start, which lies in the period, to the milestone at or after it; open ones censored at the end of data."""
+    begun = ground.of_role("start").firsts
+    size = int(max(begun.customer.max(initial=-1), reached.customer.max(initial=-1))) + 1
+    start = by_customer(begun, size)
+    after = by_customer(reached.where(reached.time >= start[reached.customer]), size)
+    mine = begun.where(begun.period >= 0)
+    end = after[mine.customer]
+    there = end < NEVER
+    length = (np.where(there, end, ground.log.observed_until_us) - mine.time) / DAY_US
+    return Survivals(length, there, mine.period, ground.size)

@@ -1,0 +1,285 @@
+"""What all measures stand on: the periods, the events that play a role, and who was active when; each is read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.journey_map.stage_mapping import claimed, plain
+from cjlib.analyses.scorecard.event_arrays import NEVER, Pairs, Rows, among
+from cjlib.analyses.scorecard.series import Bools, Ints, Series, counted
+from cjlib.errors import DataError
+from cjlib.shared.periods import Calendar, calendar
+from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.journey import Journey
+from cjlib.sources.log.conditions import Step
+from cjlib.sources.log.event_log import EventLog
+
+A_YEAR = {"day": 364, "week": 52, "month": 12, "quarter": 4}
+"""How many periods back the same one of the year before lies; days and weeks keep the day of the week."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure: its series, or what is missing for it."""
+
+    name: str
+    series: Series | None
+    needs: str = ""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The periods kept: enough for the trend, one before it, and the year before.
+
+    `complete` are those that the log covers from their start to their end. The first of a log is covered only if its first event lies on the period's first day.
+    """
+
+    calendar: Calendar
+    complete: Bools
+    shown: int
+
+    @property
+    def size(self) -> int:
+        """How many."""
+        return len(self.calendar)
+
+    @property
+    def now(self) -> int:
+        """The last complete one; −1 if none is."""
+        found = np.flatnonzero(self.complete)
+        return int(found[-1]) if found.size else -1
+
+    @property
+    def drawn(self) -> range:
+        """Those of the trend: the newest."""
+        return range(max(0, self.size - self.shown), self.size)
+
+
+def span_of(log: EventLog, period: str, shown: int) -> Span:
+    """The newest periods of a log."""
+    if log.span_us is None:
+        raise DataError(
+            "scorecard: the log has no events, so nothing can be measured. Give a log with events."
+        )
+    first = log.span_us[0]
+    every = calendar(first, max(first, log.observed_until_us), period, log.zone)
+    complete = every.starts[1:] - 1 <= log.observed_until_us
+    if period not in ("hour", "day"):
+        day = calendar(int(every.starts[0]), int(every.starts[0]), "day", log.zone)
+        complete[0] &= first < day.starts[1]
+    begin = max(0, len(every) - 1 - max(shown + 1, A_YEAR.get(period, 0) + 2))
+    return Span(
+        Calendar(period, every.starts[begin:], every.labels[begin:]), complete[begin:], shown
+    )
+
+
+def span_of_feedback(feedback: Feedback | None, period: str, shown: int) -> Span:
+    """The newest periods of a feedback without events; one that is not complete where it has no dates."""
+    times = (
+        pd.Series(dtype="datetime64[us, UTC]")
+        if feedback is None
+        else feedback.frame["timestamp"].dropna().dt.tz_convert("UTC")
+    )
+    moments = times.dt.tz_localize(None).to_numpy(dtype="datetime64[us]").astype(np.int64)
+    first, last = (int(moments.min()), int(moments.max())) if moments.size else (0, 0)
+    every = calendar(first, last, period, ZoneInfo(feedback.timezone if feedback else "UTC"))
+    begin = max(0, len(every) - 1 - shown)
+    complete = every.starts[1:] - 1 <= last
+    return Span(
+        Calendar(period, every.starts[begin:], every.labels[begin:]), complete[begin:], shown
+    )
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Journey, log and feedback, with what several measures need of them."""
+
+    journey: Journey
+    log: EventLog
+    feedback: Feedback | None
+    span: Span
+    kept: dict[str, Rows] = field(default_factory=dict)
+
+    @property
+    def until(self) -> int:
+        """The end of data."""
+        return self.log.observed_until_us
+
+    @property
+    def size(self) -> int:
+        """How many periods."""
+        return self.span.size
+
+    @property
+    def starts(self) -> Ints:
+        """Where the periods begin, and where the last one ends."""
+        return self.span.calendar.starts
+
+    @cached_property
+    def read(self) -> tuple[Rows, NDArray[np.integer]]:
+        """Every event of the log, and the code of its name."""
+        found = self.log.fetch("customer", "time", "event")
+        return Rows(
+            found["customer"],
+            found["time"],
+            self.span.calendar.index(found["time"]).astype(np.int16),
+        ), found["event"]
+
+    def rows(self, event: Step | None, option: str) -> Rows:
+        """The events that match, up to the end of data."""
+        key = self.log.match(event, option)
+        if key not in self.kept:
+            self.kept[key] = self._until_the_end(self.positions(event, option))
+        return self.kept[key]
+
+    def positions(self, event: Step | None, option: str) -> Ints:
+        """Where in the log the events lie that match; plain names are looked up in what is read."""
+        if event is None or not plain(event):
+            return self.log.fetch("row", where=self.log.match(event, option))["row"]
+        return self._named(set(event.names))
+
+    def _named(self, names: set[str]) -> Ints:
+        wanted = np.array([name in names for name in self.log.event_names], dtype=bool)
+        return np.flatnonzero(
+            self.read[1] == wanted.argmax() if wanted.sum() == 1 else wanted[self.read[1]]
+        )
+
+    def _until_the_end(self, positions: Ints) -> Rows:
+        every = self.read[0]
+        rows = every if positions.size == every.time.size else every.where(positions)
+        known = rows.time <= self.until
+        return rows if known.all() else rows.where(known)
+
+    def pairs(self, rows: Rows) -> Pairs:
+        """Rows by customer and period; those before the first period left out."""
+        return self.every_pair(rows).within()
+
+    def every_pair(self, rows: Rows) -> Pairs:
+        """Rows by customer and period; all before the first period are one, −1."""
+        new = np.ones(rows.time.size, dtype=bool)
+        new[1:] = (rows.customer[1:] != rows.customer[:-1]) | (rows.period[1:] != rows.period[:-1])
+        begins = np.flatnonzero(new)
+        ends = np.append(begins[1:], rows.time.size) - 1 if begins.size else begins
+        customer, period = (
+            rows.customer[begins].astype(np.int64),
+            rows.period[begins].astype(np.int64),
+        )
+        return Pairs(customer, period, ends - begins + 1, rows.time[begins], rows.time[ends])
+
+    # ---- who was there -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def churn_event(self) -> Step | None:
+        """The event of leaving, where the journey names one."""
+        return self.journey.churn.event if self.journey.churn else None
+
+    @cached_property
+    def activity(self) -> Rows:
+        """Mapped events that are not the churn event."""
+        mapping = self.journey.mapping
+        seen = {one.position for one in mapping if not one.backstage}
+        mapped = [one.event for one in mapping if not one.backstage or one.position not in seen]
+        left = [] if self.churn_event is None else [self.churn_event]
+        if all(plain(one) for one in (*mapped, *left)):
+            return self._until_the_end(
+                self._named(
+                    {name for one in mapped for name in one.names}
+                    - {name for one in left for name in one.names}
+                )
+            )
+        stays = "".join(
+            f" AND NOT coalesce({self.log.match(one, 'churn.event')}, FALSE)" for one in left
+        )
+        return self._until_the_end(
+            self.log.fetch("row", where=f"{claimed(self.log, mapped)}{stays}")["row"]
+        )
+
+    @cached_property
+    def ever_active(self) -> Pairs:
+        """Who was active in which period, and before the first (−1)."""
+        return self.every_pair(self.activity)
+
+    @cached_property
+    def active(self) -> Pairs:
+        """Who was active in which period."""
+        return self.ever_active.within()
+
+    @cached_property
+    def n_active(self) -> Ints:
+        """How many were, by period."""
+        return counted(self.active.period, self.size)
+
+    @cached_property
+    def newcomers(self) -> Rows:
+        """Each customer's first mapped event; the churn event counts here where a stage names it."""
+        return self.activity.firsts if self.churn_event is None else self._first_mapped()
+
+    def _first_mapped(self) -> Rows:
+        """The first of activity and churn, so that the log is not read again for it."""
+        assert self.churn_event is not None
+        firsts, left = self.activity.firsts, self.rows(self.churn_event, "churn.event").firsts
+        if not set(self.churn_event.names) & {
+            name for one in self.journey.mapping if not one.backstage for name in one.event.names
+        }:
+            return firsts
+        customer, time = (
+            np.append(firsts.customer, left.customer),
+            np.append(firsts.time, left.time),
+        )
+        order = np.lexsort((time, customer))
+        period = np.append(firsts.period, left.period)
+        return Rows(customer[order], time[order], period[order]).firsts
+
+    def was_active(self, customer: Ints, period: Ints) -> Bools:
+        """Whether each customer was active in that period."""
+        return among(customer * self.size + period, self.active.key(self.size))
+
+    # ---- what is missing -----------------------------------------------------------------------------------------
+
+    def missing(self, *roles: str) -> str:
+        """What keeps measures from these roles: keys that the journey file lacks, or events that the log lacks; empty if nothing."""
+        absent = [f"roles.{role}" for role in roles if not getattr(self.journey.roles, role)]
+        return ", ".join(absent) or self.unseen(
+            {f"roles.{role}": getattr(self.journey.roles, role) for role in roles}
+        )
+
+    def unseen(self, events: dict[str, Step]) -> str:
+        """Which of these events never occur in the log."""
+        never = [
+            key
+            for key, event in events.items()
+            if event.names and len(self.log.unknown_events(event)) == len(event.names)
+        ]
+        return f"events in the log for {', '.join(never)}" if never else ""
+
+    def of_role(self, role: str) -> Rows:
+        """The events of a role."""
+        return self.rows(getattr(self.journey.roles, role), f"roles.{role}")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the measures of feedback stand on where there are no events."""
+
+    feedback: Feedback | None
+    span: Span
+    until: int = NEVER
+
+    @property
+    def size(self) -> int:
+        """How many periods."""
+        return self.span.size
+
+    def missing(self, *_roles: str) -> str:
+        """Events, whatever their roles."""
+        return "sources.events"
+
+    def of_role(self, role: str) -> Rows:
+        """No role can be played."""
+        raise AssertionError(role)

@@ -1,0 +1,140 @@
+"""Survival in one sentence, and what decided it."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from cjlib.analyses.survival.durations import Span
+from cjlib.analyses.survival.kaplan_meier import Curve
+from cjlib.errors import did_you_mean, shown
+from cjlib.show.numbers import confidence, count_of, percent
+from cjlib.sources.log.conditions import Step
+from cjlib.sources.log.durations import in_words
+from cjlib.sources.log.event_log import EventLog
+
+ALPHA = 0.05
+TAKEN = (
+    "day",
+    "at_risk",
+    "churned",
+    "censored",
+    "share_surviving",
+    "n",
+    "p_value",
+    "p_adjusted",
+    "customer_id",
+)
+"""Columns of the tables, which a column of `by` cannot also be called."""
+
+
+def headline(
+    curve: Curve, unit: str, limit: float, comparisons: pd.DataFrame, min_n: int, who: str
+) -> str:
+    """When half are gone, or how many are left at the end."""
+    n, churned = int(curve.at_risk[0]), int(curve.churned.sum())
+    if n == 0:
+        return f"No {who} to follow: nothing to count."
+    if n < min_n:
+        return f"Only {count_of(n, who)} ({churned:,} churned): too few to read a curve from."
+    return f"{_half(curve, unit, limit)} {_seen(n, churned, who)} {_differing(comparisons)}".strip()
+
+
+def _half(curve: Curve, unit: str, limit: float) -> str:
+    low, high = curve.median_interval
+    if not math.isnan(curve.median):
+        reach = f"{low:g}–{high:g}" if not math.isnan(high) else f"{low:g} or more"
+        return f"Half have churned by {unit} {curve.median:g} (95 % interval {reach})."
+    share, below, above, _ = curve.at(limit)
+    within = "" if math.isnan(below) else f" ({confidence(below, above)})"
+    return f"{percent(share)}{within} are still there after {limit:g} {unit}s; the median is not reached."
+
+
+def _seen(n: int, churned: int, who: str) -> str:
+    return f"Of {count_of(n, who)}, {churned:,} churned while observed; the others are counted only as long as they were seen."
+
+
+def _differing(comparisons: pd.DataFrame) -> str:
+    if comparisons.empty:
+        return ""
+    beyond = int((comparisons["p_adjusted"] <= ALPHA).sum())
+    if not beyond:
+        return f"None of {len(comparisons)} groups differs from the others beyond noise."
+    return f"{beyond} of {len(comparisons)} groups {'differs' if beyond == 1 else 'differ'} from the others beyond noise."
+
+
+def of_log(
+    log: EventLog,
+    start: Step,
+    span: Span,
+    churn: Step | None,
+    inactive: int,
+    *,
+    tied: int,
+    by: tuple[str, ...],
+) -> dict[str, str]:
+    """What decided lives that come from events."""
+    said = (
+        f"the first {churn} at or after the start"
+        if churn
+        else f"the moment a silence reaches {in_words(inactive)}, the first time it does; later returns do not undo it"
+    )
+    told = {
+        "life begins": f"the customer's first {start}"
+        if start.names or start.where
+        else "the customer's first event",
+        "churn": said,
+        "censored": f"all others, at the end of data ({log.observed_until})",
+        "time": "whole elapsed days of 86,400 s, rounded down",
+        "ties": f"{count_of(tied, 'further event')} at the same instant as a first event"
+        if tied
+        else "no two events tie as a first event",
+    }
+    bounds = [
+        f"{word} {log.moment(bound):%Y-%m-%d %H:%M}"
+        for word, bound in zip(("from", "to"), span, strict=True)
+        if bound is not None
+    ]
+    told |= {"begins in": " ".join(bounds)} if bounds else {}
+    told |= (
+        {"by": f"{', '.join(by)}: value at the first event; where events tie, the smallest as text"}
+        if by
+        else {}
+    )
+    told |= {"filter": " and ".join(log.filters_in_words)} if log.filters_in_words else {}
+    steps = {"start_event": start} | ({"churn_event": churn} if churn else {})
+    known = log.event_names
+    unknown = [
+        f"{option}: {shown(name)} never occurs.{did_you_mean(name, known)}"
+        for option, step in steps.items()
+        for name in log.unknown_events(step)
+    ]
+    return told | ({"warning": " ".join(unknown)} if unknown else {})
+
+
+def of_table(duration: str, event: str, by: tuple[str, ...], unit: str) -> dict[str, str]:
+    """What decided lives that come ready."""
+    told = {
+        "lifetimes": f"column {duration!r}, in {unit}s",
+        "churn": f"column {event!r}",
+        "censored": "all others, at their duration",
+    }
+    return told | ({"by": ", ".join(by)} if by else {})
+
+
+def counts(
+    curve: Curve, unit: str, limit: float, comparisons: pd.DataFrame, min_n: int
+) -> dict[str, str]:
+    """What went in, and how intervals and comparisons were made."""
+    told = {
+        "curve": "Kaplan–Meier; at one time churn comes before censoring",
+        "counted": f"{int(curve.at_risk[0]):,}, of whom {int(curve.churned.sum()):,} churned and {count_of(int(curve.censored.sum()), 'is', 'are')} censored",
+        "interval": "95 %: log(−log) Greenwood for shares, missing where the share is 1 or 0; normal for the restricted mean",
+        "restricted mean": f"mean {unit}s survived up to {unit} {limit:g}, the shortest of the groups' last {unit}s",
+    }
+    if len(comparisons.columns) > 2:
+        told["comparisons"] = (
+            f"log-rank, each group with n ≥ {min_n} against all others; Benjamini–Hochberg over {len(comparisons)} groups"
+        )
+    return told

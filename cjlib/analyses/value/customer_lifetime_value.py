@@ -1,0 +1,467 @@
+"""What a customer will be worth: expected purchases and their value over a horizon, with its backtest beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.result import Metric, Result, metric
+from cjlib.analyses.value.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
+from cjlib.errors import CjlibError, DataError, check_seed, did_you_mean, not_a_log, shown
+from cjlib.shared.periods import calendar
+from cjlib.show.numbers import about, count_of
+from cjlib.sources.log.conditions import Event, as_step
+from cjlib.sources.log.durations import MICROSECONDS, Duration, in_words, microseconds
+from cjlib.sources.log.event_log import EventLog
+
+Floats = NDArray[np.float64]
+WEEK = MICROSECONDS["W"]
+DAYS_A_WEEK = 7
+DRAWS = 50
+FEWEST_DRAWS = 20
+LARGEST_DRAW = 20_000
+"""Customers in a bootstrap draw; with more of them the deviations are scaled by √(drawn / all)."""
+CORRELATED = 0.3
+"""Above this correlation of frequency and value Gamma–Gamma, which assumes none, is warned about."""
+FEWEST_REPEATERS = 10
+ALIKE = 0.2
+"""Where customers' rates vary less than this share of their mean, purchases fall due rather than happen."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CustomerValue(Result):
+    """Expected purchases and value per customer; `.backtest` compares a forecast of the last third of the log with what happened."""
+
+    backtest: pd.DataFrame
+    horizon_us: int
+
+
+@dataclass(frozen=True)
+class History:
+    """One row a customer who bought: repeat purchase days, weeks from first to last, weeks observed, mean value of a repeat day, value of all days."""
+
+    customer: NDArray[np.int32]
+    x: Floats
+    recency: Floats
+    age: Floats
+    mean: Floats
+    to_date: Floats
+
+    @cached_property
+    def alike(self) -> tuple[Buyers, NDArray[np.intp]]:
+        """Customers with the same purchases merged, and for each customer the row it went to."""
+        return Buyers.merged(self.x, self.recency, self.age)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Both models of one history."""
+
+    buying: BgNbd
+    spending: GammaGamma | None
+
+    def value(self, history: History, weeks: float) -> Floats:
+        """Expected value over `weeks`, undiscounted; NaN where spending could not be fitted."""
+        if self.spending is None:
+            return np.full(history.x.size, np.nan)
+        return self.purchases(history, weeks) * self.spending.expected(history.x, history.mean)
+
+    def purchases(self, history: History, weeks: float) -> Floats:
+        """Expected purchase days over `weeks`; worked out once for customers who are alike."""
+        buyers, home = history.alike
+        return self.buying.expected(buyers.x, buyers.recency, buyers.age, weeks)[home]
+
+
+def customer_value(
+    log: EventLog,
+    *,
+    horizon: Duration,
+    value: str = "value",
+    event: Event = None,
+    as_of: Any = None,
+    rate: float | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> CustomerValue:
+    """Expected purchases and value of each customer within a horizon, by BG/NBD and Gamma–Gamma.
+
+    A purchase is a customer's calendar day (in the log's zone) with at least one purchase event: `event`, or by default any event
+    with a value (0 counts); the day's values are summed, a purchase without one adding nothing. Of each customer count the repeat days after the first, the time from the
+    first day to the last, and the time from the first day to `as_of` (default: the log's last day), in weeks. Spending is fitted on repeat days
+    with a mean above 0. The horizon may be at most twice the log's length. Values are undiscounted unless `rate`, a yearly interest, is given.
+
+    Parameters
+    ----------
+    log
+        The event log.
+    horizon
+        How far ahead, such as "90D".
+    value
+        The numeric column with the money.
+    event
+        Which event is a purchase; None: every event with a value.
+    as_of
+        The last day known to the model; later events are not looked at.
+    rate
+        Interest per year, 0.1 = 10 %: adds `discounted_value`.
+    draws
+        Of the bootstrap: both models are fitted again to each; the more, the steadier the ends of the intervals.
+    seed
+        Of the bootstrap over customers that makes `low` and `high`.
+
+    Returns
+    -------
+    CustomerValue
+        `.table`: `customer_id`, `repeat_purchases`, `recency_days`, `age_days`, `value_to_date` (of all purchases, the first included),
+        `value_mean` (of a repeat day; NaN without one),
+        `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high` (95 %, of the expectation, not of one
+        customer's luck), `decile` (1 = most valuable). `.backtest`: one row each for purchases and value, expected against actual.
+
+    Raises
+    ------
+    CjlibError
+        When the horizon, `as_of`, `rate` or `draws` cannot be used.
+    DataError
+        When nobody bought, or fewer than ten customers bought again.
+
+    References
+    ----------
+    Fader, Hardie & Lee (2005); Fader & Hardie (2013). See `purchases.py`.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
+    length = microseconds(horizon, "horizon")
+    _check_numbers(length, rate, draws)
+    check_seed(seed)
+    days = _purchase_days(log, value, event)
+    last = _last_day(log, as_of, days)
+    days = days[days["day"] <= last]
+    observed = int(last - days["day"].min()) if len(days) else 0
+    _check_horizon(length, observed)
+    history = _history(days, last)
+    weeks = length / WEEK
+    with threadpool_limits(
+        1
+    ):  # sums as short as these cost many times more over threads, and differ in the last digit
+        fitted = _fitted(history)
+        spread = _bootstrap(history, fitted, weeks, draws, seed)
+        backtest = _backtest(days, last)
+    table = _table(log, history, fitted, weeks, rate)
+    ranked = table["expected_purchases" if fitted.spending is None else "expected_value"]
+    table = table.assign(low=spread.low, high=spread.high, decile=_deciles(ranked.to_numpy()))
+    metrics = {"expected_value": spread.total} | _metrics(history, fitted, table, backtest)
+    return CustomerValue(
+        table=table,
+        headline=_headline(table, backtest, length),
+        definition=_bought(log, value, event)
+        | _modelled(history, fitted, metrics)
+        | _asked(length, last, draws),
+        metrics=metrics,
+        backtest=backtest,
+        horizon_us=length,
+    )
+
+
+def _check_numbers(length: int, rate: float | None, draws: int) -> None:
+    if length == 0:
+        raise CjlibError("horizon: must be longer than nothing, such as '90D'.")
+    if rate is not None and (
+        isinstance(rate, bool) or not isinstance(rate, int | float) or not -1 < rate < np.inf
+    ):
+        raise CjlibError(
+            f"rate: must be interest per year, a number above -1 such as 0.1 for 10 %. Got {shown(rate)}."
+        )
+    if isinstance(draws, bool) or not isinstance(draws, int) or draws < FEWEST_DRAWS:
+        raise CjlibError(
+            f"draws: must be a whole number, {FEWEST_DRAWS} or more, for fewer have no ends to speak of. Got {shown(draws)}."
+        )
+
+
+def _purchase_days(log: EventLog, value: str, event: Event) -> pd.DataFrame:
+    where = log.match(event, "event")
+    amounts = log.numbers(value, where=where)
+    found = log.fetch("customer", "time", where=where)
+    bought = np.ones(amounts.size, dtype=bool) if event is not None else ~np.isnan(amounts)
+    if not bought.any():
+        raise DataError(_nothing_bought(log, value, event))
+    first, last = int(found["time"].min()), int(found["time"].max())
+    days = calendar(first, last, "day", log.zone).index(found["time"])
+    start = pd.Timestamp(log.moment(first)).tz_localize(None).normalize().toordinal()
+    frame = pd.DataFrame(
+        {
+            "customer": found["customer"][bought],
+            "day": days[bought] + start,
+            "value": np.nan_to_num(amounts[bought]),
+        }
+    )
+    # Sorted by value as well: a day's sum must not depend on the order of its rows.
+    return (
+        frame.sort_values(["customer", "day", "value"])
+        .groupby(["customer", "day"])["value"]
+        .sum()
+        .reset_index()
+    )
+
+
+def _nothing_bought(log: EventLog, value: str, event: Event) -> str:
+    if event is None:
+        return f"customer_value: no event has a {shown(value)}. Name the column with the money, or the purchase with event=."
+    near = "".join(
+        did_you_mean(name, log.event_names) for name in log.unknown_events(as_step(event, "event"))
+    )
+    return f"event: {shown(event)} never occurs in the log, so nobody has bought.{near} log.table() lists the events."
+
+
+def _last_day(log: EventLog, as_of: Any, days: pd.DataFrame) -> int:
+    until = log.observed_until_us if as_of is None else log.instant(as_of, "as_of", end=True)
+    last, end = (
+        log.moment(one).tz_localize(None).toordinal() for one in (until, log.observed_until_us)
+    )
+    if last > end:
+        raise CjlibError(
+            f"as_of: must not lie after the end of data ({pd.Timestamp.fromordinal(end):%Y-%m-%d}), for what customers did since is not known. Got {shown(as_of)}."
+        )
+    if len(days) and last < days["day"].min():
+        raise CjlibError(f"as_of: {shown(as_of)} lies before the first purchase. Give a later day.")
+    return last
+
+
+def _check_horizon(length: int, observed_days: int) -> None:
+    longest = 2 * observed_days * MICROSECONDS["D"]
+    if length > longest:
+        raise CjlibError(
+            f"horizon: at most twice the log's length ({2 * observed_days} days), for the forecast does not converge further out. Got {in_words(length)}."
+        )
+
+
+def _history(days: pd.DataFrame, last: int) -> History:
+    grouped = days.groupby("customer")["day"]
+    first, latest, count = grouped.min(), grouped.max(), grouped.size()
+    repeat = days[days["day"] > days["customer"].map(first)]
+    mean = repeat.groupby("customer")["value"].mean().reindex(first.index).fillna(0.0)
+    return History(
+        customer=first.index.to_numpy(dtype=np.int32),
+        x=np.asarray(count - 1, dtype=float),
+        recency=((latest - first) / DAYS_A_WEEK).to_numpy(dtype=float),
+        age=((last - first) / DAYS_A_WEEK).to_numpy(dtype=float),
+        mean=mean.to_numpy(dtype=float),
+        to_date=days.groupby("customer")["value"].sum().to_numpy(dtype=float),
+    )
+
+
+def _fitted(history: History) -> Fitted:
+    repeaters = int((history.x > 0).sum())
+    if repeaters < FEWEST_REPEATERS:
+        raise DataError(
+            f"customer_value: only {repeaters} customers bought on more than one day; at least {FEWEST_REPEATERS} are needed to tell a rate from chance."
+        )
+    spends = int(((history.x > 0) & (history.mean > 0)).sum()) >= FEWEST_REPEATERS
+    return Fitted(
+        fit_bgnbd(history.alike[0]), fit_gamma_gamma(history.x, history.mean) if spends else None
+    )
+
+
+def _table(
+    log: EventLog, history: History, fitted: Fitted, weeks: float, rate: float | None
+) -> pd.DataFrame:
+    value = fitted.value(history, weeks)
+    table = pd.DataFrame(
+        {
+            "customer_id": log.customer_ids(history.customer),
+            "repeat_purchases": history.x.astype(np.int64),
+            "recency_days": np.rint(history.recency * DAYS_A_WEEK).astype(np.int64),
+            "age_days": np.rint(history.age * DAYS_A_WEEK).astype(np.int64),
+            "value_to_date": history.to_date,
+            "value_mean": np.where(history.x > 0, history.mean, np.nan),
+            "p_no_purchase": fitted.buying.no_purchase(
+                history.x, history.recency, history.age, weeks
+            ),
+            "expected_purchases": fitted.purchases(history, weeks),
+            "expected_value": value,
+        }
+    )
+    return (
+        table
+        if rate is None
+        else table.assign(discounted_value=_discounted(history, fitted, weeks, rate))
+    )
+
+
+def _discounted(history: History, fitted: Fitted, weeks: float, rate: float) -> Floats:
+    ends = np.unique(np.append(np.arange(4.0, weeks, 4.0), weeks))
+    until = np.array([fitted.value(history, end) for end in ends])
+    steps = np.diff(until, axis=0, prepend=0)
+    middles = ends - np.diff(ends, prepend=0) / 2
+    return (steps * ((1 + rate) ** (-middles / (365.25 / DAYS_A_WEEK)))[:, None]).sum(axis=0)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """95 % bounds of each customer's expected value, and of the sum over all customers."""
+
+    low: Floats
+    high: Floats
+    total: Metric
+
+
+def _bootstrap(history: History, fitted: Fitted, weeks: float, draws: int, seed: int) -> Spread:
+    """Customers drawn again and both models fitted again; the total's spread includes who happens to be a customer."""
+    rng = np.random.default_rng(seed)
+    n = history.x.size
+    drawn = min(n, LARGEST_DRAW)
+    centre = fitted.value(history, weeks)
+    buyers, home = history.alike
+    values, totals = np.empty((draws, n)), np.empty(draws)
+    for draw in range(draws):
+        picks = rng.integers(0, n, drawn)
+        times = np.bincount(picks, minlength=n).astype(float)
+        again = _fitted_again(
+            history,
+            fitted,
+            buyers.weighted(
+                np.bincount(home, weights=times, minlength=buyers.x.size).astype(float)
+            ),
+            times,
+        )
+        values[draw] = again.value(history, weeks)
+        totals[draw] = times @ values[draw] / drawn * n
+    shrink = np.sqrt(drawn / n)
+    low, high = (
+        np.maximum(centre + (bound - centre) * shrink, 0)
+        for bound in np.percentile(values, [2.5, 97.5], axis=0)
+    )
+    total = float(centre.sum())
+    total_low, total_high = (
+        total + float(np.percentile(totals, q) - totals.mean()) * shrink for q in (2.5, 97.5)
+    )
+    return Spread(
+        np.minimum(low, centre), np.maximum(high, centre), metric(total, total_low, total_high, n)
+    )
+
+
+def _fitted_again(history: History, fitted: Fitted, buyers: Buyers, times: Floats) -> Fitted:
+    spending = fitted.spending and fit_gamma_gamma(
+        history.x, history.mean, times, start=fitted.spending
+    )
+    return Fitted(fit_bgnbd(buyers, start=fitted.buying), spending)
+
+
+def _deciles(values: Floats) -> NDArray[np.int64]:
+    rank = np.argsort(np.argsort(-values, kind="stable"), kind="stable")
+    return rank * 10 // max(values.size, 1) + 1
+
+
+def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
+    """The last third of the log held out: expected against actual, over customers who bought before it."""
+    first = int(days["day"].min())
+    cut = last - (last - first) // 3
+    before, after = days[days["day"] <= cut], days[days["day"] > cut]
+    known = after[after["customer"].isin(before["customer"])]
+    actual = [float(len(known)), float(known["value"].sum())]
+    history = _history(before, cut)
+    enough = int((history.x > 0).sum()) >= FEWEST_REPEATERS and last > cut
+    expected = [np.nan, np.nan]
+    if enough:
+        fitted, weeks = _fitted(history), (last - cut) / DAYS_A_WEEK
+        expected = [
+            float(fitted.purchases(history, weeks).sum()),
+            float(fitted.value(history, weeks).sum()),
+        ]
+    ratio = [one / other if other else np.nan for one, other in zip(expected, actual, strict=True)]
+    return pd.DataFrame(
+        {
+            "measure": ["purchases", "value"],
+            "customers": len(history.x),
+            "held_out_days": last - cut,
+            "expected": expected,
+            "actual": actual,
+            "ratio": ratio,
+        }
+    )
+
+
+def _metrics(
+    history: History, fitted: Fitted, table: pd.DataFrame, backtest: pd.DataFrame
+) -> dict[str, Metric]:
+    n, buying, spending = history.x.size, fitted.buying, fitted.spending
+    repeaters = (history.x > 0) & (history.mean > 0)
+    often, mean = history.x[repeaters], history.mean[repeaters]
+    apart = often.size > 2 and np.ptp(often) > 0 and np.ptp(mean) > 1e-9 * mean.max()
+    correlated = float(np.corrcoef(often, mean)[0, 1]) if apart else float("nan")
+    named = {
+        "expected_purchases": float(table["expected_purchases"].sum()),
+        "holdout_ratio": float(backtest["ratio"].iloc[0]),
+        "holdout_value_ratio": float(backtest["ratio"].iloc[1]),
+        "bgnbd_r": buying.r,
+        "bgnbd_alpha": buying.alpha,
+        "bgnbd_a": buying.a,
+        "bgnbd_b": buying.b,
+        "bgnbd_log_likelihood": buying.log_likelihood,
+        "gg_p": spending.p if spending else float("nan"),
+        "gg_q": spending.q if spending else float("nan"),
+        "gg_v": spending.v if spending else float("nan"),
+        "correlation_frequency_value": correlated,
+    }
+    return {name: metric(value, n=n) for name, value in named.items()}
+
+
+def _headline(table: pd.DataFrame, backtest: pd.DataFrame, length: int) -> str:
+    purchases, value = table["expected_purchases"].sum(), table["expected_value"].sum(skipna=False)
+    ratio = backtest["ratio"].iloc[0]
+    tried = (
+        "no backtest was possible"
+        if np.isnan(ratio)
+        else f"in the last third of the log this forecast would have given {about(ratio)} of the purchases that came"
+    )
+    worth = (
+        " (too few had a value above 0 to say what they are worth)"
+        if np.isnan(value)
+        else f" worth {value:,.0f}"
+    )
+    return f"The {len(table):,} customers who have bought are expected to make {count_of(round(purchases), 'purchase')}{worth} in the next {in_words(length)}; {tried}."
+
+
+def _bought(log: EventLog, value: str, event: Event) -> dict[str, str]:
+    purchase = f"event with a {value}" if event is None else str(event)
+    return {
+        "purchase": f"a customer's day with {purchase}; values of a day summed; days in {log.timezone}"
+    }
+
+
+def _modelled(history: History, fitted: Fitted, metrics: Mapping[str, Metric]) -> dict[str, str]:
+    correlation = metrics["correlation_frequency_value"]["value"]
+    independent = "not known" if correlation is None else f"correlation {correlation:.2f}"
+    warned = (
+        " — above 0.3: who buys often also spends differently, so values are biased"
+        if correlation is not None and correlation > CORRELATED
+        else ""
+    )
+    spread = fitted.buying.r**-0.5
+    due = (
+        " — nearly alike, as where payments fall due: a contract's worth is cj.subscription_value's question"
+        if spread < ALIKE
+        else ""
+    )
+    return {
+        "customers": f"{history.x.size:,}, of whom {int((history.x > 0).sum()):,} bought on more than one day",
+        "model": "BG/NBD for the number of purchases, Gamma–Gamma for their value; time in weeks",
+        "rates of buying": f"{fitted.buying.r / fitted.buying.alpha:.3g} purchases a week while a customer, varying by {about(spread)} among customers{due}",
+        "frequency and value": f"{independent}{warned}",
+    }
+
+
+def _asked(length: int, last: int, draws: int) -> dict[str, str]:
+    return {
+        "as of": f"{pd.Timestamp.fromordinal(last):%Y-%m-%d}",
+        "horizon": in_words(length),
+        "interval": f"95 %, {draws} bootstrap draws of customers: of the expectation, not of one customer's luck",
+        "backtest": "the last third of the log held out; see .backtest. Totals of this model tend to be low where buying comes in waves",
+    }

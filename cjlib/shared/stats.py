@@ -1,0 +1,164 @@
+"""Intervals and tests that several analyses share.
+
+scipy.stats costs half a second to import, so it is imported where a rare branch needs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr
+
+Z95 = 1.959964
+"""Standard normal quantile of every 95 % interval here."""
+
+Floats = NDArray[np.float64]
+
+
+def share(count: ArrayLike, base: ArrayLike) -> Floats:
+    """Count ÷ base; NaN where the base is 0, never 0."""
+    k, n = np.asarray(count, dtype=float), np.asarray(base, dtype=float)
+    return np.divide(k, n, out=np.full(np.broadcast(k, n).shape, np.nan), where=n > 0)
+
+
+def wilson(count: ArrayLike, base: ArrayLike) -> tuple[Floats, Floats]:
+    """Wilson's 95 % score interval of a share, without continuity correction; NaN where the base is 0.
+
+    References
+    ----------
+    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
+    """
+    k, n = np.asarray(count, dtype=float), np.asarray(base, dtype=float)
+    p = share(k, n)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+        half = Z95 / (1 + Z95**2 / n) * np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
+    low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.where(k == 0, np.where(n > 0, 0.0, np.nan), low), np.where(
+        k == n, np.where(n > 0, 1.0, np.nan), high
+    )
+
+
+def newcombe(
+    count: ArrayLike, base: ArrayLike, other_count: ArrayLike, other_base: ArrayLike
+) -> tuple[Floats, Floats]:
+    """95 % interval of the difference of two independent shares (first − other), Newcombe's hybrid score, his method 10.
+
+    References
+    ----------
+    Newcombe, R. G. (1998). Interval estimation for the difference between independent proportions. Statistics in Medicine 17.
+    """
+    p, q = share(count, base), share(other_count, other_base)
+    (p_low, p_high), (q_low, q_high) = wilson(count, base), wilson(other_count, other_base)
+    low = p - q - np.sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
+    high = p - q + np.sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
+    return low, high
+
+
+def two_shares_p(count: int, base: int, other_count: int, other_base: int) -> float:
+    """Two-sided p that two shares are equal: pooled z; Fisher's exact test if any expected count is below 5."""
+    if min(base, other_base) == 0:
+        return float("nan")
+    pooled = (count + other_count) / (base + other_base)
+    expected = [size * part for size in (base, other_base) for part in (pooled, 1 - pooled)]
+    if pooled in (0.0, 1.0):
+        return 1.0
+    if min(expected) < 5:
+        from scipy.stats import fisher_exact
+
+        exact: Any = fisher_exact([[count, base - count], [other_count, other_base - other_count]])
+        return float(exact.pvalue)
+    z = (count / base - other_count / other_base) / np.sqrt(
+        pooled * (1 - pooled) * (1 / base + 1 / other_base)
+    )
+    return float(2 * ndtr(-abs(z)))
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> Floats:
+    """p-values adjusted for the false-discovery rate; NaN stays NaN and is not counted among the tests.
+
+    References
+    ----------
+    Benjamini, Y. & Hochberg, Y. (1995). Controlling the false discovery rate. JRSS B 57.
+    """
+    p = np.asarray(p_values, dtype=float)
+    adjusted = np.full(p.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    falling = tested[np.argsort(-p[tested], kind="stable")]
+    ranks = np.arange(tested.size, 0, -1)
+    adjusted[falling] = np.minimum(1, np.minimum.accumulate(p[falling] * tested.size / ranks))
+    return adjusted
+
+
+def mean_interval(values: Floats) -> tuple[float, float]:
+    """The 95 % t interval of a mean; missing below two."""
+    if values.size < 2:
+        return float("nan"), float("nan")
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(values.size - 1, 0.975) * values.std(ddof=1) / np.sqrt(values.size))
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def median_with_interval(values: ArrayLike) -> tuple[float, float, float]:
+    """Median (interpolated) and its 95 % interval between two order statistics; NaN where there are no values, bounds NaN below six.
+
+    The interval makes no assumption about the distribution and covers at least 95 %.
+
+    References
+    ----------
+    Conover, W. J. (1999). Practical Nonparametric Statistics, 3rd ed., section 3.2.
+    """
+    ordered = np.asarray(values, dtype=float)
+    n = ordered.size
+    if n == 0:
+        return float("nan"), float("nan"), float("nan")
+    inner = median_ranks(n)[0]
+    middle = [(n - 1) // 2, n // 2]
+    ordered = np.partition(ordered, sorted({inner, *middle, n - 1 - inner}))
+    median = float(ordered[middle].mean())
+    return (
+        (median, float(ordered[inner]), float(ordered[n - 1 - inner]))
+        if n >= 6
+        else (median, float("nan"), float("nan"))
+    )
+
+
+def median_ranks(n: int) -> tuple[int, int]:
+    """The ranks (from 0) of the order statistics between which a median lies with 95 %; below six values there are none: the first and last."""
+    from scipy.special import bdtrik
+
+    inner = int(bdtrik(0.025, n, 0.5)) if n >= 6 else 0
+    return inner, n - 1 - inner
+
+
+def grouped_medians(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> Floats:
+    """The median (interpolated) of whole numbers in each of the groups 0 … `groups` − 1; NaN where a group has none."""
+    sizes = np.bincount(group, minlength=groups)
+    if groups == 1:
+        middle = [(len(values) - 1) // 2, len(values) // 2]
+        ordered = np.partition(values, sorted(set(middle))) if len(values) else values
+    else:
+        ordered = values[np.lexsort((values, group))]
+    ends = np.cumsum(sizes)
+    lower, upper = ends - sizes + (sizes - 1) // 2, ends - sizes + sizes // 2
+    some = sizes > 0
+    medians = np.full(groups, np.nan)
+    low, high = ordered[lower[some]], ordered[upper[some]]
+    medians[some] = low + (high - low) / 2
+    return medians
+
+
+def grouped_means(values: NDArray[np.int64], group: NDArray[np.int64], groups: int) -> Floats:
+    """The mean of whole numbers in each group, NaN where a group has none; summed as whole numbers, so in any order the same."""
+    million = 1_000_000
+    sizes = np.bincount(group, minlength=groups)
+    whole, rest = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
+    if groups == 1:
+        whole[0], rest[0] = (values // million).sum(), (values % million).sum()
+    else:
+        np.add.at(whole, group, values // million)
+        np.add.at(rest, group, values % million)
+    return share(whole, sizes) * million + share(rest, sizes)

@@ -1,0 +1,203 @@
+"""Tables as HTML text: escaped, isolated, rounded for reading. Nothing here draws.
+
+What a column holds is in its name, here as everywhere: `share…` and `…_share` are shares, shown as percentages; `…_seconds…` are seconds, shown as
+days, hours, minutes. `difference…` in a table of shares is a difference of them, in points; `low` and `high` are of the kind of the column before them,
+and stand in its cell: `77.5 % (77.0 to 78.1 %)`. Probabilities are shown as shares: `…probability`, `p_no_purchase`, what was `predicted` and what was
+`observed` beside it; a `p_value` is none. `csat` and `ces` with bounds are shares too. What a name does not say its table's maker does.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what renders reports does not wait for pandas
+    import pandas as pd
+
+_DAY = re.compile(r"\d{4}-\d{2}(-\d{2})?")
+"""A day or month: on a phone it would be cut at its hyphens."""
+_INSTANT = re.compile(r"\b(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)([+-]\d{2}:\d{2})?")
+"""A day, a time of it and the offset from UTC: a line ends between them, never within one."""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A column as it is shown: its head, its place in the table, what it holds, and whether its bounds are the two columns after it."""
+
+    head: str
+    place: int
+    kind: str
+    bounded: bool
+
+
+def table_html(table: pd.DataFrame, most: int = 60, kinds: Mapping[str, str] | None = None) -> str:
+    """A table with column heads in scope, numbers rounded for reading, missing as a dash, texts escaped and isolated; bounds stand beside their number.
+
+    `kinds` says of a column by its name what it holds, where the name does not: as `column_kinds`.
+    """
+    columns = _shown_columns(table, kinds or {})
+    heads = "".join(
+        f'<th scope="col"{_CLASS if one.bounded else ""}>{escape(one.head.replace("_", " "))}</th>'
+        for one in columns
+    )
+    rows = "".join(
+        _row_html(columns, row) for row in table.head(most).itertuples(index=False, name=None)
+    )
+    left = (
+        f'<p class="cj-more">{len(table) - most:,} more rows in .table</p>'
+        if len(table) > most
+        else ""
+    )
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{left}"
+
+
+_CLASS = ' class="cj-bounds"'
+
+
+def _shown_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> list[_Shown]:
+    names = [str(name) for name in table.columns]
+    numeric = [kind.kind in "iuf" for kind in table.dtypes]
+    held = column_kinds(names, kinds)
+    columns: list[_Shown] = []
+    place = 0
+    while place < len(names):
+        bounded = numeric[place] and _bounds_follow(names, place)
+        head = f"{names[place]} (low to high)" if bounded else names[place]
+        columns.append(_Shown(head, place, held[place], bounded))
+        place += 3 if bounded else 1
+    return columns
+
+
+def _bounds_follow(names: Sequence[str], place: int) -> bool:
+    """Whether the next two columns are `low` and `high` of this one, under these names or with its own before them."""
+    own, *after = names[place : place + 3]
+    if len(after) < 2 or own.endswith(("low", "high")) or not after[0].endswith("low"):
+        return False
+    stem = after[0].removesuffix("low")
+    return after[1] == f"{stem}high" and (own + "_").startswith(stem)
+
+
+def _row_html(columns: Sequence[_Shown], row: tuple[Any, ...]) -> str:
+    cells = (
+        _bounded_html(one.kind, row[one.place : one.place + 3])
+        if one.bounded
+        else _cell_html(one.kind, row[one.place])
+        for one in columns
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _bounded_html(kind: str, values: Sequence[Any]) -> str:
+    own, low, high = _bounded_texts(kind, values)
+    if low == high == "–":
+        return f"<td{_CLASS}>{escape(own)}</td>"
+    unit = next(
+        (unit for unit in (" %", " points") if low.endswith(unit) and high.endswith(unit)), ""
+    )
+    return f"<td{_CLASS}>{escape(own)} <span>({escape(low.removesuffix(unit))} to {escape(high)})</span></td>"
+
+
+def _bounded_texts(kind: str, values: Sequence[Any]) -> list[str]:
+    """A number and its bounds; plain ones with as many decimals as show two digits of the interval's width."""
+    width = values[2] - values[1]
+    if kind or isinstance(values[0], int) or not (math.isfinite(width) and width > 0):
+        return [cell_text(value, kind) for value in values]
+    places = max(0, 1 - math.floor(math.log10(width)))
+    return [
+        "–" if math.isnan(value) else f"{value:,.{places}f}".replace("-", "−") for value in values
+    ]
+
+
+def _cell_html(kind: str, value: Any) -> str:
+    text = escape(cell_text(value, kind))
+    if _DAY.fullmatch(text):
+        return f'<td class="cj-text cj-day">{text}</td>'
+    text = _INSTANT.sub(
+        lambda found: " ".join(_whole(part) for part in found.groups()[:2]) + _whole(found[3]), text
+    )
+    return (
+        f"<td><bdi>{text}</bdi></td>"
+        if isinstance(value, str) and any(character.isalpha() for character in value)
+        else f"<td>{text}</td>"
+    )
+
+
+def _whole(part: str | None) -> str:
+    return f'<span class="cj-day">{part}</span>' if part else ""
+
+
+def column_kinds(columns: Iterable[str], given: Mapping[str, str] | None = None) -> list[str]:
+    """What each column of a table holds: `share`, `points`, `margin` (of a share, in points), `seconds`, or nothing for plain numbers and texts."""
+    names = list(columns)
+    split = [re.split(r"[_ ]", column) for column in names]
+    shares = any("share" in words for words in split)
+    kinds: list[str] = []
+    for name, words in zip(names, split, strict=True):
+        own = next(
+            (unit for unit in ("share", "seconds") if unit in words),
+            "points" if shares and words[0] == "difference" else "",
+        )
+        own = "share" if _is_share(name, words, names) else own
+        bound = not own and words[-1] in ("low", "high")
+        kinds.append((given or {}).get(name, kinds[-1] if bound and kinds else own))
+    return kinds
+
+
+def _is_share(name: str, words: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether a column whose name has no `share` in it is shown as one: a probability, what came of predicted ones, or the share of a good or bad answer."""
+    if words[-1] in ("probability", "predicted") or name in ("p_no_purchase", "p no purchase"):
+        return True
+    return (name == "observed" and any(one.endswith("predicted") for one in names)) or (
+        name in ("csat", "ces") and f"{name}_low" in names
+    )
+
+
+def cell_text(value: Any, kind: str = "") -> str:
+    """A cell as a reader wants it: `42.7 %` of a share, `+2.7 points`, `1 d 5 h` of seconds, `1,204`, `–` for missing."""
+    if (
+        value is None
+        or type(value).__name__ in ("NaTType", "NAType")
+        or (isinstance(value, float) and math.isnan(value))
+    ):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return (
+            _number_text(value, kind).replace("-", "−") if value < 0 else _number_text(value, kind)
+        )
+    return str(value).removesuffix(" 00:00:00")
+
+
+def _number_text(value: float, kind: str) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if kind == "share" and math.isfinite(value):
+        return "<0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
+    if kind == "points":
+        return f"{100 * value:+.1f} points" if round(100 * value, 1) else "±0.0 points"
+    if kind == "margin":
+        return f"±{100 * value:.1f} points"
+    if kind == "seconds" and math.isfinite(value):
+        return elapsed_text(value)
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def elapsed_text(seconds: float) -> str:
+    """Seconds in their two largest units: `1 d 5 h`, `12 min 30 s`, `4.2 s`."""
+    if abs(seconds) < 60:
+        return f"{seconds:.3g} s"
+    left, parts = round(abs(seconds)), []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        parts += [f"{count} {unit}"] if count else []
+    return ("−" if seconds < 0 else "") + " ".join(parts[:2])
+
+
+def count_of(count: float | None, one: str, many: str | None = None) -> str:
+    """`1 customer`, `1,204 customers`; a missing count is none."""
+    return f"{count or 0:,.0f} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,1 @@
+"""Prepared logs kept on disk."""

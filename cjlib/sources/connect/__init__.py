@@ -1,0 +1,1 @@
+"""Where data lies: files, databases, ClickHouse, Spark."""

@@ -1,0 +1,297 @@
+"""A table of any database that SQLAlchemy reaches: PostgreSQL, MySQL, SQLite, Snowflake, BigQuery, Trino, Redshift, ClickHouse and others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+from cjlib.errors import CjlibError, DataError
+from cjlib.sources.connect.clickhouse import SETTINGS
+from cjlib.sources.connect.remote import EXTRA, needs_table, no_such_table, table_named
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    import sqlalchemy as sa
+    from sqlglot import exp
+
+PART = 100_000
+"""Rows that stand in Python's memory at a time."""
+DIALECTS = {
+    "postgresql": "postgres",
+    "mariadb": "mysql",
+    "mssql": "tsql",
+    "awsathena": "athena",
+    "databricks": "databricks",
+    "clickhousedb": "clickhouse",
+}
+"""Where sqlglot has another name for a database than SQLAlchemy."""
+DRIVERS = {
+    "snowflake": "snowflake-sqlalchemy",
+    "bigquery": "sqlalchemy-bigquery",
+    "trino": "trino[sqlalchemy]",
+    "redshift": "sqlalchemy-redshift redshift-connector",
+    "databricks": "databricks-sqlalchemy",
+    "clickhouse": "clickhouse-sqlalchemy",
+    "clickhousedb": "clickhouse-connect",
+    "mysql": "pymysql",
+    "mariadb": "pymysql",
+    "mssql": "pyodbc",
+    "oracle": "oracledb",
+}
+"""What pip installs for databases whose driver the extra leaves out."""
+POSTGRES = (
+    "SELECT set_config(name, 'off', true) FROM pg_settings WHERE name IN ('enable_nestloop', 'jit')"
+)
+"""What PostgreSQL is told for one answer, where it knows it. It knows no sizes of steps in between: taken for tiny, they are joined in loops (60,000
+events took four minutes); taken for large, their many expressions are compiled (3,000 events took five seconds instead of a tenth)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Database:
+    """One table of a database."""
+
+    engine: sa.Engine = field(repr=False)
+    found: sa.Table = field(repr=False)
+    place: str
+
+    @classmethod
+    def at(cls, source: Any, table: str | None) -> Database:
+        """The table of a URL, an engine or a connection's engine."""
+        engine = _engine(source)
+        place = _place(engine.url)
+        name = needs_table(table, place)
+        with _told(engine, place):
+            return cls(engine, _found(engine, name, place), f"{name} at {place}")
+
+    @property
+    def dialect(self) -> str:
+        """Sqlglot's name of the database's SQL."""
+        return DIALECTS.get(self.engine.dialect.name, self.engine.dialect.name)
+
+    @property
+    def relation(self) -> exp.Expr:
+        """The table as sqlglot's expression."""
+        path = [part for part in (*(self.found.schema or "").split("."), self.found.name) if part]
+        return relation_of(path, self.names(), self.engine.dialect)
+
+    def names(self) -> list[str]:
+        """The names of the table's columns."""
+        return [column.name for column in self.found.columns]
+
+    def types(self) -> dict[str, pa.DataType]:
+        """How each column's values are kept here."""
+        return {column.name: _arrow_type(column.type) for column in self.found.columns}
+
+    def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Some of its columns by a server-side cursor."""
+        import pyarrow as pa
+        import sqlalchemy as sa
+
+        kinds = self.types()
+        schema = pa.schema([(name, kinds[name]) for name in names])
+        question = sa.select(*[self.found.columns[name] for name in names])
+        with _told(self.engine, self.place), self.engine.connect() as connection:
+            yield _batch([], schema)
+            with closing(
+                connection.execution_options(stream_results=True, max_row_buffer=PART).execute(
+                    question
+                )
+            ) as rows:
+                for part in rows.partitions(PART):
+                    yield _batch(part, schema)
+
+    def beside(self, table: str) -> Database:
+        """Another table of the same database."""
+        return Database.at(self.engine, table)
+
+    @property
+    def identity(self) -> str | None:
+        """What tells the table from all others for as long as it lasts; None for a database in memory. Never shown: it names the user."""
+        url = self.engine.url
+        return (
+            f"{self.place} of {url.username or ''}"
+            if url.host or url.database not in (None, "", ":memory:")
+            else None
+        )
+
+    def one(self, question: sa.Select[Any]) -> tuple[Any, ...]:
+        """The only row of an answer."""
+        with _told(self.engine, self.place), self.engine.connect() as connection:
+            return tuple(connection.execute(question).one())
+
+    def frame(self, sql: str) -> pd.DataFrame:
+        """The answer of one statement; the text goes as it is, so that no sign in it is taken for a parameter."""
+        import pandas as pd
+
+        with _told(self.engine, self.place), self.engine.connect() as connection:
+            plain = connection.execution_options(no_parameters=True)
+            if self.dialect == "postgres":
+                plain.exec_driver_sql(POSTGRES)
+            found = plain.exec_driver_sql(
+                f"{sql}\nSETTINGS {SETTINGS}" if self.dialect == "clickhouse" else sql
+            )
+            return pd.DataFrame(
+                [tuple(row) for row in found], columns=pd.Index(list(found.keys())), dtype=object
+            )
+
+
+def relation_of(path: Sequence[str], columns: Sequence[str], dialect: sa.Dialect) -> exp.Expr:
+    """A table by its names; where the database keeps capitals for what SQLAlchemy calls by small letters (Snowflake), its columns under these names."""
+    from sqlglot import exp
+
+    if not dialect.requires_name_normalize:
+        return table_named(*path)
+    kept = {name: str(dialect.denormalize_name(name)) for name in (*path, *columns)}  # type: ignore[attr-defined] (every default dialect has it)
+    picks = [exp.alias_(exp.column(kept[name], quoted=True), name, quoted=True) for name in columns]
+    return exp.select(*picks).from_(table_named(*(kept[part] for part in path))).subquery()
+
+
+def _engine(source: Any) -> sa.Engine:
+    try:
+        import sqlalchemy as sa
+        from sqlalchemy import exc
+    except ImportError:
+        raise CjlibError(
+            f"source: databases need SQLAlchemy, which is not installed: {EXTRA}."
+        ) from None
+    if not isinstance(source, str | sa.URL):
+        engine = getattr(source, "engine", source)
+        if not isinstance(engine, sa.Engine):
+            raise CjlibError(
+                f"source: must be a SQLAlchemy engine or URL. Got a {type(source).__name__}."
+            )
+        return engine
+    try:
+        # Nothing is shared and nothing stays open: a connection lives as long as one answer.
+        return sa.create_engine(source, poolclass=sa.NullPool, hide_parameters=True)
+    except (ImportError, exc.NoSuchModuleError):
+        scheme = _scheme(source)
+        package = DRIVERS.get(scheme.partition("+")[0])
+        remedy = f"pip install {package}" if package else EXTRA
+        raise CjlibError(
+            f"source: the driver for {scheme}:// is not installed. Install it: {remedy}."
+        ) from None
+    except (exc.ArgumentError, ValueError):
+        raise CjlibError(
+            "source: the address of the database cannot be read. Write it as 'postgresql+psycopg://user:${PASSWORD}@host/database'."
+        ) from None
+
+
+def _scheme(source: Any) -> str:
+    return source.drivername if not isinstance(source, str) else source.partition("://")[0]
+
+
+def _place(url: sa.URL) -> str:
+    """Where a database lies, without user, password and options."""
+    port = f":{url.port}" if url.port else ""
+    return _without_secrets(f"{url.drivername}://{url.host or ''}{port}/{url.database or ''}", url)
+
+
+@contextmanager
+def _told(engine: sa.Engine, place: str) -> Iterator[None]:
+    """A driver's fault as an error that says where and what, and never a credential."""
+    from sqlalchemy import exc
+
+    try:
+        yield
+    except exc.SQLAlchemyError as fault:
+        said = _without_secrets(str(getattr(fault, "orig", None) or fault), engine.url)
+        raise DataError(
+            f"source: {place} cannot be read: {said}. Check the address, the rights and the table."
+        ) from None
+    except (ValueError, TypeError, OverflowError) as fault:
+        raise DataError(
+            f"source: {place} holds a value that does not fit the type of its column ({type(fault).__name__}). Make a view that casts it, and read the view."
+        ) from None
+
+
+def _without_secrets(text: str, url: sa.URL) -> str:
+    secrets = {str(url.password or ""), *(str(value) for value in url.query.values())}
+    said = " ".join(text.split("\n", maxsplit=1)[0].split())
+    for secret in sorted(secrets, key=len, reverse=True):
+        for written in (secret, quote(secret, safe=""), quote_plus(secret)):
+            said = said.replace(written, "•••") if written else said
+    return said[:200].rstrip(". ")
+
+
+def _found(engine: sa.Engine, name: str, place: str) -> sa.Table:
+    import sqlalchemy as sa
+    from sqlalchemy import exc
+
+    *schema, own = name.split(".")
+    try:
+        return sa.Table(
+            own,
+            sa.MetaData(),
+            schema=".".join(schema) or None,
+            autoload_with=engine,
+            resolve_fks=False,
+        )
+    except exc.NoSuchTableError:
+        inspected = sa.inspect(engine)
+        there = [
+            *inspected.get_table_names(".".join(schema) or None),
+            *inspected.get_view_names(".".join(schema) or None),
+        ]
+        raise no_such_table(place, own, there) from None
+
+
+# ---- values --------------------------------------------------------------------------------------------------------
+
+
+def _arrow_type(kind: Any) -> pa.DataType:
+    import pyarrow as pa
+
+    try:
+        python = kind.python_type
+    except NotImplementedError:
+        return pa.string()
+    if python is Decimal or python is float:
+        whole = getattr(kind, "scale", None) == 0 and getattr(kind, "precision", None)
+        return pa.decimal128(38, 0) if whole else pa.float64()
+    if python is datetime:
+        return (
+            pa.timestamp("us", tz="UTC") if getattr(kind, "timezone", False) else pa.timestamp("us")
+        )
+    return {int: pa.int64(), bool: pa.bool_(), date: pa.date32()}.get(python, pa.string())
+
+
+def _batch(rows: Sequence[Any], schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+    return pa.RecordBatch.from_arrays(
+        [_array(values, one.type) for values, one in zip(columns, schema, strict=True)],
+        schema=schema,
+    )
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    if pa.types.is_floating(kind):
+        return pa.array([None if value is None else float(value) for value in values], kind)
+    if pa.types.is_string(kind):
+        return pa.array(
+            [
+                value if value is None or isinstance(value, str) else _text(value)
+                for value in values
+            ],
+            kind,
+        )
+    return pa.array(values, kind)
+
+
+def _text(value: Any) -> str:
+    return (
+        json.dumps(value, sort_keys=True, ensure_ascii=False)
+        if isinstance(value, dict | list)
+        else str(value)
+    )

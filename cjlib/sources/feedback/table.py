@@ -1,0 +1,425 @@
+"""The feedback table: who said what, when, and how they scored it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from cjlib.errors import CjlibError, DataError, not_one_of, unknown_column
+from cjlib.show.tables import count_of, table_html
+from cjlib.sources.connect.files import find_files
+from cjlib.sources.feedback.columns import NAMES, SCORES, Given, Scale, our_names, read_given
+from cjlib.sources.feedback.values import (
+    clean_text,
+    content_ids,
+    read_score,
+    read_yes_no,
+    repeated,
+    reversed_scales,
+)
+from cjlib.sources.ingest.columns import Column, Columns, property_column, text_types
+from cjlib.sources.ingest.open_source import Raw, open_files, open_frame
+from cjlib.sources.ingest.options import checked_limit
+from cjlib.sources.ingest.parse_times import Finding, read_stamps
+from cjlib.sources.ingest.quality_report import REMEDIES, as_table, stop_above_limit
+from cjlib.sources.ingest.quarantine import quarantine_table
+from cjlib.sources.ingest.read_counts import reasons_of
+from cjlib.sources.ingest.validate import Rules, check
+from cjlib.sources.log.engine import DuckDB, identifier, literal
+from cjlib.sources.log.time import zone_of
+
+TEXTS = ("feedback_id", "customer_id", "text", "source", "stage", "touchpoint")
+NO_DATES = "none"
+_REMEDIES = REMEDIES | {
+    "duplicate id": "a feedback_id must stand once; leave the column out of columns={…} if it is not an id",
+    "exact duplicate": "the same customer, time, text and scores: write each answer once",
+} | {
+    f"{name} out of range": f"{name} runs from {low} to {high}; say another scale with columns={{'{name}': ('its column', '1 to 7')}}"
+    for name, (low, high) in SCORES.items()
+} | {f"{name} not a whole number": f"an answer of {name} is whole; averages are no answers" for name in SCORES}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Feedback:
+    """The answers, reviews and complaints of a business, checked.
+
+    Attributes
+    ----------
+    frame
+        One row a feedback, by `feedback_id`: `feedback_id`, `customer_id` (missing if anonymous), `timestamp` (aware, in the business's zone; missing
+        everywhere in a file without dates), `text`, `nps`, `csat`, `ces`, `rating` (float64, NaN = no answer), `source`, `solicited` (boolean, missing
+        if not known), `stage`, `touchpoint`, then whatever else the source has, by name.
+    timezone
+        The business's zone.
+    quality
+        What the reading found: `check`, `rows`, `share`, `example`.
+    quarantine
+        The rows held back: `row`, `reason`, then the raw columns as text.
+    asked
+        How many were asked for a score, if that is known.
+    scales
+        The ends of each score as it was asked; more is better in every one.
+    """
+
+    frame: pd.DataFrame
+    timezone: str
+    quality: pd.DataFrame
+    quarantine: pd.DataFrame
+    asked: int | None = None
+    scales: Mapping[str, tuple[int, int]] = field(default_factory=lambda: dict(SCORES))
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """Answers that cost time, such as the scored texts, kept for the next question."""
+
+    def segment(self, by: str | None, option: str = "by") -> pd.Series:
+        """The segment of each row as text: "all" without `by`, "(not set)" where missing."""
+        if by is None:
+            return pd.Series("all", index=self.frame.index, dtype="str")
+        if by not in self.frame.columns:
+            raise unknown_column(option, by, self.frame.columns, "feedback")
+        return self.frame[by].astype("str").where(self.frame[by].notna(), "(not set)")
+
+    def periods(self, period: str, option: str = "period") -> pd.Series:
+        """The start of each row's calendar period (day, week from Monday, month, quarter, year) on the business's wall clock."""
+        if not self.frame["timestamp"].notna().any():
+            raise CjlibError(
+                f"{option}: the feedback has no dates, so it cannot be counted by {period}. Leave {option} out, or read a file with dates."
+            )
+        local = self.frame["timestamp"].dt.tz_convert(self.timezone).dt.tz_localize(None)
+        starts = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+        if period not in starts:
+            raise not_one_of(option, period, starts)
+        return local.dt.to_period(starts[period]).dt.start_time.astype("datetime64[us]")
+
+    @property
+    def span(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """First and last feedback; None without dates."""
+        times = self.frame["timestamp"].dropna()
+        return (times.min(), times.max()) if len(times) else None
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        return f"Feedback: {self._in_words()}"
+
+    def _repr_html_(self) -> str:
+        return f'<section class="cj-quality"><p>{escape(self._in_words())}</p>{table_html(self.quality)}</section>'
+
+    def _in_words(self) -> str:
+        counts = {"with text": self.frame["text"].notna().sum()} | {
+            f"with {name}": self.frame[name].notna().sum() for name in SCORES
+        }
+        parts = ", ".join(f"{int(count):,} {words}" for words, count in counts.items() if count)
+        span = (
+            f"; {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})"
+            if self.span
+            else "; no dates"
+        )
+        return f"{count_of(len(self.frame), 'answer')}: {parts}{span}"
+
+
+def read_feedback(
+    source: Any,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    timezone: str | None = None,
+    dates: str | None = None,
+    quarantine_limit: float | None = None,
+    asked: int | None = None,
+) -> Feedback:
+    """The feedback of a business, checked row by row.
+
+    Every row is one answer, review or complaint, or stands in `.quarantine` with its reason: a timestamp that is missing, cannot be read or has not
+    happened yet; a score outside its scale (nobody is moved to the nearest bound) or, but for ratings, not whole; a feedback_id that another row has (the
+    row whose content comes first as text stays); the same customer, time, text and scores once more. Two people may write the same words: anonymous rows that
+    are equal stay. A score of "10" is a number; "n/a", "-" and words are no answer, and counted. Text keeps what was written but for HTML entities, decoded
+    once, and outer white space. Which end of a scale is best is never guessed: `.quality` says where it looks reversed. Without `feedback_id`, ids are made
+    from what the rows say, so the same rows in any order have the same ids.
+
+    Parameters
+    ----------
+    source
+        A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars or Arrow table, or a Journey.
+    columns
+        The source's name → our name, where they differ: `{"comment": "text"}`. A score on another scale, our name first: `{"csat": ("q7", "1 is best")}`,
+        `{"csat": ("q7", "1 to 7")}`, `{"ces": ("effort", "1 to 5, 1 is best")}`.
+    timezone
+        The business's zone, for times without an offset and for calendar periods; UTC where none is given.
+    dates
+        How text dates are written: "day_first", "month_first" or a format; "none" for a file without dates, of which nothing is counted over time.
+    quarantine_limit
+        The share of rows, 0 to 1, above which reading stops. None: as the source's journey file says, else 0.05.
+    asked
+        How many were asked for a score, for the response share; not known if not given.
+
+    Returns
+    -------
+    Feedback
+        `.frame`, `.quality`, `.quarantine`.
+
+    Raises
+    ------
+    DataError
+        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many rows would be held back.
+    CjlibError
+        If an option is not one of those allowed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [("2024-01-01", "Great", "10"), ("2024-01-02", "Never again", "0"), ("2024-01-03", "&amp;", "11")]
+    >>> feedback = read_feedback(pd.DataFrame(rows, columns=["timestamp", "text", "nps"]), quarantine_limit=0.5)
+    >>> sorted(feedback.frame["nps"]), list(feedback.quarantine["reason"])
+    ([0.0, 10.0], ['nps out of range'])
+    """
+    if hasattr(source, "read_feedback"):
+        given = {
+            "columns": columns,
+            "timezone": timezone,
+            "dates": dates,
+            "asked": asked,
+            "quarantine_limit": quarantine_limit,
+        }
+        return source.read_feedback(
+            **{name: value for name, value in given.items() if value is not None}
+        )
+    limit = checked_limit(quarantine_limit)
+    rules = Rules(
+        zone_of(timezone), timezone is not None, time.time_ns() // 1000, None, keep_duplicates=True
+    )
+    try:
+        return _read(source, read_given(columns), rules, dates, limit, asked)
+    except duckdb.Error as fault:
+        raise DataError(
+            f"source: the feedback cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column can hold."
+        ) from None
+
+
+def _read(
+    source: Any, given: Given, rules: Rules, dates: str | None, limit: float, asked: int | None
+) -> Feedback:
+    engine = DuckDB()
+    raw = (
+        open_files(engine, find_files(source))
+        if isinstance(source, str | Path)
+        else open_frame(engine, source)
+    )
+    names = our_names(raw.names, given, dated=dates != NO_DATES)
+    cells = _numbered(engine, raw, names)
+    found, reasons, findings = _cells_read(cells, given.scales)
+    frame, held_times, more = _with_times(engine, found, names, raw, rules, dates)
+    reasons = reasons.loc[frame.index]
+    frame, again = _with_ids(frame[reasons.isna()], own_ids="feedback_id" in names)
+    reasons = pd.concat([reasons.dropna(), again.dropna()])
+    held = _held(engine, raw, held_times, reasons)
+    used = frame.loc[again[again.isna()].index].sort_values("feedback_id", ignore_index=True)
+    rows = len(cells) + len(raw.broken)
+    quality = as_table(
+        [
+            Finding("rows read", rows, ""),
+            Finding("feedback used", len(used), ""),
+            *_counted(held),
+            *more,
+            *findings,
+            *reversed_scales(used, given.scales),
+        ],
+        rows,
+    )
+    quarantine = quarantine_table(held, raw)
+    stop_above_limit(quality, quarantine, reasons_of(held), rows, limit, _REMEDIES)
+    return Feedback(
+        used,
+        rules.zone.key,
+        quality,
+        quarantine,
+        asked,
+        {name: (one.low, one.high) for name, one in given.scales.items()},
+    )
+
+
+def _numbered(engine: DuckDB, raw: Raw, names: list[str]) -> pd.DataFrame:
+    """The cells under our names, typed, by the 1-based position of their row; `raw` gets that position as a last column."""
+    places = [f"c{position}" for position in range(1, len(names) + 1)]
+    typed = (
+        text_types(
+            engine, [place for place, name in zip(places, names, strict=True) if name not in NAMES]
+        )
+        if raw.untyped
+        else {}
+    )
+    every = zip(names, places, raw.types, strict=True)
+    read = [
+        property_column(engine, name, place, typed.get(place, kind))
+        for name, place, kind in every
+        if name != "timestamp"
+    ]
+    kind = engine.rows("SELECT table_type FROM information_schema.tables WHERE table_name = 'raw'")[
+        0
+    ][0]
+    engine.execute(f"ALTER {'VIEW' if kind == 'VIEW' else 'TABLE'} raw RENAME TO opened")
+    engine.execute(
+        f"CREATE TEMP TABLE raw AS SELECT {', '.join(places)}, {raw.row} AS c{len(places) + 1} FROM opened"
+    )
+    picks = ", ".join(
+        f"{one.value} AS {identifier(f'{position}')}" for position, one in enumerate(read)
+    )
+    cells = engine.frame(f"SELECT {picks}, c{len(places) + 1} AS row FROM raw").set_index("row")
+    return cells.set_axis([one.name for one in read], axis=1)
+
+
+def _cells_read(
+    cells: pd.DataFrame, scales: Mapping[str, Scale]
+) -> tuple[pd.DataFrame, pd.Series, list[Finding]]:
+    """Every column but the times, read; why a row cannot be used; what was found."""
+    columns: dict[str, pd.Series] = {}
+    findings: list[Finding] = []
+    reasons = pd.Series(None, index=cells.index, dtype="str")
+    missing = pd.Series(None, index=cells.index, dtype="str")
+    for name in NAMES:
+        given = cells.get(name, missing)
+        more: list[Finding] = []
+        if name in SCORES:
+            columns[name], wrong, more = read_score(name, given, scales[name])
+            reasons = reasons.where(reasons.notna(), wrong)
+        elif name == "solicited":
+            columns[name], more = read_yes_no(given)
+        elif name == "text":
+            columns[name], more = clean_text(given)
+        elif name in TEXTS:
+            columns[name] = _plain(given)
+        findings += more if name in cells else []
+    extra = {name: cells[name] for name in sorted(set(cells.columns) - set(NAMES))}
+    return pd.DataFrame(columns | extra, index=cells.index), reasons, findings
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Ids and names as trimmed text: whole numbers without a point, nothing but white space missing."""
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    text = column.astype("str").str.strip()
+    return text.where((text != "") & column.notna(), None)
+
+
+def _with_times(
+    engine: DuckDB, found: pd.DataFrame, names: list[str], raw: Raw, rules: Rules, dates: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Finding]]:  # fmt: skip
+    """The rows whose time can be used, with it; the rows held back for their time; what was found about times."""
+    if dates == NO_DATES:
+        none = pd.Series(
+            pd.DatetimeIndex([pd.NaT] * len(found)).tz_localize(rules.zone).as_unit("us"),
+            index=found.index,
+        )
+        held = (
+            raw.broken.assign(example=None)
+            if len(raw.broken)
+            else pd.DataFrame(columns=["row", "reason", "example"])
+        )
+        return (
+            _ordered(found.assign(timestamp=none)),
+            held,
+            [Finding("no dates in the source", len(found), "nothing is counted over time")],
+        )
+    place, kind = f"c{names.index('timestamp') + 1}", raw.types[names.index("timestamp")]
+    stamps = read_stamps(engine, place, kind, dates)
+    row = f"c{len(names) + 1}"
+    constant = Column("-", place, "VARCHAR", literal("-"))
+    columns = Columns(
+        constant,
+        constant,
+        Column("timestamp", place, kind, place),
+        (Column("row", row, "BIGINT", row),),
+    )
+    checked = check(
+        engine,
+        Raw(
+            (*raw.names, ""),
+            (*raw.types, "BIGINT"),
+            untyped=raw.untyped,
+            broken=raw.broken,
+            tables=(),
+        ),
+        columns,
+        stamps,
+        rules,
+    )
+    times = engine.columns("SELECT p1, t FROM prepared")
+    moments = (
+        pd.DatetimeIndex(times["t"].astype("datetime64[us]"))
+        .tz_localize("UTC")
+        .tz_convert(rules.zone)
+    )
+    dated = found.loc[times["p1"]].assign(timestamp=moments)
+    held = (
+        checked.held.assign(
+            row=pd.to_numeric(checked.held[row]).fillna(checked.held["row"]).astype("int64")
+        )
+        if len(checked.held)
+        else checked.held
+    )
+    return _ordered(dated), held.drop(columns=row), list(checked.findings)
+
+
+def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[[*NAMES, *(name for name in frame.columns if name not in NAMES)]]
+
+
+def _with_ids(frame: pd.DataFrame, *, own_ids: bool) -> tuple[pd.DataFrame, pd.Series]:
+    """The rows with an id each, and why a row repeats another; rows without an id of their own get one made from their content."""
+    again = repeated(frame, own_ids=own_ids)
+    if frame["feedback_id"].notna().all():
+        return frame, again
+    made = content_ids(frame.drop(columns="feedback_id"))
+    return frame.assign(
+        feedback_id=frame["feedback_id"].where(frame["feedback_id"].notna(), made)
+    ), again
+
+
+def _held(engine: DuckDB, raw: Raw, of_times: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
+    names = [
+        "row",
+        "reason",
+        "example",
+        *(f"c{position}" for position in range(1, len(raw.names) + 1)),
+    ]
+    asked = pd.DataFrame(
+        {"row": reasons.index.to_numpy(dtype=np.int64), "reason": reasons.to_numpy()}
+    )
+    engine.connection.register("asked", asked)
+    picks = ", ".join(f"CAST(r.{place} AS VARCHAR) AS {place}" for place in names[3:])
+    own = (
+        engine.frame(
+            f"SELECT a.row, a.reason, NULL AS example, {picks} FROM asked a JOIN raw r ON r.c{len(raw.names) + 1} = a.row"
+        )
+        if len(asked)
+        else asked
+    )
+    together = (
+        pd.concat([one for one in (of_times, own) if len(one)], ignore_index=True)
+        if len(of_times) + len(own)
+        else of_times
+    )
+    extra = [name for name in together.columns if name not in names]
+    return together.reindex(columns=[*names, *extra]).sort_values(
+        "row", kind="stable", ignore_index=True
+    )
+
+
+def _counted(held: pd.DataFrame) -> list[Finding]:
+    counts = held["reason"].value_counts()
+    looked_for = [
+        "missing timestamp",
+        "unreadable timestamp",
+        "in the future",
+        "duplicate id",
+        "exact duplicate",
+    ]
+    reasons = [*looked_for, *sorted(set(counts.index) - set(looked_for))]
+    return [Finding(reason, int(counts.get(reason, 0)), "") for reason in reasons]

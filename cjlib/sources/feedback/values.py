@@ -1,0 +1,230 @@
+"""What stands in the cells of a feedback table: texts, scores, yes and no, and the ids of rows that have none."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from cjlib.errors import shown
+from cjlib.sources.feedback.columns import SCORES, Scale
+from cjlib.sources.feedback.lexicon import polarity
+from cjlib.sources.feedback.pii import scrub
+from cjlib.sources.ingest.parse_times import Finding
+
+REPLACED = "�"
+# Only with its semicolon: html.unescape alone would read "rules&regs" as "rules®s".
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
+_NUMBER = re.compile(r"-?\d{1,9}(?:[.,]\d{1,6})?")
+_BLANKS = frozenset(
+    {
+        "",
+        "-",
+        "–",
+        "—",
+        "n/a",
+        "na",
+        "n.a.",
+        "none",
+        "null",
+        "nan",
+        "no answer",
+        "did not answer",
+        "not answered",
+        "don't know",
+        "skipped",
+        ".",
+    }
+)
+_YES, _NO = (
+    frozenset({"true", "yes", "y", "1", "t", "1.0"}),
+    frozenset({"false", "no", "n", "0", "f", "0.0"}),
+)
+_SAME = ("customer_id", "timestamp", "text", *SCORES)
+ASKED_ABOUT = 1_000
+ROWS_AT_ONCE = 50_000
+FEWEST_TO_COMPARE = 50
+REVERSED_BELOW = -0.2
+
+
+def clean_text(column: pd.Series) -> tuple[pd.Series, list[Finding]]:
+    """The texts with HTML entities decoded once and outer white space gone; nothing left is missing."""
+    given = column.astype("str")
+    some = given.notna()
+    encoded = some & given.str.contains("&", regex=False).fillna(False).astype(bool)
+    entities: set[str] = set()
+    decoded = given.where(
+        ~encoded,
+        pd.Series(
+            [_without_entities(text, entities) for text in given[encoded].tolist()],
+            index=given.index[encoded],
+            dtype="str",
+        ),
+    )
+    changed = encoded & (decoded != given)
+    trimmed = decoded.str.strip()
+    damaged = trimmed.str.contains(REPLACED, regex=False).fillna(False).astype(bool)
+    clean = trimmed.where(trimmed != "", None)
+    words = "characters were lost before this file was written; words that hold them may be misread"
+    found = [Finding("no text", int(clean.isna().sum()), "")]
+    found += (
+        [Finding("HTML entities decoded", int(changed.sum()), ", ".join(sorted(entities)[:5]))]
+        if changed.any()
+        else []
+    )
+    found += (
+        [Finding(f"text with {REPLACED} (U+FFFD)", int(damaged.sum()), words)]
+        if damaged.any()
+        else []
+    )
+    return clean, found
+
+
+def _without_entities(text: str, met: set[str]) -> str:
+    met.update(_ENTITY.findall(text))
+    return _ENTITY.sub(lambda one: html.unescape(one.group()), text)
+
+
+def read_score(
+    name: str, column: pd.Series, scale: Scale
+) -> tuple[pd.Series, pd.Series, list[Finding]]:
+    """A score as numbers on which more is better, the reason why a row cannot be used (missing where it can), and what was found."""
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        number = column.astype("float64")
+        strange = pd.Series(False, index=column.index)
+    else:
+        text = column.astype("str").str.strip()
+        numeric = text.str.fullmatch(_NUMBER).fillna(False).astype(bool)
+        number = pd.to_numeric(
+            text.where(numeric).str.replace(",", ".", regex=False), errors="coerce"
+        ).astype("float64")
+        strange = text.notna() & ~numeric & ~text.str.casefold().isin(_BLANKS)
+    outside = number.notna() & ~number.between(scale.low, scale.high)
+    broken = number.notna() & ~outside & (number % 1 != 0) & (name != "rating")
+    reasons = pd.Series(None, index=column.index, dtype="str")
+    reasons[outside], reasons[broken] = f"{name} out of range", f"{name} not a whole number"
+    found = [Finding(f"{name}: no answer", int(number.isna().sum()), "")]
+    if strange.any():
+        found.append(
+            Finding(
+                f"{name}: words, not a score",
+                int(strange.sum()),
+                f"{shown(_first(column[strange].astype('str')))}; taken as no answer",
+            )
+        )
+    if scale != Scale(*SCORES[name]):
+        found.append(
+            Finding(f"{name}: asked on its own scale", int(number.notna().sum()), scale.in_words())
+        )
+    return scale.low + scale.high - number if scale.low_is_best else number, reasons, found
+
+
+def read_yes_no(column: pd.Series) -> tuple[pd.Series, list[Finding]]:
+    """True, false, or missing where it is not known."""
+    if pd.api.types.is_bool_dtype(column):
+        return column.astype("boolean"), []
+    text = column.astype("str").str.strip().str.casefold()
+    known = text.map(dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)).astype("boolean")
+    strange = text.notna() & (text != "") & known.isna()
+    found = (
+        [
+            Finding(
+                "solicited: neither yes nor no",
+                int(strange.sum()),
+                shown(_first(column[strange].astype("str"))),
+            )
+        ]
+        if strange.any()
+        else []
+    )
+    return known, found
+
+
+def _first(texts: pd.Series) -> str:
+    return scrub(min(texts.dropna().astype("str"), default=""))[0][:80]
+
+
+def content_ids(frame: pd.DataFrame) -> pd.Series:
+    """Ids made from what a row says, and a running number among rows that say the same: never from where the row stands."""
+    held = frame.assign(
+        timestamp=frame["timestamp"]
+        .astype("int64")
+        .astype("str")
+        .where(frame["timestamp"].notna(), None)
+    )
+    digests: list[str] = []
+    for start in range(0, len(held), ROWS_AT_ONCE):
+        columns = [_as_text(held[name].iloc[start : start + ROWS_AT_ONCE]) for name in held.columns]
+        every = zip(*columns, strict=True)
+        digests += [
+            hashlib.blake2b(
+                "\x1f".join(cells).encode("utf-8", "replace"), digest_size=8
+            ).hexdigest()
+            for cells in every
+        ]
+    ids = pd.Series(digests, index=frame.index, dtype="str")
+    again = ids.groupby(ids).cumcount()
+    return "f" + ids.where(again == 0, ids + "-" + (again + 1).astype("str"))
+
+
+def _as_text(column: pd.Series) -> list[str]:
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        if pd.api.types.is_integer_dtype(column):
+            return column.astype("str").tolist()
+        return [
+            "" if np.isnan(value) else f"{value:.17g}"
+            for value in column.to_numpy(dtype=float, na_value=np.nan)
+        ]
+    return column.astype("str").fillna("").tolist()
+
+
+def repeated(frame: pd.DataFrame, *, own_ids: bool) -> pd.Series:
+    """Why a row repeats an earlier one, in the order of what the rows say: missing where it does not."""
+    reasons = pd.Series(None, index=frame.index, dtype="str")
+    if own_ids:
+        reasons[_later(frame[frame["feedback_id"].notna()], ["feedback_id"])] = "duplicate id"
+    reasons[_later(frame[reasons.isna() & frame["customer_id"].notna()], list(_SAME))] = (
+        "exact duplicate"
+    )
+    return reasons
+
+
+def _later(frame: pd.DataFrame, columns: list[str]) -> pd.Index:
+    """Of rows that agree in these columns all but the one whose content is the smallest as text."""
+    several = frame[frame.duplicated(columns, keep=False)]
+    order = several.assign(_content=content_ids(several).to_numpy()).sort_values(
+        [*columns, "_content"]
+    )
+    return order.index[order.duplicated(columns)]
+
+
+def reversed_scales(frame: pd.DataFrame, scales: Mapping[str, Scale]) -> list[Finding]:
+    """Scores that fall where the words get better: a sign that the low end of the scale is the best answer. Nothing is turned round."""
+    found = []
+    for name in scales:
+        both = frame[frame[name].notna() & frame["text"].notna()]
+        if len(both) < FEWEST_TO_COMPARE or both[name].nunique() < 2:
+            continue
+        some = both.sort_values("feedback_id").iloc[:: max(len(both) // ASKED_ABOUT, 1)]
+        together = _rank_correlation(some[name], _words_score(some["text"]))
+        if together <= REVERSED_BELOW:
+            best = scales[name].high if scales[name].low_is_best else scales[name].low
+            words = (
+                f"scores fall as the words get better (Spearman {together:.2f}, n = {len(some):,}). If {best} was the best answer, say so: "
+                f"columns={{'{name}': ('its column', '{best} is best')}}"
+            )
+            found.append(Finding(f"{name}: scale may be reversed", len(both), words))
+    return found
+
+
+def _words_score(texts: pd.Series) -> pd.Series:
+    return pd.Series([polarity(text[:1_000])["compound"] for text in texts], index=texts.index)
+
+
+def _rank_correlation(one: pd.Series, other: pd.Series) -> float:
+    first, second = one.rank(), other.rank()
+    return float(first.corr(second)) if first.std() > 0 and second.std() > 0 else 0.0

@@ -1,0 +1,1 @@
+"""From an unknown source to a prepared log: opened, checked, quarantined, sorted."""

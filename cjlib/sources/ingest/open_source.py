@@ -1,0 +1,368 @@
+"""Opening a source: whatever it is, a relation `raw` of columns c1, c2, … with the source's own names beside it."""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from cjlib.errors import CjlibError, DataError, listed, shown
+from cjlib.sources.connect.files import READABLE, Files
+from cjlib.sources.ingest.csv_json import csv_header, load_csv, load_json_lines, named
+from cjlib.sources.log.engine import DuckDB, identifier, literal
+
+NO_TYPE = '"NULL"'
+_NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"
+
+
+def blank(expression: str) -> str:
+    """SQL: whether a text is missing or nothing but white space; one that begins with a visible sign of ASCII is asked no more."""
+    return f"NOT coalesce(({expression} >= '!' AND {expression} < chr(127)) OR regexp_matches({expression}, {_NOT_WHITE}), FALSE)"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An opened source.
+
+    `names` and `types` are those of c1, c2, …; `row` is SQL for the 1-based position; `untyped` means that every value is text
+    because the format knows nothing else; `broken` are rows that are no rows (too many fields, no JSON), with `row` and `reason`; `tables` and `views` stand in the engine while it is read.
+    """
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    row: str = "row_number() OVER ()"
+    untyped: bool = False
+    broken: pd.DataFrame = field(default_factory=pd.DataFrame)
+    file_rows: tuple[tuple[str, int], ...] = ()
+    tables: tuple[str, ...] = ("raw",)
+    views: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> list[str]:
+        """The columns of `raw`."""
+        return [f"c{position}" for position in range(1, len(self.names) + 1)]
+
+
+def forget(engine: DuckDB, raw: Raw) -> None:
+    """Let go of an opened source."""
+    for view in raw.views:
+        engine.execute(f"DROP VIEW IF EXISTS {view}")
+    for table in raw.tables:
+        engine.execute(f"DROP TABLE IF EXISTS {table}")
+    engine.connection.unregister("given")
+
+
+def open_files(engine: DuckDB, files: Files) -> Raw:
+    """Make `raw` from files."""
+    return {"parquet": _open_parquet, "csv": _open_csv, "json": _open_json}[files.kind](
+        engine, files
+    )
+
+
+def _open_parquet(engine: DuckDB, files: Files) -> Raw:
+    source, described, rows = _parquet(engine, files, range(len(files.paths)))
+    return _numbered(
+        engine, source, [identifier(name) for name in described], list(described), rows
+    )
+
+
+def open_added(engine: DuckDB, files: Files, first: int, before: Raw) -> Raw | None:
+    """Make `raw` from the Parquet files from the position `first` on, its columns those of the files `before`; None where they bring other ones."""
+    source, described, rows = _parquet(engine, files, range(first, len(files.paths)))
+    had = dict(zip(before.names, before.types, strict=True))
+    # A column of nothing but NULL has no type of its own in some writers' files.
+    if any(
+        had.get(name) != kind
+        for name, kind in described.items()
+        if name not in had or kind != NO_TYPE
+    ):
+        return None
+    picks = [
+        identifier(name) if described.get(name) == kind else f"CAST(NULL AS {kind})"
+        for name, kind in had.items()
+    ]
+    return _numbered(engine, source, picks, before.names, rows)
+
+
+def _numbered(
+    engine: DuckDB,
+    source: str,
+    picks: Sequence[str],
+    names: Sequence[str],
+    file_rows: tuple[tuple[str, int], ...],
+) -> Raw:
+    """Make `raw`; of one file each row's position is known to the file itself, of several it takes counting."""
+    if "file_row_number=true" not in source:
+        return replace(
+            _view(engine, f"(SELECT {', '.join(picks)} FROM {source})", names), file_rows=file_rows
+        )
+    columns = ", ".join(f"{pick} AS c{position}" for position, pick in enumerate(picks, start=1))
+    engine.execute(
+        f"CREATE TEMP VIEW raw AS SELECT {columns}, file_row_number AS place FROM {source}"
+    )
+    return Raw(
+        tuple(named(names)),
+        _types(engine, len(names)),
+        row="place + 1",
+        file_rows=file_rows,
+        tables=(),
+        views=("raw",),
+    )
+
+
+def _parquet(
+    engine: DuckDB, files: Files, which: range
+) -> tuple[str, dict[str, str], tuple[tuple[str, int], ...]]:
+    """SQL that reads some of the files, their columns with types, and, where there are several files, the rows of each."""
+    paths = ", ".join(literal(glob.escape(str(files.paths[position]))) for position in which)
+    several = len(files.paths) > 1
+    partitioned = any(
+        "=" in part
+        for position in range(len(files.paths))
+        for part in Path(files.name(position)).parts[:-1]
+    )
+    options = f"union_by_name={several}, hive_partitioning={partitioned}, hive_types_autocast=false"
+    source = f"read_parquet([{paths}], {options})"
+    try:
+        described = engine.rows(f"DESCRIBE SELECT * FROM {source}")
+        counted = (
+            dict(engine.rows(f"SELECT file_name, num_rows FROM parquet_file_metadata([{paths}])"))
+            if several
+            else {}
+        )
+    except duckdb.Error:
+        only = (
+            shown(files.name(which[0]))
+            if len(which) == 1
+            else f"a file of {shown(str(files.folder))}"
+        )
+        raise DataError(
+            f"source: {only} cannot be read as Parquet. It is damaged, cut off, or of another format. Fetch or write it again."
+        ) from None
+    rows = (
+        tuple((files.name(position), counted[str(files.paths[position])]) for position in which)
+        if several
+        else ()
+    )
+    no_name_twice([name for name, *_ in described])
+    if len(which) == 1 and "file_row_number" not in {name.casefold() for name, *_ in described}:
+        source = f"read_parquet([{paths}], {options}, file_row_number=true)"
+    return source, {name: kind for name, kind, *_ in described}, rows
+
+
+def _open_csv(engine: DuckDB, files: Files) -> Raw:
+    headers = [csv_header(path) for path in files.paths]
+    for names, _ in headers:
+        no_name_twice(names)
+    names = list(dict.fromkeys(name for header, _ in headers for name in header))
+    types = tuple("VARCHAR" for _ in names)
+    if len(files.paths) == 1:
+        broken = load_csv(engine, files.paths[0], "raw", names, headers[0][1])
+        return Raw(
+            tuple(names),
+            types,
+            row="rowid + 1" if broken.empty and not _has_line(engine, "raw") else "line",
+            untyped=True,
+            broken=broken,
+        )
+    columns = ", ".join(f"c{position} VARCHAR" for position in range(1, len(names) + 1))
+    engine.execute(f"CREATE TEMP TABLE raw (line BIGINT, {columns})")
+    parts: list[pd.DataFrame] = []
+    rows: list[tuple[str, int]] = []
+    for position, (path, (own, delimiter)) in enumerate(zip(files.paths, headers, strict=True)):
+        broken = load_csv(engine, path, "part", own, delimiter)
+        parts.append(_renamed(broken, own, names, sum(count for _, count in rows)))
+        rows.append(
+            (
+                files.name(position),
+                _append(engine, own, names, sum(count for _, count in rows)) + len(broken),
+            )
+        )
+    return Raw(
+        tuple(names),
+        types,
+        row="line",
+        untyped=True,
+        broken=pd.concat(parts, ignore_index=True),
+        file_rows=tuple(rows),
+    )
+
+
+def _has_line(engine: DuckDB, table: str) -> bool:
+    return (
+        engine.rows(
+            f"SELECT count(*) FROM duckdb_columns() WHERE table_name = {literal(table)} AND column_name = 'line'"
+        )[0][0]
+        == 1
+    )
+
+
+def _append(engine: DuckDB, own: list[str], names: list[str], before: int) -> int:
+    """Put `part` under `raw`, column by name; how many rows it had."""
+    line = "line" if _has_line(engine, "part") else "rowid + 1"
+    picks = "".join(f", {f'c{own.index(name) + 1}' if name in own else 'NULL'}" for name in names)
+    engine.execute(f"INSERT INTO raw SELECT {line} + {before}{picks} FROM part")
+    count = engine.rows("SELECT count(*) FROM part")[0][0]
+    engine.execute("DROP TABLE part")
+    return count
+
+
+def _renamed(broken: pd.DataFrame, own: list[str], names: list[str], before: int) -> pd.DataFrame:
+    if broken.empty:
+        return broken
+    renamed = broken.rename(
+        columns={
+            f"c{position}": f"c{names.index(name) + 1}"
+            for position, name in enumerate(own, start=1)
+        }
+    )
+    return renamed.assign(row=renamed["row"] + before)
+
+
+def _open_json(engine: DuckDB, files: Files) -> Raw:
+    if len(files.paths) != 1:
+        raise CjlibError(
+            "source: several JSON-lines files at once cannot be read. Put them into one file, or give Parquet or CSV files."
+        )
+    names, broken = load_json_lines(engine, files.paths[0], "lines_raw")
+    no_name_twice(named(names))
+    typed = [_json_typed(engine, f"c{position}") for position in range(1, len(names) + 1)]
+    picks = "".join(
+        f", {expression} AS c{position}" for position, expression in enumerate(typed, start=1)
+    )
+    engine.execute(f"CREATE TEMP VIEW raw AS SELECT line{picks} FROM lines_raw")
+    return Raw(
+        names=named(names),
+        types=_types(engine, len(names)),
+        row="line",
+        broken=broken,
+        tables=("lines_raw",),
+        views=("raw",),
+    )
+
+
+def _json_typed(engine: DuckDB, column: str) -> str:
+    """A JSON column as its own type: whole numbers, numbers, true and false; else text."""
+    kinds = {
+        kind
+        for (kind,) in engine.rows(f"SELECT DISTINCT json_type({column}) FROM lines_raw")
+        if kind not in (None, "NULL")
+    }
+    text = f"json_extract_string({column}, '$')"
+    if kinds and kinds <= {"BIGINT", "UBIGINT", "HUGEINT"}:
+        fits = (
+            engine.rows(
+                f"SELECT count(*) FROM lines_raw WHERE TRY_CAST({text} AS BIGINT) IS NULL AND {text} IS NOT NULL"
+            )[0][0]
+            == 0
+        )
+        return f"CAST({text} AS BIGINT)" if fits else text
+    if kinds and kinds <= {"BIGINT", "UBIGINT", "HUGEINT", "DOUBLE"}:
+        return f"CAST({text} AS DOUBLE)"
+    return f"CAST({text} AS BOOLEAN)" if kinds == {"BOOLEAN"} else text
+
+
+def open_frame(engine: DuckDB, source: Any, option: str = "source") -> Raw:
+    """Make `raw` from a pandas, polars or Arrow table; the table itself is not changed."""
+    table = _arrow(source, option)
+    if not table.num_columns:
+        raise DataError(
+            f"{option}: there are no columns. Events need customer_id, event and timestamp."
+        )
+    engine.connection.register("given", table)
+    return _view(
+        engine,
+        "given",
+        [str(name) for name in source.columns]
+        if isinstance(source, pd.DataFrame)
+        else table.column_names,
+    )
+
+
+def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
+    no_name_twice(names)
+    columns = ", ".join(f"c{position}" for position in range(1, len(names) + 1))
+    engine.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM {source} AS r({columns})")
+    return Raw(named(names), _types(engine, len(names)), tables=(), views=("raw",))
+
+
+def _types(engine: DuckDB, width: int) -> tuple[str, ...]:
+    described = {name: kind for name, kind, *_ in engine.rows("DESCRIBE raw")}
+    return tuple(described[f"c{position}"] for position in range(1, width + 1))
+
+
+def no_name_twice(names: Sequence[str]) -> None:
+    """Refuse a source in which two columns have one name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"source: the column {listed(twice)} stands more than once. Give each column its own name."
+        )
+
+
+def _arrow(source: Any, option: str) -> Any:
+    import pyarrow as pa
+
+    if isinstance(source, pd.DataFrame):
+        return pa.table(
+            [_arrow_column(source.iloc[:, position]) for position in range(source.shape[1])],
+            names=[f"c{position}" for position in range(1, source.shape[1] + 1)],
+        )
+    source = (
+        source.collect()
+        if hasattr(source, "collect") and type(source).__module__.startswith("polars")
+        else source
+    )
+    if hasattr(source, "__arrow_c_stream__"):
+        return pa.table(source)
+    raise CjlibError(
+        f"{option}: must be {READABLE}, a pandas, polars or Arrow table, or a journey. Got {shown(source)}."
+    )
+
+
+def _arrow_column(column: pd.Series) -> Any:
+    import pyarrow as pa
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    if isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "ns":
+        column = column.dt.floor("us").dt.as_unit("us")  # DuckDB knows no nanoseconds with a zone
+    if column.dtype != object:
+        try:
+            return pa.array(column, from_pandas=True)
+        except (pa.ArrowException, TypeError):
+            column = column.astype(object)
+    values = [None if _is_missing(value) else value for value in column.tolist()]
+    if any(isinstance(value, date) for value in values):
+        return pa.array([_as_text(value) for value in values], pa.string())
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowException, TypeError, UnicodeError, OverflowError):
+        return pa.array([_as_text(value) for value in values], pa.string())
+
+
+def _is_missing(value: Any) -> bool:
+    return (
+        value is None
+        or value is pd.NA
+        or value is pd.NaT
+        or (isinstance(value, float) and math.isnan(value))
+    )
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    text = value.isoformat() if isinstance(value, date | datetime) else str(value)
+    return text.encode("utf-8", "replace").decode()
+
+
+__all__ = ["Raw", "blank", "forget", "no_name_twice", "open_added", "open_files", "open_frame"]

@@ -1,0 +1,364 @@
+"""Reading the column of times: what each value is (a wall-clock time, a date, an instant), decided by its form, never guessed.
+
+Every value becomes `w`, whole microseconds, and `k`, its kind: an instant is in UTC, a wall-clock time or a date waits for its zone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import duckdb
+
+from cjlib.errors import CjlibError, DataError, not_one_of, shown
+from cjlib.sources.ingest.epochs import (
+    DATE,
+    EPOCHS,
+    INSTANT,
+    MISSING,
+    NAIVE,
+    UNREADABLE,
+    fraction_kind,
+    fraction_wall,
+    number_kind,
+    number_wall,
+)
+from cjlib.sources.ingest.open_source import blank
+from cjlib.sources.log.engine import DuckDB, literal
+
+LONGEST = 64
+SAMPLE = 2_000
+EARLIEST = -5_364_662_400_000_000
+"""The first instant of 1800: earlier times are other systems' signs for "none", such as 0001-01-01."""
+_TIME = (
+    r"(?:(?:T| +)(?P<H>00?):(?P<M>00)(?::(?P<S>00)(?:[.,](?P<f>0+))?)?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
+    r"(?: ?(?P<z>Z|z|UTC|GMT|[+-]00:?00|[+-]00))?)?"
+)
+_YEAR_FIRST = re.compile(r"\s*(?P<Y>0000)(?P<s>[-/.])(?P<m>00?)(?P=s)(?P<d>00?)" + _TIME + r"\s*")
+_YEAR_LAST = re.compile(r"\s*(?P<a>00?)(?P<s>[-/.])(?P<b>00?)(?P=s)(?P<Y>0000)" + _TIME + r"\s*")
+_COMPACT = re.compile(r"\s*(?P<Y>0000)(?P<m>00)(?P<d>00)T(?P<H>00)(?P<M>00)(?P<S>00)(?P<z>Z)?\s*")
+_NUMBER = re.compile(r"\s*(?P<n>-?0+(\.0+)?)\s*")
+_TIME_OF_DAY = frozenset("HIMSfgcXTRrpns")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the quality table; `counts_rows` is False where the number counts something else than rows."""
+
+    check: str
+    rows: int
+    example: str
+    counts_rows: bool = True
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """SQL of `w` and `k` over `raw` (and `form`, which way a text is written), and what was found on the way."""
+
+    w: str
+    k: str
+    form: str = "NULL"
+    native: bool = False
+    findings: tuple[Finding, ...] = ()
+
+
+def read_stamps(engine: DuckDB, column: str, kind: str, dates: str | None) -> Stamps:
+    """How a column of this DuckDB type is read."""
+    if dates is not None and dates not in ("day_first", "month_first") and "%" not in dates:
+        raise not_one_of("dates", dates, ["day_first", "month_first", "%d/%m/%Y %H:%M"])
+    if kind == '"NULL"':
+        return Stamps("CAST(NULL AS BIGINT)", str(MISSING))
+    if kind == "VARCHAR":
+        return (
+            _formatted(engine, column, dates)
+            if dates and "%" in dates
+            else _texts(engine, column, dates)
+        )
+    if kind.startswith("TIMESTAMP"):
+        us = _floor_ns(column) if kind == "TIMESTAMP_NS" else f"epoch_us({column})"
+        return Stamps(us, str(INSTANT if kind.endswith("ZONE") else NAIVE), native=True)
+    if kind == "DATE":
+        return Stamps(f"epoch_us(CAST({column} AS TIMESTAMP))", str(DATE), native=True)
+    if (
+        kind.endswith("INT")
+        or kind == "INTEGER"
+        or kind.startswith("DECIMAL")
+        or kind in ("DOUBLE", "FLOAT")
+    ):
+        return _numbers(engine, column, kind)
+    raise DataError(
+        f"source: the column of times holds {kind.lower()}, which is no time. Give texts such as '2025-01-31 18:00', timestamps, or epoch numbers."
+    )
+
+
+def _floor_ns(column: str) -> str:
+    """Down to the microsecond before it, also before 1970: epoch_us would cut nanoseconds towards zero."""
+    ns = f"epoch_ns({column})"
+    return f"({ns} // 1000 - CASE WHEN {ns} % 1000 < 0 THEN 1 ELSE 0 END)"
+
+
+# ---- texts -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way in which times are written: a text whose digits are all 0, and what stands where in it."""
+
+    shape: str
+    match: re.Match[str]
+    number: bool = False
+
+    def fits(self, text: str) -> str:
+        """SQL: whether a text is written so."""
+        pattern = "".join("[0-9]" if sign == "0" else re.escape(sign) for sign in self.shape)
+        return f"regexp_full_match({text}, {literal(pattern)})"
+
+    @property
+    def offset(self) -> str | None:
+        """The offset as it is written, its digits 0."""
+        return None if self.number else self.match["z"]
+
+    @property
+    def year_last(self) -> bool:
+        """Whether day and month could change places."""
+        return not self.number and "a" in self.match.groupdict()
+
+
+def _form(shape: str) -> Form | None:
+    number = _NUMBER.fullmatch(shape)
+    match = (
+        number
+        or _YEAR_FIRST.fullmatch(shape)
+        or _COMPACT.fullmatch(shape)
+        or _YEAR_LAST.fullmatch(shape)
+    )
+    return Form(shape, match, number=number is not None) if match else None
+
+
+def _forms(engine: DuckDB, column: str) -> list[Form]:
+    """The ways in which the times of a column are written; texts that are no time at all are not among them."""
+    found = _forms_in(engine, column, f"(SELECT {column} FROM raw LIMIT {SAMPLE})")
+    # Most columns are written in one way: the slow translation is left for what the sample did not show.
+    rest = "".join(f" AND NOT {form.fits(column)}" for form in found)
+    return sorted(
+        found + _forms_in(engine, column, f"raw WHERE {column} IS NOT NULL{rest}"),
+        key=lambda form: form.shape,
+    )
+
+
+def _forms_in(engine: DuckDB, column: str, source: str) -> list[Form]:
+    shapes = engine.rows(
+        f"SELECT DISTINCT translate({column}, '123456789', '000000000') AS shape FROM (SELECT {column} FROM {source}) WHERE length({column}) <= {LONGEST}"
+    )
+    return [form for (shape,) in shapes if shape is not None and (form := _form(shape))]
+
+
+def _texts(engine: DuckDB, column: str, dates: str | None) -> Stamps:
+    forms = _forms(engine, column)
+    day_first, findings = _date_order(
+        engine, column, [form for form in forms if form.year_last], dates
+    )
+    fit = " ".join(
+        f"WHEN {form.fits(column)} THEN {position}" for position, form in enumerate(forms)
+    )
+    walls = " ".join(
+        f"WHEN {position} THEN {_wall_of(column, form, day_first)}"
+        for position, form in enumerate(forms)
+    )
+    kinds = " ".join(
+        f"WHEN {position} THEN {_kind_of(column, form)}" for position, form in enumerate(forms)
+    )
+    findings += _offsets(engine, column, [form for form in forms if form.offset])
+    numeric = " OR ".join(form.fits(column) for form in forms if form.number)
+    findings += (
+        _units(engine, f"TRY_CAST({column} AS DOUBLE)", f"WHERE {numeric}", column)
+        if numeric
+        else []
+    )
+    return Stamps(
+        w=f"CASE form {walls} END" if forms else "CAST(NULL AS BIGINT)",
+        k=f"CASE WHEN {blank(column)} THEN {MISSING} ELSE {f'CASE form {kinds} ELSE {UNREADABLE} END' if forms else UNREADABLE} END",
+        form=f"CASE {fit} END" if forms else "NULL",
+        findings=tuple(findings),
+    )
+
+
+def _wall_of(text: str, form: Form, day_first: bool) -> str:
+    if form.number:
+        number = _part(text, form.match, "n")
+        return (
+            fraction_wall(f"TRY_CAST({number} AS DOUBLE)")
+            if "." in form.shape
+            else number_wall(f"TRY_CAST({number} AS BIGINT)")
+        )
+    month, day = (("b", "a") if day_first else ("a", "b")) if form.year_last else ("m", "d")
+    return _wall(text, form.match, month, day)
+
+
+def _kind_of(text: str, form: Form) -> str:
+    if not form.number:
+        return _kind(form.match)
+    number = _part(text, form.match, "n")
+    return (
+        fraction_kind(f"TRY_CAST({number} AS DOUBLE)")
+        if "." in form.shape
+        else number_kind(f"TRY_CAST({number} AS BIGINT)")
+    )
+
+
+def _kind(match: re.Match[str]) -> str:
+    return str(INSTANT if match["z"] else NAIVE if match["H"] else DATE)
+
+
+def _part(text: str, match: re.Match[str], name: str) -> str:
+    start, end = match.span(name)
+    cut = f"substr({text}, {start + 1}, {end - start})"
+    return f"'0' || {cut}" if end - start == 1 and name not in ("f", "n", "z") else cut
+
+
+def _day(text: str, match: re.Match[str], month: str, day: str) -> str:
+    return f"{_part(text, match, 'Y')} || '-' || {_part(text, match, month)} || '-' || {_part(text, match, day)}"
+
+
+def _wall(text: str, match: re.Match[str], month: str, day: str) -> str:
+    """Microseconds of a text of known form: its parts put in order, cast by DuckDB (NULL for a 30 February), its offset taken off."""
+    parts = match.groupdict()
+    written = _day(text, match, month, day)
+    if not parts.get("H"):
+        return f"epoch_us(TRY_CAST({written} AS TIMESTAMP))"
+    afternoon = parts.get("p")
+    hour = "'00'" if afternoon else _part(text, match, "H")
+    written += f" || ' ' || {hour} || ':' || {_part(text, match, 'M')} || ':' || {_part(text, match, 'S') if parts['S'] else chr(39) + '00' + chr(39)}"
+    if parts.get("f"):
+        start, end = match.span("f")
+        written += f" || '.' || substr({text}, {start + 1}, {min(end - start, 6)})"
+    wall = f"epoch_us(TRY_CAST({written} AS TIMESTAMP))"
+    if afternoon:
+        given = f"CAST({_part(text, match, 'H')} AS BIGINT)"
+        half = 12 if afternoon in "Pp" else 0
+        wall = f"({wall} + CASE WHEN {given} BETWEEN 1 AND 12 THEN ({given} % 12 + {half}) * 3600000000 END)"
+    return f"({wall} - {_offset(text, match)})" if parts["z"] and parts["z"][0] in "+-" else wall
+
+
+def _offset(text: str, match: re.Match[str]) -> str:
+    start, _ = match.span("z")
+    written = match["z"]
+    hours = f"CAST(substr({text}, {start + 2}, 2) AS BIGINT)"
+    minutes = (
+        f"CAST(substr({text}, {start + (5 if ':' in written else 4)}, 2) AS BIGINT)"
+        if len(written) > 3
+        else "0"
+    )
+    size = f"CASE WHEN {hours} <= 18 AND {minutes} < 60 THEN {hours} * 3600000000 + {minutes} * 60000000 END"
+    return f"({size})" if written[0] == "+" else f"(-({size}))"
+
+
+def _date_order(
+    engine: DuckDB, text: str, forms: list[Form], dates: str | None
+) -> tuple[bool, list[Finding]]:
+    """Whether the day stands first, by what `dates` says or by days above 12; an error where neither decides."""
+    if not forms or dates:
+        return dates != "month_first", []
+    day_first, month_first, both = _order_evidence(engine, text, forms)
+    if day_first[0] and month_first[0]:
+        raise DataError(
+            f"source: dates are written in two orders: {day_first[0]:,} rows can only be day first (such as {shown(day_first[1])}), {month_first[0]:,} only "
+            f"month first (such as {shown(month_first[1])}). Say which holds with dates='day_first' or dates='month_first' (the other rows then go to "
+            "quarantine), or write the dates as 2024-12-31."
+        )
+    if not day_first[0] and not month_first[0] and both[0]:
+        raise DataError(
+            f"source: {both[0]:,} dates can be read day first or month first (such as {shown(both[1])}), and no day above 12 decides. "
+            "Say it with dates='day_first', dates='month_first' or a format such as dates='%d/%m/%Y %H:%M'."
+        )
+    proof, words = (month_first, "month first") if month_first[0] else (day_first, "day first")
+    return not month_first[0], [
+        Finding(f"date order: {words}", proof[0], f"{proof[1]} can only be {words}")
+    ] if proof[0] else []
+
+
+def _order_evidence(engine: DuckDB, text: str, forms: list[Form]) -> list[tuple[int, str]]:
+    """Rows that can only be day first, only month first, and both: how many, and the smallest."""
+    dmy, mdy = (
+        " ".join(
+            f"WHEN {form.fits(text)} THEN TRY_CAST({_day(text, form.match, month, day)} AS DATE)"
+            for form in forms
+        )
+        for month, day in (("b", "a"), ("a", "b"))
+    )
+    tests = ("dmy IS NOT NULL AND mdy IS NULL", "mdy IS NOT NULL AND dmy IS NULL", "dmy <> mdy")
+    picks = ", ".join(f"count(*) FILTER ({test}), min(written) FILTER ({test})" for test in tests)
+    (row,) = engine.rows(
+        f"SELECT {picks} FROM (SELECT {text} AS written, CASE {dmy} END AS dmy, CASE {mdy} END AS mdy FROM raw)"
+    )
+    return list(zip(row[0::2], row[1::2], strict=True))
+
+
+def _offsets(engine: DuckDB, text: str, forms: list[Form]) -> list[Finding]:
+    """Which offsets the texts carry, where there are several."""
+    if not forms:
+        return []
+    cuts = " ".join(f"WHEN {form.fits(text)} THEN {_part(text, form.match, 'z')}" for form in forms)
+    counted = engine.rows(
+        f"SELECT CASE WHEN z IN ('Z', 'z', 'UTC', 'GMT') THEN '+00:00' ELSE left(z, 3) || ':' || CASE WHEN length(z) > 3 THEN right(z, 2) ELSE '00' END END AS utc, "
+        f"count(*) AS n FROM (SELECT CASE {cuts} END AS z FROM raw) WHERE z IS NOT NULL GROUP BY utc ORDER BY n DESC, utc"
+    )
+    if len(counted) < 2:
+        return []
+    words = ", ".join(f"{offset} ({rows:,})" for offset, rows in counted[:6])
+    return [
+        Finding(
+            "several offsets from UTC",
+            sum(rows for _, rows in counted[1:]),
+            f"{words}; each time keeps its instant",
+        )
+    ]
+
+
+def _formatted(engine: DuckDB, column: str, form: str) -> Stamps:
+    """Texts read by one explicit format."""
+    parsed = f"try_strptime(trim({column}), {literal(form)})"
+    try:
+        aware = engine.rows(f"SELECT typeof({parsed}) FROM (SELECT '' AS {column})")
+    except duckdb.Error:
+        raise CjlibError(
+            f"dates: {shown(form)} is not a format of dates. Write one as '%d/%m/%Y %H:%M' (strftime's letters), 'day_first' or 'month_first'."
+        ) from None
+    letters = set(re.findall(r"%-?([A-Za-z])", form))
+    kind = INSTANT if aware[0][0].endswith("ZONE") else NAIVE if letters & _TIME_OF_DAY else DATE
+    return Stamps(
+        f"epoch_us({parsed})", f"CASE WHEN {blank(column)} THEN {MISSING} ELSE {kind} END"
+    )
+
+
+# ---- numbers -----------------------------------------------------------------------------------------------------
+
+
+def _numbers(engine: DuckDB, column: str, kind: str) -> Stamps:
+    if kind in ("DOUBLE", "FLOAT") or (kind.startswith("DECIMAL") and not kind.endswith(",0)")):
+        number = f"CAST({column} AS DOUBLE)"
+        w, k = fraction_wall(number), fraction_kind(number)
+        missing = f"{column} IS NULL OR isnan({number})"
+    else:
+        number = f"TRY_CAST({column} AS BIGINT)"
+        w, k = number_wall(number), number_kind(number)
+        missing = f"{column} IS NULL"
+    findings = _units(engine, f"CAST({column} AS DOUBLE)", f"WHERE NOT ({missing})", number)
+    return Stamps(w, f"CASE WHEN {missing} THEN {MISSING} ELSE {k} END", findings=tuple(findings))
+
+
+def _units(engine: DuckDB, number: str, where: str, written: str) -> list[Finding]:
+    """Which epochs the numbers were read as."""
+    compact = "(x BETWEEN 19000101 AND 21001231 OR x BETWEEN 19000101000000 AND 21001231235959)"
+    cases = " ".join(
+        f"WHEN abs(x) >= {low} AND abs(x) < {high} THEN '{unit}'" for unit, low, high, _ in EPOCHS
+    )
+    counted = engine.rows(
+        f"SELECT CASE WHEN {compact} THEN NULL {cases} WHEN abs(x) >= 1e17 THEN 'nanoseconds' END AS unit, count(*), min(CAST(written AS VARCHAR)) "
+        f"FROM (SELECT {number} AS x, {written} AS written FROM raw {where}) GROUP BY unit ORDER BY unit"
+    )
+    return [
+        Finding(f"epoch {unit} since 1970", rows, example)
+        for unit, rows, example in counted
+        if unit
+    ]

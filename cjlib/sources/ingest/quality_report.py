@@ -1,0 +1,196 @@
+"""What the reading found, as a table an analyst understands: `check`, `rows`, `share`, `example`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.errors import DataError, shown
+from cjlib.show.tables import count_of
+from cjlib.sources.ingest.parse_times import Finding
+from cjlib.sources.ingest.quarantine import DUPLICATE
+from cjlib.sources.ingest.read_counts import Reasons
+from cjlib.sources.ingest.validate import FUTURE, REASONS, Checked
+from cjlib.sources.log.engine import DuckDB
+
+UNITS = (("minutes", 60_000_000), ("seconds", 1_000_000), ("milliseconds", 1_000))
+MOST_NAMES_COMPARED = 500
+REMEDIES = {
+    "missing customer_id": "give columns={…} if another column holds the id",
+    "missing event": "give columns={…} if another column names the event",
+    "missing timestamp": "give columns={…} if another column holds the time",
+    "unreadable timestamp": "say how times are written, dates='%d/%m/%Y %H:%M' or the like",
+    "hour that does not exist": "name the zone the times were written in with timezone=",
+    FUTURE: "check the clock that wrote them and the timezone; for planned events give observed_until=",
+    "later than observed_until": "give a later observed_until, or none",
+    DUPLICATE: "keep them with duplicates='keep' where equal rows are real, such as orders without an id",
+    "wrong number of fields": "quote texts that hold the separator or a line break",
+    "quote that does not close": 'write a quote inside a quoted text twice ("") and close every one',
+    "unreadable line": "write one JSON object a line",
+}
+
+
+def quality_table(
+    engine: DuckDB, checked: Checked, zone: ZoneInfo, whole_days: bool
+) -> pd.DataFrame:
+    """The quality table of a log: counts, reasons, what was found out about times, ties and names."""
+    used, customers, first, last = engine.rows(
+        "SELECT count(*), (SELECT count(*) FROM c_names), min(t), max(t) FROM prepared"
+    )[0]
+    counted = dict(
+        engine.rows(
+            "SELECT n.value, count(*) FROM prepared p JOIN e_names n ON n.code = p.e GROUP BY n.value ORDER BY n.value"
+        )
+    )
+    lines = [
+        Finding("rows read", checked.tally.rows, ""),
+        Finding("events used", used, ""),
+        *_reasons(checked.tally.reasons),
+        *checked.findings,
+        *_ties(checked),
+    ]
+    lines += [_span(first, last, used, zone), _resolution(engine, used, whole_days)] if used else []
+    lines += [
+        Finding("customers", customers, "", counts_rows=False),
+        Finding("event names", len(counted), "", counts_rows=False),
+        *_alike(counted),
+    ]
+    return as_table(lines, checked.tally.rows)
+
+
+def as_table(lines: Sequence[Finding], rows: int) -> pd.DataFrame:
+    """Findings as rows of the quality table; a share is of the rows read."""
+    table = [
+        (
+            one.check,
+            one.rows,
+            one.rows / rows if rows and one.counts_rows else float("nan"),
+            one.example,
+        )
+        for one in lines
+    ]
+    return pd.DataFrame(table, columns=["check", "rows", "share", "example"]).astype(
+        {"check": "str", "rows": "int64", "share": "float64", "example": "str"}
+    )
+
+
+def _reasons(found: Reasons) -> list[Finding]:
+    """One line a reason, those of the contract also when no row had it: what was looked for is part of the answer."""
+    return [
+        Finding(reason, *found.get(reason, (0, "")))
+        for reason in (*REASONS, *sorted(set(found) - set(REASONS)))
+    ]
+
+
+def _ties(checked: Checked) -> list[Finding]:
+    events, instants, customers = checked.ties
+    words = (
+        f"{count_of(instants, 'instant')} of {count_of(customers, 'customer')}; such events have no order"
+        if events
+        else ""
+    )
+    return [Finding("tied events (same customer, same instant)", events, words)]
+
+
+def _span(first: int, last: int, used: int, zone: ZoneInfo) -> Finding:
+    start, end = (
+        pd.Timestamp(one, unit="us", tz="UTC").tz_convert(zone).isoformat(sep=" ")
+        for one in (first, last)
+    )
+    return Finding("span", used, f"{start} to {end}")
+
+
+def _resolution(engine: DuckDB, used: int, whole_days: bool) -> Finding:
+    """The coarsest unit in which all times are whole: local days, else minutes to microseconds, which every zone's offset keeps."""
+    if whole_days:
+        return Finding("times are whole", used, "days")
+    for name, unit in UNITS:
+        if not engine.rows(f"SELECT 1 FROM prepared WHERE t % {unit} <> 0 LIMIT 1"):
+            return Finding("times are whole", used, name)
+    return Finding("times are whole", used, "microseconds")
+
+
+def in_whole_days(engine: DuckDB, zone: ZoneInfo) -> bool:
+    """Whether there are events and every one is at the first instant of a local day: a few are asked before all."""
+    few = engine.columns("SELECT t FROM prepared LIMIT 1000")["t"]
+    if len(few) == 0 or not first_of_days(few, zone):
+        return False
+    return len(few) < 1000 or first_of_days(
+        engine.columns("SELECT DISTINCT t FROM prepared")["t"], zone
+    )
+
+
+def first_of_days(microseconds: NDArray[np.int64], zone: ZoneInfo) -> bool:
+    """Whether each instant is the first of a local day."""
+    local = (
+        pd.DatetimeIndex(microseconds.astype("datetime64[us]")).tz_localize("UTC").tz_convert(zone)
+    )
+    midnights = (
+        local.tz_localize(None)
+        .normalize()
+        .tz_localize(zone, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward")
+    )
+    return bool((local == midnights).all())
+
+
+def _alike(counts: dict[str, int]) -> list[Finding]:
+    """Names that may mean one event: equal but for capitals, spaces and signs, or one the inflected first word of the other."""
+    folded = {name: _folded(name) for name in sorted(counts)}
+    groups: dict[str, list[str]] = {}
+    for name, key in folded.items():
+        groups.setdefault("".join(key), []).append(name)
+    pairs = [tuple(names) for _, names in sorted(groups.items()) if len(names) > 1]
+    if len(folded) <= MOST_NAMES_COMPARED:
+        pairs += [
+            pair for pair in combinations(folded, 2) if _inflected(folded[pair[0]], folded[pair[1]])
+        ]
+    return [
+        Finding(
+            "similar event names",
+            sum(counts[name] for name in names) - max(counts[name] for name in names),
+            " / ".join(shown(name) for name in names),
+        )
+        for names in pairs
+    ]
+
+
+def _folded(name: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\W_]+", name.casefold()))
+
+
+def _inflected(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    if not one or not other or min(len(one), len(other)) > 1:
+        return False
+    short, long = sorted((one[0], other[0]), key=len)
+    return len(short) > 3 and long in {short + ending for ending in ("d", "ed", "s", "ing")}
+
+
+def stop_above_limit(
+    quality: pd.DataFrame, quarantine: pd.DataFrame, reasons: Reasons, rows: int, limit: float, remedies: Mapping[str, str] = REMEDIES
+) -> None:  # fmt: skip
+    """An error that says what is wrong, how often and what to do, if more than the limit would be held back."""
+    held = sum(count for count, _ in reasons.values())
+    if not rows or held / rows <= limit:
+        return
+    lines = [
+        f"{reason}: {count:,}{f' (such as {shown(example)})' if example else ''}; {remedies[reason]}"
+        for reason, (count, example) in sorted(
+            reasons.items(), key=lambda item: (-item[1][0], item[0])
+        )
+    ]
+    raise DataError(
+        f"source: {held:,} of {rows:,} rows ({100 * held / rows:.1f} %) cannot be used; quarantine_limit allows {100 * limit:.1f} %. "
+        + " · ".join(lines)
+        + ". Mend the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine.",
+        quality=quality,
+        quarantine=quarantine,
+    )
+
+
+__all__ = ["as_table", "first_of_days", "quality_table", "stop_above_limit"]

@@ -1,0 +1,442 @@
+"""What `cj check` finds: a journey file held against its data, as tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.show.tables import count_of
+from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.journey import Journey, read_journey
+from cjlib.sources.journey.references import (
+    COLUMNS_OF_EVERY_LOG,
+    columns_used,
+    events_used,
+    stage_events,
+)
+from cjlib.sources.log.conditions import Step
+from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.read_events import read_events
+
+_PASSWORD = re.compile(r"://[^/@\s]*:(?!\$\{)[^@\s]+@")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A journey file held against its data.
+
+    Attributes
+    ----------
+    journey, log, feedback
+        What was read; `feedback` is None where the file names none or it could not be read.
+    events
+        One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`, `stage`, `touchpoint` (missing where no
+        touchpoint claims it; joined by " · " where several do by their `where`).
+    quality, feedback_quality
+        What reading found: `check`, `rows`, `share`, `example`.
+    unmapped
+        Rows of `events` that no touchpoint claims, in part or in whole, with `unmapped_events`.
+    silent
+        In the file, never in the log: `stage`, `touchpoint`, `event`, `did_you_mean`.
+    unknown_events
+        Names outside the stages that never occur: `key`, `event`, `did_you_mean`.
+    unknown_columns
+        Columns that neither the events nor the customers table has: `key`, `column`, `did_you_mean`.
+    warnings
+        Whatever a person should look at, unknown events and columns included: texts that begin with the key.
+    faults
+        Errors of the sources that are not needed for the events; the worst decides `exit_code`.
+    customers
+        Rows of a table of customers that stands without events; None where there is none.
+    """
+
+    journey: Journey
+    log: EventLog
+    feedback: Feedback | None
+    events: pd.DataFrame
+    quality: pd.DataFrame
+    feedback_quality: pd.DataFrame
+    unmapped: pd.DataFrame
+    silent: pd.DataFrame
+    unknown_events: pd.DataFrame
+    unknown_columns: pd.DataFrame
+    warnings: tuple[str, ...]
+    faults: tuple[CjlibError, ...] = ()
+    customers: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the exit code of the worst fault; an unknown column, which stops an analysis, counts as a fault of the file (2)."""
+        return max(
+            [fault.exit_code for fault in self.faults] + ([2] if len(self.unknown_columns) else []),
+            default=0,
+        )
+
+    @property
+    def headline(self) -> str:
+        """One sentence: what was read and how much of it fits."""
+        wrong = len(self.unknown_columns) + len(self.faults)
+        faults = f"; {count_of(wrong, 'fault')} to mend" if wrong else ""
+        if self.journey.sources.events is None:
+            read = [] if self.customers is None else [count_of(self.customers, "customer")]
+            read += (
+                []
+                if self.feedback is None and read
+                else [count_of(0 if self.feedback is None else len(self.feedback), "answer")]
+            )
+            return f"{' and '.join(read)} read; the journey file names no events{faults}."
+        return f"{count_of(self.log.n_events, 'event')} of {count_of(self.log.n_customers, 'customer')} read{self._names}{faults}."
+
+    @property
+    def _names(self) -> str:
+        part = int(self.unmapped["stage"].notna().sum())
+        counts = {
+            "not mapped": len(self.unmapped) - part,
+            "mapped in part": part,
+            "silent": len(self.silent),
+            "unknown elsewhere": len(self.unknown_events),
+        }
+        words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        return f"; event names: {words}" if words else "; every event name fits"
+
+
+def check_journey(path: str | Path) -> Check:
+    """A journey file held against its data: everything is read, nothing is run.
+
+    Raises
+    ------
+    JourneyError
+        The file has faults, or an environment variable it needs is not set.
+    DataError
+        The events cannot be read, or too many rows break the contract.
+    """
+    journey = read_journey(path)
+    if journey.sources.events is None:
+        return _without_events(journey)
+    log = journey.read_events()
+    faults: list[CjlibError] = []
+    feedback = _feedback(journey, faults)
+    events = _events(journey, log)
+    events_elsewhere, columns = _unknown_events(journey, log), _unknown_columns(journey, log)
+    warnings = [
+        *doubtful_settings(journey),
+        *_unknown(events_elsewhere, "event"),
+        *_unknown(columns, "column"),
+        *_conditions(journey, log),
+    ]
+    warnings += [
+        *_amounts(journey, log),
+        *_customers(log),
+        *unplaced_answers(journey, log, feedback),
+    ]
+    warnings += [("", str(fault)) for fault in faults]
+    return Check(
+        journey=journey,
+        log=log,
+        feedback=feedback,
+        events=events.drop(columns="unmapped_events"),
+        quality=log.quality,
+        feedback_quality=pd.DataFrame() if feedback is None else feedback.quality,
+        unmapped=events[events["unmapped_events"] > 0].reset_index(drop=True),
+        silent=_silent(journey, log),
+        unknown_events=events_elsewhere,
+        unknown_columns=columns,
+        warnings=tuple(
+            text if text.startswith(key) else f"{key}: {text}" for key, text in warnings
+        ),
+        faults=tuple(faults),
+    )
+
+
+def _without_events(journey: Journey) -> Check:
+    """The check of a file that names no events: nothing is said about what events it lacks."""
+    log = read_events(pd.DataFrame({"customer_id": [], "event": [], "timestamp": []}, dtype="str"))
+    feedback = journey.read_feedback()
+    customers = (
+        journey.read_customers()
+        if journey.churn is not None and journey.churn.target is not None
+        else None
+    )
+    unplaced = [
+        pair
+        for pair in unplaced_answers(journey, log, feedback)
+        if not pair[0].endswith("customer_id")
+    ]
+    quality = pd.DataFrame() if feedback is None else feedback.quality
+    warnings = tuple(f"{key}: {text}" for key, text in unplaced)
+    none = pd.DataFrame()
+    lacking = none if customers is None else _lacking(journey, customers)
+    warnings += (
+        ()
+        if customers is None
+        else tuple(f"{key}: {text}" for key, text in _unknown(lacking, "column"))
+    )
+    return Check(
+        journey=journey,
+        log=log,
+        feedback=feedback,
+        events=none,
+        quality=none,
+        feedback_quality=quality,
+        unmapped=none,
+        silent=none,
+        unknown_events=none,
+        unknown_columns=lacking,
+        warnings=warnings,
+        customers=None if customers is None else len(customers),
+    )
+
+
+def _lacking(journey: Journey, customers: pd.DataFrame) -> pd.DataFrame:
+    """Columns that the file names and the table of customers does not have."""
+    named = {
+        "churn.target": journey.churn and journey.churn.target,
+        "value.amount": journey.value and journey.value.amount,
+    }
+    known = set(customers.columns)
+    rows = [
+        (key, column, _near(column, known))
+        for key, column in named.items()
+        if column and column not in known
+    ]
+    return pd.DataFrame(rows, columns=["key", "column", "did_you_mean"]).astype("str")
+
+
+# ---- reading -----------------------------------------------------------------------------------------------------
+
+
+def _feedback(journey: Journey, faults: list[CjlibError]) -> Feedback | None:
+    try:
+        return journey.read_feedback()
+    except CjlibError as fault:
+        faults.append(fault)
+        return None
+
+
+# ---- events ------------------------------------------------------------------------------------------------------
+
+
+def _events(journey: Journey, log: EventLog) -> pd.DataFrame:
+    """The log's event names with the stages and touchpoints that claim them, and how many of their rows no touchpoint claims."""
+    table, names = log.table(), dict(enumerate(log.event_names))
+    claims: dict[str, list[tuple[str, str]]] = {}
+    for one in journey.mapping:
+        for name in one.event.names:
+            if (one.stage, one.touchpoint) not in claims.setdefault(name, []):
+                claims[name].append((one.stage, one.touchpoint))
+    loose = {
+        names[code]: count
+        for code, count in log.engine.rows(
+            f"SELECT e, count(*) FROM {log.prepared} WHERE {_unclaimed(journey, log)} GROUP BY e"
+        )
+    }
+    return table.assign(
+        stage=pd.Series(
+            [_joined(stage for stage, _ in claims.get(name, [])) for name in table["event"]],
+            dtype="str",
+        ),
+        touchpoint=pd.Series(
+            [_joined(point for _, point in claims.get(name, [])) for name in table["event"]],
+            dtype="str",
+        ),
+        unmapped_events=[loose.get(name, 0) for name in table["event"]],
+    ).astype({"unmapped_events": "int64"})
+
+
+def _unclaimed(journey: Journey, log: EventLog) -> str:
+    able = [one.event for one in journey.mapping if not _missing_columns(one.event, log)]
+    return f"NOT ({' OR '.join(log.match(event) for event in able)})" if able else "TRUE"
+
+
+def _missing_columns(step: Step, log: EventLog) -> list[str]:
+    return [
+        column
+        for column in step.where
+        if column not in COLUMNS_OF_EVERY_LOG and column not in log.properties
+    ]
+
+
+def _joined(names: Iterable[str]) -> str | None:
+    return " · ".join(dict.fromkeys(names)) or None
+
+
+def _silent(journey: Journey, log: EventLog) -> pd.DataFrame:
+    known = set(log.event_names)
+    rows = [
+        (one.stage, one.touchpoint, name, _near(name, known))
+        for one in journey.mapping
+        for name in one.event.names
+        if name not in known
+    ]
+    return pd.DataFrame(rows, columns=["stage", "touchpoint", "event", "did_you_mean"]).astype(
+        "str"
+    )
+
+
+def _unknown_events(journey: Journey, log: EventLog) -> pd.DataFrame:
+    known = set(log.event_names)
+    rows = [
+        (key, name, _near(name, known))
+        for key, step in events_used(journey)
+        for name in step.names
+        if name not in known
+    ]
+    return pd.DataFrame(rows, columns=["key", "event", "did_you_mean"]).astype("str")
+
+
+def _unknown_columns(journey: Journey, log: EventLog) -> pd.DataFrame:
+    known = COLUMNS_OF_EVERY_LOG | set(log.columns)
+    rows = [
+        (key, column, _near(column, known))
+        for key, column in columns_used(journey)
+        if column not in known
+    ]
+    return pd.DataFrame(rows, columns=["key", "column", "did_you_mean"]).astype("str")
+
+
+def _near(name: str, known: Iterable[str]) -> str | None:
+    near = did_you_mean(name, sorted(known))
+    return next((one for one in known if near == f" Did you mean {shown(one)}?"), None)
+
+
+# ---- warnings ----------------------------------------------------------------------------------------------------
+
+Found = tuple[str, str]
+
+
+def doubtful_settings(journey: Journey) -> list[Found]:
+    """Settings that are allowed and probably not meant: no zone, a password in the file."""
+    found = []
+    if journey.timezone is None:
+        found.append(
+            (
+                "timezone",
+                "no zone is given: days and weeks are counted in UTC. Name the business's zone, such as timezone: Europe/Berlin.",
+            )
+        )
+    for name in ("events", "feedback", "customers"):
+        source = getattr(journey.sources, name)
+        if source is not None and source.url is not None and _PASSWORD.search(source.url):
+            found.append(
+                (
+                    f"sources.{name}.url",
+                    "the file holds a password. Write ${DB_PASSWORD} in its place and set that variable where cj runs.",
+                )
+            )
+    return found
+
+
+def _unknown(table: pd.DataFrame, what: str) -> list[Found]:
+    near = table["did_you_mean"].fillna("").astype(str)
+    return [
+        (
+            key,
+            f"there is no {what} {shown(name)} in the data.{f' Did you mean {shown(other)}?' if other else ''}",
+        )
+        for key, name, other in zip(table["key"], table[what], near, strict=True)
+    ]
+
+
+def _conditions(journey: Journey, log: EventLog) -> list[Found]:
+    """Steps whose events occur, but never in a way that meets their `where`."""
+    found = []
+    known = set(log.event_names)
+    for key, step in [*stage_events(journey), *events_used(journey)]:
+        if (
+            not step.where
+            or _missing_columns(step, log)
+            or (step.names and not known.intersection(step.names))
+        ):
+            continue
+        try:
+            matching = log.engine.rows(
+                f"SELECT count(*) FROM {log.prepared} WHERE {log.match(step, key)}"
+            )[0][0]
+        except CjlibError as fault:
+            found.append((key, str(fault)))
+            continue
+        if matching == 0:
+            found.append(
+                (
+                    key,
+                    f"no event matches {shown(str(step))}. Check the values in where: upper and lower case and spelling count.",
+                )
+            )
+    return found
+
+
+def _amounts(journey: Journey, log: EventLog) -> list[Found]:
+    if journey.value is None or journey.value.amount not in log.columns:
+        return []
+    try:
+        log.numbers(journey.value.amount, where="FALSE", option="value.amount")
+    except CjlibError as fault:
+        return [("value.amount", str(fault))]
+    return []
+
+
+def _customers(log: EventLog) -> list[Found]:
+    """Customers of the log for whom the customers table says nothing."""
+    columns = [one.column for one in log.properties.values() if one.of_customer]
+    if not columns:
+        return []
+    nothing = " AND ".join(f"{column} IS NULL" for column in columns)
+    without, everyone = log.engine.rows(
+        f"SELECT count(*) FILTER ({nothing}), count(*) FROM attributes"
+    )[0]
+    if without == 0:
+        return []
+    why = " Do both tables write the ids in the same way?" if without == everyone else ""
+    return [
+        (
+            "sources.customers",
+            f"for {without:,} of {everyone:,} customers of the log the customers table says nothing.{why}",
+        )
+    ]
+
+
+def unplaced_answers(journey: Journey, log: EventLog, feedback: Feedback | None) -> list[Found]:
+    """Feedback that names no stage or touchpoint of the file, or no customer of the log."""
+    if feedback is None:
+        return []
+    stages = {name.strip().casefold() for name in journey.stage_names}
+    points = {name for one in journey.mapping for name in (one.touchpoint, *one.event.names)}
+    found = []
+    for column, known, offered in (
+        ("stage", stages, journey.stage_names),
+        ("touchpoint", {name.strip().casefold() for name in points}, sorted(points)),
+    ):
+        given = (
+            feedback.frame[column].dropna().astype(str)
+            if column in feedback.frame
+            else pd.Series(dtype="str")
+        )
+        strange = given[~given.str.strip().str.casefold().isin(known)]
+        if len(strange):
+            names = sorted(strange.unique())
+            text = f"{len(strange):,} answers name a {column} that the file does not: {listed(names)}.{did_you_mean(names[0], offered)}"
+            found.append((f"sources.feedback.{column}", text))
+    return [*found, *_strangers(log, feedback)]
+
+
+def _strangers(log: EventLog, feedback: Feedback) -> list[Found]:
+    ids = (
+        feedback.frame["customer_id"].dropna()
+        if "customer_id" in feedback.frame
+        else pd.Series(dtype="str")
+    )
+    known = {str(one) for one in log.customer_ids()}
+    strangers = int((~ids.astype(str).isin(known)).sum())
+    if not strangers:
+        return []
+    return [
+        (
+            "sources.feedback.customer_id",
+            f"{strangers:,} of {len(ids):,} answers with a customer_id are of customers who have no event.",
+        )
+    ]

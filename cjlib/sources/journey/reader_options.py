@@ -1,0 +1,159 @@
+"""From the sources of a journey file to the options of the readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cjlib.errors import CjlibError, JourneyError, did_you_mean, listed, shown
+from cjlib.sources.connect.files import Files, find_files
+from cjlib.sources.connect.remote import Remote, open_remote, remote_of
+from cjlib.sources.ingest.columns import property_column, text_types
+from cjlib.sources.ingest.csv_json import csv_header
+from cjlib.sources.ingest.open_source import open_files
+from cjlib.sources.journey.locations import expanded, located
+from cjlib.sources.journey.schema import Source
+from cjlib.sources.log.engine import DuckDB, identifier
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cjlib.sources.journey import Journey
+
+
+def events_options(journey: Journey) -> dict[str, Any]:
+    """The keywords of `cj.read_events`, `source` among them; the only moment at which `${…}` is looked up."""
+    source = journey.sources.events
+    if source is None:
+        raise JourneyError(
+            "sources.events: the journey file names no events, only feedback. Add sources: {events: {path: events.parquet}}."
+        )
+    place = _place(source, "sources.events", journey.folder)
+    options = place | {
+        "columns": _columns(journey, source.columns, place) or None,
+        "timezone": journey.timezone,
+        "observed_until": source.observed_until,
+        "dates": source.dates,
+        "duplicates": source.duplicates,
+        "quarantine_limit": source.quarantine_limit,
+    }
+    if source.event is not None:
+        options["event"] = source.event
+    if journey.sources.customers is not None:
+        options["customers"] = _customers(journey)
+    return options
+
+
+def feedback_options(journey: Journey) -> dict[str, Any]:
+    """The keywords of `cj.read_feedback`, `source` among them."""
+    source = journey.sources.feedback
+    if source is None:
+        raise JourneyError(
+            "sources.feedback: the journey file names no feedback. Add sources: {feedback: {path: feedback.parquet}}."
+        )
+    place = _place(source, "sources.feedback", journey.folder)
+    own = {
+        name: tuple(content) if isinstance(content, list) else content
+        for name, content in source.columns.items()
+    }
+    options = {
+        "source": _table_here(place) if "table" in place else place["source"],
+        "columns": _columns(journey, own, place) or None,
+    }
+    options |= {
+        "dates": source.dates,
+        "timezone": journey.timezone,
+        "asked": source.asked,
+        "quarantine_limit": source.quarantine_limit,
+    }
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _place(source: Source, key: str, folder: Path) -> dict[str, Any]:
+    if source.path is not None:
+        return {"source": located(source.path, folder, f"{key}.path")}
+    return {
+        "source": expanded(source.url or "", f"{key}.url"),
+        "table": expanded(source.table or "", f"{key}.table"),
+    }
+
+
+def _columns(journey: Journey, own: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
+    """The renamings of one source: those of `sources.columns` that fit it, then its own."""
+    shared = journey.sources.columns
+    if not shared:
+        return dict(own)
+    names = _remote(place).names() if "table" in place else _names(find_files(place["source"]))
+    return {name: ours for name, ours in shared.items() if name in names} | dict(own)
+
+
+def _names(files: Files) -> list[str]:
+    """The columns of the first file, without reading its rows where the format allows it."""
+    if files.kind == "csv":
+        return csv_header(files.paths[0])[0]
+    engine = DuckDB()
+    return list(open_files(engine, replace(files, paths=files.paths[:1])).names)
+
+
+def _remote(place: Mapping[str, Any]) -> Remote:
+    """The table of a database."""
+    found = remote_of(place["source"], place["table"], None)
+    assert found is not None  # with a table's name it is found or refused
+    return found
+
+
+def _table_here(place: Mapping[str, Any]) -> Any:
+    """A whole table of a database as an Arrow table."""
+    engine = DuckDB()
+    raw = open_remote(engine, _remote(place), {})
+    picks = ", ".join(
+        f"c{position} AS {identifier(name)}" for position, name in enumerate(raw.names, start=1)
+    )
+    return engine.connection.sql(f"SELECT {picks} FROM raw").to_arrow_table()
+
+
+def customers_table(journey: Journey) -> pd.DataFrame | None:
+    """The customers table with our names for its columns, its texts typed as the reader of events would type them."""
+    source = journey.sources.customers
+    if source is None:
+        return None
+    place = _place(source, "sources.customers", journey.folder)
+    return _renamed(place, _columns(journey, source.columns, place)).to_pandas()
+
+
+def _customers(journey: Journey) -> Any:
+    """The customers table as `read_events` takes it: its path or its table in a database, or the table itself where columns have other names."""
+    source = journey.sources.customers
+    assert source is not None
+    place = _place(source, "sources.customers", journey.folder)
+    columns = _columns(journey, source.columns, place)
+    if columns:
+        return _renamed(place, columns)
+    return _remote(place) if "table" in place else place["source"]
+
+
+def _renamed(place: Mapping[str, Any], columns: Mapping[str, str]) -> Any:
+    """The table under our names, with the types that the reader of events would give its columns."""
+    engine = DuckDB()
+    raw = (
+        open_remote(engine, _remote(place), {})
+        if "table" in place
+        else open_files(engine, find_files(place["source"]))
+    )
+    unknown = [name for name in columns if name not in raw.names]
+    if unknown:
+        raise CjlibError(
+            f"sources.customers.columns: there is no column {shown(unknown[0])}.{did_you_mean(unknown[0], raw.names)} The source has: {listed(raw.names, most=20)}."
+        )
+    places = [f"c{position}" for position in range(1, len(raw.names) + 1)]
+    typed = text_types(engine, places) if raw.untyped else {}
+    read = [
+        property_column(engine, name, place, typed.get(place, kind))
+        for name, place, kind in zip(raw.names, places, raw.types, strict=True)
+    ]
+    picks = ", ".join(
+        f"{one.value} AS {identifier(columns.get(one.name, one.name))}" for one in read
+    )
+    return engine.connection.sql(f"SELECT {picks} FROM raw").to_arrow_table()

@@ -1,0 +1,359 @@
+"""Which column of an unknown file is the customer, which the event, which the time: judged by content, names break ties."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
+from cjlib.sources.journey.scaffold.profile import Column, Look
+from cjlib.sources.log.engine import identifier, literal
+
+CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail"
+NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample"
+_PLAINLY_CUSTOMER = re.compile(
+    r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant)"
+    r"[_ .-]*(pseudo[_ .-]*)?(id|no|nr|num|number|nummer|key|uuid|guid|hash|code)?[.#]?|uid|(distinct|anonymous)[_ .-]*id"
+)
+_PLAINLY_EVENT = re.compile(
+    r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|evento|événement)s?[_ .-]*(name|type|typ)?"
+)
+_EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
+_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
+_TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
+_NO_TIME_WORDS = (
+    r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
+)
+_MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|wert|summe|dollar|euro|importe|precio|montant|prix|bedrag|cost"
+_CHANNEL_WORDS = r"channel|kanal|canal|medium|touch"
+_NAME = 0.3  # a name weighs less than any clear difference in content
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The columns that hold who, what and when; `event` is None where every row is the same kind of event."""
+
+    customer: Column
+    event: Column | None
+    time: Column
+    channel: Column | None
+    amount: Column | None
+
+    @property
+    def mostly_once(self) -> bool:
+        """Whether hardly a customer comes twice."""
+        return self.customer.distinct >= 0.95 * self.customer.values
+
+
+def named(column: Column, words: str, against: str = "$^") -> float:
+    """What the name alone is worth."""
+    name = folded(column)
+    return _NAME * bool(re.search(words, name)) - _NAME * bool(re.search(against, name))
+
+
+def folded(column: Column) -> str:
+    """A column's name in small letters, its words apart."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.name).casefold()
+
+
+def time_column(look: Look) -> Column | None:
+    """The column of times: nearly all values are readable as times; of several, the one that is complete, fine and in the file's order."""
+    scored = [
+        (_time_score(look, column), -position, column)
+        for position, column in enumerate(look.columns)
+        if column.time_kind
+    ]
+    return max(scored, key=lambda one: one[:2])[2] if scored else None
+
+
+def _time_score(look: Look, column: Column) -> float:
+    fine = round(
+        min(1.0, column.distinct / max(1, min(look.rows, 1000))), 1
+    )  # a few equal times more or less decide nothing
+    kind = {"iso": 0.5, "epoch": 0.2, "ymd": 0.3}.get(column.time_kind or "", 0.4)
+    return column.values / look.rows + fine + kind + named(column, _TIME_WORDS, _NO_TIME_WORDS)
+
+
+def add_times(look: Look, column: Column) -> None:
+    """Add `at_`, seconds since 1970 as well as they can be read for judging order and distance, to the table `looked`."""
+    text = identifier(column.name)
+    offsets = f"regexp_replace({text}, '(:[0-9]{{2}}([.,][0-9]+)?) ?([+-][0-9]{{2}}):?([0-9]{{2}})$', '\\1\\3:\\4')"
+    hyphens = f"regexp_replace({offsets}, '^(....)[/.](..?)[/.]', '\\1-\\2-')"
+    forms = {
+        "iso": f"epoch(try_cast(replace(replace({hyphens}, ' UTC', '+00'), ' GMT', '+00') AS TIMESTAMPTZ))",
+        "epoch": f"CAST(left({text}, 10) AS DOUBLE)",
+        "ymd": f"epoch(try_strptime({text}, '%Y%m%d'))",
+    }
+    clean = f"regexp_replace(replace({text}, ',', ' '), '[./-]', '/', 'g')"
+    day, month = ("%d/%m", "%m/%d") if column.time_kind != "month_first" else ("%m/%d", "%d/%m")
+    clocks = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")
+    tried = ", ".join(
+        f"'{order}/{year}{clock}'"
+        for order in (day, month)
+        for year in ("%Y", "%y")
+        for clock in clocks
+    )
+    looked = forms.get(column.time_kind or "", f"epoch(try_strptime({clean}, [{tried}]))")
+    if column.time_format is not None:
+        looked = f"epoch(try_strptime({text}, {literal(column.time_format)}))"
+    look.engine.execute(
+        f"CREATE OR REPLACE TABLE looked AS SELECT *, {looked} AS at_, row_number() OVER () AS row_ FROM looked"
+    )
+    if not look.engine.rows("SELECT count(at_) FROM looked")[0][0]:
+        example = shown(column.examples[0]) if column.examples else "nothing"
+        raise DataError(
+            f"init: no value of {shown(column.name)} can be read as a time, such as {example}. A time is a date, with or without a clock, such as 2024-01-31 14:05. "
+            "Name another column: cj init FILE --time COLUMN (time= in Python)."
+        )
+
+
+def share_held_back(look: Look, guess: Guess) -> float:
+    """The share of rows that lack a customer, event or readable time, or repeat another one in every column: reading holds them back."""
+    needed = [
+        identifier(column.name)
+        for column in (guess.customer, guess.event, guess.time)
+        if column is not None
+    ]
+    empty = " OR ".join(f"{one} IS NULL" for one in [*needed, "at_"])
+    lacking = look.engine.rows(f"SELECT count(*) FROM looked WHERE {empty}")[0][0]
+    return (lacking + (look.duplicates if guess.event is not None else 0)) / look.rows
+
+
+def columns_of(
+    look: Look, *, customer: str | None = None, event: str | None = None, time: str | None = None
+) -> Guess:
+    """The best guess, of which any part may be given; an error where nothing could be the customer or the time."""
+    when = given_column(look, "time", time) or time_column(look)
+    if when is None:
+        raise _nothing(look, "time", "whose values are dates or times")
+    add_times(look, when)
+    customers = _customers(look, when, given_column(look, "customer", customer))
+    if not customers:
+        raise _nothing(
+            look,
+            "customer",
+            "whose values repeat, as the id of a customer does, nor one that is called so",
+        )
+    events = [given_column(look, "event", event)] if event else _events(look)
+    pairs = [
+        (score + _event_score(look, what, who), what, who)
+        for who, score in customers.items()
+        for what in events
+        if what and what not in (who, when)
+    ]
+    if event is not None and not pairs:
+        raise CjlibError(
+            f"init: {shown(event)} cannot be the event and the customer or the time at once. Name another column, or none."
+        )
+    top = max(
+        pairs,
+        key=lambda one: (one[0], -look.columns.index(one[1]), -look.columns.index(one[2])),
+        default=None,
+    )
+    who = top[2] if top else next(iter(customers))
+    what = top[1] if top else None
+    rest = [column for column in look.columns if column not in (who, what, when)]
+    return Guess(who, what, when, _channel(look, rest), _amount(rest))
+
+
+def given_column(look: Look, option: str, name: str | None) -> Column | None:
+    """The column that the caller named."""
+    found = [column for column in look.columns if column.name == name]
+    if name is not None and not found:
+        raise unknown_column(f"init {option}", name, [column.name for column in look.columns])
+    return found[0] if found else None
+
+
+def _nothing(look: Look, option: str, what: str) -> DataError:
+    columns = listed((column.name for column in look.columns), most=20)
+    return DataError(
+        f"init: {shown(str(look.path))} has no column {what}. Columns: {columns}. Name it: cj init FILE --{option} COLUMN ({option}= in Python). "
+        "A table of customers, one row each, needs no such columns but one that says who left: two values such as yes and no, and a name such as churn, exited or "
+        "cancelled; there is none, or customers repeat. Call it so, or write churn: {target: COLUMN} yourself (docs/journey.md). "
+        "If the file holds comments, surveys or reviews: cj init --feedback FILE."
+    )
+
+
+def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, float]:
+    """The likeliest customer columns and what speaks for each, best first."""
+    if given is not None:
+        return {given: 0.0}
+    able = [
+        column for column in look.columns if column is not when and _could_be_customer(look, column)
+    ]
+    if not any(named(column, CUSTOMER_WORDS, NOT_CUSTOMER) > 0 for column in able):
+        able = [
+            column
+            for column in look.columns
+            if column is not when and called_customer(look, column)
+        ][:1] or able
+    scores = {column: _customer_score(look, column) for column in able}
+    for finer, coarser in itertools.permutations(list(scores), 2):
+        if finer.distinct > coarser.distinct > 0.02 * finer.distinct and _belongs_to(
+            look, finer, coarser
+        ):
+            scores[coarser] += 0.5  # a session belongs to one person: the person travels
+    return {
+        column: scores[column] for column in sorted(scores, key=lambda column: -scores[column])[:4]
+    }
+
+
+def _could_be_customer(look: Look, column: Column) -> bool:
+    few = column.distinct < max(2.0, min(10.0, look.rows / 25))
+    other = (
+        column.time_kind in ("iso", "day_first", "month_first", "either", "format")
+        or _PLAINLY_EVENT.fullmatch(folded(column)) is not None
+    )
+    if other or few or column.missing > 0.3 * look.rows:
+        return False
+    fractions = (
+        column.share_number - column.share_whole
+    )  # amounts; ids of browsers, 1234.5678, are told by their name only
+    return (
+        fractions < 0.1 or called_customer(look, column)
+    ) and column.distinct < 0.95 * column.values
+
+
+def called_customer(look: Look, column: Column) -> bool:
+    """Whether the name alone says that this is the customer's id; for files in which hardly anybody comes twice."""
+    return (
+        column.distinct > 1
+        and column.missing <= 0.3 * look.rows
+        and _PLAINLY_CUSTOMER.fullmatch(folded(column)) is not None
+    )
+
+
+def _customer_score(look: Look, column: Column) -> float:
+    """Complete, looks like a key and not like an amount, and its rows come in bursts, as people do."""
+    key, size = (
+        column.share_token - column.share_round,
+        min(1.0, column.distinct / max(10.0, 0.01 * look.rows)),
+    )
+    return (
+        column.values / look.rows
+        + 0.5 * key
+        + size
+        + _burstiness(look, column)
+        + named(column, CUSTOMER_WORDS, NOT_CUSTOMER)
+    )
+
+
+def _burstiness(look: Look, column: Column) -> float:
+    """0 where the rows of one value lie as far apart as chance would put them, towards 1 where they lie together."""
+    one = identifier(column.name)
+    gap, span, rows = look.engine.rows(
+        f"SELECT median(gap), (SELECT max(at_) - min(at_) FROM looked), (SELECT count({one}) / count(DISTINCT {one}) FROM looked) "
+        f"FROM (SELECT at_ - lag(at_) OVER (PARTITION BY {one} ORDER BY at_) AS gap FROM looked WHERE {one} IS NOT NULL)"
+    )[0]
+    if gap is None or not span or not rows:
+        return 0.0
+    by_chance = 0.69 * span / rows
+    return max(0.0, 1 - gap / by_chance)
+
+
+def _belongs_to(look: Look, finer: Column, coarser: Column) -> bool:
+    inner, outer = identifier(finer.name), identifier(coarser.name)
+    alone = look.engine.rows(
+        f"SELECT avg(CAST(owners = 1 AS DOUBLE)) FROM (SELECT count(DISTINCT {outer}) AS owners FROM looked WHERE {inner} IS NOT NULL GROUP BY {inner})"
+    )[0][0]
+    return alone is not None and alone > 0.995
+
+
+def _events(look: Look) -> list[Column]:
+    """The columns that could be the event; one of a single value only if its name, and no other's, says so."""
+    able = [column for column in look.columns if _could_be_event(look, column)]
+    one_kind = [
+        column
+        for column in look.columns
+        if column.distinct == 1
+        and column.missing == 0
+        and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) > 0
+    ]
+    return (
+        one_kind[:1]
+        if one_kind and not any(named(column, _EVENT_WORDS, _NO_EVENT_WORDS) > 0 for column in able)
+        else able
+    )
+
+
+def _could_be_event(look: Look, column: Column) -> bool:
+    most = (
+        look.rows // 2 if _PLAINLY_EVENT.fullmatch(folded(column)) else min(2_000, look.rows // 5)
+    )
+    if (
+        column.time_kind is not None
+        or not 2 <= column.distinct <= max(20, most)
+        or column.missing >= 0.2 * look.rows
+    ):
+        return False
+    numeric = column.share_number > 0.5 and named(column, _EVENT_WORDS) == 0
+    return not numeric and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) >= 0
+
+
+def _event_score(look: Look, column: Column, customer: Column) -> float:
+    """Complete, changes within a customer, and journeys begin alike."""
+    what, who = identifier(column.name), identifier(customer.name)
+    varies = look.engine.rows(
+        f"SELECT avg(CAST(kinds > 1 AS DOUBLE)) FROM ("
+        f"SELECT count(*) AS n, count(DISTINCT {what}) AS kinds FROM looked WHERE {who} IS NOT NULL GROUP BY {who}) WHERE n > 1"
+    )[0][0]
+    begins = _begins_alike(look, what, who)
+    few = 1.0 if 3 <= column.distinct <= 300 else 0.5
+    words = min(1.0, column.distinct / 6)
+    return (
+        column.values / look.rows
+        + (varies or 0.0)
+        + begins
+        + few
+        + 0.5 * words
+        + named(column, _EVENT_WORDS, _NO_EVENT_WORDS)
+    )
+
+
+def _begins_alike(look: Look, what: str, who: str) -> float:
+    """How much commoner the usual first value is among first rows than among all rows."""
+    answer: list[tuple[Any, ...]] = look.engine.rows(
+        f"WITH firsts AS (SELECT arg_min({what}, (at_, row_)) AS first FROM looked WHERE {who} IS NOT NULL AND {what} IS NOT NULL GROUP BY {who}), "
+        f"usual AS (SELECT first, count(*) / (SELECT count(*) FROM firsts) AS share FROM firsts GROUP BY first ORDER BY share DESC, first LIMIT 1) "
+        f"SELECT usual.share - (SELECT avg(CAST({what} = usual.first AS DOUBLE)) FROM looked) FROM usual"
+    )
+    return max(0.0, answer[0][0] or 0.0) if answer else 0.0
+
+
+_CHANNELS = re.compile(
+    r"(e?-?mail|web|website|phone|telefon|call|store|shop|filiale|social|ad|ads|organic|direct|paid.*|search|app|mobile|desktop|tablet|chat|sms|referral)"
+)
+
+
+def _channel(look: Look, rest: list[Column]) -> Column | None:
+    scored: list[tuple[float, Column]] = []
+    for column in rest:
+        if 2 <= column.distinct <= 50 and column.time_kind is None and column.share_number < 0.5:
+            one = identifier(column.name)
+            values = [
+                value
+                for (value,) in look.engine.rows(
+                    f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL ORDER BY 1"
+                )
+            ]
+            known = sum(
+                _CHANNELS.fullmatch(value.casefold()) is not None for value in values
+            ) / len(values)
+            scored.append((known + named(column, _CHANNEL_WORDS), column))
+    best = max(scored, key=lambda one: one[0], default=None)
+    return best[1] if best and best[0] >= 0.6 else None
+
+
+def _amount(rest: list[Column]) -> Column | None:
+    """A column of money: numbers, most with a fraction or round, and a name that says so; decimals with a comma are read as text."""
+    found = [
+        column
+        for column in rest
+        if column.share_number > 0.95
+        and not column.share_comma
+        and column.distinct > 2
+        and named(column, _MONEY_WORDS, r"id\b|_id") > 0
+    ]
+    return max(found, key=lambda column: (column.share_round, column.distinct), default=None)

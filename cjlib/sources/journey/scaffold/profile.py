@@ -1,0 +1,191 @@
+"""A first look at an unknown file: every column as text, and what its content says it could be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+
+from cjlib.errors import DataError, shown
+from cjlib.sources.connect.files import find_files
+from cjlib.sources.ingest.open_source import open_files
+from cjlib.sources.log.engine import DuckDB, identifier, literal
+
+MOST_ROWS = 1_000_000
+SAMPLE = 5_000
+_NUMBER = r"[-+]?\d+([.,]\d+)?"
+_OFFSET = r".*:\d{2}([.,]\d+)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
+_ISO = r"\d{4}([-/.])\d{1,2}\1\d{1,2}([T ] *\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?|\d{8}T\d{6}Z?"
+_CLOCK = r"(([T ]| +)\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?"
+_SPLIT = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
+_EPOCH = r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
+_DAYS = (
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%d-%m-%y",
+    "%m/%d/%y",
+    "%m-%d-%y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%b %d %Y",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+)
+_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the content of one column shows: counts over the rows looked at, shares over its values that are not missing."""
+
+    name: str
+    values: int
+    distinct: int
+    missing: int
+    share_number: float
+    share_whole: float
+    share_round: float
+    share_token: float
+    share_clock: float
+    share_comma: float
+    time_kind: str | None
+    time_format: str | None
+    with_offset: bool
+    examples: tuple[str, ...]
+
+
+class Look:
+    """A file opened for looking: the table `looked`, every column as text, rows in the file's order, at most a million of them.
+
+    `duplicates` counts the rows that repeat another one in every column.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine = DuckDB()
+        raw = open_files(self.engine, find_files(path))
+        texts = ", ".join(
+            f"nullif(trim(CAST(c{position} AS VARCHAR)), '') AS {identifier(name)}"
+            for position, name in enumerate(raw.names, start=1)
+        )
+        self.engine.execute(f"CREATE TABLE looked AS SELECT {texts} FROM raw LIMIT {MOST_ROWS}")
+        self.rows = self.engine.rows("SELECT count(*) FROM looked")[0][0]
+        self.truncated = self.rows == MOST_ROWS
+        if self.rows == 0:
+            raise DataError(
+                f"init: {shown(str(path))} holds no rows. Give a file with at least a few events."
+            )
+        self.columns = [self._column(name) for name in raw.names]
+        self.duplicates = (
+            self.rows
+            - self.engine.rows("SELECT count(*) FROM (SELECT DISTINCT * FROM looked)")[0][0]
+        )
+
+    def _column(self, name: str) -> Column:
+        one = identifier(name)
+        values, distinct = self.engine.rows(
+            f"SELECT count({one}), count(DISTINCT {one}) FROM looked"
+        )[0]
+        sample = f"(SELECT DISTINCT {one} AS x FROM looked WHERE {one} IS NOT NULL ORDER BY hash({one}) LIMIT {SAMPLE})"
+        tests = {
+            "number": _full(_NUMBER),
+            "whole": _full(r"-?\d+(\.0+)?"),
+            # An amount is often a round number or has a fraction; an id is not and has none.
+            "round": f"({_full(r'-?[1-9][0-9]*')} AND x LIKE '%0') OR {_full(r'-?[0-9]+[.,][0-9]*[1-9][0-9]*')}",
+            "token": _full(r"\S*\d\S*|\S+@\S+"),
+            "clock": _full(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"),
+            "comma": _full(r"-?\d[\d.]*,\d{1,2}"),
+            "offset": _full(_OFFSET),
+        }
+        shares = self.engine.rows(
+            f"SELECT {', '.join(f'coalesce(avg(CAST({test} AS DOUBLE)), 0)' for test in tests.values())} FROM {sample}"
+        )[0]
+        by_name = dict(zip(tests, shares, strict=True))
+        texts = [text for (text,) in self.engine.rows(f"SELECT x FROM {sample} ORDER BY hash(x)")]
+        return Column(
+            name=name,
+            values=values,
+            distinct=distinct,
+            missing=self.rows - values,
+            share_number=by_name["number"],
+            share_whole=by_name["whole"],
+            share_round=by_name["round"],
+            share_token=by_name["token"],
+            share_clock=by_name["clock"],
+            share_comma=by_name["comma"],
+            time_kind=time_kind(texts),
+            time_format=time_format(texts)[0],
+            with_offset=by_name["offset"] > 0.5,
+            examples=tuple(sorted(texts[:3])),
+        )
+
+
+def _full(pattern: str) -> str:
+    return f"regexp_full_match(x, {literal(pattern)})"
+
+
+def time_kind(texts: Iterable[str]) -> str | None:
+    """How texts write times.
+
+    `iso` (the year first), `ymd` (20240131), `epoch`, `day_first`, `month_first`, `either` (nothing proves the order of day and month),
+    `format` (as `time_format` says), or None.
+    """
+    given = list(texts)
+    if not given:
+        return None
+    if _share(given, _ISO) > 0.9:
+        return "iso"
+    if _share(given, _EPOCH) > 0.9:
+        return "epoch" if _plausible(given) else None
+    if _share(given, r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])") > 0.95:
+        return "ymd"
+    if _share(given, _SPLIT.pattern + _CLOCK) > 0.9:
+        return _order(given)
+    found, other = time_format(given)
+    return None if found is None else "either" if other else "format"
+
+
+def time_format(texts: Iterable[str]) -> tuple[str | None, bool]:
+    """A format with a short year or the month's name that fits nearly all texts, and whether day and month could as well change places."""
+    given = list(texts)[:200]
+    fitting = [
+        day + clock
+        for day, clock in product(_DAYS, _CLOCKS)
+        if given and _fits(given[0], day + clock)
+    ]
+    able = [
+        form for form in fitting if sum(_fits(text, form) for text in given) > 0.95 * len(given)
+    ]
+    return (able[0], len(able) > 1) if able else (None, False)
+
+
+def _fits(text: str, form: str) -> bool:
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
+
+
+def _share(texts: list[str], pattern: str) -> float:
+    compiled = re.compile(pattern)
+    return sum(compiled.fullmatch(text) is not None for text in texts) / len(texts)
+
+
+def _plausible(texts: list[str]) -> bool:
+    seconds = [float(text[:10]) for text in texts if text[:10].isdigit()]
+    inside = sum(946_684_800 <= one <= 4_102_444_800 for one in seconds)  # 2000 to 2100
+    return inside > 0.9 * len(texts) and len({len(text.split(".")[0]) for text in texts}) == 1
+
+
+def _order(texts: list[str]) -> str | None:
+    pairs = [(int(found[1]), int(found[3])) for found in map(_SPLIT.match, texts) if found]
+    first, second = any(one > 12 for one, _ in pairs), any(two > 12 for _, two in pairs)
+    if any(one > 31 or two > 31 for one, two in pairs) or (first and second):
+        return None
+    return "day_first" if first else "month_first" if second else "either"

@@ -1,0 +1,70 @@
+"""Lines of a first journey file that events and feedback share: scalars, paths, how dates are written."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from cjlib.sources.journey.scaffold.profile import Column, Look
+
+RENAMED = "    columns:  # name in the file: name here. Other columns keep their names."
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([ .-][A-Za-z0-9_]+)*")
+_NOT_PLAIN = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+_DATES = {
+    "day_first": "day_first",
+    "month_first": "month_first",
+    "either": "day_first",
+    "ymd": '"%Y%m%d"',
+}
+
+
+def head(look: Look, time: Column | None) -> str:
+    """What the file is made from, its name and its zone."""
+    looked = f"the first {look.rows:,} rows" if look.truncated else f"{look.rows:,} rows"
+    zone = "The times carry an offset or a zone, so instants are certain; days and weeks are counted in this zone."
+    if time is None or (not time.with_offset and time.time_kind != "epoch"):
+        zone = "The times have no zone in the file; they are read as local times of this one."
+    title = re.sub(r"[_-]+", " ", look.path.name.split(".")[0]).strip() or "My business"
+    return (
+        f"# A first journey file, made from {quoted(look.path.name)} ({looked}). It can be used as it is.\n"
+        f"# Guesses come from the data; lines marked DECIDE need a person. `cj check` reads everything and says what does not fit.\n\n"
+        f"name: {quoted(title)}\n"
+        f"timezone: UTC  # DECIDE: the business's zone, such as Europe/Berlin.{f' {zone}' if time is not None else ''}\n"
+    )
+
+
+def relative(file: Path, home: Path) -> str:
+    """The path from the journey file's folder."""
+    return Path(os.path.relpath(file.resolve(), home.resolve())).as_posix()
+
+
+def dates(time: Column) -> list[str]:
+    """How the times are written, where that does not speak for itself."""
+    written = f'"{time.time_format}"' if time.time_format else _DATES.get(time.time_kind or "")
+    unsure = "  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)"
+    return (
+        [f"    dates: {written}{unsure if time.time_kind == 'either' else ''}"] if written else []
+    )
+
+
+def quoted(text: str) -> str:
+    """Text as one YAML scalar in one line, whatever it holds."""
+    if _PLAIN.fullmatch(text) and text.casefold() not in _NOT_PLAIN:
+        return text
+    return '"' + "".join(_escaped(letter) for letter in text) + '"'
+
+
+def _escaped(letter: str) -> str:
+    if letter in '"\\':
+        return f"\\{letter}"
+    if letter.isprintable() and letter != "\ufeff":
+        return letter
+    code = ord(letter)
+    return (
+        f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )

@@ -1,0 +1,123 @@
+"""Where SQL runs: DuckDB, embedded, is the default."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.errors import CjlibError, shown
+from cjlib.sources.log.spill import spill_folder
+
+_SIZE = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB|B)", re.IGNORECASE)
+_AT_ONCE = 1 << 17
+_SHARE = re.compile(r"(\d+(\.\d+)?)\s*%")
+
+
+def identifier(name: str) -> str:
+    """A name quoted for SQL, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str | int | float | bool | None) -> str:
+    """A value written as SQL, whatever it holds.
+
+    Single quotes are doubled: in DuckDB and standard SQL nothing else has a meaning inside a literal. Text that goes to
+    another engine is rewritten by sqlglot from this dialect, which escapes what that engine needs.
+    """
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"CAST('{value}' AS DOUBLE)"
+    if isinstance(value, int | float):
+        return repr(value)
+    return "'" + value.replace("'", "''") + "'"
+
+
+class DuckDB:
+    """One embedded DuckDB: text in, columns out."""
+
+    dialect = "duckdb"
+
+    def __init__(self, database: Path | None = None, *, read_only: bool = False) -> None:
+        self.database = database
+        self.unneeded: list[str] = []
+        self.connection = duckdb.connect(
+            str(database) if database else ":memory:", read_only=read_only
+        )
+        self.connection.execute("SET TimeZone = 'UTC'")
+        self.connection.execute("SET preserve_insertion_order = true")
+        # A list of five and more becomes a join otherwise, and a join on several threads does not keep the log's order.
+        self.connection.execute("SET disabled_optimizers = 'in_clause'")
+        self.connection.execute("SET enable_progress_bar = false")
+        self.connection.execute(f"SET memory_limit = {literal(memory_limit())}")
+        self.connection.execute(f"SET temp_directory = {literal(spill_folder())}")
+        # Nothing is fetched from the network because a query could use it.
+        self.connection.execute("SET autoinstall_known_extensions = false")
+
+    def execute(
+        self, sql: str, parameters: Sequence[Any] | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """Run one statement."""
+        return self.connection.execute(sql, parameters)
+
+    def rows(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of a small answer."""
+        return self.execute(sql, parameters).fetchall()
+
+    def frame(self, sql: str) -> pd.DataFrame:
+        """The answer as a DataFrame."""
+        return self.execute(sql).df()
+
+    def columns(self, sql: str) -> dict[str, NDArray[Any]]:
+        """The answer as numpy columns, in the order of the rows."""
+        return {
+            name: np.ma.getdata(column) for name, column in self.execute(sql).fetchnumpy().items()
+        }
+
+    def numbers(self, sql: str, *, at_most: int | None = None) -> dict[str, NDArray[Any]]:
+        """The answer as numpy columns, as `columns` gives them but in a third of the time; all must hold numbers, none missing.
+
+        Where it is known how many rows there are `at_most`, the answer is never in memory twice.
+        """
+        found = self.connection.sql(sql)
+        if at_most is None:
+            table = found.to_arrow_table()
+            return {
+                name: np.require(table[name].to_numpy(), requirements="W")
+                for name in table.column_names
+            }
+        batches, rows = found.to_arrow_reader(_AT_ONCE), 0
+        # Memory that is not written to is not taken.
+        columns = {
+            field.name: np.empty(at_most, field.type.to_pandas_dtype()) for field in batches.schema
+        }
+        for batch in batches:
+            for name, column in columns.items():
+                column[rows : rows + batch.num_rows] = batch[name]
+            rows += batch.num_rows
+        return {name: column[:rows] for name, column in columns.items()}
+
+
+def memory_limit() -> str:
+    """What DuckDB may use before it spills: `CJ_MEMORY_LIMIT` ("8GB" or "40%"), else 60 % of the machine."""
+    given = os.environ.get("CJ_MEMORY_LIMIT", "60%").strip()
+    part = _SHARE.fullmatch(given)
+    if part:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return f"{int(machine * float(part[1]) / 100 / 2**20)}MiB"
+    if not _SIZE.fullmatch(given):
+        raise CjlibError(
+            f"CJ_MEMORY_LIMIT: must be a size such as '8GB' or a share of the machine such as '40%'. Got {shown(given)}."
+        )
+    return given

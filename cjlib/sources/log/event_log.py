@@ -1,0 +1,350 @@
+"""The event log: who, what, when; read once, checked, and asked by every analysis."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.errors import CjlibError, shown, unknown_column
+from cjlib.show.tables import count_of, table_html
+from cjlib.sources.log.condition_sql import joins, matching, portable, timestamp_sql
+from cjlib.sources.log.conditions import Event, Step, Where, as_step
+from cjlib.sources.log.engine import DuckDB, identifier
+from cjlib.sources.log.schema import Property
+from cjlib.sources.log.time import instant_us
+
+_filtered = itertools.count(1)
+_IN_WORDS = {"VARCHAR": "text", "BOOLEAN": "true and false", "DATE": "dates", "TIMESTAMP": "times"}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EventLog:
+    """The events of a business, checked and prepared.
+
+    Made by `cj.read_events`; never changed afterwards: `where` gives a new one.
+
+    Attributes
+    ----------
+    timezone
+        The business's zone: bounds without offset and calendar periods are read in it.
+    observed_until
+        To when the log is known to be complete; the end of data for every analysis.
+    quality
+        What the reading found: `check`, `rows`, `share`, `example`.
+    quarantine
+        The rows held back: `row` (1-based in the source), `reason`, then the raw columns.
+    """
+
+    engine: DuckDB
+    prepared: str
+    properties: Mapping[str, Property]
+    timezone: str
+    observed_until_us: int
+    quality: pd.DataFrame
+    quarantine: pd.DataFrame
+    filters: tuple[str, ...] = ()
+    filters_in_words: tuple[str, ...] = ()
+    kept: _Filtered | None = None
+
+    # ---- facts -------------------------------------------------------------------------------------------------
+
+    @property
+    def pushed(self) -> bool:
+        """Whether the events lie in another engine, where the counting is done."""
+        return False
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone itself."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def observed_until(self) -> pd.Timestamp:
+        """The end of data, in the business's zone."""
+        return self.moment(self.observed_until_us)
+
+    @cached_property
+    def n_events(self) -> int:
+        """How many events there are."""
+        return self.engine.rows(f"SELECT count(*) FROM {self.prepared}")[0][0]
+
+    @cached_property
+    def n_customers(self) -> int:
+        """How many customers have an event."""
+        return self.engine.rows(f"SELECT count(DISTINCT c) FROM {self.prepared}")[0][0]
+
+    @cached_property
+    def span_us(self) -> tuple[int, int] | None:
+        """First and last event in microseconds UTC; None for an empty log."""
+        first, last = self.engine.rows(f"SELECT min(t), max(t) FROM {self.prepared}")[0]
+        return None if first is None else (first, last)
+
+    @cached_property
+    def span(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """First and last event, in the business's zone; None for an empty log."""
+        return (
+            None
+            if self.span_us is None
+            else (self.moment(self.span_us[0]), self.moment(self.span_us[1]))
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns beyond customer_id, event and timestamp that `by`, `where` and `hold` may name."""
+        return tuple(self.properties)
+
+    @cached_property
+    def event_names(self) -> list[str]:
+        """The event names, sorted; an event's code is its position."""
+        return [name for (name,) in self.engine.rows("SELECT value FROM e_names ORDER BY code")]
+
+    @property
+    def id_type(self) -> str:
+        """The DuckDB type of customer ids: BIGINT or VARCHAR."""
+        return self.engine.rows(
+            "SELECT column_type FROM (DESCRIBE c_names) WHERE column_name = 'value'"
+        )[0][0]
+
+    def table(self) -> pd.DataFrame:
+        """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`."""
+        counted = self.engine.frame(
+            f"SELECT n.value AS event, count(*) AS events, count(DISTINCT c) AS customers, min(t) AS first_at, max(t) AS last_at "
+            f"FROM {self.prepared} p JOIN e_names n ON n.code = p.e GROUP BY n.value ORDER BY events DESC, event"
+        )
+        return counted.assign(
+            first_at=self.moments(counted["first_at"].to_numpy()),
+            last_at=self.moments(counted["last_at"].to_numpy()),
+        )
+
+    def moment(self, microseconds: int) -> pd.Timestamp:
+        """An instant of the log as a timestamp in the business's zone."""
+        return pd.Timestamp(int(microseconds), unit="us", tz="UTC").tz_convert(self.zone)
+
+    def moments(
+        self, microseconds: NDArray[np.int64], missing: NDArray[np.bool_] | None = None
+    ) -> pd.Series:
+        """Instants as a datetime64[us] column in the business's zone; missing where the mask says."""
+        instants = np.asarray(microseconds, dtype="int64").astype("datetime64[us]")
+        if missing is not None:
+            instants = np.where(missing, np.datetime64("NaT", "us"), instants)
+        return pd.Series(pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(self.zone))
+
+    def instant(self, value: Any, option: str, *, end: bool = False) -> int:
+        """A bound as microseconds UTC; read in the business's zone if it has no offset; a date as `end` means to the end of that day."""
+        return instant_us(value, self.zone, option, end=end)
+
+    # ---- asking ------------------------------------------------------------------------------------------------
+
+    def run(self, sql: str) -> pd.DataFrame:
+        """Run SQL over the table `events` (customer_id, event, timestamp in UTC, and the properties): any result's `.sql` runs here."""
+        return self.engine.frame(sql)
+
+    @property
+    def events_sql(self) -> str:
+        """What a statement reads from: `events`, or the part of it that `where` has left."""
+        return (
+            f"(SELECT * FROM events WHERE {' AND '.join(self.filters)})"
+            if self.filters
+            else "events"
+        )
+
+    def where(
+        self,
+        columns: Where | None = None,
+        /,
+        *,
+        start: Any = None,
+        end: Any = None,
+        **conditions: Any,
+    ) -> EventLog:
+        """The log cut to the events that meet every condition.
+
+        `start` and `end` are both included; a date as `end` means to the end of that day, and lowers `observed_until`.
+        Other keywords are columns (`event`, `channel`, any property) with conditions as `Step(where=)` takes them. A column
+        that is itself called start or end is reached by a mapping: `log.where({"start": "home"})`.
+        """
+        cut, tests = self.cut(columns, start, end, conditions), ["TRUE"]
+        tests += [f"t >= {self.instant(start, 'start')}"] if start is not None else []
+        tests += [f"t <= {self.instant(end, 'end', end=True)}"] if end is not None else []
+        tests += [matching(self, step, "where") for step in cut.steps]
+        kept = _Filtered(
+            self.engine, f"SELECT * FROM {self.prepared} WHERE {_in_order(' AND '.join(tests))}"
+        )
+        return replace(
+            self,
+            prepared=kept.name,
+            kept=kept,
+            observed_until_us=cut.until,
+            filters=cut.written,
+            filters_in_words=cut.words,
+        )
+
+    def cut(self, columns: Where | None, start: Any, end: Any, conditions: Where) -> Cut:
+        """What `where` asks: as SQL over the portable table and in words, after what was asked before."""
+        until, written, words = (
+            self.observed_until_us,
+            list(self.filters),
+            list(self.filters_in_words),
+        )
+        if start is not None:
+            written.append(f"timestamp >= {timestamp_sql(self.instant(start, 'start'))}")
+            words.append(f"from {start}")
+        if end is not None:
+            last = self.instant(end, "end", end=True)
+            until = min(until, last)
+            written.append(f"timestamp <= {timestamp_sql(last)}")
+            words.append(f"to {end}")
+        steps = tuple(Step(None, where=some) for some in (columns or {}, conditions) if some)
+        written += [portable(self, step, "where") for step in steps]
+        words += [str(step).removeprefix("any event where ") for step in steps]
+        return Cut(until, steps, tuple(written), tuple(words))
+
+    def match(self, event: Event, option: str = "event") -> str:
+        """The SQL condition, over the prepared table, of the events that match; `first_time` included."""
+        return matching(self, event, option)
+
+    def portable(self, event: Event, option: str = "event") -> str:
+        """The same condition over the portable table `events`, for `.sql`; without `first_time`, which needs a query of its own."""
+        return portable(self, event, option)
+
+    def property(self, column: str, option: str) -> Property:
+        """What is known of a column; an unknown one is an error with the nearest name."""
+        if column not in self.properties:
+            raise unknown_column(option, column, self.properties)
+        return self.properties[column]
+
+    def unknown_events(self, event: Event) -> list[str]:
+        """The names of a step that never occur in the log."""
+        known = set(self.event_names)
+        return [name for name in as_step(event, "event").names if name not in known]
+
+    def fetch(self, *columns: str, where: str = "TRUE") -> dict[str, NDArray[Any]]:
+        """Columns of the matching events in the log's order: by customer, time, event.
+
+        `customer` and `event` are codes, `time` microseconds UTC, `row` the position in the prepared table.
+        """
+        source = {"customer": "c", "time": "t", "event": "e", "row": "rowid"}
+        return self.engine.numbers(
+            self._statement({column: source[column] for column in columns}, where),
+            at_most=self.n_events,
+        )
+
+    def computed(self, where: str = "TRUE", /, **columns: str) -> dict[str, NDArray[Any]]:
+        """What SQL over the prepared table gives for the matching events, a column of numbers each, none missing, in the log's order whatever is joined."""
+        return self.engine.columns(self._statement(columns, where))
+
+    def _statement(self, columns: Mapping[str, str], where: str) -> str:
+        picks = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in columns.items())
+        order = " ORDER BY rowid" if joins(f"{picks} {where}") else ""
+        return f"SELECT {picks} FROM {self.prepared} WHERE {where}{order}"
+
+    def codes(
+        self, column: str, *, where: str = "TRUE", option: str = "by"
+    ) -> tuple[NDArray[np.int32], list[Any]]:
+        """A property of the matching events, in the log's order, as codes (−1 = missing), and the values they stand for, sorted as text."""
+        one = self.property(column, option)
+        if one.of_customer:
+            held = self.engine.columns(
+                f"SELECT coalesce({one.column}, -1) AS code FROM attributes ORDER BY c"
+            )["code"].astype(np.int32)
+            return held[self.fetch("customer", where=where)["customer"]], self._dictionary(
+                one.dictionary
+            )
+        if one.coded:
+            found = self.engine.numbers(
+                self._statement({"code": f"CAST(coalesce({one.column}, -1) AS INTEGER)"}, where),
+                at_most=self.n_events,
+            )
+            return found["code"], self._dictionary(one.dictionary)
+        ranked = f"SELECT DISTINCT {one.column} AS value FROM {self.prepared} WHERE {where} AND {one.column} IS NOT NULL"
+        values = [
+            value
+            for (value,) in self.engine.rows(
+                f"SELECT value FROM ({ranked}) ORDER BY CAST(value AS VARCHAR)"
+            )
+        ]
+        ordered = f"SELECT value, row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS code FROM ({ranked})"
+        joined = self.engine.columns(
+            f"SELECT coalesce(n.code, -1) AS code FROM (SELECT rowid AS r, {one.column} AS value FROM {self.prepared} WHERE {where}) p "
+            f"LEFT JOIN ({ordered}) n ON n.value = p.value ORDER BY p.r"
+        )
+        return joined["code"].astype(np.int32), values
+
+    def numbers(
+        self, column: str, *, where: str = "TRUE", option: str = "value"
+    ) -> NDArray[np.float64]:
+        """A numeric property of the matching events, in the log's order; NaN where missing."""
+        one = self.property(column, option)
+        if one.type not in ("BIGINT", "DOUBLE"):
+            raise CjlibError(
+                f"{option}: must name a column of numbers. Column {shown(column)} holds {_IN_WORDS[one.type]}."
+            )
+        if one.coded:
+            codes, values = self.codes(column, where=where, option=option)
+            return np.array([*values, np.nan], dtype="float64")[codes]
+        return self.computed(where, x=f"coalesce(CAST({one.column} AS DOUBLE), 'NaN'::DOUBLE)")["x"]
+
+    def customer_ids(self, codes: NDArray[np.int32] | None = None) -> NDArray[Any]:
+        """The ids, as they were given, of customer codes; all of them, by code, without an argument."""
+        held = self.engine.columns("SELECT value FROM c_names ORDER BY code")["value"]
+        every = (
+            held if held.dtype == object else np.array(self._dictionary("c_names"), dtype=object)
+        )
+        return every if codes is None else every[codes]
+
+    def _dictionary(self, name: str) -> list[Any]:
+        return [value for (value,) in self.engine.rows(f"SELECT value FROM {name} ORDER BY code")]
+
+    def __repr__(self) -> str:
+        return f"EventLog: {count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}"
+
+    def _repr_html_(self) -> str:
+        return f'<section class="cj-quality"><p>{escape(self._in_words())}</p>{table_html(self.quality)}</section>'
+
+    def _in_words(self) -> str:
+        span = (
+            f", {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})"
+            if self.span
+            else ""
+        )
+        cut = f"; {', '.join(self.filters_in_words)}" if self.filters_in_words else ""
+        return f"{count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}{span}{cut}"
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a `where` leaves: the end of data, the conditions, and all filters so far as SQL and in words."""
+
+    until: int
+    steps: tuple[Step, ...]
+    written: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+def _in_order(where: str) -> str:
+    """A condition, and what keeps the log's order where a join may lose it."""
+    return f"{where} ORDER BY rowid" if joins(where) else where
+
+
+class _Filtered:
+    """A table that `where` made; it goes when no log needs it any more, before the next one is made.
+
+    Not at once: dropping it in the middle of another statement's answer would end that answer.
+    """
+
+    def __init__(self, engine: DuckDB, sql: str) -> None:
+        while engine.unneeded:
+            engine.execute(f"DROP TABLE IF EXISTS {engine.unneeded.pop()}")
+        self.name = f"filtered_{next(_filtered)}"
+        engine.execute(f"CREATE TEMP TABLE {self.name} AS {sql}")
+        weakref.finalize(self, engine.unneeded.append, self.name).atexit = False

@@ -1,0 +1,113 @@
+"""The journey map as one picture to read from left to right: HTML and style alone, so that it stands without a script, on paper and on a phone.
+
+Stages are columns, lanes are rows; where there is no room for columns the same cells stand stage by stage. Every text is escaped: names, quotes and the lanes
+written by hand come from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from cjlib.errors import CjlibError, shown
+from cjlib.views.map_html.cell import Cell
+from cjlib.views.map_html.lanes import lanes_of
+from cjlib.views.map_html.sentiment_lane import mood_caption
+from cjlib.views.map_style import style
+
+if TYPE_CHECKING:
+    from cjlib.analyses.journey_map import JourneyMap
+
+GRADES = {
+    "measured": "30 or more customers, and 30 or more answers",
+    "behaviour only": "30 or more customers, fewer answers",
+    "feedback only": "30 or more answers, fewer customers",
+    "thin": "fewer than 30 of both: shown, not to be read",
+    "none": "nothing was measured",
+}
+
+MANY = 6
+"""Stages beyond which columns need more room, or stand stage by stage."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What `cj.picture` gives: shown in a notebook it is the map as HTML; `.text` says the same in words."""
+
+    html: str
+    text: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
+        return {"text/plain": self.text, "text/html": self.html}
+
+
+def picture(journey_map: JourneyMap, group: str | None = None) -> Picture:
+    """The map as a picture: stages from left to right, a lane for each thing counted, and the lanes written by hand apart.
+
+    Each cell carries what it rests on (n, 95 % interval) and how good the evidence is, in words. Nothing is counted here.
+
+    Parameters
+    ----------
+    journey_map
+        What `cj.journey_map` gives.
+    group
+        Of a map with `by=`: which group to show; without it the largest.
+
+    Returns
+    -------
+    Picture
+    """
+    if type(journey_map).__name__ != "JourneyMap":
+        raise CjlibError(
+            f"journey_map: must be what cj.journey_map gives. Got {shown(type(journey_map).__name__)}."
+        )
+    lanes = lanes_of(journey_map, group)
+    stages = list(journey_map.journey.stage_names)
+    caption = mood_caption(journey_map, group)
+    named = f'<p class="cj-map-of">{escape(lanes.title)}</p>' if lanes.title else ""
+    legend = "".join(
+        f"<li><b>{escape(grade)}</b> {escape(words)}</li>" for grade, words in GRADES.items()
+    )
+    html = (
+        f'<figure class="cj-map{" cj-map-many" if len(stages) > MANY else ""}"><style>{style()}</style><figcaption>{escape(caption)}</figcaption>{named}'
+        f'<div class="cj-map-wide">{_table(stages, lanes.lanes)}</div><div class="cj-map-tall">{_cards(stages, lanes.lanes)}</div>'
+        f'<details class="cj-map-key"><summary>How to read this map</summary><ul>{legend}<li><b>by hand</b> written in the journey file, not measured</li>'
+        "<li>Brackets hold 95 % intervals; n is what a cell rests on, 30 or more unless it says thin.</li>"
+        "<li><b>usual</b> the median of the other stages, or what the journey file expects</li></ul></details></figure>"
+    )
+    return Picture(html=html, text=f"{caption}\n{journey_map.headline}")
+
+
+def _table(stages: list[str], lanes: list[tuple[str, str, list[Cell]]]) -> str:
+    heads = "".join(
+        f'<th class="cj-map-stage" scope="col"><span>{k}</span> <bdi>{escape(name)}</bdi></th>'
+        for k, name in enumerate(stages, start=1)
+    )
+    rows = "".join(
+        f'<tr class="cj-lane-{kind}"><th class="cj-map-lane" scope="row">{escape(name)}</th>'
+        + "".join(f'<td class="{_class(cell)}">{cell.html}</td>' for cell in cells)
+        + "</tr>"
+        for name, kind, cells in lanes
+        if any(cell.html for cell in cells)
+    )
+    return f'<table class="cj-map-table"><thead><tr><th class="cj-map-lane" scope="col">Stage</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _cards(stages: list[str], lanes: list[tuple[str, str, list[Cell]]]) -> str:
+    cards = []
+    for k, name in enumerate(stages):
+        rows = "".join(
+            f'<dt>{escape(lane)}</dt><dd class="{_class(cells[k])}">{cells[k].html}</dd>'
+            for lane, _, cells in lanes
+            if cells[k].html
+        )
+        cards.append(
+            f'<section class="cj-map-card"><p class="cj-map-stage"><span>{k + 1}</span> <bdi>{escape(name)}</bdi></p><dl>{rows}</dl></section>'
+        )
+    return "".join(cards)
+
+
+def _class(cell: Cell) -> str:
+    return f"cj-cell cj-{cell.kind}" + (" cj-thin" if cell.thin else "")

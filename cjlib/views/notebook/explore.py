@@ -1,0 +1,197 @@
+"""A funnel to play with: in Lab its steps, window and segment are chosen live; in a report the choices are computed beforehand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from cjlib.errors import CjlibError, shown
+from cjlib.sources.log.conditions import Event, as_step
+from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.segments import segment_columns
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from cjlib.analyses.funnel import Funnel
+
+WINDOWS = ("1min", "10min", "1h", "6h", "1D", "3D", "7D", "14D", "30D", "90D")
+TOGETHER = "(all together)"
+NO_LIMIT = "no limit"
+PLOTLY = "application/vnd.plotly.v1+json"
+
+
+def explore(
+    log: EventLog,
+    steps: Sequence[Event],
+    *,
+    window: Duration | None,
+    by: str | None = None,
+    **options: Any,
+) -> Explorer:
+    """A funnel whose steps, window and segment can be changed in the notebook, each answer counted by `cj.funnel` with the options given.
+
+    In JupyterLab widgets choose; in a report (`CJLIB_MODE=report`), where no kernel runs, a list offers other windows and segments of the
+    same steps, counted beforehand.
+
+    Parameters
+    ----------
+    log, steps, window, by, **options
+        As `cj.funnel` takes them: the choice to begin with.
+
+    Returns
+    -------
+    Explorer
+        `.figure()` is the report's figure, `.widget()` the live one; shown in a notebook it is the one that works there.
+    """
+    if not isinstance(log, EventLog):
+        raise CjlibError(
+            f"log: must be an event log, as cj.read_events gives it. Got {shown(type(log).__name__)}. To draw a result call cj.plot(result)."
+        )
+    return Explorer(log, steps, window=window, by=by, **options)
+
+
+class Explorer:
+    """What `cj.explore` gives; counts each choice once and keeps it."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        steps: Sequence[Event],
+        *,
+        window: Duration | None,
+        by: str | None,
+        **options: Any,
+    ) -> None:
+        self._log = log
+        self._options = options
+        self._steps = {str(as_step(step, "steps")): step for step in steps}
+        self._first = [str(as_step(step, "steps")) for step in steps]
+        self._given = window
+        self._window = NO_LIMIT if window is None else in_words(microseconds(window, "window"))
+        self._by = by
+        self._counted: dict[tuple[Any, ...], Funnel] = {}
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        static = self.figure()._repr_mimebundle_()
+        if os.environ.get("CJLIB_MODE") == "report":
+            return static
+        return {**self.widget()._repr_mimebundle_(), **static}
+
+    def funnel(self, steps: Sequence[str], window: str, by: str | None = None) -> Funnel:
+        """The funnel of a choice, in the words of the widgets."""
+        from cjlib.analyses.funnel import funnel
+
+        key = (tuple(steps), window, by)
+        if key not in self._counted:
+            chosen = [self._steps.get(step, step) for step in steps]
+            length = None if window == NO_LIMIT else self._windows()[window]
+            self._counted[key] = funnel(self._log, chosen, window=length, by=by, **self._options)
+        return self._counted[key]
+
+    def _windows(self) -> dict[str, Duration]:
+        """Window in words → duration, shortest first: the usual ones and the one to begin with."""
+        usual: dict[str, Duration] = {in_words(microseconds(one, "window")): one for one in WINDOWS}
+        every = usual if self._given is None else {**usual, self._window: self._given}
+        return dict(sorted(every.items(), key=lambda pair: microseconds(pair[1], "window")))
+
+    # ---- in a report -----------------------------------------------------------------------------------------------
+
+    def figure(self) -> go.Figure:
+        """The funnel with a list of choices: the window it began with and those about as long, and the segments."""
+        from cjlib.views.plots.funnel_choices import choices
+
+        near = self._near()
+        funnels = {
+            f"within {one}" if one != NO_LIMIT else "without a limit": self.funnel(self._first, one)
+            for one in near
+        }
+        start = near.index(self._window)
+        groups = {
+            f"by {name}": self.funnel(self._first, self._window, name)
+            for name in self._segments()[:3]
+        }
+        return choices(funnels, groups, start)
+
+    def _near(self) -> list[str]:
+        """The window it began with and those about as long; without a limit those about as long as converting takes."""
+        windows = list(self._windows())
+        if self._given is not None:
+            at = windows.index(self._window)
+            return windows[max(0, at - 2) : at + 2]
+        typical = (
+            self.funnel(self._first, NO_LIMIT)
+            .metrics.get("median_seconds_to_convert", {})
+            .get("value")
+            or 0.0
+        )
+        longer = [
+            one
+            for one, length in self._windows().items()
+            if microseconds(length, "window") >= typical * 1_000_000
+        ]
+        return [*(longer or windows)[:3], NO_LIMIT]
+
+    def _segments(self) -> list[str]:
+        first = [self._by] if isinstance(self._by, str) else []
+        return list(dict.fromkeys([*first, *segment_columns(self._log)]))
+
+    # ---- in Lab ----------------------------------------------------------------------------------------------------
+
+    def widget(self) -> Any:
+        """Live: the steps as tags that can be dragged, lists for the window and the segment, and the figure below."""
+        import ipywidgets as w
+
+        names = list(dict.fromkeys([*self._first, *self._log.event_names]))
+        steps = w.TagsInput(
+            value=self._first, allowed_tags=names, allow_duplicates=True, description="Steps"
+        )
+        window = w.Dropdown(
+            options=[*self._windows(), NO_LIMIT], value=self._window, description="Window"
+        )
+        by = w.Dropdown(
+            options=[TOGETHER, *self._segments()],
+            value=self._by if isinstance(self._by, str) else TOGETHER,
+            description="Segment",
+        )
+        headline, shown_figure = w.HTML(), w.Output()
+
+        def renew(_: Any = None) -> None:
+            headline.value, outputs = self.shown(
+                steps.value, str(window.value), None if by.value == TOGETHER else by.value
+            )
+            shown_figure.outputs = outputs
+
+        for control in (steps, window, by):
+            control.observe(renew, names="value")
+        renew()
+        label = w.HTML(
+            '<span id="cj-steps">Steps: type an event to add it, drag to reorder, × to remove</span>'
+        )
+        return w.VBox(
+            [
+                label,
+                steps,
+                w.HBox([window, by], layout=w.Layout(flex_flow="row wrap")),
+                headline,
+                shown_figure,
+            ]
+        )
+
+    def shown(
+        self, steps: Sequence[str], window: str, by: str | None
+    ) -> tuple[str, tuple[Mapping[str, Any], ...]]:
+        """What the widget shows for a choice: the headline as HTML, and the figure as an output; a choice that cannot be counted says why."""
+        from cjlib.views.plots import plot
+
+        try:
+            counted = self.funnel(list(steps), window, by)
+        except CjlibError as fault:
+            return f'<p role="alert">{escape(str(fault))}</p>', ()
+        bundle = plot(counted)._repr_mimebundle_()
+        return f'<p class="cj-headline">{escape(counted.headline)}</p>', (
+            {"output_type": "display_data", "data": bundle, "metadata": {}},
+        )

@@ -1,0 +1,85 @@
+"""Kinds of customers, and the map of each: what a notebook asks, answered with the reason where the data cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from cjlib.analyses.result import MIN_N
+from cjlib.errors import DataError
+from cjlib.views.map_html import picture
+from cjlib.views.unanswered import Unanswered, because, unanswered
+
+if TYPE_CHECKING:
+    from cjlib.analyses.journey_map import JourneyMap
+    from cjlib.analyses.personas import Personas
+    from cjlib.sources.feedback.table import Feedback
+    from cjlib.sources.journey import Journey
+    from cjlib.sources.log.event_log import EventLog
+
+
+def customer_kinds(
+    journey: Journey, log: EventLog | None, feedback: Feedback | None = None
+) -> Personas | Unanswered:
+    """The personas of a log with the names the journey file gives; where there are too few customers to tell, the reason."""
+    from cjlib.analyses.personas import personas
+
+    if log is None:
+        return unanswered("Without events there are no habits to tell kinds of customers by.")
+    try:
+        return personas(log, None, feedback, journey=journey)
+    except DataError as fault:
+        return unanswered(because("Kinds of customers cannot be told apart", fault))
+
+
+@dataclass(frozen=True, eq=False)
+class PersonaMaps:
+    """The map of each persona by its label and name; none where there are no personas, and then `text` says why."""
+
+    maps: Mapping[str, JourneyMap]
+    why: str = ""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/plain": self.text, "text/html": self.html}
+
+    @property
+    def text(self) -> str:
+        """One line a persona."""
+        return "\n".join(f"{name}: {held.headline}" for name, held in self.maps.items()) or self.why
+
+    @property
+    def html(self) -> str:
+        """A folded map a persona; every text escaped."""
+        if not self.maps:
+            return f"<p>{escape(self.why)}</p>"
+        parts = (
+            f"<details><summary>The map of <bdi>{escape(name)}</bdi>{_few(held)}</summary>"
+            f"<p>{escape(held.headline)}</p>{picture(held).html}</details>"
+            for name, held in self.maps.items()
+        )
+        return f'<div class="cj-explore">{"".join(parts)}</div>'
+
+
+def _few(held: JourneyMap) -> str:
+    n = held.metrics["customers"]["value"] or 0
+    return f" (n = {n:,.0f}: too few to read)" if n < MIN_N else ""
+
+
+def persona_maps(whole: JourneyMap, kinds: Personas | Unanswered) -> PersonaMaps:
+    """The map of each persona, counted on its customers alone.
+
+    Parameters
+    ----------
+    whole
+        What `cj.journey_map` gives.
+    kinds
+        What `cj.personas` or `cj.customer_kinds` gives.
+    """
+    if isinstance(kinds, Unanswered):
+        return PersonaMaps({}, kinds.headline)
+    named = dict(zip(kinds.table["persona"], kinds.table["name"], strict=True))
+    return PersonaMaps(
+        {f"{label}: {name}": whole.persona(label, kinds.members) for label, name in named.items()}
+    )

@@ -1,0 +1,352 @@
+"""The first thing of a report: the answer in a sentence, and its numbers as cards."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from cjlib.analyses.result import MIME, MIN_N, Metric, Result
+from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.show import numbers
+
+MOST_CARDS = 4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a metric is said: its name in words, its unit, and which direction is good (`higher`, `lower` or none)."""
+
+    words: str
+    unit: str
+    better: str = ""
+
+
+_KINDS: list[tuple[str, Kind]] = [
+    (r"feedback_own_stage", Kind("Name their stage", "number")),
+    (r"feedback_own_touchpoint", Kind("Name their touchpoint", "number")),
+    (r"feedback_latest_event", Kind("Follow an event of the customer", "number")),
+    (r"feedback_unassigned", Kind("Belong to no stage", "number")),
+    (r"conversion", Kind("Conversion", "share", "higher")),
+    (r"step_(\d+)_share_of_previous", Kind(r"Went on to step \1", "share", "higher")),
+    (r"median_seconds_to_convert", Kind("Median time to convert", "seconds", "lower")),
+    (
+        r"median_seconds_from_latest_start",
+        Kind("Median time from the latest start", "seconds", "lower"),
+    ),
+    (r"retention_period_(\d+)", Kind(r"Back in period \1", "share", "higher")),
+    (r"conversion_of_(visitors|leads)", Kind(r"Conversion of \1", "share", "higher")),
+    (
+        r"(retention|renewal|expansion|referral|stickiness|click_through|answered_in_24h|first_contact_resolution)",
+        Kind("", "share", "higher"),
+    ),
+    (r"(churn|bounce|reopened|abandonment)", Kind("", "share", "lower")),
+    (r"auc", Kind("AUC: 0.5 is chance, 1 perfect", "number", "higher")),
+    (r"gain_over_baseline", Kind("AUC above the best baseline", "number", "higher")),
+    (r"pr_auc", Kind("PR-AUC", "number", "higher")),
+    (r"brier", Kind("Brier score", "number", "lower")),
+    (r"mean_probability", Kind("Expected to churn", "share", "lower")),
+    (r"n_selected", Kind("Worth contacting", "number")),
+    (r"expected_profit", Kind("Expected profit of contacting them", "number", "higher")),
+    (r"break_even_probability", Kind("Contacting pays above a risk of", "share")),
+    (r"break_even_success_share", Kind("Loses money below a success share of", "share")),
+    (r"holdout_ratio", Kind("Backtest: forecast of what was bought", "share")),
+    (r"holdout_value_ratio", Kind("Backtest: forecast of its value", "share")),
+    (r"median_days", Kind("Median lifetime in days", "number", "higher")),
+    (r"nps", Kind("NPS", "number", "higher")),
+    (r"csat", Kind("Satisfied (csat)", "share", "higher")),
+    (r"rating", Kind("Rated well", "share", "higher")),
+    (r"ces", Kind("Found it easy (ces)", "share", "higher")),
+    (r"mean_(nps|csat|ces|rating)", Kind(r"Mean answer (\1)", "number", "higher")),
+    (r"mean_score", Kind("Mean text score, −1 to 1 (model index)", "number", "higher")),
+    (r"share_negative", Kind("Texts that are negative", "share", "lower")),
+    (r"share_ended_(.*)", Kind(r"Journeys that end at \1", "share", "lower")),
+    (r"mean_score_(.*)", Kind(r"Tone of texts at \1, −1 to 1 (model index)", "number", "higher")),
+    (r"share_satisfied_(.*)", Kind(r"Satisfied at \1 (csat)", "share", "higher")),
+    (r"nps_(.*)", Kind(r"NPS at \1", "number", "higher")),
+    (r"share_of_previous_(.*)", Kind(r"Went on to \1", "share", "higher")),
+    (r"accuracy", Kind("Labels that agree with the rating", "share", "higher")),
+    (r"(.*)_seconds(.*)|seconds_(.*)", Kind("", "seconds")),
+    (r"(.*_)?(share|precision|recall|coverage|accuracy)(_.*)?", Kind("", "share")),
+]
+"""Name of a metric → how it is said; the first that fits the whole name."""
+
+
+def kind_of(name: str) -> Kind:
+    """How a metric is said, from its name; one without an entry of its own is its name with spaces."""
+    for pattern, kind in _KINDS:
+        if found := re.fullmatch(pattern, name):
+            said = found.expand(kind.words) if kind.words else name.replace("_", " ").capitalize()
+            return Kind(said, kind.unit, kind.better)
+    return Kind(name.replace("_", " ").capitalize(), "number")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answer:
+    """Headline and cards, as a notebook and a report show them first.
+
+    Attributes
+    ----------
+    headlines
+        One sentence of each result, as the results say them.
+    metrics
+        The numbers on the cards: name → `{"value", "low", "high", "n"}`.
+    previous
+        The same numbers of the time before, where there are any.
+    told
+        What run.json keeps: kind, headline, definition and all metrics.
+    period
+        What the periods of the first result are: `week`.
+    """
+
+    headlines: tuple[str, ...]
+    metrics: Mapping[str, Metric]
+    previous: Mapping[str, Metric] = field(default_factory=dict)
+    told: Mapping[str, Any] = field(default_factory=dict)
+    period: str = "period"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {"text/plain": self.text, "text/html": self.html, MIME: dict(self.told)}
+
+    @property
+    def text(self) -> str:
+        """The answer without markup."""
+        cards = (
+            f"{self.name_of(name)}: {_value(name, one['value'])} ({_detail(name, one)})"
+            for name, one in self.metrics.items()
+        )
+        return "\n".join([*self.headlines, *cards])
+
+    def name_of(self, metric: str) -> str:
+        """A metric in words: `Back in week 4`."""
+        return kind_of(metric).words.replace("Back in period", f"Back in {self.period}")
+
+    @property
+    def html(self) -> str:
+        """The answer as HTML; every text escaped, since names come from data."""
+        said = "".join(
+            f'<p class="cj-headline">{escape(headline)}</p>' for headline in self.headlines
+        )
+        cards = "".join(
+            _card(self.name_of(name), name, one, self.previous.get(name))
+            for name, one in self.metrics.items()
+        )
+        return f'<section class="cj-answer">{_STYLE}{said}{f"""<ul class="cj-cards">{cards}</ul>""" if cards else ""}</section>'
+
+
+def answer(
+    result: Result,
+    *more: Result,
+    previous: Result | Mapping[str, Metric] | None = None,
+    cards: Sequence[str] | None = None,
+) -> Answer:
+    """The headline of each result, and cards of its numbers: value, unit, 95 % interval, n, and the change in words.
+
+    A change is called better or worse only if the 95 % interval of the difference leaves out 0; otherwise there is "no clear change".
+    The interval of the difference is Zou and Donner's, from the intervals of both numbers. A number that rests on fewer than 30 is
+    shown as such and not set in bold.
+
+    Parameters
+    ----------
+    result, *more
+        What analyses returned; the first one gives the report its definition.
+    previous
+        An earlier result of the same kind, what `funnel.previous()` gives, or metrics (as run.json keeps them), to say what changed.
+    cards
+        Names of metrics to show, in order; without it the first four; of a numbered row (`step_2_…`, `retention_period_2`), where
+        there is room, the first, the last and what lies evenly between.
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    CjlibError
+        If something given is no result, or a card is not among the metrics.
+
+    References
+    ----------
+    Zou, G. Y. & Donner, A. (2008). Construction of confidence limits about effect measures: a general approach. Statistics in Medicine 27.
+    """
+    results = (result, *more)
+    for one in results:
+        if not isinstance(one, Result):
+            raise CjlibError(
+                f"result: must be what an analysis returned, such as cj.funnel(log, …). Got {shown(type(one).__name__)}."
+            )
+    every: dict[str, Metric] = {}
+    for each in results:
+        every |= {name: one for name, one in each.metrics.items() if name not in every}
+    telling = {name: every[name] for name in every if any(name in each.telling for each in results)}
+    before = previous.metrics if isinstance(previous, Result) else previous or {}
+    before = {name.removeprefix("previous_"): one for name, one in before.items()}
+    headlines = tuple(dict.fromkeys(each.headline for each in results))
+    told = {
+        "kind": type(result).__name__,
+        "headline": " ".join(headlines),
+        "definition": dict(result.definition),
+        "metrics": dict(every),
+    }
+    period = str(getattr(result, "period", None) or "period")
+    return Answer(
+        headlines=headlines,
+        metrics=_chosen(telling if cards is None else every, cards),
+        previous=before,
+        told=told,
+        period=period,
+    )
+
+
+def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[str, Metric]:
+    if cards is None:
+        answers = {
+            name: one for name, one in every.items() if not re.match(r"n(_|$)|removed_", name)
+        }  # how many were read is no answer
+        answers = {
+            name: one for name, one in answers.items() if one["value"] is not None
+        } or answers
+        alone = {name: one for name, one in answers.items() if not re.search(r"_\d+(_|$)", name)}
+        numbered = {name: one for name, one in answers.items() if name not in alone}
+        if len(alone) >= 3:
+            return dict(list(alone.items())[:MOST_CARDS])
+        return alone | {name: numbered[name] for name in _spread(numbered, MOST_CARDS - len(alone))}
+    for name in cards:
+        if name not in every:
+            raise CjlibError(
+                f"cards: {shown(name)} is not among the metrics: {listed(every, most=20)}.{did_you_mean(name, every)}"
+            )
+    return {name: every[name] for name in cards}
+
+
+def _spread(names: Iterable[str], most: int) -> list[str]:
+    """Of a numbered row so many as there is room for, from the first to the last: both ends tell more than neighbours do."""
+    ordered = sorted(
+        names,
+        key=lambda name: (
+            re.sub(r"\d+", "", name),
+            [int(number) for number in re.findall(r"\d+", name)],
+        ),
+    )
+    places = range(most) if most > 1 else range(1)
+    return (
+        list(
+            dict.fromkeys(ordered[round(k * (len(ordered) - 1) / max(1, most - 1))] for k in places)
+        )
+        if ordered
+        else []
+    )
+
+
+# ---- cards -----------------------------------------------------------------------------------------------------
+
+
+def _card(said: str, name: str, one: Metric, before: Metric | None) -> str:
+    value = escape(_value(name, one["value"]))
+    shown_value = value if few(one) else f"<strong>{value}</strong>"
+    lines = [f'<p class="cj-name">{escape(said)}</p>', f'<p class="cj-value">{shown_value}</p>']
+    lines.append(f'<p class="cj-note">{escape(_unbroken(_detail(name, one)))}</p>')
+    if before is not None:
+        lines.append(
+            f'<p class="cj-change">{escape(_unbroken(change_words(name, one, before)))}</p>'
+        )
+    return f"<li>{''.join(lines)}</li>"
+
+
+def _unbroken(text: str) -> str:
+    """No line ends between a number and its unit, or within `n = 5,600`."""
+    return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")
+
+
+def few(one: Metric) -> bool:
+    """Whether a number rests on too few to be read."""
+    return one["n"] is not None and one["n"] < MIN_N
+
+
+def _value(name: str, value: float | int | None) -> str:
+    unit = kind_of(name).unit
+    return {"share": numbers.percent, "seconds": numbers.duration, "number": numbers.number}[unit](
+        value
+    ).replace("-", "−")
+
+
+def _detail(name: str, one: Metric) -> str:
+    low, high, n = one["low"], one["high"], one["n"]
+    parts = []
+    if low is not None and high is not None:
+        bounds = (
+            numbers.interval(low, high)
+            if kind_of(name).unit == "share"
+            else f"{_value(name, low)} to {_value(name, high)}"
+        )
+        parts.append(f"95 % interval {bounds}")
+    if n is not None:
+        parts.append(f"n = {n:,}" + (": too few to read" if few(one) else ""))
+    return " · ".join(parts) or "no interval"
+
+
+def change_words(name: str, now: Metric, before: Metric) -> str:
+    """The change in words: "0.8 points better than before (+0.2 to +1.4 points)", "no clear change from 4.1 %"."""
+    new, old = now["value"], before["value"]
+    if new is None or old is None:
+        return "nothing to compare with"
+    was = _value(name, old)
+    if few(now) or few(before):
+        return f"before {was}: too few to compare"
+    bounds = difference_bounds(now, before)
+    if bounds is None:
+        return f"before {was}, without an interval to judge the change by"
+    if bounds[0] <= 0 <= bounds[1]:
+        return f"no clear change from {was}"
+    return f"{_difference(name, abs(new - old))} {_direction(name, new > old)} than before ({was})"
+
+
+def difference_bounds(now: Metric, before: Metric) -> tuple[float, float] | None:
+    """95 % interval of now − before from the two intervals, as for independent numbers; None where a bound is missing."""
+    new, low, high = now["value"], now["low"], now["high"]
+    old, old_low, old_high = before["value"], before["low"], before["high"]
+    if (
+        new is None
+        or low is None
+        or high is None
+        or old is None
+        or old_low is None
+        or old_high is None
+    ):
+        return None
+    return new - old - math.hypot(new - low, old_high - old), new - old + math.hypot(
+        high - new, old - old_low
+    )
+
+
+def _direction(name: str, rose: bool) -> str:
+    kind = kind_of(name)
+    if kind.better:
+        return "better" if rose == (kind.better == "higher") else "worse"
+    return {"seconds": "longer" if rose else "shorter"}.get(
+        kind.unit, "higher" if rose else "lower"
+    )
+
+
+def _difference(name: str, size: float) -> str:
+    unit = kind_of(name).unit
+    return (
+        f"{100 * size:.1f} points"
+        if unit == "share"
+        else numbers.duration(size)
+        if unit == "seconds"
+        else numbers.number(size)
+    )
+
+
+_STYLE = """<style>
+.cj-answer .cj-headline { font-size: 1.15em; margin: 0 0 0.8em; max-width: 46em; }
+.cj-answer .cj-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12em), 1fr)); gap: 0.8em; list-style: none; margin: 0; padding: 0; }
+.cj-answer .cj-cards > li { border: 1px solid rgba(118, 118, 118, 0.5); border-radius: 8px; padding: 0.7em 0.9em; margin: 0; }
+.cj-answer .cj-cards p { margin: 0.1em 0; }
+.cj-answer .cj-value { font-size: 1.5em; }
+</style>"""
+"""For Lab; a report has its own and leaves this out."""

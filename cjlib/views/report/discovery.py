@@ -1,0 +1,70 @@
+"""Which notebooks are meant by the names on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.views.report.parameters import Notebook, read_notebook
+
+
+def notebook_folder(given: Path | None = None) -> Path:
+    """The folder of notebooks: the one given, else `notebooks/` here, else the one of this installation."""
+    if given is not None:
+        if not given.is_dir():
+            raise CjlibError(
+                f"--notebooks: there is no folder {shown(str(given))}. Give the folder that holds the .ipynb files."
+            )
+        return given.absolute()
+    here, ours = Path("notebooks"), Path(__file__).parents[3] / "notebooks"
+    found = next((folder for folder in (here, ours) if any(folder.glob("*.ipynb"))), None)
+    if found is None:
+        raise CjlibError(
+            "notebooks: there is no folder 'notebooks' with .ipynb files here. Name a notebook by its path, or its folder with --notebooks DIR."
+        )
+    return found.absolute()
+
+
+def find_notebooks(names: Sequence[str], folder: Path | None = None) -> list[Notebook]:
+    """The notebooks of these names, in the order given, each once; without names all of the folder.
+
+    A name is a path, a file's name with or without `.ipynb`, or the part of it behind its number: `01_funnel` and `funnel` are one.
+    """
+    if not names:
+        return [read_notebook(path) for path in _every(notebook_folder(folder))]
+    paths = list(dict.fromkeys(_named(name, folder) for name in names))
+    twice = [path.stem for path in paths if sum(path.stem == other.stem for other in paths) > 1]
+    if twice:
+        raise CjlibError(
+            f"notebooks: two have the name {shown(twice[0])}; their reports would be one file. Run them with different --out."
+        )
+    return [read_notebook(path) for path in paths]
+
+
+def _every(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.ipynb"))
+
+
+def _named(name: str, folder: Path | None) -> Path:
+    path = Path(name)
+    if path.suffix == ".ipynb" and path.is_file():
+        return path.absolute()
+    known = _every(notebook_folder(folder))
+    wanted = path.name.removesuffix(".ipynb")
+    for matches in (
+        _matching(known, lambda stem: stem == wanted),
+        _matching(known, lambda stem: stem.partition("_")[2] == wanted),
+    ):
+        if len(matches) == 1:
+            return matches[0]
+    stems = [one.stem for one in known]
+    near = did_you_mean(wanted, [*stems, *(stem.partition("_")[2] for stem in stems)])
+    raise CjlibError(
+        f"notebook: there is no {shown(name)}.{near} There are: {listed(stems, most=20)}."
+    )
+
+
+def _matching(paths: Iterable[Path], meant: object) -> list[Path]:
+    assert callable(meant)
+    return [path for path in paths if meant(path.stem)]

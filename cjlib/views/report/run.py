@@ -1,0 +1,346 @@
+"""One run, from the order to the exit code."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cjlib.errors import shown
+from cjlib.views.report.alerts import Alert
+from cjlib.views.report.changes import metrics_of
+from cjlib.views.report.job import Job, Outcome
+from cjlib.views.report.kernel import prepare_environment
+from cjlib.views.report.nursery import Nursery
+from cjlib.views.report.parameters import Notebook
+from cjlib.views.report.pool import Watcher, run_all
+from cjlib.views.report.preload import EVERY, MODELS, fits_models
+from cjlib.views.report.redaction import Mask, named_in
+from cjlib.views.report.run_store import FAILED, INTERRUPTED, OK, Run, lock, new_run, now, read_runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What to run and how; everything in it has been checked."""
+
+    notebooks: Sequence[Notebook]
+    parameters: Mapping[str, Mapping[str, Any]]
+    """Notebook → name → value."""
+    out: Path
+    data: Path | None = None
+    jobs: int = 0
+    """Processes at once; 0: one for each processor."""
+    timeout: float | None = None
+    shared_assets: bool = False
+    wait: bool = False
+    keep: int | None = None
+    alerts: Sequence[Alert] = field(default_factory=tuple)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Notebooks that were not asked, and why."""
+
+
+def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
+    """Run the notebooks and publish their reports.
+
+    All must run through: if one fails nothing that readers see changes, except that the index lists the failed run. The folder of reports is
+    held by one run at a time. What an earlier run left unfinished is finished first.
+
+    Parameters
+    ----------
+    order
+        What to run.
+    watcher
+        Told how far it is.
+    say
+        Told, in a line each, what else a person should know.
+
+    Returns
+    -------
+    Run
+        Finished; `facts["exit_code"]` is 0, 1 (a notebook failed), 2 or 3 (all that failed did so for the call or for the data), or 4 (an alert).
+    """
+    journeys = journey_files(order)
+    mask = Mask(named_in(_texts(order, journeys)))
+    prepare_environment(order.data)
+    with (
+        lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")),
+        _kernels(order.notebooks, journeys),
+    ):
+        from cjlib.views.report import publishing
+
+        for line in publishing.recover(order.out):
+            say(line)
+        started = time.monotonic()
+        current = new_run(order.out, _facts(order, mask, journeys))
+        for name, why in order.left_out.items():
+            say(f"{name}: left out, {why}.")
+        try:
+            outcomes = _outcomes(order, _jobs(order, current, mask), watcher)
+        except BaseException as stop:
+            current.update(
+                {"status": INTERRUPTED, "finished": now(), "exit_code": getattr(stop, "code", 1)}
+            )
+            publishing.write_index(order.out)
+            raise
+        for name, title in (
+            (name, title)
+            for name, outcome in outcomes.items()
+            for title in outcome.facts.get("empty", [])
+        ):
+            say(
+                f"{name}: the section {shown(title)} shows nothing, since its only output is a bare repr. Show a result, or tag the cell 'keep-text'."
+            )
+        _conclude(current, outcomes, order.alerts, time.monotonic() - started)
+        publishing.finish(current, order.keep)
+    return current
+
+
+def _outcomes(order: Order, jobs: Sequence[Job], watcher: Watcher) -> dict[str, Outcome]:
+    """Run all; what pages need is loaded while the first kernels run."""
+    from cjlib.views.report import render
+
+    slots = order.jobs or os.cpu_count() or 1
+    last = {
+        name: one["seconds"]
+        for run in reversed(read_runs(order.out))
+        for name, one in run.facts["notebooks"].items()
+        if one["status"] == OK
+    }
+    sizes = {one.name: last.get(one.name) or one.cells for one in order.notebooks}
+    return run_all(
+        in_turn(jobs, sizes, slots),
+        slots=slots,
+        timeout=order.timeout,
+        watcher=watcher,
+        meanwhile=render.warm_up,
+    )
+
+
+def in_turn(jobs: Sequence[Job], sizes: Mapping[str, float], slots: int) -> list[Job]:
+    """Notebooks in the order in which they are begun: the longest first, since the last to end decides when all are through.
+
+    Half of the places go to notebooks that fit no models, so that something runs while the libraries of models are loaded. How long one
+    takes is what it took last time, else its number of cells.
+    """
+    longest = sorted(jobs, key=lambda job: -sizes[job.name])
+    fitting = any(job.fits_models for job in jobs)
+    ahead = [job for job in longest if not job.fits_models][: slots // 2] if fitting else []
+    return ahead + [job for job in longest if job not in ahead]
+
+
+@contextmanager
+def _kernels(notebooks: Sequence[Notebook], journeys: Sequence[Path]) -> Iterator[None]:
+    """Where kernels come from: one process loads what the notebooks need, while here is loaded what runs them. Meanwhile journey files are read."""
+    fitting = {module for one in notebooks if fits_models(one.modules) for module in one.modules}
+    others = {module for one in notebooks for module in one.modules} - fitting
+    nursery = (
+        Nursery([*EVERY, *sorted(others)], [*MODELS, *sorted(fitting)] if fitting else [])
+        if sys.platform == "linux"
+        else None
+    )
+    try:
+        from cjlib.views.report import execution, kernels, publishing  # noqa: F401 — loaded here once, for every process forked from this one
+
+        execution.warm_up()
+        kernels.OwnKernel.nursery = nursery
+        for journey in journeys:
+            _read_journey(nursery, str(journey))
+        yield
+    finally:
+        if nursery is not None:
+            nursery.close()
+
+
+def _read_journey(nursery: Nursery | None, path: str) -> None:
+    if nursery is not None:
+        nursery.read_journey(path)
+        return
+    from cjlib.sources.journey import read_journey
+
+    read_journey(path)
+
+
+def journey_files(order: Order) -> list[Path]:
+    """The journey files of the run: the one given, else what the notebooks' parameter `journey` says, as far as the files are there."""
+    return journey_files_of(order.notebooks, order.parameters)
+
+
+def journey_files_of(
+    notebooks: Sequence[Notebook], parameters: Mapping[str, Mapping[str, Any]]
+) -> list[Path]:
+    """The journey files that these notebooks read with these values, each once."""
+    values = [_journey(notebook, parameters.get(notebook.name, {})) for notebook in notebooks]
+    return list(
+        dict.fromkeys(path.resolve() for path in values if path is not None and path.is_file())
+    )
+
+
+def _journey(notebook: Notebook, given: Mapping[str, Any]) -> Path | None:
+    if "journey" not in notebook.parameters:
+        return None
+    try:
+        value = (
+            given["journey"]
+            if "journey" in given
+            else ast.literal_eval(notebook.parameters["journey"].default)
+        )
+    except ValueError:
+        return None
+    return notebook.path.parent / value if isinstance(value, str) and value else None
+
+
+def _texts(order: Order, journeys: Sequence[Path]) -> list[str]:
+    """What may name a secret: the journey files and the parameters."""
+    texts = [str(value) for values in order.parameters.values() for value in values.values()]
+    return texts + [path.read_text(encoding="utf-8", errors="replace") for path in journeys]
+
+
+def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]:
+    """What run.json says from the start."""
+    journey = journeys[0] if journeys else None
+    return {
+        "exit_code": None,
+        "versions": {
+            "cjlib": version("customer-journey-notebooks"),
+            "python": sys.version.split()[0],
+            "plotly": version("plotly"),
+        },
+        "journey": mask(journey_name(journey)),
+        "journey_file": mask(str(journey)) if journey else None,
+        "journey_hash": _hash(journey) if journey else None,
+        "shared_assets": order.shared_assets,
+        "alerts": [],
+        "left_out": dict(order.left_out),
+        "notebooks": {
+            notebook.name: {
+                "status": "running",
+                "title": notebook.question,
+                "headline": "",
+                "hash": _hash(notebook.path),
+                "parameters": _masked(order.parameters.get(notebook.name, {}), mask),
+                "seconds": None,
+                "error": None,
+                "results": [],
+            }
+            for notebook in order.notebooks
+        },
+    }
+
+
+def _masked(value: Any, mask: Mask) -> Any:
+    if isinstance(value, Mapping):
+        return {mask(str(key)): _masked(one, mask) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(one, mask) for one in value]
+    return mask(value) if isinstance(value, str) else value
+
+
+def _hash(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else None
+
+
+def journey_name(path: Path | None) -> str:
+    """What the business calls itself in its journey file; empty if that cannot be read."""
+    import yaml
+
+    if path is None:
+        return ""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return ""
+    return str(content.get("name") or "") if isinstance(content, dict) else ""
+
+
+def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
+    published = {
+        name: one.facts["finished"] or one.facts["started"]
+        for one in reversed(read_runs(order.out))
+        if one.status == OK
+        for name in one.facts["notebooks"]
+    }
+    facts = current.facts
+    return [
+        Job(
+            name=notebook.name,
+            source=notebook.path,
+            folder=current.folder,
+            parameters=order.parameters.get(notebook.name, {}),
+            mask=mask,
+            shared_assets=order.shared_assets,
+            fits_models=fits_models(notebook.modules),
+            frame={
+                "journey": facts["journey"],
+                "made": in_words(facts["started"]),
+                "published": in_words(published[notebook.name])
+                if notebook.name in published
+                else "",
+                "version": facts["versions"]["cjlib"],
+                "provenance": [
+                    ("Run", current.id),
+                    ("Made", in_words(facts["started"])),
+                    ("Notebook", f"{notebook.name} ({facts['notebooks'][notebook.name]['hash']})"),
+                    *(
+                        [
+                            (
+                                "Journey file",
+                                f"{Path(facts['journey_file']).name} ({facts['journey_hash']})",
+                            )
+                        ]
+                        if facts["journey_file"]
+                        else []
+                    ),
+                    (
+                        "Software",
+                        f"Customer Journey Notebooks {facts['versions']['cjlib']}, Python {facts['versions']['python']}",
+                    ),
+                ],
+            },
+        )
+        for notebook in order.notebooks
+    ]
+
+
+def in_words(moment: str) -> str:
+    """An instant of run.json for readers: `2025-11-21 19:45 UTC`."""
+    return f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def _conclude(
+    current: Run, outcomes: Mapping[str, Outcome], alerts: Sequence[Alert], seconds: float
+) -> None:
+    """Write down what became of every notebook, of the alerts and of the run."""
+    notebooks = current.facts["notebooks"]
+    for name, outcome in outcomes.items():
+        notebooks[name] |= {
+            "status": FAILED if outcome.error else OK,
+            "title": outcome.facts.get("title", notebooks[name]["title"]),
+            "headline": outcome.facts.get("headline", ""),
+            "seconds": round(outcome.seconds, 2),
+            "error": outcome.facts.get("error") or outcome.error,
+            "results": outcome.facts.get("results", []),
+        }
+    checked = [
+        alert.check({name: metrics_of(one["results"]) for name, one in notebooks.items()})
+        for alert in alerts
+    ]
+    code = exit_code([one["error"] for one in notebooks.values() if one["error"]]) or (
+        4 if any(alert["fired"] for alert in checked) else 0
+    )
+    current.update(
+        {"finished": now(), "seconds": round(seconds, 2), "alerts": checked, "exit_code": code}
+    )
+
+
+def exit_code(errors: Sequence[Mapping[str, Any]]) -> int:
+    """What a scheduler learns of the failed notebooks: 1 if any failed for a reason of its own, else 2 if any for the call, else 3 for the data."""
+    codes = {int(error.get("exit_code", 1)) for error in errors}
+    return next((code for code in (1, 2, 3) if code in codes), 1 if codes else 0)
