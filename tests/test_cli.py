@@ -171,8 +171,8 @@ def test_parameters_reach_the_notebooks_that_have_them_with_their_types(out):
         "no_parameters": {},
     }
     assert "6 periods" in (out / "second.html").read_text()
-    assert "200 of 1,000 customers (20.0\u00a0%) bought." in (out / "ok.html").read_text().replace(
-        "20.0%", "20.0\u00a0%"
+    assert "200 of 1,000 customers (20.0%) bought." in (out / "ok.html").read_text().replace(
+        "20.0%", "20.0%"
     )
 
 
@@ -245,7 +245,7 @@ def test_an_alert_ends_the_next_run_with_4_publishes_it_and_says_what_moved(out)
         ("conversion<0.1", False),
     ]
     index = (out / "index.html").read_text()
-    assert "10.0 points better than before (20.0 %)" in index
+    assert "10.0 points better than before (20.0%)" in index
     assert "Set differently in the two runs: share." in index
     assert "Alert in the newest run." in index
     page = (out / "ok.html").read_text()
@@ -317,7 +317,7 @@ def test_data_beyond_the_quarantine_limit_ends_with_3_and_leaves_the_published_r
     said = cj("run", "data_error", "--notebooks", NOTEBOOKS, "--out", tmp_path)
     assert said.code == 3
     assert (
-        "data_error: failed: DataError: source: 12 % of the rows are in quarantine; the limit is 5 %."
+        "data_error: failed: DataError: source: 12% of the rows are in quarantine; the limit is 5%."
         in said.err
     )
     assert (tmp_path / "data_error.html").read_text() == "published"

@@ -15,12 +15,12 @@ from cjlib.show.tables import cell_text, column_kinds, elapsed_text, table_html
 @pytest.mark.parametrize(
     ("value", "column", "text"),
     [
-        (0.42678, "share_of_first_low", "42.7 %"),
-        (1.0, "share", "100.0 %"),
-        (0.0003, "share", "<0.1 %"),
-        (0.0, "small_share", "0.0 %"),
+        (0.42678, "share_of_first_low", "42.7%"),
+        (1.0, "share", "100.0%"),
+        (0.0003, "share", "<0.1%"),
+        (0.0, "small_share", "0.0%"),
         (106_598.0, "median_seconds_from_previous", "1 d 5 h"),
-        (-0.0271, "share", "−2.7 %"),
+        (-0.0271, "share", "−2.7%"),
         (1204, "customers", "1,204"),
         (-3, "change", "−3"),
         (-41.2, "value", "−41.2"),
@@ -133,7 +133,7 @@ def test_bounds_stand_in_the_cell_of_their_number_with_its_unit_once():
         "share left (low to high)",
         "n",
     ]
-    assert '<td class="cj-bounds">50.0 % <span>(41.2 to 60.0 %)</span></td>' in html
+    assert '<td class="cj-bounds">50.0% <span>(41.2 to 60.0%)</span></td>' in html
     assert '<td class="cj-bounds">–</td>' in html
 
 
@@ -168,7 +168,7 @@ def test_columns_that_are_no_bounds_of_the_one_before_keep_their_own_cells(names
 
 def test_what_a_name_does_not_say_the_tables_maker_does():
     table = pd.DataFrame({"value": [0.7753], "low": [0.77], "high": [0.781], "margin": [0.0055]})
-    assert "77.5 % <span>(77.0 to 78.1 %)</span></td><td>±0.5 points" in table_html(
+    assert "77.5% <span>(77.0 to 78.1%)</span></td><td>±0.5 points" in table_html(
         table, kinds={"value": "share", "margin": "margin"}
     )
     assert "0.775 <span>(0.770 to 0.781)" in table_html(table)
@@ -210,5 +210,5 @@ def test_probabilities_are_shown_as_shares_and_other_numbers_between_0_and_1_are
         "rank",
     ]
     assert column_kinds(plain) == [""] * len(plain)
-    assert cell_text(0.7531, "share") == "75.3 %"
+    assert cell_text(0.7531, "share") == "75.3%"
     assert cell_text(math.inf, "share") == "inf"

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import did_you_mean, not_one_of, shown
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Whole, events_sql
 from cjlib.shared.periods import WEEK_STARTS, Calendar, Period, WeekStart, calendar, check_period
 from cjlib.shared.sql import first_there, instant, matching
@@ -58,7 +59,7 @@ def lifecycle(
     -------
     Lifecycle
         `.table`: `period_start` (local), `new`, `returning`, `resurrected`, `dormant`, `active`, `complete`; by period.
-        `.metrics`, of the last complete period: `active`, `new`, `resurrected`, `dormant`, `share_of_previous_returning` (Wilson, 95 %),
+        `.metrics`, of the last complete period: `active`, `new`, `resurrected`, `dormant`, `share_of_previous_returning` (Wilson, 95%),
         `gained_per_dormant` ((new + resurrected) ÷ dormant, missing where nobody is dormant).
 
     Raises
@@ -201,7 +202,7 @@ def _headline(table: pd.DataFrame, period: str) -> str:
     if before < MIN_N:
         return f"{change}: {flows}. That is fewer than {MIN_N}: too few to read."
     low, high = wilson(int(last["returning"]), before)
-    kept = f"{100 * last['returning'] / before:.1f} % of the {before:,} stayed active (95 % interval {100 * float(low):.1f}–{100 * float(high):.1f} %)"
+    kept = f"{100 * last['returning'] / before:.1f}% of the {before:,} stayed active (95% CI {100 * float(low):.1f}–{100 * float(high):.1f}%)"
     return f"{change}: {flows}; {kept}. Gone quiet is not lost: who returns is counted as back."
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from cjlib.analyses.findings import Finding
 from cjlib.show.tables import table_html
 
 if TYPE_CHECKING:  # what renders reports does not wait for pandas
     import pandas as pd
-
-MIN_N = 30
-"""A number that rests on fewer than this many customers is shown as such: greyed, with its n, never as a finding."""
 
 LONG = 16
 """Rows above which a table is folded: a reader scrolls past what nobody reads line by line."""
@@ -22,18 +20,43 @@ LONG = 16
 MIME = "application/vnd.cjlib.result+json"
 """What a result leaves in a notebook's output for the report and for run.json."""
 
-Metric = dict[str, float | int | None]
+Metric = dict[str, Any]
+"""`value`, `low`, `high`, `n`, and how the number is shown: `label`, `unit`, `better`."""
+Unit = Literal["share", "points", "seconds", "money", "number"]
+Better = Literal["higher", "lower", ""]
 
 
 def metric(
-    value: float, low: float | None = None, high: float | None = None, n: int | None = None
+    value: float | None,
+    low: float | None = None,
+    high: float | None = None,
+    n: int | None = None,
+    *,
+    label: str = "",
+    unit: Unit | Literal[""] = "",
+    better: Better = "",
 ) -> Metric:
-    """One entry of `.metrics`; what is not a number becomes None, so that it can be written as JSON."""
+    """One entry of `.metrics`, and all that a card needs to show it; what is not a number becomes None, so that it can be written as JSON.
+
+    Parameters
+    ----------
+    value, low, high, n
+        The number, its 95% interval, and the customers (or answers) it rests on.
+    label
+        What it is, in words: "Conversion".
+    unit
+        "share" (0–1, shown in percent), "points", "seconds", "money", "number".
+    better
+        Which direction is good for the business: "higher", "lower", or "" where neither is.
+    """
     return {
         "value": _plain(value),
         "low": _plain(low),
         "high": _plain(high),
         "n": None if n is None else int(n),
+        "label": label,
+        "unit": unit,
+        "better": better,
     }
 
 
@@ -57,6 +80,12 @@ class Result:
         Name → `{"value", "low", "high", "n"}`, for comparing runs and for alerts.
     sql
         The statement that gives the same counts; `log.run(result.sql)` runs it as it stands.
+    findings
+        What it has to say beyond the headline, for a briefing to rank.
+    families
+        Every family of tests it looked at, with the number of its comparisons; findings are corrected over all families of a run.
+    reason
+        Why the data cannot answer; "" where they can.
     """
 
     table: pd.DataFrame
@@ -64,6 +93,24 @@ class Result:
     definition: Mapping[str, str]
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     sql: str = ""
+    findings: Sequence[Finding] = ()
+    families: Mapping[str, int] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether the data could answer; where not, the headline is the reason and every table is empty."""
+        return not self.reason
+
+    @classmethod
+    def unanswered(cls, reason: str, **empty: Any) -> Self:
+        """The result of a question that the data cannot answer: the reason as headline, and no rows.
+
+        `empty` gives fields that a result of this class has beside those of every result.
+        """
+        import pandas as pd
+
+        return cls(table=pd.DataFrame(), headline=reason, definition={}, reason=reason, **empty)
 
     @property
     def kinds(self) -> Mapping[str, str]:
@@ -87,9 +134,20 @@ class Result:
                 "kind": type(self).__name__,
                 "headline": self.headline,
                 "definition": dict(self.definition),
-                "metrics": dict(self.metrics),
+                "metrics": {name: written(one) for name, one in self.metrics.items()},
+                "findings": [one.plain() for one in self.findings],
+                "families": dict(self.families),
+                "reason": self.reason,
             },
         }
+
+
+def written(entry: Metric) -> Metric:
+    """A metric as it is stored: nine digits, since the last ones differ from processor to processor."""
+    return {
+        name: float(f"{value:.9g}") if isinstance(value, float) and math.isfinite(value) else value
+        for name, value in entry.items()
+    }
 
 
 def result_html(result: Result) -> str:

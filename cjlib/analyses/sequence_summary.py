@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cjlib.analyses.result import Metric
-from cjlib.show.numbers import confidence, count_of, percent
-from cjlib.sources.log.durations import in_words
+from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.event_log import EventLog
 
 START, END, OTHER = "(start)", "(end)", "(other)"
 
 
 def share_words(one: Metric) -> str:
-    """`43.2 % (95 % interval 41.0–45.4 %)`."""
+    """`43.2% (95% CI 41.0–45.4%)`."""
     within = confidence(one["low"], one["high"])
     return f"{percent(one['value'])} ({within})" if within else percent(one["value"])
 
@@ -23,7 +22,7 @@ def gap_in_words(gap: int | None) -> str:
     return (
         "none: a customer's whole history is one"
         if gap is None
-        else f"a pause longer than {in_words(gap)} starts a new one"
+        else f"a pause longer than {timespan(gap)} starts a new one"
     )
 
 

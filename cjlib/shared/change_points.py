@@ -57,7 +57,7 @@ def level_shifts(rows: pd.DataFrame, *, least: int, seed: int = 0) -> pd.DataFra
 
     `rows` has `segment`, `period` and `value`, one row an answer. The periods of a segment are split where the means of the two sides differ most, each side with
     at least `least` answers. p is the share of 999 series without any change, of the same numbers of answers a period and the same spread within periods, whose best
-    split is as large. Below 5 % the split stands and both sides are searched in turn.
+    split is as large. Below 5% the split stands and both sides are searched in turn.
     """
     found = [
         {"segment": segment} | shift

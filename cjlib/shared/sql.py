@@ -82,7 +82,7 @@ def middles(source: str, keys: str, sums: dict[str, str], length: str = "lasted"
 def near_middle(
     source: str, keys: str, sums: dict[str, str], wide: str, length: str = "lasted"
 ) -> str:
-    """The same with one row for every length in the middle; where the condition `wide` holds, wide enough for the 95 % interval of a median.
+    """The same with one row for every length in the middle; where the condition `wide` holds, wide enough for the 95% CI of a median.
 
     `through` is how many are at most that long, `total` how many there are, the sums stand on every row of a key. The ranks of the interval's ends
     lie within 0.98 √n + 1 of n ÷ 2, so that 2 √(n + 64) ranks, found without a root, hold them: a small part of the lengths.

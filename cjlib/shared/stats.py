@@ -5,14 +5,11 @@ scipy.stats costs half a second to import, so it is imported where a rare branch
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 Z95 = 1.959964
-"""Standard normal quantile of every 95 % interval here."""
+"""Standard normal quantile of every 95% CI here."""
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +21,7 @@ def share(count: ArrayLike, base: ArrayLike) -> Floats:
 
 
 def wilson(count: ArrayLike, base: ArrayLike) -> tuple[Floats, Floats]:
-    """Wilson's 95 % score interval of a share, without continuity correction; NaN where the base is 0.
+    """Wilson's 95% score interval of a share, without continuity correction; NaN where the base is 0.
 
     References
     ----------
@@ -41,59 +38,8 @@ def wilson(count: ArrayLike, base: ArrayLike) -> tuple[Floats, Floats]:
     )
 
 
-def newcombe(
-    count: ArrayLike, base: ArrayLike, other_count: ArrayLike, other_base: ArrayLike
-) -> tuple[Floats, Floats]:
-    """95 % interval of the difference of two independent shares (first − other), Newcombe's hybrid score, his method 10.
-
-    References
-    ----------
-    Newcombe, R. G. (1998). Interval estimation for the difference between independent proportions. Statistics in Medicine 17.
-    """
-    p, q = share(count, base), share(other_count, other_base)
-    (p_low, p_high), (q_low, q_high) = wilson(count, base), wilson(other_count, other_base)
-    low = p - q - np.sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
-    high = p - q + np.sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
-    return low, high
-
-
-def two_shares_p(count: int, base: int, other_count: int, other_base: int) -> float:
-    """Two-sided p that two shares are equal: pooled z; Fisher's exact test if any expected count is below 5."""
-    if min(base, other_base) == 0:
-        return float("nan")
-    pooled = (count + other_count) / (base + other_base)
-    expected = [size * part for size in (base, other_base) for part in (pooled, 1 - pooled)]
-    if pooled in (0.0, 1.0):
-        return 1.0
-    if min(expected) < 5:
-        from scipy.stats import fisher_exact
-
-        exact: Any = fisher_exact([[count, base - count], [other_count, other_base - other_count]])
-        return float(exact.pvalue)
-    z = (count / base - other_count / other_base) / np.sqrt(
-        pooled * (1 - pooled) * (1 / base + 1 / other_base)
-    )
-    return float(2 * ndtr(-abs(z)))
-
-
-def benjamini_hochberg(p_values: ArrayLike) -> Floats:
-    """p-values adjusted for the false-discovery rate; NaN stays NaN and is not counted among the tests.
-
-    References
-    ----------
-    Benjamini, Y. & Hochberg, Y. (1995). Controlling the false discovery rate. JRSS B 57.
-    """
-    p = np.asarray(p_values, dtype=float)
-    adjusted = np.full(p.shape, np.nan)
-    tested = np.flatnonzero(~np.isnan(p))
-    falling = tested[np.argsort(-p[tested], kind="stable")]
-    ranks = np.arange(tested.size, 0, -1)
-    adjusted[falling] = np.minimum(1, np.minimum.accumulate(p[falling] * tested.size / ranks))
-    return adjusted
-
-
 def mean_interval(values: Floats) -> tuple[float, float]:
-    """The 95 % t interval of a mean; missing below two."""
+    """The 95% t interval of a mean; missing below two."""
     if values.size < 2:
         return float("nan"), float("nan")
     from scipy.special import stdtrit
@@ -103,9 +49,9 @@ def mean_interval(values: Floats) -> tuple[float, float]:
 
 
 def median_with_interval(values: ArrayLike) -> tuple[float, float, float]:
-    """Median (interpolated) and its 95 % interval between two order statistics; NaN where there are no values, bounds NaN below six.
+    """Median (interpolated) and its 95% CI between two order statistics; NaN where there are no values, bounds NaN below six.
 
-    The interval makes no assumption about the distribution and covers at least 95 %.
+    The interval makes no assumption about the distribution and covers at least 95%.
 
     References
     ----------
@@ -127,7 +73,7 @@ def median_with_interval(values: ArrayLike) -> tuple[float, float, float]:
 
 
 def median_ranks(n: int) -> tuple[int, int]:
-    """The ranks (from 0) of the order statistics between which a median lies with 95 %; below six values there are none: the first and last."""
+    """The ranks (from 0) of the order statistics between which a median lies with 95%; below six values there are none: the first and last."""
     from scipy.special import bdtrik
 
     inner = int(bdtrik(0.025, n, 0.5)) if n >= 6 else 0

@@ -1,4 +1,8 @@
-"""Numbers, durations and labels as a reader sees them. Plain text: escaping is the business of whoever shows it."""
+"""How a number is written, wherever a reader meets it: cards, tables, captions, the index, the command line.
+
+Percent without a space, a true minus, durations as `1 d 5 h`, no scientific notation. A share that is not 100% never prints as 100%, one that is
+not 0 never as 0. Plain text: escaping is the business of whoever shows it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from cjlib.show.tables import count_of  # noqa: F401 — a word like those here; it lies lower since sources say it too
-from cjlib.sources.log.durations import in_words
-
+DAY, HOUR = 86_400, 3_600
 DASH = "–"
 """What stands where a number is missing."""
 _JOINS = {"\u200d", "\ufe0e", "\ufe0f"}
@@ -24,52 +26,58 @@ def missing(value: Any) -> bool:
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
+def plain(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, and all digits before the point: `1,204`, `12.5`, `−0.031`."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if float(value).is_integer() or round(abs(value), 6) >= 1000:
+        return f"{value:,.0f}".replace("-", "−")
+    places = max(0, digits - 1 - _exponent(value, digits))
+    text = f"{value:,.{places}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−")
+
+
+def _exponent(value: float, digits: int) -> int:
+    """The power of ten of a number rounded to so many digits: 999.9 with three digits is 1,000, so 3."""
+    return int(f"{abs(value):.{digits - 1}e}".split("e")[1])
+
+
 def number(value: float | None) -> str:
     """`1,204`, `12.5`, `–` for missing."""
-    if value is None or missing(value):
-        return DASH
-    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.3g}"
+    return DASH if value is None or missing(value) else plain(value)
 
 
-def percent(share: float | None) -> str:
-    """A share as `42.7 %`; what would round to nothing or to all without being it is `<0.1 %` or `>99.9 %`."""
+def percent(share: float | None, places: int = 1) -> str:
+    """A share as `42.7%`; one that would round to nothing or to all without being it is `<0.1%` or `>99.9%`."""
     if share is None or missing(share):
         return DASH
-    if 0 < share < 0.0005:
-        return "<0.1 %"
-    if 0.9995 <= share < 1:
-        return ">99.9 %"
-    return f"{100 * share:.1f} %"
+    smallest = 10.0**-places
+    text = f"{100 * share:.{places}f}"
+    if share > 0 and float(text) == 0:
+        return f"<{smallest:.{places}f}%"
+    if share < 1 and float(text) == 100:
+        return f">{100 - smallest:.{places}f}%"
+    return f"{text}%".replace("-", "−")
+
+
+def about(share: float | None) -> str:
+    """A share in whole percents as `43%`; `<1%` or `>99%` for what only rounds to nothing or to all."""
+    return percent(share, places=0)
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """The bounds of a share as `41.0–44.4 %`, or as `0.25–0.33 %` where one place would show no width."""
+    """The bounds of a share as `41.0–44.4%`, with more places where one would show no width: `0.25–0.33%`."""
     if low is None or high is None or missing(low) or missing(high):
         return DASH
     places = next(
         (k for k in (1, 2) if low == high or f"{100 * low:.{k}f}" != f"{100 * high:.{k}f}"), 3
     )
-    return f"{100 * low:.{places}f}–{100 * high:.{places}f} %"
-
-
-def about(share: float | None) -> str:
-    """A share in whole percents as `43 %`; `<1 %` or `>99 %` for what only rounds to nothing or to all."""
-    if share is None or missing(share):
-        return DASH
-    if 0 < share < 0.005:
-        return "<1 %"
-    if 0.995 <= share < 1:
-        return ">99 %"
-    return f"{100 * share:.0f} %"
+    return f"{100 * low:.{places}f}–{100 * high:.{places}f}%"
 
 
 def confidence(low: float | None, high: float | None) -> str:
-    """The bounds of a share in words, `95 % interval 41.0–44.4 %`; nothing where there are none."""
-    return (
-        ""
-        if low is None or high is None or missing(low) or missing(high)
-        else f"95 % interval {interval(low, high)}"
-    )
+    """The bounds of a share in words, `95% CI 41.0–44.4%`; nothing where there are none."""
+    return "" if interval(low, high) == DASH else f"95% CI {interval(low, high)}"
 
 
 def points(difference: float | None) -> str:
@@ -79,11 +87,9 @@ def points(difference: float | None) -> str:
 
 def points_interval(low: float | None, high: float | None) -> str:
     """The bounds of a difference of shares: `+3.0 to +5.9 points`."""
-    return (
-        DASH
-        if low is None or high is None or missing(low) or missing(high)
-        else f"{_signed(low)} to {_signed(high)} points"
-    )
+    if low is None or high is None or missing(low) or missing(high):
+        return DASH
+    return f"{_signed(low)} to {_signed(high)} points"
 
 
 def _signed(difference: float) -> str:
@@ -100,12 +106,45 @@ def signed(value: float | None, places: int = 0) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in the largest unit that shows them shortly: `1.5 hours`."""
-    return (
-        DASH
-        if seconds is None or missing(seconds) or math.isinf(seconds)
-        else in_words(round(seconds * 1_000_000))
+    """Seconds in their two largest units: `1 d 5 h`, `12 min 30 s`, `4.2 s`; above 100 days in days alone."""
+    if seconds is None or missing(seconds) or math.isinf(seconds):
+        return DASH
+    sign = "−" if seconds < 0 else ""
+    left = abs(seconds)
+    if left < 59.95:
+        return f"{sign}{plain(left)} s"
+    if left >= 100 * DAY:
+        return f"{sign}{left / DAY:,.0f} d"
+    # Rounded to the smaller of the two units shown, so that 59 min 59.6 s is 1 h and never 60 min.
+    rounded = (
+        round(left)
+        if left < HOUR
+        else 60 * round(left / 60)
+        if left < DAY
+        else HOUR * round(left / HOUR)
     )
+    parts = []
+    for unit, size in (("d", DAY), ("h", HOUR), ("min", 60), ("s", 1)):
+        count, rounded = divmod(rounded, size)
+        parts += [f"{count:,} {unit}"] if count else []
+    return sign + " ".join(parts[:2])
+
+
+def timespan(microseconds: int) -> str:
+    """A length of time that somebody set, in words: `14 days`, `30 minutes`, `1 day 12 hours`."""
+    seconds, parts = microseconds / 1_000_000, []
+    for unit, size in (("day", DAY), ("hour", HOUR), ("minute", 60)):
+        count, seconds = divmod(seconds, size)
+        parts += [count_of(count, unit)] if count else []
+    parts += (
+        [f"{plain(seconds)} second{'s' if seconds != 1 else ''}"] if seconds or not parts else []
+    )
+    return " ".join(parts[:2])
+
+
+def count_of(count: float | None, one: str, many: str | None = None) -> str:
+    """`1 customer`, `1,204 customers`; a missing count is none."""
+    return f"{count or 0:,.0f} {one if count == 1 else many or one + 's'}"
 
 
 def short(text: object, most: int = 28) -> str:

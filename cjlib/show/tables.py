@@ -2,7 +2,7 @@
 
 What a column holds is in its name, here as everywhere: `share…` and `…_share` are shares, shown as percentages; `…_seconds…` are seconds, shown as
 days, hours, minutes. `difference…` in a table of shares is a difference of them, in points; `low` and `high` are of the kind of the column before them,
-and stand in its cell: `77.5 % (77.0 to 78.1 %)`. Probabilities are shown as shares: `…probability`, `p_no_purchase`, what was `predicted` and what was
+and stand in its cell: `77.5% (77.0 to 78.1%)`. Probabilities are shown as shares: `…probability`, `p_no_purchase`, what was `predicted` and what was
 `observed` beside it; a `p_value` is none. `csat` and `ces` with bounds are shares too. What a name does not say its table's maker does.
 """
 
@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
+
+from cjlib.show import numbers
 
 if TYPE_CHECKING:  # what renders reports does not wait for pandas
     import pandas as pd
@@ -96,7 +98,7 @@ def _bounded_html(kind: str, values: Sequence[Any]) -> str:
     if low == high == "–":
         return f"<td{_CLASS}>{escape(own)}</td>"
     unit = next(
-        (unit for unit in (" %", " points") if low.endswith(unit) and high.endswith(unit)), ""
+        (unit for unit in ("%", " points") if low.endswith(unit) and high.endswith(unit)), ""
     )
     return f"<td{_CLASS}>{escape(own)} <span>({escape(low.removesuffix(unit))} to {escape(high)})</span></td>"
 
@@ -157,7 +159,7 @@ def _is_share(name: str, words: Sequence[str], names: Sequence[str]) -> bool:
 
 
 def cell_text(value: Any, kind: str = "") -> str:
-    """A cell as a reader wants it: `42.7 %` of a share, `+2.7 points`, `1 d 5 h` of seconds, `1,204`, `–` for missing."""
+    """A cell as a reader wants it: `42.7%` of a share, `+2.7 points`, `1 d 5 h` of seconds, `1,204`, `–` for missing."""
     if (
         value is None
         or type(value).__name__ in ("NaTType", "NAType")
@@ -177,27 +179,11 @@ def _number_text(value: float, kind: str) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if kind == "share" and math.isfinite(value):
-        return "<0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
+        return numbers.percent(value)
     if kind == "points":
-        return f"{100 * value:+.1f} points" if round(100 * value, 1) else "±0.0 points"
+        return numbers.points(value)
     if kind == "margin":
         return f"±{100 * value:.1f} points"
     if kind == "seconds" and math.isfinite(value):
-        return elapsed_text(value)
-    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def elapsed_text(seconds: float) -> str:
-    """Seconds in their two largest units: `1 d 5 h`, `12 min 30 s`, `4.2 s`."""
-    if abs(seconds) < 60:
-        return f"{seconds:.3g} s"
-    left, parts = round(abs(seconds)), []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        parts += [f"{count} {unit}"] if count else []
-    return ("−" if seconds < 0 else "") + " ".join(parts[:2])
-
-
-def count_of(count: float | None, one: str, many: str | None = None) -> str:
-    """`1 customer`, `1,204 customers`; a missing count is none."""
-    return f"{count or 0:,.0f} {one if count == 1 else many or one + 's'}"
+        return numbers.duration(value)
+    return numbers.plain(value, digits=4)

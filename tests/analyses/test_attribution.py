@@ -221,21 +221,21 @@ def test_the_headline_gives_share_n_and_interval_and_denies_a_cause(toy_log):
     answer = cj.attribution(log, conversion="buy", model="last")
     low, high = answer.table.loc[0, ["share_of_conversions_low", "share_of_conversions_high"]]
     assert answer.headline == (
-        f"Under the model last, ads gets the most credit: 73.2 % of 41 conversions (95 % interval {low * 100:.1f}–{high * 100:.1f} %). 1 conversion had no touch. "
+        f"Under the model last, ads gets the most credit: 73.2% of 41 conversions (95% CI {low * 100:.1f}–{high * 100:.1f}%). 1 conversion had no touch. "
         "Credit says which channels stood on the way to a conversion; it does not prove that they caused it."
     )
-    # The share of 41 coin throws at 73 %: about ± 14 points.
+    # The share of 41 coin throws at 73%: about ± 14 points.
     assert 0.55 < low < 0.66
     assert 0.8 < high < 0.9
     assert answer.compare(["first", "last"]).headline.startswith(
-        "All models agree: ads gets 73.2 % of 41 conversions. Credit says"
+        "All models agree: ads gets 73.2% of 41 conversions. Credit says"
     )
     decided = toy_log(" | ".join(f"k{n}: t@0h(ads) t@1h(mail) buy@2h" for n in range(30)))
     compared = cj.attribution(decided, conversion="buy", model="last", replicates=0).compare(
         ["first", "linear", "last"]
     )
     assert compared.headline.startswith(
-        "The model decides most for ads: 0.0 % of 30 conversions under last, 100.0 % under first. Credit says"
+        "The model decides most for ads: 0.0% of 30 conversions under last, 100.0% under first. Credit says"
     )
 
 

@@ -72,7 +72,7 @@ def test_the_same_cutoff_again_replaces_and_another_stands_beside(tmp_path):
     assert found.table["predicted_share"].tolist() == pytest.approx([0.5, 0.3])
     assert found.table["observed_share"].iloc[1] == 0.5
     assert found.headline.startswith(
-        "1 of 2 forecasts can be judged. The newest, of 2024-03-01, expected 30.0 % to churn; 50.0 % did"
+        "1 of 2 forecasts can be judged. The newest, of 2024-03-01, expected 30.0% to churn; 50.0% did"
     )
     meta = cj.plot(found).layout.meta
     assert [row[1] for row in meta["rows"]] == ["known", "horizon not over"]
@@ -178,7 +178,7 @@ def test_high_is_the_top_fifth_and_the_grid_sums_to_the_whole():
     assert found.grid["value_at_risk"].tolist() == pytest.approx([90, 9, 0.8, 1.4])
     assert (
         found.headline
-        == "101 of an expected 205 (49 %) is at risk among 10 customers; 1 are among both the most valuable and the riskiest fifth and hold 90 of it."
+        == "101 of an expected 205 (49%) is at risk among 10 customers; 1 are among both the most valuable and the riskiest fifth and hold 90 of it."
     )
     assert found.table["value_at_risk"].is_monotonic_decreasing
     assert len(cj.plot(found).layout.meta["rows"]) == 4

@@ -83,7 +83,7 @@ def test_a_flat_level_seldom_moves():
     found = sum(
         len(level_shifts(series([0.0] * 12, 20, seed=seed), least=30)) > 0 for seed in range(60)
     )
-    assert found <= 8  # 5 % of 60, with room for chance (P < .01)
+    assert found <= 8  # 5% of 60, with room for chance (P < .01)
 
 
 def test_too_few_answers_move_nothing():

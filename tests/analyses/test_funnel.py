@@ -510,11 +510,11 @@ def test_the_headline_says_share_interval_loss_open_windows_and_small_n() -> Non
         + ["n: A@70h", "s: X@80h"]
     )
     assert cj.funnel(log(text), ABC, window="1D").headline == (
-        "10 of 91 customers (11.0 %, 95 % interval 6.1–19.1 %) went from A to C within 1 day; most are lost between A and B (61 of 91); "
+        "10 of 91 customers (11.0%, 95% CI 6.1–19.1%) went from A to C within 1 day; most are lost between A and B (61 of 91); "
         "1 of the others still has time, so the share may rise."
     )
     assert cj.funnel(log("u: A@0h B@1h | s: X@80h"), ["A", "B"], window="1D").headline == (
-        "1 of 1 customer (100.0 %, 95 % interval 20.7–100.0 %) went from A to B within 1 day; nobody was lost on the way; "
+        "1 of 1 customer (100.0%, 95% CI 20.7–100.0%) went from A to B within 1 day; nobody was lost on the way; "
         "with fewer than 30 customers these shares say little."
     )
 
@@ -534,7 +534,7 @@ def test_the_headline_of_any_order_speaks_of_steps_done() -> None:
         [f"u{k}: B@0h A@1h" for k in range(20)] + [f"v{k}: A@0h" for k in range(21)] + ["s: X@80h"]
     )
     assert cj.funnel(log(text), ["A", "B"], window=None, order="any").headline == (
-        "20 of 41 customers (48.8 %, 95 % interval 34.3–63.5 %) did all 2 steps, in any order; most are lost after 1 of 2 steps (21 of 41); "
+        "20 of 41 customers (48.8%, 95% CI 34.3–63.5%) did all 2 steps, in any order; most are lost after 1 of 2 steps (21 of 41); "
         "no window ends their attempts, so the share may rise."
     )
 

@@ -61,7 +61,7 @@ def test_the_trend_counts_by_the_period_of_entry_and_marks_what_may_still_rise()
     ]
     assert (
         trend.headline
-        == "One complete week: 75.0 % of 4 customers converted (95 % interval 30.1–95.4 %); 2 weeks not complete."
+        == "One complete week: 75.0% of 4 customers converted (95% CI 30.1–95.4%); 2 weeks not complete."
     )
 
 
@@ -75,8 +75,8 @@ def test_a_trend_of_large_weeks_says_whether_it_rose() -> None:
     )
     funnel = cj.funnel(log, ["A", "B"], window="7D")
     assert funnel.trend().headline == (
-        "From the week of 2024-01-01 to that of 2024-01-08 conversion went from 10.0 % of 100 to 40.0 % of 100 "
-        "(difference +18.3 to +40.8 points, 95 % interval): better; 0 weeks not complete."
+        "From the week of 2024-01-01 to that of 2024-01-08 conversion went from 10.0% of 100 to 40.0% of 100 "
+        "(difference +18.3 to +40.8 points, 95% CI): better; 0 weeks not complete."
     )
     assert funnel.trend("month").table["customers"].tolist() == [200]
     assert funnel.trend("week", week_start="sunday").table["period_start"].iloc[0] == pd.Timestamp(
@@ -127,7 +127,7 @@ def test_the_period_before_is_as_long_and_ends_where_this_one_starts() -> None:
     assert change.table["verdict"].isna().tolist() == [True, False]
     assert change.table["verdict"].iloc[1] == "better"
     assert change.headline == (
-        "Conversion is 40.0 % of 100, before it was 10.0 % of 100 (difference +18.3 to +40.8 points, 95 % interval): better than the period before."
+        "Conversion is 40.0% of 100, before it was 10.0% of 100 (difference +18.3 to +40.8 points, 95% CI): better than the period before."
     )
     assert (
         change.definition["period before"]
@@ -163,7 +163,7 @@ def test_few_customers_are_too_few_to_tell_and_nobody_is_nothing_to_compare() ->
     few = cj.funnel(log, ["A", "B"], window="7D", start="2024-01-08", end="2024-01-14").previous()
     assert few.table["verdict"].iloc[1] == "too few to tell"
     assert few.headline == (
-        "Conversion is 0.0 % of 2, before it was 100.0 % of 2 (difference −100.0 to −7.0 points, 95 % interval): too few customers to compare with the period before; "
+        "Conversion is 0.0% of 2, before it was 100.0% of 2 (difference −100.0 to −7.0 points, 95% CI): too few customers to compare with the period before; "
         "2 still have time, so the share may rise."
     )
     nobody = cj.funnel(
@@ -209,8 +209,8 @@ def test_the_lost_are_set_beside_those_who_went_on() -> None:
     assert lost.table["median_seconds_lost"].isna().tolist() == [False, True, True]
     assert (lost.table["p_adjusted"] < 0.01).all()
     assert lost.headline == (
-        "Of 40 customers lost between A and B, 75.0 % (95 % interval 59.8–85.8 %) did help next; what sets them apart most from those who went on "
-        "is help: 75.0 % against 11.1 % (difference +44.3 to +76.4 points, 95 % interval)."
+        "Of 40 customers lost between A and B, 75.0% (95% CI 59.8–85.8%) did help next; what sets them apart most from those who went on "
+        "is help: 75.0% against 11.1% (difference +44.3 to +76.4 points, 95% CI)."
     )
     assert (
         lost.definition["lost"]

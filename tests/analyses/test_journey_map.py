@@ -136,7 +136,7 @@ def test_a_stage_without_touchpoints_has_no_numbers_rather_than_zeros():
 
 def test_channels_are_shares_of_the_events_that_have_one_and_a_constant_stands_before_the_column():
     held = the_map("ana: view@0h(web) view@1h(web) view@2h(app) cart@3h(app) pay@4h(app)")
-    assert column(held, "channels")[:2] == ["web 67 %, app 33 %", "app 50 %, till 50 %"]
+    assert column(held, "channels")[:2] == ["web 67%, app 33%", "app 50%, till 50%"]
 
 
 def test_costs_count_each_event_of_a_touchpoint_that_has_one():

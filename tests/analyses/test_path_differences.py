@@ -40,8 +40,8 @@ def test_each_customer_counts_once_for_every_event_and_move_before_the_outcome(t
         ["help", 0, 10],
     ]
     assert answer.headline == (
-        "36.4 % (95 % interval 28.0–45.7 %) of 110 customers converted. What sets them apart most is help → view: 100.0 % of the converted did it before, "
-        "0.0 % of the lost (difference 100.0 points, 95 % interval 89.8–100.0 points). It goes with the outcome; it need not bring it about."
+        "36.4% (95% CI 28.0–45.7%) of 110 customers converted. What sets them apart most is help → view: 100.0% of the converted did it before, "
+        "0.0% of the lost (difference 100.0 points, 95% CI 89.8–100.0 points). It goes with the outcome; it need not bring it about."
     )
 
 
@@ -104,7 +104,7 @@ def test_no_difference_is_claimed_where_there_is_none(toy_log):
         "converted; nothing they did before separates them beyond chance (1 pattern tested)."
     )
     assert cj.compare_paths(toy_log("ana: view@0D"), outcome="buy").headline == (
-        "0.0 % (95 % interval 0.0–79.3 %) of 1 customer converted: fewer than 30 on one side, too few to compare."
+        "0.0% (95% CI 0.0–79.3%) of 1 customer converted: fewer than 30 on one side, too few to compare."
     )
     empty = cj.compare_paths(toy_log("ana: view@0D").where(event="x"), outcome="by")
     assert empty.headline == "No customer meets these options (n = 0)."
@@ -116,8 +116,8 @@ def test_what_only_some_did_is_named_before_what_all_did_and_what_is_rarer_is_no
     )
     answer = cj.compare_paths(some, outcome="buy")
     assert (
-        "What sets them apart most is view → help: 60.0 %" in answer.headline
-        or "What sets them apart most is help: 60.0 %" in answer.headline
+        "What sets them apart most is view → help: 60.0%" in answer.headline
+        or "What sets them apart most is help: 60.0%" in answer.headline
     )
     rarer = cj.compare_paths(
         toy_log(many((60, "view@0min buy@4min"), (60, "view@0min help@1min"))), outcome="buy"

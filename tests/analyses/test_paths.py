@@ -212,10 +212,10 @@ def test_many_paths_have_a_headline_with_n_and_interval(toy_log):
     answer = cj.paths(log)
     assert (
         answer.headline
-        == "40 paths of 40 customers go 2 different ways. The commonest, A → B → A, is taken by 30: 75.0 % (95 % interval 59.8–85.8 %)."
+        == "40 paths of 40 customers go 2 different ways. The commonest, A → B → A, is taken by 30: 75.0% (95% CI 59.8–85.8%)."
     )
     assert answer.loops().headline == (
-        "75.0 % (95 % interval 59.8–85.8 %) of 40 paths return to an event they had left, most often to A: 75.0 % of the paths that reach it come back to it."
+        "75.0% (95% CI 59.8–85.8%) of 40 paths return to an event they had left, most often to A: 75.0% of the paths that reach it come back to it."
     )
     assert (
         cj.paths(log, start_event="C").headline

@@ -517,16 +517,16 @@ def test_cohorts_are_held_against_the_average_of_the_same_periods():
 
 def test_the_headline_gives_share_n_interval_and_whether_cohorts_differ():
     assert cj.retention(many(("a", 100, 60)), periods=1).headline == (
-        "60.0 % of 100 customers came back in week 1 (95 % interval 50.2–69.1 %)."
+        "60.0% of 100 customers came back in week 1 (95% CI 50.2–69.1%)."
     )
     assert cj.retention(many(("a", 20, 10)), periods=1).headline.endswith(
         "That rests on fewer than 30: too few to read."
     )
     assert cj.retention(many(("a", 40, 10)), periods=1, mode="on_or_after").headline.startswith(
-        "25.0 % of 40 customers came back in week 1 or later"
+        "25.0% of 40 customers came back in week 1 or later"
     )
     assert cj.retention(many(("a", 40, 10)), periods=1, mode="every").headline.startswith(
-        "25.0 % of 40 customers came back in every week from 1 to 1"
+        "25.0% of 40 customers came back in every week from 1 to 1"
     )
 
 

@@ -454,9 +454,9 @@ def test_a_change_is_told_in_words_with_target_and_band():
     row = card.table.set_index("measure").loc["conversion_of_visitors"]
     assert row["beyond_noise"]
     assert row["words"].startswith(
-        "66.7 points better than 33.3 % in 2024-01-09, beyond what is ordinary; above what is ordinary for it ("
+        "66.7 points better than 33.3% in 2024-01-09, beyond what is ordinary; above what is ordinary for it ("
     )
-    assert row["words"].endswith("; target 50.0 % reached")
+    assert row["words"].endswith("; target 50.0% reached")
     assert "Conversion of visitors" in card.headline or "Conversion of leads" in card.headline
 
 

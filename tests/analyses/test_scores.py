@@ -224,7 +224,7 @@ def test_the_distribution_holds_every_answer_of_the_scale():
 def test_the_headline_says_interval_and_n():
     assert (
         cj.nps(answers(nps=[10.0] * 60 + [0.0] * 40)).headline
-        == "NPS is +20 (95 % interval +1 to +38, n = 100)."
+        == "NPS is +20 (95% CI +1 to +38, n = 100)."
     )
 
 

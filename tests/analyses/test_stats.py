@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.shared import stats
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 
 # ---- published figures ------------------------------------------------------------------------------------------
 
@@ -21,7 +22,7 @@ def test_wilson_gives_the_figures_of_newcombes_paper() -> None:
 
 
 def test_newcombe_gives_the_figures_of_his_paper() -> None:
-    low, high = stats.newcombe([56, 9, 10], [70, 10, 10], [48, 3, 0], [80, 10, 10])
+    low, high = newcombe([56, 9, 10], [70, 10, 10], [48, 3, 0], [80, 10, 10])
     np.testing.assert_allclose(low, [0.0524, 0.1705, 0.6075], atol=5e-5)
     np.testing.assert_allclose(high, [0.3339, 0.8090, 1.0], atol=5e-5)
 
@@ -44,14 +45,14 @@ def test_benjamini_hochberg_gives_the_figures_of_their_paper() -> None:
         0.7590,
         1.0,
     ]
-    adjusted = stats.benjamini_hochberg(p)
+    adjusted = benjamini_hochberg(p)
     assert (adjusted <= 0.05).sum() == 4
     np.testing.assert_allclose(adjusted[:4], [0.0015, 0.003, 0.0095, 0.035625])
 
 
 def test_a_missing_p_is_no_test() -> None:
-    np.testing.assert_allclose(stats.benjamini_hochberg([0.02, np.nan, 0.04]), [0.04, np.nan, 0.04])
-    assert stats.benjamini_hochberg([]).size == 0
+    np.testing.assert_allclose(benjamini_hochberg([0.02, np.nan, 0.04]), [0.04, np.nan, 0.04])
+    assert benjamini_hochberg([]).size == 0
 
 
 # ---- edges ------------------------------------------------------------------------------------------------------
@@ -60,8 +61,8 @@ def test_a_missing_p_is_no_test() -> None:
 def test_a_share_of_nobody_is_missing_and_never_zero() -> None:
     assert np.isnan(stats.share(0, 0))
     assert np.isnan(stats.wilson(0, 0)).all()
-    assert np.isnan(stats.newcombe(0, 0, 1, 2)).all()
-    assert np.isnan(stats.two_shares_p(0, 0, 1, 2))
+    assert np.isnan(newcombe(0, 0, 1, 2)).all()
+    assert np.isnan(two_shares_p(0, 0, 1, 2))
 
 
 def test_none_or_all_keep_their_end_of_the_interval() -> None:
@@ -82,7 +83,7 @@ def test_none_or_all_keep_their_end_of_the_interval() -> None:
 def test_two_shares_are_compared_by_z_or_where_few_are_expected_exactly(
     counts: tuple[int, int, int, int], p: float
 ) -> None:
-    assert stats.two_shares_p(*counts) == pytest.approx(p, rel=1e-3)
+    assert two_shares_p(*counts) == pytest.approx(p, rel=1e-3)
 
 
 def test_the_median_is_interpolated_and_has_an_interval_from_six_values_on() -> None:
@@ -125,15 +126,15 @@ def test_intervals_hold_their_estimate_and_swap_with_their_groups(
     count, other = min(count, base), min(other, other_base)
     low, high = stats.wilson(count, base)
     assert 0 <= low <= count / base <= high <= 1
-    low, high = stats.newcombe(count, base, other, other_base)
+    low, high = newcombe(count, base, other, other_base)
     assert low <= count / base - other / other_base <= high
-    np.testing.assert_allclose(stats.newcombe(other, other_base, count, base), (-high, -low))
-    assert stats.two_shares_p(count, base, other, other_base) == pytest.approx(
-        stats.two_shares_p(other, other_base, count, base)
+    np.testing.assert_allclose(newcombe(other, other_base, count, base), (-high, -low))
+    assert two_shares_p(count, base, other, other_base) == pytest.approx(
+        two_shares_p(other, other_base, count, base)
     )
 
 
-# ---- what 95 % means --------------------------------------------------------------------------------------------
+# ---- what 95% means --------------------------------------------------------------------------------------------
 
 
 def test_the_intervals_of_a_thousand_small_funnels_hold_the_truth_in_93_to_97_of_100() -> None:
@@ -164,7 +165,7 @@ def test_the_intervals_of_a_thousand_small_funnels_hold_the_truth_in_93_to_97_of
 def test_the_intervals_of_a_thousand_differences_hold_the_truth_in_93_to_97_of_100() -> None:
     rng = np.random.default_rng(1)
     p, q = rng.uniform(0.1, 0.9, (2, 1_000))
-    low, high = stats.newcombe(
+    low, high = newcombe(
         rng.binomial(45, p), np.full(1_000, 45), rng.binomial(35, q), np.full(1_000, 35)
     )
     assert 0.93 <= ((low <= p - q) & (p - q <= high)).mean() <= 0.97
@@ -181,9 +182,6 @@ def test_with_nothing_to_find_adjusted_p_values_seldom_find_anything() -> None:
     found = 0
     for _ in range(300):
         counts = rng.binomial(200, 0.3, 8)
-        p = [
-            stats.two_shares_p(int(count), 200, int(counts.sum() - count), 1_400)
-            for count in counts
-        ]
-        found += stats.benjamini_hochberg(p).min() < 0.05
+        p = [two_shares_p(int(count), 200, int(counts.sum() - count), 1_400) for count in counts]
+        found += benjamini_hochberg(p).min() < 0.05
     assert found / 300 <= 0.08

@@ -428,7 +428,7 @@ def test_telco_survives_as_lifelines_says(telco):
     # The area under the step curve, as lifelines 0.30.3 gives it for its fitted curve.
     assert result.summary["rmst_months"].iloc[0] == pytest.approx(54.49238710672819, abs=1e-10)
     assert result.headline.startswith(
-        "59.3 % (95 % interval 57.3–61.2 %) are still there after 72 months; the median is not reached."
+        "59.3% (95% CI 57.3–61.2%) are still there after 72 months; the median is not reached."
     )
 
 

@@ -149,7 +149,7 @@ def test_the_headline_names_the_commonest_move_only_from_thirty_on(toy_log):
     )
     many = cj.transitions(toy_log(" | ".join(f"k{n}: A@0min B@1min" for n in range(40))))
     assert many.headline == (
-        "The commonest move is from A to B: 40 times by 40 customers, 100.0 % of what follows A (95 % interval 91.2–100.0 %, n = 40), half of them within 1 minute."
+        "The commonest move is from A to B: 40 times by 40 customers, 100.0% of what follows A (95% CI 91.2–100.0%, n = 40), half of them within 1 minute."
     )
     assert (
         cj.transitions(toy_log("ana: A@0min")).headline

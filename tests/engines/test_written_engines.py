@@ -217,7 +217,7 @@ def test_hostile_names_stay_values(dialect):
         "'; DROP TABLE events; --",
         "back\\slash\\'",
         'say "it" `now`',
-        "100 % :here",
+        "100% :here",
         "line\nbreak",
     ]
     log = cj.read_events(toy_events("u: A@0h B@1h"))

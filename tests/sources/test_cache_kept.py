@@ -79,7 +79,7 @@ def test_a_limit_is_a_size(monkeypatch, given, bytes_):
     assert store.size_limit() == bytes_
 
 
-@pytest.mark.parametrize("given", ["many", "20", "-1GB", "20 %"])
+@pytest.mark.parametrize("given", ["many", "20", "-1GB", "20%"])
 def test_what_is_no_size_is_refused(monkeypatch, given):
     monkeypatch.setenv("CJ_CACHE_LIMIT", given)
     with pytest.raises(

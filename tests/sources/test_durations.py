@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from cjlib.errors import CjlibError
-from cjlib.sources.log.durations import in_words, microseconds
+from cjlib.show.numbers import timespan
+from cjlib.sources.log.durations import microseconds
 
 
 @pytest.mark.parametrize(
@@ -70,4 +71,4 @@ def test_a_negative_duration_is_refused():
     ],
 )
 def test_a_length_is_said_in_its_largest_unit(seconds, words):
-    assert in_words(round(seconds * 1_000_000)) == words
+    assert timespan(round(seconds * 1_000_000)) == words

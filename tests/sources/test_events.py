@@ -141,7 +141,7 @@ def test_duplicates_count_towards_the_limit_and_nothing_is_lost():
     with pytest.raises(cj.DataError) as stopped:
         cj.read_events(table([("ana", "order", UTC)] * 2 + [("bob", "order", "soon")]))
     assert str(stopped.value) == (
-        "source: 2 of 3 rows (66.7 %) cannot be used; quarantine_limit allows 5.0 %. "
+        "source: 2 of 3 rows (66.7%) cannot be used; quarantine_limit allows 5.0%. "
         "exact duplicate: 1 (such as 'ana, order, 2024-01-01 00:00:00'); keep them with duplicates='keep' where equal rows are real, such as orders without an id · "
         "unreadable timestamp: 1 (such as 'soon'); say how times are written, dates='%d/%m/%Y %H:%M' or the like. "
         "Mend the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine."
@@ -156,7 +156,7 @@ def test_a_share_at_the_limit_is_within_it():
         ("ana", "view", "never")
     ]
     assert cj.read_events(table(rows)).n_events == 19
-    with pytest.raises(cj.DataError, match=r"1 of 20 rows \(5.0 %\)"):
+    with pytest.raises(cj.DataError, match=r"1 of 20 rows \(5.0%\)"):
         cj.read_events(table(rows), quarantine_limit=0.049)
 
 

@@ -113,7 +113,7 @@ def test_a_damaged_cache_is_made_again(source):
 
 
 def test_a_reading_that_stops_leaves_no_cache(source):
-    with pytest.raises(cj.DataError, match=r"50 of 200 rows \(25.0 %\)"):
+    with pytest.raises(cj.DataError, match=r"50 of 200 rows \(25.0%\)"):
         cj.read_events(source)
     assert [
         path

@@ -386,7 +386,7 @@ WHOLE = gzip.compress(
         (
             "e.csv",
             f'{HEADER}\nana,"view,2024-01-01T00:00:00Z\n{LINE}\n',
-            r"1 of 2 rows \(50.0 %\) cannot be used.* quote that does not close: 1; write a quote",
+            r"1 of 2 rows \(50.0%\) cannot be used.* quote that does not close: 1; write a quote",
         ),
         (
             "e.csv",

@@ -298,12 +298,12 @@ def test_a_broken_line_keeps_its_number_in_the_quarantine(tmp_path):
 def test_above_the_limit_reading_stops_and_says_why():
     with pytest.raises(
         cj.DataError,
-        match=r"2 of 3 rows \(66\.7 %\) cannot be used; quarantine_limit allows 5\.0 %\. csat out of range: 2; csat runs from 1 to 5",
+        match=r"2 of 3 rows \(66\.7%\) cannot be used; quarantine_limit allows 5\.0%\. csat out of range: 2; csat runs from 1 to 5",
     ):
         read(csat=[0, 9, 5], limit=0.05)
 
 
-@pytest.mark.parametrize("limit", [-1, 2, "5 %", True])
+@pytest.mark.parametrize("limit", [-1, 2, "5%", True])
 def test_the_limit_is_a_share(limit):
     with pytest.raises(cj.CjlibError, match=r"^quarantine_limit: must be a share from 0 to 1"):
         read(csat=[5], limit=limit)

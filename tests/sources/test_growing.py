@@ -250,7 +250,7 @@ def test_too_many_bad_rows_stop_the_reading_however_the_days_came(tmp_path):
     options = OPTIONS | {"quarantine_limit": 0.1, "duplicates": "keep"}
     assert cj.read_events(tmp_path, **options).n_events == 2
     write(tmp_path / "2.parquet", [bad])
-    with pytest.raises(cj.DataError, match=r"1 of 3 rows \(33\.3 %\) cannot be used"):
+    with pytest.raises(cj.DataError, match=r"1 of 3 rows \(33\.3%\) cannot be used"):
         cj.read_events(tmp_path, **options)
 
 

@@ -656,12 +656,12 @@ def test_a_keyword_wins_over_the_file_even_where_it_is_the_usual_value(shop):
     journey = cj.read_journey(shop / "journey.yml")
     for read in (journey.read_feedback, lambda **options: cj.read_feedback(journey, **options)):
         assert len(read()) == 2
-        with pytest.raises(cj.DataError, match=r"1 of 3 rows .* quarantine_limit allows 5\.0 %"):
+        with pytest.raises(cj.DataError, match=r"1 of 3 rows .* quarantine_limit allows 5\.0%"):
             read(quarantine_limit=0.05)
     for read in (journey.read_events, lambda **options: cj.read_events(journey, **options)):
         assert read().n_events == 4, "the file keeps equal rows"
         assert read(duplicates="quarantine", quarantine_limit=0.5).n_events == 3
-        with pytest.raises(cj.DataError, match=r"quarantine_limit allows 5\.0 %"):
+        with pytest.raises(cj.DataError, match=r"quarantine_limit allows 5\.0%"):
             read(duplicates="quarantine", quarantine_limit=0.05)
 
 

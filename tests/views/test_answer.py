@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.analyses.result import MIME, Result, metric
-from cjlib.shared.stats import newcombe, wilson
+from cjlib.shared.stats import wilson
+from cjlib.shared.two_samples import newcombe
 from cjlib.views.notebook.summary_cards import change_words, difference_bounds, kind_of
 
 
@@ -41,11 +42,11 @@ def test_the_headline_stands_first_and_each_number_with_its_interval_and_n():
     )
     assert (
         said.text
-        == "It is so.\nConversion: 30.0 % (95 % interval 24.1–36.7 % · n = 200)\nMedian time to convert: 3 hours (95 % interval 2 hours to 4 hours · n = 60)"
+        == "It is so.\nConversion: 30.0% (95% CI 24.1–36.7% · n = 200)\nMedian time to convert: 3 hours (95% CI 2 hours to 4 hours · n = 60)"
     )
     assert (
         said.html.index("It is so.")
-        < said.html.index("<strong>30.0 %</strong>")
+        < said.html.index("<strong>30.0%</strong>")
         < said.html.index("<strong>3 hours</strong>")
     )
 
@@ -54,7 +55,7 @@ def test_a_number_of_fewer_than_30_is_shown_as_such_and_not_bold():
     html = cj.answer(result_of(conversion=share_of(6, 29))).html
     assert "<strong>" not in html
     assert "n\u00a0=\u00a029: too few to read" in html
-    assert "<strong>20.0 %</strong>" in cj.answer(result_of(conversion=share_of(6, 30))).html
+    assert "<strong>20.0%</strong>" in cj.answer(result_of(conversion=share_of(6, 30))).html
 
 
 def test_text_from_data_is_escaped():
@@ -79,8 +80,8 @@ def test_several_results_give_their_headlines_in_order_and_each_metric_once():
     said = cj.answer(first, second)
     assert said.headlines == ("One.", "Two.")
     assert said.text.splitlines()[2:] == [
-        "Conversion: 30.0 % (95 % interval 24.1–36.7 % · n = 200)",
-        "NPS: 12 (95 % interval 3 to 20 · n = 300)",
+        "Conversion: 30.0% (95% CI 24.1–36.7% · n = 200)",
+        "NPS: 12 (95% CI 3 to 20 · n = 300)",
     ]
     assert said.told["headline"] == "One. Two."
 
@@ -150,11 +151,11 @@ def test_names_of_metrics_become_words():
 def test_a_change_beyond_noise_is_better_or_worse_in_words():
     assert (
         change_words("conversion", share_of(300, 1000), share_of(200, 1000))
-        == "10.0 points better than before (20.0 %)"
+        == "10.0 points better than before (20.0%)"
     )
     assert (
         change_words("conversion", share_of(200, 1000), share_of(300, 1000))
-        == "10.0 points worse than before (30.0 %)"
+        == "10.0 points worse than before (30.0%)"
     )
     quick, slow = metric(3600, 3500, 3700, 500), metric(7200, 7000, 7400, 500)
     assert (
@@ -173,14 +174,14 @@ def test_a_change_beyond_noise_is_better_or_worse_in_words():
 def test_a_change_within_noise_is_no_clear_change():
     assert (
         change_words("conversion", share_of(210, 1000), share_of(200, 1000))
-        == "no clear change from 20.0 %"
+        == "no clear change from 20.0%"
     )
 
 
 def test_too_few_or_no_interval_is_no_ground_for_a_verdict():
     assert (
         change_words("conversion", share_of(20, 25), share_of(200, 1000))
-        == "before 20.0 %: too few to compare"
+        == "before 20.0%: too few to compare"
     )
     assert (
         change_words("tickets", metric(40), metric(20))
@@ -196,7 +197,7 @@ def test_the_change_stands_on_the_card_and_only_where_there_was_a_number_before(
     now = result_of(conversion=share_of(300, 1000), nps=metric(5.0))
     html = cj.answer(now, previous=result_of(conversion=share_of(200, 1000))).html
     assert html.count("cj-change") == 1
-    assert "10.0 points better than before (20.0\u00a0%)" in html
+    assert "10.0 points better than before (20.0%)" in html
     assert cj.answer(now, previous={"conversion": share_of(200, 1000)}).html == html
 
 
@@ -217,7 +218,7 @@ def test_a_funnel_is_set_against_the_period_before_it():
     funnel = cj.funnel(log, ["visit", "buy"], window="3D", start="2025-01-13", end="2025-01-19")
     assert funnel.previous().metrics["previous_conversion"]["value"] == 0.1
     assert (
-        "50.0 points better than before (10.0\u00a0%)"
+        "50.0 points better than before (10.0%)"
         in cj.answer(funnel, previous=funnel.previous()).html
     )
 

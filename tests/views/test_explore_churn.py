@@ -28,7 +28,7 @@ def test_a_report_offers_other_success_shares_with_all_numbers_below(explorer):
     figure = explorer.figure()
     (menu,) = figure.layout.updatemenus
     assert len(menu.buttons) == len({*SHARES, 0.25})
-    assert menu.buttons[menu.active].label == "success share 25 %"
+    assert menu.buttons[menu.active].label == "success share 25%"
     assert {row[0] for row in figure.layout.meta["rows"]} == {
         button.label for button in menu.buttons
     }
@@ -92,4 +92,4 @@ def test_each_choice_of_the_report_shows_its_own_top(explorer):
         button.label: button.args[1]["xaxis.range"][1]
         for button in figure.layout.updatemenus[0].buttons
     }
-    assert ranges["success share 50 %"] >= ranges["success share 25 %"]
+    assert ranges["success share 50%"] >= ranges["success share 25%"]

@@ -167,7 +167,7 @@ def test_a_group_called_all_is_a_group(journey):
 def test_the_figure_of_groups_names_the_stage_at_which_they_lie_furthest_apart(journey, log):
     figure = cj.plot(cj.journey_map(journey, log, by="channel"), "groups")
     assert figure.layout.meta["caption"] == (
-        "The groups lie furthest apart at Look: the journeys of 25.0 % of shop end there (n = 40), of 75.0 % of ads (n = 40)."
+        "The groups lie furthest apart at Look: the journeys of 25.0% of shop end there (n = 40), of 75.0% of ads (n = 40)."
     )
     assert [trace.name for trace in figure.data] == ["ads", "shop"]
     assert figure.layout.meta["rows"][0][:4] == ["Look", "ads", 40, 30]
@@ -196,7 +196,7 @@ def test_each_persona_has_its_own_map_folded_and_escaped(journey, log, kinds):
     ]
     assert maps.html.count("<details><summary>The map of") == 2
     assert HOSTILE not in maps.html
-    assert "100.0 % of P2" in cj.plot(maps).layout.meta["caption"]
+    assert "100.0% of P2" in cj.plot(maps).layout.meta["caption"]
 
 
 def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
@@ -230,7 +230,7 @@ def test_a_share_of_nobody_of_few_is_grey_like_any_share_of_few(journey):
     )
     html = cj.picture(cj.journey_map(journey, cj.read_events(few))).html
     lane = html[html.index("Goes on, in order") :]
-    assert 'cj-thin"><span class="cj-line"><span class="cj-big">0.0 %</span></span>' in lane
+    assert 'cj-thin"><span class="cj-line"><span class="cj-big">0.0%</span></span>' in lane
     assert "n 2 · thin, too few to read" in lane
 
 
@@ -247,7 +247,7 @@ def test_a_table_has_words_for_heads_no_index_and_a_sentence_when_empty():
     frame = pd.DataFrame({"share_first": [0.5, float("nan")], "touchpoint": [HOSTILE, None]})
     shown = cj.table(frame, ["touchpoint", "share_first"])
     assert re.findall(r"<th [^>]*>([^<]*)", shown.html) == ["touchpoint", "share first"]
-    assert "50.0 %" in shown.html
+    assert "50.0%" in shown.html
     assert HOSTILE not in shown.html
     assert (
         cj.table(frame.head(0), empty="None <b>yet</b>.").html

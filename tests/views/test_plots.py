@@ -75,11 +75,11 @@ def said(figure: object) -> str:
 
 def test_a_share_that_is_neither_none_nor_all_is_never_shown_as_none_or_all():
     assert [numbers.percent(share) for share in (0, 0.0001, 0.427, 0.9999, 1, float("nan"))] == [
-        "0.0 %",
-        "<0.1 %",
-        "42.7 %",
-        ">99.9 %",
-        "100.0 %",
+        "0.0%",
+        "<0.1%",
+        "42.7%",
+        ">99.9%",
+        "100.0%",
         "–",
     ]
 
@@ -322,7 +322,7 @@ def test_labels_that_would_meet_on_a_phone_take_two_lines():
     short, lines = theme.row_labels(["visit"], ["200 customers"], [True])
     assert (lines, len(short)) == (1, 2)
     long, lines = theme.row_labels(
-        ["a rather long name of an event"], ["1,200 · 42.7 % of first"], [False]
+        ["a rather long name of an event"], ["1,200 · 42.7% of first"], [False]
     )
     assert (lines, len(long)) == (2, 1)
     assert "a rather long name of an ev…" in long[0]["text"]
@@ -366,8 +366,8 @@ def test_a_funnel_says_where_most_are_lost_and_how_many_get_through(plain):
     low, high = wilson(120, 200)
     through_low, through_high = wilson(60, 200)
     assert cj.plot(plain).layout.meta["caption"] == (
-        f"Most are lost between “visit” and “signup”: 120 of 200 (60.0 %, {numbers.interval(float(low), float(high))}) do not go on; "
-        f"30.0 % ({numbers.interval(float(through_low), float(through_high))}) of 200 customers reach “buy”."
+        f"Most are lost between “visit” and “signup”: 120 of 200 (60.0%, {numbers.interval(float(low), float(high))}) do not go on; "
+        f"30.0% ({numbers.interval(float(through_low), float(through_high))}) of 200 customers reach “buy”."
     )
 
 
@@ -378,22 +378,22 @@ def test_bars_are_shares_of_the_first_step_and_the_biggest_loss_is_marked_in_wor
     assert [list(line.x) for line in intervals] == [[0.4, 0.3], [0.4, 0.3]]
     notes = said(figure)
     assert "200 customers" in notes
-    assert "80 · 40.0 % of first" in notes
-    assert "<b>↓ 120 did not go on (60.0 %)</b><br><b>biggest loss</b>" in notes
-    assert "↓ 20 did not go on (25.0 %)" in notes
+    assert "80 · 40.0% of first" in notes
+    assert "<b>↓ 120 did not go on (60.0%)</b><br><b>biggest loss</b>" in notes
+    assert "↓ 20 did not go on (25.0%)" in notes
     assert notes.count("biggest loss") == 1
 
 
 def test_the_table_under_the_steps_holds_every_number_shown(plain):
     meta = cj.plot(plain).layout.meta
     assert [row[:4] for row in meta["rows"]] == [
-        [1, "visit", 200, "100.0 %"],
-        [2, "signup", 80, "40.0 %"],
-        [3, "buy", 60, "30.0 %"],
+        [1, "visit", 200, "100.0%"],
+        [2, "signup", 80, "40.0%"],
+        [3, "buy", 60, "30.0%"],
     ]
     assert [row[7] for row in meta["rows"]] == [120, 20, None]
     assert meta["rows"][1][9] == "1 hour"
-    assert "step 2, signup: 80 customers, 40.0 % of step 1" in meta["alt"]
+    assert "step 2, signup: 80 customers, 40.0% of step 1" in meta["alt"]
 
 
 def test_losses_that_chance_could_order_either_way_are_not_ranked():
@@ -464,12 +464,12 @@ def test_event_names_are_shown_letter_by_letter_and_raw_in_the_table():
 def test_groups_beyond_noise_are_said_in_words_and_the_others_not_ranked(grouped):
     figure = cj.plot(grouped)
     notes = said(figure)
-    assert "20.0 % of 400, below the others" in notes
-    assert "45.0 % of 200, above the others" in notes
-    assert "26.0 % of 100, no clear difference" in notes
-    assert "25.0 % of 12, too few to read" in notes
+    assert "20.0% of 400, below the others" in notes
+    assert "45.0% of 200, above the others" in notes
+    assert "26.0% of 100, no clear difference" in notes
+    assert "25.0% of 12, too few to read" in notes
     assert figure.layout.meta["caption"].startswith(
-        "mail stands out: 45.0 % of its 200 customers reach “buy”, +"
+        "mail stands out: 45.0% of its 200 customers reach “buy”, +"
     )
     assert figure.layout.meta["caption"].endswith(
         "2 of 3 groups differ from the others beyond noise."
@@ -480,7 +480,7 @@ def test_groups_that_do_not_differ_are_said_not_to():
     figure = cj.plot(funnel_of({"web": [200, 80, 40], "mail": [100, 40, 21]}, by="channel"))
     assert (
         figure.layout.meta["caption"]
-        == "No clear difference between the 2 groups of channel: from 20.0 % to 21.0 % reach “buy”."
+        == "No clear difference between the 2 groups of channel: from 20.0% to 21.0% reach “buy”."
     )
 
 
@@ -498,10 +498,10 @@ def test_the_table_under_the_segments_holds_every_group_and_its_comparison(group
     meta = cj.plot(grouped).layout.meta
     assert meta["columns"][:4] == ["channel", "customers", "reached the last step", "share"]
     assert [row[:4] for row in meta["rows"]] == [
-        ["web", 400, 80, "20.0 %"],
-        ["mail", 200, 90, "45.0 %"],
-        ["shop", 100, 26, "26.0 %"],
-        ["(not set)", 12, 3, "25.0 %"],
+        ["web", 400, 80, "20.0%"],
+        ["mail", 200, 90, "45.0%"],
+        ["shop", 100, 26, "26.0%"],
+        ["(not set)", 12, 3, "25.0%"],
     ]
     assert [row[-1] for row in meta["rows"]] == [
         "below the others",
@@ -510,8 +510,8 @@ def test_the_table_under_the_segments_holds_every_group_and_its_comparison(group
         "too few to read",
     ]
     assert meta["rows"][1][6] == "+23.7 points"
-    # 45 % of 200 against (80 + 26 + 3) of 512.
-    assert meta["rows"][1][5] == "21.3 %"
+    # 45% of 200 against (80 + 26 + 3) of 512.
+    assert meta["rows"][1][5] == "21.3%"
 
 
 def test_the_table_under_the_steps_by_group_holds_every_step_of_every_group(grouped):
@@ -530,7 +530,7 @@ def test_groups_a_customer_may_be_in_twice_are_not_compared():
     )
     assert (
         figure.layout.meta["caption"]
-        == "By channel, from 20.0 % to 50.0 % reach “buy”; a customer may be in several groups, so they are not compared."
+        == "By channel, from 20.0% to 50.0% reach “buy”; a customer may be in several groups, so they are not compared."
     )
     assert len(figure.data) == 2
 
@@ -552,7 +552,7 @@ def test_step_by_step_the_groups_that_lie_furthest_apart_are_named_if_beyond_noi
     figure = cj.plot(grouped, "segment_steps")
     assert (
         figure.layout.meta["caption"]
-        == "The groups lie furthest apart on the way to “buy”: 50.0 % of web go on, 75.0 % of mail."
+        == "The groups lie furthest apart on the way to “buy”: 50.0% of web go on, 75.0% of mail."
     )
     assert [trace.name for trace in figure.data] == ["web", "mail", "shop", "(not set)"]
     assert list(figure.data[3].marker.symbol) == ["triangle-up-open", "triangle-up-open"]
@@ -579,8 +579,8 @@ def test_time_to_convert_is_that_of_those_who_got_there(plain):
         "Half of the 60 who reached “buy” were there within 3 hours of “visit”, nine in ten within 3 hours; counted from their latest start, "
         "half within 3 hours. Those who did not get there are not in these times."
     )
-    assert [row for row in figure.layout.meta["rows"] if row[0] == "50.0 %"] == [
-        ["50.0 %", 30, "3 hours"]
+    assert [row for row in figure.layout.meta["rows"] if row[0] == "50.0%"] == [
+        ["50.0%", 30, "3 hours"]
     ]
     assert figure.data[0].y[-1] == 1.0
     assert (
@@ -668,7 +668,7 @@ def test_a_period_that_differs_from_all_others_beyond_noise_is_named(weeks):
     meta = cj.plot(trend).layout.meta
     assert (
         meta["caption"]
-        == f"{trend.headline} Against all other complete periods, that of 2025-01-20 is unusually low (6.0 % of 100)."
+        == f"{trend.headline} Against all other complete periods, that of 2025-01-20 is unusually low (6.0% of 100)."
     )
     assert [row[-1] for row in meta["rows"]] == ["", "", "unusually low", "", "", ""]
     assert [row[-2] for row in meta["rows"]][-2:] == ["yes", "no: may still rise"]
@@ -686,7 +686,7 @@ def test_periods_that_chance_explains_are_not_named_and_many_are_counted():
     assert (
         cj.plot(wild)
         .layout.meta["caption"]
-        .endswith("that of 2025-01-20 is unusually low (5.0 % of 100) and 4 more stand out.")
+        .endswith("that of 2025-01-20 is unusually low (5.0% of 100) and 4 more stand out.")
     )
 
 
@@ -697,7 +697,7 @@ def test_a_change_shows_both_spans_and_says_the_verdict(weeks):
     figure = cj.plot(change)
     _, now, before = figure.data
     assert (now.name, list(now.x), before.name, list(before.x)) == ("now", [0.06], "before", [0.24])
-    assert "24.0 % → 6.0 %, worse" in said(figure)
+    assert "24.0% → 6.0%, worse" in said(figure)
     assert figure.layout.meta["caption"] == change.headline
     assert [row[8] for row in figure.layout.meta["rows"]] == [None, "worse"]
     single = cj.funnel(
@@ -726,7 +726,7 @@ def test_what_the_lost_did_next_stands_beside_what_the_others_did():
     assert [round(x, 3) for x in left.x] == [0.667, 0.333, 0.0]
     assert list(went.x) == [0.0, 0.0, 1.0]
     assert "<b>help &lt;page&gt;</b>" in said(figure)
-    assert "<b>66.7 % lost, 0.0 % went on</b>" in said(figure)
+    assert "<b>66.7% lost, 0.0% went on</b>" in said(figure)
     meta = figure.layout.meta
     assert meta["caption"] == lost.headline
     assert [(row[0], row[1], row[4], row[8]) for row in meta["rows"]] == [

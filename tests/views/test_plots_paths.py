@@ -66,7 +66,7 @@ def test_every_figure_claims_something_has_words_and_holds_its_numbers(results):
 def test_the_flow_claims_its_strongest_band_and_its_bands_are_the_links(results):
     figure = cj.plot(results["paths"])
     assert figure.layout.meta["caption"] == (
-        "The strongest band leads from view to help after step 1: 50 of 100 paths there, 50.0 % (95 % interval 40.4–59.6 %)."
+        "The strongest band leads from view to help after step 1: 50 of 100 paths there, 50.0% (95% CI 40.4–59.6%)."
     )
     sankey = figure.data[0]
     assert sum(sankey.link.value) == results["paths"].table.query("step < 4")["paths"].sum()
@@ -85,14 +85,14 @@ def test_in_a_flow_the_rarer_events_of_a_step_stand_together(results):
 def test_journeys_are_bars_of_shares_with_whiskers(results):
     figure = cj.plot(results["paths"], "journeys")
     assert list(figure.data[0].x) == [0.5, 0.4, 0.1]
-    assert figure.layout.meta["rows"][0] == ["view → help", 50, "50.0 %", "40.4–59.6 %", 50]
+    assert figure.layout.meta["rows"][0] == ["view → help", 50, "50.0%", "40.4–59.6%", 50]
     assert figure.layout.meta["caption"] == results["paths"].headline
 
 
 def test_what_rests_on_few_is_grey_and_said_so(log):
     figure = cj.plot(cj.paths(log.where(channel=["mail", "ads"]), start_event="cart"), "links")
     assert figure.layout.meta["caption"].startswith(
-        "At step 1, cart is followed by view in 100.0 % of 40 paths"
+        "At step 1, cart is followed by view in 100.0% of 40 paths"
     )
     few = cj.plot(cj.paths(cj.read_events(toy_events("ana: A@0min B@1min"))), "links")
     assert few.data[0].marker.color == ("#767676",)
@@ -314,6 +314,6 @@ def test_a_rare_loop_has_an_axis_that_tells_its_ticks_apart_and_an_interval_with
     from cjlib.views.plots import theme
 
     assert theme.percent_axis()["tickformat"] == ",.2~%"
-    assert interval(0.00251, 0.00327) == "0.25–0.33 %"
-    assert interval(0.41, 0.444) == "41.0–44.4 %"
-    assert interval(0.0, 0.0) == "0.0–0.0 %"
+    assert interval(0.00251, 0.00327) == "0.25–0.33%"
+    assert interval(0.41, 0.444) == "41.0–44.4%"
+    assert interval(0.0, 0.0) == "0.0–0.0%"

@@ -236,7 +236,7 @@ def test_a_move_is_clear_only_if_the_interval_of_the_difference_leaves_out_zero(
     }
     found = {move.metric: (move.clear, move.words) for move in moves(old, new)}
     assert found == {
-        "conversion": (True, "4.0 points better than before (20.0 %)"),
+        "conversion": (True, "4.0 points better than before (20.0%)"),
         "bare": (False, "before 3, without an interval to judge the change by"),
         "same": (False, "the same"),
         "fresh": (False, "new"),
@@ -245,7 +245,7 @@ def test_a_move_is_clear_only_if_the_interval_of_the_difference_leaves_out_zero(
     }
     assert next(iter(found)) == "conversion"
     inside = moves(old, {"conversion": metric(0.21, 0.19, 0.23, 1000)})[0]
-    assert (inside.clear, inside.words) == (False, "no clear change from 20.0 %")
+    assert (inside.clear, inside.words) == (False, "no clear change from 20.0%")
 
 
 def test_a_moved_number_is_shown_in_its_unit_with_interval_and_n():
@@ -277,7 +277,7 @@ def test_the_index_says_what_moved_and_what_was_set_differently(tmp_path):
     text = words((tmp_path / "index.html").read_text())
     assert "0.3 bought." in text
     assert (
-        "Conversion 20.0 % (18.0 % to 22.0 %, n = 1,000) 30.0 % (28.0 % to 32.0 %, n = 1,000) 10.0 points better than before (20.0 %)"
+        "Conversion 20.0% (18.0% to 22.0%, n = 1,000) 30.0% (28.0% to 32.0%, n = 1,000) 10.0 points better than before (20.0%)"
         in text
     )
     assert "1 of 1 numbers moved clearly" in text
@@ -327,17 +327,17 @@ METRICS = {
 @pytest.mark.parametrize(
     ("written", "fired", "said"),
     [
-        ("conversion<0.05", True, "conversion is 4.0 % in 01_funnel; the alert is < 5.0 %."),
-        ("conversion < 5%", True, "conversion is 4.0 % in 01_funnel; the alert is < 5.0 %."),
+        ("conversion<0.05", True, "conversion is 4.0% in 01_funnel; the alert is < 5.0%."),
+        ("conversion < 5%", True, "conversion is 4.0% in 01_funnel; the alert is < 5.0%."),
         (
             "conversion.high<0.05",
             False,
-            "conversion is 6.0 % at its upper bound in 01_funnel; the alert is < 5.0 %.",
+            "conversion is 6.0% at its upper bound in 01_funnel; the alert is < 5.0%.",
         ),
         (
             "conversion.low<=3e-2",
             True,
-            "conversion is 3.0 % at its lower bound in 01_funnel; the alert is <= 3.0 %.",
+            "conversion is 3.0% at its lower bound in 01_funnel; the alert is <= 3.0%.",
         ),
         (
             "conversion.n<1000",
@@ -347,9 +347,9 @@ METRICS = {
         (
             "01_funnel:conversion>=0.04",
             True,
-            "conversion is 4.0 % in 01_funnel; the alert is >= 4.0 %.",
+            "conversion is 4.0% in 01_funnel; the alert is >= 4.0%.",
         ),
-        ("conversion>0.04", False, "conversion is 4.0 % in 01_funnel; the alert is > 4.0 %."),
+        ("conversion>0.04", False, "conversion is 4.0% in 01_funnel; the alert is > 4.0%."),
         (
             "02_retention:conversion<1",
             True,

@@ -21,8 +21,9 @@ from cjlib.analyses.attribution.touch_journeys import NONE, Journeys, from_log, 
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.sequence_summary import base_of
 from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
+from cjlib.show.numbers import timespan
 from cjlib.sources.log.conditions import Event, as_step
-from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 
 
@@ -143,7 +144,7 @@ def attribution(
         "touch": f"an event with a value in {channel} that is not the conversion",
         "lookback": "none"
         if limit is None
-        else f"{in_words(limit)} before the conversion, the end included",
+        else f"{timespan(limit)} before the conversion, the end included",
         "open journeys": f"{journeys.open_nulls:,} journeys without conversion are younger than the lookback and may still convert; they count as without",
         "ties": f"touches of one instant are ordered by channel name ({journeys.tied:,} touches share their instant)",
         **base_of(log, log.n_events, log.n_customers),
@@ -282,7 +283,7 @@ def _attribution(
             "model": f"{options.model}{order}: {IN_WORDS[options.model]}",
             **definition,
             NONE: f"{journeys.untouched.size:,} conversions without a touch are listed, outside the model; shares are of all conversions",
-            "interval": f"95 % percentile bootstrap, {options.replicates:,} resamples, seed {options.seed}",
+            "interval": f"95% percentile bootstrap, {options.replicates:,} resamples, seed {options.seed}",
             "meaning": NO_CAUSE,
             **unknown_costs(journeys, costs),
         },

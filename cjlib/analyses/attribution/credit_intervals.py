@@ -48,7 +48,7 @@ class Options:
 
 
 def credited(journeys: Journeys, options: Options) -> Credit:
-    """The credit of every channel and its 95 % percentile interval over resampled units."""
+    """The credit of every channel and its 95% percentile interval over resampled units."""
     types = types_of(journeys, by_age=options.model == "time_decay")
     kinds = types.example.size
     conversions, nulls, value = (

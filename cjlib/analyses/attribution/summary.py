@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.attribution.touch_journeys import NONE, Journeys
-from cjlib.analyses.result import MIN_N
 from cjlib.errors import did_you_mean, shown
+from cjlib.shared.comparison import MIN_N
 from cjlib.show.numbers import confidence, count_of, percent
 
 IN_WORDS = {
@@ -17,7 +17,7 @@ IN_WORDS = {
     "last": "the last touch of a journey gets the whole conversion",
     "last_non_direct": "the last touch that is not direct gets the whole conversion; if all are, the last",
     "linear": "each touch of a journey gets an equal part",
-    "position": "40 % to the first touch, 40 % to the last, 20 % to those between; two touches half each",
+    "position": "40% to the first touch, 40% to the last, 20% to those between; two touches half each",
     "time_decay": "a touch 7 days older counts half as much",
     "markov": "a chain over start, channels, conversion and null; credit goes by how much conversion would fall without the channel, its traffic lost",
     "shapley": "each conversion is split equally among the different channels of its journey",

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.periods import calendar
-from cjlib.shared.stats import Z95, benjamini_hochberg, wilson
-from cjlib.show.numbers import about, count_of, signed
+from cjlib.shared.stats import Z95, wilson
+from cjlib.shared.two_samples import benjamini_hochberg
+from cjlib.show.numbers import about, count_of, signed, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event
-from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 
 Flags = NDArray[np.bool_]
@@ -75,7 +77,7 @@ def after_feedback(
     people = _people(feedback, log, by, length)
     if people.empty:
         raise CjlibError(
-            f"after_feedback: no answer of a customer of the log was given {in_words(length)} before the end of data. Choose a shorter within."
+            f"after_feedback: no answer of a customer of the log was given {timespan(length)} before the end of data. Choose a shorter within."
         )
     people = people.assign(outcome=_followed(people, log, outcome, length))
     rows = [_row(str(segment), group, min_n) for segment, group in people.groupby("segment")]
@@ -207,15 +209,15 @@ def _headline(table: pd.DataFrame, outcome: Event, length: int) -> str:
     found = table[(table["p_adjusted"] < 0.05) & ~table["small_n"]]
     tail = "An association: those who complain differ in more than their complaint."
     if found.empty:
-        return f"No stage at which those who complained had {outcome} within {in_words(length)} more or less often than others, beyond chance. {tail}"
+        return f"No stage at which those who complained had {outcome} within {timespan(length)} more or less often than others, beyond chance. {tail}"
     first = (
         found.assign(size=found["difference"].abs())
         .sort_values(["size", "segment"], ascending=[False, True])
         .iloc[0]
     )
     return (
-        f"After a complaint at {first['segment']} {about(first['share_complained'])} of {count_of(first['complained'], 'customer')} had {outcome} within {in_words(length)}, "
-        f"of {first['others']:,} others who answered {about(first['share_others'])} (within months {signed(100 * first['difference'])} points, 95 % interval "
+        f"After a complaint at {first['segment']} {about(first['share_complained'])} of {count_of(first['complained'], 'customer')} had {outcome} within {timespan(length)}, "
+        f"of {first['others']:,} others who answered {about(first['share_others'])} (within months {signed(100 * first['difference'])} points, 95% CI "
         f"{signed(100 * first['difference_low'])} to {signed(100 * first['difference_high'])}). {tail}"
     )
 
@@ -226,9 +228,9 @@ def _definition(
     return {
         "complained": "a bad score (nps 0–6, csat or rating 1–2) or, without a score, a text labelled negative",
         "others": "customers who answered there and did not complain",
-        "outcome": f"{outcome}, strictly after the answer and at most {in_words(length)} later",
+        "outcome": f"{outcome}, strictly after the answer and at most {timespan(length)} later",
         "compared": "within the calendar month of the answer (Mantel–Haenszel)",
-        "base": f"{count_of(people, 'customer')} by segment, each once; answers too late to be followed for {in_words(length)} left out",
+        "base": f"{count_of(people, 'customer')} by segment, each once; answers too late to be followed for {timespan(length)} left out",
         "by": by or "all together",
         "means": "an association, not an effect",
         "small n": f"below {min_n} customers in one of the groups",

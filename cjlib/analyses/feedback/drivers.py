@@ -14,7 +14,7 @@ from cjlib.analyses.feedback.texts.language import languages, says_something
 from cjlib.analyses.feedback.texts.tokens import term_presence
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import DataError, not_one_of
-from cjlib.shared.stats import benjamini_hochberg
+from cjlib.shared.two_samples import benjamini_hochberg
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.pii import scrub
 from cjlib.sources.feedback.table import Feedback
@@ -41,7 +41,7 @@ def drivers(
 
     A comment counts once per term, however often the term stands in it. Compared are comments with an unhappy answer (nps 0–6, rating 1–3, csat
     1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7); the middle is left out. For each content term in at least `least_texts` comments: the difference
-    of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens), its z, two-sided p, adjusted by Benjamini–Hochberg; kept at 5 %.
+    of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens), its z, two-sided p, adjusted by Benjamini–Hochberg; kept at 5%.
     It says what goes with what, never what causes what.
 
     Returns
@@ -175,6 +175,6 @@ def _definition(
         "outcome": f"{outcome}: unhappy {bad_to} or less, happy {good_from} or more, what lies between left out",
         "base": f"{n_unhappy:,} unhappy and {n_happy:,} happy comments in English; presence per comment",
         "terms": f"{tested:,} content words and pairs in at least {least} comments",
-        "test": "log-odds with a Dirichlet prior (Monroe et al. 2008), Benjamini–Hochberg at 5 %",
+        "test": "log-odds with a Dirichlet prior (Monroe et al. 2008), Benjamini–Hochberg at 5%",
         "means": "goes with, never causes",
     }

@@ -13,19 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import beside, crossed
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.shared.change_points import level_shifts
-from cjlib.shared.stats import (
-    Z95,
-    Floats,
-    benjamini_hochberg,
-    mean_interval,
-    newcombe,
-    share,
-    two_shares_p,
-    wilson,
-)
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.stats import Z95, Floats, mean_interval, share, wilson
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 from cjlib.show.numbers import count_of, percent, signed
 from cjlib.sources.feedback.table import SCORES, Feedback
 
@@ -123,7 +116,7 @@ def nps(
     """Net promoter score: 100 × (share of 9–10 − share of 0–6), over everyone who gave a score; −100 to 100, never a percentage.
 
     Each answer counts once, also several of one customer. Blank scores are counted (`n_blank` in `.metrics`), not imputed. The point
-    estimate is plain; the 95 % interval uses the variance (p + d − (p − d)²) / n after adding ¾, 1½, ¾ to the three counts. With `weights`
+    estimate is plain; the 95% CI uses the variance (p + d − (p − d)²) / n after adding ¾, 1½, ¾ to the three counts. With `weights`
     (segment → share of the population) the `all (weighted)` row is Σ w·value; a segment without answers makes it undefined. With `period` (day, week, month,
     quarter, year) each is counted per calendar period, and compared with the one before where both have `min_n` answers.
 
@@ -318,7 +311,7 @@ def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> dict[str, Any]:
 
 
 def nps_interval(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:
-    """NPS with its adjusted 95 % interval, on the scale −100…100."""
+    """NPS with its adjusted 95% CI, on the scale −100…100."""
     n = promoters + passives + detractors
     value = 100 * (promoters - detractors) / n
     total = n + 3
@@ -523,7 +516,7 @@ def _headline(
         "rating": "Rated well are",
         "ces": "Found it easy:",
     }[scale.score]
-    figures = f"{name} {_written(scale, whole['value'])} (95 % interval {_written(scale, whole['low'])} to {_written(scale, whole['high'])}, n = {n:,})"
+    figures = f"{name} {_written(scale, whole['value'])} (95% CI {_written(scale, whole['low'])} to {_written(scale, whole['high'])}, n = {n:,})"
     few = (
         f"; fewer than {MIN_N} answers: read the interval, not the point"
         if bool(whole["small_n"])
@@ -575,7 +568,7 @@ def _definition(
         "weights": "none"
         if weights is None
         else ", ".join(f"{name} {share:g}" for name, share in weights.items()),
-        "interval": "95 %; "
+        "interval": "95%; "
         + (
             "variance of the difference after adding ¾, 1½, ¾ to the counts"
             if scale.score == "nps"

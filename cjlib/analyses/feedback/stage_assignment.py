@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError
-from cjlib.show.numbers import count_of
+from cjlib.show.numbers import count_of, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey, Mapped
-from cjlib.sources.log.durations import in_words, microseconds
+from cjlib.sources.log.durations import microseconds
 from cjlib.sources.log.event_log import EventLog
 
 OWN_STAGE, OWN_TOUCHPOINT, LATEST_EVENT, UNASSIGNED = (
@@ -232,7 +232,7 @@ def _headline(counts: dict[str, int], n: int, log: EventLog | None) -> str:
 
 
 def _definition(journey: Journey, strange: dict[str, int], log: EventLog | None) -> dict[str, str]:
-    within = in_words(microseconds(journey.map.feedback_within, "map.feedback_within"))
+    within = timespan(microseconds(journey.map.feedback_within, "map.feedback_within"))
     latest = (
         f"the customer's latest mapped event at or before it, at most {within} earlier"
         if log is not None

@@ -19,9 +19,11 @@ from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
 from cjlib.analyses.feedback.texts.taxonomy import Taxonomy, read_taxonomy, tells_of
 from cjlib.analyses.feedback.texts.tokens import term_presence
-from cjlib.analyses.result import MIME, MIN_N, Metric, Result, metric
+from cjlib.analyses.result import MIME, Metric, Result, metric
 from cjlib.errors import DataError
-from cjlib.shared.stats import benjamini_hochberg, newcombe, two_shares_p, wilson
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.stats import wilson
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 from cjlib.show.numbers import about, count_of
 from cjlib.sources.feedback.pii import removed_from
 from cjlib.sources.feedback.table import Feedback
@@ -367,7 +369,7 @@ def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
         else ""
     )
     return (
-        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} (95 % interval {about(first['low'])} to {about(first['high'])}); "
+        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} (95% CI {about(first['low'])} to {about(first['high'])}); "
         f"the taxonomy covers {about(covered)}.{goes}"
     )
 

@@ -27,8 +27,9 @@ from cjlib.analyses.funnel.tables import (
     steps_table,
     still_open,
 )
-from cjlib.analyses.result import MIN_N, Result
+from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.group_by import MISSING
 from cjlib.sources.log.conditions import Event, Exclude
 from cjlib.sources.log.durations import Duration
@@ -108,7 +109,7 @@ class Funnel(Result):
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
 
         Counted alike, with first events from `start` minus the length of the range; a range of whole local days is set back by as many days.
-        The difference of two shares has Newcombe's 95 % interval; "better" or "worse" when it leaves out 0.
+        The difference of two shares has Newcombe's 95% CI; "better" or "worse" when it leaves out 0.
 
         Returns
         -------
@@ -217,7 +218,7 @@ def funnel(
     Returns
     -------
     Funnel
-        `.table`, one row a step (and group): [by], `step`, `event`, `customers`; `share_of_first`, `share_of_previous` (0–1, Wilson's 95 % in `_low`, `_high`);
+        `.table`, one row a step (and group): [by], `step`, `event`, `customers`; `share_of_first`, `share_of_previous` (0–1, Wilson's 95% in `_low`, `_high`);
         `median_seconds_from_previous`, `mean_seconds_from_previous`, `median_seconds_from_first` (of those who reached the step); `still_open`: customers
         who stopped there and have a first event whose window is open. A share of nobody is missing; so are shares of the step before, bounds and times of step 1.
 

@@ -14,16 +14,9 @@ from cjlib.analyses.funnel.summary import losses
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
 from cjlib.shared.periods import calendar, check_period
-from cjlib.shared.stats import (
-    benjamini_hochberg,
-    grouped_medians,
-    newcombe,
-    share,
-    two_shares_p,
-    wilson,
-)
-from cjlib.show.numbers import confidence, count_of, percent, points_interval
-from cjlib.sources.log.durations import in_words
+from cjlib.shared.stats import grouped_medians, share, wilson
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
+from cjlib.show.numbers import confidence, count_of, percent, points_interval, timespan
 from cjlib.sources.log.event_log import EventLog
 
 NOTHING = "(nothing)"
@@ -111,7 +104,7 @@ def trend(
 def _trend_definition(asked: Question, period: str) -> dict[str, str]:
     return {
         "period": f"calendar {period} of the counted attempt's first event, in the business's zone; with entry='{asked.entry}' the counted attempt need not be the first",
-        "share": "customers who reached the last step ÷ customers who entered in the period; Wilson 95 %",
+        "share": "customers who reached the last step ÷ customers who entered in the period; Wilson 95%",
         "complete": "every window that opened in the period had ended by the end of data; an incomplete period may still rise",
     }
 
@@ -139,7 +132,7 @@ def _trend_headline(table: pd.DataFrame, asked: Question, period: str) -> str:
 
 def points(low: float, high: float) -> str:
     """The interval of a difference of shares, in percentage points."""
-    return f"difference {points_interval(low, high)}, 95 % interval"
+    return f"difference {points_interval(low, high)}, 95% CI"
 
 
 def verdict_of(low: float, high: float, smallest: int, min_n: int) -> str:
@@ -213,7 +206,7 @@ def _previous_definition(log: EventLog, asked: Question, bounds: tuple[int, int]
     span = log.span_us
     said = {
         "period before": f"first events from {log.moment(bounds[0]):%Y-%m-%d %H:%M} to {log.moment(bounds[1]):%Y-%m-%d %H:%M} ({log.timezone}), of equal length",
-        "difference": "share_of_first now − before; Newcombe's 95 % interval, which takes the two groups as independent, though a customer may stand in both",
+        "difference": "share_of_first now − before; Newcombe's 95% CI, which takes the two groups as independent, though a customer may stand in both",
         "verdict": f"better or worse when the interval leaves out 0; too few to tell below {asked.min_n} customers in either period",
     }
     if span is not None and span[0] > bounds[0]:
@@ -312,7 +305,7 @@ def lost_next(
         + _waiting_words(asked, int(((attempts.depth == step) & waiting).sum())),
         "went on": f"{count_of(other, 'customer')} who reached more steps",
         "next event": f"the customer's first event strictly after step {step} was filled, at any time to the end of data; of several at one instant the first by name",
-        "comparison": "share of the lost − share of those who went on: Newcombe's 95 % interval, two-sided p, adjusted (Benjamini–Hochberg) over the events",
+        "comparison": "share of the lost − share of those who went on: Newcombe's 95% CI, two-sided p, adjusted (Benjamini–Hochberg) over the events",
     }
     metrics = {"lost": metric(base, n=base + other)}
     return FunnelLost(
@@ -326,7 +319,7 @@ def lost_next(
 def _waiting_words(asked: Question, waiting: int) -> str:
     if asked.window is None:
         return "; without a window nobody is lost for good"
-    return f"; {count_of(waiting, 'customer')} whose window is still open left out ({in_words(asked.window)})"
+    return f"; {count_of(waiting, 'customer')} whose window is still open left out ({timespan(asked.window)})"
 
 
 def _next_events(log: EventLog, who: Positions, since: Ints) -> tuple[Ints, Ints]:

@@ -276,6 +276,6 @@ def _definition(log: EventLog, asked: Question, entered: int, *, timed: bool) ->
         else "; times are not counted there: cj.funnel(log.read(), …) has them"
     )
     said["counted"] = f"where the events lie, by the statement{times}"
-    said["intervals"] = f"Wilson 95 %; small: fewer than {asked.min_n}"
+    said["intervals"] = f"Wilson 95%; small: fewer than {asked.min_n}"
     said["sql"] = "the statement gives the same `customers` by step"
     return said

@@ -14,9 +14,8 @@ from cjlib.analyses.funnel.selection import Counted
 from cjlib.analyses.result import Metric
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.stats import Z95
-from cjlib.show.numbers import confidence, count_of, percent
+from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Step
-from cjlib.sources.log.durations import in_words
 from cjlib.sources.log.event_log import EventLog
 
 ORDER = {
@@ -58,7 +57,7 @@ def headline(
         return f"{count_of(entered, 'customer')} did {steps[0]}."
     got_through = int(table["customers"].iloc[-1])
     conversion = metrics["conversion"]
-    within = "" if asked.window is None else f" within {in_words(asked.window)}"
+    within = "" if asked.window is None else f" within {timespan(asked.window)}"
     path = (
         f"did all {len(steps)} steps, in any order"
         if asked.order == "any"
@@ -165,7 +164,7 @@ def definition(
     }
     if any(gap is not None for gap in asked.step_windows):
         gaps = (
-            f"to step {k}: {in_words(gap)}"
+            f"to step {k}: {timespan(gap)}"
             for k, gap in enumerate(asked.step_windows, start=2)
             if gap is not None
         )
@@ -190,7 +189,7 @@ def definition(
         "between steps of the counted attempt, of those who reached the step; not how long it takes, since the others are not in it"
     )
     said["intervals"] = (
-        f"Wilson 95 %; groups compared by Newcombe's interval and a two-sided test, adjusted (Benjamini–Hochberg); small: fewer than {asked.min_n}"
+        f"Wilson 95%; groups compared by Newcombe's interval and a two-sided test, adjusted (Benjamini–Hochberg); small: fewer than {asked.min_n}"
     )
     said["sql"] = sql
     return said
@@ -200,7 +199,7 @@ def window_words(asked: Question) -> str:
     """The window, and from where it runs."""
     if asked.window is None:
         return "no limit"
-    return f"{in_words(asked.window)} of elapsed time from the first event to every later step, its end included"
+    return f"{timespan(asked.window)} of elapsed time from the first event to every later step, its end included"
 
 
 def bounds_words(log: EventLog, asked: Question) -> str:

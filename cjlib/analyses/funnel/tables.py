@@ -13,16 +13,8 @@ from cjlib.analyses.funnel.options import Question, Rows
 from cjlib.analyses.funnel.selection import Counted
 from cjlib.analyses.result import Metric, metric
 from cjlib.shared.group_by import MISSING, Values, order_of_groups
-from cjlib.shared.stats import (
-    benjamini_hochberg,
-    grouped_means,
-    grouped_medians,
-    median_with_interval,
-    newcombe,
-    share,
-    two_shares_p,
-    wilson,
-)
+from cjlib.shared.stats import grouped_means, grouped_medians, median_with_interval, share, wilson
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 from cjlib.sources.log.event_log import EventLog
 
 SECOND = 1_000_000

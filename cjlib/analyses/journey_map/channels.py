@@ -23,7 +23,7 @@ def channel_names(log: EventLog) -> list[str]:
 def channel_words(
     walks: tuple[Walk, ...], names: list[str], group: Ints, groups: int
 ) -> list[str | None]:
-    """The channels of each group of positions in words, commonest first: "email 61 %, web 39 %"; None where no event has one."""
+    """The channels of each group of positions in words, commonest first: "email 61%, web 39%"; None where no event has one."""
     constant = [one.channel for one in walks[0].places.mapping]
     every = sorted({*names, *(name for name in constant if name is not None)})
     summed = np.zeros((groups, len(every)), dtype=np.int64)
@@ -60,4 +60,4 @@ def _in_words(counts: np.ndarray, names: list[str]) -> str | None:
 
 
 def _percent(part: float) -> str:
-    return "<1 %" if part < 0.005 else f"{100 * part:.0f} %"
+    return "<1%" if part < 0.005 else f"{100 * part:.0f}%"

@@ -10,9 +10,11 @@ import pandas as pd
 
 from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
-from cjlib.analyses.result import MIN_N, Result, metric
+from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError
-from cjlib.shared.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.stats import Z95
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 
 Record = dict[Any, Any]
 DRAWS = 1_000

@@ -8,7 +8,7 @@ from cjlib.analyses.feedback.scores import by_group
 from cjlib.analyses.journey_map.feedback import SCORES, Opinions
 from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
 from cjlib.analyses.journey_map.stage_mapping import NONE
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 
 UNASKED = ("n_feedback", "n_solicited", "n_scored", "n_nps", "n_csat", "n_ces")
 """What nobody was asked for is empty, not zero."""

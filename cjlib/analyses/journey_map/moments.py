@@ -10,8 +10,9 @@ import pandas as pd
 from cjlib.analyses.journey_map.cache import Shared
 from cjlib.analyses.journey_map.feedback import BAD_TO, GOOD_FROM, Opinions
 from cjlib.analyses.journey_map.stage_mapping import Places
-from cjlib.analyses.result import MIN_N
-from cjlib.shared.stats import Z95, benjamini_hochberg, newcombe, two_shares_p
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.stats import Z95
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.durations import microseconds
 
@@ -237,9 +238,9 @@ def _excess(
 def _text(row: dict) -> str:
     words = WORDS[row["outcome"]]
     return (
-        f"At {row['touchpoint']} ({row['stage']}) a bad experience goes with a worse outcome: {100 * row['share_bad']:.0f} % of {row['n_bad']:,} {words} after a bad one, "
-        f"{100 * row['share_good']:.0f} % of {row['n_good']:,} after a good one. It goes with, not: causes. A test would show."
+        f"At {row['touchpoint']} ({row['stage']}) a bad experience goes with a worse outcome: {100 * row['share_bad']:.0f}% of {row['n_bad']:,} {words} after a bad one, "
+        f"{100 * row['share_good']:.0f}% of {row['n_good']:,} after a good one. It goes with, not: causes. A test would show."
         if row["difference"] > 0
-        else f"At {row['touchpoint']} ({row['stage']}) more customers {words} after a bad experience ({100 * row['share_bad']:.0f} % of {row['n_bad']:,}) than after a good one "
-        f"({100 * row['share_good']:.0f} % of {row['n_good']:,}). It goes with, not: causes. A test would show."
+        else f"At {row['touchpoint']} ({row['stage']}) more customers {words} after a bad experience ({100 * row['share_bad']:.0f}% of {row['n_bad']:,}) than after a good one "
+        f"({100 * row['share_good']:.0f}% of {row['n_good']:,}). It goes with, not: causes. A test would show."
     )

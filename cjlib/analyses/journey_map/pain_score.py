@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 
 PARTS = ("lost", "unhappy", "slow", "effortful")
 DRAWS = 1_000

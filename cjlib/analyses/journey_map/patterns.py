@@ -10,7 +10,7 @@ import numpy as np
 
 from cjlib.analyses.journey_map.sentiment_line import Clustered
 from cjlib.analyses.journey_map.studentized_range import exceeded, quantile
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 
 FEWEST_CUSTOMERS = 20
 """A stage whose answers come from fewer people takes no part in patterns."""

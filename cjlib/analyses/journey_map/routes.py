@@ -10,7 +10,7 @@ import pandas as pd
 from cjlib.analyses.journey_map.mapped_events import Walk
 from cjlib.analyses.journey_map.stage_mapping import NONE, Ints
 from cjlib.analyses.journey_map.stages import medians, with_interval
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.sources.journey import Journey
 
 START = "(start)"

@@ -88,7 +88,7 @@ class Clustered:
 
     @cached_property
     def interval(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % t intervals of the means."""
+        """95% t intervals of the means."""
         from scipy.special import stdtrit
 
         with np.errstate(invalid="ignore"):

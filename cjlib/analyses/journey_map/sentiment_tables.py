@@ -178,7 +178,7 @@ def _pattern_text(stages: list[str], line: Line, one: Pattern) -> str:
         "peak": f"{where} is a peak",
         "sawtooth": f"A sawtooth from {first} to {last}",
     }[one.name]
-    change = f"{pair.change:+.2f} (95 % interval {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once)"
+    change = f"{pair.change:+.2f} (95% CI {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once)"
     return f"{said}: {SCALES[line.lead]} changes by {_signed(change)}; {n}."
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from cjlib.analyses.journey_map.inputs import Source
-from cjlib.analyses.result import MIN_N, Metric, metric
-from cjlib.show.numbers import count_of
-from cjlib.sources.log.durations import in_words, microseconds
+from cjlib.analyses.result import Metric, metric
+from cjlib.shared.comparison import MIN_N
+from cjlib.show.numbers import count_of, timespan
+from cjlib.sources.log.durations import microseconds
 
 FIRST_FROM = 0.8
 """A pain point may be called the first only if it comes first in at least this share of the draws."""
@@ -24,8 +25,8 @@ def first_pain(pains: pd.DataFrame, level: str) -> str | None:
     one = found.iloc[0]
     name = one["stage"] if level == "stage" else f"{one['touchpoint']} ({one['stage']})"
     if one["share_first"] >= FIRST_FROM:
-        return f"{name} is the first pain {'stage' if level == 'stage' else 'point'} (first in {100 * one['share_first']:.1f} % of 1,000 draws of weights and shares)"
-    return f"{name} is among the first pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {100 * one['share_first']:.0f} % of 1,000 draws)"
+        return f"{name} is the first pain {'stage' if level == 'stage' else 'point'} (first in {100 * one['share_first']:.1f}% of 1,000 draws of weights and shares)"
+    return f"{name} is among the first pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {100 * one['share_first']:.0f}% of 1,000 draws)"
 
 
 def headline(
@@ -58,7 +59,7 @@ def _who(source: Source, table: pd.DataFrame) -> str:
         return f"{count_of(heard, 'answer')} at {int((table['n_feedback'] > 0).sum())} of {count_of(len(source.stages), 'stage')}; no events are given, so nothing here says what customers did."
     n, ended = source.walk.customers, int(source.walk.ended.sum())
     share = (
-        f", and {100 * (ended / n):.0f} % of them have been silent for more than {_silence(source)}"
+        f", and {100 * (ended / n):.0f}% of them have been silent for more than {_silence(source)}"
         if n
         else ""
     )
@@ -68,7 +69,7 @@ def _who(source: Source, table: pd.DataFrame) -> str:
 
 
 def _silence(source: Source) -> str:
-    return in_words(microseconds(source.journey.silent_after, "map.silent_after"))
+    return timespan(microseconds(source.journey.silent_after, "map.silent_after"))
 
 
 def _feeling(source: Source, patterns: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from cjlib.analyses.journey_map.mapped_events import Walk
 from cjlib.analyses.journey_map.stage_mapping import Bools, Ints
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.event_log import EventLog
 

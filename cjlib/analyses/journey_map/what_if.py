@@ -29,7 +29,7 @@ def simulate(stages: pd.DataFrame, source: Source, changes: Mapping[str, float])
 
     A change is an absolute change of `share_of_previous` of the stage named, the result kept within 0 and 1; of the first stage a relative change of its
     entrants. Customers of a stage are entrants × the product of the shares up to it, in order; value is that of the customers in the last stage × the mean
-    value of one of them. Intervals: 10,000 seeded draws of each share, Beta(k + ½, n − k + ½), the same for now and future, 2.5 to 97.5 %.
+    value of one of them. Intervals: 10,000 seeded draws of each share, Beta(k + ½, n − k + ½), the same for now and future, 2.5 to 97.5%.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[
     )
     cut = f" The share of {', '.join(clipped)} was kept within 0 and 1." if clipped else ""
     return (
-        f"If {said}: {last['extra_customers']:+,.0f} customers in {last['stage']} (95 % interval {last['extra_customers_low']:+,.0f} to "
+        f"If {said}: {last['extra_customers']:+,.0f} customers in {last['stage']} (95% CI {last['extra_customers_low']:+,.0f} to "
         f"{last['extra_customers_high']:+,.0f}){money}. Arithmetic, not forecast.{cut}"
     )
 
@@ -179,7 +179,7 @@ def _places(table: pd.DataFrame, changes: Mapping[str, float]) -> list[tuple[str
 
 
 def _points(change: float, place: int) -> str:
-    return f"{100 * change:+.1f} % entrants" if place == 0 else f"{100 * change:+.1f} points"
+    return f"{100 * change:+.1f}% entrants" if place == 0 else f"{100 * change:+.1f} points"
 
 
 def _definition(

@@ -19,7 +19,7 @@ from cjlib.analyses.paths.path_set import (
     path_set,
     ways_of,
 )
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import (
     OTHER,
     base_of,
@@ -29,6 +29,7 @@ from cjlib.analyses.sequence_summary import (
     ties_in_words,
 )
 from cjlib.errors import did_you_mean, not_one_of
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import (
     ARROW,
     SECOND,
@@ -155,7 +156,7 @@ def paths(
             "max_steps": _cut_in_words(whole.longer, max_steps, last=end_event is not None),
             "top": _top_in_words(len(names), len(shown), top),
             "ties": ties_in_words(whole.tied),
-            "interval": "Wilson 95 % over paths; paths of one customer are alike, so it is a lower bound of the uncertainty",
+            "interval": "Wilson 95% over paths; paths of one customer are alike, so it is a lower bound of the uncertainty",
             **base_of(log, whole.events, whole.customers),
             **reserved_names(names),
         },

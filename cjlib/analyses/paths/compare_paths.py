@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import base_of, share_words
 from cjlib.errors import CjlibError, did_you_mean, shown
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import (
     ARROW,
     Flags,
@@ -23,10 +24,11 @@ from cjlib.shared.event_arrays import (
     distinct_sequences,
     groups,
 )
-from cjlib.shared.stats import benjamini_hochberg, newcombe, share, two_shares_p, wilson
-from cjlib.show.numbers import confidence, count_of, percent
+from cjlib.shared.stats import share, wilson
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
+from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Event, as_step
-from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 
 NOTHING = "(nothing between)"
@@ -393,7 +395,7 @@ def _definition(
         else f"the first {as_step(start_event, 'start_event')}; customers without it are left out",
         "window": "none"
         if limit is None
-        else f"{in_words(limit)}, its end included; {count_of(people.undecided, 'customer')} left out, since theirs had not closed",
+        else f"{timespan(limit)}, its end included; {count_of(people.undecided, 'customer')} left out, since theirs had not closed",
         "watched": f"from the start to the outcome (its instant excluded), or to the end: {labels[0]} customers are watched for less time",
         **({"left out of the comparison": ", ".join(leave_out)} if leave_out else {}),
         "tests": f"two-sided z test of two shares (Fisher's exact where few), for patterns of at least {MIN_N} customers, adjusted by Benjamini–Hochberg",
@@ -418,7 +420,7 @@ def _headline(
         return f"{base}; nothing they did before is commoner than among the {labels[1]} beyond chance. What is rarer may be for lack of time."
     chosen = more.loc[more[f"share_of_{labels[0]}"] < 1]
     row = (more if chosen.empty else chosen).iloc[0]
-    within = confidence(row["difference_low"], row["difference_high"]).removesuffix(" %")
+    within = confidence(row["difference_low"], row["difference_high"]).removesuffix("%")
     return (
         f"{base}. What sets them apart most is {row['pattern']}: {percent(row[f'share_of_{labels[0]}'])} of the {labels[0]} did it before, "
         f"{percent(row[f'share_of_{labels[1]}'])} of the {labels[1]} (difference {100 * row['difference']:.1f} points, {within} points). "

@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.paths.path_set import PathSet
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import share_words
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import (
     ARROW,
     SECOND,
@@ -60,7 +61,7 @@ def loops_of(paths: PathSet, names: list[str], top: int | None) -> Loops:
             "loop": "an event that comes again after at least one other event of the same path; neighbouring repeats are none",
             "paths": f"{count_of(n, 'path')}, whole, whatever max_steps shows",
             "ways": f"from the event to its next return; through more than {LONGEST_LOOP} events shown as a → … → a",
-            "interval": "Wilson 95 % over paths",
+            "interval": "Wilson 95% over paths",
         },
         metrics=metrics,
         ways=loops_table(found, paths.customer, names, n, top),

@@ -26,8 +26,8 @@ from cjlib.shared.event_arrays import (
     whole_customers,
 )
 from cjlib.shared.stats import share, wilson
-from cjlib.show.numbers import count_of
-from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.show.numbers import count_of, timespan
+from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
@@ -208,6 +208,6 @@ def _headline(metrics: dict[str, Metric], gap: int) -> str:
         return "The log has no events, so there are no sessions."
     middle = float(metrics["median_seconds"]["value"] or 0)
     return (
-        f"{count_of(n, 'session')} of {count_of(metrics['customers']['value'], 'customer')}: half last {in_words(round(middle * SECOND))} or less; "
-        f"{share_words(metrics['share_of_one_event'])} are a single event. A gap other than {in_words(gap)} would cut them differently."
+        f"{count_of(n, 'session')} of {count_of(metrics['customers']['value'], 'customer')}: half last {timespan(round(middle * SECOND))} or less; "
+        f"{share_words(metrics['share_of_one_event'])} are a single event. A gap other than {timespan(gap)} would cut them differently."
     )

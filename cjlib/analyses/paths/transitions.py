@@ -11,7 +11,7 @@ import pandas as pd
 from cjlib.analyses.paths.first_values import FirstValues, first_values, first_values_sql
 from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
 from cjlib.analyses.paths.pushdown import Around, counted_there, pairs_there
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import (
     END,
     START,
@@ -20,6 +20,7 @@ from cjlib.analyses.sequence_summary import (
     reserved_names,
     ties_in_words,
 )
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import (
     SECOND,
     Codes,
@@ -33,8 +34,8 @@ from cjlib.shared.event_arrays import (
     whole_customers,
 )
 from cjlib.shared.stats import share, wilson
-from cjlib.show.numbers import confidence, count_of, percent
-from cjlib.sources.log.durations import Duration, in_words
+from cjlib.show.numbers import confidence, count_of, percent, timespan
+from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.engine import identifier
 from cjlib.sources.log.event_log import EventLog
 
@@ -110,7 +111,7 @@ def transitions(
         "session_gap": gap_in_words(gap),
         **grouping.in_words(),
         "ties": ties_in_words(around.tied),
-        "interval": "Wilson 95 % over pairs; pairs of one customer are alike, so it is a lower bound of the uncertainty",
+        "interval": "Wilson 95% over pairs; pairs of one customer are alike, so it is a lower bound of the uncertainty",
         **base_of(log, around.events, around.customers),
         **reserved_names(names),
         **counted_there(log),
@@ -236,7 +237,7 @@ def _headline(table: pd.DataFrame, grouped: bool, customers: int) -> str:
     return (
         f"The commonest move is from {row['source']} to {row['target']}: {count_of(row['count'], 'time')} by {count_of(row['customers'], 'customer')}, "
         f"{percent(row['share_of_source'])} of what follows {row['source']}{within} ({confidence(row['share_of_source_low'], row['share_of_source_high'])}, "
-        f"n = {round(row['count'] / row['share_of_source']):,}), half of them within {in_words(round(row['median_seconds'] * SECOND))}."
+        f"n = {round(row['count'] / row['share_of_source']):,}), half of them within {timespan(round(row['median_seconds'] * SECOND))}."
     )
 
 

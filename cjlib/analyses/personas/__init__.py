@@ -14,8 +14,9 @@ from cjlib.analyses.personas import clusters
 from cjlib.analyses.personas.customer_features import CustomerFeatures, customer_features
 from cjlib.analyses.personas.groups import Grouped, members_of, table_of
 from cjlib.analyses.personas.profile import Written, match_written, profile_of
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, shown
+from cjlib.shared.comparison import MIN_N
 from cjlib.show.numbers import joined
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
@@ -80,7 +81,7 @@ def personas(
     """Customers in groups of like habits, with how stable the groups are and whether they are more than cuts through one cloud.
 
     A customer with at least five events is a point: logarithms of events, active days, events a day and value; shares per channel and per event name (20
-    commonest); attributes of the customers table (numbers, and levels that at least 5 % have); the mean score of what they wrote. Missing numbers are the mean.
+    commonest); attributes of the customers table (numbers, and levels that at least 5% have); the mean score of what they wrote. Missing numbers are the mean.
     Standardised, clipped to ±3, grouped by k-means with 20 starts. Customers with fewer events are `too little seen`, apart. Stability is the mean adjusted
     Rand index between these groups and those found in 50 bootstraps. Structure is claimed only if the silhouette exceeds, by .05, the best one of ten clouds
     that have the same margins and rank correlations and no groups.
@@ -228,7 +229,7 @@ def _headline(
     if not structured:
         return f"One group that shades off, cut in {len(table)}: the customers do not fall into kinds beyond chance ({said}; n = {n:,}){shaky}.{few}"
     largest = table.iloc[0]
-    share = f"{100 * largest['share']:.0f} % of {n:,} (95 % interval {100 * largest['share_low']:.0f}–{100 * largest['share_high']:.0f} %)"
+    share = f"{100 * largest['share']:.0f}% of {n:,} (95% CI {100 * largest['share_low']:.0f}–{100 * largest['share_high']:.0f}%)"
     return f"{len(table)} kinds of customers; the largest, “{largest['name']}”, is {share}; {said}{shaky}.{few}"
 
 

@@ -118,7 +118,7 @@ def _event_shares(
 
 
 def _attributes(log: EventLog, first: NDArray[np.intp]) -> dict[str, Floats]:
-    """Columns of the customers table: numbers as they are, other values that at least 5 % have as 0 or 1."""
+    """Columns of the customers table: numbers as they are, other values that at least 5% have as 0 or 1."""
     found: dict[str, Floats] = {}
     for name in sorted(name for name, one in log.properties.items() if one.of_customer):
         codes, values = log.codes(name)

@@ -12,7 +12,8 @@ from scipy.special import ndtr
 from cjlib.analyses.personas.clusters import Floats, Labels
 from cjlib.analyses.personas.customer_features import OF_CHANNEL, OF_EVENT
 from cjlib.errors import did_you_mean, shown
-from cjlib.shared.stats import Z95, benjamini_hochberg
+from cjlib.shared.stats import Z95
+from cjlib.shared.two_samples import benjamini_hochberg
 from cjlib.sources.journey.schema import Persona
 
 CLEAR = 0.2

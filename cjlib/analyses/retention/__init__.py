@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.retention import comparisons as comparing
 from cjlib.analyses.retention import count, pushdown, summary, tables
 from cjlib.analyses.retention import value as worth
@@ -29,6 +29,7 @@ from cjlib.analyses.retention.options import (
 from cjlib.analyses.retention.options import scope as scope_of
 from cjlib.analyses.retention.sql import retention_sql
 from cjlib.errors import CjlibError
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Groups
 from cjlib.shared.periods import Period, WeekStart
 from cjlib.shared.stats import wilson
@@ -148,7 +149,7 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
         `complete`; by group, cohort, period. With `value` also `value` (sum), `value_per_member`, `net_share_of_first_value` and
         `gross_share_of_first_value` (of the cohort's value in period 0; gross counts no customer for more than in period 0).
         `.average` and `.fixed_average`: [by], `period`, `retained`, `eligible`, `cohorts`, `share`, `share_low`, `share_high`, `mean_share`.
-        Intervals: Wilson, 95 %; averages of recurring cohorts and of values: bootstrap over customers. Period 0 of `"cohort"` has none.
+        Intervals: Wilson, 95%; averages of recurring cohorts and of values: bootstrap over customers. Period 0 of `"cohort"` has none.
 
     Raises
     ------

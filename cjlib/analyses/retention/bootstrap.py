@@ -25,7 +25,7 @@ class Draws:
     def interval(
         self, group: Whole, period: Whole
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The middle 95 % of the draws."""
+        """The middle 95% of the draws."""
         held = self.shares[:, group, period]
         if not held.size:
             return np.zeros(0), np.zeros(0)

@@ -15,6 +15,7 @@ from cjlib.analyses.retention.options import Question
 from cjlib.analyses.retention.tables import Counts, Pooled
 from cjlib.shared import stats
 from cjlib.shared.first_events import Groups, Whole
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 
 Floats = NDArray[np.float64]
 MEASURES = (
@@ -63,9 +64,9 @@ def group_comparisons(sums: Pooled, groups: Groups, min_n: int) -> pd.DataFrame:
     other_base, other_retained = base.sum() - base, retained.sum() - retained
     shown = (base >= max(min_n, 1)) & (other_base > 0)
     k, n, other_k, other_n = (each[shown] for each in (retained, base, other_retained, other_base))
-    low, high = stats.newcombe(k, n, other_k, other_n)
+    low, high = newcombe(k, n, other_k, other_n)
     p_values = [
-        stats.two_shares_p(*four)
+        two_shares_p(*four)
         for four in zip(k.tolist(), n.tolist(), other_k.tolist(), other_n.tolist(), strict=True)
     ]
     share, other = stats.share(k, n), stats.share(other_k, other_n)
@@ -78,7 +79,7 @@ def group_comparisons(sums: Pooled, groups: Groups, min_n: int) -> pd.DataFrame:
         low,
         high,
         np.array(p_values, dtype=float),
-        stats.benjamini_hochberg(p_values),
+        benjamini_hochberg(p_values),
     )
     return pd.DataFrame(
         {**groups.columns(sums.group[last][shown]), **dict(zip(MEASURES, numbers, strict=True))}
@@ -174,7 +175,7 @@ def cohort_comparisons(
             **held,
             **dict(zip(SCORES, numbers, strict=True)),
             "p_value": p_values,
-            "p_adjusted": stats.benjamini_hochberg(p_values),
+            "p_adjusted": benjamini_hochberg(p_values),
         }
     )
 

@@ -83,7 +83,7 @@ def changed(question: Question, change: pd.DataFrame) -> str:
             f"Only cohorts from {start} on come back in a later {question.period} at all {over_all}"
         )
     ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
-    more = f"{100 * abs(ratio):.0f} % {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
+    more = f"{100 * abs(ratio):.0f}% {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
     return f"Cohorts from {start} on come back in {more} {over_all}"
 
 
@@ -126,7 +126,7 @@ def question_words(log: EventLog, question: Question, scope: Scope) -> dict[str,
         "range": _range(log, question, scope),
         "complete": _complete(question),
         "averages": "over complete cells only: pooled (Σ retained ÷ Σ cohort size) beside the plain mean of cohorts",
-        "interval": "Wilson, 95 %"
+        "interval": "Wilson, 95%"
         + (
             f"; averages: 1,000 bootstrap draws of customers, seed {question.seed}"
             if question.recurring

@@ -130,7 +130,7 @@ def _averaged(
     sums: Pooled,
     values: Values,
 ) -> pd.DataFrame:
-    """The average with the same columns over complete cells; the shares and the mean with the middle 95 % of 1,000 draws of customers."""
+    """The average with the same columns over complete cells; the shares and the mean with the middle 95% of 1,000 draws of customers."""
     groups = int(entries.group.max(initial=0)) + 1
     worth, kept, first = _matrices(
         values, counts.ended, (groups, question.periods + 1), entries.group

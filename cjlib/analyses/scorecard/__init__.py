@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.scorecard import (
     customer_measures,
     feedback_measures,
@@ -39,7 +39,8 @@ from cjlib.analyses.scorecard.inputs import (
 from cjlib.analyses.scorecard.series import Series
 from cjlib.analyses.scorecard.sql import active_sql
 from cjlib.analyses.scorecard.summary import Reading, period_name, words_of
-from cjlib.shared.stats import benjamini_hochberg
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.two_samples import benjamini_hochberg
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey

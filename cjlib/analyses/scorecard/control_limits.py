@@ -90,7 +90,7 @@ def _flagged(z: Floats, used: Bools) -> Bools:
 
 @dataclass(frozen=True)
 class Change:
-    """From one period to the next: the difference, its 95 % interval and p under ordinary variation; NaN where it cannot be judged."""
+    """From one period to the next: the difference, its 95% CI and p under ordinary variation; NaN where it cannot be judged."""
 
     difference: float
     low: float

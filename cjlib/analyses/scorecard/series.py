@@ -31,7 +31,7 @@ class Series(Protocol):
 
     @property
     def bounds(self) -> tuple[Floats, Floats]:
-        """Its 95 % interval."""
+        """Its 95% CI."""
         ...
 
     @property
@@ -186,7 +186,7 @@ class Medians:
 
     @property
     def bounds(self) -> tuple[Floats, Floats]:
-        """Two order statistics that hold the median in at least 95 %."""
+        """Two order statistics that hold the median in at least 95%."""
         return self.found[:, 1], self.found[:, 2]
 
     @property
@@ -195,7 +195,7 @@ class Medians:
         return np.array([part.size for part in self.parts], dtype=np.int64)
 
     def centre_and_error(self, used: Bools) -> tuple[float, Floats]:
-        """Error from the pooled values: where a median of n of them lies in 95 %."""
+        """Error from the pooled values: where a median of n of them lies in 95%."""
         pooled = np.concatenate(
             [part for part, take in zip(self.parts, used, strict=True) if take] or [np.zeros(0)]
         )
@@ -243,7 +243,7 @@ class Survivals:
         return np.bincount(self.period, minlength=self.periods).astype(np.int64)
 
     def centre_and_error(self, used: Bools) -> tuple[float, Floats]:
-        """Error from the pooled curve: where a median of n lies in 95 %."""
+        """Error from the pooled curve: where a median of n lies in 95%."""
         mine = used[self.period]
         if not mine.any():
             return float("nan"), np.full(self.periods, np.nan)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cjlib.analyses.result import MIN_N
 from cjlib.analyses.scorecard.catalogue import Entry
 from cjlib.analyses.scorecard.control_limits import FEWEST_PERIODS, RUN
-from cjlib.show.tables import elapsed_text
+from cjlib.shared.comparison import MIN_N
+from cjlib.show.numbers import duration
 
 DASH = "–"
 
@@ -76,9 +76,9 @@ def said(value: float, unit: str) -> str:
     if math.isnan(value):
         return DASH
     if unit == "share":
-        return f"{100 * value:.1f} %"
+        return f"{100 * value:.1f}%"
     if unit == "seconds":
-        return elapsed_text(value)
+        return duration(value)
     if unit == "count":
         return f"{value:,.0f}"
     if unit == "score":
@@ -101,8 +101,10 @@ def interval(low: float, high: float, unit: str) -> str:
     if math.isnan(low) and math.isnan(high):
         return "no interval"
     if unit == "share":
-        return f"95 % interval {100 * low:.1f}–{100 * high:.1f} %"
-    return f"95 % interval {said(low, unit)} to {said(high, unit) if not math.isnan(high) else 'not known'}"
+        return f"95% CI {100 * low:.1f}–{100 * high:.1f}%"
+    return (
+        f"95% CI {said(low, unit)} to {said(high, unit) if not math.isnan(high) else 'not known'}"
+    )
 
 
 def resting(reading: Reading) -> str:

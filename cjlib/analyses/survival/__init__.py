@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.analyses.result import MIN_N, Result
+from cjlib.analyses.result import Result
 from cjlib.analyses.survival import summary as words
 from cjlib.analyses.survival.durations import lives_of, span_of
 from cjlib.analyses.survival.from_table import lifetimes_of
@@ -16,6 +16,7 @@ from cjlib.analyses.survival.group_comparison import Lifetimes, answer
 from cjlib.analyses.survival.pushdown import lifetimes_there
 from cjlib.analyses.survival.sql import lives_sql
 from cjlib.errors import CjlibError, not_a_log
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.group_by import names_given
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
@@ -79,7 +80,7 @@ def survival(
     -------
     Survival
         `.table`: [by], `day`, `at_risk`, `churned`, `censored`, `share_surviving`, `share_surviving_low`, `share_surviving_high`: day 0 and
-        each day with a churn or a censoring. Interval: log(−log) Greenwood, 95 %, missing where the share is 1 or 0.
+        each day with a churn or a censoring. Interval: log(−log) Greenwood, 95%, missing where the share is 1 or 0.
         `.summary`: [by], `n`, `churned`, `median_days` (first day with at most half surviving; missing if not reached), `rmst_days` (mean days
         survived up to `rmst_limit_days`, the shortest of the groups' last days), `rmst_low`, `rmst_high`.
         `.comparisons`: [by], `p_value`, `p_adjusted`.

@@ -14,7 +14,7 @@ from cjlib.analyses.result import Metric, metric
 from cjlib.analyses.survival import summary
 from cjlib.analyses.survival.kaplan_meier import Curve, Z, kaplan_meier, log_rank
 from cjlib.shared.first_events import Groups, Whole
-from cjlib.shared.stats import benjamini_hochberg
+from cjlib.shared.two_samples import benjamini_hochberg
 
 UNITS = ("day", "week", "month", "year")
 LANDMARKS = (30, 90, 180, 365)

@@ -25,7 +25,7 @@ class Curve:
     time, at_risk, churned, censored
         Who was still observed just before each time, who churned at it, who was last seen at it.
     share, low, high
-        The share surviving beyond each time, with its 95 % interval; no interval where the share is 1 or 0.
+        The share surviving beyond each time, with its 95% CI; no interval where the share is 1 or 0.
     """
 
     time: Floats

@@ -9,9 +9,8 @@ import pandas as pd
 from cjlib.analyses.survival.durations import Span
 from cjlib.analyses.survival.kaplan_meier import Curve
 from cjlib.errors import did_you_mean, shown
-from cjlib.show.numbers import confidence, count_of, percent
+from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Step
-from cjlib.sources.log.durations import in_words
 from cjlib.sources.log.event_log import EventLog
 
 ALPHA = 0.05
@@ -45,7 +44,7 @@ def _half(curve: Curve, unit: str, limit: float) -> str:
     low, high = curve.median_interval
     if not math.isnan(curve.median):
         reach = f"{low:g}–{high:g}" if not math.isnan(high) else f"{low:g} or more"
-        return f"Half have churned by {unit} {curve.median:g} (95 % interval {reach})."
+        return f"Half have churned by {unit} {curve.median:g} (95% CI {reach})."
     share, below, above, _ = curve.at(limit)
     within = "" if math.isnan(below) else f" ({confidence(below, above)})"
     return f"{percent(share)}{within} are still there after {limit:g} {unit}s; the median is not reached."
@@ -78,7 +77,7 @@ def of_log(
     said = (
         f"the first {churn} at or after the start"
         if churn
-        else f"the moment a silence reaches {in_words(inactive)}, the first time it does; later returns do not undo it"
+        else f"the moment a silence reaches {timespan(inactive)}, the first time it does; later returns do not undo it"
     )
     told = {
         "life begins": f"the customer's first {start}"
@@ -130,7 +129,7 @@ def counts(
     told = {
         "curve": "Kaplan–Meier; at one time churn comes before censoring",
         "counted": f"{int(curve.at_risk[0]):,}, of whom {int(curve.churned.sum()):,} churned and {count_of(int(curve.censored.sum()), 'is', 'are')} censored",
-        "interval": "95 %: log(−log) Greenwood for shares, missing where the share is 1 or 0; normal for the restricted mean",
+        "interval": "95%: log(−log) Greenwood for shares, missing where the share is 1 or 0; normal for the restricted mean",
         "restricted mean": f"mean {unit}s survived up to {unit} {limit:g}, the shortest of the groups' last {unit}s",
     }
     if len(comparisons.columns) > 2:

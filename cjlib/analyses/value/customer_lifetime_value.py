@@ -15,9 +15,9 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.value.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
 from cjlib.errors import CjlibError, DataError, check_seed, did_you_mean, not_a_log, shown
 from cjlib.shared.periods import calendar
-from cjlib.show.numbers import about, count_of
+from cjlib.show.numbers import about, count_of, timespan
 from cjlib.sources.log.conditions import Event, as_step
-from cjlib.sources.log.durations import MICROSECONDS, Duration, in_words, microseconds
+from cjlib.sources.log.durations import MICROSECONDS, Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
@@ -109,7 +109,7 @@ def customer_value(
     as_of
         The last day known to the model; later events are not looked at.
     rate
-        Interest per year, 0.1 = 10 %: adds `discounted_value`.
+        Interest per year, 0.1 = 10%: adds `discounted_value`.
     draws
         Of the bootstrap: both models are fitted again to each; the more, the steadier the ends of the intervals.
     seed
@@ -120,7 +120,7 @@ def customer_value(
     CustomerValue
         `.table`: `customer_id`, `repeat_purchases`, `recency_days`, `age_days`, `value_to_date` (of all purchases, the first included),
         `value_mean` (of a repeat day; NaN without one),
-        `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high` (95 %, of the expectation, not of one
+        `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high` (95%, of the expectation, not of one
         customer's luck), `decile` (1 = most valuable). `.backtest`: one row each for purchases and value, expected against actual.
 
     Raises
@@ -177,7 +177,7 @@ def _check_numbers(length: int, rate: float | None, draws: int) -> None:
         isinstance(rate, bool) or not isinstance(rate, int | float) or not -1 < rate < np.inf
     ):
         raise CjlibError(
-            f"rate: must be interest per year, a number above -1 such as 0.1 for 10 %. Got {shown(rate)}."
+            f"rate: must be interest per year, a number above -1 such as 0.1 for 10%. Got {shown(rate)}."
         )
     if isinstance(draws, bool) or not isinstance(draws, int) or draws < FEWEST_DRAWS:
         raise CjlibError(
@@ -238,7 +238,7 @@ def _check_horizon(length: int, observed_days: int) -> None:
     longest = 2 * observed_days * MICROSECONDS["D"]
     if length > longest:
         raise CjlibError(
-            f"horizon: at most twice the log's length ({2 * observed_days} days), for the forecast does not converge further out. Got {in_words(length)}."
+            f"horizon: at most twice the log's length ({2 * observed_days} days), for the forecast does not converge further out. Got {timespan(length)}."
         )
 
 
@@ -305,7 +305,7 @@ def _discounted(history: History, fitted: Fitted, weeks: float, rate: float) -> 
 
 @dataclass(frozen=True)
 class Spread:
-    """95 % bounds of each customer's expected value, and of the sum over all customers."""
+    """95% bounds of each customer's expected value, and of the sum over all customers."""
 
     low: Floats
     high: Floats
@@ -426,7 +426,7 @@ def _headline(table: pd.DataFrame, backtest: pd.DataFrame, length: int) -> str:
         if np.isnan(value)
         else f" worth {value:,.0f}"
     )
-    return f"The {len(table):,} customers who have bought are expected to make {count_of(round(purchases), 'purchase')}{worth} in the next {in_words(length)}; {tried}."
+    return f"The {len(table):,} customers who have bought are expected to make {count_of(round(purchases), 'purchase')}{worth} in the next {timespan(length)}; {tried}."
 
 
 def _bought(log: EventLog, value: str, event: Event) -> dict[str, str]:
@@ -461,7 +461,7 @@ def _modelled(history: History, fitted: Fitted, metrics: Mapping[str, Metric]) -
 def _asked(length: int, last: int, draws: int) -> dict[str, str]:
     return {
         "as of": f"{pd.Timestamp.fromordinal(last):%Y-%m-%d}",
-        "horizon": in_words(length),
-        "interval": f"95 %, {draws} bootstrap draws of customers: of the expectation, not of one customer's luck",
+        "horizon": timespan(length),
+        "interval": f"95%, {draws} bootstrap draws of customers: of the expectation, not of one customer's luck",
         "backtest": "the last third of the log held out; see .backtest. Totals of this model tend to be low where buying comes in waves",
     }

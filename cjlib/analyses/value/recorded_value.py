@@ -25,7 +25,7 @@ class StatedValue(Result):
 def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     """What each customer brings by a column of the table, such as a monthly charge: stated, not forecast, and over the column's own time.
 
-    One row a customer; rows without an amount are left out and counted, negative amounts count as they stand. Mean with its 95 % interval over customers
+    One row a customer; rows without an amount are left out and counted, negative amounts count as they stand. Mean with its 95% CI over customers
     (normal approximation).
 
     Parameters
@@ -33,7 +33,7 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     customers
         One row a customer, with `customer_id` where they have one, else numbered by row.
     amount
-        The column; text counts where at least 99 % of its filled rows are numbers.
+        The column; text counts where at least 99% of its filled rows are numbers.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     return StatedValue(
         table=table,
         headline=(
-            f"By {amount} {n:,} customers bring {total:,.0f} in all, {mean:,.2f} each (95 % interval {mean - half:,.2f} to {mean + half:,.2f})"
+            f"By {amount} {n:,} customers bring {total:,.0f} in all, {mean:,.2f} each (95% CI {mean - half:,.2f} to {mean + half:,.2f})"
             + (
                 f"; the most valuable tenth brings {about(top / total)} of it."
                 if total > 0
@@ -81,7 +81,7 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
             "value": f"{amount}, as the table states it: no forecast, and over whatever time that column is for",
             "customers": f"{n:,}; {count_of(len(read) - n, 'row')} without an amount left out",
             "decile": "1 = the most valuable tenth; ties by customer id",
-            "interval": "95 %, of the mean over customers",
+            "interval": "95%, of the mean over customers",
         },
         metrics={
             "mean_value": metric(mean, mean - half, mean + half, n),

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.result import MIN_N, Result, metric
+from cjlib.analyses.result import Result, metric
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
 from cjlib.errors import CjlibError, DataError, shown
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.group_by import first_values, names_given
 from cjlib.show.numbers import count_of, percent
 from cjlib.sources.log.event_log import EventLog
@@ -51,7 +52,7 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> Valu
 
     Each customer counts in one group: by `"cohort"` the month of the first event in the log's zone, else the value of a column at the first event that has one;
     where events tie, the smallest as text. Lifetime value is what a customer has brought to date and what is expected within the value's horizon.
-    Mean of the expected with its 95 % interval over customers (normal approximation, of the mean, not of one customer).
+    Mean of the expected with its 95% CI over customers (normal approximation, of the mean, not of one customer).
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> Valu
             else f"{by} at the first event that has one",
             "expected value": f"within {value.definition['horizon']} of {value.definition['as of']}",
             "lifetime value": "what customers brought to date and the expected value together; older groups have had more time",
-            "interval": "95 %, of the mean expected value over customers",
+            "interval": "95%, of the mean expected value over customers",
         },
         metrics={
             f"mean_expected_value_{row[by] or '(not set)'}": metric(
@@ -228,7 +229,7 @@ def subscription_value(
         definition={
             "payments": f"every {every_days:,.4g} days from day 0, before day {end:,.0f}",
             "share": "the curve's value at the payment's day: who has left on or before it does not pay",
-            "interval": "from the 95 % bounds of the curve, all at once: wide",
+            "interval": "from the 95% bounds of the curve, all at once: wide",
             "discount": f"{percent(rate)} a year",
             **{f"curve: {name}": text for name, text in survival.definition.items()},
         },

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from cjlib.errors import CjlibError, DataError, not_one_of, unknown_column
-from cjlib.show.tables import count_of, table_html
+from cjlib.show.numbers import count_of
+from cjlib.show.tables import table_html
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.feedback.columns import NAMES, SCORES, Given, Scale, our_names, read_given
 from cjlib.sources.feedback.values import (

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import DataError, shown
-from cjlib.show.tables import count_of
+from cjlib.show.numbers import count_of
 from cjlib.sources.ingest.parse_times import Finding
 from cjlib.sources.ingest.quarantine import DUPLICATE
 from cjlib.sources.ingest.read_counts import Reasons
@@ -185,7 +185,7 @@ def stop_above_limit(
         )
     ]
     raise DataError(
-        f"source: {held:,} of {rows:,} rows ({100 * held / rows:.1f} %) cannot be used; quarantine_limit allows {100 * limit:.1f} %. "
+        f"source: {held:,} of {rows:,} rows ({100 * held / rows:.1f}%) cannot be used; quarantine_limit allows {100 * limit:.1f}%. "
         + " · ".join(lines)
         + ". Mend the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine.",
         quality=quality,

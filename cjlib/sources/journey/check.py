@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
-from cjlib.show.tables import count_of
+from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey, read_journey
 from cjlib.sources.journey.references import (

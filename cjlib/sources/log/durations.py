@@ -60,15 +60,3 @@ def _parsed(value: object, option: str) -> int:
             f"{option}: must be a duration with its unit, such as '14D', '6h', '30min' or '90s'. Got {shown(value)}."
         )
     return round(float(written[1]) * MICROSECONDS[unit])
-
-
-def in_words(length: int) -> str:
-    """Microseconds in the largest unit that shows them shortly: `14 days`, `1.5 hours`."""
-    units = (("D", "day"), ("h", "hour"), ("min", "minute"), ("s", "second"))
-    unit, name = next((one for one in units if length >= MICROSECONDS[one[0]]), units[-1])
-    count = length / MICROSECONDS[unit]
-    return (
-        f"{count:,.0f} {name}{'s' if count != 1 else ''}"
-        if count % 1 == 0 or count >= 100
-        else f"{count:.3g} {name}s"
-    )

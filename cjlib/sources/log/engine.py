@@ -110,7 +110,7 @@ class DuckDB:
 
 
 def memory_limit() -> str:
-    """What DuckDB may use before it spills: `CJ_MEMORY_LIMIT` ("8GB" or "40%"), else 60 % of the machine."""
+    """What DuckDB may use before it spills: `CJ_MEMORY_LIMIT` ("8GB" or "40%"), else 60% of the machine."""
     given = os.environ.get("CJ_MEMORY_LIMIT", "60%").strip()
     part = _SHARE.fullmatch(given)
     if part:

@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, shown, unknown_column
-from cjlib.show.tables import count_of, table_html
+from cjlib.show.numbers import count_of
+from cjlib.show.tables import table_html
 from cjlib.sources.log.condition_sql import joins, matching, portable, timestamp_sql
 from cjlib.sources.log.conditions import Event, Step, Where, as_step
 from cjlib.sources.log.engine import DuckDB, identifier

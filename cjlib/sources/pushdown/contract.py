@@ -240,7 +240,7 @@ def _stop_above(counted: Counted, limit: float) -> None:
     )
     lines = " · ".join(f"{reason}: {count:,}; {REMEDIES[reason]}" for count, reason in reasons)
     raise DataError(
-        f"source: {lost:,} of {rows:,} rows ({100 * lost / rows:.1f} %) cannot be used; quarantine_limit allows {100 * limit:.1f} %. {lines}. "
+        f"source: {lost:,} of {rows:,} rows ({100 * lost / rows:.1f}%) cannot be used; quarantine_limit allows {100 * limit:.1f}%. {lines}. "
         "Mend the data, or accept the loss with a higher quarantine_limit."
     )
 

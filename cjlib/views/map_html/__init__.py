@@ -46,7 +46,7 @@ class Picture:
 def picture(journey_map: JourneyMap, group: str | None = None) -> Picture:
     """The map as a picture: stages from left to right, a lane for each thing counted, and the lanes written by hand apart.
 
-    Each cell carries what it rests on (n, 95 % interval) and how good the evidence is, in words. Nothing is counted here.
+    Each cell carries what it rests on (n, 95% CI) and how good the evidence is, in words. Nothing is counted here.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def picture(journey_map: JourneyMap, group: str | None = None) -> Picture:
         f'<figure class="cj-map{" cj-map-many" if len(stages) > MANY else ""}"><style>{style()}</style><figcaption>{escape(caption)}</figcaption>{named}'
         f'<div class="cj-map-wide">{_table(stages, lanes.lanes)}</div><div class="cj-map-tall">{_cards(stages, lanes.lanes)}</div>'
         f'<details class="cj-map-key"><summary>How to read this map</summary><ul>{legend}<li><b>by hand</b> written in the journey file, not measured</li>'
-        "<li>Brackets hold 95 % intervals; n is what a cell rests on, 30 or more unless it says thin.</li>"
+        "<li>Brackets hold 95% CIs; n is what a cell rests on, 30 or more unless it says thin.</li>"
         "<li><b>usual</b> the median of the other stages, or what the journey file expects</li></ul></details></figure>"
     )
     return Picture(html=html, text=f"{caption}\n{journey_map.headline}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.map_html.cell import Cell, Record, big, count, rests_on, said, small, unknown
 from cjlib.views.map_style import STEPS

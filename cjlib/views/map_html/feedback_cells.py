@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.map_html.cell import Cell, Record, big, count, rests_on, said, small, unknown
 from cjlib.views.map_html.sentiment_lane import NAMES, Mood, moods
@@ -114,8 +114,8 @@ def _reason(name: str, row: Record) -> str:
         "effortful": "with effort",
     }[name]
     reference = row[f"{name}_reference"]
-    return f"{100 * row[name]:.0f} % {told}" + (
-        f" (usual {100 * reference:.0f} %)" if reference > 0 else ""
+    return f"{100 * row[name]:.0f}% {told}" + (
+        f" (usual {100 * reference:.0f}%)" if reference > 0 else ""
     )
 
 

@@ -8,8 +8,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, shown
+from cjlib.show.numbers import timespan
 from cjlib.sources.log.conditions import Event, as_step
-from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 from cjlib.sources.log.segments import segment_columns
 
@@ -71,7 +72,7 @@ class Explorer:
         self._steps = {str(as_step(step, "steps")): step for step in steps}
         self._first = [str(as_step(step, "steps")) for step in steps]
         self._given = window
-        self._window = NO_LIMIT if window is None else in_words(microseconds(window, "window"))
+        self._window = NO_LIMIT if window is None else timespan(microseconds(window, "window"))
         self._by = by
         self._counted: dict[tuple[Any, ...], Funnel] = {}
 
@@ -94,7 +95,7 @@ class Explorer:
 
     def _windows(self) -> dict[str, Duration]:
         """Window in words → duration, shortest first: the usual ones and the one to begin with."""
-        usual: dict[str, Duration] = {in_words(microseconds(one, "window")): one for one in WINDOWS}
+        usual: dict[str, Duration] = {timespan(microseconds(one, "window")): one for one in WINDOWS}
         every = usual if self._given is None else {**usual, self._window: self._given}
         return dict(sorted(every.items(), key=lambda pair: microseconds(pair[1], "window")))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from cjlib.analyses.result import MIN_N
 from cjlib.errors import DataError
+from cjlib.shared.comparison import MIN_N
 from cjlib.views.map_html import picture
 from cjlib.views.unanswered import Unanswered, because, unanswered
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from cjlib.analyses.result import MIME, MIN_N, Metric, Result
+from cjlib.analyses.result import MIME, Metric, Result
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 
 MOST_CARDS = 4
@@ -143,9 +144,9 @@ def answer(
     previous: Result | Mapping[str, Metric] | None = None,
     cards: Sequence[str] | None = None,
 ) -> Answer:
-    """The headline of each result, and cards of its numbers: value, unit, 95 % interval, n, and the change in words.
+    """The headline of each result, and cards of its numbers: value, unit, 95% CI, n, and the change in words.
 
-    A change is called better or worse only if the 95 % interval of the difference leaves out 0; otherwise there is "no clear change".
+    A change is called better or worse only if the 95% CI of the difference leaves out 0; otherwise there is "no clear change".
     The interval of the difference is Zou and Donner's, from the intervals of both numbers. A number that rests on fewer than 30 is
     shown as such and not set in bold.
 
@@ -258,7 +259,7 @@ def _card(said: str, name: str, one: Metric, before: Metric | None) -> str:
 
 def _unbroken(text: str) -> str:
     """No line ends between a number and its unit, or within `n = 5,600`."""
-    return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")
+    return text.replace(" = ", "\u00a0=\u00a0")
 
 
 def few(one: Metric) -> bool:
@@ -282,14 +283,14 @@ def _detail(name: str, one: Metric) -> str:
             if kind_of(name).unit == "share"
             else f"{_value(name, low)} to {_value(name, high)}"
         )
-        parts.append(f"95 % interval {bounds}")
+        parts.append(f"95% CI {bounds}")
     if n is not None:
         parts.append(f"n = {n:,}" + (": too few to read" if few(one) else ""))
     return " · ".join(parts) or "no interval"
 
 
 def change_words(name: str, now: Metric, before: Metric) -> str:
-    """The change in words: "0.8 points better than before (+0.2 to +1.4 points)", "no clear change from 4.1 %"."""
+    """The change in words: "0.8 points better than before (+0.2 to +1.4 points)", "no clear change from 4.1%"."""
     new, old = now["value"], before["value"]
     if new is None or old is None:
         return "nothing to compare with"
@@ -305,7 +306,7 @@ def change_words(name: str, now: Metric, before: Metric) -> str:
 
 
 def difference_bounds(now: Metric, before: Metric) -> tuple[float, float] | None:
-    """95 % interval of now − before from the two intervals, as for independent numbers; None where a bound is missing."""
+    """95% CI of now − before from the two intervals, as for independent numbers; None where a bound is missing."""
     new, low, high = now["value"], now["low"], now["high"]
     old, old_low, old_high = before["value"], before["low"], before["high"]
     if (

@@ -15,7 +15,7 @@ COLUMNS = [
     "converting journeys",
     "credited conversions",
     "share of conversions",
-    "95 % interval",
+    "95% CI",
 ]
 LINE = 19
 
@@ -30,7 +30,7 @@ def credit(result: Any, *, most: int = 12) -> go.Figure:
     costs = "cost_per_conversion" in result.table
     return share_rows.bars(
         rows,
-        axis="share of conversions<br>95 % intervals; credit, not cause",
+        axis="share of conversions<br>95% CIs; credit, not cause",
         caption=result.headline,
         alt=f"Bars for {numbers.count_of(len(rows), 'channel')}. "
         + "; ".join(f"{row.name}: {row.said}" for row in rows)
@@ -139,7 +139,7 @@ def models(result: Any, *, most: int = 5) -> go.Figure:
             range=[-0.42 * top, top],
             nticks=5,
             tickvals=_ticks(top),
-            title={"text": "share of conversions<br>95 % intervals; credit, not cause"},
+            title={"text": "share of conversions<br>95% CIs; credit, not cause"},
         ),
         yaxis={"range": [at, 6], "visible": False},
     )

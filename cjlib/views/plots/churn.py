@@ -80,7 +80,7 @@ def models(result: ChurnModel) -> go.Figure:
         "low",
         "high",
         "PR-AUC",
-        "lift at 10 %",
+        "lift at 10%",
         "Brier",
         "calibration error",
         "its floor",
@@ -134,7 +134,7 @@ def calibration(result: ChurnModel) -> go.Figure:
         mode="markers",
         marker={"size": 9, "color": theme.faded(table["n"])},
         error_y=theme.whiskers(table["observed"], table["low"], table["high"]),
-        name="observed, 95 % interval",
+        name="observed, 95% CI",
     )
     ece, floor, n = (
         result.metrics["ece"]["value"],
@@ -231,7 +231,7 @@ def by_segment(result: ModelBy) -> go.Figure:
         "low",
         "high",
         "PR-AUC",
-        "lift at 10 %",
+        "lift at 10%",
         "low",
         "high",
     ]
@@ -293,7 +293,7 @@ def forecasts(result: PastForecasts) -> go.Figure:
         error_y=theme.whiskers(
             table["observed_share"], table["observed_low"], table["observed_high"]
         ),
-        name="came true, 95 % interval",
+        name="came true, 95% CI",
     )
     return theme.figure(
         [told, came],
@@ -311,7 +311,7 @@ def forecasts(result: PastForecasts) -> go.Figure:
             "AUC",
             "low",
             "high",
-            "lift at 10 %",
+            "lift at 10%",
             "calibration error",
             "its floor",
         ],

@@ -15,10 +15,10 @@ LOST_COLUMNS = [
     "next event",
     "lost",
     "share of lost",
-    "95 % interval",
+    "95% CI",
     "went on",
     "share of those who went on",
-    "95 % interval of it",
+    "95% CI of it",
     "difference",
     "clear",
 ]

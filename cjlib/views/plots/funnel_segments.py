@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
-from cjlib.shared.stats import benjamini_hochberg, two_shares_p
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.two_samples import benjamini_hochberg, two_shares_p
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import NOISE, STEP_COLUMNS, named, step_rows
@@ -18,10 +18,10 @@ SEGMENT_COLUMNS = [
     "customers",
     "reached the last step",
     "share",
-    "95 % interval",
+    "95% CI",
     "share of all others",
     "difference",
-    "95 % interval of the difference",
+    "95% CI of the difference",
     "adjusted p",
     "verdict",
 ]
@@ -193,7 +193,7 @@ def _scale(rows: list[dict[str, Any]], every: float | None) -> str:
         if every is None
         else f"<br>dotted: all groups together, {theme.safe(numbers.percent(every))}"
     )
-    return f"share that reached {theme.label(rows[0]['event'], 24)}, 95 % interval{pooled}"
+    return f"share that reached {theme.label(rows[0]['event'], 24)}, 95% CI{pooled}"
 
 
 def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> str:
@@ -232,7 +232,7 @@ def _alt(rows: list[dict[str, Any]], by: list[str], verdicts: dict[tuple[Any, ..
         + (f", {verdicts[_key(row, by)]}" if _key(row, by) in verdicts else "")
         for row in rows
     )
-    return f"A dot with its 95 % interval for each group of {' and '.join(by)}. {'; '.join(every)}."
+    return f"A dot with its 95% CI for each group of {' and '.join(by)}. {'; '.join(every)}."
 
 
 # ---- where each group loses its customers ----------------------------------------------------------------------
@@ -277,7 +277,7 @@ def segment_steps(result: Any, *, most: int = 5) -> go.Figure:
             range=[-0.01, 1.01],
             nticks=6,
             title={
-                "text": "share of those at the step before, 95 % interval<br>hollow: fewer than 30 at the step before"
+                "text": "share of those at the step before, 95% CI<br>hollow: fewer than 30 at the step before"
             },
         ),
         yaxis={"range": [1.45 - final, 0.75], "visible": False},

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.stats import Z95
 from cjlib.show import numbers
 from cjlib.views.plots import theme
@@ -21,9 +21,9 @@ STEP_COLUMNS = [
     "event",
     "customers",
     "share of first step",
-    "95 % interval",
+    "95% CI",
     "share of step before",
-    "95 % interval of that share",
+    "95% CI of that share",
     "did not go on",
     "of them still have time",
     "median time from step before",
@@ -118,7 +118,7 @@ def steps(result: Any) -> go.Figure:
             table["share_of_first"], y, table["share_of_first_low"], table["share_of_first_high"]
         ),
     ]
-    scale = f"bar: share of the {numbers.count_of(entered, 'customer')} at step 1<br>line across its end: 95 % interval"
+    scale = f"bar: share of the {numbers.count_of(entered, 'customer')} at step 1<br>line across its end: 95% CI"
     return theme.figure(
         drawn,
         caption=steps_caption(table),

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
 from cjlib.errors import not_one_of
-from cjlib.shared.stats import benjamini_hochberg, two_shares_p
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.two_samples import benjamini_hochberg, two_shares_p
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import NOISE, named
@@ -147,7 +147,7 @@ TREND_COLUMNS = [
     "customers",
     "converted",
     "share",
-    "95 % interval",
+    "95% CI",
     "still have time",
     "period complete",
     "against all other complete periods",
@@ -256,7 +256,7 @@ def _band(rows: list[dict[str, Any]]) -> list[go.Scatter]:
             y=[row["share_high"] for row in rows],
             fill="tonexty",
             fillcolor=fill,
-            name="95 % interval",
+            name="95% CI",
             **shared,
         ),
     ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.map_html.sentiment_lane import NAMES, SCALES, rows_of_group
 from cjlib.views.plots import theme
@@ -53,7 +53,7 @@ def sentiment(
     return theme.figure(
         _line_traces(rows, chosen),
         caption=_caption(rows, chosen),
-        alt=f"A line of {NAMES[chosen]} over {numbers.count_of(len(rows), 'stage')}, each with its 95 % interval; the table below holds every number.",
+        alt=f"A line of {NAMES[chosen]} over {numbers.count_of(len(rows), 'stage')}, each with its 95% CI; the table below holds every number.",
         columns=LINE_COLUMNS,
         rows=table,
         height=340,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
-from cjlib.shared.stats import benjamini_hochberg, two_shares_p
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.two_samples import benjamini_hochberg, two_shares_p
 from cjlib.show import numbers
 from cjlib.views.map_html.sentiment_lane import rows_of_group
 from cjlib.views.plots import theme
@@ -83,7 +83,7 @@ def _drawn(every: Stages, of: str, most: int) -> go.Figure:
             range=[-0.01, 1.01],
             nticks=6,
             title={
-                "text": "share whose journey ended at the stage, 95 % interval<br>hollow: fewer than 30 entered it"
+                "text": "share whose journey ended at the stage, 95% CI<br>hollow: fewer than 30 entered it"
             },
         ),
         yaxis={"range": [0.45 - len(stages), 0.75], "visible": False},

@@ -33,7 +33,7 @@ PAIN_COLUMNS = [
 
 
 def pain_points(held: JourneyMap, *, level: str = "stage", top: int = 8) -> go.Figure:
-    """The impact of the first pain points of a level, each with its 95 % interval and the interval of its rank."""
+    """The impact of the first pain points of a level, each with its 95% CI and the interval of its rank."""
     pains = held.pain_points
     rows = (
         theme.records(pains[(pains["level"] == level) & (pains["impact"] > 0)].head(top))
@@ -76,7 +76,7 @@ def pain_points(held: JourneyMap, *, level: str = "stage", top: int = 8) -> go.F
     return theme.figure(
         [bar, *whiskers],
         caption=f"{names[0]} {claim}: {one['affected']:,} customers affected, first in {numbers.percent(one['share_first'])} of 1,000 draws of weights and shares.",
-        alt=f"Bars of the impact of {len(rows)} pain points with 95 % intervals, largest first.",
+        alt=f"Bars of the impact of {len(rows)} pain points with 95% CIs, largest first.",
         columns=PAIN_COLUMNS,
         rows=[[row[name] for name in PAIN_COLUMNS] for row in rows],
         height=56 + len(rows) * (44 + 16 * lines),

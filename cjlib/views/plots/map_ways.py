@@ -118,7 +118,7 @@ def support(held: JourneyMap, *, measure: str = "answered_in_24h") -> go.Figure:
     last = rows[-1]
     told = TOLD.get(measure, measure.replace("_", " "))
     bounds = numbers.interval(last[f"{measure}_low"], last[f"{measure}_high"])
-    caption = f"Of {numbers.count_of(last['tickets'], 'ticket')} opened from {last['period_start']:%Y-%m-%d}, {numbers.percent(last[measure])} {told} (95 % interval {bounds})."
+    caption = f"Of {numbers.count_of(last['tickets'], 'ticket')} opened from {last['period_start']:%Y-%m-%d}, {numbers.percent(last[measure])} {told} (95% CI {bounds})."
     shown = [[theme.plain(row[name]) for name in SUPPORT_COLUMNS] for row in rows]
     return theme.figure(
         [drawn],

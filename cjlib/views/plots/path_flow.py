@@ -18,7 +18,7 @@ ROOM = 0.76
 PAD = 18
 LETTERS, MOST_LETTERS = 12, 24
 """Letters of a name on a phone, and where there is room: the page spells them out."""
-COLUMNS = ["step", "from", "to", "paths", "share of source", "95 % interval", "median time"]
+COLUMNS = ["step", "from", "to", "paths", "share of source", "95% CI", "median time"]
 
 
 def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
@@ -187,7 +187,7 @@ def _claim(result: Any, drawn: list[dict[str, Any]]) -> str:
         return result.headline
     return (
         f"The strongest band leads from {first['source']} to {first['target']} after step {first['step']}: {first['paths']:,} of {numbers.count_of(base, 'path')} there, "
-        f"{numbers.percent(first['share_of_source'])} (95 % interval {numbers.interval(first['share_of_source_low'], first['share_of_source_high'])})."
+        f"{numbers.percent(first['share_of_source'])} (95% CI {numbers.interval(first['share_of_source_low'], first['share_of_source_high'])})."
     )
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 
-COLUMNS = ["from", "to", "count", "share of source", "95 % interval"]
+COLUMNS = ["from", "to", "count", "share of source", "95% CI"]
 
 
 def heatmap(result: Any, *, most: int = 8) -> go.Figure:

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import ARROW
 from cjlib.shared.stats import wilson
 from cjlib.show import numbers
@@ -15,12 +15,12 @@ from cjlib.views.plots.path_flow import flow
 from cjlib.views.plots.path_heatmap import heatmap
 
 NOISE = 0.05
-MEANING = "95 % intervals; grey: fewer than 30"
+MEANING = "95% CIs; grey: fewer than 30"
 
 
 def journeys(result: Any, *, most: int = 10) -> go.Figure:
     """The commonest whole paths as bars: their share of all paths."""
-    columns = ["path", "paths", "share of paths", "95 % interval", "customers"]
+    columns = ["path", "paths", "share of paths", "95% CI", "customers"]
     every = theme.records(result.sequences)
     if not every:
         return theme.empty(result.headline, columns=columns)
@@ -83,7 +83,7 @@ def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis
         count,
         "customers",
         "share of source",
-        "95 % interval",
+        "95% CI",
         "median time",
     ]
     if not every:
@@ -131,7 +131,7 @@ def _link_claim(every: list[dict[str, Any]]) -> str:
     row = readable[0]
     return (
         f"At step {row['step']}, {row['source']} is followed by {row['target']} in {numbers.percent(row['share_of_source'])} of "
-        f"{row['paths'] / row['share_of_source']:,.0f} paths (95 % interval {numbers.interval(row['share_of_source_low'], row['share_of_source_high'])}), "
+        f"{row['paths'] / row['share_of_source']:,.0f} paths (95% CI {numbers.interval(row['share_of_source_low'], row['share_of_source_high'])}), "
         f"half of them within {numbers.duration(row['median_seconds'])}."
     )
 
@@ -144,7 +144,7 @@ def returns(result: Any, *, most: int = 10) -> go.Figure:
         "customers",
         "returns",
         "share of paths with it",
-        "95 % interval",
+        "95% CI",
         "median time away",
     ]
     every = theme.records(result.table)
@@ -183,7 +183,7 @@ def returns(result: Any, *, most: int = 10) -> go.Figure:
 
 def ways(result: Any, *, most: int = 10) -> go.Figure:
     """The commonest loops by their way, as shares of all paths."""
-    columns = ["loop", "paths", "customers", "times", "share of paths", "95 % interval"]
+    columns = ["loop", "paths", "customers", "times", "share of paths", "95% CI"]
     every = theme.records(result.ways)
     if not every:
         return theme.empty(result.headline, columns=columns)
@@ -198,7 +198,7 @@ def ways(result: Any, *, most: int = 10) -> go.Figure:
     return share_rows.bars(
         rows,
         axis=f"share of all paths<br>{MEANING}",
-        caption=f"The commonest loop, {first['loop']}, is in {rows[0].said} paths (95 % interval "
+        caption=f"The commonest loop, {first['loop']}, is in {rows[0].said} paths (95% CI "
         f"{numbers.interval(first['share_of_paths_low'], first['share_of_paths_high'])}).",
         alt=f"Bars for the {len(rows)} commonest loops. "
         + "; ".join(f"{row.name}: {row.said}" for row in rows)
@@ -220,7 +220,7 @@ def ways(result: Any, *, most: int = 10) -> go.Figure:
 
 def lengths(result: Any) -> go.Figure:
     """Sessions by how many events they hold."""
-    columns = ["events in the session", "sessions", "share of sessions", "95 % interval"]
+    columns = ["events in the session", "sessions", "share of sessions", "95% CI"]
     every = theme.records(result.lengths)
     n = len(result.table)
     if not n:
@@ -262,7 +262,7 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
         other,
         f"share of {other}",
         "difference",
-        "95 % interval",
+        "95% CI",
         "clear",
     ]
     every = [row for row in theme.records(result.table) if kind is None or row["kind"] == kind]

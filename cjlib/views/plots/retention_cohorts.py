@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
 from cjlib.errors import not_one_of
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 
-COLUMNS = ["cohort", "customers in it", "period", "came back", "share", "95 % interval", "complete"]
+COLUMNS = ["cohort", "customers in it", "period", "came back", "share", "95% CI", "complete"]
 PITCH = 24
 """Height of a row in pixels."""
 GREY = "#d9d9d6"
@@ -114,7 +114,7 @@ def _cell(row: dict[str, Any], y: int, result: Any) -> dict[str, Any]:
     ]
     if not certain:
         hover.append(
-            f"95 % interval {numbers.interval(row['share_low'], row['share_high'])}{theme.too_few(n)}"
+            f"95% CI {numbers.interval(row['share_low'], row['share_high'])}{theme.too_few(n)}"
         )
     if not row["complete"]:
         hover.append(f"this {result.period} is not over: the share can only rise")

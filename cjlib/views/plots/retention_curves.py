@@ -6,8 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
 from cjlib.errors import CjlibError
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
@@ -18,7 +18,7 @@ COLUMNS = [
     "of",
     "cohorts",
     "share",
-    "95 % interval",
+    "95% CI",
     "mean of cohorts",
     "one population",
 ]
@@ -102,7 +102,7 @@ def _fixed(result: Any) -> go.Scatter:
 def _hover(row: dict[str, Any], name: str, period: str) -> str:
     lines = [
         f"{period} {row['period']}: {numbers.percent(row['share'])} of {row['eligible']:,}",
-        f"95 % interval {numbers.interval(row['share_low'], row['share_high'])}",
+        f"95% CI {numbers.interval(row['share_low'], row['share_high'])}",
     ]
     lines.append(
         f"mean of {numbers.count_of(row['cohorts'], 'cohort')}: {numbers.percent(row['mean_share'])}"
@@ -191,9 +191,9 @@ VALUE_COLUMNS = [
     "value",
     "value per customer",
     "net share of first value",
-    "95 % interval",
+    "95% CI",
     "gross share of first value",
-    "95 % interval of that",
+    "95% CI of that",
 ]
 WAYS = (
     ("net_share_of_first_value", "net: all that is spent"),

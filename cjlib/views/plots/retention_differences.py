@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_cohorts import cohort_name
@@ -19,7 +19,7 @@ COLUMNS = [
     "returned periods",
     "expected",
     "share of expected",
-    "95 % interval",
+    "95% CI",
     "adjusted p",
     "verdict",
 ]
@@ -68,7 +68,7 @@ def differences(result: Any, *, most: int = 60) -> go.Figure:
         annotations=notes,
         xaxis=_axis(shown, result.period),
         yaxis=theme.percent_axis(
-            title={"text": "returned periods as a share<br>of the average, 95 % interval"}
+            title={"text": "returned periods as a share<br>of the average, 95% CI"}
         ),
     )
 

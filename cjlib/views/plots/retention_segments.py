@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_curves import NOISE, group_caption
@@ -15,10 +15,10 @@ COLUMNS = [
     "customers",
     "came back",
     "share",
-    "95 % interval",
+    "95% CI",
     "share of all others",
     "difference",
-    "95 % interval of the difference",
+    "95% CI of the difference",
     "adjusted p",
     "verdict",
 ]
@@ -64,7 +64,7 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
             )
         ],
         caption=group_caption(result) + more,
-        alt=f"A dot with its 95 % interval for each group of {' and '.join(by)}. {'; '.join(f'{_name(row, by)}: {text}' for row, text in zip(shown, said, strict=True))}.",
+        alt=f"A dot with its 95% CI for each group of {' and '.join(by)}. {'; '.join(f'{_name(row, by)}: {text}' for row, text in zip(shown, said, strict=True))}.",
         columns=[*by, *COLUMNS],
         rows=[_row(row, compared.get(_name(row, by)), by) for row in rows],
         height=pitch * len(shown) + 60,
@@ -73,9 +73,7 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
         xaxis=theme.percent_axis(
             range=[-0.015 * reach, reach],
             nticks=5,
-            title={
-                "text": f"share that came back in {result.period} {rows[0]['period']}, 95 % interval"
-            },
+            title={"text": f"share that came back in {result.period} {rows[0]['period']}, 95% CI"},
         ),
         yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )

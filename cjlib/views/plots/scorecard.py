@@ -128,7 +128,7 @@ def _cards(result: Any, measures: Sequence[str] | None) -> list[Card]:
 
 def _resting(row: dict[str, Any]) -> str:
     unit = entry_of(row["measure"]).unit
-    return f"95 % interval {said(row['low'], unit)} to {said(row['high'], unit)}, n = {row['n']:,}"
+    return f"95% CI {said(row['low'], unit)} to {said(row['high'], unit)}, n = {row['n']:,}"
 
 
 def _notes(card: Card, bottom: float) -> list[dict[str, Any]]:

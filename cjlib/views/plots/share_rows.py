@@ -91,7 +91,7 @@ def bars(
         orientation="h",
         marker={"color": theme.faded([row.n for row in rows])},
         hovertext=[
-            f"<b>{theme.wrapped(row.name)}</b><br>{theme.safe(row.said)}<br>95 % interval {theme.safe(numbers.interval(row.low, row.high))}"
+            f"<b>{theme.wrapped(row.name)}</b><br>{theme.safe(row.said)}<br>95% CI {theme.safe(numbers.interval(row.low, row.high))}"
             for row in rows
         ],
         hoverinfo="text",

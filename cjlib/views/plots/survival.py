@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
@@ -21,7 +21,7 @@ MARKS = 5
 def survival(result: Any, *, most: int = 4) -> go.Figure:
     """The share that has not churned, day by day, with its interval; beneath it how many are still at risk."""
     by, unit = list(result.by), result.unit
-    columns = [*by, unit, "at risk", "churned", "censored", "share surviving", "95 % interval"]
+    columns = [*by, unit, "at risk", "churned", "censored", "share surviving", "95% CI"]
     groups = _groups(result, by)
     if not groups or not any(rows[0]["at_risk"] for rows in groups.values()):
         return theme.empty(result.headline, columns=columns)
@@ -205,7 +205,7 @@ def means(result: Any, *, most: int = 12) -> go.Figure:
         "churned",
         f"median {unit}s",
         f"mean {unit}s",
-        "95 % interval",
+        "95% CI",
         f"up to {unit}",
         "adjusted p",
         "verdict",
@@ -250,7 +250,7 @@ def means(result: Any, *, most: int = 12) -> go.Figure:
             )
         ],
         caption=_caption(result, by) + more,
-        alt=f"A dot with its 95 % interval for each group. {'; '.join(f'{name}: {text}' for name, text in zip(names, said, strict=True))}.",
+        alt=f"A dot with its 95% CI for each group. {'; '.join(f'{name}: {text}' for name, text in zip(names, said, strict=True))}.",
         columns=columns,
         rows=[_mean_row(row, by, unit, p_values) for row in rows],
         height=pitch * len(shown) + 60,
@@ -259,7 +259,7 @@ def means(result: Any, *, most: int = 12) -> go.Figure:
         xaxis={
             "range": [-0.015 * limit, 1.02 * limit or 1],
             "nticks": 5,
-            "title": {"text": f"mean {unit}s until churn, up to {unit} {limit:g}, 95 % interval"},
+            "title": {"text": f"mean {unit}s until churn, up to {unit} {limit:g}, 95% CI"},
         },
         yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )

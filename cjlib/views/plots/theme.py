@@ -18,7 +18,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 
 COLOURS = ("#2b73d6", "#be3e15", "#0fa495", "#a144a3", "#9f8c18")
@@ -315,7 +315,7 @@ def _luminance(colour: str) -> float:
 
 
 def percent_axis(**more: Any) -> dict[str, Any]:
-    """An axis of shares: `40 %`."""
+    """An axis of shares: `40%`."""
     return {"tickformat": ",.2~%", "rangemode": "tozero", **more}
 
 
@@ -455,7 +455,7 @@ def row_labels(
 
 
 def interval_bars(x: ArrayLike, y: ArrayLike, low: ArrayLike, high: ArrayLike) -> list[go.Scatter]:
-    """Horizontal 95 % whiskers for the ends of bars: a dark line with a white rim, which shows on the bar and on either ground."""
+    """Horizontal 95% whiskers for the ends of bars: a dark line with a white rim, which shows on the bar and on either ground."""
     at, height, lower, upper = (np.asarray(each, dtype=float) for each in (x, y, low, high))
     has = ~(np.isnan(lower) | np.isnan(upper))
     lines = []

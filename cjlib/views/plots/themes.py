@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.result import MIN_N
+from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
@@ -122,7 +122,9 @@ def trend(result: Any) -> go.Figure:
         ["segment", "period"]
     )
     table = table.assign(segment=table["segment"].astype("str"))
-    caption = "Share of each month's comments with a theme, the commonest themes; the band is the 95 % interval."
+    caption = (
+        "Share of each month's comments with a theme, the commonest themes; the band is the 95% CI."
+    )
     given = Lines(table, "share_of_comments", "low", "high", "comments")
     return over_time(
         given,
@@ -171,7 +173,7 @@ def stages(result: Any) -> go.Figure:
         xgap=2,
         ygap=2,
         text=[
-            [numbers.about(value).removesuffix(" %") for value in row]
+            [numbers.about(value).removesuffix("%") for value in row]
             for row in grid.to_numpy().tolist()
         ],
         texttemplate="%{text}",

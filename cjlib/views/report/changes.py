@@ -1,6 +1,6 @@
 """What moved between two runs of a notebook: every metric before → now, in words that say whether chance explains it.
 
-The words and the interval of the difference are those of the cards (`views/answer.py`): a change is called one only if the 95 % interval of the
+The words and the interval of the difference are those of the cards (`views/answer.py`): a change is called one only if the 95% CI of the
 difference leaves out 0. That interval takes the two runs as independent; runs over mostly the same customers vary less, so "no clear change"
 is said too often rather than too seldom.
 """
@@ -64,7 +64,7 @@ class Move:
 
 
 def said(metric: str, value: float | None) -> str:
-    """A value of a metric in its unit: `20.4 %`, `3.5 hours`, `1,204`."""
+    """A value of a metric in its unit: `20.4%`, `3.5 hours`, `1,204`."""
     say = {"share": numbers.percent, "seconds": numbers.duration, "number": numbers.number}
     return say[kind_of(metric).unit](value)
 

@@ -157,7 +157,7 @@ def plain_text(label: object) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Words whose numbers stay with their units at the end of a line: `20.5 %`, `n = 12`, `p < 0.001`; code keeps the spaces it has."""
+    """Words whose numbers stay with their units at the end of a line: `20.5%`, `n = 12`, `p < 0.001`; code keeps the spaces it has."""
     parts = re.split(r"(<pre\b.*?</pre>)", text, flags=re.DOTALL)
     return "".join(
         part if part.startswith("<pre") else _UNITS.sub("\u00a0", part) for part in parts

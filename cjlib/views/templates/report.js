@@ -65,7 +65,7 @@
   const themes = ["system", "light", "dark"];
   const nameTheme = () => { theme.textContent = "Theme: " + (root.dataset.theme || "system"); };
   theme.addEventListener("click", () => {
-    const next = themes[(themes.indexOf(root.dataset.theme || "system") + 1) % themes.length];
+    const next = themes[(themes.indexOf(root.dataset.theme || "system") + 1)% themes.length];
     if (next === "system") delete root.dataset.theme; else root.dataset.theme = next;
     try { localStorage.setItem("cj-theme", next); } catch (refused) { /* not kept, but shown */ }
     nameTheme();

@@ -43,7 +43,7 @@ class Typed:
 
 
 def typed(rows: pd.DataFrame) -> Typed:
-    """Each column as number, date or text, and the identifiers: neither float nor date, and different for more than 95 % of the rows."""
+    """Each column as number, date or text, and the identifiers: neither float nor date, and different for more than 95% of the rows."""
     kept, identifiers, described = {}, {}, []
     for column in rows.columns:
         values, kind, note = as_type(rows[column])
@@ -133,7 +133,7 @@ def _said_of_levels(text: pd.Series) -> str:
 
 
 def as_dates(values: pd.Series) -> pd.Series | None:
-    """Datetimes without a zone (the time on the wall), from datetimes, dates, periods, or text that is YYYY-MM-DD [HH:MM…] in 99 % of its rows; else None."""
+    """Datetimes without a zone (the time on the wall), from datetimes, dates, periods, or text that is YYYY-MM-DD [HH:MM…] in 99% of its rows; else None."""
     if isinstance(values.dtype, pd.ArrowDtype) and str(values.dtype).startswith(
         ("timestamp", "date")
     ):

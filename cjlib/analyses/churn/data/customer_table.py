@@ -35,8 +35,8 @@ def churn_table(
     """One row a customer, with a column that says who churned, as data a churn model can learn from.
 
     `target` may be bool, 0/1, yes/no or true/false in any case; any other values need `positive`, the value of those who churned: all others stayed. Rows with a blank
-    target are left out and counted. The `id` is never a feature, nor is any column (not float, not date) that differs for more than 95 % of the customers. Text
-    that reads as numbers in at least 99 % of its rows becomes numbers, the rest missing; so is what is infinite. Categories keep their text; missing is a level of its
+    target are left out and counted. The `id` is never a feature, nor is any column (not float, not date) that differs for more than 95% of the customers. Text
+    that reads as numbers in at least 99% of its rows becomes numbers, the rest missing; so is what is infinite. Categories keep their text; missing is a level of its
     own. Dates, also text that is YYYY-MM-DD, become days before `as_of` (default: the latest date in the table); lengths of time become days.
 
     Returns

@@ -20,10 +20,10 @@ from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, DataError, listed, not_a_log, shown
 from cjlib.shared.periods import DAY
 from cjlib.shared.stats import wilson
-from cjlib.show.numbers import percent
+from cjlib.show.numbers import percent, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event
-from cjlib.sources.log.durations import Duration, in_words, microseconds
+from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 
 Whole = NDArray[np.int64]
@@ -164,9 +164,9 @@ def _cutoffs(log: EventLog, horizon: int) -> list[int]:
         newest - place * step for place in range(MOST_CUTOFFS) if newest - place * step >= oldest
     ]
     if not found:
-        needed = in_words(horizon + LOOKBACK_DAYS * DAY)
+        needed = timespan(horizon + LOOKBACK_DAYS * DAY)
         raise DataError(
-            f"churn_data: the log spans {in_words(last - first)}; with this horizon a label and 90 days before it need {needed}. Give a shorter horizon, or cutoffs=."
+            f"churn_data: the log spans {timespan(last - first)}; with this horizon a label and 90 days before it need {needed}. Give a shorter horizon, or cutoffs=."
         )
     return found[::-1]
 
@@ -297,15 +297,15 @@ def _headline(
     failed = leaks.loc[leaks["level"] == "FAIL", "column"].drop_duplicates().tolist()
     named = f" Left out because they know the outcome: {listed(failed)}." if failed else ""
     if np.isnan(every["share_churned"]):
-        return f"{every['customers']:,} customers, of whom {active['customers']:,} were active within {in_words(2 * question.horizon)}; what they will do is not known yet."
+        return f"{every['customers']:,} customers, of whom {active['customers']:,} were active within {timespan(2 * question.horizon)}; what they will do is not known yet."
     said = [_share(row) for row in (every, active)]
     asked = (
-        f" The data hold those active within {in_words(question.active_within)}: {_share(population.iloc[2])}."
+        f" The data hold those active within {timespan(question.active_within)}: {_share(population.iloc[2])}."
         if question.active_within is not None
         else ""
     )
     return (
-        f"Within {in_words(question.horizon)} {said[0]} of everyone ever seen churned, {said[1]} of those active within {in_words(2 * question.horizon)}, "
+        f"Within {timespan(question.horizon)} {said[0]} of everyone ever seen churned, {said[1]} of those active within {timespan(2 * question.horizon)}, "
         f"over {cutoffs} cutoff{'s' if cutoffs != 1 else ''}.{asked}{named}"
     )
 
@@ -332,14 +332,14 @@ def _definition(
     dates = [f"{log.moment(one):%Y-%m-%d %H:%M}" for one in moments]
     return {
         "unit": "one row a customer and cutoff",
-        "horizon": f"{in_words(question.horizon)} of elapsed time, its end included",
+        "horizon": f"{timespan(question.horizon)} of elapsed time, its end included",
         "churned": churned,
         "activity": activity_words
         + (", but the churn event" if question.churn_event is not None else ""),
         "cutoffs": f"{len(dates)}: {', '.join(dates)}; an event at the cutoff belongs to the past",
         "customers": "everyone ever seen"
         if question.active_within is None
-        else f"active within {in_words(question.active_within)} before the cutoff",
+        else f"active within {timespan(question.active_within)} before the cutoff",
         "left out": f"{gone:,} rows of customers who had left before the cutoff and not come back",
         **endings_in_words(question, [part.snapshot.customer[part.ended] for part in parts]),
         "left-censored": f"{seen.begun:,} customers first seen in the log's first 30 days may be older than age_days says",

@@ -239,7 +239,7 @@ def auc_deviations(
 def deviations(
     score: Floats, churned: Floats, customers: NDArray[np.int64], draws: Draws
 ) -> tuple[Floats, Floats]:
-    """How far the AUC, and the lift at 10 %, of each draw lie from those of all."""
+    """How far the AUC, and the lift at 10%, of each draw lie from those of all."""
     order = np.argsort(score, kind="stable")
     ranked, outcome = score[order], churned[order]
 
@@ -256,7 +256,7 @@ def deviations(
 def bounds(
     value: float, deviations: Floats, least: float = -np.inf, most: float = np.inf
 ) -> tuple[float, float]:
-    """95 % bounds of a figure from the deviations of its draws; NaN where no draw has one."""
+    """95% bounds of a figure from the deviations of its draws; NaN where no draw has one."""
     known = deviations[~np.isnan(deviations)]
     if known.size == 0 or np.isnan(value):
         return float("nan"), float("nan")

@@ -14,8 +14,7 @@ from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
 from cjlib.analyses.churn.model.drift import drifted
 from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, shown
-from cjlib.show.numbers import percent
-from cjlib.sources.log.durations import in_words
+from cjlib.show.numbers import percent, timespan
 
 
 def score(
@@ -103,7 +102,7 @@ def _headline(model: ChurnModel, table: pd.DataFrame, drift: pd.DataFrame) -> st
     if table.empty:
         return "There is nobody to score."
     expected = table["churn_probability"].sum()
-    within = f" within {in_words(model.horizon_us)}" if model.horizon_us else ""
+    within = f" within {timespan(model.horizon_us)}" if model.horizon_us else ""
     said = f"Of {len(table):,} customers about {expected:,.0f} ({percent(expected / len(table))}) are expected to churn{within}."
     return f"{said}{_beyond(table)}{_moved(drift)}"
 

@@ -83,9 +83,7 @@ def headline(facts: Facts) -> str:
     """How good, beyond which baseline, and what to mind."""
     row = facts.chosen
     who = f"{row['n']:,} {'rows of active customers' if facts.population == 'active' else 'customers'}, {row['n_churned']:,} churned"
-    scope = (
-        f"AUC {row['auc']:.3f} (95 % interval {row['auc_low']:.3f} to {row['auc_high']:.3f}; {who})"
-    )
+    scope = f"AUC {row['auc']:.3f} (95% CI {row['auc_low']:.3f} to {row['auc_high']:.3f}; {who})"
     parts = [
         _verdict(facts, scope),
         *_few(row),
@@ -186,7 +184,7 @@ def definition(facts: Facts, how: str) -> dict[str, str]:
     return {
         "chosen": f"{choice.blend}: {IN_WORDS[choice.blend]}{calibrated}; {judged}",
         "tested on": how,
-        "interval": "95 %, bootstrap over customers, 500 draws (of at most 20,000 customers, scaled)",
+        "interval": "95%, bootstrap over customers, 500 draws (of at most 20,000 customers, scaled)",
         "baselines": "rows of .table; they need no model",
         "calibration error": "never without its floor: what perfect probabilities would show at this size",
         "profit": "expected maximum profit a customer: value 200, offer 10, contact 1, success share Beta(6, 14)",

@@ -255,7 +255,7 @@ def _definition(asked: int, both: int) -> dict[str, str]:
     return {
         "compared": f"{both:,} of {asked:,} forecasts: those whose customer and cutoff the data have",
         "observed": "by the data's label and horizon; Wilson interval",
-        "interval": "AUC: 95 %, bootstrap over customers",
+        "interval": "AUC: 95%, bootstrap over customers",
     }
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 
 from cjlib.analyses.churn.model import metrics
 from cjlib.analyses.churn.model.churn_model import ChurnModel
-from cjlib.analyses.result import MIN_N, Result, metric
+from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.group_by import first_values
 from cjlib.sources.log.event_log import EventLog
 
@@ -120,7 +121,7 @@ def model_by(model: ChurnModel, customers: EventLog | pd.DataFrame, *, by: str |
         definition={
             "segment": _meaning(customers, by) if by else "none",
             "rows": f"{len(model.forecasts):,} forecasts that did not know the outcome; a customer counts once a tested moment",
-            "interval": "95 %, bootstrap over customers",
+            "interval": "95%, bootstrap over customers",
             "too few": f"fewer than {MIN_N} rows or {FEWEST_OUTCOMES} of either outcome: counted, not judged",
         },
         metrics={

@@ -27,8 +27,9 @@ from cjlib.analyses.feedback.sentiment.shares import (
     share_of,
 )
 from cjlib.analyses.feedback.texts.score_texts import Model, Progress, ScoredTexts, scored_feedback
-from cjlib.analyses.result import MIN_N, Metric, Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.shared.change_points import level_shifts
+from cjlib.shared.comparison import MIN_N
 from cjlib.show.numbers import about, signed
 from cjlib.sources.feedback.table import Feedback
 
@@ -126,7 +127,7 @@ def _headline(whole: dict[str, Any], scored: ScoredTexts, audited: bool) -> str:
             f"Model index {whole['model_index']:.2f} for negative, an index, not a share: read its direction, not its height "
             f"(mean score {signed(whole['mean_score'], 2)}); {counts}; {quality_in_words(scored.measured)}."
         )
-    interval = f"95 % interval {about(whole['low'])} to {about(whole['high'])}, {whole['n_audited']:,} texts labelled by people"
+    interval = f"95% CI {about(whole['low'])} to {about(whole['high'])}, {whole['n_audited']:,} texts labelled by people"
     return f"{about(whole['share_negative'])} of the texts are negative ({interval}); {counts}."
 
 

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share with its 95 % interval."""
+    """A share with its 95% CI."""
 
     value: float
     low: float

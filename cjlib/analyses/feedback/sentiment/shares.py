@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from cjlib.analyses.feedback.sentiment.ppi import Estimate, ppi_mean, recalibrated
 from cjlib.analyses.feedback.texts.score_texts import ScoredTexts
 from cjlib.shared.periods import check_period
-from cjlib.shared.stats import Z95, benjamini_hochberg, mean_interval, wilson
+from cjlib.shared.stats import Z95, mean_interval, wilson
+from cjlib.shared.two_samples import benjamini_hochberg
 from cjlib.sources.feedback.table import Feedback
 
 FEWEST_AUDITED = 15

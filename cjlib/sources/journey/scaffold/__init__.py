@@ -121,7 +121,7 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
     held = share_held_back(look, guess)
     if held > USUAL_LIMIT:
         limit = math.ceil(20 * held) / 20
-        why = f"{100 * held:.0f} % of the rows lack a customer, event or readable time, or repeat another one: is that right? They are held back and counted"
+        why = f"{100 * held:.0f}% of the rows lack a customer, event or readable time, or repeat another one: is that right? They are held back and counted"
         lines.append(f"    quarantine_limit: {limit:g}  # DECIDE: {why}")
     lines += _doubts(look, guess)
     lines.append(

@@ -202,7 +202,7 @@ def _add_ids(
         found["customer_id"] = best
         if known[best] < 0.5:
             doubts["customer_id"] = (
-                f"only {100 * known[best]:.0f} % of its values are customers of the events: is it the same id?"
+                f"only {100 * known[best]:.0f}% of its values are customers of the events: is it the same id?"
             )
     else:
         called = [

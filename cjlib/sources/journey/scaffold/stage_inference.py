@@ -185,7 +185,7 @@ def leaving(events: list[EventFacts]) -> EventFacts | None:
 def funnel(look: Look, events: list[EventFacts]) -> list[str]:
     """Steps from the earliest common event to the goal, or to the last that fits.
 
-    The longest chain in which nearly all who have a step had the one before, and at least 3 % fewer customers have it; of more
+    The longest chain in which nearly all who have a step had the one before, and at least 3% fewer customers have it; of more
     than five steps the ones that lose least are left out.
     """
     able = [

@@ -1,0 +1,89 @@
+"""Findings: what a result has to say beyond its headline, as data that a briefing can rank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Direction = Literal["bad", "good", "neutral"]
+RUN_LEVEL = 0.05
+"""A briefing tells what holds with this probability of a single false finding over all families of a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One claim, with everything that a reader needs to weigh it.
+
+    Attributes
+    ----------
+    topic
+        What it is about, as short as a key; a briefing tells one finding a topic: "conversion by channel", "NPS of Onboarding".
+    claim
+        One plain sentence: subject, verb, number, base.
+    direction
+        Whether it is bad, good or neutral for the business.
+    value, low, high, n, unit
+        The effect with its 95% interval, the customers it rests on, and its unit ("share", "points", "seconds", "money", "number").
+    customers
+        Customers concerned: those lost, unhappy or at risk because of it.
+    money
+        What is at stake in the journey file's currency, where the journey file or the data state a value; else None.
+    family, p_adjusted
+        The family of tests that it was corrected in, and its p there.
+    figure
+        The name of the figure in the notebook that shows it, as the view in `cj.plot(result, view)`; "" for the table.
+    """
+
+    topic: str
+    claim: str
+    direction: Direction
+    family: str
+    p_adjusted: float
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    unit: str = "number"
+    customers: int = 0
+    money: float | None = None
+    figure: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON, for a notebook's output and run.json."""
+        return asdict(self)
+
+
+def told(findings: Iterable[Finding], families: int, most: int = 3) -> list[Finding]:
+    """The findings worth a first page: significant over all families of the run, most at stake first, one a topic, at most `most` and one good.
+
+    Parameters
+    ----------
+    findings
+        Of all results of a run.
+    families
+        How many families of tests the run looked at, with and without findings: each p is multiplied by it (Bonferroni).
+    most
+        How many that are not good.
+    """
+    sure = [one for one in findings if one.p_adjusted * max(families, 1) < RUN_LEVEL]
+    by_topic: dict[str, Finding] = {}
+    for one in sorted(sure, key=_stake, reverse=True):
+        by_topic.setdefault(one.topic, one)
+    every = list(by_topic.values())
+    good = [one for one in every if one.direction == "good"][:1]
+    return [one for one in every if one.direction != "good"][:most] + good
+
+
+def _stake(finding: Finding) -> tuple[float, float, float, str]:
+    return (
+        finding.money or 0.0,
+        float(finding.customers),
+        -finding.p_adjusted,
+        finding.claim,
+    )
+
+
+def from_plain(held: Mapping[str, Any]) -> Finding:
+    """A finding read back from JSON."""
+    return Finding(**held)

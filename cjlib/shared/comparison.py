@@ -1,0 +1,215 @@
+"""Comparisons that hold. Three rules that no analysis can go around, since every p-value is made here.
+
+1. **Equal follow-up.** Both sides of a comparison were watched equally long. A comparison takes a `FollowUp`, which says how long and from when;
+   there is no way to make one without saying who was not watched long enough.
+2. **Landmark.** Who belongs to a group is known at the moment from which outcomes are counted (`followed(…, known_at=…)` refuses later facts).
+3. **Family.** p-values that are read together are adjusted together, under a name; a side of fewer than `MIN_N` independent units (customers, not
+   rows) is not tested. A sentence claims a difference where `Family.claims` says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cjlib.shared.stats import Floats, share
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
+from cjlib.show.numbers import count_of, timespan
+
+MIN_N = 30
+"""A number that rests on fewer than this many customers is shown as such: greyed, with its n, never as a finding."""
+CLAIM = 0.01
+"""A sentence claims what has an adjusted p below this: a run has about a dozen families, and together they shall claim nothing in 95 of 100 runs
+of a business in which nothing happens. Tables keep the p-values for readers with another threshold."""
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """The time at risk that both sides of a comparison have in common.
+
+    Attributes
+    ----------
+    landmark
+        The moment from which outcomes are counted, in words: "the first event of step 1".
+    horizon
+        Microseconds from the landmark within which outcomes count; 0: the outcome is known at the landmark, as the score of an answer.
+    left_out
+        Customers who were not watched for the whole horizon and stand on no side.
+    """
+
+    landmark: str
+    horizon: int
+    left_out: int = 0
+
+    @property
+    def words(self) -> str:
+        """For a definition: how long both sides were followed and who was left out."""
+        if not self.horizon:
+            return f"the outcome is known at {self.landmark}"
+        left = f"; {count_of(self.left_out, 'customer')} not yet followed that long left out"
+        return f"both sides followed for {timespan(self.horizon)} from {self.landmark}{left}"
+
+
+def followed(
+    since: Ints, until: int | Ints, *, horizon: int, landmark: str, known_at: Ints | None = None
+) -> tuple[Bools, FollowUp]:
+    """Who was watched for the whole horizon after the landmark, and the follow-up that they have in common.
+
+    Parameters
+    ----------
+    since
+        The landmark of each customer, microseconds UTC.
+    until
+        The last moment each was watched (both ends included): the end of data, or their own.
+    horizon
+        Microseconds.
+    landmark
+        The moment in words.
+    known_at
+        When the group of each became known; what became known after the landmark is an error of the caller's.
+    """
+    if known_at is not None and np.any(known_at > since):
+        raise ValueError("known_at: a group may not be known later than its landmark")
+    complete = np.asarray(since + horizon <= until)
+    return complete, FollowUp(landmark, horizon, int(complete.size - np.count_nonzero(complete)))
+
+
+def known_at_once(landmark: str) -> FollowUp:
+    """The follow-up of outcomes that need none: the score of an answer, a column of a finished table."""
+    return FollowUp(landmark, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """p-values that are read together, adjusted together.
+
+    Attributes
+    ----------
+    name
+        What is compared: "conversion by channel".
+    p_value, p_adjusted
+        One a comparison; missing where a side is too small. Adjusted by Benjamini–Hochberg.
+    follow_up
+        The time at risk that the sides have in common.
+    """
+
+    name: str
+    p_value: Floats
+    p_adjusted: Floats
+    follow_up: FollowUp
+
+    @property
+    def tests(self) -> int:
+        """How many comparisons were tested."""
+        return int(np.count_nonzero(~np.isnan(self.p_value)))
+
+    @property
+    def claims(self) -> Bools:
+        """Which comparisons a sentence may claim."""
+        return np.nan_to_num(self.p_adjusted, nan=1.0) < CLAIM
+
+    @property
+    def words(self) -> str:
+        """For a definition: how many comparisons, how adjusted, how followed."""
+        return (
+            f"{count_of(self.tests, 'comparison')} of {self.name}, adjusted together "
+            f"(Benjamini–Hochberg); {self.follow_up.words}"
+        )
+
+
+def family(
+    name: str,
+    p_values: ArrayLike,
+    *,
+    units: ArrayLike,
+    other_units: ArrayLike,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> Family:
+    """A family of p-values from any test; those of a side with fewer than `min_n` independent units become missing before the adjustment."""
+    smaller = np.minimum(np.asarray(units), np.asarray(other_units))
+    p = np.where(smaller < min_n, np.nan, np.asarray(p_values, dtype=float))
+    return Family(name, p, benjamini_hochberg(p), follow_up)
+
+
+@dataclass(frozen=True, eq=False)
+class ShareComparison(Family):
+    """Shares compared: the difference of each from its other side with Newcombe's 95% interval."""
+
+    share: Floats
+    other_share: Floats
+    difference: Floats
+    low: Floats
+    high: Floats
+
+    def columns(self) -> dict[str, Any]:
+        """The columns every table of comparisons ends with."""
+        return {
+            "difference": self.difference,
+            "difference_low": self.low,
+            "difference_high": self.high,
+            "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted,
+        }
+
+
+def compare_shares(
+    name: str,
+    count: ArrayLike,
+    base: ArrayLike,
+    other_count: ArrayLike,
+    other_base: ArrayLike,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> ShareComparison:
+    """Shares of customers, each against its other side: pooled z test (Fisher's exact where a cell expects fewer than 5), Newcombe's interval.
+
+    Counts and bases are of customers, each once, all of them followed as `follow_up` says.
+    """
+    k, n, other_k, other_n = (
+        np.atleast_1d(np.asarray(part, dtype=np.int64))
+        for part in np.broadcast_arrays(count, base, other_count, other_base)
+    )
+    p = [
+        two_shares_p(*four)
+        for four in zip(*(x.tolist() for x in (k, n, other_k, other_n)), strict=True)
+    ]
+    tested = family(name, p, units=n, other_units=other_n, follow_up=follow_up, min_n=min_n)
+    low, high = newcombe(k, n, other_k, other_n)
+    own, other = share(k, n), share(other_k, other_n)
+    return ShareComparison(
+        tested.name,
+        tested.p_value,
+        tested.p_adjusted,
+        follow_up,
+        share=own,
+        other_share=other,
+        difference=own - other,
+        low=low,
+        high=high,
+    )
+
+
+def groups_against_others(
+    name: str, group: Ints, outcome: Bools, groups: int, *, follow_up: FollowUp, min_n: int = MIN_N
+) -> ShareComparison:
+    """Each of the groups 0 … `groups` − 1 against all others together; one row a customer, −1 is no group."""
+    known = group >= 0
+    base = np.bincount(group[known], minlength=groups)
+    count = np.bincount(group[known & outcome], minlength=groups)
+    return compare_shares(
+        name,
+        count,
+        base,
+        count.sum() - count,
+        base.sum() - base,
+        follow_up=follow_up,
+        min_n=min_n,
+    )
