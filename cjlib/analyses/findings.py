@@ -24,7 +24,7 @@ class Finding:
     direction
         Whether it is bad, good or neutral for the business.
     value, low, high, n, unit
-        The effect with its 95% interval, the customers it rests on, and its unit ("share", "points", "seconds", "money", "number").
+        The effect with its 95% CI, the customers it rests on, and its unit ("share", "points", "seconds", "money", "number").
     customers
         Customers concerned: those lost, unhappy or at risk because of it.
     money

@@ -41,7 +41,7 @@ def metric(
     Parameters
     ----------
     value, low, high, n
-        The number, its 95% interval, and the customers (or answers) it rests on.
+        The number, its 95% CI, and the customers (or answers) it rests on.
     label
         What it is, in words: "Conversion".
     unit

@@ -140,7 +140,7 @@ def family(
 
 @dataclass(frozen=True, eq=False)
 class ShareComparison(Family):
-    """Shares compared: the difference of each from its other side with Newcombe's 95% interval."""
+    """Shares compared: the difference of each from its other side with Newcombe's 95% CI."""
 
     share: Floats
     other_share: Floats

@@ -14,7 +14,7 @@ from cjlib.shared.stats import Floats, share, wilson
 def newcombe(
     count: ArrayLike, base: ArrayLike, other_count: ArrayLike, other_base: ArrayLike
 ) -> tuple[Floats, Floats]:
-    """95% interval of the difference of two independent shares (first − other), Newcombe's hybrid score, his method 10.
+    """95% CI of the difference of two independent shares (first − other), Newcombe's hybrid score, his method 10.
 
     References
     ----------
