@@ -69,9 +69,8 @@ def interval(low: float | None, high: float | None) -> str:
     """The bounds of a share as `41.0–44.4%`, with more places where one would show no width: `0.25–0.33%`."""
     if low is None or high is None or missing(low) or missing(high):
         return DASH
-    places = next(
-        (k for k in (1, 2) if low == high or f"{100 * low:.{k}f}" != f"{100 * high:.{k}f}"), 3
-    )
+    width = 100 * (high - low)
+    places = min(3, max(1, -math.floor(math.log10(width)))) if width > 0 else 1
     return f"{100 * low:.{places}f}–{100 * high:.{places}f}%"
 
 

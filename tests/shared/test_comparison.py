@@ -1,0 +1,83 @@
+"""The three rules of every comparison: equal follow-up, groups known beforehand, families of independent units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cjlib.shared.comparison import (
+    CLAIM,
+    compare_shares,
+    family,
+    followed,
+    groups_against_others,
+    known_at_once,
+)
+
+DAY = 86_400_000_000
+ANSWER = known_at_once("the answer")
+
+
+def days(*numbers):
+    return np.array(numbers, dtype=np.int64) * DAY
+
+
+def test_only_those_watched_for_the_whole_horizon_are_compared_and_the_others_counted():
+    complete, follow_up = followed(days(0, 5, 6, 9), 20 * DAY, horizon=14 * DAY, landmark="entry")
+    assert complete.tolist() == [True, True, True, False]
+    assert follow_up.left_out == 1
+    assert follow_up.words == (
+        "both sides followed for 14 days from entry; 1 customer not yet followed that long left out"
+    )
+
+
+def test_a_group_that_becomes_known_after_the_landmark_is_refused():
+    with pytest.raises(ValueError, match="later than its landmark"):
+        followed(days(3), 20 * DAY, horizon=DAY, landmark="entry", known_at=days(4))
+    followed(days(3), 20 * DAY, horizon=DAY, landmark="entry", known_at=days(3))
+
+
+def test_a_side_of_fewer_than_thirty_customers_is_not_tested_nor_counted_in_the_family():
+    compared = compare_shares(
+        "conversion", [29, 30, 0], [29, 30, 40], [0, 0, 0], [400, 400, 400], follow_up=ANSWER
+    )
+    assert np.isnan(compared.p_value).tolist() == [True, False, False]
+    assert compared.tests == 2
+    assert compared.claims.tolist() == [False, True, False]
+    assert compared.words == (
+        "2 comparisons of conversion, adjusted together (Benjamini–Hochberg); "
+        "the outcome is known at the answer"
+    )
+
+
+def test_each_group_stands_against_all_others_and_those_without_a_group_against_nobody():
+    group = np.repeat([0, 1, -1], [40, 60, 100])
+    bought = np.r_[np.arange(40) < 30, np.arange(60) < 15, np.ones(100, dtype=bool)]
+    compared = groups_against_others("conversion", group, bought, 2, follow_up=ANSWER)
+    assert compared.share.tolist() == [0.75, 0.25]
+    assert compared.other_share.tolist() == [0.25, 0.75]
+    assert compared.difference.tolist() == [0.5, -0.5]
+
+
+def test_a_family_of_equal_groups_claims_hardly_ever():
+    rng = np.random.default_rng(0)
+    claimed = 0
+    for _ in range(300):
+        count = rng.binomial(200, 0.3, 10)
+        compared = compare_shares(
+            "conversion", count, 200, count.sum() - count, 1800, follow_up=ANSWER
+        )
+        claimed += bool(compared.claims.any())
+    assert claimed / 300 <= 3 * CLAIM
+
+
+def test_p_values_of_any_test_can_be_a_family():
+    tested = family(
+        "churn by plan",
+        [0.001, 0.04, 0.2],
+        units=[50, 50, 20],
+        other_units=[90, 90, 90],
+        follow_up=ANSWER,
+    )
+    assert tested.p_adjusted[:2].tolist() == [0.002, 0.04]
+    assert np.isnan(tested.p_adjusted[2])
