@@ -131,21 +131,19 @@ def test_nothing_said_in_english_is_an_error_not_an_empty_table():
 
 
 def test_what_the_list_misses_is_proposed_as_candidates_named_by_their_words():
-    said = [
-        "The roses in the garden smell of summer",
-        "Our kitchen oven bakes bread each morning",
-        "A train to the mountains left at noon",
-        "My daughter plays violin at school",
-    ]
-    table = cj.themes(
-        feedback([f"{text} {row}" for text in said for row in range(40)]), taxonomy=WORDS
-    ).table
-    found = table[table["kind"] == "candidate"]
-    assert found["n"].tolist() == [40] * 4
-    assert all(
-        any(set(name.split(" · ")) <= set(text.casefold().split()) for text in said)
-        for name in found["theme"]
-    )
+    # Groups of different sizes: of equal ones a decomposition is unique only up to rotation.
+    written = {
+        "The roses in the garden smell of summer": 50,
+        "Our kitchen oven bakes bread each morning": 45,
+        "A train to the mountains left at noon": 40,
+        "My daughter plays violin at school": 35,
+    }
+    texts = [f"{text} {row}" for text, times in written.items() for row in range(times)]
+    table = cj.themes(feedback(texts), taxonomy=WORDS).table
+    candidates = table[table["kind"] == "candidate"]
+    assert candidates["n"].tolist() == list(written.values())
+    for name, text in zip(candidates["theme"], written, strict=True):
+        assert set(name.split(" · ")) <= set(text.casefold().split())
 
 
 def test_quotes_can_be_left_out():

@@ -32,6 +32,8 @@ MOST_CANDIDATES = 10
 FEWEST_UNCOVERED = 80
 """Below so many uncovered comments no candidate themes are proposed."""
 TOP_WORDS = 5
+DIGITS = 6
+"""Of the weights of candidate themes: further ones differ from processor to processor, and would decide ties."""
 QUOTES = ("quote_1", "quote_2", "quote_3")
 WordsOf: TypeAlias = "Callable[[NDArray[np.bool_]], list[str]]"
 
@@ -248,7 +250,9 @@ def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDA
     if k < 2:
         return {}
     model = NMF(n_components=k, init="nndsvda", random_state=0, max_iter=400, tol=1e-3)  # pyright: ignore[reportArgumentType]
-    weights = np.round(model.fit_transform(matrix), 9)
+    # The error that NMF reports is the root of a difference: of a perfect fit its last digits may lie below 0.
+    with np.errstate(invalid="ignore"):
+        weights = np.round(model.fit_transform(matrix), DIGITS)
     names = counter.get_feature_names_out()
     strongest = np.where(weights.max(axis=1) > 0, weights.argmax(axis=1), -1)
     found: dict[str, NDArray[np.bool_]] = {}
@@ -257,7 +261,9 @@ def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDA
         member[rows[strongest == component]] = True
         words = [
             str(names[column])
-            for column in np.argsort(-np.round(model.components_[component], 9), kind="stable")[:3]
+            for column in np.argsort(
+                -np.round(model.components_[component], DIGITS), kind="stable"
+            )[:3]
         ]
         found[" · ".join(words)] = member
     return found
