@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.shared.group_by import MISSING, values_of
+from cjlib.shared.group_by import MISSING, smallest_tied, values_of
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog
 
 Whole = NDArray[np.int64]
+LAST = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -149,10 +150,7 @@ def grouped(
     if not columns:
         return np.zeros(len(firsts), dtype=np.int64), Groups((), pd.DataFrame(index=range(1)))
     values = values_of(log, columns, where="TRUE", option=option)
-    picked = values.rank[firsts.tied_row]
-    last = np.iinfo(np.int64).max
-    smallest = np.full(len(firsts), last)
-    np.minimum.at(smallest, firsts.tied_entry, np.where(picked == MISSING, last, picked))
-    present, code = np.unique(smallest, return_inverse=True)
-    held = values.columns(np.where(present == last, MISSING, present))
-    return code.astype(np.int64), Groups(tuple(columns), pd.DataFrame(held))
+    rank = smallest_tied(values.rank[firsts.tied_row], firsts.tied_entry, len(firsts))
+    by_text, code = np.unique(np.where(rank == MISSING, LAST, rank), return_inverse=True)
+    groups = values.columns(np.where(by_text == LAST, MISSING, by_text))
+    return code.astype(np.int64), Groups(tuple(columns), pd.DataFrame(groups))

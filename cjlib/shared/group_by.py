@@ -1,10 +1,15 @@
-"""Groups of `by` and values of `hold`: the values of one or several columns as one number a row."""
+"""The group of each customer, known at a moment; and the values of columns as one number a row.
+
+One rule for every analysis that takes `by`: a customer belongs to the first value that is not missing, at or before the moment from which outcomes are
+counted (the landmark); of tied events the smallest value as text; of several columns the values of the first event that has any of them.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,17 +36,17 @@ class Values:
 
     names: tuple[str, ...]
     types: tuple[str, ...]
-    values: tuple[list[Any], ...]
+    dictionaries: tuple[list[Any], ...]
     rank: Ints
 
     def columns(self, ranks: Ints) -> dict[str, pd.Series]:
         """What ranks stand for: one column a name, with the log's dtype, missing as null."""
         rest = np.where(
-            ranks == MISSING, math.prod(len(values) + 1 for values in self.values) - 1, ranks
+            ranks == MISSING, math.prod(len(values) + 1 for values in self.dictionaries) - 1, ranks
         )
         columns = {}
         for name, kind, values in reversed(
-            list(zip(self.names, self.types, self.values, strict=True))
+            list(zip(self.names, self.types, self.dictionaries, strict=True))
         ):
             rest, code = np.divmod(rest, len(values) + 1)
             columns[name] = _column(values, code, kind)
@@ -133,15 +138,116 @@ def order_of_groups(base: Ints, ranks: Ints) -> Ints:
     return np.lexsort((last, -base))
 
 
-def first_values(log: EventLog, by: str) -> pd.Series:
-    """Each customer's value of a column, as text, at the first event that has one (where events tie, the smallest as text), by customer id as text."""
-    codes, values = log.codes(by)
-    found = log.fetch("customer", "time")
-    rows = pd.DataFrame({"customer": found["customer"], "time": found["time"], "code": codes})
-    first = (
-        rows[rows["code"] >= 0]
-        .sort_values(["customer", "time", "code"], kind="stable")
-        .drop_duplicates("customer")
-    )
-    ids = [str(one) for one in log.customer_ids(first["customer"].to_numpy(dtype=np.int32))]
-    return pd.Series([str(values[code]) for code in first["code"].tolist()], index=ids, dtype="str")
+@dataclass(frozen=True)
+class CustomerGroups:
+    """What `group_by` gives.
+
+    Attributes
+    ----------
+    names
+        The columns.
+    by
+        Their values.
+    ranks
+        The groups that a customer is in, as ranks of `by`, in the order of a table: most customers first, then by value as text, missing last.
+    of
+        The group of each customer code of the log, as a position in `ranks`; −1: no event in the log up to the landmark.
+    """
+
+    names: tuple[str, ...]
+    by: Values
+    ranks: Ints
+    of: Ints
+
+    def __len__(self) -> int:
+        return len(self.ranks)
+
+    def columns(self, groups: Ints) -> dict[str, pd.Series]:
+        """The columns of a table whose rows belong to these groups, missing as null."""
+        return self.by.columns(self.ranks[groups])
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The groups as text, values of several columns joined; "(not set)" where missing."""
+        columns = self.columns(np.arange(len(self)))
+        texts = [["(not set)" if pd.isna(x) else str(x) for x in c] for c in columns.values()]
+        return [" · ".join(parts) for parts in zip(*texts, strict=True)]
+
+
+def group_by(
+    log: EventLog,
+    by: str | Sequence[str],
+    *,
+    known_at: Ints | None = None,
+    taken: Sequence[str] = (),
+    option: str = "by",
+) -> CustomerGroups:
+    """The group of each customer of the log, known at a moment.
+
+    The first value that is not missing among the customer's events at or before the landmark; where events tie, the smallest value as text; of
+    several columns the values of the first event that has any of them. A customer without a value is in a group of its own. What became known
+    after the landmark decides nothing, so that outcomes counted from it cannot have decided the group.
+
+    Parameters
+    ----------
+    log
+        The events.
+    by
+        A column of the log or of the customers table, or a list of them.
+    known_at
+        The landmark of each customer code, microseconds UTC; None: all that the log knows, for what counts no outcomes.
+    taken
+        Names that the table uses for itself.
+    option
+        The caller's argument, for errors.
+    """
+    names = names_given(by, option, taken)
+    if not names:
+        raise ValueError("by: group_by needs at least one column")
+    values = values_of(log, names, where="TRUE", option=option)
+    events = log.fetch("customer", "time")
+    customer, time = events["customer"].astype(np.int64), events["time"]
+    of = np.full(len(log.customer_ids()), MISSING, dtype=np.int64)
+    seen = np.ones(len(customer), dtype=bool) if known_at is None else time <= known_at[customer]
+    in_log = np.unique(customer[seen])
+    rank = first_ranks(customer, time, np.where(seen, values.rank, MISSING), len(of))
+    ranks, groups = numbered(rank[in_log])
+    of[in_log] = groups
+    return CustomerGroups(names, values, ranks, of)
+
+
+def first_ranks(customer: Ints, time: Ints, rank: Ints, customers: int) -> Ints:
+    """The first rank of each customer that is not missing, of tied events the smallest; events by customer and time."""
+    some = np.flatnonzero(rank != MISSING)
+    customer, time, rank = customer[some], time[some], rank[some]
+    first = np.flatnonzero(np.diff(customer, prepend=-1))
+    begun = np.repeat(time[first], np.diff(first, append=len(customer)))
+    tied = time == begun
+    return smallest_tied(rank[tied], customer[tied], customers)
+
+
+def smallest_tied(rank: Ints, owner: Ints, owners: int) -> Ints:
+    """The tie rule: of the events that each owner has at one instant the smallest value as text; −1 where all are missing."""
+    last = np.iinfo(np.int64).max
+    smallest = np.full(owners, last)
+    np.minimum.at(smallest, owner, np.where(rank == MISSING, last, rank))
+    return np.where(smallest == last, MISSING, smallest)
+
+
+def numbered(rank: Ints) -> tuple[Ints, Ints]:
+    """The different ranks in the order of a table (largest first, then by value as text, missing last), and each one's position among them."""
+    ranks, code = np.unique(rank, return_inverse=True)
+    order = order_of_groups(np.bincount(code, minlength=len(ranks)), ranks)
+    place = np.empty(len(ranks), dtype=np.int64)
+    place[order] = np.arange(len(ranks))
+    return ranks[order], place[code]
+
+
+def first_values(log: EventLog, by: str, known_at: Ints | None = None) -> pd.Series:
+    """The value of each customer who has one, as `group_by` finds it, as text, by customer id as text."""
+    groups = group_by(log, by, known_at=known_at)
+    rank = np.append(groups.ranks, MISSING)[groups.of]
+    some = np.flatnonzero(rank != MISSING)
+    ids = [str(customer) for customer in log.customer_ids(some.astype(np.int32))]
+    values = groups.by.dictionaries[0]
+    return pd.Series([str(values[code]) for code in rank[some].tolist()], index=ids, dtype="str")

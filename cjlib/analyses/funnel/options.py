@@ -358,7 +358,7 @@ def _bits(wanted: Sequence[Step], matches: Sequence[str]) -> str:
 def _complete(held: Values) -> Ints:
     """The rank of a held value; −1 if any of its columns is missing."""
     rest, gap = held.rank.copy(), held.rank < 0
-    for values in reversed(held.values):
+    for values in reversed(held.dictionaries):
         rest, code = np.divmod(rest, len(values) + 1)
         gap |= code == len(values)
     return np.where(gap, -1, held.rank)
