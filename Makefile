@@ -29,6 +29,8 @@ help: ## list the targets
 	$(call install,$(EXTRAS_TEST))
 .venv/bench: pyproject.toml requirements.lock
 	$(call install,$(EXTRAS_BENCH))
+.venv/docs: pyproject.toml requirements.lock
+	$(call install,[docs])
 .venv/lab: pyproject.toml requirements.lock
 	$(call install,[lab])
 
@@ -49,6 +51,9 @@ check: .venv/test ## lint, types, architecture
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+docs: .venv/docs ## build the documentation into build/docs/, links checked
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 sample: .venv/report ## make data/sample again, byte for byte
 	$(BIN)/cj sample --out data/sample --seed 0
 
@@ -56,11 +61,11 @@ bench: .venv/bench ## time the analyses beside other tools (installs them; takes
 	$(BIN)/python -m tests.benchmarks
 
 lock: ## pin the newest versions that fit together
-	uv pip compile pyproject.toml --extra lab --extra test --extra engines --extra bench --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra lab --extra test --extra engines --extra bench --extra docs --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean: ## remove the environment, caches and reports
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find reports -mindepth 1 ! -name .gitkeep -delete
 
-.PHONY: help report lab test check sample bench lock clean
+.PHONY: help report lab test check docs sample bench lock clean

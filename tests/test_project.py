@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import tomllib
@@ -110,11 +111,42 @@ def test_the_readme_names_files_commands_and_options_that_exist():
     assert [option for option in options if option not in here("run", "--help").out] == []
 
 
-def test_docs_link_to_what_exists():
-    broken = [
-        f"{page.name}: {link}"
-        for page in (ROOT / "docs").glob("*.md")
-        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
-        if not (page.parent / link).exists()
-    ]
+MADE_AT_BUILD = {"reference.md"}
+"""Pages of the docs that no file holds: `make docs` writes them."""
+
+
+def prose(page: Path) -> str:
+    """The text of a page, or of all Markdown cells of a notebook."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".md":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as forges and the docs make them."""
+    found = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).strip().replace(" ", "-") for one in found}
+
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_links_to_files_and_headings_that_exist(page):
+    broken = []
+    for link, anchor in re.findall(r"\]\(([^)#:\s]*)(?:#([^)]+))?\)", prose(page)):
+        target = page.parent / link if link else page
+        if link in MADE_AT_BUILD:
+            continue
+        if not target.exists() or (anchor and anchor not in headings(target)):
+            broken.append(f"{link}#{anchor}")
     assert broken == []
+
+
+def test_contributing_says_where_things_are_and_they_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    answers = re.findall(r"^\| .+ \| `([^`]+)` \|$", text, re.MULTILINE)
+    assert len(answers) == 10
+    assert [path for path in answers if not (ROOT / path).exists()] == []

@@ -1,0 +1,38 @@
+"""The page of the docs that lists every public name, written anew at every build from the package itself."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+import cjlib
+
+TITLES = {
+    "errors": "Errors",
+    "sources": "Reading",
+    "analyses": "Analyses",
+    "views": "Showing",
+    "samples": "Sample business",
+}
+
+
+def on_files(files: Files, *, config: Any) -> Files:
+    """Add `reference.md` to the pages that are read from disk."""
+    files.append(File.generated(config, "reference.md", content=reference()))
+    return files
+
+
+def reference() -> str:
+    """Every public name by the floor of the package it lives on, in the order of the package's own table."""
+    lines = [
+        "# Every public name",
+        "",
+        "All are reached as `cj.name` after `import cjlib as cj`.",
+        "",
+    ]
+    for floor, names in groupby(cjlib.MODULE_OF.items(), key=lambda item: item[1].split(".")[1]):
+        lines += [f"# {TITLES[floor]}", ""]
+        lines += [f"::: {module}.{name}\n" for name, module in names]
+    return "\n".join(lines)
