@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import pandas as pd
-
 from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError
 
@@ -22,7 +20,7 @@ class Unanswered(Result):
 
 def unanswered(why: str) -> Unanswered:
     """An answer without numbers."""
-    return Unanswered(table=pd.DataFrame(), headline=why, definition={}, metrics={})
+    return Unanswered.unanswered(why)
 
 
 def because(what: str, fault: CjlibError) -> str:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from cjlib.analyses.churn.model.churn_model import ChurnScores
 from cjlib.analyses.churn.use.value_at_risk import ValueAtRisk, value_at_risk
@@ -160,4 +159,4 @@ def worth_at_risk(scores: ChurnScores, worth: Result) -> ValueAtRisk | Unanswere
 
 
 def _unanswered(reason: str) -> Unanswered:
-    return Unanswered(table=pd.DataFrame(), headline=reason, definition={})
+    return Unanswered.unanswered(reason)

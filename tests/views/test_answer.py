@@ -42,12 +42,12 @@ def test_the_headline_stands_first_and_each_number_with_its_interval_and_n():
     )
     assert (
         said.text
-        == "It is so.\nConversion: 30.0% (95% CI 24.1–36.7% · n = 200)\nMedian time to convert: 3 hours (95% CI 2 hours to 4 hours · n = 60)"
+        == "It is so.\nConversion: 30.0% (95% CI 24.1–36.7% · n = 200)\nMedian time to convert: 3 h (95% CI 2 h to 4 h · n = 60)"
     )
     assert (
         said.html.index("It is so.")
         < said.html.index("<strong>30.0%</strong>")
-        < said.html.index("<strong>3 hours</strong>")
+        < said.html.index("<strong>3 h</strong>")
     )
 
 
@@ -145,6 +145,15 @@ def test_names_of_metrics_become_words():
     ] == ["share", "seconds", "number"]
 
 
+def test_a_metric_is_shown_as_its_maker_says():
+    score = metric(-41.0, -52.0, -30.0, 300, label="NPS of Onboarding", unit="points")
+    worth = metric(1204.4, label="Value", unit="money")
+    assert cj.answer(result_of(nps_x=score, mean_seconds_x=worth)).text.splitlines()[1:] == [
+        "NPS of Onboarding: −41 (95% CI −52 to −30 · n = 300)",
+        "Value: 1,204 (no interval)",
+    ]
+
+
 # ---- what changed ---------------------------------------------------------------------------------------------------
 
 
@@ -158,13 +167,8 @@ def test_a_change_beyond_noise_is_better_or_worse_in_words():
         == "10.0 points worse than before (30.0%)"
     )
     quick, slow = metric(3600, 3500, 3700, 500), metric(7200, 7000, 7400, 500)
-    assert (
-        change_words("median_seconds_to_convert", quick, slow)
-        == "1 hour better than before (2 hours)"
-    )
-    assert (
-        change_words("median_seconds_on_page", slow, quick) == "1 hour longer than before (1 hour)"
-    )
+    assert change_words("median_seconds_to_convert", quick, slow) == "1 h better than before (2 h)"
+    assert change_words("median_seconds_on_page", slow, quick) == "1 h longer than before (1 h)"
     assert (
         change_words("tickets", metric(40, 35, 45, 100), metric(20, 15, 25, 100))
         == "20 higher than before (20)"

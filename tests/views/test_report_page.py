@@ -263,12 +263,7 @@ def test_a_result_tells_its_definition_and_metrics_once_however_often_it_is_show
         code("c", displayed(result)),
     )
     assert [one["kind"] for one in page.facts["results"]] == ["Result"]
-    assert page.facts["results"][0]["metrics"]["conversion"] == {
-        "value": 0.3,
-        "low": 0.18,
-        "high": 0.45,
-        "n": 40,
-    }
+    assert page.facts["results"][0]["metrics"]["conversion"] == metric(0.3, 0.18, 0.45, 40)
 
 
 def test_the_headline_of_a_page_is_the_first_sentence_of_its_answer(page_of):

@@ -254,8 +254,8 @@ def test_a_moved_number_is_shown_in_its_unit_with_interval_and_n():
         {"median_seconds_to_convert": metric(7200.0, 3600.0, 10800.0, 12)},
     )[0]
     assert move.name == "Median time to convert"
-    assert move.shown(move.new) == "2 hours (1 hour to 3 hours, n = 12)"
-    assert move.shown(move.old) == "1 hour"
+    assert move.shown(move.new) == "2 h (1 h to 3 h, n = 12)"
+    assert move.shown(move.old) == "1 h"
     assert move.shown(None) == "–"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from cjlib.analyses.result import MIME, Metric, Result
+from cjlib.analyses.result import MIME, Metric, Result, written
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
@@ -76,8 +76,10 @@ _KINDS: list[tuple[str, Kind]] = [
 """Name of a metric → how it is said; the first that fits the whole name."""
 
 
-def kind_of(name: str) -> Kind:
-    """How a metric is said, from its name; one without an entry of its own is its name with spaces."""
+def kind_of(name: str, entry: Metric | None = None) -> Kind:
+    """How a metric is said: as its maker says it, else from its name; one without an entry of its own is its name with spaces."""
+    if entry and entry.get("label"):
+        return Kind(entry["label"], entry.get("unit") or "number", entry.get("better", ""))
     for pattern, kind in _KINDS:
         if found := re.fullmatch(pattern, name):
             said = found.expand(kind.words) if kind.words else name.replace("_", " ").capitalize()
@@ -116,14 +118,15 @@ class Answer:
     def text(self) -> str:
         """The answer without markup."""
         cards = (
-            f"{self.name_of(name)}: {_value(name, one['value'])} ({_detail(name, one)})"
+            f"{self.name_of(name)}: {said(one['value'], kind_of(name, one).unit)} ({_detail(name, one)})"
             for name, one in self.metrics.items()
         )
         return "\n".join([*self.headlines, *cards])
 
     def name_of(self, metric: str) -> str:
         """A metric in words: `Back in week 4`."""
-        return kind_of(metric).words.replace("Back in period", f"Back in {self.period}")
+        words = kind_of(metric, self.metrics.get(metric)).words
+        return words.replace("Back in period", f"Back in {self.period}")
 
     @property
     def html(self) -> str:
@@ -190,7 +193,10 @@ def answer(
         "kind": type(result).__name__,
         "headline": " ".join(headlines),
         "definition": dict(result.definition),
-        "metrics": dict(every),
+        "metrics": {name: written(entry) for name, entry in every.items()},
+        "findings": [finding.plain() for each in results for finding in each.findings],
+        "families": {name: tests for each in results for name, tests in each.families.items()},
+        "reason": result.reason,
     }
     period = str(getattr(result, "period", None) or "period")
     return Answer(
@@ -245,10 +251,10 @@ def _spread(names: Iterable[str], most: int) -> list[str]:
 # ---- cards -----------------------------------------------------------------------------------------------------
 
 
-def _card(said: str, name: str, one: Metric, before: Metric | None) -> str:
-    value = escape(_value(name, one["value"]))
+def _card(words: str, name: str, one: Metric, before: Metric | None) -> str:
+    value = escape(said(one["value"], kind_of(name, one).unit))
     shown_value = value if few(one) else f"<strong>{value}</strong>"
-    lines = [f'<p class="cj-name">{escape(said)}</p>', f'<p class="cj-value">{shown_value}</p>']
+    lines = [f'<p class="cj-name">{escape(words)}</p>', f'<p class="cj-value">{shown_value}</p>']
     lines.append(f'<p class="cj-note">{escape(_unbroken(_detail(name, one)))}</p>')
     if before is not None:
         lines.append(
@@ -267,21 +273,21 @@ def few(one: Metric) -> bool:
     return one["n"] is not None and one["n"] < MIN_N
 
 
-def _value(name: str, value: float | int | None) -> str:
-    unit = kind_of(name).unit
-    return {"share": numbers.percent, "seconds": numbers.duration, "number": numbers.number}[unit](
-        value
-    ).replace("-", "−")
+def said(value: float | None, unit: str) -> str:
+    """A value in its unit: `20.4%`, `3 h 30 min`, `+15`, `1,204`."""
+    say = {"share": numbers.percent, "seconds": numbers.duration, "points": numbers.signed}
+    return say.get(unit, numbers.number)(value)
 
 
 def _detail(name: str, one: Metric) -> str:
     low, high, n = one["low"], one["high"], one["n"]
+    unit = kind_of(name, one).unit
     parts = []
     if low is not None and high is not None:
         bounds = (
             numbers.interval(low, high)
-            if kind_of(name).unit == "share"
-            else f"{_value(name, low)} to {_value(name, high)}"
+            if unit == "share"
+            else f"{said(low, unit)} to {said(high, unit)}"
         )
         parts.append(f"95% CI {bounds}")
     if n is not None:
@@ -294,7 +300,8 @@ def change_words(name: str, now: Metric, before: Metric) -> str:
     new, old = now["value"], before["value"]
     if new is None or old is None:
         return "nothing to compare with"
-    was = _value(name, old)
+    kind = kind_of(name, now)
+    was = said(old, kind.unit)
     if few(now) or few(before):
         return f"before {was}: too few to compare"
     bounds = difference_bounds(now, before)
@@ -302,7 +309,7 @@ def change_words(name: str, now: Metric, before: Metric) -> str:
         return f"before {was}, without an interval to judge the change by"
     if bounds[0] <= 0 <= bounds[1]:
         return f"no clear change from {was}"
-    return f"{_difference(name, abs(new - old))} {_direction(name, new > old)} than before ({was})"
+    return f"{_difference(kind, abs(new - old))} {_direction(kind, new > old)} than before ({was})"
 
 
 def difference_bounds(now: Metric, before: Metric) -> tuple[float, float] | None:
@@ -323,8 +330,7 @@ def difference_bounds(now: Metric, before: Metric) -> tuple[float, float] | None
     )
 
 
-def _direction(name: str, rose: bool) -> str:
-    kind = kind_of(name)
+def _direction(kind: Kind, rose: bool) -> str:
     if kind.better:
         return "better" if rose == (kind.better == "higher") else "worse"
     return {"seconds": "longer" if rose else "shorter"}.get(
@@ -332,15 +338,10 @@ def _direction(name: str, rose: bool) -> str:
     )
 
 
-def _difference(name: str, size: float) -> str:
-    unit = kind_of(name).unit
-    return (
-        f"{100 * size:.1f} points"
-        if unit == "share"
-        else numbers.duration(size)
-        if unit == "seconds"
-        else numbers.number(size)
-    )
+def _difference(kind: Kind, size: float) -> str:
+    if kind.unit in ("share", "points"):
+        return f"{100 * size if kind.unit == 'share' else size:.1f} points"
+    return said(size, kind.unit)
 
 
 _STYLE = """<style>

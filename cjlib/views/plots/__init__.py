@@ -1,6 +1,7 @@
-"""Figures: `plot(result)` finds the module that draws a result by the name of the result's class.
+"""Figures: `plot(result)` finds the module that draws a result by the module of the result's class.
 
-A family of results is one module here, named like its analysis, and one line of `_MODULES`. The module has
+A result of `cjlib.analyses.funnel` is drawn by `views/plots/funnel.py`, one of `cjlib.analyses.feedback.scores` by `views/plots/scores.py` or else by
+`views/plots/feedback.py`: the innermost name first. Such a module has
 
 - `VIEWS`: class name → {view name → function}, the first view being the one drawn unless another is asked for;
 - each function takes the result and keyword options, and returns what `theme.figure` makes: no title, a caption that is a claim
@@ -13,34 +14,15 @@ an event called "2024" stays a name. A plots module is imported when one of its 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-_MODULES = {
-    "paths": ["Paths", "Loops", "Transitions", "Sessions", "PathDifferences", "Unanswered"],
-    "attribution": ["Attribution", "AttributionComparison"],
-    "retention": ["Retention"],
-    "survival": ["Survival"],
-    "lifecycle": ["Lifecycle"],
-    "scores": ["Scores", "Aftermath"],
-    "sentiment": ["Sentiment"],
-    "themes": ["Themes"],
-    "drivers": ["Drivers"],
-    "churn": ["ChurnModel", "ModelBy", "PastForecasts"],
-    "target_list": ["TargetList", "ValueAtRisk"],
-    "value": ["CustomerValue", "StatedValue", "ValueBy", "SubscriptionValue"],
-    "journey_map": ["JourneyMap", "PersonaMaps", "MapChange", "WhatIf"],
-    "funnel": ["Funnel", "FunnelTrend", "FunnelChange", "FunnelLost"],
-    "scorecard": ["Scorecard"],
-    "personas": ["Personas"],
-}
-_MODULE_OF = {kind: module for module, kinds in _MODULES.items() for kind in kinds}
 
 View = Callable[..., "go.Figure"]
 
@@ -49,7 +31,7 @@ def plot(result: Any, view: str | None = None, **options: Any) -> go.Figure:
     """The result as a figure.
 
     Draws what the result holds and counts nothing anew. The figure has no title: `layout.meta` carries its caption (a claim made from
-    the result), words for a screen reader, and the numbers shown as columns and rows.
+    the result), words for a screen reader, and the numbers shown as columns and rows. Of a result that could not answer the reason is shown.
 
     Parameters
     ----------
@@ -69,6 +51,10 @@ def plot(result: Any, view: str | None = None, **options: Any) -> go.Figure:
     CjlibError
         If there is no figure for this kind of object, no such view, or no such option.
     """
+    if not getattr(result, "answered", True):
+        from cjlib.views.plots import theme
+
+        return theme.reason_note(result.headline)
     views = views_of(result)
     if view is not None and view not in views:
         raise not_one_of("view", view, views)
@@ -81,12 +67,20 @@ def plot(result: Any, view: str | None = None, **options: Any) -> go.Figure:
     return views[name](result, **options)
 
 
-def views_of(result: Any) -> dict[str, View]:
+def views_of(result: Any) -> Mapping[str, View]:
     """The figures a result can be drawn as, by name, the usual one first."""
     for kind in type(result).__mro__:
-        if kind.__name__ in _MODULE_OF:
-            return import_module(f"{__name__}.{_MODULE_OF[kind.__name__]}").VIEWS[kind.__name__]
+        for name in reversed(kind.__module__.split(".")):
+            views = _views_in(name).get(kind.__name__)
+            if views is not None:
+                return views
     raise CjlibError(
-        f"result: there is no figure for {shown(type(result).__name__)}. Figures exist for {', '.join(_MODULE_OF)}; "
+        f"result: there is no figure for {shown(type(result).__name__)}; "
         "give what an analysis returned, such as cj.plot(cj.funnel(log, …))."
     )
+
+
+def _views_in(name: str) -> Mapping[str, Mapping[str, View]]:
+    """What the plots module of this name draws; nothing where there is no such module."""
+    module = f"{__name__}.{name}"
+    return getattr(import_module(module), "VIEWS", {}) if find_spec(module) else {}

@@ -13,7 +13,7 @@ from cjlib.analyses.churn.model.summary import BASELINES
 from cjlib.analyses.churn.use.forecast_monitoring import PastForecasts
 from cjlib.analyses.churn.use.metrics_by_segment import ModelBy
 from cjlib.show.numbers import about, percent
-from cjlib.views.plots import theme
+from cjlib.views.plots import target_list, theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 
 SPACE = 46
@@ -326,4 +326,5 @@ VIEWS: dict[str, dict[str, Callable[..., go.Figure]]] = {
     "ChurnModel": {"models": models, "calibration": calibration, "lift": lift},
     "ModelBy": {"segments": by_segment},
     "PastForecasts": {"forecasts": forecasts},
+    **target_list.VIEWS,
 }

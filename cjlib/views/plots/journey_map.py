@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cjlib.views.plots.map_change import change, what_if
 from cjlib.views.plots.map_feelings import sentiment
-from cjlib.views.plots.map_groups import groups, persona_groups
+from cjlib.views.plots.map_groups import groups
 from cjlib.views.plots.map_pain import moments, pain_points
 from cjlib.views.plots.map_ways import routes, support
 
@@ -17,7 +17,6 @@ VIEWS = {
         "support": support,
         "groups": groups,
     },
-    "PersonaMaps": {"groups": persona_groups},
     "MapChange": {"change": change},
     "WhatIf": {"what_if": what_if},
 }

@@ -304,16 +304,10 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
     )
 
 
-def reason(result: Any) -> go.Figure:
-    """Why there is no figure."""
-    return theme.empty(result.headline, columns=[])
-
-
 VIEWS = {
     "Paths": {"flow": flow, "journeys": journeys, "links": links},
     "Loops": {"returns": returns, "ways": ways},
     "Transitions": {"moves": moves, "heatmap": heatmap, "segments": segments},
     "Sessions": {"lengths": lengths},
     "PathDifferences": {"differences": differences},
-    "Unanswered": {"reason": reason},
 }

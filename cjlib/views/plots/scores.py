@@ -348,5 +348,4 @@ VIEWS = {
         "compare": compare,
         "crossed": crossed,
     },
-    "Aftermath": {"aftermath": aftermath},
 }

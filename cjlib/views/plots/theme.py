@@ -11,6 +11,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,19 @@ class Figure(go.Figure):
             "application/vnd.plotly.v1+json": json.loads(str(self.to_json())),
             "text/plain": said,
         }
+
+
+class Note(Figure):
+    """What stands in place of a figure that cannot be drawn: the reason, as a sentence of the page."""
+
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
+        reason = getattr(self.layout, "meta", {})["caption"]
+        return {"text/plain": reason, "text/html": f'<p class="cj-reason">{escape(reason)}</p>'}
+
+
+def reason_note(reason: str) -> Note:
+    """The note with this reason."""
+    return Note(layout={"meta": {"caption": reason, "alt": reason, "columns": [], "rows": []}})
 
 
 @cache

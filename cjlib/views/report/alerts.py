@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cjlib.analyses.result import Metric
 from cjlib.errors import CjlibError, did_you_mean, shown
-from cjlib.views.report.changes import said
+from cjlib.views.notebook.summary_cards import kind_of, said
 
 _WRITTEN = re.compile(
     r"\s*(?:(?P<notebook>[\w.-]+):)?(?P<metric>.+?)(?:\.(?P<part>low|high|n|value))?\s*(?P<sign><=|>=|<|>)\s*(?P<limit>[-+]?[\d.]+(?:[eE][-+]?\d+)?)(?P<percent>%?)\s*"
@@ -39,7 +40,7 @@ class Alert:
     sign: str
     limit: float
 
-    def check(self, metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    def check(self, metrics: Mapping[str, Mapping[str, Metric]]) -> dict[str, Any]:
         """Whether it fires, and why in words.
 
         Parameters
@@ -76,10 +77,8 @@ class Alert:
             "high": " at its upper bound",
             "n": " in its n",
         }[self.part]
-        value_said, limit_said = (
-            f"{each:,g}" if self.part == "n" else said(self.metric, each)
-            for each in (value, self.limit)
-        )
+        unit = "number" if self.part == "n" else kind_of(self.metric, asked[name][self.metric]).unit
+        value_said, limit_said = (said(each, unit) for each in (value, self.limit))
         return fired | {
             "fired": bool(hits),
             "value": value,

@@ -13,7 +13,7 @@ from typing import Any
 
 from cjlib.analyses.result import Metric
 from cjlib.show import numbers
-from cjlib.views.notebook.summary_cards import change_words, difference_bounds, few, kind_of
+from cjlib.views.notebook.summary_cards import change_words, difference_bounds, few, kind_of, said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Move:
     @property
     def name(self) -> str:
         """The metric as a reader knows it from the cards."""
-        return kind_of(self.metric).words
+        return kind_of(self.metric, self.new or self.old).words
 
     @property
     def same(self) -> bool:
@@ -55,18 +55,13 @@ class Move:
         """The number with its interval and n, as far as they are known."""
         if entry is None or entry["value"] is None:
             return numbers.DASH
+        unit = kind_of(self.metric, entry).unit
         parts = []
         if entry["low"] is not None and entry["high"] is not None:
-            parts.append(f"{said(self.metric, entry['low'])} to {said(self.metric, entry['high'])}")
+            parts.append(f"{said(entry['low'], unit)} to {said(entry['high'], unit)}")
         if entry["n"] is not None:
             parts.append(f"n = {entry['n']:,}")
-        return said(self.metric, entry["value"]) + (f" ({', '.join(parts)})" if parts else "")
-
-
-def said(metric: str, value: float | None) -> str:
-    """A value of a metric in its unit: `20.4%`, `3.5 hours`, `1,204`."""
-    say = {"share": numbers.percent, "seconds": numbers.duration, "number": numbers.number}
-    return say[kind_of(metric).unit](value)
+        return said(entry["value"], unit) + (f" ({', '.join(parts)})" if parts else "")
 
 
 def _value(entry: Metric | None) -> float | None:
