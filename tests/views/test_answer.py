@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cjlib as cj
+from cjlib.analyses.metric_change import changes, difference_bounds
 from cjlib.analyses.result import MIME, Result, metric
 from cjlib.shared.stats import wilson
 from cjlib.shared.two_samples import newcombe
-from cjlib.views.notebook.summary_cards import change_words, difference_bounds, kind_of
+from cjlib.views.notebook.summary_cards import change_words, kind_of
 
 
 def result_of(headline: str = "It is so.", **metrics: dict) -> Result:
@@ -157,44 +158,42 @@ def test_a_metric_is_shown_as_its_maker_says():
 # ---- what changed ---------------------------------------------------------------------------------------------------
 
 
-def test_a_change_beyond_noise_is_better_or_worse_in_words():
-    assert (
-        change_words("conversion", share_of(300, 1000), share_of(200, 1000))
-        == "10.0 points better than before (20.0%)"
-    )
-    assert (
-        change_words("conversion", share_of(200, 1000), share_of(300, 1000))
-        == "10.0 points worse than before (30.0%)"
-    )
+def words(name: str, now: dict, before: dict) -> str:
+    return change_words(kind_of(name, now), changes([(before, now)])[0])
+
+
+def test_a_significant_change_is_better_or_worse_in_words():
+    many, fewer = share_of(300, 1000), share_of(200, 1000)
+    assert words("conversion", many, fewer) == "10.0 points better than before (20.0%)"
+    assert words("conversion", fewer, many) == "10.0 points worse than before (30.0%)"
     quick, slow = metric(3600, 3500, 3700, 500), metric(7200, 7000, 7400, 500)
-    assert change_words("median_seconds_to_convert", quick, slow) == "1 h better than before (2 h)"
-    assert change_words("median_seconds_on_page", slow, quick) == "1 h longer than before (1 h)"
-    assert (
-        change_words("tickets", metric(40, 35, 45, 100), metric(20, 15, 25, 100))
-        == "20 higher than before (20)"
-    )
+    assert words("median_seconds_to_convert", quick, slow) == "1 h better than before (2 h)"
+    assert words("median_seconds_on_page", slow, quick) == "1 h longer than before (1 h)"
+    tickets = metric(40, 35, 45, 100), metric(20, 15, 25, 100)
+    assert words("tickets", *tickets) == "20 higher than before (20)"
 
 
-def test_a_change_within_noise_is_no_clear_change():
-    assert (
-        change_words("conversion", share_of(210, 1000), share_of(200, 1000))
-        == "no clear change from 20.0%"
-    )
+def test_a_change_within_noise_is_no_significant_change():
+    said = words("conversion", share_of(210, 1000), share_of(200, 1000))
+    assert said == "no significant change from 20.0%"
+
+
+def test_a_change_is_corrected_over_the_cards_that_are_shown():
+    now, before = share_of(250, 1000), share_of(200, 1000)
+    assert "5.0 points" in words("conversion", now, before)
+    same = share_of(500, 1000)
+    metrics = {"conversion": now, "a_share": same, "b_share": same, "c_share": same}
+    html = cj.answer(result_of(**metrics), previous={**metrics, "conversion": before}).html
+    assert "no significant change from 20.0%" in html
 
 
 def test_too_few_or_no_interval_is_no_ground_for_a_verdict():
-    assert (
-        change_words("conversion", share_of(20, 25), share_of(200, 1000))
-        == "before 20.0%: too few to compare"
-    )
-    assert (
-        change_words("tickets", metric(40), metric(20))
-        == "before 20, without an interval to judge the change by"
-    )
-    assert (
-        change_words("conversion", metric(float("nan")), share_of(1, 100))
-        == "nothing to compare with"
-    )
+    said = words("conversion", share_of(20, 25), share_of(200, 1000))
+    assert said == "before 20.0%: too few to compare"
+    said = words("tickets", metric(40), metric(20))
+    assert said == "before 20, without an interval and n to judge the change by"
+    said = words("conversion", metric(float("nan")), share_of(1, 100))
+    assert said == "nothing to compare with"
 
 
 def test_the_change_stands_on_the_card_and_only_where_there_was_a_number_before():

@@ -7,13 +7,15 @@ import multiprocessing
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cjlib.analyses.result import MIME, metric
 from cjlib.errors import CjlibError
+from cjlib.shared.stats import wilson
 from cjlib.views.report import index, publishing
 from cjlib.views.report.alerts import read_alerts
-from cjlib.views.report.changes import metrics_of, moves
+from cjlib.views.report.changes import metrics_of, moves, moves_of_run
 from cjlib.views.report.page import RESULT
 from cjlib.views.report.redaction import MASK, Mask, named_in
 from cjlib.views.report.run import exit_code, journey_name
@@ -219,7 +221,7 @@ def test_a_second_run_is_refused_with_the_name_of_the_holder_and_may_wait(tmp_pa
 # ---- what moved --------------------------------------------------------------------------------------------------
 
 
-def test_a_move_is_clear_only_if_the_interval_of_the_difference_leaves_out_zero():
+def test_a_move_is_clear_only_if_it_is_significant():
     old = {
         "conversion": metric(0.20, 0.18, 0.22, 1000),
         "same": metric(1.0),
@@ -237,7 +239,7 @@ def test_a_move_is_clear_only_if_the_interval_of_the_difference_leaves_out_zero(
     found = {move.metric: (move.clear, move.words) for move in moves(old, new)}
     assert found == {
         "conversion": (True, "4.0 points better than before (20.0%)"),
-        "bare": (False, "before 3, without an interval to judge the change by"),
+        "bare": (False, "before 3, without an interval and n to judge the change by"),
         "same": (False, "the same"),
         "fresh": (False, "new"),
         "few": (False, "before 0.1: too few to compare"),
@@ -245,7 +247,29 @@ def test_a_move_is_clear_only_if_the_interval_of_the_difference_leaves_out_zero(
     }
     assert next(iter(found)) == "conversion"
     inside = moves(old, {"conversion": metric(0.21, 0.19, 0.23, 1000)})[0]
-    assert (inside.clear, inside.words) == (False, "no clear change from 20.0%")
+    assert (inside.clear, inside.words) == (False, "no significant change from 20.0%")
+
+
+def test_two_runs_of_an_unchanged_business_hardly_ever_show_a_move():
+    generator = np.random.default_rng(0)
+
+    def run() -> dict:
+        n = generator.integers(100, 3000, 206)
+        bought = generator.binomial(n, np.linspace(0.05, 0.9, 206))
+        low, high = wilson(bought, n)
+        bounds = zip(bought / n, low, high, n, strict=True)
+        return {f"{k}_share": metric(*four) for k, four in enumerate(bounds)}
+
+    wrong = sum(any(move.clear for move in moves(run(), run())) for _ in range(60))
+    assert wrong <= 3
+
+
+def test_moves_are_corrected_over_all_notebooks_of_a_run():
+    old, new = metric(0.20, 0.18, 0.22, 1000), metric(0.24, 0.22, 0.26, 1000)
+    assert moves({"x": old}, {"x": new})[0].clear
+    others = {f"other_{k}": old for k in range(20)}
+    moved = moves_of_run({"a": ({"x": old}, {"x": new}), "b": (others, others)})
+    assert not moved["a"][0].clear
 
 
 def test_a_moved_number_is_shown_in_its_unit_with_interval_and_n():
@@ -280,7 +304,7 @@ def test_the_index_says_what_moved_and_what_was_set_differently(tmp_path):
         "Conversion 20.0% (18.0% to 22.0%, n = 1,000) 30.0% (28.0% to 32.0%, n = 1,000) 10.0 points better than before (20.0%)"
         in text
     )
-    assert "1 of 1 numbers moved clearly" in text
+    assert "1 of 1 numbers moved significantly" in text
     assert "Set differently in the two runs: the journey file." in text
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from cjlib.analyses.metric_change import Change, changes, difference_bounds, few
 from cjlib.analyses.result import MIME, Metric, Result, written
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
-from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 
 MOST_CARDS = 4
@@ -134,9 +133,10 @@ class Answer:
         said = "".join(
             f'<p class="cj-headline">{escape(headline)}</p>' for headline in self.headlines
         )
+        changed = changes([(self.previous.get(name), one) for name, one in self.metrics.items()])
         cards = "".join(
-            _card(self.name_of(name), name, one, self.previous.get(name))
-            for name, one in self.metrics.items()
+            _card(self.name_of(name), name, one, change)
+            for (name, one), change in zip(self.metrics.items(), changed, strict=True)
         )
         return f'<section class="cj-answer">{_STYLE}{said}{f"""<ul class="cj-cards">{cards}</ul>""" if cards else ""}</section>'
 
@@ -149,9 +149,9 @@ def answer(
 ) -> Answer:
     """The headline of each result, and cards of its numbers: value, unit, 95% CI, n, and the change in words.
 
-    A change is called better or worse only if the 95% CI of the difference leaves out 0; otherwise there is "no clear change".
-    The interval of the difference is Zou and Donner's, from the intervals of both numbers. A number that rests on fewer than 30 is
-    shown as such and not set in bold.
+    A change is called better or worse only if it is statistically significant over all cards shown (adjusted p < .01, from Zou and Donner's
+    interval of the difference); otherwise there is "no significant change". A number that rests on fewer than 30 is shown as such and not
+    set in bold.
 
     Parameters
     ----------
@@ -251,26 +251,20 @@ def _spread(names: Iterable[str], most: int) -> list[str]:
 # ---- cards -----------------------------------------------------------------------------------------------------
 
 
-def _card(words: str, name: str, one: Metric, before: Metric | None) -> str:
+def _card(words: str, name: str, one: Metric, change: Change) -> str:
     value = escape(said(one["value"], kind_of(name, one).unit))
     shown_value = value if few(one) else f"<strong>{value}</strong>"
     lines = [f'<p class="cj-name">{escape(words)}</p>', f'<p class="cj-value">{shown_value}</p>']
     lines.append(f'<p class="cj-note">{escape(_unbroken(_detail(name, one)))}</p>')
-    if before is not None:
-        lines.append(
-            f'<p class="cj-change">{escape(_unbroken(change_words(name, one, before)))}</p>'
-        )
+    if change.before is not None:
+        told = change_words(kind_of(name, one), change)
+        lines.append(f'<p class="cj-change">{escape(_unbroken(told))}</p>')
     return f"<li>{''.join(lines)}</li>"
 
 
 def _unbroken(text: str) -> str:
     """No line ends between a number and its unit, or within `n = 5,600`."""
     return text.replace(" = ", "\u00a0=\u00a0")
-
-
-def few(one: Metric) -> bool:
-    """Whether a number rests on too few to be read."""
-    return one["n"] is not None and one["n"] < MIN_N
 
 
 def said(value: float | None, unit: str) -> str:
@@ -295,39 +289,20 @@ def _detail(name: str, one: Metric) -> str:
     return " · ".join(parts) or "no interval"
 
 
-def change_words(name: str, now: Metric, before: Metric) -> str:
-    """The change in words: "0.8 points better than before (+0.2 to +1.4 points)", "no clear change from 4.1%"."""
-    new, old = now["value"], before["value"]
-    if new is None or old is None:
+def change_words(kind: Kind, change: Change) -> str:
+    """The change in words: "0.8 points better than before (4.1%)", "no significant change from 4.1%"."""
+    before, now = change.before, change.now
+    if not before or not now or before["value"] is None or now["value"] is None:
         return "nothing to compare with"
-    kind = kind_of(name, now)
-    was = said(old, kind.unit)
+    was = said(before["value"], kind.unit)
     if few(now) or few(before):
         return f"before {was}: too few to compare"
-    bounds = difference_bounds(now, before)
-    if bounds is None:
-        return f"before {was}, without an interval to judge the change by"
-    if bounds[0] <= 0 <= bounds[1]:
-        return f"no clear change from {was}"
-    return f"{_difference(kind, abs(new - old))} {_direction(kind, new > old)} than before ({was})"
-
-
-def difference_bounds(now: Metric, before: Metric) -> tuple[float, float] | None:
-    """95% CI of now − before from the two intervals, as for independent numbers; None where a bound is missing."""
-    new, low, high = now["value"], now["low"], now["high"]
-    old, old_low, old_high = before["value"], before["low"], before["high"]
-    if (
-        new is None
-        or low is None
-        or high is None
-        or old is None
-        or old_low is None
-        or old_high is None
-    ):
-        return None
-    return new - old - math.hypot(new - low, old_high - old), new - old + math.hypot(
-        high - new, old - old_low
-    )
+    if difference_bounds(now, before) is None or before["n"] is None or now["n"] is None:
+        return f"before {was}, without an interval and n to judge the change by"
+    if not change.significant:
+        return f"no significant change from {was}"
+    difference = now["value"] - before["value"]
+    return f"{_difference(kind, abs(difference))} {_direction(kind, difference > 0)} than before ({was})"
 
 
 def _direction(kind: Kind, rose: bool) -> str:

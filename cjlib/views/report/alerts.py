@@ -48,7 +48,7 @@ class Alert:
         metrics
             Notebook → metric → `value, low, high, n`.
         """
-        asked: dict[str, Mapping[str, Mapping[str, Any]]] = {
+        asked: dict[str, Mapping[str, Metric]] = {
             name: found for name, found in metrics.items() if self.notebook in (None, name)
         }
         values = {

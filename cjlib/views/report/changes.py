@@ -1,8 +1,6 @@
 """What moved between two runs of a notebook: every metric before → now, in words that say whether chance explains it.
 
-The words and the interval of the difference are those of the cards (`views/answer.py`): a change is called one only if the 95% CI of the
-difference leaves out 0. That interval takes the two runs as independent; runs over mostly the same customers vary less, so "no clear change"
-is said too often rather than too seldom.
+The words are those of the cards (`summary_cards.py`); a move is called one only where it is significant over all numbers of the run.
 """
 
 from __future__ import annotations
@@ -11,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cjlib.analyses.metric_change import Change, changes
 from cjlib.analyses.result import Metric
 from cjlib.show import numbers
-from cjlib.views.notebook.summary_cards import change_words, difference_bounds, few, kind_of, said
+from cjlib.views.notebook.summary_cards import change_words, kind_of, said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +20,17 @@ class Move:
     """One metric in two runs; None where a run did not have it."""
 
     metric: str
-    old: Metric | None
-    new: Metric | None
+    change: Change
+
+    @property
+    def old(self) -> Metric | None:
+        """The metric in the run before."""
+        return self.change.before
+
+    @property
+    def new(self) -> Metric | None:
+        """The metric in the newer run."""
+        return self.change.now
 
     @property
     def name(self) -> str:
@@ -37,10 +45,7 @@ class Move:
     @property
     def clear(self) -> bool:
         """Whether it moved by more than chance explains."""
-        if self.same or self.old is None or self.new is None or few(self.old) or few(self.new):
-            return False
-        bounds = difference_bounds(self.new, self.old)
-        return bounds is not None and not bounds[0] <= 0 <= bounds[1]
+        return self.change.significant
 
     @property
     def words(self) -> str:
@@ -49,7 +54,7 @@ class Move:
             return "the same"
         if self.old is None or self.new is None:
             return "new" if self.old is None else "not in the newer run"
-        return change_words(self.metric, self.new, self.old)
+        return change_words(kind_of(self.metric, self.new), self.change)
 
     def shown(self, entry: Metric | None) -> str:
         """The number with its interval and n, as far as they are known."""
@@ -81,9 +86,27 @@ def metrics_of(results: Sequence[Mapping[str, Any]]) -> dict[str, Metric]:
 
 
 def moves(old: Mapping[str, Metric], new: Mapping[str, Metric]) -> list[Move]:
-    """Every metric of the two runs: clear moves first, then as the newer run lists them."""
-    every = [
-        Move(metric=name, old=old.get(name), new=new.get(name))
-        for name in dict.fromkeys([*new, *old])
+    """Every metric of two runs of a notebook: clear moves first, then as the newer run lists them."""
+    return moves_of_run({"": (old, new)})[""]
+
+
+Metrics = Mapping[str, Metric]
+
+
+def moves_of_run(notebooks: Mapping[str, tuple[Metrics, Metrics]]) -> dict[str, list[Move]]:
+    """Of every notebook its metrics before and now, as moves that are corrected over all of them together."""
+    places = [
+        (notebook, metric)
+        for notebook, (old, new) in notebooks.items()
+        for metric in dict.fromkeys([*new, *old])
     ]
-    return sorted(every, key=lambda move: not move.clear)
+    compared = changes(
+        [
+            (notebooks[name][0].get(metric), notebooks[name][1].get(metric))
+            for name, metric in places
+        ]
+    )
+    moved: dict[str, list[Move]] = {notebook: [] for notebook in notebooks}
+    for (notebook, metric), change in zip(places, compared, strict=True):
+        moved[notebook].append(Move(metric=metric, change=change))
+    return {name: sorted(own, key=lambda move: not move.clear) for name, own in moved.items()}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cjlib.views.report.changes import Move, metrics_of, moves
+from cjlib.analyses.result import Metric
+from cjlib.views.report.changes import Move, metrics_of, moves_of_run
 from cjlib.views.report.figures import unbroken
 from cjlib.views.report.parameters import for_readers
 from cjlib.views.report.render import environment, own, policy
@@ -79,24 +80,34 @@ def render(out: Path, runs: Sequence[Run]) -> str:
 
 def reports(runs: Sequence[Run]) -> list[Report]:
     """The newest published report of each notebook, by name."""
-    through = [run for run in runs if run.status == OK]
-    names = sorted({name for run in through for name in run.facts["notebooks"]})
-    return [
-        _report(name, [run for run in through if name in run.facts["notebooks"]]) for name in names
-    ]
+    finished = [run for run in runs if run.status == OK]
+    names = sorted({name for run in finished for name in run.facts["notebooks"]})
+    runs_of = {name: [run for run in finished if name in run.facts["notebooks"]] for name in names}
+    moved = moves_of_run(
+        {
+            name: (_metrics(own[1], name), _metrics(own[0], name))
+            for name, own in runs_of.items()
+            if len(own) > 1
+        }
+    )
+    return [_report(name, own, moved.get(name, [])) for name, own in runs_of.items()]
 
 
-def _report(name: str, runs: Sequence[Run]) -> Report:
+def _metrics(run: Run, notebook: str) -> dict[str, Metric]:
+    return metrics_of(run.facts["notebooks"][notebook]["results"])
+
+
+def _report(name: str, runs: Sequence[Run], moved: Sequence[Move]) -> Report:
     newest = runs[0].facts["notebooks"][name]
-    before = runs[1].facts["notebooks"][name] if len(runs) > 1 else None
+    earlier = runs[1] if len(runs) > 1 else None
     return Report(
         name=name,
         title=newest["title"],
         headline=unbroken(newest["headline"]),
         made=moment(runs[0].facts["started"]),
-        moves=moves(metrics_of(before["results"]), metrics_of(newest["results"])) if before else [],
-        before=moment(runs[1].facts["started"]) if before else "",
-        changed=_changed(runs[1], runs[0], name) if before else [],
+        moves=moved,
+        before=moment(earlier.facts["started"]) if earlier else "",
+        changed=_changed(earlier, runs[0], name) if earlier else [],
     )
 
 
