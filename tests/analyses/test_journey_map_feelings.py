@@ -154,9 +154,10 @@ def test_the_excess_is_the_difference_less_the_median_of_the_other_tested_places
         np.array([0.3, 0.1, 0.0, 0.9]), np.full(4, 0.01), np.array([True, True, True, False])
     )
     assert held["excess"].tolist() == pytest.approx([0.25, -0.05, -0.2, np.nan], nan_ok=True)
-    assert np.isnan(
-        _excess(np.array([0.3, 0.1]), np.full(2, 0.01), np.array([True, True]))["excess"]
-    ).all()
+    two = _excess(np.array([0.3, 0.1]), np.full(2, 0.01), np.array([True, True]))
+    assert two["excess"].tolist() == pytest.approx([0.2, -0.2])
+    one = _excess(np.array([0.3, 0.1]), np.full(2, 0.01), np.array([True, False]))
+    assert np.isnan(one["excess"]).all()
 
 
 def test_an_outcome_is_looked_for_strictly_later_and_only_where_it_is_known():

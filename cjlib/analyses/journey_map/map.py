@@ -29,7 +29,7 @@ from cjlib.analyses.journey_map.stages import StageCounts
 from cjlib.analyses.journey_map.touchpoint_table import POINT_COLUMNS, point_table
 from cjlib.analyses.journey_map.what_if import WhatIf, simulate
 from cjlib.analyses.result import MIME, Result
-from cjlib.errors import CjlibError, not_one_of
+from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.event_log import EventLog
@@ -274,10 +274,7 @@ def journey_map(
     CjlibError
         If neither events nor feedback are given, or an option cannot be used.
     """
-    if log is None and feedback is None:
-        raise CjlibError(
-            "log: a map needs events or feedback, and neither is given. Give journey.read_events() or journey.read_feedback()."
-        )
+    _checked(journey, log, feedback)
     if outcome not in OUTCOMES:
         raise not_one_of("outcome", outcome, OUTCOMES)
     taken = (
@@ -292,6 +289,22 @@ def journey_map(
         "named",
     )
     return _made(read_source(journey, log, feedback, churn, by, taken), outcome)
+
+
+def _checked(journey: object, log: object, feedback: object) -> None:
+    """Refuse what is no journey, log or feedback, by the name of the argument."""
+    if log is None and feedback is None:
+        raise CjlibError(
+            "log: a map needs events or feedback, and neither is given. Give journey.read_events() or journey.read_feedback()."
+        )
+    wanted = (
+        ("journey", journey, Journey, "what cj.read_journey(path) gives"),
+        ("log", log, EventLog, "what cj.read_events(…) or journey.read_events() gives, or None"),
+        ("feedback", feedback, Feedback, "what cj.read_feedback(…) gives, or None"),
+    )
+    for name, given, kind, words in wanted:
+        if not isinstance(given, kind) and not (given is None and name != "journey"):
+            raise CjlibError(f"{name}: must be {words}. Got {shown(type(given).__name__)}.")
 
 
 def _made(source: Source, outcome: str) -> JourneyMap:

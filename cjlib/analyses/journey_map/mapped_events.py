@@ -39,9 +39,9 @@ class Walk:
     silent_after: int
 
     @cached_property
-    def stage(self) -> NDArray[np.int8]:
+    def stage(self) -> NDArray[np.int16]:
         """The stage of each event."""
-        return self.places.stage.astype(np.int8)[self.place]
+        return self.places.stage.astype(np.int16)[self.place]
 
     @cached_property
     def point(self) -> NDArray[np.int16]:
@@ -76,7 +76,7 @@ class Walk:
     @cached_property
     def visits(self) -> Visits:
         """Neighbouring events of one customer in one stage, taken together."""
-        moved = np.diff(self.stage, append=np.int8(NONE)) != 0
+        moved = np.diff(self.stage, append=np.int16(NONE)) != 0
         moved[self.ends] = True
         end = np.flatnonzero(moved)
         begin = np.r_[0, end[:-1] + 1] if end.size else end

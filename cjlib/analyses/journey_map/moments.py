@@ -10,7 +10,7 @@ import pandas as pd
 from cjlib.analyses.journey_map.cache import Shared
 from cjlib.analyses.journey_map.feedback import BAD_TO, GOOD_FROM, Opinions
 from cjlib.analyses.journey_map.stage_mapping import Places
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.shared.stats import Z95
 from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 from cjlib.sources.journey import Journey
@@ -183,11 +183,11 @@ def _tested(
         share_good - share_bad, _variance(share_good, n_good) + _variance(share_bad, n_bad), tested
     )
     apart = (
-        (adjusted < 0.05)
-        & (over["excess_p_adjusted"] < 0.05)
+        (adjusted < CLAIM)
+        & (over["excess_p_adjusted"] < CLAIM)
         & ((share_good - share_bad) * over["excess"] > 0)
     )
-    status = np.where(~tested, "too few", np.where(tested.sum() < 3, "not separable", "tested"))
+    status = np.where(~tested, "too few", np.where(tested.sum() < 2, "not separable", "tested"))
     found = np.nan_to_num(apart, nan=0).astype(bool) & names
     table = pd.DataFrame(
         {
@@ -226,10 +226,11 @@ def _excess(
 
     excess, error = np.full(difference.size, np.nan), np.full(difference.size, np.nan)
     places = np.flatnonzero(tested)
-    for place in places if places.size >= 3 else ():
+    for place in places if places.size >= 2 else ():
         others = places[places != place]
         excess[place] = difference[place] - np.median(difference[others])
-        error[place] = np.sqrt(variance[place] + MEDIAN_VARIANCE / (1 / variance[others]).sum())
+        lost = MEDIAN_VARIANCE if others.size > 1 else 1.0
+        error[place] = np.sqrt(variance[place] + lost / (1 / variance[others]).sum())
     p = 2 * ndtr(-np.abs(excess / error))
     bounds = {"excess_low": excess - Z95 * error, "excess_high": excess + Z95 * error}
     return {"excess": excess, **bounds, "excess_p_adjusted": benjamini_hochberg(p)}
@@ -239,8 +240,8 @@ def _text(row: dict) -> str:
     words = WORDS[row["outcome"]]
     return (
         f"At {row['touchpoint']} ({row['stage']}) a bad experience goes with a worse outcome: {100 * row['share_bad']:.0f}% of {row['n_bad']:,} {words} after a bad one, "
-        f"{100 * row['share_good']:.0f}% of {row['n_good']:,} after a good one. It goes with, not: causes. A test would show."
+        f"{100 * row['share_good']:.0f}% of {row['n_good']:,} after a good one. Association, not causation."
         if row["difference"] > 0
         else f"At {row['touchpoint']} ({row['stage']}) more customers {words} after a bad experience ({100 * row['share_bad']:.0f}% of {row['n_bad']:,}) than after a good one "
-        f"({100 * row['share_good']:.0f}% of {row['n_good']:,}). It goes with, not: causes. A test would show."
+        f"({100 * row['share_good']:.0f}% of {row['n_good']:,}). Association, not causation."
     )

@@ -16,6 +16,7 @@ from cjlib.analyses.journey_map.routes import Move, planned_routes
 from cjlib.analyses.journey_map.stage_mapping import NONE, Bools, Ints
 from cjlib.analyses.journey_map.stages import StageCounts
 from cjlib.analyses.journey_map.value import Money, at_stake
+from cjlib.analyses.survival.kaplan_meier import kaplan_meier
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.durations import microseconds
 
@@ -252,9 +253,13 @@ def _places(
 
 
 def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray]:
-    """Who was in no later stage within the expected time, of those whose time is over or who moved on; stages without `expected` have none."""
+    """Who is in no later stage within the expected time, of how many; stages without `expected` have none.
+
+    The share is Kaplan–Meier's, those not yet watched that long censored, so that the newest do not count only if they were fast; the number
+    is that of customers whose share would be as certain (Greenwood).
+    """
     walk = counts.walk
-    slow, n = np.zeros(counts.stages, dtype=np.int64), np.zeros(counts.stages, dtype=np.int64)
+    slow, n = np.zeros(counts.stages), np.zeros(counts.stages, dtype=np.int64)
     for s, stage in enumerate(journey.stages):
         if stage.expected is None or s == max(walk.places.counted, default=s):
             continue
@@ -265,11 +270,9 @@ def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray
         taken = np.where(
             moved, walk.time[counts.later[who, s]] - entry, walk.observed_until - entry
         )
-        known = moved | (taken >= limit)
-        slow[s], n[s] = (
-            np.count_nonzero(known & (~moved | (taken > limit))),
-            np.count_nonzero(known),
-        )
+        if who.size:
+            share, n[s] = kaplan_meier(taken.astype(np.float64), moved).share_beyond(float(limit))
+            slow[s] = share * n[s]
     return slow, n
 
 

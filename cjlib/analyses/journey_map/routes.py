@@ -29,23 +29,23 @@ def routes(walk: Walk, planned: set[Move], min_n: int = MIN_N) -> pd.DataFrame:
     move = visits.moves
     # The start counts as one more stage, which everybody leaves for the stage of the first event.
     every = np.r_[
-        stages * stages + walk.stage[walk.starts],
+        stages * stages + walk.stage[walk.starts].astype(np.int64),
         visits.stage[move].astype(np.int64) * stages + visits.stage[move + 1],
     ]
     taken = np.r_[
         np.zeros(walk.customers, dtype=np.int64),
         walk.time[visits.begin[move + 1]] - walk.time[visits.end[move]],
     ]
-    whom = np.zeros(((stages + 1) * stages, walk.customers), dtype=bool)
-    whom[every, np.r_[np.arange(walk.customers), visits.who[move]]] = True
-    made = np.bincount(every, minlength=len(whom))
+    made = np.bincount(every, minlength=(stages + 1) * stages)
     kinds = np.flatnonzero(made)
+    whom = np.zeros((kinds.size, walk.customers), dtype=bool)
+    whom[np.searchsorted(kinds, every), np.r_[np.arange(walk.customers), visits.who[move]]] = True
     begin, end = kinds // stages, kinds % stages
     pairs = list(zip(begin.tolist(), end.tolist(), strict=True))
     following = _following(walk.places.counted, stages)
     expected = np.array([pair in planned | following for pair in pairs], dtype=bool)
     left = np.r_[np.bincount(visits.stage, minlength=stages), walk.customers]
-    customers = whom[kinds].sum(1)
+    customers = whom.sum(1)
     names = np.array([*walk.places.stages, START], dtype=object)
     columns = {
         "source": pd.Series(names[begin], dtype="str"),

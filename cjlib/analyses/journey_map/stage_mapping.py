@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cjlib.errors import CjlibError
 from cjlib.sources.journey import Journey, Mapped
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog
@@ -16,6 +17,7 @@ from cjlib.sources.log.event_log import EventLog
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 NONE = -1
+MOST_STAGES = 100
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class Places:
 
 def places_of(journey: Journey) -> Places:
     """The places of a journey file."""
+    if len(journey.stage_names) > MOST_STAGES:
+        raise CjlibError(
+            f"stages: a map holds at most {MOST_STAGES}. Got {len(journey.stage_names)}. Join stages that nobody would tell apart."
+        )
     return Places(journey.mapping, tuple(journey.stage_names))
 
 

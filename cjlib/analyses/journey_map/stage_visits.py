@@ -16,7 +16,7 @@ class Visits:
     """Each visit by customer and time: whose it is, in which stage, and its first and last event among those of the walk."""
 
     who: NDArray[np.int32]
-    stage: NDArray[np.int8]
+    stage: NDArray[np.int16]
     begin: Ints
     end: Ints
     customers: int

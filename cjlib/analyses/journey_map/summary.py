@@ -41,7 +41,7 @@ def headline(
     if source.opinions is not None:
         parts.append(_feeling(source, patterns))
     named = moments[moments["named"]] if len(moments) else moments
-    parts += [str(named.iloc[0]["text"]).removesuffix(" A test would show.")] if len(named) else []
+    parts += [str(named.iloc[0]["text"])] if len(named) else []
     pain = first_pain(pains, "stage") if len(pains) else None
     parts.append(
         f"{pain}."

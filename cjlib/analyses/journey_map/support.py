@@ -118,6 +118,8 @@ def read_tickets(support: Support, log: EventLog) -> Tickets:
 
 
 def _ticket(support: Support, log: EventLog, where: str, customer: Ints, opened: Bools) -> Ints:
+    if support.ticket_id == "customer_id":
+        return customer
     if support.ticket_id:
         return values_of(log, (support.ticket_id,), where=where, option="support.ticket_id").rank
     number = np.cumsum(opened)

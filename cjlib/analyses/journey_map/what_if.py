@@ -29,7 +29,7 @@ def simulate(stages: pd.DataFrame, source: Source, changes: Mapping[str, float])
 
     A change is an absolute change of `share_of_previous` of the stage named, the result kept within 0 and 1; of the first stage a relative change of its
     entrants. Customers of a stage are entrants × the product of the shares up to it, in order; value is that of the customers in the last stage × the mean
-    value of one of them. Intervals: 10,000 seeded draws of each share, Beta(k + ½, n − k + ½), the same for now and future, 2.5 to 97.5%.
+    value of one of them. Intervals: 10,000 seeded draws of each share, Beta(k + ½, n − k + ½), the same for now and future, and of the mean value (Student's t), 2.5 to 97.5%.
 
     Returns
     -------
@@ -60,21 +60,19 @@ def simulate(stages: pd.DataFrame, source: Source, changes: Mapping[str, float])
         if abs(share - wish) > 1e-12
     )
     entrants = counts[0] * max(1 + change[0], 0)
-    columns = _columns(counts, entrants, now, future, drawn, change)
-    worth = _worth(source)
-    last = len(names) - 1
-    for name, of in (
-        ("value_now", "customers_now"),
-        ("value_future", "customers_future"),
-        ("extra_value", "extra_customers"),
-    ):
-        ends = ("", "_low", "_high") if name == "extra_value" else ("",)
-        columns |= {
-            f"{name}{end}": np.where(
-                np.arange(len(names)) == last, columns[f"{of}{end}"] * worth, np.nan
-            )
-            for end in ends
-        }
+    before, after = _drawn_customers(counts, entrants, drawn, change)
+    columns = _columns(counts, entrants, now, future, before, after)
+    worth, worth_drawn = _worth(source)
+    low, high = np.quantile((after - before)[:, -1] * worth_drawn, [0.025, 0.975])
+    in_last = np.arange(len(names)) == len(names) - 1
+    values = {
+        "value_now": columns["customers_now"] * worth,
+        "value_future": columns["customers_future"] * worth,
+        "extra_value": columns["extra_customers"] * worth,
+        "extra_value_low": np.full(len(names), low),
+        "extra_value_high": np.full(len(names), high),
+    }
+    columns |= {name: np.where(in_last, value, np.nan) for name, value in values.items()}
     result = pd.DataFrame(
         {
             "stage": table["stage"].reset_index(drop=True),
@@ -116,18 +114,22 @@ def _shares(counts: np.ndarray, change: np.ndarray) -> tuple[np.ndarray, np.ndar
     return now, future, drawn
 
 
+def _drawn_customers(
+    counts: np.ndarray, entrants: float, drawn: np.ndarray, change: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Customers of each stage now and in the future: draws × stages."""
+    changed = np.c_[np.ones(DRAWS), np.clip(drawn[:, 1:] + change[1:], 0, 1)]
+    return counts[0] * np.cumprod(drawn, axis=1), entrants * np.cumprod(changed, axis=1)
+
+
 def _columns(
     counts: np.ndarray,
     entrants: float,
     now: np.ndarray,
     future: np.ndarray,
-    drawn: np.ndarray,
-    change: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    before = counts[0] * np.cumprod(drawn, axis=1)
-    after = entrants * np.cumprod(
-        np.c_[np.ones(DRAWS), np.clip(drawn[:, 1:] + change[1:], 0, 1)], axis=1
-    )
     point = {
         "customers_now": counts[0] * np.cumprod(np.r_[1, now[1:]]),
         "customers_future": entrants * np.cumprod(np.r_[1, future[1:]]),
@@ -144,13 +146,14 @@ def _columns(
     return columns
 
 
-def _worth(source: Source) -> float:
-    """The mean value, all their life, of a customer who reached the last stage in any order; missing where the file names no value."""
+def _worth(source: Source) -> tuple[float, np.ndarray]:
+    """The mean value, all their life, of a customer who reached the last stage in any order, and draws of it (Student's t); missing where the file names no value."""
     if source.acts is None or source.acts.money is None:
-        return float("nan")
+        return float("nan"), np.full(DRAWS, np.nan)
     walk, last = source.acts.walk, max(source.places.counted)
-    mean, _, _ = mean_after(source.acts.money, walk, walk.starts, walk.entries[:, last] >= 0)
-    return mean
+    mean, error, n = mean_after(source.acts.money, walk, walk.starts, walk.entries[:, last] >= 0)
+    drawn = np.random.default_rng(1).standard_t(max(n - 1, 1), size=DRAWS)
+    return mean, mean + drawn * error
 
 
 def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[str, ...]) -> str:
@@ -194,7 +197,7 @@ def _definition(
         "value": "not named in the journey file"
         if np.isnan(worth)
         else "customers in the last stage × the mean value of customers who reached it",
-        "intervals": f"{DRAWS:,} seeded draws of each share, the same for now and future",
+        "intervals": f"{DRAWS:,} seeded draws of each share, the same for now and future, and of the mean value",
         "end of data": "" if source.log is None else f"{source.log.observed_until:%Y-%m-%d}",
     }
 

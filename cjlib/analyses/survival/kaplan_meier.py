@@ -54,6 +54,17 @@ class Curve:
         still = int(self.at_risk[0] - (self.churned + self.censored)[self.time < time].sum())
         return float(self.share[place]), float(self.low[place]), float(self.high[place]), still
 
+    def share_beyond(self, time: float) -> tuple[float, int]:
+        """The share surviving beyond a time, and how many customers watched that long would make it as certain (Greenwood); 0 where nobody was."""
+        inside = self.time <= time
+        share, watched = float(self.share[inside][-1]), self.at(time)[3]
+        if not watched:
+            return share, 0
+        d, n = self.churned[inside].astype(float), self.at_risk[inside].astype(float)
+        spread = float(np.divide(d, n * (n - d), out=np.zeros(d.size), where=n > d).sum())
+        # Var(S) = S² · Σ d / (n (n − d)); a share of m customers varies by S (1 − S) / m.
+        return share, round((1 - share) / (share * spread)) if 0 < share < 1 else watched
+
     def restricted_mean(self, limit: float) -> tuple[float, float]:
         """The area under the curve up to a limit, and its standard error (Greenwood)."""
         inside = self.time < limit

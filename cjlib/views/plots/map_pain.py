@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
@@ -106,6 +106,16 @@ MOMENT_COLUMNS = [
 ]
 
 
+def _nothing_named(rows: list[dict[str, Any]]) -> str:
+    """Why no touchpoint is named: one alone has nothing to be set beside."""
+    if len(rows) == 1:
+        return (
+            f"Only {rows[0]['touchpoint']} has 30 good and 30 bad experiences: from one touchpoint alone nobody can tell whether it matters or "
+            "whether unhappy customers leave everywhere."
+        )
+    return "No touchpoint differs significantly from the others in how experiences and later outcomes go together."
+
+
 def moments(held: JourneyMap, *, outcome: str | None = None) -> go.Figure:
     """Touchpoints with both kinds of experience: the share with the good outcome after a good and after a bad one."""
     table = held.moments
@@ -125,11 +135,7 @@ def moments(held: JourneyMap, *, outcome: str | None = None) -> go.Figure:
             columns=MOMENT_COLUMNS,
         )
     named = [one for one in rows if one["named"]]
-    caption = (
-        named[0]["text"]
-        if named
-        else "No touchpoint stands out: where bad experiences go with worse outcomes, they do so everywhere alike, or chance explains it."
-    )
+    caption = named[0]["text"] if named else _nothing_named(rows)
     told = {
         "retained": "active afterwards",
         "converted": "converted afterwards",
