@@ -61,7 +61,7 @@ bench: .venv/bench ## time the analyses beside other tools (installs them; takes
 	$(BIN)/python -m tests.benchmarks
 
 lock: ## pin the newest versions that fit together
-	uv pip compile pyproject.toml --extra lab --extra test --extra engines --extra bench --extra docs --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --extra lab --extra test --extra engines --extra bench --extra docs --extra poster --universal --python-version 3.11 \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean: ## remove the environment, caches and reports

@@ -85,6 +85,7 @@ _HOME = {
     "cjlib.views.notebook.explore": ["explore"],
     "cjlib.views.notebook.explore_churn": ["explore_targets"],
     "cjlib.views.notebook.explore_map": ["explore_map"],
+    "cjlib.views.poster": ["Poster", "poster"],
     "cjlib.samples": ["Sample", "sample"],
 }
 MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

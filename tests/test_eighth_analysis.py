@@ -60,11 +60,12 @@ def draw(result: Repeat) -> go.Figure:
     """The share that came again."""
     share = result.table["share"].tolist()
     return theme.figure(
-        go.Bar(x=share, y=[0]),
+        [go.Bar(x=share, y=[0], orientation="h")],
         caption=result.headline,
         alt="One bar.",
         columns=["share"],
         rows=[share],
+        height=160,
     )
 
 
