@@ -35,6 +35,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 INTERRUPTED, TERMINATED = 130, 143
+JOURNEY = "journey.yml"
+"""The journey file of a folder."""
 MOST_ROWS = 200
 """Rows of a table that a terminal is shown."""
 
@@ -69,7 +71,12 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
     *,
     journey: Annotated[
         Path | None,
-        typer.Option("--journey", metavar="FILE", help="The journey file.", show_default=False),
+        typer.Option(
+            "--journey",
+            metavar="FILE",
+            help="The journey file; without it journey.yml of this folder.",
+            show_default=False,
+        ),
     ] = None,
     data: Annotated[
         Path | None,
@@ -138,18 +145,14 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
     with _faults(debug, as_json, journey), _signals():
         from cjlib.views.report.alerts import read_alerts
         from cjlib.views.report.discovery import find_notebooks
-        from cjlib.views.report.parameters import assign, from_file, from_options
+        from cjlib.views.report.parameters import assign
 
         found = find_notebooks(notebooks or [], folder)
-        given = (
-            (from_file(params) if params else {})
-            | from_options(parameter or [])
-            | ({"journey": str(_file(journey))} if journey else {})
-        )
+        given = _given(journey, params, parameter or [], found)
         from cjlib.views.report.run import Order
 
         values = assign(given, found)
-        found, left_out = (found, {}) if notebooks else _answerable(found, values)
+        found, left_out = _answerable(found, values, all_of_them=not notebooks)
         order = Order(
             notebooks=found,
             parameters=values,
@@ -166,6 +169,29 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
         finished = _run(order)
         _sum_up(finished, out, as_json)
     raise typer.Exit(finished.facts["exit_code"])
+
+
+def _given(
+    journey: Path | None, params: Path | None, options: list[str], notebooks: list[Notebook]
+) -> dict[str, Any]:
+    """The parameters of the call: of the file, of the options, and the journey file, which is the journey.yml of this folder unless another is named."""
+    from cjlib.views.report.discovery import of_the_sample
+    from cjlib.views.report.parameters import from_file, from_options
+
+    given: dict[str, Any] = (from_file(params) if params else {}) | from_options(options)
+    if journey is not None:
+        return given | {"journey": str(_file(journey))}
+    readers = [one for one in notebooks if "journey" in one.parameters]
+    if "journey" in given or not readers:
+        return given
+    if Path(JOURNEY).is_file():
+        return given | {"journey": str(Path(JOURNEY).absolute())}
+    if any(of_the_sample(one) for one in readers):
+        raise CjlibError(
+            f"--journey: there is no {JOURNEY} in this folder. Name your journey file with --journey FILE, make one from your data with "
+            "cj init FILE, or name the sample's: --journey data/sample/journey.yml (cj sample makes it)."
+        )
+    return given
 
 
 def _file(path: Path) -> Path:
@@ -185,19 +211,24 @@ def _directory(path: Path) -> Path:
 
 
 def _answerable(
-    found: list[Notebook], values: dict[str, dict[str, Any]]
+    found: list[Notebook], values: dict[str, dict[str, Any]], *, all_of_them: bool
 ) -> tuple[list[Notebook], dict[str, str]]:
-    """Of all notebooks those that their journey file has enough for, and why the others are left out."""
-    from cjlib.views.report.requirements import answerable
+    """The notebooks to run, with values that their journey file knows: those named, or all that it has enough for; and why others are left out."""
+    from cjlib.views.report.requirements import answerable, check_names
     from cjlib.views.report.run import journey_files_of
 
+    for notebook in found:
+        files = journey_files_of([notebook], values)
+        check_names(notebook, values[notebook.name], files[0] if files else None)
+    if not all_of_them:
+        return found, {}
     journeys = journey_files_of(found, values)
-    kept, left_out = answerable(found, journeys[0] if len(journeys) == 1 else None)
-    if not kept:
+    chosen, left_out = answerable(found, journeys[0] if len(journeys) == 1 else None)
+    if not chosen:
         raise CjlibError(
-            f"--journey: {shown(journeys[0].name)} has not enough for any notebook. It must name events or feedback below sources."
+            f"--journey: {shown(journeys[0].name)} lacks the inputs for any notebook. It must name events or feedback below sources."
         )
-    return kept, left_out
+    return chosen, left_out
 
 
 def _run(order: Any) -> Run:
@@ -555,7 +586,7 @@ def _told(fault: BaseException) -> tuple[str, int]:
         return (f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault)), 1
     said = f"{type(fault).__name__}: {fault}" if str(fault) else type(fault).__name__
     return (
-        f"this should not have happened: {said}. Run it again with --debug and report what it shows.",
+        f"internal error: {said}. Run it again with --debug and report what it shows.",
         1,
     )
 

@@ -193,8 +193,9 @@ def test_run_json_keeps_definitions_metrics_versions_and_states(out):
         "window": "14 days",
         "code": "007",
     }
-    assert one["results"][0]["metrics"]["conversion"] == pytest.approx(
-        {"value": 0.2, "low": 0.175, "high": 0.225, "n": 1000}
+    conversion = one["results"][0]["metrics"]["conversion"]
+    assert [conversion[part] for part in ("value", "low", "high", "n")] == pytest.approx(
+        [0.2, 0.175, 0.225, 1000]
     )
     assert {path.suffix for path in folder.iterdir()} == {".json", ".ipynb", ".html", ".log"}
 
@@ -591,3 +592,65 @@ def test_without_debug_there_is_no_traceback_and_with_it_there_is(tmp_path):
     assert said.code == 1
     assert said.err == f"cj: {tmp_path / 'sample'}: File exists\n"
     assert "Traceback" in here("sample", "--out", tmp_path / "sample", "--debug").err
+
+
+# ---- whose reports ---------------------------------------------------------------------------------------------------
+
+
+def business(folder: Path, name: str) -> Path:
+    """A folder with a journey file of its own."""
+    folder.mkdir()
+    (folder / "events.csv").write_text("customer_id,event,timestamp\na,visit,2025-01-01\n")
+    file = folder / "journey.yml"
+    file.write_text(
+        f"name: {name}\nsources: {{events: {{path: events.csv}}}}\ntimezone: UTC\n"
+        "stages: [{name: A, touchpoints: [{name: site, events: [visit]}]}]\n"
+        "funnels: {purchase: {steps: [visit, buy], window: 7D}}\n"
+    )
+    return file
+
+
+def test_the_journey_file_of_the_folder_is_the_one_that_is_run(tmp_path):
+    file = business(tmp_path / "shop", "The shop")
+    said = cj("run", "ok", "--notebooks", NOTEBOOKS, cwd=file.parent)
+    assert said.code == 0, said.err
+    _, facts = only_run(file.parent / "reports")
+    assert (facts["journey"], facts["journey_file"]) == ("The shop", str(file))
+
+
+def test_the_sample_is_run_only_by_name(tmp_path):
+    said = cj("run", "funnel", cwd=tmp_path)
+    assert said.code == 2
+    assert said.err.startswith("cj: --journey: there is no journey.yml in this folder.")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reports_of_another_business_are_never_overwritten(tmp_path):
+    shop, bank = business(tmp_path / "shop", "The shop"), business(tmp_path / "bank", "The bank")
+    first = ["run", "second", "--notebooks", NOTEBOOKS, "--out", tmp_path / "out", "--journey"]
+    assert cj(*first, shop).code == 0
+    page = (tmp_path / "out" / "second.html").read_bytes()
+    said = cj(*first, bank)
+    assert (said.code, said.out) == (2, "")
+    assert f"holds the reports of 'The shop' ({shop})" in said.err
+    assert "Give 'The bank' another folder with --out" in said.err
+    assert (tmp_path / "out" / "second.html").read_bytes() == page
+    assert len(list((tmp_path / "out" / "runs").iterdir())) == 1
+    moved = shop.parent.rename(tmp_path / "moved") / "journey.yml"
+    assert cj(*first, moved).code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("window=7", "window: 01_funnel needs a duration such as 14D or 30min, or none or empty."),
+        ("funnel=purchse", "funnel: must be one of 'purchase'. Got 'purchse'. Did you mean"),
+        ("start=soon", "start: 01_funnel needs a day such as 2025-03-01, or empty. Got 'soon'."),
+    ],
+)
+def test_a_parameter_that_names_nothing_is_refused_before_anything_starts(tmp_path, option, words):
+    file = business(tmp_path / "shop", "The shop")
+    said = here("run", "funnel", "--journey", file, "--out", tmp_path / "out", "-P", option)
+    assert (said.code, said.out) == (2, "")
+    assert words in said.err
+    assert not (tmp_path / "out").exists()

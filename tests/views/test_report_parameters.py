@@ -50,7 +50,7 @@ def test_a_cell_is_read_line_by_line_with_type_default_and_meaning():
     assert "os" not in parameters
     window = parameters["window"]
     assert (str(window.kind), window.default, window.meaning) == (
-        "text",
+        "a duration such as 14D or 30min",
         "'14D'",
         'longest "#1" time, duration',
     )
@@ -243,6 +243,49 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path, content):
 def test_a_parameters_cell_that_is_not_python_is_named_with_its_line():
     with pytest.raises(
         CjlibError,
-        match=r"^nb: its parameters cell is not Python \(line 2: .*\). Mend the cell tagged 'parameters'.$",
+        match=r"^nb: its parameters cell is not Python \(line 2: .*\). Fix the cell tagged 'parameters'.$",
     ):
         read_parameters("a = 1\n1b = 2", "nb")
+
+
+MEANINGS = """\
+window: str = ""  # longest time, such as 14D or 36h; none: no limit; empty: as in the journey file
+within: str = "60D"  # how long to look
+period: str = "week"  # of the trend: day, week or month
+mode: str = ""  # on or every: what counts; empty: as in the journey file
+start: str = ""  # first day of entry; empty: from the beginning
+prose: str = "x"  # what it is, or who, or why
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("window", "36h"),
+        ("window", "none"),
+        ("window", ""),
+        ("within", "2W"),
+        ("period", "month"),
+        ("start", "2025-03-01"),
+        ("start", ""),
+        ("mode", ""),
+        ("prose", "anything"),
+    ],
+)
+def test_a_comment_says_what_a_text_may_be(name, value):
+    assert read_parameters(MEANINGS, "nb")[name].kind.read(value) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needs"),
+    [
+        ("window", "7", "a duration such as 14D or 30min, or none or empty"),
+        ("within", "none", "a duration such as 14D or 30min"),
+        ("within", "soon", "a duration such as 14D or 30min"),
+        ("period", "fortnight", "one of 'day', 'week', 'month'"),
+        ("start", "yesterday", "a day such as 2025-03-01, or empty"),
+    ],
+)
+def test_what_a_comment_rules_out_is_refused(name, value, needs):
+    with pytest.raises(ValueError, match=f"^{needs}$"):
+        read_parameters(MEANINGS, "nb")[name].kind.read(value)

@@ -8,6 +8,9 @@ from pathlib import Path
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.views.report.parameters import Notebook, read_notebook
 
+HOME = Path(__file__).parents[3]
+SAMPLE = HOME / "data" / "sample"
+
 
 def notebook_folder(given: Path | None = None) -> Path:
     """The folder of notebooks: the one given, else `notebooks/` here, else the one of this installation."""
@@ -17,13 +20,19 @@ def notebook_folder(given: Path | None = None) -> Path:
                 f"--notebooks: there is no folder {shown(str(given))}. Give the folder that holds the .ipynb files."
             )
         return given.absolute()
-    here, ours = Path("notebooks"), Path(__file__).parents[3] / "notebooks"
+    here, ours = Path("notebooks"), HOME / "notebooks"
     found = next((folder for folder in (here, ours) if any(folder.glob("*.ipynb"))), None)
     if found is None:
         raise CjlibError(
             "notebooks: there is no folder 'notebooks' with .ipynb files here. Name a notebook by its path, or its folder with --notebooks DIR."
         )
     return found.absolute()
+
+
+def of_the_sample(notebook: Notebook) -> bool:
+    """Whether the notebook reads the journey file of the sample unless told otherwise."""
+    default = notebook.parameters["journey"].default.strip("'\"")
+    return (notebook.path.parent / default).resolve() == (SAMPLE / "journey.yml").resolve()
 
 
 def find_notebooks(names: Sequence[str], folder: Path | None = None) -> list[Notebook]:

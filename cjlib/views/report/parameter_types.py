@@ -7,8 +7,12 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from cjlib.errors import CjlibError
+from cjlib.sources.log.durations import microseconds
 
 NOTHING = ("", "none", "null", "~")
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
@@ -23,6 +27,8 @@ class Kind:
     items: Kind | None = None
     choices: tuple[Any, ...] = ()
     either: tuple[Kind, ...] = ()
+    also: tuple[str, ...] = ()
+    """Texts that stand for something of their own: none, or an empty one."""
 
     def __str__(self) -> str:
         """How an error and `cj list` name it."""
@@ -33,7 +39,8 @@ class Kind:
             words = " or ".join(str(kind) for kind in self.either)
         elif self.items:
             words = f"{self.words} of {self.items.plural}"
-        return f"{words}, or none" if self.optional else words
+        more = [text or "empty" for text in self.also] or ["none"] * self.optional
+        return f"{words}, or {' or '.join(more)}" if more else words
 
     @property
     def plural(self) -> str:
@@ -50,9 +57,11 @@ class Kind:
         """The value that was given as text, list or mapping; ValueError names what is allowed."""
         if self.optional and isinstance(given, str) and given.strip().casefold() in NOTHING:
             return None
+        if given in self.also:
+            return given
         try:
             return self._read(given)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, CjlibError):
             raise ValueError(str(self)) from None
 
     def _read(self, given: Any) -> Any:
@@ -134,6 +143,18 @@ def _structure(text: str, opening: str) -> Any:
         return _refuse()
 
 
+def _duration(given: Any, _items: Kind | None) -> str:
+    microseconds(given, "")
+    return given
+
+
+def _day(given: Any, _items: Kind | None) -> str:
+    datetime.fromisoformat(given)
+    return given
+
+
+DURATION = "a duration such as 14D or 30min"
+DAY = "a day such as 2025-03-01"
 READERS: dict[str, Callable[[Any, Kind | None], Any]] = {
     "text": _text,
     "a path": _path,
@@ -142,6 +163,8 @@ READERS: dict[str, Callable[[Any, Kind | None], Any]] = {
     "yes or no": _truth,
     "a list": _list,
     "a mapping": _mapping,
+    DURATION: _duration,
+    DAY: _day,
     "any value": lambda given, _items: given,
 }
 ANY = Kind("any value")
@@ -174,6 +197,33 @@ def kind_of(annotation: ast.expr | None, default: ast.expr) -> Kind:
     ):
         kind = replace(kind, words="a path")
     return replace(kind, optional=True) if nothing else kind
+
+
+_CHOICES = re.compile(r"(?:^|: )(\w+(?:, \w+)+ or \w+)(?=[:;]|$)")
+_LENGTH = re.compile(r"\bsuch as \d+(D|h|min|s|W)\b")
+
+
+def narrowed(kind: Kind, default: str, meaning: str) -> Kind:
+    """The kind of a text by what its comment says of it: a duration ("such as 14D"), a day ("first day of …"), or one of the words it lists.
+
+    "empty: …" and "none: …" allow an empty text and "none".
+    """
+    if kind.words != "text":
+        return kind
+    also = tuple(
+        text
+        for text, says in (("none", r"\bnone:"), ("", r"\bempty:"))
+        if text == default or re.search(says, meaning)
+    )
+    listing = _CHOICES.search(meaning)
+    choices = tuple(re.split(", | or ", listing[1])) if listing else ()
+    if choices and default in ("", *choices):
+        return Kind("", optional=kind.optional, choices=choices, also=also)
+    if _LENGTH.search(meaning) or re.fullmatch(r"\d+(D|h|min|s|W)", default):
+        return replace(kind, words=DURATION, also=also)
+    if re.match(r"(first|last) day\b|day: ", meaning):
+        return replace(kind, words=DAY, also=also)
+    return kind
 
 
 def _annotated(node: ast.expr) -> Kind:

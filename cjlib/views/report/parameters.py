@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cjlib.errors import CjlibError, did_you_mean, shown
-from cjlib.views.report.parameter_types import Kind, kind_of
+from cjlib.views.report.parameter_types import Kind, kind_of, narrowed
 from cjlib.views.report.preload import asked
 
 TAG = "parameters"
@@ -100,7 +100,7 @@ def read_parameters(source: str, notebook: str) -> dict[str, Parameter]:
         statements = ast.parse(source).body
     except SyntaxError as fault:
         raise CjlibError(
-            f"{notebook}: its parameters cell is not Python (line {fault.lineno}: {fault.msg}). Mend the cell tagged 'parameters'."
+            f"{notebook}: its parameters cell is not Python (line {fault.lineno}: {fault.msg}). Fix the cell tagged 'parameters'."
         ) from None
     comments = _comments(source)
     found = {}
@@ -109,19 +109,16 @@ def read_parameters(source: str, notebook: str) -> dict[str, Parameter]:
             case ast.AnnAssign(
                 target=ast.Name(id=name), annotation=annotation, value=ast.expr() as value
             ):
-                found[name] = Parameter(
-                    name,
-                    kind_of(annotation, value),
-                    ast.unparse(value),
-                    comments.get(statement.end_lineno or 0, ""),
-                )
+                pass
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                found[name] = Parameter(
-                    name,
-                    kind_of(None, value),
-                    ast.unparse(value),
-                    comments.get(statement.end_lineno or 0, ""),
-                )
+                annotation = None
+            case _:
+                continue
+        meaning = comments.get(statement.end_lineno or 0, "")
+        kind = kind_of(annotation, value)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            kind = narrowed(kind, value.value, meaning)
+        found[name] = Parameter(name, kind, ast.unparse(value), meaning)
     return found
 
 

@@ -1,15 +1,18 @@
 """What a notebook needs of the journey file, so that a run of all asks only what the file can answer.
 
 A notebook says so in its metadata: `"cjlib": {"needs": {"sources.feedback": "feedback"}}`, a key of the journey file and what it stands for in words.
-Where one of several keys is enough they stand together: `"sources.events or churn.target"`.
+Where one of several keys is enough they stand together: `"sources.events or churn.target"`. A parameter that names something of the journey file
+says so in its comment: `# name of a funnel in the journey file`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cjlib.errors import not_one_of
 from cjlib.views.report.parameters import Notebook
 
 
@@ -30,6 +33,19 @@ def answerable(
         if words
     }
     return [one for one in notebooks if one.name not in reasons], reasons
+
+
+_NAMED = re.compile(r"name of an? (\w+) in the journey file\b")
+
+
+def check_names(notebook: Notebook, values: Mapping[str, Any], journey: Path | None) -> None:
+    """Refuse a value that should name a section's entry, such as a funnel, and names none."""
+    content = _content(journey) or {}
+    for name, value in values.items():
+        named = _NAMED.match(notebook.parameters[name].meaning)
+        entries = content.get(f"{named[1]}s") if named else None
+        if value and isinstance(entries, dict) and value not in entries:
+            raise not_one_of(name, value, entries)
 
 
 def _content(journey: Path | None) -> Mapping[str, Any] | None:

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cjlib.errors import shown
+from cjlib.errors import CjlibError, shown
 from cjlib.views.report.alerts import Alert
 from cjlib.views.report.changes import metrics_of
 from cjlib.views.report.job import Job, Outcome
@@ -24,7 +24,17 @@ from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.pool import Watcher, run_all
 from cjlib.views.report.preload import EVERY, MODELS, fits_models
 from cjlib.views.report.redaction import Mask, named_in
-from cjlib.views.report.run_store import FAILED, INTERRUPTED, OK, Run, lock, new_run, now, read_runs
+from cjlib.views.report.run_store import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    PUBLISHING,
+    Run,
+    lock,
+    new_run,
+    now,
+    read_runs,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +79,7 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     """
     journeys = journey_files(order)
     mask = Mask(named_in(_texts(order, journeys)))
+    _refuse_another_business(order.out, _facts_of_journey(journeys, mask))
     prepare_environment(order.data)
     with (
         lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")),
@@ -205,7 +216,6 @@ def _texts(order: Order, journeys: Sequence[Path]) -> list[str]:
 
 def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]:
     """What run.json says from the start."""
-    journey = journeys[0] if journeys else None
     return {
         "exit_code": None,
         "versions": {
@@ -213,9 +223,7 @@ def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]
             "python": sys.version.split()[0],
             "plotly": version("plotly"),
         },
-        "journey": mask(journey_name(journey)),
-        "journey_file": mask(str(journey)) if journey else None,
-        "journey_hash": _hash(journey) if journey else None,
+        **_facts_of_journey(journeys, mask),
         "shared_assets": order.shared_assets,
         "alerts": [],
         "left_out": dict(order.left_out),
@@ -233,6 +241,30 @@ def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]
             for notebook in order.notebooks
         },
     }
+
+
+def _facts_of_journey(journeys: Sequence[Path], mask: Mask) -> dict[str, str | None]:
+    journey = journeys[0] if journeys else None
+    return {
+        "journey": mask(journey_name(journey)),
+        "journey_file": mask(str(journey)) if journey else None,
+        "journey_hash": _hash(journey) if journey else None,
+    }
+
+
+def _refuse_another_business(out: Path, journey: Mapping[str, str | None]) -> None:
+    """Reports of another business are not overwritten. A journey file that has moved keeps its name."""
+    published = [run.facts for run in read_runs(out) if run.status in (OK, PUBLISHING)]
+    last = next((facts for facts in published if facts.get("journey_file")), None)
+    file = journey["journey_file"]
+    if last is None or file is None or last["journey_file"] == file:
+        return
+    if last["journey"] == journey["journey"] and not Path(last["journey_file"]).exists():
+        return
+    raise CjlibError(
+        f"--out: {shown(str(out))} holds the reports of {shown(last['journey'])} ({last['journey_file']}). "
+        f"Give {shown(journey['journey'])} another folder with --out, or delete that one."
+    )
 
 
 def _masked(value: Any, mask: Mask) -> Any:
