@@ -84,7 +84,7 @@ def test_a_stage_without_feelings_or_words_leaves_its_places_empty():
 
 def test_a_text_is_cut_where_there_is_no_room_and_says_so():
     assert shortened("onboarding step", 60, 17) == "onbo…"
-    assert wrapped("a b c d e f", 30, 17, 2) == ["a b", "c d …"]
+    assert wrapped("a b c d e f", 30, 17, 2) == ["a b", "c…"]
 
 
 @pytest.fixture(scope="module")
