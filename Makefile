@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= reports
 JOURNEY ?= data/sample/journey.yml
+SEEDS ?= 20
+FUZZ ?= 5000
 
 # A comma in an argument of call would end it, hence the names.
 EXTRAS_TEST := [test,lab]
@@ -45,6 +47,12 @@ test: .venv/test ## prove that the numbers are right
 	@bash scripts/postgres.sh
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
+nulls: .venv/test ## count how often sentences are wrong where nothing happens, and write docs/how_often_wrong.md (takes an hour)
+	@OMP_NUM_THREADS=1 $(BIN)/python tests/null/harness.py --seeds $(SEEDS)
+
+fuzz: .venv/test ## make up files until one loses a row (takes long)
+	@OMP_NUM_THREADS=1 CJ_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -q tests/sources/test_no_row_is_lost.py
+
 check: .venv/test ## lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -68,4 +76,4 @@ clean: ## remove the environment, caches and reports
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find reports -mindepth 1 ! -name .gitkeep -delete
 
-.PHONY: help report lab test check docs sample bench lock clean
+.PHONY: help report lab test nulls fuzz check docs sample bench lock clean
