@@ -57,11 +57,11 @@ def shop() -> cj.EventLog:
         ),
         (
             lambda: cj.target_list(SCORES.assign(worth="much"), **COSTS, value="worth"),
-            r"value: column 'worth' must hold numbers; 3 of 3 rows do not\. Mend them",
+            r"value: column 'worth' must hold numbers; 3 of 3 rows do not\. Fix them",
         ),
         (
             lambda: cj.target_list(SCORES.assign(worth=np.inf), **COSTS, value="worth"),
-            r"value: column 'worth' must hold numbers; 3 of 3 rows do not\. Mend them",
+            r"value: column 'worth' must hold numbers; 3 of 3 rows do not\. Fix them",
         ),
         (
             lambda: cj.value_at_risk(None, SCORES),

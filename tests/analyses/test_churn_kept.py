@@ -9,7 +9,6 @@ from conftest import toy_events
 
 import cjlib as cj
 from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
-from cjlib.analyses.churn.model.drift import Reference
 
 MARCH, APRIL = (pd.Timestamp(day, tz="UTC") for day in ("2024-03-01", "2024-04-01"))
 STRANGE = ["NA", "007", "null", "a,b", "=1+1", "nan", " x", "é"]
@@ -178,7 +177,7 @@ def test_high_is_the_top_fifth_and_the_grid_sums_to_the_whole():
     assert found.grid["value_at_risk"].tolist() == pytest.approx([90, 9, 0.8, 1.4])
     assert (
         found.headline
-        == "101 of an expected 205 (49%) is at risk among 10 customers; 1 are among both the most valuable and the riskiest fifth and hold 90 of it."
+        == "101 of the 205 (49%) that 10 customers would bring if all stayed is at risk; 1 are among both the most valuable and the riskiest fifth and hold 90 of it."
     )
     assert found.table["value_at_risk"].is_monotonic_decreasing
     assert len(cj.plot(found).layout.meta["rows"]) == 4
@@ -249,7 +248,7 @@ def forecaster(groups: dict[str, tuple[int, bool]]) -> tuple[ChurnModel, cj.Even
     empty = pd.DataFrame()
     model = ChurnModel(
         table=empty, headline="", definition={}, calibration=empty, lift=empty, leaks=empty, drift=empty, forecasts=told.drop(columns="channel"), horizon_us=1,
-        id_column="customer_id", forecaster=None, reference=Reference, reasoning=None, newest=empty,  # pyright: ignore
+        id_column="customer_id", beats_baselines=True, verdict="", fitted=None, newest=empty,
     )  # fmt: skip
     return model, log
 

@@ -96,7 +96,7 @@ def test_a_model_that_one_column_explains_does_not_beat_it():
         pd.DataFrame({"level": level, "noise": rng.normal(size=900).round(2), "lost": lost}),
         target="lost",
     )
-    assert "does not beat the best single column beyond noise" in cj.fit_churn(data).headline
+    assert "not significantly better than the best single column" in cj.fit_churn(data).headline
 
 
 def test_copies_of_rows_do_not_make_the_model_look_better(frame, model):
@@ -164,7 +164,7 @@ def test_a_kept_model_scores_to_the_last_digit_and_holds_nothing_that_runs(frame
     again = cj.load_churn_model(path)
     assert again.score(frame).table.equals(model.score(frame).table)
     assert again.reasons(frame).table.equals(model.reasons(frame).table)
-    assert json.loads(path.read_text())["version"] == 1
+    assert json.loads(path.read_text())["version"] == 2
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_kept_model_scores_to_the_last_digit_and_holds_nothing_that_runs(frame
         ("", "it is not JSON"),
         ("{}", "is not a kept churn model"),
         ('{"format": "cjlib churn model", "version": 9}', "of version 9"),
-        ('{"format": "cjlib churn model", "version": 1}', "is damaged"),
+        ('{"format": "cjlib churn model", "version": 2}', "is damaged"),
     ],
 )
 def test_a_file_that_is_no_kept_model_says_why(tmp_path, text, said):
@@ -195,7 +195,7 @@ def simple(*probabilities: float) -> pd.DataFrame:
 
 def test_the_list_takes_whom_it_pays_to_contact_by_hand():
     chosen = cj.target_list(
-        simple(0.1, 0.5, 0.17, 0.16), offer_cost=10, contact_cost=1, success_share=0.3
+        simple(0.1, 0.5, 0.17, 0.16), offer_cost=10, contact_cost=1, success_share=0.3, value=200
     )
     assert chosen.table[["customer_id", "rank", "selected"]].to_numpy().tolist() == [
         ["c1", 1, True],
@@ -219,7 +219,9 @@ def test_a_budget_is_spent_by_profit_not_by_risk():
 
 
 def test_below_the_break_even_share_the_list_loses(model, frame):
-    chosen = cj.target_list(model.score(frame), offer_cost=10, contact_cost=1, success_share=0.3)
+    chosen = cj.target_list(
+        model.score(frame), offer_cost=10, contact_cost=1, success_share=0.3, value=200
+    )
     even = chosen.metrics["break_even_success_share"]["value"]
     taken = chosen.table[chosen.table["selected"]]
     assert chosen.offer.profit(
@@ -230,19 +232,25 @@ def test_below_the_break_even_share_the_list_loses(model, frame):
 def test_the_threshold_earns_nearly_what_hindsight_would(model):
     told = model.forecasts
     chosen = cj.target_list(
-        told[["customer_id", "churn_probability"]], offer_cost=10, contact_cost=1, success_share=0.3
+        told[["customer_id", "churn_probability"]],
+        offer_cost=10,
+        contact_cost=1,
+        success_share=0.3,
+        value=200,
     )
     merged = chosen.table.merge(told[["customer_id", "churned"]], on="customer_id")
     earned = np.where(merged["churned"] == 1, 0.3 * 190 - 1, -11)
     by_risk = earned[np.argsort(-merged["churn_probability"], kind="stable")]
-    assert earned[merged["selected"]].sum() >= 0.97 * np.cumsum(by_risk).max()
+    assert earned[merged["selected"] | merged["control"]].sum() >= 0.97 * np.cumsum(by_risk).max()
 
 
 def test_the_export_has_a_control_group_and_no_formula(model, frame, tmp_path):
-    chosen = cj.target_list(model.score(frame), offer_cost=10, contact_cost=1, success_share=0.3)
+    chosen = cj.target_list(
+        model.score(frame), offer_cost=10, contact_cost=1, success_share=0.3, value=200
+    )
     with chosen.write_csv(tmp_path / "list.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == int(chosen.table["selected"].sum())
+    assert len(rows) == int(chosen.table[["selected", "control"]].sum().sum())
     assert sum(row["control"] == "True" for row in rows) == max(50, round(0.1 * len(rows)))
     assert all(row["customer_id"].startswith("'=") for row in rows)
     assert {row["note"] for row in rows} == {CAVEAT}
@@ -251,6 +259,7 @@ def test_the_export_has_a_control_group_and_no_formula(model, frame, tmp_path):
         offer_cost=10,
         contact_cost=1,
         success_share=0.3,
+        value=200,
     )
     assert shuffled.export.to_csv() == chosen.export.to_csv()
 
@@ -314,7 +323,9 @@ def test_kept_forecasts_are_set_beside_what_happened(tmp_path):
 
 
 def test_every_figure_of_a_model_and_a_list_can_be_drawn(model, frame):
-    chosen = cj.target_list(model.score(frame), offer_cost=10, contact_cost=1, success_share=0.3)
+    chosen = cj.target_list(
+        model.score(frame), offer_cost=10, contact_cost=1, success_share=0.3, value=200
+    )
     for result, views in (
         (model, ("models", "calibration", "lift")),
         (chosen, ("profit", "sensitivity")),

@@ -16,12 +16,20 @@ from cjlib.views.notebook.explore_churn import SHARES, TargetExplorer
 def explorer() -> TargetExplorer:
     rng = np.random.default_rng(0)
     months = rng.integers(0, 40, 300).astype(float)
-    lost = rng.random(300) < 1 / (1 + np.exp(0.1 * months - 1))
+    calls = rng.poisson(2, 300).astype(float)
+    lost = rng.random(300) < 1 / (1 + np.exp(0.15 * months - 1.5 * calls + 1))
     table = pd.DataFrame(
-        {"account": [f"<b>{one}" for one in range(300)], "months": months, "lost": lost}
+        {
+            "account": [f"<b>{place}" for place in range(300)],
+            "months": months,
+            "calls": calls,
+            "lost": lost,
+        }
     )
     model = cj.fit_churn(cj.churn_table(table, target="lost", id="account"))
-    return cj.explore_targets(model.score(table), offer_cost=10, contact_cost=1, success_share=0.25)
+    return cj.explore_targets(
+        model.score(table), offer_cost=10, contact_cost=1, success_share=0.25, value=200
+    )
 
 
 def test_a_report_offers_other_success_shares_with_all_numbers_below(explorer):
@@ -35,8 +43,8 @@ def test_a_report_offers_other_success_shares_with_all_numbers_below(explorer):
 
 
 def test_a_choice_shows_its_headline_its_first_customers_as_text_and_its_curve(explorer):
-    words, outputs = explorer.shown({"success_share": 0.5, "budget": 20.0})
-    assert "Contacting 20 of 300 customers" in words
+    words, outputs = explorer.shown({"success_share": 0.5, "budget": 40.0})
+    assert "Contact the 40 customers listed (and leave 40 more alone, to compare with)" in words
     assert "&lt;b&gt;" in words
     assert "<b>" not in words
     assert len(outputs) == 1
@@ -61,16 +69,16 @@ def test_the_button_writes_the_list_of_the_choice_and_says_where(explorer, tmp_p
     monkeypatch.chdir(tmp_path)
     live = explorer.widget()
     (budget, *_), (path, button) = live.children[0].children, live.children[3].children
-    budget.value = 20.0
+    budget.value = 40.0
     path.value = "a<b>.csv"
     button.click()
     assert (
         live.children[4].value
-        == '<p role="status">20 customers written to a&lt;b&gt;.csv; do not contact the 10 marked as control.</p>'
+        == '<p role="status">80 customers written to a&lt;b&gt;.csv; do not contact the 40 marked as control.</p>'
     )
     with (tmp_path / "a<b>.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 20
+    assert len(rows) == 80
     assert {"customer_id", "churn_probability", "value", "reason_1", "control", "note"} <= set(
         rows[0]
     )

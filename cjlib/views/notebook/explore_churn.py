@@ -25,12 +25,12 @@ FILE = "contact_list.csv"
 def explore_targets(
     scores: ChurnScores,
     *,
-    offer_cost: float,
-    contact_cost: float,
+    offer_cost: float | None,
+    contact_cost: float | None,
     success_share: float,
     budget: float | None = None,
-    value: Any = 200,
-) -> TargetExplorer:
+    value: Any = None,
+) -> TargetExplorer | TargetList:
     """A target list whose budget, costs and success share can be changed in the notebook, each answer counted by `cj.target_list`.
 
     In JupyterLab sliders choose, list and profit curve follow, and a button writes the list as CSV; in a report (`CJLIB_MODE=report`) a list offers other success shares, counted beforehand.
@@ -43,9 +43,9 @@ def explore_targets(
     Returns
     -------
     TargetExplorer
-        `.figure()` is the report's figure, `.widget()` the live one.
+        `.figure()` is the report's figure, `.widget()` the live one; the unanswered list where there can be none.
     """
-    return TargetExplorer(
+    explorer = TargetExplorer(
         scores,
         value,
         {
@@ -55,6 +55,8 @@ def explore_targets(
             "budget": budget,
         },
     )
+    chosen = explorer.whole({})
+    return explorer if chosen.answered else chosen
 
 
 class TargetExplorer:
@@ -75,6 +77,10 @@ class TargetExplorer:
         """The list of a choice; what is not chosen is as at the beginning."""
         # Without reasons, which no choice changes and only the written list holds.
         return self._list(self._scores.table, choice)
+
+    def whole(self, choice: Mapping[str, Any]) -> TargetList:
+        """The list of a choice, with reasons."""
+        return self._list(self._scores, choice)
 
     def _list(self, scores: ChurnScores | pd.DataFrame, choice: Mapping[str, Any]) -> TargetList:
         from cjlib.analyses.churn import target_list
@@ -150,13 +156,14 @@ class TargetExplorer:
     def write(self, path: str, choice: Mapping[str, Any]) -> str:
         """Write the list of a choice as CSV; where it went as HTML, or why it could not be written."""
         try:
-            chosen = self._list(self._scores, choice)
+            chosen = self.whole(choice)
             chosen.write_csv(path)
         except (CjlibError, OSError) as fault:
             return f'<p role="alert">{escape(str(fault))}</p>'
         control = int(chosen.export["control"].sum())
         written = count_of(len(chosen.export), "customer")
-        return f'<p role="status">{written} written to {escape(path)}; do not contact the {control:,} marked as control.</p>'
+        apart = f"; do not contact the {control:,} marked as control" if control else ""
+        return f'<p role="status">{written} written to {escape(path)}{apart}.</p>'
 
     def shown(self, choice: Mapping[str, Any]) -> tuple[str, tuple[Mapping[str, Any], ...]]:
         """Headline and first customers as HTML, and the figure as an output; a choice that cannot be used says why."""

@@ -35,7 +35,7 @@ def profit(result: TargetList) -> go.Figure:
         name="this list",
     )
     even = result.metrics["break_even_success_share"]["value"]
-    below = f"; below a success share of {percent(even)} it loses money" if even is not None else ""
+    below = f"; break-even at a success rate of {percent(even)}" if even is not None else ""
     caption = f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {earned:,.0f}{below}."
     shown = _around_the_top(curve, earned)
     return theme.figure(
@@ -114,7 +114,7 @@ def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure
     ]
     return theme.figure(
         traces,
-        caption=f"What contacting earns hangs on the success share: {said[0]}, {said[-1]}.",
+        caption=f"Profit depends on the success rate: {said[0]}, {said[-1]}.",
         alt=f"Profit curves, one choice at a time: {', '.join(names)}. The table below holds every choice.",
         columns=["choice", "contacted", "expected profit"],
         rows=[
@@ -133,7 +133,7 @@ def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure
 def sensitivity(result: TargetList) -> go.Figure:
     """What this list, and the list made for it, would earn at other success shares."""
     table = result.sensitivity
-    given = result.offer.success_share
+    given = result.offer.success_share if result.offer else 0.0
     x = table["success_share"].tolist()
     traces = [
         go.Scatter(
@@ -152,9 +152,9 @@ def sensitivity(result: TargetList) -> go.Figure:
     ]
     worst = table.iloc[0]
     caption = (
-        f"Decided for a success share of {about(given)}; should nobody be persuaded, this list loses {-worst['profit_of_this_list']:,.0f}."
+        f"Decided for a success rate of {about(given)}; should nobody be persuaded, this list loses {-worst['profit_of_this_list']:,.0f}."
         if worst["profit_of_this_list"] < 0
-        else f"Decided for a success share of {about(given)}; no success share makes this list lose money."
+        else f"Decided for a success rate of {about(given)}; no success rate makes this list lose money."
     )
     return theme.figure(
         traces,
@@ -167,9 +167,9 @@ def sensitivity(result: TargetList) -> go.Figure:
             "break-even probability",
             "profit of this list",
         ],
-        rows=table.replace([np.inf], np.nan).to_numpy(dtype=object).tolist(),
+        rows=table.to_numpy(dtype=object).tolist(),
         height=340,
-        xaxis=theme.percent_axis(title={"text": "success share, should this be the truth"}),
+        xaxis=theme.percent_axis(title={"text": "success rate, should this be the truth"}),
         yaxis={"title": {"text": "profit"}, "tickformat": ","},
     )
 
@@ -200,12 +200,12 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
         [bars],
         caption=result.headline,
         alt=f"Bars of value at risk in four groups. {result.headline}",
-        columns=["group", "customers", "expected value", "value at risk"],
+        columns=["group", "customers", "value if they stay", "value at risk"],
         rows=[
             [name, *row]
             for name, row in zip(
                 names,
-                grid[["customers", "expected_value", "value_at_risk"]]
+                grid[["customers", "value_if_stays", "value_at_risk"]]
                 .to_numpy(dtype=object)
                 .tolist(),
                 strict=True,

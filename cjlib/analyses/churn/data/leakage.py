@@ -25,9 +25,13 @@ from cjlib.analyses.churn.model.metrics import auc
 from cjlib.show.numbers import about
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 COLUMNS = ["column", "level", "rule", "figure", "text"]
 LEVELS = ("FAIL", "DROP", "WARN", "INFO")
 MANY_VALUES = 50
+MISSING = "(missing)"
+RARE = 1e-6
+"""Chance below which a value is said to stand for one outcome."""
 NOISE = 3
 """Standard errors beyond which numbering is said to follow the outcome."""
 UNSUSPECTED = 0.75
@@ -206,42 +210,75 @@ def _together(features: pd.DataFrame, churned: Floats, alone: dict[str, float]) 
 def _values(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
     """Values that only churners, or only stayers, have."""
     levels = _levels(values)
-    lost, n = float(churned.sum()), churned.size
-    found: list[Finding] = []
-    groups: list[tuple[object, NDArray[np.bool_]]] = [
-        (level, (levels == level).to_numpy()) for level in sorted(levels.unique().tolist())
-    ]
-    missing = (levels == "(missing)").to_numpy()
-    if missing.any() and len(groups) > 2:
-        groups.append(("(any value)", ~missing))
-    for level, rows in groups:
-        outcome = churned[rows]
-        size, hits = outcome.size, float(outcome.sum())
-        if size < max(30, 0.003 * n):
-            continue
-        if hits >= 0.99 * size and hits > 0.10 * lost and bdtrc(hits - 1, size, lost / n) < 1e-6:
-            text = f"{column} = {level} stands for churners alone ({hits:.0f} of {size}, {about(hits / lost)} of all churners): written when they left. It is left out; keep=['{column}'] overrides."
-            found.append(Finding(column, "FAIL", "outcome-only value", hits / lost, text))
-        kept = size - hits
-        if (
-            hits <= 0.001 * size
-            and kept > 0.30 * (n - lost)
-            and bdtrc(kept - 1, size, 1 - lost / n) < 1e-6
-        ):
-            text = f"{column} = {level} stands for stayers alone ({size} customers, {hits:.0f} of them churned): check that it is not emptied when customers leave."
-            found.append(Finding(column, "WARN", "keeper-only value", kept / (n - lost), text))
-    return found
+    names = sorted(levels.unique().tolist())
+    rules: list[Finding] = []
+    for level in names:
+        rules += _value(column, f"{column} = {level}", (levels == level).to_numpy(), churned)
+    return rules + _filled(column, levels, len(names), churned)
+
+
+def _value(column: str, words: str, rows: Flags, churned: Floats) -> list[Finding]:
+    """What a value of many customers says."""
+    outcome = churned[rows]
+    lost, size, hits = float(churned.sum()), outcome.size, float(outcome.sum())
+    if size < max(30, 0.003 * churned.size):
+        return []
+    if hits >= 0.99 * size and hits > 0.10 * lost and _by_chance(hits, size, churned.mean()) < RARE:
+        text = f"{words} stands for churners alone ({hits:.0f} of {size}, {about(hits / lost)} of all churners): written when they left. It is left out; keep=['{column}'] overrides."
+        return [Finding(column, "FAIL", "outcome-only value", hits / lost, text)]
+    stayed = churned.size - lost
+    stayers = size - hits
+    if (
+        hits <= 0.001 * size
+        and stayers > 0.30 * stayed
+        and _by_chance(stayers, size, 1 - churned.mean()) < RARE
+    ):
+        text = f"{words} stands for stayers alone ({size} customers, {hits:.0f} of them churned): check that it is not emptied when customers leave."
+        return [Finding(column, "WARN", "keeper-only value", stayers / stayed, text)]
+    return []
+
+
+def _filled(column: str, levels: pd.Series, tested: int, churned: Floats) -> list[Finding]:
+    """A column that says something of few customers, all of one outcome: a reason noted when they left, calls made to win them back.
+
+    Nothing is said where a column is missing, or else has the value that more than half of the customers have.
+    """
+    usual = MISSING if (levels == MISSING).any() else levels.mode().iloc[0]
+    rows = (levels != usual).to_numpy()
+    if not 0 < rows.sum() < 0.5 * rows.size:
+        return []
+    size, hits = int(rows.sum()), float(churned[rows].sum())
+    words = f"{column} is filled for" if usual == MISSING else f"{column} is not {usual} for"
+    if hits >= 0.99 * size and _by_chance(hits, size, churned.mean()) * tested < RARE:
+        part = hits / float(churned.sum())
+        level = "FAIL" if usual == MISSING else "WARN"
+        remedy = (
+            f"It is left out; keep=['{column}'] overrides."
+            if level == "FAIL"
+            else "Check that it was known before the customer left."
+        )
+        text = f"{words} churners alone ({hits:.0f} of {size}, {about(part)} of all churners), which looks written when they left. {remedy}"
+        return [Finding(column, level, "outcome-only value", part, text)]
+    stayers = size - hits
+    if hits <= 0.001 * size and _by_chance(stayers, size, 1 - churned.mean()) * tested < RARE:
+        part = stayers / (churned.size - float(churned.sum()))
+        text = f"{words} stayers alone ({size} customers, {hits:.0f} of them churned): check that it is not emptied when customers leave."
+        return [Finding(column, "WARN", "keeper-only value", part, text)]
+    return []
+
+
+def _by_chance(hits: float, size: int, share: float) -> float:
+    """The chance of at least so many hits among `size` customers."""
+    return float(bdtrc(hits - 1, size, share))
 
 
 def _levels(values: pd.Series) -> pd.Series:
     values = values.reset_index(drop=True)
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > MANY_VALUES:
-        return pd.Series(
-            np.where(values.isna(), "(missing)", np.where(values == 0, "0", "(other)"))
-        )
-    text = values.astype("str").where(values.notna(), "(missing)")
+        return pd.Series(np.where(values.isna(), MISSING, np.where(values == 0, "0", "(other)")))
+    text = values.astype("str").where(values.notna(), MISSING)
     return (
-        pd.Series(np.where(values.isna(), "(missing)", "(filled)"))
+        pd.Series(np.where(values.isna(), MISSING, "(filled)"))
         if text.nunique() > MANY_VALUES
         else text
     )

@@ -17,6 +17,7 @@ from cjlib.analyses.churn.model import summary
 from cjlib.analyses.churn.model.baselines import baselines_at
 from cjlib.analyses.churn.model.build import Evidence, assembled, enough
 from cjlib.analyses.churn.model.calibration import Calibrator
+from cjlib.analyses.churn.model.churn_level import UNKNOWN, learn_level
 from cjlib.analyses.churn.model.churn_model import ChurnModel
 from cjlib.analyses.churn.model.cross_validation import folds_by_group
 from cjlib.analyses.churn.model.encoding import learn_columns
@@ -111,8 +112,9 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
     stack = _stack(data, source, features)
     enough(stack.training.churned)
     tests = [moment for moment in stack.cutoffs if stack.can_forecast(moment)][:TESTS]
-    forward = Forward(stack, {}, seed) if tests else _by_customer(stack, seed)
-    if tests:
+    rolling = bool(tests)
+    forward = Forward(stack, {}, seed) if rolling else _by_customer(stack, seed)
+    if rolling:
         _MADE[data] = (tuple(features), forward)
     tests = tests or stack.cutoffs[:TESTS]
     settled = {moment: forward.settled(moment) for moment in tests}
@@ -121,6 +123,14 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
     everything = stack.before(np.iinfo(np.int64).max // 2)
     training = stack.training.of(everything)
     forecaster = fit_forecaster(training, choice, calibrator, OF_LOG, seed)
+    level = learn_level(
+        stack.cutoff[everything],
+        stack.horizon,
+        forecaster.probability(training.matrix),
+        training.churned,
+        _without_outcome(tests, tested) if rolling else {},
+    )
+    forecaster = replace(forecaster, level=level if rolling else UNKNOWN)
     newest = data.table[data.table["cutoff"] == data.table["cutoff"].max()].reset_index(drop=True)
     evidence = Evidence(
         tested,
@@ -233,22 +243,24 @@ class Forward:
     def settled(self, moment: int) -> tuple[Choice, Calibrator]:
         """What could be chosen before a cutoff: by the newest snapshot whose horizon was over, itself forecast with the embargo."""
         judges = [
-            one
-            for one in self.stack.cutoffs
-            if one + self.stack.horizon <= moment and self.stack.can_forecast(one)
+            earlier
+            for earlier in self.stack.cutoffs
+            if earlier + self.stack.horizon <= moment and self.stack.can_forecast(earlier)
         ]
-        return self._chosen(judges[0]) if judges else (DEFAULT, Calibrator("raw"))
+        return self._chosen(judges[:1])
 
     def newest(self) -> tuple[Choice, Calibrator]:
-        """The choice for the future, by the newest snapshot."""
-        judges = [one for one in self.stack.cutoffs if one in self.made]
-        return self._chosen(judges[0]) if judges else (DEFAULT, Calibrator("raw"))
+        """The choice for the future, by all snapshots that were forecast: the level of a single one is that of its season."""
+        return self._chosen([moment for moment in self.stack.cutoffs if moment in self.made])
 
-    def _chosen(self, judge: int) -> tuple[Choice, Calibrator]:
-        scores = self.scores(judge)
-        now = self.stack.cutoff == judge
-        churned = self.stack.training.churned[now]
-        _, group = np.unique(self.stack.training.group[now], return_inverse=True)
+    def _chosen(self, judges: Sequence[int]) -> tuple[Choice, Calibrator]:
+        if not judges:
+            return DEFAULT, Calibrator("raw")
+        parts = [self.scores(judge) for judge in judges]
+        scores = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        rows = np.concatenate([np.flatnonzero(self.stack.cutoff == judge) for judge in judges])
+        churned = self.stack.training.churned[rows]
+        _, group = np.unique(self.stack.training.group[rows], return_inverse=True)
         lost = churned.sum()
         if min(lost, churned.size - lost) < FEWEST:
             return DEFAULT, Calibrator("raw")
@@ -335,6 +347,16 @@ def _forecasts(stack: Stack, tests: Sequence[int], tested: Sequence[Tested]) -> 
         for moment, one in zip(tests, tested, strict=True)
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _without_outcome(
+    tests: Sequence[int], tested: Sequence[Tested]
+) -> dict[int, tuple[Floats, Floats]]:
+    """The chosen forecasts of the tested cutoffs, and what happened."""
+    return {
+        moment: (part.scores["chosen"], part.churned)
+        for moment, part in zip(tests, tested, strict=True)
+    }
 
 
 def _told(data: ChurnData, source: LogSource, untrue: Sequence[Finding]) -> dict[str, str]:

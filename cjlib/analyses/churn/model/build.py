@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cjlib.analyses.churn.data.churn_data import ChurnData
 from cjlib.analyses.churn.data.leakage import whole_model
 from cjlib.analyses.churn.model import evaluate, summary
-from cjlib.analyses.churn.model.churn_model import ChurnModel
+from cjlib.analyses.churn.model.churn_model import ChurnModel, Fitted
 from cjlib.analyses.churn.model.drift import drifted, learn_reference, no_drift
 from cjlib.analyses.churn.model.evaluate import Tested
 from cjlib.analyses.churn.model.explanations import learn_reasoning
@@ -115,8 +115,8 @@ def assembled(
         forecasts=forecasts,
         horizon_us=horizon_us,
         id_column=data.id_column,
-        forecaster=forecaster,
-        reference=reference,
-        reasoning=reasoning,
+        beats_baselines=summary.beats_baselines(head),
+        verdict=summary.verdict(head),
+        fitted=Fitted(forecaster, reference, reasoning),
         newest=newest,
     )

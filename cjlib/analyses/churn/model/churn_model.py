@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.churn.data.churn_data import ChurnData
 from cjlib.analyses.churn.model.correlated_features import Themes
-from cjlib.analyses.churn.model.drift import Reference
+from cjlib.analyses.churn.model.drift import Reference, no_drift
 from cjlib.analyses.churn.model.model_selection import THREADS, Forecaster
 from cjlib.analyses.result import Result
+from cjlib.errors import CjlibError
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class Reasoning:
     fidelity: Fidelity
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What a model needs to score and to give reasons."""
+
+    forecaster: Forecaster
+    reference: Reference
+    reasoning: Reasoning
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChurnScores(Result):
     """Probabilities for customers, in the order given.
@@ -62,6 +72,16 @@ class ChurnScores(Result):
     drift: pd.DataFrame
     model: ChurnModel = field(repr=False)
     matrix: NDArray[np.float64] = field(repr=False)
+
+    @classmethod
+    def unanswered(cls, reason: str, **empty: Any) -> ChurnScores:
+        """Nobody scored, and the reason."""
+        return super().unanswered(
+            reason,
+            drift=no_drift(),
+            model=ChurnModel.unanswered(reason),
+            matrix=np.zeros((0, 0)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,6 +106,10 @@ class ChurnModel(Result):
         How far ahead the label looks, in microseconds; 0 for a table.
     id_column
         What the training table called the customer.
+    beats_baselines
+        Whether its ranking is better than chance and than every baseline, beyond noise; if not, nothing may be decided by it.
+    verdict
+        That in a sentence.
     """
 
     calibration: pd.DataFrame
@@ -95,15 +119,52 @@ class ChurnModel(Result):
     forecasts: pd.DataFrame
     horizon_us: int
     id_column: str
-    forecaster: Forecaster = field(repr=False)
-    reference: Reference = field(repr=False)
-    reasoning: Reasoning = field(repr=False)
+    beats_baselines: bool
+    verdict: str
+    fitted: Fitted | None = field(repr=False)
     newest: pd.DataFrame = field(repr=False)
+
+    @classmethod
+    def unanswered(cls, reason: str, **empty: Any) -> ChurnModel:
+        """No model, and the reason."""
+        tables = {name: pd.DataFrame() for name in ("calibration", "lift", "leaks", "newest")}
+        columns = ["customer_id", "cutoff", "churned", "churn_probability"]
+        return super().unanswered(
+            reason,
+            **tables,
+            drift=no_drift(),
+            forecasts=pd.DataFrame(columns=columns),
+            horizon_us=0,
+            id_column="",
+            beats_baselines=False,
+            verdict=reason,
+            fitted=None,
+        )
+
+    @property
+    def forecaster(self) -> Forecaster:
+        """What makes the probabilities."""
+        return self._known().forecaster
+
+    @property
+    def reference(self) -> Reference:
+        """The distribution of training."""
+        return self._known().reference
+
+    @property
+    def reasoning(self) -> Reasoning:
+        """What reasons are made of."""
+        return self._known().reasoning
+
+    def _known(self) -> Fitted:
+        if self.fitted is None:
+            raise CjlibError(f"model: is none. {self.reason}")
+        return self.fitted
 
     @property
     def features(self) -> tuple[str, ...]:
         """The features it needs."""
-        return self.forecaster.columns.names
+        return self.forecaster.columns.names if self.answered else ()
 
     def score(
         self, data: ChurnData | pd.DataFrame | None = None, *, as_of: Any = None
@@ -132,6 +193,10 @@ class ChurnModel(Result):
 
         from cjlib.analyses.churn.model.scoring import score
 
+        if not self.answered:
+            return ChurnScores.unanswered(self.reason)
+        if isinstance(data, ChurnData) and not data.answered:
+            return ChurnScores.unanswered(data.reason)
         with threadpool_limits(THREADS):
             return score(self, data, as_of)
 

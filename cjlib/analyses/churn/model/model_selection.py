@@ -16,6 +16,7 @@ from cjlib.analyses.churn.model.calibration import (
     cross_calibrated,
     fit_calibrator,
 )
+from cjlib.analyses.churn.model.churn_level import UNKNOWN, Level, shifted
 from cjlib.analyses.churn.model.cross_validation import held_out
 from cjlib.analyses.churn.model.encoding import Columns
 from cjlib.analyses.churn.model.metrics import log_loss
@@ -223,11 +224,13 @@ class Forecaster:
     bases: Mapping[str, Base]
     additive: Additive
     calibrator: Calibrator
+    level: Level = UNKNOWN
 
     def probability(self, matrix: Floats) -> Floats:
         """P(churn)."""
         scores = {name: self.bases[name].probability(matrix) for name in BLENDS[self.blend]}
-        return np.clip(self.calibrator.of(blended(scores, self.blend)), 0.0, 1.0)
+        calibrated = np.clip(self.calibrator.of(blended(scores, self.blend)), 0.0, 1.0)
+        return shifted(calibrated, self.level.shift)
 
 
 def fit_forecaster(

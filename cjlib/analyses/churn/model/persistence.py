@@ -19,7 +19,8 @@ import pandas as pd
 
 from cjlib.analyses.churn.model.boosted_trees import Bag, Trees
 from cjlib.analyses.churn.model.calibration import Calibrator
-from cjlib.analyses.churn.model.churn_model import ChurnModel, Fidelity, Reasoning
+from cjlib.analyses.churn.model.churn_level import Level
+from cjlib.analyses.churn.model.churn_model import ChurnModel, Fidelity, Fitted, Reasoning
 from cjlib.analyses.churn.model.correlated_features import Themes
 from cjlib.analyses.churn.model.drift import reference_from_plain
 from cjlib.analyses.churn.model.encoding import Columns, columns_from_plain
@@ -28,7 +29,7 @@ from cjlib.analyses.churn.model.spline_logistic import CURVES, Additive, Scale
 from cjlib.errors import CjlibError, DataError, shown
 
 FORMAT = "cjlib churn model"
-VERSION = 1
+VERSION = 2
 TABLES = ("table", "calibration", "lift", "leaks", "drift")
 ARRAYS = ("roots", "feature", "threshold", "missing_left", "left", "right", "value")
 
@@ -110,10 +111,13 @@ def _plain(model: ChurnModel) -> dict[str, Any]:
         "metrics": dict(model.metrics),
         "horizon_us": model.horizon_us,
         "id_column": model.id_column,
+        "beats_baselines": model.beats_baselines,
+        "verdict": model.verdict,
         "tables": {name: _frame_as_plain(getattr(model, name)) for name in TABLES},
         "columns": asdict(forecaster.columns),
         "blend": forecaster.blend,
         "calibrator": asdict(forecaster.calibrator),
+        "level": asdict(forecaster.level),
         "additive": _additive_as_plain(forecaster.additive),
         "bags": {
             name: [_trees_as_plain(one) for one in base.models]
@@ -157,13 +161,17 @@ def _model(kept: Mapping[str, Any]) -> ChurnModel:
         ),
         horizon_us=kept["horizon_us"],
         id_column=kept["id_column"],
-        forecaster=Forecaster(columns, kept["blend"], bases, additive, calibrator),
-        reference=reference_from_plain(kept["reference"]),
-        reasoning=Reasoning(
-            Themes(tuple(tuple(one) for one in reasoning["themes"])),
-            tuple(reasoning["centre"]),
-            tuple(reasoning["typical"]),
-            Fidelity(**reasoning["fidelity"]),
+        beats_baselines=bool(kept["beats_baselines"]),
+        verdict=kept["verdict"],
+        fitted=Fitted(
+            Forecaster(columns, kept["blend"], bases, additive, calibrator, Level(**kept["level"])),
+            reference_from_plain(kept["reference"]),
+            Reasoning(
+                Themes(tuple(tuple(members) for members in reasoning["themes"])),
+                tuple(reasoning["centre"]),
+                tuple(reasoning["typical"]),
+                Fidelity(**reasoning["fidelity"]),
+            ),
         ),
         newest=pd.DataFrame(columns=list(columns.names)),
     )

@@ -20,8 +20,9 @@ FEWEST_ROWS = 300
 TOO_GOOD = 0.98
 HALF = 0.5
 WORTH_MORE = 0.003
+WEAK, STRONG = 0.7, 0.8
 BASELINES = {
-    "prevalence": "giving everybody the same share",
+    "prevalence": "the base-rate baseline",
     "best_single_column": "the best single column",
     "recency": "how long ago customers were last seen",
     "recency_over_gap": "how long ago, against their usual gap",
@@ -82,10 +83,8 @@ def first_row(table: pd.DataFrame, model: str, population: str = "all") -> pd.Se
 def headline(facts: Facts) -> str:
     """How good, beyond which baseline, and what to mind."""
     row = facts.chosen
-    who = f"{row['n']:,} {'rows of active customers' if facts.population == 'active' else 'customers'}, {row['n_churned']:,} churned"
-    scope = f"AUC {row['auc']:.3f} (95% CI {row['auc_low']:.3f} to {row['auc_high']:.3f}; {who})"
     parts = [
-        _verdict(facts, scope),
+        verdict(facts),
         *_few(row),
         *_both_populations(facts),
         *_level(facts),
@@ -94,17 +93,34 @@ def headline(facts: Facts) -> str:
     return " ".join(parts)
 
 
-def _verdict(facts: Facts, scope: str) -> str:
+def beats_baselines(facts: Facts) -> bool:
+    """Whether the ranking is better than chance and than every baseline, beyond noise."""
+    return facts.gain.beyond_noise and not _no_signal(facts)
+
+
+def _no_signal(facts: Facts) -> bool:
+    return _silent(facts) or not facts.chosen["auc_low"] > 0.5
+
+
+def verdict(facts: Facts) -> str:
+    """Whether the model is worth having."""
     row, gain = facts.chosen, facts.gain
-    if _silent(facts) or not row["auc_low"] > 0.5:
+    who = f"{row['n']:,} {'rows of active customers' if facts.population == 'active' else 'customers'}, {row['n_churned']:,} churned"
+    scope = f"AUC {row['auc']:.3f} (95% CI {row['auc_low']:.3f} to {row['auc_high']:.3f}; {who}; 0.5 is chance)"
+    if _no_signal(facts):
         return f"No signal: the model ranks customers no better than chance, {scope}."
     if not gain.beyond_noise:
         return (
-            f"The model ({scope}) does not beat {BASELINES[gain.baseline]} beyond noise (difference {gain.value:+.3f}, {gain.low:+.3f} to {gain.high:+.3f}): "
-            "use that baseline."
+            f"The model is not significantly better than {BASELINES[gain.baseline]}: {scope}, difference {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}). "
+            "Use that baseline."
         )
-    lift = f"the riskiest tenth holds {row['lift_10']:.2f} times its share of churners ({row['lift_low']:.2f} to {row['lift_high']:.2f})"
-    return f"{scope}; {lift}. It beats {BASELINES[gain.baseline]} by {gain.value:.3f} ({gain.low:.3f} to {gain.high:.3f})."
+    lift = f"lift in the top decile {row['lift_10']:.2f} ({row['lift_low']:.2f} to {row['lift_high']:.2f})"
+    return f"The model is {_strength(row['auc'])}: {scope}; {lift}. It beats {BASELINES[gain.baseline]} by {gain.value:.3f} AUC ({gain.low:.3f} to {gain.high:.3f})."
+
+
+def _strength(auc: float) -> str:
+    """In one plain word."""
+    return "weak" if auc < WEAK else "fair" if auc < STRONG else "strong"
 
 
 def _silent(facts: Facts) -> bool:

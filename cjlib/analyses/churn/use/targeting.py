@@ -1,4 +1,4 @@
-"""Whom it pays to contact, how sure that is, and a list that can be tested."""
+"""Who is worth contacting, how sure that is, and a list that can be tested."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.churn.model.churn_model import ChurnScores
 from cjlib.analyses.churn.model.explanations import first_reasons
-from cjlib.analyses.result import Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
-from cjlib.show.numbers import about, percent
+from cjlib.shared.comparison import MIN_N
+from cjlib.show.numbers import about, count_of, percent
 
 Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+EXPECTED = "expected_value"
+NO_VALUE = (
+    "what it is worth that a customer stays is not stated. "
+    "Give value=, or add value: {kept: …} to the journey file."
+)
+NO_COSTS = (
+    "what a contact and an offer cost is not stated. "
+    "Add costs: {contact: …, offer: …} to the journey file."
+)
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 CAVEAT = "Ranked by risk of leaving, not by effect of contacting. Who changes their mind is unknown without a test."
 CONTROL_SHARE = 0.1
@@ -43,10 +55,10 @@ class Offer:
         return probability * kept - (1 - probability) * (self.offer_cost + self.contact_cost)
 
     def threshold(self, value: float, share: float) -> float:
-        """The probability above which contacting pays; infinite where it never does."""
+        """The probability above which contacting pays; NaN where it never does."""
         spent = self.offer_cost + self.contact_cost
         gained = spent + share * (value - self.offer_cost) - self.contact_cost
-        return spent / gained if gained > 0 else float("inf")
+        return spent / gained if 0 < spent <= gained or spent == 0 < gained else float("nan")
 
     def break_even_share(self, probability: Floats, value: Floats) -> float:
         """The share of successes at which contacting these customers neither earns nor loses; NaN for nobody."""
@@ -62,26 +74,33 @@ class Offer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TargetList(Result):
-    """Whom to contact.
+    """Who is worth contacting.
 
     Attributes
     ----------
     sensitivity
-        `success_share`, `n_selected`, `expected_profit` and `break_even_probability` if the list were made for that share, and
-        `profit_of_this_list`: what this list earns should that be the truth.
+        `success_share`, `n_selected`, `expected_profit` and `break_even_probability` (missing where contacting never pays) if the list were
+        made for that share, and `profit_of_this_list`: what this list earns should that be the truth.
     curve
         `n_contacted`, `expected_profit`: the sum over the most profitable.
     export
-        The selected, as written by `write_csv`: with `control`, those not to be contacted.
+        The selected and the control group, as written by `write_csv`: those marked `control` are not to be contacted.
     offer
-        The costs and the success share.
+        The costs and the success share; None where there is no list.
     """
 
     sensitivity: pd.DataFrame
     curve: pd.DataFrame
     export: pd.DataFrame
-    offer: Offer
+    offer: Offer | None
     budget: float | None
+
+    @classmethod
+    def unanswered(cls, reason: str, **empty: Any) -> TargetList:
+        """No list, and the reason."""
+        tables = {name: pd.DataFrame() for name in ("sensitivity", "curve")}
+        export = pd.DataFrame({"note": pd.Series(dtype="str")})
+        return super().unanswered(reason, **tables, export=export, offer=None, budget=None)
 
     def write_csv(self, path: str | Path) -> Path:
         """Write the selected as CSV; text that a spreadsheet would read as a formula gets an apostrophe before it."""
@@ -100,60 +119,66 @@ class TargetList(Result):
 def target_list(
     scores: ChurnScores | pd.DataFrame,
     *,
-    offer_cost: float,
-    contact_cost: float,
+    offer_cost: float | None,
+    contact_cost: float | None,
     success_share: float,
     budget: float | None = None,
-    value: Any = 200,
+    value: Any = None,
     seed: int = 0,
 ) -> TargetList:
-    """Whom it pays to contact: those whose expected profit is above 0, the most profitable first, as far as the budget reaches.
+    """Who is worth contacting: those whose expected profit is above 0, the most profitable first, as far as the budget reaches.
 
-    Expected profit of a contact = p·(γ·(V − offer) − contact) − (1 − p)·(offer + contact), with p the probability of churning, V what a kept customer is
-    worth and γ the success share: of the contacted who would leave, those who accept the offer and stay. Those who would have stayed take the offer too.
+    Expected profit of a contact = p·(γ·(V − offer) − contact) − (1 − p)·(offer + contact), with p the probability of churning, V what a customer is
+    worth who stays and γ the success share: of the contacted who would leave, those who accept the offer and stay. Those who would have stayed take
+    the offer too. A seeded random tenth of the list, at least 50 and at most half, is a control group that is not contacted and stands in no sum; a
+    list of fewer than 60 has none, since fewer than 30 cannot be compared.
 
     Parameters
     ----------
     scores
         What `model.score()` gave, or a table with `customer_id` and `churn_probability`.
     offer_cost, contact_cost
-        Cost of an accepted offer, and of a contact.
+        Cost of an accepted offer, and of a contact; None: not known, and so no list.
     success_share
         γ, 0 to 1: a guess until it is tested; see `.sensitivity`.
     budget
-        Money for contacts: at most `budget` ÷ `contact_cost` customers are selected. None: no limit.
+        Money for contacts: `budget` ÷ `contact_cost` customers are selected, the control group beside them. None: no limit.
     value
-        V: a number, the name of a column of the scores, or what `cj.customer_value` gave (customers it does not know are worth 0).
+        V: a number, the name of a column of the scores, or what `cj.customer_value` gave (its value if the customer buys at all in its horizon;
+        customers it does not know are worth 0). None: not known, and so no list.
     seed
         Of the control group.
 
     Returns
     -------
     TargetList
-        `.table`: `customer_id`, `churn_probability`, `value`, `expected_profit`, `rank` (1 = most profitable; ties by id), `selected`, `reason_1` … `reason_3`.
-        A seeded random tenth of the selected, at least 50 (at most half), is marked `control` in the export: do not contact them, and compare.
+        `.table`: `customer_id`, `churn_probability`, `value`, `expected_profit`, `rank` (1 = most profitable; ties by id), `selected` (to be
+        contacted), `control`, `reason_1` … `reason_3`. Unanswered without a stated value and costs, and where the scores' model does not beat
+        its baselines.
 
     Raises
     ------
     CjlibError
         When an option cannot be used.
     DataError
-        When a probability is missing or not between 0 and 1.
+        When a probability or a value is not a number.
     """
-    offer = Offer(
-        _amount(offer_cost, "offer_cost"),
-        _amount(contact_cost, "contact_cost"),
-        _amount(success_share, "success_share", 1.0),
-    )
+    share = _amount(success_share, "success_share", 1.0)
     money = None if budget is None else _amount(budget, "budget")
+    prices = [
+        None if cost is None else _amount(cost, option)
+        for option, cost in (("offer_cost", offer_cost), ("contact_cost", contact_cost))
+    ]
+    reason = _no_list(scores, prices, value)
+    if reason:
+        return TargetList.unanswered(reason)
+    offer = Offer(*(price or 0.0 for price in prices), share)
     frame = _frame(scores)
     worth, unknown = _worth(frame, value)
+    listing = _Listing.of(frame, _most_contacts(money, offer, len(frame)), seed)
     probability = frame["churn_probability"].to_numpy(dtype=float)
     profit = offer.profit(probability, worth)
-    order = np.lexsort((frame["customer_id"].to_numpy(dtype=object).astype(str), -profit))
-    most = _most(money, offer, len(frame))
-    chosen = np.zeros(len(frame), dtype=bool)
-    chosen[order[:most]] = profit[order[:most]] > 0
+    order, selected, control = listing.split(profit)
     table = pd.DataFrame(
         {
             "customer_id": frame["customer_id"].to_numpy()[order],
@@ -161,34 +186,127 @@ def target_list(
             "value": worth[order],
             "expected_profit": profit[order],
             "rank": np.arange(1, len(frame) + 1),
-            "selected": chosen[order],
+            "selected": selected[order],
+            "control": control[order],
         }
     )
     table = pd.concat([table, _reasons(scores, table["customer_id"])], axis=1)
-    sensitivity = _sensitivity(offer, probability[order], worth[order], chosen[order], most)
-    export = _export(table, seed)
-    even = offer.break_even_share(probability[chosen], worth[chosen])
+    even = offer.break_even_share(probability[selected], worth[selected])
     return TargetList(
         table=table,
-        headline=_headline(table, offer, even),
-        definition=_definition(offer, money, value, unknown, export),
-        metrics={
-            "n_selected": metric(int(chosen.sum()), n=len(frame)),
-            "expected_profit": metric(float(profit[chosen].sum()), n=len(frame)),
-            "break_even_success_share": metric(even, n=int(chosen.sum())),
-            "break_even_probability": metric(
-                offer.threshold(
-                    float(np.mean(worth)) if worth.size else float("nan"), offer.success_share
-                ),
-                n=len(frame),
-            ),
-        },
-        sensitivity=sensitivity,
+        headline=_headline(table, offer, even, _of_table(scores)),
+        definition=_definition(offer, money, value, unknown, table),
+        metrics=_metrics(table, offer, even),
+        sensitivity=_sensitivity(offer, probability, worth, selected, listing),
         curve=_curve(table["expected_profit"].to_numpy()),
-        export=export,
+        export=_export(table),
         offer=offer,
         budget=money,
     )
+
+
+def _no_list(scores: Any, prices: list[float | None], value: Any) -> str:
+    """Why there can be no list; empty where there can."""
+    reasons = (_no_ranking(scores), _no_value(value), NO_COSTS if None in prices else "")
+    first = next((reason for reason in reasons if reason), "")
+    return f"No list of customers to contact: {first}" if first else ""
+
+
+def _no_ranking(scores: Any) -> str:
+    if not isinstance(scores, ChurnScores):
+        return ""
+    if not scores.answered:
+        return scores.reason
+    return "" if scores.model.beats_baselines else scores.model.verdict
+
+
+def _no_value(value: Any) -> str:
+    if value is None:
+        return NO_VALUE
+    if not isinstance(value, Result):
+        return ""
+    if not value.answered:
+        return value.reason
+    unknown = EXPECTED in value.table and not value.table[EXPECTED].notna().any()
+    return f"what customers are worth is not known. {value.headline}" if unknown else ""
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What decides about a list beside the profit: ties, the draw of the control group, and how many may be contacted."""
+
+    tie: Whole
+    drawn: NDArray[np.uint64]
+    most: int
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, most: int, seed: int) -> _Listing:
+        ids = frame["customer_id"].to_numpy(dtype=object).astype(str)
+        tie = np.empty(len(ids), dtype=np.int64)
+        tie[np.argsort(ids, kind="stable")] = np.arange(len(ids))
+        salted = np.array([f"{seed}:{customer}" for customer in ids], dtype=object)
+        return cls(tie, pd.util.hash_array(salted), most)
+
+    def split(self, profit: Floats) -> tuple[Whole, Flags, Flags]:
+        """Customers from the most profitable down; who is to be contacted; who is the control group."""
+        order = np.lexsort((self.tie, -profit))
+        length, controls = _lengths(int(np.count_nonzero(profit > 0)), self.most)
+        listed_rows = order[:length]
+        first_drawn = np.lexsort((self.tie[listed_rows], self.drawn[listed_rows]))
+        control = np.zeros(profit.size, dtype=bool)
+        control[listed_rows[first_drawn[:controls]]] = True
+        selected = np.zeros(profit.size, dtype=bool)
+        selected[listed_rows] = True
+        return order, selected & ~control, control
+
+
+def _lengths(worth_it: int, most: int) -> tuple[int, int]:
+    """How long the list is, and how many of it are not to be contacted; no control group where either side had fewer than 30."""
+    if worth_it < 2 * MIN_N or most < MIN_N:
+        return min(worth_it, most), 0
+    lengths = np.arange(2 * MIN_N, worth_it + 1)
+    tenth = np.maximum(LEAST_CONTROL, np.round(CONTROL_SHARE * lengths).astype(np.int64))
+    control = np.minimum(tenth, lengths // 2)
+    place = int(np.searchsorted(lengths - control, most, side="right")) - 1
+    return int(lengths[place]), int(control[place])
+
+
+def _of_table(scores: ChurnScores | pd.DataFrame) -> bool:
+    """Whether the probabilities say how alike customers are to those who had left, and not what will happen."""
+    return isinstance(scores, ChurnScores) and not scores.model.horizon_us
+
+
+def _metrics(table: pd.DataFrame, offer: Offer, even: float) -> dict[str, Metric]:
+    contacted, n = table[table["selected"]], len(table)
+    mean = float(table["value"].mean()) if n else float("nan")
+    return {
+        "n_selected": metric(len(contacted), n=n, label="Worth contacting", unit="number"),
+        "n_control": metric(
+            int(table["control"].sum()), n=n, label="In the control group", unit="number"
+        ),
+        "expected_profit": metric(
+            float(contacted["expected_profit"].sum()),
+            n=len(contacted),
+            label="Expected profit of contacting them",
+            unit="money",
+            better="higher",
+        ),
+        "budget_spent": metric(
+            len(contacted) * offer.contact_cost,
+            n=len(contacted),
+            label="Cost of the contacts",
+            unit="money",
+        ),
+        "break_even_success_share": metric(
+            even, n=len(contacted), label="Break-even success rate", unit="share", better="lower"
+        ),
+        "break_even_probability": metric(
+            offer.threshold(mean, offer.success_share),
+            n=n,
+            label="Contacting pays above a risk of",
+            unit="share",
+        ),
+    }
 
 
 def _amount(given: Any, option: str, most: float = float("inf")) -> float:
@@ -225,11 +343,11 @@ def _frame(scores: ChurnScores | pd.DataFrame) -> pd.DataFrame:
 def _worth(frame: pd.DataFrame, value: Any) -> tuple[Floats, int]:
     """What each customer is worth, and how many are not known."""
     if isinstance(value, Result):
-        if "expected_value" not in value.table:
+        if EXPECTED not in value.table:
             raise CjlibError(
                 "value: a result must have expected_value for each customer, as cj.customer_value gives it."
             )
-        known = value.table.set_index(value.table["customer_id"].astype("str"))["expected_value"]
+        known = value_if_stays(value.table).set_axis(value.table["customer_id"].astype("str"))
         found = frame["customer_id"].astype("str").map(known)
         return found.fillna(0.0).to_numpy(dtype=float), int(found.isna().sum())
     if isinstance(value, str):
@@ -241,7 +359,7 @@ def _worth(frame: pd.DataFrame, value: Any) -> tuple[Floats, int]:
         unread = int((found.isna() & frame[value].notna()).sum() + np.isinf(found).sum())
         if unread:
             raise DataError(
-                f"value: column {shown(value)} must hold numbers; {unread:,} of {len(frame):,} rows do not. Mend them, or leave them blank to count as 0."
+                f"value: column {shown(value)} must hold numbers; {unread:,} of {len(frame):,} rows do not. Fix them, or leave them blank to count as 0."
             )
         return found.fillna(0.0).to_numpy(dtype=float), int(found.isna().sum())
     if isinstance(value, pd.DataFrame | pd.Series) or value is None:
@@ -251,7 +369,16 @@ def _worth(frame: pd.DataFrame, value: Any) -> tuple[Floats, int]:
     return np.full(len(frame), _amount(value, "value")), 0
 
 
-def _most(budget: float | None, offer: Offer, customers: int) -> int:
+def value_if_stays(values: pd.DataFrame) -> pd.Series:
+    """What each customer brings who does not leave: a forecast of `expected_value` has the chance of no purchase in it already, so it is divided out."""
+    expected = values[EXPECTED].astype(float)
+    if "p_no_purchase" not in values.columns:
+        return expected
+    buys = 1 - values["p_no_purchase"].astype(float)
+    return expected.where(buys <= 0, expected / buys.where(buys > 0))
+
+
+def _most_contacts(budget: float | None, offer: Offer, customers: int) -> int:
     if budget is None or offer.contact_cost == 0:
         return customers
     return min(customers, int(budget / offer.contact_cost + 1e-9))
@@ -265,30 +392,23 @@ def _reasons(scores: ChurnScores | pd.DataFrame, ids: pd.Series) -> pd.DataFrame
 
 
 def _sensitivity(
-    offer: Offer, probability: Floats, worth: Floats, chosen: NDArray[np.bool_], most: int
+    offer: Offer, probability: Floats, worth: Floats, selected: Flags, listing: _Listing
 ) -> pd.DataFrame:
+    mean = float(worth.mean()) if worth.size else float("nan")
     rows = []
     for share in sorted({*SHARES, offer.success_share}):
         profit = offer.profit(probability, worth, share)
-        best = np.sort(profit[profit > 0])[::-1][:most]
-        mean = float(worth.mean()) if worth.size else float("nan")
+        _, best, _ = listing.split(profit)
         rows.append(
-            (
-                share,
-                best.size,
-                float(best.sum()),
-                offer.threshold(mean, share),
-                float(profit[chosen].sum()),
-            )
+            {
+                "success_share": share,
+                "n_selected": int(best.sum()),
+                "expected_profit": float(profit[best].sum()),
+                "break_even_probability": offer.threshold(mean, share),
+                "profit_of_this_list": float(profit[selected].sum()),
+            }
         )
-    names = [
-        "success_share",
-        "n_selected",
-        "expected_profit",
-        "break_even_probability",
-        "profit_of_this_list",
-    ]
-    return pd.DataFrame(rows, columns=names).astype({"n_selected": "int64"})
+    return pd.DataFrame(rows)
 
 
 def _curve(profit: Floats) -> pd.DataFrame:
@@ -299,52 +419,56 @@ def _curve(profit: Floats) -> pd.DataFrame:
     return pd.DataFrame({"n_contacted": points, "expected_profit": total[points]})
 
 
-def _export(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The selected, with a random tenth, at least 50 but at most half, as control; the same whatever the order."""
-    chosen = table[table["selected"]].drop(columns="selected").reset_index(drop=True)
-    size = min(max(LEAST_CONTROL, round(CONTROL_SHARE * len(chosen))), len(chosen) // 2)
-    drawn = pd.util.hash_array(
-        np.array([f"{seed}:{one}" for one in chosen["customer_id"]], dtype=object)
-    )
-    control = np.zeros(len(chosen), dtype=bool)
-    control[np.argsort(drawn, kind="stable")[:size]] = True
-    return chosen.assign(control=control, note=CAVEAT)
+def _export(table: pd.DataFrame) -> pd.DataFrame:
+    """The selected and the control group, in the order of the list."""
+    rows = table[table["selected"] | table["control"]].reset_index(drop=True)
+    reasons = [f"reason_{rank}" for rank in range(1, REASONS + 1)]
+    columns = ["customer_id", "churn_probability", "value", "expected_profit", "rank", *reasons]
+    return rows[[*columns, "control"]].assign(note=CAVEAT)
 
 
 def _harmless(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-def _headline(table: pd.DataFrame, offer: Offer, even: float) -> str:
-    chosen = table[table["selected"]]
-    if chosen.empty:
-        return f"It pays to contact nobody of {len(table):,} at these costs and a success share of {about(offer.success_share)}. {CAVEAT}"
-    total = chosen["expected_profit"].sum()
+def _headline(table: pd.DataFrame, offer: Offer, even: float, of_table: bool) -> str:
+    contacted, control = table[table["selected"]], int(table["control"].sum())
+    if contacted.empty:
+        return f"None of {count_of(len(table), 'customer')} is worth contacting at these costs and a success rate of {about(offer.success_share)}. {CAVEAT}"
+    beside = f" (and leave {control:,} more alone, to compare with)" if control else ""
+    ground = "customers leave as those of the table did and " if of_table else ""
+    total = contacted["expected_profit"].sum()
     return (
-        f"Contacting {len(chosen):,} of {len(table):,} customers is expected to earn {total:,.0f} ({total / len(table):,.2f} a customer of all) if {about(offer.success_share)} of "
-        f"those who would leave accept and stay; below {percent(even)} the list loses money. {CAVEAT}"
+        f"Contact the {count_of(len(contacted), 'customer')} listed{beside}: expected profit {total:,.0f} if {ground}the offer keeps {about(offer.success_share)} of would-be leavers; "
+        f"break-even at {percent(even)}. {CAVEAT}"
     )
 
 
 def _definition(
-    offer: Offer, budget: float | None, value: Any, unknown: int, export: pd.DataFrame
+    offer: Offer, budget: float | None, value: Any, unknown: int, table: pd.DataFrame
 ) -> dict[str, str]:
     kind = (
-        "from customer_value"
+        "from customer_value: what the customer brings who buys at all in its horizon"
         if isinstance(value, Result)
         else f"column {value}"
         if isinstance(value, str)
         else f"{value:,} for everybody"
     )
-    n, control = len(export), int(export["control"].sum())
-    small = "; too few to read a small effect" if control < LEAST_CONTROL else ""
+    contacted, control = int(table["selected"].sum()), int(table["control"].sum())
+    drawn = (
+        f"{control:,} customers of the list, drawn by a seeded hash of the id: not contacted, in no sum. Afterwards compare the share that left: "
+        "control − contacted, divided by the control's share, is the success share"
+        if control
+        else f"none: a list of fewer than {2 * MIN_N} is too short to compare"
+    )
     return {
-        "expected profit": "p·(γ·(V − offer) − contact) − (1 − p)·(offer + contact); those who would have stayed take the offer too",
+        "expected profit": "p·(γ·(V − offer) − contact) − (1 − p)·(offer + contact) of those contacted; those who would have stayed take the offer too",
         "costs": f"offer {offer.offer_cost:,g}, contact {offer.contact_cost:,g}",
         "success share": f"γ = {offer.success_share:g}: a guess until it is tested",
         "value": kind + (f"; {unknown:,} customers without one count as 0" if unknown else ""),
-        "budget": "no limit" if budget is None else f"{budget:,g} for contacts",
-        "control": f"{control:,} of the {n:,} selected, drawn by a seeded hash of the id{small}. Do not contact them. Afterwards compare the share that left: "
-        "control − contacted, divided by the control's share, is the success share",
+        "budget": "no limit"
+        if budget is None
+        else f"{budget:,g} for contacts, {contacted * offer.contact_cost:,g} spent",
+        "control": drawn,
         "caveat": CAVEAT,
     }
