@@ -51,7 +51,8 @@ _HOME = {
         "target_list",
         "value_at_risk",
     ],
-    "cjlib.analyses.value.value_by_segment": ["subscription_value", "value_by"],
+    "cjlib.analyses.value.value_by_segment": ["value_by"],
+    "cjlib.analyses.value.contract_worth": ["contract_worth", "subscription_value"],
     "cjlib.analyses.value.customer_lifetime_value": ["customer_value"],
     "cjlib.analyses.value.recorded_value": ["stated_value"],
     "cjlib.analyses.personas": ["personas"],
@@ -67,7 +68,6 @@ _HOME = {
     "cjlib.views.churn_base": ["churn_base"],
     "cjlib.views.churn_questions": ["ask", "churn_answer"],
     "cjlib.views.value_questions": [
-        "contract_worth",
         "customer_worth",
         "target_choice",
         "worth_at_risk",

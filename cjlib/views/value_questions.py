@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from cjlib.analyses.churn.model.churn_model import ChurnScores
 from cjlib.analyses.churn.use.value_at_risk import ValueAtRisk, value_at_risk
 from cjlib.analyses.result import Result
-from cjlib.analyses.survival import survival
+from cjlib.analyses.value.contract_worth import contract_worth  # noqa: F401 — where churn looks for it
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
-from cjlib.analyses.value.value_by_segment import (
-    SubscriptionValue,
-    ValueBy,
-    subscription_value,
-    value_by,
-)
-from cjlib.errors import CjlibError
+from cjlib.analyses.value.value_by_segment import ValueBy, value_by
 from cjlib.sources.journey import Journey
-from cjlib.sources.log.durations import MICROSECONDS, Duration
+from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
-from cjlib.views.unanswered import Unanswered, because
+from cjlib.views.unanswered import Unanswered
 
 KEPT, OFFER, CONTACT = 200.0, 10.0, 1.0
 """Verbraken, Verbeke & Baesens (2013)."""
@@ -43,14 +34,8 @@ def customer_worth(
     **options
         Of `cj.customer_value`.
     """
-    if journey.value is None:
-        return _unanswered(UNVALUED)
-    try:
-        return customer_value(
-            log, horizon=horizon, value=journey.value.amount, event=journey.value.event, **options
-        )
-    except CjlibError as fault:
-        return _unanswered(because("What customers are worth cannot be said", fault))
+    worth = customer_value(log, **journey.value_options(horizon=horizon), **options)
+    return worth if worth.answered else _unanswered(worth.reason)
 
 
 def worth_by(
@@ -64,49 +49,6 @@ def worth_by(
         if by is None
         else value_by(worth, log, by=by)
     )
-
-
-def contract_worth(journey: Journey, log: EventLog) -> SubscriptionValue | Unanswered:
-    """What a contract is worth, where leaving is an event and money is paid again and again.
-
-    A contract begins with the customer's first payment and ends with the event of leaving; the price is the mean amount of all payments above 0, the time between
-    payments the median of the gaps between a customer's payments, in days.
-    """
-    money, churn = journey.value, journey.churn
-    if money is None:
-        return _unanswered(UNVALUED)
-    if churn is None or churn.event is None:
-        return _unanswered(
-            "Nobody leaves here by an event, so there is no contract whose length could be told: what customers are worth is asked of their purchases."
-        )
-    try:
-        price, every = _terms(log, money.event, money.amount)
-        found = subscription_value(
-            survival(log, start_event=money.event, **journey.survival_options()),
-            price=price,
-            every_days=every,
-        )
-    except CjlibError as fault:
-        return _unanswered(because("What a contract is worth cannot be said", fault))
-    said = (
-        "the mean of all payments above 0; the time between them is the median of a customer's gaps"
-    )
-    return replace(found, definition={"price": f"{price:,.2f}: {said}", **found.definition})
-
-
-def _terms(log: EventLog, event: Any, amount: str) -> tuple[float, float]:
-    """Mean amount of a payment, and median days from one to the customer's next."""
-    where = log.match(event, "event")
-    amounts = log.numbers(amount, where=where)
-    paid = amounts > 0
-    found = log.fetch("customer", "time", where=where)
-    customer, time = found["customer"][paid], found["time"][paid]
-    gaps = np.diff(time)[np.diff(customer) == 0]
-    if not gaps.size:
-        raise CjlibError(
-            "value: nobody has paid twice, so there is no time between payments. Name the event of payment in the journey file."
-        )
-    return float(np.sort(amounts[paid]).mean()), float(np.median(gaps)) / MICROSECONDS["D"]
 
 
 def target_choice(

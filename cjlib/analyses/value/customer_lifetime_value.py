@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.value.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
-from cjlib.errors import CjlibError, DataError, check_seed, did_you_mean, not_a_log, shown
+from cjlib.errors import CjlibError, check_seed, did_you_mean, listed, not_a_log, shown
 from cjlib.shared.periods import calendar
-from cjlib.show.numbers import about, count_of, timespan
+from cjlib.shared.stats import Z95
+from cjlib.show.numbers import about, count_of, joined, percent, timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import MICROSECONDS, Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
@@ -30,6 +32,11 @@ LARGEST_DRAW = 20_000
 CORRELATED = 0.3
 """Above this correlation of frequency and value Gamma–Gamma, which assumes none, is warned about."""
 FEWEST_REPEATERS = 10
+_PURCHASE = re.compile(
+    r"buy|bought|purchas|order|pay|paid|sale|sold|transaction|checkout|invoice|subscri|renew|charge|donat|deposit|book|spen[dt]|top.?up",
+    re.IGNORECASE,
+)
+"""Event names that say a purchase; others are called by their names."""
 ALIKE = 0.2
 """Where customers' rates vary less than this share of their mean, purchases fall due rather than happen."""
 
@@ -38,8 +45,8 @@ ALIKE = 0.2
 class CustomerValue(Result):
     """Expected purchases and value per customer; `.backtest` compares a forecast of the last third of the log with what happened."""
 
-    backtest: pd.DataFrame
-    horizon_us: int
+    backtest: pd.DataFrame = field(default_factory=pd.DataFrame)
+    horizon_us: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def customer_value(
     log: EventLog,
     *,
     horizon: Duration,
-    value: str = "value",
+    value: str | None = "value",
     event: Event = None,
     as_of: Any = None,
     rate: float | None = None,
@@ -92,7 +99,8 @@ def customer_value(
     """Expected purchases and value of each customer within a horizon, by BG/NBD and Gamma–Gamma.
 
     A purchase is a customer's calendar day (in the log's zone) with at least one purchase event: `event`, or by default any event
-    with a value (0 counts); the day's values are summed, a purchase without one adding nothing. Of each customer count the repeat days after the first, the time from the
+    with a value (0 counts); the day's values are summed, a purchase without one adding nothing. A negative value is a refund: no purchase, taken off the value to
+    date, and off every expected value by the share of all that was refunded. Of each customer count the repeat days after the first, the time from the
     first day to the last, and the time from the first day to `as_of` (default: the log's last day), in weeks. Spending is fitted on repeat days
     with a mean above 0. The horizon may be at most twice the log's length. Values are undiscounted unless `rate`, a yearly interest, is given.
 
@@ -103,7 +111,7 @@ def customer_value(
     horizon
         How far ahead, such as "90D".
     value
-        The numeric column with the money.
+        The numeric column with the money; None: not known.
     event
         Which event is a purchase; None: every event with a value.
     as_of
@@ -121,14 +129,13 @@ def customer_value(
         `.table`: `customer_id`, `repeat_purchases`, `recency_days`, `age_days`, `value_to_date` (of all purchases, the first included),
         `value_mean` (of a repeat day; NaN without one),
         `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high` (95%, of the expectation, not of one
-        customer's luck), `decile` (1 = most valuable). `.backtest`: one row each for purchases and value, expected against actual.
+        customer's luck), `decile` (1 = most valuable). `.backtest`: one row each for purchases and value, expected against actual, and whether the difference is within chance (`held`).
+        Unanswered where the log has no column `value`, nobody bought, or fewer than ten customers bought again.
 
     Raises
     ------
     CjlibError
         When the horizon, `as_of`, `rate` or `draws` cannot be used.
-    DataError
-        When nobody bought, or fewer than ten customers bought again.
 
     References
     ----------
@@ -138,15 +145,31 @@ def customer_value(
 
     if not isinstance(log, EventLog):
         raise not_a_log(log)
+    if value is None:
+        return CustomerValue.unanswered(
+            "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
+        )
     length = microseconds(horizon, "horizon")
     _check_numbers(length, rate, draws)
     check_seed(seed)
-    days = _purchase_days(log, value, event)
-    last = _last_day(log, as_of, days)
-    days = days[days["day"] <= last]
+    if value == "value" and value not in log.properties:
+        return CustomerValue.unanswered(
+            "What customers are worth is not known: the log has no column 'value'. Name the column with the money."
+        )
+    bought = _bought(log, value, event)
+    if bought.days.empty:
+        return CustomerValue.unanswered(_nothing_bought(log, value, event))
+    last = _last_day(log, as_of, bought.days)
+    bought = bought.until(last)
+    days = bought.days
     observed = int(last - days["day"].min()) if len(days) else 0
     _check_horizon(length, observed)
     history = _history(days, last)
+    repeaters = int((history.x > 0).sum())
+    if repeaters < FEWEST_REPEATERS:
+        return CustomerValue.unanswered(
+            f"What customers are worth is not known: only {count_of(repeaters, 'customer')} bought on more than one day; at least {FEWEST_REPEATERS} are needed to tell a rate from chance."
+        )
     weeks = length / WEEK
     with threadpool_limits(
         1
@@ -154,16 +177,20 @@ def customer_value(
         fitted = _fitted(history)
         spread = _bootstrap(history, fitted, weeks, draws, seed)
         backtest = _backtest(days, last)
-    table = _table(log, history, fitted, weeks, rate)
+    table = _table(log, history, fitted, weeks, rate, bought)
     ranked = table["expected_purchases" if fitted.spending is None else "expected_value"]
-    table = table.assign(low=spread.low, high=spread.high, decile=_deciles(ranked.to_numpy()))
-    metrics = {"expected_value": spread.total} | _metrics(history, fitted, table, backtest)
+    table = table.assign(
+        low=spread.low * bought.net_share,
+        high=spread.high * bought.net_share,
+        decile=_deciles(ranked.to_numpy()),
+    )
+    metrics = _metrics(history, fitted, table, backtest, _of(spread.total, bought.net_share))
     return CustomerValue(
         table=table,
-        headline=_headline(table, backtest, length),
-        definition=_bought(log, value, event)
+        headline=_headline(table, metrics, backtest, length, bought),
+        definition=_what_counts(log, value, bought)
         | _modelled(history, fitted, metrics)
-        | _asked(length, last, draws),
+        | _forecast_terms(length, last, draws),
         metrics=metrics,
         backtest=backtest,
         horizon_us=length,
@@ -185,39 +212,76 @@ def _check_numbers(length: int, rate: float | None, draws: int) -> None:
         )
 
 
-def _purchase_days(log: EventLog, value: str, event: Event) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class _Bought:
+    """Purchases and refunds: a row a customer and day with a purchase (`customer`, `day`, `value`), a row a refund, and the names of the events that are purchases."""
+
+    days: pd.DataFrame
+    refunds: pd.DataFrame
+    events: list[str]
+
+    def until(self, last: int) -> _Bought:
+        """Up to a day, included."""
+        days, refunds = (part[part["day"] <= last] for part in (self.days, self.refunds))
+        return replace(self, days=days, refunds=refunds)
+
+    @cached_property
+    def net_share(self) -> float:
+        """The share of what was bought that was not refunded."""
+        gross = float(np.sort(self.days["value"].to_numpy()).sum())
+        back = float(np.sort(self.refunds["value"].to_numpy()).sum())
+        return max(0.0, 1 + back / gross) if gross > 0 else 1.0
+
+    def refunded(self, customers: NDArray[np.int32]) -> Floats:
+        """What each customer was paid back, as a number of 0 or less."""
+        sums = self.refunds.sort_values(["customer", "value"]).groupby("customer")["value"].sum()
+        return sums.reindex(customers).fillna(0.0).to_numpy(dtype=float)
+
+    @property
+    def noun(self) -> tuple[str, str]:
+        """What a purchase is called: by the names of its events, unless they say that they are purchases."""
+        if all(_PURCHASE.search(name) for name in self.events):
+            return "purchase", "purchases"
+        names = listed(self.events, most=3)
+        return f"day with {names}", f"days with {names}"
+
+
+def _bought(log: EventLog, value: str, event: Event) -> _Bought:
     where = log.match(event, "event")
     amounts = log.numbers(value, where=where)
-    found = log.fetch("customer", "time", where=where)
-    bought = np.ones(amounts.size, dtype=bool) if event is not None else ~np.isnan(amounts)
-    if not bought.any():
-        raise DataError(_nothing_bought(log, value, event))
-    first, last = int(found["time"].min()), int(found["time"].max())
-    days = calendar(first, last, "day", log.zone).index(found["time"])
-    start = pd.Timestamp(log.moment(first)).tz_localize(None).normalize().toordinal()
+    rows = log.fetch("customer", "time", "event", where=where)
+    some = np.ones(amounts.size, dtype=bool) if event is not None else ~np.isnan(amounts)
+    names = [log.event_names[code] for code in np.unique(rows["event"][some]).tolist()]
     frame = pd.DataFrame(
         {
-            "customer": found["customer"][bought],
-            "day": days[bought] + start,
-            "value": np.nan_to_num(amounts[bought]),
+            "customer": rows["customer"][some],
+            "day": _days(log, rows["time"])[some],
+            "value": np.nan_to_num(amounts[some]),
         }
     )
     # Sorted by value as well: a day's sum must not depend on the order of its rows.
-    return (
-        frame.sort_values(["customer", "day", "value"])
-        .groupby(["customer", "day"])["value"]
-        .sum()
-        .reset_index()
-    )
+    ordered = frame.sort_values(["customer", "day", "value"])
+    refund = ordered["value"] < 0
+    days = ordered[~refund].groupby(["customer", "day"])["value"].sum().reset_index()
+    return _Bought(days, ordered[refund], names)
+
+
+def _days(log: EventLog, time: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The local calendar day of each instant, as an ordinal."""
+    if not time.size:
+        return time
+    first, last = int(time.min()), int(time.max())
+    start = pd.Timestamp(log.moment(first)).tz_localize(None).normalize().toordinal()
+    return calendar(first, last, "day", log.zone).index(time) + start
 
 
 def _nothing_bought(log: EventLog, value: str, event: Event) -> str:
     if event is None:
-        return f"customer_value: no event has a {shown(value)}. Name the column with the money, or the purchase with event=."
+        return f"What customers are worth is not known: no event has a {shown(value)} of 0 or more. Name the column with the money, or the purchase with event=."
     near = "".join(
         did_you_mean(name, log.event_names) for name in log.unknown_events(as_step(event, "event"))
     )
-    return f"event: {shown(event)} never occurs in the log, so nobody has bought.{near} log.table() lists the events."
+    return f"What customers are worth is not known: {as_step(event, 'event')} never occurs in the log with a value of 0 or more, so nobody has bought.{near}"
 
 
 def _last_day(log: EventLog, as_of: Any, days: pd.DataFrame) -> int:
@@ -258,11 +322,6 @@ def _history(days: pd.DataFrame, last: int) -> History:
 
 
 def _fitted(history: History) -> Fitted:
-    repeaters = int((history.x > 0).sum())
-    if repeaters < FEWEST_REPEATERS:
-        raise DataError(
-            f"customer_value: only {repeaters} customers bought on more than one day; at least {FEWEST_REPEATERS} are needed to tell a rate from chance."
-        )
     spends = int(((history.x > 0) & (history.mean > 0)).sum()) >= FEWEST_REPEATERS
     return Fitted(
         fit_bgnbd(history.alike[0]), fit_gamma_gamma(history.x, history.mean) if spends else None
@@ -270,16 +329,21 @@ def _fitted(history: History) -> Fitted:
 
 
 def _table(
-    log: EventLog, history: History, fitted: Fitted, weeks: float, rate: float | None
+    log: EventLog,
+    history: History,
+    fitted: Fitted,
+    weeks: float,
+    rate: float | None,
+    bought: _Bought,
 ) -> pd.DataFrame:
-    value = fitted.value(history, weeks)
+    value = fitted.value(history, weeks) * bought.net_share
     table = pd.DataFrame(
         {
             "customer_id": log.customer_ids(history.customer),
             "repeat_purchases": history.x.astype(np.int64),
             "recency_days": np.rint(history.recency * DAYS_A_WEEK).astype(np.int64),
             "age_days": np.rint(history.age * DAYS_A_WEEK).astype(np.int64),
-            "value_to_date": history.to_date,
+            "value_to_date": history.to_date + bought.refunded(history.customer),
             "value_mean": np.where(history.x > 0, history.mean, np.nan),
             "p_no_purchase": fitted.buying.no_purchase(
                 history.x, history.recency, history.age, weeks
@@ -291,7 +355,9 @@ def _table(
     return (
         table
         if rate is None
-        else table.assign(discounted_value=_discounted(history, fitted, weeks, rate))
+        else table.assign(
+            discounted_value=_discounted(history, fitted, weeks, rate) * bought.net_share
+        )
     )
 
 
@@ -359,81 +425,138 @@ def _deciles(values: Floats) -> NDArray[np.int64]:
     return rank * 10 // max(values.size, 1) + 1
 
 
+def _of(total: Metric, share: float) -> Metric:
+    """A share of an amount."""
+    parts = (
+        None if total[name] is None else total[name] * share for name in ("value", "low", "high")
+    )
+    return metric(*parts, total["n"], label="Expected value", unit="money", better="higher")
+
+
 def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
     """The last third of the log held out: expected against actual, over customers who bought before it."""
     first = int(days["day"].min())
     cut = last - (last - first) // 3
     before, after = days[days["day"] <= cut], days[days["day"] > cut]
-    known = after[after["customer"].isin(before["customer"])]
-    actual = [float(len(known)), float(known["value"].sum())]
     history = _history(before, cut)
-    enough = int((history.x > 0).sum()) >= FEWEST_REPEATERS and last > cut
-    expected = [np.nan, np.nan]
-    if enough:
+    later = after.groupby("customer")["value"].agg(["size", "sum"]).reindex(history.customer)
+    actual = later.fillna(0.0).to_numpy(dtype=float)
+    expected = np.full(actual.shape, np.nan)
+    if int((history.x > 0).sum()) >= FEWEST_REPEATERS and last > cut:
         fitted, weeks = _fitted(history), (last - cut) / DAYS_A_WEEK
-        expected = [
-            float(fitted.purchases(history, weeks).sum()),
-            float(fitted.value(history, weeks).sum()),
-        ]
-    ratio = [one / other if other else np.nan for one, other in zip(expected, actual, strict=True)]
+        expected = np.column_stack([fitted.purchases(history, weeks), fitted.value(history, weeks)])
+    totals, came = expected.sum(axis=0), actual.sum(axis=0)
+    error = (
+        np.sqrt(len(actual)) * (actual - expected).std(axis=0, ddof=1)
+        if len(actual) > 1
+        else np.nan
+    )
     return pd.DataFrame(
         {
             "measure": ["purchases", "value"],
             "customers": len(history.x),
             "held_out_days": last - cut,
-            "expected": expected,
-            "actual": actual,
-            "ratio": ratio,
+            "expected": totals,
+            "actual": came,
+            "ratio": np.divide(totals, came, out=np.full(2, np.nan), where=came != 0),
+            "held": np.abs(came - totals) <= Z95 * error,
         }
     )
 
 
 def _metrics(
-    history: History, fitted: Fitted, table: pd.DataFrame, backtest: pd.DataFrame
+    history: History,
+    fitted: Fitted,
+    table: pd.DataFrame,
+    backtest: pd.DataFrame,
+    total: Metric,
 ) -> dict[str, Metric]:
     n, buying, spending = history.x.size, fitted.buying, fitted.spending
+    gamma = (spending.p, spending.q, spending.v) if spending else (np.nan, np.nan, np.nan)
+    ratios = backtest["ratio"].tolist()
+    return {
+        "expected_value": total,
+        "expected_purchases": metric(
+            float(table["expected_purchases"].sum()),
+            n=n,
+            label="Expected purchases",
+            unit="number",
+            better="higher",
+        ),
+        "holdout_ratio": metric(
+            ratios[0], n=n, label="Backtest: purchases forecast, of actuals", unit="share"
+        ),
+        "holdout_value_ratio": metric(
+            ratios[1], n=n, label="Backtest: value forecast, of actuals", unit="share"
+        ),
+    } | {
+        name: metric(value, n=n)
+        for name, value in {
+            "bgnbd_r": buying.r,
+            "bgnbd_alpha": buying.alpha,
+            "bgnbd_a": buying.a,
+            "bgnbd_b": buying.b,
+            "bgnbd_log_likelihood": buying.log_likelihood,
+            "gg_p": gamma[0],
+            "gg_q": gamma[1],
+            "gg_v": gamma[2],
+            "correlation_frequency_value": _correlation(history),
+        }.items()
+    }
+
+
+def _correlation(history: History) -> float:
     repeaters = (history.x > 0) & (history.mean > 0)
     often, mean = history.x[repeaters], history.mean[repeaters]
     apart = often.size > 2 and np.ptp(often) > 0 and np.ptp(mean) > 1e-9 * mean.max()
-    correlated = float(np.corrcoef(often, mean)[0, 1]) if apart else float("nan")
-    named = {
-        "expected_purchases": float(table["expected_purchases"].sum()),
-        "holdout_ratio": float(backtest["ratio"].iloc[0]),
-        "holdout_value_ratio": float(backtest["ratio"].iloc[1]),
-        "bgnbd_r": buying.r,
-        "bgnbd_alpha": buying.alpha,
-        "bgnbd_a": buying.a,
-        "bgnbd_b": buying.b,
-        "bgnbd_log_likelihood": buying.log_likelihood,
-        "gg_p": spending.p if spending else float("nan"),
-        "gg_q": spending.q if spending else float("nan"),
-        "gg_v": spending.v if spending else float("nan"),
-        "correlation_frequency_value": correlated,
-    }
-    return {name: metric(value, n=n) for name, value in named.items()}
+    return float(np.corrcoef(often, mean)[0, 1]) if apart else float("nan")
 
 
-def _headline(table: pd.DataFrame, backtest: pd.DataFrame, length: int) -> str:
-    purchases, value = table["expected_purchases"].sum(), table["expected_value"].sum(skipna=False)
-    ratio = backtest["ratio"].iloc[0]
-    tried = (
-        "no backtest was possible"
-        if np.isnan(ratio)
-        else f"in the last third of the log this forecast would have given {about(ratio)} of the purchases that came"
-    )
-    worth = (
+def _headline(
+    table: pd.DataFrame,
+    metrics: Mapping[str, Metric],
+    backtest: pd.DataFrame,
+    length: int,
+    bought: _Bought,
+) -> str:
+    worth = metrics["expected_value"]
+    money = (
         " (too few had a value above 0 to say what they are worth)"
-        if np.isnan(value)
-        else f" worth {value:,.0f}"
+        if worth["value"] is None
+        else f" worth {worth['value']:,.0f} (95% CI {worth['low']:,.0f} to {worth['high']:,.0f})"
     )
-    return f"The {len(table):,} customers who have bought are expected to make {count_of(round(purchases), 'purchase')}{worth} in the next {timespan(length)}; {tried}."
+    purchases = count_of(round(table["expected_purchases"].sum()), *bought.noun)
+    return (
+        f"{count_of(len(table), 'customer')} who bought before are expected to make {purchases}{money} in the next {timespan(length)}; "
+        f"{_backtest_in_words(backtest)}."
+    )
 
 
-def _bought(log: EventLog, value: str, event: Event) -> dict[str, str]:
-    purchase = f"event with a {value}" if event is None else str(event)
-    return {
-        "purchase": f"a customer's day with {purchase}; values of a day summed; days in {log.timezone}"
+def _backtest_in_words(backtest: pd.DataFrame) -> str:
+    tested = backtest[backtest["ratio"].notna()]
+    if tested.empty:
+        return "no backtest was possible"
+    shares = joined(
+        f"{percent(row.ratio)} of actual {'purchases' if row.measure == 'purchases' else 'value'}"
+        for row in tested.itertuples()
+    )
+    missed = (
+        ""
+        if tested["held"].all()
+        else ", further off than chance allows: trust the ranking more than the totals"
+    )
+    return f"a backtest on the last third of the log gave {shares}{missed}"
+
+
+def _what_counts(log: EventLog, value: str, bought: _Bought) -> dict[str, str]:
+    words = {
+        "purchase": f"a customer's day with {listed(bought.events, most=5)} and a {value} of 0 or more; values of a day summed; days in {log.timezone}"
     }
+    if len(bought.refunds):
+        words["refunds"] = (
+            f"{count_of(len(bought.refunds), 'event')} with a negative {value} are no purchases; they take {percent(1 - bought.net_share)} off every expected value"
+        )
+    return words
 
 
 def _modelled(history: History, fitted: Fitted, metrics: Mapping[str, Metric]) -> dict[str, str]:
@@ -458,7 +581,7 @@ def _modelled(history: History, fitted: Fitted, metrics: Mapping[str, Metric]) -
     }
 
 
-def _asked(length: int, last: int, draws: int) -> dict[str, str]:
+def _forecast_terms(length: int, last: int, draws: int) -> dict[str, str]:
     return {
         "as of": f"{pd.Timestamp.fromordinal(last):%Y-%m-%d}",
         "horizon": timespan(length),

@@ -1,4 +1,4 @@
-"""Customer value by channel or cohort, and the value of a subscription from how long subscriptions last."""
+"""Customer value by channel or cohort."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
-from cjlib.errors import CjlibError, DataError, shown
-from cjlib.shared.comparison import MIN_N
+from cjlib.errors import CjlibError, shown
+from cjlib.shared.comparison import (
+    CLAIM,
+    MIN_N,
+    MeanComparison,
+    group_means_against_others,
+    known_at_once,
+)
 from cjlib.shared.group_by import first_values, names_given
-from cjlib.show.numbers import count_of, percent
+from cjlib.shared.stats import mean_interval
+from cjlib.show.numbers import about, count_of
 from cjlib.sources.log.event_log import EventLog
 
-Z95 = 1.959964
 FIGURES = (
     "customers",
     "expected_value",
@@ -26,33 +33,28 @@ FIGURES = (
     "mean_value_to_date",
     "mean_lifetime_value",
     "mean_repeat_purchases",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_adjusted",
 )
-BOUNDS = ("share_surviving_low", "share_surviving_high")
-MONTH_DAYS = 365.25 / 12
-TINY = float(np.finfo(float).tiny)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SubscriptionValue(Result):
-    """The worth of one subscription, payment by payment; `price` is that of one payment, `end_day` the day to which payments are counted."""
-
-    price: float
-    end_day: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ValueBy(Result):
     """Value by group; `by` is the column."""
 
-    by: str
+    by: str = ""
 
 
-def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> ValueBy:
+def value_by(value: CustomerValue, log: EventLog, *, by: str | None = "cohort") -> ValueBy:
     """Expected and past value of the customers of each group: who has bought, no one else.
 
     Each customer counts in one group: by `"cohort"` the month of the first event in the log's zone, else the value of a column at the first event that has one;
     where events tie, the smallest as text. Lifetime value is what a customer has brought to date and what is expected within the value's horizon.
-    Mean of the expected with its 95% CI over customers (normal approximation, of the mean, not of one customer).
+    Mean of the expected with its 95% CI over customers (t; of the mean, not of one customer). Each group of at least 30 customers is tested against all others
+    together (the larger p of Welch's test and Wilcoxon's rank sum), p-values adjusted over the groups. Cohorts are not tested: they differ in age, and with it in how many still buy.
 
     Parameters
     ----------
@@ -61,13 +63,13 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> Valu
     log
         The events.
     by
-        `"cohort"`, or a column.
+        `"cohort"`, or a column; None: there is nothing to group by.
 
     Returns
     -------
     ValueBy
         `.table`: the group, `customers`, `expected_value`, `mean_expected_value`, `mean_low`, `mean_high`, `mean_value_to_date`, `mean_lifetime_value`,
-        `mean_repeat_purchases`; cohorts by time, else largest first.
+        `mean_repeat_purchases`, and against all others `difference`, `difference_low`, `difference_high`, `p_value`, `p_adjusted`; cohorts by time, else largest first.
 
     Raises
     ------
@@ -78,194 +80,153 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str = "cohort") -> Valu
         raise CjlibError(
             f"value: must be what cj.customer_value(log, …) gave. Got {shown(type(value).__name__)}."
         )
+    if not value.answered:
+        return ValueBy.unanswered(value.reason)
+    if by is None:
+        return ValueBy.unanswered("There are no groups to compare: the log has no column for it.")
     names_given(by, "by", taken=FIGURES)
     groups = _cohorts(log) if by == "cohort" else first_values(log, by)
-    known = value.table.assign(key=value.table["customer_id"].astype("str"))
-    named = known["key"].map(groups)
-    rows = [
-        _row(by, name, known[(named == name).to_numpy()])
-        for name in sorted(named.dropna().unique().tolist())
-    ]
-    rows += [_row(by, None, known[named.isna().to_numpy()])] if named.isna().any() else []
-    table = pd.DataFrame(rows)
+    customers = value.table.assign(group=value.table["customer_id"].astype("str").map(groups))
+    if customers["expected_value"].isna().any():
+        return ValueBy.unanswered(
+            "What customers are expected to bring is not known: too few bought again for more than 0."
+        )
+    names: list[str | None] = sorted(customers["group"].dropna().unique().tolist())
+    names += [None] if customers["group"].isna().any() else []
+    code = customers["group"].map({name: place for place, name in enumerate(names)})
+    compared = group_means_against_others(
+        f"mean expected value by {by}",
+        code.fillna(len(names) - 1).to_numpy(dtype=np.int64),
+        customers["expected_value"].to_numpy(dtype=float),
+        len(names),
+        follow_up=known_at_once("the forecast's day, for the same horizon"),
+        min_n=MIN_N if by != "cohort" else len(customers) + 1,
+    )
+    table = pd.DataFrame(
+        [{by: name} | _figures(customers[_in_group(customers["group"], name)]) for name in names]
+    ).assign(**compared.columns())
     if by != "cohort":
         table = table.sort_values("customers", ascending=False, kind="stable", ignore_index=True)
     return ValueBy(
         table=table,
-        headline=_headline(table, by),
+        headline=_cohort_headline(table) if by == "cohort" else _headline(table, by, compared),
         definition={
-            "customers": f"{len(known):,} who have bought; the others are in no group",
+            "customers": f"{len(customers):,} who have bought; the others are in no group",
             "group": "month of the first event"
             if by == "cohort"
             else f"{by} at the first event that has one",
             "expected value": f"within {value.definition['horizon']} of {value.definition['as of']}",
             "lifetime value": "what customers brought to date and the expected value together; older groups have had more time",
             "interval": "95%, of the mean expected value over customers",
+            "tests": "none: cohorts differ in age, and with it in how many still buy"
+            if by == "cohort"
+            else compared.words,
         },
         metrics={
             f"mean_expected_value_{row[by] or '(not set)'}": metric(
-                row["mean_expected_value"], row["mean_low"], row["mean_high"], row["customers"]
+                row["mean_expected_value"],
+                row["mean_low"],
+                row["mean_high"],
+                row["customers"],
+                label=f"Expected value, {row[by] or '(not set)'}",
+                unit="money",
+                better="higher",
             )
-            for row in rows
+            for row in table.replace({by: {np.nan: None}}).to_dict("records")
         },
+        findings=_findings(table, by, compared),
+        families={compared.name: compared.tests} if compared.tests else {},
         by=by,
     )
 
 
+def _in_group(groups: pd.Series, name: str | None) -> pd.Series:
+    return groups.isna() if name is None else groups == name
+
+
 def _cohorts(log: EventLog) -> pd.Series:
-    found = log.fetch("customer", "time")
-    first = (
-        np.flatnonzero(np.append(True, np.diff(found["customer"]) != 0))
-        if found["customer"].size
-        else np.zeros(0, dtype=np.int64)
-    )
-    months = [f"{one:%Y-%m}" for one in log.moments(found["time"][first])]
-    return pd.Series(
-        months, index=[str(one) for one in log.customer_ids(found["customer"][first])], dtype="str"
-    )
+    events = log.fetch("customer", "time")
+    first = np.flatnonzero(np.diff(events["customer"], prepend=-1))
+    months = [f"{moment:%Y-%m}" for moment in log.moments(events["time"][first])]
+    ids = [str(customer) for customer in log.customer_ids(events["customer"][first])]
+    return pd.Series(months, index=ids, dtype="str")
 
 
-def _row(by: str, name: str | None, rows: pd.DataFrame) -> dict[str, Any]:
-    worth = rows["expected_value"].to_numpy(dtype=float)
-    n = worth.size
+def _figures(rows: pd.DataFrame) -> dict[str, Any]:
+    worth = np.sort(rows["expected_value"].to_numpy(dtype=float))
+    low, high = mean_interval(worth)
     mean, past = float(worth.mean()), float(rows["value_to_date"].mean())
-    half = Z95 * float(worth.std(ddof=1)) / np.sqrt(n) if n > 1 else float("nan")
+    known = high > low
     return {
-        by: name,
-        "customers": n,
+        "customers": worth.size,
         "expected_value": float(worth.sum()),
         "mean_expected_value": mean,
-        "mean_low": max(mean - half, 0.0) if not np.isnan(half) else half,
-        "mean_high": mean + half,
+        "mean_low": max(low, 0.0) if known else float("nan"),
+        "mean_high": high if known else float("nan"),
         "mean_value_to_date": past,
         "mean_lifetime_value": past + mean,
         "mean_repeat_purchases": float(rows["repeat_purchases"].mean()),
     }
 
 
-def _headline(table: pd.DataFrame, by: str) -> str:
-    readable = table[table["customers"] >= MIN_N]
-    if len(readable) < 2:
-        return f"There are too few groups of {MIN_N} customers to compare by {by}."
-    if not readable["mean_expected_value"].notna().all():
-        return "What customers are expected to bring is not known: too few bought again for more than 0."
-    best = readable.iloc[int(readable["mean_expected_value"].argmax())]
-    rest = readable.iloc[int(readable["mean_expected_value"].argmin())]
-    apart = "beyond noise" if best["mean_low"] > rest["mean_high"] else "but their intervals meet"
+def _claimed(table: pd.DataFrame) -> pd.DataFrame:
+    """The groups that differ significantly, the largest difference first."""
+    clear = table[table["p_adjusted"] < CLAIM]
+    return clear.loc[clear["difference"].abs().sort_values(ascending=False, kind="stable").index]
+
+
+def _headline(table: pd.DataFrame, by: str, compared: MeanComparison) -> str:
+    total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
+    base = f"{count_of(n, 'customer')} are expected to bring {total / n:,.2f} each"
+    if not compared.tests:
+        return f"{base}; there are too few groups of {MIN_N} customers to compare by {by}."
+    clear = _claimed(table)
+    if clear.empty:
+        return f"{base}; no {by} differs significantly from the others ({count_of(compared.tests, 'group')} compared)."
+    row = clear.iloc[0]
+    return f"{_claim(row, by)} {len(clear):,} of {count_of(compared.tests, 'group')} {'differs' if len(clear) == 1 else 'differ'} significantly from the others."
+
+
+def _claim(row: pd.Series, by: str) -> str:
+    more = row["difference"] > 0
+    low, high = sorted(abs(row[name]) for name in ("difference_low", "difference_high"))
     return (
-        f"Customers of {best[by]} are expected to bring {best['mean_expected_value']:,.2f} each ({best['mean_low']:,.2f} to {best['mean_high']:,.2f}, n = {best['customers']:,}), those of "
-        f"{rest[by]} {rest['mean_expected_value']:,.2f} ({rest['mean_low']:,.2f} to {rest['mean_high']:,.2f}, n = {rest['customers']:,}), {apart}. "
-        f"With what they brought already that is {best['mean_lifetime_value']:,.2f} and {rest['mean_lifetime_value']:,.2f}."
+        f"Customers of {_shown(row[by])} are expected to bring {row['mean_expected_value']:,.2f} each (n = {row['customers']:,}), "
+        f"{abs(row['difference']):,.2f} {'more' if more else 'less'} than the others (95% CI {low:,.2f} to {high:,.2f})."
     )
 
 
-def subscription_value(
-    survival: Result,
-    *,
-    price: float,
-    every_days: float = MONTH_DAYS,
-    horizon_days: float | None = None,
-    rate: float = 0.0,
-) -> SubscriptionValue:
-    """What a subscription is worth from how long subscriptions last: price × the share still there at each payment day.
+def _shown(name: Any) -> str:
+    return "(not set)" if pd.isna(name) else str(name)
 
-    Payments fall due on day 0, `every_days`, 2·`every_days`, … before the horizon; a payment counts with the curve's value at its day, so who has left on or
-    before that day does not pay, and is discounted by `rate` a year. Nothing is added beyond the curve's last day: what cannot be seen is not counted.
 
-    Parameters
-    ----------
-    survival
-        What `cj.survival` gave, without groups.
-    price
-        Of one payment.
-    every_days
-        Between payments.
-    horizon_days
-        To when; None, or later than that: the curve's last day.
-    rate
-        Interest per year.
-
-    Returns
-    -------
-    SubscriptionValue
-        `.table`: `payment`, `day`, `share_surviving`, `value`, `cumulative_value`, `cumulative_low`, `cumulative_high`. `.metrics`: `value` with an interval from
-        the curve's bounds.
-
-    Raises
-    ------
-    CjlibError
-        When the curve has groups, or a number cannot be used.
-    """
-    curve = _one_curve(survival)
-    _check_terms(price, every_days, horizon_days, rate)
-    last = float(curve["day"].iloc[-1])
-    end = last if horizon_days is None else min(float(horizon_days), last)
-    days = np.arange(0.0, max(end, 1e-9), every_days)
-    at = np.searchsorted(curve["day"].to_numpy(dtype=float), days, side="right") - 1
-    shares = curve["share_surviving"].to_numpy(dtype=float)[at]
-    worth = price * (1 + rate) ** (-days / 365.25)
-    low, high = (
-        np.cumsum(worth * np.where(np.isnan(bound), shares, bound))
-        for bound in (curve[name].to_numpy(dtype=float)[at] for name in BOUNDS)
-    )
-    table = pd.DataFrame(
-        {
-            "payment": np.arange(1, days.size + 1),
-            "day": days,
-            "share_surviving": shares,
-            "value": worth * shares,
-        }
-    )
-    table = table.assign(
-        cumulative_value=table["value"].cumsum(), cumulative_low=low, cumulative_high=high
-    )
-    total, n = float(table["cumulative_value"].iloc[-1]), int(curve["at_risk"].iloc[0])
-    return SubscriptionValue(
-        table=table,
-        headline=(
-            f"A new subscription is worth {total:,.2f} over {end:,.0f} days ({low[-1]:,.2f} to {high[-1]:,.2f}, n = {n:,}): {count_of(days.size, 'payment')} of {price:,.2f}, "
-            f"each as likely as a customer is still there. What comes after the curve's last day, {last:,.0f}, is not counted."
-        ),
-        definition={
-            "payments": f"every {every_days:,.4g} days from day 0, before day {end:,.0f}",
-            "share": "the curve's value at the payment's day: who has left on or before it does not pay",
-            "interval": "from the 95% bounds of the curve, all at once: wide",
-            "discount": f"{percent(rate)} a year",
-            **{f"curve: {name}": text for name, text in survival.definition.items()},
-        },
-        metrics={"value": metric(total, float(low[-1]), float(high[-1]), n)},
-        price=float(price),
-        end_day=end,
+def _cohort_headline(table: pd.DataFrame) -> str:
+    total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
+    if not total > 0:
+        return f"{count_of(n, 'customer')} are expected to bring nothing more."
+    most = table.loc[table["expected_value"].idxmax()]
+    return (
+        f"{count_of(n, 'customer')} are expected to bring {total:,.2f}; the largest part, {about(most['expected_value'] / total)}, comes from the "
+        f"{count_of(most['customers'], 'customer')} first seen in {most['cohort']}."
     )
 
 
-def _one_curve(survival: Result) -> pd.DataFrame:
-    curve = survival.table if isinstance(survival, Result) else pd.DataFrame()
-    if (
-        not {"day", "share_surviving", *BOUNDS} <= set(curve.columns)
-        or curve["day"].duplicated().any()
-    ):
-        raise CjlibError(
-            "survival: must be one curve in days, as cj.survival(log, …) gives it without by=."
+def _findings(table: pd.DataFrame, by: str, compared: MeanComparison) -> tuple[Finding, ...]:
+    return tuple(
+        Finding(
+            topic=f"value by {by}",
+            claim=_claim(row, by),
+            direction="good" if row["difference"] > 0 else "bad",
+            family=compared.name,
+            p_adjusted=row["p_adjusted"],
+            value=row["difference"],
+            low=row["difference_low"],
+            high=row["difference_high"],
+            n=int(row["customers"]),
+            unit="money",
+            customers=int(row["customers"]),
+            money=abs(row["difference"]) * row["customers"],
+            figure="groups",
         )
-    if curve.empty:
-        raise DataError(
-            "survival: nobody is in it, so nothing can be said of how long a subscription lasts. Look at its definition."
-        )
-    return curve
-
-
-def _check_terms(price: float, every_days: float, horizon_days: float | None, rate: float) -> None:
-    asked: dict[str, tuple[Any, float, str]] = {
-        "price": (price, -TINY, "0 or more"),
-        "every_days": (every_days, 0, "above 0"),
-        "rate": (rate, -1, "above -1"),
-    }
-    if horizon_days is not None:
-        asked["horizon_days"] = (horizon_days, 0, "above 0")
-    for name, (given, above, allowed) in asked.items():
-        number = isinstance(given, int | float | np.integer | np.floating) and not isinstance(
-            given, bool
-        )
-        if not number or not above < given < np.inf:
-            raise CjlibError(f"{name}: must be a number, {allowed}. Got {shown(given)}.")
+        for _, row in _claimed(table).iterrows()
+    )

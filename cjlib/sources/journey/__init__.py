@@ -259,6 +259,15 @@ class Journey(Section):
             )
         return {"target": one.target} | ({} if one.positive is None else {"positive": one.positive})
 
+    def value_options(self, **overrides: Any) -> dict[str, Any]:
+        """The money of `value`, for `cj.customer_value(log, **journey.value_options(horizon="90D"))`; overrides as in `funnel`.
+
+        Where the file does not say what money is, `value` is None, and the answer says so.
+        """
+        one = self.value
+        money = {"value": None} if one is None else {"value": one.amount, "event": one.event}
+        return _overridden(money, overrides)
+
     def _churn(self, method: str) -> Churn:
         if self.churn is None:
             raise CjlibError(

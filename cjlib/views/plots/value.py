@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import plotly.graph_objects as go
 
+from cjlib.analyses.value.contract_worth import SubscriptionValue
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
 from cjlib.analyses.value.recorded_value import StatedValue
-from cjlib.analyses.value.value_by_segment import SubscriptionValue, ValueBy
-from cjlib.show.numbers import about, count_of
+from cjlib.analyses.value.value_by_segment import ValueBy
+from cjlib.show.numbers import about, count_of, joined, percent
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
@@ -57,7 +58,15 @@ def deciles(result: CustomerValue | StatedValue) -> go.Figure:
 def backtest(result: CustomerValue) -> go.Figure:
     """Expected against actual in the last third of the log, as a share of the actual."""
     table = result.backtest
-    columns = ["measure", "customers", "days held out", "expected", "actual", "expected ÷ actual"]
+    columns = [
+        "measure",
+        "customers",
+        "days held out",
+        "expected",
+        "actual",
+        "expected ÷ actual",
+        "within chance",
+    ]
     known = table[table["ratio"].notna()]
     if known.empty:
         return theme.empty(
@@ -75,12 +84,13 @@ def backtest(result: CustomerValue) -> go.Figure:
         showlegend=False,
     )
     names = [
-        f"{measure}: {about(value)} of what came"
+        f"{measure}: {percent(value)} of actuals"
         for measure, value in zip(known["measure"], known["ratio"], strict=True)
     ]
     notes, _ = theme.row_labels(names, [""] * len(known), [False] * len(known), up=22)
     first = known.iloc[0]
-    caption = f"In the last {count_of(first['held_out_days'], 'day')} the forecast would have given {about(first['ratio'])} of the {first['measure']} that came (n = {first['customers']:,})."
+    shares = joined(f"{percent(row.ratio)} of actual {row.measure}" for row in known.itertuples())
+    caption = f"In the last {count_of(first['held_out_days'], 'day')} the forecast would have given {shares} (n = {first['customers']:,})."
     return theme.figure(
         [bars],
         caption=caption,
@@ -101,7 +111,7 @@ def backtest(result: CustomerValue) -> go.Figure:
             }
         ],
         xaxis=theme.percent_axis(
-            title={"text": "share of what came; the dotted line is all of it"}
+            title={"text": "share of actuals; the dotted line is all of them"}
         ),
         yaxis={"visible": False, "range": [at[-1] - 0.6, 0.8]},
     )
@@ -146,6 +156,11 @@ def groups(result: ValueBy) -> go.Figure:
         "mean to date",
         "mean lifetime",
         "mean repeat purchases",
+        "difference from the others",
+        "low",
+        "high",
+        "p",
+        "p adjusted",
     ]
     rows = [
         [name, *row[1:]]
