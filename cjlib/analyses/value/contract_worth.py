@@ -189,8 +189,10 @@ def _why_no_contract(contracts: _Contracts) -> str:
 
 
 def _per_payer(contracts: _Contracts, fault: str) -> SubscriptionValue:
-    sums = np.bincount(contracts.of, contracts.amount, contracts.followed.size)
-    mean, (low, high) = float(np.sort(sums).mean()), mean_interval(np.sort(sums))
+    sums = np.sort(np.bincount(contracts.of, contracts.amount, contracts.followed.size)).astype(
+        float
+    )
+    mean, (low, high) = float(sums.mean()), mean_interval(sums)
     within = "" if np.isnan(low) else f" (95% CI {low:,.2f} to {high:,.2f}, n = {sums.size:,})"
     reason = (
         f"{fault}, so there is no contract to value. A payer paid {mean:,.2f} on average{within}."
