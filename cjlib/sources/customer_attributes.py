@@ -9,16 +9,15 @@ from typing import Any
 from cjlib.errors import DataError, did_you_mean, listed
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.connect.remote import is_remote, open_remote
-from cjlib.sources.ingest.columns import property_column, text_types
-from cjlib.sources.ingest.open_source import Raw, blank, open_files, open_frame
-from cjlib.sources.ingest.parse_times import Finding
+from cjlib.sources.ingest.column_types import property_column, text_types
+from cjlib.sources.ingest.open_source import QualityLine, Raw, blank, open_files, open_frame
 from cjlib.sources.log.engine import DuckDB
 from cjlib.sources.log.schema import Property
 
 
 def attach_attributes(
     engine: DuckDB, customers: Any, taken: Sequence[str], id_column: str = "customer_id"
-) -> tuple[tuple[Property, ...], list[Finding]]:
+) -> tuple[tuple[Property, ...], list[QualityLine]]:
     """Make `attributes`, one row a customer of the log in the order of their codes, and say what did not fit.
 
     Ids are compared as text, so that a table of numbers meets a log of texts. A column that the events have too stays the events'.
@@ -76,7 +75,8 @@ def _typed(
     place = {name: f"c{position}" for position, name in enumerate(raw.names, start=1)}
     names = sorted(name for name in raw.names if name != id_column and name not in taken)
     kinds = dict(zip(raw.names, raw.types, strict=True))
-    typed = text_types(engine, [place[name] for name in names]) if raw.untyped else {}
+    written = {place[name]: name for name in names if place[name] in raw.untyped}
+    typed, _ = text_types(engine, written)
     values = [
         property_column(engine, name, place[name], typed.get(place[name], kinds[name]))
         for name in names
@@ -87,11 +87,10 @@ def _typed(
         if own.type == "DOUBLE"
         else own.value
     )
-    picks = [f"CAST({whole} AS VARCHAR) AS id"]
+    picks = [f"trim(CAST({whole} AS VARCHAR)) AS id"]
     for position, one in enumerate(values, start=1):
-        picks.append(
-            f"{f'CASE WHEN NOT {blank(one.value)} THEN {one.value} END' if one.type == 'VARCHAR' else one.value} AS a{position}"
-        )
+        filled = f"CASE WHEN NOT {blank(one.value)} THEN trim({one.value}) END"
+        picks.append(f"{filled if one.type == 'VARCHAR' else one.value} AS a{position}")
     return picks, [(one.name, one.type) for one in values]
 
 
@@ -108,18 +107,18 @@ def _one_row_each(engine: DuckDB, names: list[tuple[str, str]]) -> None:
         )
 
 
-def _findings(engine: DuckDB, both: list[str]) -> list[Finding]:
+def _findings(engine: DuckDB, both: list[str]) -> list[QualityLine]:
     missing = engine.rows(
         "SELECT count(*), min(CAST(value AS VARCHAR)) FROM c_names WHERE CAST(value AS VARCHAR) NOT IN (SELECT id FROM customers)"
     )[0]
     found = [
-        Finding(
+        QualityLine(
             "customers not in the customers table", missing[0], missing[1] or "", counts_rows=False
         )
     ]
     if both:
         found.append(
-            Finding(
+            QualityLine(
                 "columns of the customers table that the events have too",
                 len(both),
                 f"{', '.join(both)}: the events' are used",

@@ -16,8 +16,8 @@ from cjlib.sources.cache.store import folder_for
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.connect.remote import is_remote, remote_of
 from cjlib.sources.customer_attributes import attach_attributes
+from cjlib.sources.ingest.open_source import QualityLine
 from cjlib.sources.ingest.options import Request, requested
-from cjlib.sources.ingest.parse_times import Finding
 from cjlib.sources.ingest.prepare import Facts, prepare_in_memory
 from cjlib.sources.ingest.quality_report import as_table
 from cjlib.sources.log.engine import DuckDB, memory_limit
@@ -26,7 +26,7 @@ from cjlib.sources.log.schema import make_events_view
 from cjlib.sources.log.time import instant_us
 
 
-def read_events(
+def read_events(  # noqa: PLR0913 (each says one thing of the source)
     source: Any,
     *,
     columns: Mapping[str, str] | None = None,
@@ -42,6 +42,10 @@ def read_events(
     pushdown: bool = False,
     customers: Any = None,
     refresh: bool = False,
+    id: str | None = None,
+    missing_ids: Sequence[str] | None = None,
+    decimal: str | None = None,
+    source_timezone: str | None = None,
 ) -> EventLog:
     """An event log, checked row by row.
 
@@ -85,16 +89,26 @@ def read_events(
         `by` and `where` like the events' own.
     refresh
         Read a database's table anew, whatever is kept of it in `CJ_CACHE_DIR`; see docs/engines.md for when a kept log is used.
+    id
+        The column that tells events apart, such as "message_id": of rows with one id the fullest is the event, the others go to quarantine as
+        "repeated id" and do not count towards `quarantine_limit`. Rows without an id all stay.
+    missing_ids
+        Customer ids that stand for nobody, such as ["undefined", "0"]: their rows count as missing a customer_id.
+    decimal
+        "point" or "comma": what stands before decimals in numbers written as text, where a column does not show it.
+    source_timezone
+        The zone in which the source wrote times without an offset, where it is not the business's; UTC where the time's column says so
+        in its name, as in "Submit Date (UTC)".
 
     Returns
     -------
     EventLog
-        The events, with `quality` (what was checked and found) and `quarantine` (the rows held back).
+        The events, with `quality` (what was checked and found) and `quarantine` (the rows that cannot be used).
 
     Raises
     ------
     DataError
-        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many rows would be held back.
+        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many rows cannot be used.
     CjlibError
         If an option is not one of those allowed.
 
@@ -121,6 +135,10 @@ def read_events(
             "quarantine_limit": quarantine_limit,
             "pushdown": pushdown or None,
             "refresh": refresh or None,
+            "id": id,
+            "missing_ids": missing_ids,
+            "decimal": decimal,
+            "source_timezone": source_timezone,
         }
         return source.read_events(
             **{name: value for name, value in given.items() if value is not None}
@@ -134,6 +152,10 @@ def read_events(
         limit=quarantine_limit,
         event=event,
         only=only,
+        id=id,
+        missing_ids=missing_ids,
+        decimal=decimal,
+        source_timezone=source_timezone,
     )
     held = remote_of(source, table, engine) or source
     if pushdown:
@@ -173,14 +195,14 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
 
 
 def _read(source: Any, request: Request, customers: Any, *, refresh: bool = False) -> EventLog:
-    notes: list[Finding] = []
+    notes: list[QualityLine] = []
     files = find_files(source) if isinstance(source, str | Path) else None
     found = log_of_files(files, request) if files and files.size >= folder.LARGE else None
     if is_remote(source):
         found = log_of_table(source, request, refresh=refresh)
         notes += (
             [
-                Finding(
+                QualityLine(
                     "kept in the cache",
                     0,
                     "the table's counts and times are as they were when it was read",
@@ -192,7 +214,7 @@ def _read(source: Any, request: Request, customers: Any, *, refresh: bool = Fals
         )
     if files and files.size >= folder.LARGE and found is None:
         notes.append(
-            Finding(
+            QualityLine(
                 "cache",
                 0,
                 f"{folder_for(files)} cannot be written, or is held open: prepared in memory",

@@ -144,7 +144,7 @@ def test_duplicates_count_towards_the_limit_and_nothing_is_lost():
         "source: 2 of 3 rows (66.7%) cannot be used; quarantine_limit allows 5.0%. "
         "exact duplicate: 1 (such as 'ana, order, 2024-01-01 00:00:00'); keep them with duplicates='keep' where equal rows are real, such as orders without an id · "
         "unreadable timestamp: 1 (such as 'soon'); say how times are written, dates='%d/%m/%Y %H:%M' or the like. "
-        "Mend the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine."
+        "Fix the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine."
     )
     assert stopped.value.exit_code == 3
     assert stopped.value.quarantine["row"].tolist() == [2, 3]

@@ -1,22 +1,19 @@
-"""Prepared logs that are kept: found again, prepared and kept, or read on from where a folder was before."""
+"""Prepared logs that are kept: found again, or prepared and kept."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import pandas as pd
-
-from cjlib.errors import DataError
 from cjlib.sources.cache import folder
 from cjlib.sources.connect.files import Files
 from cjlib.sources.connect.remote import Remote
-from cjlib.sources.ingest.open_source import Raw, open_added
 from cjlib.sources.ingest.options import Request
-from cjlib.sources.ingest.prepare import Facts, OtherColumnsError, check_and_prepare, prepare
+from cjlib.sources.ingest.prepare import Facts, prepare
 from cjlib.sources.ingest.read_counts import Tally
-from cjlib.sources.log.engine import DuckDB, literal
+from cjlib.sources.log.engine import DuckDB
 from cjlib.sources.log.schema import Property
 
 if TYPE_CHECKING:
@@ -26,11 +23,8 @@ if TYPE_CHECKING:
 def log_of_files(files: Files, request: Request) -> tuple[DuckDB, Facts] | None:
     """The kept log of files as they are now, prepared first if it is not there; None where it can be neither opened nor written."""
 
-    def fill(engine: DuckDB, earlier: folder.Earlier | None) -> dict[str, Any] | None:
-        facts = (
-            _grown(engine, files, request, earlier) if earlier else prepare(engine, files, request)
-        )
-        return facts and _plain(engine, facts)
+    def fill(engine: DuckDB) -> dict[str, Any]:
+        return _plain(engine, prepare(engine, files, request))
 
     return _from_cache(folder.place_for(files, request.plain()), fill, request)
 
@@ -47,18 +41,16 @@ def log_of_table(table: Remote, request: Request, *, refresh: bool) -> tuple[Duc
     if place is None:
         return None
     if refresh:
-        place.path.unlink(missing_ok=True)
+        place.unlink(missing_ok=True)
         return None
 
-    def fill(engine: DuckDB, earlier: folder.Earlier | None) -> dict[str, Any] | None:
-        return None if earlier else _plain(engine, prepare(engine, table, request))
+    def fill(engine: DuckDB) -> dict[str, Any]:
+        return _plain(engine, prepare(engine, table, request))
 
     return _from_cache(place, fill, request)
 
 
-def _from_cache(
-    place: folder.Place, fill: folder.Prepare, request: Request
-) -> tuple[DuckDB, Facts] | None:
+def _from_cache(place: Path, fill: folder.Prepare, request: Request) -> tuple[DuckDB, Facts] | None:
     found = folder.from_cache(place, fill, _is_current(request))
     return found and (found[0], _facts(*found))
 
@@ -71,27 +63,6 @@ def _is_current(request: Request) -> folder.IsCurrent:
         return future is None or (kept["late"] == rules.late and future > rules.latest_on_the_wall)
 
     return is_current
-
-
-def _grown(engine: DuckDB, files: Files, request: Request, earlier: folder.Earlier) -> Facts | None:
-    """The kept log of the files there were before, and after it the files that have come since; None where these are of another make."""
-    many = len(earlier.facts["held"])
-    if files.kind != "parquet" or not earlier.facts["growable"]:
-        return None
-    engine.execute(f"ATTACH {literal(str(earlier.path))} AS earlier (READ_ONLY)")
-    try:
-        before = _facts(engine, earlier.facts, "earlier.")
-        if many == 1:
-            before.quarantine.insert(
-                2, "file", pd.Series(files.name(0), index=before.quarantine.index, dtype="str")
-            )
-        raw = open_added(engine, files, many, Raw(before.names, before.types))
-        return check_and_prepare(engine, raw, request, before) if raw else None
-    except (OtherColumnsError, DataError):
-        # All files together decide what a column is and how much is wrong, and say it.
-        return None
-    finally:
-        engine.execute("DETACH earlier")
 
 
 def _plain(engine: DuckDB, facts: Facts) -> dict[str, Any]:
@@ -108,10 +79,10 @@ def _plain(engine: DuckDB, facts: Facts) -> dict[str, Any]:
     )
 
 
-def _facts(engine: DuckDB, kept: dict[str, Any], database: str = "") -> Facts:
+def _facts(engine: DuckDB, kept: dict[str, Any]) -> Facts:
     """Facts from what `_plain` gave."""
     tables = {
-        name: folder.kept_table(engine, f"{database}kept_{name}", kept[name])
+        name: folder.kept_table(engine, f"kept_{name}", kept[name])
         for name in ("quality", "quarantine")
     }
     # A table without rows has come back without its types.
@@ -121,7 +92,5 @@ def _facts(engine: DuckDB, kept: dict[str, Any], database: str = "") -> Facts:
         "properties": tuple(Property(**one) for one in kept["properties"]),
         "tally": Tally.of(kept["tally"]),
     }
-    every: dict[str, Any] = (
-        plain | read | tables | {name: tuple(kept[name]) for name in ("names", "types")}
-    )
+    every: dict[str, Any] = plain | read | tables
     return Facts(**every)

@@ -47,9 +47,13 @@ class Scale:
     low: int
     high: int
     low_is_best: bool = False
+    words: tuple[str, ...] = ()
+    """The answers in words, from the low end on."""
 
     def in_words(self) -> str:
         """`1 to 5, 1 is best`."""
+        if self.words:
+            return " < ".join(self.words)
         return f"{self.low} to {self.high}, {self.low if self.low_is_best else self.high} is best"
 
 
@@ -70,17 +74,39 @@ def read_given(columns: Mapping[str, Any] | None) -> Given:
     names: dict[str, str] = {}
     scales = {name: Scale(*ends) for name, ends in SCORES.items()}
     for key, value in (columns or {}).items():
-        if isinstance(value, str):
+        if isinstance(key, str) and isinstance(value, str):
             names[key] = value
             continue
-        if key not in SCORES or not isinstance(value, Sequence) or len(value) != 2:
+        pair = isinstance(value, Sequence) and len(value) == 2 and isinstance(value[0], str)
+        if key not in SCORES or not pair:
             raise CjlibError(
                 f"columns: a pair says a score's column and scale, such as {{'csat': ('q7', '1 is best')}}; scores are {listed(SCORES)}. "
                 f"Got {shown(key)}: {shown(value)}.{did_you_mean(key, SCORES)}"
             )
         names[str(value[0])] = key
-        scales[key] = _scale(key, str(value[1]))
+        scales[key] = (
+            _scale(key, value[1]) if isinstance(value[1], str) else _scale_of_words(key, value[1])
+        )
     return Given(names, scales)
+
+
+def _scale_of_words(score: str, words: Any) -> Scale:
+    """A scale whose answers are words, the worst first."""
+    low, high = SCORES[score]
+    if (
+        not isinstance(words, Sequence)
+        or not all(isinstance(word, str) and word.strip() for word in words)
+        or len({word.strip().casefold() for word in words}) != len(words)
+        or len(words) < 2
+        or (score == "nps" and len(words) != high - low + 1)
+    ):
+        many = " 11" if score == "nps" else ""
+        raise CjlibError(
+            f"columns: the words of {score} must be a list of{many} different answers, the worst first, such as "
+            f"['poor', 'fair', 'good']. Got {shown(words)}."
+        )
+    answers = tuple(word.strip().casefold() for word in words)
+    return Scale(low, low + len(answers) - 1, words=answers)
 
 
 def _scale(score: str, words: str) -> Scale:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import numpy as np
@@ -19,6 +20,7 @@ from cjlib.show.tables import table_html
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.feedback.columns import NAMES, SCORES, Given, Scale, our_names, read_given
 from cjlib.sources.feedback.values import (
+    checked_missing,
     clean_text,
     content_ids,
     read_score,
@@ -26,10 +28,12 @@ from cjlib.sources.feedback.values import (
     repeated,
     reversed_scales,
 )
-from cjlib.sources.ingest.columns import Column, Columns, property_column, text_types
-from cjlib.sources.ingest.open_source import Raw, open_files, open_frame
-from cjlib.sources.ingest.options import checked_limit
-from cjlib.sources.ingest.parse_times import Finding, read_stamps
+from cjlib.sources.ingest.column_types import Column, property_column, text_types
+from cjlib.sources.ingest.columns import Columns
+from cjlib.sources.ingest.epochs import MISSING, UNREADABLE
+from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame
+from cjlib.sources.ingest.options import checked_decimal, checked_limit, source_zone
+from cjlib.sources.ingest.parse_times import read_stamps
 from cjlib.sources.ingest.quality_report import REMEDIES, as_table, stop_above_limit
 from cjlib.sources.ingest.quarantine import quarantine_table
 from cjlib.sources.ingest.read_counts import reasons_of
@@ -135,6 +139,9 @@ def read_feedback(
     dates: str | None = None,
     quarantine_limit: float | None = None,
     asked: int | None = None,
+    decimal: str | None = None,
+    source_timezone: str | None = None,
+    missing: Sequence[str] | None = None,
 ) -> Feedback:
     """The feedback of a business, checked row by row.
 
@@ -160,6 +167,13 @@ def read_feedback(
         The share of rows, 0 to 1, above which reading stops. None: as the source's journey file says, else 0.05.
     asked
         How many were asked for a score, for the response share; not known if not given.
+    decimal
+        "point" or "comma": what stands before decimals in numbers written as text, where a column does not show it.
+    source_timezone
+        The zone in which the source wrote times without an offset, where it is not the business's; UTC where the time's column says so
+        in its name, as in "Submit Date (UTC)".
+    missing
+        Answers that mean "no answer" in every score, such as [6, 7] for "don't know" and "refused".
 
     Returns
     -------
@@ -188,35 +202,64 @@ def read_feedback(
             "dates": dates,
             "asked": asked,
             "quarantine_limit": quarantine_limit,
+            "decimal": decimal,
+            "source_timezone": source_timezone,
+            "missing": missing,
         }
         return source.read_feedback(
             **{name: value for name, value in given.items() if value is not None}
         )
-    limit = checked_limit(quarantine_limit)
-    rules = Rules(
-        zone_of(timezone), timezone is not None, time.time_ns() // 1000, None, keep_duplicates=True
+    options = _Options(
+        read_given(columns),
+        dates,
+        zone_of(timezone),
+        timezone is not None,
+        None if source_timezone is None else zone_of(source_timezone, "source_timezone"),
+        checked_limit(quarantine_limit),
+        asked,
+        checked_decimal(decimal),
+        checked_missing(missing),
     )
     try:
-        return _read(source, read_given(columns), rules, dates, limit, asked)
+        return _read(source, options)
     except duckdb.Error as fault:
         raise DataError(
             f"source: the feedback cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column can hold."
         ) from None
 
 
-def _read(
-    source: Any, given: Given, rules: Rules, dates: str | None, limit: float, asked: int | None
-) -> Feedback:
+@dataclass(frozen=True)
+class _Options:
+    given: Given
+    dates: str | None
+    zone: ZoneInfo
+    zone_given: bool
+    source_zone: ZoneInfo | None
+    limit: float
+    asked: int | None
+    decimal: str | None
+    missing: frozenset[str]
+
+    def rules(self, time_column: str) -> Rules:
+        """The rules for times that stand in this column of the source."""
+        zone = source_zone(self.source_zone, time_column)
+        given = self.zone_given or zone is not None
+        now = time.time_ns() // 1000
+        return Rules(zone or self.zone, given, now, None, keep_duplicates=True)
+
+
+def _read(source: Any, options: _Options) -> Feedback:
     engine = DuckDB()
+    given = options.given
     raw = (
-        open_files(engine, find_files(source))
+        open_files(engine, find_files(source), list(given.names))
         if isinstance(source, str | Path)
         else open_frame(engine, source)
     )
-    names = our_names(raw.names, given, dated=dates != NO_DATES)
-    cells = _numbered(engine, raw, names)
-    found, reasons, findings = _cells_read(cells, given.scales)
-    frame, held_times, more = _with_times(engine, found, names, raw, rules, dates)
+    names = our_names(raw.names, given, dated=options.dates != NO_DATES)
+    cells, notes = _numbered(engine, raw, names, options)
+    found, reasons, findings = _cells_read(cells, given.scales, options.missing)
+    frame, held_times, more = _with_times(engine, found, names, raw, options)
     reasons = reasons.loc[frame.index]
     frame, again = _with_ids(frame[reasons.isna()], own_ids="feedback_id" in names)
     reasons = pd.concat([reasons.dropna(), again.dropna()])
@@ -225,37 +268,41 @@ def _read(
     rows = len(cells) + len(raw.broken)
     quality = as_table(
         [
-            Finding("rows read", rows, ""),
-            Finding("feedback used", len(used), ""),
+            QualityLine("rows read", rows, ""),
+            QualityLine("feedback used", len(used), ""),
             *_counted(held),
+            *raw.notes,
             *more,
+            *notes,
             *findings,
             *reversed_scales(used, given.scales),
         ],
         rows,
     )
     quarantine = quarantine_table(held, raw)
-    stop_above_limit(quality, quarantine, reasons_of(held), rows, limit, _REMEDIES)
+    stop_above_limit(quality, quarantine, reasons_of(held), rows, options.limit, _REMEDIES)
     return Feedback(
         used,
-        rules.zone.key,
+        options.zone.key,
         quality,
         quarantine,
-        asked,
+        options.asked,
         {name: (one.low, one.high) for name, one in given.scales.items()},
     )
 
 
-def _numbered(engine: DuckDB, raw: Raw, names: list[str]) -> pd.DataFrame:
+def _numbered(
+    engine: DuckDB, raw: Raw, names: list[str], options: _Options
+) -> tuple[pd.DataFrame, list[QualityLine]]:
     """The cells under our names, typed, by the 1-based position of their row; `raw` gets that position as a last column."""
     places = [f"c{position}" for position in range(1, len(names) + 1)]
-    typed = (
-        text_types(
-            engine, [place for place, name in zip(places, names, strict=True) if name not in NAMES]
-        )
-        if raw.untyped
-        else {}
-    )
+    written = {
+        place: name
+        for place, name in zip(places, names, strict=True)
+        if name not in NAMES and place in raw.untyped
+    }
+    usable = _dated_rows(engine, raw, names, options) if written else "raw"
+    typed, notes = text_types(engine, written, usable, options.decimal)
     every = zip(names, places, raw.types, strict=True)
     read = [
         property_column(engine, name, place, typed.get(place, kind))
@@ -273,22 +320,34 @@ def _numbered(engine: DuckDB, raw: Raw, names: list[str]) -> pd.DataFrame:
         f"{one.value} AS {identifier(f'{position}')}" for position, one in enumerate(read)
     )
     cells = engine.frame(f"SELECT {picks}, c{len(places) + 1} AS row FROM raw").set_index("row")
-    return cells.set_axis([one.name for one in read], axis=1)
+    return cells.set_axis([one.name for one in read], axis=1), notes
+
+
+def _dated_rows(engine: DuckDB, raw: Raw, names: list[str], options: _Options) -> str:
+    """The rows of `raw` that have a time: a row in quarantine decides no type."""
+    if options.dates == NO_DATES:
+        return "raw"
+    position = names.index("timestamp")
+    stamps = read_stamps(engine, f"c{position + 1}", raw.types[position], options.dates)
+    return (
+        f"(SELECT * FROM (SELECT *, {stamps.form} AS form FROM raw) "
+        f"WHERE {stamps.k} NOT IN ({MISSING}, {UNREADABLE}))"
+    )
 
 
 def _cells_read(
-    cells: pd.DataFrame, scales: Mapping[str, Scale]
-) -> tuple[pd.DataFrame, pd.Series, list[Finding]]:
+    cells: pd.DataFrame, scales: Mapping[str, Scale], no_answer: frozenset[str]
+) -> tuple[pd.DataFrame, pd.Series, list[QualityLine]]:
     """Every column but the times, read; why a row cannot be used; what was found."""
     columns: dict[str, pd.Series] = {}
-    findings: list[Finding] = []
+    findings: list[QualityLine] = []
     reasons = pd.Series(None, index=cells.index, dtype="str")
     missing = pd.Series(None, index=cells.index, dtype="str")
     for name in NAMES:
         given = cells.get(name, missing)
-        more: list[Finding] = []
+        more: list[QualityLine] = []
         if name in SCORES:
-            columns[name], wrong, more = read_score(name, given, scales[name])
+            columns[name], wrong, more = read_score(name, given, scales[name], no_answer)
             reasons = reasons.where(reasons.notna(), wrong)
         elif name == "solicited":
             columns[name], more = read_yes_no(given)
@@ -310,12 +369,12 @@ def _plain(column: pd.Series) -> pd.Series:
 
 
 def _with_times(
-    engine: DuckDB, found: pd.DataFrame, names: list[str], raw: Raw, rules: Rules, dates: str | None
-) -> tuple[pd.DataFrame, pd.DataFrame, list[Finding]]:  # fmt: skip
+    engine: DuckDB, found: pd.DataFrame, names: list[str], raw: Raw, options: _Options
+) -> tuple[pd.DataFrame, pd.DataFrame, list[QualityLine]]:  # fmt: skip
     """The rows whose time can be used, with it; the rows held back for their time; what was found about times."""
-    if dates == NO_DATES:
+    if options.dates == NO_DATES:
         none = pd.Series(
-            pd.DatetimeIndex([pd.NaT] * len(found)).tz_localize(rules.zone).as_unit("us"),
+            pd.DatetimeIndex([pd.NaT] * len(found)).tz_localize(options.zone).as_unit("us"),
             index=found.index,
         )
         held = (
@@ -326,10 +385,12 @@ def _with_times(
         return (
             _ordered(found.assign(timestamp=none)),
             held,
-            [Finding("no dates in the source", len(found), "nothing is counted over time")],
+            [QualityLine("no dates in the source", len(found), "nothing is counted over time")],
         )
-    place, kind = f"c{names.index('timestamp') + 1}", raw.types[names.index("timestamp")]
-    stamps = read_stamps(engine, place, kind, dates)
+    position = names.index("timestamp")
+    place = f"c{position + 1}"
+    kind = raw.types[position]
+    stamps = read_stamps(engine, place, kind, options.dates)
     row = f"c{len(names) + 1}"
     constant = Column("-", place, "VARCHAR", literal("-"))
     columns = Columns(
@@ -349,13 +410,13 @@ def _with_times(
         ),
         columns,
         stamps,
-        rules,
+        options.rules(raw.names[position]),
     )
     times = engine.columns("SELECT p1, t FROM prepared")
     moments = (
         pd.DatetimeIndex(times["t"].astype("datetime64[us]"))
         .tz_localize("UTC")
-        .tz_convert(rules.zone)
+        .tz_convert(options.zone)
     )
     dated = found.loc[times["p1"]].assign(timestamp=moments)
     held = (
@@ -413,7 +474,7 @@ def _held(engine: DuckDB, raw: Raw, of_times: pd.DataFrame, reasons: pd.Series) 
     )
 
 
-def _counted(held: pd.DataFrame) -> list[Finding]:
+def _counted(held: pd.DataFrame) -> list[QualityLine]:
     counts = held["reason"].value_counts()
     looked_for = [
         "missing timestamp",
@@ -423,4 +484,4 @@ def _counted(held: pd.DataFrame) -> list[Finding]:
         "exact duplicate",
     ]
     reasons = [*looked_for, *sorted(set(counts.index) - set(looked_for))]
-    return [Finding(reason, int(counts.get(reason, 0)), "") for reason in reasons]
+    return [QualityLine(reason, int(counts.get(reason, 0)), "") for reason in reasons]

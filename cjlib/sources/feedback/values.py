@@ -5,21 +5,26 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cjlib.errors import shown
+from cjlib.errors import CjlibError, shown
 from cjlib.sources.feedback.columns import SCORES, Scale
 from cjlib.sources.feedback.lexicon import polarity
 from cjlib.sources.feedback.pii import scrub
-from cjlib.sources.ingest.parse_times import Finding
+from cjlib.sources.ingest.open_source import QualityLine
 
 REPLACED = "�"
 # Only with its semicolon: html.unescape alone would read "rules&regs" as "rules®s".
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
 _NUMBER = re.compile(r"-?\d{1,9}(?:[.,]\d{1,6})?")
+_OUT_OF = re.compile(r"(\d{1,2}(?:[.,]\d+)?) ?(?:/|of|out of|von|sur|de) ?(\d{1,2})(?: ?[^\d]*)?")
+_STARS = re.compile(r"(?:★+☆*|⭐+)")
+_LABEL_LAST = re.compile(r"[^\d]*[^\d.,-](?:[-–—:=( ]+)\(?(?P<n>\d{1,2}(?:[.,]\d+)?)\)?")
+_LABEL_FIRST = re.compile(r"(?P<n>\d{1,2}(?:[.,]\d+)?)(?:\s*[-–—:=.)(]+\s*|\s+)[^\d]*[^\d\s][^\d]*")
 _BLANKS = frozenset(
     {
         "",
@@ -51,7 +56,7 @@ FEWEST_TO_COMPARE = 50
 REVERSED_BELOW = -0.2
 
 
-def clean_text(column: pd.Series) -> tuple[pd.Series, list[Finding]]:
+def clean_text(column: pd.Series) -> tuple[pd.Series, list[QualityLine]]:
     """The texts with HTML entities decoded once and outer white space gone; nothing left is missing."""
     given = column.astype("str")
     some = given.notna()
@@ -70,14 +75,14 @@ def clean_text(column: pd.Series) -> tuple[pd.Series, list[Finding]]:
     damaged = trimmed.str.contains(REPLACED, regex=False).fillna(False).astype(bool)
     clean = trimmed.where(trimmed != "", None)
     words = "characters were lost before this file was written; words that hold them may be misread"
-    found = [Finding("no text", int(clean.isna().sum()), "")]
+    found = [QualityLine("no text", int(clean.isna().sum()), "")]
     found += (
-        [Finding("HTML entities decoded", int(changed.sum()), ", ".join(sorted(entities)[:5]))]
+        [QualityLine("HTML entities decoded", int(changed.sum()), ", ".join(sorted(entities)[:5]))]
         if changed.any()
         else []
     )
     found += (
-        [Finding(f"text with {REPLACED} (U+FFFD)", int(damaged.sum()), words)]
+        [QualityLine(f"text with {REPLACED} (U+FFFD)", int(damaged.sum()), words)]
         if damaged.any()
         else []
     )
@@ -89,41 +94,88 @@ def _without_entities(text: str, met: set[str]) -> str:
     return _ENTITY.sub(lambda one: html.unescape(one.group()), text)
 
 
+def checked_missing(given: Any) -> frozenset[str]:
+    """The answers that mean no answer, checked."""
+    if given is None:
+        return frozenset()
+    answers = [given] if isinstance(given, str | int | float) else given
+    if isinstance(given, bool) or not isinstance(answers, Sequence | set | frozenset):
+        raise CjlibError(
+            f"missing: must be a list of answers that mean no answer, such as [6, 7]. Got {shown(given)}."
+        )
+    return frozenset(_plain_answer(str(answer)) for answer in answers)
+
+
+def _plain_answer(text: str) -> str:
+    return re.sub(r"\.0+$", "", text.strip().casefold())
+
+
 def read_score(
-    name: str, column: pd.Series, scale: Scale
-) -> tuple[pd.Series, pd.Series, list[Finding]]:
+    name: str, column: pd.Series, scale: Scale, no_answer: frozenset[str] = frozenset()
+) -> tuple[pd.Series, pd.Series, list[QualityLine]]:
     """A score as numbers on which more is better, the reason why a row cannot be used (missing where it can), and what was found."""
+    text = column.astype("str").str.strip()
+    if no_answer:
+        refused = text.notna() & text.fillna("").map(_plain_answer).isin(no_answer)
+        column, text = column.where(~refused), text.where(~refused)
+    labelled = pd.Series(False, index=column.index)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         number = column.astype("float64")
         strange = pd.Series(False, index=column.index)
     else:
-        text = column.astype("str").str.strip()
-        numeric = text.str.fullmatch(_NUMBER).fillna(False).astype(bool)
-        number = pd.to_numeric(
-            text.where(numeric).str.replace(",", ".", regex=False), errors="coerce"
-        ).astype("float64")
-        strange = text.notna() & ~numeric & ~text.str.casefold().isin(_BLANKS)
+        number, labelled = _numbers(text, scale)
+        strange = text.notna() & number.isna() & ~text.str.casefold().isin(_BLANKS)
     outside = number.notna() & ~number.between(scale.low, scale.high)
     broken = number.notna() & ~outside & (number % 1 != 0) & (name != "rating")
     reasons = pd.Series(None, index=column.index, dtype="str")
     reasons[outside], reasons[broken] = f"{name} out of range", f"{name} not a whole number"
-    found = [Finding(f"{name}: no answer", int(number.isna().sum()), "")]
+    found = [QualityLine(f"{name}: no answer", int(number.isna().sum()), "")]
+    if labelled.any():
+        words = f"{shown(_first(text[labelled]))}; its number is the answer"
+        found.append(QualityLine(f"{name}: answers with words", int(labelled.sum()), words))
     if strange.any():
-        found.append(
-            Finding(
-                f"{name}: words, not a score",
-                int(strange.sum()),
-                f"{shown(_first(column[strange].astype('str')))}; taken as no answer",
-            )
+        words = (
+            f"{shown(_first(text[strange]))}; taken as no answer"
+            f"{'' if scale.words else f'. If words are the scale, say their order: columns={{{name!r}: (column, [worst, …, best])}}'}"
         )
-    if scale != Scale(*SCORES[name]):
+        found.append(QualityLine(f"{name}: words, not a score", int(strange.sum()), words))
+    if (scale.low, scale.high, scale.low_is_best) != (*SCORES[name], False):
         found.append(
-            Finding(f"{name}: asked on its own scale", int(number.notna().sum()), scale.in_words())
+            QualityLine(
+                f"{name}: asked on its own scale", int(number.notna().sum()), scale.in_words()
+            )
         )
     return scale.low + scale.high - number if scale.low_is_best else number, reasons, found
 
 
-def read_yes_no(column: pd.Series) -> tuple[pd.Series, list[Finding]]:
+def _numbers(text: pd.Series, scale: Scale) -> tuple[pd.Series, pd.Series]:
+    """The numbers that texts say, and which of them stand beside words: "Extremely likely - 10", "1 (poor)", "5 stars", "4/5"."""
+    answers = {answer: _answer(answer, scale) for answer in text.dropna().unique()}
+    number = text.map({answer: value for answer, (value, _) in answers.items()}).astype("float64")
+    labelled = [answer for answer, (value, words) in answers.items() if words and value is not None]
+    return number, text.isin(labelled)
+
+
+def _answer(text: str, scale: Scale) -> tuple[float | None, bool]:
+    """The number of an answer, if it has one, and whether words stand beside it."""
+    if text.casefold() in scale.words:
+        return float(scale.low + scale.words.index(text.casefold())), True
+    if _NUMBER.fullmatch(text):
+        return float(text.replace(",", ".")), False
+    out_of = _OUT_OF.fullmatch(text)
+    if out_of:
+        return (
+            (float(out_of[1].replace(",", ".")), True)
+            if int(out_of[2]) == scale.high
+            else (None, False)
+        )
+    if _STARS.fullmatch(text):
+        return float(text.count("★") or text.count("⭐")), True
+    numbers = [one for one in (_LABEL_LAST.fullmatch(text), _LABEL_FIRST.fullmatch(text)) if one]
+    return (float(numbers[0]["n"].replace(",", ".")), True) if numbers else (None, False)
+
+
+def read_yes_no(column: pd.Series) -> tuple[pd.Series, list[QualityLine]]:
     """True, false, or missing where it is not known."""
     if pd.api.types.is_bool_dtype(column):
         return column.astype("boolean"), []
@@ -132,7 +184,7 @@ def read_yes_no(column: pd.Series) -> tuple[pd.Series, list[Finding]]:
     strange = text.notna() & (text != "") & known.isna()
     found = (
         [
-            Finding(
+            QualityLine(
                 "solicited: neither yes nor no",
                 int(strange.sum()),
                 shown(_first(column[strange].astype("str"))),
@@ -202,7 +254,7 @@ def _later(frame: pd.DataFrame, columns: list[str]) -> pd.Index:
     return order.index[order.duplicated(columns)]
 
 
-def reversed_scales(frame: pd.DataFrame, scales: Mapping[str, Scale]) -> list[Finding]:
+def reversed_scales(frame: pd.DataFrame, scales: Mapping[str, Scale]) -> list[QualityLine]:
     """Scores that fall where the words get better: a sign that the low end of the scale is the best answer. Nothing is turned round."""
     found = []
     for name in scales:
@@ -217,7 +269,7 @@ def reversed_scales(frame: pd.DataFrame, scales: Mapping[str, Scale]) -> list[Fi
                 f"scores fall as the words get better (Spearman {together:.2f}, n = {len(some):,}). If {best} was the best answer, say so: "
                 f"columns={{'{name}': ('its column', '{best} is best')}}"
             )
-            found.append(Finding(f"{name}: scale may be reversed", len(both), words))
+            found.append(QualityLine(f"{name}: scale may be reversed", len(both), words))
     return found
 
 

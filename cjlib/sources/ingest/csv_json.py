@@ -6,37 +6,53 @@ import codecs
 import csv
 import glob
 import gzip
+import io
+import json
+import re
 import zlib
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from cjlib.errors import DataError, shown
 from cjlib.sources.log.engine import DuckDB, literal
 
 BATCH = 50_000
+BLOCK = 1 << 24
+LOOKED_AT = 1 << 16
+ROWS_COMPARED = 50
+NARROWEST_REPORT = 3
+"""A table needs as many columns before a line of one cell above it is taken for its title."""
+LONGEST_FIELD = 1 << 30
+DEEPEST = 3
+"""So many dots a field inside others may have in its name."""
+LINES_LOOKED_AT = 1_000
 WRONG_FIELDS = "wrong number of fields"
 OPEN_QUOTE = "quote that does not close"
 UNREADABLE_LINE = "unreadable line"
+_TOLD = re.compile(r'"?sep=(.)"?\r?\n')
+_JSON_GAP = re.compile(r"[\s,]*")
+_SPACED = re.compile(r'\A[^\r\n]*[,;|] +"')
+_BLANK_LINE = re.compile(rb"(?<=\n)\r?\n")
+_A_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([ T,].*)?$")
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[str]]:
-    """A text file, unpacked if need be; what can go wrong is said in words."""
+def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
+    """A file as text or bytes, unpacked if need be; what can go wrong is said in words."""
+    packed = path.suffix.lower() == ".gz"
     try:
-        packed = path.suffix.lower() == ".gz"
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if packed
-            else path.open("rt", encoding="utf-8-sig", newline="") as stream
-        ):
-            yield stream
+        raw = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (closed below)
+        with raw:
+            yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") if text else raw
     except UnicodeDecodeError as fault:
         raise _not_utf8(path, fault.object[fault.start :]) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
@@ -70,33 +86,112 @@ def _remedy(path: Path, likely: str) -> str:
     )
 
 
-def csv_header(path: Path) -> tuple[list[str], str]:
-    """The column names of a CSV file, and the character between its fields."""
+@dataclass(frozen=True)
+class Layout:
+    """How a CSV file is laid out.
+
+    The column names, the character between fields, the lines before the first row of data,
+    whether a blank follows the delimiter, and what stands above the column names.
+    """
+
+    names: list[str]
+    delimiter: str
+    lines: int
+    spaced: bool = False
+    title: str = ""
+
+
+def csv_layout(path: Path) -> Layout:
+    """The layout of a CSV file, by its first rows."""
     with opened(path) as stream:
-        first = stream.readline()
-        if not first:
-            raise DataError(
-                f"source: {shown(path.name)} is empty. It must begin with a line of column names."
-            )
-        if "\0" in first or "\0" in stream.read(4096):
-            raise DataError(
-                f"source: {shown(path.name)} is not a text file: it holds zero bytes. {_remedy(path, 'UTF-16')}"
-            )
-        delimiter = (
-            "\t" if ".tsv" in path.name.lower() else max(",;\t|", key=_outside_quotes(first).count)
+        start = stream.read(LOOKED_AT)
+        whole = not stream.read(1)
+    if not start:
+        raise DataError(
+            f"source: {shown(path.name)} is empty. It must begin with a line of column names."
         )
-        stream.seek(0)
-        header = next(_records(stream, delimiter), [])
+    if "\0" in start:
+        raise DataError(
+            f"source: {shown(path.name)} is not a text file: it holds zero bytes. "
+            f"{_remedy(path, 'UTF-16')}"
+        )
+    told = _TOLD.match(start)
+    if told:
+        delimiter, title, above = told[1], told[0].strip(), 1
+    else:
+        delimiter = "\t" if ".tsv" in path.name.lower() else _delimiter(start, whole)
+        title, above = _title(_first_rows(start, delimiter, whole))
+    if not title and not start.splitlines()[0].strip():
+        raise DataError(
+            f"source: {shown(path.name)} must begin with a line of column names. "
+            "Its first line is blank."
+        )
+    spaced = _SPACED.search(start) is not None
+    with opened(path) as stream:
+        taken = [stream.readline() for _ in range(above)]
+        rows = _records(stream, delimiter, spaced=spaced, taken=taken)
+        header, lines = next(rows, []), len(taken)
+        first = next(rows, [])
     if isinstance(header, str):
         raise DataError(
             f"source: the quotes in the first line of {shown(path.name)} do not close as CSV asks. "
-            'A quote inside a quoted name is written twice (""). Mend the line of column names, or write the file again.'
+            'A quote inside a quoted name is written twice (""). '
+            "Fix the line of column names, or write the file again."
         )
-    if not first.strip():
+    _no_data_for_names(path, header, first)
+    return Layout([name.strip() for name in named(header)], delimiter, lines, spaced, title)
+
+
+def _first_rows(start: str, delimiter: str, whole: bool) -> list[list[str]]:
+    """The rows that a text begins with, without the one that it breaks off in."""
+    reader = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter)
+    rows = list(islice(reader, ROWS_COMPARED + 1))
+    return rows if whole and len(rows) <= ROWS_COMPARED else rows[:-1] or rows
+
+
+def _delimiter(start: str, whole: bool) -> str:
+    """The character that makes rows of one width, of several the one that makes the widest."""
+    return max(",;\t|", key=lambda sign: _evenness(_first_rows(start, sign, whole)))
+
+
+def _evenness(rows: list[list[str]]) -> tuple[bool, float, int]:
+    widths = [len(row) for row in rows if row]
+    width, often = Counter(widths).most_common(1)[0] if widths else (0, 0)
+    return width > 1, often / max(len(widths), 1), widths[0] if widths else 0
+
+
+def _title(rows: list[list[str]]) -> tuple[str, int]:
+    """What stands above the column names of a report, and in how many lines."""
+    width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
+    if width < NARROWEST_REPORT:
+        return "", 0
+    above: list[str] = []
+    lines = 0
+    for row in rows:
+        filled = [cell.strip() for cell in row if cell.strip()]
+        if len(filled) > 1 or not (filled or above):
+            break
+        above += filled
+        lines += 1 + sum(cell.count("\n") for cell in row)
+    return (above[0], lines) if above and lines < len(rows) else ("", 0)
+
+
+def _no_data_for_names(path: Path, header: list[str], first: list[str] | str) -> None:
+    """Refuse a file whose first line is a row: a time among the names, written as the one below."""
+    times = [
+        name
+        for name, below in zip(header, first, strict=False)
+        if _A_DATE.match(name.strip()) and _shape(name) == _shape(below)
+    ]
+    if times:
         raise DataError(
-            f"source: {shown(path.name)} must begin with a line of column names. Its first line is blank."
+            f"source: {shown(path.name)} has no line of column names: its first line holds the time "
+            f"{shown(times[0].strip())}. Write the names of the columns above it."
         )
-    return list(named(header)), delimiter
+
+
+def _shape(text: str) -> str:
+    return re.sub("[0-9]", "0", text.strip())
 
 
 def named(names: Sequence[str]) -> tuple[str, ...]:
@@ -107,40 +202,59 @@ def named(names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _outside_quotes(line: str) -> str:
-    return "".join(line.split('"')[::2])
+def _records(
+    stream: IO[str], delimiter: str, *, spaced: bool = False, taken: list[str] | None = None
+) -> Iterator[list[str] | str]:
+    """The fields of each row; where its quotes do not close as CSV asks, its first line as it stands.
 
-
-def _records(stream: IO[str], delimiter: str) -> Iterator[list[str] | str]:
-    """The fields of each row; where its quotes do not close as CSV asks, its first line as it stands, and what follows is read from the next line on."""
+    What follows such a line is read from the next line on. `taken` gets the lines of the first row.
+    """
     again: deque[str] = deque()
+    first = taken if taken is not None else []
     while True:
-        taken: list[str] = []
-        reader = csv.reader(_noted(stream, again, taken), delimiter=delimiter, strict=True)
+        noted: list[str] = []
+        reader = csv.reader(
+            _noted(stream, again, noted),
+            delimiter=delimiter,
+            strict=True,
+            skipinitialspace=spaced,
+        )
         try:
             for fields in reader:
-                taken.clear()
+                first += noted
+                first = []
+                noted.clear()
                 yield fields
             return
         except csv.Error:
-            yield taken[0].rstrip("\r\n")
-            again.extendleft(reversed(taken[1:]))
+            yield noted[0].rstrip("\r\n")
+            again.extendleft(reversed(noted[1:]))
 
 
-def _noted(stream: IO[str], again: deque[str], taken: list[str]) -> Iterator[str]:
-    """The lines to be read again, then those of the stream; `taken` has them all."""
+def _noted(stream: IO[str], again: deque[str], noted: list[str]) -> Iterator[str]:
+    """The lines to be read again, then those of the stream; `noted` has them all."""
     while line := again.popleft() if again else stream.readline():
-        taken.append(line)
+        noted.append(line)
         yield line
 
 
-def load_csv(
-    engine: DuckDB, path: Path, table: str, names: list[str], delimiter: str
-) -> pd.DataFrame:
-    """Make a table of text, `line` (1-based data row) and c1, c2, …; give back the rows with too few or too many fields."""
-    columns = ", ".join(f"'c{position}': 'VARCHAR'" for position in range(1, len(names) + 1))
+def load_csv(engine: DuckDB, path: Path, table: str, layout: Layout) -> pd.DataFrame:
+    """Make a table of text, c1, c2, …; give back the rows with too few or too many fields.
+
+    Where each row had to be looked at, `line` is its 1-based position.
+    """
+    rows = None if layout.spaced else _count_rows(path, layout.lines)
+    if rows is None or not _load_at_once(engine, path, table, layout, rows):
+        return _load_csv_by_row(engine, path, table, layout)
+    return pd.DataFrame()
+
+
+def _load_at_once(engine: DuckDB, path: Path, table: str, layout: Layout, rows: int) -> bool:
+    """Whether DuckDB's reader takes every row: it stops at one that is not as the others."""
+    columns = ", ".join(f"'c{position}': 'VARCHAR'" for position in range(1, len(layout.names) + 1))
     source = (
-        f"read_csv({literal(glob.escape(str(path)))}, auto_detect=false, header=true, columns={{{columns}}}, delim={literal(delimiter)}, "
+        f"read_csv({literal(glob.escape(str(path)))}, auto_detect=false, header=false, "
+        f"skip={layout.lines}, columns={{{columns}}}, delim={literal(layout.delimiter)}, "
         "quote='\"', escape='\"', strict_mode=true)"
     )
     try:
@@ -148,20 +262,60 @@ def load_csv(
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error:
-        # One row that is not as the others stops DuckDB's reader: row by row every other one can be had, and the broken ones named.
         engine.execute(f"DROP TABLE IF EXISTS {table}")
-        return _load_csv_by_row(engine, path, table, len(names), delimiter)
-    return pd.DataFrame()
+        return False
+    if engine.rows(f"SELECT count(*) FROM {table}")[0][0] != rows:
+        engine.execute(f"DROP TABLE {table}")
+        return False
+    return True
 
 
-def _load_csv_by_row(
-    engine: DuckDB, path: Path, table: str, width: int, delimiter: str
-) -> pd.DataFrame:
+def _count_rows(path: Path, header_lines: int) -> int | None:
+    """How many rows of data a well-formed file holds; None where it has to be read row by row.
+
+    That is so with line breaks of two kinds, with zero bytes, or a line break among the names.
+    """
+    rows = quotes = crlf = newlines = 0
+    with opened(path, text=False) as stream:
+        header = b"".join(stream.readline() for _ in range(header_lines))
+        if (header.count(b'"') and header.count(b"\n") > 1) or b"\r" in header.replace(
+            b"\r\n", b""
+        ):
+            return None
+        while block := stream.read(BLOCK) + stream.readline():
+            if b"\0" in block:
+                return None
+            outside = block if b'"' not in block and not quotes else _outside_quotes(block, quotes)
+            quotes = (quotes + block.count(b'"')) % 2
+            ends = outside.count(b"\n")
+            newlines += ends
+            crlf += outside.count(b"\r\n")
+            if outside.count(b"\r") != outside.count(b"\r\n"):
+                return None
+            blank = outside.startswith((b"\n", b"\r\n")) + len(_BLANK_LINE.findall(outside))
+            rows += ends + (not block.endswith(b"\n")) - blank
+    return rows if crlf in (0, newlines) and not quotes else None
+
+
+def _outside_quotes(block: bytes, inside: int) -> bytes:
+    """A block with a sign in place of everything that stands in quotes, the quotes included."""
+    signs = np.frombuffer(block, dtype=np.uint8)
+    quoted = signs == ord('"')
+    within = (np.cumsum(quoted, dtype=np.uint8) + inside) % 2 == 1
+    return np.where(quoted | within, np.uint8(ord("q")), signs).tobytes()
+
+
+def _load_csv_by_row(engine: DuckDB, path: Path, table: str, layout: Layout) -> pd.DataFrame:
     broken: list[dict[str, Any]] = []
+    width = len(layout.names)
     columns = ", ".join(f"c{position} VARCHAR" for position in range(1, width + 1))
     engine.execute(f"CREATE TEMP TABLE {table} (line BIGINT, {columns})")
+    csv.field_size_limit(LONGEST_FIELD)
     with opened(path) as stream:
-        records = enumerate(filter(None, islice(_records(stream, delimiter), 1, None)), start=1)
+        for _ in range(layout.lines):
+            stream.readline()
+        rows = _records(stream, layout.delimiter, spaced=layout.spaced)
+        records = enumerate(filter(None, rows), start=1)
         while batch := list(islice(records, BATCH)):
             good = [
                 (line, fields)
@@ -169,7 +323,7 @@ def _load_csv_by_row(
                 if not isinstance(fields, str) and len(fields) == width
             ]
             broken += [
-                _broken_row(line, fields, width, delimiter)
+                _broken_row(line, fields, width, layout.delimiter)
                 for line, fields in batch
                 if isinstance(fields, str) or len(fields) != width
             ]
@@ -203,58 +357,209 @@ def _insert(engine: DuckDB, table: str, rows: list[tuple[int, list[str]]], width
     engine.connection.unregister("batch")
 
 
-def load_json_lines(engine: DuckDB, path: Path, table: str) -> tuple[list[str], pd.DataFrame]:
-    """Make a table of JSON values, `line` and c1, c2, …; give back the names, and the lines that hold no object."""
-    source = f"read_ndjson_objects({literal(glob.escape(str(path)))}, ignore_errors=true, maximum_object_size=67108864)"
-    try:
-        engine.execute(
-            f"CREATE TEMP TABLE lines AS SELECT row_number() OVER () AS line, json FROM {source}"
-        )
-    except duckdb.OutOfMemoryException:
-        raise
-    except duckdb.Error:
-        _explain_text(path)
-        raise DataError(
-            f"source: {shown(path.name)} cannot be read as JSON lines. It must hold one object a line."
-        ) from None
-    keys = engine.rows(
-        "SELECT key, min(line) FROM (SELECT unnest(json_keys(json)) AS key, line FROM lines) GROUP BY key ORDER BY min(line), key"
-    )
-    names = [key for key, _ in keys]
+@dataclass(frozen=True)
+class JsonFields:
+    """The fields of a JSON file: those that became columns, the ones inside others, and the lines that hold no object."""
+
+    names: list[str]
+    inside: list[str]
+    broken: pd.DataFrame
+
+
+def load_json_lines(
+    engine: DuckDB, path: Path, table: str, asked: Collection[str] | None
+) -> JsonFields:
+    """Make a table of JSON values, `line` and c1, c2, …, one column a field of the objects.
+
+    A field inside another has a dotted name, such as properties.time, and is read where it is
+    `asked` for; None asks for all.
+    """
+    _objects(engine, path)
     whole = "json IS NOT NULL AND json_type(json) = 'OBJECT'"
-    picks = "".join(
-        f", json_extract(json, {literal(_pointer(name))}) AS c{position}"
-        for position, name in enumerate(names, start=1)
+    engine.execute(f"CREATE TEMP TABLE objects AS SELECT line, json FROM lines WHERE {whole}")
+    keys = engine.rows(
+        "SELECT key, min(line) FROM (SELECT unnest(json_keys(json)) AS key, line FROM objects) "
+        "GROUP BY key ORDER BY min(line), key"
     )
-    engine.execute(f"CREATE TEMP TABLE {table} AS SELECT line{picks} FROM lines WHERE {whole}")
-    lost = {
-        line
-        for (line,) in engine.rows(f"SELECT line FROM lines WHERE NOT coalesce({whole}, FALSE)")
-    }
+    pointers = {key: _pointer(key) for key, _ in keys}
+    inside = {name: at for name, at in _inside(engine, pointers).items() if name not in pointers}
+    more = inside if asked is None else _asked_inside(engine, asked, pointers, inside)
+    read = pointers | more
+    picks = "".join(
+        f", json_extract(json, {literal(pointer)}) AS c{position}"
+        for position, pointer in enumerate(read.values(), start=1)
+    )
+    engine.execute(f"CREATE TEMP TABLE {table} AS SELECT line{picks} FROM objects")
+    lost = engine.frame(f"SELECT line, written FROM lines WHERE NOT coalesce({whole}, FALSE)")
     engine.execute("DROP TABLE lines")
-    if not names and not lost:
+    engine.execute("DROP TABLE objects")
+    if not read and lost.empty:
         raise DataError(
             f"source: {shown(path.name)} is empty. It must hold one JSON object a line."
         )
-    return names, _lost_lines(path, lost)
+    return JsonFields(
+        list(read), [name for name in inside if name not in read], _lost_lines(path, lost)
+    )
+
+
+def _objects(engine: DuckDB, path: Path) -> None:
+    """Make the table `lines`: the 1-based place of each object, its JSON, and what was written where that is none."""
+    start = _start(path)
+    if start.is_lines:
+        source = (
+            f"read_ndjson_objects({literal(glob.escape(str(path)))}, ignore_errors=true, "
+            "maximum_object_size=67108864)"
+        )
+        try:
+            engine.execute(
+                "CREATE TEMP TABLE lines AS SELECT row_number() OVER () AS line, json, "
+                f"CAST(NULL AS VARCHAR) AS written FROM {source}"
+            )
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
+            _explain_text(path)
+        else:
+            if engine.rows("SELECT count(*) FROM lines")[0][0] == _count_lines(path):
+                return
+    _objects_by_python(engine, _lines(path) if start.is_lines or start.marked else start.objects)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """How a JSON file begins: with lines of objects, or with a mark, an array or an object over several lines."""
+
+    is_lines: bool
+    marked: bool
+    objects: list[str]
+
+
+def _start(path: Path) -> _Start:
+    with opened(path, text=False) as stream:
+        first = next((line for line in stream if line.strip()), b"")
+    marked = first.startswith(codecs.BOM_UTF8)
+    line = first.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").strip()
+    array = line == "[" or re.match(r"\[\s*[{\]]", line) is not None
+    if not array and (not line.startswith("{") or _is_json(line)):
+        return _Start(is_lines=not marked, marked=marked, objects=[])
+    with opened(path) as stream:
+        text = stream.read()
+    objects = _objects_in(path, text, array=array)
+    return _Start(
+        is_lines=objects is None and not marked, marked=objects is None, objects=objects or []
+    )
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _objects_in(path: Path, text: str, *, array: bool) -> list[str] | None:
+    """The values of an array, or objects one after another, as they are written; None where no object over several lines stands there."""
+    decoder = json.JSONDecoder()
+    found: list[str] = []
+    at = _JSON_GAP.match(text.replace("[", " ", 1) if array else text).end()  # type: ignore[union-attr]
+    while at < len(text) and text[at] != "]":
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except ValueError:
+            if array:
+                raise DataError(
+                    f"source: {shown(path.name)} holds a JSON array that breaks off or is damaged after "
+                    f"{len(found):,} values. Fetch or write it again, or write one JSON object a line."
+                ) from None
+            return None
+        found.append(text[at:end])
+        at = _JSON_GAP.match(text, end).end()  # type: ignore[union-attr]
+    return found
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with opened(path, text=False) as stream:
+        for position, line in enumerate(stream):
+            text = line.removeprefix(codecs.BOM_UTF8) if position == 0 else line
+            if text.strip():
+                yield text.strip().decode("utf-8", "replace")
+
+
+def _objects_by_python(engine: DuckDB, values: Iterable[str]) -> None:
+    import pyarrow as pa
+
+    engine.execute("CREATE TEMP TABLE lines (line BIGINT, json JSON, written VARCHAR)")
+    numbered = enumerate(values, start=1)
+    while batch := list(islice(numbered, BATCH)):
+        columns = {
+            "line": pa.array([line for line, _ in batch], pa.int64()),
+            "written": pa.array([text for _, text in batch], pa.string()),
+        }
+        engine.connection.register("batch", pa.table(columns))
+        engine.execute(
+            "INSERT INTO lines SELECT line, TRY_CAST(written AS JSON), "
+            "CASE WHEN TRY_CAST(written AS JSON) IS NULL THEN written END FROM batch"
+        )
+        engine.connection.unregister("batch")
+
+
+def _count_lines(path: Path) -> int:
+    with opened(path, text=False) as stream:
+        return sum(1 for line in stream if not line.isspace())
+
+
+def _inside(engine: DuckDB, pointers: Mapping[str, str]) -> dict[str, str]:
+    """The fields inside those objects that the first lines have, by their dotted names."""
+    found: dict[str, str] = {}
+    outer = dict(pointers)
+    for _ in range(DEEPEST):
+        deeper: dict[str, str] = {}
+        for name, pointer in outer.items():
+            keys = engine.rows(
+                f"SELECT DISTINCT unnest(json_keys(json, {literal(pointer)})) FROM "
+                f"(SELECT json FROM objects LIMIT {LINES_LOOKED_AT}) "
+                f"WHERE json_type(json, {literal(pointer)}) = 'OBJECT' ORDER BY 1"
+            )
+            deeper |= {f"{name}.{key}": pointer + _pointer(key) for (key,) in keys}
+        found |= deeper
+        outer = deeper
+    return found
+
+
+def _asked_inside(
+    engine: DuckDB, asked: Collection[str], outer: Mapping[str, str], inside: Mapping[str, str]
+) -> dict[str, str]:
+    """Of the dotted names that are asked for, those that some line has."""
+    found: dict[str, str] = {}
+    for name in asked:
+        if name in outer or "." not in name:
+            continue
+        pointer = inside.get(name) or "".join(_pointer(part) for part in name.split("."))
+        if name in inside or engine.rows(
+            f"SELECT 1 FROM objects WHERE json_exists(json, {literal(pointer)}) LIMIT 1"
+        ):
+            found[name] = pointer
+    return found
 
 
 def _pointer(key: str) -> str:
     return "/" + key.replace("~", "~0").replace("/", "~1")
 
 
-def _lost_lines(path: Path, lost: set[int]) -> pd.DataFrame:
-    if not lost:
+def _lost_lines(path: Path, lost: pd.DataFrame) -> pd.DataFrame:
+    if lost.empty:
         return pd.DataFrame()
-    with opened(path) as stream:
-        written = enumerate((line.strip() for line in stream if line.strip()), start=1)
-        return pd.DataFrame(
-            [
-                {"row": line, "reason": UNREADABLE_LINE, "(line)": text}
-                for line, text in written
-                if line in lost
-            ]
-        )
+    places = set(lost["line"])
+    texts = dict(zip(lost["line"], lost["written"], strict=True))
+    if lost["written"].isna().any():
+        texts = {line: text for line, text in enumerate(_lines(path), start=1) if line in places}
+    return pd.DataFrame(
+        [
+            {"row": line, "reason": UNREADABLE_LINE, "(line)": texts.get(line, "")}
+            for line in sorted(places)
+        ]
+    )
 
 
 def _explain_text(path: Path) -> None:
@@ -264,4 +569,4 @@ def _explain_text(path: Path) -> None:
             pass
 
 
-__all__ = ["csv_header", "load_csv", "load_json_lines", "named", "opened"]
+__all__ = ["JsonFields", "Layout", "csv_layout", "load_csv", "load_json_lines", "named", "opened"]

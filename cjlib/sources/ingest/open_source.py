@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -16,10 +16,12 @@ import pandas as pd
 
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.sources.connect.files import READABLE, Files
-from cjlib.sources.ingest.csv_json import csv_header, load_csv, load_json_lines, named
+from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 
 NO_TYPE = '"NULL"'
+_WHOLE_NUMBERS = frozenset({"BIGINT", "UBIGINT", "HUGEINT"})
+_NUMBERS = _WHOLE_NUMBERS | {"DOUBLE"}
 _NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"
 
 
@@ -29,21 +31,34 @@ def blank(expression: str) -> str:
 
 
 @dataclass(frozen=True)
+class QualityLine:
+    """One line of the quality table; `counts_rows` is False where it counts something else than rows."""
+
+    check: str
+    rows: int
+    example: str
+    counts_rows: bool = True
+
+
+@dataclass(frozen=True)
 class Raw:
     """An opened source.
 
-    `names` and `types` are those of c1, c2, …; `row` is SQL for the 1-based position; `untyped` means that every value is text
-    because the format knows nothing else; `broken` are rows that are no rows (too many fields, no JSON), with `row` and `reason`; `tables` and `views` stand in the engine while it is read.
+    `names` and `types` are those of c1, c2, …; `row` is SQL for the 1-based position; `untyped` are the columns that hold text
+    because the format knows nothing else; `broken` are rows that are no rows (too many fields, no JSON), with `row` and `reason`; `tables` and `views` stand in the engine while it is read; `notes` go to the quality table;
+    `inside` are fields inside other fields that were not asked for.
     """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     row: str = "row_number() OVER ()"
-    untyped: bool = False
+    untyped: frozenset[str] = frozenset()
     broken: pd.DataFrame = field(default_factory=pd.DataFrame)
     file_rows: tuple[tuple[str, int], ...] = ()
     tables: tuple[str, ...] = ("raw",)
     views: tuple[str, ...] = ()
+    notes: tuple[QualityLine, ...] = ()
+    inside: tuple[str, ...] = ()
 
     @property
     def places(self) -> list[str]:
@@ -60,36 +75,18 @@ def forget(engine: DuckDB, raw: Raw) -> None:
     engine.connection.unregister("given")
 
 
-def open_files(engine: DuckDB, files: Files) -> Raw:
-    """Make `raw` from files."""
-    return {"parquet": _open_parquet, "csv": _open_csv, "json": _open_json}[files.kind](
-        engine, files
-    )
+def open_files(engine: DuckDB, files: Files, asked: Collection[str] | None = ()) -> Raw:
+    """Make `raw` from files; of JSON objects the fields inside others that are `asked` for, or all (None)."""
+    if files.kind == "json":
+        return _open_json(engine, files, asked)
+    return _open_parquet(engine, files) if files.kind == "parquet" else _open_csv(engine, files)
 
 
 def _open_parquet(engine: DuckDB, files: Files) -> Raw:
-    source, described, rows = _parquet(engine, files, range(len(files.paths)))
+    source, described, rows = _parquet(engine, files)
     return _numbered(
         engine, source, [identifier(name) for name in described], list(described), rows
     )
-
-
-def open_added(engine: DuckDB, files: Files, first: int, before: Raw) -> Raw | None:
-    """Make `raw` from the Parquet files from the position `first` on, its columns those of the files `before`; None where they bring other ones."""
-    source, described, rows = _parquet(engine, files, range(first, len(files.paths)))
-    had = dict(zip(before.names, before.types, strict=True))
-    # A column of nothing but NULL has no type of its own in some writers' files.
-    if any(
-        had.get(name) != kind
-        for name, kind in described.items()
-        if name not in had or kind != NO_TYPE
-    ):
-        return None
-    picks = [
-        identifier(name) if described.get(name) == kind else f"CAST(NULL AS {kind})"
-        for name, kind in had.items()
-    ]
-    return _numbered(engine, source, picks, before.names, rows)
 
 
 def _numbered(
@@ -119,16 +116,13 @@ def _numbered(
 
 
 def _parquet(
-    engine: DuckDB, files: Files, which: range
+    engine: DuckDB, files: Files
 ) -> tuple[str, dict[str, str], tuple[tuple[str, int], ...]]:
-    """SQL that reads some of the files, their columns with types, and, where there are several files, the rows of each."""
-    paths = ", ".join(literal(glob.escape(str(files.paths[position]))) for position in which)
-    several = len(files.paths) > 1
-    partitioned = any(
-        "=" in part
-        for position in range(len(files.paths))
-        for part in Path(files.name(position)).parts[:-1]
-    )
+    """SQL that reads the files, their columns with types, and, where there are several files, the rows of each."""
+    paths = ", ".join(literal(glob.escape(str(path))) for path in files.paths)
+    names = [files.name(position) for position in range(len(files.paths))]
+    several = len(names) > 1
+    partitioned = any("=" in part for name in names for part in Path(name).parts[:-1])
     options = f"union_by_name={several}, hive_partitioning={partitioned}, hive_types_autocast=false"
     source = f"read_parquet([{paths}], {options})"
     try:
@@ -139,61 +133,60 @@ def _parquet(
             else {}
         )
     except duckdb.Error:
-        only = (
-            shown(files.name(which[0]))
-            if len(which) == 1
-            else f"a file of {shown(str(files.folder))}"
-        )
+        only = f"a file of {shown(str(files.folder))}" if several else shown(names[0])
         raise DataError(
             f"source: {only} cannot be read as Parquet. It is damaged, cut off, or of another format. Fetch or write it again."
         ) from None
     rows = (
-        tuple((files.name(position), counted[str(files.paths[position])]) for position in which)
+        tuple((name, counted[str(path)]) for name, path in zip(names, files.paths, strict=True))
         if several
         else ()
     )
-    no_name_twice([name for name, *_ in described])
-    if len(which) == 1 and "file_row_number" not in {name.casefold() for name, *_ in described}:
+    columns = [name for name, *_ in described]
+    no_name_twice(columns)
+    if not several and "file_row_number" not in {name.casefold() for name in columns}:
         source = f"read_parquet([{paths}], {options}, file_row_number=true)"
     return source, {name: kind for name, kind, *_ in described}, rows
 
 
 def _open_csv(engine: DuckDB, files: Files) -> Raw:
-    headers = [csv_header(path) for path in files.paths]
-    for names, _ in headers:
-        no_name_twice(names)
-    names = list(dict.fromkeys(name for header, _ in headers for name in header))
+    layouts = [csv_layout(path) for path in files.paths]
+    for layout in layouts:
+        no_name_twice(layout.names)
+    names = list(dict.fromkeys(name for layout in layouts for name in layout.names))
     types = tuple("VARCHAR" for _ in names)
+    titles = [layout.title for layout in layouts if layout.title]
+    notes = tuple(
+        QualityLine("line above the column names", 1, title, counts_rows=False) for title in titles
+    )
     if len(files.paths) == 1:
-        broken = load_csv(engine, files.paths[0], "raw", names, headers[0][1])
-        return Raw(
-            tuple(names),
-            types,
-            row="rowid + 1" if broken.empty and not _has_line(engine, "raw") else "line",
-            untyped=True,
-            broken=broken,
-        )
+        broken = load_csv(engine, files.paths[0], "raw", layouts[0])
+        row = "line" if _has_line(engine, "raw") else "rowid + 1"
+        return Raw(tuple(names), types, row, _all_places(names), broken, notes=notes)
     columns = ", ".join(f"c{position} VARCHAR" for position in range(1, len(names) + 1))
     engine.execute(f"CREATE TEMP TABLE raw (line BIGINT, {columns})")
     parts: list[pd.DataFrame] = []
     rows: list[tuple[str, int]] = []
-    for position, (path, (own, delimiter)) in enumerate(zip(files.paths, headers, strict=True)):
-        broken = load_csv(engine, path, "part", own, delimiter)
-        parts.append(_renamed(broken, own, names, sum(count for _, count in rows)))
-        rows.append(
-            (
-                files.name(position),
-                _append(engine, own, names, sum(count for _, count in rows)) + len(broken),
-            )
-        )
+    before = 0
+    for position, (path, layout) in enumerate(zip(files.paths, layouts, strict=True)):
+        broken = load_csv(engine, path, "part", layout)
+        parts.append(_renamed(broken, layout.names, names, before))
+        count = _append(engine, layout.names, names, before) + len(broken)
+        rows.append((files.name(position), count))
+        before += count
     return Raw(
         tuple(names),
         types,
         row="line",
-        untyped=True,
+        untyped=_all_places(names),
         broken=pd.concat(parts, ignore_index=True),
         file_rows=tuple(rows),
+        notes=notes,
     )
+
+
+def _all_places(names: Sequence[str]) -> frozenset[str]:
+    return frozenset(f"c{position}" for position in range(1, len(names) + 1))
 
 
 def _has_line(engine: DuckDB, table: str) -> bool:
@@ -227,37 +220,42 @@ def _renamed(broken: pd.DataFrame, own: list[str], names: list[str], before: int
     return renamed.assign(row=renamed["row"] + before)
 
 
-def _open_json(engine: DuckDB, files: Files) -> Raw:
+def _open_json(engine: DuckDB, files: Files, asked: Collection[str] | None) -> Raw:
     if len(files.paths) != 1:
         raise CjlibError(
-            "source: several JSON-lines files at once cannot be read. Put them into one file, or give Parquet or CSV files."
+            "source: several JSON-lines files at once cannot be read. "
+            "Put them into one file, or give Parquet or CSV files."
         )
-    names, broken = load_json_lines(engine, files.paths[0], "lines_raw")
-    no_name_twice(named(names))
-    typed = [_json_typed(engine, f"c{position}") for position in range(1, len(names) + 1)]
-    picks = "".join(
-        f", {expression} AS c{position}" for position, expression in enumerate(typed, start=1)
-    )
+    fields = load_json_lines(engine, files.paths[0], "lines_raw", asked)
+    names = named(fields.names)
+    no_name_twice(names)
+    places = [f"c{position}" for position in range(1, len(names) + 1)]
+    kinds = {place: _json_kinds(engine, place) for place in places}
+    picks = "".join(f", {_json_typed(engine, place, kinds[place])} AS {place}" for place in places)
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT line{picks} FROM lines_raw")
     return Raw(
-        names=named(names),
+        names=names,
         types=_types(engine, len(names)),
         row="line",
-        broken=broken,
+        untyped=frozenset(
+            place for place in places if kinds[place] & _NUMBERS and "VARCHAR" in kinds[place]
+        ),
+        broken=fields.broken,
         tables=("lines_raw",),
         views=("raw",),
+        inside=tuple(fields.inside),
     )
 
 
-def _json_typed(engine: DuckDB, column: str) -> str:
+def _json_kinds(engine: DuckDB, column: str) -> set[str]:
+    kinds = engine.rows(f"SELECT DISTINCT json_type({column}) FROM lines_raw")
+    return {kind for (kind,) in kinds if kind not in (None, "NULL")}
+
+
+def _json_typed(engine: DuckDB, column: str, kinds: set[str]) -> str:
     """A JSON column as its own type: whole numbers, numbers, true and false; else text."""
-    kinds = {
-        kind
-        for (kind,) in engine.rows(f"SELECT DISTINCT json_type({column}) FROM lines_raw")
-        if kind not in (None, "NULL")
-    }
     text = f"json_extract_string({column}, '$')"
-    if kinds and kinds <= {"BIGINT", "UBIGINT", "HUGEINT"}:
+    if kinds and kinds <= _WHOLE_NUMBERS:
         fits = (
             engine.rows(
                 f"SELECT count(*) FROM lines_raw WHERE TRY_CAST({text} AS BIGINT) IS NULL AND {text} IS NOT NULL"
@@ -265,7 +263,7 @@ def _json_typed(engine: DuckDB, column: str) -> str:
             == 0
         )
         return f"CAST({text} AS BIGINT)" if fits else text
-    if kinds and kinds <= {"BIGINT", "UBIGINT", "HUGEINT", "DOUBLE"}:
+    if kinds and kinds <= _NUMBERS:
         return f"CAST({text} AS DOUBLE)"
     return f"CAST({text} AS BOOLEAN)" if kinds == {"BOOLEAN"} else text
 
@@ -365,4 +363,12 @@ def _as_text(value: Any) -> str | None:
     return text.encode("utf-8", "replace").decode()
 
 
-__all__ = ["Raw", "blank", "forget", "no_name_twice", "open_added", "open_files", "open_frame"]
+__all__ = [
+    "QualityLine",
+    "Raw",
+    "blank",
+    "forget",
+    "no_name_twice",
+    "open_files",
+    "open_frame",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from cjlib.sources.ingest.validate import Rules
 from cjlib.sources.log.time import instant_us, zone_of
 
 USUAL_LIMIT = 0.05
-"""The share of rows held back above which reading stops, where nobody says another: one row in twenty."""
+"""The share of rows in quarantine above which reading stops, where nobody says another: one row in twenty."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,31 @@ class Request:
     limit: float
     event: str | None = None
     only: tuple[str, ...] | None = None
+    id: str | None = None
+    missing_ids: tuple[str, ...] = ()
+    decimal: str | None = None
+    source_zone: ZoneInfo | None = None
 
-    def rules(self) -> Rules:
-        """The rules of the check, as of now."""
+    def rules(self, time_column: str = "") -> Rules:
+        """The rules of the check, as of now; the name of the column of times may say that they are in UTC."""
+        zone = source_zone(self.source_zone, time_column)
         return Rules(
-            self.zone, self.zone_given, time.time_ns() // 1000, self.until, self.keep_duplicates
+            zone or self.zone,
+            self.zone_given or zone is not None,
+            time.time_ns() // 1000,
+            self.until,
+            self.keep_duplicates,
         )
+
+    @property
+    def asked(self) -> list[str]:
+        """The columns of the source that are asked for by name."""
+        return [*self.columns, *(self.only or ()), *([self.id] if self.id else [])]
 
     def plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        return asdict(self) | {"zone": self.zone.key}
+        named = self.source_zone.key if self.source_zone else None
+        return asdict(self) | {"zone": self.zone.key, "source_zone": named}
 
 
 def requested(
@@ -51,6 +67,10 @@ def requested(
     limit: float | None,
     event: str | None,
     only: Any,
+    id: str | None,
+    missing_ids: Any,
+    decimal: str | None,
+    source_timezone: str | None,
 ) -> Request:
     """The options as they were given, checked."""
     if duplicates not in (None, "quarantine", "keep"):
@@ -72,11 +92,53 @@ def requested(
         share,
         event,
         _only(only),
+        _id_column(id),
+        _missing_ids(missing_ids),
+        checked_decimal(decimal),
+        None if source_timezone is None else zone_of(source_timezone, "source_timezone"),
     )
 
 
+_IN_UTC = re.compile(r"(^|[\W_])(utc|gmt)([\W_]|$)", re.IGNORECASE)
+
+
+def source_zone(given: ZoneInfo | None, time_column: str) -> ZoneInfo | None:
+    """In which zone a source's times without an offset are: the one that is given, or UTC where the column's name says so."""
+    return ZoneInfo("UTC") if given is None and _IN_UTC.search(time_column) else given
+
+
+def checked_decimal(given: str | None) -> str | None:
+    """Which sign stands before decimals, checked."""
+    if given not in (None, "point", "comma"):
+        raise not_one_of("decimal", given, ["point", "comma"])
+    return given
+
+
+def _id_column(given: Any) -> str | None:
+    if given is not None and (not isinstance(given, str) or not given.strip()):
+        raise CjlibError(
+            f"id: must be the column that tells events apart, such as 'message_id'. Got {shown(given)}."
+        )
+    return given
+
+
+def _missing_ids(given: Any) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    listed_ids = [given] if isinstance(given, str | int) else given
+    if (
+        not isinstance(listed_ids, Sequence | set | frozenset)
+        or isinstance(given, bool)
+        or not all(isinstance(one, str | int) for one in listed_ids)
+    ):
+        raise CjlibError(
+            f"missing_ids: must be a list of ids that stand for nobody, such as ['undefined', '0']. Got {shown(given)}."
+        )
+    return tuple(sorted({str(one) for one in listed_ids}))
+
+
 def checked_limit(limit: float | None) -> float:
-    """The share of rows held back above which reading stops, checked; the usual one where none is given."""
+    """The share of rows in quarantine above which reading stops, checked; the usual one where none is given."""
     if limit is None:
         return USUAL_LIMIT
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 
 from cjlib.errors import CjlibError, DataError, not_one_of, shown
+from cjlib.sources.ingest.column_types import floor_ns
 from cjlib.sources.ingest.epochs import (
     DATE,
     EPOCHS,
@@ -23,7 +24,7 @@ from cjlib.sources.ingest.epochs import (
     number_kind,
     number_wall,
 )
-from cjlib.sources.ingest.open_source import blank
+from cjlib.sources.ingest.open_source import QualityLine, blank
 from cjlib.sources.log.engine import DuckDB, literal
 
 LONGEST = 64
@@ -42,16 +43,6 @@ _TIME_OF_DAY = frozenset("HIMSfgcXTRrpns")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One line of the quality table; `counts_rows` is False where the number counts something else than rows."""
-
-    check: str
-    rows: int
-    example: str
-    counts_rows: bool = True
-
-
-@dataclass(frozen=True)
 class Stamps:
     """SQL of `w` and `k` over `raw` (and `form`, which way a text is written), and what was found on the way."""
 
@@ -59,7 +50,7 @@ class Stamps:
     k: str
     form: str = "NULL"
     native: bool = False
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[QualityLine, ...] = ()
 
 
 def read_stamps(engine: DuckDB, column: str, kind: str, dates: str | None) -> Stamps:
@@ -75,8 +66,8 @@ def read_stamps(engine: DuckDB, column: str, kind: str, dates: str | None) -> St
             else _texts(engine, column, dates)
         )
     if kind.startswith("TIMESTAMP"):
-        us = _floor_ns(column) if kind == "TIMESTAMP_NS" else f"epoch_us({column})"
-        return Stamps(us, str(INSTANT if kind.endswith("ZONE") else NAIVE), native=True)
+        us = floor_ns(column) if "_NS" in kind else f"epoch_us({column})"
+        return Stamps(us, str(INSTANT if "ZONE" in kind or "TZ" in kind else NAIVE), native=True)
     if kind == "DATE":
         return Stamps(f"epoch_us(CAST({column} AS TIMESTAMP))", str(DATE), native=True)
     if (
@@ -89,12 +80,6 @@ def read_stamps(engine: DuckDB, column: str, kind: str, dates: str | None) -> St
     raise DataError(
         f"source: the column of times holds {kind.lower()}, which is no time. Give texts such as '2025-01-31 18:00', timestamps, or epoch numbers."
     )
-
-
-def _floor_ns(column: str) -> str:
-    """Down to the microsecond before it, also before 1970: epoch_us would cut nanoseconds towards zero."""
-    ns = f"epoch_ns({column})"
-    return f"({ns} // 1000 - CASE WHEN {ns} % 1000 < 0 THEN 1 ELSE 0 END)"
 
 
 # ---- texts -------------------------------------------------------------------------------------------------------
@@ -255,7 +240,7 @@ def _offset(text: str, match: re.Match[str]) -> str:
 
 def _date_order(
     engine: DuckDB, text: str, forms: list[Form], dates: str | None
-) -> tuple[bool, list[Finding]]:
+) -> tuple[bool, list[QualityLine]]:
     """Whether the day stands first, by what `dates` says or by days above 12; an error where neither decides."""
     if not forms or dates:
         return dates != "month_first", []
@@ -273,7 +258,7 @@ def _date_order(
         )
     proof, words = (month_first, "month first") if month_first[0] else (day_first, "day first")
     return not month_first[0], [
-        Finding(f"date order: {words}", proof[0], f"{proof[1]} can only be {words}")
+        QualityLine(f"date order: {words}", proof[0], f"{proof[1]} can only be {words}")
     ] if proof[0] else []
 
 
@@ -294,7 +279,7 @@ def _order_evidence(engine: DuckDB, text: str, forms: list[Form]) -> list[tuple[
     return list(zip(row[0::2], row[1::2], strict=True))
 
 
-def _offsets(engine: DuckDB, text: str, forms: list[Form]) -> list[Finding]:
+def _offsets(engine: DuckDB, text: str, forms: list[Form]) -> list[QualityLine]:
     """Which offsets the texts carry, where there are several."""
     if not forms:
         return []
@@ -307,7 +292,7 @@ def _offsets(engine: DuckDB, text: str, forms: list[Form]) -> list[Finding]:
         return []
     words = ", ".join(f"{offset} ({rows:,})" for offset, rows in counted[:6])
     return [
-        Finding(
+        QualityLine(
             "several offsets from UTC",
             sum(rows for _, rows in counted[1:]),
             f"{words}; each time keeps its instant",
@@ -347,7 +332,7 @@ def _numbers(engine: DuckDB, column: str, kind: str) -> Stamps:
     return Stamps(w, f"CASE WHEN {missing} THEN {MISSING} ELSE {k} END", findings=tuple(findings))
 
 
-def _units(engine: DuckDB, number: str, where: str, written: str) -> list[Finding]:
+def _units(engine: DuckDB, number: str, where: str, written: str) -> list[QualityLine]:
     """Which epochs the numbers were read as."""
     compact = "(x BETWEEN 19000101 AND 21001231 OR x BETWEEN 19000101000000 AND 21001231235959)"
     cases = " ".join(
@@ -358,7 +343,7 @@ def _units(engine: DuckDB, number: str, where: str, written: str) -> list[Findin
         f"FROM (SELECT {number} AS x, {written} AS written FROM raw {where}) GROUP BY unit ORDER BY unit"
     )
     return [
-        Finding(f"epoch {unit} since 1970", rows, example)
+        QualityLine(f"epoch {unit} since 1970", rows, example)
         for unit, rows, example in counted
         if unit
     ]

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from cjlib.errors import DataError, shown
 from cjlib.show.numbers import count_of
-from cjlib.sources.ingest.parse_times import Finding
-from cjlib.sources.ingest.quarantine import DUPLICATE
+from cjlib.sources.ingest.open_source import QualityLine
+from cjlib.sources.ingest.quarantine import DUPLICATE, REPEATED_ID
 from cjlib.sources.ingest.read_counts import Reasons
 from cjlib.sources.ingest.validate import FUTURE, REASONS, Checked
-from cjlib.sources.log.engine import DuckDB
+from cjlib.sources.log.engine import DuckDB, literal
 
 UNITS = (("minutes", 60_000_000), ("seconds", 1_000_000), ("milliseconds", 1_000))
 MOST_NAMES_COMPARED = 500
@@ -29,6 +29,7 @@ REMEDIES = {
     "hour that does not exist": "name the zone the times were written in with timezone=",
     FUTURE: "check the clock that wrote them and the timezone; for planned events give observed_until=",
     "later than observed_until": "give a later observed_until, or none",
+    REPEATED_ID: "rows with one id are one event",
     DUPLICATE: "keep them with duplicates='keep' where equal rows are real, such as orders without an id",
     "wrong number of fields": "quote texts that hold the separator or a line break",
     "quote that does not close": 'write a quote inside a quoted text twice ("") and close every one',
@@ -49,22 +50,62 @@ def quality_table(
         )
     )
     lines = [
-        Finding("rows read", checked.tally.rows, ""),
-        Finding("events used", used, ""),
+        QualityLine("rows read", checked.tally.rows, ""),
+        QualityLine("events used", used, ""),
         *_reasons(checked.tally.reasons),
         *checked.findings,
         *_ties(checked),
     ]
     lines += [_span(first, last, used, zone), _resolution(engine, used, whole_days)] if used else []
     lines += [
-        Finding("customers", customers, "", counts_rows=False),
-        Finding("event names", len(counted), "", counts_rows=False),
+        QualityLine("customers", customers, "", counts_rows=False),
+        QualityLine("event names", len(counted), "", counts_rows=False),
         *_alike(counted),
+        *_doubtful_ids(engine, used),
     ]
     return as_table(lines, checked.tally.rows)
 
 
-def as_table(lines: Sequence[Finding], rows: int) -> pd.DataFrame:
+NOBODY = "ids that may stand for nobody"
+DAMAGED = "ids damaged by a spreadsheet"
+_NOBODY = (
+    *("undefined", "null", "(null)", "\\n", "none", "(none)", "nil", "nan", "n/a", "na", "unknown", "anonymous", "anon", "guest"),
+    *("(not set)", "not set", "-", "--", "?", "#n/a", "missing", "default", "test"),
+    "00000000-0000-0000-0000-000000000000",
+)  # fmt: skip
+_OFTEN_NOBODY = ("0", "-1", "0.0", "999999", "9999999", "99999999", "999999999")
+_TOO_OFTEN = 0.05
+
+
+def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
+    """Ids that tools write where there is no customer, and ids that a spreadsheet has rounded."""
+    written = "CAST(n.value AS VARCHAR)"
+    counts = "(SELECT count(*) FROM prepared p WHERE p.c = n.code)"
+    words, numbers = (", ".join(literal(one) for one in ids) for ids in (_NOBODY, _OFTEN_NOBODY))
+    nobody = engine.rows(
+        f"SELECT {written}, {counts} AS rows, lower(trim({written})) IN ({words}) FROM c_names n "
+        f"WHERE lower(trim({written})) IN ({words}) OR {written} IN ({numbers}) ORDER BY rows DESC, 1"
+    )
+    found = [
+        QualityLine(
+            NOBODY,
+            rows,
+            f"{shown(value)} has {100 * rows / used:.1f}% of the events; missing_ids: [{value}] leaves them out",
+        )
+        for value, rows, word in nobody
+        if word or rows > _TOO_OFTEN * used
+    ]
+    damaged = engine.rows(
+        f"SELECT count(*), min({written}) FROM n_ids n".replace("n_ids", "c_names")
+        + f" WHERE regexp_full_match({written}, '[0-9]([.,][0-9]+)?[eE][+][0-9]+')"
+    )[0]
+    if damaged[0]:
+        what = f"{shown(damaged[1])}: a spreadsheet has rounded them, so several customers may share one; export the ids as text"
+        found.append(QualityLine(DAMAGED, damaged[0], what, counts_rows=False))
+    return found
+
+
+def as_table(lines: Sequence[QualityLine], rows: int) -> pd.DataFrame:
     """Findings as rows of the quality table; a share is of the rows read."""
     table = [
         (
@@ -80,40 +121,40 @@ def as_table(lines: Sequence[Finding], rows: int) -> pd.DataFrame:
     )
 
 
-def _reasons(found: Reasons) -> list[Finding]:
+def _reasons(found: Reasons) -> list[QualityLine]:
     """One line a reason, those of the contract also when no row had it: what was looked for is part of the answer."""
     return [
-        Finding(reason, *found.get(reason, (0, "")))
+        QualityLine(reason, *found.get(reason, (0, "")))
         for reason in (*REASONS, *sorted(set(found) - set(REASONS)))
     ]
 
 
-def _ties(checked: Checked) -> list[Finding]:
+def _ties(checked: Checked) -> list[QualityLine]:
     events, instants, customers = checked.ties
     words = (
         f"{count_of(instants, 'instant')} of {count_of(customers, 'customer')}; such events have no order"
         if events
         else ""
     )
-    return [Finding("tied events (same customer, same instant)", events, words)]
+    return [QualityLine("tied events (same customer, same instant)", events, words)]
 
 
-def _span(first: int, last: int, used: int, zone: ZoneInfo) -> Finding:
+def _span(first: int, last: int, used: int, zone: ZoneInfo) -> QualityLine:
     start, end = (
         pd.Timestamp(one, unit="us", tz="UTC").tz_convert(zone).isoformat(sep=" ")
         for one in (first, last)
     )
-    return Finding("span", used, f"{start} to {end}")
+    return QualityLine("span", used, f"{start} to {end}")
 
 
-def _resolution(engine: DuckDB, used: int, whole_days: bool) -> Finding:
+def _resolution(engine: DuckDB, used: int, whole_days: bool) -> QualityLine:
     """The coarsest unit in which all times are whole: local days, else minutes to microseconds, which every zone's offset keeps."""
     if whole_days:
-        return Finding("times are whole", used, "days")
+        return QualityLine("times are whole", used, "days")
     for name, unit in UNITS:
         if not engine.rows(f"SELECT 1 FROM prepared WHERE t % {unit} <> 0 LIMIT 1"):
-            return Finding("times are whole", used, name)
-    return Finding("times are whole", used, "microseconds")
+            return QualityLine("times are whole", used, name)
+    return QualityLine("times are whole", used, "microseconds")
 
 
 def in_whole_days(engine: DuckDB, zone: ZoneInfo) -> bool:
@@ -139,7 +180,7 @@ def first_of_days(microseconds: NDArray[np.int64], zone: ZoneInfo) -> bool:
     return bool((local == midnights).all())
 
 
-def _alike(counts: dict[str, int]) -> list[Finding]:
+def _alike(counts: dict[str, int]) -> list[QualityLine]:
     """Names that may mean one event: equal but for capitals, spaces and signs, or one the inflected first word of the other."""
     folded = {name: _folded(name) for name in sorted(counts)}
     groups: dict[str, list[str]] = {}
@@ -151,7 +192,7 @@ def _alike(counts: dict[str, int]) -> list[Finding]:
             pair for pair in combinations(folded, 2) if _inflected(folded[pair[0]], folded[pair[1]])
         ]
     return [
-        Finding(
+        QualityLine(
             "similar event names",
             sum(counts[name] for name in names) - max(counts[name] for name in names),
             " / ".join(shown(name) for name in names),
@@ -174,8 +215,8 @@ def _inflected(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 def stop_above_limit(
     quality: pd.DataFrame, quarantine: pd.DataFrame, reasons: Reasons, rows: int, limit: float, remedies: Mapping[str, str] = REMEDIES
 ) -> None:  # fmt: skip
-    """An error that says what is wrong, how often and what to do, if more than the limit would be held back."""
-    held = sum(count for count, _ in reasons.values())
+    """An error that says what is wrong, how often and what to do, if more than the limit would be quarantined."""
+    held = sum(count for reason, (count, _) in reasons.items() if reason != REPEATED_ID)
     if not rows or held / rows <= limit:
         return
     lines = [
@@ -187,7 +228,7 @@ def stop_above_limit(
     raise DataError(
         f"source: {held:,} of {rows:,} rows ({100 * held / rows:.1f}%) cannot be used; quarantine_limit allows {100 * limit:.1f}%. "
         + " · ".join(lines)
-        + ". Mend the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine.",
+        + ". Fix the data, or accept the loss with a higher quarantine_limit. The rows are in this error's .quarantine.",
         quality=quality,
         quarantine=quarantine,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cjlib.sources.ingest.append import earlier_events
 from cjlib.sources.ingest.columns import Columns
 from cjlib.sources.ingest.epochs import NAIVE, SPREADSHEET, UNREADABLE
 from cjlib.sources.ingest.open_source import Raw, blank
@@ -12,6 +11,7 @@ from cjlib.sources.log.engine import DuckDB, literal
 from cjlib.sources.log.schema import Property
 
 DUPLICATE = "exact duplicate"
+REPEATED_ID = "repeated id"
 
 
 def rows_held(
@@ -22,7 +22,6 @@ def rows_held(
     *,
     wrong: bool,
     repeated: bool,
-    earlier: bool,
 ) -> pd.DataFrame:
     """The rows held back: `row`, `reason`, `example`, then c1, c2, … as text."""
     texts = "".join(f", CAST({place} AS VARCHAR) AS {place}" for place in raw.places)
@@ -37,14 +36,7 @@ def rows_held(
         )
     if repeated:
         numbered = _numbered(engine, raw, _near_repeats(engine, raw))
-        asked.append(
-            _repeats(
-                columns,
-                _after_earlier(numbered, raw, properties) if earlier else numbered,
-                texts,
-                wrong=wrong,
-            )
-        )
+        asked.append(_repeats(columns, properties, numbered, texts, wrong=wrong))
     parts = ([raw.broken] if len(raw.broken) else []) + (
         [engine.frame(" UNION ALL ".join(asked))] if asked else []
     )
@@ -78,15 +70,9 @@ def _near_repeats(engine: DuckDB, raw: Raw) -> str:
     return "near"
 
 
-def _after_earlier(numbered: str, raw: Raw, properties: tuple[Property, ...]) -> str:
-    """The rows of the source after the events of the earlier log, which are no row of it and come first."""
-    every = ", ".join(
-        ["row", "reason", "id", "name", "t", *(one.column for one in properties), *raw.places]
-    )
-    return f"(SELECT 0 AS row, NULL AS reason, * FROM ({earlier_events(properties)}) UNION ALL BY NAME SELECT {every} FROM {numbered})"
-
-
-def _repeats(columns: Columns, numbered: str, texts: str, *, wrong: bool) -> str:
+def _repeats(
+    columns: Columns, properties: tuple[Property, ...], numbered: str, texts: str, *, wrong: bool
+) -> str:
     """SQL of the second and later rows of those that are equal in every column: the first of the source is the event."""
     values = [
         f"CASE WHEN NOT {blank(f'p{position}')} THEN p{position} END"
@@ -120,4 +106,4 @@ def quarantine_table(held: pd.DataFrame, raw: Raw) -> pd.DataFrame:
     return table.assign(row=table["row"] - starts[which])
 
 
-__all__ = ["DUPLICATE", "quarantine_table", "rows_held", "written"]
+__all__ = ["DUPLICATE", "REPEATED_ID", "quarantine_table", "rows_held", "written"]

@@ -1,4 +1,4 @@
-"""What a reading counted of its rows: numbers that add up, so that files read on different days give what they give together."""
+"""What a reading counted of its rows."""
 
 from __future__ import annotations
 
@@ -27,21 +27,6 @@ class Tally:
     reasons: Reasons
     first_future: int | None
 
-    def __add__(self, other: Tally) -> Tally:
-        """What both have together."""
-        futures = [one.first_future for one in (self, other) if one.first_future is not None]
-        kinds = {
-            kind: _joined(self.kinds.get(kind), other.kinds.get(kind))
-            for kind in sorted(self.kinds | other.kinds)
-        }
-        return Tally(
-            self.rows + other.rows,
-            kinds,
-            self.twice + other.twice,
-            _both(self.reasons, other.reasons),
-            min(futures, default=None),
-        )
-
     def plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
         return {**vars(self), "kinds": [[kind, *span] for kind, span in self.kinds.items()]}
@@ -67,21 +52,3 @@ def reasons_of(held: pd.DataFrame) -> Reasons:
 def smallest(examples: pd.Series) -> str:
     """The first of the examples, as text."""
     return min((str(one) for one in examples.dropna()), default="")[:80]
-
-
-def _joined(one: Span | None, other: Span | None) -> Span:
-    """Rows, earliest and latest (None where no time could be read) of both."""
-    spans = [span for span in (one, other) if span is not None]
-    lows, highs = ([span[place] for span in spans if span[place] is not None] for place in (1, 2))
-    return sum(rows for rows, _, _ in spans), min(lows, default=None), max(highs, default=None)
-
-
-def _both(one: Reasons, other: Reasons) -> Reasons:
-    together = {}
-    for reason in sorted(one | other):
-        found = [reasons[reason] for reasons in (one, other) if reason in reasons]
-        together[reason] = (
-            sum(rows for rows, _ in found),
-            min((example for _, example in found if example), default=""),
-        )
-    return together

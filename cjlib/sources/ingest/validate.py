@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from cjlib.errors import DataError
-from cjlib.sources.ingest.append import put_earlier_first
 from cjlib.sources.ingest.columns import Columns
 from cjlib.sources.ingest.epochs import DATE, INSTANT, MISSING, NAIVE, SPREADSHEET, UNREADABLE
-from cjlib.sources.ingest.open_source import Raw, blank, forget
-from cjlib.sources.ingest.parse_times import EARLIEST, Finding, Stamps
+from cjlib.sources.ingest.open_source import QualityLine, Raw, blank, forget
+from cjlib.sources.ingest.parse_times import EARLIEST, Stamps
 from cjlib.sources.ingest.quarantine import DUPLICATE, rows_held, written
 from cjlib.sources.ingest.read_counts import Kinds, Tally, reasons_of
 from cjlib.sources.ingest.sort import count_ties, drop_repeats, put_in_order, settle, write_prepared
@@ -70,11 +69,11 @@ class Rules:
 
 @dataclass(frozen=True)
 class Checked:
-    """What the check found; the events stand in `prepared`. `held` has the rows of this source, the rest counts earlier ones too."""
+    """What the check found; the events stand in `prepared`, `held` has the rows that cannot be used."""
 
     properties: tuple[Property, ...]
     tally: Tally
-    findings: tuple[Finding, ...]
+    findings: tuple[QualityLine, ...]
     held: pd.DataFrame
     ties: tuple[int, int, int]
 
@@ -85,12 +84,8 @@ def check(
     columns: Columns,
     stamps: Stamps,
     rules: Rules,
-    earlier: Tally | None = None,
 ) -> Checked:
-    """Make `prepared` and its dictionaries from the rows that hold the contract; `held` has the others.
-
-    Where there is an `earlier` log, attached under that name, its events come before those of this source.
-    """
+    """Make `prepared` and its dictionaries from the rows that hold the contract; `held` has the others."""
     _stage(engine, raw, columns, stamps)
     kinds = _kinds(engine, columns, stamps)
     _no_spreadsheet(engine, kinds, columns)
@@ -102,8 +97,6 @@ def check(
     properties = described([(one.name, one.type) for one in columns.properties])
     no_time = any((skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
     wrong = _order(engine, properties, rules, no_time=no_time)
-    if earlier:
-        put_earlier_first(engine, properties)
     again = settle(engine, properties)
     repeats = 0 if rules.keep_duplicates else again
     if repeats:
@@ -116,7 +109,6 @@ def check(
         properties,
         wrong=wrong,
         repeated=repeats > 0,
-        earlier=earlier is not None,
     )
     tally = Tally(
         sum(count for count, _, _ in kinds.values()) + len(raw.broken),
@@ -125,12 +117,19 @@ def check(
         reasons_of(held),
         late,
     )
-    tally = earlier + tally if earlier else tally
-    kept = [Finding("exact duplicates kept", again, "")] if again and rules.keep_duplicates else []
+    kept = (
+        [QualityLine("exact duplicates kept", again, "")] if again and rules.keep_duplicates else []
+    )
     return Checked(
         properties=properties,
         tally=tally,
-        findings=(*stamps.findings, *_wall_findings(tally.kinds, rules, tally.twice), *kept),
+        findings=(
+            *raw.notes,
+            *stamps.findings,
+            *_wall_findings(tally.kinds, rules, tally.twice),
+            *kept,
+            *columns.notes,
+        ),
         held=held,
         ties=count_ties(engine),
     )
@@ -141,6 +140,9 @@ def _order(
 ) -> bool:
     """Make the dictionaries and `ordered`, repeats still in it; whether some row cannot be used."""
     no_id, no_name = make_dictionaries(engine, "timed", properties)
+    if _some_padded(engine, properties):
+        _trim(engine, properties)
+        no_id, no_name = make_dictionaries(engine, "timed", properties)
     wrong = no_id or no_name or no_time
     # Rows without id or name meet no code and stay out by themselves: only the time has to be asked of each row.
     used = f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE"
@@ -153,6 +155,37 @@ def _order(
         make_dictionaries(engine, "(SELECT * FROM timed WHERE reason IS NULL)", properties)
         put_in_order(engine, coded_rows(engine, "timed", properties, "reason IS NULL"), properties)
     return wrong
+
+
+def _some_padded(engine: DuckDB, properties: tuple[Property, ...]) -> bool:
+    """Whether a name or text begins or ends with a blank, as in files that put one after each comma."""
+    names = [name for name, kind in _texts(engine, properties).values() if kind == "VARCHAR"]
+    ends = " OR ".join(
+        f"{side}_with(value, {sign})" for side in ("starts", "ends") for sign in _BLANKS
+    )
+    tests = [f"EXISTS (SELECT 1 FROM {name} WHERE {ends})" for name in names]
+    return bool(tests) and engine.rows(f"SELECT {' OR '.join(tests)}")[0][0]
+
+
+def _texts(engine: DuckDB, properties: tuple[Property, ...]) -> dict[str, tuple[str, str]]:
+    """The columns of `timed` that have a dictionary, with its name and the type of its values."""
+    kind = engine.rows("SELECT typeof(value) FROM c_names LIMIT 1")
+    coded = {one.column: (one.dictionary, one.type) for one in properties if one.coded}
+    return {"id": ("c_names", kind[0][0] if kind else ""), "name": ("e_names", "VARCHAR")} | coded
+
+
+def _trim(engine: DuckDB, properties: tuple[Property, ...]) -> None:
+    """Take the blanks off both ends of every text of `timed`."""
+    trimmed = ", ".join(
+        f"trim({column}, {' || '.join(_BLANKS)}) AS {column}"
+        for column, (_, kind) in _texts(engine, properties).items()
+        if kind == "VARCHAR"
+    )
+    engine.execute("ALTER VIEW timed RENAME TO untrimmed")
+    engine.execute(f"CREATE TEMP VIEW timed AS SELECT * REPLACE ({trimmed}) FROM untrimmed")
+
+
+_BLANKS = ("' '", "chr(9)", "chr(10)", "chr(13)", "chr(160)")
 
 
 def _kinds(engine: DuckDB, columns: Columns, stamps: Stamps) -> Kinds:
@@ -289,21 +322,23 @@ def _is_late(rules: Rules) -> str:
     return f"t > CASE WHEN k = {INSTANT} THEN {rules.latest} ELSE {rules.latest_on_the_wall} END"
 
 
-def _wall_findings(kinds: Kinds, rules: Rules, twice: int) -> list[Finding]:
+def _wall_findings(kinds: Kinds, rules: Rules, twice: int) -> list[QualityLine]:
     read = (
         f"read in {rules.zone.key}"
         if rules.zone_given
         else "read as UTC, for no timezone was given: name the business's zone with timezone='Europe/Berlin' or the like"
     )
     found = [
-        Finding(words, kinds[kind][0], f"{wall_words(kinds[kind][1], date=kind == DATE)}, {read}")
+        QualityLine(
+            words, kinds[kind][0], f"{wall_words(kinds[kind][1], date=kind == DATE)}, {read}"
+        )
         for kind, words in ((NAIVE, "times without a zone"), (DATE, "dates without a time"))
         if kind in kinds
     ]
     return [
         *found,
         *(
-            [Finding("hours that come twice", twice, "the clocks went back; read as the first")]
+            [QualityLine("hours that come twice", twice, "the clocks went back; read as the first")]
             if twice
             else []
         ),

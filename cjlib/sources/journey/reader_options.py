@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cjlib.errors import CjlibError, JourneyError, did_you_mean, listed, shown
 from cjlib.sources.connect.files import Files, find_files
 from cjlib.sources.connect.remote import Remote, open_remote, remote_of
-from cjlib.sources.ingest.columns import property_column, text_types
-from cjlib.sources.ingest.csv_json import csv_header
+from cjlib.sources.ingest.column_types import property_column, text_types
+from cjlib.sources.ingest.csv_json import csv_layout
 from cjlib.sources.ingest.open_source import open_files
 from cjlib.sources.journey.locations import expanded, located
 from cjlib.sources.journey.schema import Source
@@ -38,6 +38,10 @@ def events_options(journey: Journey) -> dict[str, Any]:
         "dates": source.dates,
         "duplicates": source.duplicates,
         "quarantine_limit": source.quarantine_limit,
+        "id": source.id,
+        "missing_ids": list(source.missing_ids) or None,
+        "decimal": source.decimal,
+        "source_timezone": source.timezone,
     }
     if source.event is not None:
         options["event"] = source.event
@@ -66,6 +70,9 @@ def feedback_options(journey: Journey) -> dict[str, Any]:
         "dates": source.dates,
         "timezone": journey.timezone,
         "asked": source.asked,
+        "decimal": source.decimal,
+        "source_timezone": source.timezone,
+        "missing": list(source.missing) or None,
         "quarantine_limit": source.quarantine_limit,
     }
     return {key: value for key, value in options.items() if value is not None}
@@ -85,16 +92,20 @@ def _columns(journey: Journey, own: Mapping[str, Any], place: Mapping[str, Any])
     shared = journey.sources.columns
     if not shared:
         return dict(own)
-    names = _remote(place).names() if "table" in place else _names(find_files(place["source"]))
+    names = (
+        _remote(place).names()
+        if "table" in place
+        else _names(find_files(place["source"]), list(shared))
+    )
     return {name: ours for name, ours in shared.items() if name in names} | dict(own)
 
 
-def _names(files: Files) -> list[str]:
+def _names(files: Files, asked: list[str]) -> list[str]:
     """The columns of the first file, without reading its rows where the format allows it."""
     if files.kind == "csv":
-        return csv_header(files.paths[0])[0]
+        return csv_layout(files.paths[0]).names
     engine = DuckDB()
-    return list(open_files(engine, replace(files, paths=files.paths[:1])).names)
+    return list(open_files(engine, replace(files, paths=files.paths[:1]), asked).names)
 
 
 def _remote(place: Mapping[str, Any]) -> Remote:
@@ -120,7 +131,7 @@ def customers_table(journey: Journey) -> pd.DataFrame | None:
     if source is None:
         return None
     place = _place(source, "sources.customers", journey.folder)
-    return _renamed(place, _columns(journey, source.columns, place)).to_pandas()
+    return _renamed(place, _columns(journey, source.columns, place), source.decimal).to_pandas()
 
 
 def _customers(journey: Journey) -> Any:
@@ -129,18 +140,20 @@ def _customers(journey: Journey) -> Any:
     assert source is not None
     place = _place(source, "sources.customers", journey.folder)
     columns = _columns(journey, source.columns, place)
-    if columns:
-        return _renamed(place, columns)
+    if columns or source.decimal:
+        return _renamed(place, columns, source.decimal)
     return _remote(place) if "table" in place else place["source"]
 
 
-def _renamed(place: Mapping[str, Any], columns: Mapping[str, str]) -> Any:
+def _renamed(
+    place: Mapping[str, Any], columns: Mapping[str, str], decimal: str | None = None
+) -> Any:
     """The table under our names, with the types that the reader of events would give its columns."""
     engine = DuckDB()
     raw = (
         open_remote(engine, _remote(place), {})
         if "table" in place
-        else open_files(engine, find_files(place["source"]))
+        else open_files(engine, find_files(place["source"]), list(columns))
     )
     unknown = [name for name in columns if name not in raw.names]
     if unknown:
@@ -148,7 +161,9 @@ def _renamed(place: Mapping[str, Any], columns: Mapping[str, str]) -> Any:
             f"sources.customers.columns: there is no column {shown(unknown[0])}.{did_you_mean(unknown[0], raw.names)} The source has: {listed(raw.names, most=20)}."
         )
     places = [f"c{position}" for position in range(1, len(raw.names) + 1)]
-    typed = text_types(engine, places) if raw.untyped else {}
+    written = dict(zip(places, raw.names, strict=True))
+    untyped = {place: name for place, name in written.items() if place in raw.untyped}
+    typed, _ = text_types(engine, untyped, decimal=decimal)
     read = [
         property_column(engine, name, place, typed.get(place, kind))
         for name, place, kind in zip(raw.names, places, raw.types, strict=True)

@@ -22,6 +22,7 @@ from cjlib.sources.journey.fields import (
     Text,
     Texts,
     Window,
+    Zone,
     fault,
     one_of,
     whole,
@@ -57,6 +58,8 @@ class Source(Section):
     url: Text | None = Field(default=None, repr=False)
     table: Text | None = None
     dates: Annotated[str, BeforeValidator(_dates)] | None = None
+    timezone: Zone | None = None
+    decimal: Annotated[Literal["point", "comma"], one_of("point", "comma")] | None = None
 
 
 class EventSource(Source):
@@ -69,6 +72,8 @@ class EventSource(Source):
     )
     quarantine_limit: Share = 0.05
     observed_until: Text | None = None
+    id: Text | None = None
+    missing_ids: Texts = ()
 
 
 class FeedbackSource(Source):
@@ -77,6 +82,7 @@ class FeedbackSource(Source):
     columns: dict[str, Any] = Field(default_factory=dict)
     dates: Annotated[str, BeforeValidator(_dates_or_none)] | None = None
     asked: Count | None = None
+    missing: Texts = ()
     quarantine_limit: Share = 0.05
 
 

@@ -23,14 +23,14 @@ _EARLIEST = -2_208_988_800_000_000  # 1900: before it zones kept local mean time
 _LATEST = 7_258_118_400_000_000  # 2200
 
 
-def zone_of(timezone: str | None) -> ZoneInfo:
+def zone_of(timezone: str | None, option: str = "timezone") -> ZoneInfo:
     """The zone of that name; UTC where none is given."""
     try:
         return ZoneInfo("UTC" if timezone is None else timezone)
     except (KeyError, ValueError, TypeError, OSError):
         known = did_you_mean(timezone, available_timezones())
         raise CjlibError(
-            f"timezone: must be the name of a time zone, such as 'Europe/Berlin' or 'UTC'. Got {shown(timezone)}.{known}"
+            f"{option}: must be the name of a time zone, such as 'Europe/Berlin' or 'UTC'. Got {shown(timezone)}.{known}"
         ) from None
 
 

@@ -11,9 +11,10 @@ import pandas as pd
 
 from cjlib.errors import CjlibError, DataError
 from cjlib.sources.connect.remote import Remote, open_remote
-from cjlib.sources.ingest.columns import Column, Columns, read_columns
-from cjlib.sources.ingest.open_source import Raw
-from cjlib.sources.ingest.parse_times import EARLIEST, Finding
+from cjlib.sources.ingest.column_types import Column
+from cjlib.sources.ingest.columns import Columns, log_names, read_columns
+from cjlib.sources.ingest.open_source import QualityLine, Raw
+from cjlib.sources.ingest.parse_times import EARLIEST
 from cjlib.sources.ingest.quality_report import REMEDIES, as_table, first_of_days
 from cjlib.sources.ingest.quarantine import DUPLICATE
 from cjlib.sources.ingest.validate import REASONS, Rules, wall_words
@@ -52,10 +53,9 @@ def open_pushed(remote: Remote, wanted: Wanted, read: Callable[[], EventLog]) ->
     check_dialect(remote.dialect, remote.place)
     scratch = DuckDB()
     raw = open_remote(scratch, _Columns(remote), wanted.columns, wanted.only)
-    columns, rules = (
-        read_columns(scratch, raw, wanted.columns, wanted.event, wanted.only),
-        wanted.rules,
-    )
+    names = log_names(raw, wanted.columns, wanted.event)
+    columns = read_columns(scratch, raw, names, event=wanted.event, only=wanted.only)
+    rules = wanted.rules
     _times_are_times(columns.timestamp, rules)
     rows = _rows(raw, columns, rules)
     facts: dict[str, Any] = {
@@ -241,7 +241,7 @@ def _stop_above(counted: Counted, limit: float) -> None:
     lines = " · ".join(f"{reason}: {count:,}; {REMEDIES[reason]}" for count, reason in reasons)
     raise DataError(
         f"source: {lost:,} of {rows:,} rows ({100 * lost / rows:.1f}%) cannot be used; quarantine_limit allows {100 * limit:.1f}%. {lines}. "
-        "Mend the data, or accept the loss with a higher quarantine_limit."
+        "Fix the data, or accept the loss with a higher quarantine_limit."
     )
 
 
@@ -270,22 +270,24 @@ def _quality(log: PushedLog, counted: Counted, rules: Rules, doubled: int) -> pd
     used, first, last = counted[_USED]
     others = sorted(set(counted) - set(REASONS) - {_USED})
     lines = [
-        Finding(
+        QualityLine(
             "where the events are", rows, f"{log.held.remote.place}; counted there, none was read"
         ),
-        Finding("rows read", rows, ""),
-        Finding("events used", used, ""),
+        QualityLine("rows read", rows, ""),
+        QualityLine("events used", used, ""),
     ]
     lines += [
-        Finding(reason, counted.get(reason, (0, None, None))[0], "")
+        QualityLine(reason, counted.get(reason, (0, None, None))[0], "")
         for reason in (*REASONS, *others)
     ]
     lines += (
-        [Finding("exact duplicates kept", doubled, "")] if doubled and rules.keep_duplicates else []
+        [QualityLine("exact duplicates kept", doubled, "")]
+        if doubled and rules.keep_duplicates
+        else []
     )
     lines += (
         [
-            Finding(
+            QualityLine(
                 "span",
                 used,
                 f"{wall_words(microseconds(first))} to {wall_words(microseconds(last))} (UTC)",
@@ -295,8 +297,8 @@ def _quality(log: PushedLog, counted: Counted, rules: Rules, doubled: int) -> pd
         else []
     )
     lines += [
-        Finding("customers", log.n_customers, "", counts_rows=False),
-        Finding("event names", len(log.event_names), "", counts_rows=False),
+        QualityLine("customers", log.n_customers, "", counts_rows=False),
+        QualityLine("event names", len(log.event_names), "", counts_rows=False),
     ]
     return as_table(lines, rows)
 
