@@ -9,13 +9,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, stdtr, stdtrit
 
-from cjlib.shared.stats import Floats, share
+from cjlib.shared.repeated_answers import (
+    CustomerAnswers,
+    Prior,
+    difference_error,
+    share_customers,
+)
+from cjlib.shared.stats import Z95, Floats, share
 from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 from cjlib.show.numbers import count_of, timespan
 
@@ -273,8 +281,6 @@ def _ranks(values: Floats) -> tuple[Floats, float]:
 
 def _against(values: Floats, ranks: Floats, inside: Bools, tied: float) -> tuple[float, ...]:
     """Customers on both sides, the means, Welch's interval of their difference, and p; missing where a side has no spread."""
-    from scipy.special import ndtr, stdtr, stdtrit
-
     own, others = np.sort(values[inside]), np.sort(values[~inside])
     n, other_n = own.size, others.size
     mean, other = (float(side.mean()) if side.size else np.nan for side in (own, others))
@@ -301,3 +307,63 @@ def _against(values: Floats, ranks: Floats, inside: Bools, tied: float) -> tuple
         difference + half,
         float(max(welch, rank_sum)),
     )
+
+
+def compare_answers(
+    name: str,
+    pairs: Sequence[tuple[CustomerAnswers, CustomerAnswers]],
+    *,
+    follow_up: FollowUp,
+    prior: Prior = (),
+    min_n: int = MIN_N,
+) -> MeanComparison:
+    """Means of answers, each against its other side, where a customer may have given several answers and may stand on both sides.
+
+    The variance is by customers, `prior` answers added to each side first; normal where nobody stands twice, else Student's t with as many
+    degrees of freedom as the smaller side has customers, less one.
+    """
+    tested = [_difference(one, other, prior) for one, other in pairs]
+    columns = np.array(tested, dtype=float).reshape(-1, 4).T
+    adjusted = family(
+        name,
+        columns[3],
+        units=[one.customers for one, _ in pairs],
+        other_units=[other.customers for _, other in pairs],
+        follow_up=follow_up,
+        min_n=min_n,
+    )
+    return MeanComparison(
+        adjusted.name,
+        adjusted.p_value,
+        adjusted.p_adjusted,
+        follow_up,
+        mean=np.array([one.mean for one, _ in pairs], dtype=float),
+        other_mean=np.array([other.mean for _, other in pairs], dtype=float),
+        difference=columns[0],
+        low=columns[1],
+        high=columns[2],
+    )
+
+
+def _difference(
+    one: CustomerAnswers, other: CustomerAnswers, prior: Prior
+) -> tuple[float, float, float, float]:
+    """Difference of the means, its bounds, and p."""
+    nothing = float("nan")
+    if not one.n or not other.n:
+        return nothing, nothing, nothing, nothing
+    difference, fewest = one.mean - other.mean, min(one.customers, other.customers)
+    if fewest < 2:
+        return difference, nothing, nothing, nothing
+    error = difference_error(one, other, prior)
+    if independent(one, other):
+        quantile, p = Z95, 2 * float(ndtr(-abs(difference) / error)) if error else 1.0
+    else:
+        quantile = float(stdtrit(fewest - 1, 0.975))
+        p = 2 * float(stdtr(fewest - 1, -abs(difference) / error)) if error else 1.0
+    return difference, difference - quantile * error, difference + quantile * error, p
+
+
+def independent(one: CustomerAnswers, other: CustomerAnswers) -> bool:
+    """Whether every answer of both sides is of another customer."""
+    return one.single and other.single and not share_customers(one, other)

@@ -1,0 +1,129 @@
+"""Answers of which one customer may have given several: means whose variance knows who gave which.
+
+References
+----------
+Liang, K.-Y. & Zeger, S. L. (1986). Longitudinal data analysis using generalized linear models. Biometrika 73 (the variance by clusters).
+Korn, E. L. & Graubard, B. I. (1998). Confidence intervals for proportions with small expected number of positive counts estimated from survey data.
+Survey Methodology 24 (the effective number).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.shared.stats import Z95, Floats, mean_interval
+
+Ints = NDArray[np.int64]
+Prior = Sequence[tuple[float, float]]
+"""Answers added before a variance is taken, with their weights in average customers: no variance is then 0 because nobody differed."""
+
+
+def customer_codes(customer_id: pd.Series) -> Ints:
+    """A number for each customer, in the order of the ids; a row without an id is a customer of its own."""
+    codes, known = pd.factorize(customer_id.astype("str"), sort=True)
+    nobody = np.flatnonzero(codes < 0)
+    codes[nobody] = len(known) + np.arange(nobody.size)
+    return codes.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class CustomerAnswers:
+    """Answers as numbers, and the customer of each, numbered from 0."""
+
+    value: Floats
+    customer: Ints
+
+    @staticmethod
+    def of(value: Floats, customer: Ints) -> CustomerAnswers:
+        """These answers, by customer and value, so that no sum depends on the order of the rows."""
+        order = np.lexsort((value, customer))
+        return CustomerAnswers(value[order], customer[order])
+
+    def only(self, rows: NDArray[np.bool_]) -> CustomerAnswers:
+        """Some of the answers."""
+        return CustomerAnswers(self.value[rows], self.customer[rows])
+
+    @property
+    def n(self) -> int:
+        """Answers."""
+        return self.value.size
+
+    @cached_property
+    def customers(self) -> int:
+        """Customers who gave them: the independent units."""
+        return int(np.count_nonzero(np.bincount(self.customer)))
+
+    @property
+    def single(self) -> bool:
+        """Whether nobody answered twice."""
+        return self.customers == self.n
+
+    @cached_property
+    def mean(self) -> float:
+        """The mean answer, each counted once."""
+        return float(np.sort(self.value).mean()) if self.n else float("nan")
+
+    def moved(self, prior: Prior = ()) -> tuple[Floats, float]:
+        """What each customer moves the mean by, widened for their number, and the variance that the prior adds."""
+        each = self.n / self.customers
+        total = self.n + each * sum(weight for _, weight in prior)
+        centre = (self.value.sum() + each * sum(v * weight for v, weight in prior)) / total
+        moves = np.bincount(self.customer, weights=(self.value - centre) / total)
+        added = sum(weight * (each * (v - centre) / total) ** 2 for v, weight in prior)
+        few = self.customers / (self.customers - 1) if self.customers > 1 else np.nan
+        return moves * np.sqrt(few), float(added)
+
+    def variance(self, prior: Prior = ()) -> float:
+        """Of the mean, by customers."""
+        moves, added = self.moved(prior)
+        return float((moves**2).sum()) + added
+
+    @cached_property
+    def effective_n(self) -> float:
+        """How many answers of different customers say as much: n ÷ design effect, never above n; of answers that are all alike, the customers.
+
+        Where customers repeat it is shrunk by the quantile of Student's t with as many customers, so that few of them give a wide interval.
+        """
+        if self.single or self.customers < 2:
+            return float(self.customers)
+        from scipy.special import stdtrit
+
+        alone = float(self.value.var(ddof=1)) / self.n
+        effect = self.variance() / alone if alone > 0 else self.n / self.customers
+        quantile = float(stdtrit(self.customers - 1, 0.975))
+        return self.n / max(effect, 1.0) * (Z95 / quantile) ** 2
+
+    @cached_property
+    def mean_interval(self) -> tuple[float, float]:
+        """The 95% t interval of the mean; missing below two customers."""
+        if self.single:
+            return mean_interval(np.sort(self.value))
+        if self.customers < 2:
+            return float("nan"), float("nan")
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(self.customers - 1, 0.975)) * float(np.sqrt(self.variance()))
+        return self.mean - half, self.mean + half
+
+
+def difference_error(one: CustomerAnswers, other: CustomerAnswers, prior: Prior = ()) -> float:
+    """The standard error of the difference of two means; a customer on both sides is one customer."""
+    moves, added = one.moved(prior)
+    other_moves, other_added = other.moved(prior)
+    both = min(moves.size, other_moves.size)
+    apart = moves[:both] - other_moves[:both]
+    alone = (moves[both:] ** 2).sum() + (other_moves[both:] ** 2).sum()
+    return float(np.sqrt((apart**2).sum() + alone + added + other_added))
+
+
+def share_customers(one: CustomerAnswers, other: CustomerAnswers) -> bool:
+    """Whether a customer answered on both sides."""
+    sides = [np.bincount(side.customer) > 0 for side in (one, other)]
+    both = min(side.size for side in sides)
+    return bool((sides[0][:both] & sides[1][:both]).any())
