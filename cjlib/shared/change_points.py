@@ -1,8 +1,9 @@
-"""When a level moved: change points of a mean over calendar periods, beyond noise.
+"""When a level moved: change points of a mean over calendar periods, outside normal variation.
 
 References
 ----------
 Vostrikova, L. (1981). Detecting "disorder" in multidimensional random processes. Soviet Mathematics Doklady 24: binary segmentation.
+Gouriéroux, C., Monfort, A. & Renault, E. (1993). Indirect inference. Journal of Applied Econometrics 8: the autocorrelation corrected for its bias.
 """
 
 from __future__ import annotations
@@ -14,11 +15,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.shared.comparison import CLAIM
+from cjlib.shared.repeated_answers import CustomerAnswers
 from cjlib.shared.stats import Z95
+from cjlib.show.numbers import count_of
 
 Floats = NDArray[np.float64]
-DRAWS = 999
+DRAWS = 1999
 LEVEL = 0.05
+FEWEST_PERIODS = 8
+"""With fewer a level that moved cannot be told from a measure that wanders."""
+GRID = np.linspace(0.0, 0.9, 7)
+"""Autocorrelations that are tried."""
+PESSIMISTIC = 0.15
+"""The autocorrelation is taken so high that so many series with it would seem no more autocorrelated than this one."""
 COLUMNS = (
     "segment",
     "period",
@@ -30,114 +40,257 @@ COLUMNS = (
     "difference_low",
     "difference_high",
     "p_value",
+    "p_adjusted",
 )
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
-    """Answers summed by period, in order: how many, their sum and their sum of squares."""
+class LevelShifts:
+    """The shifts that were found, and how many segments were searched for them.
 
-    starts: NDArray[np.datetime64]
-    n: Floats
-    sums: Floats
-    squares: Floats
+    Attributes
+    ----------
+    name
+        Of the family.
+    table
+        A row a shift: `segment`, `period`, both n, both means, `difference` with bounds, `p_value`, `p_adjusted` over the segments.
+    tests
+        Segments searched: those with at least eight periods and enough customers on both sides.
+    """
 
-    def cut(self, first: int, last: int) -> Series:
-        """The periods from `first` up to, not including, `last`."""
-        return Series(
-            self.starts[first:last],
-            self.n[first:last],
-            self.sums[first:last],
-            self.squares[first:last],
+    name: str
+    table: pd.DataFrame
+    tests: int
+
+    @property
+    def claims(self) -> NDArray[np.bool_]:
+        """Which shifts a sentence may claim."""
+        return self.table["p_adjusted"].to_numpy(dtype=float) < CLAIM
+
+    @property
+    def words(self) -> str:
+        """For a definition."""
+        return (
+            f"{count_of(self.tests, 'series')} searched for {self.name}, p multiplied by their number; "
+            f"at least {FEWEST_PERIODS} periods; autocorrelation and season are normal variation"
         )
 
 
-def level_shifts(rows: pd.DataFrame, *, least: int, seed: int = 0) -> pd.DataFrame:
-    """The periods from which the mean of a segment is another one, beyond noise.
+@dataclass(frozen=True, eq=False)
+class Series:
+    """The mean of each period in order, how sure it is, and how many customers answered so far."""
 
-    `rows` has `segment`, `period` and `value`, one row an answer. The periods of a segment are split where the means of the two sides differ most, each side with
-    at least `least` answers. p is the share of 999 series without any change, of the same numbers of answers a period and the same spread within periods, whose best
-    split is as large. Below 5% the split stands and both sides are searched in turn.
+    starts: NDArray[np.datetime64]
+    n: Floats
+    mean: Floats
+    error: Floats
+    customers_until: Floats
+    customers_from: Floats
+
+    def weights(self) -> Floats:
+        """How much each period counts."""
+        return 1 / self.error**2
+
+
+def level_shifts(name: str, rows: pd.DataFrame | None, *, least: int, seed: int = 0) -> LevelShifts:
+    """The periods from which the mean of a segment is another one, outside normal variation.
+
+    `rows` has `segment`, `period`, `value` and `customer`, one row an answer; None where there are no periods. The periods of a segment are split where the means
+    of the two sides differ most, each side with at least `least` customers. p is the share of series without any change, drawn with the same sampling error,
+    spread between periods and autocorrelation, whose best split is as large; multiplied by the number of segments. Below 5% the split stands and both sides are
+    searched in turn.
     """
-    found = [
+    series = {} if rows is None else _all_series(rows)
+    searched = {
+        segment: one
+        for segment, one in series.items()
+        if one.mean.size >= FEWEST_PERIODS and _splits(one, 0, one.mean.size, least).size
+    }
+    shifts = [
         {"segment": segment} | shift
-        for segment, group in rows.groupby("segment")
-        for shift in _search(_series(group), least, seed)
+        for segment, one in searched.items()
+        for shift in _search(one, len(searched), least, np.random.default_rng(seed))
     ]
-    return pd.DataFrame(found, columns=list(COLUMNS)).sort_values(
-        ["segment", "period"], ignore_index=True
+    table = pd.DataFrame(shifts, columns=list(COLUMNS))
+    return LevelShifts(
+        name, table.sort_values(["segment", "period"], ignore_index=True), len(searched)
     )
+
+
+def _all_series(rows: pd.DataFrame) -> dict[str, Series]:
+    return {str(segment): _series(group) for segment, group in rows.groupby("segment")}
 
 
 def _series(group: pd.DataFrame) -> Series:
-    ordered = group.sort_values(["period", "value"])
-    by = (
-        ordered.assign(square=ordered["value"] ** 2)
-        .groupby("period")
-        .agg(n=("value", "size"), total=("value", "sum"), square=("square", "sum"))
-    )
+    starts, place = np.unique(group["period"].to_numpy(), return_inverse=True)
+    answers = [
+        CustomerAnswers.of(
+            part["value"].to_numpy(dtype=float), part["customer"].to_numpy(dtype=np.int64)
+        )
+        for _, part in group.groupby(place)
+    ]
+    n = np.array([one.n for one in answers], dtype=float)
+    inside = sum(float(((one.value - one.mean) ** 2).sum()) for one in answers)
+    spread = np.sqrt(inside / max(n.sum() - n.size, 1.0))
+    effective = np.array([one.effective_n for one in answers])
+    seen = group.assign(place=place).groupby("customer")["place"]
+    first, last = (np.bincount(at, minlength=starts.size) for at in (seen.min(), seen.max()))
     return Series(
-        by.index.to_numpy(),
-        by["n"].to_numpy(dtype=float),
-        by["total"].to_numpy(dtype=float),
-        by["square"].to_numpy(dtype=float),
+        starts,
+        n,
+        np.array([one.mean for one in answers]),
+        spread / np.sqrt(effective),
+        np.cumsum(first).astype(float),
+        np.cumsum(last[::-1])[::-1].astype(float),
     )
 
 
-def _search(series: Series, least: int, seed: int) -> Iterator[dict[str, object]]:
-    fitting = _splits(series.n, least)
-    if not fitting.size:
+def _splits(series: Series, first: int, last: int, least: int) -> NDArray[np.intp]:
+    """Positions from which on there are enough customers on both sides, within the whole series and within this part of it."""
+    at = np.arange(first + 1, last)
+    before = np.cumsum(series.n[first:last])[: at.size]
+    enough = (before >= least) & (series.n[first:last].sum() - before >= least)
+    known = (series.customers_until[at - 1] >= least) & (series.customers_from[at] >= least)
+    return at[enough & known]
+
+
+def _search(
+    series: Series, segments: int, least: int, rng: np.random.Generator
+) -> Iterator[dict[str, object]]:
+    if not series.error.any():  # everybody always gives the same answer within a period
         return
-    spread = _spread_within(series)
-    strength = _strengths(series.n, series.sums[None, :], fitting, spread)[0]
-    best = int(strength.argmax())
-    rng = np.random.default_rng(seed)
-    flat = rng.normal(size=(DRAWS, series.n.size)) * np.sqrt(series.n) * spread
-    p = (
-        1 + int((_strengths(series.n, flat, fitting, spread).max(axis=1) >= strength[best]).sum())
-    ) / (DRAWS + 1)
-    if p >= LEVEL or spread == 0:
-        return
-    at = int(fitting[best])
-    yield _shift(series, at, p)
-    yield from _search(series.cut(0, at), least, seed)
-    yield from _search(series.cut(at, series.n.size), least, seed)
+    without_season = _season_taken_out(series)
+    mean = series.mean @ without_season
+    noise = _noise(series, mean, without_season, rng)
+    parts = [(0, mean.size)]
+    while parts:
+        first, last = parts.pop()
+        splits = _splits(series, first, last, least)
+        if not splits.size:
+            continue
+        w = series.weights()[first:last]
+        strength = _strengths(mean[None, first:last], w, splits - first)[0]
+        null = _strengths(noise[:, first:last], w, splits - first).max(axis=1)
+        p = (1 + int((null >= strength.max()).sum())) / (len(noise) + 1)
+        if p * segments >= LEVEL:
+            continue
+        at = int(splits[strength.argmax()])
+        yield _shift(series, first, at, last, p, segments)
+        parts += [(first, at), (at, last)]
 
 
-def _splits(n: Floats, least: int) -> NDArray[np.intp]:
-    """Positions before which, and from which on, there are enough answers."""
-    before = np.cumsum(n)[:-1]
-    return np.flatnonzero((before >= least) & (n.sum() - before >= least)) + 1
+def _season_taken_out(series: Series) -> Floats:
+    """What takes the season out of a row of means: each less the mean of its month (or quarter) of the year around a moving level.
+
+    Nothing is taken out of fewer than two years and a half of months or quarters.
+    """
+    size = series.mean.size
+    starts = pd.DatetimeIndex(series.starts) if series.starts.dtype.kind == "M" else None
+    months = np.array([]) if starts is None else np.diff(starts.year * 12 + starts.month)
+    length = {1: 12, 3: 4}.get(int(np.median(months)) if months.size else 0, 0)
+    if not length or size < 2.5 * length or starts is None:
+        return np.eye(size)
+    each = pd.DataFrame(np.eye(size))
+    level = each.rolling(length + 1, center=True, min_periods=length // 2).mean()
+    season = np.asarray((starts.month - 1) * length // 12)
+    return (each - (each - level).groupby(season).transform("mean")).to_numpy().T
 
 
-def _spread_within(series: Series) -> float:
-    """The standard deviation of the answers around the mean of their period."""
-    inside = float((series.squares - series.sums**2 / series.n).sum())
-    return float(np.sqrt(max(inside, 0.0) / max(series.n.sum() - series.n.size, 1.0)))
+def _noise(
+    series: Series, mean: Floats, without_season: Floats, rng: np.random.Generator
+) -> Floats:
+    """Series without a change, a row each, that vary as this one does around its own levels."""
+    standard = rng.normal(size=(DRAWS, mean.size))
+    w = series.weights()
+    own_spread, own_rho = (float(part[0]) for part in _around_levels(mean[None, :], w))
+    few = standard[:400]
+    seen = [
+        _around_levels(_autocorrelated(few, rho) * series.error @ without_season, w) for rho in GRID
+    ]
+    low = np.maximum.accumulate([np.quantile(rho, PESSIMISTIC) for _, rho in seen])
+    rho = float(np.interp(own_rho, low, GRID))
+    usual = float(np.interp(rho, GRID, [np.mean(spread**2) for spread, _ in seen]))
+    # Beside the sampling error, which has no memory, a level that wanders: it has all of the autocorrelation.
+    wander = max(own_spread**2 / usual - 1.0, 0.0)
+    own = min(rho * (1 + wander) / wander, GRID[-1]) if wander else 0.0
+    drift = np.sqrt(wander) * _autocorrelated(rng.normal(size=standard.shape), own)
+    return (standard + drift) * series.error @ without_season
 
 
-def _strengths(n: Floats, sums: Floats, splits: NDArray[np.intp], spread: float) -> Floats:
-    """A row a series, a column a split: the difference of means in its standard errors."""
-    before, total = np.cumsum(n)[splits - 1], n.sum()
-    first = np.cumsum(sums, axis=1)[:, splits - 1]
-    difference = (sums.sum(axis=1, keepdims=True) - first) / (total - before) - first / before
-    return np.abs(difference) / max(spread, 1e-12) / np.sqrt(1 / before + 1 / (total - before))
+def _autocorrelated(standard: Floats, rho: float) -> Floats:
+    """Stationary series of variance 1 of which neighbours correlate by rho."""
+    series = standard.copy()
+    for at in range(1, series.shape[1]):
+        series[:, at] = rho * series[:, at - 1] + np.sqrt(1 - rho**2) * standard[:, at]
+    return series
 
 
-def _shift(series: Series, at: int, p: float) -> dict[str, object]:
-    sides = (series.cut(0, at), series.cut(at, series.n.size))
-    sizes = [float(side.n.sum()) for side in sides]
-    means = [float(side.sums.sum()) / size for side, size in zip(sides, sizes, strict=True)]
-    half = Z95 * _spread_within(series) * float(np.sqrt(1 / sizes[0] + 1 / sizes[1]))
-    difference = means[1] - means[0]
+def _around_levels(series: Floats, w: Floats) -> tuple[Floats, Floats]:
+    """Around the three levels that fit best: the spread in standard errors, and the correlation of neighbours."""
+    size = w.size
+    total = np.concatenate([[0.0], np.cumsum(w)])
+    sums = np.concatenate([np.zeros((len(series), 1)), np.cumsum(series * w, axis=1)], axis=1)
+    best = np.full(len(series), -np.inf)
+    first = np.zeros(len(series), dtype=int)
+    second = np.zeros(len(series), dtype=int)
+    for at in range(1, size - 1):
+        later = np.arange(at + 1, size)
+        explained = (
+            sums[:, [at]] ** 2 / total[at]
+            + (sums[:, later] - sums[:, [at]]) ** 2 / (total[later] - total[at])
+            + (sums[:, [size]] - sums[:, later]) ** 2 / (total[size] - total[later])
+        )
+        choice = explained.argmax(axis=1)
+        value = explained[np.arange(len(series)), choice]
+        better = value > best
+        best = np.where(better, value, best)
+        first = np.where(better, at, first)
+        second = np.where(better, later[choice], second)
+    place = np.arange(size)
+    level = (place >= first[:, None]).astype(int) + (place >= second[:, None])
+    left = np.zeros_like(series)
+    for which in range(3):
+        mine = (level == which) * w
+        centre = (series * mine).sum(axis=1) / mine.sum(axis=1)
+        left += (level == which) * (series - centre[:, None])
+    left *= np.sqrt(w)
+    squares = (left**2).sum(axis=1)
+    neighbours = (left[:, 1:] * left[:, :-1]).sum(axis=1)
+    return np.sqrt(squares / (size - 3)), neighbours / np.maximum(squares, 1e-300)
+
+
+def _strengths(series: Floats, w: Floats, splits: NDArray[np.intp]) -> Floats:
+    """A row a series, a column a split: the difference of the means in its standard errors."""
+    before, total = np.cumsum(w)[splits - 1], w.sum()
+    sums = np.cumsum(series * w, axis=1)
+    first = sums[:, splits - 1]
+    difference = (sums[:, [-1]] - first) / (total - before) - first / before
+    return np.abs(difference) / np.sqrt(1 / before + 1 / (total - before))
+
+
+def _shift(
+    series: Series, first: int, at: int, last: int, p: float, segments: int
+) -> dict[str, object]:
+    sides = (slice(first, at), slice(at, last))
+    n = [float(series.n[side].sum()) for side in sides]
+    means = [
+        float((series.mean[side] * series.n[side]).sum() / size)
+        for side, size in zip(sides, n, strict=True)
+    ]
+    errors = [
+        float(((series.error[side] * series.n[side]) ** 2).sum()) / size**2
+        for side, size in zip(sides, n, strict=True)
+    ]
+    half, difference = Z95 * float(np.sqrt(sum(errors))), means[1] - means[0]
     return {
         "period": series.starts[at],
-        "n_before": int(sizes[0]),
-        "n_after": int(sizes[1]),
+        "n_before": int(n[0]),
+        "n_after": int(n[1]),
         "mean_before": means[0],
         "mean_after": means[1],
         "difference": difference,
         "difference_low": difference - half,
         "difference_high": difference + half,
         "p_value": p,
+        "p_adjusted": min(p * segments, 1.0),
     }

@@ -250,3 +250,126 @@ def test_the_order_of_rows_does_not_matter():
         for one in (frame, frame.sample(frac=1, random_state=3))
     )
     assert one.table.to_csv() == other.table.to_csv()
+
+
+# ---- answers of one customer -------------------------------------------------------------------------------------
+
+
+def hourly(n: int) -> pd.DatetimeIndex:
+    return pd.date_range("2025-01-06", periods=n, freq="h", tz="UTC")
+
+
+def test_answers_of_one_customer_widen_the_interval_and_are_said():
+    once = [10.0, 0.0] * 20
+    frame = pd.DataFrame({"timestamp": hourly(120), "nps": once * 3})
+    alone, repeated = (
+        cj.nps(cj.read_feedback(frame.assign(customer_id=ids)))
+        for ids in (np.arange(120).astype(str), np.tile(np.arange(40), 3).astype(str))
+    )
+    assert (
+        repeated.table["customers"].iloc[0],
+        repeated.table["value"].iloc[0],
+    ) == (40, alone.table["value"].iloc[0])
+    width = [one.table["high"].iloc[0] - one.table["low"].iloc[0] for one in (alone, repeated)]
+    assert width[1] == pytest.approx(width[0] * np.sqrt(3), rel=0.08)
+    assert "n = 120 answers of 40 customers" in repeated.headline
+
+
+def accounts(seed: int) -> cj.Feedback:
+    """70 accounts, eight answers each, alike within an account; segments are halves of the accounts by chance."""
+    rng = np.random.default_rng(seed)
+    mood = np.sqrt(0.5) * rng.normal(size=(70, 1)) + np.sqrt(0.5) * rng.normal(size=(70, 8))
+    frame = pd.DataFrame(
+        {
+            "timestamp": hourly(560),
+            "nps": np.where(mood > 0.25, 10.0, np.where(mood < -0.84, 3.0, 8.0)).ravel(),
+            "stage": np.repeat(np.arange(70) % 2, 8).astype(str),
+            "customer_id": np.repeat(np.arange(70), 8).astype(str),
+        }
+    )
+    return cj.read_feedback(frame)
+
+
+def test_halves_of_accounts_seldom_differ_and_intervals_cover():
+    results = [cj.nps(accounts(seed), by="stage") for seed in range(40)]
+    assert sum((one.comparisons["p_value"] < 0.05).any() for one in results) <= 6
+    truth = 100 * (0.4013 - 0.2005)
+    inside = [one.metrics["nps"]["low"] <= truth <= one.metrics["nps"]["high"] for one in results]
+    assert np.mean(inside) >= 0.85
+
+
+def test_a_customer_at_two_stages_is_one_customer():
+    # Some are happier at the second stage: between customers this is lost, within them it is plain.
+    rng = np.random.default_rng(0)
+    mood = rng.choice([3.0, 8.0], 60)
+    frame = pd.DataFrame(
+        {
+            "timestamp": hourly(120),
+            "nps": np.r_[mood, np.where(np.arange(60) < 6, 10.0, mood)],
+            "stage": ["a"] * 60 + ["b"] * 60,
+            "customer_id": np.tile(np.arange(60), 2).astype(str),
+        }
+    )
+    same = cj.nps(cj.read_feedback(frame), by="stage").comparisons["p_value"].iloc[0]
+    others = (
+        cj.nps(cj.read_feedback(frame.assign(customer_id=np.arange(120).astype(str))), by="stage")
+        .comparisons["p_value"]
+        .iloc[0]
+    )
+    assert same < 0.02 < others
+
+
+def test_a_segment_that_is_worse_than_the_others_is_a_finding_with_its_family():
+    frame = pd.DataFrame(
+        {
+            "timestamp": pd.Timestamp("2025-01-06", tz="UTC"),
+            "nps": [10.0] * 40 + [0.0] * 40 + [10.0] * 40,
+            "stage": ["a"] * 40 + ["b"] * 40 + ["c"] * 40,
+        }
+    )
+    result = cj.nps(cj.read_feedback(frame), by="stage")
+    worst = next(one for one in result.findings if one.direction == "bad")
+    assert worst.claim.startswith("NPS of b is −100, 200 points below that of the others")
+    assert (worst.customers, worst.unit) == (40, "points")
+    assert result.families == {"nps of segments against the others": 3}
+    assert "3 comparisons of nps of segments against the others" in result.definition["tests"]
+
+
+# ---- weights, halves, shares -------------------------------------------------------------------------------------
+
+
+def two_sources(**scores: list[float]) -> cj.Feedback:
+    n = len(next(iter(scores.values())))
+    return cj.read_feedback(
+        pd.DataFrame(
+            {
+                "timestamp": pd.Timestamp("2025-01-06", tz="UTC"),
+                "source": ["a"] * (n // 2) + ["b"] * (n - n // 2),
+                **scores,
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize("csat", [[5] * 20, [5] * 9 + [1] + [5] * 10])
+def test_weighted_shares_stay_on_the_scale_and_are_never_certain(csat):
+    row = cj.csat(two_sources(csat=csat), by="source", weights={"a": 0.7, "b": 0.3}).table.iloc[-1]
+    assert 0 < row["low"] < row["value"] <= row["high"] <= 1
+
+
+def test_a_weighted_nps_stays_on_the_scale():
+    row = cj.nps(two_sources(nps=[10] * 20), by="source", weights={"a": 0.7, "b": 0.3}).table
+    assert -100 < row["low"].iloc[-1] < row["high"].iloc[-1] <= 100
+
+
+def test_half_stars_are_answers_of_the_distribution_too():
+    shown = cj.csat(answers(rating=[4.5] * 20 + [5] * 10 + [3.5] * 10), score="rating").distribution
+    assert shown["n"].sum() == 40
+    assert shown["share_of_answers"].sum() == pytest.approx(1)
+    assert shown.set_index("answer").loc[4.5, "n"] == 20
+
+
+def test_more_answers_than_were_asked_give_no_response_share():
+    frame = pd.DataFrame({"timestamp": pd.Timestamp("2025-01-06", tz="UTC"), "nps": [10.0] * 40})
+    said = cj.nps(cj.read_feedback(frame, asked=10)).definition["response share"]
+    assert said == "not known: 40 answers are more than the 10 said to be asked"

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import beside, crossed
-from cjlib.analyses.result import Metric, Result, metric
+from cjlib.analyses.findings import Finding
+from cjlib.analyses.result import Metric, Result, Unit, metric
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
-from cjlib.shared.change_points import level_shifts
-from cjlib.shared.comparison import MIN_N
-from cjlib.shared.stats import Z95, Floats, mean_interval, share, wilson
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
-from cjlib.show.numbers import count_of, percent, signed
+from cjlib.shared.change_points import LevelShifts, level_shifts
+from cjlib.shared.comparison import (
+    MIN_N,
+    MeanComparison,
+    ShareComparison,
+    compare_answers,
+    compare_shares,
+    independent,
+    known_at_once,
+)
+from cjlib.shared.repeated_answers import CustomerAnswers, Ints, Prior, customer_codes
+from cjlib.shared.stats import Z95, Floats, wilson
+from cjlib.show.numbers import count_of, percent, points_interval, signed
 from cjlib.sources.feedback.table import SCORES, Feedback
 
 
@@ -33,22 +41,46 @@ class Scale:
     names: tuple[str, str, str]
     bounds: tuple[int, int]
 
+    @property
+    def prior(self) -> Prior:
+        """What is added to the answers before a variance is taken."""
+        return ((100, 0.75), (0, 1.5), (-100, 0.75)) if self.score == "nps" else ((1, 1), (0, 1))
+
+    def points(self, answers: Floats) -> Floats:
+        """What each answer adds to the score: 100, 0 or −100 to NPS; 1 or 0 to a share."""
+        good, bad = answers >= self.good_from, answers <= self.bad_to
+        return 100.0 * good - 100.0 * bad if self.score == "nps" else good.astype(float)
+
 
 NPS = Scale("nps", 9, 6, ("promoters", "passives", "detractors"), SCORES["nps"])
 CSAT = Scale("csat", 4, 2, ("satisfied", "neutral", "dissatisfied"), SCORES["csat"])
-_CHANGE = ("n", "other_n", "difference", "difference_low", "difference_high", "p_value")
 CES = Scale("ces", 5, 3, ("easy", "neutral", "hard"), SCORES["ces"])
+NAMES = {
+    "nps": "NPS",
+    "csat": "Satisfied (csat)",
+    "rating": "Rated well",
+    "ces": "Found it easy (ces)",
+}
+"""Each score as a card names it."""
+_COMPARED = ["difference", "difference_low", "difference_high", "p_value", "p_adjusted"]
+_PAIR = ["segment", "other", "n", "other_n", *_COMPARED]
+_OTHERS = ["segment", "n", "customers", "other_customers", "value", "other_value", *_COMPARED]
+_CHANGE = ["segment", "period", "earlier", "n", "other_n", *_COMPARED, "beyond_noise"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores(Result):
     """A score by segment (and period).
 
-    `.distribution`: how many gave each answer. `.comparisons`: which segments differ beyond noise. `.changes`: with `period`, each period of a segment against the
-    one before, `beyond_noise` after adjusting for their number. `.shifts`: from which period on the mean answer is another one. `.compare`: per segment the score of
-    those asked beside the texts of those who were not. `.crossed`: answers whose score and text disagree, with quotes.
+    `.against_others`: each segment beside all others together. `.comparisons`: every pair of segments. `.changes`: with `period`, each period of a segment
+    against the one before. `.shifts`: from which period on the mean answer is another one. All with `p_value` and `p_adjusted`, customers being the units.
+    `.distribution`: how many gave each answer. `.compare`: per segment the score of those asked beside the texts of those who were not. `.crossed`: answers whose
+    score and text disagree, with quotes.
     """
 
+    against_others: pd.DataFrame
+    changes: pd.DataFrame
+    shifts: pd.DataFrame
     score: str
     feedback: Feedback
     scale: Scale
@@ -69,44 +101,25 @@ class Scores(Result):
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """Every pair of segments with enough answers: `segment`, `other`, both n, `difference` with bounds, `p_value`, `p_adjusted` over the pairs."""
-        return _comparisons(
-            _by_segment(self._counted, self.scale, self.min_n), self.scale, self.min_n
-        )
-
-    @cached_property
-    def changes(self) -> pd.DataFrame:
-        """`segment`, `period`, `earlier`, both n, `difference` with bounds, `p_value`, `p_adjusted`, `beyond_noise`; empty without `period`."""
-        return _changes(self.table, self.scale, self.min_n)
-
-    @cached_property
-    def shifts(self) -> pd.DataFrame:
-        """From which period on the mean answer is another one, as `level_shifts` finds it; empty without `period`."""
-        return (
-            level_shifts(self._counted.rename(columns={"answer": "value"}), least=self.min_n)
-            if self.period is not None
-            else pd.DataFrame()
-        )
+        """Every pair of segments with enough customers: `segment`, `other`, both n, `difference` with bounds, `p_value`, `p_adjusted` over the pairs."""
+        return _pairs(self._counted, self.scale, self.min_n)
 
     @cached_property
     def compare(self) -> pd.DataFrame:
-        """`segment`, `n`, `value`, `low`, `high` (asked), `n_text`, `mean_score_of_text`, `text_low`, `text_high`, `method` (not asked), both ranks, 1 = worst."""
-        asked = self.feedback.frame["solicited"].fillna(True).to_numpy(dtype=bool)
+        """`segment`, `n`, `value`, `low`, `high` (solicited), `n_text`, `mean_score_of_text`, `text_low`, `text_high`, `method` (unsolicited), both ranks, 1 = worst.
+
+        Empty where the feedback does not say of both kinds that they are there: the same answers would stand on both sides.
+        """
+        solicited = self.feedback.frame["solicited"]
+        asked = solicited.eq(True).fillna(False).to_numpy(dtype=bool)
         answers = self.feedback.frame[self.score]
-        counted = pd.DataFrame({"segment": self.feedback.segment(self.by), "answer": answers})[
-            asked & answers.notna()
-        ]
-        empty = pd.DataFrame(columns=["segment", "n", "value", "low", "high"])
-        return beside(
-            _table(counted, self.scale, self.min_n) if len(counted) else empty,
-            self.feedback,
-            self.by,
-            self.min_n,
-        )
+        counted = _answers(self.feedback, self.scale, self.by)[asked & answers.notna()]
+        table = _table(counted, self.scale, self.min_n) if len(counted) else pd.DataFrame()
+        return beside(table, self.feedback, self.by, self.min_n)
 
     @cached_property
     def crossed(self) -> pd.DataFrame:
-        """`cell`, `n`, `of`, `share`, `quote_1` … `quote_3`: good scores with negative texts, bad scores with positive ones."""
+        """`cell`, `n`, `of`, `share`, `low`, `high`, `quote_1` … `quote_3`: good scores with negative texts, bad scores with positive ones."""
         return crossed(self.feedback)
 
 
@@ -115,16 +128,16 @@ def nps(
 ) -> Scores:  # fmt: skip
     """Net promoter score: 100 × (share of 9–10 − share of 0–6), over everyone who gave a score; −100 to 100, never a percentage.
 
-    Each answer counts once, also several of one customer. Blank scores are counted (`n_blank` in `.metrics`), not imputed. The point
-    estimate is plain; the 95% CI uses the variance (p + d − (p − d)²) / n after adding ¾, 1½, ¾ to the three counts. With `weights`
-    (segment → share of the population) the `all (weighted)` row is Σ w·value; a segment without answers makes it undefined. With `period` (day, week, month,
-    quarter, year) each is counted per calendar period, and compared with the one before where both have `min_n` answers.
+    Each answer counts once, also several of one customer; intervals and tests then count customers (n ÷ design effect in place of n). Blank scores are
+    counted (`n_blank` in `.metrics`), not imputed. The point estimate is plain; the 95% CI uses the variance (p + d − (p − d)²) / n after adding ¾, 1½, ¾ to
+    the three counts. With `weights` (segment → share of the population) the `all (weighted)` row is Σ w·value; a segment without answers makes it undefined.
+    With `period` (day, week, month, quarter, year) each is counted per calendar period, and compared with the one before where both have `min_n` customers.
 
     Returns
     -------
     Scores
         `.table`: `segment`, [`period`], `n`, `promoters`, `passives`, `detractors`, `value`, `low`, `high`, `margin`, `small_n`, `mean_score`, `mean_low`,
-        `mean_high`; segments by n, largest first.
+        `mean_high`, `customers`; segments by n, largest first.
 
     Raises
     ------
@@ -192,26 +205,30 @@ def score(feedback: Feedback, name: str, **options: Any) -> Scores:
 
 
 def by_group(
-    feedback: Feedback, name: str, answers: Floats, group: NDArray[np.int64], size: int
+    feedback: Feedback,
+    name: str,
+    answers: Floats,
+    group: Ints,
+    size: int,
+    customer: Ints | None = None,
 ) -> dict[str, Any]:
-    """`n`, `value`, `low` and `high` of answers to a score of the feedback for each of so many groups, counted as `nps`, `csat` and `ces` count them."""
+    """`n`, `value`, `low` and `high` of answers to a score of the feedback for each of so many groups, counted as `nps`, `csat` and `ces` count them.
+
+    `customer` numbers who gave each answer; without it everyone is somebody else.
+    """
     scale = (
         NPS
         if name == "nps"
         else _on_its_scale(CSAT if name == "csat" else CES, feedback.scales[name], None)
     )
-    n, good, bad = (
-        np.bincount(one, minlength=size)
-        for one in (group, group[answers >= scale.good_from], group[answers <= scale.bad_to])
-    )
-    if name != "nps":
-        low, high = wilson(good, n)
-        return {"n": n, "value": share(good, n), "low": low, "high": high}
-    every = zip(n.tolist(), good.tolist(), bad.tolist(), strict=True)
-    value, low, high = zip(
-        *(nps_interval(g, m - g - b, b) if m else (np.nan,) * 3 for m, g, b in every), strict=True
-    )
-    return {"n": n, "value": np.array(value), "low": np.array(low), "high": np.array(high)}
+    who = np.arange(answers.size) if customer is None else customer
+    every = CustomerAnswers(scale.points(answers), who)
+    n = np.bincount(group, minlength=size)
+    bounds = np.full((3, size), np.nan)
+    for place in np.flatnonzero(n):
+        inside = group == place
+        bounds[:, place] = _interval(every.only(inside), answers[inside], scale)
+    return {"n": n, "value": bounds[0], "low": bounds[1], "high": bounds[2]}
 
 
 def _on_its_scale(usual: Scale, bounds: tuple[int, int], top: int | None) -> Scale:
@@ -244,28 +261,53 @@ def _scored(
         )
     if period is not None and weights is not None:
         raise CjlibError("weights: cannot be given together with period. Leave one out.")
-    counted = pd.DataFrame({"segment": feedback.segment(by), "answer": answers})
+    counted = _answers(feedback, scale, by)
     counted = (counted if period is None else counted.assign(period=feedback.periods(period)))[
         given
     ]
     table = _table(counted, scale, min_n)
     by_segment = table if period is None else _by_segment(counted, scale, min_n)
     whole = pd.Series(_row(counted.assign(segment="all"), scale, min_n))
-    weighted = None if weights is None else _weighted(table, weights, scale)
+    weighted = None if weights is None else _weighted(table, counted, weights, scale)
     blank = int((~given).sum())
+    others = _against_others(counted, scale, min_n)
+    changes = _changes(counted, scale, min_n)
+    shifts = _shifts(counted, scale, min_n)
     return Scores(
         table=table if weighted is None else pd.concat([table, weighted], ignore_index=True),
         headline=_headline(scale, whole, by_segment, weighted, by),
         definition=_definition(feedback, scale, by, weights, blank, min_n)
-        | ({} if period is None else {"period": f"{period}, by the business's calendar"}),
+        | ({} if period is None else {"period": f"{period}, by the business's calendar"})
+        | {"tests": "; ".join(part.words for part in (others, changes, shifts) if part.tests)},
         metrics=_metrics(scale, whole, by_segment, by, blank),
+        findings=(
+            *_findings_of_segments(others, scale, by),
+            *_findings_of_shifts(shifts, scale, by),
+        ),
+        families={part.name: part.tests for part in (others, changes, shifts) if part.tests},
         score=scale.score,
         scale=scale,
         feedback=feedback,
         by=by,
         period=period,
         min_n=min_n,
+        against_others=others.table,
+        changes=changes.table if period is not None else pd.DataFrame(),
+        shifts=shifts.table if period is not None else pd.DataFrame(),
         _counted=counted,
+    )
+
+
+def _answers(feedback: Feedback, scale: Scale, by: str | None) -> pd.DataFrame:
+    """One row an answer: `segment`, `answer`, `customer` (numbered) and what the answer adds to the score."""
+    answer = feedback.frame[scale.score]
+    return pd.DataFrame(
+        {
+            "segment": feedback.segment(by),
+            "answer": answer,
+            "customer": customer_codes(feedback.frame["customer_id"]),
+            "points": scale.points(answer.to_numpy(dtype=float)),
+        }
     )
 
 
@@ -282,36 +324,55 @@ def _table(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
 
 
 def _by_segment(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
-    return _table(counted[["segment", "answer"]], scale, min_n)
+    return _table(counted.drop(columns="period", errors="ignore"), scale, min_n)
 
 
 def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> dict[str, Any]:
-    answers = np.sort(
-        group["answer"].to_numpy()
-    )  # sorted: a mean must not depend on the order of its rows
+    every = _customer_answers(group)
+    answers = np.sort(group["answer"].to_numpy(dtype=float))
     n = answers.size
     good, bad = int((answers >= scale.good_from).sum()), int((answers <= scale.bad_to).sum())
-    value, low, high = (
-        nps_interval(good, n - good - bad, bad)
-        if scale.score == "nps"
-        else _share_interval(good, n)
-    )
-    mean_low, mean_high = mean_interval(answers)
+    value, low, high = _interval(every, answers, scale)
+    means = _customer_answers(group, "answer")
+    mean_low, mean_high = means.mean_interval
     counts = dict(zip(scale.names, (good, n - good - bad, bad), strict=True))
     figures = {
         "value": value,
         "low": low,
         "high": high,
         "margin": (high - low) / 2,
-        "small_n": n < min_n,
+        "small_n": every.customers < min_n,
+        "mean_score": means.mean,
+        "mean_low": mean_low,
+        "mean_high": mean_high,
+        "customers": every.customers,
     }
-    means = {"mean_score": float(answers.mean()), "mean_low": mean_low, "mean_high": mean_high}
     period = {"period": group["period"].iloc[0]} if "period" in group else {}
-    return {"segment": str(group["segment"].iloc[0])} | period | {"n": n} | counts | figures | means
+    return {"segment": str(group["segment"].iloc[0])} | period | {"n": n} | counts | figures
 
 
-def nps_interval(promoters: int, passives: int, detractors: int) -> tuple[float, float, float]:
-    """NPS with its adjusted 95% CI, on the scale −100…100."""
+def _customer_answers(rows: pd.DataFrame, column: str = "points") -> CustomerAnswers:
+    return CustomerAnswers.of(
+        rows[column].to_numpy(dtype=float), rows["customer"].to_numpy(dtype=np.int64)
+    )
+
+
+def _interval(every: CustomerAnswers, answers: Floats, scale: Scale) -> tuple[float, float, float]:
+    """The score and its 95% CI, counted from as many answers of different customers as say the same."""
+    good = int((answers >= scale.good_from).sum())
+    bad = int((answers <= scale.bad_to).sum())
+    each = every.effective_n / every.n
+    if scale.score == "nps":
+        _, low, high = nps_interval(good * each, (every.n - good - bad) * each, bad * each)
+        return 100 * (good - bad) / every.n, low, high
+    low, high = wilson(good * each, every.n * each)
+    return good / every.n, float(low), float(high)
+
+
+def nps_interval(
+    promoters: float, passives: float, detractors: float
+) -> tuple[float, float, float]:
+    """NPS with its adjusted 95% CI, on the scale −100…100; the counts are of answers of different customers."""
     n = promoters + passives + detractors
     value = 100 * (promoters - detractors) / n
     total = n + 3
@@ -321,22 +382,9 @@ def nps_interval(promoters: int, passives: int, detractors: int) -> tuple[float,
     return value, max(centre - half, -100.0), min(centre + half, 100.0)
 
 
-def _share_interval(good: int, n: int) -> tuple[float, float, float]:
-    low, high = wilson(good, n)
-    return good / n, float(low), float(high)
-
-
-def _variance(row: pd.Series, scale: Scale) -> float:
-    """Of the value: NPS by its formula on the adjusted counts, a share by p(1 − p)/n."""
-    good, _, bad = (float(row[name]) for name in scale.names)
-    n = float(row["n"])
-    if scale.score != "nps":
-        return good / n * (1 - good / n) / n
-    p, d = (good + 0.75) / (n + 3), (bad + 0.75) / (n + 3)
-    return 1e4 * (p + d - (p - d) ** 2) / (n + 3)
-
-
-def _weighted(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -> pd.DataFrame:
+def _weighted(
+    table: pd.DataFrame, counted: pd.DataFrame, weights: Mapping[str, float], scale: Scale
+) -> pd.DataFrame:
     absent = sorted(set(map(str, weights)) - set(table["segment"]))
     if absent:
         raise DataError(
@@ -352,48 +400,80 @@ def _weighted(table: pd.DataFrame, weights: Mapping[str, float], scale: Scale) -
         raise CjlibError(
             f"weights: must be shares of the population, 0 or more and not all 0. Got {shown(dict(weights))}."
         )
-    share = (
-        table["segment"]
-        .map({str(name): one / total for name, one in weights.items()})
-        .to_numpy(dtype=float)
-    )
-    variance = np.array([_variance(row, scale) for _, row in table.iterrows()])
-    value, half = (
-        float((share * table["value"]).sum()),
-        Z95 * float(np.sqrt((share**2 * variance).sum())),
-    )
+    parts = table["segment"].map({str(name): one / total for name, one in weights.items()})
+    part = parts.to_numpy(dtype=float)
+    value, low, high, effective = _weighted_interval(table, counted, part, scale)
     counts = {name: int(table[name].sum()) for name in ("n", *scale.names)}
-    n = counts["n"]
-    effective = float(1 / (share**2 / table["n"].to_numpy(dtype=float)).sum())
     row = {
         "segment": "all (weighted)",
         **counts,
         "value": value,
-        "low": value - half,
-        "high": value + half,
-        "margin": half,
+        "low": low,
+        "high": high,
+        "margin": (high - low) / 2,
         "small_n": effective < MIN_N,
+        "mean_score": float((part * table["mean_score"]).sum()),
+        "mean_low": np.nan,
+        "mean_high": np.nan,
+        "customers": counted["customer"].nunique(),
+        "effective_n": min(effective, counts["n"]),
     }
-    mean = float((share * table["mean_score"]).sum())
-    return pd.DataFrame(
-        [
-            row
-            | {
-                "mean_score": mean,
-                "mean_low": np.nan,
-                "mean_high": np.nan,
-                "effective_n": min(effective, n),
-            }
-        ]
+    return pd.DataFrame([row])
+
+
+def _weighted_interval(
+    table: pd.DataFrame, counted: pd.DataFrame, part: Floats, scale: Scale
+) -> tuple[float, float, float, float]:
+    """The weighted score, its 95% CI and the effective number of answers.
+
+    The interval is that of an unweighted score of as many answers as have the same variance; each segment's variance is taken after adding an
+    answer of each kind, so that one in which all agree is not taken to be certain.
+    """
+    used = part > 0
+    segments = table["segment"][used]
+    inside = {name: _customer_answers(rows) for name, rows in counted.groupby("segment")}
+    answers = [inside[name] for name in segments]
+    part, n = part[used], table["n"].to_numpy(dtype=float)[used]
+    effective = np.array([one.effective_n for one in answers]) / _widened_by_overlap(answers, part)
+    good, bad = (
+        table[name].to_numpy(dtype=float)[used] / n for name in (scale.names[0], scale.names[2])
     )
+    kish = float(1 / (part**2 / effective).sum())
+    if scale.score == "nps":
+        promoters, detractors = ((one * effective + 0.75) / (effective + 3) for one in (good, bad))
+        spread = promoters + detractors - (promoters - detractors) ** 2
+        p, d = float((part * promoters).sum()), float((part * detractors).sum())
+        alike = (p + d - (p - d) ** 2) / float((part**2 * spread / effective).sum())
+        p, d = float((part * good).sum()), float((part * bad).sum())
+        value, low, high = nps_interval(p * alike, (1 - p - d) * alike, d * alike)
+        return value, low, high, kish
+    shrunk = (good * effective + 1) / (effective + 2)
+    p = float((part * shrunk).sum())
+    alike = p * (1 - p) / float((part**2 * shrunk * (1 - shrunk) / effective).sum())
+    value = min(float((part * good).sum()), 1.0)
+    low, high = wilson(value * alike, alike)
+    return value, float(low), float(high), kish
+
+
+def _widened_by_overlap(segments: Sequence[CustomerAnswers], part: Floats) -> float:
+    """How much larger a weighted sum's variance is because customers answered in several segments."""
+    size = max(int(one.customer.max()) for one in segments) + 1
+    moves = np.zeros((len(segments), size))
+    for row, one in enumerate(segments):
+        own, _ = one.moved()
+        moves[row, : own.size] = np.nan_to_num(own)
+    apart = float((part**2 * (moves**2).sum(axis=1)).sum())
+    return max(float(((part @ moves) ** 2).sum()) / apart, 1.0) if apart > 0 else 1.0
 
 
 def _distribution(counted: pd.DataFrame, scale: Scale) -> pd.DataFrame:
     low, high = scale.bounds
+    halves = bool((counted["answer"] % 1 != 0).any())
+    steps = np.arange(2 * low, 2 * high + 1) / 2 if halves else np.arange(low, high + 1)
     rows = []
     for segment, group in counted.groupby("segment"):
         answers = group["answer"].to_numpy(dtype=float)
-        counts = [int((answers == answer).sum()) for answer in range(low, high + 1)]
+        counts = [int((answers == answer).sum()) for answer in steps]
         rows += [
             {
                 "segment": segment,
@@ -401,100 +481,196 @@ def _distribution(counted: pd.DataFrame, scale: Scale) -> pd.DataFrame:
                 "n": count,
                 "share_of_answers": count / len(group),
             }
-            for answer, count in enumerate(counts, start=low)
+            for answer, count in zip(steps.tolist(), counts, strict=True)
         ]
     return pd.DataFrame(rows)
 
 
-def _comparisons(table: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
-    """Every pair of segments with enough answers: difference of the values, interval, p adjusted over the pairs."""
-    large = table[table["n"] >= min_n].reset_index(drop=True)
-    rows = []
-    for one in range(len(large)):
-        for other in range(one + 1, len(large)):
-            rows.append(_pair(large.iloc[one], large.iloc[other], scale))
-    columns = [
-        "segment",
-        "other",
-        "n",
-        "other_n",
-        "difference",
-        "difference_low",
-        "difference_high",
-        "p_value",
-    ]
-    pairs = pd.DataFrame(rows, columns=columns)
-    return pairs.assign(p_adjusted=benjamini_hochberg(pairs["p_value"].to_numpy(dtype=float)))
+@dataclass(frozen=True, eq=False)
+class _Tests:
+    """A table of comparisons, and the family they are adjusted in."""
+
+    table: pd.DataFrame
+    family: MeanComparison | ShareComparison | LevelShifts
+
+    @property
+    def name(self) -> str:
+        return self.family.name
+
+    @property
+    def tests(self) -> int:
+        return self.family.tests
+
+    @property
+    def words(self) -> str:
+        return self.family.words
 
 
-def _changes(table: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
-    """Each period of a segment against the one before, where both have enough answers; p adjusted over all of them."""
-    if "period" not in table:
-        return pd.DataFrame()
-    rows = []
-    for segment, group in table.sort_values("period").groupby("segment"):
-        for before, now in itertools.pairwise([row for _, row in group.iterrows()]):
-            if min(before["n"], now["n"]) >= min_n:
-                pair = _pair(now, before, scale)
-                rows.append(
-                    {"segment": segment, "period": now["period"], "earlier": before["period"]}
-                    | {key: pair[key] for key in _CHANGE}
-                )
-    changes = pd.DataFrame(rows, columns=["segment", "period", "earlier", *_CHANGE])
-    adjusted = benjamini_hochberg(changes["p_value"].to_numpy(dtype=float))
-    return changes.assign(p_adjusted=adjusted, beyond_noise=adjusted < 0.05)
-
-
-def _pair(one: pd.Series, other: pd.Series, scale: Scale) -> dict[str, float | str | int]:
-    difference = float(one["value"] - other["value"])
-    good = scale.names[0]
-    if scale.score == "nps":
-        from scipy.special import ndtr
-
-        error = np.sqrt(_variance(one, scale) + _variance(other, scale))
-        low, high, p = (
-            difference - Z95 * error,
-            difference + Z95 * error,
-            float(2 * ndtr(-abs(difference) / error)),
+def _compared(
+    name: str,
+    pairs: list[tuple[CustomerAnswers, CustomerAnswers]],
+    scale: Scale,
+    min_n: int,
+) -> MeanComparison | ShareComparison:
+    """Scores compared: shares of customers who each answered once by the test of shares, all else by customers."""
+    follow_up = known_at_once("the answer")
+    if scale.score != "nps" and all(independent(*pair) for pair in pairs):
+        counts = np.array(
+            [[one.value.sum(), one.n, other.value.sum(), other.n] for one, other in pairs]
         )
-    else:
-        low, high = (
-            float(bound) for bound in newcombe(one[good], one["n"], other[good], other["n"])
+        return compare_shares(
+            name, *counts.reshape(-1, 4).T.astype(np.int64), follow_up=follow_up, min_n=min_n
         )
-        p = two_shares_p(int(one[good]), int(one["n"]), int(other[good]), int(other["n"]))
-    bounds = {
-        "difference": difference,
-        "difference_low": low,
-        "difference_high": high,
-        "p_value": p,
+    return compare_answers(name, pairs, follow_up=follow_up, prior=scale.prior, min_n=min_n)
+
+
+def _pairs(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
+    """Every pair of segments with enough customers, larger segments first."""
+    groups = {str(name): _customer_answers(rows) for name, rows in counted.groupby("segment")}
+    large = sorted(
+        (name for name in groups if groups[name].customers >= min_n),
+        key=lambda name: (-groups[name].n, name),
+    )
+    names = list(itertools.combinations(large, 2))
+    tested = _compared(
+        f"{scale.score} of pairs of segments",
+        [(groups[one], groups[other]) for one, other in names],
+        scale,
+        min_n,
+    )
+    rows = [(one, other, groups[one].n, groups[other].n) for one, other in names]
+    table = pd.DataFrame(rows, columns=["segment", "other", "n", "other_n"])
+    return table.assign(**tested.columns())[_PAIR]
+
+
+def _against_others(counted: pd.DataFrame, scale: Scale, min_n: int) -> _Tests:
+    """Each segment beside all others together; nothing where there is but one."""
+    every = counted.sort_values(["customer", "points"])
+    whole = _customer_answers(every)
+    inside = {
+        str(name): (every["segment"] == name).to_numpy() for name in every["segment"].unique()
     }
-    return {
-        "segment": one["segment"],
-        "other": other["segment"],
-        "n": int(one["n"]),
-        "other_n": int(other["n"]),
-    } | bounds
+    names = sorted(inside) if len(inside) > 1 else []
+    pairs = [(whole.only(inside[name]), whole.only(~inside[name])) for name in names]
+    tested = _compared(f"{scale.score} of segments against the others", pairs, scale, min_n)
+    rows = [
+        (name, one.n, one.customers, other.customers, one.mean, other.mean)
+        for name, (one, other) in zip(names, pairs, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=_OTHERS[:6]).assign(**tested.columns())
+    return _Tests(table, tested)
+
+
+def _changes(counted: pd.DataFrame, scale: Scale, min_n: int) -> _Tests:
+    """Each period of a segment against the one before, where both have enough customers."""
+    rows, pairs = [], []
+    if "period" in counted:
+        for segment, group in counted.groupby("segment"):
+            periods = [(at, _customer_answers(rows)) for at, rows in group.groupby("period")]
+            for (earlier, before), (period, now) in itertools.pairwise(periods):
+                if min(before.customers, now.customers) >= min_n:
+                    rows.append((segment, period, earlier, now.n, before.n))
+                    pairs.append((now, before))
+    tested = _compared(f"{scale.score} of periods against the one before", pairs, scale, min_n)
+    table = pd.DataFrame(rows, columns=_CHANGE[:5]).assign(**tested.columns())
+    return _Tests(table.assign(beyond_noise=tested.p_adjusted < 0.05)[_CHANGE], tested)
+
+
+def _shifts(counted: pd.DataFrame, scale: Scale, min_n: int) -> _Tests:
+    rows = counted.rename(columns={"answer": "value"}) if "period" in counted else None
+    shifts = level_shifts(f"levels of {scale.score}", rows, least=min_n)
+    return _Tests(shifts.table, shifts)
+
+
+def _findings_of_segments(others: _Tests, scale: Scale, by: str | None) -> list[Finding]:
+    """A segment whose score differs from that of all others together."""
+    if by is None:
+        return []
+    return [
+        Finding(
+            topic=f"{NAMES[scale.score]} by {by}: {row['segment']}",
+            claim=_segment_claim(row, scale),
+            direction="bad" if row["difference"] < 0 else "good",
+            family=others.name,
+            p_adjusted=row["p_adjusted"],
+            value=row["difference"],
+            low=row["difference_low"],
+            high=row["difference_high"],
+            n=row["customers"],
+            unit="points" if scale.score == "nps" else "share",
+            customers=row["customers"],
+            figure="scores",
+        )
+        for row in others.table[others.family.claims].to_dict("records")
+    ]
+
+
+def _segment_claim(row: Mapping[str, Any], scale: Scale) -> str:
+    where, base = row["segment"], count_of(row["customers"], "customer")
+    if scale.score == "nps":
+        side = "below" if row["difference"] < 0 else "above"
+        return (
+            f"NPS of {where} is {signed(row['value'])}, {abs(row['difference']):.0f} points {side} that of the others "
+            f"(95% CI of the difference {signed(row['difference_low'])} to {signed(row['difference_high'])}, {base})."
+        )
+    return (
+        f"{NAMES[scale.score]}: {percent(row['value'])} of {where} against {percent(row['other_value'])} of the others "
+        f"({points_interval(row['difference_low'], row['difference_high'])}, {base})."
+    )
+
+
+def _findings_of_shifts(shifts: _Tests, scale: Scale, by: str | None) -> list[Finding]:
+    """A level of the mean answer that moved."""
+    return [
+        Finding(
+            topic=f"{NAMES[scale.score]} over time" + (f": {row['segment']}" if by else ""),
+            claim=f"From {row['period']:%Y-%m-%d} on the mean answer of {scale.score}{' of ' + row['segment'] if by else ''} is "
+            f"{row['mean_after']:.2f}, before {row['mean_before']:.2f} (n = {row['n_before']:,} and {row['n_after']:,}).",
+            direction="bad" if row["difference"] < 0 else "good",
+            family=shifts.name,
+            p_adjusted=row["p_adjusted"],
+            value=row["difference"],
+            low=row["difference_low"],
+            high=row["difference_high"],
+            n=row["n_after"],
+            customers=row["n_after"],
+            figure="time",
+        )
+        for row in shifts.table[shifts.family.claims].to_dict("records")
+    ]
 
 
 def _metrics(
     scale: Scale, whole: pd.Series, table: pd.DataFrame, by: str | None, blank: int
 ) -> dict[str, Metric]:
-    overall = metric(whole["value"], whole["low"], whole["high"], whole["n"])
-    mean = metric(whole["mean_score"], whole["mean_low"], whole["mean_high"], whole["n"])
+    unit: Unit = "points" if scale.score == "nps" else "share"
+
+    def of(row: pd.Series, label: str) -> Metric:
+        return metric(
+            row["value"], row["low"], row["high"], row["n"], label=label, unit=unit, better="higher"
+        )
+
+    mean = metric(
+        whole["mean_score"],
+        whole["mean_low"],
+        whole["mean_high"],
+        whole["n"],
+        label=f"Mean answer ({scale.score})",
+        unit="number",
+        better="higher",
+    )
     by_segment = (
         {}
         if by is None
         else {
-            f"{scale.score}_{row['segment']}": metric(
-                row["value"], row["low"], row["high"], row["n"]
-            )
+            f"{scale.score}_{row['segment']}": of(row, f"{NAMES[scale.score]}: {row['segment']}")
             for _, row in table.iterrows()
         }
     )
     return {
-        scale.score: overall,
+        scale.score: of(whole, NAMES[scale.score]),
         f"mean_{scale.score}": mean,
-        "n_blank": metric(blank),
+        "n_blank": metric(blank, label="Rows without a score", unit="number"),
     } | by_segment
 
 
@@ -516,9 +692,10 @@ def _headline(
         "rating": "Rated well are",
         "ces": "Found it easy:",
     }[scale.score]
-    figures = f"{name} {_written(scale, whole['value'])} (95% CI {_written(scale, whole['low'])} to {_written(scale, whole['high'])}, n = {n:,})"
+    several = "" if whole["customers"] == n else f" answers of {whole['customers']:,} customers"
+    figures = f"{name} {_written(scale, whole['value'])} (95% CI {_written(scale, whole['low'])} to {_written(scale, whole['high'])}, n = {n:,}{several})"
     few = (
-        f"; fewer than {MIN_N} answers: read the interval, not the point"
+        f"; fewer than {MIN_N} {'answers' if whole['customers'] == n else 'customers'}: read the interval, not the point"
         if bool(whole["small_n"])
         else ""
     )
@@ -552,11 +729,7 @@ def _definition(
         else f"{good} ÷ answers"
     )
     answered = len(feedback.frame) - blank
-    response = (
-        f"{percent(answered / feedback.asked)} of {feedback.asked:,} asked"
-        if feedback.asked
-        else "not known: how many were asked is not in the data"
-    )
+    response = _response_share(answered, feedback.asked)
     return {
         "score": f"{scale.score}, {low}–{high}, {high} is best",
         "value": value,
@@ -573,7 +746,16 @@ def _definition(
             "variance of the difference after adding ¾, 1½, ¾ to the counts"
             if scale.score == "nps"
             else "Wilson"
-        ),
+        )
+        + "; where customers answered several times, by customers (n ÷ design effect)",
         "response share": response,
-        "small n": f"below {min_n} answers",
+        "small n": f"below {min_n} customers",
     }
+
+
+def _response_share(answered: int, asked: int | None) -> str:
+    if not asked:
+        return "not known: how many were asked is not in the data"
+    if answered > asked:
+        return f"not known: {count_of(answered, 'answer')} are more than the {asked:,} said to be asked"
+    return f"{percent(answered / asked)} of {asked:,} asked"

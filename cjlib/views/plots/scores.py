@@ -1,4 +1,4 @@
-"""Scores: by segment, their distribution, over time, beside what people write unasked, and where the two disagree."""
+"""Scores: by segment, their distribution, over time, beside what people write unsolicited, and where the two disagree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
@@ -48,20 +48,17 @@ def scores(result: Any) -> go.Figure:
     if result.period is not None:
         return time(result)
     table = theme.records(result.table)
-    apart = (
-        result.comparisons[result.comparisons["p_adjusted"] < 0.05]
-        if len(result.comparisons)
-        else result.comparisons
-    )
-    strong = set(apart.get("segment", [])) | set(apart.get("other", []))
+    others = result.against_others
+    strong = set(others.loc[others["p_adjusted"] < CLAIM, "segment"])
     dots = [
         Dot(
             row["segment"],
             row["value"],
             row["low"],
             row["high"],
-            row["n"],
-            _said(result, row["value"]) + (f" · n = {row['n']:,}" if row["n"] >= MIN_N else ""),
+            row["customers"],
+            _said(result, row["value"])
+            + (f" · n = {row['n']:,}" if row["customers"] >= MIN_N else ""),
             row["segment"] in strong,
         )
         for row in table
@@ -109,7 +106,7 @@ def distribution(result: Any) -> go.Figure:
     ]
     caption = f"Of {numbers.count_of(total, 'answer')} {ends[0]:,} ({numbers.percent(ends[0] / total)}) are {good} and {ends[1]:,} ({numbers.percent(ends[1] / total)}) {bad}."
     bar = go.Bar(
-        x=[int(answer) for answer in counted.index],
+        x=[float(answer) for answer in counted.index],
         y=shares,
         marker={"color": colours},
         text=[f"{int(n):,}" for n in counted],
@@ -123,7 +120,7 @@ def distribution(result: Any) -> go.Figure:
         alt=f"Bars: share of answers for each score. {caption}",
         columns=["answer", "n", "share of answers"],
         rows=[
-            [int(answer), int(n), share]
+            [float(answer), int(n), share]
             for (answer, n), share in zip(counted.items(), shares, strict=True)
         ],  # pyright: ignore[reportArgumentType]
         height=280,
@@ -134,25 +131,26 @@ def distribution(result: Any) -> go.Figure:
 
 
 def time(result: Any) -> go.Figure:
-    """The score by period, with the periods from which the mean answer moved beyond noise."""
+    """The score by period, with the periods from which the mean answer moved outside normal variation."""
     if result.period is None:
         return theme.empty(
             "Not counted by period: give period='month'.", columns=["segment", "period"]
         )
-    moved = theme.records(result.shifts)
+    shifts = result.shifts[result.shifts["p_adjusted"] < CLAIM]
+    moved = theme.records(shifts)
     told = [
         f"from {one['period']:%Y-%m-%d} on the mean answer is {numbers.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
         for one in moved[:3]
     ]
     caption = f"{result.headline} " + (
-        f"Beyond noise: {'; '.join(told)}."
+        f"Outside normal variation: {'; '.join(told)}."
         if told
-        else "No change of its level over time beyond noise."
+        else "No change of its level outside normal variation."
     )
     given = Lines(result.table, "value", "low", "high", "n")
     return over_time(
         given,
-        result.shifts,
+        shifts,
         _axis(result),
         caption=caption,
         alt=f"Line: {NAMES[result.score]} by {result.period}. {caption}",
@@ -160,15 +158,15 @@ def time(result: Any) -> go.Figure:
 
 
 def compare(result: Any) -> go.Figure:
-    """Asked beside unasked, a row a segment: the score at the left, the mean score of texts written unasked at the right; never one number."""
+    """Solicited beside unsolicited, a row a segment: the score at the left, the mean score of unsolicited texts at the right; never one number."""
     table = [row for row in theme.records(result.compare) if row["n"] or row["n_text"]]
     columns = [
         "segment",
-        "n asked",
+        "n solicited",
         NAMES[result.score],
         "low",
         "high",
-        "n texts unasked",
+        "n unsolicited texts",
         "mean text score (model index)",
         "text low",
         "text high",
@@ -219,11 +217,15 @@ def compare(result: Any) -> go.Figure:
     ]
     said = [f"n = {row['n']:,} and {row['n_text']:,}" for row in table]
     notes, lines = theme.row_labels([row["segment"] for row in table], said, [False] * len(table))
-    left = {"domain": [0, 0.46], "nticks": 4, "title": {"text": f"asked: {NAMES[result.score]}"}}
+    left = {
+        "domain": [0, 0.46],
+        "nticks": 4,
+        "title": {"text": f"solicited: {NAMES[result.score]}"},
+    }
     right = {
         "domain": [0.54, 1],
         "nticks": 4,
-        "title": {"text": "unasked: text score,<br>a model index"},
+        "title": {"text": "unsolicited: text score,<br>a model index"},
         "anchor": "y",
         "automargin": True,
     }
@@ -244,11 +246,17 @@ def compare(result: Any) -> go.Figure:
 def _compared(table: list[dict[str, Any]]) -> str:
     ranked = [row for row in table if not numbers.missing(row["rank_difference"])]
     if len(ranked) < 2:
-        return "Too few segments have enough answers on both sides to compare their order: what is asked and what is written stand side by side."
+        return (
+            "Too few segments have enough answers on both sides to compare their order: solicited and unsolicited stand side by side."
+            if table
+            else "There are not both solicited scores and unsolicited texts: the column solicited says which answers were asked for."
+        )
     most = max(ranked, key=lambda row: (abs(row["rank_difference"]), row["segment"]))
     if most["rank_difference"] == 0:
-        return f"Asked and unasked put the {len(ranked)} segments in the same order."
-    return f"Asked and unasked disagree most about {most['segment']}: place {most['rank_by_score']:.0f} from the bottom by score, {most['rank_by_text']:.0f} by text, of {len(ranked)} segments."
+        return (
+            f"Solicited and unsolicited answers put the {len(ranked)} segments in the same order."
+        )
+    return f"Solicited and unsolicited answers disagree most about {most['segment']}: place {most['rank_by_score']:.0f} from the bottom by score, {most['rank_by_text']:.0f} by text, of {len(ranked)} segments."
 
 
 def crossed(result: Any) -> go.Figure:
@@ -256,14 +264,13 @@ def crossed(result: Any) -> go.Figure:
     table = theme.records(result.crossed)
     rows = []
     for row in table:
-        low, high = _wilson(row)
         quote = "" if numbers.missing(row["quote_1"]) else f": “{row['quote_1']}”"
         rows.append(
             Row(
                 CELLS[row["cell"]] + quote,
                 row["share"],
-                low,
-                high,
+                row["low"],
+                row["high"],
                 row["of"],
                 f"{numbers.percent(row['share'])} ({row['n']:,} of {row['of']:,})",
             )
@@ -290,13 +297,6 @@ def crossed(result: Any) -> go.Figure:
     )
 
 
-def _wilson(row: dict[str, Any]) -> tuple[float, float]:
-    from cjlib.shared.stats import wilson
-
-    low, high = wilson(row["n"], row["of"])
-    return float(low), float(high)
-
-
 def aftermath(result: Any) -> go.Figure:
     """The difference that follows a complaint, by segment: within months, with its interval."""
     table = theme.records(result.table)
@@ -308,7 +308,7 @@ def aftermath(result: Any) -> go.Figure:
             100 * row["difference_high"],
             min(row["complained"], row["others"]),
             f"{numbers.percent(row['share_complained'])} against {numbers.percent(row['share_others'])}",
-            bool(row["p_adjusted"] < 0.05),
+            bool(row["p_adjusted"] < CLAIM),
         )
         for row in table
         if not numbers.missing(row["difference"])

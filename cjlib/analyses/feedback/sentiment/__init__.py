@@ -111,8 +111,10 @@ def sentiment(
         metrics=_metrics(whole, table, scored, by, audited),
         changes=changes(table, min_n) if period else pd.DataFrame(),
         shifts=level_shifts(
-            rows[rows["status"] == "scored"].rename(columns={"score": "value"}), least=min_n
-        )
+            "levels of the mean text score",
+            rows[rows["status"] == "scored"].rename(columns={"score": "value"}),
+            least=min_n,
+        ).table
         if period
         else pd.DataFrame(),
         audited=audited,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cjlib.analyses.feedback.sentiment.ppi import Estimate, ppi_mean, recalibrated
 from cjlib.analyses.feedback.texts.score_texts import ScoredTexts
 from cjlib.shared.periods import check_period
+from cjlib.shared.repeated_answers import customer_codes
 from cjlib.shared.stats import Z95, mean_interval, wilson
 from cjlib.shared.two_samples import benjamini_hochberg
 from cjlib.sources.feedback.table import Feedback
@@ -55,6 +56,7 @@ def rows_of(
             "status": table["status"],
             "label": table["label"],
             "score": table["score"],
+            "customer": customer_codes(feedback.frame["customer_id"]),
         }
     )
     rows = rows.assign(y=table["feedback_id"].map(labels), f=table["p_negative"].to_numpy())

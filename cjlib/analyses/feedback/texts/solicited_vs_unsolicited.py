@@ -1,4 +1,4 @@
-"""Asked and unasked side by side: scores of surveys beside what people write of their own accord, never averaged into one number."""
+"""Solicited and unsolicited side by side: scores of surveys beside what people write of their own accord, never averaged into one number."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import pandas as pd
 
 from cjlib.analyses.feedback.texts.quotes import representative, text_vectors
 from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels, scored_feedback
+from cjlib.shared.repeated_answers import CustomerAnswers, customer_codes
+from cjlib.shared.stats import wilson
 from cjlib.sources.feedback.table import Feedback
 
 CROSSED = (("good_score_negative_text", 2, "negative"), ("bad_score_positive_text", 0, "positive"))
-LEAST_TO_CALL = 3
+BESIDE = ["segment", "n", "value", "low", "high", "n_text", "mean_score_of_text", "text_low", "text_high", "method", "rank_by_score",
+          "rank_by_text", "rank_difference"]  # fmt: skip
 
 
 def scored_texts(feedback: Feedback) -> pd.DataFrame:
@@ -19,47 +22,58 @@ def scored_texts(feedback: Feedback) -> pd.DataFrame:
 
 
 def beside(table: pd.DataFrame, feedback: Feedback, by: str | None, min_n: int) -> pd.DataFrame:
-    """Per segment the score of those who were asked beside the mean text score of those who were not, with both ranks (1 = worst).
+    """Per segment the score of the solicited answers beside the mean text score of the unsolicited ones, with both ranks (1 = worst).
 
-    Rows of which it is not known whether they were asked count on both sides. Ranks are among segments with at least `min_n` on both sides.
+    Ranks are among segments with at least `min_n` on both sides; no rows where there are not both solicited scores and unsolicited texts.
     """
     texts = scored_texts(feedback)
-    unasked = (texts["status"] == "scored").to_numpy() & ~feedback.frame["solicited"].fillna(
-        False
-    ).to_numpy(dtype=bool)
-    written = pd.DataFrame({"segment": feedback.segment(by), "score": texts["score"]})[unasked]
-    ordered = written.sort_values(["segment", "score"]).groupby("segment")["score"]
-    means = (
-        pd.DataFrame(
-            {
-                "n_text": ordered.size(),
-                "mean_score_of_text": ordered.mean(),
-                "spread": ordered.std(),
-            }
-        )
-        .rename_axis("segment")
-        .reset_index()
+    unsolicited = feedback.frame["solicited"].eq(False).fillna(False).to_numpy(dtype=bool)
+    written = pd.DataFrame(
+        {
+            "segment": feedback.segment(by),
+            "score": texts["score"],
+            "customer": customer_codes(feedback.frame["customer_id"]),
+        }
+    )[unsolicited & (texts["status"] == "scored").to_numpy()]
+    if table.empty or written.empty:
+        return pd.DataFrame(columns=BESIDE)
+    means = pd.DataFrame(
+        [_text_row(str(segment), rows) for segment, rows in written.groupby("segment")]
     )
     both = table[["segment", "n", "value", "low", "high"]].merge(means, on="segment", how="outer")
-    half = 1.959964 * both["spread"] / np.sqrt(both["n_text"])
     both = both.assign(
         n=both["n"].fillna(0).astype("int64"),
         n_text=both["n_text"].fillna(0).astype("int64"),
-        text_low=both["mean_score_of_text"] - half,
-        text_high=both["mean_score_of_text"] + half,
         method=pd.Series("model_index", index=both.index, dtype="str").where(
             both["n_text"].notna(), None
         ),
-    ).drop(columns="spread")
+    )
     enough = (both["n"] >= min_n) & (both["n_text"] >= min_n)
     both["rank_by_score"] = both["value"].where(enough).rank(method="min")
     both["rank_by_text"] = both["mean_score_of_text"].where(enough).rank(method="min")
     both["rank_difference"] = both["rank_by_text"] - both["rank_by_score"]
-    return both.sort_values(["n", "segment"], ascending=[False, True], ignore_index=True)
+    return both.sort_values(["n", "segment"], ascending=[False, True], ignore_index=True)[BESIDE]
+
+
+def _text_row(segment: str, rows: pd.DataFrame) -> dict[str, object]:
+    answers = CustomerAnswers.of(
+        rows["score"].to_numpy(dtype=float), rows["customer"].to_numpy(dtype=np.int64)
+    )
+    low, high = answers.mean_interval
+    return {
+        "segment": segment,
+        "n_text": answers.n,
+        "mean_score_of_text": answers.mean,
+        "text_low": low,
+        "text_high": high,
+    }
 
 
 def crossed(feedback: Feedback, *, quotes: bool = True) -> pd.DataFrame:
-    """Answers whose score and text disagree: `cell`, `n`, `of` (scored texts with that end of the score), `share`, `quote_1` … `quote_3` (scrubbed)."""
+    """Answers whose score and text disagree.
+
+    `cell`, `n`, `of` (scored texts with that end of the score), `share`, `low`, `high` (Wilson), `quote_1` … `quote_3` (scrubbed).
+    """
     texts = scored_texts(feedback)
     ends = ratings_as_labels(feedback.frame)
     written = (texts["status"] == "scored").to_numpy()
@@ -79,12 +93,15 @@ def crossed(feedback: Feedback, *, quotes: bool = True) -> pd.DataFrame:
         named = {
             f"quote_{place + 1}": said[place] if place < len(said) else None for place in range(3)
         }
+        low, high = wilson(int(member.sum()), of)
         found.append(
             {
                 "cell": cell,
                 "n": int(member.sum()),
                 "of": of,
                 "share": member.sum() / of if of else np.nan,
+                "low": float(low),
+                "high": float(high),
             }
             | named
         )
