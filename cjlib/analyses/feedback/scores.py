@@ -401,7 +401,7 @@ def _weighted(
             f"weights: must be shares of the population, 0 or more and not all 0. Got {shown(dict(weights))}."
         )
     parts = table["segment"].map({str(name): one / total for name, one in weights.items()})
-    part = parts.to_numpy(dtype=float)
+    part = np.asarray(parts, dtype=np.float64)
     value, low, high, effective = _weighted_interval(table, counted, part, scale)
     counts = {name: int(table[name].sum()) for name in ("n", *scale.names)}
     row = {
@@ -605,7 +605,7 @@ def _findings_of_segments(others: _Tests, scale: Scale, by: str | None) -> list[
     ]
 
 
-def _segment_claim(row: Mapping[str, Any], scale: Scale) -> str:
+def _segment_claim(row: Mapping[Any, Any], scale: Scale) -> str:
     where, base = row["segment"], count_of(row["customers"], "customer")
     if scale.score == "nps":
         side = "below" if row["difference"] < 0 else "above"
