@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import base_of, share_words
 from cjlib.errors import CjlibError, did_you_mean, shown
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N, AtRiskComparison, compare_at_risk
 from cjlib.shared.event_arrays import (
     ARROW,
     Flags,
-    Groups,
     Ints,
     check_at_least,
     customer_column,
@@ -25,8 +25,7 @@ from cjlib.shared.event_arrays import (
     groups,
 )
 from cjlib.shared.stats import share, wilson
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
-from cjlib.show.numbers import confidence, count_of, percent, timespan
+from cjlib.show.numbers import count_of, percent, points, points_interval, timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
@@ -34,6 +33,7 @@ from cjlib.sources.log.event_log import EventLog
 NOTHING = "(nothing between)"
 FOREVER = np.iinfo(np.int64).max
 STEPS = 8
+MOST_FINDINGS = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,8 +80,10 @@ def compare_paths(
     A customer is watched from the first event (with `start_event`: from its first occurrence; those without are left out) to the first
     outcome at or after it, the outcome's own instant excluded, or to the end of `window`, included, or of the log. With a window only
     customers whose window has closed count, whatever they did, so that nobody is lost who still had time. Each customer counts once for
-    every event name and every move between two different neighbouring events seen while watched, the start itself left out. Events and
-    moves of at least 30 customers are tested, and p-values adjusted over all of them.
+    every event name and every move between two different neighbouring events seen while watched, the start itself left out. A customer who
+    reaches the outcome some time after the start is set beside those who had not reached it by then, and what those did in the same time, so
+    that both sides are watched equally long. Events and moves of at least 30 customers are tested (log-rank test for habits that begin in
+    time), and p-values adjusted over all of them.
 
     Parameters
     ----------
@@ -104,8 +106,9 @@ def compare_paths(
     -------
     PathDifferences
         With the default names `.table`: `kind` ("event" or "move"), `pattern`, `converted`, `share_of_converted`, `share_of_converted_low`,
-        `share_of_converted_high`, `lost`, `share_of_lost`, `share_of_lost_low`, `share_of_lost_high`, `difference`, `difference_low`, `difference_high`
-        (Newcombe), `p_value`, `p_adjusted` (Benjamini–Hochberg); largest difference first. `.sequences`: `path` (first 8 events without
+        `share_of_converted_high`, `lost` (who did it and never converted), `share_of_lost` (of those not converted by the same time),
+        `share_of_lost_low`, `share_of_lost_high`, `difference`, `difference_low`, `difference_high` (Newcombe), `p_value`, `p_adjusted`
+        (Benjamini–Hochberg); largest difference first. `.sequences`: `path` (first 8 events without
         neighbouring repeats), `converted`, `share_of_converted`, `lost`, `share_of_lost`.
 
     Raises
@@ -125,24 +128,39 @@ def compare_paths(
     rows = log.fetch("customer", "time", "event")
     people = _people(log, rows, outcome, start_event, limit)
     names = log.event_names
-    kept, owner = _watched(log, rows, people, start_event)
-    compared = ~np.isin(
-        rows["event"][kept], [code for code, name in enumerate(names) if name in leave_out]
+    watched, owner = _watched(log, rows, people, start_event)
+    wanted = ~np.isin(
+        rows["event"][watched], [code for code, name in enumerate(names) if name in leave_out]
     )
-    kept, owner = kept[compared], owner[compared]
-    event = rows["event"][kept].astype(np.int64)
-    table = _table(_patterns(event, owner, len(names)), owner, people, names, groups)
+    watched, owner = watched[wanted], owner[wanted]
+    event = rows["event"][watched].astype(np.int64)
+    patterns = _patterns(event, rows["time"][watched], owner, people, names)
+    compared = _compared(patterns, people, log.observed_until_us)
+    table = _table(patterns, compared, people, groups)
     n, reached = people.code.size, int(people.reached.sum())
     low, high = (float(bound) for bound in wilson(reached, n))
     metrics = {
-        f"share_{groups[0]}": metric(reached / n if n else float("nan"), low, high, n),
-        "patterns_tested": metric(len(table), n=n),
-        "patterns_that_differ": metric(int((table["p_adjusted"] < 0.05).sum()), n=n),
+        f"share_{groups[0]}": metric(
+            reached / n if n else float("nan"),
+            low,
+            high,
+            n,
+            label=groups[0].capitalize(),
+            unit="share",
+            better="" if groups[0] != "churned" else "lower",
+        ),
+        "patterns_tested": metric(compared.tests, n=n, label="Habits compared", unit="number"),
+        "patterns_that_differ": metric(
+            int(compared.claims.sum()), n=n, label="Habits that differ", unit="number"
+        ),
     }
     return PathDifferences(
         table=table,
         headline=_headline(table, metrics, n, reached, groups),
+        findings=_findings(table, compared, groups),
+        families={compared.name: compared.tests} if compared.tests else {},
         definition=_definition(log, people, (outcome, start_event, leave_out), limit, groups)
+        | {"tests": f"{compared.words}; log-rank test for habits that begin in time"}
         | base_of(log, rows["customer"].size, log.n_customers),
         metrics=metrics,
         sequences=_sequences(event, owner, people, (names, groups, top)),
@@ -200,6 +218,18 @@ def _people(
     )
 
 
+def _compared(patterns: list[_Pattern], people: _People, observed_until: int) -> AtRiskComparison:
+    """Who reaches the outcome beside those who had not reached it by the same time from the start."""
+    end = np.where(people.reached, people.outcome, np.minimum(people.until, observed_until))
+    return compare_at_risk(
+        "habits before the outcome",
+        end - people.start,
+        people.reached,
+        [(pattern.customer, pattern.since) for pattern in patterns],
+        landmark="the start",
+    )
+
+
 def _is_the_start(
     starts: dict[str, NDArray[Any]], ends: dict[str, NDArray[Any]], first: Ints, size: int
 ) -> Flags:
@@ -228,103 +258,80 @@ def _watched(
             matched["time"] == np.append(people.start, 0)[owner[matched["row"]]]
         )
         there[matched["row"][opening]] = False
-    kept = np.flatnonzero(there)
-    return kept, owner[kept]
+    watched = np.flatnonzero(there)
+    return watched, owner[watched]
 
 
-def _patterns(event: Ints, owner: Ints, n: int) -> tuple[Groups, Groups]:
-    moved = np.flatnonzero((owner[1:] == owner[:-1]) & (event[1:] != event[:-1]))
-    return groups(event), groups(event[moved] * n + event[moved + 1])
+@dataclass(frozen=True)
+class _Pattern:
+    """An event or a move: who showed it, and how long after the start for the first time; customers ascending."""
+
+    kind: str
+    name: str
+    customer: Ints
+    since: Ints
+
+
+def _patterns(
+    event: Ints, time: Ints, owner: Ints, people: _People, names: list[str]
+) -> list[_Pattern]:
+    """The events and moves of at least 30 customers while they were watched."""
+    since = time - people.start[owner]
+    moved = np.flatnonzero((owner[1:] == owner[:-1]) & (event[1:] != event[:-1])) + 1
+    patterns = _common("event", event, since, owner, lambda key: names[key])
+    return patterns + _common(
+        "move",
+        event[moved - 1] * len(names) + event[moved],
+        since[moved],
+        owner[moved],
+        lambda key: ARROW.join((names[key // len(names)], names[key % len(names)])),
+    )
+
+
+def _common(
+    kind: str, keys: Ints, since: Ints, owner: Ints, name: Callable[[int], str]
+) -> list[_Pattern]:
+    by_key = groups(keys)
+    patterns = []
+    for key, start, size in zip(
+        by_key.keys.tolist(), by_key.starts.tolist(), by_key.sizes.tolist(), strict=True
+    ):
+        rows = by_key.order[start : start + size]
+        first = rows[np.flatnonzero(np.diff(owner[rows], prepend=-1))]
+        if first.size >= MIN_N:
+            patterns.append(_Pattern(kind, name(key), owner[first], since[first]))
+    return patterns
 
 
 def _table(
-    found: tuple[Groups, Groups],
-    owner: Ints,
+    patterns: list[_Pattern],
+    compared: AtRiskComparison,
     people: _People,
-    names: list[str],
     labels: tuple[str, str],
 ) -> pd.DataFrame:
-    events, moves = found
-    before = _moved_rows(events, moves, owner)
-    parts = [_counted(events, owner, people), _counted(moves, before, people)]
-    pattern = [names[key] for key in events.keys.tolist()] + [
-        ARROW.join((names[key // len(names)], names[key % len(names)]))
-        for key in moves.keys.tolist()
-    ]
-    kind = ["event"] * events.keys.size + ["move"] * moves.keys.size
-    every, reached = (np.concatenate([part[place] for part in parts]) for place in (0, 1))
-    tested = np.flatnonzero(every >= MIN_N)
-    return _compared(
-        pd.DataFrame(
-            {
-                "kind": pd.Series(
-                    pd.array([kind[place] for place in tested.tolist()], dtype="str")
-                ),
-                "pattern": pd.Series(
-                    pd.array([pattern[place] for place in tested.tolist()], dtype="str")
-                ),
-            }
-        ),
-        (reached[tested], every[tested] - reached[tested]),
-        (int(people.reached.sum()), int((~people.reached).sum())),
-        labels,
+    reached = np.array([people.reached[p.customer].sum() for p in patterns], dtype=np.int64)
+    shown = np.array([p.customer.size for p in patterns], dtype=np.int64)
+    low, high = wilson(reached, int(people.reached.sum()))
+    other_low, other_high = wilson(compared.other_share * compared.others, compared.others)
+    first, other = labels
+    table = pd.DataFrame(
+        {
+            "kind": pd.Series([p.kind for p in patterns], dtype="str"),
+            "pattern": pd.Series([p.name for p in patterns], dtype="str"),
+            first: reached,
+            f"share_of_{first}": compared.share,
+            f"share_of_{first}_low": low,
+            f"share_of_{first}_high": high,
+            other: shown - reached,
+            f"share_of_{other}": compared.other_share,
+            f"share_of_{other}_low": other_low,
+            f"share_of_{other}_high": other_high,
+            **compared.columns(),
+        }
     )
-
-
-def _moved_rows(events: Groups, moves: Groups, owner: Ints) -> Ints:
-    event = np.empty(owner.size, dtype=np.int64)
-    event[events.order] = np.repeat(events.keys, events.sizes)
-    return owner[:-1][(owner[1:] == owner[:-1]) & (event[1:] != event[:-1])]
-
-
-def _counted(found: Groups, owner: Ints, people: _People) -> tuple[Ints, Ints]:
-    """How many customers show each pattern, and how many of them reach the outcome."""
-    if not found.keys.size:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    held = owner[found.order]
-    once = np.ones(held.size, dtype=bool)
-    np.not_equal(held[1:], held[:-1], out=once[1:])
-    once[found.starts] = True
-    return np.add.reduceat(once, found.starts, dtype=np.int64), np.add.reduceat(
-        once & people.reached[held], found.starts, dtype=np.int64
-    )
-
-
-def _compared(
-    table: pd.DataFrame, counts: tuple[Ints, Ints], bases: tuple[int, int], labels: tuple[str, str]
-) -> pd.DataFrame:
-    for label, count, base in zip(labels, counts, bases, strict=True):
-        low, high = wilson(count, np.full(count.size, base))
-        table = table.assign(
-            **{
-                label: count,
-                f"share_of_{label}": share(count, base),
-                f"share_of_{label}_low": low,
-                f"share_of_{label}_high": high,
-            }
-        )
-    low, high = newcombe(
-        counts[0], np.full(counts[0].size, bases[0]), counts[1], np.full(counts[1].size, bases[1])
-    )
-    p = [
-        two_shares_p(one, bases[0], other, bases[1])
-        for one, other in zip(counts[0].tolist(), counts[1].tolist(), strict=True)
-    ]
-    table = table.assign(
-        difference=table[f"share_of_{labels[0]}"] - table[f"share_of_{labels[1]}"],
-        difference_low=low,
-        difference_high=high,
-        p_value=np.asarray(p, dtype=float),
-        p_adjusted=benjamini_hochberg(p),
-    )
-    order = np.lexsort(
-        (
-            table["pattern"].to_numpy(dtype=object).astype(str),
-            table["kind"].to_numpy(dtype=object).astype(str),
-            -table["difference"].abs().round(12),
-        )
-    )
-    return table.iloc[order].reset_index(drop=True)
+    strength = -table["difference"].abs().round(12)
+    ordered = table.assign(strength=strength).sort_values(["strength", "kind", "pattern"])
+    return ordered.drop(columns="strength").reset_index(drop=True)
 
 
 def _sequences(
@@ -396,10 +403,9 @@ def _definition(
         "window": "none"
         if limit is None
         else f"{timespan(limit)}, its end included; {count_of(people.undecided, 'customer')} left out, since theirs had not closed",
-        "watched": f"from the start to the outcome (its instant excluded), or to the end: {labels[0]} customers are watched for less time",
+        "watched": f"from the start to the outcome (its instant excluded); share_of_{labels[1]} is of those still without it after the same time, so both are watched equally long",
         **({"left out of the comparison": ", ".join(leave_out)} if leave_out else {}),
-        "tests": f"two-sided z test of two shares (Fisher's exact where few), for patterns of at least {MIN_N} customers, adjusted by Benjamini–Hochberg",
-        "meaning": "what goes with the outcome, not what brings it about",
+        "meaning": "Association, not causation.",
     }
 
 
@@ -411,20 +417,42 @@ def _headline(
         return "No customer meets these options (n = 0)."
     if min(reached, n - reached) < MIN_N:
         return f"{base}: fewer than {MIN_N} on one side, too few to compare."
-    clear = table.loc[table["p_adjusted"] < 0.05]
+    tested = int(table["p_adjusted"].notna().sum())
+    clear = table[table["p_adjusted"] < CLAIM]
     if clear.empty:
-        return f"{base}; nothing they did before separates them beyond chance ({count_of(len(table), 'pattern')} tested)."
-    # They are watched for less time: what they do less often may be for lack of it. What all of them do is a part of the way, not a choice.
-    more = clear.loc[clear["difference"] > 0]
-    if more.empty:
-        return f"{base}; nothing they did before is commoner than among the {labels[1]} beyond chance. What is rarer may be for lack of time."
-    chosen = more.loc[more[f"share_of_{labels[0]}"] < 1]
-    row = (more if chosen.empty else chosen).iloc[0]
-    within = confidence(row["difference_low"], row["difference_high"]).removesuffix("%")
+        return f"{base}; nothing they did before differs significantly ({count_of(tested, 'habit')} compared)."
+    return f"{base}. Largest significant difference: {_claim(clear.iloc[0], labels)} Association, not causation."
+
+
+def _claim(row: pd.Series, labels: tuple[str, str]) -> str:
+    first, other = labels
     return (
-        f"{base}. What sets them apart most is {row['pattern']}: {percent(row[f'share_of_{labels[0]}'])} of the {labels[0]} did it before, "
-        f"{percent(row[f'share_of_{labels[1]}'])} of the {labels[1]} (difference {100 * row['difference']:.1f} points, {within} points). "
-        "It goes with the outcome; it need not bring it about."
+        f"{percent(row[f'share_of_{first}'])} of the {first} did {row['pattern']} before, {percent(row[f'share_of_{other}'])} of those not {first} by the same time "
+        f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])})."
+    )
+
+
+def _findings(
+    table: pd.DataFrame, compared: AtRiskComparison, labels: tuple[str, str]
+) -> tuple[Finding, ...]:
+    """What they did more or less often; whether that is good depends on the outcome, so none is called so."""
+    clear = table[table["p_adjusted"] < CLAIM].head(MOST_FINDINGS)
+    return tuple(
+        Finding(
+            topic=f"{labels[0]}: {row['pattern']}",
+            claim=_claim(row, labels),
+            direction="neutral",
+            family=compared.name,
+            p_adjusted=row["p_adjusted"],
+            value=row["difference"],
+            low=row["difference_low"],
+            high=row["difference_high"],
+            n=int(row[labels[0]] + row[labels[1]]),
+            unit="points",
+            customers=int(row[labels[0]]),
+            figure="differences",
+        )
+        for _, row in clear.iterrows()
     )
 
 
