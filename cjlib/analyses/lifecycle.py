@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.errors import did_you_mean, not_one_of, shown
+from cjlib.errors import did_you_mean, not_a_log, not_one_of, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Whole, events_sql
 from cjlib.shared.periods import WEEK_STARTS, Calendar, Period, WeekStart, calendar, check_period
@@ -75,6 +75,8 @@ def lifecycle(
     >>> cj.lifecycle(log).table[["new", "returning", "resurrected", "dormant"]].to_numpy().tolist()
     [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 2], [0, 0, 1, 0]]
     """
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
     check_period(period)
     if week_start not in WEEK_STARTS:
         raise not_one_of("week_start", week_start, WEEK_STARTS)

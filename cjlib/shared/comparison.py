@@ -487,3 +487,120 @@ def _difference(
 def independent(one: CustomerAnswers, other: CustomerAnswers) -> bool:
     """Whether every answer of both sides is of another customer."""
     return one.single and other.single and not share_customers(one, other)
+
+
+def repeated_groups_against_others(
+    name: str,
+    group: Ints,
+    outcome: Bools,
+    customer: Ints,
+    groups: int,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> ShareComparison:
+    """Each of the groups against all others together where a customer may stand in several rows and groups, such as periods.
+
+    The difference of shares has a variance clustered by customer; where a cell expects fewer than 5, Fisher's exact test, as in `compare_shares`.
+    Newcombe's interval is widened by the design effect.
+
+    References
+    ----------
+    Donner, A. & Klar, N. (1993). Confidence interval construction for effect measures arising from cluster randomization trials. J. Clin. Epidemiol. 46.
+    """
+    base = np.bincount(group, minlength=groups)
+    count = np.bincount(group[outcome], minlength=groups)
+    others, other_count = base.sum() - base, count.sum() - count
+    who = np.unique(customer, return_inverse=True)[1]
+    units = _customers_by_group(group, who, groups)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, rest = share(count, base), share(other_count, others)
+        pooled = count.sum() / max(base.sum(), 1)
+        clustered = _clustered_variance(group, outcome - pooled, who, base, others)
+        independent = pooled * (1 - pooled) * (1 / base + 1 / others)
+        z = (own - rest) / np.sqrt(clustered)
+        widening = np.sqrt(np.maximum(clustered / independent, 1.0))
+    cells = zip(*(x.tolist() for x in (count, base, other_count, others)), strict=True)
+    exact = np.array([two_shares_p(*four) for four in cells])
+    rare = np.minimum(pooled, 1 - pooled) * np.minimum(base, others) < 5
+    p = np.where(rare | np.isnan(z), exact, 2 * ndtr(-np.abs(z)))
+    tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
+    low, high = newcombe(count, base, other_count, others)
+    difference = own - rest
+    return ShareComparison(
+        tested.name,
+        tested.p_value,
+        tested.p_adjusted,
+        follow_up,
+        share=own,
+        other_share=rest,
+        difference=difference,
+        low=np.maximum(difference - widening * (difference - low), -1.0),
+        high=np.minimum(difference + widening * (high - difference), 1.0),
+    )
+
+
+def _customers_by_group(group: Ints, who: Ints, groups: int) -> tuple[Ints, Ints]:
+    """Different customers in each group, and in all others."""
+    pairs = np.unique(who * groups + group)
+    inside = np.bincount(pairs % groups, minlength=groups)
+    places = np.bincount(pairs // groups)
+    only_here = np.bincount((pairs % groups)[places[pairs // groups] == 1], minlength=groups)
+    return inside, len(places) - only_here
+
+
+def _clustered_variance(
+    group: Ints, residual: Floats, who: Ints, base: Ints, others: Ints
+) -> Floats:
+    """The variance of share − share of others, with the residuals of a customer summed before they are squared."""
+    groups = len(base)
+    pairs, of = np.unique(who * groups + group, return_inverse=True)
+    inside = np.bincount(of, weights=residual)
+    whole = np.bincount(who, weights=residual)
+    there = pairs % groups
+    squares = np.bincount(there, weights=inside**2, minlength=groups)
+    products = np.bincount(there, weights=inside * whole[pairs // groups], minlength=groups)
+    own, rest = 1 / base + 1 / others, 1 / others
+    return own**2 * squares - 2 * own * rest * products + rest**2 * np.sum(whole**2)
+
+
+@dataclass(frozen=True, eq=False)
+class Slope(Family):
+    """A share over time: the fitted line at its first and last moment, and the test of its slope."""
+
+    first: float
+    last: float
+
+
+def share_over_time(
+    name: str,
+    when: Ints,
+    outcome: Bools,
+    customer: Ints,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> Slope:
+    """Whether a share rises or falls over periods: the Cochran–Armitage test, its variance clustered by customer.
+
+    References
+    ----------
+    Armitage, P. (1955). Tests for linear trends in proportions and frequencies. Biometrics 11.
+    """
+    units = len(np.unique(customer))
+    if not len(when) or when.min() == when.max():
+        missing = family(name, [np.nan], units=units, other_units=units, follow_up=follow_up)
+        return Slope(name, missing.p_value, missing.p_adjusted, follow_up, np.nan, np.nan)
+    centred = when - when.mean()
+    residual = outcome - outcome.mean()
+    who = np.unique(customer, return_inverse=True)[1]
+    score = float(np.sum(centred * residual))
+    spread = float(np.sum(np.bincount(who, weights=centred * residual) ** 2))
+    p = 2 * float(ndtr(-abs(score) / np.sqrt(spread))) if spread > 0 else 1.0
+    tested = family(name, [p], units=units, other_units=units, follow_up=follow_up, min_n=2 * min_n)
+    slope = score / float(np.sum(centred**2))
+    first, last = (
+        float(np.clip(outcome.mean() + slope * (moment - when.mean()), 0, 1))
+        for moment in (when.min(), when.max())
+    )
+    return Slope(name, tested.p_value, tested.p_adjusted, follow_up, first, last)

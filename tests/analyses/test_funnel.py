@@ -319,6 +319,9 @@ def test_step_k_leaves_out_those_who_never_reached_it_and_says_how_many() -> Non
         "low": pytest.approx(0.0945, abs=1e-4),
         "high": pytest.approx(0.9055, abs=1e-4),
         "n": 2,
+        "label": "Conversion",
+        "unit": "share",
+        "better": "higher",
     }
 
 
@@ -382,7 +385,7 @@ def test_only_groups_large_enough_are_compared_each_with_all_others_together() -
         f"p{k}: A@0h(app)" + (" B@1h" if k < 10 else "") for k in range(40)
     ]
     funnel = cj.funnel(
-        log(" | ".join([*people, "s: A@0h(ad)"])), ["A", "B"], window="1D", by="channel"
+        log(" | ".join([*people, "s: A@0h(ad) X@80h"])), ["A", "B"], window="1D", by="channel"
     )
     compared = funnel.comparisons
     assert compared["channel"].tolist() == ["app", "web"]
@@ -391,7 +394,7 @@ def test_only_groups_large_enough_are_compared_each_with_all_others_together() -
     assert compared["other_share"].tolist() == [30 / 41, 10 / 41]
     assert (compared["p_adjusted"] < 0.001).all()
     assert funnel.headline.endswith(
-        "; channel web stands 50.6 points above the others (adjusted p < 0.001); 41 of the others still have time, so the share may rise."
+        "; channel web converts 50.6 points above the others (75.0% of 40 first entries, 24.4% of the others)."
     )
 
 
@@ -511,7 +514,7 @@ def test_the_headline_says_share_interval_loss_open_windows_and_small_n() -> Non
     )
     assert cj.funnel(log(text), ABC, window="1D").headline == (
         "10 of 91 customers (11.0%, 95% CI 6.1–19.1%) went from A to C within 1 day; most are lost between A and B (61 of 91); "
-        "1 of the others still has time, so the share may rise."
+        "1 of the others is still in progress, so the share may rise."
     )
     assert cj.funnel(log("u: A@0h B@1h | s: X@80h"), ["A", "B"], window="1D").headline == (
         "1 of 1 customer (100.0%, 95% CI 20.7–100.0%) went from A to B within 1 day; nobody was lost on the way; "
@@ -525,7 +528,7 @@ def test_two_losses_that_chance_could_have_split_are_both_named() -> None:
     )
     assert (
         "most are lost between A and B (21 of 41), about as many between B and C (20)"
-        in cj.funnel(log(text), ABC, window="1D").headline
+        in cj.funnel(log(text), [*ABC[:2], cj.Step("C", may_be_absent=True)], window="1D").headline
     )
 
 
@@ -638,3 +641,116 @@ def test_what_cannot_be_used_is_refused_with_what_is_allowed(
 ) -> None:
     with pytest.raises(cj.CjlibError, match=re.escape(message)):
         cj.funnel(log("u: A@0h(web)"), steps, **{"window": "1D", **options})
+
+
+# ---- comparisons that hold ----------------------------------------------------------------------------------------
+
+
+def visits(seed: int) -> cj.EventLog:
+    """600 customers come about three times, and every visit converts with .3 within two days, whatever its channel."""
+    rng = np.random.default_rng(seed)
+    customer = np.repeat(np.arange(600), rng.poisson(3, 600))
+    day = rng.uniform(0, 60, len(customer))
+    buys = rng.random(len(customer)) < 0.3
+    bought = day + rng.uniform(0.01, 2, len(day))
+    buys &= bought < 60
+    # Whoever comes back comes through an ad: no channel converts better.
+    order = np.lexsort((day, customer))
+    again = np.zeros(len(day), dtype=bool)
+    again[order] = np.diff(customer[order], prepend=-1) == 0
+    channel = np.where(again, "ad", np.where(rng.random(len(day)) < 0.5, "web", "mail"))
+    return cj.read_events(
+        pd.DataFrame(
+            {
+                "customer_id": np.r_[customer, customer[buys]].astype(str),
+                "event": np.repeat(["visit", "buy"], [len(customer), buys.sum()]),
+                "timestamp": pd.Timestamp("2025-01-06", tz="UTC")
+                + pd.to_timedelta(np.r_[day, bought[buys]], unit="D"),
+                "channel": np.r_[channel, channel[buys]],
+            }
+        ),
+        observed_until="2025-03-06",
+    )
+
+
+def test_groups_are_known_at_the_first_entry_of_those_who_convert_and_those_who_do_not() -> None:
+    funnel = cj.funnel(visits(0), ["visit", "buy"], window="2D", by="channel")
+    table = funnel.table[funnel.table["step"] == 2].set_index("channel")["share_of_first"]
+    assert table["ad"] > table["web"] + 0.2  # of the counted attempts, which the table is about
+    assert set(funnel.comparisons["channel"]) == {"web", "mail"}
+    assert (funnel.comparisons["p_adjusted"] > 0.05).all()
+    assert "no group of channel differs significantly from the others" in funnel.headline
+    assert not funnel.findings
+    assert funnel.families == {"conversion by channel": 2, "steps by channel": 2}
+
+
+def test_open_windows_are_on_no_side_of_a_comparison() -> None:
+    old = " | ".join(f"o{k}: A@{k}h(web)" + (f" B@{k + 1}h" if k % 2 else "") for k in range(60))
+    new = " | ".join(f"n{k}: A@200h(ad)" for k in range(60))
+    funnel = cj.funnel(log(f"{old} | {new} | z: X@210h"), ["A", "B"], window="2D", by="channel")
+    assert funnel.comparisons.empty
+    assert "fewer than two have 30 customers whose window has ended" in funnel.headline
+    assert "60 of the others are still in progress" in funnel.headline
+
+
+def test_without_a_window_groups_are_not_compared() -> None:
+    people = [f"w{k}: A@0h({'web' if k % 2 else 'app'})" for k in range(80)]
+    funnel = cj.funnel(log(" | ".join([*people, "s: B@9h"])), ["A", "B"], window=None, by="channel")
+    assert funnel.comparisons.empty
+    assert "groups are compared within a window only" in funnel.definition["comparisons"]
+
+
+def test_the_steps_of_groups_are_compared_with_all_others_and_can_be_exported() -> None:
+    people = [f"w{k}: A@0h(web)" + (" B@1h" if k < 30 else "") for k in range(40)] + [
+        f"p{k}: A@0h(app)" + (" B@1h" if k < 10 else "") for k in range(40)
+    ]
+    funnel = cj.funnel(
+        log(" | ".join([*people, "s: X@80h"])), ["A", "B"], window="1D", by="channel"
+    )
+    steps = funnel.group_steps
+    assert steps["customers"].tolist() == [40, 10, 40, 30]
+    assert steps["difference"].round(6).tolist()[1::2] == [-0.5, 0.5]
+    assert (steps["p_adjusted"].to_numpy()[1::2] < 0.001).all()
+    assert [finding.direction for finding in funnel.findings] == ["bad", "good"]
+    assert funnel.findings[0].claim.startswith(
+        "channel app: 25.0% of 40 customers reach B, −50.0 points"
+    )
+
+
+@pytest.mark.parametrize("name", ["4 - purchas", "nonsense"])
+def test_a_later_step_that_never_occurs_is_refused(name: str) -> None:
+    text = " | ".join(f"u{k}: A@0h" for k in range(40))
+    events = toy_events(text)
+    events.loc[:9, "event"] = "4 - purchase"
+    held = cj.read_events(events)
+    near = " Did you mean '4 - purchase'?" if name != "nonsense" else ""
+    with pytest.raises(
+        cj.CjlibError, match=re.escape(f"steps: {name!r} never occurs in the log.{near}")
+    ):
+        cj.funnel(held, ["A", name], window="1D")
+    allowed = cj.Step(name, may_be_absent=True)
+    assert cj.funnel(held, ["A", allowed], window="1D").table["customers"].tolist()[1] == 0
+    assert cj.funnel(held, ["A", ["4 - purchase", name]], window="1D").table["step"].tolist() == [
+        1,
+        2,
+    ]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [5, None, [1], ["A", ["B", ["C"]]], ["A", {"B"}], [["A", 1]], ["A", b"B"], [True], {"A": 1}],
+)
+def test_steps_of_a_wrong_type_are_our_error(steps: object) -> None:
+    with pytest.raises(cj.CjlibError, match="steps"):
+        cj.funnel(log("u: A@0h B@1h"), steps, window="1D")
+
+
+@pytest.mark.parametrize("where", [3, [1], {3: "x"}])
+def test_conditions_of_a_wrong_type_are_our_error(where: object) -> None:
+    with pytest.raises(cj.CjlibError, match="where"):
+        cj.Step("A", where=where)
+
+
+def test_what_is_no_log_is_our_error() -> None:
+    with pytest.raises(cj.CjlibError, match=r"log: must be an event log.*Got 'DataFrame'"):
+        cj.funnel(toy_events("u: A@0h"), ["A", "B"], window="1D")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import toy_events
@@ -40,6 +41,12 @@ def test_the_trend_counts_by_the_period_of_entry_and_marks_what_may_still_rise()
         "share_high",
         "still_open",
         "complete",
+        "other_share",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "p_value",
+        "p_adjusted",
     ]
     assert trend.table["period_start"].tolist() == list(
         pd.to_datetime(["2024-01-01", "2024-01-08", "2024-01-15", "2024-01-22"])
@@ -58,10 +65,11 @@ def test_the_trend_counts_by_the_period_of_entry_and_marks_what_may_still_rise()
         "float64",
         "int64",
         "bool",
+        *["float64"] * 6,
     ]
     assert (
         trend.headline
-        == "One complete week: 75.0% of 4 customers converted (95% CI 30.1–95.4%); 2 weeks not complete."
+        == "One complete week: 75.0% of 4 customers converted (95% CI 30.1–95.4%). 2 weeks are not complete."
     )
 
 
@@ -75,8 +83,8 @@ def test_a_trend_of_large_weeks_says_whether_it_rose() -> None:
     )
     funnel = cj.funnel(log, ["A", "B"], window="7D")
     assert funnel.trend().headline == (
-        "From the week of 2024-01-01 to that of 2024-01-08 conversion went from 10.0% of 100 to 40.0% of 100 "
-        "(difference +18.3 to +40.8 points, 95% CI): better; 0 weeks not complete."
+        "Conversion rose from about 10.0% to about 40.0% over 2 complete weeks. "
+        "The weeks of 2024-01-01 (10.0% of 100, below the others) and 2024-01-08 (40.0% of 100, above the others) stand out."
     )
     assert funnel.trend("month").table["customers"].tolist() == [200]
     assert funnel.trend("week", week_start="sunday").table["period_start"].iloc[0] == pd.Timestamp(
@@ -120,14 +128,14 @@ def test_the_period_before_is_as_long_and_ends_where_this_one_starts() -> None:
     )
     change = cj.funnel(
         log, ["A", "B"], window="7D", start="2024-01-08", end="2024-01-14"
-    ).previous()
+    ).compare_previous_period()
     assert change.table["customers"].tolist() == [100, 40]
     assert change.table["previous_customers"].tolist() == [100, 10]
     assert change.table["difference"].isna().tolist() == [True, False]
     assert change.table["verdict"].isna().tolist() == [True, False]
     assert change.table["verdict"].iloc[1] == "better"
     assert change.headline == (
-        "Conversion is 40.0% of 100, before it was 10.0% of 100 (difference +18.3 to +40.8 points, 95% CI): better than the period before."
+        "Conversion is 40.0% of 100, before it was 10.0% of 100 (difference +18.3 to +40.8 points, 95% CI): better than in the period before."
     )
     assert (
         change.definition["period before"]
@@ -140,7 +148,7 @@ def test_the_period_before_is_as_long_and_ends_where_this_one_starts() -> None:
     assert change.metrics["change_of_conversion"]["n"] == 100
     back = cj.funnel(
         log, ["A", "B"], window="7D", start="2024-01-08 12:00", end="2024-01-15 12:00"
-    ).previous()
+    ).compare_previous_period()
     assert back.table["previous_customers"].tolist() == [100, 10]
 
 
@@ -149,8 +157,11 @@ def test_whole_local_days_are_set_back_by_days_whatever_the_clocks_do() -> None:
     log = cj.read_events(
         pd.DataFrame({"customer_id": ["u", "v"], "event": "A", "timestamp": stamps}),
         timezone="Europe/Berlin",
+        observed_until="2024-04-08",
     )
-    change = cj.funnel(log, ["A"], window="1D", start="2024-04-01", end="2024-04-07").previous()
+    change = cj.funnel(
+        log, ["A"], window="1D", start="2024-04-01", end="2024-04-07"
+    ).compare_previous_period()
     assert change.table["previous_customers"].tolist() == [1]
     assert change.definition["period before"].startswith(
         "first events from 2024-03-25 00:00 to 2024-03-31 23:59 (Europe/Berlin)"
@@ -159,16 +170,17 @@ def test_whole_local_days_are_set_back_by_days_whatever_the_clocks_do() -> None:
 
 
 def test_few_customers_are_too_few_to_tell_and_nobody_is_nothing_to_compare() -> None:
-    log = many(("a", 2, "A@1D B@2D"), ("c", 2, "A@8D"), ("z", 1, "X@9D"))
-    few = cj.funnel(log, ["A", "B"], window="7D", start="2024-01-08", end="2024-01-14").previous()
-    assert few.table["verdict"].iloc[1] == "too few to tell"
+    log = many(("a", 2, "A@1D B@2D"), ("c", 2, "A@8D"), ("z", 1, "X@30D"))
+    few = cj.funnel(
+        log, ["A", "B"], window="7D", start="2024-01-08", end="2024-01-14"
+    ).compare_previous_period()
+    assert few.table["verdict"].iloc[1] == "too few to compare"
     assert few.headline == (
-        "Conversion is 0.0% of 2, before it was 100.0% of 2 (difference −100.0 to −7.0 points, 95% CI): too few customers to compare with the period before; "
-        "2 still have time, so the share may rise."
+        "Conversion is 0.0% of 2, before it was 100.0% of 2 (difference −100.0 to −7.0 points, 95% CI): too few customers to compare with the period before."
     )
     nobody = cj.funnel(
         log, ["A", "B"], window="7D", start="2024-01-01", end="2024-01-05"
-    ).previous()
+    ).compare_previous_period()
     assert (
         nobody.headline
         == "There is nothing to compare: in one of the two periods nobody entered the funnel."
@@ -178,15 +190,18 @@ def test_few_customers_are_too_few_to_tell_and_nobody_is_nothing_to_compare() ->
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        (None, "previous: the funnel has no start, so there is no period before it."),
-        ("2025-01-01", "previous: the funnel starts at 2025-01-01"),
+        (None, "The funnel has no start, so there is no period before it to compare with."),
+        ("2025-01-01", "The funnel starts at 2025-01-01 00:00, after the end of data"),
+        ("2024-01-01", "No window of this period has ended yet"),
     ],
 )
 def test_without_a_start_inside_the_data_there_is_no_period_before(
     start: str | None, message: str
 ) -> None:
-    with pytest.raises(cj.CjlibError, match=re.escape(message)):
-        cj.funnel(many(("a", 1, "A@1D")), ["A", "B"], window="7D", start=start).previous()
+    change = cj.funnel(many(("a", 1, "A@1D B@2D")), ["A", "B"], window="7D", start=start)
+    answer = change.compare_previous_period()
+    assert not answer.answered
+    assert answer.headline.startswith(message)
 
 
 # ---- what the lost did next -------------------------------------------------------------------------------------
@@ -200,17 +215,17 @@ def test_the_lost_are_set_beside_those_who_went_on() -> None:
         ("odd", 5, "A@1h help@2h B@3h"),
         ("z", 1, "X@9D"),
     )
-    lost = cj.funnel(log, ["A", "B"], window="1D").lost_next()
+    lost = cj.funnel(log, ["A", "B"], window="1D").next_after_drop_off()
     assert lost.table["event"].tolist() == ["help", "(nothing)", "B"]
     assert lost.table["lost"].tolist() == [30, 10, 0]
     assert lost.table["went_on"].tolist() == [5, 0, 40]
     assert lost.table["share_of_lost"].tolist() == [0.75, 0.25, 0.0]
     assert lost.table["median_seconds_lost"].tolist()[0] == 3600
     assert lost.table["median_seconds_lost"].isna().tolist() == [False, True, True]
-    assert (lost.table["p_adjusted"] < 0.01).all()
+    assert lost.table["p_adjusted"].isna().all()  # nothing but help can happen to both
     assert lost.headline == (
-        "Of 40 customers lost between A and B, 75.0% (95% CI 59.8–85.8%) did help next; what sets them apart most from those who went on "
-        "is help: 75.0% against 11.1% (difference +44.3 to +76.4 points, 95% CI)."
+        "Of 40 customers lost between A and B, 75.0% (95% CI 59.8–85.8%) did help next within the window; "
+        "no next event is significantly more common among them than among those who went on."
     )
     assert (
         lost.definition["lost"]
@@ -220,13 +235,13 @@ def test_the_lost_are_set_beside_those_who_went_on() -> None:
 
 def test_those_whose_window_is_open_are_not_lost_yet() -> None:
     log = many(("lost", 2, "A@1h"), ("new", 3, "A@47h"), ("z", 1, "X@48h"))
-    lost = cj.funnel(log, ["A", "B"], window="1D").lost_next(1)
+    lost = cj.funnel(log, ["A", "B"], window="1D").next_after_drop_off(1)
     assert lost.table["lost"].tolist() == [2]
     assert "3 customers whose window is still open left out" in lost.definition["lost"]
     assert lost.headline.endswith("with fewer than 30 customers these shares say little.")
     assert (
         cj.funnel(log, ["A", "B"], window=None)
-        .lost_next()
+        .next_after_drop_off()
         .definition["lost"]
         .endswith("without a window nobody is lost for good")
     )
@@ -235,11 +250,11 @@ def test_those_whose_window_is_open_are_not_lost_yet() -> None:
 def test_without_a_wish_the_step_is_that_where_most_are_lost() -> None:
     log = many(("a", 1, "A@1h"), ("b", 3, "A@1h B@2h Y@2h Z@3h"), ("z", 1, "X@9D"))
     funnel = cj.funnel(log, ["A", "B", "C"], window="1D")
-    assert funnel.lost_next().table["event"].tolist() == ["Z"]
-    assert funnel.lost_next(1).table["lost"].tolist() == [1, 0]
+    assert funnel.next_after_drop_off().table["event"].tolist() == ["Z"]
+    assert funnel.next_after_drop_off(1).table["lost"].tolist() == [1, 0]
     assert (
         cj.funnel(log, ["A", "B"], window="1D", order="any")
-        .lost_next()
+        .next_after_drop_off()
         .definition["lost"]
         .startswith("1 customer whose counted attempt ended after 1 of 2 steps")
     )
@@ -248,7 +263,7 @@ def test_without_a_wish_the_step_is_that_where_most_are_lost() -> None:
 def test_nobody_lost_is_said() -> None:
     lost = cj.funnel(
         many(("a", 2, "A@1h B@2h"), ("z", 1, "X@9D")), ["A", "B"], window="1D"
-    ).lost_next()
+    ).next_after_drop_off()
     assert lost.headline == "Nobody was lost between A and B."
     assert lost.table["lost"].tolist() == [0]
 
@@ -256,15 +271,14 @@ def test_nobody_lost_is_said() -> None:
 @pytest.mark.parametrize(
     ("steps", "step", "message"),
     [
-        (["A"], None, "lost_next: a funnel of one step loses nobody."),
-        (["A", "B"], 2, "step: must be a step that customers can be lost after, 1 to 1. Got 2."),
+        (["A", "B"], 2, "step: must be a step after which customers can drop off, 1 to 1. Got 2."),
     ],
 )
 def test_there_must_be_a_step_to_be_lost_after(
     steps: list[str], step: int | None, message: str
 ) -> None:
     with pytest.raises(cj.CjlibError, match=re.escape(message)):
-        cj.funnel(many(("a", 1, "A@1h")), steps, window="1D").lost_next(step)
+        cj.funnel(many(("a", 1, "A@1h")), steps, window="1D").next_after_drop_off(step)
 
 
 def test_with_groups_the_follow_ups_are_about_all_customers_together() -> None:
@@ -274,5 +288,89 @@ def test_with_groups_the_follow_ups_are_about_all_customers_together() -> None:
             log, ["A", "B"], window="1D", by="channel", by_value=by_value, start="2024-01-01"
         )
         assert funnel.trend().table["converted"].tolist() == [1]
-        assert funnel.previous().table["customers"].tolist() == [2, 1]
-        assert funnel.lost_next().table["lost"].sum() == 1
+        assert funnel.compare_previous_period().table["customers"].tolist() == [2, 1]
+        assert funnel.next_after_drop_off().table["lost"].sum() == 1
+
+
+def test_a_funnel_of_one_step_loses_nobody() -> None:
+    lost = cj.funnel(many(("a", 1, "A@1h")), ["A"], window="1D").next_after_drop_off()
+    assert (lost.answered, lost.headline) == (False, "A funnel of one step loses nobody.")
+
+
+# ---- comparisons that hold ----------------------------------------------------------------------------------------
+
+
+def fortnightly_events(seed: int, share: float = 0.1) -> pd.DataFrame:
+    """800 customers come about once a fortnight for twelve weeks; every visit converts alike within two days."""
+    rng = np.random.default_rng(seed)
+    customer = np.repeat(np.arange(800), rng.poisson(6, 800))
+    day = rng.uniform(0, 84, len(customer))
+    bought = day + rng.uniform(0.01, 2, len(day))
+    buys = (rng.random(len(day)) < share) & (bought < 84)
+    return pd.DataFrame(
+        {
+            "customer_id": np.r_[customer, customer[buys]].astype(str),
+            "event": np.repeat(["visit", "buy"], [len(customer), buys.sum()]),
+            "timestamp": pd.Timestamp("2025-01-06", tz="UTC")
+            + pd.to_timedelta(np.r_[day, bought[buys]], unit="D"),
+        }
+    )
+
+
+def fortnightly(seed: int) -> cj.EventLog:
+    return cj.read_events(fortnightly_events(seed), observed_until="2025-03-30")
+
+
+@pytest.mark.parametrize("entry", ["best", "reentry", "first"])
+def test_a_trend_counts_every_customers_first_entry_of_each_week_whatever_came_of_it(
+    entry: str,
+) -> None:
+    trend = cj.funnel(fortnightly(1), ["visit", "buy"], window="2D", entry=entry).trend()
+    assert "no significant trend" in trend.headline
+    assert trend.table["customers"].min() > 200
+    assert not trend.findings
+
+
+def test_a_business_that_does_not_change_is_no_worse_than_before_though_windows_are_open() -> None:
+    log = fortnightly(2)
+    funnel = cj.funnel(log, ["visit", "buy"], window="7D", start="2025-03-03", end="2025-03-30")
+    change = funnel.compare_previous_period()
+    assert change.table["verdict"].iloc[1] == "no significant change"
+    assert "are set against the same part of the period before" in change.definition["cut"]
+    assert change.headline.endswith("only entries whose window has ended, on both sides.")
+    assert change.families == {"conversion against the period before": 1}
+
+
+def test_a_planted_change_is_found_and_handed_up() -> None:
+    early, late = fortnightly_events(3), fortnightly_events(4, share=0.2)
+    late["timestamp"] += pd.Timedelta(days=84)
+    log = cj.read_events(pd.concat([early, late]), observed_until="2025-06-22")
+    funnel = cj.funnel(log, ["visit", "buy"], window="2D", start="2025-03-31", end="2025-06-20")
+    change = funnel.compare_previous_period()
+    assert change.table["verdict"].iloc[1] == "better"
+    assert [finding.direction for finding in change.findings] == ["good"]
+    trend = cj.funnel(log, ["visit", "buy"], window="2D").trend()
+    assert trend.headline.startswith("Conversion rose from about")
+    assert trend.findings[0].topic == "conversion over time"
+
+
+def test_only_what_can_happen_to_both_is_compared_after_a_drop_off() -> None:
+    log = many(
+        ("lost", 60, "A@1h help@2h"),
+        ("look", 20, "A@1h look@2h"),
+        ("gone", 40, "A@1h"),
+        ("on", 40, "A@1h B@3h"),
+        ("odd", 40, "A@1h look@2h B@3h"),
+        ("z", 1, "X@9D"),
+    )
+    lost = cj.funnel(log, ["A", "B"], window="1D").next_after_drop_off()
+    table = lost.table.set_index("event")
+    assert table["p_adjusted"].isna().to_dict() == {
+        "help": False,
+        "(nothing)": True,
+        "look": False,
+        "B": True,
+    }
+    assert table["difference"].round(3).dropna().to_dict() == {"help": 0.75, "look": -0.75}
+    assert "help is more common than among those who went on: 75.0% against 0.0%" in lost.headline
+    assert "nothing" not in lost.headline.split(";")[1]

@@ -219,10 +219,10 @@ def test_a_funnel_is_set_against_the_period_before_it():
         observed_until="2025-03-01",
     )
     funnel = cj.funnel(log, ["visit", "buy"], window="3D", start="2025-01-13", end="2025-01-19")
-    assert funnel.previous().metrics["previous_conversion"]["value"] == 0.1
+    assert funnel.compare_previous_period().metrics["previous_conversion"]["value"] == 0.1
     assert (
         "50.0 points better than before (10.0%)"
-        in cj.answer(funnel, previous=funnel.previous()).html
+        in cj.answer(funnel, previous=funnel.compare_previous_period()).html
     )
 
 

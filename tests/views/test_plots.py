@@ -15,7 +15,6 @@ import cjlib as cj
 from cjlib.shared.stats import wilson
 from cjlib.show import numbers
 from cjlib.views.plots import theme, views_of
-from cjlib.views.plots.funnel_steps import biggest, losses
 
 START = pd.Timestamp("2025-01-06", tz="UTC")
 STEPS = ["visit", "signup", "buy"]
@@ -47,7 +46,8 @@ def funnel_of(
     log = cj.read_events(
         events_of(reached, steps), timezone="UTC", observed_until="2025-03-01", quarantine_limit=1
     )
-    return cj.funnel(log, steps, **{"window": "7D", **options})
+    named = [steps[0], *(cj.Step(step, may_be_absent=True) for step in steps[1:])]
+    return cj.funnel(log, named, **{"window": "7D", **options})
 
 
 @pytest.fixture(scope="module")
@@ -379,9 +379,9 @@ def test_bars_are_shares_of_the_first_step_and_the_biggest_loss_is_marked_in_wor
     notes = said(figure)
     assert "200 customers" in notes
     assert "80 · 40.0% of first" in notes
-    assert "<b>↓ 120 did not go on (60.0%)</b><br><b>biggest loss</b>" in notes
+    assert "<b>↓ 120 did not go on (60.0%)</b><br><b>biggest drop-off</b>" in notes
     assert "↓ 20 did not go on (25.0%)" in notes
-    assert notes.count("biggest loss") == 1
+    assert notes.count("biggest drop-off") == 1
 
 
 def test_the_table_under_the_steps_holds_every_number_shown(plain):
@@ -392,21 +392,21 @@ def test_the_table_under_the_steps_holds_every_number_shown(plain):
         [3, "buy", 60, "30.0%"],
     ]
     assert [row[7] for row in meta["rows"]] == [120, 20, None]
-    assert meta["rows"][1][9] == "1 hour"
+    assert meta["rows"][1][9] == "1 h"
     assert "step 2, signup: 80 customers, 40.0% of step 1" in meta["alt"]
 
 
 def test_losses_that_chance_could_order_either_way_are_not_ranked():
     figure = cj.plot(funnel_of({"web": [200, 130, 65]}))
     assert figure.layout.meta["caption"].startswith(
-        "The biggest losses, after “visit” (70 of 200) and “signup” (65 of 130), are too alike to rank;"
+        "The biggest drop-offs, after “visit” (70 of 200) and “signup” (65 of 130), are too alike to rank;"
     )
-    assert said(figure).count("one of the 2 biggest losses") == 2
+    assert said(figure).count("one of the 2 biggest drop-offs") == 2
 
 
 def test_two_losses_differ_when_their_difference_exceeds_what_halving_their_sum_by_chance_gives():
     def top(*reached):
-        return [loss.step for loss in biggest(losses(funnel_of({"web": list(reached)}).table))]
+        return list(funnel_of({"web": list(reached)}).biggest_losses)
 
     # 60 against 40: |a − b| = 20 > 1.96·√100 = 19.6; 59 against 41: 18 < 19.6.
     assert top(200, 140, 100) == [1]
@@ -418,8 +418,8 @@ def test_those_who_still_have_time_are_named_beside_the_loss():
         events_of({"web": [200, 80, 60]}), timezone="UTC", observed_until="2025-01-08"
     )
     figure = cj.plot(cj.funnel(log, STEPS, window="7D"))
-    assert "all of them still have time" in said(figure)
-    assert "do not go on, all of them with time left;" in figure.layout.meta["caption"]
+    assert "all of them still in progress" in said(figure)
+    assert "do not go on, all of them still in progress;" in figure.layout.meta["caption"]
 
 
 def test_few_customers_are_grey_and_no_finding():
@@ -466,13 +466,13 @@ def test_groups_beyond_noise_are_said_in_words_and_the_others_not_ranked(grouped
     notes = said(figure)
     assert "20.0% of 400, below the others" in notes
     assert "45.0% of 200, above the others" in notes
-    assert "26.0% of 100, no clear difference" in notes
+    assert "26.0% of 100, no significant difference" in notes
     assert "25.0% of 12, too few to read" in notes
     assert figure.layout.meta["caption"].startswith(
         "mail stands out: 45.0% of its 200 customers reach “buy”, +"
     )
     assert figure.layout.meta["caption"].endswith(
-        "2 of 3 groups differ from the others beyond noise."
+        "2 of 3 groups differ significantly from the others."
     )
 
 
@@ -480,7 +480,7 @@ def test_groups_that_do_not_differ_are_said_not_to():
     figure = cj.plot(funnel_of({"web": [200, 80, 40], "mail": [100, 40, 21]}, by="channel"))
     assert (
         figure.layout.meta["caption"]
-        == "No clear difference between the 2 groups of channel: from 20.0% to 21.0% reach “buy”."
+        == "No significant difference between the 2 groups of channel: from 20.0% to 21.0% reach “buy”."
     )
 
 
@@ -506,7 +506,7 @@ def test_the_table_under_the_segments_holds_every_group_and_its_comparison(group
     assert [row[-1] for row in meta["rows"]] == [
         "below the others",
         "above the others",
-        "no clear difference",
+        "no significant difference",
         "too few to read",
     ]
     assert meta["rows"][1][6] == "+23.7 points"
@@ -530,7 +530,7 @@ def test_groups_a_customer_may_be_in_twice_are_not_compared():
     )
     assert (
         figure.layout.meta["caption"]
-        == "By channel, from 20.0% to 50.0% reach “buy”; a customer may be in several groups, so they are not compared."
+        == "By channel, from 20.0% to 50.0% reach “buy”; groups are not compared: a customer may be in several."
     )
     assert len(figure.data) == 2
 
@@ -552,14 +552,14 @@ def test_step_by_step_the_groups_that_lie_furthest_apart_are_named_if_beyond_noi
     figure = cj.plot(grouped, "segment_steps")
     assert (
         figure.layout.meta["caption"]
-        == "The groups lie furthest apart on the way to “buy”: 50.0% of web go on, 75.0% of mail."
+        == "On the way to “buy”, mail differs from the others: 75.0% continue, +22.8 points (+12.1 to +32.5 points)."
     )
     assert [trace.name for trace in figure.data] == ["web", "mail", "shop", "(not set)"]
     assert list(figure.data[3].marker.symbol) == ["triangle-up-open", "triangle-up-open"]
     alike = funnel_of({"web": [200, 80, 40], "mail": [100, 40, 21]}, by="channel")
     assert (
         cj.plot(alike, "segment_steps").layout.meta["caption"]
-        == "At no step do the groups of channel clearly differ."
+        == "At no step do the groups of channel differ significantly."
     )
 
 
@@ -576,17 +576,17 @@ def test_a_funnel_without_groups_has_no_segments_and_says_why(plain):
 def test_time_to_convert_is_that_of_those_who_got_there(plain):
     figure = cj.plot(plain, "time")
     assert figure.layout.meta["caption"] == (
-        "Half of the 60 who reached “buy” were there within 3 hours of “visit”, nine in ten within 3 hours; counted from their latest start, "
-        "half within 3 hours. Those who did not get there are not in these times."
+        "Half of the 60 who reached “buy” were there within 3 h of “visit”, nine in ten within 3 h; counted from their last visit, "
+        "half within 3 h. Those who did not get there are not in these times."
     )
     assert [row for row in figure.layout.meta["rows"] if row[0] == "50.0%"] == [
-        ["50.0%", 30, "3 hours"]
+        ["50.0%", 30, "3 h"]
     ]
     assert figure.data[0].y[-1] == 1.0
     assert (
         cj.plot(plain, "time", step=2)
         .layout.meta["caption"]
-        .startswith("Half of the 80 who reached “signup” were there within 1 hour of “visit”")
+        .startswith("Half of the 80 who reached “signup” were there within 1 h of “visit”")
     )
 
 
@@ -645,13 +645,13 @@ def entries_by_week(converted: list[int], entered: list[int]) -> cj.EventLog:
 
 @pytest.fixture(scope="module")
 def weeks() -> cj.EventLog:
-    return entries_by_week([20, 24, 6, 22, 5, 10], [100, 100, 100, 100, 20, 60])
+    return entries_by_week([20, 24, 2, 22, 5, 10], [100, 100, 100, 100, 20, 60])
 
 
 def test_a_trend_is_hollow_where_it_may_still_rise_and_marked_where_it_rests_on_few(weeks):
     figure = cj.plot(cj.funnel(weeks, ["visit", "buy"], window="7D").trend("week"))
     by_name = {trace.name: trace for trace in figure.data if trace.name}
-    assert list(by_name["complete"].y) == [0.2, 0.24, 0.06, 0.22]
+    assert list(by_name["complete"].y) == [0.2, 0.24, 0.02, 0.22]
     assert (list(by_name["may still rise"].y), by_name["may still rise"].marker.symbol) == (
         [pytest.approx(1 / 6)],
         "circle-open",
@@ -666,12 +666,9 @@ def test_a_trend_is_hollow_where_it_may_still_rise_and_marked_where_it_rests_on_
 def test_a_period_that_differs_from_all_others_beyond_noise_is_named(weeks):
     trend = cj.funnel(weeks, ["visit", "buy"], window="7D").trend("week")
     meta = cj.plot(trend).layout.meta
-    assert (
-        meta["caption"]
-        == f"{trend.headline} Against all other complete periods, that of 2025-01-20 is unusually low (6.0% of 100)."
-    )
-    assert [row[-1] for row in meta["rows"]] == ["", "", "unusually low", "", "", ""]
-    assert [row[-2] for row in meta["rows"]][-2:] == ["yes", "no: may still rise"]
+    assert meta["caption"] == trend.headline
+    assert "The week of 2025-01-20 (2.0% of 100, below the others) stands out." in trend.headline
+    assert [row[6] for row in meta["rows"]][-2:] == ["yes", "no: may still rise"]
     assert [note.text for note in cj.plot(trend).layout.annotations] == ["<b>low</b>"]
 
 
@@ -686,23 +683,25 @@ def test_periods_that_chance_explains_are_not_named_and_many_are_counted():
     assert (
         cj.plot(wild)
         .layout.meta["caption"]
-        .endswith("that of 2025-01-20 is unusually low (5.0% of 100) and 4 more stand out.")
+        .endswith(
+            "2025-01-20 (5.0% of 100, below the others) and 4 more stand out. 1 week is not complete."
+        )
     )
 
 
 def test_a_change_shows_both_spans_and_says_the_verdict(weeks):
     change = cj.funnel(
         weeks, ["visit", "buy"], window="7D", start="2025-01-20", end="2025-01-26"
-    ).previous()
+    ).compare_previous_period()
     figure = cj.plot(change)
     _, now, before = figure.data
-    assert (now.name, list(now.x), before.name, list(before.x)) == ("now", [0.06], "before", [0.24])
-    assert "24.0% → 6.0%, worse" in said(figure)
+    assert (now.name, list(now.x), before.name, list(before.x)) == ("now", [0.02], "before", [0.24])
+    assert "24.0% → 2.0%, worse" in said(figure)
     assert figure.layout.meta["caption"] == change.headline
-    assert [row[8] for row in figure.layout.meta["rows"]] == [None, "worse"]
+    assert [row[9] for row in figure.layout.meta["rows"]] == [None, "worse"]
     single = cj.funnel(
         weeks, ["visit"], window="7D", start="2025-01-20", end="2025-01-26"
-    ).previous()
+    ).compare_previous_period()
     assert cj.plot(single).layout.meta["caption"] == "There is no second step to compare."
 
 
@@ -719,20 +718,20 @@ def test_what_the_lost_did_next_stands_beside_what_the_others_did():
         timezone="UTC",
         observed_until="2025-03-01",
     )
-    lost = cj.funnel(log, ["visit", "signup", "buy"], window="7D").lost_next()
+    lost = cj.funnel(log, ["visit", "signup", "buy"], window="7D").next_after_drop_off()
     figure = cj.plot(lost)
     _, left, went = figure.data
     assert (left.name, went.name) == ("lost", "went on")
     assert [round(x, 3) for x in left.x] == [0.667, 0.333, 0.0]
     assert list(went.x) == [0.0, 0.0, 1.0]
     assert "<b>help &lt;page&gt;</b>" in said(figure)
-    assert "<b>66.7% lost, 0.0% went on</b>" in said(figure)
+    assert "66.7% lost, 0.0% went on" in said(figure)
     meta = figure.layout.meta
     assert meta["caption"] == lost.headline
-    assert [(row[0], row[1], row[4], row[8]) for row in meta["rows"]] == [
-        ("help <page>", 40, 0, "yes"),
-        ("(nothing)", 20, 0, "yes"),
-        ("signup", 0, 40, "yes"),
+    assert [(row[0], row[1], row[4], row[9]) for row in meta["rows"]] == [
+        ("help <page>", 40, 0, "not compared"),
+        ("(nothing)", 20, 0, "not compared"),
+        ("signup", 0, 40, "not compared"),
     ]
 
 
@@ -751,3 +750,8 @@ def test_a_trend_of_nobody_says_so():
         cj.plot(cj.funnel(log, ["nothing", "visit"], window="7D").trend()).layout.meta["caption"]
         == "Nobody entered this funnel."
     )
+
+
+def test_the_steps_of_a_funnel_with_groups_are_those_of_all_customers_together(grouped):
+    figure = cj.plot(grouped, "steps")
+    assert [row[2] for row in figure.layout.meta["rows"]] == [712, 329, 199]

@@ -12,15 +12,15 @@ import pandas as pd
 from cjlib.analyses.funnel import follow_up, pushdown
 from cjlib.analyses.funnel import sql as cascade
 from cjlib.analyses.funnel import summary as telling
-from cjlib.analyses.funnel.attempts import try_all
+from cjlib.analyses.funnel.attempts import Attempts, try_all
 from cjlib.analyses.funnel.event_arrays import Bools
 from cjlib.analyses.funnel.follow_up import FunnelChange, FunnelLost, FunnelTrend
+from cjlib.analyses.funnel.group_comparisons import GroupComparison, compare_groups
 from cjlib.analyses.funnel.options import Question, Rows, allowed, question, read
 from cjlib.analyses.funnel.segment_value import touched
 from cjlib.analyses.funnel.selection import Counted, count
 from cjlib.analyses.funnel.tables import (
     Grouping,
-    comparisons,
     customers_table,
     grouping,
     metrics,
@@ -43,6 +43,7 @@ class _Count:
     log: EventLog
     asked: Question
     rows: Rows
+    every: Attempts
     counted: Counted
     undecided: Bools
     groups: Grouping | None
@@ -55,12 +56,24 @@ class Funnel(Result):
 
     Attributes
     ----------
+    overall
+        The steps of all customers together, whatever the groups; without `by` the same as `table`.
+    biggest_losses
+        The steps after which most customers are lost; several where they are too alike to rank.
     comparisons
         Each group of at least `min_n` customers against all others together: [by], `customers`, `share`, `other_customers`, `other_share`,
-        `difference`, `difference_low`, `difference_high` (Newcombe), `p_value`, `p_adjusted` (Benjamini–Hochberg). Empty without `by`.
+        `difference`, `difference_low`, `difference_high` (Newcombe), `p_value`, `p_adjusted` (Benjamini–Hochberg). Customers are compared by their
+        first entry, whatever came of it, in the group known there (`by_value="step_k"`: at step k, those who reached it), once their window has
+        ended. Empty without `by`, without a window, and with `by_value="all"`.
+    group_steps
+        The same customers step by step: [by], `step`, `event`, `customers`, `share_of_first`, `share_of_previous` (each with `_low`, `_high`), and the
+        difference of `share_of_previous` from that of all others together, with its `p_value` and `p_adjusted`.
     """
 
+    overall: pd.DataFrame
+    biggest_losses: Sequence[int]
     comparisons: pd.DataFrame
+    group_steps: pd.DataFrame
     _count: _Count | None = field(repr=False)
 
     @property
@@ -82,9 +95,10 @@ class Funnel(Result):
         )
 
     def trend(self, period: str = "week", *, week_start: str = "monday") -> FunnelTrend:
-        """Conversion by the calendar period in which the counted attempt began, all groups together.
+        """Conversion by the calendar period of entry, all groups together.
 
-        A period is complete when every window that opened in it had ended by the end of data; an incomplete one may still rise. Without a
+        A customer counts once in each period with an entry, by the first one in it, whatever came of it: the same rule for those who convert and those
+        who do not, whatever `entry` says of the funnel. A period is complete when every window that opened in it had ended by the end of data; an incomplete one may still rise. Without a
         window none ever is.
 
         Parameters
@@ -98,43 +112,49 @@ class Funnel(Result):
         -------
         FunnelTrend
             `.table`: `period_start` (local wall clock), `customers`, `converted`, `share`, `share_low`, `share_high` (Wilson), `still_open`,
-            `complete`; every period from the first entry to the last, share missing where nobody entered.
+            `complete`; every period from the first entry to the last, share missing where nobody entered. Complete periods also have `other_share`,
+            that of all other complete periods together, `difference` with `_low` and `_high`, `p_value`, `p_adjusted` (clustered by customer).
         """
         whole = _whole(self._held)
-        return follow_up.trend(
-            whole.log, whole.asked, whole.counted.attempts, whole.undecided, period, week_start
-        )
+        return follow_up.trend(whole.log, whole.asked, whole.rows, whole.every, period, week_start)
 
-    def previous(self) -> FunnelChange:
+    def compare_previous_period(self) -> FunnelChange:
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
 
         Counted alike, with first events from `start` minus the length of the range; a range of whole local days is set back by as many days.
-        The difference of two shares has Newcombe's 95% CI; "better" or "worse" when it leaves out 0.
+        Both sides are followed for the whole window: where the last windows have not ended, both ranges are cut at the same place.
+        Without a `start`, a window, or an ended window there is nothing to compare: `.answered` is False and the headline says why.
 
         Returns
         -------
         FunnelChange
             `.table`: `step`, `event`, `customers`, `share_of_first`, `previous_customers`, `previous_share_of_first`, `difference`,
-            `difference_low`, `difference_high`, `verdict`; row 1 compares nothing. `.metrics`: `change_of_conversion`, and the
-            funnel's of the period before, named `previous_…`.
+            `difference_low`, `difference_high` (Newcombe), `p_value`, `p_adjusted` (clustered by customer), `verdict`; row 1 compares nothing.
+            `.metrics`: `change_of_conversion`, and the funnel's of the period before, named `previous_…`.
         """
         whole = _whole(self._held)
-        bounds = follow_up.previous_bounds(whole.log, whole.asked)
-        before = _counted(whole.log, replace(whole.asked, start=bounds[0], end=bounds[1]))
-        now, was = (
-            steps_table(one.counted, one.asked, one.undecided, None) for one in (whole, before)
+        log, asked = whole.log, whole.asked
+        reason = follow_up.no_previous(log, asked)
+        if reason:
+            return FunnelChange.unanswered(reason)
+        compared = follow_up.ranges(log, asked)
+        now, before = (
+            _counted(log, replace(asked, start=first, end=last))
+            for first, last in (compared.now, compared.before)
         )
-        change = follow_up.previous(whole.log, whole.asked, now, was, bounds)
+        change = follow_up.compare_previous(log, asked, _side(now), _side(before), compared)
         earlier = {
-            f"previous_{name}": one for name, one in metrics(before.counted, before.asked).items()
+            f"previous_{name}": entry
+            for name, entry in metrics(before.counted, before.asked).items()
         }
         return replace(change, metrics={**change.metrics, **earlier})
 
-    def lost_next(self, step: int | None = None) -> FunnelLost:
-        """What those lost after a step did next, beside those who went on, all groups together.
+    def next_after_drop_off(self, step: int | None = None) -> FunnelLost:
+        """What those who dropped off after a step did next, beside those who went on, all groups together.
 
-        Lost: customers whose counted attempt ended at this very step and whose windows have all ended. Next: the customer's first event strictly
-        after the instant at which the step was filled, at any time; of several at one instant the first by name.
+        Lost: customers whose counted attempt ended at this very step. Those whose window has not ended stand on neither side. Next: the customer's
+        first event strictly after the instant at which the step was filled and within the window; of several at one instant the first by name. Compared
+        are those whose next event could be had by both: neither the next step, which only those who went on can have, nor nothing at all.
 
         Parameters
         ----------
@@ -144,16 +164,18 @@ class Funnel(Result):
         Returns
         -------
         FunnelLost
-            `.table`, commonest among the lost first: `event` ("(nothing)": no later event), `lost`, `share_of_lost`, `went_on`,
-            `share_of_went_on` (both with Wilson's `_low`, `_high`), `difference` with `difference_low`, `difference_high` (Newcombe), `p_value`,
-            `p_adjusted` (Benjamini–Hochberg over the events), `median_seconds_lost`.
+            `.table`, most common among the lost first: `event` ("(nothing)": no event within the window), `lost`, `share_of_lost`, `went_on`,
+            `share_of_went_on` (both with Wilson's `_low`, `_high`; of all of them); `difference` with `difference_low`, `difference_high` (Newcombe), `p_value`,
+            `p_adjusted` (Benjamini–Hochberg over the events), among those compared; `median_seconds_lost`.
         """
         whole = _whole(self._held)
+        if len(whole.asked.steps) == 1:
+            return FunnelLost.unanswered("A funnel of one step loses nobody.")
         table = steps_table(whole.counted, whole.asked, whole.undecided, None)
         chosen = follow_up.step_asked(table, whole.asked, step)
         customer = whole.rows.customer[whole.counted.who]
-        return follow_up.lost_next(
-            whole.log, whole.asked, customer, whole.counted.attempts, whole.undecided, chosen
+        return follow_up.next_after_drop_off(
+            whole.log, whole.asked, customer, whole.counted.attempts, chosen
         )
 
 
@@ -187,7 +209,8 @@ def funnel(
     log
         The event log.
     steps
-        Events in order: names, lists of names (any of them), None (any event) or `cj.Step(…)`.
+        Events in order: names, lists of names (any of them), None (any event) or `cj.Step(…)`. A later step that never occurs in the log is refused,
+        since everybody would be lost before it; `cj.Step(name, may_be_absent=True)` allows it.
     window
         Longest elapsed time from the first event to every later step, such as "14D"; None: no limit. It has no default: it must be said.
     order
@@ -271,18 +294,23 @@ def answer(log: EventLog, asked: Question) -> Funnel:
     overall = (
         table if held.groups is None else steps_table(whole.counted, asked, whole.undecided, None)
     )
-    compared = comparisons(held.counted, asked, held.groups)
+    compared = compare_groups(asked, held.rows, held.every, log.observed_until_us)
     named = metrics(whole.counted, asked)
     sql, sql_words = cascade.statement(log, asked)
     return Funnel(
         table=table,
-        headline=telling.headline(overall, named, asked, compared),
+        headline=telling.headline(overall, named, asked, compared.headline),
         definition=telling.definition(
-            log, asked, held.rows, whole.counted, held.group_words, sql_words
+            log, asked, held.rows, whole.counted, _group_words(held, compared), sql_words
         ),
         metrics=named,
         sql=sql,
-        comparisons=compared,
+        findings=compared.findings,
+        families=compared.families,
+        overall=overall,
+        biggest_losses=telling.biggest_losses(overall),
+        comparisons=compared.table,
+        group_steps=compared.steps,
         _count=held,
     )
 
@@ -291,11 +319,16 @@ def _pushed(log: EventLog, asked: Question) -> Funnel:
     found = pushdown.counted(log, asked)
     return Funnel(
         table=found.table,
-        headline=telling.headline(found.overall, found.metrics, asked, found.comparisons),
+        headline=telling.headline(found.overall, found.metrics, asked, found.compared.headline),
         definition=found.definition,
         metrics=found.metrics,
         sql=cascade.statement(log, asked)[0],
-        comparisons=found.comparisons,
+        findings=found.compared.findings,
+        families=found.compared.families,
+        overall=found.overall,
+        biggest_losses=telling.biggest_losses(found.overall),
+        comparisons=found.compared.table,
+        group_steps=found.compared.steps,
         _count=None,
     )
 
@@ -314,8 +347,23 @@ def _counted(log: EventLog, asked: Question) -> _Count:
     )
     groups, words = _groups(log, asked, rows, counted)
     return _Count(
-        log, asked, rows, counted, still_open(counted, asked, log.observed_until_us), groups, words
+        log,
+        asked,
+        rows,
+        attempts,
+        counted,
+        still_open(counted, asked, log.observed_until_us),
+        groups,
+        words,
     )
+
+
+def _side(held: _Count) -> follow_up.Side:
+    return follow_up.Side(held.rows.customer[held.counted.who], held.counted.attempts.depth)
+
+
+def _group_words(held: _Count, compared: GroupComparison) -> dict[str, str]:
+    return held.group_words | ({"comparisons": compared.words} if held.asked.by else {})
 
 
 def _whole(held: _Count) -> _Count:

@@ -1,26 +1,49 @@
-"""What is asked of a funnel next: over time, against the period before, and what the lost did instead."""
+"""What is asked of a funnel next: over time, against the period before, and what those who dropped off did next."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.funnel.attempts import Attempts
 from cjlib.analyses.funnel.event_arrays import Bools, Ints, Positions
-from cjlib.analyses.funnel.options import Question
+from cjlib.analyses.funnel.options import Question, Rows
+from cjlib.analyses.funnel.selection import first_entries
 from cjlib.analyses.funnel.summary import losses
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
+from cjlib.shared.comparison import (
+    Family,
+    FollowUp,
+    ShareComparison,
+    Slope,
+    compare_shares,
+    family,
+    followed,
+    repeated_groups_against_others,
+    share_over_time,
+)
 from cjlib.shared.periods import calendar, check_period
 from cjlib.shared.stats import grouped_medians, share, wilson
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
-from cjlib.show.numbers import confidence, count_of, percent, points_interval, timespan
+from cjlib.show.numbers import (
+    confidence,
+    count_of,
+    joined,
+    percent,
+    points,
+    points_interval,
+    timespan,
+)
 from cjlib.sources.log.event_log import EventLog
 
 NOTHING = "(nothing)"
 SECOND = 1_000_000
+DIFFERENCES = ["difference", "difference_low", "difference_high", "p_value", "p_adjusted"]
+ENTRY = "the first event of step 1"
 
 
 class FunnelTrend(Result):
@@ -28,134 +51,293 @@ class FunnelTrend(Result):
 
 
 class FunnelChange(Result):
-    """The answer of `funnel.previous`."""
+    """The answer of `funnel.compare_previous_period`."""
 
 
 class FunnelLost(Result):
-    """The answer of `funnel.lost_next`."""
+    """The answer of `funnel.next_after_drop_off`."""
 
 
 # ---- over time -------------------------------------------------------------------------------------------------
 
 
 def trend(
-    log: EventLog,
-    asked: Question,
-    attempts: Attempts,
-    undecided: Bools,
-    period: str,
-    week_start: str,
+    log: EventLog, asked: Question, rows: Rows, every: Attempts, period: str, week_start: str
 ) -> FunnelTrend:
-    """Conversion by the period of entry."""
+    """Conversion by the period of entry: each customer's first entry in each period, whatever came of it. `every` holds the attempts of all entries."""
     check_period(period)
-    entered = attempts.times(0)
-    columns = [
-        "period_start",
-        "customers",
-        "converted",
-        "share",
-        "share_low",
-        "share_high",
-        "still_open",
-        "complete",
-    ]
+    entered = every.times(0)
     if not len(entered):
-        types = dict.fromkeys(columns, "float64") | dict.fromkeys(
-            ("customers", "converted", "still_open"), "int64"
-        )
-        table = pd.DataFrame(columns=columns).astype(
-            types | {"period_start": "datetime64[us]", "complete": "bool"}
-        )
         return FunnelTrend(
-            table=table,
+            table=_empty_trend(),
             headline="Nobody entered this funnel.",
             definition=_trend_definition(asked, period),
         )
     periods = calendar(
         int(entered.min()), int(entered.max()), period, log.zone, week_start=week_start
     )
-    index, size = periods.index(entered), len(periods)
-    customers = np.bincount(index, minlength=size)
-    converted = np.bincount(index[attempts.depth == len(asked.steps)], minlength=size)
-    low, high = wilson(converted, customers)
-    last = (
-        np.full(size, np.iinfo(np.int64).max)
-        if asked.window is None
-        else periods.starts[1:] - 1 + asked.window
+    first = first_entries(
+        every,
+        rows.moments,
+        rows.excluded,
+        asked.exclude,
+        window=asked.window,
+        span=periods.index(entered).astype(np.int64),
     )
-    values = (
-        pd.Series(periods.labels).astype("datetime64[us]"),
-        customers,
-        converted,
-        share(converted, customers),
-        low,
-        high,
-        np.bincount(index[undecided], minlength=size),
-        last <= log.observed_until_us,
+    index, size = periods.index(first.times(0)).astype(np.int64), len(periods)
+    converted = first.depth == len(asked.steps)
+    never_ends = asked.window is None
+    deadline = first.times(0) + (0 if asked.window is None else asked.window)
+    undecided = ~converted & (never_ends | (deadline > log.observed_until_us))
+    complete = np.zeros(size, dtype=bool)
+    if asked.window is not None:
+        complete = periods.starts[1:] - 1 + asked.window <= log.observed_until_us
+    counts = [
+        np.bincount(index[which], minlength=size)
+        for which in (np.ones(len(index), dtype=bool), converted, undecided)
+    ]
+    low, high = wilson(counts[1], counts[0])
+    table = pd.DataFrame(
+        {
+            "period_start": pd.Series(periods.labels).astype("datetime64[us]"),
+            "customers": counts[0],
+            "converted": counts[1],
+            "share": share(counts[1], counts[0]),
+            "share_low": low,
+            "share_high": high,
+            "still_open": counts[2],
+            "complete": complete,
+            "other_share": np.nan,
+        }
+        | dict.fromkeys(DIFFERENCES, np.nan)
     )
-    table = pd.DataFrame(dict(zip(columns, values, strict=True)))
+    if np.count_nonzero(complete & (counts[0] > 0)) < 2 or asked.window is None:
+        return FunnelTrend(
+            table=table,
+            headline=_short_trend(table, period),
+            definition=_trend_definition(asked, period),
+        )
+    inside = complete[index]
+    customer = rows.customer[first.who]
+    unequal, slope = _tested_trend(
+        asked,
+        index[inside],
+        converted[inside],
+        customer[inside],
+        FollowUp(ENTRY, asked.window, int(np.count_nonzero(~inside))),
+    )
+    tested = slice(0, len(unequal.share) - 1)
+    table.loc[tested, "other_share"] = unequal.other_share
+    for name, column in unequal.columns().items():
+        table.loc[tested, name] = column
     return FunnelTrend(
         table=table,
-        headline=_trend_headline(table, asked, period),
-        definition=_trend_definition(asked, period),
+        headline=_trend_headline(table, unequal, slope, period),
+        definition=_trend_definition(asked, period)
+        | {"comparisons": f"{unequal.words}; {slope.words}; variances clustered by customer"},
+        metrics={
+            "change_over_time": metric(
+                slope.last - slope.first,
+                n=len(np.unique(customer[inside])),
+                label="Change of conversion over time",
+                unit="share",
+                better="higher",
+            )
+        },
+        findings=tuple(_trend_findings(table, unequal, slope, period)),
+        families={each.name: each.tests for each in (unequal, slope)},
     )
+
+
+def _tested_trend(
+    asked: Question,
+    index: Ints,
+    converted: Bools,
+    customer: Positions,
+    follow_up: FollowUp,
+) -> tuple[ShareComparison, Slope]:
+    """Each complete period against all others together, and the slope over all of them."""
+    who = customer.astype(np.int64)
+    unequal = repeated_groups_against_others(
+        "conversion by period of entry",
+        index,
+        converted,
+        who,
+        int(index.max()) + 1,
+        follow_up=follow_up,
+        min_n=asked.min_n,
+    )
+    slope = share_over_time(
+        "conversion over time", index, converted, who, follow_up=follow_up, min_n=asked.min_n
+    )
+    return unequal, slope
+
+
+def _empty_trend() -> pd.DataFrame:
+    shares = ["share", "share_low", "share_high"]
+    types = {"period_start": "datetime64[us]", "customers": "int64", "converted": "int64"}
+    types |= dict.fromkeys(shares, "float64") | {"still_open": "int64", "complete": "bool"}
+    types |= dict.fromkeys(["other_share", *DIFFERENCES], "float64")
+    return pd.DataFrame(columns=list(types)).astype(types)
 
 
 def _trend_definition(asked: Question, period: str) -> dict[str, str]:
     return {
-        "period": f"calendar {period} of the counted attempt's first event, in the business's zone; with entry='{asked.entry}' the counted attempt need not be the first",
-        "share": "customers who reached the last step ÷ customers who entered in the period; Wilson 95%",
+        "period": f"calendar {period} of entry, in the business's zone; a customer counts once in each period, by the first entry in it, whatever came of it and whatever `entry` says",
+        "share": "customers whose attempt from that entry reached the last step ÷ customers who entered in the period; Wilson 95%",
         "complete": "every window that opened in the period had ended by the end of data; an incomplete period may still rise",
     }
 
 
-def _trend_headline(table: pd.DataFrame, asked: Question, period: str) -> str:
+def _running(table: pd.DataFrame, period: str) -> str:
+    running = int((~table["complete"]).sum())
+    return (
+        f" {count_of(running, f'{period} is', f'{period}s are')} not complete." if running else ""
+    )
+
+
+def _short_trend(table: pd.DataFrame, period: str) -> str:
     whole = table[table["complete"] & (table["customers"] > 0)]
-    running = f"{count_of(int((~table['complete']).sum()), period)} not complete"
     if whole.empty:
         return f"No {period} is complete: every window is still open, so each share may rise."
-    if len(whole) == 1:
-        only = whole.iloc[0]
-        return f"One complete {period}: {percent(only['share'])} of {count_of(int(only['customers']), 'customer')} converted ({confidence(only['share_low'], only['share_high'])}); {running}."
-    first, last = whole.iloc[0], whole.iloc[-1]
-    low, high = newcombe(
-        last["converted"], last["customers"], first["converted"], first["customers"]
-    )
-    verdict = verdict_of(
-        float(low), float(high), int(min(first["customers"], last["customers"])), asked.min_n
-    )
+    only = whole.iloc[0]
     return (
-        f"From the {period} of {first['period_start']:%Y-%m-%d} to that of {last['period_start']:%Y-%m-%d} conversion went from {percent(first['share'])} "
-        f"of {first['customers']:,} to {percent(last['share'])} of {last['customers']:,} ({points(float(low), float(high))}): {verdict}; {running}."
+        f"One complete {period}: {percent(only['share'])} of {count_of(int(only['customers']), 'customer')} converted "
+        f"({confidence(only['share_low'], only['share_high'])}).{_running(table, period)}"
     )
 
 
-def points(low: float, high: float) -> str:
-    """The interval of a difference of shares, in percentage points."""
-    return f"difference {points_interval(low, high)}, 95% CI"
+def _trend_headline(
+    table: pd.DataFrame, unequal: ShareComparison, slope: Slope, period: str
+) -> str:
+    whole = table[table["complete"] & (table["customers"] > 0)]
+    over = f"over {count_of(len(whole), f'complete {period}')}"
+    if np.isnan(slope.p_value[0]):
+        headline = f"Too few customers to tell a trend of conversion {over}."
+    elif slope.claims[0]:
+        headline = f"{_slope_words(slope)} {over}."
+    else:
+        pooled = float(whole["converted"].sum() / whole["customers"].sum())
+        headline = f"Conversion shows no significant trend {over}: {percent(pooled)} of {count_of(int(whole['customers'].sum()), 'entry', 'entries')}."
+    return headline + unusual_words(table, unequal.claims, period) + _running(table, period)
 
 
-def verdict_of(low: float, high: float, smallest: int, min_n: int) -> str:
-    """What an interval of a difference lets one say."""
-    if smallest < min_n:
-        return "too few to tell"
-    return "better" if low > 0 else "worse" if high < 0 else "no clear change"
+def _slope_words(slope: Slope) -> str:
+    verb = "rose" if slope.last > slope.first else "fell"
+    return f"Conversion {verb} from about {percent(slope.first)} to about {percent(slope.last)}"
+
+
+def unusual_words(table: pd.DataFrame, unusual: Bools, period: str) -> str:
+    """The periods that differ from all other complete ones together."""
+    rows = table.iloc[np.flatnonzero(unusual)]
+    named = [
+        f"{start:%Y-%m-%d} ({percent(own)} of {customers:,}, {'above' if difference > 0 else 'below'} the others)"
+        for start, own, customers, difference in zip(
+            rows["period_start"],
+            rows["share"],
+            rows["customers"],
+            rows["difference"],
+            strict=True,
+        )
+    ]
+    if not named:
+        return ""
+    more = [f"{len(named) - 3} more"] if len(named) > 3 else []
+    stands, word = ("stands", period) if len(named) == 1 else ("stand", f"{period}s")
+    return f" The {word} of {joined([*named[:3], *more])} {stands} out."
+
+
+def _trend_findings(
+    table: pd.DataFrame, unequal: ShareComparison, slope: Slope, period: str
+) -> list[Finding]:
+    """A trend, and the last complete period where it differs from the others."""
+    complete = table[table["complete"] & (table["customers"] > 0)]
+    found = []
+    if slope.claims[0]:
+        change = slope.last - slope.first
+        found.append(
+            Finding(
+                topic=slope.name,
+                claim=f"{_slope_words(slope)} over {count_of(len(complete), period)}.",
+                direction="good" if change > 0 else "bad",
+                value=change,
+                n=int(complete["customers"].sum()),
+                unit="share",
+                customers=round(abs(change) / 2 * int(complete["customers"].sum())),
+                family=slope.name,
+                p_adjusted=float(slope.p_adjusted[0]),
+                figure="trend",
+            )
+        )
+    last = int(complete.index[-1])
+    if unequal.claims[last]:
+        row = table.loc[last]
+        found.append(
+            Finding(
+                topic=unequal.name,
+                claim=f"In the {period} of {row['period_start']:%Y-%m-%d} {percent(row['share'])} of {row['customers']:,} customers converted, "
+                f"{points(row['difference'])} against the other {period}s (95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+                direction="good" if row["difference"] > 0 else "bad",
+                value=float(row["difference"]),
+                low=float(row["difference_low"]),
+                high=float(row["difference_high"]),
+                n=int(row["customers"]),
+                unit="share",
+                customers=round(abs(row["difference"]) * int(row["customers"])),
+                family=unequal.name,
+                p_adjusted=float(row["p_adjusted"]),
+                figure="trend",
+            )
+        )
+    return found
 
 
 # ---- against the period before ---------------------------------------------------------------------------------
 
 
-def previous_bounds(log: EventLog, asked: Question) -> tuple[int, int]:
-    """The range of equal length that ends just before `start`: in whole local days if the range is, else in elapsed time."""
+def no_previous(log: EventLog, asked: Question) -> str:
+    """Why there is no period before to compare with; "" where there is one."""
     if asked.start is None:
-        raise CjlibError(
-            "previous: the funnel has no start, so there is no period before it. Ask cj.funnel(…, start='2025-04-01', end='2025-06-30').previous()."
-        )
+        return "The funnel has no start, so there is no period before it to compare with."
+    if asked.window is None and len(asked.steps) > 1:
+        return "Without a window the two periods were followed for different times, so they are not compared."
     end = log.observed_until_us if asked.end is None else asked.end
     if end < asked.start:
-        raise CjlibError(
-            f"previous: the funnel starts at {log.moment(asked.start)}, after the end of data {log.moment(end)}."
-        )
+        return f"The funnel starts at {log.moment(asked.start):%Y-%m-%d %H:%M}, after the end of data ({log.observed_until:%Y-%m-%d %H:%M}): there is nothing to compare."
+    if asked.start + _horizon(asked) > log.observed_until_us:
+        return "No window of this period has ended yet, so there is nothing to compare with the period before."
+    return ""
+
+
+def _horizon(asked: Question) -> int:
+    """How long an entry is followed; a funnel of one step has nothing to wait for."""
+    return 0 if asked.window is None or len(asked.steps) == 1 else asked.window
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """First and last instant of entry, now and before: of equal length, and cut alike where the windows of now have not ended."""
+
+    now: tuple[int, int]
+    before: tuple[int, int]
+    whole: bool
+
+
+def ranges(log: EventLog, asked: Question) -> Ranges:
+    """The range asked for as far as its windows have ended, and the same part of the range of equal length just before `start`."""
+    assert asked.start is not None
+    start, (before, last) = asked.start, _previous_bounds(log, asked)
+    end = log.observed_until_us if asked.end is None else asked.end
+    closed = log.observed_until_us - _horizon(asked)
+    if end <= closed:
+        return Ranges((start, end), (before, last), whole=True)
+    return Ranges((start, closed), (before, min(last, before + closed - start)), whole=False)
+
+
+def _previous_bounds(log: EventLog, asked: Question) -> tuple[int, int]:
+    """The range of equal length that ends just before `start`: in whole local days if the range is, else in elapsed time."""
+    assert asked.start is not None
+    end = log.observed_until_us if asked.end is None else asked.end
     first, after = log.moment(asked.start), log.moment(end + 1)
     if first == first.normalize() and after == after.normalize():
         days = round((after.tz_localize(None) - first.tz_localize(None)) / pd.Timedelta(days=1))
@@ -165,134 +347,228 @@ def previous_bounds(log: EventLog, asked: Question) -> tuple[int, int]:
     return before, asked.start - 1
 
 
-def previous(
-    log: EventLog, asked: Question, now: pd.DataFrame, before: pd.DataFrame, bounds: tuple[int, int]
+@dataclass(frozen=True)
+class Side:
+    """One of the two periods: customer code and depth of each counted attempt."""
+
+    customer: Positions
+    depth: np.ndarray
+
+    def reached(self, steps: int) -> Ints:
+        """How many reached each step."""
+        return np.array([np.count_nonzero(self.depth > k) for k in range(steps)], dtype=np.int64)
+
+
+def compare_previous(
+    log: EventLog, asked: Question, now: Side, before: Side, compared: Ranges
 ) -> FunnelChange:
-    """Two funnels of the same question side by side; `before` is that of the period before."""
-    reached, was = now["customers"].to_numpy(), before["customers"].to_numpy()
-    low, high = newcombe(reached, np.full_like(reached, reached[0]), was, np.full_like(was, was[0]))
-    one, other = share(reached, reached[0]), share(was, was[0])
+    """Two funnels of the same question side by side, all of whose windows have ended."""
+    n = len(asked.steps)
+    reached, was = now.reached(n), before.reached(n)
     smallest = int(min(reached[0], was[0]))
-    later = np.arange(len(reached)) > 0
+    steps = _compared_steps(asked, now, before)
+    low, high, p, adjusted = (np.full(n, np.nan) for _ in range(4))
+    if steps is not None:
+        tested, bounds = steps
+        low[1:], high[1:] = bounds
+        p[1:], adjusted[1:] = tested.p_value, tested.p_adjusted
+    own, other = share(reached, reached[0]), share(was, was[0])
+    difference = np.where(np.arange(n) > 0, own - other, np.nan)
+    claims = [False] * n if steps is None else [False, *steps[0].claims.tolist()]
     verdicts = [
-        verdict_of(a, b, smallest, asked.min_n) if k else None
-        for k, (a, b) in enumerate(zip(low, high, strict=True))
+        None
+        if k == 0
+        else "too few to compare"
+        if smallest < asked.min_n
+        else "no significant change"
+        if not claims[k]
+        else "better"
+        if difference[k] > 0
+        else "worse"
+        for k in range(n)
     ]
     table = pd.DataFrame(
         {
-            "step": now["step"],
-            "event": now["event"],
+            "step": np.arange(1, n + 1),
+            "event": pd.Series(asked.in_words, dtype="str"),
             "customers": reached,
-            "share_of_first": one,
+            "share_of_first": own,
             "previous_customers": was,
             "previous_share_of_first": other,
-            "difference": np.where(later, one - other, np.nan),
-            "difference_low": np.where(later, low, np.nan),
-            "difference_high": np.where(later, high, np.nan),
+            "difference": difference,
+            "difference_low": low,
+            "difference_high": high,
+            "p_value": p,
+            "p_adjusted": adjusted,
             "verdict": pd.Series(verdicts, dtype="str"),
         }
     )
     change = table[["difference", "difference_low", "difference_high"]].iloc[-1].tolist()
-    named = {"change_of_conversion": metric(*change, n=smallest)}
     return FunnelChange(
         table=table,
-        headline=_previous_headline(table, now),
-        definition=_previous_definition(log, asked, bounds),
-        metrics=named,
+        headline=_previous_headline(table, compared),
+        definition=_previous_definition(log, asked, compared, None if steps is None else steps[0]),
+        metrics={
+            "change_of_conversion": metric(
+                *change, n=smallest, label="Change of conversion", unit="share", better="higher"
+            )
+        },
+        findings=tuple(_change_findings(table)) if steps is not None else (),
+        families={} if steps is None else {steps[0].name: steps[0].tests},
     )
 
 
-def _previous_definition(log: EventLog, asked: Question, bounds: tuple[int, int]) -> dict[str, str]:
+PREVIOUS = "conversion against the period before"
+
+
+def _compared_steps(
+    asked: Question, now: Side, before: Side
+) -> tuple[Family, tuple[np.ndarray, np.ndarray]] | None:
+    """Each later step's share of the first, now against before: a customer may stand in both periods."""
+    n = len(asked.steps)
+    if n == 1 or not len(now.depth) or not len(before.depth):
+        return None
+    period = np.repeat([0, 1], [len(now.depth), len(before.depth)])
+    customer = np.concatenate([now.customer, before.customer]).astype(np.int64)
+    depth = np.concatenate([now.depth, before.depth])
+    follow_up = FollowUp(ENTRY, asked.window or 0)
+    each = [
+        repeated_groups_against_others(
+            PREVIOUS, period, depth > k, customer, 2, follow_up=follow_up, min_n=asked.min_n
+        )
+        for k in range(1, n)
+    ]
+    tested = family(
+        PREVIOUS,
+        [step.p_value[0] for step in each],
+        units=len(now.depth),
+        other_units=len(before.depth),
+        follow_up=follow_up,
+        min_n=asked.min_n,
+    )
+    return tested, (np.array([s.low[0] for s in each]), np.array([s.high[0] for s in each]))
+
+
+def _change_findings(table: pd.DataFrame) -> list[Finding]:
+    """The last step whose share changed."""
+    changed = table[table["verdict"].isin(["better", "worse"])]
+    return [
+        Finding(
+            topic=PREVIOUS,
+            claim=f"{percent(row['share_of_first'])} of {row['base']:,} customers reach {row['event']}, {percent(row['previous_share_of_first'])} in the period before "
+            f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+            direction="good" if row["difference"] > 0 else "bad",
+            value=float(row["difference"]),
+            low=float(row["difference_low"]),
+            high=float(row["difference_high"]),
+            n=int(row["base"]),
+            unit="share",
+            customers=round(abs(row["difference"]) * int(row["base"])),
+            family=PREVIOUS,
+            p_adjusted=float(row["p_adjusted"]),
+            figure="change",
+        )
+        for _, row in changed.assign(base=int(table["customers"].iloc[0])).tail(1).iterrows()
+    ]
+
+
+def _previous_definition(
+    log: EventLog, asked: Question, compared: Ranges, tested: Family | None
+) -> dict[str, str]:
     span = log.span_us
-    said = {
-        "period before": f"first events from {log.moment(bounds[0]):%Y-%m-%d %H:%M} to {log.moment(bounds[1]):%Y-%m-%d %H:%M} ({log.timezone}), of equal length",
-        "difference": "share_of_first now − before; Newcombe's 95% CI, which takes the two groups as independent, though a customer may stand in both",
-        "verdict": f"better or worse when the interval leaves out 0; too few to tell below {asked.min_n} customers in either period",
+    now, before = (
+        f"{log.moment(first):%Y-%m-%d %H:%M} to {log.moment(last):%Y-%m-%d %H:%M}"
+        for first, last in (compared.now, compared.before)
+    )
+    definition = {
+        "period before": f"first events from {before} ({log.timezone}), of equal length",
+        "difference": "share_of_first now − before; Newcombe's 95% CI, widened where customers stand in both",
+        "verdict": f"better or worse where significant; too few to compare below {asked.min_n} customers in either period",
     }
-    if span is not None and span[0] > bounds[0]:
-        said["not covered"] = (
+    if tested is not None:
+        definition["comparisons"] = tested.words
+    if not compared.whole:
+        definition["cut"] = (
+            f"later windows have not ended, so first events from {now} are set against the same part of the period before"
+        )
+    if span is not None and span[0] > compared.before[0]:
+        definition["not covered"] = (
             f"the log begins on {log.moment(span[0]):%Y-%m-%d}, so the period before is not whole"
         )
-    return said
+    return definition
 
 
-def _previous_headline(table: pd.DataFrame, now: pd.DataFrame) -> str:
+def _previous_headline(table: pd.DataFrame, compared: Ranges) -> str:
     last = table.iloc[-1]
     if len(table) == 1:
         return f"{count_of(int(last['customers']), 'customer')} did {last['event']}, {last['previous_customers']:,} in the period before."
     if min(table["customers"].iloc[0], table["previous_customers"].iloc[0]) == 0:
         return "There is nothing to compare: in one of the two periods nobody entered the funnel."
     words = {
-        "better": "better than",
-        "worse": "worse than",
-        "no clear change": "no clear change from",
-        "too few to tell": "too few customers to compare with",
+        "better": "better than in",
+        "worse": "worse than in",
+        "no significant change": "no significant change from",
+        "too few to compare": "too few customers to compare with",
     }
-    waiting = int(now["still_open"].sum())
-    still = f"; {waiting:,} still have time, so the share may rise" if waiting else ""
+    cut = "" if compared.whole else "; only entries whose window has ended, on both sides"
     return (
         f"Conversion is {percent(last['share_of_first'])} of {table['customers'].iloc[0]:,}, before it was {percent(last['previous_share_of_first'])} of "
-        f"{table['previous_customers'].iloc[0]:,} ({points(last['difference_low'], last['difference_high'])}): {words[last['verdict']]} the period before{still}."
+        f"{table['previous_customers'].iloc[0]:,} ({_interval_words(last['difference_low'], last['difference_high'])}): {words[last['verdict']]} the period before{cut}."
     )
 
 
-# ---- what the lost did next ------------------------------------------------------------------------------------
+def _interval_words(low: float, high: float) -> str:
+    return f"difference {points_interval(low, high)}, 95% CI"
+
+
+# ---- what those who dropped off did next -----------------------------------------------------------------------
 
 
 def step_asked(table: pd.DataFrame, asked: Question, step: Any) -> int:
-    """The step after which customers were lost, 1-based; without a wish that where most were."""
+    """The step after which customers dropped off, 1-based; without a wish that where most did."""
     last = len(asked.steps) - 1
-    if last == 0:
-        raise CjlibError(
-            "lost_next: a funnel of one step loses nobody. Ask a funnel of two steps or more."
-        )
     if step is None:
         lost = losses(table)
         return lost.index(max(lost)) + 1
     if isinstance(step, bool) or not isinstance(step, int) or not 1 <= step <= last:
         raise CjlibError(
-            f"step: must be a step that customers can be lost after, 1 to {last}. Got {shown(step)}."
+            f"step: must be a step after which customers can drop off, 1 to {last}. Got {shown(step)}."
         )
     return step
 
 
-def lost_next(
-    log: EventLog, asked: Question, who: Positions, attempts: Attempts, undecided: Bools, step: int
+def next_after_drop_off(
+    log: EventLog, asked: Question, who: Positions, attempts: Attempts, step: int
 ) -> FunnelLost:
-    """The next event of those who stopped after a step, beside that of those who went on."""
-    waiting = undecided if asked.window is not None else np.zeros(len(attempts), dtype=bool)
-    lost, on = (attempts.depth == step) & ~waiting, attempts.depth > step
+    """The next event of those who stopped after a step, beside that of those who went on; compared over what can happen to both."""
     names = [*log.event_names, NOTHING]
-    code, waited = _next_events(log, who, attempts.times(step - 1))
+    horizon = 0 if asked.window is None else asked.window
+    closed, follow_up = followed(
+        attempts.times(0), log.observed_until_us, horizon=horizon, landmark=ENTRY
+    )
+    lost, on = closed & (attempts.depth == step), closed & (attempts.depth > step)
+    until = None if asked.window is None else attempts.times(0) + asked.window
+    code, waited = _next_events(log, who, attempts.times(step - 1), until)
     counts = [np.bincount(code[group], minlength=len(names)) for group in (lost, on)]
     seen = np.flatnonzero(counts[0] + counts[1])
     order = seen[np.lexsort((seen, -counts[0][seen]))]
     left, went = counts[0][order], counts[1][order]
     base, other = int(lost.sum()), int(on.sum())
-    p = np.array(
-        [
-            two_shares_p(a, base, b, other)
-            for a, b in zip(left.tolist(), went.tolist(), strict=True)
-        ],
-        dtype=float,
-    )
-    low, high = newcombe(left, base, went, other)
     columns: dict[str, Any] = {"event": pd.Series([names[k] for k in order.tolist()], dtype="str")}
     for name, count, total in (("lost", left, base), ("went_on", went, other)):
-        bounds = wilson(count, total)
+        low, high = wilson(count, total)
         columns |= {
             name: count,
             f"share_of_{name}": share(count, total),
-            f"share_of_{name}_low": bounds[0],
-            f"share_of_{name}_high": bounds[1],
+            f"share_of_{name}_low": low,
+            f"share_of_{name}_high": high,
         }
-    columns |= {
-        "difference": share(left, base) - share(went, other),
-        "difference_low": low,
-        "difference_high": high,
-        "p_value": p,
-        "p_adjusted": benjamini_hochberg(p),
-        "median_seconds_lost": _median_waits(code, waited, lost, len(names))[order],
+    shared = np.array(
+        [_can_happen_to_both(names[k], asked, step) for k in order.tolist()], dtype=bool
+    )
+    compared = _compared_next(left, went, shared, follow_up, asked)
+    columns |= compared.columns() | {
+        "median_seconds_lost": _median_waits(code, waited, lost, len(names))[order]
     }
     table = pd.DataFrame(columns)
     words = (
@@ -300,20 +576,52 @@ def lost_next(
         if asked.order == "any"
         else f"between {asked.in_words[step - 1]} and {asked.in_words[step]}"
     )
+    open_windows = int(((attempts.depth == step) & ~closed).sum())
     definition = {
         "lost": f"{count_of(base, 'customer')} whose counted attempt ended {words}"
-        + _waiting_words(asked, int(((attempts.depth == step) & waiting).sum())),
+        + _waiting_words(asked, open_windows),
         "went on": f"{count_of(other, 'customer')} who reached more steps",
-        "next event": f"the customer's first event strictly after step {step} was filled, at any time to the end of data; of several at one instant the first by name",
-        "comparison": "share of the lost − share of those who went on: Newcombe's 95% CI, two-sided p, adjusted (Benjamini–Hochberg) over the events",
+        "next event": f"the customer's first event strictly after step {step} was filled, {_until_words(asked)}; of several at one instant the first by name",
+        "comparison": "of those whose next event was neither the next step nor nothing, since the next step can happen to those who went on only and nothing to the others only: "
+        f"share of the lost − share of those who went on; {compared.words}",
     }
-    metrics = {"lost": metric(base, n=base + other)}
     return FunnelLost(
         table=table,
-        headline=_lost_headline(table, base, words, asked),
+        headline=_lost_headline(table, compared, base, words, asked),
         definition=definition,
-        metrics=metrics,
+        metrics={
+            "lost": metric(base, n=base + other, label="Customers who dropped off", better="lower")
+        },
+        families={compared.name: compared.tests},
     )
+
+
+def _can_happen_to_both(event: str, asked: Question, step: int) -> bool:
+    """Whether the next event could be this one for those who went on and for those who did not."""
+    if event == NOTHING or asked.window is None:
+        return False
+    steps = asked.steps if asked.order == "any" else asked.steps[step : step + 1]
+    return not any(not following.names or event in following.names for following in steps)
+
+
+def _compared_next(
+    left: Ints, went: Ints, shared: Bools, follow_up: FollowUp, asked: Question
+) -> ShareComparison:
+    """The shares among the events that can happen to both; missing for the others."""
+    bases = int(left[shared].sum()), int(went[shared].sum())
+    return compare_shares(
+        "next events after the drop-off",
+        left,
+        np.where(shared, bases[0], 0),
+        went,
+        np.where(shared, bases[1], 0),
+        follow_up=follow_up,
+        min_n=asked.min_n,
+    )
+
+
+def _until_words(asked: Question) -> str:
+    return "at any time to the end of data" if asked.window is None else "within the window"
 
 
 def _waiting_words(asked: Question, waiting: int) -> str:
@@ -322,8 +630,10 @@ def _waiting_words(asked: Question, waiting: int) -> str:
     return f"; {count_of(waiting, 'customer')} whose window is still open left out ({timespan(asked.window)})"
 
 
-def _next_events(log: EventLog, who: Positions, since: Ints) -> tuple[Ints, Ints]:
-    """For each customer (code, rising) the code of the first event after an instant, and how long after; the code after the last where there is none."""
+def _next_events(
+    log: EventLog, who: Positions, since: Ints, until: Ints | None
+) -> tuple[Ints, Ints]:
+    """For each customer (code, rising) the code of the first event after an instant, and how long after; the code after the last where there is none up to `until`."""
     every = log.fetch("customer", "time", "event")
     customer, time, event = every["customer"], every["time"], every["event"]
     low, high = (
@@ -336,7 +646,10 @@ def _next_events(log: EventLog, who: Positions, since: Ints) -> tuple[Ints, Ints
         before = time[middle] <= since[open_still]
         low[open_still[before]] = middle[before] + 1
         high[open_still[~before]] = middle[~before]
-    some = np.flatnonzero(low < end)
+    there = low < end
+    if until is not None:
+        there[there] = time[low[there]] <= until[there]
+    some = np.flatnonzero(there)
     code, waited = (
         np.full(len(who), len(log.event_names), dtype=np.int64),
         np.zeros(len(who), dtype=np.int64),
@@ -350,20 +663,22 @@ def _median_waits(code: Ints, waited: Ints, lost: Bools, size: int) -> np.ndarra
     return grouped_medians(waited[there], code[there], size) / SECOND
 
 
-def _lost_headline(table: pd.DataFrame, base: int, words: str, asked: Question) -> str:
+def _lost_headline(
+    table: pd.DataFrame, compared: ShareComparison, base: int, words: str, asked: Question
+) -> str:
     if base == 0:
         return f"Nobody was lost {words}."
     top = table.iloc[0]
     what = "did nothing more" if top["event"] == NOTHING else f"did {top['event']} next"
-    most = f"Of {count_of(base, 'customer')} lost {words}, {percent(top['share_of_lost'])} ({confidence(top['share_of_lost_low'], top['share_of_lost_high'])}) {what}"
+    within = "" if asked.window is None else " within the window"
+    most = f"Of {count_of(base, 'customer')} lost {words}, {percent(top['share_of_lost'])} ({confidence(top['share_of_lost_low'], top['share_of_lost_high'])}) {what}{within}"
     if base < asked.min_n:
         return f"{most}; with fewer than {asked.min_n} customers these shares say little."
-    clear = table[(table["p_adjusted"] < 0.05) & (table["difference"] > 0)]
-    if clear.empty:
-        return f"{most}; no event is clearly commoner among them than among those who went on."
-    widest = clear.iloc[int(clear["difference"].to_numpy().argmax())]
-    named = "doing nothing more" if widest["event"] == NOTHING else str(widest["event"])
+    clear = np.flatnonzero(compared.claims & (compared.difference > 0))
+    if not clear.size:
+        return f"{most}; no next event is significantly more common among them than among those who went on."
+    widest = clear[compared.difference[clear].argmax()]
     return (
-        f"{most}; what sets them apart most from those who went on is {named}: {percent(widest['share_of_lost'])} against {percent(widest['share_of_went_on'])} "
-        f"({points(widest['difference_low'], widest['difference_high'])})."
+        f"{most}; among those who did something else than the next step, {table['event'].iloc[widest]} is more common than among those who went on: "
+        f"{percent(compared.share[widest])} against {percent(compared.other_share[widest])} ({_interval_words(compared.low[widest], compared.high[widest])}). Association, not causation."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from cjlib.analyses.funnel.event_arrays import (
     instants,
     moments,
 )
-from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.errors import CjlibError, did_you_mean, listed, not_a_log, not_one_of, shown
+from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import keep_freed_memory
 from cjlib.shared.group_by import Values, names_given, values_of
 from cjlib.sources.log.conditions import Event, Exclude, Step, as_step
@@ -101,6 +103,8 @@ def question(
     min_n: int,
 ) -> Question:
     """Check every option and name the first that cannot be used."""
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
     for option, given, allowed in (
         ("order", order, ORDERS),
         ("entry", entry, ENTRIES),
@@ -109,6 +113,7 @@ def question(
         if given not in allowed:
             raise not_one_of(option, given, allowed)
     checked = _steps(steps)
+    _check_names(log, checked)
     if entrants == "closed" and window is None:
         raise CjlibError(
             "entrants: 'closed' keeps first events whose window has ended, so it needs a window. Got window=None. Give one, such as window='14D'."
@@ -148,6 +153,23 @@ def _steps(steps: Sequence[Event]) -> tuple[Step, ...]:
             f"steps: at most {MOST_STEPS} steps. Got {len(steps)}. Ask two funnels, or use cj.paths."
         )
     return tuple(as_step(step, f"steps[{position}]") for position, step in enumerate(steps))
+
+
+def _check_names(log: EventLog, steps: Sequence[Step]) -> None:
+    """Refuse a later step none of whose names occurs: every customer would be told to be lost before it.
+
+    In a log of fewer than `MIN_N` customers an event may well not have happened yet, so there only what looks like a slip of the pen is refused.
+    """
+    for step in steps[1:]:
+        absent = log.unknown_events(step)
+        if step.may_be_absent or not absent or len(absent) < len(step.names):
+            continue
+        slip = get_close_matches(absent[0].casefold(), map(str.casefold, log.event_names), 1, 0.85)
+        if slip or log.n_customers >= MIN_N:
+            raise CjlibError(
+                f"steps: {shown(absent[0])} never occurs in the log.{did_you_mean(absent[0], log.event_names)} "
+                f"The log has: {listed(log.event_names)}. If it may be absent, say so: cj.Step({shown(absent[0])}, may_be_absent=True)."
+            )
 
 
 def _exclusions(

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from cjlib.analyses.funnel import sql, summary
+from cjlib.analyses.funnel.group_comparisons import (
+    GroupComparison,
+    compared_groups,
+    landmark_step,
+    nothing_compared,
+    why_not,
+)
 from cjlib.analyses.funnel.options import Question
 from cjlib.analyses.funnel.sql_times import Timed
-from cjlib.analyses.funnel.tables import compared, shares, table_of
-from cjlib.analyses.result import Metric, metric
+from cjlib.analyses.funnel.tables import TIMED, Grouping, shares, table_of, timed
+from cjlib.analyses.result import Metric
 from cjlib.errors import CjlibError
+from cjlib.shared.comparison import FollowUp
 from cjlib.shared.group_by import Values, order_of_groups, values_found
 from cjlib.shared.sql import MILLION
 from cjlib.shared.stats import median_ranks
 from cjlib.sources.log.event_log import EventLog
 
 TIMES = ("median_seconds_from_previous", "mean_seconds_from_previous", "median_seconds_from_first")
-TIMED = ("median_seconds_to_convert", "median_seconds_from_latest_start")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +38,7 @@ class Found:
     table: pd.DataFrame
     overall: pd.DataFrame
     metrics: dict[str, Metric]
-    comparisons: pd.DataFrame
+    compared: GroupComparison
     definition: dict[str, str]
 
 
@@ -45,7 +52,7 @@ def counted(log: EventLog, asked: Question) -> Found:
     overall = whole.table()
     definition = _definition(log, asked, whole.entered, timed=True)
     if not asked.by:
-        return Found(overall, overall, whole.metrics(), _nothing_compared(asked), definition)
+        return Found(overall, overall, whole.metrics(), nothing_compared(asked), definition)
     grouped = _Answer.of(log, asked)
     definition["groups"] = (
         f"{', '.join(asked.by)}: {summary.by_words(asked)}; missing is a group of its own"
@@ -54,12 +61,29 @@ def counted(log: EventLog, asked: Question) -> Found:
         definition["left out of the groups"] = (
             f"{summary.count_of(whole.entered - grouped.entered, 'customer')} who never reached step {asked.by_step}"
         )
-    return Found(grouped.table(), overall, whole.metrics(), grouped.comparisons(), definition)
+    compared = _compared(log, asked, whole.entered)
+    definition["comparisons"] = compared.words
+    return Found(grouped.table(), overall, whole.metrics(), compared, definition)
 
 
-def _nothing_compared(asked: Question) -> pd.DataFrame:
-    nobody = np.zeros(0, dtype=np.int64)
-    return compared(nobody, nobody, asked.min_n, None)
+def _compared(log: EventLog, asked: Question, entered: int) -> GroupComparison:
+    """The groups compared, by a statement of its own: first entries whose windows have ended."""
+    reason = why_not(asked)
+    if reason or asked.window is None:
+        return nothing_compared(asked, reason)
+    at_entry = replace(
+        asked, entry="first", entrants="closed", by_value=f"step_{landmark_step(asked)}"
+    )
+    answer = _Answer.of(log, at_entry)
+    if answer.groups is None:
+        return nothing_compared(asked)
+    left_out = entered - _Answer.of(log, at_entry.ungrouped()).entered
+    return compared_groups(
+        asked,
+        answer.reached,
+        Grouping(*answer.groups, np.zeros(0, dtype=np.int64)),
+        FollowUp("the customer's first entry", asked.window, left_out),
+    )
 
 
 def _check(log: EventLog, asked: Question, statement: Timed | None) -> None:
@@ -107,7 +131,7 @@ class _Middle:
         """The mean in seconds."""
         return (self.whole / self.total * MILLION + self.rest / self.total) / MILLION
 
-    def metric(self) -> Metric:
+    def metric(self, name: str) -> Metric:
         """The median with its interval."""
         low, high = median_ranks(self.total)
         middle = (float(self.at((self.total - 1) // 2)) + float(self.at(self.total // 2))) / 2
@@ -116,7 +140,7 @@ class _Middle:
             if self.total >= 6
             else (float("nan"), float("nan"))
         )
-        return metric(middle / MILLION, *bounds, n=self.total)
+        return timed(name, middle / MILLION, *bounds, n=self.total)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,21 +213,13 @@ class _Answer:
         n = len(self.asked.steps)
         named = shares(self.reached[0].tolist())
         for name, place in zip(TIMED, (2 * n, 2 * n + 1), strict=True):
-            held = self.places.get((0, place)) if n > 1 else None
-            named[name] = (
-                metric(float("nan"), float("nan"), float("nan"), n=0)
-                if held is None
-                else held.metric()
-            )
+            middle = self.places.get((0, place)) if n > 1 else None
+            named[name] = _untimed(name) if middle is None else middle.metric(name)
         return named
 
-    def comparisons(self) -> pd.DataFrame:
-        """`.comparisons`."""
-        apart = self.asked.by_value != "all" and self.size > 1
-        customers, converted = (
-            self.reached[:, k] if apart else np.zeros(0, dtype=np.int64) for k in (0, -1)
-        )
-        return compared(customers, converted, self.asked.min_n, self.groups)
+
+def _untimed(name: str) -> Metric:
+    return timed(name, float("nan"), float("nan"), float("nan"), n=0)
 
 
 def _middles(found: pd.DataFrame, group: np.ndarray) -> dict[tuple[int, int], _Middle]:
@@ -238,13 +254,13 @@ def _without_times(log: EventLog, asked: Question) -> Found:
         found[name].to_numpy(dtype="int64").reshape(1, -1) for name in ("customers", "still_open")
     )
     missing = {name: np.full(reached.size, np.nan) for name in TIMES}
-    named = shares(reached.ravel().tolist()) | {name: metric(float("nan")) for name in TIMED}
+    named = shares(reached.ravel().tolist()) | {name: _untimed(name) for name in TIMED}
     table = table_of(asked, reached, waiting, missing, {})
     return Found(
         table,
         table,
         named,
-        _nothing_compared(asked),
+        nothing_compared(asked),
         _definition(log, asked, int(reached[0, 0]), timed=False),
     )
 
@@ -271,11 +287,11 @@ def _definition(log: EventLog, asked: Question, entered: int, *, timed: bool) ->
     if unknown:
         said["never in the log"] = ", ".join(map(repr, unknown))
     times = (
-        "; of the times only those in the middle came here"
+        "; only values around the median are fetched"
         if timed
         else "; times are not counted there: cj.funnel(log.read(), …) has them"
     )
-    said["counted"] = f"where the events lie, by the statement{times}"
+    said["counted"] = f"in the database, by the statement{times}"
     said["intervals"] = f"Wilson 95%; small: fewer than {asked.min_n}"
     said["sql"] = "the statement gives the same `customers` by step"
     return said

@@ -59,11 +59,7 @@ def count(
         _first_hit(attempts, at, moments, one, window)
         for moments, one in zip(excluded, exclude, strict=True)
     ]
-    drops = [
-        hit < len(at)
-        for hit, one in zip(hits, exclude, strict=True)
-        if one.effect == "drop_customer"
-    ]
+    drops = _drops(hits, at, exclude)
     every = np.ones(len(attempts), dtype=bool)
     eligible = _is_first(attempts) if entry == "first" else every
     clean = kept = deepest = every
@@ -74,10 +70,7 @@ def count(
             == _per_person(attempts, np.where(eligible, attempts.depth, 0), np.maximum)
         )
         kept = _per_person(attempts, deepest & clean, np.logical_or)
-    stopped = attempts
-    for hit, one in zip(hits, exclude, strict=True):
-        if one.effect == "stop_here":
-            stopped = stopped.cut(np.minimum(stopped.depth, _stopped(attempts, at, hit, one)))
+    stopped = _cut_short(attempts, at, hits, exclude)
     chosen = _choose(stopped.take(eligible & kept & clean), entry)
     return Counted(
         attempts=chosen,
@@ -88,7 +81,56 @@ def count(
     )
 
 
-def _begins(who: Positions) -> Ints:
+def first_entries(
+    attempts: Attempts,
+    at: Moments,
+    excluded: Sequence[Positions],
+    exclude: Sequence[Exclude],
+    *,
+    window: int | None,
+    span: Ints | None = None,
+) -> Attempts:
+    """The attempt of each person's first entry, or of the first in each span (a number for each attempt); without those that an exclusion drops.
+
+    The same rule for everybody: which entry counts does not depend on what came of it. Of tied entries the deepest.
+    """
+    hits = [
+        _first_hit(attempts, at, moments, exclusion, window)
+        for moments, exclusion in zip(excluded, exclude, strict=True)
+    ]
+    drops = _drops(hits, at, exclude)
+    dropped = np.logical_or.reduce(drops) if drops else np.zeros(len(attempts), dtype=bool)
+    stopped = _cut_short(attempts, at, hits, exclude)
+    who = attempts.who.astype(np.int64)
+    owner = who if span is None else who * (int(span.max(initial=0)) + 1) + span
+    moment = attempts.instants.moment[attempts.start]
+    order = np.lexsort((-stopped.depth.astype(np.int64), dropped, moment, owner))
+    first = order[_begins(owner[order])]
+    return stopped.take(first[~dropped[first]])
+
+
+def _drops(hits: list[Ints], at: Moments, exclude: Sequence[Exclude]) -> list[Bools]:
+    """For each exclusion that drops customers the attempts that it hits."""
+    return [
+        hit < len(at)
+        for hit, exclusion in zip(hits, exclude, strict=True)
+        if exclusion.effect == "drop_customer"
+    ]
+
+
+def _cut_short(
+    attempts: Attempts, at: Moments, hits: list[Ints], exclude: Sequence[Exclude]
+) -> Attempts:
+    """The attempts, ended where an exclusion stops them."""
+    stopped = attempts
+    for hit, exclusion in zip(hits, exclude, strict=True):
+        if exclusion.effect == "stop_here":
+            depth = _stopped(attempts, at, hit, exclusion)
+            stopped = stopped.cut(np.minimum(stopped.depth, depth))
+    return stopped
+
+
+def _begins(who: Positions | Ints) -> Ints:
     """Where each person's attempts begin; persons stand together, in order."""
     changes = np.ones(len(who), dtype=bool)
     np.not_equal(who[1:], who[:-1], out=changes[1:])

@@ -44,7 +44,7 @@ def by_words(asked: Question) -> str:
 
 
 def headline(
-    table: pd.DataFrame, metrics: Mapping[str, Metric], asked: Question, compared: pd.DataFrame
+    table: pd.DataFrame, metrics: Mapping[str, Metric], asked: Question, group_words: str
 ) -> str:
     """One sentence: who got through, with n and interval; where most are lost; what is still open. `table` is that of all customers together."""
     entered = int(table["customers"].iloc[0])
@@ -68,7 +68,7 @@ def headline(
         f"{got_through:,} of {count_of(entered, 'customer')} {share} {path}{within}",
         _most_lost(table, asked),
     ]
-    parts += [_group_words(compared, asked), _open_words(table, asked)]
+    parts += [group_words, _open_words(table, asked)]
     if entered < asked.min_n:
         parts.append(f"with fewer than {asked.min_n} customers these shares say little")
     return "; ".join(part for part in parts if part) + "."
@@ -92,17 +92,26 @@ def losses(table: pd.DataFrame) -> list[int]:
     return [here - following for here, following in pairwise(customers)]
 
 
-def _most_lost(table: pd.DataFrame, asked: Question) -> str:
+def biggest_losses(table: pd.DataFrame) -> list[int]:
+    """The steps (1-based) after which most customers are lost: several where they are too alike to rank, none where nobody is lost.
+
+    Two losses of one funnel are parts of the same customers: alike unless they differ by more than chance splits their sum, |a − b| > 1.96·√(a + b).
+    """
     lost = losses(table)
     ranked = sorted(range(len(lost)), key=lambda k: (-lost[k], k))
-    top = ranked[0]
-    if lost[top] == 0:
+    most = lost[ranked[0]] if lost else 0
+    return [k + 1 for k in ranked if lost[k] and most - lost[k] <= Z95 * math.sqrt(most + lost[k])]
+
+
+def _most_lost(table: pd.DataFrame, asked: Question) -> str:
+    lost, biggest = losses(table), biggest_losses(table)
+    if not biggest:
         return "nobody was lost on the way"
+    top = biggest[0] - 1
     of = f"{lost[top]:,} of {int(table['customers'].iloc[top]):,}"
-    second = ranked[1] if len(ranked) > 1 else None
-    # Two losses of one funnel are parts of the same customers: alike unless they differ by more than chance splits their sum.
-    if second is not None and lost[top] - lost[second] <= Z95 * math.sqrt(lost[top] + lost[second]):
-        return f"most are lost {_between(asked, top)} ({of}), about as many {_between(asked, second)} ({lost[second]:,})"
+    alike = [f"{_between(asked, step - 1)} ({lost[step - 1]:,})" for step in biggest[1:2]]
+    if alike:
+        return f"most are lost {_between(asked, top)} ({of}), about as many {alike[0]}"
     return f"most are lost {_between(asked, top)} ({of})"
 
 
@@ -120,25 +129,7 @@ def _open_words(table: pd.DataFrame, asked: Question) -> str:
         return ""
     if asked.window is None:
         return "no window ends their attempts, so the share may rise"
-    return f"{waiting:,} of the others still {'has' if waiting == 1 else 'have'} time, so the share may rise"
-
-
-def _group_words(compared: pd.DataFrame, asked: Question) -> str:
-    if compared.empty:
-        return ""
-    clear = compared[compared["p_adjusted"] < 0.05]
-    if clear.empty:
-        return f"no group of {', '.join(asked.by)} differs clearly from the others"
-    widest = clear.iloc[int(clear["difference"].abs().to_numpy().argmax())]
-    name = " · ".join(
-        "(not set)" if pd.isna(widest[column]) else str(widest[column]) for column in asked.by
-    )
-    points = f"{abs(widest['difference']) * 100:.1f} points {'above' if widest['difference'] > 0 else 'below'} the others"
-    return f"{', '.join(asked.by)} {name} stands {points} (adjusted p {_p_words(widest['p_adjusted'])})"
-
-
-def _p_words(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+    return f"{waiting:,} of the others {'is' if waiting == 1 else 'are'} still in progress, so the share may rise"
 
 
 def definition(
@@ -189,7 +180,7 @@ def definition(
         "between steps of the counted attempt, of those who reached the step; not how long it takes, since the others are not in it"
     )
     said["intervals"] = (
-        f"Wilson 95%; groups compared by Newcombe's interval and a two-sided test, adjusted (Benjamini–Hochberg); small: fewer than {asked.min_n}"
+        f"Wilson 95%; groups compared by Newcombe's interval and a two-sided test; small: fewer than {asked.min_n}"
     )
     said["sql"] = sql
     return said
@@ -261,12 +252,15 @@ def unknown_words(log: EventLog, steps: list[Step]) -> str:
         for step in steps
         for name in log.unknown_events(step)
     }
-    for column, value in {
-        (column, value): None
+    wanted = [
+        (column, value)
         for step in steps
-        for column, given in step.where.items()
-        for value in _plain_values(given)
-    }:
+        for column, condition in step.where.items()
+        for value in _plain_values(condition)
+    ]
+    for column, value in {
+        (column, shown(value)): (column, value) for column, value in wanted
+    }.values():
         condition = log.match(Step(None, where={column: value}), "steps")
         if not log.engine.rows(f"SELECT 1 FROM {log.prepared} WHERE {condition} LIMIT 1"):
             known = (
@@ -285,4 +279,4 @@ def _plain_values(given: Any) -> list[Any]:
     values: list[Any] = (
         list(given) if isinstance(given, list | tuple | set | frozenset) else [given]
     )
-    return [value for value in values if not isinstance(value, Mapping) and not pd.isna(value)]
+    return [value for value in values if pd.api.types.is_scalar(value) and not pd.isna(value)]

@@ -13,22 +13,21 @@ from cjlib.analyses.funnel.options import Question, Rows
 from cjlib.analyses.funnel.selection import Counted
 from cjlib.analyses.result import Metric, metric
 from cjlib.shared.group_by import MISSING, Values, order_of_groups
-from cjlib.shared.stats import grouped_means, grouped_medians, median_with_interval, share, wilson
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
+from cjlib.shared.stats import (
+    Floats,
+    grouped_means,
+    grouped_medians,
+    median_with_interval,
+    share,
+    wilson,
+)
 from cjlib.sources.log.event_log import EventLog
 
 SECOND = 1_000_000
-COMPARED = (
-    "customers",
-    "share",
-    "other_customers",
-    "other_share",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "p_value",
-    "p_adjusted",
-)
+TIMED = {
+    "median_seconds_to_convert": "Median time to convert",
+    "median_seconds_from_latest_start": "Median time from last visit",
+}
 
 
 @dataclass(frozen=True)
@@ -106,18 +105,18 @@ def table_of(
         "share_of_first": share(reached, first).ravel(),
     }
     low, high = wilson(reached, first)
-    columns |= {"share_of_first_low": _later(low), "share_of_first_high": _later(high)}
+    columns |= {"share_of_first_low": later(low), "share_of_first_high": later(high)}
     low, high = wilson(reached, previous)
     columns |= {
-        "share_of_previous": _later(share(reached, previous)),
-        "share_of_previous_low": _later(low),
-        "share_of_previous_high": _later(high),
+        "share_of_previous": later(share(reached, previous)),
+        "share_of_previous_low": later(low),
+        "share_of_previous_high": later(high),
     }
     return pd.DataFrame(columns | times | {"still_open": waiting.ravel()})
 
 
-def _later(values: np.ndarray) -> np.ndarray:
-    """Values of each step, missing for the first."""
+def later(values: np.ndarray) -> np.ndarray:
+    """Values of each step, missing for the first, group by group."""
     values = values.astype(float)
     values[:, 0] = np.nan
     return values.ravel()
@@ -140,51 +139,6 @@ def _times(counted: Counted, inside: Ints, group: Ints, size: int) -> dict[str, 
         "mean_seconds_from_previous": mean.ravel(),
         "median_seconds_from_first": first.ravel(),
     }
-
-
-def comparisons(counted: Counted, asked: Question, groups: Grouping | None) -> pd.DataFrame:
-    """Each group of at least `min_n` customers against all others together, for the share that reached the last step."""
-    apart = groups is not None and asked.by_value != "all" and len(groups.ranks) > 1
-    of = groups.of if groups is not None and apart else np.zeros(0, dtype=np.int64)
-    size = len(groups.ranks) if groups is not None and apart else 0
-    depth = counted.attempts.depth[: len(of)]
-    customers = np.bincount(of[of >= 0], minlength=size)[:size]
-    converted = np.bincount(of[(of >= 0) & (depth == len(asked.steps))], minlength=size)[:size]
-    return compared(
-        customers, converted, asked.min_n, None if groups is None else (groups.by, groups.ranks)
-    )
-
-
-def compared(
-    customers: Ints, converted: Ints, min_n: int, named: tuple[Values, Ints] | None
-) -> pd.DataFrame:
-    """Each group of at least `min_n` customers against all others together; `named` says what the groups are."""
-    others, other_converted = customers.sum() - customers, converted.sum() - converted
-    low, high = newcombe(converted, customers, other_converted, others)
-    chosen = np.flatnonzero(customers >= min_n)
-    p = np.array(
-        [
-            two_shares_p(
-                int(converted[g]), int(customers[g]), int(other_converted[g]), int(others[g])
-            )
-            for g in chosen
-        ],
-        dtype=float,
-    )
-    one, rest = share(converted, customers)[chosen], share(other_converted, others)[chosen]
-    numbers = (
-        customers[chosen],
-        one,
-        others[chosen],
-        rest,
-        one - rest,
-        low[chosen],
-        high[chosen],
-        p,
-        benjamini_hochberg(p),
-    )
-    columns = {} if named is None else named[0].columns(named[1][chosen])
-    return pd.DataFrame(columns | dict(zip(COMPARED, numbers, strict=True)))
 
 
 def customers_table(
@@ -222,29 +176,31 @@ def metrics(counted: Counted, asked: Question) -> dict[str, Metric]:
     named = shares([int(np.count_nonzero(attempts.depth > k)) for k in range(n)])
     converted = np.flatnonzero(attempts.depth == n) if n > 1 else np.zeros(0, dtype=np.int64)
     done = attempts.times(n - 1)[converted]
-    for name, begun in (
-        ("median_seconds_to_convert", attempts.times(0)),
-        ("median_seconds_from_latest_start", counted.latest_start),
-    ):
-        named[name] = metric(
-            *(bound / SECOND for bound in median_with_interval(done - begun[converted])),
-            n=len(converted),
-        )
+    for name, begun in zip(TIMED, (attempts.times(0), counted.latest_start), strict=True):
+        bounds = median_with_interval(done - begun[converted])
+        named[name] = timed(name, *(bound / SECOND for bound in bounds), n=len(converted))
     return named
+
+
+def timed(name: str, median: float, low: float, high: float, n: int) -> Metric:
+    """A median time as a metric."""
+    return metric(median, low, high, n, label=TIMED[name], unit="seconds", better="lower")
 
 
 def shares(reached: list[int]) -> dict[str, Metric]:
     """The metrics that rest on counts alone: conversion, and the share of each step."""
     n = len(reached)
     low, high = wilson(reached[-1], reached[0] if n > 1 else 0)
-    named = {
-        "conversion": metric(
-            float(share(reached[-1], reached[0])), float(low), float(high), reached[0]
-        )
-    }
+    conversion = float(share(reached[-1], reached[0]))
+    named = {"conversion": _share(conversion, low, high, reached[0], "Conversion")}
     for k in range(1, n):
         low, high = wilson(reached[k], reached[k - 1])
-        named[f"step_{k + 1}_share_of_previous"] = metric(
-            float(share(reached[k], reached[k - 1])), float(low), float(high), reached[k - 1]
+        previous = float(share(reached[k], reached[k - 1]))
+        named[f"step_{k + 1}_share_of_previous"] = _share(
+            previous, low, high, reached[k - 1], f"Continued to step {k + 1}"
         )
     return named
+
+
+def _share(value: float, low: Floats, high: Floats, n: int, label: str) -> Metric:
+    return metric(value, float(low), float(high), n, label=label, unit="share", better="higher")

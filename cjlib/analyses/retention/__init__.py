@@ -28,7 +28,7 @@ from cjlib.analyses.retention.options import (
 )
 from cjlib.analyses.retention.options import scope as scope_of
 from cjlib.analyses.retention.sql import retention_sql
-from cjlib.errors import CjlibError
+from cjlib.errors import CjlibError, not_a_log
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Groups
 from cjlib.shared.periods import Period, WeekStart
@@ -164,6 +164,8 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     >>> cj.retention(log, period="week", periods=1).table["retained"].tolist()
     [2, 1]
     """
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
     question = ask(
         log,
         {

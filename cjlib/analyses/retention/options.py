@@ -45,6 +45,7 @@ TAKEN = (
     "difference",
 )
 """Columns of the tables, which a column of `by` cannot also be called."""
+MOST_PERIODS = 10_000
 _CHOICES = {
     "cohort": COHORTS,
     "mode": MODES,
@@ -100,19 +101,16 @@ def ask(log: EventLog, options: dict[str, Any]) -> Question:
             check_period(options[option])
         elif options[option] not in allowed:
             raise not_one_of(option, options[option], allowed)
-    _whole(options, "periods", 1)
+    _whole(options, "periods", 1, MOST_PERIODS)
     _whole(options, "min_returns", 1)
     _whole(options, "min_n", 0)
     _whole(options, "seed", 0)
     by = names_given(options["by"], "by", taken=TAKEN)
-    for option, columns in (
-        ("by", by),
-        ("cohort_by", (options["cohort_by"],)),
-        ("value", (options["value"],)),
-    ):
-        for column in columns:
-            if column is not None:
-                log.property(column, option)
+    for column in by:
+        log.property(column, "by")
+    for option in ("cohort_by", "value"):
+        if options[option] is not None:
+            _check_column(log, option, options[option])
     if options["cohort_by"] in by:
         raise CjlibError(
             f"cohort_by: {shown(options['cohort_by'])} already stands in by. Name it in one of the two."
@@ -121,10 +119,18 @@ def ask(log: EventLog, options: dict[str, Any]) -> Question:
     return Question(**{**options, **steps, "by": by})
 
 
-def _whole(options: dict[str, Any], option: str, least: int) -> None:
+def _check_column(log: EventLog, option: str, column: Any) -> None:
+    if not isinstance(column, str):
+        raise CjlibError(f"{option}: must be the name of a column. Got {shown(column)}.")
+    log.property(column, option)
+
+
+def _whole(options: dict[str, Any], option: str, least: int, most: int | None = None) -> None:
     value = options[option]
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise CjlibError(f"{option}: must be a whole number, {least} or more. Got {shown(value)}.")
+    if most is not None and int(value) > most:
+        raise CjlibError(f"{option}: at most {most:,}. Got {shown(value)}.")
 
 
 @dataclass(frozen=True)

@@ -42,21 +42,32 @@ class Step:
         False: every matching event. True: only the customer's first event that matches the whole step. "event": only
         the customer's first event of that name, and it must match `where`. "First" looks at the whole log given; if
         several events tie for first, each of them is first.
+    may_be_absent
+        Whether a funnel may count a step that never occurs in the log as 0; without it the name is refused as a probable slip.
     """
 
     event: str | Sequence[str] | None = None
     where: Where = field(default_factory=dict)
     first_time: bool | Literal["event"] = False
+    may_be_absent: bool = False
 
     def __post_init__(self) -> None:
         if self.first_time not in (True, False, "event"):
             raise not_one_of("Step(first_time=)", self.first_time, [False, True, "event"])
+        if self.event is not None and not isinstance(self.event, str | list | tuple):
+            raise CjlibError(
+                f"Step: event must be a name, a list of names, or None (any event). Got {shown(self.event)}."
+            )
         if self.event is not None and not self.names:
             raise CjlibError(
                 "Step: an empty list of events matches nothing. Give a name, a list of names, or None for any event."
             )
         if any(not isinstance(name, str) for name in self.names):
             raise CjlibError(f"Step: event names must be text. Got {shown(self.event)}.")
+        if not isinstance(self.where, Mapping) or any(not isinstance(c, str) for c in self.where):
+            raise CjlibError(
+                f"Step: where must map names of columns to conditions, such as {{'channel': 'web'}}. Got {shown(self.where)}."
+            )
 
     @property
     def names(self) -> tuple[str, ...]:

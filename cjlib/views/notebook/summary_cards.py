@@ -158,7 +158,7 @@ def answer(
     result, *more
         What analyses returned; the first one gives the report its definition.
     previous
-        An earlier result of the same kind, what `funnel.previous()` gives, or metrics (as run.json keeps them), to say what changed.
+        An earlier result of the same kind, what `funnel.compare_previous_period()` gives, or metrics (as run.json keeps them), to say what changed.
     cards
         Names of metrics to show, in order; without it the first four; of a numbered row (`step_2_…`, `retention_period_2`), where
         there is room, the first, the last and what lies evenly between.

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from cjlib.views.plots import theme
-from cjlib.views.plots.funnel_lost import change, lost_next
+from cjlib.views.plots.funnel_lost import change, next_after_drop_off
 from cjlib.views.plots.funnel_segments import segment_steps, segments
 from cjlib.views.plots.funnel_steps import steps
 from cjlib.views.plots.funnel_time import time, trend
@@ -28,5 +28,5 @@ VIEWS = {
     },
     "FunnelTrend": {"trend": trend},
     "FunnelChange": {"change": change},
-    "FunnelLost": {"lost_next": lost_next},
+    "FunnelLost": {"next_after_drop_off": next_after_drop_off},
 }

@@ -1,4 +1,4 @@
-"""What those who were lost did next, beside those who went on; and what moved since the time before."""
+"""What those who dropped off did next, beside those who went on; and what moved since the time before."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from cjlib.shared.comparison import CLAIM
 from cjlib.show import numbers
 from cjlib.views.plots import theme
-from cjlib.views.plots.funnel_steps import NOISE
 
 LOST_COLUMNS = [
     "next event",
@@ -19,8 +19,9 @@ LOST_COLUMNS = [
     "went on",
     "share of those who went on",
     "95% CI of it",
-    "difference",
-    "clear",
+    "difference among those compared",
+    "adjusted p",
+    "significant",
 ]
 CHANGE_COLUMNS = [
     "step",
@@ -30,13 +31,14 @@ CHANGE_COLUMNS = [
     "customers before",
     "share before",
     "difference",
-    "interval of the difference",
+    "95% CI of the difference",
+    "adjusted p",
     "verdict",
 ]
 
 
-def lost_next(result: Any, *, most: int = 10) -> go.Figure:
-    """For the commonest next events, the share of those lost and of those who went on that had it next."""
+def next_after_drop_off(result: Any, *, most: int = 10) -> go.Figure:
+    """For the most common next events, the share of those lost and of those who went on that had it next."""
     table: pd.DataFrame = result.table
     if table.empty:
         return theme.empty("Nobody was lost here.", columns=LOST_COLUMNS)
@@ -77,14 +79,16 @@ def lost_next(result: Any, *, most: int = 10) -> go.Figure:
         xaxis=theme.percent_axis(
             range=[-0.01, _top(rows, ("share_of_lost", "share_of_went_on"))],
             nticks=5,
-            title={"text": "share whose next event was this<br>bold: differs beyond noise"},
+            title={
+                "text": "share whose next event was this<br>bold: significantly different among those compared"
+            },
         ),
         yaxis={"range": [0.6 - len(rows), (14 + 20 * lines) / pitch], "visible": False},
     )
 
 
 def _clear(row: dict[str, Any]) -> bool:
-    return not numbers.missing(row["p_adjusted"]) and row["p_adjusted"] < NOISE
+    return not numbers.missing(row["p_adjusted"]) and row["p_adjusted"] < CLAIM
 
 
 def _lost_row(row: dict[str, Any]) -> list[Any]:
@@ -97,7 +101,8 @@ def _lost_row(row: dict[str, Any]) -> list[Any]:
         numbers.percent(row["share_of_went_on"]),
         numbers.interval(row["share_of_went_on_low"], row["share_of_went_on_high"]),
         numbers.points(row["difference"]),
-        "yes" if _clear(row) else "no",
+        row["p_adjusted"],
+        "not compared" if numbers.missing(row["p_adjusted"]) else "yes" if _clear(row) else "no",
     ]
 
 
@@ -153,6 +158,7 @@ def _change_row(row: dict[str, Any]) -> list[Any]:
         numbers.percent(row["previous_share_of_first"]),
         numbers.points(row["difference"]),
         numbers.points_interval(row["difference_low"], row["difference_high"]),
+        row["p_adjusted"],
         row["verdict"],
     ]
 

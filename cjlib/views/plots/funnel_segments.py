@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import MIN_N
-from cjlib.shared.two_samples import benjamini_hochberg, two_shares_p
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
-from cjlib.views.plots.funnel_steps import NOISE, STEP_COLUMNS, named, step_rows
+from cjlib.views.plots.funnel_steps import named
 
 SEGMENT_COLUMNS = [
     "customers",
@@ -29,8 +28,11 @@ CLEAR = ("above the others", "below the others")
 
 
 def segments(result: Any, *, most: int = 12) -> go.Figure:
-    """Each group's share that reached the last step, with its interval; what differs from the others beyond noise is said in words."""
-    table: pd.DataFrame = result.table
+    """Each group's share that reached the last step, with its interval; what differs significantly from the others is said in words.
+
+    Drawn are the customers that are compared: each by the first entry, once its window has ended; where nothing is compared, those of the table.
+    """
+    table: pd.DataFrame = result.group_steps if len(result.group_steps) else result.table
     by = theme.by_columns(table, "step")
     rows = _last_rows(table, by)
     if not rows:
@@ -136,8 +138,8 @@ def _verdicts(comparisons: pd.DataFrame, by: list[str]) -> dict[tuple[Any, ...],
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    if numbers.missing(row["p_adjusted"]) or row["p_adjusted"] >= NOISE:
-        return "no clear difference"
+    if numbers.missing(row["p_adjusted"]) or row["p_adjusted"] >= CLAIM:
+        return "no significant difference"
     return CLEAR[0] if row["difference"] > 0 else CLEAR[1]
 
 
@@ -197,7 +199,7 @@ def _scale(rows: list[dict[str, Any]], every: float | None) -> str:
 
 
 def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> str:
-    """What the groups claim: which stands out beyond noise, by how much; or that none does."""
+    """What the groups claim: which differs significantly, by how much; or that none does."""
     of, last = " and ".join(by), named(rows[0]["event"])
     readable = [row for row in rows if row["entered"] >= MIN_N]
     if len(readable) < 2:
@@ -206,18 +208,18 @@ def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> 
     span = f"from {numbers.percent(low)} to {numbers.percent(high)} reach {last}"
     compared = theme.records(result.comparisons)
     if not compared:
-        return f"By {of}, {span}; a customer may be in several groups, so they are not compared."
+        return f"By {of}, {span}; {result.definition.get('comparisons', 'the groups are not compared')}."
     clear = sorted(
         (row for row in compared if _verdict(row) in CLEAR), key=lambda row: -abs(row["difference"])
     )
     if not clear:
-        return f"No clear difference between the {len(compared)} groups of {of}: {span}."
+        return f"No significant difference between the {len(compared)} groups of {of}: {span}."
     # A group without a value is nothing to act on: it is the claim only where no other group stands out.
     first = next((row for row in clear if None not in _key(row, by)), clear[0])
     more = (
-        f"; {len(clear)} of {len(compared)} groups differ from the others beyond noise"
+        f"; {len(clear)} of {len(compared)} groups differ significantly from the others"
         if len(clear) > 1
-        else "; no other group clearly differs"
+        else "; no other group differs significantly"
     )
     return (
         f"{_name(first, by)} stands out: {numbers.percent(first['share'])} of its {numbers.count_of(first['customers'], 'customer')} reach {last}, "
@@ -238,13 +240,25 @@ def _alt(rows: list[dict[str, Any]], by: list[str], verdicts: dict[tuple[Any, ..
 # ---- where each group loses its customers ----------------------------------------------------------------------
 
 
+GROUP_STEP_COLUMNS = [
+    "step",
+    "event",
+    "customers",
+    "share of step before",
+    "95% CI of that share",
+    "against all others",
+    "95% CI of the difference",
+    "adjusted p",
+]
+
+
 def segment_steps(result: Any, *, most: int = 5) -> go.Figure:
     """For each step after the first, each group's share of those at the step before: where a group falls behind."""
-    table: pd.DataFrame = result.table
+    table: pd.DataFrame = result.group_steps if len(result.group_steps) else result.table
     by = theme.by_columns(table, "step")
     rows = theme.records(table)
     groups = list(dict.fromkeys(_key(row, by) for row in rows))
-    columns = [*by, *STEP_COLUMNS]
+    columns = [*by, *GROUP_STEP_COLUMNS]
     final = max((row["step"] for row in rows), default=0)
     if not by or final < 2:
         return theme.empty("There are no groups to compare step by step.", columns=columns)
@@ -269,7 +283,7 @@ def segment_steps(result: Any, *, most: int = 5) -> go.Figure:
         alt=f"For each step a row of dots, one for each group of {' and '.join(by)}: the share of those at the step before that went on."
         + more,
         columns=columns,
-        rows=step_rows(table),
+        rows=[_group_step_row(row, by) for row in rows],
         height=(26 + 19 * min(most, len(groups))) * (final - 1) + 110,
         annotations=notes,
         showlegend=True,
@@ -313,42 +327,33 @@ def _group_trace(k: int, rows: list[dict[str, Any]], by: list[str], groups: int)
     )
 
 
+def _group_step_row(row: dict[str, Any], by: list[str]) -> list[Any]:
+    return [
+        *(theme.group_name([row[name]]) for name in by),
+        row["step"],
+        row["event"],
+        row["customers"],
+        numbers.percent(row["share_of_previous"]),
+        numbers.interval(row["share_of_previous_low"], row["share_of_previous_high"]),
+        numbers.points(row.get("difference")),
+        numbers.points_interval(row.get("difference_low"), row.get("difference_high")),
+        row.get("p_adjusted"),
+    ]
+
+
 def _apart_caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> str:
-    """The step and the two groups that lie furthest apart, of all pairs that differ beyond noise after Benjamini–Hochberg."""
+    """The group and step that differ most from all others, of those that differ significantly."""
     of = " and ".join(by)
-    if result.comparisons.empty:
+    if result.group_steps.empty:
         return f"Step by step, the groups of {of} side by side; they are not compared."
-    pairs = [
-        (one, other)
-        for step in range(2, max(row["step"] for row in rows) + 1)
-        for one, other in combinations(
-            [
-                pair
-                for pair in pairwise(rows)
-                if pair[1]["step"] == step and pair[0]["customers"] >= MIN_N
-            ],
-            2,
-        )
-    ]
-    if not pairs:
+    tested = [row for row in rows if not numbers.missing(row["p_adjusted"])]
+    if not tested:
         return f"Too few customers to compare the groups of {of} step by step."
-    p = benjamini_hochberg(
-        [
-            two_shares_p(a["customers"], n["customers"], b["customers"], m["customers"])
-            for (n, a), (m, b) in pairs
-        ]
-    )
-    clear = [
-        tuple(sorted((a, b), key=lambda row: row["share_of_previous"]))
-        for ((_, a), (_, b)), small in zip(pairs, p < NOISE, strict=True)
-        if small
-    ]
+    clear = [row for row in tested if row["p_adjusted"] < CLAIM]
     if not clear:
-        return f"At no step do the groups of {of} clearly differ."
-    low, high = max(
-        clear, key=lambda pair: pair[1]["share_of_previous"] - pair[0]["share_of_previous"]
-    )
+        return f"At no step do the groups of {of} differ significantly."
+    row = max(clear, key=lambda each: abs(each["difference"]))
     return (
-        f"The groups lie furthest apart on the way to {named(low['event'])}: {numbers.percent(low['share_of_previous'])} of {_name(low, by)} go on, "
-        f"{numbers.percent(high['share_of_previous'])} of {_name(high, by)}."
+        f"On the way to {named(row['event'])}, {_name(row, by)} differs from the others: {numbers.percent(row['share_of_previous'])} continue, "
+        f"{numbers.points(row['difference'])} ({numbers.points_interval(row['difference_low'], row['difference_high'])})."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,6 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cjlib.shared.comparison import MIN_N
-from cjlib.shared.stats import Z95
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 
@@ -25,13 +24,11 @@ STEP_COLUMNS = [
     "share of step before",
     "95% CI of that share",
     "did not go on",
-    "of them still have time",
+    "still in progress",
     "median time from step before",
 ]
 
 
-NOISE = 0.05
-"""Adjusted p below which a difference is beyond noise."""
 BAR = 20
 """Height of a bar in pixels."""
 
@@ -70,27 +67,12 @@ def losses(table: pd.DataFrame) -> list[Loss]:
     ]
 
 
-def biggest(every: list[Loss]) -> list[Loss]:
-    """The loss of most customers; several, largest first, where they are too alike to rank; none where nobody is lost.
-
-    Two losses of one funnel are parts of the same customers: they count as different when |a − b| > 1.96·√(a + b).
-    """
-    ranked = sorted(
-        (loss for loss in every if loss.lost > 0), key=lambda loss: (-loss.lost, loss.step)
-    )
-    return [
-        loss
-        for loss in ranked
-        if ranked[0].lost - loss.lost <= Z95 * math.sqrt(ranked[0].lost + loss.lost)
-    ]
-
-
 # ---- steps -----------------------------------------------------------------------------------------------------
 
 
 def steps(result: Any) -> go.Figure:
-    """Each step's customers as a bar of those at step 1, with its interval and the loss after it."""
-    table: pd.DataFrame = result.table
+    """Each step's customers as a bar of those at step 1, with its interval and the loss after it; all groups together."""
+    table: pd.DataFrame = result.overall
     if table.empty or table["customers"].iloc[0] == 0:
         return theme.empty("Nobody entered this funnel.", columns=STEP_COLUMNS)
     rows = theme.records(table)
@@ -121,12 +103,12 @@ def steps(result: Any) -> go.Figure:
     scale = f"bar: share of the {numbers.count_of(entered, 'customer')} at step 1<br>line across its end: 95% CI"
     return theme.figure(
         drawn,
-        caption=steps_caption(table),
+        caption=steps_caption(table, result.biggest_losses),
         alt=_steps_alt(table),
         columns=STEP_COLUMNS,
         rows=step_rows(table),
         height=pitch * len(rows) + 24,
-        annotations=labels + _loss_notes(lost),
+        annotations=labels + _loss_notes(lost, result.biggest_losses),
         barmode="overlay",
         showlegend=False,
         xaxis={
@@ -161,19 +143,18 @@ def _count(row: dict[str, Any]) -> str:
     return f"{row['customers']:,} · {numbers.percent(row['share_of_first'])} of first"
 
 
-def _loss_notes(lost: list[Loss]) -> list[dict[str, Any]]:
-    top = [loss.step for loss in biggest(lost)]
+def _loss_notes(lost: list[Loss], top: Sequence[int]) -> list[dict[str, Any]]:
     notes = []
     for k, loss in enumerate(lost):
         said = f"↓ {loss.lost:,} did not go on ({numbers.percent(loss.share)}){', too few to read' if loss.base < MIN_N else ''}"
-        more = [f"{_how_many(loss)} of them still have time"] if loss.still_open else []
+        more = [f"{_how_many(loss)} of them still in progress"] if loss.still_open else []
         if loss.step in top and loss.base >= MIN_N:
             said = f"<b>{theme.safe(said)}</b>"
             more.insert(
                 0,
-                "<b>biggest loss</b>"
+                "<b>biggest drop-off</b>"
                 if len(top) == 1
-                else f"<b>one of the {len(top)} biggest losses</b>",
+                else f"<b>one of the {len(top)} biggest drop-offs</b>",
             )
         else:
             said = theme.safe(said)
@@ -194,7 +175,7 @@ def _how_many(loss: Loss) -> str:
     return "all" if loss.still_open == loss.lost else f"{loss.still_open:,}"
 
 
-def steps_caption(table: pd.DataFrame) -> str:
+def steps_caption(table: pd.DataFrame, biggest: Sequence[int]) -> str:
     """What the steps claim: where most are lost, how sure that is, and how many go all the way."""
     first, last = table.iloc[0], table.iloc[-1]
     entered = int(first["customers"])
@@ -203,16 +184,17 @@ def steps_caption(table: pd.DataFrame) -> str:
     through = f"{numbers.percent(last['share_of_first'])} ({numbers.interval(last['share_of_first_low'], last['share_of_first_high'])}) of {numbers.count_of(entered, 'customer')}"
     if entered < MIN_N:
         return f"Too few to read a share: {numbers.count_of(entered, 'customer')} did {named(first['event'])}, {int(last['customers']):,} reached {named(last['event'])}."
-    top = biggest(losses(table))
+    lost = losses(table)
+    top = [lost[step - 1] for step in biggest]
     if not top:
         return f"Nobody is lost: all {numbers.count_of(entered, 'customer')} reach {named(last['event'])}."
     if len(top) > 1:
         between = numbers.joined(
             f"{named(loss.before)} ({loss.lost:,} of {loss.base:,})" for loss in top
         )
-        return f"The biggest losses, after {between}, are too alike to rank; {through} reach {named(last['event'])}."
+        return f"The biggest drop-offs, after {between}, are too alike to rank; {through} reach {named(last['event'])}."
     loss = top[0]
-    waiting = f", {_how_many(loss)} of them with time left" if loss.still_open else ""
+    waiting = f", {_how_many(loss)} of them still in progress" if loss.still_open else ""
     return (
         f"Most are lost between {named(loss.before)} and {named(loss.after)}: {loss.lost:,} of {loss.base:,} "
         f"({numbers.percent(loss.share)}, {numbers.interval(loss.low, loss.high)}) do not go on{waiting}; {through} reach {named(last['event'])}."

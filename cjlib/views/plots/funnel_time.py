@@ -9,11 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cjlib.errors import not_one_of
-from cjlib.shared.comparison import MIN_N
-from cjlib.shared.two_samples import benjamini_hochberg, two_shares_p
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
-from cjlib.views.plots.funnel_steps import NOISE, named
+from cjlib.views.plots.funnel_steps import named
 
 TIME_COLUMNS = ["share of those who got there", "customers", "within"]
 MARKS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 1.0)
@@ -133,7 +132,7 @@ def _time_caption(result: Any, seconds: Any, median: float, events: dict[int, st
     )
     latest = result.metrics.get("median_seconds_from_latest_start", {}).get("value")
     beside = (
-        f"; counted from their latest start, half within {numbers.duration(latest)}"
+        f"; counted from their last visit, half within {numbers.duration(latest)}"
         if latest is not None and to == max(events)
         else ""
     )
@@ -148,9 +147,11 @@ TREND_COLUMNS = [
     "converted",
     "share",
     "95% CI",
-    "still have time",
+    "still in progress",
     "period complete",
     "against all other complete periods",
+    "95% CI of the difference",
+    "adjusted p",
 ]
 
 
@@ -168,16 +169,15 @@ def trend(result: Any) -> go.Figure:
             columns=TREND_COLUMNS,
         )
     closed = [row for row in seen if row["complete"]]
-    unusual = _unusual(closed)
     top = max(row["share_high"] for row in seen)
     return theme.figure(
         [*_band(closed), *_line(seen, closed)],
-        caption=result.headline + _unusual_words(unusual),
-        alt=f"A line with a band: the share that converted for each of {len(rows)} periods of entry. Hollow marks are periods whose customers still have time.",
+        caption=result.headline,
+        alt=f"A line with a band: the share that converted for each of {len(rows)} periods of entry. Hollow marks are periods whose customers are still in progress.",
         columns=TREND_COLUMNS,
-        rows=[_trend_row(row, unusual) for row in rows],
+        rows=[_trend_row(row) for row in rows],
         height=340,
-        annotations=[_unusual_note(row, low) for row, low in unusual],
+        annotations=[_unusual_note(row) for row in closed if _unusual(row)],
         showlegend=True,
         xaxis={"type": "date", "title": {"text": "entered in the period from"}, "nticks": 5},
         yaxis=theme.percent_axis(
@@ -186,41 +186,12 @@ def trend(result: Any) -> go.Figure:
     )
 
 
-Unusual = list[tuple[dict[str, Any], bool]]
-"""Periods that stand out, and whether they lie below the others."""
+def _unusual(row: dict[str, Any]) -> bool:
+    return not numbers.missing(row["p_adjusted"]) and row["p_adjusted"] < CLAIM
 
 
-def _unusual(closed: list[dict[str, Any]]) -> Unusual:
-    """The complete periods of 30 and more that differ from all other complete periods together (two-sided test, Benjamini–Hochberg, p < 0.05)."""
-    n, k = sum(row["customers"] for row in closed), sum(row["converted"] for row in closed)
-    large = [row for row in closed if row["customers"] >= MIN_N]
-    p = [
-        two_shares_p(row["converted"], row["customers"], k - row["converted"], n - row["customers"])
-        for row in large
-    ]
-    return [
-        (row, row["share"] < k / n)
-        for row, small in zip(large, benjamini_hochberg(p) < NOISE, strict=True)
-        if small
-    ]
-
-
-def _unusual_words(unusual: Unusual) -> str:
-    if not unusual:
-        return ""
-    said = [
-        f"that of {theme.plain(row['period_start'])} is unusually {'low' if low else 'high'} ({numbers.percent(row['share'])} of {row['customers']:,})"
-        for row, low in unusual
-    ]
-    more = (
-        [numbers.count_of(len(said) - 3, "more stands out", "more stand out")]
-        if len(said) > 3
-        else []
-    )
-    return f" Against all other complete periods, {numbers.joined([*said[:3], *more])}."
-
-
-def _unusual_note(row: dict[str, Any], low: bool) -> dict[str, Any]:
+def _unusual_note(row: dict[str, Any]) -> dict[str, Any]:
+    low = row["difference"] < 0
     at = {
         "x": theme.plain(row["period_start"]),
         "y": row["share"],
@@ -230,10 +201,7 @@ def _unusual_note(row: dict[str, Any], low: bool) -> dict[str, Any]:
     return theme.note("<b>low</b>" if low else "<b>high</b>", below=low, **at)
 
 
-def _trend_row(row: dict[str, Any], unusual: Unusual) -> list[Any]:
-    verdict = next(
-        ("unusually low" if low else "unusually high" for one, low in unusual if one is row), ""
-    )
+def _trend_row(row: dict[str, Any]) -> list[Any]:
     return [
         row["period_start"],
         row["customers"],
@@ -242,7 +210,9 @@ def _trend_row(row: dict[str, Any], unusual: Unusual) -> list[Any]:
         numbers.interval(row["share_low"], row["share_high"]),
         row["still_open"],
         "yes" if row["complete"] else "no: may still rise",
-        verdict,
+        numbers.points(row["difference"]),
+        numbers.points_interval(row["difference_low"], row["difference_high"]),
+        row["p_adjusted"],
     ]
 
 
