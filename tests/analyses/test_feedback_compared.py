@@ -209,9 +209,53 @@ def test_an_event_of_the_same_instant_does_not_hide_a_later_one():
     assert row["outcome_complained"] == 1
 
 
-def test_a_customer_counts_once_by_the_first_complaint():
+def test_a_customer_counts_once_by_the_first_answer():
     row = followed(EVENTS, [("ana", 1, 10), ("ana", 9, 0), ("ana", 40, 0), ("dan", 1, 10)])
-    assert (row["complained"], row["outcome_complained"], row["others"]) == (1, 1, 1)
+    assert (row["complained"], row["others"], row["outcome_others"]) == (0, 2, 1)
+
+
+def test_who_lives_long_enough_to_complain_is_not_compared_with_who_left_at_once():
+    # Every answer is a complaint by chance, monthly, and leaving has nothing to do with it.
+    false = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        begin = rng.uniform(0, 300, 900)
+        end = np.minimum(begin + rng.exponential(150, 900), 360)
+        who = np.repeat(np.arange(900), rng.poisson((end - begin) / 30))
+        at = begin[who] + rng.random(who.size) * (end - begin)[who]
+        gone = np.flatnonzero(end < 360)
+        days = pd.to_timedelta(np.r_[begin, end[gone]], unit="D")
+        log = cj.read_events(
+            pd.DataFrame(
+                {
+                    "customer_id": np.r_[np.arange(900), gone].astype(str),
+                    "event": ["start"] * 900 + ["cancel"] * gone.size,
+                    "timestamp": DAY + days,
+                }
+            ),
+            observed_until=DAY + pd.Timedelta(days=360),
+        )
+        answers = pd.DataFrame(
+            {
+                "customer_id": who.astype(str),
+                "timestamp": DAY + pd.to_timedelta(at, unit="D"),
+                "nps": np.where(rng.random(who.size) < 0.25, 3, 9),
+            }
+        )
+        result = cj.after_feedback(
+            cj.read_feedback(answers), log, outcome="cancel", within="60D", by=None
+        )
+        false += bool(result.table["p_value"].iloc[0] < 0.05)
+        assert abs(result.table["difference"].iloc[0]) < 0.12
+        assert "both sides followed for 60 days from the first answer" in result.definition["tests"]
+    assert false <= 1
+
+
+def test_without_events_or_an_outcome_it_says_so():
+    feedback = monthly([[10, 0]])
+    result = cj.after_feedback(feedback, None, outcome=None)
+    assert not result.answered
+    assert "names no events" in result.headline
 
 
 def test_answers_too_late_to_be_followed_are_left_out():
@@ -251,6 +295,6 @@ def test_the_planted_link_of_complaint_and_leaving_is_found_in_the_sample():
         by=None,
     )
     assert result.headline.endswith(
-        "An association: those who complain differ in more than their complaint."
+        "Association, not causation: those who complain differ in more than their complaint."
     )
     assert result.table["complained"].iloc[0] > 100

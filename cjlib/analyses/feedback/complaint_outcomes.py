@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +12,14 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.asof import event_beside
+from cjlib.shared.comparison import MIN_N, family, followed
 from cjlib.shared.periods import calendar
 from cjlib.shared.stats import Z95, wilson
-from cjlib.shared.two_samples import benjamini_hochberg
-from cjlib.show.numbers import about, count_of, signed, timespan
+from cjlib.show.numbers import about, count_of, points, points_interval, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event
 from cjlib.sources.log.durations import Duration, microseconds
@@ -34,34 +37,35 @@ class Aftermath(Result):
 
 def after_feedback(
     feedback: Feedback,
-    log: EventLog,
+    log: EventLog | None,
     *,
-    outcome: Event,
+    outcome: Event | None,
     within: Duration = "30D",
     by: str | None = "stage",
     min_n: int = MIN_N,
 ) -> Aftermath:
-    """How many of those who complained had an event soon after, against others who answered at the same stage in the same month and did not complain.
+    """How many of those whose first answer was a complaint had an event soon after, against others who answered at the same stage in the same month.
 
-    A customer counts once a segment: with the first complaint there, or, without one, with the first answer. A complaint is a bad score (nps 0–6, csat or rating 1–2)
-    or, where there is no score, a text labelled negative. The outcome is any matching event strictly after the answer and at most `within` later, the end included;
-    answers later than the end of data minus `within` are left out, and so are answers of customers who have no event. The difference compares within calendar months
-    (Mantel–Haenszel weights; months in which only one of the groups answered say nothing). It is an association: those who complain differ in more than their complaint.
+    A customer counts once a segment, at the first answer there: whether it complains is known at that moment, from which everybody is followed equally long. (Whoever
+    stays longer answers more often: the first complaint of many answers would be compared with the first answer of those who left soon.) A complaint is a bad score
+    (nps 0–6, csat or rating 1–2) or, where there is no score, a text labelled negative. The outcome is any matching event strictly after the answer and at most
+    `within` later, the end included; customers whose first answer is later than the end of data minus `within` are left out, and so are those who have no event. The
+    difference compares within calendar months (Mantel–Haenszel weights; months in which only one of the groups answered say nothing). It is an association.
 
     Parameters
     ----------
     feedback
         With stages found: `cj.assign_stages(feedback, log, journey).feedback`.
     log
-        The event log.
+        The event log; without one there is no answer.
     outcome
-        The event that may follow: a name, names or a `cj.Step`.
+        The event that may follow: a name, names or a `cj.Step`; without one there is no answer.
     within
         How long after.
     by
         A column of the feedback; None: all together.
     min_n
-        A row with fewer customers in one of the groups is marked `small_n`.
+        A row with fewer customers in one of the groups is marked `small_n` and not tested.
 
     Returns
     -------
@@ -73,32 +77,54 @@ def after_feedback(
     ----------
     Greenland, S. & Robins, J. M. (1985). Estimation of a common effect parameter from sparse follow-up data. Biometrics 41.
     """
+    if log is None or outcome is None:
+        lacking = "events" if log is None else "event that means leaving"
+        return Aftermath.unanswered(
+            f"What customers did after a complaint cannot be said: the journey file names no {lacking}."
+        )
     length = microseconds(within, "within")
-    people = _people(feedback, log, by, length)
+    answers = _first_answers(feedback, log, by)
+    complete, follow_up = followed(
+        answers["t"].to_numpy(dtype=np.int64),
+        log.observed_until_us,
+        horizon=length,
+        landmark="the first answer",
+        known_at=answers["t"].to_numpy(dtype=np.int64),
+    )
+    people = answers[complete]
     if people.empty:
         raise CjlibError(
             f"after_feedback: no answer of a customer of the log was given {timespan(length)} before the end of data. Choose a shorter within."
         )
-    people = people.assign(outcome=_followed(people, log, outcome, length))
+    people = _with_months(people, log).assign(outcome=_had(people, log, outcome, length))
     rows = [_row(str(segment), group, min_n) for segment, group in people.groupby("segment")]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
         ["complained", "segment"], ascending=[False, True], ignore_index=True
     )
-    table = table.assign(
-        p_adjusted=benjamini_hochberg(
-            table["p_value"].where(~table["small_n"]).to_numpy(dtype=float)
-        )
+    tested = family(
+        f"{outcome} after a complaint by {by or 'all together'}",
+        table["p_value"],
+        units=table["complained"],
+        other_units=table["others"],
+        follow_up=follow_up,
+        min_n=min_n,
     )
+    table = table.assign(p_value=tested.p_value, p_adjusted=tested.p_adjusted)
+    claimed = table[tested.claims]
     return Aftermath(
         table=table,
-        headline=_headline(table, outcome, length),
-        definition=_definition(outcome, length, by, len(people), min_n),
-        metrics=_metrics(table),
+        headline=_headline(claimed, outcome, length),
+        definition=_definition(outcome, length, by, len(people), min_n) | {"tests": tested.words},
+        metrics=_metrics(table, str(outcome)),
+        findings=[
+            _finding(row, tested.name, outcome, length) for row in claimed.to_dict("records")
+        ],
+        families={tested.name: tested.tests},
     )
 
 
-def _people(feedback: Feedback, log: EventLog, by: str | None, length: int) -> pd.DataFrame:
-    """One row a customer and segment: `segment`, `c`, `t`, `month`, `complained`."""
+def _first_answers(feedback: Feedback, log: EventLog, by: str | None) -> pd.DataFrame:
+    """The first answer of each customer in each segment: `segment`, `c`, `t`, and whether it complains; of two at one instant the complaint."""
     frame = feedback.frame
     ends = ratings_as_labels(frame)
     negative = (scored_texts(feedback)["label"] == "negative").to_numpy()
@@ -118,46 +144,32 @@ def _people(feedback: Feedback, log: EventLog, by: str | None, length: int) -> p
     known = (
         said & (customer >= 0) & frame["customer_id"].notna().to_numpy() & times.notna().to_numpy()
     )
-    rows = rows[known & (rows["t"] + length <= log.observed_until_us).to_numpy()]
-    first = rows.sort_values(
-        ["segment", "c", "complained", "t"], ascending=[True, True, False, True]
-    ).drop_duplicates(["segment", "c"])
-    if first.empty:
-        return first
-    months = calendar(int(first["t"].min()), int(first["t"].max()), "month", log.zone)
-    return first.assign(month=months.index(first["t"].to_numpy())).reset_index(drop=True)
+    return (
+        rows[known]
+        .sort_values(["segment", "c", "t", "complained"], ascending=[True, True, True, False])
+        .drop_duplicates(["segment", "c"])
+    )
 
 
-def _followed(people: pd.DataFrame, log: EventLog, outcome: Event, length: int) -> Flags:
+def _with_months(people: pd.DataFrame, log: EventLog) -> pd.DataFrame:
+    times = people["t"].to_numpy(dtype=np.int64)
+    months = calendar(int(times.min()), int(times.max()), "month", log.zone)
+    return people.assign(month=months.index(times))
+
+
+def _had(people: pd.DataFrame, log: EventLog, outcome: Event, length: int) -> Flags:
     """Whether a matching event of the customer lies in (t, t + length]."""
     events = log.fetch("customer", "time", where=log.match(outcome, "outcome"))
-    order = np.lexsort(
-        (
-            np.r_[np.zeros(events["time"].size), np.ones(len(people))],
-            np.r_[events["time"], people["t"]],
-            np.r_[events["customer"], people["c"]],
-        )
+    order = np.lexsort((events["time"], events["customer"]))
+    position = event_beside(
+        people["c"].to_numpy(dtype=np.int64),
+        people["t"].to_numpy(dtype=np.int64),
+        events["customer"][order],
+        events["time"][order],
+        side="after",
+        within=length,
     )
-    # Events of an answer's own instant stand before it: what follows is strictly later.
-    n = events["time"].size
-    position = np.where(order < n, order, n)
-    following = np.minimum.accumulate(
-        np.where(position < n, np.arange(order.size), order.size)[::-1]
-    )[::-1]
-    found = np.zeros(len(people), dtype=bool)
-    rows = np.flatnonzero(order >= n)
-    answer = order[rows] - n
-    c, t = people["c"].to_numpy()[answer], people["t"].to_numpy()[answer]
-    later = following[rows]
-    some = later < order.size
-    event = order[later[some]]
-    fits = (
-        (events["customer"][event] == c[some])
-        & (events["time"][event] > t[some])
-        & (events["time"][event] - t[some] <= length)
-    )
-    found[answer[some]] = fits
-    return found
+    return position >= 0
 
 
 def _row(segment: str, group: pd.DataFrame, min_n: int) -> dict[str, object]:
@@ -205,20 +217,40 @@ def _within_months(group: pd.DataFrame) -> tuple[float, float]:
     return float(difference), float(np.sqrt(variance))
 
 
-def _headline(table: pd.DataFrame, outcome: Event, length: int) -> str:
-    found = table[(table["p_adjusted"] < 0.05) & ~table["small_n"]]
-    tail = "An association: those who complain differ in more than their complaint."
-    if found.empty:
-        return f"No stage at which those who complained had {outcome} within {timespan(length)} more or less often than others, beyond chance. {tail}"
+def _headline(claimed: pd.DataFrame, outcome: Event, length: int) -> str:
+    tail = "Association, not causation: those who complain differ in more than their complaint."
+    if claimed.empty:
+        return f"At no stage did those who complained have {outcome} within {timespan(length)} significantly more or less often than others. {tail}"
     first = (
-        found.assign(size=found["difference"].abs())
+        claimed.assign(size=claimed["difference"].abs())
         .sort_values(["size", "segment"], ascending=[False, True])
         .iloc[0]
     )
+    return f"{_claim(first.to_dict(), outcome, length)} {tail}"
+
+
+def _claim(row: Mapping[Any, Any], outcome: Event, length: int) -> str:
     return (
-        f"After a complaint at {first['segment']} {about(first['share_complained'])} of {count_of(first['complained'], 'customer')} had {outcome} within {timespan(length)}, "
-        f"of {first['others']:,} others who answered {about(first['share_others'])} (within months {signed(100 * first['difference'])} points, 95% CI "
-        f"{signed(100 * first['difference_low'])} to {signed(100 * first['difference_high'])}). {tail}"
+        f"After a complaint at {row['segment']} {about(row['share_complained'])} of {count_of(row['complained'], 'customer')} had {outcome} within {timespan(length)}, "
+        f"of {row['others']:,} others who answered {about(row['share_others'])} (within months {points(row['difference'])}, 95% CI "
+        f"{points_interval(row['difference_low'], row['difference_high'])})."
+    )
+
+
+def _finding(row: Mapping[Any, Any], name: str, outcome: Event, length: int) -> Finding:
+    return Finding(
+        topic=f"{outcome} after a complaint: {row['segment']}",
+        claim=_claim(row, outcome, length),
+        direction="bad" if row["difference"] > 0 else "neutral",
+        family=name,
+        p_adjusted=row["p_adjusted"],
+        value=row["difference"],
+        low=row["difference_low"],
+        high=row["difference_high"],
+        n=row["complained"] + row["others"],
+        unit="share",
+        customers=row["complained"],
+        figure="aftermath",
     )
 
 
@@ -226,24 +258,27 @@ def _definition(
     outcome: Event, length: int, by: str | None, people: int, min_n: int
 ) -> dict[str, str]:
     return {
-        "complained": "a bad score (nps 0–6, csat or rating 1–2) or, without a score, a text labelled negative",
-        "others": "customers who answered there and did not complain",
+        "complained": "the first answer there is a bad score (nps 0–6, csat or rating 1–2) or, without a score, a text labelled negative",
+        "others": "customers whose first answer there is no complaint",
         "outcome": f"{outcome}, strictly after the answer and at most {timespan(length)} later",
         "compared": "within the calendar month of the answer (Mantel–Haenszel)",
-        "base": f"{count_of(people, 'customer')} by segment, each once; answers too late to be followed for {timespan(length)} left out",
+        "base": f"{count_of(people, 'customer')} by segment, each once, at the first answer there",
         "by": by or "all together",
         "means": "an association, not an effect",
         "small n": f"below {min_n} customers in one of the groups",
     }
 
 
-def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
+def _metrics(table: pd.DataFrame, outcome: str) -> dict[str, Metric]:
     return {
         f"after_complaint_{row['segment']}": metric(
             row["difference"],
             row["difference_low"],
             row["difference_high"],
             row["complained"] + row["others"],
+            label=f"{outcome} after a complaint at {row['segment']}, against others",
+            unit="share",
+            better="lower",
         )
         for row in table.to_dict("records")
     }

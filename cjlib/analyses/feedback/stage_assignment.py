@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError
+from cjlib.shared.asof import event_beside
 from cjlib.show.numbers import count_of, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey, Mapped
@@ -158,14 +159,16 @@ def _latest(frame: pd.DataFrame, log: EventLog | None, journey: Journey) -> Code
         .astype(np.int64)[rows]
     )
     events = _mapped_events(log, journey, customer[rows])
-    return _filled(
-        places,
-        rows,
+    position = event_beside(
         customer[rows],
         times,
-        events,
-        microseconds(journey.map.feedback_within, "map.feedback_within"),
+        events["c"],
+        events["t"],
+        side="at_or_before",
+        within=microseconds(journey.map.feedback_within, "map.feedback_within"),
     )
+    places[rows] = np.append(events["m"], -1)[position]
+    return places
 
 
 def _mapped_events(log: EventLog, journey: Journey, customers: Codes) -> dict[str, Codes]:
@@ -185,29 +188,6 @@ def _mapped_events(log: EventLog, journey: Journey, customers: Codes) -> dict[st
     )
     log.engine.connection.unregister("asking")
     return {name: np.asarray(column, dtype=np.int64) for name, column in columns.items()}
-
-
-def _filled(
-    places: Codes, rows: Codes, customer: Codes, times: Codes, events: dict[str, Codes], within: int
-) -> Codes:
-    """The last event of the same customer at or before each time: both put in one order, an answer behind the events of its instant."""
-    n = events["c"].size
-    order = np.lexsort(
-        (
-            np.r_[np.zeros(n), np.ones(rows.size)],
-            np.r_[events["t"], times],
-            np.r_[events["c"], customer],
-        )
-    )
-    last = np.maximum.accumulate(np.where(order < n, order, -1))
-    answers = order >= n
-    event, answer = last[answers], order[answers] - n
-    fits = event >= 0
-    fits[fits] = (events["c"][event[fits]] == customer[answer[fits]]) & (
-        times[answer[fits]] - events["t"][event[fits]] <= within
-    )
-    places[rows[answer[fits]]] = events["m"][event[fits]]
-    return places
 
 
 def _named(codes: Codes, names: Sequence[str]) -> pd.Series:
