@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from cjlib.shared.repeated_answers import (
     share_customers,
 )
 from cjlib.shared.stats import Z95, Floats, share
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
+from cjlib.shared.two_samples import benjamini_hochberg, holm, newcombe, two_shares_p
 from cjlib.show.numbers import count_of, timespan
 
 MIN_N = 30
@@ -112,15 +112,19 @@ class Family:
     name
         What is compared: "conversion by channel".
     p_value, p_adjusted
-        One a comparison; missing where a side is too small. Adjusted by Benjamini–Hochberg.
+        One a comparison; missing where a side is too small.
     follow_up
         The time at risk that the sides have in common.
+    level, adjustment
+        The adjusted p below which a sentence may claim a difference, and how it was adjusted, in words.
     """
 
     name: str
     p_value: Floats
     p_adjusted: Floats
     follow_up: FollowUp
+    level: float = field(default=CLAIM, kw_only=True)
+    adjustment: str = field(default="Benjamini–Hochberg", kw_only=True)
 
     @property
     def tests(self) -> int:
@@ -130,14 +134,14 @@ class Family:
     @property
     def claims(self) -> Bools:
         """Which comparisons a sentence may claim."""
-        return np.nan_to_num(self.p_adjusted, nan=1.0) < CLAIM
+        return np.nan_to_num(self.p_adjusted, nan=1.0) < self.level
 
     @property
     def words(self) -> str:
         """For a definition: how many comparisons, how adjusted, how followed."""
         return (
             f"{count_of(self.tests, 'comparison')} of {self.name}, adjusted together "
-            f"(Benjamini–Hochberg); {self.follow_up.words}"
+            f"({self.adjustment}); {self.follow_up.words}"
         )
 
 
@@ -154,6 +158,24 @@ def family(
     smaller = np.minimum(np.asarray(units), np.asarray(other_units))
     p = np.where(smaller < min_n, np.nan, np.asarray(p_values, dtype=float))
     return Family(name, p, benjamini_hochberg(p), follow_up)
+
+
+PLANNED = 0.05
+"""A planned test, its measures named beforehand, claims at this level over all of them."""
+
+
+def planned_family(
+    name: str,
+    p_values: ArrayLike,
+    *,
+    units: ArrayLike,
+    other_units: ArrayLike,
+    follow_up: FollowUp,
+) -> Family:
+    """The decision measures of a planned test: adjusted by Holm, so that a single false claim among them has at most 5%."""
+    smaller = np.minimum(np.asarray(units), np.asarray(other_units))
+    p = np.where(smaller < MIN_N, np.nan, np.asarray(p_values, dtype=float))
+    return Family(name, p, holm(p), follow_up, level=PLANNED, adjustment="Holm")
 
 
 @dataclass(frozen=True, eq=False)

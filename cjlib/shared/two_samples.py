@@ -60,3 +60,19 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     ranks = np.arange(tested.size, 0, -1)
     adjusted[falling] = np.minimum(1, np.minimum.accumulate(p[falling] * tested.size / ranks))
     return adjusted
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """p-values adjusted for the probability of a single false claim; NaN stays NaN and is not counted among the tests.
+
+    References
+    ----------
+    Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6.
+    """
+    p = np.asarray(p_values, dtype=float)
+    adjusted = np.full(p.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    rising = tested[np.argsort(p[tested], kind="stable")]
+    left = np.arange(tested.size, 0, -1)
+    adjusted[rising] = np.minimum(1, np.maximum.accumulate(p[rising] * left))
+    return adjusted

@@ -1,0 +1,234 @@
+"""Experiments: who is in which arm, what counts, how sure it is, and that looking every day misleads nobody."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cjlib as cj
+from cjlib.analyses.experiment.sequential import always_valid
+
+START = pd.Timestamp("2025-03-01", tz="UTC")
+CONVERSION = cj.Measure("conversion", "buy")
+REVENUE = cj.Measure("revenue", "buy", kind="sum", value="value")
+
+
+def day(number) -> pd.Timestamp | pd.DatetimeIndex:
+    return START + pd.to_timedelta(number, unit="D")
+
+
+def log_of(rows, until=30):
+    """Rows of (customer, event, day, variant, value)."""
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "day", "variant", "value"])
+    frame["timestamp"] = day(frame.pop("day"))
+    return cj.read_events(frame.astype({"variant": "str"}), observed_until=day(until))
+
+
+def read(log, measures=(CONVERSION,), **options):
+    options = {"window": "7D", "control": "old"} | options
+    return cj.experiment(log, exposure="seen", variant="variant", measures=measures, **options)
+
+
+def exposed(arm, count, first=0):
+    return [(f"{arm}{k}", "seen", first, arm, None) for k in range(count)]
+
+
+def bought(arm, count, after=1, value=10.0):
+    return [(f"{arm}{k}", "buy", after, None, value) for k in range(count)]
+
+
+def world_events(seed=0, customers=2_000, lift=0.0, days=40):
+    """Everybody is exposed on some day; a fifth buys within ten days; tastes differ much and show before the exposure."""
+    rng = np.random.default_rng(seed)
+    at, treated = rng.uniform(0, days, customers), rng.random(customers) < 0.5
+    ids = np.arange(customers).astype(str)
+    taste = rng.lognormal(2, 1, customers)
+    buys = rng.random(customers) < 0.2 + lift * treated
+    before = rng.random(customers) < 0.8
+    seen = {"customer_id": ids, "event": "seen", "timestamp": day(at)}
+    after = {"event": "buy", "timestamp": day((at + rng.uniform(0, 10, customers))[buys])}
+    early = {"event": "buy", "timestamp": day((at - rng.uniform(0, 13, customers))[before])}
+    parts = [
+        pd.DataFrame(seen | {"variant": np.where(treated, "new", "old")}),
+        pd.DataFrame(after | {"customer_id": ids[buys], "value": taste[buys]}),
+        pd.DataFrame(early | {"customer_id": ids[before], "value": taste[before]}),
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def world(**options):
+    return cj.read_events(world_events(**options), observed_until=day(40))
+
+
+def test_the_first_exposure_decides_and_who_saw_both_arms_is_in_none():
+    rows = exposed("old", 40) + exposed("new", 40) + bought("new", 20)
+    rows += [("both", "seen", 0, "old", None), ("both", "seen", 1, "new", None)]
+    rows += [("none", "seen", 0, None, None), ("new1", "seen", 2, "new", None)]
+    result = read(log_of(rows))
+    assert result.arms["customers"].tolist() == [40, 40]
+    assert result.table[["value", "control_value"]].to_numpy().tolist() == [[0.5, 0.0]]
+    assert "1 customer seen in several arms, 1 without a variant" in result.definition["arms"]
+
+
+def test_the_window_begins_at_the_exposure_and_holds_its_ends():
+    rows = exposed("old", 40, first=1) + exposed("new", 40, first=1)
+    rows += [("new0", "buy", 0.99, None, 1.0), ("new1", "buy", 1, None, 1.0)]
+    rows += [("new2", "buy", 8, None, 1.0), ("new3", "buy", 8.01, None, 1.0)]
+    assert read(log_of(rows)).table["value"].tolist() == [2 / 40]
+
+
+def test_who_has_not_been_followed_for_the_whole_window_stands_in_no_arm():
+    rows = exposed("old", 40) + exposed("new", 40)
+    rows += [("late", "seen", 24, "new", None), ("late", "buy", 25, None, 1.0)]
+    result = read(log_of(rows, until=30))
+    assert result.arms["customers"].tolist() == [40, 40]
+    assert result.arms["exposed"].tolist() == [40, 41]
+    assert result.headline.endswith("1 customer not yet followed for 7 days left out.")
+
+
+def test_arms_of_other_sizes_than_planned_are_not_read():
+    rows = exposed("old", 400) + exposed("new", 280) + bought("new", 200)
+    result = read(log_of(rows))
+    assert result.verdict == {"new": "not readable"}
+    assert result.headline.startswith(
+        "No verdict: the arms are not of the planned sizes: 400 in old (340 planned), 280 in new"
+    )
+    assert result.findings == []
+    planned = read(log_of(rows), planned_shares={"old": 400, "new": 280})
+    assert planned.verdict == {"new": "better"}
+
+
+def test_a_fixed_plan_gives_no_verdict_before_its_customers_have_been_followed():
+    rows = exposed("old", 100) + exposed("new", 100) + bought("new", 60)
+    early = read(log_of(rows), stop="fixed", planned_customers=500)
+    assert early.headline == (
+        "Too early to judge new: 100 of 500 planned customers of the smaller arm have been followed."
+    )
+    assert read(log_of(rows), stop="fixed", planned_customers=100).verdict == {"new": "better"}
+
+
+def test_a_guardrail_that_became_worse_outweighs_a_better_decision():
+    refunds = cj.Measure("refunds", "refund", better="lower", role="guardrail")
+    rows = exposed("old", 200) + exposed("new", 200) + bought("new", 120)
+    rows += [(f"new{k}", "refund", 2, None, None) for k in range(80)]
+    result = read(log_of(rows), measures=[CONVERSION, refunds])
+    assert result.verdict == {"new": "worse"}
+    assert result.headline.startswith("new is worse than control: refunds 40.0% against 0.0%")
+
+
+def test_a_share_has_newcombes_interval_and_the_pooled_z_test():
+    rows = exposed("old", 80) + exposed("new", 70) + bought("new", 56) + bought("old", 48)
+    row = read(log_of(rows)).table.iloc[0]
+    # Newcombe (1998), table II (a), method 10: 56/70 − 48/80.
+    bounds = [row["difference_low"], row["difference_high"]]
+    assert np.round(bounds, 4).tolist() == [0.0524, 0.3339]
+    assert row["p_value"] == pytest.approx(0.0080, abs=1e-4)
+
+
+def test_means_and_ratios_are_those_of_tea_tasting_on_one_row_a_customer():
+    import tea_tasting as tt
+
+    log = world(lift=0.05)
+    ratio = cj.Measure("order value", "buy", kind="ratio", value="value")
+    table = read(log, measures=[REVENUE, ratio], window="10D").table
+    events = world_events(lift=0.05)
+    seen = events[events["event"] == "seen"].set_index("customer_id")
+    buys = events[events["event"] == "buy"].join(
+        seen[["timestamp"]].rename(columns={"timestamp": "at"}), on="customer_id"
+    )
+    elapsed = (buys["timestamp"] - buys["at"]).dt.total_seconds() / 86_400
+    inside, earlier = buys[elapsed.between(0, 10)], buys[(elapsed >= -10) & (elapsed < 0)]
+    frame = seen[["variant"]].copy()
+    for name, part in (("", inside), ("_before", earlier)):
+        grouped = part.groupby("customer_id")["value"]
+        frame[f"value{name}"] = grouped.sum().reindex(frame.index).fillna(0.0)
+        frame[f"orders{name}"] = grouped.size().reindex(frame.index).fillna(0.0)
+    frame = frame[seen["timestamp"] + pd.Timedelta("10D") <= day(40)].reset_index()
+    found = tt.Experiment(
+        revenue=tt.Mean("value", "value_before", use_t=False),
+        ratio=tt.RatioOfMeans("value", "orders", "value_before", "orders_before", use_t=False),
+    ).analyze(frame, control="old")
+    for row, name in zip(table.to_dict("records"), ("revenue", "ratio"), strict=True):
+        theirs = found[name]
+        assert row["difference"] == pytest.approx(theirs.effect_size, rel=1e-9)
+        assert row["difference_low"] == pytest.approx(theirs.effect_size_ci_lower, rel=1e-9)
+        assert row["p_value"] == pytest.approx(theirs.pvalue, rel=1e-9)
+
+
+def test_what_customers_differed_in_before_is_taken_out():
+    with_it, without = (
+        read(world(), measures=[REVENUE], window="10D", cuped=cuped).table.iloc[0]
+        for cuped in (True, False)
+    )
+    width = with_it["difference_high"] - with_it["difference_low"]
+    plain = without["difference_high"] - without["difference_low"]
+    assert width < plain
+    assert with_it["variance_removed"] == pytest.approx(1 - (width / plain) ** 2)
+    assert without["variance_removed"] == 0
+
+
+def test_whoever_looks_every_day_is_misled_in_at_most_one_of_twenty():
+    rng = np.random.default_rng(0)
+    misled = 0
+    for _ in range(200):
+        arms = rng.lognormal(0, 1.5, (2, 40, 50))
+        looks = np.arange(50, 2_001, 50)
+        means = arms.reshape(2, -1).cumsum(axis=1)[:, looks - 1] / looks
+        squares = (arms.reshape(2, -1) ** 2).cumsum(axis=1)[:, looks - 1] / looks
+        error = np.sqrt(((squares - means**2) / looks).sum(axis=0))
+        intervals = [
+            always_valid(d, e, error[-1]) for d, e in zip(means[1] - means[0], error, strict=True)
+        ]
+        misled += any(low > 0 or high < 0 for low, high in intervals)
+    assert misled <= 10
+
+
+def test_the_interval_for_every_look_is_wider_and_tightest_where_planned():
+    at_plan = always_valid(0.0, 1.0, 1.0)
+    assert at_plan[1] > 1.96
+    assert at_plan[1] < always_valid(0.0, 1.0, 3.0)[1]
+    assert at_plan[1] < always_valid(0.0, 1.0, 0.3)[1]
+    assert at_plan[1] < always_valid(0.0, 1.0, 1.0, comparisons=4)[1]
+
+
+def test_shuffled_rows_give_the_same_bytes():
+    rows = exposed("old", 60) + exposed("new", 60) + bought("new", 30) + bought("old", 20)
+    shuffled = [rows[k] for k in np.random.default_rng(1).permutation(len(rows))]
+    one, other = (read(log_of(each), measures=[CONVERSION, REVENUE]) for each in (rows, shuffled))
+    pd.testing.assert_frame_equal(one.table, other.table, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"control": "olt"}, r"control: no arm is called 'olt'\. Did you mean 'old'\?"),
+        ({"stop": "never"}, r"stop: .*always_valid.*fixed"),
+        (
+            {"stop": "fixed"},
+            r"planned_customers: one look \(stop='fixed'\) needs the planned number",
+        ),
+        ({"measures": []}, r"measures: must be a list of cj\.Measure"),
+        (
+            {"measures": [cj.Measure("x", "buy", role="guardrail")]},
+            r"measures: at least one needs role='decision'",
+        ),
+        ({"planned_shares": {"old": 1}}, r"planned_shares: must name the arms 'old', 'new'"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_can(options, told):
+    log = log_of(exposed("old", 30) + exposed("new", 30))
+    with pytest.raises(cj.CjlibError, match=told):
+        read(log, **options)
+
+
+def test_a_measure_that_does_not_fit_together_is_refused():
+    with pytest.raises(cj.CjlibError, match="value: of measure 'x': kinds 'sum' and 'ratio' need"):
+        cj.Measure("x", "buy", kind="sum")
+    with pytest.raises(cj.CjlibError, match="winsorize: of measure 'x': must be a quantile"):
+        cj.Measure("x", "buy", winsorize=99)
+
+
+def test_nobody_exposed_is_refused_with_the_events_there_are():
+    with pytest.raises(cj.CjlibError, match="exposure: 'seen' never occurs"):
+        read(log_of([("a", "buy", 1, "old", 1.0)]))
