@@ -15,14 +15,13 @@ import pyarrow as pa
 
 from cjlib.errors import CjlibError, shown
 from cjlib.samples.business import chosen_effects
+from cjlib.samples.draws import joined
 from cjlib.samples.frames import customers_table, events_table, feedback_table, frame, save
 from cjlib.samples.opinions import simulate_opinions
 from cjlib.samples.people import simulate_people
-from cjlib.samples.rows import joined
-from cjlib.samples.steps import simulate_steps
 from cjlib.samples.subscriptions import simulate_subscriptions
 from cjlib.samples.truth import Effect, Truth, truth_of
-from cjlib.samples.usage import simulate_usage
+from cjlib.samples.usage import simulate_steps, simulate_usage
 
 __all__ = ["Effect", "Sample", "Truth", "sample", "write"]
 

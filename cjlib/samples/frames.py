@@ -13,11 +13,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cjlib.samples.business import CAMPAIGNS, CHANNELS, DEVICES, END, EVENTS, PLANS, STAGES, START
-from cjlib.samples.draws import Draws, Whole
+from cjlib.samples.draws import Draws, Rows, Whole, joined, taken
 from cjlib.samples.opinions import SOURCES, Opinions
-from cjlib.samples.people import People
-from cjlib.samples.personas import habit
-from cjlib.samples.rows import Rows, joined, taken
+from cjlib.samples.people import People, habit
 from cjlib.samples.support import AGENTS
 
 INSTANT = pa.timestamp("us", tz="UTC")

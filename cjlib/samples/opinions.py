@@ -9,9 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cjlib.samples.business import DAY, END, EVENTS, FEATURES, NEVER, STAGES, START, code
-from cjlib.samples.draws import Draws, Floats, Whole
+from cjlib.samples.draws import Draws, Floats, Rows, Whole, rows
 from cjlib.samples.people import People
-from cjlib.samples.rows import Rows, rows
 from cjlib.samples.subscriptions import Subscriptions
 from cjlib.samples.texts import topics, write_texts
 

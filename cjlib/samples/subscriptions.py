@@ -17,9 +17,8 @@ from cjlib.samples.business import (
     PRICES_AFTER_CHANGE,
     code,
 )
-from cjlib.samples.draws import Draws, Floats, Whole
+from cjlib.samples.draws import Draws, Floats, Rows, Whole, joined, rows
 from cjlib.samples.people import People
-from cjlib.samples.rows import Rows, joined, rows
 from cjlib.samples.support import Tickets, simulate_tickets
 
 MONTH = 30 * DAY

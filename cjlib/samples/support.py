@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cjlib.samples.business import DAY, END, NEVER
-from cjlib.samples.draws import Draws, Whole
-from cjlib.samples.personas import habit
-from cjlib.samples.rows import Rows, joined, rows
+from cjlib.samples.draws import Draws, Rows, Whole, joined, rows
+from cjlib.samples.people import habit
 
 HOUR = 3_600
 MOST = 12

@@ -26,7 +26,7 @@ from cjlib.samples.business import (
     ZONE,
 )
 from cjlib.samples.frames import dirt, person_ids
-from cjlib.samples.personas import SHARES
+from cjlib.samples.people import SHARES
 
 
 @dataclass(frozen=True)
