@@ -484,15 +484,18 @@ def test_where_a_customer_lives_or_what_a_row_is_about_is_no_event(tmp_path):
     assert columns(named)["event"] == "Order Status"
 
 
-def test_decimals_with_a_comma_are_no_money_until_they_are_written_with_a_point(tmp_path):
+def test_decimals_with_a_comma_are_money(tmp_path):
     frame = (
         made_rows()
         .rename(columns={"price": "Betrag"})
         .assign(Betrag=lambda rows: rows["Betrag"].str.replace(".", ","))
     )
-    text, journey = proposed(frame, tmp_path / "x.csv", sep=";")
-    assert journey.value is None
-    assert "    # DECIDE: Betrag: decimals with a comma are read as text." in text
+    _, journey = proposed(frame, tmp_path / "x.csv", sep=";")
+    assert journey.value.amount == "value"
+    commas = pd.to_numeric(frame["Betrag"].str.replace(",", "."))
+    log = journey.read_events()
+    (total,) = log.engine.rows("SELECT sum(value) FROM events")[0]
+    assert total == pytest.approx(commas.sum())
 
 
 def test_of_a_row_a_ticket_the_first_time_counts_and_the_others_are_pointed_out(tmp_path):

@@ -232,7 +232,7 @@ def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
         "example": "min(written) FILTER ((point OR comma) AND NOT plain)",
         "stranger": f"min(written) FILTER (NOT word AND NOT {is_point} AND NOT {is_comma})",
     }
-    whole = f"regexp_full_match(clean, '[+]?{_WHOLE_NUMBER}') AND length(clean) < 19"
+    whole = _fits("clean", "written", f"[+]?{_WHOLE_NUMBER}")
     tests = (
         f"SELECT *, trimmed IN ({', '.join(literal(word) for word in NO_VALUES)}) AS word, {whole} AS whole, "
         f"regexp_full_match(clean, '{_ANY_NUMBER}') AND length(clean) < 25 AS plain, "
@@ -279,7 +279,9 @@ def _sign(clean: str) -> str:
 
 
 def _whole(place: str) -> str:
-    return f"TRY_CAST(CASE WHEN regexp_full_match({_clean(place)}, '[+]?{_WHOLE_NUMBER}') THEN {_clean(place)} END AS BIGINT)"
+    clean = _clean(place)
+    fits = _fits(clean, place, f"[+]?{_WHOLE_NUMBER}")
+    return f"TRY_CAST(CASE WHEN {fits} THEN {clean} END AS BIGINT)"
 
 
 def _truth(place: str) -> str:

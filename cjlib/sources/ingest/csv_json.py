@@ -31,6 +31,7 @@ LOOKED_AT = 1 << 16
 ROWS_COMPARED = 50
 NARROWEST_REPORT = 3
 """A table needs as many columns before a line of one cell above it is taken for its title."""
+OUTER_BLANKS = " \t\r\n\xa0"
 LONGEST_FIELD = 1 << 30
 DEEPEST = 3
 """So many dots a field inside others may have in its name."""
@@ -139,7 +140,9 @@ def csv_layout(path: Path) -> Layout:
             "Fix the line of column names, or write the file again."
         )
     _no_data_for_names(path, header, first)
-    return Layout([name.strip() for name in named(header)], delimiter, lines, spaced, title)
+    return Layout(
+        [name.strip(OUTER_BLANKS) for name in named(header)], delimiter, lines, spaced, title
+    )
 
 
 def _first_rows(start: str, delimiter: str, whole: bool) -> list[list[str]]:

@@ -20,6 +20,9 @@ from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines,
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 
 NO_TYPE = '"NULL"'
+BLANK_SIGNS = ("' '", "chr(9)", "chr(10)", "chr(13)", "chr(160)")
+BLANKS = " || ".join(BLANK_SIGNS)
+"""SQL of the signs that are taken off both ends of names and texts."""
 _WHOLE_NUMBERS = frozenset({"BIGINT", "UBIGINT", "HUGEINT"})
 _NUMBERS = _WHOLE_NUMBERS | {"DOUBLE"}
 _NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"

@@ -32,12 +32,15 @@ SAMPLE = 2_000
 EARLIEST = -5_364_662_400_000_000
 """The first instant of 1800: earlier times are other systems' signs for "none", such as 0001-01-01."""
 _TIME = (
-    r"(?:(?:T| +)(?P<H>00?):(?P<M>00)(?::(?P<S>00)(?:[.,](?P<f>0+))?)?(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?"
-    r"(?: ?(?P<z>Z|z|UTC|GMT|[+-]00:?00|[+-]00))?)?"
+    r"(?:(?:T|,? +)(?P<H>00?):(?P<M>00)(?::(?P<S>00)(?:[.,](?P<f>0+))?)?(?:[ \u202f]?(?P<p>[AaPp])\.?[Mm]\.?)?"
+    r"(?: ?\(?(?P<z>Z|z|UTC|GMT|(?:UTC|GMT)?[+-]00?(?::?00)?)\)?)?)?"
 )
 _YEAR_FIRST = re.compile(r"\s*(?P<Y>0000)(?P<s>[-/.])(?P<m>00?)(?P=s)(?P<d>00?)" + _TIME + r"\s*")
 _YEAR_LAST = re.compile(r"\s*(?P<a>00?)(?P<s>[-/.])(?P<b>00?)(?P=s)(?P<Y>0000)" + _TIME + r"\s*")
-_COMPACT = re.compile(r"\s*(?P<Y>0000)(?P<m>00)(?P<d>00)T(?P<H>00)(?P<M>00)(?P<S>00)(?P<z>Z)?\s*")
+_COMPACT = re.compile(
+    r"\s*(?P<Y>0000)(?P<m>00)(?P<d>00)T(?P<H>00)(?P<M>00)(?P<S>00)(?:[.,](?P<f>0+))?(?P<z>Z|[+-]00:?00)?\s*"
+)
+_OFFSET = re.compile(r"(?:UTC|GMT)?(?P<sign>[+-])(?P<h>00?)(?::?(?P<m>00))?")
 _NUMBER = re.compile(r"\s*(?P<n>-?0+(\.0+)?)\s*")
 _TIME_OF_DAY = frozenset("HIMSfgcXTRrpns")
 
@@ -118,6 +121,14 @@ def _form(shape: str) -> Form | None:
         or _YEAR_LAST.fullmatch(shape)
     )
     return Form(shape, match, number=number is not None) if match else None
+
+
+def form_of(text: str) -> Form | None:
+    """How a text writes a time; None where it is none."""
+    return _form(_DIGIT.sub("0", text)) if len(text) <= LONGEST else None
+
+
+_DIGIT = re.compile("[1-9]")
 
 
 def _forms(engine: DuckDB, column: str) -> list[Form]:
@@ -222,20 +233,35 @@ def _wall(text: str, match: re.Match[str], month: str, day: str) -> str:
         given = f"CAST({_part(text, match, 'H')} AS BIGINT)"
         half = 12 if afternoon in "Pp" else 0
         wall = f"({wall} + CASE WHEN {given} BETWEEN 1 AND 12 THEN ({given} % 12 + {half}) * 3600000000 END)"
-    return f"({wall} - {_offset(text, match)})" if parts["z"] and parts["z"][0] in "+-" else wall
+    return f"({wall} - {_offset(text, match)})" if _OFFSET.fullmatch(parts["z"] or "") else wall
 
 
 def _offset(text: str, match: re.Match[str]) -> str:
-    start, _ = match.span("z")
-    written = match["z"]
-    hours = f"CAST(substr({text}, {start + 2}, 2) AS BIGINT)"
-    minutes = (
-        f"CAST(substr({text}, {start + (5 if ':' in written else 4)}, 2) AS BIGINT)"
-        if len(written) > 3
-        else "0"
+    hours, minutes = (
+        f"CAST({part} AS BIGINT)" if part else "0" for part in _offset_parts(text, match)
     )
     size = f"CASE WHEN {hours} <= 18 AND {minutes} < 60 THEN {hours} * 3600000000 + {minutes} * 60000000 END"
-    return f"({size})" if written[0] == "+" else f"(-({size}))"
+    return f"({size})" if "+" in match["z"] else f"(-({size}))"
+
+
+def _offset_parts(text: str, match: re.Match[str]) -> tuple[str, str | None]:
+    """SQL of the digits of an offset: its hours and, where it has them, its minutes."""
+    written = _OFFSET.fullmatch(match["z"])
+    assert written is not None  # only asked for offsets that have digits
+    start = match.start("z")
+    hours = f"substr({text}, {start + written.start('h') + 1}, {len(written['h'])})"
+    if not written["m"]:
+        return hours, None
+    return hours, f"substr({text}, {start + written.start('m') + 1}, 2)"
+
+
+def _offset_in_words(text: str, form: Form) -> str:
+    """SQL of the offset as +01:00."""
+    if not _OFFSET.fullmatch(form.match["z"]):
+        return "'+00:00'"
+    hours, minutes = _offset_parts(text, form.match)
+    sign = "+" if "+" in form.match["z"] else "-"
+    return f"'{sign}' || lpad({hours}, 2, '0') || ':' || {minutes or chr(39) + '00' + chr(39)}"
 
 
 def _date_order(
@@ -283,10 +309,9 @@ def _offsets(engine: DuckDB, text: str, forms: list[Form]) -> list[QualityLine]:
     """Which offsets the texts carry, where there are several."""
     if not forms:
         return []
-    cuts = " ".join(f"WHEN {form.fits(text)} THEN {_part(text, form.match, 'z')}" for form in forms)
+    cuts = " ".join(f"WHEN {form.fits(text)} THEN {_offset_in_words(text, form)}" for form in forms)
     counted = engine.rows(
-        f"SELECT CASE WHEN z IN ('Z', 'z', 'UTC', 'GMT') THEN '+00:00' ELSE left(z, 3) || ':' || CASE WHEN length(z) > 3 THEN right(z, 2) ELSE '00' END END AS utc, "
-        f"count(*) AS n FROM (SELECT CASE {cuts} END AS z FROM raw) WHERE z IS NOT NULL GROUP BY utc ORDER BY n DESC, utc"
+        f"SELECT z AS utc, count(*) AS n FROM (SELECT CASE {cuts} END AS z FROM raw) WHERE z IS NOT NULL GROUP BY utc ORDER BY n DESC, utc"
     )
     if len(counted) < 2:
         return []

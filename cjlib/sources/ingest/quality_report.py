@@ -68,20 +68,22 @@ def quality_table(
 
 NOBODY = "ids that may stand for nobody"
 DAMAGED = "ids damaged by a spreadsheet"
-_NOBODY = (
+NOBODY_WORDS = (
     *("undefined", "null", "(null)", "\\n", "none", "(none)", "nil", "nan", "n/a", "na", "unknown", "anonymous", "anon", "guest"),
     *("(not set)", "not set", "-", "--", "?", "#n/a", "missing", "default", "test"),
     "00000000-0000-0000-0000-000000000000",
 )  # fmt: skip
-_OFTEN_NOBODY = ("0", "-1", "0.0", "999999", "9999999", "99999999", "999999999")
-_TOO_OFTEN = 0.05
+NOBODY_NUMBERS = ("0", "-1", "0.0", "999999", "9999999", "99999999", "999999999")
+TOO_OFTEN = 0.05
 
 
 def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
     """Ids that tools write where there is no customer, and ids that a spreadsheet has rounded."""
     written = "CAST(n.value AS VARCHAR)"
     counts = "(SELECT count(*) FROM prepared p WHERE p.c = n.code)"
-    words, numbers = (", ".join(literal(one) for one in ids) for ids in (_NOBODY, _OFTEN_NOBODY))
+    words, numbers = (
+        ", ".join(literal(one) for one in ids) for ids in (NOBODY_WORDS, NOBODY_NUMBERS)
+    )
     nobody = engine.rows(
         f"SELECT {written}, {counts} AS rows, lower(trim({written})) IN ({words}) FROM c_names n "
         f"WHERE lower(trim({written})) IN ({words}) OR {written} IN ({numbers}) ORDER BY rows DESC, 1"
@@ -93,11 +95,11 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
             f"{shown(value)} has {100 * rows / used:.1f}% of the events; missing_ids: [{value}] leaves them out",
         )
         for value, rows, word in nobody
-        if word or rows > _TOO_OFTEN * used
+        if word or rows > TOO_OFTEN * used
     ]
     damaged = engine.rows(
-        f"SELECT count(*), min({written}) FROM n_ids n".replace("n_ids", "c_names")
-        + f" WHERE regexp_full_match({written}, '[0-9]([.,][0-9]+)?[eE][+][0-9]+')"
+        f"SELECT count(*), min({written}) FROM c_names n "
+        f"WHERE regexp_full_match({written}, '[0-9]([.,][0-9]+)?[eE][+][0-9]+')"
     )[0]
     if damaged[0]:
         what = f"{shown(damaged[1])}: a spreadsheet has rounded them, so several customers may share one; export the ids as text"

@@ -10,7 +10,7 @@ import pandas as pd
 from cjlib.errors import DataError
 from cjlib.sources.ingest.columns import Columns
 from cjlib.sources.ingest.epochs import DATE, INSTANT, MISSING, NAIVE, SPREADSHEET, UNREADABLE
-from cjlib.sources.ingest.open_source import QualityLine, Raw, blank, forget
+from cjlib.sources.ingest.open_source import BLANK_SIGNS, BLANKS, QualityLine, Raw, blank, forget
 from cjlib.sources.ingest.parse_times import EARLIEST, Stamps
 from cjlib.sources.ingest.quarantine import DUPLICATE, rows_held, written
 from cjlib.sources.ingest.read_counts import Kinds, Tally, reasons_of
@@ -161,7 +161,7 @@ def _some_padded(engine: DuckDB, properties: tuple[Property, ...]) -> bool:
     """Whether a name or text begins or ends with a blank, as in files that put one after each comma."""
     names = [name for name, kind in _texts(engine, properties).values() if kind == "VARCHAR"]
     ends = " OR ".join(
-        f"{side}_with(value, {sign})" for side in ("starts", "ends") for sign in _BLANKS
+        f"{side}_with(value, {sign})" for side in ("starts", "ends") for sign in BLANK_SIGNS
     )
     tests = [f"EXISTS (SELECT 1 FROM {name} WHERE {ends})" for name in names]
     return bool(tests) and engine.rows(f"SELECT {' OR '.join(tests)}")[0][0]
@@ -177,15 +177,12 @@ def _texts(engine: DuckDB, properties: tuple[Property, ...]) -> dict[str, tuple[
 def _trim(engine: DuckDB, properties: tuple[Property, ...]) -> None:
     """Take the blanks off both ends of every text of `timed`."""
     trimmed = ", ".join(
-        f"trim({column}, {' || '.join(_BLANKS)}) AS {column}"
+        f"trim({column}, {BLANKS}) AS {column}"
         for column, (_, kind) in _texts(engine, properties).items()
         if kind == "VARCHAR"
     )
     engine.execute("ALTER VIEW timed RENAME TO untrimmed")
     engine.execute(f"CREATE TEMP VIEW timed AS SELECT * REPLACE ({trimmed}) FROM untrimmed")
-
-
-_BLANKS = ("' '", "chr(9)", "chr(10)", "chr(13)", "chr(160)")
 
 
 def _kinds(engine: DuckDB, columns: Columns, stamps: Stamps) -> Kinds:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.ingest.quality_report import DAMAGED, NOBODY
 from cjlib.sources.journey import Journey, read_journey
 from cjlib.sources.journey.references import (
     COLUMNS_OF_EVERY_LOG,
@@ -71,7 +72,7 @@ class Check:
 
     @property
     def exit_code(self) -> int:
-        """0, or the exit code of the worst fault; an unknown column, which stops an analysis, counts as a fault of the file (2)."""
+        """0, or the exit code of the worst fault: 3 of the data; an unknown column, which stops an analysis, is a fault of the file (2)."""
         return max(
             [fault.exit_code for fault in self.faults] + ([2] if len(self.unknown_columns) else []),
             default=0,
@@ -81,7 +82,7 @@ class Check:
     def headline(self) -> str:
         """One sentence: what was read and how much of it fits."""
         wrong = len(self.unknown_columns) + len(self.faults)
-        faults = f"; {count_of(wrong, 'fault')} to mend" if wrong else ""
+        faults = f"; {count_of(wrong, 'fault')} to fix" if wrong else ""
         if self.journey.sources.events is None:
             read = [] if self.customers is None else [count_of(self.customers, "customer")]
             read += (
@@ -127,10 +128,12 @@ def check_journey(path: str | Path) -> Check:
         *doubtful_settings(journey),
         *_unknown(events_elsewhere, "event"),
         *_unknown(columns, "column"),
-        *_conditions(journey, log),
+        *_conditions(journey, log, faults),
     ]
+    faults += _amounts(journey, log)
     warnings += [
-        *_amounts(journey, log),
+        *_below_zero(journey, log),
+        *_doubtful_ids(log),
         *_customers(log),
         *unplaced_answers(journey, log, feedback),
     ]
@@ -146,11 +149,13 @@ def check_journey(path: str | Path) -> Check:
         silent=_silent(journey, log),
         unknown_events=events_elsewhere,
         unknown_columns=columns,
-        warnings=tuple(
-            text if text.startswith(key) else f"{key}: {text}" for key, text in warnings
-        ),
+        warnings=tuple(_with_key(key, text) for key, text in warnings),
         faults=tuple(faults),
     )
+
+
+def _with_key(key: str, text: str) -> str:
+    return text if text.startswith(key) else f"{key}: {text}"
 
 
 def _without_events(journey: Journey) -> Check:
@@ -290,11 +295,14 @@ def _unknown_events(journey: Journey, log: EventLog) -> pd.DataFrame:
 
 
 def _unknown_columns(journey: Journey, log: EventLog) -> pd.DataFrame:
-    known = COLUMNS_OF_EVERY_LOG | set(log.columns)
+    own = set(log.columns)
+    # A condition may ask for a customer or an event, and a ticket may be a customer: elsewhere only properties count.
     rows = [
-        (key, column, _near(column, known))
+        (key, column, _near(column, own))
         for key, column in columns_used(journey)
-        if column not in known
+        if column not in own
+        and not (key.endswith(".where") and column in COLUMNS_OF_EVERY_LOG)
+        and not (key == "support.ticket_id" and column == "customer_id")
     ]
     return pd.DataFrame(rows, columns=["key", "column", "did_you_mean"]).astype("str")
 
@@ -342,8 +350,8 @@ def _unknown(table: pd.DataFrame, what: str) -> list[Found]:
     ]
 
 
-def _conditions(journey: Journey, log: EventLog) -> list[Found]:
-    """Steps whose events occur, but never in a way that meets their `where`."""
+def _conditions(journey: Journey, log: EventLog, faults: list[CjlibError]) -> list[Found]:
+    """Steps whose events occur, but never in a way that meets their `where`; one that cannot be asked is a fault."""
     found = []
     known = set(log.event_names)
     for key, step in [*stage_events(journey), *events_used(journey)]:
@@ -358,7 +366,7 @@ def _conditions(journey: Journey, log: EventLog) -> list[Found]:
                 f"SELECT count(*) FROM {log.prepared} WHERE {log.match(step, key)}"
             )[0][0]
         except CjlibError as fault:
-            found.append((key, str(fault)))
+            faults.append(CjlibError(_with_key(key, str(fault))))
             continue
         if matching == 0:
             found.append(
@@ -370,14 +378,60 @@ def _conditions(journey: Journey, log: EventLog) -> list[Found]:
     return found
 
 
-def _amounts(journey: Journey, log: EventLog) -> list[Found]:
+def _amounts(journey: Journey, log: EventLog) -> list[DataError]:
+    """The fault of an amount that is no number."""
     if journey.value is None or journey.value.amount not in log.columns:
         return []
     try:
         log.numbers(journey.value.amount, where="FALSE", option="value.amount")
     except CjlibError as fault:
-        return [("value.amount", str(fault))]
+        why = log.quality[log.quality["check"].str.startswith(f"{journey.value.amount}: ")][
+            "example"
+        ]
+        return [DataError(" ".join([str(fault), *(f"{text}." for text in why)]))]
     return []
+
+
+_MONEY = re.compile(
+    r"amount|value|price|total|revenue|betrag|umsatz|wert|quantity|menge", re.IGNORECASE
+)
+
+
+def _below_zero(journey: Journey, log: EventLog) -> list[Found]:
+    """Amounts below 0 where nothing says that they are no purchases."""
+    columns = [
+        one
+        for one in log.properties.values()
+        if one.type in ("BIGINT", "DOUBLE")
+        and not one.of_customer
+        and (_MONEY.search(one.name) or (journey.value and journey.value.amount == one.name))
+    ]
+    asked = {
+        column
+        for _, step in [*stage_events(journey), *events_used(journey)]
+        for column in step.where
+    }
+    found = []
+    for one in columns:
+        below, filled = log.engine.rows(
+            f"SELECT count(*) FILTER ({one.column} < 0), count({one.column}) FROM {log.prepared}"
+        )[0]
+        if below and one.name not in asked:
+            text = (
+                f"{below:,} of {filled:,} values of {shown(one.name)} are below 0: refunds or cancellations? They count as "
+                f"events like all others. To count purchases alone give their event a where: {{{one.name}: {{min: 0}}}}."
+            )
+            found.append(("value" if journey.value else "sources.events", text))
+    return found
+
+
+def _doubtful_ids(log: EventLog) -> list[Found]:
+    """Ids that may be nobody's, and ids that a spreadsheet has rounded."""
+    lines = log.quality[log.quality["check"].isin([NOBODY, DAMAGED])]
+    return [
+        ("sources.events", f"{check}: {example}.")
+        for check, example in zip(lines["check"], lines["example"], strict=True)
+    ]
 
 
 def _customers(log: EventLog) -> list[Found]:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cjlib.errors import not_one_of
 from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold import stage_inference
-from cjlib.sources.journey.scaffold.column_inference import Guess, columns_of, share_held_back
+from cjlib.sources.journey.scaffold.column_inference import Guess, columns_of, share_quarantined
 from cjlib.sources.journey.scaffold.customers import customers_alone, customers_of
 from cjlib.sources.journey.scaffold.feedback_lines import feedback_alone, feedback_lines
 from cjlib.sources.journey.scaffold.profile import Look
 from cjlib.sources.journey.scaffold.stage_inference import DAY, EventFacts
-from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, dates, head, quoted, relative
-from cjlib.sources.log.engine import identifier
+from cjlib.sources.journey.scaffold.yaml_lines import (
+    RENAMED,
+    dates,
+    decide,
+    head,
+    in_one_line,
+    quoted,
+    relative,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_LISTED = 200
@@ -89,39 +98,34 @@ def first_journey(
 
 
 def _customer_ids(look: Look, guess: Guess) -> set[str]:
-    one = identifier(guess.customer.name)
-    return {
-        value
-        for (value,) in look.engine.rows(
-            f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL"
-        )
-    }
+    return set(look.values(guess.customer))
 
 
 # ---- the parts ---------------------------------------------------------------------------------------------------
 
 
 def _sources(look: Look, guess: Guess, relative: str) -> str:
-    lines = ["sources:", "  events:", f"    path: {quoted(relative)}"]
-    columns = _columns(look, guess)
-    if columns:
-        lines.append(RENAMED)
-        lines += [f"      {quoted(theirs)}: {ours}" for theirs, ours in columns.items()]
+    lines = ["sources:", "  events:", f"    path: {quoted(relative)}", *_columns(look, guess)]
     if guess.event is None:
         lines.append(
             f"    event: {_constant(guess)}  # DECIDE: no column names an event, so every row is one of these; if one does: cj init --event COLUMN"
         )
     lines += dates(guess.time)
-    if look.duplicates:
-        share = f"{look.duplicates:,} of {look.rows:,} rows repeat another one in every column"
-        keep = "keep" if guess.event is None else "quarantine"
+    lines += _repeats(look, guess)
+    if guess.nobody:
+        ids = ", ".join(quoted(one) for one in guess.nobody)
         lines.append(
-            f"    duplicates: {keep}  # DECIDE: {share}: loaded twice (quarantine) or true repeats (keep)?"
+            f"    missing_ids: [{ids}]{decide('an id of nobody? Its rows are quarantined and counted')}"
         )
-    held = share_held_back(look, guess)
-    if held > USUAL_LIMIT:
-        limit = math.ceil(20 * held) / 20
-        why = f"{100 * held:.0f}% of the rows lack a customer, event or readable time, or repeat another one: is that right? They are held back and counted"
+    lines += [
+        f"    decimal: comma{decide(f'{note.check}: {note.example}')}"
+        for note in look.notes
+        if note.check.endswith("in two ways")
+    ][:1]
+    quarantined = share_quarantined(look, guess)
+    if quarantined > USUAL_LIMIT:
+        limit = math.ceil(20 * quarantined) / 20
+        why = f"{100 * quarantined:.0f}% of the rows lack a customer, event or readable time, or repeat another one: is that right? They are quarantined and counted"
         lines.append(f"    quarantine_limit: {limit:g}  # DECIDE: {why}")
     lines += _doubts(look, guess)
     lines.append(
@@ -130,61 +134,148 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _repeats(look: Look, guess: Guess) -> list[str]:
+    """What is said of rows that stand for one event."""
+    if guess.event_id is not None:
+        column = guess.event_id
+        more = column.values - column.distinct
+        why = f"{more:,} of {look.rows:,} rows have the {column.name} of another row, with the same customer and time: the fullest row of each stays"
+        return [f"    id: {quoted(column.name)}{decide(why)}"]
+    if look.duplicates:
+        keep = "keep" if guess.event is None else "quarantine"
+        why = f"{look.duplicates:,} of {look.rows:,} rows repeat another one in every column: loaded twice (quarantine) or true repeats (keep)?"
+        return [f"    duplicates: {keep}{decide(why)}"]
+    return []
+
+
 def _doubts(look: Look, guess: Guess) -> list[str]:
-    """Comments on what the file holds that the journey file cannot say."""
-    lines = []
+    """Comments on what the file holds that the journey file cannot say, and on what it does not use."""
+    doubts = []
     if guess.mostly_once:
-        who = f"{guess.customer.values:,} rows, {guess.customer.distinct:,} different values of {quoted(guess.customer.name)}"
-        lines.append(
-            f"    # DECIDE: {who}: is that the customer, or the row? Nobody goes on or comes back who is seen once."
+        doubts.append(
+            f"{guess.customer.values:,} rows, {guess.customer.distinct:,} different values of {quoted(guess.customer.name)}: is that the customer, or the row? "
+            "Nobody goes on or comes back who is seen once."
         )
-    others = [
-        column
+    if DAMAGED_ID.fullmatch(guess.customer.examples[0] if guess.customer.examples else ""):
+        doubts.append(
+            f"{quoted(guess.customer.name)} holds ids such as {guess.customer.examples[0]}: a spreadsheet has rounded them, so several customers may share one. Export them as text."
+        )
+    if guess.quantity is not None and guess.amount is None:
+        doubts.append(
+            f"{quoted(guess.quantity.name)} says how many; a price is that of one, so no column is the value yet. "
+            "Write quantity times price into the file as one column. Rows may be lines of one order: each counts as an event."
+        )
+    if guess.negative is not None and guess.event is not None:
+        doubts.append(
+            f"{quoted(guess.negative.name)} is below 0 in some rows: refunds or cancellations? They count as events."
+        )
+    further = [
+        column.name
         for column in look.columns
-        if column.time_kind not in (None, "epoch", "ymd") and 2 * column.distinct > look.rows
+        if column.time_kind not in (None, "epoch", "ymd")
+        and 2 * column.values > look.rows
+        and column is not guess.time
     ]
-    further = ", ".join(quoted(column.name) for column in others if column is not guess.time)
     if further:
-        lines.append(
-            f"    # DECIDE: {further}: times too. Where they are events of their own, write a row for each into the file: who, what, when."
-        )
-    commas = ", ".join(quoted(column.name) for column in look.columns if column.share_comma > 0.5)
-    if commas:
-        lines.append(
-            f"    # DECIDE: {commas}: decimals with a comma are read as text. To count with them (value, say), write them with a point into the file."
+        doubts.append(
+            f"{', '.join(map(quoted, further))}: times too. Where they are events of their own, write a row for each into the file: who, what, when."
         )
     clocks = [column.name for column in look.columns if column.share_clock > 0.9]
     if clocks:
+        doubts.append(
+            f"{quoted(clocks[0])} holds times of day. Only one column can be the timestamp: join both in the file if the order within a day matters."
+        )
+    return [f"  {decide(doubt)}" for doubt in doubts] + _unused(look, guess)
+
+
+DAMAGED_ID = re.compile(r"\d([.,]\d+)?[eE]\+\d+")
+_SCORE_NAMES = re.compile(r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisfaction|recommend)")
+
+
+def _unused(look: Look, guess: Guess) -> list[str]:
+    """What the file holds beside: categories that split customers into segments, and scores."""
+    used = (guess.customer, guess.event, guess.time, guess.channel, guess.amount, guess.event_id)
+    rest = [column for column in look.columns if column not in used and column.time_kind is None]
+    categories = [
+        f"{quoted(column.name)} ({column.distinct} values)"
+        for column in rest
+        if 2 <= column.distinct <= 30
+        and column.share_number < 0.5
+        and 2 * column.values > look.rows
+    ]
+    scores = [
+        quoted(column.name)
+        for column in rest
+        if column.share_number > 0.9
+        and column.distinct <= 11
+        and _SCORE_NAMES.search(column.name.casefold())
+    ]
+    lines = []
+    if categories:
         lines.append(
-            f"    # DECIDE: {quoted(clocks[0])} holds times of day. Only one column can be the timestamp: join both in the file if the order within a day matters."
+            f"    # Segments: {in_one_line(', '.join(categories))}. A funnel with by: COLUMN compares them."
+        )
+    if scores:
+        lines.append(
+            f"    # Scores: {in_one_line(', '.join(scores))}. cj init --feedback reads them as answers."
         )
     return lines
 
 
-def _columns(look: Look, guess: Guess) -> dict[str, str]:
-    wanted: dict[str, str] = {guess.customer.name: "customer_id", guess.time.name: "timestamp"}
-    if guess.event is not None:
-        wanted[guess.event.name] = "event"
-    if guess.channel is not None:
-        wanted[guess.channel.name] = "channel"
-    if guess.amount is not None:
-        wanted[guess.amount.name] = "value"
-    taken = {
-        column.name: f"source_{column.name}"
-        for column in look.columns
-        if column.name in wanted.values() and column.name not in wanted
+def _columns(look: Look, guess: Guess) -> list[str]:
+    """The names of columns that differ from the log's, each with what is not certain about it."""
+    ours = {guess.customer.name: "customer_id", guess.time.name: "timestamp"}
+    why = {
+        guess.customer.name: guess.doubts.get("customer", ""),
+        guess.time.name: guess.doubts.get("time", ""),
     }
-    return {theirs: ours for theirs, ours in (wanted | taken).items() if theirs != ours}
+    if guess.event is not None:
+        ours[guess.event.name] = "event"
+        why[guess.event.name] = guess.doubts.get("event", "")
+    if guess.channel is not None:
+        ours[guess.channel.name] = "channel"
+    if guess.amount is not None:
+        ours[guess.amount.name] = "value"
+        why[guess.amount.name] = guess.doubts.get("amount", "")
+    taken = {name.casefold() for name in ours.values()}
+    for column in look.columns:
+        if column.name in ours:
+            continue
+        name = column.name
+        while name.casefold() in taken:
+            name = f"source_{name}" if name == column.name else f"{name}_2"
+        taken.add(name.casefold())
+        if name != column.name:
+            ours[column.name] = name
+    lines = [
+        f"      {quoted(theirs)}: {quoted(name)}{decide(why.get(theirs, ''))}"
+        for theirs, name in ours.items()
+        if theirs != name or why.get(theirs)
+    ]
+    return [RENAMED, *lines] if lines else []
 
 
 def _constant(guess: Guess) -> str:
-    return "purchase" if guess.amount is not None else "activity"
+    return "purchase" if guess.amount is not None or guess.quantity is not None else "activity"
+
+
+def _bought(guess: Guess) -> str:
+    """The event of a file in which every row is one, but for rows below 0."""
+    if guess.negative is None:
+        return _constant(guess)
+    return f"{{event: {_constant(guess)}, where: {{{_negative_name(guess)}: {{min: 0}}}}}}"
+
+
+def _negative_name(guess: Guess) -> str:
+    assert guess.negative is not None  # only asked where there is one
+    return "value" if guess.negative is guess.amount else quoted(guess.negative.name)
 
 
 def _stages(look: Look, guess: Guess, events: list[EventFacts]) -> str:
     if guess.event is None:
-        return f"stages:  # DECIDE: with one kind of event there is one stage\n  - name: Customers\n    touchpoints: [{_constant(guess)}]\n"
+        return _one_stage(guess)
     customers = max(event.customers for event in events)
+    spelled = stage_inference.spellings(events)
     lines = ["# Events, commonest first: rows, customers."]
     lines += [
         f"#   {quoted(event.name)}: {event.events:,} rows, {event.customers:,} customers"
@@ -199,24 +290,49 @@ def _stages(look: Look, guess: Guess, events: list[EventFacts]) -> str:
     lines.append(
         "  # What people know goes beside it: owner: Marketing, goal: What the customer wants here, expected: 7D (usual time to the next stage)."
     )
-    for name, members in stage_inference.stages(events):
+    for name, members in stage_inference.stages([one for one in events if one.name in spelled]):
         lines += [f"  - name: {quoted(name)}", "    touchpoints:"]
         lines += [
-            f"      - {quoted(event.name)}{'  # rare' if event.customers < 0.005 * customers else ''}"
+            f"      - {_touchpoint(event.name, spelled)}{'  # rare' if event.customers < 0.005 * customers else ''}"
             for event in members
         ]
-    if len(events) > stage_inference.MOST_MAPPED:
+    if len(spelled) > stage_inference.MOST_MAPPED:
         lines.append(
-            f"# {len(events) - stage_inference.MOST_MAPPED:,} rarer events belong to no stage yet; `cj check` lists them."
+            f"# {len(spelled) - stage_inference.MOST_MAPPED:,} rarer events belong to no stage yet; `cj check` lists them."
         )
     return "\n".join(lines) + "\n"
+
+
+def _one_stage(guess: Guess) -> str:
+    head = "stages:  # DECIDE: with one kind of event there is one stage\n  - name: Customers\n"
+    if guess.negative is None:
+        return f"{head}    touchpoints: [{_constant(guess)}]\n"
+    name = _negative_name(guess)
+    below = f"{{event: {_constant(guess)}, where: {{{name}: {{max: -0.000001}}}}}}"
+    why = f"{guess.negative.name} is below 0 there: refunds or cancellations? They are no purchases"
+    return (
+        f"{head}    touchpoints:\n      - {{name: {_constant(guess)}, events: [{_bought(guess)}]}}\n"
+        f"      - {{name: taken back, events: [{below}]}}{decide(why)}\n"
+    )
+
+
+def _touchpoint(name: str, spelled: Mapping[str, Sequence[str]]) -> str:
+    """An event as a touchpoint: with its other spellings, or in full where its name alone would say something else."""
+    if len(spelled[name]) == 1 and name == name.strip():
+        return quoted(name)
+    return f"{{name: {quoted(name)}, events: {_any_spelling(name, spelled)}}}"
+
+
+def _any_spelling(name: str, spelled: Mapping[str, Sequence[str]]) -> str:
+    names = spelled.get(name, [name])
+    return quoted(name) if len(names) == 1 else f"[{', '.join(map(quoted, names))}]"
 
 
 def _questions(look: Look, guess: Guess, events: list[EventFacts]) -> str:
     silence, span = stage_inference.usual_silence(look, guess)
     parts = [
         _funnel(look, events),
-        _retention(span),
+        _retention(span, "any" if guess.negative is None or guess.event else _bought(guess)),
         _churn(events, silence, span),
         _value(guess, events),
         _roles(guess, events),
@@ -235,11 +351,18 @@ def _funnel(look: Look, events: list[EventFacts]) -> str:
         if usual is not None
         else "a guess"
     )
-    listed = "".join(f"\n      - {quoted(step)}" for step in steps)
-    return f"funnels:\n  main:\n    steps:{listed}\n    window: {window}  # DECIDE: longest time from the first step to the last; {why}\n"
+    spelled = stage_inference.spellings(events)
+    listed = "".join(f"\n      - {_any_spelling(step, spelled)}" for step in steps)
+    goal = stage_inference.goal(events)
+    end = (
+        f"{quoted(steps[-1])} is the end because its name says so"
+        if goal is not None and goal.name == steps[-1]
+        else f"no name says which event is the goal; {quoted(steps[-1])} is a late one that many reach"
+    )
+    return f"funnels:\n  main:\n    steps:{decide(end)}{listed}\n    window: {window}  # DECIDE: longest time from the first step to the last; {why}\n"
 
 
-def _retention(span: float) -> str:
+def _retention(span: float, event: str) -> str:
     period = (
         "month"
         if span > 180 * DAY
@@ -249,13 +372,13 @@ def _retention(span: float) -> str:
         if span > 2 * DAY
         else "hour"
     )
-    return f"retention: {{start: any, return: any, period: {period}}}  # DECIDE: which event means that a customer came back\n"
+    return f"retention: {{start: {event}, return: {event}, period: {period}}}  # DECIDE: which event means that a customer came back\n"
 
 
 def _churn(events: list[EventFacts], silence: float | None, span: float) -> str:
     gone = stage_inference.leaving(events)
     if gone is not None:
-        return f"churn: {{event: {quoted(gone.name)}, horizon: 30D}}  # DECIDE: the event of leaving, and how far ahead a forecast should look\n"
+        return f"churn: {{event: {_any_spelling(gone.name, stage_inference.spellings(events))}, horizon: 30D}}  # DECIDE: the event of leaving, and how far ahead a forecast should look\n"
     length = stage_inference.rounded_up(silence, most=span / 3) if silence else "30D"
     why = (
         "nine in ten pauses between a customer's events are shorter, or a third of the data's span if that is less"
@@ -269,7 +392,14 @@ def _value(guess: Guess, events: list[EventFacts]) -> str:
     if guess.amount is None:
         return ""
     paid = stage_inference.goal(events)
-    event = _constant(guess) if guess.event is None else quoted(paid.name) if paid else None
+    spelled = stage_inference.spellings(events)
+    event = (
+        _bought(guess)
+        if guess.event is None
+        else _any_spelling(paid.name, spelled)
+        if paid
+        else None
+    )
     return (
         f"value: {{event: {event}, amount: value}}  # DECIDE: which events bring money, and in which column\n"
         if event
@@ -280,9 +410,10 @@ def _value(guess: Guess, events: list[EventFacts]) -> str:
 def _roles(guess: Guess, events: list[EventFacts]) -> str:
     convert, start = stage_inference.goal(events), stage_inference.start(events)
     if guess.event is None:
-        return f"roles:\n  convert: {_constant(guess)}\n"
+        return f"roles:\n  convert: {_bought(guess)}\n"
+    spelled = stage_inference.spellings(events)
     lines = [
-        f"  {role}: {quoted(event.name)}"
+        f"  {role}: {_any_spelling(event.name, spelled)}"
         for role, event in (("start", start), ("convert", convert))
         if event is not None
     ]

@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
-from cjlib.sources.journey.scaffold.profile import Column, Look
-from cjlib.sources.log.engine import identifier, literal
+from cjlib.sources.ingest.epochs import DATE, INSTANT, NAIVE
+from cjlib.sources.ingest.parse_times import read_stamps
+from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
+from cjlib.sources.journey.scaffold.profile import NUMBERS, Column, Look
+from cjlib.sources.log.engine import literal
 
-CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail"
-NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample"
+CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
+NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample|stage|status|phase|pipeline|owner|country|deal|lineitem"
 _PLAINLY_CUSTOMER = re.compile(
-    r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant)"
+    r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant|amplitude|e-?mail)"
     r"[_ .-]*(pseudo[_ .-]*)?(id|no|nr|num|number|nummer|key|uuid|guid|hash|code)?[.#]?|uid|(distinct|anonymous)[_ .-]*id"
 )
 _PLAINLY_EVENT = re.compile(
     r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|evento|événement)s?[_ .-]*(name|type|typ)?"
 )
 _EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
-_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
+_NEVER_EVENT = re.compile(
+    r"line_?\W?item|product|produkt|artikel|(^|\W|_)(item|sku|stock_?code|owner|assignee|manager|quantity|currency|coupon|discount)(\W|_|$)|descri"
+)
+_NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
 _TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
 _NO_TIME_WORDS = (
     r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
 )
 _MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|wert|summe|dollar|euro|importe|precio|montant|prix|bedrag|cost"
-_CHANNEL_WORDS = r"channel|kanal|canal|medium|touch"
+_CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|referrer"
+_QUANTITY_WORDS = r"quantit|(^|_)qty(_|$)|menge|anzahl|cantidad|quantité|(^|_)units?(_|$)"
+_UNIT_PRICE = re.compile(r"unit|stück|einzel|price|preis|precio|prix")
+_WHOLE_ORDER = r"total|sum|amount|betrag|revenue|umsatz|value"
+_LOADED_WORDS = r"fivetran|airbyte|stitch|_sdc_|sync|insert|ingest|load|import|export|extract|etl|upload|received|_dbt_|profile|last_?seen|updated|modif|processed|collector|dwh|batch"
 _NAME = 0.3  # a name weighs less than any clear difference in content
 
 
@@ -40,6 +51,12 @@ class Guess:
     time: Column
     channel: Column | None
     amount: Column | None
+    event_id: Column | None = None
+    nobody: tuple[str, ...] = ()
+    quantity: Column | None = None
+    negative: Column | None = None
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    """What a person must decide of customer, event, time and amount, and why."""
 
     @property
     def mostly_once(self) -> bool:
@@ -73,35 +90,32 @@ def _time_score(look: Look, column: Column) -> float:
         min(1.0, column.distinct / max(1, min(look.rows, 1000))), 1
     )  # a few equal times more or less decide nothing
     kind = {"iso": 0.5, "epoch": 0.2, "ymd": 0.3}.get(column.time_kind or "", 0.4)
-    return column.values / look.rows + fine + kind + named(column, _TIME_WORDS, _NO_TIME_WORDS)
+    loaded = 2.0 * bool(re.search(_LOADED_WORDS, folded(column)))
+    return (
+        column.values / look.rows
+        + fine
+        + kind
+        + named(column, _TIME_WORDS, _NO_TIME_WORDS)
+        - loaded
+    )
 
 
 def add_times(look: Look, column: Column) -> None:
-    """Add `at_`, seconds since 1970 as well as they can be read for judging order and distance, to the table `looked`."""
-    text = identifier(column.name)
-    offsets = f"regexp_replace({text}, '(:[0-9]{{2}}([.,][0-9]+)?) ?([+-][0-9]{{2}}):?([0-9]{{2}})$', '\\1\\3:\\4')"
-    hyphens = f"regexp_replace({offsets}, '^(....)[/.](..?)[/.]', '\\1-\\2-')"
-    forms = {
-        "iso": f"epoch(try_cast(replace(replace({hyphens}, ' UTC', '+00'), ' GMT', '+00') AS TIMESTAMPTZ))",
-        "epoch": f"CAST(left({text}, 10) AS DOUBLE)",
-        "ymd": f"epoch(try_strptime({text}, '%Y%m%d'))",
-    }
-    clean = f"regexp_replace(replace({text}, ',', ' '), '[./-]', '/', 'g')"
-    day, month = ("%d/%m", "%m/%d") if column.time_kind != "month_first" else ("%m/%d", "%d/%m")
-    clocks = (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")
-    tried = ", ".join(
-        f"'{order}/{year}{clock}'"
-        for order in (day, month)
-        for year in ("%Y", "%y")
-        for clock in clocks
-    )
-    looked = forms.get(column.time_kind or "", f"epoch(try_strptime({clean}, [{tried}]))")
-    if column.time_format is not None:
-        looked = f"epoch(try_strptime({text}, {literal(column.time_format)}))"
-    look.engine.execute(
-        f"CREATE OR REPLACE TABLE looked AS SELECT *, {looked} AS at_, row_number() OVER () AS row_ FROM looked"
-    )
-    if not look.engine.rows("SELECT count(at_) FROM looked")[0][0]:
+    """Add `at_`, seconds since 1970 as they are read in UTC, and `row_` to the table `looked`."""
+    try:
+        stamps = read_stamps(look.engine, column.place, "VARCHAR", written_dates(column))
+    except CjlibError:
+        stamps = None
+    if stamps is not None:
+        look.engine.execute(
+            f"CREATE TABLE timed AS SELECT * EXCLUDE (form, w, k), CASE WHEN k IN ({NAIVE}, {DATE}, {INSTANT}) THEN w / 1e6 END AS at_, "
+            f"row_number() OVER () AS row_ FROM (SELECT *, {stamps.w} AS w, {stamps.k} AS k FROM (SELECT *, {stamps.form} AS form FROM raw))"
+        )
+        look.engine.execute("DROP VIEW raw")
+        look.engine.execute("DROP TABLE looked")
+        look.engine.execute("ALTER TABLE timed RENAME TO looked")
+        look.engine.execute("CREATE VIEW raw AS SELECT * FROM looked")
+    if stamps is None or not look.engine.rows("SELECT count(at_) FROM looked")[0][0]:
         example = shown(column.examples[0]) if column.examples else "nothing"
         raise DataError(
             f"init: no value of {shown(column.name)} can be read as a time, such as {example}. A time is a date, with or without a clock, such as 2024-01-31 14:05. "
@@ -109,16 +123,32 @@ def add_times(look: Look, column: Column) -> None:
         )
 
 
-def share_held_back(look: Look, guess: Guess) -> float:
-    """The share of rows that lack a customer, event or readable time, or repeat another one in every column: reading holds them back."""
+_DATES = {
+    "day_first": "day_first",
+    "month_first": "month_first",
+    "either": "day_first",
+    "ymd": "%Y%m%d",
+}
+
+
+def written_dates(column: Column) -> str | None:
+    """The reader's word for how the times of a column are written, where that does not speak for itself."""
+    return column.time_format or _DATES.get(column.time_kind or "")
+
+
+def share_quarantined(look: Look, guess: Guess) -> float:
+    """The share of rows that lack a customer, event or readable time, or repeat another one in every column."""
     needed = [
-        identifier(column.name)
-        for column in (guess.customer, guess.event, guess.time)
-        if column is not None
+        column.place for column in (guess.customer, guess.event, guess.time) if column is not None
     ]
-    empty = " OR ".join(f"{one} IS NULL" for one in [*needed, "at_"])
+    empty = " OR ".join(f"{place} IS NULL" for place in [*needed, "at_"])
+    if guess.nobody:
+        empty += (
+            f" OR {guess.customer.place} IN ({', '.join(literal(one) for one in guess.nobody)})"
+        )
     lacking = look.engine.rows(f"SELECT count(*) FROM looked WHERE {empty}")[0][0]
-    return (lacking + (look.duplicates if guess.event is not None else 0)) / look.rows
+    repeated = look.duplicates if guess.event is not None and guess.event_id is None else 0
+    return (lacking + repeated) / look.rows
 
 
 def columns_of(
@@ -155,7 +185,129 @@ def columns_of(
     who = top[2] if top else next(iter(customers))
     what = top[1] if top else None
     rest = [column for column in look.columns if column not in (who, what, when)]
-    return Guess(who, what, when, _channel(look, rest), _amount(rest))
+    quantity = next((column for column in rest if _is_quantity(column)), None)
+    amounts = _amounts(rest)
+    amount = (
+        amounts[0]
+        if amounts and not (quantity and _UNIT_PRICE.search(folded(amounts[0])))
+        else None
+    )
+    given = {"customer": customer, "event": event, "time": time}
+    doubts = {
+        "customer": _doubt_of_customer(look, who, customers),
+        "event": _doubt_of_event(look, who, what, events, pairs),
+        "time": _doubt_of_time(look, when),
+    }
+    doubts = {name: why for name, why in doubts.items() if why and not given[name]}
+    if len(amounts) > 1 and amount is not None:
+        doubts["amount"] = f"money too: {_names(amounts[1:])}. Which is what the customer paid?"
+    negative = next(
+        (column for column in (quantity, amount) if column and _share_negative(look, column)), None
+    )
+    return Guess(
+        who,
+        what,
+        when,
+        _channel(look, rest),
+        amount,
+        event_id=None if quantity and amount is None else _event_id(look, rest, who, what),
+        nobody=_nobody(look, who),
+        quantity=quantity,
+        negative=negative,
+        doubts=doubts,
+    )
+
+
+def _names(columns: Iterable[Column]) -> str:
+    return listed([column.name for column in columns], most=5)
+
+
+def _doubt_of_customer(look: Look, who: Column, able: Mapping[Column, float]) -> str:
+    others = [column for column in able if column is not who and able[column] > able[who] - 0.75]
+    if who.missing:
+        share = f"{100 * who.missing / look.rows:.0f}% of the rows have none"
+        return f"{share}{f'; or {_names(others)}?' if others else ''}"
+    if not called_customer(look, who):
+        return f"its values repeat as those of a customer do; its name does not say so{f'. Or {_names(others)}?' if others else ''}"
+    return f"or {_names(others)}, which could be the customer too?" if others else ""
+
+
+def _doubt_of_event(
+    look: Look,
+    who: Column,
+    what: Column | None,
+    events: Sequence[Column | None],
+    pairs: Sequence[tuple[float, Column, Column]],
+) -> str:
+    if what is None:
+        return ""
+    scores = {column: score for score, column, customer in pairs if customer is who}
+    near = [
+        column
+        for column, score in scores.items()
+        if column is not what and score > scores[what] - 0.5
+    ]
+    if not _PLAINLY_EVENT.fullmatch(folded(what)):
+        return f"its few values change within a customer; its name does not say so{f'. Or {_names(near)}?' if near else ''}"
+    return f"or {_names(near)}, which changes within a customer too?" if near else ""
+
+
+def _doubt_of_time(look: Look, when: Column) -> str:
+    others = [
+        column
+        for column in look.columns
+        if column.time_kind and column is not when and 2 * column.values > look.rows
+    ]
+    if re.search(_LOADED_WORDS, folded(when)):
+        return "its name says when a row was loaded, not when it happened. Is there a better one?"
+    if others:
+        return f"times too: {_names(others)}. Which one says when it happened?"
+    return ""
+
+
+def _is_quantity(column: Column) -> bool:
+    return column.type.endswith(NUMBERS) and re.search(_QUANTITY_WORDS, folded(column)) is not None
+
+
+def _share_negative(look: Look, column: Column) -> float:
+    if not column.type.endswith(NUMBERS):
+        return 0.0
+    number = look.numbers(column)
+    return look.engine.rows(f"SELECT count(*) FILTER ({number} < 0) / count(*) FROM looked")[0][0]
+
+
+def _nobody(look: Look, who: Column) -> tuple[str, ...]:
+    words = ", ".join(literal(word) for word in NOBODY_WORDS)
+    numbers = ", ".join(literal(word) for word in NOBODY_NUMBERS)
+    rows = look.engine.rows(
+        f"SELECT {who.place}, lower({who.place}) IN ({words}), count(*) FROM looked "
+        f"WHERE lower({who.place}) IN ({words}) OR {who.place} IN ({numbers}) GROUP BY 1, 2 ORDER BY 1"
+    )
+    return tuple(value for value, word, n in rows if word or n > TOO_OFTEN * look.rows)
+
+
+def _event_id(
+    look: Look, rest: Sequence[Column], who: Column, what: Column | None
+) -> Column | None:
+    """A column whose values repeat, each with one customer, event and time: a message sent twice, an order of several lines."""
+    together = ", ".join([who.place, "at_", *([what.place] if what else [])])
+    happened = look.engine.rows(
+        f"SELECT count(*) FROM (SELECT DISTINCT {together} FROM looked WHERE at_ IS NOT NULL)"
+    )[0][0]
+    for column in rest:
+        if (
+            not 0.95 * happened <= column.distinct < 0.98 * column.values
+            or column.missing
+            or column.time_kind
+        ):
+            continue
+        one = column.place
+        apart = look.engine.rows(
+            f"SELECT count(*) FROM (SELECT {one} FROM looked GROUP BY {one} HAVING count(DISTINCT ({together})) > 1)"
+        )[0][0]
+        if column.share_token > 0.9 and apart <= 0.001 * column.distinct:
+            return column
+    return None
 
 
 def given_column(look: Look, option: str, name: str | None) -> Column | None:
@@ -195,6 +347,9 @@ def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, f
             look, finer, coarser
         ):
             scores[coarser] += 0.5  # a session belongs to one person: the person travels
+    for partial, whole in itertools.permutations(list(scores), 2):
+        if partial.missing > whole.missing and _belongs_to(look, partial, whole):
+            scores[whole] += 1.0  # known also before a customer signs in
     return {
         column: scores[column] for column in sorted(scores, key=lambda column: -scores[column])[:4]
     }
@@ -206,7 +361,8 @@ def _could_be_customer(look: Look, column: Column) -> bool:
         column.time_kind in ("iso", "day_first", "month_first", "either", "format")
         or _PLAINLY_EVENT.fullmatch(folded(column)) is not None
     )
-    if other or few or column.missing > 0.3 * look.rows:
+    no_person = re.search(r"stage|status|phase|lineitem|pipeline", folded(column)) is not None
+    if other or few or no_person or column.missing > 0.3 * look.rows:
         return False
     fractions = (
         column.share_number - column.share_whole
@@ -242,7 +398,7 @@ def _customer_score(look: Look, column: Column) -> float:
 
 def _burstiness(look: Look, column: Column) -> float:
     """0 where the rows of one value lie as far apart as chance would put them, towards 1 where they lie together."""
-    one = identifier(column.name)
+    one = column.place
     gap, span, rows = look.engine.rows(
         f"SELECT median(gap), (SELECT max(at_) - min(at_) FROM looked), (SELECT count({one}) / count(DISTINCT {one}) FROM looked) "
         f"FROM (SELECT at_ - lag(at_) OVER (PARTITION BY {one} ORDER BY at_) AS gap FROM looked WHERE {one} IS NOT NULL)"
@@ -254,7 +410,7 @@ def _burstiness(look: Look, column: Column) -> float:
 
 
 def _belongs_to(look: Look, finer: Column, coarser: Column) -> bool:
-    inner, outer = identifier(finer.name), identifier(coarser.name)
+    inner, outer = finer.place, coarser.place
     alone = look.engine.rows(
         f"SELECT avg(CAST(owners = 1 AS DOUBLE)) FROM (SELECT count(DISTINCT {outer}) AS owners FROM looked WHERE {inner} IS NOT NULL GROUP BY {inner})"
     )[0][0]
@@ -288,13 +444,19 @@ def _could_be_event(look: Look, column: Column) -> bool:
         or column.missing >= 0.2 * look.rows
     ):
         return False
+    if called_customer(look, column):
+        return False
+    if _NEVER_EVENT.search(folded(column)) and not re.search(
+        r"event|action|activit", folded(column)
+    ):
+        return False
     numeric = column.share_number > 0.5 and named(column, _EVENT_WORDS) == 0
     return not numeric and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) >= 0
 
 
 def _event_score(look: Look, column: Column, customer: Column) -> float:
     """Complete, changes within a customer, and journeys begin alike."""
-    what, who = identifier(column.name), identifier(customer.name)
+    what, who = column.place, customer.place
     varies = look.engine.rows(
         f"SELECT avg(CAST(kinds > 1 AS DOUBLE)) FROM ("
         f"SELECT count(*) AS n, count(DISTINCT {what}) AS kinds FROM looked WHERE {who} IS NOT NULL GROUP BY {who}) WHERE n > 1"
@@ -331,13 +493,7 @@ def _channel(look: Look, rest: list[Column]) -> Column | None:
     scored: list[tuple[float, Column]] = []
     for column in rest:
         if 2 <= column.distinct <= 50 and column.time_kind is None and column.share_number < 0.5:
-            one = identifier(column.name)
-            values = [
-                value
-                for (value,) in look.engine.rows(
-                    f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL ORDER BY 1"
-                )
-            ]
+            values = look.values(column)
             known = sum(
                 _CHANNELS.fullmatch(value.casefold()) is not None for value in values
             ) / len(values)
@@ -346,14 +502,21 @@ def _channel(look: Look, rest: list[Column]) -> Column | None:
     return best[1] if best and best[0] >= 0.6 else None
 
 
-def _amount(rest: list[Column]) -> Column | None:
-    """A column of money: numbers, most with a fraction or round, and a name that says so; decimals with a comma are read as text."""
+def _amounts(rest: Sequence[Column]) -> list[Column]:
+    """The columns of money, likeliest first: numbers, most with a fraction or round, and a name that says so."""
     found = [
         column
         for column in rest
         if column.share_number > 0.95
-        and not column.share_comma
-        and column.distinct > 2
+        and not column.time_kind
+        and column.distinct > 1
         and named(column, _MONEY_WORDS, r"id\b|_id") > 0
     ]
-    return max(found, key=lambda column: (column.share_round, column.distinct), default=None)
+    return sorted(
+        found,
+        key=lambda column: (
+            re.search(_WHOLE_ORDER, folded(column)) is None,
+            -column.share_round,
+            -column.distinct,
+        ),
+    )

@@ -15,8 +15,7 @@ from cjlib.sources.journey.scaffold.column_inference import (
 )
 from cjlib.sources.journey.scaffold.feedback_lines import feedback_lines
 from cjlib.sources.journey.scaffold.profile import Column, Look
-from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, head, quoted, relative
-from cjlib.sources.log.engine import identifier
+from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, head, in_one_line, quoted, relative
 
 MOST_OUTCOMES = 5
 _OURS = ("customer_id", "churned", "cutoff")
@@ -107,7 +106,7 @@ def _outcome(look: Look, column: Column) -> Outcome | None:
     name = re.sub(r"\W+", "_", folded(column))
     if not 2 <= column.distinct <= 2 * MOST_OUTCOMES or _NO_OUTCOME.search(name):
         return None
-    one = identifier(column.name)
+    one = column.place
     rows = look.engine.rows(
         f"SELECT {one}, count(*) FROM looked WHERE {one} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     )
@@ -154,7 +153,6 @@ def _paid_per_period(column: Column) -> bool:
         bool(called)
         and not _NO_PAID.search(name)
         and column.share_number > 0.95
-        and not column.share_comma
         and column.distinct > MOST_OUTCOMES
     )
 
@@ -188,13 +186,7 @@ _COSTS = "# costs: {contact: 1, offer: 10}  # what it costs to contact a custome
 def _ids(look: Look, found: Customers) -> set[str]:
     if found.customer is None:
         return set()
-    one = identifier(found.customer.name)
-    return {
-        value
-        for (value,) in look.engine.rows(
-            f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL"
-        )
-    }
+    return set(look.values(found.customer))
 
 
 def _sources(look: Look, found: Customers, home: Path) -> str:
@@ -243,9 +235,7 @@ def _churn(look: Look, found: Customers) -> str:
     likewise = [one for one in others if one.doubt < 3]
     if likewise:
         why += f". {listed([one.column.name for one in likewise])} may say it too: leave out of the file what is only known afterwards"
-    return (
-        f"churn: {{target: {quoted(top.column.name)}{positive}}}  # DECIDE: {_in_one_line(why)}\n"
-    )
+    return f"churn: {{target: {quoted(top.column.name)}{positive}}}  # DECIDE: {in_one_line(why)}\n"
 
 
 def _value(found: Customers) -> str:
@@ -253,9 +243,4 @@ def _value(found: Customers) -> str:
         return "# value: {amount: COLUMN}  # DECIDE: the column that says what each customer brings; there seems to be none\n"
     top, *others = found.amounts
     also = f"; or {listed([one.name for one in others])}" if others else ""
-    return f"value: {{amount: {quoted(top.name)}}}  # DECIDE: what each customer brings a period{_in_one_line(also)}. kept: 200 would say what it is worth that one stays\n"
-
-
-def _in_one_line(text: str) -> str:
-    """Names of columns in a comment, whatever they hold."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return f"value: {{amount: {quoted(top.name)}}}  # DECIDE: what each customer brings a period{in_one_line(also)}. kept: 200 would say what it is worth that one stays\n"

@@ -14,7 +14,6 @@ from cjlib.sources.journey.scaffold.column_inference import (
     time_column,
 )
 from cjlib.sources.journey.scaffold.profile import Column, Look
-from cjlib.sources.log.engine import identifier
 
 _TEXT_WORDS = r"text|comment|review|verbatim|feedback|message|answer|wrote|write|said|body|tweet|kommentar|bewertung|antwort|nachricht|comentario|commentaire"
 _NO_TEXT_WORDS = r"title|subject|name|betreff|titel|reason|categor"
@@ -126,9 +125,9 @@ def _text(look: Look, able: list[Column]) -> Column | None:
     for column in able:
         if column.share_number < 0.5 and column.distinct > 1:
             words = (
-                look.engine.rows(
-                    f"SELECT avg(len(string_split({identifier(column.name)}, ' '))) FROM looked"
-                )[0][0]
+                look.engine.rows(f"SELECT avg(len(string_split({column.place}, ' '))) FROM looked")[
+                    0
+                ][0]
                 or 0.0
             )
             if words >= FEWEST_WORDS or named(column, _TEXT_WORDS) > 0:
@@ -158,7 +157,7 @@ def _scores(look: Look, able: list[Column]) -> list[tuple[str, Column, str]]:
 
 def _ends(look: Look, column: Column) -> tuple[int, int] | None:
     """The least and greatest answer of a column of few whole numbers; words among them are no answers."""
-    one = identifier(column.name)
+    one = column.place
     if not 2 <= column.distinct <= 40:
         return None
     # The outermost half per cent at either end are slips of the key, not ends of the scale.
@@ -227,11 +226,5 @@ def _add_ids(
 
 
 def _share_known(look: Look, column: Column, customers: Collection[str]) -> float:
-    one = identifier(column.name)
-    values = [
-        value
-        for (value,) in look.engine.rows(
-            f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL"
-        )
-    ]
+    values = look.values(column)
     return sum(value in customers for value in values) / len(values)

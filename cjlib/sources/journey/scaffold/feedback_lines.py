@@ -11,7 +11,6 @@ from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold.feedback_inference import Opinions, opinions_of
 from cjlib.sources.journey.scaffold.profile import Look
 from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, dates, head, quoted, relative
-from cjlib.sources.log.engine import identifier
 
 _MOST_STAGES = 20
 
@@ -51,17 +50,7 @@ def feedback_lines(file: Path, home: Path, customers: Collection[str]) -> str:
 
 def _stages(look: Look, guess: Opinions) -> str:
     column = guess.columns.get("stage")
-    one = identifier(column.name) if column is not None else ""
-    named = (
-        []
-        if column is None
-        else [
-            value
-            for (value,) in look.engine.rows(
-                f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL ORDER BY 1"
-            )
-        ]
-    )
+    named = [] if column is None else look.values(column)
     known = sorted({name.casefold(): name for name in reversed(named)}.values())
     listed = known if 0 < len(known) <= _MOST_STAGES else ["Customers"]
     why = (

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from cjlib.errors import DataError, shown
 from cjlib.sources.connect.files import find_files
-from cjlib.sources.ingest.open_source import open_files
-from cjlib.sources.log.engine import DuckDB, identifier, literal
+from cjlib.sources.ingest.column_types import property_column, text_types
+from cjlib.sources.ingest.open_source import BLANKS, forget, open_files
+from cjlib.sources.ingest.parse_times import form_of
+from cjlib.sources.log.engine import DuckDB, literal
 
 MOST_ROWS = 1_000_000
 SAMPLE = 5_000
 _NUMBER = r"[-+]?\d+([.,]\d+)?"
-_OFFSET = r".*:\d{2}([.,]\d+)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)"
-_ISO = r"\d{4}([-/.])\d{1,2}\1\d{1,2}([T ] *\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?|\d{8}T\d{6}Z?"
-_CLOCK = r"(([T ]| +)\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?)?( ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?))?"
 _SPLIT = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
+NUMBERS = ("BIGINT", "DOUBLE", "whole", "point", "comma")
 _EPOCH = r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
 _DAYS = (
     "%d.%m.%y",
@@ -44,6 +44,8 @@ class Column:
     """What the content of one column shows: counts over the rows looked at, shares over its values that are not missing."""
 
     name: str
+    place: str
+    type: str
     values: int
     distinct: int
     missing: int
@@ -52,7 +54,6 @@ class Column:
     share_round: float
     share_token: float
     share_clock: float
-    share_comma: float
     time_kind: str | None
     time_format: str | None
     with_offset: bool
@@ -60,38 +61,59 @@ class Column:
 
 
 class Look:
-    """A file opened for looking: the table `looked`, every column as text, rows in the file's order, at most a million of them.
+    """A file opened for looking, by the code that reads it: the table `looked` has every column as text, c1, c2, ….
 
-    `duplicates` counts the rows that repeat another one in every column.
+    Rows stand in the file's order, at most a million of them. `duplicates` counts the rows that
+    repeat another one in every column, `notes` are what the reader of numbers has to say.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.engine = DuckDB()
-        raw = open_files(self.engine, find_files(path))
+        raw = open_files(self.engine, find_files(path), None)
         texts = ", ".join(
-            f"nullif(trim(CAST(c{position} AS VARCHAR)), '') AS {identifier(name)}"
-            for position, name in enumerate(raw.names, start=1)
+            f"nullif(trim(CAST({place} AS VARCHAR), {BLANKS}), '') AS {place}"
+            for place in raw.places
         )
         self.engine.execute(f"CREATE TABLE looked AS SELECT {texts} FROM raw LIMIT {MOST_ROWS}")
+        forget(self.engine, raw)
+        self.engine.execute("CREATE VIEW raw AS SELECT * FROM looked")
         self.rows = self.engine.rows("SELECT count(*) FROM looked")[0][0]
         self.truncated = self.rows == MOST_ROWS
         if self.rows == 0:
             raise DataError(
                 f"init: {shown(str(path))} holds no rows. Give a file with at least a few events."
             )
-        self.columns = [self._column(name) for name in raw.names]
+        places = dict(zip(raw.places, raw.names, strict=True))
+        header = " AND ".join(
+            f"{place} IS NOT DISTINCT FROM {literal(name)}" for place, name in places.items()
+        )
+        kinds, self.notes = text_types(
+            self.engine, places, f"(SELECT * FROM raw WHERE NOT ({header}))"
+        )
+        self.columns = [self._column(name, place, kinds[place]) for place, name in places.items()]
         self.duplicates = (
             self.rows
             - self.engine.rows("SELECT count(*) FROM (SELECT DISTINCT * FROM looked)")[0][0]
         )
 
-    def _column(self, name: str) -> Column:
-        one = identifier(name)
+    def values(self, column: Column) -> list[str]:
+        """The different values of a column, in order."""
+        one = column.place
+        rows = self.engine.rows(
+            f"SELECT DISTINCT {one} FROM looked WHERE {one} IS NOT NULL ORDER BY 1"
+        )
+        return [value for (value,) in rows]
+
+    def numbers(self, column: Column) -> str:
+        """SQL of the numbers of a column, as they are read."""
+        return property_column(self.engine, column.name, column.place, column.type).value
+
+    def _column(self, name: str, place: str, kind: str) -> Column:
         values, distinct = self.engine.rows(
-            f"SELECT count({one}), count(DISTINCT {one}) FROM looked"
+            f"SELECT count({place}), count(DISTINCT {place}) FROM looked"
         )[0]
-        sample = f"(SELECT DISTINCT {one} AS x FROM looked WHERE {one} IS NOT NULL ORDER BY hash({one}) LIMIT {SAMPLE})"
+        sample = f"(SELECT DISTINCT {place} AS x FROM looked WHERE {place} IS NOT NULL ORDER BY hash({place}) LIMIT {SAMPLE})"
         tests = {
             "number": _full(_NUMBER),
             "whole": _full(r"-?\d+(\.0+)?"),
@@ -99,28 +121,29 @@ class Look:
             "round": f"({_full(r'-?[1-9][0-9]*')} AND x LIKE '%0') OR {_full(r'-?[0-9]+[.,][0-9]*[1-9][0-9]*')}",
             "token": _full(r"\S*\d\S*|\S+@\S+"),
             "clock": _full(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"),
-            "comma": _full(r"-?\d[\d.]*,\d{1,2}"),
-            "offset": _full(_OFFSET),
         }
         shares = self.engine.rows(
             f"SELECT {', '.join(f'coalesce(avg(CAST({test} AS DOUBLE)), 0)' for test in tests.values())} FROM {sample}"
         )[0]
         by_name = dict(zip(tests, shares, strict=True))
         texts = [text for (text,) in self.engine.rows(f"SELECT x FROM {sample} ORDER BY hash(x)")]
+        forms = [form_of(text) for text in texts]
+        with_offset = sum(form is not None and form.offset is not None for form in forms)
         return Column(
             name=name,
+            place=place,
+            type=kind,
             values=values,
             distinct=distinct,
             missing=self.rows - values,
-            share_number=by_name["number"],
+            share_number=1.0 if kind.endswith(NUMBERS) else by_name["number"],
             share_whole=by_name["whole"],
             share_round=by_name["round"],
             share_token=by_name["token"],
             share_clock=by_name["clock"],
-            share_comma=by_name["comma"],
             time_kind=time_kind(texts),
             time_format=time_format(texts)[0],
-            with_offset=by_name["offset"] > 0.5,
+            with_offset=2 * with_offset > len(texts),
             examples=tuple(sorted(texts[:3])),
         )
 
@@ -138,13 +161,14 @@ def time_kind(texts: Iterable[str]) -> str | None:
     given = list(texts)
     if not given:
         return None
-    if _share(given, _ISO) > 0.9:
+    forms = [form for form in map(form_of, given) if form is not None and not form.number]
+    if len([form for form in forms if not form.year_last]) > 0.9 * len(given):
         return "iso"
     if _share(given, _EPOCH) > 0.9:
         return "epoch" if _plausible(given) else None
     if _share(given, r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])") > 0.95:
         return "ymd"
-    if _share(given, _SPLIT.pattern + _CLOCK) > 0.9:
+    if len(forms) > 0.9 * len(given):
         return _order(given)
     found, other = time_format(given)
     return None if found is None else "either" if other else "format"

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from cjlib.sources.journey.scaffold.column_inference import Guess
 from cjlib.sources.journey.scaffold.profile import Look
-from cjlib.sources.log.engine import identifier, literal
+from cjlib.sources.log.engine import literal
 
 MOST_MAPPED = 60
 LONGEST_FUNNEL = 5
@@ -88,7 +88,7 @@ def facts(look: Look, guess: Guess) -> list[EventFacts]:
     """Every event of the log, commonest first."""
     if guess.event is None:
         return []
-    who, what = identifier(guess.customer.name), identifier(guess.event.name)
+    who, what = guess.customer.place, guess.event.place
     look.engine.execute(
         f"CREATE OR REPLACE TABLE firsts AS SELECT {who} AS c, {what} AS e, min(at_) AS first, count(*) AS n "
         f"FROM looked WHERE {who} IS NOT NULL AND {what} IS NOT NULL AND at_ IS NOT NULL GROUP BY {who}, {what}"
@@ -98,6 +98,16 @@ def facts(look: Look, guess: Guess) -> list[EventFacts]:
         f"SELECT e, CAST(sum(n) AS BIGINT), count(*), coalesce(avg(place) FILTER (WHERE kinds > 1), 0.5) FROM ({ranked}) GROUP BY e ORDER BY 2 DESC, e"
     )
     return [EventFacts(*row) for row in rows]
+
+
+def spellings(events: list[EventFacts]) -> dict[str, list[str]]:
+    """Names that differ only in capitals and blanks, under the commonest of them, which stands first."""
+    found: dict[str, list[str]] = {}
+    leaders: dict[str, str] = {}
+    for event in sorted(events, key=lambda event: (-event.events, event.name)):
+        leader = leaders.setdefault(event.name.strip().casefold(), event.name)
+        found.setdefault(leader, []).append(event.name)
+    return found
 
 
 def speaking(events: list[EventFacts]) -> bool:
@@ -270,7 +280,7 @@ def usual_seconds(look: Look, early: str, late: str) -> float | None:
 
 def usual_silence(look: Look, guess: Guess) -> tuple[float | None, float]:
     """Nine in ten pauses of a day or more between a customer's events are shorter; and the span of the log. Both in seconds."""
-    who = identifier(guess.customer.name)
+    who = guess.customer.place
     silence, span = look.engine.rows(
         f"SELECT quantile_cont(gap, 0.9) FILTER (WHERE gap >= {DAY}), (SELECT max(at_) - min(at_) FROM looked) "
         f"FROM (SELECT at_ - lag(at_) OVER (PARTITION BY {who} ORDER BY at_) AS gap FROM looked WHERE {who} IS NOT NULL)"

@@ -6,17 +6,12 @@ import os
 import re
 from pathlib import Path
 
+from cjlib.sources.journey.scaffold.column_inference import written_dates
 from cjlib.sources.journey.scaffold.profile import Column, Look
 
 RENAMED = "    columns:  # name in the file: name here. Other columns keep their names."
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([ .-][A-Za-z0-9_]+)*")
 _NOT_PLAIN = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
-_DATES = {
-    "day_first": "day_first",
-    "month_first": "month_first",
-    "either": "day_first",
-    "ymd": '"%Y%m%d"',
-}
 
 
 def head(look: Look, time: Column | None) -> str:
@@ -41,11 +36,22 @@ def relative(file: Path, home: Path) -> str:
 
 def dates(time: Column) -> list[str]:
     """How the times are written, where that does not speak for itself."""
-    written = f'"{time.time_format}"' if time.time_format else _DATES.get(time.time_kind or "")
+    form = written_dates(time)
+    written = f'"{form}"' if form and "%" in form else form
     unsure = "  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)"
     return (
         [f"    dates: {written}{unsure if time.time_kind == 'either' else ''}"] if written else []
     )
+
+
+def in_one_line(text: str) -> str:
+    """Names of columns in a comment, whatever they hold."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def decide(why: str) -> str:
+    """A comment that a person must decide, and why; nothing where there is no doubt."""
+    return f"  # DECIDE: {in_one_line(why)}" if why else ""
 
 
 def quoted(text: str) -> str:

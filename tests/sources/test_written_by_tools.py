@@ -1,0 +1,407 @@
+"""Files as tools write them: the number that a person reads in them, or a sentence that says why not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import cjlib as cj
+from cjlib.sources.journey import journey_from, read_journey
+from cjlib.sources.journey.check import check_journey
+from cjlib.sources.journey.run_parameters import refuse_parameters
+from cjlib.sources.journey.scaffold import feedback_alone, first_journey
+
+HEADER = "customer_id,event,timestamp,amount"
+
+
+def log_of(
+    tmp_path: Path, content: str, name: str = "events.csv", **options: object
+) -> cj.EventLog:
+    path = tmp_path / name
+    path.write_bytes(content.encode())
+    return cj.read_events(path, timezone="UTC", quarantine_limit=1, **options)
+
+
+def amounts(tmp_path: Path, values: list[str], **options: object) -> tuple[list, dict[str, str]]:
+    """The amounts as they are read, and what the quality table says of them."""
+    rows = [f'u{n};buy;2024-01-{n + 1:02d};"{value}"' for n, value in enumerate(values)]
+    log = log_of(tmp_path, "\n".join([HEADER.replace(",", ";"), *rows]), **options)
+    read = log.engine.rows("SELECT amount FROM events ORDER BY customer_id")
+    quality = log.quality[log.quality["check"].str.startswith("amount: ")]
+    return [value for (value,) in read], dict(
+        zip(quality["check"], quality["example"], strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("$1,234.50", 1234.5), ("(12.00)", -12.0), ("+12.00", 12.0), ("1\u00a0234.5", 1234.5), ("€ 9.50", 9.5),
+        ("9.50 EUR", 9.5), ("12.00-", -12.0), ("-$3.25", -3.25), ("1,234,567", 1234567.0), (" 7.5 ", 7.5),
+    ],
+)  # fmt: skip
+def test_money_is_a_number_however_it_is_written(written, number, tmp_path):
+    assert amounts(tmp_path, [written, "0.25"])[0] == [number, 0.25]
+
+
+@pytest.mark.parametrize("word", ["N/A", "NULL", "-", "#N/A", "(not set)", "None", "\\N", "n.a."])
+def test_a_word_for_none_beside_numbers_is_missing_and_counted(word, tmp_path):
+    read, said = amounts(tmp_path, ["9.5", word, "3"])
+    assert read == [9.5, None, 3.0]
+    assert word in said["amount: no value"].replace("\\\\", "\\")
+
+
+def test_a_decimal_comma_is_read_where_no_other_reading_fits_and_else_asked_for(tmp_path):
+    assert amounts(tmp_path, ["9,50", "12", "1.234,5"])[0] == [9.5, 12.0, 1234.5]
+    read, said = amounts(tmp_path, ["1,234", "2,500"])
+    assert read == ["1,234", "2,500"]
+    assert "decimal: comma" in said["amount: numbers written in two ways"]
+    assert amounts(tmp_path, ["1,234", "2,500"], decimal="comma")[0] == [1.234, 2.5]
+    assert amounts(tmp_path, ["1,234", "2,500"], decimal="point")[0] == [1234.0, 2500.0]
+
+
+@pytest.mark.parametrize(
+    "texts", [["007", "12"], ["+4930123", "+4940456"], ["1.2.3", "2"], ["12 34", "5"]]
+)
+def test_what_only_looks_like_a_number_stays_text(texts, tmp_path):
+    assert amounts(tmp_path, texts)[0] == texts
+
+
+def test_one_word_among_numbers_is_named(tmp_path):
+    _, said = amounts(tmp_path, ["1.5", "2.5", "free", "3.5"])
+    assert said["amount: words among numbers"].startswith("'free' is no number")
+
+
+def test_a_header_repeated_in_the_middle_decides_no_type(tmp_path):
+    rows = [HEADER, "u1,buy,2024-01-01,2.5", HEADER, "u2,buy,2024-01-02,3.5"]
+    log = log_of(tmp_path, "\n".join(rows))
+    assert log.properties["amount"].type == "DOUBLE"
+    assert list(log.quarantine["reason"]) == ["unreadable timestamp"]
+
+
+@pytest.mark.parametrize(
+    "top",
+    ["sep=;\n", "Report of May;;;\n", "Report of May\n\n", ""],
+)
+def test_what_stands_above_the_column_names_is_passed_over(top, tmp_path):
+    rows = "customer_id;event;timestamp;Amount (net, EUR, all)\nu1;buy;2024-01-01;2\nu2;buy;2024-01-02;3\n"
+    log = log_of(tmp_path, top + rows)
+    assert (log.n_events, log.columns) == (2, ("Amount (net, EUR, all)",))
+
+
+def test_a_file_without_column_names_is_told_so(tmp_path):
+    with pytest.raises(cj.DataError, match="no line of column names"):
+        log_of(tmp_path, "u1,buy,2024-01-01 10:00\nu2,buy,2024-01-02 11:00\n")
+
+
+def test_blanks_around_cells_are_no_part_of_them(tmp_path):
+    log = log_of(
+        tmp_path,
+        "customer_id, event, timestamp, plan\nu1 , buy, 2024-01-01, gold \nu1, buy, 2024-01-02, gold\n",
+    )
+    assert (log.n_customers, log.event_names) == (1, ["buy"])
+    assert log.engine.rows("SELECT DISTINCT plan FROM events") == [("gold",)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2025/03/07 7:01:33 AM", "2025/03/07 7:01:33 a.m.", "2025-03-07T07:01:33,123", "20250307T070133Z",
+        "2025-03-07 08:01:33 GMT+1", "2025-03-07 08:01:33 UTC+01:00", "2025-03-07 07:01:33 (UTC)",
+    ],
+)  # fmt: skip
+def test_init_finds_the_times_that_the_reader_reads(written, tmp_path):
+    path = tmp_path / "events.csv"
+    rows = [f'"{written}",u{n % 3},{"buy" if n % 2 else "view"}' for n in range(12)]
+    path.write_text("\n".join(["Timestamp,user_id,event", *rows]))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    log = read_journey(tmp_path / "journey.yml").read_events(duplicates="keep")
+    times = log.engine.rows("SELECT DISTINCT date_trunc('second', timestamp) FROM events")
+    assert times == [(pd.Timestamp("2025-03-07 07:01:33").to_pydatetime(),)]
+
+
+def test_nanoseconds_with_a_zone_are_instants_in_any_column(tmp_path):
+    stamps = pa.array(
+        [1_740_823_200_000_000_123, 1_740_909_600_000_000_000], pa.timestamp("ns", "Europe/Berlin")
+    )
+    table = pa.table(
+        {
+            "customer_id": ["a", "b"],
+            "event": ["buy", "buy"],
+            "timestamp": stamps,
+            "step": [1, 2],
+            "seen": stamps,
+        }
+    )
+    pq.write_table(table, tmp_path / "events.parquet")
+    log = cj.read_events(tmp_path / "events.parquet")
+    first = pd.Timestamp("2025-03-01 10:00").to_pydatetime()
+    assert log.engine.rows("SELECT timestamp, seen FROM events ORDER BY timestamp LIMIT 1") == [
+        (first, first)
+    ]
+    assert log.properties["step"].type == "BIGINT"
+
+
+def test_ids_of_nobody_are_named_and_left_out_where_that_is_said(tmp_path):
+    rows = [
+        f"{'undefined' if n % 4 == 0 else f'u{n}'},buy,2024-01-{n + 1:02d},1" for n in range(20)
+    ]
+    content = "\n".join([HEADER, *rows])
+    quality = log_of(tmp_path, content).quality.set_index("check")
+    assert quality.loc["ids that may stand for nobody", "rows"] == 5
+    log = log_of(tmp_path, content, missing_ids=["undefined"])
+    assert (log.n_customers, list(log.quarantine["reason"].unique())) == (
+        15,
+        ["missing customer_id"],
+    )
+    proposal = first_journey(tmp_path / "events.csv")
+    assert "missing_ids: [undefined]  # DECIDE" in proposal
+
+
+def test_ids_that_a_spreadsheet_rounded_are_named(tmp_path):
+    log = log_of(tmp_path, f"{HEADER}\n8.21E+12,buy,2024-01-01,1\n8.22E+12,buy,2024-01-02,1\n")
+    assert log.quality.set_index("check").loc["ids damaged by a spreadsheet", "rows"] == 2
+
+
+def test_an_event_delivered_twice_counts_once_whatever_the_order_of_rows(tmp_path):
+    rows = [
+        f"m{n},u{n % 5},{'buy' if n % 3 else 'view'},2024-01-{n % 28 + 1:02d},{n}.5,1"
+        for n in range(40)
+    ]
+    again = [row[:-1] + "2" for row in rows[::4]]
+    header = "message_id,customer_id,event,timestamp,amount,_inserted"
+    content = [
+        log_of(tmp_path, "\n".join([header, *order]), id="message_id")
+        for order in (rows + again, [*reversed(again), *reversed(rows)])
+    ]
+    for log in content:
+        assert (log.n_events, set(log.quarantine["reason"]), len(log.quarantine)) == (
+            40,
+            {"repeated id"},
+            10,
+        )
+    assert content[0].frame().equals(content[1].frame()) if hasattr(content[0], "frame") else True
+    assert "    id: message_id  # DECIDE" in first_journey(tmp_path / "events.csv")
+
+
+def test_an_order_of_several_lines_is_one_purchase_and_its_products_are_no_events(tmp_path):
+    lines = ["Name,Email,Total,Created at,Lineitem quantity,Lineitem name,Lineitem price"]
+    for order in range(30):
+        person, at = f"p{order % 11}@example.org", f"2025-03-{order % 28 + 1:02d} 10:00:00 +0100"
+        lines.append(f"#{1000 + order},{person},{order + 10}.50,{at},1,Mug {order % 3},4.00")
+        lines += [f"#{1000 + order},{person},,{at},2,Rug {order % 2},3.25"] * (order % 2)
+    path = tmp_path / "orders.csv"
+    path.write_text("\n".join(lines))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    log = read_journey(tmp_path / "journey.yml").read_events()
+    assert (log.n_events, log.event_names) == (30, ["purchase"])
+    assert log.engine.rows("SELECT sum(value) FROM events") == [(sum(range(10, 40)) + 15.0,)]
+
+
+@pytest.mark.parametrize("form", ["lines", "array", "pretty", "mark"])
+def test_json_objects_are_read_however_they_are_laid_out(form, tmp_path):
+    rows = [
+        {
+            "event": "buy",
+            "properties": {
+                "time": 1_741_058_094 + n,
+                "distinct_id": f"u{n % 2}",
+                "price": [1.5, "N/A"][n == 3],
+            },
+        }
+        for n in range(4)
+    ]
+    lines = "\n".join(map(json.dumps, rows))
+    content = {
+        "lines": lines,
+        "array": json.dumps(rows),
+        "pretty": json.dumps(rows, indent=2),
+        "mark": "\ufeff" + lines,
+    }
+    columns = {
+        "properties.time": "timestamp",
+        "properties.distinct_id": "customer_id",
+        "properties.price": "price",
+    }
+    log = log_of(tmp_path, content[form], "events.jsonl", columns=columns)
+    assert (log.n_events, log.n_customers, log.properties["price"].type) == (4, 2, "DOUBLE")
+    with pytest.raises(cj.DataError, match=r"'properties.distinct_id': 'customer_id'"):
+        log_of(tmp_path, content[form], "events.jsonl")
+
+
+def test_a_json_array_that_breaks_off_is_told_so(tmp_path):
+    with pytest.raises(cj.DataError, match="breaks off"):
+        log_of(tmp_path, '[{"customer_id": "a"}, {"customer_id"', "events.jsonl")
+
+
+def test_a_customer_known_before_signing_in_is_the_one_that_init_names(tmp_path):
+    rows = [
+        {"amplitude_id": 900 + n % 9, "user_id": f"u{n % 9}" if n > 20 and n % 9 > 3 else None, "event_type": ["view", "buy"][n % 2],
+         "event_time": f"2025-03-{n % 27 + 1:02d} 10:00:00", "server_upload_time": f"2025-04-{n % 27 + 1:02d} 10:00:00.5"}
+        for n in range(60)
+    ]  # fmt: skip
+    path = tmp_path / "events.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "journey.yml").write_text(text := first_journey(path))
+    assert "amplitude_id: customer_id" in text
+    assert "event_time: timestamp  # DECIDE" in text
+    assert check_journey(tmp_path / "journey.yml").log.n_customers == 9
+
+
+def test_event_names_that_differ_by_case_make_a_file_that_the_check_accepts(tmp_path):
+    odd = [
+        "Sign Up",
+        "sign up",
+        "a\u2028b",
+        "# no",
+        "*",
+        "null",
+        'say "hi"',
+        "trail:",
+        "&amp",
+        "!!",
+    ]
+    frame = pd.DataFrame(
+        [(f"u{n % 7}", name, f"2024-01-{n % 28 + 1:02d}") for n, name in enumerate(odd * 6)],
+        columns=["user_id", "event", "time"],
+    )
+    frame["Email"], frame["email"] = "x", "y"
+    frame.to_csv(tmp_path / "events.csv", index=False)
+    (tmp_path / "journey.yml").write_text(first_journey(tmp_path / "events.csv"), encoding="utf-8")
+    check = check_journey(tmp_path / "journey.yml")
+    assert (len(check.unmapped), len(check.silent), check.exit_code) == (0, 0, 0)
+
+
+# ---- answers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        ("Extremely likely - 10", 10), ("Not at all likely - 0", 0), ("10 - Extremely likely", 10), ("1 (poor)", 1), ("5 stars", 5),
+        ("4/5", None), ("7/10", 7), ("8 out of 10", 8), ("(9)", None), ("★★★☆☆", 3), ("n/a", None), ("room 12b 3", None),
+    ],
+)  # fmt: skip
+def test_a_number_beside_words_is_the_answer(answer, number):
+    frame = pd.DataFrame({"timestamp": ["2024-01-01", "2024-01-02"], "nps": [answer, "3"]})
+    read = cj.read_feedback(frame, quarantine_limit=1).frame.sort_values("timestamp")["nps"]
+    assert read.iloc[0] == number if number is not None else pd.isna(read.iloc[0])
+
+
+def test_answers_in_words_are_read_once_their_order_is_said():
+    frame = pd.DataFrame(
+        {"timestamp": ["2024-01-01"] * 3, "q": ["Good", "poor", "fair"], "text": ["a", "b", "c"]}
+    )
+    read = cj.read_feedback(frame, columns={"csat": ("q", ["poor", "fair", "good"])})
+    assert dict(zip(read.frame["text"], read.frame["csat"], strict=True)) == {
+        "a": 3,
+        "b": 1,
+        "c": 2,
+    }
+    assert read.scales["csat"] == (1, 3)
+
+
+def test_answers_that_mean_no_answer_are_none():
+    frame = pd.DataFrame(
+        {"timestamp": ["2024-01-01"] * 4, "csat": [1, 5, 6, 7], "text": list("abcd")}
+    )
+    read = cj.read_feedback(frame, missing=[6, 7])
+    assert (len(read), read.frame["csat"].sum()) == (4, 6)
+
+
+def test_a_source_has_a_zone_of_its_own():
+    frame = pd.DataFrame({"Submit Date (UTC)": ["2025-07-01 10:00"], "nps": [9]})
+    named = cj.read_feedback(
+        frame, columns={"Submit Date (UTC)": "timestamp"}, timezone="Europe/Berlin"
+    )
+    assert named.frame["timestamp"].iloc[0].isoformat() == "2025-07-01T12:00:00+02:00"
+    frame = frame.rename(columns={"Submit Date (UTC)": "timestamp"})
+    said = cj.read_feedback(frame, timezone="Europe/Berlin", source_timezone="UTC")
+    assert said.frame["timestamp"].equals(named.frame["timestamp"])
+    assert cj.read_feedback(frame, timezone="Europe/Berlin").frame["timestamp"].iloc[0].hour == 10
+
+
+def test_init_reads_a_survey_with_labelled_ends(tmp_path):
+    rows = [
+        f'03/{n + 1:02d}/2025 7:0{n}:33 AM,{answer},"Fine, all in all"'
+        for n, answer in enumerate(
+            ["Extremely likely - 10", "9", "Not at all likely - 0", "3", "8", "13"[:1]]
+        )
+    ]
+    rows.append('03/14/2025 7:00:00 AM,10,"Good, I would say"')
+    path = tmp_path / "survey.csv"
+    path.write_text(
+        "\n".join(
+            [
+                "End Date,How likely is it that you would recommend us?,Why?",
+                ",,Open-Ended Response",
+                *rows,
+            ]
+        )
+    )
+    (tmp_path / "journey.yml").write_text(feedback_alone(path))
+    feedback = read_journey(tmp_path / "journey.yml").read_feedback(quarantine_limit=1)
+    assert sorted(feedback.frame["nps"]) == [0, 1, 3, 8, 9, 10, 10]
+
+
+# ---- the check ---------------------------------------------------------------------------------------------------
+
+
+def test_an_amount_that_is_no_number_is_a_fault_and_amounts_below_zero_are_told(tmp_path):
+    journey = "name: x\ntimezone: UTC\nsources: {events: events.csv}\nstages: [{name: A, touchpoints: [buy]}]\nvalue: {event: buy, amount: amount}\n"
+    (tmp_path / "journey.yml").write_text(journey)
+    (tmp_path / "events.csv").write_text(
+        f"{HEADER}\nu1,buy,2024-01-01,2.5\nu2,buy,2024-01-02,free\nu3,buy,2024-01-03,3\n"
+    )
+    check = check_journey(tmp_path / "journey.yml")
+    assert check.exit_code == 3
+    assert "'free' is no number" in str(check.faults[0])
+    (tmp_path / "events.csv").write_text(
+        f"{HEADER}\nu1,buy,2024-01-01,2.5\nu2,buy,2024-01-02,-2.5\n"
+    )
+    check = check_journey(tmp_path / "journey.yml")
+    assert check.exit_code == 0
+    assert any("1 of 2 values of 'amount' are below 0" in warning for warning in check.warnings)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [({"a": 3}, "must map"), ({3: "event"}, "must map"), ({"a": ["x", "y"]}, "must map")],
+)
+def test_a_column_parameter_of_another_type_is_refused_in_words(columns, words):
+    with pytest.raises(cj.CjlibError, match=words):
+        cj.read_events(
+            pd.DataFrame({"a": ["1"], "event": ["x"], "timestamp": ["2024-01-01"]}), columns=columns
+        )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"window": "7"},
+        {"window": 7},
+        {"funnel": "purchse"},
+        {"period": "fortnight"},
+        {"start": "soon"},
+        {"lookback": "0D"},
+    ],
+)
+def test_a_parameter_that_no_notebook_can_use_is_refused(given):
+    content = {
+        "name": "x",
+        "sources": {"events": "e.csv"},
+        "stages": [{"name": "A"}],
+        "funnels": {"purchase": {"steps": ["a", "b"], "window": "7D"}},
+    }
+    journey = journey_from(content)
+    refuse_parameters(
+        journey,
+        {"window": "none", "funnel": "purchase", "start": "2024-01-01", "by": "plan", "end": ""},
+    )
+    with pytest.raises(cj.CjlibError, match=f"^{next(iter(given))}: "):
+        refuse_parameters(journey, given)
