@@ -29,10 +29,10 @@ def test_a_run_keeps_its_forecast_and_looks_back_on_earlier_ones(
     business = cj.read_journey(ROOT / "data" / "examples" / "ecom_synthetic.yml")
     log = business.read_events()
     earlier = log.where(end="2024-05-15")
-    options = business.churn_options(active_within="60D") | cj.churn_inputs(business, log)
+    options = business.churn_options(log, active_within="60D")
     model = cj.fit_churn(cj.churn_data(earlier, **options))
-    model.keep(tmp_path / "model.json")
-    cj.keep_forecast(
+    model.save(tmp_path / "model.json")
+    cj.save_forecast(
         model.score(cj.churn_data(earlier, **options, cutoffs=["2024-05-16"], like=model)), tmp_path
     )
     said = captions(
@@ -40,7 +40,7 @@ def test_a_run_keeps_its_forecast_and_looks_back_on_earlier_ones(
             NOTEBOOK,
             journey=str(ROOT / "data" / "examples" / "ecom_synthetic.yml"),
             forecasts=str(tmp_path),
-            kept_model=str(tmp_path / "model.json"),
+            saved_model=str(tmp_path / "model.json"),
         )
     )
     assert len(list(tmp_path.glob("forecast-*.csv"))) == 2

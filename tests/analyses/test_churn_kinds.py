@@ -270,7 +270,7 @@ def test_a_table_of_categories_alone_is_kept_and_read_again(tmp_path):
         columns="x"
     )
     model = cj.fit_churn(cj.churn_table(made, target="gone"))
-    again = cj.load_churn_model(model.keep(tmp_path / "model.json"))
+    again = cj.load_churn_model(model.save(tmp_path / "model.json"))
     assert (
         again.score(made).table["churn_probability"].tolist()
         == model.score(made).table["churn_probability"].tolist()
@@ -314,7 +314,7 @@ def test_copies_of_rows_do_not_make_an_identifier_look_as_if_it_knew_the_outcome
 def test_a_model_kept_before_dates_were_noted_still_reads_them(tmp_path):
     made = plain(start=DATES)
     data = cj.churn_table(made, target="gone")
-    kept = json.loads(cj.fit_churn(data).keep(tmp_path / "model.json").read_text(encoding="utf-8"))
+    kept = json.loads(cj.fit_churn(data).save(tmp_path / "model.json").read_text(encoding="utf-8"))
     kept["columns"] = {
         name: value for name, value in kept["columns"].items() if name not in ("dates", "snapshot")
     }

@@ -75,8 +75,7 @@ def test_an_event_at_the_cutoff_belongs_to_the_past():
 def test_a_horizon_that_is_not_over_gives_no_label_and_is_ignored_by_the_fit():
     data = toy("ana: buy@90D | bob: buy@99D", until=at(129))
     assert data.table["churned"].isna().all()
-    with pytest.raises(cj.DataError, match="no cutoff has its horizon behind it"):
-        cj.fit_churn(data)
+    assert "no cutoff has its horizon behind it" in cj.fit_churn(data).reason
 
 
 def test_who_had_the_churn_event_is_left_out_and_re_enters_at_the_return():
@@ -441,12 +440,13 @@ def test_a_cutoff_after_the_end_of_the_data_is_told_and_the_midnight_after_it_is
 
 
 def test_a_log_too_short_for_any_cutoff_says_what_it_needs():
-    with pytest.raises(cj.DataError, match="need 120 days"):
-        toy("ana: buy@0D buy@50D", cutoffs=None, until=at(50))
+    data = toy("ana: buy@0D buy@50D", cutoffs=None, until=at(50))
+    assert not data.answered
+    assert "need 120 days" in data.headline
 
 
 def test_splits_after_a_fit_are_those_without_one():
     data = cj.churn_data(cj.read_events(shop(250, 3)), horizon="30D")
-    before = cj.compare_splits(data)
+    before = cj.compare_splits(data).table
     cj.fit_churn(data)
-    pd.testing.assert_frame_equal(cj.compare_splits(data), before, check_exact=True)
+    pd.testing.assert_frame_equal(cj.compare_splits(data).table, before, check_exact=True)

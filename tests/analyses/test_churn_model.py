@@ -116,8 +116,9 @@ def test_copies_of_rows_do_not_make_the_model_look_better(frame, model):
 def test_too_few_churners_are_fitted_and_said_to_be_too_few(frame):
     few = cj.fit_churn(cj.churn_table(frame.iloc[:120], target="left_us", id="account"))
     assert "Too few to rank models" in few.headline
-    with pytest.raises(cj.DataError, match="too few to learn from"):
-        cj.fit_churn(cj.churn_table(frame.iloc[:20], target="left_us", id="account"))
+    none = cj.fit_churn(cj.churn_table(frame.iloc[:20], target="left_us", id="account"))
+    assert not none.answered
+    assert "too few to learn from" in none.headline
 
 
 def test_scores_are_in_the_order_given_and_name_what_is_outside_training(frame, model):
@@ -159,8 +160,22 @@ def test_reasons_sum_exactly_raise_the_risk_and_differ_from_the_typical(frame, m
     assert not reasons["text"].str.contains("because").any()
 
 
+def test_features_are_ranked_by_effect_with_churn_by_level_beside_each(frame, model):
+    found = model.reasons(model.score(frame))
+    effects = found.effects
+    assert effects["feature"].drop_duplicates().iloc[0] == "tenure"
+    assert effects["effect"].is_monotonic_decreasing
+    plan = effects[effects["feature"] == "plan"].set_index("level")
+    monthly = frame[frame["plan"] == "monthly"]["left_us"] == "Yes"
+    assert plan.loc["monthly", ["n", "n_churned"]].tolist() == [monthly.size, monthly.sum()]
+    assert plan["low"].lt(plan["share_churned"]).all()
+    assert found.headline.endswith("(Association, not causation.)")
+    assert [finding.topic for finding in found.findings] == ["churn by tenure"]
+    assert cj.plot(found).layout.meta["caption"] == found.headline
+
+
 def test_a_kept_model_scores_to_the_last_digit_and_holds_nothing_that_runs(frame, model, tmp_path):
-    path = model.keep(tmp_path / "model.json")
+    path = model.save(tmp_path / "model.json")
     again = cj.load_churn_model(path)
     assert again.score(frame).table.equals(model.score(frame).table)
     assert again.reasons(frame).table.equals(model.reasons(frame).table)
@@ -318,7 +333,7 @@ def test_kept_forecasts_are_set_beside_what_happened(tmp_path):
         0.5,
     ]
     assert "within its interval" in found.headline
-    with pytest.raises(cj.DataError, match="there is no kept forecast"):
+    with pytest.raises(cj.DataError, match="there is no saved forecast"):
         cj.past_forecasts(tmp_path, cj.churn_data(log, horizon="30D", cutoffs=[stamp]))
 
 

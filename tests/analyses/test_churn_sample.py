@@ -15,9 +15,7 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "journey.yml"
 def data() -> cj.ChurnData:
     business = cj.read_journey(SAMPLE)
     log = business.read_events()
-    return cj.churn_data(
-        log, **business.churn_options(active_within="60D"), **cj.churn_inputs(business, log)
-    )
+    return cj.churn_data(log, **business.churn_options(log, active_within="60D"))
 
 
 @pytest.mark.slow
@@ -32,7 +30,7 @@ def test_the_planted_support_delay_is_among_the_first_reasons_of_those_who_waite
 
 
 def test_a_random_split_promises_more_than_rolling_origin_keeps(data):
-    figures = cj.compare_splits(data).set_index("split")["auc"]
+    figures = cj.compare_splits(data).table.set_index("split")["auc"]
     assert figures["random rows"] > figures["rolling origin"]
     assert figures["no embargo"] > figures["rolling origin"]
 

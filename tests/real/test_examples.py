@@ -70,7 +70,8 @@ def test_the_example_of_a_table_of_customers_fits_its_data(example):
     check = check_journey(example("telco"))
     assert (check.exit_code, check.warnings) == (0, ())
     assert check.headline == "7,043 customers read; the journey file names no events."
-    data = cj.churn_base(check.journey).data()
+    source = check.journey.read_churn_source()
+    data = cj.churn_data(source, **check.journey.churn_options(source))
     assert data.population["churned"].tolist() == [1_869]
     assert data.columns.set_index("column").loc["TotalCharges", ["kind", "missing"]].tolist() == [
         "number",

@@ -10,6 +10,7 @@ import pytest
 
 import cjlib as cj
 from cjlib.views.notebook.explore_map import PERSONA, Choice
+from cjlib.views.unanswered import Unanswered
 
 START = pd.Timestamp("2025-01-01", tz="UTC")
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -202,14 +203,14 @@ def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
     few = cj.read_events(
         pd.DataFrame({"customer_id": ["a"], "event": ["visit"], "timestamp": [START]})
     )
-    for kinds in (cj.personas(few, journey=journey), cj.personas(None, journey=journey)):
-        assert not kinds.answered
+    for kinds in (cj.customer_kinds(journey, few), cj.customer_kinds(journey, None)):
+        assert isinstance(kinds, Unanswered)
         maps = cj.persona_maps(cj.journey_map(journey, few), kinds)
         assert maps.text == kinds.headline
         assert len(cj.plot(maps).data) == 0
     assert (
-        "Personas cannot be told apart: only 0 customers have 5 events or more"
-        in cj.personas(few, journey=journey).headline
+        "Kinds of customers cannot be told apart: only 0 customers have 5 events or more"
+        in cj.customer_kinds(journey, few).headline
     )
 
 
@@ -217,9 +218,9 @@ def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
 
 
 def test_each_cell_of_the_picture_says_its_n_and_a_thin_one_says_so(journey, log):
-    html = cj.render_map(cj.journey_map(journey, log)).html
+    html = cj.picture(cj.journey_map(journey, log)).html
     assert '<span class="cj-n">n 80</span>' in html
-    few = cj.render_map(cj.journey_map(journey, log.where(end="2025-01-01"))).html
+    few = cj.picture(cj.journey_map(journey, log.where(end="2025-01-01"))).html
     assert "n 16 · thin, too few to read" in few
 
 
@@ -227,7 +228,7 @@ def test_a_share_of_nobody_of_few_is_grey_like_any_share_of_few(journey):
     few = pd.DataFrame(
         {"customer_id": ["a", "b"], "event": ["visit", "visit"], "timestamp": [START, START]}
     )
-    html = cj.render_map(cj.journey_map(journey, cj.read_events(few))).html
+    html = cj.picture(cj.journey_map(journey, cj.read_events(few))).html
     lane = html[html.index("Goes on, in order") :]
     assert 'cj-thin"><span class="cj-line"><span class="cj-big">0.0%</span></span>' in lane
     assert "n 2 · thin, too few to read" in lane
@@ -238,8 +239,7 @@ def test_many_stages_stand_one_by_one_where_there_is_no_room_for_columns(tmp_pat
     file = tmp_path / "journey.yml"
     file.write_text(FILE.replace("  - {name: Stay", names + "  - {name: Stay"), encoding="utf-8")
     assert (
-        'class="cj-map cj-map-many"'
-        in cj.render_map(cj.journey_map(cj.read_journey(file), log)).html
+        'class="cj-map cj-map-many"' in cj.picture(cj.journey_map(cj.read_journey(file), log)).html
     )
 
 
@@ -269,8 +269,8 @@ def test_the_table_of_a_result_brings_its_definition_and_one_without_rows_its_he
     assert "How this was counted" in shown.html
     assert "typical path" not in shown.html
     assert (
-        cj.table(cj.personas(None, journey=journey), ["persona"]).text
-        == "Without events there are no habits to tell personas by."
+        cj.table(cj.customer_kinds(journey, None), ["persona"]).text
+        == "Without events there are no habits to tell kinds of customers by."
     )
 
 

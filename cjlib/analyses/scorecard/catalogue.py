@@ -37,21 +37,13 @@ _KM = "Kaplan–Meier median, those not there yet censored at the end of data"
 
 CATALOGUE: dict[str, Entry] = {
     "conversion_of_visitors": Entry(
-        "Visitors who convert in the same period",
-        "share",
-        "conversion",
-        FUNNEL,
-        _SAME.format("visit", "conversion"),
+        "Conversion of visitors", "share", "conversion", FUNNEL, _SAME.format("visit", "conversion")
     ),
     "conversion_of_leads": Entry(
-        "Leads who convert in the same period",
-        "share",
-        "conversion",
-        FUNNEL,
-        _SAME.format("lead", "conversion"),
+        "Conversion of leads", "share", "conversion", FUNNEL, _SAME.format("lead", "conversion")
     ),
     "active_customers": Entry(
-        "Active customers (events on the map)",
+        "Active customers",
         "count",
         "activity",
         RETENTION,
@@ -65,7 +57,7 @@ CATALOGUE: dict[str, Entry] = {
         "customers whose first mapped event lies in the period",
     ),
     "retention": Entry(
-        "Active again from the period before (events on the map)",
+        "Retention",
         "share",
         "coming back",
         RETENTION,
@@ -112,13 +104,6 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "ces": Entry(
         "Found it easy (CES)", "share", "effort", SENTIMENT, "share of answers 5–7 on 1–7"
-    ),
-    "rating": Entry(
-        "Rated well (4 or 5 stars)",
-        "share",
-        "rating",
-        SENTIMENT,
-        "share of star ratings of 4–5 on 1–5, half stars as they are",
     ),
     "response_share": Entry(
         "Answered when asked",

@@ -51,7 +51,7 @@ class SubscriptionValue(Result):
     plans: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def contract_worth(journey: Journey, log: EventLog) -> SubscriptionValue:
+def contract_worth(journey: Journey, log: EventLog | pd.DataFrame) -> SubscriptionValue:
     """What a contract brings, where leaving is an event and the same customers pay again and again.
 
     A contract begins with a customer's first payment above 0 and ends with the first event of leaving at or after it, else at the end of data; its payments are those
@@ -77,6 +77,10 @@ def contract_worth(journey: Journey, log: EventLog) -> SubscriptionValue:
     ----------
     Ghosh, D. & Lin, D. Y. (2000). Nonparametric analysis of recurrent events and death. Biometrics 56.
     """
+    if not isinstance(log, EventLog):
+        return SubscriptionValue.unanswered(
+            "A table of customers has no dates, so payments cannot be followed. Where a column counts the time so far, ask cj.survival_table."
+        )
     if journey.value is None:
         return SubscriptionValue.unanswered(
             "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."

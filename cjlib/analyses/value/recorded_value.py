@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cjlib.analyses.result import Result, metric
+from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.show.numbers import about, count_of
+from cjlib.sources.log.durations import Duration
+from cjlib.sources.log.event_log import EventLog
 
 Z95 = 1.959964
 PARSES = 0.99
+NO_MONEY = "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +94,32 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
         },
         amount=amount,
     )
+
+
+def value_of(
+    customers: EventLog | pd.DataFrame, *, value: str | None, horizon: Duration, **options: Any
+) -> CustomerValue | StatedValue:
+    """What each customer brings: of a log what `cj.customer_value` expects, of a table of customers what a column states.
+
+    Parameters
+    ----------
+    customers
+        The events, or one row a customer.
+    value
+        The column with the money; None: not known, and so no answer.
+    horizon, **options
+        As `cj.customer_value` takes them; a table has no time.
+
+    Returns
+    -------
+    CustomerValue or StatedValue
+        Both with `customer_id` and `expected_value`.
+    """
+    if value is None:
+        return CustomerValue.unanswered(NO_MONEY)
+    if not isinstance(customers, pd.DataFrame):
+        return customer_value(customers, value=value, horizon=horizon, **options)
+    return stated_value(customers, amount=value)
 
 
 def _numbers(values: pd.Series, amount: str) -> pd.Series:

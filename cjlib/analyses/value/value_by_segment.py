@@ -11,7 +11,8 @@ import pandas as pd
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
-from cjlib.errors import CjlibError, shown
+from cjlib.analyses.value.recorded_value import StatedValue
+from cjlib.errors import CjlibError, not_a_log, shown
 from cjlib.shared.comparison import (
     CLAIM,
     MIN_N,
@@ -48,7 +49,9 @@ class ValueBy(Result):
     by: str = ""
 
 
-def value_by(value: CustomerValue, log: EventLog, *, by: str | None = "cohort") -> ValueBy:
+def value_by(
+    value: CustomerValue | StatedValue, log: EventLog | pd.DataFrame, *, by: str | None = "cohort"
+) -> ValueBy:
     """Expected and past value of the customers of each group: who has bought, no one else.
 
     Each customer counts in one group: by `"cohort"` the month of the first event in the log's zone, else the value of a column at the first event that has one;
@@ -76,6 +79,10 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str | None = "cohort") 
     CjlibError
         When the log has no such column, or `value` is no result of `cj.customer_value`.
     """
+    if isinstance(value, StatedValue):
+        return ValueBy.unanswered(
+            "A table of customers has no dates, so what customers brought to date and are yet to bring cannot be told apart."
+        )
     if not isinstance(value, CustomerValue):
         raise CjlibError(
             f"value: must be what cj.customer_value(log, …) gave. Got {shown(type(value).__name__)}."
@@ -85,6 +92,8 @@ def value_by(value: CustomerValue, log: EventLog, *, by: str | None = "cohort") 
     if by is None:
         return ValueBy.unanswered("There are no groups to compare: the log has no column for it.")
     names_given(by, "by", taken=FIGURES)
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
     groups = _cohorts(log) if by == "cohort" else first_values(log, by)
     customers = value.table.assign(group=value.table["customer_id"].astype("str").map(groups))
     if customers["expected_value"].isna().any():

@@ -168,6 +168,11 @@ class Journey(Section):
         """The table of `sources.customers`, one row a customer, under our names; None where the file names none."""
         return customers_table(self)
 
+    def read_churn_source(self) -> EventLog | pd.DataFrame:
+        """What tells who left: the table of customers where `churn.target` names a column of it, else the events."""
+        table = self.read_customers() if self.churn and self.churn.target else None
+        return self.read_events() if table is None else table
+
     # ---- options for analyses ----------------------------------------------------------------------------------
 
     def funnel(self, name: str | None = None, **overrides: Any) -> dict[str, Any]:
@@ -241,14 +246,57 @@ class Journey(Section):
             overrides,
         )
 
-    def churn_options(self, **overrides: Any) -> dict[str, Any]:
-        """The options of `cj.churn_data`: horizon (else the silence that means leaving), active_within, churn_event; overrides as in `funnel`."""
+    def churn_options(
+        self, source: EventLog | pd.DataFrame | None = None, **overrides: Any
+    ) -> dict[str, Any]:
+        """The options of `cj.churn_data`: horizon (else the silence that means leaving), active_within, churn_event; overrides as in `funnel`.
+
+        With `source`, what `read_churn_source` gave, also those that depend on the data: of events the feedback, the column of value, how long
+        support takes, and what makes a customer who can leave (the event of `value`, where leaving is an event too); of a table of customers,
+        which has no dates, the column that says who left.
+        """
+        if isinstance(source, pd.DataFrame):
+            named = {"id": "customer_id"} if "customer_id" in source.columns else {}
+            return self.churn_table_options() | named
         one = self._churn("churn_options")
         options = {"horizon": one.horizon or one.inactive, "active_within": one.active_within}
         options |= {"churn_event": simplest(one.event)} if one.event is not None else {}
-        return _overridden(
-            {key: value for key, value in options.items() if value is not None}, overrides
-        )
+        options = {key: value for key, value in options.items() if value is not None}
+        return _overridden(options | ({} if source is None else self._inputs(source)), overrides)
+
+    def _inputs(self, log: EventLog) -> dict[str, Any]:
+        """What churn data can use beside the events."""
+        options: dict[str, Any] = {}
+        feedback = self.read_feedback()
+        if feedback is not None and feedback.frame["customer_id"].notna().any():
+            options["feedback"] = feedback
+        if self.value is not None:
+            options["value"] = self.value.amount if self.value.amount in log.properties else None
+            if self.churn and self.churn.event is not None and self.value.event is not None:
+                options["active_event"] = self.value.event
+        support = self.support
+        if support is not None and support.first_response is not None:
+            options["waits"] = {"support": (support.opened, support.first_response)}
+        return options
+
+    def target_list(
+        self, *, success_share: float, value: Any = None, budget: float | None = None
+    ) -> dict[str, Any]:
+        """The options of `cj.target_list`: the costs that the file states, and what it is worth that a customer stays.
+
+        That is `value` where it is a number above 0, else `value.kept` of the file, else `value` as it stands, such as what `cj.customer_value`
+        gave. What nobody states is None, and then there is no list.
+        """
+        kept = None if self.value is None else self.value.kept
+        stated = value if isinstance(value, int | float) and value > 0 else kept
+        unstated = None if isinstance(value, int | float) else value
+        return {
+            "offer_cost": self.costs.offer,
+            "contact_cost": self.costs.contact,
+            "success_share": success_share,
+            "value": unstated if stated is None else stated,
+            "budget": budget or None,
+        }
 
     def churn_table_options(self) -> dict[str, Any]:
         """The column that says who left, for `cj.churn_table(journey.read_customers(), **journey.churn_table_options())`."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
+from cjlib.errors import unknown_column
 from cjlib.sources.log.event_log import EventLog
 
 USUAL = (
@@ -32,7 +35,9 @@ def segment_columns(log: EventLog, *, most: int = MOST_VALUES) -> list[str]:
     return sorted(fitting, key=lambda name: (rank.get(name.casefold(), len(USUAL)), name))
 
 
-def segment_column(log: EventLog, *wanted: str | Sequence[str] | None) -> str | list[str] | None:
+def segment_column(
+    log: EventLog | pd.DataFrame, *wanted: str | Sequence[str] | None
+) -> str | list[str] | None:
     """The column to compare groups by: the first wanted one that is given, else the log's first column with a usual name, else none.
 
     Empty text and None ask for nothing; `"none"` asks for no groups. A wanted column that the log does not have is an error with the nearest name.
@@ -40,7 +45,7 @@ def segment_column(log: EventLog, *wanted: str | Sequence[str] | None) -> str | 
     Parameters
     ----------
     log
-        The event log.
+        The event log, or a table of customers.
     *wanted
         Names in order of preference, such as a notebook's parameter and the `by` of the journey file; a list names several columns together.
     """
@@ -50,9 +55,17 @@ def segment_column(log: EventLog, *wanted: str | Sequence[str] | None) -> str | 
         if one:
             names = [one] if isinstance(one, str) else list(one)
             for name in names:
-                log.property(name, "by")
+                _check_column(log, name)
             return one if isinstance(one, str) else names
-    return usual_column(segment_columns(log))
+    names = list(log.columns) if isinstance(log, pd.DataFrame) else segment_columns(log)
+    return usual_column(names)
+
+
+def _check_column(log: EventLog | pd.DataFrame, name: str) -> None:
+    if not isinstance(log, pd.DataFrame):
+        log.property(name, "by")
+    elif name not in log.columns:
+        raise unknown_column("by", name, log.columns)
 
 
 def usual_column(names: Iterable[str]) -> str | None:

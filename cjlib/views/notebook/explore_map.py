@@ -14,7 +14,8 @@ import pandas as pd
 from cjlib.errors import CjlibError, shown
 from cjlib.show.tables import table_html
 from cjlib.sources.log.segments import segment_columns
-from cjlib.views.map_html import RenderedMap, render_map
+from cjlib.views.map_html import Picture, picture
+from cjlib.views.unanswered import Unanswered
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -98,7 +99,7 @@ class MapExplorer:
 
     # ---- in a report -----------------------------------------------------------------------------------------------
 
-    def twin(self) -> RenderedMap:
+    def twin(self) -> Picture:
         """For a report: what stands behind each stage, and the segments side by side, as folded tables that need no script."""
         whole = self.map()
         parts = [
@@ -134,7 +135,7 @@ class MapExplorer:
         parts.append(
             f"<details><summary>What if five points more went on to a stage?</summary><ul>{''.join(future)}</ul></details>"
         )
-        return RenderedMap(
+        return Picture(
             html=f'<div class="cj-explore">{"".join(parts)}</div>',
             text="What stands behind each stage, by segment, and what if.",
         )
@@ -240,7 +241,7 @@ class MapExplorer:
             held = self.map(choice)
         except CjlibError as fault:
             return _why(fault), [EVERY]
-        return render_map(
+        return picture(
             held, None if choice.by is None else _group(held, choice)
         ).html, held.groups.words()
 
@@ -287,7 +288,7 @@ def explore_map(
     by: str | None = None,
     made: JourneyMap | None = None,
     groups: JourneyMap | None = None,
-    kinds: Personas | None = None,
+    kinds: Personas | Unanswered | None = None,
 ) -> MapExplorer:
     """The map with its period, segment, persona and stage to choose, and what-if sliders; in a report folded tables hold choices counted beforehand.
 
@@ -302,13 +303,13 @@ def explore_map(
     groups
         The map by the segment, if there is one already.
     kinds
-        What `cj.personas` gives, to choose personas too.
+        What `cj.personas` or `cj.customer_kinds` gives, to choose personas too.
     """
     if log is None or not hasattr(log, "prepared"):
         raise CjlibError(
-            f"log: the explorer needs events, as cj.read_events gives them. Got {shown(log)}. To show a map of feedback alone call cj.render_map(map)."
+            f"log: the explorer needs events, as cj.read_events gives them. Got {shown(log)}. To show a map of feedback alone call cj.picture(map)."
         )
     explorer = MapExplorer(
-        journey, log, feedback, by=by, kinds=kinds if kinds is not None and kinds.answered else None
+        journey, log, feedback, by=by, kinds=None if isinstance(kinds, Unanswered) else kinds
     )
     return explorer.keep(*(one for one in (made, groups) if one is not None))

@@ -23,7 +23,7 @@ QUESTIONS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Highlights:
+class Important:
     """The most important sentences of a card, each with the notebook that explains it."""
 
     table: pd.DataFrame
@@ -51,7 +51,7 @@ class Highlights:
         return f'<ol class="cj-important">{"".join(each)}</ol>'
 
 
-def highlights(card: Scorecard, most: int = 3) -> Highlights:
+def important(card: Scorecard, most: int = 3) -> Important:
     """The most important things to know of a scorecard, as sentences with links to the notebooks that explain them.
 
     Parameters
@@ -61,11 +61,11 @@ def highlights(card: Scorecard, most: int = 3) -> Highlights:
     most
         How many.
     """
-    return Highlights(_checked(card).highlights(most))
+    return Important(_checked(card).important(most))
 
 
 @dataclass(frozen=True, eq=False)
-class MissingMeasures:
+class Unmeasured:
     """What a card cannot say, by what it would need."""
 
     needs: dict[str, list[str]]
@@ -94,15 +94,15 @@ class MissingMeasures:
         return f'<table class="cj-unmeasured"><thead>{heads}</thead><tbody>{rows}</tbody></table>'
 
 
-ALL_MEASURED = "Nothing is missing."
+ALL_MEASURED = "Every measure of the card is measured."
 
 
-def missing_measures(card: Scorecard) -> MissingMeasures:
+def unmeasured(card: Scorecard) -> Unmeasured:
     """What a scorecard does not measure: the missing line of the journey file or the missing events, and the measures they would give."""
     needs: dict[str, list[str]] = {}
     for one in _checked(card).not_measured.itertuples():
         needs.setdefault(str(one.needs), []).append(entry_of(str(one.measure)).label)
-    return MissingMeasures(needs)
+    return Unmeasured(needs)
 
 
 def _checked(card: Scorecard) -> Scorecard:

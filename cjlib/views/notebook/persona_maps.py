@@ -1,4 +1,4 @@
-"""The map of each persona."""
+"""Kinds of customers, and the map of each: what a notebook asks, answered with the reason where the data cannot tell."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from cjlib.errors import DataError
 from cjlib.shared.comparison import MIN_N
-from cjlib.views.map_html import render_map
+from cjlib.views.map_html import picture
+from cjlib.views.unanswered import Unanswered, because, unanswered
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -20,11 +22,16 @@ if TYPE_CHECKING:
 
 def customer_kinds(
     journey: Journey, log: EventLog | None, feedback: Feedback | None = None
-) -> Personas:
+) -> Personas | Unanswered:
     """The personas of a log with the names the journey file gives; where there are too few customers to tell, the reason."""
     from cjlib.analyses.personas import personas
 
-    return personas(log, feedback=feedback, journey=journey)
+    if log is None:
+        return unanswered("Without events there are no habits to tell kinds of customers by.")
+    try:
+        return personas(log, None, feedback, journey=journey)
+    except DataError as fault:
+        return unanswered(because("Kinds of customers cannot be told apart", fault))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +56,7 @@ class PersonaMaps:
             return f"<p>{escape(self.why)}</p>"
         parts = (
             f"<details><summary>The map of <bdi>{escape(name)}</bdi>{_few(held)}</summary>"
-            f"<p>{escape(held.headline)}</p>{render_map(held).html}</details>"
+            f"<p>{escape(held.headline)}</p>{picture(held).html}</details>"
             for name, held in self.maps.items()
         )
         return f'<div class="cj-explore">{"".join(parts)}</div>'
@@ -60,7 +67,7 @@ def _few(held: JourneyMap) -> str:
     return f" (n = {n:,.0f}: too few to read)" if n < MIN_N else ""
 
 
-def persona_maps(whole: JourneyMap, kinds: Personas) -> PersonaMaps:
+def persona_maps(whole: JourneyMap, kinds: Personas | Unanswered) -> PersonaMaps:
     """The map of each persona, counted on its customers alone.
 
     Parameters
@@ -70,8 +77,8 @@ def persona_maps(whole: JourneyMap, kinds: Personas) -> PersonaMaps:
     kinds
         What `cj.personas` or `cj.customer_kinds` gives.
     """
-    if not kinds.answered:
-        return PersonaMaps({}, kinds.reason)
+    if isinstance(kinds, Unanswered):
+        return PersonaMaps({}, kinds.headline)
     named = dict(zip(kinds.table["persona"], kinds.table["name"], strict=True))
     return PersonaMaps(
         {f"{label}: {name}": whole.persona(label, kinds.members) for label, name in named.items()}

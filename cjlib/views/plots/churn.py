@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.churn.model.churn_model import ChurnModel
+from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnReasons
 from cjlib.analyses.churn.model.summary import BASELINES
 from cjlib.analyses.churn.use.forecast_monitoring import PastForecasts
-from cjlib.analyses.churn.use.metrics_by_segment import ModelBy
+from cjlib.analyses.churn.use.metrics_by_segment import SegmentMetrics
+from cjlib.shared.comparison import CLAIM
 from cjlib.show.numbers import about, percent
 from cjlib.views.plots import target_list, theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
@@ -31,6 +32,7 @@ NAMES = {
     "bgnbd": "BG/NBD, purchases alone",
 }
 """Models and baselines as a figure calls them."""
+MOST_FEATURES = 4
 MARGIN = {"l": 8, "r": 16, "t": 30, "b": 40}
 
 
@@ -69,9 +71,9 @@ def models(result: ChurnModel) -> go.Figure:
     gain = result.metrics["gain_over_baseline"]
     beyond = gain["low"] is not None and gain["low"] > 0
     verdict = (
-        "beats every baseline beyond noise"
+        "beats every baseline significantly"
         if beyond
-        else "does not beat the best baseline beyond noise"
+        else "is not significantly better than the best baseline"
     )
     caption = f"The chosen model {verdict}: AUC {chosen['auc']:.3f} ({chosen['auc_low']:.3f} to {chosen['auc_high']:.3f}, n = {chosen['n']:,})."
     columns = [
@@ -159,12 +161,8 @@ def calibration(result: ChurnModel) -> go.Figure:
 def _calibration_claim(ece: float | None, floor: float | None, n: int) -> str:
     if ece is None or floor is None:
         return "Whether the probabilities hold cannot be said: one outcome only."
-    held = (
-        "no more than chance alone would show"
-        if ece <= floor * 1.5
-        else "more than chance alone would show: the level of churn moves"
-    )
-    return f"Predicted and observed shares differ by {ece:.3f} on average, {held} ({floor:.3f}; n = {n:,})."
+    fit = "well calibrated" if ece <= floor * 1.5 else "the level of churn moves"
+    return f"Predictions are off by {100 * ece:.1f} points on average; {100 * floor:.1f} would be expected by chance (n = {n:,}): {fit}."
 
 
 def lift(result: ChurnModel) -> go.Figure:
@@ -218,7 +216,7 @@ def _with_n(value: float, form: str, n: int) -> str:
     return f"{value:{form}}" if theme.too_few(n) else f"{value:{form}}, n = {n:,}"
 
 
-def by_segment(result: ModelBy) -> go.Figure:
+def by_segment(result: SegmentMetrics) -> go.Figure:
     """A dot a segment: AUC with its interval, where there are enough of both outcomes."""
     table = result.table
     columns = [
@@ -234,6 +232,12 @@ def by_segment(result: ModelBy) -> go.Figure:
         "lift at 10%",
         "low",
         "high",
+        "AUC of the others",
+        "difference",
+        "low",
+        "high",
+        "p value",
+        "p adjusted",
     ]
     rows = [[theme.group_name([row[0]]), *row[1:]] for row in table.to_numpy(dtype=object).tolist()]
     dots = [
@@ -269,6 +273,36 @@ def by_segment(result: ModelBy) -> go.Figure:
     )
 
 
+def effects(result: ChurnReasons) -> go.Figure:
+    """A dot a level of the strongest features: the share of its customers that churned, with its interval."""
+    table = result.effects
+    names = table["feature"].drop_duplicates().head(MOST_FEATURES)
+    shown = table[table["feature"].isin(names)]
+    sure = shown["p_adjusted"].fillna(1.0) < CLAIM
+    dots = [
+        Dot(
+            f"{row['feature']}: {row['level']}",
+            row["share_churned"],
+            row["low"],
+            row["high"],
+            row["n"],
+            _with_n(row["share_churned"], ".1%", row["n"]),
+            strong,
+        )
+        for row, strong in zip(theme.records(shown), sure.tolist(), strict=True)
+    ]
+    columns = ["feature", "level", "n", "churned", "share churned", "low", "high", "p adjusted"]
+    picked = ["feature", "level", "n", "n_churned", "share_churned", "low", "high", "p_adjusted"]
+    return dot_rows(
+        dots,
+        Axis("share that churned", dict(theme.percent_axis(rangemode="tozero"))),
+        caption=result.headline,
+        alt=f"Dots of the share that churned by level of {len(names)} features. {result.headline}",
+        columns=columns,
+        rows=table[picked].to_numpy(dtype=object).tolist(),
+    )
+
+
 def forecasts(result: PastForecasts) -> go.Figure:
     """What each past forecast expected, beside the share that churned with its interval; hollow where the horizon is not over."""
     table = result.table.sort_values("cutoff", ignore_index=True)
@@ -293,7 +327,7 @@ def forecasts(result: PastForecasts) -> go.Figure:
         error_y=theme.whiskers(
             table["observed_share"], table["observed_low"], table["observed_high"]
         ),
-        name="came true, 95% CI",
+        name="observed, 95% CI",
     )
     return theme.figure(
         [told, came],
@@ -324,7 +358,8 @@ def forecasts(result: PastForecasts) -> go.Figure:
 
 VIEWS: dict[str, dict[str, Callable[..., go.Figure]]] = {
     "ChurnModel": {"models": models, "calibration": calibration, "lift": lift},
-    "ModelBy": {"segments": by_segment},
+    "ChurnReasons": {"effects": effects},
+    "SegmentMetrics": {"segments": by_segment},
     "PastForecasts": {"forecasts": forecasts},
     **target_list.VIEWS,
 }

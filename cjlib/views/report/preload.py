@@ -45,7 +45,6 @@ _FITTING = (
     "cjlib.analyses.personas",
     "cjlib.analyses.feedback.sentiment",
     "cjlib.analyses.feedback.themes",
-    "cjlib.views.churn_questions",
     "cjlib.views.path_questions",
     "cjlib.views.notebook.persona_maps",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -11,6 +11,31 @@ from cjlib.analyses.result import Result
 
 if TYPE_CHECKING:
     from cjlib.analyses.churn.data.snapshots import LogSource
+
+NO_DATES = "A table of customers shows one moment and has no dates"
+
+
+class UnanswerableError(Exception):
+    """What the data lack; whoever asks turns it into an unanswered result."""
+
+    @property
+    def reason(self) -> str:
+        """As a headline."""
+        return f"Who will leave cannot be said: {self}"
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """The table of customers as it was given, and the column that says who left."""
+
+    table: pd.DataFrame
+    target: str
+
+    @property
+    def open(self) -> pd.DataFrame:
+        """Customers whose outcome is blank."""
+        outcome = self.table[self.target]
+        return self.table[outcome.isna() | (outcome.astype("str").str.strip() == "")]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +59,7 @@ class ChurnData(Result):
     dates, snapshot
         Columns of a table that were dates, now days before the snapshot (ISO; empty without dates).
     source
-        For data from a log: the log and the options, so that a fit can test that no feature looks past its cutoff.
+        For data from a log: the log and the options, so that a fit can test that no feature looks past its cutoff; else the table of customers.
     """
 
     features: tuple[str, ...]
@@ -45,4 +70,16 @@ class ChurnData(Result):
     id_column: str = ""
     dates: tuple[str, ...] = ()
     snapshot: str = ""
-    source: LogSource | None = field(default=None, repr=False)
+    source: LogSource | TableSource | None = field(default=None, repr=False)
+
+    @classmethod
+    def unanswered(cls, reason: str, **empty: Any) -> ChurnData:
+        """No data to learn from, and the reason."""
+        return super().unanswered(
+            reason,
+            features=(),
+            population=pd.DataFrame(),
+            leaks=pd.DataFrame(columns=["column", "level", "rule", "figure", "text"]),
+            columns=pd.DataFrame(),
+            of_log=False,
+        )

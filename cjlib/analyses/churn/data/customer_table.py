@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.churn_data import ChurnData, TableSource
 from cjlib.analyses.churn.data.column_types import Typed, as_type, days_before, snapshot_of, typed
 from cjlib.analyses.churn.data.leakage import as_table, find_leaks, identifier_finding
 from cjlib.analyses.result import metric
-from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import confidence, percent
 
@@ -42,14 +42,12 @@ def churn_table(
     Returns
     -------
     ChurnData
-        See there; `.columns` says what each column was taken for.
+        See there; `.columns` says what each column was taken for. Unanswered where only one outcome occurs.
 
     Raises
     ------
     CjlibError
         When the target is unknown or has values that cannot be told apart, or columns cannot be told apart by name.
-    DataError
-        When only one outcome occurs.
     """
     table = _named(df)
     target, id = _column(table, target, "target"), None if id is None else _column(table, id, "id")
@@ -61,8 +59,8 @@ def churn_table(
     known = outcome.notna().to_numpy()
     rows, churned = table[known].reset_index(drop=True), outcome[known].to_numpy(dtype=float)
     if len(rows) == 0 or churned.min() == churned.max():
-        raise DataError(
-            f"target: column {shown(target)} holds only one outcome in {len(rows):,} rows, so there is nothing to tell apart. Give customers who left and customers who stayed."
+        return ChurnData.unanswered(
+            f"Who will leave cannot be said: column {shown(target)} holds only one outcome in {len(rows):,} rows, so there is nothing to tell apart. Give customers who left and customers who stayed."
         )
     found = typed(rows.drop(columns=[target, *([id] if id else [])]))
     _check_names(found.kept)
@@ -94,7 +92,17 @@ def churn_table(
         ),
         headline=_headline(churned, features.shape[1], leaks, counts),
         definition=_definition(target, positive, called, counts, leaks),
-        metrics={"share_churned": metric(churned.mean(), float(low), float(high), churned.size)},
+        metrics={
+            "share_churned": metric(
+                churned.mean(),
+                float(low),
+                float(high),
+                churned.size,
+                label="Share that left",
+                unit="share",
+                better="lower",
+            )
+        },
         features=tuple(features.columns),
         population=_population(churned),
         leaks=leaks,
@@ -103,6 +111,7 @@ def churn_table(
         id_column=called,
         dates=found.dates,
         snapshot="" if snapshot is None else snapshot.isoformat(),
+        source=TableSource(table, target),
     )
 
 

@@ -11,13 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.customer_table import churn_table
 from cjlib.analyses.churn.data.event_arrays import Question, check_waits, find_kinds
 from cjlib.analyses.churn.data.features import groups_in_words
 from cjlib.analyses.churn.data.log_leakage import log_leaks
 from cjlib.analyses.churn.data.reactivation import beyond_the_end, endings, endings_in_words, never
 from cjlib.analyses.churn.data.snapshots import LogSource, Part, Seen, parts_of
 from cjlib.analyses.result import metric
-from cjlib.errors import CjlibError, DataError, listed, not_a_log, shown
+from cjlib.errors import CjlibError, listed, not_a_log, not_one_of, shown
 from cjlib.shared.periods import DAY
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import percent, timespan
@@ -30,12 +31,25 @@ Whole = NDArray[np.int64]
 STEP_DAYS = 30
 LOOKBACK_DAYS = 90
 MOST_CUTOFFS = 12
+UNSAID = "Who will leave cannot be said"
+OPTIONS = (
+    "horizon",
+    "cutoffs",
+    "active_within",
+    "active_event",
+    "churn_event",
+    "feedback",
+    "value",
+    "channel",
+    "waits",
+    "like",
+)
 
 
 def churn_data(
-    log: EventLog,
+    log: EventLog | pd.DataFrame,
     *,
-    horizon: Duration,
+    horizon: Duration | None = None,
     cutoffs: Sequence[Any] | None = None,
     active_within: Duration | None = None,
     active_event: Event = None,
@@ -45,6 +59,7 @@ def churn_data(
     channel: str | None = "channel",
     waits: Mapping[str, tuple[Event, Event]] | None = None,
     like: Any = None,
+    **of_table: Any,
 ) -> ChurnData:
     """What was known of each customer at each cutoff, and whether the customer then churned.
 
@@ -56,7 +71,7 @@ def churn_data(
     Parameters
     ----------
     log
-        The events.
+        The events; or a table of customers with `target=`, as `cj.churn_table` takes it.
     horizon
         How far ahead, such as "90D".
     cutoffs
@@ -81,16 +96,21 @@ def churn_data(
     -------
     ChurnData
         `.table`: `customer_id`, `cutoff`, `churned` (1, 0, missing where the horizon is not over), then the features; by cutoff, then customer.
+        Unanswered where the log is empty, or too short for any cutoff.
 
     Raises
     ------
     CjlibError
         When a cutoff lies before the log, or an option cannot be read.
-    DataError
-        When the log is empty, too short for any cutoff.
     """
+    if isinstance(log, pd.DataFrame) and "target" in of_table:
+        return churn_table(log, **of_table)
     if not isinstance(log, EventLog):
         raise not_a_log(log)
+    if of_table:
+        raise not_one_of("churn_data", next(iter(of_table)), OPTIONS)
+    if horizon is None:
+        raise CjlibError("horizon: is missing. Say how far ahead to look, such as horizon='30D'.")
     question = Question(
         _length(horizon, "horizon"),
         None if active_within is None else _length(active_within, "active_within"),
@@ -102,8 +122,21 @@ def churn_data(
         check_waits(waits),
     )
     if log.span_us is None:
-        raise DataError("churn_data: the log has no events.")
-    moments = _cutoffs(log, question.horizon) if cutoffs is None else _given(log, cutoffs)
+        return ChurnData.unanswered(f"{UNSAID}: the log has no events.")
+    if cutoffs is not None:
+        return _made(log, question, _given(log, cutoffs), like)
+    moments = _cutoffs(log, question.horizon)
+    if not moments:
+        return ChurnData.unanswered(_too_short(log, question.horizon))
+    return _made(log, question, moments, like)
+
+
+def data_at(source: LogSource, cutoffs: Sequence[Any], like: Any = None) -> ChurnData:
+    """The same question at other cutoffs."""
+    return _made(source.log, source.question, _given(source.log, cutoffs), like)
+
+
+def _made(log: EventLog, question: Question, moments: list[int], like: Any) -> ChurnData:
     question = replace(question, endings=endings(log, question))
     ids = log.customer_ids()
     kinds = find_kinds(log, question, moments[0], _columns_of(like))
@@ -134,6 +167,9 @@ def churn_data(
                 row["share_churned_low"],
                 row["share_churned_high"],
                 row["rows"],
+                label=f"Share that left ({row['population']})",
+                unit="share",
+                better="lower",
             )
             for row in population.to_dict("records")
         },
@@ -160,15 +196,17 @@ def _cutoffs(log: EventLog, horizon: int) -> list[int]:
     first, last = log.span_us or (0, 0)
     step = min(STEP_DAYS * DAY, horizon // 2)
     newest, oldest = last - horizon, first + LOOKBACK_DAYS * DAY
-    found = [
-        newest - place * step for place in range(MOST_CUTOFFS) if newest - place * step >= oldest
-    ]
-    if not found:
-        needed = timespan(horizon + LOOKBACK_DAYS * DAY)
-        raise DataError(
-            f"churn_data: the log spans {timespan(last - first)}; with this horizon a label and 90 days before it need {needed}. Give a shorter horizon, or cutoffs=."
-        )
-    return found[::-1]
+    places = (newest - place * step for place in range(MOST_CUTOFFS))
+    return [moment for moment in places if moment >= oldest][::-1]
+
+
+def _too_short(log: EventLog, horizon: int) -> str:
+    first, last = log.span_us or (0, 0)
+    needed = timespan(horizon + LOOKBACK_DAYS * DAY)
+    return (
+        f"{UNSAID}: the log spans {timespan(last - first)}; with this horizon a label and 90 days before it need {needed}. "
+        "Give a shorter horizon, or cutoffs=."
+    )
 
 
 def _given(log: EventLog, cutoffs: Sequence[Any]) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.churn_data import ChurnData, UnanswerableError
 from cjlib.analyses.churn.data.leakage import Finding, as_table
 from cjlib.analyses.churn.data.snapshots import LogSource
 from cjlib.analyses.churn.model import summary
@@ -34,7 +34,7 @@ from cjlib.analyses.churn.model.model_selection import (
     fit_bases,
     fit_forecaster,
 )
-from cjlib.errors import CjlibError, DataError, shown
+from cjlib.errors import CjlibError, shown
 from cjlib.shared.periods import DAY
 
 Floats = NDArray[np.float64]
@@ -148,6 +148,7 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
         evidence,
         forecasts=_forecasts(stack, tests, tested),
         newest=newest,
+        latest=stack.cutoff[everything] == stack.cutoff[everything].max(),
         settings=OF_LOG,
         seed=seed,
         extra=_told(data, source, untrue),
@@ -156,7 +157,7 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
 
 
 def _source(data: ChurnData) -> LogSource:
-    if data.source is None:
+    if not isinstance(data.source, LogSource):
         raise CjlibError(
             f"data: comes from a log but does not hold it. Make it with cj.churn_data. Got {shown(type(data).__name__)}."
         )
@@ -195,8 +196,8 @@ def untruncated(data: ChurnData, source: LogSource) -> list[Finding]:
 def _stack(data: ChurnData, source: LogSource, features: list[str]) -> Stack:
     known = data.table[data.table["churned"].notna()]
     if known.empty:
-        raise DataError(
-            "data: no cutoff has its horizon behind it, so nothing can be learnt. Give earlier cutoffs or a shorter horizon."
+        raise UnanswerableError(
+            "no cutoff has its horizon behind it, so nothing can be learnt. Give earlier cutoffs or a shorter horizon."
         )
     rows = known.assign(place=known["customer_id"].astype("str")).sort_values(
         ["place", "cutoff"], kind="stable", ignore_index=True

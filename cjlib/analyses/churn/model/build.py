@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.churn_data import ChurnData, UnanswerableError
 from cjlib.analyses.churn.data.leakage import whole_model
 from cjlib.analyses.churn.model import evaluate, summary
 from cjlib.analyses.churn.model.churn_model import ChurnModel, Fitted
@@ -23,7 +23,9 @@ from cjlib.analyses.churn.model.model_selection import (
     Settings,
     Training,
 )
-from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.analyses.churn.model.reason_effects import learn_effects
+from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.show.numbers import count_of
 
 Floats = NDArray[np.float64]
 FOLDS = 5
@@ -47,8 +49,8 @@ def used_features(data: ChurnData, keep: Sequence[str]) -> list[str]:
     ]
     if not features:
         left = f"; left out are {listed(sorted(out))}" if out else ""
-        raise DataError(
-            f"data: no feature is left to learn from{left}. Give others, or keep= what was known in time."
+        raise UnanswerableError(
+            f"no feature is left to learn from{left}. Give others, or keep= what was known in time."
         )
     return features
 
@@ -57,8 +59,8 @@ def enough(churned: Floats) -> int:
     """How many folds the rarer outcome allows."""
     rarer = int(min(churned.sum(), churned.size - churned.sum())) if churned.size else 0
     if rarer < 10:
-        raise DataError(
-            f"data: {rarer} customers of the rarer outcome are too few to learn from; at least 10 are needed, 50 to rank models. Give a longer horizon or more customers."
+        raise UnanswerableError(
+            f"{count_of(rarer, 'customer')} of the rarer outcome are too few to learn from; at least 10 are needed, 50 to rank models. Give a longer horizon or more customers."
         )
     return FOLDS
 
@@ -84,12 +86,13 @@ def assembled(
     *,
     forecasts: pd.DataFrame,
     newest: pd.DataFrame,
+    latest: NDArray[np.bool_],
     settings: Settings,
     seed: int,
     extra: dict[str, str] | None = None,
     horizon_us: int = 0,
 ) -> ChurnModel:
-    """Figures, words and model together."""
+    """Figures, words and model together; `latest` are the training rows in which every customer is once."""
     draws = draw_customers(evidence.draws_of, seed)
     table = evaluate.measured(evidence.tested, draws, seed)
     gained = evaluate.gain(evidence.tested, table, evidence.baselines, draws)
@@ -97,6 +100,14 @@ def assembled(
     chosen = forecaster.probability(training.matrix)
     reference = learn_reference(training.columns, training.matrix)
     reasoning = learn_reasoning(training, forecaster.additive, chosen, settings, seed)
+    effects, _ = learn_effects(
+        training.columns,
+        reasoning.themes,
+        np.asarray(reasoning.spread),
+        training.matrix[latest],
+        training.churned[latest],
+        horizon_us,
+    )
     head = summary.Facts(
         data, keep, table, gained, evidence.choice, evidence.learning, last, reasoning.fidelity
     )
@@ -108,6 +119,7 @@ def assembled(
         metrics=summary.metrics(head),
         calibration=evaluate.calibration_table(last.scores["chosen"], last.churned),
         lift=evaluate.lift_table(last.scores["chosen"], last.churned),
+        effects=effects,
         leaks=leaks,
         drift=drifted(training.columns, reference, training.columns.matrix(newest))
         if data.of_log

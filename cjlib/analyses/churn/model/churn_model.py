@@ -42,12 +42,13 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Reasoning:
-    """What reasons need: features that go together, the average contribution of each, its typical value, and the fidelity."""
+    """What reasons need: features that go together, the average contribution of each, its typical value, the fidelity, and by how much contributions differ among customers."""
 
     themes: Themes
     centre: tuple[float, ...]
     typical: tuple[Any, ...]
     fidelity: Fidelity
+    spread: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class ChurnScores(Result):
     model: ChurnModel = field(repr=False)
     matrix: NDArray[np.float64] = field(repr=False)
 
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """What a card shows."""
+        return ("mean_probability",)
+
     @classmethod
     def unanswered(cls, reason: str, **empty: Any) -> ChurnScores:
         """Nobody scored, and the reason."""
@@ -82,6 +88,13 @@ class ChurnScores(Result):
             model=ChurnModel.unanswered(reason),
             matrix=np.zeros((0, 0)),
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChurnReasons(Result):
+    """What goes with leaving: for single customers (`.table`), and over all of them (`.effects`, as of the model)."""
+
+    effects: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +109,9 @@ class ChurnModel(Result):
         `bin`, `n`, `mean_predicted`, `observed`, `low`, `high`.
     lift
         `decile` (1 = highest risk), `n`, `n_churned`, `share_churned`, `low`, `high`, `lift`, `cumulative_captured`.
+    effects
+        `feature`, `effect`, `level`, `n`, `n_churned`, `share_churned`, `low`, `high`, and against all other customers `difference`, its interval,
+        `p_value`, `p_adjusted`: the features that move the forecasts most, strongest first.
     leaks
         As of the data, with what the model as a whole shows.
     drift
@@ -114,6 +130,7 @@ class ChurnModel(Result):
 
     calibration: pd.DataFrame
     lift: pd.DataFrame
+    effects: pd.DataFrame
     leaks: pd.DataFrame
     drift: pd.DataFrame
     forecasts: pd.DataFrame
@@ -127,7 +144,9 @@ class ChurnModel(Result):
     @classmethod
     def unanswered(cls, reason: str, **empty: Any) -> ChurnModel:
         """No model, and the reason."""
-        tables = {name: pd.DataFrame() for name in ("calibration", "lift", "leaks", "newest")}
+        tables = {
+            name: pd.DataFrame() for name in ("calibration", "lift", "effects", "leaks", "newest")
+        }
         columns = ["customer_id", "cutoff", "churned", "churn_probability"]
         return super().unanswered(
             reason,
@@ -140,6 +159,11 @@ class ChurnModel(Result):
             verdict=reason,
             fitted=None,
         )
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """What a card shows."""
+        return ("auc",)
 
     @property
     def forecaster(self) -> Forecaster:
@@ -200,9 +224,29 @@ class ChurnModel(Result):
         with threadpool_limits(THREADS):
             return score(self, data, as_of)
 
+    def score_today(self, data: ChurnData) -> ChurnScores:
+        """Probability of churning for the customers of today.
+
+        Of a log those at its last moment, with the features they have then; of a table of customers those whose outcome is blank and, where nobody's
+        is, those who had not left, from whom the model has learnt too.
+
+        Parameters
+        ----------
+        data
+            What `cj.churn_data` or `cj.churn_table` gave.
+        """
+        from threadpoolctl import threadpool_limits
+
+        from cjlib.analyses.churn.model.scoring import score_today
+
+        if not self.answered or not data.answered:
+            return ChurnScores.unanswered(self.reason or data.reason)
+        with threadpool_limits(THREADS):
+            return score_today(self, data)
+
     def reasons(
         self, rows: ChurnScores | ChurnData | pd.DataFrame | None = None, k: int = 3
-    ) -> Result:
+    ) -> ChurnReasons:
         """What goes with a customer's risk: the features whose values raise it most, against the average customer.
 
         Contributions are log-odds of the additive spline model; features that go together are summed. Only those count that raise the risk, and whose
@@ -217,15 +261,18 @@ class ChurnModel(Result):
 
         Returns
         -------
-        Result
-            `.table`: `customer_id`, `reason_rank`, `feature`, `value`, `typical`, `contribution`, `text`.
+        ChurnReasons
+            `.effects`: churn by level of the features, the strongest first. `.table`: `customer_id`, `reason_rank`, `feature`, `value`, `typical`, `contribution`, `text`.
         """
         from threadpoolctl import threadpool_limits
 
         from cjlib.analyses.churn.model.explanations import reasons
 
+        scores = rows if isinstance(rows, ChurnScores) else self.score(rows)
+        if not scores.answered or not self.answered:
+            return ChurnReasons.unanswered(self.reason or scores.reason)
         with threadpool_limits(THREADS):
-            return reasons(self, rows if isinstance(rows, ChurnScores) else self.score(rows), k)
+            return reasons(self, scores, k)
 
     def by(self, values: pd.Series | Sequence[Any], *, min_n: int = 30) -> pd.DataFrame:
         """How good the forecasts were in each segment.
@@ -246,7 +293,7 @@ class ChurnModel(Result):
 
         return by_segment(self.forecasts, values, min_n)
 
-    def keep(self, path: str | Path) -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write the model as plain JSON, to be read by `cj.load_churn_model`: numbers and names, nothing that runs.
 
         Parameters
@@ -254,6 +301,6 @@ class ChurnModel(Result):
         path
             Where to; a file there is replaced whole or not at all.
         """
-        from cjlib.analyses.churn.model.persistence import keep
+        from cjlib.analyses.churn.model.persistence import save
 
-        return keep(self, Path(path))
+        return save(self, Path(path))

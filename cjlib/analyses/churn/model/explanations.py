@@ -9,14 +9,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores, Fidelity, Reasoning
+from cjlib.analyses.churn.model.churn_model import (
+    ChurnModel,
+    ChurnReasons,
+    ChurnScores,
+    Fidelity,
+    Reasoning,
+)
 from cjlib.analyses.churn.model.correlated_features import NAMED, Themes, find_themes
 from cjlib.analyses.churn.model.encoding import MISSING, OTHER, Columns
 from cjlib.analyses.churn.model.model_selection import Settings, Training
+from cjlib.analyses.churn.model.reason_effects import (
+    FAMILY,
+    findings_of,
+    follow_up_of,
+    sentence,
+    strongest,
+)
 from cjlib.analyses.churn.model.spline_logistic import Additive, drawn_contributions
-from cjlib.analyses.result import Result, metric
+from cjlib.analyses.result import metric
 from cjlib.errors import CjlibError, shown
-from cjlib.show.numbers import about
+from cjlib.shared.comparison import CLAIM
+from cjlib.show.numbers import about, count_of
 
 Floats = NDArray[np.float64]
 REFITS = 5
@@ -30,13 +44,18 @@ def learn_reasoning(
     columns, matrix = training.columns, training.matrix
     themes = find_themes(columns, matrix)
     added = additive.contributions(matrix)
-    centre = themes.summed(added).mean(axis=0)
+    summed = themes.summed(added)
+    centre = summed.mean(axis=0)
     typical = tuple(_typical(columns, matrix, place) for place in range(len(columns.names)))
     some = _evenly(len(matrix), settings.rows_compared)
     spearman, overlap = _likeness(additive.intercept + added[some].sum(axis=1), chosen[some])
     steady, first = _stability(training.of(some), additive, themes, added[some], settings, seed)
     return Reasoning(
-        themes, tuple(centre.tolist()), typical, Fidelity(spearman, overlap, steady, first)
+        themes,
+        tuple(centre.tolist()),
+        typical,
+        Fidelity(spearman, overlap, steady, first),
+        tuple(summed.std(axis=0).tolist()),
     )
 
 
@@ -98,24 +117,30 @@ def _foremost(above: Floats) -> NDArray[np.int64]:
     return np.argsort(-above, axis=1, kind="stable")[:, :FOREMOST]
 
 
-def reasons(model: ChurnModel, scores: ChurnScores, k: int) -> Result:
+def reasons(model: ChurnModel, scores: ChurnScores, k: int) -> ChurnReasons:
     """See `ChurnModel.reasons`."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise CjlibError(f"k: must be a whole number of reasons, at least 1. Got {shown(k)}.")
     word = model.reasoning.fidelity.word
     table = _table(model, scores, k) if word != "none" else _table(model, scores, k).iloc[:0]
     fidelity = model.reasoning.fidelity
-    numbers = {
-        "spearman_with_score": fidelity.spearman,
-        "top_decile_overlap": fidelity.overlap,
-        "stability_of_three": fidelity.steady,
-        "stability_of_first": fidelity.first,
-    }
-    return Result(
+    claims = np.nan_to_num(model.effects["p_adjusted"].to_numpy(dtype=float), nan=1.0) < CLAIM
+    return ChurnReasons(
         table=table,
-        headline=_headline(model, table, len(scores.table)),
+        headline=_headline(model, table, claims),
         definition=_definition(model, k),
-        metrics={name: metric(value, n=model.reference.n) for name, value in numbers.items()},
+        metrics={
+            name: metric(value, n=model.reference.n, label=label, unit="share", better="higher")
+            for name, label, value in (
+                ("spearman_with_score", "Rank correlation with the score", fidelity.spearman),
+                ("top_decile_overlap", "Of the riskiest tenth in common", fidelity.overlap),
+                ("stability_of_three", "Same three reasons after redrawing", fidelity.steady),
+                ("stability_of_first", "Same first reason after redrawing", fidelity.first),
+            )
+        },
+        findings=findings_of(model.effects, claims),
+        families={FAMILY: int(model.effects["p_value"].notna().sum())},
+        effects=model.effects,
     )
 
 
@@ -203,22 +228,25 @@ def _rounded(values: Floats) -> Floats:
     return np.round(values * scale) / scale
 
 
-def _headline(model: ChurnModel, table: pd.DataFrame, customers: int) -> str:
+def _headline(model: ChurnModel, table: pd.DataFrame, claims: NDArray[np.bool_]) -> str:
     fidelity = model.reasoning.fidelity
     if fidelity.word == "none":
         return (
             f"No reasons are given: the model that can be split into reasons ranks customers too differently from the chosen one "
             f"(rank correlation {fidelity.spearman:.2f}, {about(fidelity.overlap)} of the riskiest tenth in common)."
         )
-    first = table.loc[table["reason_rank"] == 1, "feature"].value_counts()
+    first = strongest(model.effects, claims).head(2)
     if first.empty:
-        return f"None of the {customers:,} customers has a value that raises the risk above the average."
-    name = sorted(first[first == first.max()].index)[0]
-    rough = " The reasons are approximate." if fidelity.word == "approximate" else ""
-    return (
-        f"{name} is the foremost reason for {first[name]:,} of {customers:,} customers; a model of other customers would name the same foremost reason for "
-        f"{about(fidelity.first)} of the riskiest tenth.{rough} Reasons say what goes with leaving, not what causes it."
+        return "Churn differs significantly at no level of the features that the model uses."
+    rough = (
+        " The reasons of single customers are approximate."
+        if fidelity.word == "approximate"
+        else ""
     )
+    if table.empty:
+        rough = " No customer scored has a value that raises the risk above the average."
+    told = "; ".join(sentence(row) for _, row in first.iterrows())
+    return f"{told}.{rough} (Association, not causation.)"
 
 
 def _definition(model: ChurnModel, k: int) -> dict[str, str]:
@@ -234,7 +262,10 @@ def _definition(model: ChurnModel, k: int) -> dict[str, str]:
         "fidelity": f"rank correlation {fidelity.spearman:.3f} with the chosen score, {about(fidelity.overlap)} of the riskiest tenth in common: {fidelity.word}",
         "stability": f"{REFITS} models of drawn customers give {about(fidelity.steady)} of the same three reasons among the riskiest tenth, {about(fidelity.first)} the same first",
         "themes": "; ".join(joined) or "no features so alike that they are summed",
-        "not a cause": "goes with, not because: only a test can say what would happen if it changed",
+        "effect": "standard deviation over customers of the log-odds that the feature adds: features are ranked by it, not by how often they are a reason",
+        "churn by level": f"customers of {'the newest labelled cutoff' if model.horizon_us else 'the table'}, Wilson interval; each level against all other customers, "
+        f"{count_of(int(model.effects['p_value'].notna().sum()), 'comparison')} adjusted together (Benjamini–Hochberg); {follow_up_of(model.horizon_us).words}",
+        "not a cause": "association: only a test can say what would happen if it changed",
     }
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.churn_data import ChurnData, UnanswerableError
 from cjlib.analyses.churn.data.univariate import column_aucs, column_scores, counted_columns
 from cjlib.analyses.churn.model import summary
+from cjlib.analyses.churn.model.backtest import fit_log
 from cjlib.analyses.churn.model.build import Evidence, assembled, enough, used_features
 from cjlib.analyses.churn.model.calibration import cross_calibrated
 from cjlib.analyses.churn.model.churn_model import ChurnModel
@@ -58,14 +59,13 @@ def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> Ch
         `.table`: `model` ("chosen", the candidates, then baselines: "prevalence", "best_single_column" or "recency", "recency_over_gap", "bgnbd"),
         `population` ("all", "active": seen within twice the horizon), `cutoff` (missing for tables and for means over cutoffs), `n`, `n_churned`, `auc`,
         `auc_low`, `auc_high`, `pr_auc`, `brier`, `log_loss`, `lift_10`, `lift_low`, `lift_high`, `ece`, `ece_floor` (what perfect probabilities would show),
-        `empc` (expected maximum profit a customer: value 200, offer 10, contact 1).
+        `empc` (expected maximum profit a customer: value 200, offer 10, contact 1). Unanswered where there is no feature, or too few of either
+        outcome to learn from.
 
     Raises
     ------
     CjlibError
         When `keep` names no column of the data.
-    DataError
-        When there is no feature, or too few of either outcome to learn from.
 
     References
     ----------
@@ -76,13 +76,15 @@ def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> Ch
             f"data: must be what cj.churn_data or cj.churn_table gives. Got {shown(type(data).__name__)}."
         )
     check_seed(seed)
-    features = used_features(data, keep)
-    with one_thread():
-        if data.of_log:
-            from cjlib.analyses.churn.model.backtest import fit_log
-
-            return fit_log(data, features, tuple(keep), seed)
-        return _fit_table(data, features, tuple(keep), seed)
+    if not data.answered:
+        return ChurnModel.unanswered(data.reason)
+    try:
+        features = used_features(data, keep)
+        with one_thread():
+            fit = fit_log if data.of_log else _fit_table
+            return fit(data, features, tuple(keep), seed)
+    except UnanswerableError as lacking:
+        return ChurnModel.unanswered(lacking.reason)
 
 
 def _fit_table(
@@ -129,6 +131,7 @@ def _fit_table(
         evidence,
         forecasts=forecasts,
         newest=data.table,
+        latest=np.ones(churned.size, dtype=bool),
         settings=OF_TABLE,
         seed=seed,
     )

@@ -1,7 +1,7 @@
-"""A model kept as plain JSON: numbers and names with a version, nothing that runs when it is read.
+"""A model saved as plain JSON: numbers and names with a version, nothing that runs when it is read.
 
 Everything a forecast needs is written: knots and weights of the curves, the nodes of every tree, the calibration, the training distribution for the drift
-check, and what reasons need. A read model gives the same probabilities to the last digit. What is not kept: the log, and forecasts of single customers.
+check, and what reasons need. A read model gives the same probabilities to the last digit. What is not saved: the log, and forecasts of single customers.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from cjlib.errors import CjlibError, DataError, shown
 
 FORMAT = "cjlib churn model"
 VERSION = 2
-TABLES = ("table", "calibration", "lift", "leaks", "drift")
+TABLES = ("table", "calibration", "lift", "effects", "leaks", "drift")
 ARRAYS = ("roots", "feature", "threshold", "missing_left", "left", "right", "value")
 
 
-def keep(model: ChurnModel, path: Path) -> Path:
-    """See `ChurnModel.keep`."""
+def save(model: ChurnModel, path: Path) -> Path:
+    """See `ChurnModel.save`."""
     text = json.dumps(
         _plain(model), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_native
     )
@@ -51,42 +51,46 @@ def keep(model: ChurnModel, path: Path) -> Path:
     return path
 
 
-def load_churn_model(path: str | Path) -> ChurnModel:
-    """A model that `model.keep(path)` wrote: it scores and gives reasons to the last digit as it did.
+def load_churn_model(path: str | Path, *, default: ChurnModel | None = None) -> ChurnModel:
+    """A model that `model.save(path)` wrote: it scores and gives reasons to the last digit as it did.
 
     Parameters
     ----------
     path
         The file.
+    default
+        What is given back where the path is empty text, as a notebook's parameter may be.
 
     Returns
     -------
     ChurnModel
-        Without `.forecasts` and newest customers, which are not kept: give `score` the customers.
+        Without `.forecasts` and newest customers, which are not saved: give `score` the customers.
 
     Raises
     ------
     DataError
-        When the file is not there, is no kept model, or is of a version this one cannot read.
+        When the file is not there, is no saved model, or is of a version this one cannot read.
     """
     if not isinstance(path, str | Path):
         raise CjlibError(
-            f"path: must be the name of a file that model.keep wrote. Got {shown(path)}."
+            f"path: must be the name of a file that model.save wrote. Got {shown(path)}."
         )
+    if path == "" and default is not None:
+        return default
     source = Path(path)
     try:
         kept = json.loads(source.read_text(encoding="utf-8"))
     except OSError as fault:
         raise DataError(
-            f"path: {shown(str(source))} cannot be read ({fault.strerror}). Give a file that model.keep wrote."
+            f"path: {shown(str(source))} cannot be read ({fault.strerror}). Give a file that model.save wrote."
         ) from None
     except ValueError:
         raise DataError(
-            f"path: {shown(str(source))} is not a kept model: it is not JSON. Give a file that model.keep wrote."
+            f"path: {shown(str(source))} is not a saved model: it is not JSON. Give a file that model.save wrote."
         ) from None
     if not isinstance(kept, dict) or kept.get("format") != FORMAT:
         raise DataError(
-            f"path: {shown(str(source))} is not a kept churn model. Give a file that model.keep wrote."
+            f"path: {shown(str(source))} is not a saved churn model. Give a file that model.save wrote."
         )
     if kept.get("version") != VERSION:
         raise DataError(
@@ -130,6 +134,7 @@ def _plain(model: ChurnModel) -> dict[str, Any]:
             "centre": reasoning.centre,
             "typical": reasoning.typical,
             "fidelity": asdict(reasoning.fidelity),
+            "spread": reasoning.spread,
         },
     }
 
@@ -151,6 +156,7 @@ def _model(kept: Mapping[str, Any]) -> ChurnModel:
         table=frames["table"],
         calibration=frames["calibration"],
         lift=frames["lift"],
+        effects=frames["effects"],
         leaks=frames["leaks"],
         drift=frames["drift"],
         headline=kept["headline"],
@@ -171,6 +177,7 @@ def _model(kept: Mapping[str, Any]) -> ChurnModel:
                 tuple(reasoning["centre"]),
                 tuple(reasoning["typical"]),
                 Fidelity(**reasoning["fidelity"]),
+                tuple(reasoning["spread"]),
             ),
         ),
         newest=pd.DataFrame(columns=list(columns.names)),
@@ -234,4 +241,4 @@ def _native(value: Any) -> Any:
         return value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be kept")
+    raise TypeError(f"{type(value).__name__} cannot be saved")

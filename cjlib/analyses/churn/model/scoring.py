@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.churn_data import ChurnData, TableSource
 from cjlib.analyses.churn.data.column_types import as_features
 from cjlib.analyses.churn.data.customer_table import customer_ids
+from cjlib.analyses.churn.data.log_data import data_at
+from cjlib.analyses.churn.data.snapshots import LogSource
 from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
 from cjlib.analyses.churn.model.drift import drifted, no_drift
 from cjlib.analyses.result import Metric, metric
@@ -68,6 +71,26 @@ def score(
         model=model,
         matrix=matrix,
     )
+
+
+def score_today(model: ChurnModel, data: ChurnData) -> ChurnScores:
+    """See `ChurnModel.score_today`."""
+    source = data.source
+    if isinstance(source, LogSource):
+        now = data_at(source, [source.log.observed_until], model)
+        return score(model, now)
+    if not isinstance(source, TableSource):
+        raise CjlibError("data: must be what cj.churn_data or cj.churn_table gave.")
+    if len(source.open):
+        return _named(score(model, source.open), "those whose outcome is still open")
+    stayed = replace(data, table=data.table[data.table["churned"] == 0])
+    return _named(
+        score(model, stayed), "those who had not left; the model has learnt from them too"
+    )
+
+
+def _named(scores: ChurnScores, who: str) -> ChurnScores:
+    return replace(scores, definition={"whom": who} | dict(scores.definition))
 
 
 def _frame(model: ChurnModel, data: ChurnData | pd.DataFrame | None, as_of: Any) -> pd.DataFrame:

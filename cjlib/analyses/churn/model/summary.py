@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -146,7 +147,7 @@ def _both_populations(facts: Facts) -> list[str]:
     if everyone["n"] == facts.chosen["n"]:
         return []
     return [
-        f"Over all {everyone['n']:,} rows of the data it reads {everyone['auc']:.3f}, since those long gone are easy to tell."
+        f"Over all {everyone['n']:,} rows of the data it reads {everyone['auc']:.3f}, since those long lapsed are easy to tell."
     ]
 
 
@@ -155,7 +156,7 @@ def _level(facts: Facts) -> list[str]:
         return []
     predicted, observed = facts.last.scores["chosen"].mean(), facts.last.churned.mean()
     return [
-        f"For the last tested cutoff it predicted {percent(predicted)} churn, {percent(observed)} came."
+        f"At the last tested moment it forecast {percent(predicted)}; {percent(observed)} churned."
     ]
 
 
@@ -212,26 +213,66 @@ def definition(facts: Facts, how: str) -> dict[str, str]:
     }
 
 
+FIGURES = {
+    "pr_auc": ("PR-AUC", "higher"),
+    "brier": ("Brier score", "lower"),
+    "log_loss": ("Log-loss", "lower"),
+    "ece": ("Calibration error", "lower"),
+    "ece_floor": ("Calibration error by chance", ""),
+    "empc": ("Expected maximum profit a customer", "higher"),
+}
+
+
 def metrics(facts: Facts) -> dict[str, Metric]:
     """The chosen model's figures, and the gain over the best baseline."""
     row, n = facts.chosen, int(facts.chosen["n"])
-    found = {
-        name: metric(float(row[name]), n=n)
-        for name in ("pr_auc", "brier", "log_loss", "ece", "ece_floor", "empc")
+    last, fidelity = facts.last, facts.fidelity
+
+    def number(value: float, label: str, better: Any, *bounds: float) -> Metric:
+        low, high = bounds or (None, None)
+        return metric(float(value), low, high, n, label=label, unit="number", better=better)
+
+    shares = {
+        "reason_spearman": ("Rank correlation of reasons and score", fidelity.spearman),
+        "reason_top_decile_overlap": ("Riskiest tenth in common", fidelity.overlap),
+        "reason_stability": ("Same three reasons after redrawing", fidelity.steady),
+        "reason_stability_first": ("Same first reason after redrawing", fidelity.first),
+    }
+    observed = {
+        "observed_share": ("Churned at the last tested moment", last.churned),
+        "predicted_share": ("Forecast for the last tested moment", last.scores["chosen"]),
     }
     return {
-        "auc": metric(float(row["auc"]), float(row["auc_low"]), float(row["auc_high"]), n),
-        "lift_10": metric(
-            float(row["lift_10"]), float(row["lift_low"]), float(row["lift_high"]), n
+        "auc": number(
+            row["auc"],
+            "AUC: 0.5 is chance, 1 perfect",
+            "higher",
+            float(row["auc_low"]),
+            float(row["auc_high"]),
         ),
-        "gain_over_baseline": metric(facts.gain.value, facts.gain.low, facts.gain.high, n),
-        **found,
-        "reason_spearman": metric(facts.fidelity.spearman, n=n),
-        "reason_top_decile_overlap": metric(facts.fidelity.overlap, n=n),
-        "reason_stability": metric(facts.fidelity.steady, n=n),
-        "reason_stability_first": metric(facts.fidelity.first, n=n),
-        "observed_share": metric(float(facts.last.churned.mean()), n=facts.last.churned.size),
-        "predicted_share": metric(
-            float(facts.last.scores["chosen"].mean()), n=facts.last.churned.size
+        "lift_10": number(
+            row["lift_10"],
+            "Lift in the top decile",
+            "higher",
+            float(row["lift_low"]),
+            float(row["lift_high"]),
         ),
+        "gain_over_baseline": number(
+            facts.gain.value,
+            "AUC above the best baseline",
+            "higher",
+            facts.gain.low,
+            facts.gain.high,
+        ),
+        **{name: number(row[name], *words) for name, words in FIGURES.items()},
+        **{
+            name: metric(value, n=n, label=label, unit="share", better="higher")
+            for name, (label, value) in shares.items()
+        },
+        **{
+            name: metric(
+                float(values.mean()), n=values.size, label=label, unit="share", better="lower"
+            )
+            for name, (label, values) in observed.items()
+        },
     }

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.churn_data import NO_DATES, ChurnData, TableSource
+from cjlib.analyses.churn.data.log_data import data_at
+from cjlib.analyses.churn.data.snapshots import LogSource
 from cjlib.analyses.churn.model import metrics
-from cjlib.analyses.churn.model.churn_model import ChurnScores
+from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.shared.stats import wilson
@@ -23,10 +25,10 @@ OPEN = "horizon not over"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PastForecasts(Result):
-    """Each kept forecast beside what then happened."""
+    """Each saved forecast beside what then happened."""
 
 
-def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
+def save_forecast(scores: ChurnScores, folder: str | Path) -> Path | None:
     """Write tonight's forecast as a CSV file named by its newest cutoff; the same cutoff again replaces it.
 
     Parameters
@@ -34,12 +36,12 @@ def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
     scores
         What `model.score()` gave, from a log.
     folder
-        Where forecasts are kept; made if it is not there.
+        Where forecasts are saved; made if it is not there. Empty text: nothing is saved.
 
     Returns
     -------
     Path
-        Of the file: `customer_id`, `cutoff`, `churn_probability`, a row a customer.
+        Of the file: `customer_id`, `cutoff`, `churn_probability`, a row a customer; None where nothing is saved, as of unanswered scores.
 
     Raises
     ------
@@ -50,6 +52,8 @@ def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
         raise CjlibError(
             f"scores: must be what model.score() gave. Got {shown(type(scores).__name__)}."
         )
+    if folder == "" or not scores.answered:
+        return None
     table = scores.table[COLUMNS]
     if table.empty or table["cutoff"].isna().any():
         raise DataError(
@@ -70,8 +74,8 @@ def keep_forecast(scores: ChurnScores, folder: str | Path) -> Path:
     return path
 
 
-def kept_cutoffs(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.Timestamp]:
-    """The cutoffs of kept forecasts, oldest first: for `cj.churn_data(log, cutoffs=…)`, so that what then happened can be set beside them.
+def saved_cutoffs(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.Timestamp]:
+    """The cutoffs of saved forecasts, oldest first: for `cj.churn_data(log, cutoffs=…)`, so that what then happened can be set beside them.
 
     Parameters
     ----------
@@ -82,31 +86,43 @@ def kept_cutoffs(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.Time
 
 
 def past_forecasts(
-    forecasts: str | Path | Sequence[pd.DataFrame], data: ChurnData
+    forecasts: str | Path | Sequence[pd.DataFrame] | ChurnModel, data: ChurnData
 ) -> PastForecasts:
-    """What each kept forecast said, beside what then happened.
+    """What each saved forecast said, beside what then happened.
 
     A customer counts at a cutoff if both the forecast and the data know them there; churned is what the data say, by their own horizon.
 
     Parameters
     ----------
     forecasts
-        The folder that `keep_forecast` writes to, or tables with `customer_id`, `cutoff`, `churn_probability`.
+        The folder that `save_forecast` writes to, tables with `customer_id`, `cutoff`, `churn_probability`, or a model, whose tested moments
+        are looked back on.
     data
-        From `churn_data` with the forecasts' cutoffs, of today's log.
+        From `churn_data` of today's log; at cutoffs of the forecasts that it does not have it is made again.
 
     Returns
     -------
     PastForecasts
         `.table`: `cutoff`, `state` ("known" or "horizon not over"), `n`, `n_churned`, `predicted_share`, `observed_share`, `observed_low`, `observed_high`, `auc`,
-        `auc_low`, `auc_high`, `lift_10`, `ece`, `ece_floor`; newest first.
+        `auc_low`, `auc_high`, `lift_10`, `ece`, `ece_floor`; newest first. Unanswered for a table of customers, which has no dates.
 
     Raises
     ------
     DataError
-        When nothing is kept, a file is damaged, or the data have none of the cutoffs.
+        When nothing is saved, a file is damaged, or the data have none of the cutoffs.
     """
-    told = pd.concat(_read(forecasts), ignore_index=True)
+    if isinstance(forecasts, ChurnModel) and not forecasts.answered:
+        return PastForecasts.unanswered(forecasts.reason)
+    frames = _read([forecasts.forecasts] if isinstance(forecasts, ChurnModel) else forecasts)
+    if isinstance(data, ChurnData) and not data.answered:
+        return PastForecasts.unanswered(data.reason)
+    if isinstance(data, ChurnData) and isinstance(data.source, TableSource):
+        return PastForecasts.unanswered(
+            f"{NO_DATES}, so no forecast of it can be looked back on. Save the list, and compare it with the next table."
+        )
+    told = pd.concat(frames, ignore_index=True)
+    if isinstance(data, ChurnData) and isinstance(data.source, LogSource):
+        data = _with_cutoffs(data, data.source, _utc(told["cutoff"]))
     if not isinstance(data, ChurnData) or "cutoff" not in data.table.columns:
         raise DataError(
             "data: has no cutoffs. Give what cj.churn_data makes from the log, at the forecasts' cutoffs."
@@ -135,6 +151,14 @@ def past_forecasts(
     )
 
 
+def _with_cutoffs(data: ChurnData, source: LogSource, cutoffs: pd.Series) -> ChurnData:
+    """The data, made again at the forecasts' cutoffs where some are lacking; those before the log can have no data."""
+    known = set(_utc(data.table["cutoff"])) if "cutoff" in data.table else set()
+    begins = source.log.moment(source.log.span_us[0]) if source.log.span_us else None
+    stamps = [stamp for stamp in sorted(set(cutoffs)) if begins is not None and stamp >= begins]
+    return data if not stamps or set(stamps) <= known else data_at(source, stamps)
+
+
 def _read(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     if not isinstance(forecasts, (str, Path)):
         found = (
@@ -146,13 +170,13 @@ def _read(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
         )
         if not found or not all(isinstance(one, pd.DataFrame) for one in found):
             raise CjlibError(
-                f"forecasts: must be the folder that keep_forecast writes to, or tables such as scores.table. Got {shown(type(forecasts).__name__)}."
+                f"forecasts: must be the folder that save_forecast writes to, or tables such as scores.table. Got {shown(type(forecasts).__name__)}."
             )
     else:
         paths = sorted(Path(forecasts).glob("forecast-*.csv"))
         if not paths:
             raise DataError(
-                f"forecasts: there is no kept forecast in {shown(str(forecasts))}. Keep one with cj.keep_forecast(scores, folder)."
+                f"forecasts: there is no saved forecast in {shown(str(forecasts))}. Save one with cj.save_forecast(scores, folder)."
             )
         found = [_read_file(path) for path in paths]
     for frame in found:
@@ -191,7 +215,7 @@ def _read_file(path: Path) -> pd.DataFrame:
         )
     except (KeyError, ValueError) as fault:
         raise DataError(
-            f"forecasts: {shown(path.name)} is damaged ({type(fault).__name__}: {shown(str(fault))}). Take it out of the folder, or keep that forecast again."
+            f"forecasts: {shown(path.name)} is damaged ({type(fault).__name__}: {shown(str(fault))}). Take it out of the folder, or save that forecast again."
         ) from None
 
 
@@ -264,15 +288,27 @@ def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
     if known.empty:
         return {}
     last = known.iloc[0]
+    n = int(last["n"])
     return {
         "auc": metric(
-            float(last["auc"]), float(last["auc_low"]), float(last["auc_high"]), int(last["n"])
+            float(last["auc"]),
+            float(last["auc_low"]),
+            float(last["auc_high"]),
+            n,
+            label="AUC of the newest forecast: 0.5 is chance, 1 perfect",
+            unit="number",
+            better="higher",
         ),
         "observed_share": metric(
             float(last["observed_share"]),
             float(last["observed_low"]),
             float(last["observed_high"]),
-            int(last["n"]),
+            n,
+            label="Churned, as observed",
+            unit="share",
+            better="lower",
         ),
-        "predicted_share": metric(float(last["predicted_share"]), n=int(last["n"])),
+        "predicted_share": metric(
+            float(last["predicted_share"]), n=n, label="Churned, as forecast", unit="share"
+        ),
     }

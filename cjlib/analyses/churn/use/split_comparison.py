@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.churn_data import ChurnData
+from cjlib.analyses.churn.data.churn_data import NO_DATES, ChurnData, UnanswerableError
 from cjlib.analyses.churn.model.backtest import Forward, forward_of, thinned
 from cjlib.analyses.churn.model.build import used_features
 from cjlib.analyses.churn.model.metrics import auc, pr_auc
 from cjlib.analyses.churn.model.model_selection import OF_LOG, Training, fit_bases, one_thread
-from cjlib.errors import CjlibError, DataError, shown
+from cjlib.analyses.result import Result
+from cjlib.errors import CjlibError, shown
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -19,7 +22,12 @@ Flags = NDArray[np.bool_]
 MIXED_FOLDS = 3
 
 
-def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitComparison(Result):
+    """The same model judged by three splits of one log."""
+
+
+def compare_splits(data: ChurnData, *, seed: int = 0) -> SplitComparison:
     """The same boosted trees judged in three ways: only the first says what will happen.
 
     "rolling origin" forecasts the newest cutoff that can be from snapshots whose horizon was over; "no embargo" from all earlier snapshots; "random rows" mixes
@@ -34,22 +42,45 @@ def compare_splits(data: ChurnData, *, seed: int = 0) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        `split`, `n`, `n_churned`, `auc`, `pr_auc`.
+    SplitComparison
+        `.table`: `split`, `n`, `n_churned`, `auc`, `pr_auc`. Unanswered for a table of customers, and where the log is too short.
     """
     if not isinstance(data, ChurnData):
         raise CjlibError(
             f"data: must be what cj.churn_data gives. Got {shown(type(data).__name__)}."
         )
-    with one_thread():
-        forward = forward_of(data, used_features(data, ()), seed)
-        stack = forward.stack
-        tests = [moment for moment in stack.cutoffs if stack.can_forecast(moment)]
-        if not tests:
-            raise DataError(
-                "data: the log is too short for a rolling origin; there is nothing to compare."
-            )
-        return _splits(forward, tests[0])
+    if not data.answered:
+        return SplitComparison.unanswered(data.reason)
+    if not data.of_log:
+        return SplitComparison.unanswered(
+            f"{NO_DATES}, so nothing of the future can slip into its five folds; they are drawn at random."
+        )
+    try:
+        with one_thread():
+            forward = forward_of(data, used_features(data, ()), seed)
+            stack = forward.stack
+            tests = [moment for moment in stack.cutoffs if stack.can_forecast(moment)]
+            if not tests:
+                raise UnanswerableError("the log is too short for a rolling origin.")
+            return _result(_splits(forward, tests[0]))
+    except UnanswerableError as lacking:
+        return SplitComparison.unanswered(lacking.reason)
+
+
+def _result(table: pd.DataFrame) -> SplitComparison:
+    figures = table.set_index("split")["auc"]
+    honest, mixed = figures["rolling origin"], figures["random rows"]
+    return SplitComparison(
+        table=table,
+        headline=(
+            f"Judged as it will be used the model reaches AUC {honest:.3f} at the newest moment; random rows would have promised {mixed:.3f}."
+        ),
+        definition={
+            "rolling origin": "forecast from snapshots whose horizon was over",
+            "no embargo": "forecast from all earlier snapshots",
+            "random rows": "all rows of all moments mixed in three folds: the future is known",
+        },
+    )
 
 
 def _splits(forward: Forward, moment: int) -> pd.DataFrame:

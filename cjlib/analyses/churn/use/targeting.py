@@ -95,6 +95,11 @@ class TargetList(Result):
     offer: Offer | None
     budget: float | None
 
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """What cards show."""
+        return ("n_selected", "expected_profit")
+
     @classmethod
     def unanswered(cls, reason: str, **empty: Any) -> TargetList:
         """No list, and the reason."""
@@ -165,14 +170,12 @@ def target_list(
     """
     share = _amount(success_share, "success_share", 1.0)
     money = None if budget is None else _amount(budget, "budget")
-    prices = [
-        None if cost is None else _amount(cost, option)
-        for option, cost in (("offer_cost", offer_cost), ("contact_cost", contact_cost))
-    ]
-    reason = _no_list(scores, prices, value)
-    if reason:
-        return TargetList.unanswered(reason)
-    offer = Offer(*(price or 0.0 for price in prices), share)
+    offer_price = None if offer_cost is None else _amount(offer_cost, "offer_cost")
+    contact_price = None if contact_cost is None else _amount(contact_cost, "contact_cost")
+    reason = _no_ranking(scores) or _no_value(value)
+    if reason or offer_price is None or contact_price is None:
+        return TargetList.unanswered(f"No list of customers to contact: {reason or NO_COSTS}")
+    offer = Offer(offer_price, contact_price, share)
     frame = _frame(scores)
     worth, unknown = _worth(frame, value)
     listing = _Listing.of(frame, _most_contacts(money, offer, len(frame)), seed)
@@ -203,13 +206,6 @@ def target_list(
         offer=offer,
         budget=money,
     )
-
-
-def _no_list(scores: Any, prices: list[float | None], value: Any) -> str:
-    """Why there can be no list; empty where there can."""
-    reasons = (_no_ranking(scores), _no_value(value), NO_COSTS if None in prices else "")
-    first = next((reason for reason in reasons if reason), "")
-    return f"No list of customers to contact: {first}" if first else ""
 
 
 def _no_ranking(scores: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import toy_events
 
 import cjlib as cj
 from cjlib.sources.journey.check import check_journey
@@ -38,99 +39,143 @@ def members(n: int = 400, words: tuple[str, str] = ("yes", "no")) -> pd.DataFram
     )
 
 
+def data_of(journey: cj.Journey) -> cj.ChurnData:
+    source = journey.read_churn_source()
+    return cj.churn_data(source, **journey.churn_options(source, horizon="", active_within="60D"))
+
+
 @pytest.fixture(scope="module")
-def gym(tmp_path_factory) -> tuple[cj.Journey, cj.ChurnModel]:
+def gym(tmp_path_factory) -> tuple[cj.Journey, cj.ChurnData, cj.ChurnModel]:
     journey = cj.read_journey(
         written(tmp_path_factory.mktemp("gym"), members(), more="value: {amount: fee, kept: 300}\n")
     )
-    return journey, cj.fit_churn(cj.churn_base(journey).data())
+    data = data_of(journey)
+    return journey, data, cj.fit_churn(data)
 
 
 def test_a_table_is_forecast_from_its_column_and_its_id_is_no_feature(gym):
-    journey, model = gym
-    data = cj.churn_base(journey).data()
+    _, data, model = gym
     assert data.features == ("visits", "plan", "fee")
     assert data.population["churned"].item() == (members()["left"] == "yes").sum()
     assert model.id_column == "customer_id"
 
 
 def test_today_are_those_who_had_not_left_where_every_outcome_is_known(gym):
-    journey, model = gym
-    scores = cj.churn_base(journey).today(model)
+    _, data, model = gym
+    scores = model.score_today(data)
     stayed = members().query("left == 'no'")
     assert scores.table["customer_id"].tolist() == stayed["member"].tolist()
     assert scores.definition["whom"] == "those who had not left; the model has learnt from them too"
+    assert "expected to churn" not in scores.headline
+    assert scores.drift.empty
 
 
 def test_today_are_those_whose_outcome_is_blank_where_there_are_such(tmp_path, gym):
     table = members()
     table.loc[[3, 9], "left"] = " "
-    base = cj.churn_base(cj.read_journey(written(tmp_path, table)))
-    assert base.data().population["customers"].item() == 398
-    scores = base.today(gym[1])
+    data = data_of(cj.read_journey(written(tmp_path, table)))
+    assert data.population["customers"].item() == 398
+    scores = gym[2].score_today(data)
     assert scores.table["customer_id"].tolist() == ["m0003", "m0009"]
     assert scores.definition["whom"] == "those whose outcome is still open"
 
 
 def test_another_word_for_left_is_said_by_positive(tmp_path):
     table = members(words=("gone", "here"))
-    base = cj.churn_base(
-        cj.read_journey(written(tmp_path, table, "{target: left, positive: gone}"))
-    )
-    assert base.data().population["churned"].item() == (table["left"] == "gone").sum()
+    journey = cj.read_journey(written(tmp_path, table, "{target: left, positive: gone}"))
+    assert data_of(journey).population["churned"].item() == (table["left"] == "gone").sum()
 
 
 def test_groups_are_columns_of_the_table(gym):
-    journey, model = gym
-    base = cj.churn_base(journey)
-    assert (base.segment(""), base.segment("none"), base.segment("visits")) == (
-        "plan",
-        None,
-        "visits",
-    )
-    found = base.model_by(model, "plan")
+    journey, _, model = gym
+    table = journey.read_churn_source()
+    chosen = [cj.segment_column(table, by) for by in ("", "none", "visits")]
+    assert chosen == ["plan", None, "visits"]
+    found = cj.metrics_by_segment(model, table, by="plan")
     counts = members()["plan"].value_counts()
     assert found.table.set_index("segment")["n"].to_dict() == counts.to_dict()
     assert found.definition["segment"] == "plan in the customer's row"
-    with pytest.raises(
-        cj.CjlibError, match=r"by: there is no column 'paln'\. Did you mean 'plan'\?"
-    ):
-        base.segment("paln")
-    with pytest.raises(
-        cj.CjlibError, match=r"by: there is no column 'paln'\. Did you mean 'plan'\?"
-    ):
-        base.model_by(model, "paln")
+    for ask in (cj.segment_column, lambda rows, by: cj.metrics_by_segment(model, rows, by=by)):
+        with pytest.raises(
+            cj.CjlibError, match=r"by: there is no column 'paln'\. Did you mean 'plan'\?"
+        ):
+            ask(table, "paln")
 
 
 def test_value_is_what_the_table_states(gym):
-    journey, model = gym
-    base = cj.churn_base(journey)
-    worth = base.worth("90D")
+    journey, data, model = gym
+    worth = cj.value_of(journey.read_churn_source(), **journey.value_options(horizon="90D"))
     assert worth.metrics["total_value"]["value"] == members()["fee"].sum()
-    scores = base.today(model)
-    stake = cj.worth_at_risk(scores, worth)
+    scores = model.score_today(data)
+    stake = cj.value_at_risk(scores, worth)
     by_hand = (
         scores.table["churn_probability"].to_numpy()
         * members().query("left == 'no'")["fee"].to_numpy()
     ).sum()
     assert stake.metrics["value_at_risk"]["value"] == pytest.approx(by_hand)
-    assert cj.target_choice(journey, worth, success_share=0.2)["value"] == 300
+
+
+def test_the_list_is_asked_with_what_the_file_states(gym):
+    journey, _, _ = gym
+    worth = cj.value_of(journey.read_churn_source(), **journey.value_options(horizon="90D"))
+    assert journey.target_list(success_share=0.2, value=worth) == {
+        "offer_cost": None,
+        "contact_cost": None,
+        "success_share": 0.2,
+        "value": 300,
+        "budget": None,
+    }
+    assert journey.target_list(success_share=0.2, value=20.0, budget=9)["value"] == 20
 
 
 def test_what_needs_time_is_answered_with_the_reason(gym):
-    journey, model = gym
-    base = cj.churn_base(journey)
-    data = base.data()
+    journey, data, model = gym
+    table = journey.read_churn_source()
+    worth = cj.value_of(table, **journey.value_options(horizon="90D"))
     told = [
-        base.splits(data),
-        base.past(model, data, ""),
-        base.worth_by(base.worth("90D")),
-        base.contract(),
+        cj.compare_splits(data),
+        cj.past_forecasts(model, data),
+        cj.value_by(worth, table),
+        cj.contract_worth(journey, table),
     ]
-    assert all(
-        one.headline.startswith("A table of customers shows one moment and has no dates, so ")
-        for one in told
-    )
+    assert not any(result.answered for result in told)
+    assert all("A table of customers" in result.headline for result in told)
+    assert all("has no dates, so " in result.headline for result in told)
+
+
+def test_a_reason_is_handed_on_by_all_that_builds_on_it():
+    log = cj.read_events(toy_events("ana: buy@0D buy@3D | bob: buy@1D"))
+    data = cj.churn_data(log, horizon="30D")
+    assert data.headline.startswith("Who will leave cannot be said: the log spans 3 days")
+    model = cj.fit_churn(data)
+    scores = model.score_today(data)
+    built = [
+        model,
+        scores,
+        model.score(),
+        model.reasons(scores),
+        cj.target_list(scores, offer_cost=1, contact_cost=1, success_share=0.2, value=9),
+        cj.value_at_risk(scores, pd.DataFrame({"customer_id": ["ana"], "expected_value": [1.0]})),
+        cj.metrics_by_segment(model, log, by="channel"),
+        cj.compare_splits(data),
+        cj.past_forecasts(model, data),
+    ]
+    assert all(data.reason in result.headline and not result.answered for result in built)
+    assert all(result.table.empty and result.metrics == {} for result in built)
+    assert cj.save_forecast(scores, "") is None
+    assert cj.load_churn_model("", default=model) is model
+    assert cj.answer(*built[:2]).metrics == {}
+    for result in built:
+        assert data.reason in cj.plot(result).layout.meta["caption"]
+
+
+def test_a_churn_event_that_never_occurs_is_a_reason():
+    text = " | ".join(f"c{place}: visit@{place}D visit@{place + 60}D" for place in range(90))
+    log = cj.read_events(toy_events(text))
+    data = cj.churn_data(log, horizon="20D", churn_event="cancel")
+    model = cj.fit_churn(data)
+    assert "churn_event: 'cancel' never occurs in the log" in data.headline
+    assert model.headline.startswith("Who will leave cannot be said: 0 customers of the rarer")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +212,7 @@ def test_a_table_and_events_are_two_ways_of_telling_who_left(tmp_path, text, fau
 
 
 def test_a_question_about_events_names_the_question_that_a_table_answers(gym):
-    journey, _ = gym
+    journey, _, _ = gym
     for ask in (journey.churn_options, journey.survival_options):
         with pytest.raises(
             cj.CjlibError,
