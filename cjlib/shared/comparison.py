@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_matrix
 from scipy.special import ndtr, stdtr, stdtrit
 
 from cjlib.shared.repeated_answers import (
@@ -626,3 +627,60 @@ def share_over_time(
         for moment in (when.min(), when.max())
     )
     return Slope(name, tested.p_value, tested.p_adjusted, follow_up, first, last)
+
+
+def compare_presence(
+    name: str,
+    presence: csr_matrix,
+    first: Bools,
+    customer: Ints,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> ShareComparison:
+    """For each column of 0 and 1 the share of the first rows in which it is 1 against that of the others; `customer` numbers whose row it is.
+
+    Where each row is of another customer, as `compare_shares`. Else a score test: under no difference each customer's part of the covariance of column
+    and side has mean 0, and the variance is that of these parts (Student's t with the customers of the smaller side, less one).
+    """
+    who = [customer[side] for side in (first, ~first)]
+    units = [np.unique(side).size for side in who]
+    n, other_n = (int(np.count_nonzero(side)) for side in (first, ~first))
+    counts = [np.asarray(presence[side].sum(axis=0)).ravel() for side in (first, ~first)]
+    pairs, place = np.unique(np.array(counts, dtype=np.int64), axis=1, return_inverse=True)
+    alone = compare_shares(name, pairs[0], n, pairs[1], other_n, follow_up=follow_up, min_n=min_n)
+    p = alone.p_value[place]
+    low, high = alone.low[place], alone.high[place]
+    if np.unique(customer).size < customer.size:
+        z, error = _score_by_customer(presence, first, customer)
+        freedom = max(min(units) - 1, 1)
+        p = 2 * stdtr(freedom, -np.abs(z))
+        middle, half = alone.difference[place], float(stdtrit(freedom, 0.975)) * error
+        low, high = np.maximum(middle - half, -1), np.minimum(middle + half, 1)
+    tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
+    return ShareComparison(
+        tested.name,
+        tested.p_value,
+        tested.p_adjusted,
+        follow_up,
+        share=alone.share[place],
+        other_share=alone.other_share[place],
+        difference=alone.difference[place],
+        low=low,
+        high=high,
+    )
+
+
+def _score_by_customer(presence: csr_matrix, first: Bools, customer: Ints) -> tuple[Floats, Floats]:
+    """Z of each column, and the standard error of its difference of shares."""
+    side = first - first.mean()
+    rows = csr_matrix(
+        (side, (customer, np.arange(customer.size))), shape=(customer.max() + 1, customer.size)
+    )
+    parts, drawn = csr_matrix(rows @ presence), np.bincount(customer, weights=side)
+    mean = np.asarray(presence.mean(axis=0)).ravel()
+    total = np.asarray(parts.sum(axis=0)).ravel() - mean * drawn.sum()
+    squares = np.asarray(parts.multiply(parts).sum(axis=0)).ravel()
+    squares = squares - 2 * mean * (parts.T @ drawn) + mean**2 * (drawn**2).sum()
+    spread = np.sqrt(np.maximum(squares, 1e-300))
+    return total / spread, spread / float((side**2).sum())

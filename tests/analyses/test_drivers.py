@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 
 import cjlib as cj
+from cjlib.analyses.feedback.drivers import _compared
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
 COMMON = "the delivery of this order reached the house"
@@ -105,7 +107,9 @@ def test_permuted_answers_give_no_driver():
 def test_no_finding_is_said_as_such():
     result = cj.drivers(answers([COMMON] * 20, [COMMON] * 20))
     assert result.table.empty
-    assert result.headline.startswith("No word goes with unhappy or happy answers beyond chance:")
+    assert result.headline.startswith(
+        "No word goes significantly more with unhappy or with happy answers:"
+    )
 
 
 def test_quotes_are_scrubbed_and_can_be_left_out():
@@ -117,17 +121,53 @@ def test_quotes_are_scrubbed_and_can_be_left_out():
     assert cj.drivers(feedback, quotes=False).table["quote"].isna().all()
 
 
-def test_too_few_on_a_side_and_unknown_outcomes_are_refused():
-    with pytest.raises(
-        cj.DataError,
-        match=r"^drivers: needs at least 10 comments on each side of nps\. There are 3 with 6 or less and 20 with 9 or more\.",
-    ):
-        cj.drivers(answers(["broken item"] * 3, ["fine item"] * 20))
+def test_too_few_on_a_side_is_the_answer_and_an_unknown_outcome_is_refused():
+    few = cj.drivers(answers(["broken item"] * 3, ["fine item"] * 20))
+    assert not few.answered
+    assert (
+        few.headline
+        == "Words cannot be compared: that needs at least 10 comments in English on each side of nps. "
+        "There are 3 with 6 or less and 20 with 9 or more."
+    )
     with pytest.raises(
         cj.CjlibError,
         match=r"^outcome: must be one of 'nps', 'rating', 'csat', 'ces'\. Got 'npss'\. Did you mean 'nps'\?",
     ):
         cj.drivers(answers(["a"] * 3, ["b"] * 3), outcome="npss")
+
+
+def test_comments_in_another_language_are_the_reason_that_is_told():
+    german = "Das Paket ist immer noch nicht angekommen und niemand antwortet mir"
+    assert cj.drivers(answers([german] * 20, [german] * 20)).headline.endswith(
+        "There are 0 with 6 or less and 0 with 9 or more; 40 more are not in English."
+    )
+
+
+def test_a_word_in_thirty_against_ten_percent_is_found():
+    rng = np.random.default_rng(0)
+    filler = [f"word{letter}{other}" for letter in "abcdefgh" for other in "abcdefgh"]
+    found = 0
+    for _ in range(10):
+        texts = [[*rng.choice(filler, 6)] for _ in range(300)]
+        for row, share in enumerate([0.3] * 150 + [0.1] * 150):
+            texts[row] += ["broken"] * int(rng.random() < share)
+        joined = [f"{COMMON} and it was {' '.join(words)}" for words in texts]
+        tested = cj.drivers(answers(joined[:150], joined[150:]), quotes=False).table
+        found += "broken" in set(tested["term"])
+    assert found >= 4
+
+
+def test_words_of_an_account_are_not_words_of_unhappiness():
+    rng = np.random.default_rng(1)
+    runs = 0
+    for _ in range(12):
+        who = np.repeat(np.arange(60), 20)
+        own = rng.beta(0.45, 2.55, size=(60, 60))
+        presence = csr_matrix((rng.random((1200, 60)) < own[who]).astype(np.int64))
+        mood = np.sqrt(0.7) * rng.normal(size=60)[who] + np.sqrt(0.3) * rng.normal(size=1200)
+        tested, _ = _compared(presence, [f"t{k}" for k in range(60)], mood < 0, who)
+        runs += bool((tested["q_value"] < 0.05).any())
+    assert runs <= 2
 
 
 def test_clothes_are_told_apart_by_their_words(shared_data):

@@ -8,20 +8,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from scipy.special import ndtr
 
 from cjlib.analyses.feedback.texts.language import languages, says_something
 from cjlib.analyses.feedback.texts.tokens import term_presence
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
-from cjlib.errors import DataError, not_one_of
-from cjlib.shared.two_samples import benjamini_hochberg
-from cjlib.show.numbers import count_of
+from cjlib.errors import not_one_of
+from cjlib.shared.comparison import CLAIM, MIN_N, Family, compare_presence, known_at_once
+from cjlib.shared.repeated_answers import customer_codes
+from cjlib.show.numbers import count_of, percent
 from cjlib.sources.feedback.pii import scrub
 from cjlib.sources.feedback.table import Feedback
 
 CUTS: dict[str, tuple[int, int]] = {"nps": (6, 9), "rating": (3, 5), "csat": (2, 4), "ces": (3, 5)}
 """Outcome → highest unhappy and lowest happy answer; what lies between is left out."""
 LEAST_TEXTS = 5
+LEAST_ON_A_SIDE = 10
 PRIOR_TOKENS = 500
 FALSE_DISCOVERY = 0.05
 QUOTE_LENGTH = (20, 300)
@@ -41,19 +43,16 @@ def drivers(
 
     A comment counts once per term, however often the term stands in it. Compared are comments with an unhappy answer (nps 0–6, rating 1–3, csat
     1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7); the middle is left out. For each content term in at least `least_texts` comments: the difference
-    of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens), its z, two-sided p, adjusted by Benjamini–Hochberg; kept at 5%.
-    It says what goes with what, never what causes what.
+    of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens) and its z, by which the terms are ordered. The test compares the shares of
+    comments with the term: pooled z or Fisher's exact where each comment is of another customer, else a score test with the variance by customers. Adjusted by
+    Benjamini–Hochberg over all terms; kept at 5%. Association, not causation.
 
     Returns
     -------
     Drivers
-        `.table`: `term`, `side` (detractor, promoter), `n_detractor`, `n_promoter`, `share_of_detractors`, `share_of_promoters`, `log_odds` (above 0 =
-        detractors), `z`, `q_value`, `quote` (personal data removed); by |z|, strongest first.
-
-    Raises
-    ------
-    DataError
-        When fewer than ten comments stand on a side.
+        `.table`: `term`, `side` (detractor, promoter), `n_detractor`, `n_promoter`, `share_of_detractors`, `share_of_promoters`, `difference` of the shares with
+        `difference_low` and `difference_high`, `log_odds` (above 0 = detractors), `z`, `p_value`, `q_value`, `quote` (personal data removed); by |z|, strongest
+        first. Not answered where fewer than ten English comments stand on a side.
 
     References
     ----------
@@ -61,47 +60,74 @@ def drivers(
     """
     if outcome not in CUTS:
         raise not_one_of("outcome", outcome, CUTS)
-    texts, unhappy = _sides(feedback, outcome)
+    rows, foreign = _sides(feedback, outcome)
+    unhappy = (rows[outcome] <= CUTS[outcome][0]).to_numpy()
+    if min(unhappy.sum(), (~unhappy).sum()) < LEAST_ON_A_SIDE:
+        return Drivers.unanswered(_reason(unhappy, foreign, outcome), tested=pd.DataFrame())
+    texts, customer = rows["text"].tolist(), customer_codes(rows["customer_id"])
     presence, terms = term_presence(texts, least_texts)
-    tested = _compared(presence, terms, unhappy)
+    tested, terms_family = _compared(presence, terms, unhappy, customer)
     found = tested[tested["q_value"] < FALSE_DISCOVERY].reset_index(drop=True)
     said = _quotes(found, texts, unhappy, presence, terms) if quotes else None
     table = found.assign(quote=pd.Series(said, index=found.index, dtype="str"))
-    n_unhappy, n_happy = int(unhappy.sum()), int((~unhappy).sum())
+    sides = Sides(outcome, int(unhappy.sum()), int((~unhappy).sum()), np.unique(customer).size)
     return Drivers(
         table=table,
-        headline=_headline(table, len(tested), n_unhappy, n_happy, outcome),
-        definition=_definition(outcome, n_unhappy, n_happy, len(tested), least_texts),
+        headline=_headline(table[table["q_value"] < CLAIM], len(tested), sides),
+        definition=_definition(sides, foreign, terms_family, len(tested), least_texts),
         metrics={
-            "terms_found": metric(len(table), n=len(tested)),
-            "n_detractor": metric(n_unhappy),
-            "n_promoter": metric(n_happy),
+            "terms_found": metric(
+                len(table), n=len(tested), label="Words that go with answers", unit="number"
+            ),
+            "n_detractor": metric(sides.unhappy, label="Unhappy comments", unit="number"),
+            "n_promoter": metric(sides.happy, label="Happy comments", unit="number"),
         },
+        findings=_findings(table, terms_family, sides),
+        families={terms_family.name: terms_family.tests} if terms_family.tests else {},
         tested=tested,
     )
 
 
-def _sides(feedback: Feedback, outcome: str) -> tuple[list[str], NDArray[np.bool_]]:
+@dataclass(frozen=True)
+class Sides:
+    """How many comments stand on each side of an outcome, of how many customers."""
+
+    outcome: str
+    unhappy: int
+    happy: int
+    customers: int
+
+
+def _sides(feedback: Feedback, outcome: str) -> tuple[pd.DataFrame, int]:
+    """The comments in English on both sides, and how many others were not in English."""
     frame = feedback.frame.sort_values("feedback_id", ignore_index=True)
     bad_to, good_from = CUTS[outcome]
     rows = frame[
         frame["text"].notna() & ((frame[outcome] <= bad_to) | (frame[outcome] >= good_from))
     ]
-    rows = rows[rows["text"].map(says_something)]
-    rows = (
-        rows[np.array(languages(rows["text"].tolist()), dtype=object) == "en"]
-        if len(rows)
-        else rows
+    rows = rows[rows["text"].map(says_something).astype(bool)]
+    english = np.array(
+        [language == "en" for language in languages(rows["text"].tolist())], dtype=bool
     )
-    unhappy = (rows[outcome] <= bad_to).to_numpy()
-    if min(unhappy.sum(), (~unhappy).sum()) < 10:
-        raise DataError(
-            f"drivers: needs at least 10 comments on each side of {outcome}. There are {int(unhappy.sum())} with {bad_to} or less and {int((~unhappy).sum())} with {good_from} or more."
-        )
-    return rows["text"].tolist(), unhappy
+    return rows[english], int((~english).sum())
 
 
-def _compared(presence: csr_matrix, terms: list[str], unhappy: NDArray[np.bool_]) -> pd.DataFrame:
+def _reason(unhappy: NDArray[np.bool_], foreign: int, outcome: str) -> str:
+    bad_to, good_from = CUTS[outcome]
+    other = f"; {foreign:,} more are not in English" if foreign else ""
+    return (
+        f"Words cannot be compared: that needs at least {LEAST_ON_A_SIDE} comments in English on each side of {outcome}. "
+        f"There are {int(unhappy.sum())} with {bad_to} or less and {int((~unhappy).sum())} with {good_from} or more{other}."
+    )
+
+
+def _compared(
+    presence: csr_matrix,
+    terms: list[str],
+    unhappy: NDArray[np.bool_],
+    customer: NDArray[np.int64] | None = None,
+) -> tuple[pd.DataFrame, Family]:
+    """Every term: its share on both sides, log-odds, p; and their family. Without `customer` every comment is of another one."""
     if len(terms) < 2:  # log-odds compare a term with the others
         presence, terms = csr_matrix((unhappy.size, 0), dtype=np.int64), []
     one, other = (
@@ -113,24 +139,56 @@ def _compared(presence: csr_matrix, terms: list[str], unhappy: NDArray[np.bool_]
         theirs / (other.sum() + PRIOR_TOKENS - theirs)
     )
     z = log_odds / np.sqrt(1 / mine + 1 / theirs)
+    who = np.arange(unhappy.size) if customer is None else customer
+    compared = compare_presence(
+        "words by answer", presence, unhappy, who, follow_up=known_at_once("the answer"), min_n=1
+    )
     tested = pd.DataFrame(
         {
             "term": pd.Series(terms, dtype="str"),
-            "side": pd.Series(np.where(z > 0, "detractor", "promoter"), dtype="str"),
+            "side": pd.Series(np.where(log_odds > 0, "detractor", "promoter"), dtype="str"),
             "n_detractor": one.astype(np.int64),
             "n_promoter": other.astype(np.int64),
-            "share_of_detractors": one / unhappy.sum(),
-            "share_of_promoters": other / (~unhappy).sum(),
+            "share_of_detractors": compared.share,
+            "share_of_promoters": compared.other_share,
+            "difference": compared.difference,
+            "difference_low": compared.low,
+            "difference_high": compared.high,
             "log_odds": log_odds,
             "z": z,
-            "q_value": benjamini_hochberg(2 * ndtr(-np.abs(z))),
+            "p_value": compared.p_value,
+            "q_value": compared.p_adjusted,
         }
     )
-    return (
-        tested.assign(strength=-tested["z"].abs())
-        .sort_values(["strength", "term"], ignore_index=True)
-        .drop(columns="strength")
+    ordered = tested.assign(strength=-tested["z"].abs()).sort_values(
+        ["strength", "term"], ignore_index=True
     )
+    return ordered.drop(columns="strength"), compared
+
+
+def _findings(table: pd.DataFrame, terms: Family, sides: Sides) -> list[Finding]:
+    """The strongest word of unhappy answers."""
+    first = table[(table["q_value"] < CLAIM) & (table["side"] == "detractor")].head(1)
+    if min(sides.unhappy, sides.happy) < MIN_N:
+        return []
+    return [
+        Finding(
+            topic=f"words of unhappy answers by {sides.outcome}",
+            claim=f"“{row['term']}” stands in {percent(row['share_of_detractors'])} of {sides.unhappy:,} unhappy comments and in "
+            f"{percent(row['share_of_promoters'])} of {sides.happy:,} happy ones.",
+            direction="bad",
+            family=terms.name,
+            p_adjusted=row["q_value"],
+            value=row["difference"],
+            low=row["difference_low"],
+            high=row["difference_high"],
+            n=sides.unhappy + sides.happy,
+            unit="share",
+            customers=row["n_detractor"],
+            figure="drivers",
+        )
+        for row in first.to_dict("records")
+    ]
 
 
 def _quotes(
@@ -154,27 +212,29 @@ def _quotes(
     return said
 
 
-def _headline(table: pd.DataFrame, tested: int, n_unhappy: int, n_happy: int, outcome: str) -> str:
-    base = f"n = {n_unhappy:,} unhappy and {n_happy:,} happy comments by {outcome}"
-    if table.empty:
-        return f"No word goes with unhappy or happy answers beyond chance: {count_of(tested, 'term')} compared, {base}."
+def _headline(claimed: pd.DataFrame, tested: int, sides: Sides) -> str:
+    base = f"n = {sides.unhappy:,} unhappy and {sides.happy:,} happy comments by {sides.outcome}"
+    if claimed.empty:
+        return f"No word goes significantly more with unhappy or with happy answers: {count_of(tested, 'term')} compared, {base}."
     parts = [
-        f"{words} answers go with “{'”, “'.join(table.loc[table['side'] == side, 'term'].head(3))}”"
+        f"{words} answers go with “{'”, “'.join(claimed.loc[claimed['side'] == side, 'term'].head(3))}”"
         for side, words in (("detractor", "unhappy"), ("promoter", "happy"))
-        if (table["side"] == side).any()
+        if (claimed["side"] == side).any()
     ]
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]} ({len(table):,} of {count_of(tested, 'term')} beyond chance, {base}). This goes with the answer; it need not cause it."
+    return f"{text[0].upper()}{text[1:]} ({len(claimed):,} of {count_of(tested, 'term')} statistically significant, {base}). Association, not causation."
 
 
 def _definition(
-    outcome: str, n_unhappy: int, n_happy: int, tested: int, least: int
+    sides: Sides, foreign: int, terms: Family, tested: int, least: int
 ) -> dict[str, str]:
-    bad_to, good_from = CUTS[outcome]
+    bad_to, good_from = CUTS[sides.outcome]
     return {
-        "outcome": f"{outcome}: unhappy {bad_to} or less, happy {good_from} or more, what lies between left out",
-        "base": f"{n_unhappy:,} unhappy and {n_happy:,} happy comments in English; presence per comment",
+        "outcome": f"{sides.outcome}: unhappy {bad_to} or less, happy {good_from} or more, what lies between left out",
+        "base": f"{sides.unhappy:,} unhappy and {sides.happy:,} happy comments in English, of {count_of(sides.customers, 'customer')}; presence per comment; "
+        f"{foreign:,} in other languages left out",
         "terms": f"{tested:,} content words and pairs in at least {least} comments",
-        "test": "log-odds with a Dirichlet prior (Monroe et al. 2008), Benjamini–Hochberg at 5%",
-        "means": "goes with, never causes",
+        "order": "z of the log-odds with a Dirichlet prior (Monroe et al. 2008)",
+        "test": f"{terms.words}; shares of comments with the term, the variance by customers; listed below 5%, told in the headline below 1%",
+        "means": "association, not causation",
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from cjlib.shared.comparison import CLAIM
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
@@ -14,41 +15,35 @@ SIDES = ("detractor", "promoter")
 
 
 def drivers(result: Any, *, most: int = 8) -> go.Figure:
-    """The strongest terms of each side: log-odds with their interval, above 0 for unhappy answers."""
+    """The strongest terms of each side: how much more often they stand in unhappy comments than in happy ones."""
     table = theme.records(result.table)
-    names = (
-        "term",
-        "side",
-        "n_detractor",
-        "n_promoter",
-        "share_of_detractors",
-        "share_of_promoters",
-        "log_odds",
-        "z",
-        "q_value",
-        "quote",
-    )
-    shown = [row for side in SIDES for row in [row for row in table if row["side"] == side][:most]]
-    dots = [_dot(row) for row in sorted(shown, key=lambda row: (-row["log_odds"], row["term"]))]
+    names = ("term", "side", "n_detractor", "n_promoter", "share_of_detractors", "share_of_promoters", "difference", "difference_low",
+             "difference_high", "log_odds", "z", "p_value", "q_value", "quote")  # fmt: skip
+    strongest = [row for side in SIDES for row in [row for row in table if row["side"] == side][:most]]
+    dots = [
+        Dot(
+            row["term"],
+            100 * row["difference"],
+            100 * row["difference_low"],
+            100 * row["difference_high"],
+            row["n_detractor"] + row["n_promoter"],
+            f"{numbers.percent(row['share_of_detractors'])} of unhappy, {numbers.percent(row['share_of_promoters'])} of happy",
+            bool(row["q_value"] < CLAIM),
+        )
+        for row in sorted(strongest, key=lambda row: (-row["difference"], row["term"]))
+    ]
     axis = Axis(
-        "log-odds: to the right with unhappy answers, to the left with happy ones", middle=0.0
+        "share of unhappy comments with the word less that of happy ones, in points",
+        {"tickformat": "+~f"},
+        middle=0.0,
     )
-    columns = [name.replace("_", " ") for name in names]
     return dot_rows(
         dots,
         axis,
         caption=result.headline,
         alt=result.headline,
-        columns=columns,
+        columns=[name.replace("_", " ") for name in names],
         rows=[[row[name] for name in names] for row in table],
-    )
-
-
-def _dot(row: dict[str, Any]) -> Dot:
-    half = abs(1.959964 * row["log_odds"] / row["z"]) if row["z"] else 0.0
-    said = f"{numbers.percent(row['share_of_detractors'])} against {numbers.percent(row['share_of_promoters'])}"
-    return Dot(
-        row["term"], row["log_odds"], row["log_odds"] - half, row["log_odds"] + half, 30, said
     )
 
 

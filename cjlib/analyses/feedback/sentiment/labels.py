@@ -41,7 +41,7 @@ def score_texts(
     """Label each text negative, neutral or positive, with probabilities and the words that decided.
 
     Every row is one text, in the order given. Texts that say nothing (empty, digits, an opt-out word) and texts that are not English get a status and
-    no label. With 50 or more rated texts (nps, csat, rating) the scorer is fitted to them and used only if it is better, by more than one standard error, in
+    no label, also where that is most of them or all. With 50 or more rated texts (nps, csat, rating) the scorer is fitted to them and used only if it is better, by more than one standard error, in
     5-fold cross-validation; rated rows then carry out-of-fold probabilities.
 
     Parameters
@@ -61,11 +61,6 @@ def score_texts(
     ScoredFeedback
         `.table`: `feedback_id` (position for a list), `status` (scored, no_text, not_english), `language`, `label`, `p_negative`, `p_neutral`,
         `p_positive` (sum 1), `score` (−1…1), `confidence`, `why`. `.metrics`: n, n_scored, n_no_text, n_not_english, and with ratings accuracy, macro_f1, ece.
-
-    Raises
-    ------
-    DataError
-        When most texts are not English.
     """
     scored = _scored(texts_or_feedback, model, seed, progress)
     counts = scored.table["status"].value_counts()
@@ -110,10 +105,13 @@ def counts_in_words(counts: pd.Series) -> str:
 
 
 def quality_in_words(measured: Measured | None) -> str:
-    """How often the labels agree with the ratings, if there are any."""
+    """How often the labels agree with the ratings, beside always saying the most common label; if there are ratings."""
     if measured is None:
         return "accuracy not measured on your data, and probabilities not calibrated on it"
-    return f"on {_measured_on(measured)} {about(measured.accuracy)} of the labels agree with the rating (macro-F1 {measured.macro_f1:.2f})"
+    return (
+        f"on {_measured_on(measured)} {about(measured.accuracy)} of the labels agree with the rating "
+        f"(always saying {measured.majority}: {about(measured.majority_accuracy)}; macro-F1 {measured.macro_f1:.2f})"
+    )
 
 
 def _measured_on(measured: Measured) -> str:
@@ -137,7 +135,7 @@ def scorer_in_words(model: Model, measured: Measured | None) -> dict[str, str]:
     kept = (
         "used: better by more than one standard error"
         if measured.adapted
-        else "not used: no better than the default beyond noise"
+        else "not used: not better than the default by more than one standard error"
     )
     return named | {
         "adapted to your ratings": f"{kept} (5-fold macro-F1 {measured.adapted_macro_f1:.3f} against {measured.default_macro_f1:.3f})",
@@ -147,19 +145,26 @@ def scorer_in_words(model: Model, measured: Measured | None) -> dict[str, str]:
 
 def scorer_metrics(counts: pd.Series, n: int, measured: Measured | None) -> dict[str, Metric]:
     """How many texts were scored, and how well."""
-    named = {"n": metric(n)} | {
-        f"n_{status}": metric(int(counts.get(status, 0)))
-        for status in ("scored", "no_text", "not_english")
+    words = {"scored": "Texts scored", "no_text": "Without words", "not_english": "Not in English"}
+    named = {"n": metric(n, label="Texts", unit="number")} | {
+        f"n_{status}": metric(int(counts.get(status, 0)), label=label, unit="number")
+        for status, label in words.items()
     }
     if measured is None:
         return named
     low, high = wilson(round(measured.accuracy * measured.n), measured.n)
-    quality = {"accuracy": metric(measured.accuracy, float(low), float(high), measured.n)}
-    return (
-        named
-        | quality
-        | {
-            name: metric(getattr(measured, name), n=measured.n)
-            for name in ("macro_f1", "ece", "ece_floor", "default_macro_f1", "adapted_macro_f1")
-        }
-    )
+    quality = {
+        "accuracy": metric(measured.accuracy, float(low), float(high), measured.n, label="Labels that agree with the rating", unit="share", better="higher"),
+        "majority_accuracy": metric(measured.majority_accuracy, n=measured.n, label=f"Agree if always {measured.majority}", unit="share"),
+    }  # fmt: skip
+    others = {
+        "macro_f1": "Macro-F1",
+        "ece": "Error of the confidence",
+        "ece_floor": "Error of a perfect model's confidence",
+        "default_macro_f1": "Macro-F1 of the default",
+        "adapted_macro_f1": "Macro-F1 adapted to the ratings",
+    }
+    return named | quality | {
+        name: metric(getattr(measured, name), n=measured.n, label=label, unit="number", better="lower" if name.startswith("ece") else "higher")
+        for name, label in others.items()
+    }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -108,15 +107,6 @@ def _statuses(texts: list[str]) -> tuple[NDArray[np.object_], list[str]]:
         "no_text" if not says_something(text) else "scored" if language == "en" else "not_english"
         for text, language in zip(texts, spoken, strict=True)
     ]
-    left_out = status.count("not_english")
-    if left_out > status.count("scored") and left_out:
-        main = Counter(
-            language for language, one in zip(spoken, status, strict=True) if one == "not_english"
-        ).most_common(3)
-        raise DataError(
-            f"texts: most are not English ({left_out:,} of {left_out + status.count('scored'):,}; {', '.join(f'{name} {n:,}' for name, n in main)}), and the scorer knows only English. "
-            "Score them with a model of your own: model=folder or model=callable; NPS, CSAT and CES work as they are."
-        )
     return np.array(status, dtype=object), spoken
 
 
