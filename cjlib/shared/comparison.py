@@ -684,3 +684,8 @@ def _score_by_customer(presence: csr_matrix, first: Bools, customer: Ints) -> tu
     squares = squares - 2 * mean * (parts.T @ drawn) + mean**2 * (drawn**2).sum()
     spread = np.sqrt(np.maximum(squares, 1e-300))
     return total / spread, spread / float((side**2).sum())
+
+
+def two_sided(difference: float, error: float) -> float:
+    """The two-sided p of a difference whose standard error is known; of estimates that no other comparison takes."""
+    return 2 * float(ndtr(-abs(difference) / error)) if error > 0 else float(difference == 0)

@@ -13,7 +13,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 import cjlib as cj
-from cjlib.analyses.feedback.sentiment.ppi import ppi_mean
+from cjlib.analyses.feedback.sentiment.ppi import ppi_mean, recalibrated
 from cjlib.analyses.feedback.texts import adaptation, score_texts
 from cjlib.analyses.feedback.texts.adaptation import macro_f1
 from cjlib.analyses.feedback.texts.language import languages
@@ -179,15 +179,27 @@ def test_other_languages_are_left_out_and_counted_in_the_headline():
     assert result.headline.startswith("2 texts scored, 1 not English: left out")
 
 
-def test_mostly_foreign_feedback_is_refused_rather_than_scored():
-    with pytest.raises(cj.DataError, match="most are not English \\(2 of 3; de 2\\)"):
-        cj.score_texts(
-            [
-                "very good and friendly service today",
-                "Das Paket ist immer noch nicht angekommen, sehr schlecht",
-                "Leider war niemand zu erreichen, das ist sehr ärgerlich",
-            ]
-        )
+GERMAN = "Das Paket ist immer noch nicht angekommen, sehr schlecht"
+
+
+def test_mostly_foreign_texts_abstain_and_the_others_are_scored():
+    result = cj.score_texts([GERMAN, "very good and friendly service today", f"{GERMAN} und spät"])
+    assert result.table["status"].tolist() == ["not_english", "scored", "not_english"]
+    assert result.headline.startswith("1 text scored, 2 not English: left out")
+
+
+def test_of_foreign_texts_alone_there_is_no_sentiment_but_a_reason():
+    frame = pd.DataFrame(
+        {"timestamp": DAY, "text": [f"{GERMAN} {row}" for row in range(40)], "nps": [9] * 40}
+    )
+    feedback = cj.read_feedback(frame)
+    result = cj.sentiment(feedback)
+    assert not result.answered
+    assert result.headline == (
+        "Sentiment cannot be told: no text says anything in English (0 texts scored, 40 not English: left out)."
+    )
+    assert cj.nps(feedback).table["n"].tolist() == [40]
+    assert cj.plot(result).layout.meta["caption"] == result.headline
 
 
 def test_probabilities_sum_to_one_and_the_score_is_their_difference():
@@ -299,7 +311,7 @@ def test_where_the_default_is_right_already_it_stays():
     assert not result.measured.adapted
     assert result.measured.accuracy == 1.0
     assert (
-        "not used: no better than the default beyond noise"
+        "not used: not better than the default by more than one standard error"
         in result.definition["adapted to your ratings"]
     )
 
@@ -381,6 +393,57 @@ def test_a_perfect_model_gives_the_share_of_all():
     rest = np.array([1.0] * 800 + [0.0] * 200)
     estimate = ppi_mean(y, y, rest)
     assert estimate.value == pytest.approx(0.8, abs=0.03)
+
+
+def test_labels_do_not_calibrate_their_own_row():
+    rng = np.random.default_rng(0)
+    noise = rng.random(400)
+    labelled = np.arange(400) < 40
+    truth = np.where(labelled, rng.random(400) < 0.3, 0).astype(float)
+    learnt = recalibrated(noise, labelled, truth)
+    assert np.cov(learnt[labelled], truth[labelled])[0, 1] <= 0.001
+
+
+def test_shares_of_few_labels_cover_the_truth():
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(60):
+        lean = rng.normal(size=400)
+        truth = (rng.random(400) < 1 / (1 + np.exp(1.5 - 2 * lean))).astype(float)
+        labelled = np.zeros(400, dtype=bool)
+        labelled[rng.choice(400, 35, replace=False)] = True
+        learnt = recalibrated(1 / (1 + np.exp(-3 * lean)), labelled, np.where(labelled, truth, 0))
+        share = ppi_mean(learnt[labelled], truth[labelled], learnt[~labelled])
+        inside.append(share.low <= truth.mean() <= share.high)
+    assert np.mean(inside) >= 0.9
+
+
+def test_agreement_stands_beside_always_saying_the_same():
+    texts = [*PRAISE * 16, *COMPLAINTS[:1] * 20]
+    ratings = [5.0] * 80 + [1.0] * 20
+    frame = pd.DataFrame(
+        {"timestamp": pd.date_range(DAY, periods=100, freq="h"), "text": texts, "rating": ratings}
+    )
+    result = cj.score_texts(cj.read_feedback(frame))
+    assert "(always saying positive: 80%;" in result.headline
+    assert result.metrics["majority_accuracy"]["value"] == 0.8
+
+
+def test_texts_of_one_customer_are_no_independent_texts():
+    # Two accounts write everything: what they say tells of two customers, however often.
+    texts = ["love it, great service"] * 60 + ["terrible, the parcel never arrived"] * 60
+    frame = pd.DataFrame(
+        {
+            "timestamp": pd.date_range(DAY, periods=120, freq="h"),
+            "text": texts,
+            "source": ["a"] * 60 + ["b"] * 60,
+        }
+    )
+    alone = cj.sentiment(cj.read_feedback(frame), by="source")
+    two = cj.sentiment(cj.read_feedback(frame.assign(customer_id=frame["source"])), by="source")
+    assert [one.direction for one in alone.findings] == ["good", "bad"]
+    assert not two.findings
+    assert two.table["small_n"].all()
 
 
 def test_the_audit_hides_the_label_and_shuffles(airline):

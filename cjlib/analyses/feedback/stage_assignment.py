@@ -160,10 +160,10 @@ def _latest(frame: pd.DataFrame, log: EventLog | None, journey: Journey) -> Code
     )
     events = _mapped_events(log, journey, customer[rows])
     position = event_beside(
-        customer[rows],
+        np.asarray(customer[rows], dtype=np.int64),
         times,
-        events["c"],
-        events["t"],
+        np.asarray(events["c"], dtype=np.int64),
+        np.asarray(events["t"], dtype=np.int64),
         side="at_or_before",
         within=microseconds(journey.map.feedback_within, "map.feedback_within"),
     )

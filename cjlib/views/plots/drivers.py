@@ -19,7 +19,9 @@ def drivers(result: Any, *, most: int = 8) -> go.Figure:
     table = theme.records(result.table)
     names = ("term", "side", "n_detractor", "n_promoter", "share_of_detractors", "share_of_promoters", "difference", "difference_low",
              "difference_high", "log_odds", "z", "p_value", "q_value", "quote")  # fmt: skip
-    strongest = [row for side in SIDES for row in [row for row in table if row["side"] == side][:most]]
+    strongest = [
+        row for side in SIDES for row in [row for row in table if row["side"] == side][:most]
+    ]
     dots = [
         Dot(
             row["term"],

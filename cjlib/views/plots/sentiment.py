@@ -6,6 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from cjlib.shared.comparison import CLAIM
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
@@ -72,24 +73,25 @@ def _dot(row: dict[str, Any], *, audited: bool) -> Dot:
 
 
 def time(result: Any) -> go.Figure:
-    """The mean score of texts by period (an index), with the periods from which its level moved beyond noise."""
+    """The mean score of texts by period (an index), with the periods from which its level moved outside normal variation."""
     if "period" not in result.table:
         return theme.empty(
             "Not counted by period: give period='month'.", columns=["segment", "period"]
         )
-    moved = theme.records(result.shifts)
+    shifts = result.shifts[result.shifts["p_adjusted"] < CLAIM]
+    moved = theme.records(shifts)
     told = [
         f"from {one['period']:%Y-%m-%d} on it is {numbers.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
         for one in moved[:3]
     ]
     caption = "Mean score of the texts, −1 to 1, a model index. " + (
-        f"Beyond noise: {'; '.join(told)}."
+        f"Outside normal variation: {'; '.join(told)}."
         if told
-        else "No change of its level over time beyond noise."
+        else "No change of its level outside normal variation."
     )
     given = Lines(result.table, "mean_score", "mean_low", "mean_high", "n_scored")
     return over_time(
-        given, result.shifts, Axis("mean text score (model index)"), caption=caption, alt=caption
+        given, shifts, Axis("mean text score (model index)"), caption=caption, alt=caption
     )
 
 

@@ -19,6 +19,7 @@ from cjlib.analyses.feedback.sentiment.labels import (
 )
 from cjlib.analyses.feedback.sentiment.shares import (
     FEWEST_AUDITED,
+    against_others,
     by_segment,
     changes,
     label_index,
@@ -27,10 +28,11 @@ from cjlib.analyses.feedback.sentiment.shares import (
     share_of,
 )
 from cjlib.analyses.feedback.texts.score_texts import Model, Progress, ScoredTexts, scored_feedback
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import MIN_N
-from cjlib.show.numbers import about, signed
+from cjlib.show.numbers import about, count_of, signed
 from cjlib.sources.feedback.table import Feedback
 
 METHODS = {
@@ -47,13 +49,15 @@ __all__ = ["ScoredFeedback", "Sentiment", "audit_sample", "score_texts", "sentim
 class Sentiment(Result):
     """Sentiment by segment (and period).
 
-    `.changes`: neighbouring periods, by share where an audit allows it, else by mean score. `.shifts`: from which period on the mean score is another one.
+    `.against_others`: the mean score of each segment beside all others together. `.changes`: neighbouring periods, by share where an audit allows it, else by mean
+    score. `.shifts`: from which period on the mean score is another one. All with `p_value` and `p_adjusted`, customers being the units.
     `.shares`: labels as the model gives them, an index.
     """
 
-    changes: pd.DataFrame
-    shifts: pd.DataFrame
-    audited: bool
+    against_others: pd.DataFrame = field(default_factory=pd.DataFrame)
+    changes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    shifts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    audited: bool = False
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def readable(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -76,7 +80,7 @@ def sentiment(
 
     Each scored text counts once. Counting a classifier's labels gives a share that is wrong by .3 and an interval that never covers, so without an `audit`
     there is no share: `model_index` is the mean probability of negative. With one, each segment's share is estimated from its own labels and the model's
-    probabilities by PPI++ (never pooled between segments); below 15 labels from the labels alone (Wilson); without any it stays an index.
+    probabilities by PPI++ (never pooled between segments); below 30 labels from the labels alone (Wilson); without any it stays an index.
 
     Parameters
     ----------
@@ -103,23 +107,56 @@ def sentiment(
     scored = scored_feedback(feedback, model, 0, progress)
     labels = audit_labels(audit, scored.table)
     rows = rows_of(feedback, scored, by, period, labels)
+    counts = scored.table["status"].value_counts()
+    if not counts.get("scored", 0):
+        return Sentiment.unanswered(
+            f"Sentiment cannot be told: no text says anything in English ({counts_in_words(counts)})."
+        )
     table, whole, audited = by_segment(rows, min_n), share_of(rows, min_n), bool(labels)
+    others, others_family = against_others(rows, min_n)
+    changed, changes_family = changes(rows, table, min_n)
+    shifts = level_shifts(
+        "levels of the mean text score",
+        rows[rows["status"] == "scored"].rename(columns={"score": "value"}) if period else None,
+        least=min_n,
+    )
+    families = [part for part in (others_family, changes_family, shifts) if part.tests]
     return Sentiment(
         table=table,
         headline=_headline(whole, scored, audited),
-        definition=_definition(scored, by, period, labels, model, min_n),
+        definition=_definition(scored, by, period, labels, model, min_n)
+        | {"tests": "; ".join(part.words for part in families)},
         metrics=_metrics(whole, table, scored, by, audited),
-        changes=changes(table, min_n) if period else pd.DataFrame(),
-        shifts=level_shifts(
-            "levels of the mean text score",
-            rows[rows["status"] == "scored"].rename(columns={"score": "value"}),
-            least=min_n,
-        ).table
-        if period
-        else pd.DataFrame(),
+        findings=_findings(others[others_family.claims], others_family.name, by),
+        families={part.name: part.tests for part in families},
+        against_others=others,
+        changes=changed if period else pd.DataFrame(),
+        shifts=shifts.table if period else pd.DataFrame(),
         audited=audited,
         shares=label_index(rows),
     )
+
+
+def _findings(claimed: pd.DataFrame, name: str, by: str | None) -> list[Finding]:
+    """A segment whose texts are significantly less or more happy than those of the others."""
+    return [
+        Finding(
+            topic=f"sentiment by {by}: {row['segment']}",
+            claim=f"Texts of {row['segment']} are {'less' if row['difference'] < 0 else 'more'} positive than the others: mean score "
+            f"{signed(row['mean_score'], 2)} against {signed(row['other_mean_score'], 2)} (95% CI of the difference {signed(row['difference_low'], 2)} to "
+            f"{signed(row['difference_high'], 2)}, {count_of(row['customers'], 'customer')}; a model index).",
+            direction="bad" if row["difference"] < 0 else "good",
+            family=name,
+            p_adjusted=row["p_adjusted"],
+            value=row["difference"],
+            low=row["difference_low"],
+            high=row["difference_high"],
+            n=row["customers"],
+            customers=row["customers"],
+            figure="sentiment",
+        )
+        for row in claimed.to_dict("records")
+    ]
 
 
 def _headline(whole: dict[str, Any], scored: ScoredTexts, audited: bool) -> str:
@@ -154,8 +191,8 @@ def _definition(
         "audit": "must be a random sample: labels chosen otherwise bias the share"
         if labels
         else "none; cj.audit_sample(feedback) draws one to label",
-        "mean score": "p_positive − p_negative, −1 to 1; t interval",
-        "small n": f"below {min_n} scored texts",
+        "mean score": "p_positive − p_negative, −1 to 1; t interval, by customers where one wrote several",
+        "small n": f"below {min_n} customers with scored texts",
     } | scorer_in_words(model, scored.measured)
 
 
@@ -163,20 +200,29 @@ def _metrics(
     whole: dict[str, Any], table: pd.DataFrame, scored: ScoredTexts, by: str | None, audited: bool
 ) -> dict[str, Metric]:
     counts = scored.table["status"].value_counts()
+
+    def mean(row: dict[str, Any], label: str) -> Metric:
+        return metric(
+            row["mean_score"], row["mean_low"], row["mean_high"], row["n_scored"],
+            label=label, unit="number", better="higher",
+        )  # fmt: skip
+
     named = {
-        "mean_score": metric(
-            whole["mean_score"], whole["mean_low"], whole["mean_high"], whole["n_scored"]
+        "mean_score": mean(whole, "Mean text score, −1 to 1 (model index)"),
+        "model_index": metric(
+            whole["model_index"], n=whole["n_scored"], label="Model index for negative",
+            unit="number", better="lower",
         ),
-        "model_index": metric(whole["model_index"], n=whole["n_scored"]),
-    }
+    }  # fmt: skip
     if audited:
         named["share_negative"] = metric(
-            whole["share_negative"], whole["low"], whole["high"], whole["n_audited"]
-        )
+            whole["share_negative"], whole["low"], whole["high"], whole["n_audited"],
+            label="Texts that are negative", unit="share", better="lower",
+        )  # fmt: skip
     if by is not None and "period" not in table:
         named |= {
-            f"mean_score_{row['segment']}": metric(
-                row["mean_score"], row["mean_low"], row["mean_high"], row["n_scored"]
+            f"mean_score_{row['segment']}": mean(
+                row, f"Sentiment at {row['segment']}, −1 to 1 (model index)"
             )
             for row in records(table)
         }

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cjlib.shared.stats import Z95, Floats, wilson
+
+FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,30 @@ class Estimate:
 
 
 def recalibrated(f: Floats, labelled: NDArray[np.bool_], y: Floats) -> Floats:
-    """The model's probability after a logistic regression, in one variable, on the labelled rows."""
-    from scipy.optimize import minimize
+    """The model's probability after a logistic regression, in one variable, on the labelled rows, cross-fitted.
+
+    A labelled row gets what was learnt without its own tenth of the labels, any other the mean of all: labels that calibrated their own row would
+    make the model look better than it is.
+    """
     from scipy.special import expit, logit
 
     x = logit(np.clip(f, 1e-4, 1 - 1e-4))
-    known, truth = x[labelled], y[labelled]
+    rows = np.flatnonzero(labelled)
+    fold = np.full(f.size, -1)
+    fold[rows] = np.random.default_rng(0).permutation(rows.size) % FOLDS
+    each = []
+    for left_out in range(FOLDS):
+        known = labelled & (fold != left_out)
+        at = _line(x[known], y[known])
+        each.append(expit(at[0] + at[1] * x))
+    fitted = np.array(each)
+    return np.where(labelled, fitted[np.maximum(fold, 0), np.arange(f.size)], fitted.mean(axis=0))
+
+
+def _line(known: Floats, truth: Floats) -> Floats:
+    """Intercept and slope of a logistic regression in one variable."""
+    from scipy.optimize import minimize
+    from scipy.special import expit
 
     def loss(at: Floats) -> tuple[float, Floats]:
         p = np.clip(expit(at[0] + at[1] * known), 1e-9, 1 - 1e-9)
@@ -40,12 +60,14 @@ def recalibrated(f: Floats, labelled: NDArray[np.bool_], y: Floats) -> Floats:
             [(p - truth).sum(), ((p - truth) * known).sum() + 0.02 * at[1]]
         )
 
-    best = minimize(loss, np.array([0.0, 1.0]), jac=True, method="BFGS").x
-    return expit(best[0] + best[1] * x)
+    return minimize(loss, np.array([0.0, 1.0]), jac=True, method="BFGS").x
 
 
 def ppi_mean(f_labelled: Floats, y: Floats, f_rest: Floats) -> Estimate:
-    """PPI++ of one segment: λ·mean(f over the rest) + mean(y − λ·f over the labelled), t interval with n − 1 degrees, clipped to 0–1."""
+    """PPI++ of one segment: λ·mean(f over the rest) + mean(y − λ·f over the labelled).
+
+    The interval is Wilson's of as many labels as would have the same variance, fewer by Student's t with n − 3 degrees: it stays between 0 and 1.
+    """
     from scipy.special import stdtrit
 
     n, rest = y.size, f_rest.size
@@ -59,9 +81,12 @@ def ppi_mean(f_labelled: Floats, y: Floats, f_rest: Floats) -> Estimate:
     )
     residual = y - tuned * f_labelled
     value = tuned * (f_rest.mean() if rest else 0.0) + residual.mean()
-    variance = (tuned**2 * f_rest.var(ddof=1) / rest if rest > 1 else 0.0) + residual.var(
-        ddof=1
-    ) / n
-    half = float(stdtrit(n - 1, 0.975) * np.sqrt(variance))
-    low, value, high = np.clip([value - half, value, value + half], 0, 1).tolist()
-    return Estimate(value, low, high)
+    # λ and the calibration are learnt from the same labels: two degrees of freedom more are gone.
+    left_over = residual.var(ddof=0) / max(n - 3, 1)
+    variance = (tuned**2 * f_rest.var(ddof=1) / rest if rest > 1 else 0.0) + left_over
+    value = min(max(float(value), 0.0), 1.0)
+    shrunk = (n * value + 2) / (n + 4)
+    alike = shrunk * (1 - shrunk) / variance if variance > 0 else float(n)
+    alike *= (Z95 / float(stdtrit(max(n - 3, 1), 0.975))) ** 2
+    low, high = wilson(value * alike, alike)
+    return Estimate(value, float(low), float(high))

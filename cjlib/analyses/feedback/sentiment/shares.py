@@ -12,14 +12,22 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.feedback.sentiment.ppi import Estimate, ppi_mean, recalibrated
 from cjlib.analyses.feedback.texts.score_texts import ScoredTexts
+from cjlib.shared.comparison import (
+    Family,
+    MeanComparison,
+    compare_answers,
+    family,
+    known_at_once,
+    two_sided,
+)
 from cjlib.shared.periods import check_period
-from cjlib.shared.repeated_answers import customer_codes
-from cjlib.shared.stats import Z95, mean_interval, wilson
-from cjlib.shared.two_samples import benjamini_hochberg
+from cjlib.shared.repeated_answers import CustomerAnswers, customer_codes
+from cjlib.shared.stats import Z95, wilson
 from cjlib.sources.feedback.table import Feedback
 
-FEWEST_AUDITED = 15
-"""Below so many audit labels in a segment the model adds nothing: Wilson on the labels alone."""
+FEWEST_AUDITED = 30
+"""Below so many audit labels in a segment the model adds next to nothing, and what was learnt from them covers too little: Wilson on the labels alone."""
+CHANGE = ["segment", "period", "earlier", "measure", "difference", "difference_low", "difference_high", "p_value"]  # fmt: skip
 COLUMNS = [
     "n",
     "n_scored",
@@ -34,6 +42,7 @@ COLUMNS = [
     "mean_low",
     "mean_high",
     "small_n",
+    "customers",
 ]
 
 
@@ -97,9 +106,9 @@ def _recalibrated(rows: pd.DataFrame) -> NDArray[np.float64]:
 def share_of(group: pd.DataFrame, min_n: int) -> dict[str, Any]:
     """What is known of a segment: counts, the share of negatives where there are labels, the model's index, the mean score."""
     scored = group[group["status"] == "scored"]
-    scores = np.sort(scored["score"].to_numpy(dtype=float))
+    scores = text_answers(scored)
     estimate, method, audited = _share(scored)
-    low, high = mean_interval(scores)
+    low, high = scores.mean_interval
     return {
         "n": len(group),
         "n_scored": len(scored),
@@ -112,10 +121,11 @@ def share_of(group: pd.DataFrame, min_n: int) -> dict[str, Any]:
         "model_index": float(np.sort(scored["f"].to_numpy(dtype=float)).mean())
         if len(scored)
         else float("nan"),
-        "mean_score": float(scores.mean()) if scores.size else float("nan"),
+        "mean_score": scores.mean,
         "mean_low": low,
         "mean_high": high,
-        "small_n": len(scored) < min_n,
+        "small_n": scores.customers < min_n,
+        "customers": scores.customers,
     }
 
 
@@ -140,56 +150,100 @@ def label_index(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def changes(table: pd.DataFrame, min_n: int) -> pd.DataFrame:
-    """Neighbouring periods of a segment: by share where both are audited, else by mean score."""
-    pairs = []
-    for segment, group in table.sort_values("period").groupby("segment"):
-        periods = list(records(group))
-        for before, now in itertools.pairwise(periods):
-            if min(before["n_scored"], now["n_scored"]) >= min_n:
-                pairs.append(
-                    {"segment": segment, "period": now["period"], "earlier": before["period"]}
-                    | _change(before, now)
-                )
-    columns = [
-        "segment",
-        "period",
-        "earlier",
-        "measure",
-        "difference",
-        "difference_low",
-        "difference_high",
-        "p_value",
+def text_answers(scored: pd.DataFrame) -> CustomerAnswers:
+    """The scores of texts, and whose they are."""
+    return CustomerAnswers.of(
+        scored["score"].to_numpy(dtype=float), scored["customer"].to_numpy(dtype=np.int64)
+    )
+
+
+def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanComparison]:
+    """The mean score of each segment beside that of all others together; nothing where there is but one."""
+    scored = rows[rows["status"] == "scored"]
+    names = sorted(scored["segment"].unique())
+    names = names if len(names) > 1 else []
+    inside = {name: (scored["segment"] == name).to_numpy() for name in names}
+    pairs = [
+        (text_answers(scored[inside[one]]), text_answers(scored[~inside[one]])) for one in names
     ]
-    found = pd.DataFrame(pairs, columns=columns)
-    adjusted = benjamini_hochberg(found["p_value"].to_numpy(dtype=float))
-    return found.assign(p_adjusted=adjusted, beyond_noise=adjusted < 0.05)
+    tested = compare_answers(
+        "text score of segments against the others",
+        pairs,
+        follow_up=known_at_once("the text"),
+        min_n=min_n,
+    )
+    table = pd.DataFrame(
+        {
+            "segment": pd.Series(names, dtype="str"),
+            "n": [one.n for one, _ in pairs],
+            "customers": [one.customers for one, _ in pairs],
+            "other_customers": [other.customers for _, other in pairs],
+            "mean_score": tested.mean,
+            "other_mean_score": tested.other_mean,
+        }
+    )
+    return table.assign(**tested.columns()), tested
 
 
-def _change(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    from scipy.special import ndtr
+def changes(rows: pd.DataFrame, table: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, Family]:
+    """Neighbouring periods of a segment: by share where both are audited, else by mean score."""
+    name, follow_up = "sentiment of periods against the one before", known_at_once("the text")
+    found: list[dict[str, Any]] = []
+    sides: list[tuple[CustomerAnswers, CustomerAnswers]] = []
+    scored = rows[rows["status"] == "scored"]
+    groups = dict(list(scored.groupby(["segment", "period"]))) if "period" in rows else {}
+    for segment, group in table.sort_values("period").groupby("segment") if groups else ():
+        for before, now in itertools.pairwise(records(group)):
+            if min(before["customers"], now["customers"]) >= min_n:
+                found.append({"segment": segment, "before": before, "now": now})
+                sides.append(
+                    (
+                        text_answers(groups[segment, now["period"]]),
+                        text_answers(groups[segment, before["period"]]),
+                    )
+                )
+    means = compare_answers(name, sides, follow_up=follow_up, min_n=min_n)
+    lines = [
+        _change(one["segment"], one["before"], one["now"], mean)
+        for one, mean in zip(
+            found,
+            zip(means.difference, means.low, means.high, means.p_value, strict=True),
+            strict=True,
+        )
+    ]
+    pairs = pd.DataFrame(lines, columns=CHANGE)
+    tested = family(
+        name,
+        pairs["p_value"],
+        units=[one.customers for one, _ in sides],
+        other_units=[other.customers for _, other in sides],
+        follow_up=follow_up,
+        min_n=min_n,
+    )
+    adjusted = pairs.assign(p_adjusted=tested.p_adjusted, beyond_noise=tested.p_adjusted < 0.05)
+    return adjusted, tested
 
-    audited = "ppi++" in (before["method"], now["method"]) and "model_index" not in (
-        before["method"],
-        now["method"],
+
+def _change(
+    segment: object, before: dict[str, Any], now: dict[str, Any], mean: tuple[float, ...]
+) -> tuple[object, ...]:
+    """A change by share where people labelled both periods, else the one of the mean score."""
+    named = (segment, now["period"], before["period"])
+    methods = (before["method"], now["method"])
+    if "ppi++" not in methods or "model_index" in methods:
+        return (*named, "mean_score", *mean)
+    widths = [one["high"] - one["low"] for one in (before, now)]
+    error = float(np.hypot(*widths)) / (2 * Z95)
+    difference = now["share_negative"] - before["share_negative"]
+    p = two_sided(difference, error)
+    return (
+        *named,
+        "share_negative",
+        difference,
+        difference - Z95 * error,
+        difference + Z95 * error,
+        p,
     )
-    measure, columns = (
-        ("share_negative", ("share_negative", "low", "high"))
-        if audited
-        else ("mean_score", ("mean_score", "mean_low", "mean_high"))
-    )
-    (old, old_low, old_high), (new, new_low, new_high) = (
-        [one[name] for name in columns] for one in (before, now)
-    )
-    error = np.hypot(old_high - old_low, new_high - new_low) / (2 * Z95)
-    p = float(2 * ndtr(-abs(new - old) / error)) if error > 0 else float(new == old)
-    return {
-        "measure": measure,
-        "difference": new - old,
-        "difference_low": new - old - Z95 * error,
-        "difference_high": new - old + Z95 * error,
-        "p_value": p,
-    }
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack
 
-from cjlib.analyses.feedback.texts.scorer import CHUNK, probabilities
+from cjlib.analyses.feedback.texts.scorer import CHUNK, LABELS, probabilities
 from cjlib.analyses.feedback.texts.term_counts import Counts, counted
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class Measured:
     default_macro_f1: float
     adapted_macro_f1: float
     adapted: bool
+    majority: str
+    """The most common label of the ratings."""
+    majority_accuracy: float
+    """How often always saying it would be right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +119,9 @@ def adapt(given: Rated, seed: int, tell: Callable[[int], None]) -> Adapted:
     p[rows] = probabilities(chosen / _temperatures_by_fold(chosen, truth, folds)[:, None])
     ece, floor = calibration_error(p[rows], truth, seed)
     guess = p[rows].argmax(1)
+    times = np.bincount(truth, minlength=len(LABELS))
     measured = Measured(
-        n=rows.size, n_rated=int((given.labels >= 0).sum()), accuracy=float((guess == truth).mean()), macro_f1=macro_f1(truth, guess), ece=ece,
+        majority=LABELS[int(times.argmax())], majority_accuracy=float(times.max() / rows.size), n=rows.size, n_rated=int((given.labels >= 0).sum()), accuracy=float((guess == truth).mean()), macro_f1=macro_f1(truth, guess), ece=ece,
         ece_floor=floor, default_macro_f1=macro_f1(truth, default.argmax(1)), adapted_macro_f1=macro_f1(truth, own.argmax(1)), adapted=better,
     )  # fmt: skip
     return Adapted(p, measured)
