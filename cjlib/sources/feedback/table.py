@@ -67,7 +67,7 @@ class Feedback:
     quality
         What the reading found: `check`, `rows`, `share`, `example`.
     quarantine
-        The rows held back: `row`, `reason`, then the raw columns as text.
+        The rows in quarantine: `row`, `reason`, then the raw columns as text.
     asked
         How many were asked for a score, if that is known.
     scales
@@ -183,7 +183,7 @@ def read_feedback(
     Raises
     ------
     DataError
-        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many rows would be held back.
+        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many rows cannot be used.
     CjlibError
         If an option is not one of those allowed.
 
@@ -371,7 +371,7 @@ def _plain(column: pd.Series) -> pd.Series:
 def _with_times(
     engine: DuckDB, found: pd.DataFrame, names: list[str], raw: Raw, options: _Options
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[QualityLine]]:  # fmt: skip
-    """The rows whose time can be used, with it; the rows held back for their time; what was found about times."""
+    """The rows whose time can be used, with it; the rows quarantined for their time; what was found about times."""
     if options.dates == NO_DATES:
         none = pd.Series(
             pd.DatetimeIndex([pd.NaT] * len(found)).tz_localize(options.zone).as_unit("us"),

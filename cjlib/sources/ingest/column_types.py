@@ -235,7 +235,7 @@ def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
     whole = _fits("clean", "written", f"[+]?{_WHOLE_NUMBER}")
     tests = (
         f"SELECT *, trimmed IN ({', '.join(literal(word) for word in NO_VALUES)}) AS word, {whole} AS whole, "
-        f"regexp_full_match(clean, '{_ANY_NUMBER}') AND length(clean) < 25 AS plain, "
+        f"{_fits('clean', 'written', _ANY_NUMBER, 25)} AS plain, "
         f"{_fits('clean', 'written', _POINT)} AS point, {_fits('clean', 'written', _COMMA)} AS comma "
         f"FROM (SELECT {place} AS written, {_clean(place)} AS clean, lower(trim({place})) AS trimmed "
         f"FROM {source} WHERE NOT {blank(place)})"
@@ -250,11 +250,11 @@ def _clean(place: str) -> str:
     return f"regexp_replace({bare}, '^([-+(]?)({_CURRENCIES})|({_CURRENCIES})$', '\\1')"
 
 
-def _fits(clean: str, written: str, pattern: str) -> str:
-    """SQL: whether a text is such a number of at most 15 digits, its blanks only between thousands."""
+def _fits(clean: str, written: str, pattern: str, longest: int = 19) -> str:
+    """SQL: whether a text is such a number of not too many signs, its blanks only between thousands."""
     pattern = literal(pattern)
     return (
-        f"(regexp_full_match({clean}, {pattern}) AND length({clean}) < 20 "
+        f"(regexp_full_match({clean}, {pattern}) AND length({clean}) <= {longest} "
         f"AND NOT regexp_matches({written}, '{_SPACED}'))"
     )
 
@@ -263,7 +263,7 @@ def _point(place: str) -> str:
     clean = _clean(place)
     digits = f"TRY_CAST(regexp_replace({clean}, '[^0-9.]', '', 'g') AS DOUBLE)"
     return (
-        f"(CASE WHEN regexp_full_match({clean}, '{_ANY_NUMBER}') THEN TRY_CAST({clean} AS DOUBLE) "
+        f"(CASE WHEN {_fits(clean, place, _ANY_NUMBER, 25)} THEN TRY_CAST({clean} AS DOUBLE) "
         f"WHEN {_fits(clean, place, _POINT)} THEN {_sign(clean)} * {digits} END + 0.0)"
     )
 

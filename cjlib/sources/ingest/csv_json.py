@@ -53,7 +53,10 @@ def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
     try:
         raw = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (closed below)
         with raw:
-            yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") if text else raw
+            stream: IO[Any] = raw
+            if text:
+                stream = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+            yield stream
     except UnicodeDecodeError as fault:
         raise _not_utf8(path, fault.object[fault.start :]) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):

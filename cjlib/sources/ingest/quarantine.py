@@ -1,4 +1,4 @@
-"""The rows of a source that are held back, found again with their positions and their values as they stand there."""
+"""The rows of a source that cannot be used, found again with their positions and their values as they stand there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def rows_held(
     wrong: bool,
     repeated: bool,
 ) -> pd.DataFrame:
-    """The rows held back: `row`, `reason`, `example`, then c1, c2, … as text."""
+    """The rows in quarantine: `row`, `reason`, `example`, then c1, c2, … as text."""
     texts = "".join(f", CAST({place} AS VARCHAR) AS {place}" for place in raw.places)
     asked = []
     if wrong:
@@ -88,7 +88,7 @@ def _repeats(
 
 
 def quarantine_table(held: pd.DataFrame, raw: Raw) -> pd.DataFrame:
-    """The rows held back as the analyst sees them: `row`, `reason`, the file where there are several, then the raw columns as text."""
+    """The rows in quarantine as the analyst sees them: `row`, `reason`, the file where there are several, then the raw columns as text."""
     taken = {"row", "reason", "file"}
     names = {
         f"c{position}": f"{name} (column)" if name in taken else name

@@ -43,7 +43,7 @@ class EventLog:
     quality
         What the reading found: `check`, `rows`, `share`, `example`.
     quarantine
-        The rows held back: `row` (1-based in the source), `reason`, then the raw columns.
+        The rows in quarantine: `row` (1-based in the source), `reason`, then the raw columns.
     """
 
     engine: DuckDB

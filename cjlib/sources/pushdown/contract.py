@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _WHITE = ("\t", "\n", "\r", "\u00a0")
 _USED = ""
-"""Where other rows have a reason to be held back."""
+"""Where other rows have a reason to be quarantined."""
 
 Counted = dict[str, tuple[int, Any, Any]]
 """How many rows have a reason, and the first and last of their times."""
@@ -146,7 +146,7 @@ def _instants(raw: Raw) -> list[str]:
 
 
 def _rows(raw: Raw, columns: Columns, rules: Rules) -> str:
-    """Every row of the table under the log's names, with the reason for which it is held back, or none."""
+    """Every row of the table under the log's names, with the reason for which it is quarantined, or none."""
     given = ", ".join(
         f"{identifier(name)} AS c{position}" for position, name in enumerate(raw.names, start=1)
     )

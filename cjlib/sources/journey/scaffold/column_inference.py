@@ -392,6 +392,7 @@ def _customer_score(look: Look, column: Column) -> float:
         + 0.5 * key
         + size
         + _burstiness(look, column)
+        + 0.5 * called_customer(look, column)
         + named(column, CUSTOMER_WORDS, NOT_CUSTOMER)
     )
 

@@ -72,7 +72,7 @@ def _section(look: Look, guess: Opinions, path: str) -> str:
     if undated > USUAL_LIMIT * look.rows:
         share = undated / look.rows
         lines.append(
-            f"    quarantine_limit: {math.ceil(20 * share) / 20:g}  # DECIDE: {100 * share:.0f}% of the rows have no date; they are held back and counted"
+            f"    quarantine_limit: {math.ceil(20 * share) / 20:g}  # DECIDE: {100 * share:.0f}% of the rows have no date; they are quarantined and counted"
         )
     if "customer_id" not in guess.columns:
         lines.append(
