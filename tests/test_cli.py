@@ -291,11 +291,11 @@ def test_each_failed_notebook_says_where_and_why(failed):
     }
     assert errors == {
         "broken": ("The division", "ZeroDivisionError", "division by zero"),
-        "slow": ("Waiting", "Timeout", "it was not through after 8 seconds (--timeout)"),
+        "slow": ("Waiting", "Timeout", "it had not finished after 8 seconds (--timeout)"),
         "dead_kernel": (
             "The end",
-            "DeadKernelError",
-            "the kernel died: it ran out of memory, or a library crashed",
+            "Stopped",
+            "its process ended before the notebook had finished: it ran out of memory, or a library crashed (exit code 1)",
         ),
     }
 
@@ -379,7 +379,7 @@ def _kernels_of(out: Path) -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if str(out).encode() in (folder / "cmdline").read_bytes():
+            if f"CJ_TEST={out}".encode() in (folder / "environ").read_bytes():
                 found.append(int(folder.name))
         except OSError:
             continue
@@ -402,7 +402,9 @@ def _interrupted(process: object, out: Path, code: int) -> None:
 
 
 def test_sigterm_ends_kernels_and_leaves_an_interrupted_run(tmp_path):
-    process = start("run", "slow", "--notebooks", NOTEBOOKS, "--out", tmp_path)
+    process = start(
+        "run", "slow", "--notebooks", NOTEBOOKS, "--out", tmp_path, CJ_TEST=str(tmp_path)
+    )
     _wait_for_kernel(tmp_path, process)
     refused = cj("run", "ok", "--notebooks", NOTEBOOKS, "--out", tmp_path)
     assert refused.code == 2
@@ -414,7 +416,9 @@ def test_sigterm_ends_kernels_and_leaves_an_interrupted_run(tmp_path):
 
 
 def test_an_interrupt_while_libraries_load_ends_with_130(tmp_path):
-    process = start("run", "slow", "--notebooks", NOTEBOOKS, "--out", tmp_path)
+    process = start(
+        "run", "slow", "--notebooks", NOTEBOOKS, "--out", tmp_path, CJ_TEST=str(tmp_path)
+    )
     deadline = time.monotonic() + 60
     while not (tmp_path / ".lock").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -423,7 +427,9 @@ def test_an_interrupt_while_libraries_load_ends_with_130(tmp_path):
 
 
 def test_a_killed_run_takes_its_kernels_along_and_is_recovered_as_interrupted(tmp_path):
-    process = start("run", "slow", "--notebooks", NOTEBOOKS, "--out", tmp_path)
+    process = start(
+        "run", "slow", "--notebooks", NOTEBOOKS, "--out", tmp_path, CJ_TEST=str(tmp_path)
+    )
     folder = _wait_for_kernel(tmp_path, process)
     process.kill()
     process.communicate(timeout=30)
@@ -432,6 +438,17 @@ def test_a_killed_run_takes_its_kernels_along_and_is_recovered_as_interrupted(tm
     assert publishing.recover(tmp_path) == [
         f"run {folder.name} had been cut off; it is listed as interrupted"
     ]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2])
+def test_a_run_that_is_killed_in_its_first_seconds_leaves_no_process(tmp_path, seconds):
+    process = start(
+        "run", "slow", "--notebooks", NOTEBOOKS, "--out", tmp_path, CJ_TEST=str(tmp_path)
+    )
+    time.sleep(seconds)
+    process.kill()
+    process.communicate(timeout=30)
+    assert _gone(tmp_path)
 
 
 # ---- the other commands ------------------------------------------------------------------------------------------

@@ -1,86 +1,96 @@
-"""Where processes are not forked kernels start as usual, and a job can be sent to another process."""
+"""A notebook runs in a kernel inside its process, and a job can be sent to another process."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from commandline import NOTEBOOKS
-from markupsafe import Markup
 
-from cjlib.views.report.clean import CLEANED, clean
-from cjlib.views.report.execution import execute
-from cjlib.views.report.job import Job
-from cjlib.views.report.kernels import OwnKernel
 from cjlib.views.report.redaction import Mask
+from cjlib.views.report.worker import Job
 
 
-def test_without_forking_a_notebook_runs_in_a_kernel_of_this_environment(tmp_path):
-    assert OwnKernel.nursery is None
-    kernels: list[int] = []
-    cells: list[int] = []
-    target = tmp_path / "out.ipynb"
-    execute(
-        NOTEBOOKS / "no_parameters.ipynb",
-        target,
-        {},
-        mask=Mask(["stands"]),
-        done=cells.append,
-        kernel=kernels.append,
+def executed(source: Path, target: Path) -> Any:
+    """The cells of a notebook that was run in a process of its own, since a process has one kernel."""
+    code = f"""
+        import json, sys
+        from pathlib import Path
+        from cjlib.views.report.execution import execute
+        from cjlib.views.report.redaction import Mask
+        execute(Path({str(source)!r}), Path({str(target)!r}), {{}}, mask=Mask(["stands"]), done=lambda number: print(number))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(line.strip() for line in code.splitlines())],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    written = json.loads(target.read_text(encoding="utf-8"))
-    assert written["cells"][1]["outputs"][0]["text"] == ["as it •••\n"]
-    assert len(kernels) == 1
-    assert cells == [2]
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
+    assert done.stdout.split() == [str(number) for number in range(1, len(cells) + 1)]
+    return cells
 
 
-def test_a_kernel_leaves_no_history_and_loads_no_debugger_and_a_notebook_may_do_so_itself(tmp_path):
-    target = tmp_path / "out.ipynb"
-    execute(
-        NOTEBOOKS / "kernel.ipynb",
-        target,
-        {},
-        mask=Mask([]),
-        done=lambda number: None,
-        kernel=lambda process: None,
+def of_code(*sources: str) -> nbformat.NotebookNode:
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(one) for one in sources])
+
+
+def test_a_notebook_runs_and_is_written_without_secrets(tmp_path):
+    cells = executed(NOTEBOOKS / "no_parameters.ipynb", tmp_path / "out.ipynb")
+    assert cells[1]["outputs"][0]["text"] == ["as it •••\n"]
+
+
+def test_a_kernel_leaves_no_history_and_a_notebook_may_load_a_debugger(tmp_path):
+    cells = executed(NOTEBOOKS / "kernel.ipynb", tmp_path / "out.ipynb")
+    assert cells[0]["outputs"][0]["text"][0].endswith("history: False\n")
+    assert cells[1]["outputs"][0]["data"]["text/plain"] == ["'debugpy'"]
+    assert cells[2]["outputs"][0]["data"]["text/plain"] == ["\"'debugpy'\""]
+
+
+def test_every_kind_of_output_is_that_of_a_kernel_of_its_own(tmp_path):
+    nbformat.write(
+        of_code(
+            "import sys; from IPython.display import HTML, display, clear_output, update_display\nprint('out'); display(HTML('<b>x</b>')); print('late')",
+            "print('err', file=sys.stderr)",
+            "h = display('first', display_id=True); h.update('second')",
+            "print('gone'); clear_output(); print('stays')",
+            "import ipywidgets as w; out = w.Output(); display(out)\nwith out: print('inside'); display(HTML('<i>y</i>'))",
+            "with out: clear_output(wait=True); print('again')",
+            "import asyncio; await asyncio.sleep(0); 1 + 1",
+            "class A:\n    def _repr_mimebundle_(self, include=None, exclude=None): return {'text/plain': 'a', 'application/x-a+json': {'b': 1}}\nA()",
+        ),
+        tmp_path / "in.ipynb",
     )
-    written = json.loads(target.read_text(encoding="utf-8"))
-    assert written["cells"][0]["outputs"][0]["text"] == ["debugger: False, history: False\n"]
-    assert written["cells"][1]["outputs"][0]["data"]["text/plain"] == ["'debugpy'"]
-    assert written["cells"][2]["outputs"][0]["data"]["text/plain"] == ["\"'debugpy'\""]
+    cells = executed(tmp_path / "in.ipynb", tmp_path / "out.ipynb")
+    shown = [
+        [
+            "".join(output["text"]) if "text" in output else sorted(output["data"])
+            for output in cell["outputs"]
+        ]
+        for cell in cells
+    ]
+    assert shown[0] == ["out\n", ["text/html", "text/plain"], "late\n"]
+    assert shown[1] == ["err\n"]
+    assert cells[2]["outputs"][0]["data"]["text/plain"] == ["'second'"]
+    assert shown[3] == ["stays\n"]
+    assert shown[4] == [["application/vnd.jupyter.widget-view+json", "text/plain"]]
+    assert shown[5] == []
+    assert cells[6]["outputs"][0]["data"]["text/plain"] == ["2"]
+    assert cells[7]["outputs"][0]["data"]["application/x-a+json"] == {"b": 1}
 
 
-def test_html_that_a_cell_has_shown_is_told_as_it_is_written_so_that_it_can_be_cleaned_ahead(
-    tmp_path,
-):
-    source, target = tmp_path / "in.ipynb", tmp_path / "out.ipynb"
-    show = "from IPython.display import HTML, display; display(HTML('<b>one</b>'))"
-    cells = [nbformat.v4.new_code_cell(code) for code in (show, "import time; time.sleep(1)")]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), source)
-    shown: list[str] = []
-    execute(
-        source,
-        target,
-        {},
-        mask=Mask([]),
-        done=lambda number: None,
-        kernel=lambda process: None,
-        shown=shown.append,
-    )
-    assert shown == ["<b>one</b>"]
-
-
-def test_what_was_cleaned_ahead_is_not_cleaned_again(monkeypatch):
-    text = "<p onclick='x()'>words</p>"
-    cleaned = clean(text)
-    assert cleaned == "<p>words</p>"
-    monkeypatch.setitem(CLEANED, text, Markup("<p>kept</p>"))
-    assert clean(text) == "<p>kept</p>"
-    assert clean(text + " ") == cleaned
+def test_papermill_finds_the_engine_by_its_name():
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, _, name = project["entry-points"]["papermill.engine"]["cj"].partition(":")
+    assert getattr(importlib.import_module(module), name).__name__ == "InProcessEngine"
 
 
 def _loaded(module: str) -> set[str]:
@@ -118,6 +128,7 @@ def test_a_job_can_be_sent_to_another_process():
         folder=Path("out"),
         parameters={"x": 1},
         mask=Mask(["secret"]),
+        environment={},
         frame={"provenance": [("Run", "1")]},
     )
     sent = pickle.loads(pickle.dumps(job))

@@ -2,16 +2,16 @@
 
 `run` is what `cj run` calls. One file is one purpose:
 
-- `parameters`, `kinds`, `finding`: which notebooks, which values; checked before anything starts
-- `running`: one run from start to exit code; `runs`: the run on disk, its states, the lock
-- `supervise`, `work`, `execution`, `kernel`, `nursery`: processes and kernels
+- `parameters`, `parameter_types`, `discovery`, `requirements`: which notebooks, which values; checked before anything starts
+- `run`: one run from start to exit code; `run_store`: the run on disk, its states, the lock
+- `pool`, `worker`, `execution`, `preload`: processes, and the kernel inside each
 - `page`, `figures`, `clean`, `render`: from an executed notebook to HTML
-- `publishing`, `index`, `moved`, `alerts`: what readers see, what changed, what should wake someone
-- `secret`: what nobody sees
+- `publishing`, `index`, `changes`, `alerts`: what readers see, what changed, what should wake someone
+- `redaction`: what nobody sees
 """
 
-from cjlib.views.report.kernel import without_grammars
 from cjlib.views.report.parameters import Notebook, assign, from_file, from_options, read_notebook
+from cjlib.views.report.preload import without_grammars
 from cjlib.views.report.run import Order, run
 from cjlib.views.report.run_store import Run, read_runs
 

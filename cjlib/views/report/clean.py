@@ -53,16 +53,8 @@ def _cleaner() -> Any:
     return SanitizeHTML(tags=_TAGS, attributes=_allowed, strip=True)
 
 
-CLEANED: dict[str, Markup] = {}
-"""What has been cleaned ahead, by what it was."""
-
-
 def clean(text: str) -> Markup:
     """HTML with only the tags and attributes of a text; scripts, styles, forms, frames and `on…` are taken out, their words stay."""
-    return CLEANED[text] if text in CLEANED else _clean(text)
-
-
-def _clean(text: str) -> Markup:
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", category=UserWarning

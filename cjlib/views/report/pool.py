@@ -1,7 +1,7 @@
 """Several notebooks at once, each in a process of its own, under one clock.
 
-A notebook is two tasks: it is executed, then rendered, also when it failed. A process that is late, killed or dead takes its kernel with it and
-leaves the notebook as far as it came, because that is on disk after every cell.
+A notebook is two tasks: it is executed, then rendered, also when it failed. A process that is late, killed or dead leaves the notebook as far as it
+came, because that is on disk as it goes. Processes are forked from one that has loaded what they need (`preload.py`), where there is fork.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Protocol
 
-from cjlib.views.report.job import Job, Outcome
+from cjlib import errors
+from cjlib.views.report import worker
+from cjlib.views.report.worker import Job, Outcome
 
 
 class Watcher(Protocol):
@@ -45,8 +48,39 @@ class _Task:
     began: float = 0.0
     process: Any = None
     pipe: Connection | None = None
-    kernel: int | None = None
     done: bool = False
+
+
+FORKED = "forkserver" in multiprocessing.get_all_start_methods()
+_CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKED else "spawn")
+
+
+def load(modules: Sequence[str]) -> None:
+    """Begin to load, in a process of its own, what the processes of the run need."""
+    if FORKED:
+        _CONTEXT.set_forkserver_preload(list(modules))
+        forkserver.ensure_running()
+
+
+def check_journey(path: Path) -> None:
+    """Read a journey file where the libraries are; a fault of it is raised here."""
+    process, pipe = _process(worker.check_journey, path)
+    try:
+        kind, message = pipe.recv()
+    except EOFError:
+        kind, message = "", ""  # whoever reads the file next says what is wrong
+    process.join()
+    if kind:
+        raise getattr(errors, kind, errors.CjlibError)(message)
+
+
+def _process(work_on: Callable[..., None], *arguments: Any) -> tuple[Any, Connection]:
+    pipe, theirs = _CONTEXT.Pipe(duplex=False)
+    # Not a daemon, which could have no processes of its own; it is ended by `_end`.
+    process = _CONTEXT.Process(target=work_on, args=(*arguments, theirs))
+    process.start()
+    theirs.close()
+    return process, pipe
 
 
 def run_all(
@@ -55,7 +89,6 @@ def run_all(
     slots: int,
     timeout: float | None,
     watcher: Watcher,
-    meanwhile: Callable[[], None] = lambda: None,
 ) -> dict[str, Outcome]:
     """Run and render every notebook; the processes that are still there when this ends for whatever reason are ended.
 
@@ -69,15 +102,12 @@ def run_all(
         Seconds a notebook may take from its start to its last cell; None: no limit.
     watcher
         Told how far it is.
-    meanwhile
-        What is done here once the first notebooks run and before anything is rendered.
     """
     waiting = deque(_Task(job, "execute", Outcome()) for job in jobs)
     running: list[_Task] = []
     outcomes: dict[str, Outcome] = {}
     try:
         _fill(waiting, running, slots, watcher)
-        meanwhile()
         while running:
             wait(
                 [task.process.sentinel for task in running]
@@ -107,18 +137,9 @@ def _fill(waiting: deque[_Task], running: list[_Task], slots: int, watcher: Watc
 
 
 def _start(task: _Task) -> None:
-    from cjlib.views.report import worker
-
-    # Forked where that is safe: the libraries are loaded once, for all.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    task.pipe, theirs = context.Pipe(duplex=False)
     work_on = worker.execute if task.phase == "execute" else worker.render
-    task.process = context.Process(
-        target=work_on, args=(task.job, task.outcome, theirs), daemon=True
-    )
     task.began = time.monotonic()
-    task.process.start()
-    theirs.close()
+    task.process, task.pipe = _process(work_on, task.job, task.outcome)
 
 
 def _listen(task: _Task, watcher: Watcher) -> None:
@@ -128,10 +149,6 @@ def _listen(task: _Task, watcher: Watcher) -> None:
             kind, value = task.pipe.recv()
             if kind == "cell":
                 watcher.cell(task.job.name, value)
-            elif kind == "kernel":
-                task.kernel = value
-            elif kind == "cleaned":
-                task.outcome.cleaned |= value
             elif task.phase == "execute":
                 task.outcome.error, task.done = value, True
             else:
@@ -146,14 +163,14 @@ def _over(task: _Task, timeout: float | None) -> bool:
             return False
         task.outcome.error = {
             "type": "Timeout",
-            "message": f"it was not through after {timeout:g} seconds (--timeout)",
+            "message": f"it had not finished after {timeout:g} seconds (--timeout)",
             "exit_code": 1,
         }
     elif not task.done:
         what = (
-            "stopped before it was through"
+            "ended before the notebook had finished: it ran out of memory, or a library crashed"
             if task.phase == "execute"
-            else "could not be made into a page"
+            else "could not make the page"
         )
         task.outcome.error = {
             "type": "Stopped",
@@ -178,13 +195,12 @@ def _next(
     if task.phase == "execute":
         waiting.appendleft(_Task(task.job, "render", task.outcome))
         return
-    task.outcome.cleaned.clear()
     outcomes[task.job.name] = task.outcome
     watcher.finished(task.job.name, task.outcome)
 
 
 def _end(task: _Task) -> None:
-    """End a process and the kernel it started, with all that the kernel started."""
+    """End a process with all that it started."""
     if task.done:
         task.process.join(timeout=5)
     if task.process.is_alive():
@@ -192,8 +208,9 @@ def _end(task: _Task) -> None:
         task.process.join(timeout=2)
         if task.process.is_alive():
             task.process.kill()
-    if task.kernel and not (task.done and task.process.exitcode == 0):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(task.kernel, signal.SIGKILL)
+            task.process.join()
+    if not task.done or task.process.exitcode != 0:
+        with suppress(ProcessLookupError, PermissionError, AttributeError):
+            os.killpg(task.process.pid, signal.SIGKILL)
     if task.pipe is not None:
         task.pipe.close()

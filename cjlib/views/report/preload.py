@@ -1,32 +1,36 @@
-"""What kernels find loaded: what every notebook needs, the analyses that are asked for, and the libraries of those that fit models."""
+"""What the processes of a run find loaded: what every notebook needs, the analyses that are asked for, and the libraries of those that fit models.
+
+One process loads it, and all others are forked from that one (`multiprocessing`'s forkserver); where there is no fork each loads what it needs.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import cjlib
 
 EVERY = (
     "pandas",
     "duckdb",
-    "cjlib.views.plots.theme:warm_up",
+    "typer",
+    "rich.console",
     "cjlib.views.notebook.summary_cards",
     "cjlib.views.notebook.show_table",
     "cjlib.sources.journey",
     "cjlib.sources.read_events",
     "cjlib.sources.feedback.table",
-    "cjlib.views.report.kernel:without_debugger",
-    "ipykernel.kernelapp",
-    "ipykernel.ipkernel",
-    "ipykernel.zmqshell",
     "IPython.core.completerlib",
     "IPython.extensions.storemagic",
     "psutil",
     "scipy.special",
     "scipy.sparse",
+    "cjlib.views.report.warm",
 )
-"""For every kernel."""
+"""For every process."""
 MODELS = (
     "scipy.optimize",
     "scipy.stats",
@@ -37,7 +41,7 @@ MODELS = (
     "sklearn.isotonic",
     "sklearn.ensemble",
 )
-"""For kernels that fit models: more than a second."""
+"""For notebooks that fit models: more than a second."""
 _FITTING = (
     "cjlib.analyses.churn",
     "cjlib.analyses.journey_map",
@@ -59,6 +63,33 @@ def asked(code: str) -> frozenset[str]:
     )
 
 
-def fits_models(modules: Iterable[str]) -> bool:
-    """Whether any of these modules loads the libraries of models; a wrong guess costs time only."""
-    return not set(_FITTING).isdisjoint(modules)
+def to_load(modules: Iterable[str]) -> list[str]:
+    """What to load for notebooks that ask for these modules of ours."""
+    wanted = sorted(modules)
+    return [*EVERY, *wanted, *(() if set(_FITTING).isdisjoint(wanted) else MODELS)]
+
+
+def without_grammars() -> None:
+    """Let jsonschema do without `rfc3987_syntax`: 1.2 s in every process on an installation with JupyterLab, for addresses that notebooks have not.
+
+    Call it before nbformat or jsonschema is imported.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # pyright: ignore[reportArgumentType]
+
+
+def without_debugger() -> None:
+    """Let ipykernel do without `debugpy`, which takes as long as all else of its start; a notebook may import it all the same."""
+    sys.modules["debugpy"] = None  # pyright: ignore[reportArgumentType]
+    try:
+        import ipykernel.debugger  # noqa: F401 — it looks for debugpy once, when it is imported
+    finally:
+        del sys.modules["debugpy"]
+
+
+def prepare_environment(data: Path | None) -> None:
+    """What notebooks find in their environment: report mode, one thread each, and the data folder if one was given."""
+    os.environ["CJLIB_MODE"] = "report"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    if data is not None:
+        os.environ["CJ_DATA"] = str(data)

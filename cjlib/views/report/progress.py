@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cjlib.views.report.job import Outcome
 from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.pool import Watcher
+from cjlib.views.report.worker import Outcome
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from markupsafe import Markup
 from cjlib.views import map_style
 from cjlib.views.report.base85 import packed
 from cjlib.views.report.clean import clean, code, markdown, terminal
-from cjlib.views.report.job import Job
 from cjlib.views.report.page import Page
 from cjlib.views.report.parameters import for_readers
 from cjlib.views.report.run_store import write_whole
+from cjlib.views.report.worker import Job
 
 HOME = "../../"
 """How a page in a run's folder reaches the folder of reports; publishing takes it out."""

@@ -7,22 +7,19 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from cjlib.errors import CjlibError, shown
+from cjlib.views.report import pool
 from cjlib.views.report.alerts import Alert
 from cjlib.views.report.changes import metrics_of
-from cjlib.views.report.job import Job, Outcome
-from cjlib.views.report.kernel import prepare_environment
-from cjlib.views.report.nursery import Nursery
 from cjlib.views.report.parameters import Notebook
-from cjlib.views.report.pool import Watcher, run_all
-from cjlib.views.report.preload import EVERY, MODELS, fits_models
+from cjlib.views.report.pool import Watcher
+from cjlib.views.report.preload import prepare_environment, to_load
 from cjlib.views.report.redaction import Mask, named_in
 from cjlib.views.report.run_store import (
     FAILED,
@@ -35,6 +32,7 @@ from cjlib.views.report.run_store import (
     now,
     read_runs,
 )
+from cjlib.views.report.worker import Job, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +79,12 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     mask = Mask(named_in(_texts(order, journeys)))
     _refuse_another_business(order.out, _facts_of_journey(journeys, mask))
     prepare_environment(order.data)
-    with (
-        lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")),
-        _kernels(order.notebooks, journeys),
-    ):
-        from cjlib.views.report import publishing
+    with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")):
+        pool.load(to_load({module for one in order.notebooks for module in one.modules}))
+        from cjlib.views.report import publishing  # while the other process loads
 
+        for journey in journeys:
+            pool.check_journey(journey)
         for line in publishing.recover(order.out):
             say(line)
         started = time.monotonic()
@@ -115,10 +113,7 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
 
 
 def _outcomes(order: Order, jobs: Sequence[Job], watcher: Watcher) -> dict[str, Outcome]:
-    """Run all; what pages need is loaded while the first kernels run."""
-    from cjlib.views.report import render
-
-    slots = order.jobs or os.cpu_count() or 1
+    """Run all, the longest first, since the last to end decides when all have finished: as long as each took last time, else by its cells."""
     last = {
         name: one["seconds"]
         for run in reversed(read_runs(order.out))
@@ -126,57 +121,12 @@ def _outcomes(order: Order, jobs: Sequence[Job], watcher: Watcher) -> dict[str, 
         if one["status"] == OK
     }
     sizes = {one.name: last.get(one.name) or one.cells for one in order.notebooks}
-    return run_all(
-        in_turn(jobs, sizes, slots),
-        slots=slots,
+    return pool.run_all(
+        sorted(jobs, key=lambda job: -sizes[job.name]),
+        slots=order.jobs or os.cpu_count() or 1,
         timeout=order.timeout,
         watcher=watcher,
-        meanwhile=render.warm_up,
     )
-
-
-def in_turn(jobs: Sequence[Job], sizes: Mapping[str, float], slots: int) -> list[Job]:
-    """Notebooks in the order in which they are begun: the longest first, since the last to end decides when all are through.
-
-    Half of the places go to notebooks that fit no models, so that something runs while the libraries of models are loaded. How long one
-    takes is what it took last time, else its number of cells.
-    """
-    longest = sorted(jobs, key=lambda job: -sizes[job.name])
-    fitting = any(job.fits_models for job in jobs)
-    ahead = [job for job in longest if not job.fits_models][: slots // 2] if fitting else []
-    return ahead + [job for job in longest if job not in ahead]
-
-
-@contextmanager
-def _kernels(notebooks: Sequence[Notebook], journeys: Sequence[Path]) -> Iterator[None]:
-    """Where kernels come from: one process loads what the notebooks need, while here is loaded what runs them. Meanwhile journey files are read."""
-    fitting = {module for one in notebooks if fits_models(one.modules) for module in one.modules}
-    others = {module for one in notebooks for module in one.modules} - fitting
-    nursery = (
-        Nursery([*EVERY, *sorted(others)], [*MODELS, *sorted(fitting)] if fitting else [])
-        if sys.platform == "linux"
-        else None
-    )
-    try:
-        from cjlib.views.report import execution, kernels, publishing  # noqa: F401 — loaded here once, for every process forked from this one
-
-        execution.warm_up()
-        kernels.OwnKernel.nursery = nursery
-        for journey in journeys:
-            _read_journey(nursery, str(journey))
-        yield
-    finally:
-        if nursery is not None:
-            nursery.close()
-
-
-def _read_journey(nursery: Nursery | None, path: str) -> None:
-    if nursery is not None:
-        nursery.read_journey(path)
-        return
-    from cjlib.sources.journey import read_journey
-
-    read_journey(path)
 
 
 def journey_files(order: Order) -> list[Path]:
@@ -308,7 +258,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
             parameters=order.parameters.get(notebook.name, {}),
             mask=mask,
             shared_assets=order.shared_assets,
-            fits_models=fits_models(notebook.modules),
+            environment=dict(os.environ),
             frame={
                 "journey": facts["journey"],
                 "made": in_words(facts["started"]),

@@ -1,34 +1,85 @@
-"""What the processes of a run do: execute a notebook, or render it."""
+"""What the processes of a run do: check a journey file, execute a notebook, render it."""
 
 from __future__ import annotations
 
+import gc
 import os
+import random
 import signal
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from cjlib import errors
-from cjlib.views.report.job import Job, Outcome
 from cjlib.views.report.redaction import Mask
 
-_NOTICE = "Kernel is running over TCP without encryption"
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a process needs to know to run and render one notebook."""
+
+    name: str
+    source: Path
+    folder: Path
+    """The run's folder: the executed notebook, the page and the log go here."""
+    parameters: Mapping[str, Any]
+    mask: Mask
+    environment: Mapping[str, str]
+    frame: Mapping[str, Any]
+    """What stands around the page: run id, when, versions, where the last good report is."""
+    shared_assets: bool = False
+
+    @property
+    def executed(self) -> Path:
+        """The notebook with its outputs."""
+        return self.folder / f"{self.name}.ipynb"
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.folder / f"{self.name}.html"
+
+    @property
+    def log(self) -> Path:
+        """What the kernel said outside the notebook."""
+        return self.folder / f"{self.name}.log"
 
 
-def execute(job: Job, _outcome: Any, pipe: Connection) -> None:
-    """Run the notebook; say which cells are through, what they have shown as a page may show it, and at last what stopped it, or None."""
+@dataclass
+class Outcome:
+    """What became of a notebook."""
+
+    error: dict[str, Any] | None = None
+    """cell, section, type, message, exit_code; None if it ran through."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the page said: results with their definitions and metrics."""
+    seconds: float = 0.0
+
+
+def check_journey(path: Path, pipe: Connection) -> None:
+    """Say what is wrong with a journey file: the class of the error and its message, or two empty texts."""
+    _end_with_parent()
+    fault = ("", "")
+    try:
+        from cjlib.sources.journey import read_journey
+
+        read_journey(path)
+    except Exception as error:
+        fault = (type(error).__name__, str(error))
+    pipe.send(fault)
+
+
+def execute(job: Job, _outcome: Outcome, pipe: Connection) -> None:
+    """Run the notebook; say which cells have run, and at last what stopped it, or None."""
     with _settled(job):
         from cjlib.views.report import execution
-        from cjlib.views.report.clean import clean
-
-        def shown(html: str) -> None:
-            written = job.mask(html)
-            pipe.send(("cleaned", {written: clean(written)}))
 
         error = None
         try:
@@ -38,9 +89,6 @@ def execute(job: Job, _outcome: Any, pipe: Connection) -> None:
                 job.parameters,
                 mask=job.mask,
                 done=lambda number: pipe.send(("cell", number)),
-                kernel=lambda process: pipe.send(("kernel", process)),
-                shown=shown,
-                all_loaded=job.fits_models,
             )
         except Exception as fault:
             traceback.print_exc()
@@ -51,11 +99,9 @@ def execute(job: Job, _outcome: Any, pipe: Connection) -> None:
 def render(job: Job, outcome: Outcome, pipe: Connection) -> None:
     """Make the page and say what it holds."""
     with _settled(job):
-        from cjlib.views.report.clean import CLEANED
         from cjlib.views.report.page import read_page
         from cjlib.views.report.render import write_page
 
-        CLEANED.update(outcome.cleaned)
         page = read_page(job.executed if job.executed.exists() else job.source, error=outcome.error)
         write_page(page, job)
         pipe.send(("done", page.facts))
@@ -63,12 +109,8 @@ def render(job: Job, outcome: Outcome, pipe: Connection) -> None:
 
 def _described(fault: Exception, mask: Mask) -> dict[str, Any]:
     """An error as run.json keeps it. A fault of the call or of the data (`cjlib.errors`) keeps its exit code; everything else is 1."""
-    kind, message = (
-        getattr(fault, "ename", type(fault).__name__),
-        getattr(fault, "evalue", str(fault)),
-    )
-    if kind == "DeadKernelError":
-        message = "the kernel died: it ran out of memory, or a library crashed"
+    kind = getattr(fault, "ename", type(fault).__name__)
+    message = getattr(fault, "evalue", str(fault))
     known = getattr(errors, kind, None)
     code = (
         known.exit_code if isinstance(known, type) and issubclass(known, errors.CjlibError) else 1
@@ -81,7 +123,12 @@ def _settled(job: Job) -> Iterator[None]:
     """A process of a run: its words go masked to the log, its parent's signals are the parent's business, it does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
+    _end_with_parent()
+    os.environ.update(job.environment)
+    gc.freeze()  # what is loaded stays: no need to look through it for garbage, nor to copy the pages it lies on
+    random.seed()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
     reading, writing = os.pipe()
     for descriptor in (1, 2):
         os.dup2(writing, descriptor)
@@ -108,12 +155,21 @@ def _pump(reading: int, job: Job) -> None:
         open(job.log, "a", encoding="utf-8") as log,
     ):
         for line in lines:
-            if _NOTICE not in line:
-                log.write(job.mask(line))
-                log.flush()
+            log.write(job.mask(line))
+            log.flush()
 
 
-def _die_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _end_with_parent() -> None:
+    """Let this process, and all that it starts, end when the run's own process has ended, however that was."""
+    with suppress(OSError, AttributeError):
+        os.setsid()
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
