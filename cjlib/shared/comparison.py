@@ -671,6 +671,44 @@ def compare_presence(
     )
 
 
+def compare_flags(
+    name: str,
+    pairs: Sequence[tuple[Bools, Bools]],
+    customer: Ints,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> ShareComparison:
+    """For each pair (side, flag) of the same rows: the share flagged on the side against the rest, tested as `compare_presence` does."""
+    parts = [
+        compare_presence(
+            name,
+            csr_matrix(flag.astype(np.int64)[:, None]),
+            side,
+            customer,
+            follow_up=follow_up,
+            min_n=min_n,
+        )
+        for side, flag in pairs
+    ]
+
+    def together(of: str) -> Floats:
+        return np.array([getattr(part, of)[0] for part in parts], dtype=float)
+
+    p = together("p_value")
+    return ShareComparison(
+        name,
+        p,
+        benjamini_hochberg(p),
+        follow_up,
+        share=together("share"),
+        other_share=together("other_share"),
+        difference=together("difference"),
+        low=together("low"),
+        high=together("high"),
+    )
+
+
 def _score_by_customer(presence: csr_matrix, first: Bools, customer: Ints) -> tuple[Floats, Floats]:
     """Z of each column, and the standard error of its difference of shares."""
     side = first - first.mean()

@@ -125,9 +125,22 @@ def test_the_starter_list_is_read_without_one():
     assert {"delivery", "price", "staff", "waiting", "returns"} <= set(read_taxonomy(None))
 
 
-def test_nothing_said_in_english_is_an_error_not_an_empty_table():
-    with pytest.raises(cj.DataError, match=r"^themes: no comment says anything in English"):
-        cj.themes(feedback(["", "10"]))
+def test_nothing_said_in_english_is_told_as_the_reason():
+    result = cj.themes(feedback(["", "10"]))
+    assert not result.answered
+    assert result.headline.startswith("Themes cannot be found: no comment says anything in English")
+
+
+def test_an_unhappy_theme_of_one_account_is_no_finding():
+    texts = ["the delivery was late again"] * 40 + ["all of it is fine so far"] * 60
+    scores = {"nps": [0] * 40 + [10] * 60}
+    alone = cj.themes(feedback(texts, **scores), candidates=False, quotes=False)
+    account = ["one"] * 40 + [str(row) for row in range(60)]
+    together = cj.themes(
+        feedback(texts, customer_id=account, **scores), candidates=False, quotes=False
+    )
+    assert {one.topic for one in alone.findings} >= {"theme delivery"}
+    assert together.findings == []
 
 
 def test_what_the_list_misses_is_proposed_as_candidates_named_by_their_words():

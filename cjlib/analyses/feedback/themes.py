@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,12 +19,18 @@ from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
 from cjlib.analyses.feedback.texts.taxonomy import Taxonomy, read_taxonomy, tells_of
 from cjlib.analyses.feedback.texts.tokens import term_presence
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import MIME, Metric, Result, metric
-from cjlib.errors import DataError
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import (
+    CLAIM,
+    MIN_N,
+    ShareComparison,
+    compare_flags,
+    known_at_once,
+)
+from cjlib.shared.repeated_answers import customer_codes
 from cjlib.shared.stats import wilson
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
-from cjlib.show.numbers import about, count_of
+from cjlib.show.numbers import about, count_of, points_interval
 from cjlib.sources.feedback.pii import removed_from
 from cjlib.sources.feedback.table import Feedback
 
@@ -42,15 +48,15 @@ WordsOf: TypeAlias = "Callable[[NDArray[np.bool_]], list[str]]"
 class Themes(Result):
     """Themes with share, score and quotes.
 
-    `.trend`: theme by month. `.with_detractors`: which themes go with unhappy answers beyond chance. `.by_stage`: theme by stage.
+    `.trend`: theme by month. `.with_detractors`: which themes go with unhappy answers. `.by_stage`: theme by stage.
     `.flags`: comments that tell of effort or of leaving. `.members`: `feedback_id`, `theme`.
     """
 
-    trend: pd.DataFrame
-    with_detractors: pd.DataFrame
-    by_stage: pd.DataFrame
-    flags: pd.DataFrame
-    members: pd.DataFrame
+    trend: pd.DataFrame = field(default_factory=pd.DataFrame)
+    with_detractors: pd.DataFrame = field(default_factory=pd.DataFrame)
+    by_stage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    flags: pd.DataFrame = field(default_factory=pd.DataFrame)
+    members: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """What a reader needs of each theme; the whole table stays in `.table`."""
@@ -89,15 +95,15 @@ def themes(
     -------
     Themes
         `.table`: `theme`, `kind` (taxonomy, candidate, uncovered), `n`, `share_of_comments`, `low`, `high` (Wilson), `mean_score` (text score, −1…1), `nps`,
-        `n_nps`, `n_scored`, `quote_1` … `quote_3` (typical, personal data removed), `top_words`, `small_n`. By kind, then n.
-
-    Raises
-    ------
-    DataError
-        When no comment says anything in English.
+        `n_nps`, `n_scored`, `quote_1` … `quote_3` (typical, personal data removed), `top_words`, `small_n`. By kind, then n. Not answered where no comment says
+        anything in English.
     """
     words = read_taxonomy(taxonomy)
     rows, left_out = _comments(feedback)
+    if rows.empty:
+        return Themes.unanswered(
+            f"Themes cannot be found: no comment says anything in English ({count_of(left_out, 'row')} without words or in other languages)."
+        )
     covered = tells_of(rows["text"].tolist(), words)
     groups = {(theme, "taxonomy"): covered[:, column] for column, theme in enumerate(words)}
     uncovered: NDArray[np.bool_] = np.asarray(~covered.any(axis=1), dtype=bool)
@@ -130,12 +136,18 @@ def themes(
     )
     own = {theme: member for (theme, kind), member in groups.items() if kind == "taxonomy"}
     removed = removed_from(rows["text"])
-    detractors = _with_detractors(rows, own)
+    detractors, tested = _with_detractors(rows, own, min_n)
+    claimed = detractors[detractors["p_adjusted"].to_numpy(dtype=float) < CLAIM].sort_values(
+        ["difference", "theme"], ascending=[False, True]
+    )
     return Themes(
         table=table,
-        headline=_headline(table, detractors, len(rows)),
-        definition=_definition(rows, left_out, taxonomy, removed, uncovered),
+        headline=_headline(table, claimed, len(rows)),
+        definition=_definition(rows, left_out, taxonomy, removed, uncovered)
+        | {"tests": tested.words if tested.tests else "none: too few rated comments"},
         metrics=_metrics(rows, uncovered, removed),
+        findings=[_finding(row, tested.name) for row in claimed.to_dict("records")],
+        families={tested.name: tested.tests} if tested.tests else {},
         trend=_trend(rows, own, feedback.timezone),
         with_detractors=detractors,
         by_stage=_by_stage(rows, own),
@@ -158,10 +170,6 @@ def _comments(feedback: Feedback) -> tuple[pd.DataFrame, int]:
         scored[["feedback_id", "status", "label", "score"]], on="feedback_id", how="left"
     )
     rows = rows[rows["status"] == "scored"].reset_index(drop=True)
-    if rows.empty:
-        raise DataError(
-            "themes: no comment says anything in English, so there is nothing to find themes in."
-        )
     return rows.assign(position=np.arange(len(rows))), len(scored) - len(rows)
 
 
@@ -190,7 +198,7 @@ def _row(
 
 
 def _words_of(texts: list[str]) -> WordsOf:
-    """What gives a group of comments the words that are commonest in it relative to all."""
+    """What gives a group of comments the words that are most common in it relative to all."""
     presence, terms = term_presence(texts, 2)
     everywhere = np.asarray(presence.sum(axis=0)).ravel()
     of_terms = csr_matrix(presence.T)
@@ -269,47 +277,70 @@ def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDA
     return found
 
 
-def _with_detractors(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
-    """Share of unhappy comments with a theme against without it; pooled z or Fisher, Benjamini–Hochberg over the themes."""
+def _with_detractors(
+    rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], min_n: int
+) -> tuple[pd.DataFrame, ShareComparison]:
+    """Share of unhappy comments with a theme against without it, and their family; customers who wrote several are one."""
     labels = ratings_as_labels(rows)
-    rated = labels >= 0
-    unhappy = labels == 0
-    records = []
-    for theme, member in own.items():
-        inside, outside = member & rated, ~member & rated
-        counts = [
-            int((unhappy & inside).sum()),
-            int(inside.sum()),
-            int((unhappy & outside).sum()),
-            int(outside.sum()),
-        ]
-        if min(counts[1], counts[3]) == 0:
-            continue
-        low, high = newcombe(*counts)
-        odds = [(part + 0.5) / (size - part + 0.5) for part, size in (counts[:2], counts[2:])]
-        named = dict(zip(["n_unhappy", "n", "other_unhappy", "other_n"], counts, strict=True))
-        shares = {
-            "share_unhappy": counts[0] / counts[1],
-            "other_share_unhappy": counts[2] / counts[3],
-        }
-        difference = {
-            "difference": shares["share_unhappy"] - shares["other_share_unhappy"],
-            "difference_low": float(low),
-            "difference_high": float(high),
-        }
-        records.append(
-            {"theme": theme}
-            | named
-            | shares
-            | difference
-            | {"log_odds": float(np.log(odds[0] / odds[1])), "p_value": two_shares_p(*counts)}
+    rated, unhappy = labels >= 0, labels[labels >= 0] == 0
+    customer = customer_codes(rows["customer_id"])[rated]
+    members = {theme: member[rated] for theme, member in own.items()}
+    members = {theme: one for theme, one in members.items() if 0 < one.sum() < one.size}
+    tested = compare_flags(
+        "share unhappy by theme",
+        [(member, unhappy) for member in members.values()],
+        customer,
+        follow_up=known_at_once("the comment"),
+        min_n=min_n,
+    )
+    counts = [
+        (
+            theme,
+            int(unhappy[one].sum()),
+            int(one.sum()),
+            int(unhappy[~one].sum()),
+            int((~one).sum()),
         )
-    columns = ["theme", "n_unhappy", "n", "other_unhappy", "other_n", "share_unhappy", "other_share_unhappy", "difference", "difference_low",
-               "difference_high", "log_odds", "p_value"]  # fmt: skip
-    table = pd.DataFrame(records, columns=columns)
-    adjusted = benjamini_hochberg(table["p_value"].to_numpy(dtype=float))
-    return table.assign(p_adjusted=adjusted, beyond_chance=adjusted < 0.05).sort_values(
+        for theme, one in members.items()
+    ]
+    table = pd.DataFrame(counts, columns=["theme", "n_unhappy", "n", "other_unhappy", "other_n"])
+    odds = [
+        (table[part] + 0.5) / (table[size] - table[part] + 0.5)
+        for part, size in (("n_unhappy", "n"), ("other_unhappy", "other_n"))
+    ]
+    table = table.assign(
+        customers=np.array([np.unique(customer[one]).size for one in members.values()], dtype=int),
+        share_unhappy=tested.share,
+        other_share_unhappy=tested.other_share,
+        difference=tested.difference,
+        difference_low=tested.low,
+        difference_high=tested.high,
+        log_odds=np.log(odds[0] / odds[1]),
+        p_value=tested.p_value,
+        p_adjusted=tested.p_adjusted,
+        beyond_chance=tested.p_adjusted < 0.05,
+    )
+    return table.sort_values(
         ["log_odds", "theme"], ascending=[False, True], ignore_index=True
+    ), tested
+
+
+def _finding(row: Mapping[Any, Any], name: str) -> Finding:
+    """A theme whose comments are significantly more, or less, often unhappy than the others."""
+    return Finding(
+        topic=f"theme {row['theme']}",
+        claim=f"Of comments about “{row['theme']}” {about(row['share_unhappy'])} are of unhappy customers, of the others {about(row['other_share_unhappy'])} "
+        f"({points_interval(row['difference_low'], row['difference_high'])}, n = {row['n']:,} comments of {count_of(row['customers'], 'customer')}).",
+        direction="bad" if row["difference"] > 0 else "good",
+        family=name,
+        p_adjusted=row["p_adjusted"],
+        value=row["difference"],
+        low=row["difference_low"],
+        high=row["difference_high"],
+        n=row["n"],
+        unit="share",
+        customers=row["customers"],
+        figure="detractors",
     )
 
 
@@ -360,17 +391,15 @@ def _flags(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _headline(table: pd.DataFrame, detractors: pd.DataFrame, n: int) -> str:
+def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int) -> str:
     own = table[(table["kind"] == "taxonomy") & (table["n"] > 0)]
     covered = 1 - float(table.loc[table["kind"] == "uncovered", "share_of_comments"].iloc[0])
     if own.empty:
         return f"The taxonomy covers none of {count_of(n, 'comment')}: edit it, the candidates show what people write about."
     first = own.iloc[0]
-    worst = detractors[
-        detractors["beyond_chance"] & (detractors["difference"] > 0) & (detractors["n"] >= MIN_N)
-    ].sort_values(["difference", "theme"], ascending=[False, True])
+    worst = claimed[claimed["difference"] > 0]
     goes = (
-        f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({about(worst.iloc[0]['share_unhappy'])} of {worst.iloc[0]['n']:,} rated comments with it, {about(worst.iloc[0]['other_share_unhappy'])} of the others); it need not cause them."
+        f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({about(worst.iloc[0]['share_unhappy'])} of {worst.iloc[0]['n']:,} rated comments with it, {about(worst.iloc[0]['other_share_unhappy'])} of the others). Association, not causation."
         if len(worst)
         else ""
     )
@@ -403,6 +432,11 @@ def _metrics(
 ) -> dict[str, Metric]:
     n = len(rows)
     low, high = wilson(n - uncovered.sum(), n)
-    return {"coverage": metric(1 - float(uncovered.mean()), float(low), float(high), n)} | {
-        f"removed_{kind}": metric(count) for kind, count in sorted(removed.items())
+    coverage = metric(
+        1 - float(uncovered.mean()), float(low), float(high), n,
+        label="Comments in at least one theme", unit="share",
+    )  # fmt: skip
+    return {"coverage": coverage} | {
+        f"removed_{kind}": metric(count, label=f"Removed from quotes: {kind}", unit="number")
+        for kind, count in sorted(removed.items())
     }

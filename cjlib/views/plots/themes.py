@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
@@ -66,11 +66,13 @@ def _said(row: dict[str, Any]) -> str:
         f"{numbers.percent(row['share_of_comments'])} (n = {row['n']:,})",
         f"text {numbers.signed(row['mean_score'], 2)}",
     ]
-    return " · ".join(parts + ([f"NPS {numbers.signed(row['nps'])}"] if row["n_nps"] >= 30 else []))
+    return " · ".join(
+        parts + ([f"NPS {numbers.signed(row['nps'])}"] if row["n_nps"] >= MIN_N else [])
+    )
 
 
 def detractors(result: Any) -> go.Figure:
-    """How much more often comments with the theme are unhappy than comments without it; bold beyond chance."""
+    """How much more often comments with the theme are unhappy than comments without it; bold where significant."""
     table = theme.records(result.with_detractors)
     names = (
         "theme",
@@ -89,19 +91,15 @@ def detractors(result: Any) -> go.Figure:
     ordered = sorted(table, key=lambda row: (-row["difference"], row["theme"]))
     dots = [
         Dot(row["theme"], 100 * row["difference"], 100 * row["difference_low"], 100 * row["difference_high"], row["n"],
-            f"{numbers.percent(row['share_unhappy'])} against {numbers.percent(row['other_share_unhappy'])}", bool(row["beyond_chance"]))
+            f"{numbers.percent(row['share_unhappy'])} against {numbers.percent(row['other_share_unhappy'])}", bool(row["p_adjusted"] < CLAIM))
         for row in ordered
     ]  # fmt: skip
-    found = [
-        row
-        for row in ordered
-        if row["beyond_chance"] and row["difference"] > 0 and row["n"] >= MIN_N
-    ]
+    found = [row for row in ordered if row["p_adjusted"] < CLAIM and row["difference"] > 0]
     caption = (
         f"Unhappy answers go most with “{found[0]['theme']}”: {numbers.percent(found[0]['share_unhappy'])} of {found[0]['n']:,} rated comments with it, "
-        f"{numbers.percent(found[0]['other_share_unhappy'])} of the others. It goes with them; it need not cause them."
+        f"{numbers.percent(found[0]['other_share_unhappy'])} of the others. Association, not causation."
         if found
-        else "No theme goes with unhappy answers beyond chance."
+        else "No theme goes significantly more with unhappy answers."
     )
     axis = Axis("difference of the share unhappy, in points", {"tickformat": "+~f"}, middle=0.0)
     return dot_rows(
@@ -115,16 +113,14 @@ def detractors(result: Any) -> go.Figure:
 
 
 def trend(result: Any) -> go.Figure:
-    """The commonest themes by month."""
+    """The most common themes by month."""
     order = [row["theme"] for row in theme.records(result.table) if row["kind"] == "taxonomy"]
     table = result.trend.rename(columns={"theme": "segment"})
     table = table.assign(segment=pd.Categorical(table["segment"], order, ordered=True)).sort_values(
         ["segment", "period"]
     )
     table = table.assign(segment=table["segment"].astype("str"))
-    caption = (
-        "Share of each month's comments with a theme, the commonest themes; the band is the 95% CI."
-    )
+    caption = "Share of each month's comments with a theme, the most common themes; the band is the 95% CI."
     given = Lines(table, "share_of_comments", "low", "high", "comments")
     return over_time(
         given,
@@ -146,7 +142,7 @@ def stages(result: Any) -> go.Figure:
         for row in theme.records(table)
     ]
     columns = ["theme", "stage", "n", "comments of the stage", "share", "low", "high"]
-    readable = table[table["comments"] >= 30]
+    readable = table[table["comments"] >= MIN_N]
     if readable.empty:
         return theme.empty(
             "No stage has enough comments to show which themes they carry.", columns=columns
