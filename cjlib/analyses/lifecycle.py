@@ -15,9 +15,16 @@ from cjlib.shared.first_events import Whole, events_sql
 from cjlib.shared.periods import WEEK_STARTS, Calendar, Period, WeekStart, calendar, check_period
 from cjlib.shared.sql import first_there, instant, matching
 from cjlib.shared.stats import wilson
+from cjlib.show.numbers import confidence, percent
 from cjlib.sources.log.conditions import Event, Step, as_step
 from cjlib.sources.log.event_log import EventLog
 
+LABELS = {
+    "active": ("Active customers", "higher"),
+    "new": ("New customers", "higher"),
+    "resurrected": ("Reactivated customers", "higher"),
+    "dormant": ("Lapsed customers", "lower"),
+}
 KINDS = ("new", "returning", "resurrected", "dormant")
 
 
@@ -173,7 +180,10 @@ def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
     if not ended.size:
         return {}
     last = table.iloc[int(ended[-1])]
-    counts = {kind: metric(int(last[kind])) for kind in ("active", "new", "resurrected", "dormant")}
+    counts = {
+        kind: metric(int(last[kind]), label=label, unit="number", better=better)
+        for kind, (label, better) in LABELS.items()
+    }
     before = int(table["active"].iloc[int(ended[-1]) - 1]) if ended[-1] else 0
     if not before:
         return counts
@@ -185,10 +195,27 @@ def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
     )
     shares = {
         "share_of_previous_returning": metric(
-            int(last["returning"]) / before, float(low), float(high), before
+            int(last["returning"]) / before,
+            float(low),
+            float(high),
+            before,
+            label="Stayed active from the period before",
+            unit="share",
+            better="higher",
         )
     }
-    return counts | shares | {"gained_per_dormant": metric(gained)}
+    return (
+        counts
+        | shares
+        | {
+            "gained_per_dormant": metric(
+                gained,
+                label="New and reactivated per lapsed customer",
+                unit="number",
+                better="higher",
+            )
+        }
+    )
 
 
 def _headline(table: pd.DataFrame, period: str) -> str:
@@ -200,12 +227,14 @@ def _headline(table: pd.DataFrame, period: str) -> str:
     last, before = table.iloc[place], int(table["active"].iloc[place - 1])
     name = _named(pd.Timestamp(last["period_start"]), period)
     change = f"{last['active']:,} customers were active in the {period} of {name}, {before:,} in the one before"
-    flows = f"{last['new']:,} new and {last['resurrected']:,} back after a pause, {last['dormant']:,} gone quiet"
+    flows = (
+        f"{last['new']:,} new and {last['resurrected']:,} reactivated, {last['dormant']:,} lapsed"
+    )
     if before < MIN_N:
         return f"{change}: {flows}. That is fewer than {MIN_N}: too few to read."
     low, high = wilson(int(last["returning"]), before)
-    kept = f"{100 * last['returning'] / before:.1f}% of the {before:,} stayed active (95% CI {100 * float(low):.1f}–{100 * float(high):.1f}%)"
-    return f"{change}: {flows}; {kept}. Gone quiet is not lost: who returns is counted as back."
+    stayed = f"{percent(last['returning'] / before)} of the {before:,} stayed active ({confidence(float(low), float(high))})"
+    return f"{change}: {flows}; {stayed}. Lapsed customers who return count as reactivated."
 
 
 def _named(start: pd.Timestamp, period: str) -> str:

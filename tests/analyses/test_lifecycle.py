@@ -164,8 +164,8 @@ def test_the_headline_compares_the_last_two_complete_periods():
         )
     )
     assert result.headline == (
-        "35 customers were active in the month of 2024-02, 40 in the one before: 5 new and 0 back after a pause, 10 gone quiet; "
-        "75.0% of the 40 stayed active (95% CI 59.8–85.8%). Gone quiet is not lost: who returns is counted as back."
+        "35 customers were active in the month of 2024-02, 40 in the one before: 5 new and 0 reactivated, 10 lapsed; "
+        "75.0% of the 40 stayed active (95% CI 59.8–85.8%). Lapsed customers who return count as reactivated."
     )
     assert result.metrics["share_of_previous_returning"]["n"] == 40
     assert result.metrics["gained_per_dormant"]["value"] == 0.5

@@ -13,8 +13,8 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.retention import comparisons as comparing
 from cjlib.analyses.retention import count, pushdown, summary, tables
 from cjlib.analyses.retention import value as worth
-from cjlib.analyses.retention.bootstrap import Draws, drawn_shares
 from cjlib.analyses.retention.clocks import clock_of
+from cjlib.analyses.retention.clustered import Clustered, clustered
 from cjlib.analyses.retention.cohort_entries import Entries, entries_of
 from cjlib.analyses.retention.customers import Members
 from cjlib.analyses.retention.options import (
@@ -243,33 +243,38 @@ def _answer(members: Members) -> Retention:
     fixed = tables.only_observed(counts, hits, through)
     table = tables.cell_table(question, scope, counts, groups, members.cohorts)
     average = tables.average_table(
-        question, sums, groups, _draws(question, entries, groups, hits, counts)
+        question, sums, groups, _clustered(question, entries, groups, hits, counts)
     )
-    metrics = _metrics(question, sums, _draws(question, entries, None, hits, counts))
+    metrics = _metrics(question, sums, _clustered(question, entries, None, hits, counts))
     if question.value is not None:
         table, average, more = worth.added(members, counts, sums, table, average)
         metrics |= more
-    names, scores = (
-        tables.cell_names(scope, counts, groups, members.cohorts),
-        comparing.scores_of(question, entries, counts, hits, sums),
-    )
-    different, change = (
-        comparing.cohort_comparisons(question, names, counts, scores),
-        comparing.cohort_change(question, names, counts, scores),
-    )
+    names = tables.cell_names(scope, counts, groups, members.cohorts)
+    equal, compared_hits = _equal_horizon(members, counts, hits, through)
+    left_out = comparing.truncated_cohort(log, question, scope)
+    scores = comparing.scores_of(question, entries, equal, compared_hits, left_out)
+    different, cohort_family = comparing.cohort_comparisons(question, names, equal, scores)
+    change = comparing.cohort_change(question, names, equal, scores)
+    by_group, group_family = comparing.group_comparisons(tables.pooled(equal), groups, question)
+    families = [each for each in (cohort_family, group_family) if each is not None and each.tests]
     return Retention(
         table=table,
         average=average,
         fixed_average=tables.average_table(
-            question, tables.pooled(fixed), groups, _draws(question, entries, groups, hits, fixed)
+            question,
+            tables.pooled(fixed),
+            groups,
+            _clustered(question, entries, groups, hits, fixed),
         ),
-        comparisons=comparing.group_comparisons(sums, groups, question.min_n).iloc[
-            : 0 if question.recurring else None
-        ],
+        comparisons=by_group,
         cohort_comparisons=different,
         cohort_change=change,
         headline=summary.headline(question, len(entries), metrics, through, different, change),
-        definition=summary.definition(members, counts, through),
+        definition=summary.definition(members, counts, through)
+        | summary.compared_words(question, families, through, scope, left_out),
+        findings=summary.findings(question, by_group, change, group_family),
+        families={each.name: each.tests for each in families}
+        | ({"change of retention": len(change)} if len(change) else {}),
         metrics=metrics,
         sql=retention_sql(log, question, scope),
         period=question.period,
@@ -280,23 +285,34 @@ def _answer(members: Members) -> Retention:
     )
 
 
-def _draws(
+def _equal_horizon(
+    members: Members, counts: tables.Counts, hits: count.Hits, through: int
+) -> tuple[tables.Counts, count.Hits]:
+    question = members.question
+    if question.mode != "on_or_after":
+        return counts, hits
+    single = replace(question, mode="on")
+    in_period = count.hits_of(members.log, single, members.scope, members.entries, members.clock)
+    return comparing.equal_horizon(question, counts, in_period, through)
+
+
+def _clustered(
     question: Question,
     entries: Entries,
     groups: Groups | None,
     hits: count.Hits,
     counts: tables.Counts,
-) -> Draws | None:
-    """Draws of customers where a customer may stand in several cells of an average; of all groups together without `groups`."""
+) -> Clustered | None:
+    """Variances by customer where a customer may stand in several cells of an average; of all groups together without `groups`."""
     if not question.recurring:
         return None
     together = entries if groups else replace(entries, group=np.zeros(len(entries), dtype=np.int64))
-    return drawn_shares(
-        together, hits, counts.ended, len(groups) if groups else 1, question.periods, question.seed
-    )
+    return clustered(together, hits, counts.ended, len(groups) if groups else 1, question.periods)
 
 
-def _metrics(question: Question, sums: tables.Pooled, draws: Draws | None) -> dict[str, Metric]:
+def _metrics(
+    question: Question, sums: tables.Pooled, by_customer: Clustered | None
+) -> dict[str, Metric]:
     """`retention_period_k`: pooled over all complete cells of all groups."""
     metrics: dict[str, Metric] = {}
     for k in range(question.period_zero == "cohort", question.periods + 1):
@@ -308,11 +324,17 @@ def _metrics(question: Question, sums: tables.Pooled, draws: Draws | None) -> di
         if eligible[0]:
             low, high = (
                 wilson(retained, eligible)
-                if draws is None
-                else draws.interval(np.zeros(1, dtype=np.int64), np.array([k]))
+                if by_customer is None
+                else by_customer.interval(np.zeros(1, dtype=np.int64), np.array([k]))
             )
             metrics[f"retention_period_{k}"] = metric(
-                retained[0] / eligible[0], low[0], high[0], eligible[0]
+                retained[0] / eligible[0],
+                low[0],
+                high[0],
+                eligible[0],
+                label=f"Back in {question.period} {k}",
+                unit="share",
+                better="higher",
             )
     return metrics
 

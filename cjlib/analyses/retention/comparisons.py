@@ -1,34 +1,25 @@
-"""Which groups, and which cohorts, differ beyond noise."""
+"""Which groups, and which cohorts, differ significantly."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import gammainc, gammaincc, ndtr, ndtri
 
 from cjlib.analyses.retention.cohort_entries import Entries
-from cjlib.analyses.retention.count import Hits
-from cjlib.analyses.retention.options import Question
-from cjlib.analyses.retention.tables import Counts, Pooled
+from cjlib.analyses.retention.count import Hits, up_to
+from cjlib.analyses.retention.options import Question, Scope
+from cjlib.analyses.retention.tables import Counts, Pooled, matrices, pooled
 from cjlib.shared import stats
+from cjlib.shared.comparison import Family, FollowUp, compare_shares, family
 from cjlib.shared.first_events import Groups, Whole
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
+from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
-MEASURES = (
-    "customers",
-    "share",
-    "other_customers",
-    "other_share",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "p_value",
-    "p_adjusted",
-)
+MEASURES = ("customers", "share", "other_customers", "other_share")
 SCORES = (
     "customers",
     "periods",
@@ -51,48 +42,98 @@ DRAWS = 5_000
 """Of the test for a change: how often chance alone does as well at its best cut."""
 CELLS_AT_ONCE = 2_000_000
 """Random numbers held at one time."""
+ONCE = 1.02
+"""Start events a customer up to which they are taken to happen once, as a sign-up does: then the first one in the log is the first ever."""
 
 
-def group_comparisons(sums: Pooled, groups: Groups, min_n: int) -> pd.DataFrame:
+# ---- equal horizons -------------------------------------------------------------------------------------------------
+
+
+def equal_horizon(
+    question: Question, counts: Counts, in_period: Hits, through: int
+) -> tuple[Counts, Hits]:
+    """What is compared: returns that every cohort had equally long to show.
+
+    "On" and "every" ask for nothing after a period. With "on_or_after" an older cohort has had longer to come back "or later", so cohorts are followed
+    for as many periods as the headline's and no further. `in_period` are the returns of each single period.
+    """
+    if question.mode != "on_or_after":
+        return counts, in_period
+    last = np.zeros(len(counts.ended), dtype=np.int64)
+    inside = (in_period.period > 0) & (in_period.period <= through)
+    np.maximum.at(last, in_period.entry[inside], in_period.period[inside])
+    hits = Hits(*up_to(last, through))
+    ended = np.where(counts.ended >= through, through, -1)
+    base, retained = matrices(counts.cell, ended, hits, counts.base.shape)
+    complete = (base > 0) & (np.arange(base.shape[1]) <= through)
+    return replace(
+        counts, base=base, retained=retained, exists=base > 0, complete=complete, ended=ended
+    ), hits
+
+
+def truncated_cohort(log: EventLog, question: Question, scope: Scope) -> int | None:
+    """The cohort in which customers from before the log (or the range) may stand, whose first event is not their first ever; None where there is none."""
+    if question.recurring or question.cohort_by or scope.nobody:
+        return None
+    if _happens_once(log, question):
+        return None
+    if question.cohort == "first_in_range":
+        return scope.first
+    return 0 if scope.first == 0 else None
+
+
+def _happens_once(log: EventLog, question: Question) -> bool:
+    start = question.start_event
+    if not (start.names or start.where) or start.first_time or log.pushed:
+        return False
+    events, customers = log.engine.rows(
+        f"SELECT count(*), count(DISTINCT c) FROM {log.prepared} WHERE {log.match(start, 'start_event')}"
+    )[0]
+    return events <= ONCE * customers
+
+
+# ---- groups ---------------------------------------------------------------------------------------------------------
+
+
+def group_comparisons(
+    sums: Pooled, groups: Groups, question: Question
+) -> tuple[pd.DataFrame, Family | None]:
     """Each group against all others together, in the last complete period; groups below `min_n` stand among the others but are not compared."""
-    last = (
-        sums.period == sums.period.max(initial=-1)
-        if groups.names
-        else np.zeros(len(sums.period), dtype=bool)
-    )
+    last = sums.period == sums.period.max(initial=-1)
+    if not groups.names or question.recurring:
+        last = np.zeros(len(sums.period), dtype=bool)
     retained, base = sums.retained[last], sums.eligible[last]
-    other_base, other_retained = base.sum() - base, retained.sum() - retained
-    shown = (base >= max(min_n, 1)) & (other_base > 0)
-    k, n, other_k, other_n = (each[shown] for each in (retained, base, other_retained, other_base))
-    low, high = newcombe(k, n, other_k, other_n)
-    p_values = [
-        two_shares_p(*four)
-        for four in zip(k.tolist(), n.tolist(), other_k.tolist(), other_n.tolist(), strict=True)
-    ]
-    share, other = stats.share(k, n), stats.share(other_k, other_n)
-    numbers = (
-        n,
-        share,
-        other_n,
-        other,
-        share - other,
-        low,
-        high,
-        np.array(p_values, dtype=float),
-        benjamini_hochberg(p_values),
+    others, other_retained = base.sum() - base, retained.sum() - retained
+    period = int(sums.period[last].max(initial=0))
+    tested = compare_shares(
+        f"retention by {', '.join(groups.names)}",
+        retained,
+        base,
+        other_retained,
+        others,
+        follow_up=FollowUp(f"the cohort event, to the end of {question.period} {period}", 0),
+        min_n=question.min_n,
     )
-    return pd.DataFrame(
-        {**groups.columns(sums.group[last][shown]), **dict(zip(MEASURES, numbers, strict=True))}
+    shown = (base >= max(question.min_n, 1)) & (others > 0)
+    numbers = (base, tested.share, others, tested.other_share)
+    table = pd.DataFrame(
+        groups.columns(sums.group[last])
+        | dict(zip(MEASURES, numbers, strict=True))
+        | tested.columns()
     )
+    return table[shown].reset_index(drop=True), tested if tested.tests else None
+
+
+# ---- cohorts --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Scores:
     """Returned periods of each row of the counts against what they would be with its group's average share in every period.
 
-    `customers` are those with a complete period; `variance` is of observed − expected, from customer to customer, so that a customer's
-    periods need not be independent of one another, and at least what chance gives to so many expected returns: a row in which nobody
-    happened to come back would else seem to vary hardly at all.
+    `customers` are those with a complete period. `variance` and `skew` are of observed − expected, from customer to customer of *all* cohorts of the
+    group over as many periods: a cohort in which nobody happened to come back often would else seem to vary hardly at all, and to differ. A customer's
+    periods need not be independent of one another.
     """
 
     customers: Whole
@@ -100,53 +141,87 @@ class Scores:
     observed: Floats
     expected: Floats
     variance: Floats
+    skew: Floats
 
     @property
     def p_values(self) -> Floats:
-        """Two-sided, of each row; NaN without variation."""
+        """Two-sided, of each row, from a gamma distribution with this variance and skewness (Pearson's type III); NaN without variation."""
         z = np.divide(
             self.observed - self.expected,
             np.sqrt(self.variance),
             out=np.full(self.observed.size, np.nan),
             where=self.variance > 0,
         )
-        return np.asarray(2 * ndtr(-np.abs(z)), dtype=float)
+        return two_sided(z, self.skew)
+
+
+def two_sided(z: Floats, skew: Floats) -> Floats:
+    """Twice the smaller tail beyond z of a standardised gamma variable of this skewness; normal where there is next to none."""
+    flat = np.abs(skew) < 1e-3
+    shape = 4 / np.where(flat, 1.0, skew) ** 2
+    at = np.maximum(shape + np.sign(skew) * z * np.sqrt(shape), 0.0)
+    tails = np.minimum(gammainc(shape, at), gammaincc(shape, at))
+    return np.where(flat, 2 * ndtr(-np.abs(z)), np.minimum(2 * tails, 1.0))
 
 
 def scores_of(
-    question: Question, entries: Entries, counts: Counts, hits: Hits, sums: Pooled
+    question: Question, entries: Entries, counts: Counts, hits: Hits, left_out: int | None
 ) -> Scores:
-    """Observed and expected returned periods, over complete periods from 1 on."""
-    width = question.periods + 1
-    shares = np.zeros((int(entries.group.max(initial=0)) + 1, width))
+    """Observed and expected returned periods, over complete periods from 1 on; the cohort `left_out` is expected nothing and is in no average."""
+    tested = np.ones(len(entries), dtype=bool) if left_out is None else entries.cohort != left_out
+    rows, width = len(counts.cohort), question.periods + 1
+    kept = np.ones(rows, dtype=bool) if left_out is None else counts.cohort != left_out
+    sums = pooled(replace(counts, complete=counts.complete & kept[:, None]))
+    groups = int(entries.group.max(initial=0)) + 1
+    shares = np.zeros((groups, width))
     shares[sums.group, sums.period] = stats.share(sums.retained, sums.eligible)
     shares[:, 0] = 0
-    ended = np.minimum(counts.ended, question.periods)
-    counted = (hits.period > 0) & (hits.period <= counts.ended[hits.entry])
+    ended = np.where(tested, np.minimum(counts.ended, question.periods), -1)
+    counted = (hits.period > 0) & (hits.period <= ended[hits.entry])
     observed = np.bincount(hits.entry[counted], minlength=len(entries)).astype(float)
-    known_to = (entries.group, np.maximum(ended, 0))
-    expected = np.where(ended > 0, np.cumsum(shares, axis=1)[known_to], 0.0)
-    by_chance = np.where(ended > 0, np.cumsum(shares * (1 - shares), axis=1)[known_to], 0.0)
-    rows = len(counts.cohort)
+    own = (entries.group, np.maximum(ended, 0))
+    expected = np.where(ended > 0, np.cumsum(shares, axis=1)[own], 0.0)
+    by_chance = np.where(ended > 0, np.cumsum(shares * (1 - shares), axis=1)[own], 0.0)
+    second, third = _moments(
+        entries.group, ended, Hits(hits.entry[counted], hits.period[counted]), shares
+    )
 
     def total(values: Floats) -> Floats:
         return np.bincount(counts.cell, weights=values, minlength=rows).astype(float)
 
     last = np.zeros(rows, dtype=np.int64)
-    np.maximum.at(last, counts.cell, ended)
-    known = total((ended > 0).astype(float)).astype(np.int64)
+    np.maximum.at(last, counts.cell, np.maximum(ended, 0))
+    variance = np.maximum(total(second[own]), total(by_chance))
     return Scores(
-        known,
-        last,
-        total(observed),
-        total(expected),
-        np.maximum(total((observed - expected) ** 2), total(by_chance)),
+        customers=total((ended > 0).astype(float)).astype(np.int64),
+        last=last,
+        observed=total(observed),
+        expected=total(expected),
+        variance=variance,
+        skew=np.divide(total(third[own]), variance**1.5, out=np.zeros(rows), where=variance > 0),
     )
+
+
+def _moments(group: Whole, ended: Whole, hits: Hits, shares: Floats) -> tuple[Floats, Floats]:
+    """Second and third moment of a customer's observed − expected, by group and number of periods, over all who completed as many."""
+    second, third = np.zeros(shares.shape), np.zeros(shares.shape)
+    apart = np.zeros(len(group))
+    by_period = np.argsort(hits.period, kind="stable")
+    bounds = np.searchsorted(hits.period[by_period], np.arange(shares.shape[1] + 1))
+    for period in range(1, shares.shape[1]):
+        np.add.at(apart, hits.entry[by_period[bounds[period] : bounds[period + 1]]], 1.0)
+        apart -= shares[group, period]
+        there = ended >= period
+        people = np.bincount(group[there], minlength=len(shares))
+        for moment, power in ((second, 2), (third, 3)):
+            whole = np.bincount(group[there], weights=apart[there] ** power, minlength=len(shares))
+            moment[:, period] = stats.share(whole, people)
+    return np.nan_to_num(second), np.nan_to_num(third)
 
 
 def cohort_comparisons(
     question: Question, names: pd.DataFrame, counts: Counts, scores: Scores
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, Family]:
     """Each cohort against what the average of its group would give in the same periods; a cohort alone in its group has nothing to differ from."""
     # A customer of recurring cohorts stands in several, so these cannot be compared as if they were independent.
     known = scores.expected > 0
@@ -159,10 +234,23 @@ def cohort_comparisons(
         scores.expected[shown],
         Z * np.sqrt(scores.variance[shown]),
     )
-    p_values = scores.p_values[shown]
+    customers = scores.customers[shown]
+    whole = (
+        np.bincount(counts.group, weights=scores.customers)[counts.group][shown]
+        if known.size
+        else customers
+    )
+    tested = family(
+        "retention by cohort",
+        scores.p_values[shown],
+        units=customers,
+        other_units=whole - customers,
+        follow_up=FollowUp("the end of the same periods of every cohort", 0),
+        min_n=max(question.min_n, 1),
+    )
     bounds = (np.maximum(observed - half, 0) / expected, (observed + half) / expected)
     numbers = (
-        scores.customers[shown],
+        customers,
         scores.last[shown],
         observed.astype(np.int64),
         expected,
@@ -170,14 +258,15 @@ def cohort_comparisons(
         *bounds,
     )
     held = {str(name): names.loc[shown, name].reset_index(drop=True) for name in names.columns}
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             **held,
             **dict(zip(SCORES, numbers, strict=True)),
-            "p_value": p_values,
-            "p_adjusted": benjamini_hochberg(p_values),
+            "p_value": tested.p_value,
+            "p_adjusted": tested.p_adjusted,
         }
     )
+    return table, tested
 
 
 def cohort_change(
@@ -229,9 +318,19 @@ def _best_cut(scores: Scores, rows: Whole, min_n: int, seed: int) -> tuple[int, 
     rng = np.random.default_rng([seed, 2])
     as_good = 0
     for done in range(0, DRAWS, at_once):
-        chance = rng.normal(size=(min(at_once, DRAWS - done), rows.size)) * np.sqrt(variance)
+        chance = _standardised(rng, min(at_once, DRAWS - done), scores.skew[rows]) * np.sqrt(
+            variance
+        )
         as_good += int((_apart(chance, cuts, part, spread).max(axis=-1) >= found.max()).sum())
     return int(cuts[found.argmax()]) + 1, (1 + as_good) / (1 + DRAWS)
+
+
+def _standardised(rng: np.random.Generator, draws: int, skew: Floats) -> Floats:
+    """Draws with mean 0, variance 1 and this skewness (gamma; normal where there is next to none)."""
+    flat = np.abs(skew) < 1e-3
+    shape = 4 / np.where(flat, 1.0, skew) ** 2
+    skewed = (rng.standard_gamma(shape, size=(draws, skew.size)) - shape) / np.sqrt(shape)
+    return np.where(flat, rng.normal(size=(draws, skew.size)), np.sign(skew) * skewed)
 
 
 def _apart(differences: Floats, cuts: Whole, part: Floats, spread: Floats) -> Floats:

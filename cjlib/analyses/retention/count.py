@@ -42,7 +42,7 @@ def hits_of(
     cells = _calendar_cells if question.clock == "calendar" else _walked_cells
     entry, period, last = cells(log, question, scope, entries, clock)
     if question.mode == "on_or_after":
-        later = Hits(*_up_to(last, question.periods))
+        later = Hits(*up_to(last, question.periods))
     elif question.mode == "every":
         order = np.lexsort((period, entry))
         later = Hits(*_unbroken(entry[order], period[order]))
@@ -55,7 +55,7 @@ def _joined(one: Hits, other: Hits) -> Hits:
     return Hits(np.append(one.entry, other.entry), np.append(one.period, other.period))
 
 
-def _up_to(last: Whole, periods: int) -> tuple[Whole, Whole]:
+def up_to(last: Whole, periods: int) -> tuple[Whole, Whole]:
     """Periods 1 … last of each entry."""
     many = np.minimum(last, periods)
     entry = np.repeat(np.arange(len(last)), many)

@@ -39,14 +39,15 @@ def counted(log: EventLog, question: Question, scope: Scope) -> dict[str, Any]:
     counts = _counts(question, scope, cells, group)
     sums, through = tables.pooled(counts), tables.fixed_period(counts)
     names, unknown = tables.cell_names(scope, counts, groups, None), _unknown_scores(counts)
+    compared = replace(question, by=()) if question.mode == "on_or_after" else question
+    by_group, tested = comparisons.group_comparisons(sums, groups, compared)
     return {
         "table": tables.cell_table(question, scope, counts, groups, None),
         "average": _average(question, sums, groups),
         "fixed_average": _average(question, tables.pooled(_completed(counts, through)), groups),
-        "comparisons": comparisons.group_comparisons(sums, groups, question.min_n).iloc[
-            : 0 if question.recurring else None
-        ],
-        "cohort_comparisons": comparisons.cohort_comparisons(question, names, counts, unknown),
+        "comparisons": by_group,
+        "cohort_comparisons": comparisons.cohort_comparisons(question, names, counts, unknown)[0],
+        "families": {} if tested is None else {tested.name: tested.tests},
         "cohort_change": comparisons.cohort_change(question, names, counts, unknown),
         "sql": sql,
         "headline_period": through,
@@ -129,7 +130,7 @@ def _completed(counts: Counts, through: int) -> Counts:
 def _unknown_scores(counts: Counts) -> comparisons.Scores:
     """How customers differ within a cohort stays where the events lie, so no cohort is compared."""
     whole, none = np.zeros(len(counts.cohort), dtype=np.int64), np.zeros(len(counts.cohort))
-    return comparisons.Scores(whole, whole, none, none, none)
+    return comparisons.Scores(whole, whole, none, none, none, none)
 
 
 def _definition(log: EventLog, question: Question, scope: Scope, through: int) -> dict[str, str]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric
 from cjlib.analyses.retention.customers import Members
 from cjlib.analyses.retention.options import Question, Scope
 from cjlib.analyses.retention.tables import Counts
 from cjlib.errors import did_you_mean, shown
-from cjlib.show.numbers import confidence, count_of, percent
+from cjlib.shared.comparison import CLAIM, Family
+from cjlib.show.numbers import confidence, count_of, percent, points, points_interval
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog
 
-ALPHA = 0.05
-"""Adjusted p up to which a cohort is said to differ."""
 _COHORTS = {
     "first_ever": "each customer's first matching event in the whole log",
     "first_in_range": "each customer's first matching event at or after the start of the range",
@@ -70,7 +70,7 @@ def _came(question: Question, period: int) -> str:
 
 def changed(question: Question, change: pd.DataFrame) -> str:
     """From which cohort on returns changed; nothing where chance would do as well, or where groups each have their own cut."""
-    if question.by or change.empty or change["p_value"].iloc[0] > ALPHA:
+    if question.by or change.empty or change["p_value"].iloc[0] >= CLAIM:
         return ""
     cut = change.iloc[0]
     p = "p < 0.001" if cut["p_value"] < 0.001 else f"p = {cut['p_value']:.3f}"
@@ -91,15 +91,15 @@ def differing(different: pd.DataFrame) -> str:
     """Which cohorts stand out, if any; nothing where none could be compared."""
     if different.empty:
         return ""
-    beyond = different[different["p_adjusted"] <= ALPHA]
+    beyond = different[different["p_adjusted"] < CLAIM]
     if beyond.empty:
-        return f"None of {count_of(len(different), 'cohort')} by itself differs from the average beyond noise."
+        return f"No single cohort of {len(different)} differs significantly from the average."
     ways = {
         "less": int((beyond["share_of_expected"] < 1).sum()),
         "more": int((beyond["share_of_expected"] > 1).sum()),
     }
     said = " and ".join(f"{many} {way}" for way, many in ways.items() if many)
-    return f"Of {count_of(len(different), 'cohort')} by themselves, {said} often than average beyond noise."
+    return f"Of {count_of(len(different), 'cohort')}, {said} often than average (statistically significant)."
 
 
 def definition(members: Members, counts: Counts, through: int) -> dict[str, str]:
@@ -128,7 +128,7 @@ def question_words(log: EventLog, question: Question, scope: Scope) -> dict[str,
         "averages": "over complete cells only: pooled (Σ retained ÷ Σ cohort size) beside the plain mean of cohorts",
         "interval": "Wilson, 95%"
         + (
-            f"; averages: 1,000 bootstrap draws of customers, seed {question.seed}"
+            "; averages: with the number of independent entries that is left where a customer stands in several cohorts"
             if question.recurring
             else ""
         ),
@@ -164,13 +164,86 @@ def _facts(members: Members, counts: Counts, through: int) -> dict[str, str]:
     if not question.recurring:
         facts["cohorts compared"] = (
             f"each with n ≥ {question.min_n}: its returned {question.period}s against what the average share of all in the same complete periods would give; "
-            f"two-sided z with the spread between customers, Benjamini–Hochberg over the cohorts; claimed up to an adjusted p of {ALPHA}"
+            "two-sided, with the variance and skewness of customers of all cohorts over as many periods"
         )
     if not question.recurring and question.cohort_by is None:
         facts["change"] = (
             f"the cut between cohorts with the largest standardised difference; p: how often chance has one as large at its best cut (5,000 draws, seed {question.seed})"
         )
     return facts
+
+
+def compared_words(
+    question: Question,
+    families: Sequence[Family],
+    through: int,
+    scope: Scope,
+    left_out: int | None,
+) -> dict[str, str]:
+    """What was compared, over which horizon, and which cohort was left out."""
+    words = {}
+    if families:
+        words["comparisons"] = "; ".join(each.words for each in families)
+    if question.mode == "on_or_after":
+        words["equal horizon"] = (
+            f"comparisons follow every cohort to {question.period} {through} and no further, since older ones have had longer to come back later"
+        )
+    if left_out is not None:
+        start = scope.periods.labels[left_out].strftime("%Y-%m-%d")
+        words["first cohort"] = (
+            f"that of {start} is in no comparison: customers from before may stand in it, whose first event here is not their first ever"
+        )
+    return words
+
+
+def findings(
+    question: Question, by_group: pd.DataFrame, change: pd.DataFrame, tested: Family | None
+) -> tuple[Finding, ...]:
+    """Groups that differ, and a cohort from which returns changed."""
+    claims = by_group[by_group["p_adjusted"] < CLAIM]
+    found = (
+        [] if tested is None else [_of_group(question, row, tested) for _, row in claims.iterrows()]
+    )
+    sentence = changed(question, change)
+    if sentence:
+        cut = change.iloc[0]
+        ratio = cut["share_of_expected_from"] - cut["share_of_expected_before"]
+        found.append(
+            Finding(
+                topic="change of retention",
+                claim=sentence,
+                direction="good" if ratio > 0 else "bad",
+                value=float(ratio),
+                n=int(cut["customers_from"]),
+                unit="share",
+                customers=int(cut["customers_from"]),
+                family="change of retention",
+                p_adjusted=float(cut["p_value"]),
+                figure="differences",
+            )
+        )
+    return tuple(found)
+
+
+def _of_group(question: Question, row: pd.Series, tested: Family) -> Finding:
+    name = ", ".join(
+        f"{column} {'(not set)' if pd.isna(row[column]) else row[column]}" for column in question.by
+    )
+    return Finding(
+        topic=tested.name,
+        claim=f"{name}: {percent(row['share'])} of {count_of(row['customers'], 'customer')} came back, {points(row['difference'])} against the others "
+        f"(95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+        direction="good" if row["difference"] > 0 else "bad",
+        value=float(row["difference"]),
+        low=float(row["difference_low"]),
+        high=float(row["difference_high"]),
+        n=int(row["customers"]),
+        unit="share",
+        customers=round(abs(row["difference"]) * int(row["customers"])),
+        family=tested.name,
+        p_adjusted=float(row["p_adjusted"]),
+        figure="segments",
+    )
 
 
 def _returns(question: Question) -> str:

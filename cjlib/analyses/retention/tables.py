@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.retention.bootstrap import Draws
 from cjlib.analyses.retention.clocks import Clock
+from cjlib.analyses.retention.clustered import Clustered
 from cjlib.analyses.retention.cohort_entries import Entries
 from cjlib.analyses.retention.count import Hits
 from cjlib.analyses.retention.options import Question, Scope
@@ -182,13 +182,13 @@ def pooled(counts: Counts) -> Pooled:
 
 
 def average_table(
-    question: Question, sums: Pooled, groups: Groups, draws: Draws | None
+    question: Question, sums: Pooled, groups: Groups, by_customer: Clustered | None
 ) -> pd.DataFrame:
     """`.average`: per group and period, over complete cells."""
     low, high = (
         stats.wilson(sums.retained, sums.eligible)
-        if draws is None
-        else draws.interval(sums.group, sums.period)
+        if by_customer is None
+        else by_customer.interval(sums.group, sums.period)
     )
     certain = (sums.period == 0) & (question.period_zero == "cohort")
     numbers = {

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.result import Metric, metric
-from cjlib.analyses.retention.bootstrap import DRAWS, bundles, weights
 from cjlib.analyses.retention.cohort_entries import Entries
 from cjlib.analyses.retention.count import visits_of
 from cjlib.analyses.retention.customers import Members
@@ -19,6 +18,11 @@ from cjlib.shared import stats
 from cjlib.shared.first_events import Whole, events_sql
 
 Floats = NDArray[np.float64]
+
+
+DRAWS = 1_000
+BUNDLES = 2_000
+"""Above this number of customers, random bundles of equal size are drawn: their totals vary as the customers' do."""
 
 
 @dataclass(frozen=True)
@@ -201,3 +205,27 @@ def _middle(drawn: Floats) -> tuple[Floats, Floats]:
     if known.any():
         low[known], high[known] = np.quantile(drawn[:, known], [0.025, 0.975], axis=0)
     return low, high
+
+
+# ---- customers drawn anew, with everything they did ----------------------------------------------------------------
+
+
+def bundles(customer: Whole, seed: int) -> tuple[Whole, int]:
+    """Which bundle each entry's customer is in, and how many there are."""
+    ids, place = np.unique(customer, return_inverse=True)
+    if ids.size <= BUNDLES:
+        return place, ids.size
+    return np.random.default_rng(seed).permutation(ids.size)[place] % BUNDLES, BUNDLES
+
+
+def weights(count: int, seed: int) -> NDArray[np.float64]:
+    """How often each bundle is drawn: draws × bundles; each draw takes as many as there are, with replacement."""
+    picked = (
+        np.random.default_rng([seed, 1]).integers(0, max(count, 1), size=(DRAWS, count))
+        + count * np.arange(DRAWS)[:, None]
+    )
+    return (
+        np.bincount(picked.ravel(), minlength=DRAWS * count)
+        .reshape(DRAWS, count)
+        .astype(np.float64)
+    )

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from cjlib.analyses.result import Metric, metric
 from cjlib.analyses.survival import summary
 from cjlib.analyses.survival.kaplan_meier import Curve, Z, kaplan_meier, log_rank
+from cjlib.shared.comparison import Family, SameAge, family
 from cjlib.shared.first_events import Groups, Whole
-from cjlib.shared.two_samples import benjamini_hochberg
 
 UNITS = ("day", "week", "month", "year")
 LANDMARKS = (30, 90, 180, 365)
@@ -50,17 +50,21 @@ def answer(
     curves = [lifetimes.of(int(group)) for group in order]
     overall = kaplan_meier(lifetimes.length, lifetimes.churned)
     limit = min((float(curve.time[-1]) for curve in curves), default=0.0)
-    comparisons = _comparisons(lifetimes, order, min_n)
+    comparisons, tested = _comparisons(lifetimes, order, min_n)
+    summaries = _summary(lifetimes, order, curves, limit)
     metrics = _metrics(overall, lifetimes.unit, limit)
     unit = lifetimes.unit
-    told = dict(definition) | summary.counts(overall, unit, limit, comparisons, min_n)
+    words = dict(definition) | summary.counts(overall, unit, limit)
+    words |= {"comparisons": f"log-rank; {tested.words}"} if tested.tests else {}
     return {
         "table": _table(lifetimes, order, curves),
-        "summary": _summary(lifetimes, order, curves, limit),
+        "summary": summaries,
         "comparisons": comparisons,
         "headline": summary.headline(overall, unit, limit, comparisons, min_n, who),
-        "definition": told,
+        "definition": words,
         "metrics": metrics,
+        "findings": summary.findings(summaries, comparisons, tested.name, unit),
+        "families": {tested.name: tested.tests} if tested.tests else {},
     }
 
 
@@ -101,7 +105,7 @@ def _summary(lifetimes: Lifetimes, order: Whole, curves: list[Curve], limit: flo
     return pd.DataFrame({**lifetimes.groups.columns(order), **numbers})
 
 
-def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> pd.DataFrame:
+def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> tuple[pd.DataFrame, Family]:
     """Each group against all others together."""
     sizes = np.bincount(lifetimes.group, minlength=len(lifetimes.groups))
     others = lifetimes.length.size - sizes
@@ -117,13 +121,16 @@ def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> pd.DataFrame
         ],
         dtype=float,
     )
-    return pd.DataFrame(
-        {
-            **lifetimes.groups.columns(shown),
-            "p_value": p_values,
-            "p_adjusted": benjamini_hochberg(p_values),
-        }
+    tested = family(
+        f"survival by {', '.join(lifetimes.groups.names)}",
+        p_values,
+        units=sizes[shown],
+        other_units=others[shown],
+        follow_up=SameAge("the start", 0),
+        min_n=min_n,
     )
+    columns = {"p_value": tested.p_value, "p_adjusted": tested.p_adjusted}
+    return pd.DataFrame(lifetimes.groups.columns(shown) | columns), tested
 
 
 def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
@@ -132,11 +139,34 @@ def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
     mean, error = curve.restricted_mean(limit)
     half = Z * error
     metrics = {
-        f"median_{unit}s": metric(curve.median, *curve.median_interval, n),
-        f"rmst_{unit}s": metric(mean, max(mean - half, 0), min(mean + half, limit), n),
+        f"median_{unit}s": metric(
+            curve.median,
+            *curve.median_interval,
+            n,
+            label=f"Median lifetime in {unit}s",
+            unit="number",
+            better="higher",
+        ),
+        f"rmst_{unit}s": metric(
+            mean,
+            max(mean - half, 0),
+            min(mean + half, limit),
+            n,
+            label=f"Mean {unit}s up to {unit} {limit:g}",
+            unit="number",
+            better="higher",
+        ),
     }
     for landmark in LANDMARKS if unit == "day" else ():
         if landmark <= curve.time[-1]:
             share, low, high, _ = curve.at(landmark)
-            metrics[f"share_surviving_day_{landmark}"] = metric(share, low, high, n)
+            metrics[f"share_surviving_day_{landmark}"] = metric(
+                share,
+                low,
+                high,
+                n,
+                label=f"Still customers after {landmark} days",
+                unit="share",
+                better="higher",
+            )
     return metrics

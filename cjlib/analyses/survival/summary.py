@@ -6,14 +6,15 @@ import math
 
 import pandas as pd
 
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.survival.durations import Span
 from cjlib.analyses.survival.kaplan_meier import Curve
 from cjlib.errors import did_you_mean, shown
+from cjlib.shared.comparison import CLAIM
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog
 
-ALPHA = 0.05
 TAKEN = (
     "day",
     "at_risk",
@@ -57,10 +58,10 @@ def _seen(n: int, churned: int, who: str) -> str:
 def _differing(comparisons: pd.DataFrame) -> str:
     if comparisons.empty:
         return ""
-    beyond = int((comparisons["p_adjusted"] <= ALPHA).sum())
+    beyond = int((comparisons["p_adjusted"] < CLAIM).sum())
     if not beyond:
-        return f"None of {len(comparisons)} groups differs from the others beyond noise."
-    return f"{beyond} of {len(comparisons)} groups {'differs' if beyond == 1 else 'differ'} from the others beyond noise."
+        return f"None of {len(comparisons)} groups differs significantly from the others."
+    return f"{beyond} of {len(comparisons)} groups {'differs' if beyond == 1 else 'differ'} significantly from the others."
 
 
 def of_log(
@@ -122,18 +123,46 @@ def of_table(duration: str, event: str, by: tuple[str, ...], unit: str) -> dict[
     return told | ({"by": ", ".join(by)} if by else {})
 
 
-def counts(
-    curve: Curve, unit: str, limit: float, comparisons: pd.DataFrame, min_n: int
-) -> dict[str, str]:
-    """What went in, and how intervals and comparisons were made."""
-    told = {
+def counts(curve: Curve, unit: str, limit: float) -> dict[str, str]:
+    """What went in, and how intervals were made."""
+    return {
         "curve": "Kaplan–Meier; at one time churn comes before censoring",
         "counted": f"{int(curve.at_risk[0]):,}, of whom {int(curve.churned.sum()):,} churned and {count_of(int(curve.censored.sum()), 'is', 'are')} censored",
         "interval": "95%: log(−log) Greenwood for shares, missing where the share is 1 or 0; normal for the restricted mean",
         "restricted mean": f"mean {unit}s survived up to {unit} {limit:g}, the shortest of the groups' last {unit}s",
     }
-    if len(comparisons.columns) > 2:
-        told["comparisons"] = (
-            f"log-rank, each group with n ≥ {min_n} against all others; Benjamini–Hochberg over {len(comparisons)} groups"
-        )
-    return told
+
+
+def findings(
+    summaries: pd.DataFrame, comparisons: pd.DataFrame, name: str, unit: str
+) -> tuple[Finding, ...]:
+    """Groups that stay longer or shorter than the others."""
+    by = [column for column in comparisons.columns if column not in ("p_value", "p_adjusted")]
+    if not by:
+        return ()
+    rows = summaries.merge(comparisons, on=by, how="inner")
+    overall = (summaries[f"rmst_{unit}s"] * summaries["n"]).sum() / summaries["n"].sum()
+    return tuple(
+        _finding(row, by, name, unit, overall)
+        for _, row in rows[rows["p_adjusted"] < CLAIM].iterrows()
+    )
+
+
+def _finding(row: pd.Series, by: list[str], name: str, unit: str, overall: float) -> Finding:
+    group = ", ".join(f"{c} {'(not set)' if pd.isna(row[c]) else row[c]}" for c in by)
+    stayed = float(row[f"rmst_{unit}s"])
+    return Finding(
+        topic=name,
+        claim=f"{group}: {count_of(row['n'], 'customer')} stay {stayed:.0f} {unit}s on average over the first {row[f'rmst_limit_{unit}s']:g} "
+        f"(95% CI {row['rmst_low']:.0f}–{row['rmst_high']:.0f}), all groups together {overall:.0f}.",
+        direction="good" if stayed > overall else "bad",
+        value=stayed,
+        low=float(row["rmst_low"]),
+        high=float(row["rmst_high"]),
+        n=int(row["n"]),
+        unit="number",
+        customers=int(row["n"]),
+        family=name,
+        p_adjusted=float(row["p_adjusted"]),
+        figure="means",
+    )

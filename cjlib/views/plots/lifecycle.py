@@ -1,4 +1,4 @@
-"""Lifecycle: who makes up each period's active customers, and above all who has gone quiet, below zero."""
+"""Lifecycle: who makes up each period's active customers, and above all who has lapsed, below zero."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from cjlib.views.plots import theme
 from cjlib.views.plots.retention_cohorts import cohort_name
 
 COLUMNS = ["period", "new", "returning", "resurrected", "dormant", "active", "complete"]
+HEADS = ["period", "new", "retained", "reactivated", "lapsed", "active", "complete"]
 KINDS = (
-    ("returning", "active before too", theme.COLOURS[0], ""),
-    ("resurrected", "back after a pause", theme.COLOURS[2], "."),
+    ("returning", "retained", theme.COLOURS[0], ""),
+    ("resurrected", "reactivated", theme.COLOURS[2], "."),
     ("new", "new", theme.COLOURS[4], "/"),
-    ("dormant", "gone quiet", theme.COLOURS[1], "\\"),
+    ("dormant", "lapsed", theme.COLOURS[1], "\\"),
 )
 
 
@@ -35,7 +36,7 @@ def lifecycle(result: Any, *, most: int = 60) -> go.Figure:
         [_bars(rows, *kind, result.period) for kind in KINDS],
         caption=result.headline + more,
         alt=_alt(rows, result.period) + more,
-        columns=COLUMNS,
+        columns=HEADS,
         rows=[
             [
                 cohort_name(row["period_start"], result.period),
@@ -50,7 +51,7 @@ def lifecycle(result: Any, *, most: int = 60) -> go.Figure:
         showlegend=True,
         xaxis=_axis(rows, result.period),
         yaxis={
-            "title": {"text": "customers; below zero: gone quiet"},
+            "title": {"text": "customers; below zero: lapsed"},
             "zeroline": True,
             "zerolinecolor": theme.MUTED,
             "zerolinewidth": 1.5,
@@ -123,7 +124,7 @@ def _axis(rows: list[dict[str, Any]], period: str) -> dict[str, Any]:
 
 def _alt(rows: list[dict[str, Any]], period: str) -> str:
     said = (
-        f"{cohort_name(row['period_start'], period)}: {row['new']:,} new, {row['returning']:,} returning, {row['resurrected']:,} back, {row['dormant']:,} gone quiet"
+        f"{cohort_name(row['period_start'], period)}: {row['new']:,} new, {row['returning']:,} retained, {row['resurrected']:,} reactivated, {row['dormant']:,} lapsed"
         for row in rows[-6:]
     )
     return f"Stacked bars by {period}. The last ones: {'; '.join(said)}."

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from cjlib.errors import CjlibError
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
@@ -22,7 +22,6 @@ COLUMNS = [
     "mean of cohorts",
     "one population",
 ]
-NOISE = 0.05
 
 
 def average(result: Any, *, most: int = 4) -> go.Figure:
@@ -129,23 +128,23 @@ def _caption(result: Any, groups: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def group_caption(result: Any) -> str:
-    """Which group differs from the others beyond noise."""
+    """Which group differs significantly from the others."""
     rows = theme.records(result.comparisons)
     of = " and ".join(result.by)
     if not rows:
         return f"The groups of {of} are not compared: too few customers, or a customer may stand in several cohorts."
     period = f"{result.period} {int(result.average['period'].max())}"
     clear = sorted(
-        (row for row in rows if row["p_adjusted"] <= NOISE), key=lambda row: -abs(row["difference"])
+        (row for row in rows if row["p_adjusted"] < CLAIM), key=lambda row: -abs(row["difference"])
     )
     if not clear:
-        return f"No clear difference between the {len(rows)} groups of {of} in {period}."
+        return f"No significant difference between the {len(rows)} groups of {of} in {period}."
     first = clear[0]
     name = theme.group_name(first[column] for column in result.by)
     more = (
-        f"; {len(clear)} of {len(rows)} groups differ beyond noise"
+        f"; {len(clear)} of {len(rows)} groups differ significantly"
         if len(clear) > 1
-        else "; no other group clearly differs"
+        else "; no other group differs significantly"
     )
     return (
         f"{name} stands out in {period}: {numbers.percent(first['share'])} of its {first['customers']:,} came back, "

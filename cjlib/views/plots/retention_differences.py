@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_cohorts import cohort_name
@@ -23,11 +23,10 @@ COLUMNS = [
     "adjusted p",
     "verdict",
 ]
-NOISE = 0.05
 
 
 def differences(result: Any, *, most: int = 60) -> go.Figure:
-    """A dot a cohort: its returned periods as a share of what the average of all would give; beyond noise it is bold, and the cut is marked."""
+    """A dot a cohort: its returned periods as a share of what the average of all would give; significant ones are bold, and the cut is marked."""
     by = list(result.by)
     columns = [*by, *COLUMNS]
     rows = theme.records(result.cohort_comparisons)
@@ -78,11 +77,11 @@ def _group(row: dict[str, Any], by: list[str]) -> str:
 
 
 def _clear(row: dict[str, Any]) -> bool:
-    return not numbers.missing(row["p_adjusted"]) and row["p_adjusted"] <= NOISE
+    return not numbers.missing(row["p_adjusted"]) and row["p_adjusted"] < CLAIM
 
 
 def _said(row: dict[str, Any], period: str) -> str:
-    return f"{cohort_name(row['cohort'], period)} {numbers.percent(row['share_of_expected'])}, beyond noise"
+    return f"{cohort_name(row['cohort'], period)} {numbers.percent(row['share_of_expected'])}, significant"
 
 
 def _dots(rows: list[dict[str, Any]], period: str) -> list[go.Scatter]:
@@ -120,7 +119,7 @@ def _cut(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The cut from which returns change, where chance does not explain it."""
     change = theme.records(result.cohort_change)
-    if not change or change[0]["p_value"] > NOISE:
+    if not change or change[0]["p_value"] >= CLAIM:
         return [], []
     place = next((k for k, row in enumerate(rows) if row["cohort"] >= change[0]["cohort"]), None)
     if place is None:
@@ -145,7 +144,7 @@ def _caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> str:
     clear = [row for row in rows if _clear(row)]
     change = theme.records(result.cohort_change)
     said = []
-    if not by and change and change[0]["p_value"] <= NOISE:
+    if not by and change and change[0]["p_value"] < CLAIM:
         cut = change[0]
         sides = f"{numbers.percent(cut['share_of_expected_before'])} of the average before, {numbers.percent(cut['share_of_expected_from'])} from then on"
         said.append(
@@ -153,12 +152,12 @@ def _caption(result: Any, rows: list[dict[str, Any]], by: list[str]) -> str:
         )
     else:
         said.append(
-            "Between no two sides of a cut do cohorts differ more than chance would make them."
+            "Before and after no cohort do returns differ significantly."
             if not by
             else f"{_group(rows[0], by)}, the largest group."
         )
     said.append(
-        f"{len(clear) or 'None'} of {numbers.count_of(len(rows), 'cohort')} by {'itself differs' if len(clear) < 2 else 'themselves differ'} from the average beyond noise."
+        f"{len(clear) or 'None'} of {numbers.count_of(len(rows), 'cohort')} by {'itself differs' if len(clear) < 2 else 'themselves differ'} significantly from the average."
     )
     return " ".join(said)
 
@@ -181,7 +180,7 @@ def _row(row: dict[str, Any], by: list[str], period: str) -> list[Any]:
     verdict = (
         ("more than average" if row["share_of_expected"] > 1 else "less than average")
         if _clear(row)
-        else "no clear difference"
+        else "no significant difference"
     )
     return [
         *(theme.group_name([row[name]]) for name in by),

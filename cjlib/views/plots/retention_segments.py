@@ -6,10 +6,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
-from cjlib.views.plots.retention_curves import NOISE, group_caption
+from cjlib.views.plots.retention_curves import group_caption
 
 COLUMNS = [
     "customers",
@@ -25,7 +25,7 @@ COLUMNS = [
 
 
 def segments(result: Any, *, most: int = 12) -> go.Figure:
-    """A dot a group: the share that came back in the last complete period, with its interval and whether it differs from the others beyond noise."""
+    """A dot a group: the share that came back in the last complete period, with its interval and whether it differs significantly from the others."""
     by = list(result.by)
     rows = _last(result, by)
     if not by or not rows:
@@ -90,7 +90,7 @@ def _name(row: dict[str, Any], by: list[str]) -> str:
 
 
 def _clear(row: dict[str, Any] | None) -> bool:
-    return row is not None and row["p_adjusted"] <= NOISE
+    return row is not None and row["p_adjusted"] < CLAIM
 
 
 def verdict(row: dict[str, Any] | None, n: int) -> str:
@@ -100,7 +100,7 @@ def verdict(row: dict[str, Any] | None, n: int) -> str:
     if row is None:
         return "not compared"
     if not _clear(row):
-        return "no clear difference"
+        return "no significant difference"
     return "above the others" if row["difference"] > 0 else "below the others"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.bands import curve
@@ -158,11 +158,11 @@ def _caption(result: Any, by: list[str]) -> str:
         f"Over the first {low[f'rmst_limit_{unit}s']:g} {unit}s, customers stay {_mean(low, unit)} on average in {theme.group_name(low[name] for name in by)} "
         f"and {_mean(high, unit)} in {theme.group_name(high[name] for name in by)}"
     )
-    beyond = int((result.comparisons["p_adjusted"] <= 0.05).sum())
+    beyond = int((result.comparisons["p_adjusted"] < CLAIM).sum())
     verdict = (
-        f"{beyond} of {len(result.comparisons)} groups {'differs' if beyond == 1 else 'differ'} from the others beyond noise"
+        f"{beyond} of {len(result.comparisons)} groups {'differs' if beyond == 1 else 'differ'} significantly from the others"
         if beyond
-        else "no group differs from the others beyond noise"
+        else "no group differs significantly from the others"
     )
     return f"{span}; {verdict}."
 
@@ -273,7 +273,7 @@ def _verdict(p_adjusted: float | None, n: int) -> str:
         return "too few to read"
     if p_adjusted is None or numbers.missing(p_adjusted):
         return "not compared"
-    return DIFFERS if p_adjusted <= 0.05 else "no clear difference"
+    return DIFFERS if p_adjusted < CLAIM else "no significant difference"
 
 
 def _mean_row(
