@@ -188,6 +188,7 @@ def test_where_nobody_came_back_before_a_cut_no_ratio_is_told():
         (f"new {n}", "x", "2024-01-15") for n in range(200)
     ]
     rows += [(f"new {n}", "x", "2024-01-23") for n in range(150)] + [("late", "x", "2024-02-12")]
+    rows.append(("first", "x", "2023-12-25"))  # the log's first cohort is in no comparison
     log = cj.read_events(pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]))
     result = cj.retention(log, period="week", periods=2)
     assert result.cohort_change["share_of_expected_before"].tolist() == [0]

@@ -246,6 +246,12 @@ class Journey(Section):
             overrides,
         )
 
+    def leaving_options(self, inactive: str = "") -> dict[str, Any]:
+        """What ends a customer's time, for `cj.survival(log, **journey.leaving_options())`: a silence, where one is given; else what the file says of churn; else the silence after which a customer has ended."""
+        if inactive or self.churn is None:
+            return {"inactive": inactive or self.silent_after}
+        return self.survival_options()
+
     def churn_options(
         self, source: EventLog | pd.DataFrame | None = None, **overrides: Any
     ) -> dict[str, Any]:
@@ -315,6 +321,15 @@ class Journey(Section):
         one = self.value
         money = {"value": None} if one is None else {"value": one.amount, "event": one.event}
         return _overridden(money, overrides)
+
+    def value_retention_options(self, **overrides: Any) -> dict[str, Any]:
+        """Cohorts by their first paid event and what they spend, for `cj.retention(log, **journey.value_retention_options())`; overrides as in `funnel`.
+
+        Where the file does not say what money is, nothing is paid and the figure of value says so.
+        """
+        one = self.value
+        paid = {} if one is None else {"start_event": one.event, "return_event": one.event}
+        return _overridden(paid | ({} if one is None else {"value": one.amount}), overrides)
 
     def _churn(self, method: str) -> Churn:
         if self.churn is None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.errors import CjlibError
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
@@ -203,8 +202,9 @@ WAYS = (
 def value(result: Any) -> go.Figure:
     """What cohorts are worth in each period, as a share of their value in period 0: net and gross, with intervals; groups are drawn one by one in the table."""
     if "value" not in result.average:
-        raise CjlibError(
-            "view 'value': the result has no value. Count it with value=: cj.retention(log, value='amount')."
+        return theme.empty(
+            "There is no money to follow: name it in the journey file (value: {amount: column}) or count with value='column'.",
+            columns=VALUE_COLUMNS,
         )
     by = list(result.by)
     rows = theme.records(result.average)
