@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import DataError, shown
-from cjlib.show.numbers import count_of
+from cjlib.show.numbers import count_of, percent
 from cjlib.sources.ingest.open_source import QualityLine
 from cjlib.sources.ingest.quarantine import DUPLICATE, REPEATED_ID
 from cjlib.sources.ingest.read_counts import Reasons
@@ -79,31 +79,29 @@ TOO_OFTEN = 0.05
 
 def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
     """Ids that tools write where there is no customer, and ids that a spreadsheet has rounded."""
-    written = "CAST(n.value AS VARCHAR)"
-    counts = "(SELECT count(*) FROM prepared p WHERE p.c = n.code)"
     words, numbers = (
         ", ".join(literal(one) for one in ids) for ids in (NOBODY_WORDS, NOBODY_NUMBERS)
     )
-    nobody = engine.rows(
-        f"SELECT {written}, {counts} AS rows, lower(trim({written})) IN ({words}) FROM c_names n "
-        f"WHERE lower(trim({written})) IN ({words}) OR {written} IN ({numbers}) ORDER BY rows DESC, 1"
+    named = engine.rows(
+        f"SELECT code, id, word FROM (SELECT code, CAST(value AS VARCHAR) AS id, "
+        f"lower(trim(CAST(value AS VARCHAR))) IN ({words}) AS word FROM c_names) "
+        f"WHERE word OR id IN ({numbers}) ORDER BY id"
     )
-    found = [
-        QualityLine(
-            NOBODY,
-            rows,
-            f"{shown(value)} has {100 * rows / used:.1f}% of the events; missing_ids: [{value}] leaves them out",
-        )
-        for value, rows, word in nobody
-        if word or rows > TOO_OFTEN * used
-    ]
-    damaged = engine.rows(
-        f"SELECT count(*), min({written}) FROM c_names n "
-        f"WHERE regexp_full_match({written}, '[0-9]([.,][0-9]+)?[eE][+][0-9]+')"
+    found = []
+    for code, customer, word in named:
+        (rows,) = engine.rows(f"SELECT count(*) FROM prepared WHERE c = {code}")[0]
+        if word or rows > TOO_OFTEN * used:
+            share = f"{shown(customer)} has {percent(rows / used)} of the events"
+            found.append(
+                QualityLine(NOBODY, rows, f"{share}; missing_ids: [{customer}] leaves them out")
+            )
+    damaged, example = engine.rows(
+        "SELECT count(*), min(id) FROM (SELECT CAST(value AS VARCHAR) AS id FROM c_names) "
+        "WHERE contains(id, '+') AND regexp_full_match(id, '[0-9]([.,][0-9]+)?[eE][+][0-9]+')"
     )[0]
-    if damaged[0]:
-        what = f"{shown(damaged[1])}: a spreadsheet has rounded them, so several customers may share one; export the ids as text"
-        found.append(QualityLine(DAMAGED, damaged[0], what, counts_rows=False))
+    if damaged:
+        why = "a spreadsheet has rounded them, so several customers may share one; export the ids as text"
+        found.append(QualityLine(DAMAGED, damaged, f"{shown(example)}: {why}", counts_rows=False))
     return found
 
 
