@@ -128,7 +128,7 @@ def test_what_a_killed_process_spilled_goes_with_the_next_process_and_what_a_liv
 
 def test_a_forked_process_has_spill_folders_of_its_own(tmp_path):
     code = (
-        "import os; from cjlib.sources.log.spill import spill_folder; ours = spill_folder(); child = os.fork(); child and os.waitpid(child, 0); "
+        "import os; from cjlib.sources.log.engine import spill_folder; ours = spill_folder(); child = os.fork(); child and os.waitpid(child, 0); "
         "print(spill_folder().rpartition('-')[0] == ours.rpartition('-')[0], flush=True)"
     )
     said = subprocess.run(

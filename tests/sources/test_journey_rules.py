@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.sources.journey import journey_from_text
-from cjlib.sources.journey.overlap import exclude_each_other
+from cjlib.sources.journey.cross_field_rules import exclude_each_other
 
 
 def stages(first: str, second: str) -> str:

@@ -19,8 +19,7 @@ import duckdb
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from cjlib.sources.cache.hashes import digests
-from cjlib.sources.cache.store import folder_for, keep_within, memory_in, size_limit
+from cjlib.sources.cache.store import digests, folder_for, keep_within, memory_in, size_limit
 from cjlib.sources.connect.files import Files
 from cjlib.sources.log.engine import DuckDB
 

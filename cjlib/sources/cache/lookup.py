@@ -12,7 +12,7 @@ from cjlib.sources.connect.files import Files
 from cjlib.sources.connect.remote import Remote
 from cjlib.sources.ingest.options import Request
 from cjlib.sources.ingest.prepare import Facts, prepare
-from cjlib.sources.ingest.read_counts import Tally
+from cjlib.sources.ingest.quarantine import Tally
 from cjlib.sources.log.engine import DuckDB
 from cjlib.sources.log.schema import Property
 

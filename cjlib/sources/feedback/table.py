@@ -30,13 +30,11 @@ from cjlib.sources.feedback.values import (
 )
 from cjlib.sources.ingest.column_types import Column, property_column, text_types
 from cjlib.sources.ingest.columns import Columns
-from cjlib.sources.ingest.epochs import MISSING, UNREADABLE
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame
 from cjlib.sources.ingest.options import checked_decimal, checked_limit, source_zone
-from cjlib.sources.ingest.parse_times import read_stamps
+from cjlib.sources.ingest.parse_times import MISSING, UNREADABLE, read_stamps
 from cjlib.sources.ingest.quality_report import REMEDIES, as_table, stop_above_limit
-from cjlib.sources.ingest.quarantine import quarantine_table
-from cjlib.sources.ingest.read_counts import reasons_of
+from cjlib.sources.ingest.quarantine import quarantine_table, reasons_of
 from cjlib.sources.ingest.validate import Rules, check
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 from cjlib.sources.log.time import zone_of

@@ -12,18 +12,6 @@ import duckdb
 
 from cjlib.errors import CjlibError, DataError, not_one_of, shown
 from cjlib.sources.ingest.column_types import floor_ns
-from cjlib.sources.ingest.epochs import (
-    DATE,
-    EPOCHS,
-    INSTANT,
-    MISSING,
-    NAIVE,
-    UNREADABLE,
-    fraction_kind,
-    fraction_wall,
-    number_kind,
-    number_wall,
-)
 from cjlib.sources.ingest.open_source import QualityLine, blank
 from cjlib.sources.log.engine import DuckDB, literal
 
@@ -372,3 +360,50 @@ def _units(engine: DuckDB, number: str, where: str, written: str) -> list[Qualit
         for unit, rows, example in counted
         if unit
     ]
+
+
+MISSING, NAIVE, DATE, INSTANT, UNREADABLE, SPREADSHEET = range(6)
+LEAST_NS = 10**17
+EPOCHS = (
+    ("seconds", 10**8, 10**11, 1_000_000),
+    ("milliseconds", 10**11, 10**14, 1_000),
+    ("microseconds", 10**14, 10**17, 1),
+)
+
+
+def number_wall(n: str) -> str:
+    """Whole numbers: 20240131 and 20240131180000 as dates and times, others as epochs, their unit by size."""
+    units = " ".join(
+        f"WHEN {n} BETWEEN {low} AND {high - 1} OR {n} BETWEEN {1 - high} AND {-low} THEN {n} * {factor}"
+        for _, low, high, factor in EPOCHS
+    )
+    return (
+        f"CASE WHEN {n} BETWEEN 19000101 AND 21001231 THEN epoch_us(try_strptime(CAST({n} AS VARCHAR), '%Y%m%d')) "
+        f"WHEN {n} BETWEEN 19000101000000 AND 21001231235959 THEN epoch_us(try_strptime(CAST({n} AS VARCHAR), '%Y%m%d%H%M%S')) "
+        f"{units} WHEN {n} >= {LEAST_NS} OR {n} <= {-LEAST_NS} THEN {n} // 1000 - CASE WHEN {n} % 1000 < 0 THEN 1 ELSE 0 END END"
+    )
+
+
+def number_kind(n: str) -> str:
+    """What a whole number is."""
+    return (
+        f"CASE WHEN {n} BETWEEN 19000101 AND 21001231 THEN {DATE} WHEN {n} BETWEEN 19000101000000 AND 21001231235959 THEN {NAIVE} "
+        f"WHEN {n} >= 100000000 OR {n} <= -100000000 THEN {INSTANT} WHEN {n} BETWEEN 20000 AND 79999 THEN {SPREADSHEET} ELSE {UNREADABLE} END"
+    )
+
+
+def fraction_wall(x: str) -> str:
+    """Numbers that may have a fraction: whole ones as such, others as epochs to the nearest microsecond."""
+    whole = f"CASE WHEN {x} = trunc({x}) AND abs({x}) < 9e18 THEN CAST({x} AS BIGINT) END"
+    units = " ".join(
+        f"WHEN abs({x}) >= {low} AND abs({x}) < {high} THEN CAST(round({x} * {factor}) AS BIGINT)"
+        for _, low, high, factor in EPOCHS
+    )
+    return f"CASE WHEN ({whole}) IS NOT NULL THEN {number_wall(f'({whole})')} {units} END"
+
+
+def fraction_kind(x: str) -> str:
+    """What a number is that may have a fraction."""
+    whole = f"CASE WHEN {x} = trunc({x}) AND abs({x}) < 9e18 THEN CAST({x} AS BIGINT) END"
+    apart = f"WHEN abs({x}) >= 100000000 AND abs({x}) < 1e17 THEN {INSTANT} WHEN {x} >= 20000 AND {x} < 80000 THEN {SPREADSHEET} ELSE {UNREADABLE}"
+    return f"CASE WHEN ({whole}) IS NOT NULL THEN {number_kind(f'({whole})')} {apart} END"

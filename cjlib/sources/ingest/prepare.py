@@ -11,13 +11,11 @@ from cjlib.errors import unknown_column
 from cjlib.sources.connect.files import Files
 from cjlib.sources.connect.remote import is_remote, open_remote
 from cjlib.sources.ingest.columns import log_names, read_columns
-from cjlib.sources.ingest.epochs import MISSING, UNREADABLE
 from cjlib.sources.ingest.open_source import Raw, blank, forget, open_files, open_frame
 from cjlib.sources.ingest.options import Request
-from cjlib.sources.ingest.parse_times import Stamps, read_stamps
+from cjlib.sources.ingest.parse_times import MISSING, UNREADABLE, Stamps, read_stamps
 from cjlib.sources.ingest.quality_report import in_whole_days, quality_table, stop_above_limit
-from cjlib.sources.ingest.quarantine import REPEATED_ID, quarantine_table
-from cjlib.sources.ingest.read_counts import Tally
+from cjlib.sources.ingest.quarantine import REPEATED_ID, Tally, quarantine_table
 from cjlib.sources.ingest.validate import check
 from cjlib.sources.log.engine import DuckDB
 from cjlib.sources.log.schema import Property

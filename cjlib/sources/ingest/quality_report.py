@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from cjlib.errors import DataError, shown
 from cjlib.show.numbers import count_of, percent
 from cjlib.sources.ingest.open_source import QualityLine
-from cjlib.sources.ingest.quarantine import DUPLICATE, REPEATED_ID
-from cjlib.sources.ingest.read_counts import Reasons
+from cjlib.sources.ingest.quarantine import DUPLICATE, REPEATED_ID, Reasons
 from cjlib.sources.ingest.validate import FUTURE, REASONS, Checked
 from cjlib.sources.log.engine import DuckDB, literal
 

@@ -9,11 +9,18 @@ import pandas as pd
 
 from cjlib.errors import DataError
 from cjlib.sources.ingest.columns import Columns
-from cjlib.sources.ingest.epochs import DATE, INSTANT, MISSING, NAIVE, SPREADSHEET, UNREADABLE
 from cjlib.sources.ingest.open_source import BLANK_SIGNS, BLANKS, QualityLine, Raw, blank, forget
-from cjlib.sources.ingest.parse_times import EARLIEST, Stamps
-from cjlib.sources.ingest.quarantine import DUPLICATE, rows_held, written
-from cjlib.sources.ingest.read_counts import Kinds, Tally, reasons_of
+from cjlib.sources.ingest.parse_times import (
+    DATE,
+    EARLIEST,
+    INSTANT,
+    MISSING,
+    NAIVE,
+    SPREADSHEET,
+    UNREADABLE,
+    Stamps,
+)
+from cjlib.sources.ingest.quarantine import DUPLICATE, Kinds, Tally, reasons_of, rows_held, written
 from cjlib.sources.ingest.sort import count_ties, drop_repeats, put_in_order, settle, write_prepared
 from cjlib.sources.log.engine import DuckDB, literal
 from cjlib.sources.log.schema import (

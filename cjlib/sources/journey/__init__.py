@@ -32,8 +32,7 @@ from cjlib.sources.journey.schema import (
     Target,
     Value,
 )
-from cjlib.sources.journey.validation_errors import raise_all, schema_faults
-from cjlib.sources.journey.yaml_parser import Parsed, parse
+from cjlib.sources.journey.yaml_parser import Parsed, parse, raise_all, schema_faults
 from cjlib.sources.journey_text import text_of
 from cjlib.sources.log.conditions import Step
 

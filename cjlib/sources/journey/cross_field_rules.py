@@ -6,13 +6,11 @@ hide another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from cjlib.errors import did_you_mean, listed, shown
-from cjlib.sources.journey.funnels import broken_funnel_rules
-from cjlib.sources.journey.overlap import exclude_each_other
-from cjlib.sources.journey.raw import Found, below, items_of, mapping_of
 from cjlib.sources.journey.schema import MEASURES
 from cjlib.sources.journey.yaml_parser import Fault, Place
 
@@ -233,3 +231,158 @@ def _unknown_measures(data: Mapping[str, Any]) -> Iterator[Found]:
                 ("targets", name),
                 "neither side of this measure is better by itself: write {value: …, better: higher} or {value: …, better: lower}.",
             )
+
+
+Found: TypeAlias = tuple[Place, str]
+
+
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """The value if it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items_of(value: Any) -> list[tuple[int | None, Any]]:
+    """The items of a list with their positions; a value that stands without brackets has none."""
+    if isinstance(value, list | tuple):
+        return list(enumerate(value))
+    return [] if value is None else [(None, value)]
+
+
+def below(place: Place, position: int | None) -> Place:
+    """The place of an item."""
+    return place if position is None else (*place, position)
+
+
+def number_of(value: Any) -> float | None:
+    """The number that is written, or None."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+_BY_VALUE = re.compile(r"first|last|all|step_([1-9]\d*)")
+
+
+def broken_funnel_rules(data: Mapping[str, Any]) -> Iterator[Found]:
+    """Every rule between the options of a funnel that the content breaks."""
+    for name, funnel in mapping_of(data.get("funnels")).items():
+        written = mapping_of(funnel)
+        steps = len(items_of(written.get("steps")))
+        if steps:
+            for rule in (_step_windows, _exclusions, _by_value, _entrants):
+                yield from rule(("funnels", name), written, steps)
+
+
+def _step_windows(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[Found]:
+    given = len(items_of(funnel.get("step_windows")))
+    if given and given != steps - 1:
+        yield (
+            (*place, "step_windows"),
+            f"must have one duration (or null) for each move between the {steps} steps, so {steps - 1}. Got {given}.",
+        )
+    if given and funnel.get("order") == "any":
+        yield (*place, "step_windows"), "cannot stand with order: any."
+
+
+def _exclusions(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[Found]:
+    for position, one in items_of(funnel.get("exclude")):
+        at = below((*place, "exclude"), position)
+        after, before = (
+            number_of(mapping_of(one).get(key, usual))
+            for key, usual in (("after", 1), ("before", 2))
+        )
+        if after is None or before is None or after >= before:
+            continue
+        if before > steps:
+            yield (
+                (*at, "before"),
+                f"the funnel has {steps} steps, so before is at most {steps}. Got {before:g}.",
+            )
+        elif funnel.get("order") == "any" and (after, before) != (1, steps):
+            yield (
+                at,
+                f"with order: any an exclusion stands between step 1 and step {steps} only. Got {after:g} and {before:g}.",
+            )
+
+
+def _by_value(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[Found]:
+    given = funnel.get("by_value")
+    if not isinstance(given, str):
+        return
+    word = _BY_VALUE.fullmatch(given)
+    if not word or (word[1] and int(word[1]) > steps):
+        yield (
+            (*place, "by_value"),
+            f"must be first, last, all, or step_1 to step_{steps}.{did_you_mean(given, ['first', 'last', 'all'])} Got {shown(given)}.",
+        )
+
+
+def _entrants(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[Found]:
+    without = "window" in funnel and (
+        funnel["window"] is None or str(funnel["window"]).casefold() == "none"
+    )
+    if steps and without and funnel.get("entrants") == "closed":
+        yield (*place, "entrants"), "closed needs a window: give window a duration."
+
+
+def exclude_each_other(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether no event can meet both conditions: some column is asked for values that have nothing in common."""
+    return any(
+        _apart(one[column], other[column]) or _apart(other[column], one[column])
+        for column in one.keys() & other.keys()
+    )
+
+
+def _apart(one: Any, other: Any) -> bool:
+    values = _values(one)
+    if values is not None:
+        return all(not _passes(value, other) for value in values)
+    low, high = _range(one)
+    other_low, other_high = _range(other)
+    return (high is not None and other_low is not None and high < other_low) or (
+        low is not None and other_high is not None and low > other_high
+    )
+
+
+def _values(condition: Any) -> list[Any] | None:
+    """The finitely many values a condition lets pass; None if they cannot be listed."""
+    if isinstance(condition, Mapping):
+        return [None] if str(condition.get("is_set")).casefold() == "false" else None
+    return list(condition) if isinstance(condition, list | tuple) else [condition]
+
+
+def _passes(value: Any, condition: Any) -> bool:
+    if not isinstance(condition, Mapping):
+        return any(_same(value, other) for other in (_values(condition) or []))
+    return all(
+        _passes_operator(value, operator, content) for operator, content in condition.items()
+    )
+
+
+def _passes_operator(value: Any, operator: str, content: Any) -> bool:
+    if operator == "not":
+        return not any(
+            _same(value, other)
+            for other in (content if isinstance(content, list | tuple) else [content])
+        )
+    if operator == "is_set":
+        return (value is not None) == (str(content).casefold() == "true")
+    if operator == "contains":
+        return value is not None and str(content).casefold() in str(value).casefold()
+    number, bound = number_of(value), number_of(content)
+    if number is None or bound is None:
+        return value is not None
+    return number >= bound if operator == "min" else number <= bound
+
+
+def _range(condition: Any) -> tuple[float | None, float | None]:
+    written = mapping_of(condition)
+    return number_of(written.get("min")), number_of(written.get("max"))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    first, second = number_of(one), number_of(other)
+    return str(one) == str(other) or (first is not None and first == second)

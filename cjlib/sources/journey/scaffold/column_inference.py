@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
-from cjlib.sources.ingest.epochs import DATE, INSTANT, NAIVE
-from cjlib.sources.ingest.parse_times import read_stamps
+from cjlib.sources.ingest.parse_times import DATE, INSTANT, NAIVE, read_stamps
 from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
 from cjlib.sources.journey.scaffold.profile import NUMBERS, Column, Look
 from cjlib.sources.log.engine import literal
