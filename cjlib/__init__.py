@@ -66,7 +66,6 @@ _HOME = {
         "way_options",
     ],
     "cjlib.views.notebook.audit": ["explore_audit"],
-    "cjlib.views.feedback_questions": ["feedback_choice"],
     "cjlib.views.notebook.progress_bar": ["progress_bar"],
     "cjlib.views.notebook.persona_maps": ["PersonaMaps", "customer_kinds", "persona_maps"],
     "cjlib.views.plots": ["plot"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -33,11 +33,11 @@ QUOTE_LENGTH = (20, 300)
 class Drivers(Result):
     """Terms that go with one side beyond chance; `.tested` holds every term that was compared."""
 
-    tested: pd.DataFrame
+    tested: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def drivers(
-    feedback: Feedback, *, outcome: str = "nps", least_texts: int = LEAST_TEXTS, quotes: bool = True
+    feedback: Feedback, *, outcome: str = "", least_texts: int = LEAST_TEXTS, quotes: bool = True
 ) -> Drivers:
     """Words and pairs of words that separate detractors from promoters, beyond chance.
 
@@ -46,6 +46,8 @@ def drivers(
     of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens) and its z, by which the terms are ordered. The test compares the shares of
     comments with the term: pooled z or Fisher's exact where each comment is of another customer, else a score test with the variance by customers. Adjusted by
     Benjamini–Hochberg over all terms; kept at 5%. Association, not causation.
+
+    `outcome` is nps, csat, ces or rating; without one NPS if anybody gave it, else the score with most answers.
 
     Returns
     -------
@@ -58,12 +60,15 @@ def drivers(
     ----------
     Monroe, B., Colaresi, M. & Quinn, K. (2008). Fightin' words. Political Analysis 16, section 3.5.
     """
+    outcome = outcome or feedback.main_score
+    if not outcome:
+        return Drivers.unanswered("Words cannot be compared: nobody gave a score.")
     if outcome not in CUTS:
         raise not_one_of("outcome", outcome, CUTS)
     rows, foreign = _sides(feedback, outcome)
     unhappy = (rows[outcome] <= CUTS[outcome][0]).to_numpy()
     if min(unhappy.sum(), (~unhappy).sum()) < LEAST_ON_A_SIDE:
-        return Drivers.unanswered(_reason(unhappy, foreign, outcome), tested=pd.DataFrame())
+        return Drivers.unanswered(_reason(unhappy, foreign, outcome))
     texts, customer = rows["text"].tolist(), customer_codes(rows["customer_id"])
     presence, terms = term_presence(texts, least_texts)
     tested, terms_family = _compared(presence, terms, unhappy, customer)

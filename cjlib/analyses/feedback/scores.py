@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -93,6 +93,11 @@ class Scores(Result):
     def kinds(self) -> Mapping[str, str]:
         """CSAT and CES are shares; NPS is a number from −100 to 100."""
         return {} if self.score == "nps" else {"value": "share", "margin": "margin"}
+
+    @property
+    def telling(self) -> Collection[str]:
+        """All but the rows without a score."""
+        return [name for name in self.metrics if name != "n_blank"]
 
     @cached_property
     def distribution(self) -> pd.DataFrame:
@@ -195,13 +200,33 @@ def ces(
     )
 
 
-def score(feedback: Feedback, name: str, **options: Any) -> Scores:
-    """The score of that name: `cj.nps`, `cj.csat` (also for `rating`) or `cj.ces`, with their options."""
+def score(feedback: Feedback, name: str = "", **options: Any) -> Scores:
+    """The score of that name: `cj.nps`, `cj.csat` (also for `rating`) or `cj.ces`, with their options.
+
+    Without a name NPS if anybody gave one, else the score with most answers; where nobody gave any, it is not answered.
+    """
+    name = name or feedback.main_score
+    if not name:
+        return _nobody_gave_a_score(feedback)
     if name not in SCORES:
         raise not_one_of("name", name, SCORES)
     if name in ("csat", "rating"):
         return csat(feedback, score=name, **options)
     return (nps if name == "nps" else ces)(feedback, **options)
+
+
+def _nobody_gave_a_score(feedback: Feedback) -> Scores:
+    tables = ("against_others", "changes", "shifts", "_counted")
+    return Scores.unanswered(
+        "Nobody gave a score: the feedback has no answer to nps, csat, ces or rating.",
+        score="",
+        feedback=feedback,
+        scale=NPS,
+        by=None,
+        period=None,
+        min_n=MIN_N,
+        **{name: pd.DataFrame() for name in tables},
+    )
 
 
 def by_group(

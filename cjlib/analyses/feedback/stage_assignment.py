@@ -25,6 +25,12 @@ OWN_STAGE, OWN_TOUCHPOINT, LATEST_EVENT, UNASSIGNED = (
     "unassigned",
 )
 RULES = (OWN_STAGE, OWN_TOUCHPOINT, LATEST_EVENT, UNASSIGNED)
+LABELS = {
+    OWN_STAGE: "Name their stage",
+    OWN_TOUCHPOINT: "Name their touchpoint",
+    LATEST_EVENT: "Follow an event of the customer",
+    UNASSIGNED: "Belong to no stage",
+}
 Codes = NDArray[np.integer]
 
 
@@ -102,8 +108,18 @@ def assign_stages(feedback: Feedback, log: EventLog | None, journey: Journey) ->
         table=table,
         headline=_headline(counts, len(table), log),
         definition=_definition(journey, strange, log),
-        metrics={f"feedback_{rule}": metric(count, n=len(table)) for rule, count in counts.items()}
-        | {name: metric(count) for name, count in strange.items()},
+        metrics={
+            f"feedback_{rule}": metric(count, n=len(table), label=LABELS[rule], unit="number")
+            for rule, count in counts.items()
+        }
+        | {
+            name: metric(
+                count,
+                label=name.replace("feedback_unknown", "Unknown").replace("_", " "),
+                unit="number",
+            )
+            for name, count in strange.items()
+        },
         feedback=replace(
             feedback,
             frame=feedback.frame.assign(stage=table["stage"], touchpoint=table["touchpoint"]),

@@ -101,6 +101,23 @@ class Feedback:
             raise not_one_of(option, period, starts)
         return local.dt.to_period(starts[period]).dt.start_time.astype("datetime64[us]")
 
+    def groups(self, by: str) -> str | None:
+        """The column to compare groups by; None for "none" or "", and for a column with fewer than two values."""
+        return None if by in ("", "none") or self.segment(by).nunique() < 2 else by
+
+    def dated(self, period: str) -> str | None:
+        """The calendar period to count by; None where the feedback has no dates."""
+        return None if self.span is None else period
+
+    @property
+    def main_score(self) -> str:
+        """NPS if anybody gave one, else the score with most answers; "" if nobody gave any."""
+        answered = {name: int(self.frame[name].notna().sum()) for name in SCORES}
+        if answered["nps"]:
+            return "nps"
+        most = max(answered, key=lambda name: answered[name])
+        return most if answered[most] else ""
+
     @property
     def span(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
         """First and last feedback; None without dates."""

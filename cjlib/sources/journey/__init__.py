@@ -151,6 +151,10 @@ class Journey(Section):
         options = given | overrides
         return read_events(options.pop("source"), **options)
 
+    def read_events_if_named(self) -> EventLog | None:
+        """The event log, or None where the file names no events: feedback alone is a business too."""
+        return None if self.sources.events is None else self.read_events()
+
     def read_feedback(self, **overrides: Any) -> Feedback | None:
         """The feedback of `sources.feedback`, or None where the file names none; keywords of `cj.read_feedback` replace what it says."""
         from cjlib.sources.feedback.table import read_feedback
@@ -250,6 +254,15 @@ class Journey(Section):
         if inactive or self.churn is None:
             return {"inactive": inactive or self.silent_after}
         return self.survival_options()
+
+    def complaint_options(self, **overrides: Any) -> dict[str, Any]:
+        """What may follow a complaint, for `cj.after_feedback(feedback, log, **journey.complaint_options(within="60D"))`; overrides as in `funnel`.
+
+        The outcome is the event that means leaving; None where the file names none, and the answer says so.
+        """
+        event = None if self.churn is None else self.churn.event
+        outcome = None if event is None else simplest(event)
+        return _overridden({"outcome": outcome, "within": "30D"}, overrides)
 
     def churn_options(
         self, source: EventLog | pd.DataFrame | None = None, **overrides: Any

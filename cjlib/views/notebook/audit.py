@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cjlib.analyses.feedback.sentiment import audit_sample
+from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
@@ -55,6 +56,8 @@ def explore_audit(
         raise CjlibError(
             f"feedback: must be what cj.read_feedback gives. Got {shown(type(feedback).__name__)}."
         )
+    if not (scored_texts(feedback)["status"] == "scored").any():
+        return AuditPage(pd.DataFrame({"feedback_id": [], "text": []}), Path(path))
     return AuditPage(audit_sample(feedback, by=by, per_segment=per_segment, seed=seed), Path(path))
 
 
@@ -107,6 +110,8 @@ class AuditPage:
     @property
     def progress(self) -> str:
         """How far the labelling is, in words."""
+        if not self._order:
+            return "There is no text in English to label."
         done = sum(one in self._labels for one in self._order)
         return f"{done:,} of {count_of(len(self._order), 'text')} labelled; labels are kept in {self._path.name}."
 

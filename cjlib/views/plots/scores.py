@@ -259,9 +259,14 @@ def _compared(table: list[dict[str, Any]]) -> str:
     return f"Solicited and unsolicited answers disagree most about {most['segment']}: place {most['rank_by_score']:.0f} from the bottom by score, {most['rank_by_text']:.0f} by text, of {len(ranked)} segments."
 
 
-def crossed(result: Any) -> go.Figure:
+def crossed(result: Any, *, quotes: bool = True) -> go.Figure:
     """Scores and texts that contradict each other, each with a typical quote."""
-    table = theme.records(result.crossed)
+    shown = (
+        result.crossed
+        if quotes
+        else result.crossed.assign(quote_1=None, quote_2=None, quote_3=None)
+    )
+    table = theme.records(shown)
     rows = []
     for row in table:
         quote = "" if numbers.missing(row["quote_1"]) else f": “{row['quote_1']}”"

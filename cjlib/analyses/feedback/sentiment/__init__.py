@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,12 @@ class Sentiment(Result):
     shifts: pd.DataFrame = field(default_factory=pd.DataFrame)
     audited: bool = False
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def telling(self) -> Collection[str]:
+        """What the texts say, and how good the labels are."""
+        wanted = ("share_negative", "mean_score", "accuracy")
+        return [name for name in self.metrics if name in wanted or name.startswith("mean_score_")]
 
     def readable(self, table: pd.DataFrame) -> pd.DataFrame:
         """Methods in words, and the index called what it is."""
