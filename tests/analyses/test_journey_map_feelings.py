@@ -215,15 +215,11 @@ def lossy(lost: int, **more):
     )
 
 
-def test_impact_is_affected_times_severity_times_what_is_at_stake():
+def test_impact_is_customers_times_severity_times_what_is_at_stake():
     row = lossy(40).pain_points.iloc[0]
-    assert row[["stage", "affected", "lost", "lost_reference", "lost_excess"]].tolist() == [
-        "Look",
-        100,
-        0.4,
-        0.0,
-        0.4,
-    ]
+    numbers = ["stage", "customers", "affected", "lost", "lost_reference", "lost_excess"]
+    assert row[numbers].tolist() == ["Look", 100, 40, 0.4, 0.0, 0.4]
+    assert row["significant"]
     assert row["severity"] == pytest.approx(
         0.4 * 0.4 / (0.4 + 0.1)
     )  # lost and effortful are measured, weights 0.4 and 0.1
@@ -394,12 +390,8 @@ def test_the_scores_and_texts_of_the_groups_are_those_of_the_analyses_of_the_fee
         ):
             for row in counted.table.to_dict("records"):
                 columns = [f"n_{score}", score, f"{score}_low", f"{score}_high"]
-                assert mine.loc[row["segment"], columns].tolist() == [
-                    row["n"],
-                    row["value"],
-                    row["low"],
-                    row["high"],
-                ]
+                numbers = [row["n"], row["value"], row["low"], row["high"]]
+                assert mine.loc[row["segment"], columns].tolist() == pytest.approx(numbers)
                 assert (
                     alone.loc[row["segment"], columns].tolist()
                     == mine.loc[row["segment"], columns].tolist()

@@ -85,6 +85,44 @@ def test_a_customer_may_be_their_own_ticket():
     assert cj.journey_map(journey, log).support["tickets"].tolist() == [2]
 
 
+# ---- pain ---------------------------------------------------------------------------------------------------------------
+
+
+def _painful(lost: float, rng: np.random.Generator, n: int = 300) -> pd.DataFrame:
+    """Three stages; of each of the first two this share, or a fifth, is lost."""
+    who = np.arange(n)
+    on = who[rng.random(n) > lost]
+    further = on[rng.random(on.size) > 0.2]
+    log = log_of(
+        (who, "a", who * 0), (on, "b", on * 0 + 1), (further, "c", further * 0 + 2), until=90
+    )
+    pains = cj.journey_map(journey_of("A", "B", "C"), log).pain_points
+    return pains[pains["level"] == "stage"].set_index("stage")
+
+
+def test_stages_that_hurt_alike_are_no_pain_points():
+    rng = np.random.default_rng(4)
+    assert sum(_painful(0.2, rng)["significant"].any() for _ in range(40)) <= 2
+
+
+def test_a_stage_that_loses_more_than_the_others_is_one_and_counts_those_affected():
+    row = _painful(0.5, np.random.default_rng(4)).loc["A"]
+    assert row["significant"]
+    assert row["affected"] == round(row["lost"] * 300)
+
+
+def test_who_ends_where_a_funnel_ends_is_not_lost():
+    funnels = {"buy": {"steps": ["a", "b"], "window": "14D"}}
+    who = np.arange(100)
+    log = log_of(
+        (who, "a", who * 0), (who, "b", who * 0 + 1), (who[:40], "c", who[:40] * 0 + 2), until=90
+    )
+    pains = cj.journey_map(journey_of("A", "B", "C", funnels=funnels), log).pain_points
+    assert pains.set_index(["level", "stage"]).loc[("stage", "B"), "lost_n"] == 0
+    whole = cj.journey_map(journey_of("A", "B", "C"), log).pain_points
+    assert whole.set_index(["level", "stage"]).loc[("stage", "B"), "lost_n"] == 100
+
+
 # ---- slow, moments, what if -------------------------------------------------------------------------------------------
 
 
@@ -158,3 +196,41 @@ def test_the_value_of_a_what_if_knows_how_uncertain_the_mean_is():
         last = cj.journey_map(journey, cj.read_events(events)).simulate({"Buy": 0.1}).table.iloc[-1]
         inside += last["extra_value_low"] <= n * 0.1 * 100 <= last["extra_value_high"]
     assert inside >= 35
+
+
+# ---- comparisons over equal time ---------------------------------------------------------------------------------------
+
+
+def _chain(start: float, lost: float, rng: np.random.Generator, slow: float = 1.0, n: int = 300):
+    """Customers who enter from a day on, of whom a share never goes on."""
+    who = np.arange(n)
+    day = start + rng.uniform(0, 60, n)
+    on = who[rng.random(n) > lost]
+    return log_of(
+        (who, "a", day), (on, "b", day[on] + rng.lognormal(np.log(slow), 0.5, on.size)), until=200
+    )
+
+
+def test_ten_times_as_long_is_longer_however_many_cells_there_are():
+    rng = np.random.default_rng(1)
+    journey = journey_of("A", "B", map={"silent_after": "30D"})
+    slow, fast = (cj.journey_map(journey, _chain(0, 0.3, rng, days)) for days in (10.0, 1.0))
+    row = (
+        slow.compare(fast)
+        .table.set_index(["stage", "measure"])
+        .loc[("A", "median_seconds_to_next")]
+    )
+    assert row["p_value"] < 1e-20
+    assert row["words"] == "longer"
+
+
+def test_a_map_of_newer_customers_does_not_lose_fewer_because_they_are_new():
+    rng, claims = np.random.default_rng(3), 0
+    journey = journey_of("A", "B", map={"silent_after": "30D"})
+    for _ in range(10):
+        old, new = (cj.journey_map(journey, _chain(day, 0.4, rng)) for day in (0, 120))
+        change = new.compare(old).table
+        claims += bool(
+            change.loc[~change["measure"].isin(["customers", "events"]), "beyond_noise"].any()
+        )
+    assert claims == 0

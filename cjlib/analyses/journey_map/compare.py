@@ -8,30 +8,47 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.journey_map.equal_follow_up import SHARES, Counted, Followed, horizon_of
 from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
+from cjlib.analyses.journey_map.value import Money
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import (
+    CLAIM,
+    MIN_N,
+    Family,
+    FollowUp,
+    compare_shares,
+    family,
+    known_at_once,
+)
 from cjlib.shared.stats import Z95
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 
 Record = dict[Any, Any]
 DRAWS = 1_000
-SHARES: dict[str, tuple[str | None, str, str | None]] = {
-    "share_of_previous": ("customers_in_order", "previous_in_order", "higher"),
-    "share_ended": ("ended_here", "customers", "lower"),
-    "share_went_back": ("went_back", "customers", "lower"),
-    "share_skipped": ("skipped", "customers_further", None),
-    "csat": (None, "n_csat", "higher"),
-    "ces": (None, "n_ces", "higher"),
+BETTER = {
+    "share_of_previous": "higher",
+    "share_ended": "lower",
+    "share_went_back": "lower",
+    "share_skipped": None,
+    "csat": "higher",
+    "ces": "higher",
+    "rating": "higher",
+    "nps": "higher",
+    "mean_score": "higher",
+    "value_per_customer": "higher",
+    "median_seconds_to_next": None,
+    "median_seconds_in_stage": None,
 }
 MEANS = {
-    "nps": ("n_nps", "higher"),
-    "mean_score": ("n_scored", "higher"),
-    "value_per_customer": ("customers", "higher"),
+    "nps": "n_nps",
+    "csat": "n_csat",
+    "ces": "n_ces",
+    "rating": "n_rating",
+    "mean_score": "n_scored",
 }
-MEDIANS = {"median_seconds_to_next": "n_to_next", "median_seconds_in_stage": None}
+MEDIANS = ("median_seconds_to_next", "median_seconds_in_stage")
 COUNTS = ("customers", "events", "n_feedback")
 COLUMNS = [
     "stage",
@@ -69,9 +86,13 @@ class Side:
         return None if self.only is None else self.only.rpartition(": ")[0]
 
     def rows(self) -> list[Record]:
-        """The stages, each with the customers in order of the stage before it that has touchpoints."""
-        before = self.table["customers_in_order"].astype("float64").ffill().shift()
-        return self.table.assign(previous_in_order=before).to_dict("records")
+        """The stages."""
+        return self.table.to_dict("records")
+
+    def followed(self, horizon: int) -> Followed | None:
+        """Its customers followed so long after each entry; None without events."""
+        walk = self.source.walk
+        return None if walk is None else Followed(StageCounts(walk), horizon)
 
     def words(self) -> str:
         """The days of its log, and whose it is."""
@@ -94,13 +115,14 @@ class Cell:
 
 
 def compare(now: Side, earlier: Side) -> MapChange:
-    """Each measure of each stage now and in an earlier map, with the change, its interval and whether it is beyond noise.
+    """Each measure of each stage now and in an earlier map, with the change, its interval and whether it is significant.
 
     The two maps may also be those of two groups, personas or segments at the same time: then `earlier` is the one that the other is set beside.
 
-    Shares: Newcombe's interval and the pooled z test; NPS, mean scores and values: z with summed variances; medians: seeded bootstrap of customers. p is
-    adjusted (Benjamini–Hochberg) over all cells with 30 or more on both sides. Counts are only more or fewer: they grow with the time observed. The same people
-    in both maps make it conservative; times and endings compare only customers observed equally long.
+    Shares, times and values are of customers followed equally long after they entered the stage (twice `map.silent_after`, less in a short log), in both maps; so
+    they differ from those of the maps. Shares: Newcombe's interval and the pooled z test; scores: z with summed variances, answers of one customer together; medians:
+    seeded bootstrap of customers, and Mood's test (the shares above the common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more on both
+    sides. Counts are only more or fewer: they grow with the time observed. The same people in both maps make it conservative.
 
     Returns
     -------
@@ -113,17 +135,30 @@ def compare(now: Side, earlier: Side) -> MapChange:
         If the maps have other stages, or are maps of groups.
     """
     _alike(now, earlier)
+    walks = [one.source.walk for one in (now, earlier) if one.source.walk is not None]
+    horizon = min((horizon_of(walk) for walk in walks), default=0)
+    sides = earlier.followed(horizon), now.followed(horizon)
+    money = tuple(one.source.acts.money if one.source.acts else None for one in (earlier, now))
     rows = []
-    for position, (old, new) in enumerate(zip(earlier.rows(), now.rows(), strict=True)):
-        cells = _cells(old, new) | {name: _median(name, earlier, now, position) for name in MEDIANS}
+    for stage, (old, new) in enumerate(zip(earlier.rows(), now.rows(), strict=True)):
+        cells = {name: _count(old, new, name) for name in COUNTS}
+        cells |= {name: _score(old, new, name) for name in MEANS if name in new}
+        if sides[0] is not None and sides[1] is not None:
+            cells |= _behaviour(sides[0], sides[1], stage)
+            cells |= _value(sides[0], sides[1], money, stage)
         rows += [
             (str(new["stage"]), name, cell)
             for name, cell in cells.items()
             if not (np.isnan(cell.earlier) or np.isnan(cell.now))
         ]
-    enough = np.array([min(cell.n_earlier, cell.n_now) >= MIN_N for _, _, cell in rows], dtype=bool)
-    p = np.array([cell.p for _, _, cell in rows], dtype=float)
-    adjusted = benjamini_hochberg(np.where(enough, p, np.nan)) if rows else p
+    compared = family(
+        "cells of two maps",
+        [cell.p for _, _, cell in rows],
+        units=[cell.n_earlier for _, _, cell in rows],
+        other_units=[cell.n_now for _, _, cell in rows],
+        follow_up=FollowUp("the entry to a stage", horizon, _left_out(*sides)),
+    )
+    adjusted = compared.p_adjusted
     table = pd.DataFrame(
         [
             _row(stage, measure, cell, float(q))
@@ -134,8 +169,9 @@ def compare(now: Side, earlier: Side) -> MapChange:
     return MapChange(
         table=table,
         headline=_headline(table, now, earlier),
-        definition=_definition(now, earlier),
+        definition=_definition(now, earlier, compared),
         metrics=_metrics(table),
+        families={compared.name: compared.tests},
     )
 
 
@@ -155,10 +191,45 @@ def _alike(now: Side, earlier: Side) -> None:
         )
 
 
-def _cells(old: Record, new: Record) -> dict[str, Cell]:
-    cells = {name: _count(old, new, name) for name in COUNTS}
-    cells |= {name: _share(old, new, name) for name in SHARES}
-    return cells | {name: _mean(old, new, name) for name in MEANS}
+def _left_out(earlier: Followed | None, now: Followed | None) -> int:
+    """Customers of both maps who were not watched long enough after some entry."""
+    return sum(one.follow_up().left_out for one in (earlier, now) if one is not None)
+
+
+def _behaviour(earlier: Followed, now: Followed, stage: int) -> dict[str, Cell]:
+    """Shares and times of customers followed equally long."""
+    old, new = earlier.shares(stage), now.shares(stage)
+    cells = {name: _share(old[name], new[name]) for name in SHARES}
+    times = {
+        "median_seconds_to_next": (earlier.seconds_to_next(stage), now.seconds_to_next(stage)),
+        "median_seconds_in_stage": (earlier.seconds_in_stage(stage), now.seconds_in_stage(stage)),
+    }
+    return cells | {
+        name: _median(*(np.sort(part) / SECOND for part in each)) for name, each in times.items()
+    }
+
+
+def _value(
+    earlier: Followed, now: Followed, money: tuple[Money | None, ...], stage: int
+) -> dict[str, Cell]:
+    """The mean value within the same time after the entry."""
+    old, new = (
+        _values(side, amounts, stage) for side, amounts in zip((earlier, now), money, strict=True)
+    )
+    if min(old.size, new.size) < 2:
+        return {}
+    error = float(np.sqrt(old.var(ddof=1) / old.size + new.var(ddof=1) / new.size))
+    return {
+        "value_per_customer": _z(float(old.mean()), float(new.mean()), old.size, new.size, error)
+    }
+
+
+def _values(side: Followed, money: Money | None, stage: int) -> np.ndarray:
+    walk, who = side.counts.walk, np.flatnonzero(side.complete[:, stage])
+    if money is None or not who.size:
+        return np.zeros(0)
+    entry = side.entered_at[who, stage]
+    return money.after(walk.codes[who].astype(np.int64), entry, side.horizon)
 
 
 def _number(value: Any) -> float:
@@ -170,48 +241,46 @@ def _count(old: Record, new: Record, name: str) -> Cell:
     return Cell(before, after, int(np.nan_to_num(before)), int(np.nan_to_num(after)))
 
 
-def _share(old: Record, new: Record, name: str) -> Cell:
+def _share(old: Counted, new: Counted) -> Cell:
+    if min(old.base, new.base) == 0:
+        return Cell(float("nan"), float("nan"), old.base, new.base)
+    both = compare_shares(
+        "", new.count, new.base, old.count, old.base, follow_up=known_at_once(""), min_n=0
+    )
+    return Cell(
+        float(both.other_share[0]),
+        float(both.share[0]),
+        old.base,
+        new.base,
+        float(both.low[0]),
+        float(both.high[0]),
+        float(both.p_value[0]),
+    )
+
+
+def _score(old: Record, new: Record, name: str) -> Cell:
+    """A score with its interval, which knows which answers are of one customer."""
     before, after = _number(old[name]), _number(new[name])
-    if np.isnan(before) or np.isnan(after):
-        return Cell(before, after, 0, 0)
-    (k0, n0), (k1, n1) = _of(old, name), _of(new, name)
-    low, high = newcombe(k1, n1, k0, n0)
-    return Cell(before, after, n0, n1, float(low), float(high), two_shares_p(k1, n1, k0, n0))
+    n_earlier, n_now = (int(np.nan_to_num(_number(row[MEANS[name]]))) for row in (old, new))
+    wide, wider = (_number(row[f"{name}_high"]) - _number(row[f"{name}_low"]) for row in (old, new))
+    error = float(np.hypot(wide, wider)) / (2 * Z95)
+    return _z(before, after, n_earlier, n_now, error)
 
 
-def _of(row: Record, name: str) -> tuple[int, int]:
-    """Count and base of a share, from the row's own columns."""
-    count, base, _ = SHARES[name]
-    n = int(row[base])
-    return (round(row[name] * n) if count is None else int(row[count])), n
-
-
-def _mean(old: Record, new: Record, name: str) -> Cell:
+def _z(before: float, after: float, n_earlier: int, n_now: int, error: float) -> Cell:
     from scipy.special import ndtr
 
-    before, after = _number(old[name]), _number(new[name])
-    n_earlier, n_now = (int(np.nan_to_num(_number(row[MEANS[name][0]]))) for row in (old, new))
-    wide, wider = (
-        (_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95)
-        for row in (old, new)
-    )
-    error = float(np.hypot(wide, wider))
     if np.isnan(error) or error == 0:
         return Cell(before, after, n_earlier, n_now)
     change = after - before
+    p_value = float(2 * ndtr(-abs(change) / error))
     return Cell(
-        before,
-        after,
-        n_earlier,
-        n_now,
-        change - Z95 * error,
-        change + Z95 * error,
-        float(2 * ndtr(-abs(change) / error)),
+        before, after, n_earlier, n_now, change - Z95 * error, change + Z95 * error, p_value
     )
 
 
-def _median(name: str, earlier: Side, now: Side, position: int) -> Cell:
-    before, after = (_times(name, one, position) for one in (earlier, now))
+def _median(before: np.ndarray, after: np.ndarray) -> Cell:
+    """Medians of sorted times; p is Mood's, which has no floor as a bootstrap's has."""
     if min(before.size, after.size) == 0:
         return Cell(float("nan"), float("nan"), before.size, after.size)
     medians = float(np.median(before)), float(np.median(after))
@@ -219,21 +288,11 @@ def _median(name: str, earlier: Side, now: Side, position: int) -> Cell:
         return Cell(medians[0], medians[1], before.size, after.size)
     rng = np.random.default_rng(0)
     drawn = _bootstrap(before, rng)
-    change = _bootstrap(after, rng) - drawn
-    low, high = np.quantile(change, [0.025, 0.975])
-    tail = min(float((change <= 0).mean()), float((change >= 0).mean()))
-    p = min(1.0, 2 * tail + 1 / DRAWS)
-    return Cell(medians[0], medians[1], before.size, after.size, float(low), float(high), p)
-
-
-def _times(name: str, one: Side, position: int) -> np.ndarray:
-    if one.source.walk is None:
-        return np.zeros(0)
-    counts = StageCounts(one.source.walk)
-    every = (
-        counts.seconds_to_next() if name == "median_seconds_to_next" else counts.seconds_in_stage()
-    )
-    return np.sort(every[position]) / SECOND
+    low, high = np.quantile(_bootstrap(after, rng) - drawn, [0.025, 0.975])
+    common = np.median(np.concatenate([before, after]))
+    above = [int(np.count_nonzero(part > common)) for part in (before, after)]
+    p_value = _share(Counted(above[0], before.size), Counted(above[1], after.size)).p
+    return Cell(medians[0], medians[1], before.size, after.size, float(low), float(high), p_value)
 
 
 def _bootstrap(ordered: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -244,7 +303,7 @@ def _bootstrap(ordered: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _row(stage: str, measure: str, cell: Cell, p_adjusted: float) -> tuple[Any, ...]:
-    beyond = bool(p_adjusted < 0.05)
+    beyond = bool(p_adjusted < CLAIM)
     words = _words(measure, cell, beyond)
     change = cell.now - cell.earlier
     return (
@@ -273,9 +332,7 @@ def _words(measure: str, cell: Cell, beyond: bool) -> str:
         return "too few"
     if not beyond:
         return "no clear change"
-    better = (
-        SHARES[measure][2] if measure in SHARES else MEANS[measure][1] if measure in MEANS else None
-    )
+    better = BETTER[measure]
     rose = cell.now > cell.earlier
     if better is None:
         return (
@@ -292,23 +349,23 @@ def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:
         ["p_adjusted", "stage", "measure"], kind="stable"
     )
     if clear.empty:
-        return f"No clear change in any of {len(judged)} cells with 30 or more on both sides."
+        return f"No significant change in any of {len(judged)} cells with 30 or more on both sides."
     first = clear.iloc[0]
     counts = {word: int((clear["words"] == word).sum()) for word in ("better", "worse")}
     n = f"n = {first['n_earlier']:,} and {first['n_now']:,}"
     if now.called == earlier.called:
         return (
-            f"{len(clear)} of {len(judged)} cells changed beyond noise ({counts['better']} better, {counts['worse']} worse); the clearest: {first['measure']} at "
+            f"{len(clear)} of {len(judged)} cells changed significantly ({counts['better']} better, {counts['worse']} worse); the clearest: {first['measure']} at "
             f"{first['stage']} from {first['earlier']:.3g} to {first['now']:.3g} ({n})."
         )
     return (
-        f"{now.called or 'All customers'} beside {earlier.called or 'all customers'}: {len(clear)} of {len(judged)} cells differ beyond noise ({counts['better']} better, "
+        f"{now.called or 'All customers'} beside {earlier.called or 'all customers'}: {len(clear)} of {len(judged)} cells differ significantly ({counts['better']} better, "
         f"{counts['worse']} worse); the clearest: {first['measure']} at {first['stage']}, {first['now']:.3g} beside {first['earlier']:.3g} (n = {first['n_now']:,} and "
         f"{first['n_earlier']:,})."
     )
 
 
-def _definition(now: Side, earlier: Side) -> dict[str, str]:
+def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
     words = {
         name: one.words()
         for name, one in (("earlier", earlier), ("now", now))
@@ -316,11 +373,10 @@ def _definition(now: Side, earlier: Side) -> dict[str, str]:
     }
     return words | {
         "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
-        "NPS, scores, values": "z with summed variances",
-        "medians": "seeded bootstrap of customers",
-        "beyond noise": "p < 0.05 after Benjamini–Hochberg over all cells with 30 or more on both sides",
+        "scores and values": "z with summed variances; answers of one customer count together",
+        "medians": "seeded bootstrap of customers; Mood's test",
+        "beyond noise": f"{compared.words}; below {CLAIM:g}, with 30 or more on both sides",
         "the same people in both": "make it conservative",
-        "times and endings": "compare only customers observed equally long",
     }
 
 

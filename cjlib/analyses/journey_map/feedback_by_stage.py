@@ -58,7 +58,14 @@ def _score_of(opinions: Opinions, score: str, cell: np.ndarray, size: int) -> di
         nothing = {name: np.full(size, np.nan) for name in (score, f"{score}_low", f"{score}_high")}
         return {f"n_{score}": np.zeros(size, dtype=np.int64), **nothing}
     answers = opinions.rows[score].to_numpy(dtype=float)[used]
-    counted = by_group(opinions.assigned.feedback, score, answers, cell[used], size)
+    counted = by_group(
+        opinions.assigned.feedback,
+        score,
+        answers,
+        cell[used],
+        size,
+        opinions.rows["person"].to_numpy()[used],
+    )
     return {
         f"n_{score}": counted["n"],
         score: counted["value"],

@@ -121,10 +121,8 @@ class JourneyMap(Result):
 
     @property
     def first_pain(self) -> str | None:
-        """The stage with the most pain; None where nothing hurts or nothing was measured."""
-        found = self.pain_points[
-            (self.pain_points["level"] == "stage") & (self.pain_points["impact"] > 0)
-        ]
+        """The stage with the most pain; None where no pain is significant."""
+        found = summary.significant_pains(self.pain_points, "stage")
         return None if found.empty else str(found.iloc[0]["stage"])
 
     @property

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.journey_map.equal_follow_up import Followed, horizon_of
 from cjlib.analyses.journey_map.feedback import BAD_TO, Opinions
 from cjlib.analyses.journey_map.feedback_by_stage import evidence
 from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.pain_score import Part, ranked
 from cjlib.analyses.journey_map.pain_score import Places as PainPlaces
 from cjlib.analyses.journey_map.routes import Move, planned_routes
-from cjlib.analyses.journey_map.stage_mapping import NONE, Bools, Ints
+from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
+from cjlib.analyses.journey_map.stage_mapping import NONE, Bools, Ints, Places
 from cjlib.analyses.journey_map.stages import StageCounts
 from cjlib.analyses.journey_map.value import Money, at_stake
 from cjlib.analyses.survival.kaplan_meier import kaplan_meier
+from cjlib.shared.comparison import FollowUp
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.durations import microseconds
 
@@ -25,7 +28,9 @@ NOTHING = [
     "level",
     "stage",
     "touchpoint",
+    "customers",
     "affected",
+    "significant",
     "impact",
     "rank_low",
     "rank_high",
@@ -109,14 +114,17 @@ def _helped(counts: StageCounts, group: np.ndarray, groups: int) -> Bools:
 
 def _hard(opinions: Opinions | None, counts: StageCounts, column: str, groups: int) -> Bools:
     """Who found a place hard (CES of 3 or less)."""
+    if opinions is None:
+        return np.zeros((counts.walk.customers, groups), dtype=bool)
+    hard = opinions.counts("ces") & (opinions.rows["ces"] <= BAD_TO["ces"])
+    return _who_said(opinions.rows[hard], counts, column, groups)
+
+
+def _who_said(rows: pd.DataFrame, counts: StageCounts, column: str, groups: int) -> Bools:
+    """Which customers of the walk gave any of these answers of which place."""
     found = np.zeros((counts.walk.customers, groups), dtype=bool)
-    if opinions is not None and counts.walk.customers:
-        rows = opinions.rows[
-            opinions.counts("ces")
-            & (opinions.rows["ces"] <= BAD_TO["ces"])
-            & (opinions.rows["code"] >= 0)
-            & (opinions.rows[column] >= 0)
-        ]
+    rows = rows[(rows["code"] >= 0) & (rows[column] >= 0)]
+    if counts.walk.customers:
         code = rows["code"].to_numpy()
         at = np.minimum(np.searchsorted(counts.walk.codes, code), counts.walk.codes.size - 1)
         known = counts.walk.codes[at] == code
@@ -124,18 +132,56 @@ def _hard(opinions: Opinions | None, counts: StageCounts, column: str, groups: i
     return found
 
 
-def unhappy(opinions: Opinions | None, column: str, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bad answers and answers on the lead measure at each place."""
-    bad, n = np.zeros(groups, dtype=np.int64), np.zeros(groups, dtype=np.int64)
+@dataclass(frozen=True)
+class Unhappy:
+    """Bad answers on the lead measure at each place: how many of how many, as how many independent ones they count, and who gave them."""
+
+    bad: np.ndarray
+    n: np.ndarray
+    independent: np.ndarray
+    who: Bools
+    others: np.ndarray
+    """Givers of bad answers who are not on the map, by place."""
+
+    def at(self, chosen: Ints) -> Unhappy:
+        """Some of the places."""
+        return Unhappy(
+            self.bad[chosen],
+            self.n[chosen],
+            self.independent[chosen],
+            self.who[:, chosen],
+            self.others[chosen],
+        )
+
+
+def unhappy(opinions: Opinions | None, counts: StageCounts, column: str, groups: int) -> Unhappy:
+    """The bad answers of each place; answers of one customer count together."""
+    none = np.zeros(groups, dtype=np.int64)
+    nobody = np.zeros((counts.walk.customers, groups), dtype=bool)
     lead = opinions.lead if opinions is not None else None
     if opinions is None or lead is None:
-        return bad, n
+        return Unhappy(none, none, none, nobody, none)
     has = opinions.rows["score"].notna() if lead == "text" else opinions.counts(lead)
     rows = opinions.rows[has & (opinions.rows[column] >= 0)]
-    poor = rows["label"] == "negative" if lead == "text" else rows[lead] <= BAD_TO[lead]
-    place = rows[column].to_numpy()
-    return np.bincount(place[poor.to_numpy()], minlength=groups), np.bincount(
-        place, minlength=groups
+    poor = (
+        rows["label"] == "negative" if lead == "text" else rows[lead] <= BAD_TO[lead]
+    ).to_numpy()
+    place, person = rows[column].to_numpy(), rows["person"].to_numpy()
+    answers = Answers.of(poor.astype(float), person, {column: place})
+    means = clustered(answers, column, groups)
+    variance = np.diag(means.covariance)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        independent = np.where(variance > 0, means.mean * (1 - means.mean) / variance, means.people)
+    who = _who_said(rows[poor], counts, column, groups)
+    people = clustered(
+        Answers.of(poor[poor].astype(float), person[poor], {column: place[poor]}), column, groups
+    ).people
+    return Unhappy(
+        np.bincount(place[poor], minlength=groups),
+        means.n,
+        np.minimum(np.nan_to_num(independent), means.n).round().astype(np.int64),
+        who,
+        np.maximum(people - who.sum(0), 0),
     )
 
 
@@ -172,18 +218,21 @@ def stage_pains(
     chosen = np.array(counts.walk.places.counted, dtype=np.int64)
     stops = stage_stops(counts, planned_routes(journey))
     hard = _hard(opinions, counts, "stage", counts.stages)
-    bad, answers = unhappy(opinions, "stage", counts.stages)
-    last = chosen == (chosen.max() if chosen.size else NONE)
+    said = unhappy(opinions, counts, "stage", counts.stages)
+    followed = Followed(counts, horizon_of(counts.walk))
+    succeeds = np.isin(chosen, success_stages(journey, counts.walk.places))
     expected_share = np.array([_or_nan(journey.stages[s].expected_share) for s in chosen])
-    slow, slow_n = _slow(journey, counts)
+    slow, slow_n, late = _slow(journey, counts)
     return _places(
         [stops[s] for s in chosen],
         hard[:, chosen],
-        (bad[chosen], answers[chosen]),
+        said.at(chosen),
         counts,
         money,
         names=([counts.walk.places.stages[s] for s in chosen], [None] * chosen.size),
-        last=last,
+        succeeds=succeeds,
+        followed=(followed.complete[:, chosen], (followed.ended & counts.ended_here)[:, chosen]),
+        late=late[:, chosen],
         lost_reference=1 - expected_share,
         slow=(slow[chosen], slow_n[chosen], np.nan_to_num(1 - expected_share)),
         opportunity=[_joined(journey.stages[s].opportunities) for s in chosen],
@@ -204,7 +253,7 @@ def point_pains(
     front[places.point[places.front]] = True
     chosen = np.flatnonzero(front)
     hard = _hard(opinions, counts, "point", len(places.points))
-    bad, answers = unhappy(opinions, "point", len(places.points))
+    said = unhappy(opinions, counts, "point", len(places.points))
     written = {
         (s, point.name): _joined(point.opportunities)
         for s, stage in enumerate(journey.stages)
@@ -212,14 +261,26 @@ def point_pains(
     }
     stages = places.stage_of_point[chosen]
     nothing = np.zeros(chosen.size, dtype=np.int64)
+    stops = point_stops(counts, chosen, planned_routes(journey))
+    until = counts.walk.observed_until - horizon_of(counts.walk)
+    complete = np.stack(
+        [(stop.entries >= 0) & (counts.walk.time_at(stop.entries) <= until) for stop in stops]
+        or [np.zeros(counts.walk.customers, dtype=bool)],
+        axis=1,
+    )[:, : chosen.size]
+    ended = np.zeros_like(complete)
+    for place, stop in enumerate(stops):
+        ended[:, place] = complete[:, place] & stop.ended
     return _places(
-        point_stops(counts, chosen, planned_routes(journey)),
+        stops,
         hard[:, chosen],
-        (bad[chosen], answers[chosen]),
+        said.at(chosen),
         counts,
         money,
         names=([places.stages[s] for s in stages], [places.points[k][1] for k in chosen]),
-        last=stages == max(places.counted),
+        succeeds=np.isin(stages, success_stages(journey, places)),
+        followed=(complete, ended),
+        late=np.zeros_like(complete),
         lost_reference=1 - np.array([_or_nan(journey.stages[s].expected_share) for s in stages]),
         slow=(nothing, nothing, np.zeros(chosen.size)),
         opportunity=[written[places.points[k]] for k in chosen],
@@ -227,39 +288,98 @@ def point_pains(
     )
 
 
+def success_stages(journey: Journey, places: Places) -> list[int]:
+    """Where a journey may end well, so that who ends there is no loss: the last stage; without `churn` also those of a funnel's last step."""
+    ends = {max(places.counted)} if places.counted else set()
+    if journey.churn is None:
+        last_steps = {
+            name
+            for funnel in journey.funnels.values()
+            for step in funnel.steps[-1:]
+            for name in step.names
+        }
+        ends |= {one.position for one in places.mapping if last_steps & set(one.event.names)}
+    return sorted(ends)
+
+
 def _places(
-    stops, hard, heard, counts, money, *, names, last, lost_reference, slow, opportunity, evidence
+    stops: list[Stop],
+    hard: Bools,
+    said: Unhappy,
+    counts: StageCounts,
+    money: Money | None,
+    *,
+    names: tuple[list[str], list[str | None]],
+    succeeds: Bools,
+    followed: tuple[Bools, Bools],
+    late: Bools,
+    lost_reference: np.ndarray,
+    slow: tuple[np.ndarray, np.ndarray, np.ndarray],
+    opportunity: list[str | None],
+    evidence: np.ndarray,
 ) -> PainPlaces:
-    affected = np.array([np.count_nonzero(one.entries >= 0) for one in stops], dtype=np.int64)
-    ended = np.array([np.count_nonzero(one.ended) for one in stops], dtype=np.int64)
-    effort = np.array(
-        [
-            np.count_nonzero((one.entries >= 0) & (one.contact | one.sent_back | hard[:, k]))
-            for k, one in enumerate(stops)
-        ],
-        dtype=np.int64,
-    )
-    unknown, everywhere = np.full(affected.size, np.nan), np.ones(affected.size, dtype=bool)
+    shape = (counts.walk.customers, len(stops))
+    entered, ended, effort = (np.zeros(shape, dtype=bool) for _ in range(3))
+    for place, stop in enumerate(stops):
+        entered[:, place] = stop.entries >= 0
+        ended[:, place] = stop.ended & ~succeeds[place]
+        effort[:, place] = entered[:, place] & (stop.contact | stop.sent_back | hard[:, place])
+    customers = entered.sum(0)
+    complete, ended_in_time = followed
+    unknown, everywhere = np.full(len(stops), np.nan), np.ones(len(stops), dtype=bool)
+    watched = np.where(succeeds, 0, complete.sum(0))
     parts = {
-        "lost": Part(ended, np.where(last, 0, affected), ~last, lost_reference),
-        "unhappy": Part(heard[0], heard[1], everywhere, unknown),
+        "lost": Part(
+            ended.sum(0),
+            np.where(succeeds, 0, customers),
+            ~succeeds,
+            lost_reference,
+            (np.where(succeeds, 0, ended_in_time.sum(0)), watched),
+        ),
+        "unhappy": Part(
+            said.bad,
+            said.n,
+            everywhere,
+            unknown,
+            (said.independent * said.bad / np.maximum(said.n, 1), said.independent),
+        ),
         # Those who are not expected to go on at all cannot be late.
         "slow": Part(slow[0], slow[1], everywhere, slow[2]),
-        "effortful": Part(effort, affected, everywhere, unknown),
+        "effortful": Part(
+            effort.sum(0),
+            customers,
+            everywhere,
+            unknown,
+            ((effort & complete).sum(0), complete.sum(0)),
+        ),
     }
+    affected = (ended | effort | said.who | (late & entered)).sum(0) + said.others
     stakes = [at_stake(money, counts.walk, one.entries, one.went_on) for one in stops]
     value, error = (np.array([stake[k] for stake in stakes], dtype=float) for k in (0, 1))
-    return PainPlaces(names[0], names[1], affected, parts, value, error, opportunity, evidence)
+    follow_up = FollowUp("the entry", horizon_of(counts.walk))
+    return PainPlaces(
+        names[0],
+        names[1],
+        affected,
+        parts,
+        value,
+        error,
+        opportunity,
+        evidence,
+        customers,
+        follow_up,
+    )
 
 
-def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray]:
-    """Who is in no later stage within the expected time, of how many; stages without `expected` have none.
+def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray, Bools]:
+    """Who is in no later stage within the expected time, of how many, and who certainly is; stages without `expected` have none.
 
     The share is Kaplan–Meier's, those not yet watched that long censored, so that the newest do not count only if they were fast; the number
     is that of customers whose share would be as certain (Greenwood).
     """
     walk = counts.walk
     slow, n = np.zeros(counts.stages), np.zeros(counts.stages, dtype=np.int64)
+    late = np.zeros((walk.customers, counts.stages), dtype=bool)
     for s, stage in enumerate(journey.stages):
         if stage.expected is None or s == max(walk.places.counted, default=s):
             continue
@@ -273,7 +393,8 @@ def _slow(journey: Journey, counts: StageCounts) -> tuple[np.ndarray, np.ndarray
         if who.size:
             share, n[s] = kaplan_meier(taken.astype(np.float64), moved).share_beyond(float(limit))
             slow[s] = share * n[s]
-    return slow, n
+        late[who, s] = (taken > limit) | (~moved & (taken >= limit))
+    return slow, n, late
 
 
 def _or_nan(value: float | None) -> float:

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N, Family, FollowUp, family, known_at_once
 
 PARTS = ("lost", "unhappy", "slow", "effortful")
 DRAWS = 1_000
+MEDIAN_VARIANCE = np.pi / 2
+"""How much less a median knows than a mean."""
 CONCENTRATION = 20
 """Of the drawn weights round those given: how far opinions on them are taken to differ."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of severity at each place: `count` of `n`; `reference` where it is given, else the median of the places that may be one."""
+    """One part of severity at each place: `count` of `n`; `reference` where it is given, else the median of the places that may be one.
+
+    `tested` is what the test counts, where it is not the same: customers followed equally long, as many independent ones as there are.
+    """
 
     count: np.ndarray
     n: np.ndarray
     may_be_reference: np.ndarray
     reference: np.ndarray
+    tested: tuple[np.ndarray, np.ndarray] | None = None
 
     def measured(self) -> np.ndarray:
         """Where there are enough, and something to compare with."""
         enough = self.n >= MIN_N
         return enough & ~np.isnan(self.references(self.shares()))
+
+    def p_values(self) -> np.ndarray:
+        """How often chance alone would put a share so far above its reference (one-sided z); missing where it is not measured."""
+        count, n = self.tested or (self.count, self.n)
+        part = Part(count, n, self.may_be_reference & (n >= MIN_N), self.reference)
+        shares = part.shares()
+        smoothed = (count + 0.5) / (n + 1)
+        variance = smoothed * (1 - smoothed) / np.maximum(n, 1)
+        usable = np.flatnonzero(part.may_be_reference & (n >= MIN_N))
+        of_reference = np.zeros(n.size)
+        for place in np.flatnonzero(np.isnan(self.reference)):
+            others = usable[usable != place]
+            if others.size:
+                of_reference[place] = (MEDIAN_VARIANCE if others.size > 2 else 1.0) / (
+                    1 / variance[others]
+                ).sum()
+        z = (shares - part.references(shares)) / np.sqrt(variance + of_reference)
+        return np.where(part.measured(), ndtr(-z), np.nan)
 
     def shares(self) -> np.ndarray:
         """Count ÷ n; NaN where nobody is counted."""
@@ -87,6 +112,26 @@ class Places:
     value_error: np.ndarray
     opportunity: list[str | None]
     evidence: np.ndarray
+    customers: np.ndarray | None = None
+    follow_up: FollowUp = field(default_factory=lambda: known_at_once("the end of data"))
+
+    @property
+    def entered(self) -> np.ndarray:
+        """How many came to each place: all of them are affected where nobody says who is."""
+        return self.affected if self.customers is None else self.customers
+
+
+def tested(level: str, places: Places) -> Family:
+    """Every part at every place against its reference, as one family: places × parts, row by row."""
+    p = np.stack([places.parts[name].p_values() for name in PARTS], axis=1)
+    enough = np.full(p.size, MIN_N)  # smaller ones are not measured, so their p is missing
+    return family(
+        f"pain by {level} and part",
+        p.ravel(),
+        units=enough,
+        other_units=enough,
+        follow_up=places.follow_up,
+    )
 
 
 def ranked(level: str, places: Places, weights: dict[str, float]) -> pd.DataFrame:
@@ -96,22 +141,31 @@ def ranked(level: str, places: Places, weights: dict[str, float]) -> pd.DataFram
     measured = np.array([places.parts[name].measured() for name in PARTS])
     severity = _severity(places.parts, shares, measured, weight)
     value = np.maximum(places.value, 0)
-    impact = places.affected * severity * value
+    impact = places.entered * severity * value
     draws = _draws(places, measured, weight)
+    compared = tested(level, places)
+    p_value, p_adjusted = (
+        each.reshape(-1, len(PARTS)) for each in (compared.p_value, compared.p_adjusted)
+    )
+    above = np.stack([_excess_of(places.parts[name], shares[name]) > 0 for name in PARTS], axis=1)
+    smallest = np.where(above, np.nan_to_num(p_adjusted, nan=1.0), 1.0).min(axis=1, initial=1.0)
     columns: dict[str, object] = {
         "level": pd.Series([level] * len(places.stage), dtype="str"),
         "stage": pd.Series(places.stage, dtype="str"),
         "touchpoint": pd.Series(places.touchpoint, dtype="str"),
+        "customers": places.entered.astype(np.int64),
         "affected": places.affected.astype(np.int64),
     }
     for k, name in enumerate(PARTS):
         columns |= _part_columns(name, places.parts[name], shares[name], measured[k])
+        columns |= {f"{name}_p_value": p_value[:, k], f"{name}_p_adjusted": p_adjusted[:, k]}
     columns |= {"severity": severity, "value_at_stake": value}
     columns |= {
         "value_at_stake_low": places.value - 1.959964 * places.value_error,
         "value_at_stake_high": places.value + 1.959964 * places.value_error,
     }
-    columns |= {"impact": impact} | _sensitivity(draws, np.isnan(impact))
+    columns |= {"p_adjusted": smallest, "significant": smallest < CLAIM}
+    columns |= {"impact": impact} | _sensitivity(draws, np.isnan(impact), smallest < CLAIM)
     columns |= {
         "opportunity": pd.Series(places.opportunity, dtype="str"),
         "evidence": pd.Series(places.evidence, dtype="str"),
@@ -127,6 +181,10 @@ def ranked(level: str, places: Places, weights: dict[str, float]) -> pd.DataFram
     table = pd.DataFrame(columns).iloc[order].reset_index(drop=True)
     table.insert(0, "rank", np.arange(1, len(table) + 1, dtype=np.int64))
     return table
+
+
+def _excess_of(part: Part, shares: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(shares - part.references(shares))
 
 
 def _part_columns(
@@ -168,11 +226,13 @@ def _draws(places: Places, measured: np.ndarray, weight: np.ndarray) -> np.ndarr
     weights[:, given] = rng.dirichlet(CONCENTRATION * weight[given] / weight.sum(), size=DRAWS)
     error = np.nan_to_num(places.value_error)
     value = np.maximum(rng.normal(np.nan_to_num(places.value), error, size=(DRAWS, error.size)), 0)
-    return places.affected * _severity(places.parts, shares, measured, weights) * value
+    return places.entered * _severity(places.parts, shares, measured, weights) * value
 
 
-def _sensitivity(draws: np.ndarray, unknown: np.ndarray) -> dict[str, np.ndarray]:
-    """Intervals of impact and rank, and how often each place comes first."""
+def _sensitivity(
+    draws: np.ndarray, unknown: np.ndarray, significant: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Intervals of impact and rank, and how often each place with significant pain comes first."""
     impact = np.where(unknown, -1.0, np.nan_to_num(draws, nan=-1.0))
     order = np.argsort(-impact, axis=1, kind="stable")
     ranks = np.argsort(order, axis=1, kind="stable") + 1
@@ -191,7 +251,7 @@ def _sensitivity(draws: np.ndarray, unknown: np.ndarray) -> dict[str, np.ndarray
         "impact_high": high,
         "rank_low": np.asarray(rank_low).astype(np.int64),
         "rank_high": np.asarray(rank_high).astype(np.int64),
-        "share_first": np.where(unknown, 0.0, (ranks == 1).mean(axis=0))
+        "share_first": np.where(unknown | ~significant, 0.0, (ranks == 1).mean(axis=0))
         if draws.size
         else np.zeros(0),
     }

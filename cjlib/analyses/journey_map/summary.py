@@ -10,23 +10,30 @@ import pandas as pd
 from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.result import Metric, metric
 from cjlib.shared.comparison import MIN_N
-from cjlib.show.numbers import count_of, timespan
+from cjlib.show.numbers import count_of, percent, timespan
 from cjlib.sources.log.durations import microseconds
 
-FIRST_FROM = 0.8
-"""A pain point may be called the first only if it comes first in at least this share of the draws."""
+FIRST_FROM = 0.995
+"""A pain point may be called the biggest only if it comes first in at least this share of the draws: of two alike one does in 1 of 100."""
+
+
+def significant_pains(pains: pd.DataFrame, level: str) -> pd.DataFrame:
+    """The pain points of a level that a test tells from their reference, most painful first."""
+    if not len(pains):
+        return pains
+    return pains[(pains["level"] == level) & pains["significant"] & (pains["impact"] > 0)]
 
 
 def first_pain(pains: pd.DataFrame, level: str) -> str | None:
-    """The first pain point of a level as a sentence; None where none has an impact."""
-    found = pains[(pains["level"] == level) & (pains["impact"] > 0)]
+    """The biggest pain point of a level as a sentence; None where no pain is significant."""
+    found = significant_pains(pains, level)
     if found.empty:
         return None
     one = found.iloc[0]
     name = one["stage"] if level == "stage" else f"{one['touchpoint']} ({one['stage']})"
     if one["share_first"] >= FIRST_FROM:
-        return f"{name} is the first pain {'stage' if level == 'stage' else 'point'} (first in {100 * one['share_first']:.1f}% of 1,000 draws of weights and shares)"
-    return f"{name} is among the first pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {100 * one['share_first']:.0f}% of 1,000 draws)"
+        return f"{name} is the biggest pain {'stage' if level == 'stage' else 'point'} (first in {percent(one['share_first'])} of 1,000 draws of weights and shares)"
+    return f"{name} is among the biggest pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {percent(one['share_first'], 0)} of 1,000 draws)"
 
 
 def headline(
@@ -130,7 +137,7 @@ def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[st
     )
     if source.groups.name is None:
         stages = pains[pains["level"] == "stage"].to_dict("records") if len(pains) else []
-        painful = [row["stage"] for row in stages if row["impact"] > 0]
+        painful = [row["stage"] for row in stages if row["significant"] and row["impact"] > 0]
         ordered = sorted(
             table.to_dict("records"),
             key=lambda row: (

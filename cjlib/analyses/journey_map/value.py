@@ -21,12 +21,14 @@ class Money:
     time: Ints
     amount: np.ndarray
 
-    def after(self, code: np.ndarray, entry: Ints) -> np.ndarray:
-        """The sum at or after the entry of each of these customers (each once)."""
+    def after(self, code: np.ndarray, entry: Ints, within: int | None = None) -> np.ndarray:
+        """The sum at or after the entry of each of these customers (each once), all of it or that so soon after."""
         size = int(max(self.code.max(initial=-1), code.max(initial=-1))) + 1
         since = np.full(size, np.iinfo(np.int64).max)
         since[code] = entry
         counts = self.time >= since[self.code]
+        if within is not None:
+            counts &= self.time - within <= since[self.code]
         return np.bincount(self.code[counts], weights=self.amount[counts], minlength=size)[code]
 
 

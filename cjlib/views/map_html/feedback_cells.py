@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.map_html.cell import Cell, Record, big, count, rests_on, said, small, unknown
 from cjlib.views.map_html.sentiment_lane import NAMES, Mood, moods
@@ -88,10 +88,10 @@ def _pain(row: Record | None, last: int) -> Cell:
     reasons = [
         _reason(name, row)
         for name in ("lost", "unhappy", "slow", "effortful")
-        if not numbers.missing(row[f"{name}_excess"]) and row[f"{name}_excess"] > 0.005
+        if not numbers.missing(row[f"{name}_p_adjusted"]) and row[f"{name}_p_adjusted"] < CLAIM
     ]
     if not reasons:
-        return Cell(said("no worse than elsewhere", rests_on(int(row["affected"]))))
+        return Cell(said("not significantly worse than elsewhere", rests_on(int(row["customers"]))))
     ranks = (
         f"rank {row['rank_low']}–{row['rank_high']} of {last}"
         if row["rank_low"] != row["rank_high"]
@@ -101,7 +101,7 @@ def _pain(row: Record | None, last: int) -> Cell:
     look = "cj-badge" if first else "cj-rank"
     title = f'<b class="{look}">#{int(row["rank"])}</b> {small(ranks)}'
     return Cell(
-        said(title, *(escape(one) for one in reasons), rests_on(int(row["affected"]))),
+        said(title, *(escape(one) for one in reasons), rests_on(int(row["customers"]))),
         "pain cj-first-pain" if first else "pain",
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cjlib.analyses.journey_map.summary import FIRST_FROM, significant_pains
 from cjlib.show import numbers
 from cjlib.views.map_style import STEPS
 
@@ -121,16 +122,20 @@ def mood_caption(held: JourneyMap, group: Any = None) -> str:
     ]
     felt = numbers.joined(dict.fromkeys(named + runs))
     mood = (
-        f"{felt}, beyond noise"
+        f"{felt}"
         if felt
-        else "No stage stands out in how customers feel, beyond noise"
+        else "No stage stands out significantly in how customers feel"
         if len(held.sentiment_line)
         else "Nobody was asked how they feel"
     )
     pains = held.pain_points
-    first = pains[(pains["level"] == "stage") & (pains["impact"] > 0)] if len(pains) else pains
+    first = significant_pains(pains, "stage")
     if not len(first):
         return f"{mood}."
     one = first.iloc[0]
-    place = "the first pain point" if one["share_first"] >= 0.8 else "among the first pain points"
+    place = (
+        "the biggest pain point"
+        if one["share_first"] >= FIRST_FROM
+        else "among the biggest pain points"
+    )
     return f"{mood}; {one['stage']} is {place}, with {numbers.count_of(int(one['affected']), 'customer')} affected."

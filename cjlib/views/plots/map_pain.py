@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from cjlib.analyses.journey_map.summary import FIRST_FROM, significant_pains
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.share_rows import Pair, dumbbells
@@ -17,6 +18,7 @@ PAIN_COLUMNS = [
     "rank",
     "stage",
     "touchpoint",
+    "customers",
     "affected",
     "lost",
     "unhappy",
@@ -35,23 +37,22 @@ PAIN_COLUMNS = [
 def pain_points(held: JourneyMap, *, level: str = "stage", top: int = 8) -> go.Figure:
     """The impact of the first pain points of a level, each with its 95% CI and the interval of its rank."""
     pains = held.pain_points
-    rows = (
-        theme.records(pains[(pains["level"] == level) & (pains["impact"] > 0)].head(top))
-        if len(pains)
-        else []
-    )
+    rows = theme.records(significant_pains(pains, level).head(top))
     if not rows:
-        return theme.empty(f"No {level} stands out as a pain point.", columns=PAIN_COLUMNS)
+        return theme.empty(
+            f"No {level} is significantly worse than the others or than expected.",
+            columns=PAIN_COLUMNS,
+        )
     names = [
         str(one["stage"]) if level == "stage" else f"{one['touchpoint']} ({one['stage']})"
         for one in rows
     ]
     said = [
-        f"rank {one['rank_low']}–{one['rank_high']}, first in {numbers.percent(one['share_first'])}, {one['affected']:,} customers"
+        f"rank {one['rank_low']}–{one['rank_high']}, first in {numbers.percent(one['share_first'])}, {one['affected']:,} affected"
         for one in rows
     ]
     y = [-k for k in range(len(rows))]
-    notes, lines = theme.row_labels(names, said, [one["share_first"] >= 0.8 for one in rows])
+    notes, lines = theme.row_labels(names, said, [one["share_first"] >= FIRST_FROM for one in rows])
     impact = [one["impact"] for one in rows]
     bar = go.Bar(
         x=impact,
@@ -66,7 +67,9 @@ def pain_points(held: JourneyMap, *, level: str = "stage", top: int = 8) -> go.F
     )
     one = rows[0]
     claim = (
-        "is the first pain point" if one["share_first"] >= 0.8 else "is among the first pain points"
+        "is the biggest pain point"
+        if one["share_first"] >= FIRST_FROM
+        else "is among the biggest pain points"
     )
     unit = (
         "customers × severity × value at stake"

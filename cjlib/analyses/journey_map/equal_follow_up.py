@@ -1,0 +1,155 @@
+"""What became of customers within the same time after they entered a stage, of those watched that long: what maps, groups and stages are compared by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cjlib.analyses.journey_map.mapped_events import Walk
+from cjlib.analyses.journey_map.stage_mapping import Bools, Ints
+from cjlib.analyses.journey_map.stages import StageCounts
+from cjlib.shared.comparison import FollowUp
+
+SHARES = ("share_of_previous", "share_ended", "share_went_back", "share_skipped")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A share of customers: how many of how many, and how many were not watched long enough to count."""
+
+    count: int
+    base: int
+    left_out: int = 0
+
+
+def horizon_of(walk: Walk) -> int:
+    """How long after the entry customers are followed: long enough to stay a while and then be silent for as long as ends a journey.
+
+    Twice that silence; in a log that is short for it half of the log, but not less than a quarter more than the silence.
+    """
+    span = walk.observed_until - int(walk.time.min(initial=walk.observed_until))
+    return min(2 * walk.silent_after, max(walk.silent_after * 5 // 4, span // 2))
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The customers of a walk at each stage, followed for the same time after their entry."""
+
+    counts: StageCounts
+    horizon: int
+
+    @cached_property
+    def entered_at(self) -> Ints:
+        """When each customer entered each stage; of no entry something that is not looked at."""
+        return self.counts.walk.time_at(self.counts.walk.entries)
+
+    @cached_property
+    def complete(self) -> Bools:
+        """Who entered a stage and was watched for the whole time after."""
+        until = self.counts.walk.observed_until - self.horizon
+        return self.counts.entered & (self.entered_at <= until)
+
+    @cached_property
+    def ended(self) -> Bools:
+        """Whose journey had ended in the stage by then: the latest event is of it, and longer ago than the limit."""
+        walk = self.counts.walk
+        found = np.zeros_like(self.complete)
+        if not walk.time.size:
+            return found
+        moments, rank = np.unique(walk.time, return_inverse=True)
+        key = walk.who.astype(np.int64) * (moments.size + 1) + rank + 1
+        for stage in range(self.counts.stages):
+            who = np.flatnonzero(self.complete[:, stage])
+            end = self.entered_at[who, stage] + self.horizon
+            seen = np.searchsorted(moments, end, side="right")
+            latest = np.searchsorted(key, who * (moments.size + 1) + seen, side="right") - 1
+            silent = end - walk.time[latest] > walk.silent_after
+            found[who, stage] = silent & (walk.stage[latest] == stage)
+        return found
+
+    @cached_property
+    def went_back(self) -> Bools:
+        """Who had an event of an earlier stage by then."""
+        return self._came(lambda visits, stage: visits.stage < stage)
+
+    @cached_property
+    def went_on(self) -> Bools:
+        """Who had entered a later stage by then."""
+        return self.complete & self._within(self.counts.later)
+
+    def _came(self, wanted) -> Bools:
+        visits = self.counts.walk.visits
+        found = [
+            visits.following(visits.first[:, stage], wanted(visits, stage))
+            for stage in range(self.counts.stages)
+        ]
+        return self.complete & self._within(visits.of(visits.begin, np.stack(found, axis=1)))
+
+    def _within(self, row: Ints) -> Bools:
+        return (row >= 0) & (self.counts.walk.time_at(row) - self.entered_at <= self.horizon)
+
+    def shares(self, stage: int) -> dict[str, Counted]:
+        """The shares of one stage that maps and groups are compared by."""
+        entered, complete = self.counts.entered[:, stage], self.complete[:, stage]
+        left_out = int(np.count_nonzero(entered & ~complete))
+        base = int(np.count_nonzero(complete))
+        return {
+            "share_of_previous": self._arrived(stage),
+            "share_ended": Counted(int(self.ended[:, stage].sum()), base, left_out),
+            "share_went_back": Counted(int(self.went_back[:, stage].sum()), base, left_out),
+            "share_skipped": self._skipped(stage),
+        }
+
+    def _arrived(self, stage: int) -> Counted:
+        """Of those who came so far in order as the stage before, who arrived here in time; nobody at the first stage."""
+        order = self.counts.walk.places.counted
+        if stage not in order or order.index(stage) == 0:
+            return Counted(0, 0)
+        walk, place = self.counts.walk, order.index(stage)
+        before, here = self._in_order[place - 1], self._in_order[place]
+        came = before >= 0
+        since = walk.time_at(before)
+        watched = came & (since <= walk.observed_until - self.horizon)
+        arrived = watched & (here >= 0) & (walk.time_at(here) - since <= self.horizon)
+        return Counted(int(arrived.sum()), int(watched.sum()), int((came & ~watched).sum()))
+
+    @cached_property
+    def _in_order(self) -> list[Ints]:
+        """The event with which each customer came to each stage in order; −1: not so far."""
+        visits, visit, found = self.counts.walk.visits, None, []
+        for stage in self.counts.walk.places.counted:
+            visit = (
+                visits.first[:, stage]
+                if visit is None
+                else visits.following(visit, visits.stage == stage)
+            )
+            found.append(visits.of(visits.begin, visit))
+        return found
+
+    def _skipped(self, stage: int) -> Counted:
+        """Of those who entered a later stage, who had not been here when they did: known at that moment."""
+        first = self.counts.walk.visits.first
+        later = np.where(first[:, stage + 1 :] < 0, np.iinfo(np.int64).max, first[:, stage + 1 :])
+        next_one = later.min(axis=1, initial=np.iinfo(np.int64).max)
+        further = next_one < np.iinfo(np.int64).max
+        been = (first[:, stage] >= 0) & (first[:, stage] < next_one)
+        return Counted(int((further & ~been).sum()), int(further.sum()))
+
+    def seconds_to_next(self, stage: int) -> Ints:
+        """Microseconds from the entry to a later stage, of those who came there in time."""
+        who = np.flatnonzero(self.went_on[:, stage])
+        return self.counts.walk.time_at(self.counts.later[who, stage]) - self.entered_at[who, stage]
+
+    def seconds_in_stage(self, stage: int) -> Ints:
+        """Microseconds from the entry to the last event of that visit, of those who had left or ended in time."""
+        left = self._within(self.counts.left)[:, stage] & self.complete[:, stage]
+        who = np.flatnonzero(left | self.ended[:, stage])
+        until = self.counts.visit_end[who, stage]
+        return self.counts.walk.time_at(until) - self.entered_at[who, stage]
+
+    def follow_up(self) -> FollowUp:
+        """For the definition of a comparison."""
+        left_out = int((self.counts.entered & ~self.complete).any(axis=1).sum())
+        return FollowUp("the entry to a stage", self.horizon, left_out)
