@@ -102,7 +102,7 @@ def business_of(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("a log of some hours", "Who will leave cannot be said: the log spans 2.67 hours"),
+        ("a log of some hours", "Who will leave cannot be said: the log spans 2 hours 40 minutes"),
         (
             "no churners",
             "Who will leave cannot be said: 0 customers of the rarer outcome are too few to learn from",
@@ -139,7 +139,7 @@ def test_a_table_of_customers_alone_is_asked_who_leaves_and_nothing_else(tmp_pat
         "index.html",
     ]
     page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")
-    assert f"Of {(left == 'here').sum()} customers about" in page
+    assert f"{(left == 'here').sum()} customers ranked by how much they resemble" in page
     assert "The journey file does not say what money is" in page
     assert "<m1>" not in page
     assert "&lt;m1" in page
@@ -157,7 +157,10 @@ def test_a_short_log_holds_no_report_back_and_a_bad_parameter_still_does(tmp_pat
     done = commandline.cj(*given)
     assert done.code == 0, done.err
     page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")
-    assert '<p class="cj-headline">Who will leave cannot be said: the log spans 2.67 hours' in page
+    assert (
+        '<p class="cj-headline">Who will leave cannot be said: the log spans 2 hours 40 minutes'
+        in page
+    )
     wrong = commandline.cj(*given, "-P", "horizon=soon")
     assert wrong.code == 2, wrong.err
     assert "horizon" in wrong.err

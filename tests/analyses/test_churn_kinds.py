@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.churn.model.cross_validation import by_content
+from cjlib.analyses.churn.model.model_selection import by_content
 
 N = 240
 DAY = pd.Timestamp("2024-01-01")

@@ -242,7 +242,7 @@ def test_a_check_of_a_table_names_the_column_that_is_not_there(tmp_path):
     )
     assert (wrong.exit_code, wrong.headline) == (
         2,
-        "40 customers read; the journey file names no events; 1 fault to mend.",
+        "40 customers read; the journey file names no events; 1 fault to fix.",
     )
     assert wrong.warnings == (
         "churn.target: there is no column 'lift' in the data. Did you mean 'left'?",

@@ -1,4 +1,4 @@
-"""Churn figures: which model is worth having, whether its probabilities hold, how far a list reaches, and whether forecasts came true."""
+"""Churn figures: which model is worth having, whether its probabilities hold, how far a list reaches, and whether forecasts held."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def forecasts(result: PastForecasts) -> go.Figure:
     table = result.table.sort_values("cutoff", ignore_index=True)
     x = [theme.plain(one) for one in table["cutoff"]]
     open_yet = table["observed_share"].isna()
-    told = go.Scatter(
+    expected = go.Scatter(
         x=x,
         y=table["predicted_share"].tolist(),
         mode="markers",
@@ -319,7 +319,7 @@ def forecasts(result: PastForecasts) -> go.Figure:
         },
         name="forecast",
     )
-    came = go.Scatter(
+    observed = go.Scatter(
         x=x,
         y=[theme.plain(one) for one in table["observed_share"]],
         mode="markers",
@@ -330,7 +330,7 @@ def forecasts(result: PastForecasts) -> go.Figure:
         name="observed, 95% CI",
     )
     return theme.figure(
-        [told, came],
+        [expected, observed],
         caption=result.headline,
         alt=f"Forecast and observed share of churners by moment. {result.headline}",
         columns=[

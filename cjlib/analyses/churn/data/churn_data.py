@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from cjlib.analyses.churn.data.snapshots import LogSource
 from cjlib.analyses.result import Result
-
-if TYPE_CHECKING:
-    from cjlib.analyses.churn.data.snapshots import LogSource
 
 NO_DATES = "A table of customers shows one moment and has no dates"
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.customer_state import Snapshot, over_usual_gap, snapshot
 from cjlib.analyses.churn.data.event_arrays import (
     Activity,
     Flags,
@@ -20,9 +19,15 @@ from cjlib.analyses.churn.data.event_arrays import (
     Whole,
     blocks,
     fetch_activity,
+    find_answers,
 )
-from cjlib.analyses.churn.data.features import RETURNED, features_of
-from cjlib.analyses.churn.data.feedback_features import find_answers
+from cjlib.analyses.churn.data.features import (
+    RETURNED,
+    Snapshot,
+    features_of,
+    over_usual_gap,
+    snapshot,
+)
 from cjlib.shared.event_arrays import keep_freed_memory
 from cjlib.shared.periods import DAY, zone_offsets
 from cjlib.sources.log.event_log import EventLog

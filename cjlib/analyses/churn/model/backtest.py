@@ -9,22 +9,22 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from cjlib.analyses.churn.data.churn_data import ChurnData, UnanswerableError
+from cjlib.analyses.churn.data.features import Snapshot
 from cjlib.analyses.churn.data.leakage import Finding, as_table
 from cjlib.analyses.churn.data.snapshots import LogSource
 from cjlib.analyses.churn.model import summary
-from cjlib.analyses.churn.model.baselines import baselines_at
 from cjlib.analyses.churn.model.build import Evidence, assembled, enough
-from cjlib.analyses.churn.model.calibration import Calibrator
 from cjlib.analyses.churn.model.churn_level import UNKNOWN, learn_level
 from cjlib.analyses.churn.model.churn_model import ChurnModel
-from cjlib.analyses.churn.model.cross_validation import folds_by_group
 from cjlib.analyses.churn.model.encoding import learn_columns
 from cjlib.analyses.churn.model.evaluate import Tested
 from cjlib.analyses.churn.model.metrics import auc
 from cjlib.analyses.churn.model.model_selection import (
     OF_LOG,
+    Calibrator,
     Choice,
     Training,
     blended,
@@ -33,7 +33,10 @@ from cjlib.analyses.churn.model.model_selection import (
     final_calibrator,
     fit_bases,
     fit_forecaster,
+    folds_by_group,
 )
+from cjlib.analyses.churn.model.spline_logistic import fit_ridge
+from cjlib.analyses.value.bgnbd import Buyers, fit_bgnbd
 from cjlib.errors import CjlibError, shown
 from cjlib.shared.periods import DAY
 
@@ -369,3 +372,55 @@ def _told(data: ChurnData, source: LogSource, untrue: Sequence[Finding]) -> dict
         "population": "all: the rows of the data; active: with activity within twice the horizon before the cutoff",
         "truncation test": f"features of the newest labelled cutoff from the log cut at it: {said}",
     }
+
+
+MOST_BUYERS = 20_000
+FEWEST_REPEATERS = 10
+WEEK = 7.0
+HORIZON_OF_A_WEEK = 604_800_000_000
+
+
+def baselines_at(
+    rows: pd.DataFrame, moment: int, source: LogSource, known: pd.DataFrame, churned: Floats
+) -> dict[str, Floats]:
+    """Probabilities by baseline for the rows of a cutoff; recency through a sigmoid learnt from the `known` rows."""
+    scores = {"prevalence": np.full(len(rows), churned.mean())}
+    for name, column in (("recency", "recency_days"), ("recency_over_gap", "recency_over_gap")):
+        if column in rows:
+            scores[name] = _one_number(rows[column], known[column], churned)
+    forecast = _no_purchase(rows, source, moment)
+    return scores if forecast is None else scores | {"bgnbd": forecast}
+
+
+def _one_number(values: pd.Series, known: pd.Series, churned: Floats) -> Floats:
+    """A rising sigmoid of the logarithm; missing as the median."""
+    middle = float(known.median()) if known.notna().any() else 0.0
+    then, now = (
+        np.log1p(np.maximum(one.fillna(middle).to_numpy(dtype=float), 0)) for one in (known, values)
+    )
+    if np.ptp(then) == 0 or churned.min() == churned.max():
+        return np.full(now.size, churned.mean())
+    slope = abs(float(fit_ridge(then[:, None], churned, 1e-6)[0]))
+    centre = float(np.average(then))
+    return expit(slope * (now - centre) + np.log(churned.mean() / (1 - churned.mean())))
+
+
+def _no_purchase(rows: pd.DataFrame, source: LogSource, moment: int) -> Floats | None:
+    """P(no active day in the horizon) by BG/NBD, fitted on everybody ever seen at the cutoff; None where churn is an event, or nobody returns."""
+    if source.question.churn_event is not None:
+        return None
+    everyone = source.everyone[moment]
+    x, recency, age = _history(everyone)
+    if (x > 0).sum() < FEWEST_REPEATERS:
+        return None
+    some = np.linspace(0, x.size - 1, min(x.size, MOST_BUYERS)).astype(np.int64)
+    model = fit_bgnbd(Buyers.merged(x[some], recency[some], age[some])[0])
+    forecast = model.no_purchase(x, recency, age, source.question.horizon / HORIZON_OF_A_WEEK)
+    ids = source.log.customer_ids(everyone.customer.astype(np.int32))
+    return np.asarray(
+        rows["customer_id"].map(pd.Series(forecast, index=pd.Index(ids.tolist()))), dtype=float
+    )
+
+
+def _history(everyone: Snapshot) -> tuple[Floats, Floats, Floats]:
+    return (everyone.n_days - 1).astype(float), everyone.span / WEEK, everyone.age / WEEK

@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.churn.data.churn_data import ChurnData
-from cjlib.analyses.churn.model.correlated_features import Themes
 from cjlib.analyses.churn.model.drift import Reference, no_drift
 from cjlib.analyses.churn.model.model_selection import THREADS, Forecaster
+from cjlib.analyses.churn.model.reason_effects import Themes
 from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError
 
@@ -23,8 +23,8 @@ from cjlib.errors import CjlibError
 class Fidelity:
     """How well the additive model, which gives the reasons, stands in for the chosen one; and how steady its reasons are.
 
-    `spearman` and `overlap` (of the riskiest tenths) compare the two scores; `steady` is the share of the three foremost reasons that a model of drawn
-    customers gives again, `first` that of the foremost one, among the riskiest tenth.
+    `spearman` and `overlap` (of the riskiest tenths) compare the two scores; `steady` is the share of the three first reasons that a model of drawn
+    customers gives again, `first` that of the first one, among the riskiest tenth.
     """
 
     spearman: float
@@ -123,7 +123,7 @@ class ChurnModel(Result):
     id_column
         What the training table called the customer.
     beats_baselines
-        Whether its ranking is better than chance and than every baseline, beyond noise; if not, nothing may be decided by it.
+        Whether its ranking is better than chance and than every baseline, significantly; if not, nothing may be decided by it.
     verdict
         That in a sentence.
     """
@@ -250,7 +250,7 @@ class ChurnModel(Result):
         """What goes with a customer's risk: the features whose values raise it most, against the average customer.
 
         Contributions are log-odds of the additive spline model; features that go together are summed. Only those count that raise the risk, and whose
-        value differs from the typical one (median or commonest). They say what goes with leaving, not what causes it.
+        value differs from the typical one (median or most common). They say what goes with leaving, not what causes it.
 
         Parameters
         ----------

@@ -16,11 +16,13 @@ from cjlib.analyses.churn.model.churn_model import (
     Fidelity,
     Reasoning,
 )
-from cjlib.analyses.churn.model.correlated_features import NAMED, Themes, find_themes
 from cjlib.analyses.churn.model.encoding import MISSING, OTHER, Columns
 from cjlib.analyses.churn.model.model_selection import Settings, Training
 from cjlib.analyses.churn.model.reason_effects import (
     FAMILY,
+    NAMED,
+    Themes,
+    find_themes,
     findings_of,
     follow_up_of,
     sentence,
@@ -34,7 +36,7 @@ from cjlib.show.numbers import about, count_of
 
 Floats = NDArray[np.float64]
 REFITS = 5
-FOREMOST = 3
+FIRST = 3
 
 
 def learn_reasoning(
@@ -64,7 +66,7 @@ def _evenly(rows: int, most: int) -> NDArray[np.int64]:
 
 
 def _typical(columns: Columns, matrix: Floats, place: int) -> float:
-    """The median of a number, the code of the commonest level (−1 for levels that are nowhere)."""
+    """The median of a number, the code of the most common level (−1 for levels that are nowhere)."""
     if place >= len(columns.categories):
         return columns.medians[place - len(columns.categories)]
     codes = matrix[:, place]
@@ -94,10 +96,10 @@ def _stability(
     settings: Settings,
     seed: int,
 ) -> tuple[float, float]:
-    """The share of the three foremost reasons, and of the foremost one, that models of drawn rows give again; `added` is what each feature adds."""
+    """The share of the three first reasons, and of the first one, that models of drawn rows give again; `added` is what each feature adds."""
     size = len(added)
     risky = np.argsort(-added.sum(axis=1), kind="stable")[: max(1, size // 10)]
-    ours = _foremost(themes.summed(added[risky] - added.mean(axis=0)))
+    ours = _first_themes(themes.summed(added[risky] - added.mean(axis=0)))
     rng = np.random.default_rng(seed)
     draws = [
         np.bincount(rng.integers(0, size, size), minlength=size).astype(float)
@@ -107,14 +109,14 @@ def _stability(
     for above in drawn_contributions(
         additive, training.matrix, training.churned, settings.penalty, draws, risky
     ):
-        theirs = _foremost(themes.summed(above))
+        theirs = _first_themes(themes.summed(above))
         same.append(float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean()))
         first.append(float((ours[:, 0] == theirs[:, 0]).mean()))
     return float(np.mean(same)), float(np.mean(first))
 
 
-def _foremost(above: Floats) -> NDArray[np.int64]:
-    return np.argsort(-above, axis=1, kind="stable")[:, :FOREMOST]
+def _first_themes(above: Floats) -> NDArray[np.int64]:
+    return np.argsort(-above, axis=1, kind="stable")[:, :FIRST]
 
 
 def reasons(model: ChurnModel, scores: ChurnScores, k: int) -> ChurnReasons:
@@ -258,7 +260,7 @@ def _definition(model: ChurnModel, k: int) -> dict[str, str]:
     ]
     return {
         "contribution": "log-odds that the value adds, against the average customer of training, in the additive spline model",
-        "shown": f"the {k} largest that raise the risk, of values that differ from the typical one (median or commonest)",
+        "shown": f"the {k} largest that raise the risk, of values that differ from the typical one (median or most common)",
         "fidelity": f"rank correlation {fidelity.spearman:.3f} with the chosen score, {about(fidelity.overlap)} of the riskiest tenth in common: {fidelity.word}",
         "stability": f"{REFITS} models of drawn customers give {about(fidelity.steady)} of the same three reasons among the riskiest tenth, {about(fidelity.first)} the same first",
         "themes": "; ".join(joined) or "no features so alike that they are summed",

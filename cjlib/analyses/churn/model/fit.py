@@ -13,9 +13,7 @@ from cjlib.analyses.churn.data.univariate import column_aucs, column_scores, cou
 from cjlib.analyses.churn.model import summary
 from cjlib.analyses.churn.model.backtest import fit_log
 from cjlib.analyses.churn.model.build import Evidence, assembled, enough, used_features
-from cjlib.analyses.churn.model.calibration import cross_calibrated
 from cjlib.analyses.churn.model.churn_model import ChurnModel
-from cjlib.analyses.churn.model.cross_validation import by_content, folds_by_group
 from cjlib.analyses.churn.model.encoding import learn_columns
 from cjlib.analyses.churn.model.evaluate import Tested
 from cjlib.analyses.churn.model.metrics import auc
@@ -25,10 +23,13 @@ from cjlib.analyses.churn.model.model_selection import (
     Training,
     blended,
     blends,
+    by_content,
     choose,
+    cross_calibrated,
     final_calibrator,
     fit_bases,
     fit_forecaster,
+    folds_by_group,
     one_thread,
 )
 from cjlib.errors import CjlibError, check_seed, shown

@@ -60,24 +60,25 @@ def _auc_of_levels(lost: Floats, kept: Floats) -> Floats:
 
 
 def pr_auc(score: Floats, churned: Floats) -> float:
-    """Average precision."""
-    order = np.argsort(-score, kind="stable")
-    ranked = churned[order]
-    ends = np.append(np.diff(score[order]) != 0, True)  # equal scores are one threshold
-    hits, seen = np.cumsum(ranked)[ends], np.arange(1, score.size + 1)[ends]
-    gained = np.diff(hits, prepend=0)
-    return float((gained * hits / seen).sum() / ranked.sum()) if ranked.sum() else float("nan")
+    """Average precision; NaN where nobody churned."""
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(churned, score)) if churned.any() else float("nan")
 
 
 def brier(score: Floats, churned: Floats) -> float:
     """Mean squared error of the probabilities."""
-    return float(((score - churned) ** 2).mean())
+    from sklearn.metrics import brier_score_loss
+
+    return float(brier_score_loss(churned, score, pos_label=1))
 
 
 def log_loss(score: Floats, churned: Floats) -> float:
     """Mean negative log-likelihood, probabilities clipped to 1e-9."""
-    p = np.clip(score, 1e-9, 1 - 1e-9)
-    return float(-(churned * np.log(p) + (1 - churned) * np.log(1 - p)).mean())
+    from sklearn.metrics import log_loss as mean_negative_log_likelihood
+
+    clipped = np.clip(score, 1e-9, 1 - 1e-9)
+    return float(mean_negative_log_likelihood(churned, clipped, labels=[0, 1]))
 
 
 def lift(score: Floats, churned: Floats, top: float = TOP, weight: Floats | None = None) -> float:

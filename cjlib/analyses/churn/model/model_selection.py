@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from cjlib.analyses.churn.model.boosted_trees import Bag, grow
-from cjlib.analyses.churn.model.calibration import (
-    KINDS,
-    Calibrator,
-    cross_calibrated,
-    fit_calibrator,
-)
 from cjlib.analyses.churn.model.churn_level import UNKNOWN, Level, shifted
-from cjlib.analyses.churn.model.cross_validation import held_out
 from cjlib.analyses.churn.model.encoding import Columns
 from cjlib.analyses.churn.model.metrics import log_loss
-from cjlib.analyses.churn.model.spline_logistic import Additive, fit_additive
+from cjlib.analyses.churn.model.spline_logistic import Additive, fit_additive, fit_ridge
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -85,7 +80,7 @@ OF_LOG = Settings(
     bases=(
         "lr",
         "hgb",
-    ),  # the library's defaults learn snapshots by heart: never chosen, and dearer than all else
+    ),  # the library's defaults overfit snapshots: never chosen, and more expensive than all else
     normal=True,
     penalty=1 / 0.3,
     boosting={
@@ -246,3 +241,100 @@ def fit_forecaster(
 def final_calibrator(scores: Mapping[str, Floats], choice: Choice, churned: Floats) -> Calibrator:
     """The calibration learnt from all forecasts that did not know the outcome."""
     return fit_calibrator(choice.kind, blended(scores, choice.blend), churned)
+
+
+MOST_COPIES = 5
+"""With more rows than this to a distinct row the table is coarse: equal rows are different customers, not copies."""
+
+
+def by_content(features: pd.DataFrame, churned: Floats) -> tuple[Whole, Whole]:
+    """Rows sorted by a hash of their content, and (in that order) the number of the distinct row each is a copy of."""
+    texts = features.astype(
+        {
+            name: "str"
+            for name in features.columns
+            if not pd.api.types.is_numeric_dtype(features[name])
+        }
+    )
+    # Joined without a name: whatever a feature is called, it is part of the content.
+    hashed = pd.util.hash_pandas_object(
+        pd.concat([texts, pd.Series(churned, index=texts.index)], axis=1), index=False
+    ).to_numpy()
+    order = np.argsort(hashed, kind="stable")
+    ranked = hashed[order]
+    group = np.cumsum(np.append(False, ranked[1:] != ranked[:-1])).astype(np.int64)
+    distinct = int(group[-1]) + 1 if group.size else 0
+    return order, (np.arange(order.size) if order.size > MOST_COPIES * distinct else group)
+
+
+def folds_by_group(group: Whole, churned: Floats, folds: int, seed: int) -> Whole:
+    """Folds with about equal shares of churners; rows of one group in one fold."""
+    groups = int(group.max()) + 1
+    lost = np.bincount(group, weights=churned, minlength=groups) > 0
+    fold = np.empty(groups, dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    for outcome in (False, True):
+        members = np.flatnonzero(lost == outcome)
+        fold[rng.permutation(members)] = np.arange(members.size) % folds
+    return fold[group]
+
+
+def held_out(group: Whole, churned: Floats, seed: int, part: int) -> NDArray[np.bool_]:
+    """About one row in seven, whole groups, for boosting to know when to stop; no row is in two parts."""
+    return folds_by_group(group, churned, 7, seed + 1) == part
+
+
+LEAST, MOST = 0.002, 0.998
+KINDS = ("raw", "sigmoid", "isotonic")
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """`raw` leaves scores alone; `sigmoid` has slope and intercept on the log-odds; `isotonic` is a line through (`x`, `y`)."""
+
+    kind: str
+    x: tuple[float, ...] = ()
+    y: tuple[float, ...] = ()
+
+    def of(self, score: Floats) -> Floats:
+        """Calibrated probabilities."""
+        if self.kind == "raw":
+            return score
+        if self.kind == "sigmoid":
+            slope, intercept = self.y
+            return expit(slope * _log_odds(score) + intercept)
+        return np.clip(np.interp(score, self.x, self.y), LEAST, MOST)
+
+
+def fit_calibrator(kind: str, score: Floats, churned: Floats) -> Calibrator:
+    """Learn from forecasts that did not know the outcome."""
+    if kind == "sigmoid":
+        slope, intercept = fit_ridge(_log_odds(score)[:, None], churned, 1e-6).tolist()
+        # A falling line would turn a forecast that is wrong by chance into one that looks right: nothing is known but the share.
+        return Calibrator(
+            kind, y=(slope, intercept) if slope > 0 else (0.0, float(logit(churned.mean())))
+        )
+    if kind == "isotonic":
+        from sklearn.isotonic import IsotonicRegression
+
+        model = IsotonicRegression(out_of_bounds="clip").fit(score, churned)
+        return Calibrator(
+            kind, tuple(model.X_thresholds_.tolist()), tuple(model.y_thresholds_.tolist())
+        )
+    return Calibrator("raw")
+
+
+def cross_calibrated(kind: str, score: Floats, churned: Floats, fold: NDArray[np.int64]) -> Floats:
+    """Each fold calibrated by what the other folds say."""
+    if kind == "raw":
+        return score
+    calibrated = np.empty(score.size)
+    for one in np.unique(fold).tolist():
+        calibrated[fold == one] = fit_calibrator(kind, score[fold != one], churned[fold != one]).of(
+            score[fold == one]
+        )
+    return calibrated
+
+
+def _log_odds(score: Floats) -> Floats:
+    return logit(np.clip(score, 1e-6, 1 - 1e-6))

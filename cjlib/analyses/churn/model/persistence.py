@@ -18,13 +18,12 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.churn.model.boosted_trees import Bag, Trees
-from cjlib.analyses.churn.model.calibration import Calibrator
 from cjlib.analyses.churn.model.churn_level import Level
 from cjlib.analyses.churn.model.churn_model import ChurnModel, Fidelity, Fitted, Reasoning
-from cjlib.analyses.churn.model.correlated_features import Themes
 from cjlib.analyses.churn.model.drift import reference_from_plain
 from cjlib.analyses.churn.model.encoding import Columns, columns_from_plain
-from cjlib.analyses.churn.model.model_selection import Base, Forecaster
+from cjlib.analyses.churn.model.model_selection import Base, Calibrator, Forecaster
+from cjlib.analyses.churn.model.reason_effects import Themes
 from cjlib.analyses.churn.model.spline_logistic import CURVES, Additive, Scale
 from cjlib.errors import CjlibError, DataError, shown
 

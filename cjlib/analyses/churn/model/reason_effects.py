@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.model.correlated_features import Themes
 from cjlib.analyses.churn.model.encoding import MISSING, OTHER, Columns
 from cjlib.analyses.findings import Finding
 from cjlib.shared.comparison import (
@@ -90,7 +90,7 @@ def _levels(columns: Columns, place: int, values: Floats) -> tuple[Whole, Sequen
     if place < len(columns.categories):
         names = [*columns.levels[place], OTHER]
         code = np.where(np.isnan(values) | (values < 0), len(names) - 1, values).astype(np.int64)
-        return _commonest(code, names)
+        return _most_common(code, names)
     known = values[~np.isnan(values)]
     distinct = np.unique(known)
     if distinct.size <= BINS:
@@ -115,7 +115,7 @@ def _range(known: Floats, low: float, high: float) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _commonest(code: Whole, names: list[str]) -> tuple[Whole, Sequence[str]]:
+def _most_common(code: Whole, names: list[str]) -> tuple[Whole, Sequence[str]]:
     """The most common levels, the others as one."""
     most = np.argsort(-np.bincount(code, minlength=len(names)), kind="stable")[:MOST_LEVELS]
     place = np.full(len(names), len(most), dtype=np.int64)
@@ -161,3 +161,58 @@ def findings_of(effects: pd.DataFrame, claims: NDArray[np.bool_]) -> list[Findin
         )
         for _, row in strongest(effects, claims).head(1).iterrows()
     ]
+
+
+TOGETHER = 0.8
+"""Rank correlation from which two numbers are one theme."""
+
+NAMED = 2
+"""Features of a theme that are named and whose values are said; the others move with them."""
+
+
+@dataclass(frozen=True)
+class Themes:
+    """Names of the features in each theme, as places in `Columns.names`; a feature that stands alone is a theme of one."""
+
+    members: tuple[tuple[int, ...], ...]
+
+    def summed(self, contributions: Floats) -> Floats:
+        """A column a theme."""
+        return (
+            np.column_stack([contributions[:, list(one)].sum(axis=1) for one in self.members])
+            if self.members
+            else contributions
+        )
+
+    def name(self, theme: int, columns: Columns) -> str:
+        """The first features' names, joined, and how many more there are."""
+        names = [columns.names[place] for place in self.members[theme]]
+        more = f" + {len(names) - NAMED} alike" if len(names) > NAMED else ""
+        return " + ".join(names[:NAMED]) + more
+
+
+def find_themes(columns: Columns, matrix: Floats) -> Themes:
+    """Numbers joined to the first one that they rank with above .8; chains of weaker likeness are not followed."""
+    from scipy.stats import rankdata
+
+    first, total = len(columns.categories), matrix.shape[1]
+    members: dict[int, list[int]] = {place: [place] for place in range(total)}
+    if total - first > 1:
+        filled = np.where(
+            np.isnan(matrix[:, first:]), np.asarray(columns.medians), matrix[:, first:]
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            together = np.abs(np.corrcoef(rankdata(filled, axis=0), rowvar=False)) > TOGETHER
+        for place in range(first, total):
+            leader = next(
+                (
+                    one
+                    for one in members
+                    if first <= one < place and together[one - first, place - first]
+                ),
+                None,
+            )
+            if leader is not None:
+                members[leader].append(place)
+                del members[place]
+    return Themes(tuple(tuple(one) for one in members.values()))

@@ -134,7 +134,7 @@ def _alike(model: ChurnModel, table: pd.DataFrame) -> str:
         f"{count_of(len(table), 'customer')} ranked by how much they resemble those who had left"
     )
     if not model.beats_baselines:
-        return f"{ranked}, but the ranking says nothing: {model.verdict}"
+        return f"{ranked}: no forecast, since the table has no dates. {model.verdict}"
     return (
         f"{ranked}: no forecast, since the table has no dates. Lift in the top decile {lift['value']:.2f} ({lift['low']:.2f} to {lift['high']:.2f}): "
         "so many times the share of all had left among the tenth ranked highest."

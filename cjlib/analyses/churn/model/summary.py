@@ -95,7 +95,7 @@ def headline(facts: Facts) -> str:
 
 
 def beats_baselines(facts: Facts) -> bool:
-    """Whether the ranking is better than chance and than every baseline, beyond noise."""
+    """Whether the ranking is better than chance and than every baseline, significantly."""
     return facts.gain.beyond_noise and not _no_signal(facts)
 
 
@@ -112,7 +112,7 @@ def verdict(facts: Facts) -> str:
         return f"No signal: the model ranks customers no better than chance, {scope}."
     if not gain.beyond_noise:
         return (
-            f"The model is not significantly better than {BASELINES[gain.baseline]}: {scope}, difference {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}). "
+            f"The model does not beat {BASELINES[gain.baseline]} significantly: {scope}, difference {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}). "
             "Use that baseline."
         )
     lift = f"lift in the top decile {row['lift_10']:.2f} ({row['lift_low']:.2f} to {row['lift_high']:.2f})"

@@ -104,18 +104,22 @@ def past_forecasts(
     -------
     PastForecasts
         `.table`: `cutoff`, `state` ("known" or "horizon not over"), `n`, `n_churned`, `predicted_share`, `observed_share`, `observed_low`, `observed_high`, `auc`,
-        `auc_low`, `auc_high`, `lift_10`, `ece`, `ece_floor`; newest first. Unanswered for a table of customers, which has no dates.
+        `auc_low`, `auc_high`, `lift_10`, `ece`, `ece_floor`; newest first. Unanswered where nothing is saved, and for a table of customers, which has no dates.
 
     Raises
     ------
     DataError
-        When nothing is saved, a file is damaged, or the data have none of the cutoffs.
+        When a file is damaged, or the data have none of the cutoffs.
     """
     if isinstance(forecasts, ChurnModel) and not forecasts.answered:
         return PastForecasts.unanswered(forecasts.reason)
-    frames = _read([forecasts.forecasts] if isinstance(forecasts, ChurnModel) else forecasts)
     if isinstance(data, ChurnData) and not data.answered:
         return PastForecasts.unanswered(data.reason)
+    frames = _read([forecasts.forecasts] if isinstance(forecasts, ChurnModel) else forecasts)
+    if not frames:
+        return PastForecasts.unanswered(
+            f"There is no saved forecast in {shown(str(forecasts))}. Save one with cj.save_forecast(scores, folder)."
+        )
     if isinstance(data, ChurnData) and isinstance(data.source, TableSource):
         return PastForecasts.unanswered(
             f"{NO_DATES}, so no forecast of it can be looked back on. Save the list, and compare it with the next table."
@@ -174,10 +178,6 @@ def _read(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
             )
     else:
         paths = sorted(Path(forecasts).glob("forecast-*.csv"))
-        if not paths:
-            raise DataError(
-                f"forecasts: there is no saved forecast in {shown(str(forecasts))}. Save one with cj.save_forecast(scores, folder)."
-            )
         found = [_read_file(path) for path in paths]
     for frame in found:
         for name in COLUMNS:

@@ -172,6 +172,8 @@ def target_list(
     money = None if budget is None else _amount(budget, "budget")
     offer_price = None if offer_cost is None else _amount(offer_cost, "offer_cost")
     contact_price = None if contact_cost is None else _amount(contact_cost, "contact_cost")
+    if isinstance(scores, ChurnScores) and not scores.answered:
+        return TargetList.unanswered(scores.reason)
     reason = _no_ranking(scores) or _no_value(value)
     if reason or offer_price is None or contact_price is None:
         return TargetList.unanswered(f"No list of customers to contact: {reason or NO_COSTS}")
@@ -211,8 +213,6 @@ def target_list(
 def _no_ranking(scores: Any) -> str:
     if not isinstance(scores, ChurnScores):
         return ""
-    if not scores.answered:
-        return scores.reason
     return "" if scores.model.beats_baselines else scores.model.verdict
 
 
