@@ -160,6 +160,7 @@ def test_a_run_publishes_every_report_and_says_so_in_one_line(out):
         "second.html",
         "no_parameters.html",
         "index.html",
+        "runs.html",
     }
 
 
@@ -265,7 +266,7 @@ def test_one_failed_notebook_ends_with_1_and_publishes_nothing(failed):
     assert said.out.startswith("3 of 4 notebooks failed; nothing was published. See ")
     assert "to publish the others, name them: cj run ok …" in said.out
     assert "Traceback" not in said.err
-    assert [path.name for path in folder.glob("*.html")] == ["index.html"]
+    assert sorted(path.name for path in folder.glob("*.html")) == ["index.html", "runs.html"]
     run, told = only_run(folder)
     assert told["status"] == "failed"
     assert {name: one["status"] for name, one in told["notebooks"].items()} == {
@@ -308,9 +309,8 @@ def test_the_page_of_a_failed_run_keeps_what_was_known_and_folds_the_traceback(f
     assert "Never reached" not in page
     assert "papermill" not in page.split("<body")[1].split('id="cj-plotly')[0]
     assert page.index("<summary>Where it happened") < page.index('<span class="ansi-red')
-    index = (failed[0] / "index.html").read_text()
-    assert f'href="runs/{run.name}/broken.html"' in index
-    assert "No run has been through yet." in index
+    assert f'href="runs/{run.name}/broken.html"' in (failed[0] / "runs.html").read_text()
+    assert "There is no report yet." in (failed[0] / "index.html").read_text()
 
 
 def test_data_beyond_the_quarantine_limit_ends_with_3_and_leaves_the_published_report(tmp_path):
@@ -412,7 +412,7 @@ def test_sigterm_ends_kernels_and_leaves_an_interrupted_run(tmp_path):
     process.send_signal(signal.SIGTERM)
     _interrupted(process, tmp_path, 143)
     assert only_run(tmp_path)[1]["status"] == "interrupted"
-    assert "interrupted; nothing was published" in (tmp_path / "index.html").read_text()
+    assert "interrupted; nothing was published" in (tmp_path / "runs.html").read_text()
 
 
 def test_an_interrupt_while_libraries_load_ends_with_130(tmp_path):

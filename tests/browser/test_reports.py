@@ -13,7 +13,7 @@ from cjlib.views.report.render import render, write_asset
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("ok.html", "hostile.html", "broken.html", "../../index.html")
+PAGES = ("ok.html", "hostile.html", "broken.html", "../../index.html", "../../runs.html")
 CONTRASTS = """() => {
   const parse = (text) => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return { r, g, b, a }; };
   const over = (top, under) => ({ r: top.r * top.a + under.r * (1 - top.a), g: top.g * top.a + under.g * (1 - top.a), b: top.b * top.a + under.b * (1 - top.a), a: 1 });

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import MIME, metric
 from cjlib.errors import CjlibError
 from cjlib.shared.stats import wilson
 from cjlib.views.report import index, publishing
 from cjlib.views.report.alerts import read_alerts
+from cjlib.views.report.briefing import briefing
 from cjlib.views.report.changes import metrics_of, moves, moves_of_run
 from cjlib.views.report.page import RESULT
 from cjlib.views.report.redaction import MASK, Mask, named_in
@@ -153,7 +155,7 @@ def test_a_failed_notebook_publishes_nothing_but_is_listed(tmp_path):
     )
     publishing.finish(run, None)
     assert (tmp_path / "a.html").read_text() == "published"
-    text = (tmp_path / "index.html").read_text()
+    text = (tmp_path / "runs.html").read_text()
     assert "failed; nothing was published" in text
     assert 'href="runs/r01/a.html"' in text
     assert "ValueError: &lt;/script&gt;" in text
@@ -308,7 +310,7 @@ def test_the_index_says_what_moved_and_what_was_set_differently(tmp_path):
     assert "Set differently in the two runs: the journey file." in text
 
 
-def test_the_index_lists_runs_newest_first_with_state_alerts_and_parameters_in_words(tmp_path):
+def test_a_page_lists_runs_newest_first_with_state_alerts_and_parameters_in_words(tmp_path):
     a_run(tmp_path, "r01", INTERRUPTED, "a")
     newest = a_run(
         tmp_path,
@@ -324,10 +326,11 @@ def test_the_index_lists_runs_newest_first_with_state_alerts_and_parameters_in_w
     newest.update({})
     (tmp_path / "a.html").write_text("published")
     publishing.write_index(tmp_path)
-    html = (tmp_path / "index.html").read_text()
+    first = (tmp_path / "index.html").read_text()
+    assert "Alert in the newest run." in first
+    html = (tmp_path / "runs.html").read_text()
     assert html.index("2025-01-02 03:00 UTC") < html.index("2025-01-01 03:00 UTC")
     assert "interrupted; nothing was published" in html
-    assert "Alert in the newest run." in html
     assert "y is fine" not in html
     assert "<img" not in html
     assert f"window={EVIL}".replace("<", "&lt;").replace(">", "&gt;") in html
@@ -337,7 +340,65 @@ def test_a_report_whose_file_is_gone_is_not_offered(tmp_path):
     a_run(tmp_path, "r01", OK, "a")
     html = index.render(tmp_path, read_runs(tmp_path))
     assert 'href="a.html"' not in html
-    assert "No run has been through yet." in html
+    assert "There is no report yet." in html
+
+
+# ---- findings ----------------------------------------------------------------------------------------------------
+
+
+def found(
+    topic: str, claim: str, direction: str, customers: int, p: float = 1e-6, **more: object
+) -> dict:
+    return Finding(
+        topic=topic,
+        claim=claim,
+        direction=direction,
+        family=topic,
+        p_adjusted=p,
+        customers=customers,
+        **more,
+    ).plain()
+
+
+def test_a_briefing_tells_the_worst_first_with_base_interval_and_where_it_stands():
+    funnel = {
+        "findings": [
+            found(
+                "a", "Ads lose.", "bad", 90, value=-0.1, low=-0.14, high=-0.06, n=900, unit="share"
+            ),
+            found("b", "Mail wins.", "good", 50),
+            found("c", "By chance.", "bad", 500, p=0.03),
+        ],
+        "families": {"a": 3, "b": 2, "c": 9},
+    }
+    scores = {
+        "findings": [
+            found("d", "Onboarding hurts.", "bad", 400, value=-64.0, n=100, unit="points")
+        ],
+        "families": {"d": 5},
+    }
+    brief = briefing({"01_funnel": [funnel], "03_sentiment": [scores, scores]})
+    assert brief.headline == "Two things need attention and one goes well."
+    assert [(one.claim, one.evidence, one.notebook) for one in brief.findings] == [
+        ("Onboarding hurts.", "−64.0 points · n = 100 · 400 customers concerned", "03_sentiment"),
+        (
+            "Ads lose.",
+            "−10.0 points (95% CI −14.0 to −6.0 points) · n = 900 · 90 customers concerned",
+            "01_funnel",
+        ),
+        ("Mail wins.", "50 customers concerned", "01_funnel"),
+    ]
+
+
+def test_where_nothing_is_significant_the_first_page_says_so(tmp_path):
+    nothing = {
+        "findings": [found("a", "Maybe.", "bad", 9, p=0.02)],
+        "families": {"a": 3, "b": 1, "c": 2},
+    }
+    assert briefing({"a": [nothing]}).findings == []
+    publishing.finish(a_run(tmp_path, "r01", RUNNING, "a"), None)
+    text = words((tmp_path / "index.html").read_text())
+    assert "No statistically significant finding in this run." in text
 
 
 # ---- alerts ------------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ class Answer:
     def text(self) -> str:
         """The answer without markup."""
         cards = (
-            f"{self.name_of(name)}: {said(one['value'], kind_of(name, one).unit)} ({_detail(name, one)})"
+            f"{self.name_of(name)}: {said(one['value'], kind_of(name, one).unit)} ({detail(name, one)})"
             for name, one in self.metrics.items()
         )
         return "\n".join([*self.headlines, *cards])
@@ -255,7 +255,7 @@ def _card(words: str, name: str, one: Metric, change: Change) -> str:
     value = escape(said(one["value"], kind_of(name, one).unit))
     shown_value = value if few(one) else f"<strong>{value}</strong>"
     lines = [f'<p class="cj-name">{escape(words)}</p>', f'<p class="cj-value">{shown_value}</p>']
-    lines.append(f'<p class="cj-note">{escape(_unbroken(_detail(name, one)))}</p>')
+    lines.append(f'<p class="cj-note">{escape(_unbroken(detail(name, one)))}</p>')
     if change.before is not None:
         told = change_words(kind_of(name, one), change)
         lines.append(f'<p class="cj-change">{escape(_unbroken(told))}</p>')
@@ -273,7 +273,8 @@ def said(value: float | None, unit: str) -> str:
     return say.get(unit, numbers.number)(value)
 
 
-def _detail(name: str, one: Metric) -> str:
+def detail(name: str, one: Metric) -> str:
+    """Interval and n of a metric, as they stand on its card."""
     low, high, n = one["low"], one["high"], one["n"]
     unit = kind_of(name, one).unit
     parts = []

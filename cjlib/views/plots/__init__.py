@@ -64,7 +64,17 @@ def plot(result: Any, view: str | None = None, **options: Any) -> go.Figure:
         if option not in known:
             takes = f"the view {name!r} takes {', '.join(known) or 'none'}"
             raise CjlibError(f"options: {takes}. Got {shown(option)}.{did_you_mean(option, known)}")
-    return views[name](result, **options)
+    return _with_findings(views[name](result, **options), result)
+
+
+def _with_findings(figure: go.Figure, result: Any) -> go.Figure:
+    """The figure, which tells what its result has found: a result that is only drawn leaves nothing else in a notebook."""
+    families = dict(getattr(result, "families", {}))
+    if families:
+        findings = [finding.plain() for finding in result.findings]
+        drawn = {"kind": type(result).__name__, "findings": findings, "families": families}
+        figure.layout.meta = {**getattr(figure.layout, "meta", {}), "result": drawn}
+    return figure
 
 
 def views_of(result: Any) -> Mapping[str, View]:

@@ -1,4 +1,4 @@
-"""The first page: the reports, what moved since the run before, and every run."""
+"""The first page: findings, key figures, the reports and what moved; and the operator's page of every run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cjlib.analyses.metric_change import few
 from cjlib.analyses.result import Metric
+from cjlib.views.notebook.summary_cards import detail, said
+from cjlib.views.report.briefing import briefing
 from cjlib.views.report.changes import Move, metrics_of, moves_of_run
 from cjlib.views.report.figures import unbroken
 from cjlib.views.report.parameters import for_readers
@@ -23,13 +26,14 @@ from cjlib.views.report.run_store import (
 )
 
 STATUS = {
-    OK: "through",
+    OK: "done",
     FAILED: "failed; nothing was published",
     INTERRUPTED: "interrupted; nothing was published",
     RUNNING: "running",
     PUBLISHING: "publishing",
 }
 MOST_RUNS = 200
+MOST_CARDS, CARDS_OF_A_REPORT = 8, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,8 @@ class Report:
     title: str
     headline: str
     made: str
+    results: Sequence[Mapping[str, Any]]
+    """What its results said, as run.json keeps it."""
     moves: Sequence[Move]
     before: str
     """When the run was made that it is compared with; empty if there is none."""
@@ -48,34 +54,75 @@ class Report:
 
 
 def write(out: Path, runs: Sequence[Run]) -> None:
-    """Write index.html anew."""
+    """Write index.html and runs.html anew."""
     write_whole(out / "index.html", render(out, runs))
+    write_whole(out / "runs.html", render_runs(out, runs))
 
 
 def render(out: Path, runs: Sequence[Run]) -> str:
-    """The page of all runs, newest first."""
-    early, late = own("early.js"), own("report.js")
+    """The first page: findings, key figures, reports, and what moved."""
     published = [report for report in reports(runs) if (out / f"{report.name}.html").exists()]
+    newest = runs[0].facts.get("left_out", {}) if runs else {}
+    return _filled(
+        "index.html.j2",
+        _business(runs),
+        reports=published,
+        briefing=briefing({report.name: report.results for report in published}),
+        cards=[card for report in published for card in _cards(report)][:MOST_CARDS],
+        left_out=[f"{name}: {why}" for name, why in newest.items()],
+        runs=[row(run, out) for run in runs[:1]],
+    )
+
+
+def render_runs(out: Path, runs: Sequence[Run]) -> str:
+    """The operator's page: every run, newest first, with its state, its parameters and what failed."""
+    return _filled(
+        "runs.html.j2",
+        _business(runs),
+        runs=[row(run, out) for run in runs[:MOST_RUNS]],
+        more_runs=max(0, len(runs) - MOST_RUNS),
+    )
+
+
+def _filled(template: str, business: str, **content: Any) -> str:
+    early, late = own("early.js"), own("report.js")
     return (
         environment()
-        .get_template("index.html.j2")
+        .get_template(template)
         .render(
             policy=policy(early, late),
             style=own("style.css"),
             early=early,
             late=late,
-            journey=next(
-                (run.facts.get("journey") for run in runs if run.facts.get("journey")), ""
-            ),
-            reports=published,
-            left_out=[
-                f"{name}: {why}"
-                for name, why in (runs[0].facts.get("left_out", {}) if runs else {}).items()
-            ],
-            runs=[row(run, out) for run in runs[:MOST_RUNS]],
-            more_runs=max(0, len(runs) - MOST_RUNS),
+            journey=business,
+            **content,
         )
     )
+
+
+def _business(runs: Sequence[Run]) -> str:
+    return next((run.facts["journey"] for run in runs if run.facts.get("journey")), "")
+
+
+def _cards(report: Report) -> list[dict[str, Any]]:
+    """The first numbers of a report that have a name, an interval and n enough."""
+    moved = {move.metric: move for move in report.moves}
+    chosen = [
+        (name, entry)
+        for name, entry in metrics_of(report.results).items()
+        if entry.get("label") and entry["low"] is not None and not few(entry)
+    ]
+    return [
+        {
+            "name": entry["label"],
+            "value": said(entry["value"], entry["unit"]),
+            "note": detail(name, entry),
+            "change": moved[name].words if name in moved else "",
+            "page": report.name,
+            "title": report.title,
+        }
+        for name, entry in chosen[:CARDS_OF_A_REPORT]
+    ]
 
 
 def reports(runs: Sequence[Run]) -> list[Report]:
@@ -105,6 +152,7 @@ def _report(name: str, runs: Sequence[Run], moved: Sequence[Move]) -> Report:
         title=newest["title"],
         headline=unbroken(newest["headline"]),
         made=moment(runs[0].facts["started"]),
+        results=newest["results"],
         moves=moved,
         before=moment(earlier.facts["started"]) if earlier else "",
         changed=_changed(earlier, runs[0], name) if earlier else [],

@@ -262,8 +262,7 @@ class _Reader:
 
     def _shown(self, data: Mapping[str, Any], *, keep_text: bool) -> Iterator[Block]:
         """The richest form of an output that a page can show; a bare repr is none, unless its cell is tagged `keep-text`."""
-        if RESULT in data:
-            self._result(data[RESULT])
+        self._results(data.get(RESULT), _meta(data.get(PLOTLY, {})).get("result"))
         if PLOTLY in data and not data[PLOTLY].get("data"):
             yield Block(kind="nothing", html=Markup("<p>{}</p>").format(_caption(data[PLOTLY])))
         elif PLOTLY in data:
@@ -299,16 +298,29 @@ class _Reader:
             return []
         return [Block(kind="html", html=text)]
 
-    def _result(self, result: Mapping[str, Any]) -> None:
-        told = {key: result.get(key) for key in ("kind", "headline", "definition", "metrics")}
-        if told not in self.results:
-            self.results.append(told)
+    def _results(self, *results: Mapping[str, Any] | None) -> None:
+        """Keep what results say, each once: of those shown all, of those only drawn what they have found."""
+        for result in filter(None, results):
+            kept = {
+                "kind": result.get("kind"),
+                "headline": result.get("headline", ""),
+                "definition": result.get("definition") or {},
+                "metrics": result.get("metrics") or {},
+                "findings": result.get("findings") or [],
+                "families": result.get("families") or {},
+            }
+            if kept not in self.results:
+                self.results.append(kept)
 
 
 def _caption(spec: Mapping[str, Any]) -> str:
     """What a figure without marks says in their place."""
-    meta = (spec.get("layout") or {}).get("meta") or {}
-    return str(meta.get("caption") or "There is nothing to show.")
+    return str(_meta(spec).get("caption") or "There is nothing to show.")
+
+
+def _meta(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = (spec.get("layout") or {}).get("meta")
+    return meta if isinstance(meta, Mapping) else {}
 
 
 def _data_url(mime: str, content: str) -> str:

@@ -35,7 +35,9 @@ def publish(run: Run) -> None:
         write_asset(run.out)
     pages = [run.folder / f"{name}.html" for name in run.facts["notebooks"]]
     there = (
-        {"index"} | {page.stem for page in pages} | {page.stem for page in run.out.glob("*.html")}
+        {"index", "runs"}
+        | {page.stem for page in pages}
+        | {page.stem for page in run.out.glob("*.html")}
     )
     aside = [(run.out / f".{page.name}.{run.id}", run.out / page.name) for page in pages]
     for page, (written, _) in zip(pages, aside, strict=True):
