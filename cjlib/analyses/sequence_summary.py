@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from cjlib.analyses.result import Metric
 from cjlib.show.numbers import confidence, count_of, percent, timespan
+from cjlib.sources.log.durations import MICROSECONDS
 from cjlib.sources.log.event_log import EventLog
 
 START, END, OTHER = "(start)", "(end)", "(other)"
+HOUR, DAY = MICROSECONDS["h"], MICROSECONDS["D"]
+ENOUGH = 30
+"""Times that are all whole hours are a sign of coarse data from so many different ones on."""
 
 
 def share_words(one: Metric) -> str:
@@ -17,13 +21,25 @@ def share_words(one: Metric) -> str:
     return f"{percent(one['value'])} ({within})" if within else percent(one["value"])
 
 
-def gap_in_words(gap: int | None) -> str:
+def gap_of(gap: int | None, resolution: int) -> int | None:
+    """The pause that cuts: none where times are too coarse for the one given, since every pause is longer."""
+    return None if gap is not None and gap < resolution else gap
+
+
+def gap_in_words(gap: int | None, given: int | None = None, resolution: int = 0) -> str:
     """How the log was cut."""
+    if gap != given and given is not None:
+        return f"none: times are whole {unit_of(resolution)}, too coarse for pauses of {timespan(given)}, so a customer's whole history is one"
     return (
         "none: a customer's whole history is one"
         if gap is None
         else f"a pause longer than {timespan(gap)} starts a new one"
     )
+
+
+def unit_of(resolution: int) -> str:
+    """A resolution in words."""
+    return "days" if resolution == DAY else "hours"
 
 
 def base_of(log: EventLog, events: int, customers: int) -> dict[str, str]:
@@ -45,13 +61,34 @@ def ties_in_words(tied: int) -> str:
     return f"events of one instant are ordered by name, then by their other columns ({count_of(tied, 'event')} at an instant shared with another)"
 
 
-def reserved_names(names: Sequence[str]) -> dict[str, str]:
+def free_mark(mark: str, names: Collection[str]) -> str:
+    """A mark of ours that no name of the data has: `(none)`, or `((none))` where something is called `(none)`."""
+    while mark in names:
+        mark = f"({mark})"
+    return mark
+
+
+def reserved_names(names: Sequence[str], *marks: str) -> dict[str, str]:
     """A warning for events that are called like a mark of ours."""
-    taken = [name for name in (START, END, OTHER) if name in names]
-    return (
-        {
-            "warning": f"the log has events called {', '.join(taken)}: they stand in rows of their own beside our marks"
-        }
-        if taken
-        else {}
-    )
+    taken = [mark for mark in marks if mark in names]
+    if not taken:
+        return {}
+    ours = ", ".join(free_mark(mark, names) for mark in taken)
+    return {
+        "warning": f"the log has events called {', '.join(taken)}: our own marks are written {ours}"
+    }
+
+
+def time_resolution(log: EventLog) -> int:
+    """The unit in which a log's times are whole, in microseconds: a day, an hour, or 0 for anything finer or too few times to tell."""
+    remainders = f"SELECT count(DISTINCT t % {HOUR}) AS hours, count(DISTINCT t % {DAY}) AS days FROM {log.prepared}"
+    if log.pushed:
+        return 0
+    ((hours, days),) = log.engine.rows(remainders)
+    if (
+        hours != 1
+        or log.engine.rows(f"SELECT count(DISTINCT t) FROM {log.prepared}")[0][0] < ENOUGH
+    ):
+        return 0
+    # Midnights have two remainders where clocks change.
+    return DAY if days <= 2 else HOUR

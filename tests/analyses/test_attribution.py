@@ -94,6 +94,7 @@ def test_last_non_direct_passes_over_direct_unless_all_are(toy_log):
     log = toy_log("ana: t@0h(mail) t@1h(direct) buy@2h | bob: t@0h(direct) buy@1h")
     assert credit(log, "last_non_direct") == {"direct": 1.0, "mail": 1.0}
     assert credit(log, "last_non_direct", direct="mail") == {"direct": 2.0, "mail": 0.0}
+    assert credit(log, "last_non_direct", direct=["mail", "Direct"]) == {"direct": 2.0, "mail": 0.0}
 
 
 def test_time_decay_halves_every_seven_days(toy_log):
@@ -221,8 +222,8 @@ def test_the_headline_gives_share_n_and_interval_and_denies_a_cause(toy_log):
     answer = cj.attribution(log, conversion="buy", model="last")
     low, high = answer.table.loc[0, ["share_of_conversions_low", "share_of_conversions_high"]]
     assert answer.headline == (
-        f"Under the model last, ads gets the most credit: 73.2% of 41 conversions (95% CI {low * 100:.1f}–{high * 100:.1f}%). 1 conversion had no touch. "
-        "Credit says which channels stood on the way to a conversion; it does not prove that they caused it."
+        f"ads gets the most credit: 73.2% of 41 conversions (95% CI {low * 100:.1f}–{high * 100:.1f}%), by the last model. 1 conversion had no touch. "
+        "Association, not causation."
     )
     # The share of 41 coin throws at 73%: about ± 14 points.
     assert 0.55 < low < 0.66
@@ -444,3 +445,15 @@ def test_public_channel_paths_sum_to_the_published_touches(shared_data):
     }
     assert both["last"].head(3).to_dict() == {"alpha": 8447, "eta": 4167, "iota": 3355}
     assert both["last", "lambda"] == 1207
+
+
+def test_a_channel_called_none_is_not_the_conversions_without_a_touch():
+    rows = [("ana", "t", "(none)"), ("ana", "buy", None), ("bob", "buy", None)]
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "channel"])
+    stamps = pd.date_range("2025-01-01", periods=3, tz="UTC")
+    answer = cj.attribution(
+        cj.read_events(frame.assign(timestamp=stamps)), conversion="buy", model="last", replicates=0
+    )
+    credits = answer.table.set_index("channel")["conversions"].to_dict()
+    assert credits == {"(none)": 1.0, "((none))": 1.0}
+    assert "share_(none)" in answer.metrics

@@ -66,8 +66,15 @@ def test_repeats_collapse_a_pause_splits_and_a_link_runs_from_the_last_moment_to
     assert list(answer.table) == COLUMNS
     assert answer.table.iloc[:, :5].values.tolist() == [[1, "A", "B", 1, 1]]
     assert answer.table["median_seconds"].tolist() == [120.0]
-    assert list(answer.sequences) == ["path", "paths", "share_of_paths", "customers"]
-    assert answer.sequences.values.tolist() == [["A → B", 1, 0.5, 1], ["C", 1, 0.5, 1]]
+    assert list(answer.sequences) == [
+        "path",
+        "paths",
+        "share_of_paths",
+        "customers",
+        "share_of_paths_low",
+        "share_of_paths_high",
+    ]
+    assert answer.sequences.iloc[:, :4].values.tolist() == [["A → B", 1, 0.5, 1], ["C", 1, 0.5, 1]]
     assert (
         answer.table.dtypes.astype(str).tolist()
         == ["int64", "str", "str", "int64", "int64"] + ["float64"] * 5
@@ -212,14 +219,14 @@ def test_many_paths_have_a_headline_with_n_and_interval(toy_log):
     answer = cj.paths(log)
     assert (
         answer.headline
-        == "40 paths of 40 customers go 2 different ways. The commonest, A → B → A, is taken by 30: 75.0% (95% CI 59.8–85.8%)."
+        == "40 paths of 40 customers take 2 different routes. The most common, A → B → A, is followed by 30: 75.0% (95% CI 59.8–85.8%)."
     )
     assert answer.loops().headline == (
         "75.0% (95% CI 59.8–85.8%) of 40 paths return to an event they had left, most often to A: 75.0% of the paths that reach it come back to it."
     )
     assert (
         cj.paths(log, start_event="C").headline
-        == "10 paths of 10 customers go the same way: fewer than 30 paths, too few to call one of them common."
+        == "10 paths of 10 customers take the same route: fewer than 30 paths, too few to call one of them common."
     )
     none = cj.paths(log, start_event="a")
     assert none.headline == "No path meets these options (n = 0)."
@@ -462,3 +469,35 @@ def test_loan_applications_take_the_published_ways_once_their_order_is_in_the_st
     answer = cj.paths(log, session_gap=None, max_steps=None, top=None, repeats="keep")
     assert answer.metrics["distinct_paths"]["value"] == 4366
     assert answer.metrics["paths"]["value"] == 13_087
+
+
+def test_different_paths_are_counted_whole_and_what_is_cut_is_said(toy_log):
+    log = toy_log(" | ".join(f"c{n}: a@0min b@1min a@2min {'cd'[n % 2]}@3min" for n in range(40)))
+    answer = cj.paths(log, max_steps=2)
+    assert answer.metrics["distinct_paths"]["value"] == 2
+    assert len(answer.sequences) == 1
+    assert answer.headline.startswith(
+        "40 paths of 40 customers take 2 different routes. The most common in its first 2 steps, a → b, is followed by 40"
+    )
+
+
+def test_times_of_whole_days_make_no_paths_of_half_an_hour(toy_log):
+    log = toy_log(" | ".join(f"c{n}: a@{n}D b@{n + 1}D a@{n + 3}D" for n in range(40)))
+    answer = cj.paths(log)
+    assert answer.metrics["paths"]["value"] == 40
+    assert (
+        "times are whole days, too coarse for pauses of 30 minutes"
+        in (answer.definition["session_gap"])
+    )
+    assert answer.loops().headline.startswith("100.0%")
+    assert cj.transitions(log, session_gap="30min").table["source"].tolist()[0] == "(start)"
+    assert not cj.sessions(log).answered
+    assert "All times are whole days" in cj.sessions(log).headline
+    assert cj.sessions(log, gap="2D").answered
+
+
+def test_a_name_called_other_stays_apart_from_the_others(toy_log):
+    events = toy_events("ana: a@0min a@2min b@3min c@4min").replace({"event": {"b": "(other)"}})
+    answer = cj.paths(cj.read_events(events), top=1)
+    assert set(answer.table["target"]) == {"((other))"}
+    assert "our own marks are written ((other))" in answer.definition["warning"]

@@ -145,11 +145,11 @@ def test_the_headline_names_the_commonest_move_only_from_thirty_on(toy_log):
     few = cj.transitions(toy_log("ana: A@0min B@1min"))
     assert (
         few.headline
-        == "1 move of 1 customer: no event is left 30 times, too few to name the commonest move."
+        == "1 move of 1 customer: too few to name the most common (A is left fewer than 30 times)."
     )
     many = cj.transitions(toy_log(" | ".join(f"k{n}: A@0min B@1min" for n in range(40))))
     assert many.headline == (
-        "The commonest move is from A to B: 40 times by 40 customers, 100.0% of what follows A (95% CI 91.2–100.0%, n = 40), half of them within 1 minute."
+        "The most common move is from A to B: 40 times by 40 customers, 100.0% of what follows A (95% CI 91.2–100.0%, n = 40), half of them within 1 minute."
     )
     assert (
         cj.transitions(toy_log("ana: A@0min")).headline
@@ -167,7 +167,7 @@ def test_events_called_like_our_marks_are_named(toy_log):
     log = cj.read_events(toy_events("ana: A@0h").replace({"event": {"A": "(end)"}}))
     assert (
         cj.transitions(log).definition["warning"]
-        == "the log has events called (end): they stand in rows of their own beside our marks"
+        == "the log has events called (end): our own marks are written ((end))"
     )
 
 
@@ -293,3 +293,21 @@ def test_counting_few_keys_and_sorting_many_give_the_same(rows):
     assert answers[0][4] == [
         (total // 10**6 + total % 10**6 / 10**6) / size for total, size in sums
     ]
+
+
+def test_the_most_common_move_is_the_top_of_the_table_also_to_itself(toy_log):
+    log = toy_log(" | ".join(f"c{n}: a@0min a@1min a@2min b@3min" for n in range(40)))
+    answer = cj.transitions(log)
+    assert answer.headline.startswith("The most common move is from a to itself: 80 times")
+
+
+def test_tied_events_group_a_customer_by_the_smallest_value_whatever_they_are_called():
+    frame = pd.DataFrame(
+        {
+            "customer_id": "ana",
+            "event": ["a", "b"],
+            "channel": ["web", "ads"],
+            "timestamp": pd.Timestamp("2025-01-01", tz="UTC"),
+        }
+    )
+    assert set(cj.transitions(cj.read_events(frame), by="channel").table["channel"]) == {"ads"}

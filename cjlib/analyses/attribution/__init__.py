@@ -14,10 +14,11 @@ from cjlib.analyses.attribution.summary import (
     NO_CAUSE,
     comparison_headline,
     headline,
+    passed_over,
     unknown_costs,
 )
 from cjlib.analyses.attribution.tables import credit_table, journey_rows, share_metrics, touches_sql
-from cjlib.analyses.attribution.touch_journeys import NONE, Journeys, from_log, from_paths
+from cjlib.analyses.attribution.touch_journeys import Journeys, from_log, from_paths
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.sequence_summary import base_of
 from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
@@ -70,7 +71,7 @@ def attribution(
     lookback: Duration | None = "30D",
     value: str | None = None,
     channel: str = "channel",
-    direct: str = "direct",
+    direct: str | Sequence[str] = "direct",
     order: int = 1,
     costs: Mapping[str, float] | None = None,
     replicates: int = 400,
@@ -80,7 +81,7 @@ def attribution(
 
     A touch is an event with a channel that is not the conversion. A journey runs from the customer's previous conversion (excluded) to a
     conversion: its touches at or before it and at most `lookback` earlier, the end included; touches of one instant stand by channel name.
-    A customer's touches in no such journey form one journey without conversion. Conversions without a touch are listed as "(none)", outside
+    A customer's touches in no such journey form one journey without conversion. Conversions without a touch are listed as "(none)" ("((none))" where a channel is called so), outside
     the models; the credits of channels sum to the other conversions, shares are of all conversions.
 
     Parameters
@@ -99,7 +100,7 @@ def attribution(
     channel
         The column that holds channels.
     direct
-        The channel that "last_non_direct" passes over.
+        The channel that "last_non_direct" passes over, or a list of them: `["Direct", "(direct)", "(none)"]`.
     order
         How many channels the chain remembers, 1 to 3 (markov only).
     costs
@@ -169,7 +170,7 @@ def attribution_paths(
     value: str | None = None,
     nulls: str | None = None,
     separator: str = ">",
-    direct: str = "direct",
+    direct: str | Sequence[str] = "direct",
     order: int = 1,
     costs: Mapping[str, float] | None = None,
     replicates: int = 400,
@@ -242,7 +243,12 @@ def attribution_paths(
 
 
 def _options(
-    journeys: Journeys, model: str, direct: str, order: int, replicates: int, seed: int
+    journeys: Journeys,
+    model: str,
+    direct: str | Sequence[str],
+    order: int,
+    replicates: int,
+    seed: int,
 ) -> Options:
     _check_model(model, journeys)
     if order not in (1, 2, 3):
@@ -251,7 +257,8 @@ def _options(
         raise CjlibError(
             f"replicates: must be a whole number from 0 (no intervals) on. Got {shown(replicates)}."
         )
-    return Options(model, direct, order, replicates, seed)
+    channels = (direct,) if isinstance(direct, str) else tuple(direct)
+    return Options(model, channels, order, replicates, seed)
 
 
 def _check_model(model: str, journeys: Journeys) -> None:
@@ -282,9 +289,10 @@ def _attribution(
         definition={
             "model": f"{options.model}{order}: {IN_WORDS[options.model]}",
             **definition,
-            NONE: f"{journeys.untouched.size:,} conversions without a touch are listed, outside the model; shares are of all conversions",
+            journeys.untouched_name: f"{journeys.untouched.size:,} conversions without a touch are listed, outside the model; shares are of all conversions",
             "interval": f"95% percentile bootstrap, {options.replicates:,} resamples, seed {options.seed}",
             "meaning": NO_CAUSE,
+            **passed_over(journeys, options),
             **unknown_costs(journeys, costs),
         },
         metrics=share_metrics(table, journeys, credit),

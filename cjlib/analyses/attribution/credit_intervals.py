@@ -41,7 +41,7 @@ class Options:
     """What decides a credit beside the journeys."""
 
     model: str
-    direct: str
+    direct: tuple[str, ...]
     order: int
     replicates: int
     seed: int

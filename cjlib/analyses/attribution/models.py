@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ _CLOSE = 1e-9
 _MOST_ROUNDS = 10_000
 
 
-def touch_weights(journeys: Journeys, model: str, direct: str) -> Floats:
+def touch_weights(journeys: Journeys, model: str, direct: Sequence[str]) -> Floats:
     """The share of one conversion that each touch gets: they sum to 1 in every journey."""
     size = np.repeat(journeys.size, journeys.size)
     place = np.arange(journeys.channel.size) - np.repeat(journeys.start, journeys.size)
@@ -68,12 +69,12 @@ def _decay(journeys: Journeys) -> Floats:
 
 
 def _last_non_direct(
-    journeys: Journeys, place: NDArray[np.int64], size: NDArray[np.int64], direct: str
+    journeys: Journeys, place: NDArray[np.int64], size: NDArray[np.int64], direct: Sequence[str]
 ) -> Floats:
-    code = journeys.channels.index(direct) if direct in journeys.channels else -1
+    passed = np.array([channel in direct for channel in journeys.channels], dtype=bool)
     if not place.size:
         return np.zeros(0)
-    last = np.maximum.reduceat(np.where(journeys.channel != code, place, -1), journeys.start)
+    last = np.maximum.reduceat(np.where(passed[journeys.channel], -1, place), journeys.start)
     chosen = np.where(last < 0, journeys.size - 1, last)
     return (place == np.repeat(chosen, journeys.size)).astype(float)
 
@@ -91,7 +92,7 @@ def _equal_parts(journeys: Journeys) -> Floats:
     )
 
 
-def credit_matrix(journeys: Journeys, types: Types, model: str, direct: str) -> csr_array:
+def credit_matrix(journeys: Journeys, types: Types, model: str, direct: Sequence[str]) -> csr_array:
     """Kinds of journeys × channels: the credit of one conversion of that kind."""
     weights = touch_weights(journeys, model, direct)
     chosen = np.zeros(journeys.start.size, dtype=bool)

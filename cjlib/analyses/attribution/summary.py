@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.attribution.touch_journeys import NONE, Journeys
+from cjlib.analyses.attribution.credit_intervals import Options
+from cjlib.analyses.attribution.touch_journeys import Journeys
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.show.numbers import confidence, count_of, percent
@@ -22,7 +23,7 @@ IN_WORDS = {
     "markov": "a chain over start, channels, conversion and null; credit goes by how much conversion would fall without the channel, its traffic lost",
     "shapley": "each conversion is split equally among the different channels of its journey",
 }
-NO_CAUSE = "Credit says which channels stood on the way to a conversion; it does not prove that they caused it."
+NO_CAUSE = "Association, not causation."
 
 
 def headline(table: pd.DataFrame, journeys: Journeys, model: str) -> str:
@@ -32,7 +33,7 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str) -> str:
         return f"None of {count_of(total, 'conversion')} has a touch before it, so no channel gets credit."
     if total < MIN_N:
         return f"Only {count_of(total, 'conversion')}: too few to say which channel gets the credit. {NO_CAUSE}"
-    best = table.loc[table["channel"] != NONE].iloc[0]
+    best = table.loc[table["channel"] != journeys.untouched_name].iloc[0]
     untouched = (
         f" {count_of(journeys.untouched.size, 'conversion')} had no touch."
         if journeys.untouched.size
@@ -41,8 +42,8 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str) -> str:
     low, high = best["share_of_conversions_low"], best["share_of_conversions_high"]
     within = "" if np.isnan(low) else f" ({confidence(low, high)})"
     return (
-        f"Under the model {model}, {best['channel']} gets the most credit: {percent(best['share_of_conversions'])} of {count_of(total, 'conversion')}"
-        f"{within}.{untouched} {NO_CAUSE}"
+        f"{best['channel']} gets the most credit: {percent(best['share_of_conversions'])} of {count_of(total, 'conversion')}"
+        f"{within}, by the {model} model.{untouched} {NO_CAUSE}"
     )
 
 
@@ -51,7 +52,7 @@ def comparison_headline(table: pd.DataFrame, journeys: Journeys, otherwise: str)
     total = journeys.attributed + journeys.untouched.size
     if not journeys.attributed or total < MIN_N:
         return otherwise
-    shares = table.loc[table["channel"] != NONE].pivot_table(
+    shares = table.loc[table["channel"] != journeys.untouched_name].pivot_table(
         index="channel", columns="model", values="share_of_conversions", sort=True
     )
     spread = shares.max(axis=1) - shares.min(axis=1)
@@ -71,3 +72,15 @@ def unknown_costs(journeys: Journeys, costs: Mapping[str, float]) -> dict[str, s
         f"{shown(name)} has no touch.{did_you_mean(name, journeys.channels)}" for name in unknown
     )
     return {"costs": words} if words else {}
+
+
+def passed_over(journeys: Journeys, options: Options) -> dict[str, str]:
+    """Which channels count as direct, where the model asks, and a warning for those that have no touch."""
+    if options.model != "last_non_direct":
+        return {}
+    unknown = "".join(
+        f" {shown(name)} has no touch.{did_you_mean(name, journeys.channels)}"
+        for name in options.direct
+        if name not in journeys.channels
+    )
+    return {"direct": f"{', '.join(options.direct)}: passed over.{unknown}"}

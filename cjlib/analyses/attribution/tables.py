@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.attribution.credit_intervals import Credit
-from cjlib.analyses.attribution.touch_journeys import NONE, Journeys
+from cjlib.analyses.attribution.touch_journeys import Journeys
 from cjlib.analyses.result import Metric, metric
 from cjlib.errors import CjlibError, shown
 from cjlib.shared.event_arrays import ARROW, customer_column, interval_sql
@@ -46,7 +46,7 @@ def credit_table(
     if journeys.untouched.size:
         n = journeys.untouched.size
         row = [
-            NONE,
+            journeys.untouched_name,
             0,
             0,
             float(n),
@@ -98,9 +98,9 @@ def _with_costs(table: pd.DataFrame, costs: Mapping[str, float], total: int) -> 
 def share_metrics(table: pd.DataFrame, journeys: Journeys, credit: Credit) -> dict[str, Metric]:
     """Conversions, and the share of each channel with its interval."""
     total = journeys.attributed + journeys.untouched.size
-    channels = table.loc[table["channel"] != NONE]
+    channels = table.loc[table["channel"] != journeys.untouched_name]
     shares = {
-        f"share_{name}": metric(share, low, high, total)
+        f"share_{name}": metric(share, low, high, total, label=f"Credit of {name}", unit="share")
         for name, share, low, high in zip(
             channels["channel"],
             channels["share_of_conversions"],
@@ -110,10 +110,16 @@ def share_metrics(table: pd.DataFrame, journeys: Journeys, credit: Credit) -> di
         )
     }
     return {
-        "conversions": metric(total, n=total),
-        "attributed_conversions": metric(journeys.attributed, n=total),
+        "conversions": metric(total, n=total, label="Conversions", unit="number", better="higher"),
+        "attributed_conversions": metric(
+            journeys.attributed, n=total, label="Conversions with a touch", unit="number"
+        ),
         "conversion_probability": metric(
-            credit.chance, n=int((journeys.conversions + journeys.nulls).sum())
+            credit.chance,
+            n=int((journeys.conversions + journeys.nulls).sum()),
+            label="Journeys that convert",
+            unit="share",
+            better="higher",
         ),
         **shares,
     }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cjlib.analyses.sequence_summary import free_mark
 from cjlib.errors import CjlibError, did_you_mean, shown
 from cjlib.shared.event_arrays import Codes, Ints, distinct_sequences, stable_order
 from cjlib.sources.log.conditions import Event
@@ -42,6 +43,11 @@ class Journeys:
     tied: int = 0
     open_nulls: int = 0
     notes: tuple[str, ...] = ()
+
+    @property
+    def untouched_name(self) -> str:
+        """What conversions without a touch are called: "(none)", or "((none))" where a channel has that name."""
+        return free_mark(NONE, self.channels)
 
     @property
     def attributed(self) -> int:

@@ -23,10 +23,13 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import (
     OTHER,
     base_of,
+    free_mark,
     gap_in_words,
+    gap_of,
     reserved_names,
     share_words,
     ties_in_words,
+    time_resolution,
 )
 from cjlib.errors import did_you_mean, not_one_of
 from cjlib.shared.comparison import MIN_N
@@ -54,11 +57,14 @@ class Paths(Result):
     Attributes
     ----------
     sequences
-        `path` ("a → b → c"), `paths`, `share_of_paths`, `customers`: the commonest whole paths, as far as `max_steps` shows them.
+        `path` ("a → b → c"), `paths`, `share_of_paths` with bounds, `customers`: the most common paths, as far as `max_steps` shows them.
+    other
+        What names beyond the `top` are called.
     """
 
     sequences: pd.DataFrame
     n_paths: int
+    other: str
     per_path: Callable[[], pd.DataFrame] = field(repr=False)
     find_loops: Callable[[], Loops] = field(repr=False)
 
@@ -129,7 +135,9 @@ def paths(
     check_at_least("top", top, 1)
     if repeats not in REPEATS:
         raise not_one_of("repeats", repeats, REPEATS)
-    gap = gap_microseconds(session_gap, "session_gap")
+    given_gap = gap_microseconds(session_gap, "session_gap")
+    resolution = time_resolution(log) if given_gap is not None else 0
+    gap = gap_of(given_gap, resolution)
     names = log.event_names
     always = {
         name
@@ -137,28 +145,29 @@ def paths(
         for name in as_step(event, option).names
     }
     shown, place = kept_names(names, occurrences(log, len(names), top), top, always)
-    labels = [*shown, OTHER]
+    other = free_mark(OTHER, names)
+    labels = [*shown, other]
     label_of = np.where(place < 0, len(shown), place).astype(np.min_scalar_type(len(labels)))
     ways = ways_of(log, gap=gap, collapse=repeats == "collapse", start=start_event, end=end_event)
     found = find(log, ways, max_steps, label_of, len(labels))
-    whole, (sequences, distinct) = found.totals, commonest(found, labels, top)
-    metrics = _metrics(whole, sequences, distinct)
+    whole, sequences = found.totals, commonest(found, labels, top)
+    metrics = _metrics(whole, sequences, found.distinct)
     return Paths(
         table=link_table(found.pairs, labels),
-        headline=_headline(metrics, sequences),
+        headline=_headline(metrics, sequences, whole, max_steps if end_event is None else None),
         definition={
             "unit": "the path; customers beside it",
-            "session_gap": gap_in_words(gap),
+            "session_gap": gap_in_words(gap, given_gap, resolution),
             "repeats": "neighbouring repeats collapse to one"
             if repeats == "collapse"
             else "kept: every event is a step",
             **_ends(log, whole, start_event, end_event),
             "max_steps": _cut_in_words(whole.longer, max_steps, last=end_event is not None),
-            "top": _top_in_words(len(names), len(shown), top),
+            "top": _top_in_words(len(names), len(shown), top, other),
             "ties": ties_in_words(whole.tied),
             "interval": "Wilson 95% over paths; paths of one customer are alike, so it is a lower bound of the uncertainty",
             **base_of(log, whole.events, whole.customers),
-            **reserved_names(names),
+            **reserved_names(names, OTHER),
         },
         metrics=metrics,
         sql=links_sql(
@@ -175,9 +184,11 @@ def paths(
             end=end_event is not None,
             max_steps=max_steps,
             names=None if len(shown) == len(names) else shown,
+            other=other,
         ),
         sequences=sequences,
         n_paths=whole.paths,
+        other=other,
         # Made when asked for, and from the log: an answer does not hold every node of every path.
         per_path=lambda: _per_path(
             log, path_set(log, ways).at_most(max_steps, last=end_event is not None), names
@@ -191,24 +202,38 @@ def _metrics(whole: Totals, sequences: pd.DataFrame, distinct: int) -> dict[str,
     best = int(sequences["paths"].iloc[0]) if len(sequences) else 0
     low, high = (float(bound) for bound in wilson(best, n))
     return {
-        "paths": metric(n, n=n),
-        "customers": metric(customers, n=customers),
-        "distinct_paths": metric(distinct, n=n),
-        "share_of_commonest_path": metric(best / n if n else float("nan"), low, high, n),
-        "mean_steps": metric(whole.nodes / n if n else float("nan"), n=n),
+        "paths": metric(n, n=n, label="Paths", unit="number"),
+        "customers": metric(customers, n=customers, label="Customers", unit="number"),
+        "distinct_paths": metric(distinct, n=n, label="Different paths", unit="number"),
+        "share_of_commonest_path": metric(
+            best / n if n else float("nan"),
+            low,
+            high,
+            n,
+            label="Share of the most common path",
+            unit="share",
+        ),
+        "mean_steps": metric(
+            whole.nodes / n if n else float("nan"), n=n, label="Steps per path", unit="number"
+        ),
     }
 
 
-def _headline(metrics: dict[str, Metric], sequences: pd.DataFrame) -> str:
-    n, ways = int(metrics["paths"]["value"] or 0), int(metrics["distinct_paths"]["value"] or 0)
+def _headline(
+    metrics: dict[str, Metric], sequences: pd.DataFrame, whole: Totals, max_steps: int | None
+) -> str:
+    n, routes = whole.paths, int(metrics["distinct_paths"]["value"] or 0)
     if n == 0:
         return "No path meets these options (n = 0)."
-    way = f"{ways:,} different ways" if ways > 1 else "the same way" if n > 1 else "one way"
-    base = f"{count_of(n, 'path')} of {count_of(metrics['customers']['value'], 'customer')} {'goes' if n == 1 else 'go'} {way}"
+    route = (
+        f"{routes:,} different routes" if routes > 1 else "the same route" if n > 1 else "one route"
+    )
+    base = f"{count_of(n, 'path')} of {count_of(metrics['customers']['value'], 'customer')} {'takes' if n == 1 else 'take'} {route}"
     if n < MIN_N:
         return f"{base}: fewer than {MIN_N} paths, too few to call one of them common."
-    commonest = sequences.iloc[0]
-    return f"{base}. The commonest, {commonest['path']}, is taken by {commonest['paths']:,}: {share_words(metrics['share_of_commonest_path'])}."
+    row = sequences.iloc[0]
+    cut = f" in its first {max_steps} steps" if whole.longer and max_steps else ""
+    return f"{base}. The most common{cut}, {row['path']}, is followed by {row['paths']:,}: {share_words(metrics['share_of_commonest_path'])}."
 
 
 def _ends(log: EventLog, whole: Totals, start_event: Event, end_event: Event) -> dict[str, str]:
@@ -236,10 +261,10 @@ def _cut_in_words(longer: int, max_steps: int | None, *, last: bool) -> str:
     return f"the {'last' if last else 'first'} {max_steps} of each path; {count_of(longer, 'path')} {'is' if longer == 1 else 'are'} cut by it"
 
 
-def _top_in_words(names: int, shown: int, top: int | None) -> str:
+def _top_in_words(names: int, shown: int, top: int | None, other: str) -> str:
     if shown == names:
         return f"all, {count_of(names, 'name')}"
-    return f"{shown:,} of {names:,} names keep their own (the {top:,} commonest in the log, and start and end); the others are {OTHER}"
+    return f"{shown:,} of {names:,} names keep their own (the {top:,} commonest in the log, and start and end); the others are {other}"
 
 
 def _per_path(log: EventLog, cut: PathSet, names: list[str]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
 from cjlib.analyses.paths.path_set import PathSet, Totals, Ways, path_sets
@@ -16,10 +17,11 @@ from cjlib.sources.log.event_log import EventLog
 
 @dataclass(frozen=True)
 class Found:
-    """The links and ends of all paths, and each path's customer, nodes shown, and their labels, one path after another."""
+    """The links and ends of all paths, how many different whole paths there are, and each path's customer, nodes shown, and their labels, one path after another."""
 
     totals: Totals
     pairs: Pairs
+    distinct: int
     customer: Codes
     sizes: Ints
     label: Codes
@@ -40,13 +42,18 @@ def find(log: EventLog, ways: Ways, max_steps: int | None, label_of: Codes, base
     totals = Totals()
     nothing = np.zeros(0, dtype=np.int64)
     pieces: list[tuple[Codes, Ints, Codes]] = [(nothing.astype(np.int32), nothing, label_of[:0])]
+    keys = [nothing.astype(np.uint64)]
     for whole in path_sets(log, ways):
         cut = whole.at_most(max_steps, last=ways.end is not None)
         label = _add(counted, cut, label_of, base)
         pieces.append((cut.customer, cut.sizes, label))
         totals += whole.totals(max_steps)
+        keys.append(_path_keys(whole))
     return Found(
-        totals, counted.pairs(), *(np.concatenate(column) for column in zip(*pieces, strict=True))
+        totals,
+        counted.pairs(),
+        np.unique(np.concatenate(keys)).size,
+        *(np.concatenate(column) for column in zip(*pieces, strict=True)),
     )
 
 
@@ -68,6 +75,25 @@ def _add(counted: Tally, cut: PathSet, label_of: Codes, base: int) -> Codes:
     )
     counted.add(step[ends] + base, cut.customer)
     return label
+
+
+def _path_keys(whole: PathSet) -> NDArray[np.uint64]:
+    """A number for every whole path, however long, equal for equal paths; two different ones share it once in 2^64."""
+    nodes, step = whole.nodes()
+    if not nodes.size:
+        return np.zeros(0, dtype=np.uint64)
+    mixed = _mix(whole.event[nodes].astype(np.uint64) + _mix(step.astype(np.uint64)))
+    starts = np.cumsum(whole.sizes) - whole.sizes
+    return np.add.reduceat(mixed, starts) + _mix(whole.sizes.astype(np.uint64))
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Splitmix64, which scatters every bit."""
+    with np.errstate(over="ignore"):
+        mixed = values + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return mixed ^ (mixed >> np.uint64(31))
 
 
 def link_table(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
@@ -98,8 +124,8 @@ def link_table(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def commonest(found: Found, labels: list[str], top: int | None) -> tuple[pd.DataFrame, int]:
-    """The commonest whole paths, and how many different ones there are."""
+def commonest(found: Found, labels: list[str], top: int | None) -> pd.DataFrame:
+    """The most common paths, as far as they are shown."""
     high = np.cumsum(found.sizes)
     low = high - found.sizes
     keys = sequence_keys(found.label, low, found.sizes)
@@ -119,6 +145,7 @@ def commonest(found: Found, labels: list[str], top: int | None) -> tuple[pd.Data
     order = sorted(
         range(len(ways)), key=lambda position: (-common.sizes[position], ways[position])
     )[:top]
+    low, high = wilson(common.sizes[order], np.full(len(order), keys.size))
     columns = {
         "path": pd.Series(
             pd.array([ARROW.join(ways[position]) for position in order], dtype="str")
@@ -126,5 +153,7 @@ def commonest(found: Found, labels: list[str], top: int | None) -> tuple[pd.Data
         "paths": common.sizes[order],
         "share_of_paths": share(common.sizes[order], keys.size),
         "customers": common.customers(found.customer[rows])[order],
+        "share_of_paths_low": low,
+        "share_of_paths_high": high,
     }
-    return pd.DataFrame(columns), starts.size
+    return pd.DataFrame(columns)

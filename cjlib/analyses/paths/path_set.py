@@ -250,6 +250,7 @@ def links_sql(
     end: bool,
     max_steps: int | None,
     names: list[str] | None,
+    other: str,
 ) -> str:
     """The links of the paths, from `visits` (with flags `starts` and `ends`): `step`, `source`, `target`, `paths`, `customers`."""
     inside = "PARTITION BY customer_id, session ORDER BY n"
@@ -270,7 +271,7 @@ def links_sql(
     label = (
         "event"
         if names is None
-        else f"CASE WHEN event IN ({', '.join(literal(name) for name in names) or 'NULL'}) THEN event ELSE '(other)' END"
+        else f"CASE WHEN event IN ({', '.join(literal(name) for name in names) or 'NULL'}) THEN event ELSE {literal(other)} END"
     )
     return (
         f"{visits}, moves AS (\n"

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.paths.first_values import FirstValues
 from cjlib.analyses.paths.pair_counts import Pairs, mean_seconds
 from cjlib.shared.event_arrays import Ints, sessions_sql
-from cjlib.shared.group_by import MISSING, names_given, order_of_groups, values_found
+from cjlib.shared.group_by import (
+    MISSING,
+    CustomerGroups,
+    names_given,
+    order_of_groups,
+    values_found,
+)
 from cjlib.shared.sql import MILLION, as_text, between, log_order, middles
 from cjlib.show.numbers import count_of
 from cjlib.sources.log.engine import identifier
@@ -93,7 +98,7 @@ def rows_sql(log: EventLog, gap: int) -> str:
 
 def pairs_there(
     log: EventLog, gap: int | None, by: str | Sequence[str] | None, taken: Sequence[str]
-) -> tuple[FirstValues, Pairs, Around]:
+) -> tuple[CustomerGroups | None, Pairs, Around]:
     """The pairs, by group, source and target; a source or target beyond the names is "(start)" or "(end)"."""
     names = names_given(by, "by", taken)
     found = log.run(pairs_sql(log, gap, names))
@@ -167,18 +172,26 @@ def _first_values(log: EventLog, by: tuple[str, ...]) -> str:
     any_set = " OR ".join(f"{identifier(name)} IS NOT NULL" for name in by)
     return (
         f"SELECT customer_id AS of_customer{''.join(f', g{position}' for position, _ in enumerate(by, start=1))} FROM (\n"
-        f"    SELECT customer_id{picks}, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY {log_order(log)}) AS place\n"
+        f"    SELECT customer_id{picks}, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY timestamp{smallest_first(by)}) AS place\n"
         f"    FROM {log.events_sql} AS given WHERE {any_set}\n"
         "  ) AS placed_values WHERE place = 1"
     )
 
 
-def _groups(log: EventLog, names: tuple[str, ...], found: pd.DataFrame) -> tuple[FirstValues, Ints]:
+def smallest_first(by: Sequence[str]) -> str:
+    """The tie rule of `group_by`: of events of one instant the smallest values as text, missing last."""
+    if len(by) == 1:
+        return f", {as_text(by[0])}"
+    return "".join(
+        f", CASE WHEN {identifier(name)} IS NULL THEN 1 ELSE 0 END, {as_text(name)}" for name in by
+    )
+
+
+def _groups(
+    log: EventLog, names: tuple[str, ...], found: pd.DataFrame
+) -> tuple[CustomerGroups | None, Ints]:
     if not names:
-        nothing = np.zeros(1, dtype=np.int64)
-        return FirstValues((), nothing, nothing, nothing, None), np.zeros(
-            len(found), dtype=np.int64
-        )
+        return None, np.zeros(len(found), dtype=np.int64)
     columns = [f"g{position}" for position, _ in enumerate(names, start=1)]
     values = values_found(log, names, [found[column] for column in columns])
     ranks, first, group = np.unique(values.rank, return_index=True, return_inverse=True)
@@ -200,11 +213,10 @@ def _groups(log: EventLog, names: tuple[str, ...], found: pd.DataFrame) -> tuple
     )
     customers = np.array([size.get(key, 0) for key in keys], dtype=np.int64)
     customers[ranks == MISSING] = log.n_customers - sum(size.values())
-    place = np.empty(ranks.size, dtype=np.int64)
-    place[order_of_groups(customers, ranks)] = np.arange(ranks.size)
-    return FirstValues(names, np.zeros(0, dtype=np.int64), place, ranks, values), group.astype(
-        np.int64
-    )
+    order = order_of_groups(customers, ranks)
+    place = np.argsort(order)
+    nobody = np.zeros(0, dtype=np.int64)
+    return CustomerGroups(names, values, ranks[order], nobody), place[group].astype(np.int64)
 
 
 def _tied(log: EventLog) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.paths.pushdown import counted_there, sessions_there
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.sequence_summary import base_of, gap_in_words, share_words
+from cjlib.analyses.sequence_summary import (
+    base_of,
+    gap_in_words,
+    share_words,
+    time_resolution,
+    unit_of,
+)
 from cjlib.shared.event_arrays import (
     AT_ONCE,
     SECOND,
@@ -39,7 +45,7 @@ LENGTHS = np.array([1, 2, 3, 6, 11, 21])
 class Sessions(Result):
     """One row a session; `.lengths` counts them by how many events they hold: `events` ("1", "2", "3–5", …), `sessions`, `share` with bounds."""
 
-    lengths: pd.DataFrame
+    lengths: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
@@ -61,7 +67,7 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     -------
     Sessions
         `.table`: `customer_id`, `session` (1-based, per customer), `start` (aware), `seconds`, `events`, `first_event`, `last_event`,
-        and `channel` if the log has channels; by customer, then session. `.metrics`: `sessions`, `customers`, `median_seconds`,
+        and `channel` if the log has channels; by customer, then session. Unanswered where all times are whole hours or days and `gap` is shorter. `.metrics`: `sessions`, `customers`, `median_seconds`,
         `mean_events`, `share_of_one_event` (interval: Wilson over sessions).
 
     Raises
@@ -78,6 +84,11 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     [2, 1]
     """
     length = microseconds(gap, "gap")
+    resolution = time_resolution(log)
+    if length < resolution:
+        return Sessions.unanswered(
+            f"All times are whole {unit_of(resolution)}, too coarse for sessions cut by pauses of {timespan(length)}. Give a gap of {timespan(resolution)} or more."
+        )
     table = sessions_there(log, length) if log.pushed else _table(log, length)
     seconds, events = table["seconds"].to_numpy(), table["events"].to_numpy()
     metrics = _metrics(
@@ -194,11 +205,28 @@ def _metrics(seconds: Floats, events: Ints, customers: int) -> dict[str, Metric]
     n, alone = events.size, int(np.count_nonzero(events == 1))
     low, high = (float(bound) for bound in wilson(alone, n))
     return {
-        "sessions": metric(n, n=n),
-        "customers": metric(customers, n=customers),
-        "median_seconds": metric(float(np.median(seconds)) if n else float("nan"), n=n),
-        "mean_events": metric(float(events.mean()) if n else float("nan"), n=n),
-        "share_of_one_event": metric(alone / n if n else float("nan"), low, high, n),
+        "sessions": metric(n, n=n, label="Sessions", unit="number"),
+        "customers": metric(customers, n=customers, label="Customers", unit="number"),
+        "median_seconds": metric(
+            float(np.median(seconds)) if n else float("nan"),
+            n=n,
+            label="Median session",
+            unit="seconds",
+        ),
+        "mean_events": metric(
+            float(events.mean()) if n else float("nan"),
+            n=n,
+            label="Events per session",
+            unit="number",
+        ),
+        "share_of_one_event": metric(
+            alone / n if n else float("nan"),
+            low,
+            high,
+            n,
+            label="Sessions of one event",
+            unit="share",
+        ),
     }
 
 

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.paths.first_values import FirstValues, first_values, first_values_sql
 from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
-from cjlib.analyses.paths.pushdown import Around, counted_there, pairs_there
+from cjlib.analyses.paths.pushdown import Around, counted_there, pairs_there, smallest_first
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import (
     END,
     START,
     base_of,
+    free_mark,
     gap_in_words,
+    gap_of,
     reserved_names,
     ties_in_words,
+    time_resolution,
 )
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import (
@@ -33,10 +35,11 @@ from cjlib.shared.event_arrays import (
     tied_events,
     whole_customers,
 )
+from cjlib.shared.group_by import CustomerGroups, group_by, names_given
 from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.durations import Duration
-from cjlib.sources.log.engine import identifier
+from cjlib.sources.log.engine import identifier, literal
 from cjlib.sources.log.event_log import EventLog
 
 COLUMNS = (
@@ -97,46 +100,63 @@ def transitions(
     >>> cj.transitions(log).table[["source", "target", "median_seconds"]].to_dict("list")["median_seconds"]
     [nan, nan, 240.0, 60.0]
     """
-    gap = gap_microseconds(session_gap, "session_gap")
+    given_gap = gap_microseconds(session_gap, "session_gap")
+    resolution = time_resolution(log) if given_gap is not None else 0
+    gap = gap_of(given_gap, resolution)
     names = log.event_names
+    start, end = free_mark(START, names), free_mark(END, names)
     grouping, pairs, around = (
         pairs_there(log, gap, by, COLUMNS) if log.pushed else _pairs(log, gap, by)
     )
-    table = _sorted([*names, START, END], grouping, pairs)
+    table = _sorted([*names, start, end], grouping, pairs)
     metrics = _metrics(table, around.stretches, around.customers)
     definition = {
         "unit": "the pair of neighbouring events; customers beside it",
         "repeats": "kept: an event after itself is a transition",
-        "ends": f"{START} and {END} around each {'customer' if gap is None else 'session'}",
-        "session_gap": gap_in_words(gap),
-        **grouping.in_words(),
+        "ends": f"{start} and {end} around each {'customer' if gap is None else 'session'}",
+        "session_gap": gap_in_words(gap, given_gap, resolution),
+        **_by_in_words(grouping),
         "ties": ties_in_words(around.tied),
         "interval": "Wilson 95% over pairs; pairs of one customer are alike, so it is a lower bound of the uncertainty",
         **base_of(log, around.events, around.customers),
-        **reserved_names(names),
+        **reserved_names(names, START, END),
         **counted_there(log),
     }
-    headline = _headline(table, bool(grouping.names), around.customers)
+    headline = _headline(table, grouping.names if grouping else (), around.customers)
     return Transitions(
         table=table,
         headline=headline,
         definition=definition,
         metrics=metrics,
-        sql=_sql(log, gap, grouping.names),
-        by=tuple(grouping.names),
+        sql=_sql(log, gap, grouping.names if grouping else (), (start, end)),
+        by=grouping.names if grouping else (),
     )
+
+
+def _by_in_words(grouping: CustomerGroups | None) -> dict[str, str]:
+    if grouping is None:
+        return {}
+    several = (
+        "; of several columns, those of the first event that has any"
+        if len(grouping.names) > 1
+        else ""
+    )
+    return {
+        "by": f"{', '.join(grouping.names)}: the customer's first value that is not missing{several}"
+    }
 
 
 def _pairs(
     log: EventLog, gap: int | None, by: str | Sequence[str] | None
-) -> tuple[FirstValues, Pairs, Around]:
-    grouping = first_values(log, by, COLUMNS)
+) -> tuple[CustomerGroups | None, Pairs, Around]:
+    columns = names_given(by, "by", COLUMNS)
+    grouping = group_by(log, columns, taken=COLUMNS) if columns else None
     names = len(log.event_names)
-    counted = tally((names + 2) ** 2 * max(1, grouping.place.size))
+    counted = tally((names + 2) ** 2 * max(1, len(grouping or ())))
     events = tied = customers = stretches = 0
     for rows in whole_customers(log):
         customer, time, event = rows["customer"], rows["time"], rows["event"]
-        group = grouping.codes[customer] if grouping.names else grouping.codes
+        group = grouping.of[customer] if grouping else np.zeros(1, dtype=np.int64)
         begins = np.append(True, customer[1:] != customer[:-1])
         stretches += _add(counted, (customer, time, event, group), gap, names, begins)
         tied += tied_events(customer, time)
@@ -170,7 +190,7 @@ def _add(
     return first.size
 
 
-def _sorted(labels: list[str], grouping: FirstValues, pairs: Pairs) -> pd.DataFrame:
+def _sorted(labels: list[str], grouping: CustomerGroups | None, pairs: Pairs) -> pd.DataFrame:
     base = len(labels)
     group, source, target = (
         pairs.keys // (base * base),
@@ -186,10 +206,9 @@ def _sorted(labels: list[str], grouping: FirstValues, pairs: Pairs) -> pd.DataFr
     )
     low, high = wilson(pairs.sizes, total)
     rank = text_rank(labels)
-    place = grouping.place[group]
-    order = np.lexsort((rank[target], rank[source], -pairs.sizes, place))
+    order = np.lexsort((rank[target], rank[source], -pairs.sizes, group))
     columns = {
-        **grouping.columns(group[order]),
+        **(grouping.columns(group[order]) if grouping else {}),
         "source": named(labels, source[order]),
         "target": named(labels, target[order]),
         "count": pairs.sizes[order].astype(np.int64),
@@ -209,12 +228,22 @@ def _metrics(table: pd.DataFrame, stretches: int, customers: int) -> dict[str, M
     repeats = int(inner.loc[inner["source"] == inner["target"], "count"].sum())
     low, high = (float(bound) for bound in wilson(repeats, pairs))
     return {
-        "transitions": metric(pairs, n=customers),
+        "transitions": metric(pairs, n=customers, label="Moves", unit="number"),
         "distinct_transitions": metric(
-            len(inner[["source", "target"]].drop_duplicates()), n=customers
+            len(inner[["source", "target"]].drop_duplicates()),
+            n=customers,
+            label="Different moves",
+            unit="number",
         ),
-        "stretches": metric(stretches, n=customers),
-        "share_of_repeats": metric(repeats / pairs if pairs else float("nan"), low, high, pairs),
+        "stretches": metric(stretches, n=customers, label="Histories", unit="number"),
+        "share_of_repeats": metric(
+            repeats / pairs if pairs else float("nan"),
+            low,
+            high,
+            pairs,
+            label="Repeats of the same event",
+            unit="share",
+        ),
     }
 
 
@@ -222,26 +251,28 @@ def _at_ends(table: pd.DataFrame) -> pd.Series:
     return table["median_seconds"].isna()
 
 
-def _headline(table: pd.DataFrame, grouped: bool, customers: int) -> str:
+def _headline(table: pd.DataFrame, by: tuple[str, ...], customers: int) -> str:
     inner = table.loc[~_at_ends(table)]
     if inner.empty:
         return f"None of {count_of(customers, 'customer')} has two events in a row, so there are no transitions."
-    left = (inner["count"] / inner["share_of_source"]).round()
-    readable = inner.loc[left >= MIN_N].sort_values("count", ascending=False, kind="stable")
-    if readable.empty:
+    row = inner.sort_values("count", ascending=False, kind="stable").iloc[0]
+    leaving = round(row["count"] / row["share_of_source"])
+    if leaving < MIN_N:
         moves = count_of(int(inner["count"].sum()), "move")
-        return f"{moves} of {count_of(customers, 'customer')}: no event is left {MIN_N} times, too few to name the commonest move."
-    elsewhere = readable.loc[readable["source"] != readable["target"]]
-    row = (readable if elsewhere.empty else elsewhere).iloc[0]
-    within = " in its group" if grouped else ""
+        return f"{moves} of {count_of(customers, 'customer')}: too few to name the most common ({row['source']} is left fewer than {MIN_N} times)."
+    target = "itself" if row["source"] == row["target"] else row["target"]
+    group = "".join(
+        f" in {name} {row[name] if pd.notna(row[name]) else '(not set)'}" for name in by
+    )
     return (
-        f"The commonest move is from {row['source']} to {row['target']}: {count_of(row['count'], 'time')} by {count_of(row['customers'], 'customer')}, "
-        f"{percent(row['share_of_source'])} of what follows {row['source']}{within} ({confidence(row['share_of_source_low'], row['share_of_source_high'])}, "
-        f"n = {round(row['count'] / row['share_of_source']):,}), half of them within {timespan(round(row['median_seconds'] * SECOND))}."
+        f"The most common move{group} is from {row['source']} to {target}: {count_of(row['count'], 'time')} by {count_of(row['customers'], 'customer')}, "
+        f"{percent(row['share_of_source'])} of what follows {row['source']} ({confidence(row['share_of_source_low'], row['share_of_source_high'])}, "
+        f"n = {leaving:,}), half of them within {timespan(round(row['median_seconds'] * SECOND))}."
     )
 
 
-def _sql(log: EventLog, gap: int | None, by: Sequence[str]) -> str:
+def _sql(log: EventLog, gap: int | None, by: Sequence[str], marks: tuple[str, str]) -> str:
+    start, end = (literal(mark) for mark in marks)
     grouped = bool(by) and not any(log.property(name, "by").of_customer for name in by)
     group = "".join(f"{identifier(name)}, " for name in by) if grouped else ""
     values = f", first_values AS (\n{first_values_sql(log, by)}\n)" if grouped else ""
@@ -254,12 +285,24 @@ def _sql(log: EventLog, gap: int | None, by: Sequence[str]) -> str:
         "    LAG(event) OVER (PARTITION BY customer_id, session ORDER BY n) AS preceding\n"
         "  FROM visits\n"
         "), pairs AS (\n"
-        f"  SELECT customer_id, event AS source, COALESCE(following, '{END}') AS target FROM neighbours\n"
-        f"  UNION ALL SELECT customer_id, '{START}' AS source, event AS target FROM neighbours WHERE preceding IS NULL\n"
+        f"  SELECT customer_id, event AS source, COALESCE(following, {end}) AS target FROM neighbours\n"
+        f"  UNION ALL SELECT customer_id, {start} AS source, event AS target FROM neighbours WHERE preceding IS NULL\n"
         f"){values}, counted AS (\n"
         f"  SELECT s.customer_id, {group_of}source, target, COUNT(*) AS times FROM pairs s{joined}\n"
         f"  GROUP BY s.customer_id, {group_of}source, target\n"
         ")\n"
         f"SELECT {group}source, target, CAST(SUM(times) AS BIGINT) AS count, COUNT(*) AS customers\n"
         f"FROM counted\nGROUP BY {group}source, target\nORDER BY count DESC, source, target"
+    )
+
+
+def first_values_sql(log: EventLog, by: Sequence[str]) -> str:
+    """The groups of `group_by` as a portable statement: one row a customer who has any of the values."""
+    columns = ", ".join(identifier(name) for name in by)
+    any_set = " OR ".join(f"{identifier(name)} IS NOT NULL" for name in by)
+    return (
+        f"  SELECT customer_id, {columns} FROM (\n"
+        f"    SELECT customer_id, {columns}, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY timestamp{smallest_first(by)}) AS k\n"
+        f"    FROM {log.events_sql} AS given WHERE {any_set}\n"
+        "  ) placed_values WHERE k = 1"
     )

@@ -7,7 +7,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.analyses.sequence_summary import OTHER
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 
@@ -27,13 +26,14 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
     drawn = [row for row in table if row["step"] < steps]
     if not drawn:
         return theme.empty(result.headline, columns=COLUMNS)
-    shown = _shown(drawn, most)
+    other = result.other
+    shown = _shown(drawn, most, other)
     bands: Counter[tuple[int, str, str]] = Counter()
     for row in drawn:
         step = row["step"]
-        bands[step, _kept(shown, step, row["source"]), _kept(shown, step + 1, row["target"])] += (
-            row["paths"]
-        )
+        source = _named_or(other, shown, step, row["source"])
+        target = _named_or(other, shown, step + 1, row["target"])
+        bands[step, source, target] += row["paths"]
     nodes = sorted(
         {(step, source) for step, source, _ in bands}
         | {(step + 1, target) for step, _, target in bands}
@@ -41,10 +41,10 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
     place = {node: position for position, node in enumerate(nodes)}
     sizes = _sizes(bands)
     height = 40 + 58 * max(Counter(step for step, _ in nodes).values())
-    centres = _centres(nodes, sizes, height)
+    centres = _centres(nodes, sizes, height, other)
     across = {node: (node[0] - 1) / max(1, nodes[-1][0] - 1) for node in nodes}
     return theme.figure(
-        [_sankey([(*node, across[node], centres[node]) for node in nodes], place, bands, sizes)],
+        [_sankey([(*node, across[node], centres[node]) for node in nodes], place, bands, other)],
         caption=_claim(result, drawn),
         alt=f"Bands from step to step over the first {min(steps, drawn[-1]['step'] + 1)} steps. "
         + "; ".join(
@@ -83,24 +83,24 @@ def _name(node: tuple[int, str], x: float, y: float) -> dict[str, Any]:
     return note if short == long else note | {"name": "shortened", "hovertext": long}
 
 
-def _shown(drawn: list[dict[str, Any]], most: int) -> dict[int, set[str]]:
+def _shown(drawn: list[dict[str, Any]], most: int, other: str) -> dict[int, set[str]]:
     counts: dict[int, Counter[str]] = {}
     for row in drawn:
         if row["step"] == 1:
             counts.setdefault(1, Counter())[row["source"]] += row["paths"]
         counts.setdefault(row["step"] + 1, Counter())[row["target"]] += row["paths"]
-    return {step: _first(of_step, most) for step, of_step in counts.items()}
+    return {step: _first(of_step, most, other) for step, of_step in counts.items()}
 
 
-def _first(of_step: Counter[str], most: int) -> set[str]:
+def _first(of_step: Counter[str], most: int, other: str) -> set[str]:
     ranked = sorted(
-        (name for name in of_step if name != OTHER), key=lambda name: (-of_step[name], name)
+        (name for name in of_step if name != other), key=lambda name: (-of_step[name], name)
     )
     return set(ranked[:most])
 
 
-def _kept(shown: dict[int, set[str]], step: int, name: str) -> str:
-    return name if name in shown.get(step, set()) else OTHER
+def _named_or(other: str, shown: dict[int, set[str]], step: int, name: str) -> str:
+    return name if name in shown.get(step, set()) else other
 
 
 def _sizes(bands: Counter[tuple[int, str, str]]) -> dict[tuple[int, str], int]:
@@ -116,8 +116,9 @@ def _sankey(
     nodes: list[tuple[int, str, float, float]],
     place: dict[tuple[int, str], int],
     bands: Counter[tuple[int, str, str]],
-    sizes: dict[tuple[int, str], int],
+    other: str,
 ) -> go.Sankey:
+    sizes = _sizes(bands)
     ordered = sorted(bands.items())
     return go.Sankey(
         arrangement="fixed",
@@ -126,7 +127,7 @@ def _sankey(
             "label": [""] * len(nodes),
             "x": [min(0.999, max(0.001, x)) for *_, x, _ in nodes],
             "y": [min(0.999, max(0.001, y)) for *_, y in nodes],
-            "color": [theme.MUTED if name == OTHER else theme.COLOURS[0] for _, name, *_ in nodes],
+            "color": [theme.MUTED if name == other else theme.COLOURS[0] for _, name, *_ in nodes],
             "pad": PAD,
             "thickness": 8,
             "line": {"width": 0},
@@ -141,7 +142,7 @@ def _sankey(
             "target": [place[step + 1, target] for (step, _, target), _ in ordered],
             "value": [n for _, n in ordered],
             "color": [
-                FAINT if OTHER in (source, target) else BAND for (_, source, target), _ in ordered
+                FAINT if other in (source, target) else BAND for (_, source, target), _ in ordered
             ],
             "customdata": [
                 f"{theme.wrapped(source)} → {theme.wrapped(target)}<br>{numbers.count_of(n, 'path')}"
@@ -153,13 +154,13 @@ def _sankey(
 
 
 def _centres(
-    nodes: list[tuple[int, str]], sizes: dict[tuple[int, str], int], height: int
+    nodes: list[tuple[int, str]], sizes: dict[tuple[int, str], int], height: int, other: str
 ) -> dict[tuple[int, str], float]:
     """Where plotly shall put each node: largest at the top, the rest together at the bottom, in its own scale, so that nothing is cut."""
     steps = {
         step: sorted(
             (node for node in nodes if node[0] == step),
-            key=lambda node: (node[1] == OTHER, -sizes[node], node[1]),
+            key=lambda node: (node[1] == other, -sizes[node], node[1]),
         )
         for step, _ in nodes
     }
@@ -177,8 +178,9 @@ def _centres(
 
 
 def _claim(result: Any, drawn: list[dict[str, Any]]) -> str:
+    other = result.other
     first = max(
-        (row for row in drawn if row["source"] != OTHER and row["target"] != OTHER),
+        (row for row in drawn if other not in (row["source"], row["target"])),
         key=lambda row: row["paths"],
         default=drawn[0],
     )

@@ -6,15 +6,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.shared.event_arrays import ARROW
-from cjlib.shared.stats import wilson
 from cjlib.show import numbers
 from cjlib.views.plots import share_rows, theme
 from cjlib.views.plots.path_flow import flow
 from cjlib.views.plots.path_heatmap import heatmap
 
-NOISE = 0.05
 MEANING = "95% CIs; grey: fewer than 30"
 
 
@@ -24,9 +22,6 @@ def journeys(result: Any, *, most: int = 10) -> go.Figure:
     every = theme.records(result.sequences)
     if not every:
         return theme.empty(result.headline, columns=columns)
-    low, high = wilson(result.sequences["paths"], [result.n_paths] * len(every))
-    for row, lower, upper in zip(every, low.tolist(), high.tolist(), strict=True):
-        row |= {"share_of_paths_low": lower, "share_of_paths_high": upper}
     rows = share_rows.rows_of(
         every[:most], "share_of_paths", lambda row: row["path"], lambda _: result.n_paths, "paths"
     )
@@ -253,7 +248,7 @@ def lengths(result: Any) -> go.Figure:
 
 
 def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.Figure:
-    """What the two groups did before, joined by a line; bold where they differ beyond noise."""
+    """What the two groups did before, joined by a line; bold where they differ significantly."""
     one, other = result.groups
     columns = [
         "pattern",
@@ -275,14 +270,14 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
             row[f"share_of_{one}"],
             row[f"share_of_{other}"],
             f"{numbers.percent(row[f'share_of_{one}'])} and {numbers.percent(row[f'share_of_{other}'])}: {numbers.points(row['difference'])}",
-            row["p_adjusted"] < NOISE,
+            row["p_adjusted"] < CLAIM,
         )
         for row in every[:most]
     ]
     return share_rows.dumbbells(
         pairs,
         names=(one, other),
-        axis="share of customers who did it before<br>bold: differs beyond noise",
+        axis="share of customers who did it before<br>bold: differs significantly",
         caption=result.headline,
         alt=f"For each event or move a filled dot for {one} and a hollow diamond for {other}. "
         + "; ".join(f"{pair.name}: {pair.said}" for pair in pairs)
@@ -297,7 +292,7 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
                 numbers.percent(row[f"share_of_{other}"]),
                 numbers.points(row["difference"]),
                 numbers.points_interval(row["difference_low"], row["difference_high"]),
-                "yes" if row["p_adjusted"] < NOISE else "no",
+                "yes" if row["p_adjusted"] < CLAIM else "no",
             ]
             for row in every[:60]
         ],
