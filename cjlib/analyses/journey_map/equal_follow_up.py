@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 
 from cjlib.analyses.journey_map.mapped_events import Walk
 from cjlib.analyses.journey_map.stage_mapping import Bools, Ints
 from cjlib.analyses.journey_map.stages import StageCounts
-from cjlib.shared.comparison import FollowUp
+from cjlib.shared.comparison import Family, FollowUp, compare_shares
 
 SHARES = ("share_of_previous", "share_ended", "share_went_back", "share_skipped")
 
@@ -153,3 +155,63 @@ class Followed:
         """For the definition of a comparison."""
         left_out = int((self.counts.entered & ~self.complete).any(axis=1).sum())
         return FollowUp("the entry to a stage", self.horizon, left_out)
+
+
+COMPARISON_COLUMNS = (
+    "stage",
+    "group",
+    "other",
+    "n",
+    "other_n",
+    "share_ended",
+    "other_share_ended",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_adjusted",
+)
+
+
+def compare_groups(
+    of: str, stages: list[str], named: list[tuple[str, Walk]]
+) -> tuple[pd.DataFrame, Family | None]:
+    """Where the journeys of groups end: every stage and pair of groups, over customers followed equally long after they entered the stage.
+
+    Columns `stage`, `group`, `other`, `n`, `other_n`, `share_ended`, `other_share_ended`, `difference` with bounds, `p_value`, `p_adjusted`.
+    """
+    horizon = min((horizon_of(walk) for _, walk in named if walk.customers), default=0)
+    followed = [(name, Followed(StageCounts(walk), horizon)) for name, walk in named]
+    rows = [
+        (stages[stage], name, other_name, mine.shares(stage), others.shares(stage))
+        for stage in range(len(stages))
+        for (name, mine), (other_name, others) in combinations(followed, 2)
+    ]
+    if not rows:
+        return pd.DataFrame(columns=list(COMPARISON_COLUMNS)), None
+    ended = [(mine["share_ended"], other["share_ended"]) for *_, mine, other in rows]
+    compared = compare_shares(
+        f"where journeys end by {of}",
+        [mine.count for mine, _ in ended],
+        [mine.base for mine, _ in ended],
+        [other.count for _, other in ended],
+        [other.base for _, other in ended],
+        follow_up=FollowUp(
+            "the entry to a stage",
+            horizon,
+            sum(one.follow_up().left_out for _, one in followed),
+        ),
+    )
+    table = pd.DataFrame(
+        {
+            "stage": [row[0] for row in rows],
+            "group": [row[1] for row in rows],
+            "other": [row[2] for row in rows],
+            "n": [mine.base for mine, _ in ended],
+            "other_n": [other.base for _, other in ended],
+            "share_ended": compared.share,
+            "other_share_ended": compared.other_share,
+            **compared.columns(),
+        }
+    )
+    return table, compared

@@ -15,6 +15,7 @@ from cjlib.analyses.journey_map import compare as comparing
 from cjlib.analyses.journey_map import summary
 from cjlib.analyses.journey_map.compare import MapChange, Side
 from cjlib.analyses.journey_map.coverage import SILENT, UNMAPPED
+from cjlib.analyses.journey_map.equal_follow_up import compare_groups
 from cjlib.analyses.journey_map.export import export
 from cjlib.analyses.journey_map.groups import By, Groups
 from cjlib.analyses.journey_map.inputs import Source, read_source
@@ -51,6 +52,8 @@ SUMMARY = (
 )
 
 
+MOST_COMPARED = 5
+"""Groups of a map that are compared with one another: the largest."""
 TABLES = (
     "touchpoints",
     "routes",
@@ -102,6 +105,17 @@ class JourneyMap(Result):
     def groups(self) -> Groups:
         """Whose map it is: with `by` the name of the groups, their labels (`.words()`) and the group of each customer code."""
         return self._source.groups
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """With `by=` where the journeys of every two of the five largest groups end: see `equal_follow_up.compare_groups`; empty without."""
+        groups = self.groups
+        walks = [
+            (name, acts.walk)
+            for place, name in enumerate(groups.words()[:MOST_COMPARED])
+            if groups.name is not None and (acts := self._source.acts_of(place)) is not None
+        ]
+        return compare_groups(str(groups.name), self._source.stages, walks)[0]
 
     @property
     def summary(self) -> pd.DataFrame:
