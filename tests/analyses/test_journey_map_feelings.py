@@ -542,7 +542,7 @@ def test_the_planted_gaps_are_found(northlight):
 
 
 def test_the_picture_holds_every_stage_its_numbers_and_the_lanes_written_by_hand(northlight):
-    html = cj.picture(northlight).html
+    html = cj.render_map(northlight).html
     for row in northlight.table.to_dict("records"):
         assert f">{row['customers']:,}<" in html
     assert html.count("(by hand)") >= 4
@@ -576,12 +576,12 @@ def test_text_from_data_stands_in_the_picture_as_the_text_it_is():
     held = cj.journey_map(
         a_journey(stages=stages), cj.read_events(toy_events("ana: look@0h buy@1D"))
     )
-    assert "<script>alert" not in cj.picture(held).html
-    assert "&lt;script&gt;alert(1)" in cj.picture(held).html
+    assert "<script>alert" not in cj.render_map(held).html
+    assert "&lt;script&gt;alert(1)" in cj.render_map(held).html
 
 
 def test_a_picture_of_something_else_is_refused():
     with pytest.raises(
         cj.CjlibError, match=r"journey_map: must be what cj\.journey_map gives\. Got 'str'"
     ):
-        cj.picture("map")  # pyright: ignore[reportArgumentType]
+        cj.render_map("map")  # pyright: ignore[reportArgumentType]

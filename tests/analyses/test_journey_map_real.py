@@ -30,7 +30,8 @@ def test_the_map_of_public_data_is_whole_and_drawn(example, name):
         == held._source.walk.customers
     )
     assert all(
-        stage in cj.picture(held).text + cj.picture(held).html for stage in journey.stage_names
+        stage in cj.render_map(held).text + cj.render_map(held).html
+        for stage in journey.stage_names
     )
     assert held.first_pain is None or held.first_pain in journey.stage_names
 
@@ -89,7 +90,7 @@ def test_the_verbatims_of_a_survey_make_a_map_of_feedback_alone(survey):
     for name, (value, n) in expected.items():
         assert (round(table.loc[name, "nps"], 2), table.loc[name, "n_nps"]) == (value, n)
     assert set(table["evidence"]) == {"feedback only"}
-    assert "not measured" in cj.picture(survey).html
+    assert "not measured" in cj.render_map(survey).html
 
 
 def test_what_customers_of_a_survey_did_is_missing_everywhere_and_nowhere_zero(survey):

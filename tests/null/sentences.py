@@ -321,7 +321,7 @@ def scorecard_moved(business: Business) -> Claim:
 
 def scorecard_outside(business: Business) -> Claim:
     """What the overview tells first: something outside its ordinary variation."""
-    first = _card(business).important(1)
+    first = _card(business).highlights(1)
     words = r"ordinary|normal variation|outside|direction"
     return Claim(bool(first["reason"].str.contains(words).any()))
 

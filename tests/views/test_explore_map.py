@@ -218,9 +218,9 @@ def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
 
 
 def test_each_cell_of_the_picture_says_its_n_and_a_thin_one_says_so(journey, log):
-    html = cj.picture(cj.journey_map(journey, log)).html
+    html = cj.render_map(cj.journey_map(journey, log)).html
     assert '<span class="cj-n">n 80</span>' in html
-    few = cj.picture(cj.journey_map(journey, log.where(end="2025-01-01"))).html
+    few = cj.render_map(cj.journey_map(journey, log.where(end="2025-01-01"))).html
     assert "n 16 · thin, too few to read" in few
 
 
@@ -228,7 +228,7 @@ def test_a_share_of_nobody_of_few_is_grey_like_any_share_of_few(journey):
     few = pd.DataFrame(
         {"customer_id": ["a", "b"], "event": ["visit", "visit"], "timestamp": [START, START]}
     )
-    html = cj.picture(cj.journey_map(journey, cj.read_events(few))).html
+    html = cj.render_map(cj.journey_map(journey, cj.read_events(few))).html
     lane = html[html.index("Goes on, in order") :]
     assert 'cj-thin"><span class="cj-line"><span class="cj-big">0.0%</span></span>' in lane
     assert "n 2 · thin, too few to read" in lane
@@ -239,7 +239,8 @@ def test_many_stages_stand_one_by_one_where_there_is_no_room_for_columns(tmp_pat
     file = tmp_path / "journey.yml"
     file.write_text(FILE.replace("  - {name: Stay", names + "  - {name: Stay"), encoding="utf-8")
     assert (
-        'class="cj-map cj-map-many"' in cj.picture(cj.journey_map(cj.read_journey(file), log)).html
+        'class="cj-map cj-map-many"'
+        in cj.render_map(cj.journey_map(cj.read_journey(file), log)).html
     )
 
 

@@ -1,46 +1,53 @@
-"""How the business stands this period: every measure with its trend, its target and what changed beyond ordinary variation."""
+"""How the business is doing this period: every KPI with its trend, its target and what lies outside normal variation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.scorecard import (
-    customer_measures,
+from cjlib.analyses.findings import Finding
+from cjlib.analyses.result import Better, Metric, Result, Unit, metric
+from cjlib.analyses.scorecard.catalogue import CATALOGUE, better_of, entry_of
+from cjlib.analyses.scorecard.contact_measures import (
     feedback_measures,
-    money,
     support_measures,
     web_measures,
 )
-from cjlib.analyses.scorecard.catalogue import CATALOGUE, better_of, entry_of
 from cjlib.analyses.scorecard.control_limits import (
-    BAND,
-    CHANCE,
     FEWEST_PERIODS,
+    LEVEL,
+    SEASONS,
     Band,
     Change,
     band_of,
     change_of,
     direction_of,
+    no_band,
 )
-from cjlib.analyses.scorecard.highlights import headline, important
+from cjlib.analyses.scorecard.customer_measures import activity_measures, value_measures
 from cjlib.analyses.scorecard.inputs import (
     A_YEAR,
     Answers,
     Ground,
     Measured,
     Span,
+    active_sql,
     span_of,
     span_of_feedback,
 )
 from cjlib.analyses.scorecard.series import Series
-from cjlib.analyses.scorecard.sql import active_sql
-from cjlib.analyses.scorecard.summary import Reading, period_name, words_of
-from cjlib.shared.comparison import MIN_N
-from cjlib.shared.two_samples import benjamini_hochberg
+from cjlib.analyses.scorecard.summary import (
+    Reading,
+    finding_of,
+    headline,
+    highlights,
+    period_name,
+    words_of,
+)
+from cjlib.shared.comparison import CLAIM, MIN_N, Family, family, known_at_once
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
@@ -74,7 +81,9 @@ class Scorecard(Result):
     period
         The length of the periods.
     expected_flags, flags
-        How many marks of the trend chance alone would flag, and how many are.
+        How many marks of the trend chance alone would put outside their limits, and how many are.
+    before
+        The period before, in words.
     """
 
     trend: pd.DataFrame
@@ -84,18 +93,13 @@ class Scorecard(Result):
     readings: dict[str, Reading]
     before: str
 
-    def important(self, most: int = 3) -> pd.DataFrame:
+    def highlights(self, most: int = 3) -> pd.DataFrame:
         """What to know first, one measure of a kind: `rank`, `measure`, `sentence`, `reason`, `notebook` (which explains it).
 
-        Worse beyond what is ordinary comes first, then what lies outside its ordinary variation (not on the good side), targets missed for certain, what lies on the
-        good side of its ordinary variation, better beyond what is ordinary, six periods in one direction, and measures without news.
+        Significantly worse than normal variation comes first, then targets missed for certain, then significantly better, then measures without news,
+        those with a target first.
         """
-        weights = (
-            self.table["change"].abs() / (self.table["change_high"] - self.table["change_low"])
-        ).tolist()
-        return important(
-            self.readings, dict(zip(self.table["measure"], weights, strict=True)), self.before, most
-        )
+        return highlights(self.readings, self.before, most)
 
     @property
     def not_measured(self) -> pd.DataFrame:
@@ -108,13 +112,14 @@ class Scorecard(Result):
 def scorecard(
     journey: Journey, log: EventLog | None, feedback: Feedback | None = None
 ) -> Scorecard:
-    """Every measure that the journey allows, for the last complete period, with trend, target and what changed beyond ordinary variation.
+    """Every KPI that the journey allows, for the last complete period, with trend, target and what lies outside normal variation.
 
     A period is complete if the log covers it from its start to its end; the first one of a log only if the first event lies on its first day. A customer is active in a period
     with at least one mapped event that is not the churn event. "A then B" counts customers with A in the period whom B follows at or after their first A in it, before
-    its end: late ones are not waited for, so every period is counted alike. Each measure's `definition` says how it is counted. Ordinary variation is
-    Laney's chart over the complete periods shown: centre ± 3·σ_z·error, σ_z = max(1, mean moving range of the standardised values / 1.128), from 8 periods on. A change
-    is beyond noise if σ_z·√(error² + error²) leaves out 0 after Benjamini–Hochberg over the card, and both periods rest on at least 30.
+    its end: late ones are not waited for, so every period is counted alike. Each measure's `definition` says how it is counted. Normal variation: limits round
+    what the periods before let one expect (a level, a trend, the season where the log reaches a year further), from 8 complete periods on; see
+    `cjlib.analyses.scorecard.control_limits`. A KPI moved beyond noise if p of the period under that model is below .01 after Benjamini–Hochberg over the card, and
+    both periods rest on at least 30.
 
     Parameters
     ----------
@@ -131,7 +136,7 @@ def scorecard(
         `.table`, a row a measure: `measure`, `period_start`, `value`, `low`, `high`, `n`, `previous`, `change`, `change_low`, `change_high`, `p_adjusted`,
         `beyond_noise`, `target`, `target_met` (reached, missed, not clear), `words`, `definition`, `status` (measured, too few, not measured), `needs`. Intervals: Wilson
         for shares, Student's t for means, exact Poisson for counts, order statistics for medians, Kaplan–Meier's for times with open ends. `.trend`, at most
-        `scorecard.periods` newest periods. `.important()`: what to know first.
+        `scorecard.periods` newest periods. `.highlights()`: what to know first; `.findings`: what is significant.
 
     Raises
     ------
@@ -140,25 +145,25 @@ def scorecard(
 
     References
     ----------
-    Laney, D. B. (2002). Improved control charts for attributes. Quality Engineering 14.
+    Wheeler, D. J. & Chambers, D. S. (1992). Understanding Statistical Process Control, 2nd ed.
     Benjamini, Y. & Hochberg, Y. (1995). Controlling the false discovery rate. JRSS B 57.
     """
     period, shown = journey.scorecard.period, journey.scorecard.periods
     if log is None:
         ground: Ground | Answers = Answers(feedback, span_of_feedback(feedback, period, shown))
-        every = {one.name: one for one in feedback_measures.measures(ground)}
+        every = {one.name: one for one in feedback_measures(ground)}
     else:
         ground = Ground(journey, log, feedback, span_of(log, period, shown))
         every = {
             one.name: one
-            for family in (
-                customer_measures,
-                money,
+            for measures in (
+                activity_measures,
+                value_measures,
                 feedback_measures,
                 web_measures,
                 support_measures,
             )
-            for one in family.measures(ground)
+            for one in measures(ground)
         }
     return _answer(journey, ground, every)
 
@@ -166,14 +171,15 @@ def scorecard(
 def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measured]) -> Scorecard:
     span = ground.span
     milestones = [name for name in every if name not in CATALOGUE]
-    found = [
+    rows = [
         _Row.of(journey, span, every.get(name, Measured(name, None, "sources.events")))
         for name in [*CATALOGUE, *milestones]
     ]
-    adjusted = benjamini_hochberg([one.change.p_value for one in found])
+    compared = _compared(span, rows)
+    adjusted = compared.p_adjusted.tolist()
     readings = {
         one.name: one.reading(p)
-        for one, p in zip(found, adjusted.tolist(), strict=True)
+        for one, p in zip(rows, adjusted, strict=True)
         if one.value is not None
     }
     before = (
@@ -181,22 +187,50 @@ def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measure
         if span.now > 0
         else "the period before"
     )
-    trend = _trend(span, found)
-    table = _table(found, adjusted.tolist(), readings, before)
-    judged = sum(int(one.band.judged[list(span.drawn)].sum()) for one in found)
+    trend = _trend(span, rows)
+    table = _table(rows, adjusted, readings, before)
+    judged = sum(bool(one.band.judged[list(span.drawn)].any()) for one in rows)
     lacking = int((table["status"] == NOT_MEASURED).sum())
     return Scorecard(
         table=table,
         headline=headline(readings, before, lacking),
-        definition=_definition(ground, judged, int(trend["flagged"].sum()), lacking),
-        metrics=_metrics(table),
+        definition=_definition(ground, compared, judged, int(trend["flagged"].sum()), lacking),
+        metrics=_metrics(table, journey),
         sql=active_sql(ground) if isinstance(ground, Ground) else "",
+        findings=_findings(rows, readings, compared, before),
+        families={compared.name: compared.tests},
         trend=trend,
         period=span.calendar.period,
-        expected_flags=judged * CHANCE,
+        expected_flags=judged * LEVEL,
         flags=int(trend["flagged"].sum()),
         readings=readings,
         before=before,
+    )
+
+
+def _compared(span: Span, rows: list[_Row]) -> Family:
+    """The p of every measure of the card, as one family."""
+    n = np.array(
+        [0 if one.value is None or span.now < 0 else one.value.n[span.now] for one in rows]
+    )
+    return family(
+        "the scorecard's measures against their normal variation",
+        [one.change.p_value for one in rows],
+        units=n,
+        other_units=n,
+        follow_up=known_at_once("the end of each period"),
+        min_n=0,  # who is counted decides for shares and means (`_smallest`); a count is its own size
+    )
+
+
+def _findings(
+    rows: list[_Row], readings: dict[str, Reading], compared: Family, before: str
+) -> tuple[Finding, ...]:
+    """Every measure that lies outside its normal variation."""
+    return tuple(
+        finding_of(readings[one.name], before, compared.name, float(p))
+        for one, p, claims in zip(rows, compared.p_adjusted, compared.claims, strict=True)
+        if claims
     )
 
 
@@ -217,13 +251,11 @@ class _Row:
 
     @classmethod
     def of(cls, journey: Journey, span: Span, measured: Measured) -> _Row:
-        nothing, none = np.full(span.size, np.nan), np.zeros(span.size, dtype=bool)
-        shown = np.isin(np.arange(span.size), span.drawn)
-        unknown = Band(float("nan"), nothing, nothing, nothing, float("nan"), none, none)
         series = measured.series
         if series is None or span.now < 0:
+            unknown = no_band(span.size)
             return cls(journey, span, measured.name, measured, unknown, Change(*[float("nan")] * 4))
-        band = band_of(series, span.complete & shown)
+        band = band_of(series, span.complete, SEASONS.get(span.calendar.period, ()))
         return cls(
             journey,
             span,
@@ -257,9 +289,9 @@ class _Row:
             n=int(n[now]) if now >= 0 else 0,
             previous=float(value[now - 1]) if now > 0 else float("nan"),
             change=self.change.difference,
-            beyond_noise=p_adjusted < 0.05,
-            banded=self.band.known,
-            flagged=bool(now >= 0 and self.band.flagged[now]),
+            beyond_noise=p_adjusted < CLAIM,
+            judged=bool(now >= 0 and self.band.judged[now]),
+            constant=self.band.constant,
             band=(float(self.band.low[now]), float(self.band.high[now]))
             if now >= 0
             else (float("nan"), float("nan")),
@@ -275,13 +307,12 @@ def _smallest(measure: str) -> int:
 
 
 def _table(
-    found: list[_Row], adjusted: list[float], readings: dict[str, Reading], before: str
+    rows: list[_Row], adjusted: list[float], readings: dict[str, Reading], before: str
 ) -> pd.DataFrame:
-    rows = [
-        _line(one, p, readings.get(one.name), before)
-        for one, p in zip(found, adjusted, strict=True)
+    lines = [
+        _line(one, p, readings.get(one.name), before) for one, p in zip(rows, adjusted, strict=True)
     ]
-    table = pd.DataFrame(rows).astype(
+    table = pd.DataFrame(lines).astype(
         dict.fromkeys(TEXTS, "str") | {"n": "int64", "beyond_noise": "bool"}
     )
     return table.assign(period_start=pd.to_datetime(table["period_start"]).astype("datetime64[us]"))
@@ -304,7 +335,7 @@ def _line(one: _Row, p_adjusted: float, reading: Reading | None, before: str) ->
         "change_low": one.change.low,
         "change_high": one.change.high,
         "p_adjusted": p_adjusted,
-        "beyond_noise": p_adjusted < 0.05,
+        "beyond_noise": p_adjusted < CLAIM,
         "target": missing if target is None else float(target.value),
         "target_met": None if reading is None else reading.target_met,
         "words": f"not measured: needs {one.measured.needs}"
@@ -322,32 +353,31 @@ def _status(reading: Reading | None) -> str:
     return MEASURED if reading.enough and not np.isnan(reading.value) else TOO_FEW
 
 
-def _trend(span: Span, found: list[_Row]) -> pd.DataFrame:
+def _trend(span: Span, rows: list[_Row]) -> pd.DataFrame:
     drawn = list(span.drawn)
     parts = []
-    for one in found:
+    for one in rows:
         series = one.measured.series
         if series is None:
             continue
         low, high = series.bounds
-        held = {
+        columns = {
             "value": series.value,
             "low": low,
             "high": high,
             "n": series.n,
-            "centre": np.where(one.band.judged, one.band.centre, np.nan),
+            "centre": one.band.centre,
         }
-        held |= {
+        columns |= {
             "band_low": _within(one.band.low, one.name, True),
             "band_high": _within(one.band.high, one.name, False),
             "flagged": one.band.flagged,
         }
-        columns = {
-            name: column[drawn] for name, column in (held | {"complete": span.complete}).items()
-        }
+        columns |= {"complete": span.complete}
+        drawn_columns = {name: column[drawn] for name, column in columns.items()}
         parts.append(
             pd.DataFrame(
-                {"measure": one.name, "period_start": span.calendar.labels[drawn]} | columns
+                {"measure": one.name, "period_start": span.calendar.labels[drawn]} | drawn_columns
             )
         )
     if not parts:
@@ -365,16 +395,33 @@ def _within(bound: np.ndarray, measure: str, lower: bool) -> np.ndarray:
     return np.maximum(bound, 0) if lower or unit != "share" else np.minimum(bound, 1)
 
 
-def _metrics(table: pd.DataFrame) -> dict[str, Metric]:
+def _metrics(table: pd.DataFrame, journey: Journey) -> dict[str, Metric]:
     rows = table[table["status"] != NOT_MEASURED]
     columns = (rows[name].tolist() for name in ("measure", "value", "low", "high", "n"))
     return {
-        name: metric(value, low, high, n)
+        name: metric(
+            value,
+            low,
+            high,
+            n,
+            label=entry_of(name).label,
+            unit=_unit(name),
+            better=cast("Better", better_of(name, journey) or ""),
+        )
         for name, value, low, high, n in zip(*columns, strict=True)
     }
 
 
-def _definition(ground: Ground | Answers, judged: int, flags: int, lacking: int) -> dict[str, str]:
+def _unit(measure: str) -> Unit:
+    """The unit of a card: days and plain numbers are numbers."""
+    entry = entry_of(measure)
+    unit = "money" if entry.kind == "money" else entry.unit
+    return cast("Unit", {"score": "points", "count": "number", "days": "number"}.get(unit, unit))
+
+
+def _definition(
+    ground: Ground | Answers, compared: Family, judged: int, flags: int, lacking: int
+) -> dict[str, str]:
     span = ground.span
     name = span.calendar.period
     now = (
@@ -386,11 +433,12 @@ def _definition(ground: Ground | Answers, judged: int, flags: int, lacking: int)
         "period": f"{now}; the last complete {name} in the business's zone",
         "trend": f"{len(span.drawn)} newest, of which {int(span.complete[list(span.drawn)].sum())} are complete; the others are shown and not judged",
         "active": "at least one mapped event that is not the churn event",
-        "ordinary variation": f"Laney's chart: centre ± {BAND:g}·σ_z·error, from {FEWEST_PERIODS} complete periods on",
-        "beyond noise": "the change leaves out 0 under ordinary variation, Benjamini–Hochberg over the card, at least 30 counted on both sides",
-        "flags by chance": f"about {judged * CHANCE:.1f} of {count_of(judged, 'judged mark')} would be flagged by chance; {flags or 'none'} {'is' if flags == 1 else 'are'}"
+        "normal variation": f"limits round what the periods before let one expect: a level, a trend, or the season where the log reaches a year further, whichever "
+        f"predicted best; from {FEWEST_PERIODS} complete periods on",
+        "beyond noise": compared.words,
+        "marks by chance": f"about {judged * LEVEL:.1f} outside their limits in {count_of(judged, 'measure')} by chance; {flags or 'none'} {'is' if flags == 1 else 'are'}"
         if judged
-        else "no mark has enough periods to be judged",
+        else "no measure has enough periods to be judged",
         "not measured": f"{count_of(lacking, 'measure')}; needs says what is lacking",
         "observed until": f"{ground.log.observed_until:%Y-%m-%d %H:%M} ({ground.log.timezone})"
         if isinstance(ground, Ground)

@@ -37,13 +37,21 @@ _KM = "Kaplan–Meier median, those not there yet censored at the end of data"
 
 CATALOGUE: dict[str, Entry] = {
     "conversion_of_visitors": Entry(
-        "Conversion of visitors", "share", "conversion", FUNNEL, _SAME.format("visit", "conversion")
+        "Visitors who convert in the same period",
+        "share",
+        "conversion",
+        FUNNEL,
+        _SAME.format("visit", "conversion"),
     ),
     "conversion_of_leads": Entry(
-        "Conversion of leads", "share", "conversion", FUNNEL, _SAME.format("lead", "conversion")
+        "Leads who convert in the same period",
+        "share",
+        "conversion",
+        FUNNEL,
+        _SAME.format("lead", "conversion"),
     ),
     "active_customers": Entry(
-        "Active customers",
+        "Active customers (events on the map)",
         "count",
         "activity",
         RETENTION,
@@ -57,7 +65,7 @@ CATALOGUE: dict[str, Entry] = {
         "customers whose first mapped event lies in the period",
     ),
     "retention": Entry(
-        "Retention",
+        "Active again from the period before (events on the map)",
         "share",
         "coming back",
         RETENTION,
@@ -104,6 +112,13 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "ces": Entry(
         "Found it easy (CES)", "share", "effort", SENTIMENT, "share of answers 5–7 on 1–7"
+    ),
+    "rating": Entry(
+        "Rated well (4 or 5 stars)",
+        "share",
+        "rating",
+        SENTIMENT,
+        "share of star ratings of 4–5 on 1–5, half stars as they are",
     ),
     "response_share": Entry(
         "Answered when asked",

@@ -11,15 +11,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.journey_map.stage_mapping import claimed, plain
-from cjlib.analyses.scorecard.event_arrays import NEVER, Pairs, Rows, among
 from cjlib.analyses.scorecard.series import Bools, Ints, Series, counted
 from cjlib.errors import DataError
+from cjlib.shared.event_arrays import opens
 from cjlib.shared.periods import Calendar, calendar
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
+from cjlib.sources.log.condition_sql import timestamp_sql
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog
 
+NEVER = np.iinfo(np.int64).max
 A_YEAR = {"day": 364, "week": 52, "month": 12, "quarter": 4}
 """How many periods back the same one of the year before lies; days and weeks keep the day of the week."""
 
@@ -73,7 +75,8 @@ def span_of(log: EventLog, period: str, shown: int) -> Span:
     if period not in ("hour", "day"):
         day = calendar(int(every.starts[0]), int(every.starts[0]), "day", log.zone)
         complete[0] &= first < day.starts[1]
-    begin = max(0, len(every) - 1 - max(shown + 1, A_YEAR.get(period, 0) + 2))
+    # The season of the newest periods is told by those of the year before them.
+    begin = max(0, len(every) - 1 - shown - max(1, A_YEAR.get(period, 0)))
     return Span(
         Calendar(period, every.starts[begin:], every.labels[begin:]), complete[begin:], shown
     )
@@ -283,3 +286,110 @@ class Answers:
     def of_role(self, role: str) -> Rows:
         """No role can be played."""
         raise AssertionError(role)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Events by customer and time: customer, instant, and period (−1 before the first one kept)."""
+
+    customer: NDArray[np.int32]
+    time: Ints
+    period: NDArray[np.int16]
+
+    def where(self, some: Bools | Ints) -> Rows:
+        """Some of them, by a mask or by their positions."""
+        return Rows(self.customer[some], self.time[some], self.period[some])
+
+    @cached_property
+    def firsts(self) -> Rows:
+        """Each customer's first."""
+        return self.where(opens(self.customer, self.time, None))
+
+    @cached_property
+    def pauses(self) -> Ints:
+        """How long until the customer's next; from the last one on for ever."""
+        pauses = np.append(self.time[1:], NEVER)
+        pauses[:-1] -= self.time[:-1]
+        pauses[:-1][self.customer[1:] != self.customer[:-1]] = NEVER
+        return pauses
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Who did it in which period, once each, by customer and period: `count` how often, `first` and `last` when."""
+
+    customer: Ints
+    period: Ints
+    count: Ints
+    first: Ints
+    last: Ints
+
+    def within(self) -> Pairs:
+        """Those of the periods kept."""
+        mine = self.period >= 0
+        return (
+            self
+            if mine.all()
+            else Pairs(
+                *(
+                    column[mine]
+                    for column in (self.customer, self.period, self.count, self.first, self.last)
+                )
+            )
+        )
+
+    def key(self, periods: int) -> Ints:
+        """One number a pair, rising."""
+        return self.customer * periods + self.period
+
+
+def among(wanted: Ints, keys: Ints) -> Bools:
+    """Whether each number stands among rising ones."""
+    if not keys.size:
+        return np.zeros(wanted.size, dtype=bool)
+    return keys[_places(wanted, keys)] == wanted
+
+
+def found_at(wanted: Ints, keys: Ints) -> Ints:
+    """Where those numbers that stand among rising ones stand there."""
+    return _places(wanted[among(wanted, keys)], keys)
+
+
+def _places(wanted: Ints, keys: Ints) -> Ints:
+    return np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+
+
+def by_customer(rows: Rows, size: int) -> Ints:
+    """Each customer's first instant, by code; NEVER without one."""
+    first = np.full(size, NEVER)
+    first[rows.firsts.customer] = rows.firsts.time
+    return first
+
+
+def active_sql(ground: Ground) -> str:
+    """Active customers by period, oldest first; `first_time` of a touchpoint is left out, as it needs a query of its own."""
+    log, mapping = ground.log, ground.journey.mapping
+    seen = {one.position for one in mapping if not one.backstage}
+    tests = [
+        log.portable(one.event, "stages")
+        for one in mapping
+        if not one.backstage or one.position not in seen
+    ]
+    mapped = " OR ".join(dict.fromkeys(tests)) or "FALSE"
+    without = (
+        ""
+        if ground.churn_event is None
+        else f" AND NOT {log.portable(ground.churn_event, 'churn.event')}"
+    )
+    starts = ground.starts.tolist()
+    spans = ",\n    ".join(
+        f"({place}, {timestamp_sql(starts[place])}, {timestamp_sql(starts[place + 1])})"
+        for place in ground.span.drawn
+    )
+    return (
+        f"WITH periods AS (\n  SELECT * FROM (VALUES\n    {spans}\n  ) AS p(position, started_at, ended_at)\n),\nactivity AS (\n"
+        f"  SELECT customer_id, timestamp FROM {log.events_sql} AS given WHERE ({mapped}){without}\n)\n"
+        "SELECT p.position, COUNT(DISTINCT a.customer_id) AS active_customers\n"
+        "FROM periods p LEFT JOIN activity a ON a.timestamp >= p.started_at AND a.timestamp < p.ended_at\n"
+        "GROUP BY p.position ORDER BY p.position"
+    )

@@ -46,10 +46,11 @@ class Series(Protocol):
 
 @dataclass(frozen=True)
 class Shares:
-    """Count ÷ base. The interval is Wilson's; none where a count exceeds its base, which two kinds of events may."""
+    """Count ÷ base. The interval is Wilson's unless `given` (low, high); none where a count exceeds its base, which two kinds of events may."""
 
     count: Ints
     n: Ints
+    given: tuple[Floats, Floats] | None = None
 
     @property
     def value(self) -> Floats:
@@ -58,7 +59,9 @@ class Shares:
 
     @property
     def bounds(self) -> tuple[Floats, Floats]:
-        """Wilson's interval."""
+        """Wilson's interval, or as given."""
+        if self.given is not None:
+            return self.given
         fits = self.count <= self.n
         low, high = wilson(np.where(fits, self.count, 0), self.n)
         return np.where(fits, low, np.nan), np.where(fits, high, np.nan)

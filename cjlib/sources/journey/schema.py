@@ -323,6 +323,7 @@ MEASURES: dict[str, Literal["higher", "lower"] | None] = {
     "nps": "higher",
     "csat": "higher",
     "ces": "higher",
+    "rating": "higher",
     "response_share": "higher",
     "click_through": "higher",
     "bounce": "lower",

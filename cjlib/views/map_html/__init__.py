@@ -33,8 +33,8 @@ MANY = 6
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What `cj.picture` gives: shown in a notebook it is the map as HTML; `.text` says the same in words."""
+class RenderedMap:
+    """What `cj.render_map` gives: shown in a notebook it is the map as HTML; `.text` says the same in words."""
 
     html: str
     text: str
@@ -43,7 +43,7 @@ class Picture:
         return {"text/plain": self.text, "text/html": self.html}
 
 
-def picture(journey_map: JourneyMap, group: str | None = None) -> Picture:
+def render_map(journey_map: JourneyMap, group: str | None = None) -> RenderedMap:
     """The map as a picture: stages from left to right, a lane for each thing counted, and the lanes written by hand apart.
 
     Each cell carries what it rests on (n, 95% CI) and how good the evidence is, in words. Nothing is counted here.
@@ -57,7 +57,7 @@ def picture(journey_map: JourneyMap, group: str | None = None) -> Picture:
 
     Returns
     -------
-    Picture
+    RenderedMap
     """
     if type(journey_map).__name__ != "JourneyMap":
         raise CjlibError(
@@ -77,7 +77,7 @@ def picture(journey_map: JourneyMap, group: str | None = None) -> Picture:
         "<li>Brackets hold 95% CIs; n is what a cell rests on, 30 or more unless it says thin.</li>"
         "<li><b>usual</b> the median of the other stages, or what the journey file expects</li></ul></details></figure>"
     )
-    return Picture(html=html, text=f"{caption}\n{journey_map.headline}")
+    return RenderedMap(html=html, text=f"{caption}\n{journey_map.headline}")
 
 
 def _table(stages: list[str], lanes: list[tuple[str, str, list[Cell]]]) -> str:

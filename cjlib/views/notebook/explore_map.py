@@ -14,7 +14,7 @@ import pandas as pd
 from cjlib.errors import CjlibError, shown
 from cjlib.show.tables import table_html
 from cjlib.sources.log.segments import segment_columns
-from cjlib.views.map_html import Picture, picture
+from cjlib.views.map_html import RenderedMap, render_map
 from cjlib.views.unanswered import Unanswered
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class MapExplorer:
 
     # ---- in a report -----------------------------------------------------------------------------------------------
 
-    def twin(self) -> Picture:
+    def twin(self) -> RenderedMap:
         """For a report: what stands behind each stage, and the segments side by side, as folded tables that need no script."""
         whole = self.map()
         parts = [
@@ -135,7 +135,7 @@ class MapExplorer:
         parts.append(
             f"<details><summary>What if five points more went on to a stage?</summary><ul>{''.join(future)}</ul></details>"
         )
-        return Picture(
+        return RenderedMap(
             html=f'<div class="cj-explore">{"".join(parts)}</div>',
             text="What stands behind each stage, by segment, and what if.",
         )
@@ -241,7 +241,7 @@ class MapExplorer:
             held = self.map(choice)
         except CjlibError as fault:
             return _why(fault), [EVERY]
-        return picture(
+        return render_map(
             held, None if choice.by is None else _group(held, choice)
         ).html, held.groups.words()
 
@@ -307,7 +307,7 @@ def explore_map(
     """
     if log is None or not hasattr(log, "prepared"):
         raise CjlibError(
-            f"log: the explorer needs events, as cj.read_events gives them. Got {shown(log)}. To show a map of feedback alone call cj.picture(map)."
+            f"log: the explorer needs events, as cj.read_events gives them. Got {shown(log)}. To show a map of feedback alone call cj.render_map(map)."
         )
     explorer = MapExplorer(
         journey, log, feedback, by=by, kinds=None if isinstance(kinds, Unanswered) else kinds

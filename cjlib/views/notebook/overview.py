@@ -23,7 +23,7 @@ QUESTIONS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Important:
+class Highlights:
     """The most important sentences of a card, each with the notebook that explains it."""
 
     table: pd.DataFrame
@@ -51,7 +51,7 @@ class Important:
         return f'<ol class="cj-important">{"".join(each)}</ol>'
 
 
-def important(card: Scorecard, most: int = 3) -> Important:
+def highlights(card: Scorecard, most: int = 3) -> Highlights:
     """The most important things to know of a scorecard, as sentences with links to the notebooks that explain them.
 
     Parameters
@@ -61,11 +61,11 @@ def important(card: Scorecard, most: int = 3) -> Important:
     most
         How many.
     """
-    return Important(_checked(card).important(most))
+    return Highlights(_checked(card).highlights(most))
 
 
 @dataclass(frozen=True, eq=False)
-class Unmeasured:
+class MissingMeasures:
     """What a card cannot say, by what it would need."""
 
     needs: dict[str, list[str]]
@@ -94,15 +94,15 @@ class Unmeasured:
         return f'<table class="cj-unmeasured"><thead>{heads}</thead><tbody>{rows}</tbody></table>'
 
 
-ALL_MEASURED = "Every measure of the card is measured."
+ALL_MEASURED = "Nothing is missing."
 
 
-def unmeasured(card: Scorecard) -> Unmeasured:
+def missing_measures(card: Scorecard) -> MissingMeasures:
     """What a scorecard does not measure: the missing line of the journey file or the missing events, and the measures they would give."""
     needs: dict[str, list[str]] = {}
     for one in _checked(card).not_measured.itertuples():
         needs.setdefault(str(one.needs), []).append(entry_of(str(one.measure)).label)
-    return Unmeasured(needs)
+    return MissingMeasures(needs)
 
 
 def _checked(card: Scorecard) -> Scorecard:

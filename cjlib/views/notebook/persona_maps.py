@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import DataError
 from cjlib.shared.comparison import MIN_N
-from cjlib.views.map_html import picture
+from cjlib.views.map_html import render_map
 from cjlib.views.unanswered import Unanswered, because, unanswered
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class PersonaMaps:
             return f"<p>{escape(self.why)}</p>"
         parts = (
             f"<details><summary>The map of <bdi>{escape(name)}</bdi>{_few(held)}</summary>"
-            f"<p>{escape(held.headline)}</p>{picture(held).html}</details>"
+            f"<p>{escape(held.headline)}</p>{render_map(held).html}</details>"
             for name, held in self.maps.items()
         )
         return f'<div class="cj-explore">{"".join(parts)}</div>'

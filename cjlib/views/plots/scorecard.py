@@ -1,4 +1,4 @@
-"""The scorecard as cards below one another: what a measure is, what is to be said of it, and its trend on the band of ordinary variation."""
+"""The scorecard as cards below one another: what a measure is, what is to be said of it, and its trend within its control limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cjlib.errors import not_one_of
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 
-COLUMNS = ["measure", "period", "value", "low", "high", "n", "ordinary from", "ordinary to", "mark"]
+COLUMNS = ["measure", "period", "value", "low", "high", "n", "usual from", "usual to", "mark"]
 LINE, NAME, SPARK, GAP = 16, 22, 52, 26
 """Pixels of a line of words, of the name, of the trend, and between two cards."""
 WIDTH = 50
@@ -67,7 +67,7 @@ class Card:
 
 
 def cards(result: Any, *, measures: Sequence[str] | None = None) -> go.Figure:
-    """A card a measure: value, words, and the trend on the band of ordinary variation."""
+    """A card a measure: value, words, and the trend within its control limits."""
     held = _cards(result, measures)
     if not held:
         return theme.empty(
@@ -173,7 +173,7 @@ def _bands(held: Sequence[Card], bottoms: np.ndarray) -> go.Scatter:
         line={"width": 0},
         fill="toself",
         fillcolor=theme.TRACK,
-        name="ordinary variation",
+        name="normal variation",
         hoverinfo="skip",
     )
 
@@ -230,7 +230,7 @@ def _marks(held: Sequence[Card], bottoms: np.ndarray, period: str) -> go.Scatter
         y=y,
         mode="markers",
         marker=marker,
-        name="value; diamond: outside what is ordinary",
+        name="value; diamond: outside the control limits",
         hovertext=text,
         hoverinfo="text",
     )
@@ -240,7 +240,7 @@ def _hover(card: Card, one: dict[str, Any], unit: str, period: str) -> str:
     band = (
         ""
         if numbers.missing(one["band_low"])
-        else f"<br>ordinary {said(one['band_low'], unit)} to {said(one['band_high'], unit)}"
+        else f"<br>usual range {said(one['band_low'], unit)} to {said(one['band_high'], unit)}"
     )
     note = "" if one["complete"] else "<br>not over yet, or not covered from its start"
     start = theme.safe(period_name(one["period_start"], period))
@@ -259,7 +259,11 @@ def _ticks(trend: pd.DataFrame, period: str) -> dict[str, Any]:
 
 def _rows(card: Card, period: str) -> list[list[Any]]:
     marks = [
-        "outside what is ordinary" if one["flagged"] else "" if one["complete"] else "not complete"
+        "outside the control limits"
+        if one["flagged"]
+        else ""
+        if one["complete"]
+        else "not complete"
         for one in card.periods
     ]
     names = ("value", "low", "high", "n", "band_low", "band_high")
@@ -276,12 +280,10 @@ def _rows(card: Card, period: str) -> list[list[Any]]:
 
 def _caption(result: Any) -> str:
     """The headline, and how many marks stand out beside how many would by chance; nothing of it where no mark could be judged."""
-    if not result.flags and result.expected_flags < 0.05:
+    if not result.flags:
         return result.headline
-    lie = (
-        numbers.count_of(result.flags, "mark lies", "marks lie") if result.flags else "No mark lies"
-    )
-    return f"{result.headline} {lie} outside what is ordinary; chance alone would put about {result.expected_flags:.1f} there."
+    lie = numbers.count_of(result.flags, "point lies", "points lie")
+    return f"{result.headline} {lie} outside the control limits (about {result.expected_flags:.1f} expected by chance)."
 
 
 def _alt(held: Sequence[Card]) -> str:
@@ -289,7 +291,7 @@ def _alt(held: Sequence[Card]) -> str:
         f"{entry_of(card.row['measure']).label} {said(card.row['value'], entry_of(card.row['measure']).unit)}, {card.row['words']}"
         for card in held
     )
-    return f"{numbers.count_of(len(held), 'card')}, each with a line over the periods on the band of ordinary variation. {'. '.join(each)}."
+    return f"{numbers.count_of(len(held), 'card')}, each with a line over the periods within its control limits. {'. '.join(each)}."
 
 
 VIEWS = {"Scorecard": {"cards": cards}}
