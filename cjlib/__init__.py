@@ -55,6 +55,7 @@ _HOME = {
     "cjlib.analyses.value.customer_lifetime_value": ["customer_value"],
     "cjlib.analyses.value.recorded_value": ["stated_value", "value_of"],
     "cjlib.analyses.experiment": ["Experiment", "Measure", "experiment"],
+    "cjlib.analyses.experiment.plan": ["ExperimentPlan", "plan_experiment"],
     "cjlib.analyses.personas": ["personas"],
     "cjlib.analyses.scorecard": ["scorecard"],
     "cjlib.analyses.journey_map": ["JourneyMap", "journey_map"],

@@ -229,6 +229,81 @@ def test_a_measure_that_does_not_fit_together_is_refused():
         cj.Measure("x", "buy", winsorize=99)
 
 
+def test_a_measure_of_an_event_that_never_occurs_is_refused_with_the_nearest():
+    log = log_of(exposed("old", 30) + exposed("new", 30) + bought("new", 3))
+    with pytest.raises(cj.CjlibError, match=r"measures: 'bye' never occurs.* Did you mean 'buy'\?"):
+        read(log, measures=[cj.Measure("conversion", "bye")])
+
+
 def test_nobody_exposed_is_refused_with_the_events_there_are():
     with pytest.raises(cj.CjlibError, match="exposure: 'seen' never occurs"):
         read(log_of([("a", "buy", 1, "old", 1.0)]))
+
+
+# ---- planning --------------------------------------------------------------------------------------------------
+
+
+def plan(log, **options):
+    options = {"entry": "seen", "measures": [CONVERSION], "window": "7D"} | options
+    return cj.plan_experiment(log, **options)
+
+
+def test_a_share_of_a_half_needs_the_textbooks_number_of_customers():
+    rows = exposed("old", 200) + bought("old", 100)
+    table = plan(log_of(rows), effects=[0.1], stop="fixed").table
+    # 2 (1.96 + .84)² · .25 / .05², with the standard deviation of the sample.
+    assert table["customers_per_arm"].tolist() == [1578]
+    assert table["difference"].tolist() == [0.05]
+
+
+def test_looking_every_day_needs_more_customers_than_one_look():
+    log = log_of(exposed("old", 200) + bought("old", 100))
+    often, once = (
+        plan(log, effects=[0.1], stop=stop).table["customers_per_arm"].item()
+        for stop in ("always_valid", "fixed")
+    )
+    assert 1.5 < often / once < 2.2
+
+
+def test_days_are_those_of_the_traffic_and_of_following_the_last():
+    rows = [(f"c{k}", "seen", k / 10, "old", None) for k in range(201)] + [
+        (f"c{k}", "buy", k / 10 + 1, None, 1.0) for k in range(0, 201, 2)
+    ]
+    result = plan(log_of(rows, until=40), effects=[0.2], stop="fixed")
+    assert result.per_day == pytest.approx(201 / 20)
+    row = result.table.iloc[0]
+    assert row["days"] == pytest.approx(row["customers_per_arm"] * 2 / result.per_day + 7)
+
+
+def test_a_planned_effect_is_shown_about_as_often_as_planned():
+    needed = plan(world(), effects=[0.3], stop="fixed", power=0.8, window="10D").table.iloc[0]
+    rng = np.random.default_rng(2)
+    n, p = int(needed["customers_per_arm"]), needed["baseline"]
+    first, second = rng.binomial(n, p, 2_000) / n, rng.binomial(n, 1.3 * p, 2_000) / n
+    pooled = (first + second) / 2
+    z = (second - first) / np.sqrt(2 * pooled * (1 - pooled) / n)
+    assert 0.74 < np.mean(z > 1.96) < 0.86
+
+
+def test_where_nothing_happens_today_no_effect_can_be_planned():
+    rows = [*exposed("old", 50), ("a visitor", "buy", 0, None, 1.0)]
+    result = plan(log_of(rows))
+    assert result.headline.startswith("conversion is 0 today")
+    assert result.table["customers_per_arm"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"arms": 1}, "arms: an experiment needs two or more"),
+        ({"effects": [0]}, "effects: must be shares above 0"),
+        ({"power": 2}, "power: must be between"),
+        ({"traffic_share": 0}, "traffic_share: must be a share above 0"),
+        ({"stop": "never"}, "stop: "),
+        ({"measures": ["buy"]}, "measures: must be a list of cj.Measure"),
+        ({"window": "60D"}, "entry: 0 customers came to 'seen' and were followed for 60 days"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(options, told):
+    with pytest.raises(cj.CjlibError, match=told):
+        plan(log_of(exposed("old", 50)), **options)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
 from cjlib.shared.stats import Floats
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.event_log import EventLog
@@ -123,7 +123,11 @@ def _summed(
     window: int,
 ) -> tuple[Floats, Floats]:
     """Per customer the number of events, or the sum of a column over them, after and before the exposure."""
-    where = log.match(as_step(event, "event"), "event")
+    step = as_step(event, "event")
+    for name in log.unknown_events(step):
+        near = did_you_mean(name, log.event_names)
+        raise CjlibError(f"measures: {shown(name)} never occurs in the log.{near}")
+    where = log.match(step, "event")
     events = log.fetch("customer", "time", where=where)
     amount = (
         np.ones(len(events["time"]))
