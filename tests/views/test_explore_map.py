@@ -10,7 +10,6 @@ import pytest
 
 import cjlib as cj
 from cjlib.views.notebook.explore_map import PERSONA, Choice
-from cjlib.views.unanswered import Unanswered
 
 START = pd.Timestamp("2025-01-01", tz="UTC")
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -203,14 +202,14 @@ def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
     few = cj.read_events(
         pd.DataFrame({"customer_id": ["a"], "event": ["visit"], "timestamp": [START]})
     )
-    for kinds in (cj.customer_kinds(journey, few), cj.customer_kinds(journey, None)):
-        assert isinstance(kinds, Unanswered)
+    for kinds in (cj.personas(few, journey=journey), cj.personas(None, journey=journey)):
+        assert not kinds.answered
         maps = cj.persona_maps(cj.journey_map(journey, few), kinds)
         assert maps.text == kinds.headline
         assert len(cj.plot(maps).data) == 0
     assert (
-        "Kinds of customers cannot be told apart: only 0 customers have 5 events or more"
-        in cj.customer_kinds(journey, few).headline
+        "Personas cannot be told apart: only 0 customers have 5 events or more"
+        in cj.personas(few, journey=journey).headline
     )
 
 
@@ -270,8 +269,8 @@ def test_the_table_of_a_result_brings_its_definition_and_one_without_rows_its_he
     assert "How this was counted" in shown.html
     assert "typical path" not in shown.html
     assert (
-        cj.table(cj.customer_kinds(journey, None), ["persona"]).text
-        == "Without events there are no habits to tell kinds of customers by."
+        cj.table(cj.personas(None, journey=journey), ["persona"]).text
+        == "Without events there are no habits to tell personas by."
     )
 
 

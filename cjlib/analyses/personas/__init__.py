@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.feedback.sentiment import score_texts
 from cjlib.analyses.personas import clusters
-from cjlib.analyses.personas.customer_features import CustomerFeatures, customer_features
+from cjlib.analyses.personas.customer_features import (
+    OF_CHANNEL,
+    OF_EVENT,
+    CustomerFeatures,
+    customer_features,
+)
 from cjlib.analyses.personas.groups import Grouped, members_of, table_of
 from cjlib.analyses.personas.profile import Written, match_written, profile_of
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.errors import CjlibError, DataError, shown
+from cjlib.errors import CjlibError, shown
 from cjlib.shared.comparison import MIN_N
-from cjlib.show.numbers import joined
+from cjlib.show.numbers import confidence, count_of, joined, percent
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.event_log import EventLog
@@ -42,14 +47,16 @@ class Personas(Result):
         Whether the groups are found again in other samples, and whether there is more than one cloud.
     """
 
-    profile: pd.DataFrame
-    members: pd.DataFrame
-    unmatched: tuple[str, ...]
-    stable: bool
-    structured: bool
+    profile: pd.DataFrame = field(default_factory=pd.DataFrame)
+    members: pd.DataFrame = field(default_factory=pd.DataFrame)
+    unmatched: tuple[str, ...] = ()
+    stable: bool = False
+    structured: bool = False
 
     def readable(self, table: pd.DataFrame) -> pd.DataFrame:
         """A persona of fewer than 30 customers is named as one that is too small to read."""
+        if not self.answered:
+            return table
         few = self.table["customers"] < MIN_N
         return (
             table.assign(name=table["name"].mask(few, table["name"] + " (too few to read)"))
@@ -70,7 +77,7 @@ class Personas(Result):
 
 
 def personas(
-    log: EventLog,
+    log: EventLog | None,
     customers: None = None,
     feedback: Feedback | None = None,
     *,
@@ -84,12 +91,13 @@ def personas(
     commonest); attributes of the customers table (numbers, and levels that at least 5% have); the mean score of what they wrote. Missing numbers are the mean.
     Standardised, clipped to ±3, grouped by k-means with 20 starts. Customers with fewer events are `too little seen`, apart. Stability is the mean adjusted
     Rand index between these groups and those found in 50 bootstraps. Structure is claimed only if the silhouette exceeds, by .05, the best one of ten clouds
-    that have the same margins and rank correlations and no groups.
+    that have the same margins and rank correlations and no groups; or if a habit (a share of a channel or event) has two peaks by itself, which such clouds
+    share and hide: then the groups are made by these habits alone. Stable groups need not be personas: how far customers came may part them just as stably.
 
     Parameters
     ----------
     log
-        The event log; attributes come with it (`read_events(customers=…)` or the journey file).
+        The event log, None where there is none; attributes come with it (`read_events(customers=…)` or the journey file).
     customers
         Not needed: the log holds the customers table.
     feedback
@@ -111,8 +119,6 @@ def personas(
 
     Raises
     ------
-    DataError
-        When fewer than 60 customers have five events.
     CjlibError
         When `k` is not a number of groups, or a customers table is given.
 
@@ -125,6 +131,8 @@ def personas(
         raise CjlibError(
             "customers: the log holds the customers table. Give it to cj.read_events(…, customers=table) or name it in the journey file."
         )
+    if log is None:
+        return Personas.unanswered("Without events there are no habits to tell personas by.")
     import sklearn.cluster  # noqa: F401 — what is loaded under the limit is not held by it
     from threadpoolctl import threadpool_limits
 
@@ -134,18 +142,57 @@ def personas(
         else {}
     )
     features = customer_features(log, _mean_scores(feedback), **money)
-    seen = _often_enough(features)
+    seen = features.events >= FEWEST_EVENTS
+    if seen.sum() < 2 * MIN_N:
+        return Personas.unanswered(
+            f"Personas cannot be told apart: only {count_of(int(seen.sum()), 'customer')} have {FEWEST_EVENTS} events or more, at least {2 * MIN_N} are needed. A longer log may have them."
+        )
     points = clusters.standardised(features.scaled[seen].to_numpy(dtype=float))
+    habits: list[str] = []
     with threadpool_limits(1):  # sums over threads differ in the last digit
-        metrics, (centres, labels), silhouettes = _found(points, k, seed)
+        metrics, groups = _found(points, k, seed)
+        metrics["silhouette_reference"] = metric(
+            clusters.reference(points, clusters.CHOICES if k is None else [k], seed),
+            label="Silhouette without groups",
+            unit="number",
+        )
+        if not _structured(metrics):
+            habits = _two_peaked(features, seen, seed)
+        if habits:
+            points = clusters.standardised(features.scaled.loc[seen, habits].to_numpy(dtype=float))
+            by_habit, groups = _found(points, k, seed)
+            metrics |= by_habit
+        centres, labels = groups
+        silhouettes = clusters.silhouettes(points, labels, seed)
     grouped = Grouped(log, journey, features, seen, points, labels, centres)
-    return _answer(grouped, metrics, k, silhouettes)
+    return _answer(grouped, metrics, k, silhouettes, habits)
+
+
+def _structured(metrics: dict[str, Metric]) -> bool:
+    return (metrics["silhouette"]["value"] or 0.0) > (
+        metrics["silhouette_reference"]["value"] or 0.0
+    ) + STRUCTURED
+
+
+def _two_peaked(features: CustomerFeatures, seen: NDArray[np.bool_], seed: int) -> list[str]:
+    """The habits that split customers in two by themselves: one look at the share shows two peaks, which clouds with the same margins share."""
+    events = features.events[seen]
+    shares = {
+        name: features.raw.loc[seen, name].to_numpy(dtype=float)
+        for name in features.scaled.columns
+        if name.startswith((OF_CHANNEL, OF_EVENT))
+    }
+    return [
+        name
+        for name, share in shares.items()
+        if clusters.two_peaks(np.rint(share * events).astype(np.int64), events, seed)
+    ]
 
 
 def _found(
     points: clusters.Floats, k: int | None, seed: int
-) -> tuple[dict[str, Metric], clusters.Found, clusters.Floats]:
-    """The groups, how well they stand, and the silhouettes of the points."""
+) -> tuple[dict[str, Metric], clusters.Found]:
+    """The groups, and how well they stand."""
     if k is None:
         groups, quality = clusters.choose(points, seed)
     else:
@@ -153,24 +200,16 @@ def _found(
         quality = clusters.Apart.of(points, seed).silhouette(groups[1])
     chosen, labels = len(groups[0]), groups[1]
     metrics = {
-        "stability": metric(clusters.stability(points, chosen, labels, seed), n=len(points)),
-        "silhouette": metric(quality, n=len(points)),
-        "silhouette_reference": metric(
-            clusters.reference(points, clusters.CHOICES if k is None else [chosen], seed)
+        "stability": metric(
+            clusters.stability(points, chosen, labels, seed),
+            n=len(points),
+            label="Stability",
+            unit="number",
         ),
-        "personas": metric(chosen, n=len(points)),
+        "silhouette": metric(quality, n=len(points), label="Silhouette", unit="number"),
+        "personas": metric(chosen, n=len(points), label="Personas", unit="number"),
     }
-    return metrics, groups, clusters.silhouettes(points, labels, seed)
-
-
-def _often_enough(features: CustomerFeatures) -> NDArray[np.bool_]:
-    seen = features.events >= FEWEST_EVENTS
-    if seen.sum() < 2 * MIN_N:
-        raise DataError(
-            f"personas: only {int(seen.sum())} customers have {FEWEST_EVENTS} events or more, at least {2 * MIN_N} are needed for groups that mean anything. "
-            "Give a longer log."
-        )
-    return seen
+    return metrics, groups
 
 
 def _mean_scores(feedback: Feedback | None) -> dict[object, float] | None:
@@ -187,24 +226,23 @@ def _mean_scores(feedback: Feedback | None) -> dict[object, float] | None:
 
 
 def _answer(
-    grouped: Grouped, metrics: dict[str, Metric], k: int | None, silhouettes: clusters.Floats
+    grouped: Grouped,
+    metrics: dict[str, Metric],
+    k: int | None,
+    silhouettes: clusters.Floats,
+    habits: list[str],
 ) -> Personas:
     profile = profile_of(grouped.raw, grouped.labels, grouped.names)
     written = match_written(
         grouped.journey.personas if grouped.journey else (), profile, grouped.names
     )
     table = table_of(grouped, profile, written)
-    stability, quality, cloud = (
-        metrics[name]["value"] or 0.0
-        for name in ("stability", "silhouette", "silhouette_reference")
-    )
-    stable, structured = stability >= STABLE, quality > cloud + STRUCTURED
+    stable = (metrics["stability"]["value"] or 0.0) >= STABLE
+    structured = bool(habits) or _structured(metrics)
     return Personas(
         table=table,
-        headline=_headline(
-            table, grouped.labels.size, (stability, quality, cloud), stable, structured
-        ),
-        definition=_definition(grouped, k, written),
+        headline=_headline(table, metrics, structured, habits),
+        definition=_definition(grouped, k, written, habits),
         metrics=metrics,
         profile=profile,
         members=members_of(grouped, silhouettes),
@@ -215,11 +253,17 @@ def _answer(
 
 
 def _headline(
-    table: pd.DataFrame, n: int, figures: tuple[float, float, float], stable: bool, structured: bool
+    table: pd.DataFrame, metrics: dict[str, Metric], structured: bool, habits: list[str]
 ) -> str:
-    stability, quality, cloud = figures
-    said = f"stability {stability:.2f}, silhouette {quality:.2f} against {cloud:.2f} of one cloud cut alike"
-    shaky = "" if stable else "; these segments are not stable"
+    n = metrics["personas"]["n"] or 0
+    stability, quality, cloud = (
+        metrics[name]["value"] or 0.0
+        for name in ("stability", "silhouette", "silhouette_reference")
+    )
+    figures = f"stability {stability:.2f}, silhouette {quality:.2f}" + (
+        "" if habits else f", {cloud:.2f} without groups"
+    )
+    shaky = "" if stability >= STABLE else "; these groups are not stable"
     small = table.loc[table["customers"] < MIN_N, "persona"].tolist()
     few = (
         f" {joined(small)} {'has' if len(small) == 1 else 'have'} fewer than {MIN_N} customers: too few to read."
@@ -227,17 +271,20 @@ def _headline(
         else ""
     )
     if not structured:
-        return f"One group that shades off, cut in {len(table)}: the customers do not fall into kinds beyond chance ({said}; n = {n:,}){shaky}.{few}"
+        return f"One group: customers differ by degrees, and the {len(table)} personas shown are cuts through one cloud ({figures}; n = {n:,}){shaky}.{few}"
     largest = table.iloc[0]
-    share = f"{100 * largest['share']:.0f}% of {n:,} (95% CI {100 * largest['share_low']:.0f}–{100 * largest['share_high']:.0f}%)"
-    return f"{len(table)} kinds of customers; the largest, “{largest['name']}”, is {share}; {said}{shaky}.{few}"
+    within = confidence(largest["share_low"], largest["share_high"])
+    by = f", told apart by {joined(habits)}" if habits else ""
+    return f"{len(table)} personas{by}; the largest, “{largest['name']}”, is {percent(largest['share'])} of {n:,} customers ({within}); {figures}{shaky}.{few}"
 
 
-def _definition(grouped: Grouped, k: int | None, written: Written) -> dict[str, str]:
+def _definition(
+    grouped: Grouped, k: int | None, written: Written, habits: list[str]
+) -> dict[str, str]:
     seen = grouped.seen
-    said = {
+    words = {
         "base": f"{int(seen.sum()):,} customers with {FEWEST_EVENTS} events or more; {int((~seen).sum()):,} with fewer are too little seen, apart",
-        "features": ", ".join(grouped.features.scaled.columns),
+        "features": ", ".join(habits or grouped.features.scaled.columns),
         "method": f"standardised, clipped to ±{clusters.CLIP:g}; k-means, {clusters.STARTS} starts",
         "groups": f"{len(grouped.centres)}, "
         + (
@@ -246,15 +293,17 @@ def _definition(grouped: Grouped, k: int | None, written: Written) -> dict[str, 
             else "by the highest silhouette among 2 to 6 (3 if within .02 of it)"
         ),
         "stability": f"mean adjusted Rand index over {clusters.BOOTSTRAPS} bootstraps of customers; below {STABLE:g} not stable",
-        "structure": f"the silhouette must exceed that of {clusters.CLOUDS} clouds with the same margins and rank correlations by {STRUCTURED:g}",
+        "structure": "habits whose shares have two peaks with a valley between, beyond chance; groups by these habits alone"
+        if habits
+        else f"the silhouette must exceed that of {clusters.CLOUDS} clouds with the same margins and rank correlations by {STRUCTURED:g}",
         "profile": "descriptive: the same data made the groups",
     }
     if written.of or written.unmatched:
-        said["written by hand"] = "; ".join(
+        words["written by hand"] = "; ".join(
             [f"{one.name} is {label}" for label, one in sorted(written.of.items())] or ["none fits"]
         )
     if written.unmatched:
-        said["written, but fits no group"] = ", ".join(written.unmatched)
+        words["written, but fits no group"] = ", ".join(written.unmatched)
     if written.unknown:
-        said["features not known"] = " ".join(written.unknown)
-    return said
+        words["features not known"] = " ".join(written.unknown)
+    return words

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import bdtr, ndtr
 
 from cjlib.errors import CjlibError, shown
 
@@ -20,6 +20,7 @@ CLIP = 3.0
 CHOICES = range(2, 7)
 STARTS, BOOTSTRAPS, CLOUDS = 20, 50, 10
 LOOKED_AT, LARGEST_FIT, LARGEST_DRAW = 1_500, 20_000, 5_000
+LEAST_PEAK, LEAST_SIDE, VALLEY, VALLEY_CHANCE = 30, 0.15, 0.5, 1e-4
 PREFERRED, NEARLY = 3, 0.02
 """So many groups are taken if their silhouette is that near to the best."""
 
@@ -53,6 +54,50 @@ def nearest(points: Floats, centres: Floats) -> Labels:
         .argmin(axis=0)
         .astype(np.int64)
     )
+
+
+def two_peaks(count: Labels, of: Labels, seed: int) -> bool:
+    """Whether a share has two peaks with a valley between them, among those who have some of it.
+
+    Two-means splits the shares; the middle between the two centres must hold less than half of what lies around the lower peak, beyond chance
+    (a density with one peak is nowhere between two places lower than at both). Shares of few events are spread over the step that they stand
+    for, so that small numbers make no peaks. The smaller side must hold 15% of all.
+
+    References
+    ----------
+    Müller, D. W. & Sawitzki, G. (1991). Excess mass estimates and tests for multimodality. JASA 86: the idea of testing a valley.
+    """
+    shares = (count + np.random.default_rng(seed).random(count.size)) / (of + 1)
+    some = shares[count > 0]
+    if some.size < 2 * LEAST_PEAK:
+        return False
+    low, high = _two_means(some)
+    near = 0.15 * (high - low)
+    middle, *peaks = (
+        int(np.count_nonzero(np.abs(some - place) <= near))
+        for place in ((low + high) / 2, low, high)
+    )
+    lower = min(peaks)
+    above = float(np.mean(shares > (low + high) / 2))
+    chance = float(bdtr(middle, middle + lower, 0.5))
+    return (
+        min(above, 1 - above) >= LEAST_SIDE and middle < VALLEY * lower and chance < VALLEY_CHANCE
+    )
+
+
+def _two_means(values: Floats) -> tuple[float, float]:
+    """The centres of the two halves of one column."""
+    cut = float(values.mean())
+    low = high = values
+    for _ in range(100):
+        low, high = values[values <= cut], values[values > cut]
+        if not low.size or not high.size:
+            return cut, cut
+        middle = float(low.mean() + high.mean()) / 2
+        if middle == cut:
+            break
+        cut = middle
+    return float(low.mean()), float(high.mean())
 
 
 def checked_k(k: object, n: int) -> int:

@@ -15,7 +15,6 @@ from cjlib.errors import CjlibError, shown
 from cjlib.show.tables import table_html
 from cjlib.sources.log.segments import segment_columns
 from cjlib.views.map_html import RenderedMap, render_map
-from cjlib.views.unanswered import Unanswered
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -288,7 +287,7 @@ def explore_map(
     by: str | None = None,
     made: JourneyMap | None = None,
     groups: JourneyMap | None = None,
-    kinds: Personas | Unanswered | None = None,
+    kinds: Personas | None = None,
 ) -> MapExplorer:
     """The map with its period, segment, persona and stage to choose, and what-if sliders; in a report folded tables hold choices counted beforehand.
 
@@ -303,13 +302,13 @@ def explore_map(
     groups
         The map by the segment, if there is one already.
     kinds
-        What `cj.personas` or `cj.customer_kinds` gives, to choose personas too.
+        What `cj.personas` gives, to choose personas too.
     """
     if log is None or not hasattr(log, "prepared"):
         raise CjlibError(
             f"log: the explorer needs events, as cj.read_events gives them. Got {shown(log)}. To show a map of feedback alone call cj.render_map(map)."
         )
     explorer = MapExplorer(
-        journey, log, feedback, by=by, kinds=None if isinstance(kinds, Unanswered) else kinds
+        journey, log, feedback, by=by, kinds=kinds if kinds is not None and kinds.answered else None
     )
     return explorer.keep(*(one for one in (made, groups) if one is not None))

@@ -1,4 +1,4 @@
-"""Kinds of customers, and the map of each: what a notebook asks, answered with the reason where the data cannot tell."""
+"""The map of each persona."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from cjlib.errors import DataError
 from cjlib.shared.comparison import MIN_N
 from cjlib.views.map_html import render_map
-from cjlib.views.unanswered import Unanswered, because, unanswered
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -22,16 +20,11 @@ if TYPE_CHECKING:
 
 def customer_kinds(
     journey: Journey, log: EventLog | None, feedback: Feedback | None = None
-) -> Personas | Unanswered:
+) -> Personas:
     """The personas of a log with the names the journey file gives; where there are too few customers to tell, the reason."""
     from cjlib.analyses.personas import personas
 
-    if log is None:
-        return unanswered("Without events there are no habits to tell kinds of customers by.")
-    try:
-        return personas(log, None, feedback, journey=journey)
-    except DataError as fault:
-        return unanswered(because("Kinds of customers cannot be told apart", fault))
+    return personas(log, feedback=feedback, journey=journey)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +60,7 @@ def _few(held: JourneyMap) -> str:
     return f" (n = {n:,.0f}: too few to read)" if n < MIN_N else ""
 
 
-def persona_maps(whole: JourneyMap, kinds: Personas | Unanswered) -> PersonaMaps:
+def persona_maps(whole: JourneyMap, kinds: Personas) -> PersonaMaps:
     """The map of each persona, counted on its customers alone.
 
     Parameters
@@ -77,8 +70,8 @@ def persona_maps(whole: JourneyMap, kinds: Personas | Unanswered) -> PersonaMaps
     kinds
         What `cj.personas` or `cj.customer_kinds` gives.
     """
-    if isinstance(kinds, Unanswered):
-        return PersonaMaps({}, kinds.headline)
+    if not kinds.answered:
+        return PersonaMaps({}, kinds.reason)
     named = dict(zip(kinds.table["persona"], kinds.table["name"], strict=True))
     return PersonaMaps(
         {f"{label}: {name}": whole.persona(label, kinds.members) for label, name in named.items()}
