@@ -20,6 +20,8 @@ from cjlib.analyses.churn import value_at_risk as value_at_risk
 from cjlib.analyses.experiment import Experiment as Experiment
 from cjlib.analyses.experiment import Measure as Measure
 from cjlib.analyses.experiment import experiment as experiment
+from cjlib.analyses.experiment.plan import ExperimentPlan as ExperimentPlan
+from cjlib.analyses.experiment.plan import plan_experiment as plan_experiment
 from cjlib.analyses.feedback.complaint_outcomes import after_feedback as after_feedback
 from cjlib.analyses.feedback.drivers import drivers as drivers
 from cjlib.analyses.feedback.scores import ces as ces
@@ -72,14 +74,14 @@ from cjlib.sources.log.conditions import Step as Step
 from cjlib.sources.log.event_log import EventLog as EventLog
 from cjlib.sources.log.segments import segment_column as segment_column
 from cjlib.sources.read_events import read_events as read_events
-from cjlib.views.map_html import Picture as Picture
-from cjlib.views.map_html import picture as picture
+from cjlib.views.map_html import RenderedMap as RenderedMap
+from cjlib.views.map_html import render_map as render_map
 from cjlib.views.notebook.audit import explore_audit as explore_audit
 from cjlib.views.notebook.explore import explore as explore
 from cjlib.views.notebook.explore_churn import explore_targets as explore_targets
 from cjlib.views.notebook.explore_map import explore_map as explore_map
-from cjlib.views.notebook.overview import important as important
-from cjlib.views.notebook.overview import unmeasured as unmeasured
+from cjlib.views.notebook.overview import highlights as highlights
+from cjlib.views.notebook.overview import missing_measures as missing_measures
 from cjlib.views.notebook.persona_maps import PersonaMaps as PersonaMaps
 from cjlib.views.notebook.persona_maps import customer_kinds as customer_kinds
 from cjlib.views.notebook.persona_maps import persona_maps as persona_maps
