@@ -68,7 +68,7 @@ def test_the_base_is_the_comments_that_say_something_in_english(themes):
 def test_the_headline_names_the_commonest_theme_and_the_coverage(themes):
     assert (
         themes.headline
-        == "Most written about is “price”, in 60% of 5 comments (95% CI 23% to 88%); the taxonomy covers 80%."
+        == "Most written about is “price”, in 60% of 5 comments (95% CI 23.1–88.2%); the taxonomy covers 80%."
     )
 
 

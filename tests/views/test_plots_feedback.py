@@ -79,7 +79,7 @@ def test_segments_with_few_answers_are_hollow_and_said_to_be(feedback):
 def test_a_score_by_period_is_a_line_and_says_that_nothing_moved(feedback):
     figure = cj.plot(cj.nps(feedback, by="stage", period="month"))
     assert figure.layout.meta["caption"].endswith(
-        "No change of its level outside normal variation."
+        "Too few periods with enough customers to tell whether its level moved."
     )
 
 

@@ -27,7 +27,7 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.repeated_answers import CustomerAnswers, Ints, Prior, customer_codes
 from cjlib.shared.stats import Z95, Floats, wilson
-from cjlib.show.numbers import count_of, percent, points_interval, signed
+from cjlib.show.numbers import confidence, count_of, percent, points_interval, signed
 from cjlib.sources.feedback.table import SCORES, Feedback
 
 
@@ -718,7 +718,12 @@ def _headline(
         "ces": "Found it easy:",
     }[scale.score]
     several = "" if whole["customers"] == n else f" answers of {whole['customers']:,} customers"
-    figures = f"{name} {_written(scale, whole['value'])} (95% CI {_written(scale, whole['low'])} to {_written(scale, whole['high'])}, n = {n:,}{several})"
+    bounds = (
+        f"95% CI {signed(whole['low'])} to {signed(whole['high'])}"
+        if scale.score == "nps"
+        else confidence(whole["low"], whole["high"])
+    )
+    figures = f"{name} {_written(scale, whole['value'])} ({bounds}, n = {n:,}{several})"
     few = (
         f"; fewer than {MIN_N} {'answers' if whole['customers'] == n else 'customers'}: read the interval, not the point"
         if bool(whole["small_n"])

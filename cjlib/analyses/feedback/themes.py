@@ -30,7 +30,7 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.repeated_answers import customer_codes
 from cjlib.shared.stats import wilson
-from cjlib.show.numbers import about, count_of, points_interval
+from cjlib.show.numbers import about, confidence, count_of, points_interval
 from cjlib.sources.feedback.pii import removed_from
 from cjlib.sources.feedback.table import Feedback
 
@@ -60,6 +60,8 @@ class Themes(Result):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """What a reader needs of each theme; the whole table stays in `.table`."""
+        if not self.answered:
+            return super()._repr_mimebundle_(include, exclude)
         shown = self.table[self.table["n"] > 0]
         short = shown[
             [
@@ -404,7 +406,7 @@ def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int) -> str:
         else ""
     )
     return (
-        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} (95% CI {about(first['low'])} to {about(first['high'])}); "
+        f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} ({confidence(first['low'], first['high'])}); "
         f"the taxonomy covers {about(covered)}.{goes}"
     )
 

@@ -15,6 +15,16 @@ from cjlib.views.plots.dot_rows import Axis
 MOST = 3
 
 
+def level_unchanged(result: Any) -> str:
+    """What a caption says where no level moved: nothing did, or there was too little to tell."""
+    searched = any(name.startswith("levels of") for name in result.families)
+    return (
+        "No change of its level outside normal variation."
+        if searched
+        else "Too few periods with enough customers to tell whether its level moved."
+    )
+
+
 @dataclass(frozen=True)
 class Lines:
     """A table of `segment`, `period`, a value with its bounds and what it rests on, by the names of its columns."""

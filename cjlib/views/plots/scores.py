@@ -10,7 +10,7 @@ from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
-from cjlib.views.plots.over_time import Lines, over_time
+from cjlib.views.plots.over_time import Lines, level_unchanged, over_time
 from cjlib.views.plots.share_rows import Row, bars
 
 NAMES = {
@@ -143,9 +143,7 @@ def time(result: Any) -> go.Figure:
         for one in moved[:3]
     ]
     caption = f"{result.headline} " + (
-        f"Outside normal variation: {'; '.join(told)}."
-        if told
-        else "No change of its level outside normal variation."
+        f"Outside normal variation: {'; '.join(told)}." if told else level_unchanged(result)
     )
     given = Lines(result.table, "value", "low", "high", "n")
     return over_time(
@@ -284,6 +282,8 @@ def crossed(result: Any, *, quotes: bool = True) -> go.Figure:
         f"{CELLS[row['cell']].lower()}: {row['n']:,} of {row['of']:,}" for row in table
     )
     columns = ["cell", "n", "of", "share", "quote 1", "quote 2", "quote 3"]
+    if not sum(row["of"] for row in table):
+        return theme.empty("No text stands beside a score.", columns=columns)
     values = [
         [
             CELLS[row["cell"]],

@@ -10,7 +10,7 @@ from cjlib.shared.comparison import CLAIM
 from cjlib.show import numbers
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
-from cjlib.views.plots.over_time import Lines, over_time
+from cjlib.views.plots.over_time import Lines, level_unchanged, over_time
 
 INDEX = "model index for negative (no audit: read its direction, not its height)"
 SHARE = "share of negative texts"
@@ -85,9 +85,7 @@ def time(result: Any) -> go.Figure:
         for one in moved[:3]
     ]
     caption = "Mean score of the texts, −1 to 1, a model index. " + (
-        f"Outside normal variation: {'; '.join(told)}."
-        if told
-        else "No change of its level outside normal variation."
+        f"Outside normal variation: {'; '.join(told)}." if told else level_unchanged(result)
     )
     given = Lines(result.table, "mean_score", "mean_low", "mean_high", "n_scored")
     return over_time(

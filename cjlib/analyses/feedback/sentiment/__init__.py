@@ -33,7 +33,7 @@ from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import MIN_N
-from cjlib.show.numbers import about, count_of, signed
+from cjlib.show.numbers import about, confidence, count_of, signed
 from cjlib.sources.feedback.table import Feedback
 
 METHODS = {
@@ -173,7 +173,7 @@ def _headline(whole: dict[str, Any], scored: ScoredTexts, audited: bool) -> str:
             f"Model index {whole['model_index']:.2f} for negative, an index, not a share: read its direction, not its height "
             f"(mean score {signed(whole['mean_score'], 2)}); {counts}; {quality_in_words(scored.measured)}."
         )
-    interval = f"95% CI {about(whole['low'])} to {about(whole['high'])}, {whole['n_audited']:,} texts labelled by people"
+    interval = f"{confidence(whole['low'], whole['high'])}, {whole['n_audited']:,} texts labelled by people"
     return f"{about(whole['share_negative'])} of the texts are negative ({interval}); {counts}."
 
 
