@@ -102,14 +102,14 @@ def funnel_reentry(business: Business) -> Claim:
 def funnel_previous(business: Business) -> Claim:
     """A funnel beside the period before."""
     start = business.end - pd.Timedelta(days=90)
-    told = _funnel(business, start=start, end=business.end).previous()
+    told = _funnel(business, start=start, end=business.end).compare_previous_period()
     verdicts = told.table["verdict"].isin(["better", "worse"]).any()
     return Claim(bool(verdicts) or bool(told.findings), least(told.table))
 
 
 def funnel_lost(business: Business) -> Claim:
     """What those lost after the first step did next."""
-    told = _funnel(business).lost_next(1)
+    told = _funnel(business).next_after_drop_off(1)
     free = told.table[told.table["event"].isin([*BROWSING, "demo", "(nothing)"])]
     return by_table(told, free, r"what sets them apart")
 
