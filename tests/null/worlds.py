@@ -355,7 +355,7 @@ def _answered(
             "customer_id": _ids(who),
             "timestamp": moments(day),
             "nps": nps,
-            "text": _comments(world, rng, who, nps),
+            "text": np.where(rng.random(who.size) < 0.5, _comments(world, rng, who, nps), None),
             "stage": stage,
             "touchpoint": pd.Series(stage).map(_TOUCHPOINTS).to_numpy(),
             "solicited": rng.random(who.size) < 0.7,
