@@ -103,9 +103,9 @@ def test_numbers_durations_and_lists_read_as_a_person_writes_them():
         "–",
     ]
     assert [numbers.duration(x) for x in (0, 5400, 86400, float("nan"), float("inf"))] == [
-        "0 seconds",
-        "1.5 hours",
-        "1 day",
+        "0 s",
+        "1 h 30 min",
+        "1 d",
         "–",
         "–",
     ]

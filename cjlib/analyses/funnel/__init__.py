@@ -12,12 +12,11 @@ import pandas as pd
 from cjlib.analyses.funnel import follow_up, pushdown
 from cjlib.analyses.funnel import sql as cascade
 from cjlib.analyses.funnel import summary as telling
-from cjlib.analyses.funnel.attempts import Attempts, try_all
+from cjlib.analyses.funnel.attempts import Attempts, touched, try_all
 from cjlib.analyses.funnel.event_arrays import Bools
 from cjlib.analyses.funnel.follow_up import FunnelChange, FunnelLost, FunnelTrend
 from cjlib.analyses.funnel.group_comparisons import GroupComparison, compare_groups
 from cjlib.analyses.funnel.options import Question, Rows, allowed, question, read
-from cjlib.analyses.funnel.segment_value import touched
 from cjlib.analyses.funnel.selection import Counted, count
 from cjlib.analyses.funnel.tables import (
     Grouping,

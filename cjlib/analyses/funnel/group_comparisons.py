@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.findings import Finding
-from cjlib.analyses.funnel.attempts import Attempts
+from cjlib.analyses.funnel.attempts import Attempts, touched
 from cjlib.analyses.funnel.options import Question, Rows
-from cjlib.analyses.funnel.segment_value import touched
 from cjlib.analyses.funnel.selection import first_entries
 from cjlib.analyses.funnel.tables import Grouping, grouping, later, step_counts
 from cjlib.shared.comparison import Family, FollowUp, ShareComparison, compare_shares, followed

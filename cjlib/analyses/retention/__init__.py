@@ -13,9 +13,8 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.retention import comparisons as comparing
 from cjlib.analyses.retention import count, pushdown, summary, tables
 from cjlib.analyses.retention import value as worth
-from cjlib.analyses.retention.clocks import clock_of
 from cjlib.analyses.retention.clustered import Clustered, clustered
-from cjlib.analyses.retention.cohort_entries import Entries, entries_of
+from cjlib.analyses.retention.cohort_entries import Entries, clock_of, entries_of
 from cjlib.analyses.retention.customers import Members
 from cjlib.analyses.retention.options import (
     ClockName,

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.retention.clocks import Clock
-from cjlib.analyses.retention.cohort_entries import Entries
+from cjlib.analyses.retention.cohort_entries import Clock, Entries
 from cjlib.analyses.retention.options import Question, Scope
 from cjlib.shared.first_events import Whole, events_sql
 from cjlib.sources.log.event_log import EventLog

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.retention.clocks import Clock
-from cjlib.analyses.retention.cohort_entries import Entries
+from cjlib.analyses.retention.cohort_entries import Clock, Entries
 from cjlib.analyses.retention.count import return_events, visits_of
 from cjlib.analyses.retention.options import Question, Scope
 from cjlib.analyses.retention.tables import cohort_column

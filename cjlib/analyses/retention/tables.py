@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.retention.clocks import Clock
 from cjlib.analyses.retention.clustered import Clustered
-from cjlib.analyses.retention.cohort_entries import Entries
+from cjlib.analyses.retention.cohort_entries import Clock, Entries
 from cjlib.analyses.retention.count import Hits
 from cjlib.analyses.retention.options import Question, Scope
 from cjlib.shared import stats

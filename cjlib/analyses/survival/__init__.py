@@ -11,10 +11,8 @@ import pandas as pd
 from cjlib.analyses.result import Result
 from cjlib.analyses.survival import summary as words
 from cjlib.analyses.survival.durations import lives_of, span_of
-from cjlib.analyses.survival.from_table import lifetimes_of
-from cjlib.analyses.survival.group_comparison import Lifetimes, answer
-from cjlib.analyses.survival.pushdown import lifetimes_there
-from cjlib.analyses.survival.sql import lives_sql
+from cjlib.analyses.survival.group_comparison import Lifetimes, answer, lifetimes_of
+from cjlib.analyses.survival.sql import lifetimes_there, lives_sql
 from cjlib.errors import CjlibError, not_a_log
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.group_by import names_given

@@ -103,7 +103,7 @@ class Explorer:
 
     def figure(self) -> go.Figure:
         """The funnel with a list of choices: the window it began with and those about as long, and the segments."""
-        from cjlib.views.plots.funnel_choices import choices
+        from cjlib.views.plots.funnel import choices
 
         near = self._near()
         funnels = {
