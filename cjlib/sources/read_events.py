@@ -185,6 +185,18 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
         raise CjlibError(
             "pushdown: texts cannot be read as times in their engine, so dates means nothing there. Make a view that casts them."
         )
+    asked = {
+        "id": request.id,
+        "missing_ids": request.missing_ids,
+        "decimal": request.decimal,
+        "source_timezone": request.source_zone,
+    }
+    useless = [name for name, given in asked.items() if given]
+    if useless:
+        raise CjlibError(
+            f"pushdown: {useless[0]} is for rows that are read, and here they stay in their engine. "
+            "Do it there in a view, or leave pushdown out."
+        )
     from cjlib.sources.pushdown.contract import Wanted, open_pushed
 
     return open_pushed(

@@ -58,7 +58,6 @@ class Source(Section):
     url: Text | None = Field(default=None, repr=False)
     table: Text | None = None
     dates: Annotated[str, BeforeValidator(_dates)] | None = None
-    timezone: Zone | None = None
     decimal: Annotated[Literal["point", "comma"], one_of("point", "comma")] | None = None
 
 
@@ -72,6 +71,7 @@ class EventSource(Source):
     )
     quarantine_limit: Share = 0.05
     observed_until: Text | None = None
+    timezone: Zone | None = None
     id: Text | None = None
     missing_ids: Texts = ()
 
@@ -82,6 +82,7 @@ class FeedbackSource(Source):
     columns: dict[str, Any] = Field(default_factory=dict)
     dates: Annotated[str, BeforeValidator(_dates_or_none)] | None = None
     asked: Count | None = None
+    timezone: Zone | None = None
     missing: Texts = ()
     quarantine_limit: Share = 0.05
 
