@@ -59,13 +59,6 @@ _HOME = {
     "cjlib.analyses.personas": ["personas"],
     "cjlib.analyses.scorecard": ["scorecard"],
     "cjlib.analyses.journey_map": ["JourneyMap", "journey_map"],
-    "cjlib.views.path_questions": [
-        "channel_credit",
-        "churned_or_retained",
-        "converted_or_lost",
-        "path_options",
-        "way_options",
-    ],
     "cjlib.views.notebook.audit": ["explore_audit"],
     "cjlib.views.notebook.progress_bar": ["progress_bar"],
     "cjlib.views.notebook.persona_maps": ["PersonaMaps", "customer_kinds", "persona_maps"],

@@ -6,13 +6,10 @@ import dataclasses
 import json
 import re
 
-import pandas as pd
 import pytest
 from conftest import toy_events
 
 import cjlib as cj
-from cjlib.views import path_questions
-from cjlib.views.path_questions import Unanswered
 from cjlib.views.plots import views_of
 from cjlib.views.plots.share_rows import Pair, dumbbells
 
@@ -217,21 +214,17 @@ FUNNEL = "funnels: {purchase: {steps: [view, cart, buy], window: 1D}}\n"
 
 
 def test_a_business_that_follows_cases_has_whole_histories_as_paths(journey):
-    assert cj.path_options(journey(BASE + FUNNEL))["session_gap"] == "30min"
-    assert cj.path_options(journey(BASE + FUNNEL.replace("1D", "none")))["session_gap"] is None
-    assert (
-        cj.path_options(journey(BASE), session_gap="none", start_event="view")["session_gap"]
-        is None
-    )
-    assert cj.path_options(journey(BASE), session_gap="2h", start_event="view") == {
+    assert journey(BASE + FUNNEL).path_options()["session_gap"] == "30min"
+    assert journey(BASE + FUNNEL.replace("1D", "none")).path_options()["session_gap"] is None
+    assert journey(BASE).path_options(session_gap="none", start_event="view")["session_gap"] is None
+    assert journey(BASE).path_options(session_gap="2h", start_event="view", end_event="") == {
         "session_gap": "2h",
         "start_event": "view",
-        "end_event": None,
     }
 
 
 def test_the_way_through_is_from_the_funnels_first_step_to_its_last(journey, log):
-    options = cj.way_options(journey(BASE + FUNNEL))
+    options = journey(BASE + FUNNEL).funnel_path_options()
     assert options == {"session_gap": None, "start_event": "view", "end_event": "buy"}
     funnel = cj.funnel(log, ["view", "buy"], window=None, entry="first")
     assert (
@@ -239,11 +232,12 @@ def test_the_way_through_is_from_the_funnels_first_step_to_its_last(journey, log
         == funnel.table["customers"].iloc[-1]
         == 40
     )
-    assert cj.way_options(journey(BASE)) == {"session_gap": None}
+    assert journey(BASE).funnel_path_options() == {"session_gap": None}
 
 
 def test_steps_that_all_who_convert_must_pass_are_left_out(journey, log):
-    answer = cj.converted_or_lost(journey(BASE + FUNNEL.replace("1D", "2min")), log, window="none")
+    business = journey(BASE + FUNNEL.replace("1D", "2min"))
+    answer = cj.compare_paths(log, **business.conversion_path_options(window="none"))
     assert not answer.table["pattern"].str.contains("cart").any()
     assert answer.metrics["share_converted"]["value"] == 0.4
 
@@ -252,43 +246,32 @@ def test_questions_that_do_not_fit_are_answered_with_the_reason(journey, log):
     bare = journey(BASE)
     without = cj.read_events(toy_events("ana: view@0h").drop(columns="channel"))
     answers = {
-        "The journey file has no funnel, so it does not say what converting means.": cj.converted_or_lost(
-            bare, log
-        ),
-        "The journey file names no event of leaving": cj.churned_or_retained(bare, log),
-        "The journey file has no funnel, so it does not say what a conversion is.": cj.channel_credit(
-            bare, log
-        ),
-        "The log has no column 'channel', so no channel can get credit.": cj.channel_credit(
-            journey(BASE + FUNNEL), without
-        ),
+        "No event says who is converted": cj.compare_paths(log, **bare.conversion_path_options()),
+        "No event says who is churned": cj.compare_paths(log, **bare.churn_path_options()),
+        "No event says what a conversion is": cj.attribution(log, **bare.attribution_options()),
+        "The log has no column 'channel', so no channel can get credit.": cj.attribution(
+            without, **journey(BASE + FUNNEL).attribution_options()
+        ).compare(),
     }
     for reason, answer in answers.items():
-        assert isinstance(answer, Unanswered)
+        assert not answer.answered
         assert answer.headline.startswith(reason)
-        assert answer.compare() is answer
         assert cj.plot(answer).layout.meta["caption"] == answer.headline
 
 
 def test_leaving_is_asked_of_those_who_got_through(journey, log):
-    answer = cj.churned_or_retained(journey(BASE + FUNNEL + "churn: {event: help}\n"), log)
+    business = journey(BASE + FUNNEL + "churn: {event: help}\n")
+    answer = cj.compare_paths(log, **business.churn_path_options())
     assert len(answer.customers()) == 40
     assert answer.groups == ("churned", "retained")
 
 
 def test_credit_takes_the_funnels_last_step_unless_told_otherwise(journey, log):
     business = journey(BASE + FUNNEL)
-    assert (
-        path_questions.channel_credit(business, log, replicates=0).metrics["conversions"]["value"]
-        == 40
-    )
-    assert (
-        cj.channel_credit(business, log, conversion="help", replicates=0).metrics["conversions"][
-            "value"
-        ]
-        == 50
-    )
-    assert isinstance(cj.channel_credit(business, log, replicates=0).table, pd.DataFrame)
+    for conversion, count in (("", 40), ("help", 50)):
+        options = business.attribution_options(conversion=conversion)
+        credit = cj.attribution(log, **options, replicates=0)
+        assert credit.metrics["conversions"]["value"] == count
 
 
 def test_groups_are_shown_only_where_there_are_any(results):

@@ -18,7 +18,7 @@ from cjlib.analyses.attribution.summary import (
     unknown_costs,
 )
 from cjlib.analyses.attribution.tables import credit_table, journey_rows, share_metrics, touches_sql
-from cjlib.analyses.attribution.touch_journeys import Journeys, from_log, from_paths
+from cjlib.analyses.attribution.touch_journeys import NO_JOURNEYS, Journeys, from_log, from_paths
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.sequence_summary import base_of
 from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
@@ -32,14 +32,16 @@ from cjlib.sources.log.event_log import EventLog
 class Attribution(Result):
     """Who gets the credit under one model; `.compare()` sets all models side by side, `.customers()` lists the journeys."""
 
-    model: str
-    journeys: Journeys = field(repr=False)
-    options: Options = field(repr=False)
-    costs: Mapping[str, float] = field(repr=False)
-    per_journey: Callable[[], pd.DataFrame] = field(repr=False)
+    model: str = ""
+    journeys: Journeys = field(default=NO_JOURNEYS, repr=False)
+    options: Options = field(default=Options("", (), 1, 0, 0), repr=False)
+    costs: Mapping[str, float] = field(default_factory=dict, repr=False)
+    per_journey: Callable[[], pd.DataFrame] = field(default=pd.DataFrame, repr=False)
 
     def compare(self, models: Sequence[str] | None = None) -> AttributionComparison:
         """The same journeys under several models (all that apply, unless named)."""
+        if not self.answered:
+            return AttributionComparison.unanswered(self.reason)
         chosen = (
             [name for name in MODELS if name != "time_decay" or self.journeys.age is not None]
             if models is None
@@ -89,7 +91,7 @@ def attribution(
     log
         The events.
     conversion
-        A name, a list of names, or a `cj.Step`; every matching event is one conversion.
+        A name, a list of names, or a `cj.Step`; every matching event is one conversion. None: not known, and the answer says so.
     model
         "first", "last", "last_non_direct", "linear", "position" (40/20/40), "time_decay" (half-life 7 days), "markov" (removal effect, solved
         exactly, journeys without conversion included), "shapley".
@@ -134,6 +136,14 @@ def attribution(
     {'ads': 0.5, 'mail': 0.5}
     """
     limit = None if lookback is None else microseconds(lookback, "lookback")
+    if conversion is None:
+        return Attribution.unanswered(
+            "No event says what a conversion is: name one as conversion, or give the journey file a funnel."
+        )
+    if channel == "channel" and channel not in log.columns:
+        return Attribution.unanswered(
+            "The log has no column 'channel', so no channel can get credit. Name the column of channels if it has another name."
+        )
     journeys = from_log(log, conversion=conversion, lookback=limit, value=value, channel=channel)
     options = _options(journeys, model, direct, order, replicates, seed)
     unknown = "".join(

@@ -60,6 +60,22 @@ class Journeys:
         return np.repeat(np.arange(self.start.size), self.size)
 
 
+NOTHING = np.zeros(0, dtype=np.int64)
+NO_JOURNEYS = Journeys(
+    channels=[],
+    channel=NOTHING,
+    age=None,
+    start=NOTHING,
+    size=NOTHING,
+    conversions=NOTHING,
+    nulls=NOTHING,
+    value=np.zeros(0),
+    unit=None,
+    untouched=NOTHING,
+    untouched_value=0.0,
+)
+
+
 def from_log(
     log: EventLog, *, conversion: Event, lookback: int | None, value: str | None, channel: str
 ) -> Journeys:

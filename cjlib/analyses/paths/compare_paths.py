@@ -40,9 +40,9 @@ MOST_FINDINGS = 3
 class PathDifferences(Result):
     """Two kinds of customers side by side: events and moves in `.table`, whole ways in `.sequences`, people in `.customers()`."""
 
-    sequences: pd.DataFrame
-    groups: tuple[str, str]
-    per_customer: Callable[[], pd.DataFrame] = field(repr=False)
+    sequences: pd.DataFrame = field(default_factory=pd.DataFrame)
+    groups: tuple[str, str] = ("converted", "lost")
+    per_customer: Callable[[], pd.DataFrame] = field(default=pd.DataFrame, repr=False)
 
     def customers(self) -> pd.DataFrame:
         """One row a customer: `customer_id`, the name of the first group (bool), `start`, `outcome_at` (missing if never); by customer."""
@@ -90,7 +90,7 @@ def compare_paths(
     log
         The events.
     outcome
-        What separates the groups: a conversion, or for churn the event that ends it.
+        What separates the groups: a conversion, or for churn the event that ends it; None: not known, and the answer says so.
     start_event
         Where watching begins; None: each customer's first event.
     window
@@ -124,6 +124,11 @@ def compare_paths(
     """
     check_at_least("top", top, 1)
     _check_names(groups)
+    if outcome is None:
+        return PathDifferences.unanswered(
+            f"No event says who is {groups[0]}: name one as outcome, or in the journey file (the last step of a funnel, or churn: {{event: …}}).",
+            groups=groups,
+        )
     limit = None if window is None else microseconds(window, "window")
     rows = log.fetch("customer", "time", "event")
     people = _people(log, rows, outcome, start_event, limit)

@@ -34,7 +34,7 @@ from cjlib.sources.journey.schema import (
 )
 from cjlib.sources.journey.yaml_parser import Parsed, parse, raise_all, schema_faults
 from cjlib.sources.journey_text import text_of
-from cjlib.sources.log.conditions import Step
+from cjlib.sources.log.conditions import Step, as_step
 
 if TYPE_CHECKING:
     from cjlib.sources.feedback.table import Feedback
@@ -342,6 +342,50 @@ class Journey(Section):
         one = self.value
         paid = {} if one is None else {"start_event": one.event, "return_event": one.event}
         return _overridden(paid | ({} if one is None else {"value": one.amount}), overrides)
+
+    def path_options(self, **overrides: Any) -> dict[str, Any]:
+        """Where paths are cut, for `cj.paths(log, **journey.path_options())`: at pauses longer than 30 minutes, unless the first funnel has no window.
+
+        Such a business follows cases, and a case is one path, however long it rests. Overrides as in `funnel`; `session_gap="none"` asks for whole histories.
+        """
+        cases = bool(self.funnels) and self.funnel()["window"] is None
+        options = _overridden({"session_gap": None if cases else "30min"}, overrides)
+        return options | ({"session_gap": None} if options["session_gap"] == "none" else {})
+
+    def funnel_path_options(self, **overrides: Any) -> dict[str, Any]:
+        """From the first step of the first funnel to its last over whole histories, for `cj.paths`; overrides as in `funnel`."""
+        steps = self.funnel()["steps"] if self.funnels else [None]
+        ends = {"start_event": steps[0], "end_event": steps[-1]} if self.funnels else {}
+        return _overridden({"session_gap": None} | ends, overrides)
+
+    def conversion_path_options(self, *, window: str = "", **overrides: Any) -> dict[str, Any]:
+        """Converted beside lost, for `cj.compare_paths`: from the first step of the first funnel to its last; steps between are passed by all who convert.
+
+        Overrides as in `funnel`; without a funnel `outcome` is None, and the answer says so.
+        """
+        if not self.funnels:
+            return _overridden({"outcome": None, "window": window or None}, overrides)
+        funnel = self.funnel(None, window=window)
+        first, *between, last = [None, *funnel["steps"]][-max(2, len(funnel["steps"])) :]
+        passed = [name for step in between for name in as_step(step, "steps").names]
+        options = {"outcome": last, "start_event": first, "leave_out": passed}
+        return _overridden(options | {"window": funnel["window"]}, overrides)
+
+    def churn_path_options(self, **overrides: Any) -> dict[str, Any]:
+        """Churned beside retained, for `cj.compare_paths`, among those who got through the first funnel; overrides as in `funnel`.
+
+        Without an event of leaving `outcome` is None, and the answer says so.
+        """
+        event = None if self.churn is None else self.churn.event
+        start = self.funnel()["steps"][-1] if self.funnels else None
+        outcome = None if event is None else simplest(event)
+        groups = ("churned", "retained")
+        return _overridden({"outcome": outcome, "start_event": start, "groups": groups}, overrides)
+
+    def attribution_options(self, **overrides: Any) -> dict[str, Any]:
+        """The last step of the first funnel as `conversion`, for `cj.attribution`; overrides as in `funnel`. Without a funnel it is None, and the answer says so."""
+        conversion = self.funnel()["steps"][-1] if self.funnels else None
+        return _overridden({"conversion": conversion}, overrides)
 
     def _churn(self, method: str) -> Churn:
         if self.churn is None:

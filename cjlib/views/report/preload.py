@@ -49,7 +49,6 @@ _FITTING = (
     "cjlib.analyses.personas",
     "cjlib.analyses.feedback.sentiment",
     "cjlib.analyses.feedback.themes",
-    "cjlib.views.path_questions",
     "cjlib.views.notebook.persona_maps",
 )
 """Modules of ours that load those when they are used."""
