@@ -88,11 +88,6 @@ from cjlib.views.notebook.persona_maps import persona_maps as persona_maps
 from cjlib.views.notebook.progress_bar import progress_bar as progress_bar
 from cjlib.views.notebook.show_table import table as table
 from cjlib.views.notebook.summary_cards import answer as answer
-from cjlib.views.path_questions import channel_credit as channel_credit
-from cjlib.views.path_questions import churned_or_retained as churned_or_retained
-from cjlib.views.path_questions import converted_or_lost as converted_or_lost
-from cjlib.views.path_questions import path_options as path_options
-from cjlib.views.path_questions import way_options as way_options
 from cjlib.views.plots import plot as plot
 from cjlib.views.poster import Poster as Poster
 from cjlib.views.poster import poster as poster

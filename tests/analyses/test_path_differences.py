@@ -41,7 +41,7 @@ def test_each_customer_counts_once_for_every_event_and_move_before_the_outcome(t
         ["help", 0, 10],
     ]
     assert answer.headline == (
-        "36.4% (95% CI 28.0–45.7%) of 110 customers converted. Largest significant difference: 100.0% of the converted did help → view before, "
+        "36.4% (95% CI 28.0–45.7%) of 110 customers converted. Significant difference: 100.0% of the converted did help → view before, "
         "0.0% of those not converted by the same time (+100.0 points, 95% CI +89.8 to +100.0 points). Association, not causation."
     )
 

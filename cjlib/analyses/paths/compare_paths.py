@@ -423,10 +423,17 @@ def _headline(
     if min(reached, n - reached) < MIN_N:
         return f"{base}: fewer than {MIN_N} on one side, too few to compare."
     tested = int(table["p_adjusted"].notna().sum())
-    clear = table[table["p_adjusted"] < CLAIM]
+    clear = _claimed(table, labels)
     if clear.empty:
         return f"{base}; nothing they did before differs significantly ({count_of(tested, 'habit')} compared)."
-    return f"{base}. Largest significant difference: {_claim(clear.iloc[0], labels)} Association, not causation."
+    return f"{base}. Significant difference: {_claim(clear.iloc[0], labels)} Association, not causation."
+
+
+def _claimed(table: pd.DataFrame, labels: tuple[str, str]) -> pd.DataFrame:
+    """What differs significantly, the largest difference first; what all who got there did is part of the route, and told only where nothing else differs."""
+    clear = table[table["p_adjusted"] < CLAIM]
+    chosen = clear[clear[f"share_of_{labels[0]}"] < 1]
+    return clear if chosen.empty else chosen
 
 
 def _claim(row: pd.Series, labels: tuple[str, str]) -> str:
@@ -441,7 +448,7 @@ def _findings(
     table: pd.DataFrame, compared: AtRiskComparison, labels: tuple[str, str]
 ) -> tuple[Finding, ...]:
     """What they did more or less often; whether that is good depends on the outcome, so none is called so."""
-    clear = table[table["p_adjusted"] < CLAIM].head(MOST_FINDINGS)
+    clear = _claimed(table, labels).head(MOST_FINDINGS)
     return tuple(
         Finding(
             topic=f"{labels[0]}: {row['pattern']}",
