@@ -12,8 +12,8 @@ from scipy.special import ndtr
 from cjlib.analyses.personas.clusters import Floats, Labels
 from cjlib.analyses.personas.customer_features import OF_CHANNEL, OF_EVENT
 from cjlib.errors import did_you_mean, shown
+from cjlib.shared.comparison import family, known_at_once
 from cjlib.shared.stats import Z95
-from cjlib.shared.two_samples import benjamini_hochberg
 from cjlib.sources.journey.schema import Persona
 
 CLEAR = 0.2
@@ -32,9 +32,15 @@ def profile_of(raw: pd.DataFrame, labels: Labels, names: Sequence[str]) -> pd.Da
                 rows.append({"persona": name, "feature": feature} | _against(mine, rest, spread))
     profile = pd.DataFrame(rows)
     strength = -profile["standardised"].abs().round(12)
-    profile = profile.assign(
-        p_adjusted=benjamini_hochberg(profile["p_value"].to_numpy(dtype=float)), strength=strength
+    compared = family(
+        "features of personas",
+        profile["p_value"],
+        units=profile.pop("customers"),
+        other_units=profile.pop("others"),
+        follow_up=known_at_once("the end of data"),
+        min_n=2,
     )
+    profile = profile.assign(p_adjusted=compared.p_adjusted, strength=strength)
     ordered = profile.sort_values(["persona", "strength", "feature"], ignore_index=True)
     return ordered.drop(columns=["strength", "p_value"]).astype(
         {"persona": "str", "feature": "str"}
@@ -57,6 +63,8 @@ def _against(mine: Floats, rest: Floats, spread: float) -> dict[str, float]:
     error = float(np.sqrt(mine.var(ddof=1) / mine.size + rest.var(ddof=1) / rest.size))
     difference = value - other
     return {
+        "customers": mine.size,
+        "others": rest.size,
         "value": value,
         "value_rest": other,
         "lift": value / other if other else float("nan"),
