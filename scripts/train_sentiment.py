@@ -23,9 +23,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from cjlib.analyses.feedback.texts.phrases import LONGEST
 from cjlib.analyses.feedback.texts.scorer import FILE
-from cjlib.analyses.feedback.texts.text_features import FEATURES, looks
+from cjlib.analyses.feedback.texts.text_features import FEATURES, LONGEST, looks
 
 REVIEW_WEIGHT = 0.1  # one genre at full weight makes the scorer worse on every other
 RATED_TERMS, REVIEW_TERMS = 3, 60  # a term must stand in so many texts of a source

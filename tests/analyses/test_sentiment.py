@@ -13,7 +13,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 import cjlib as cj
-from cjlib.analyses.feedback.sentiment.ppi import ppi_mean, recalibrated
+from cjlib.analyses.feedback.sentiment.shares import ppi_mean, recalibrated
 from cjlib.analyses.feedback.texts import adaptation, score_texts
 from cjlib.analyses.feedback.texts.adaptation import macro_f1
 from cjlib.analyses.feedback.texts.language import languages

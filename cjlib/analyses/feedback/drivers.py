@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from cjlib.analyses.feedback.texts.language import languages, says_something
-from cjlib.analyses.feedback.texts.tokens import term_presence
+from cjlib.analyses.feedback.texts.term_counts import term_presence
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import not_one_of

@@ -13,12 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from cjlib.analyses.feedback.texts.phrases import effort_kinds
 from cjlib.analyses.feedback.texts.quotes import Said, text_vectors
 from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
 from cjlib.analyses.feedback.texts.taxonomy import Taxonomy, read_taxonomy, tells_of
-from cjlib.analyses.feedback.texts.tokens import term_presence
+from cjlib.analyses.feedback.texts.term_counts import term_presence
+from cjlib.analyses.feedback.texts.text_features import effort_kinds
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import MIME, Metric, Result, metric
 from cjlib.shared.comparison import (

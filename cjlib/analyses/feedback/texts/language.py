@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from cjlib.analyses.feedback.texts.phrases import emoji_balance
+from cjlib.analyses.feedback.texts.text_features import emoji_balance
 
 SHORTEST = 25
 """Characters below which a language is not decided: short texts are taken to be in the feedback's main language."""

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from cjlib.analyses.feedback.texts.phrases import LONGEST
+from cjlib.analyses.feedback.texts.text_features import LONGEST
 from cjlib.errors import CjlibError, DataError, shown
 
 STARTER = Path(__file__).with_name("taxonomy.yml")
