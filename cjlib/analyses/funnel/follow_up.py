@@ -271,7 +271,7 @@ def _trend_findings(
         )
     last = int(complete.index[-1])
     if unequal.claims[last]:
-        row = table.loc[last]
+        row = table.iloc[last]
         found.append(
             Finding(
                 topic=unequal.name,
@@ -677,7 +677,7 @@ def _lost_headline(
     clear = np.flatnonzero(compared.claims & (compared.difference > 0))
     if not clear.size:
         return f"{most}; no next event is significantly more common among them than among those who went on."
-    widest = clear[compared.difference[clear].argmax()]
+    widest = int(clear[compared.difference[clear].argmax()])
     return (
         f"{most}; among those who did something else than the next step, {table['event'].iloc[widest]} is more common than among those who went on: "
         f"{percent(compared.share[widest])} against {percent(compared.other_share[widest])} ({_interval_words(compared.low[widest], compared.high[widest])}). Association, not causation."

@@ -205,7 +205,7 @@ def _headline(
     clear = np.flatnonzero(overall.claims)
     if not clear.size:
         return f"no group of {', '.join(asked.by)} differs significantly from the others{base}"
-    widest = clear[np.abs(overall.difference[clear]).argmax()]
+    widest = int(clear[np.abs(overall.difference[clear]).argmax()])
     side = "above" if overall.difference[widest] > 0 else "below"
     return (
         f"{group_labels(groups)[widest]} converts {abs(overall.difference[widest]) * 100:.1f} points {side} the others "
