@@ -31,7 +31,7 @@ QUOTE_LENGTH = (20, 300)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drivers(Result):
-    """Terms that go with one side beyond chance; `.tested` holds every term that was compared."""
+    """Terms that go significantly with one side; `.tested` holds every term that was compared."""
 
     tested: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -39,7 +39,7 @@ class Drivers(Result):
 def drivers(
     feedback: Feedback, *, outcome: str = "", least_texts: int = LEAST_TEXTS, quotes: bool = True
 ) -> Drivers:
-    """Words and pairs of words that separate detractors from promoters, beyond chance.
+    """Words and pairs of words that separate detractors from promoters.
 
     A comment counts once per term, however often the term stands in it. Compared are comments with an unhappy answer (nps 0–6, rating 1–3, csat
     1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7); the middle is left out. For each content term in at least `least_texts` comments: the difference

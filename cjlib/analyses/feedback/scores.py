@@ -74,7 +74,7 @@ class Scores(Result):
 
     `.against_others`: each segment beside all others together. `.comparisons`: every pair of segments. `.changes`: with `period`, each period of a segment
     against the one before. `.shifts`: from which period on the mean answer is another one. All with `p_value` and `p_adjusted`, customers being the units.
-    `.distribution`: how many gave each answer. `.compare`: per segment the score of those asked beside the texts of those who were not. `.crossed`: answers whose
+    `.distribution`: how many gave each answer. `.compare`: per segment the score of solicited answers beside unsolicited texts. `.crossed`: answers whose
     score and text disagree, with quotes.
     """
 

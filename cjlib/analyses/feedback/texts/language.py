@@ -81,7 +81,7 @@ def says_something(text: str) -> bool:
 
 
 def languages(texts: Sequence[str]) -> list[str]:
-    """The ISO code of each text's language; texts too short to tell take the commonest of the others ("en" if there is none)."""
+    """The ISO code of each text's language; texts too short to tell take the most common of the others ("en" if there is none)."""
     known = {text: _decided(text) for text in dict.fromkeys(texts)}
     decided = [known[text] for text in texts]
     counted = Counter(language for language in decided if language)
