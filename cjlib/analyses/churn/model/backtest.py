@@ -17,7 +17,7 @@ from cjlib.analyses.churn.data.leakage import Finding, as_table
 from cjlib.analyses.churn.data.snapshots import LogSource
 from cjlib.analyses.churn.model import summary
 from cjlib.analyses.churn.model.build import Evidence, assembled, enough
-from cjlib.analyses.churn.model.churn_level import UNKNOWN, learn_level
+from cjlib.analyses.churn.model.churn_level import UNKNOWN, learn_level, shifted
 from cjlib.analyses.churn.model.churn_model import ChurnModel
 from cjlib.analyses.churn.model.encoding import learn_columns
 from cjlib.analyses.churn.model.evaluate import Tested
@@ -126,14 +126,16 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
     everything = stack.before(np.iinfo(np.int64).max // 2)
     training = stack.training.of(everything)
     forecaster = fit_forecaster(training, choice, calibrator, OF_LOG, seed)
+    probability = forecaster.probability(training.matrix)
     level = learn_level(
         stack.cutoff[everything],
         stack.horizon,
-        forecaster.probability(training.matrix),
+        probability,
         training.churned,
         _without_outcome(tests, tested) if rolling else {},
     )
-    forecaster = replace(forecaster, level=level if rolling else UNKNOWN)
+    level = level if rolling else UNKNOWN
+    forecaster = replace(forecaster, level=level)
     newest = data.table[data.table["cutoff"] == data.table["cutoff"].max()].reset_index(drop=True)
     evidence = Evidence(
         tested,
@@ -151,6 +153,7 @@ def fit_log(data: ChurnData, features: list[str], keep: tuple[str, ...], seed: i
         evidence,
         forecasts=_forecasts(stack, tests, tested),
         newest=newest,
+        chosen=shifted(probability, level.shift),
         latest=stack.cutoff[everything] == stack.cutoff[everything].max(),
         settings=OF_LOG,
         seed=seed,

@@ -87,17 +87,17 @@ def assembled(
     forecasts: pd.DataFrame,
     newest: pd.DataFrame,
     latest: NDArray[np.bool_],
+    chosen: Floats,
     settings: Settings,
     seed: int,
     extra: dict[str, str] | None = None,
     horizon_us: int = 0,
 ) -> ChurnModel:
-    """Figures, words and model together; `latest` are the training rows in which every customer is once."""
+    """Figures, words and model together; `latest` are the training rows in which every customer is once, `chosen` the forecasts of all."""
     draws = draw_customers(evidence.draws_of, seed)
     table = evaluate.measured(evidence.tested, draws, seed)
     gained = evaluate.gain(evidence.tested, table, evidence.baselines, draws)
     last = evidence.tested[0].of(evidence.tested[0].populations[-1])
-    chosen = forecaster.probability(training.matrix)
     reference = learn_reference(training.columns, training.matrix)
     reasoning = learn_reasoning(training, forecaster.additive, chosen, settings, seed)
     effects, _ = learn_effects(

@@ -133,6 +133,7 @@ def _fit_table(
         forecasts=forecasts,
         newest=data.table,
         latest=np.ones(churned.size, dtype=bool),
+        chosen=forecaster.probability(training.matrix),
         settings=OF_TABLE,
         seed=seed,
     )
