@@ -35,20 +35,20 @@ def test_a_run_keeps_its_forecast_and_looks_back_on_earlier_ones(
     cj.save_forecast(
         model.score(cj.churn_data(earlier, **options, cutoffs=["2024-05-16"], like=model)), tmp_path
     )
-    said = captions(
-        run(
-            NOTEBOOK,
-            journey=str(ROOT / "data" / "examples" / "ecom_synthetic.yml"),
-            forecasts=str(tmp_path),
-            saved_model=str(tmp_path / "model.json"),
-        )
+    shown = run(
+        NOTEBOOK,
+        journey=str(ROOT / "data" / "examples" / "ecom_synthetic.yml"),
+        forecasts=str(tmp_path),
+        saved_model=str(tmp_path / "model.json"),
     )
+    said = [bundle.get("text/plain", "") for bundle in shown] + captions(shown)
     assert len(list(tmp_path.glob("forecast-*.csv"))) == 2
     assert any(
-        one.startswith("1 of 2 forecasts can be judged. The newest, of 2024-05-16") for one in said
+        text.startswith("1 of 2 forecasts can be judged. The newest, of 2024-05-16")
+        for text in said
     )
-    assert sum(one.startswith("The journey file does not say what money is") for one in said) == 5
-    assert all(said)
+    assert any("The journey file does not say what money is" in text for text in said)
+    assert all(captions(shown))
 
 
 # ---- logs that cannot answer -------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from scipy.stats import t as students_t
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
-FEWEST_ERRORS = 2
+FEWEST_HORIZONS = 2.0
+"""That the earlier moments must span together, for their errors to say anything of the next."""
 Z95 = 1.959964
 STEPS = 20
 
@@ -84,7 +85,8 @@ def learn_level(
         errors.append(error)
         noise.append(1 / size[place])
     newest = _newest(moments, int(moments[-1]), horizon)
-    if len(errors) < FEWEST_ERRORS:
+    horizons = _horizons(moments[len(moments) - len(errors) :], horizon) if errors else 0.0
+    if horizons < FEWEST_HORIZONS:
         return UNKNOWN
     # Moments closer than a horizon share events: they are about as informative as the horizons that they span.
     own = 1 / size[newest].mean() / max(1.0, _horizons(moments[newest], horizon))
@@ -92,7 +94,7 @@ def learn_level(
     return Level(
         shift=float(deviation[newest].mean()),
         error=float(np.sqrt(max(squared, own))),
-        freedom=max(1.0, _horizons(moments[-len(errors) :], horizon)),
+        freedom=horizons,
         moments=len(errors),
     )
 
