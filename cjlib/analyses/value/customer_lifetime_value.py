@@ -427,10 +427,12 @@ def _deciles(values: Floats) -> NDArray[np.int64]:
 
 def _of(total: Metric, share: float) -> Metric:
     """A share of an amount."""
-    parts = (
+    value, low, high = (
         None if total[name] is None else total[name] * share for name in ("value", "low", "high")
     )
-    return metric(*parts, total["n"], label="Expected value", unit="money", better="higher")
+    return metric(
+        value, low, high, total["n"], label="Expected value", unit="money", better="higher"
+    )
 
 
 def _backtest(days: pd.DataFrame, last: int) -> pd.DataFrame:
@@ -537,8 +539,8 @@ def _backtest_in_words(backtest: pd.DataFrame) -> str:
     if tested.empty:
         return "no backtest was possible"
     shares = joined(
-        f"{percent(row.ratio)} of actual {'purchases' if row.measure == 'purchases' else 'value'}"
-        for row in tested.itertuples()
+        f"{percent(ratio)} of actual {measure}"
+        for ratio, measure in zip(tested["ratio"].tolist(), tested["measure"], strict=True)
     )
     missed = (
         ""

@@ -105,7 +105,7 @@ def value_by(
     code = customers["group"].map({name: place for place, name in enumerate(names)})
     compared = group_means_against_others(
         f"mean expected value by {by}",
-        code.fillna(len(names) - 1).to_numpy(dtype=np.int64),
+        np.asarray(code.fillna(len(names) - 1), dtype=np.int64),
         customers["expected_value"].to_numpy(dtype=float),
         len(names),
         follow_up=known_at_once("the forecast's day, for the same horizon"),
@@ -132,16 +132,16 @@ def value_by(
             else compared.words,
         },
         metrics={
-            f"mean_expected_value_{row[by] or '(not set)'}": metric(
+            f"mean_expected_value_{_shown(row[by])}": metric(
                 row["mean_expected_value"],
                 row["mean_low"],
                 row["mean_high"],
                 row["customers"],
-                label=f"Expected value, {row[by] or '(not set)'}",
+                label=f"Expected value, {_shown(row[by])}",
                 unit="money",
                 better="higher",
             )
-            for row in table.replace({by: {np.nan: None}}).to_dict("records")
+            for row in table.to_dict("records")
         },
         findings=_findings(table, by, compared),
         families={compared.name: compared.tests} if compared.tests else {},
@@ -181,7 +181,7 @@ def _figures(rows: pd.DataFrame) -> dict[str, Any]:
 def _claimed(table: pd.DataFrame) -> pd.DataFrame:
     """The groups that differ significantly, the largest difference first."""
     clear = table[table["p_adjusted"] < CLAIM]
-    return clear.loc[clear["difference"].abs().sort_values(ascending=False, kind="stable").index]
+    return clear.sort_values("difference", key=abs, ascending=False, kind="stable")
 
 
 def _headline(table: pd.DataFrame, by: str, compared: MeanComparison) -> str:
@@ -213,7 +213,7 @@ def _cohort_headline(table: pd.DataFrame) -> str:
     total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
     if not total > 0:
         return f"{count_of(n, 'customer')} are expected to bring nothing more."
-    most = table.loc[table["expected_value"].idxmax()]
+    most = table.iloc[int(table["expected_value"].argmax())]
     return (
         f"{count_of(n, 'customer')} are expected to bring {total:,.2f}; the largest part, {about(most['expected_value'] / total)}, comes from the "
         f"{count_of(most['customers'], 'customer')} first seen in {most['cohort']}."
