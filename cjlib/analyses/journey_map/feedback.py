@@ -157,10 +157,11 @@ def read_opinions(
 def _inside_the_log(time: Ints, log: EventLog | None) -> np.ndarray:
     """Of a log cut in time (`log.where(start=, end=)`) the feedback of that time alone: a map of an earlier day does not know what was said later."""
     inside = np.ones(time.size, dtype=bool)
-    if log is None or log.span_us is None:
+    if log is None:
         return inside
     cut = " ".join(log.filters)
-    inside &= (time >= log.span_us[0]) if "timestamp >= " in cut else True
+    first = log.span_us[0] if log.span_us else np.iinfo(np.int64).max
+    inside &= (time >= first) if "timestamp >= " in cut else True
     return inside & ((time <= log.observed_until_us) if "timestamp <= " in cut else True)
 
 

@@ -11,6 +11,8 @@ from cjlib.shared.comparison import MIN_N
 from cjlib.views.map_html import render_map
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cjlib.analyses.journey_map import JourneyMap
     from cjlib.analyses.personas import Personas
     from cjlib.sources.feedback.table import Feedback
@@ -36,6 +38,15 @@ class PersonaMaps:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {"text/plain": self.text, "text/html": self.html}
+
+    @property
+    def comparisons(self) -> pd.DataFrame:
+        """Where the journeys of every two personas end, followed equally long."""
+        from cjlib.analyses.journey_map.equal_follow_up import compare_groups
+
+        walks = [(name, held._source.walk) for name, held in self.maps.items()]
+        stages = next(iter(self.maps.values()))._source.stages if self.maps else []
+        return compare_groups("persona", stages, [(n, walk) for n, walk in walks if walk])[0]
 
     @property
     def text(self) -> str:

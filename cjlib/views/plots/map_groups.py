@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.shared.comparison import MIN_N
-from cjlib.shared.two_samples import benjamini_hochberg, two_shares_p
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.map_html.sentiment_lane import rows_of_group
 from cjlib.views.plots import theme
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
     from cjlib.views.notebook.persona_maps import PersonaMaps
 
-NOISE = 0.05
 COLUMNS = ["stage", "group", "customers", "ended here", "share ended", "low", "high"]
 Stages = Mapping[str, list[dict[str, Any]]]
 """The rows of the stages by group."""
@@ -37,6 +35,7 @@ def groups(held: JourneyMap, *, most: int = 5) -> go.Figure:
         },
         of.name,
         most,
+        held.comparisons,
     )
 
 
@@ -45,11 +44,14 @@ def persona_groups(held: PersonaMaps, *, most: int = 6) -> go.Figure:
     if not held.maps:
         return theme.empty(held.text, columns=COLUMNS)
     return _drawn(
-        {name: theme.records(one.table) for name, one in held.maps.items()}, "persona", most
+        {name: theme.records(one.table) for name, one in held.maps.items()},
+        "persona",
+        most,
+        held.comparisons,
     )
 
 
-def _drawn(every: Stages, of: str, most: int) -> go.Figure:
+def _drawn(every: Stages, of: str, most: int, compared: pd.DataFrame) -> go.Figure:
     shown = {name: rows for name, rows in list(every.items())[:most] if name}
     stages = list(
         dict.fromkeys(row["stage"] for rows in shown.values() for row in rows if _entered(row))
@@ -66,7 +68,7 @@ def _drawn(every: Stages, of: str, most: int) -> go.Figure:
     more = f" {len(every) - most} smaller groups are not drawn." if len(every) > most else ""
     return theme.figure(
         [_trace(k, name, rows, stages, len(shown)) for k, (name, rows) in enumerate(shown.items())],
-        caption=_caption(shown, of) + more,
+        caption=_caption(compared, of) + more,
         alt=f"For each stage a row of dots, one a group of {of}: the share of those who entered whose journey ended there.",
         columns=COLUMNS,
         rows=[
@@ -135,40 +137,22 @@ def _trace(k: int, name: str, rows: list[dict[str, Any]], stages: list[str], of:
     )
 
 
-def _caption(every: Stages, of: str) -> str:
-    """The stage and the two groups furthest apart, of all pairs that differ beyond noise (pooled z, Benjamini–Hochberg)."""
-    pairs = [
-        ((a, one), (b, other))
-        for (a, rows), (b, others) in combinations(every.items(), 2)
-        for one, other in zip(rows, others, strict=True)
-        if min(_entered(one), _entered(other)) >= MIN_N
-    ]
-    if not pairs:
+def _caption(compared: pd.DataFrame, of: str) -> str:
+    """The stage and the two groups furthest apart, of all pairs that differ significantly, followed equally long."""
+    if not len(compared) or compared["p_adjusted"].isna().all():
         return f"Too few customers in the groups of {of} to compare where their journeys end."
-    p = benjamini_hochberg(
+    clear = compared[compared["p_adjusted"] < CLAIM]
+    if not len(clear):
+        return f"At no stage do the groups of {of} differ significantly in how many end there."
+    one = theme.records(clear)[int(clear["difference"].abs().to_numpy().argmax())]
+    sides = sorted(
         [
-            two_shares_p(
-                one["ended_here"], one["customers"], other["ended_here"], other["customers"]
-            )
-            for (_, one), (_, other) in pairs
+            (one["share_ended"], one["n"], one["group"]),
+            (one["other_share_ended"], one["other_n"], one["other"]),
         ]
     )
-    clear = [
-        sorted(pair, key=lambda each: each[1]["share_ended"])
-        for pair, small in zip(pairs, p < NOISE, strict=True)
-        if small
-    ]
-    if not clear:
-        return f"At no stage do the groups of {of} clearly differ in how many end there."
-    (low, few), (high, many) = max(
-        clear,
-        key=lambda pair: (
-            pair[1][1]["share_ended"] - pair[0][1]["share_ended"],
-            -pair[0][1]["position"],
-            pair[0][0],
-        ),
-    )
+    few, many = (f"{numbers.percent(share)} of {name} (n = {n:,})" for share, n, name in sides)
     return (
-        f"The groups lie furthest apart at {few['stage']}: the journeys of {numbers.percent(few['share_ended'])} of {low} end there "
-        f"(n = {few['customers']:,}), of {numbers.percent(many['share_ended'])} of {high} (n = {many['customers']:,})."
+        f"The groups lie furthest apart at {one['stage']}: the journeys of {few} and of {many} end there, "
+        "of those followed equally long after they entered it."
     )
