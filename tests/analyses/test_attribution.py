@@ -229,14 +229,14 @@ def test_the_headline_gives_share_n_and_interval_and_denies_a_cause(toy_log):
     assert 0.55 < low < 0.66
     assert 0.8 < high < 0.9
     assert answer.compare(["first", "last"]).headline.startswith(
-        "All models agree: ads gets 73.2% of 41 conversions. Credit says"
+        "All models agree: ads gets 73.2% of 41 conversions. Association"
     )
     decided = toy_log(" | ".join(f"k{n}: t@0h(ads) t@1h(mail) buy@2h" for n in range(30)))
     compared = cj.attribution(decided, conversion="buy", model="last", replicates=0).compare(
         ["first", "linear", "last"]
     )
     assert compared.headline.startswith(
-        "The model decides most for ads: 0.0% of 30 conversions under last, 100.0% under first. Credit says"
+        "The model decides most for ads: 0.0% of 30 conversions under last, 100.0% under first. Association"
     )
 
 
