@@ -62,6 +62,9 @@ check: .venv/test ## lint, types, architecture
 docs: .venv/docs ## build the documentation into build/docs/, links checked
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
+notebooks: .venv/test ## run the notebooks and store their numbers, without figures
+	@CJLIB_MODE=report $(BIN)/python scripts/store_outputs.py
+
 sample: .venv/report ## make data/sample again, byte for byte
 	$(BIN)/cj sample --out data/sample --seed 0
 
@@ -76,4 +79,4 @@ clean: ## remove the environment, caches and reports
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find reports -mindepth 1 ! -name .gitkeep -delete
 
-.PHONY: help report lab test nulls fuzz check docs sample bench lock clean
+.PHONY: help report lab test nulls fuzz check docs notebooks sample bench lock clean
