@@ -10,7 +10,8 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
-from cjlib.analyses.value.bgnbd import (
+from cjlib.analyses.value.customer_lifetime_value import Fitted, History, _bootstrap
+from cjlib.shared.bgnbd import (
     BgNbd,
     Buyers,
     Counts,
@@ -21,7 +22,6 @@ from cjlib.analyses.value.bgnbd import (
     fit_bgnbd,
     fit_gamma_gamma,
 )
-from cjlib.analyses.value.customer_lifetime_value import Fitted, History, _bootstrap
 
 PUBLISHED = BgNbd(r=0.243, alpha=4.414, a=0.793, b=2.426, log_likelihood=-9582.4)
 

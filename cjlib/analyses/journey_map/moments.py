@@ -10,9 +10,8 @@ import pandas as pd
 from cjlib.analyses.journey_map.cache import Shared
 from cjlib.analyses.journey_map.feedback import BAD_TO, GOOD_FROM, Opinions
 from cjlib.analyses.journey_map.stage_mapping import Places
-from cjlib.shared.comparison import CLAIM, MIN_N
+from cjlib.shared.comparison import MIN_N, FollowUp, compare_shares, family
 from cjlib.shared.stats import Z95
-from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.durations import microseconds
 
@@ -140,14 +139,14 @@ def moments(places: Places, opinions: Opinions, later: Later, named: str) -> pd.
     first = experiences(opinions)
     first = first[first["good"].notna()].reset_index(drop=True)
     parts = [
-        _tested(places, first, kind, outcome(kind, later, first), kind == named)
+        _tested(places, first, kind, outcome(kind, later, first), kind == named, later.after)
         for kind in sorted(OUTCOMES, key=lambda one: one != named)
     ]
     return pd.concat(parts, ignore_index=True)
 
 
 def _tested(
-    places: Places, first: pd.DataFrame, kind: str, came: np.ndarray, names: bool
+    places: Places, first: pd.DataFrame, kind: str, came: np.ndarray, names: bool, after: int
 ) -> pd.DataFrame:
     known = ~np.isnan(came)
     point, good, size = (
@@ -160,35 +159,25 @@ def _tested(
     k_good, k_bad = (np.bincount(point[side & came], minlength=size) for side in (good, ~good))
     listed = np.flatnonzero(n_good + n_bad > 0)
     n_good, n_bad, k_good, k_bad = (each[listed] for each in (n_good, n_bad, k_good, k_bad))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share_good, share_bad = k_good / n_good, k_bad / n_bad
-    low, high = newcombe(k_good, n_good, k_bad, n_bad)
     tested = (n_good >= MIN_N) & (n_bad >= MIN_N)
-    p = np.array(
-        [
-            two_shares_p(*counts) if ok else np.nan
-            for ok, *counts in zip(
-                tested,
-                k_good.tolist(),
-                n_good.tolist(),
-                k_bad.tolist(),
-                n_bad.tolist(),
-                strict=True,
-            )
-        ],
-        dtype=float,
+    # Whether somebody is retained shows in the time after the time after: two lengths; the two sides are followed alike.
+    horizon = after if kind == "converted" else 2 * after
+    follow_up = FollowUp("the first experience there", horizon, int((~known).sum()))
+    compared = compare_shares(
+        f"good against bad experiences ({kind})", k_good, n_good, k_bad, n_bad, follow_up=follow_up
     )
-    adjusted = benjamini_hochberg(p)
-    over = _excess(
-        share_good - share_bad, _variance(share_good, n_good) + _variance(share_bad, n_bad), tested
+    spread = _variance(compared.share, n_good) + _variance(compared.other_share, n_bad)
+    over = _excess(compared.difference, spread, tested)
+    beyond_others = family(
+        f"moments against the other touchpoints ({kind})",
+        over.pop("excess_p"),
+        units=n_good,
+        other_units=n_bad,
+        follow_up=follow_up,
     )
-    apart = (
-        (adjusted < CLAIM)
-        & (over["excess_p_adjusted"] < CLAIM)
-        & ((share_good - share_bad) * over["excess"] > 0)
-    )
+    same_way = np.nan_to_num(compared.difference * over["excess"]) > 0
+    apart = compared.claims & beyond_others.claims & same_way
     status = np.where(~tested, "too few", np.where(tested.sum() < 2, "not separable", "tested"))
-    found = np.nan_to_num(apart, nan=0).astype(bool) & names
     table = pd.DataFrame(
         {
             "stage": pd.Series([places.stages[places.points[k][0]] for k in listed], dtype="str"),
@@ -196,15 +185,12 @@ def _tested(
             "outcome": pd.Series([kind] * listed.size, dtype="str"),
             "n_good": n_good,
             "n_bad": n_bad,
-            "share_good": share_good,
-            "share_bad": share_bad,
-            "difference": share_good - share_bad,
-            "difference_low": low,
-            "difference_high": high,
-            "p_value": p,
-            "p_adjusted": adjusted,
+            "share_good": compared.share,
+            "share_bad": compared.other_share,
+            **compared.columns(),
             **over,
-            "named": found,
+            "excess_p_adjusted": beyond_others.p_adjusted,
+            "named": apart & names,
             "status": pd.Series(status, dtype="str"),
         }
     )
@@ -233,7 +219,7 @@ def _excess(
         error[place] = np.sqrt(variance[place] + lost / (1 / variance[others]).sum())
     p = 2 * ndtr(-np.abs(excess / error))
     bounds = {"excess_low": excess - Z95 * error, "excess_high": excess + Z95 * error}
-    return {"excess": excess, **bounds, "excess_p_adjusted": benjamini_hochberg(p)}
+    return {"excess": excess, **bounds, "excess_p": p}
 
 
 def _text(row: dict) -> str:

@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.value.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
 from cjlib.errors import CjlibError, check_seed, did_you_mean, listed, not_a_log, shown
+from cjlib.shared.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
 from cjlib.shared.periods import calendar
 from cjlib.shared.stats import Z95
 from cjlib.show.numbers import about, count_of, joined, percent, timespan

@@ -36,8 +36,8 @@ from cjlib.analyses.churn.model.model_selection import (
     folds_by_group,
 )
 from cjlib.analyses.churn.model.spline_logistic import fit_ridge
-from cjlib.analyses.value.bgnbd import Buyers, fit_bgnbd
 from cjlib.errors import CjlibError, shown
+from cjlib.shared.bgnbd import Buyers, fit_bgnbd
 from cjlib.shared.periods import DAY
 
 Floats = NDArray[np.float64]
