@@ -55,7 +55,10 @@ class Finding:
 
 
 def told(findings: Iterable[Finding], families: int, most: int = 3) -> list[Finding]:
-    """The findings worth a first page: significant over all families of the run, most at stake first, one a topic, at most `most` and one good.
+    """The findings worth a first page.
+
+    Significant over all families of the run; most at stake first (money, then customers × effect), what is neither good nor bad last; one a topic;
+    at most `most`, and one good.
 
     Parameters
     ----------
@@ -75,13 +78,22 @@ def told(findings: Iterable[Finding], families: int, most: int = 3) -> list[Find
     return [one for one in every if one.direction != "good"][:most] + good
 
 
-def _stake(finding: Finding) -> tuple[float, float, float, str]:
+def _stake(finding: Finding) -> tuple[bool, float, float, float, str]:
+    """What is good or bad before what is neither; then money, then customers × effect."""
     return (
+        finding.direction != "neutral",
         finding.money or 0.0,
-        float(finding.customers),
+        finding.customers * _effect(finding),
         -finding.p_adjusted,
         finding.claim,
     )
+
+
+def _effect(finding: Finding) -> float:
+    """The size of the effect, 0–1: a difference of shares as it is, points of a score of 100; 1 where sizes cannot be compared."""
+    if finding.value is None or finding.unit not in ("share", "points"):
+        return 1.0
+    return min(1.0, abs(finding.value) / (100 if finding.unit == "points" else 1))
 
 
 def from_plain(held: Mapping[str, Any]) -> Finding:

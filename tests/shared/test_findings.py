@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cjlib.analyses.findings import Finding, from_plain, told
 
 
@@ -40,3 +42,12 @@ def test_what_is_significant_in_its_family_alone_is_not_told_of_a_run_of_many():
 def test_a_finding_survives_being_written_as_json():
     one = finding("a", money=3.5)
     assert from_plain(one.plain()) == one
+
+
+def test_what_is_good_or_bad_comes_before_what_is_neither_and_effects_weigh_customers():
+    every = [
+        finding("paths", direction="neutral", customers=9_000),
+        replace(finding("small"), customers=1_000, value=-0.01, unit="share"),
+        replace(finding("nps"), customers=300, value=-41.0, unit="points"),
+    ]
+    assert [one.topic for one in told(every, 3)] == ["nps", "small", "paths"]

@@ -451,7 +451,7 @@ def _findings(
     clear = _claimed(table, labels).head(MOST_FINDINGS)
     return tuple(
         Finding(
-            topic=f"{labels[0]}: {row['pattern']}",
+            topic=f"paths of {labels[0]} and {labels[1]}",
             claim=_claim(row, labels),
             direction="neutral",
             family=compared.name,
@@ -460,7 +460,7 @@ def _findings(
             low=row["difference_low"],
             high=row["difference_high"],
             n=int(row[labels[0]] + row[labels[1]]),
-            unit="points",
+            unit="share",
             customers=int(row[labels[0]]),
             figure="differences",
         )

@@ -50,7 +50,7 @@ OUTCOME_NAME = re.compile(
 
 
 @dataclass(frozen=True)
-class Finding:
+class Leak:
     """One row of `.leaks`."""
 
     column: str
@@ -69,7 +69,7 @@ def find_leaks(
 ) -> pd.DataFrame:
     """Every rule on every column, gravest first; a column keeps its gravest finding, or else what its name says. Then pairs of columns."""
     alone = column_aucs(counted_columns(features, churned))
-    found: list[Finding] = []
+    found: list[Leak] = []
     for column in features.columns:
         rules = [
             *_alone(column, alone),
@@ -79,7 +79,7 @@ def find_leaks(
         ]
         found += _gravest(rules) or _name(column, alone[column])
     found += [
-        Finding(
+        Leak(
             column,
             "DROP",
             "identifier",
@@ -112,8 +112,8 @@ def find_telling(
 
 def _ranked(
     features: pd.DataFrame, churned: Floats, alone: dict[str, float], given: tuple[str, ...]
-) -> list[Finding]:
-    found: list[Finding] = []
+) -> list[Leak]:
+    found: list[Leak] = []
     for column, figure in alone.items():
         rules = _alone(column, alone)
         if column in given:
@@ -129,7 +129,7 @@ def _ranked(
     return found
 
 
-def identifier_finding(column: str, values: pd.Series, churned: Floats) -> Finding:
+def identifier_finding(column: str, values: pd.Series, churned: Floats) -> Leak:
     """An identifier that predicts: the numbering follows the outcome.
 
     Texts count in the order of their length and letters, as numbered names do; of rows with one identifier the first, since a copy knows its twin's outcome.
@@ -138,8 +138,8 @@ def identifier_finding(column: str, values: pd.Series, churned: Floats) -> Findi
     figure = column_auc(_in_order(values[first]), churned[first])
     if figure > max(0.6, 0.5 + NOISE * _error(churned[first])):
         text = f"{column} is an identifier, and yet predicts churn (AUC {figure:.2f} alone): numbers follow the outcome. It is left out; find out how they were given."
-        return Finding(column, "FAIL", "identifier predicts", figure, text)
-    return Finding(
+        return Leak(column, "FAIL", "identifier predicts", figure, text)
+    return Leak(
         column,
         "DROP",
         "identifier",
@@ -162,7 +162,7 @@ def _error(churned: Floats) -> float:
     return float(np.sqrt((lost + kept + 1) / (12 * lost * kept)))
 
 
-def as_table(found: list[Finding]) -> pd.DataFrame:
+def as_table(found: list[Leak]) -> pd.DataFrame:
     """Findings as `.leaks`, gravest first, then by column."""
     rows = sorted(found, key=lambda one: (LEVELS.index(one.level), one.column, one.rule))
     table = pd.DataFrame(
@@ -179,20 +179,20 @@ def whole_model(leaks: pd.DataFrame, figure: float) -> pd.DataFrame:
         return leaks
     text = f"The whole model reaches AUC {figure:.3f} on customers it did not know: so good a model usually knows the outcome. Look before believing."
     return pd.concat(
-        [as_table([Finding("(whole model)", "WARN", "too good", figure, text)]), leaks],
+        [as_table([Leak("(whole model)", "WARN", "too good", figure, text)]), leaks],
         ignore_index=True,
     )
 
 
-def _alone(column: str, alone: dict[str, float]) -> list[Finding]:
+def _alone(column: str, alone: dict[str, float]) -> list[Leak]:
     figure = alone[column]
     others = max((value for name, value in alone.items() if name != column), default=0.5)
     if figure >= 0.98:
         text = f"{column} alone tells who churned (AUC {figure:.3f}): it was written afterwards, or is leaving in other words. It is left out; keep=['{column}'] overrides."
-        return [Finding(column, "FAIL", "tells alone", figure, text)]
+        return [Leak(column, "FAIL", "tells alone", figure, text)]
     if figure >= 0.90:
         return [
-            Finding(
+            Leak(
                 column,
                 "WARN",
                 "tells almost alone",
@@ -202,29 +202,29 @@ def _alone(column: str, alone: dict[str, float]) -> list[Finding]:
         ]
     if figure > 0.80 and figure > others + 0.12:
         text = f"{column} alone reaches AUC {figure:.2f}, the next column {others:.2f}: check that it was known before the customer left."
-        return [Finding(column, "WARN", "stands out", figure, text)]
+        return [Leak(column, "WARN", "stands out", figure, text)]
     return []
 
 
-def _together(features: pd.DataFrame, churned: Floats, alone: dict[str, float]) -> list[Finding]:
+def _together(features: pd.DataFrame, churned: Floats, alone: dict[str, float]) -> list[Leak]:
     found = []
     for one, other, figure in telling_pairs(features, churned, alone):
         text = f"{one} and {other} together tell who churned (AUC {figure:.3f}; alone {alone[one]:.2f} and {alone[other]:.2f}): look before believing that both were known before the customer left."
-        found.append(Finding(f"{one} + {other}", "WARN", "tell together", figure, text))
+        found.append(Leak(f"{one} + {other}", "WARN", "tell together", figure, text))
     return found
 
 
-def _values(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
+def _values(column: str, values: pd.Series, churned: Floats) -> list[Leak]:
     """Values that only churners, or only stayers, have."""
     levels = _levels(values)
     names = sorted(levels.unique().tolist())
-    rules: list[Finding] = []
+    rules: list[Leak] = []
     for level in names:
         rules += _value(column, f"{column} = {level}", (levels == level).to_numpy(), churned)
     return rules + _filled(column, levels, len(names), churned)
 
 
-def _value(column: str, words: str, rows: Flags, churned: Floats) -> list[Finding]:
+def _value(column: str, words: str, rows: Flags, churned: Floats) -> list[Leak]:
     """What a value of many customers says."""
     outcome = churned[rows]
     lost, size, hits = float(churned.sum()), outcome.size, float(outcome.sum())
@@ -232,7 +232,7 @@ def _value(column: str, words: str, rows: Flags, churned: Floats) -> list[Findin
         return []
     if hits >= 0.99 * size and hits > 0.10 * lost and _by_chance(hits, size, churned.mean()) < RARE:
         text = f"{words} stands for churners alone ({hits:.0f} of {size}, {about(hits / lost)} of all churners): written when they left. It is left out; keep=['{column}'] overrides."
-        return [Finding(column, "FAIL", "outcome-only value", hits / lost, text)]
+        return [Leak(column, "FAIL", "outcome-only value", hits / lost, text)]
     stayed = churned.size - lost
     stayers = size - hits
     if (
@@ -241,11 +241,11 @@ def _value(column: str, words: str, rows: Flags, churned: Floats) -> list[Findin
         and _by_chance(stayers, size, 1 - churned.mean()) < RARE
     ):
         text = f"{words} stands for stayers alone ({size} customers, {hits:.0f} of them churned): check that it is not emptied when customers leave."
-        return [Finding(column, "WARN", "keeper-only value", stayers / stayed, text)]
+        return [Leak(column, "WARN", "keeper-only value", stayers / stayed, text)]
     return []
 
 
-def _filled(column: str, levels: pd.Series, tested: int, churned: Floats) -> list[Finding]:
+def _filled(column: str, levels: pd.Series, tested: int, churned: Floats) -> list[Leak]:
     """A column that says something of few customers, all of one outcome: a reason noted when they left, calls made to win them back.
 
     Nothing is said where a column is missing, or else has the value that more than half of the customers have.
@@ -265,12 +265,12 @@ def _filled(column: str, levels: pd.Series, tested: int, churned: Floats) -> lis
             else "Check that it was known before the customer left."
         )
         text = f"{words} churners alone ({hits:.0f} of {size}, {about(part)} of all churners), which looks written when they left. {remedy}"
-        return [Finding(column, level, "outcome-only value", part, text)]
+        return [Leak(column, level, "outcome-only value", part, text)]
     stayers = size - hits
     if hits <= 0.001 * size and _by_chance(stayers, size, 1 - churned.mean()) * tested < RARE:
         part = stayers / (churned.size - float(churned.sum()))
         text = f"{words} stayers alone ({size} customers, {hits:.0f} of them churned): check that it is not emptied when customers leave."
-        return [Finding(column, "WARN", "keeper-only value", part, text)]
+        return [Leak(column, "WARN", "keeper-only value", part, text)]
     return []
 
 
@@ -291,7 +291,7 @@ def _levels(values: pd.Series) -> pd.Series:
     )
 
 
-def _missing(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
+def _missing(column: str, values: pd.Series, churned: Floats) -> list[Leak]:
     missing = values.isna().to_numpy()
     if not 0 < missing.sum() < missing.size:
         return []
@@ -302,7 +302,7 @@ def _missing(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
     level = "FAIL" if figure > 0.9 else "WARN"
     left_out = f" It is left out; keep=['{column}'] overrides." if level == "FAIL" else ""
     return [
-        Finding(
+        Leak(
             column,
             level,
             "missing tells",
@@ -312,14 +312,14 @@ def _missing(column: str, values: pd.Series, churned: Floats) -> list[Finding]:
     ]
 
 
-def _dates(column: str, values: pd.Series, as_of: pd.Timestamp | None) -> list[Finding]:
+def _dates(column: str, values: pd.Series, as_of: pd.Timestamp | None) -> list[Leak]:
     if as_of is None or not pd.api.types.is_datetime64_any_dtype(values):
         return []
     later = int((values > as_of).sum())
     if not later:
         return []
     return [
-        Finding(
+        Leak(
             column,
             "FAIL",
             "future date",
@@ -329,12 +329,12 @@ def _dates(column: str, values: pd.Series, as_of: pd.Timestamp | None) -> list[F
     ]
 
 
-def _name(column: str, figure: float) -> list[Finding]:
+def _name(column: str, figure: float) -> list[Leak]:
     if not OUTCOME_NAME.search(column):
         return []
     if figure > 0.6:
         return [
-            Finding(
+            Leak(
                 column,
                 "WARN",
                 "name of an outcome",
@@ -343,7 +343,7 @@ def _name(column: str, figure: float) -> list[Finding]:
             )
         ]
     return [
-        Finding(
+        Leak(
             column,
             "INFO",
             "name of an outcome",
@@ -353,7 +353,7 @@ def _name(column: str, figure: float) -> list[Finding]:
     ]
 
 
-def _gravest(rules: list[Finding]) -> list[Finding]:
+def _gravest(rules: list[Leak]) -> list[Leak]:
     return sorted(rules, key=lambda one: (LEVELS.index(one.level), -one.figure, one.rule))[:1]
 
 

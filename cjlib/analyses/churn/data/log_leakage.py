@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.leakage import Finding, as_table, find_telling
+from cjlib.analyses.churn.data.leakage import Leak, as_table, find_telling
 from cjlib.analyses.churn.data.snapshots import Seen
 from cjlib.analyses.churn.data.univariate import FEWEST as FEWEST_OUTCOMES
 from cjlib.shared.periods import DAY
@@ -66,7 +66,7 @@ def _of_newest(
     )
 
 
-def _terminal(log: EventLog, seen: Seen, features: tuple[str, ...], horizon: int) -> list[Finding]:
+def _terminal(log: EventLog, seen: Seen, features: tuple[str, ...], horizon: int) -> list[Leak]:
     """Events that no later event of the customer follows.
 
     Only customers whose last event is more than a horizon before the end of data: of the others it is not known yet.
@@ -85,7 +85,7 @@ def _terminal(log: EventLog, seen: Seen, features: tuple[str, ...], horizon: int
             continue
         own = [name for name in (f"n_{event}_90d", f"days_since_{event}") if name in features]
         text = f"after {event} almost nobody comes back ({about(share)} of {customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={event!r}, or say with active_event= what counts as activity."
-        found += [Finding(name, "FAIL", "terminal event", share, text) for name in own]
+        found += [Leak(name, "FAIL", "terminal event", share, text) for name in own]
     return found
 
 
@@ -97,7 +97,7 @@ def _settled(log: EventLog, code: int, before: int) -> int:
     )[0][0]
 
 
-def _undated(given: tuple[str, ...]) -> list[Finding]:
+def _undated(given: tuple[str, ...]) -> list[Leak]:
     """Columns of the customers file."""
     text = "{} comes from the customers file as it is now, without the date from which it holds: at an earlier cutoff it may have been another."
-    return [Finding(name, "WARN", "undated", float("nan"), text.format(name)) for name in given]
+    return [Leak(name, "WARN", "undated", float("nan"), text.format(name)) for name in given]

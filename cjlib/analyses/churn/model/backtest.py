@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from cjlib.analyses.churn.data.churn_data import ChurnData, UnanswerableError
 from cjlib.analyses.churn.data.features import Snapshot
-from cjlib.analyses.churn.data.leakage import Finding, as_table
+from cjlib.analyses.churn.data.leakage import Leak, as_table
 from cjlib.analyses.churn.data.snapshots import LogSource
 from cjlib.analyses.churn.model import summary
 from cjlib.analyses.churn.model.build import Evidence, assembled, enough
@@ -170,7 +170,7 @@ def _source(data: ChurnData) -> LogSource:
     return data.source
 
 
-def untruncated(data: ChurnData, source: LogSource) -> list[Finding]:
+def untruncated(data: ChurnData, source: LogSource) -> list[Leak]:
     """Features that differ when nothing after the cutoff is in the log: the truncation test, on the newest labelled cutoff."""
     labelled = data.table[data.table["churned"].notna()]
     if labelled.empty:
@@ -195,7 +195,7 @@ def untruncated(data: ChurnData, source: LogSource) -> list[Finding]:
         same = (rows[name] == aligned[name]) | (rows[name].isna() & aligned[name].isna())
         if not same.all():
             text = f"{name} is another for {int((~same).sum()):,} customers when events after the cutoff are taken away: it looks ahead. It is left out."
-            found.append(Finding(name, "FAIL", "looks ahead", float((~same).mean()), text))
+            found.append(Leak(name, "FAIL", "looks ahead", float((~same).mean()), text))
     return found
 
 
@@ -366,7 +366,7 @@ def _without_outcome(
     }
 
 
-def _told(data: ChurnData, source: LogSource, untrue: Sequence[Finding]) -> dict[str, str]:
+def _told(data: ChurnData, source: LogSource, untrue: Sequence[Leak]) -> dict[str, str]:
     said = (
         f"{len(untrue)} features look ahead and are left out" if untrue else "equal, cell by cell"
     )
