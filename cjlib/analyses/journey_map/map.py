@@ -129,6 +129,8 @@ class JourneyMap(Result):
             headline=self.headline,
             definition=self.definition,
             metrics=self.metrics,
+            findings=self.findings,
+            families=self.families,
         )
         told = short._repr_mimebundle_(include, exclude)
         return {**told, MIME: {**told[MIME], "kind": type(self).__name__}}
@@ -332,6 +334,8 @@ def _made(source: Source, outcome: str) -> JourneyMap:
         headline=summary.headline(source, table, patterns, found, pains),
         definition=summary.definition(source, outcome),
         metrics=summary.metrics(source, table, pains),
+        findings=summary.findings(source, pains, found),
+        families=summary.families(pains, found),
         touchpoints=point_table(source, counted),
         routes=pd.DataFrame()
         if acts is None

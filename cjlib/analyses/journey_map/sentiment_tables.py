@@ -40,7 +40,7 @@ PATTERN_COLUMNS = (
 TEXTS = ("stage", "to_stage", "touchpoint", "measure", "named", "pattern", "text")
 WHOLE = ("position", "n", "customers")
 SCALES = {
-    "text": "the tone of texts (−1 to 1)",
+    "text": "the sentiment of texts (−1 to 1)",
     "csat": "CSAT (1 to 5)",
     "nps": "the answers to NPS (0 to 10)",
     "ces": "CES (1 to 7)",

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from cjlib.analyses.findings import Finding
 from cjlib.analyses.journey_map.inputs import Source
-from cjlib.analyses.result import Metric, metric
-from cjlib.shared.comparison import MIN_N
-from cjlib.show.numbers import count_of, percent, timespan
+from cjlib.analyses.result import Better, Metric, Unit, metric
+from cjlib.shared.comparison import CLAIM, MIN_N
+from cjlib.show.numbers import about, count_of, percent, points, points_interval, timespan
 from cjlib.sources.log.durations import microseconds
 
 FIRST_FROM = 0.995
@@ -34,6 +35,82 @@ def first_pain(pains: pd.DataFrame, level: str) -> str | None:
     if one["share_first"] >= FIRST_FROM:
         return f"{name} is the biggest pain {'stage' if level == 'stage' else 'point'} (first in {percent(one['share_first'])} of 1,000 draws of weights and shares)"
     return f"{name} is among the biggest pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {percent(one['share_first'], 0)} of 1,000 draws)"
+
+
+PAINS = {
+    "lost": (
+        "of those who came to {stage} drop off there",
+        "{} on average elsewhere or as expected",
+    ),
+    "unhappy": ("of the answers about {stage} are unhappy", "{} elsewhere"),
+    "slow": ("take longer than expected at {stage}", "{} expected"),
+    "effortful": ("need effort or support at {stage}", "{} elsewhere"),
+}
+"""The parts of a pain point in words, and what their reference is."""
+FAMILY_OF_PAINS = "pain of stages"
+FAMILY_OF_MOMENTS = "moments that matter"
+
+
+def findings(source: Source, pains: pd.DataFrame, moments: pd.DataFrame) -> list[Finding]:
+    """The biggest pain stage where a test says there is one, and each moment that matters."""
+    stages = significant_pains(pains, "stage")
+    found = [_pain_finding(source, stages.iloc[0])] if len(stages) else []
+    named = moments[moments["named"]] if len(moments) else moments
+    return [one for one in found if one is not None] + [
+        Finding(
+            topic=f"moment {row['touchpoint']}",
+            claim=f"At {row['touchpoint']} {about(row['share_good'])} of {row['n_good']:,} stay after a good experience, {about(row['share_bad'])} of {row['n_bad']:,} "
+            f"after a bad one ({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
+            direction="bad" if row["difference"] > 0 else "neutral",
+            family=FAMILY_OF_MOMENTS,
+            p_adjusted=max(row["p_adjusted"], row["excess_p_adjusted"]),
+            value=row["difference"],
+            low=row["difference_low"],
+            high=row["difference_high"],
+            n=int(row["n_good"] + row["n_bad"]),
+            unit="share",
+            customers=int(row["n_bad"]),
+            figure="moments",
+        )
+        for row in named.to_dict("records")
+        if row["outcome"] == "retained"
+    ]
+
+
+def families(pains: pd.DataFrame, moments: pd.DataFrame) -> dict[str, int]:
+    """How many comparisons each family of the map has."""
+    tests = {}
+    if len(pains):
+        tests[FAMILY_OF_PAINS] = int((pains["level"] == "stage").sum())
+    if len(moments):
+        tests[FAMILY_OF_MOMENTS] = int((moments["status"] == "tested").sum())
+    return tests
+
+
+def _pain_finding(source: Source, pain: Any) -> Finding | None:
+    """The stage with the part that weighs most among those that are significant."""
+    weights = source.journey.map.weights.model_dump()
+    parts = [
+        part for part in PAINS if pain[f"{part}_p_adjusted"] < CLAIM and pain[f"{part}_excess"] > 0
+    ]
+    if not parts or pain["p_adjusted"] >= CLAIM:
+        return None
+    part = max(parts, key=lambda name: weights[name] * pain[f"{name}_excess"])
+    what, usual = PAINS[part]
+    reference = usual.format(about(pain[f"{part}_reference"]))
+    return Finding(
+        topic=f"stage {pain['stage']}",
+        claim=f"{pain['stage']} is {'the biggest' if pain['share_first'] >= FIRST_FROM else 'among the biggest'} pain "
+        f"point{'' if pain['share_first'] >= FIRST_FROM else 's'}: {about(pain[part])} {what.format(stage=pain['stage'])}, {reference} (n = {pain[f'{part}_n']:,}).",
+        direction="bad",
+        family=FAMILY_OF_PAINS,
+        p_adjusted=pain["p_adjusted"],
+        value=pain[f"{part}_excess"],
+        n=int(pain[f"{part}_n"]),
+        unit="share",
+        customers=int(pain["affected"]),
+        figure="pain_points",
+    )
 
 
 def headline(
@@ -133,7 +210,9 @@ def definition(source: Source, outcome: str) -> dict[str, str]:
 def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[str, Metric]:
     """Flat numbers, for comparing runs and for alerts; those of the stage with the most pain come first."""
     named: dict[str, Metric] = (
-        {} if source.walk is None else {"customers": metric(source.walk.customers)}
+        {}
+        if source.walk is None
+        else {"customers": metric(source.walk.customers, label="Customers on the journey")}
     )
     if source.groups.name is None:
         stages = pains[pains["level"] == "stage"].to_dict("records") if len(pains) else []
@@ -148,7 +227,12 @@ def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[st
             named |= _of_stage(row)
         named |= {
             f"impact_{row['stage']}": metric(
-                row["impact"], row["impact_low"], row["impact_high"], row["affected"]
+                row["impact"],
+                row["impact_low"],
+                row["impact_high"],
+                row["affected"],
+                label=f"Impact of the pain at {row['stage']}",
+                better="lower",
             )
             for row in stages
             if pd.notna(row["impact"])
@@ -156,21 +240,33 @@ def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[st
     return named if source.opinions is None else named | dict(source.opinions.assigned.metrics)
 
 
+STAGE_METRICS: tuple[tuple[str, str | None, str, Unit, Better], ...] = (
+    ("share_ended", "customers", "Drop-off at {}", "share", "lower"),
+    (
+        "mean_score",
+        "n_scored",
+        "Sentiment of texts at {}, −1 to 1 (model index)",
+        "number",
+        "higher",
+    ),
+    ("csat", "n_csat", "Satisfied at {} (csat)", "share", "higher"),
+    ("nps", "n_nps", "NPS at {}", "points", "higher"),
+    ("share_of_previous", None, "Continued to {}", "share", "higher"),
+)
+"""A column of the stage table, what it rests on, and how it is shown."""
+
+
 def _of_stage(row: dict[Hashable, Any]) -> dict[str, Metric]:
-    measures = (
-        ("share_ended", "customers"),
-        ("mean_score", "n_scored"),
-        ("csat", "n_csat"),
-        ("nps", "n_nps"),
-        ("share_of_previous", None),
-    )
     return {
         f"{'share_satisfied' if measure == 'csat' else measure}_{row['stage']}": metric(
             row[measure],
             row[f"{measure}_low"],
             row[f"{measure}_high"],
             None if base is None else int(row[base]),
+            label=label.format(row["stage"]),
+            unit=unit,
+            better=better,
         )
-        for measure, base in measures
+        for measure, base, label, unit, better in STAGE_METRICS
         if pd.notna(row[measure])
     }

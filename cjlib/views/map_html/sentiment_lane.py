@@ -21,7 +21,7 @@ SCALES = {
     "ces": (1.0, 4.0, 7.0),
 }
 NAMES = {
-    "text": "tone of texts, −1 to 1",
+    "text": "sentiment of texts, −1 to 1",
     "csat": "CSAT, mean of 1 to 5",
     "nps": "answers to NPS, mean of 0 to 10",
     "ces": "CES, mean of 1 to 7",

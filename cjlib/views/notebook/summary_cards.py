@@ -64,7 +64,10 @@ _KINDS: list[tuple[str, Kind]] = [
     (r"mean_score", Kind("Mean text score, −1 to 1 (model index)", "number", "higher")),
     (r"share_negative", Kind("Texts that are negative", "share", "lower")),
     (r"share_ended_(.*)", Kind(r"Journeys that end at \1", "share", "lower")),
-    (r"mean_score_(.*)", Kind(r"Tone of texts at \1, −1 to 1 (model index)", "number", "higher")),
+    (
+        r"mean_score_(.*)",
+        Kind(r"Sentiment of texts at \1, −1 to 1 (model index)", "number", "higher"),
+    ),
     (r"share_satisfied_(.*)", Kind(r"Satisfied at \1 (csat)", "share", "higher")),
     (r"nps_(.*)", Kind(r"NPS at \1", "number", "higher")),
     (r"share_of_previous_(.*)", Kind(r"Went on to \1", "share", "higher")),
