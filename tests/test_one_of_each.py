@@ -62,4 +62,4 @@ def test_what_there_is_one_of_is_said_in_the_singular(business):
             said += [meta["caption"], meta["alt"]]
     assert [text for text in said if MANY_OF_ONE.search(text)] == []
     assert "1 customer on a journey of 1 stage," in results[0].headline
-    assert results[7].headline.startswith("1 path of 1 customer goes one way:")
+    assert results[7].headline.startswith("1 path of 1 customer takes one route:")

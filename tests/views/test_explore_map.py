@@ -166,7 +166,7 @@ def test_a_group_called_all_is_a_group(journey):
 def test_the_figure_of_groups_names_the_stage_at_which_they_lie_furthest_apart(journey, log):
     figure = cj.plot(cj.journey_map(journey, log, by="channel"), "groups")
     assert figure.layout.meta["caption"] == (
-        "The groups lie furthest apart at Look: the journeys of 25.0% of shop end there (n = 40), of 75.0% of ads (n = 40)."
+        "The groups lie furthest apart at Look: the journeys of 25.0% of shop (n = 40) and of 75.0% of ads (n = 40) end there, of those followed equally long after they entered it."
     )
     assert [trace.name for trace in figure.data] == ["ads", "shop"]
     assert figure.layout.meta["rows"][0][:4] == ["Look", "ads", 40, 30]

@@ -15,6 +15,8 @@ from cjlib.shared.stats import Z95
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.durations import microseconds
 
+EXCESS_LEVEL = 0.05
+"""That a place matters more than others is asked only of places where the difference itself is claimed, so this bound is the usual one."""
 OUTCOMES = ("retained", "converted", "promoter")
 COLUMNS = [
     "stage",
@@ -176,7 +178,8 @@ def _tested(
         follow_up=follow_up,
     )
     same_way = np.nan_to_num(compared.difference * over["excess"]) > 0
-    apart = compared.claims & beyond_others.claims & same_way
+    more_than_elsewhere = np.nan_to_num(beyond_others.p_adjusted, nan=1.0) < EXCESS_LEVEL
+    apart = compared.claims & more_than_elsewhere & same_way
     status = np.where(~tested, "too few", np.where(tested.sum() < 2, "not separable", "tested"))
     table = pd.DataFrame(
         {

@@ -63,7 +63,7 @@ def findings(source: Source, pains: pd.DataFrame, moments: pd.DataFrame) -> list
             f"after a bad one ({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
             direction="bad" if row["difference"] > 0 else "neutral",
             family=FAMILY_OF_MOMENTS,
-            p_adjusted=max(row["p_adjusted"], row["excess_p_adjusted"]),
+            p_adjusted=row["p_adjusted"],
             value=row["difference"],
             low=row["difference_low"],
             high=row["difference_high"],
