@@ -24,7 +24,7 @@ class Finding:
     direction
         Whether it is bad, good or neutral for the business.
     value, low, high, n, unit
-        The effect with its 95% CI, the customers it rests on, and its unit ("share", "points", "seconds", "money", "number").
+        The effect with its 95% CI, the customers it rests on, and its unit ("share", "points", "index" for −1 to 1, "seconds", "money", "number").
     customers
         Customers concerned: those lost, unhappy or at risk because of it.
     money
@@ -89,11 +89,20 @@ def _stake(finding: Finding) -> tuple[bool, float, float, float, str]:
     )
 
 
+SPANS = {"share": 1.0, "points": 100.0, "index": 2.0}
+"""The whole range of a unit: a difference is weighed as a part of it."""
+
+
 def _effect(finding: Finding) -> float:
-    """The size of the effect, 0–1: a difference of shares as it is, points of a score of 100; 1 where sizes cannot be compared."""
-    if finding.value is None or finding.unit not in ("share", "points"):
+    """The size of the effect as a part of its unit's range, 0–1; 1 where sizes cannot be compared."""
+    if finding.value is None or finding.unit not in SPANS:
         return 1.0
-    return min(1.0, abs(finding.value) / (100 if finding.unit == "points" else 1))
+    return min(1.0, abs(finding.value) / SPANS[finding.unit])
+
+
+def topic_of_segment(what: str, by: str, segment: object) -> str:
+    """The topic of a segment that differs: stages are one topic whatever is said of them, so that a briefing names each once."""
+    return f"stage {segment}" if by == "stage" else f"{what} by {by}: {segment}"
 
 
 def from_plain(held: Mapping[str, Any]) -> Finding:

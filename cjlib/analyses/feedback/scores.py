@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import beside, crossed
-from cjlib.analyses.findings import Finding
+from cjlib.analyses.findings import Finding, topic_of_segment
 from cjlib.analyses.result import Metric, Result, Unit, metric
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.shared.change_points import LevelShifts, level_shifts
@@ -613,7 +613,7 @@ def _findings_of_segments(others: _Tests, scale: Scale, by: str | None) -> list[
         return []
     return [
         Finding(
-            topic=f"{NAMES[scale.score]} by {by}: {row['segment']}",
+            topic=topic_of_segment(NAMES[scale.score], by, row["segment"]),
             claim=_segment_claim(row, scale),
             direction="bad" if row["difference"] < 0 else "good",
             family=others.name,

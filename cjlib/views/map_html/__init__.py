@@ -16,6 +16,7 @@ from cjlib.views.map_html.cell import Cell
 from cjlib.views.map_html.lanes import lanes_of
 from cjlib.views.map_html.sentiment_lane import mood_caption
 from cjlib.views.map_style import style
+from cjlib.views.poster import poster
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -72,7 +73,8 @@ def render_map(journey_map: JourneyMap, group: str | None = None) -> RenderedMap
     )
     html = (
         f'<figure class="cj-map{" cj-map-many" if len(stages) > MANY else ""}"><style>{style()}</style><figcaption>{escape(caption)}</figcaption>{named}'
-        f'<div class="cj-map-wide">{_table(stages, lanes.lanes)}</div><div class="cj-map-tall">{_cards(stages, lanes.lanes)}</div>'
+        f'<div class="cj-map-wide cj-map-poster">{poster(journey_map, group).svg}</div><div class="cj-map-tall">{_cards(stages, lanes.lanes)}</div>'
+        f'<details class="cj-map-wide"><summary>The evidence: every number of the map with its interval and n</summary>{_table(stages, lanes.lanes)}</details>'
         f'<details class="cj-map-key"><summary>How to read this map</summary><ul>{legend}<li><b>by hand</b> written in the journey file, not measured</li>'
         "<li>Brackets hold 95% CIs; n is what a cell rests on, 30 or more unless it says thin.</li>"
         "<li><b>usual</b> the median of the other stages, or what the journey file expects</li></ul></details></figure>"

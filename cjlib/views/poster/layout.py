@@ -173,7 +173,7 @@ def _chevron(stage: PosterStage, column: Column, *, first: bool) -> Iterator[Sha
         (left, top + 46),
         *notch,
     )
-    yield Polygon(points, BAD if stage.pain else BLUE, link="#cj-map-evidence")
+    yield Polygon(points, BAD if stage.pain else BLUE)
     name = shortened(stage.name, column.width - 48, 19, bold=True)
     yield Text(left + (14 if first else 24), top + 30, name, 19, "#ffffff", bold=True)
 

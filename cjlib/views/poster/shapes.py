@@ -39,7 +39,6 @@ class Polygon:
 
     points: Points
     fill: str
-    link: str = ""
 
 
 @dataclass(frozen=True)

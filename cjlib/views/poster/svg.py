@@ -12,10 +12,10 @@ FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-ser
 def svg(canvas: Canvas) -> str:
     """The canvas as one `<svg>`, as wide as there is room."""
     body = "".join(_element(shape) for shape in canvas.shapes)
+    words = escape(f"{canvas.title}. {canvas.description}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {canvas.width:g} {canvas.height:g}" '
-        f'width="100%" role="img" font-family="{FONT}" class="cj-poster">'
-        f"<title>{escape(canvas.title)}</title><desc>{escape(canvas.description)}</desc>{body}</svg>"
+        f'width="100%" role="img" aria-label="{words}" font-family="{FONT}" class="cj-poster">{body}</svg>'
     )
 
 
@@ -28,8 +28,7 @@ def _element(shape: Shape) -> str:
                 f'height="{shape.height:.1f}" rx="{shape.radius:g}" fill="{shape.fill}"{stroke}/>'
             )
         case Polygon():
-            drawn = f'<path d="{_path(shape.points)}z" fill="{shape.fill}"/>'
-            return f'<a href="{escape(shape.link)}">{drawn}</a>' if shape.link else drawn
+            return f'<path d="{_path(shape.points)}z" fill="{shape.fill}"/>'
         case Line():
             dashed = ' stroke-dasharray="4 6"' if shape.dashed else ""
             return (

@@ -1,4 +1,4 @@
-"""HTML from a notebook as it may stand in a page: words, lists and tables; nothing that runs, loads or leaves its place."""
+"""HTML from a notebook as it may stand in a page: words, lists, tables and plain shapes; nothing that runs, loads or leaves its place."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 _WORDS = "a abbr b bdi bdo blockquote br cite code dd del details dfn div dl dt em figcaption figure hr i ins kbd li mark ol p pre q s samp"
 _TAGS = f"{_WORDS} section small span strong sub summary sup table tbody td tfoot th thead time tr u ul var caption col colgroup h1 h2 h3 h4 h5 h6".split()
+_DRAWN = {
+    "svg": {"viewBox", "xmlns", "width", "font-family"},
+    "path": {"d", "fill", "stroke", "stroke-width", "stroke-linecap", "stroke-dasharray"},
+    "rect": {"x", "y", "width", "height", "rx", "fill", "stroke", "stroke-width"},
+    "circle": {"cx", "cy", "r", "fill", "stroke", "stroke-width"},
+    "text": {"x", "y", "font-size", "font-weight", "font-style", "text-anchor", "fill"},
+}
+"""Shapes of our posters and marks, which can neither run nor load anything."""
 _EVERYWHERE = {"class", "title", "lang", "dir", "role", "style"}
 _OF_TAG = {
     "a": {"href"},
@@ -45,12 +53,17 @@ FEWEST_STACKED, MOST_STACKED = 5, 8
 
 
 def _allowed(tag: str, name: str, _value: str) -> bool:
-    return name in _EVERYWHERE or name.startswith("aria-") or name in _OF_TAG.get(tag, ())
+    return (
+        name in _EVERYWHERE
+        or name.startswith("aria-")
+        or name in _OF_TAG.get(tag, ())
+        or name in _DRAWN.get(tag, ())
+    )
 
 
 @cache
 def _cleaner() -> Any:
-    return SanitizeHTML(tags=_TAGS, attributes=_allowed, strip=True)
+    return SanitizeHTML(tags=[*_TAGS, *_DRAWN], attributes=_allowed, strip=True)
 
 
 def clean(text: str) -> Markup:

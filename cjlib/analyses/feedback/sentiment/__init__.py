@@ -29,7 +29,7 @@ from cjlib.analyses.feedback.sentiment.shares import (
     share_of,
 )
 from cjlib.analyses.feedback.texts.score_texts import Model, Progress, ScoredTexts, scored_feedback
-from cjlib.analyses.findings import Finding
+from cjlib.analyses.findings import Finding, topic_of_segment
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import MIN_N
@@ -148,7 +148,7 @@ def _findings(claimed: pd.DataFrame, name: str, by: str | None) -> list[Finding]
     """A segment whose texts are significantly less or more happy than those of the others."""
     return [
         Finding(
-            topic=f"sentiment by {by}: {row['segment']}",
+            topic=topic_of_segment("sentiment", str(by), row["segment"]),
             claim=f"Texts of {row['segment']} are {'less' if row['difference'] < 0 else 'more'} positive than the others: mean score "
             f"{signed(row['mean_score'], 2)} against {signed(row['other_mean_score'], 2)} (95% CI of the difference {signed(row['difference_low'], 2)} to "
             f"{signed(row['difference_high'], 2)}, {count_of(row['customers'], 'customer')}; a model index).",
@@ -159,6 +159,7 @@ def _findings(claimed: pd.DataFrame, name: str, by: str | None) -> list[Finding]
             low=row["difference_low"],
             high=row["difference_high"],
             n=row["customers"],
+            unit="index",
             customers=row["customers"],
             figure="sentiment",
         )
