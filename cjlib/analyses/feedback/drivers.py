@@ -14,7 +14,8 @@ from cjlib.analyses.feedback.texts.term_counts import term_presence
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import not_one_of
-from cjlib.shared.comparison import CLAIM, MIN_N, Family, compare_presence, known_at_once
+from cjlib.shared.clustered_comparison import compare_presence
+from cjlib.shared.comparison import CLAIM, MIN_N, Family, known_at_once
 from cjlib.shared.repeated_answers import customer_codes
 from cjlib.show.numbers import count_of, percent
 from cjlib.sources.feedback.pii import scrub

@@ -16,13 +16,12 @@ from cjlib.analyses.findings import Finding, topic_of_segment
 from cjlib.analyses.result import Metric, Result, Unit, metric
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.shared.change_points import LevelShifts, level_shifts
+from cjlib.shared.clustered_comparison import compare_answers, independent
 from cjlib.shared.comparison import (
     MIN_N,
     MeanComparison,
     ShareComparison,
-    compare_answers,
     compare_shares,
-    independent,
     known_at_once,
 )
 from cjlib.shared.repeated_answers import CustomerAnswers, Ints, Prior, customer_codes

@@ -21,13 +21,8 @@ from cjlib.analyses.feedback.texts.term_counts import term_presence
 from cjlib.analyses.feedback.texts.text_features import effort_kinds
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import MIME, Metric, Result, metric
-from cjlib.shared.comparison import (
-    CLAIM,
-    MIN_N,
-    ShareComparison,
-    compare_flags,
-    known_at_once,
-)
+from cjlib.shared.clustered_comparison import compare_flags
+from cjlib.shared.comparison import CLAIM, MIN_N, ShareComparison, known_at_once
 from cjlib.shared.repeated_answers import customer_codes
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import about, confidence, count_of, points_interval

@@ -16,16 +16,14 @@ from cjlib.analyses.funnel.selection import first_entries
 from cjlib.analyses.funnel.summary import losses
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
+from cjlib.shared.clustered_comparison import Slope, repeated_groups_against_others, share_over_time
 from cjlib.shared.comparison import (
     Family,
     FollowUp,
     ShareComparison,
-    Slope,
     compare_shares,
     family,
     followed,
-    repeated_groups_against_others,
-    share_over_time,
 )
 from cjlib.shared.periods import calendar, check_period
 from cjlib.shared.stats import grouped_medians, share, wilson

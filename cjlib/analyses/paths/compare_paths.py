@@ -14,7 +14,7 @@ from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import base_of, share_words
 from cjlib.errors import CjlibError, did_you_mean, shown
-from cjlib.shared.comparison import CLAIM, MIN_N, AtRiskComparison, compare_at_risk
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.shared.event_arrays import (
     ARROW,
     Flags,
@@ -24,6 +24,7 @@ from cjlib.shared.event_arrays import (
     distinct_sequences,
     groups,
 )
+from cjlib.shared.risk_comparison import AtRiskComparison, compare_at_risk
 from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import count_of, percent, points, points_interval, timespan
 from cjlib.sources.log.conditions import Event, as_step

@@ -14,8 +14,9 @@ from cjlib.analyses.result import Metric, metric
 from cjlib.analyses.survival import summary
 from cjlib.analyses.survival.kaplan_meier import Curve, Z, kaplan_meier, log_rank
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown, unknown_column
-from cjlib.shared.comparison import Family, SameAge, family
+from cjlib.shared.comparison import Family, family
 from cjlib.shared.first_events import Groups, Whole
+from cjlib.shared.risk_comparison import SameAge
 
 UNITS = ("day", "week", "month", "year")
 LANDMARKS = (30, 90, 180, 365)

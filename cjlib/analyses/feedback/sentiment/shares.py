@@ -17,14 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.feedback.texts.score_texts import ScoredTexts
-from cjlib.shared.comparison import (
-    Family,
-    MeanComparison,
-    compare_answers,
-    family,
-    known_at_once,
-    two_sided,
-)
+from cjlib.shared.clustered_comparison import compare_answers, two_sided
+from cjlib.shared.comparison import Family, MeanComparison, family, known_at_once
 from cjlib.shared.periods import check_period
 from cjlib.shared.repeated_answers import CustomerAnswers, customer_codes
 from cjlib.shared.stats import Z95, Floats, wilson

@@ -1,0 +1,309 @@
+"""Comparisons where one customer has several rows (answers, periods, texts): the customer is the unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.special import ndtr, stdtr, stdtrit
+
+from cjlib.shared.comparison import (
+    MIN_N,
+    Family,
+    FollowUp,
+    MeanComparison,
+    ShareComparison,
+    compare_shares,
+    family,
+)
+from cjlib.shared.repeated_answers import (
+    CustomerAnswers,
+    Prior,
+    difference_error,
+    share_customers,
+)
+from cjlib.shared.stats import Z95, Floats, share
+from cjlib.shared.two_samples import benjamini_hochberg, newcombe, two_shares_p
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def compare_answers(
+    name: str,
+    pairs: Sequence[tuple[CustomerAnswers, CustomerAnswers]],
+    *,
+    follow_up: FollowUp,
+    prior: Prior = (),
+    min_n: int = MIN_N,
+) -> MeanComparison:
+    """Means of answers, each against its other side, where a customer may have given several answers and may stand on both sides.
+
+    The variance is by customers, `prior` answers added to each side first; normal where nobody stands twice, else Student's t with as many
+    degrees of freedom as the smaller side has customers, less one.
+    """
+    tested = [_difference(one, other, prior) for one, other in pairs]
+    columns = np.array(tested, dtype=float).reshape(-1, 4).T
+    adjusted = family(
+        name,
+        columns[3],
+        units=[one.customers for one, _ in pairs],
+        other_units=[other.customers for _, other in pairs],
+        follow_up=follow_up,
+        min_n=min_n,
+    )
+    return MeanComparison(
+        adjusted.name,
+        adjusted.p_value,
+        adjusted.p_adjusted,
+        follow_up,
+        mean=np.array([one.mean for one, _ in pairs], dtype=float),
+        other_mean=np.array([other.mean for _, other in pairs], dtype=float),
+        difference=columns[0],
+        low=columns[1],
+        high=columns[2],
+    )
+
+
+def _difference(
+    one: CustomerAnswers, other: CustomerAnswers, prior: Prior
+) -> tuple[float, float, float, float]:
+    """Difference of the means, its bounds, and p."""
+    nothing = float("nan")
+    if not one.n or not other.n:
+        return nothing, nothing, nothing, nothing
+    difference, fewest = one.mean - other.mean, min(one.customers, other.customers)
+    if fewest < 2:
+        return difference, nothing, nothing, nothing
+    error = difference_error(one, other, prior)
+    if independent(one, other):
+        quantile, p = Z95, 2 * float(ndtr(-abs(difference) / error)) if error else 1.0
+    else:
+        quantile = float(stdtrit(fewest - 1, 0.975))
+        p = 2 * float(stdtr(fewest - 1, -abs(difference) / error)) if error else 1.0
+    return difference, difference - quantile * error, difference + quantile * error, p
+
+
+def independent(one: CustomerAnswers, other: CustomerAnswers) -> bool:
+    """Whether every answer of both sides is of another customer."""
+    return one.single and other.single and not share_customers(one, other)
+
+
+def repeated_groups_against_others(
+    name: str,
+    group: Ints,
+    outcome: Bools,
+    customer: Ints,
+    groups: int,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> ShareComparison:
+    """Each of the groups against all others together where a customer may stand in several rows and groups, such as periods.
+
+    The difference of shares has a variance clustered by customer; where a cell expects fewer than 5, Fisher's exact test, as in `compare_shares`.
+    Newcombe's interval is widened by the design effect.
+
+    References
+    ----------
+    Donner, A. & Klar, N. (1993). Confidence interval construction for effect measures arising from cluster randomization trials. J. Clin. Epidemiol. 46.
+    """
+    base = np.bincount(group, minlength=groups)
+    count = np.bincount(group[outcome], minlength=groups)
+    others, other_count = base.sum() - base, count.sum() - count
+    who = np.unique(customer, return_inverse=True)[1]
+    units = _customers_by_group(group, who, groups)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own, rest = share(count, base), share(other_count, others)
+        pooled = count.sum() / max(base.sum(), 1)
+        clustered = _clustered_variance(group, outcome - pooled, who, base, others)
+        independent = pooled * (1 - pooled) * (1 / base + 1 / others)
+        z = (own - rest) / np.sqrt(clustered)
+        widening = np.sqrt(np.maximum(clustered / independent, 1.0))
+    cells = zip(*(x.tolist() for x in (count, base, other_count, others)), strict=True)
+    exact = np.array([two_shares_p(*four) for four in cells])
+    rare = np.minimum(pooled, 1 - pooled) * np.minimum(base, others) < 5
+    p = np.where(rare | np.isnan(z), exact, 2 * ndtr(-np.abs(z)))
+    tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
+    low, high = newcombe(count, base, other_count, others)
+    difference = own - rest
+    return ShareComparison(
+        tested.name,
+        tested.p_value,
+        tested.p_adjusted,
+        follow_up,
+        share=own,
+        other_share=rest,
+        difference=difference,
+        low=np.maximum(difference - widening * (difference - low), -1.0),
+        high=np.minimum(difference + widening * (high - difference), 1.0),
+    )
+
+
+def _customers_by_group(group: Ints, who: Ints, groups: int) -> tuple[Ints, Ints]:
+    """Different customers in each group, and in all others."""
+    pairs = np.unique(who * groups + group)
+    inside = np.bincount(pairs % groups, minlength=groups)
+    places = np.bincount(pairs // groups)
+    only_here = np.bincount((pairs % groups)[places[pairs // groups] == 1], minlength=groups)
+    return inside, len(places) - only_here
+
+
+def _clustered_variance(
+    group: Ints, residual: Floats, who: Ints, base: Ints, others: Ints
+) -> Floats:
+    """The variance of share − share of others, with the residuals of a customer summed before they are squared."""
+    groups = len(base)
+    pairs, of = np.unique(who * groups + group, return_inverse=True)
+    inside = np.bincount(of, weights=residual)
+    whole = np.bincount(who, weights=residual)
+    there = pairs % groups
+    squares = np.bincount(there, weights=inside**2, minlength=groups)
+    products = np.bincount(there, weights=inside * whole[pairs // groups], minlength=groups)
+    own, rest = 1 / base + 1 / others, 1 / others
+    return own**2 * squares - 2 * own * rest * products + rest**2 * np.sum(whole**2)
+
+
+@dataclass(frozen=True, eq=False)
+class Slope(Family):
+    """A share over time: the fitted line at its first and last moment, and the test of its slope."""
+
+    first: float
+    last: float
+
+
+def share_over_time(
+    name: str,
+    when: Ints,
+    outcome: Bools,
+    customer: Ints,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> Slope:
+    """Whether a share rises or falls over periods: the Cochran–Armitage test, its variance clustered by customer.
+
+    References
+    ----------
+    Armitage, P. (1955). Tests for linear trends in proportions and frequencies. Biometrics 11.
+    """
+    units = len(np.unique(customer))
+    if not len(when) or when.min() == when.max():
+        missing = family(name, [np.nan], units=units, other_units=units, follow_up=follow_up)
+        return Slope(name, missing.p_value, missing.p_adjusted, follow_up, np.nan, np.nan)
+    centred = when - when.mean()
+    residual = outcome - outcome.mean()
+    who = np.unique(customer, return_inverse=True)[1]
+    score = float(np.sum(centred * residual))
+    spread = float(np.sum(np.bincount(who, weights=centred * residual) ** 2))
+    p = 2 * float(ndtr(-abs(score) / np.sqrt(spread))) if spread > 0 else 1.0
+    tested = family(name, [p], units=units, other_units=units, follow_up=follow_up, min_n=2 * min_n)
+    slope = score / float(np.sum(centred**2))
+    first, last = (
+        float(np.clip(outcome.mean() + slope * (moment - when.mean()), 0, 1))
+        for moment in (when.min(), when.max())
+    )
+    return Slope(name, tested.p_value, tested.p_adjusted, follow_up, first, last)
+
+
+def compare_presence(
+    name: str,
+    presence: csr_matrix,
+    first: Bools,
+    customer: Ints,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> ShareComparison:
+    """For each column of 0 and 1 the share of the first rows in which it is 1 against that of the others; `customer` numbers whose row it is.
+
+    Where each row is of another customer, as `compare_shares`. Else a score test: under no difference each customer's part of the covariance of column
+    and side has mean 0, and the variance is that of these parts (Student's t with the customers of the smaller side, less one).
+    """
+    who = [customer[side] for side in (first, ~first)]
+    units = [np.unique(side).size for side in who]
+    n, other_n = (int(np.count_nonzero(side)) for side in (first, ~first))
+    counts = [np.asarray(presence[side].sum(axis=0)).ravel() for side in (first, ~first)]
+    pairs, place = np.unique(np.array(counts, dtype=np.int64), axis=1, return_inverse=True)
+    alone = compare_shares(name, pairs[0], n, pairs[1], other_n, follow_up=follow_up, min_n=min_n)
+    p = alone.p_value[place]
+    low, high = alone.low[place], alone.high[place]
+    if np.unique(customer).size < customer.size:
+        z, error = _score_by_customer(presence, first, customer)
+        freedom = max(min(units) - 1, 1)
+        p = 2 * stdtr(freedom, -np.abs(z))
+        middle, half = alone.difference[place], float(stdtrit(freedom, 0.975)) * error
+        low, high = np.maximum(middle - half, -1), np.minimum(middle + half, 1)
+    tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
+    return ShareComparison(
+        tested.name,
+        tested.p_value,
+        tested.p_adjusted,
+        follow_up,
+        share=alone.share[place],
+        other_share=alone.other_share[place],
+        difference=alone.difference[place],
+        low=low,
+        high=high,
+    )
+
+
+def compare_flags(
+    name: str,
+    pairs: Sequence[tuple[Bools, Bools]],
+    customer: Ints,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> ShareComparison:
+    """For each pair (side, flag) of the same rows: the share flagged on the side against the rest, tested as `compare_presence` does."""
+    parts = [
+        compare_presence(
+            name,
+            csr_matrix(flag.astype(np.int64)[:, None]),
+            side,
+            customer,
+            follow_up=follow_up,
+            min_n=min_n,
+        )
+        for side, flag in pairs
+    ]
+
+    def together(of: str) -> Floats:
+        return np.array([getattr(part, of)[0] for part in parts], dtype=float)
+
+    p = together("p_value")
+    return ShareComparison(
+        name,
+        p,
+        benjamini_hochberg(p),
+        follow_up,
+        share=together("share"),
+        other_share=together("other_share"),
+        difference=together("difference"),
+        low=together("low"),
+        high=together("high"),
+    )
+
+
+def _score_by_customer(presence: csr_matrix, first: Bools, customer: Ints) -> tuple[Floats, Floats]:
+    """Z of each column, and the standard error of its difference of shares."""
+    side = first - first.mean()
+    rows = csr_matrix(
+        (side, (customer, np.arange(customer.size))), shape=(customer.max() + 1, customer.size)
+    )
+    parts, drawn = csr_matrix(rows @ presence), np.bincount(customer, weights=side)
+    mean = np.asarray(presence.mean(axis=0)).ravel()
+    total = np.asarray(parts.sum(axis=0)).ravel() - mean * drawn.sum()
+    squares = np.asarray(parts.multiply(parts).sum(axis=0)).ravel()
+    squares = squares - 2 * mean * (parts.T @ drawn) + mean**2 * (drawn**2).sum()
+    spread = np.sqrt(np.maximum(squares, 1e-300))
+    return total / spread, spread / float((side**2).sum())
+
+
+def two_sided(difference: float, error: float) -> float:
+    """The two-sided p of a difference whose standard error is known; of estimates that no other comparison takes."""
+    return 2 * float(ndtr(-abs(difference) / error)) if error > 0 else float(difference == 0)

@@ -1,0 +1,142 @@
+"""Customers who reach an outcome beside those who have not by the same age: equal time at risk without a fixed window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from cjlib.shared.comparison import (
+    MIN_N,
+    FollowUp,
+    ShareComparison,
+    family,
+)
+from cjlib.shared.stats import Floats, share
+from cjlib.shared.two_samples import newcombe
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SameAge(FollowUp):
+    """Each customer who reaches an outcome is set beside those who were still followed at the same age and had not reached it."""
+
+    @property
+    def words(self) -> str:
+        """For a definition."""
+        return f"each who reached it is set beside all who had not by the same time from {self.landmark}, so both sides were followed equally long"
+
+
+@dataclass(frozen=True, eq=False)
+class AtRiskComparison(ShareComparison):
+    """Shares of those who reach an outcome beside shares of those still at risk at the same ages; `others` is how many customers the latter rest on."""
+
+    others: float
+
+
+def compare_at_risk(
+    name: str,
+    followed_for: Ints,
+    reached: Bools,
+    seen: Sequence[tuple[Ints, Ints]],
+    *,
+    landmark: str,
+    min_n: int = MIN_N,
+) -> AtRiskComparison:
+    """Habits of customers before they reach an outcome beside habits of those who had not reached it by the same age.
+
+    The share of the others is the mean, over the ages at which somebody reaches the outcome, of the share of those still at risk who had shown the
+    habit by then; p is that of the log-rank test for a habit that begins in time (Poisson where it expects fewer than 5 on a side); the interval is
+    Newcombe's, with the others counted as often as their weights allow (Kish).
+
+    Parameters
+    ----------
+    name
+        Of the family.
+    followed_for, reached
+        How long each customer was followed from the landmark, and whether that ended in the outcome.
+    seen
+        For each habit the customers who show it, and from which age: before the end of their time.
+    landmark
+        Where ages begin, in words.
+    min_n
+        Customers that each side needs.
+
+    References
+    ----------
+    Mantel, N. & Byar, D. P. (1974). Evaluation of response-time data involving transient states. JASA 69.
+    """
+    ages, cases = np.unique(followed_for[reached], return_counts=True)
+    # At risk at an age: followed at least so long; the others are those of them who do not reach the outcome at that very age.
+    at_risk = _at_least(followed_for, ages)
+    others = at_risk - cases
+    weight = np.divide(cases, others, out=np.zeros(ages.size), where=others > 0)
+    reached_n = int(cases.sum())
+    total = weight[others > 0] @ others[others > 0]
+    rows = []
+    for customers, since in seen:
+        begun = since.size - _at_least(since, ages)
+        with_habit = begun - (customers.size - _at_least(followed_for[customers], ages))
+        own = customers[reached[customers]]
+        own_then = np.bincount(np.searchsorted(ages, followed_for[own]), minlength=ages.size)
+        p = _log_rank_p(own.size, with_habit / at_risk, cases, at_risk)
+        share_others = weight @ (with_habit - own_then) / total if total else np.nan
+        rows.append((own.size, share_others, p))
+    count, other_share, p = np.array(rows, dtype=float).reshape(-1, 3).T
+    # A customer counts with the weights of all ages at which it was among the others.
+    upto = np.append(0.0, np.cumsum(weight))
+    ended = np.searchsorted(ages, followed_for, side="right")
+    own_weight = upto[np.where(reached, np.maximum(ended - 1, 0), ended)]
+    effective = own_weight.sum() ** 2 / np.sum(own_weight**2) if own_weight.any() else 0.0
+    compared = int(np.count_nonzero(own_weight))
+    tested = family(
+        name,
+        p,
+        units=np.full(count.size, reached_n),
+        other_units=np.full(count.size, compared),
+        follow_up=SameAge(landmark, 0),
+        min_n=min_n,
+    )
+    low, high = newcombe(count, reached_n, other_share * effective, effective)
+    own_share = share(count, reached_n)
+    return AtRiskComparison(
+        tested.name,
+        tested.p_value,
+        tested.p_adjusted,
+        tested.follow_up,
+        share=own_share,
+        other_share=other_share,
+        difference=own_share - other_share,
+        low=low,
+        high=high,
+        others=effective,
+    )
+
+
+def _at_least(values: Ints, bounds: Ints) -> Ints:
+    """How many values reach each of the ascending bounds."""
+    below = np.bincount(np.searchsorted(bounds, values, side="right"), minlength=bounds.size + 1)
+    return values.size - np.cumsum(below)[: bounds.size]
+
+
+def _log_rank_p(seen: int, exposed: Floats, cases: Ints, at_risk: Ints) -> float:
+    """Two-sided p that those who reach the outcome are exposed as often as all at risk."""
+    from scipy.special import pdtr, pdtrc
+
+    expected = float(exposed @ cases)
+    unexposed = float(cases.sum()) - expected
+    if min(expected, unexposed) < 5:
+        mean, count = min(
+            (expected, seen), (unexposed, int(cases.sum()) - seen), key=lambda side: side[0]
+        )
+        below = float(pdtr(count, mean)) if mean > 0 else 1.0
+        above = float(pdtrc(count - 1, mean)) if count > 0 else 1.0
+        return min(1.0, 2 * min(below, above))
+    ties = (at_risk - cases) / np.maximum(at_risk - 1, 1)
+    variance = float(np.sum(cases * exposed * (1 - exposed) * ties))
+    return float(2 * ndtr(-abs(seen - expected) / np.sqrt(variance))) if variance > 0 else 1.0
