@@ -91,3 +91,5 @@ from cjlib.views.notebook.summary_cards import answer as answer
 from cjlib.views.plots import plot as plot
 from cjlib.views.poster import Poster as Poster
 from cjlib.views.poster import poster as poster
+
+MODULE_OF: dict[str, str]

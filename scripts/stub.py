@@ -13,7 +13,15 @@ def text() -> str:
     """The stub: each name imported from its home, which makes it public."""
     homes = sorted((module, name) for name, module in MODULE_OF.items())
     lines = [f"from {module} import {name} as {name}" for module, name in homes]
-    return "\n".join(["# Written by scripts/stub.py from the table in __init__.py.", *lines, ""])
+    return "\n".join(
+        [
+            "# Written by scripts/stub.py from the table in __init__.py.",
+            *lines,
+            "",
+            "MODULE_OF: dict[str, str]",
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.result import Metric, Result, metric
+from cjlib.analyses.result import Better, Metric, Result, metric
 from cjlib.errors import did_you_mean, not_a_log, not_one_of, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Whole, events_sql
@@ -19,7 +19,7 @@ from cjlib.show.numbers import confidence, percent
 from cjlib.sources.log.conditions import Event, Step, as_step
 from cjlib.sources.log.event_log import EventLog
 
-LABELS = {
+LABELS: dict[str, tuple[str, Better]] = {
     "active": ("Active customers", "higher"),
     "new": ("New customers", "higher"),
     "resurrected": ("Reactivated customers", "higher"),

@@ -51,12 +51,9 @@ def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
     """A file as text or bytes, unpacked if need be; what can go wrong is said in words."""
     packed = path.suffix.lower() == ".gz"
     try:
-        raw = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (closed below)
+        raw: IO[Any] = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (closed below)
         with raw:
-            stream: IO[Any] = raw
-            if text:
-                stream = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-            yield stream
+            yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") if text else raw
     except UnicodeDecodeError as fault:
         raise _not_utf8(path, fault.object[fault.start :]) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):

@@ -89,7 +89,9 @@ def backtest(result: CustomerValue) -> go.Figure:
     ]
     notes, _ = theme.row_labels(names, [""] * len(known), [False] * len(known), up=22)
     first = known.iloc[0]
-    shares = joined(f"{percent(row.ratio)} of actual {row.measure}" for row in known.itertuples())
+    shares = joined(
+        f"{percent(row['ratio'])} of actual {row['measure']}" for row in known.to_dict("records")
+    )
     caption = f"In the last {count_of(first['held_out_days'], 'day')} the forecast would have given {shares} (n = {first['customers']:,})."
     return theme.figure(
         [bars],
