@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import duckdb
 import numpy as np
@@ -51,7 +51,7 @@ def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
     """A file as text or bytes, unpacked if need be; what can go wrong is said in words."""
     packed = path.suffix.lower() == ".gz"
     try:
-        raw: IO[Any] = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (closed below)
+        raw = cast("IO[Any]", gzip.open(path, "rb") if packed else path.open("rb"))  # noqa: SIM115 (closed below)
         with raw:
             yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") if text else raw
     except UnicodeDecodeError as fault:
