@@ -222,10 +222,14 @@ def test_the_lost_are_set_beside_those_who_went_on() -> None:
     assert lost.table["share_of_lost"].tolist() == [0.75, 0.25, 0.0]
     assert lost.table["median_seconds_lost"].tolist()[0] == 3600
     assert lost.table["median_seconds_lost"].isna().tolist() == [False, True, True]
-    assert lost.table["p_adjusted"].isna().all()  # nothing but help can happen to both
+    assert lost.table["p_adjusted"].isna().tolist() == [False, True, True]
+    # After an hour all 85 wait, 40 of them to be lost, and 35 do help: 35 · 40/85 of the lost would at the same rate.
+    assert lost.table["expected_lost"].tolist()[0] == pytest.approx(35 * 40 / 85)
+    assert lost.table["difference"].tolist()[0] == pytest.approx((30 - 35 * 40 / 85) / 40)
     assert lost.headline == (
         "Of 40 customers lost between A and B, 75.0% (95% CI 59.8–85.8%) did help next within the window; "
-        "no next event is significantly more common among them than among those who went on."
+        "help is more common among them than among those who went on, at the same waiting times: 30 customers did it next, 16 would have at the same rate "
+        "(+33.8 points of the lost, 95% CI +22.7 to +45.0 points). Association, not causation."
     )
     assert (
         lost.definition["lost"]
@@ -371,6 +375,9 @@ def test_only_what_can_happen_to_both_is_compared_after_a_drop_off() -> None:
         "look": False,
         "B": True,
     }
-    assert table["difference"].round(3).dropna().to_dict() == {"help": 0.75, "look": -0.75}
-    assert "help is more common than among those who went on: 75.0% against 0.0%" in lost.headline
+    # After an hour all 200 wait, 120 of them to be lost: of 60 who do help, as of 60 who look, 36 would be lost at the same rate.
+    assert table["expected_lost"].dropna().to_dict() == {"help": 36.0, "look": 36.0}
+    assert table["difference"].round(3).dropna().to_dict() == {"help": 0.2, "look": -0.133}
+    assert "help is more common among them than among those who went on" in lost.headline
+    assert "60 customers did it next, 36 would have at the same rate (+20.0 points" in lost.headline
     assert "nothing" not in lost.headline.split(";")[1]

@@ -729,7 +729,7 @@ def test_what_the_lost_did_next_stands_beside_what_the_others_did():
     meta = figure.layout.meta
     assert meta["caption"] == lost.headline
     assert [(row[0], row[1], row[4], row[9]) for row in meta["rows"]] == [
-        ("help <page>", 40, 0, "not compared"),
+        ("help <page>", 40, 0, "yes"),
         ("(nothing)", 20, 0, "not compared"),
         ("signup", 0, 40, "not compared"),
     ]

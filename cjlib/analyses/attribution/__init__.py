@@ -295,7 +295,7 @@ def _attribution(
     order = f" of order {options.order}" if options.model == "markov" else ""
     return Attribution(
         table=table,
-        headline=headline(table, journeys, options.model),
+        headline=headline(table, journeys, options.model, credit.lead_error),
         definition={
             "model": f"{options.model}{order}: {IN_WORDS[options.model]}",
             **definition,

@@ -24,7 +24,10 @@ _CELLS = 20_000_000
 
 @dataclass(frozen=True)
 class Credit:
-    """Per channel, in the order of `journeys.channels`; `none_low` and `none_high` bound the share of conversions without a touch."""
+    """Per channel, in the order of `journeys.channels`; `none_low` and `none_high` bound the share of conversions without a touch.
+
+    `lead_error` is the standard error of the difference between the shares of the two channels with the most credit; missing where there is one.
+    """
 
     conversions: Floats
     value: Floats
@@ -34,6 +37,7 @@ class Credit:
     none_low: float
     none_high: float
     chance: float
+    lead_error: float
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,14 @@ def credited(journeys: Journeys, options: Options) -> Credit:
         for weights in _draws_again(drawn, options, per_unit.shape[1])
     ]
     missing = np.full(len(journeys.channels), np.nan)
+    credit = matrix.T @ conversions
     return Credit(
-        matrix.T @ conversions,
+        credit,
         worth,
         missing,
         *_bounds(shares, len(journeys.channels)),
         float("nan"),
+        _lead_error(shares, credit),
     )
 
 
@@ -115,12 +121,14 @@ def _chain_credit(
         both = weights @ totals
         shares.append(_shares(_parts(effects) * both[:, :1], both))
     effect = found.effects[0]
+    credit = _parts(effect[None])[0] * conversions.sum()
     return Credit(
-        _parts(effect[None])[0] * conversions.sum(),
+        credit,
         _parts(valued.effects)[0] * value.sum(),
         effect,
         *_bounds(shares, len(journeys.channels)),
         float(found.chance[0]),
+        _lead_error(shares, credit),
     )
 
 
@@ -169,6 +177,17 @@ def _shares(credit: Floats, totals: Floats) -> Floats:
     every = totals.sum(axis=1, keepdims=True)
     both = np.column_stack([np.asarray(credit), totals[:, 1]])
     return np.divide(both, every, out=np.full_like(both, np.nan), where=every > 0)
+
+
+def _lead_error(shares: list[Floats], credit: Floats) -> float:
+    """The standard error, over the resamples, of the lead of the channel with the most credit over the next one."""
+    if len(credit) < 2 or not shares:
+        return float("nan")
+    second, first = np.argsort(credit, kind="stable")[-2:]
+    drawn = np.concatenate(shares)
+    lead = drawn[:, first] - drawn[:, second]
+    lead = lead[~np.isnan(lead)]
+    return float(lead.std(ddof=1)) if len(lead) > 1 else float("nan")
 
 
 def _bounds(shares: list[Floats], channels: int) -> tuple[Floats, Floats, float, float]:

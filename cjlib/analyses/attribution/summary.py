@@ -10,7 +10,8 @@ import pandas as pd
 from cjlib.analyses.attribution.credit_intervals import Options
 from cjlib.analyses.attribution.touch_journeys import Journeys
 from cjlib.errors import did_you_mean, shown
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.clustered_comparison import two_sided
+from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show.numbers import confidence, count_of, percent
 
 IN_WORDS = {
@@ -26,14 +27,15 @@ IN_WORDS = {
 NO_CAUSE = "Association, not causation."
 
 
-def headline(table: pd.DataFrame, journeys: Journeys, model: str) -> str:
-    """Who gets the most credit, and what that does not prove."""
+def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: float) -> str:
+    """Who gets the most credit, where its lead over the next is significant, and what that does not prove."""
     total = journeys.attributed + journeys.untouched.size
     if not journeys.attributed:
         return f"None of {count_of(total, 'conversion')} has a touch before it, so no channel gets credit."
     if total < MIN_N:
         return f"Only {count_of(total, 'conversion')}: too few to say which channel gets the credit. {NO_CAUSE}"
-    best = table.loc[table["channel"] != journeys.untouched_name].iloc[0]
+    ranked = table.loc[table["channel"] != journeys.untouched_name]
+    best = ranked.iloc[0]
     untouched = (
         f" {count_of(journeys.untouched.size, 'conversion')} had no touch."
         if journeys.untouched.size
@@ -41,6 +43,14 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str) -> str:
     )
     low, high = best["share_of_conversions_low"], best["share_of_conversions_high"]
     within = "" if np.isnan(low) else f" ({confidence(low, high)})"
+    if len(ranked) > 1 and not np.isnan(lead_error):
+        lead = best["share_of_conversions"] - ranked["share_of_conversions"].iloc[1]
+        if two_sided(lead, lead_error) >= CLAIM:
+            return (
+                f"{best['channel']} and {ranked['channel'].iloc[1]} get about as much credit: {percent(best['share_of_conversions'])} and "
+                f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {model} model; no channel leads significantly."
+                f"{untouched} {NO_CAUSE}"
+            )
     return (
         f"{best['channel']} gets the most credit: {percent(best['share_of_conversions'])} of {count_of(total, 'conversion')}"
         f"{within}, by the {model} model.{untouched} {NO_CAUSE}"

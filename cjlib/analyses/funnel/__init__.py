@@ -164,7 +164,8 @@ class Funnel(Result):
         -------
         FunnelLost
             `.table`, most common among the lost first: `event` ("(nothing)": no event within the window), `lost`, `share_of_lost`, `went_on`,
-            `share_of_went_on` (both with Wilson's `_low`, `_high`; of all of them); `difference` with `difference_low`, `difference_high` (Newcombe), `p_value`,
+            `share_of_went_on` (both with Wilson's `_low`, `_high`; of all of them); `expected_lost` (how many of the lost would have done it at the rate common to both, at the same
+            waiting times); `difference` (lost − expected, as a share of the lost) with `difference_low`, `difference_high` and `p_value` (log-rank),
             `p_adjusted` (Benjamini–Hochberg over the events), among those compared; `median_seconds_lost`.
         """
         whole = _whole(self._held)

@@ -21,16 +21,17 @@ from cjlib.shared.comparison import (
     Family,
     FollowUp,
     ShareComparison,
-    compare_shares,
     family,
     followed,
 )
 from cjlib.shared.periods import calendar, check_period
-from cjlib.shared.stats import grouped_medians, share, wilson
+from cjlib.shared.risk_comparison import CauseComparison, compare_causes
+from cjlib.shared.stats import Floats, grouped_medians, share, wilson
 from cjlib.show.numbers import (
     confidence,
     count_of,
     joined,
+    number,
     percent,
     points,
     points_interval,
@@ -564,9 +565,29 @@ def next_after_drop_off(
     shared = np.array(
         [_can_happen_to_both(names[k], asked, step) for k in order.tolist()], dtype=bool
     )
-    compared = _compared_next(left, went, shared, follow_up, asked)
-    columns |= compared.columns() | {
-        "median_seconds_lost": _median_waits(code, waited, lost, len(names))[order]
+    waits = (
+        waited
+        if until is None
+        else np.where(code == len(names) - 1, until - attempts.times(step - 1), waited)
+    )
+    watched = lost | on
+    compared = compare_causes(
+        "next events after the drop-off",
+        waits[watched],
+        code[watched],
+        lost[watched],
+        order[shared],
+        follow_up=follow_up,
+        min_n=asked.min_n,
+    )
+    columns |= {
+        "expected_lost": _spread(compared.expected, shared),
+        "difference": _spread(compared.difference, shared),
+        "difference_low": _spread(compared.low, shared),
+        "difference_high": _spread(compared.high, shared),
+        "p_value": _spread(compared.p_value, shared),
+        "p_adjusted": _spread(compared.p_adjusted, shared),
+        "median_seconds_lost": _median_waits(code, waited, lost, len(names))[order],
     }
     table = pd.DataFrame(columns)
     words = (
@@ -580,8 +601,8 @@ def next_after_drop_off(
         + _waiting_words(asked, open_windows),
         "went on": f"{count_of(other, 'customer')} who reached more steps",
         "next event": f"the customer's first event strictly after step {step} was filled, {_until_words(asked)}; of several at one instant the first by name",
-        "comparison": "of those whose next event was neither the next step nor nothing, since the next step can happen to those who went on only and nothing to the others only: "
-        f"share of the lost − share of those who went on; {compared.words}",
+        "comparison": "at the same waiting times after the step: how many of the lost did an event next, less how many would have at the rates common to them and to those who went on; "
+        f"the next step and nothing are not compared, since they can happen to one side only; {compared.words} (log-rank)",
     }
     return FunnelLost(
         table=table,
@@ -594,28 +615,19 @@ def next_after_drop_off(
     )
 
 
+def _spread(values: Floats, places: Bools) -> Floats:
+    """Values at some places of a column, the others missing."""
+    column = np.full(places.size, np.nan)
+    column[places] = values
+    return column
+
+
 def _can_happen_to_both(event: str, asked: Question, step: int) -> bool:
     """Whether the next event could be this one for those who went on and for those who did not."""
     if event == NOTHING or asked.window is None:
         return False
     steps = asked.steps if asked.order == "any" else asked.steps[step : step + 1]
     return not any(not following.names or event in following.names for following in steps)
-
-
-def _compared_next(
-    left: Ints, went: Ints, shared: Bools, follow_up: FollowUp, asked: Question
-) -> ShareComparison:
-    """The shares among the events that can happen to both; missing for the others."""
-    bases = int(left[shared].sum()), int(went[shared].sum())
-    return compare_shares(
-        "next events after the drop-off",
-        left,
-        np.where(shared, bases[0], 0),
-        went,
-        np.where(shared, bases[1], 0),
-        follow_up=follow_up,
-        min_n=asked.min_n,
-    )
 
 
 def _until_words(asked: Question) -> str:
@@ -662,7 +674,7 @@ def _median_waits(code: Ints, waited: Ints, lost: Bools, size: int) -> np.ndarra
 
 
 def _lost_headline(
-    table: pd.DataFrame, compared: ShareComparison, base: int, words: str, asked: Question
+    table: pd.DataFrame, compared: CauseComparison, base: int, words: str, asked: Question
 ) -> str:
     if base == 0:
         return f"Nobody was lost {words}."
@@ -672,11 +684,11 @@ def _lost_headline(
     most = f"Of {count_of(base, 'customer')} lost {words}, {percent(top['share_of_lost'])} ({confidence(top['share_of_lost_low'], top['share_of_lost_high'])}) {what}{within}"
     if base < asked.min_n:
         return f"{most}; with fewer than {asked.min_n} customers these shares say little."
-    clear = np.flatnonzero(compared.claims & (compared.difference > 0))
-    if not clear.size:
-        return f"{most}; no next event is significantly more common among them than among those who went on."
-    widest = int(clear[compared.difference[clear].argmax()])
+    clear = table[(table["p_adjusted"] < compared.level) & (table["difference"] > 0)]
+    if clear.empty:
+        return f"{most}; no next event is significantly more common among them than among those who went on, at the same waiting times."
+    widest = clear.iloc[int(clear["difference"].to_numpy().argmax())]
     return (
-        f"{most}; among those who did something else than the next step, {table['event'].iloc[widest]} is more common than among those who went on: "
-        f"{percent(compared.share[widest])} against {percent(compared.other_share[widest])} ({_interval_words(compared.low[widest], compared.high[widest])}). Association, not causation."
+        f"{most}; {widest['event']} is more common among them than among those who went on, at the same waiting times: {count_of(widest['lost'], 'customer')} did it next, "
+        f"{number(round(widest['expected_lost']))} would have at the same rate ({points(widest['difference'])} of the lost, 95% CI {points_interval(widest['difference_low'], widest['difference_high'])}). Association, not causation."
     )
