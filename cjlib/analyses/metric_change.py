@@ -56,6 +56,11 @@ def few(entry: Metric) -> bool:
     return entry["n"] is not None and entry["n"] < MIN_N
 
 
+def same_scale(now: Metric, before: Metric) -> bool:
+    """Whether both were measured with the same thing: a scorer adapted to the ratings of each run is another one in each."""
+    return now.get("scale", "") == before.get("scale", "")
+
+
 def difference_bounds(now: Metric, before: Metric) -> tuple[float, float] | None:
     """95% CI of now − before from the two intervals, as for independent numbers; None where a bound is missing.
 
@@ -73,7 +78,7 @@ def difference_bounds(now: Metric, before: Metric) -> tuple[float, float] | None
 
 def _p_value(before: Metric | None, now: Metric | None) -> float:
     bounds = difference_bounds(now, before) if now and before else None
-    if now is None or before is None or bounds is None:
+    if now is None or before is None or bounds is None or not same_scale(now, before):
         return math.nan
     difference = now["value"] - before["value"]
     margin = difference - bounds[0] if difference > 0 else bounds[1] - difference

@@ -35,6 +35,7 @@ def metric(
     label: str = "",
     unit: Unit | Literal[""] = "",
     better: Better = "",
+    scale: str = "",
 ) -> Metric:
     """One entry of `.metrics`, and all that a card needs to show it; what is not a number becomes None, so that it can be written as JSON.
 
@@ -48,8 +49,10 @@ def metric(
         "share" (0–1, shown in percent), "points", "seconds", "money", "number".
     better
         Which direction is good for the business: "higher", "lower", or "" where neither is.
+    scale
+        What the number was measured with, where that is fitted anew to the data of each run; numbers of different scales are not compared.
     """
-    return {
+    entry: Metric = {
         "value": _plain(value),
         "low": _plain(low),
         "high": _plain(high),
@@ -58,6 +61,7 @@ def metric(
         "unit": unit,
         "better": better,
     }
+    return entry | {"scale": scale} if scale else entry
 
 
 def _plain(value: float | None) -> float | None:

@@ -237,3 +237,19 @@ def test_the_interval_of_a_change_of_shares_is_newcombes(n, m, data):
 
 def test_a_change_has_no_better_side_where_the_two_agree_about_nothing():
     assert difference_bounds(metric(1.0), metric(2.0, 1.0, 3.0)) is None
+
+
+def test_numbers_of_different_scales_are_not_compared():
+    entry = {
+        "value": 0.1,
+        "low": 0.09,
+        "high": 0.11,
+        "n": 900,
+        "label": "",
+        "unit": "number",
+        "better": "",
+    }
+    other = entry | {"value": 0.4, "low": 0.39, "high": 0.41}
+    (same,) = changes([(entry, other)])
+    (fitted,) = changes([(entry | {"scale": "fitted to 10 ratings"}, other)])
+    assert (same.significant, fitted.significant) == (True, False)

@@ -36,6 +36,7 @@ class Opinions:
     assigned: Assigned
     rows: pd.DataFrame
     text_words: str
+    text_scale: str = ""
     left_out: int = 0
 
     @cached_property
@@ -107,7 +108,7 @@ def read_opinions(
     """Assign every answer to its stage and touchpoint, and score its text."""
     assigned = assign_stages(feedback, log, journey)
     frame = assigned.feedback.frame
-    labels, words = _texts(feedback)
+    labels, words, scale = _texts(feedback)
     stage = (
         assigned.table["stage"]
         .map({name: k for k, name in enumerate(places.stages)})
@@ -151,7 +152,7 @@ def read_opinions(
     inside = _inside_the_log(rows["time"].to_numpy(), log)
     left_out = int((~inside).sum())
     kept = rows[inside].sort_values("feedback_id", kind="stable", ignore_index=True)
-    return Opinions(assigned, kept, words, left_out)
+    return Opinions(assigned, kept, words, scale, left_out)
 
 
 def _inside_the_log(time: Ints, log: EventLog | None) -> np.ndarray:
@@ -165,21 +166,21 @@ def _inside_the_log(time: Ints, log: EventLog | None) -> np.ndarray:
     return inside & ((time <= log.observed_until_us) if "timestamp <= " in cut else True)
 
 
-def _texts(feedback: Feedback) -> tuple[pd.DataFrame, str]:
-    """Label and score of every text; none where nearly nothing is written or it cannot be read, and why."""
+def _texts(feedback: Feedback) -> tuple[pd.DataFrame, str, str]:
+    """Label and score of every text, what is to be said of them, and their scale; none where nearly nothing is written or it cannot be read, and why."""
     empty = pd.DataFrame(
         {"label": pd.Series(None, index=feedback.frame.index, dtype="str"), "score": np.nan}
     )
     if not feedback.frame["text"].notna().any():
-        return empty, "no texts"
+        return empty, "no texts", ""
     try:
         scored = score_texts(feedback)
     except DataError as fault:
-        return empty, f"texts were not scored: {fault}"
+        return empty, f"texts were not scored: {fault}", ""
     used = (scored.table["status"] == "scored").to_numpy()
-    return pd.DataFrame(
-        {name: scored.table[name].where(used) for name in ("label", "score")}
-    ), scored.headline
+    scale = "" if scored.measured is None else scored.measured.scale
+    kept = pd.DataFrame({name: scored.table[name].where(used) for name in ("label", "score")})
+    return kept, scored.headline, scale
 
 
 def _people(frame: pd.DataFrame) -> Ints:

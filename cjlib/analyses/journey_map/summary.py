@@ -224,7 +224,7 @@ def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[st
             ),
         )
         for row in ordered:
-            named |= _of_stage(row)
+            named |= _of_stage(row, "" if source.opinions is None else source.opinions.text_scale)
         named |= {
             f"impact_{row['stage']}": metric(
                 row["impact"],
@@ -256,7 +256,7 @@ STAGE_METRICS: tuple[tuple[str, str | None, str, Unit, Better], ...] = (
 """A column of the stage table, what it rests on, and how it is shown."""
 
 
-def _of_stage(row: dict[Hashable, Any]) -> dict[str, Metric]:
+def _of_stage(row: dict[Hashable, Any], text_scale: str) -> dict[str, Metric]:
     return {
         f"{'share_satisfied' if measure == 'csat' else measure}_{row['stage']}": metric(
             row[measure],
@@ -266,6 +266,7 @@ def _of_stage(row: dict[Hashable, Any]) -> dict[str, Metric]:
             label=label.format(row["stage"]),
             unit=unit,
             better=better,
+            scale=text_scale if measure == "mean_score" else "",
         )
         for measure, base, label, unit, better in STAGE_METRICS
         if pd.notna(row[measure])

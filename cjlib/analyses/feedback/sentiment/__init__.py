@@ -208,18 +208,19 @@ def _metrics(
     whole: dict[str, Any], table: pd.DataFrame, scored: ScoredTexts, by: str | None, audited: bool
 ) -> dict[str, Metric]:
     counts = scored.table["status"].value_counts()
+    scale = "" if scored.measured is None else scored.measured.scale
 
     def mean(row: dict[str, Any], label: str) -> Metric:
         return metric(
             row["mean_score"], row["mean_low"], row["mean_high"], row["n_scored"],
-            label=label, unit="number", better="higher",
+            label=label, unit="number", better="higher", scale=scale,
         )  # fmt: skip
 
     named = {
         "mean_score": mean(whole, "Mean text score, −1 to 1 (model index)"),
         "model_index": metric(
             whole["model_index"], n=whole["n_scored"], label="Model index for negative",
-            unit="number", better="lower",
+            unit="number", better="lower", scale=scale,
         ),
     }  # fmt: skip
     if audited:

@@ -50,6 +50,11 @@ class Measured:
     majority_accuracy: float
     """How often always saying it would be right."""
 
+    @property
+    def scale(self) -> str:
+        """What scores of a scorer fitted to these ratings may be compared with: themselves."""
+        return f"fitted to {self.n_rated} ratings: {self.macro_f1:.6f}, {self.ece:.6f}"
+
 
 @dataclass(frozen=True, eq=False)
 class Adapted:
