@@ -80,10 +80,10 @@ def reserved_names(names: Sequence[str], *marks: str) -> dict[str, str]:
 
 
 def time_resolution(log: EventLog) -> int:
-    """The unit in which a log's times are whole, in microseconds: a day, an hour, or 0 for anything finer or too few times to tell."""
-    remainders = f"SELECT count(DISTINCT t % {HOUR}) AS hours, count(DISTINCT t % {DAY}) AS days FROM {log.prepared}"
+    """The unit in which a log's times are whole, in microseconds: a day, an hour, or 0 for anything finer, too few times to tell, or events that lie elsewhere."""
     if log.pushed:
         return 0
+    remainders = f"SELECT count(DISTINCT t % {HOUR}) AS hours, count(DISTINCT t % {DAY}) AS days FROM {log.prepared}"
     ((hours, days),) = log.engine.rows(remainders)
     if (
         hours != 1

@@ -122,8 +122,10 @@ def test_parts_sum_to_the_whole_and_counts_never_rise(shop_rows: pd.DataFrame) -
         assert (
             parts.table.groupby("category_code", dropna=False)["customers"].diff().fillna(0) <= 0
         ).all()
-        assert (
-            parts.comparisons["customers"] + parts.comparisons["other_customers"] == whole[0]
-        ).all()
+        # Comparisons are of first entries whose window has ended, so of the same customers for every group.
+        compared = parts.comparisons["customers"] + parts.comparisons["other_customers"]
+        assert compared.nunique() <= 1
+        assert (compared <= whole[0]).all()
     assert whole == sorted(whole, reverse=True)
-    assert cj.funnel(log, SHOP, window="1h").trend("hour").table["customers"].sum() == whole[0]
+    # A trend counts each customer's first entry of every period, so who comes in several stands in several.
+    assert cj.funnel(log, SHOP, window="1h").trend("hour").table["customers"].sum() >= whole[0]

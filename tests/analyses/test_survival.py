@@ -444,7 +444,7 @@ def test_telco_contracts_differ(telco):
         abs=1e-10,
     )
     assert (result.comparisons["p_adjusted"] < 1e-50).all()
-    assert result.headline.endswith("3 of 3 groups differ from the others beyond noise.")
+    assert result.headline.endswith("3 of 3 groups differ significantly from the others.")
 
 
 # ---- order, edges, errors -----------------------------------------------------------------------------------------------------------

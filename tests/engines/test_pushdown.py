@@ -30,7 +30,7 @@ FUNNELS = {
         ["'; DROP TABLE events; --", 'say "100%" \\ :now', "ключ"],
         {"window": "10D"},
     ),
-    "never": (["view", "never"], {"window": "1D"}),
+    "never": (["view", cj.Step("never", may_be_absent=True)], {"window": "1D"}),
     "conditions": (
         [
             cj.Step("view", where={"channel": {"not": "web"}}),

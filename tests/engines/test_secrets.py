@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
+from cjlib.sources.connect.remote import remote_of
 from engines.servers import PASSWORD, address
 from engines.test_reading_engines import made
 
@@ -47,7 +48,7 @@ def test_a_log_of_a_database_holds_no_password(postgres, tmp_path, monkeypatch):
         funnel.sql,
         repr(vars(log)),
     )
-    held = cj.sources.warehouse.remote_of(postgres.source, "made", None)
+    held = remote_of(postgres.source, "made", None)
     nowhere(repr(held), held.place, str(held))
     assert held.place.startswith("made at postgresql+psycopg://127.0.0.1:")
     assert found_in(tmp_path) == []

@@ -167,16 +167,19 @@ def test_the_source_is_not_changed():
         (["9223372036854775808", "1"], "VARCHAR"),
         (["2103807459595387724", "1.5"], "VARCHAR"),
         (["007", "8"], "VARCHAR"),
-        (["1", "1 "], "VARCHAR"),
-        (["1,5", "2"], "VARCHAR"),
+        (["1", "1 "], "BIGINT"),
+        (["1,5", "2"], "DOUBLE"),
         (["true", "FALSE", ""], "BOOLEAN"),
         (["true", "1"], "VARCHAR"),
         (["", ""], "VARCHAR"),
-        (["NA", "1"], "VARCHAR"),
+        (["NA", "1"], "BIGINT"),
+        (["N/Ax", "1"], "VARCHAR"),
         (["2024-01-01", ""], "VARCHAR"),
     ],
 )
-def test_a_column_of_a_text_file_is_numbers_only_if_every_value_is_one(tmp_path, values, kind):
+def test_a_column_of_a_text_file_is_numbers_only_if_every_value_is_one_or_a_word_for_none(
+    tmp_path, values, kind
+):
     lines = [
         f'ana,view,2024-01-01T00:00:0{second}Z,"{value}"' for second, value in enumerate(values)
     ]

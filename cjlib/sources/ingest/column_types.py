@@ -232,11 +232,13 @@ def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
         "example": "min(written) FILTER ((point OR comma) AND NOT plain)",
         "stranger": f"min(written) FILTER (NOT word AND NOT {is_point} AND NOT {is_comma})",
     }
-    whole = _fits("clean", "written", f"[+]?{_WHOLE_NUMBER}")
+    whole = f"({_fits('clean', 'written', f'[+]?{_WHOLE_NUMBER}')} AND TRY_CAST(clean AS BIGINT) IS NOT NULL)"
+    # Whole numbers of more digits than a float holds would lose some: they stay text.
+    exact = "(contains(clean, '.') OR length(regexp_replace(clean, '[^0-9]', '', 'g')) <= 15)"
     tests = (
         f"SELECT *, trimmed IN ({', '.join(literal(word) for word in NO_VALUES)}) AS word, {whole} AS whole, "
-        f"{_fits('clean', 'written', _ANY_NUMBER, 25)} AS plain, "
-        f"{_fits('clean', 'written', _POINT)} AS point, {_fits('clean', 'written', _COMMA)} AS comma "
+        f"({_fits('clean', 'written', _ANY_NUMBER, 25)} AND {exact}) AS plain, "
+        f"({_fits('clean', 'written', _POINT)} AND {exact}) AS point, {_fits('clean', 'written', _COMMA)} AS comma "
         f"FROM (SELECT {place} AS written, {_clean(place)} AS clean, lower(trim({place})) AS trimmed "
         f"FROM {source} WHERE NOT {blank(place)})"
     )
