@@ -137,6 +137,7 @@ def test_a_table_of_customers_alone_is_asked_who_leaves_and_nothing_else(tmp_pat
     assert sorted(one.name for one in (tmp_path / "reports").glob("*.html")) == [
         "04_churn.html",
         "index.html",
+        "runs.html",
     ]
     page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")
     assert f"{(left == 'here').sum()} customers ranked by how much they resemble" in page

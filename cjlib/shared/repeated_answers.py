@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.shared.stats import Z95, Floats, mean_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Ints = NDArray[np.int64]
 Prior = Sequence[tuple[float, float]]
@@ -26,6 +29,8 @@ Prior = Sequence[tuple[float, float]]
 
 def customer_codes(customer_id: pd.Series) -> Ints:
     """A number for each customer, in the order of the ids; a row without an id is a customer of its own."""
+    import pandas as pd  # here, so that what renders reports does not wait for it
+
     codes, known = pd.factorize(customer_id.astype("str"), sort=True)
     nobody = np.flatnonzero(codes < 0)
     codes[nobody] = len(known) + np.arange(nobody.size)

@@ -186,7 +186,7 @@ def test_a_kept_model_scores_to_the_last_digit_and_holds_nothing_that_runs(frame
     ("text", "said"),
     [
         ("", "it is not JSON"),
-        ("{}", "is not a kept churn model"),
+        ("{}", "is not a saved churn model"),
         ('{"format": "cjlib churn model", "version": 9}', "of version 9"),
         ('{"format": "cjlib churn model", "version": 2}', "is damaged"),
     ],
@@ -356,12 +356,17 @@ def test_every_figure_of_a_model_and_a_list_can_be_drawn(model, frame):
     [
         (["kept", "lost"], {}, "Say which value means churned"),
         (["kept", "lost"], {"positive": "gone"}, "positive: 'gone' never occurs"),
-        (["yes", "yes"], {}, "holds only one outcome"),
     ],
 )
 def test_a_target_that_cannot_be_read_is_refused(values, options, said):
     with pytest.raises(cj.CjlibError, match=said):
         cj.churn_table(pd.DataFrame({"x": range(2), "y": values}), target="y", **options)
+
+
+def test_a_target_of_one_outcome_leaves_the_question_unanswered():
+    data = cj.churn_table(pd.DataFrame({"x": range(2), "y": ["yes", "yes"]}), target="y")
+    assert not data.answered
+    assert "holds only one outcome" in data.headline
 
 
 def test_text_that_reads_as_numbers_becomes_numbers_and_the_blanks_are_counted(frame):

@@ -204,7 +204,7 @@ def test_without_javascript_the_answer_the_words_and_every_number_are_there(look
     assert page.locator(".cj-headline").first.inner_text().startswith("204 of 1,000 customers")
     assert page.locator("figure table").count() == 3
     assert page.locator("figure table").first.is_visible()
-    assert page.locator("figure").first.get_by_text("20.4%").is_visible()
+    assert page.locator("figure").first.get_by_role("cell", name="20.4%").is_visible()
     assert not page.locator(".cj-tools").is_visible()
 
 

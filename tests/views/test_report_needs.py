@@ -81,6 +81,6 @@ def test_a_run_of_all_says_whom_it_left_out_on_the_terminal_in_run_json_and_on_t
     )
     assert facts["left_out"] == {"b_asks": "the journey file names no feedback"}
     assert set(facts["notebooks"]) == {"a_ok", "ok"}
-    assert "Not asked: <bdi>b_asks: the journey file names no feedback</bdi>" in (
+    assert "Left out: <bdi>b_asks: the journey file names no feedback</bdi>" in (
         tmp_path / "out" / "index.html"
     ).read_text(encoding="utf-8")
