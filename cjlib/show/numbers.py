@@ -105,7 +105,7 @@ def signed(value: float | None, places: int = 0) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in their two largest units: `1 d 5 h`, `12 min 30 s`, `4.2 s`; above 100 days in days alone."""
+    """Whole units elapsed, the largest and the next smaller one: `1 d 5 h`, `12 min 30 s`, `4.2 s`; from 100 days on in days alone."""
     if seconds is None or missing(seconds) or math.isinf(seconds):
         return DASH
     sign = "−" if seconds < 0 else ""
@@ -114,19 +114,14 @@ def duration(seconds: float | None) -> str:
         return f"{sign}{plain(left)} s"
     if left >= 100 * DAY:
         return f"{sign}{left / DAY:,.0f} d"
-    # Rounded to the smaller of the two units shown, so that 59 min 59.6 s is 1 h and never 60 min.
-    rounded = (
-        round(left)
-        if left < HOUR
-        else 60 * round(left / 60)
-        if left < DAY
-        else HOUR * round(left / HOUR)
-    )
+    left = round(left)
     parts = []
     for unit, size in (("d", DAY), ("h", HOUR), ("min", 60), ("s", 1)):
-        count, rounded = divmod(rounded, size)
+        count, left = divmod(left, size)
         parts += [f"{count:,} {unit}"] if count else []
-    return sign + " ".join(parts[:2])
+        if len(parts) == 2 or (parts and not count):
+            break
+    return sign + " ".join(parts)
 
 
 def timespan(microseconds: int) -> str:

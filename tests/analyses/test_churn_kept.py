@@ -11,7 +11,7 @@ import cjlib as cj
 from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
 
 MARCH, APRIL = (pd.Timestamp(day, tz="UTC") for day in ("2024-03-01", "2024-04-01"))
-STRANGE = ["NA", "007", "null", "a,b", "=1+1", "nan", " x", "é"]
+STRANGE = ["NA", "007", "null", "a,b", "=1+1", "nan", "x y", "é"]
 
 
 def scored(ids: list[str], cutoff: pd.Timestamp | None, probabilities: list[float]) -> ChurnScores:

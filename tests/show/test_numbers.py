@@ -50,10 +50,11 @@ def test_a_share_prints_as_all_or_nothing_only_if_it_is(share, written):
 @pytest.mark.parametrize(
     ("seconds", "written"),
     [
-        (106_598, "1 d 6 h"),
+        (106_598, "1 d 5 h"),
         (3_599.7, "1 h"),
+        (259_205, "3 d"),
         (59.97, "1 min"),
-        (86_399, "1 d"),
+        (86_399, "23 h 59 min"),
         (5_400, "1 h 30 min"),
         (750, "12 min 30 s"),
         (4.2, "4.2 s"),

@@ -19,7 +19,7 @@ from cjlib.show.tables import cell_text, column_kinds, table_html
         (1.0, "share", "100.0%"),
         (0.0003, "share", "<0.1%"),
         (0.0, "small_share", "0.0%"),
-        (106_598.0, "median_seconds_from_previous", "1 d 6 h"),
+        (106_598.0, "median_seconds_from_previous", "1 d 5 h"),
         (-0.0271, "share", "−2.7%"),
         (1204, "customers", "1,204"),
         (-3, "change", "−3"),

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from cjlib.errors import CjlibError
-from cjlib.show.numbers import timespan
 from cjlib.sources.log.durations import microseconds
 
 
@@ -55,20 +54,3 @@ def test_a_bare_number_or_an_unknown_unit_is_refused(written):
 def test_a_negative_duration_is_refused():
     with pytest.raises(CjlibError, match=r"gap: a duration cannot be negative"):
         microseconds(timedelta(seconds=-1), "gap")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (86_400, "1 day"),
-        (14 * 86_400, "14 days"),
-        (129_600, "1.5 days"),
-        (3_600, "1 hour"),
-        (90, "1.5 minutes"),
-        (1, "1 second"),
-        (0, "0 seconds"),
-        (1234.5 * 86_400, "1,234 days"),
-    ],
-)
-def test_a_length_is_said_in_its_largest_unit(seconds, words):
-    assert timespan(round(seconds * 1_000_000)) == words

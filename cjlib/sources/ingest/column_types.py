@@ -238,7 +238,7 @@ def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
     tests = (
         f"SELECT *, trimmed IN ({', '.join(literal(word) for word in NO_VALUES)}) AS word, {whole} AS whole, "
         f"({_fits('clean', 'written', _ANY_NUMBER, 25)} AND {exact}) AS plain, "
-        f"({_fits('clean', 'written', _POINT)} AND {exact}) AS point, {_fits('clean', 'written', _COMMA)} AS comma "
+        f"({_fits('clean', 'written', _POINT)} AND {exact}) AS point, ({_fits('clean', 'written', _COMMA)} AND ({exact} OR contains(clean, ','))) AS comma "
         f"FROM (SELECT {place} AS written, {_clean(place)} AS clean, lower(trim({place})) AS trimmed "
         f"FROM {source} WHERE NOT {blank(place)})"
     )
