@@ -35,6 +35,11 @@ from cjlib.views.report.run_store import (
 )
 
 EVIL = "</script><img src=x onerror=alert(1)>"
+TIME = {"label": "Median time to convert", "unit": "seconds", "better": "lower"}
+
+
+def conversion(value: float, low: float, high: float, n: int) -> dict:
+    return metric(value, low, high, n, label="Conversion", unit="share", better="higher")
 
 
 def facts(*names: str, value: float = 0.2, error: dict | None = None, **more: object) -> dict:
@@ -42,7 +47,7 @@ def facts(*names: str, value: float = 0.2, error: dict | None = None, **more: ob
         "kind": "Funnel",
         "headline": f"{value} bought.",
         "definition": {},
-        "metrics": {"conversion": metric(value, value - 0.02, value + 0.02, 1000)},
+        "metrics": {"conversion": conversion(value, value - 0.02, value + 0.02, 1000)},
     }
     one = {
         "status": "failed" if error else "ok",
@@ -225,7 +230,7 @@ def test_a_second_run_is_refused_with_the_name_of_the_holder_and_may_wait(tmp_pa
 
 def test_a_move_is_clear_only_if_it_is_significant():
     old = {
-        "conversion": metric(0.20, 0.18, 0.22, 1000),
+        "conversion": conversion(0.20, 0.18, 0.22, 1000),
         "same": metric(1.0),
         "bare": metric(3.0),
         "gone": metric(1.0),
@@ -233,7 +238,7 @@ def test_a_move_is_clear_only_if_it_is_significant():
     }
     new = {
         "bare": metric(4.0),
-        "conversion": metric(0.24, 0.22, 0.26, 1000),
+        "conversion": conversion(0.24, 0.22, 0.26, 1000),
         "same": metric(1.0),
         "fresh": metric(5.0),
         "few": metric(0.9, 0.7, 1.0, 20),
@@ -248,7 +253,7 @@ def test_a_move_is_clear_only_if_it_is_significant():
         "gone": (False, "not in the newer run"),
     }
     assert next(iter(found)) == "conversion"
-    inside = moves(old, {"conversion": metric(0.21, 0.19, 0.23, 1000)})[0]
+    inside = moves(old, {"conversion": conversion(0.21, 0.19, 0.23, 1000)})[0]
     assert (inside.clear, inside.words) == (False, "no significant change from 20.0%")
 
 
@@ -276,8 +281,8 @@ def test_moves_are_corrected_over_all_notebooks_of_a_run():
 
 def test_a_moved_number_is_shown_in_its_unit_with_interval_and_n():
     move = moves(
-        {"median_seconds_to_convert": metric(3600.0)},
-        {"median_seconds_to_convert": metric(7200.0, 3600.0, 10800.0, 12)},
+        {"median_seconds_to_convert": metric(3600.0, **TIME)},
+        {"median_seconds_to_convert": metric(7200.0, 3600.0, 10800.0, 12, **TIME)},
     )[0]
     assert move.name == "Median time to convert"
     assert move.shown(move.new) == "2 h (1 h to 3 h, n = 12)"
@@ -404,7 +409,7 @@ def test_where_nothing_is_significant_the_first_page_says_so(tmp_path):
 # ---- alerts ------------------------------------------------------------------------------------------------------
 
 METRICS = {
-    "01_funnel": {"conversion": metric(0.04, 0.03, 0.06, 900), "empty": metric(float("nan"))},
+    "01_funnel": {"conversion": conversion(0.04, 0.03, 0.06, 900), "empty": metric(float("nan"))},
     "02_retention": {"retention_period_1": metric(0.5)},
 }
 

@@ -337,6 +337,8 @@ def _compared(one: Attribution, models: Sequence[str]) -> AttributionComparison:
             row.share_of_conversions_low,
             row.share_of_conversions_high,
             int(one.metrics["conversions"]["value"] or 0),
+            label=f"Credited to {row.channel} ({row.model.replace('_', ' ')} model)",
+            unit="share",
         )
         for row in table.itertuples()
     }

@@ -383,8 +383,13 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
 def _metrics(table: pd.DataFrame) -> dict[str, Any]:
     clear = table[table["beyond_noise"].astype(bool)]
     return {
-        "cells_compared": metric(int(table["p_adjusted"].notna().sum())),
-        "cells_changed": metric(len(clear)),
+        "cells_compared": metric(
+            int(table["p_adjusted"].notna().sum()), label="Cells compared", unit="number"
+        ),
+        "cells_changed": metric(len(clear), label="Cells that changed", unit="number"),
     } | {
-        f"cells_{word}": metric(int((clear["words"] == word).sum())) for word in ("better", "worse")
+        f"cells_{word}": metric(
+            int((clear["words"] == word).sum()), label=f"Cells that got {word}", unit="number"
+        )
+        for word in ("better", "worse")
     }

@@ -206,11 +206,21 @@ def _metrics(table: pd.DataFrame) -> dict:
     last = table.iloc[-1]
     named = {
         "extra_customers": metric(
-            last["extra_customers"], last["extra_customers_low"], last["extra_customers_high"]
+            last["extra_customers"],
+            last["extra_customers_low"],
+            last["extra_customers_high"],
+            label="Extra customers in the last stage",
+            unit="number",
+            better="higher",
         )
     }
     if not pd.isna(last["extra_value"]):
         named["extra_value"] = metric(
-            last["extra_value"], last["extra_value_low"], last["extra_value_high"]
+            last["extra_value"],
+            last["extra_value_low"],
+            last["extra_value_high"],
+            label="Extra value",
+            unit="money",
+            better="higher",
         )
     return named

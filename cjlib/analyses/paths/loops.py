@@ -51,7 +51,14 @@ def loops_of(paths: PathSet, names: list[str], top: int | None) -> Loops:
     n, looped = paths.low.size, found.paths
     low, high = (float(bound) for bound in wilson(looped, n))
     metrics = {
-        "share_of_paths_with_a_loop": metric(looped / n if n else float("nan"), low, high, n)
+        "share_of_paths_with_a_loop": metric(
+            looped / n if n else float("nan"),
+            low,
+            high,
+            n,
+            label="Paths that return to an event",
+            unit="share",
+        )
     }
     table = returns_table(found, paths.customer, names)
     return Loops(

@@ -165,7 +165,13 @@ def _metrics(
         for at, k in enumerate(periods.tolist()):
             if k:
                 metrics[f"{way}_value_retention_period_{k}"] = metric(
-                    shares[name][at], low[at], high[at], int(eligible[at])
+                    shares[name][at],
+                    low[at],
+                    high[at],
+                    int(eligible[at]),
+                    label=f"{way.capitalize()} value kept in {question.period} {k}",
+                    unit="share",
+                    better="higher",
                 )
     return metrics
 

@@ -492,18 +492,22 @@ def _metrics(
             ratios[1], n=n, label="Backtest: value forecast, of actuals", unit="share"
         ),
     } | {
-        name: metric(value, n=n)
-        for name, value in {
-            "bgnbd_r": buying.r,
-            "bgnbd_alpha": buying.alpha,
-            "bgnbd_a": buying.a,
-            "bgnbd_b": buying.b,
-            "bgnbd_log_likelihood": buying.log_likelihood,
-            "gg_p": gamma[0],
-            "gg_q": gamma[1],
-            "gg_v": gamma[2],
-            "correlation_frequency_value": _correlation(history),
-        }.items()
+        name: metric(value, n=n, label=label, unit="number")
+        for name, label, value in (
+            ("bgnbd_r", "BG/NBD r", buying.r),
+            ("bgnbd_alpha", "BG/NBD alpha", buying.alpha),
+            ("bgnbd_a", "BG/NBD a", buying.a),
+            ("bgnbd_b", "BG/NBD b", buying.b),
+            ("bgnbd_log_likelihood", "BG/NBD log-likelihood", buying.log_likelihood),
+            ("gg_p", "Gamma-Gamma p", gamma[0]),
+            ("gg_q", "Gamma-Gamma q", gamma[1]),
+            ("gg_v", "Gamma-Gamma v", gamma[2]),
+            (
+                "correlation_frequency_value",
+                "Correlation of frequency and value",
+                _correlation(history),
+            ),
+        )
     }
 
 

@@ -89,8 +89,18 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
             "interval": "95%, of the mean over customers",
         },
         metrics={
-            "mean_value": metric(mean, mean - half, mean + half, n),
-            "total_value": metric(total, n=n),
+            "mean_value": metric(
+                mean,
+                mean - half,
+                mean + half,
+                n,
+                label="Mean value of a customer",
+                unit="money",
+                better="higher",
+            ),
+            "total_value": metric(
+                total, n=n, label="Value of all customers", unit="money", better="higher"
+            ),
         },
         amount=amount,
     )

@@ -25,68 +25,10 @@ class Kind:
     better: str = ""
 
 
-_KINDS: list[tuple[str, Kind]] = [
-    (r"feedback_own_stage", Kind("Name their stage", "number")),
-    (r"feedback_own_touchpoint", Kind("Name their touchpoint", "number")),
-    (r"feedback_latest_event", Kind("Follow an event of the customer", "number")),
-    (r"feedback_unassigned", Kind("Belong to no stage", "number")),
-    (r"conversion", Kind("Conversion", "share", "higher")),
-    (r"step_(\d+)_share_of_previous", Kind(r"Went on to step \1", "share", "higher")),
-    (r"median_seconds_to_convert", Kind("Median time to convert", "seconds", "lower")),
-    (
-        r"median_seconds_from_latest_start",
-        Kind("Median time from the latest start", "seconds", "lower"),
-    ),
-    (r"retention_period_(\d+)", Kind(r"Back in period \1", "share", "higher")),
-    (r"conversion_of_(visitors|leads)", Kind(r"Conversion of \1", "share", "higher")),
-    (
-        r"(retention|renewal|expansion|referral|stickiness|click_through|answered_in_24h|first_contact_resolution)",
-        Kind("", "share", "higher"),
-    ),
-    (r"(churn|bounce|reopened|abandonment)", Kind("", "share", "lower")),
-    (r"auc", Kind("AUC: 0.5 is chance, 1 perfect", "number", "higher")),
-    (r"gain_over_baseline", Kind("AUC above the best baseline", "number", "higher")),
-    (r"pr_auc", Kind("PR-AUC", "number", "higher")),
-    (r"brier", Kind("Brier score", "number", "lower")),
-    (r"mean_probability", Kind("Expected to churn", "share", "lower")),
-    (r"n_selected", Kind("Worth contacting", "number")),
-    (r"expected_profit", Kind("Expected profit of contacting them", "number", "higher")),
-    (r"break_even_probability", Kind("Contacting pays above a risk of", "share")),
-    (r"break_even_success_share", Kind("Loses money below a success share of", "share")),
-    (r"holdout_ratio", Kind("Backtest: forecast of what was bought", "share")),
-    (r"holdout_value_ratio", Kind("Backtest: forecast of its value", "share")),
-    (r"median_days", Kind("Median lifetime in days", "number", "higher")),
-    (r"nps", Kind("NPS", "number", "higher")),
-    (r"csat", Kind("Satisfied (csat)", "share", "higher")),
-    (r"rating", Kind("Rated well", "share", "higher")),
-    (r"ces", Kind("Found it easy (ces)", "share", "higher")),
-    (r"mean_(nps|csat|ces|rating)", Kind(r"Mean answer (\1)", "number", "higher")),
-    (r"mean_score", Kind("Mean text score, −1 to 1 (model index)", "number", "higher")),
-    (r"share_negative", Kind("Texts that are negative", "share", "lower")),
-    (r"share_ended_(.*)", Kind(r"Journeys that end at \1", "share", "lower")),
-    (
-        r"mean_score_(.*)",
-        Kind(r"Sentiment of texts at \1, −1 to 1 (model index)", "number", "higher"),
-    ),
-    (r"share_satisfied_(.*)", Kind(r"Satisfied at \1 (csat)", "share", "higher")),
-    (r"nps_(.*)", Kind(r"NPS at \1", "number", "higher")),
-    (r"share_of_previous_(.*)", Kind(r"Went on to \1", "share", "higher")),
-    (r"accuracy", Kind("Labels that agree with the rating", "share", "higher")),
-    (r"(.*)_seconds(.*)|seconds_(.*)", Kind("", "seconds")),
-    (r"(.*_)?(share|precision|recall|coverage|accuracy)(_.*)?", Kind("", "share")),
-]
-"""Name of a metric → how it is said; the first that fits the whole name."""
-
-
-def kind_of(name: str, entry: Metric | None = None) -> Kind:
-    """How a metric is said: as its maker says it, else from its name; one without an entry of its own is its name with spaces."""
-    if entry and entry.get("label"):
-        return Kind(entry["label"], entry.get("unit") or "number", entry.get("better", ""))
-    for pattern, kind in _KINDS:
-        if found := re.fullmatch(pattern, name):
-            said = found.expand(kind.words) if kind.words else name.replace("_", " ").capitalize()
-            return Kind(said, kind.unit, kind.better)
-    return Kind(name.replace("_", " ").capitalize(), "number")
+def kind_of(name: str, entry: Metric) -> Kind:
+    """How a metric is said: as its maker says it; where the maker says nothing, its name with spaces and a plain number."""
+    words = entry.get("label") or name.replace("_", " ").capitalize()
+    return Kind(words, entry.get("unit") or "number", entry.get("better", ""))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,15 +45,12 @@ class Answer:
         The same numbers of the time before, where there are any.
     told
         What run.json keeps: kind, headline, definition and all metrics.
-    period
-        What the periods of the first result are: `week`.
     """
 
     headlines: tuple[str, ...]
     metrics: Mapping[str, Metric]
     previous: Mapping[str, Metric] = field(default_factory=dict)
     told: Mapping[str, Any] = field(default_factory=dict)
-    period: str = "period"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {"text/plain": self.text, "text/html": self.html, MIME: dict(self.told)}
@@ -120,15 +59,10 @@ class Answer:
     def text(self) -> str:
         """The answer without markup."""
         cards = (
-            f"{self.name_of(name)}: {said(one['value'], kind_of(name, one).unit)} ({detail(name, one)})"
+            f"{kind_of(name, one).words}: {said(one['value'], kind_of(name, one).unit)} ({detail(name, one)})"
             for name, one in self.metrics.items()
         )
         return "\n".join([*self.headlines, *cards])
-
-    def name_of(self, metric: str) -> str:
-        """A metric in words: `Back in week 4`."""
-        words = kind_of(metric, self.metrics.get(metric)).words
-        return words.replace("Back in period", f"Back in {self.period}")
 
     @property
     def html(self) -> str:
@@ -138,7 +72,7 @@ class Answer:
         )
         changed = changes([(self.previous.get(name), one) for name, one in self.metrics.items()])
         cards = "".join(
-            _card(self.name_of(name), name, one, change)
+            _card(kind_of(name, one).words, name, one, change)
             for (name, one), change in zip(self.metrics.items(), changed, strict=True)
         )
         return f'<section class="cj-answer">{_STYLE}{said}{f"""<ul class="cj-cards">{cards}</ul>""" if cards else ""}</section>'
@@ -201,13 +135,11 @@ def answer(
         "families": {name: tests for each in results for name, tests in each.families.items()},
         "reason": result.reason,
     }
-    period = str(getattr(result, "period", None) or "period")
     return Answer(
         headlines=headlines,
         metrics=_chosen(telling if cards is None else every, cards),
         previous=before,
         told=told,
-        period=period,
     )
 
 

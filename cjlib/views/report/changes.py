@@ -35,7 +35,7 @@ class Move:
     @property
     def name(self) -> str:
         """The metric as a reader knows it from the cards."""
-        return kind_of(self.metric, self.new or self.old).words
+        return kind_of(self.metric, self.new or self.old or {}).words
 
     @property
     def same(self) -> bool:
