@@ -1,11 +1,8 @@
 # Written by scripts/stub.py from the table in __init__.py.
-from cjlib.analyses.attribution import Attribution as Attribution
-from cjlib.analyses.attribution import AttributionComparison as AttributionComparison
 from cjlib.analyses.attribution import attribution as attribution
 from cjlib.analyses.attribution import attribution_paths as attribution_paths
 from cjlib.analyses.churn import ChurnData as ChurnData
 from cjlib.analyses.churn import ChurnModel as ChurnModel
-from cjlib.analyses.churn import TargetList as TargetList
 from cjlib.analyses.churn import churn_data as churn_data
 from cjlib.analyses.churn import churn_table as churn_table
 from cjlib.analyses.churn import compare_splits as compare_splits
@@ -17,10 +14,8 @@ from cjlib.analyses.churn import save_forecast as save_forecast
 from cjlib.analyses.churn import saved_cutoffs as saved_cutoffs
 from cjlib.analyses.churn import target_list as target_list
 from cjlib.analyses.churn import value_at_risk as value_at_risk
-from cjlib.analyses.experiment import Experiment as Experiment
 from cjlib.analyses.experiment import Measure as Measure
 from cjlib.analyses.experiment import experiment as experiment
-from cjlib.analyses.experiment.plan import ExperimentPlan as ExperimentPlan
 from cjlib.analyses.experiment.plan import plan_experiment as plan_experiment
 from cjlib.analyses.feedback.complaint_outcomes import after_feedback as after_feedback
 from cjlib.analyses.feedback.drivers import drivers as drivers
@@ -35,17 +30,11 @@ from cjlib.analyses.feedback.stage_assignment import assign_stages as assign_sta
 from cjlib.analyses.feedback.themes import themes as themes
 from cjlib.analyses.funnel import Funnel as Funnel
 from cjlib.analyses.funnel import funnel as funnel
-from cjlib.analyses.journey_map import JourneyMap as JourneyMap
 from cjlib.analyses.journey_map import journey_map as journey_map
-from cjlib.analyses.lifecycle import Lifecycle as Lifecycle
 from cjlib.analyses.lifecycle import lifecycle as lifecycle
-from cjlib.analyses.paths import Paths as Paths
 from cjlib.analyses.paths import paths as paths
-from cjlib.analyses.paths.compare_paths import PathDifferences as PathDifferences
 from cjlib.analyses.paths.compare_paths import compare_paths as compare_paths
-from cjlib.analyses.paths.sessions import Sessions as Sessions
 from cjlib.analyses.paths.sessions import sessions as sessions
-from cjlib.analyses.paths.transitions import Transitions as Transitions
 from cjlib.analyses.paths.transitions import transitions as transitions
 from cjlib.analyses.personas import personas as personas
 from cjlib.analyses.retention import Retention as Retention
@@ -74,7 +63,6 @@ from cjlib.sources.log.conditions import Step as Step
 from cjlib.sources.log.event_log import EventLog as EventLog
 from cjlib.sources.log.segments import segment_column as segment_column
 from cjlib.sources.read_events import read_events as read_events
-from cjlib.views.map_html import RenderedMap as RenderedMap
 from cjlib.views.map_html import render_map as render_map
 from cjlib.views.notebook.audit import explore_audit as explore_audit
 from cjlib.views.notebook.explore import explore as explore
@@ -82,14 +70,11 @@ from cjlib.views.notebook.explore_churn import explore_targets as explore_target
 from cjlib.views.notebook.explore_map import explore_map as explore_map
 from cjlib.views.notebook.overview import highlights as highlights
 from cjlib.views.notebook.overview import missing_measures as missing_measures
-from cjlib.views.notebook.persona_maps import PersonaMaps as PersonaMaps
-from cjlib.views.notebook.persona_maps import customer_kinds as customer_kinds
 from cjlib.views.notebook.persona_maps import persona_maps as persona_maps
 from cjlib.views.notebook.progress_bar import progress_bar as progress_bar
 from cjlib.views.notebook.show_table import table as table
-from cjlib.views.notebook.summary_cards import answer as answer
+from cjlib.views.notebook.summary_cards import summary as summary
 from cjlib.views.plots import plot as plot
-from cjlib.views.poster import Poster as Poster
 from cjlib.views.poster import poster as poster
 
 MODULE_OF: dict[str, str]

@@ -79,7 +79,7 @@ CELLS = [
     ),
     ("code", 'journey: str = "../data/sample/journey.yml"  # journey file', ["parameters"]),
     ("code", "import cjlib as cj", []),
-    ("code", "again = cj.repeat(cj.read_journey(journey).read_events())\ncj.answer(again)", []),
+    ("code", "again = cj.repeat(cj.read_journey(journey).read_events())\ncj.summary(again)", []),
     ("code", "cj.plot(again)", []),
 ]
 

@@ -150,9 +150,9 @@ def test_where_no_answer_has_a_place_the_headline_says_why():
 
 def test_where_no_answer_has_a_place_no_card_counts_nothing():
     nowhere, somewhere = assigned((None, 9, None, None)), assigned(("ana", 1, "Buy", None))
-    assert not cj.answer(nowhere).metrics
+    assert not cj.summary(nowhere).metrics
     assert nowhere.metrics["feedback_unassigned"]["value"] == 1
-    assert len(cj.answer(somewhere).metrics) == 4
+    assert len(cj.summary(somewhere).metrics) == 4
 
 
 def test_without_events_the_last_rule_is_left_out():

@@ -164,7 +164,7 @@ def test_a_reason_is_handed_on_by_all_that_builds_on_it():
     assert all(result.table.empty and result.metrics == {} for result in built)
     assert cj.save_forecast(scores, "") is None
     assert cj.load_churn_model("", default=model) is model
-    assert cj.answer(*built[:2]).metrics == {}
+    assert cj.summary(*built[:2]).metrics == {}
     for result in built:
         assert data.reason in cj.plot(result).layout.meta["caption"]
 

@@ -148,7 +148,7 @@ def test_what_is_no_log_is_refused_with_the_way_to_draw_a_result(log):
 
 
 def test_widgets_are_not_imported_for_a_report():
-    code = "import cjlib as cj, sys; cj.explore, cj.answer; print([m for m in ('ipywidgets', 'plotly', 'sklearn') if m in sys.modules])"
+    code = "import cjlib as cj, sys; cj.explore, cj.summary; print([m for m in ('ipywidgets', 'plotly', 'sklearn') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cjlib.analyses.result import Result, metric
-from cjlib.views.notebook.summary_cards import answer
+from cjlib.views.notebook.summary_cards import summary
 from cjlib.views.report.clean import clean, markdown
 from cjlib.views.report.figures import MIME, decoded, in_script, read_figure, trace_table, unbroken
 from cjlib.views.report.page import Page, read_page
@@ -94,7 +94,7 @@ def test_the_question_is_the_only_h1_and_the_answer_stands_right_under_it(page_o
         new_markdown_cell("# How many buy?\n\nA decision."),
         new_markdown_cell("## Data"),
         code("x", shown(text_html="<p>rows</p>")),
-        code("a", displayed(answer(result_of()))),
+        code("a", displayed(summary(result_of()))),
     )
     text = written(page)
     assert page.title == "How many buy?"
@@ -258,7 +258,7 @@ def test_widgets_and_scripts_that_a_notebook_holds_are_dropped(page_of):
 def test_a_result_tells_its_definition_and_metrics_once_however_often_it_is_shown(page_of):
     result = result_of()
     page = page_of(
-        code("a", displayed(answer(result))),
+        code("a", displayed(summary(result))),
         code("b", displayed(result)),
         code("c", displayed(result)),
     )
@@ -269,7 +269,7 @@ def test_a_result_tells_its_definition_and_metrics_once_however_often_it_is_show
 def test_the_headline_of_a_page_is_the_first_sentence_of_its_answer(page_of):
     assert (
         page_of(
-            code("a", displayed(answer(result_of(f"First {EVIL}."), result_of("Second."))))
+            code("a", displayed(summary(result_of(f"First {EVIL}."), result_of("Second."))))
         ).facts["headline"]
         == "First " + EVIL + "."
     )
@@ -281,7 +281,7 @@ def test_the_top_says_which_data_and_the_foot_which_rows_were_left_out(page_of):
     quality = shown(
         text_html='<section class="cj-quality"><p>52 events of 40 customers, 2025 (Europe/Berlin)</p><table></table></section>'
     )
-    text = written(page_of(code("log", quality), code("a", displayed(answer(result_of())))))
+    text = written(page_of(code("log", quality), code("a", displayed(summary(result_of())))))
     assert "52 events of 40 customers, 2025 (Europe/Berlin) · made 2025-01-01 00:00 UTC" in text
     assert (
         "Data 52 events of 40 customers, 2025 (Europe/Berlin) Rows used 52 events Rows left out 3 in quarantine"

@@ -15,18 +15,6 @@ if TYPE_CHECKING:
 
     from cjlib.analyses.journey_map import JourneyMap
     from cjlib.analyses.personas import Personas
-    from cjlib.sources.feedback.table import Feedback
-    from cjlib.sources.journey import Journey
-    from cjlib.sources.log.event_log import EventLog
-
-
-def customer_kinds(
-    journey: Journey, log: EventLog | None, feedback: Feedback | None = None
-) -> Personas:
-    """The personas of a log with the names the journey file gives; where there are too few customers to tell, the reason."""
-    from cjlib.analyses.personas import personas
-
-    return personas(log, feedback=feedback, journey=journey)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +67,7 @@ def persona_maps(whole: JourneyMap, kinds: Personas) -> PersonaMaps:
     whole
         What `cj.journey_map` gives.
     kinds
-        What `cj.personas` or `cj.customer_kinds` gives.
+        What `cj.personas` gives.
     """
     if not kinds.answered:
         return PersonaMaps({}, kinds.reason)

@@ -32,7 +32,7 @@ def kind_of(name: str, entry: Metric) -> Kind:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Answer:
+class Summary:
     """Headline and cards, as a notebook and a report show them first.
 
     Attributes
@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The answer without markup."""
+        """The summary without markup."""
         cards = (
             f"{kind_of(name, one).words}: {said(one['value'], kind_of(name, one).unit)} ({detail(name, one)})"
             for name, one in self.metrics.items()
@@ -66,7 +66,7 @@ class Answer:
 
     @property
     def html(self) -> str:
-        """The answer as HTML; every text escaped, since names come from data."""
+        """The summary as HTML; every text escaped, since names come from data."""
         said = "".join(
             f'<p class="cj-headline">{escape(headline)}</p>' for headline in self.headlines
         )
@@ -78,12 +78,12 @@ class Answer:
         return f'<section class="cj-answer">{_STYLE}{said}{f"""<ul class="cj-cards">{cards}</ul>""" if cards else ""}</section>'
 
 
-def answer(
+def summary(
     result: Result,
     *more: Result,
     previous: Result | Mapping[str, Metric] | None = None,
     cards: Sequence[str] | None = None,
-) -> Answer:
+) -> Summary:
     """The headline of each result, and cards of its numbers: value, unit, 95% CI, n, and the change in words.
 
     A change is called better or worse only if it is statistically significant over all cards shown (adjusted p < .01, from Zou and Donner's
@@ -102,7 +102,7 @@ def answer(
 
     Returns
     -------
-    Answer
+    Summary
 
     Raises
     ------
@@ -135,7 +135,7 @@ def answer(
         "families": {name: tests for each in results for name, tests in each.families.items()},
         "reason": result.reason,
     }
-    return Answer(
+    return Summary(
         headlines=headlines,
         metrics=_chosen(telling if cards is None else every, cards),
         previous=before,

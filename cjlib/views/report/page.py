@@ -82,7 +82,7 @@ class Page:
 
     title: str
     answer: Markup
-    """Headline and cards of the first `cj.answer`, for the top of the page."""
+    """Headline and cards of the first `cj.summary`, for the top of the page."""
     sections: list[Section]
     error: dict[str, Any] | None
     facts: dict[str, Any]

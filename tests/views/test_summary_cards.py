@@ -49,7 +49,7 @@ def cards(html: str) -> list[str]:
 
 
 def test_the_headline_stands_first_and_each_number_with_its_interval_and_n():
-    said = cj.answer(
+    said = cj.summary(
         result_of(
             conversion=share_of(60, 200),
             median_seconds_to_convert=time_to_convert(10800, 7200, 14400),
@@ -67,14 +67,14 @@ def test_the_headline_stands_first_and_each_number_with_its_interval_and_n():
 
 
 def test_a_number_of_fewer_than_30_is_shown_as_such_and_not_bold():
-    html = cj.answer(result_of(conversion=share_of(6, 29))).html
+    html = cj.summary(result_of(conversion=share_of(6, 29))).html
     assert "<strong>" not in html
     assert "n\u00a0=\u00a029: too few to read" in html
-    assert "<strong>20.0%</strong>" in cj.answer(result_of(conversion=share_of(6, 30))).html
+    assert "<strong>20.0%</strong>" in cj.summary(result_of(conversion=share_of(6, 30))).html
 
 
 def test_text_from_data_is_escaped():
-    html = cj.answer(
+    html = cj.summary(
         result_of("<img src=x onerror=alert(1)> & more", **{"<b>x</b>": metric(1.0)})
     ).html
     assert "<img" not in html
@@ -84,7 +84,7 @@ def test_text_from_data_is_escaped():
 
 def test_the_report_and_run_json_get_what_the_result_itself_would_leave():
     result = result_of(conversion=share_of(60, 200))
-    assert cj.answer(result)._repr_mimebundle_()[MIME] == result._repr_mimebundle_()[MIME]
+    assert cj.summary(result)._repr_mimebundle_()[MIME] == result._repr_mimebundle_()[MIME]
 
 
 def test_several_results_give_their_headlines_in_order_and_each_metric_once():
@@ -96,7 +96,7 @@ def test_several_results_give_their_headlines_in_order_and_each_metric_once():
             nps=metric(12.0, 3.0, 20.0, 300, label="NPS", unit="points"),
         ),
     )
-    said = cj.answer(first, second)
+    said = cj.summary(first, second)
     assert said.headlines == ("One.", "Two.")
     assert said.text.splitlines()[2:] == [
         "Conversion: 30.0% (95% CI 24.1–36.7% · n = 200)",
@@ -107,29 +107,29 @@ def test_several_results_give_their_headlines_in_order_and_each_metric_once():
 
 def test_at_most_four_cards_and_those_of_a_numbered_row_only_where_there_is_room():
     numbered = {f"step_{k}_share_of_previous": share_of(60, 200) for k in (2, 3, 4, 5)}
-    assert list(cj.answer(result_of(conversion=share_of(1, 100), **numbered)).metrics) == [
+    assert list(cj.summary(result_of(conversion=share_of(1, 100), **numbered)).metrics) == [
         "conversion",
         *(f"step_{k}_share_of_previous" for k in (2, 4, 5)),
     ]
     twelve = {f"retention_period_{k}": share_of(60, 200) for k in range(1, 13)}
-    assert list(cj.answer(result_of(**twelve)).metrics) == [
+    assert list(cj.summary(result_of(**twelve)).metrics) == [
         f"retention_period_{k}" for k in (1, 5, 8, 12)
     ]
     others = {name: metric(1.0) for name in ("a", "b", "c", "d", "e")}
-    assert list(cj.answer(result_of(**numbered, **others)).metrics) == ["a", "b", "c", "d"]
+    assert list(cj.summary(result_of(**numbered, **others)).metrics) == ["a", "b", "c", "d"]
 
 
 def test_the_reader_chooses_cards_by_name():
     result = result_of(conversion=share_of(1, 100), step_2_share_of_previous=share_of(60, 200))
-    assert list(cj.answer(result, cards=["step_2_share_of_previous"]).metrics) == [
+    assert list(cj.summary(result, cards=["step_2_share_of_previous"]).metrics) == [
         "step_2_share_of_previous"
     ]
-    assert list(cj.answer(result, cards=[]).metrics) == []
+    assert list(cj.summary(result, cards=[]).metrics) == []
     with pytest.raises(
         cj.CjlibError,
         match=r"cards: 'conversoin' is not among the metrics: 'conversion', 'step_2_share_of_previous'\. Did you mean 'conversion'\?",
     ):
-        cj.answer(result, cards=["conversoin"])
+        cj.summary(result, cards=["conversoin"])
 
 
 def test_what_is_no_result_is_refused():
@@ -137,7 +137,7 @@ def test_what_is_no_result_is_refused():
         cj.CjlibError,
         match=r"result: must be what an analysis returned, such as cj\.funnel\(log, …\)\. Got 'str'\.",
     ):
-        cj.answer("headline")
+        cj.summary("headline")
 
 
 def test_a_metric_whose_maker_says_nothing_is_its_name_and_a_plain_number():
@@ -148,7 +148,7 @@ def test_a_metric_whose_maker_says_nothing_is_its_name_and_a_plain_number():
 def test_a_metric_is_shown_as_its_maker_says():
     score = metric(-41.0, -52.0, -30.0, 300, label="NPS of Onboarding", unit="points")
     worth = metric(1204.4, label="Value", unit="money")
-    assert cj.answer(result_of(nps_x=score, mean_seconds_x=worth)).text.splitlines()[1:] == [
+    assert cj.summary(result_of(nps_x=score, mean_seconds_x=worth)).text.splitlines()[1:] == [
         "NPS of Onboarding: −41 (95% CI −52 to −30 · n = 300)",
         "Value: 1,204 (no interval)",
     ]
@@ -183,7 +183,7 @@ def test_a_change_is_corrected_over_the_cards_that_are_shown():
     assert "5.0 points" in words("conversion", now, before)
     same = share_of(500, 1000)
     metrics = {"conversion": now, "a_share": same, "b_share": same, "c_share": same}
-    html = cj.answer(result_of(**metrics), previous={**metrics, "conversion": before}).html
+    html = cj.summary(result_of(**metrics), previous={**metrics, "conversion": before}).html
     assert "no significant change from 20.0%" in html
 
 
@@ -198,10 +198,10 @@ def test_too_few_or_no_interval_is_no_ground_for_a_verdict():
 
 def test_the_change_stands_on_the_card_and_only_where_there_was_a_number_before():
     now = result_of(conversion=share_of(300, 1000), nps=metric(5.0))
-    html = cj.answer(now, previous=result_of(conversion=share_of(200, 1000))).html
+    html = cj.summary(now, previous=result_of(conversion=share_of(200, 1000))).html
     assert html.count("cj-change") == 1
     assert "10.0 points better than before (20.0%)" in html
-    assert cj.answer(now, previous={"conversion": share_of(200, 1000)}).html == html
+    assert cj.summary(now, previous={"conversion": share_of(200, 1000)}).html == html
 
 
 def test_a_funnel_is_set_against_the_period_before_it():
@@ -222,7 +222,7 @@ def test_a_funnel_is_set_against_the_period_before_it():
     assert funnel.compare_previous_period().metrics["previous_conversion"]["value"] == 0.1
     assert (
         "50.0 points better than before (10.0%)"
-        in cj.answer(funnel, previous=funnel.compare_previous_period()).html
+        in cj.summary(funnel, previous=funnel.compare_previous_period()).html
     )
 
 
