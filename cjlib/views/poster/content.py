@@ -44,7 +44,7 @@ class PosterStage:
 
     name: str
     goal: str
-    customers: int
+    customers: int | None
     drop_off: str
     heavy_drop_off: bool
     scores: str
@@ -96,7 +96,7 @@ def poster_content(journey_map: JourneyMap, group: str | None = None) -> PosterC
     answers = table["n_feedback"].sum()
     return PosterContent(
         title=_title(journey_map, whole=name is None),
-        subtitle=f"{customers} · {count_of(table['customers'].max(), 'customer')} · {_dates(journey_map)} · {count_of(answers, 'answer')} · curve: {scale}, band: 95% CI",
+        subtitle=f"{customers} · {_number(table['customers'])}{_dates(journey_map)} · {count_of(answers, 'answer')} · curve: {scale}, band: 95% CI",
         footer=f"Goals, opportunities, owners and KPIs are the team’s words; everything else is measured. ★ moment that matters. Association, not causation. {journey_map.journey.name}",
         persona=_persona(journey_map.journey, label) if name is not None else (),
         stages=stages,
@@ -132,6 +132,10 @@ def _title(journey_map: JourneyMap, *, whole: bool) -> str:
     if journey_map.first_pain:
         return f"{journey_map.first_pain} is the biggest pain point"
     return "No stage stands out significantly"
+
+
+def _number(customers: pd.Series) -> str:
+    return f"{count_of(customers.max(), 'customer')} · " if customers.notna().any() else ""
 
 
 def _dates(journey_map: JourneyMap) -> str:
@@ -177,7 +181,7 @@ def _stage(
     return PosterStage(
         name=name,
         goal=_joined(written.goal),
-        customers=int(row["customers"]),
+        customers=None if missing(row["customers"]) else int(row["customers"]),
         drop_off="" if missing(ended) or ended == 0 else f"{about(ended)} drop off here",
         heavy_drop_off=not missing(ended) and ended >= 0.3 and row["customers"] >= MIN_N,
         scores=_scores(row),

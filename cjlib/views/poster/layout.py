@@ -86,7 +86,7 @@ def layout(content: PosterContent) -> Canvas:
     height = HEAD + ROW * len(rows) + FOOT
     shapes: list[Shape] = [Box(0, 0, WIDTH, height)]
     shapes += _head(content)
-    largest = max((stage.customers for stage in content.stages), default=0)
+    largest = max((stage.customers or 0 for stage in content.stages), default=0)
     reach = max(
         [LEAST_REACH]
         + [abs(stage.feeling.value) * 1.15 for stage in content.stages if stage.feeling]
@@ -180,9 +180,10 @@ def _chevron(stage: PosterStage, column: Column, *, first: bool) -> Iterator[Sha
 
 def _customers(stage: PosterStage, column: Column, largest: int) -> Iterator[Shape]:
     x, y = column.text_left, column.top + CUSTOMERS
-    yield Text(x, y + 18, f"{stage.customers:,}", 24, INK, bold=True)
-    yield Box(x, y + 28, column.room, 14, GROUND, radius=3)
-    if largest and stage.customers:
+    if stage.customers is not None:
+        yield Text(x, y + 18, f"{stage.customers:,}", 24, INK, bold=True)
+        yield Box(x, y + 28, column.room, 14, GROUND, radius=3)
+    if stage.customers:
         share = stage.customers / largest
         yield Box(x, y + 28, max(2.0, column.room * share), 14, BLUE, radius=3)
     fill = BAD if stage.heavy_drop_off else MUTED
@@ -291,7 +292,8 @@ def _face(x: float, y: float, value: float, colour: str) -> Iterator[Shape]:
 def _description(content: PosterContent) -> str:
     """The poster in words, for screen readers."""
     stages = "; ".join(
-        f"{stage.name}: {stage.customers:,} customers"
+        stage.name
+        + (f": {stage.customers:,} customers" if stage.customers is not None else "")
         + (f", {stage.drop_off}" if stage.drop_off else "")
         + (f", {stage.scores}" if stage.scores else "")
         + (f", feeling {stage.feeling.label}" if stage.feeling else "")
