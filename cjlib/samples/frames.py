@@ -7,16 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cjlib.samples.business import CAMPAIGNS, CHANNELS, DEVICES, END, EVENTS, PLANS, STAGES, START
-from cjlib.samples.draws import Draws, Rows, Whole, joined, taken
+from cjlib.samples.business import (
+    CAMPAIGNS,
+    CHANNELS,
+    DEVICES,
+    END,
+    EVENTS,
+    PLANS,
+    STAGES,
+    START,
+    Draws,
+    Rows,
+    Whole,
+    joined,
+    taken,
+)
 from cjlib.samples.opinions import SOURCES, Opinions
 from cjlib.samples.people import People, habit
-from cjlib.samples.support import AGENTS
+from cjlib.samples.subscriptions import AGENTS
 
 INSTANT = pa.timestamp("us", tz="UTC")
 COUNTRIES = {"DE": 0.70, "AT": 0.18, "CH": 0.12}
@@ -48,8 +60,8 @@ def person_ids(those: People) -> pa.Array:
 
 def _names(names: Sequence[str] | pa.Array, codes: NDArray[Any]) -> pa.Array:
     """Text for codes; −1 becomes null."""
-    held = pa.array(names, pa.string()) if isinstance(names, Sequence) else names
-    return held.take(pa.array(codes, mask=codes < 0))
+    texts = pa.array(names, pa.string()) if isinstance(names, Sequence) else names
+    return texts.take(pa.array(codes, mask=codes < 0))
 
 
 def _instants(time: Whole) -> pa.Array:
@@ -196,11 +208,6 @@ def customers_table(those: People, seed: int, effects: frozenset[str]) -> pa.Tab
             "birth_year": pa.array(year.astype(float), mask=draws.happens(0.15, n)),
         }
     )
-
-
-def frame(table: pa.Table) -> pd.DataFrame:
-    """The table as pandas reads it back from its file."""
-    return table.to_pandas()
 
 
 def save(table: pa.Table, path: Path) -> None:

@@ -18,9 +18,16 @@ from cjlib.samples.business import (
     MOBILE_BREAK,
     NEVER,
     PRICE_CHANGE,
+    Draws,
+    Floats,
+    Rows,
+    Whole,
     code,
+    day_of,
+    joined,
+    rows,
+    taken,
 )
-from cjlib.samples.draws import Draws, Floats, Rows, Whole, day_of, joined, rows, taken
 
 ANONYMOUS_SHARE = 0.12
 """Visitors without an account, for each known person; they never sign up."""

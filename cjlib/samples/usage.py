@@ -13,9 +13,15 @@ from cjlib.samples.business import (
     FEATURES,
     MOBILE_BREAK,
     NEVER,
+    Draws,
+    Floats,
+    Rows,
+    Whole,
     code,
+    day_of,
+    joined,
+    rows,
 )
-from cjlib.samples.draws import Draws, Floats, Rows, Whole, day_of, joined, rows
 from cjlib.samples.people import People, habit
 from cjlib.samples.subscriptions import Subscriptions
 

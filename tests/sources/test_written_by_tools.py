@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import cjlib as cj
-from cjlib.sources.journey import journey_from, read_journey
+from cjlib.sources.journey import read_journey
 from cjlib.sources.journey.check import check_journey
-from cjlib.sources.journey.run_parameters import refuse_parameters
 from cjlib.sources.journey.scaffold import feedback_alone, first_journey
 
 HEADER = "customer_id,event,timestamp,amount"
@@ -378,30 +377,3 @@ def test_a_column_parameter_of_another_type_is_refused_in_words(columns, words):
         cj.read_events(
             pd.DataFrame({"a": ["1"], "event": ["x"], "timestamp": ["2024-01-01"]}), columns=columns
         )
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"window": "7"},
-        {"window": 7},
-        {"funnel": "purchse"},
-        {"period": "fortnight"},
-        {"start": "soon"},
-        {"lookback": "0D"},
-    ],
-)
-def test_a_parameter_that_no_notebook_can_use_is_refused(given):
-    content = {
-        "name": "x",
-        "sources": {"events": "e.csv"},
-        "stages": [{"name": "A"}],
-        "funnels": {"purchase": {"steps": ["a", "b"], "window": "7D"}},
-    }
-    journey = journey_from(content)
-    refuse_parameters(
-        journey,
-        {"window": "none", "funnel": "purchase", "start": "2024-01-01", "by": "plan", "end": ""},
-    )
-    with pytest.raises(cj.CjlibError, match=f"^{next(iter(given))}: "):
-        refuse_parameters(journey, given)
