@@ -10,12 +10,8 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.analyses.retention import comparisons as comparing
-from cjlib.analyses.retention import count, pushdown, summary, tables
-from cjlib.analyses.retention import value as worth
-from cjlib.analyses.retention.clustered import Clustered, clustered
-from cjlib.analyses.retention.cohort_entries import Entries, clock_of, entries_of
-from cjlib.analyses.retention.customers import Members
+from cjlib.analyses.retention import comparisons, count, pushdown, summary, tables
+from cjlib.analyses.retention.count import Entries, Members, clock_of, entries_of
 from cjlib.analyses.retention.options import (
     ClockName,
     CohortKind,
@@ -27,6 +23,7 @@ from cjlib.analyses.retention.options import (
 )
 from cjlib.analyses.retention.options import scope as scope_of
 from cjlib.analyses.retention.sql import retention_sql
+from cjlib.analyses.retention.tables import Clustered, clustered
 from cjlib.errors import CjlibError, not_a_log
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Groups
@@ -191,17 +188,8 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     if log.pushed:
         return _pushed(log, question, scope)
     entries, groups, cohorts = entries_of(log, question, scope)
-    return _answer(
-        Members(
-            log,
-            question,
-            scope,
-            entries,
-            clock_of(question, scope, log, entries.at, entries.period),
-            groups,
-            cohorts,
-        )
-    )
+    own_clock = clock_of(question, scope, log, entries.at, entries.period)
+    return _answer(Members(log, question, scope, entries, own_clock, groups, cohorts))
 
 
 def _pushed(log: EventLog, question: Question, scope: Scope) -> Retention:
@@ -229,42 +217,40 @@ def _pushed(log: EventLog, question: Question, scope: Scope) -> Retention:
 
 
 def _answer(members: Members) -> Retention:
-    log, question, scope, entries, groups = (
+    log, question, scope, entries = (
         members.log,
         members.question,
         members.scope,
         members.entries,
-        members.groups,
     )
+    groups, cohorts = members.groups, members.cohorts
     hits = count.hits_of(log, question, scope, entries, members.clock)
     counts = tables.count(question, scope, entries, groups, members.clock, hits)
     sums, through = tables.pooled(counts), tables.fixed_period(counts)
     fixed = tables.only_observed(counts, hits, through)
-    table = tables.cell_table(question, scope, counts, groups, members.cohorts)
+    table = tables.cell_table(question, scope, counts, groups, cohorts)
     average = tables.average_table(
         question, sums, groups, _clustered(question, entries, groups, hits, counts)
     )
+    fixed_average = tables.average_table(
+        question, tables.pooled(fixed), groups, _clustered(question, entries, groups, hits, fixed)
+    )
     metrics = _metrics(question, sums, _clustered(question, entries, None, hits, counts))
     if question.value is not None:
-        table, average, more = worth.added(members, counts, sums, table, average)
+        table, average, more = tables.with_values(members, counts, sums, table, average)
         metrics |= more
-    names = tables.cell_names(scope, counts, groups, members.cohorts)
-    equal, compared_hits = _equal_horizon(members, counts, hits, through)
-    left_out = comparing.truncated_cohort(log, question, scope)
-    scores = comparing.scores_of(question, entries, equal, compared_hits, left_out)
-    different, cohort_family = comparing.cohort_comparisons(question, names, equal, scores)
-    change = comparing.cohort_change(question, names, equal, scores)
-    by_group, group_family = comparing.group_comparisons(tables.pooled(equal), groups, question)
-    families = [each for each in (cohort_family, group_family) if each is not None and each.tests]
+    names = tables.cell_names(scope, counts, groups, cohorts)
+    equal, compared_hits = comparisons.equal_horizon(members, counts, hits, through)
+    left_out = comparisons.truncated_cohort(log, question, scope)
+    scores = comparisons.scores_of(question, entries, equal, compared_hits, left_out)
+    different, cohort_family = comparisons.cohort_comparisons(question, names, equal, scores)
+    change = comparisons.cohort_change(question, names, equal, scores)
+    by_group, group_family = comparisons.group_comparisons(tables.pooled(equal), groups, question)
+    families = [tested for tested in (cohort_family, group_family) if tested and tested.tests]
     return Retention(
         table=table,
         average=average,
-        fixed_average=tables.average_table(
-            question,
-            tables.pooled(fixed),
-            groups,
-            _clustered(question, entries, groups, hits, fixed),
-        ),
+        fixed_average=fixed_average,
         comparisons=by_group,
         cohort_comparisons=different,
         cohort_change=change,
@@ -272,7 +258,7 @@ def _answer(members: Members) -> Retention:
         definition=summary.definition(members, counts, through)
         | summary.compared_words(question, families, through, scope, left_out),
         findings=summary.findings(question, by_group, change, group_family),
-        families={each.name: each.tests for each in families}
+        families={tested.name: tested.tests for tested in families}
         | ({"change of retention": len(change)} if len(change) else {}),
         metrics=metrics,
         sql=retention_sql(log, question, scope),
@@ -282,17 +268,6 @@ def _answer(members: Members) -> Retention:
         headline_period=through,
         _members=members,
     )
-
-
-def _equal_horizon(
-    members: Members, counts: tables.Counts, hits: count.Hits, through: int
-) -> tuple[tables.Counts, count.Hits]:
-    question = members.question
-    if question.mode != "on_or_after":
-        return counts, hits
-    single = replace(question, mode="on")
-    in_period = count.hits_of(members.log, single, members.scope, members.entries, members.clock)
-    return comparing.equal_horizon(question, counts, in_period, through)
 
 
 def _clustered(
@@ -316,10 +291,8 @@ def _metrics(
     metrics: dict[str, Metric] = {}
     for k in range(question.period_zero == "cohort", question.periods + 1):
         here = sums.period == k
-        retained, eligible = (
-            np.array([sums.retained[here].sum()]),
-            np.array([sums.eligible[here].sum()]),
-        )
+        retained = np.array([sums.retained[here].sum()])
+        eligible = np.array([sums.eligible[here].sum()])
         if eligible[0]:
             low, high = (
                 wilson(retained, eligible)

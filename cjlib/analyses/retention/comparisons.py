@@ -9,10 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaincc, ndtr, ndtri
 
-from cjlib.analyses.retention.cohort_entries import Entries
-from cjlib.analyses.retention.count import Hits, up_to
+from cjlib.analyses.retention.count import Entries, Hits, Members, hits_of, up_to
 from cjlib.analyses.retention.options import Question, Scope
-from cjlib.analyses.retention.tables import Counts, Pooled, matrices, pooled
+from cjlib.analyses.retention.tables import Counts, Pooled, only_observed, pooled
 from cjlib.shared import stats
 from cjlib.shared.comparison import Family, FollowUp, compare_shares, family
 from cjlib.shared.first_events import Groups, Whole
@@ -50,32 +49,27 @@ ONCE = 1.02
 
 
 def equal_horizon(
-    question: Question, counts: Counts, in_period: Hits, through: int
+    members: Members, counts: Counts, hits: Hits, through: int
 ) -> tuple[Counts, Hits]:
     """What is compared: returns that every cohort had equally long to show.
 
     "On" and "every" ask for nothing after a period. With "on_or_after" an older cohort has had longer to come back "or later", so cohorts are followed
-    for as many periods as the headline's and no further. `in_period` are the returns of each single period.
+    for as many periods as the headline's and no further.
     """
-    if question.mode != "on_or_after":
-        return counts, in_period
+    if members.question.mode != "on_or_after":
+        return counts, hits
+    single = replace(members.question, mode="on")
+    in_period = hits_of(members.log, single, members.scope, members.entries, members.clock)
     last = np.zeros(len(counts.ended), dtype=np.int64)
     inside = (in_period.period > 0) & (in_period.period <= through)
     np.maximum.at(last, in_period.entry[inside], in_period.period[inside])
-    hits = Hits(*up_to(last, through))
-    ended = np.where(counts.ended >= through, through, -1)
-    base, retained = matrices(counts.cell, ended, hits, counts.base.shape)
-    complete = (base > 0) & (np.arange(base.shape[1]) <= through)
-    return replace(
-        counts, base=base, retained=retained, exists=base > 0, complete=complete, ended=ended
-    ), hits
+    equal = up_to(last, through)
+    return only_observed(counts, equal, through), equal
 
 
 def truncated_cohort(log: EventLog, question: Question, scope: Scope) -> int | None:
     """The cohort in which customers from before the log (or the range) may stand, whose first event is not their first ever; None where there is none."""
-    if question.recurring or question.cohort_by or scope.nobody:
-        return None
-    if _happens_once(log, question):
+    if question.recurring or question.cohort_by or scope.nobody or _happens_once(log, question):
         return None
     if question.cohort == "first_in_range":
         return scope.first
@@ -146,16 +140,12 @@ class Scores:
     @property
     def p_values(self) -> Floats:
         """Two-sided, of each row, from a gamma distribution with this variance and skewness (Pearson's type III); NaN without variation."""
-        z = np.divide(
-            self.observed - self.expected,
-            np.sqrt(self.variance),
-            out=np.full(self.observed.size, np.nan),
-            where=self.variance > 0,
+        return _two_sided(
+            stats.share(self.observed - self.expected, np.sqrt(self.variance)), self.skew
         )
-        return two_sided(z, self.skew)
 
 
-def two_sided(z: Floats, skew: Floats) -> Floats:
+def _two_sided(z: Floats, skew: Floats) -> Floats:
     """Twice the smaller tail beyond z of a standardised gamma variable of this skewness; normal where there is next to none."""
     flat = np.abs(skew) < 1e-3
     shape = 4 / np.where(flat, 1.0, skew) ** 2
@@ -170,8 +160,8 @@ def scores_of(
     """Observed and expected returned periods, over complete periods from 1 on; the cohort `left_out` is expected nothing and is in no average."""
     tested = np.ones(len(entries), dtype=bool) if left_out is None else entries.cohort != left_out
     rows, width = len(counts.cohort), question.periods + 1
-    kept = np.ones(rows, dtype=bool) if left_out is None else counts.cohort != left_out
-    sums = pooled(replace(counts, complete=counts.complete & kept[:, None]))
+    averaged = np.ones(rows, dtype=bool) if left_out is None else counts.cohort != left_out
+    sums = pooled(replace(counts, complete=counts.complete & averaged[:, None]))
     groups = int(entries.group.max(initial=0)) + 1
     shares = np.zeros((groups, width))
     shares[sums.group, sums.period] = stats.share(sums.retained, sums.eligible)
@@ -229,11 +219,8 @@ def cohort_comparisons(
     shown = (
         known & several & (scores.customers >= max(question.min_n, 1)) & (not question.recurring)
     )
-    observed, expected, half = (
-        scores.observed[shown],
-        scores.expected[shown],
-        Z * np.sqrt(scores.variance[shown]),
-    )
+    observed, expected = scores.observed[shown], scores.expected[shown]
+    half = Z * np.sqrt(scores.variance[shown])
     customers = scores.customers[shown]
     whole = (
         np.bincount(counts.group, weights=scores.customers)[counts.group][shown]
@@ -257,10 +244,9 @@ def cohort_comparisons(
         observed / expected,
         *bounds,
     )
-    held = {str(name): names.loc[shown, name].reset_index(drop=True) for name in names.columns}
     table = pd.DataFrame(
         {
-            **held,
+            **names.loc[shown].reset_index(drop=True),
             **dict(zip(SCORES, numbers, strict=True)),
             "p_value": tested.p_value,
             "p_adjusted": tested.p_adjusted,

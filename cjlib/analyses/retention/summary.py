@@ -9,7 +9,7 @@ import pandas as pd
 
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric
-from cjlib.analyses.retention.customers import Members
+from cjlib.analyses.retention.count import Members
 from cjlib.analyses.retention.options import Question, Scope
 from cjlib.analyses.retention.tables import Counts
 from cjlib.errors import did_you_mean, shown
