@@ -9,11 +9,10 @@ from typing import Any
 _HOME = {
     "cjlib.errors": ["CjlibError", "DataError", "JourneyError"],
     "cjlib.sources.log.conditions": ["Exclude", "Step"],
-    "cjlib.sources.log.event_log": ["EventLog"],
+    "cjlib.sources.log.event_log": ["EventLog", "segment_column"],
     "cjlib.sources.read_events": ["read_events"],
     "cjlib.sources.feedback.table": ["Feedback", "read_feedback"],
     "cjlib.sources.journey": ["Journey", "read_journey"],
-    "cjlib.sources.log.segments": ["segment_column"],
     "cjlib.analyses.funnel": ["Funnel", "funnel"],
     "cjlib.analyses.retention": ["Retention", "retention"],
     "cjlib.analyses.survival": ["Survival", "survival", "survival_table"],

@@ -61,7 +61,7 @@ from cjlib.sources.journey import read_journey as read_journey
 from cjlib.sources.log.conditions import Exclude as Exclude
 from cjlib.sources.log.conditions import Step as Step
 from cjlib.sources.log.event_log import EventLog as EventLog
-from cjlib.sources.log.segments import segment_column as segment_column
+from cjlib.sources.log.event_log import segment_column as segment_column
 from cjlib.sources.read_events import read_events as read_events
 from cjlib.views.map_html import render_map as render_map
 from cjlib.views.notebook.audit import explore_audit as explore_audit

@@ -352,7 +352,7 @@ def check_command(
     with _faults(debug, journey=journey):
         if data is not None:
             os.environ["CJ_DATA"] = str(_directory(data))
-        from cjlib.sources.journey_text import text_of
+        from cjlib.sources.connect.files import text_of
 
         text_of(journey)  # what cannot be read is told before all that reads data is imported
         from cjlib.sources.journey.check import check_journey
@@ -543,17 +543,17 @@ def cache_command(
 ) -> None:
     """Say which prepared logs are kept beside their sources, how large they are and when they were last used; or delete them."""
     with _faults(debug):
-        from cjlib.sources.cache import store
+        from cjlib.sources import cache
 
         if not folder.is_dir():
             raise CjlibError(
                 f"DIR: there is no folder {shown(str(folder))}. Give the folder of the events, or none for this one."
             )
-        found = [(place, store.contents(place)) for place in store.folders(folder.absolute())]
+        found = [(place, cache.contents(place)) for place in cache.folders(folder.absolute())]
         for place, held in found:
-            _print_rows(_console(), str(place), store.Kept._fields, held, ["bytes"])
+            _print_rows(_console(), str(place), cache.Kept._fields, held, ["bytes"])
             if clear:
-                store.remove(place, [log.file for log in held])
+                cache.remove(place, [log.file for log in held])
         count, size = (
             sum(len(held) for _, held in found),
             sum(log.bytes for _, held in found for log in held),

@@ -20,7 +20,7 @@ from cjlib.analyses.feedback.texts.language import languages
 from cjlib.analyses.feedback.texts.scorer import FILE
 from cjlib.analyses.feedback.texts.term_counts import counted
 from cjlib.shared.stats import wilson
-from cjlib.sources.feedback.lexicon import lexicon
+from cjlib.sources.feedback.texts import lexicon
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.connect.remote import remote_of
+from cjlib.sources.connect import remote_of
 from engines.servers import PASSWORD, address
 from engines.test_reading_engines import made
 

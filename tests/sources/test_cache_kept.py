@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.cache import folder as cache
-from cjlib.sources.cache import store
+from cjlib.sources import cache
 
 DAY = pd.DataFrame(
     {
@@ -44,7 +43,7 @@ def used(folder: Path, name: str, seconds: int) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return [log.file for log in store.contents(folder / "cache")]
+    return [log.file for log in cache.contents(folder / "cache")]
 
 
 def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
@@ -76,7 +75,7 @@ def test_the_log_just_made_stays_however_small_the_limit(folder, monkeypatch):
 )
 def test_a_limit_is_a_size(monkeypatch, given, bytes_):
     monkeypatch.setenv("CJ_CACHE_LIMIT", given)
-    assert store.size_limit() == bytes_
+    assert cache.size_limit() == bytes_
 
 
 @pytest.mark.parametrize("given", ["many", "20", "-1GB", "20%"])
@@ -85,7 +84,7 @@ def test_what_is_no_size_is_refused(monkeypatch, given):
     with pytest.raises(
         cj.CjlibError, match=rf"CJ_CACHE_LIMIT: must be a size such as '20GB'\. Got '{given}'"
     ):
-        store.size_limit()
+        cache.size_limit()
 
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.cache import folder as cache
+from cjlib.sources import cache
 
 EVENTS = pd.DataFrame(
     {
@@ -150,11 +150,12 @@ def test_rows_that_have_not_happened_yet_are_asked_for_again_when_they_have(sour
 READER = """
 import sys
 import cjlib as cj
-from cjlib.sources.cache import folder, lookup
-folder.LARGE = 1
+from cjlib.sources import cache
+from cjlib.sources.ingest import prepare as preparing
+cache.LARGE = 1
 made = []
-prepare = lookup.prepare
-lookup.prepare = lambda *given: made.append(1) or prepare(*given)
+prepare = preparing.prepare
+preparing.prepare = lambda *given: made.append(1) or prepare(*given)
 log = cj.read_events(sys.argv[1], quarantine_limit=0.5)
 print(log.n_events, log.where(event="buy").n_events, len(made))
 """

@@ -897,7 +897,7 @@ def test_a_template_is_a_complete_valid_file_with_comments(name, stages):
 
 
 def test_every_event_a_template_asks_for_belongs_to_a_stage():
-    from cjlib.sources.journey.references import events_used
+    from cjlib.sources.journey.check import events_used
 
     for name in template_names():
         journey = journey_from_text(template(name))

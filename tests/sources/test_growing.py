@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.cache import folder as cache
-from cjlib.sources.cache import store
+from cjlib.sources import cache
 from cjlib.sources.connect.files import find_files
 
 OPTIONS = {"timezone": "Europe/Berlin", "quarantine_limit": 1}
@@ -20,7 +19,7 @@ FIELDS = ["customer_id", "event", "timestamp", "channel", "value"]
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cache, "LARGE", 1)
-    monkeypatch.setattr(store, "SETTLED", 0)
+    monkeypatch.setattr(cache, "SETTLED", 0)
     monkeypatch.delenv("CJ_CACHE_DIR", raising=False)
 
 
@@ -59,15 +58,15 @@ def test_a_digest_is_remembered_only_as_long_as_the_file_stays_as_it_was(tmp_pat
     path = tmp_path / "a.parquet"
     write(path, [("ana", "view", pd.Timestamp("2024-03-01"), "web", 1.0)])
     files, memory = find_files(tmp_path), tmp_path / "memory.json"
-    (before,) = store.digests(files, memory)
+    (before,) = cache.digests(files, memory)
     written = memory.read_text()
     path.write_bytes(path.read_bytes()[:-1] + b"2")
-    assert store.digests(files, memory) != [before]
+    assert cache.digests(files, memory) != [before]
     memory.write_text(written.replace(before, "0" * 64))
-    assert store.digests(files, memory) != ["0" * 64], "another time, another inode or another size"
+    assert cache.digests(files, memory) != ["0" * 64], "another time, another inode or another size"
     memory.write_text("{ broken")
-    monkeypatch.setattr(store, "SETTLED", 10**18)
-    store.digests(files, memory)
+    monkeypatch.setattr(cache, "SETTLED", 10**18)
+    cache.digests(files, memory)
     assert "2" not in memory.read_text(), (
         "a file written just now could be written again within the same tick of its clock"
     )

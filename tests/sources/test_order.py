@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.ingest import sort
+from cjlib.sources.log import prepared_table
 
 ROWS = 300_000
 NAMES = [f"event_{number:03d}" for number in range(100)]
@@ -79,7 +79,7 @@ def test_a_log_cut_by_a_condition_keeps_its_order(log, condition):
 @pytest.mark.parametrize("share", [0, 1], ids=["sorted again", "put in order"])
 @pytest.mark.parametrize("cut", [False, True], ids=["in memory", "with repeats"])
 def test_a_log_full_of_ties_is_sorted_by_every_column(monkeypatch, share, cut):
-    monkeypatch.setattr(sort, "MANY_TIES", share)
+    monkeypatch.setattr(prepared_table, "MANY_TIES", share)
     rng = np.random.default_rng(1)
     size = 30_000
     rows = pd.DataFrame(

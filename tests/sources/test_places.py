@@ -3,8 +3,8 @@
 import pytest
 
 import cjlib as cj
+from cjlib.sources.connect.files import expanded, located
 from cjlib.sources.journey import journey_from_text
-from cjlib.sources.journey.locations import expanded, located
 
 
 @pytest.fixture

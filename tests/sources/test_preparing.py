@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cjlib as cj
-from cjlib.sources.ingest.open_source import blank
-from cjlib.sources.log.engine import DuckDB
-from cjlib.sources.log.schema import coded_rows, described, hashes_of_ids, make_dictionaries
+from cjlib.sources.log.engine import DuckDB, blank
+from cjlib.sources.log.prepared_table import coded_rows, described, hashes_of_ids, make_dictionaries
 
 OPTIONS = {"timezone": "Europe/Berlin", "quarantine_limit": 1}
 ENGINE = DuckDB()

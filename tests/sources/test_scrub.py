@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cjlib.sources.feedback.pii import removed_from, scrub
+from cjlib.sources.feedback.texts import removed_from, scrub
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources.log.segments import segment_columns
+from cjlib.sources.log.event_log import segment_columns
 
 START = pd.Timestamp("2025-01-06", tz="UTC")
 

@@ -18,8 +18,8 @@ from cjlib.shared.clustered_comparison import compare_presence
 from cjlib.shared.comparison import CLAIM, MIN_N, Family, known_at_once
 from cjlib.shared.repeated_answers import customer_codes
 from cjlib.show.numbers import count_of, percent
-from cjlib.sources.feedback.pii import scrub
 from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.feedback.texts import scrub
 
 CUTS: dict[str, tuple[int, int]] = {"nps": (6, 9), "rating": (3, 5), "csat": (2, 4), "ces": (3, 5)}
 """Outcome → highest unhappy and lowest happy answer; what lies between is left out."""

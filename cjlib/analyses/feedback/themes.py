@@ -26,8 +26,8 @@ from cjlib.shared.comparison import CLAIM, MIN_N, ShareComparison, known_at_once
 from cjlib.shared.repeated_answers import customer_codes
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import about, confidence, count_of, points_interval
-from cjlib.sources.feedback.pii import removed_from
 from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.feedback.texts import removed_from
 
 MOST_CANDIDATES = 10
 FEWEST_UNCOVERED = 80

@@ -17,8 +17,7 @@ from cjlib.shared.event_arrays import opens
 from cjlib.shared.periods import Calendar, calendar
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
-from cjlib.sources.log.condition_sql import timestamp_sql
-from cjlib.sources.log.conditions import Step
+from cjlib.sources.log.conditions import Step, timestamp_sql
 from cjlib.sources.log.event_log import EventLog
 
 NEVER = np.iinfo(np.int64).max

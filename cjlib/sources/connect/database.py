@@ -1,4 +1,4 @@
-"""A table of any database that SQLAlchemy reaches: PostgreSQL, MySQL, SQLite, Snowflake, BigQuery, Trino, Redshift, ClickHouse and others."""
+"""A table of any database that SQLAlchemy reaches: PostgreSQL, MySQL, SQLite, Snowflake, BigQuery, Trino, Redshift, ClickHouse and others; and of ClickHouse inside this process (chdb)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.connect.clickhouse import SETTINGS
-from cjlib.sources.connect.remote import EXTRA, needs_table, no_such_table, table_named
+from cjlib.sources.connect.remote import EXTRA, needs_table, no_rows, no_such_table, table_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +50,12 @@ POSTGRES = (
 )
 """What PostgreSQL is told for one answer, where it knows it. It knows no sizes of steps in between: taken for tiny, they are joined in loops (60,000
 events took four minutes); taken for large, their many expressions are compiled (3,000 events took five seconds instead of a tenth)."""
+
+SETTINGS = (
+    "output_format_arrow_string_as_string = 1, output_format_arrow_low_cardinality_as_dictionary = 0, session_timezone = 'UTC', "
+    "join_use_nulls = 1, prefer_column_name_to_alias = 1, aggregate_functions_null_for_empty = 1"
+)
+"""Texts as texts; wall clocks in UTC; what is not there is null, as everywhere else: a row's missing partner, the least of nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +126,26 @@ class Database:
             else None
         )
 
-    def one(self, question: sa.Select[Any]) -> tuple[Any, ...]:
-        """The only row of an answer."""
+    def state(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Some of its columns with their types, the number of rows, how many have each column, and the first and last of every time.
+
+        That is what its server counts, which is less than a look at every row: rows that are changed in place, without a time or a
+        missing value that comes or goes, leave it as it is.
+        """
+        import sqlalchemy as sa
+
+        kinds = self.types()
+        counts = [sa.func.count(self.found.columns[name]) for name in names]
+        times = [
+            self.found.columns[name]
+            for name in names
+            if str(kinds[name]).startswith(("timestamp", "date"))
+        ]
+        bounds = [bound(time) for time in times for bound in (sa.func.min, sa.func.max)]
+        question = sa.select(sa.func.count(), *counts, *bounds).select_from(self.found)
         with _told(self.engine, self.place), self.engine.connect() as connection:
-            return tuple(connection.execute(question).one())
+            answer = connection.execute(question).one()
+        return (*(f"{name} {kinds[name]}" for name in names), *map(str, answer))
 
     def frame(self, sql: str) -> pd.DataFrame:
         """The answer of one statement; the text goes as it is, so that no sign in it is taken for a parameter."""
@@ -295,3 +316,95 @@ def _text(value: Any) -> str:
         if isinstance(value, dict | list)
         else str(value)
     )
+
+
+# ---- ClickHouse inside this process -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class ClickHouse:
+    """One table of a chdb session."""
+
+    session: Any = field(repr=False)
+    path: tuple[str, ...]
+
+    dialect = "clickhouse"
+
+    @classmethod
+    def of(cls, source: Any, table: str | None) -> ClickHouse:
+        """The table of a session."""
+        if not hasattr(source, "send_query"):
+            raise CjlibError(
+                f"source: must be a chdb session, chdb.session.Session(). Got a {type(source).__name__}."
+            )
+        name = needs_table(table, "the chdb session")
+        held = cls(source, tuple(name.split(".")))
+        if not int(held._query(f"EXISTS TABLE {held.written}", "TSV")):
+            there = held._query("SELECT if(database = currentDatabase(), name, concat(database, '.', name)) FROM system.tables WHERE database NOT IN ('system', 'INFORMATION_SCHEMA', 'information_schema') ORDER BY 1", "TSV")  # fmt: skip
+            raise no_such_table("the chdb session", name, there.split("\n") if there else [])
+        return held
+
+    @property
+    def place(self) -> str:
+        """Where it lies, in words."""
+        return f"{'.'.join(self.path)} of the chdb session"
+
+    @property
+    def relation(self) -> exp.Expr:
+        """The table as sqlglot's expression."""
+        return table_named(*self.path)
+
+    @property
+    def written(self) -> str:
+        """The table's name as ClickHouse's SQL."""
+        return ".".join(_quoted(part) for part in self.path)
+
+    def beside(self, table: str) -> ClickHouse:
+        """Another table of the same session."""
+        return ClickHouse.of(self.session, table)
+
+    def names(self) -> list[str]:
+        """The names of its columns."""
+        return self._answer(f"SELECT * FROM {self.written} LIMIT 0").column_names
+
+    def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Some of its columns as a stream; texts that are stored as a few values come as texts."""
+        chosen = f"SELECT {', '.join(map(_quoted, names))} FROM {self.written}"
+        yield no_rows(self._answer(f"{chosen} LIMIT 0").schema)
+        with _answering():
+            yield from self.session.send_query(
+                f"{chosen} SETTINGS {SETTINGS}", "Arrow"
+            ).record_batch(PART)
+
+    def frame(self, sql: str) -> pd.DataFrame:
+        """The answer of one statement."""
+        return self._answer(sql).to_pandas().astype(object)
+
+    def _answer(self, sql: str) -> pa.Table:
+        import pyarrow as pa
+
+        with _answering():
+            return pa.ipc.open_file(
+                self.session.query(f"{sql}\nSETTINGS {SETTINGS}", "Arrow").bytes()
+            ).read_all()
+
+    def _query(self, sql: str, form: str) -> str:
+        with _answering():
+            return str(self.session.query(sql, form)).strip()
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except CjlibError:
+        raise
+    except Exception as fault:
+        said = " ".join(str(fault).split("\n", maxsplit=1)[0].split())[:200].rstrip(". ")
+        raise DataError(
+            f"source: ClickHouse cannot read it: {said}. Check the table and its columns."
+        ) from None

@@ -1,13 +1,16 @@
-"""Which files a source means: a path, a glob or a folder, and what kind of data they hold."""
+"""Which files a source means: a path, a glob or a folder, and what kind of data they hold; where those of a journey file lie, and its text."""
 
 from __future__ import annotations
 
 import glob
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.errors import CjlibError, DataError, JourneyError, did_you_mean, listed, shown
 
 KINDS = {
     ".parquet": "parquet",
@@ -149,3 +152,77 @@ def _missing(path: Path) -> DataError:
 def _without_password(address: str) -> str:
     scheme, _, rest = address.partition("://")
     return f"{scheme}://…@{rest.rpartition('@')[2]}" if "@" in rest else address
+
+
+# ---- what a journey file means ----------------------------------------------------------------------------------------
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#]*(?=@)")
+
+
+def expanded(text: str, key: str) -> str:
+    """The text with each `${NAME}` replaced by that environment variable; meant for the moment of connecting, and never kept.
+
+    Between `://` and `@` the value is percent-encoded, so that a password may hold any character.
+    """
+    credentials = _CREDENTIALS.search(text)
+    low, high = credentials.span() if credentials else (0, 0)
+
+    def value(name: re.Match[str]) -> str:
+        plain = _variable(name[1], key)
+        return quote(plain, safe="") if low <= name.start() < high else plain
+
+    return _VARIABLE.sub(value, text)
+
+
+def _variable(name: str, key: str) -> str:
+    if name not in os.environ:
+        raise JourneyError(
+            f"{key}: the environment variable {name} is not set. Set it where cj runs (export {name}=…), or write the value in the file."
+        )
+    return os.environ[name]
+
+
+def located(path: str, folder: Path, key: str) -> str:
+    """The file (or glob) that a source means.
+
+    An absolute path is itself. A relative one is looked up below `CJ_DATA`, if that is set and the file exists there, else beside the
+    journey file.
+    """
+    given = Path(expanded(path, key)).expanduser()
+    if given.is_absolute():
+        tried = [given]
+    else:
+        below = os.environ.get("CJ_DATA")
+        tried = [Path(below).expanduser() / given] if below else []
+        tried.append(folder / given)
+    for candidate in tried:
+        if candidate.exists() or glob.glob(str(candidate), recursive=True):
+            return str(candidate)
+    looked = " and ".join(
+        repr(str(candidate)) for candidate in tried
+    )  # whole: a path cut short cannot be followed
+    remedy = (
+        ""
+        if given.is_absolute()
+        else " Put it there, correct the path, or name the folder of the data with --data DIR or CJ_DATA."
+    )
+    raise DataError(f"{key}: there is no file {shown(path)}. Looked for {looked}.{remedy}")
+
+
+def text_of(file: Path) -> str:
+    """What the file says, byte for byte but for a byte-order mark."""
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise JourneyError(
+            f"journey: {shown(str(file))} is not UTF-8 text. Save it as UTF-8."
+        ) from None
+    except FileNotFoundError:
+        raise JourneyError(
+            f"journey: there is no file {shown(str(file))}. `cj init FILE` writes a first one from your data."
+        ) from None
+    except OSError as error:
+        raise JourneyError(
+            f"journey: {shown(str(file))} cannot be read: {error.strerror or error}. Give the path of a journey file."
+        ) from None

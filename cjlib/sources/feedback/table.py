@@ -18,23 +18,32 @@ from cjlib.errors import CjlibError, DataError, not_one_of, unknown_column
 from cjlib.show.numbers import count_of
 from cjlib.show.tables import table_html
 from cjlib.sources.connect.files import find_files
-from cjlib.sources.feedback.columns import NAMES, SCORES, Given, Scale, our_names, read_given
 from cjlib.sources.feedback.values import (
+    NAMES,
+    SCORES,
+    Given,
+    Scale,
     checked_missing,
     clean_text,
     content_ids,
+    our_names,
+    read_given,
     read_score,
     read_yes_no,
     repeated,
     reversed_scales,
 )
-from cjlib.sources.ingest.column_types import Column, property_column, text_types
-from cjlib.sources.ingest.columns import Columns
+from cjlib.sources.ingest.columns import Column, Columns, property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame
 from cjlib.sources.ingest.options import checked_decimal, checked_limit, source_zone
 from cjlib.sources.ingest.parse_times import MISSING, UNREADABLE, read_stamps
-from cjlib.sources.ingest.quality_report import REMEDIES, as_table, stop_above_limit
-from cjlib.sources.ingest.quarantine import quarantine_table, reasons_of
+from cjlib.sources.ingest.quality_report import (
+    REMEDIES,
+    as_table,
+    quarantine_table,
+    reasons_of,
+    stop_above_limit,
+)
 from cjlib.sources.ingest.validate import Rules, check
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 from cjlib.sources.log.time import zone_of

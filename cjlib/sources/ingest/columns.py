@@ -1,16 +1,30 @@
-"""Which column is which, and what type each property has."""
+"""Which column is which, what type each has in the log, and the SQL of its values.
+
+Text is read as a number where every usable row writes one. Words for "none", such as N/A, are
+missing then, and counted; a comma is a decimal one only where no other reading fits, or it is said.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown, unknown_column
-from cjlib.sources.ingest.column_types import Column, property_column, text_types
-from cjlib.sources.ingest.open_source import QualityLine, Raw
-from cjlib.sources.log.engine import DuckDB, literal
+from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.sources.ingest.open_source import NEEDED, QualityLine, Raw, renamed, wanted
+from cjlib.sources.log.engine import DuckDB, blank, literal
 
-NEEDED = ("customer_id", "event", "timestamp")
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the source as it is read: its name in the log, its place c1, c2, … in `raw`, its type and the SQL of its value."""
+
+    name: str
+    place: str
+    type: str
+    value: str
+
+
 _OFTEN = {
     "customer_id": ("customer", "customerid", "user_id", "userid", "user", "client_id", "account_id", "case_id", "visitor_id", "person_id", "distinct_id",
                     "member_id", "case:concept:name", "uid", "id"),
@@ -81,21 +95,6 @@ def _without(value: str, missing: Collection[str]) -> str:
         return value
     nobody = ", ".join(literal(one.strip()) for one in missing)
     return f"CASE WHEN trim(CAST({value} AS VARCHAR)) NOT IN ({nobody}) THEN {value} END"
-
-
-def wanted(names: Sequence[str], only: Collection[str] | None) -> list[str]:
-    """Of a source's columns, by their names in the log, those that are read."""
-    if only is None:
-        return list(names)
-    for name in only:
-        if name not in names:
-            raise unknown_column("only", name, names, what="source")
-    return [name for name in names if name in NEEDED or name in only]
-
-
-def renamed(names: Sequence[str], given: Mapping[str, str]) -> list[str]:
-    """The source's names as the log has them."""
-    return [given.get(name, name) for name in names]
 
 
 def _event_column(place: Mapping[str, str], event: str | None) -> Column:
@@ -206,3 +205,279 @@ def _id_column(engine: DuckDB, place: str, kind: str) -> Column:
         if one.type in ("BIGINT", "VARCHAR")
         else Column("customer_id", place, "VARCHAR", f"CAST({place} AS VARCHAR)")
     )
+
+
+# ---- the type of a column ------------------------------------------------------------------------------------------
+
+_WHOLE = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+)
+_WHOLE_NUMBER = "-?(0|[1-9][0-9]*)"
+_ANY_NUMBER = r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
+_SAMPLE = 2_000
+NO_VALUES = (
+    *("n/a", "na", "n.a.", "#n/a", "#na", "#value!", "#null!", "#div/0!", "null", "(null)", "none", "(none)", "nil", "nan"),
+    *("-", "--", "–", "—", "\\n", ".", "?", "not set", "(not set)", "not available", "undefined", "unknown", "missing"),
+)  # fmt: skip
+"""What tools write where there is no number."""
+_CURRENCIES = "EUR|USD|GBP|CHF|AUD|CAD|JPY|SEK|NOK|DKK|PLN|INR"
+_SPACED = r"[0-9][\s\p{Z}]+([0-9]{1,2}([^0-9]|$)|[0-9]{4,})"
+_POINT = r"\(?[-+−]?((0|[1-9][0-9]*|[1-9][0-9]{0,2}([,'’][0-9]{3})+)(\.[0-9]+)?|\.[0-9]+)\)?-?"
+_COMMA = r"\(?[-+−]?((0|[1-9][0-9]*|[1-9][0-9]{0,2}([.'’][0-9]{3})+)(,[0-9]+)?|,[0-9]+)\)?-?"
+
+
+def property_column(engine: DuckDB, name: str, place: str, kind: str) -> Column:
+    """A property in one of the log's few types: BIGINT, DOUBLE, BOOLEAN, DATE, TIMESTAMP (UTC), else text."""
+    if kind in _WRITTEN:
+        ours, value = _WRITTEN[kind]
+        return Column(name, place, ours, value(place))
+    if kind.startswith("TEXT "):
+        return _text_column(name, place, kind.removeprefix("TEXT "))
+    if kind in ("UBIGINT", "HUGEINT", "UHUGEINT") or (
+        kind.startswith("DECIMAL") and kind.endswith(",0)")
+    ):
+        not_fitting = f"{place} IS NOT NULL AND TRY_CAST({place} AS BIGINT) IS NULL"
+        fits = engine.rows(f"SELECT count(*) FROM raw WHERE {not_fitting}")[0][0] == 0
+        whole = "BIGINT" if fits else "VARCHAR"
+        return Column(name, place, whole, f"CAST({place} AS {whole})")
+    if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
+        # + 0.0 makes one zero of the two that floats have; not-a-number is missing.
+        number = f"CAST({place} AS DOUBLE)"
+        return Column(
+            name, place, "DOUBLE", f"CASE WHEN NOT isnan({number}) THEN {number} + 0.0 END"
+        )
+    if kind.startswith("TIMESTAMP"):
+        return Column(name, place, "TIMESTAMP", _timestamp(place, kind))
+    ours = "BIGINT" if kind in _WHOLE else kind if kind in ("BOOLEAN", "DATE") else "VARCHAR"
+    return Column(name, place, ours, place if kind == ours else f"CAST({place} AS {ours})")
+
+
+def _timestamp(place: str, kind: str) -> str:
+    """A time to the microsecond, in UTC where it has a zone."""
+    if kind == "TIMESTAMP":
+        return place
+    return f"make_timestamp({floor_ns(place)})" if "_NS" in kind else f"CAST({place} AS TIMESTAMP)"
+
+
+def floor_ns(column: str) -> str:
+    """Down to the microsecond before it, also before 1970: epoch_us would cut nanoseconds towards zero."""
+    ns = f"epoch_ns({column})"
+    return f"({ns} // 1000 - CASE WHEN {ns} % 1000 < 0 THEN 1 ELSE 0 END)"
+
+
+def _text_column(name: str, place: str, kind: str) -> Column:
+    zero = " + 0.0" if kind == "DOUBLE" else ""
+    value = f"CASE WHEN NOT {blank(place)} THEN CAST({place} AS {kind}){zero} END"
+    return Column(name, place, kind, value)
+
+
+# ---- what texts hold ---------------------------------------------------------------------------------------------
+
+
+def text_types(
+    engine: DuckDB,
+    names: Mapping[str, str],
+    usable: str = "raw",
+    decimal: str | None = None,
+) -> tuple[dict[str, str], list[QualityLine]]:
+    """The types of columns (place → name) that were written as text, and what a person should know of them.
+
+    Whole numbers if every value that is not blank is one without a leading zero and fits 64 bits; numbers if every one is a
+    number without a leading zero (and none is too large to be exact); true and false in any case; else text. Where some value
+    is none of these, the rows that can be used decide, and words for "none" and the ways in which money is written are known.
+    """
+    if not names:
+        return {}, []
+    sample = f"(SELECT * FROM raw LIMIT {_SAMPLE})"
+    likely = _could_be(engine, list(names), sample)
+    plain = [place for place, kind in likely.items() if kind != "VARCHAR"]
+    settled = {place: kind for place, kind in _could_be(engine, plain, "raw").items() if kind}
+    kinds = {
+        place: f"TEXT {settled[place]}"
+        if settled.get(place) in ("BIGINT", "DOUBLE", "BOOLEAN")
+        else "VARCHAR"
+        for place in names
+    }
+    notes: list[QualityLine] = []
+    for place in names:
+        if kinds[place] == "VARCHAR" and settled.get(place) != "UNKNOWN":
+            kinds[place], more = _written(engine, place, names[place], usable, decimal)
+            notes += more
+    return kinds, notes
+
+
+def _could_be(engine: DuckDB, places: list[str], source: str) -> dict[str, str]:
+    if not places:
+        return {}
+    tests = ", ".join(
+        f"bool_and(regexp_full_match({place}, '{_WHOLE_NUMBER}') AND TRY_CAST({place} AS BIGINT) IS NOT NULL) FILTER (NOT {blank(place)}), "
+        f"bool_and(regexp_full_match({place}, '{_ANY_NUMBER}') AND (contains({place}, '.') OR abs(TRY_CAST({place} AS DOUBLE)) < 9007199254740992)) FILTER (NOT {blank(place)}), "
+        f"bool_and(lower({place}) IN ('true', 'false')) FILTER (NOT {blank(place)})"
+        for place in places
+    )
+    (row,) = engine.rows(f"SELECT {tests} FROM {source}")
+    answers = zip(places, row[0::3], row[1::3], row[2::3], strict=True)
+    return {place: _kind(whole, number, truth) for place, whole, number, truth in answers}
+
+
+def _kind(whole: bool | None, number: bool | None, truth: bool | None) -> str:
+    if whole is None:
+        return "UNKNOWN"
+    return "BIGINT" if whole else "DOUBLE" if number else "BOOLEAN" if truth else "VARCHAR"
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """Of the values of a column how many are words for none, and how many fit each way of writing numbers."""
+
+    values: int
+    words: int
+    whole: int
+    point: int
+    comma: int
+    commas: int
+    plus: int
+    truth: int
+    word: str | None
+    example: str | None
+    stranger: str | None
+
+    @property
+    def numbers(self) -> int:
+        return self.values - self.words
+
+
+def _written(
+    engine: DuckDB, place: str, name: str, usable: str, decimal: str | None
+) -> tuple[str, list[QualityLine]]:
+    """How the numbers of a text column are written, if it holds any."""
+    first = _tally(engine, place, f"(SELECT {place} FROM raw LIMIT {_SAMPLE})")
+    if (
+        first.values
+        and max(first.point, first.comma, first.truth) + first.words <= first.values / 2
+    ):
+        return "VARCHAR", []
+    found = _tally(engine, place, f"(SELECT {place} FROM {usable})")
+    if not found.numbers:
+        return "VARCHAR", []
+    words = (
+        [QualityLine(f"{name}: no value", found.words, f"{shown(found.word)}; taken as missing")]
+        if found.words
+        else []
+    )
+    if found.truth == found.numbers:
+        return "WRITTEN truth", words
+    if found.whole == found.numbers > found.plus:
+        return "WRITTEN whole", words
+    sign, note = _decimal_sign(found, name, decimal)
+    notes = [note] if note else []
+    return (f"WRITTEN {sign}", words + notes) if sign else ("VARCHAR", notes)
+
+
+def _decimal_sign(
+    found: _Tally, name: str, decimal: str | None
+) -> tuple[str | None, QualityLine | None]:
+    """Which sign stands before decimals, None where the column is text; and what to say of it."""
+    able = [
+        sign
+        for sign, fitting in (("point", found.point), ("comma", found.comma))
+        if fitting == found.numbers > 0 and not found.plus == found.whole == found.numbers
+    ]
+    strangers = found.numbers - max(found.point, found.comma)
+    if not able:
+        text = f"{shown(found.stranger)} is no number, so the column is read as text"
+        seldom = 0 < strangers < found.numbers / 2
+        return None, QualityLine(
+            f"{name}: words among numbers", strangers, text
+        ) if seldom else None
+    if len(able) > 1 and found.commas and decimal is None:
+        text = (
+            f"{shown(found.example)} can be a decimal or a thousand, so the column is read as text; "
+            "say decimal: comma or decimal: point"
+        )
+        return None, QualityLine(f"{name}: numbers written in two ways", found.commas, text)
+    sign = decimal if decimal in able else able[0]
+    text = f"{shown(found.example)}; decimal {sign}"
+    note = QualityLine(f"{name}: numbers written with signs", found.commas, text)
+    return sign, note if found.commas else None
+
+
+def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
+    is_point, is_comma = "(plain OR point)", "comma"
+    counts: dict[str, str] = {
+        "values": "count(*)",
+        "words": "count(*) FILTER (word)",
+        "whole": "count(*) FILTER (whole)",
+        "point": f"count(*) FILTER ({is_point} AND NOT word)",
+        "comma": f"count(*) FILTER ({is_comma} AND NOT word)",
+        "commas": "count(*) FILTER ((point OR comma) AND NOT plain)",
+        "plus": "count(*) FILTER (starts_with(clean, '+'))",
+        "truth": "count(*) FILTER (lower(clean) IN ('true', 'false'))",
+        "word": "min(written) FILTER (word)",
+        "example": "min(written) FILTER ((point OR comma) AND NOT plain)",
+        "stranger": f"min(written) FILTER (NOT word AND NOT {is_point} AND NOT {is_comma})",
+    }
+    whole = f"({_fits('clean', 'written', f'[+]?{_WHOLE_NUMBER}')} AND TRY_CAST(clean AS BIGINT) IS NOT NULL)"
+    # Whole numbers of more digits than a float holds would lose some: they stay text.
+    exact = "(contains(clean, '.') OR length(regexp_replace(clean, '[^0-9]', '', 'g')) <= 15)"
+    tests = (
+        f"SELECT *, trimmed IN ({', '.join(literal(word) for word in NO_VALUES)}) AS word, {whole} AS whole, "
+        f"({_fits('clean', 'written', _ANY_NUMBER, 25)} AND {exact}) AS plain, "
+        f"({_fits('clean', 'written', _POINT)} AND {exact}) AS point, ({_fits('clean', 'written', _COMMA)} AND ({exact} OR contains(clean, ','))) AS comma "
+        f"FROM (SELECT {place} AS written, {_clean(place)} AS clean, lower(trim({place})) AS trimmed "
+        f"FROM {source} WHERE NOT {blank(place)})"
+    )
+    (row,) = engine.rows(f"SELECT {', '.join(counts.values())} FROM ({tests})")
+    return _Tally(**dict(zip(counts, row, strict=True)))
+
+
+def _clean(place: str) -> str:
+    """A text without blanks and signs of money."""
+    bare = rf"regexp_replace({place}, '[\s\p{{Z}}$€£¥₹]', '', 'g')"
+    return f"regexp_replace({bare}, '^([-+(]?)({_CURRENCIES})|({_CURRENCIES})$', '\\1')"
+
+
+def _fits(clean: str, written: str, pattern: str, longest: int = 19) -> str:
+    """SQL: whether a text is such a number of not too many signs, its blanks only between thousands."""
+    pattern = literal(pattern)
+    return (
+        f"(regexp_full_match({clean}, {pattern}) AND length({clean}) <= {longest} "
+        f"AND NOT regexp_matches({written}, '{_SPACED}'))"
+    )
+
+
+def _point(place: str) -> str:
+    clean = _clean(place)
+    digits = f"TRY_CAST(regexp_replace({clean}, '[^0-9.]', '', 'g') AS DOUBLE)"
+    return (
+        f"(CASE WHEN {_fits(clean, place, _ANY_NUMBER, 25)} THEN TRY_CAST({clean} AS DOUBLE) "
+        f"WHEN {_fits(clean, place, _POINT)} THEN {_sign(clean)} * {digits} END + 0.0)"
+    )
+
+
+def _comma(place: str) -> str:
+    clean = _clean(place)
+    digits = f"TRY_CAST(replace(regexp_replace({clean}, '[^0-9,]', '', 'g'), ',', '.') AS DOUBLE)"
+    return f"(CASE WHEN {_fits(clean, place, _COMMA)} THEN {_sign(clean)} * {digits} END + 0.0)"
+
+
+def _sign(clean: str) -> str:
+    return f"CASE WHEN regexp_matches({clean}, '^[(−-]|-$') THEN -1 ELSE 1 END"
+
+
+def _whole(place: str) -> str:
+    clean = _clean(place)
+    fits = _fits(clean, place, f"[+]?{_WHOLE_NUMBER}")
+    return f"TRY_CAST(CASE WHEN {fits} THEN {clean} END AS BIGINT)"
+
+
+def _truth(place: str) -> str:
+    return f"CASE lower({_clean(place)}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END"
+
+
+_WRITTEN: Mapping[str, tuple[str, Any]] = {
+    "WRITTEN whole": ("BIGINT", _whole),
+    "WRITTEN point": ("DOUBLE", _point),
+    "WRITTEN comma": ("DOUBLE", _comma),
+    "WRITTEN truth": ("BOOLEAN", _truth),
+}

@@ -5,32 +5,28 @@ from __future__ import annotations
 import glob
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
 
-from cjlib.errors import CjlibError, DataError, listed, shown
+from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
 from cjlib.sources.connect.files import READABLE, Files
+from cjlib.sources.connect.remote import Remote
 from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NEEDED = ("customer_id", "event", "timestamp")
 NO_TYPE = '"NULL"'
-BLANK_SIGNS = ("' '", "chr(9)", "chr(10)", "chr(13)", "chr(160)")
-BLANKS = " || ".join(BLANK_SIGNS)
-"""SQL of the signs that are taken off both ends of names and texts."""
 _WHOLE_NUMBERS = frozenset({"BIGINT", "UBIGINT", "HUGEINT"})
 _NUMBERS = _WHOLE_NUMBERS | {"DOUBLE"}
-_NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"
-
-
-def blank(expression: str) -> str:
-    """SQL: whether a text is missing or nothing but white space; one that begins with a visible sign of ASCII is asked no more."""
-    return f"NOT coalesce(({expression} >= '!' AND {expression} < chr(127)) OR regexp_matches({expression}, {_NOT_WHITE}), FALSE)"
 
 
 @dataclass(frozen=True)
@@ -288,6 +284,66 @@ def open_frame(engine: DuckDB, source: Any, option: str = "source") -> Raw:
     )
 
 
+def open_remote(
+    engine: DuckDB, remote: Remote, columns: Mapping[str, str], only: Collection[str] | None = None
+) -> Raw:
+    """Make `raw` from a table of another engine: the rows come in parts, and what does not fit DuckDB's memory is spilled."""
+    there = remote.names()
+    no_name_twice(there)
+    names = names_to_read(there, columns, only)
+    if not names:
+        raise DataError(
+            f"source: {remote.place} has no columns. Events need customer_id, event and timestamp."
+        )
+    started = False
+    for batch in remote.batches(names):
+        engine.connection.register("part", _places(batch))
+        engine.execute(
+            "INSERT INTO raw SELECT * FROM part"
+            if started
+            else "CREATE TEMP TABLE raw AS SELECT * FROM part"
+        )
+        engine.connection.unregister("part")
+        started = True
+    return Raw(tuple(names), _types(engine, len(names)))
+
+
+def _places(batch: pa.RecordBatch) -> Any:
+    import pyarrow as pa
+
+    return pa.Table.from_arrays(
+        batch.columns, names=[f"c{position}" for position in range(1, batch.num_columns + 1)]
+    )
+
+
+def wanted(names: Sequence[str], only: Collection[str] | None) -> list[str]:
+    """Of a source's columns, by their names in the log, those that are read."""
+    if only is None:
+        return list(names)
+    for name in only:
+        if name not in names:
+            raise unknown_column("only", name, names, what="source")
+    return [name for name in names if name in NEEDED or name in only]
+
+
+def renamed(names: Sequence[str], given: Mapping[str, str]) -> list[str]:
+    """The source's names as the log has them."""
+    return [given.get(name, name) for name in names]
+
+
+def names_to_read(
+    there: Sequence[str], columns: Mapping[str, str], only: Collection[str] | None
+) -> list[str]:
+    """The columns of a table that a reading needs: those that are wanted under our names, and those that were renamed."""
+    ours = renamed(there, columns)
+    needed = set(wanted(ours, only))
+    return [
+        theirs
+        for theirs, name in zip(there, ours, strict=True)
+        if name in needed or theirs in columns
+    ]
+
+
 def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
     no_name_twice(names)
     columns = ", ".join(f"c{position}" for position in range(1, len(names) + 1))
@@ -367,11 +423,15 @@ def _as_text(value: Any) -> str | None:
 
 
 __all__ = [
+    "NEEDED",
     "QualityLine",
     "Raw",
-    "blank",
     "forget",
+    "names_to_read",
     "no_name_twice",
     "open_files",
     "open_frame",
+    "open_remote",
+    "renamed",
+    "wanted",
 ]

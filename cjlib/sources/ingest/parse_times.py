@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import duckdb
 
 from cjlib.errors import CjlibError, DataError, not_one_of, shown
-from cjlib.sources.ingest.column_types import floor_ns
-from cjlib.sources.ingest.open_source import QualityLine, blank
-from cjlib.sources.log.engine import DuckDB, literal
+from cjlib.sources.ingest.columns import floor_ns
+from cjlib.sources.ingest.open_source import QualityLine
+from cjlib.sources.log.engine import DuckDB, blank, literal
 
 LONGEST = 64
 SAMPLE = 2_000

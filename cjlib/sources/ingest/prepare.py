@@ -1,24 +1,40 @@
-"""From a source to a prepared log: opened, checked, put in order, and what is known of it."""
+"""From a source to a prepared log: opened, checked, put in order, and what is known of it; found again where it is kept."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cjlib.errors import unknown_column
+from cjlib.sources import cache
+from cjlib.sources.connect.database import Database
 from cjlib.sources.connect.files import Files
-from cjlib.sources.connect.remote import is_remote, open_remote
+from cjlib.sources.connect.remote import Remote, is_remote
 from cjlib.sources.ingest.columns import log_names, read_columns
-from cjlib.sources.ingest.open_source import Raw, blank, forget, open_files, open_frame
+from cjlib.sources.ingest.open_source import (
+    Raw,
+    forget,
+    names_to_read,
+    open_files,
+    open_frame,
+    open_remote,
+)
 from cjlib.sources.ingest.options import Request
 from cjlib.sources.ingest.parse_times import MISSING, UNREADABLE, Stamps, read_stamps
-from cjlib.sources.ingest.quality_report import in_whole_days, quality_table, stop_above_limit
-from cjlib.sources.ingest.quarantine import REPEATED_ID, Tally, quarantine_table
+from cjlib.sources.ingest.quality_report import (
+    REPEATED_ID,
+    Tally,
+    in_whole_days,
+    quality_table,
+    quarantine_table,
+    stop_above_limit,
+)
 from cjlib.sources.ingest.validate import check
-from cjlib.sources.log.engine import DuckDB
-from cjlib.sources.log.schema import Property
+from cjlib.sources.log.engine import DuckDB, blank
+from cjlib.sources.log.prepared_table import Property
 
 
 @dataclass(frozen=True)
@@ -142,3 +158,67 @@ def _forget_source(engine: DuckDB, raw: Raw) -> None:
     for table in ("worked", "repeated", "places", "near", "c_hashes"):
         engine.execute(f"DROP TABLE IF EXISTS {table}")
     forget(engine, raw)
+
+
+# ---- kept logs --------------------------------------------------------------------------------------------------------
+
+
+def log_of_files(files: Files, request: Request) -> tuple[DuckDB, Facts] | None:
+    """The kept log of files as they are now, prepared first if it is not there; None where it can be neither opened nor written."""
+    return _from_cache(cache.place_for(files, request.plain()), files, request)
+
+
+def log_of_table(table: Remote, request: Request, *, refresh: bool) -> tuple[DuckDB, Facts] | None:
+    """The kept log of a database's table that its server counts as it did; None where none is kept and none can be."""
+    if not isinstance(table, Database) or table.identity is None or not cache.given_folder():
+        return None
+    state = table.state(names_to_read(table.names(), request.columns, request.only))
+    place = cache.place_for_table(table.identity, state, request.plain())
+    if refresh:
+        place.unlink(missing_ok=True)
+        return None
+    return _from_cache(place, table, request)
+
+
+def _from_cache(place: Path, source: Any, request: Request) -> tuple[DuckDB, Facts] | None:
+    def fill(engine: DuckDB) -> dict[str, Any]:
+        return _plain(engine, prepare(engine, source, request))
+
+    def is_current(kept: dict[str, Any]) -> bool:
+        """No row that lay in the future then lies in the past now."""
+        future, rules = kept["tally"]["first_future"], request.rules()
+        return future is None or (kept["late"] == rules.late and future > rules.latest_on_the_wall)
+
+    found = cache.from_cache(place, fill, is_current)
+    return found and (found[0], _facts(*found))
+
+
+def _plain(engine: DuckDB, facts: Facts) -> dict[str, Any]:
+    """Facts as JSON can hold them, their tables kept beside the log."""
+    tables = {
+        name: cache.keep_table(engine, f"kept_{name}", getattr(facts, name))
+        for name in ("quality", "quarantine")
+    }
+    plain = {name: value for name, value in vars(facts).items() if name not in tables}
+    return (
+        plain
+        | tables
+        | {"properties": [asdict(one) for one in facts.properties], "tally": facts.tally.plain()}
+    )
+
+
+def _facts(engine: DuckDB, kept: dict[str, Any]) -> Facts:
+    """Facts from what `_plain` gave."""
+    tables = {
+        name: cache.kept_table(engine, f"kept_{name}", kept[name])
+        for name in ("quality", "quarantine")
+    }
+    # A table without rows has come back without its types.
+    tables["quarantine"] = tables["quarantine"].astype("str").astype({"row": "int64"})
+    plain = {one.name: kept[one.name] for one in fields(Facts)}
+    read = {
+        "properties": tuple(Property(**one) for one in kept["properties"]),
+        "tally": Tally.of(kept["tally"]),
+    }
+    stated: dict[str, Any] = plain | read | tables
+    return Facts(**stated)

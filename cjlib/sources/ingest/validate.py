@@ -9,7 +9,7 @@ import pandas as pd
 
 from cjlib.errors import DataError
 from cjlib.sources.ingest.columns import Columns
-from cjlib.sources.ingest.open_source import BLANK_SIGNS, BLANKS, QualityLine, Raw, blank, forget
+from cjlib.sources.ingest.open_source import QualityLine, Raw, forget
 from cjlib.sources.ingest.parse_times import (
     DATE,
     EARLIEST,
@@ -20,30 +20,33 @@ from cjlib.sources.ingest.parse_times import (
     UNREADABLE,
     Stamps,
 )
-from cjlib.sources.ingest.quarantine import DUPLICATE, Kinds, Tally, reasons_of, rows_held, written
-from cjlib.sources.ingest.sort import count_ties, drop_repeats, put_in_order, settle, write_prepared
-from cjlib.sources.log.engine import DuckDB, literal
-from cjlib.sources.log.schema import (
+from cjlib.sources.ingest.quality_report import (
+    AFTER,
+    FUTURE,
+    REASONS,
+    Checked,
+    Kinds,
+    Tally,
+    reasons_of,
+    rows_held,
+    written,
+)
+from cjlib.sources.log.engine import BLANK_SIGNS, BLANKS, DuckDB, blank, literal
+from cjlib.sources.log.prepared_table import (
     Property,
     coded_rows,
+    count_ties,
     described,
+    drop_repeats,
     has_unused_codes,
     hashes_of_ids,
     make_dictionaries,
+    put_in_order,
+    settle,
+    write_prepared,
 )
 from cjlib.sources.log.time import DAY, Clock, clock
 
-FUTURE = "in the future"
-AFTER = "later than observed_until"
-REASONS = (
-    "missing customer_id",
-    "missing event",
-    "missing timestamp",
-    "unreadable timestamp",
-    "hour that does not exist",
-    FUTURE,
-    DUPLICATE,
-)
 ANYWHERE = 14 * 3_600_000_000
 """The clocks furthest ahead of UTC show 14 hours more."""
 
@@ -72,17 +75,6 @@ class Rules:
     def latest_on_the_wall(self) -> int:
         """The same for wall-clock times whose zone nobody named: it may be that late already somewhere."""
         return self.latest + (ANYWHERE if self.until is None and not self.zone_given else 0)
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What the check found; the events stand in `prepared`, `held` has the rows that cannot be used."""
-
-    properties: tuple[Property, ...]
-    tally: Tally
-    findings: tuple[QualityLine, ...]
-    held: pd.DataFrame
-    ties: tuple[int, int, int]
 
 
 def check(
@@ -355,4 +347,4 @@ def wall_words(microseconds: int, *, date: bool = False) -> str:
     return written[:10] if date else written
 
 
-__all__ = ["Checked", "Rules", "check", "wall_words"]
+__all__ = ["Rules", "check", "wall_words"]

@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.show.tables import table_html
+from cjlib.sources.connect.files import text_of
 from cjlib.sources.journey.cross_field_rules import broken_rules
 from cjlib.sources.journey.fields import Duration, EventField, Listed, Section, Text, Zone, simplest
 from cjlib.sources.journey.reader_options import customers_table, events_options, feedback_options
@@ -33,7 +34,6 @@ from cjlib.sources.journey.schema import (
     Value,
 )
 from cjlib.sources.journey.yaml_parser import Parsed, parse, raise_all, schema_faults
-from cjlib.sources.journey_text import text_of
 from cjlib.sources.log.conditions import Step, as_step
 
 if TYPE_CHECKING:

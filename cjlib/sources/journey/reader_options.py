@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, JourneyError, did_you_mean, listed, shown
-from cjlib.sources.connect.files import Files, find_files
-from cjlib.sources.connect.remote import Remote, open_remote, remote_of
-from cjlib.sources.ingest.column_types import property_column, text_types
+from cjlib.sources.connect import remote_of
+from cjlib.sources.connect.files import Files, expanded, find_files, located
+from cjlib.sources.connect.remote import Remote
+from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import csv_layout
-from cjlib.sources.ingest.open_source import open_files
-from cjlib.sources.journey.locations import expanded, located
+from cjlib.sources.ingest.open_source import open_files, open_remote
 from cjlib.sources.journey.schema import Source
 from cjlib.sources.log.engine import DuckDB, identifier
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from cjlib.errors import CjlibError, not_one_of, shown
-from cjlib.sources.log.engine import identifier, literal
+from cjlib.sources.log.engine import literal
 from cjlib.sources.log.time import instant_us
 
 Where: TypeAlias = Mapping[str, Any]
@@ -267,6 +267,11 @@ def _as_instant(value: Any, option: str) -> str:
     return pd.Timestamp(microseconds, unit="us").isoformat(sep=" ")
 
 
+def timestamp_sql(microseconds: int) -> str:
+    """An instant as SQL, in UTC."""
+    return f"CAST('{pd.Timestamp(microseconds, unit='us').isoformat(sep=' ', timespec='microseconds')}' AS TIMESTAMP)"
+
+
 __all__ = [
     "Event",
     "Exclude",
@@ -275,5 +280,5 @@ __all__ = [
     "as_step",
     "bound_by_type",
     "condition_sql",
-    "identifier",
+    "timestamp_sql",
 ]

@@ -23,6 +23,10 @@ from numpy.typing import NDArray
 from cjlib.errors import CjlibError, shown
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB|B)", re.IGNORECASE)
+BLANK_SIGNS = ("' '", "chr(9)", "chr(10)", "chr(13)", "chr(160)")
+BLANKS = " || ".join(BLANK_SIGNS)
+"""SQL of the signs that are taken off both ends of names and texts."""
+_NOT_WHITE = r"'[^\s\p{Z}\x{85}]'"
 _AT_ONCE = 1 << 17
 _SHARE = re.compile(r"(\d+(\.\d+)?)\s*%")
 
@@ -47,6 +51,11 @@ def literal(value: str | int | float | bool | None) -> str:
     if isinstance(value, int | float):
         return repr(value)
     return "'" + value.replace("'", "''") + "'"
+
+
+def blank(expression: str) -> str:
+    """SQL: whether a text is missing or nothing but white space; one that begins with a visible sign of ASCII is asked no more."""
+    return f"NOT coalesce(({expression} >= '!' AND {expression} < chr(127)) OR regexp_matches({expression}, {_NOT_WHITE}), FALSE)"
 
 
 class DuckDB:

@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.connect.remote import Remote, open_remote
-from cjlib.sources.ingest.column_types import Column
-from cjlib.sources.ingest.columns import Columns, log_names, read_columns
-from cjlib.sources.ingest.open_source import QualityLine, Raw
+from cjlib.sources.connect.remote import Remote
+from cjlib.sources.ingest.columns import Column, Columns, log_names, read_columns
+from cjlib.sources.ingest.open_source import QualityLine, Raw, open_remote
 from cjlib.sources.ingest.parse_times import EARLIEST
-from cjlib.sources.ingest.quality_report import REMEDIES, as_table, first_of_days
-from cjlib.sources.ingest.quarantine import DUPLICATE
+from cjlib.sources.ingest.quality_report import DUPLICATE, REMEDIES, as_table, first_of_days
 from cjlib.sources.ingest.validate import REASONS, Rules, wall_words
-from cjlib.sources.log.condition_sql import timestamp_sql
 from cjlib.sources.log.engine import DuckDB, identifier, literal
-from cjlib.sources.log.event_log import EventLog
-from cjlib.sources.log.schema import described
+from cjlib.sources.log.event_log import EventLog, timestamp_sql
+from cjlib.sources.log.prepared_table import described
 from cjlib.sources.log.time import DAY, instant_us
 from cjlib.sources.pushdown.dialects import check_dialect, contract_of
 from cjlib.sources.pushdown.remote_log import Held, PushedLog, microseconds

@@ -11,8 +11,7 @@ from cjlib.errors import CjlibError, shown
 from cjlib.show.numbers import timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
-from cjlib.sources.log.segments import segment_columns
+from cjlib.sources.log.event_log import EventLog, segment_columns
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cjlib.errors import CjlibError, shown
 from cjlib.show.tables import table_html
-from cjlib.sources.log.segments import segment_columns
+from cjlib.sources.log.event_log import segment_columns
 from cjlib.views.map_html import RenderedMap, render_map
 
 if TYPE_CHECKING:

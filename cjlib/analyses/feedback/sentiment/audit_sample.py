@@ -10,8 +10,8 @@ import pandas as pd
 from cjlib.analyses.feedback.texts.scorer import LABELS
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
 from cjlib.errors import DataError, listed
-from cjlib.sources.feedback.pii import scrub
 from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.feedback.texts import scrub
 
 
 def audit_sample(

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from cjlib.sources.feedback.pii import scrub
+from cjlib.sources.feedback.texts import scrub
 
 SHORTEST, LONGEST_QUOTE = 20, 300
 SAME_BEGINNING = 40

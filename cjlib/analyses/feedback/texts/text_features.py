@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.sources.feedback.lexicon import KEPT, polarity
+from cjlib.sources.feedback.texts import KEPT, polarity
 
 FEATURES = (
     "vader_negative", "vader_neutral", "vader_positive", "vader_compound", "vader_strength",

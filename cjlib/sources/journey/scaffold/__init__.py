@@ -12,7 +12,7 @@ from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold import stage_inference
 from cjlib.sources.journey.scaffold.column_inference import Guess, columns_of, share_quarantined
 from cjlib.sources.journey.scaffold.customers import customers_alone, customers_of
-from cjlib.sources.journey.scaffold.feedback_lines import feedback_alone, feedback_lines
+from cjlib.sources.journey.scaffold.feedback_inference import feedback_alone, feedback_lines
 from cjlib.sources.journey.scaffold.profile import Look
 from cjlib.sources.journey.scaffold.stage_inference import DAY, EventFacts
 from cjlib.sources.journey.scaffold.yaml_lines import (

@@ -13,7 +13,7 @@ from cjlib.sources.journey.scaffold.column_inference import (
     given_column,
     time_column,
 )
-from cjlib.sources.journey.scaffold.feedback_lines import feedback_lines
+from cjlib.sources.journey.scaffold.feedback_inference import feedback_lines
 from cjlib.sources.journey.scaffold.profile import Column, Look
 from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, head, in_one_line, quoted, relative
 

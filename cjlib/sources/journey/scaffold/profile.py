@@ -11,10 +11,10 @@ from pathlib import Path
 
 from cjlib.errors import DataError, shown
 from cjlib.sources.connect.files import find_files
-from cjlib.sources.ingest.column_types import property_column, text_types
-from cjlib.sources.ingest.open_source import BLANKS, forget, open_files
+from cjlib.sources.ingest.columns import property_column, text_types
+from cjlib.sources.ingest.open_source import forget, open_files
 from cjlib.sources.ingest.parse_times import form_of
-from cjlib.sources.log.engine import DuckDB, literal
+from cjlib.sources.log.engine import BLANKS, DuckDB, literal
 
 MOST_ROWS = 1_000_000
 SAMPLE = 5_000

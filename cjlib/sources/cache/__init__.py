@@ -1,1 +1,0 @@
-"""Prepared logs kept on disk."""
