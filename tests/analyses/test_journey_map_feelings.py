@@ -585,3 +585,11 @@ def test_a_picture_of_something_else_is_refused():
         cj.CjlibError, match=r"journey_map: must be what cj\.journey_map gives\. Got 'str'"
     ):
         cj.render_map("map")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("draw", [cj.render_map, cj.poster])
+def test_a_picture_of_a_group_that_is_not_there_is_refused(draw):
+    log = cj.read_events(toy_events("ana: look@0h buy@1D").assign(channel="web"))
+    by_channel = cj.journey_map(a_journey(), log, by="channel")
+    with pytest.raises(cj.CjlibError, match=r"group: must be one of 'web'\. Got 'wbe'\. Did you"):
+        draw(by_channel, "wbe")

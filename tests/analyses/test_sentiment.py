@@ -324,9 +324,10 @@ def test_a_model_of_ones_own_is_a_callable():
     assert result.table["label"].tolist() == ["negative", "negative"]
 
 
-def test_a_callable_that_returns_no_probabilities_is_refused():
+@pytest.mark.parametrize("row", [[2, 2, 2], [1]])
+def test_a_callable_that_returns_no_probabilities_is_refused(row):
     with pytest.raises(cj.CjlibError, match="model: must return a row"):
-        cj.score_texts(["good service today"], model=lambda texts: [[2, 2, 2] for _ in texts])
+        cj.score_texts(["good service today"], model=lambda texts: [row for _ in texts])
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
@@ -491,6 +492,12 @@ def test_an_audit_that_does_not_fit_is_refused(audit, message):
     )
     with pytest.raises(cj.DataError, match=message):
         cj.sentiment(feedback, audit=pd.DataFrame(audit))
+
+
+def test_an_audit_in_a_file_that_is_not_there_is_refused(tmp_path):
+    feedback = cj.read_feedback(pd.DataFrame({"timestamp": DAY, "text": ["a good service"]}))
+    with pytest.raises(cj.DataError, match=r"audit: there is no file '.*labels\.csv'"):
+        cj.sentiment(feedback, audit=tmp_path / "labels.csv")
 
 
 def test_periods_are_compared_only_beyond_noise_and_with_enough_texts():

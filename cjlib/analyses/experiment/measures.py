@@ -22,15 +22,16 @@ ROLES = ("decision", "guardrail", "exploratory")
 class Measure:
     """One measure of an experiment.
 
-    Attributes
+    Parameters
     ----------
     name
         What the table calls it.
     event
         The event that counts: a name, a list of names or `cj.Step(…)`.
     kind
-        "share": customers with the event in the window. "count": events a customer. "sum": the sum of `value` a customer. "ratio": the sum of `value` over all
-        such events ÷ their number (or ÷ the number of events `per`).
+        "share": customers with the event in the window. "count": events a customer. "sum": the sum
+        of `value` a customer. "ratio": the sum of `value` over all such events ÷ their number (or ÷
+        the number of events `per`).
     value
         The column that is summed, of "sum" and "ratio".
     per
@@ -38,9 +39,17 @@ class Measure:
     better
         "higher" or "lower".
     role
-        "decision": the verdict rests on it. "guardrail": it must not become worse. "exploratory": all else.
+        "decision": the verdict rests on it. "guardrail": it must not become worse. "exploratory":
+        all else.
     winsorize
-        A quantile such as 0.999: larger values of a customer count as the value there; None: as they stand.
+        A quantile such as 0.999: larger values of a customer count as the value there; None: as
+        they stand.
+
+    Raises
+    ------
+    CjlibError
+        If `kind`, `better` or `role` is none of those named, `value` is missing where it is summed
+        or given where it is not, or `winsorize` does not lie between 0.5 and 1.
     """
 
     name: str

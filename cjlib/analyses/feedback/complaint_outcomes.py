@@ -46,11 +46,15 @@ def after_feedback(
 ) -> Aftermath:
     """How many of those whose first answer was a complaint had an event soon after, against others who answered at the same stage in the same month.
 
-    A customer counts once a segment, at the first answer there: whether it complains is known at that moment, from which everybody is followed equally long. (Whoever
-    stays longer answers more often: the first complaint of many answers would be compared with the first answer of those who left soon.) A complaint is a bad score
-    (nps 0–6, csat or rating 1–2) or, where there is no score, a text labelled negative. The outcome is any matching event strictly after the answer and at most
-    `within` later, the end included; customers whose first answer is later than the end of data minus `within` are left out, and so are those who have no event. The
-    difference compares within calendar months (Mantel–Haenszel weights; months in which only one of the groups answered say nothing). It is an association.
+    A customer counts once a segment, at the first answer there: whether it complains is known at
+    that moment, from which everybody is followed equally long. (Whoever stays longer answers more
+    often: the first complaint of many answers would be compared with the first answer of those who
+    left soon.) A complaint is a bad score (nps 0–6, csat or rating 1–2) or, where there is no
+    score, a text labelled negative. The outcome is any matching event strictly after the answer and
+    at most `within` later, the end included; customers whose first answer is later than the end of
+    data minus `within` are left out, and so are those who have no event. The difference compares
+    within calendar months (Mantel–Haenszel weights; months in which only one of the groups answered
+    say nothing). It is an association.
 
     Parameters
     ----------
@@ -70,12 +74,21 @@ def after_feedback(
     Returns
     -------
     Aftermath
-        `.table`: `segment`, `complained`, `outcome_complained`, `share_complained`, `share_low`, `share_high` (Wilson), `others`, `outcome_others`, `share_others`,
-        `others_low`, `others_high`, `difference` (within months), `difference_low`, `difference_high`, `p_value`, `small_n`, `p_adjusted`; most complaints first.
+        `.table`: `segment`, `complained`, `outcome_complained`, `share_complained`, `share_low`,
+        `share_high` (Wilson), `others`, `outcome_others`, `share_others`, `others_low`,
+        `others_high`, `difference` (within months), `difference_low`, `difference_high`, `p_value`,
+        `small_n`, `p_adjusted`; most complaints first.
+
+    Raises
+    ------
+    CjlibError
+        If `within` has no unit, `by` is no column of the feedback, or no customer of the log
+        answered early enough to be followed for `within`.
 
     References
     ----------
-    Greenland, S. & Robins, J. M. (1985). Estimation of a common effect parameter from sparse follow-up data. Biometrics 41.
+    Greenland, S. & Robins, J. M. (1985). Estimation of a common effect parameter from sparse
+    follow-up data. Biometrics 41.
     """
     if log is None or outcome is None:
         lacking = "events" if log is None else "event that means leaving"

@@ -42,20 +42,40 @@ def drivers(
 ) -> Drivers:
     """Words and pairs of words that separate detractors from promoters.
 
-    A comment counts once per term, however often the term stands in it. Compared are comments with an unhappy answer (nps 0–6, rating 1–3, csat
-    1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7); the middle is left out. For each content term in at least `least_texts` comments: the difference
-    of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens) and its z, by which the terms are ordered. The test compares the shares of
-    comments with the term: pooled z or Fisher's exact where each comment is of another customer, else a score test with the variance by customers. Adjusted by
-    Benjamini–Hochberg over all terms; kept at 5%. Association, not causation.
+    A comment counts once per term, however often the term stands in it. Compared are comments with
+    an unhappy answer (nps 0–6, rating 1–3, csat 1–2, ces 1–3) and a happy one (9–10, 5, 4–5, 5–7);
+    the middle is left out. For each content term in at least `least_texts` comments: the difference
+    of the log-odds with a Dirichlet prior (all comments' counts scaled to 500 tokens) and its z, by
+    which the terms are ordered. The test compares the shares of comments with the term: pooled z or
+    Fisher's exact where each comment is of another customer, else a score test with the variance by
+    customers. Adjusted by Benjamini–Hochberg over all terms; kept at 5%. Association, not
+    causation.
 
-    `outcome` is nps, csat, ces or rating; without one NPS if anybody gave it, else the score with most answers.
+    Parameters
+    ----------
+    feedback
+        What `cj.read_feedback` gives.
+    outcome
+        "nps", "rating", "csat" or "ces": who is unhappy; empty: NPS if anybody gave one, else the
+        score with most answers.
+    least_texts
+        A term is compared if it stands in so many comments.
+    quotes
+        Whether to look for a comment that shows each term.
 
     Returns
     -------
     Drivers
-        `.table`: `term`, `side` (detractor, promoter), `n_detractor`, `n_promoter`, `share_of_detractors`, `share_of_promoters`, `difference` of the shares with
-        `difference_low` and `difference_high`, `log_odds` (above 0 = detractors), `z`, `p_value`, `q_value`, `quote` (personal data removed); by |z|, strongest
-        first. Not answered where fewer than ten English comments stand on a side.
+        `.table`: `term`, `side` (detractor, promoter), `n_detractor`, `n_promoter`,
+        `share_of_detractors`, `share_of_promoters`, `difference` of the shares with
+        `difference_low` and `difference_high`, `log_odds` (above 0 = detractors), `z`, `p_value`,
+        `q_value`, `quote` (personal data removed); by |z|, strongest first. Not answered where
+        fewer than ten English comments stand on a side.
+
+    Raises
+    ------
+    CjlibError
+        If `outcome` is none of the four scores.
 
     References
     ----------

@@ -132,21 +132,56 @@ def nps(
 ) -> Scores:  # fmt: skip
     """Net promoter score: 100 × (share of 9–10 − share of 0–6), over everyone who gave a score; −100 to 100, never a percentage.
 
-    Each answer counts once, also several of one customer; intervals and tests then count customers (n ÷ design effect in place of n). Blank scores are
-    counted (`n_blank` in `.metrics`), not imputed. The point estimate is plain; the 95% CI uses the variance (p + d − (p − d)²) / n after adding ¾, 1½, ¾ to
-    the three counts. With `weights` (segment → share of the population) the `all (weighted)` row is Σ w·value; a segment without answers makes it undefined.
-    With `period` (day, week, month, quarter, year) each is counted per calendar period, and compared with the one before where both have `min_n` customers.
+    Each answer counts once, also several of one customer; intervals and tests then count customers
+    (n ÷ design effect in place of n). Blank scores are counted (`n_blank` in `.metrics`), not
+    imputed. The point estimate is plain; the 95% CI uses the variance (p + d − (p − d)²) / n after
+    adding ¾, 1½, ¾ to the three counts. With `weights` (segment → share of the population) the `all
+    (weighted)` row is Σ w·value; a segment without answers makes it undefined. With `period` (day,
+    week, month, quarter, year) each is counted per calendar period, and compared with the one
+    before where both have `min_n` customers.
+
+    Parameters
+    ----------
+    feedback
+        What `cj.read_feedback` gives.
+    by
+        A column of the feedback: a score for each of its values, "(not set)" where it is missing;
+        None: all together.
+    weights
+        Segment → its share of the population: a number for every segment, 0 or more; divided by
+        their sum.
+    period
+        "day", "week", "month", "quarter" or "year" on the business's wall clock; None: the whole
+        time.
+    min_n
+        A row with fewer customers is marked `small_n` and not tested.
 
     Returns
     -------
     Scores
-        `.table`: `segment`, [`period`], `n`, `promoters`, `passives`, `detractors`, `value`, `low`, `high`, `margin`, `small_n`, `mean_score`, `mean_low`,
+        `.table`: `segment`, [`period`], `n`, `promoters`, `passives`, `detractors`, `value`, `low`,
+        `high`, `margin` (half the interval's width), `small_n`, `mean_score`, `mean_low`,
         `mean_high`, `customers`; segments by n, largest first.
 
     Raises
     ------
     DataError
-        When nobody gave a score.
+        If no row has this score, or a segment of `weights` has no answer.
+    CjlibError
+        If `by` is no column, `period` is none of the five or the feedback has no dates, `weights`
+        lacks a segment, is negative or comes together with `period`.
+
+    References
+    ----------
+    Rocks, B. (2016). Interval estimation for the "Net Promoter Score". The American Statistician
+    70, 365–372.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> answers = pd.DataFrame({"timestamp": "2025-01-01", "nps": [10, 9, 8, 3]})
+    >>> cj.nps(cj.read_feedback(answers)).table["value"].tolist()
+    [25.0]
     """
     return _scored(feedback, NPS, by, weights, period, min_n)
 
@@ -164,9 +199,60 @@ def csat(
 ) -> Scores:
     """Customer satisfaction: the share of answers at `top` or above (4–5 on 1–5), Wilson's interval; 0–1.
 
-    Another scale is said when reading (`columns={"csat": ("q7", "1 to 10")}`) or with `scale`, and then needs `top`; it is never taken from the largest answer
-    seen. `score="rating"` counts star ratings the same way.
-    See `nps` for blanks and weights. `.table` has `satisfied`, `neutral`, `dissatisfied`: neutral lies between `top` and its mirror on the scale.
+    Another scale is said when reading (`columns={"csat": ("q7", "1 to 10")}`) or with `scale`, and
+    then needs `top`; it is never taken from the largest answer seen. `score="rating"` counts star
+    ratings the same way. See `nps` for blanks and weights. `.table` has `satisfied`, `neutral`,
+    `dissatisfied`: neutral lies between `top` and its mirror on the scale.
+
+    Parameters
+    ----------
+    feedback
+        What `cj.read_feedback` gives.
+    by
+        A column of the feedback: a score for each of its values, "(not set)" where it is missing;
+        None: all together.
+    weights
+        Segment → its share of the population: a number for every segment, 0 or more; divided by
+        their sum.
+    top
+        The lowest answer that counts as satisfied; None: 4, of 1–5, and an error on another scale.
+    scale
+        The ends of the scale; None: as said when reading.
+    score
+        "csat", or "rating" for star ratings.
+    period
+        "day", "week", "month", "quarter" or "year" on the business's wall clock; None: the whole
+        time.
+    min_n
+        A row with fewer customers is marked `small_n` and not tested.
+
+    Returns
+    -------
+    Scores
+        `.table`: `segment`, [`period`], `n`, `satisfied`, `neutral`, `dissatisfied`, `value`,
+        `low`, `high`, `margin` (half the interval's width), `small_n`, `mean_score`, `mean_low`,
+        `mean_high`, `customers`; segments by n, largest first.
+
+    Raises
+    ------
+    DataError
+        If no row has this score, or a segment of `weights` has no answer.
+    CjlibError
+        If `by` is no column, `period` is none of the five or the feedback has no dates, `weights`
+        lacks a segment, is negative or comes together with `period`, `score` is neither of the two,
+        or `top` is missing on another scale than 1–5 or lies outside it.
+
+    References
+    ----------
+    Wilson, E. B. (1927). Probable inference, the law of succession, and statistical inference. JASA
+    22.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> answers = pd.DataFrame({"timestamp": "2025-01-01", "csat": [5, 4, 3, 1]})
+    >>> cj.csat(cj.read_feedback(answers)).table["value"].tolist()
+    [0.5]
     """
     if score not in ("csat", "rating"):
         raise CjlibError(f"score: must be 'csat' or 'rating'. Got {shown(score)}.")
@@ -191,8 +277,54 @@ def ces(
 ) -> Scores:
     """Customer effort: the share of 5–7 on 1–7, where 7 is easy, Wilson's interval; the mean with its t interval beside it.
 
-    On another scale, said when reading, the share of answers at `top` or above. See `nps` for blanks and weights. `.table` has `easy` (5–7), `neutral` (4),
-    `hard` (1–3).
+    On another scale, said when reading, the share of answers at `top` or above. See `nps` for
+    blanks and weights. `.table` has `easy` (5–7), `neutral` (4), `hard` (1–3).
+
+    Parameters
+    ----------
+    feedback
+        What `cj.read_feedback` gives.
+    by
+        A column of the feedback: a score for each of its values, "(not set)" where it is missing;
+        None: all together.
+    weights
+        Segment → its share of the population: a number for every segment, 0 or more; divided by
+        their sum.
+    top
+        The lowest answer that counts as easy; None: 5, of 1–7, and an error on another scale.
+    period
+        "day", "week", "month", "quarter" or "year" on the business's wall clock; None: the whole
+        time.
+    min_n
+        A row with fewer customers is marked `small_n` and not tested.
+
+    Returns
+    -------
+    Scores
+        `.table`: `segment`, [`period`], `n`, `easy` (5–7), `neutral` (4), `hard` (1–3), `value`,
+        `low`, `high`, `margin` (half the interval's width), `small_n`, `mean_score`, `mean_low`,
+        `mean_high`, `customers`; segments by n, largest first.
+
+    Raises
+    ------
+    DataError
+        If no row has this score, or a segment of `weights` has no answer.
+    CjlibError
+        If `by` is no column, `period` is none of the five or the feedback has no dates, `weights`
+        lacks a segment, is negative or comes together with `period`, or `top` is missing on another
+        scale than 1–7 or lies outside it.
+
+    References
+    ----------
+    Dixon, M., Freeman, K. & Toman, N. (2010). Stop trying to delight your customers. Harvard
+    Business Review 88, for the question.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> answers = pd.DataFrame({"timestamp": "2025-01-01", "ces": [7, 6, 4, 1]})
+    >>> cj.ces(cj.read_feedback(answers)).table["value"].tolist()
+    [0.5]
     """
     return _scored(
         feedback, _on_its_scale(CES, feedback.scales["ces"], top), by, weights, period, min_n
@@ -202,7 +334,30 @@ def ces(
 def score(feedback: Feedback, name: str = "", **options: Any) -> Scores:
     """The score of that name: `cj.nps`, `cj.csat` (also for `rating`) or `cj.ces`, with their options.
 
-    Without a name NPS if anybody gave one, else the score with most answers; where nobody gave any, it is not answered.
+    Without a name NPS if anybody gave one, else the score with most answers; where nobody gave any,
+    it is not answered.
+
+    Parameters
+    ----------
+    feedback
+        What `cj.read_feedback` gives.
+    name
+        "nps", "csat", "ces" or "rating"; empty: NPS if anybody gave one, else the score with most
+        answers.
+    **options
+        As the function of that score takes them.
+
+    Returns
+    -------
+    Scores
+        As that function gives it; unanswered where no name is given and nobody gave any score.
+
+    Raises
+    ------
+    CjlibError
+        If `name` is no score, or as that function says.
+    DataError
+        If a score is named that nobody gave.
     """
     name = name or feedback.main_score
     if not name:

@@ -84,16 +84,45 @@ def themes(
 ) -> Themes:
     """What the comments are about, by an editable list of words, with what the list misses.
 
-    Every comment that says something in English counts once in each theme of which a word or phrase stands in it: a comment may carry several themes, so
-    shares do not sum to one. The base of `share_of_comments` is all these comments. `uncovered` are those in no theme; from them non-negative matrix factorisation
-    proposes `candidate` themes, named by their words and never merged into the taxonomy: such clusters agree only weakly with what people would say.
+    Every comment that says something in English counts once in each theme of which a word or phrase
+    stands in it: a comment may carry several themes, so shares do not sum to one. The base of
+    `share_of_comments` is all these comments. `uncovered` are those in no theme; from them
+    non-negative matrix factorisation proposes `candidate` themes, named by their words and never
+    merged into the taxonomy: such clusters agree only weakly with what people would say.
+
+    Parameters
+    ----------
+    feedback
+        What `cj.read_feedback` gives.
+    taxonomy
+        Theme → words or phrases (`*` at the end of a word: any ending), or a YAML file of that;
+        None: the starter list.
+    quotes
+        Whether to look for three typical comments of each theme.
+    candidates
+        Whether to propose themes from the comments in none.
+    min_n
+        A theme with fewer comments is marked `small_n` and not tested.
 
     Returns
     -------
     Themes
-        `.table`: `theme`, `kind` (taxonomy, candidate, uncovered), `n`, `share_of_comments`, `low`, `high` (Wilson), `mean_score` (text score, −1…1), `nps`,
-        `n_nps`, `n_scored`, `quote_1` … `quote_3` (typical, personal data removed), `top_words`, `small_n`. By kind, then n. Not answered where no comment says
-        anything in English.
+        `.table`: `theme`, `kind` (taxonomy, candidate, uncovered), `n`, `share_of_comments`, `low`,
+        `high` (Wilson), `mean_score` (text score, −1…1), `nps`, `n_nps`, `n_scored`, `quote_1` …
+        `quote_3` (typical, personal data removed), `top_words`, `small_n`. By kind, then n. Not
+        answered where no comment says anything in English.
+
+    Raises
+    ------
+    CjlibError
+        If the taxonomy does not map each theme to a list of words.
+    DataError
+        If there is no such file, or it is not YAML.
+
+    References
+    ----------
+    Lee, D. D. & Seung, H. S. (1999). Learning the parts of objects by non-negative matrix
+    factorization. Nature 401.
     """
     words = read_taxonomy(taxonomy)
     rows, left_out = _comments(feedback)

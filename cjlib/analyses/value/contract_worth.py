@@ -54,11 +54,15 @@ class SubscriptionValue(Result):
 def contract_worth(journey: Journey, log: EventLog | pd.DataFrame) -> SubscriptionValue:
     """What a contract brings, where leaving is an event and the same customers pay again and again.
 
-    A contract begins with a customer's first payment above 0 and ends with the first event of leaving at or after it, else at the end of data; its payments are those
-    from the one to the other, refunds taken off. What a new contract brings by an age is the sum over all payments up to that age of
-    (share of contracts that last so long) × (payment ÷ contracts still followed then): each plan counts with those who chose it and for as long as they keep it.
-    Counted up to the last age that at least 30 contracts were followed to. Payments recur if at least half of the payers who were followed for two and a half gaps
-    paid three times or more, and at least half of all gaps lie within a quarter of the payer's own median gap; else the reason is told, with what a payer has paid.
+    A contract begins with a customer's first payment above 0 and ends with the first event of
+    leaving at or after it, else at the end of data; its payments are those from the one to the
+    other, refunds taken off. What a new contract brings by an age is the sum over all payments up
+    to that age of (share of contracts that last so long) × (payment ÷ contracts still followed
+    then): each plan counts with those who chose it and for as long as they keep it. Counted up to
+    the last age that at least 30 contracts were followed to. Payments recur if at least half of the
+    payers who were followed for two and a half gaps paid three times or more, and at least half of
+    all gaps lie within a quarter of the payer's own median gap; else the reason is told, with what
+    a payer has paid.
 
     Parameters
     ----------
@@ -70,12 +74,19 @@ def contract_worth(journey: Journey, log: EventLog | pd.DataFrame) -> Subscripti
     Returns
     -------
     SubscriptionValue
-        `.table`: `payment`, `day`, `share_surviving`, `value`, `cumulative_value`, `cumulative_low`, `cumulative_high`: one row for each median gap, with the payments
-        nearer to it than to its neighbours. `.plans`. `.metrics`: `value` with its 95% CI over customers.
+        `.table`: `payment`, `day`, `share_surviving`, `value`, `cumulative_value`,
+        `cumulative_low`, `cumulative_high`: one row for each median gap, with the payments nearer
+        to it than to its neighbours. `.plans`. `.metrics`: `value` with its 95% CI over customers.
+
+    Raises
+    ------
+    CjlibError
+        If the journey file's column of money holds no numbers.
 
     References
     ----------
-    Ghosh, D. & Lin, D. Y. (2000). Nonparametric analysis of recurrent events and death. Biometrics 56.
+    Ghosh, D. & Lin, D. Y. (2000). Nonparametric analysis of recurrent events and death. Biometrics
+    56.
     """
     if not isinstance(log, EventLog):
         return SubscriptionValue.unanswered(

@@ -124,6 +124,11 @@ def value_of(
     -------
     CustomerValue or StatedValue
         Both with `customer_id` and `expected_value`.
+
+    Raises
+    ------
+    CjlibError
+        If the column does not exist or holds no amounts; and as `cj.customer_value` says.
     """
     if value is None:
         return CustomerValue.unanswered(NO_MONEY)

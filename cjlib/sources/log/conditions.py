@@ -35,15 +35,24 @@ class Step:
     event
         A name, a list of names (any of them), or None (any event).
     where
-        Column → condition; all must hold. A value = equals; a list = any of; `{"not": value or list}` (a missing value
-        passes); `{"contains": text}` (ignores case); `{"is_set": True}`; `{"min": x, "max": y}` (both included).
-        `event` and `channel` are columns too.
+        Column → condition; all must hold. A value = equals; a list = any of; `{"not": value or
+        list}` (a missing value passes); `{"contains": text}` (ignores case); `{"is_set": True}`;
+        `{"min": x, "max": y}` (both included). `event` and `channel` are columns too.
     first_time
-        False: every matching event. True: only the customer's first event that matches the whole step. "event": only
-        the customer's first event of that name, and it must match `where`. "First" looks at the whole log given; if
-        several events tie for first, each of them is first.
+        False: every matching event. True: only the customer's first event that matches the whole
+        step. "event": only the customer's first event of that name, and it must match `where`.
+        "First" looks at the whole log given; if several events tie for first, each of them is
+        first.
     may_be_absent
-        Whether a funnel may count a step that never occurs in the log as 0; without it the name is refused as a probable slip.
+        Whether a funnel may count a step that never occurs in the log as 0; without it the name is
+        refused as a probable slip.
+
+    Raises
+    ------
+    CjlibError
+        If `event` is neither a name, a list of names nor None, `where` does not map columns to
+        conditions, or `first_time` is none of the three. A column or an event that the log does not
+        have is refused by what the step is given to.
     """
 
     event: str | Sequence[str] | None = None
@@ -94,8 +103,9 @@ class Step:
 class Exclude:
     """An event that must not happen between two steps of a funnel.
 
-    It looks strictly between the instants at which the steps `after` and `before` were reached; at those very instants it does not
-    count. If `before` was not reached, it looks from `after`, not included, to the end of the window, included.
+    It looks strictly between the instants at which the steps `after` and `before` were reached; at
+    those very instants it does not count. If `before` was not reached, it looks from `after`, not
+    included, to the end of the window, included.
 
     Parameters
     ----------
@@ -104,7 +114,14 @@ class Exclude:
     after, before
         Positions of the two steps, 1-based, `after` < `before`.
     effect
-        "drop_customer": a customer all of whose deepest attempts are hit leaves every step. "stop_here": the attempt ends there.
+        "drop_customer": a customer all of whose deepest attempts are hit leaves every step.
+        "stop_here": the attempt ends there.
+
+    Raises
+    ------
+    CjlibError
+        If `event` is no event, `after` and `before` are not positions of two steps in this order,
+        or `effect` is neither of the two.
     """
 
     event: Event

@@ -499,14 +499,26 @@ def segment_column(
 ) -> str | list[str] | None:
     """The column to compare groups by: the first wanted one that is given, else the log's first column with a usual name, else none.
 
-    Empty text and None ask for nothing; `"none"` asks for no groups. A wanted column that the log does not have is an error with the nearest name.
+    Empty text and None ask for nothing; `"none"` asks for no groups. A wanted column that the log
+    does not have is an error with the nearest name.
 
     Parameters
     ----------
     log
         The event log, or a table of customers.
     *wanted
-        Names in order of preference, such as a notebook's parameter and the `by` of the journey file; a list names several columns together.
+        Names in order of preference, such as a notebook's parameter and the `by` of the journey
+        file; a list names several columns together.
+
+    Returns
+    -------
+    str, list of str, or None
+        What `by=` takes.
+
+    Raises
+    ------
+    CjlibError
+        If a wanted column does not exist.
     """
     for one in wanted:
         if one == "none":

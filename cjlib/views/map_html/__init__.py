@@ -16,7 +16,7 @@ from cjlib.views.map_html.cell import Cell
 from cjlib.views.map_html.lanes import lanes_of
 from cjlib.views.map_html.sentiment_lane import mood_caption
 from cjlib.views.map_style import style
-from cjlib.views.poster import poster
+from cjlib.views.poster import check_group, poster
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -47,7 +47,8 @@ class RenderedMap:
 def render_map(journey_map: JourneyMap, group: str | None = None) -> RenderedMap:
     """The map as a picture: stages from left to right, a lane for each thing counted, and the lanes written by hand apart.
 
-    Each cell carries what it rests on (n, 95% CI) and how good the evidence is, in words. Nothing is counted here.
+    Each cell carries what it rests on (n, 95% CI) and how good the evidence is, in words. Nothing
+    is counted here.
 
     Parameters
     ----------
@@ -59,11 +60,18 @@ def render_map(journey_map: JourneyMap, group: str | None = None) -> RenderedMap
     Returns
     -------
     RenderedMap
+        `.html` is the map; shown in a notebook it draws itself.
+
+    Raises
+    ------
+    CjlibError
+        If it is no map, or the map has no such group.
     """
     if type(journey_map).__name__ != "JourneyMap":
         raise CjlibError(
             f"journey_map: must be what cj.journey_map gives. Got {shown(type(journey_map).__name__)}."
         )
+    check_group(journey_map, group)
     lanes = lanes_of(journey_map, group)
     stages = list(journey_map.journey.stage_names)
     caption = mood_caption(journey_map, group)

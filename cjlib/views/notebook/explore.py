@@ -34,8 +34,8 @@ def explore(
 ) -> Explorer:
     """A funnel whose steps, window and segment can be changed in the notebook, each answer counted by `cj.funnel` with the options given.
 
-    In JupyterLab widgets choose; in a report (`CJLIB_MODE=report`), where no kernel runs, a list offers other windows and segments of the
-    same steps, counted beforehand.
+    In JupyterLab widgets choose; in a report (`CJLIB_MODE=report`), where no kernel runs, a list
+    offers other windows and segments of the same steps, counted beforehand.
 
     Parameters
     ----------
@@ -45,7 +45,13 @@ def explore(
     Returns
     -------
     Explorer
-        `.figure()` is the report's figure, `.widget()` the live one; shown in a notebook it is the one that works there.
+        `.figure()` is the report's figure, `.widget()` the live one; shown in a notebook it is the
+        one that works there.
+
+    Raises
+    ------
+    CjlibError
+        If `log` is no event log; and when it is shown, as `cj.funnel` says.
     """
     if not isinstance(log, EventLog):
         raise CjlibError(

@@ -33,7 +33,8 @@ def explore_targets(
 ) -> TargetExplorer | TargetList:
     """A target list whose budget, costs and success share can be changed in the notebook, each answer counted by `cj.target_list`.
 
-    In JupyterLab sliders choose, list and profit curve follow, and a button writes the list as CSV; in a report (`CJLIB_MODE=report`) a list offers other success shares, counted beforehand.
+    In JupyterLab sliders choose, list and profit curve follow, and a button writes the list as CSV;
+    in a report (`CJLIB_MODE=report`) a list offers other success shares, counted beforehand.
 
     Parameters
     ----------
@@ -43,7 +44,13 @@ def explore_targets(
     Returns
     -------
     TargetExplorer
-        `.figure()` is the report's figure, `.widget()` the live one; the unanswered list where there can be none.
+        `.figure()` is the report's figure, `.widget()` the live one; the unanswered list where
+        there can be none.
+
+    Raises
+    ------
+    CjlibError, DataError
+        As `cj.target_list` says.
     """
     explorer = TargetExplorer(
         scores,

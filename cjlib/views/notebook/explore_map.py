@@ -303,6 +303,17 @@ def explore_map(
         The map by the segment, if there is one already.
     kinds
         What `cj.personas` gives, to choose personas too.
+
+    Returns
+    -------
+    MapExplorer
+        `.twin()` is the report's choice, `.widget()` the live one; shown in a notebook it is the
+        one that works there.
+
+    Raises
+    ------
+    CjlibError
+        If there is no event log; and when it is shown, as `cj.journey_map` says.
     """
     if log is None or not hasattr(log, "prepared"):
         raise CjlibError(

@@ -60,6 +60,18 @@ def highlights(card: Scorecard, most: int = 3) -> Highlights:
         What `cj.scorecard(journey, log)` returned.
     most
         How many.
+
+    Returns
+    -------
+    Highlights
+        `.table`: `rank`, `measure`, `sentence`, `reason`, `notebook` (which explains it):
+        significantly worse than normal variation first, then targets missed for certain, then
+        significantly better, then measures without news.
+
+    Raises
+    ------
+    CjlibError
+        If `card` is no scorecard.
     """
     return Highlights(_checked(card).highlights(most))
 
@@ -98,7 +110,23 @@ ALL_MEASURED = "Nothing is missing."
 
 
 def missing_measures(card: Scorecard) -> MissingMeasures:
-    """What a scorecard does not measure: the missing line of the journey file or the missing events, and the measures they would give."""
+    """What a scorecard does not measure: the missing line of the journey file or the missing events, and the measures they would give.
+
+    Parameters
+    ----------
+    card
+        What `cj.scorecard(journey, log)` returned.
+
+    Returns
+    -------
+    MissingMeasures
+        `.needs`: what is missing → the measures it would give.
+
+    Raises
+    ------
+    CjlibError
+        If `card` is no scorecard.
+    """
     needs: dict[str, list[str]] = {}
     for one in _checked(card).not_measured.itertuples():
         needs.setdefault(str(one.needs), []).append(entry_of(str(one.measure)).label)

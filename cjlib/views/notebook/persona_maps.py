@@ -68,6 +68,18 @@ def persona_maps(whole: JourneyMap, kinds: Personas) -> PersonaMaps:
         What `cj.journey_map` gives.
     kinds
         What `cj.personas` gives.
+
+    Returns
+    -------
+    PersonaMaps
+        `.maps`: the label and name of each persona → its map; empty where `cj.personas` has no
+        answer, and then `.why` says so. `.comparisons`: where the journeys of every two personas
+        end, followed equally long.
+
+    Raises
+    ------
+    CjlibError
+        If the map was made without events, so that it knows no customers.
     """
     if not kinds.answered:
         return PersonaMaps({}, kinds.reason)

@@ -57,6 +57,16 @@ def table(
         Which columns, in order; None: all.
     empty
         What is said where there are no rows; of a result without any its headline says it.
+
+    Returns
+    -------
+    ShownTable
+        Shown in a notebook it is the table; `.text` and `.html` are its two forms.
+
+    Raises
+    ------
+    CjlibError
+        If `rows` is neither a table nor a result, or a column does not exist.
     """
     frame = rows.table if isinstance(rows, Result) else rows
     if not isinstance(frame, pd.DataFrame):

@@ -74,7 +74,7 @@ def poster(journey_map: JourneyMap, group: str | None = None) -> Poster:
     Raises
     ------
     CjlibError
-        If it is given something else than a journey map.
+        If it is given something else than a journey map, or the map has no such group.
 
     See Also
     --------
@@ -83,4 +83,12 @@ def poster(journey_map: JourneyMap, group: str | None = None) -> Poster:
     if type(journey_map).__name__ != "JourneyMap":
         given = shown(type(journey_map).__name__)
         raise CjlibError(f"journey_map: must be what cj.journey_map gives. Got {given}.")
+    check_group(journey_map, group)
     return Poster(layout(poster_content(journey_map, group)))
+
+
+def check_group(journey_map: JourneyMap, group: str | None) -> None:
+    """A map with groups has the one that is asked for."""
+    names = journey_map.groups.words()
+    if group is not None and journey_map.groups.name is not None and group not in names:
+        raise not_one_of("group", group, names)

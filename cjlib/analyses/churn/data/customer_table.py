@@ -34,20 +34,38 @@ def churn_table(
 ) -> ChurnData:
     """One row a customer, with a column that says who churned, as data a churn model can learn from.
 
-    `target` may be bool, 0/1, yes/no or true/false in any case; any other values need `positive`, the value of those who churned: all others stayed. Rows with a blank
-    target are left out and counted. The `id` is never a feature, nor is any column (not float, not date) that differs for more than 95% of the customers. Text
-    that reads as numbers in at least 99% of its rows becomes numbers, the rest missing; so is what is infinite. Categories keep their text; missing is a level of its
-    own. Dates, also text that is YYYY-MM-DD, become days before `as_of` (default: the latest date in the table); lengths of time become days.
+    `target` may be bool, 0/1, yes/no or true/false in any case; any other values need `positive`,
+    the value of those who churned: all others stayed. Rows with a blank target are left out and
+    counted. The `id` is never a feature, nor is any column (not float, not date) that differs for
+    more than 95% of the customers. Text that reads as numbers in at least 99% of its rows becomes
+    numbers, the rest missing; so is what is infinite. Categories keep their text; missing is a
+    level of its own. Dates, also text that is YYYY-MM-DD, become days before `as_of` (default: the
+    latest date in the table); lengths of time become days.
+
+    Parameters
+    ----------
+    df
+        One row a customer.
+    target
+        The column that says who churned.
+    id
+        The column that names the customer; None: rows are numbered.
+    positive
+        The value of `target` that means churned.
+    as_of
+        The day that the table shows, from which dates count back; None: the latest date in it.
 
     Returns
     -------
     ChurnData
-        See there; `.columns` says what each column was taken for. Unanswered where only one outcome occurs.
+        See there; `.columns` says what each column was taken for. Unanswered where only one outcome
+        occurs.
 
     Raises
     ------
     CjlibError
-        When the target is unknown or has values that cannot be told apart, or columns cannot be told apart by name.
+        When the target is unknown or has values that cannot be told apart, or columns cannot be
+        told apart by name.
     """
     table = _named(df)
     target, id = _column(table, target, "target"), None if id is None else _column(table, id, "id")

@@ -63,10 +63,14 @@ def churn_data(
 ) -> ChurnData:
     """What was known of each customer at each cutoff, and whether the customer then churned.
 
-    An event at the cutoff t belongs to the past; the label looks at (t, t + horizon], in elapsed time. Churned: no qualifying event in it, or with `churn_event` that
-    event in it. A customer is in a snapshot from the first qualifying event on; one who had the churn event at or before t is not, until a later
-    qualifying event; without `active_event` a later event of a type that (almost) nothing follows, such as an exit survey, is no return (at least .9 of its events, of at least
-    30 customers whose last event is more than a horizon before the end of data). Every feature, medians and the choice of columns included, comes from events at or before t (columns: the earliest cutoff).
+    An event at the cutoff t belongs to the past; the label looks at (t, t + horizon], in elapsed
+    time. Churned: no qualifying event in it, or with `churn_event` that event in it. A customer is
+    in a snapshot from the first qualifying event on; one who had the churn event at or before t is
+    not, until a later qualifying event; without `active_event` a later event of a type that
+    (almost) nothing follows, such as an exit survey, is no return (at least .9 of its events, of at
+    least 30 customers whose last event is more than a horizon before the end of data). Every
+    feature, medians and the choice of columns included, comes from events at or before t (columns:
+    the earliest cutoff).
 
     Parameters
     ----------
@@ -75,10 +79,13 @@ def churn_data(
     horizon
         How far ahead, such as "90D".
     cutoffs
-        Instants; a date is its midnight in the log's zone. None: from the last event less the horizon backwards, in steps of 30 days (half the horizon
-        if that is shorter), down to 90 days after the log's start, at most 12. Where the horizon is not over, rows have no label: that is how to score today.
+        Instants; a date is its midnight in the log's zone. None: from the last event less the
+        horizon backwards, in steps of 30 days (half the horizon if that is shorter), down to 90
+        days after the log's start, at most 12. Where the horizon is not over, rows have no label:
+        that is how to score today.
     active_within
-        Only customers with a qualifying event so shortly before the cutoff. None: everyone ever seen.
+        Only customers with a qualifying event so shortly before the cutoff. None: everyone ever
+        seen.
     active_event
         What qualifies as activity, and so as a return; None: any event (but the churn event).
     churn_event
@@ -90,13 +97,17 @@ def churn_data(
     waits
         Name → (event that asks, event that answers): adds how long customers waited.
     like
-        ChurnData or a ChurnModel: the same columns as it has, so that a model can score what this gives.
+        ChurnData or a ChurnModel: the same columns as it has, so that a model can score what this
+        gives.
+    **of_table
+        Of a table of customers: the options of `cj.churn_table`.
 
     Returns
     -------
     ChurnData
-        `.table`: `customer_id`, `cutoff`, `churned` (1, 0, missing where the horizon is not over), then the features; by cutoff, then customer.
-        Unanswered where the log is empty, or too short for any cutoff.
+        `.table`: `customer_id`, `cutoff`, `churned` (1, 0, missing where the horizon is not over),
+        then the features; by cutoff, then customer. Unanswered where the log is empty, or too short
+        for any cutoff.
 
     Raises
     ------

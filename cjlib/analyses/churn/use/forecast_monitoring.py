@@ -81,6 +81,18 @@ def saved_cutoffs(forecasts: str | Path | Sequence[pd.DataFrame]) -> list[pd.Tim
     ----------
     forecasts
         As `past_forecasts` takes them.
+
+    Returns
+    -------
+    list of pandas.Timestamp
+        Aware, in UTC, each once.
+
+    Raises
+    ------
+    CjlibError
+        If `forecasts` is neither a folder nor tables.
+    DataError
+        If a file is damaged, or a table lacks a column of a forecast.
     """
     return sorted({stamp for frame in _read(forecasts) for stamp in _utc(frame["cutoff"])})
 

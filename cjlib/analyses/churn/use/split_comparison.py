@@ -30,8 +30,9 @@ class SplitComparison(Result):
 def compare_splits(data: ChurnData, *, seed: int = 0) -> SplitComparison:
     """The same boosted trees judged in three ways: only the first says what will happen.
 
-    "rolling origin" forecasts the newest cutoff that can be from snapshots whose horizon was over; "no embargo" from all earlier snapshots; "random rows" mixes
-    all rows of all cutoffs in three folds, so that a customer's other snapshots, and the future, are known.
+    "rolling origin" forecasts the newest cutoff that can be from snapshots whose horizon was over;
+    "no embargo" from all earlier snapshots; "random rows" mixes all rows of all cutoffs in three
+    folds, so that a customer's other snapshots, and the future, are known.
 
     Parameters
     ----------
@@ -43,7 +44,13 @@ def compare_splits(data: ChurnData, *, seed: int = 0) -> SplitComparison:
     Returns
     -------
     SplitComparison
-        `.table`: `split`, `n`, `n_churned`, `auc`, `pr_auc`. Unanswered for a table of customers, and where the log is too short.
+        `.table`: `split`, `n`, `n_churned`, `auc`, `pr_auc`. Unanswered for a table of customers,
+        and where the log is too short.
+
+    Raises
+    ------
+    CjlibError
+        If `data` is not what `cj.churn_data` or `cj.churn_table` gives.
     """
     if not isinstance(data, ChurnData):
         raise CjlibError(

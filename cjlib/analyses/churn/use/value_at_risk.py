@@ -42,22 +42,34 @@ class ValueAtRisk(Result):
 def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFrame) -> ValueAtRisk:
     """Value at risk = probability of churning × what the customer brings who stays, for each customer known to both.
 
-    A forecast of `cj.customer_value` has the chance of no purchase in it already; it is divided out, so that nobody's leaving is counted twice: value
-    at risk and what is expected in spite of it sum to what all would bring if they stayed. High value: the most valuable fifth; high risk: the
-    riskiest fifth; ties by customer id. Customers known to one side only are counted, not guessed.
+    A forecast of `cj.customer_value` has the chance of no purchase in it already; it is divided
+    out, so that nobody's leaving is counted twice: value at risk and what is expected in spite of
+    it sum to what all would bring if they stayed. High value: the most valuable fifth; high risk:
+    the riskiest fifth; ties by customer id. Customers known to one side only are counted, not
+    guessed.
 
     Parameters
     ----------
     scores
-        What `model.score()` gave, or a table with `customer_id` and `churn_probability`, one row a customer.
+        What `model.score()` gave, or a table with `customer_id` and `churn_probability`, one row a
+        customer.
     value
-        What `cj.customer_value` gave, or a table with `customer_id` and `expected_value` (and `p_no_purchase`, where the value allows for it).
+        What `cj.customer_value` gave, or a table with `customer_id` and `expected_value` (and
+        `p_no_purchase`, where the value allows for it).
 
     Returns
     -------
     ValueAtRisk
-        `.table`: `customer_id`, `churn_probability`, `expected_value`, `value_if_stays`, `value_at_risk`, `rank`, `high_value`, `high_risk`.
-        `.grid`: `high_value`, `high_risk`, `customers`, `expected_value`, `value_if_stays`, `value_at_risk`.
+        `.table`: `customer_id`, `churn_probability`, `expected_value`, `value_if_stays`,
+        `value_at_risk`, `rank`, `high_value`, `high_risk`.
+        `.grid`: `high_value`, `high_risk`, `customers`, `expected_value`, `value_if_stays`,
+        `value_at_risk`.
+
+    Raises
+    ------
+    CjlibError
+        If either is neither a result nor a table, lacks a column, or has several rows of one
+        customer.
     """
     for given in (scores, value):
         if isinstance(given, Result) and not given.answered:

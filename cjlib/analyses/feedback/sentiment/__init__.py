@@ -85,9 +85,11 @@ def sentiment(
 ) -> Sentiment:
     """Share of negative texts by segment, where people have labelled a random sample; otherwise an index that shows direction, not height.
 
-    Each scored text counts once. Counting a classifier's labels gives a share that is wrong by .3 and an interval that never covers, so without an `audit`
-    there is no share: `model_index` is the mean probability of negative. With one, each segment's share is estimated from its own labels and the model's
-    probabilities by PPI++ (never pooled between segments); below 30 labels from the labels alone (Wilson); without any it stays an index.
+    Each scored text counts once. Counting a classifier's labels gives a share that is wrong by .3
+    and an interval that never covers, so without an `audit` there is no share: `model_index` is the
+    mean probability of negative. With one, each segment's share is estimated from its own labels
+    and the model's probabilities by PPI++ (never pooled between segments); below 30 labels from the
+    labels alone (Wilson); without any it stays an index.
 
     Parameters
     ----------
@@ -98,7 +100,8 @@ def sentiment(
     period
         Also by calendar period: day, week, month, quarter, year.
     audit
-        A table (or CSV) with `feedback_id` and `label` (negative, neutral, positive) made by people on a random sample: see `audit_sample`.
+        A table (or CSV) with `feedback_id` and `label` (negative, neutral, positive) made by people
+        on a random sample: see `audit_sample`.
     model, progress
         As in `score_texts`.
     min_n
@@ -107,9 +110,26 @@ def sentiment(
     Returns
     -------
     Sentiment
-        `.table`: `segment`, [`period`], `n`, `n_scored`, `n_left_out`, `n_audited`, `share_negative`, `low`, `high`, `method` (ppi++, audit_wilson,
-        model_index), `model_index`, `mean_score`, `mean_low`, `mean_high`, `small_n`. `.shares`: shares of the three labels as the model gives them (an index).
-        `.changes`: with `period`, neighbouring periods of a segment: `difference` of shares (audited) or of mean scores, interval, `p_adjusted`, `beyond_noise`.
+        `.table`: `segment`, [`period`], `n`, `n_scored`, `n_left_out`, `n_audited`,
+        `share_negative`, `low`, `high`, `method` (ppi++, audit_wilson, model_index), `model_index`,
+        `mean_score`, `mean_low`, `mean_high`, `small_n`. `.shares`: shares of the three labels as
+        the model gives them (an index).
+        `.changes`: with `period`, neighbouring periods of a segment: `difference` of shares
+        (audited) or of mean scores, interval, `p_adjusted`, `beyond_noise`.
+
+    Raises
+    ------
+    CjlibError
+        If `by` is no column, or `period` is none of the five or the feedback has no dates; and as
+        `cj.score_texts` says.
+    DataError
+        If there is no such file, the audit lacks a column, or has a label or a feedback_id that is
+        not known.
+
+    References
+    ----------
+    Angelopoulos, A. N., Duchi, J. C. & Zrnic, T. (2023). PPI++: Efficient prediction-powered
+    inference. arXiv:2311.01453.
     """
     scored = scored_feedback(feedback, model, 0, progress)
     labels = audit_labels(audit, scored.table)

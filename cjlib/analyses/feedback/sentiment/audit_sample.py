@@ -9,7 +9,7 @@ import pandas as pd
 
 from cjlib.analyses.feedback.texts.scorer import LABELS
 from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
-from cjlib.errors import DataError, listed
+from cjlib.errors import DataError, listed, shown
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import scrub
 
@@ -24,9 +24,35 @@ def audit_sample(
 ) -> pd.DataFrame:
     """A random sample of scored texts for people to label: `per_segment` from each segment, in shuffled order, the model's label hidden.
 
-    Only what is drawn at random can stand for the rest: label every row, in any order, and leave none out because it is hard. `feedback_id` and `text`
-    are given (personal data removed), `label` is empty and takes negative, neutral or positive. With `path` the sample is written as CSV (a cell that a spreadsheet would run as a
-    formula is prefixed with ').
+    Only what is drawn at random can stand for the rest: label every row, in any order, and leave
+    none out because it is hard. `feedback_id` and `text` are given (personal data removed), `label`
+    is empty and takes negative, neutral or positive. With `path` the sample is written as CSV (a
+    cell that a spreadsheet would run as a formula is prefixed with ').
+
+    Parameters
+    ----------
+    feedback
+        What `cj.read_feedback` gives.
+    by
+        The column whose values are the segments; None: one segment.
+    per_segment
+        How many texts of each segment; all of a segment that has fewer.
+    seed
+        Of the draw and of the order.
+    path
+        Where to write the sample as CSV; None: nowhere.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `feedback_id`, `text`, `label` (empty); a row for each text drawn.
+
+    Raises
+    ------
+    DataError
+        If no text says anything in English, so that there is nothing to label.
+    CjlibError
+        If `by` is no column of the feedback.
     """
     scored = scored_texts(feedback)
     rows = pd.DataFrame(
@@ -64,15 +90,19 @@ def _safe_for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(text=table["text"].where(~risky, "'" + table["text"]))
 
 
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise DataError(
+            f"audit: there is no file {shown(str(path))}. Draw one with cj.audit_sample(feedback, path=…) and fill in its labels."
+        )
+    return pd.read_csv(path, dtype={"feedback_id": "str", "label": "str"})
+
+
 def audit_labels(audit: pd.DataFrame | str | Path | None, scored: pd.DataFrame) -> dict[str, float]:
     """1 for negative, 0 for the others, by feedback_id."""
     if audit is None:
         return {}
-    table = (
-        audit
-        if isinstance(audit, pd.DataFrame)
-        else pd.read_csv(audit, dtype={"feedback_id": "str", "label": "str"})
-    )
+    table = audit if isinstance(audit, pd.DataFrame) else _read(Path(audit))
     absent = [name for name in ("feedback_id", "label") if name not in table.columns]
     if absent:
         raise DataError(

@@ -40,27 +40,41 @@ def score_texts(
 ) -> ScoredFeedback:
     """Label each text negative, neutral or positive, with probabilities and the words that decided.
 
-    Every row is one text, in the order given. Texts that say nothing (empty, digits, an opt-out word) and texts that are not English get a status and
-    no label, also where that is most of them or all. With 50 or more rated texts (nps, csat, rating) the scorer is fitted to them and used only if it is better, by more than one standard error, in
-    5-fold cross-validation; rated rows then carry out-of-fold probabilities.
+    Every row is one text, in the order given. Texts that say nothing (empty, digits, an opt-out
+    word) and texts that are not English get a status and no label, also where that is most of them
+    or all. With 50 or more rated texts (nps, csat, rating) the scorer is fitted to them and used
+    only if it is better, by more than one standard error, in 5-fold cross-validation; rated rows
+    then carry out-of-fold probabilities.
 
     Parameters
     ----------
     texts_or_feedback
         A list of texts, or the feedback.
     model
-        "default"; a folder with a sentence-embedding model (extra `text`; needs ratings); or a callable that takes a list of texts and returns a row of
-        three probabilities (negative, neutral, positive) for each.
+        "default"; a folder with a sentence-embedding model (extra `text`; needs ratings); or a
+        callable that takes a list of texts and returns a row of three probabilities (negative,
+        neutral, positive) for each.
     seed
         Of the folds.
     progress
-        Called every 20,000 texts with how far the work is and how far it goes: a step a text, two where ratings may adapt the scorer. `cj.progress_bar()` shows it.
+        Called every 20,000 texts with how far the work is and how far it goes: a step a text, two
+        where ratings may adapt the scorer. `cj.progress_bar()` shows it.
 
     Returns
     -------
     ScoredFeedback
-        `.table`: `feedback_id` (position for a list), `status` (scored, no_text, not_english), `language`, `label`, `p_negative`, `p_neutral`,
-        `p_positive` (sum 1), `score` (−1…1), `confidence`, `why`. `.metrics`: n, n_scored, n_no_text, n_not_english, and with ratings accuracy, macro_f1, ece.
+        `.table`: `feedback_id` (position for a list), `status` (scored, no_text, not_english),
+        `language`, `label`, `p_negative`, `p_neutral`, `p_positive` (sum 1), `score` (−1…1),
+        `confidence`, `why`. `.metrics`: n, n_scored, n_no_text, n_not_english, and with ratings
+        accuracy, macro_f1, ece.
+
+    Raises
+    ------
+    CjlibError
+        If one text is given in place of a list, there is no such folder, the extra `text` is not
+        installed, or a callable does not return three probabilities for each text.
+    DataError
+        If a folder is given but fewer than 50 texts have a rating to learn from.
     """
     scored = _scored(texts_or_feedback, model, seed, progress)
     counts = scored.table["status"].value_counts()

@@ -199,6 +199,8 @@ def _why_anew(
 
 
 def _of_callable(texts: list[str], model: Callable[[list[str]], Any]) -> Floats:
+    if not texts:
+        return np.empty((0, 3))
     answers = np.asarray(
         [
             row
@@ -206,9 +208,9 @@ def _of_callable(texts: list[str], model: Callable[[list[str]], Any]) -> Floats:
             for row in model(texts[start : start + CHUNK])
         ],
         dtype=float,
-    ).reshape(-1, 3)
+    )
     if (
-        len(answers) != len(texts)
+        answers.shape != (len(texts), 3)
         or (answers < 0).any()
         or not np.allclose(answers.sum(axis=1), 1, atol=1e-3)
     ):

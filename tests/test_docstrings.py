@@ -1,0 +1,90 @@
+"""Every public name says what it takes, gives and refuses, and its examples run."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+from importlib import import_module
+
+import pytest
+
+import cjlib as cj
+from cjlib import errors
+
+NAMES = dir(cj)
+FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(cj, name))]
+CLASSES = [name for name in NAMES if inspect.isclass(getattr(cj, name))]
+CONSTRUCTED = ["Exclude", "Measure", "Step"]
+"""Classes that people make themselves; all others are what a function gives."""
+REFUSE_NOTHING = {"progress_bar"}
+HEADING = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
+FAULTS = {
+    name
+    for name, kind in vars(errors).items()
+    if inspect.isclass(kind) and issubclass(kind, errors.CjlibError)
+}
+
+
+def sections(documented) -> dict[str, str]:
+    """The text below each heading of a docstring, as numpydoc has them."""
+    _, *parts = HEADING.split(inspect.getdoc(documented) or "")
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def entries(section: str) -> set[str]:
+    """What a section describes: the names on its lines that are not indented."""
+    lines = re.findall(r"^\S.*$", section, re.MULTILINE)
+    return {name for line in lines for name in line.replace("*", "").split(", ")}
+
+
+def taken(function) -> set[str]:
+    """The names of what a function takes."""
+    return set(inspect.signature(function).parameters) - {"self"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_public_function_says_what_it_takes_gives_and_refuses(name):
+    function = getattr(cj, name)
+    said = sections(function)
+    assert entries(said.get("Parameters", "")) == taken(function)
+    assert said.get("Returns", "").strip()
+    assert ("Raises" in said) == (name not in REFUSE_NOTHING)
+
+
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - REFUSE_NOTHING))
+def test_what_a_public_function_raises_is_ours_and_says_when(name):
+    refused = sections(getattr(cj, name))["Raises"]
+    assert entries(refused) <= FAULTS
+    assert all(re.findall(r"^ {4}\S", refused, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_public_class_says_what_it_is(name):
+    assert inspect.getdoc(getattr(cj, name))
+
+
+@pytest.mark.parametrize("name", CONSTRUCTED)
+def test_a_class_that_people_make_says_what_it_takes_and_refuses(name):
+    kind = getattr(cj, name)
+    said = sections(kind)
+    assert entries(said["Parameters"]) == taken(kind)
+    assert entries(said["Raises"]) <= FAULTS
+
+
+@pytest.mark.parametrize("name", ["Journey", "EventLog", "Feedback"])
+def test_every_method_that_people_call_says_what_it_gives(name):
+    kind = getattr(cj, name)
+    own = {member for member in vars(kind) if not member.startswith(("_", "model_"))}
+    assert [member for member in sorted(own) if not _said(vars(kind)[member])] == []
+
+
+def _said(member) -> bool:
+    described = getattr(member, "fget", getattr(member, "func", member))
+    return not inspect.isfunction(described) or bool(inspect.getdoc(described))
+
+
+@pytest.mark.parametrize("module", sorted(set(cj.MODULE_OF.values())))
+def test_the_examples_of_a_module_are_what_it_answers(module):
+    run = doctest.testmod(import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert run.failed == 0
