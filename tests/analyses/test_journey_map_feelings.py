@@ -13,8 +13,14 @@ import cjlib as cj
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import _excess, verdicts
 from cjlib.analyses.journey_map.pain_score import Part
-from cjlib.analyses.journey_map.patterns import named_patterns, pairs, taking_part
-from cjlib.analyses.journey_map.sentiment_line import Answers, Clustered, clustered
+from cjlib.analyses.journey_map.sentiment_line import (
+    Answers,
+    Clustered,
+    clustered,
+    named_patterns,
+    pairs,
+    taking_part,
+)
 from cjlib.sources.journey import journey_from
 
 STAGES = [{"name": name, "touchpoints": [name.lower()]} for name in ("Look", "Buy", "Use", "Stay")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cjlib.analyses.journey_map.studentized_range import exceeded, quantile
+from cjlib.analyses.journey_map.sentiment_line import exceeded, quantile
 
 FREEDOMS = (0.5, 1.0, 3.0, 7.3, 19.0, 77.7, 1_000.0)
 

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.equal_follow_up import SHARES, Counted, Followed, horizon_of
-from cjlib.analyses.journey_map.inputs import Source
+from cjlib.analyses.journey_map.inputs import Money, Source
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
-from cjlib.analyses.journey_map.value import Money
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError
 from cjlib.shared.comparison import (
@@ -156,7 +155,11 @@ def compare(now: Side, earlier: Side) -> MapChange:
         [cell.p for _, _, cell in rows],
         units=[cell.n_earlier for _, _, cell in rows],
         other_units=[cell.n_now for _, _, cell in rows],
-        follow_up=FollowUp("the entry to a stage", horizon, _left_out(*sides)),
+        follow_up=FollowUp(
+            "the entry to a stage",
+            horizon,
+            sum(side.follow_up().left_out for side in sides if side is not None),
+        ),
     )
     adjusted = compared.p_adjusted
     table = pd.DataFrame(
@@ -189,11 +192,6 @@ def _alike(now: Side, earlier: Side) -> None:
         raise CjlibError(
             f"compare: both maps must have the same stages. They differ in {', '.join(differing)}. Make both with one journey file."
         )
-
-
-def _left_out(earlier: Followed | None, now: Followed | None) -> int:
-    """Customers of both maps who were not watched long enough after some entry."""
-    return sum(one.follow_up().left_out for one in (earlier, now) if one is not None)
 
 
 def _behaviour(earlier: Followed, now: Followed, stage: int) -> dict[str, Cell]:

@@ -9,8 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.mapped_events import Walk
-from cjlib.analyses.journey_map.stage_mapping import Bools, Ints
+from cjlib.analyses.journey_map.mapped_events import Bools, Ints, Walk
 from cjlib.analyses.journey_map.stages import StageCounts
 from cjlib.shared.comparison import Family, FollowUp, compare_shares
 
@@ -74,20 +73,17 @@ class Followed:
     @cached_property
     def went_back(self) -> Bools:
         """Who had an event of an earlier stage by then."""
-        return self._came(lambda visits, stage: visits.stage < stage)
+        visits = self.counts.walk.visits
+        found = [
+            visits.following(visits.first[:, stage], visits.stage < stage)
+            for stage in range(self.counts.stages)
+        ]
+        return self.complete & self._within(visits.of(visits.begin, np.stack(found, axis=1)))
 
     @cached_property
     def went_on(self) -> Bools:
         """Who had entered a later stage by then."""
         return self.complete & self._within(self.counts.later)
-
-    def _came(self, wanted) -> Bools:
-        visits = self.counts.walk.visits
-        found = [
-            visits.following(visits.first[:, stage], wanted(visits, stage))
-            for stage in range(self.counts.stages)
-        ]
-        return self.complete & self._within(visits.of(visits.begin, np.stack(found, axis=1)))
 
     def _within(self, row: Ints) -> Bools:
         return (row >= 0) & (self.counts.walk.time_at(row) - self.entered_at <= self.horizon)
@@ -120,15 +116,9 @@ class Followed:
     @cached_property
     def _in_order(self) -> list[Ints]:
         """The event with which each customer came to each stage in order; −1: not so far."""
-        visits, visit, found = self.counts.walk.visits, None, []
-        for stage in self.counts.walk.places.counted:
-            visit = (
-                visits.first[:, stage]
-                if visit is None
-                else visits.following(visit, visits.stage == stage)
-            )
-            found.append(visits.of(visits.begin, visit))
-        return found
+        visits = self.counts.walk.visits
+        came = visits.in_order(self.counts.walk.places.counted)
+        return [visits.of(visits.begin, visit) for visit in came]
 
     def _skipped(self, stage: int) -> Counted:
         """Of those who entered a later stage, who had not been here when they did: known at that moment."""

@@ -8,11 +8,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.feedback.scores import by_group
 from cjlib.analyses.feedback.sentiment import score_texts
 from cjlib.analyses.feedback.stage_assignment import Assigned, assign_stages
-from cjlib.analyses.journey_map.sentiment_line import Answers
-from cjlib.analyses.journey_map.stage_mapping import NONE, Bools, Ints, Places
+from cjlib.analyses.feedback.texts.quotes import Said, text_vectors
+from cjlib.analyses.journey_map.mapped_events import NONE, Bools, Ints, Places, codes_of
+from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
 from cjlib.errors import DataError
+from cjlib.shared.comparison import MIN_N
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.event_log import EventLog
@@ -63,19 +66,15 @@ class Opinions:
     def answers(self) -> dict[str, Answers]:
         """The answers of each measure of the sentiment line."""
         has = {"text": self.rows["score"].notna()} | {score: self.counts(score) for score in SCORES}
-        source = {"text": "score"} | {score: score for score in SCORES}
-        places = {name: self.rows[name].to_numpy() for name in ("stage", "point", "group")}
-        person, every = (
-            self.rows["person"].to_numpy(),
-            {measure: np.flatnonzero(has[measure]) for measure in MEASURES},
-        )
+        source = {"text": "score", **{score: score for score in SCORES}}
         return {
             measure: Answers.of(
-                self.rows[source[measure]].to_numpy(dtype=float)[at],
-                person[at],
-                {name: held[at] for name, held in places.items()},
+                rows[source[measure]].to_numpy(dtype=float),
+                rows["person"].to_numpy(),
+                {name: rows[name].to_numpy() for name in ("stage", "point", "group")},
             )
-            for measure, at in every.items()
+            for measure in MEASURES
+            for rows in [self.rows[has[measure]]]
         }
 
     def grouped(self, of: np.ndarray) -> Opinions:
@@ -136,7 +135,11 @@ def read_opinions(
             "feedback_id": frame["feedback_id"].astype("str"),
             "customer_id": frame["customer_id"].astype("str"),
             "person": _people(frame),
-            "code": _codes(frame["customer_id"], log),
+            "code": np.where(
+                frame["customer_id"].notna(), codes_of(log, frame["customer_id"]), NONE
+            )
+            if log is not None
+            else NONE,
             "time": _microseconds(frame["timestamp"]),
             "timestamp": frame["timestamp"],
             "stage": stage.to_numpy(),
@@ -195,14 +198,6 @@ def _people(frame: pd.DataFrame) -> Ints:
     return person.astype(np.int64)
 
 
-def _codes(customer_id: pd.Series, log: EventLog | None) -> Ints:
-    if log is None:
-        return np.full(len(customer_id), NONE, dtype=np.int64)
-    known = pd.Index([str(one) for one in log.customer_ids()])
-    found = known.get_indexer(pd.Index(customer_id.astype("str")))
-    return np.where(customer_id.notna(), found, NONE).astype(np.int64)
-
-
 def _microseconds(timestamp: pd.Series) -> Ints:
     utc = (
         timestamp.dt.tz_convert("UTC").dt.tz_localize(None)
@@ -210,3 +205,117 @@ def _microseconds(timestamp: pd.Series) -> Ints:
         else timestamp
     )
     return utc.to_numpy(dtype="datetime64[us]").astype(np.int64)
+
+
+UNASKED = ("n_feedback", "n_solicited", "n_scored", "n_nps", "n_csat", "n_ces")
+"""What nobody was asked for is empty, not zero."""
+
+
+def heard(opinions: Opinions | None, column: str, size: int, groups: int) -> dict[str, np.ndarray]:
+    """The columns of the feedback for each group and stage (or touchpoint)."""
+    total = groups * size
+    if opinions is None:
+        return {name: np.full(total, np.nan) for name in UNASKED}
+    rows = opinions.rows
+    cell = np.where(
+        (rows[column] >= 0) & (rows["group"] >= 0), rows["group"] * size + rows[column], NONE
+    )
+    texts = opinions.answers["text"]
+    bounds = [
+        clustered(texts.only(texts.places["group"] == group), column, size).interval
+        for group in range(groups)
+    ]
+    low, high = np.concatenate(bounds, axis=1)
+    return scores_of(opinions, cell, total) | {"mean_score_low": low, "mean_score_high": high}
+
+
+def scores_of(opinions: Opinions, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    """For each cell the scores as `cj.nps`, `cj.csat` and `cj.ces` count them, and the texts as `cj.sentiment` does; `cell` by row, −1 = none."""
+    columns: dict[str, np.ndarray] = {}
+    columns["n_feedback"] = np.bincount(cell[cell >= 0], minlength=size)
+    asked = (opinions.rows["solicited"] == 1).to_numpy()
+    columns["n_solicited"] = np.bincount(cell[(cell >= 0) & asked], minlength=size)
+    columns |= _texts_of(opinions, cell, size)
+    for score in SCORES:
+        columns |= _score_of(opinions, score, cell, size)
+    return columns
+
+
+def _score_of(opinions: Opinions, score: str, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    used = np.flatnonzero(opinions.counts(score).to_numpy() & (cell >= 0))
+    if not used.size:
+        nothing = {name: np.full(size, np.nan) for name in (score, f"{score}_low", f"{score}_high")}
+        return {f"n_{score}": np.zeros(size, dtype=np.int64), **nothing}
+    answers = opinions.rows[score].to_numpy(dtype=float)[used]
+    counted = by_group(
+        opinions.assigned.feedback,
+        score,
+        answers,
+        cell[used],
+        size,
+        opinions.rows["person"].to_numpy()[used],
+    )
+    return {
+        f"n_{score}": counted["n"],
+        score: counted["value"],
+        f"{score}_low": counted["low"],
+        f"{score}_high": counted["high"],
+    }
+
+
+def _texts_of(opinions: Opinions, cell: np.ndarray, size: int) -> dict[str, np.ndarray]:
+    """Mean scores and how many; people have labelled nothing here, so that there is no share of negatives but the model's index."""
+    score = opinions.rows["score"].to_numpy(dtype=float)
+    used = np.flatnonzero(~np.isnan(score) & (cell >= 0))
+    n = np.bincount(cell[used], minlength=size)
+    ordered = score[used][np.lexsort((score[used], cell[used]))]
+    means = [
+        float(one.mean()) if one.size else np.nan for one in np.split(ordered, np.cumsum(n)[:-1])
+    ]
+    unknown = {f"share_negative{end}": np.full(size, np.nan) for end in ("", "_low", "_high")}
+    return {
+        "n_scored": n,
+        "mean_score": np.array(means),
+        **unknown,
+        "share_method": np.array(["model_index" if one else None for one in n], dtype=object),
+    }
+
+
+def evidence(customers: np.ndarray, answers: np.ndarray, min_n: int = MIN_N) -> np.ndarray:
+    """The grade of a cell: measured, behaviour only, feedback only, thin, none; what is missing counts as nothing."""
+    customers, answers = (np.nan_to_num(each.astype(float)) for each in (customers, answers))
+    many, heard = customers >= min_n, answers >= min_n
+    nothing = (customers == 0) & (answers == 0)
+    return np.select(
+        [many & heard, many, heard, nothing],
+        ["measured", "behaviour only", "feedback only", "none"],
+        "thin",
+    ).astype(object)
+
+
+COLUMNS = ["stage", "touchpoint", "feedback_id", "label", "text"]
+FEWEST = 5
+"""A group of fewer texts is not quoted: it would point at people."""
+
+
+def quotes(opinions: Opinions | None, places: Places) -> pd.DataFrame:
+    """`.quotes`: for each stage, then for each of its touchpoints."""
+    if opinions is None or opinions.rows["label"].isna().all():
+        return pd.DataFrame(columns=COLUMNS, dtype="str")
+    rows = opinions.rows[opinions.rows["label"].notna() & (opinions.rows["stage"] >= 0)]
+    said = Said.of(rows.assign(position=np.arange(len(rows))), text_vectors(rows["text"].tolist()))
+    at_stage, at_point = (rows[name].to_numpy() for name in ("stage", "point"))
+    found = []
+    for stage, name in enumerate(places.stages):
+        found += _quoted(said, np.flatnonzero(at_stage == stage), name, None)
+        for point in np.flatnonzero(places.stage_of_point == stage) if places.points else ():
+            found += _quoted(said, np.flatnonzero(at_point == point), name, places.points[point][1])
+    return pd.DataFrame(found, columns=COLUMNS, dtype="str")
+
+
+def _quoted(said: Said, group: Ints, stage: str, touchpoint: str | None) -> list[tuple]:
+    return (
+        [(stage, touchpoint, *quote) for quote in said.typical(group)]
+        if group.size >= FEWEST
+        else []
+    )

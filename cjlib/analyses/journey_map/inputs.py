@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.cache import Shared
 from cjlib.analyses.journey_map.feedback import Opinions, read_opinions
-from cjlib.analyses.journey_map.groups import By, Groups, groups_of
-from cjlib.analyses.journey_map.mapped_events import Walk, read_walk
-from cjlib.analyses.journey_map.stage_mapping import Bools, Places, places_of
-from cjlib.analyses.journey_map.value import Money, read_money
+from cjlib.analyses.journey_map.mapped_events import (
+    Bools,
+    Ints,
+    Places,
+    Walk,
+    claimed,
+    codes_of,
+    places_of,
+    read_walk,
+)
+from cjlib.analyses.journey_map.support import support_view
 from cjlib.errors import CjlibError, shown
+from cjlib.shared.comparison import MIN_N
+from cjlib.shared.group_by import MISSING, CustomerGroups, group_by, names_given, numbered
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.event_log import EventLog
@@ -83,7 +92,7 @@ class Source:
     def only(self, customers: Bools) -> Source:
         """The same of some customers alone, by code, with what they said."""
         assert self.acts is not None, "a map without events knows no customers"
-        groups = Groups(None, np.where(customers, 0, -1), 1)
+        groups = Groups(None, np.where(customers, 0, -1))
         return replace(
             self,
             groups=groups,
@@ -126,7 +135,7 @@ def _whole(journey: Journey, log: EventLog | None, feedback: Feedback | None) ->
     return Source(
         journey,
         places,
-        Groups(None, None, 1),
+        Groups(None, None),
         None if log is None else _acts(journey, log, opinions),
         opinions,
         None,
@@ -158,3 +167,221 @@ def _probabilities(churn: Any) -> pd.Series | None:
         "customer_id", keep="last"
     )
     return newest.set_index("customer_id")["churn_probability"]
+
+
+By = str | pd.Series | Mapping[Any, Any] | None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """`of` is the group of each customer code of the log (−1 = none), groups in the order of the table; `found` where `by` is a column."""
+
+    name: str | None
+    of: np.ndarray | None
+    labels: tuple[str, ...] = ("all",)
+    found: CustomerGroups | None = None
+
+    @property
+    def size(self) -> int:
+        """How many there are; 1 where all customers are one."""
+        return len(self.labels)
+
+    def columns(self, repeats: int) -> dict[str, pd.Series]:
+        """The group column of a table in which each group has so many rows."""
+        return self.columns_at(np.repeat(np.arange(self.size), repeats))
+
+    def columns_at(self, group: np.ndarray) -> dict[str, pd.Series]:
+        """The group column of a table whose rows belong to these groups."""
+        if self.name is None:
+            return {}
+        if self.found is not None:
+            return self.found.columns(group)
+        return {self.name: pd.Series([self.labels[k] for k in group], dtype="str")}
+
+    def words(self) -> list[str]:
+        """The groups as labels."""
+        return list(self.labels)
+
+
+def groups_of(log: EventLog | None, by: By, taken: tuple[str, ...]) -> Groups:
+    """The groups that `by` names, as `group_by` finds them, or gives."""
+    if by is None:
+        return Groups(None, None)
+    if log is None:
+        raise CjlibError(
+            "by: groups are groups of customers of the log, and there is none. Give the events, or leave by out."
+        )
+    if isinstance(by, pd.Series | Mapping):
+        return _given(log, pd.Series(by), taken)
+    if not isinstance(by, str):
+        raise CjlibError(
+            f"by: must be the name of one column, or a mapping from customer_id to group. Got {shown(by)}."
+        )
+    found = group_by(log, by, taken=taken)
+    return Groups(by, found.of, tuple(found.labels), found)
+
+
+def _given(log: EventLog, by: pd.Series, taken: tuple[str, ...]) -> Groups:
+    (name,) = names_given("group" if by.name is None else str(by.name), "by", taken)
+    code = codes_of(log, by.index)
+    known = (code >= 0) & by.notna().to_numpy()
+    labels, rank = np.unique(by[known].astype("str").to_numpy(dtype=object), return_inverse=True)
+    order, group = numbered(rank)
+    of = np.full(len(log.customer_ids()), MISSING, dtype=np.int64)
+    of[code[known]] = group
+    return Groups(name, of, tuple(labels[order]))
+
+
+@dataclass(frozen=True)
+class Money:
+    """The value events of the log: customer code, time, amount (missing amounts left out)."""
+
+    code: Ints
+    time: Ints
+    amount: np.ndarray
+
+    def after(self, code: np.ndarray, entry: Ints, within: int | None = None) -> np.ndarray:
+        """The sum at or after the entry of each of these customers (each once), all of it or that so soon after."""
+        size = int(max(self.code.max(initial=-1), code.max(initial=-1))) + 1
+        since = np.full(size, np.iinfo(np.int64).max)
+        since[code] = entry
+        counts = self.time >= since[self.code]
+        if within is not None:
+            counts &= self.time - within <= since[self.code]
+        return np.bincount(self.code[counts], weights=self.amount[counts], minlength=size)[code]
+
+
+def read_money(journey: Journey, log: EventLog) -> Money | None:
+    """The value events, None where the journey file names none."""
+    if journey.value is None:
+        return None
+    where = "TRUE" if journey.value.event is None else log.match(journey.value.event, "value.event")
+    found = log.fetch("customer", "time", where=where)
+    amount = log.numbers(journey.value.amount, where=where, option="value.amount")
+    given = ~np.isnan(amount)
+    return Money(found["customer"].astype(np.int64)[given], found["time"][given], amount[given])
+
+
+def mean_after(
+    money: Money | None, walk: Walk, entries: Ints, chosen: Bools | None = None
+) -> tuple[float, float, int]:
+    """Mean value after entry of the chosen customers (all), its standard error, and how many they are; without money 1 each."""
+    who = np.flatnonzero(entries >= 0 if chosen is None else (entries >= 0) & chosen)
+    if not who.size:
+        return float("nan"), float("nan"), 0
+    if money is None:
+        return 1.0, 0.0, who.size
+    values = money.after(walk.codes[who].astype(np.int64), walk.time[entries[who]])
+    error = float(values.std(ddof=1) / np.sqrt(who.size)) if who.size > 1 else float("nan")
+    return float(values.mean()), error, who.size
+
+
+def at_stake(money: Money | None, walk: Walk, entries: Ints, went_on: Bools) -> tuple[float, float]:
+    """Mean value after entry of those who went on to a later stage; of fewer than 30, of all who came."""
+    chosen = went_on if np.count_nonzero(went_on & (entries >= 0)) >= MIN_N else None
+    mean, error, _ = mean_after(money, walk, entries, chosen)
+    return mean, error
+
+
+def costs(walk: Walk, back: Walk, place: Ints, size: int) -> np.ndarray:
+    """The cost of all events of each place (the stage or touchpoint of each position); NaN where the file names none."""
+    cost = walk.places.cost
+    events = sum(np.bincount(part.place, minlength=cost.size) for part in (walk, back))
+    known, total = np.zeros(size, dtype=bool), np.zeros(size)
+    known[place[~np.isnan(cost)]] = True
+    np.add.at(total, place, np.nan_to_num(cost) * events)
+    return np.where(known, total, np.nan)
+
+
+UNMAPPED = ["event", "events", "customers", "first_at", "last_at"]
+SILENT = ["stage", "touchpoint", "event"]
+
+
+def unmapped(log: EventLog, places: Places) -> pd.DataFrame:
+    """`.unmapped`: one row an event name with events that no touchpoint claims, commonest first."""
+    mapped = claimed(log, (one.event for one in places.mapping))
+    counted = log.engine.frame(
+        "SELECT n.value AS event, count(*) AS events, count(DISTINCT c) AS customers, min(t) AS first_at, max(t) AS last_at "
+        f"FROM (SELECT c, t, e FROM {log.prepared} WHERE NOT coalesce({mapped}, FALSE)) p JOIN e_names n ON n.code = p.e "
+        "GROUP BY n.value ORDER BY events DESC, event"
+    )
+    times = {name: log.moments(counted[name].to_numpy()) for name in ("first_at", "last_at")}
+    return counted.assign(**times)[UNMAPPED]
+
+
+def silent(log: EventLog, places: Places) -> pd.DataFrame:
+    """`.silent`: the events of touchpoints that the log never has, in the file's order."""
+    rows = []
+    for one in places.mapping:
+        missing = log.unknown_events(one.event) if not one.event.where else _never(log, one.event)
+        rows += [(one.stage, one.touchpoint, name) for name in missing]
+    return pd.DataFrame(rows, columns=SILENT, dtype="str")
+
+
+def _never(log: EventLog, event) -> list[str]:
+    found = log.engine.rows(
+        f"SELECT count(*) FROM {log.prepared} WHERE {log.match(event, 'touchpoint')}"
+    )[0][0]
+    return [] if found else [str(event)]
+
+
+Happened = tuple[Ints, Ints]
+"""Customer codes and instants of events, by customer and time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """Of all customers of a log; `spoke` are those, by code, whose feedback is on the map."""
+
+    journey: Journey
+    log: EventLog
+    walk: Walk
+    spoke: Bools
+
+    @cached_property
+    def unmapped(self) -> pd.DataFrame:
+        """Events that no touchpoint claims."""
+        return unmapped(self.log, self.walk.places)
+
+    @cached_property
+    def silent(self) -> pd.DataFrame:
+        """Touchpoints that never occur."""
+        return silent(self.log, self.walk.places)
+
+    @cached_property
+    def support(self) -> pd.DataFrame:
+        """The support view; empty where the journey file has none."""
+        support = self.journey.support
+        return (
+            pd.DataFrame()
+            if support is None
+            else support_view(support, self.journey.scorecard.period, self.log)
+        )
+
+    @cached_property
+    def active(self) -> Happened:
+        """Mapped events, without those of leaving, of those who spoke."""
+        if self.journey.churn is None or self.journey.churn.event is None:
+            return self._theirs(self.walk.code, self.walk.time)
+        gone = self.log.match(self.journey.churn.event, "churn.event")
+        front = ", ".join(str(place) for place in np.flatnonzero(self.walk.places.front)) or "NULL"
+        found = self.log.fetch(
+            "customer",
+            "time",
+            where=f"({self.journey.mapping_sql(self.log)}) IN ({front}) AND NOT coalesce({gone}, FALSE)",
+        )
+        return self._theirs(found["customer"], found["time"])
+
+    @cached_property
+    def converted(self) -> Happened | None:
+        """Conversions of those who spoke; None where the journey file does not say what one is."""
+        if self.journey.roles.convert is None:
+            return None
+        found = self.log.fetch(
+            "customer", "time", where=self.log.match(self.journey.roles.convert, "roles.convert")
+        )
+        return self._theirs(found["customer"], found["time"])
+
+    def _theirs(self, code: np.ndarray, time: Ints) -> Happened:
+        rows = self.spoke[code]
+        return code[rows].astype(np.int64), time[rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,20 +15,16 @@ import pandas as pd
 from cjlib.analyses.journey_map import compare as comparing
 from cjlib.analyses.journey_map import summary
 from cjlib.analyses.journey_map.compare import MapChange, Side
-from cjlib.analyses.journey_map.coverage import SILENT, UNMAPPED
 from cjlib.analyses.journey_map.equal_follow_up import compare_groups
-from cjlib.analyses.journey_map.export import export
-from cjlib.analyses.journey_map.groups import By, Groups
-from cjlib.analyses.journey_map.inputs import Source, read_source
+from cjlib.analyses.journey_map.feedback import quotes
+from cjlib.analyses.journey_map.inputs import SILENT, UNMAPPED, By, Groups, Source, read_source
+from cjlib.analyses.journey_map.mapped_events import codes_of
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import OUTCOMES, later_of, moments
 from cjlib.analyses.journey_map.pain_inputs import pain_points
-from cjlib.analyses.journey_map.quotes import quotes
-from cjlib.analyses.journey_map.routes import planned_routes, routes
 from cjlib.analyses.journey_map.sentiment_tables import line_and_patterns
-from cjlib.analyses.journey_map.stage_table import STAGE_COLUMNS, stage_table
-from cjlib.analyses.journey_map.stages import StageCounts
-from cjlib.analyses.journey_map.touchpoint_table import POINT_COLUMNS, point_table
+from cjlib.analyses.journey_map.stages import StageCounts, planned_routes, routes
+from cjlib.analyses.journey_map.tables import POINT_COLUMNS, STAGE_COLUMNS, point_table, stage_table
 from cjlib.analyses.journey_map.what_if import WhatIf, simulate
 from cjlib.analyses.result import MIME, Result
 from cjlib.errors import CjlibError, not_one_of, shown
@@ -39,16 +36,20 @@ if TYPE_CHECKING:
     from cjlib.analyses.churn import ChurnModel
 
 SUMMARY = (
-    *(
-        "stage",
-        "customers",
-        "share_of_all",
-        "share_of_previous",
-        "share_ended",
-        "still_moving",
-        "median_seconds_to_next",
-    ),
-    *("n_feedback", "mean_score", "nps", "csat", "ces", "value_per_customer", "evidence"),
+    "stage",
+    "customers",
+    "share_of_all",
+    "share_of_previous",
+    "share_ended",
+    "still_moving",
+    "median_seconds_to_next",
+    "n_feedback",
+    "mean_score",
+    "nps",
+    "csat",
+    "ces",
+    "value_per_customer",
+    "evidence",
 )
 
 
@@ -195,9 +196,8 @@ class JourneyMap(Result):
         source = self._source
         if source.log is None:
             raise CjlibError("only: the map was made without events, so it knows no customers.")
-        wanted = {str(one) for one in customer_ids}
-        kept = np.array([str(one) in wanted for one in source.log.customer_ids()], dtype=bool)
-        return self._part(kept, called)
+        code = codes_of(source.log, customer_ids)
+        return self._part(np.isin(np.arange(len(source.log.customer_ids())), code), called)
 
     def group(self, name: str) -> JourneyMap:
         """The map of one group of `by`, named as the table names it, to be set beside that of another: `held.group("web").compare(held.group("app"))`."""
@@ -231,15 +231,16 @@ class JourneyMap(Result):
         return simulate(self.table, self._source, changes)
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Write the tables as CSV (`stages.csv` …) and the whole map as `journey_map.json`, with the digest of the journey file: see `export.py`."""
+        """Write the tables as CSV (`stages.csv` …) and the whole map as `journey_map.json`, with the digest of the journey file."""
         head = {
             "journey": self.journey.name,
             "journey_hash": self.journey.hash,
             "headline": self.headline,
             "definition": dict(self.definition),
+            "metrics": dict(self.metrics),
         }
         return export(
-            head | {"metrics": dict(self.metrics)},
+            head,
             {"stages": self.table} | {name: getattr(self, name) for name in TABLES},
             Path(folder),
         )
@@ -370,4 +371,56 @@ def _moments(source: Source, outcome: str) -> pd.DataFrame:
         source.opinions,
         later_of(source.journey, source.acts.shared, source.opinions),
         outcome,
+    )
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def export(head: dict[str, Any], tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:
+    """Write each table as CSV and `journey_map.json` with all of them after `head` into a folder, made if need be; empty tables have no CSV.
+
+    Text that a spreadsheet would run as a formula is prefixed with ' in the CSV files; the JSON has it as it is: missing is null, times are ISO text.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, table in tables.items():
+        if len(table):
+            path = folder / f"{name}.csv"
+            safe_for_spreadsheets(table).to_csv(path, index=False)
+            written.append(path)
+    path = folder / "journey_map.json"
+    whole = head | {name: records(table) for name, table in tables.items()}
+    path.write_text(json.dumps(whole, ensure_ascii=False, indent=1), encoding="utf-8")
+    return [*written, path]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as plain values."""
+    return [
+        {str(name): _plain(value) for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
+
+
+def safe_for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Texts that a spreadsheet would take for a formula, prefixed with an apostrophe."""
+    texts = {
+        str(name): table[name]
+        for name in table.columns
+        if pd.api.types.is_string_dtype(table[name])
+    }
+    return table.assign(
+        **{
+            name: held.where(~held.str.startswith(_FORMULA, na=False), "'" + held)
+            for name, held in texts.items()
+        }
     )

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.journey_map.stage_mapping import (
-    NONE,
-    Bools,
-    Ints,
-    Places,
-    claimed,
-    placed,
-    places_of,
-)
-from cjlib.analyses.journey_map.stage_visits import Visits
-from cjlib.sources.journey import Journey
+from cjlib.errors import CjlibError
+from cjlib.sources.journey import Journey, Mapped
+from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.durations import microseconds
 from cjlib.sources.log.event_log import EventLog
 
@@ -170,3 +165,168 @@ def _tied_by_stage(walk: Walk) -> Walk:
     place, channel = walk.place.copy(), walk.channel.copy()
     place[rows], channel[rows] = walk.place[order], walk.channel[order]
     return replace(walk, place=place, channel=channel)
+
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+NONE = -1
+MOST_STAGES = 100
+
+
+@dataclass(frozen=True)
+class Places:
+    """Each position of `journey.mapping` with its stage and touchpoint, both counted from 0."""
+
+    mapping: tuple[Mapped, ...]
+    stages: tuple[str, ...]
+
+    @cached_property
+    def points(self) -> list[tuple[int, str]]:
+        """The touchpoints in the file's order: stage and name."""
+        return list(dict.fromkeys((one.position, one.touchpoint) for one in self.mapping))
+
+    @cached_property
+    def point(self) -> Ints:
+        """The touchpoint of each position."""
+        number = {point: position for position, point in enumerate(self.points)}
+        return np.array(
+            [number[one.position, one.touchpoint] for one in self.mapping], dtype=np.int64
+        )
+
+    @cached_property
+    def stage(self) -> Ints:
+        """The stage of each position."""
+        return np.array([one.position for one in self.mapping], dtype=np.int64)
+
+    @cached_property
+    def stage_of_point(self) -> Ints:
+        """The stage of each touchpoint."""
+        return np.array([position for position, _ in self.points], dtype=np.int64)
+
+    @cached_property
+    def front(self) -> Bools:
+        """Whether a position's events are the customer's way: not backstage, unless its stage has nothing else."""
+        seen = {one.position for one in self.mapping if not one.backstage}
+        return np.array(
+            [not one.backstage or one.position not in seen for one in self.mapping], dtype=bool
+        )
+
+    @cached_property
+    def support(self) -> Bools:
+        """Whether a position's events are contacts with support."""
+        return np.array([one.support for one in self.mapping], dtype=bool)
+
+    @cached_property
+    def cost(self) -> NDArray[np.float64]:
+        """What an event of each position costs; NaN where the file does not say."""
+        return np.array([np.nan if one.cost is None else one.cost for one in self.mapping])
+
+    @cached_property
+    def counted(self) -> list[int]:
+        """The stages that have touchpoints, so that something can be counted there."""
+        return sorted({one.position for one in self.mapping})
+
+
+def places_of(journey: Journey) -> Places:
+    """The places of a journey file."""
+    if len(journey.stage_names) > MOST_STAGES:
+        raise CjlibError(
+            f"stages: a map holds at most {MOST_STAGES}. Got {len(journey.stage_names)}. Join stages that nobody would tell apart."
+        )
+    return Places(journey.mapping, tuple(journey.stage_names))
+
+
+def claimed(log: EventLog, events: Iterable[Step]) -> str:
+    """SQL over the prepared log: the events that any of these matches; plain names are tested as one list."""
+    steps = list(events)
+    names = sorted({name for one in steps if plain(one) for name in one.names})
+    tests = [log.match(names, "stages")] if names else []
+    tests += [log.match(one, "stages") for one in steps if not plain(one)]
+    return f"({' OR '.join(tests)})" if tests else "FALSE"
+
+
+def placed(journey: Journey, log: EventLog) -> tuple[str, NDArray[np.int16]]:
+    """SQL of a small number for each claimed event, and the position in the mapping that each number stands for."""
+    mapping = journey.mapping
+    if all(plain(one.event) for one in mapping):
+        return "e", _positions(log.event_names, mapping)
+    return f"CAST({journey.mapping_sql(log)} AS SMALLINT)", np.arange(len(mapping), dtype=np.int16)
+
+
+def codes_of(log: EventLog, customer_ids: Iterable[Any]) -> Ints:
+    """The code in the log of each of these customers; −1: not there."""
+    known = pd.Index([str(customer) for customer in log.customer_ids()])
+    return known.get_indexer(pd.Index([str(customer) for customer in customer_ids]))
+
+
+def plain(step: Step) -> bool:
+    """Whether a step is told by its names alone."""
+    return bool(step.names) and not step.where and not step.first_time
+
+
+def _positions(names: Sequence[str], mapping: Sequence[Mapped]) -> NDArray[np.int16]:
+    """The first position that claims each event name."""
+    first = {
+        name: position
+        for position, one in reversed(list(enumerate(mapping)))
+        for name in one.event.names
+    }
+    return np.array([first.get(name, NONE) for name in names], dtype=np.int16)
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Each visit by customer and time: whose it is, in which stage, and its first and last event among those of the walk."""
+
+    who: NDArray[np.int32]
+    stage: NDArray[np.int16]
+    begin: Ints
+    end: Ints
+    customers: int
+    stages: int
+
+    @cached_property
+    def first(self) -> Ints:
+        """Each customer's first visit to each stage: customers × stages, −1 where there is none."""
+        return self._edges(last=False)
+
+    @cached_property
+    def last(self) -> Ints:
+        """Each customer's last visit to each stage: customers × stages, −1 where there is none."""
+        return self._edges(last=True)
+
+    def _edges(self, *, last: bool) -> Ints:
+        found = np.full((self.customers, self.stages), NONE, dtype=np.int64)
+        for stage in range(self.stages):
+            rows = np.flatnonzero(self.stage == stage)
+            who = self.who[rows]
+            edge = np.flatnonzero(np.diff(who, append=NONE) if last else np.diff(who, prepend=NONE))
+            found[who[edge], stage] = rows[edge]
+        return found
+
+    def of(self, column: NDArray[np.integer], visit: Ints) -> Ints:
+        """A column of these visits; −1 of none."""
+        return np.append(column, NONE).astype(np.int64)[visit]
+
+    def following(self, visit: Ints, wanted: Bools) -> Ints:
+        """For each customer the first wanted visit after this one; −1 where there is none, or this one is none."""
+        chosen = np.flatnonzero(wanted)
+        found = np.append(chosen, NONE)[np.searchsorted(chosen, visit, side="right")]
+        mine = (visit >= 0) & (found >= 0) & (self.of(self.who, found) == np.arange(self.customers))
+        return np.where(mine, found, NONE)
+
+    def in_order(self, stages: Iterable[int]) -> list[Ints]:
+        """For each of these stages the visit with which each customer came so far; −1: not so far. The earliest after the one before is the best to go on from."""
+        found: list[Ints] = []
+        for stage in stages:
+            # Events of one instant stand in the order of their stages, so a later stage at the same instant follows.
+            first = not found
+            found.append(
+                self.first[:, stage] if first else self.following(found[-1], self.stage == stage)
+            )
+        return found
+
+    @cached_property
+    def moves(self) -> Ints:
+        """The visits that another of the same customer follows."""
+        return np.flatnonzero(np.diff(self.who) == 0)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.cache import Shared
 from cjlib.analyses.journey_map.feedback import BAD_TO, GOOD_FROM, Opinions
-from cjlib.analyses.journey_map.stage_mapping import Places
+from cjlib.analyses.journey_map.inputs import Shared
+from cjlib.analyses.journey_map.mapped_events import Places
 from cjlib.shared.comparison import MIN_N, FollowUp, compare_shares, family
 from cjlib.shared.stats import Z95
 from cjlib.sources.journey import Journey

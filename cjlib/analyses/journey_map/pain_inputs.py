@@ -8,16 +8,12 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.journey_map.equal_follow_up import Followed, horizon_of
-from cjlib.analyses.journey_map.feedback import BAD_TO, Opinions
-from cjlib.analyses.journey_map.feedback_by_stage import evidence
-from cjlib.analyses.journey_map.inputs import Source
-from cjlib.analyses.journey_map.pain_score import Part, ranked
-from cjlib.analyses.journey_map.pain_score import Places as PainPlaces
-from cjlib.analyses.journey_map.routes import Move, planned_routes
+from cjlib.analyses.journey_map.feedback import BAD_TO, Opinions, evidence
+from cjlib.analyses.journey_map.inputs import Money, Source, at_stake
+from cjlib.analyses.journey_map.mapped_events import NONE, Bools, Ints, Places
+from cjlib.analyses.journey_map.pain_score import PainPlaces, Part, ranked
 from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
-from cjlib.analyses.journey_map.stage_mapping import NONE, Bools, Ints, Places
-from cjlib.analyses.journey_map.stages import StageCounts
-from cjlib.analyses.journey_map.value import Money, at_stake
+from cjlib.analyses.journey_map.stages import Move, StageCounts, planned_routes
 from cjlib.analyses.survival.kaplan_meier import kaplan_meier
 from cjlib.shared.comparison import FollowUp
 from cjlib.sources.journey import Journey

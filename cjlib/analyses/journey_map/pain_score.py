@@ -101,7 +101,7 @@ def _median_without(ordered: np.ndarray, left_out: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Places:
+class PainPlaces:
     """The places of one level: names, customers, the parts of severity, the mean value at stake and its standard error."""
 
     stage: list[str]
@@ -121,7 +121,7 @@ class Places:
         return self.affected if self.customers is None else self.customers
 
 
-def tested(level: str, places: Places) -> Family:
+def tested(level: str, places: PainPlaces) -> Family:
     """Every part at every place against its reference, as one family: places × parts, row by row."""
     p = np.stack([places.parts[name].p_values() for name in PARTS], axis=1)
     enough = np.full(p.size, MIN_N)  # smaller ones are not measured, so their p is missing
@@ -134,7 +134,7 @@ def tested(level: str, places: Places) -> Family:
     )
 
 
-def ranked(level: str, places: Places, weights: dict[str, float]) -> pd.DataFrame:
+def ranked(level: str, places: PainPlaces, weights: dict[str, float]) -> pd.DataFrame:
     """The pain points of one level, most painful first, with the sensitivity of their rank."""
     weight = np.array([weights[name] for name in PARTS])
     shares = {name: part.shares() for name, part in places.parts.items()}
@@ -218,7 +218,7 @@ def _severity(
         )
 
 
-def _draws(places: Places, measured: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _draws(places: PainPlaces, measured: np.ndarray, weight: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(0)
     shares = {name: places.parts[name].drawn(rng) for name in PARTS}
     given = np.flatnonzero(weight > 0)

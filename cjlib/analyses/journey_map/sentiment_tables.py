@@ -10,8 +10,13 @@ import pandas as pd
 
 from cjlib.analyses.journey_map.feedback import Opinions
 from cjlib.analyses.journey_map.inputs import Source
-from cjlib.analyses.journey_map.patterns import Pattern, named_patterns, taking_part
-from cjlib.analyses.journey_map.sentiment_line import Clustered, clustered
+from cjlib.analyses.journey_map.sentiment_line import (
+    Clustered,
+    Pattern,
+    clustered,
+    named_patterns,
+    taking_part,
+)
 
 LINE_COLUMNS = (
     "stage",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.stage_mapping import Bools, Ints
+from cjlib.analyses.journey_map.mapped_events import Bools, Ints
 from cjlib.analyses.journey_map.stages import SECOND, with_interval
 from cjlib.analyses.survival.kaplan_meier import kaplan_meier
 from cjlib.shared.group_by import MISSING, values_of

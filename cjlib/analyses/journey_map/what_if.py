@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.journey_map.inputs import Source
-from cjlib.analyses.journey_map.value import mean_after
+from cjlib.analyses.journey_map.inputs import Source, mean_after
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, not_one_of, shown
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.journey_map.stage_mapping import claimed, plain
+from cjlib.analyses.journey_map.mapped_events import claimed, plain
 from cjlib.analyses.scorecard.series import Bools, Ints, Series, counted
 from cjlib.errors import DataError
 from cjlib.shared.event_arrays import opens
