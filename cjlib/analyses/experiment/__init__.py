@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.experiment import summary
-from cjlib.analyses.experiment.assignment import Assignment, assign
+from cjlib.analyses.experiment import breakdowns, summary
+from cjlib.analyses.experiment.assignment import Assignment, assign, assign_from
 from cjlib.analyses.experiment.estimates import Estimate, estimate
 from cjlib.analyses.experiment.measures import CustomerValues, Measure, customer_values
+from cjlib.analyses.experiment.worth import Worth, worth
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
-from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.errors import CjlibError, listed, not_one_of, shown
 from cjlib.shared.comparison import (
     MIN_N,
     Family,
@@ -25,6 +26,7 @@ from cjlib.shared.comparison import (
     followed,
     planned_family,
 )
+from cjlib.shared.group_by import names_given
 from cjlib.sources.log.conditions import Event
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
@@ -44,20 +46,69 @@ class Experiment(Result):
         One row an arm, control first: `variant`, `customers`, `expected`, `exposed`; and `p_value` of the sample-ratio test.
     verdict
         "better", "worse", "no difference shown", "too early" or "not readable" (the arms are not of the planned sizes), for each arm but the control.
+    looks
+        What the decision measures would have shown at up to 30 earlier looks: `look`, `variant`, `measure`, `customers`, `difference` with both intervals.
+    novelty
+        The difference in counts and sums that each day since the exposure adds: `days`, `variant`, `measure`, `customers`, `difference`, `low`, `high`.
+    segments
+        The decision measures by the columns `by`: `column`, `group`, `variant`, `measure`, both numbers of customers, `difference`, `low`, `high`, `p_value`,
+        `p_adjusted`. Exploratory.
+    per_day
+        Customers exposed a day, all arms together.
     """
 
     arms: pd.DataFrame
     verdict: Mapping[str, str]
+    looks: pd.DataFrame
+    novelty: pd.DataFrame
+    segments: pd.DataFrame
+    per_day: float
+
+    def worth(
+        self, measure: str, *, cost: float = 0, customers_per_year: float | None = None
+    ) -> Worth:
+        """What the change is worth in money: per 1,000 customers and a year, and the probability that it is worth its cost.
+
+        Parameters
+        ----------
+        measure
+            The name of a measure of kind "sum" whose values are money.
+        cost
+            What the change costs a year, in the same money.
+        customers_per_year
+            How many customers would meet the change in a year; None: as many a day as in the experiment.
+
+        Returns
+        -------
+        Worth
+            `.table`, a row an arm: `variant`, `customers`, `gain_per_1000` and `gain_per_year` with their bounds, `cost`, `probability_worth_it`.
+
+        Raises
+        ------
+        CjlibError
+            If no measure of kind "sum" has this name, or the arms are not of the planned sizes.
+        """
+        if not self.answered or "not readable" in self.verdict.values():
+            return Worth.unanswered(self.headline)
+        rows = self.table[(self.table["measure"] == measure) & (self.table["kind"] == "sum")]
+        if rows.empty:
+            sums = self.table.loc[self.table["kind"] == "sum", "measure"].unique().tolist()
+            raise CjlibError(
+                f"measure: must be a measure of kind 'sum'. Got {shown(measure)}. This experiment has {listed(sums) or 'none'}."
+            )
+        return worth(rows, measure, customers_per_year or self.per_day * 365.25, cost)
 
 
 def experiment(
     log: EventLog,
     *,
-    exposure: Event,
-    variant: str,
+    exposure: Event | None = None,
+    variant: str = "variant",
     control: Any,
     measures: Sequence[Measure],
     window: Duration,
+    assignment: pd.DataFrame | None = None,
+    by: str | Sequence[str] = (),
     planned_shares: Mapping[str, float] | None = None,
     planned_customers: int | None = None,
     stop: str = "always_valid",
@@ -76,15 +127,20 @@ def experiment(
     log
         The event log.
     exposure
-        The event with which a customer sees a variant, such as "experiment_viewed" or a `cj.Step(…)` that names the experiment.
+        The event with which a customer sees a variant, such as "experiment_viewed" or a `cj.Step(…)` that names the experiment. With an `assignment` it may be
+        None: assigned is exposed.
     variant
-        The column that holds the arm.
+        The column that holds the arm: of the exposures, of the customers table, or of the assignment.
     control
         The arm that the others are compared with.
     measures
         `cj.Measure(…)`, at least one with role "decision".
     window
         How long after the first exposure outcomes count, such as "14D".
+    assignment
+        A table `customer_id`, `variant`, `timestamp` of who was put into which arm when, such as a file that another tool wrote; None: the exposures say it.
+    by
+        Columns by whose values the decision measures are also read, as known at the exposure. Exploratory: they never decide.
     planned_shares
         Arm → planned share of the customers; None: equal.
     planned_customers
@@ -101,7 +157,7 @@ def experiment(
     Experiment
         `.table`, a row an arm and measure: `variant`, `measure`, `role`, `customers`, `control_customers`, `value`, `control_value`, `difference` with
         `difference_low`, `difference_high` (95%, for one planned look) and `always_low`, `always_high` (95%, at every look), `relative` with its bounds,
-        `p_value`, `p_adjusted`, `variance_removed` (by CUPED, 0–1), `verdict`.
+        `p_value`, `p_adjusted`, `variance_removed` (by CUPED, 0–1), `verdict`; beside it `.arms`, `.looks`, `.novelty`, `.segments`, `.worth(…)`.
 
     Raises
     ------
@@ -115,7 +171,7 @@ def experiment(
     """
     _check(measures, stop, planned_customers)
     horizon = microseconds(window, "window")
-    everyone = assign(log, exposure, variant, control)
+    everyone = _assigned(log, exposure, variant, control, assignment)
     complete, follow_up = followed(
         everyone.exposed_at,
         log.observed_until_us,
@@ -127,26 +183,29 @@ def experiment(
     arms = _arms(everyone, assigned, planned_shares)
     mismatch = float(arms["p_value"].iloc[0]) < SRM_LEVEL
     deciding = sum(one.role != "exploratory" for one in measures) * (len(assigned.arms) - 1)
-    rows = []
-    for measure in measures:
-        values = customer_values(log, measure, assigned.customer, assigned.exposed_at, horizon)
-        for arm in range(1, len(assigned.arms)):
-            rows.append(
-                _row(
-                    assigned,
-                    arm,
-                    measure,
-                    values,
-                    follow_up,
-                    cuped=cuped,
-                    planned=planned_customers,
-                    comparisons=deciding,
-                )
-            )
+    measured = [
+        (one, customer_values(log, one, assigned.customer, assigned.exposed_at, horizon))
+        for one in measures
+    ]
+    rows = [
+        _row(
+            assigned,
+            arm,
+            measure,
+            values,
+            follow_up,
+            cuped=cuped,
+            planned=planned_customers,
+            comparisons=deciding,
+        )
+        for measure, values in measured
+        for arm in range(1, len(assigned.arms))
+    ]
     table, families = _adjusted(
         pd.DataFrame(rows).rename(columns={"low": "difference_low", "high": "difference_high"}),
         follow_up,
     )
+    decisions = [(one, values) for one, values in measured if one.role == "decision"]
     enough = planned_customers is None or bool((assigned.sizes >= planned_customers).all())
     table["verdict"] = [
         _verdict(row, mismatch=mismatch, enough=enough, stop=stop) for row in records(table)
@@ -166,12 +225,30 @@ def experiment(
         families={one.name: one.tests for one in families},
         arms=arms,
         verdict=verdict,
+        looks=breakdowns.looks(
+            assigned,
+            decisions,
+            horizon,
+            cuped=cuped,
+            planned=planned_customers,
+            comparisons=deciding,
+        ),
+        novelty=breakdowns.novelty(log, assigned, [one for one, _ in decisions], horizon),
+        segments=breakdowns.segments(
+            log, names_given(by, "by"), assigned, decisions, follow_up, cuped=cuped
+        ),
+        per_day=_per_day(everyone),
     )
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table by the names of its columns."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _per_day(everyone: Assignment) -> float:
+    span = int(everyone.exposed_at.max() - everyone.exposed_at.min())
+    return len(everyone.customer) / max(1.0, span / breakdowns.DAY)
 
 
 def _check(measures: Sequence[Measure], stop: str, planned: int | None) -> None:
@@ -186,6 +263,22 @@ def _check(measures: Sequence[Measure], stop: str, planned: int | None) -> None:
         raise CjlibError(f"measures: must be a list of cj.Measure(…). Got {shown(list(measures))}.")
     if not any(one.role == "decision" for one in measures):
         raise CjlibError("measures: at least one needs role='decision': the verdict rests on it.")
+
+
+def _assigned(
+    log: EventLog,
+    exposure: Event | None,
+    variant: str,
+    control: Any,
+    assignment: pd.DataFrame | None,
+) -> Assignment:
+    if assignment is not None:
+        return assign_from(log, assignment, exposure, variant, control)
+    if exposure is None:
+        raise CjlibError(
+            "exposure: name the event with which a customer sees a variant, or give the table of who was assigned: assignment=…"
+        )
+    return assign(log, exposure, variant, control)
 
 
 def _arms(

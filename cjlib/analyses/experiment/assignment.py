@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
@@ -58,7 +59,7 @@ class Assignment:
 
 
 def assign(log: EventLog, exposure: Event, variant: str, control: Any) -> Assignment:
-    """The arm of each exposed customer.
+    """The arm of each exposed customer, by a column of the exposures.
 
     Raises
     ------
@@ -66,17 +67,103 @@ def assign(log: EventLog, exposure: Event, variant: str, control: Any) -> Assign
         If nobody was exposed, there are not two arms, or no arm is called like the control.
     """
     where = log.match(as_step(exposure, "exposure"), "exposure")
-    events = log.fetch("customer", "time", where=where)
+    customer, time = _exposures(log, exposure, where)
     codes, values = log.codes(variant, where=where, option="variant")
-    customer, time = events["customer"].astype(np.int64), events["time"]
-    if not len(customer):
+    return _first_exposures(
+        customer, time, codes.astype(np.int64), [str(value) for value in values], variant, control
+    )
+
+
+def assign_from(
+    log: EventLog, table: pd.DataFrame, exposure: Event | None, variant: str, control: Any
+) -> Assignment:
+    """The arm of each customer of a table `customer_id`, `variant`, `timestamp`; exposed at that time, or at the first `exposure` from it on.
+
+    Raises
+    ------
+    CjlibError
+        If the table lacks a column, names nobody of the log, or the arms do not fit.
+    """
+    missing = [name for name in ("customer_id", variant, "timestamp") if name not in table]
+    if missing:
+        raise CjlibError(
+            f"assignment: needs the columns customer_id, {variant} and timestamp. Missing: {listed(missing)}."
+        )
+    code_of = {str(name): code for code, name in enumerate(log.customer_ids().tolist())}
+    customer = table["customer_id"].astype(str).map(code_of)
+    time = _microseconds(table["timestamp"], log)
+    usable = (customer.notna() & time.notna()).to_numpy()
+    if not usable.any():
+        raise CjlibError(
+            "assignment: no customer_id of it with a timestamp is in the log. "
+            f"It has {listed(table['customer_id'].head(3).tolist())}, the log {listed(log.customer_ids()[:3].tolist())}."
+        )
+    arms = sorted(table.loc[usable, variant].dropna().astype(str).unique())
+    code = pd.Categorical(table.loc[usable, variant].astype("str"), categories=arms).codes
+    rows = pd.DataFrame(
+        {
+            "customer": customer[usable].to_numpy(dtype="int64"),
+            "time": time[usable].to_numpy(dtype="int64"),
+            "code": code.astype("int64"),
+        }
+    ).sort_values(["customer", "time"], kind="stable")
+    if exposure is not None:
+        rows = _exposed_from(log, exposure, rows)
+    columns = (rows[name].to_numpy() for name in ("customer", "time", "code"))
+    return _first_exposures(*columns, arms, variant, control)
+
+
+def _microseconds(timestamps: pd.Series, log: EventLog) -> pd.Series:
+    try:
+        time = pd.to_datetime(timestamps)
+    except (ValueError, TypeError) as error:
+        raise CjlibError(
+            f"assignment: its timestamps cannot be read: {listed(timestamps.head(3).tolist())}. Write them as 2025-03-01 12:00."
+        ) from error
+    local = (
+        time.dt.tz_localize(log.zone, ambiguous=True, nonexistent="shift_forward")
+        if time.dt.tz is None
+        else time
+    )
+    instant = local.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]")
+    return instant.astype("int64").where(instant.notna())
+
+
+def _exposed_from(log: EventLog, exposure: Event, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of those who were exposed, at the first exposure from their assignment on."""
+    where = log.match(as_step(exposure, "exposure"), "exposure")
+    customer, time = _exposures(log, exposure, where)
+    exposures = pd.DataFrame({"customer": customer, "exposed_at": time})
+    joined = pd.merge_asof(
+        rows.sort_values("time", kind="stable"),
+        exposures.sort_values("exposed_at", kind="stable"),
+        left_on="time",
+        right_on="exposed_at",
+        by="customer",
+        direction="forward",
+    )
+    joined = joined[joined["exposed_at"].notna()]
+    return joined.assign(time=joined["exposed_at"].astype("int64")).sort_values(
+        ["customer", "time"], kind="stable"
+    )
+
+
+def _exposures(log: EventLog, exposure: Event, where: str) -> tuple[Ints, Ints]:
+    events = log.fetch("customer", "time", where=where)
+    if not len(events["time"]):
         raise CjlibError(
             f"exposure: {shown(str(as_step(exposure, 'exposure')))} never occurs in the log. Events: {listed(log.event_names, most=9)}."
         )
+    return events["customer"].astype(np.int64), events["time"]
+
+
+def _first_exposures(
+    customer: Ints, time: Ints, code: Ints, arms: list[str], variant: str, control: Any
+) -> Assignment:
+    """Each customer once, in the arm of the first exposure; rows by customer and time, code −1: no variant."""
     exposed = len(np.unique(customer))
-    named = codes >= 0
-    customer, time, code = customer[named], time[named], codes[named].astype(np.int64)
-    arms = [str(value) for value in values]
+    named = code >= 0
+    customer, time, code = customer[named], time[named], code[named]
     if len(arms) < 2:
         raise CjlibError(
             f"variant: an experiment needs two arms. {shown(variant)} holds {listed(arms)}."
