@@ -566,7 +566,7 @@ def test_every_figure_claims_something_and_holds_its_numbers(northlight, view):
 
 def test_the_explorers_twin_needs_no_script_and_tells_of_every_stage(northlight):
     source = northlight._source
-    held = cj.explore_map(source.journey, source.log, source.feedback, made=northlight)
+    held = cj.explore_map(source.journey, source.log, source.feedback, journey_map=northlight)
     html = held.twin().html
     assert "<script" not in html
     assert all(f"{stage}: customers, routes, quotes" in html for stage in source.stages)

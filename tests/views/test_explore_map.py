@@ -54,7 +54,7 @@ def log():
 
 
 @pytest.fixture(scope="module")
-def kinds(log):
+def personas(log):
     """Two personas made by hand: who has bought, and who has not."""
     made = cj.personas(log_of(), k=2)
     bought = {f"c{k}" for k in range(80) if (k // 2) < (10 if k % 2 == 0 else 30)}
@@ -68,8 +68,8 @@ def kinds(log):
 
 
 @pytest.fixture(scope="module")
-def explorer(journey, log, kinds):
-    return cj.explore_map(journey, log, made=cj.journey_map(journey, log), kinds=kinds)
+def explorer(journey, log, personas):
+    return cj.explore_map(journey, log, journey_map=cj.journey_map(journey, log), personas=personas)
 
 
 def controls(explorer):
@@ -176,19 +176,19 @@ def test_a_map_without_groups_has_no_figure_of_groups(journey, log):
     assert len(cj.plot(cj.journey_map(journey, log), "groups").data) == 0
 
 
-def test_the_map_of_a_persona_of_five_says_that_five_are_too_few(journey, log, kinds):
-    some = kinds.members[
-        (kinds.members["persona"] == "P1")
-        | (kinds.members["customer_id"].isin(["c78", "c76", "c74", "c72", "c70"]))
+def test_the_map_of_a_persona_of_five_says_that_five_are_too_few(journey, log, personas):
+    some = personas.members[
+        (personas.members["persona"] == "P1")
+        | (personas.members["customer_id"].isin(["c78", "c76", "c74", "c72", "c70"]))
     ]
     html = cj.persona_maps(
-        cj.journey_map(journey, log), dataclasses.replace(kinds, members=some)
+        cj.journey_map(journey, log), dataclasses.replace(personas, members=some)
     ).html
     assert html.count(" (n = 5: too few to read)</summary>") == 1
 
 
-def test_each_persona_has_its_own_map_folded_and_escaped(journey, log, kinds):
-    maps = cj.persona_maps(cj.journey_map(journey, log), kinds)
+def test_each_persona_has_its_own_map_folded_and_escaped(journey, log, personas):
+    maps = cj.persona_maps(cj.journey_map(journey, log), personas)
     assert [held.table["customers"].tolist() for held in maps.maps.values()] == [
         [40, 40, 40],
         [40, 0, 0],
@@ -202,10 +202,10 @@ def test_too_few_customers_for_personas_is_said_and_no_fault(journey):
     few = cj.read_events(
         pd.DataFrame({"customer_id": ["a"], "event": ["visit"], "timestamp": [START]})
     )
-    for kinds in (cj.personas(few, journey=journey), cj.personas(None, journey=journey)):
-        assert not kinds.answered
-        maps = cj.persona_maps(cj.journey_map(journey, few), kinds)
-        assert maps.text == kinds.headline
+    for personas in (cj.personas(few, journey=journey), cj.personas(None, journey=journey)):
+        assert not personas.answered
+        maps = cj.persona_maps(cj.journey_map(journey, few), personas)
+        assert maps.text == personas.headline
         assert len(cj.plot(maps).data) == 0
     assert (
         "Personas cannot be told apart: only 0 customers have 5 events or more"
@@ -263,9 +263,9 @@ def test_a_table_has_words_for_heads_no_index_and_a_sentence_when_empty():
 
 
 def test_the_table_of_a_result_brings_its_definition_and_one_without_rows_its_headline(
-    kinds, journey
+    personas, journey
 ):
-    shown = cj.table(kinds, ["persona", "name"])
+    shown = cj.table(personas, ["persona", "name"])
     assert "How this was counted" in shown.html
     assert "typical path" not in shown.html
     assert (
@@ -277,6 +277,6 @@ def test_the_table_of_a_result_brings_its_definition_and_one_without_rows_its_he
 def test_maps_that_are_made_already_are_shown_as_they_are(journey):
     log = log_of(("all", "shop"))
     whole, groups = cj.journey_map(journey, log), cj.journey_map(journey, log, by="channel")
-    explorer = cj.explore_map(journey, log, by="channel", made=whole, groups=groups)
+    explorer = cj.explore_map(journey, log, by="channel", journey_map=whole, groups=groups)
     assert explorer.map() is whole
     assert explorer.map(Choice(by="channel")) is groups

@@ -1,4 +1,4 @@
-"""Which kinds of customers there are, and whether the data really fall into kinds."""
+"""Which personas there are, and whether the data really fall into such groups."""
 
 from __future__ import annotations
 

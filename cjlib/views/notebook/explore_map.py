@@ -47,10 +47,10 @@ class MapExplorer:
         feedback: Feedback | None,
         *,
         by: str | None,
-        kinds: Personas | None,
+        personas: Personas | None,
     ) -> None:
         self._journey, self._log, self._feedback, self._by = journey, log, feedback, by
-        self._kinds = None if kinds is None else _named(kinds)
+        self._personas = None if personas is None else _named(personas)
         self._counted: dict[Choice, JourneyMap] = {}
         self._alone: dict[Choice, JourneyMap] = {}
 
@@ -76,7 +76,7 @@ class MapExplorer:
                 if choice.start or choice.end
                 else self._log
             )
-            by = self._kinds if choice.by == PERSONA else choice.by
+            by = self._personas if choice.by == PERSONA else choice.by
             self._counted[key] = journey_map(self._journey, log, self._feedback, by=by)
         return self._counted[key]
 
@@ -190,11 +190,11 @@ class MapExplorer:
         """Live: bounds of time, segment and group, the stage to look into, and a slider of points more or less."""
         import ipywidgets as w
 
-        kinds = [] if self._kinds is None else [PERSONA]
+        personas = [] if self._personas is None else [PERSONA]
         segments = [
             TOGETHER,
             *dict.fromkeys(
-                [*([self._by] if self._by else []), *kinds, *segment_columns(self._log)]
+                [*([self._by] if self._by else []), *personas, *segment_columns(self._log)]
             ),
         ]
         start, end = (
@@ -269,13 +269,13 @@ def _group(held: JourneyMap, choice: Choice) -> str:
     return choice.group if choice.group in names else names[0]
 
 
-def _named(kinds: Personas) -> pd.Series:
+def _named(personas: Personas) -> pd.Series:
     """The persona of each customer in words; those too little seen have none."""
     names = {
         label: f"{label}: {name}"
-        for label, name in zip(kinds.table["persona"], kinds.table["name"], strict=True)
+        for label, name in zip(personas.table["persona"], personas.table["name"], strict=True)
     }
-    members = kinds.members[kinds.members["persona"].isin(list(names))]
+    members = personas.members[personas.members["persona"].isin(list(names))]
     return members.set_index("customer_id")["persona"].map(names).rename(PERSONA)
 
 
@@ -285,9 +285,9 @@ def explore_map(
     feedback: Feedback | None = None,
     *,
     by: str | None = None,
-    made: JourneyMap | None = None,
+    journey_map: JourneyMap | None = None,
     groups: JourneyMap | None = None,
-    kinds: Personas | None = None,
+    personas: Personas | None = None,
 ) -> MapExplorer:
     """The map with its period, segment, persona and stage to choose, and what-if sliders; in a report folded tables hold choices counted beforehand.
 
@@ -297,11 +297,11 @@ def explore_map(
         As `cj.journey_map` takes them.
     by
         The segment that the report shows too.
-    made
+    journey_map
         The map of everything, if there is one already, so that it is not counted again.
     groups
         The map by the segment, if there is one already.
-    kinds
+    personas
         What `cj.personas` gives, to choose personas too.
 
     Returns
@@ -320,6 +320,10 @@ def explore_map(
             f"log: the explorer needs events, as cj.read_events gives them. Got {shown(log)}. To show a map of feedback alone call cj.render_map(map)."
         )
     explorer = MapExplorer(
-        journey, log, feedback, by=by, kinds=kinds if kinds is not None and kinds.answered else None
+        journey,
+        log,
+        feedback,
+        by=by,
+        personas=personas if personas is not None and personas.answered else None,
     )
-    return explorer.keep(*(one for one in (made, groups) if one is not None))
+    return explorer.keep(*(one for one in (journey_map, groups) if one is not None))

@@ -59,14 +59,14 @@ def _few(held: JourneyMap) -> str:
     return f" (n = {n:,.0f}: too few to read)" if n < MIN_N else ""
 
 
-def persona_maps(whole: JourneyMap, kinds: Personas) -> PersonaMaps:
+def persona_maps(journey_map: JourneyMap, personas: Personas) -> PersonaMaps:
     """The map of each persona, counted on its customers alone.
 
     Parameters
     ----------
-    whole
+    journey_map
         What `cj.journey_map` gives.
-    kinds
+    personas
         What `cj.personas` gives.
 
     Returns
@@ -81,9 +81,12 @@ def persona_maps(whole: JourneyMap, kinds: Personas) -> PersonaMaps:
     CjlibError
         If the map was made without events, so that it knows no customers.
     """
-    if not kinds.answered:
-        return PersonaMaps({}, kinds.reason)
-    named = dict(zip(kinds.table["persona"], kinds.table["name"], strict=True))
+    if not personas.answered:
+        return PersonaMaps({}, personas.reason)
+    named = dict(zip(personas.table["persona"], personas.table["name"], strict=True))
     return PersonaMaps(
-        {f"{label}: {name}": whole.persona(label, kinds.members) for label, name in named.items()}
+        {
+            f"{label}: {name}": journey_map.persona(label, personas.members)
+            for label, name in named.items()
+        }
     )
