@@ -570,7 +570,27 @@ def test_a_number_that_is_none_becomes_null():
             '<p style="color:red;">w</p>',
         ),
         ("<meta http-equiv='refresh' content='0;url=https://a.b'><base href='https://a.b'>w", "w"),
-        ("<svg onload='x'><script>y</script></svg>w", "w"),
+        ("<svg onload='x'><script>y</script></svg>w", "<svg></svg>w"),
+        (
+            "<svg><rect fill='url(https://a.b#c)' stroke='#1b2430' x='1.5'></rect></svg>",
+            '<svg><rect stroke="#1b2430" x="1.5"></rect></svg>',
+        ),
+        (
+            "<svg><rect fill='u\\72l(https://a.b)' style='fill:url(https://a.b)'></rect></svg>",
+            '<svg><rect style=""></rect></svg>',
+        ),
+        (
+            "<svg><image href='https://a.b'></image><use href='#x'></use><text onclick='x'>w</text></svg>",
+            "<svg><text>w</text></svg>",
+        ),
+        (
+            "<svg xmlns='https://a.b'><foreignObject><script>y</script></foreignObject></svg>",
+            "<svg></svg>",
+        ),
+        (
+            "<div style='fill:url(https://a.b);cursor:url(https://a.b),auto;color:red'>w</div>",
+            '<div style="color:red;">w</div>',
+        ),
         ("<p>1 < 2 & 3</p>", "<p>1 &lt; 2 &amp; 3</p>"),
     ],
 )

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from functools import cache
 from html import escape, unescape
 from itertools import count, islice
-from typing import Any
 
+import bleach
+from bleach.css_sanitizer import ALLOWED_CSS_PROPERTIES, CSSSanitizer
 from markupsafe import Markup
 from nbconvert.filters.ansi import ansi2html
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
-from nbconvert.preprocessors.sanitize import SanitizeHTML
 
 _WORDS = "a abbr b bdi bdo blockquote br cite code dd del details dfn div dl dt em figcaption figure hr i ins kbd li mark ol p pre q s samp"
 _TAGS = f"{_WORDS} section small span strong sub summary sup table tbody td tfoot th thead time tr u ul var caption col colgroup h1 h2 h3 h4 h5 h6".split()
+_SVG = "http://www.w3.org/2000/svg"
 _DRAWN = {
     "svg": {"viewBox", "xmlns", "width", "font-family"},
     "path": {"d", "fill", "stroke", "stroke-width", "stroke-linecap", "stroke-dasharray"},
@@ -25,6 +25,8 @@ _DRAWN = {
     "text": {"x", "y", "font-size", "font-weight", "font-style", "text-anchor", "fill"},
 }
 """Shapes of our posters and marks, which can neither run nor load anything."""
+_DRAWN_VALUE = re.compile(r"#?[\w\s.,%+'-]*")
+"""Numbers, colours and paths: no `url(…)`, no entity, no escape."""
 _EVERYWHERE = {"class", "title", "lang", "dir", "role", "style"}
 _OF_TAG = {
     "a": {"href"},
@@ -52,27 +54,32 @@ FEWEST_STACKED, MOST_STACKED = 5, 8
 """On a phone a table of as many columns or more and as many rows or fewer stands row below row, each cell with its head."""
 
 
-def _allowed(tag: str, name: str, _value: str) -> bool:
-    return (
-        name in _EVERYWHERE
-        or name.startswith("aria-")
-        or name in _OF_TAG.get(tag, ())
-        or name in _DRAWN.get(tag, ())
-    )
+def _allowed(tag: str, name: str, value: str) -> bool:
+    """Whether an attribute may stay: a known one, and of a shape no value that leads elsewhere."""
+    if name in _DRAWN.get(tag, ()):
+        return value == _SVG if name == "xmlns" else bool(_DRAWN_VALUE.fullmatch(value))
+    return name in _EVERYWHERE or name.startswith("aria-") or name in _OF_TAG.get(tag, ())
 
 
-@cache
-def _cleaner() -> Any:
-    return SanitizeHTML(tags=[*_TAGS, *_DRAWN], attributes=_allowed, strip=True)
+_STYLES = CSSSanitizer(
+    allowed_css_properties=ALLOWED_CSS_PROPERTIES - {"cursor"}, allowed_svg_properties=()
+)
+"""Without the properties whose value may be an address that a browser loads."""
 
 
 def clean(text: str) -> Markup:
-    """HTML with only the tags and attributes of a text; scripts, styles, forms, frames and `on…` are taken out, their words stay."""
+    """HTML with only the tags and attributes of a text and of plain shapes; scripts, styles, forms, frames and `on…` are taken out, their words stay."""
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", category=UserWarning
         )  # bleach warns of text that looks like a path or an address
-        safe = _cleaner().sanitize_html_tags(_UNSEEN.sub("", text)).strip()
+        safe = bleach.clean(
+            _UNSEEN.sub("", text),
+            tags={*_TAGS, *_DRAWN},
+            attributes=_allowed,
+            css_sanitizer=_STYLES,
+            strip=True,
+        ).strip()
     led = _LINK.sub(_led, safe)
     return Markup(
         _TABLE.sub(lambda found: f'<div class="cj-scroll">{_aligned(found[0])}</div>', led)
