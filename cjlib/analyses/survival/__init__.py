@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from cjlib.analyses.result import Result
-from cjlib.analyses.survival import summary as words
-from cjlib.analyses.survival.durations import lives_of, span_of
-from cjlib.analyses.survival.group_comparison import Lifetimes, answer, lifetimes_of
-from cjlib.analyses.survival.sql import lifetimes_there, lives_sql
+from cjlib.analyses.result import Metric, Result, metric
+from cjlib.analyses.survival import summary
+from cjlib.analyses.survival.count import (
+    Lifetimes,
+    lifetimes_of,
+    lifetimes_there,
+    lives_of,
+    span_of,
+)
+from cjlib.analyses.survival.kaplan_meier import Curve, Z, kaplan_meier, log_rank
+from cjlib.analyses.survival.sql import lives_sql
 from cjlib.errors import CjlibError, not_a_log
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import MIN_N, Family, family
+from cjlib.shared.first_events import Whole
 from cjlib.shared.group_by import names_given
+from cjlib.shared.risk_comparison import SameAge
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
+
+LANDMARKS = (30, 90, 180, 365)
+"""Days whose share surviving is a metric, as far as the curve reaches."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,30 +120,25 @@ def survival(
         raise CjlibError(
             f"churn_event, inactive: exactly one says what churn is: churn_event='cancel' or inactive='60D'. Got {given}."
         )
-    names = names_given(by, "by", taken=words.TAKEN)
+    names = names_given(by, "by", taken=summary.TAKEN)
     silence = 0 if inactive is None else microseconds(inactive, "inactive")
     if inactive is not None and silence == 0:
         raise CjlibError(
             "inactive: a silence of no length would make everyone churn at once. Give a duration such as '60D'."
         )
-    begin, churn = (
-        as_step(start_event, "start_event"),
-        None if churn_event is None else as_step(churn_event, "churn_event"),
-    )
+    begin = as_step(start_event, "start_event")
+    churn = None if churn_event is None else as_step(churn_event, "churn_event")
     for column in names:
         log.property(column, "by")
     span = span_of(log, start, end)
     sql = lives_sql(log, begin, churn, silence, span)
-    if log.pushed:
-        lifetimes, tied = lifetimes_there(log, begin, sql, names)
-    else:
-        lives, groups = lives_of(log, begin, churn, silence, names, span)
-        lifetimes, tied = (
-            Lifetimes(lives.days, lives.churned, lives.group, groups, "day", whole=True),
-            lives.tied,
-        )
-    told = words.of_log(log, begin, span, churn, silence, tied=tied, by=names)
-    return Survival(**answer(lifetimes, min_n, told, "customer"), sql=sql, by=names, unit="day")
+    lifetimes, tied = (
+        lifetimes_there(log, begin, sql, names)
+        if log.pushed
+        else lives_of(log, begin, churn, silence, names, span)
+    )
+    definition = summary.of_log(log, begin, span, churn, silence, tied=tied, by=names)
+    return _answer(lifetimes, min_n, definition, "customer", sql)
 
 
 def survival_table(
@@ -179,10 +187,142 @@ def survival_table(
     >>> cj.survival_table(ready, duration="tenure", event="churn").table["share_surviving"].tolist()
     [1.0, 0.75, 0.75, 0.375, 0.375]
     """
-    names = names_given(by, "by", taken=words.TAKEN)
+    names = names_given(by, "by", taken=summary.TAKEN)
     lifetimes = lifetimes_of(table, duration, event, names, unit)
-    told = words.of_table(duration, event, names, unit)
-    return Survival(**answer(lifetimes, min_n, told, "row"), by=names, unit=unit)
+    return _answer(lifetimes, min_n, summary.of_table(duration, event, names, unit), "row")
+
+
+def _answer(
+    lifetimes: Lifetimes, min_n: int, definition: Mapping[str, str], who: str, sql: str = ""
+) -> Survival:
+    order = (
+        np.argsort(lifetimes.groups.rank(lifetimes.group))
+        if lifetimes.length.size
+        else np.zeros(0, dtype=np.int64)
+    )
+    curves = [lifetimes.of(int(group)) for group in order]
+    overall = kaplan_meier(lifetimes.length, lifetimes.churned)
+    limit = min((float(curve.time[-1]) for curve in curves), default=0.0)
+    comparisons, tested = _comparisons(lifetimes, order, min_n)
+    means, unit = _means(lifetimes, order, curves, limit), lifetimes.unit
+    by_chance = {"comparisons": f"log-rank; {tested.words}"} if tested.tests else {}
+    return Survival(
+        table=_table(lifetimes, order, curves),
+        summary=means,
+        comparisons=comparisons,
+        headline=summary.headline(overall, unit, limit, comparisons, min_n, who),
+        definition={**definition, **summary.counts(overall, unit, limit), **by_chance},
+        metrics=_metrics(overall, unit, limit),
+        findings=summary.findings(means, comparisons, tested.name, unit),
+        families={tested.name: tested.tests} if tested.tests else {},
+        sql=sql,
+        by=lifetimes.groups.names,
+        unit=unit,
+    )
+
+
+def _table(lifetimes: Lifetimes, order: Whole, curves: list[Curve]) -> pd.DataFrame:
+    rows = np.repeat(order, [curve.time.size for curve in curves]).astype(np.int64)
+
+    def joined(name: str, kind: str = "float64") -> NDArray[Any]:
+        return (
+            np.concatenate([getattr(curve, name) for curve in curves]).astype(kind)
+            if curves
+            else np.zeros(0, dtype=kind)
+        )
+
+    numbers = {
+        lifetimes.unit: joined("time", "int64" if lifetimes.whole else "float64"),
+        "at_risk": joined("at_risk", "int64"),
+        "churned": joined("churned", "int64"),
+        "censored": joined("censored", "int64"),
+        "share_surviving": joined("share"),
+        "share_surviving_low": joined("low"),
+        "share_surviving_high": joined("high"),
+    }
+    return pd.DataFrame({**lifetimes.groups.columns(rows), **numbers})
+
+
+def _means(lifetimes: Lifetimes, order: Whole, curves: list[Curve], limit: float) -> pd.DataFrame:
+    means = np.array([curve.restricted_mean(limit) for curve in curves]).reshape(-1, 2)
+    half = Z * means[:, 1]
+    numbers = {
+        "n": np.array([curve.at_risk[0] for curve in curves], dtype=np.int64),
+        "churned": np.array([curve.churned.sum() for curve in curves], dtype=np.int64),
+        f"median_{lifetimes.unit}s": np.array([curve.median for curve in curves], dtype=float),
+        f"rmst_{lifetimes.unit}s": means[:, 0],
+        "rmst_low": np.maximum(means[:, 0] - half, 0.0),
+        "rmst_high": np.minimum(means[:, 0] + half, limit),
+        f"rmst_limit_{lifetimes.unit}s": np.full(len(curves), limit),
+    }
+    return pd.DataFrame({**lifetimes.groups.columns(order), **numbers})
+
+
+def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> tuple[pd.DataFrame, Family]:
+    """Each group against all others together."""
+    sizes = np.bincount(lifetimes.group, minlength=len(lifetimes.groups))
+    others = lifetimes.length.size - sizes
+    shown = (
+        order[(sizes[order] >= max(min_n, 1)) & (others[order] > 0)]
+        if lifetimes.groups.names
+        else order[:0]
+    )
+    p_values = np.array(
+        [
+            log_rank(lifetimes.length, lifetimes.churned, lifetimes.group == group)
+            for group in shown
+        ],
+        dtype=float,
+    )
+    tested = family(
+        f"survival by {', '.join(lifetimes.groups.names)}",
+        p_values,
+        units=sizes[shown],
+        other_units=others[shown],
+        follow_up=SameAge("the start", 0),
+        min_n=min_n,
+    )
+    columns = {"p_value": tested.p_value, "p_adjusted": tested.p_adjusted}
+    return pd.DataFrame(lifetimes.groups.columns(shown) | columns), tested
+
+
+def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
+    """Median and restricted mean of all together, and the share surviving at a few landmarks."""
+    n = int(curve.at_risk[0])
+    mean, error = curve.restricted_mean(limit)
+    half = Z * error
+    metrics = {
+        f"median_{unit}s": metric(
+            curve.median,
+            *curve.median_interval,
+            n,
+            label=f"Median lifetime in {unit}s",
+            unit="number",
+            better="higher",
+        ),
+        f"rmst_{unit}s": metric(
+            mean,
+            max(mean - half, 0),
+            min(mean + half, limit),
+            n,
+            label=f"Mean {unit}s up to {unit} {limit:g}",
+            unit="number",
+            better="higher",
+        ),
+    }
+    for landmark in LANDMARKS if unit == "day" else ():
+        if landmark <= curve.time[-1]:
+            share, low, high, _ = curve.at(landmark)
+            metrics[f"share_surviving_day_{landmark}"] = metric(
+                share,
+                low,
+                high,
+                n,
+                label=f"Still customers after {landmark} days",
+                unit="share",
+                better="higher",
+            )
+    return metrics
 
 
 __all__ = ["Survival", "survival", "survival_table"]

@@ -1,0 +1,198 @@
+"""How long each customer stayed, and whether that ended in churn or in the end of data: from events, and from ready tables of durations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier
+from cjlib.analyses.survival.sql import Span, days_sql, tied_sql
+from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown, unknown_column
+from cjlib.shared.first_events import Firsts, Groups, Whole, events_sql, first_events, grouped
+from cjlib.sources.log.conditions import Step
+from cjlib.sources.log.event_log import EventLog
+
+DAY = 86_400_000_000
+UNITS = ("day", "week", "month", "year")
+ANY = Step(None)
+NEVER_BEFORE, NEVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+EVERYBODY = Groups((), pd.DataFrame(index=range(1)))
+_YES, _NO = {"yes", "true", "1", "1.0", "churned"}, {"no", "false", "0", "0.0", "stayed"}
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long each was observed, whether that ended in churn, and the group."""
+
+    length: NDArray[np.float64]
+    churned: NDArray[np.bool_]
+    group: Whole
+    groups: Groups
+    unit: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether all lengths are whole numbers."""
+        return bool((self.length % 1 == 0).all())
+
+    def of(self, group: int) -> Curve:
+        """The curve of one group."""
+        mine = self.group == group
+        return kaplan_meier(self.length[mine], self.churned[mine])
+
+
+def span_of(log: EventLog, start: Any, end: Any) -> Span:
+    """The bounds given by the caller."""
+    first = None if start is None else log.instant(start, "start")
+    last = None if end is None else log.instant(end, "end", end=True)
+    if first is not None and last is not None and last < first:
+        raise CjlibError(
+            f"end: must not lie before start. Got start {shown(start)}, end {shown(end)}."
+        )
+    return first, last
+
+
+def lives_of(
+    log: EventLog, start: Step, churn: Step | None, inactive: int, by: tuple[str, ...], span: Span
+) -> tuple[Lifetimes, int]:
+    """Every customer's life from the first event that matches `start`, if that lies in the span; and how many further events tie as the first."""
+    firsts = first_events(log, start, "start_event", f"t <= {log.observed_until_us}")
+    first, last = span
+    firsts = firsts.only(
+        (firsts.at >= (NEVER_BEFORE if first is None else first))
+        & (firsts.at <= (NEVER if last is None else last))
+    )
+    ended = (
+        _first_churn(log, churn, firsts)
+        if churn is not None
+        else _first_silence(log, inactive, firsts)
+    )
+    days = (np.minimum(ended, log.observed_until_us) - firsts.at) // DAY
+    group, groups = grouped(log, firsts, by, "by")
+    lifetimes = Lifetimes(
+        days.astype(np.float64), ended <= log.observed_until_us, group, groups, "day"
+    )
+    return lifetimes, len(firsts.tied_row) - len(firsts)
+
+
+def lifetimes_there(
+    log: EventLog, start: Step, lives: str, by: tuple[str, ...]
+) -> tuple[Lifetimes, int]:
+    """All lives without groups, and how many further events tie as the first; `lives` is the statement of one row a customer."""
+    if by:
+        raise CjlibError(
+            "log: survival with by cannot be counted where the events lie. Fetch them once: cj.survival(log.read(), …)."
+        )
+    found = log.run(days_sql(log, lives)).sort_values(["lasted", "churned"])
+    times = found["lives"].to_numpy(dtype="int64")
+    days = np.repeat((found["lasted"].to_numpy(dtype="int64") // DAY).astype(np.float64), times)
+    churned = np.repeat(found["churned"].to_numpy(dtype="int64") == 1, times)
+    tied = int(log.run(tied_sql(log, start, lives))["tied"].iloc[0]) if days.size else 0
+    return Lifetimes(days, churned, np.zeros(days.size, dtype=np.int64), EVERYBODY, "day"), tied
+
+
+def _first_churn(log: EventLog, churn: Step, firsts: Firsts) -> Whole:
+    """The first churn event at or after the start."""
+    found = log.engine.columns(events_sql(log, churn, "churn_event", "c, t", "TRUE")[1:-1])
+    customer, times = found["c"], found["t"]
+    return _first_per_life(firsts, customer, times, times)
+
+
+def _first_silence(log: EventLog, inactive: int, firsts: Firsts) -> Whole:
+    """The moment at which a silence first reached its length; the last silence is the one up to the end of data."""
+    source = events_sql(log, ANY, "event", "c, t", f"t <= {log.observed_until_us}")
+    found = log.engine.columns(
+        f"SELECT c, t FROM (SELECT c, t, lead(c) OVER () AS nc, lead(t) OVER () AS nt FROM {source}) "
+        f"WHERE nc IS NULL OR nc <> c OR nt - t >= {inactive}"
+    )
+    return _first_per_life(firsts, found["c"], found["t"], found["t"] + inactive)
+
+
+def _first_per_life(firsts: Firsts, customer: Whole, times: Whole, ends: Whole) -> Whole:
+    """The first end whose event stands at or after the start of the life; events are sorted by customer and time."""
+    place = np.full(int(firsts.customer.max(initial=-1)) + 1, -1, dtype=np.int64)
+    place[firsts.customer] = np.arange(len(firsts))
+    known = customer < place.size
+    life = place[customer[known]]
+    mine = life >= 0
+    life, end, begun = life[mine], ends[known][mine], firsts.at
+    after = times[known][mine] >= begun[life]
+    # Sorted by customer and time: the first of each life is its earliest.
+    who, first = np.unique(life[after], return_index=True)
+    ended = np.full(len(firsts), NEVER)
+    ended[who] = end[after][first]
+    return ended
+
+
+def lifetimes_of(
+    table: pd.DataFrame, duration: str, event: str, by: tuple[str, ...], unit: str
+) -> Lifetimes:
+    """Durations, events and groups of a table's rows, checked."""
+    if not isinstance(table, pd.DataFrame):
+        raise CjlibError(
+            f"table: must be a DataFrame with one row a customer. Got {shown(type(table).__name__)}. For an event log use cj.survival."
+        )
+    if unit not in UNITS:
+        raise not_one_of("unit", unit, UNITS)
+    for option, column in (
+        ("duration", duration),
+        ("event", event),
+        *(("by", name) for name in by),
+    ):
+        if column not in table.columns:
+            raise unknown_column(option, column, table.columns)
+        if isinstance(table[column], pd.DataFrame):
+            raise CjlibError(
+                f"{option}: several columns are called {shown(column)}. Leave all but one out."
+            )
+    lengths = _lengths(table[duration], duration)
+    group, groups = _groups(table, by)
+    return Lifetimes(lengths, _events(table[event], event), group, groups, unit)
+
+
+def _lengths(column: pd.Series, name: str) -> NDArray[np.float64]:
+    if pd.api.types.is_timedelta64_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        raise DataError(
+            f"duration: column {shown(name)} must hold numbers. Got {shown(str(column.dtype))}. Divide lengths of time by the unit, as by pd.Timedelta('1D')."
+        )
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    wrong = ~np.isfinite(numbers) | (numbers < 0)
+    if wrong.any():
+        raise DataError(
+            f"duration: column {shown(name)} must hold numbers, 0 or more. {wrong.sum():,} of {len(column):,} rows do not: "
+            f"{listed(column[wrong].unique().tolist(), most=3)}. Leave these rows out or mend them."
+        )
+    return numbers
+
+
+def _events(column: pd.Series, name: str) -> NDArray[np.bool_]:
+    answers = column.astype(object).map(
+        lambda value: None if pd.isna(value) else str(value).strip().casefold().removesuffix(".")
+    )
+    wrong = ~answers.isin(_YES | _NO)
+    if wrong.any():
+        raise DataError(
+            f"event: column {shown(name)} must say who churned, as true/false, 1/0 or yes/no. {int(wrong.sum()):,} of {len(column):,} rows do not: "
+            f"{listed(column[wrong].unique().tolist(), most=3)}. Make it one of these."
+        )
+    return answers.isin(_YES).to_numpy()
+
+
+def _groups(table: pd.DataFrame, by: tuple[str, ...]) -> tuple[NDArray[np.int64], Groups]:
+    if not by:
+        return np.zeros(len(table), dtype=np.int64), EVERYBODY
+    keys = pd.DataFrame(
+        {
+            name: [None if pd.isna(value) else str(value) for value in table[name].astype(object)]
+            for name in by
+        },
+        dtype="str",
+    )
+    rows = keys.groupby(list(by), sort=True, dropna=False)
+    code = np.asarray(rows.ngroup(), dtype=np.int64)
+    _, first = np.unique(code, return_index=True)
+    return code, Groups(by, table[list(by)].iloc[first].reset_index(drop=True))
