@@ -28,7 +28,8 @@ _HOME = {
     "cjlib.analyses.feedback.complaint_outcomes": ["after_feedback"],
     "cjlib.analyses.feedback.stage_assignment": ["assign_stages"],
     "cjlib.analyses.feedback.scores": ["ces", "csat", "nps", "score"],
-    "cjlib.analyses.feedback.sentiment": ["audit_sample", "score_texts", "sentiment"],
+    "cjlib.analyses.feedback.score_texts": ["score_texts"],
+    "cjlib.analyses.feedback.sentiment": ["audit_sample", "sentiment"],
     "cjlib.analyses.feedback.themes": ["themes"],
     "cjlib.analyses.feedback.drivers": ["drivers"],
     "cjlib.analyses.churn": [

@@ -19,12 +19,12 @@ from cjlib.analyses.experiment import experiment as experiment
 from cjlib.analyses.experiment.plan import plan_experiment as plan_experiment
 from cjlib.analyses.feedback.complaint_outcomes import after_feedback as after_feedback
 from cjlib.analyses.feedback.drivers import drivers as drivers
+from cjlib.analyses.feedback.score_texts import score_texts as score_texts
 from cjlib.analyses.feedback.scores import ces as ces
 from cjlib.analyses.feedback.scores import csat as csat
 from cjlib.analyses.feedback.scores import nps as nps
 from cjlib.analyses.feedback.scores import score as score
 from cjlib.analyses.feedback.sentiment import audit_sample as audit_sample
-from cjlib.analyses.feedback.sentiment import score_texts as score_texts
 from cjlib.analyses.feedback.sentiment import sentiment as sentiment
 from cjlib.analyses.feedback.stage_assignment import assign_stages as assign_stages
 from cjlib.analyses.feedback.themes import themes as themes

@@ -1,4 +1,4 @@
-"""Train the default sentiment scorer and write cjlib/analyses/feedback/texts/default_scorer.npz.
+"""Train the default sentiment scorer and write cjlib/analyses/feedback/default_scorer.npz.
 
     python scripts/train_sentiment.py DATA_DIR [OUT]
 
@@ -23,8 +23,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from cjlib.analyses.feedback.texts.scorer import FILE
-from cjlib.analyses.feedback.texts.text_features import FEATURES, LONGEST, looks
+from cjlib.analyses.feedback.scorer import FILE
+from cjlib.analyses.feedback.text_features import FEATURES, LONGEST, looks
 
 REVIEW_WEIGHT = 0.1  # one genre at full weight makes the scorer worse on every other
 RATED_TERMS, REVIEW_TERMS = 3, 60  # a term must stand in so many texts of a source

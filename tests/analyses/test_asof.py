@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cjlib.shared.asof import event_beside
+from cjlib.analyses.feedback.stage_assignment import event_beside
 
 CUSTOMER, TIME = np.array([0, 0, 0, 1]), np.array([10, 20, 20, 15])
 

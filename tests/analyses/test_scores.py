@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.feedback.scores import nps_interval
+from cjlib.analyses.feedback.score_tables import nps_interval
 from cjlib.shared.stats import mean_interval
 
 

@@ -13,12 +13,10 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 import cjlib as cj
-from cjlib.analyses.feedback.sentiment.shares import ppi_mean, recalibrated
-from cjlib.analyses.feedback.texts import adaptation, score_texts
-from cjlib.analyses.feedback.texts.adaptation import macro_f1
-from cjlib.analyses.feedback.texts.language import languages
-from cjlib.analyses.feedback.texts.scorer import FILE
-from cjlib.analyses.feedback.texts.term_counts import counted
+from cjlib.analyses.feedback import score_texts, scorer
+from cjlib.analyses.feedback.scorer import FILE, macro_f1
+from cjlib.analyses.feedback.sentiment_shares import ppi_mean, recalibrated
+from cjlib.analyses.feedback.text_features import counted, languages
 from cjlib.shared.stats import wilson
 from cjlib.sources.feedback.texts import lexicon
 
@@ -280,7 +278,7 @@ def test_ratings_of_the_user_adapt_the_scorer_where_it_is_better(tweets):
 
 def test_of_very_many_ratings_a_sample_teaches_and_the_words_say_so(tweets, monkeypatch):
 
-    monkeypatch.setattr(adaptation, "MOST_RATED", 1_000)
+    monkeypatch.setattr(scorer, "MOST_RATED", 1_000)
     part = tweets.sample(2_500, random_state=1)
     frame = pd.DataFrame(
         {

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.feedback.texts.quotes import representative, text_vectors
-from cjlib.analyses.feedback.texts.taxonomy import read_taxonomy, tells_of
+from cjlib.analyses.feedback.quotes import representative, text_vectors
+from cjlib.analyses.feedback.themes import read_taxonomy, tells_of
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
 WORDS = {"price": ["price*", "too expensive"], "staff": ["staff", "rude"]}

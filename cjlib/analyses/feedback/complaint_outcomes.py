@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels
-from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
+from cjlib.analyses.feedback.score_texts import ratings_as_labels, scored_feedback
+from cjlib.analyses.feedback.stage_assignment import event_beside, moments_in
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError
-from cjlib.shared.asof import event_beside
 from cjlib.shared.comparison import MIN_N, family, followed
 from cjlib.shared.periods import calendar
 from cjlib.shared.stats import Z95, wilson
@@ -140,25 +139,19 @@ def _first_answers(feedback: Feedback, log: EventLog, by: str | None) -> pd.Data
     """The first answer of each customer in each segment: `segment`, `c`, `t`, and whether it complains; of two at one instant the complaint."""
     frame = feedback.frame
     ends = ratings_as_labels(frame)
-    negative = (scored_texts(feedback)["label"] == "negative").to_numpy()
-    said = (ends >= 0) | frame["text"].notna().to_numpy()
-    customer = pd.Index([str(one) for one in log.customer_ids()]).get_indexer(
-        pd.Index(frame["customer_id"].astype("str"))
-    )
-    times = frame["timestamp"].dt.tz_convert("UTC").dt.tz_localize(None)
+    negative = (scored_feedback(feedback).table["label"] == "negative").to_numpy()
+    says_so = (ends >= 0) | frame["text"].notna().to_numpy()
+    customer, times, known = moments_in(log, frame)
     rows = pd.DataFrame(
         {
             "segment": feedback.segment(by),
             "c": customer,
             "complained": np.where(ends >= 0, ends == 0, negative),
+            "t": times,
         }
     )
-    rows = rows.assign(t=times.to_numpy(dtype="datetime64[us]").astype(np.int64))
-    known = (
-        said & (customer >= 0) & frame["customer_id"].notna().to_numpy() & times.notna().to_numpy()
-    )
     return (
-        rows[known]
+        rows[says_so & known]
         .sort_values(["segment", "c", "t", "complained"], ascending=[True, True, True, False])
         .drop_duplicates(["segment", "c"])
     )
@@ -203,24 +196,20 @@ def _row(segment: str, group: pd.DataFrame, min_n: int) -> dict[str, object]:
 
 def _within_months(group: pd.DataFrame) -> tuple[float, float]:
     """The Mantel–Haenszel difference of shares over months and its standard error; missing where no month has both groups."""
-    counted = group.groupby("month").agg(
-        n1=("complained", "sum"),
-        n=("complained", "size"),
-        k=("outcome", "sum"),
-        k1=("outcome", lambda one: int((one & group.loc[one.index, "complained"]).sum())),
+    complained, outcome = group["complained"].astype(bool), group["outcome"].astype(bool)
+    by_month = pd.DataFrame(
+        {
+            "n1": complained,
+            "n0": ~complained,
+            "k1": outcome & complained,
+            "k0": outcome & ~complained,
+        }
     )
-    n1, n0 = (
-        counted["n1"].to_numpy(dtype=float),
-        (counted["n"] - counted["n1"]).to_numpy(dtype=float),
-    )
-    k1, k0 = (
-        counted["k1"].to_numpy(dtype=float),
-        (counted["k"] - counted["k1"]).to_numpy(dtype=float),
-    )
-    both = (n1 > 0) & (n0 > 0)
-    if not both.any():
+    counted = by_month.groupby(group["month"]).sum().to_numpy(dtype=float)
+    counted = counted[(counted[:, :2] > 0).all(axis=1)]
+    if not len(counted):
         return float("nan"), float("nan")
-    n1, n0, k1, k0 = n1[both], n0[both], k1[both], k0[both]
+    n1, n0, k1, k0 = counted.T
     n = n1 + n0
     weight = (n1 * n0 / n).sum()
     difference = ((k1 * n0 - k0 * n1) / n).sum() / weight

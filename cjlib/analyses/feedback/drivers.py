@@ -9,8 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from cjlib.analyses.feedback.texts.language import languages, says_something
-from cjlib.analyses.feedback.texts.term_counts import term_presence
+from cjlib.analyses.feedback.text_features import languages, says_something, term_presence
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import not_one_of

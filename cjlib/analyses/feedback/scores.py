@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import beside, crossed
+from cjlib.analyses.feedback.score_tables import (
+    CES,
+    CSAT,
+    NPS,
+    Scale,
+    answers_to,
+    beside,
+    crossed,
+    customer_answers,
+    distribution_of,
+    on_its_scale,
+    score_table,
+    segment_row,
+    weighted_row,
+)
 from cjlib.analyses.findings import Finding, topic_of_segment
 from cjlib.analyses.result import Metric, Result, Unit, metric
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
@@ -24,36 +38,10 @@ from cjlib.shared.comparison import (
     compare_shares,
     known_at_once,
 )
-from cjlib.shared.repeated_answers import CustomerAnswers, Ints, Prior, customer_codes
-from cjlib.shared.stats import Z95, Floats, wilson
+from cjlib.shared.repeated_answers import CustomerAnswers
 from cjlib.show.numbers import confidence, count_of, percent, points_interval, signed
 from cjlib.sources.feedback.table import SCORES, Feedback
 
-
-@dataclass(frozen=True)
-class Scale:
-    """What the answers of one score mean: bounds of the bad and good ends, and their names."""
-
-    score: str
-    good_from: int
-    bad_to: int
-    names: tuple[str, str, str]
-    bounds: tuple[int, int]
-
-    @property
-    def prior(self) -> Prior:
-        """What is added to the answers before a variance is taken."""
-        return ((100, 0.75), (0, 1.5), (-100, 0.75)) if self.score == "nps" else ((1, 1), (0, 1))
-
-    def points(self, answers: Floats) -> Floats:
-        """What each answer adds to the score: 100, 0 or −100 to NPS; 1 or 0 to a share."""
-        good, bad = answers >= self.good_from, answers <= self.bad_to
-        return 100.0 * good - 100.0 * bad if self.score == "nps" else good.astype(float)
-
-
-NPS = Scale("nps", 9, 6, ("promoters", "passives", "detractors"), SCORES["nps"])
-CSAT = Scale("csat", 4, 2, ("satisfied", "neutral", "dissatisfied"), SCORES["csat"])
-CES = Scale("ces", 5, 3, ("easy", "neutral", "hard"), SCORES["ces"])
 NAMES = {
     "nps": "NPS",
     "csat": "Satisfied (csat)",
@@ -61,10 +49,13 @@ NAMES = {
     "ces": "Found it easy (ces)",
 }
 """Each score as a card names it."""
-_COMPARED = ["difference", "difference_low", "difference_high", "p_value", "p_adjusted"]
-_PAIR = ["segment", "other", "n", "other_n", *_COMPARED]
-_OTHERS = ["segment", "n", "customers", "other_customers", "value", "other_value", *_COMPARED]
-_CHANGE = ["segment", "period", "earlier", "n", "other_n", *_COMPARED, "beyond_noise"]
+_OPENING = {
+    "nps": "NPS is",
+    "csat": "Satisfied are",
+    "rating": "Rated well are",
+    "ces": "Found it easy:",
+}
+Compared: TypeAlias = MeanComparison | ShareComparison
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,7 +92,7 @@ class Scores(Result):
     @cached_property
     def distribution(self) -> pd.DataFrame:
         """`segment`, `answer`, `n`, `share_of_answers`: every answer of the scale, those that nobody gave too."""
-        return _distribution(self._counted, self.scale)
+        return distribution_of(self._counted, self.scale)
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
@@ -117,8 +108,8 @@ class Scores(Result):
         solicited = self.feedback.frame["solicited"]
         asked = solicited.eq(True).fillna(False).to_numpy(dtype=bool)
         answers = self.feedback.frame[self.score]
-        counted = _answers(self.feedback, self.scale, self.by)[asked & answers.notna()]
-        table = _table(counted, self.scale, self.min_n) if len(counted) else pd.DataFrame()
+        counted = answers_to(self.feedback, self.scale, self.by)[asked & answers.notna()]
+        table = score_table(counted, self.scale, self.min_n) if len(counted) else pd.DataFrame()
         return beside(table, self.feedback, self.by, self.min_n)
 
     @cached_property
@@ -258,7 +249,7 @@ def csat(
         raise CjlibError(f"score: must be 'csat' or 'rating'. Got {shown(score)}.")
     return _scored(
         feedback,
-        _on_its_scale(replace(CSAT, score=score), scale or feedback.scales[score], top),
+        on_its_scale(replace(CSAT, score=score), scale or feedback.scales[score], top),
         by,
         weights,
         period,
@@ -327,7 +318,7 @@ def ces(
     [0.5]
     """
     return _scored(
-        feedback, _on_its_scale(CES, feedback.scales["ces"], top), by, weights, period, min_n
+        feedback, on_its_scale(CES, feedback.scales["ces"], top), by, weights, period, min_n
     )
 
 
@@ -383,47 +374,6 @@ def _nobody_gave_a_score(feedback: Feedback) -> Scores:
     )
 
 
-def by_group(
-    feedback: Feedback,
-    name: str,
-    answers: Floats,
-    group: Ints,
-    size: int,
-    customer: Ints | None = None,
-) -> dict[str, Any]:
-    """`n`, `value`, `low` and `high` of answers to a score of the feedback for each of so many groups, counted as `nps`, `csat` and `ces` count them.
-
-    `customer` numbers who gave each answer; without it everyone is somebody else.
-    """
-    scale = (
-        NPS
-        if name == "nps"
-        else _on_its_scale(CSAT if name == "csat" else CES, feedback.scales[name], None)
-    )
-    who = np.arange(answers.size) if customer is None else customer
-    every = CustomerAnswers(scale.points(answers), who)
-    n = np.bincount(group, minlength=size)
-    bounds = np.full((3, size), np.nan)
-    for place in np.flatnonzero(n):
-        inside = group == place
-        bounds[:, place] = _interval(every.only(inside), answers[inside], scale)
-    return {"n": n, "value": bounds[0], "low": bounds[1], "high": bounds[2]}
-
-
-def _on_its_scale(usual: Scale, bounds: tuple[int, int], top: int | None) -> Scale:
-    low, high = bounds
-    if top is None and tuple(bounds) != usual.bounds:
-        raise CjlibError(
-            f"top: {usual.score} was asked from {low} to {high}; say from which answer on it counts as {usual.names[0]}, such as top={high - 1}."
-        )
-    from_ = usual.good_from if top is None else top
-    if not low < from_ <= high:
-        raise CjlibError(
-            f"top: must lie on the scale {low}–{high}, above its lower end. Got {shown(top)}."
-        )
-    return replace(usual, good_from=from_, bad_to=low + high - from_, bounds=(low, high))
-
-
 def _scored(
     feedback: Feedback,
     scale: Scale,
@@ -440,53 +390,45 @@ def _scored(
         )
     if period is not None and weights is not None:
         raise CjlibError("weights: cannot be given together with period. Leave one out.")
-    counted = _answers(feedback, scale, by)
-    counted = (counted if period is None else counted.assign(period=feedback.periods(period)))[
-        given
-    ]
-    table = _table(counted, scale, min_n)
-    by_segment = table if period is None else _by_segment(counted, scale, min_n)
-    whole = pd.Series(_row(counted.assign(segment="all"), scale, min_n))
-    weighted = None if weights is None else _weighted(table, counted, weights, scale)
+    together = answers_to(feedback, scale, by)[given]
+    by_segment = score_table(together, scale, min_n)
+    whole = pd.Series(segment_row(together.assign(segment="all"), scale, min_n))
+    weighted = None if weights is None else weighted_row(by_segment, together, weights, scale)
+    counted, table = together, by_segment
+    if period is not None:
+        counted = together.assign(period=feedback.periods(period)[given])
+        table = score_table(counted, scale, min_n)
     blank = int((~given).sum())
-    others = _against_others(counted, scale, min_n)
-    changes = _changes(counted, scale, min_n)
-    shifts = _shifts(counted, scale, min_n)
+    others, others_family = _against_others(counted, scale, min_n)
+    changes, changes_family = _changes(counted, scale, min_n)
+    shifts = level_shifts(
+        f"levels of {scale.score}",
+        None if period is None else counted.rename(columns={"answer": "value"}),
+        least=min_n,
+    )
+    families = [tested for tested in (others_family, changes_family, shifts) if tested.tests]
     return Scores(
         table=table if weighted is None else pd.concat([table, weighted], ignore_index=True),
         headline=_headline(scale, whole, by_segment, weighted, by),
         definition=_definition(feedback, scale, by, weights, blank, min_n)
         | ({} if period is None else {"period": f"{period}, by the business's calendar"})
-        | {"tests": "; ".join(part.words for part in (others, changes, shifts) if part.tests)},
+        | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(scale, whole, by_segment, by, blank),
         findings=(
-            *_findings_of_segments(others, scale, by),
+            *_findings_of_segments(others[others_family.claims], others_family.name, scale, by),
             *_findings_of_shifts(shifts, scale, by),
         ),
-        families={part.name: part.tests for part in (others, changes, shifts) if part.tests},
+        families={tested.name: tested.tests for tested in families},
         score=scale.score,
         scale=scale,
         feedback=feedback,
         by=by,
         period=period,
         min_n=min_n,
-        against_others=others.table,
-        changes=changes.table if period is not None else pd.DataFrame(),
+        against_others=others,
+        changes=changes if period is not None else pd.DataFrame(),
         shifts=shifts.table if period is not None else pd.DataFrame(),
         _counted=counted,
-    )
-
-
-def _answers(feedback: Feedback, scale: Scale, by: str | None) -> pd.DataFrame:
-    """One row an answer: `segment`, `answer`, `customer` (numbered) and what the answer adds to the score."""
-    answer = feedback.frame[scale.score]
-    return pd.DataFrame(
-        {
-            "segment": feedback.segment(by),
-            "answer": answer,
-            "customer": customer_codes(feedback.frame["customer_id"]),
-            "points": scale.points(answer.to_numpy(dtype=float)),
-        }
     )
 
 
@@ -494,203 +436,12 @@ def _present(feedback: Feedback) -> str:
     return listed(name for name in SCORES if feedback.frame[name].notna().any()) or "none"
 
 
-def _table(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
-    keys = ["segment", *(["period"] if "period" in counted else [])]
-    table = pd.DataFrame([_row(group, scale, min_n) for _, group in counted.groupby(keys)])
-    size = table.groupby("segment")["n"].transform("sum")
-    order = table.assign(_size=-size).sort_values(["_size", *keys], ignore_index=True)
-    return order.drop(columns="_size")
-
-
-def _by_segment(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
-    return _table(counted.drop(columns="period", errors="ignore"), scale, min_n)
-
-
-def _row(group: pd.DataFrame, scale: Scale, min_n: int) -> dict[str, Any]:
-    every = _customer_answers(group)
-    answers = np.sort(group["answer"].to_numpy(dtype=float))
-    n = answers.size
-    good, bad = int((answers >= scale.good_from).sum()), int((answers <= scale.bad_to).sum())
-    value, low, high = _interval(every, answers, scale)
-    means = _customer_answers(group, "answer")
-    mean_low, mean_high = means.mean_interval
-    counts = dict(zip(scale.names, (good, n - good - bad, bad), strict=True))
-    figures = {
-        "value": value,
-        "low": low,
-        "high": high,
-        "margin": (high - low) / 2,
-        "small_n": every.customers < min_n,
-        "mean_score": means.mean,
-        "mean_low": mean_low,
-        "mean_high": mean_high,
-        "customers": every.customers,
-    }
-    period = {"period": group["period"].iloc[0]} if "period" in group else {}
-    return {"segment": str(group["segment"].iloc[0])} | period | {"n": n} | counts | figures
-
-
-def _customer_answers(rows: pd.DataFrame, column: str = "points") -> CustomerAnswers:
-    return CustomerAnswers.of(
-        rows[column].to_numpy(dtype=float), rows["customer"].to_numpy(dtype=np.int64)
-    )
-
-
-def _interval(every: CustomerAnswers, answers: Floats, scale: Scale) -> tuple[float, float, float]:
-    """The score and its 95% CI, counted from as many answers of different customers as say the same."""
-    good = int((answers >= scale.good_from).sum())
-    bad = int((answers <= scale.bad_to).sum())
-    each = every.effective_n / every.n
-    if scale.score == "nps":
-        _, low, high = nps_interval(good * each, (every.n - good - bad) * each, bad * each)
-        return 100 * (good - bad) / every.n, low, high
-    low, high = wilson(good * each, every.n * each)
-    return good / every.n, float(low), float(high)
-
-
-def nps_interval(
-    promoters: float, passives: float, detractors: float
-) -> tuple[float, float, float]:
-    """NPS with its adjusted 95% CI, on the scale −100…100; the counts are of answers of different customers."""
-    n = promoters + passives + detractors
-    value = 100 * (promoters - detractors) / n
-    total = n + 3
-    p, d = (promoters + 0.75) / total, (detractors + 0.75) / total
-    half = 100 * Z95 * np.sqrt((p + d - (p - d) ** 2) / total)
-    centre = 100 * (p - d)
-    return value, max(centre - half, -100.0), min(centre + half, 100.0)
-
-
-def _weighted(
-    table: pd.DataFrame, counted: pd.DataFrame, weights: Mapping[str, float], scale: Scale
-) -> pd.DataFrame:
-    absent = sorted(set(map(str, weights)) - set(table["segment"]))
-    if absent:
-        raise DataError(
-            f"weights: no answers from {listed(absent)}, so the weighted value is not defined. Leave the segment out of weights, or ask there."
-        )
-    unweighted = sorted(set(table["segment"]) - set(map(str, weights)))
-    if unweighted:
-        raise CjlibError(
-            f"weights: no share is given for {listed(unweighted)}. Give one for every segment (0 leaves it out)."
-        )
-    total = sum(weights.values())
-    if total <= 0 or min(weights.values()) < 0:
-        raise CjlibError(
-            f"weights: must be shares of the population, 0 or more and not all 0. Got {shown(dict(weights))}."
-        )
-    parts = table["segment"].map({str(name): one / total for name, one in weights.items()})
-    part = np.asarray(parts, dtype=np.float64)
-    value, low, high, effective = _weighted_interval(table, counted, part, scale)
-    counts = {name: int(table[name].sum()) for name in ("n", *scale.names)}
-    row = {
-        "segment": "all (weighted)",
-        **counts,
-        "value": value,
-        "low": low,
-        "high": high,
-        "margin": (high - low) / 2,
-        "small_n": effective < MIN_N,
-        "mean_score": float((part * table["mean_score"]).sum()),
-        "mean_low": np.nan,
-        "mean_high": np.nan,
-        "customers": counted["customer"].nunique(),
-        "effective_n": min(effective, counts["n"]),
-    }
-    return pd.DataFrame([row])
-
-
-def _weighted_interval(
-    table: pd.DataFrame, counted: pd.DataFrame, part: Floats, scale: Scale
-) -> tuple[float, float, float, float]:
-    """The weighted score, its 95% CI and the effective number of answers.
-
-    The interval is that of an unweighted score of as many answers as have the same variance; each segment's variance is taken after adding an
-    answer of each kind, so that one in which all agree is not taken to be certain.
-    """
-    used = part > 0
-    segments = table["segment"][used]
-    inside = {name: _customer_answers(rows) for name, rows in counted.groupby("segment")}
-    answers = [inside[name] for name in segments]
-    part, n = part[used], table["n"].to_numpy(dtype=float)[used]
-    effective = np.array([one.effective_n for one in answers]) / _widened_by_overlap(answers, part)
-    good, bad = (
-        table[name].to_numpy(dtype=float)[used] / n for name in (scale.names[0], scale.names[2])
-    )
-    kish = float(1 / (part**2 / effective).sum())
-    if scale.score == "nps":
-        promoters, detractors = ((one * effective + 0.75) / (effective + 3) for one in (good, bad))
-        spread = promoters + detractors - (promoters - detractors) ** 2
-        p, d = float((part * promoters).sum()), float((part * detractors).sum())
-        alike = (p + d - (p - d) ** 2) / float((part**2 * spread / effective).sum())
-        p, d = float((part * good).sum()), float((part * bad).sum())
-        value, low, high = nps_interval(p * alike, (1 - p - d) * alike, d * alike)
-        return value, low, high, kish
-    shrunk = (good * effective + 1) / (effective + 2)
-    p = float((part * shrunk).sum())
-    alike = p * (1 - p) / float((part**2 * shrunk * (1 - shrunk) / effective).sum())
-    value = min(float((part * good).sum()), 1.0)
-    low, high = wilson(value * alike, alike)
-    return value, float(low), float(high), kish
-
-
-def _widened_by_overlap(segments: Sequence[CustomerAnswers], part: Floats) -> float:
-    """How much larger a weighted sum's variance is because customers answered in several segments."""
-    size = max(int(one.customer.max()) for one in segments) + 1
-    moves = np.zeros((len(segments), size))
-    for row, one in enumerate(segments):
-        own, _ = one.moved()
-        moves[row, : own.size] = np.nan_to_num(own)
-    apart = float((part**2 * (moves**2).sum(axis=1)).sum())
-    return max(float(((part @ moves) ** 2).sum()) / apart, 1.0) if apart > 0 else 1.0
-
-
-def _distribution(counted: pd.DataFrame, scale: Scale) -> pd.DataFrame:
-    low, high = scale.bounds
-    halves = bool((counted["answer"] % 1 != 0).any())
-    steps = np.arange(2 * low, 2 * high + 1) / 2 if halves else np.arange(low, high + 1)
-    rows = []
-    for segment, group in counted.groupby("segment"):
-        answers = group["answer"].to_numpy(dtype=float)
-        counts = [int((answers == answer).sum()) for answer in steps]
-        rows += [
-            {
-                "segment": segment,
-                "answer": answer,
-                "n": count,
-                "share_of_answers": count / len(group),
-            }
-            for answer, count in zip(steps.tolist(), counts, strict=True)
-        ]
-    return pd.DataFrame(rows)
-
-
-@dataclass(frozen=True, eq=False)
-class _Tests:
-    """A table of comparisons, and the family they are adjusted in."""
-
-    table: pd.DataFrame
-    family: MeanComparison | ShareComparison | LevelShifts
-
-    @property
-    def name(self) -> str:
-        return self.family.name
-
-    @property
-    def tests(self) -> int:
-        return self.family.tests
-
-    @property
-    def words(self) -> str:
-        return self.family.words
-
-
 def _compared(
     name: str,
     pairs: list[tuple[CustomerAnswers, CustomerAnswers]],
     scale: Scale,
     min_n: int,
-) -> MeanComparison | ShareComparison:
+) -> Compared:
     """Scores compared: shares of customers who each answered once by the test of shares, all else by customers."""
     follow_up = known_at_once("the answer")
     if scale.score != "nps" and all(independent(*pair) for pair in pairs):
@@ -705,29 +456,27 @@ def _compared(
 
 def _pairs(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
     """Every pair of segments with enough customers, larger segments first."""
-    groups = {str(name): _customer_answers(rows) for name, rows in counted.groupby("segment")}
+    groups = {str(name): customer_answers(rows) for name, rows in counted.groupby("segment")}
     large = sorted(
         (name for name in groups if groups[name].customers >= min_n),
         key=lambda name: (-groups[name].n, name),
     )
     names = list(itertools.combinations(large, 2))
-    tested = _compared(
-        f"{scale.score} of pairs of segments",
-        [(groups[one], groups[other]) for one, other in names],
-        scale,
-        min_n,
-    )
-    rows = [(one, other, groups[one].n, groups[other].n) for one, other in names]
+    pairs = [(groups[segment], groups[other]) for segment, other in names]
+    tested = _compared(f"{scale.score} of pairs of segments", pairs, scale, min_n)
+    rows = [(*pair, groups[pair[0]].n, groups[pair[1]].n) for pair in names]
     table = pd.DataFrame(rows, columns=["segment", "other", "n", "other_n"])
-    return table.assign(**tested.columns())[_PAIR]
+    return table.assign(**tested.columns())
 
 
-def _against_others(counted: pd.DataFrame, scale: Scale, min_n: int) -> _Tests:
+def _against_others(
+    counted: pd.DataFrame, scale: Scale, min_n: int
+) -> tuple[pd.DataFrame, Compared]:
     """Each segment beside all others together; nothing where there is but one."""
-    every = counted.sort_values(["customer", "points"])
-    whole = _customer_answers(every)
+    answers = counted.sort_values(["customer", "points"])
+    whole = customer_answers(answers)
     inside = {
-        str(name): (every["segment"] == name).to_numpy() for name in every["segment"].unique()
+        str(name): (answers["segment"] == name).to_numpy() for name in answers["segment"].unique()
     }
     names = sorted(inside) if len(inside) > 1 else []
     pairs = [(whole.only(inside[name]), whole.only(~inside[name])) for name in names]
@@ -736,32 +485,28 @@ def _against_others(counted: pd.DataFrame, scale: Scale, min_n: int) -> _Tests:
         (name, one.n, one.customers, other.customers, one.mean, other.mean)
         for name, (one, other) in zip(names, pairs, strict=True)
     ]
-    table = pd.DataFrame(rows, columns=_OTHERS[:6]).assign(**tested.columns())
-    return _Tests(table, tested)
+    columns = ["segment", "n", "customers", "other_customers", "value", "other_value"]
+    return pd.DataFrame(rows, columns=columns).assign(**tested.columns()), tested
 
 
-def _changes(counted: pd.DataFrame, scale: Scale, min_n: int) -> _Tests:
+def _changes(counted: pd.DataFrame, scale: Scale, min_n: int) -> tuple[pd.DataFrame, Compared]:
     """Each period of a segment against the one before, where both have enough customers."""
     rows, pairs = [], []
     if "period" in counted:
         for segment, group in counted.groupby("segment"):
-            periods = [(at, _customer_answers(rows)) for at, rows in group.groupby("period")]
+            periods = [(at, customer_answers(answers)) for at, answers in group.groupby("period")]
             for (earlier, before), (period, now) in itertools.pairwise(periods):
                 if min(before.customers, now.customers) >= min_n:
                     rows.append((segment, period, earlier, now.n, before.n))
                     pairs.append((now, before))
     tested = _compared(f"{scale.score} of periods against the one before", pairs, scale, min_n)
-    table = pd.DataFrame(rows, columns=_CHANGE[:5]).assign(**tested.columns())
-    return _Tests(table.assign(beyond_noise=tested.p_adjusted < 0.05)[_CHANGE], tested)
+    table = pd.DataFrame(rows, columns=["segment", "period", "earlier", "n", "other_n"])
+    return table.assign(**tested.columns(), beyond_noise=tested.p_adjusted < 0.05), tested
 
 
-def _shifts(counted: pd.DataFrame, scale: Scale, min_n: int) -> _Tests:
-    rows = counted.rename(columns={"answer": "value"}) if "period" in counted else None
-    shifts = level_shifts(f"levels of {scale.score}", rows, least=min_n)
-    return _Tests(shifts.table, shifts)
-
-
-def _findings_of_segments(others: _Tests, scale: Scale, by: str | None) -> list[Finding]:
+def _findings_of_segments(
+    claimed: pd.DataFrame, family_name: str, scale: Scale, by: str | None
+) -> list[Finding]:
     """A segment whose score differs from that of all others together."""
     if by is None:
         return []
@@ -770,7 +515,7 @@ def _findings_of_segments(others: _Tests, scale: Scale, by: str | None) -> list[
             topic=topic_of_segment(NAMES[scale.score], by, row["segment"]),
             claim=_segment_claim(row, scale),
             direction="bad" if row["difference"] < 0 else "good",
-            family=others.name,
+            family=family_name,
             p_adjusted=row["p_adjusted"],
             value=row["difference"],
             low=row["difference_low"],
@@ -780,7 +525,7 @@ def _findings_of_segments(others: _Tests, scale: Scale, by: str | None) -> list[
             customers=row["customers"],
             figure="scores",
         )
-        for row in others.table[others.family.claims].to_dict("records")
+        for row in claimed.to_dict("records")
     ]
 
 
@@ -798,7 +543,7 @@ def _segment_claim(row: Mapping[Any, Any], scale: Scale) -> str:
     )
 
 
-def _findings_of_shifts(shifts: _Tests, scale: Scale, by: str | None) -> list[Finding]:
+def _findings_of_shifts(shifts: LevelShifts, scale: Scale, by: str | None) -> list[Finding]:
     """A level of the mean answer that moved."""
     return [
         Finding(
@@ -815,7 +560,7 @@ def _findings_of_shifts(shifts: _Tests, scale: Scale, by: str | None) -> list[Fi
             customers=row["n_after"],
             figure="time",
         )
-        for row in shifts.table[shifts.family.claims].to_dict("records")
+        for row in shifts.table[shifts.claims].to_dict("records")
     ]
 
 
@@ -838,19 +583,16 @@ def _metrics(
         unit="number",
         better="higher",
     )
-    by_segment = (
-        {}
-        if by is None
-        else {
-            f"{scale.score}_{row['segment']}": of(row, f"{NAMES[scale.score]}: {row['segment']}")
-            for _, row in table.iterrows()
-        }
-    )
-    return {
+    metrics = {
         scale.score: of(whole, NAMES[scale.score]),
         f"mean_{scale.score}": mean,
         "n_blank": metric(blank, label="Rows without a score", unit="number"),
-    } | by_segment
+    }
+    if by is not None:
+        for _, row in table.iterrows():
+            label = f"{NAMES[scale.score]}: {row['segment']}"
+            metrics[f"{scale.score}_{row['segment']}"] = of(row, label)
+    return metrics
 
 
 def _written(scale: Scale, value: float) -> str:
@@ -865,19 +607,15 @@ def _headline(
     by: str | None,
 ) -> str:
     n = int(whole["n"])
-    name = {
-        "nps": "NPS is",
-        "csat": "Satisfied are",
-        "rating": "Rated well are",
-        "ces": "Found it easy:",
-    }[scale.score]
     several = "" if whole["customers"] == n else f" answers of {whole['customers']:,} customers"
     bounds = (
         f"95% CI {signed(whole['low'])} to {signed(whole['high'])}"
         if scale.score == "nps"
         else confidence(whole["low"], whole["high"])
     )
-    figures = f"{name} {_written(scale, whole['value'])} ({bounds}, n = {n:,}{several})"
+    figures = (
+        f"{_OPENING[scale.score]} {_written(scale, whole['value'])} ({bounds}, n = {n:,}{several})"
+    )
     few = (
         f"; fewer than {MIN_N} {'answers' if whole['customers'] == n else 'customers'}: read the interval, not the point"
         if bool(whole["small_n"])
@@ -893,7 +631,11 @@ def _headline(
     if by is not None and len(readable) > 1:
         ranked = readable.sort_values(["value", "segment"])
         worst, best = ranked.iloc[0], ranked.iloc[-1]
-        apart = f"; from {_written(scale, worst['value'])} ({worst['segment']}, n = {int(worst['n']):,}) to {_written(scale, best['value'])} ({best['segment']}, n = {int(best['n']):,})"
+        ends = [
+            f"{_written(scale, row['value'])} ({row['segment']}, n = {int(row['n']):,})"
+            for row in (worst, best)
+        ]
+        apart = f"; from {ends[0]} to {ends[1]}"
     return f"{figures}{few}{reweighted}{apart}."
 
 
@@ -913,7 +655,6 @@ def _definition(
         else f"{good} ÷ answers"
     )
     answered = len(feedback.frame) - blank
-    response = _response_share(answered, feedback.asked)
     return {
         "score": f"{scale.score}, {low}–{high}, {high} is best",
         "value": value,
@@ -932,7 +673,7 @@ def _definition(
             else "Wilson"
         )
         + "; where customers answered several times, by customers (n ÷ design effect)",
-        "response share": response,
+        "response share": _response_share(answered, feedback.asked),
         "small n": f"below {min_n} customers",
     }
 

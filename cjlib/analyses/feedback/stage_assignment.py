@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,20 +12,16 @@ from numpy.typing import NDArray
 
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError
-from cjlib.shared.asof import event_beside
 from cjlib.show.numbers import count_of, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey, Mapped
 from cjlib.sources.log.durations import microseconds
 from cjlib.sources.log.event_log import EventLog
 
-OWN_STAGE, OWN_TOUCHPOINT, LATEST_EVENT, UNASSIGNED = (
-    "own_stage",
-    "own_touchpoint",
-    "latest_event",
-    "unassigned",
-)
-RULES = (OWN_STAGE, OWN_TOUCHPOINT, LATEST_EVENT, UNASSIGNED)
+OWN_STAGE = "own_stage"
+OWN_TOUCHPOINT = "own_touchpoint"
+LATEST_EVENT = "latest_event"
+UNASSIGNED = "unassigned"
 LABELS = {
     OWN_STAGE: "Name their stage",
     OWN_TOUCHPOINT: "Name their touchpoint",
@@ -86,15 +83,15 @@ def assign_stages(feedback: Feedback, log: EventLog | None, journey: Journey) ->
     # A place is a position in the mapping: it knows both stage and touchpoint.
     found = np.where(own_point >= 0, own_point, latest)
     by = np.select([stage >= 0, own_point >= 0, latest >= 0], [0, 1, 2], 3)
-    positions = np.array([one.position for one in mapping] + [-1])
+    positions = np.array([claimed.position for claimed in mapping] + [-1])
     fits = (own_point >= 0) & (positions[own_point] == stage)
     place = np.where(stage >= 0, np.where(fits, own_point, -1), found)
     table = pd.DataFrame(
         {
             "feedback_id": feedback.frame["feedback_id"],
             "stage": _named(np.where(stage >= 0, stage, positions[place]), journey.stage_names),
-            "touchpoint": _named(place, [one.touchpoint for one in mapping]),
-            "assigned_by": pd.Series(np.array(RULES, dtype=object)[by], dtype="str"),
+            "touchpoint": _named(place, [claimed.touchpoint for claimed in mapping]),
+            "assigned_by": _named(by, list(LABELS)),
         }
     )
     strange = {
@@ -103,7 +100,7 @@ def assign_stages(feedback: Feedback, log: EventLog | None, journey: Journey) ->
         )
         for name, fit in (("stage", stage), ("touchpoint", own_point))
     }
-    counts = {rule: int((by == position).sum()) for position, rule in enumerate(RULES)}
+    counts = {rule: int((by == position).sum()) for position, rule in enumerate(LABELS)}
     return Assigned(
         table=table,
         headline=_headline(counts, len(table), log),
@@ -142,12 +139,12 @@ def _own_stage(frame: pd.DataFrame, journey: Journey) -> Codes:
 def _own_touchpoint(frame: pd.DataFrame, mapping: Sequence[Mapped]) -> Codes:
     by_event = {
         name.strip().casefold(): position
-        for position, one in reversed(list(enumerate(mapping)))
-        for name in one.event.names
+        for position, claimed in reversed(list(enumerate(mapping)))
+        for name in claimed.event.names
     }
     by_name = {
-        one.touchpoint.strip().casefold(): position
-        for position, one in reversed(list(enumerate(mapping)))
+        claimed.touchpoint.strip().casefold(): position
+        for position, claimed in reversed(list(enumerate(mapping)))
     }
     return _folded(frame, "touchpoint").map(by_event | by_name).fillna(-1).to_numpy(dtype=np.int64)
 
@@ -157,27 +154,14 @@ def _latest(frame: pd.DataFrame, log: EventLog | None, journey: Journey) -> Code
     places = np.full(len(frame), -1, dtype=np.int64)
     if log is None or not len(frame):
         return places
-    ids = pd.Index([str(one) for one in log.customer_ids()])
-    customer = ids.get_indexer(pd.Index(frame["customer_id"].astype("str")))
-    known = (
-        (customer >= 0)
-        & frame["customer_id"].notna().to_numpy()
-        & frame["timestamp"].notna().to_numpy()
-    )
+    customer, times, known = moments_in(log, frame)
     rows = np.flatnonzero(known)
     if not rows.size or not journey.mapping:
         return places
-    times = (
-        frame["timestamp"]
-        .dt.tz_convert("UTC")
-        .dt.tz_localize(None)
-        .to_numpy(dtype="datetime64[us]")
-        .astype(np.int64)[rows]
-    )
     events = _mapped_events(log, journey, customer[rows])
     position = event_beside(
-        np.asarray(customer[rows], dtype=np.int64),
-        times,
+        customer[rows],
+        times[rows],
         np.asarray(events["c"], dtype=np.int64),
         np.asarray(events["t"], dtype=np.int64),
         side="at_or_before",
@@ -187,14 +171,27 @@ def _latest(frame: pd.DataFrame, log: EventLog | None, journey: Journey) -> Code
     return places
 
 
+def moments_in(log: EventLog, frame: pd.DataFrame) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """Customer code in the log and microseconds of each answer, and which answers have both."""
+    ids = pd.Index([str(customer_id) for customer_id in log.customer_ids()])
+    customer = ids.get_indexer(pd.Index(frame["customer_id"].astype("str"))).astype(np.int64)
+    times = frame["timestamp"].dt.tz_convert("UTC").dt.tz_localize(None)
+    given = (frame["customer_id"].notna() & times.notna()).to_numpy()
+    return (
+        customer,
+        times.to_numpy(dtype="datetime64[us]").astype(np.int64),
+        given & (customer >= 0),
+    )
+
+
 def _mapped_events(log: EventLog, journey: Journey, customers: Codes) -> dict[str, Codes]:
     """`c`, `t`, `m`: the events of these customers that a touchpoint claims, in order; the last of an instant stands last."""
     mapping = journey.mapping
-    seen = {one.position for one in mapping if not one.backstage}
+    seen = {claimed.position for claimed in mapping if not claimed.backstage}
     used = [
         position
-        for position, one in enumerate(mapping)
-        if not one.backstage or one.position not in seen
+        for position, claimed in enumerate(mapping)
+        if not claimed.backstage or claimed.position not in seen
     ]
     stages = " ".join(f"WHEN {position} THEN {mapping[position].position}" for position in used)
     log.engine.connection.register("asking", pd.DataFrame({"c": np.unique(customers)}))
@@ -242,3 +239,45 @@ def _definition(journey: Journey, strange: dict[str, int], log: EventLog | None)
             count_of(strange[f"feedback_unknown_{name}"], name) for name in ("stage", "touchpoint")
         ),
     }
+
+
+Ints = NDArray[np.int64]
+
+
+def event_beside(
+    customer: Ints,
+    moment: Ints,
+    event_customer: Ints,
+    event_time: Ints,
+    *,
+    side: Literal["at_or_before", "after"],
+    within: int,
+) -> Ints:
+    """The position of the same customer's last event at or before each moment, or of the first strictly after it; −1 without one.
+
+    Parameters
+    ----------
+    customer, moment
+        Of the answers: codes, microseconds; in any order.
+    event_customer, event_time
+        Of the events, by customer and time; of several at one instant the last counts before, the first after.
+    side
+        "at_or_before" or "after".
+    within
+        At most so many microseconds away, the end included.
+    """
+    answers = pd.DataFrame({"customer": customer, "time": moment, "answer": range(len(moment))})
+    own = event_customer.astype(np.int64)  # the log's codes are narrower
+    events = pd.DataFrame({"customer": own, "time": event_time, "event": range(len(own))})
+    joined = pd.merge_asof(
+        answers.sort_values("time", kind="stable"),
+        events.sort_values("time", kind="stable"),
+        on="time",
+        by="customer",
+        direction="backward" if side == "at_or_before" else "forward",
+        allow_exact_matches=side == "at_or_before",
+        tolerance=within,
+    )
+    position = np.full(len(answers), -1, dtype=np.int64)
+    position[joined["answer"].to_numpy()] = joined["event"].fillna(-1).to_numpy(dtype=np.int64)
+    return position

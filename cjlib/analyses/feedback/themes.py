@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from cjlib.analyses.feedback.texts.quotes import Said, text_vectors
-from cjlib.analyses.feedback.texts.score_texts import ratings_as_labels
-from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
-from cjlib.analyses.feedback.texts.taxonomy import Taxonomy, read_taxonomy, tells_of
-from cjlib.analyses.feedback.texts.term_counts import term_presence
-from cjlib.analyses.feedback.texts.text_features import effort_kinds
+from cjlib.analyses.feedback.quotes import QUOTES, Said, text_vectors
+from cjlib.analyses.feedback.score_texts import ratings_as_labels, scored_feedback
+from cjlib.analyses.feedback.text_features import LONGEST, effort_kinds, term_presence
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import MIME, Metric, Result, metric
+from cjlib.errors import CjlibError, DataError, shown
 from cjlib.shared.clustered_comparison import compare_flags
 from cjlib.shared.comparison import CLAIM, MIN_N, ShareComparison, known_at_once
 from cjlib.shared.repeated_answers import customer_codes
@@ -33,9 +33,9 @@ MOST_CANDIDATES = 10
 FEWEST_UNCOVERED = 80
 """Below so many uncovered comments no candidate themes are proposed."""
 TOP_WORDS = 5
+KINDS = ["taxonomy", "candidate", "uncovered"]
 DIGITS = 6
 """Of the weights of candidate themes: further ones differ from processor to processor, and would decide ties."""
-QUOTES = ("quote_1", "quote_2", "quote_3")
 WordsOf: TypeAlias = "Callable[[NDArray[np.bool_]], list[str]]"
 
 
@@ -141,25 +141,17 @@ def themes(
         }
     groups[("uncovered", "uncovered")] = uncovered
     words_of = _words_of(rows["text"].tolist())
-    numbers = rows[["nps", "score"]]
     table = pd.DataFrame(
         [
-            _row(numbers, member, kind, theme, words_of, min_n)
+            _row(rows, member, kind, theme, words_of, min_n)
             for (theme, kind), member in groups.items()
         ]
     )
-    table = (
-        _with_quotes(table, rows, groups, vectors)
-        if quotes
-        else table.assign(**dict.fromkeys(QUOTES))
-    )
-    order = table.assign(
-        kind_order=table["kind"].map({"taxonomy": 0, "candidate": 1, "uncovered": 2}),
-        size=-table["n"],
-    )
-    table = order.sort_values(["kind_order", "size", "theme"], ignore_index=True).drop(
-        columns=["kind_order", "size"]
-    )
+    quoted = Said.of(rows, vectors) if quotes else None
+    table = table.assign(**_quotes(quoted, list(groups.values())))
+    order = table.assign(kind_order=table["kind"].map(KINDS.index), size=-table["n"])
+    order = order.sort_values(["kind_order", "size", "theme"], ignore_index=True)
+    table = order.drop(columns=["kind_order", "size"])
     own = {theme: member for (theme, kind), member in groups.items() if kind == "taxonomy"}
     removed = removed_from(rows["text"])
     detractors, tested = _with_detractors(rows, own, min_n)
@@ -176,7 +168,9 @@ def themes(
         families={tested.name: tested.tests} if tested.tests else {},
         trend=_trend(rows, own, feedback.timezone),
         with_detractors=detractors,
-        by_stage=_by_stage(rows, own),
+        by_stage=_by_group(
+            rows["stage"].where(rows["stage"].notna(), "(not set)").astype("str"), own
+        ),
         flags=_flags(rows),
         members=pd.concat(
             [
@@ -190,7 +184,7 @@ def themes(
 
 def _comments(feedback: Feedback) -> tuple[pd.DataFrame, int]:
     frame = feedback.frame.sort_values("feedback_id", ignore_index=True)
-    scored = scored_texts(feedback)
+    scored = scored_feedback(feedback).table
     own = [name for name in frame.columns if name not in ("status", "label", "score")]
     rows = frame[own].merge(
         scored[["feedback_id", "status", "label", "score"]], on="feedback_id", how="left"
@@ -247,24 +241,17 @@ def _words_of(texts: list[str]) -> WordsOf:
     return top_words
 
 
-def _with_quotes(
-    table: pd.DataFrame,
-    rows: pd.DataFrame,
-    groups: Mapping[tuple[str, str], NDArray[np.bool_]],
-    vectors: csr_matrix,
-) -> pd.DataFrame:
-    said = Said.of(rows, vectors)
-    found = [
-        said.typical(np.flatnonzero(groups[(theme, kind)]))
-        for theme, kind in zip(table["theme"], table["kind"], strict=True)
-    ]
-    columns = {
+def _quotes(comments: Said | None, members: list[NDArray[np.bool_]]) -> dict[str, pd.Series | None]:
+    """The columns of quotes, a row a theme; empty where none are wanted."""
+    if comments is None:
+        return dict.fromkeys(QUOTES)
+    quotes = [comments.typical(np.flatnonzero(member)) for member in members]
+    return {
         name: pd.Series(
-            [quotes[place][2] if place < len(quotes) else None for quotes in found], dtype="str"
+            [typical[place][2] if place < len(typical) else None for typical in quotes], dtype="str"
         )
         for place, name in enumerate(QUOTES)
     }
-    return table.assign(**columns)
 
 
 def _candidates(texts: list[str], uncovered: NDArray[np.bool_]) -> dict[str, NDArray[np.bool_]]:
@@ -311,7 +298,7 @@ def _with_detractors(
     rated, unhappy = labels >= 0, labels[labels >= 0] == 0
     customer = customer_codes(rows["customer_id"])[rated]
     members = {theme: member[rated] for theme, member in own.items()}
-    members = {theme: one for theme, one in members.items() if 0 < one.sum() < one.size}
+    members = {theme: member for theme, member in members.items() if 0 < member.sum() < member.size}
     tested = compare_flags(
         "share unhappy by theme",
         [(member, unhappy) for member in members.values()],
@@ -320,14 +307,8 @@ def _with_detractors(
         min_n=min_n,
     )
     counts = [
-        (
-            theme,
-            int(unhappy[one].sum()),
-            int(one.sum()),
-            int(unhappy[~one].sum()),
-            int((~one).sum()),
-        )
-        for theme, one in members.items()
+        (theme, *(int(n) for side in (member, ~member) for n in (unhappy[side].sum(), side.sum())))
+        for theme, member in members.items()
     ]
     table = pd.DataFrame(counts, columns=["theme", "n_unhappy", "n", "other_unhappy", "other_n"])
     odds = [
@@ -335,7 +316,9 @@ def _with_detractors(
         for part, size in (("n_unhappy", "n"), ("other_unhappy", "other_n"))
     ]
     table = table.assign(
-        customers=np.array([np.unique(customer[one]).size for one in members.values()], dtype=int),
+        customers=np.array(
+            [np.unique(customer[member]).size for member in members.values()], dtype=int
+        ),
         share_unhappy=tested.share,
         other_share_unhappy=tested.other_share,
         difference=tested.difference,
@@ -383,10 +366,6 @@ def _trend(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]], timezone: s
     return _by_group(months.rename("period"), own)
 
 
-def _by_stage(rows: pd.DataFrame, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
-    return _by_group(rows["stage"].where(rows["stage"].notna(), "(not set)").astype("str"), own)
-
-
 def _by_group(groups: pd.Series, own: Mapping[str, NDArray[np.bool_]]) -> pd.DataFrame:
     """Each theme's share of the comments of each group, groups in order."""
     comments = groups.value_counts().sort_index()
@@ -396,10 +375,8 @@ def _by_group(groups: pd.Series, own: Mapping[str, NDArray[np.bool_]]) -> pd.Dat
         )
     ]
     for theme, member in own.items():
-        n, of = (
-            groups[member].value_counts().reindex(comments.index, fill_value=0).to_numpy(),
-            comments.to_numpy(),
-        )
+        counts = groups[member].value_counts().reindex(comments.index, fill_value=0)
+        n, of = counts.to_numpy(), comments.to_numpy()
         low, high = wilson(n, of)
         named = {"theme": theme, groups.name: comments.index, "n": n, "comments": of}
         parts.append(pd.DataFrame(named | {"share_of_comments": n / of, "low": low, "high": high}))
@@ -424,11 +401,13 @@ def _headline(table: pd.DataFrame, claimed: pd.DataFrame, n: int) -> str:
         return f"The taxonomy covers none of {count_of(n, 'comment')}: edit it, the candidates show what people write about."
     first = own.iloc[0]
     worst = claimed[claimed["difference"] > 0]
-    goes = (
-        f" “{worst.iloc[0]['theme']}” goes most with unhappy answers ({about(worst.iloc[0]['share_unhappy'])} of {worst.iloc[0]['n']:,} rated comments with it, {about(worst.iloc[0]['other_share_unhappy'])} of the others). Association, not causation."
-        if len(worst)
-        else ""
-    )
+    goes = ""
+    if len(worst):
+        top = worst.iloc[0]
+        goes = (
+            f" “{top['theme']}” goes most with unhappy answers ({about(top['share_unhappy'])} of {top['n']:,} rated comments with it, "
+            f"{about(top['other_share_unhappy'])} of the others). Association, not causation."
+        )
     return (
         f"Most written about is “{first['theme']}”, in {about(first['share_of_comments'])} of {count_of(n, 'comment')} ({confidence(first['low'], first['high'])}); "
         f"the taxonomy covers {about(covered)}.{goes}"
@@ -466,3 +445,66 @@ def _metrics(
         f"removed_{kind}": metric(count, label=f"Removed from quotes: {kind}", unit="number")
         for kind, count in sorted(removed.items())
     }
+
+
+STARTER = Path(__file__).with_name("taxonomy.yml")
+Taxonomy = Mapping[str, Sequence[str]]
+
+
+def read_taxonomy(given: Taxonomy | str | Path | None) -> dict[str, list[str]]:
+    """The taxonomy given as a mapping or a YAML file; the starter file without one."""
+    if isinstance(given, Mapping):
+        return _checked(dict(given), "taxonomy")
+    path = STARTER if given is None else Path(given)
+    if not path.is_file():
+        raise DataError(f"taxonomy: there is no file {shown(str(path))}.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise DataError(f"taxonomy: {path.name} is not YAML: {shown(str(fault))}.") from None
+    return _checked(content, path.name)
+
+
+def _checked(content: object, where: str) -> dict[str, list[str]]:
+    if not isinstance(content, Mapping) or not content:
+        raise CjlibError(
+            f"taxonomy: {where} must map each theme to a list of words or phrases. Got {shown(content)}."
+        )
+    themes: dict[str, list[str]] = {}
+    for theme, words in content.items():
+        if (
+            isinstance(words, str)
+            or not isinstance(words, Sequence)
+            or not words
+            or not all(str(word).strip(" *") for word in words)
+        ):
+            raise CjlibError(
+                f"taxonomy: theme {shown(theme)} of {where} must be a list of words or phrases. Got {shown(words)}."
+            )
+        themes[str(theme)] = [str(word) for word in words]
+    return themes
+
+
+def tells_of(texts: Sequence[str], taxonomy: Mapping[str, Sequence[str]]) -> NDArray[np.bool_]:
+    """A row a text, a column a theme: whether any of the theme's words stands in the text."""
+    patterns = [_pattern(words) for words in taxonomy.values()]
+    # Small letters on both sides: a pattern that minds capitals is found in a third of the time. Equal texts are read once.
+    small = [text[:LONGEST].replace("’", "'").lower() for text in texts]
+    found = {
+        text: [pattern.search(text) is not None for pattern in patterns]
+        for text in dict.fromkeys(small)
+    }
+    return np.array([found[text] for text in small], dtype=bool).reshape(len(texts), len(patterns))
+
+
+def _pattern(words: Sequence[str]) -> re.Pattern[str]:
+    written = "|".join(_word(word) for word in sorted(words, key=lambda word: (-len(word), word)))
+    return re.compile(rf"(?<!\w)(?:{written})(?!\w)")
+
+
+def _word(word: str) -> str:
+    # A space in a phrase is any white space; * is any run of letters.
+    return r"\s+".join(
+        re.escape(part).replace(r"\*", r"\w*")
+        for part in word.strip().replace("’", "'").lower().split()
+    )

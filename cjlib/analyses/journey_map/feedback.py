@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.feedback.scores import by_group
-from cjlib.analyses.feedback.sentiment import score_texts
+from cjlib.analyses.feedback.quotes import Said, text_vectors
+from cjlib.analyses.feedback.score_tables import by_group
+from cjlib.analyses.feedback.score_texts import score_texts
 from cjlib.analyses.feedback.stage_assignment import Assigned, assign_stages
-from cjlib.analyses.feedback.texts.quotes import Said, text_vectors
 from cjlib.analyses.journey_map.mapped_events import NONE, Bools, Ints, Places, codes_of
 from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
 from cjlib.errors import DataError

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.feedback.sentiment import score_texts
+from cjlib.analyses.feedback.score_texts import score_texts
 from cjlib.analyses.personas import clusters
 from cjlib.analyses.personas.customer_features import (
     OF_CHANNEL,

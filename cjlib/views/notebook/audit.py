@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from cjlib.analyses.feedback.score_texts import scored_feedback
 from cjlib.analyses.feedback.sentiment import audit_sample
-from cjlib.analyses.feedback.texts.solicited_vs_unsolicited import scored_texts
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
@@ -56,7 +56,7 @@ def explore_audit(
         raise CjlibError(
             f"feedback: must be what cj.read_feedback gives. Got {shown(type(feedback).__name__)}."
         )
-    if not (scored_texts(feedback)["status"] == "scored").any():
+    if not (scored_feedback(feedback).table["status"] == "scored").any():
         return AuditPage(pd.DataFrame({"feedback_id": [], "text": []}), Path(path))
     return AuditPage(audit_sample(feedback, by=by, per_segment=per_segment, seed=seed), Path(path))
 

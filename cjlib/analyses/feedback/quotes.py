@@ -17,6 +17,8 @@ from cjlib.sources.feedback.texts import scrub
 
 SHORTEST, LONGEST_QUOTE = 20, 300
 SAME_BEGINNING = 40
+QUOTES = ("quote_1", "quote_2", "quote_3")
+"""Columns of a table that quotes."""
 
 
 def text_vectors(texts: Sequence[str]) -> csr_matrix:

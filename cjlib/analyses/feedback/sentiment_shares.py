@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.feedback.texts.score_texts import ScoredTexts
+from cjlib.analyses.feedback.score_texts import ScoredTexts
 from cjlib.shared.clustered_comparison import compare_answers, two_sided
 from cjlib.shared.comparison import Family, MeanComparison, family, known_at_once
 from cjlib.shared.periods import check_period
@@ -163,7 +163,7 @@ def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanCo
     names = names if len(names) > 1 else []
     inside = {name: (scored["segment"] == name).to_numpy() for name in names}
     pairs = [
-        (text_answers(scored[inside[one]]), text_answers(scored[~inside[one]])) for one in names
+        (text_answers(scored[inside[name]]), text_answers(scored[~inside[name]])) for name in names
     ]
     tested = compare_answers(
         "text score of segments against the others",
@@ -174,8 +174,8 @@ def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanCo
     table = pd.DataFrame(
         {
             "segment": pd.Series(names, dtype="str"),
-            "n": [one.n for one, _ in pairs],
-            "customers": [one.customers for one, _ in pairs],
+            "n": [own.n for own, _ in pairs],
+            "customers": [own.customers for own, _ in pairs],
             "other_customers": [other.customers for _, other in pairs],
             "mean_score": tested.mean,
             "other_mean_score": tested.other_mean,
@@ -187,34 +187,24 @@ def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanCo
 def changes(rows: pd.DataFrame, table: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, Family]:
     """Neighbouring periods of a segment: by share where both are audited, else by mean score."""
     name, follow_up = "sentiment of periods against the one before", known_at_once("the text")
-    found: list[dict[str, Any]] = []
+    periods: list[tuple[object, dict[str, Any], dict[str, Any]]] = []
     sides: list[tuple[CustomerAnswers, CustomerAnswers]] = []
     scored = rows[rows["status"] == "scored"]
     groups = dict(list(scored.groupby(["segment", "period"]))) if "period" in rows else {}
     for segment, group in table.sort_values("period").groupby("segment") if groups else ():
         for before, now in itertools.pairwise(records(group)):
             if min(before["customers"], now["customers"]) >= min_n:
-                found.append({"segment": segment, "before": before, "now": now})
-                sides.append(
-                    (
-                        text_answers(groups[segment, now["period"]]),
-                        text_answers(groups[segment, before["period"]]),
-                    )
-                )
+                periods.append((segment, before, now))
+                own, other = (groups[segment, row["period"]] for row in (now, before))
+                sides.append((text_answers(own), text_answers(other)))
     means = compare_answers(name, sides, follow_up=follow_up, min_n=min_n)
-    lines = [
-        _change(one["segment"], one["before"], one["now"], mean)
-        for one, mean in zip(
-            found,
-            zip(means.difference, means.low, means.high, means.p_value, strict=True),
-            strict=True,
-        )
-    ]
+    differences = zip(means.difference, means.low, means.high, means.p_value, strict=True)
+    lines = [_change(*pair, mean) for pair, mean in zip(periods, differences, strict=True)]
     pairs = pd.DataFrame(lines, columns=CHANGE)
     tested = family(
         name,
         pairs["p_value"],
-        units=[one.customers for one, _ in sides],
+        units=[own.customers for own, _ in sides],
         other_units=[other.customers for _, other in sides],
         follow_up=follow_up,
         min_n=min_n,
@@ -231,18 +221,11 @@ def _change(
     methods = (before["method"], now["method"])
     if "ppi++" not in methods or "model_index" in methods:
         return (*named, "mean_score", *mean)
-    widths = [one["high"] - one["low"] for one in (before, now)]
+    widths = [row["high"] - row["low"] for row in (before, now)]
     error = float(np.hypot(*widths)) / (2 * Z95)
     difference = now["share_negative"] - before["share_negative"]
-    p = two_sided(difference, error)
-    return (
-        *named,
-        "share_negative",
-        difference,
-        difference - Z95 * error,
-        difference + Z95 * error,
-        p,
-    )
+    bounds = (difference - Z95 * error, difference + Z95 * error)
+    return (*named, "share_negative", difference, *bounds, two_sided(difference, error))
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -274,12 +257,11 @@ def recalibrated(f: Floats, labelled: NDArray[np.bool_], y: Floats) -> Floats:
     rows = np.flatnonzero(labelled)
     fold = np.full(f.size, -1)
     fold[rows] = np.random.default_rng(0).permutation(rows.size) % FOLDS
-    each = []
-    for left_out in range(FOLDS):
-        known = labelled & (fold != left_out)
-        at = _line(x[known], y[known])
-        each.append(expit(at[0] + at[1] * x))
-    fitted = np.array(each)
+    lines = [
+        _line(x[labelled & (fold != left_out)], y[labelled & (fold != left_out)])
+        for left_out in range(FOLDS)
+    ]
+    fitted = np.array([expit(intercept + slope * x) for intercept, slope in lines])
     return np.where(labelled, fitted[np.maximum(fold, 0), np.arange(f.size)], fitted.mean(axis=0))
 
 

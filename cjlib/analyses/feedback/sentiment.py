@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from cjlib.analyses.feedback.sentiment.audit_sample import audit_labels, audit_sample
-from cjlib.analyses.feedback.sentiment.labels import (
-    ScoredFeedback,
+from cjlib.analyses.feedback.score_texts import (
+    Model,
+    Progress,
+    ScoredTexts,
     counts_in_words,
     quality_in_words,
-    score_texts,
+    scored_feedback,
     scorer_in_words,
     scorer_metrics,
 )
-from cjlib.analyses.feedback.sentiment.shares import (
+from cjlib.analyses.feedback.scorer import LABELS
+from cjlib.analyses.feedback.sentiment_shares import (
     FEWEST_AUDITED,
     against_others,
     by_segment,
@@ -28,13 +31,14 @@ from cjlib.analyses.feedback.sentiment.shares import (
     rows_of,
     share_of,
 )
-from cjlib.analyses.feedback.texts.score_texts import Model, Progress, ScoredTexts, scored_feedback
 from cjlib.analyses.findings import Finding, topic_of_segment
 from cjlib.analyses.result import Metric, Result, metric
+from cjlib.errors import DataError, listed, shown
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import MIN_N
 from cjlib.show.numbers import about, confidence, count_of, signed
 from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.feedback.texts import scrub
 
 METHODS = {
     "ppi++": "labels and model",
@@ -42,8 +46,6 @@ METHODS = {
     "model_index": "model alone",
 }
 """How a share of negatives was estimated, in words."""
-
-__all__ = ["ScoredFeedback", "Sentiment", "audit_sample", "score_texts", "sentiment"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -147,15 +149,15 @@ def sentiment(
         rows[rows["status"] == "scored"].rename(columns={"score": "value"}) if period else None,
         least=min_n,
     )
-    families = [part for part in (others_family, changes_family, shifts) if part.tests]
+    families = [tested for tested in (others_family, changes_family, shifts) if tested.tests]
     return Sentiment(
         table=table,
         headline=_headline(whole, scored, audited),
         definition=_definition(scored, by, period, labels, model, min_n)
-        | {"tests": "; ".join(part.words for part in families)},
+        | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(whole, table, scored, by, audited),
         findings=_findings(others[others_family.claims], others_family.name, by),
-        families={part.name: part.tests for part in families},
+        families={tested.name: tested.tests for tested in families},
         against_others=others,
         changes=changed if period else pd.DataFrame(),
         shifts=shifts.table if period else pd.DataFrame(),
@@ -256,3 +258,113 @@ def _metrics(
             for row in records(table)
         }
     return named | scorer_metrics(counts, len(scored.table), scored.measured)
+
+
+def audit_sample(
+    feedback: Feedback,
+    *,
+    by: str | None = None,
+    per_segment: int = 60,
+    seed: int = 0,
+    path: str | Path | None = None,
+) -> pd.DataFrame:
+    """A random sample of scored texts for people to label: `per_segment` from each segment, in shuffled order, the model's label hidden.
+
+    Only what is drawn at random can stand for the rest: label every row, in any order, and leave
+    none out because it is hard. `feedback_id` and `text` are given (personal data removed), `label`
+    is empty and takes negative, neutral or positive. With `path` the sample is written as CSV (a
+    cell that a spreadsheet would run as a formula is prefixed with ').
+
+    Parameters
+    ----------
+    feedback
+        What `cj.read_feedback` gives.
+    by
+        The column whose values are the segments; None: one segment.
+    per_segment
+        How many texts of each segment; all of a segment that has fewer.
+    seed
+        Of the draw and of the order.
+    path
+        Where to write the sample as CSV; None: nowhere.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `feedback_id`, `text`, `label` (empty); a row for each text drawn.
+
+    Raises
+    ------
+    DataError
+        If no text says anything in English, so that there is nothing to label.
+    CjlibError
+        If `by` is no column of the feedback.
+    """
+    scored = scored_feedback(feedback).table
+    rows = pd.DataFrame(
+        {
+            "feedback_id": scored["feedback_id"],
+            "text": [
+                scrub(text)[0] if isinstance(text, str) else None for text in feedback.frame["text"]
+            ],
+            "segment": feedback.segment(by),
+        }
+    )[scored["status"] == "scored"]
+    rng = np.random.default_rng(seed)
+    drawn = [
+        group.iloc[np.sort(rng.permutation(len(group))[:per_segment])]
+        for _, group in rows.sort_values("feedback_id").groupby("segment")
+    ]
+    if not drawn:
+        raise DataError("audit_sample: no text was scored, so there is nothing to label.")
+    sample = pd.concat(drawn)
+    shuffled = (
+        sample.iloc[rng.permutation(len(sample))][["feedback_id", "text"]]
+        .assign(label="")
+        .reset_index(drop=True)
+    )
+    if path is not None:
+        _safe_for_spreadsheets(shuffled).to_csv(path, index=False)
+    return shuffled
+
+
+def _safe_for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    risky = table["text"].str.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return table.assign(text=table["text"].where(~risky, "'" + table["text"]))
+
+
+def _read_audit(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise DataError(
+            f"audit: there is no file {shown(str(path))}. Draw one with cj.audit_sample(feedback, path=…) and fill in its labels."
+        )
+    return pd.read_csv(path, dtype={"feedback_id": "str", "label": "str"})
+
+
+def audit_labels(audit: pd.DataFrame | str | Path | None, scored: pd.DataFrame) -> dict[str, float]:
+    """1 for negative, 0 for the others, by feedback_id."""
+    if audit is None:
+        return {}
+    table = audit if isinstance(audit, pd.DataFrame) else _read_audit(Path(audit))
+    absent = [name for name in ("feedback_id", "label") if name not in table.columns]
+    if absent:
+        raise DataError(
+            f"audit: needs the columns 'feedback_id' and 'label'. Missing: {listed(absent)}. It has: {listed(table.columns)}."
+        )
+    written = table.assign(
+        feedback_id=table["feedback_id"].astype("str"),
+        label=table["label"].astype("str").str.strip().str.lower(),
+    ).dropna(subset=["label"])
+    labelled = written[(written["label"] != "") & (written["label"] != "nan")]
+    wrong = sorted(set(labelled["label"]) - set(LABELS))
+    if wrong:
+        raise DataError(f"audit: labels must be one of {listed(LABELS)}. Got {listed(wrong)}.")
+    unknown = sorted(set(labelled["feedback_id"]) - set(scored["feedback_id"]))
+    if unknown:
+        raise DataError(
+            f"audit: {len(unknown):,} feedback_id are not in the feedback, such as {listed(unknown, most=3)}. Was it drawn from another file?"
+        )
+    return {
+        str(feedback_id): float(label == "negative")
+        for feedback_id, label in zip(labelled["feedback_id"], labelled["label"], strict=True)
+    }
