@@ -12,8 +12,7 @@ import pytest
 import cjlib as cj
 from cjlib.views.poster.content import Feeling, Pill, PosterContent, PosterStage
 from cjlib.views.poster.layout import HEIGHT, SMALL, WIDTH, layout
-from cjlib.views.poster.shapes import Text, shortened, text_width, wrapped
-from cjlib.views.poster.svg import svg
+from cjlib.views.poster.shapes import Text, shortened, svg, text_width, wrapped
 
 ROOT = Path(__file__).parents[2]
 STAGE = PosterStage(

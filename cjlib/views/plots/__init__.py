@@ -1,6 +1,6 @@
 """Figures: `plot(result)` finds the module that draws a result by the module of the result's class.
 
-A result of `cjlib.analyses.funnel` is drawn by `views/plots/funnel.py`, one of `cjlib.analyses.feedback.scores` by `views/plots/scores.py` or else by
+A result of `cjlib.analyses.funnel` is drawn by `views/plots/funnel.py`, one of `cjlib.analyses.feedback.themes` by `views/plots/themes.py` or else by
 `views/plots/feedback.py`: the innermost name first. Such a module has
 
 - `VIEWS`: class name → {view name → function}, the first view being the one drawn unless another is asked for;

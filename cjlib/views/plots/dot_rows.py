@@ -1,4 +1,4 @@
-"""Rows of dots with their intervals: a number for each group, one below the other, the name above its dot."""
+"""Rows of dots with their intervals, the name above its dot; and a number over time, one panel a group."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 
+from cjlib.shared.comparison import MIN_N
 from cjlib.views.plots import theme
 
 ROW = 50
@@ -89,3 +91,122 @@ def dot_rows(
         xaxis={"title": {"text": title}, "nticks": 5, **axis.more},
         yaxis={"range": [-len(dots) + 0.55, 0.85], "visible": False},
     )
+
+
+MOST = 3
+
+
+def level_unchanged(result: Any) -> str:
+    """What a caption says where no level moved: nothing did, or there was too little to tell."""
+    searched = any(name.startswith("levels of") for name in result.families)
+    return (
+        "No change of its level outside normal variation."
+        if searched
+        else "Too few periods with enough customers to tell whether its level moved."
+    )
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A table of `segment`, `period`, a value with its bounds and what it rests on, by the names of its columns."""
+
+    table: pd.DataFrame
+    value: str
+    low: str
+    high: str
+    n: str
+
+    def groups(self) -> dict[str, pd.DataFrame]:
+        """The segments in the table's order, each by period."""
+        return {
+            str(name): self.table[self.table["segment"] == name].sort_values("period")
+            for name in dict.fromkeys(self.table["segment"])
+        }
+
+
+def over_time(
+    given: Lines, shifts: pd.DataFrame, axis: Axis, *, caption: str, alt: str
+) -> go.Figure:
+    """A line a segment with its band, hollow where a period rests on too few; a dotted upright where the level moved."""
+    columns = ["segment", "period", axis.title, "low", "high", "n"]
+    table = given.table[["segment", "period", given.value, given.low, given.high, given.n]]
+    if table[given.value].notna().sum() == 0:
+        return theme.empty(caption, columns=columns)
+    if len(set(table["period"])) == 1:
+        return theme.empty(
+            f"{caption} All answers are of one period: there is nothing to compare with yet.",
+            columns=columns,
+        )
+    traces: list[go.Scatter] = []
+    groups = given.groups()
+    for place, (name, group) in enumerate(list(groups.items())[:MOST]):
+        traces += _line(name, group, given, place)
+    moved = shifts[shifts["segment"].isin(list(groups)[:MOST])] if len(shifts) else shifts
+    uprights: list[dict[str, Any]] = [
+        {
+            "type": "line",
+            "x0": start,
+            "x1": start,
+            "y0": 0,
+            "y1": 1,
+            "yref": "paper",
+            "line": {"color": theme.MUTED, "dash": "dot", "width": 2},
+        }
+        for start in (theme.plain(one) for one in moved.get("period", []))
+    ]
+    more = (
+        f" {len(groups) - MOST} smaller segments are in the table only."
+        if len(groups) > MOST
+        else ""
+    )
+    return theme.figure(
+        traces,
+        caption=caption + more,
+        alt=alt + more,
+        columns=columns,
+        rows=[
+            [theme.plain(value) for value in row]
+            for row in table.itertuples(index=False, name=None)
+        ],
+        height=330,
+        shapes=uprights,
+        showlegend=len(groups) > 1,
+        xaxis={"type": "date", "nticks": 5},
+        yaxis={"title": {"text": axis.title}, **axis.more},
+    )
+
+
+def _line(name: str, group: pd.DataFrame, given: Lines, place: int) -> list[go.Scatter]:
+    colour = theme.COLOURS[place % len(theme.COLOURS)]
+    x = [theme.plain(one) for one in group["period"]]
+    low, high = ([theme.plain(one) for one in group[column]] for column in (given.low, given.high))
+    tint = f"rgba({int(colour[1:3], 16)},{int(colour[3:5], 16)},{int(colour[5:7], 16)},0.15)"
+    band = go.Scatter(
+        x=x + x[::-1],
+        y=high + low[::-1],
+        fill="toself",
+        fillcolor=tint,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    few = (group[given.n] < MIN_N).tolist()
+    line = go.Scatter(
+        x=x,
+        y=[theme.plain(one) for one in group[given.value]],
+        mode="lines+markers",
+        name=theme.label(name, 24),
+        line={"color": colour, "dash": theme.DASHES[place % len(theme.DASHES)], "width": 2},
+        marker={
+            "size": 8,
+            "color": [theme.MUTED if one else colour for one in few],
+            "symbol": ["circle-open" if one else theme.SYMBOLS[place] for one in few],
+        },
+        hovertext=[
+            f"<b>{theme.label(name)}</b><br>{start}: {value:.3g} (n = {n:,})"
+            for start, value, n in zip(x, group[given.value], group[given.n], strict=True)
+        ],
+        hoverinfo="text",
+    )
+    return [band, line]

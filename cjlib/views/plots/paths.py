@@ -10,8 +10,7 @@ from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.shared.event_arrays import ARROW
 from cjlib.show import numbers
 from cjlib.views.plots import share_rows, theme
-from cjlib.views.plots.path_flow import flow
-from cjlib.views.plots.path_heatmap import heatmap
+from cjlib.views.plots.path_flow import flow, heatmap
 
 MEANING = "95% CIs; grey: fewer than 30"
 

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
-from cjlib.views.plots.bands import curve
 from cjlib.views.plots.retention import dots
+from cjlib.views.plots.retention_curves import curve
 
 POINTS, FEWEST, LISTED = 160, 40, 13
 """Steps drawn of all staircases together, and at least of each; steps listed of each in the table. More look the same and make the report heavier."""

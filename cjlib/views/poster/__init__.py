@@ -10,8 +10,7 @@ from cjlib.analyses.journey_map import JourneyMap
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.views.poster.content import poster_content
 from cjlib.views.poster.layout import layout
-from cjlib.views.poster.shapes import Canvas
-from cjlib.views.poster.svg import svg
+from cjlib.views.poster.shapes import Canvas, svg
 
 FORMATS = ("svg", "png", "pdf", "pptx")
 

@@ -7,8 +7,17 @@ from io import BytesIO
 from typing import Any
 
 from cjlib.errors import CjlibError
-from cjlib.views.poster.shapes import Box, Canvas, Circle, Line, Polygon, Shape, Text, text_width
-from cjlib.views.poster.svg import svg
+from cjlib.views.poster.shapes import (
+    Box,
+    Canvas,
+    Circle,
+    Line,
+    Polygon,
+    Shape,
+    Text,
+    svg,
+    text_width,
+)
 
 EMU = 6350
 """English Metric Units in a pixel of the canvas: 1,920 pixels are a slide of 13.33 inches."""
