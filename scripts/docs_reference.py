@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from itertools import groupby
 from typing import Any
 
@@ -34,5 +35,19 @@ def reference() -> str:
     ]
     for floor, names in groupby(cjlib.MODULE_OF.items(), key=lambda item: item[1].split(".")[1]):
         lines += [f"# {TITLES[floor]}", ""]
-        lines += [f"::: {module}.{name}\n" for name, module in names]
+        lines += [entry(name, module) for name, module in names]
     return "\n".join(lines)
+
+
+def entry(name: str, module: str) -> str:
+    """What mkdocstrings is to write of a name; of a class its methods too."""
+    members = methods(getattr(cjlib, name))
+    below = f"    options:\n      members: [{', '.join(members)}]\n" if members else ""
+    return f"::: {module}.{name}\n{below}"
+
+
+def methods(documented: Any) -> list[str]:
+    """The methods of a class that are its own and say what they return; none of a function."""
+    members = vars(documented).items() if inspect.isclass(documented) else ()
+    own = [(name, member) for name, member in members if inspect.isfunction(member)]
+    return [name for name, member in own if "Returns\n-" in (inspect.getdoc(member) or "")]

@@ -39,7 +39,23 @@ class Attribution(Result):
     per_journey: Callable[[], pd.DataFrame] = field(default=pd.DataFrame, repr=False)
 
     def compare(self, models: Sequence[str] | None = None) -> AttributionComparison:
-        """The same journeys under several models (all that apply, unless named)."""
+        """The same journeys under several models (all that apply, unless named).
+
+        Parameters
+        ----------
+        models
+            Names of models; None: all that apply ("time_decay" needs times).
+
+        Returns
+        -------
+        AttributionComparison
+            `.table`: a row a model and channel; unanswered where the attribution is.
+
+        Raises
+        ------
+        CjlibError
+            If no model is named, or one that there is not or that the journeys do not allow.
+        """
         if not self.answered:
             return AttributionComparison.unanswered(self.reason)
         chosen = (
@@ -56,7 +72,13 @@ class Attribution(Result):
         return _compared(self, chosen)
 
     def customers(self) -> pd.DataFrame:
-        """One row a journey: `customer_id`, `path`, `touches`, `converted`, `value`; by customer."""
+        """One row a journey: `customer_id`, `path`, `touches`, `converted`, `value`; by customer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns named above.
+        """
         return self.per_journey()
 
 

@@ -86,7 +86,18 @@ class Funnel(Result):
     def customers(self) -> pd.DataFrame:
         """One row a counted customer, by id: `customer_id`, [by], `steps_reached`, `still_open`, `step_1_at` … (missing if not reached).
 
-        With `by_value="all"` one row a customer and value. Customers who stand in no group (`by_value="step_k"`) are left out, as in the table.
+        With `by_value="all"` one row a customer and value. Customers who stand in no group
+        (`by_value="step_k"`) are left out, as in the table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns named above; times aware, in the log's zone.
+
+        Raises
+        ------
+        CjlibError
+            If the funnel was counted in a database, without its customers.
         """
         held = self._held
         return customers_table(
@@ -96,9 +107,10 @@ class Funnel(Result):
     def trend(self, period: str = "week", *, week_start: str = "monday") -> FunnelTrend:
         """Conversion by the calendar period of entry, all groups together.
 
-        A customer counts once in each period with an entry, by the first one in it, whatever came of it: the same rule for those who convert and those
-        who do not, whatever `entry` says of the funnel. A period is complete when every window that opened in it had ended by the end of data; an incomplete one may still rise. Without a
-        window none ever is.
+        A customer counts once in each period with an entry, by the first one in it, whatever came
+        of it: the same rule for those who convert and those who do not, whatever `entry` says of
+        the funnel. A period is complete when every window that opened in it had ended by the end of
+        data; an incomplete one may still rise. Without a window none ever is.
 
         Parameters
         ----------
@@ -110,9 +122,17 @@ class Funnel(Result):
         Returns
         -------
         FunnelTrend
-            `.table`: `period_start` (local wall clock), `customers`, `converted`, `share`, `share_low`, `share_high` (Wilson), `still_open`,
-            `complete`; every period from the first entry to the last, share missing where nobody entered. Complete periods also have `other_share`,
-            that of all other complete periods together, `difference` with `_low` and `_high`, `p_value`, `p_adjusted` (clustered by customer).
+            `.table`: `period_start` (local wall clock), `customers`, `converted`, `share`,
+            `share_low`, `share_high` (Wilson), `still_open`, `complete`; every period from the
+            first entry to the last, share missing where nobody entered. Complete periods also have
+            `other_share`, that of all other complete periods together, `difference` with `_low` and
+            `_high`, `p_value`, `p_adjusted` (clustered by customer).
+
+        Raises
+        ------
+        CjlibError
+            If `period` or `week_start` is none of those named, or the funnel was counted in a
+            database.
         """
         whole = _whole(self._held)
         return follow_up.trend(whole.log, whole.asked, whole.rows, whole.every, period, week_start)
@@ -120,16 +140,25 @@ class Funnel(Result):
     def compare_previous_period(self) -> FunnelChange:
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
 
-        Counted alike, with first events from `start` minus the length of the range; a range of whole local days is set back by as many days.
-        Both sides are followed for the whole window: where the last windows have not ended, both ranges are cut at the same place.
-        Without a `start`, a window, or an ended window there is nothing to compare: `.answered` is False and the headline says why.
+        Counted alike, with first events from `start` minus the length of the range; a range of
+        whole local days is set back by as many days. Both sides are followed for the whole window:
+        where the last windows have not ended, both ranges are cut at the same place. Without a
+        `start`, a window, or an ended window there is nothing to compare: `.answered` is False and
+        the headline says why.
 
         Returns
         -------
         FunnelChange
-            `.table`: `step`, `event`, `customers`, `share_of_first`, `previous_customers`, `previous_share_of_first`, `difference`,
-            `difference_low`, `difference_high` (Newcombe), `p_value`, `p_adjusted` (clustered by customer), `verdict`; row 1 compares nothing.
-            `.metrics`: `change_of_conversion`, and the funnel's of the period before, named `previous_…`.
+            `.table`: `step`, `event`, `customers`, `share_of_first`, `previous_customers`,
+            `previous_share_of_first`, `difference`, `difference_low`, `difference_high` (Newcombe),
+            `p_value`, `p_adjusted` (clustered by customer), `verdict`; row 1 compares nothing.
+            `.metrics`: `change_of_conversion`, and the funnel's of the period before, named
+            `previous_…`.
+
+        Raises
+        ------
+        CjlibError
+            If the funnel was counted in a database.
         """
         whole = _whole(self._held)
         log, asked = whole.log, whole.asked
@@ -151,9 +180,11 @@ class Funnel(Result):
     def next_after_drop_off(self, step: int | None = None) -> FunnelLost:
         """What those who dropped off after a step did next, beside those who went on, all groups together.
 
-        Lost: customers whose counted attempt ended at this very step. Those whose window has not ended stand on neither side. Next: the customer's
-        first event strictly after the instant at which the step was filled and within the window; of several at one instant the first by name. Compared
-        are those whose next event could be had by both: neither the next step, which only those who went on can have, nor nothing at all.
+        Lost: customers whose counted attempt ended at this very step. Those whose window has not
+        ended stand on neither side. Next: the customer's first event strictly after the instant at
+        which the step was filled and within the window; of several at one instant the first by
+        name. Compared are those whose next event could be had by both: neither the next step, which
+        only those who went on can have, nor nothing at all.
 
         Parameters
         ----------
@@ -163,10 +194,18 @@ class Funnel(Result):
         Returns
         -------
         FunnelLost
-            `.table`, most common among the lost first: `event` ("(nothing)": no event within the window), `lost`, `share_of_lost`, `went_on`,
-            `share_of_went_on` (both with Wilson's `_low`, `_high`; of all of them); `expected_lost` (how many of the lost would have done it at the rate common to both, at the same
-            waiting times); `difference` (lost − expected, as a share of the lost) with `difference_low`, `difference_high` and `p_value` (log-rank),
-            `p_adjusted` (Benjamini–Hochberg over the events), among those compared; `median_seconds_lost`.
+            `.table`, most common among the lost first: `event` ("(nothing)": no event within the
+            window), `lost`, `share_of_lost`, `went_on`, `share_of_went_on` (both with Wilson's
+            `_low`, `_high`; of all of them); `expected_lost` (how many of the lost would have done
+            it at the rate common to both, at the same waiting times); `difference` (lost −
+            expected, as a share of the lost) with `difference_low`, `difference_high` and `p_value`
+            (log-rank), `p_adjusted` (Benjamini–Hochberg over the events), among those compared;
+            `median_seconds_lost`.
+
+        Raises
+        ------
+        CjlibError
+            If the funnel has no such step to drop off after, or was counted in a database.
         """
         whole = _whole(self._held)
         if len(whole.asked.steps) == 1:

@@ -152,7 +152,18 @@ class JourneyMap(Result):
         return self._source.opinions.assigned.table
 
     def customers(self) -> pd.DataFrame:
-        """One row a customer and stage entered, by id: `customer_id`, `stage`, `entered_at`, `left_at` (missing: still there), `current`, `ended`."""
+        """One row a customer and stage entered, by id: `customer_id`, `stage`, `entered_at`, `left_at` (missing: still there), `current`, `ended`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns named above.
+
+        Raises
+        ------
+        CjlibError
+            If the map was made without events.
+        """
         source = self._source
         if source.acts is None:
             raise CjlibError(
@@ -175,7 +186,25 @@ class JourneyMap(Result):
     def persona(self, name: str, members: pd.DataFrame | None = None) -> JourneyMap:
         """The map of one persona: of its customers alone.
 
-        `members` is `cj.personas(…).members` (`customer_id`, `persona`); without it the personas are computed with their usual options.
+        `members` is `cj.personas(…).members` (`customer_id`, `persona`); without it the personas
+        are computed with their usual options.
+
+        Parameters
+        ----------
+        name
+            The persona's label, such as "P1".
+        members
+            `cj.personas(…).members`; None: the personas are computed with their usual options.
+
+        Returns
+        -------
+        JourneyMap
+            As `cj.journey_map` gives it.
+
+        Raises
+        ------
+        CjlibError
+            If the map was made without events, or there is no such persona.
         """
         source = self._source
         if source.log is None:
@@ -192,7 +221,25 @@ class JourneyMap(Result):
         return self.only(groups[groups == name].index, f"persona {name}")
 
     def only(self, customer_ids: Any, called: str) -> JourneyMap:
-        """The map of some customers alone, with their feedback; `called` names them in the definition."""
+        """The map of some customers alone, with their feedback; `called` names them in the definition.
+
+        Parameters
+        ----------
+        customer_ids
+            Who is on the map; ids that the log does not have are passed over.
+        called
+            What the definition calls them.
+
+        Returns
+        -------
+        JourneyMap
+            As `cj.journey_map` gives it.
+
+        Raises
+        ------
+        CjlibError
+            If the map was made without events.
+        """
         source = self._source
         if source.log is None:
             raise CjlibError("only: the map was made without events, so it knows no customers.")
@@ -200,7 +247,23 @@ class JourneyMap(Result):
         return self._part(np.isin(np.arange(len(source.log.customer_ids())), code), called)
 
     def group(self, name: str) -> JourneyMap:
-        """The map of one group of `by`, named as the table names it, to be set beside that of another: `held.group("web").compare(held.group("app"))`."""
+        """The map of one group of `by`, named as the table names it, to be set beside that of another: `held.group("web").compare(held.group("app"))`.
+
+        Parameters
+        ----------
+        name
+            The group, as the table names it; "(not set)" for those in none.
+
+        Returns
+        -------
+        JourneyMap
+            As `cj.journey_map` gives it.
+
+        Raises
+        ------
+        CjlibError
+            If the map has no groups, or none of this name.
+        """
         groups = self.groups
         if groups.name is None or groups.of is None:
             raise CjlibError(
@@ -221,17 +284,64 @@ class JourneyMap(Result):
         )
 
     def compare(self, earlier: JourneyMap) -> MapChange:
-        """The map beside an earlier one, or that of one group, persona or segment beside another: see `cjlib.analyses.journey_map.compare`."""
+        """The map beside an earlier one, or that of one group, persona or segment beside another: see `cjlib.analyses.journey_map.compare`.
+
+        Parameters
+        ----------
+        earlier
+            The map of another time, group, persona or segment, of the same stages.
+
+        Returns
+        -------
+        MapChange
+            `.table`: `stage`, `measure`, `earlier`, `now`, `n_earlier`, `n_now`, `change`,
+            `change_low`, `change_high`, `p_value`, `p_adjusted`, `beyond_noise`, `words`.
+
+        Raises
+        ------
+        CjlibError
+            If either map has groups, or the stages differ.
+        """
         return comparing.compare(
             *(Side(one.table, one._source, one.definition.get("only")) for one in (self, earlier))
         )
 
     def simulate(self, changes: Mapping[str, float]) -> WhatIf:
-        """What if more went on from a stage: see `cjlib.analyses.journey_map.what_if`."""
+        """What if more went on from a stage: see `cjlib.analyses.journey_map.what_if`.
+
+        Parameters
+        ----------
+        changes
+            Stage → how much more of those of the stage before reach it, as a share: 0.05 is five
+            points. Of the first stage: how many more customers enter, as a share of those who do.
+
+        Returns
+        -------
+        WhatIf
+            `.table`: `stage`, `share_of_previous`, `share_future`, `customers_now`,
+            `customers_future`, `extra_customers` (each with `_low`, `_high`), and of the last stage
+            `value_now`, `value_future`, `extra_value` with `_low`, `_high`.
+
+        Raises
+        ------
+        CjlibError
+            If a stage does not exist, a change is no number, or the map has groups or no events.
+        """
         return simulate(self.table, self._source, changes)
 
     def export(self, folder: str | Path) -> list[Path]:
-        """Write the tables as CSV (`stages.csv` …) and the whole map as `journey_map.json`, with the digest of the journey file."""
+        """Write the tables as CSV (`stages.csv` …) and the whole map as `journey_map.json`, with the digest of the journey file.
+
+        Parameters
+        ----------
+        folder
+            Where to write; made where it is missing.
+
+        Returns
+        -------
+        list of pathlib.Path
+            The files.
+        """
         head = {
             "journey": self.journey.name,
             "journey_hash": self.journey.hash,

@@ -69,11 +69,25 @@ class Paths(Result):
     find_loops: Callable[[], Loops] = field(repr=False)
 
     def customers(self) -> pd.DataFrame:
-        """One row a path: `customer_id`, `start`, `seconds`, `steps`, `path`; by customer, then time; before names become "(other)"."""
+        """One row a path: `customer_id`, `start`, `seconds`, `steps`, `path`; by customer, then time; before names become "(other)".
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns named above.
+        """
         return self.per_path()
 
     def loops(self) -> Loops:
-        """The events that paths come back to, over whole paths, however long."""
+        """The events that paths come back to, over whole paths, however long.
+
+        Returns
+        -------
+        Loops
+            `.table`: `event`, `paths`, `customers`, `returns`, `share_of_paths_with_event` with its
+            interval, `median_seconds`, `mean_seconds` (from leaving to coming back). `.ways`: the
+            most common ways back.
+        """
         return self.find_loops()
 
 

@@ -46,7 +46,13 @@ class PathDifferences(Result):
     per_customer: Callable[[], pd.DataFrame] = field(default=pd.DataFrame, repr=False)
 
     def customers(self) -> pd.DataFrame:
-        """One row a customer: `customer_id`, the name of the first group (bool), `start`, `outcome_at` (missing if never); by customer."""
+        """One row a customer: `customer_id`, the name of the first group (bool), `start`, `outcome_at` (missing if never); by customer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns named above.
+        """
         return self.per_customer()
 
 

@@ -65,7 +65,23 @@ class Personas(Result):
         )
 
     def customers(self, persona: str) -> list[Any]:
-        """The ids of a persona's members; the persona by its label (`P1`) or its name."""
+        """The ids of a persona's members; the persona by its label (`P1`) or its name.
+
+        Parameters
+        ----------
+        persona
+            A label such as "P1", or a name.
+
+        Returns
+        -------
+        list
+            Customer ids, as the log has them.
+
+        Raises
+        ------
+        CjlibError
+            If there is no such persona.
+        """
         labels = dict(zip(self.table["name"], self.table["persona"], strict=True)) | {
             label: label for label in self.table["persona"]
         }

@@ -65,7 +65,18 @@ class Retention(Result):
     _members: Members | None = field(repr=False)
 
     def customers(self) -> pd.DataFrame:
-        """One row a customer, cohort and period with return events: `customer_id`, [by], `cohort`, `cohort_at` (aware), `period`, `returns`."""
+        """One row a customer, cohort and period with return events: `customer_id`, [by], `cohort`, `cohort_at` (aware), `period`, `returns`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns named above.
+
+        Raises
+        ------
+        CjlibError
+            If retention was counted in a database, without its customers.
+        """
         if self._members is None:
             raise CjlibError(
                 "log: this was counted where the events lie, without its customers. Fetch them once: cj.retention(log.read(), …)."

@@ -96,8 +96,18 @@ class Scorecard(Result):
     def highlights(self, most: int = 3) -> pd.DataFrame:
         """What to know first, one measure of a kind: `rank`, `measure`, `sentence`, `reason`, `notebook` (which explains it).
 
-        Significantly worse than normal variation comes first, then targets missed for certain, then significantly better, then measures without news,
-        those with a target first.
+        Significantly worse than normal variation comes first, then targets missed for certain, then
+        significantly better, then measures without news, those with a target first.
+
+        Parameters
+        ----------
+        most
+            How many.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns named above; fewer rows where fewer are measured on enough customers.
         """
         return highlights(self.readings, self.before, most)
 

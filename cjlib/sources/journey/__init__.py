@@ -141,7 +141,27 @@ class Journey(Section):
     def read_events(self, **overrides: Any) -> EventLog:
         """The event log of `sources.events`, with the attributes of `sources.customers`.
 
-        Keywords of `cj.read_events` replace what the file says; with `source=` nothing of `sources` is used.
+        Keywords of `cj.read_events` replace what the file says; with `source=` nothing of `sources`
+        is used.
+
+        Parameters
+        ----------
+        **overrides
+            Keywords of `cj.read_events` that replace what the file says.
+
+        Returns
+        -------
+        EventLog
+            As `cj.read_events` gives it.
+
+        Raises
+        ------
+        JourneyError
+            If the file names no events, or a variable of the environment that is not set.
+        DataError
+            If the data are missing, or break the contract, as `cj.read_events` says.
+        CjlibError
+            If an option or the name of a column cannot be used.
         """
         from cjlib.sources.read_events import read_events
 
@@ -152,11 +172,38 @@ class Journey(Section):
         return read_events(options.pop("source"), **options)
 
     def read_events_if_named(self) -> EventLog | None:
-        """The event log, or None where the file names no events: feedback alone is a business too."""
+        """The event log, or None where the file names no events: feedback alone is a business too.
+
+        Returns
+        -------
+        EventLog or None
+            As `read_events` gives it.
+
+        Raises
+        ------
+        CjlibError
+            As `read_events` says; not where the file names no events.
+        """
         return None if self.sources.events is None else self.read_events()
 
     def read_feedback(self, **overrides: Any) -> Feedback | None:
-        """The feedback of `sources.feedback`, or None where the file names none; keywords of `cj.read_feedback` replace what it says."""
+        """The feedback of `sources.feedback`, or None where the file names none; keywords of `cj.read_feedback` replace what it says.
+
+        Parameters
+        ----------
+        **overrides
+            Keywords of `cj.read_feedback` that replace what the file says.
+
+        Returns
+        -------
+        Feedback or None
+            As `cj.read_feedback` gives it.
+
+        Raises
+        ------
+        CjlibError
+            As `cj.read_feedback` says, or if a variable of the environment is not set.
+        """
         from cjlib.sources.feedback.table import read_feedback
 
         if self.sources.feedback is None and "source" not in overrides:
@@ -168,11 +215,33 @@ class Journey(Section):
         return read_feedback(options.pop("source"), **options)
 
     def read_customers(self) -> pd.DataFrame | None:
-        """The table of `sources.customers`, one row a customer, under our names; None where the file names none."""
+        """The table of `sources.customers`, one row a customer, under our names; None where the file names none.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            `customer_id` and the attributes, with the types that a log would give them.
+
+        Raises
+        ------
+        CjlibError
+            If a column that is renamed is not there, or the table cannot be read.
+        """
         return customers_table(self)
 
     def read_churn_source(self) -> EventLog | pd.DataFrame:
-        """What tells who left: the table of customers where `churn.target` names a column of it, else the events."""
+        """What tells who left: the table of customers where `churn.target` names a column of it, else the events.
+
+        Returns
+        -------
+        EventLog or pandas.DataFrame
+            What `cj.churn_data` takes.
+
+        Raises
+        ------
+        CjlibError
+            As `read_events` and `read_customers` say.
+        """
         table = self.read_customers() if self.churn and self.churn.target else None
         return self.read_events() if table is None else table
 
@@ -181,8 +250,26 @@ class Journey(Section):
     def funnel(self, name: str | None = None, **overrides: Any) -> dict[str, Any]:
         """The options of one of the file's funnels, the first without a name: `cj.funnel(log, **journey.funnel("purchase"))`.
 
-        An override that is None or empty text changes nothing, so that a notebook's parameter may mean "as in the file";
-        `window="none"` takes the limit away.
+        An override that is None or empty text changes nothing, so that a notebook's parameter may
+        mean "as in the file"; `window="none"` takes the limit away.
+
+        Parameters
+        ----------
+        name
+            Which funnel of the file; None or empty: the first.
+        **overrides
+            Options of `cj.funnel` that replace what the file says; None or empty text changes
+            nothing, `window="none"` takes the limit away.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.funnel`.
+
+        Raises
+        ------
+        CjlibError
+            If the file has no funnels, or none of this name.
         """
         if not self.funnels:
             raise CjlibError(
@@ -210,7 +297,19 @@ class Journey(Section):
         return _overridden(options, overrides)
 
     def retention_options(self, **overrides: Any) -> dict[str, Any]:
-        """The options of `retention`: `cj.retention(log, **journey.retention_options())`; overrides as in `funnel`."""
+        """The options of `retention`: `cj.retention(log, **journey.retention_options())`; overrides as in `funnel`.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.retention` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.retention`.
+        """
         one = self.retention
         if one is None:
             return _overridden({}, overrides)
@@ -240,7 +339,25 @@ class Journey(Section):
         return _overridden(options, overrides)
 
     def survival_options(self, **overrides: Any) -> dict[str, Any]:
-        """What leaving means, for `cj.survival(log, **journey.survival_options())`; overrides as in `funnel`."""
+        """What leaving means, for `cj.survival(log, **journey.survival_options())`; overrides as in `funnel`.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.survival` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.survival`.
+
+        Raises
+        ------
+        CjlibError
+            If the file does not say what leaving means, or says it by a column of the customers
+            table.
+        """
         one = self._churn("survival_options")
         return _overridden(
             {"inactive": one.inactive}
@@ -250,7 +367,23 @@ class Journey(Section):
         )
 
     def leaving_options(self, inactive: str = "") -> dict[str, Any]:
-        """What ends a customer's time, for `cj.survival(log, **journey.leaving_options())`: a silence, where one is given; else what the file says of churn; else the silence after which a customer has ended."""
+        """What ends a customer's time, for `cj.survival(log, **journey.leaving_options())`: a silence, where one is given; else what the file says of churn; else the silence after which a customer has ended.
+
+        Parameters
+        ----------
+        inactive
+            A length of silence such as "60D"; empty: as the file says.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.survival`.
+
+        Raises
+        ------
+        CjlibError
+            If the file says who left by a column of the customers table, and no silence is given.
+        """
         if inactive or self.churn is None:
             return {"inactive": inactive or self.silent_after}
         return self.survival_options()
@@ -258,7 +391,19 @@ class Journey(Section):
     def complaint_options(self, **overrides: Any) -> dict[str, Any]:
         """What may follow a complaint, for `cj.after_feedback(feedback, log, **journey.complaint_options(within="60D"))`; overrides as in `funnel`.
 
-        The outcome is the event that means leaving; None where the file names none, and the answer says so.
+        The outcome is the event that means leaving; None where the file names none, and the answer
+        says so.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.after_feedback` that replace what the file says; None or empty text
+            changes nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.after_feedback`.
         """
         event = None if self.churn is None else self.churn.event
         outcome = None if event is None else simplest(event)
@@ -269,9 +414,29 @@ class Journey(Section):
     ) -> dict[str, Any]:
         """The options of `cj.churn_data`: horizon (else the silence that means leaving), active_within, churn_event; overrides as in `funnel`.
 
-        With `source`, what `read_churn_source` gave, also those that depend on the data: of events the feedback, the column of value, how long
-        support takes, and what makes a customer who can leave (the event of `value`, where leaving is an event too); of a table of customers,
-        which has no dates, the column that says who left.
+        With `source`, what `read_churn_source` gave, also those that depend on the data: of events
+        the feedback, the column of value, how long support takes, and what makes a customer who can
+        leave (the event of `value`, where leaving is an event too); of a table of customers, which
+        has no dates, the column that says who left.
+
+        Parameters
+        ----------
+        source
+            What `read_churn_source` gave; None: only what does not depend on the data.
+        **overrides
+            Options of `cj.churn_data` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.churn_data`.
+
+        Raises
+        ------
+        CjlibError
+            If the file does not say what leaving means, or says it by a column of the customers
+            table.
         """
         if isinstance(source, pd.DataFrame):
             named = {"id": "customer_id"} if "customer_id" in source.columns else {}
@@ -302,8 +467,24 @@ class Journey(Section):
     ) -> dict[str, Any]:
         """The options of `cj.target_list`: the costs that the file states, and what it is worth that a customer stays.
 
-        That is `value` where it is a number above 0, else `value.kept` of the file, else `value` as it stands, such as what `cj.customer_value`
-        gave. What nobody states is None, and then there is no list.
+        That is `value` where it is a number above 0, else `value.kept` of the file, else `value` as
+        it stands, such as what `cj.customer_value` gave. What nobody states is None, and then there
+        is no list.
+
+        Parameters
+        ----------
+        success_share
+            Of the contacted who would leave, the share who then stay: 0 to 1.
+        value
+            What it is worth that a customer stays: a number, what `cj.customer_value` gave, or
+            None.
+        budget
+            Money for contacts; None or 0: no limit.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.target_list`.
         """
         kept = None if self.value is None else self.value.kept
         stated = value if isinstance(value, int | float) and value > 0 else kept
@@ -317,7 +498,18 @@ class Journey(Section):
         }
 
     def churn_table_options(self) -> dict[str, Any]:
-        """The column that says who left, for `cj.churn_table(journey.read_customers(), **journey.churn_table_options())`."""
+        """The column that says who left, for `cj.churn_table(journey.read_customers(), **journey.churn_table_options())`.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.churn_table`.
+
+        Raises
+        ------
+        CjlibError
+            If the file names no column that says who left.
+        """
         one = self.churn
         if one is None or one.target is None:
             raise CjlibError(
@@ -329,6 +521,17 @@ class Journey(Section):
         """The money of `value`, for `cj.customer_value(log, **journey.value_options(horizon="90D"))`; overrides as in `funnel`.
 
         Where the file does not say what money is, `value` is None, and the answer says so.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.customer_value` that replace what the file says; None or empty text
+            changes nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.customer_value`.
         """
         one = self.value
         money = {"value": None} if one is None else {"value": one.amount, "event": one.event}
@@ -338,6 +541,17 @@ class Journey(Section):
         """Cohorts by their first paid event and what they spend, for `cj.retention(log, **journey.value_retention_options())`; overrides as in `funnel`.
 
         Where the file does not say what money is, nothing is paid and the figure of value says so.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.retention` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.retention`.
         """
         one = self.value
         paid = {} if one is None else {"start_event": one.event, "return_event": one.event}
@@ -346,14 +560,38 @@ class Journey(Section):
     def path_options(self, **overrides: Any) -> dict[str, Any]:
         """Where paths are cut, for `cj.paths(log, **journey.path_options())`: at pauses longer than 30 minutes, unless the first funnel has no window.
 
-        Such a business follows cases, and a case is one path, however long it rests. Overrides as in `funnel`; `session_gap="none"` asks for whole histories.
+        Such a business follows cases, and a case is one path, however long it rests. Overrides as
+        in `funnel`; `session_gap="none"` asks for whole histories.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.paths` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.paths`.
         """
         cases = bool(self.funnels) and self.funnel()["window"] is None
         options = _overridden({"session_gap": None if cases else "30min"}, overrides)
         return options | ({"session_gap": None} if options["session_gap"] == "none" else {})
 
     def funnel_path_options(self, **overrides: Any) -> dict[str, Any]:
-        """From the first step of the first funnel to its last over whole histories, for `cj.paths`; overrides as in `funnel`."""
+        """From the first step of the first funnel to its last over whole histories, for `cj.paths`; overrides as in `funnel`.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.paths` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.paths`.
+        """
         steps = self.funnel()["steps"] if self.funnels else [None]
         ends = {"start_event": steps[0], "end_event": steps[-1]} if self.funnels else {}
         return _overridden({"session_gap": None} | ends, overrides)
@@ -362,6 +600,19 @@ class Journey(Section):
         """Converted beside lost, for `cj.compare_paths`: from the first step of the first funnel to its last; steps between are passed by all who convert.
 
         Overrides as in `funnel`; without a funnel `outcome` is None, and the answer says so.
+
+        Parameters
+        ----------
+        window
+            The longest time from the first step to the last; empty: the funnel's; "none": no limit.
+        **overrides
+            Options of `cj.compare_paths` that replace what the file says; None or empty text
+            changes nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.compare_paths`.
         """
         if not self.funnels:
             return _overridden({"outcome": None, "window": window or None}, overrides)
@@ -375,6 +626,17 @@ class Journey(Section):
         """Churned beside retained, for `cj.compare_paths`, among those who got through the first funnel; overrides as in `funnel`.
 
         Without an event of leaving `outcome` is None, and the answer says so.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.compare_paths` that replace what the file says; None or empty text
+            changes nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.compare_paths`.
         """
         event = None if self.churn is None else self.churn.event
         start = self.funnel()["steps"][-1] if self.funnels else None
@@ -383,7 +645,19 @@ class Journey(Section):
         return _overridden({"outcome": outcome, "start_event": start, "groups": groups}, overrides)
 
     def attribution_options(self, **overrides: Any) -> dict[str, Any]:
-        """The last step of the first funnel as `conversion`, for `cj.attribution`; overrides as in `funnel`. Without a funnel it is None, and the answer says so."""
+        """The last step of the first funnel as `conversion`, for `cj.attribution`; overrides as in `funnel`. Without a funnel it is None, and the answer says so.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.attribution` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.attribution`.
+        """
         conversion = self.funnel()["steps"][-1] if self.funnels else None
         return _overridden({"conversion": conversion}, overrides)
 

@@ -124,7 +124,13 @@ class EventLog:
         )[0][0]
 
     def table(self) -> pd.DataFrame:
-        """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`."""
+        """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns named above; times aware, in the log's zone.
+        """
         counted = self.engine.frame(
             f"SELECT n.value AS event, count(*) AS events, count(DISTINCT c) AS customers, min(t) AS first_at, max(t) AS last_at "
             f"FROM {self.prepared} p JOIN e_names n ON n.code = p.e GROUP BY n.value ORDER BY events DESC, event"
@@ -154,7 +160,18 @@ class EventLog:
     # ---- asking ------------------------------------------------------------------------------------------------
 
     def run(self, sql: str) -> pd.DataFrame:
-        """Run SQL over the table `events` (customer_id, event, timestamp in UTC, and the properties): any result's `.sql` runs here."""
+        """Run SQL over the table `events` (customer_id, event, timestamp in UTC, and the properties): any result's `.sql` runs here.
+
+        Parameters
+        ----------
+        sql
+            One statement in DuckDB's dialect.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Its rows.
+        """
         return self.engine.frame(sql)
 
     @property
@@ -177,9 +194,31 @@ class EventLog:
     ) -> EventLog:
         """The log cut to the events that meet every condition.
 
-        `start` and `end` are both included; a date as `end` means to the end of that day, and lowers `observed_until`.
-        Other keywords are columns (`event`, `channel`, any property) with conditions as `Step(where=)` takes them. A column
-        that is itself called start or end is reached by a mapping: `log.where({"start": "home"})`.
+        `start` and `end` are both included; a date as `end` means to the end of that day, and
+        lowers `observed_until`. Other keywords are columns (`event`, `channel`, any property) with
+        conditions as `Step(where=)` takes them. A column that is itself called start or end is
+        reached by a mapping: `log.where({"start": "home"})`.
+
+        Parameters
+        ----------
+        columns
+            Column → condition, as `cj.Step(where=)` takes them: for columns whose names are no
+            keywords.
+        start, end
+            Instants, both included; a date is its first moment as `start`, its last as `end`.
+        **conditions
+            Column → condition, likewise.
+
+        Returns
+        -------
+        EventLog
+            A new log; this one stays as it is.
+
+        Raises
+        ------
+        CjlibError
+            If a column does not exist, a condition does not fit its type, or an instant cannot be
+            read.
         """
         cut, tests = self.cut(columns, start, end, conditions), ["TRUE"]
         tests += [f"t >= {self.instant(start, 'start')}"] if start is not None else []

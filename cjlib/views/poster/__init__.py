@@ -33,10 +33,21 @@ class Poster:
     def save(self, path: str | Path) -> Path:
         """Write the poster to a file; its ending says as what: .svg, .png, .pdf, or .pptx with native shapes.
 
+        Parameters
+        ----------
+        path
+            The file; its ending is .svg, .png, .pdf or .pptx.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
         Raises
         ------
         CjlibError
-            If the ending is another one, or the library for it is not installed (the extra `poster`).
+            If the ending is another one, or the library for it is not installed (the extra
+            `poster`).
         """
         target = Path(path)
         ending = target.suffix.removeprefix(".").lower()

@@ -198,20 +198,23 @@ class ChurnModel(Result):
         Parameters
         ----------
         data
-            ChurnData, or a table with the features (the target is not needed); None: the newest customers known to the model.
+            ChurnData, or a table with the features (the target is not needed); None: the newest
+            customers known to the model.
         as_of
-            The day that a table with dates shows. None: as in training or, if the table has later dates, the latest of them.
+            The day that a table with dates shows. None: as in training or, if the table has later
+            dates, the latest of them.
 
         Returns
         -------
         ChurnScores
-            `.table`: `customer_id`, `cutoff`, `churn_probability`, `rank` (1 = highest; ties by id), `decile` (1 = highest risk),
-            `outside_training` (a number beyond those of training, or a level that training did not have). `.drift` compares with training.
+            `.table`: `customer_id`, `cutoff`, `churn_probability`, `rank` (1 = highest; ties by
+            id), `decile` (1 = highest risk), `outside_training` (a number beyond those of training,
+            or a level that training did not have). `.drift` compares with training.
 
         Raises
         ------
         CjlibError
-            When a feature is missing.
+            If `data` is neither ChurnData nor a table, a feature is missing, or `as_of` is no date.
         """
         from threadpoolctl import threadpool_limits
 
@@ -227,13 +230,24 @@ class ChurnModel(Result):
     def score_today(self, data: ChurnData) -> ChurnScores:
         """Probability of churning for the customers of today.
 
-        Of a log those at its last moment, with the features they have then; of a table of customers those whose outcome is blank and, where nobody's
-        is, those who had not left, from whom the model has learnt too.
+        Of a log those at its last moment, with the features they have then; of a table of customers
+        those whose outcome is blank and, where nobody's is, those who had not left, from whom the
+        model has learnt too.
 
         Parameters
         ----------
         data
             What `cj.churn_data` or `cj.churn_table` gave.
+
+        Returns
+        -------
+        ChurnScores
+            As `score` gives them; the definition says of whom.
+
+        Raises
+        ------
+        CjlibError
+            If the data are not what either function gave, or lack a feature.
         """
         from threadpoolctl import threadpool_limits
 
@@ -249,8 +263,9 @@ class ChurnModel(Result):
     ) -> ChurnReasons:
         """What goes with a customer's risk: the features whose values raise it most, against the average customer.
 
-        Contributions are log-odds of the additive spline model; features that go together are summed. Only those count that raise the risk, and whose
-        value differs from the typical one (median or most common). They say what goes with leaving, not what causes it.
+        Contributions are log-odds of the additive spline model; features that go together are
+        summed. Only those count that raise the risk, and whose value differs from the typical one
+        (median or most common). They say what goes with leaving, not what causes it.
 
         Parameters
         ----------
@@ -262,7 +277,13 @@ class ChurnModel(Result):
         Returns
         -------
         ChurnReasons
-            `.effects`: churn by level of the features, the strongest first. `.table`: `customer_id`, `reason_rank`, `feature`, `value`, `typical`, `contribution`, `text`.
+            `.effects`: churn by level of the features, the strongest first. `.table`:
+            `customer_id`, `reason_rank`, `feature`, `value`, `typical`, `contribution`, `text`.
+
+        Raises
+        ------
+        CjlibError
+            If `k` is no whole number of 1 or more, or as `score` says.
         """
         from threadpoolctl import threadpool_limits
 
@@ -282,12 +303,19 @@ class ChurnModel(Result):
         values
             The segment of each row of `.forecasts`.
         min_n
-            Segments with fewer rows, or fewer than 10 of either outcome, get counts without figures.
+            Segments with fewer rows, or fewer than 10 of either outcome, get counts without
+            figures.
 
         Returns
         -------
         DataFrame
-            `segment`, `n`, `n_churned`, `share_churned`, `mean_predicted`, `auc`, `auc_low`, `auc_high`, `pr_auc`, `lift_10`, `lift_low`, `lift_high`.
+            `segment`, `n`, `n_churned`, `share_churned`, `mean_predicted`, `auc`, `auc_low`,
+            `auc_high`, `pr_auc`, `lift_10`, `lift_low`, `lift_high`.
+
+        Raises
+        ------
+        CjlibError
+            If there is not one segment for each row of `.forecasts`.
         """
         from cjlib.analyses.churn.use.metrics_by_segment import by_segment
 
@@ -300,6 +328,16 @@ class ChurnModel(Result):
         ----------
         path
             Where to; a file there is replaced whole or not at all.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        CjlibError
+            If the file cannot be written, or there is no model.
         """
         from cjlib.analyses.churn.model.persistence import save
 

@@ -108,7 +108,18 @@ class TargetList(Result):
         return super().unanswered(reason, **tables, export=export, offer=None, budget=None)
 
     def write_csv(self, path: str | Path) -> Path:
-        """Write the selected as CSV; text that a spreadsheet would read as a formula gets an apostrophe before it."""
+        """Write the selected as CSV; text that a spreadsheet would read as a formula gets an apostrophe before it.
+
+        Parameters
+        ----------
+        path
+            The file; one that is there is replaced.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
         target = Path(path)
         texts = {
             name: self.export[name].map(_harmless)
