@@ -143,7 +143,7 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
 ) -> None:
     """Run notebooks and publish them as HTML reports."""
     with _faults(debug, as_json, journey), _signals():
-        from cjlib.views.report.alerts import read_alerts
+        from cjlib.views.report.changes import read_alerts
         from cjlib.views.report.discovery import find_notebooks
         from cjlib.views.report.parameters import assign
 
@@ -214,7 +214,7 @@ def _answerable(
     found: list[Notebook], values: dict[str, dict[str, Any]], *, all_of_them: bool
 ) -> tuple[list[Notebook], dict[str, str]]:
     """The notebooks to run, with values that their journey file knows: those named, or all that it has enough for; and why others are left out."""
-    from cjlib.views.report.requirements import answerable, check_names
+    from cjlib.views.report.discovery import answerable, check_names
     from cjlib.views.report.run import journey_files_of
 
     for notebook in found:
@@ -232,7 +232,7 @@ def _answerable(
 
 
 def _run(order: Any) -> Run:
-    from cjlib.views.report.progress import watching
+    from cjlib.views.report.pool import watching
     from cjlib.views.report.run import run
 
     with watching(order.notebooks) as (watcher, say):

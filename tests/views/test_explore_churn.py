@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.views.notebook.explore_churn import SHARES, TargetExplorer
+from cjlib.views.notebook.explore import SHARES, TargetExplorer
 
 
 @pytest.fixture(scope="module")

@@ -117,7 +117,7 @@ def test_the_command_line_answers_without_loading_what_only_a_run_needs():
 
 
 def test_rendering_loads_neither_pandas_nor_the_grammars_that_nobody_needs():
-    loaded = _loaded("cjlib.views.report.page, cjlib.views.report.publishing")
+    loaded = _loaded("cjlib.views.report.page, cjlib.views.report.run")
     assert {"nbconvert", "jinja2"} <= loaded
     assert not {"pandas", "duckdb", "rfc3987_syntax"} & loaded
 

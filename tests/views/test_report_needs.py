@@ -9,8 +9,7 @@ import pytest
 from commandline import NOTEBOOKS, cj
 
 from cjlib.errors import CjlibError
-from cjlib.views.report.discovery import find_notebooks
-from cjlib.views.report.requirements import answerable
+from cjlib.views.report.discovery import answerable, find_notebooks
 
 EVENTS = "name: Ours\nsources: {events: {path: events.csv}}\nstages: [{name: All, touchpoints: [visit]}]\n"
 

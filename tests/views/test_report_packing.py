@@ -8,7 +8,7 @@ import gzip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cjlib.views.report.base85 import base85, packed
+from cjlib.views.report.figures import base85, packed
 
 
 @given(st.binary(max_size=300))

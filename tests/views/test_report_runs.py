@@ -14,11 +14,11 @@ from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import MIME, metric
 from cjlib.errors import CjlibError
 from cjlib.shared.stats import wilson
-from cjlib.views.report import index, publishing
-from cjlib.views.report.alerts import read_alerts
-from cjlib.views.report.briefing import briefing
-from cjlib.views.report.changes import metrics_of, moves, moves_of_run
+from cjlib.views.report import publishing
+from cjlib.views.report import publishing as index
+from cjlib.views.report.changes import metrics_of, moves, moves_of_run, read_alerts
 from cjlib.views.report.page import RESULT
+from cjlib.views.report.publishing import briefing
 from cjlib.views.report.redaction import MASK, Mask, named_in
 from cjlib.views.report.run import exit_code, journey_name
 from cjlib.views.report.run_store import (

@@ -2,11 +2,11 @@
 
 `run` is what `cj run` calls. One file is one purpose:
 
-- `parameters`, `parameter_types`, `discovery`, `requirements`: which notebooks, which values; checked before anything starts
+- `parameters`, `discovery`: which notebooks, which values; checked before anything starts
 - `run`: one run from start to exit code; `run_store`: the run on disk, its states, the lock
-- `pool`, `worker`, `execution`, `preload`: processes, and the kernel inside each
+- `pool`, `worker`, `execution`, `engine`, `preload`: processes, and the kernel inside each
 - `page`, `figures`, `clean`, `render`: from an executed notebook to HTML
-- `publishing`, `index`, `changes`, `alerts`: what readers see, what changed, what should wake someone
+- `publishing`, `changes`: what readers see, what moved, what should wake someone
 - `redaction`: what nobody sees
 """
 

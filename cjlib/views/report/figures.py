@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import json
 import math
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
 from cjlib.show.tables import cell_text, column_kinds
-from cjlib.views.report.base85 import packed
 
 _UNITS = re.compile(
     r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)|(?<=\bp) (?=(<|&lt;|=) 0)|(?<=\bp [<=]) (?=0)|(?<=\bp &lt;) (?=0)"
@@ -263,3 +265,25 @@ def decoded(values: Any) -> list[Any]:
         shape = [int(part) for part in str(values.get("shape") or flat.size).split(",")]
         return flat.reshape(shape).tolist()
     return list(values) if isinstance(values, (list, tuple)) else [values]
+
+
+LETTERS = np.frombuffer(
+    f"{string.digits}{string.ascii_uppercase}{string.ascii_lowercase}!#$%,()*+-;.=/?@^_`{{|}}~".encode(),
+    dtype=np.uint8,
+)
+"""Those of base 85, with `,./` in place of the three that HTML reads: `&<>`."""
+
+
+def packed(content: bytes) -> Markup:
+    """Content compressed, as text that can stand in a page: base 85, a sixteenth shorter than base 64, without the three letters HTML reads."""
+    return Markup(base85(gzip.compress(content, compresslevel=9, mtime=0)))
+
+
+def base85(content: bytes) -> str:
+    """Four bytes as five letters, the last ones as many as are needed; ten times as fast as the library's own for the megabyte of plotly.js."""
+    missing = -len(content) % 4
+    numbers = np.frombuffer(content + bytes(missing), dtype=">u4").astype(np.uint32)
+    digits = np.empty((numbers.size, 5), dtype=np.uint8)
+    for place in reversed(range(5)):
+        numbers, digits[:, place] = np.divmod(numbers, 85)
+    return LETTERS[digits].tobytes()[: digits.size - missing].decode("ascii")

@@ -1,4 +1,4 @@
-"""Publishing: what readers see changes all at once, or is finished by the next run.
+"""Publishing: what readers see changes all at once, or is finished by the next run; with the first page and the list of runs.
 
 A run says `publishing` before the first file is swapped and `ok` after the last; a run that is found `publishing` is published again from its
 folder, which gives the same files. A run with a failed notebook publishes nothing.
@@ -8,10 +8,20 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cjlib.views.report import index
-from cjlib.views.report.render import HOME, write_asset
+from cjlib.analyses.findings import Finding, from_plain, told
+from cjlib.analyses.metric_change import few
+from cjlib.analyses.result import Metric
+from cjlib.show import numbers
+from cjlib.views.notebook.summary_cards import detail, said
+from cjlib.views.report.changes import Move, metrics_of, moves_of_run
+from cjlib.views.report.figures import unbroken
+from cjlib.views.report.parameters import for_readers
+from cjlib.views.report.render import HOME, environment, own, policy, write_asset
 from cjlib.views.report.run_store import (
     FAILED,
     INTERRUPTED,
@@ -22,6 +32,7 @@ from cjlib.views.report.run_store import (
     forget,
     now,
     read_runs,
+    write_whole,
 )
 
 _BESIDE = re.compile(r'<a href="([\w-]+)\.html(?:#[^"]*)?">(.*?)</a>', re.DOTALL)
@@ -80,5 +91,287 @@ def finish(run: Run, keep: int | None) -> None:
 
 
 def write_index(out: Path) -> None:
-    """The first page, anew."""
-    index.write(out, read_runs(out))
+    """The first page and the list of runs, anew."""
+    runs = read_runs(out)
+    write_whole(out / "index.html", render(out, runs))
+    write_whole(out / "runs.html", render_runs(out, runs))
+
+
+STATUS = {
+    OK: "done",
+    FAILED: "failed; nothing was published",
+    INTERRUPTED: "interrupted; nothing was published",
+    RUNNING: "running",
+    PUBLISHING: "publishing",
+}
+MOST_RUNS = 200
+MOST_CARDS, CARDS_OF_A_REPORT = 8, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A published report, and what moved in it since the published one before."""
+
+    name: str
+    title: str
+    headline: str
+    made: str
+    results: Sequence[Mapping[str, Any]]
+    """What its results said, as run.json keeps it."""
+    moves: Sequence[Move]
+    before: str
+    """When the run was made that it is compared with; empty if there is none."""
+    changed: Sequence[str]
+    """What was set differently in the two runs, so that a move may be no move."""
+
+
+def render(out: Path, runs: Sequence[Run]) -> str:
+    """The first page: findings, key figures, reports, and what moved."""
+    published = [report for report in reports(runs) if (out / f"{report.name}.html").exists()]
+    newest = runs[0].facts.get("left_out", {}) if runs else {}
+    return _filled(
+        "index.html.j2",
+        _business(runs),
+        reports=published,
+        briefing=briefing({report.name: report.results for report in published}),
+        cards=[card for report in published for card in _cards(report)][:MOST_CARDS],
+        left_out=[f"{name}: {why}" for name, why in newest.items()],
+        runs=[row(run, out) for run in runs[:1]],
+    )
+
+
+def render_runs(out: Path, runs: Sequence[Run]) -> str:
+    """The operator's page: every run, newest first, with its state, its parameters and what failed."""
+    return _filled(
+        "runs.html.j2",
+        _business(runs),
+        runs=[row(run, out) for run in runs[:MOST_RUNS]],
+        more_runs=max(0, len(runs) - MOST_RUNS),
+    )
+
+
+def _filled(template: str, business: str, **content: Any) -> str:
+    early, late = own("early.js"), own("report.js")
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            policy=policy(early, late),
+            style=own("style.css"),
+            early=early,
+            late=late,
+            journey=business,
+            **content,
+        )
+    )
+
+
+def _business(runs: Sequence[Run]) -> str:
+    return next((run.facts["journey"] for run in runs if run.facts.get("journey")), "")
+
+
+def _cards(report: Report) -> list[dict[str, Any]]:
+    """The first numbers of a report that have a name, an interval and n enough."""
+    moved = {move.metric: move for move in report.moves}
+    chosen = [
+        (name, entry)
+        for name, entry in metrics_of(report.results).items()
+        if entry.get("label") and entry["low"] is not None and not few(entry)
+    ]
+    return [
+        {
+            "name": entry["label"],
+            "value": said(entry["value"], entry["unit"]),
+            "note": detail(name, entry),
+            "change": moved[name].words if name in moved else "",
+            "page": report.name,
+            "title": report.title,
+        }
+        for name, entry in chosen[:CARDS_OF_A_REPORT]
+    ]
+
+
+def reports(runs: Sequence[Run]) -> list[Report]:
+    """The newest published report of each notebook, by name."""
+    finished = [run for run in runs if run.status == OK]
+    names = sorted({name for run in finished for name in run.facts["notebooks"]})
+    runs_of = {name: [run for run in finished if name in run.facts["notebooks"]] for name in names}
+    moved = moves_of_run(
+        {
+            name: (_metrics(own[1], name), _metrics(own[0], name))
+            for name, own in runs_of.items()
+            if len(own) > 1
+        }
+    )
+    return [_report(name, own, moved.get(name, [])) for name, own in runs_of.items()]
+
+
+def _metrics(run: Run, notebook: str) -> dict[str, Metric]:
+    return metrics_of(run.facts["notebooks"][notebook]["results"])
+
+
+def _report(name: str, runs: Sequence[Run], moved: Sequence[Move]) -> Report:
+    newest = runs[0].facts["notebooks"][name]
+    earlier = runs[1] if len(runs) > 1 else None
+    return Report(
+        name=name,
+        title=newest["title"],
+        headline=unbroken(newest["headline"]),
+        made=moment(runs[0].facts["started"]),
+        results=newest["results"],
+        moves=moved,
+        before=moment(earlier.facts["started"]) if earlier else "",
+        changed=_changed(earlier, runs[0], name) if earlier else [],
+    )
+
+
+def _changed(old: Run, new: Run, name: str) -> list[str]:
+    before, after = (
+        old.facts["notebooks"][name]["parameters"],
+        new.facts["notebooks"][name]["parameters"],
+    )
+    changed = [key for key in dict.fromkeys([*before, *after]) if before.get(key) != after.get(key)]
+    if old.facts.get("journey_hash") != new.facts.get("journey_hash"):
+        changed.append("the journey file")
+    if old.facts["notebooks"][name]["hash"] != new.facts["notebooks"][name]["hash"]:
+        changed.append("the notebook")
+    return changed
+
+
+def row(run: Run, out: Path) -> dict[str, Any]:
+    """A run as the table lists it."""
+    facts = run.facts
+    failed = {name: one for name, one in facts["notebooks"].items() if one.get("error")}
+    return {
+        "id": run.id,
+        "status": run.status,
+        "words": STATUS.get(run.status, run.status),
+        "started": moment(facts["started"]),
+        "seconds": f"{facts['seconds']:.0f} s" if facts.get("seconds") is not None else "–",
+        "notebooks": ", ".join(facts["notebooks"]),
+        "parameters": _parameters(facts["notebooks"]),
+        "failed": [
+            {
+                "name": name,
+                "error": f"{one['error']['type']}: {one['error']['message']}",
+                "page": _page(run, name, out),
+            }
+            for name, one in failed.items()
+        ],
+        "alerts": [alert["words"] for alert in facts.get("alerts", []) if alert.get("fired")],
+    }
+
+
+def _page(run: Run, name: str, out: Path) -> str:
+    page = run.folder / f"{name}.html"
+    return page.relative_to(out).as_posix() if page.exists() else ""
+
+
+def _parameters(notebooks: Mapping[str, Mapping[str, Any]]) -> str:
+    given = dict.fromkeys(
+        f"{key}={for_readers(value)}"
+        for one in notebooks.values()
+        for key, value in one["parameters"].items()
+    )
+    return ", ".join(given)
+
+
+def moment(text: str) -> str:
+    """An instant of run.json for readers."""
+    return f"{text[:10]} {text[11:16]} UTC"
+
+
+NOTHING = "No statistically significant finding in this run."
+COUNTS = ("no", "one", "two", "three")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """A finding as the first page tells it."""
+
+    claim: str
+    direction: str
+    evidence: str
+    """Effect, interval, n, customers and money concerned, as far as they are known."""
+    notebook: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Briefing:
+    """Headline and findings of the newest published reports."""
+
+    headline: str
+    findings: Sequence[Told]
+
+
+def briefing(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Briefing:
+    """The findings of a run, most at stake first, with the notebook that shows each.
+
+    Parameters
+    ----------
+    notebooks
+        Notebook → what its results said, as run.json keeps it.
+    """
+    home: dict[Finding, str] = {}
+    families: dict[str, int] = {}
+    for notebook, results in notebooks.items():
+        for result in results:
+            families |= result.get("families") or {}
+            for plain in result.get("findings") or ():
+                home.setdefault(from_plain(plain), notebook)
+    chosen = told(home, sum(tests > 0 for tests in families.values()))
+    return Briefing(
+        headline=_headline(chosen),
+        findings=[
+            Told(
+                claim=finding.claim,
+                direction=finding.direction,
+                evidence=_evidence(finding),
+                notebook=home[finding],
+            )
+            for finding in chosen
+        ],
+    )
+
+
+def _headline(findings: Sequence[Finding]) -> str:
+    bad, neutral, good = (
+        sum(finding.direction == direction for finding in findings)
+        for direction in ("bad", "neutral", "good")
+    )
+    parts = [
+        f"{COUNTS[bad]} {'thing needs' if bad == 1 else 'things need'} attention" if bad else "",
+        f"{COUNTS[neutral]} to know" if neutral else "",
+        f"{COUNTS[good]} {'goes' if good == 1 else 'go'} well" if good else "",
+    ]
+    text = numbers.joined(part for part in parts if part)
+    return f"{text[:1].upper()}{text[1:]}." if text else NOTHING
+
+
+def _evidence(finding: Finding) -> str:
+    parts = [f"n = {finding.n:,}" if finding.n is not None else ""]
+    if finding.value is not None:
+        parts.insert(0, f"{_effect(finding.value, finding.unit)}{_interval(finding)}")
+    if finding.customers:
+        parts.append(f"{numbers.count_of(finding.customers, 'customer')} concerned")
+    if finding.money:
+        parts.append(f"{numbers.number(finding.money)} at stake")
+    return " · ".join(part for part in parts if part)
+
+
+def _interval(finding: Finding) -> str:
+    low, high = finding.low, finding.high
+    if low is None or high is None:
+        return ""
+    unit = " points" if finding.unit in ("share", "points") else ""
+    bounds = [_effect(bound, finding.unit).removesuffix(unit) for bound in (low, high)]
+    return f" (95% CI {' to '.join(bounds)}{unit})"
+
+
+def _effect(value: float, unit: str) -> str:
+    """A difference in its unit: of shares and scores in points."""
+    if unit == "share":
+        return numbers.points(value)
+    if unit == "points":
+        return f"{numbers.signed(value, 1)} points"
+    return numbers.duration(value) if unit == "seconds" else numbers.number(value)

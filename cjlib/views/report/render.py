@@ -15,8 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cjlib.views import map_style
-from cjlib.views.report.base85 import packed
 from cjlib.views.report.clean import clean, code, markdown, terminal
+from cjlib.views.report.figures import packed
 from cjlib.views.report.page import Page
 from cjlib.views.report.parameters import for_readers
 from cjlib.views.report.run_store import write_whole

@@ -15,8 +15,7 @@ from typing import Any
 
 from cjlib.errors import CjlibError, shown
 from cjlib.views.report import pool
-from cjlib.views.report.alerts import Alert
-from cjlib.views.report.changes import metrics_of
+from cjlib.views.report.changes import Alert, metrics_of
 from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.pool import Watcher
 from cjlib.views.report.preload import prepare_environment, to_load
