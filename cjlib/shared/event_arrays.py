@@ -344,3 +344,16 @@ def interval_sql(microseconds_long: int) -> str:
     """A length of time as a portable interval."""
     seconds, rest = divmod(microseconds_long, SECOND)
     return f"INTERVAL '{microseconds_long}' MICROSECOND" if rest else f"INTERVAL '{seconds}' SECOND"
+
+
+def first_at_or_after(times: Ints, wanted: Ints, low: Ints, high: Ints) -> Ints:
+    """Where in `times[low:high]`, sorted, the first instant at or after the wanted one stands: a bisection for all at once."""
+    low, high = low.copy(), high.copy()
+    live = np.flatnonzero(low < high)
+    while live.size:
+        middle = (low[live] + high[live]) // 2
+        before = times[middle] < wanted[live]
+        low[live] = np.where(before, middle + 1, low[live])
+        high[live] = np.where(before, high[live], middle)
+        live = live[low[live] < high[live]]
+    return low

@@ -9,15 +9,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.funnel import follow_up, pushdown
+from cjlib.analyses.funnel import across_periods, drop_off, pushdown
 from cjlib.analyses.funnel import sql as cascade
 from cjlib.analyses.funnel import summary as telling
-from cjlib.analyses.funnel.attempts import Attempts, touched, try_all
-from cjlib.analyses.funnel.event_arrays import Bools
-from cjlib.analyses.funnel.follow_up import FunnelChange, FunnelLost, FunnelTrend
-from cjlib.analyses.funnel.group_comparisons import GroupComparison, compare_groups
+from cjlib.analyses.funnel.across_periods import FunnelChange, FunnelTrend
+from cjlib.analyses.funnel.by_group import compare_groups, touched
+from cjlib.analyses.funnel.count import Attempts, Counted, count, try_all
+from cjlib.analyses.funnel.drop_off import FunnelLost
+from cjlib.analyses.funnel.instants import Bools
 from cjlib.analyses.funnel.options import Question, Rows, allowed, question, read
-from cjlib.analyses.funnel.selection import Counted, count
 from cjlib.analyses.funnel.tables import (
     Grouping,
     customers_table,
@@ -42,7 +42,7 @@ class _Count:
     log: EventLog
     asked: Question
     rows: Rows
-    every: Attempts
+    attempts: Attempts
     counted: Counted
     undecided: Bools
     groups: Grouping | None
@@ -135,7 +135,9 @@ class Funnel(Result):
             database.
         """
         whole = _whole(self._held)
-        return follow_up.trend(whole.log, whole.asked, whole.rows, whole.every, period, week_start)
+        return across_periods.trend(
+            whole.log, whole.asked, whole.rows, whole.attempts, period, week_start
+        )
 
     def compare_previous_period(self) -> FunnelChange:
         """The funnel beside that of the period of equal length just before its `start`, all groups together.
@@ -162,15 +164,15 @@ class Funnel(Result):
         """
         whole = _whole(self._held)
         log, asked = whole.log, whole.asked
-        reason = follow_up.no_previous(log, asked)
+        reason = across_periods.no_previous(log, asked)
         if reason:
             return FunnelChange.unanswered(reason)
-        compared = follow_up.ranges(log, asked)
+        compared = across_periods.ranges(log, asked)
         now, before = (
             _counted(log, replace(asked, start=first, end=last))
             for first, last in (compared.now, compared.before)
         )
-        change = follow_up.compare_previous(log, asked, _side(now), _side(before), compared)
+        change = across_periods.compare_previous(log, asked, _side(now), _side(before), compared)
         earlier = {
             f"previous_{name}": entry
             for name, entry in metrics(before.counted, before.asked).items()
@@ -211,9 +213,9 @@ class Funnel(Result):
         if len(whole.asked.steps) == 1:
             return FunnelLost.unanswered("A funnel of one step loses nobody.")
         table = steps_table(whole.counted, whole.asked, whole.undecided, None)
-        chosen = follow_up.step_asked(table, whole.asked, step)
+        chosen = drop_off.step_asked(table, whole.asked, step)
         customer = whole.rows.customer[whole.counted.who]
-        return follow_up.next_after_drop_off(
+        return drop_off.next_after_drop_off(
             whole.log, whole.asked, customer, whole.counted.attempts, chosen
         )
 
@@ -333,15 +335,14 @@ def answer(log: EventLog, asked: Question) -> Funnel:
     overall = (
         table if held.groups is None else steps_table(whole.counted, asked, whole.undecided, None)
     )
-    compared = compare_groups(asked, held.rows, held.every, log.observed_until_us)
+    compared = compare_groups(asked, held.rows, held.attempts, log.observed_until_us)
     named = metrics(whole.counted, asked)
     sql, sql_words = cascade.statement(log, asked)
+    group_words = held.group_words | ({"comparisons": compared.words} if asked.by else {})
     return Funnel(
         table=table,
         headline=telling.headline(overall, named, asked, compared.headline),
-        definition=telling.definition(
-            log, asked, held.rows, whole.counted, _group_words(held, compared), sql_words
-        ),
+        definition=telling.definition(log, asked, held.rows, whole.counted, group_words, sql_words),
         metrics=named,
         sql=sql,
         findings=compared.findings,
@@ -384,25 +385,13 @@ def _counted(log: EventLog, asked: Question) -> _Count:
     counted = count(
         attempts, rows.moments, rows.excluded, asked.exclude, entry=asked.entry, window=asked.window
     )
+    undecided = still_open(counted, asked, log.observed_until_us)
     groups, words = _groups(log, asked, rows, counted)
-    return _Count(
-        log,
-        asked,
-        rows,
-        attempts,
-        counted,
-        still_open(counted, asked, log.observed_until_us),
-        groups,
-        words,
-    )
+    return _Count(log, asked, rows, attempts, counted, undecided, groups, words)
 
 
-def _side(held: _Count) -> follow_up.Side:
-    return follow_up.Side(held.rows.customer[held.counted.who], held.counted.attempts.depth)
-
-
-def _group_words(held: _Count, compared: GroupComparison) -> dict[str, str]:
-    return held.group_words | ({"comparisons": compared.words} if held.asked.by else {})
+def _side(held: _Count) -> across_periods.Side:
+    return across_periods.Side(held.rows.customer[held.counted.who], held.counted.attempts.depth)
 
 
 def _whole(held: _Count) -> _Count:
@@ -423,15 +412,15 @@ def _groups(
         }
     of_customer = all(log.property(name, "by").of_customer for name in asked.by)
     step = None if of_customer else asked.by_step
-    found = touched(
+    own = touched(
         counted.attempts, rows.groups.rank, asked.by_value, step, any_order=asked.order == "any"
     )
     rule = "one value a customer" if of_customer else telling.by_words(asked)
     words = {
-        "groups": f"{by}: {rule}; customers with more than one value: {np.count_nonzero(found.several):,}; missing is a group of its own"
+        "groups": f"{by}: {rule}; customers with more than one value: {np.count_nonzero(own.several):,}; missing is a group of its own"
     }
     if step is not None:
         words["left out of the groups"] = (
-            f"{telling.count_of(int(np.count_nonzero(~found.known)), 'customer')} who never reached step {step}"
+            f"{telling.count_of(int(np.count_nonzero(~own.known)), 'customer')} who never reached step {step}"
         )
-    return grouping(rows.groups, np.where(found.known, found.rank, MISSING), found.known), words
+    return grouping(rows.groups, np.where(own.known, own.rank, MISSING), own.known), words

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.funnel.event_arrays import (
+from cjlib.analyses.funnel.instants import (
     Bools,
     Instants,
     Ints,
@@ -175,25 +175,25 @@ def _check_names(log: EventLog, steps: Sequence[Step]) -> None:
 def _exclusions(
     exclude: Exclude | Sequence[Exclude], steps: int, order: str
 ) -> tuple[Exclude, ...]:
-    every: tuple[Any, ...] = tuple(exclude) if isinstance(exclude, list | tuple) else (exclude,)
-    if len(every) > MOST_EXCLUSIONS:
+    given: tuple[Any, ...] = tuple(exclude) if isinstance(exclude, list | tuple) else (exclude,)
+    if len(given) > MOST_EXCLUSIONS:
         raise CjlibError(
-            f"exclude: at most {MOST_EXCLUSIONS} exclusions. Got {len(every)}. An exclusion may name a list of events."
+            f"exclude: at most {MOST_EXCLUSIONS} exclusions. Got {len(given)}. An exclusion may name a list of events."
         )
-    for one in every:
-        if not isinstance(one, Exclude):
+    for exclusion in given:
+        if not isinstance(exclusion, Exclude):
             raise CjlibError(
-                f"exclude: must be cj.Exclude(event, after=1, before=2) or a list of them. Got {shown(one)}."
+                f"exclude: must be cj.Exclude(event, after=1, before=2) or a list of them. Got {shown(exclusion)}."
             )
-        if one.before > steps:
+        if exclusion.before > steps:
             raise CjlibError(
-                f"exclude: before={one.before} names a step that the funnel does not have; it has {steps}. Got {shown(one)}."
+                f"exclude: before={exclusion.before} names a step that the funnel does not have; it has {steps}. Got {shown(exclusion)}."
             )
-        if order == "any" and (one.after, one.before) != (1, steps):
+        if order == "any" and (exclusion.after, exclusion.before) != (1, steps):
             raise CjlibError(
-                f"exclude: with order='any' the steps have no order, so an exclusion looks from the first event to the completion: after=1, before={steps}. Got {shown(one)}."
+                f"exclude: with order='any' the steps have no order, so an exclusion looks from the first event to the completion: after=1, before={steps}. Got {shown(exclusion)}."
             )
-    return every
+    return given
 
 
 def _step_windows(
@@ -210,8 +210,8 @@ def _step_windows(
             f"step_windows: must be a list of {steps - 1} durations or None, one for each step but the first. Got {shown(given)}."
         )
     return tuple(
-        None if one is None else microseconds(one, f"step_windows[{position}]")
-        for position, one in enumerate(given)
+        None if gap is None else microseconds(gap, f"step_windows[{position}]")
+        for position, gap in enumerate(given)
     )
 
 
@@ -270,7 +270,7 @@ class Rows:
 
 def read(log: EventLog, asked: Question) -> Rows:
     """Fetch what the question needs, in one look at the log."""
-    wanted = [*asked.steps, *(one.step for one in asked.exclude)]
+    wanted = [*asked.steps, *(exclusion.step for exclusion in asked.exclude)]
     matches = [
         log.match(step, "steps" if position < len(asked.steps) else "exclude")
         for position, step in enumerate(wanted)
@@ -336,7 +336,7 @@ def _rows(
 
 def allowed(rows: Rows, asked: Question, observed_until: int) -> Bools | None:
     """At which instants an attempt may open: between start and end, and with "closed" early enough for its window to have ended."""
-    until = None if asked.end is None else asked.end
+    until = asked.end
     if asked.entrants == "closed" and asked.window is not None:
         closed = observed_until - asked.window
         until = closed if until is None else min(until, closed)

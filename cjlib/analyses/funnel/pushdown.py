@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.funnel import sql, summary
-from cjlib.analyses.funnel.group_comparisons import (
+from cjlib.analyses.funnel.by_group import (
     GroupComparison,
     compared_groups,
     landmark_step,

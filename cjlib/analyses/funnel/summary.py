@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from cjlib.analyses.funnel.count import Counted
 from cjlib.analyses.funnel.options import Question, Rows
-from cjlib.analyses.funnel.selection import Counted
 from cjlib.analyses.result import Metric
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.stats import Z95

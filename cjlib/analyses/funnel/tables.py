@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.funnel.event_arrays import Bools, Ints
+from cjlib.analyses.funnel.count import Counted
+from cjlib.analyses.funnel.instants import Bools, Ints
 from cjlib.analyses.funnel.options import Question, Rows
-from cjlib.analyses.funnel.selection import Counted
 from cjlib.analyses.result import Metric, metric
 from cjlib.shared.group_by import MISSING, Values, order_of_groups
 from cjlib.shared.stats import (
@@ -49,9 +49,9 @@ def grouping(values: Values, rank: Ints, known: Bools) -> Grouping:
     order = order_of_groups(np.bincount(of, minlength=len(ranks)), ranks)
     place = np.empty(len(ranks), dtype=np.int64)
     place[order] = np.arange(len(ranks))
-    every = np.full(len(rank), MISSING, dtype=np.int64)
-    every[known] = place[of]
-    return Grouping(values, ranks[order], every)
+    group = np.full(len(rank), MISSING, dtype=np.int64)
+    group[known] = place[of]
+    return Grouping(values, ranks[order], group)
 
 
 def still_open(counted: Counted, asked: Question, observed_until: int) -> Bools:

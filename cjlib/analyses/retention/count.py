@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.retention.options import Question, Scope
+from cjlib.shared.event_arrays import first_at_or_after
 from cjlib.shared.first_events import (
     Firsts,
     Groups,
@@ -341,7 +342,7 @@ def _walk(
 ) -> Iterator[tuple[Whole, Whole, Whole, Whole]]:
     # From one visited period to the next: as many rounds as the busiest entry has visited periods, however many events it has.
     stop = np.searchsorted(customer, entries.customer, side="right")
-    position = _first_at_or_after(
+    position = first_at_or_after(
         times, entries.at, np.searchsorted(customer, entries.customer), stop
     )
     live = np.flatnonzero(position < stop)
@@ -350,23 +351,10 @@ def _walk(
         if most is not None:
             live, period = live[period <= most], period[period <= most]
         begin = position[live]
-        end = _first_at_or_after(times, clock.begins(live, period + 1), begin, stop[live])
+        end = first_at_or_after(times, clock.begins(live, period + 1), begin, stop[live])
         yield live, period, begin, end
         position[live] = end
         live = live[end < stop[live]]
-
-
-def _first_at_or_after(times: Whole, wanted: Whole, low: Whole, high: Whole) -> Whole:
-    """Where in `times[low:high]`, sorted, the first instant at or after the wanted one stands: a bisection for all at once."""
-    low, high = low.copy(), high.copy()
-    live = np.flatnonzero(low < high)
-    while live.size:
-        middle = (low[live] + high[live]) // 2
-        before = times[middle] < wanted[live]
-        low[live] = np.where(before, middle + 1, low[live])
-        high[live] = np.where(before, high[live], middle)
-        live = live[low[live] < high[live]]
-    return low
 
 
 def _gathered(pieces: Iterable[tuple[Whole, ...]], parts: int) -> list[Whole]:

@@ -1,46 +1,36 @@
-"""What is asked of a funnel next: over time, against the period before, and what those who dropped off did next."""
+"""A funnel across periods: conversion over time, and against the period before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cjlib.analyses.findings import Finding
-from cjlib.analyses.funnel.attempts import Attempts
-from cjlib.analyses.funnel.event_arrays import Bools, Ints, Positions
+from cjlib.analyses.funnel.count import Attempts, first_entries
+from cjlib.analyses.funnel.instants import Bools, Ints, Positions
 from cjlib.analyses.funnel.options import Question, Rows
-from cjlib.analyses.funnel.selection import first_entries
-from cjlib.analyses.funnel.summary import losses
 from cjlib.analyses.result import Result, metric
-from cjlib.errors import CjlibError, shown
 from cjlib.shared.clustered_comparison import Slope, repeated_groups_against_others, share_over_time
 from cjlib.shared.comparison import (
     Family,
     FollowUp,
     ShareComparison,
     family,
-    followed,
 )
 from cjlib.shared.periods import calendar, check_period
-from cjlib.shared.risk_comparison import CauseComparison, compare_causes
-from cjlib.shared.stats import Floats, grouped_medians, share, wilson
+from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import (
     confidence,
     count_of,
     joined,
-    number,
     percent,
     points,
     points_interval,
-    timespan,
 )
 from cjlib.sources.log.event_log import EventLog
 
-NOTHING = "(nothing)"
-SECOND = 1_000_000
 DIFFERENCES = ["difference", "difference_low", "difference_high", "p_value", "p_adjusted"]
 ENTRY = "the first event of step 1"
 
@@ -53,19 +43,15 @@ class FunnelChange(Result):
     """The answer of `funnel.compare_previous_period`."""
 
 
-class FunnelLost(Result):
-    """The answer of `funnel.next_after_drop_off`."""
-
-
 # ---- over time -------------------------------------------------------------------------------------------------
 
 
 def trend(
-    log: EventLog, asked: Question, rows: Rows, every: Attempts, period: str, week_start: str
+    log: EventLog, asked: Question, rows: Rows, attempts: Attempts, period: str, week_start: str
 ) -> FunnelTrend:
-    """Conversion by the period of entry: each customer's first entry in each period, whatever came of it. `every` holds the attempts of all entries."""
+    """Conversion by the period of entry: each customer's first entry in each period, whatever came of it. `attempts` are those of all entries."""
     check_period(period)
-    entered = every.times(0)
+    entered = attempts.times(0)
     if not len(entered):
         return FunnelTrend(
             table=_empty_trend(),
@@ -76,7 +62,7 @@ def trend(
         int(entered.min()), int(entered.max()), period, log.zone, week_start=week_start
     )
     first = first_entries(
-        every,
+        attempts,
         rows.moments,
         rows.excluded,
         asked.exclude,
@@ -85,32 +71,28 @@ def trend(
     )
     index, size = periods.index(first.times(0)).astype(np.int64), len(periods)
     converted = first.depth == len(asked.steps)
-    never_ends = asked.window is None
-    deadline = first.times(0) + (0 if asked.window is None else asked.window)
-    undecided = ~converted & (never_ends | (deadline > log.observed_until_us))
-    complete = np.zeros(size, dtype=bool)
+    undecided, complete = ~converted, np.zeros(size, dtype=bool)
     if asked.window is not None:
+        undecided &= first.times(0) + asked.window > log.observed_until_us
         complete = periods.starts[1:] - 1 + asked.window <= log.observed_until_us
-    counts = [
-        np.bincount(index[which], minlength=size)
-        for which in (np.ones(len(index), dtype=bool), converted, undecided)
-    ]
-    low, high = wilson(counts[1], counts[0])
+    customers = np.bincount(index, minlength=size)
+    through = np.bincount(index[converted], minlength=size)
+    low, high = wilson(through, customers)
     table = pd.DataFrame(
         {
             "period_start": pd.Series(periods.labels).astype("datetime64[us]"),
-            "customers": counts[0],
-            "converted": counts[1],
-            "share": share(counts[1], counts[0]),
+            "customers": customers,
+            "converted": through,
+            "share": share(through, customers),
             "share_low": low,
             "share_high": high,
-            "still_open": counts[2],
+            "still_open": np.bincount(index[undecided], minlength=size),
             "complete": complete,
             "other_share": np.nan,
         }
         | dict.fromkeys(DIFFERENCES, np.nan)
     )
-    if np.count_nonzero(complete & (counts[0] > 0)) < 2 or asked.window is None:
+    if np.count_nonzero(complete & (customers > 0)) < 2 or asked.window is None:
         return FunnelTrend(
             table=table,
             headline=_short_trend(table, period),
@@ -144,7 +126,7 @@ def trend(
             )
         },
         findings=tuple(_trend_findings(table, unequal, slope, period)),
-        families={each.name: each.tests for each in (unequal, slope)},
+        families={tested.name: tested.tests for tested in (unequal, slope)},
     )
 
 
@@ -251,10 +233,10 @@ def _trend_findings(
 ) -> list[Finding]:
     """A trend, and the last complete period where it differs from the others."""
     complete = table[table["complete"] & (table["customers"] > 0)]
-    found = []
+    findings = []
     if slope.claims[0]:
         change = slope.last - slope.first
-        found.append(
+        findings.append(
             Finding(
                 topic=slope.name,
                 claim=f"{_slope_words(slope)} over {count_of(len(complete), period)}.",
@@ -271,7 +253,7 @@ def _trend_findings(
     last = int(complete.index[-1])
     if unequal.claims[last]:
         row = table.iloc[last]
-        found.append(
+        findings.append(
             Finding(
                 topic=unequal.name,
                 claim=f"In the {period} of {row['period_start']:%Y-%m-%d} {percent(row['share'])} of {row['customers']:,} customers converted, "
@@ -288,7 +270,7 @@ def _trend_findings(
                 figure="trend",
             )
         )
-    return found
+    return findings
 
 
 # ---- against the period before ---------------------------------------------------------------------------------
@@ -374,18 +356,11 @@ def compare_previous(
     own, other = share(reached, reached[0]), share(was, was[0])
     difference = np.where(np.arange(n) > 0, own - other, np.nan)
     claims = [False] * n if steps is None else [False, *steps[0].claims.tolist()]
-    verdicts = [
-        None
-        if k == 0
-        else "too few to compare"
-        if smallest < asked.min_n
-        else "no significant change"
-        if not claims[k]
-        else "better"
-        if difference[k] > 0
-        else "worse"
-        for k in range(n)
-    ]
+    verdicts: list[str | None] = ["too few to compare"] * n
+    if smallest >= asked.min_n:
+        ways = np.where(difference > 0, "better", "worse")
+        verdicts = np.where(claims, ways, "no significant change").tolist()
+    verdicts[0] = None
     table = pd.DataFrame(
         {
             "step": np.arange(1, n + 1),
@@ -431,7 +406,7 @@ def _compared_steps(
     customer = np.concatenate([now.customer, before.customer]).astype(np.int64)
     depth = np.concatenate([now.depth, before.depth])
     follow_up = FollowUp(ENTRY, asked.window or 0)
-    each = [
+    steps = [
         repeated_groups_against_others(
             PREVIOUS, period, depth > k, customer, 2, follow_up=follow_up, min_n=asked.min_n
         )
@@ -439,13 +414,13 @@ def _compared_steps(
     ]
     tested = family(
         PREVIOUS,
-        [step.p_value[0] for step in each],
+        [step.p_value[0] for step in steps],
         units=len(now.depth),
         other_units=len(before.depth),
         follow_up=follow_up,
         min_n=asked.min_n,
     )
-    return tested, (np.array([s.low[0] for s in each]), np.array([s.high[0] for s in each]))
+    return tested, (np.array([s.low[0] for s in steps]), np.array([s.high[0] for s in steps]))
 
 
 def _change_findings(table: pd.DataFrame) -> list[Finding]:
@@ -512,183 +487,5 @@ def _previous_headline(table: pd.DataFrame, compared: Ranges) -> str:
     cut = "" if compared.whole else "; only entries whose window has ended, on both sides"
     return (
         f"Conversion is {percent(last['share_of_first'])} of {table['customers'].iloc[0]:,}, before it was {percent(last['previous_share_of_first'])} of "
-        f"{table['previous_customers'].iloc[0]:,} ({_interval_words(last['difference_low'], last['difference_high'])}): {words[last['verdict']]} the period before{cut}."
-    )
-
-
-def _interval_words(low: float, high: float) -> str:
-    return f"difference {points_interval(low, high)}, 95% CI"
-
-
-# ---- what those who dropped off did next -----------------------------------------------------------------------
-
-
-def step_asked(table: pd.DataFrame, asked: Question, step: Any) -> int:
-    """The step after which customers dropped off, 1-based; without a wish that where most did."""
-    last = len(asked.steps) - 1
-    if step is None:
-        lost = losses(table)
-        return lost.index(max(lost)) + 1
-    if isinstance(step, bool) or not isinstance(step, int) or not 1 <= step <= last:
-        raise CjlibError(
-            f"step: must be a step after which customers can drop off, 1 to {last}. Got {shown(step)}."
-        )
-    return step
-
-
-def next_after_drop_off(
-    log: EventLog, asked: Question, who: Positions, attempts: Attempts, step: int
-) -> FunnelLost:
-    """The next event of those who stopped after a step, beside that of those who went on; compared over what can happen to both."""
-    names = [*log.event_names, NOTHING]
-    horizon = 0 if asked.window is None else asked.window
-    closed, follow_up = followed(
-        attempts.times(0), log.observed_until_us, horizon=horizon, landmark=ENTRY
-    )
-    lost, on = closed & (attempts.depth == step), closed & (attempts.depth > step)
-    until = None if asked.window is None else attempts.times(0) + asked.window
-    code, waited = _next_events(log, who, attempts.times(step - 1), until)
-    counts = [np.bincount(code[group], minlength=len(names)) for group in (lost, on)]
-    seen = np.flatnonzero(counts[0] + counts[1])
-    order = seen[np.lexsort((seen, -counts[0][seen]))]
-    left, went = counts[0][order], counts[1][order]
-    base, other = int(lost.sum()), int(on.sum())
-    columns: dict[str, Any] = {"event": pd.Series([names[k] for k in order.tolist()], dtype="str")}
-    for name, count, total in (("lost", left, base), ("went_on", went, other)):
-        low, high = wilson(count, total)
-        columns |= {
-            name: count,
-            f"share_of_{name}": share(count, total),
-            f"share_of_{name}_low": low,
-            f"share_of_{name}_high": high,
-        }
-    shared = np.array(
-        [_can_happen_to_both(names[k], asked, step) for k in order.tolist()], dtype=bool
-    )
-    waits = (
-        waited
-        if until is None
-        else np.where(code == len(names) - 1, until - attempts.times(step - 1), waited)
-    )
-    watched = lost | on
-    compared = compare_causes(
-        "next events after the drop-off",
-        waits[watched],
-        code[watched],
-        lost[watched],
-        order[shared],
-        follow_up=follow_up,
-        min_n=asked.min_n,
-    )
-    columns |= {
-        "expected_lost": _spread(compared.expected, shared),
-        "difference": _spread(compared.difference, shared),
-        "difference_low": _spread(compared.low, shared),
-        "difference_high": _spread(compared.high, shared),
-        "p_value": _spread(compared.p_value, shared),
-        "p_adjusted": _spread(compared.p_adjusted, shared),
-        "median_seconds_lost": _median_waits(code, waited, lost, len(names))[order],
-    }
-    table = pd.DataFrame(columns)
-    words = (
-        f"after {step} of {len(asked.steps)} steps"
-        if asked.order == "any"
-        else f"between {asked.in_words[step - 1]} and {asked.in_words[step]}"
-    )
-    open_windows = int(((attempts.depth == step) & ~closed).sum())
-    definition = {
-        "lost": f"{count_of(base, 'customer')} whose counted attempt ended {words}"
-        + _waiting_words(asked, open_windows),
-        "went on": f"{count_of(other, 'customer')} who reached more steps",
-        "next event": f"the customer's first event strictly after step {step} was filled, {_until_words(asked)}; of several at one instant the first by name",
-        "comparison": "at the same waiting times after the step: how many of the lost did an event next, less how many would have at the rates common to them and to those who went on; "
-        f"the next step and nothing are not compared, since they can happen to one side only; {compared.words} (log-rank)",
-    }
-    return FunnelLost(
-        table=table,
-        headline=_lost_headline(table, compared, base, words, asked),
-        definition=definition,
-        metrics={
-            "lost": metric(base, n=base + other, label="Customers who dropped off", better="lower")
-        },
-        families={compared.name: compared.tests},
-    )
-
-
-def _spread(values: Floats, places: Bools) -> Floats:
-    """Values at some places of a column, the others missing."""
-    column = np.full(places.size, np.nan)
-    column[places] = values
-    return column
-
-
-def _can_happen_to_both(event: str, asked: Question, step: int) -> bool:
-    """Whether the next event could be this one for those who went on and for those who did not."""
-    if event == NOTHING or asked.window is None:
-        return False
-    steps = asked.steps if asked.order == "any" else asked.steps[step : step + 1]
-    return not any(not following.names or event in following.names for following in steps)
-
-
-def _until_words(asked: Question) -> str:
-    return "at any time to the end of data" if asked.window is None else "within the window"
-
-
-def _waiting_words(asked: Question, waiting: int) -> str:
-    if asked.window is None:
-        return "; without a window nobody is lost for good"
-    return f"; {count_of(waiting, 'customer')} whose window is still open left out ({timespan(asked.window)})"
-
-
-def _next_events(
-    log: EventLog, who: Positions, since: Ints, until: Ints | None
-) -> tuple[Ints, Ints]:
-    """For each customer (code, rising) the code of the first event after an instant, and how long after; the code after the last where there is none up to `until`."""
-    every = log.fetch("customer", "time", "event")
-    customer, time, event = every["customer"], every["time"], every["event"]
-    low, high = (
-        np.searchsorted(customer, who, side="left"),
-        np.searchsorted(customer, who, side="right"),
-    )
-    end = high.copy()
-    while (open_still := np.flatnonzero(low < high)).size:
-        middle = (low[open_still] + high[open_still]) // 2
-        before = time[middle] <= since[open_still]
-        low[open_still[before]] = middle[before] + 1
-        high[open_still[~before]] = middle[~before]
-    there = low < end
-    if until is not None:
-        there[there] = time[low[there]] <= until[there]
-    some = np.flatnonzero(there)
-    code, waited = (
-        np.full(len(who), len(log.event_names), dtype=np.int64),
-        np.zeros(len(who), dtype=np.int64),
-    )
-    code[some], waited[some] = event[low[some]], time[low[some]] - since[some]
-    return code, waited
-
-
-def _median_waits(code: Ints, waited: Ints, lost: Bools, size: int) -> np.ndarray:
-    there = lost & (code < size - 1)
-    return grouped_medians(waited[there], code[there], size) / SECOND
-
-
-def _lost_headline(
-    table: pd.DataFrame, compared: CauseComparison, base: int, words: str, asked: Question
-) -> str:
-    if base == 0:
-        return f"Nobody was lost {words}."
-    top = table.iloc[0]
-    what = "did nothing more" if top["event"] == NOTHING else f"did {top['event']} next"
-    within = "" if asked.window is None else " within the window"
-    most = f"Of {count_of(base, 'customer')} lost {words}, {percent(top['share_of_lost'])} ({confidence(top['share_of_lost_low'], top['share_of_lost_high'])}) {what}{within}"
-    if base < asked.min_n:
-        return f"{most}; with fewer than {asked.min_n} customers these shares say little."
-    clear = table[(table["p_adjusted"] < compared.level) & (table["difference"] > 0)]
-    if clear.empty:
-        return f"{most}; no next event is significantly more common among them than among those who went on, at the same waiting times."
-    widest = clear.iloc[int(clear["difference"].to_numpy().argmax())]
-    return (
-        f"{most}; {widest['event']} is more common among them than among those who went on, at the same waiting times: {count_of(widest['lost'], 'customer')} did it next, "
-        f"{number(round(widest['expected_lost']))} would have at the same rate ({points(widest['difference'])} of the lost, 95% CI {points_interval(widest['difference_low'], widest['difference_high'])}). Association, not causation."
+        f"{table['previous_customers'].iloc[0]:,} (difference {points_interval(last['difference_low'], last['difference_high'])}, 95% CI): {words[last['verdict']]} the period before{cut}."
     )

@@ -1,4 +1,4 @@
-"""What each first event came to: the instants at which the steps of its attempt were filled.
+"""What each first event came to, and which attempt of a customer counts: exclusions first, then the choice of the entry rule.
 
 Every first event is tried, all of them at once: an attempt is a column of positions that moves on step by step, each move one look into
 "the next instant at which this step fits". So the work grows with the events, not with their square, also for a customer with a million of them.
@@ -13,8 +13,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cjlib.analyses.funnel.event_arrays import Bools, Instants, Ints, Positions, Progress, usable
-from cjlib.shared.group_by import MISSING
+from cjlib.analyses.funnel.instants import (
+    Bools,
+    Instants,
+    Ints,
+    Moments,
+    Positions,
+    Progress,
+)
+from cjlib.sources.log.conditions import Exclude
 
 FOREVER = np.int64(1) << 61
 """Stands for no limit: longer than any span, short enough to be added to any instant."""
@@ -29,11 +36,11 @@ Depths = NDArray[np.uint8]
 class Attempts:
     """One attempt a first event, in the order of the instants.
 
-    `at[k]` holds for each attempt the position (among the instants) at which step k + 1 was filled, −1 if it was not; `depth` the number of steps filled.
+    `filled_at[k]` holds for each attempt the position (among the instants) at which step k + 1 was filled, −1 if it was not; `depth` the number of steps filled.
     """
 
     instants: Instants
-    at: list[Positions]
+    filled_at: list[Positions]
     depth: Depths
 
     def __len__(self) -> int:
@@ -42,7 +49,7 @@ class Attempts:
     @property
     def start(self) -> Positions:
         """The instant of the first event."""
-        return self.at[0]
+        return self.filled_at[0]
 
     @cached_property
     def who(self) -> Positions:
@@ -52,25 +59,30 @@ class Attempts:
     @property
     def last(self) -> Positions:
         """The instant of the last step filled."""
-        return np.maximum.reduce(self.at)
+        return np.maximum.reduce(self.filled_at)
 
     def take(self, which: Bools | Ints) -> Attempts:
         """Some of the attempts, in the same order."""
         if which.dtype == bool and which.all():
             return self
-        return Attempts(self.instants, [position[which] for position in self.at], self.depth[which])
+        return Attempts(
+            self.instants, [position[which] for position in self.filled_at], self.depth[which]
+        )
 
     def cut(self, depth: Depths) -> Attempts:
         """The attempts ended after so many steps."""
         return replace(
             self,
-            at=[np.where(depth > k, position, np.int32(-1)) for k, position in enumerate(self.at)],
+            filled_at=[
+                np.where(depth > k, position, np.int32(-1))
+                for k, position in enumerate(self.filled_at)
+            ],
             depth=depth,
         )
 
     def times(self, step: int) -> Ints:
         """When a step (from 0) was filled; only meaningful where it was."""
-        return self.instants.time[self.at[step]]
+        return self.instants.time[self.filled_at[step]]
 
 
 def try_all(
@@ -166,7 +178,7 @@ def _strictly(
         better = attempt.depth > best.depth[which]
         best.depth[which[better]] = attempt.depth[better]
         for k in range(instants.steps):
-            best.at[k][which[better]] = attempt.at[k][better]
+            best.filled_at[k][which[better]] = attempt.filled_at[k][better]
     return best
 
 
@@ -307,122 +319,236 @@ class _Route:
         return at
 
 
-_NONE = np.iinfo(np.int64).max
-
-
 @dataclass(frozen=True)
-class Touched:
-    """The group of each attempt: `rank` (−1 = missing), `known` (False where the named step was not reached), and whether it saw several values."""
+class Counted:
+    """The counted attempt of each person, in the order of the persons, and what was left out.
 
-    rank: Ints
-    known: Bools
-    several: Bools
+    Attributes
+    ----------
+    attempts
+        One a person.
+    latest_start
+        When the latest first event before the same completion was; only meaningful where all steps were reached.
+    last_entry
+        When the person's last first event was that range and `entry` allow: whether a window is still open.
+    dropped
+        For each exclusion that drops customers, how many of those dropped it had hit.
+    n_dropped
+        How many persons were dropped altogether.
+    """
+
+    attempts: Attempts
+    latest_start: Ints
+    last_entry: Ints
+    dropped: list[int]
+    n_dropped: int
+
+    @property
+    def who(self) -> Positions:
+        """The person of each attempt."""
+        return self.attempts.who
 
 
-def touched(
-    attempts: Attempts, rank: Ints, by_value: str, by_step: int | None, *, any_order: bool
-) -> Touched:
-    """The group of each attempt; `rank` is the value of every row read."""
-    size, steps = len(attempts), attempts.instants.steps
-    closed = _closed_before(attempts) if any_order else None
-    first, last, at_step = (np.full(size, MISSING, dtype=np.int64) for _ in range(3))
-    lowest, highest = np.full(size, _NONE), np.full(size, MISSING, dtype=np.int64)
-    for k in range(steps):
-        which = np.flatnonzero(
-            (attempts.at[k] >= 0) & ((attempts.at[k] != attempts.at[k - 1]) if k else True)
+def count(
+    attempts: Attempts,
+    at: Moments,
+    excluded: Sequence[Positions],
+    exclude: Sequence[Exclude],
+    *,
+    entry: str,
+    window: int | None,
+) -> Counted:
+    """Choose the counted attempt of each person.
+
+    `excluded` holds, for each of `exclude`, the moments (positions in `at`) of its events, rising.
+    """
+    hits = _first_hits(attempts, at, excluded, exclude, window)
+    drops = _drops(hits, at, exclude)
+    everyone = np.ones(len(attempts), dtype=bool)
+    eligible = _is_first(attempts) if entry == "first" else everyone
+    clean = kept = deepest = everyone
+    if drops:
+        clean = ~np.logical_or.reduce(drops)
+        deepest = eligible & (
+            attempts.depth
+            == _per_person(attempts, np.where(eligible, attempts.depth, 0), np.maximum)
         )
-        stay = _stay(attempts, which, k, closed[k] if closed else None)
-        low, high = stay.values(rank)
-        lowest[which], highest[which] = (
-            np.minimum(lowest[which], np.where(low < 0, _NONE, low)),
-            np.maximum(highest[which], high),
-        )
-        first[which] = np.where(first[which] < 0, low, first[which])
-        last[which] = np.where(low < 0, last[which], low)
-        if by_step is not None and k < by_step:
-            inside = stay.reached >= by_step
-            at_step[which[inside]] = stay.values(rank, by_step - 1)[0][inside]
-    several = (highest >= 0) & (lowest < highest)
-    if by_step is not None:
-        return Touched(at_step, attempts.depth >= by_step, several)
-    return Touched(last if by_value == "last" else first, np.ones(size, dtype=bool), several)
-
-
-@dataclass(frozen=True)
-class _Stay:
-    """Attempts at an instant that fills steps `filled` + 1 … `reached` of each; in any order, `closed` to further events that fit only these steps."""
-
-    instants: Instants
-    here: Positions
-    filled: int
-    reached: Ints
-    closed: Ints | None
-
-    def values(self, rank: Ints, step: int | None = None) -> tuple[Ints, Ints]:
-        """The lowest and highest non-missing value among the events that could fill one of the steps (or the one `step`); −1 if all are missing."""
-        begins, ends = self.instants.first_row[self.here], self.instants.first_row[self.here + 1]
-        low = rank[self.instants.row[begins]]
-        high = low.copy()
-        tied = np.flatnonzero(ends - begins > 1)
-        if not tied.size:
-            return low, high
-        sizes = (ends - begins)[tied]
-        within = np.repeat(np.arange(len(tied)), sizes)
-        events = (
-            np.arange(sizes.sum())
-            - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            + np.repeat(begins[tied], sizes)
-        )
-        mask, value = self.instants.mask[events].astype(np.int64), rank[self.instants.row[events]]
-        fits = (value >= 0) & self._fits(tied, within, mask, step)
-        lowest, highest = np.full(len(tied), _NONE), np.full(len(tied), MISSING, dtype=np.int64)
-        np.minimum.at(lowest, within[fits], value[fits])
-        np.maximum.at(highest, within[fits], value[fits])
-        low[tied], high[tied] = np.where(lowest == _NONE, MISSING, lowest), highest
-        return low, high
-
-    def _fits(self, tied: Ints, within: Ints, mask: Ints, step: int | None) -> Bools:
-        """Whether each event could be the one that fills a step (or `step`), found once for each kind, run of steps and mask."""
-        if self.closed is not None:
-            return (mask & ~self.closed[tied][within]) != 0
-        steps = self.instants.steps + 1
-        runs, run = np.unique(
-            self.instants.kind[self.here[tied]].astype(np.int64) * steps + self.reached[tied],
-            return_inverse=True,
-        )
-        fits = np.zeros(len(mask), dtype=bool)
-        for number, (kind, reached) in enumerate(divmod(code, steps) for code in runs.tolist()):
-            masks = self.instants.kinds[kind]
-            can = dict(zip(masks, usable(masks, self.filled, reached), strict=True))
-            good = [
-                each
-                for each, filling in can.items()
-                if (filling if step is None else filling >> step & 1)
-            ]
-            fits |= (run[within] == number) & np.isin(mask, good)
-        return fits
-
-
-def _stay(attempts: Attempts, which: Ints, filled: int, closed: Ints | None) -> _Stay:
-    here = attempts.at[filled][which]
-    reached = np.full(len(which), filled, dtype=np.int64)
-    for step in range(filled, attempts.instants.steps):
-        reached[attempts.at[step][which] == here] = step + 1
-    return _Stay(
-        attempts.instants, here, filled, reached, None if closed is None else closed[which]
+        kept = _per_person(attempts, deepest & clean, np.logical_or)
+    stopped = _cut_short(attempts, at, hits, exclude)
+    chosen = _choose(stopped.take(eligible & kept & clean), entry)
+    return Counted(
+        attempts=chosen,
+        latest_start=_latest_start(stopped.take(clean), chosen),
+        last_entry=_last_entry(attempts.take(eligible), chosen),
+        dropped=[len(_persons(attempts.take(~kept & deepest & hit))) for hit in drops],
+        n_dropped=len(_persons(attempts.take(~kept))) if drops else 0,
     )
 
 
-def _closed_before(attempts: Attempts) -> list[Ints]:
-    """For each step the steps (as a mask) to which no event could add before the instant at which it was reached, in any order."""
+def first_entries(
+    attempts: Attempts,
+    at: Moments,
+    excluded: Sequence[Positions],
+    exclude: Sequence[Exclude],
+    *,
+    window: int | None,
+    span: Ints | None = None,
+) -> Attempts:
+    """The attempt of each person's first entry, or of the first in each span (a number for each attempt); without those that an exclusion drops.
+
+    The same rule for everybody: which entry counts does not depend on what came of it. Of tied entries the deepest.
+    """
+    hits = _first_hits(attempts, at, excluded, exclude, window)
+    drops = _drops(hits, at, exclude)
+    dropped = np.logical_or.reduce(drops) if drops else np.zeros(len(attempts), dtype=bool)
+    stopped = _cut_short(attempts, at, hits, exclude)
+    who = attempts.who.astype(np.int64)
+    owner = who if span is None else who * (int(span.max(initial=0)) + 1) + span
+    moment = attempts.instants.moment[attempts.start]
+    order = np.lexsort((-stopped.depth.astype(np.int64), dropped, moment, owner))
+    first = order[_begins(owner[order])]
+    return stopped.take(first[~dropped[first]])
+
+
+def _first_hits(
+    attempts: Attempts,
+    at: Moments,
+    excluded: Sequence[Positions],
+    exclude: Sequence[Exclude],
+    window: int | None,
+) -> list[Ints]:
+    """For each exclusion the moment at which it first hits each attempt."""
+    return [
+        _first_hit(attempts, at, moments, exclusion, window)
+        for moments, exclusion in zip(excluded, exclude, strict=True)
+    ]
+
+
+def _drops(hits: list[Ints], at: Moments, exclude: Sequence[Exclude]) -> list[Bools]:
+    """For each exclusion that drops customers the attempts that it hits."""
+    return [
+        hit < len(at)
+        for hit, exclusion in zip(hits, exclude, strict=True)
+        if exclusion.effect == "drop_customer"
+    ]
+
+
+def _cut_short(
+    attempts: Attempts, at: Moments, hits: list[Ints], exclude: Sequence[Exclude]
+) -> Attempts:
+    """The attempts, ended where an exclusion stops them."""
+    stopped = attempts
+    for hit, exclusion in zip(hits, exclude, strict=True):
+        if exclusion.effect == "stop_here":
+            depth = _stopped(attempts, at, hit, exclusion)
+            stopped = stopped.cut(np.minimum(stopped.depth, depth))
+    return stopped
+
+
+def _begins(who: Positions | Ints) -> Ints:
+    """Where each person's attempts begin; persons stand together, in order."""
+    changes = np.ones(len(who), dtype=bool)
+    np.not_equal(who[1:], who[:-1], out=changes[1:])
+    return np.flatnonzero(changes)
+
+
+def _persons(attempts: Attempts) -> Positions:
+    who = attempts.who
+    return who[_begins(who)]
+
+
+def _per_person(attempts: Attempts, values: np.ndarray, reduce: np.ufunc) -> np.ndarray:
+    """Each person's extreme, repeated for each of the person's attempts."""
+    begins = _begins(attempts.who)
+    if not begins.size:
+        return values
+    return np.repeat(reduce.reduceat(values, begins), np.diff(begins, append=len(values)))
+
+
+def _is_first(attempts: Attempts) -> Bools:
+    moment = attempts.instants.moment[attempts.start]
+    return moment == _per_person(attempts, moment, np.minimum)
+
+
+def _first_hit(
+    attempts: Attempts, at: Moments, excluded: Positions, exclude: Exclude, window: int | None
+) -> Ints:
+    """The moment of the first excluded event strictly after step `after` and strictly before step `before` (not reached: up to the window's end); `len(at)` if none."""
+    instants, none = attempts.instants, len(at)
+    hit = np.full(len(attempts), none, dtype=np.int64)
+    reached = np.flatnonzero(attempts.depth >= exclude.after)
+    lower = instants.moment[attempts.filled_at[exclude.after - 1][reached]]
+    found = np.append(excluded, none)[np.searchsorted(excluded, lower, side="right")]
+    exists = found < none
+    exists[exists] = at.who[found[exists]] == at.who[lower[exists]]
+    reached, found = reached[exists], found[exists]
+    before = attempts.filled_at[exclude.before - 1][reached]
+    end = attempts.instants.time[attempts.start[reached]] + (
+        FOREVER if window is None else np.int64(window)
+    )
+    ends_there = attempts.depth[reached] >= exclude.before
+    inside = np.where(ends_there, found < instants.moment[before], at.time[found] <= end)
+    hit[reached[inside]] = found[inside]
+    return hit
+
+
+def _stopped(attempts: Attempts, at: Moments, hit: Ints, exclude: Exclude) -> Depths:
+    """Depths after an exclusion that ends the attempt: the steps at or before its instant stay."""
+    depth = attempts.depth.copy()
+    which = np.flatnonzero(hit < len(at))
+    for k in range(exclude.after, attempts.instants.steps):
+        reached = which[attempts.depth[which] > k]
+        late = reached[attempts.instants.moment[attempts.filled_at[k][reached]] > hit[reached]]
+        depth[late] = np.minimum(depth[late], k)
+    return depth
+
+
+def _choose(attempts: Attempts, entry: str) -> Attempts:
+    """The counted attempt of each person: most steps, then as `entry` says, then the earliest times in step order, then the smaller held value."""
     instants = attempts.instants
-    progress = Progress(instants.kinds, instants.steps)
-    state = np.zeros(len(attempts), dtype=np.int32)
-    closed = []
-    for k, position in enumerate(attempts.at):
-        before = np.zeros(len(attempts), dtype=np.int64)
-        new = np.flatnonzero((position >= 0) & ((position != attempts.at[k - 1]) if k else True))
-        before[new] = progress.closed[state[new]]
-        closed.append(before)
-        state[new] = progress.step_on(state[new], instants.kind[position[new]])
-    return closed
+    rest = _narrow(attempts, np.arange(len(attempts)), attempts.depth, np.maximum)
+    start = instants.moment[attempts.start]
+    if entry == "reentry":
+        rest = _narrow(attempts, rest, instants.moment[attempts.last], np.minimum)
+        rest = _narrow(attempts, rest, start, np.maximum)
+    else:
+        rest = _narrow(attempts, rest, start, np.minimum)
+    for position in attempts.filled_at[1:]:
+        rest = _narrow(
+            attempts, rest, np.where(position >= 0, instants.moment[position], -1), np.minimum
+        )
+    return attempts.take(rest[_begins(attempts.who[rest])])
+
+
+def _narrow(attempts: Attempts, rest: Ints, key: np.ndarray, extreme: np.ufunc) -> Ints:
+    """Of the attempts left those with the person's extreme key."""
+    begins = _begins(attempts.who[rest])
+    if len(begins) == len(rest):
+        return rest
+    values = key[rest]
+    best = np.repeat(extreme.reduceat(values, begins), np.diff(begins, append=len(rest)))
+    return rest[values == best]
+
+
+def _latest_start(clean: Attempts, chosen: Attempts) -> Ints:
+    """The latest first event whose attempt is complete at the very instant of the counted one's completion."""
+    instants = clean.instants
+    latest = chosen.times(0).copy()
+    converted = np.flatnonzero(chosen.depth == instants.steps)
+    if not converted.size:
+        return latest
+    complete = clean.take(clean.depth == instants.steps)
+    completion = np.full(int(instants.who[-1]) + 1, -1, dtype=np.int32)
+    completion[chosen.who[converted]] = instants.moment[chosen.filled_at[-1][converted]]
+    same = complete.take(instants.moment[complete.filled_at[-1]] == completion[complete.who])
+    latest[converted] = np.maximum.reduceat(same.times(0), _begins(same.who))
+    return latest
+
+
+def _last_entry(whole: Attempts, chosen: Attempts) -> Ints:
+    who = whole.who
+    begins = _begins(who)
+    if not begins.size:
+        return np.zeros(0, dtype=np.int64)
+    latest = np.maximum.reduceat(whole.instants.time[whole.start], begins)
+    return latest[np.searchsorted(who[begins], chosen.who)]

@@ -38,8 +38,8 @@ def moments(who: Positions, time: Ints) -> Moments:
     begins[1:] |= who[1:] != who[:-1]
     first = np.flatnonzero(begins)
     if len(first) == len(time):
-        every = np.arange(len(time), dtype=np.int32)
-        return Moments(who, time, every, np.ones(len(time), dtype=np.int32))
+        own = np.arange(len(time), dtype=np.int32)
+        return Moments(who, time, own, np.ones(len(time), dtype=np.int32))
     of_row = np.cumsum(begins, dtype=np.int32) - np.int32(1)
     return Moments(
         who[first], time[first], of_row, _sizes(np.append(first, len(time))).astype(np.int32)
@@ -159,7 +159,7 @@ def _units(who: Positions, value: Ints) -> Positions:
 def _kinds(mask: Ints, bounds: Ints | None) -> tuple[Positions, list[Kind]]:
     """The kind of each instant; no bounds: every event is one. An instant of one event is of the kind of its mask; only tied ones need their masks counted."""
     masks, code = _codes(mask)
-    kinds: list[Kind] = [(one,) for one in masks]
+    kinds: list[Kind] = [(own,) for own in masks]
     if bounds is None:
         return code, kinds
     kind = code[bounds[:-1]]
@@ -202,20 +202,13 @@ def _signatures(
         most = mask.bit_count()
         held = np.minimum(np.bincount(within[code[rows] == position], minlength=len(tied)), most)
         if held.any():
-            signature = np.unique(signature * (most + 1) + held, return_inverse=True)[1].astype(
-                np.int64
-            )
-    number, example, signature = (
-        part.astype(np.int64)
-        for part in np.unique(signature, return_index=True, return_inverse=True)
-    )
-    kinds = [
-        _capped(
-            [masks[one] for one in code[bounds[tied[first]] : bounds[tied[first] + 1]].tolist()]
-        )
-        for first in example.tolist()
-    ]
-    assert len(number) == len(kinds)
+            combined = signature * (most + 1) + held
+            signature = np.unique(combined, return_inverse=True)[1].astype(np.int64)
+    _, examples, signature = np.unique(signature, return_index=True, return_inverse=True)
+    kinds = []
+    for instant in tied[examples].tolist():
+        own = code[bounds[instant] : bounds[instant + 1]].tolist()
+        kinds.append(_capped([masks[position] for position in own]))
     return signature.astype(np.int32), kinds
 
 
@@ -252,18 +245,16 @@ def deepest(masks: Sequence[int], filled: int, steps: int) -> int:
 
 def usable(masks: Sequence[int], filled: int, reached: int) -> list[int]:
     """For each event the steps (as a mask) it can fill while steps `filled` + 1 … `reached` are all filled from these events."""
-    each = []
+    run, can_fill = range(filled, reached), []
     for event, mask in enumerate(masks):
         others = [other for position, other in enumerate(masks) if position != event]
-        steps = (step for step in range(filled, reached) if mask >> step & 1)
-        each.append(
-            sum(
-                1 << step
-                for step in steps
-                if _fills_all(others, [other for other in range(filled, reached) if other != step])
-            )
-        )
-    return each
+        steps = [
+            step
+            for step in run
+            if mask >> step & 1 and _fills_all(others, [other for other in run if other != step])
+        ]
+        can_fill.append(sum(1 << step for step in steps))
+    return can_fill
 
 
 def _fills_all(masks: Sequence[int], steps: Sequence[int]) -> bool:
@@ -328,13 +319,12 @@ class Progress:
         if state not in self._numbers:
             self._numbers[state] = len(self._states)
             self._states.append(state)
-            self._closed.append(
-                sum(
-                    1 << step
-                    for step in range(self._steps)
-                    if _matched((*state, 1 << step), self._steps) == len(state)
-                )
-            )
+            closed = [
+                1 << step
+                for step in range(self._steps)
+                if _matched((*state, 1 << step), self._steps) == len(state)
+            ]
+            self._closed.append(sum(closed))
             if len(self._states) > len(self._next):
                 self._next = np.vstack([self._next, np.full_like(self._next, -1)])
         return self._numbers[state]
