@@ -245,6 +245,13 @@ def test_slow_counts_those_who_were_in_no_later_stage_in_time():
     assert row[["slow", "slow_n"]].tolist() == [1.0, 100]
 
 
+def test_slow_is_a_claim_only_where_it_is_said_how_many_may_be():
+    for share, tested in ({}, False), ({"expected_share": 0.9}, True):
+        stages = [{**STAGES[0], "expected": "12h", **share}, *STAGES[1:]]
+        row = lossy(40, stages=stages).pain_points.set_index("stage").loc["Look"].iloc[0]
+        assert np.isfinite(row["slow_p_adjusted"]) == tested
+
+
 def test_the_rank_stands_with_its_range_and_the_same_again():
     one, other = lossy(40).pain_points, lossy(40).pain_points
     assert one.iloc[0][["rank", "rank_low", "rank_high"]].tolist() == [1, 1, 1]

@@ -46,6 +46,25 @@ def test_each_customer_counts_once_for_every_event_and_move_before_the_outcome(t
     )
 
 
+def test_what_only_those_meet_who_got_as_far_sets_nobody_apart(toy_log):
+    log = toy_log(
+        many(
+            (40, "view@0min help@1min sign@2min login@3min buy@5min"),
+            (40, "view@0min sign@2min login@3min"),
+            (90, "view@0min"),
+        )
+    )
+    options = {"outcome": "buy", "start_event": "view", "leave_out": ["sign"]}
+    first = cj.compare_paths(log, **options).table.set_index("pattern")
+    assert first.loc["login", "difference"] == pytest.approx(1 - 40 / 130)
+    answer = cj.compare_paths(log, **options, passed="sign")
+    table = answer.table.set_index("pattern")
+    assert table.loc["login", ["converted", "lost", "difference"]].tolist() == [40, 40, 0.0]
+    assert table.loc["help", ["share_of_converted", "share_of_lost"]].tolist() == [1.0, 0.0]
+    assert answer.metrics["share_converted"]["n"] == 170
+    assert "those who passed it" in answer.definition["passed"]
+
+
 def test_watching_begins_at_the_start_and_the_start_itself_is_left_out(toy_log):
     log = toy_log(
         many(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 from intervals import INTERVALS, covered
-from scipy.stats import beta
+from scipy.stats import beta, binom
 from sentences import SENTENCES, Sentence
 from worlds import WORLDS, World
 
@@ -36,7 +36,7 @@ The same sentences in a plain business of 1,200 customers with one effect plante
 COVERAGE = """\
 ## How often 95% intervals hold the truth
 
-Of 200 intervals that hold with 95%, between 184 and 196 do, 19 times of 20 (`tests/null/intervals.py`).
+Of {worlds} intervals that hold with 95%, between {low} and {high} do, 19 times of 20 (`tests/null/intervals.py`).
 """
 EFFECTS = {
     "channel converts": "a channel whose visits lead to a sign-up in 75 of 100 cases instead of 54",
@@ -63,8 +63,8 @@ def counted(
 ) -> pd.DataFrame:
     """A row a sentence and world: in how many businesses it answered, claimed something, and had an adjusted p below .05."""
     rows = []
-    for world in worlds:
-        for seed in seeds:
+    for seed in seeds:
+        for world in worlds:
             business = world.business(seed)
             for sentence in sentences:
                 if world.name in sentence.not_in:
@@ -75,9 +75,9 @@ def counted(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def held(seeds: int) -> pd.DataFrame:
+def held(seeds: Sequence[int]) -> pd.DataFrame:
     """A row an interval: in how many of the worlds it holds the truth."""
-    rows = [(one.name, seeds, covered(one, seeds)) for one in INTERVALS]
+    rows = [(one.name, len(seeds), covered(one, seeds)) for one in INTERVALS]
     return pd.DataFrame(rows, columns=["interval", "worlds", "held"])
 
 
@@ -109,7 +109,10 @@ def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame) -> s
     hits["world"] = hits["world"].str.removeprefix("plain, ").map(EFFECTS)
     hits = hits.rename(columns={"world": "effect", "told": "found"})
     parts = [HEAD, _markdown(summary), "\nWrong of the worlds of each kind:\n", _markdown(said)]
-    parts += ["", POWER, _markdown(hits), "", COVERAGE, _markdown(intervals)]
+    coverage = intervals.groupby("interval", sort=False)[["worlds", "held"]].sum().reset_index()
+    low, high = binom.ppf([0.025, 0.975], coverage["worlds"].max(), 0.95).astype(int)
+    usual = COVERAGE.format(worlds=coverage["worlds"].max(), low=low, high=high)
+    parts += ["", POWER, _markdown(hits), "", usual, _markdown(coverage)]
     return "\n".join(parts) + "\n"
 
 
@@ -119,15 +122,18 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    """Run all and write the page."""
+    """Run seed after seed, and write the page after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
-    seeds = range(parser.parse_args().seeds)
     warnings.simplefilter("ignore")
-    wrong = counted(SENTENCES, list(WORLDS.values()), seeds)
-    text = page(wrong, power(SENTENCES, seeds), held(10 * len(seeds)))
-    PAGE.write_text(text, encoding="utf-8")
-    print(PAGE)
+    wrong, found, intervals = [], [], []
+    for seed in range(parser.parse_args().seeds):
+        wrong.append(counted(SENTENCES, list(WORLDS.values()), [seed]))
+        found.append(power(SENTENCES, [seed]))
+        intervals.append(held(range(10 * seed, 10 * seed + 10)))
+        text = page(*(pd.concat(parts, ignore_index=True) for parts in (wrong, found, intervals)))
+        PAGE.write_text(text, encoding="utf-8")
+        print(f"{PAGE}: {seed + 1} seeds", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,10 +153,10 @@ INTERVALS = (
 )
 
 
-def covered(interval: Interval, seeds: int) -> int:
+def covered(interval: Interval, seeds: Iterable[int]) -> int:
     """In how many of the worlds the interval holds the truth."""
     held = 0
-    for seed in range(seeds):
+    for seed in seeds:
         low, high = interval.draw(np.random.default_rng([seed, 3]))
         held += low <= interval.truth <= high
     return held

@@ -266,6 +266,15 @@ def test_leaving_is_asked_of_those_who_got_through(journey, log):
     assert answer.groups == ("churned", "retained")
 
 
+def test_what_customers_do_not_do_and_renewing_are_no_habits(journey):
+    text = BASE + FUNNEL + "churn: {event: help}\nroles: {renew: renewed}\n"
+    business = journey(
+        text.replace("touchpoints: [view", "touchpoints: [{name: mail, backstage: true}, view")
+    )
+    assert business.churn_path_options()["leave_out"] == ["mail", "renewed"]
+    assert business.conversion_path_options()["leave_out"] == ["cart", "mail"]
+
+
 def test_credit_takes_the_funnels_last_step_unless_told_otherwise(journey, log):
     business = journey(BASE + FUNNEL)
     for conversion, count in (("", 40), ("help", 50)):

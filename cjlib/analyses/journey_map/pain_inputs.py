@@ -230,7 +230,7 @@ def stage_pains(
         followed=(followed.complete[:, chosen], (followed.ended & counts.ended_here)[:, chosen]),
         late=late[:, chosen],
         lost_reference=1 - expected_share,
-        slow=(slow[chosen], slow_n[chosen], np.nan_to_num(1 - expected_share)),
+        slow=(slow[chosen], slow_n[chosen], 1 - expected_share),
         opportunity=[_joined(journey.stages[s].opportunities) for s in chosen],
         evidence=evidence[chosen],
     )
@@ -324,6 +324,7 @@ def _places(
     complete, ended_in_time = followed
     unknown, everywhere = np.full(len(stops), np.nan), np.ones(len(stops), dtype=bool)
     watched = np.where(succeeds, 0, complete.sum(0))
+    stated = ~np.isnan(slow[2])
     parts = {
         "lost": Part(
             ended.sum(0),
@@ -339,8 +340,14 @@ def _places(
             unknown,
             (said.independent * said.bad / np.maximum(said.n, 1), said.independent),
         ),
-        # Those who are not expected to go on at all cannot be late.
-        "slow": Part(slow[0], slow[1], everywhere, slow[2]),
+        # Those who are not expected to go on at all cannot be late; tested only where the file says how many are expected to.
+        "slow": Part(
+            slow[0],
+            slow[1],
+            everywhere,
+            np.nan_to_num(slow[2]),
+            (np.where(stated, slow[0], 0), np.where(stated, slow[1], 0)),
+        ),
         "effortful": Part(
             effort.sum(0),
             customers,

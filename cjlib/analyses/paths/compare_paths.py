@@ -78,6 +78,7 @@ def compare_paths(
     outcome: Event,
     start_event: Event = None,
     window: Duration | None = None,
+    passed: Event = None,
     leave_out: Sequence[str] = (),
     groups: tuple[str, str] = ("converted", "lost"),
     top: int | None = 20,
@@ -102,6 +103,9 @@ def compare_paths(
         Where watching begins; None: each customer's first event.
     window
         The longest time from start to outcome, end included; None: no limit.
+    passed
+        The last step that everyone who reaches the outcome must pass: those who pass it are compared, at the same time after it, so that nobody is
+        set beside customers who never got so far. What they did before it counts. None: all, from the start.
     leave_out
         Names of events that are not compared and not part of moves, such as steps that everyone who converts must pass.
     groups
@@ -146,9 +150,14 @@ def compare_paths(
     )
     watched, owner = watched[wanted], owner[wanted]
     event = rows["event"][watched].astype(np.int64)
-    patterns = _patterns(event, rows["time"][watched], owner, people, names)
-    compared = _compared(patterns, people, log.observed_until_us)
-    table = _table(patterns, compared, people, groups)
+    alike, position = _equally_far(log, people, passed)
+    theirs = position[owner] >= 0
+    patterns = _patterns(
+        event[theirs], rows["time"][watched][theirs], position[owner][theirs], alike, names
+    )
+    landmark = "the start" if passed is None else str(as_step(passed, "passed"))
+    compared = _compared(patterns, alike, log.observed_until_us, landmark)
+    table = _table(patterns, compared, alike, groups)
     n, reached = people.code.size, int(people.reached.sum())
     low, high = (float(bound) for bound in wilson(reached, n))
     metrics = {
@@ -168,10 +177,12 @@ def compare_paths(
     }
     return PathDifferences(
         table=table,
-        headline=_headline(table, metrics, n, reached, groups),
+        headline=_headline(table, metrics, (alike, n), groups),
         findings=_findings(table, compared, groups),
         families={compared.name: compared.tests} if compared.tests else {},
-        definition=_definition(log, people, (outcome, start_event, leave_out), limit, groups)
+        definition=_definition(
+            log, people, (outcome, start_event, passed, leave_out), limit, groups
+        )
         | {"tests": f"{compared.words}; log-rank test for habits that begin in time"}
         | base_of(log, rows["customer"].size, log.n_customers),
         metrics=metrics,
@@ -230,15 +241,45 @@ def _people(
     )
 
 
-def _compared(patterns: list[_Pattern], people: _People, observed_until: int) -> AtRiskComparison:
-    """Who reaches the outcome beside those who had not reached it by the same time from the start."""
+def _equally_far(log: EventLog, people: _People, passed: Event) -> tuple[_People, Ints]:
+    """Those who pass a step on their way, each from then on, and for everybody the position among them (−1: none)."""
+    if passed is None:
+        return people, np.arange(people.code.size)
+    steps = log.fetch("customer", "time", where=log.match(passed, "passed"))
+    size = int(max(people.code.max(initial=-1), steps["customer"].max(initial=-1))) + 1
+    position = _positions(people.code, size)[steps["customer"]]
+    whose = position[position >= 0]
+    time = steps["time"][position >= 0]
+    on_the_way = (time >= people.start[whose]) & (
+        time <= np.minimum(people.outcome, people.until)[whose]
+    )
+    at = np.full(people.code.size, FOREVER)
+    np.minimum.at(at, whose[on_the_way], time[on_the_way])
+    some = np.flatnonzero(at < FOREVER)
+    those = _People(
+        people.code[some], at[some], people.outcome[some], people.until[some], people.undecided
+    )
+    return those, _positions(some, people.code.size)
+
+
+def _positions(some: Ints, size: int) -> Ints:
+    """The place of each of `size` numbers in ascending `some`; −1 for those that are not in it."""
+    position = np.full(size, -1)
+    position[some] = np.arange(some.size)
+    return position
+
+
+def _compared(
+    patterns: list[_Pattern], people: _People, observed_until: int, landmark: str
+) -> AtRiskComparison:
+    """Who reaches the outcome beside those who had not reached it by the same time from the landmark."""
     end = np.where(people.reached, people.outcome, np.minimum(people.until, observed_until))
     return compare_at_risk(
         "habits before the outcome",
         end - people.start,
         people.reached,
         [(pattern.customer, pattern.since) for pattern in patterns],
-        landmark="the start",
+        landmark=landmark,
     )
 
 
@@ -255,9 +296,8 @@ def _watched(
     log: EventLog, rows: dict[str, NDArray[Any]], people: _People, start_event: Event
 ) -> tuple[Ints, Ints]:
     """The rows while each customer is watched, and whose they are (positions in `people`)."""
-    position = np.full(int(rows["customer"][-1]) + 1 if rows["customer"].size else 0, -1)
-    position[people.code] = np.arange(people.code.size)
-    owner = position[rows["customer"]]
+    size = int(rows["customer"][-1]) + 1 if rows["customer"].size else 0
+    owner = _positions(people.code, size)[rows["customer"]]
     there = owner >= 0
     there[there] = (
         (rows["time"][there] >= people.start[owner[there]])
@@ -390,14 +430,14 @@ def _sequences(
 def _definition(
     log: EventLog,
     people: _People,
-    asked: tuple[Event, Event, Sequence[str]],
+    asked: tuple[Event, Event, Event, Sequence[str]],
     limit: int | None,
     labels: tuple[str, str],
 ) -> dict[str, str]:
-    outcome, start_event, leave_out = asked
+    outcome, start_event, passed, leave_out = asked
     given = [
         name
-        for event in (outcome, start_event, list(leave_out) or None)
+        for event in (outcome, start_event, passed, list(leave_out) or None)
         for name in log.unknown_events(event)
     ]
     unknown = "".join(
@@ -415,19 +455,29 @@ def _definition(
         "window": "none"
         if limit is None
         else f"{timespan(limit)}, its end included; {count_of(people.undecided, 'customer')} left out, since theirs had not closed",
+        **({} if passed is None else {"passed": _passed_words(passed)}),
         "watched": f"from the start to the outcome (its instant excluded); share_of_{labels[1]} is of those still without it after the same time, so both are watched equally long",
         **({"left out of the comparison": ", ".join(leave_out)} if leave_out else {}),
         "meaning": "Association, not causation.",
     }
 
 
+def _passed_words(passed: Event) -> str:
+    return f"{as_step(passed, 'passed')}: compared are those who passed it, at the same time after it; what they did before it counts"
+
+
 def _headline(
-    table: pd.DataFrame, metrics: dict[str, Metric], n: int, reached: int, labels: tuple[str, str]
+    table: pd.DataFrame,
+    metrics: dict[str, Metric],
+    compared: tuple[_People, int],
+    labels: tuple[str, str],
 ) -> str:
+    alike, n = compared
     base = f"{share_words(metrics[f'share_{labels[0]}'])} of {count_of(n, 'customer')} {labels[0]}"
+    reached = int(alike.reached.sum())
     if n == 0:
         return "No customer meets these options (n = 0)."
-    if min(reached, n - reached) < MIN_N:
+    if min(reached, alike.code.size - reached) < MIN_N:
         return f"{base}: fewer than {MIN_N} on one side, too few to compare."
     tested = int(table["p_adjusted"].notna().sum())
     clear = _claimed(table, labels)

@@ -597,8 +597,9 @@ class Journey(Section):
         return _overridden({"session_gap": None} | ends, overrides)
 
     def conversion_path_options(self, *, window: str = "", **overrides: Any) -> dict[str, Any]:
-        """Converted beside lost, for `cj.compare_paths`: from the first step of the first funnel to its last; steps between are passed by all who convert.
+        """Converted beside lost, for `cj.compare_paths`: from the first step of the first funnel to its last, among those who passed the last step between.
 
+        Steps between are passed by all who convert and are left out, and so is what happens backstage, since customers do not do it.
         Overrides as in `funnel`; without a funnel `outcome` is None, and the answer says so.
 
         Parameters
@@ -618,13 +619,15 @@ class Journey(Section):
             return _overridden({"outcome": None, "window": window or None}, overrides)
         funnel = self.funnel(None, window=window)
         first, *between, last = [None, *funnel["steps"]][-max(2, len(funnel["steps"])) :]
-        passed = [name for step in between for name in as_step(step, "steps").names]
-        options = {"outcome": last, "start_event": first, "leave_out": passed}
+        steps = [name for step in between for name in as_step(step, "steps").names]
+        options = {"outcome": last, "start_event": first, "leave_out": steps + self._backstage}
+        options |= {"passed": between[-1]} if between else {}
         return _overridden(options | {"window": funnel["window"]}, overrides)
 
     def churn_path_options(self, **overrides: Any) -> dict[str, Any]:
         """Churned beside retained, for `cj.compare_paths`, among those who got through the first funnel; overrides as in `funnel`.
 
+        What happens backstage is left out, since customers do not do it, and so is renewing: who renews has not left, by the meaning of the word.
         Without an event of leaving `outcome` is None, and the answer says so.
 
         Parameters
@@ -641,8 +644,9 @@ class Journey(Section):
         event = None if self.churn is None else self.churn.event
         start = self.funnel()["steps"][-1] if self.funnels else None
         outcome = None if event is None else simplest(event)
-        groups = ("churned", "retained")
-        return _overridden({"outcome": outcome, "start_event": start, "groups": groups}, overrides)
+        renewing = [] if self.roles.renew is None else list(self.roles.renew.names)
+        options = {"outcome": outcome, "start_event": start, "groups": ("churned", "retained")}
+        return _overridden(options | {"leave_out": self._backstage + renewing}, overrides)
 
     def attribution_options(self, **overrides: Any) -> dict[str, Any]:
         """The last step of the first funnel as `conversion`, for `cj.attribution`; overrides as in `funnel`. Without a funnel it is None, and the answer says so.
@@ -660,6 +664,10 @@ class Journey(Section):
         """
         conversion = self.funnel()["steps"][-1] if self.funnels else None
         return _overridden({"conversion": conversion}, overrides)
+
+    @property
+    def _backstage(self) -> list[str]:
+        return [name for one in self.mapping if one.backstage for name in one.event.names]
 
     def _churn(self, method: str) -> Churn:
         if self.churn is None:
