@@ -29,7 +29,8 @@ class JourneyError(CjlibError):
 class DataError(CjlibError):
     """Data that is missing, unreadable, stale, or that breaks the data contract.
 
-    Where reading stopped because too many rows were held back, `quarantine` has those rows and `quality` what was found.
+    Where reading stopped because too many rows were quarantined, `quarantine` has those rows and
+    `quality` what was found.
     """
 
     exit_code = 3

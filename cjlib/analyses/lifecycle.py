@@ -44,19 +44,23 @@ def lifecycle(
 ) -> Lifecycle:
     """New, returning, resurrected and dormant customers of every calendar period.
 
-    A customer is active in a period (in the log's zone) that holds an event, and counts there once, as **new** (the customer's first event
-    of the log), **returning** (active in the period before as well) or **resurrected** (active before, but not in the period before).
-    **Dormant** is who was active in the period before and is not in this one: counted once, in the first period without an event, as a
-    positive number. Dormant is not lost: who comes back is resurrected. So active = new + returning + resurrected, and
-    active − active before = new + resurrected − dormant. The first period knows no earlier one: everyone is new there. Every period from
-    the first event to the end of data has a row; one that has not ended is marked, since its dormant may still come.
+    A customer is active in a period (in the log's zone) that holds an event, and counts there once,
+    as **new** (the customer's first event of the log), **returning** (active in the period before
+    as well) or **resurrected** (active before, but not in the period before). **Dormant** is who
+    was active in the period before and is not in this one: counted once, in the first period
+    without an event, as a positive number. Dormant is not lost: who comes back is resurrected. So
+    active = new + returning + resurrected, and active − active before = new + resurrected −
+    dormant. The first period knows no earlier one: everyone is new there. Every period from the
+    first event to the end of data has a row; one that has not ended is marked, since its dormant
+    may still come.
 
     Parameters
     ----------
     log
         The events.
     event
-        What makes a customer active: a name, a list of names (any of them), None (any event) or `cj.Step(…)`.
+        What makes a customer active: a name, a list of names (any of them), None (any event) or
+        `cj.Step(…)`.
     period
         "hour", "day", "week", "month", "quarter" or "year".
     week_start
@@ -65,14 +69,15 @@ def lifecycle(
     Returns
     -------
     Lifecycle
-        `.table`: `period_start` (local), `new`, `returning`, `resurrected`, `dormant`, `active`, `complete`; by period.
-        `.metrics`, of the last complete period: `active`, `new`, `resurrected`, `dormant`, `share_of_previous_returning` (Wilson, 95%),
-        `gained_per_dormant` ((new + resurrected) ÷ dormant, missing where nobody is dormant).
+        `.table`: `period_start` (local), `new`, `returning`, `resurrected`, `dormant`, `active`,
+        `complete`; by period. `.metrics`, of the last complete period: `active`, `new`,
+        `resurrected`, `dormant`, `share_of_previous_returning` (Wilson, 95%), `gained_per_dormant`
+        ((new + resurrected) ÷ dormant, missing where nobody is dormant).
 
     Raises
     ------
     CjlibError
-        If an option is not one of its names.
+        If `log` is no event log, or `period` or `week_start` is none of those named.
 
     Examples
     --------

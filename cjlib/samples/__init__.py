@@ -73,14 +73,17 @@ class Sample:
 def sample(customers: int = 5_000, seed: int = 0, effects: bool | Collection[str] = True) -> Sample:
     """Simulate a year of a business, 2025 in Berlin, with effects whose size is known.
 
-    The same customers, seed and effects give the same tables on every machine. Each effect draws from chance of its own where it
-    can, so that switching one off changes little else. Without effects, channels, devices, cohorts, stages, touchpoints and waiting times make
-    no difference, and there is one kind of customer; customers then differ only in how engaged and how satisfied they are.
+    The same customers, seed and effects give the same tables on every machine. Each effect draws
+    from chance of its own where it can, so that switching one off changes little else. Without
+    effects, channels, devices, cohorts, stages, touchpoints and waiting times make no difference,
+    and there is one kind of customer; customers then differ only in how engaged and how satisfied
+    they are.
 
     Parameters
     ----------
     customers
-        Known people: those with an account or a cookie they agreed to. Anonymous visitors come on top, 12 for each 100.
+        Known people: those with an account or a cookie they agreed to. Anonymous visitors come on
+        top, 12 for each 100.
     seed
         A whole number from 0 up.
     effects

@@ -49,66 +49,84 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
 ) -> EventLog:
     """An event log, checked row by row.
 
-    Every row is an event or stands in `log.quarantine` with its reason: a customer_id, event or timestamp that is missing or
-    blank; a timestamp that cannot be read, that the clocks of `timezone` skipped, or that has not happened yet (later than now,
-    or than `observed_until` where that is given); and rows equal to an earlier one in every column. Nothing is guessed: text
-    dates that could be read day first or month first stop the reading unless a day above 12 decides for the whole column; times
-    with an offset keep their instant, times without one are read in `timezone`.
+    Every row is an event or stands in `log.quarantine` with its reason: a customer_id, event or
+    timestamp that is missing or blank; a timestamp that cannot be read, that the clocks of
+    `timezone` skipped, or that has not happened yet (later than now, or than `observed_until` where
+    that is given); and rows equal to an earlier one in every column. Nothing is guessed: text dates
+    that could be read day first or month first stop the reading unless a day above 12 decides for
+    the whole column; times with an offset keep their instant, times without one are read in
+    `timezone`.
 
     Parameters
     ----------
     source
-        A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars or Arrow table, a Journey, or another
-        engine's table: a SQLAlchemy URL or engine, a Spark session or a chdb session with `table`, or a Spark DataFrame. In a URL `${NAME}`
-        stands for that environment variable, so that no password need be written down.
+        A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars
+        or Arrow table, a Journey, or another engine's table: a SQLAlchemy URL or engine, a Spark
+        session or a chdb session with `table`, or a Spark DataFrame. In a URL `${NAME}` stands for
+        that environment variable, so that no password need be written down.
     columns
-        The source's name → our name, where they differ: `{"user_id": "customer_id", "ts": "timestamp"}`.
+        The source's name → our name, where they differ: `{"user_id": "customer_id", "ts":
+        "timestamp"}`.
     event
-        The name of every row's event, where no column names one, as in a table of orders: "purchase".
+        The name of every row's event, where no column names one, as in a table of orders:
+        "purchase".
     timezone
-        The business's zone, for times and bounds without an offset and for calendar periods; UTC, and said so, where none is given.
+        The business's zone, for times and bounds without an offset and for calendar periods; UTC,
+        and said so, where none is given.
     observed_until
-        To when the log is known to be complete; a date means to the end of that day. Without it the last event's time (for a log
-        of whole days the end of the last day). Later rows go to quarantine.
+        To when the log is known to be complete; a date means to the end of that day. Without it the
+        last event's time (for a log of whole days the end of the last day). Later rows go to
+        quarantine.
     dates
         How text dates are written: "day_first", "month_first" or a format such as "%d/%m/%Y %H:%M".
     duplicates
-        "quarantine", or "keep" where equal rows are real, such as orders without an id. None: as the source's journey file says, else "quarantine".
+        "quarantine", or "keep" where equal rows are real, such as orders without an id. None: as
+        the source's journey file says, else "quarantine".
     quarantine_limit
-        The share of rows, 0 to 1, above which reading stops; 0.05 is one row in twenty. None: as the source's journey file says, else 0.05.
+        The share of rows, 0 to 1, above which reading stops; 0.05 is one row in twenty. None: as
+        the source's journey file says, else 0.05.
     only
-        The columns to read beyond the three needed ones, by their names in the log; None: all. Rows equal in all columns that are read count
-        as duplicates, so keep the column that tells them apart (an event's id).
+        The columns to read beyond the three needed ones, by their names in the log; None: all. Rows
+        equal in all columns that are read count as duplicates, so keep the column that tells them
+        apart (an event's id).
     table, engine
-        The table of a database, "events" or "shop.events"; or the database, where the source is the table's name.
+        The table of a database, "events" or "shop.events"; or the database, where the source is the
+        table's name.
     pushdown
-        Leave the events in their engine: the contract is checked by counting there, and `cj.funnel` and `cj.retention` are counted
-        there. Only for tables of other engines; see docs/engines.md for what differs.
+        Leave the events in their engine: the contract is checked by counting there, and `cj.funnel`
+        and `cj.retention` are counted there. Only for tables of other engines; see docs/engines.md
+        for what differs.
     customers
-        A table with customer_id and one row a customer: a path, a frame, or the name of a table in the database of the events; its columns serve
-        `by` and `where` like the events' own.
+        A table with customer_id and one row a customer: a path, a frame, or the name of a table in
+        the database of the events; its columns serve `by` and `where` like the events' own.
     refresh
-        Read a database's table anew, whatever is kept of it in `CJ_CACHE_DIR`; see docs/engines.md for when a kept log is used.
+        Read a database's table anew, whatever is kept of it in `CJ_CACHE_DIR`; see docs/engines.md
+        for when a kept log is used.
     id
-        The column that tells events apart, such as "message_id": of rows with one id the fullest is the event, the others go to quarantine as
-        "repeated id" and do not count towards `quarantine_limit`. Rows without an id all stay.
+        The column that tells events apart, such as "message_id": of rows with one id the fullest is
+        the event, the others go to quarantine as "repeated id" and do not count towards
+        `quarantine_limit`. Rows without an id all stay.
     missing_ids
-        Customer ids that stand for nobody, such as ["undefined", "0"]: their rows count as missing a customer_id.
+        Customer ids that stand for nobody, such as ["undefined", "0"]: their rows count as missing
+        a customer_id.
     decimal
-        "point" or "comma": what stands before decimals in numbers written as text, where a column does not show it.
+        "point" or "comma": what stands before decimals in numbers written as text, where a column
+        does not show it.
     source_timezone
-        The zone in which the source wrote times without an offset, where it is not the business's; UTC where the time's column says so
-        in its name, as in "Submit Date (UTC)".
+        The zone in which the source wrote times without an offset, where it is not the business's;
+        UTC where the time's column says so in its name, as in "Submit Date (UTC)".
 
     Returns
     -------
     EventLog
-        The events, with `quality` (what was checked and found) and `quarantine` (the rows that cannot be used).
+        The events, with `quality` (what was checked and found) and `quarantine` (the rows that
+        cannot be used).
 
     Raises
     ------
     DataError
-        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many rows cannot be used.
+        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many
+        rows cannot be used.
     CjlibError
         If an option is not one of those allowed.
 

@@ -103,28 +103,34 @@ def attribution(
 ) -> Attribution:
     """Which channels get the credit for conversions.
 
-    A touch is an event with a channel that is not the conversion. A journey runs from the customer's previous conversion (excluded) to a
-    conversion: its touches at or before it and at most `lookback` earlier, the end included; touches of one instant stand by channel name.
-    A customer's touches in no such journey form one journey without conversion. Conversions without a touch are listed as "(none)" ("((none))" where a channel is called so), outside
-    the models; the credits of channels sum to the other conversions, shares are of all conversions.
+    A touch is an event with a channel that is not the conversion. A journey runs from the
+    customer's previous conversion (excluded) to a conversion: its touches at or before it and at
+    most `lookback` earlier, the end included; touches of one instant stand by channel name. A
+    customer's touches in no such journey form one journey without conversion. Conversions without a
+    touch are listed as "(none)" ("((none))" where a channel is called so), outside the models; the
+    credits of channels sum to the other conversions, shares are of all conversions.
 
     Parameters
     ----------
     log
         The events.
     conversion
-        A name, a list of names, or a `cj.Step`; every matching event is one conversion. None: not known, and the answer says so.
+        A name, a list of names, or a `cj.Step`; every matching event is one conversion. None: not
+        known, and the answer says so.
     model
-        "first", "last", "last_non_direct", "linear", "position" (40/20/40), "time_decay" (half-life 7 days), "markov" (removal effect, solved
-        exactly, journeys without conversion included), "shapley".
+        "first", "last", "last_non_direct", "linear", "position" (40/20/40), "time_decay" (half-life
+        7 days), "markov" (removal effect, solved exactly, journeys without conversion included),
+        "shapley".
     lookback
         How old a touch may be at the conversion; None: no limit.
     value
-        A numeric column of the conversion: its sum is credited too; missing counts as 0. For markov by the value lost without the channel.
+        A numeric column of the conversion: its sum is credited too; missing counts as 0. For markov
+        by the value lost without the channel.
     channel
         The column that holds channels.
     direct
-        The channel that "last_non_direct" passes over, or a list of them: `["Direct", "(direct)", "(none)"]`.
+        The channel that "last_non_direct" passes over, or a list of them: `["Direct", "(direct)",
+        "(none)"]`.
     order
         How many channels the chain remembers, 1 to 3 (markov only).
     costs
@@ -135,19 +141,23 @@ def attribution(
     Returns
     -------
     Attribution
-        `.table`: `channel`, `touches`, `journeys` (converting, with it), `conversions` (credit), `share_of_conversions`,
-        `share_of_conversions_low`, `share_of_conversions_high`, `removal_effect` (markov, else missing), with `value` also `value`, with `costs` also
-        `cost`, `cost_per_conversion`, `cost_per_conversion_low`, `cost_per_conversion_high`; by conversions falling, then channel.
+        `.table`: `channel`, `touches`, `journeys` (converting, with it), `conversions` (credit),
+        `share_of_conversions`, `share_of_conversions_low`, `share_of_conversions_high`,
+        `removal_effect` (markov, else missing), with `value` also `value`, with `costs` also
+        `cost`, `cost_per_conversion`, `cost_per_conversion_low`, `cost_per_conversion_high`; by
+        conversions falling, then channel.
 
     Raises
     ------
     CjlibError
-        If the model, the column or an option is none of those allowed.
+        If `model`, `order`, `replicates` or a number of `costs` is not allowed, `lookback` has no
+        unit, or the column of `channel` or `value` does not exist (of `value`: holds no numbers).
 
     References
     ----------
-    Anderl, E., Becker, I., von Wangenheim, F. & Schumann, J. H. (2016). Mapping the customer journey. IJRM 33, 457–474.
-    Shapley, L. S. (1953). A value for n-person games. Contributions to the Theory of Games 2, 307–317.
+    Anderl, E., Becker, I., von Wangenheim, F. & Schumann, J. H. (2016). Mapping the customer
+    journey. IJRM 33, 457–474. Shapley, L. S. (1953). A value for n-person games. Contributions to
+    the Theory of Games 2, 307–317.
 
     Examples
     --------
@@ -210,16 +220,19 @@ def attribution_paths(
 ) -> Attribution:
     """Which channels get the credit, from paths already added up.
 
-    A row is a path of channels with its number of conversions, and if known their value and the number of journeys of that path without
-    conversion. Rows with equal paths are summed. A path without a channel gives "(none)". Models, order and columns are those of
-    `cj.attribution`; "time_decay" needs times and is refused. The bootstrap draws single journeys, since customers are not known.
+    A row is a path of channels with its number of conversions, and if known their value and the
+    number of journeys of that path without conversion. Rows with equal paths are summed. A path
+    without a channel gives "(none)". Models, order and columns are those of `cj.attribution`;
+    "time_decay" needs times and is refused. The bootstrap draws single journeys, since customers
+    are not known.
 
     Parameters
     ----------
     frame
         One row a path.
     path, conversions, value, nulls
-        The columns; `value` and `nulls` may be None. Without `nulls` every journey converts, and removal effects are larger.
+        The columns; `value` and `nulls` may be None. Without `nulls` every journey converts, and
+        removal effects are larger.
     separator
         What stands between channels; blanks around it do not count.
     model, direct, order, costs, replicates, seed
@@ -233,7 +246,9 @@ def attribution_paths(
     Raises
     ------
     CjlibError
-        If a column does not exist, does not hold counts, or an option is none of those allowed.
+        If a column does not exist or does not hold counts from 0 on, `separator` is blank, or
+        `model` ("time_decay" needs the times of touches), `order`, `replicates` or a number of
+        `costs` is not allowed.
 
     Examples
     --------

@@ -116,21 +116,25 @@ def experiment(
 ) -> Experiment:
     """What an experiment changed, measure by measure, each arm against the control.
 
-    A customer belongs to the arm of the first exposure; who was seen in several arms is left out and counted. Outcomes are counted in the window from that first
-    exposure, both ends included, and only customers whose whole window has been observed count, in every arm. First the sizes of the arms are tested against the
-    plan (chi-squared): where they do not fit (p < .001) nothing is read. Shares are compared with Newcombe's interval, means and ratios over customers by
-    tea-tasting (delta method), with the same measure in the window before the exposure as covariate (CUPED). Decision measures are adjusted by Holm, all others by
-    Benjamini–Hochberg.
+    A customer belongs to the arm of the first exposure; who was seen in several arms is left out
+    and counted. Outcomes are counted in the window from that first exposure, both ends included,
+    and only customers whose whole window has been observed count, in every arm. First the sizes of
+    the arms are tested against the plan (chi-squared): where they do not fit (p < .001) nothing is
+    read. Shares are compared with Newcombe's interval, means and ratios over customers by
+    tea-tasting (delta method), with the same measure in the window before the exposure as covariate
+    (CUPED). Decision measures are adjusted by Holm, all others by Benjamini–Hochberg.
 
     Parameters
     ----------
     log
         The event log.
     exposure
-        The event with which a customer sees a variant, such as "experiment_viewed" or a `cj.Step(…)` that names the experiment. With an `assignment` it may be
-        None: assigned is exposed.
+        The event with which a customer sees a variant, such as "experiment_viewed" or a
+        `cj.Step(…)` that names the experiment. With an `assignment` it may be None: assigned is
+        exposed.
     variant
-        The column that holds the arm: of the exposures, of the customers table, or of the assignment.
+        The column that holds the arm: of the exposures, of the customers table, or of the
+        assignment.
     control
         The arm that the others are compared with.
     measures
@@ -138,36 +142,45 @@ def experiment(
     window
         How long after the first exposure outcomes count, such as "14D".
     assignment
-        A table `customer_id`, `variant`, `timestamp` of who was put into which arm when, such as a file that another tool wrote; None: the exposures say it.
+        A table `customer_id`, `variant`, `timestamp` of who was put into which arm when, such as a
+        file that another tool wrote; None: the exposures say it.
     by
-        Columns by whose values the decision measures are also read, as known at the exposure. Exploratory: they never decide.
+        Columns by whose values the decision measures are also read, as known at the exposure.
+        Exploratory: they never decide.
     planned_shares
         Arm → planned share of the customers; None: equal.
     planned_customers
         Planned customers of each arm, followed for the whole window; None: not planned.
     stop
-        "always_valid": may be looked at every day; a verdict where the interval that holds at every look, over all decision and guardrail measures together,
-        leaves out 0. "fixed": one look, once
-        `planned_customers` of each arm have been followed; before that there is no verdict.
+        "always_valid": may be looked at every day; a verdict where the interval that holds at every
+        look, over all decision and guardrail measures together, leaves out 0. "fixed": one look,
+        once `planned_customers` of each arm have been followed; before that there is no verdict.
     cuped
-        Whether what customers did in the window before the exposure is taken out of means and ratios.
+        Whether what customers did in the window before the exposure is taken out of means and
+        ratios.
 
     Returns
     -------
     Experiment
-        `.table`, a row an arm and measure: `variant`, `measure`, `role`, `customers`, `control_customers`, `value`, `control_value`, `difference` with
-        `difference_low`, `difference_high` (95%, for one planned look) and `always_low`, `always_high` (95%, at every look), `relative` with its bounds,
-        `p_value`, `p_adjusted`, `variance_removed` (by CUPED, 0–1), `verdict`; beside it `.arms`, `.looks`, `.novelty`, `.segments`, `.worth(…)`.
+        `.table`, a row an arm and measure: `variant`, `measure`, `role`, `customers`,
+        `control_customers`, `value`, `control_value`, `difference` with `difference_low`,
+        `difference_high` (95%, for one planned look) and `always_low`, `always_high` (95%, at every
+        look), `relative` with its bounds, `p_value`, `p_adjusted`, `variance_removed` (by CUPED,
+        0–1), `verdict`; beside it `.arms`, `.looks`, `.novelty`, `.segments`, `.worth(…)`.
 
     Raises
     ------
     CjlibError
-        If nobody was exposed, the control is no arm, or a measure cannot be read.
+        If the exposure never occurs or neither it nor an assignment is given, there are not two
+        arms or the control is none of them, `measures` has no measure with the role of a decision,
+        an event of a measure never occurs, `stop` is none of those named or "fixed" without
+        `planned_customers`, or `planned_shares` does not name the arms.
 
     References
     ----------
-    Fabijan, A. et al. (2019). Diagnosing sample ratio mismatch in online controlled experiments. KDD.
-    Waudby-Smith, I. et al. (2024). Time-uniform central limit theory and asymptotic confidence sequences. Annals of Statistics 52.
+    Fabijan, A. et al. (2019). Diagnosing sample ratio mismatch in online controlled experiments.
+    KDD. Waudby-Smith, I. et al. (2024). Time-uniform central limit theory and asymptotic confidence
+    sequences. Annals of Statistics 52.
     """
     _check(measures, stop, planned_customers)
     horizon = microseconds(window, "window")

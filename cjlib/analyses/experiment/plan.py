@@ -49,9 +49,12 @@ def plan_experiment(
 ) -> ExperimentPlan:
     """How many customers and days an experiment needs to show an effect, measure by measure.
 
-    Everybody who came to the entry in the log and was followed for the whole window stands for those who will be exposed: the first time counts as exposure. Their mean
-    and spread give the number of customers an arm needs so that a true effect of that size is shown with the wanted power; their number a day gives the days, to which the
-    window is added, since the last customers have to be followed too. Sums, counts and ratios are planned with what the time before explains taken out (CUPED).
+    Everybody who came to the entry in the log and was followed for the whole window stands for
+    those who will be exposed: the first time counts as exposure. Their mean and spread give the
+    number of customers an arm needs so that a true effect of that size is shown with the wanted
+    power; their number a day gives the days, to which the window is added, since the last customers
+    have to be followed too. Sums, counts and ratios are planned with what the time before explains
+    taken out (CUPED).
 
     Parameters
     ----------
@@ -70,24 +73,28 @@ def plan_experiment(
     power
         The wanted probability that the effect is shown, 0.5–0.99.
     stop
-        "fixed": one look at the end. "always_valid": looks every day, which need more customers for the same effect.
+        "fixed": one look at the end. "always_valid": looks every day, which need more customers for
+        the same effect.
     traffic_share
         The share of the traffic that takes part, 0–1.
 
     Returns
     -------
     ExperimentPlan
-        `.table`, a row a measure and effect: `measure`, `baseline`, `effect`, `difference`, `customers_per_arm`, `days` (missing where nobody comes),
-        `variance_removed`.
+        `.table`, a row a measure and effect: `measure`, `baseline`, `effect`, `difference`,
+        `customers_per_arm`, `days` (missing where nobody comes), `variance_removed`.
 
     Raises
     ------
     CjlibError
-        If fewer than 30 customers came to the entry and were followed, or an option cannot be used.
+        If fewer than 30 customers came to the entry and were followed for the window, `measures`
+        holds something else than `cj.Measure`, `stop` is none of those named, or `arms`, `effects`,
+        `power` or `traffic_share` is out of range.
 
     References
     ----------
-    Lehr, R. (1992). Sixteen s-squared over d-squared. Statistics in Medicine 11: the formula, here with its exact quantiles.
+    Lehr, R. (1992). Sixteen s-squared over d-squared. Statistics in Medicine 11: the formula, here
+    with its exact quantiles.
     """
     _check(measures, arms, effects, power, stop, traffic_share)
     horizon = microseconds(window, "window")

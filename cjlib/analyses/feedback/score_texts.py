@@ -294,6 +294,13 @@ def score_texts(
         installed, or a callable does not return three probabilities for each text.
     DataError
         If a folder is given but fewer than 50 texts have a rating to learn from.
+
+    Examples
+    --------
+    >>> import cjlib as cj
+    >>> texts = ["The delivery was quick and the staff were lovely.", "Terrible, never again.", ""]
+    >>> cj.score_texts(texts).table[["status", "label"]].fillna("").values.tolist()
+    [['scored', 'positive'], ['scored', 'negative'], ['no_text', '']]
     """
     scored = _scored(texts_or_feedback, model, seed, progress)
     counts = scored.table["status"].value_counts()

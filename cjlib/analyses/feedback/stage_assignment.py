@@ -46,11 +46,13 @@ class Assigned(Result):
 def assign_stages(feedback: Feedback, log: EventLog | None, journey: Journey) -> Assigned:
     """The stage and touchpoint of every feedback, by the first rule that fits.
 
-    (1) Its own `stage`, if it names one of the file, spaces and capitals aside; its own `touchpoint` stays with it if it is one of that stage. (2) Its own
-    `touchpoint`, if it names a touchpoint or an event of one: the first in the file's order. (3) The customer's latest mapped event at or before it, at most
-    `map.feedback_within` earlier, the end included: never the future. Mapped are the events of touchpoints that are not backstage (of a stage that has no
-    others, those); of several at one instant the one of the later stage, then of the later name. (4) Else it stays unassigned. Names that fit nothing fall
-    to the next rule and are counted.
+    (1) Its own `stage`, if it names one of the file, spaces and capitals aside; its own
+    `touchpoint` stays with it if it is one of that stage. (2) Its own `touchpoint`, if it names a
+    touchpoint or an event of one: the first in the file's order. (3) The customer's latest mapped
+    event at or before it, at most `map.feedback_within` earlier, the end included: never the
+    future. Mapped are the events of touchpoints that are not backstage (of a stage that has no
+    others, those); of several at one instant the one of the later stage, then of the later name.
+    (4) Else it stays unassigned. Names that fit nothing fall to the next rule and are counted.
 
     Parameters
     ----------
@@ -64,9 +66,11 @@ def assign_stages(feedback: Feedback, log: EventLog | None, journey: Journey) ->
     Returns
     -------
     Assigned
-        `.table`, in the feedback's order: `feedback_id`, `stage`, `touchpoint` (missing where not known), `assigned_by` (own_stage, own_touchpoint,
-        latest_event, unassigned). `.metrics`: `feedback_own_stage`, `feedback_own_touchpoint`, `feedback_latest_event`, `feedback_unassigned`, and
-        `feedback_unknown_stage`, `feedback_unknown_touchpoint` for names that the file does not have.
+        `.table`, in the feedback's order: `feedback_id`, `stage`, `touchpoint` (missing where not
+        known), `assigned_by` (own_stage, own_touchpoint, latest_event, unassigned). `.metrics`:
+        `feedback_own_stage`, `feedback_own_touchpoint`, `feedback_latest_event`,
+        `feedback_unassigned`, and `feedback_unknown_stage`, `feedback_unknown_touchpoint` for names
+        that the file does not have.
 
     Raises
     ------

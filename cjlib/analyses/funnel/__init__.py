@@ -60,13 +60,16 @@ class Funnel(Result):
     biggest_losses
         The steps after which most customers are lost; several where they are too alike to rank.
     comparisons
-        Each group of at least `min_n` customers against all others together: [by], `customers`, `share`, `other_customers`, `other_share`,
-        `difference`, `difference_low`, `difference_high` (Newcombe), `p_value`, `p_adjusted` (Benjamini–Hochberg). Customers are compared by their
-        first entry, whatever came of it, in the group known there (`by_value="step_k"`: at step k, those who reached it), once their window has
-        ended. Empty without `by`, without a window, and with `by_value="all"`.
+        Each group of at least `min_n` customers against all others together: [by], `customers`,
+        `share`, `other_customers`, `other_share`, `difference`, `difference_low`, `difference_high`
+        (Newcombe), `p_value`, `p_adjusted` (Benjamini–Hochberg). Customers are compared by their
+        first entry, whatever came of it, in the group known there (`by_value="step_k"`: at step k,
+        those who reached it), once their window has ended. Empty without `by`, without a window,
+        and with `by_value="all"`.
     group_steps
-        The same customers step by step: [by], `step`, `event`, `customers`, `share_of_first`, `share_of_previous` (each with `_low`, `_high`), and the
-        difference of `share_of_previous` from that of all others together, with its `p_value` and `p_adjusted`.
+        The same customers step by step: [by], `step`, `event`, `customers`, `share_of_first`,
+        `share_of_previous` (each with `_low`, `_high`), and the difference of `share_of_previous`
+        from that of all others together, with its `p_value` and `p_adjusted`.
     """
 
     overall: pd.DataFrame
@@ -239,62 +242,83 @@ def funnel(
 ) -> Funnel:
     """How many customers get from the first step to the last, and where the others stop.
 
-    A customer's first event of step 1 opens an attempt; each next step is filled by the earliest event that matches it, is not used yet, lies at
-    or after the previous step's instant, and at or before the first event + `window` (its end included). One event fills one step: a name that stands twice
-    needs two events. Events of one instant have no order, so they may fill steps in any; where they fit several, the assignment that goes deepest is
-    used. Every first event is tried, and `entry` says which attempt counts. Each customer counts once; step k's count is those whose counted attempt
-    filled k steps or more, so counts never rise.
+    A customer's first event of step 1 opens an attempt; each next step is filled by the earliest
+    event that matches it, is not used yet, lies at or after the previous step's instant, and at or
+    before the first event + `window` (its end included). One event fills one step: a name that
+    stands twice needs two events. Events of one instant have no order, so they may fill steps in
+    any; where they fit several, the assignment that goes deepest is used. Every first event is
+    tried, and `entry` says which attempt counts. Each customer counts once; step k's count is those
+    whose counted attempt filled k steps or more, so counts never rise.
 
     Parameters
     ----------
     log
         The event log.
     steps
-        Events in order: names, lists of names (any of them), None (any event) or `cj.Step(…)`. A later step that never occurs in the log is refused,
-        since everybody would be lost before it; `cj.Step(name, may_be_absent=True)` allows it.
+        Events in order: names, lists of names (any of them), None (any event) or `cj.Step(…)`. A
+        later step that never occurs in the log is refused, since everybody would be lost before it;
+        `cj.Step(name, may_be_absent=True)` allows it.
     window
-        Longest elapsed time from the first event to every later step, such as "14D"; None: no limit. It has no default: it must be said.
+        Longest elapsed time from the first event to every later step, such as "14D"; None: no
+        limit. It has no default: it must be said.
     order
-        "sequential": other events may lie between. "strict": any other event of the customer in the log between two steps breaks the attempt. "any":
-        the steps may come in any order; row k counts those who reached any k of them.
+        "sequential": other events may lie between. "strict": any other event of the customer in the
+        log between two steps breaks the attempt. "any": the steps may come in any order; row k
+        counts those who reached any k of them.
     entry
-        "best": the attempt with most steps, of those the one with the earliest first event. "reentry": most steps, of those the earliest last step, then the
-        latest first event (same counts; times without idle earlier visits). "first": only the first first-step event at or after `start`.
+        "best": the attempt with most steps, of those the one with the earliest first event.
+        "reentry": most steps, of those the earliest last step, then the latest first event (same
+        counts; times without idle earlier visits). "first": only the first first-step event at or
+        after `start`.
     entrants
-        "all": everyone who entered. "closed": only first events whose window had ended by the end of data may open an attempt.
+        "all": everyone who entered. "closed": only first events whose window had ended by the end
+        of data may open an attempt.
     exclude
         `cj.Exclude(…)` or a list: events that must not happen between two steps.
     hold
-        Column(s) whose value all events of an attempt must share; a missing value fills no step. Customers are counted, best over values.
+        Column(s) whose value all events of an attempt must share; a missing value fills no step.
+        Customers are counted, best over values.
     by
-        Column(s) of the log or of the customers table: one funnel a group. A missing value is a group of its own, null in the table.
+        Column(s) of the log or of the customers table: one funnel a group. A missing value is a
+        group of its own, null in the table.
     by_value
-        A customer's group: "first" or "last" value along the counted attempt that is not missing (several columns: the values of the first event that
-        has any); "step_k": of the event that filled step k, without customers who never reached it; "all": the funnel runs
-        separately on the events of each value. Of tied events the smallest value as text.
+        A customer's group: "first" or "last" value along the counted attempt that is not missing
+        (several columns: the values of the first event that has any); "step_k": of the event that
+        filled step k, without customers who never reached it; "all": the funnel runs separately on
+        the events of each value. Of tied events the smallest value as text.
     step_windows
-        For each step but the first the longest time from the previous step, end included, or None; in addition to `window`. Every chain is searched.
+        For each step but the first the longest time from the previous step, end included, or None;
+        in addition to `window`. Every chain is searched.
     start, end
-        Bounds of the first event only, both included; later steps may fall after `end`. To cut every event use `log.where(start=, end=)`.
+        Bounds of the first event only, both included; later steps may fall after `end`. To cut
+        every event use `log.where(start=, end=)`.
     min_n
         Groups of fewer customers are not compared, and headlines say that they are small.
 
     Returns
     -------
     Funnel
-        `.table`, one row a step (and group): [by], `step`, `event`, `customers`; `share_of_first`, `share_of_previous` (0–1, Wilson's 95% in `_low`, `_high`);
-        `median_seconds_from_previous`, `mean_seconds_from_previous`, `median_seconds_from_first` (of those who reached the step); `still_open`: customers
-        who stopped there and have a first event whose window is open. A share of nobody is missing; so are shares of the step before, bounds and times of step 1.
+        `.table`, one row a step (and group): [by], `step`, `event`, `customers`; `share_of_first`,
+        `share_of_previous` (0–1, Wilson's 95% in `_low`, `_high`); `median_seconds_from_previous`,
+        `mean_seconds_from_previous`, `median_seconds_from_first` (of those who reached the step);
+        `still_open`: customers who stopped there and have a first event whose window is open. A
+        share of nobody is missing; so are shares of the step before, bounds and times of step 1.
 
     Raises
     ------
     CjlibError
-        An option that cannot be used, with what is allowed and the nearest name.
+        If `log` is no event log; a step never occurs in it (unless it may be absent) or there are
+        too many; a window has no unit; `order`, `entry`, `entrants` or `by_value` is none of those
+        named; `exclude`, `step_windows` or `entrants="closed"` does not fit the steps, the order or
+        the window; a column does not exist; `start` lies after `end`; or the log lies in a database
+        that cannot count it. The message says what is allowed, and the nearest name.
 
     Notes
     -----
-    Times are those of people who reached the step. They do not say how long it takes: `cj.survival` does. `median_seconds_from_latest_start` in `.metrics` is the time
-    from the latest first event before the same completion; when it differs much from `median_seconds_to_convert`, people came back.
+    Times are those of people who reached the step. They do not say how long it takes: `cj.survival`
+    does. `median_seconds_from_latest_start` in `.metrics` is the time from the latest first event
+    before the same completion; when it differs much from `median_seconds_to_convert`, people came
+    back.
 
     Examples
     --------

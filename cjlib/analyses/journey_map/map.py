@@ -367,11 +367,13 @@ def journey_map(
 ) -> JourneyMap:
     """The stages of a journey with what customers do, feel and are worth there, each cell with its n, interval and evidence.
 
-    A customer enters a stage at the first mapped event of it, whatever came before, and counts once. The current stage is that of the latest mapped event;
-    the journey has ended if the silence since is longer than `map.silent_after`. Going back is a mapped event of an earlier stage strictly after the entry. To
-    the next stage: from entry to the first mapped event of any later stage at or after it. Events of one instant stand by stage, event name and the other
-    columns. In-order columns are those of `cj.funnel` over the stages without a limit; scores those of `cj.nps`, `cj.csat`, `cj.ces` and `cj.sentiment`
-    on the feedback as `assign_stages` places it.
+    A customer enters a stage at the first mapped event of it, whatever came before, and counts
+    once. The current stage is that of the latest mapped event; the journey has ended if the silence
+    since is longer than `map.silent_after`. Going back is a mapped event of an earlier stage
+    strictly after the entry. To the next stage: from entry to the first mapped event of any later
+    stage at or after it. Events of one instant stand by stage, event name and the other columns.
+    In-order columns are those of `cj.funnel` over the stages without a limit; scores those of
+    `cj.nps`, `cj.csat`, `cj.ces` and `cj.sentiment` on the feedback as `assign_stages` places it.
 
     Parameters
     ----------
@@ -384,20 +386,24 @@ def journey_map(
     churn
         A model of `cj.fit_churn`, or its scores (`customer_id`, `churn_probability`).
     by
-        A column of the log or of the customers table, or a mapping from customer_id to a group: one map a group in `.table`, `.touchpoints`, `.sentiment_line`
-        and `.patterns`. A customer's group is the first value that is not missing.
+        A column of the log or of the customers table, or a mapping from customer_id to a group: one
+        map a group in `.table`, `.touchpoints`, `.sentiment_line` and `.patterns`. A customer's
+        group is the first value that is not missing.
     outcome
         Of the moments that matter: "retained", "converted" or "promoter".
 
     Returns
     -------
     JourneyMap
-        `.table` (a row a stage) and the tables of its attributes; docs/journey_map.md lists every column.
+        `.table` (a row a stage) and the tables of its attributes; docs/journey_map.md lists every
+        column.
 
     Raises
     ------
     CjlibError
-        If neither events nor feedback are given, or an option cannot be used.
+        If neither events nor feedback are given or one is not of its kind, `churn` is neither a
+        model nor scores, `by` is neither a column nor a mapping (or there are no events to group),
+        or `outcome` is none of those named.
     """
     _checked(journey, log, feedback)
     if outcome not in OUTCOMES:

@@ -103,11 +103,13 @@ def paths(
 ) -> Paths:
     """The ways customers go, step by step.
 
-    The unit is the path, not the customer: a customer's events, cut where a pause is **longer than** `session_gap`, in order of time,
-    ties by event name and then by their other columns. Neighbouring repeats collapse to one node; the time of a link runs from the last
-    moment of its source to the first moment of its target. With `start_event` a path begins at its first occurrence, with `end_event`
-    it ends at its first occurrence (after the start); paths without them are dropped. Of each path the first `max_steps` nodes are
-    used, with `end_event` the last. Then all but the `top` commonest names become "(other)", so that totals stay whole.
+    The unit is the path, not the customer: a customer's events, cut where a pause is **longer
+    than** `session_gap`, in order of time, ties by event name and then by their other columns.
+    Neighbouring repeats collapse to one node; the time of a link runs from the last moment of its
+    source to the first moment of its target. With `start_event` a path begins at its first
+    occurrence, with `end_event` it ends at its first occurrence (after the start); paths without
+    them are dropped. Of each path the first `max_steps` nodes are used, with `end_event` the last.
+    Then all but the `top` commonest names become "(other)", so that totals stay whole.
 
     Parameters
     ----------
@@ -118,24 +120,28 @@ def paths(
     max_steps
         Nodes of a path that are used; None: all.
     top
-        How many names keep their own (by occurrences in the log, then by name; start and end always do), and how many sequences and
-        loops are listed; None: all.
+        How many names keep their own (by occurrences in the log, then by name; start and end always
+        do), and how many sequences and loops are listed; None: all.
     session_gap
-        The longest pause inside a path; None: a customer's whole history is one path, as for cases and tickets.
+        The longest pause inside a path; None: a customer's whole history is one path, as for cases
+        and tickets.
     repeats
         "collapse", or "keep": every event is a node, as process-mining tools count variants.
 
     Returns
     -------
     Paths
-        `.table`: `step` (of the source, 1-based), `source`, `target`, `paths`, `customers`, `share_of_source` (of all paths with that source at
-        that step, those that end there included), `share_of_source_low`, `share_of_source_high` (Wilson over paths), `median_seconds`, `mean_seconds`; by step,
-        paths falling, names. Also `.sequences`, `.loops()`, `.customers()`.
+        `.table`: `step` (of the source, 1-based), `source`, `target`, `paths`, `customers`,
+        `share_of_source` (of all paths with that source at that step, those that end there
+        included), `share_of_source_low`, `share_of_source_high` (Wilson over paths),
+        `median_seconds`, `mean_seconds`; by step, paths falling, names. Also `.sequences`,
+        `.loops()`, `.customers()`.
 
     Raises
     ------
     CjlibError
-        If an option is none of those allowed, or a column of a Step does not exist.
+        If `session_gap` has no unit, `max_steps` or `top` is no whole number of 1 or more,
+        `repeats` is none of those named, or a column of a Step does not exist.
 
     Examples
     --------

@@ -85,20 +85,23 @@ def compare_paths(
 ) -> PathDifferences:
     """What customers who reach an outcome do before it, beside those who never do.
 
-    A customer is watched from the first event (with `start_event`: from its first occurrence; those without are left out) to the first
-    outcome at or after it, the outcome's own instant excluded, or to the end of `window`, included, or of the log. With a window only
-    customers whose window has closed count, whatever they did, so that nobody is lost who still had time. Each customer counts once for
-    every event name and every move between two different neighbouring events seen while watched, the start itself left out. A customer who
-    reaches the outcome some time after the start is set beside those who had not reached it by then, and what those did in the same time, so
-    that both sides are watched equally long. Events and moves of at least 30 customers are tested (log-rank test for habits that begin in
-    time), and p-values adjusted over all of them.
+    A customer is watched from the first event (with `start_event`: from its first occurrence; those
+    without are left out) to the first outcome at or after it, the outcome's own instant excluded,
+    or to the end of `window`, included, or of the log. With a window only customers whose window
+    has closed count, whatever they did, so that nobody is lost who still had time. Each customer
+    counts once for every event name and every move between two different neighbouring events seen
+    while watched, the start itself left out. A customer who reaches the outcome some time after the
+    start is set beside those who had not reached it by then, and what those did in the same time,
+    so that both sides are watched equally long. Events and moves of at least 30 customers are
+    tested (log-rank test for habits that begin in time), and p-values adjusted over all of them.
 
     Parameters
     ----------
     log
         The events.
     outcome
-        What separates the groups: a conversion, or for churn the event that ends it; None: not known, and the answer says so.
+        What separates the groups: a conversion, or for churn the event that ends it; None: not
+        known, and the answer says so.
     start_event
         Where watching begins; None: each customer's first event.
     window
@@ -107,25 +110,30 @@ def compare_paths(
         The last step that everyone who reaches the outcome must pass: those who pass it are compared, at the same time after it, so that nobody is
         set beside customers who never got so far. What they did before it counts. None: all, from the start.
     leave_out
-        Names of events that are not compared and not part of moves, such as steps that everyone who converts must pass.
+        Names of events that are not compared and not part of moves, such as steps that everyone who
+        converts must pass.
     groups
-        Names of those who reach the outcome and those who do not, as columns have them: `("churned", "retained")`.
+        Names of those who reach the outcome and those who do not, as columns have them:
+        `("churned", "retained")`.
     top
         How many whole ways `.sequences` lists; None: all.
 
     Returns
     -------
     PathDifferences
-        With the default names `.table`: `kind` ("event" or "move"), `pattern`, `converted`, `share_of_converted`, `share_of_converted_low`,
-        `share_of_converted_high`, `lost` (who did it and never converted), `share_of_lost` (of those not converted by the same time),
-        `share_of_lost_low`, `share_of_lost_high`, `difference`, `difference_low`, `difference_high` (Newcombe), `p_value`, `p_adjusted`
-        (Benjamini–Hochberg); largest difference first. `.sequences`: `path` (first 8 events without
-        neighbouring repeats), `converted`, `share_of_converted`, `lost`, `share_of_lost`.
+        With the default names `.table`: `kind` ("event" or "move"), `pattern`, `converted`,
+        `share_of_converted`, `share_of_converted_low`, `share_of_converted_high`, `lost` (who did
+        it and never converted), `share_of_lost` (of those not converted by the same time),
+        `share_of_lost_low`, `share_of_lost_high`, `difference`, `difference_low`, `difference_high`
+        (Newcombe), `p_value`, `p_adjusted` (Benjamini–Hochberg); largest difference first.
+        `.sequences`: `path` (first 8 events without neighbouring repeats), `converted`,
+        `share_of_converted`, `lost`, `share_of_lost`.
 
     Raises
     ------
     CjlibError
-        If an option is none of those allowed.
+        If `window` has no unit, `top` is no whole number of 1 or more, `groups` are not two
+        different names, or a column of a Step does not exist.
 
     Examples
     --------

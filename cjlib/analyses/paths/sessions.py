@@ -51,9 +51,10 @@ class Sessions(Result):
 def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     """The sessions of every customer.
 
-    A customer's events in the order of their times are cut wherever the pause since the event before is **longer than** `gap`; a
-    pause of exactly `gap` stays inside. A session lasts from its first event to its last, so that one of a single event lasts
-    0 seconds. Events of one instant stand in the order of their names, then of their other columns. The session's channel is that of
+    A customer's events in the order of their times are cut wherever the pause since the event
+    before is **longer than** `gap`; a pause of exactly `gap` stays inside. A session lasts from its
+    first event to its last, so that one of a single event lasts 0 seconds. Events of one instant
+    stand in the order of their names, then of their other columns. The session's channel is that of
     its first event that has one.
 
     Parameters
@@ -66,9 +67,11 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     Returns
     -------
     Sessions
-        `.table`: `customer_id`, `session` (1-based, per customer), `start` (aware), `seconds`, `events`, `first_event`, `last_event`,
-        and `channel` if the log has channels; by customer, then session. Unanswered where all times are whole hours or days and `gap` is shorter. `.metrics`: `sessions`, `customers`, `median_seconds`,
-        `mean_events`, `share_of_one_event` (interval: Wilson over sessions).
+        `.table`: `customer_id`, `session` (1-based, per customer), `start` (aware), `seconds`,
+        `events`, `first_event`, `last_event`, and `channel` if the log has channels; by customer,
+        then session. Unanswered where all times are whole hours or days and `gap` is shorter.
+        `.metrics`: `sessions`, `customers`, `median_seconds`, `mean_events`, `share_of_one_event`
+        (interval: Wilson over sessions).
 
     Raises
     ------

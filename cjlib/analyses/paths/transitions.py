@@ -67,25 +67,30 @@ def transitions(
 ) -> Transitions:
     """How often each event is followed at once by each other.
 
-    Every event is paired with the customer's next one; a repeat is a transition to itself. "(start)" stands before the customer's
-    first event and "(end)" after the last; with `session_gap`, before and after each session, and no pair crosses a pause longer than
-    it. Events of one instant are ordered by name, then by their other columns. A pair counts as often as it occurs; `customers`
-    counts each customer once. `share_of_source` is the share of all pairs with that source, those to "(end)" included.
+    Every event is paired with the customer's next one; a repeat is a transition to itself.
+    "(start)" stands before the customer's first event and "(end)" after the last; with
+    `session_gap`, before and after each session, and no pair crosses a pause longer than it. Events
+    of one instant are ordered by name, then by their other columns. A pair counts as often as it
+    occurs; `customers` counts each customer once. `share_of_source` is the share of all pairs with
+    that source, those to "(end)" included.
 
     Parameters
     ----------
     log
         The events.
     by
-        Column or columns that group customers, by their first value that is not missing (several: by the first event that has any).
+        Column or columns that group customers, by their first value that is not missing (several:
+        by the first event that has any).
     session_gap
         The longest pause inside a session; None: the whole history is one.
 
     Returns
     -------
     Transitions
-        `.table`: [by], `source`, `target`, `count`, `customers`, `share_of_source`, `share_of_source_low`, `share_of_source_high` (Wilson
-        over pairs), `median_seconds`, `mean_seconds` (missing at the ends); by count falling, then names; groups by customers, then value.
+        `.table`: [by], `source`, `target`, `count`, `customers`, `share_of_source`,
+        `share_of_source_low`, `share_of_source_high` (Wilson over pairs), `median_seconds`,
+        `mean_seconds` (missing at the ends); by count falling, then names; groups by customers,
+        then value.
 
     Raises
     ------

@@ -103,23 +103,29 @@ def personas(
 ) -> Personas:
     """Customers in groups of like habits, with how stable the groups are and whether they are more than cuts through one cloud.
 
-    A customer with at least five events is a point: logarithms of events, active days, events a day and value; shares per channel and per event name (20
-    commonest); attributes of the customers table (numbers, and levels that at least 5% have); the mean score of what they wrote. Missing numbers are the mean.
-    Standardised, clipped to ±3, grouped by k-means with 20 starts. Customers with fewer events are `too little seen`, apart. Stability is the mean adjusted
-    Rand index between these groups and those found in 50 bootstraps. Structure is claimed only if the silhouette exceeds, by .05, the best one of ten clouds
-    that have the same margins and rank correlations and no groups; or if a habit (a share of a channel or event) has two peaks by itself, which such clouds
-    share and hide: then the groups are made by these habits alone. Stable groups need not be personas: how far customers came may part them just as stably.
+    A customer with at least five events is a point: logarithms of events, active days, events a day
+    and value; shares per channel and per event name (20 commonest); attributes of the customers
+    table (numbers, and levels that at least 5% have); the mean score of what they wrote. Missing
+    numbers are the mean. Standardised, clipped to ±3, grouped by k-means with 20 starts. Customers
+    with fewer events are `too little seen`, apart. Stability is the mean adjusted Rand index
+    between these groups and those found in 50 bootstraps. Structure is claimed only if the
+    silhouette exceeds, by .05, the best one of ten clouds that have the same margins and rank
+    correlations and no groups; or if a habit (a share of a channel or event) has two peaks by
+    itself, which such clouds share and hide: then the groups are made by these habits alone. Stable
+    groups need not be personas: how far customers came may part them just as stably.
 
     Parameters
     ----------
     log
-        The event log, None where there is none; attributes come with it (`read_events(customers=…)` or the journey file).
+        The event log, None where there is none; attributes come with it (`read_events(customers=…)`
+        or the journey file).
     customers
         Not needed: the log holds the customers table.
     feedback
         Adds the mean text score per customer.
     k
-        How many groups; None: the highest silhouette among 2 to 6, but 3 if that is within .02 of it.
+        How many groups; None: the highest silhouette among 2 to 6, but 3 if that is within .02 of
+        it.
     seed
         Of starts, bootstraps and clouds.
     journey
@@ -128,20 +134,24 @@ def personas(
     Returns
     -------
     Personas
-        `.table`: `persona` (P1 = largest), `name` (written by hand, or the two strongest features), `customers`, `share`, `share_low`, `share_high`,
-        `channels`, `stage_reached` (commonest furthest stage), `mean_score`, `churned_share` (has a churn event), `churned_share_low`, `churned_share_high`,
-        `value_per_customer`, `value_per_customer_low`, `value_per_customer_high`, `typical_path`, `written_goals`. `.metrics`: `stability`, `silhouette`,
-        `silhouette_reference`, `personas`.
+        `.table`: `persona` (P1 = largest), `name` (written by hand, or the two strongest features),
+        `customers`, `share`, `share_low`, `share_high`, `channels`, `stage_reached` (commonest
+        furthest stage), `mean_score`, `churned_share` (has a churn event), `churned_share_low`,
+        `churned_share_high`, `value_per_customer`, `value_per_customer_low`,
+        `value_per_customer_high`, `typical_path`, `written_goals`. `.metrics`: `stability`,
+        `silhouette`, `silhouette_reference`, `personas`.
 
     Raises
     ------
     CjlibError
-        When `k` is not a number of groups, or a customers table is given.
+        If `k` is no whole number from 2 to a fifth of the customers, or a customers table is given:
+        the log holds it.
 
     References
     ----------
-    Hennig, C. (2007). Cluster-wise assessment of cluster stability. Computational Statistics & Data Analysis 52.
-    Rousseeuw, P. J. (1987). Silhouettes. Journal of Computational and Applied Mathematics 20.
+    Hennig, C. (2007). Cluster-wise assessment of cluster stability. Computational Statistics & Data
+    Analysis 52. Rousseeuw, P. J. (1987). Silhouettes. Journal of Computational and Applied
+    Mathematics 20.
     """
     if customers is not None:
         raise CjlibError(

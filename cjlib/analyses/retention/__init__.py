@@ -40,15 +40,19 @@ class Retention(Result):
     Attributes
     ----------
     average
-        Per group and period, over complete cells: pooled share with interval, and the plain mean of the cohorts' shares.
+        Per group and period, over complete cells: pooled share with interval, and the plain mean of
+        the cohorts' shares.
     fixed_average
-        The same over the entries that have completed the last period shown: one population, so that the curve cannot bend because its cohorts change.
+        The same over the entries that have completed the last period shown: one population, so that
+        the curve cannot bend because its cohorts change.
     comparisons
         Each group of `by` against all others together, in the last complete period.
     cohort_comparisons
-        Each cohort's returned periods against what the average of all would give in the same periods.
+        Each cohort's returned periods against what the average of all would give in the same
+        periods.
     cohort_change
-        From which cohort on returns differ most from those before, and whether chance alone would do as well.
+        From which cohort on returns differ most from those before, and whether chance alone would
+        do as well.
     period, by
         The period's name and the columns of `by`, as asked.
     """
@@ -107,13 +111,16 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
 ) -> Retention:
     """Cohorts of customers, and the share of each that comes back, period by period.
 
-    A customer enters the cohort of the calendar period (in the log's zone) that holds the customer's first `start_event` of the whole log
-    (`cohort="first_ever"`), the first at or after `start` (`"first_in_range"`), or one cohort for every period with such an event
-    (`"recurring"`). Period k is the k-th calendar period after the cohort's, or, on the elapsed clock, begins k periods after the customer's
-    own cohort event; its beginning is inside, its end is not. A customer counts once a cell: returned **on** period k if it holds at least
-    `min_returns` return events, **on_or_after** if it or any later observed period does, **every** if each of 1 … k does. The cohort event
-    itself is never its own return. Cells whose period begins after the end of data do not exist; those whose period has not ended for the
-    youngest member are marked, and left out of averages and comparisons.
+    A customer enters the cohort of the calendar period (in the log's zone) that holds the
+    customer's first `start_event` of the whole log (`cohort="first_ever"`), the first at or after
+    `start` (`"first_in_range"`), or one cohort for every period with such an event (`"recurring"`).
+    Period k is the k-th calendar period after the cohort's, or, on the elapsed clock, begins k
+    periods after the customer's own cohort event; its beginning is inside, its end is not. A
+    customer counts once a cell: returned **on** period k if it holds at least `min_returns` return
+    events, **on_or_after** if it or any later observed period does, **every** if each of 1 … k
+    does. The cohort event itself is never its own return. Cells whose period begins after the end
+    of data do not exist; those whose period has not ended for the youngest member are marked, and
+    left out of averages and comparisons.
 
     Parameters
     ----------
@@ -130,16 +137,19 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     week_start
         "monday" or "sunday".
     min_returns
-        Return events that a period must hold to count as returned; does not touch who is in a cohort.
+        Return events that a period must hold to count as returned; does not touch who is in a
+        cohort.
     period_zero
-        "cohort": period 0 is the cohort, share 1. "returns": those with `min_returns` other return events at or after their cohort event
-        within period 0.
+        "cohort": period 0 is the cohort, share 1. "returns": those with `min_returns` other return
+        events at or after their cohort event within period 0.
     by
-        A column or a list of columns: a table for each value at the cohort event. The return may carry any value.
+        A column or a list of columns: a table for each value at the cohort event. The return may
+        carry any value.
     cohort_by
-        A column, of the event or of the customer, whose value at the cohort event names the cohort in place of its date: a campaign, a plan, a
-        batch. Its members start at different times, so each cell counts only the members whose period is over, and `cohort_size` says how
-        many those are.
+        A column, of the event or of the customer, whose value at the cohort event names the cohort
+        in place of its date: a campaign, a plan, a batch. Its members start at different times, so
+        each cell counts only the members whose period is over, and `cohort_size` says how many
+        those are.
     value
         A numeric column: adds what the return events are worth.
     start, end
@@ -152,16 +162,22 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     Returns
     -------
     Retention
-        `.table`: [by], `cohort` (local start of the period), `cohort_size`, `period`, `retained`, `share`, `share_low`, `share_high`,
-        `complete`; by group, cohort, period. With `value` also `value` (sum), `value_per_member`, `net_share_of_first_value` and
-        `gross_share_of_first_value` (of the cohort's value in period 0; gross counts no customer for more than in period 0).
-        `.average` and `.fixed_average`: [by], `period`, `retained`, `eligible`, `cohorts`, `share`, `share_low`, `share_high`, `mean_share`.
-        Intervals: Wilson, 95%; averages of recurring cohorts and of values: bootstrap over customers. Period 0 of `"cohort"` has none.
+        `.table`: [by], `cohort` (local start of the period), `cohort_size`, `period`, `retained`,
+        `share`, `share_low`, `share_high`, `complete`; by group, cohort, period. With `value` also
+        `value` (sum), `value_per_member`, `net_share_of_first_value` and
+        `gross_share_of_first_value` (of the cohort's value in period 0; gross counts no customer
+        for more than in period 0). `.average` and `.fixed_average`: [by], `period`, `retained`,
+        `eligible`, `cohorts`, `share`, `share_low`, `share_high`, `mean_share`. Intervals: Wilson,
+        95%; averages of recurring cohorts and of values: bootstrap over customers. Period 0 of
+        `"cohort"` has none.
 
     Raises
     ------
     CjlibError
-        If an option is not one of its names or a column does not exist.
+        If `log` is no event log, `period`, `cohort`, `mode`, `clock` or `week_start` is none of
+        those named, `periods` or `min_returns` is no whole number in range, a column does not exist
+        or stands in both `by` and `cohort_by`, `end` lies before `start`, or the log lies in a
+        database that cannot count it.
 
     Examples
     --------

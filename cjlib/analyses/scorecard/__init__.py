@@ -124,29 +124,37 @@ def scorecard(
 ) -> Scorecard:
     """Every KPI that the journey allows, for the last complete period, with trend, target and what lies outside normal variation.
 
-    A period is complete if the log covers it from its start to its end; the first one of a log only if the first event lies on its first day. A customer is active in a period
-    with at least one mapped event that is not the churn event. "A then B" counts customers with A in the period whom B follows at or after their first A in it, before
-    its end: late ones are not waited for, so every period is counted alike. Each measure's `definition` says how it is counted. Normal variation: limits round
-    what the periods before let one expect (a level, a trend, the season where the log reaches a year further), from 8 complete periods on; see
-    `cjlib.analyses.scorecard.control_limits`. A KPI moved beyond noise if p of the period under that model is below .01 after Benjamini–Hochberg over the card, and
-    both periods rest on at least 30.
+    A period is complete if the log covers it from its start to its end; the first one of a log only
+    if the first event lies on its first day. A customer is active in a period with at least one
+    mapped event that is not the churn event. "A then B" counts customers with A in the period whom
+    B follows at or after their first A in it, before its end: late ones are not waited for, so
+    every period is counted alike. Each measure's `definition` says how it is counted. Normal
+    variation: limits round what the periods before let one expect (a level, a trend, the season
+    where the log reaches a year further), from 8 complete periods on; see
+    `cjlib.analyses.scorecard.control_limits`. A KPI moved beyond noise if p of the period under
+    that model is below .01 after Benjamini–Hochberg over the card, and both periods rest on at
+    least 30.
 
     Parameters
     ----------
     journey
         Stages, roles, milestones, support, targets; `scorecard: {period, periods}`.
     log
-        The event log; None for a business of which there is only feedback: what events would measure stands there as not measured.
+        The event log; None for a business of which there is only feedback: what events would
+        measure stands there as not measured.
     feedback
         For NPS, CSAT, CES and the share that answered.
 
     Returns
     -------
     Scorecard
-        `.table`, a row a measure: `measure`, `period_start`, `value`, `low`, `high`, `n`, `previous`, `change`, `change_low`, `change_high`, `p_adjusted`,
-        `beyond_noise`, `target`, `target_met` (reached, missed, not clear), `words`, `definition`, `status` (measured, too few, not measured), `needs`. Intervals: Wilson
-        for shares, Student's t for means, exact Poisson for counts, order statistics for medians, Kaplan–Meier's for times with open ends. `.trend`, at most
-        `scorecard.periods` newest periods. `.highlights()`: what to know first; `.findings`: what is significant.
+        `.table`, a row a measure: `measure`, `period_start`, `value`, `low`, `high`, `n`,
+        `previous`, `change`, `change_low`, `change_high`, `p_adjusted`, `beyond_noise`, `target`,
+        `target_met` (reached, missed, not clear), `words`, `definition`, `status` (measured, too
+        few, not measured), `needs`. Intervals: Wilson for shares, Student's t for means, exact
+        Poisson for counts, order statistics for medians, Kaplan–Meier's for times with open ends.
+        `.trend`, at most `scorecard.periods` newest periods. `.highlights()`: what to know first;
+        `.findings`: what is significant.
 
     Raises
     ------

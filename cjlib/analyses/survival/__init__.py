@@ -67,10 +67,12 @@ def survival(
 ) -> Survival:
     """Kaplan–Meier: the share of customers who have not churned, day by day since their start.
 
-    Every customer counts once, from the customer's first event (or first `start_event`), in whole elapsed days of 86,400 s, rounded down.
-    With `churn_event` a life ends at the first one at or after the start. With `inactive` it ends at the moment a silence **reaches** that
-    length, the first time it does, whatever the events; a gap of exactly that length is churn, and later returns do not undo it. Everyone
-    else is censored at the end of data: known to have stayed that long, no more. On one day churn comes before censoring.
+    Every customer counts once, from the customer's first event (or first `start_event`), in whole
+    elapsed days of 86,400 s, rounded down. With `churn_event` a life ends at the first one at or
+    after the start. With `inactive` it ends at the moment a silence **reaches** that length, the
+    first time it does, whatever the events; a gap of exactly that length is churn, and later
+    returns do not undo it. Everyone else is censored at the end of data: known to have stayed that
+    long, no more. On one day churn comes before censoring.
 
     Parameters
     ----------
@@ -81,7 +83,8 @@ def survival(
     start_event
         Where a life begins; None: the customer's first event.
     by
-        A column or a list of columns: a curve for each value at the first event; where events tie, the smallest as text.
+        A column or a list of columns: a curve for each value at the first event; where events tie,
+        the smallest as text.
     start, end
         Only lives that begin in this span, both included; they are followed to the end of the data.
     min_n
@@ -90,20 +93,25 @@ def survival(
     Returns
     -------
     Survival
-        `.table`: [by], `day`, `at_risk`, `churned`, `censored`, `share_surviving`, `share_surviving_low`, `share_surviving_high`: day 0 and
-        each day with a churn or a censoring. Interval: log(−log) Greenwood, 95%, missing where the share is 1 or 0.
-        `.summary`: [by], `n`, `churned`, `median_days` (first day with at most half surviving; missing if not reached), `rmst_days` (mean days
-        survived up to `rmst_limit_days`, the shortest of the groups' last days), `rmst_low`, `rmst_high`.
+        `.table`: [by], `day`, `at_risk`, `churned`, `censored`, `share_surviving`,
+        `share_surviving_low`, `share_surviving_high`: day 0 and each day with a churn or a
+        censoring. Interval: log(−log) Greenwood, 95%, missing where the share is 1 or 0.
+        `.summary`: [by], `n`, `churned`, `median_days` (first day with at most half surviving;
+        missing if not reached), `rmst_days` (mean days survived up to `rmst_limit_days`, the
+        shortest of the groups' last days), `rmst_low`, `rmst_high`.
         `.comparisons`: [by], `p_value`, `p_adjusted`.
 
     Raises
     ------
     CjlibError
-        If not exactly one of `churn_event` and `inactive` is given, or a column does not exist.
+        If `log` is no event log, not exactly one of `churn_event` and `inactive` is given,
+        `inactive` has no unit or no length, a column does not exist, or groups are asked of a log
+        in a database.
 
     References
     ----------
-    Kaplan, E. L. & Meier, P. (1958). Nonparametric estimation from incomplete observations. JASA 53.
+    Kaplan, E. L. & Meier, P. (1958). Nonparametric estimation from incomplete observations. JASA
+    53.
 
     Examples
     --------
@@ -152,9 +160,10 @@ def survival_table(
 ) -> Survival:
     """Kaplan–Meier from a table that already has one row a customer, with how long each stayed and whether that ended in churn.
 
-    Every row counts once. `duration` is how long the customer was observed, `event` whether the observation ended in churn (true, 1, "yes")
-    or not (false, 0, "no": censored, known to have stayed that long, no more). At one duration churn comes before censoring; churn at
-    duration 0 counts. Curves, intervals, summary and comparisons as `cj.survival`.
+    Every row counts once. `duration` is how long the customer was observed, `event` whether the
+    observation ended in churn (true, 1, "yes") or not (false, 0, "no": censored, known to have
+    stayed that long, no more). At one duration churn comes before censoring; churn at duration 0
+    counts. Curves, intervals, summary and comparisons as `cj.survival`.
 
     Parameters
     ----------
@@ -167,7 +176,8 @@ def survival_table(
     by
         A column or a list of columns: a curve for each value; missing is a group of its own.
     unit
-        What a duration of 1 is: "day", "week", "month", "year"; it names the columns (`day`, `median_days`, `rmst_days`, …).
+        What a duration of 1 is: "day", "week", "month", "year"; it names the columns (`day`,
+        `median_days`, `rmst_days`, …).
     min_n
         Groups smaller than this are not compared and not claimed.
 
@@ -178,7 +188,9 @@ def survival_table(
     Raises
     ------
     CjlibError
-        If a column does not exist, a duration is missing, negative or not a number, or an event is neither yes nor no.
+        If a column does not exist, or `unit` is none of the four.
+    DataError
+        If a duration is missing, negative or no number, or an event is neither yes nor no.
 
     Examples
     --------

@@ -363,8 +363,10 @@ def subscription_value(
 ) -> SubscriptionValue:
     """What a subscription is worth from how long subscriptions last: price × the share still there at each payment day.
 
-    Payments fall due on day 0, `every_days`, 2·`every_days`, … before the horizon; a payment counts with the curve's value at its day, so who has left on or
-    before that day does not pay, and is discounted by `rate` a year. Nothing is added beyond the curve's last day: what cannot be seen is not counted.
+    Payments fall due on day 0, `every_days`, 2·`every_days`, … before the horizon; a payment counts
+    with the curve's value at its day, so who has left on or before that day does not pay, and is
+    discounted by `rate` a year. Nothing is added beyond the curve's last day: what cannot be seen
+    is not counted.
 
     Parameters
     ----------
@@ -382,13 +384,16 @@ def subscription_value(
     Returns
     -------
     SubscriptionValue
-        `.table`: `payment`, `day`, `share_surviving`, `value`, `cumulative_value`, `cumulative_low`, `cumulative_high`. `.metrics`: `value` with an interval from
-        the variance of the curve (Greenwood).
+        `.table`: `payment`, `day`, `share_surviving`, `value`, `cumulative_value`,
+        `cumulative_low`, `cumulative_high`. `.metrics`: `value` with an interval from the variance
+        of the curve (Greenwood).
 
     Raises
     ------
     CjlibError
-        When the curve has groups, or a number cannot be used.
+        If `survival` is not one curve in days, or a number is missing or out of range.
+    DataError
+        If nobody is in the curve.
     """
     curve = _one_curve(survival)
     _check_terms(price, every_days, horizon_days, rate)

@@ -98,11 +98,14 @@ def customer_value(
 ) -> CustomerValue:
     """Expected purchases and value of each customer within a horizon, by BG/NBD and Gamma–Gamma.
 
-    A purchase is a customer's calendar day (in the log's zone) with at least one purchase event: `event`, or by default any event
-    with a value (0 counts); the day's values are summed, a purchase without one adding nothing. A negative value is a refund: no purchase, taken off the value to
-    date, and off every expected value by the share of all that was refunded. Of each customer count the repeat days after the first, the time from the
-    first day to the last, and the time from the first day to `as_of` (default: the log's last day), in weeks. Spending is fitted on repeat days
-    with a mean above 0. The horizon may be at most twice the log's length. Values are undiscounted unless `rate`, a yearly interest, is given.
+    A purchase is a customer's calendar day (in the log's zone) with at least one purchase event:
+    `event`, or by default any event with a value (0 counts); the day's values are summed, a
+    purchase without one adding nothing. A negative value is a refund: no purchase, taken off the
+    value to date, and off every expected value by the share of all that was refunded. Of each
+    customer count the repeat days after the first, the time from the first day to the last, and the
+    time from the first day to `as_of` (default: the log's last day), in weeks. Spending is fitted
+    on repeat days with a mean above 0. The horizon may be at most twice the log's length. Values
+    are undiscounted unless `rate`, a yearly interest, is given.
 
     Parameters
     ----------
@@ -119,23 +122,28 @@ def customer_value(
     rate
         Interest per year, 0.1 = 10%: adds `discounted_value`.
     draws
-        Of the bootstrap: both models are fitted again to each; the more, the steadier the ends of the intervals.
+        Of the bootstrap: both models are fitted again to each; the more, the steadier the ends of
+        the intervals.
     seed
         Of the bootstrap over customers that makes `low` and `high`.
 
     Returns
     -------
     CustomerValue
-        `.table`: `customer_id`, `repeat_purchases`, `recency_days`, `age_days`, `value_to_date` (of all purchases, the first included),
-        `value_mean` (of a repeat day; NaN without one),
-        `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high` (95%, of the expectation, not of one
-        customer's luck), `decile` (1 = most valuable). `.backtest`: one row each for purchases and value, expected against actual, and whether the difference is within chance (`held`).
-        Unanswered where the log has no column `value`, nobody bought, or fewer than ten customers bought again.
+        `.table`: `customer_id`, `repeat_purchases`, `recency_days`, `age_days`, `value_to_date` (of
+        all purchases, the first included), `value_mean` (of a repeat day; NaN without one),
+        `p_no_purchase`, `expected_purchases`, `expected_value`, [`discounted_value`], `low`, `high`
+        (95%, of the expectation, not of one customer's luck), `decile` (1 = most valuable).
+        `.backtest`: one row each for purchases and value, expected against actual, and whether the
+        difference is within chance (`held`). Unanswered where the log has no column `value`, nobody
+        bought, or fewer than ten customers bought again.
 
     Raises
     ------
     CjlibError
-        When the horizon, `as_of`, `rate` or `draws` cannot be used.
+        If `log` is no event log, `horizon` has no unit, no length or is longer than twice the log,
+        `value` is no column of numbers, `as_of` lies before the first purchase or after the end of
+        data, `rate` is not above −1, or `draws` are too few.
 
     References
     ----------

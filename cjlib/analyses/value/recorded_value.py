@@ -30,8 +30,8 @@ class StatedValue(Result):
 def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     """What each customer brings by a column of the table, such as a monthly charge: stated, not forecast, and over the column's own time.
 
-    One row a customer; rows without an amount are left out and counted, negative amounts count as they stand. Mean with its 95% CI over customers
-    (normal approximation).
+    One row a customer; rows without an amount are left out and counted, negative amounts count as
+    they stand. Mean with its 95% CI over customers (normal approximation).
 
     Parameters
     ----------
@@ -43,12 +43,20 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     Returns
     -------
     StatedValue
-        `.table`: `customer_id`, `expected_value` (the amount), `decile` (1 = the most valuable tenth; ties by customer id), in the table's order.
+        `.table`: `customer_id`, `expected_value` (the amount), `decile` (1 = the most valuable
+        tenth; ties by customer id), in the table's order.
 
     Raises
     ------
     CjlibError
-        When there is no such column, or it holds no amounts.
+        If there is no such column, or it holds no amounts.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> customers = pd.DataFrame({"customer_id": ["ana", "bob"], "monthly": [20.0, 30.0]})
+    >>> cj.stated_value(customers, amount="monthly").metrics["mean_value"]["value"]
+    25.0
     """
     if amount not in customers.columns:
         raise CjlibError(

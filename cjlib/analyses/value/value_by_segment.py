@@ -54,10 +54,13 @@ def value_by(
 ) -> ValueBy:
     """Expected and past value of the customers of each group: who has bought, no one else.
 
-    Each customer counts in one group: by `"cohort"` the month of the first event in the log's zone, else the value of a column at the first event that has one;
-    where events tie, the smallest as text. Lifetime value is what a customer has brought to date and what is expected within the value's horizon.
-    Mean of the expected with its 95% CI over customers (t; of the mean, not of one customer). Each group of at least 30 customers is tested against all others
-    together (the larger p of Welch's test and Wilcoxon's rank sum), p-values adjusted over the groups. Cohorts are not tested: they differ in age, and with it in how many still buy.
+    Each customer counts in one group: by `"cohort"` the month of the first event in the log's zone,
+    else the value of a column at the first event that has one; where events tie, the smallest as
+    text. Lifetime value is what a customer has brought to date and what is expected within the
+    value's horizon. Mean of the expected with its 95% CI over customers (t; of the mean, not of one
+    customer). Each group of at least 30 customers is tested against all others together (the larger
+    p of Welch's test and Wilcoxon's rank sum), p-values adjusted over the groups. Cohorts are not
+    tested: they differ in age, and with it in how many still buy.
 
     Parameters
     ----------
@@ -71,13 +74,16 @@ def value_by(
     Returns
     -------
     ValueBy
-        `.table`: the group, `customers`, `expected_value`, `mean_expected_value`, `mean_low`, `mean_high`, `mean_value_to_date`, `mean_lifetime_value`,
-        `mean_repeat_purchases`, and against all others `difference`, `difference_low`, `difference_high`, `p_value`, `p_adjusted`; cohorts by time, else largest first.
+        `.table`: the group, `customers`, `expected_value`, `mean_expected_value`, `mean_low`,
+        `mean_high`, `mean_value_to_date`, `mean_lifetime_value`, `mean_repeat_purchases`, and
+        against all others `difference`, `difference_low`, `difference_high`, `p_value`,
+        `p_adjusted`; cohorts by time, else largest first.
 
     Raises
     ------
     CjlibError
-        When the log has no such column, or `value` is no result of `cj.customer_value`.
+        If `value` is not what `cj.customer_value` gave, `log` is no event log, or there is no such
+        column.
     """
     if isinstance(value, StatedValue):
         return ValueBy.unanswered(

@@ -66,9 +66,11 @@ class Feedback:
     Attributes
     ----------
     frame
-        One row a feedback, by `feedback_id`: `feedback_id`, `customer_id` (missing if anonymous), `timestamp` (aware, in the business's zone; missing
-        everywhere in a file without dates), `text`, `nps`, `csat`, `ces`, `rating` (float64, NaN = no answer), `source`, `solicited` (boolean, missing
-        if not known), `stage`, `touchpoint`, then whatever else the source has, by name.
+        One row a feedback, by `feedback_id`: `feedback_id`, `customer_id` (missing if anonymous),
+        `timestamp` (aware, in the business's zone; missing everywhere in a file without dates),
+        `text`, `nps`, `csat`, `ces`, `rating` (float64, NaN = no answer), `source`, `solicited`
+        (boolean, missing if not known), `stage`, `touchpoint`, then whatever else the source has,
+        by name.
     timezone
         The business's zone.
     quality
@@ -169,33 +171,42 @@ def read_feedback(
 ) -> Feedback:
     """The feedback of a business, checked row by row.
 
-    Every row is one answer, review or complaint, or stands in `.quarantine` with its reason: a timestamp that is missing, cannot be read or has not
-    happened yet; a score outside its scale (nobody is moved to the nearest bound) or, but for ratings, not whole; a feedback_id that another row has (the
-    row whose content comes first as text stays); the same customer, time, text and scores once more. Two people may write the same words: anonymous rows that
-    are equal stay. A score of "10" is a number; "n/a", "-" and words are no answer, and counted. Text keeps what was written but for HTML entities, decoded
-    once, and outer white space. Which end of a scale is best is never guessed: `.quality` says where it looks reversed. Without `feedback_id`, ids are made
+    Every row is one answer, review or complaint, or stands in `.quarantine` with its reason: a
+    timestamp that is missing, cannot be read or has not happened yet; a score outside its scale
+    (nobody is moved to the nearest bound) or, but for ratings, not whole; a feedback_id that
+    another row has (the row whose content comes first as text stays); the same customer, time, text
+    and scores once more. Two people may write the same words: anonymous rows that are equal stay. A
+    score of "10" is a number; "n/a", "-" and words are no answer, and counted. Text keeps what was
+    written but for HTML entities, decoded once, and outer white space. Which end of a scale is best
+    is never guessed: `.quality` says where it looks reversed. Without `feedback_id`, ids are made
     from what the rows say, so the same rows in any order have the same ids.
 
     Parameters
     ----------
     source
-        A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars or Arrow table, or a Journey.
+        A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars
+        or Arrow table, or a Journey.
     columns
-        The source's name → our name, where they differ: `{"comment": "text"}`. A score on another scale, our name first: `{"csat": ("q7", "1 is best")}`,
-        `{"csat": ("q7", "1 to 7")}`, `{"ces": ("effort", "1 to 5, 1 is best")}`.
+        The source's name → our name, where they differ: `{"comment": "text"}`. A score on another
+        scale, our name first: `{"csat": ("q7", "1 is best")}`, `{"csat": ("q7", "1 to 7")}`,
+        `{"ces": ("effort", "1 to 5, 1 is best")}`.
     timezone
-        The business's zone, for times without an offset and for calendar periods; UTC where none is given.
+        The business's zone, for times without an offset and for calendar periods; UTC where none is
+        given.
     dates
-        How text dates are written: "day_first", "month_first" or a format; "none" for a file without dates, of which nothing is counted over time.
+        How text dates are written: "day_first", "month_first" or a format; "none" for a file
+        without dates, of which nothing is counted over time.
     quarantine_limit
-        The share of rows, 0 to 1, above which reading stops. None: as the source's journey file says, else 0.05.
+        The share of rows, 0 to 1, above which reading stops. None: as the source's journey file
+        says, else 0.05.
     asked
         How many were asked for a score, for the response share; not known if not given.
     decimal
-        "point" or "comma": what stands before decimals in numbers written as text, where a column does not show it.
+        "point" or "comma": what stands before decimals in numbers written as text, where a column
+        does not show it.
     source_timezone
-        The zone in which the source wrote times without an offset, where it is not the business's; UTC where the time's column says so
-        in its name, as in "Submit Date (UTC)".
+        The zone in which the source wrote times without an offset, where it is not the business's;
+        UTC where the time's column says so in its name, as in "Submit Date (UTC)".
     missing
         Answers that mean "no answer" in every score, such as [6, 7] for "don't know" and "refused".
 
@@ -207,7 +218,8 @@ def read_feedback(
     Raises
     ------
     DataError
-        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many rows cannot be used.
+        If the source is missing or damaged, a column is missing, dates are ambiguous, or too many
+        rows cannot be used.
     CjlibError
         If an option is not one of those allowed.
 

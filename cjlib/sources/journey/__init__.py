@@ -60,8 +60,9 @@ class Mapped:
 class Journey(Section):
     """A business's customer journey, as its journey file tells it.
 
-    Made by `cj.read_journey`; frozen. Every section is an attribute named like its key (`docs/journey.md` lists them all). Events are
-    `cj.Step`; hand-written lanes are tuples of texts; durations are text such as "14D".
+    Made by `cj.read_journey`; frozen. Every section is an attribute named like its key
+    (`docs/journey.md` lists them all). Events are `cj.Step`; hand-written lanes are tuples of
+    texts; durations are text such as "14D".
     """
 
     name: Text
@@ -714,10 +715,11 @@ def _overridden(options: dict[str, Any], overrides: Mapping[str, Any]) -> dict[s
 def read_journey(path: str | Path) -> Journey:
     """The journey of a journey file.
 
-    The file is UTF-8 YAML in which every plain value is text and the key says what it means. It is checked as a whole before anything
-    is read: an unknown key, a value that is not allowed, an event claimed by two stages and every other fault stand together in one
-    error, each with its key, its line, what was given and what is allowed. No data is opened and no variable of the environment is
-    looked up.
+    The file is UTF-8 YAML in which every plain value is text and the key says what it means. It is
+    checked as a whole before anything is read: an unknown key, a value that is not allowed, an
+    event claimed by two stages and every other fault stand together in one error, each with its
+    key, its line, what was given and what is allowed. No data is opened and no variable of the
+    environment is looked up.
 
     Parameters
     ----------
@@ -727,7 +729,8 @@ def read_journey(path: str | Path) -> Journey:
     Returns
     -------
     Journey
-        Frozen; `journey.read_events()` reads its data, `journey.funnel("purchase")` gives the options of a funnel.
+        Frozen; `journey.read_events()` reads its data, `journey.funnel("purchase")` gives the
+        options of a funnel.
 
     Raises
     ------

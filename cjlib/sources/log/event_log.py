@@ -558,6 +558,15 @@ def segment_column(
     ------
     CjlibError
         If a wanted column does not exist.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> customers = pd.DataFrame({"customer_id": ["ana"], "age": [30], "plan": ["pro"]})
+    >>> cj.segment_column(customers)
+    'plan'
+    >>> cj.segment_column(customers, "", "age")
+    'age'
     """
     for one in wanted:
         if one == "none":

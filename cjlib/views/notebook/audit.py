@@ -29,9 +29,11 @@ def explore_audit(
 ) -> AuditPage:
     """A page that shows a random sample of texts, one at a time, to be labelled by people; every label is kept in a CSV at once.
 
-    The sample is `cj.audit_sample`'s: `per_segment` texts of each segment, in shuffled order, the model's label hidden, personal data removed. The keys are n
-    (negative), e (neutral), p (positive), b (back); the buttons do the same. Labels already in the file are kept, and labelling goes on behind them. In a report
-    (`CJLIB_MODE=report`) the page says how many are labelled and how to go on.
+    The sample is `cj.audit_sample`'s: `per_segment` texts of each segment, in shuffled order, the
+    model's label hidden, personal data removed. The keys are n (negative), e (neutral), p
+    (positive), b (back); the buttons do the same. Labels already in the file are kept, and
+    labelling goes on behind them. In a report (`CJLIB_MODE=report`) the page says how many are
+    labelled and how to go on.
 
     Parameters
     ----------
@@ -49,6 +51,8 @@ def explore_audit(
 
     Raises
     ------
+    CjlibError
+        If `feedback` is not what `cj.read_feedback` gives, or `by` is no column of it.
     DataError
         If the file is no CSV of labels.
     """

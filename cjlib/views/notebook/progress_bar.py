@@ -16,8 +16,10 @@ def progress_bar(
 ) -> Callable[[int, int], None]:
     """A bar to hand to what takes long: `cj.sentiment(feedback, progress=cj.progress_bar())`.
 
-    It appears with the first news of work that is not done yet, moves with each further one and goes when all is done, so that nothing of it stays in a
-    notebook or a log. It is shown in a terminal (on stderr) and in a live notebook; nowhere else, and never in a report (`CJLIB_MODE=report`).
+    It appears with the first news of work that is not done yet, moves with each further one and
+    goes when all is done, so that nothing of it stays in a notebook or a log. It is shown in a
+    terminal (on stderr) and in a live notebook; nowhere else, and never in a report
+    (`CJLIB_MODE=report`).
 
     Parameters
     ----------

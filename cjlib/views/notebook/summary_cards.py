@@ -86,19 +86,21 @@ def summary(
 ) -> Summary:
     """The headline of each result, and cards of its numbers: value, unit, 95% CI, n, and the change in words.
 
-    A change is called better or worse only if it is statistically significant over all cards shown (adjusted p < .01, from Zou and Donner's
-    interval of the difference); otherwise there is "no significant change". A number that rests on fewer than 30 is shown as such and not
-    set in bold.
+    A change is called better or worse only if it is statistically significant over all cards shown
+    (adjusted p < .01, from Zou and Donner's interval of the difference); otherwise there is "no
+    significant change". A number that rests on fewer than 30 is shown as such and not set in bold.
 
     Parameters
     ----------
     result, *more
         What analyses returned; the first one gives the report its definition.
     previous
-        An earlier result of the same kind, what `funnel.compare_previous_period()` gives, or metrics (as run.json keeps them), to say what changed.
+        An earlier result of the same kind, what `funnel.compare_previous_period()` gives, or
+        metrics (as run.json keeps them), to say what changed.
     cards
-        Names of metrics to show, in order; without it the first four; of a numbered row (`step_2_…`, `retention_period_2`), where
-        there is room, the first, the last and what lies evenly between.
+        Names of metrics to show, in order; without it the first four; of a numbered row
+        (`step_2_…`, `retention_period_2`), where there is room, the first, the last and what lies
+        evenly between.
 
     Returns
     -------
@@ -111,7 +113,8 @@ def summary(
 
     References
     ----------
-    Zou, G. Y. & Donner, A. (2008). Construction of confidence limits about effect measures: a general approach. Statistics in Medicine 27.
+    Zou, G. Y. & Donner, A. (2008). Construction of confidence limits about effect measures: a
+    general approach. Statistics in Medicine 27.
     """
     results = (result, *more)
     for one in results:

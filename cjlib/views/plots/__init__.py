@@ -30,15 +30,17 @@ View = Callable[..., "go.Figure"]
 def plot(result: Any, view: str | None = None, **options: Any) -> go.Figure:
     """The result as a figure.
 
-    Draws what the result holds and counts nothing anew. The figure has no title: `layout.meta` carries its caption (a claim made from
-    the result), words for a screen reader, and the numbers shown as columns and rows. Of a result that could not answer the reason is shown.
+    Draws what the result holds and counts nothing anew. The figure has no title: `layout.meta`
+    carries its caption (a claim made from the result), words for a screen reader, and the numbers
+    shown as columns and rows. Of a result that could not answer the reason is shown.
 
     Parameters
     ----------
     result
         What an analysis returned: `cj.funnel(…)`, `cj.retention(…)`, …
     view
-        Which of the result's figures; without it the usual one. An unknown name is answered with the list.
+        Which of the result's figures; without it the usual one. An unknown name is answered with
+        the list.
     **options
         Of that view.
 

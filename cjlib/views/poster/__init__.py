@@ -67,8 +67,9 @@ class Poster:
 def poster(journey_map: JourneyMap, group: str | None = None) -> Poster:
     """The journey map as a poster: finding as title, stages, customers and drop-off, emotion curve, touchpoints, pain, opportunities, owners.
 
-    It is laid out from the map's own tables; nothing is counted. What the team wrote in the journey file (goals, opportunities, owners, KPIs) is told apart
-    from what is measured in the line at the foot. Up to eight stages stand side by side on 16:9; more go on in a row below.
+    It is laid out from the map's own tables; nothing is counted. What the team wrote in the journey
+    file (goals, opportunities, owners, KPIs) is told apart from what is measured in the line at the
+    foot. Up to eight stages stand side by side on 16:9; more go on in a row below.
 
     Parameters
     ----------

@@ -43,13 +43,16 @@ class ChurnData(Result):
     Attributes
     ----------
     table
-        `customer_id`, [`cutoff`], `churned` (1, 0, missing where the horizon is not over), then the features.
+        `customer_id`, [`cutoff`], `churned` (1, 0, missing where the horizon is not over), then the
+        features.
     features
         Their names.
     population
-        Who is in it: `population`, `customers`, `rows`, `churned`, `share_churned` with its interval.
+        Who is in it: `population`, `customers`, `rows`, `churned`, `share_churned` with its
+        interval.
     leaks
-        `column`, `level` (FAIL, DROP, WARN, INFO), `rule`, `figure`, `text`. FAIL and DROP columns stay out of the model unless kept by name.
+        `column`, `level` (FAIL, DROP, WARN, INFO), `rule`, `figure`, `text`. FAIL and DROP columns
+        stay out of the model unless kept by name.
     columns
         What each source column was taken for: `column`, `kind`, `values`, `missing`, `note`.
     id_column
@@ -57,7 +60,8 @@ class ChurnData(Result):
     dates, snapshot
         Columns of a table that were dates, now days before the snapshot (ISO; empty without dates).
     source
-        For data from a log: the log and the options, so that a fit can test that no feature looks past its cutoff; else the table of customers.
+        For data from a log: the log and the options, so that a fit can test that no feature looks
+        past its cutoff; else the table of customers.
     """
 
     features: tuple[str, ...]

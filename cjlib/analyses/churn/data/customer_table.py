@@ -64,8 +64,9 @@ def churn_table(
     Raises
     ------
     CjlibError
-        When the target is unknown or has values that cannot be told apart, or columns cannot be
-        told apart by name.
+        If `df` is no table or two columns have one name, `target` or `id` is no column or both are
+        the same, the values of `target` do not tell who churned (give `positive`), `positive` never
+        occurs, `as_of` is no date, or a property is called as a column of churn data.
     """
     table = _named(df)
     target, id = _column(table, target, "target"), None if id is None else _column(table, id, "id")

@@ -112,7 +112,9 @@ def churn_data(
     Raises
     ------
     CjlibError
-        When a cutoff lies before the log, or an option cannot be read.
+        If `log` is no event log, `horizon` is missing, a duration has no unit or no length,
+        `cutoffs` are no list or one lies before the first event, `value` is a column that the log
+        lacks, or `feedback`, `waits` or `like` is not of the kind named.
     """
     if isinstance(log, pd.DataFrame) and "target" in of_table:
         return churn_table(log, **of_table)

@@ -104,26 +104,31 @@ class ChurnModel(Result):
     Attributes
     ----------
     table
-        `model`, `population`, `cutoff`, `n`, `n_churned`, then the figures: the chosen model, the candidates, and the baselines that need no model.
+        `model`, `population`, `cutoff`, `n`, `n_churned`, then the figures: the chosen model, the
+        candidates, and the baselines that need no model.
     calibration
         `bin`, `n`, `mean_predicted`, `observed`, `low`, `high`.
     lift
-        `decile` (1 = highest risk), `n`, `n_churned`, `share_churned`, `low`, `high`, `lift`, `cumulative_captured`.
+        `decile` (1 = highest risk), `n`, `n_churned`, `share_churned`, `low`, `high`, `lift`,
+        `cumulative_captured`.
     effects
-        `feature`, `effect`, `level`, `n`, `n_churned`, `share_churned`, `low`, `high`, and against all other customers `difference`, its interval,
-        `p_value`, `p_adjusted`: the features that move the forecasts most, strongest first.
+        `feature`, `effect`, `level`, `n`, `n_churned`, `share_churned`, `low`, `high`, and against
+        all other customers `difference`, its interval, `p_value`, `p_adjusted`: the features that
+        move the forecasts most, strongest first.
     leaks
         As of the data, with what the model as a whole shows.
     drift
         Between training and the newest customers of a log; empty for a table.
     forecasts
-        `customer_id`, `cutoff`, `churned`, `churn_probability`: the forecasts that did not know the outcome, on which all figures rest.
+        `customer_id`, `cutoff`, `churned`, `churn_probability`: the forecasts that did not know the
+        outcome, on which all figures rest.
     horizon_us
         How far ahead the label looks, in microseconds; 0 for a table.
     id_column
         What the training table called the customer.
     beats_baselines
-        Whether its ranking is better than chance and than every baseline, significantly; if not, nothing may be decided by it.
+        Whether its ranking is better than chance and than every baseline, significantly; if not,
+        nothing may be decided by it.
     verdict
         That in a sentence.
     """

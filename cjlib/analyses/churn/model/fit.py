@@ -40,10 +40,12 @@ Floats = NDArray[np.float64]
 def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> ChurnModel:
     """A model of who churns, chosen among candidates, beside baselines that need no model.
 
-    Every figure rests on forecasts that did not know the outcome: of a table, five folds (customers equal in all features and outcome in one fold); of a log,
-    rolling origin: a test cutoff is forecast by a model of earlier cutoffs whose horizon was over by then. Candidates are an additive spline
-    model (`lr`), boosted trees (`hgb`; of a table also `hgb_wide`) and means of two of them, each raw or calibrated; the smallest log-loss wins. Columns that `.leaks` calls
-    FAIL or DROP are left out. Nothing is resampled or weighted, so probabilities stay probabilities.
+    Every figure rests on forecasts that did not know the outcome: of a table, five folds (customers
+    equal in all features and outcome in one fold); of a log, rolling origin: a test cutoff is
+    forecast by a model of earlier cutoffs whose horizon was over by then. Candidates are an
+    additive spline model (`lr`), boosted trees (`hgb`; of a table also `hgb_wide`) and means of two
+    of them, each raw or calibrated; the smallest log-loss wins. Columns that `.leaks` calls FAIL or
+    DROP are left out. Nothing is resampled or weighted, so probabilities stay probabilities.
 
     Parameters
     ----------
@@ -57,16 +59,19 @@ def fit_churn(data: ChurnData, *, keep: Sequence[str] = (), seed: int = 0) -> Ch
     Returns
     -------
     ChurnModel
-        `.table`: `model` ("chosen", the candidates, then baselines: "prevalence", "best_single_column" or "recency", "recency_over_gap", "bgnbd"),
-        `population` ("all", "active": seen within twice the horizon), `cutoff` (missing for tables and for means over cutoffs), `n`, `n_churned`, `auc`,
-        `auc_low`, `auc_high`, `pr_auc`, `brier`, `log_loss`, `lift_10`, `lift_low`, `lift_high`, `ece`, `ece_floor` (what perfect probabilities would show),
-        `empc` (expected maximum profit a customer: value 200, offer 10, contact 1). Unanswered where there is no feature, or too few of either
-        outcome to learn from.
+        `.table`: `model` ("chosen", the candidates, then baselines: "prevalence",
+        "best_single_column" or "recency", "recency_over_gap", "bgnbd"), `population` ("all",
+        "active": seen within twice the horizon), `cutoff` (missing for tables and for means over
+        cutoffs), `n`, `n_churned`, `auc`, `auc_low`, `auc_high`, `pr_auc`, `brier`, `log_loss`,
+        `lift_10`, `lift_low`, `lift_high`, `ece`, `ece_floor` (what perfect probabilities would
+        show), `empc` (expected maximum profit a customer: value 200, offer 10, contact 1).
+        Unanswered where there is no feature, or too few of either outcome to learn from.
 
     Raises
     ------
     CjlibError
-        When `keep` names no column of the data.
+        If `data` is not what `cj.churn_data` or `cj.churn_table` gives, `keep` is no list of its
+        features, or `seed` is no whole number of 0 or more.
 
     References
     ----------

@@ -67,8 +67,11 @@ def load_churn_model(path: str | Path, *, default: ChurnModel | None = None) -> 
 
     Raises
     ------
+    CjlibError
+        If `path` is no name of a file.
     DataError
-        When the file is not there, is no saved model, or is of a version this one cannot read.
+        If the file is not there, is no saved model, is damaged, or is of a version that this one
+        cannot read.
     """
     if not isinstance(path, str | Path):
         raise CjlibError(

@@ -41,12 +41,15 @@ def save_forecast(scores: ChurnScores, folder: str | Path) -> Path | None:
     Returns
     -------
     Path
-        Of the file: `customer_id`, `cutoff`, `churn_probability`, a row a customer; None where nothing is saved, as of unanswered scores.
+        Of the file: `customer_id`, `cutoff`, `churn_probability`, a row a customer; None where
+        nothing is saved, as of unanswered scores.
 
     Raises
     ------
+    CjlibError
+        If `scores` is not what `model.score()` gave, or the folder cannot be made.
     DataError
-        When nobody was scored, or scores have no cutoff.
+        If nobody was scored, or scores have no cutoff.
     """
     if not isinstance(scores, ChurnScores):
         raise CjlibError(
@@ -102,26 +105,33 @@ def past_forecasts(
 ) -> PastForecasts:
     """What each saved forecast said, beside what then happened.
 
-    A customer counts at a cutoff if both the forecast and the data know them there; churned is what the data say, by their own horizon.
+    A customer counts at a cutoff if both the forecast and the data know them there; churned is what
+    the data say, by their own horizon.
 
     Parameters
     ----------
     forecasts
-        The folder that `save_forecast` writes to, tables with `customer_id`, `cutoff`, `churn_probability`, or a model, whose tested moments
-        are looked back on.
+        The folder that `save_forecast` writes to, tables with `customer_id`, `cutoff`,
+        `churn_probability`, or a model, whose tested moments are looked back on.
     data
-        From `churn_data` of today's log; at cutoffs of the forecasts that it does not have it is made again.
+        From `churn_data` of today's log; at cutoffs of the forecasts that it does not have it is
+        made again.
 
     Returns
     -------
     PastForecasts
-        `.table`: `cutoff`, `state` ("known" or "horizon not over"), `n`, `n_churned`, `predicted_share`, `observed_share`, `observed_low`, `observed_high`, `auc`,
-        `auc_low`, `auc_high`, `lift_10`, `ece`, `ece_floor`; newest first. Unanswered where nothing is saved, and for a table of customers, which has no dates.
+        `.table`: `cutoff`, `state` ("known" or "horizon not over"), `n`, `n_churned`,
+        `predicted_share`, `observed_share`, `observed_low`, `observed_high`, `auc`, `auc_low`,
+        `auc_high`, `lift_10`, `ece`, `ece_floor`; newest first. Unanswered where nothing is saved,
+        and for a table of customers, which has no dates.
 
     Raises
     ------
+    CjlibError
+        If `forecasts` is neither a folder, nor tables, nor a model.
     DataError
-        When a file is damaged, or the data have none of the cutoffs.
+        If a file is damaged, a table lacks a column of a forecast, or the data have none of the
+        cutoffs.
     """
     if isinstance(forecasts, ChurnModel) and not forecasts.answered:
         return PastForecasts.unanswered(forecasts.reason)

@@ -97,29 +97,34 @@ def metrics_by_segment(
 ) -> SegmentMetrics:
     """How good the forecasts were among the customers of each segment.
 
-    Every row of `model.forecasts` counts in one segment: the customer's value of the column at the first event that has one; where events tie, the smallest as
-    text; of a table of customers, the value in their row. Segments with fewer than 30 customers, or fewer than 10 rows of either outcome, get counts without
-    figures. The AUC of each is compared with that among all other customers.
+    Every row of `model.forecasts` counts in one segment: the customer's value of the column at the
+    first event that has one; where events tie, the smallest as text; of a table of customers, the
+    value in their row. Segments with fewer than 30 customers, or fewer than 10 rows of either
+    outcome, get counts without figures. The AUC of each is compared with that among all other
+    customers.
 
     Parameters
     ----------
     model
         What `cj.fit_churn` gave for data of this log or table.
     customers
-        The events, or the table that `cj.churn_table` was given, its id called `customer_id` (without one, customers are numbered by row).
+        The events, or the table that `cj.churn_table` was given, its id called `customer_id`
+        (without one, customers are numbered by row).
     by
         A column; None: no groups.
 
     Returns
     -------
     SegmentMetrics
-        `.table` as `model.by` gives it, and `auc_others`, `difference`, `difference_low`, `difference_high`, `p_value`, `p_adjusted`. Unanswered
-        without groups, or where too few have enough of both outcomes.
+        `.table` as `model.by` gives it, and `auc_others`, `difference`, `difference_low`,
+        `difference_high`, `p_value`, `p_adjusted`. Unanswered without groups, or where too few have
+        enough of both outcomes.
 
     Raises
     ------
     CjlibError
-        When there is no such column, or the model keeps no forecasts.
+        If `by` is no column, or `model` is not what `cj.fit_churn` gave: one that was read again
+        keeps no forecasts.
     """
     if isinstance(model, ChurnModel) and not model.answered:
         return SegmentMetrics.unanswered(model.reason)

@@ -144,10 +144,12 @@ def target_list(
 ) -> TargetList:
     """Who is worth contacting: those whose expected profit is above 0, the most profitable first, as far as the budget reaches.
 
-    Expected profit of a contact = p·(γ·(V − offer) − contact) − (1 − p)·(offer + contact), with p the probability of churning, V what a customer is
-    worth who stays and γ the success share: of the contacted who would leave, those who accept the offer and stay. Those who would have stayed take
-    the offer too. A seeded random tenth of the list, at least 50 and at most half, is a control group that is not contacted and stands in no sum; a
-    list of fewer than 60 has none, since fewer than 30 cannot be compared.
+    Expected profit of a contact = p·(γ·(V − offer) − contact) − (1 − p)·(offer + contact), with p
+    the probability of churning, V what a customer is worth who stays and γ the success share: of
+    the contacted who would leave, those who accept the offer and stay. Those who would have stayed
+    take the offer too. A seeded random tenth of the list, at least 50 and at most half, is a
+    control group that is not contacted and stands in no sum; a list of fewer than 60 has none,
+    since fewer than 30 cannot be compared.
 
     Parameters
     ----------
@@ -158,26 +160,42 @@ def target_list(
     success_share
         γ, 0 to 1: a guess until it is tested; see `.sensitivity`.
     budget
-        Money for contacts: `budget` ÷ `contact_cost` customers are selected, the control group beside them. None: no limit.
+        Money for contacts: `budget` ÷ `contact_cost` customers are selected, the control group
+        beside them. None: no limit.
     value
-        V: a number, the name of a column of the scores, or what `cj.customer_value` gave (its value if the customer buys at all in its horizon;
-        customers it does not know are worth 0). None: not known, and so no list.
+        V: a number, the name of a column of the scores, or what `cj.customer_value` gave (its value
+        if the customer buys at all in its horizon; customers it does not know are worth 0). None:
+        not known, and so no list.
     seed
         Of the control group.
 
     Returns
     -------
     TargetList
-        `.table`: `customer_id`, `churn_probability`, `value`, `expected_profit`, `rank` (1 = most profitable; ties by id), `selected` (to be
-        contacted), `control`, `reason_1` … `reason_3`. Unanswered without a stated value and costs, and where the scores' model does not beat
-        its baselines.
+        `.table`: `customer_id`, `churn_probability`, `value`, `expected_profit`, `rank` (1 = most
+        profitable; ties by id), `selected` (to be contacted), `control`, `reason_1` … `reason_3`.
+        Unanswered without a stated value and costs, and where the scores' model does not beat its
+        baselines.
 
     Raises
     ------
     CjlibError
-        When an option cannot be used.
+        If `scores` are neither scores nor a table with both columns, `value` is neither a number, a
+        column of them nor a result with `expected_value`, a cost or the budget is no number of 0 or
+        more, or `success_share` does not lie between 0 and 1.
     DataError
-        When a probability or a value is not a number.
+        If a probability does not lie between 0 and 1, or the column of `value` holds something else
+        than numbers.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> scores = pd.DataFrame({"customer_id": ["ana", "bob"], "churn_probability": [0.9, 0.1]})
+    >>> targets = cj.target_list(
+    ...     scores, offer_cost=10, contact_cost=1, success_share=0.3, value=200
+    ... )
+    >>> targets.table["expected_profit"].round(1).tolist()
+    [49.3, -4.3]
     """
     share = _amount(success_share, "success_share", 1.0)
     money = None if budget is None else _amount(budget, "budget")

@@ -70,6 +70,14 @@ def value_at_risk(scores: ChurnScores | pd.DataFrame, value: Result | pd.DataFra
     CjlibError
         If either is neither a result nor a table, lacks a column, or has several rows of one
         customer.
+
+    Examples
+    --------
+    >>> import cjlib as cj, pandas as pd
+    >>> scores = pd.DataFrame({"customer_id": ["ana", "bob"], "churn_probability": [0.5, 0.1]})
+    >>> value = pd.DataFrame({"customer_id": ["ana", "bob"], "expected_value": [100.0, 200.0]})
+    >>> cj.value_at_risk(scores, value).table["value_at_risk"].tolist()
+    [50.0, 20.0]
     """
     for given in (scores, value):
         if isinstance(given, Result) and not given.answered:
