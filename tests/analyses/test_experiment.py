@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.experiment.sequential import always_valid
+from cjlib.analyses.experiment.estimates import always_valid
 
 START = pd.Timestamp("2025-03-01", tz="UTC")
 CONVERSION = cj.Measure("conversion", "buy")

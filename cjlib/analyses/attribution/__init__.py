@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from cjlib.analyses.attribution.credit_intervals import Options, credited
-from cjlib.analyses.attribution.models import MODELS
+from cjlib.analyses.attribution.models import MODELS, Options, credited
 from cjlib.analyses.attribution.summary import (
     IN_WORDS,
     NO_CAUSE,

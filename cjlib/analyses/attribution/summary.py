@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.attribution.credit_intervals import Options
+from cjlib.analyses.attribution.models import Options
 from cjlib.analyses.attribution.touch_journeys import Journeys
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.clustered_comparison import two_sided

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.attribution.credit_intervals import Credit
+from cjlib.analyses.attribution.models import Credit
 from cjlib.analyses.attribution.touch_journeys import Journeys
 from cjlib.analyses.result import Metric, metric
 from cjlib.errors import CjlibError, shown
@@ -45,25 +45,10 @@ def credit_table(
     )
     if journeys.untouched.size:
         n = journeys.untouched.size
-        row = [
-            journeys.untouched_name,
-            0,
-            0,
-            float(n),
-            n / total,
-            credit.none_low,
-            credit.none_high,
-            np.nan,
-            journeys.untouched_value,
-        ]
-        table = (
-            pd.concat(
-                [table, pd.DataFrame([row], columns=table.columns).astype(table.dtypes)],
-                ignore_index=True,
-            )
-            if channels
-            else pd.DataFrame([row], columns=table.columns).astype(table.dtypes)
-        )
+        credits = (float(n), n / total, credit.none_low, credit.none_high, np.nan)
+        row = [journeys.untouched_name, 0, 0, *credits, journeys.untouched_value]
+        untouched = pd.DataFrame([row], columns=table.columns).astype(table.dtypes)
+        table = pd.concat([table, untouched], ignore_index=True) if channels else untouched
     # Rounded for the order only, so that equal credits stand by name whatever the last bit says.
     ordered = (
         table.assign(by=-table["conversions"].round(9))

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from cjlib.analyses.experiment.estimates import always_valid
 from cjlib.analyses.experiment.measures import CustomerValues, Measure, customer_values
-from cjlib.analyses.experiment.sequential import always_valid
 from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.shared.comparison import MIN_N, followed

@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.paths.links import commonest, find, link_table, occurrences
 from cjlib.analyses.paths.loops import Loops, loops_of
 from cjlib.analyses.paths.path_set import (
     PathSet,
     Totals,
+    commonest,
+    find,
     flag_sql,
     kept_names,
+    link_table,
     links_sql,
+    occurrences,
     path_set,
     ways_of,
 )

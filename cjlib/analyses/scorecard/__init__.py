@@ -10,7 +10,6 @@ import pandas as pd
 
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Better, Metric, Result, Unit, metric
-from cjlib.analyses.scorecard.catalogue import CATALOGUE, better_of, entry_of
 from cjlib.analyses.scorecard.contact_measures import (
     feedback_measures,
     support_measures,
@@ -40,7 +39,10 @@ from cjlib.analyses.scorecard.inputs import (
 )
 from cjlib.analyses.scorecard.series import Series
 from cjlib.analyses.scorecard.summary import (
+    CATALOGUE,
     Reading,
+    better_of,
+    entry_of,
     finding_of,
     headline,
     highlights,

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cjlib.analyses.scorecard import Scorecard
-from cjlib.analyses.scorecard.catalogue import entry_of
+from cjlib.analyses.scorecard.summary import entry_of
 from cjlib.errors import CjlibError, shown
 
 QUESTIONS = {

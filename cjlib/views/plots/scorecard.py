@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.scorecard.catalogue import entry_of
-from cjlib.analyses.scorecard.summary import period_name, said
+from cjlib.analyses.scorecard.summary import entry_of, period_name, said
 from cjlib.errors import not_one_of
 from cjlib.show import numbers
 from cjlib.views.plots import theme
