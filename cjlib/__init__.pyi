@@ -66,7 +66,7 @@ from cjlib.sources.read_events import read_events as read_events
 from cjlib.views.map_html import render_map as render_map
 from cjlib.views.notebook.audit import explore_audit as explore_audit
 from cjlib.views.notebook.explore import explore as explore
-from cjlib.views.notebook.explore_churn import explore_targets as explore_targets
+from cjlib.views.notebook.explore import explore_targets as explore_targets
 from cjlib.views.notebook.explore_map import explore_map as explore_map
 from cjlib.views.notebook.overview import highlights as highlights
 from cjlib.views.notebook.overview import missing_measures as missing_measures
