@@ -1,4 +1,4 @@
-"""The page of the docs that lists every public name, written anew at every build from the package itself."""
+"""The page of the docs that lists every public name, written from the package at every build."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def on_files(files: Files, *, config: Any) -> Files:
 
 
 def reference() -> str:
-    """Every public name by the floor of the package it lives on, in the order of the package's own table."""
+    """Every public name by the floor of the package it lives on, in the order of its table."""
     lines = [
         "# Every public name",
         "",
