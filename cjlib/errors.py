@@ -77,7 +77,10 @@ def not_one_of(option: str, given: object, allowed: Iterable[object]) -> CjlibEr
 
 
 def not_a_log(given: object) -> CjlibError:
-    """The error for what should be an event log and is none."""
+    """The error for what should be an event log here and is none; one that lies elsewhere says what it cannot answer."""
+    needs_events = getattr(given, "needs_events", None)
+    if needs_events is not None:
+        return needs_events()
     return CjlibError(
         f"log: must be an event log, as cj.read_events gives it. Got {shown(type(given).__name__)}."
     )

@@ -17,7 +17,7 @@ from cjlib.shared.sql import first_there, instant, matching
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import confidence, percent
 from cjlib.sources.log.conditions import Event, Step, as_step
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 LABELS: dict[str, tuple[str, Better]] = {
     "active": ("Active customers", "higher"),
@@ -87,7 +87,7 @@ def lifecycle(
     >>> cj.lifecycle(log).table[["new", "returning", "resurrected", "dormant"]].to_numpy().tolist()
     [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 2], [0, 0, 1, 0]]
     """
-    if not isinstance(log, EventLog):
+    if not isinstance(log, Log):
         raise not_a_log(log)
     check_period(period)
     if week_start not in WEEK_STARTS:
@@ -109,9 +109,7 @@ def lifecycle(
     periods = calendar(*bounds, period, log.zone, week_start=week_start)
     complete = periods.starts[1:] - 1 <= log.observed_until_us
     sql = _sql(log, step, periods)
-    kinds = (
-        _kinds_there(log, sql) if log.pushed else _kinds(*_active(log, step, periods), len(periods))
-    )
+    kinds = log.counted(_kinds_here, _kinds_there, step, periods, sql)
     table = _table(kinds, periods.labels, complete)
     return Lifecycle(
         table=table,
@@ -125,13 +123,13 @@ def lifecycle(
 
 def _bounds(log: EventLog, step: Step) -> tuple[int, int] | None:
     """First matching event and end of data."""
-    first = (
-        first_there(log, step)
-        if log.pushed
-        else log.engine.rows(f"SELECT min(t) FROM {log.prepared} WHERE {log.match(step)}")[0][0]
-    )
+    first = log.counted(_first_here, first_there, step)
     until = log.observed_until_us
     return None if first is None or first > until else (first, until)
+
+
+def _first_here(log: EventLog, step: Step) -> int | None:
+    return log.engine.rows(f"SELECT min(t) FROM {log.prepared} WHERE {log.match(step)}")[0][0]
 
 
 def _active(log: EventLog, step: Step, periods: Calendar) -> tuple[Whole, Whole]:
@@ -145,8 +143,12 @@ def _active(log: EventLog, step: Step, periods: Calendar) -> tuple[Whole, Whole]
     return found["c"].astype(np.int64), found["p"].astype(np.int64)
 
 
-def _kinds(customer: Whole, period: Whole, periods: int) -> Whole:
+def _kinds_here(log: EventLog, step: Step, periods: Calendar, sql: str) -> Whole:
     """Customers of each kind; rows: periods."""
+    return _kinds(*_active(log, step, periods), len(periods))
+
+
+def _kinds(customer: Whole, period: Whole, periods: int) -> Whole:
     same = np.append(False, customer[1:] == customer[:-1])
     gap = np.append(0, np.diff(period))
     # Whoever has no further activity, or pauses, is missing in the period after this one, if there is one.
@@ -162,7 +164,7 @@ def _kinds(customer: Whole, period: Whole, periods: int) -> Whole:
     )
 
 
-def _kinds_there(log: EventLog, sql: str) -> Whole:
+def _kinds_there(log: Log, step: Step, periods: Calendar, sql: str) -> Whole:
     """The same where the events lie: one row a period comes back."""
     return log.run(sql).sort_values("period_start")[list(KINDS)].to_numpy(dtype="int64")
 
@@ -264,7 +266,9 @@ def _definition(log: EventLog, step: Step, period: str, week_start: str) -> dict
         "complete": f"the period has ended by the end of data ({log.observed_until}); dormant of one that has not may still come",
     }
     told |= {"filter": " and ".join(log.filters_in_words)} if log.filters_in_words else {}
-    told |= {"counted": "where the events lie, by the statement"} if log.pushed else {}
+    told |= log.counted(
+        lambda _: {}, lambda _: {"counted": "where the events lie, by the statement"}
+    )
     names = log.event_names
     unknown = [
         f"event: {shown(name)} never occurs.{did_you_mean(name, names)}"

@@ -81,8 +81,10 @@ def reserved_names(names: Sequence[str], *marks: str) -> dict[str, str]:
 
 def time_resolution(log: EventLog) -> int:
     """The unit in which a log's times are whole, in microseconds: a day, an hour, or 0 for anything finer, too few times to tell, or events that lie elsewhere."""
-    if log.pushed:
-        return 0
+    return log.counted(_resolution_here, lambda _: 0)
+
+
+def _resolution_here(log: EventLog) -> int:
     remainders = f"SELECT count(DISTINCT t % {HOUR}) AS hours, count(DISTINCT t % {DAY}) AS days FROM {log.prepared}"
     ((hours, days),) = log.engine.rows(remainders)
     if (

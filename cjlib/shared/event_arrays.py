@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.integer[Any]]
@@ -315,7 +315,7 @@ def check_at_least(option: str, value: int | None, least: int) -> None:
 # ---- the portable statement ------------------------------------------------------------------------------------
 
 
-def sessions_sql(log: EventLog, gap: int | None, **flags: str) -> str:
+def sessions_sql(log: Log, gap: int | None, **flags: str) -> str:
     """CTEs that end in `visits`: every event with its place `n` in the customer's history, the number of its session, and flags."""
     made = "".join(f", {expression} AS {name}" for name, expression in flags.items())
     kept = "".join(f", {name}" for name in flags)

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, listed, shown
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 Ints = NDArray[np.int64]
 MISSING = -1
@@ -77,7 +77,7 @@ _READ = {
 """How a value comes back from its text, in which every engine gives it alike."""
 
 
-def values_found(log: EventLog, names: Sequence[str], texts: Sequence[pd.Series]) -> Values:
+def values_found(log: Log, names: Sequence[str], texts: Sequence[pd.Series]) -> Values:
     """The values of these columns in the answer of another engine, where they came as text; ranks as `values_of` gives them."""
     types = tuple(log.property(name, "by").type for name in names)
     for name, kind in zip(names, types, strict=True):

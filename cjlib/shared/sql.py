@@ -6,7 +6,7 @@ import pandas as pd
 
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.engine import identifier
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 MILLION = 1_000_000
 
@@ -24,7 +24,7 @@ def later(expression: str, microseconds: int) -> str:
     return f"{expression} {'+' if microseconds > 0 else '-'} INTERVAL '{seconds}' SECOND"
 
 
-def matching(log: EventLog, step: Step, picks: str) -> str:
+def matching(log: Log, step: Step, picks: str) -> str:
     """Columns of the events that match a step, as a SELECT that ends in its WHERE."""
     if step.first_time is False:
         return f"SELECT {picks} FROM {log.events_sql} AS matched WHERE {log.portable(step)}"
@@ -32,13 +32,13 @@ def matching(log: EventLog, step: Step, picks: str) -> str:
     return f"SELECT {picks} FROM ({source}) AS matched WHERE {log.portable(step)} AND timestamp = cj_first_at"
 
 
-def with_first(log: EventLog, step: Step, source: str, name: str) -> str:
+def with_first(log: Log, step: Step, source: str, name: str) -> str:
     """The events with the instant of the customer's first one that the step's `first_time` speaks of."""
     among = log.portable(step if step.first_time is True else Step(step.event))
     return f"SELECT read.*, MIN(CASE WHEN {among} THEN timestamp END) OVER (PARTITION BY customer_id) AS {name} FROM {source} AS read"
 
 
-def first_there(log: EventLog, step: Step) -> int | None:
+def first_there(log: Log, step: Step) -> int | None:
     """The first matching event of a log whose events lie in another engine, in microseconds; None if there is none."""
     first = log.run(
         f"SELECT MIN(seen_at) AS first_at FROM ({matching(log, step, 'timestamp AS seen_at')}) AS seen"
@@ -51,7 +51,7 @@ def between(early: str, late: str) -> str:
     return f"DATE_DIFF('microsecond', {early}, {late})"
 
 
-def log_order(log: EventLog) -> str:
+def log_order(log: Log) -> str:
     """The one order of a customer's events that leaves only equal rows tied: the prepared log's."""
     rest = (
         f", CASE WHEN {name} IS NULL THEN 1 ELSE 0 END, {name}"

@@ -18,6 +18,7 @@ from cjlib.analyses.funnel.count import Attempts, Counted, count, try_all
 from cjlib.analyses.funnel.drop_off import FunnelLost
 from cjlib.analyses.funnel.instants import Bools
 from cjlib.analyses.funnel.options import Question, Rows, allowed, question, read
+from cjlib.analyses.funnel.pushdown import Found
 from cjlib.analyses.funnel.tables import (
     Grouping,
     customers_table,
@@ -32,7 +33,7 @@ from cjlib.shared.comparison import MIN_N
 from cjlib.shared.group_by import MISSING
 from cjlib.sources.log.conditions import Event, Exclude
 from cjlib.sources.log.durations import Duration
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 
 @dataclass(frozen=True)
@@ -351,8 +352,28 @@ def funnel(
 
 def answer(log: EventLog, asked: Question) -> Funnel:
     """The funnel of a checked question."""
-    if log.pushed:
-        return _pushed(log, asked)
+    found, held = log.counted(_counted_here, _counted_there, asked)
+    return Funnel(
+        table=found.table,
+        headline=telling.headline(found.overall, found.metrics, asked, found.compared.headline),
+        definition=found.definition,
+        metrics=found.metrics,
+        sql=found.sql,
+        findings=found.compared.findings,
+        families=found.compared.families,
+        overall=found.overall,
+        biggest_losses=telling.biggest_losses(found.overall),
+        comparisons=found.compared.table,
+        group_steps=found.compared.steps,
+        _count=held,
+    )
+
+
+def _counted_there(log: Log, asked: Question) -> tuple[Found, None]:
+    return pushdown.counted(log, asked), None
+
+
+def _counted_here(log: EventLog, asked: Question) -> tuple[Found, _Count]:
     held = _counted(log, asked)
     whole = _whole(held)
     table = steps_table(held.counted, asked, held.undecided, held.groups)
@@ -360,41 +381,11 @@ def answer(log: EventLog, asked: Question) -> Funnel:
         table if held.groups is None else steps_table(whole.counted, asked, whole.undecided, None)
     )
     compared = compare_groups(asked, held.rows, held.attempts, log.observed_until_us)
-    named = metrics(whole.counted, asked)
     sql, sql_words = cascade.statement(log, asked)
     group_words = held.group_words | ({"comparisons": compared.words} if asked.by else {})
-    return Funnel(
-        table=table,
-        headline=telling.headline(overall, named, asked, compared.headline),
-        definition=telling.definition(log, asked, held.rows, whole.counted, group_words, sql_words),
-        metrics=named,
-        sql=sql,
-        findings=compared.findings,
-        families=compared.families,
-        overall=overall,
-        biggest_losses=telling.biggest_losses(overall),
-        comparisons=compared.table,
-        group_steps=compared.steps,
-        _count=held,
-    )
-
-
-def _pushed(log: EventLog, asked: Question) -> Funnel:
-    found = pushdown.counted(log, asked)
-    return Funnel(
-        table=found.table,
-        headline=telling.headline(found.overall, found.metrics, asked, found.compared.headline),
-        definition=found.definition,
-        metrics=found.metrics,
-        sql=cascade.statement(log, asked)[0],
-        findings=found.compared.findings,
-        families=found.compared.families,
-        overall=found.overall,
-        biggest_losses=telling.biggest_losses(found.overall),
-        comparisons=found.compared.table,
-        group_steps=found.compared.steps,
-        _count=None,
-    )
+    definition = telling.definition(log, asked, held.rows, whole.counted, group_words, sql_words)
+    named = metrics(whole.counted, asked)
+    return Found(table, overall, named, compared, definition, sql), held
 
 
 def _counted(log: EventLog, asked: Question) -> _Count:

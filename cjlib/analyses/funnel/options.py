@@ -26,7 +26,7 @@ from cjlib.shared.event_arrays import keep_freed_memory
 from cjlib.shared.group_by import Values, names_given, values_of
 from cjlib.sources.log.conditions import Event, Exclude, Step, as_step
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 ORDERS = ("sequential", "strict", "any")
 ENTRIES = ("best", "reentry", "first")
@@ -103,7 +103,7 @@ def question(
     min_n: int,
 ) -> Question:
     """Check every option and name the first that cannot be used."""
-    if not isinstance(log, EventLog):
+    if not isinstance(log, Log):
         raise not_a_log(log)
     for option, given, allowed in (
         ("order", order, ORDERS),

@@ -26,33 +26,36 @@ from cjlib.shared.comparison import FollowUp
 from cjlib.shared.group_by import Values, order_of_groups, values_found
 from cjlib.shared.sql import MILLION
 from cjlib.shared.stats import median_ranks
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 TIMES = ("median_seconds_from_previous", "mean_seconds_from_previous", "median_seconds_from_first")
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Table, that of all customers together, metrics, comparisons and definition."""
+    """What counting finds: the table, that of all customers together, metrics, comparisons, definition and the statement."""
 
     table: pd.DataFrame
     overall: pd.DataFrame
     metrics: dict[str, Metric]
     compared: GroupComparison
     definition: dict[str, str]
+    sql: str
 
 
-def counted(log: EventLog, asked: Question) -> Found:
+def counted(log: Log, asked: Question) -> Found:
     """A funnel that is counted in the log's own engine."""
     statement = None if asked.hold or not Timed.fits(log, asked) else Timed(log, asked)
     _check(log, asked, statement)
+    written = sql.statement(log, asked)[0]
     if statement is None:
-        return _without_times(log, asked)
+        return _without_times(log, asked, written)
     whole = _Answer.of(log, asked.ungrouped())
     overall = whole.table()
     definition = _definition(log, asked, whole.entered, timed=True)
     if not asked.by:
-        return Found(overall, overall, whole.metrics(), nothing_compared(asked), definition)
+        compared = nothing_compared(asked)
+        return Found(overall, overall, whole.metrics(), compared, definition, written)
     grouped = _Answer.of(log, asked)
     definition["groups"] = (
         f"{', '.join(asked.by)}: {summary.by_words(asked)}; missing is a group of its own"
@@ -63,10 +66,10 @@ def counted(log: EventLog, asked: Question) -> Found:
         )
     compared = _compared(log, asked, whole.entered)
     definition["comparisons"] = compared.words
-    return Found(grouped.table(), overall, whole.metrics(), compared, definition)
+    return Found(grouped.table(), overall, whole.metrics(), compared, definition, written)
 
 
-def _compared(log: EventLog, asked: Question, entered: int) -> GroupComparison:
+def _compared(log: Log, asked: Question, entered: int) -> GroupComparison:
     """The groups compared, by a statement of its own: first entries whose windows have ended."""
     reason = why_not(asked)
     if reason or asked.window is None:
@@ -86,7 +89,7 @@ def _compared(log: EventLog, asked: Question, entered: int) -> GroupComparison:
     )
 
 
-def _check(log: EventLog, asked: Question, statement: Timed | None) -> None:
+def _check(log: Log, asked: Question, statement: Timed | None) -> None:
     """Refuse what a statement would count differently."""
     beyond = [f"order='{asked.order}'"] if asked.order != "sequential" else []
     beyond += ["exclude"] if asked.exclude else []
@@ -153,7 +156,7 @@ class _Answer:
     places: dict[tuple[int, int], _Middle]
 
     @classmethod
-    def of(cls, log: EventLog, asked: Question) -> _Answer:
+    def of(cls, log: Log, asked: Question) -> _Answer:
         statement = Timed(log, asked)
         found = log.run(statement.text())
         if not asked.by:
@@ -248,7 +251,7 @@ def _middles(found: pd.DataFrame, group: np.ndarray) -> dict[tuple[int, int], _M
 # ---- without ---------------------------------------------------------------------------------------------------------
 
 
-def _without_times(log: EventLog, asked: Question) -> Found:
+def _without_times(log: Log, asked: Question, written: str) -> Found:
     found = log.run(sql.open_statement(log, asked)).sort_values("step")
     reached, waiting = (
         found[name].to_numpy(dtype="int64").reshape(1, -1) for name in ("customers", "still_open")
@@ -262,10 +265,11 @@ def _without_times(log: EventLog, asked: Question) -> Found:
         named,
         nothing_compared(asked),
         _definition(log, asked, int(reached[0, 0]), timed=False),
+        written,
     )
 
 
-def _definition(log: EventLog, asked: Question, entered: int, *, timed: bool) -> dict[str, str]:
+def _definition(log: Log, asked: Question, entered: int, *, timed: bool) -> dict[str, str]:
     said = {
         "steps": " → ".join(f"{k}. {step}" for k, step in enumerate(asked.in_words, start=1)),
         "window": summary.window_words(asked),

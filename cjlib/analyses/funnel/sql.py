@@ -20,7 +20,7 @@ from cjlib.analyses.funnel.options import Question
 from cjlib.shared.sql import as_text
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.engine import identifier
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 MOST_CHOICES = 300
 """More sums than this in one statement are for no reader and no parser."""
@@ -29,7 +29,7 @@ MOST_CHOICES = 300
 _BEFORE_ALL = int(pd.Timestamp("1900-01-01", tz="UTC").value // 1000)
 
 
-def statement(log: EventLog, asked: Question) -> tuple[str, str]:
+def statement(log: Log, asked: Question) -> tuple[str, str]:
     """The statement, and in words what it gives."""
     plan = Plan(log, asked)
     if plan.choices is None:
@@ -37,7 +37,7 @@ def statement(log: EventLog, asked: Question) -> tuple[str, str]:
     return plan.text(), _words(asked)
 
 
-def open_statement(log: EventLog, asked: Question) -> str:
+def open_statement(log: Log, asked: Question) -> str:
     """The statement with a column more, `still_open`: who stopped there and has a first event whose window is open."""
     plan = Plan(log, asked, still_open=True)
     return "" if plan.choices is None else plan.text()
@@ -61,7 +61,7 @@ def _words(asked: Question) -> str:
 class Plan:
     """The cascade of a question, stage by stage."""
 
-    log: EventLog
+    log: Log
     asked: Question
     still_open: bool = False
     value: str | None = None

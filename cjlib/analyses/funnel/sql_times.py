@@ -14,7 +14,7 @@ from cjlib.analyses.funnel.options import Question
 from cjlib.analyses.funnel.sql import Plan, interval, stamp
 from cjlib.shared.sql import as_text, between, near_middle
 from cjlib.sources.log.engine import identifier
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 MOST_TIMED = 12
 """Steps beyond which the statement, which grows with their square, is for no engine."""
@@ -28,11 +28,11 @@ class Timed:
     n + 2 … 2 n those from the first step, 2 n + 1 that from the latest start.
     """
 
-    log: EventLog
+    log: Log
     asked: Question
 
     @staticmethod
-    def fits(log: EventLog, asked: Question) -> bool:
+    def fits(log: Log, asked: Question) -> bool:
         """Whether the statement of a question is short enough for engines."""
         return len(asked.steps) <= MOST_TIMED and Plan(log, asked).choices is not None
 

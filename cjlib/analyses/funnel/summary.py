@@ -16,7 +16,7 @@ from cjlib.errors import did_you_mean, shown
 from cjlib.shared.stats import Z95
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.conditions import Step
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 ORDER = {
     "sequential": "sequential: each step at or after the one before; other events may lie between",
@@ -193,7 +193,7 @@ def window_words(asked: Question) -> str:
     return f"{timespan(asked.window)} of elapsed time from the first event to every later step, its end included"
 
 
-def bounds_words(log: EventLog, asked: Question) -> str:
+def bounds_words(log: Log, asked: Question) -> str:
     """Between which instants a first event must lie."""
     bounds = [f"from {log.moment(asked.start):%Y-%m-%d %H:%M}"] if asked.start is not None else []
     bounds += [f"to {log.moment(asked.end):%Y-%m-%d %H:%M}"] if asked.end is not None else []

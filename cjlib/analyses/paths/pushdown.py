@@ -13,14 +13,13 @@ from cjlib.shared.event_arrays import Ints, sessions_sql
 from cjlib.shared.group_by import (
     MISSING,
     CustomerGroups,
-    names_given,
     order_of_groups,
     values_found,
 )
 from cjlib.shared.sql import MILLION, as_text, between, log_order, middles
 from cjlib.show.numbers import count_of
 from cjlib.sources.log.engine import identifier
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 
 @dataclass(frozen=True)
@@ -33,18 +32,16 @@ class Around:
     stretches: int
 
 
-def counted_there(log: EventLog) -> dict[str, str]:
-    """What a definition says where the events lie in another engine."""
-    if not log.pushed:
-        return {}
-    held = log.quality.set_index("check")["rows"]
+def words_there(log: Log) -> dict[str, str]:
+    """What a definition says of events that lie in a database."""
+    rows = log.quality.set_index("check")["rows"]
     return {
-        "left out": f"{count_of(int(held['rows read'] - held['events used']), 'row')} when the log was opened, as its quality tells",
+        "left out": f"{count_of(int(rows['rows read'] - rows['events used']), 'row')} when the log was opened, as its quality tells",
         "counted": "where the events lie, by a statement like the one shown; only what stands in the tables came here",
     }
 
 
-def sessions_there(log: EventLog, gap: int) -> pd.DataFrame:
+def sessions_there(log: Log, gap: int) -> pd.DataFrame:
     """`.table` of sessions: one row a session comes back."""
     told = "channel" in log.columns
     found = log.run(rows_sql(log, gap)).sort_values(
@@ -67,7 +64,7 @@ def _as_sorted(column: pd.Series) -> pd.Series:
     return column.astype("str") if column.name == "customer_id" else column
 
 
-def rows_sql(log: EventLog, gap: int) -> str:
+def rows_sql(log: Log, gap: int) -> str:
     """One row a session: customer, number, start, length, events, first and last event, and the channel if the log has channels."""
     told = "channel" in log.columns
     flags = (
@@ -97,12 +94,11 @@ def rows_sql(log: EventLog, gap: int) -> str:
 
 
 def pairs_there(
-    log: EventLog, gap: int | None, by: str | Sequence[str] | None, taken: Sequence[str]
+    log: Log, gap: int | None, by: tuple[str, ...]
 ) -> tuple[CustomerGroups | None, Pairs, Around]:
     """The pairs, by group, source and target; a source or target beyond the names is "(start)" or "(end)"."""
-    names = names_given(by, "by", taken)
-    found = log.run(pairs_sql(log, gap, names))
-    grouping, group = _groups(log, names, found)
+    found = log.run(pairs_sql(log, gap, by))
+    grouping, group = _groups(log, by, found)
     base = len(log.event_names) + 2
     place = {name: code for code, name in enumerate(log.event_names)}
     source, target = (
@@ -136,7 +132,7 @@ def pairs_there(
     )
 
 
-def pairs_sql(log: EventLog, gap: int | None, by: tuple[str, ...]) -> str:
+def pairs_sql(log: Log, gap: int | None, by: tuple[str, ...]) -> str:
     """One row a pair and group: how many, of how many customers, the sum of the times between them, and the two in the middle."""
     inside = "OVER (PARTITION BY customer_id, session ORDER BY n)"
     held = "".join(f", g{position}" for position, _ in enumerate(by, start=1))
@@ -164,7 +160,7 @@ def pairs_sql(log: EventLog, gap: int | None, by: tuple[str, ...]) -> str:
     )
 
 
-def _first_values(log: EventLog, by: tuple[str, ...]) -> str:
+def _first_values(log: Log, by: tuple[str, ...]) -> str:
     """The values of each customer's first event that has any of them."""
     picks = "".join(
         f", {as_text(name)} AS g{position}" for position, name in enumerate(by, start=1)
@@ -188,7 +184,7 @@ def smallest_first(by: Sequence[str]) -> str:
 
 
 def _groups(
-    log: EventLog, names: tuple[str, ...], found: pd.DataFrame
+    log: Log, names: tuple[str, ...], found: pd.DataFrame
 ) -> tuple[CustomerGroups | None, Ints]:
     if not names:
         return None, np.zeros(len(found), dtype=np.int64)
@@ -219,7 +215,7 @@ def _groups(
     return CustomerGroups(names, values, ranks[order], nobody), place[group].astype(np.int64)
 
 
-def _tied(log: EventLog) -> int:
+def _tied(log: Log) -> int:
     """How many events share their instant with another event of the same customer."""
     shared = f"SELECT COUNT(*) AS together FROM {log.events_sql} AS given GROUP BY customer_id, timestamp HAVING COUNT(*) > 1"
     return int(

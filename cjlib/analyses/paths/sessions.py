@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.paths.pushdown import counted_there, sessions_there
+from cjlib.analyses.paths.pushdown import sessions_there, words_there
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import (
     base_of,
@@ -92,7 +92,7 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
         return Sessions.unanswered(
             f"All times are whole {unit_of(resolution)}, too coarse for sessions cut by pauses of {timespan(length)}. Give a gap of {timespan(resolution)} or more."
         )
-    table = sessions_there(log, length) if log.pushed else _table(log, length)
+    table = log.counted(_table, sessions_there, length)
     seconds, events = table["seconds"].to_numpy(), table["events"].to_numpy()
     metrics = _metrics(
         seconds, events, customers=int(np.count_nonzero(table["session"].to_numpy() == 1))
@@ -102,7 +102,7 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
         "gap": gap_in_words(length),
         "length": "from the first event of the session to its last; one event alone lasts 0 seconds",
         **base_of(log, int(events.sum()), int(metrics["customers"]["value"] or 0)),
-        **counted_there(log),
+        **log.counted(lambda _: {}, words_there),
     }
     sql = (
         f"{sessions_sql(log, length)}\nSELECT customer_id, session, MIN(timestamp) AS started_at, MAX(timestamp) AS ended_at, COUNT(*) AS events\n"

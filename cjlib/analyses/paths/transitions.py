@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.paths.pair_counts import Pairs, Tally, tally
-from cjlib.analyses.paths.pushdown import Around, counted_there, pairs_there, smallest_first
+from cjlib.analyses.paths.pushdown import Around, pairs_there, smallest_first, words_there
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import (
     END,
@@ -110,9 +110,7 @@ def transitions(
     gap = gap_of(given_gap, resolution)
     names = log.event_names
     start, end = free_mark(START, names), free_mark(END, names)
-    grouping, pairs, around = (
-        pairs_there(log, gap, by, COLUMNS) if log.pushed else _pairs(log, gap, by)
-    )
+    grouping, pairs, around = log.counted(_pairs, pairs_there, gap, names_given(by, "by", COLUMNS))
     table = _sorted([*names, start, end], grouping, pairs)
     metrics = _metrics(table, around.stretches, around.customers)
     definition = {
@@ -125,7 +123,7 @@ def transitions(
         "interval": "Wilson 95% over pairs; pairs of one customer are alike, so it is a lower bound of the uncertainty",
         **base_of(log, around.events, around.customers),
         **reserved_names(names, START, END),
-        **counted_there(log),
+        **log.counted(lambda _: {}, words_there),
     }
     headline = _headline(table, grouping.names if grouping else (), around.customers)
     return Transitions(
@@ -152,10 +150,9 @@ def _by_in_words(grouping: CustomerGroups | None) -> dict[str, str]:
 
 
 def _pairs(
-    log: EventLog, gap: int | None, by: str | Sequence[str] | None
+    log: EventLog, gap: int | None, by: tuple[str, ...]
 ) -> tuple[CustomerGroups | None, Pairs, Around]:
-    columns = names_given(by, "by", COLUMNS)
-    grouping = group_by(log, columns, taken=COLUMNS) if columns else None
+    grouping = group_by(log, by, taken=COLUMNS) if by else None
     names = len(log.event_names)
     counted = tally((names + 2) ** 2 * max(1, len(grouping or ())))
     events = tied = customers = stretches = 0

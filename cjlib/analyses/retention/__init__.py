@@ -13,13 +13,14 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.retention import comparisons, count, pushdown, summary, tables
 from cjlib.analyses.retention.count import Entries, Members, clock_of, entries_of
 from cjlib.analyses.retention.options import (
+    TAKEN,
     ClockName,
     CohortKind,
     Mode,
     PeriodZero,
     Question,
     Scope,
-    ask,
+    check,
 )
 from cjlib.analyses.retention.options import scope as scope_of
 from cjlib.analyses.retention.sql import retention_sql
@@ -27,10 +28,11 @@ from cjlib.analyses.retention.tables import Clustered, clustered
 from cjlib.errors import CjlibError, not_a_log
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.first_events import Groups
+from cjlib.shared.group_by import names_given
 from cjlib.shared.periods import Period, WeekStart
 from cjlib.shared.stats import wilson
-from cjlib.sources.log.conditions import Event
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.conditions import Event, as_step
+from cjlib.sources.log.event_log import EventLog, Log
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -187,58 +189,66 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     >>> cj.retention(log, period="week", periods=1).table["retained"].tolist()
     [2, 1]
     """
-    if not isinstance(log, EventLog):
+    if not isinstance(log, Log):
         raise not_a_log(log)
-    question = ask(
-        log,
-        {
-            "start_event": start_event,
-            "return_event": return_event,
-            "period": period,
-            "periods": periods,
-            "cohort": cohort,
-            "mode": mode,
-            "clock": clock,
-            "week_start": week_start,
-            "min_returns": min_returns,
-            "period_zero": period_zero,
-            "by": by,
-            "cohort_by": cohort_by,
-            "value": value,
-            "start": start,
-            "end": end,
-            "min_n": min_n,
-            "seed": seed,
-        },
+    question = Question(
+        start_event=as_step(start_event, "start_event"),
+        return_event=as_step(return_event, "return_event"),
+        period=period,
+        periods=periods,
+        cohort=cohort,
+        mode=mode,
+        clock=clock,
+        week_start=week_start,
+        min_returns=min_returns,
+        period_zero=period_zero,
+        by=names_given(by, "by", taken=TAKEN),
+        cohort_by=cohort_by,
+        value=value,
+        start=start,
+        end=end,
+        min_n=min_n,
+        seed=seed,
     )
-    scope = scope_of(log, question)
-    if log.pushed:
-        return _pushed(log, question, scope)
+    check(log, question)
+    return log.counted(_counted_here, _counted_there, question, scope_of(log, question))
+
+
+def _counted_here(log: EventLog, question: Question, scope: Scope) -> Retention:
     entries, groups, cohorts = entries_of(log, question, scope)
     own_clock = clock_of(question, scope, log, entries.at, entries.period)
     return _answer(Members(log, question, scope, entries, own_clock, groups, cohorts))
 
 
-def _pushed(log: EventLog, question: Question, scope: Scope) -> Retention:
+def _counted_there(log: Log, question: Question, scope: Scope) -> Retention:
     found = pushdown.counted(log, question, scope)
-    metrics, entries = _metrics(question, found.pop("sums"), None), found.pop("entries")
+    metrics = _metrics(question, found.sums, None)
     if question.recurring:
         metrics = {name: one | {"low": None, "high": None} for name, one in metrics.items()}
-    told = summary.headline(
+    headline = summary.headline(
         question,
-        entries,
+        found.entries,
         metrics,
-        found["headline_period"],
-        found["cohort_comparisons"],
-        found["cohort_change"],
+        found.headline_period,
+        found.cohort_comparisons,
+        found.cohort_change,
     )
     return Retention(
-        **found,
-        headline=told,
+        table=found.table,
+        average=found.average,
+        fixed_average=found.fixed_average,
+        comparisons=found.comparisons,
+        cohort_comparisons=found.cohort_comparisons,
+        cohort_change=found.cohort_change,
+        headline=headline,
+        definition=found.definition,
+        families=found.families,
         metrics=metrics,
+        sql=found.sql,
         period=question.period,
         by=question.by,
         mode=question.mode,
+        headline_period=found.headline_period,
         _members=None,
     )
 

@@ -78,7 +78,7 @@ def truncated_cohort(log: EventLog, question: Question, scope: Scope) -> int | N
 
 def _happens_once(log: EventLog, question: Question) -> bool:
     start = question.start_event
-    if not (start.names or start.where) or start.first_time or log.pushed:
+    if not (start.names or start.where) or start.first_time:
         return False
     events, customers = log.engine.rows(
         f"SELECT count(*), count(DISTINCT c) FROM {log.prepared} WHERE {log.match(start, 'start_event')}"

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from cjlib.errors import CjlibError, not_one_of, shown
-from cjlib.shared.group_by import names_given
 from cjlib.shared.periods import (
     EXACT,
     MONTHS,
@@ -20,8 +19,8 @@ from cjlib.shared.periods import (
     calendar,
     check_period,
 )
-from cjlib.sources.log.conditions import Step, as_step
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.conditions import Step
+from cjlib.sources.log.event_log import Log
 
 CohortKind = Literal["first_ever", "first_in_range", "recurring"]
 Mode = Literal["on", "on_or_after", "every"]
@@ -94,39 +93,37 @@ class Question:
         return EXACT.get(self.period, 0)
 
 
-def ask(log: EventLog, options: dict[str, Any]) -> Question:
-    """The options, checked against one another and against the log."""
+def check(log: Log, question: Question) -> None:
+    """Refuse options that are not among those allowed, and columns that the log does not have."""
     for option, allowed in _CHOICES.items():
+        given = getattr(question, option)
         if option == "period":
-            check_period(options[option])
-        elif options[option] not in allowed:
-            raise not_one_of(option, options[option], allowed)
-    _whole(options, "periods", 1, MOST_PERIODS)
-    _whole(options, "min_returns", 1)
-    _whole(options, "min_n", 0)
-    _whole(options, "seed", 0)
-    by = names_given(options["by"], "by", taken=TAKEN)
-    for column in by:
+            check_period(given)
+        elif given not in allowed:
+            raise not_one_of(option, given, allowed)
+    _whole(question, "periods", 1, MOST_PERIODS)
+    _whole(question, "min_returns", 1)
+    _whole(question, "min_n", 0)
+    _whole(question, "seed", 0)
+    for column in question.by:
         log.property(column, "by")
     for option in ("cohort_by", "value"):
-        if options[option] is not None:
-            _check_column(log, option, options[option])
-    if options["cohort_by"] in by:
+        if getattr(question, option) is not None:
+            _check_column(log, option, getattr(question, option))
+    if question.cohort_by in question.by:
         raise CjlibError(
-            f"cohort_by: {shown(options['cohort_by'])} already stands in by. Name it in one of the two."
+            f"cohort_by: {shown(question.cohort_by)} already stands in by. Name it in one of the two."
         )
-    steps = {option: as_step(options[option], option) for option in ("start_event", "return_event")}
-    return Question(**{**options, **steps, "by": by})
 
 
-def _check_column(log: EventLog, option: str, column: Any) -> None:
+def _check_column(log: Log, option: str, column: Any) -> None:
     if not isinstance(column, str):
         raise CjlibError(f"{option}: must be the name of a column. Got {shown(column)}.")
     log.property(column, option)
 
 
-def _whole(options: dict[str, Any], option: str, least: int, most: int | None = None) -> None:
-    value = options[option]
+def _whole(question: Question, option: str, least: int, most: int | None = None) -> None:
+    value = getattr(question, option)
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise CjlibError(f"{option}: must be a whole number, {least} or more. Got {shown(value)}.")
     if most is not None and int(value) > most:
@@ -158,7 +155,7 @@ class Scope:
         return self.first > self.last
 
 
-def scope(log: EventLog, question: Question) -> Scope:
+def scope(log: Log, question: Question) -> Scope:
     """The periods from the first event to the end of data, and which of them are cohorts."""
     begin = 0 if question.start is None else log.instant(question.start, "start")
     end = begin if question.end is None else log.instant(question.end, "end", end=True)

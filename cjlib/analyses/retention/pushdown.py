@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,28 @@ from cjlib.analyses.retention.tables import Counts
 from cjlib.errors import CjlibError
 from cjlib.shared.first_events import Groups, Whole
 from cjlib.shared.group_by import MISSING, values_found
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 
-def check(question: Question) -> None:
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The tables of retention, by the names of the result, and what its metrics and headline are made from."""
+
+    table: pd.DataFrame
+    average: pd.DataFrame
+    fixed_average: pd.DataFrame
+    comparisons: pd.DataFrame
+    cohort_comparisons: pd.DataFrame
+    cohort_change: pd.DataFrame
+    families: dict[str, int]
+    definition: dict[str, str]
+    sql: str
+    headline_period: int
+    sums: tables.Pooled
+    entries: int
+
+
+def _check(question: Question) -> None:
     """Refuse what rests on more than the cells."""
     beyond = [f"clock='{question.clock}'"] if question.clock != "calendar" else []
     beyond += [option for option in ("cohort_by", "value") if getattr(question, option)]
@@ -28,9 +45,9 @@ def check(question: Question) -> None:
         )
 
 
-def counted(log: EventLog, question: Question, scope: Scope) -> dict[str, Any]:
+def counted(log: Log, question: Question, scope: Scope) -> Found:
     """The tables, by the names of the result, of retention that is counted in the log's own engine."""
-    check(question)
+    _check(question)
     sql = retention_sql(log, question, scope)
     cells = (
         pd.DataFrame() if scope.nobody else log.run(retention_sql(log, question, scope, texts=True))
@@ -41,23 +58,23 @@ def counted(log: EventLog, question: Question, scope: Scope) -> dict[str, Any]:
     names, unknown = tables.cell_names(scope, counts, groups, None), _unknown_scores(counts)
     compared = replace(question, by=()) if question.mode == "on_or_after" else question
     by_group, tested = comparisons.group_comparisons(sums, groups, compared)
-    return {
-        "table": tables.cell_table(question, scope, counts, groups, None),
-        "average": _average(question, sums, groups),
-        "fixed_average": _average(question, tables.pooled(_completed(counts, through)), groups),
-        "comparisons": by_group,
-        "cohort_comparisons": comparisons.cohort_comparisons(question, names, counts, unknown)[0],
-        "families": {} if tested is None else {tested.name: tested.tests},
-        "cohort_change": comparisons.cohort_change(question, names, counts, unknown),
-        "sql": sql,
-        "headline_period": through,
-        "sums": sums,
-        "entries": int(counts.base[:, 0].sum()) if counts.base.size else 0,
-        "definition": _definition(log, question, scope, through),
-    }
+    return Found(
+        table=tables.cell_table(question, scope, counts, groups, None),
+        average=_average(question, sums, groups),
+        fixed_average=_average(question, tables.pooled(_completed(counts, through)), groups),
+        comparisons=by_group,
+        cohort_comparisons=comparisons.cohort_comparisons(question, names, counts, unknown)[0],
+        families={} if tested is None else {tested.name: tested.tests},
+        cohort_change=comparisons.cohort_change(question, names, counts, unknown),
+        sql=sql,
+        headline_period=through,
+        sums=sums,
+        entries=int(counts.base[:, 0].sum()) if counts.base.size else 0,
+        definition=_definition(log, question, scope, through),
+    )
 
 
-def _groups(log: EventLog, question: Question, cells: pd.DataFrame) -> tuple[Whole, Groups]:
+def _groups(log: Log, question: Question, cells: pd.DataFrame) -> tuple[Whole, Groups]:
     """The group of each cell, and what the groups are: by value as text, missing last."""
     if not question.by:
         return np.zeros(len(cells), dtype=np.int64), Groups((), pd.DataFrame(index=range(1)))
@@ -133,7 +150,7 @@ def _unknown_scores(counts: Counts) -> comparisons.Scores:
     return comparisons.Scores(whole, whole, none, none, none, none)
 
 
-def _definition(log: EventLog, question: Question, scope: Scope, through: int) -> dict[str, str]:
+def _definition(log: Log, question: Question, scope: Scope, through: int) -> dict[str, str]:
     said = summary.question_words(log, question, scope)
     said["fixed population"] = (
         f"those who have completed {question.period} {through}: the last that at least half of those have who completed {question.period} 1"

@@ -6,10 +6,10 @@ from cjlib.analyses.retention.options import Question, Scope
 from cjlib.shared.periods import DAY, HOUR, Offsets, zone_offsets
 from cjlib.shared.sql import instant, later, matching, with_first
 from cjlib.sources.log.engine import identifier
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 
-def retention_sql(log: EventLog, question: Question, scope: Scope, *, texts: bool = False) -> str:
+def retention_sql(log: Log, question: Question, scope: Scope, *, texts: bool = False) -> str:
     """The statement: one row a cell with the group's and cohort's names, `cohort_size`, `period`, `retained`; `texts` gives groups as text."""
     columns = (*question.by, *((question.cohort_by,) if question.cohort_by else ()))
     # Columns of the data get names of ours inside, so that one called "period" is only a column.
@@ -44,7 +44,7 @@ def _periods(scope: Scope) -> str:
 
 
 def _starts(
-    log: EventLog, question: Question, scope: Scope, columns: tuple[str, ...], held: list[str]
+    log: Log, question: Question, scope: Scope, columns: tuple[str, ...], held: list[str]
 ) -> str:
     """Cohort events with their period, whether the cohort's own event is a return event, and their order within a customer."""
     picks = "".join(f", {name}" for name in held)
@@ -65,9 +65,7 @@ def _starts(
     )
 
 
-def _candidates(
-    log: EventLog, question: Question, columns: tuple[str, ...], held: list[str]
-) -> str:
+def _candidates(log: Log, question: Question, columns: tuple[str, ...], held: list[str]) -> str:
     start, returns = question.start_event, question.return_event
     renamed = "".join(
         f", {identifier(column)} AS {name}" for column, name in zip(columns, held, strict=True)
@@ -94,7 +92,7 @@ def _entries(scope: Scope, held: list[str]) -> str:
     )
 
 
-def _returns(log: EventLog, question: Question, scope: Scope) -> str:
+def _returns(log: Log, question: Question, scope: Scope) -> str:
     found = matching(log, question.return_event, "customer_id, timestamp AS returned_at")
     return f"{found} AND timestamp <= {instant(scope.until)}"
 
@@ -128,7 +126,7 @@ def _spans(question: Question, scope: Scope, held: list[str], shift: _Shift) -> 
 class _Shift:
     """An instant some periods after the cohort event, as SQL."""
 
-    def __init__(self, log: EventLog, question: Question, scope: Scope) -> None:
+    def __init__(self, log: Log, question: Question, scope: Scope) -> None:
         self.question = question
         span = (int(scope.periods.starts[0]), int(scope.periods.starts[-1]))
         beyond = 31 * DAY * question.months * (question.periods + 2)

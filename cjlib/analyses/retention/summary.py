@@ -16,7 +16,7 @@ from cjlib.errors import did_you_mean, shown
 from cjlib.shared.comparison import CLAIM, Family
 from cjlib.show.numbers import confidence, count_of, percent, points, points_interval
 from cjlib.sources.log.conditions import Step
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 _COHORTS = {
     "first_ever": "each customer's first matching event in the whole log",
@@ -108,7 +108,7 @@ def definition(members: Members, counts: Counts, through: int) -> dict[str, str]
     return told | _facts(members, counts, through) | unknown_names(members.log, members.question)
 
 
-def question_words(log: EventLog, question: Question, scope: Scope) -> dict[str, str]:
+def question_words(log: Log, question: Question, scope: Scope) -> dict[str, str]:
     """What was asked, option by option."""
     told = {
         "question": f"share of each cohort {_MODES[question.mode]}",
@@ -266,7 +266,7 @@ def _clock(question: Question) -> str:
     return f"elapsed: period k begins k {question.period}s after the customer's cohort event ({length})"
 
 
-def _range(log: EventLog, question: Question, scope: Scope) -> str:
+def _range(log: Log, question: Question, scope: Scope) -> str:
     if question.start is None and question.end is None:
         return "all cohorts"
     if scope.nobody:
@@ -287,7 +287,7 @@ def _complete(question: Question) -> str:
     return f"{ended} by the end of data{later}"
 
 
-def unknown_names(log: EventLog, question: Question) -> dict[str, str]:
+def unknown_names(log: Log, question: Question) -> dict[str, str]:
     """Names that never occur count as nothing, and are said."""
     steps: dict[str, Step] = {
         "start_event": question.start_event,

@@ -15,8 +15,8 @@ from cjlib.analyses.survival import summary
 from cjlib.analyses.survival.count import (
     Lifetimes,
     lifetimes_of,
-    lifetimes_there,
     lives_of,
+    lives_there,
     span_of,
 )
 from cjlib.analyses.survival.kaplan_meier import Curve, Z, kaplan_meier, log_rank
@@ -28,7 +28,7 @@ from cjlib.shared.group_by import names_given
 from cjlib.shared.risk_comparison import SameAge
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 LANDMARKS = (30, 90, 180, 365)
 """Days whose share surviving is a metric, as far as the curve reaches."""
@@ -121,7 +121,7 @@ def survival(
     >>> cj.survival(log, churn_event="cancel").table["share_surviving"].tolist()
     [1.0, 0.5, 0.0]
     """
-    if not isinstance(log, EventLog):
+    if not isinstance(log, Log):
         raise not_a_log(log)
     if (churn_event is None) == (inactive is None):
         given = "both" if inactive is not None else "neither"
@@ -140,11 +140,7 @@ def survival(
         log.property(column, "by")
     span = span_of(log, start, end)
     sql = lives_sql(log, begin, churn, silence, span)
-    lifetimes, tied = (
-        lifetimes_there(log, begin, sql, names)
-        if log.pushed
-        else lives_of(log, begin, churn, silence, names, span)
-    )
+    lifetimes, tied = log.counted(lives_of, lives_there, begin, churn, silence, names, span)
     definition = summary.of_log(log, begin, span, churn, silence, tied=tied, by=names)
     return _answer(lifetimes, min_n, definition, "customer", sql)
 

@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier
-from cjlib.analyses.survival.sql import Span, days_sql, tied_sql
+from cjlib.analyses.survival.sql import Span, days_sql, lives_sql, tied_sql
 from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown, unknown_column
 from cjlib.shared.first_events import Firsts, Groups, Whole, events_sql, first_events, grouped
 from cjlib.sources.log.conditions import Step
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 DAY = 86_400_000_000
 UNITS = ("day", "week", "month", "year")
@@ -79,14 +79,15 @@ def lives_of(
     return lifetimes, len(firsts.tied_row) - len(firsts)
 
 
-def lifetimes_there(
-    log: EventLog, start: Step, lives: str, by: tuple[str, ...]
+def lives_there(
+    log: Log, start: Step, churn: Step | None, inactive: int, by: tuple[str, ...], span: Span
 ) -> tuple[Lifetimes, int]:
-    """All lives without groups, and how many further events tie as the first; `lives` is the statement of one row a customer."""
+    """The same of events that lie in a database, without groups."""
     if by:
         raise CjlibError(
             "log: survival with by cannot be counted where the events lie. Fetch them once: cj.survival(log.read(), …)."
         )
+    lives = lives_sql(log, start, churn, inactive, span)
     found = log.run(days_sql(log, lives)).sort_values(["lasted", "churned"])
     times = found["lives"].to_numpy(dtype="int64")
     days = np.repeat((found["lasted"].to_numpy(dtype="int64") // DAY).astype(np.float64), times)

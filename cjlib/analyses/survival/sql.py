@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from cjlib.shared.sql import between, instant, later, matching
 from cjlib.sources.log.conditions import Step
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Log
 
 Span = tuple[int | None, int | None]
 """First and last instant at which a life may begin, both included; None: no bound."""
 
 
-def lives_sql(log: EventLog, start: Step, churn: Step | None, inactive: int, span: Span) -> str:
+def lives_sql(log: Log, start: Step, churn: Step | None, inactive: int, span: Span) -> str:
     """One row a customer: `customer_id`, `started_at`, `churned_at` (missing: censored at the end of data)."""
     until = instant(log.observed_until_us)
     first = f"SELECT customer_id, MIN(begun_at) AS started_at FROM ({matching(log, start, 'customer_id, timestamp AS begun_at')}) AS begun\n  WHERE begun_at <= {until} GROUP BY customer_id"
@@ -29,7 +29,7 @@ def lives_sql(log: EventLog, start: Step, churn: Step | None, inactive: int, spa
     )
 
 
-def days_sql(log: EventLog, lives: str) -> str:
+def days_sql(log: Log, lives: str) -> str:
     """How many lives lasted how many whole days, and ended in churn or not; in microseconds, `lasted` being whole days."""
     until = instant(log.observed_until_us)
     lasted = between("started_at", f"COALESCE(churned_at, {until})")
@@ -40,7 +40,7 @@ def days_sql(log: EventLog, lives: str) -> str:
     )
 
 
-def tied_sql(log: EventLog, start: Step, lives: str) -> str:
+def tied_sql(log: Log, start: Step, lives: str) -> str:
     """How many events tie as the first of a life, beyond one each."""
     begun = matching(log, start, "customer_id, timestamp AS begun_at")
     return (
@@ -49,11 +49,11 @@ def tied_sql(log: EventLog, start: Step, lives: str) -> str:
     )
 
 
-def _churn_sql(log: EventLog, churn: Step) -> str:
+def _churn_sql(log: Log, churn: Step) -> str:
     return matching(log, churn, "customer_id, timestamp AS seen_at, timestamp AS ended_at")
 
 
-def _silence_sql(log: EventLog, inactive: int, until: str) -> str:
+def _silence_sql(log: Log, inactive: int, until: str) -> str:
     """Silences that reach their length; a gap of exactly that length does."""
     end = later("seen_at", inactive)
     return (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -35,8 +36,198 @@ _filtered = itertools.count(1)
 _IN_WORDS = {"VARCHAR": "text", "BOOLEAN": "true and false", "DATE": "dates", "TIMESTAMP": "times"}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class EventLog:
+Question = ParamSpec("Question")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Log(ABC):
+    """What is known of events wherever they lie: facts, and portable SQL over the table `events`.
+
+    An `EventLog` has them here; those of a `PushedLog` stay in their database.
+
+    Attributes
+    ----------
+    timezone
+        The business's zone: bounds without offset and calendar periods are read in it.
+    observed_until
+        To when the log is known to be complete; the end of data for every analysis.
+    quality
+        What the reading found: `check`, `rows`, `share`, `example`.
+    quarantine
+        The rows in quarantine: `row` (1-based in the source), `reason`, then the raw columns.
+    """
+
+    properties: Mapping[str, Property]
+    timezone: str
+    observed_until_us: int
+    quality: pd.DataFrame
+    quarantine: pd.DataFrame
+    filters: tuple[str, ...] = ()
+    filters_in_words: tuple[str, ...] = ()
+
+    @abstractmethod
+    def counted(
+        self,
+        here: Callable[Concatenate[Any, Question], Answer],
+        there: Callable[Concatenate[Any, Question], Answer],
+        *question: Question.args,
+        **options: Question.kwargs,
+    ) -> Answer:
+        """The answer of one of an analysis's two counters, which take the same question: `here` counts events that are here, `there` asks their database."""
+
+    # ---- facts -------------------------------------------------------------------------------------------------
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone itself."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def observed_until(self) -> pd.Timestamp:
+        """The end of data, in the business's zone."""
+        return self.moment(self.observed_until_us)
+
+    @cached_property
+    @abstractmethod
+    def n_events(self) -> int:
+        """How many events there are."""
+
+    @cached_property
+    @abstractmethod
+    def n_customers(self) -> int:
+        """How many customers have an event."""
+
+    @cached_property
+    @abstractmethod
+    def span_us(self) -> tuple[int, int] | None:
+        """First and last event in microseconds UTC; None for an empty log."""
+
+    @cached_property
+    def span(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """First and last event, in the business's zone; None for an empty log."""
+        return (
+            None
+            if self.span_us is None
+            else (self.moment(self.span_us[0]), self.moment(self.span_us[1]))
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns beyond customer_id, event and timestamp that `by`, `where` and `hold` may name."""
+        return tuple(self.properties)
+
+    @cached_property
+    @abstractmethod
+    def event_names(self) -> list[str]:
+        """The event names, sorted."""
+
+    @property
+    @abstractmethod
+    def id_type(self) -> str:
+        """The DuckDB type of customer ids: BIGINT or VARCHAR."""
+
+    @abstractmethod
+    def table(self) -> pd.DataFrame:
+        """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`."""
+
+    def moment(self, microseconds: int) -> pd.Timestamp:
+        """An instant of the log as a timestamp in the business's zone."""
+        return pd.Timestamp(int(microseconds), unit="us", tz="UTC").tz_convert(self.zone)
+
+    def moments(
+        self, microseconds: NDArray[np.int64], missing: NDArray[np.bool_] | None = None
+    ) -> pd.Series:
+        """Instants as a datetime64[us] column in the business's zone; missing where the mask says."""
+        instants = np.asarray(microseconds, dtype="int64").astype("datetime64[us]")
+        if missing is not None:
+            instants = np.where(missing, np.datetime64("NaT", "us"), instants)
+        return pd.Series(pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(self.zone))
+
+    def instant(self, value: Any, option: str, *, end: bool = False) -> int:
+        """A bound as microseconds UTC; read in the business's zone if it has no offset; a date as `end` means to the end of that day."""
+        return instant_us(value, self.zone, option, end=end)
+
+    # ---- asking ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def run(self, sql: str) -> pd.DataFrame:
+        """Run portable SQL over the table `events` (customer_id, event, timestamp in UTC, and the properties)."""
+
+    @property
+    def events_sql(self) -> str:
+        """What a statement reads from: `events`, or the part of it that `where` has left."""
+        return (
+            f"(SELECT * FROM events WHERE {' AND '.join(self.filters)})"
+            if self.filters
+            else "events"
+        )
+
+    @abstractmethod
+    def where(
+        self,
+        columns: Where | None = None,
+        /,
+        *,
+        start: Any = None,
+        end: Any = None,
+        **conditions: Any,
+    ) -> Log:
+        """The log cut to the events that meet every condition; see `EventLog.where`."""
+
+    def cut(self, columns: Where | None, start: Any, end: Any, conditions: Where) -> Cut:
+        """What `where` asks: as SQL over the portable table and in words, after what was asked before."""
+        until, written, words = (
+            self.observed_until_us,
+            list(self.filters),
+            list(self.filters_in_words),
+        )
+        if start is not None:
+            written.append(f"timestamp >= {timestamp_sql(self.instant(start, 'start'))}")
+            words.append(f"from {start}")
+        if end is not None:
+            last = self.instant(end, "end", end=True)
+            until = min(until, last)
+            written.append(f"timestamp <= {timestamp_sql(last)}")
+            words.append(f"to {end}")
+        steps = tuple(Step(None, where=some) for some in (columns or {}, conditions) if some)
+        written += [portable(self, step, "where") for step in steps]
+        words += [str(step).removeprefix("any event where ") for step in steps]
+        return Cut(until, steps, tuple(written), tuple(words))
+
+    def portable(self, event: Event, option: str = "event") -> str:
+        """The same condition over the portable table `events`, for `.sql`; without `first_time`, which needs a query of its own."""
+        return portable(self, event, option)
+
+    def property(self, column: str, option: str) -> Property:
+        """What is known of a column; an unknown one is an error with the nearest name."""
+        if column not in self.properties:
+            raise unknown_column(option, column, self.properties)
+        return self.properties[column]
+
+    def unknown_events(self, event: Event) -> list[str]:
+        """The names of a step that never occur in the log."""
+        known = set(self.event_names)
+        return [name for name in as_step(event, "event").names if name not in known]
+
+    def __repr__(self) -> str:
+        return f"EventLog: {count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}"
+
+    def _repr_html_(self) -> str:
+        return f'<section class="cj-quality"><p>{escape(self._in_words())}</p>{table_html(self.quality)}</section>'
+
+    def _in_words(self) -> str:
+        span = (
+            f", {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})"
+            if self.span
+            else ""
+        )
+        cut = f"; {', '.join(self.filters_in_words)}" if self.filters_in_words else ""
+        return f"{count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}{span}{cut}"
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class EventLog(Log):
     """The events of a business, checked and prepared.
 
     Made by `cj.read_events`; never changed afterwards: `where` gives a new one.
@@ -55,31 +246,17 @@ class EventLog:
 
     engine: DuckDB
     prepared: str
-    properties: Mapping[str, Property]
-    timezone: str
-    observed_until_us: int
-    quality: pd.DataFrame
-    quarantine: pd.DataFrame
-    filters: tuple[str, ...] = ()
-    filters_in_words: tuple[str, ...] = ()
     kept: _Filtered | None = None
 
-    # ---- facts -------------------------------------------------------------------------------------------------
-
-    @property
-    def pushed(self) -> bool:
-        """Whether the events lie in another engine, where the counting is done."""
-        return False
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The zone itself."""
-        return ZoneInfo(self.timezone)
-
-    @property
-    def observed_until(self) -> pd.Timestamp:
-        """The end of data, in the business's zone."""
-        return self.moment(self.observed_until_us)
+    def counted(
+        self,
+        here: Callable[Concatenate[Any, Question], Answer],
+        there: Callable[Concatenate[Any, Question], Answer],
+        *question: Question.args,
+        **options: Question.kwargs,
+    ) -> Answer:
+        """What `here` counts of these events."""
+        return here(self, *question, **options)
 
     @cached_property
     def n_events(self) -> int:
@@ -96,20 +273,6 @@ class EventLog:
         """First and last event in microseconds UTC; None for an empty log."""
         first, last = self.engine.rows(f"SELECT min(t), max(t) FROM {self.prepared}")[0]
         return None if first is None else (first, last)
-
-    @cached_property
-    def span(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-        """First and last event, in the business's zone; None for an empty log."""
-        return (
-            None
-            if self.span_us is None
-            else (self.moment(self.span_us[0]), self.moment(self.span_us[1]))
-        )
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns beyond customer_id, event and timestamp that `by`, `where` and `hold` may name."""
-        return tuple(self.properties)
 
     @cached_property
     def event_names(self) -> list[str]:
@@ -140,23 +303,6 @@ class EventLog:
             last_at=self.moments(counted["last_at"].to_numpy()),
         )
 
-    def moment(self, microseconds: int) -> pd.Timestamp:
-        """An instant of the log as a timestamp in the business's zone."""
-        return pd.Timestamp(int(microseconds), unit="us", tz="UTC").tz_convert(self.zone)
-
-    def moments(
-        self, microseconds: NDArray[np.int64], missing: NDArray[np.bool_] | None = None
-    ) -> pd.Series:
-        """Instants as a datetime64[us] column in the business's zone; missing where the mask says."""
-        instants = np.asarray(microseconds, dtype="int64").astype("datetime64[us]")
-        if missing is not None:
-            instants = np.where(missing, np.datetime64("NaT", "us"), instants)
-        return pd.Series(pd.DatetimeIndex(instants).tz_localize("UTC").tz_convert(self.zone))
-
-    def instant(self, value: Any, option: str, *, end: bool = False) -> int:
-        """A bound as microseconds UTC; read in the business's zone if it has no offset; a date as `end` means to the end of that day."""
-        return instant_us(value, self.zone, option, end=end)
-
     # ---- asking ------------------------------------------------------------------------------------------------
 
     def run(self, sql: str) -> pd.DataFrame:
@@ -173,15 +319,6 @@ class EventLog:
             Its rows.
         """
         return self.engine.frame(sql)
-
-    @property
-    def events_sql(self) -> str:
-        """What a statement reads from: `events`, or the part of it that `where` has left."""
-        return (
-            f"(SELECT * FROM events WHERE {' AND '.join(self.filters)})"
-            if self.filters
-            else "events"
-        )
 
     def where(
         self,
@@ -236,44 +373,9 @@ class EventLog:
             filters_in_words=cut.words,
         )
 
-    def cut(self, columns: Where | None, start: Any, end: Any, conditions: Where) -> Cut:
-        """What `where` asks: as SQL over the portable table and in words, after what was asked before."""
-        until, written, words = (
-            self.observed_until_us,
-            list(self.filters),
-            list(self.filters_in_words),
-        )
-        if start is not None:
-            written.append(f"timestamp >= {timestamp_sql(self.instant(start, 'start'))}")
-            words.append(f"from {start}")
-        if end is not None:
-            last = self.instant(end, "end", end=True)
-            until = min(until, last)
-            written.append(f"timestamp <= {timestamp_sql(last)}")
-            words.append(f"to {end}")
-        steps = tuple(Step(None, where=some) for some in (columns or {}, conditions) if some)
-        written += [portable(self, step, "where") for step in steps]
-        words += [str(step).removeprefix("any event where ") for step in steps]
-        return Cut(until, steps, tuple(written), tuple(words))
-
     def match(self, event: Event, option: str = "event") -> str:
         """The SQL condition, over the prepared table, of the events that match; `first_time` included."""
         return matching(self, event, option)
-
-    def portable(self, event: Event, option: str = "event") -> str:
-        """The same condition over the portable table `events`, for `.sql`; without `first_time`, which needs a query of its own."""
-        return portable(self, event, option)
-
-    def property(self, column: str, option: str) -> Property:
-        """What is known of a column; an unknown one is an error with the nearest name."""
-        if column not in self.properties:
-            raise unknown_column(option, column, self.properties)
-        return self.properties[column]
-
-    def unknown_events(self, event: Event) -> list[str]:
-        """The names of a step that never occur in the log."""
-        known = set(self.event_names)
-        return [name for name in as_step(event, "event").names if name not in known]
 
     def fetch(self, *columns: str, where: str = "TRUE") -> dict[str, NDArray[Any]]:
         """Columns of the matching events in the log's order: by customer, time, event.
@@ -351,21 +453,6 @@ class EventLog:
 
     def _dictionary(self, name: str) -> list[Any]:
         return [value for (value,) in self.engine.rows(f"SELECT value FROM {name} ORDER BY code")]
-
-    def __repr__(self) -> str:
-        return f"EventLog: {count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}"
-
-    def _repr_html_(self) -> str:
-        return f'<section class="cj-quality"><p>{escape(self._in_words())}</p>{table_html(self.quality)}</section>'
-
-    def _in_words(self) -> str:
-        span = (
-            f", {self.span[0]:%Y-%m-%d} to {self.span[1]:%Y-%m-%d} ({self.timezone})"
-            if self.span
-            else ""
-        )
-        cut = f"; {', '.join(self.filters_in_words)}" if self.filters_in_words else ""
-        return f"{count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}{span}{cut}"
 
 
 @dataclass(frozen=True)
@@ -471,7 +558,7 @@ def _codes_in(log: EventLog, column: str, dictionary: str, condition: str) -> st
     return f"{column} IN ({', '.join(codes)})" if codes else "FALSE"
 
 
-def portable(log: EventLog, event: Event, option: str) -> str:
+def portable(log: Log, event: Event, option: str) -> str:
     """The condition over the portable table `events`, without `first_time`, which needs a query of its own."""
     step = as_step(event, option)
     tests = [f"event IN ({_listed(step.names)})"] if step.names else []
@@ -487,7 +574,7 @@ def portable(log: EventLog, event: Event, option: str) -> str:
     return f"({' AND '.join(tests)})" if tests else "TRUE"
 
 
-def type_of(log: EventLog, column: str, option: str) -> str:
+def type_of(log: Log, column: str, option: str) -> str:
     """The DuckDB type of a column of the portable table; an unknown column is an error with the nearest name."""
     own = {"event": "VARCHAR", "timestamp": "TIMESTAMP"}
     if column == "customer_id":
@@ -496,7 +583,7 @@ def type_of(log: EventLog, column: str, option: str) -> str:
 
 
 def _instants(
-    log: EventLog, option: str, write: Callable[[int], str]
+    log: Log, option: str, write: Callable[[int], str]
 ) -> tuple[Callable[[Any], str], Callable[[Any], str]]:
     """How a bound on the time itself is written, below and above: in the log's zone, a date above means to the end of that day."""
     named = f"{option} timestamp"

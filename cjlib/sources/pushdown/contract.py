@@ -21,7 +21,7 @@ from cjlib.sources.log.event_log import EventLog, timestamp_sql
 from cjlib.sources.log.prepared_table import described
 from cjlib.sources.log.time import DAY, instant_us
 from cjlib.sources.pushdown.dialects import check_dialect, contract_of
-from cjlib.sources.pushdown.remote_log import Held, PushedLog, microseconds
+from cjlib.sources.pushdown.remote_log import Origin, PushedLog, microseconds
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,22 +55,17 @@ def open_pushed(remote: Remote, wanted: Wanted, read: Callable[[], EventLog]) ->
     rules = wanted.rules
     _times_are_times(columns.timestamp, rules)
     rows = _rows(raw, columns, rules)
-    facts: dict[str, Any] = {
-        "properties": {
-            one.name: one for one in described([(one.name, one.type) for one in columns.properties])
-        },
-        "timezone": rules.zone.key,
-        "quarantine": pd.DataFrame(columns=["row", "reason", *raw.names]),
-    }
+    properties = described([(column.name, column.type) for column in columns.properties])
 
     def log(sql: str, until: int = 0, quality: pd.DataFrame | None = None) -> PushedLog:
         contract = contract_of(sql, remote.relation, remote.dialect, _instants(raw))
-        held = Held(remote, contract, columns.customer_id.type, read)
         return PushedLog(
-            held,
-            **facts,
+            origin=Origin(remote, contract, columns.customer_id.type, read),
+            properties={column.name: column for column in properties},
+            timezone=rules.zone.key,
             observed_until_us=until,
             quality=pd.DataFrame() if quality is None else quality,
+            quarantine=pd.DataFrame(columns=["row", "reason", *raw.names]),
         )
 
     counted = _counted(log(rows))
@@ -268,7 +263,7 @@ def _quality(log: PushedLog, counted: Counted, rules: Rules, doubled: int) -> pd
     others = sorted(set(counted) - set(REASONS) - {_USED})
     lines = [
         QualityLine(
-            "where the events are", rows, f"{log.held.remote.place}; counted there, none was read"
+            "where the events are", rows, f"{log.origin.remote.place}; counted there, none was read"
         ),
         QualityLine("rows read", rows, ""),
         QualityLine("events used", used, ""),

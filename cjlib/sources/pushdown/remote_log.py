@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate
 
 import pandas as pd
 
 from cjlib.errors import CjlibError
 from cjlib.sources.connect.remote import Remote
 from cjlib.sources.log.conditions import Where
-from cjlib.sources.log.engine import DuckDB
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import Answer, EventLog, Log, Question
 from cjlib.sources.pushdown.dialects import written
 
 if TYPE_CHECKING:
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """What is known of a log that stays in another engine."""
+class Origin:
+    """The table of a log that stays in another engine, and how its events are told from its rows."""
 
     remote: Remote
     contract: exp.Expr
@@ -38,61 +37,61 @@ class Held:
         return sorted(plain(found.iloc[:, 0]).tolist())
 
 
-class PushedLog(EventLog):
+ONLY_HERE = {
+    name for name in (*vars(EventLog), *EventLog.__dataclass_fields__) if not name.startswith("_")
+} - {*dir(Log), *Log.__dataclass_fields__}
+"""What an `EventLog` has and a log whose events lie elsewhere has not."""
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class PushedLog(Log):
     """The event log of a table that is not read: counts are made in its engine.
 
     Funnels, retention, survival, lifecycle, sessions and transitions ask it; what needs the events themselves says so, and `read()` fetches them.
     """
 
-    def __init__(self, held: Held, **facts: Any) -> None:
-        for name, value in {
-            "held": held,
-            "cuts": (),
-            "filters": (),
-            "filters_in_words": (),
-            "kept": None,
-            **facts,
-        }.items():
-            object.__setattr__(self, name, value)
+    origin: Origin
+    cuts: tuple[tuple[Where | None, dict[str, Any]], ...] = ()
 
-    held: Held
-    cuts: tuple[tuple[Where | None, dict[str, Any]], ...]
+    def counted(
+        self,
+        here: Callable[Concatenate[Any, Question], Answer],
+        there: Callable[Concatenate[Any, Question], Answer],
+        *question: Question.args,
+        **options: Question.kwargs,
+    ) -> Answer:
+        """What `there` has counted by the engine of these events."""
+        return there(self, *question, **options)
 
-    @property
-    def pushed(self) -> bool:
-        """The events lie in another engine."""
-        return True
+    def __getattr__(self, name: str) -> Any:
+        if name in ONLY_HERE:
+            raise self.needs_events()
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    @property
-    def engine(self) -> DuckDB:  # type: ignore[override] (a frozen field of its parent)
-        """There are no events here to ask."""
-        raise CjlibError(
-            f"log: this needs the events themselves, which lie in {self.held.remote.place}. Counted there are cj.funnel (in sequence, no exclusions), cj.retention "
+    def needs_events(self) -> CjlibError:
+        """The error for what asks more than can be counted where the events lie."""
+        return CjlibError(
+            f"log: this needs the events themselves, which lie in {self.origin.remote.place}. Counted there are cj.funnel (in sequence, no exclusions), cj.retention "
             "(calendar clock), cj.survival, cj.lifecycle, cj.sessions and cj.transitions; for all else fetch the events once: log.read()."
         )
 
-    @property
-    def prepared(self) -> str:  # type: ignore[override]
-        """There is no table here."""
-        return str(self.engine)
-
     def read(self) -> EventLog:
         """The log with its events here, checked row by row; what `where` has cut stays cut."""
-        log = self.held.read()
+        log = self.origin.read()
         for columns, bounds in self.cuts:
             log = log.where(columns, **bounds)
         return log
 
     def run(self, sql: str) -> pd.DataFrame:
         """Run portable SQL over the table `events` in its engine; the rows come in no order."""
-        found = self.held.remote.frame(self.written(sql))
+        found = self.origin.remote.frame(self.written(sql))
         return pd.DataFrame(
             {name: plain(found.iloc[:, place]) for place, name in enumerate(found.columns)}
         )
 
     def written(self, sql: str) -> str:
         """The statement as the engine gets it."""
-        return written(sql, self.held.remote.dialect, self.held.contract)
+        return written(sql, self.origin.remote.dialect, self.origin.contract)
 
     def where(
         self,
@@ -102,27 +101,17 @@ class PushedLog(EventLog):
         start: Any = None,
         end: Any = None,
         **conditions: Any,
-    ) -> EventLog:
+    ) -> PushedLog:
         """The log cut to the events that meet every condition; see `EventLog.where`."""
         cut = self.cut(columns, start, end, conditions)
-        asked = (*self.cuts, (columns, {"start": start, "end": end, **conditions}))
-        return PushedLog(
-            self.held,
-            **self._facts
-            | {
-                "observed_until_us": cut.until,
-                "cuts": asked,
-                "filters": cut.written,
-                "filters_in_words": cut.words,
-            },
+        asked = {"start": start, "end": end, **conditions}
+        return replace(
+            self,
+            observed_until_us=cut.until,
+            cuts=(*self.cuts, (columns, asked)),
+            filters=cut.written,
+            filters_in_words=cut.words,
         )
-
-    @property
-    def _facts(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name)
-            for name in ("properties", "timezone", "quality", "quarantine")
-        }
 
     # ---- facts -------------------------------------------------------------------------------------------------
 
@@ -157,12 +146,12 @@ class PushedLog(EventLog):
     @cached_property
     def event_names(self) -> list[str]:
         """The event names of the whole log, sorted."""
-        return self.held.event_names
+        return self.origin.event_names
 
     @property
     def id_type(self) -> str:
         """The DuckDB type of customer ids."""
-        return self.held.id_type
+        return self.origin.id_type
 
     def table(self) -> pd.DataFrame:
         """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`."""
@@ -203,4 +192,4 @@ def plain(column: pd.Series) -> pd.Series:
     return column.map(lambda value: None if value is None else float(value)).astype("float64")
 
 
-__all__ = ["Held", "PushedLog", "microseconds", "plain"]
+__all__ = ["Origin", "PushedLog", "microseconds", "plain"]

@@ -11,7 +11,7 @@ from cjlib.errors import CjlibError, shown
 from cjlib.show.numbers import timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog, segment_columns
+from cjlib.sources.log.event_log import EventLog, Log, segment_columns
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -60,7 +60,7 @@ def explore(
     CjlibError
         If `log` is no event log; and when it is shown, as `cj.funnel` says.
     """
-    if not isinstance(log, EventLog):
+    if not isinstance(log, Log):
         raise CjlibError(
             f"log: must be an event log, as cj.read_events gives it. Got {shown(type(log).__name__)}. To draw a result call cj.plot(result)."
         )
