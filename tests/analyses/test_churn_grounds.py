@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.analyses.churn.model.churn_level import deviation_of, learn_level, shifted
+from cjlib.analyses.churn.model.model_selection import deviation_of, learn_level, shifted
 
 DAY = 86_400_000_000
 COSTS = {"offer_cost": 10, "contact_cost": 1}

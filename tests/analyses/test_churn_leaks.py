@@ -19,8 +19,8 @@ from cjlib.analyses.churn.data.univariate import (
     seen_aucs,
     tree_scores,
 )
+from cjlib.analyses.churn.model.base_models import fit_ridge
 from cjlib.analyses.churn.model.metrics import auc
-from cjlib.analyses.churn.model.spline_logistic import fit_ridge
 
 N = 3000
 

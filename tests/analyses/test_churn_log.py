@@ -8,7 +8,7 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
-from cjlib.analyses.churn.model.backtest import untruncated
+from cjlib.analyses.churn.model.fit import untruncated
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 

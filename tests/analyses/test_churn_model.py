@@ -15,9 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import SplineTransformer
 
 import cjlib as cj
+from cjlib.analyses.churn.model.base_models import WIDE, drawn_contributions, fit_additive
 from cjlib.analyses.churn.model.encoding import learn_columns
-from cjlib.analyses.churn.model.spline_logistic import WIDE, drawn_contributions, fit_additive
-from cjlib.analyses.churn.use.targeting import CAVEAT
+from cjlib.analyses.churn.targeting import CAVEAT
 
 N = 1200
 

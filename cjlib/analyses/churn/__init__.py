@@ -3,19 +3,20 @@
 from cjlib.analyses.churn.data.churn_data import ChurnData
 from cjlib.analyses.churn.data.customer_table import churn_table
 from cjlib.analyses.churn.data.log_data import churn_data
-from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
-from cjlib.analyses.churn.model.fit import fit_churn
-from cjlib.analyses.churn.model.persistence import load_churn_model
-from cjlib.analyses.churn.use.forecast_monitoring import (
+from cjlib.analyses.churn.forecast_monitoring import (
     PastForecasts,
     past_forecasts,
     save_forecast,
     saved_cutoffs,
 )
-from cjlib.analyses.churn.use.metrics_by_segment import SegmentMetrics, metrics_by_segment
-from cjlib.analyses.churn.use.split_comparison import compare_splits
-from cjlib.analyses.churn.use.targeting import TargetList, target_list
-from cjlib.analyses.churn.use.value_at_risk import ValueAtRisk, value_at_risk
+from cjlib.analyses.churn.metrics_by_segment import (
+    SegmentMetrics,
+    compare_splits,
+    metrics_by_segment,
+)
+from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores, load_churn_model
+from cjlib.analyses.churn.model.fit import fit_churn
+from cjlib.analyses.churn.targeting import TargetList, ValueAtRisk, target_list, value_at_risk
 
 __all__ = [
     "ChurnData",

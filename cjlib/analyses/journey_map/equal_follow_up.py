@@ -14,6 +14,20 @@ from cjlib.analyses.journey_map.stages import StageCounts
 from cjlib.shared.comparison import Family, FollowUp, compare_shares
 
 SHARES = ("share_of_previous", "share_ended", "share_went_back", "share_skipped")
+COMPARISON_COLUMNS = (
+    "stage",
+    "group",
+    "other",
+    "n",
+    "other_n",
+    "share_ended",
+    "other_share_ended",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_adjusted",
+)
 
 
 @dataclass(frozen=True)
@@ -145,22 +159,6 @@ class Followed:
         """For the definition of a comparison."""
         left_out = int((self.counts.entered & ~self.complete).any(axis=1).sum())
         return FollowUp("the entry to a stage", self.horizon, left_out)
-
-
-COMPARISON_COLUMNS = (
-    "stage",
-    "group",
-    "other",
-    "n",
-    "other_n",
-    "share_ended",
-    "other_share_ended",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "p_value",
-    "p_adjusted",
-)
 
 
 def compare_groups(

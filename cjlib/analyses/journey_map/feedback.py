@@ -25,6 +25,11 @@ MEASURES = ("text", "csat", "nps", "ces")
 SCORES = ("nps", "csat", "ces")
 BAD_TO = {"nps": 6, "csat": 2, "ces": 3}
 GOOD_FROM = {"nps": 9, "csat": 4, "ces": 5}
+UNASKED = ("n_feedback", "n_solicited", "n_scored", "n_nps", "n_csat", "n_ces")
+"""What nobody was asked for is empty, not zero."""
+COLUMNS = ["stage", "touchpoint", "feedback_id", "label", "text"]
+FEWEST = 5
+"""A group of fewer texts is not quoted: it would point at people."""
 
 
 @dataclass(frozen=True)
@@ -207,10 +212,6 @@ def _microseconds(timestamp: pd.Series) -> Ints:
     return utc.to_numpy(dtype="datetime64[us]").astype(np.int64)
 
 
-UNASKED = ("n_feedback", "n_solicited", "n_scored", "n_nps", "n_csat", "n_ces")
-"""What nobody was asked for is empty, not zero."""
-
-
 def heard(opinions: Opinions | None, column: str, size: int, groups: int) -> dict[str, np.ndarray]:
     """The columns of the feedback for each group and stage (or touchpoint)."""
     total = groups * size
@@ -291,11 +292,6 @@ def evidence(customers: np.ndarray, answers: np.ndarray, min_n: int = MIN_N) -> 
         ["measured", "behaviour only", "feedback only", "none"],
         "thin",
     ).astype(object)
-
-
-COLUMNS = ["stage", "touchpoint", "feedback_id", "label", "text"]
-FEWEST = 5
-"""A group of fewer texts is not quoted: it would point at people."""
 
 
 def quotes(opinions: Opinions | None, places: Places) -> pd.DataFrame:

@@ -30,6 +30,12 @@ from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.event_log import EventLog
 
+By = str | pd.Series | Mapping[Any, Any] | None
+UNMAPPED = ["event", "events", "customers", "first_at", "last_at"]
+SILENT = ["stage", "touchpoint", "event"]
+Happened = tuple[Ints, Ints]
+"""Customer codes and instants of events, by customer and time."""
+
 
 @dataclass(frozen=True)
 class Acts:
@@ -169,9 +175,6 @@ def _probabilities(churn: Any) -> pd.Series | None:
     return newest.set_index("customer_id")["churn_probability"]
 
 
-By = str | pd.Series | Mapping[Any, Any] | None
-
-
 @dataclass(frozen=True)
 class Groups:
     """`of` is the group of each customer code of the log (−1 = none), groups in the order of the table; `found` where `by` is a column."""
@@ -293,10 +296,6 @@ def costs(walk: Walk, back: Walk, place: Ints, size: int) -> np.ndarray:
     return np.where(known, total, np.nan)
 
 
-UNMAPPED = ["event", "events", "customers", "first_at", "last_at"]
-SILENT = ["stage", "touchpoint", "event"]
-
-
 def unmapped(log: EventLog, places: Places) -> pd.DataFrame:
     """`.unmapped`: one row an event name with events that no touchpoint claims, commonest first."""
     mapped = claimed(log, (one.event for one in places.mapping))
@@ -323,10 +322,6 @@ def _never(log: EventLog, event) -> list[str]:
         f"SELECT count(*) FROM {log.prepared} WHERE {log.match(event, 'touchpoint')}"
     )[0][0]
     return [] if found else [str(event)]
-
-
-Happened = tuple[Ints, Ints]
-"""Customer codes and instants of events, by customer and time."""
 
 
 @dataclass(frozen=True, eq=False)

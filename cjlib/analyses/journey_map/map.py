@@ -67,6 +67,7 @@ TABLES = (
     "quotes",
     "support",
 )
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -488,9 +489,6 @@ def _moments(source: Source, outcome: str) -> pd.DataFrame:
         later_of(source.journey, source.acts.shared, source.opinions),
         outcome,
     )
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export(head: dict[str, Any], tables: dict[str, pd.DataFrame], folder: Path) -> list[Path]:

@@ -17,6 +17,11 @@ from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.durations import microseconds
 from cjlib.sources.log.event_log import EventLog
 
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+NONE = -1
+MOST_STAGES = 100
+
 
 @dataclass(frozen=True)
 class Walk:
@@ -165,12 +170,6 @@ def _tied_by_stage(walk: Walk) -> Walk:
     place, channel = walk.place.copy(), walk.channel.copy()
     place[rows], channel[rows] = walk.place[order], walk.channel[order]
     return replace(walk, place=place, channel=channel)
-
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-NONE = -1
-MOST_STAGES = 100
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,17 @@ from scipy.special import gammainccinv, gammaincinv, ndtr
 
 from cjlib.shared.comparison import MIN_N
 
+Floats = NDArray[np.float64]
+STEP = 0.1
+"""Of both sums, in standard deviations: the integrands are smooth and fall off fast, so that equal steps reach twelve digits."""
+FURTHEST, LEFT_OUT = 8.5, 1e-15
+LOWEST, HIGHEST = -600.0, 1e15
+"""Of the logarithm of a spread, and of a quantile: with less than a tenth of a degree of freedom there is no end to it."""
+FEWEST_CUSTOMERS = 20
+"""A stage whose answers come from fewer people takes no part in patterns."""
+LEAST_DIFFERENCE = 0.2
+"""In standard deviations within stages: what is smaller is no pattern, however certain."""
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -124,14 +135,6 @@ def clustered(answers: Answers, place: str, places: int) -> Clustered:
     return Clustered(answers.value[order], at[order], person.astype(np.int64), places)
 
 
-Floats = NDArray[np.float64]
-STEP = 0.1
-"""Of both sums, in standard deviations: the integrands are smooth and fall off fast, so that equal steps reach twelve digits."""
-FURTHEST, LEFT_OUT = 8.5, 1e-15
-LOWEST, HIGHEST = -600.0, 1e15
-"""Of the logarithm of a spread, and of a quantile: with less than a tenth of a degree of freedom there is no end to it."""
-
-
 def exceeded(q: float, k: int, freedom: float) -> float:
     """How often the range of k standard normal means, divided by a standard deviation with these degrees of freedom, exceeds q.
 
@@ -173,12 +176,6 @@ def _spreads(freedom: float) -> tuple[Floats, Floats]:
     x = np.arange(ends[0], ends[1] + step, step)
     weight = np.exp(freedom * (x - np.expm1(2 * x) / 2))
     return np.exp(x), weight / weight.sum()
-
-
-FEWEST_CUSTOMERS = 20
-"""A stage whose answers come from fewer people takes no part in patterns."""
-LEAST_DIFFERENCE = 0.2
-"""In standard deviations within stages: what is smaller is no pattern, however certain."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from cjlib.shared.stats import grouped_medians, share, wilson
 from cjlib.sources.journey import Journey
 
 SECOND = 1_000_000
+START = "(start)"
+Move = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -165,10 +167,6 @@ def medians(values: list[Ints]) -> np.ndarray:
             for each in values
         ]
     )
-
-
-START = "(start)"
-Move = tuple[int, int]
 
 
 def planned_routes(journey: Journey) -> set[Move]:

@@ -16,6 +16,32 @@ from cjlib.sources.log.durations import microseconds
 
 FIRST_FROM = 0.995
 """A pain point may be called the biggest only if it comes first in at least this share of the draws: of two alike one does in 1 of 100."""
+PAINS = {
+    "lost": (
+        "of those who came to {stage} drop off there",
+        "{} on average elsewhere or as expected",
+    ),
+    "unhappy": ("of the answers about {stage} are unhappy", "{} elsewhere"),
+    "slow": ("take longer than expected at {stage}", "{} expected"),
+    "effortful": ("need effort or support at {stage}", "{} elsewhere"),
+}
+"""The parts of a pain point in words, and what their reference is."""
+FAMILY_OF_PAINS = "pain of stages"
+FAMILY_OF_MOMENTS = "moments that matter"
+STAGE_METRICS: tuple[tuple[str, str | None, str, Unit, Better], ...] = (
+    ("share_ended", "customers", "Drop-off at {}", "share", "lower"),
+    (
+        "mean_score",
+        "n_scored",
+        "Sentiment of texts at {}, −1 to 1 (model index)",
+        "number",
+        "higher",
+    ),
+    ("csat", "n_csat", "Satisfied at {} (csat)", "share", "higher"),
+    ("nps", "n_nps", "NPS at {}", "points", "higher"),
+    ("share_of_previous", None, "Continued to {}", "share", "higher"),
+)
+"""A column of the stage table, what it rests on, and how it is shown."""
 
 
 def significant_pains(pains: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -35,20 +61,6 @@ def first_pain(pains: pd.DataFrame, level: str) -> str | None:
     if one["share_first"] >= FIRST_FROM:
         return f"{name} is the biggest pain {'stage' if level == 'stage' else 'point'} (first in {percent(one['share_first'])} of 1,000 draws of weights and shares)"
     return f"{name} is among the biggest pain {'stages' if level == 'stage' else 'points'} (rank {one['rank_low']}–{one['rank_high']}; first in {percent(one['share_first'], 0)} of 1,000 draws)"
-
-
-PAINS = {
-    "lost": (
-        "of those who came to {stage} drop off there",
-        "{} on average elsewhere or as expected",
-    ),
-    "unhappy": ("of the answers about {stage} are unhappy", "{} elsewhere"),
-    "slow": ("take longer than expected at {stage}", "{} expected"),
-    "effortful": ("need effort or support at {stage}", "{} elsewhere"),
-}
-"""The parts of a pain point in words, and what their reference is."""
-FAMILY_OF_PAINS = "pain of stages"
-FAMILY_OF_MOMENTS = "moments that matter"
 
 
 def findings(source: Source, pains: pd.DataFrame, moments: pd.DataFrame) -> list[Finding]:
@@ -238,22 +250,6 @@ def metrics(source: Source, table: pd.DataFrame, pains: pd.DataFrame) -> dict[st
             if pd.notna(row["impact"])
         }
     return named if source.opinions is None else named | dict(source.opinions.assigned.metrics)
-
-
-STAGE_METRICS: tuple[tuple[str, str | None, str, Unit, Better], ...] = (
-    ("share_ended", "customers", "Drop-off at {}", "share", "lower"),
-    (
-        "mean_score",
-        "n_scored",
-        "Sentiment of texts at {}, −1 to 1 (model index)",
-        "number",
-        "higher",
-    ),
-    ("csat", "n_csat", "Satisfied at {} (csat)", "share", "higher"),
-    ("nps", "n_nps", "NPS at {}", "points", "higher"),
-    ("share_of_previous", None, "Continued to {}", "share", "higher"),
-)
-"""A column of the stage table, what it rests on, and how it is shown."""
 
 
 def _of_stage(row: dict[Hashable, Any], text_scale: str) -> dict[str, Metric]:

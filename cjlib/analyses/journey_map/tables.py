@@ -31,6 +31,92 @@ COUNTS = {
     "n_csat",
     "n_ces",
 }
+MOST = 3
+POINT_COLUMNS = (
+    "stage",
+    "touchpoint",
+    "backstage",
+    "customers",
+    "share_of_stage",
+    "share_of_stage_low",
+    "share_of_stage_high",
+    "events",
+    "events_per_customer",
+    "channels",
+    "ended_here",
+    "n_feedback",
+    "mean_score",
+    "mean_score_low",
+    "mean_score_high",
+    "nps",
+    "nps_low",
+    "nps_high",
+    "n_nps",
+    "csat",
+    "csat_low",
+    "csat_high",
+    "n_csat",
+    "cost",
+    "evidence",
+)
+STAGE_COLUMNS = (
+    "stage",
+    "position",
+    "customers",
+    "share_of_all",
+    "share_of_all_low",
+    "share_of_all_high",
+    "customers_in_order",
+    *(
+        f"{name}{end}"
+        for name in ("share_of_first", "share_of_previous")
+        for end in ("", "_low", "_high")
+    ),
+    "events",
+    "events_per_customer",
+    "touchpoints_seen",
+    "channels",
+    "median_seconds_in_stage",
+    "median_seconds_to_next",
+    "n_to_next",
+    "ended_here",
+    "still_moving",
+    "share_ended",
+    "share_ended_low",
+    "share_ended_high",
+    "went_back",
+    "share_went_back",
+    "share_went_back_low",
+    "share_went_back_high",
+    "customers_further",
+    "skipped",
+    "share_skipped",
+    "share_skipped_low",
+    "share_skipped_high",
+    "n_feedback",
+    "n_solicited",
+    "n_scored",
+    "mean_score",
+    "mean_score_low",
+    "mean_score_high",
+    "share_negative",
+    "share_negative_low",
+    "share_negative_high",
+    "share_method",
+    *(
+        f"{lead}{name}{end}"
+        for name in ("nps", "csat", "ces")
+        for lead, end in (("n_", ""), ("", ""), ("", "_low"), ("", "_high"))
+    ),
+    "mean_churn_probability",
+    "value_per_customer",
+    "value_per_customer_low",
+    "value_per_customer_high",
+    "cost_per_customer",
+    "support_contacts_per_customer",
+    "evidence",
+)
+VALUES = ("value_per_customer", "value_per_customer_low", "value_per_customer_high")
 
 
 def stacked(parts: list[Columns]) -> Columns:
@@ -64,9 +150,6 @@ def counts_column(values: np.ndarray) -> pd.Series:
     """Counts as int64; where one is not known, as Int64 with that one missing."""
     numbers = pd.Series(values, dtype="float64")
     return numbers.astype("Int64") if numbers.isna().any() else numbers.astype("int64")
-
-
-MOST = 3
 
 
 def channel_names(log: EventLog) -> list[str]:
@@ -143,35 +226,6 @@ def in_order(walk: Walk) -> dict[str, np.ndarray]:
     return found
 
 
-POINT_COLUMNS = (
-    "stage",
-    "touchpoint",
-    "backstage",
-    "customers",
-    "share_of_stage",
-    "share_of_stage_low",
-    "share_of_stage_high",
-    "events",
-    "events_per_customer",
-    "channels",
-    "ended_here",
-    "n_feedback",
-    "mean_score",
-    "mean_score_low",
-    "mean_score_high",
-    "nps",
-    "nps_low",
-    "nps_high",
-    "n_nps",
-    "csat",
-    "csat_low",
-    "csat_high",
-    "n_csat",
-    "cost",
-    "evidence",
-)
-
-
 def point_table(source: Source, counted: list[StageCounts]) -> pd.DataFrame:
     """A row a group and touchpoint; `counted` has the walk of each group, nothing without a log."""
     size, points = source.groups.size, source.places.points
@@ -222,66 +276,6 @@ def _was_there(counts: StageCounts, back: Walk) -> Bools:
         return np.zeros((back.customers, counts.stages), dtype=bool)
     at = np.minimum(np.searchsorted(codes, back.codes), codes.size - 1)
     return (codes[at] == back.codes)[:, None] & counts.entered[at]
-
-
-STAGE_COLUMNS = (
-    "stage",
-    "position",
-    "customers",
-    "share_of_all",
-    "share_of_all_low",
-    "share_of_all_high",
-    "customers_in_order",
-    *(
-        f"{name}{end}"
-        for name in ("share_of_first", "share_of_previous")
-        for end in ("", "_low", "_high")
-    ),
-    "events",
-    "events_per_customer",
-    "touchpoints_seen",
-    "channels",
-    "median_seconds_in_stage",
-    "median_seconds_to_next",
-    "n_to_next",
-    "ended_here",
-    "still_moving",
-    "share_ended",
-    "share_ended_low",
-    "share_ended_high",
-    "went_back",
-    "share_went_back",
-    "share_went_back_low",
-    "share_went_back_high",
-    "customers_further",
-    "skipped",
-    "share_skipped",
-    "share_skipped_low",
-    "share_skipped_high",
-    "n_feedback",
-    "n_solicited",
-    "n_scored",
-    "mean_score",
-    "mean_score_low",
-    "mean_score_high",
-    "share_negative",
-    "share_negative_low",
-    "share_negative_high",
-    "share_method",
-    *(
-        f"{lead}{name}{end}"
-        for name in ("nps", "csat", "ces")
-        for lead, end in (("n_", ""), ("", ""), ("", "_low"), ("", "_high"))
-    ),
-    "mean_churn_probability",
-    "value_per_customer",
-    "value_per_customer_low",
-    "value_per_customer_high",
-    "cost_per_customer",
-    "support_contacts_per_customer",
-    "evidence",
-)
-VALUES = ("value_per_customer", "value_per_customer_low", "value_per_customer_high")
 
 
 def stage_table(source: Source, counted: list[StageCounts]) -> pd.DataFrame:

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnReasons
+from cjlib.analyses.churn.forecast_monitoring import PastForecasts
+from cjlib.analyses.churn.metrics_by_segment import SegmentMetrics
+from cjlib.analyses.churn.model.churn_model import ChurnModel
+from cjlib.analyses.churn.model.explanations import ChurnReasons
 from cjlib.analyses.churn.model.summary import BASELINES
-from cjlib.analyses.churn.use.forecast_monitoring import PastForecasts
-from cjlib.analyses.churn.use.metrics_by_segment import SegmentMetrics
 from cjlib.shared.comparison import CLAIM
 from cjlib.show.numbers import about, percent
 from cjlib.views.plots import target_list, theme

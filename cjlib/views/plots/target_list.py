@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.churn.use.targeting import TargetList
-from cjlib.analyses.churn.use.value_at_risk import ValueAtRisk
+from cjlib.analyses.churn.targeting import TargetList, ValueAtRisk
 from cjlib.show.numbers import about, count_of, percent
 from cjlib.views.plots import theme
 

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.snapshots import LogSource
+from cjlib.analyses.churn.data.event_arrays import (
+    Activity,
+    Flags,
+    Floats,
+    Kinds,
+    Question,
+    Whole,
+    blocks,
+    fetch_activity,
+    find_answers,
+)
+from cjlib.analyses.churn.data.features import (
+    RETURNED,
+    Snapshot,
+    features_of,
+    over_usual_gap,
+    snapshot,
+)
 from cjlib.analyses.result import Result
+from cjlib.shared.event_arrays import keep_freed_memory
+from cjlib.shared.periods import DAY, zone_offsets
+from cjlib.sources.log.event_log import EventLog
 
 NO_DATES = "A table of customers shows one moment and has no dates"
+FIRST_DAYS = 30
+NEVER = np.iinfo(np.int64).min
+"""Before every instant."""
 
 
 class UnanswerableError(Exception):
@@ -85,3 +111,198 @@ class ChurnData(Result):
             columns=pd.DataFrame(),
             of_log=False,
         )
+
+
+@dataclass(frozen=True)
+class Part:
+    """One cutoff: everybody seen, who of them is at risk, asked for and active, and what happened to them; `features` are of those asked for.
+
+    `ended` are those not at risk who would be, were every event after the churn event a return.
+    """
+
+    snapshot: Snapshot
+    at_risk: Flags
+    ended: Flags
+    asked: Flags
+    active: Flags
+    churned: Floats
+    features: Mapping[str, Any]
+
+    @property
+    def left_before(self) -> int:
+        """How many had left and not come back."""
+        return int((~self.at_risk).sum())
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the whole log says: how many customers had begun in its first days; of each event name, how many events settled customers had, and how many at their last instant."""
+
+    begun: int
+    every: Whole
+    final: Whole
+
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(self.begun + other.begun, self.every + other.every, self.final + other.final)
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """The log and the question, to make the same features again; and who everybody is at each cutoff, for BG/NBD."""
+
+    log: EventLog
+    question: Question
+    kinds: Kinds
+    everyone: Mapping[int, Snapshot]
+
+    def features(self, cutoff: int, log: EventLog) -> pd.DataFrame:
+        """The features at a cutoff from another log, such as one cut at the cutoff."""
+        ids = log.customer_ids()
+        (part,), _ = parts_of(log, self.question, self.kinds, [cutoff], ids)
+        return pd.DataFrame(
+            {**part.features, "customer_id": ids[part.snapshot.customer[part.asked]]}
+        )
+
+
+def parts_of(
+    log: EventLog, question: Question, kinds: Kinds, moments: Sequence[int], ids: NDArray[Any]
+) -> tuple[list[Part], Seen]:
+    """A part each for the cutoffs, and what was seen on the way."""
+    answers = None if question.feedback is None else find_answers(log, ids, question.feedback)
+    pieces: list[list[Part]] = [[] for _ in moments]
+    seen = Seen(0, *(np.zeros(len(log.event_names), dtype=np.int64) for _ in range(2)))
+    days = [_local_day(log, moment) for moment in moments]
+    keep_freed_memory()
+    for block in blocks(log, ids.size):
+        activity = fetch_activity(log, question, block, answers)
+        seen += _seen(log, activity, question.horizon)
+        for place, moment in enumerate(moments):
+            found = snapshot(activity, moment, days[place])
+            pieces[place].append(_part(log, activity, question, kinds, found, block.first))
+    return [_joined(one) for one in pieces], seen
+
+
+def _local_day(log: EventLog, moment: int) -> int:
+    """The local calendar day of an instant, as a number."""
+    wall = zone_offsets(moment, moment, log.zone).local(np.array([moment], dtype=np.int64))
+    return int(wall[0] // DAY)
+
+
+def _seen(log: EventLog, activity: Activity, horizon: int) -> Seen:
+    """Settled are customers whose last event is more than a horizon before the end of data: of the others it is not known yet what follows."""
+    names = len(activity.names)
+    begin = log.span_us[0] if log.span_us else 0
+    begun = int((activity.t[activity.starts] < begin + FIRST_DAYS * DAY).sum())
+    sizes = np.diff(activity.starts, append=activity.c.size)
+    last = activity.t[activity.starts + sizes - 1]
+    settled = np.repeat(last < log.observed_until_us - horizon, sizes)
+    at_end = settled & (activity.t == np.repeat(last, sizes))
+    return Seen(
+        begun,
+        np.bincount(activity.e[settled], minlength=names),
+        np.bincount(activity.e[at_end], minlength=names),
+    )
+
+
+def _part(
+    log: EventLog, activity: Activity, question: Question, kinds: Kinds, found: Snapshot, first: int
+) -> Part:
+    recency = found.cutoff - found.last
+    at_risk, ended = _at_risk(activity, found, question.endings)
+    asked = (
+        at_risk if question.active_within is None else at_risk & (recency <= question.active_within)
+    )
+    known = found.cutoff + question.horizon <= log.observed_until_us
+    churned = (
+        _happened(activity, question, found) if known else np.full(found.customer.size, np.nan)
+    )
+    who = np.zeros(activity.customers, dtype=bool)
+    who[found.customer[asked]] = True
+    features = features_of(activity.only(who, found.cutoff), kinds, found.cutoff)
+    return Part(
+        replace(found, customer=found.customer + first),
+        at_risk,
+        ended,
+        asked,
+        (recency <= 2 * question.horizon) & at_risk,
+        churned,
+        features,
+    )
+
+
+def _at_risk(activity: Activity, found: Snapshot, endings: tuple[str, ...]) -> tuple[Flags, Flags]:
+    """Those without a churn event so far, or with activity after the last one that is no ending; and those whose activity after it was endings only."""
+    if activity.churns is None:
+        return np.ones(found.customer.size, dtype=bool), np.zeros(found.customer.size, dtype=bool)
+    past = activity.t <= found.cutoff
+    active = past if activity.counts is None else past & activity.counts
+    gone, seen = _latest(activity, past & activity.churns), _latest(activity, active)
+    anyhow = (seen > gone)[found.customer]
+    codes = [code for code, name in enumerate(activity.names) if name in endings]
+    if not codes:
+        return anyhow, np.zeros(found.customer.size, dtype=bool)
+    back = (_latest(activity, active & ~np.isin(activity.e, codes)) > gone)[found.customer]
+    back |= gone[found.customer] == NEVER
+    return back, anyhow & ~back
+
+
+def _latest(activity: Activity, events: Flags) -> Whole:
+    """The instant of each customer's last of some events."""
+    last = np.full(activity.customers, NEVER)
+    last[activity.c[events]] = activity.t[events]
+    return last
+
+
+def _happened(activity: Activity, question: Question, found: Snapshot) -> Floats:
+    inside = (activity.t > found.cutoff) & (activity.t <= found.cutoff + question.horizon)
+    if activity.churns is not None:
+        inside &= activity.churns
+    elif activity.counts is not None:
+        inside &= activity.counts
+    met = np.zeros(activity.customers, dtype=bool)
+    met[activity.c[inside]] = True
+    return (met[found.customer] if activity.churns is not None else ~met[found.customer]).astype(
+        float
+    )
+
+
+def _joined(pieces: Sequence[Part]) -> Part:
+    """The blocks of one cutoff as one, and what only all of them together can say."""
+    shots = [one.snapshot for one in pieces]
+    customer, last, n_days, span, age = (
+        np.concatenate([getattr(one, name) for one in shots])
+        for name in ("customer", "last", "n_days", "span", "age")
+    )
+    at_risk, ended, asked, active, churned = (
+        np.concatenate([getattr(one, name) for one in pieces])
+        for name in ("at_risk", "ended", "asked", "active", "churned")
+    )
+    gaps = np.zeros(max(one.gaps.size for one in shots), dtype=np.int64)
+    for one in shots:
+        gaps[: one.gaps.size] += one.gaps
+    features = {
+        name: _as_one([one.features[name] for one in pieces]) for name in pieces[0].features
+    }
+    features["recency_over_gap"] = over_usual_gap(
+        features["recency_days"], n_days[asked], span[asked], gaps
+    )
+    returned = any(one.returned for one in shots)
+    if not returned:
+        features.pop(RETURNED, None)
+    return Part(
+        Snapshot(shots[0].cutoff, customer, last, n_days, span, age, gaps, returned),
+        at_risk,
+        ended,
+        asked,
+        active,
+        churned,
+        features,
+    )
+
+
+def _as_one(columns: Sequence[Any]) -> Any:
+    return (
+        np.concatenate(columns)
+        if isinstance(columns[0], np.ndarray)
+        else pd.concat([pd.Series(one) for one in columns], ignore_index=True).array
+    )

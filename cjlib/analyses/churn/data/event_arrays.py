@@ -28,6 +28,8 @@ MOST_VALUES = 20
 """A property with more values than this is no category."""
 BLOCK_ROWS = 1_000_000
 """Events looked at together, and the rest of their last customer's: few enough that their memory is used again and again."""
+NEGATIVE = {"nps": 6, "csat": 2, "ces": 3, "rating": 2, "text_score": -0.05}
+"""A score of at most this is a bad one."""
 
 
 @dataclass(frozen=True)
@@ -375,10 +377,6 @@ def check_waits(waits: Any) -> Mapping[str, tuple[Event, Event]]:
             f"waits: must name pairs of events, such as {{'support': ('ticket_opened', 'ticket_first_response')}}. Got {shown(waits)}."
         )
     return given
-
-
-NEGATIVE = {"nps": 6, "csat": 2, "ces": 3, "rating": 2, "text_score": -0.05}
-"""A score of at most this is a bad one."""
 
 
 @dataclass(frozen=True)

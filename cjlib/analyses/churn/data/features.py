@@ -47,6 +47,8 @@ GROUPS = {
         "rate",
     ),
 }
+SHRINK = 1.0
+"""The snapshot's median gap counts like one gap of the customer's own."""
 
 
 @dataclass(frozen=True)
@@ -265,10 +267,6 @@ def groups_in_words(features: Mapping[str, Any] | tuple[str, ...]) -> dict[str, 
     placed = {name for members in told.values() for name in members}
     told["kind"] = [name for name in names if name not in placed]
     return {group: ", ".join(members) for group, members in told.items() if members}
-
-
-SHRINK = 1.0
-"""The snapshot's median gap counts like one gap of the customer's own."""
 
 
 @dataclass(frozen=True)

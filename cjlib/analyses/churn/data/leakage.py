@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
+from cjlib.analyses.churn.data.churn_data import Seen
 from cjlib.analyses.churn.data.univariate import (
     FEWEST,
     FOLDS,
@@ -29,7 +30,9 @@ from cjlib.analyses.churn.data.univariate import (
     smoothed_scores,
 )
 from cjlib.analyses.churn.model.metrics import auc
+from cjlib.shared.periods import DAY
 from cjlib.show.numbers import about
+from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -47,6 +50,18 @@ OUTCOME_NAME = re.compile(
     r"churn|cancel|terminat|clos(?:e|ed|ing|ure)|attrit|exit|reason|retention|end[ _-]?date|status|left|lost|deactivat|unsubscrib|outcome|winback|expir|last[ _-]?seen|final",
     re.IGNORECASE,
 )
+Whole = NDArray[np.int64]
+BINS = 10
+"""Of a number, with as many rows each; of a category the most common levels, the others with the last."""
+CELLS = BINS + 1
+MOST_ROWS = 3_000
+MOST_COLUMNS = 100
+SUSPICIOUS = 0.96
+"""Rows for a first look at all pairs at once, on rows that it learnt from; only what is suspicious there is looked at closely."""
+TOGETHER, APART, GAINED = 0.98, 0.90, 0.05
+TERMINAL = 0.9
+FEWEST_ENDED = 30
+MOST_JUDGED = 10_000
 
 
 @dataclass(frozen=True)
@@ -357,17 +372,6 @@ def _gravest(rules: list[Leak]) -> list[Leak]:
     return sorted(rules, key=lambda one: (LEVELS.index(one.level), -one.figure, one.rule))[:1]
 
 
-Whole = NDArray[np.int64]
-BINS = 10
-"""Of a number, with as many rows each; of a category the most common levels, the others with the last."""
-CELLS = BINS + 1
-MOST_ROWS = 3_000
-MOST_COLUMNS = 100
-SUSPICIOUS = 0.96
-"""Rows for a first look at all pairs at once, on rows that it learnt from; only what is suspicious there is looked at closely."""
-TOGETHER, APART, GAINED = 0.98, 0.90, 0.05
-
-
 def telling_pairs(
     features: pd.DataFrame, churned: Floats, alone: Mapping[str, float]
 ) -> list[tuple[str, str, float]]:
@@ -431,3 +435,86 @@ def _cells(left: NDArray[np.float32], right: NDArray[np.float32], columns: int) 
     """How many rows each cell of each pair of columns has: by first column, second column, cell."""
     together = (left.T @ right).reshape(columns, CELLS, columns, CELLS)
     return together.transpose(0, 2, 1, 3).reshape(columns, columns, -1).astype(float)
+
+
+def log_leaks(
+    log: EventLog, seen: Seen, table: pd.DataFrame, features: tuple[str, ...], horizon: int
+) -> pd.DataFrame:
+    """Every rule for logs, and on the newest labelled cutoff what a column alone says; of columns of the customers file also what its values and gaps say."""
+    given = tuple(
+        name for name in features if name in log.properties and log.properties[name].of_customer
+    )
+    found = [*_terminal(log, seen, features, horizon), *_undated(given)]
+    taken = {(one.column, one.level) for one in found}
+    leaks = _of_newest(table, features, given, horizon)
+    rest = (
+        leaks[[(row.column, "FAIL") not in taken for row in leaks.itertuples()]]
+        if len(leaks)
+        else leaks
+    )
+    return (
+        pd.concat([as_table(found), rest], ignore_index=True)
+        if found
+        else rest.reset_index(drop=True)
+    )
+
+
+def _of_newest(
+    table: pd.DataFrame, features: tuple[str, ...], given: tuple[str, ...], horizon: int
+) -> pd.DataFrame:
+    """Judged on those seen within twice the horizon, since any honest count of days tells who is long gone; with too few of them only what was given, on all."""
+    known = table["churned"].notna()
+    newest = known & (table["cutoff"] == table["cutoff"].where(known).max())
+    active = newest & (table["recency_days"] <= 2 * horizon / DAY)
+    enough = bool(
+        table.loc[active, "churned"].value_counts().reindex([0.0, 1.0], fill_value=0).min()
+        >= FEWEST
+    )
+    rows = np.flatnonzero(active if enough else newest)
+    if rows.size > MOST_JUDGED:
+        rows = rows[np.linspace(0, rows.size - 1, MOST_JUDGED).astype(np.int64)]
+    churned = table["churned"].to_numpy(dtype=float)[rows]
+    if not 0 < churned.sum() < churned.size:
+        return as_table([])
+    return find_telling(
+        table[list(features if enough else given)].take(rows).reset_index(drop=True),
+        churned,
+        given=given,
+    )
+
+
+def _terminal(log: EventLog, seen: Seen, features: tuple[str, ...], horizon: int) -> list[Leak]:
+    """Events that no later event of the customer follows.
+
+    Only customers whose last event is more than a horizon before the end of data: of the others it is not known yet.
+    """
+    if len(log.event_names) < 2:
+        return []
+    found = []
+    for code in np.flatnonzero(seen.final >= TERMINAL * np.maximum(seen.every, 1)).tolist():
+        event, share = log.event_names[code], seen.final[code] / seen.every[code]
+        customers = (
+            _settled(log, code, log.observed_until_us - horizon)
+            if seen.every[code] >= FEWEST_ENDED
+            else 0
+        )
+        if customers < FEWEST_ENDED:
+            continue
+        own = [name for name in (f"n_{event}_90d", f"days_since_{event}") if name in features]
+        text = f"after {event} almost nobody comes back ({about(share)} of {customers:,} customers who had it): it is churn, not a sign of it. It is left out; consider churn_event={event!r}, or say with active_event= what counts as activity."
+        found += [Leak(name, "FAIL", "terminal event", share, text) for name in own]
+    return found
+
+
+def _settled(log: EventLog, code: int, before: int) -> int:
+    """How many customers with an event had their last event of all before a moment."""
+    gone = f"SELECT c FROM {log.prepared} GROUP BY c HAVING max(t) < {before}"
+    return log.engine.rows(
+        f"SELECT count(DISTINCT c) FROM {log.prepared} WHERE e = {code} AND c IN ({gone})"
+    )[0][0]
+
+
+def _undated(given: tuple[str, ...]) -> list[Leak]:
+    """Columns of the customers file."""
+    text = "{} comes from the customers file as it is now, without the date from which it holds: at an earlier cutoff it may have been another."
+    return [Leak(name, "WARN", "undated", float("nan"), text.format(name)) for name in given]

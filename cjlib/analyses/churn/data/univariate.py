@@ -20,6 +20,8 @@ PRIOR_ROWS = 10
 MISSING = "(missing)"
 TOGETHER = 100_000
 """Numbers whose trees grow together: enough to share the cost of a step, few enough for the processor's cache."""
+LEAVES = 16
+LEAF_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -218,10 +220,6 @@ def _auc(score: Floats, size: Floats, hits: Floats) -> float:
     score = np.tile(score.ravel(), 2)
     weight = np.concatenate([hits.ravel(), (size - hits).ravel()])
     return auc(score, np.repeat([1.0, 0.0], score.size // 2), weight)
-
-
-LEAVES = 16
-LEAF_ROWS = 20
 
 
 def leaves(numbers: Floats, size: Floats, hits: Floats, begins: Whole) -> tuple[Whole, Floats]:

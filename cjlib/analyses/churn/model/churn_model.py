@@ -1,9 +1,9 @@
-"""A churn model: how good it was on customers it did not know, and what it says of others."""
+"""A churn model: how good it was on customers it did not know, and what it says of others, in the order given."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,53 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.data.churn_data import ChurnData
-from cjlib.analyses.churn.model.drift import Reference, no_drift
+from cjlib.analyses.churn.data.churn_data import ChurnData, LogSource, TableSource
+from cjlib.analyses.churn.data.customer_table import as_features, customer_ids
+from cjlib.analyses.churn.data.log_data import data_at
+from cjlib.analyses.churn.model import persistence
+from cjlib.analyses.churn.model.encoding import Reference, drifted, no_drift
+from cjlib.analyses.churn.model.explanations import ChurnReasons, Fitted, Reasoning, reasons
+from cjlib.analyses.churn.model.metrics import by_segment
 from cjlib.analyses.churn.model.model_selection import THREADS, Forecaster
-from cjlib.analyses.churn.model.reason_effects import Themes
-from cjlib.analyses.result import Result
-from cjlib.errors import CjlibError
+from cjlib.analyses.result import Metric, Result, metric
+from cjlib.errors import CjlibError, shown
+from cjlib.show.numbers import count_of, percent, timespan
 
-
-@dataclass(frozen=True)
-class Fidelity:
-    """How well the additive model, which gives the reasons, stands in for the chosen one; and how steady its reasons are.
-
-    `spearman` and `overlap` (of the riskiest tenths) compare the two scores; `steady` is the share of the three first reasons that a model of drawn
-    customers gives again, `first` that of the first one, among the riskiest tenth.
-    """
-
-    spearman: float
-    overlap: float
-    steady: float
-    first: float
-
-    @property
-    def word(self) -> str:
-        """One of exact, approximate, none."""
-        if self.spearman < 0.7 or self.overlap < 0.5:
-            return "none"
-        return "approximate" if self.spearman < 0.9 or self.overlap < 0.7 else "exact"
-
-
-@dataclass(frozen=True)
-class Reasoning:
-    """What reasons need: features that go together, the average contribution of each, its typical value, the fidelity, and by how much contributions differ among customers."""
-
-    themes: Themes
-    centre: tuple[float, ...]
-    typical: tuple[Any, ...]
-    fidelity: Fidelity
-    spread: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a model needs to score and to give reasons."""
-
-    forecaster: Forecaster
-    reference: Reference
-    reasoning: Reasoning
+FORECASTS = ["customer_id", "cutoff", "churned", "churn_probability"]
+NOBODY = "Nobody is left to forecast: no customer at this moment is one who could still leave."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,13 +55,6 @@ class ChurnScores(Result):
             model=ChurnModel.unanswered(reason),
             matrix=np.zeros((0, 0)),
         )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ChurnReasons(Result):
-    """What goes with leaving: for single customers (`.table`), and over all of them (`.effects`, as of the model)."""
-
-    effects: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,12 +112,11 @@ class ChurnModel(Result):
         tables = {
             name: pd.DataFrame() for name in ("calibration", "lift", "effects", "leaks", "newest")
         }
-        columns = ["customer_id", "cutoff", "churned", "churn_probability"]
         return super().unanswered(
             reason,
             **tables,
             drift=no_drift(),
-            forecasts=pd.DataFrame(columns=columns),
+            forecasts=pd.DataFrame(columns=FORECASTS),
             horizon_us=0,
             id_column="",
             beats_baselines=False,
@@ -221,16 +180,12 @@ class ChurnModel(Result):
         CjlibError
             If `data` is neither ChurnData nor a table, a feature is missing, or `as_of` is no date.
         """
-        from threadpoolctl import threadpool_limits
-
-        from cjlib.analyses.churn.model.scoring import score
-
         if not self.answered:
             return ChurnScores.unanswered(self.reason)
         if isinstance(data, ChurnData) and not data.answered:
             return ChurnScores.unanswered(data.reason)
-        with threadpool_limits(THREADS):
-            return score(self, data, as_of)
+        with _one_thread():
+            return _score(self, data, as_of)
 
     def score_today(self, data: ChurnData) -> ChurnScores:
         """Probability of churning for the customers of today.
@@ -254,14 +209,10 @@ class ChurnModel(Result):
         CjlibError
             If the data are not what either function gave, or lack a feature.
         """
-        from threadpoolctl import threadpool_limits
-
-        from cjlib.analyses.churn.model.scoring import score_today
-
         if not self.answered or not data.answered:
             return ChurnScores.unanswered(self.reason or data.reason)
-        with threadpool_limits(THREADS):
-            return score_today(self, data)
+        with _one_thread():
+            return _score_today(self, data)
 
     def reasons(
         self, rows: ChurnScores | ChurnData | pd.DataFrame | None = None, k: int = 3
@@ -290,15 +241,13 @@ class ChurnModel(Result):
         CjlibError
             If `k` is no whole number of 1 or more, or as `score` says.
         """
-        from threadpoolctl import threadpool_limits
-
-        from cjlib.analyses.churn.model.explanations import reasons
-
         scores = rows if isinstance(rows, ChurnScores) else self.score(rows)
         if not scores.answered or not self.answered:
             return ChurnReasons.unanswered(self.reason or scores.reason)
-        with threadpool_limits(THREADS):
-            return reasons(self, scores, k)
+        with _one_thread():
+            ids = scores.table["customer_id"].to_numpy()
+            fitted = self._known()
+            return reasons(fitted, self.effects, self.horizon_us, scores.matrix, ids, k)
 
     def by(self, values: pd.Series | Sequence[Any], *, min_n: int = 30) -> pd.DataFrame:
         """How good the forecasts were in each segment.
@@ -322,8 +271,6 @@ class ChurnModel(Result):
         CjlibError
             If there is not one segment for each row of `.forecasts`.
         """
-        from cjlib.analyses.churn.use.metrics_by_segment import by_segment
-
         return by_segment(self.forecasts, values, min_n)
 
     def save(self, path: str | Path) -> Path:
@@ -344,6 +291,256 @@ class ChurnModel(Result):
         CjlibError
             If the file cannot be written, or there is no model.
         """
-        from cjlib.analyses.churn.model.persistence import save
+        head = {name: getattr(self, name) for name in persistence.HEAD}
+        head |= {"definition": dict(self.definition), "metrics": dict(self.metrics)}
+        tables = {name: getattr(self, name) for name in persistence.TABLES}
+        return persistence.save(Path(path), head, tables, self._known())
 
-        return save(self, Path(path))
+
+def load_churn_model(path: str | Path, *, default: ChurnModel | None = None) -> ChurnModel:
+    """A model that `model.save(path)` wrote: it scores and gives reasons to the last digit as it did.
+
+    Parameters
+    ----------
+    path
+        The file.
+    default
+        What is given back where the path is empty text, as a notebook's parameter may be.
+
+    Returns
+    -------
+    ChurnModel
+        Without `.forecasts` and newest customers, which are not saved: give `score` the customers.
+
+    Raises
+    ------
+    CjlibError
+        If `path` is no name of a file.
+    DataError
+        If the file is not there, is no saved model, is damaged, or is of a version that this one
+        cannot read.
+    """
+    if not isinstance(path, str | Path):
+        raise CjlibError(
+            f"path: must be the name of a file that model.save wrote. Got {shown(path)}."
+        )
+    if path == "" and default is not None:
+        return default
+    fields, fitted = persistence.load(Path(path))
+    forecasts = pd.DataFrame({name: [] for name in FORECASTS})
+    newest = pd.DataFrame(columns=list(fitted.forecaster.columns.names))
+    return ChurnModel(**fields, forecasts=forecasts, fitted=fitted, newest=newest)
+
+
+def _one_thread() -> Any:
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(THREADS)
+
+
+def _score(
+    model: ChurnModel, data: ChurnData | pd.DataFrame | None, as_of: Any = None
+) -> ChurnScores:
+    """See `ChurnModel.score`."""
+    frame = _frame(model, data, as_of)
+    if frame.empty:
+        return ChurnScores.unanswered(NOBODY)
+    columns = model.forecaster.columns
+    matrix = columns.matrix(frame)
+    outside = columns.outside(frame)
+    probability = model.forecaster.probability(matrix)
+    ids = _ids(frame, model)
+    drift = _drift(model, data, matrix)
+    cutoffs = (
+        frame["cutoff"]
+        if model.horizon_us and "cutoff" in frame
+        else pd.Series(pd.NaT, index=frame.index, dtype="datetime64[us]")
+    )
+    order = np.lexsort(
+        (
+            cutoffs.to_numpy(dtype="datetime64[us]"),
+            ids.to_numpy(dtype=object).astype(str),
+            -probability,
+        )
+    )
+    rank = np.empty(len(frame), dtype=np.int64)
+    rank[order] = np.arange(1, len(frame) + 1)
+    table = pd.DataFrame(
+        {
+            "customer_id": ids.to_numpy(),
+            "cutoff": cutoffs.to_numpy()
+            if cutoffs.dtype == "datetime64[us]"
+            else cutoffs.reset_index(drop=True),
+            "churn_probability": probability,
+            "rank": rank,
+            "decile": (rank - 1) * 10 // max(len(frame), 1) + 1,
+            "outside_training": outside,
+        }
+    )
+    return ChurnScores(
+        table=table,
+        headline=_headline(model, table, drift),
+        definition=_definition(model, table),
+        metrics=_metrics(model, table, drift),
+        drift=drift,
+        model=model,
+        matrix=matrix,
+    )
+
+
+def _score_today(model: ChurnModel, data: ChurnData) -> ChurnScores:
+    """See `ChurnModel.score_today`."""
+    source = data.source
+    if isinstance(source, LogSource):
+        now = data_at(source, [source.log.observed_until], model)
+        return _score(model, now)
+    if not isinstance(source, TableSource):
+        raise CjlibError("data: must be what cj.churn_data or cj.churn_table gave.")
+    if len(source.open):
+        return _named(_score(model, source.open), "those whose outcome is still open")
+    stayed = replace(data, table=data.table[data.table["churned"] == 0])
+    return _named(
+        _score(model, stayed), "those who had not left; the model has learnt from them too"
+    )
+
+
+def _named(scores: ChurnScores, who: str) -> ChurnScores:
+    return replace(scores, definition={"whom": who} | dict(scores.definition))
+
+
+def _frame(model: ChurnModel, data: ChurnData | pd.DataFrame | None, as_of: Any) -> pd.DataFrame:
+    if data is None:
+        return model.newest.reset_index(drop=True)
+    if isinstance(data, ChurnData):
+        return data.table.reset_index(drop=True)
+    if not isinstance(data, pd.DataFrame):
+        raise CjlibError(
+            f"data: must be ChurnData or a table with the features. Got {shown(type(data).__name__)}."
+        )
+    frame = data.set_axis([str(name) for name in data.columns], axis=1).reset_index(drop=True)
+    model.forecaster.columns.check(frame)
+    return as_features(frame, model.forecaster.columns, as_of)
+
+
+def _ids(frame: pd.DataFrame, model: ChurnModel) -> pd.Series:
+    for name in ("customer_id", model.id_column):
+        if name and name in frame:
+            return frame[name] if model.horizon_us else customer_ids(frame[name])
+    return pd.Series(np.arange(1, len(frame) + 1).astype(str), dtype="str")
+
+
+def _drift(model: ChurnModel, data: Any, matrix: NDArray[np.float64]) -> pd.DataFrame:
+    """Against training; none of those who had stayed in the table of training, for they differ from those who left and not from tomorrow's customers."""
+    if not model.horizon_us and not isinstance(data, pd.DataFrame):
+        return no_drift()
+    return drifted(model.forecaster.columns, model.reference, matrix)
+
+
+def _headline(model: ChurnModel, table: pd.DataFrame, drift: pd.DataFrame) -> str:
+    if not model.horizon_us:
+        return f"{_alike(model, table)}{_beyond(table)}{_moved(drift)}"
+    return f"{_expected(model, table)}{_beyond(table)}{_moved(drift)}"
+
+
+def _alike(model: ChurnModel, table: pd.DataFrame) -> str:
+    """A table of customers shows one moment: who left had left, and who will is not in it."""
+    lift = model.metrics["lift_10"]
+    ranked = (
+        f"{count_of(len(table), 'customer')} ranked by how much they resemble those who had left"
+    )
+    if not model.beats_baselines:
+        return f"{ranked}: no forecast, since the table has no dates. {model.verdict}"
+    return (
+        f"{ranked}: no forecast, since the table has no dates. Lift in the top decile {lift['value']:.2f} ({lift['low']:.2f} to {lift['high']:.2f}): "
+        "so many times the share of all had left among the tenth ranked highest."
+    )
+
+
+def _expected(model: ChurnModel, table: pd.DataFrame) -> str:
+    within = timespan(model.horizon_us)
+    customers = count_of(len(table), "customer")
+    if not _countable(model, table):
+        return (
+            f"{customers} ranked by their risk to churn within {within}. How many will is not forecast: "
+            "too few earlier moments show how the share of churners moves."
+        )
+    probability = table["churn_probability"].to_numpy(dtype=float)
+    low, high = model.forecaster.level.interval(probability)
+    return f"Of {customers} about {probability.sum():,.0f} (95% CI {low:,.0f} to {high:,.0f}; {percent(probability.mean())}) are expected to churn within {within}."
+
+
+def _countable(model: ChurnModel, table: pd.DataFrame) -> bool:
+    """Whether a number of churners can be told: of one moment, from several that are over."""
+    return model.forecaster.level.known and len(table["cutoff"].drop_duplicates()) == 1
+
+
+def _metrics(model: ChurnModel, table: pd.DataFrame, drift: pd.DataFrame) -> dict[str, Metric]:
+    n = len(table)
+    made = {
+        "share_outside_training": metric(
+            float(table["outside_training"].mean()),
+            n=n,
+            label="Outside the range of training",
+            unit="share",
+        ),
+        "drifted_features": metric(
+            int((drift["level"] != "").sum()), n=n, label="Features that drifted", unit="number"
+        ),
+    }
+    if not model.horizon_us or not _countable(model, table):
+        return made
+    probability = table["churn_probability"].to_numpy(dtype=float)
+    low, high = model.forecaster.level.interval(probability)
+    expected = metric(
+        float(probability.mean()),
+        low / n,
+        high / n,
+        n,
+        label="Expected to churn",
+        unit="share",
+        better="lower",
+    )
+    count = metric(
+        float(probability.sum()), low, high, n, label="Customers expected to churn", unit="number"
+    )
+    return {"mean_probability": expected, "expected_churners": count, **made}
+
+
+def _beyond(table: pd.DataFrame) -> str:
+    share = table["outside_training"].mean()
+    return (
+        f" {percent(share)} of them are outside what training saw in at least one feature."
+        if share > 0
+        else ""
+    )
+
+
+def _moved(drift: pd.DataFrame) -> str:
+    """Names of features stand in `.drift`: they are no words for who reads the headline."""
+    moved, large = int((drift["level"] != "").sum()), int((drift["level"] == "large").sum())
+    if large:
+        return f" These customers differ from those the model learned from ({large} of {len(drift)} features drifted far), so trust the ranking more than the percentages."
+    return f" {moved} of {len(drift)} features have drifted since training." if moved else ""
+
+
+def _definition(model: ChurnModel, table: pd.DataFrame) -> dict[str, str]:
+    return {
+        "model": model.definition.get("chosen", ""),
+        "probability": _meaning(model),
+        "rank": "1 = highest probability; ties by customer id",
+        "decile": "1 = the tenth with the highest risk",
+        "outside training": "a number beyond the smallest or largest of training, or a level that training did not have",
+        "customers": f"{len(table):,}",
+    }
+
+
+def _meaning(model: ChurnModel) -> str:
+    if not model.horizon_us:
+        return "how many of customers like this one had left when the table was made: resemblance, no forecast"
+    level = model.forecaster.level
+    if not level.known:
+        return "of churning within the horizon; too few earlier moments for an interval of the sum"
+    return (
+        f"of churning within the horizon, at the level of the newest moments; 95% CI of the sum by chance and by how far off such levels were at {level.moments} earlier moments. "
+        "A season shows in it as far as these moments reach"
+    )

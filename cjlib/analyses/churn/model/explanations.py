@@ -1,42 +1,128 @@
-"""What goes with a customer's risk: exact parts of the additive model's log-odds, in words."""
+"""What goes with leaving: exact parts of each customer's log-odds in words, and over all customers how many left at each level of a feature."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.churn.model.churn_model import (
-    ChurnModel,
-    ChurnReasons,
-    ChurnScores,
-    Fidelity,
-    Reasoning,
-)
-from cjlib.analyses.churn.model.encoding import MISSING, OTHER, Columns
-from cjlib.analyses.churn.model.model_selection import Settings, Training
-from cjlib.analyses.churn.model.reason_effects import (
-    FAMILY,
-    NAMED,
-    Themes,
-    find_themes,
-    findings_of,
-    follow_up_of,
-    sentence,
-    strongest,
-)
-from cjlib.analyses.churn.model.spline_logistic import Additive, drawn_contributions
-from cjlib.analyses.result import metric
+from cjlib.analyses.churn.model.base_models import Additive, drawn_contributions
+from cjlib.analyses.churn.model.encoding import MISSING, OTHER, Columns, Reference
+from cjlib.analyses.churn.model.model_selection import Forecaster, Settings, Training
+from cjlib.analyses.findings import Finding
+from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
-from cjlib.shared.comparison import CLAIM
-from cjlib.show.numbers import about, count_of
+from cjlib.shared.comparison import (
+    CLAIM,
+    FollowUp,
+    ShareComparison,
+    compare_shares,
+    known_at_once,
+)
+from cjlib.shared.stats import wilson
+from cjlib.show.numbers import about, count_of, interval, percent, plain
 
 Floats = NDArray[np.float64]
 REFITS = 5
 FIRST = 3
+Whole = NDArray[np.int64]
+FAMILY = "churn by what goes with it"
+MOST_FEATURES = 10
+MOST_LEVELS = 8
+BINS = 5
+COLUMNS = [
+    "feature",
+    "effect",
+    "level",
+    "n",
+    "n_churned",
+    "share_churned",
+    "low",
+    "high",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_adjusted",
+]
+TOGETHER = 0.8
+"""Rank correlation from which two numbers are one theme."""
+NAMED = 2
+"""Features of a theme that are named and whose values are said; the others move with them."""
+
+
+@dataclass(frozen=True)
+class Themes:
+    """Names of the features in each theme, as places in `Columns.names`; a feature that stands alone is a theme of one."""
+
+    members: tuple[tuple[int, ...], ...]
+
+    def summed(self, contributions: Floats) -> Floats:
+        """A column a theme."""
+        return (
+            np.column_stack([contributions[:, list(one)].sum(axis=1) for one in self.members])
+            if self.members
+            else contributions
+        )
+
+    def name(self, theme: int, columns: Columns) -> str:
+        """The first features' names, joined, and how many more there are."""
+        names = [columns.names[place] for place in self.members[theme]]
+        more = f" + {len(names) - NAMED} alike" if len(names) > NAMED else ""
+        return " + ".join(names[:NAMED]) + more
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How well the additive model, which gives the reasons, stands in for the chosen one; and how steady its reasons are.
+
+    `spearman` and `overlap` (of the riskiest tenths) compare the two scores; `steady` is the share of the three first reasons that a model of drawn
+    customers gives again, `first` that of the first one, among the riskiest tenth.
+    """
+
+    spearman: float
+    overlap: float
+    steady: float
+    first: float
+
+    @property
+    def word(self) -> str:
+        """One of exact, approximate, none."""
+        if self.spearman < 0.7 or self.overlap < 0.5:
+            return "none"
+        return "approximate" if self.spearman < 0.9 or self.overlap < 0.7 else "exact"
+
+
+@dataclass(frozen=True)
+class Reasoning:
+    """What reasons need: features that go together, the average contribution of each, its typical value, the fidelity, and by how much contributions differ among customers."""
+
+    themes: Themes
+    centre: tuple[float, ...]
+    typical: tuple[Any, ...]
+    fidelity: Fidelity
+    spread: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a model needs to score and to give reasons."""
+
+    forecaster: Forecaster
+    reference: Reference
+    reasoning: Reasoning
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChurnReasons(Result):
+    """What goes with leaving: for single customers (`.table`), and over all of them (`.effects`, as of the model)."""
+
+    effects: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def learn_reasoning(
@@ -119,20 +205,27 @@ def _first_themes(above: Floats) -> NDArray[np.int64]:
     return np.argsort(-above, axis=1, kind="stable")[:, :FIRST]
 
 
-def reasons(model: ChurnModel, scores: ChurnScores, k: int) -> ChurnReasons:
+def reasons(
+    fitted: Fitted,
+    effects: pd.DataFrame,
+    horizon_us: int,
+    matrix: Floats,
+    customer_ids: NDArray[Any],
+    k: int,
+) -> ChurnReasons:
     """See `ChurnModel.reasons`."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise CjlibError(f"k: must be a whole number of reasons, at least 1. Got {shown(k)}.")
-    word = model.reasoning.fidelity.word
-    table = _table(model, scores, k) if word != "none" else _table(model, scores, k).iloc[:0]
-    fidelity = model.reasoning.fidelity
-    claims = np.nan_to_num(model.effects["p_adjusted"].to_numpy(dtype=float), nan=1.0) < CLAIM
+    fidelity = fitted.reasoning.fidelity
+    table = _table(fitted, matrix, customer_ids, k)
+    table = table.iloc[:0] if fidelity.word == "none" else table
+    claims = np.nan_to_num(effects["p_adjusted"].to_numpy(dtype=float), nan=1.0) < CLAIM
     return ChurnReasons(
         table=table,
-        headline=_headline(model, table, claims),
-        definition=_definition(model, k),
+        headline=_headline(fidelity, effects, table, claims),
+        definition=_definition(fitted, effects, horizon_us, k),
         metrics={
-            name: metric(value, n=model.reference.n, label=label, unit="share", better="higher")
+            name: metric(value, n=fitted.reference.n, label=label, unit="share", better="higher")
             for name, label, value in (
                 ("spearman_with_score", "Rank correlation with the score", fidelity.spearman),
                 ("top_decile_overlap", "Of the riskiest tenth in common", fidelity.overlap),
@@ -140,29 +233,29 @@ def reasons(model: ChurnModel, scores: ChurnScores, k: int) -> ChurnReasons:
                 ("stability_of_first", "Same first reason after redrawing", fidelity.first),
             )
         },
-        findings=findings_of(model.effects, claims),
-        families={FAMILY: int(model.effects["p_value"].notna().sum())},
-        effects=model.effects,
+        findings=findings_of(effects, claims),
+        families={FAMILY: int(effects["p_value"].notna().sum())},
+        effects=effects,
     )
 
 
-def _table(model: ChurnModel, scores: ChurnScores, k: int) -> pd.DataFrame:
-    matrix, themes = scores.matrix, model.reasoning.themes
-    above = themes.summed(model.forecaster.additive.contributions(matrix)) - np.asarray(
-        model.reasoning.centre
+def _table(fitted: Fitted, matrix: Floats, customer_ids: NDArray[Any], k: int) -> pd.DataFrame:
+    themes = fitted.reasoning.themes
+    above = themes.summed(fitted.forecaster.additive.contributions(matrix)) - np.asarray(
+        fitted.reasoning.centre
     )
-    above[~_differs(model, matrix)] = 0.0
+    above[~_differs(fitted, matrix)] = 0.0
     most = min(k, above.shape[1])
     places = np.argsort(-above, axis=1, kind="stable")[:, :most]
     height = np.take_along_axis(above, places, axis=1)
     row, rank = np.nonzero(height > 0)
     theme, contribution = places[row, rank], height[row, rank]
     feature, value, typical, text = (np.empty(row.size, dtype=object) for _ in range(4))
-    rough = "" if model.reasoning.fidelity.word == "exact" else " (approximate)"
+    rough = "" if fitted.reasoning.fidelity.word == "exact" else " (approximate)"
     for one in np.unique(theme).tolist():
         mine = np.flatnonzero(theme == one)
-        name, norm = themes.name(one, model.forecaster.columns), _said_typical(model, one)
-        said = _said(model, one, matrix[row[mine]])
+        name, norm = themes.name(one, fitted.forecaster.columns), _said_typical(fitted, one)
+        said = _said(fitted, one, matrix[row[mine]])
         feature[mine], value[mine], typical[mine] = name, said, norm
         sentence = {
             each: f"{name} {each} (typically {norm}) goes with a higher risk{rough}"
@@ -170,7 +263,7 @@ def _table(model: ChurnModel, scores: ChurnScores, k: int) -> pd.DataFrame:
         }
         text[mine] = [sentence[each] for each in said.tolist()]
     frame = {
-        "customer_id": scores.table["customer_id"].to_numpy()[row],
+        "customer_id": customer_ids[row],
         "reason_rank": (rank + 1).astype(np.int64),
         "feature": pd.Series(feature, dtype="str"),
         "value": pd.Series(value, dtype="str"),
@@ -181,32 +274,32 @@ def _table(model: ChurnModel, scores: ChurnScores, k: int) -> pd.DataFrame:
     return pd.DataFrame(frame)
 
 
-def _differs(model: ChurnModel, matrix: Floats) -> NDArray[np.bool_]:
+def _differs(fitted: Fitted, matrix: Floats) -> NDArray[np.bool_]:
     """Whether any feature of a theme has another value than the typical one."""
-    typical = np.asarray(model.reasoning.typical)
+    typical = np.asarray(fitted.reasoning.typical)
     differs = np.isnan(matrix) | (matrix != typical)
     return np.column_stack(
-        [differs[:, list(one)].any(axis=1) for one in model.reasoning.themes.members]
+        [differs[:, list(one)].any(axis=1) for one in fitted.reasoning.themes.members]
     )
 
 
-def _said(model: ChurnModel, theme: int, matrix: Floats) -> NDArray[Any]:
+def _said(fitted: Fitted, theme: int, matrix: Floats) -> NDArray[Any]:
     """The values of a theme's features as a reader wants them, joined."""
-    columns = model.forecaster.columns
+    columns = fitted.forecaster.columns
     parts = [
         _words(columns, place, matrix[:, place])
-        for place in model.reasoning.themes.members[theme][:NAMED]
+        for place in fitted.reasoning.themes.members[theme][:NAMED]
     ]
     if len(parts) == 1:
         return parts[0]
     return np.array([" + ".join(each) for each in zip(*parts, strict=True)], dtype=object)
 
 
-def _said_typical(model: ChurnModel, theme: int) -> str:
-    columns = model.forecaster.columns
-    members = model.reasoning.themes.members[theme][:NAMED]
+def _said_typical(fitted: Fitted, theme: int) -> str:
+    columns = fitted.forecaster.columns
+    members = fitted.reasoning.themes.members[theme][:NAMED]
     return " + ".join(
-        _words(columns, place, np.array([model.reasoning.typical[place]]))[0] for place in members
+        _words(columns, place, np.array([fitted.reasoning.typical[place]]))[0] for place in members
     )
 
 
@@ -230,14 +323,15 @@ def _rounded(values: Floats) -> Floats:
     return np.round(values * scale) / scale
 
 
-def _headline(model: ChurnModel, table: pd.DataFrame, claims: NDArray[np.bool_]) -> str:
-    fidelity = model.reasoning.fidelity
+def _headline(
+    fidelity: Fidelity, effects: pd.DataFrame, table: pd.DataFrame, claims: NDArray[np.bool_]
+) -> str:
     if fidelity.word == "none":
         return (
             f"No reasons are given: the model that can be split into reasons ranks customers too differently from the chosen one "
             f"(rank correlation {fidelity.spearman:.2f}, {about(fidelity.overlap)} of the riskiest tenth in common)."
         )
-    first = strongest(model.effects, claims).head(2)
+    first = strongest(effects, claims).head(2)
     if first.empty:
         return "Churn differs significantly at no level of the features that the model uses."
     rough = (
@@ -251,11 +345,11 @@ def _headline(model: ChurnModel, table: pd.DataFrame, claims: NDArray[np.bool_])
     return f"{told}.{rough} (Association, not causation.)"
 
 
-def _definition(model: ChurnModel, k: int) -> dict[str, str]:
-    fidelity = model.reasoning.fidelity
+def _definition(fitted: Fitted, effects: pd.DataFrame, horizon_us: int, k: int) -> dict[str, str]:
+    fidelity = fitted.reasoning.fidelity
     joined = [
-        model.reasoning.themes.name(place, model.forecaster.columns)
-        for place, one in enumerate(model.reasoning.themes.members)
+        fitted.reasoning.themes.name(place, fitted.forecaster.columns)
+        for place, one in enumerate(fitted.reasoning.themes.members)
         if len(one) > 1
     ]
     return {
@@ -265,8 +359,8 @@ def _definition(model: ChurnModel, k: int) -> dict[str, str]:
         "stability": f"{REFITS} models of drawn customers give {about(fidelity.steady)} of the same three reasons among the riskiest tenth, {about(fidelity.first)} the same first",
         "themes": "; ".join(joined) or "no features so alike that they are summed",
         "effect": "standard deviation over customers of the log-odds that the feature adds: features are ranked by it, not by how often they are a reason",
-        "churn by level": f"customers of {'the newest labelled cutoff' if model.horizon_us else 'the table'}, Wilson interval; each level against all other customers, "
-        f"{count_of(int(model.effects['p_value'].notna().sum()), 'comparison')} adjusted together (Benjamini–Hochberg); {follow_up_of(model.horizon_us).words}",
+        "churn by level": f"customers of {'the newest labelled cutoff' if horizon_us else 'the table'}, Wilson interval; each level against all other customers, "
+        f"{count_of(int(effects['p_value'].notna().sum()), 'comparison')} adjusted together (Benjamini–Hochberg); {follow_up_of(horizon_us).words}",
         "not a cause": "association: only a test can say what would happen if it changed",
     }
 
@@ -284,3 +378,149 @@ def first_reasons(table: pd.DataFrame, customer_ids: Sequence[Any], k: int = 3) 
             mine.reindex(pd.Index(customer_ids)).astype("str").fillna("").to_numpy()
         )
     return pd.DataFrame(texts)
+
+
+def follow_up_of(horizon_us: int) -> FollowUp:
+    """Features are known at the moment from which churn is counted, and everybody is followed for the horizon."""
+    return FollowUp("the cutoff", horizon_us) if horizon_us else known_at_once("the table's moment")
+
+
+def learn_effects(
+    columns: Columns, themes: Themes, spread: Floats, matrix: Floats, churned: Floats, horizon: int
+) -> tuple[pd.DataFrame, ShareComparison]:
+    """Share of churners at each level of the features with the largest `spread` (of the log-odds that they add), each level against all other customers.
+
+    Rows are customers, each once. Numbers are cut in up to five parts of equal size.
+    """
+    order = np.argsort(-spread, kind="stable")[:MOST_FEATURES]
+    rows: list[tuple[str, float, str]] = []
+    size: list[int] = []
+    hits: list[int] = []
+    for theme in order.tolist():
+        feature = themes.members[theme][0]
+        code, names = _levels(columns, feature, matrix[:, feature])
+        n = np.bincount(code, minlength=len(names))
+        lost = np.bincount(code, weights=churned, minlength=len(names)).astype(np.int64)
+        for level in np.flatnonzero(n).tolist():
+            rows.append((columns.names[feature], float(spread[theme]), names[level]))
+            size.append(int(n[level]))
+            hits.append(int(lost[level]))
+    count, base = np.asarray(hits, dtype=np.int64), np.asarray(size, dtype=np.int64)
+    tests = compare_shares(
+        FAMILY,
+        count,
+        base,
+        int(churned.sum()) - count,
+        churned.size - base,
+        follow_up=follow_up_of(horizon),
+    )
+    low, high = wilson(count, base)
+    table = pd.DataFrame(rows, columns=COLUMNS[:3]).assign(
+        n=base, n_churned=count, share_churned=tests.share, low=low, high=high, **tests.columns()
+    )
+    return table[COLUMNS], tests
+
+
+def _levels(columns: Columns, place: int, values: Floats) -> tuple[Whole, Sequence[str]]:
+    """The level of each row, and how the levels are called."""
+    if place < len(columns.categories):
+        names = [*columns.levels[place], OTHER]
+        code = np.where(np.isnan(values) | (values < 0), len(names) - 1, values).astype(np.int64)
+        return _most_common(code, names)
+    known = values[~np.isnan(values)]
+    distinct = np.unique(known)
+    if distinct.size <= BINS:
+        cuts, names = distinct[1:], [plain(value) for value in distinct]
+    else:
+        cuts = np.unique(np.quantile(known, np.arange(1, BINS) / BINS, method="higher"))
+        cuts = cuts[cuts > distinct[0]]
+        names = [_range(known, low, high) for low, high in _edges(cuts)]
+    code = np.searchsorted(cuts, values, side="right")
+    return np.where(np.isnan(values), len(names), code).astype(np.int64), [*names, MISSING]
+
+
+def _edges(cuts: Floats) -> list[tuple[float, float]]:
+    edges = [-np.inf, *cuts.tolist(), np.inf]
+    return list(itertools.pairwise(edges))
+
+
+def _range(known: Floats, low: float, high: float) -> str:
+    """The smallest and the largest value of a part."""
+    inside = known[(known >= low) & (known < high)]
+    first, last = plain(float(inside.min())), plain(float(inside.max()))
+    return first if first == last else f"{first} to {last}"
+
+
+def _most_common(code: Whole, names: list[str]) -> tuple[Whole, Sequence[str]]:
+    """The most common levels, the others as one."""
+    most = np.argsort(-np.bincount(code, minlength=len(names)), kind="stable")[:MOST_LEVELS]
+    place = np.full(len(names), len(most), dtype=np.int64)
+    place[most] = np.arange(len(most))
+    return place[code], [*(names[level] for level in most), OTHER]
+
+
+def strongest(effects: pd.DataFrame, tests: Sequence[bool] | NDArray[np.bool_]) -> pd.DataFrame:
+    """Of each feature, strongest first, the level whose churners are most above the others', where that is significant."""
+    sure = effects[np.asarray(tests, dtype=bool) & (effects["difference"] > 0).to_numpy()]
+    return (
+        sure.sort_values("difference", ascending=False, kind="stable")
+        .drop_duplicates("feature")
+        .sort_index()
+    )
+
+
+def sentence(row: pd.Series) -> str:
+    """The share of churners at a level, in words."""
+    others = row["share_churned"] - row["difference"]
+    return (
+        f"{percent(row['share_churned'])} of the {row['n']:,} customers with {row['feature']} {row['level']} churned "
+        f"(95% CI {interval(row['low'], row['high'])}), {percent(others)} of the others"
+    )
+
+
+def findings_of(effects: pd.DataFrame, claims: NDArray[np.bool_]) -> list[Finding]:
+    """The strongest feature, as a briefing may tell it."""
+    return [
+        Finding(
+            topic=f"churn by {row['feature']}",
+            claim=f"{sentence(row)}. (Association, not causation.)",
+            direction="bad",
+            family=FAMILY,
+            p_adjusted=float(row["p_adjusted"]),
+            value=float(row["difference"]),
+            low=float(row["difference_low"]),
+            high=float(row["difference_high"]),
+            n=int(row["n"]),
+            unit="share",
+            customers=int(row["n_churned"]),
+            figure="effects",
+        )
+        for _, row in strongest(effects, claims).head(1).iterrows()
+    ]
+
+
+def find_themes(columns: Columns, matrix: Floats) -> Themes:
+    """Numbers joined to the first one that they rank with above .8; chains of weaker likeness are not followed."""
+    from scipy.stats import rankdata
+
+    first, total = len(columns.categories), matrix.shape[1]
+    members: dict[int, list[int]] = {place: [place] for place in range(total)}
+    if total - first > 1:
+        filled = np.where(
+            np.isnan(matrix[:, first:]), np.asarray(columns.medians), matrix[:, first:]
+        )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            together = np.abs(np.corrcoef(rankdata(filled, axis=0), rowvar=False)) > TOGETHER
+        for place in range(first, total):
+            leader = next(
+                (
+                    one
+                    for one in members
+                    if first <= one < place and together[one - first, place - first]
+                ),
+                None,
+            )
+            if leader is not None:
+                members[leader].append(place)
+                del members[place]
+    return Themes(tuple(tuple(one) for one in members.values()))

@@ -17,26 +17,37 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.churn.model.boosted_trees import Bag, Trees
-from cjlib.analyses.churn.model.churn_level import Level
-from cjlib.analyses.churn.model.churn_model import ChurnModel, Fidelity, Fitted, Reasoning
-from cjlib.analyses.churn.model.drift import reference_from_plain
-from cjlib.analyses.churn.model.encoding import Columns, columns_from_plain
-from cjlib.analyses.churn.model.model_selection import Base, Calibrator, Forecaster
-from cjlib.analyses.churn.model.reason_effects import Themes
-from cjlib.analyses.churn.model.spline_logistic import CURVES, Additive, Scale
+from cjlib.analyses.churn.model.base_models import CURVES, Additive, Bag, Scale, Trees
+from cjlib.analyses.churn.model.encoding import Columns, columns_from_plain, reference_from_plain
+from cjlib.analyses.churn.model.explanations import Fidelity, Fitted, Reasoning, Themes
+from cjlib.analyses.churn.model.model_selection import Base, Calibrator, Forecaster, Level
 from cjlib.errors import CjlibError, DataError, shown
 
 FORMAT = "cjlib churn model"
 VERSION = 2
+HEAD = (
+    "headline",
+    "definition",
+    "metrics",
+    "horizon_us",
+    "id_column",
+    "beats_baselines",
+    "verdict",
+)
 TABLES = ("table", "calibration", "lift", "effects", "leaks", "drift")
 ARRAYS = ("roots", "feature", "threshold", "missing_left", "left", "right", "value")
 
 
-def save(model: ChurnModel, path: Path) -> Path:
-    """See `ChurnModel.save`."""
+def save(
+    path: Path, head: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], fitted: Fitted
+) -> Path:
+    """See `ChurnModel.save`; `head` has what `HEAD` names, `tables` what `TABLES` names."""
     text = json.dumps(
-        _plain(model), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=_native
+        {**head, **_plain(tables, fitted)},
+        ensure_ascii=False,
+        sort_keys=True,
+        separators=(",", ":"),
+        default=_native,
     )
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -50,36 +61,8 @@ def save(model: ChurnModel, path: Path) -> Path:
     return path
 
 
-def load_churn_model(path: str | Path, *, default: ChurnModel | None = None) -> ChurnModel:
-    """A model that `model.save(path)` wrote: it scores and gives reasons to the last digit as it did.
-
-    Parameters
-    ----------
-    path
-        The file.
-    default
-        What is given back where the path is empty text, as a notebook's parameter may be.
-
-    Returns
-    -------
-    ChurnModel
-        Without `.forecasts` and newest customers, which are not saved: give `score` the customers.
-
-    Raises
-    ------
-    CjlibError
-        If `path` is no name of a file.
-    DataError
-        If the file is not there, is no saved model, is damaged, or is of a version that this one
-        cannot read.
-    """
-    if not isinstance(path, str | Path):
-        raise CjlibError(
-            f"path: must be the name of a file that model.save wrote. Got {shown(path)}."
-        )
-    if path == "" and default is not None:
-        return default
-    source = Path(path)
+def load(source: Path) -> tuple[dict[str, Any], Fitted]:
+    """What `HEAD` and `TABLES` name, and what makes the forecasts, of a file that `save` wrote."""
     try:
         kept = json.loads(source.read_text(encoding="utf-8"))
     except OSError as fault:
@@ -99,27 +82,21 @@ def load_churn_model(path: str | Path, *, default: ChurnModel | None = None) -> 
             f"path: {shown(str(source))} is of version {shown(kept.get('version'))}; this cjlib reads version {VERSION}. Fit the model again."
         )
     try:
-        return _model(kept)
+        head = {name: kept[name] for name in HEAD}
+        tables = {name: _frame(kept["tables"][name]) for name in TABLES}
+        return head | tables, _fitted(kept)
     except (KeyError, TypeError, ValueError, IndexError) as fault:
         raise DataError(
             f"path: {shown(str(source))} is damaged ({type(fault).__name__}: {shown(str(fault))}). Fit the model again."
         ) from None
 
 
-def _plain(model: ChurnModel) -> dict[str, Any]:
-    forecaster = model.forecaster
-    reasoning = model.reasoning
+def _plain(tables: Mapping[str, pd.DataFrame], fitted: Fitted) -> dict[str, Any]:
+    forecaster, reasoning = fitted.forecaster, fitted.reasoning
     return {
         "format": FORMAT,
         "version": VERSION,
-        "headline": model.headline,
-        "definition": dict(model.definition),
-        "metrics": dict(model.metrics),
-        "horizon_us": model.horizon_us,
-        "id_column": model.id_column,
-        "beats_baselines": model.beats_baselines,
-        "verdict": model.verdict,
-        "tables": {name: _frame_as_plain(getattr(model, name)) for name in TABLES},
+        "tables": {name: _frame_as_plain(table) for name, table in tables.items()},
         "columns": asdict(forecaster.columns),
         "blend": forecaster.blend,
         "calibrator": asdict(forecaster.calibrator),
@@ -130,7 +107,7 @@ def _plain(model: ChurnModel) -> dict[str, Any]:
             for name, base in forecaster.bases.items()
             if isinstance(base, Bag)
         },
-        "reference": asdict(model.reference),
+        "reference": asdict(fitted.reference),
         "reasoning": {
             "themes": reasoning.themes.members,
             "centre": reasoning.centre,
@@ -141,7 +118,7 @@ def _plain(model: ChurnModel) -> dict[str, Any]:
     }
 
 
-def _model(kept: Mapping[str, Any]) -> ChurnModel:
+def _fitted(kept: Mapping[str, Any]) -> Fitted:
     columns = columns_from_plain(kept["columns"])
     additive = _additive(columns, kept["additive"])
     bases: dict[str, Base] = {
@@ -153,36 +130,16 @@ def _model(kept: Mapping[str, Any]) -> ChurnModel:
         kept["calibrator"]["kind"], tuple(kept["calibrator"]["x"]), tuple(kept["calibrator"]["y"])
     )
     reasoning = kept["reasoning"]
-    frames = {name: _frame(kept["tables"][name]) for name in TABLES}
-    return ChurnModel(
-        table=frames["table"],
-        calibration=frames["calibration"],
-        lift=frames["lift"],
-        effects=frames["effects"],
-        leaks=frames["leaks"],
-        drift=frames["drift"],
-        headline=kept["headline"],
-        definition=kept["definition"],
-        metrics=kept["metrics"],
-        forecasts=pd.DataFrame(
-            {name: [] for name in ("customer_id", "cutoff", "churned", "churn_probability")}
+    return Fitted(
+        Forecaster(columns, kept["blend"], bases, additive, calibrator, Level(**kept["level"])),
+        reference_from_plain(kept["reference"]),
+        Reasoning(
+            Themes(tuple(tuple(members) for members in reasoning["themes"])),
+            tuple(reasoning["centre"]),
+            tuple(reasoning["typical"]),
+            Fidelity(**reasoning["fidelity"]),
+            tuple(reasoning["spread"]),
         ),
-        horizon_us=kept["horizon_us"],
-        id_column=kept["id_column"],
-        beats_baselines=bool(kept["beats_baselines"]),
-        verdict=kept["verdict"],
-        fitted=Fitted(
-            Forecaster(columns, kept["blend"], bases, additive, calibrator, Level(**kept["level"])),
-            reference_from_plain(kept["reference"]),
-            Reasoning(
-                Themes(tuple(tuple(members) for members in reasoning["themes"])),
-                tuple(reasoning["centre"]),
-                tuple(reasoning["typical"]),
-                Fidelity(**reasoning["fidelity"]),
-                tuple(reasoning["spread"]),
-            ),
-        ),
-        newest=pd.DataFrame(columns=list(columns.names)),
     )
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.churn.data.churn_data import NO_DATES, ChurnData, TableSource
+from cjlib.analyses.churn.data.churn_data import NO_DATES, ChurnData, LogSource, TableSource
 from cjlib.analyses.churn.data.log_data import data_at
-from cjlib.analyses.churn.data.snapshots import LogSource
 from cjlib.analyses.churn.model import metrics
 from cjlib.analyses.churn.model.churn_model import ChurnModel, ChurnScores
 from cjlib.analyses.result import Metric, Result, metric

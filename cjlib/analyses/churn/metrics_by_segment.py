@@ -1,8 +1,7 @@
-"""How good the forecasts were in each segment of the customers."""
+"""How good the forecasts were in each segment of the customers, and what other splits of the same log would have promised."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from cjlib.analyses.churn.data.churn_data import NO_DATES, ChurnData, UnanswerableError
 from cjlib.analyses.churn.model import metrics
 from cjlib.analyses.churn.model.churn_model import ChurnModel
+from cjlib.analyses.churn.model.fit import Forward, forward_of, thinned
+from cjlib.analyses.churn.model.metrics import FEWEST_OUTCOMES, arrays_of, auc, pr_auc
+from cjlib.analyses.churn.model.model_selection import OF_LOG, Training, fit_bases, one_thread
+from cjlib.analyses.churn.model.summary import used_features
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.shared.comparison import MIN_N, Family, family, known_at_once
@@ -21,68 +25,9 @@ from cjlib.shared.stats import Z95
 from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
-FEWEST_OUTCOMES = 10
-FIGURES = ("auc", "auc_low", "auc_high", "pr_auc", "lift_10", "lift_low", "lift_high")
-
-
-def by_segment(
-    forecasts: pd.DataFrame, values: pd.Series | Sequence[Any], min_n: int = MIN_N
-) -> pd.DataFrame:
-    """See `ChurnModel.by`."""
-    segment = pd.Series(np.asarray(values, dtype=object))
-    if len(segment) != len(forecasts):
-        raise CjlibError(
-            f"values: must have one value for each of the {len(forecasts):,} rows of .forecasts. Got {len(segment):,}."
-        )
-    known = segment.astype("str").where(segment.notna(), None)
-    rows = [
-        _row(name, forecasts[(known == name).to_numpy()], min_n)
-        for name in sorted(known.dropna().unique())
-    ]
-    rows += [_row(None, forecasts[known.isna().to_numpy()], min_n)] if known.isna().any() else []
-    table = pd.DataFrame(
-        rows, columns=["segment", "n", "n_churned", "share_churned", "mean_predicted", *FIGURES]
-    )
-    return table.sort_values("n", ascending=False, kind="stable", ignore_index=True)
-
-
-def _row(name: str | None, rows: pd.DataFrame, min_n: int) -> dict[str, Any]:
-    score, churned = (
-        rows["churn_probability"].to_numpy(dtype=float),
-        rows["churned"].to_numpy(dtype=float),
-    )
-    row = {
-        "segment": name,
-        "n": len(rows),
-        "n_churned": int(churned.sum()),
-        "share_churned": churned.mean(),
-        "mean_predicted": score.mean(),
-    }
-    if len(rows) < min_n or min(churned.sum(), (1 - churned).sum()) < FEWEST_OUTCOMES:
-        return row | dict.fromkeys(FIGURES, np.nan)
-    score, churned, customers, draws = _arrays(rows)
-    auc, lift = metrics.auc(score, churned), metrics.lift(score, churned)
-    auc_off, lift_off = metrics.deviations(score, churned, customers, draws)
-    auc_low, auc_high = metrics.bounds(auc, auc_off, 0, 1)
-    lift_low, lift_high = metrics.bounds(lift, lift_off, 0)
-    return row | dict(
-        zip(
-            FIGURES,
-            [auc, auc_low, auc_high, metrics.pr_auc(score, churned), lift, lift_low, lift_high],
-            strict=True,
-        )
-    )
-
-
-def _arrays(rows: pd.DataFrame) -> tuple[Floats, Floats, NDArray[np.int64], metrics.Draws]:
-    ids = rows["customer_id"].to_numpy(dtype=object).astype(str)
-    names, customers = np.unique(ids, return_inverse=True)
-    return (
-        rows["churn_probability"].to_numpy(dtype=float),
-        rows["churned"].to_numpy(dtype=float),
-        customers.astype(np.int64),
-        metrics.draw_customers(names.size, 0),
-    )
+Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+MIXED_FOLDS = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -179,11 +124,11 @@ def _against_others(
     known = values.notna().to_numpy()
     columns = {name: np.full(len(table), np.nan) for name in ("auc_others", "error")}
     units, other_units = (np.zeros(len(table), dtype=np.int64) for _ in range(2))
-    for place, (name, auc) in enumerate(zip(table["segment"], table["auc"], strict=True)):
+    for place, (name, figure) in enumerate(zip(table["segment"], table["auc"], strict=True)):
         inside = known & (values.astype("str") == str(name)).to_numpy() if name else ~known
         units[place] = rows.loc[inside, "customer_id"].nunique()
         other_units[place] = rows.loc[~inside, "customer_id"].nunique()
-        if np.isnan(auc):
+        if np.isnan(figure):
             continue
         columns["auc_others"][place], others_error = _auc(rows[~inside])
         columns["error"][place] = np.hypot(_auc(rows[inside])[1], others_error)
@@ -209,11 +154,11 @@ def _against_others(
 
 def _auc(rows: pd.DataFrame) -> tuple[float, float]:
     """AUC and its standard error by the bootstrap over customers."""
-    score, churned, customers, draws = _arrays(rows)
+    score, churned, customers, draws = arrays_of(rows)
     if not 0 < churned.sum() < churned.size:
         return float("nan"), float("nan")
     off = metrics.auc_deviations(score, churned, customers, draws)
-    return metrics.auc(score, churned), float(np.nanstd(off))
+    return auc(score, churned), float(np.nanstd(off))
 
 
 def _segments(customers: EventLog | pd.DataFrame, by: str) -> pd.Series:
@@ -255,4 +200,103 @@ def _headline(table: pd.DataFrame, tests: Family) -> str:
     return (
         f"The model ranks {way} among {_named(row['segment'])} (AUC {row['auc']:.3f}, {row['auc_low']:.3f} to {row['auc_high']:.3f}, n = {row['n']:,}) "
         f"than among all others ({row['auc_others']:.3f})."
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitComparison(Result):
+    """The same model judged by three splits of one log."""
+
+
+def compare_splits(data: ChurnData, *, seed: int = 0) -> SplitComparison:
+    """The same boosted trees judged in three ways: only the first says what will happen.
+
+    "rolling origin" forecasts the newest cutoff that can be from snapshots whose horizon was over;
+    "no embargo" from all earlier snapshots; "random rows" mixes all rows of all cutoffs in three
+    folds, so that a customer's other snapshots, and the future, are known.
+
+    Parameters
+    ----------
+    data
+        From `churn_data`.
+    seed
+        Of folds and trees.
+
+    Returns
+    -------
+    SplitComparison
+        `.table`: `split`, `n`, `n_churned`, `auc`, `pr_auc`. Unanswered for a table of customers,
+        and where the log is too short.
+
+    Raises
+    ------
+    CjlibError
+        If `data` is not what `cj.churn_data` or `cj.churn_table` gives.
+    """
+    if not isinstance(data, ChurnData):
+        raise CjlibError(
+            f"data: must be what cj.churn_data gives. Got {shown(type(data).__name__)}."
+        )
+    if not data.answered:
+        return SplitComparison.unanswered(data.reason)
+    if not data.of_log:
+        return SplitComparison.unanswered(
+            f"{NO_DATES}, so nothing of the future can slip into its five folds; they are drawn at random."
+        )
+    try:
+        with one_thread():
+            forward = forward_of(data, used_features(data, ()), seed)
+            stack = forward.stack
+            tests = [moment for moment in stack.cutoffs if stack.can_forecast(moment)]
+            if not tests:
+                raise UnanswerableError("the log is too short for a rolling origin.")
+            return _result(_splits(forward, tests[0]))
+    except UnanswerableError as lacking:
+        return SplitComparison.unanswered(lacking.reason)
+
+
+def _result(table: pd.DataFrame) -> SplitComparison:
+    figures = table.set_index("split")["auc"]
+    honest, mixed = figures["rolling origin"], figures["random rows"]
+    return SplitComparison(
+        table=table,
+        headline=(
+            f"Judged as it will be used the model reaches AUC {honest:.3f} at the newest moment; random rows would have promised {mixed:.3f}."
+        ),
+        definition={
+            "rolling origin": "forecast from snapshots whose horizon was over",
+            "no embargo": "forecast from all earlier snapshots",
+            "random rows": "all rows of all moments mixed in three folds: the future is known",
+        },
+    )
+
+
+def _splits(forward: Forward, moment: int) -> pd.DataFrame:
+    stack, seed = forward.stack, forward.seed
+    training, now = stack.training, stack.cutoff == moment
+    fold = np.random.default_rng(seed).integers(0, MIXED_FOLDS, stack.cutoff.size)
+    mixed = np.empty(int(now.sum()))
+    for one in range(MIXED_FOLDS):
+        learnt = thinned(np.flatnonzero(fold != one))
+        mixed[fold[now] == one] = _boosted(training, learnt, now & (fold == one), seed)
+    scores = {
+        "rolling origin": forward.made[moment]["hgb"]
+        if moment in forward.made
+        else _boosted(training, stack.before(moment), now, seed),
+        "no embargo": _boosted(training, thinned(np.flatnonzero(stack.cutoff < moment)), now, seed),
+        "random rows": mixed,
+    }
+    churned = training.churned[now]
+    rows = [
+        (name, churned.size, int(churned.sum()), auc(score, churned), pr_auc(score, churned))
+        for name, score in scores.items()
+    ]
+    return pd.DataFrame(rows, columns=["split", "n", "n_churned", "auc", "pr_auc"]).astype(
+        {"split": "str"}
+    )
+
+
+def _boosted(training: Training, learnt: Whole, asked: Flags, seed: int) -> Floats:
+    return fit_bases(training.of(learnt), ["hgb"], OF_LOG, seed)["hgb"].probability(
+        training.matrix[asked]
     )
