@@ -138,9 +138,15 @@ def family(
     min_n: int = MIN_N,
 ) -> Family:
     """A family of p-values from any test; those of a side with fewer than `min_n` independent units become missing before the adjustment."""
-    smaller = np.minimum(np.asarray(units), np.asarray(other_units))
-    p = np.where(smaller < min_n, np.nan, np.asarray(p_values, dtype=float))
+    p = _of_large_enough(p_values, units, other_units, min_n)
     return Family(name, p, benjamini_hochberg(p), follow_up)
+
+
+def _of_large_enough(
+    p_values: ArrayLike, units: ArrayLike, other_units: ArrayLike, min_n: int
+) -> Floats:
+    smaller = np.minimum(np.asarray(units), np.asarray(other_units))
+    return np.where(smaller < min_n, np.nan, np.asarray(p_values, dtype=float))
 
 
 PLANNED = 0.05
@@ -156,17 +162,14 @@ def planned_family(
     follow_up: FollowUp,
 ) -> Family:
     """The decision measures of a planned test: adjusted by Holm, so that a single false claim among them has at most 5%."""
-    smaller = np.minimum(np.asarray(units), np.asarray(other_units))
-    p = np.where(smaller < MIN_N, np.nan, np.asarray(p_values, dtype=float))
+    p = _of_large_enough(p_values, units, other_units, MIN_N)
     return Family(name, p, holm(p), follow_up, level=PLANNED, adjustment="Holm")
 
 
 @dataclass(frozen=True, eq=False)
-class ShareComparison(Family):
-    """Shares compared: the difference of each from its other side with Newcombe's 95% CI."""
+class Differences(Family):
+    """Sides compared: the difference of each from its other side with its 95% CI."""
 
-    share: Floats
-    other_share: Floats
     difference: Floats
     low: Floats
     high: Floats
@@ -180,6 +183,14 @@ class ShareComparison(Family):
             "p_value": self.p_value,
             "p_adjusted": self.p_adjusted,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class ShareComparison(Differences):
+    """Shares compared; the interval is Newcombe's."""
+
+    share: Floats
+    other_share: Floats
 
 
 def compare_shares(
@@ -239,24 +250,11 @@ def groups_against_others(
 
 
 @dataclass(frozen=True, eq=False)
-class MeanComparison(Family):
-    """Means compared: the difference of each from its other side with its 95% CI."""
+class MeanComparison(Differences):
+    """Means compared."""
 
     mean: Floats
     other_mean: Floats
-    difference: Floats
-    low: Floats
-    high: Floats
-
-    def columns(self) -> dict[str, Any]:
-        """The columns every table of comparisons ends with."""
-        return {
-            "difference": self.difference,
-            "difference_low": self.low,
-            "difference_high": self.high,
-            "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted,
-        }
 
 
 def group_means_against_others(
@@ -289,9 +287,8 @@ def _ranks(values: Floats) -> tuple[Floats, float]:
     """Mean ranks, and what ties take off the variance of a rank."""
     _, place, times = np.unique(values, return_inverse=True, return_counts=True)
     n = max(values.size, 2)
-    return (np.cumsum(times) - (times - 1) / 2)[place], float(
-        np.sum(times**3 - times) / (n * (n - 1))
-    )
+    ranks = (np.cumsum(times) - (times - 1) / 2)[place]
+    return ranks, float(np.sum(times**3 - times) / (n * (n - 1)))
 
 
 def _against(values: Floats, ranks: Floats, inside: Bools, tied: float) -> tuple[float, ...]:

@@ -9,13 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from cjlib.shared.comparison import (
-    MIN_N,
-    Family,
-    FollowUp,
-    ShareComparison,
-    family,
-)
+from cjlib.shared.comparison import MIN_N, Differences, FollowUp, ShareComparison, family
 from cjlib.shared.stats import Z95, Floats, share
 from cjlib.shared.two_samples import newcombe
 
@@ -120,14 +114,11 @@ def compare_at_risk(
 
 
 @dataclass(frozen=True, eq=False)
-class CauseComparison(Family):
+class CauseComparison(Differences):
     """First events of one side beside what the rates common to both sides give: `met` and `expected` customers, and their difference as a share of the side."""
 
     met: Ints
     expected: Floats
-    difference: Floats
-    low: Floats
-    high: Floats
 
 
 def compare_causes(
@@ -165,8 +156,8 @@ def compare_causes(
     """
     size, other_size = int(inside.sum()), int((~inside).sum())
     rows = []
-    for one in causes.tolist():
-        met = cause == one
+    for tested_cause in causes.tolist():
+        met = cause == tested_cause
         times, cases = np.unique(waited[met], return_counts=True)
         at_risk = _at_least(waited, times)
         exposed = _at_least(waited[inside], times) / np.maximum(at_risk, 1)

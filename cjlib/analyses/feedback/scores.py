@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,8 +33,7 @@ from cjlib.shared.change_points import LevelShifts, level_shifts
 from cjlib.shared.clustered_comparison import compare_answers, independent
 from cjlib.shared.comparison import (
     MIN_N,
-    MeanComparison,
-    ShareComparison,
+    Differences,
     compare_shares,
     known_at_once,
 )
@@ -55,7 +54,6 @@ _OPENING = {
     "rating": "Rated well are",
     "ces": "Found it easy:",
 }
-Compared: TypeAlias = MeanComparison | ShareComparison
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -441,7 +439,7 @@ def _compared(
     pairs: list[tuple[CustomerAnswers, CustomerAnswers]],
     scale: Scale,
     min_n: int,
-) -> Compared:
+) -> Differences:
     """Scores compared: shares of customers who each answered once by the test of shares, all else by customers."""
     follow_up = known_at_once("the answer")
     if scale.score != "nps" and all(independent(*pair) for pair in pairs):
@@ -471,7 +469,7 @@ def _pairs(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
 
 def _against_others(
     counted: pd.DataFrame, scale: Scale, min_n: int
-) -> tuple[pd.DataFrame, Compared]:
+) -> tuple[pd.DataFrame, Differences]:
     """Each segment beside all others together; nothing where there is but one."""
     answers = counted.sort_values(["customer", "points"])
     whole = customer_answers(answers)
@@ -489,7 +487,7 @@ def _against_others(
     return pd.DataFrame(rows, columns=columns).assign(**tested.columns()), tested
 
 
-def _changes(counted: pd.DataFrame, scale: Scale, min_n: int) -> tuple[pd.DataFrame, Compared]:
+def _changes(counted: pd.DataFrame, scale: Scale, min_n: int) -> tuple[pd.DataFrame, Differences]:
     """Each period of a segment against the one before, where both have enough customers."""
     rows, pairs = [], []
     if "period" in counted:

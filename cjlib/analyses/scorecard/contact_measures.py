@@ -140,16 +140,13 @@ def web_measures(ground: Ground) -> Iterator[Measured]:
 
 def _sessions(ground: Ground) -> Iterator[Measured]:
     """Sessions of all events, as `cj.sessions(log)` cuts them, by the period they start in."""
-    every, _ = ground.read
-    opening = np.flatnonzero(opens(every.customer, every.time, GAP))
-    events = np.diff(opening, append=every.time.size)
-    start, period = every.time[opening], every.period[opening]
+    rows, _ = ground.read
+    opening = np.flatnonzero(opens(rows.customer, rows.time, GAP))
+    events = np.diff(opening, append=rows.time.size)
+    start, period = rows.time[opening], rows.period[opening]
+    seconds = (rows.time[opening + events - 1] - start) / SECOND
     mine = (period >= 0) & (start <= ground.until)
-    period, events, seconds = (
-        period[mine],
-        events[mine],
-        (every.time[opening + events - 1] - start)[mine] / SECOND,
-    )
+    period, events, seconds = period[mine], events[mine], seconds[mine]
     yield Measured(
         "bounce", Shares(counted(period[events == 1], ground.size), counted(period, ground.size))
     )
@@ -159,27 +156,25 @@ def _sessions(ground: Ground) -> Iterator[Measured]:
 
 def _on_page(ground: Ground) -> Medians:
     """From a page event to the customer's next event, if that comes within the session."""
-    every, _ = ground.read
+    rows, _ = ground.read
+    time, customer = rows.time, rows.customer
     at = ground.positions(ground.journey.roles.page, "roles.page")
-    at = at[
-        (at < every.time.size - 1)
-        & (every.time[at] >= ground.starts[0])
-        & (every.time[at] <= ground.until)
-    ]
-    length = every.time[at + 1] - every.time[at]
-    stays = (every.customer[at + 1] == every.customer[at]) & (length <= GAP)
-    return Medians(length[stays] / SECOND, every.period[at[stays]], ground.size)
+    at = at[(at < time.size - 1) & (time[at] >= ground.starts[0]) & (time[at] <= ground.until)]
+    length = time[at + 1] - time[at]
+    stays = (customer[at + 1] == customer[at]) & (length <= GAP)
+    return Medians(length[stays] / SECOND, rows.period[at[stays]], ground.size)
 
 
 SUPPORT_NAMES = (
-    *(
-        "tickets",
-        "tickets_per_customer",
-        "answered_in_24h",
-        "median_seconds_to_first_response",
-        "median_seconds_to_resolution",
-    ),
-    *("first_contact_resolution", "reopened", "abandonment", "handovers_per_ticket"),
+    "tickets",
+    "tickets_per_customer",
+    "answered_in_24h",
+    "median_seconds_to_first_response",
+    "median_seconds_to_resolution",
+    "first_contact_resolution",
+    "reopened",
+    "abandonment",
+    "handovers_per_ticket",
 )
 A_DAY = microseconds("24h", "answered in")
 
@@ -193,13 +188,13 @@ def support_measures(ground: Ground) -> Iterator[Measured]:
     if needs or support is None:
         yield from (Measured(name, None, needs) for name in SUPPORT_NAMES)
         return
-    every = read_tickets(support, ground.log)
-    period = ground.span.calendar.index(every.opened)
-    mine = (period >= 0) & (every.opened <= ground.log.observed_until_us)
-    tickets, period = every.only(mine), period[mine]
+    tickets = read_tickets(support, ground.log)
+    period = ground.span.calendar.index(tickets.opened)
+    mine = (period >= 0) & (tickets.opened <= ground.log.observed_until_us)
+    tickets, period = tickets.only(mine), period[mine]
     lacks = _missing_parts(ground)
     for name, needed, series in _all(ground, tickets, period):
-        lacking = ", ".join(lacks[one] for one in needed if lacks[one])
+        lacking = ", ".join(lacks[part] for part in needed if lacks[part])
         yield Measured(name, None if lacking else series, lacking)
 
 
@@ -256,11 +251,7 @@ def _all(
 def _per_customer(ground: Ground, customer: Ints, period: Ints) -> Means:
     """Tickets ÷ active customers; customers are the units."""
     key, count = np.unique(customer * ground.size + period, return_counts=True)
-    total, squares = (
-        np.bincount(key % ground.size, weights=count.astype(float) ** power, minlength=ground.size)
-        for power in (1, 2)
-    )
-    return Means(total.astype(np.float64), squares.astype(np.float64), ground.n_active)
+    return means_by(count.astype(float), key % ground.size, ground.size, ground.n_active)
 
 
 def _until(tickets: Tickets, done: Ints, period: Ints, size: int) -> Survivals:

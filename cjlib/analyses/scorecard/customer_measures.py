@@ -24,6 +24,7 @@ from cjlib.analyses.scorecard.series import (
     Shares,
     Survivals,
     counted,
+    means_by,
 )
 from cjlib.analyses.value.customer_lifetime_value import customer_value
 from cjlib.errors import CjlibError, DataError
@@ -157,20 +158,16 @@ def _engagement(ground: Ground) -> Iterator[Measured]:
     )
     yield Measured("stickiness", _mean_of_pairs(ground, days, length, n))
     features = ground.journey.roles.features
-    needs = (
-        "roles.features"
-        if not features
-        else "events in the log for roles.features"
-        if _none_seen(ground)
-        else ""
-    )
+    needs = "" if features else "roles.features"
+    if features and _none_seen(ground):
+        needs = "events in the log for roles.features"
     yield Measured("features_per_customer", None if needs else _features(ground, n), needs)
 
 
 def _none_seen(ground: Ground) -> bool:
     return all(
-        len(ground.log.unknown_events(one)) == len(one.names) > 0
-        for one in ground.journey.roles.features
+        len(ground.log.unknown_events(feature)) == len(feature.names) > 0
+        for feature in ground.journey.roles.features
     )
 
 
@@ -210,16 +207,10 @@ def _features(ground: Ground, n: Ints) -> Means:
     """Distinct features used by those active."""
     active = ground.active.key(ground.size)
     count = np.zeros(active.size, dtype=np.int64)
-    for one in ground.journey.roles.features:
-        used = ground.pairs(ground.rows(one, "roles.features")).key(ground.size)
+    for feature in ground.journey.roles.features:
+        used = ground.pairs(ground.rows(feature, "roles.features")).key(ground.size)
         count[found_at(used, active)] += 1
-    total, squares = (
-        np.bincount(
-            ground.active.period, weights=count.astype(float) ** power, minlength=ground.size
-        )
-        for power in (1, 2)
-    )
-    return Means(total.astype(np.float64), squares.astype(np.float64), n)
+    return means_by(count.astype(float), ground.active.period, ground.size, n)
 
 
 def _among_active(ground: Ground, name: str, role: str) -> Measured:
@@ -269,14 +260,11 @@ VALUE_NAMES = (
 def value_measures(ground: Ground) -> Iterator[Measured]:
     """Value in the period, up to it, and expected after it."""
     value = ground.journey.value
-    needs = (
-        "value"
-        if value is None
-        else ""
-        if value.amount in ground.log.columns
-        else f"a column {value.amount!r} in the events"
-    )
-    needs = needs or (ground.unseen({"value.event": value.event}) if value and value.event else "")
+    needs = "value" if value is None else ""
+    if value is not None and value.amount not in ground.log.columns:
+        needs = f"a column {value.amount!r} in the events"
+    elif value is not None and value.event:
+        needs = ground.unseen({"value.event": value.event})
     if needs:
         yield from (Measured(name, None, needs) for name in VALUE_NAMES)
         return

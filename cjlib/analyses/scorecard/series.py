@@ -151,10 +151,8 @@ class Promoters:
     def centre_and_error(self, used: Bools) -> tuple[float, Floats]:
         """Error 100·√((p + d − (p − d)²) / n)."""
         n = self.n[used].sum()
-        p, d = (
-            float(share(self.promoters[used].sum(), n)),
-            float(share(self.detractors[used].sum(), n)),
-        )
+        p = float(share(self.promoters[used].sum(), n))
+        d = float(share(self.detractors[used].sum(), n))
         return 100 * (p - d), 100 * np.sqrt(share(max(p + d - (p - d) ** 2, 0.0), self.n))
 
 
@@ -222,9 +220,9 @@ class Survivals:
     @cached_property
     def curves(self) -> list[Curve | None]:
         """The curve of each period; None where there is nobody."""
-        rows = [np.flatnonzero(self.period == one) for one in range(self.periods)]
+        rows = [np.flatnonzero(self.period == period) for period in range(self.periods)]
         return [
-            kaplan_meier(self.length[one], self.reached[one]) if one.size else None for one in rows
+            kaplan_meier(self.length[own], self.reached[own]) if own.size else None for own in rows
         ]
 
     @property
@@ -283,13 +281,13 @@ class Latest:
         return float("nan"), np.full(used.size, np.nan)
 
 
-def means_by(value: Floats, period: Periods, periods: int) -> Means:
-    """Means of values by period; summed as they stand, so rows must come in a defined order."""
+def means_by(value: Floats, period: Periods, periods: int, n: Ints | None = None) -> Means:
+    """Means of values by period, over `n` units where some have none; summed as they stand, so rows must come in a defined order."""
     total, squares = (
-        np.bincount(period, weights=one, minlength=periods).astype(np.float64)
-        for one in (value, value**2)
+        np.bincount(period, weights=weights, minlength=periods).astype(np.float64)
+        for weights in (value, value**2)
     )
-    return Means(total, squares, np.bincount(period, minlength=periods).astype(np.int64))
+    return Means(total, squares, counted(period, periods) if n is None else n)
 
 
 def counted(period: Periods | Sequence[int], periods: int) -> Ints:

@@ -11,11 +11,11 @@ import pandas as pd
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
+from cjlib.shared.stats import Z95
 from cjlib.show.numbers import about, count_of
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
 
-Z95 = 1.959964
 PARSES = 0.99
 NO_MONEY = "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
 
