@@ -108,7 +108,14 @@ def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame) -> s
     hits = found.groupby(["sentence", "world"], sort=False)[["worlds", "told"]].sum().reset_index()
     hits["world"] = hits["world"].str.removeprefix("plain, ").map(EFFECTS)
     hits = hits.rename(columns={"world": "effect", "told": "found"})
-    parts = [HEAD, _markdown(summary), "\nWrong of the worlds of each kind:\n", _markdown(said)]
+    worlds = int(counts["worlds"].max())
+    ground = f"This page stands on {worlds // len(WORLDS)} seeds, {worlds} worlds a sentence: with no wrong one the bound would be {100 * upper_bound(0, worlds):.1f}%."
+    parts = [
+        HEAD + ground + "\n",
+        _markdown(summary),
+        "\nWrong of the worlds of each kind:\n",
+        _markdown(said),
+    ]
     coverage = intervals.groupby("interval", sort=False)[["worlds", "held"]].sum().reset_index()
     low, high = binom.ppf([0.025, 0.975], coverage["worlds"].max(), 0.95).astype(int)
     usual = COVERAGE.format(worlds=coverage["worlds"].max(), low=low, high=high)

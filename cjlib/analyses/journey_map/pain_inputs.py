@@ -353,7 +353,8 @@ def _places(
             customers,
             everywhere,
             unknown,
-            ((effort & complete).sum(0), complete.sum(0)),
+            # Who stays longer has more time to need help, so the shares rank and are not tested.
+            (np.zeros(customers.size), np.zeros(customers.size, dtype=np.int64)),
         ),
     }
     affected = (ended | effort | said.who | (late & entered)).sum(0) + said.others

@@ -542,16 +542,16 @@ def _headline(
     purchases = count_of(round(table["expected_purchases"].sum()), *bought.noun)
     return (
         f"{count_of(len(table), 'customer')} who bought before are expected to make {purchases}{money} in the next {timespan(length)}; "
-        f"{_backtest_in_words(backtest)}."
+        f"{_backtest_in_words(backtest, bought.noun[1])}."
     )
 
 
-def _backtest_in_words(backtest: pd.DataFrame) -> str:
+def _backtest_in_words(backtest: pd.DataFrame, purchases: str) -> str:
     tested = backtest[backtest["ratio"].notna()]
     if tested.empty:
         return "no backtest was possible"
     shares = joined(
-        f"{percent(ratio)} of actual {measure}"
+        f"{percent(ratio)} of actual {purchases if measure == 'purchases' else measure}"
         for ratio, measure in zip(tested["ratio"].tolist(), tested["measure"], strict=True)
     )
     missed = (

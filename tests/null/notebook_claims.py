@@ -1,0 +1,93 @@
+"""What the notebooks claim of the sample business: every cell is run in one process, nothing is drawn, and the findings are read.
+
+    python tests/null/notebook_claims.py --seeds 1 100
+
+With all planted effects off nothing may be claimed but what is built into every sample: words follow the answer they explain, and who uses the product more subscribes and stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import cjlib as cj
+from cjlib.samples import write
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+DRAWN = ("plot", "render_map", "table", "summary", "progress_bar", "persona_maps", "poster")
+BUILT_IN = (
+    "share unhappy by theme",
+    "words by answer",
+    "habits before the outcome",
+    "churn by what goes with it",
+)
+"""Families in which something is true of every sample."""
+CHANGES = "ordinary|normal variation|outside|direction|significant"
+
+
+def claims(folder: Path, notebooks: str = "0*.ipynb") -> list[str]:
+    """Every finding of the notebooks on the business of a folder, but for those built in; and what the overview tells first, if it is a change."""
+    told: dict[str, None] = {}
+    for notebook in sorted(NOTEBOOKS.glob(notebooks)):
+        for result in _results(notebook, folder / "journey.yml"):
+            for finding in result.findings:
+                if finding.family not in BUILT_IN:
+                    told[f"{notebook.stem}: {finding.claim}"] = None
+            if hasattr(result, "highlights"):
+                changed = result.highlights(3)["reason"].str.contains(CHANGES)
+                told |= dict.fromkeys(["00_overview: a change is told first"] * bool(changed.any()))
+    return list(told)
+
+
+def _results(notebook: Path, journey: Path) -> Iterator[Any]:
+    """The results that the cells of a notebook make, without drawing any."""
+    seen: list[Any] = []
+
+    def keep(*given: Any, **options: Any) -> None:
+        seen.extend([*given, *options.values()])
+
+    undrawn = ModuleType("cjlib")
+    undrawn.__getattr__ = lambda name: getattr(cj, name)  # type: ignore[method-assign]
+    for name in dir(cj):
+        if name in DRAWN or name.startswith("explore"):
+            setattr(undrawn, name, keep)
+    space: dict[str, Any] = {}
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    parameters, *rest = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    sys.modules["cjlib"] = undrawn
+    try:
+        exec(parameters, space)
+        space["journey"] = str(journey)
+        for cell in rest:
+            exec(cell, space)
+    finally:
+        sys.modules["cjlib"] = cj
+    unique = {id(one): one for one in [*seen, *space.values()] if hasattr(one, "findings")}
+    yield from unique.values()
+
+
+def main() -> None:
+    """Print what each seed claims, and how many claim nothing."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs=2, default=(1, 100))
+    parser.add_argument("--effects", action="store_true")
+    chosen = parser.parse_args()
+    warnings.simplefilter("ignore")
+    quiet, seeds = 0, range(chosen.seeds[0], chosen.seeds[1] + 1)
+    for count, seed in enumerate(seeds, start=1):
+        with tempfile.TemporaryDirectory() as folder:
+            write(folder, seed=seed, effects=chosen.effects)
+            told = claims(Path(folder))
+        quiet += not told
+        print(f"seed {seed}: {told or 'nothing'}; {quiet} of {count} claim nothing", flush=True)
+
+
+if __name__ == "__main__":
+    main()
