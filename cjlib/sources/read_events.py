@@ -215,7 +215,7 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
             f"pushdown: {useless[0]} is for rows that are read, and here they stay in their engine. "
             "Do it there in a view, or leave pushdown out."
         )
-    from cjlib.sources.pushdown.contract import Wanted, open_pushed
+    from cjlib.sources.pushdown.remote_log import Wanted, open_pushed
 
     wanted = Wanted(request.columns, request.event, request.only, request.rules(), request.limit)
     # Not an EventLog, but what analyses ask of one as far as its database can count it.

@@ -21,8 +21,7 @@ from cjlib.analyses.paths.pushdown import pairs_sql, rows_sql
 from cjlib.analyses.survival.sql import days_sql
 from cjlib.sources.connect.database import relation_of
 from cjlib.sources.connect.remote import table_named
-from cjlib.sources.pushdown.contract import contract_of
-from cjlib.sources.pushdown.dialects import COMPILED, check_dialect, written
+from cjlib.sources.pushdown.dialects import COMPILED, check_dialect, contract_of, written
 from engines.test_pushdown import FUNNELS, RETENTIONS, UNASKED
 from engines.test_reading_engines import made
 

@@ -167,7 +167,9 @@ class Journey(Section):
         from cjlib.sources.read_events import read_events
 
         given: dict[str, Any] = (
-            {"timezone": self.timezone} if "source" in overrides else events_options(self)
+            {"timezone": self.timezone}
+            if "source" in overrides
+            else events_options(self.sources, self.folder, self.timezone)
         )
         options = given | overrides
         return read_events(options.pop("source"), **options)
@@ -210,7 +212,9 @@ class Journey(Section):
         if self.sources.feedback is None and "source" not in overrides:
             return None
         given: dict[str, Any] = (
-            {"timezone": self.timezone} if "source" in overrides else feedback_options(self)
+            {"timezone": self.timezone}
+            if "source" in overrides
+            else feedback_options(self.sources, self.folder, self.timezone)
         )
         options = given | overrides
         return read_feedback(options.pop("source"), **options)
@@ -228,7 +232,7 @@ class Journey(Section):
         CjlibError
             If a column that is renamed is not there, or the table cannot be read.
         """
-        return customers_table(self)
+        return customers_table(self.sources, self.folder)
 
     def read_churn_source(self) -> EventLog | pd.DataFrame:
         """What tells who left: the table of customers where `churn.target` names a column of it, else the events.

@@ -14,26 +14,24 @@ from cjlib.sources.connect.remote import Remote
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import csv_layout
 from cjlib.sources.ingest.open_source import open_files, open_remote
-from cjlib.sources.journey.schema import Source
+from cjlib.sources.journey.schema import Source, Sources
 from cjlib.sources.log.engine import DuckDB, identifier
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cjlib.sources.journey import Journey
 
-
-def events_options(journey: Journey) -> dict[str, Any]:
+def events_options(sources: Sources, folder: Path, timezone: str | None) -> dict[str, Any]:
     """The keywords of `cj.read_events`, `source` among them; the only moment at which `${…}` is looked up."""
-    source = journey.sources.events
+    source = sources.events
     if source is None:
         raise JourneyError(
             "sources.events: the journey file names no events, only feedback. Add sources: {events: {path: events.parquet}}."
         )
-    place = _place(source, "sources.events", journey.folder)
+    place = _place(source, "sources.events", folder)
     options = place | {
-        "columns": _columns(journey, source.columns, place) or None,
-        "timezone": journey.timezone,
+        "columns": _columns(sources, source.columns, place) or None,
+        "timezone": timezone,
         "observed_until": source.observed_until,
         "dates": source.dates,
         "duplicates": source.duplicates,
@@ -45,30 +43,30 @@ def events_options(journey: Journey) -> dict[str, Any]:
     }
     if source.event is not None:
         options["event"] = source.event
-    if journey.sources.customers is not None:
-        options["customers"] = _customers(journey)
+    if sources.customers is not None:
+        options["customers"] = _customers(sources, folder)
     return options
 
 
-def feedback_options(journey: Journey) -> dict[str, Any]:
+def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> dict[str, Any]:
     """The keywords of `cj.read_feedback`, `source` among them."""
-    source = journey.sources.feedback
+    source = sources.feedback
     if source is None:
         raise JourneyError(
             "sources.feedback: the journey file names no feedback. Add sources: {feedback: {path: feedback.parquet}}."
         )
-    place = _place(source, "sources.feedback", journey.folder)
+    place = _place(source, "sources.feedback", folder)
     own = {
         name: tuple(content) if isinstance(content, list) else content
         for name, content in source.columns.items()
     }
     options = {
         "source": _table_here(place) if "table" in place else place["source"],
-        "columns": _columns(journey, own, place) or None,
+        "columns": _columns(sources, own, place) or None,
     }
     options |= {
         "dates": source.dates,
-        "timezone": journey.timezone,
+        "timezone": timezone,
         "asked": source.asked,
         "decimal": source.decimal,
         "source_timezone": source.timezone,
@@ -87,9 +85,9 @@ def _place(source: Source, key: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def _columns(journey: Journey, own: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
+def _columns(sources: Sources, own: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
     """The renamings of one source: those of `sources.columns` that fit it, then its own."""
-    shared = journey.sources.columns
+    shared = sources.columns
     if not shared:
         return dict(own)
     names = (
@@ -125,21 +123,21 @@ def _table_here(place: Mapping[str, Any]) -> Any:
     return engine.connection.sql(f"SELECT {picks} FROM raw").to_arrow_table()
 
 
-def customers_table(journey: Journey) -> pd.DataFrame | None:
+def customers_table(sources: Sources, folder: Path) -> pd.DataFrame | None:
     """The customers table with our names for its columns, its texts typed as the reader of events would type them."""
-    source = journey.sources.customers
+    source = sources.customers
     if source is None:
         return None
-    place = _place(source, "sources.customers", journey.folder)
-    return _renamed(place, _columns(journey, source.columns, place), source.decimal).to_pandas()
+    place = _place(source, "sources.customers", folder)
+    return _renamed(place, _columns(sources, source.columns, place), source.decimal).to_pandas()
 
 
-def _customers(journey: Journey) -> Any:
+def _customers(sources: Sources, folder: Path) -> Any:
     """The customers table as `read_events` takes it: its path or its table in a database, or the table itself where columns have other names."""
-    source = journey.sources.customers
+    source = sources.customers
     assert source is not None
-    place = _place(source, "sources.customers", journey.folder)
-    columns = _columns(journey, source.columns, place)
+    place = _place(source, "sources.customers", folder)
+    columns = _columns(sources, source.columns, place)
     if columns or source.decimal:
         return _renamed(place, columns, source.decimal)
     return _remote(place) if "table" in place else place["source"]

@@ -1,4 +1,4 @@
-"""A log whose events stay where they lie: statements go there, small answers come back."""
+"""A log whose events stay where they lie: the contract is checked there by counting, statements go there, small answers come back."""
 
 from __future__ import annotations
 
@@ -17,6 +17,24 @@ from cjlib.sources.pushdown.dialects import written
 
 if TYPE_CHECKING:
     from sqlglot import exp
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from cjlib.errors import DataError
+from cjlib.sources.ingest.columns import Column, Columns, log_names, read_columns
+from cjlib.sources.ingest.open_source import QualityLine, Raw, open_remote
+from cjlib.sources.ingest.parse_times import EARLIEST
+from cjlib.sources.ingest.quality_report import DUPLICATE, REMEDIES, as_table, first_of_days
+from cjlib.sources.ingest.validate import REASONS, Rules, wall_words
+from cjlib.sources.log.engine import DuckDB, identifier, literal
+from cjlib.sources.log.event_log import timestamp_sql
+from cjlib.sources.log.prepared_table import described
+from cjlib.sources.log.time import DAY, instant_us
+from cjlib.sources.pushdown.dialects import check_dialect, contract_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,4 +210,276 @@ def plain(column: pd.Series) -> pd.Series:
     return column.map(lambda value: None if value is None else float(value)).astype("float64")
 
 
-__all__ = ["Origin", "PushedLog", "microseconds", "plain"]
+# ---- opening one ---------------------------------------------------------------------------------------------------
+
+
+_WHITE = ("\t", "\n", "\r", "\u00a0")
+_USED = ""
+"""Where other rows have a reason to be quarantined."""
+
+Counted = dict[str, tuple[int, Any, Any]]
+"""How many rows have a reason, and the first and last of their times."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a reading asks of a table that stays where it is."""
+
+    columns: Mapping[str, str]
+    event: str | None
+    only: Collection[str] | None
+    rules: Rules
+    limit: float
+
+
+def open_pushed(remote: Remote, wanted: Wanted, read: Callable[[], EventLog]) -> PushedLog:
+    """The log of a table that stays where it is, its contract checked there."""
+    check_dialect(remote.dialect, remote.place)
+    scratch = DuckDB()
+    raw = open_remote(scratch, _Columns(remote), wanted.columns, wanted.only)
+    names = log_names(raw, wanted.columns, wanted.event)
+    columns = read_columns(scratch, raw, names, event=wanted.event, only=wanted.only)
+    rules = wanted.rules
+    _times_are_times(columns.timestamp, rules)
+    rows = _rows(raw, columns, rules)
+    properties = described([(column.name, column.type) for column in columns.properties])
+
+    def log(sql: str, until: int = 0, quality: pd.DataFrame | None = None) -> PushedLog:
+        contract = contract_of(sql, remote.relation, remote.dialect, _instants(raw))
+        return PushedLog(
+            origin=Origin(remote, contract, columns.customer_id.type, read),
+            properties={column.name: column for column in properties},
+            timezone=rules.zone.key,
+            observed_until_us=until,
+            quality=pd.DataFrame() if quality is None else quality,
+            quarantine=pd.DataFrame(columns=["row", "reason", *raw.names]),
+        )
+
+    counted = _counted(log(rows))
+    picks = ", ".join(
+        identifier(name)
+        for name in ("customer_id", "event", "timestamp", *(one.name for one in columns.properties))
+    )
+    events = f"SELECT {picks} FROM ({rows}) AS given WHERE cj_reason IS NULL"
+    doubled = _doubled(log(events), picks)
+    if doubled and not rules.keep_duplicates:
+        events = events.replace("SELECT", "SELECT DISTINCT", 1)
+        counted[DUPLICATE] = (doubled, None, None)
+        counted[_USED] = (counted[_USED][0] - doubled, *counted[_USED][1:])
+    _stop_above(counted, wanted.limit)
+    opened = log(events)
+    return log(
+        events, _observed_until(opened, rules, counted), _quality(opened, counted, rules, doubled)
+    )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """A table of another engine of which only the columns are looked at."""
+
+    remote: Remote
+
+    @property
+    def dialect(self) -> str:
+        return self.remote.dialect
+
+    @property
+    def place(self) -> str:
+        return self.remote.place
+
+    @property
+    def relation(self) -> Any:
+        return self.remote.relation
+
+    def names(self) -> list[str]:
+        return self.remote.names()
+
+    def beside(self, table: str) -> Remote:
+        return self.remote.beside(table)
+
+    def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
+        with closing(self.remote.batches(names)) as parts:
+            yield next(parts)
+
+    def frame(self, sql: str) -> pd.DataFrame:
+        return self.remote.frame(sql)
+
+
+# ---- the contract as SQL -------------------------------------------------------------------------------------------
+
+
+def _times_are_times(column: Column, rules: Rules) -> None:
+    if not (column.type.startswith("TIMESTAMP") or column.type == "DATE"):
+        raise CjlibError(
+            f"pushdown: the column of times holds {column.type.lower()}, which its engine cannot compare as times. Make a view that casts it, or read the events: leave pushdown out."
+        )
+    if not column.type.endswith("ZONE") and rules.zone.key != "UTC":
+        raise CjlibError(
+            f"pushdown: the times have no zone, and the business's is {rules.zone.key}, whose clock changes their engine cannot be told. "
+            "Make a view with instants (timestamp with time zone), or read the events: leave pushdown out."
+        )
+
+
+def _instants(raw: Raw) -> list[str]:
+    return [name for name, kind in zip(raw.names, raw.types, strict=True) if kind.endswith("ZONE")]
+
+
+def _rows(raw: Raw, columns: Columns, rules: Rules) -> str:
+    """Every row of the table under the log's names, with the reason for which it is quarantined, or none."""
+    given = ", ".join(
+        f"{identifier(name)} AS c{position}" for position, name in enumerate(raw.names, start=1)
+    )
+    named = [
+        (columns.customer_id, _value(columns.customer_id)),
+        (columns.event, _event(columns.event)),
+        (columns.timestamp, _time(columns.timestamp)),
+    ]
+    named += [(one, _value(one)) for one in columns.properties]
+    picks = ", ".join(f"{value} AS {identifier(one.name)}" for one, value in named)
+    latest = timestamp_sql(
+        rules.latest if columns.timestamp.type.endswith("ZONE") else rules.latest_on_the_wall
+    )
+    tests = (
+        (_missing(columns.customer_id), REASONS[0]),
+        (_blank("event"), REASONS[1]),
+        ("timestamp IS NULL", REASONS[2]),
+        (f"timestamp < {timestamp_sql(EARLIEST)}", REASONS[3]),
+        (f"timestamp > {latest}", rules.late),
+    )
+    reason = f"CASE {' '.join(f'WHEN {test} THEN {literal(words)}' for test, words in tests)} END"
+    return f"SELECT named.*, {reason} AS cj_reason FROM (SELECT {picks} FROM (SELECT {given} FROM cj_source) AS placed) AS named"
+
+
+def _value(column: Column) -> str:
+    if column.type == "VARCHAR":
+        text = f"CAST({column.place} AS VARCHAR)"
+        return (
+            text
+            if column.name == "customer_id"
+            else f"CASE WHEN NOT ({_blank(text)}) THEN {text} END"
+        )
+    return (
+        f"CAST({column.place} AS {column.type})"
+        if column.type in ("BIGINT", "DOUBLE")
+        else column.place
+    )
+
+
+def _event(column: Column) -> str:
+    return column.value if column.value.startswith("'") else f"CAST({column.place} AS VARCHAR)"
+
+
+def _time(column: Column) -> str:
+    return f"CAST({column.place} AS TIMESTAMP)" if column.type == "DATE" else column.place
+
+
+def _missing(column: Column) -> str:
+    return _blank("customer_id") if column.type == "VARCHAR" else "customer_id IS NULL"
+
+
+def _blank(text: str) -> str:
+    """Missing, or nothing but spaces, tabs and line ends."""
+    bare = text
+    for sign in _WHITE:
+        bare = f"REPLACE({bare}, {literal(sign)}, ' ')"
+    return f"{text} IS NULL OR TRIM({bare}) = ''"
+
+
+# ---- what its engine counts ----------------------------------------------------------------------------------------
+
+
+def _counted(log: PushedLog) -> Counted:
+    found = log.run(
+        "SELECT cj_reason, COUNT(*) AS n, MIN(timestamp) AS first_at, MAX(timestamp) AS last_at FROM events GROUP BY cj_reason"
+    )
+    told = zip(found["cj_reason"], found["n"], found["first_at"], found["last_at"], strict=True)
+    counted: Counted = {
+        _USED if pd.isna(reason) else str(reason): (int(n), first, last)
+        for reason, n, first, last in told
+    }
+    return {_USED: (0, None, None)} | counted
+
+
+def _doubled(log: PushedLog, picks: str) -> int:
+    """How many rows equal an earlier one in every column."""
+    found = log.run(
+        f"SELECT CAST(COALESCE(SUM(n - 1), 0) AS BIGINT) AS n FROM (SELECT COUNT(*) AS n FROM events GROUP BY {picks} HAVING COUNT(*) > 1) AS d"
+    )
+    return int(found["n"].iloc[0])
+
+
+def _stop_above(counted: Counted, limit: float) -> None:
+    rows = sum(count for count, _, _ in counted.values())
+    lost = rows - counted[_USED][0]
+    if not rows or lost / rows <= limit:
+        return
+    reasons = sorted(
+        ((count, reason) for reason, (count, _, _) in counted.items() if reason != _USED),
+        key=lambda one: (-one[0], one[1]),
+    )
+    lines = " · ".join(f"{reason}: {count:,}; {REMEDIES[reason]}" for count, reason in reasons)
+    raise DataError(
+        f"source: {lost:,} of {rows:,} rows ({100 * lost / rows:.1f}%) cannot be used; quarantine_limit allows {100 * limit:.1f}%. {lines}. "
+        "Fix the data, or accept the loss with a higher quarantine_limit."
+    )
+
+
+def _observed_until(log: PushedLog, rules: Rules, counted: Counted) -> int:
+    """The end of data: what the caller said, else the last event, for a log of whole days the end of that day."""
+    if rules.until is not None:
+        return rules.until
+    used, first, last = counted[_USED]
+    if not used:
+        return 0
+    days = (microseconds(last) - microseconds(first)) // DAY + 2
+    # More different times than days: they cannot all be midnights.
+    times = log.run(f"SELECT timestamp FROM events GROUP BY timestamp LIMIT {days + 1}")[
+        "timestamp"
+    ]
+    if len(times) > days or not first_of_days(
+        times.to_numpy().astype("datetime64[us]").astype("int64"), rules.zone
+    ):
+        return microseconds(last)
+    day = pd.Timestamp(last, tz="UTC").tz_convert(rules.zone).date()
+    return instant_us(day, rules.zone, "observed_until", end=True)
+
+
+def _quality(log: PushedLog, counted: Counted, rules: Rules, doubled: int) -> pd.DataFrame:
+    rows = sum(count for count, _, _ in counted.values())
+    used, first, last = counted[_USED]
+    others = sorted(set(counted) - set(REASONS) - {_USED})
+    lines = [
+        QualityLine(
+            "where the events are", rows, f"{log.origin.remote.place}; counted there, none was read"
+        ),
+        QualityLine("rows read", rows, ""),
+        QualityLine("events used", used, ""),
+    ]
+    lines += [
+        QualityLine(reason, counted.get(reason, (0, None, None))[0], "")
+        for reason in (*REASONS, *others)
+    ]
+    lines += (
+        [QualityLine("exact duplicates kept", doubled, "")]
+        if doubled and rules.keep_duplicates
+        else []
+    )
+    lines += (
+        [
+            QualityLine(
+                "span",
+                used,
+                f"{wall_words(microseconds(first))} to {wall_words(microseconds(last))} (UTC)",
+            )
+        ]
+        if used
+        else []
+    )
+    lines += [
+        QualityLine("customers", log.n_customers, "", counts_rows=False),
+        QualityLine("event names", len(log.event_names), "", counts_rows=False),
+    ]
+    return as_table(lines, rows)
+
+
+__all__ = ["PushedLog", "Wanted", "open_pushed"]
