@@ -86,7 +86,12 @@ def look(browser: Any) -> Iterator[Any]:
     contexts = []
 
     def open_page(
-        path: Path, *, width: int = 1280, dark: bool = False, script: bool = True
+        path: Path,
+        *,
+        width: int = 1280,
+        dark: bool = False,
+        script: bool = True,
+        full: bool = True,
     ) -> Seen:
         context = browser.new_context(
             viewport={"width": width, "height": 844},
@@ -95,6 +100,8 @@ def look(browser: Any) -> Iterator[Any]:
             java_script_enabled=script,
         )
         contexts.append(context)
+        if full:
+            context.add_init_script("localStorage.setItem('cj-view', 'full')")
         seen = Seen(context.new_page())
         seen.page.on(
             "request",

@@ -183,9 +183,11 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(look, pa
             break
         stops.append(stop)
     words = [stop[1] for stop in stops]
-    assert words[:5] == [
+    assert words[:7] == [
         "Skip to the content",
         "All reports",
+        "Summary",
+        "Full",
         "Show code",
         "Theme: system",
         "Print",
@@ -262,3 +264,13 @@ def test_a_figure_that_cannot_be_drawn_leaves_its_numbers(look, pages: Path, tmp
         in seen.page.locator(".cj-plot .cj-note").first.inner_text()
     )
     assert seen.page.locator("figure table").first.is_visible()
+
+
+def test_a_reader_gets_the_summary_and_one_click_gives_everything(look, pages):
+    page = look(pages / "ok.html", full=False).page
+    assert page.get_by_role("button", name="Summary").get_attribute("aria-pressed") == "true"
+    assert page.locator(".cj-figure").first.is_visible()
+    shown = page.evaluate("document.documentElement.scrollHeight")
+    assert not page.locator(".cj-in-full").first.is_visible()
+    page.get_by_role("button", name="Full", exact=True).click()
+    assert page.evaluate("document.documentElement.scrollHeight") > shown

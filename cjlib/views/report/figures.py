@@ -21,8 +21,10 @@ from cjlib.show.tables import cell_text, column_kinds
 _UNITS = re.compile(
     r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)|(?<=\bp) (?=(<|&lt;|=) 0)|(?<=\bp [<=]) (?=0)|(?<=\bp &lt;) (?=0)"
 )
+_UNREMARKABLE = re.compile(r"No (statistically )?significant difference\b")
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 420
+MOST_HEIGHT = 20_000
 MOST_ROWS = 500
 LARGE = 1_500
 """Letters of JSON above which a figure is packed."""
@@ -46,6 +48,11 @@ class Figure:
     """Rows beyond those that the page lists."""
     numeric: tuple[bool, ...]
     """Which columns hold numbers, for their alignment."""
+
+    @property
+    def unremarkable(self) -> bool:
+        """Whether it compares and finds nothing: the claim is enough, the picture is folded."""
+        return bool(_UNREMARKABLE.match(self.caption))
 
 
 def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
@@ -85,7 +92,7 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
             or f"{_kinds(traces)}: {caption}. The numbers are in the table below it."
         ),
         height=int(height)
-        if isinstance(height, (int, float)) and 0 < height < 5000
+        if isinstance(height, (int, float)) and 0 < height < MOST_HEIGHT
         else DEFAULT_HEIGHT,
         json=told,
         packed=packed(told.encode()) if len(told) > LARGE else None,

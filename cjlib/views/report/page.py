@@ -24,6 +24,8 @@ INJECTED, ERROR_MARK, KEEP_TEXT, PARAMETERS = (
     "keep-text",
     "parameters",
 )
+_HEADLINE = re.compile(r'<p class="cj-headline">(.*?)</p>', re.DOTALL)
+_QUALITY_LINE = re.compile(r'class="cj-quality"[^>]*>\s*<p>(.*?)</p>', re.DOTALL)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.DOTALL)
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
 
@@ -32,6 +34,14 @@ _RESULT_HEADLINE = re.compile(
     r'(?<=<section class="cj-result">)(<p class="cj-headline">)(.*?)</p>', re.DOTALL
 )
 NOTHING = Markup("")
+_QUALITY, _METHOD, _EXERCISE, _NEXT = (
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (r"data quality|the data\b", "limitations", "your turn", "next$")
+)
+EVIDENCE = 1_150
+"""Pixels for pictures in the summary of a page, which is to be read in two minutes; the first picture always has room."""
+AROUND, TALLEST = 150, 900
+"""Pixels for the claim and the menu of a picture, and of the tallest one that a summary shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +53,18 @@ class Block:
     figure: Figure | None = None
     source: str = ""
     alt: str = ""
+
+    @property
+    def height(self) -> int:
+        """Pixels as a picture in a summary; 0 for what is no picture."""
+        if self.figure:
+            shown = not self.figure.unremarkable and self.figure.height <= TALLEST
+            return self.figure.height + AROUND if shown else 0
+        if self.kind != "html" or "cj-result" in self.html:
+            return 0
+        if "cj-poster" in self.html:
+            return TALLEST
+        return 0 if "<table" in self.html else AROUND
 
 
 @dataclass
@@ -56,6 +78,43 @@ class Section:
     """Captions and reasons so far."""
     dropped: bool = False
     """Whether an output was left out because it was a bare repr."""
+    lead: int | None = None
+    """The block that a summary shows of it."""
+
+    @property
+    def part(self) -> str:
+        """What it is for: `opening`, `evidence`, `quality`, `method`, `exercise` or `next`."""
+        if not self.title:
+            return "opening"
+        if any('class="cj-quality"' in block.html for block in self.blocks):
+            return "quality"
+        parts = {"quality": _QUALITY, "method": _METHOD, "exercise": _EXERCISE, "next": _NEXT}
+        return next((part for part, title in parts.items() if title.match(self.title)), "evidence")
+
+    @property
+    def foldable(self) -> bool:
+        """Whether a summary shows no more of it than its lead or its gist."""
+        return self.seen and self.part in ("evidence", "method")
+
+    @property
+    def gist(self) -> str:
+        """Its first claim, where a summary does not show the picture that makes it."""
+        if self.lead is not None or self.part != "evidence":
+            return ""
+        for block in self.blocks:
+            if block.figure:
+                return block.figure.caption
+            if block.kind == "nothing":
+                return unbroken(plain_text(block.html))
+            if headline := _HEADLINE.search(block.html):
+                return unbroken(plain_text(headline[1]))
+        return ""
+
+    @property
+    def told(self) -> str:
+        """Its one line where it is folded: what its data are."""
+        lines = (_QUALITY_LINE.search(block.html) for block in self.blocks)
+        return next((unbroken(plain_text(line[1])) for line in lines if line), "")
 
     @property
     def seen(self) -> bool:
@@ -116,6 +175,7 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
     if stopped is None:
         for section in sections:
             section.settle()
+        sections = arranged(sections)
     return Page(
         title=reader.title or path.stem,
         answer=reader.answer,
@@ -134,6 +194,24 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
             "error": stopped,
         },
     )
+
+
+def arranged(sections: Iterable[Section]) -> list[Section]:
+    """Answer, evidence, details, method; and of the evidence as many pictures in the summary as it has room for."""
+    order = ("opening", "evidence", "exercise", "quality", "method", "next")
+    ordered = sorted(sections, key=lambda section: order.index(section.part))
+    left = EVIDENCE
+    for section in ordered:
+        if section.part != "evidence":
+            continue
+        height, lead = next(
+            ((block.height, at) for at, block in enumerate(section.blocks) if block.height),
+            (0, None),
+        )
+        if lead is not None and (height <= left or left == EVIDENCE):
+            section.lead = lead
+            left -= height
+    return ordered
 
 
 def _not_through(cell: Any) -> bool:
@@ -167,7 +245,7 @@ class _Reader:
     @property
     def headline(self) -> str:
         """The first sentence of the answer, or of the first result where there is no answer."""
-        first = re.search(r'<p class="cj-headline">(.*?)</p>', self.answer, re.DOTALL)
+        first = _HEADLINE.search(self.answer)
         return (
             plain_text(first[1])
             if first
@@ -289,9 +367,7 @@ class _Reader:
     def _html(self, text: Markup) -> Iterable[Block]:
         if not text.strip():
             return []
-        if not self.data and (
-            said := re.search(r'class="cj-quality"[^>]*>\s*<p>(.*?)</p>', text, re.DOTALL)
-        ):
+        if not self.data and (said := _QUALITY_LINE.search(text)):
             self.data = plain_text(said[1])
         if not self.answer and "cj-headline" in text and "cj-result" not in text:
             self.answer = text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -22,6 +23,25 @@ from cjlib.views.report.parameters import for_readers
 from cjlib.views.report.run_store import write_whole
 from cjlib.views.report.worker import Job
 
+GLOSSARY = {
+    "95% CI": "Confidence interval: of a hundred such intervals about 95 hold the true value. A wide one means few data.",
+    "significant": "Chance alone would hardly give a difference as large: adjusted p below .01 over all that was compared.",
+    "adjusted p": "The p-value after all comparisons made together were taken into account.",
+    "median": "Half lie below it, half above.",
+    "NPS": "Net promoter score: percent who answer 9 or 10 less percent who answer 0 to 6, from −100 to +100.",
+    "CSAT": "The share who say that they are satisfied.",
+    "CES": "Customer effort score: the share who found it easy.",
+    "AUC": "How often a customer who left was ranked above one who stayed: .5 is chance, 1 is always.",
+    "cohort": "Customers who started in the same period.",
+    "quarantined": "Set aside with the reason, and not counted.",
+    "censored": "Not gone by the end of the data: what comes later is not known.",
+    "log odds": "How much more often a word stands on one side than on the other; 0 is equally often.",
+    "detractors": "Customers who answer 0 to 6 of 10.",
+    "promoters": "Customers who answer 9 or 10 of 10.",
+    "markov": "Credit by how many conversions would be lost if the channel were taken out of the paths.",
+    "persona": "A group of customers with like habits, found in what they do.",
+}
+"""What a reader is told who points at a term or taps it."""
 HOME = "../../"
 """How a page in a run's folder reaches the folder of reports; publishing takes it out."""
 
@@ -133,7 +153,8 @@ def render(
     page
         What the notebook shows.
     frame
-        `journey, made, published, version, provenance` (pairs of name and value): what stands around it.
+        `journey, made, published, version, provenance` (pairs of name and value): what stands around it; `before, after`: name and title of
+        the reports beside it, where there are any.
     name
         The notebook's name.
     parameters
@@ -163,8 +184,28 @@ def render(
             else f"Made {frame['made']}",
             provenance=[*frame["provenance"], *_told(page.facts)],
             parameters=[(key, for_readers(value)) for key, value in parameters.items()],
+            glossary=_glossary(page),
+            before=frame.get("before"),
+            after=frame.get("after"),
         )
     )
+
+
+def _glossary(page: Page) -> dict[str, str]:
+    """The terms that the page uses."""
+    texts = [page.answer, *(block.html for section in page.sections for block in section.blocks)]
+    texts += [
+        block.figure.caption
+        for section in page.sections
+        for block in section.blocks
+        if block.figure
+    ]
+    words = " ".join(" ".join(texts).split())
+    return {
+        term: meaning
+        for term, meaning in GLOSSARY.items()
+        if re.search(rf"(?<!\w){re.escape(term)}(?!\w)", words)
+    }
 
 
 def _told(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

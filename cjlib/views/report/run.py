@@ -249,6 +249,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
         for name in one.facts["notebooks"]
     }
     facts = current.facts
+    titled = [None, *((notebook.name, notebook.question) for notebook in order.notebooks), None]
     return [
         Job(
             name=notebook.name,
@@ -265,6 +266,8 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
                 if notebook.name in published
                 else "",
                 "version": facts["versions"]["cjlib"],
+                "before": before,
+                "after": after,
                 "provenance": [
                     ("Run", current.id),
                     ("Made", in_words(facts["started"])),
@@ -286,7 +289,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
                 ],
             },
         )
-        for notebook in order.notebooks
+        for before, notebook, after in zip(titled, order.notebooks, titled[2:], strict=False)
     ]
 
 

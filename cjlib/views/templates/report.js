@@ -26,7 +26,7 @@
     const links = new Map([...list.querySelectorAll("a")].map((link) => [link.hash.slice(1), link]));
     const heads = [...links.keys()].map(byId).filter(Boolean);
     const mark = () => {
-      const current = heads.filter((head) => head.getBoundingClientRect().top < 140).pop();
+      const current = heads.filter((head) => head.checkVisibility() && head.getBoundingClientRect().top < 140).pop();
       for (const [id, link] of links) {
         if (current && id === current.id) link.setAttribute("aria-current", "true"); else link.removeAttribute("aria-current");
       }
@@ -51,6 +51,131 @@
   }
   document.addEventListener("toggle", markScrollers, true);
 
+  // ---- summary or everything ---------------------------------------------------------------------------------------
+  const brief = () => root.classList.contains("summary");
+  const view = document.querySelector(".cj-view");
+  if (!document.querySelector("main .cj-in-full")) {
+    root.classList.remove("summary");
+    if (view) view.hidden = true;
+  }
+  function show(full) {
+    root.classList.toggle("summary", !full);
+    byId("cj-full").setAttribute("aria-pressed", String(full));
+    byId("cj-summary").setAttribute("aria-pressed", String(!full));
+    markScrollers();
+  }
+  function choose(full) {
+    show(full);
+    try { localStorage.setItem("cj-view", full ? "full" : "summary"); } catch (refused) { /* not kept, but shown */ }
+  }
+  if (view) {
+    show(!brief());
+    byId("cj-summary").addEventListener("click", () => choose(false));
+    byId("cj-full").addEventListener("click", () => choose(true));
+  }
+  function unfold(section, open) {
+    section.classList.toggle("open", open);
+    const button = section.querySelector(".cj-unfold button");
+    button.setAttribute("aria-expanded", String(open));
+    button.textContent = open ? "Show less" : "Show all";
+    markScrollers();
+  }
+  for (const button of document.querySelectorAll(".cj-unfold button")) {
+    const section = button.closest("section");
+    button.addEventListener("click", () => unfold(section, !section.classList.contains("open")));
+  }
+  // A link leads to what it names, also where that is folded.
+  function reach(target) {
+    const section = target && target.closest("main > section");
+    if (!section) return;
+    if (brief() && section.classList.contains("cj-in-full")) show(true);
+    if (brief() && !target.checkVisibility() && section.querySelector(".cj-unfold")) unfold(section, true);
+    for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+    target.scrollIntoView();
+  }
+  const named = () => location.hash && byId(decodeURIComponent(location.hash.slice(1)));
+  addEventListener("hashchange", () => reach(named()));
+  reach(named());
+
+  // ---- terms --------------------------------------------------------------------------------------------------------
+  const meanings = new Map([...document.querySelectorAll("#cj-glossary dt")].map((term) => [term.textContent, term.nextElementSibling.textContent]));
+  if (meanings.size) {
+    const tip = document.createElement("p");
+    tip.id = "cj-tip";
+    tip.setAttribute("role", "tooltip");
+    tip.hidden = true;
+    document.body.append(tip);
+    const escaped = [...meanings.keys()].map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/ /g, "\\s"));
+    const pattern = new RegExp("(?<![\\w-])(" + escaped.join("|") + ")(?![\\w-])");
+    const hide = () => { tip.hidden = true; };
+    const tell = (button) => {
+      tip.textContent = meanings.get(button.dataset.term);
+      tip.hidden = false;
+      const place = button.getBoundingClientRect();
+      tip.style.left = Math.max(8, Math.min(place.left, innerWidth - tip.offsetWidth - 8)) + "px";
+      tip.style.top = (place.bottom + tip.offsetHeight + 8 < innerHeight ? place.bottom + 6 : place.top - tip.offsetHeight - 6) + "px";
+    };
+    const told = new Set();
+    for (const words of document.querySelectorAll("main .cj-headline, main figcaption, main .cj-gist, main .cj-note")) {
+      if (words.closest("summary")) continue;
+      const walk = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
+      const texts = [];
+      while (walk.nextNode()) texts.push(walk.currentNode);
+      for (const text of texts) {
+        const hit = pattern.exec(text.data);
+        const term = hit && hit[0].replace(/\s/g, " ");
+        const place = words.closest("section") || words;
+        if (!hit || told.has(term + place.getAttribute("aria-labelledby"))) continue;
+        told.add(term + place.getAttribute("aria-labelledby"));
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "cj-term";
+        button.dataset.term = term;
+        button.setAttribute("aria-describedby", tip.id);
+        const rest = text.splitText(hit.index);
+        rest.data = rest.data.slice(hit[0].length);
+        button.textContent = hit[0];
+        rest.before(button);
+        for (const event of ["mouseenter", "focus", "click"]) button.addEventListener(event, () => tell(button));
+        for (const event of ["mouseleave", "blur"]) button.addEventListener(event, hide);
+      }
+    }
+    addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+    addEventListener("scroll", hide, { passive: true });
+  }
+
+  // ---- the menu of a figure -------------------------------------------------------------------------------------------
+  function save(name, address) {
+    const link = document.createElement("a");
+    link.download = name;
+    link.href = address;
+    link.click();
+  }
+  // A cell that a spreadsheet would take for a formula is text.
+  const cell = (text) => '"' + (/^[=+@\t]|^-(?![\d.])/.test(text) && !/^\+[\d.]/.test(text) ? "'" + text : text).replace(/"/g, '""') + '"';
+  const file = (box, kind) => location.pathname.split("/").pop().replace(/\.html$/, "") + "_" + box.dataset.fig + "." + kind;
+  for (const figure of document.querySelectorAll(".cj-figure:has([data-fig])")) {
+    const box = figure.querySelector("[data-fig]");
+    const counted = (figure.closest("section") || document).querySelector(".cj-definition") || document.querySelector(".cj-definition");
+    figure.querySelector("[data-counted]").hidden = !counted;
+    figure.addEventListener("click", async (event) => {
+      const { save: kind, counted: asked } = event.target.dataset;
+      if (asked !== undefined) {
+        counted.open = true;
+        reach(counted);
+      } else if (kind === "csv") {
+        const rows = [...figure.querySelectorAll(".cj-data tr")].map((row) => [...row.cells].map((one) => cell(one.textContent)).join(","));
+        const address = URL.createObjectURL(new Blob(["\ufeff" + rows.join("\r\n") + "\r\n"], { type: "text/csv" }));
+        save(file(box, kind), address);
+        setTimeout(() => URL.revokeObjectURL(address), 1000);
+      } else if (kind) {
+        await draw(box);
+        const layout = Object.assign({}, box.layout, { width: 960, paper_bgcolor: "#ffffff", font: Object.assign({}, box.layout.font, { color: ink(false) }) });
+        save(file(box, kind), await window.Plotly.toImage({ data: box.data, layout }, { format: kind, width: 960, height: layout.height, scale: 2 }));
+      }
+    });
+  }
+
   // ---- the three buttons ------------------------------------------------------------------------------------------
   const code = byId("cj-show-code");
   if (!document.querySelector(".cj-code")) code.hidden = true;
@@ -58,6 +183,7 @@
     const shown = root.classList.toggle("with-code");
     code.setAttribute("aria-pressed", String(shown));
     code.textContent = shown ? "Hide code" : "Show code";
+    if (shown && brief()) choose(true);
     markScrollers();
   });
 
@@ -80,8 +206,10 @@
   });
   const opened = new Set();
   addEventListener("beforeprint", () => {
+    // Of a summary is printed what is shown, and the numbers of a figure that is not drawn yet.
+    const undrawn = (details) => details.matches(".cj-figure:not(:has(img.cj-paper)) .cj-data") && details.checkVisibility();
     for (const details of document.querySelectorAll("main details:not(.cj-messages):not(.cj-sql)")) {
-      if (!details.open) { details.open = true; opened.add(details); }
+      if (!details.open && (!brief() || undrawn(details))) { details.open = true; opened.add(details); }
     }
   });
   // A table too wide for a sheet is made smaller rather than cut off.
@@ -259,7 +387,7 @@
   }
 
   const boxes = [...document.querySelectorAll("[data-fig]")];
-  const drawAll = () => Promise.allSettled(boxes.map(draw));
+  const drawAll = () => Promise.allSettled(boxes.filter((box) => box.checkVisibility()).map(draw));
   if (boxes.length) {
     const near = new IntersectionObserver((seen) => {
       for (const one of seen) if (one.isIntersecting) { near.unobserve(one.target); draw(one.target); }
