@@ -19,8 +19,8 @@ from cjlib.samples.business import CHANNELS, EVENTS, STAGES
 
 DAY = pd.Timedelta("1D")
 END = pd.Timestamp("2026-01-01", tz="Europe/Berlin")
-FILES = ["journey.yml", "events.parquet", "feedback.parquet", "customers.parquet"]
-TABLES = ["events", "feedback", "customers"]
+TABLES = ["events", "feedback", "customers", "experiment"]
+FILES = ["journey.yml", *(f"{name}.parquet" for name in TABLES)]
 COMMITTED = ROOT / "data" / "sample"
 README = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
 
@@ -81,6 +81,7 @@ def test_another_seed_gives_another_year(tmp_path: Path) -> None:
     )
     assert [a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True)] == [
         True,
+        False,
         False,
         False,
         False,
@@ -573,7 +574,7 @@ def test_the_funnel_finds_the_broken_form(planted: cj.Sample) -> None:
         ({"seed": -1}, r"seed: must be a whole number from 0 up\. Got -1\."),
         (
             {"effects": {"price_chance"}},
-            r"effects: must be one of .*'personas'\. Got 'price_chance'\. Did you mean 'price_change'\?",
+            r"effects: must be one of .*'short_form'\. Got 'price_chance'\. Did you mean 'price_change'\?",
         ),
         (
             {"effects": "personas"},
@@ -581,7 +582,7 @@ def test_the_funnel_finds_the_broken_form(planted: cj.Sample) -> None:
         ),
         (
             {"effects": 3},
-            r"effects: must be True, False or a set of names\. Got 3\. The names are 'mobile_signup_break', .*'personas'\.",
+            r"effects: must be True, False or a set of names\. Got 3\. The names are 'mobile_signup_break', .*'short_form'\.",
         ),
     ],
 )
@@ -590,3 +591,20 @@ def test_a_wrong_argument_is_named_with_what_is_allowed(
 ) -> None:
     with pytest.raises(CjlibError, match=message):
         cj.sample(**options)  # pyright: ignore[reportArgumentType]
+
+
+# ---- the experiment ----------------------------------------------------------------------------------------------------
+
+
+def test_the_arms_are_of_equal_size_and_only_the_planted_lift_tells_them_apart(planted, plain):
+    for sample, lift in ((planted, 0.10), (plain, 0.0)):
+        truth = sample.truth.customers.set_index("customer_id")
+        signed = set(sample.events.loc[sample.events["event"] == "signup", "customer_id"])
+        table = sample.experiment.assign(signed=sample.experiment["customer_id"].isin(signed))
+        by_arm = table.groupby("variant")["signed"].agg(["size", "mean"])
+        assert abs(by_arm["size"]["short form"] / len(table) - 0.5) < 0.04
+        assert by_arm["mean"]["short form"] - by_arm["mean"]["old form"] == pytest.approx(
+            lift, abs=0.05
+        )
+        expected = truth.loc[table["customer_id"], "share_signed_up"].mean()
+        assert table["signed"].mean() == pytest.approx(expected, abs=0.03)

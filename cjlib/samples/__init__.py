@@ -24,6 +24,7 @@ from cjlib.samples.business import (
     DEVICES,
     EFFECTS,
     END,
+    FORM_TEST,
     MOBILE_BREAK,
     PERSONAS,
     PRICE_CHANGE,
@@ -34,9 +35,11 @@ from cjlib.samples.business import (
     joined,
 )
 from cjlib.samples.frames import (
+    SHORT_FORM,
     customers_table,
     dirt,
     events_table,
+    experiment_table,
     feedback_table,
     person_ids,
     save,
@@ -57,6 +60,8 @@ class Sample:
     ----------
     events, feedback, customers
         The three tables as `read_events` and `read_feedback` take them, dirt included.
+    experiment
+        Who saw which sign-up form when: `customer_id`, `variant`, `timestamp`.
     journey
         The text of its `journey.yml`.
     truth
@@ -66,6 +71,7 @@ class Sample:
     events: pd.DataFrame
     feedback: pd.DataFrame
     customers: pd.DataFrame
+    experiment: pd.DataFrame
     journey: str
     truth: Truth
 
@@ -117,7 +123,7 @@ def sample(customers: int = 5_000, seed: int = 0, effects: bool | Collection[str
 def write(
     out: str | Path, customers: int = 5_000, seed: int = 0, effects: bool | Collection[str] = True
 ) -> list[Path]:
-    """Write the sample business into a folder: `journey.yml`, `events.parquet`, `feedback.parquet`, `customers.parquet`.
+    """Write the sample business into a folder: `journey.yml` and its four tables as Parquet.
 
     The folder is made if it is not there; files of these names are replaced. The same arguments give the same bytes
     (with the same version of pyarrow, which writes its name into Parquet files).
@@ -161,6 +167,7 @@ def _simulated(
         "events": events_table(everyone, joined([log, invitations]), seed),
         "feedback": feedback_table(everyone, said, seed),
         "customers": customers_table(everyone, seed, chosen),
+        "experiment": experiment_table(everyone, seed, chosen),
     }
     return tables, truth_of(everyone, chosen)
 
@@ -362,5 +369,11 @@ _EFFECTS: Mapping[str, tuple[str, int | None, int | None, Mapping[str, float], s
             for name, share in zip(PERSONAS, SHARES, strict=True)
         },
         "Shares of channels and features per customer.",
+    ),
+    "short_form": (
+        "A shorter sign-up form, shown to half of those who first visit from April to September, raises the probability of signing up.",
+        *FORM_TEST,
+        {"share_signed_up_added": SHORT_FORM},
+        "The experiment: share signed up by arm.",
     ),
 }

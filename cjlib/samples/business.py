@@ -85,6 +85,8 @@ PRICE_CHANGE: Final = START + 181 * DAY - 3_600
 """2025-07-01 00:00 in Berlin."""
 MOBILE_BREAK: Final = (START + 250 * DAY - 3_600, START + 271 * DAY - 3_600)
 """2025-09-08 00:00 to 2025-09-29 00:00 in Berlin."""
+FORM_TEST: Final = (START + 90 * DAY - 3_600, START + 273 * DAY - 3_600)
+"""2025-04-01 00:00 to 2025-10-01 00:00 in Berlin."""
 CAMPAIGN_DAYS: Final = (131, 138)
 """2025-05-12 to 2025-05-18, as days since 1 January."""
 
@@ -97,6 +99,7 @@ EFFECTS: Final = (
     "payment_moment",
     "campaign_spike",
     "personas",
+    "short_form",
 )
 
 
@@ -113,7 +116,7 @@ def chosen_effects(effects: bool | Collection[str]) -> frozenset[str]:
         remedy = (
             f" For one effect write {{{shown(effects)}}}."
             if isinstance(effects, str)
-            else f" The names are {listed(EFFECTS)}."
+            else f" The names are {listed(EFFECTS, most=20)}."
         )
         raise CjlibError(
             f"effects: must be True, False or a set of names. Got {shown(effects)}.{remedy}"

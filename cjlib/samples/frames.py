@@ -17,6 +17,8 @@ from cjlib.samples.business import (
     DEVICES,
     END,
     EVENTS,
+    FORM_TEST,
+    NEVER,
     PLANS,
     STAGES,
     START,
@@ -206,6 +208,37 @@ def customers_table(those: People, seed: int, effects: frozenset[str]) -> pa.Tab
             "acquisition_channel": _names(CHANNELS, those.channel[:n]),
             "company_size": _names(SIZES, np.where(draws.happens(0.08, n), -1, size)),
             "birth_year": pa.array(year.astype(float), mask=draws.happens(0.15, n)),
+        }
+    )
+
+
+SHORT_FORM = 0.10
+"""By how much a shorter sign-up form raises the probability of signing up."""
+
+
+def experiment_table(those: People, seed: int, effects: frozenset[str]) -> pa.Table:
+    """Who saw which sign-up form in the test of April to September.
+
+    The arm is drawn given whether a person signed up, with the probabilities that arms of equal size and the lift imply (Bayes), so that the test
+    changes nothing else of the year.
+    """
+    n = those.known
+    lift = SHORT_FORM if "short_form" in effects else 0.0
+    chance = those.chance_signup[:n]
+    half = np.minimum(lift / 2, np.minimum(chance, 1 - chance))
+    signed = those.signup[:n] < NEVER
+    base = np.where(signed, chance, 1 - chance)
+    short = 0.5 * (1 + np.where(signed, half, -half) / base)
+    arm = Draws(seed, "form_test").happens(short, n).astype(np.int64)
+    some = np.flatnonzero(
+        (those.first_visit[:n] >= FORM_TEST[0]) & (those.first_visit[:n] < FORM_TEST[1])
+    )
+    some = some[np.argsort(those.first_visit[some], kind="stable")]
+    return pa.table(
+        {
+            "customer_id": person_ids(those).take(pa.array(some)),
+            "variant": _names(("old form", "short form"), arm[some]),
+            "timestamp": _instants(those.first_visit[some]),
         }
     )
 

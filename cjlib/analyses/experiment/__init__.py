@@ -12,7 +12,12 @@ import pandas as pd
 from cjlib.analyses.experiment import breakdowns, summary
 from cjlib.analyses.experiment.assignment import Assignment, assign, assign_from
 from cjlib.analyses.experiment.estimates import Estimate, estimate
-from cjlib.analyses.experiment.measures import CustomerValues, Measure, customer_values
+from cjlib.analyses.experiment.measures import (
+    CustomerValues,
+    Measure,
+    customer_values,
+    measures_given,
+)
 from cjlib.analyses.experiment.worth import Worth, worth
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
@@ -105,7 +110,7 @@ def experiment(
     exposure: Event | None = None,
     variant: str = "variant",
     control: Any,
-    measures: Sequence[Measure],
+    measures: Sequence[Measure | Mapping[str, Any]],
     window: Duration,
     assignment: pd.DataFrame | None = None,
     by: str | Sequence[str] = (),
@@ -136,7 +141,7 @@ def experiment(
         The column that holds the arm: of the exposures, of the customers table, or of the
         assignment.
     control
-        The arm that the others are compared with.
+        The arm that the others are compared with; None: there is no experiment, and the answer says so.
     measures
         `cj.Measure(…)`, at least one with role "decision".
     window
@@ -165,7 +170,8 @@ def experiment(
         `.table`, a row an arm and measure: `variant`, `measure`, `role`, `customers`,
         `control_customers`, `value`, `control_value`, `difference` with `difference_low`,
         `difference_high` (95%, for one planned look) and `always_low`, `always_high` (95%, at every
-        look), `relative` with its bounds, `p_value`, `p_adjusted`, `variance_removed` (by CUPED,
+        look), `relative` with its bounds and
+        `relative_always_low`, `relative_always_high`, `p_value`, `p_adjusted`, `variance_removed` (by CUPED,
         0–1), `verdict`; beside it `.arms`, `.looks`, `.novelty`, `.segments`, `.worth(…)`.
 
     Raises
@@ -182,7 +188,12 @@ def experiment(
     KDD. Waudby-Smith, I. et al. (2024). Time-uniform central limit theory and asymptotic confidence
     sequences. Annals of Statistics 52.
     """
-    _check(measures, stop, planned_customers)
+    if control is None:
+        return _unanswered(
+            "The journey file names no experiment. Add one to read it: experiments: {new form: {exposure: form_viewed, variant: variant, control: old, window: 14D, measures: {signed up: {event: signup}}}}."
+        )
+    chosen = measures_given(measures)
+    _check(chosen, stop, planned_customers)
     horizon = microseconds(window, "window")
     everyone = _assigned(log, exposure, variant, control, assignment)
     complete, follow_up = followed(
@@ -195,10 +206,10 @@ def experiment(
     assigned = everyone.only(complete)
     arms = _arms(everyone, assigned, planned_shares)
     mismatch = float(arms["p_value"].iloc[0]) < SRM_LEVEL
-    deciding = sum(one.role != "exploratory" for one in measures) * (len(assigned.arms) - 1)
+    deciding = sum(one.role != "exploratory" for one in chosen) * (len(assigned.arms) - 1)
     measured = [
         (one, customer_values(log, one, assigned.customer, assigned.exposed_at, horizon))
-        for one in measures
+        for one in chosen
     ]
     rows = [
         _row(
@@ -231,7 +242,7 @@ def experiment(
         table=table,
         headline=summary.headline(table, arms, verdict, follow_up, planned_customers, stop),
         definition=summary.definition(
-            everyone, measures, families, stop=stop, planned=planned_customers, cuped=cuped
+            everyone, chosen, families, stop=stop, planned=planned_customers, cuped=cuped
         ),
         metrics=_metrics(table),
         findings=_findings(table, verdict),
@@ -271,11 +282,17 @@ def _check(measures: Sequence[Measure], stop: str, planned: int | None) -> None:
         raise CjlibError(
             "planned_customers: one look (stop='fixed') needs the planned number of customers in each arm, so that the look is not chosen by what it shows."
         )
-    wrong = [one for one in measures if not isinstance(one, Measure)]
-    if wrong or not measures:
-        raise CjlibError(f"measures: must be a list of cj.Measure(…). Got {shown(list(measures))}.")
+    if not measures:
+        raise CjlibError("measures: must be a list of cj.Measure(…), at least one. Got none.")
     if not any(one.role == "decision" for one in measures):
         raise CjlibError("measures: at least one needs role='decision': the verdict rests on it.")
+
+
+def _unanswered(reason: str) -> Experiment:
+    empty = pd.DataFrame()
+    return Experiment.unanswered(
+        reason, arms=empty, verdict={}, looks=empty, novelty=empty, segments=empty, per_day=0.0
+    )
 
 
 def _assigned(
@@ -367,7 +384,8 @@ def _row(
             "high": float(compared.high[0]),
             "p_value": float(compared.p_value[0]),
         }
-    return row
+    size = abs(row["control_value"]) or np.nan
+    return row | {f"relative_{bound}": row[bound] / size for bound in ("always_low", "always_high")}
 
 
 def _adjusted(table: pd.DataFrame, follow_up: FollowUp) -> tuple[pd.DataFrame, list[Family]]:
@@ -411,19 +429,20 @@ def _verdict(row: Mapping[str, Any], *, mismatch: bool, enough: bool, stop: str)
 
 
 def _metrics(table: pd.DataFrame) -> dict[str, Any]:
-    """The difference of each measure and arm, for cards and alerts."""
-    return {
-        f"{row['measure']}_{row['variant']}": metric(
-            row["difference"],
-            row["always_low"],
-            row["always_high"],
+    """The difference of each measure and arm: of shares in points, of all else as a share of the control's value."""
+    metrics = {}
+    for row in table.to_dict("records"):
+        share = row["kind"] == "share"
+        bounds = [row["difference"], row["always_low"], row["always_high"]]
+        relative = [row["relative"], row["relative_always_low"], row["relative_always_high"]]
+        metrics[f"{row['measure']}_{row['variant']}"] = metric(
+            *([100 * bound for bound in bounds] if share else relative),
             row["customers"],
-            label=f"{row['measure']}: {row['variant']} against control",
-            unit="points" if row["kind"] == "share" else "number",
+            label=f"{row['measure']}, {row['variant']} against control",
+            unit="points" if share else "share",
             better=row["better"],
         )
-        for row in table.to_dict("records")
-    }
+    return metrics
 
 
 def _findings(table: pd.DataFrame, verdict: Mapping[str, str]) -> list[Finding]:

@@ -109,8 +109,8 @@ def assign_from(
     ).sort_values(["customer", "time"], kind="stable")
     if exposure is not None:
         rows = _exposed_from(log, exposure, rows)
-    columns = (rows[name].to_numpy() for name in ("customer", "time", "code"))
-    return _first_exposures(*columns, arms, variant, control)
+    customers, times, codes = (rows[name].to_numpy() for name in ("customer", "time", "code"))
+    return _first_exposures(customers, times, codes, arms, variant, control)
 
 
 def _microseconds(timestamps: pd.Series, log: EventLog) -> pd.Series:

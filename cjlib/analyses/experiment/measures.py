@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,17 @@ class Measure:
             else ""
         )
         return f"{what}; {self.better} is better; {self.role}{capped}"
+
+
+def measures_given(given: Sequence[Measure | Mapping[str, Any]]) -> tuple[Measure, ...]:
+    """Measures as they are given to an analysis, or as a journey file holds them."""
+    known = set(Measure.__dataclass_fields__)
+    for one in given:
+        if not isinstance(one, Measure) and not (
+            isinstance(one, Mapping) and {"name", "event"} <= set(one) <= known
+        ):
+            raise CjlibError(f"measures: must be a list of cj.Measure(…). Got {shown(one)}.")
+    return tuple(one if isinstance(one, Measure) else Measure(**one) for one in given)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,12 @@ import pandas as pd
 from scipy.special import ndtri
 
 from cjlib.analyses.experiment.estimates import always_valid
-from cjlib.analyses.experiment.measures import CustomerValues, Measure, customer_values
+from cjlib.analyses.experiment.measures import (
+    CustomerValues,
+    Measure,
+    customer_values,
+    measures_given,
+)
 from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.shared.comparison import MIN_N, followed
@@ -25,6 +30,8 @@ from cjlib.sources.log.event_log import EventLog
 DAY = 86_400_000_000
 EFFECTS = (0.01, 0.02, 0.05, 0.10, 0.20)
 ALPHA = 0.05
+SOON = 90
+"""Days that a headline gives a test; it names the smallest change that can be shown by then, else the largest that was asked for."""
 STOPS = ("always_valid", "fixed")
 
 
@@ -39,7 +46,7 @@ def plan_experiment(
     log: EventLog,
     *,
     entry: Event,
-    measures: Sequence[Measure],
+    measures: Sequence[Measure | Mapping[str, Any]],
     window: Duration,
     arms: int = 2,
     effects: Sequence[float] = EFFECTS,
@@ -61,7 +68,7 @@ def plan_experiment(
     log
         The event log of the business as it is.
     entry
-        The event at which customers would be exposed.
+        The event at which customers would be exposed; None: the answer says that there is none.
     measures
         `cj.Measure(…)`.
     window
@@ -96,7 +103,13 @@ def plan_experiment(
     Lehr, R. (1992). Sixteen s-squared over d-squared. Statistics in Medicine 11: the formula, here
     with its exact quantiles.
     """
-    _check(measures, arms, effects, power, stop, traffic_share)
+    if entry is None:
+        return ExperimentPlan.unanswered(
+            "There is no entry at which customers would be exposed. Name one: entry=…, or a funnel in the journey file.",
+            per_day=0.0,
+        )
+    chosen = measures_given(measures)
+    _check(chosen, arms, effects, power, stop, traffic_share)
     horizon = microseconds(window, "window")
     where = log.match(as_step(entry, "entry"), "entry")
     events = log.fetch("customer", "time", where=where)
@@ -113,7 +126,7 @@ def plan_experiment(
     per_day = len(customer) / max(1.0, (entered_at.max() - entered_at.min()) / DAY) * traffic_share
     comparisons = arms - 1
     rows = []
-    for measure in measures:
+    for measure in chosen:
         values = customer_values(log, measure, customer[complete], entered_at[complete], horizon)
         baseline, spread, removed = _baseline(values, measure)
         for effect in effects:
@@ -132,7 +145,7 @@ def plan_experiment(
     table = pd.DataFrame(rows).astype({"customers_per_arm": "Int64"})
     return ExperimentPlan(
         table=table,
-        headline=_headline(table, measures[0], power, stop),
+        headline=_headline(table, chosen[0], power, stop),
         definition={
             "baseline": f"{count_of(complete.sum(), 'customer')} who came to {as_step(entry, 'entry')}; {follow_up.words}",
             "traffic": f"{per_day:,.1f} new customers a day take part, in {arms} arms of equal size",
@@ -151,8 +164,8 @@ def _check(
     stop: str,
     traffic_share: float,
 ) -> None:
-    if not measures or not all(isinstance(one, Measure) for one in measures):
-        raise CjlibError(f"measures: must be a list of cj.Measure(…). Got {shown(list(measures))}.")
+    if not measures:
+        raise CjlibError("measures: must be a list of cj.Measure(…), at least one. Got none.")
     if stop not in STOPS:
         raise not_one_of("stop", stop, STOPS)
     if arms < 2:
@@ -210,9 +223,10 @@ def _headline(table: pd.DataFrame, measure: Measure, power: float, stop: str) ->
     rows = table[(table["measure"] == measure.name) & table["customers_per_arm"].notna()]
     if rows.empty:
         return f"{measure.name} is 0 today: no effect can be planned as a share of it."
-    middle: Any = rows.iloc[len(rows) // 2]
+    soon = rows[rows["days"] <= SOON]
+    shown_row: Any = rows.iloc[-1] if soon.empty else soon.iloc[0]
     looks = "with looks every day" if stop == "always_valid" else "with one look at the end"
     return (
-        f"To show a change of {percent(middle['effect'], 0)} in {measure.name} with a probability of {percent(power, 0)} {looks}, "
-        f"{middle['customers_per_arm']:,} customers an arm are needed: about {count_of(math.ceil(middle['days']), 'day')}."
+        f"A change of {percent(shown_row['effect'], 0)} in {measure.name} can be shown in about {count_of(math.ceil(shown_row['days']), 'day')} {looks}: "
+        f"{shown_row['customers_per_arm']:,} customers an arm, with a probability of {percent(power, 0)}."
     )

@@ -17,10 +17,16 @@ from cjlib.show.tables import table_html
 from cjlib.sources.connect.files import text_of
 from cjlib.sources.journey.cross_field_rules import broken_rules
 from cjlib.sources.journey.fields import Duration, EventField, Listed, Section, Text, Zone, simplest
-from cjlib.sources.journey.reader_options import customers_table, events_options, feedback_options
+from cjlib.sources.journey.reader_options import (
+    assignment_table,
+    customers_table,
+    events_options,
+    feedback_options,
+)
 from cjlib.sources.journey.schema import (
     Churn,
     Costs,
+    Experiment,
     Funnel,
     MapSettings,
     Persona,
@@ -82,6 +88,7 @@ class Journey(Section):
     scorecard: Scorecard = Scorecard()
     targets: dict[str, Target] = Field(default_factory=dict)
     personas: Annotated[tuple[Persona, ...], Listed] = ()
+    experiments: dict[str, Experiment] = Field(default_factory=dict)
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -669,6 +676,55 @@ class Journey(Section):
         """
         conversion = self.funnel()["steps"][-1] if self.funnels else None
         return _overridden({"conversion": conversion}, overrides)
+
+    def experiment(self, name: str | None = None, **overrides: Any) -> dict[str, Any]:
+        """The options of one of the file's experiments, the first without a name: `cj.experiment(log, **journey.experiment())`; overrides as in `funnel`.
+
+        Without experiments there is no control, and the answer says so.
+        """
+        if not self.experiments:
+            return _overridden({"control": None, "measures": [], "window": "14D"}, overrides)
+        if name and name not in self.experiments:
+            raise not_one_of("journey.experiment", name, self.experiments)
+        label = name or next(iter(self.experiments))
+        plan = self.experiments[label]
+        options: dict[str, Any] = {
+            "variant": plan.variant,
+            "control": plan.control,
+            "window": plan.window,
+            "stop": plan.stop,
+            "by": list(plan.by),
+            "measures": [
+                {"name": measure, "event": simplest(spec.event)}
+                | spec.model_dump(include=spec.model_fields_set - {"event", "per"})
+                | ({} if spec.per is None else {"per": simplest(spec.per)})
+                for measure, spec in plan.measures.items()
+            ],
+        }
+        if plan.exposure is not None:
+            options["exposure"] = simplest(plan.exposure)
+        if plan.planned_customers is not None:
+            options["planned_customers"] = plan.planned_customers
+        if plan.assignment is not None:
+            options["assignment"] = assignment_table(plan.assignment, label, self.folder)
+        return _overridden(options, overrides)
+
+    def experiment_plan_options(self, **overrides: Any) -> dict[str, Any]:
+        """The first funnel as what a test would change, for `cj.plan_experiment`: from its first step to its last; overrides as in `funnel`.
+
+        Without a funnel there is no entry, and the answer says so.
+        """
+        if not self.funnels:
+            return _overridden({"entry": None, "measures": [], "window": "14D"}, overrides)
+        funnel = self.funnel()
+        return _overridden(
+            {
+                "entry": funnel["steps"][0],
+                "measures": [{"name": "conversion", "event": funnel["steps"][-1]}],
+                "window": funnel["window"] or "14D",
+            },
+            overrides,
+        )
 
     @property
     def _backstage(self) -> list[str]:

@@ -504,6 +504,12 @@ def events_used(journey: Journey) -> Iterator[tuple[str, Step]]:
             (f"funnels.{name}.exclude[{position}]", as_step(one.event, "exclude"))
             for position, one in enumerate(funnel.exclude)
         )
+    for name, plan in journey.experiments.items():
+        yield from _set(f"experiments.{name}", exposure=plan.exposure)
+        for measure, spec in plan.measures.items():
+            yield from _set(
+                f"experiments.{name}.measures.{measure}", event=spec.event, per=spec.per
+            )
     if journey.retention is not None:
         yield from _set(
             "retention", start=journey.retention.start, **{"return": journey.retention.return_}
@@ -548,6 +554,15 @@ def columns_used(journey: Journey) -> Iterator[tuple[str, str]]:
             for key in ("by", "hold")
             for column in getattr(funnel, key)
         )
+    for name, plan in journey.experiments.items():
+        yield from ((f"experiments.{name}.by", column) for column in plan.by)
+        yield from (
+            (f"experiments.{name}.measures.{measure}.value", spec.value)
+            for measure, spec in plan.measures.items()
+            if spec.value is not None
+        )
+        if plan.assignment is None:
+            yield f"experiments.{name}.variant", plan.variant
     if journey.retention is not None:
         yield from (("retention.by", column) for column in journey.retention.by)
     if journey.value is not None:

@@ -132,6 +132,12 @@ def customers_table(sources: Sources, folder: Path) -> pd.DataFrame | None:
     return _renamed(place, _columns(sources, source.columns, place), source.decimal).to_pandas()
 
 
+def assignment_table(source: Source, name: str, folder: Path) -> pd.DataFrame:
+    """The table of who was assigned to which arm of an experiment, and when."""
+    place = _place(source, f"experiments.{name}.assignment", folder)
+    return _renamed(place, {}, source.decimal).to_pandas()
+
+
 def _customers(sources: Sources, folder: Path) -> Any:
     """The customers table as `read_events` takes it: its path or its table in a database, or the table itself where columns have other names."""
     source = sources.customers

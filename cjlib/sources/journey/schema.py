@@ -237,6 +237,32 @@ class Value(Section):
     kept: Amount | None = None
 
 
+class Measure(Section):
+    """One measure of an experiment, as `cj.Measure`, under its name."""
+
+    event: EventField
+    kind: Annotated[str, one_of("share", "count", "sum", "ratio")] = "share"
+    value: Text | None = None
+    per: EventField | None = None
+    better: Annotated[Literal["higher", "lower"], one_of("higher", "lower")] = "higher"
+    role: Annotated[str, one_of("decision", "guardrail", "exploratory")] = "decision"
+    winsorize: Share | None = None
+
+
+class Experiment(Section):
+    """The plan of an experiment: who is in which arm, what decides, and when it may be read."""
+
+    assignment: Annotated[Source, BeforeValidator(_bare_path)] | None = None
+    exposure: EventField | None = None
+    variant: Text = "variant"
+    control: Text
+    window: Duration
+    measures: Annotated[dict[str, Measure], Field(min_length=1)]
+    by: Texts = ()
+    planned_customers: Count | None = None
+    stop: Annotated[str, one_of("always_valid", "fixed")] = "always_valid"
+
+
 # ---- what the scorecard needs ------------------------------------------------------------------------------------
 
 
