@@ -307,3 +307,121 @@ def test_where_nothing_happens_today_no_effect_can_be_planned():
 def test_what_cannot_be_planned_is_refused(options, told):
     with pytest.raises(cj.CjlibError, match=told):
         plan(log_of(exposed("old", 50)), **options)
+
+
+# ---- an assignment from a table --------------------------------------------------------------------------------------
+
+
+def assigned(rows):
+    table = pd.DataFrame(rows, columns=["customer_id", "variant", "day"])
+    return table.assign(timestamp=day(table.pop("day")))
+
+
+def test_a_table_says_who_is_in_which_arm_and_from_when():
+    events = [(f"{arm}{k}", "seen", 2, None, None) for arm in ("old", "new") for k in range(40)]
+    events += bought("new", 10, after=3) + bought("new", 30, after=0)
+    table = assigned([(f"{arm}{k}", arm, 1) for arm in ("old", "new") for k in range(40)])
+    options = {"control": "old", "measures": [CONVERSION], "window": "7D", "assignment": table}
+    result = cj.experiment(log_of(events), **options)
+    assert result.table[["value", "control_value"]].to_numpy().tolist() == [[10 / 40, 0.0]]
+
+
+def test_with_an_exposure_those_never_exposed_from_the_assignment_on_are_left_out():
+    events = exposed("old", 40, first=2) + exposed("new", 35, first=2)
+    events += [(f"new{k}", "seen", 0, "new", None) for k in range(35, 40)]
+    table = assigned([(f"{arm}{k}", arm, 1) for arm in ("old", "new") for k in range(40)])
+    result = cj.experiment(
+        log_of(events + bought("new", 1, after=3)),
+        exposure="seen",
+        control="old",
+        measures=[CONVERSION],
+        window="7D",
+        assignment=table,
+    )
+    assert result.arms["customers"].tolist() == [40, 35]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pd.DataFrame({"customer_id": ["a"]}), "Missing: 'variant', 'timestamp'"),
+        (assigned([("nobody", "old", 1)]), "no customer_id of it with a timestamp is in the log"),
+        (
+            pd.DataFrame({"customer_id": ["old1"], "variant": "old", "timestamp": "soon"}),
+            "its timestamps cannot be read: 'soon'",
+        ),
+    ],
+)
+def test_an_assignment_that_cannot_be_used_says_why(table, message):
+    with pytest.raises(cj.CjlibError, match=message):
+        cj.experiment(
+            log_of(exposed("old", 40)),
+            control="old",
+            measures=[CONVERSION],
+            window="7D",
+            assignment=table,
+        )
+
+
+def test_without_an_experiment_the_answer_says_so():
+    log = log_of(exposed("old", 40))
+    result = cj.experiment(log, control=None, measures=[], window="14D")
+    assert not result.answered
+    assert "experiments:" in result.headline
+    assert not result.worth("revenue").answered
+    assert not cj.plan_experiment(log, entry=None, measures=[], window="14D").answered
+
+
+# ---- beside the verdict ----------------------------------------------------------------------------------------------
+
+
+def test_the_last_look_is_the_verdict_and_looks_have_ever_more_customers():
+    result = read(world(lift=0.1), (CONVERSION,))
+    last = result.looks.iloc[-1]
+    assert last["always_low"] == pytest.approx(result.table["always_low"][0])
+    assert result.looks["customers"].is_monotonic_increasing
+
+
+def test_the_days_since_the_exposure_add_up_to_the_difference():
+    result = read(world(lift=0.1), (REVENUE,), cuped=False)
+    assert result.novelty["difference"].sum() == pytest.approx(result.table["difference"][0])
+
+
+def test_groups_are_those_known_at_the_exposure():
+    rows = exposed("old", 80) + exposed("new", 80) + bought("new", 40)
+    frame = pd.DataFrame(rows, columns=["customer_id", "event", "day", "variant", "value"])
+    frame["timestamp"] = day(frame.pop("day"))
+    even = frame["customer_id"].str[-1].isin(list("02468"))
+    frame["device"] = np.where(frame["event"] == "seen", np.where(even, "a", "b"), "later")
+    log = cj.read_events(frame.astype({"variant": "str"}), observed_until=day(30))
+    result = read(log, by="device")
+    assert result.segments["group"].tolist() == ["a", "b"]
+    assert result.segments["difference"].tolist() == [0.5, 0.5]
+
+
+def test_a_change_is_worth_its_difference_times_the_customers_less_its_cost():
+    result = read(world(lift=0.1), (REVENUE,))
+    worth = result.worth("revenue", cost=0, customers_per_year=10_000)
+    row, arm = worth.table.iloc[0], result.table.iloc[0]
+    assert row["gain_per_year"] == pytest.approx(10_000 * arm["difference"])
+    assert row["gain_per_1000_low"] == pytest.approx(1_000 * arm["difference_low"])
+    even = result.worth("revenue", cost=row["gain_per_year"], customers_per_year=10_000)
+    assert even.table["probability_worth_it"][0] == pytest.approx(0.5)
+
+
+def test_only_a_sum_has_a_worth():
+    with pytest.raises(cj.CjlibError, match=r"must be a measure of kind 'sum'\. Got 'conversion'"):
+        read(world(lift=0.1), (CONVERSION,)).worth("conversion")
+
+
+def test_the_sample_shows_its_shorter_form_to_be_better_and_nothing_where_nothing_was_planted():
+    business = cj.read_journey("data/sample/journey.yml")
+    result = cj.experiment(business.read_events(), **business.experiment())
+    assert result.verdict == {"short form": "better"}
+    assert result.table["difference"][0] == pytest.approx(0.1, abs=0.04)
+    plain = cj.sample(effects=False)
+    log = cj.read_events(plain.events, timezone="Europe/Berlin")
+    options = business.experiment(assignment=plain.experiment, by=[])
+    assert cj.experiment(log, **options | {"by": ()}).verdict == {
+        "short form": "no difference shown"
+    }

@@ -681,6 +681,24 @@ class Journey(Section):
         """The options of one of the file's experiments, the first without a name: `cj.experiment(log, **journey.experiment())`; overrides as in `funnel`.
 
         Without experiments there is no control, and the answer says so.
+
+        Parameters
+        ----------
+        name
+            The experiment's name in the file; None or empty: the first.
+        **overrides
+            Options of `cj.experiment` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.experiment`.
+
+        Raises
+        ------
+        CjlibError
+            If the file has no experiment of this name, or its assignment cannot be read.
         """
         if not self.experiments:
             return _overridden({"control": None, "measures": [], "window": "14D"}, overrides)
@@ -713,6 +731,16 @@ class Journey(Section):
         """The first funnel as what a test would change, for `cj.plan_experiment`: from its first step to its last; overrides as in `funnel`.
 
         Without a funnel there is no entry, and the answer says so.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.plan_experiment` that replace these; None or empty text changes nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.plan_experiment`.
         """
         if not self.funnels:
             return _overridden({"entry": None, "measures": [], "window": "14D"}, overrides)
