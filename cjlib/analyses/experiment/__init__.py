@@ -37,6 +37,7 @@ from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 
 STOPS = ("always_valid", "fixed")
+RELATIVE = ("relative", "relative_always_low", "relative_always_high")
 SRM_LEVEL = 0.001
 """Below this p the arms are not of the sizes that were planned, and nothing is read from them."""
 
@@ -433,10 +434,12 @@ def _metrics(table: pd.DataFrame) -> dict[str, Any]:
     metrics = {}
     for row in table.to_dict("records"):
         share = row["kind"] == "share"
-        bounds = [row["difference"], row["always_low"], row["always_high"]]
-        relative = [row["relative"], row["relative_always_low"], row["relative_always_high"]]
+        names = ("difference", "always_low", "always_high") if share else RELATIVE
+        value, low, high = (row[name] * (100 if share else 1) for name in names)
         metrics[f"{row['measure']}_{row['variant']}"] = metric(
-            *([100 * bound for bound in bounds] if share else relative),
+            value,
+            low,
+            high,
             row["customers"],
             label=f"{row['measure']}, {row['variant']} against control",
             unit="points" if share else "share",
