@@ -111,6 +111,13 @@ def test_a_stage_that_loses_more_than_the_others_is_one_and_counts_those_affecte
     assert row["affected"] == round(row["lost"] * 300)
 
 
+def test_a_difference_of_less_than_five_points_is_no_pain_however_many_say_so():
+    alike = _painful(0.23, np.random.default_rng(4), n=20_000).loc["A"]
+    assert alike["lost_p_adjusted"] < 0.001
+    assert not alike["significant"]
+    assert _painful(0.27, np.random.default_rng(4), n=20_000).loc["A"]["significant"]
+
+
 def test_who_ends_where_a_funnel_ends_is_not_lost():
     funnels = {"buy": {"steps": ["a", "b"], "window": "14D"}}
     who = np.arange(100)

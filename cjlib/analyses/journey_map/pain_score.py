@@ -12,6 +12,8 @@ from cjlib.shared.comparison import CLAIM, MIN_N, Family, FollowUp, family, know
 
 PARTS = ("lost", "unhappy", "slow", "effortful")
 DRAWS = 1_000
+MATERIAL = 0.05
+"""A share that is less than five points above its reference is no pain, however many customers say so: places differ by nature."""
 MEDIAN_VARIANCE = np.pi / 2
 """How much less a median knows than a mean."""
 CONCENTRATION = 20
@@ -147,7 +149,9 @@ def ranked(level: str, places: PainPlaces, weights: dict[str, float]) -> pd.Data
     p_value, p_adjusted = (
         each.reshape(-1, len(PARTS)) for each in (compared.p_value, compared.p_adjusted)
     )
-    above = np.stack([_excess_of(places.parts[name], shares[name]) > 0 for name in PARTS], axis=1)
+    above = np.stack(
+        [_excess_of(places.parts[name], shares[name]) >= MATERIAL for name in PARTS], axis=1
+    )
     smallest = np.where(above, np.nan_to_num(p_adjusted, nan=1.0), 1.0).min(axis=1, initial=1.0)
     columns: dict[str, object] = {
         "level": pd.Series([level] * len(places.stage), dtype="str"),

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.journey_map.inputs import Source
+from cjlib.analyses.journey_map.pain_score import MATERIAL
 from cjlib.analyses.result import Better, Metric, Unit, metric
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show.numbers import about, count_of, percent, points, points_interval, timespan
@@ -103,7 +104,9 @@ def _pain_finding(source: Source, pain: Any) -> Finding | None:
     """The stage with the part that weighs most among those that are significant."""
     weights = source.journey.map.weights.model_dump()
     parts = [
-        part for part in PAINS if pain[f"{part}_p_adjusted"] < CLAIM and pain[f"{part}_excess"] > 0
+        part
+        for part in PAINS
+        if pain[f"{part}_p_adjusted"] < CLAIM and pain[f"{part}_excess"] >= MATERIAL
     ]
     if not parts or pain["p_adjusted"] >= CLAIM:
         return None
