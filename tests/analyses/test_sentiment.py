@@ -581,3 +581,19 @@ def test_many_texts_are_scored_in_chunks_that_tell_how_far_they_are(monkeypatch)
     parts = cj.score_texts(texts, progress=lambda done, of: told.append((done, of))).table
     pd.testing.assert_frame_equal(parts, whole)
     assert told == [(20, 45), (40, 45), (45, 45)]
+
+
+@pytest.mark.parametrize(("happy", "told"), [(0.55, False), (0.9, True)])
+def test_a_segment_is_a_finding_only_where_more_than_the_scorer_can_tell_it_apart(happy, told):
+    rng = np.random.default_rng(3)
+    texts = np.array(["I hate it, it is awful and broken.", "I love it, it is great and easy."])
+    rows = [
+        pd.DataFrame({"stage": stage, "text": texts[(rng.random(3_000) < share).astype(int)]})
+        for stage, share in (("A", 0.5), ("B", happy))
+    ]
+    frame = pd.concat(rows, ignore_index=True)
+    frame["customer_id"] = np.arange(len(frame)).astype(str)
+    frame["timestamp"] = pd.Timestamp("2025-01-01", tz="UTC")
+    result = cj.sentiment(cj.read_feedback(frame), by="stage")
+    assert (result.against_others["p_adjusted"] < 0.01).all()
+    assert bool(result.findings) == told

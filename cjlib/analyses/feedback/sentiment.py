@@ -48,6 +48,14 @@ METHODS = {
 """How a share of negatives was estimated, in words."""
 
 
+SCORER_SHIFT = 0.2
+"""Differences of mean scores below this are no finding: what people write about differs by segment, and so does the scorer's error.
+
+In samples in which no stage is worse than another, the mean of a stage's scores lay up to .06 (one standard deviation) beside the others', beyond what
+its interval allows; a difference of .15 is more than twice that.
+"""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sentiment(Result):
     """Sentiment by segment (and period).
@@ -156,7 +164,11 @@ def sentiment(
         definition=_definition(scored, by, period, labels, model, min_n)
         | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(whole, table, scored, by, audited),
-        findings=_findings(others[others_family.claims], others_family.name, by),
+        findings=_findings(
+            others[others_family.claims & (others["difference"].abs() >= SCORER_SHIFT)],
+            others_family.name,
+            by,
+        ),
         families={tested.name: tested.tests for tested in families},
         against_others=others,
         changes=changed if period else pd.DataFrame(),
