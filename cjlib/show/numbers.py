@@ -66,11 +66,13 @@ def about(share: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """The bounds of a share as `41.0–44.4%`, with more places where one would show no width: `0.25–0.33%`."""
+    """The bounds of a share as `41.0–44.4%`, with more places where one would show no width: `0.25–0.33%`; of a change below 0 as `−2.5% to 4.1%`."""
     if low is None or high is None or missing(low) or missing(high):
         return DASH
     width = 100 * (high - low)
     places = min(3, max(1, -math.floor(math.log10(width)))) if width > 0 else 1
+    if low < 0:
+        return f"{percent(low, places)} to {percent(high, places)}"
     return f"{100 * low:.{places}f}–{100 * high:.{places}f}%"
 
 

@@ -103,7 +103,7 @@ def test_a_fixed_plan_gives_no_verdict_before_its_customers_have_been_followed()
     rows = exposed("old", 100) + exposed("new", 100) + bought("new", 60)
     early = read(log_of(rows), stop="fixed", planned_customers=500)
     assert early.headline == (
-        "Too early to judge new: 100 of 500 planned customers of the smaller arm have been followed."
+        "Too early to judge “new”: 100 of 500 planned customers of the smaller arm have been followed."
     )
     assert read(log_of(rows), stop="fixed", planned_customers=100).verdict == {"new": "better"}
 
@@ -114,7 +114,7 @@ def test_a_guardrail_that_became_worse_outweighs_a_better_decision():
     rows += [(f"new{k}", "refund", 2, None, None) for k in range(80)]
     result = read(log_of(rows), measures=[CONVERSION, refunds])
     assert result.verdict == {"new": "worse"}
-    assert result.headline.startswith("new is worse than control: refunds 40.0% against 0.0%")
+    assert result.headline.startswith("“new” is worse than control: refunds 40.0% against 0.0%")
 
 
 def test_a_share_has_newcombes_interval_and_the_pooled_z_test():

@@ -83,6 +83,10 @@ def test_a_length_of_time_that_somebody_set_is_told_in_words(microseconds, writt
     assert numbers.timespan(microseconds) == written
 
 
+def test_an_interval_that_begins_below_zero_is_not_taken_for_a_dash():
+    assert numbers.interval(-0.025, 0.041) == "−2.5% to 4.1%"
+
+
 def test_an_interval_carries_its_unit_once_and_shows_its_width():
     assert numbers.interval(0.191, 0.212) == "19.1–21.2%"
     assert numbers.interval(0.0025, 0.0033) == "0.25–0.33%"

@@ -461,7 +461,9 @@ def _findings(table: pd.DataFrame, verdict: Mapping[str, str]) -> list[Finding]:
             low=row["always_low"],
             high=row["always_high"],
             n=row["customers"],
+            unit="share" if row["kind"] == "share" else "number",
             customers=row["customers"],
+            figure="effects",
         )
         for row in told.to_dict("records")
         if verdict[row["variant"]] in ("better", "worse")

@@ -55,16 +55,16 @@ def _arm_sentence(name: str, word: str, table: pd.DataFrame, planned: int | None
     if word == "too early":
         followed = min(int(rows[0]["customers"]), int(rows[0]["control_customers"]))
         wanted = f" of {planned:,} planned" if planned else ""
-        return f"Too early to judge {name}: {followed:,}{wanted} customers of the smaller arm have been followed."
+        return f"Too early to judge “{name}”: {followed:,}{wanted} customers of the smaller arm have been followed."
     if word == "no difference shown":
-        return f"{name} shows no difference from control: {_measured(rows[0])}."
+        return f"“{name}” shows no difference from control: {_measured(rows[0])}."
     guarded = table[(table["variant"] == name) & (table["verdict"] == word)]
     return claim(guarded.iloc[0].to_dict())
 
 
 def claim(row: Mapping[Any, Any]) -> str:
     """One measure of one arm as a sentence."""
-    return f"{row['variant']} is {row['verdict']} than control: {_measured(row)}."
+    return f"“{row['variant']}” is {row['verdict']} than control: {_measured(row)}."
 
 
 def _measured(row: Mapping[Any, Any]) -> str:

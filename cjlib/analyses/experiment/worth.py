@@ -71,7 +71,7 @@ def _of_arm(row: Mapping[Any, Any], customers_per_year: float, cost: float) -> d
 def _headline(row: Mapping[Any, Any], measure: str, cost: float) -> str:
     against = f" its cost of {number(cost)}" if cost else " nothing"
     return (
-        f"{row['variant']} changes {measure} by {number(row['gain_per_1000'])} per 1,000 customers "
+        f"“{row['variant']}” changes {measure} by {number(row['gain_per_1000'])} per 1,000 customers "
         f"(95% CI {number(row['gain_per_1000_low'])} to {number(row['gain_per_1000_high'])}), "
         f"{number(row['gain_per_year'])} a year ({number(row['gain_per_year_low'])} to {number(row['gain_per_year_high'])}). "
         f"The probability that it gains more than{against} is {percent(row['probability_worth_it'], 0)}."
