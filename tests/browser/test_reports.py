@@ -208,6 +208,7 @@ def test_without_javascript_the_answer_the_words_and_every_number_are_there(look
     assert page.locator("figure table").first.is_visible()
     assert page.locator("figure").first.get_by_role("cell", name="20.4%").is_visible()
     assert not page.locator(".cj-tools").is_visible()
+    assert not page.locator(".cj-plot").first.is_visible()  # no hole where the picture would be
 
 
 def test_paper_gets_every_figure_as_a_picture_that_fits_and_every_table(look, pages, tmp_path):
