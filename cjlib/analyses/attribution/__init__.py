@@ -20,11 +20,11 @@ from cjlib.analyses.attribution.tables import credit_table, journey_rows, share_
 from cjlib.analyses.attribution.touch_journeys import NO_JOURNEYS, Journeys, from_log, from_paths
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.sequence_summary import base_of
-from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
+from cjlib.errors import CjlibError, did_you_mean, not_a_log, not_one_of, shown
 from cjlib.show.numbers import timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,6 +166,8 @@ def attribution(
     >>> cj.attribution(log, conversion="buy", model="linear").table.set_index("channel")["conversions"].to_dict()
     {'ads': 0.5, 'mail': 0.5}
     """
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     limit = None if lookback is None else microseconds(lookback, "lookback")
     if conversion is None:
         return Attribution.unanswered(

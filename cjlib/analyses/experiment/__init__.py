@@ -21,7 +21,7 @@ from cjlib.analyses.experiment.measures import (
 from cjlib.analyses.experiment.worth import Worth, worth
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
-from cjlib.errors import CjlibError, listed, not_one_of, shown
+from cjlib.errors import CjlibError, listed, not_a_log, not_one_of, shown
 from cjlib.shared.comparison import (
     MIN_N,
     Family,
@@ -34,7 +34,7 @@ from cjlib.shared.comparison import (
 from cjlib.shared.group_by import names_given
 from cjlib.sources.log.conditions import Event
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 STOPS = ("always_valid", "fixed")
 RELATIVE = ("relative", "relative_always_low", "relative_always_high")
@@ -189,6 +189,8 @@ def experiment(
     KDD. Waudby-Smith, I. et al. (2024). Time-uniform central limit theory and asymptotic confidence
     sequences. Annals of Statistics 52.
     """
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     if control is None:
         return _unanswered(
             "The journey file names no experiment. Add one to read it: experiments: {new form: {exposure: form_viewed, variant: variant, control: old, window: 14D, measures: {signed up: {event: signup}}}}."

@@ -19,13 +19,13 @@ from cjlib.analyses.experiment.measures import (
     measures_given,
 )
 from cjlib.analyses.result import Result
-from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.errors import CjlibError, not_a_log, not_one_of, shown
 from cjlib.shared.comparison import MIN_N, followed
 from cjlib.shared.stats import Floats
 from cjlib.show.numbers import count_of, percent, timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 DAY = 86_400_000_000
 EFFECTS = (0.01, 0.02, 0.05, 0.10, 0.20)
@@ -103,6 +103,8 @@ def plan_experiment(
     Lehr, R. (1992). Sixteen s-squared over d-squared. Statistics in Medicine 11: the formula, here
     with its exact quantiles.
     """
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     if entry is None:
         return ExperimentPlan.unanswered(
             "There is no entry at which customers would be exposed. Name one: entry=…, or a funnel in the journey file.",

@@ -34,7 +34,7 @@ from cjlib.analyses.sequence_summary import (
     ties_in_words,
     time_resolution,
 )
-from cjlib.errors import did_you_mean, not_one_of
+from cjlib.errors import did_you_mean, not_a_log, not_one_of
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import (
     ARROW,
@@ -48,7 +48,7 @@ from cjlib.shared.stats import wilson
 from cjlib.show.numbers import count_of
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 REPEATS = ("collapse", "keep")
 
@@ -154,6 +154,8 @@ def paths(
     >>> cj.paths(log).table[["step", "source", "target", "median_seconds"]].values.tolist()
     [[1, 'A', 'B', 120.0]]
     """
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     check_at_least("max_steps", max_steps, 1)
     check_at_least("top", top, 1)
     if repeats not in REPEATS:

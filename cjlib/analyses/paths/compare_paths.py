@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import base_of, share_words
-from cjlib.errors import CjlibError, did_you_mean, shown
+from cjlib.errors import CjlibError, did_you_mean, not_a_log, shown
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.shared.event_arrays import (
     ARROW,
@@ -29,7 +29,7 @@ from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import count_of, percent, points, points_interval, timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 NOTHING = "(nothing between)"
 FOREVER = np.iinfo(np.int64).max
@@ -141,6 +141,8 @@ def compare_paths(
     >>> log = cj.read_events(cj.sample(customers=200).events)  # doctest: +SKIP
     >>> cj.compare_paths(log, outcome="subscribe", window="14D").headline  # doctest: +SKIP
     """
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     check_at_least("top", top, 1)
     _check_names(groups)
     if outcome is None:

@@ -18,6 +18,7 @@ from cjlib.analyses.sequence_summary import (
     time_resolution,
     unit_of,
 )
+from cjlib.errors import not_a_log
 from cjlib.shared.event_arrays import (
     AT_ONCE,
     SECOND,
@@ -34,7 +35,7 @@ from cjlib.shared.event_arrays import (
 from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import count_of, timespan
 from cjlib.sources.log.durations import Duration, microseconds
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 Floats = NDArray[np.float64]
 LENGTHS = np.array([1, 2, 3, 6, 11, 21])
@@ -86,6 +87,8 @@ def sessions(log: EventLog, *, gap: Duration = "30min") -> Sessions:
     >>> cj.sessions(log, gap="30min").table["events"].tolist()
     [2, 1]
     """
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     length = microseconds(gap, "gap")
     resolution = time_resolution(log)
     if length < resolution:

@@ -22,6 +22,7 @@ from cjlib.analyses.sequence_summary import (
     ties_in_words,
     time_resolution,
 )
+from cjlib.errors import not_a_log
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.event_arrays import (
     SECOND,
@@ -40,7 +41,7 @@ from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.engine import identifier, literal
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 COLUMNS = (
     "source",
@@ -105,6 +106,8 @@ def transitions(
     >>> cj.transitions(log).table[["source", "target", "median_seconds"]].to_dict("list")["median_seconds"]
     [nan, nan, 240.0, 60.0]
     """
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     given_gap = gap_microseconds(session_gap, "session_gap")
     resolution = time_resolution(log) if given_gap is not None else 0
     gap = gap_of(given_gap, resolution)

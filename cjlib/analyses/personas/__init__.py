@@ -20,12 +20,12 @@ from cjlib.analyses.personas.customer_features import (
 from cjlib.analyses.personas.groups import Grouped, members_of, table_of
 from cjlib.analyses.personas.profile import Written, match_written, profile_of
 from cjlib.analyses.result import Metric, Result, metric
-from cjlib.errors import CjlibError, shown
+from cjlib.errors import CjlibError, not_a_log, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.show.numbers import confidence, count_of, joined, percent
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.journey import Journey
-from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.event_log import EventLog, Log
 
 FEWEST_EVENTS = 5
 STABLE, STRUCTURED = 0.6, 0.05
@@ -153,6 +153,8 @@ def personas(
     Analysis 52. Rousseeuw, P. J. (1987). Silhouettes. Journal of Computational and Applied
     Mathematics 20.
     """
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     if customers is not None:
         raise CjlibError(
             "customers: the log holds the customers table. Give it to cj.read_events(…, customers=table) or name it in the journey file."
