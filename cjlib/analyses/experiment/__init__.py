@@ -32,6 +32,7 @@ from cjlib.shared.comparison import (
     planned_family,
 )
 from cjlib.shared.group_by import names_given
+from cjlib.show.numbers import count_of, timespan
 from cjlib.sources.log.conditions import Event
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
@@ -206,6 +207,10 @@ def experiment(
         landmark="the first exposure",
         known_at=everyone.exposed_at,
     )
+    if not complete.any():
+        return _unanswered(
+            f"Too early to judge: none of {count_of(len(everyone.customer), 'exposed customer')} has been followed for the whole window of {timespan(horizon)}."
+        )
     assigned = everyone.only(complete)
     arms = _arms(everyone, assigned, planned_shares)
     mismatch = float(arms["p_value"].iloc[0]) < SRM_LEVEL

@@ -121,9 +121,10 @@ def plan_experiment(
         entered_at, log.observed_until_us, horizon=horizon, landmark="the first time at the entry"
     )
     if complete.sum() < MIN_N:
-        raise CjlibError(
-            f"entry: {count_of(complete.sum(), 'customer')} came to {shown(str(as_step(entry, 'entry')))} and were followed for {timespan(horizon)}; "
-            f"a plan needs {MIN_N}. Take an earlier event or a shorter window."
+        return ExperimentPlan.unanswered(
+            f"No plan: {count_of(complete.sum(), 'customer')} came to {shown(str(as_step(entry, 'entry')))} and were followed for {timespan(horizon)}; "
+            f"a plan needs {MIN_N}. Take an earlier event or a shorter window.",
+            per_day=0.0,
         )
     per_day = len(customer) / max(1.0, (entered_at.max() - entered_at.min()) / DAY) * traffic_share
     comparisons = arms - 1

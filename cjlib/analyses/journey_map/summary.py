@@ -175,7 +175,7 @@ def _feeling(source: Source, patterns: pd.DataFrame) -> str:
     shown = patterns[patterns["pattern"].isin(["trough", "peak"])] if len(patterns) else patterns
     shown = shown if len(shown) else patterns
     if not len(shown):
-        return "No pattern of sentiment stands out beyond noise."
+        return "No pattern of sentiment is statistically significant."
     return str(shown.iloc[0]["text"]).split("; ")[0] + "."
 
 

@@ -89,7 +89,7 @@ def _caption(rows: list[dict[str, Any]], measure: str) -> str:
     others = [one["value"] for one in readable if numbers.missing(one["named"])]
     span = f"from {_number(min(others))} to {_number(max(others))}" if others else ""
     if not named:
-        return f"No stage stands out beyond noise: {NAMES[measure]}, {span}."
+        return f"No stage differs significantly: {NAMES[measure]}, {span}."
     told = [
         f"{one['stage']} is a {one['named']} at {_number(one['value'])} ({_number(one['value_low'])} to {_number(one['value_high'])}, n = {one['n']:,})"
         for one in named

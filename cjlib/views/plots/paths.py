@@ -192,7 +192,7 @@ def ways(result: Any, *, most: int = 10) -> go.Figure:
     return share_rows.bars(
         rows,
         axis=f"share of all paths<br>{MEANING}",
-        caption=f"The commonest loop, {first['loop']}, is in {rows[0].said} paths (95% CI "
+        caption=f"The most common loop, {first['loop']}, is in {rows[0].said} paths (95% CI "
         f"{numbers.interval(first['share_of_paths_low'], first['share_of_paths_high'])}).",
         alt=f"Bars for the {len(rows)} commonest loops. "
         + "; ".join(f"{row.name}: {row.said}" for row in rows)
