@@ -153,14 +153,14 @@ def personas(
     Analysis 52. Rousseeuw, P. J. (1987). Silhouettes. Journal of Computational and Applied
     Mathematics 20.
     """
-    if not isinstance(log, Log):
-        raise not_a_log(log)
     if customers is not None:
         raise CjlibError(
             "customers: the log holds the customers table. Give it to cj.read_events(…, customers=table) or name it in the journey file."
         )
     if log is None:
         return Personas.unanswered("Without events there are no habits to tell personas by.")
+    if not isinstance(log, Log):
+        raise not_a_log(log)
     import sklearn.cluster  # noqa: F401 — what is loaded under the limit is not held by it
     from threadpoolctl import threadpool_limits
 
