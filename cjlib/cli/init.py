@@ -1,0 +1,104 @@
+"""`cj init`: a first journey file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cjlib.cli.faults import faults
+from cjlib.cli.options import JOURNEY, Debug
+from cjlib.errors import CjlibError, not_one_of, shown
+
+
+def init_command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="Events, or a table of customers that says who left, as CSV or Parquet.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    customer: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Who, where the guess is wrong.", show_default=False),
+    ] = None,
+    event: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="What happened, where the guess is wrong.", show_default=False
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="When, where the guess is wrong.", show_default=False),
+    ] = None,
+    feedback: Annotated[
+        Path | None,
+        typer.Option(
+            "--feedback",
+            metavar="FILE",
+            help="Comments, surveys or reviews; alone or beside FILE.",
+            show_default=False,
+        ),
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template",
+            help="Begin with a trade's journey instead: saas, ecommerce, …",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where the journey file goes.")
+    ] = Path(JOURNEY),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Write a first journey file from a file of events or a table of customers that says who left (and feedback), from feedback alone, or from a template."""
+    with faults(debug):
+        if (file is None and feedback is None) == (template is None):
+            raise CjlibError(
+                "init: give either a file of events (cj init events.csv) or a table of customers (cj init customers.csv), or one of feedback (cj init --feedback reviews.csv), "
+                "or a template (cj init --template saas)."
+            )
+        chosen = {
+            name: column
+            for name, column in {"customer": customer, "event": event, "time": time}.items()
+            if column is not None
+        }
+        if chosen and file is None:
+            raise CjlibError(
+                f"--{next(iter(chosen))}: names a column of the file of events: cj init events.csv --{next(iter(chosen))} COLUMN."
+            )
+        if out.exists() and not force:
+            raise CjlibError(
+                f"--out: {shown(str(out))} is there already. Give another name with --out, or overwrite it with --force."
+            )
+        out.write_text(_first_journey(file, feedback, template, out, chosen), encoding="utf-8")
+        print(f"{out}: read it, decide where it asks you to, then `cj check {out}`")
+
+
+def _first_journey(
+    file: Path | None,
+    feedback: Path | None,
+    template: str | None,
+    out: Path,
+    columns: Mapping[str, str],
+) -> str:
+    from cjlib.sources.journey import scaffold
+
+    home = out.absolute().parent
+    if file is not None:
+        return scaffold.first_journey(file, folder=home, feedback=feedback, **columns)
+    if feedback is not None:
+        return scaffold.feedback_alone(feedback, folder=home)
+    names = list(scaffold.template_names())
+    if template not in names:
+        raise not_one_of("--template", template, names)
+    return scaffold.template(template)

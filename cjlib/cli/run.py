@@ -1,0 +1,223 @@
+"""`cj run`: notebooks run and published as reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cjlib.cli.faults import faults, stopping_on_signals
+from cjlib.cli.options import JOURNEY, Data, Debug, Folder, Notebooks, data_folder
+from cjlib.errors import CjlibError, shown
+
+if TYPE_CHECKING:
+    from cjlib.views.report import Run
+    from cjlib.views.report.parameters import Notebook
+    from cjlib.views.report.run import Order
+
+JourneyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--journey",
+        metavar="FILE",
+        help="The journey file; without it journey.yml of this folder.",
+        show_default=False,
+    ),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-P", metavar="NAME=VALUE", help="A parameter; may be repeated.", show_default=False
+    ),
+]
+ParameterFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--params",
+        metavar="FILE",
+        help="Parameters as YAML or JSON; -P wins.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=0, help="Notebooks at once; 0: one for each processor.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout", min=1, metavar="S", help="Seconds a notebook may take.", show_default=False
+    ),
+]
+SharedAssets = Annotated[
+    bool, typer.Option("--shared-assets", help="One plotly.js for all reports, beside them.")
+]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait while another run writes to the same folder.")
+]
+Keep = Annotated[
+    int | None,
+    typer.Option(
+        "--keep", min=1, help="Keep only the newest runs under runs/.", show_default=False
+    ),
+]
+Alerts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--alert",
+        metavar="CONDITION",
+        help="Exit 4 if it holds: 'conversion.high<0.05'.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object on stdout instead of a line.")
+]
+
+
+def run_command(  # noqa: PLR0913 — an option of the command line is a parameter here
+    notebooks: Notebooks = None,
+    *,
+    journey: JourneyFile = None,
+    data: Data = None,
+    parameter: Parameters = None,
+    params: ParameterFile = None,
+    out: Out = Path("reports"),
+    jobs: Jobs = 0,
+    timeout: Timeout = None,
+    shared_assets: SharedAssets = False,
+    wait: Wait = False,
+    keep: Keep = None,
+    alert: Alerts = None,
+    folder: Folder = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Run notebooks and publish them as HTML reports."""
+    with faults(debug, as_json, journey), stopping_on_signals():
+        from cjlib.views.report.changes import read_alerts
+        from cjlib.views.report.discovery import find_notebooks
+        from cjlib.views.report.parameters import assign
+
+        chosen = find_notebooks(notebooks or [], folder)
+        values = assign(_parameters_of_the_call(journey, params, parameter or [], chosen), chosen)
+        from cjlib.views.report.run import Order
+
+        chosen, left_out = _answerable(chosen, values, all_of_them=not notebooks)
+        order = Order(
+            notebooks=chosen,
+            parameters=values,
+            left_out=left_out,
+            out=out.absolute(),
+            data=data_folder(data) if data else None,
+            jobs=jobs,
+            timeout=timeout,
+            shared_assets=shared_assets,
+            wait=wait,
+            keep=keep,
+            alerts=read_alerts(alert or []),
+        )
+        finished = _watched(order)
+        print(_as_json(finished) if as_json else _one_line(finished, out))
+    raise typer.Exit(finished.facts["exit_code"])
+
+
+def _parameters_of_the_call(
+    journey: Path | None, params: Path | None, options: list[str], notebooks: list[Notebook]
+) -> dict[str, Any]:
+    """The parameters of the file, of the options, and the journey file, which is the journey.yml of this folder unless another is named."""
+    from cjlib.views.report.discovery import of_the_sample
+    from cjlib.views.report.parameters import from_file, from_options
+
+    given: dict[str, Any] = (from_file(params) if params else {}) | from_options(options)
+    if journey is not None:
+        return given | {"journey": str(_file(journey))}
+    readers = [notebook for notebook in notebooks if "journey" in notebook.parameters]
+    if "journey" in given or not readers:
+        return given
+    if Path(JOURNEY).is_file():
+        return given | {"journey": str(Path(JOURNEY).absolute())}
+    if any(of_the_sample(notebook) for notebook in readers):
+        raise CjlibError(
+            f"--journey: there is no {JOURNEY} in this folder. Name your journey file with --journey FILE, make one from your data with "
+            "cj init FILE, or name the sample's: --journey data/sample/journey.yml (cj sample makes it)."
+        )
+    return given
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise CjlibError(
+            f"--journey: there is no file {shown(str(path))}. Give a journey file, or make one from your data: cj init FILE."
+        )
+    return path.absolute()
+
+
+def _answerable(
+    notebooks: list[Notebook], values: dict[str, dict[str, Any]], *, all_of_them: bool
+) -> tuple[list[Notebook], dict[str, str]]:
+    """The notebooks to run, with values that their journey file knows: those named, or all that it has enough for; and why others are left out."""
+    from cjlib.views.report.discovery import answerable, check_names
+    from cjlib.views.report.run import journey_files_of
+
+    for notebook in notebooks:
+        files = journey_files_of([notebook], values)
+        check_names(notebook, values[notebook.name], files[0] if files else None)
+    if not all_of_them:
+        return notebooks, {}
+    journeys = journey_files_of(notebooks, values)
+    chosen, left_out = answerable(notebooks, journeys[0] if len(journeys) == 1 else None)
+    if not chosen:
+        raise CjlibError(
+            f"--journey: {shown(journeys[0].name)} lacks the inputs for any notebook. It must name events or feedback below sources."
+        )
+    return chosen, left_out
+
+
+def _watched(order: Order) -> Run:
+    from cjlib.views.report.pool import watching
+    from cjlib.views.report.run import run
+
+    with watching(order.notebooks) as (watcher, say):
+        return run(order, watcher, say)
+
+
+def _failed(run: Run) -> list[str]:
+    return [name for name, facts in run.facts["notebooks"].items() if facts["error"]]
+
+
+def _as_json(run: Run) -> str:
+    folder = run.folder if _failed(run) else run.out
+    notebooks = {
+        name: {
+            "status": facts["status"],
+            "seconds": facts["seconds"],
+            "error": facts["error"],
+            "report": str(folder / f"{name}.html"),
+        }
+        for name, facts in run.facts["notebooks"].items()
+    }
+    facts_shown = ("id", "status", "exit_code", "started", "finished", "seconds", "alerts")
+    return json.dumps(
+        {key: run.facts[key] for key in facts_shown}
+        | {"index": str(run.out / "index.html"), "notebooks": notebooks},
+        ensure_ascii=False,
+    )
+
+
+def _one_line(run: Run, out: Path) -> str:
+    fired = [f"ALERT {alert['words']}" for alert in run.facts["alerts"] if alert["fired"]]
+    return " · ".join([_outcome(run, out), f"{run.facts['seconds']:.1f} s", *fired])
+
+
+def _outcome(run: Run, out: Path) -> str:
+    names, failed = list(run.facts["notebooks"]), _failed(run)
+    if not failed:
+        return f"{len(names)} report{'s' if len(names) != 1 else ''}: {out / 'index.html'}"
+    words = f"{len(failed)} of {len(names)} notebooks failed; nothing was published. See {run.folder / (failed[0] + '.html')}"
+    whole = [name for name in names if name not in failed]
+    if whole:
+        words += f"; to publish the others, name them: cj run {' '.join(whole)} …"
+    return words
