@@ -19,8 +19,8 @@ BUSINESSES = [
 
 @cache
 def shown_for(journey: Path) -> list[dict[str, Any]]:
-    """The map of another business: two tests look at it, and it is drawn once; personas, which take longest, of the smallest alone."""
-    return run(MAP, journey=str(journey), personas=journey.stem == "ecom_synthetic")
+    """The map of another business: two tests look at it, and it is drawn once."""
+    return run(MAP, journey=str(journey))
 
 
 @pytest.fixture(autouse=True)

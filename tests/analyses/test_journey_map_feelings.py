@@ -283,6 +283,26 @@ def test_maps_of_other_stages_are_not_compared():
         lossy(10).compare(lossy(10, stages=STAGES[:3]))
 
 
+def test_the_day_of_a_split_belongs_to_the_time_after_it():
+    days = ["2025-01-01"] * 3 + ["2025-01-02"] * 4
+    rows = pd.DataFrame(
+        {"customer_id": [f"c{k}" for k in range(7)], "event": "look", "timestamp": days}
+    )
+    held = cj.journey_map(a_journey(), cj.read_events(rows))
+    changed = held.before_and_after("2025-01-02").table.set_index(["stage", "measure"])
+    assert changed.loc[("Look", "customers"), ["earlier", "now"]].tolist() == [3, 4]
+    assert not held.before_and_after("").answered
+
+
+def test_the_first_pain_eased_is_that_stage_simulated():
+    held = lossy(40)
+    assert held.first_pain == "Look"
+    pd.testing.assert_frame_equal(
+        held.ease_first_pain(0.05).table, held.simulate({"Look": 0.05}).table
+    )
+    assert lossy(0).ease_first_pain(0.05).headline.startswith("No stage has a significant pain")
+
+
 def test_what_if_multiplies_the_shares_along_the_chain():
     table = lossy(40).simulate({"Buy": 0.1}).table
     assert table["customers_now"].tolist() == pytest.approx([100, 60, 60, 60])
@@ -320,6 +340,9 @@ def test_a_map_of_feedback_alone_leaves_behaviour_empty_and_says_so():
     assert row[["n_nps", "nps", "evidence"]].tolist() == [40, 0.0, "feedback only"]
     assert "no events are given, so nothing here says what customers did" in held.headline
     assert list(held.moments.columns) == MOMENT_COLUMNS
+    assert held.before_and_after("2024-02-01").headline.startswith("Without events")
+    assert held.ease_first_pain(0.05).headline.startswith("Without events")
+    assert cj.explore_map(held.journey, None).headline.startswith("Without events")
     for call in (held.customers, lambda: held.only([], "x"), lambda: held.simulate({"Buy": 0.1})):
         with pytest.raises(cj.CjlibError):
             call()

@@ -359,7 +359,7 @@ def score(feedback: Feedback, name: str = "", **options: Any) -> Scores:
 
 
 def _nobody_gave_a_score(feedback: Feedback) -> Scores:
-    tables = ("against_others", "changes", "shifts", "_counted")
+    tables = ("changes", "shifts", "_counted")
     return Scores.unanswered(
         "Nobody gave a score: the feedback has no answer to nps, csat, ces or rating.",
         score="",
@@ -368,6 +368,7 @@ def _nobody_gave_a_score(feedback: Feedback) -> Scores:
         by=None,
         period=None,
         min_n=MIN_N,
+        against_others=pd.DataFrame(columns=["segment", "difference"]),
         **{name: pd.DataFrame() for name in tables},
     )
 

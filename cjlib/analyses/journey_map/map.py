@@ -307,6 +307,66 @@ class JourneyMap(Result):
             *(Side(one.table, one._source, one.definition.get("only")) for one in (self, earlier))
         )
 
+    def before_and_after(self, day: Any) -> MapChange:
+        """The map of the time from a day on beside the map of the time before it: see `compare`.
+
+        Parameters
+        ----------
+        day
+            The first day of the later time, in the business's zone; empty: no comparison.
+
+        Returns
+        -------
+        MapChange
+            As `compare` gives it; unanswered where no day is given or the map has no events.
+
+        Raises
+        ------
+        CjlibError
+            If the day cannot be read.
+        """
+        log = self._source.log
+        if log is None:
+            return MapChange.unanswered("Without events there is no before and after to compare.")
+        if not day:
+            return MapChange.unanswered("No day is given to compare the time before and after it.")
+        first = log.instant(day, "day")
+        earlier, later = (
+            journey_map(self.journey, part, self._source.feedback)
+            for part in (
+                log.where(end=log.moment(first - 1)),
+                log.where(start=log.moment(first)),
+            )
+        )
+        return later.compare(earlier)
+
+    def ease_first_pain(self, change: float) -> WhatIf:
+        """What if more went on to the stage with the most pain: see `simulate`.
+
+        Parameters
+        ----------
+        change
+            How much more of those of the stage before reach it, as a share: 0.05 is five points.
+
+        Returns
+        -------
+        WhatIf
+            As `simulate` gives it; unanswered where no pain is significant or the map has no
+            events.
+
+        Raises
+        ------
+        CjlibError
+            If the change is no number, or the map has groups.
+        """
+        if self._source.log is None:
+            return WhatIf.unanswered("Without events there is nothing to calculate a change with.")
+        if self.first_pain is None:
+            return WhatIf.unanswered(
+                "No stage has a significant pain whose end could be worth something."
+            )
+        return self.simulate({self.first_pain: change})
+
     def simulate(self, changes: Mapping[str, float]) -> WhatIf:
         """What if more went on from a stage: see `cjlib.analyses.journey_map.what_if`.
 

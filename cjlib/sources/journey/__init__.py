@@ -181,8 +181,13 @@ class Journey(Section):
         options = given | overrides
         return read_events(options.pop("source"), **options)
 
-    def read_events_if_named(self) -> EventLog | None:
+    def read_events_if_named(self, *, start: str = "", end: str = "") -> EventLog | None:
         """The event log, or None where the file names no events: feedback alone is a business too.
+
+        Parameters
+        ----------
+        start, end
+            The first and the last day of the events to take, both included; empty: no bound.
 
         Returns
         -------
@@ -194,7 +199,10 @@ class Journey(Section):
         CjlibError
             As `read_events` says; not where the file names no events.
         """
-        return None if self.sources.events is None else self.read_events()
+        if self.sources.events is None:
+            return None
+        log = self.read_events()
+        return log.where(start=start or None, end=end or None) if start or end else log
 
     def read_feedback(self, **overrides: Any) -> Feedback | None:
         """The feedback of `sources.feedback`, or None where the file names none; keywords of `cj.read_feedback` replace what it says.

@@ -621,7 +621,7 @@ def segment_columns(log: EventLog, *, most: int = MOST_VALUES) -> list[str]:
 
 
 def segment_column(
-    log: EventLog | pd.DataFrame, *wanted: str | Sequence[str] | None
+    log: EventLog | pd.DataFrame | None, *wanted: str | Sequence[str] | None
 ) -> str | list[str] | None:
     """The column to compare groups by: the first wanted one that is given, else the log's first column with a usual name, else none.
 
@@ -631,7 +631,7 @@ def segment_column(
     Parameters
     ----------
     log
-        The event log, or a table of customers.
+        The event log, or a table of customers; None has no columns.
     *wanted
         Names in order of preference, such as a notebook's parameter and the `by` of the journey
         file; a list names several columns together.
@@ -655,6 +655,8 @@ def segment_column(
     >>> cj.segment_column(customers, "", "age")
     'age'
     """
+    if log is None:
+        return None
     for one in wanted:
         if one == "none":
             return None

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cjlib.errors import CjlibError, shown
+from cjlib.analyses.result import Result
+from cjlib.errors import CjlibError, not_a_log
 from cjlib.show.tables import table_html
-from cjlib.sources.log.event_log import segment_columns
+from cjlib.sources.log.event_log import EventLog, segment_columns
 from cjlib.views.map_html import RenderedMap, render_map
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from cjlib.analyses.personas import Personas
     from cjlib.sources.feedback.table import Feedback
     from cjlib.sources.journey import Journey
-    from cjlib.sources.log.event_log import EventLog
 
 TOGETHER, EVERY, PERSONA = "(all together)", "all", "persona"
 MOST_GROUPS = 4
@@ -281,14 +281,14 @@ def _named(personas: Personas) -> pd.Series:
 
 def explore_map(
     journey: Journey,
-    log: EventLog,
+    log: EventLog | None,
     feedback: Feedback | None = None,
     *,
     by: str | None = None,
     journey_map: JourneyMap | None = None,
     groups: JourneyMap | None = None,
     personas: Personas | None = None,
-) -> MapExplorer:
+) -> MapExplorer | Result:
     """The map with its period, segment, persona and stage to choose, and what-if sliders; in a report folded tables hold choices counted beforehand.
 
     Parameters
@@ -308,17 +308,18 @@ def explore_map(
     -------
     MapExplorer
         `.twin()` is the report's choice, `.widget()` the live one; shown in a notebook it is the
-        one that works there.
+        one that works there. Without events an unanswered result: periods, segments and what-ifs
+        are those of customers.
 
     Raises
     ------
     CjlibError
-        If there is no event log; and when it is shown, as `cj.journey_map` says.
+        If the log is something else than a log; and when it is shown, as `cj.journey_map` says.
     """
-    if log is None or not hasattr(log, "prepared"):
-        raise CjlibError(
-            f"log: the explorer needs events, as cj.read_events gives them. Got {shown(log)}. To show a map of feedback alone call cj.render_map(map)."
-        )
+    if log is None:
+        return Result.unanswered("Without events there are no customers to choose among.")
+    if not isinstance(log, EventLog):
+        raise not_a_log(log)
     explorer = MapExplorer(
         journey,
         log,
