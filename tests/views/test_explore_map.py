@@ -136,7 +136,7 @@ def test_a_what_if_of_a_group_that_nobody_of_came_so_far_says_so(explorer):
     said = explorer.future(Choice(by=PERSONA, group=f"P2: {HOSTILE}"), "Buy", 0.05)
     assert "nan" not in said
     assert (
-        "If Buy +5.0 points: unknown, since nobody came in order as far as the stage before Stay."
+        "If 5.0 points more went on from Look to Buy: unknown, since nobody came in order as far as the stage before Stay."
         in said
     )
 

@@ -341,18 +341,18 @@ class JourneyMap(Result):
         return later.compare(earlier)
 
     def ease_first_pain(self, change: float) -> WhatIf:
-        """What if more went on to the stage with the most pain: see `simulate`.
+        """What if more went on from the stage with the most pain to the next: see `simulate`.
 
         Parameters
         ----------
         change
-            How much more of those of the stage before reach it, as a share: 0.05 is five points.
+            How much more of those of that stage reach the next, as a share: 0.05 is five points.
 
         Returns
         -------
         WhatIf
-            As `simulate` gives it; unanswered where no pain is significant or the map has no
-            events.
+            As `simulate` gives it; unanswered where no pain is significant, the stage is the last
+            or the map has no events.
 
         Raises
         ------
@@ -361,11 +361,13 @@ class JourneyMap(Result):
         """
         if self._source.log is None:
             return WhatIf.unanswered("Without events there is nothing to calculate a change with.")
-        if self.first_pain is None:
-            return WhatIf.unanswered(
-                "No stage has a significant pain whose end could be worth something."
-            )
-        return self.simulate({self.first_pain: change})
+        pain = self.first_pain
+        if pain is None:
+            return WhatIf.unanswered("No stage has a significant pain, so nothing is to be eased.")
+        stages = list(self.table.loc[self.table["customers_in_order"].notna(), "stage"])
+        if pain == stages[-1]:
+            return WhatIf.unanswered(f"Nothing follows {pain}, the stage with the most pain.")
+        return self.simulate({stages[stages.index(pain) + 1]: change})
 
     def simulate(self, changes: Mapping[str, float]) -> WhatIf:
         """What if more went on from a stage: see `cjlib.analyses.journey_map.what_if`.

@@ -157,10 +157,7 @@ def _worth(source: Source) -> tuple[float, np.ndarray]:
 
 def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[str, ...]) -> str:
     last = table.iloc[-1]
-    said = (
-        ", ".join(f"{name} {_points(change, k)}" for name, change, k in _places(table, changes))
-        or "nothing changed"
-    )
+    said = " and ".join(_changed(table, changes)) or "nothing changed"
     if pd.isna(last["extra_customers"]):
         unknown = table["stage"].iloc[1:][table["share_of_previous"].iloc[1:].isna()].iloc[0]
         return f"If {said}: unknown, since nobody came in order as far as the stage before {unknown}. Arithmetic, not forecast."
@@ -176,12 +173,20 @@ def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[
     )
 
 
-def _places(table: pd.DataFrame, changes: Mapping[str, float]) -> list[tuple[str, float, int]]:
-    return [(name, changes[name], k) for k, name in enumerate(table["stage"]) if name in changes]
-
-
-def _points(change: float, place: int) -> str:
-    return f"{100 * change:+.1f}% entrants" if place == 0 else f"{100 * change:+.1f} points"
+def _changed(table: pd.DataFrame, changes: Mapping[str, float]) -> list[str]:
+    """What changes, in the order of the stages: "5.0 points more went on from Look to Buy"."""
+    stages = list(table["stage"])
+    told = []
+    for place, name in enumerate(stages):
+        if name in changes:
+            more = "more" if changes[name] >= 0 else "fewer"
+            size = f"{abs(100 * changes[name]):.1f}"
+            told.append(
+                f"{size} points {more} went on from {stages[place - 1]} to {name}"
+                if place
+                else f"{size}% {more} customers entered {name}"
+            )
+    return told
 
 
 def _definition(
