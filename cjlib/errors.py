@@ -47,6 +47,13 @@ class DataError(CjlibError):
         self.quarantine = quarantine
 
 
+def of_source(fault: CjlibError, name: str) -> CjlibError:
+    """The same fault, said of one source of several."""
+    text = str(fault).removeprefix("source: ")
+    fault.args = (f"source {shown(name)}: {text}",)
+    return fault
+
+
 def shown(value: object) -> str:
     """A value from outside as it may stand in a message: its repr, at most 80 characters, cut in the middle, for the end of a path is its name."""
     text = repr(value)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import duckdb
 import pandas as pd
 
-from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.errors import CjlibError, DataError, did_you_mean, listed, of_source, shown
 from cjlib.sources import cache
 from cjlib.sources.cache import folder_for
+from cjlib.sources.combine import ALL, SOURCE, combined
 from cjlib.sources.connect import remote_of
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.connect.remote import is_remote
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame, open_remote
-from cjlib.sources.ingest.options import Request, requested
-from cjlib.sources.ingest.prepare import Facts, log_of_files, log_of_table, prepare_in_memory
+from cjlib.sources.ingest.options import ReaderOptions, Request
+from cjlib.sources.ingest.prepare import log_of_files, log_of_table, prepare_in_memory
 from cjlib.sources.ingest.quality_report import as_table
 from cjlib.sources.log.engine import DuckDB, blank, memory_limit
 from cjlib.sources.log.event_log import EventLog
 from cjlib.sources.log.prepared_table import Property, make_events_view
-from cjlib.sources.log.time import instant_us
+from cjlib.sources.log.time import end_of_data
 
 
 def read_events(  # noqa: PLR0913 (each says one thing of the source)
@@ -63,7 +65,9 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars
         or Arrow table, a Journey, or another engine's table: a SQLAlchemy URL or engine, a Spark
         session or a chdb session with `table`, or a Spark DataFrame. In a URL `${NAME}` stands for
-        that environment variable, so that no password need be written down.
+        that environment variable, so that no password need be written down. Or several sources: a
+        mapping name → source, or name → `{"source": …, "columns": …}` with options of its own. The
+        log then has a column `source`; see docs/sources.md.
     columns
         The source's name → our name, where they differ: `{"user_id": "customer_id", "ts":
         "timestamp"}`.
@@ -138,56 +142,98 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
     >>> log.n_events, log.n_customers, list(log.quarantine["reason"])
     (2, 1, ['missing timestamp'])
     """
-    if hasattr(source, "read_events"):
-        given = {
-            "columns": columns,
-            "event": event,
-            "timezone": timezone,
-            "observed_until": observed_until,
-            "dates": dates,
-            "customers": customers,
-            "only": only,
-            "table": table,
-            "engine": engine,
-            "duplicates": duplicates,
-            "quarantine_limit": quarantine_limit,
-            "pushdown": pushdown or None,
-            "refresh": refresh or None,
-            "id": id,
-            "missing_ids": missing_ids,
-            "decimal": decimal,
-            "source_timezone": source_timezone,
-        }
-        return source.read_events(
-            **{name: value for name, value in given.items() if value is not None}
-        )
-    request = requested(
+    options = ReaderOptions(
         columns=columns,
+        event=event,
         timezone=timezone,
-        until=observed_until,
+        observed_until=observed_until,
         dates=dates,
         duplicates=duplicates,
-        limit=quarantine_limit,
-        event=event,
+        quarantine_limit=quarantine_limit,
         only=only,
+        table=table,
+        engine=engine,
+        pushdown=pushdown,
+        customers=customers,
+        refresh=refresh,
         id=id,
         missing_ids=missing_ids,
         decimal=decimal,
         source_timezone=source_timezone,
     )
-    held = remote_of(source, table, engine) or source
-    if pushdown:
-        return _pushed(held, request, customers)
+    return _log_of_several(source, options) if _is_several(source) else _log_of(source, options)
+
+
+def _log_of(source: Any, options: ReaderOptions) -> EventLog:
+    """The log of one source, whatever it is."""
+    if hasattr(source, "read_events"):
+        return source.read_events(**options.given())
+    request = options.request()
+    place = remote_of(source, options.table, options.engine) or source
+    if options.pushdown:
+        return _pushed(place, request, options.customers)
     try:
-        return _read(held, request, customers, refresh=refresh)
+        log = _read(place, request, refresh=options.refresh)
+        return log if options.customers is None else _with_customers(log, place, options.customers)
     except duckdb.OutOfMemoryException:
         raise CjlibError(
             f"source: reading needs more memory than {memory_limit()} allows, and the temporary folder is full. Raise CJ_MEMORY_LIMIT."
         ) from None
     except duckdb.Error as fault:
         raise DataError(
-            f"source: {_named(held)} cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column of times, ids or numbers can hold."
+            f"source: {_named(place)} cannot be read ({type(fault).__name__}). A value in it is of a kind or size that no column of times, ids or numbers can hold."
         ) from None
+
+
+# ---- several sources --------------------------------------------------------------------------------------------------
+
+
+def _is_several(source: Any) -> bool:
+    return isinstance(source, Mapping)
+
+
+def _log_of_several(sources: Mapping[str, Any], options: ReaderOptions) -> EventLog:
+    """One log of several sources, each read by itself with its own options."""
+    if options.pushdown:
+        raise CjlibError(
+            "pushdown: several sources cannot be counted where they lie. Leave pushdown out, or join them there in a view."
+        )
+    logs: dict[str, EventLog] = {}
+    ends: list[int | None] = []
+    for name, given in _named_sources(sources):
+        try:
+            source, own = _source_and_options(given, options)
+            logs[name] = _log_of(source, own)
+            ends.append(own.until_us())
+        except CjlibError as fault:
+            raise of_source(fault, name) from None
+    until = max(end for end in ends if end is not None) if None not in ends else None
+    log = combined(logs, until=until)
+    return log if options.customers is None else _with_customers(log, None, options.customers)
+
+
+def _named_sources(sources: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The sources in the order of their names, so that the order in which they are given changes nothing."""
+    if not sources:
+        raise CjlibError(
+            "source: an empty mapping names no source. Give name → source, such as {'web': 'web.parquet', 'shop': orders}."
+        )
+    for name in sources:
+        if not isinstance(name, str) or not name.strip() or name.strip().casefold() == ALL:
+            raise CjlibError(f"source: each source needs a name of its own. Got {shown(name)}.")
+    return sorted(sources.items())
+
+
+def _source_and_options(given: Any, options: ReaderOptions) -> tuple[Any, ReaderOptions]:
+    """What one of several sources is, and how it is to be read."""
+    if not isinstance(given, Mapping):
+        return given, options.of_source({})
+    if "source" not in given:
+        raise CjlibError(
+            "must have the key source, a path or a table, beside the options for reading it."
+        )
+    own = {name: value for name, value in given.items() if name != "source"}
+    return given["source"], options.of_source(own)
 
 
 def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
@@ -219,71 +265,57 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
 
     wanted = Wanted(request.columns, request.event, request.only, request.rules(), request.limit)
     # Not an EventLog, but what analyses ask of one as far as its database can count it.
-    return cast("EventLog", open_pushed(source, wanted, lambda: _read(source, request, None)))
+    return cast("EventLog", open_pushed(source, wanted, lambda: _read(source, request)))
 
 
-def _read(source: Any, request: Request, customers: Any, *, refresh: bool = False) -> EventLog:
+def _read(source: Any, request: Request, *, refresh: bool = False) -> EventLog:
     notes: list[QualityLine] = []
     files = find_files(source) if isinstance(source, str | Path) else None
-    found = log_of_files(files, request) if files and files.size >= cache.LARGE else None
+    kept = log_of_files(files, request) if files and files.size >= cache.LARGE else None
     if is_remote(source):
-        found = log_of_table(source, request, refresh=refresh)
-        notes += (
-            [
-                QualityLine(
-                    "kept in the cache",
-                    0,
-                    "the table's counts and times are as they were when it was read",
-                    counts_rows=False,
-                )
-            ]
-            if found
-            else []
-        )
-    if files and files.size >= cache.LARGE and found is None:
-        notes.append(
-            QualityLine(
-                "cache",
-                0,
-                f"{folder_for(files)} cannot be written, or is held open: prepared in memory",
-                counts_rows=False,
-            )
-        )
-    engine, facts = found or prepare_in_memory(files if files else source, request)
-    properties = facts.properties
-    if customers is not None:
-        own, more = attach_attributes(
-            engine, _customers(source, customers), [one.name for one in properties]
-        )
-        properties, notes = properties + own, [*notes, *more]
-    make_events_view(engine, properties)
-    quality = (
-        pd.concat([facts.quality, as_table(notes, facts.tally.rows)], ignore_index=True)
-        if notes
-        else facts.quality
-    )
+        kept = log_of_table(source, request, refresh=refresh)
+        if kept:
+            text = "the table's counts and times are as they were when it was read"
+            notes.append(QualityLine("kept in the cache", 0, text, counts_rows=False))
+    elif files and files.size >= cache.LARGE and kept is None:
+        text = f"{folder_for(files)} cannot be written, or is held open: prepared in memory"
+        notes.append(QualityLine("cache", 0, text, counts_rows=False))
+    engine, facts = kept or prepare_in_memory(files if files else source, request)
+    make_events_view(engine, facts.properties)
+    (last,) = engine.rows("SELECT max(t) FROM prepared")[0]
     return EventLog(
         engine=engine,
         prepared="prepared",
-        properties={one.name: one for one in properties},
+        properties={one.name: one for one in facts.properties},
         timezone=request.zone.key,
-        observed_until_us=_observed_until(engine, request, facts),
-        quality=quality,
+        observed_until_us=end_of_data(last, request.zone, facts.whole_days)
+        if request.until is None
+        else request.until,
+        quality=_with_lines(facts.quality, notes),
         quarantine=facts.quarantine,
     )
 
 
-def _observed_until(engine: DuckDB, request: Request, facts: Facts) -> int:
-    """The end of data: what the caller said, else the last event, for a log of whole days the end of that day."""
-    if request.until is not None:
-        return request.until
-    last = engine.rows("SELECT max(t) FROM prepared")[0][0]
-    if last is None:
-        return 0
-    if not facts.whole_days:
-        return last
-    day = pd.Timestamp(last, unit="us", tz="UTC").tz_convert(request.zone).date()
-    return instant_us(day, request.zone, "observed_until", end=True)
+def _with_lines(quality: pd.DataFrame, lines: Sequence[QualityLine]) -> pd.DataFrame:
+    """The quality table with lines that count no rows; of several sources they concern all."""
+    if not lines:
+        return quality
+    more = as_table(lines, 0)
+    if SOURCE in quality:
+        more.insert(0, SOURCE, pd.Series(ALL, index=more.index, dtype="str"))
+    return pd.concat([quality, more], ignore_index=True)
+
+
+def _with_customers(log: EventLog, source: Any, customers: Any) -> EventLog:
+    """The log with what a table knows of its customers."""
+    own, lines = attach_attributes(log.engine, _customers(source, customers), log.columns)
+    properties = [*log.properties.values(), *own]
+    make_events_view(log.engine, properties)
+    return replace(
+        log,
+        properties={one.name: one for one in properties},
+        quality=_with_lines(log.quality, lines),
+    )
 
 
 def _customers(source: Any, customers: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -57,46 +57,77 @@ class Request:
         return asdict(self) | {"zone": self.zone.key, "source_zone": named}
 
 
-def requested(
-    *,
-    columns: Mapping[str, str] | None,
-    timezone: str | None,
-    until: Any,
-    dates: str | None,
-    duplicates: str | None,
-    limit: float | None,
-    event: str | None,
-    only: Any,
-    id: str | None,
-    missing_ids: Any,
-    decimal: str | None,
-    source_timezone: str | None,
-) -> Request:
-    """The options as they were given, checked."""
-    if duplicates not in (None, "quarantine", "keep"):
-        raise not_one_of("duplicates", duplicates, ["quarantine", "keep"])
-    share = checked_limit(limit)
-    if columns is not None and not isinstance(columns, Mapping):
-        raise CjlibError(
-            f"columns: must map the source's names to ours, such as {{'user_id': 'customer_id'}}. Got {shown(columns)}."
+@dataclass(frozen=True, kw_only=True)
+class ReaderOptions:
+    """What a caller of `cj.read_events` may say, as it was said; None where nothing was."""
+
+    columns: Any = None
+    event: str | None = None
+    timezone: str | None = None
+    observed_until: Any = None
+    dates: str | None = None
+    duplicates: str | None = None
+    quarantine_limit: float | None = None
+    only: Any = None
+    table: str | None = None
+    engine: Any = None
+    pushdown: bool = False
+    customers: Any = None
+    refresh: bool = False
+    id: str | None = None
+    missing_ids: Any = None
+    decimal: str | None = None
+    source_timezone: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What was said, as keywords."""
+        return {name: value for name, value in vars(self).items() if value not in (None, False)}
+
+    def of_source(self, own: Mapping[str, Any]) -> ReaderOptions:
+        """The same with what is said of one source of several."""
+        allowed = [one.name for one in fields(self) if one.name not in OF_ALL_SOURCES]
+        for name in own:
+            if name not in allowed:
+                raise not_one_of("the option of a source", name, ["source", *allowed])
+        return replace(self, customers=None, **own)
+
+    def request(self) -> Request:
+        """The options that decide what is read, checked."""
+        if self.duplicates not in (None, "quarantine", "keep"):
+            raise not_one_of("duplicates", self.duplicates, ["quarantine", "keep"])
+        limit = checked_limit(self.quarantine_limit)
+        if self.columns is not None and not isinstance(self.columns, Mapping):
+            raise CjlibError(
+                f"columns: must map the source's names to ours, such as {{'user_id': 'customer_id'}}. Got {shown(self.columns)}."
+            )
+        zone = zone_of(self.timezone)
+        return Request(
+            columns=dict(self.columns or {}),
+            zone=zone,
+            zone_given=self.timezone is not None,
+            until=self.until_us(),
+            dates=self.dates,
+            keep_duplicates=self.duplicates == "keep",
+            limit=limit,
+            event=self.event,
+            only=_only(self.only),
+            id=_id_column(self.id),
+            missing_ids=_missing_ids(self.missing_ids),
+            decimal=checked_decimal(self.decimal),
+            source_zone=None
+            if self.source_timezone is None
+            else zone_of(self.source_timezone, "source_timezone"),
         )
-    zone = zone_of(timezone)
-    until_us = None if until is None else instant_us(until, zone, "observed_until", end=True)
-    return Request(
-        dict(columns or {}),
-        zone,
-        timezone is not None,
-        until_us,
-        dates,
-        duplicates == "keep",
-        share,
-        event,
-        _only(only),
-        _id_column(id),
-        _missing_ids(missing_ids),
-        checked_decimal(decimal),
-        None if source_timezone is None else zone_of(source_timezone, "source_timezone"),
-    )
+
+    def until_us(self) -> int | None:
+        """The end of data, where it is said, in microseconds UTC."""
+        if self.observed_until is None:
+            return None
+        return instant_us(self.observed_until, zone_of(self.timezone), "observed_until", end=True)
+
+
+OF_ALL_SOURCES = ("timezone", "pushdown", "customers", "refresh")
+"""The options that hold for a log as a whole and for no source of it alone."""
 
 
 _IN_UTC = re.compile(r"(^|[\W_])(utc|gmt)([\W_]|$)", re.IGNORECASE)

@@ -211,6 +211,27 @@ def quality_table(
     engine: DuckDB, checked: Checked, zone: ZoneInfo, whole_days: bool
 ) -> pd.DataFrame:
     """The quality table of a log: counts, reasons, what was found out about times, ties and names."""
+    used = count_used(engine)
+    lines = [
+        QualityLine("rows read", checked.tally.rows, ""),
+        QualityLine("events used", used, ""),
+        *_reasons(checked.tally.reasons),
+        *checked.findings,
+        *lines_of_events(engine, checked.ties, zone, whole_days),
+        *_doubtful_ids(engine, used),
+    ]
+    return as_table(lines, checked.tally.rows)
+
+
+def count_used(engine: DuckDB) -> int:
+    """How many events there are."""
+    return engine.rows("SELECT count(*) FROM prepared")[0][0]
+
+
+def lines_of_events(
+    engine: DuckDB, ties: tuple[int, int, int], zone: ZoneInfo, whole_days: bool
+) -> list[QualityLine]:
+    """What is said of the events of a log together: ties, span, how fine its times are, customers, names."""
     used, customers, first, last = engine.rows(
         "SELECT count(*), (SELECT count(*) FROM c_names), min(t), max(t) FROM prepared"
     )[0]
@@ -219,21 +240,14 @@ def quality_table(
             "SELECT n.value, count(*) FROM prepared p JOIN e_names n ON n.code = p.e GROUP BY n.value ORDER BY n.value"
         )
     )
-    lines = [
-        QualityLine("rows read", checked.tally.rows, ""),
-        QualityLine("events used", used, ""),
-        *_reasons(checked.tally.reasons),
-        *checked.findings,
-        *_ties(checked),
-    ]
+    lines = [_ties(ties)]
     lines += [_span(first, last, used, zone), _resolution(engine, used, whole_days)] if used else []
-    lines += [
+    return [
+        *lines,
         QualityLine("customers", customers, "", counts_rows=False),
         QualityLine("event names", len(counted), "", counts_rows=False),
         *_alike(counted),
-        *_doubtful_ids(engine, used),
     ]
-    return as_table(lines, checked.tally.rows)
 
 
 NOBODY = "ids that may stand for nobody"
@@ -299,14 +313,14 @@ def _reasons(found: Reasons) -> list[QualityLine]:
     ]
 
 
-def _ties(checked: Checked) -> list[QualityLine]:
-    events, instants, customers = checked.ties
+def _ties(ties: tuple[int, int, int]) -> QualityLine:
+    events, instants, customers = ties
     words = (
         f"{count_of(instants, 'instant')} of {count_of(customers, 'customer')}; such events have no order"
         if events
         else ""
     )
-    return [QualityLine("tied events (same customer, same instant)", events, words)]
+    return QualityLine("tied events (same customer, same instant)", events, words)
 
 
 def _span(first: int, last: int, used: int, zone: ZoneInfo) -> QualityLine:

@@ -47,6 +47,14 @@ def instant_us(value: Any, zone: ZoneInfo, option: str, *, end: bool = False) ->
     return _utc(stamp + pd.Timedelta(days=1), zone) - 1
 
 
+def end_of_data(last: int | None, zone: ZoneInfo, whole_days: bool) -> int:
+    """To when a log is taken as complete where nobody says it: its last event, for a log of whole days the end of that day; 0 where it is empty."""
+    if last is None or not whole_days:
+        return last or 0
+    day = pd.Timestamp(last, unit="us", tz="UTC").tz_convert(zone).date()
+    return instant_us(day, zone, "observed_until", end=True)
+
+
 def _stamp(value: Any, option: str) -> pd.Timestamp:
     allowed = f"{option}: must be a date or a time, such as '2025-01-31', '2025-01-31 18:00' or a datetime. Got {shown(value)}."
     readable = isinstance(value, date | datetime | np.datetime64) or (

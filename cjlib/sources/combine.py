@@ -1,0 +1,447 @@
+"""Several logs as one: one order of events over all, a column `source`, one table of quality and of quarantine.
+
+Each log was read and checked by itself. Their ids, names and texts get dictionaries in common (ids of two types are compared as
+text), their rows stand in the table `gathered`, where `people` may give rows another customer, and are put in the order that one
+table of all rows would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import pandas as pd
+
+from cjlib.errors import shown
+from cjlib.show.numbers import duration
+from cjlib.sources.ingest.open_source import QualityLine
+from cjlib.sources.ingest.quality_report import (
+    as_table,
+    count_used,
+    in_whole_days,
+    lines_of_events,
+)
+from cjlib.sources.log.engine import DuckDB, identifier
+from cjlib.sources.log.event_log import EventLog
+from cjlib.sources.log.prepared_table import (
+    Property,
+    count_ties,
+    described,
+    make_events_view,
+    put_in_order,
+    settle,
+    width_of,
+    write_prepared,
+)
+from cjlib.sources.log.time import DAY, end_of_data
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_AT_ONCE = 1 << 17
+SOURCE = "source"
+ALL = "all sources"
+"""What stands for the source in lines about all of them together."""
+
+People: TypeAlias = Callable[[DuckDB, str], str | None]
+"""A step between the rows of the sources and the log.
+
+It gets the engine and the name of a view with a row for each event: `place`, `source` (where there are several), `customer_id`,
+`event`, `timestamp` in UTC, and the other columns under their names. It gives the name of a relation (`place`, `customer_id`) of the
+rows that are another customer's than they say; None where there are none.
+"""
+
+
+@dataclass(frozen=True)
+class United:
+    """A column of the combined log, and the column of each source that it is made of."""
+
+    target: Property
+    parts: Mapping[str, Property]
+
+
+def combined(
+    logs: Mapping[str, EventLog], *, until: int | None = None, people: People | None = None
+) -> EventLog:
+    """One log of the events of several, each under the name of its source; one alone gets no column `source`.
+
+    `until` is the end of data where somebody gave it; else it is the last event, of whichever source.
+    """
+    engine, first = DuckDB(), next(iter(logs.values()))
+    columns = united_columns(logs)
+    properties = [one.target for one in columns]
+    _gather(engine, logs, columns)
+    if people is not None:
+        _give_to_people(engine, people, properties)
+    put_in_order(engine, "SELECT * FROM gathered", properties)
+    engine.execute("DROP TABLE gathered")
+    settle(engine, properties)
+    write_prepared(engine, 0)
+    make_events_view(engine, properties)
+    whole_days = in_whole_days(engine, first.zone)
+    (last,) = engine.rows("SELECT max(t) FROM prepared")[0]
+    log = EventLog(
+        engine=engine,
+        prepared="prepared",
+        properties={one.name: one for one in properties},
+        timezone=first.timezone,
+        observed_until_us=end_of_data(last, first.zone, whole_days) if until is None else until,
+        quality=first.quality,
+        quarantine=first.quarantine,
+    )
+    if len(logs) == 1:
+        return log
+    return replace(
+        log,
+        quality=_quality(log, logs, columns, whole_days),
+        quarantine=stacked({name: one.quarantine for name, one in logs.items()}),
+    )
+
+
+# ---- columns in common --------------------------------------------------------------------------------------------
+
+
+def united_columns(logs: Mapping[str, EventLog]) -> list[United]:
+    """The columns of all logs: those of one name are one, of their type, a number where all are numbers, else text.
+
+    A column that is itself called source gets another name where there are several sources.
+    """
+    parts: dict[str, dict[str, Property]] = {}
+    for source, log in logs.items():
+        for name, column in log.properties.items():
+            parts.setdefault(name, {})[source] = column
+    if len(logs) > 1:
+        if SOURCE in parts:
+            parts[_free_name(parts)] = parts.pop(SOURCE)
+        parts[SOURCE] = {}
+    types = [(name, _common(set(types_of(logs, own).values()))) for name, own in parts.items()]
+    return [United(target, parts[target.name]) for target in described(types)]
+
+
+def _free_name(taken: Mapping[str, object]) -> str:
+    name = f"{SOURCE}_column"
+    while name in taken:
+        name += "_2"
+    return name
+
+
+def types_of(logs: Mapping[str, EventLog], parts: Mapping[str, Property]) -> dict[str, str]:
+    """The type of a column in each source that has it; where it holds nothing its type says nothing."""
+    return {
+        source: column.type
+        for source, column in parts.items()
+        if not column.coded
+        or logs[source].engine.rows(f"SELECT 1 FROM {column.dictionary} LIMIT 1")
+    }
+
+
+def _common(types: set[str]) -> str:
+    if types == {"BIGINT", "DOUBLE"}:
+        return "DOUBLE"
+    return types.pop() if len(types) == 1 else "VARCHAR"
+
+
+# ---- rows in common -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one source gives for one column of `gathered`: SQL over its prepared log, and the values that its codes, or its texts, stand for."""
+
+    pick: str
+    meanings: pa.Array | None = None
+
+
+def _gather(engine: DuckDB, logs: Mapping[str, EventLog], columns: Sequence[United]) -> None:
+    """Make the dictionaries of the combined log and `gathered`, the coded rows of all logs."""
+    ids = {log.id_type for log in logs.values()}
+    targets = [
+        Property("customer_id", "c", ids.pop() if len(ids) == 1 else "VARCHAR", coded=True),
+        Property("timestamp", "t", "BIGINT", coded=False),
+        Property("event", "e", "VARCHAR", coded=True),
+    ]
+    every = [
+        *(
+            United(target, {name: replace(target, type=log.id_type) for name, log in logs.items()})
+            for target in targets
+        ),
+        *columns,
+    ]
+    parts = {
+        name: [_part(log, name, one.target, one.parts.get(name)) for one in every]
+        for name, log in logs.items()
+    }
+    for position, one in enumerate(every):
+        if one.target.coded:
+            _unite(engine, one.target, [own[position].meanings for own in parts.values()])
+    for position, (name, log) in enumerate(logs.items()):
+        engine.connection.register("given", _coded(engine, log, every, parts[name]))
+        begin = "INSERT INTO gathered" if position else "CREATE TEMP TABLE gathered AS"
+        engine.execute(f"{begin} SELECT * FROM given")
+        engine.connection.unregister("given")
+
+
+def _part(log: EventLog, source: str, target: Property, own: Property | None) -> _Part:
+    import pyarrow as pa
+
+    if not target.coded:
+        return _Part(f"CAST({own.column if own else 'NULL'} AS {target.type})")
+    if target.name == SOURCE:
+        return _Part("0", pa.array([source]))
+    if own is None:
+        return _Part("CAST(NULL AS INTEGER)", pa.array([], pa.string()))
+    values = f"CAST(value AS {target.type}) AS value FROM {own.dictionary} ORDER BY code"
+    if own.coded:
+        return _Part(own.column, _array(log.engine, f"SELECT {values}"))
+    text = f"CAST({own.column} AS VARCHAR)"
+    return _Part(text, _array(log.engine, f"SELECT DISTINCT {text} AS value FROM {log.prepared}"))
+
+
+def _array(engine: DuckDB, sql: str) -> pa.Array:
+    return engine.connection.sql(sql).to_arrow_table()["value"].combine_chunks()
+
+
+def _unite(engine: DuckDB, target: Property, values: Sequence[pa.Array]) -> None:
+    """Make one dictionary of the values of all sources, sorted as text."""
+    import pyarrow as pa
+
+    everything = pa.table({"value": pa.chunked_array(values)})
+    engine.connection.register("given", everything)
+    engine.execute(
+        f"CREATE TABLE {target.dictionary} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
+        f"FROM (SELECT DISTINCT value FROM given WHERE value IS NOT NULL ORDER BY CAST(value AS VARCHAR))"
+    )
+    engine.connection.unregister("given")
+
+
+def _coded(
+    engine: DuckDB, log: EventLog, columns: Sequence[United], parts: Sequence[_Part]
+) -> pa.RecordBatchReader:
+    """The rows of one source under the codes of the combined log, a part of them at a time."""
+    import pyarrow as pa
+
+    codes = [
+        _codes(engine, one.target, part.meanings) if part.meanings is not None else None
+        for one, part in zip(columns, parts, strict=True)
+    ]
+    names = [one.target.column for one in columns]
+    picks = ", ".join(f"{part.pick} AS {name}" for part, name in zip(parts, names, strict=True))
+    found = log.engine.connection.sql(f"SELECT {picks} FROM {log.prepared}").to_arrow_reader(
+        _AT_ONCE
+    )
+    schema = pa.schema(
+        (field.name, field.type if own is None else own.type)
+        for field, own in zip(found.schema, codes, strict=True)
+    )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in found:
+            turned = [
+                column if own is None else own.take(_positions(column, part.meanings))
+                for column, own, part in zip(batch.columns, codes, parts, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(turned, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _positions(column: pa.Array, values: pa.Array | None) -> pa.Array:
+    """The positions of a column's values: what codes are already, and texts are not."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if pa.types.is_integer(column.type):
+        return column
+    return compute.call_function("index_in", [column], compute.SetLookupOptions(values))
+
+
+_WIDTHS = {"UTINYINT": "uint8", "USMALLINT": "uint16", "INTEGER": "int32"}
+
+
+def _codes(engine: DuckDB, target: Property, values: pa.Array) -> pa.Array:
+    """The code of each of these values in the dictionary, in as few bytes as it needs."""
+    import pyarrow as pa
+
+    width = "INTEGER" if target.column == "c" else width_of(engine, target.dictionary)
+    given = pa.table({"place": pa.array(range(len(values)), pa.int64()), "value": values})
+    engine.connection.register("given_values", given)
+    found = engine.connection.sql(
+        f"SELECT CAST(n.code AS {width}) AS value FROM given_values g "
+        f"LEFT JOIN {target.dictionary} n ON n.value = g.value ORDER BY g.place"
+    ).to_arrow_table()
+    engine.connection.unregister("given_values")
+    return found["value"].combine_chunks().cast(_WIDTHS[width])
+
+
+def _give_to_people(engine: DuckDB, people: People, properties: Sequence[Property]) -> None:
+    """Let a step say which rows are another customer's, and give `gathered` the codes of who they are."""
+    picks, joins = [], []
+    for one in properties:
+        picks.append(
+            f", {f'{one.dictionary}.value' if one.coded else f'g.{one.column}'} AS {identifier(one.name)}"
+        )
+        if one.coded:
+            joins.append(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.code = g.{one.column}")
+    engine.execute(
+        "CREATE TEMP VIEW rows_of_sources AS SELECT g.rowid AS place, c_names.value AS customer_id, e_names.value AS event, "
+        f"make_timestamp(g.t) AS timestamp{''.join(picks)} FROM gathered g JOIN c_names ON c_names.code = g.c "
+        f"JOIN e_names ON e_names.code = g.e{''.join(joins)}"
+    )
+    owners = people(engine, "rows_of_sources")
+    if owners is not None:
+        _recode_customers(engine, owners)
+    engine.execute("DROP VIEW rows_of_sources")
+
+
+def _recode_customers(engine: DuckDB, owners: str) -> None:
+    """Make `c_names` of those who have rows after all, and give their codes to `gathered`."""
+    types = {
+        kind
+        for relation, column in (("c_names", "value"), (owners, "customer_id"))
+        for (kind,) in engine.rows(
+            f"SELECT column_type FROM (DESCRIBE SELECT * FROM {relation}) WHERE column_name = '{column}'"
+        )
+    }
+    kind = types.pop() if len(types) == 1 else "VARCHAR"
+    engine.execute(
+        f"CREATE TEMP TABLE owned AS SELECT g.rowid AS place, CAST(coalesce(CAST(o.customer_id AS VARCHAR), CAST(n.value AS VARCHAR)) AS {kind}) AS value "
+        f"FROM gathered g JOIN c_names n ON n.code = g.c LEFT JOIN {owners} o ON o.place = g.rowid"
+    )
+    engine.execute("DROP TABLE c_names")
+    engine.execute(
+        "CREATE TABLE c_names AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
+        "FROM (SELECT DISTINCT value FROM owned ORDER BY CAST(value AS VARCHAR))"
+    )
+    engine.execute(
+        "UPDATE gathered SET c = n.code FROM owned o JOIN c_names n ON n.value = o.value WHERE o.place = gathered.rowid"
+    )
+    engine.execute("DROP TABLE owned")
+
+
+# ---- what is said of them -----------------------------------------------------------------------------------------
+
+
+def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Tables of several sources as one, the source before all other columns."""
+    named = []
+    for name, table in tables.items():
+        own = table.rename(columns={SOURCE: f"{SOURCE} (column)"})
+        own.insert(0, SOURCE, pd.Series(name, index=own.index, dtype="str"))
+        named.append(own)
+    filled = [one for one in named if len(one)] or named[:1]
+    every = dict.fromkeys(column for one in named for column in one.columns)
+    return pd.concat(filled, ignore_index=True).reindex(columns=list(every))
+
+
+def _quality(
+    log: EventLog, logs: Mapping[str, EventLog], columns: Sequence[United], whole_days: bool
+) -> pd.DataFrame:
+    """What was found in each source, then what holds of all events together."""
+    read = sum(_rows_read(one) for one in logs.values())
+    lines = [
+        QualityLine("rows read", read, ""),
+        QualityLine("events used", count_used(log.engine), ""),
+        *lines_of_events(log.engine, count_ties(log.engine), log.zone, whole_days),
+        *_ids_of_two_types(logs),
+        *_names_of_two_meanings(logs, columns),
+    ]
+    parts = {name: _of_source(log, logs, name) for name in logs}
+    return stacked({**parts, ALL: as_table(lines, read)})
+
+
+def _rows_read(log: EventLog) -> int:
+    return int(log.quality.loc[log.quality["check"] == "rows read", "rows"].iloc[0])
+
+
+def _ids_of_two_types(logs: Mapping[str, EventLog]) -> list[QualityLine]:
+    types = {name: log.id_type for name, log in logs.items()}
+    if len(set(types.values())) == 1:
+        return []
+    whole = [name for name, kind in types.items() if kind == "BIGINT"]
+    text = f"numbers in {', '.join(whole)}, text elsewhere: compared as text"
+    return [QualityLine("customer ids of two types", log_rows(logs, whole), text)]
+
+
+def log_rows(logs: Mapping[str, EventLog], names: Sequence[str]) -> int:
+    """The events of some of the sources."""
+    return sum(logs[name].n_events for name in names)
+
+
+_WORDS = {
+    "BIGINT": "whole numbers",
+    "DOUBLE": "numbers",
+    "VARCHAR": "text",
+    "BOOLEAN": "true and false",
+    "DATE": "dates",
+    "TIMESTAMP": "times",
+}
+
+
+def _names_of_two_meanings(
+    logs: Mapping[str, EventLog], columns: Sequence[United]
+) -> list[QualityLine]:
+    """Columns of one name that hold numbers here and texts there, and a column that had to be renamed."""
+    found = []
+    for one in columns:
+        types = types_of(logs, one.parts)
+        if one.target.type == "VARCHAR" and len(set(types.values())) > 1:
+            words = ", ".join(f"{_WORDS[kind]} in {name}" for name, kind in types.items())
+            text = f"{words}; read as text. Give the columns two names if they are two things"
+            found.append(
+                QualityLine(f"{one.target.name}: types differ", log_rows(logs, [*types]), text)
+            )
+        renamed = [name for name, own in one.parts.items() if own.name != one.target.name]
+        if renamed:
+            text = f"called {one.target.name} here, for source names where an event comes from"
+            found.append(
+                QualityLine(
+                    f"{SOURCE}: a column of {', '.join(renamed)}", log_rows(logs, renamed), text
+                )
+            )
+    return found
+
+
+LONG = 2
+"""So many times the longest silence before it a silence must be to say that a source has ended, or not yet begun."""
+ENOUGH = 10
+
+
+def _of_source(log: EventLog, logs: Mapping[str, EventLog], name: str) -> pd.DataFrame:
+    """The quality of one source, and where it ends long before the others, or begins long after them."""
+    own, whole = logs[name].span_us, log.span_us
+    if own is None or whole is None or logs[name].n_events < ENOUGH:
+        return logs[name].quality
+    silence = _longest_silence(logs[name])
+    sides = [
+        ("ends before the other sources", own[1], whole[1] - own[1], "after that", "last"),
+        ("begins after the other sources", own[0], own[0] - whole[0], "before that", "first"),
+    ]
+    lines = [
+        QualityLine(
+            words,
+            log.engine.rows(
+                f"SELECT count(*) FROM prepared WHERE t {'>' if end == 'last' else '<'} {at}"
+            )[0][0],
+            f"its {end} event is of {logs[name].moment(at):%Y-%m-%d %H:%M}, {duration(gap / 1e6)} {'before the last' if end == 'last' else 'after the first'} of all; "
+            f"what needs {shown(name)} is incomplete {when}",
+            counts_rows=False,
+        )
+        for words, at, gap, when, end in sides
+        if gap > DAY and gap > LONG * silence
+    ]
+    return (
+        pd.concat([logs[name].quality, as_table(lines, 0)], ignore_index=True)
+        if lines
+        else logs[name].quality
+    )
+
+
+def _longest_silence(log: EventLog) -> int:
+    """The longest time between two events, counted in whole hours: few hours are looked at, however many events there are."""
+    hour = 3_600_000_000
+    hours = f"SELECT DISTINCT t // {hour} AS h FROM {log.prepared}"
+    (longest,) = log.engine.rows(
+        f"SELECT max(h - before) FROM (SELECT h, lag(h) OVER (ORDER BY h) AS before FROM ({hours}))"
+    )[0]
+    return (longest or 0) * hour

@@ -1,0 +1,239 @@
+"""Several sources as one log: the same as one table of their rows with a column that names the source."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cjlib as cj
+from cjlib.errors import CjlibError, DataError
+from cjlib.sources.combine import combined
+
+WEB = pd.DataFrame(
+    {
+        "customer_id": ["1", "2", "2", "3"],
+        "event": ["view", "view", "buy", "view"],
+        "timestamp": pd.to_datetime(
+            ["2024-01-01 10:00", "2024-01-02 10:00", "2024-01-02 10:00", "2024-01-03 10:00"]
+        ),
+        "amount": [None, None, 3.5, None],
+    }
+)
+SHOP = pd.DataFrame(
+    {
+        "kunde": ["1", "x", "x"],
+        "timestamp": pd.to_datetime(["2024-01-05 11:00", "2024-02-02 10:00", None]),
+        "amount": [10, 20, 30],
+    }
+)
+ORDERS = {
+    "source": SHOP,
+    "event": "order",
+    "columns": {"kunde": "customer_id"},
+    "quarantine_limit": 1,
+}
+
+
+def rows(log):
+    return log.run(
+        f"SELECT * FROM events ORDER BY {', '.join(map(str, range(1, 4 + len(log.columns))))}"
+    )
+
+
+def test_one_order_of_events_over_all_sources_and_a_column_that_names_them():
+    log = cj.read_events({"web": WEB, "shop": ORDERS})
+    assert (log.n_events, log.n_customers) == (6, 4)
+    assert log.columns == ("amount", "source")
+    found = log.run("SELECT source FROM events WHERE customer_id = '1' ORDER BY timestamp")
+    assert found["source"].tolist() == ["web", "shop"]
+    assert log.event_names == ["buy", "order", "view"]
+    assert cj.funnel(log, ["view", "order"], window="30D").table["customers"].tolist() == [3, 1]
+
+
+def test_quality_and_quarantine_tell_the_source():
+    log = cj.read_events({"web": WEB, "shop": ORDERS})
+    read = log.quality[log.quality["check"] == "rows read"].set_index("source")["rows"]
+    assert read.to_dict() == {"shop": 3, "web": 4, "all sources": 7}
+    used = log.quality[log.quality["check"] == "events used"].set_index("source")["rows"]
+    assert used.to_dict() == {"shop": 2, "web": 4, "all sources": 6}
+    assert log.quarantine[["source", "row", "reason"]].values.tolist() == [
+        ["shop", 3, "missing timestamp"]
+    ]
+
+
+def test_one_source_has_no_column_source():
+    assert cj.read_events({"web": WEB}).columns == ("amount",)
+    assert "source" not in cj.read_events({"web": WEB}).quality
+
+
+def test_ids_of_two_types_are_compared_as_text():
+    numbers = WEB.assign(customer_id=[1, 2, 2, 3])
+    log = cj.read_events({"web": numbers, "shop": ORDERS})
+    assert rows(log).equals(rows(cj.read_events({"web": WEB, "shop": ORDERS})))
+    line = log.quality[log.quality["check"] == "customer ids of two types"]
+    assert line["example"].tolist() == ["numbers in web, text elsewhere: compared as text"]
+    both = {"web": numbers, "app": numbers.assign(event="tap")}
+    assert cj.read_events(both).id_type == "BIGINT"
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "kind"),
+    [
+        ([1, 2], [1.5, None], "DOUBLE"),
+        ([1, 2], ["1", "?"], "VARCHAR"),
+        ([1, 2], [None, None], "BIGINT"),
+        ([True, False], [1, 2], "VARCHAR"),
+        (["a", "b"], ["b", "c"], "VARCHAR"),
+    ],
+)
+def test_columns_of_one_name_are_one(here, there, kind):
+    base = pd.DataFrame(
+        {"customer_id": ["a", "b"], "event": "e", "timestamp": ["2024-01-01", "2024-01-02"]}
+    )
+    log = cj.read_events({"one": base.assign(x=here), "two": base.assign(x=there)})
+    assert log.properties["x"].type == kind
+    said = log.quality["check"].eq("x: types differ").any()
+    assert said == (kind == "VARCHAR" and here != ["a", "b"])
+
+
+def test_a_column_that_is_called_source_itself_gets_another_name_and_quality_says_so():
+    log = cj.read_events({"web": WEB.assign(source="ads"), "shop": ORDERS})
+    found = log.run("SELECT DISTINCT source, source_column FROM events ORDER BY source")
+    assert found["source"].tolist() == ["shop", "web"]
+    assert found["source_column"].tolist()[1] == "ads"
+    assert log.quality["check"].eq("source: a column of web").any()
+
+
+def test_a_source_that_ends_before_the_others_is_named():
+    days = pd.DataFrame(
+        {
+            "customer_id": "a",
+            "event": "visit",
+            "timestamp": pd.date_range("2024-01-01 12:00", periods=60, freq="D"),
+        }
+    )
+    log = cj.read_events({"web": days, "crm": days.head(20).assign(event="call")})
+    said = log.quality[log.quality["check"] == "ends before the other sources"]
+    assert said["source"].tolist() == ["crm"]
+    assert said["rows"].tolist() == [40]
+    assert "2024-01-20" in said["example"].iloc[0]
+    assert str(log.observed_until) == "2024-02-29 12:00:00+00:00"
+    level = cj.read_events({"web": days, "crm": days.tail(50).assign(event="call")})
+    assert "begins after the other sources" in level.quality["check"].tolist()
+    assert not level.quality["check"].eq("ends before the other sources").any()
+
+
+def test_the_end_is_what_is_given_where_it_is_given_for_all():
+    ends = {"web": WEB, "shop": ORDERS}
+    log = cj.read_events(ends, observed_until="2024-02-10")
+    assert str(log.observed_until)[:10] == "2024-02-10"
+    one = {"web": {"source": WEB, "observed_until": "2024-12-31"}, "shop": ORDERS}
+    assert str(cj.read_events(one).observed_until)[:10] == "2024-02-02"
+
+
+def test_customers_are_known_in_all_sources():
+    known = pd.DataFrame({"customer_id": [1, 2], "plan": ["pro", "free"]})
+    log = cj.read_events({"web": WEB, "shop": ORDERS}, customers=known)
+    assert log.run("SELECT plan FROM events WHERE amount = 10")["plan"].tolist() == ["pro"]
+    line = log.quality[log.quality["check"] == "customers not in the customers table"]
+    assert line["source"].tolist() == ["all sources"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "options", "words"),
+    [
+        ({}, {}, "names no source"),
+        ({"": WEB}, {}, "needs a name"),
+        ({"all sources": WEB}, {}, "needs a name"),
+        ({"web": {"columns": {}}}, {}, "source 'web': must have the key source"),
+        ({"web": {"source": WEB, "colums": {}}}, {}, "Did you mean 'columns'?"),
+        ({"web": {"source": WEB, "timezone": "UTC"}}, {}, "source 'web': the option of a source"),
+        ({"web": {"source": WEB, "id": "x"}}, {}, "source 'web': id: there is no column 'x'"),
+        ({"web": WEB, "shop": "shop.csv"}, {}, "source 'shop': there is no file"),
+        ({"web": WEB}, {"pushdown": True}, "pushdown: several sources"),
+    ],
+)
+def test_faults_name_the_source(sources, options, words):
+    with pytest.raises(CjlibError) as fault:
+        cj.read_events(sources, **options)
+    assert words in str(fault.value)
+
+
+def test_too_many_rows_in_quarantine_stop_the_reading_of_their_source():
+    with pytest.raises(DataError) as fault:
+        cj.read_events({"web": WEB, "shop": {**ORDERS, "quarantine_limit": 0.1}})
+    assert str(fault.value).startswith("source 'shop': 1 of 3 rows")
+    assert fault.value.quarantine is not None
+    assert len(fault.value.quarantine) == 1
+
+
+# ---- the same as one table ----------------------------------------------------------------------------------------
+
+KEYS = st.tuples(
+    st.sampled_from(["web", "shop", "desk"]),
+    st.sampled_from(["1", "2", "10", "ä"]),
+    st.sampled_from(["view", "buy", "Call"]),
+    st.integers(0, 3),
+    st.sampled_from([None, 1.0, 2.5]),
+    st.sampled_from([None, "x", "y"]),
+)
+TABLES = st.lists(KEYS, min_size=1, max_size=25).map(
+    lambda rows: pd.DataFrame(
+        rows, columns=["source", "customer_id", "event", "timestamp", "amount", "text"]
+    ).assign(
+        timestamp=lambda t: pd.Timestamp("2024-03-30 23:00") + pd.to_timedelta(t["timestamp"], "h")
+    )
+)
+
+
+def prepared(log):
+    tables = ["prepared", "c_names", "e_names"]
+    tables += [one.dictionary for one in log.properties.values() if one.coded]
+    return [log.engine.rows(f"SELECT * FROM {table}") for table in tables]
+
+
+def apart(table):
+    return {str(name): rows.drop(columns="source") for name, rows in table.groupby("source")}
+
+
+@settings(max_examples=15, deadline=None)
+@given(TABLES, st.randoms(use_true_random=False))
+def test_rows_in_any_order_and_sources_in_any_order_give_the_log_of_one_table(table, random):
+    flat = cj.read_events(table, quarantine_limit=1)
+    sources = list(apart(table.sample(frac=1, random_state=random.randint(0, 99))).items())
+    random.shuffle(sources)
+    several = cj.read_events(dict(sources), quarantine_limit=1)
+    if len(sources) > 1:
+        assert prepared(several) == prepared(flat)
+        assert several.observed_until == flat.observed_until
+        assert len(several.quarantine) == len(flat.quarantine)
+        described = "DESCRIBE SELECT * FROM prepared"
+        assert several.engine.rows(described) == flat.engine.rows(described)
+
+
+def test_rows_that_come_in_many_parts_give_the_same_log(monkeypatch):
+    table = pd.concat([WEB.assign(source="web"), WEB.assign(source="app", event="tap")])
+    whole = prepared(cj.read_events(apart(table)))
+    monkeypatch.setattr("cjlib.sources.combine._AT_ONCE", 1)
+    assert prepared(cj.read_events(apart(table))) == whole
+
+
+# ---- people -------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_may_give_rows_to_another_customer():
+    logs = {"web": cj.read_events(WEB), "app": cj.read_events(WEB.assign(event="tap"))}
+
+    def people(engine, rows):
+        engine.execute(
+            f"CREATE TEMP TABLE owners AS SELECT place, 'ana' AS customer_id FROM {rows} "
+            "WHERE customer_id IN ('1', '3') AND source = 'app'"
+        )
+        return "owners"
+
+    log = combined(logs, people=people)
+    assert log.customer_ids().tolist() == ["1", "2", "3", "ana"]
+    found = log.run("SELECT customer_id, source, event FROM events WHERE customer_id = 'ana'")
+    assert found["event"].tolist() == ["tap", "tap"]
+    alone = combined({"web": logs["web"]}, people=lambda engine, rows: None)
+    assert prepared(alone) == prepared(logs["web"])
