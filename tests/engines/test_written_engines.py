@@ -16,7 +16,7 @@ from sqlglot import exp
 
 import cjlib as cj
 from cjlib.analyses.funnel.options import question
-from cjlib.analyses.funnel.sql_times import Timed
+from cjlib.analyses.funnel.sql import Timed
 from cjlib.analyses.paths.pushdown import pairs_sql, rows_sql
 from cjlib.analyses.survival.sql import days_sql
 from cjlib.sources.connect.database import relation_of

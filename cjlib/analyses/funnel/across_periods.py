@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.findings import Finding
+from cjlib.analyses.funnel.by_group import DIFFERENCES
 from cjlib.analyses.funnel.count import Attempts, first_entries
 from cjlib.analyses.funnel.instants import Bools, Ints, Positions
 from cjlib.analyses.funnel.options import Question, Rows
@@ -19,7 +20,7 @@ from cjlib.shared.comparison import (
     ShareComparison,
     family,
 )
-from cjlib.shared.periods import calendar, check_period
+from cjlib.shared.periods import Calendar, calendar, check_period
 from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import (
     confidence,
@@ -31,7 +32,6 @@ from cjlib.show.numbers import (
 )
 from cjlib.sources.log.event_log import EventLog
 
-DIFFERENCES = ["difference", "difference_low", "difference_high", "p_value", "p_adjusted"]
 ENTRY = "the first event of step 1"
 
 
@@ -52,11 +52,10 @@ def trend(
     """Conversion by the period of entry: each customer's first entry in each period, whatever came of it. `attempts` are those of all entries."""
     check_period(period)
     entered = attempts.times(0)
+    definition = _trend_definition(asked, period)
     if not len(entered):
         return FunnelTrend(
-            table=_empty_trend(),
-            headline="Nobody entered this funnel.",
-            definition=_trend_definition(asked, period),
+            table=_empty_trend(), headline="Nobody entered this funnel.", definition=definition
         )
     periods = calendar(
         int(entered.min()), int(entered.max()), period, log.zone, week_start=week_start
@@ -69,7 +68,47 @@ def trend(
         window=asked.window,
         span=periods.index(entered).astype(np.int64),
     )
-    index, size = periods.index(first.times(0)).astype(np.int64), len(periods)
+    index = periods.index(first.times(0)).astype(np.int64)
+    table = _trend_table(log, asked, periods, index, first)
+    if np.count_nonzero(_complete(table)) < 2 or asked.window is None:
+        return FunnelTrend(table=table, headline=_short_trend(table, period), definition=definition)
+    inside = table["complete"].to_numpy()[index]
+    customer = rows.customer[first.who][inside]
+    unequal, slope = _tested_trend(
+        asked,
+        index[inside],
+        first.depth[inside] == len(asked.steps),
+        customer,
+        FollowUp(ENTRY, asked.window, int(np.count_nonzero(~inside))),
+    )
+    tested = slice(0, len(unequal.share) - 1)
+    table.loc[tested, "other_share"] = unequal.other_share
+    for name, column in unequal.columns().items():
+        table.loc[tested, name] = column
+    return FunnelTrend(
+        table=table,
+        headline=_trend_headline(table, unequal, slope, period),
+        definition=definition
+        | {"comparisons": f"{unequal.words}; {slope.words}; variances clustered by customer"},
+        metrics={
+            "change_over_time": metric(
+                slope.last - slope.first,
+                n=len(np.unique(customer)),
+                label="Change of conversion over time",
+                unit="share",
+                better="higher",
+            )
+        },
+        findings=tuple(_trend_findings(table, unequal, slope, period)),
+        families={tested.name: tested.tests for tested in (unequal, slope)},
+    )
+
+
+def _trend_table(
+    log: EventLog, asked: Question, periods: Calendar, index: Ints, first: Attempts
+) -> pd.DataFrame:
+    """`.table` before anything is tested; `index` is the period of each of the first entries."""
+    size = len(periods)
     converted = first.depth == len(asked.steps)
     undecided, complete = ~converted, np.zeros(size, dtype=bool)
     if asked.window is not None:
@@ -78,7 +117,7 @@ def trend(
     customers = np.bincount(index, minlength=size)
     through = np.bincount(index[converted], minlength=size)
     low, high = wilson(through, customers)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "period_start": pd.Series(periods.labels).astype("datetime64[us]"),
             "customers": customers,
@@ -92,42 +131,11 @@ def trend(
         }
         | dict.fromkeys(DIFFERENCES, np.nan)
     )
-    if np.count_nonzero(complete & (customers > 0)) < 2 or asked.window is None:
-        return FunnelTrend(
-            table=table,
-            headline=_short_trend(table, period),
-            definition=_trend_definition(asked, period),
-        )
-    inside = complete[index]
-    customer = rows.customer[first.who]
-    unequal, slope = _tested_trend(
-        asked,
-        index[inside],
-        converted[inside],
-        customer[inside],
-        FollowUp(ENTRY, asked.window, int(np.count_nonzero(~inside))),
-    )
-    tested = slice(0, len(unequal.share) - 1)
-    table.loc[tested, "other_share"] = unequal.other_share
-    for name, column in unequal.columns().items():
-        table.loc[tested, name] = column
-    return FunnelTrend(
-        table=table,
-        headline=_trend_headline(table, unequal, slope, period),
-        definition=_trend_definition(asked, period)
-        | {"comparisons": f"{unequal.words}; {slope.words}; variances clustered by customer"},
-        metrics={
-            "change_over_time": metric(
-                slope.last - slope.first,
-                n=len(np.unique(customer[inside])),
-                label="Change of conversion over time",
-                unit="share",
-                better="higher",
-            )
-        },
-        findings=tuple(_trend_findings(table, unequal, slope, period)),
-        families={tested.name: tested.tests for tested in (unequal, slope)},
-    )
+
+
+def _complete(table: pd.DataFrame) -> pd.Series:
+    """The complete periods that somebody entered in."""
+    return table["complete"] & (table["customers"] > 0)
 
 
 def _tested_trend(
@@ -178,7 +186,7 @@ def _running(table: pd.DataFrame, period: str) -> str:
 
 
 def _short_trend(table: pd.DataFrame, period: str) -> str:
-    whole = table[table["complete"] & (table["customers"] > 0)]
+    whole = table[_complete(table)]
     if whole.empty:
         return f"No {period} is complete: every window is still open, so each share may rise."
     only = whole.iloc[0]
@@ -191,7 +199,7 @@ def _short_trend(table: pd.DataFrame, period: str) -> str:
 def _trend_headline(
     table: pd.DataFrame, unequal: ShareComparison, slope: Slope, period: str
 ) -> str:
-    whole = table[table["complete"] & (table["customers"] > 0)]
+    whole = table[_complete(table)]
     over = f"over {count_of(len(whole), f'complete {period}')}"
     if np.isnan(slope.p_value[0]):
         headline = f"Too few customers to tell a trend of conversion {over}."
@@ -232,7 +240,7 @@ def _trend_findings(
     table: pd.DataFrame, unequal: ShareComparison, slope: Slope, period: str
 ) -> list[Finding]:
     """A trend, and the last complete period where it differs from the others."""
-    complete = table[table["complete"] & (table["customers"] > 0)]
+    complete = table[_complete(table)]
     findings = []
     if slope.claims[0]:
         change = slope.last - slope.first

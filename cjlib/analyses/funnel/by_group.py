@@ -13,12 +13,19 @@ import pandas as pd
 
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.funnel.count import Attempts, first_entries
-from cjlib.analyses.funnel.instants import Bools, Instants, Ints, Positions, Progress, usable
+from cjlib.analyses.funnel.instants import (
+    Bools,
+    Instants,
+    Ints,
+    Positions,
+    Progress,
+    runs_of,
+    usable,
+)
 from cjlib.analyses.funnel.options import Question, Rows
-from cjlib.analyses.funnel.tables import Grouping, grouping, later, step_counts
+from cjlib.analyses.funnel.tables import Grouping, grouping, step_counts, step_shares
 from cjlib.shared.comparison import Family, FollowUp, ShareComparison, compare_shares, followed
 from cjlib.shared.group_by import MISSING
-from cjlib.shared.stats import share, wilson
 from cjlib.show.numbers import count_of, percent, points, points_interval
 
 COMPARED = ["customers", "share", "other_customers", "other_share"]
@@ -175,26 +182,12 @@ def _steps(
         follow_up=follow_up,
         min_n=asked.min_n,
     )
-    first = np.repeat(reached[:, :1], n, axis=1)
-    previous = np.concatenate([np.zeros((size, 1), dtype=np.int64), before], axis=1)
-    first_bounds, previous_bounds = wilson(reached, first), wilson(reached, previous)
     missing = np.full((size, 1), np.nan)
     differences = {
         name: np.concatenate([missing, column.reshape(size, n - 1)], axis=1).ravel()
         for name, column in tested.columns().items()
     }
-    columns = groups.columns(n) | {
-        "step": np.tile(np.arange(1, n + 1), size),
-        "event": pd.Series(asked.in_words * size, dtype="str"),
-        "customers": reached.ravel(),
-        "share_of_first": share(reached, first).ravel(),
-        "share_of_first_low": later(first_bounds[0]),
-        "share_of_first_high": later(first_bounds[1]),
-        "share_of_previous": later(share(reached, previous)),
-        "share_of_previous_low": later(previous_bounds[0]),
-        "share_of_previous_high": later(previous_bounds[1]),
-    }
-    return pd.DataFrame(columns | differences), tested
+    return pd.DataFrame(groups.columns(n) | step_shares(asked, reached) | differences), tested
 
 
 def _headline(
@@ -269,10 +262,7 @@ def touched(
     first, last, at_step = (np.full(size, MISSING, dtype=np.int64) for _ in range(3))
     lowest, highest = np.full(size, _NONE), np.full(size, MISSING, dtype=np.int64)
     for k in range(steps):
-        which = np.flatnonzero(
-            (attempts.filled_at[k] >= 0)
-            & ((attempts.filled_at[k] != attempts.filled_at[k - 1]) if k else True)
-        )
+        which = attempts.arriving(k)
         stay = _stay(attempts, which, k, closed[k] if closed else None)
         low, high = stay.values(rank)
         lowest[which] = np.minimum(lowest[which], np.where(low < 0, _NONE, low))
@@ -306,13 +296,7 @@ class _Stay:
         tied = np.flatnonzero(ends - begins > 1)
         if not tied.size:
             return low, high
-        sizes = (ends - begins)[tied]
-        within = np.repeat(np.arange(len(tied)), sizes)
-        events = (
-            np.arange(sizes.sum())
-            - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            + np.repeat(begins[tied], sizes)
-        )
+        within, events = runs_of(begins[tied], (ends - begins)[tied])
         mask, value = self.instants.mask[events].astype(np.int64), rank[self.instants.row[events]]
         fits = (value >= 0) & self._fits(tied, within, mask, step)
         lowest, highest = np.full(len(tied), _NONE), np.full(len(tied), MISSING, dtype=np.int64)
@@ -357,9 +341,7 @@ def _closed_before(attempts: Attempts) -> list[Ints]:
     closed = []
     for k, position in enumerate(attempts.filled_at):
         before = np.zeros(len(attempts), dtype=np.int64)
-        new = np.flatnonzero(
-            (position >= 0) & ((position != attempts.filled_at[k - 1]) if k else True)
-        )
+        new = attempts.arriving(k)
         before[new] = progress.closed[state[new]]
         closed.append(before)
         state[new] = progress.step_on(state[new], instants.kind[position[new]])

@@ -61,6 +61,13 @@ class Attempts:
         """The instant of the last step filled."""
         return np.maximum.reduce(self.filled_at)
 
+    def arriving(self, step: int) -> Ints:
+        """The attempts that fill a step (from 0) at another instant than the step before."""
+        filled = self.filled_at[step] >= 0
+        if step:
+            filled &= self.filled_at[step] != self.filled_at[step - 1]
+        return np.flatnonzero(filled)
+
     def take(self, which: Bools | Ints) -> Attempts:
         """Some of the attempts, in the same order."""
         if which.dtype == bool and which.all():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,6 @@ def next_after_drop_off(
     log: EventLog, asked: Question, who: Positions, attempts: Attempts, step: int
 ) -> FunnelLost:
     """The next event of those who stopped after a step, beside that of those who went on; compared over what can happen to both."""
-    names = [*log.event_names, NOTHING]
     horizon = 0 if asked.window is None else asked.window
     closed, follow_up = followed(
         attempts.times(0), log.observed_until_us, horizon=horizon, landmark=ENTRY
@@ -63,22 +63,11 @@ def next_after_drop_off(
     since = attempts.times(step - 1)
     until = None if asked.window is None else attempts.times(0) + asked.window
     code, waited = _next_events(log, who, since, until)
-    left, went = (np.bincount(code[group], minlength=len(names)) for group in (lost, on))
-    seen = np.flatnonzero(left + went)
-    order = seen[np.lexsort((seen, -left[seen]))]
-    base, other = int(lost.sum()), int(on.sum())
-    events = [names[k] for k in order.tolist()]
-    columns: dict[str, Any] = {"event": pd.Series(events, dtype="str")}
-    for name, count, total in (("lost", left[order], base), ("went_on", went[order], other)):
-        low, high = wilson(count, total)
-        columns |= {
-            name: count,
-            f"share_of_{name}": share(count, total),
-            f"share_of_{name}_low": low,
-            f"share_of_{name}_high": high,
-        }
-    shared = np.array([_can_happen_to_both(event, asked, step) for event in events], dtype=bool)
-    waits = waited if until is None else np.where(code == len(names) - 1, until - since, waited)
+    names = [*log.event_names, NOTHING]
+    nothing = len(log.event_names)
+    order, columns = _side_by_side(names, code[lost], code[on])
+    shared = np.array([_can_happen_to_both(names[k], asked, step) for k in order], dtype=bool)
+    waits = waited if until is None else np.where(code == nothing, until - since, waited)
     watched = lost | on
     compared = compare_causes(
         "next events after the drop-off",
@@ -99,36 +88,62 @@ def next_after_drop_off(
     }.items():
         columns[name] = np.full(len(order), np.nan)
         columns[name][shared] = values
-    acted = lost & (code < len(names) - 1)
+    acted = lost & (code < nothing)
     medians = grouped_medians(waited[acted], code[acted], len(names)) / SECOND
     table = pd.DataFrame(columns | {"median_seconds_lost": medians[order]})
-    words = (
-        f"after {step} of {len(asked.steps)} steps"
-        if asked.order == "any"
-        else f"between {asked.in_words[step - 1]} and {asked.in_words[step]}"
-    )
-    open_windows = int(((attempts.depth == step) & ~closed).sum())
-    waiting = "without a window nobody is lost for good"
-    until_when = "at any time to the end of data"
-    if asked.window is not None:
-        waiting = f"{count_of(open_windows, 'customer')} whose window is still open left out ({timespan(asked.window)})"
-        until_when = "within the window"
-    definition = {
-        "lost": f"{count_of(base, 'customer')} whose counted attempt ended {words}; {waiting}",
-        "went on": f"{count_of(other, 'customer')} who reached more steps",
-        "next event": f"the customer's first event strictly after step {step} was filled, {until_when}; of several at one instant the first by name",
-        "comparison": "at the same waiting times after the step: how many of the lost did an event next, less how many would have at the rates common to them and to those who went on; "
-        f"the next step and nothing are not compared, since they can happen to one side only; {compared.words} (log-rank)",
-    }
+    base, other = int(lost.sum()), int(on.sum())
+    still_open = int(((attempts.depth == step) & ~closed).sum())
+    where = _where(asked, step)
     return FunnelLost(
         table=table,
-        headline=_lost_headline(table, compared, base, words, asked),
-        definition=definition,
+        headline=_lost_headline(table, compared, base, where, asked),
+        definition=_lost_definition(asked, step, base, other, still_open, compared.words),
         metrics={
             "lost": metric(base, n=base + other, label="Customers who dropped off", better="lower")
         },
         families={compared.name: compared.tests},
     )
+
+
+def _side_by_side(names: Sequence[str], lost: Ints, on: Ints) -> tuple[Ints, dict[str, Any]]:
+    """The next events (codes) of both sides, most common among the lost first, and how many of each side did them."""
+    left, went = (np.bincount(codes, minlength=len(names)) for codes in (lost, on))
+    seen = np.flatnonzero(left + went)
+    order = seen[np.lexsort((seen, -left[seen]))]
+    columns: dict[str, Any] = {"event": pd.Series([names[k] for k in order], dtype="str")}
+    for name, count, total in (("lost", left[order], len(lost)), ("went_on", went[order], len(on))):
+        low, high = wilson(count, total)
+        columns |= {
+            name: count,
+            f"share_of_{name}": share(count, total),
+            f"share_of_{name}_low": low,
+            f"share_of_{name}_high": high,
+        }
+    return order, columns
+
+
+def _where(asked: Question, step: int) -> str:
+    """Where they were lost, in words."""
+    if asked.order == "any":
+        return f"after {step} of {len(asked.steps)} steps"
+    return f"between {asked.in_words[step - 1]} and {asked.in_words[step]}"
+
+
+def _lost_definition(
+    asked: Question, step: int, base: int, other: int, still_open: int, compared: str
+) -> dict[str, str]:
+    waiting = "without a window nobody is lost for good"
+    until_when = "at any time to the end of data"
+    if asked.window is not None:
+        waiting = f"{count_of(still_open, 'customer')} whose window is still open left out ({timespan(asked.window)})"
+        until_when = "within the window"
+    return {
+        "lost": f"{count_of(base, 'customer')} whose counted attempt ended {_where(asked, step)}; {waiting}",
+        "went on": f"{count_of(other, 'customer')} who reached more steps",
+        "next event": f"the customer's first event strictly after step {step} was filled, {until_when}; of several at one instant the first by name",
+        "comparison": "at the same waiting times after the step: how many of the lost did an event next, less how many would have at the rates common to them and to those who went on; "
+        f"the next step and nothing are not compared, since they can happen to one side only; {compared} (log-rank)",
+    }
 
 
 def _can_happen_to_both(event: str, asked: Question, step: int) -> bool:

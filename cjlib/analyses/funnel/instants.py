@@ -190,13 +190,7 @@ def _signatures(
     masks: list[int], code: Positions, bounds: Ints, tied: Ints
 ) -> tuple[Positions, list[Kind]]:
     """Number the tied instants by which masks they hold and how often; more events of a mask than it fits steps change nothing."""
-    sizes = bounds[tied + 1] - bounds[tied]
-    within = np.repeat(np.arange(len(tied)), sizes)
-    rows = (
-        np.arange(sizes.sum())
-        - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        + np.repeat(bounds[tied], sizes)
-    )
+    within, rows = runs_of(bounds[tied], bounds[tied + 1] - bounds[tied])
     signature = np.zeros(len(tied), dtype=np.int64)
     for position, mask in enumerate(masks):
         most = mask.bit_count()
@@ -210,6 +204,13 @@ def _signatures(
         own = code[bounds[instant] : bounds[instant + 1]].tolist()
         kinds.append(_capped([masks[position] for position in own]))
     return signature.astype(np.int32), kinds
+
+
+def runs_of(begins: Ints, sizes: Ints) -> tuple[Ints, Ints]:
+    """The positions in runs that begin somewhere and have a size, one after the other, and for each the number of its run."""
+    run = np.repeat(np.arange(len(begins)), sizes)
+    before = np.cumsum(sizes) - sizes
+    return run, np.arange(sizes.sum()) + (begins - before)[run]
 
 
 def _capped(masks: list[int]) -> Kind:

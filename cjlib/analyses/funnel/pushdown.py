@@ -18,7 +18,7 @@ from cjlib.analyses.funnel.by_group import (
     why_not,
 )
 from cjlib.analyses.funnel.options import Question
-from cjlib.analyses.funnel.sql_times import Timed
+from cjlib.analyses.funnel.sql import Timed
 from cjlib.analyses.funnel.tables import TIMED, Grouping, shares, table_of, timed
 from cjlib.analyses.result import Metric
 from cjlib.errors import CjlibError

@@ -95,27 +95,31 @@ def table_of(
     groups: dict[str, pd.Series],
 ) -> pd.DataFrame:
     """`.table` from the customers who reached, and of these who wait at, each step: two tables of group × step."""
+    columns = groups | step_shares(asked, reached)
+    return pd.DataFrame(columns | times | {"still_open": waiting.ravel()})
+
+
+def step_shares(asked: Question, reached: np.ndarray) -> dict[str, Any]:
+    """The columns of each step: who reached it, as a share of the first step and of the one before."""
     size, n = reached.shape
     first = np.repeat(reached[:, :1], n, axis=1)
     previous = np.concatenate([np.zeros((size, 1), dtype=np.int64), reached[:, :-1]], axis=1)
-    columns: dict[str, Any] = groups | {
+    first_low, first_high = wilson(reached, first)
+    previous_low, previous_high = wilson(reached, previous)
+    return {
         "step": np.tile(np.arange(1, n + 1), size),
         "event": pd.Series(asked.in_words * size, dtype="str"),
         "customers": reached.ravel(),
         "share_of_first": share(reached, first).ravel(),
+        "share_of_first_low": _later(first_low),
+        "share_of_first_high": _later(first_high),
+        "share_of_previous": _later(share(reached, previous)),
+        "share_of_previous_low": _later(previous_low),
+        "share_of_previous_high": _later(previous_high),
     }
-    low, high = wilson(reached, first)
-    columns |= {"share_of_first_low": later(low), "share_of_first_high": later(high)}
-    low, high = wilson(reached, previous)
-    columns |= {
-        "share_of_previous": later(share(reached, previous)),
-        "share_of_previous_low": later(low),
-        "share_of_previous_high": later(high),
-    }
-    return pd.DataFrame(columns | times | {"still_open": waiting.ravel()})
 
 
-def later(values: np.ndarray) -> np.ndarray:
+def _later(values: np.ndarray) -> np.ndarray:
     """Values of each step, missing for the first, group by group."""
     values = values.astype(float)
     values[:, 0] = np.nan

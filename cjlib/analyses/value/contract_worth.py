@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.result import Result, metric
+from cjlib.analyses.value import NO_MONEY
 from cjlib.errors import CjlibError, DataError, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.stats import Z95, mean_interval
@@ -93,9 +94,7 @@ def contract_worth(journey: Journey, log: EventLog | pd.DataFrame) -> Subscripti
             "A table of customers has no dates, so payments cannot be followed. Where a column counts the time so far, ask cj.survival_table."
         )
     if journey.value is None:
-        return SubscriptionValue.unanswered(
-            "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
-        )
+        return SubscriptionValue.unanswered(NO_MONEY)
     if journey.churn is None or journey.churn.event is None:
         return SubscriptionValue.unanswered(
             "No event ends a contract in this journey file, so its length is not known: see what customers are expected to buy instead."

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.analyses.result import Metric, Result, metric
+from cjlib.analyses.value import NO_MONEY
 from cjlib.errors import CjlibError, check_seed, did_you_mean, listed, not_a_log, shown
 from cjlib.shared.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
 from cjlib.shared.periods import calendar
@@ -154,9 +155,7 @@ def customer_value(
     if not isinstance(log, EventLog):
         raise not_a_log(log)
     if value is None:
-        return CustomerValue.unanswered(
-            "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
-        )
+        return CustomerValue.unanswered(NO_MONEY)
     length = microseconds(horizon, "horizon")
     _check_numbers(length, rate, draws)
     check_seed(seed)

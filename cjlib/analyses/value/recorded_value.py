@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.result import Result, metric
+from cjlib.analyses.value import NO_MONEY
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.shared.stats import Z95
@@ -17,7 +18,6 @@ from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
 
 PARSES = 0.99
-NO_MONEY = "The journey file does not say what money is, so customers have no value here. Add value: {event: …, amount: …}."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

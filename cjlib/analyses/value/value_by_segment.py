@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.findings import Finding
-from cjlib.analyses.result import Result, metric
+from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
 from cjlib.analyses.value.recorded_value import StatedValue
 from cjlib.errors import CjlibError, not_a_log, shown
@@ -125,34 +125,42 @@ def value_by(
     return ValueBy(
         table=table,
         headline=_cohort_headline(table) if by == "cohort" else _headline(table, by, compared),
-        definition={
-            "customers": f"{len(customers):,} who have bought; the others are in no group",
-            "group": "month of the first event"
-            if by == "cohort"
-            else f"{by} at the first event that has one",
-            "expected value": f"within {value.definition['horizon']} of {value.definition['as of']}",
-            "lifetime value": "what customers brought to date and the expected value together; older groups have had more time",
-            "interval": "95%, of the mean expected value over customers",
-            "tests": "none: cohorts differ in age, and with it in how many still buy"
-            if by == "cohort"
-            else compared.words,
-        },
-        metrics={
-            f"mean_expected_value_{_shown(row[by])}": metric(
-                row["mean_expected_value"],
-                row["mean_low"],
-                row["mean_high"],
-                row["customers"],
-                label=f"Expected value, {_shown(row[by])}",
-                unit="money",
-                better="higher",
-            )
-            for row in table.to_dict("records")
-        },
+        definition=_definition(value, by, len(customers), compared.words),
+        metrics=_metrics(table, by),
         findings=_findings(table, by, compared),
         families={compared.name: compared.tests} if compared.tests else {},
         by=by,
     )
+
+
+def _definition(value: CustomerValue, by: str, customers: int, compared: str) -> dict[str, str]:
+    group, tests = f"{by} at the first event that has one", compared
+    if by == "cohort":
+        group = "month of the first event"
+        tests = "none: cohorts differ in age, and with it in how many still buy"
+    return {
+        "customers": f"{customers:,} who have bought; the others are in no group",
+        "group": group,
+        "expected value": f"within {value.definition['horizon']} of {value.definition['as of']}",
+        "lifetime value": "what customers brought to date and the expected value together; older groups have had more time",
+        "interval": "95%, of the mean expected value over customers",
+        "tests": tests,
+    }
+
+
+def _metrics(table: pd.DataFrame, by: str) -> dict[str, Metric]:
+    return {
+        f"mean_expected_value_{_shown(row[by])}": metric(
+            row["mean_expected_value"],
+            row["mean_low"],
+            row["mean_high"],
+            row["customers"],
+            label=f"Expected value, {_shown(row[by])}",
+            unit="money",
+            better="higher",
+        )
+        for row in table.to_dict("records")
+    }
 
 
 def _in_group(groups: pd.Series, name: str | None) -> pd.Series:
