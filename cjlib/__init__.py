@@ -6,6 +6,8 @@ Names are loaded when they are first used, so that reading a log does not wait f
 from importlib import import_module
 from typing import Any
 
+__version__ = "0.2.0"
+
 _HOME = {
     "cjlib.errors": ["CjlibError", "DataError", "JourneyError"],
     "cjlib.sources.log.conditions": ["Exclude", "Step"],

@@ -78,3 +78,4 @@ from cjlib.views.plots import plot as plot
 from cjlib.views.poster import poster as poster
 
 MODULE_OF: dict[str, str]
+__version__: str

@@ -19,6 +19,7 @@ def text() -> str:
             *lines,
             "",
             "MODULE_OF: dict[str, str]",
+            "__version__: str",
             "",
         ]
     )

@@ -118,7 +118,7 @@ def test_it_is_run_by_name_and_its_figure_stands_in_its_report(copy):
         [
             sys.executable,
             "-m",
-            "cjlib.cli",
+            "cjlib",
             "run",
             "repeat",
             "--journey",

@@ -6,8 +6,11 @@ Exit codes: 0 all went well · 1 a notebook failed · 2 wrong usage, parameters 
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from cjlib import __version__
 from cjlib.cli.cache import cache_command
 from cjlib.cli.check import check_command
 from cjlib.cli.init import init_command
@@ -17,12 +20,23 @@ from cjlib.cli.sample import sample_command
 
 app = typer.Typer(
     name="cj",
-    help="Customer Journey Notebooks: the numbers you can defend.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+Version = Annotated[bool, typer.Option("--version", help="Say which version this is, and end.")]
+
+
+@app.callback(invoke_without_command=True)
+def cj(version: Version = False) -> None:
+    """Customer Journey Notebooks: the numbers you can defend."""
+    if version:
+        print(f"cj {__version__}")
+        raise typer.Exit
+
+
 app.command("run")(run_command)
 app.command("list")(list_command)
 app.command("check")(check_command)

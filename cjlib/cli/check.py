@@ -9,18 +9,22 @@ from typing import Annotated
 import typer
 
 from cjlib.cli.faults import faults, note
-from cjlib.cli.options import Data, Debug, data_folder
+from cjlib.cli.options import JOURNEY, Data, Debug, Verbose, data_folder
 from cjlib.cli.terminal import console_as_wide_as_the_terminal, print_table
 
 
 def check_command(
-    journey: Annotated[Path, typer.Argument(metavar="JOURNEY", help="The journey file.")],
+    journey: Annotated[
+        Path,
+        typer.Argument(envvar="CJ_JOURNEY", metavar="JOURNEY", help="The journey file."),
+    ] = Path(JOURNEY),
     *,
     data: Data = None,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Read the journey file and all its data, run nothing, and say what is there and what is not mapped."""
-    with faults(debug, journey=journey):
+    with faults(debug, journey=journey, verbose=verbose):
         if data is not None:
             os.environ["CJ_DATA"] = str(data_folder(data))
         from cjlib.sources.connect.files import text_of

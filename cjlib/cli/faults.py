@@ -13,14 +13,19 @@ from typing import Any, NoReturn
 
 import typer
 
+from cjlib import logs
 from cjlib.errors import CjlibError
 
 INTERRUPTED, TERMINATED = 130, 143
 
 
 @contextmanager
-def faults(debug: bool, as_json: bool = False, journey: Path | None = None) -> Iterator[None]:
+def faults(
+    debug: bool, as_json: bool = False, journey: Path | None = None, verbose: bool = False
+) -> Iterator[None]:
     """Every fault ends in one message and its exit code; a traceback is shown on demand only."""
+    if verbose:
+        logs.tell_on_stderr()
     try:
         yield
     except (typer.Exit, SystemExit):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cjlib.cli.faults import faults, stopping_on_signals
-from cjlib.cli.options import JOURNEY, Data, Debug, Folder, Notebooks, data_folder
+from cjlib.cli.options import JOURNEY, Data, Debug, Folder, Notebooks, Verbose, data_folder
 from cjlib.errors import CjlibError, shown
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ JourneyFile = Annotated[
     Path | None,
     typer.Option(
         "--journey",
+        envvar="CJ_JOURNEY",
         metavar="FILE",
         help="The journey file; without it journey.yml of this folder.",
         show_default=False,
@@ -41,7 +42,9 @@ ParameterFile = Annotated[
         show_default=False,
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where reports go.")]
+Out = Annotated[
+    Path, typer.Option("--out", envvar="CJ_OUT", metavar="DIR", help="Where reports go.")
+]
 Jobs = Annotated[
     int, typer.Option("--jobs", min=0, help="Notebooks at once; 0: one for each processor.")
 ]
@@ -93,10 +96,11 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
     alert: Alerts = None,
     folder: Folder = None,
     as_json: AsJson = False,
+    verbose: Verbose = False,
     debug: Debug = False,
 ) -> None:
     """Run notebooks and publish them as HTML reports."""
-    with faults(debug, as_json, journey), stopping_on_signals():
+    with faults(debug, as_json, journey, verbose), stopping_on_signals():
         from cjlib.views.report.changes import read_alerts
         from cjlib.views.report.discovery import find_notebooks
         from cjlib.views.report.parameters import assign

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import time
@@ -30,6 +31,8 @@ LARGE = 50 * 2**20
 """Sources of fewer bytes are prepared in memory each time: that takes well under a second."""
 FORMAT = 3
 
+
+_LOG = logging.getLogger(__name__)
 
 Prepare = Callable[[DuckDB], dict[str, Any]]
 IsCurrent = Callable[[dict[str, Any]], bool]
@@ -73,6 +76,7 @@ def from_cache(
     found = _opened(path, is_current)
     if found:
         _touch(path)
+        _LOG.info("prepared before: %s", path.name)
         return found
     if not _writable(path.parent):
         return None
@@ -80,6 +84,7 @@ def from_cache(
         found = _opened(path, is_current)
         if found:
             return found
+        _LOG.info("preparing %s", path.name)
         _write(path, prepare)
         _remove_older(path)
         keep_within(path.parent, limit, path)

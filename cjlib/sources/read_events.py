@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from cjlib.sources.log.engine import DuckDB, blank, memory_limit
 from cjlib.sources.log.event_log import EventLog
 from cjlib.sources.log.prepared_table import Property, make_events_view
 from cjlib.sources.log.time import end_of_data
+
+_LOG = logging.getLogger(__name__)
 
 
 def read_events(  # noqa: PLR0913 (each says one thing of the source)
@@ -283,6 +286,7 @@ def _read(source: Any, request: Request, *, refresh: bool = False) -> EventLog:
     engine, facts = kept or prepare_in_memory(files if files else source, request)
     make_events_view(engine, facts.properties)
     (last,) = engine.rows("SELECT max(t) FROM prepared")[0]
+    _LOG.info("%s: %d rows read", _named(source), facts.tally.rows)
     return EventLog(
         engine=engine,
         prepared="prepared",

@@ -106,7 +106,7 @@ stages:
     assert log.n_events == cj.read_events(made()).n_events
     nowhere(repr(journey), journey._repr_html_(), repr(log), log._repr_html_(), journey.hash)
     told = subprocess.run(
-        [sys.executable, "-m", "cjlib.cli", "check", file, "--debug"],
+        [sys.executable, "-m", "cjlib", "check", file, "--debug"],
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -89,7 +89,7 @@ def test_what_is_no_size_is_refused(monkeypatch, given):
 
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cjlib.cli", "cache", *map(str, arguments)],
+        [sys.executable, "-m", "cjlib", "cache", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

@@ -6,6 +6,7 @@ came, because that is on disk as it goes. Processes are forked from one that has
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -56,6 +57,8 @@ class _Task:
     pipe: Connection | None = None
     done: bool = False
 
+
+_LOG = logging.getLogger(__name__)
 
 FORKED = "forkserver" in multiprocessing.get_all_start_methods()
 _CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKED else "spawn")
@@ -146,6 +149,7 @@ def _start(task: _Task) -> None:
     work_on = worker.execute if task.phase == "execute" else worker.render
     task.began = time.monotonic()
     task.process, task.pipe = _process(work_on, task.job, task.outcome)
+    _LOG.info("%s: %s in process %s", task.job.name, task.phase, task.process.pid)
 
 
 def _listen(task: _Task, watcher: Watcher) -> None:
@@ -185,6 +189,7 @@ def _over(task: _Task, timeout: float | None) -> bool:
         }
     _end(task)
     task.outcome.seconds += seconds
+    _LOG.info("%s: %s took %.2f s", task.job.name, task.phase, seconds)
     return True
 
 

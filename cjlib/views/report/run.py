@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cjlib
 from cjlib.errors import CjlibError, shown
 from cjlib.views.report import pool
 from cjlib.views.report.changes import Alert, metrics_of
@@ -168,7 +169,7 @@ def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]
     return {
         "exit_code": None,
         "versions": {
-            "cjlib": version("customer-journey-notebooks"),
+            "cjlib": cjlib.__version__,
             "python": sys.version.split()[0],
             "plotly": version("plotly"),
         },

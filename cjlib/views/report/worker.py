@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from cjlib import errors
+from cjlib import errors, logs
 from cjlib.views.report.redaction import Mask
 
 
@@ -133,6 +133,7 @@ def _settled(job: Job) -> Iterator[None]:
     for descriptor in (1, 2):
         os.dup2(writing, descriptor)
     os.close(writing)
+    logs.tell_if_asked()
     pump = threading.Thread(target=_pump, args=(reading, job), daemon=True)
     pump.start()
     try:
