@@ -15,6 +15,7 @@ from cjlib.cli.cache import cache_command
 from cjlib.cli.check import check_command
 from cjlib.cli.init import init_command
 from cjlib.cli.notebooks import list_command
+from cjlib.cli.presets import presets_command
 from cjlib.cli.run import run_command
 from cjlib.cli.sample import sample_command
 
@@ -41,6 +42,7 @@ app.command("run")(run_command)
 app.command("list")(list_command)
 app.command("check")(check_command)
 app.command("init")(init_command)
+app.command("presets")(presets_command)
 app.command("sample")(sample_command)
 app.command("cache")(cache_command)
 

@@ -51,6 +51,7 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
     missing_ids: Sequence[str] | None = None,
     decimal: str | None = None,
     source_timezone: str | None = None,
+    preset: Any = None,
 ) -> EventLog:
     """An event log, checked row by row.
 
@@ -122,6 +123,10 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
     source_timezone
         The zone in which the source wrote times without an offset, where it is not the business's;
         UTC where the time's column says so in its name, as in "Submit Date (UTC)".
+    preset
+        How a well-known tool's export becomes events: its name, such as "shopify" (`cj presets`
+        lists them), or a file of one's own; see docs/presets.md. `columns`, `id`, `dates` and
+        `source_timezone` win over what it says.
 
     Returns
     -------
@@ -163,6 +168,7 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         missing_ids=missing_ids,
         decimal=decimal,
         source_timezone=source_timezone,
+        preset=preset,
     )
     return _log_of_several(source, options) if _is_several(source) else _log_of(source, options)
 
@@ -257,6 +263,7 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
         "missing_ids": request.missing_ids,
         "decimal": request.decimal,
         "source_timezone": request.source_zone,
+        "preset": request.preset,
     }
     useless = [name for name, given in asked.items() if given]
     if useless:

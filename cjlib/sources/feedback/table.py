@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ from cjlib.sources.ingest.quality_report import (
 from cjlib.sources.ingest.validate import Rules, check
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 from cjlib.sources.log.time import zone_of
+from cjlib.sources.presets.apply import apply_preset
+from cjlib.sources.presets.preset_file import Preset, preset_of
 
 TEXTS = ("feedback_id", "customer_id", "text", "source", "stage", "touchpoint")
 NO_DATES = "none"
@@ -168,6 +170,7 @@ def read_feedback(
     decimal: str | None = None,
     source_timezone: str | None = None,
     missing: Sequence[str] | None = None,
+    preset: Any = None,
 ) -> Feedback:
     """The feedback of a business, checked row by row.
 
@@ -209,6 +212,10 @@ def read_feedback(
         UTC where the time's column says so in its name, as in "Submit Date (UTC)".
     missing
         Answers that mean "no answer" in every score, such as [6, 7] for "don't know" and "refused".
+    preset
+        How a well-known tool's export becomes feedback: its name, such as "qualtrics" (`cj presets`
+        lists them), or a file of one's own; see docs/presets.md. `columns`, `dates` and
+        `source_timezone` win over what it says.
 
     Returns
     -------
@@ -241,6 +248,7 @@ def read_feedback(
             "decimal": decimal,
             "source_timezone": source_timezone,
             "missing": missing,
+            "preset": preset,
         }
         return source.read_feedback(
             **{name: value for name, value in given.items() if value is not None}
@@ -255,6 +263,7 @@ def read_feedback(
         asked,
         checked_decimal(decimal),
         checked_missing(missing),
+        None if preset is None else preset_of(preset),
     )
     try:
         return _read(source, options)
@@ -275,6 +284,7 @@ class _Options:
     asked: int | None
     decimal: str | None
     missing: frozenset[str]
+    preset: Preset | None
 
     def rules(self, time_column: str) -> Rules:
         """The rules for times that stand in this column of the source."""
@@ -286,12 +296,15 @@ class _Options:
 
 def _read(source: Any, options: _Options) -> Feedback:
     engine = DuckDB()
-    given = options.given
+    asked = () if options.preset else list(options.given.names)
     raw = (
-        open_files(engine, find_files(source), list(given.names))
+        open_files(engine, find_files(source), asked)
         if isinstance(source, str | Path)
         else open_frame(engine, source)
     )
+    if options.preset is not None:
+        raw, options = _with_preset(engine, raw, options.preset, options)
+    given = options.given
     names = our_names(raw.names, given, dated=options.dates != NO_DATES)
     cells, notes = _numbered(engine, raw, names, options)
     found, reasons, findings = _cells_read(cells, given.scales, options.missing)
@@ -325,6 +338,20 @@ def _read(source: Any, options: _Options) -> Feedback:
         options.asked,
         {name: (one.low, one.high) for name, one in given.scales.items()},
     )
+
+
+def _with_preset(
+    engine: DuckDB, raw: Raw, preset: Preset, options: _Options
+) -> tuple[Raw, _Options]:
+    """The source as its preset reads it, and what then is left to say of it."""
+    given = options.given
+    applied = apply_preset(engine, raw, preset, given.names, options.decimal)
+    scales = read_given({name: (name, words) for name, words in preset.scales.items()}).scales
+    scales |= {name: one for name, one in given.scales.items() if one != Scale(*SCORES[name])}
+    zone = options.source_zone or (None if applied.zone is None else zone_of(applied.zone))
+    dates = options.dates or preset.dates
+    left = replace(options, given=Given({}, scales), source_zone=zone, dates=dates, preset=None)
+    return applied.raw, left
 
 
 def _numbered(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.ingest.validate import Rules
 from cjlib.sources.log.time import instant_us, zone_of
+from cjlib.sources.presets.preset_file import Preset, preset_of
 
 USUAL_LIMIT = 0.05
 """The share of rows in quarantine above which reading stops, where nobody says another: one row in twenty."""
@@ -34,6 +35,7 @@ class Request:
     missing_ids: tuple[str, ...] = ()
     decimal: str | None = None
     source_zone: ZoneInfo | None = None
+    preset: Preset | None = None
 
     def rules(self, time_column: str = "") -> Rules:
         """The rules of the check, as of now; the name of the column of times may say that they are in UTC."""
@@ -49,6 +51,8 @@ class Request:
     @property
     def asked(self) -> list[str]:
         """The columns of the source that are asked for by name."""
+        if self.preset is not None:
+            return []
         return [*self.columns, *(self.only or ()), *([self.id] if self.id else [])]
 
     def plain(self) -> dict[str, Any]:
@@ -78,6 +82,7 @@ class ReaderOptions:
     missing_ids: Any = None
     decimal: str | None = None
     source_timezone: str | None = None
+    preset: Any = None
 
     def given(self) -> dict[str, Any]:
         """What was said, as keywords."""
@@ -117,6 +122,7 @@ class ReaderOptions:
             source_zone=None
             if self.source_timezone is None
             else zone_of(self.source_timezone, "source_timezone"),
+            preset=None if self.preset is None else preset_of(self.preset),
         )
 
     def until_us(self) -> int | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cjlib.errors import unknown_column
+from cjlib.errors import CjlibError, unknown_column
 from cjlib.sources import cache
 from cjlib.sources.connect.database import Database
 from cjlib.sources.connect.files import Files
@@ -35,6 +35,8 @@ from cjlib.sources.ingest.quality_report import (
 from cjlib.sources.ingest.validate import check
 from cjlib.sources.log.engine import DuckDB, blank
 from cjlib.sources.log.prepared_table import Property
+from cjlib.sources.log.time import zone_of
+from cjlib.sources.presets.apply import apply_preset
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def prepare_in_memory(source: Any, request: Request) -> tuple[DuckDB, Facts]:
 def prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
     """Make the prepared log of a source: files, a table in memory or one of another engine."""
     raw = _opened(engine, source, request)
+    if request.preset is not None:
+        raw, request = _with_preset(engine, raw, request)
     names = log_names(raw, request.columns, request.event)
     if request.id is not None:
         raw = _one_row_an_id(engine, raw, _place_of_id(raw, names, request.id))
@@ -94,11 +98,28 @@ def prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
 def _opened(engine: DuckDB, source: Any, request: Request) -> Raw:
     if isinstance(source, Files):
         return open_files(engine, source, request.asked)
-    return (
-        open_remote(engine, source, request.columns, request.only)
-        if is_remote(source)
-        else open_frame(engine, source)
-    )
+    if not is_remote(source):
+        return open_frame(engine, source)
+    if request.preset is not None:
+        return open_remote(engine, source, {})
+    return open_remote(engine, source, request.columns, request.only)
+
+
+def _with_preset(engine: DuckDB, raw: Raw, request: Request) -> tuple[Raw, Request]:
+    """The source as its preset reads it, and what then is left to ask."""
+    preset = request.preset
+    assert preset is not None  # only called where there is one
+    if request.event is not None:
+        raise CjlibError(
+            f"event: the preset {preset.name} names the events. Leave event out, or the preset."
+        )
+    if request.id is not None:
+        preset = replace(preset, id=request.id)
+    applied = apply_preset(engine, raw, preset, request.columns, request.decimal)
+    zone = request.source_zone or (None if applied.zone is None else zone_of(applied.zone))
+    dates = request.dates or preset.dates
+    left = replace(request, columns={}, id=applied.id, source_zone=zone, dates=dates, preset=None)
+    return applied.raw, left
 
 
 def _usable(names: list[str], stamps: Stamps) -> str:
@@ -172,7 +193,10 @@ def log_of_table(table: Remote, request: Request, *, refresh: bool) -> tuple[Duc
     """The kept log of a database's table that its server counts as it did; None where none is kept and none can be."""
     if not isinstance(table, Database) or table.identity is None or not cache.given_folder():
         return None
-    state = table.state(names_to_read(table.names(), request.columns, request.only))
+    names = table.names()
+    if request.preset is None:
+        names = names_to_read(names, request.columns, request.only)
+    state = table.state(names)
     place = cache.place_for_table(table.identity, state, request.plain())
     if refresh:
         place.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from cjlib.sources.ingest.csv_json import csv_layout
 from cjlib.sources.ingest.open_source import open_files, open_remote
 from cjlib.sources.journey.schema import Source, Sources
 from cjlib.sources.log.engine import DuckDB, identifier
+from cjlib.sources.presets.preset_file import is_file_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,7 @@ def events_options(sources: Sources, folder: Path, timezone: str | None) -> dict
         "missing_ids": list(source.missing_ids) or None,
         "decimal": source.decimal,
         "source_timezone": source.timezone,
+        "preset": _preset(source, folder),
     }
     if source.event is not None:
         options["event"] = source.event
@@ -72,8 +74,15 @@ def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> di
         "source_timezone": source.timezone,
         "missing": list(source.missing) or None,
         "quarantine_limit": source.quarantine_limit,
+        "preset": _preset(source, folder),
     }
     return {key: value for key, value in options.items() if value is not None}
+
+
+def _preset(source: Source, folder: Path) -> str | Path | None:
+    """A preset by its name; one of one's own lies beside the journey file."""
+    given = source.preset
+    return folder / given if given is not None and is_file_name(given) else given
 
 
 def _place(source: Source, key: str, folder: Path) -> dict[str, Any]:

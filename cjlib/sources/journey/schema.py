@@ -59,6 +59,7 @@ class Source(Section):
     table: Text | None = None
     dates: Annotated[str, BeforeValidator(_dates)] | None = None
     decimal: Annotated[Literal["point", "comma"], one_of("point", "comma")] | None = None
+    preset: Text | None = None
 
 
 class EventSource(Source):

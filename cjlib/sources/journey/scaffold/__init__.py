@@ -21,6 +21,7 @@ from cjlib.sources.journey.scaffold.yaml_lines import (
     decide,
     head,
     in_one_line,
+    preset_lines,
     quoted,
     relative,
 )
@@ -76,8 +77,11 @@ def first_journey(
         The file cannot be read, is empty, or has no column that could be the customer or the time and none that says who left.
     """
     file = Path(path)
-    look = Look(file)
+    alone = customer is None and event is None and time is None
+    look = Look(file, "events" if alone else None)
     home = Path(folder) if folder is not None else file.parent
+    if look.preset is not None:
+        customer, event, time = "customer_id", "event", "timestamp"
     table = customers_of(look, customer) if event is None and time is None else None
     if table is not None:
         return customers_alone(look, table, home, None if feedback is None else Path(feedback))
@@ -105,13 +109,14 @@ def _customer_ids(look: Look, guess: Guess) -> set[str]:
 
 
 def _sources(look: Look, guess: Guess, relative: str) -> str:
-    lines = ["sources:", "  events:", f"    path: {quoted(relative)}", *_columns(look, guess)]
+    lines = ["sources:", "  events:", f"    path: {quoted(relative)}", *preset_lines(look)]
+    lines += _columns(look, guess)
     if guess.event is None:
         lines.append(
             f"    event: {_constant(guess)}  # DECIDE: no column names an event, so every row is one of these; if one does: cj init --event COLUMN"
         )
     lines += dates(guess.time)
-    lines += _repeats(look, guess)
+    lines += _repeats(look, guess) if look.preset is None else []
     if guess.nobody:
         ids = ", ".join(quoted(one) for one in guess.nobody)
         lines.append(

@@ -17,7 +17,14 @@ from cjlib.sources.journey.scaffold.column_inference import (
     time_column,
 )
 from cjlib.sources.journey.scaffold.profile import Column, Look
-from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, dates, head, quoted, relative
+from cjlib.sources.journey.scaffold.yaml_lines import (
+    RENAMED,
+    dates,
+    head,
+    preset_lines,
+    quoted,
+    relative,
+)
 
 _TEXT_WORDS = r"text|comment|review|verbatim|feedback|message|answer|wrote|write|said|body|tweet|kommentar|bewertung|antwort|nachricht|comentario|commentaire"
 _NO_TEXT_WORDS = r"title|subject|name|betreff|titel|reason|categor"
@@ -255,7 +262,7 @@ def feedback_alone(path: str | Path, *, folder: str | Path | None = None) -> str
         The file cannot be read, is empty, or has neither a text nor a score.
     """
     file = Path(path)
-    look = Look(file)
+    look = Look(file, "feedback")
     guess = opinions_of(look)
     sources = "sources:\n" + _section(
         look, guess, relative(file, Path(folder) if folder is not None else file.parent)
@@ -266,7 +273,7 @@ def feedback_alone(path: str | Path, *, folder: str | Path | None = None) -> str
 
 def feedback_lines(file: Path, home: Path, customers: Collection[str]) -> str:
     """The section of feedback beside that of events, whose customers are known."""
-    look = Look(file)
+    look = Look(file, "feedback")
     return _section(look, opinions_of(look, customers), relative(file, home))
 
 
@@ -284,7 +291,8 @@ def _stages(look: Look, guess: Opinions) -> str:
 
 
 def _section(look: Look, guess: Opinions, path: str) -> str:
-    lines = ["  feedback:", f"    path: {quoted(path)}", *_columns(look, guess)]
+    lines = ["  feedback:", f"    path: {quoted(path)}", *preset_lines(look)]
+    lines += _columns(look, guess)
     lines += (
         dates(guess.time)
         if guess.time is not None

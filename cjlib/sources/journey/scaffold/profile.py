@@ -15,6 +15,8 @@ from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import forget, open_files
 from cjlib.sources.ingest.parse_times import form_of
 from cjlib.sources.log.engine import BLANKS, DuckDB, literal
+from cjlib.sources.presets.apply import apply_preset
+from cjlib.sources.presets.preset_file import recognised
 
 MOST_ROWS = 1_000_000
 SAMPLE = 5_000
@@ -64,13 +66,19 @@ class Look:
     """A file opened for looking, by the code that reads it: the table `looked` has every column as text, c1, c2, ….
 
     Rows stand in the file's order, at most a million of them. `duplicates` counts the rows that
-    repeat another one in every column, `notes` are what the reader of numbers has to say.
+    repeat another one in every column, `notes` are what the reader of numbers has to say. Where the
+    file's columns are those of a preset that `reads` events or feedback, it is looked at as the
+    preset reads it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reads: str | None = None) -> None:
         self.path = path
         self.engine = DuckDB()
         raw = open_files(self.engine, find_files(path), None)
+        found = recognised([*raw.names, *raw.inside])
+        self.preset = found if found is not None and found.reads == reads else None
+        if self.preset is not None:
+            raw = apply_preset(self.engine, raw, self.preset, {}).raw
         texts = ", ".join(
             f"nullif(trim(CAST({place} AS VARCHAR), {BLANKS}), '') AS {place}"
             for place in raw.places

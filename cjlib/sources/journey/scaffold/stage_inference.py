@@ -22,7 +22,7 @@ _HINTS: tuple[tuple[str, int, str], ...] = (
     (
         "Leaving",
         9,
-        r"cancel|churn|unsubscri|uninstall|deactivat|downgrad|close_?account|kündig|kuendig|abmeld|storn|baja|résili|resili",
+        r"cancel|churn|(deal|opportunity) lost|unsubscri|uninstall|deactivat|downgrad|close_?account|kündig|kuendig|abmeld|storn|baja|résili|resili",
     ),
     (
         "Support",
@@ -39,7 +39,7 @@ _HINTS: tuple[tuple[str, int, str], ...] = (
     (
         "Purchase",
         3,
-        r"cart|basket|checkout|ship|pay|purchas|order|buy|bought|subscri|invoice|convert|kauf|bestell|warenkorb|zahl|kasse|compra|pedido|achat|panier|commande|acquist",
+        r"cart|basket|checkout|ship|pay|purchas|order|(deal|opportunity) won|buy|bought|subscri|invoice|convert|kauf|bestell|warenkorb|zahl|kasse|compra|pedido|achat|panier|commande|acquist",
     ),
     (
         "Onboarding",
@@ -49,7 +49,7 @@ _HINTS: tuple[tuple[str, int, str], ...] = (
     (
         "Consideration",
         1,
-        r"view|search|catalog|product|compare|filter|wish|review|pricing|demo|detail|page|suche|produkt|ansicht|ansehen|vergleich|merk|busca|cherch|vue|ver_",
+        r"view|search|catalog|product|(deal|opportunity) (created|entered)|compare|filter|wish|review|pricing|demo|detail|page|suche|produkt|ansicht|ansehen|vergleich|merk|busca|cherch|vue|ver_",
     ),
     (
         "Use",
@@ -58,7 +58,7 @@ _HINTS: tuple[tuple[str, int, str], ...] = (
     ),
 )
 _GOAL = re.compile(
-    r"purchas|buy|bought|order(ed|_placed|_complete)?$|subscribe|paid|payment_succe|approv|convert|kauf|bestell|compra|achat|acquist|closed_won|resolve"
+    r"purchas|buy|bought|order(ed|[ _]placed|[ _]complete)?$|(deal|opportunity)[ _]won|payment received|subscribe|paid|payment_succe|approv|convert|kauf|bestell|compra|achat|acquist|closed_won|resolve"
 )
 _START = re.compile(r"sign_?up|regist|create_?account|anmeld|registr|inscri")
 _LEAVE = re.compile(_HINTS[0][2])

@@ -44,6 +44,15 @@ def dates(time: Column) -> list[str]:
     )
 
 
+def preset_lines(look: Look) -> list[str]:
+    """The preset by which the file is read, where its columns are those of one."""
+    if look.preset is None:
+        return []
+    why = f"{look.preset.title}, recognised from its columns; cj presets {look.preset.name} shows what it does"
+    note = [f"    # {in_one_line(look.preset.note.strip())}"] if look.preset.note else []
+    return [f"    preset: {look.preset.name}  # {why}", *note]
+
+
 def in_one_line(text: str) -> str:
     """Names of columns in a comment, whatever they hold."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

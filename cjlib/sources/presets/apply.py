@@ -1,0 +1,388 @@
+"""Applying a preset: an opened source becomes rows of events, or of feedback, under our names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
+from cjlib.sources.ingest.open_source import QualityLine, Raw, forget
+from cjlib.sources.ingest.options import source_zone
+from cjlib.sources.log.engine import DuckDB, blank, literal
+from cjlib.sources.presets.fields import Fields
+from cjlib.sources.presets.preset_file import Field, Preset, PresetEvent
+
+EVENT_ID = "event_id"
+_EVENT_NAMES = ("customer_id", "event", "timestamp")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A source that a preset has turned into our columns: the zone its times were written in, and the column that tells events apart."""
+
+    raw: Raw
+    zone: str | None
+    id: str | None
+
+
+def apply_preset(
+    engine: DuckDB,
+    raw: Raw,
+    preset: Preset,
+    columns: Mapping[str, str],
+    decimal: str | None = None,
+) -> Applied:
+    """Make `raw` anew from an opened source.
+
+    `columns` (the source's name → ours) wins over what the preset says; a name that is the preset's own is called otherwise.
+    What does not become an event is counted in the source's notes.
+
+    Raises
+    ------
+    DataError
+        A column that the preset needs is not there.
+    """
+    read = _Reading(engine, raw, preset, columns, decimal)
+    return read.feedback() if preset.reads == "feedback" else read.events()
+
+
+class _Reading:
+    def __init__(
+        self,
+        engine: DuckDB,
+        raw: Raw,
+        preset: Preset,
+        columns: Mapping[str, str],
+        decimal: str | None,
+    ) -> None:
+        self.engine, self.raw = engine, raw
+        self.source_rows = engine.rows("SELECT count(*) FROM raw")[0][0]
+        self.fields = Fields(engine, raw, grouped=preset.one_per is not None, decimal=decimal)
+        own = {ours: theirs for theirs, ours in columns.items() if self._is_source(theirs)}
+        self.renamed = {theirs: ours for theirs, ours in columns.items() if ours not in own}
+        self.preset = _with_own(preset, own)
+        self.own_columns = {name: f for name, f in own.items() if name not in _EVENT_NAMES}
+
+    def _is_source(self, name: str) -> bool:
+        return self.fields.column(name) is not None or self.fields.value(name) is not None
+
+    # ---- events ----------------------------------------------------------------------------------------------------
+
+    def events(self) -> Applied:
+        preset, fields = self.preset, self.fields
+        customer = self._needed(preset.customer_id, "customer_id")
+        kinds = self._kinds()
+        base = self._columns(preset.columns | self.own_columns)
+        own = [self._columns(one.columns) for one in kinds]
+        names = [self._name(one) for one in kinds]
+        times = [self._time(one, first=one is kinds[0]) for one in kinds]
+        holds = [self._holds(one) for one in kinds]
+        ids = None if preset.id is None else fields.value(preset.id)
+        base |= self._kept() if preset.one_per is None else {}
+        declared = list(dict.fromkeys([*base, *(name for more in own for name in more)]))
+        status = self._status()
+        people = fields.different(preset.customer_id or "")
+        self._stage()
+        picks = []
+        made: list[str] = []
+        for one, name, time, test, more in zip(kinds, names, times, holds, own, strict=True):
+            if time is None or test is None:
+                continue
+            has_time = f"NOT {blank(f'CAST({time} AS VARCHAR)')}"
+            timed = "TRUE" if one.timestamp == kinds[0].timestamp else has_time
+            made.append(f"({test} AND {timed})")
+            self._count_untimed(one, test, timed, status)
+            values = base | more
+            cells = [customer, name, time, *(values.get(each, "NULL") for each in declared)]
+            if ids is not None:
+                kind = "" if len(kinds) == 1 else f" || ': ' || {name}"
+                cells.append(f"CAST({ids} AS VARCHAR){kind}")
+            places = ", ".join(f"{cell} AS c{n}" for n, cell in enumerate(cells, start=1))
+            picks.append(
+                f"SELECT line, {places} FROM preset_rows WHERE ({status}) IS NULL AND {made[-1]}"
+            )
+        self._count(status, made, people)
+        canonical = [*_EVENT_NAMES, *declared, *([EVENT_ID] if ids is not None else [])]
+        finished = self._finished(picks, canonical)
+        return Applied(finished, self._zone(kinds[0]), EVENT_ID if ids is not None else None)
+
+    def _kinds(self) -> list[PresetEvent]:
+        """The kinds of events, those of columns that only the source knows spelled out."""
+        found: list[PresetEvent] = []
+        for one in self.preset.events:
+            if one.columns_like is None:
+                found.append(one)
+                continue
+            for column, part in self.fields.matching(one.columns_like):
+                name = (one.name or "*").replace("*", part)
+                found.append(replace(one, name=name, timestamp=column, columns_like=None))
+        return found
+
+    def _name(self, one: PresetEvent) -> str:
+        if one.name is not None:
+            return literal(one.name)
+        return self._needed(one.name_from, "event")
+
+    def _time(self, one: PresetEvent, *, first: bool) -> str | None:
+        return (
+            self._needed(one.timestamp, "timestamp") if first else self.fields.value(one.timestamp)
+        )
+
+    def _holds(self, one: PresetEvent) -> str | None:
+        """SQL: whether a row makes such an event; None where the source cannot say."""
+        when = self.fields.holds(one.when)
+        unless = self.fields.holds(one.unless) if one.unless else None
+        if when is None:
+            return None
+        return when if unless is None else f"{when} AND NOT ({unless})"
+
+    def _count_untimed(self, one: PresetEvent, test: str, timed: str, status: str) -> None:
+        """Say how often something has happened, by its status, of which no time is known."""
+        if not one.when or timed == "TRUE":
+            return
+        rows = self._rows(f"({status}) IS NULL AND {test} AND NOT ({timed})")
+        if rows:
+            self._note(f"{one.in_words}: no time", rows, "no event without a time")
+
+    # ---- feedback --------------------------------------------------------------------------------------------------
+
+    def feedback(self) -> Applied:
+        preset = self.preset
+        more = preset.columns | self.own_columns
+        if preset.customer_id is not None:
+            more = {"customer_id": preset.customer_id} | more
+        if preset.timestamp is not None:
+            self._needed(preset.timestamp, "timestamp")
+            more = {"timestamp": preset.timestamp} | more
+        values = self._columns(more)
+        values |= self._kept()
+        status = self._status()
+        self._stage()
+        places = ", ".join(f"{cell} AS c{n}" for n, cell in enumerate(values.values(), start=1))
+        self._count(status, ["TRUE"], None)
+        pick = f"SELECT line, {places} FROM preset_rows WHERE ({status}) IS NULL"
+        zone = self._zone_of(preset.timestamp)
+        return Applied(self._finished([pick], list(values)), zone, None)
+
+    # ---- what both need --------------------------------------------------------------------------------------------
+
+    def _columns(self, fields: Mapping[str, Field]) -> dict[str, str]:
+        values = {name: self.fields.value(field) for name, field in fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def _needed(self, field: Field | None, ours: str) -> str:
+        value = self.fields.value(field)
+        if value is not None:
+            return value
+        names = field if isinstance(field, list) else [field]
+        theirs = [one for one in names if isinstance(one, str)]
+        near = did_you_mean(theirs[0], self.raw.names) if theirs else ""
+        raise DataError(
+            f"preset {self.preset.name}: the source has no column {' or '.join(map(shown, theirs))}, "
+            f"which is the {ours}.{near} It has: {listed(self.raw.names, most=30)}. "
+            f"If it is called otherwise, say so: columns={{'its name': '{ours}'}}."
+        )
+
+    def _kept(self) -> dict[str, str]:
+        """The source's other columns, and the fields of the objects that the preset opens."""
+        fields = self.fields
+        objects = [name for name in map(fields.column, self.preset.open) if name is not None]
+        taken = {*_EVENT_NAMES, EVENT_ID, *self.preset.columns, *self.own_columns}
+        taken |= {name for one in self.preset.events for name in one.columns}
+        taken = {name.casefold() for name in taken}
+        kept: dict[str, str] = {}
+        paths = {
+            f"{name}.{key}": key for name in objects for key in fields.keys(name) if "." not in key
+        }
+        flat = {
+            name: name
+            for name in self.raw.names
+            if name not in fields.used and not self._is_inside(name) and not fields.is_nested(name)
+        }
+        used_inside = self._paths()
+        for field, name in (flat | paths).items():
+            if field in used_inside:
+                continue
+            ours = name
+            while ours.casefold() in taken:
+                ours = f"source_{ours}" if ours == name else f"{ours}_2"
+            taken.add(ours.casefold())
+            kept[ours] = str(fields.value(field))
+        return kept
+
+    def _is_inside(self, name: str) -> bool:
+        outer = name.split(".")
+        return any(".".join(outer[:n]) in self.raw.names for n in range(1, len(outer)))
+
+    def _paths(self) -> set[str]:
+        """The paths that the preset names itself."""
+        preset = self.preset
+        every = [preset.customer_id, preset.id, preset.timestamp, *preset.columns.values()]
+        for one in preset.events:
+            every += [one.timestamp, one.name_from, *one.columns.values()]
+        return {one for one in every if isinstance(one, str)}
+
+    def _status(self) -> str:
+        """SQL of why a row does not count, missing where it does."""
+        cases = []
+        for condition in self.preset.not_counted:
+            test = self.fields.holds(condition)
+            if test is None:
+                continue
+            words = " || ', ' || ".join(self._said(*one) for one in condition.items())
+            cases.append(f"WHEN {test} THEN {words}")
+        return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR)"
+
+    def _said(self, field: str, values: object) -> str:
+        if not isinstance(values, list):
+            return literal(f"{field} {values}")
+        held = self.fields.value(field)
+        return f"{literal(f'{field} ')} || left(trim(CAST({held} AS VARCHAR)), 40)"
+
+    def _stage(self) -> None:
+        """Make the table `preset_rows`: line, how many lines of the source, f1, f2 and so on."""
+        fields = self.fields
+        key = None if self.preset.one_per is None else self._key()
+        cells = "".join(f", {sql} AS {name}" for sql, name in fields.cells.items())
+        source = f"SELECT {self.raw.row} AS line, {', '.join(self.raw.places)} FROM raw"
+        if self.preset.rows is not None:
+            source = self._unrolled(source)
+        if key is None:
+            staged = f"SELECT line, 1 AS lines{cells} FROM ({source})"
+        else:
+            staged = f"SELECT min(line) AS line, count(*) AS lines{cells} FROM ({source}) GROUP BY {key} ORDER BY 1"
+        self.engine.execute(f"CREATE TEMP TABLE preset_rows AS {staged}")
+        forget(self.engine, self.raw)
+
+    def _key(self) -> str:
+        names = self.preset.one_per if isinstance(self.preset.one_per, list) else [self.preset.one_per]  # fmt: skip
+        column = next((found for one in names if (found := self.fields.column(str(one)))), None)
+        if column is None:
+            self._needed(self.preset.one_per, "order that a row belongs to")
+        place = self.fields.places[str(column)]
+        text = f"CAST({place} AS VARCHAR)"
+        return f"CASE WHEN {blank(text)} THEN 'line ' || line ELSE trim({text}) END"
+
+    def _unrolled(self, source: str) -> str:
+        """One row an element of a list inside each row; the element stands where the list stood."""
+        name = self.fields.column(str(self.preset.rows))
+        if name is None:
+            self._needed(self.preset.rows, "list of what happened")
+        place = self.fields.places[str(name)]
+        elements = f"json_extract({self.fields.json(str(name))}, '$[*]')"
+        none = self.engine.rows(f"SELECT count(*) FROM raw WHERE coalesce(len({elements}), 0) = 0")[0][0]  # fmt: skip
+        if none:
+            self._note(f"nothing in {name}", none, "rows whose list is empty make no event")
+        others = "".join(f", {one}" for one in self.raw.places if one != place)
+        return (
+            f"SELECT line{others}, CAST(unnest({elements}) AS VARCHAR) AS {place} FROM ({source})"
+        )
+
+    # ---- what became of the rows -----------------------------------------------------------------------------------
+
+    def _rows(self, test: str) -> int:
+        return self.engine.rows(f"SELECT coalesce(sum(lines), 0)::BIGINT FROM preset_rows WHERE {test}")[0][0]  # fmt: skip
+
+    def _note(self, check: str, rows: int, example: str) -> None:
+        self.fields.notes.append(QualityLine(check, rows, example, counts_rows=False))
+
+    def _count(self, status: str, made: list[str], people: str | None) -> None:
+        """Say what became of the source's rows."""
+        what = "events" if self.preset.reads == "events" else "answers"
+        made_of = QualityLine("rows of the source", self.source_rows, f"read with the preset {self.preset.name}", counts_rows=False)  # fmt: skip
+        self.fields.notes.insert(0, made_of)
+        lines, orders = self.engine.rows("SELECT coalesce(sum(lines), 0)::BIGINT, count(*) FROM preset_rows")[0]  # fmt: skip
+        if lines > orders:
+            self._note("further lines of an order", lines - orders, f"{orders:,} orders")
+        counts = self.engine.rows(
+            f"SELECT {status} AS why, sum(lines)::BIGINT FROM preset_rows GROUP BY 1 HAVING why IS NOT NULL ORDER BY 1"
+        )
+        for why, rows in counts:
+            self._note(f"not counted: {why}", rows, "the preset leaves them out")
+        none = self._rows(f"({status}) IS NULL AND NOT ({' OR '.join(made) or 'FALSE'})")
+        if none:
+            self._note(f"no {what[:-1]} in the row", none, "none of the preset's kinds")
+        for factors, cell in self.fields.unread.items():
+            lost = self.engine.rows(f"SELECT coalesce(sum({cell}), 0)::BIGINT FROM preset_rows")[0][0]  # fmt: skip
+            if lost:
+                self._note(f"{factors}: not a number", lost, "not in the sum")
+        if people is not None:
+            several = self.engine.rows(f"SELECT count(*) FROM preset_rows WHERE {people} > 1")[0][0]
+            if several:
+                self._note("orders of several customers", several, "the first one is taken")
+
+    def _finished(self, picks: list[str], names: list[str]) -> Raw:
+        self.engine.execute(f"CREATE TEMP VIEW raw AS {' UNION ALL '.join(picks)}")
+        described = {name: kind for name, kind, *_ in self.engine.rows("DESCRIBE raw")}
+        places = [f"c{n}" for n in range(1, len(names) + 1)]
+        types = tuple(described[place] for place in places)
+        return replace(
+            self.raw,
+            names=tuple(self._renamed(names)),
+            types=types,
+            row="line",
+            untyped=frozenset(
+                place for place, kind in zip(places, types, strict=True) if kind == "VARCHAR"
+            ),
+            broken=_broken(self.raw, names),
+            tables=("preset_rows",),
+            views=("raw",),
+            notes=(*self.raw.notes, *self.fields.notes),
+            inside=(),
+        )
+
+    def _renamed(self, names: list[str]) -> list[str]:
+        for theirs in self.renamed:
+            if theirs not in names:
+                there = [*self.raw.names, *names]
+                raise CjlibError(
+                    f"columns: the source has no column {shown(theirs)}.{did_you_mean(theirs, there)} "
+                    f"It has: {listed(there, most=30)}."
+                )
+        return [self.renamed.get(name, name) for name in names]
+
+    def _zone(self, first: PresetEvent) -> str | None:
+        return self._zone_of(first.timestamp)
+
+    def _zone_of(self, field: Field | None) -> str | None:
+        """The zone in which the tool writes its times, by the preset or by the name of their column."""
+        if self.preset.timezone is not None:
+            return self.preset.timezone
+        names = field if isinstance(field, list) else [field]
+        columns = [self.fields.column(one) for one in names if isinstance(one, str)]
+        said = next((one for one in columns if one is not None), None)
+        zone = source_zone(None, said) if said else None
+        return zone.key if zone else None
+
+
+def _with_own(preset: Preset, own: Mapping[str, str]) -> Preset:
+    """The preset with the columns that the caller names for customer, event and time."""
+    changed = preset
+    if "customer_id" in own:
+        changed = replace(changed, customer_id=own["customer_id"])
+    if "timestamp" in own:
+        usual = preset.events[0].timestamp if preset.events else None
+        events = tuple(
+            replace(one, timestamp=own["timestamp"]) if one.timestamp == usual else one
+            for one in preset.events
+        )
+        changed = replace(changed, events=events, timestamp=own["timestamp"])
+    if "event" in own and len(preset.events) == 1:
+        changed = replace(changed, events=(replace(changed.events[0], name_from=own["event"]),))
+    return changed
+
+
+def _broken(raw: Raw, names: list[str]) -> pd.DataFrame:
+    """The source's broken rows, their cells under the source's own names."""
+    if raw.broken.empty:
+        return raw.broken
+    places = dict(zip(raw.places, raw.names, strict=True))
+    ours = {name: f"c{n}" for n, name in enumerate(names, start=1)}
+    own = {"row", "reason", "example", "file"}
+    spelled = {
+        place: ours.get(name, f"{name} (column)" if name in own else name)
+        for place, name in places.items()
+    }
+    return raw.broken.rename(columns=spelled)

@@ -1,0 +1,321 @@
+"""The fields that a preset names, as SQL over an opened source: columns, paths into nested values, and a few operations."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from cjlib.errors import CjlibError
+from cjlib.sources.ingest.columns import property_column, text_types
+from cjlib.sources.ingest.open_source import QualityLine, Raw
+from cjlib.sources.log.engine import DuckDB, blank, literal
+from cjlib.sources.presets.preset_file import Condition, Field, folded
+
+_STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<key>\w+)=(?P<value>[^\]]*)\]|\[(?P<place>\d*)\]")
+_NESTED = ("STRUCT", "MAP", "LIST", "JSON", "VARIANT", "UNION")
+_WITH_OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{0,2})\s*$"
+
+
+class Fields:
+    """The cells that a preset's fields need: each is worked out once a row, or once an order of several rows.
+
+    `cells` are the SQL of f1, f2, … over the source's rows. A field's SQL is over these names.
+    `used` are the columns that became a field whole, `notes` what a person should know.
+    """
+
+    def __init__(self, engine: DuckDB, raw: Raw, *, grouped: bool, decimal: str | None) -> None:
+        self.engine, self.raw, self.grouped, self.decimal = engine, raw, grouped, decimal
+        self.places = dict(zip(raw.names, raw.places, strict=True))
+        self.types = dict(zip(raw.places, raw.types, strict=True))
+        self.cells: dict[str, str] = {}
+        self.used: set[str] = set()
+        self.unread: dict[str, str] = {}
+        self.notes: list[QualityLine] = []
+        self._spelled: dict[str, list[str]] = defaultdict(list)
+        for name in raw.names:
+            self._spelled[folded(name)].append(name)
+
+    # ---- a field's value -------------------------------------------------------------------------------------------
+
+    def value(self, field: Field | None) -> str | None:
+        """SQL of a field over the cells; None where the source has nothing of it."""
+        if isinstance(field, list):
+            return self._first_filled([one for one in map(self.value, field) if one is not None])
+        if isinstance(field, dict):
+            return self._operation(field)
+        if field is None:
+            return None
+        name = self.column(field)
+        if name is not None:
+            self.used.add(name)
+            return self._cell(self.places[name])
+        nested = self._nested(field)
+        return None if nested is None else self._cell(nested)
+
+    def column(self, name: str) -> str | None:
+        """The source's column of this name, whatever its capitals and blanks."""
+        if name in self.places:
+            return name
+        alike = self._spelled.get(folded(name), [])
+        return alike[0] if len(alike) == 1 else None
+
+    def matching(self, pattern: str) -> list[tuple[str, str]]:
+        """The columns that match a pattern with a *, each with what stands for it."""
+        shape = re.compile(_shape(pattern, "(.*)"), re.IGNORECASE)
+        found = ((name, shape.fullmatch(name)) for name in self.raw.names)
+        return [(name, match[1] if match.groups() else name) for name, match in found if match]
+
+    def _first_filled(self, values: Sequence[str]) -> str | None:
+        if len(values) < 2:
+            return values[0] if values else None
+        return f"coalesce({', '.join(filled_text(one) for one in values)})"
+
+    def _cell(self, sql: str, how: str = "first") -> str:
+        """The name of a cell; in an order of several rows the first that is filled, or the sum, or all of them."""
+        if self.grouped:
+            test = f"FILTER (NOT {blank(f'CAST({sql} AS VARCHAR)')})"
+            sql = {
+                "first": f"arg_min({sql}, line) {test}",
+                "sum": f"sum({sql})",
+                "names": f"string_agg(CAST({sql} AS VARCHAR), ', ' ORDER BY line) {test}",
+                "different": f"count(DISTINCT {sql}) {test}",
+            }[how]
+        return self.cells.setdefault(sql, f"f{len(self.cells) + 1}")
+
+    # ---- operations ------------------------------------------------------------------------------------------------
+
+    def _operation(self, field: dict[str, Any]) -> str | None:
+        if "text" in field:
+            return literal(field["text"])
+        if "sum" in field:
+            return self._sum(field["sum"])
+        if "minus" in field:
+            number = self._number(field["minus"])
+            return None if number is None else f"(-{self._cell(number)})"
+        if "names" in field:
+            return self._names(field["names"])
+        if "plus_minutes" in field:
+            return self._later(field["to"], field["plus_minutes"])
+        return self._by_pattern(field)
+
+    def _sum(self, factors: Sequence[str]) -> str | None:
+        inside = [self._elements(one) for one in factors]
+        if all(inside):
+            items = {items for items, _ in inside if items}
+            product = " * ".join(f"TRY_CAST({_element(path)} AS DOUBLE)" for _, path in inside)
+            if len(items) != 1:
+                raise CjlibError(f"preset: a sum is over one list, not over {len(items)}.")
+            return self._cell(f"list_sum(list_transform({items.pop()}, lambda x: {product}))")
+        numbers = [self._number(one) for one in factors]
+        if None in numbers:
+            return None
+        product = " * ".join(str(one) for one in numbers)
+        texts = [self._raw_value(one) for one in factors]
+        some = " OR ".join(f"NOT {blank(f'CAST({one} AS VARCHAR)')}" for one in texts if one)
+        unread = f"CAST(({some}) AND ({product}) IS NULL AS BIGINT)"
+        self.unread[" × ".join(factors)] = self._cell(unread, "sum")
+        return self._cell(product, "sum")
+
+    def _names(self, path: str) -> str | None:
+        items, inner = self._elements(path) or (None, "")
+        if items:
+            texts = f"list_transform({items}, lambda x: {_element(inner)})"
+            return self._cell(f"array_to_string({texts}, ', ')")
+        value = self._raw_value(path)
+        return None if value is None else self._cell(value, "names")
+
+    def _later(self, start: Field, minutes: Field) -> str | None:
+        """A time so many minutes after another, its offset kept."""
+        begin = self.value(start)
+        number = self._number(minutes)
+        if begin is None or number is None:
+            return None
+        text, wait = (
+            f"CAST({begin} AS VARCHAR)",
+            f"to_minutes(CAST({self._cell(number)} AS BIGINT))",
+        )
+        instant = f"CAST(TRY_CAST({text} AS TIMESTAMPTZ) + {wait} AS VARCHAR)"
+        wall = f"CAST(TRY_CAST({text} AS TIMESTAMP) + {wait} AS VARCHAR)"
+        return f"CASE WHEN regexp_matches({text}, '{_WITH_OFFSET}') THEN {instant} ELSE {wall} END"
+
+    def _by_pattern(self, field: dict[str, Any]) -> str | None:
+        """A column by a pattern of its name, or one that a column with another ending stands beside."""
+        patterns = field.get("like") or field["beside"]
+        found = [
+            pair
+            for one in ([patterns] if isinstance(patterns, str) else patterns)
+            for pair in self.matching(one)
+        ]
+        names = list(dict.fromkeys(pair["like" not in field] for pair in found))
+        names = [name for name in names if name in self.places]
+        if len(names) > 1:
+            others = ", ".join(names[1:])
+            self.notes.append(
+                QualityLine(
+                    f"{names[0]!r} was read", 0, f"and not {others}"[:200], counts_rows=False
+                )
+            )
+        return self.value(names[0]) if names else None
+
+    # ---- numbers, paths and lists ----------------------------------------------------------------------------------
+
+    def _number(self, field: Field) -> str | None:
+        """SQL of a number over the source's own columns."""
+        if isinstance(field, list):
+            numbers = [one for one in map(self._number, field) if one is not None]
+            return f"coalesce({', '.join(numbers)})" if numbers else None
+        if isinstance(field, dict):
+            return None
+        name = self.column(field)
+        if name is None:
+            nested = self._nested(field)
+            return None if nested is None else f"TRY_CAST({nested} AS DOUBLE)"
+        place = self.places[name]
+        if self.types[place] != "VARCHAR":
+            return f"CAST({place} AS DOUBLE)"
+        kinds, notes = text_types(self.engine, {place: name}, decimal=self.decimal)
+        read = property_column(self.engine, name, place, kinds[place])
+        self.notes += notes
+        return read.value if read.type in ("BIGINT", "DOUBLE") else f"TRY_CAST({place} AS DOUBLE)"
+
+    def _raw_value(self, path: str) -> str | None:
+        name = self.column(path)
+        return self.places[name] if name is not None else self._nested(path)
+
+    def _nested(self, path: str) -> str | None:
+        """SQL of a text inside a column: `properties.time`, `event_params[key=medium].value.*`."""
+        found = self._inside(path)
+        if found is None:
+            return None
+        sql, steps = found
+        every = steps.endswith(".*")
+        for step in _STEP.finditer(steps.removesuffix(".*")):
+            sql = _step(sql, step)
+        if every:
+            return f"list_filter(json_extract_string({sql}, '$.*'), lambda x: x IS NOT NULL)[1]"
+        return f"json_extract_string({sql}, '$')"
+
+    def _inside(self, path: str) -> tuple[str, str] | None:
+        """SQL of the column that a path begins with, as JSON, and the rest of the path."""
+        for cut in sorted((match.start() for match in re.finditer(r"[.\[]", path)), reverse=True):
+            name = self.column(path[:cut])
+            if name is not None:
+                return self.json(name), path[cut:]
+        return None
+
+    def json(self, name: str) -> str:
+        """SQL of a column as JSON; missing where its text is none."""
+        place = self.places[name]
+        if self.types[place] == "VARCHAR":
+            return f"CASE WHEN json_valid({place}) THEN CAST({place} AS JSON) END"
+        return f"to_json({place})"
+
+    def _elements(self, path: str) -> tuple[str, str] | None:
+        """SQL of the list that `items[].price` goes through, and the path inside an element."""
+        outer, found, inner = path.partition("[]")
+        if not found:
+            return None
+        name = self.column(outer)
+        if name is not None:
+            return f"json_extract({self.json(name)}, '$[*]')", inner
+        inside = self._inside(outer)
+        if inside is None:
+            return None
+        sql = inside[0]
+        for step in _STEP.finditer(inside[1]):
+            sql = _step(sql, step)
+        return f"json_extract({sql}, '$[*]')", inner
+
+    def is_nested(self, name: str) -> bool:
+        """Whether a column holds lists or objects."""
+        place = self.places[name]
+        kind = self.types[place]
+        if kind != "VARCHAR":
+            return kind.startswith(_NESTED) or kind.endswith("]")
+        held = f"CASE WHEN json_valid({place}) THEN json_type({place}) IN ('OBJECT', 'ARRAY') END"
+        return bool(
+            self.engine.rows(
+                f"SELECT bool_or({held}) FROM (SELECT {place} FROM raw WHERE {place} IS NOT NULL LIMIT 200)"
+            )[0][0]
+        )
+
+    def keys(self, name: str) -> list[str]:
+        """The fields of the objects in a column."""
+        whole = self.json(name)
+        rows = self.engine.rows(
+            f"SELECT DISTINCT unnest(json_keys(o)) AS key FROM (SELECT {whole} AS o FROM raw) "
+            "WHERE json_type(o) = 'OBJECT' ORDER BY key"
+        )
+        return [key for (key,) in rows]
+
+    # ---- conditions ------------------------------------------------------------------------------------------------
+
+    def holds(self, condition: Condition) -> str | None:
+        """SQL: whether a condition holds; None where the source has none of its fields."""
+        tests = []
+        for field, values in condition.items():
+            held = self._keeping(field)
+            if held is None:
+                return None
+            tests.append(f"coalesce({self._test(field, held, values)}, FALSE)")
+        return " AND ".join(tests) or "TRUE"
+
+    def _keeping(self, field: str) -> str | None:
+        """A field's value, its column not used up by it."""
+        before = set(self.used)
+        value = self.value(field)
+        self.used = before
+        return value
+
+    def _test(self, field: str, held: str, values: Any) -> str:
+        text = f"trim(CAST({held} AS VARCHAR))"
+        if values in ("filled", "missing"):
+            return f"{'NOT ' if values == 'filled' else ''}{blank(text)}"
+        if isinstance(values, list):
+            shapes = "|".join(_shape(str(one), ".*") for one in values)
+            return f"regexp_full_match({text}, {literal(f'(?is)({shapes})')})"
+        number = self._number(field)
+        bounds = {"min": ">=", "max": "<="}
+        cell = self._cell(number or "CAST(NULL AS DOUBLE)")
+        return " AND ".join(f"{cell} {bounds[end]} {float(n)}" for end, n in values.items())
+
+    def different(self, field: Field) -> str | None:
+        """How many different values the rows of an order have; None where rows are not put together."""
+        if not self.grouped or not isinstance(field, str | list):
+            return None
+        first = next((one for one in ([field] if isinstance(field, str) else field) if isinstance(one, str) and self.column(one)), None)  # fmt: skip
+        return self._cell(self.places[str(self.column(first))], "different") if first else None
+
+
+def filled_text(value: str) -> str:
+    """SQL of a value as text, missing where it is blank."""
+    text = f"CAST({value} AS VARCHAR)"
+    return f"CASE WHEN NOT {blank(text)} THEN {text} END"
+
+
+def _step(sql: str, step: re.Match[str]) -> str:
+    if step["name"]:
+        return f"json_extract({sql}, {_pointer(step['name'])})"
+    if step["key"]:
+        test = f"json_extract_string(x, {_pointer(step['key'])}) = {literal(step['value'])}"
+        return f"list_filter(json_extract({sql}, '$[*]'), lambda x: {test})[1]"
+    return f"json_extract({sql}, '$[{step['place'] or 0}]')"
+
+
+def _element(path: str) -> str:
+    sql = "x"
+    for step in _STEP.finditer(path):
+        sql = _step(sql, step)
+    return f"json_extract_string({sql}, '$')"
+
+
+def _pointer(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return literal(f'$."{escaped}"')
+
+
+def _shape(pattern: str, any_text: str) -> str:
+    """A regular expression of a pattern in which * stands for anything."""
+    return any_text.join(re.escape(part) for part in pattern.split("*"))
