@@ -14,7 +14,8 @@ from cjlib import __version__
 from cjlib.cli.cache import cache_command
 from cjlib.cli.check import check_command
 from cjlib.cli.init import init_command
-from cjlib.cli.notebooks import list_command
+from cjlib.cli.new import new_command
+from cjlib.cli.notebooks import list_command, notebooks_command
 from cjlib.cli.presets import presets_command
 from cjlib.cli.run import run_command
 from cjlib.cli.sample import sample_command
@@ -38,8 +39,10 @@ def cj(version: Version = False) -> None:
         raise typer.Exit
 
 
+app.command("new")(new_command)
 app.command("run")(run_command)
 app.command("list")(list_command)
+app.command("notebooks")(notebooks_command)
 app.command("check")(check_command)
 app.command("init")(init_command)
 app.command("presets")(presets_command)

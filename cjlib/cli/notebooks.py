@@ -1,8 +1,9 @@
-"""`cj list`: which notebooks there are."""
+"""`cj list`: which notebooks there are; `cj notebooks`: what became of a project's, and newer ones."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,3 +61,26 @@ def list_command(
                     )
                 )
             console.print(table)
+
+
+def notebooks_command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The project's folder of notebooks.")
+    ] = Path("notebooks"),
+    *,
+    copy: Annotated[
+        bool,
+        typer.Option(
+            "--copy",
+            help="Bring what is missing or newer; beside a notebook that was edited, never over it.",
+        ),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Say which of a project's notebooks were edited and which have a newer version; or bring those."""
+    with faults(debug):
+        from cjlib import project
+
+        told = project.bring_notebooks(folder) if copy else project.states(folder)
+        for name, words in told.items():
+            print(f"{name}: {words}")

@@ -146,7 +146,7 @@ def _parameters_of_the_call(
     if any(of_the_sample(notebook) for notebook in readers):
         raise CjlibError(
             f"--journey: there is no {JOURNEY} in this folder. Name your journey file with --journey FILE, make one from your data with "
-            "cj init FILE, or name the sample's: --journey data/sample/journey.yml (cj sample makes it)."
+            "cj init FILE, or begin with the sample business: cj new DIR."
         )
     return given
 

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import Field, PrivateAttr, ValidationError
 
 from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.packaged import meant_journey
 from cjlib.show.tables import table_html
 from cjlib.sources.connect.files import text_of
 from cjlib.sources.journey.cross_field_rules import broken_rules
@@ -833,7 +834,7 @@ def read_journey(path: str | Path) -> Journey:
     JourneyError
         The file is missing, not readable, or has faults.
     """
-    file = Path(path)
+    file = meant_journey(Path(path))
     return journey_from_text(text_of(file), name=str(path), folder=file.resolve().parent)
 
 

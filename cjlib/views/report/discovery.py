@@ -8,22 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from cjlib.errors import CjlibError, did_you_mean, listed, not_one_of, shown
+from cjlib.packaged import NOTEBOOKS, SAMPLE
 from cjlib.views.report.parameters import Notebook, read_notebook
-
-HOME = Path(__file__).parents[3]
-SAMPLE = HOME / "data" / "sample"
 
 
 def notebook_folder(given: Path | None = None) -> Path:
-    """The folder of notebooks: the one given, else `notebooks/` here, else the one of this installation."""
+    """The folder of notebooks: the one given, else `notebooks/` here, else the one that comes with cjlib."""
     if given is not None:
         if not given.is_dir():
             raise CjlibError(
                 f"--notebooks: there is no folder {shown(str(given))}. Give the folder that holds the .ipynb files."
             )
         return given.absolute()
-    here, ours = Path("notebooks"), HOME / "notebooks"
-    found = next((folder for folder in (here, ours) if any(folder.glob("*.ipynb"))), None)
+    found = next(
+        (folder for folder in (Path("notebooks"), NOTEBOOKS) if any(folder.glob("*.ipynb"))), None
+    )
     if found is None:
         raise CjlibError(
             "notebooks: there is no folder 'notebooks' with .ipynb files here. Name a notebook by its path, or its folder with --notebooks DIR."
