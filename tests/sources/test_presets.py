@@ -71,6 +71,14 @@ def test_an_order_without_a_total_is_the_sum_of_its_lines(tmp_path: Path) -> Non
     assert said(log)["Lineitem quantity × Lineitem price: not a number"] == 1
 
 
+def test_what_a_smaller_export_cannot_tell_is_said(tmp_path: Path) -> None:
+    rows = SHOPIFY.replace("Cancelled at", "x").replace("Refunded Amount", "y")
+    log = cj.read_events(written(tmp_path, "orders.csv", rows), preset="shopify")
+    said_of = dict(zip(log.quality["check"], log.quality["example"], strict=True))
+    assert said_of["order cancelled: not read"] == "no column 'Cancelled at'"
+    assert said_of["order refunded: not read"] == "no column 'Refunded Amount'"
+
+
 MIXPANEL = [
     {"event": "page_view", "properties": {"time": 1741058094, "distinct_id": "u2", "$insert_id": "i0", "utm_source": "email"}},
     {"event": "buy", "properties": {"time": 1741059010, "distinct_id": "u2", "$insert_id": "i1", "amount": 4.5}},

@@ -59,7 +59,13 @@ class _Reading:
     ) -> None:
         self.engine, self.raw = engine, raw
         self.source_rows = engine.rows("SELECT count(*) FROM raw")[0][0]
-        self.fields = Fields(engine, raw, grouped=preset.one_per is not None, decimal=decimal)
+        self.fields = Fields(
+            engine,
+            raw,
+            grouped=preset.one_per is not None,
+            decimal=decimal,
+            named=preset.columns,
+        )
         own = {ours: theirs for theirs, ours in columns.items() if self._is_source(theirs)}
         self.renamed = {theirs: ours for theirs, ours in columns.items() if ours not in own}
         self.preset = _with_own(preset, own)
@@ -80,7 +86,7 @@ class _Reading:
         times = [self._time(one, first=one is kinds[0]) for one in kinds]
         holds = [self._holds(one) for one in kinds]
         ids = None if preset.id is None else fields.value(preset.id)
-        base |= self._kept() if preset.one_per is None else {}
+        base |= self._kept()
         declared = list(dict.fromkeys([*base, *(name for more in own for name in more)]))
         status = self._status()
         people = fields.different(preset.customer_id or "")
@@ -89,6 +95,8 @@ class _Reading:
         made: list[str] = []
         for one, name, time, test, more in zip(kinds, names, times, holds, own, strict=True):
             if time is None or test is None:
+                self._count_untimed(one, test or "FALSE", "FALSE", status)
+                self._say_missing(one)
                 continue
             has_time = f"NOT {blank(f'CAST({time} AS VARCHAR)')}"
             timed = "TRUE" if one.timestamp == kinds[0].timestamp else has_time
@@ -146,6 +154,13 @@ class _Reading:
         if rows:
             self._note(f"{one.in_words}: no time", rows, "no event without a time")
 
+    def _say_missing(self, one: PresetEvent) -> None:
+        """Say which column an event would need that the source does not have."""
+        asked = [name for name in (*one.when, *one.unless) if self.fields.asked(name) is None]
+        times = one.timestamp if isinstance(one.timestamp, list) else [one.timestamp]
+        names = asked or [str(name) for name in times]
+        self._note(f"{one.in_words}: not read", 0, f"no column {listed(names)}")
+
     # ---- feedback --------------------------------------------------------------------------------------------------
 
     def feedback(self) -> Applied:
@@ -188,6 +203,8 @@ class _Reading:
     def _kept(self) -> dict[str, str]:
         """The source's other columns, and the fields of the objects that the preset opens."""
         fields = self.fields
+        if self.preset.one_per is not None or not self.preset.keeps_others:
+            return {}
         objects = [name for name in map(fields.column, self.preset.open) if name is not None]
         taken = {*_EVENT_NAMES, EVENT_ID, *self.preset.columns, *self.own_columns}
         taken |= {name for one in self.preset.events for name in one.columns}
@@ -230,6 +247,7 @@ class _Reading:
         for condition in self.preset.not_counted:
             test = self.fields.holds(condition)
             if test is None:
+                self._note("nothing is left out by it", 0, f"no column {listed(condition)}")
                 continue
             words = " || ', ' || ".join(self._said(*one) for one in condition.items())
             cases.append(f"WHEN {test} THEN {words}")
@@ -238,7 +256,7 @@ class _Reading:
     def _said(self, field: str, values: object) -> str:
         if not isinstance(values, list):
             return literal(f"{field} {values}")
-        held = self.fields.value(field)
+        held = self.fields.asked(field)
         return f"{literal(f'{field} ')} || left(trim(CAST({held} AS VARCHAR)), 40)"
 
     def _stage(self) -> None:
@@ -257,13 +275,21 @@ class _Reading:
         forget(self.engine, self.raw)
 
     def _key(self) -> str:
-        names = self.preset.one_per if isinstance(self.preset.one_per, list) else [self.preset.one_per]  # fmt: skip
-        column = next((found for one in names if (found := self.fields.column(str(one)))), None)
+        """SQL of what the rows of one order have in common; a row without it stays alone."""
+        given = self.preset.one_per
+        parts = given["together"] if isinstance(given, dict) else [given]
+        places = [self.fields.places[self._column(one)] for one in parts]
+        first = f"CAST({places[0]} AS VARCHAR)"
+        key = f"CASE WHEN {blank(first)} THEN 'line ' || line ELSE trim({first}) END"
+        return ", ".join([key, *(f"trim(CAST({one} AS VARCHAR))" for one in places[1:])])
+
+    def _column(self, names: Field) -> str:
+        """The first of some columns that the source has; an error where it has none."""
+        each = names if isinstance(names, list) else [names]
+        column = next((found for one in each if (found := self.fields.column(str(one)))), None)
         if column is None:
-            self._needed(self.preset.one_per, "order that a row belongs to")
-        place = self.fields.places[str(column)]
-        text = f"CAST({place} AS VARCHAR)"
-        return f"CASE WHEN {blank(text)} THEN 'line ' || line ELSE trim({text}) END"
+            self._needed(names, "order that a row belongs to")
+        return str(column)
 
     def _unrolled(self, source: str) -> str:
         """One row an element of a list inside each row; the element stands where the list stood."""
@@ -290,12 +316,10 @@ class _Reading:
 
     def _count(self, status: str, made: list[str], people: str | None) -> None:
         """Say what became of the source's rows."""
-        what = "events" if self.preset.reads == "events" else "answers"
-        made_of = QualityLine("rows of the source", self.source_rows, f"read with the preset {self.preset.name}", counts_rows=False)  # fmt: skip
-        self.fields.notes.insert(0, made_of)
-        lines, orders = self.engine.rows("SELECT coalesce(sum(lines), 0)::BIGINT, count(*) FROM preset_rows")[0]  # fmt: skip
-        if lines > orders:
-            self._note("further lines of an order", lines - orders, f"{orders:,} orders")
+        read = f"read with the preset {self.preset.name}"
+        whole = QualityLine("rows of the source", self.source_rows, read, counts_rows=False)
+        self.fields.notes.insert(0, whole)
+        self._count_orders(people)
         counts = self.engine.rows(
             f"SELECT {status} AS why, sum(lines)::BIGINT FROM preset_rows GROUP BY 1 HAVING why IS NOT NULL ORDER BY 1"
         )
@@ -303,15 +327,24 @@ class _Reading:
             self._note(f"not counted: {why}", rows, "the preset leaves them out")
         none = self._rows(f"({status}) IS NULL AND NOT ({' OR '.join(made) or 'FALSE'})")
         if none:
-            self._note(f"no {what[:-1]} in the row", none, "none of the preset's kinds")
+            self._note("no event in the row", none, "none of the preset's kinds")
         for factors, cell in self.fields.unread.items():
-            lost = self.engine.rows(f"SELECT coalesce(sum({cell}), 0)::BIGINT FROM preset_rows")[0][0]  # fmt: skip
+            lost = self._sum_of(cell)
             if lost:
                 self._note(f"{factors}: not a number", lost, "not in the sum")
-        if people is not None:
-            several = self.engine.rows(f"SELECT count(*) FROM preset_rows WHERE {people} > 1")[0][0]
-            if several:
-                self._note("orders of several customers", several, "the first one is taken")
+
+    def _count_orders(self, people: str | None) -> None:
+        lines, rows = self._sum_of("lines"), self._sum_of("1")
+        if self.preset.rows is not None:
+            self._note(f"elements of {self.preset.rows}", lines, "each is a row")
+        if lines > rows:
+            self._note("further lines of an order", lines - rows, f"{rows:,} orders")
+        several = 0 if people is None else self._sum_of(f"CAST({people} > 1 AS BIGINT)")
+        if several:
+            self._note("orders of several customers", several, "the first one is taken")
+
+    def _sum_of(self, cell: str) -> int:
+        return self.engine.rows(f"SELECT coalesce(sum({cell}), 0)::BIGINT FROM preset_rows")[0][0]
 
     def _finished(self, picks: list[str], names: list[str]) -> Raw:
         self.engine.execute(f"CREATE TEMP VIEW raw AS {' UNION ALL '.join(picks)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cjlib.errors import CjlibError
@@ -25,8 +25,17 @@ class Fields:
     `used` are the columns that became a field whole, `notes` what a person should know.
     """
 
-    def __init__(self, engine: DuckDB, raw: Raw, *, grouped: bool, decimal: str | None) -> None:
+    def __init__(
+        self,
+        engine: DuckDB,
+        raw: Raw,
+        *,
+        grouped: bool,
+        decimal: str | None,
+        named: Mapping[str, Field],
+    ) -> None:
         self.engine, self.raw, self.grouped, self.decimal = engine, raw, grouped, decimal
+        self.named = named
         self.places = dict(zip(raw.names, raw.places, strict=True))
         self.types = dict(zip(raw.places, raw.types, strict=True))
         self.cells: dict[str, str] = {}
@@ -42,7 +51,10 @@ class Fields:
     def value(self, field: Field | None) -> str | None:
         """SQL of a field over the cells; None where the source has nothing of it."""
         if isinstance(field, list):
-            return self._first_filled([one for one in map(self.value, field) if one is not None])
+            before = set(self.used)
+            values = [one for one in map(self.value, field) if one is not None]
+            self.used = self.used if len(values) < 2 else before
+            return self._first_filled(values)
         if isinstance(field, dict):
             return self._operation(field)
         if field is None:
@@ -100,7 +112,8 @@ class Fields:
             return self._later(field["to"], field["plus_minutes"])
         return self._by_pattern(field)
 
-    def _sum(self, factors: Sequence[str]) -> str | None:
+    def _sum(self, factors: Sequence[str | list[str]]) -> str | None:
+        factors = [self._there(one) for one in factors]
         inside = [self._elements(one) for one in factors]
         if all(inside):
             items = {items for items, _ in inside if items}
@@ -118,7 +131,13 @@ class Fields:
         self.unread[" × ".join(factors)] = self._cell(unread, "sum")
         return self._cell(product, "sum")
 
-    def _names(self, path: str) -> str | None:
+    def _there(self, names: str | list[str]) -> str:
+        """Of several names of a column the one that the source has."""
+        each = [names] if isinstance(names, str) else names
+        return next((one for one in each if self._raw_value(one) is not None), each[0])
+
+    def _names(self, names: str | list[str]) -> str | None:
+        path = self._there(names)
         items, inner = self._elements(path) or (None, "")
         if items:
             texts = f"list_transform({items}, lambda x: {_element(inner)})"
@@ -253,19 +272,19 @@ class Fields:
     # ---- conditions ------------------------------------------------------------------------------------------------
 
     def holds(self, condition: Condition) -> str | None:
-        """SQL: whether a condition holds; None where the source has none of its fields."""
+        """SQL: whether a condition holds; None where the source has not all of its fields."""
         tests = []
         for field, values in condition.items():
-            held = self._keeping(field)
+            held = self.asked(field)
             if held is None:
                 return None
             tests.append(f"coalesce({self._test(field, held, values)}, FALSE)")
         return " AND ".join(tests) or "TRUE"
 
-    def _keeping(self, field: str) -> str | None:
-        """A field's value, its column not used up by it."""
+    def asked(self, field: str) -> str | None:
+        """The value of a field, or of one of the preset's columns, that a condition asks for; its column is not used up by it."""
         before = set(self.used)
-        value = self.value(field)
+        value = self.value(self.named.get(field, field))
         self.used = before
         return value
 

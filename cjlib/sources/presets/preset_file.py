@@ -13,7 +13,7 @@ import yaml
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
 
 FOLDER = Path(__file__).parent
-OPERATIONS = ("sum", "minus", "plus_minutes", "names", "like", "beside", "text")
+OPERATIONS = ("sum", "minus", "plus_minutes", "names", "like", "beside", "text", "together")
 FIRST_EVENT = "the event"
 
 Field: TypeAlias = str | list[Any] | dict[str, Any]
@@ -62,16 +62,23 @@ class Preset:
     columns: dict[str, Field] = field(default_factory=dict)
     open: tuple[str, ...] = ()
     """Objects whose fields become columns."""
+    keeps_others: bool = True
+    """Whether columns that the preset does not name stay."""
     not_counted: tuple[Condition, ...] = ()
     scales: dict[str, Any] = field(default_factory=dict)
     timezone: str | None = None
     dates: str | None = None
     note: str = ""
 
+    @property
+    def worth(self) -> list[str]:
+        """The events that bring money, or take it back."""
+        return [one.name for one in self.events if one.name and "value" in one.columns]
+
 
 _KEYS = frozenset(
     {"title", "source", "seen", "reads", "recognise", "events", "event", "customer_id", "timestamp", "one_per", "rows", "id", "columns",
-     "open", "not_counted", "scales", "timezone", "dates", "note"}
+     "open", "not_counted", "scales", "timezone", "dates", "note", "others"}
 )  # fmt: skip
 _EVENT_KEYS = frozenset(
     {"event", "event_from", "timestamp", "when", "unless", "columns", "columns_like"}
@@ -122,13 +129,14 @@ def is_file_name(given: str) -> bool:
     return given.casefold().endswith((".yml", ".yaml"))
 
 
-def recognised(names: Iterable[str]) -> Preset | None:
-    """The preset whose identifying columns a source has all; of several the one that asks for most."""
+def recognised(names: Iterable[str], reads: str) -> Preset | None:
+    """The preset of events or of feedback whose identifying columns a source has all; of several the one that asks for most."""
     there = {folded(name) for name in names}
     able = [
         preset
         for preset in presets()
-        if all(any(folded(one) in there for one in either) for either in preset.recognise)
+        if preset.reads == reads
+        and all(any(folded(one) in there for one in either) for either in preset.recognise)
     ]
     return max(able, key=lambda preset: len(preset.recognise), default=None)
 
@@ -165,6 +173,8 @@ class _Checked:
         reads = given.get("reads", "events")
         if reads not in ("events", "feedback"):
             raise self._fault("reads", "must be events or feedback", reads)
+        if given.get("others", "kept") not in ("kept", "left out"):
+            raise self._fault("others", "must be kept or left out", given["others"])
         for needed in ("title", *(("customer_id",) if reads == "events" else ())):
             if not given.get(needed):
                 raise self._fault(needed, "is missing", None)
@@ -185,6 +195,7 @@ class _Checked:
             rows=given.get("rows"),
             id=self._optional(given, "id"),
             columns=self._fields(given.get("columns", {}), "columns"),
+            keeps_others=given.get("others") != "left out",
             open=tuple(self._list(given.get("open", []), "open")),
             not_counted=tuple(
                 self._condition(one, "not_counted")

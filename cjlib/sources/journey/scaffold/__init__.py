@@ -339,7 +339,7 @@ def _questions(look: Look, guess: Guess, events: list[EventFacts]) -> str:
         _funnel(look, events),
         _retention(span, "any" if guess.negative is None or guess.event else _bought(guess)),
         _churn(events, silence, span),
-        _value(guess, events),
+        _value(look, guess, events),
         _roles(guess, events),
     ]
     return "\n".join(part for part in parts if part)
@@ -393,9 +393,12 @@ def _churn(events: list[EventFacts], silence: float | None, span: float) -> str:
     return f"churn: {{inactive: {length}}}  # DECIDE: the silence that means a customer has left; {why}\n"
 
 
-def _value(guess: Guess, events: list[EventFacts]) -> str:
+def _value(look: Look, guess: Guess, events: list[EventFacts]) -> str:
     if guess.amount is None:
         return ""
+    worth = [] if look.preset is None else look.preset.worth
+    if there := [quoted(one.name) for one in events if one.name in worth]:
+        return f"value: {{event: [{', '.join(there)}], amount: value}}\n"
     paid = stage_inference.goal(events)
     spelled = stage_inference.spellings(events)
     event = (

@@ -75,8 +75,7 @@ class Look:
         self.path = path
         self.engine = DuckDB()
         raw = open_files(self.engine, find_files(path), None)
-        found = recognised([*raw.names, *raw.inside])
-        self.preset = found if found is not None and found.reads == reads else None
+        self.preset = reads and recognised([*raw.names, *raw.inside], reads)
         if self.preset is not None:
             raw = apply_preset(self.engine, raw, self.preset, {}).raw
         texts = ", ".join(

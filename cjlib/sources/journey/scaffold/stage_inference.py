@@ -22,12 +22,12 @@ _HINTS: tuple[tuple[str, int, str], ...] = (
     (
         "Leaving",
         9,
-        r"cancel|churn|(deal|opportunity) lost|unsubscri|uninstall|deactivat|downgrad|close_?account|kündig|kuendig|abmeld|storn|baja|résili|resili",
+        r"(?<!order )(?<!order_)cancel|churn|(deal|opportunity) lost|unsubscri|uninstall|deactivat|downgrad|close_?account|kündig|kuendig|abmeld|storn|baja|résili|resili",
     ),
     (
         "Support",
         7,
-        r"support|ticket|helpdesk|help_|chat|complain|refund|return_req|error|bug|problem|beschwerde|reklam|fehler|störung|queja|plainte|reclam",
+        r"support|ticket|order[ _](cancel|refund)|payment (refund|disput)|helpdesk|help_|chat|complain|refund|return_req|error|bug|problem|beschwerde|reklam|fehler|störung|queja|plainte|reclam",
     ),
     ("Advocacy", 8, r"refer|invite|recommend|share|testimonial|empfehl|weiterempf"),
     ("Retention", 6, r"renew|repeat|reorder|loyal|verläng|newsletter_open|re_?engage"),
