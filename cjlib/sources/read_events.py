@@ -16,7 +16,7 @@ from cjlib.sources import cache
 from cjlib.sources.cache import folder_for
 from cjlib.sources.combine import ALL, SOURCE, combined
 from cjlib.sources.connect import remote_of
-from cjlib.sources.connect.files import find_files
+from cjlib.sources.connect.files import Files, find_files, is_workbook
 from cjlib.sources.connect.remote import is_remote
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame, open_remote
@@ -52,6 +52,8 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
     decimal: str | None = None,
     source_timezone: str | None = None,
     preset: Any = None,
+    query: str | None = None,
+    where: Mapping[str, Any] | None = None,
 ) -> EventLog:
     """An event log, checked row by row.
 
@@ -127,6 +129,12 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         How a well-known tool's export becomes events: its name, such as "shopify" (`cj presets`
         lists them), or a file of one's own; see docs/presets.md. `columns`, `id`, `dates` and
         `source_timezone` win over what it says.
+    query
+        One SELECT in the database's own SQL, in the place of `table`; nothing is changed there.
+    where
+        The rows that count: a column, by its name in the source or in the log, and its value,
+        values or condition as `cj.Step(where=)` takes them: `{"status": ["paid", "shipped"]}`. The
+        others are left out and counted in `quality`.
 
     Returns
     -------
@@ -169,6 +177,8 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         decimal=decimal,
         source_timezone=source_timezone,
         preset=preset,
+        query=query,
+        where=where,
     )
     return _log_of_several(source, options) if _is_several(source) else _log_of(source, options)
 
@@ -178,7 +188,9 @@ def _log_of(source: Any, options: ReaderOptions) -> EventLog:
     if hasattr(source, "read_events"):
         return source.read_events(**options.given())
     request = options.request()
-    place = remote_of(source, options.table, options.engine) or source
+    place = remote_of(source, options.table, options.engine, options.query) or source
+    if isinstance(place, str | Path) and is_workbook(place):
+        place = find_files(place, options.table)
     if options.pushdown:
         return _pushed(place, request, options.customers)
     try:
@@ -264,6 +276,7 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
         "decimal": request.decimal,
         "source_timezone": request.source_zone,
         "preset": request.preset,
+        "where": request.where,
     }
     useless = [name for name, given in asked.items() if given]
     if useless:
@@ -280,7 +293,8 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
 
 def _read(source: Any, request: Request, *, refresh: bool = False) -> EventLog:
     notes: list[QualityLine] = []
-    files = find_files(source) if isinstance(source, str | Path) else None
+    files = find_files(source) if isinstance(source, str | Path) else source
+    files = files if isinstance(files, Files) else None
     kept = log_of_files(files, request) if files and files.size >= cache.LARGE else None
     if is_remote(source):
         kept = log_of_table(source, request, refresh=refresh)
@@ -347,6 +361,8 @@ _OF_FILES = frozenset({".parquet", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".
 def _named(source: Any) -> str:
     if is_remote(source):
         return source.place
+    if isinstance(source, Files):
+        return shown(source.name(0))
     return shown(str(source)) if isinstance(source, str | Path) else f"the {type(source).__name__}"
 
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.connect.remote import EXTRA, needs_table, no_rows, no_such_table, table_named
+from cjlib.sources.connect.remote import (
+    EXTRA,
+    needs_table,
+    no_rows,
+    no_such_table,
+    only_reading,
+    table_named,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -262,6 +269,99 @@ def _found(engine: sa.Engine, name: str, place: str) -> sa.Table:
             *inspected.get_view_names(".".join(schema) or None),
         ]
         raise no_such_table(place, own, there) from None
+
+
+# ---- the answer of a query ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The answer of one SELECT, as if it were a table: the database sees it inside another SELECT, where nothing can be changed."""
+
+    engine: sa.Engine = field(repr=False)
+    query: str = field(repr=False)
+    relation: exp.Expr = field(repr=False)
+    place: str
+
+    @classmethod
+    def of(cls, source: Any, query: str) -> Answer:
+        """The answer of a statement that reads only; any other is refused."""
+        engine = _engine(source)
+        dialect = DIALECTS.get(engine.dialect.name, engine.dialect.name)
+        relation = only_reading(query, dialect)
+        return cls(engine, query, relation, f"a query at {_place(engine.url)}")
+
+    @property
+    def dialect(self) -> str:
+        """Sqlglot's name of the database's SQL."""
+        return DIALECTS.get(self.engine.dialect.name, self.engine.dialect.name)
+
+    def names(self) -> list[str]:
+        """The names of the answer's columns."""
+        with self._asked("WHERE 1 = 0") as found:
+            return list(found.keys())
+
+    def beside(self, table: str) -> Database:
+        """A table of the same database."""
+        return Database.at(self.engine, table)
+
+    def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
+        """Some of the columns; the first part of the rows tells their types."""
+        with self._asked() as found:
+            places = [list(found.keys()).index(name) for name in names]
+            parts = found.partitions(PART)
+            first = _picked(next(parts, []), places)
+            schema = _schema_of(first, names)
+            yield no_rows(schema)
+            yield _batch(first, schema)
+            for part in parts:
+                yield _batch(_picked(part, places), schema)
+
+    def frame(self, sql: str) -> pd.DataFrame:
+        """Not asked: pushdown needs a table."""
+        raise CjlibError(
+            "pushdown: the answer of a query is read, not counted there. Make a view of it and name it with table, or leave pushdown out."
+        )
+
+    @contextmanager
+    def _asked(self, where: str = "") -> Iterator[sa.CursorResult[Any]]:
+        sql = f"SELECT * FROM ({self.query.strip().rstrip(';')}) answer {where}".rstrip()
+        with _told(self.engine, self.place), self.engine.connect() as connection:
+            plain = connection.execution_options(
+                no_parameters=True, stream_results=True, max_row_buffer=PART
+            )
+            with closing(plain.exec_driver_sql(sql)) as found:
+                yield found
+
+
+def _picked(rows: Sequence[Any], places: Sequence[int]) -> list[tuple[Any, ...]]:
+    return [tuple(row[place] for place in places) for row in rows]
+
+
+def _schema_of(rows: Sequence[Any], names: Sequence[str]) -> pa.Schema:
+    """The types of columns by the values that stand in them; text where they differ."""
+    import pyarrow as pa
+
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    kinds = [
+        _kind_of({type(value) for value in values if value is not None}, values)
+        for values in columns
+    ]
+    return pa.schema(list(zip(names, kinds, strict=True)))
+
+
+def _kind_of(types: set[type], values: Sequence[Any]) -> pa.DataType:
+    import pyarrow as pa
+
+    if types == {datetime}:
+        aware = [value.tzinfo is not None for value in values if value is not None]
+        if all(aware) or not any(aware):
+            return pa.timestamp("us", tz="UTC") if all(aware) else pa.timestamp("us")
+        return pa.string()
+    if types and types <= {int, float, Decimal}:
+        return pa.int64() if types == {int} else pa.float64()
+    simple = {frozenset({bool}): pa.bool_(), frozenset({date}): pa.date32()}
+    return simple.get(frozenset(types), pa.string())
 
 
 # ---- values --------------------------------------------------------------------------------------------------------

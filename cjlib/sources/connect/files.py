@@ -22,12 +22,13 @@ KINDS = {
     ".jsonl.gz": "json",
     ".ndjson": "json",
     ".ndjson.gz": "json",
+    ".xlsx": "sheet",
 }
-READABLE = "a Parquet, CSV, TSV or JSON-lines file (.parquet, .csv, .tsv, .jsonl, .ndjson; text also as .gz), a glob or a folder of them"
+READABLE = "a Parquet, CSV, TSV or JSON-lines file (.parquet, .csv, .tsv, .jsonl, .ndjson; text also as .gz), a sheet of an Excel workbook (.xlsx), a glob or a folder of them"
 _ELSEWHERE = {
-    ".xlsx": "Save the sheet as CSV, or read it with pandas.read_excel and give the DataFrame.",
     ".xls": "Save the sheet as CSV, or read it with pandas.read_excel and give the DataFrame.",
     ".json": "One object a line can be read if the file is called .jsonl; otherwise use pandas.read_json and give the DataFrame.",
+    ".duckdb": "It is a database: name the table to read with table, or give a query.",
     ".feather": "Use pandas.read_feather and give the DataFrame.",
     ".zip": "Unpack it and give the folder.",
 }
@@ -35,12 +36,13 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one source, sorted by name, all of one kind; `given` is the path, folder or glob that names them."""
+    """The files of one source, sorted by name, all of one kind; `given` is the path, folder or glob that names them, `sheet` the sheet of a workbook."""
 
     paths: tuple[Path, ...]
     kind: str
     folder: Path
     given: Path
+    sheet: str | None = None
 
     @property
     def size(self) -> int:
@@ -52,8 +54,13 @@ class Files:
         return self.paths[position].relative_to(self.folder).as_posix()
 
 
-def find_files(source: str | Path) -> Files:
-    """The files a path, a glob or a folder names; an error with the nearest name where there are none."""
+def is_workbook(source: object) -> bool:
+    """Whether a source is an Excel workbook, which has sheets."""
+    return isinstance(source, str | Path) and Path(source).suffix.casefold() == ".xlsx"
+
+
+def find_files(source: str | Path, sheet: str | None = None) -> Files:
+    """The files a path, a glob or a folder names; an error with the nearest name where there are none. Of a workbook the sheet, by its name."""
     if "://" in str(source):
         raise CjlibError(
             f"source: {shown(_without_password(str(source)))} is an address of no file here. What can be read is {READABLE}. "
@@ -61,7 +68,7 @@ def find_files(source: str | Path) -> Files:
         )
     path = Path(source).expanduser()
     if path.is_file():
-        return Files((path,), _kind(path), path.parent, path.resolve())
+        return Files((path,), _kind(path), path.parent, path.resolve(), sheet)
     if path.is_dir():
         return _of_folder(path)
     if glob.has_magic(str(path)):

@@ -81,6 +81,25 @@ def needs_table(table: str | None, place: str) -> str:
     return table
 
 
+def only_reading(query: Any, dialect: str) -> exp.Expr:
+    """A query as a relation; an error where it is not one SELECT."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    wrong = CjlibError(
+        "query: must be one SELECT that reads and changes nothing. Put what it needs into a view there, or into a WITH before its SELECT."
+    )
+    try:
+        (statement,) = sqlglot.parse(query, read=dialect)
+    except (ValueError, TypeError, SqlglotError):
+        raise wrong from None
+    changing = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Into)
+    if not isinstance(statement, exp.Query) or statement.find(*changing):
+        raise wrong
+    return statement.subquery("answer")
+
+
 def is_remote(source: Any) -> TypeGuard[Remote]:
     """Whether a source is a table of another engine."""
     return hasattr(source, "batches") and hasattr(source, "dialect") and hasattr(source, "place")
@@ -103,5 +122,6 @@ __all__ = [
     "needs_table",
     "no_rows",
     "no_such_table",
+    "only_reading",
     "table_named",
 ]

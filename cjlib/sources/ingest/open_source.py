@@ -18,6 +18,7 @@ from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
 from cjlib.sources.connect.files import READABLE, Files
 from cjlib.sources.connect.remote import Remote
 from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named
+from cjlib.sources.ingest.sheets import sheet_table
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def open_files(engine: DuckDB, files: Files, asked: Collection[str] | None = ())
     """Make `raw` from files; of JSON objects the fields inside others that are `asked` for, or all (None)."""
     if files.kind == "json":
         return _open_json(engine, files, asked)
+    if files.kind == "sheet":
+        return open_frame(engine, sheet_table(files.paths[0], files.sheet))
     return _open_parquet(engine, files) if files.kind == "parquet" else _open_csv(engine, files)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,6 +36,7 @@ class Request:
     decimal: str | None = None
     source_zone: ZoneInfo | None = None
     preset: Preset | None = None
+    where: dict[str, Any] = field(default_factory=dict)
 
     def rules(self, time_column: str = "") -> Rules:
         """The rules of the check, as of now; the name of the column of times may say that they are in UTC."""
@@ -53,7 +54,17 @@ class Request:
         """The columns of the source that are asked for by name."""
         if self.preset is not None:
             return []
-        return [*self.columns, *(self.only or ()), *([self.id] if self.id else [])]
+        return [*self.columns, *(self.only or ()), *([self.id] if self.id else []), *self.where]
+
+    @property
+    def to_fetch(self) -> tuple[str, ...] | None:
+        """Of a database's columns those that are fetched, by their names in the log; None: all."""
+        return None if self.where or self.id or self.preset else self.only
+
+    @property
+    def renamed_there(self) -> dict[str, str]:
+        """The renamings of a database's columns; with a preset they are of what the preset gives."""
+        return {} if self.preset is not None else self.columns
 
     def plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -74,6 +85,7 @@ class ReaderOptions:
     quarantine_limit: float | None = None
     only: Any = None
     table: str | None = None
+    query: str | None = None
     engine: Any = None
     pushdown: bool = False
     customers: Any = None
@@ -83,6 +95,7 @@ class ReaderOptions:
     decimal: str | None = None
     source_timezone: str | None = None
     preset: Any = None
+    where: Any = None
 
     def given(self) -> dict[str, Any]:
         """What was said, as keywords."""
@@ -123,6 +136,7 @@ class ReaderOptions:
             if self.source_timezone is None
             else zone_of(self.source_timezone, "source_timezone"),
             preset=None if self.preset is None else preset_of(self.preset),
+            where=_where(self.where),
         )
 
     def until_us(self) -> int | None:
@@ -172,6 +186,14 @@ def _missing_ids(given: Any) -> tuple[str, ...]:
             f"missing_ids: must be a list of ids that stand for nobody, such as ['undefined', '0']. Got {shown(given)}."
         )
     return tuple(sorted({str(one) for one in listed_ids}))
+
+
+def _where(given: Any) -> dict[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise CjlibError(
+            f"where: must map columns to the values that count, such as {{'status': ['paid', 'shipped']}}. Got {shown(given)}."
+        )
+    return dict(given or {})
 
 
 def checked_limit(limit: float | None) -> float:

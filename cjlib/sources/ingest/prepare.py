@@ -13,8 +13,14 @@ from cjlib.sources import cache
 from cjlib.sources.connect.database import Database
 from cjlib.sources.connect.files import Files
 from cjlib.sources.connect.remote import Remote, is_remote
-from cjlib.sources.ingest.columns import log_names, read_columns
+from cjlib.sources.ingest.columns import (
+    log_names,
+    property_column,
+    read_columns,
+    text_types,
+)
 from cjlib.sources.ingest.open_source import (
+    QualityLine,
     Raw,
     forget,
     names_to_read,
@@ -33,7 +39,8 @@ from cjlib.sources.ingest.quality_report import (
     stop_above_limit,
 )
 from cjlib.sources.ingest.validate import check
-from cjlib.sources.log.engine import DuckDB, blank
+from cjlib.sources.log.conditions import Step, bound_by_type, condition_sql
+from cjlib.sources.log.engine import BLANKS, DuckDB, blank
 from cjlib.sources.log.prepared_table import Property
 from cjlib.sources.log.time import zone_of
 from cjlib.sources.presets.apply import apply_preset
@@ -63,8 +70,10 @@ def prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
     if request.preset is not None:
         raw, request = _with_preset(engine, raw, request)
     names = log_names(raw, request.columns, request.event)
+    if request.where:
+        raw = _rows_that_count(engine, raw, names, request)
     if request.id is not None:
-        raw = _one_row_an_id(engine, raw, _place_of_id(raw, names, request.id))
+        raw = _one_row_an_id(engine, raw, _place_of(raw, names, request.id, "id"))
     position = names.index("timestamp")
     place = f"c{position + 1}"
     stamps = read_stamps(engine, place, raw.types[position], request.dates)
@@ -100,9 +109,7 @@ def _opened(engine: DuckDB, source: Any, request: Request) -> Raw:
         return open_files(engine, source, request.asked)
     if not is_remote(source):
         return open_frame(engine, source)
-    if request.preset is not None:
-        return open_remote(engine, source, {})
-    return open_remote(engine, source, request.columns, request.only)
+    return open_remote(engine, source, request.renamed_there, request.to_fetch)
 
 
 def _with_preset(engine: DuckDB, raw: Raw, request: Request) -> tuple[Raw, Request]:
@@ -135,11 +142,39 @@ def _usable(names: list[str], stamps: Stamps) -> str:
 _NAMED = ("customer_id", "event")
 
 
-def _place_of_id(raw: Raw, names: list[str], column: str) -> str:
+def _place_of(raw: Raw, names: list[str], column: str, option: str) -> str:
+    """The place of a column, by its name in the log or in the source."""
     for known in (names, list(raw.names)):
         if column in known:
             return f"c{known.index(column) + 1}"
-    raise unknown_column("id", column, [*names], what="source")
+    raise unknown_column(option, column, [*names], what="source")
+
+
+def _rows_that_count(engine: DuckDB, raw: Raw, names: list[str], request: Request) -> Raw:
+    """The source without the rows that `where` leaves out; how many they are goes to the quality table."""
+    tests = []
+    for name, condition in request.where.items():
+        place = _place_of(raw, names, name, "where")
+        kind = raw.types[raw.places.index(place)]
+        if place in raw.untyped:
+            typed, _ = text_types(engine, {place: name}, decimal=request.decimal)
+            kind = typed[place]
+        column = property_column(engine, name, place, kind)
+        value = f"trim({column.value}, {BLANKS})" if column.type == "VARCHAR" else column.value
+        option = f"where {name}"
+        tests.append(condition_sql(value, condition, option, bound_by_type(column.type, option)))
+    engine.execute(
+        f"CREATE TEMP TABLE counted AS SELECT * FROM (SELECT {raw.row} AS line, {', '.join(raw.places)} FROM raw) "
+        f"WHERE {' AND '.join(f'({test})' for test in tests)}"
+    )
+    rows, counted = engine.rows(
+        "SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM counted)"
+    )[0]
+    forget(engine, raw)
+    engine.execute("ALTER TABLE counted RENAME TO raw")
+    words = str(Step(None, where=request.where)).removeprefix("any event where ")
+    note = QualityLine("left out by where", rows - counted, f"counted: {words}", counts_rows=False)
+    return replace(raw, row="line", tables=("raw",), views=(), notes=(*raw.notes, note))
 
 
 def _one_row_an_id(engine: DuckDB, raw: Raw, place: str) -> Raw:
@@ -193,10 +228,7 @@ def log_of_table(table: Remote, request: Request, *, refresh: bool) -> tuple[Duc
     """The kept log of a database's table that its server counts as it did; None where none is kept and none can be."""
     if not isinstance(table, Database) or table.identity is None or not cache.given_folder():
         return None
-    names = table.names()
-    if request.preset is None:
-        names = names_to_read(names, request.columns, request.only)
-    state = table.state(names)
+    state = table.state(names_to_read(table.names(), request.renamed_there, request.to_fetch))
     place = cache.place_for_table(table.identity, state, request.plain())
     if refresh:
         place.unlink(missing_ok=True)

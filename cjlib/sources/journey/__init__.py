@@ -23,6 +23,7 @@ from cjlib.sources.journey.reader_options import (
     customers_table,
     events_options,
     feedback_options,
+    overridden,
 )
 from cjlib.sources.journey.schema import (
     Churn,
@@ -179,7 +180,7 @@ class Journey(Section):
             if "source" in overrides
             else events_options(self.sources, self.folder, self.timezone)
         )
-        options = given | overrides
+        options = overridden(given, overrides)
         return read_events(options.pop("source"), **options)
 
     def read_events_if_named(self, *, start: str = "", end: str = "") -> EventLog | None:

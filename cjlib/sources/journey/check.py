@@ -321,9 +321,8 @@ def doubtful_settings(journey: Journey) -> list[Found]:
                 "no zone is given: days and weeks are counted in UTC. Name the business's zone, such as timezone: Europe/Berlin.",
             )
         )
-    for name in ("events", "feedback", "customers"):
-        source = getattr(journey.sources, name)
-        if source is not None and source.url is not None and _PASSWORD.search(source.url):
+    for name, source in journey.sources.each():
+        if source.url is not None and _PASSWORD.search(source.url):
             found.append(
                 (
                     f"sources.{name}.url",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from cjlib.errors import did_you_mean, listed, shown
+from cjlib.sources.combine import ALL
 from cjlib.sources.journey.schema import MEASURES
 from cjlib.sources.journey.yaml_parser import Fault, Place
 
@@ -20,6 +21,7 @@ def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
     rules: list[Callable[[Mapping[str, Any]], Iterator[Found]]] = [
         _events_or_feedback,
         _places_of_sources,
+        _sources_twice,
         _names_twice,
         _events_claimed_twice,
         _unknown_stages,
@@ -155,20 +157,45 @@ def _unknown_stages(data: Mapping[str, Any]) -> Iterator[Found]:
                 )
 
 
-def _places_of_sources(data: Mapping[str, Any]) -> Iterator[Found]:
+def _sources(data: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
+    """Place and content of every source."""
     for kind, source in mapping_of(data.get("sources")).items():
-        written = {key for key, content in mapping_of(source).items() if content is not None}
-        if (
-            isinstance(source, Mapping)
-            and kind != "columns"
-            and len(written & {"path", "url"}) != 1
-        ):
+        if kind == "events" and isinstance(source, list | tuple):
+            yield from ((("sources", kind, position), one) for position, one in enumerate(source))
+        elif kind != "columns":
+            yield ("sources", kind), source
+
+
+def _places_of_sources(data: Mapping[str, Any]) -> Iterator[Found]:
+    for place, source in _sources(data):
+        if not isinstance(source, Mapping):
+            continue
+        written = {key for key, content in source.items() if content is not None}
+        if len(written & {"path", "url"}) != 1:
             yield (
-                ("sources", kind),
+                place,
                 "must have either path (a file or a glob) or url (a database), and not both.",
             )
-        if "url" in written and "table" not in written:
-            yield ("sources", kind, "url"), "a url needs the table to read: add the key table."
+        if {"table", "query"} <= written:
+            yield (
+                (*place, "query"),
+                "is read in the place of a table: remove the key table or this one.",
+            )
+        if "url" in written and not written & {"table", "query"}:
+            yield (*place, "url"), "a url needs the table to read: add the key table."
+
+
+def _sources_twice(data: Mapping[str, Any]) -> Iterator[Found]:
+    places = (
+        ((*place, "name"), mapping_of(source).get("name"))
+        for place, source in _sources(data)
+        if len(place) > 2
+    )
+    yield from _twice(places, "a source")
+    for place, source in _sources(data):
+        name = mapping_of(source).get("name")
+        if len(place) > 2 and isinstance(name, str) and name.strip().casefold() == ALL:
+            yield (*place, "name"), f"{shown(ALL)} stands for all of them. Give it another name."
 
 
 def _one_way_of_leaving(data: Mapping[str, Any]) -> Iterator[Found]:

@@ -225,10 +225,13 @@ def _names(value: Any) -> tuple[str, ...]:
 Names: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
+Conditions: TypeAlias = dict[str, Annotated[Any, BeforeValidator(_condition)]]
+
+
 class _EventMapping(Section):
     """What is common to the ways of naming events: text and lists stand for a mapping with `event` alone."""
 
-    where: dict[str, Annotated[Any, BeforeValidator(_condition)]] = Field(default_factory=dict)
+    where: Conditions = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -314,6 +317,9 @@ ExcludeField: TypeAlias = Annotated[Exclude, _Made(ExcludeSpec, "exclude")]
 def _listed(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
+
+ONE, SEVERAL = "<one>", "<several>"
+"""What pydantic puts into the place of a fault to say which of two shapes it took the value for."""
 
 Listed = BeforeValidator(_listed)
 """A list; one alone may stand without brackets."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, JourneyError, did_you_mean, listed, shown
 from cjlib.sources.connect import remote_of
-from cjlib.sources.connect.files import Files, expanded, find_files, located
+from cjlib.sources.connect.files import Files, expanded, find_files, is_workbook, located
 from cjlib.sources.connect.remote import Remote
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import csv_layout
-from cjlib.sources.ingest.open_source import open_files, open_remote
-from cjlib.sources.journey.schema import Source, Sources
+from cjlib.sources.ingest.open_source import Raw, open_files, open_remote
+from cjlib.sources.journey.schema import EventSource, Source, Sources
 from cjlib.sources.log.engine import DuckDB, identifier
 from cjlib.sources.presets.preset_file import is_file_name
 
@@ -29,10 +29,38 @@ def events_options(sources: Sources, folder: Path, timezone: str | None) -> dict
         raise JourneyError(
             "sources.events: the journey file names no events, only feedback. Add sources: {events: {path: events.parquet}}."
         )
-    place = _place(source, "sources.events", folder)
+    if isinstance(source, tuple):
+        options: dict[str, Any] = {
+            "source": {
+                one.name: _of_events(sources, one, f"sources.events[{position}]", folder)
+                for position, one in enumerate(source)
+            }
+        }
+    else:
+        options = _of_events(sources, source, "sources.events", folder)
+    options["timezone"] = timezone
+    if sources.customers is not None:
+        options["customers"] = _customers(sources, folder)
+    return options
+
+
+def overridden(options: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of `cj.read_events` with what a caller says in their place, for each source of several."""
+    source = options.get("source")
+    if "source" in overrides or not isinstance(source, Mapping):
+        return {**options, **overrides}
+    kept = {
+        name: {key: value for key, value in own.items() if key not in overrides}
+        for name, own in source.items()
+    }
+    return {**options, "source": kept, **overrides}
+
+
+def _of_events(sources: Sources, source: EventSource, key: str, folder: Path) -> dict[str, Any]:
+    """How one source of events is read."""
+    place = _place(source, key, folder)
     options = place | {
         "columns": _columns(sources, source.columns, place) or None,
-        "timezone": timezone,
         "observed_until": source.observed_until,
         "dates": source.dates,
         "duplicates": source.duplicates,
@@ -42,12 +70,10 @@ def events_options(sources: Sources, folder: Path, timezone: str | None) -> dict
         "decimal": source.decimal,
         "source_timezone": source.timezone,
         "preset": _preset(source, folder),
+        "event": source.event,
+        "where": source.where or None,
     }
-    if source.event is not None:
-        options["event"] = source.event
-    if sources.customers is not None:
-        options["customers"] = _customers(sources, folder)
-    return options
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> dict[str, Any]:
@@ -63,7 +89,7 @@ def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> di
         for name, content in source.columns.items()
     }
     options = {
-        "source": _table_here(place) if "table" in place else place["source"],
+        "source": _table_here(place) if _is_inside(place) else place["source"],
         "columns": _columns(sources, own, place) or None,
     }
     options |= {
@@ -86,12 +112,15 @@ def _preset(source: Source, folder: Path) -> str | Path | None:
 
 
 def _place(source: Source, key: str, folder: Path) -> dict[str, Any]:
-    if source.path is not None:
-        return {"source": located(source.path, folder, f"{key}.path")}
-    return {
-        "source": expanded(source.url or "", f"{key}.url"),
-        "table": expanded(source.table or "", f"{key}.table"),
+    """Where a source lies, as keywords: source, and the table or the query where it is a database."""
+    inside = {
+        name: expanded(given, f"{key}.{name}")
+        for name in ("table", "query")
+        if (given := getattr(source, name)) is not None
     }
+    if source.path is not None:
+        return {"source": located(source.path, folder, f"{key}.path"), **inside}
+    return {"source": expanded(source.url or "", f"{key}.url"), **inside}
 
 
 def _columns(sources: Sources, own: Mapping[str, Any], place: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,8 +130,8 @@ def _columns(sources: Sources, own: Mapping[str, Any], place: Mapping[str, Any])
         return dict(own)
     names = (
         _remote(place).names()
-        if "table" in place
-        else _names(find_files(place["source"]), list(shared))
+        if _is_remote(place)
+        else _names(find_files(place["source"], place.get("table")), list(shared))
     )
     return {name: ours for name, ours in shared.items() if name in names} | dict(own)
 
@@ -115,21 +144,37 @@ def _names(files: Files, asked: list[str]) -> list[str]:
     return list(open_files(engine, replace(files, paths=files.paths[:1]), asked).names)
 
 
+def _is_remote(place: Mapping[str, Any]) -> bool:
+    """Whether a source is a table, or a query, of a database."""
+    return _is_inside(place) and not is_workbook(place["source"])
+
+
+def _is_inside(place: Mapping[str, Any]) -> bool:
+    """Whether a source is a part of what its path or its url names: a table, a query, a sheet."""
+    return "table" in place or "query" in place
+
+
 def _remote(place: Mapping[str, Any]) -> Remote:
     """The table of a database."""
-    found = remote_of(place["source"], place["table"], None)
+    found = remote_of(place["source"], place.get("table"), None, place.get("query"))
     assert found is not None  # with a table's name it is found or refused
     return found
 
 
 def _table_here(place: Mapping[str, Any]) -> Any:
-    """A whole table of a database as an Arrow table."""
+    """A whole table of a database, or a sheet, as an Arrow table."""
     engine = DuckDB()
-    raw = open_remote(engine, _remote(place), {})
+    raw = _opened(engine, place, [])
     picks = ", ".join(
         f"c{position} AS {identifier(name)}" for position, name in enumerate(raw.names, start=1)
     )
     return engine.connection.sql(f"SELECT {picks} FROM raw").to_arrow_table()
+
+
+def _opened(engine: DuckDB, place: Mapping[str, Any], asked: list[str]) -> Raw:
+    if _is_remote(place):
+        return open_remote(engine, _remote(place), {})
+    return open_files(engine, find_files(place["source"], place.get("table")), asked)
 
 
 def customers_table(sources: Sources, folder: Path) -> pd.DataFrame | None:
@@ -153,9 +198,9 @@ def _customers(sources: Sources, folder: Path) -> Any:
     assert source is not None
     place = _place(source, "sources.customers", folder)
     columns = _columns(sources, source.columns, place)
-    if columns or source.decimal:
+    if columns or source.decimal or is_workbook(place["source"]):
         return _renamed(place, columns, source.decimal)
-    return _remote(place) if "table" in place else place["source"]
+    return _remote(place) if _is_remote(place) else place["source"]
 
 
 def _renamed(
@@ -163,11 +208,7 @@ def _renamed(
 ) -> Any:
     """The table under our names, with the types that the reader of events would give its columns."""
     engine = DuckDB()
-    raw = (
-        open_remote(engine, _remote(place), {})
-        if "table" in place
-        else open_files(engine, find_files(place["source"]), list(columns))
-    )
+    raw = _opened(engine, place, list(columns))
     unknown = [name for name in columns if name not in raw.names]
     if unknown:
         raise CjlibError(

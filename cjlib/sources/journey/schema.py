@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from cjlib.errors import did_you_mean
 from cjlib.sources.journey.fields import (
+    ONE,
+    SEVERAL,
     Amount,
+    Conditions,
     Count,
     Duration,
     EventField,
@@ -57,6 +60,7 @@ class Source(Section):
     path: Text | None = None
     url: Text | None = Field(default=None, repr=False)
     table: Text | None = None
+    query: Text | None = None
     dates: Annotated[str, BeforeValidator(_dates)] | None = None
     decimal: Annotated[Literal["point", "comma"], one_of("point", "comma")] | None = None
     preset: Text | None = None
@@ -75,6 +79,20 @@ class EventSource(Source):
     timezone: Zone | None = None
     id: Text | None = None
     missing_ids: Texts = ()
+    where: Conditions = Field(default_factory=dict)
+
+
+class NamedEventSource(EventSource):
+    """One source of events of several; its name stands in the column `source`."""
+
+    name: Text
+
+
+EventSources: TypeAlias = Annotated[
+    Annotated[EventSource, BeforeValidator(_bare_path), Tag(ONE)]
+    | Annotated[tuple[NamedEventSource, ...], Field(min_length=1), Tag(SEVERAL)],
+    Discriminator(lambda value: SEVERAL if isinstance(value, list | tuple) else ONE),
+]
 
 
 class FeedbackSource(Source):
@@ -97,10 +115,18 @@ class CustomerSource(Source):
 class Sources(Section):
     """Where the data lies; `columns` here renames columns of whichever source has them."""
 
-    events: Annotated[EventSource, BeforeValidator(_bare_path)] | None = None
+    events: EventSources | None = None
     feedback: Annotated[FeedbackSource, BeforeValidator(_bare_path)] | None = None
     customers: Annotated[CustomerSource, BeforeValidator(_bare_path)] | None = None
     columns: dict[str, Text] = Field(default_factory=dict)
+
+    def each(self) -> list[tuple[str, Source]]:
+        """Every source with the key where it stands."""
+        events = self.events if isinstance(self.events, tuple) else ()
+        one = {"events": self.events, "feedback": self.feedback, "customers": self.customers}
+        return [(f"events[{position}]", source) for position, source in enumerate(events)] + [
+            (key, source) for key, source in one.items() if isinstance(source, Source)
+        ]
 
 
 # ---- stages ------------------------------------------------------------------------------------------------------

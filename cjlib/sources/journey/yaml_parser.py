@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from cjlib.errors import LONGEST_SHOWN, JourneyError, did_you_mean, shown
-from cjlib.sources.journey.fields import UnknownKey
+from cjlib.sources.journey.fields import ONE, SEVERAL, UnknownKey
 
 Place: TypeAlias = tuple[str | int, ...]
 """Where a value stands: keys and 0-based positions from the top."""
@@ -184,7 +184,7 @@ def _short_by_faults(error: Mapping[str, Any]) -> bool:
 
 
 def _worded(error: Mapping[str, Any]) -> Fault:
-    place: Place = tuple(error["loc"])
+    place: Place = tuple(part for part in error["loc"] if part not in (ONE, SEVERAL))
     context, given = error.get("ctx", {}), error["input"]
     if isinstance(given, UnknownKey):
         allowed = ", ".join(given.allowed)
@@ -228,7 +228,7 @@ def _got(given: Any) -> str:
 def raise_all(faults: Iterable[Fault], parsed: Parsed, source: str) -> None:
     """Raise one error that lists every fault in the order of the file; nothing when there is none."""
     placed = {
-        (fault.line or parsed.line(fault.place) or 0, spelled(fault.place), fault.text)
+        (fault.line or parsed.line(fault.place) or 0, _key(fault.place, parsed.data), fault.text)
         for fault in faults
     }
     if not placed:
@@ -240,6 +240,15 @@ def raise_all(faults: Iterable[Fault], parsed: Parsed, source: str) -> None:
     raise JourneyError(
         f"{source} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
     )
+
+
+def _key(place: Place, data: Any) -> str:
+    """A place as one reads it; below one source of several with the name of the source."""
+    if place[:2] != ("sources", "events") or len(place) < 3 or not isinstance(place[2], int):
+        return spelled(place)
+    name = _below(data, place[:2])[place[2]]
+    name = name.get("name") if isinstance(name, Mapping) else None
+    return f"{spelled(place)} (source {shown(name)})" if isinstance(name, str) else spelled(place)
 
 
 def spelled(place: Place) -> str:
