@@ -413,7 +413,7 @@ WHOLE = gzip.compress(
         ),
         ("e.jsonl", "", "'e.jsonl' is empty"),
         ("e.jsonl.gz", WHOLE[:200], "is not a whole gzip file"),
-        ("e.xlsx", b"PK", "'e.xlsx' cannot be read as it is.* read it with pandas.read_excel"),
+        ("e.xls", b"PK", "'e.xls' cannot be read as it is.* read it with pandas.read_excel"),
         ("e.json", "[]", "'e.json' cannot be read as it is.* pandas.read_json"),
     ],
 )
@@ -456,8 +456,8 @@ def test_a_folder_without_data_files_is_named(tmp_path):
     ("source", "message"),
     [
         (
-            "s3://me:secret@host/db",
-            r"'s3://…@host/db' is an address of no file here.*the table of a database is read with table='events'",
+            "hdfs://me:secret@host/db",
+            r"'hdfs://…@host/db' is an address of no file here.*the table of a database is read with table='events'",
         ),
         ([("ana", "view")], "source: must be a Parquet, CSV, TSV or JSON-lines file"),
         (None, "source: must be a Parquet"),

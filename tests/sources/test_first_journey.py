@@ -843,7 +843,7 @@ def test_the_table_of_a_telephone_company_is_ready_to_run(shared_data, tmp_path)
         ),
         ("x.csv", "a,t\n", r"holds no rows"),
         ("x.csv", "", r"is empty\. It must begin with a line of column names"),
-        ("x.xlsx", "PK", r"cannot be read as it is\. What can be read is a Parquet, CSV"),
+        ("x.xls", "PK", r"cannot be read as it is\. What can be read is a Parquet, CSV"),
         ("x.parquet", "no parquet at all", r"cannot be read as"),
     ],
 )

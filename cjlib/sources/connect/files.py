@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from cjlib.errors import CjlibError, DataError, JourneyError, did_you_mean, listed, shown
+from cjlib.sources.connect.remote_files import fetched, is_remote_file
 
 KINDS = {
     ".parquet": "parquet",
@@ -61,6 +62,8 @@ def is_workbook(source: object) -> bool:
 
 def find_files(source: str | Path, sheet: str | None = None) -> Files:
     """The files a path, a glob or a folder names; an error with the nearest name where there are none. Of a workbook the sheet, by its name."""
+    if is_remote_file(source):
+        return find_files(fetched(str(source)), sheet)
     if "://" in str(source):
         raise CjlibError(
             f"source: {shown(_without_password(str(source)))} is an address of no file here. What can be read is {READABLE}. "
@@ -196,6 +199,8 @@ def located(path: str, folder: Path, key: str) -> str:
     An absolute path is itself. A relative one is looked up below `CJ_DATA`, if that is set and the file exists there, else beside the
     journey file.
     """
+    if is_remote_file(path):
+        return expanded(path, key)
     given = Path(expanded(path, key)).expanduser()
     if given.is_absolute():
         tried = [given]

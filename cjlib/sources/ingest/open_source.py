@@ -368,6 +368,10 @@ def no_name_twice(names: Sequence[str]) -> None:
         )
 
 
+_LAZY = ("polars", "narwhals")
+"""Packages whose frames may be plans that have to be collected first."""
+
+
 def _arrow(source: Any, option: str) -> Any:
     import pyarrow as pa
 
@@ -378,13 +382,13 @@ def _arrow(source: Any, option: str) -> Any:
         )
     source = (
         source.collect()
-        if hasattr(source, "collect") and type(source).__module__.startswith("polars")
+        if hasattr(source, "collect") and type(source).__module__.startswith(_LAZY)
         else source
     )
     if hasattr(source, "__arrow_c_stream__"):
         return pa.table(source)
     raise CjlibError(
-        f"{option}: must be {READABLE}, a pandas, polars or Arrow table, or a journey. Got {shown(source)}."
+        f"{option}: must be {READABLE}, a pandas, polars or Arrow table or whatever gives Arrow streams, or a journey. Got {shown(source)}."
     )
 
 

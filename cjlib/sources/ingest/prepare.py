@@ -156,7 +156,8 @@ def _rows_that_count(engine: DuckDB, raw: Raw, names: list[str], request: Reques
     for name, condition in request.where.items():
         place = _place_of(raw, names, name, "where")
         kind = raw.types[raw.places.index(place)]
-        if place in raw.untyped:
+        # Texts that are all numbers are compared as numbers, whatever wrote them.
+        if kind == "VARCHAR":
             typed, _ = text_types(engine, {place: name}, decimal=request.decimal)
             kind = typed[place]
         column = property_column(engine, name, place, kind)
