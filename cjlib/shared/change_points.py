@@ -21,7 +21,8 @@ from cjlib.shared.stats import Z95
 from cjlib.show.numbers import count_of
 
 Floats = NDArray[np.float64]
-DRAWS = 1999
+DRAWS = 9_999
+"""So many that p can fall below what a sentence may claim, also over a dozen segments."""
 LEVEL = 0.05
 FEWEST_PERIODS = 8
 """With fewer a level that moved cannot be told from a measure that wanders."""

@@ -22,9 +22,11 @@ from cjlib.show.numbers import count_of, timespan
 
 MIN_N = 30
 """A number that rests on fewer than this many customers is shown as such: greyed, with its n, never as a finding."""
-CLAIM = 0.01
-"""A sentence claims what has an adjusted p below this: a run has about a dozen families, and together they shall claim nothing in 95 of 100 runs
-of a business in which nothing happens. Tables keep the p-values for readers with another threshold."""
+FAMILIES_A_RUN = 20
+"""How many families of questions a run of all notebooks asks, about."""
+CLAIM = 0.05 / FAMILIES_A_RUN
+"""A sentence claims what has an adjusted p below this, .0025: so that all families of a run together claim nothing in 95 of 100 runs of a business
+in which nothing happens. Tables keep the p-values for readers with another threshold."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -98,7 +98,7 @@ def test_a_level_that_is_flat_wanders_or_follows_the_year_seldom_moves():
         for means in (np.zeros(24), 0.15 * np.array(wander), 0.2 * year):
             rows = series(means.tolist(), 40, seed=seed)
             false += bool(level_shifts("levels", rows, least=30).claims.any())
-    assert false <= 2  # of 24, each claimed below .01
+    assert false <= 2  # of 24, each claimed below .0025
 
 
 def test_more_segments_make_a_shift_harder_to_claim():

@@ -8,6 +8,7 @@ A seed is one business of each of the ten kinds, so 20 seeds are 200 worlds for 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,8 @@ HEAD = """\
 Made by `make nulls`: ten kinds of business in which nothing happens, and every kind of sentence that can claim something. A sentence is wrong when it claims a
 difference, a change or a signal in such a business; the sentence about expected churners, when its interval misses what came. The upper bound is that of
 Clopper and Pearson: with 95% confidence the sentence is wrong no more often. A table's smallest adjusted p below .05 is counted too, although a sentence
-claims only below .01. The businesses: `tests/null/worlds.py`; the sentences: `tests/null/sentences.py`.
+claims only below .0025: a run of all notebooks asks some twenty families of questions, and .05 / 20 for each keeps the whole run from claiming anything in
+95 of 100 businesses in which nothing happens. What that costs stands in the second part. The businesses: `tests/null/worlds.py`; the sentences: `tests/null/sentences.py`.
 """
 POWER = """\
 ## How often they find what is there
@@ -128,19 +130,38 @@ def _markdown(table: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)
 
 
+def seed_parts(seed: int, folder: Path) -> list[pd.DataFrame]:
+    """What one seed counts, kept in a folder so that a run can be broken off, gone on with, and shared among processes."""
+    files = [folder / f"{seed}_{name}.csv" for name in ("wrong", "found", "intervals")]
+    if not all(file.is_file() for file in files):
+        made = (
+            counted(SENTENCES, list(WORLDS.values()), [seed]),
+            power(SENTENCES, [seed]),
+            held(range(10 * seed, 10 * seed + 10)),
+        )
+        for file, part in zip(files, made, strict=True):
+            part.to_csv(file, index=False)
+    return [pd.read_csv(file) for file in files]
+
+
 def main() -> None:
     """Run seed after seed, and write the page after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the seed to begin with")
+    parser.add_argument("--kept", type=Path, help="a folder of counts of seeds run before")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    chosen = parser.parse_args()
     warnings.simplefilter("ignore")
-    wrong, found, intervals = [], [], []
-    for seed in range(parser.parse_args().seeds):
-        wrong.append(counted(SENTENCES, list(WORLDS.values()), [seed]))
-        found.append(power(SENTENCES, [seed]))
-        intervals.append(held(range(10 * seed, 10 * seed + 10)))
-        text = page(*(pd.concat(parts, ignore_index=True) for parts in (wrong, found, intervals)))
-        PAGE.write_text(text, encoding="utf-8")
-        print(f"{PAGE}: {seed + 1} seeds", flush=True)
+    folder = chosen.kept or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    parts: list[list[pd.DataFrame]] = []
+    for seed in range(chosen.first, chosen.first + chosen.seeds):
+        parts.append(seed_parts(seed, folder))
+        columns = zip(*parts, strict=True)
+        text = page(*(pd.concat(column, ignore_index=True) for column in columns))
+        chosen.page.write_text(text, encoding="utf-8")
+        print(f"{chosen.page}: {len(parts)} seeds", flush=True)
 
 
 if __name__ == "__main__":

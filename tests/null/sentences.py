@@ -199,17 +199,14 @@ def score_changes(business: Business) -> Claim:
 def score_shifts(business: Business) -> Claim:
     """From which month on NPS is another one, in stages."""
     told = cj.nps(business.feedback, by="stage", period="month")
-    shifts = told.shifts
-    column = "p_adjusted" if "p_adjusted" in shifts else "p_value"
-    return Claim(len(shifts) > 0, least(shifts, column))
+    return by_table(told, told.shifts, r"\bmoved\b")
 
 
 def sentiment_changes(business: Business) -> Claim:
     """Sentiment from month to month, and from when on it is another one."""
     told = cj.sentiment(business.feedback, period="month")
-    return Claim(
-        bool(told.changes["beyond_noise"].any()) or len(told.shifts) > 0, least(told.changes)
-    )
+    shifted = least(told.shifts) < CLAIM
+    return Claim(bool(told.changes["beyond_noise"].any()) or shifted, least(told.changes))
 
 
 def theme_unhappy(business: Business) -> Claim:

@@ -260,6 +260,6 @@ def _definition(
         f"{foreign:,} in other languages left out",
         "terms": f"{tested:,} content words and pairs in at least {least} comments",
         "order": "z of the log-odds with a Dirichlet prior (Monroe et al. 2008)",
-        "test": f"{terms.words}; shares of comments with the term, the variance by customers; listed below 5%, told in the headline below 1%",
+        "test": f"{terms.words}; shares of comments with the term, the variance by customers; listed below 5%, told in the headline below {CLAIM:g}",
         "means": "association, not causation",
     }

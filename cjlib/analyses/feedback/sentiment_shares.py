@@ -209,7 +209,7 @@ def changes(rows: pd.DataFrame, table: pd.DataFrame, min_n: int) -> tuple[pd.Dat
         follow_up=follow_up,
         min_n=min_n,
     )
-    adjusted = pairs.assign(p_adjusted=tested.p_adjusted, beyond_noise=tested.p_adjusted < 0.05)
+    adjusted = pairs.assign(p_adjusted=tested.p_adjusted, beyond_noise=tested.claims)
     return adjusted, tested
 
 

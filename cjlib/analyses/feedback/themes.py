@@ -327,7 +327,7 @@ def _with_detractors(
         log_odds=np.log(odds[0] / odds[1]),
         p_value=tested.p_value,
         p_adjusted=tested.p_adjusted,
-        beyond_chance=tested.p_adjusted < 0.05,
+        beyond_chance=tested.claims,
     )
     return table.sort_values(
         ["log_odds", "theme"], ascending=[False, True], ignore_index=True

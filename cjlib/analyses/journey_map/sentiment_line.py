@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainccinv, gammaincinv, ndtr
 
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import CLAIM, MIN_N
 
 Floats = NDArray[np.float64]
 STEP = 0.1
@@ -182,8 +182,8 @@ def _spreads(freedom: float) -> tuple[Floats, Floats]:
 class Pair:
     """Two stages compared: the later one's mean less the earlier one's.
 
-    `error` is its standard error, `within` the standard deviation within stages, `stages` how many are compared at once. p and the bounds are worked out
-    only for whom they are asked.
+    `error` is its standard error, `within` the standard deviation within stages, `stages` how many are compared at once, `groups` how many maps beside each
+    other. p and the bounds are worked out only for whom they are asked.
     """
 
     change: float
@@ -191,7 +191,7 @@ class Pair:
     within: float
     stages: int
     freedom: float
-    alpha: float
+    groups: int
 
     @cached_property
     def p_adjusted(self) -> float:
@@ -203,20 +203,21 @@ class Pair:
     @property
     def differs(self) -> bool:
         """Beyond noise, and large enough to name."""
-        return abs(self.change) >= LEAST_DIFFERENCE * self.within and self.p_adjusted < self.alpha
+        large = abs(self.change) >= LEAST_DIFFERENCE * self.within
+        return large and self.p_adjusted < CLAIM / self.groups
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
         """The interval of the change, right for all pairs at once."""
         half = (
-            quantile(1 - self.alpha, self.stages, self.freedom) * self.error / np.sqrt(2)
+            quantile(1 - 0.05 / self.groups, self.stages, self.freedom) * self.error / np.sqrt(2)
             if self.error
             else 0.0
         )
         return self.change - half, self.change + half
 
 
-def pairs(means: Clustered, taking: list[int], alpha: float = 0.05) -> dict[tuple[int, int], Pair]:
+def pairs(means: Clustered, taking: list[int], groups: int = 1) -> dict[tuple[int, int], Pair]:
     """Every pair of the stages that take part, judged at once (Games–Howell with clustered variances).
 
     References
@@ -224,11 +225,11 @@ def pairs(means: Clustered, taking: list[int], alpha: float = 0.05) -> dict[tupl
     Games, P. A. & Howell, J. F. (1976). Pairwise multiple comparison procedures with unequal N's and/or variances. Journal of Educational Statistics 1.
     """
     return {
-        (s, t): _pair(means, s, t, len(taking), alpha) for s in taking for t in taking if s != t
+        (s, t): _pair(means, s, t, len(taking), groups) for s in taking for t in taking if s != t
     }
 
 
-def _pair(means: Clustered, s: int, t: int, k: int, alpha: float) -> Pair:
+def _pair(means: Clustered, s: int, t: int, k: int, groups: int) -> Pair:
     v = means.covariance
     difference, variance = (
         float(means.mean[t] - means.mean[s]),
@@ -236,9 +237,9 @@ def _pair(means: Clustered, s: int, t: int, k: int, alpha: float) -> Pair:
     )
     parts = v[s, s] ** 2 / (means.people[s] - 1) + v[t, t] ** 2 / (means.people[t] - 1)
     if variance <= 0 or parts <= 0:
-        return Pair(difference, 0.0, means.within, k, 1.0, alpha)
+        return Pair(difference, 0.0, means.within, k, 1.0, groups)
     return Pair(
-        difference, float(np.sqrt(variance)), means.within, k, float(variance**2 / parts), alpha
+        difference, float(np.sqrt(variance)), means.within, k, float(variance**2 / parts), groups
     )
 
 
@@ -261,12 +262,12 @@ class Pattern:
     pair: Pair
 
 
-def named_patterns(means: Clustered, alpha: float = 0.05) -> list[Pattern]:
+def named_patterns(means: Clustered, groups: int = 1) -> list[Pattern]:
     """Rapid drops, troughs, peaks and sawteeth of a line, all read off one family of comparisons."""
     taking = taking_part(means)
     if len(taking) < 2:
         return []
-    compared = pairs(means, taking, alpha)
+    compared = pairs(means, taking, groups)
     drops = [
         Pattern("rapid drop", s, t, compared[s, t])
         for s, t in pairwise(taking)

@@ -98,7 +98,7 @@ def _lines(source: Source, opinions: Opinions) -> Iterator[Line]:
             for measure, answers in mine.items()
         }
         assert lead is not None
-        yield Line(group, lead, stages, points, named_patterns(stages[lead], 0.05 / size))
+        yield Line(group, lead, stages, points, named_patterns(stages[lead], size))
 
 
 def _table(source: Source, rows: list[tuple[int, tuple]], names: tuple[str, ...]) -> pd.DataFrame:

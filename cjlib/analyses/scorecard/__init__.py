@@ -134,7 +134,7 @@ def scorecard(
     variation: limits round what the periods before let one expect (a level, a trend, the season
     where the log reaches a year further), from 8 complete periods on; see
     `cjlib.analyses.scorecard.control_limits`. A KPI moved beyond noise if p of the period under
-    that model is below .01 after Benjamini–Hochberg over the card, and both periods rest on at
+    that model is below .0025 after Benjamini–Hochberg over the card, and both periods rest on at
     least 30.
 
     Parameters

@@ -87,7 +87,7 @@ def summary(
     """The headline of each result, and cards of its numbers: value, unit, 95% CI, n, and the change in words.
 
     A change is called better or worse only if it is statistically significant over all cards shown
-    (adjusted p < .01, from Zou and Donner's interval of the difference); otherwise there is "no
+    (adjusted p < .0025, from Zou and Donner's interval of the difference); otherwise there is "no
     significant change". A number that rests on fewer than 30 is shown as such and not set in bold.
 
     Parameters

@@ -25,7 +25,7 @@ from cjlib.views.report.worker import Job
 
 GLOSSARY = {
     "95% CI": "Confidence interval: of a hundred such intervals about 95 hold the true value. A wide one means few data.",
-    "significant": "Chance alone would hardly give a difference as large: adjusted p below .01 over all that was compared.",
+    "significant": "Chance alone would hardly give a difference as large: adjusted p below .0025 over all that was compared.",
     "adjusted p": "The p-value after all comparisons made together were taken into account.",
     "median": "Half lie below it, half above.",
     "NPS": "Net promoter score: percent who answer 9 or 10 less percent who answer 0 to 6, from −100 to +100.",
