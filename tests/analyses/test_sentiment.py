@@ -15,7 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 import cjlib as cj
 from cjlib.analyses.feedback import score_texts, scorer
 from cjlib.analyses.feedback.scorer import FILE, macro_f1
-from cjlib.analyses.feedback.sentiment_shares import ppi_mean, recalibrated
+from cjlib.analyses.feedback.sentiment_shares import against_others, ppi_mean, recalibrated
 from cjlib.analyses.feedback.text_features import counted, languages
 from cjlib.shared.stats import wilson
 from cjlib.sources.feedback.texts import lexicon
@@ -584,7 +584,7 @@ def test_many_texts_are_scored_in_chunks_that_tell_how_far_they_are(monkeypatch)
 
 
 @pytest.mark.parametrize(("happy", "told"), [(0.55, False), (0.9, True)])
-def test_a_segment_is_a_finding_only_where_more_than_the_scorer_can_tell_it_apart(happy, told):
+def test_without_ratings_a_segment_is_a_finding_only_beyond_what_topics_do_to_a_scorer(happy, told):
     rng = np.random.default_rng(3)
     texts = np.array(["I hate it, it is awful and broken.", "I love it, it is great and easy."])
     rows = [
@@ -597,3 +597,43 @@ def test_a_segment_is_a_finding_only_where_more_than_the_scorer_can_tell_it_apar
     result = cj.sentiment(cj.read_feedback(frame), by="stage")
     assert (result.against_others["p_adjusted"] < 0.01).all()
     assert bool(result.findings) == told
+
+
+def learnt(rng, lower=0.0, segments=5, each=200):
+    """Scores of a scorer that has learnt each segment's mean rating, out of fold, beside ratings of four texts in five."""
+    segment = np.repeat(np.arange(segments), each)
+    rating = rng.choice([-1.0, 0.0, 1.0], segment.size, p=[0.3, 0.2, 0.5])
+    rating = np.where((segment == 0) & (rng.random(segment.size) < lower), -1.0, rating)
+    rated, fold = rng.random(segment.size) < 0.8, rng.integers(0, 5, segment.size)
+    score = 0.25 * rating + rng.normal(0, 0.1, segment.size)
+    for left_out in range(5):
+        taught = rated & (fold != left_out)
+        means = [rating[taught & (segment == one)].mean() for one in range(segments)]
+        score[fold == left_out] += 0.7 * np.array(means)[segment[fold == left_out]]
+    return pd.DataFrame(
+        {
+            "segment": np.array(list("ABCDE"))[segment],
+            "status": "scored",
+            "score": score,
+            "customer": np.arange(segment.size),
+            "rating": np.where(rated, rating, np.nan),
+        }
+    )
+
+
+def test_what_a_fitted_scorer_learnt_of_a_segment_is_in_the_interval():
+    def held(rows: pd.DataFrame) -> list[bool]:
+        compared, _ = against_others(rows, 30)
+        return (compared["difference_low"].le(0) & compared["difference_high"].ge(0)).tolist()
+
+    worlds = [learnt(np.random.default_rng(seed)) for seed in range(30)]
+    assert np.mean([held(rows) for rows in worlds]) >= 0.9
+    assert np.mean([held(rows.assign(rating=np.nan)) for rows in worlds]) < 0.7
+
+
+def test_corrected_scores_still_find_the_segment_that_is_less_happy():
+    compared, tested = against_others(learnt(np.random.default_rng(0), lower=0.4), 30)
+    assert compared.loc[tested.claims, "segment"].tolist() == ["A"]
+    few = learnt(np.random.default_rng(0))
+    few.loc[(few["segment"] == "B") & (np.arange(len(few)) % 10 > 0), "rating"] = np.nan
+    assert against_others(few, 30)[0]["segment"].tolist() == ["A", "C", "D", "E"]

@@ -179,8 +179,8 @@ def test_a_change_within_noise_is_no_significant_change():
 
 
 def test_a_change_is_corrected_over_the_cards_that_are_shown():
-    now, before = share_of(250, 1000), share_of(200, 1000)
-    assert "5.0 points" in words("conversion", now, before)
+    now, before = share_of(258, 1000), share_of(200, 1000)
+    assert "5.8 points" in words("conversion", now, before)
     same = share_of(500, 1000)
     metrics = {"conversion": now, "a_share": same, "b_share": same, "c_share": same}
     html = cj.summary(result_of(**metrics), previous={**metrics, "conversion": before}).html

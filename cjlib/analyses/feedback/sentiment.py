@@ -48,11 +48,9 @@ METHODS = {
 """How a share of negatives was estimated, in words."""
 
 
-SCORER_SHIFT = 0.2
-"""Differences of mean scores below this are no finding: what people write about differs by segment, and so does the scorer's error.
-
-In samples in which no stage is worse than another, the mean of a stage's scores lay up to .06 (one standard deviation) beside the others', beyond what
-its interval allows; a difference of .15 is more than twice that.
+TOPIC_SHIFT = 0.2
+"""A scorer that was not fitted to ratings errs in one direction with what a segment writes about, and nothing in the texts says how far: in samples in which no
+stage is worse than another it set stages up to .14 apart. Smaller differences of its scores are no finding; those of a scorer fitted here are corrected instead.
 """
 
 
@@ -151,6 +149,8 @@ def sentiment(
         )
     table, whole, audited = by_segment(rows, min_n), share_of(rows, min_n), bool(labels)
     others, others_family = against_others(rows, min_n)
+    fitted = bool(rows["rating"].notna().any())
+    far = others["difference"].abs() >= (0 if fitted else TOPIC_SHIFT)
     changed, changes_family = changes(rows, table, min_n)
     shifts = level_shifts(
         "levels of the mean text score",
@@ -165,9 +165,7 @@ def sentiment(
         | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(whole, table, scored, by, audited),
         findings=_findings(
-            others[others_family.claims & (others["difference"].abs() >= SCORER_SHIFT)],
-            others_family.name,
-            by,
+            others[others_family.claims & far], others_family.name, by, _ground(rows, fitted)
         ),
         families={tested.name: tested.tests for tested in families},
         against_others=others,
@@ -178,14 +176,20 @@ def sentiment(
     )
 
 
-def _findings(claimed: pd.DataFrame, name: str, by: str | None) -> list[Finding]:
+def _ground(rows: pd.DataFrame, fitted: bool) -> str:
+    """What the scores that are compared rest on."""
+    rated = count_of(int(rows.loc[rows["status"] == "scored", "rating"].notna().sum()), "rating")
+    return f"scores corrected by {rated}" if fitted else "a model index"
+
+
+def _findings(claimed: pd.DataFrame, name: str, by: str | None, ground: str) -> list[Finding]:
     """A segment whose texts are significantly less or more happy than those of the others."""
     return [
         Finding(
             topic=topic_of_segment("sentiment", str(by), row["segment"]),
             claim=f"Texts of {row['segment']} are {'less' if row['difference'] < 0 else 'more'} positive than the others: mean score "
             f"{signed(row['mean_score'], 2)} against {signed(row['other_mean_score'], 2)} (95% CI of the difference {signed(row['difference_low'], 2)} to "
-            f"{signed(row['difference_high'], 2)}, {count_of(row['customers'], 'customer')}; a model index).",
+            f"{signed(row['difference_high'], 2)}, {count_of(row['customers'], 'customer')}; {ground}).",
             direction="bad" if row["difference"] < 0 else "good",
             family=name,
             p_adjusted=row["p_adjusted"],

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.feedback.score_texts import ScoredTexts
+from cjlib.analyses.feedback.score_texts import ScoredTexts, ratings_as_labels
 from cjlib.shared.clustered_comparison import compare_answers, two_sided
 from cjlib.shared.comparison import Family, MeanComparison, family, known_at_once
 from cjlib.shared.periods import check_period
@@ -55,7 +55,7 @@ def rows_of(
     """One row a feedback, by id: what its text says, and what people said of it.
 
     `segment`, [`period`], `status`, `label`, `score`, `f` (the model's probability of negative), `y` (1 where people labelled it
-    negative, 0 where another, else missing) and `g`, which is f recalibrated on the labels.
+    negative, 0 where another, else missing), `g`, which is f recalibrated on the labels, and `rating` (−1, 0, 1) where the scorer was fitted to it.
     """
     table = scored.table
     rows = pd.DataFrame(
@@ -68,11 +68,18 @@ def rows_of(
         }
     )
     rows = rows.assign(y=table["feedback_id"].map(labels), f=table["p_negative"].to_numpy())
-    rows = rows.assign(g=_recalibrated(rows))
+    rows = rows.assign(g=_recalibrated(rows), rating=_fitted_to(feedback, scored))
     if period is None:
         return rows
     check_period(period, ("day", "week", "month", "quarter", "year"))
     return rows.assign(period=feedback.periods(period))
+
+
+def _fitted_to(feedback: Feedback, scored: ScoredTexts) -> Floats:
+    """The ratings as the scorer learnt them; missing everywhere if it did not."""
+    fitted = scored.measured is not None and scored.measured.adapted
+    labels = ratings_as_labels(feedback.frame)
+    return np.where(fitted & (labels >= 0), labels - 1.0, np.nan)
 
 
 def by_segment(rows: pd.DataFrame, min_n: int) -> pd.DataFrame:
@@ -156,9 +163,32 @@ def text_answers(scored: pd.DataFrame) -> CustomerAnswers:
     )
 
 
+def corrected(scored: pd.DataFrame, min_n: int) -> pd.DataFrame:
+    """Texts with a score whose mean in a segment is free of what the scorer learnt there; of segments in which at least `min_n` customers gave ratings.
+
+    A scorer fitted to ratings has learnt the luck of a segment with the words that stand only there, which the spread of the scores does not show. So each rated
+    text, whose score was made without its own rating, gets its error (rating − score) added, times texts for each rated one of its segment: the mean is that of all
+    scores plus that of the errors, and its spread is that of both. A scorer that was not fitted here has nothing to correct: the scores stay.
+
+    References
+    ----------
+    Angelopoulos, A. et al. (2023). Prediction-powered inference. Science 382. Zrnic, T. & Candès, E. (2024). Cross-prediction-powered inference. PNAS 121.
+    """
+    rated = scored["rating"].notna()
+    if not rated.any():
+        return scored
+    raters = scored[rated].groupby("segment")["customer"].nunique()
+    kept = scored[scored["segment"].isin(raters.index[raters >= min_n])]
+    texts_a_rating = kept.groupby("segment")["rating"].transform("size") / kept.groupby("segment")[
+        "rating"
+    ].transform("count")
+    error = (kept["rating"] - kept["score"]).fillna(0.0)
+    return kept.assign(score=kept["score"] + texts_a_rating * error)
+
+
 def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanComparison]:
     """The mean score of each segment beside that of all others together; nothing where there is but one."""
-    scored = rows[rows["status"] == "scored"]
+    scored = corrected(rows[rows["status"] == "scored"], min_n)
     names = sorted(scored["segment"].unique())
     names = names if len(names) > 1 else []
     inside = {name: (scored["segment"] == name).to_numpy() for name in names}
