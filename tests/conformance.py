@@ -136,7 +136,6 @@ def funnel_of(case: dict[str, Any], log: cj.EventLog) -> cj.Funnel:
         )
         for one in query["exclusions"]
     ]
-    attribution = query.get("breakdown_attribution")
     return cj.funnel(
         log,
         steps,
@@ -144,11 +143,17 @@ def funnel_of(case: dict[str, Any], log: cj.EventLog) -> cj.Funnel:
         order=ORDER[query["order"]],
         exclude=exclude,
         by=query["breakdown"],
-        by_value=BY_VALUE[attribution]
-        if attribution in BY_VALUE
-        else f"step_{int(attribution.removeprefix('step_')) + 1}",
+        by_value=by_value_of(case),
         **bounds,
     )
+
+
+def by_value_of(case: dict[str, Any]) -> str:
+    """Which value of a customer a funnel case goes by."""
+    attribution = case["query"].get("breakdown_attribution")
+    if attribution in BY_VALUE:
+        return BY_VALUE[attribution]
+    return f"step_{int(attribution.removeprefix('step_')) + 1}"
 
 
 def retention_options(case: dict[str, Any]) -> dict[str, Any]:

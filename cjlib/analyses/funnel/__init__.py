@@ -16,7 +16,7 @@ from cjlib.analyses.funnel.across_periods import FunnelChange, FunnelTrend
 from cjlib.analyses.funnel.by_group import compare_groups, touched
 from cjlib.analyses.funnel.count import Attempts, Counted, count, try_all
 from cjlib.analyses.funnel.drop_off import FunnelLost
-from cjlib.analyses.funnel.instants import Bools
+from cjlib.analyses.funnel.instants import Bools, near_instants
 from cjlib.analyses.funnel.options import Question, Rows, allowed, question, read
 from cjlib.analyses.funnel.pushdown import Found
 from cjlib.analyses.funnel.tables import (
@@ -31,9 +31,11 @@ from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.group_by import MISSING
+from cjlib.show.numbers import count_of, timespan
 from cjlib.sources.log.conditions import Event, Exclude
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog, Log
+from cjlib.sources.log.semantics import FUNNELS, Semantics, Tool, filled
 
 
 @dataclass(frozen=True)
@@ -224,21 +226,22 @@ class Funnel(Result):
         )
 
 
-def funnel(
+def funnel(  # noqa: PLR0913 (the options are the analysis)
     log: EventLog,
     steps: Sequence[Event],
     *,
-    window: Duration | None,
+    window: Duration | None = "",
     order: Literal["sequential", "strict", "any"] = "sequential",
-    entry: Literal["best", "reentry", "first"] = "best",
+    entry: Literal["best", "reentry", "first"] | None = None,
     entrants: Literal["all", "closed"] = "all",
     exclude: Exclude | Sequence[Exclude] = (),
     hold: str | Sequence[str] = (),
     by: str | Sequence[str] | None = None,
-    by_value: str = "first",
+    by_value: str | None = None,
     step_windows: Sequence[Duration | None] | None = None,
     start: Any = None,
     end: Any = None,
+    semantics: Tool | None = None,
     min_n: int = MIN_N,
 ) -> Funnel:
     """How many customers get from the first step to the last, and where the others stop.
@@ -261,14 +264,14 @@ def funnel(
         `cj.Step(name, may_be_absent=True)` allows it.
     window
         Longest elapsed time from the first event to every later step, such as "14D"; None: no
-        limit. It has no default: it must be said.
+        limit. It has no default: it must be said, here or by `semantics`.
     order
         "sequential": other events may lie between. "strict": any other event of the customer in the
         log between two steps breaks the attempt. "any": the steps may come in any order; row k
         counts those who reached any k of them.
     entry
-        "best": the attempt with most steps, of those the one with the earliest first event.
-        "reentry": most steps, of those the earliest last step, then the latest first event (same
+        "best" (unless `semantics` has another): the attempt with most steps, of those the one with
+        the earliest first event. "reentry": most steps, of those the earliest last step, then the latest first event (same
         counts; times without idle earlier visits). "first": only the first first-step event at or
         after `start`.
     entrants
@@ -283,7 +286,8 @@ def funnel(
         Column(s) of the log or of the customers table: one funnel a group. A missing value is a
         group of its own, null in the table.
     by_value
-        A customer's group: "first" or "last" value along the counted attempt that is not missing
+        A customer's group: "first" (unless `semantics` has another) or "last" value along the
+        counted attempt that is not missing
         (several columns: the values of the first event that has any); "step_k": of the event that
         filled step k, without customers who never reached it; "all": the funnel runs separately on
         the events of each value. Of tied events the smallest value as text.
@@ -293,6 +297,10 @@ def funnel(
     start, end
         Bounds of the first event only, both included; later steps may fall after `end`. To cut
         every event use `log.where(start=, end=)`.
+    semantics
+        "posthog", "mixpanel", "amplitude" or "ga4": count as that tool documents it. Options that
+        are not given are the tool's; one that the tool does not offer is an error. `.definition`
+        names the page, and which difference remains.
     min_n
         Groups of fewer customers are not compared, and headlines say that they are small.
 
@@ -309,8 +317,8 @@ def funnel(
     ------
     CjlibError
         If `log` is no event log; a step never occurs in it (unless it may be absent) or there are
-        too many; a window has no unit; `order`, `entry`, `entrants` or `by_value` is none of those
-        named; `exclude`, `step_windows` or `entrants="closed"` does not fit the steps, the order or
+        too many; a window is not said or has no unit; `order`, `entry`, `entrants`, `by_value` or `semantics` is none of
+        those named, or the tool knows another; `exclude`, `step_windows` or `entrants="closed"` does not fit the steps, the order or
         the window; a column does not exist; `start` lies after `end`; or the log lies in a database
         that cannot count it. The message says what is allowed, and the nearest name.
 
@@ -331,23 +339,34 @@ def funnel(
     0     1  visit          2             1.0
     1     2    buy          1             0.5
     """
-    asked = question(
-        log,
-        steps,
-        window=window,
-        order=order,
-        entry=entry,
-        entrants=entrants,
-        exclude=exclude,
-        hold=hold,
-        by=by,
-        by_value=by_value,
-        step_windows=step_windows,
-        start=start,
-        end=end,
-        min_n=min_n,
+    given = {"window": window} if window != "" else {}
+    given |= {"entry": entry} if entry is not None else {}
+    given |= {"by_value": by_value} if by_value is not None else {}
+    given |= {"order": order, "entrants": entrants, "exclude": exclude, "hold": hold}
+    given |= {"by": by, "step_windows": step_windows}
+    options = filled(
+        FUNNELS, semantics, given, {"window": "", "entry": "best", "by_value": "first"}
     )
-    return answer(log, asked)
+    if not semantics:
+        return answer(log, question(log, steps, **options, start=start, end=end, min_n=min_n))
+    tool = FUNNELS[semantics]
+    if tool.whole_range and end is not None and isinstance(log, Log):
+        log, end = log.where(end=end), None
+    result = answer(log, question(log, steps, **options, start=start, end=end, min_n=min_n))
+    return replace(
+        result, definition={**result.definition, **tool.definition(options, _swaps(result, tool))}
+    )
+
+
+def _swaps(result: Funnel, tool: Semantics) -> str:
+    """How many customers a tool that lets near events swap places might count otherwise."""
+    if not tool.together:
+        return ""
+    within = f"{tool.tool} lets steps within {timespan(tool.together)} of one another swap places, here only those of one instant do"
+    if result._count is None:
+        return within
+    near = near_instants(result._count.rows.instants, tool.together)
+    return f"{within}: at most {count_of(near, 'customer')} with such steps may count otherwise"
 
 
 def answer(log: EventLog, asked: Question) -> Funnel:

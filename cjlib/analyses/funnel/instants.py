@@ -206,6 +206,12 @@ def _signatures(
     return signature.astype(np.int32), kinds
 
 
+def near_instants(instants: Instants, within: int) -> int:
+    """How many persons have two instants of different kinds, next to one another, at most so many microseconds apart."""
+    near = (np.diff(instants.time) <= within) & (instants.unit[1:] == instants.unit[:-1])
+    return len(np.unique(instants.who[1:][near & (np.diff(instants.kind) != 0)]))
+
+
 def runs_of(begins: Ints, sizes: Ints) -> tuple[Ints, Ints]:
     """The positions in runs that begin somewhere and have a size, one after the other, and for each the number of its run."""
     run = np.repeat(np.arange(len(begins)), sizes)

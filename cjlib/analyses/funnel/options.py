@@ -120,7 +120,7 @@ def question(
         )
     asked = Question(
         steps=checked,
-        window=None if window is None else microseconds(window, "window"),
+        window=_window(window),
         order=order,
         entry=entry,
         entrants=entrants,
@@ -141,6 +141,14 @@ def question(
         for name in names:
             log.property(name, option)
     return asked
+
+
+def _window(given: Duration | None) -> int | None:
+    if given == "":
+        raise CjlibError(
+            "window: how long may an attempt take? It has no default. Say window='14D', None for no limit, or a tool's semantics='posthog'."
+        )
+    return None if given is None else microseconds(given, "window")
 
 
 def _steps(steps: Sequence[Event]) -> tuple[Step, ...]:

@@ -13,6 +13,7 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.retention import comparisons, count, pushdown, summary, tables
 from cjlib.analyses.retention.count import Entries, Members, clock_of, entries_of
 from cjlib.analyses.retention.options import (
+    OURS,
     TAKEN,
     ClockName,
     CohortKind,
@@ -33,6 +34,7 @@ from cjlib.shared.periods import Period, WeekStart
 from cjlib.shared.stats import wilson
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.event_log import EventLog, Log
+from cjlib.sources.log.semantics import RETENTIONS, Tool, filled
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,17 +99,18 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     return_event: Event = None,
     period: Period = "week",
     periods: int = 12,
-    cohort: CohortKind = "first_ever",
-    mode: Mode = "on",
-    clock: ClockName = "calendar",
-    week_start: WeekStart = "monday",
+    cohort: CohortKind | None = None,
+    mode: Mode | None = None,
+    clock: ClockName | None = None,
+    week_start: WeekStart | None = None,
     min_returns: int = 1,
-    period_zero: PeriodZero = "cohort",
+    period_zero: PeriodZero | None = None,
     by: str | Sequence[str] | None = None,
     cohort_by: str | None = None,
     value: str | None = None,
     start: Any = None,
     end: Any = None,
+    semantics: Tool | None = None,
     min_n: int = MIN_N,
     seed: int = 0,
 ) -> Retention:
@@ -135,14 +138,14 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     periods
         The last period of the table, 1 or more.
     cohort, mode, clock
-        As above.
+        As above; "first_ever", "on" and "calendar" unless `semantics` has another.
     week_start
-        "monday" or "sunday".
+        "monday" (unless `semantics` has another) or "sunday".
     min_returns
         Return events that a period must hold to count as returned; does not touch who is in a
         cohort.
     period_zero
-        "cohort": period 0 is the cohort, share 1. "returns": those with `min_returns` other return
+        "cohort" (unless `semantics` has another): period 0 is the cohort, share 1. "returns": those with `min_returns` other return
         events at or after their cohort event within period 0.
     by
         A column or a list of columns: a table for each value at the cohort event. The return may
@@ -156,6 +159,10 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
         A numeric column: adds what the return events are worth.
     start, end
         First and last cohort, widened to whole periods; returns are used to the end of the data.
+    semantics
+        "posthog", "mixpanel", "amplitude" or "ga4": count as that tool documents it. Options that
+        are not given are the tool's; one that the tool does not offer is an error. `.definition`
+        names the page, and which difference remains.
     min_n
         Shares that rest on fewer than this are not compared and not claimed.
     seed
@@ -176,8 +183,8 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     Raises
     ------
     CjlibError
-        If `log` is no event log, `period`, `cohort`, `mode`, `clock` or `week_start` is none of
-        those named, `periods` or `min_returns` is no whole number in range, a column does not exist
+        If `log` is no event log, `period`, `cohort`, `mode`, `clock`, `week_start` or `semantics`
+        is none of those named, the tool of `semantics` knows another, `periods` or `min_returns` is no whole number in range, a column does not exist
         or stands in both `by` and `cohort_by`, `end` lies before `start`, or the log lies in a
         database that cannot count it.
 
@@ -191,19 +198,24 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     """
     if not isinstance(log, Log):
         raise not_a_log(log)
+    choices = {
+        "cohort": cohort,
+        "mode": mode,
+        "clock": clock,
+        "week_start": week_start,
+        "period_zero": period_zero,
+        "cohort_by": cohort_by,
+    }
+    given = {option: choice for option, choice in choices.items() if choice is not None}
+    options = filled(RETENTIONS, semantics, given, OURS)
     question = Question(
         start_event=as_step(start_event, "start_event"),
         return_event=as_step(return_event, "return_event"),
         period=period,
         periods=periods,
-        cohort=cohort,
-        mode=mode,
-        clock=clock,
-        week_start=week_start,
+        **options,
         min_returns=min_returns,
-        period_zero=period_zero,
         by=names_given(by, "by", taken=TAKEN),
-        cohort_by=cohort_by,
         value=value,
         start=start,
         end=end,
@@ -211,7 +223,11 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
         seed=seed,
     )
     check(log, question)
-    return log.counted(_counted_here, _counted_there, question, scope_of(log, question))
+    result = log.counted(_counted_here, _counted_there, question, scope_of(log, question))
+    if not semantics:
+        return result
+    differs = RETENTIONS[semantics].definition(options | {"by": by, "period": period, "end": end})
+    return replace(result, definition={**result.definition, **differs})
 
 
 def _counted_here(log: EventLog, question: Question, scope: Scope) -> Retention:

@@ -30,6 +30,15 @@ COHORTS = ("first_ever", "first_in_range", "recurring")
 MODES = ("on", "on_or_after", "every")
 CLOCKS = ("calendar", "elapsed")
 PERIOD_ZERO = ("cohort", "returns")
+OURS = {
+    "cohort": "first_ever",
+    "mode": "on",
+    "clock": "calendar",
+    "week_start": "monday",
+    "period_zero": "cohort",
+    "cohort_by": None,
+}
+"""What counts where neither the caller nor a tool's semantics says otherwise."""
 TAKEN = (
     "cohort",
     "cohort_size",

@@ -43,6 +43,7 @@ from cjlib.sources.journey.schema import (
 )
 from cjlib.sources.journey.yaml_parser import Parsed, parse, raise_all, schema_faults
 from cjlib.sources.log.conditions import Step, as_step
+from cjlib.sources.log.semantics import FUNNELS, filled
 
 if TYPE_CHECKING:
     from cjlib.sources.feedback.table import Feedback
@@ -300,23 +301,17 @@ class Journey(Section):
         if name and name not in self.funnels:
             raise not_one_of("journey.funnel", name, self.funnels)
         one = self.funnels[name or next(iter(self.funnels))]
-        options: dict[str, Any] = {
-            "steps": [simplest(step) for step in one.steps],
-            "window": one.window,
-        }
+        options: dict[str, Any] = {"steps": [simplest(step) for step in one.steps]}
+        options |= {"window": one.window} if one.window != "" else {}
         options |= {
             key: list(getattr(one, key)) for key in ("exclude", "step_windows") if getattr(one, key)
         }
         options |= {
             key: _one_or_list(getattr(one, key)) for key in ("hold", "by") if getattr(one, key)
         }
-        plain = ("order", "entry", "entrants", "by_value", "start", "end")
-        options |= {
-            key: getattr(one, key)
-            for key in plain
-            if getattr(one, key) != Funnel.model_fields[key].default
-        }
-        return _overridden(options, overrides)
+        options |= one.given("order", "entry", "entrants", "by_value", "start", "end", "semantics")
+        options = _overridden(options, overrides)
+        return filled(FUNNELS, options.get("semantics"), options, {})
 
     def retention_options(self, **overrides: Any) -> dict[str, Any]:
         """The options of `retention`: `cj.retention(log, **journey.retention_options())`; overrides as in `funnel`.
@@ -344,6 +339,7 @@ class Journey(Section):
             "week_start",
             "min_returns",
             "period_zero",
+            "semantics",
         )
         options = {key: getattr(one, key) for key in plain if key in one.model_fields_set}
         options |= {key: _one_or_list(getattr(one, key)) for key in ("by",) if one.by}

@@ -14,6 +14,7 @@ from cjlib.errors import did_you_mean, listed, shown
 from cjlib.sources.combine import ALL
 from cjlib.sources.journey.schema import MEASURES
 from cjlib.sources.journey.yaml_parser import Fault, Place
+from cjlib.sources.log.semantics import FUNNELS, RETENTIONS, Semantics
 
 
 def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
@@ -30,6 +31,7 @@ def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
         _unknown_measures,
         _personas_twice,
         broken_funnel_rules,
+        _semantics,
     ]
     return [Fault(place, text) for rule in rules for place, text in rule(data)]
 
@@ -351,6 +353,19 @@ def _entrants(place: Place, funnel: Mapping[str, Any], steps: int) -> Iterator[F
     )
     if steps and without and funnel.get("entrants") == "closed":
         yield (*place, "entrants"), "closed needs a window: give window a duration."
+
+
+def _semantics(data: Mapping[str, Any]) -> Iterator[Found]:
+    """Options that a tool does not offer whose way of counting is asked for."""
+    asked: list[tuple[Place, Mapping[str, Any], Mapping[str, Semantics]]] = [
+        (("funnels", name), mapping_of(funnel), FUNNELS)
+        for name, funnel in mapping_of(data.get("funnels")).items()
+    ]
+    asked.append((("retention",), mapping_of(data.get("retention")), RETENTIONS))
+    for place, given, rules in asked:
+        tool = rules.get(str(given.get("semantics")))
+        for option, text in tool.conflicts(given) if tool else ():
+            yield (*place, option), text
 
 
 def exclude_each_other(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -30,6 +30,7 @@ from cjlib.sources.journey.fields import (
     one_of,
     whole,
 )
+from cjlib.sources.log.semantics import FUNNELS, RETENTIONS
 
 PERIODS = ("hour", "day", "week", "month", "quarter", "year")
 _DATE_WORDS = ("day_first", "month_first")
@@ -208,7 +209,8 @@ class Funnel(Section):
     empty_means = frozenset({"window"})
 
     steps: Annotated[tuple[EventField, ...], Listed, Field(min_length=1)]
-    window: Window
+    window: Window = ""
+    semantics: Annotated[str, one_of(*FUNNELS)] | None = None
     order: Annotated[str, one_of("sequential", "strict", "any")] = "sequential"
     entry: Annotated[str, one_of("best", "reentry", "first")] = "best"
     entrants: Annotated[str, one_of("all", "closed")] = "all"
@@ -220,6 +222,21 @@ class Funnel(Section):
     start: Text | None = None
     end: Text | None = None
 
+    @model_validator(mode="after")
+    def _said(self) -> Funnel:
+        if self.window == "" and self.semantics is None:
+            raise fault("the key is missing.", "window")
+        return self
+
+    def given(self, *keys: str) -> dict[str, Any]:
+        """Of these keys those that the file says and that say something; where a tool's semantics fill the others, also those that say what we take anyway."""
+        return {
+            key: getattr(self, key)
+            for key in keys
+            if key in self.model_fields_set
+            and (self.semantics or getattr(self, key) != Funnel.model_fields[key].default)
+        }
+
 
 def _any_event(value: Any) -> Any:
     return {"event": None} if isinstance(value, str) and value.casefold() == "any" else value
@@ -228,6 +245,7 @@ def _any_event(value: Any) -> Any:
 class Retention(Section):
     """The options of `cj.retention`; `start` and `return` are events, `from` and `to` bound the cohorts."""
 
+    semantics: Annotated[str, one_of(*RETENTIONS)] | None = None
     start: Annotated[EventField, BeforeValidator(_any_event)] | None = None
     return_: Annotated[EventField, BeforeValidator(_any_event)] | None = Field(
         default=None, alias="return"
