@@ -17,6 +17,7 @@ _HOME = {
     "cjlib.sources.journey": ["Journey", "read_journey"],
     "cjlib.analyses.funnel": ["Funnel", "funnel"],
     "cjlib.analyses.retention": ["Retention", "retention"],
+    "cjlib.analyses.reconcile": ["reconcile"],
     "cjlib.analyses.survival": ["Survival", "survival", "survival_table"],
     "cjlib.analyses.lifecycle": ["lifecycle"],
     "cjlib.analyses.paths.compare_paths": ["compare_paths"],

@@ -37,6 +37,7 @@ from cjlib.analyses.paths.compare_paths import compare_paths as compare_paths
 from cjlib.analyses.paths.sessions import sessions as sessions
 from cjlib.analyses.paths.transitions import transitions as transitions
 from cjlib.analyses.personas import personas as personas
+from cjlib.analyses.reconcile import reconcile as reconcile
 from cjlib.analyses.retention import Retention as Retention
 from cjlib.analyses.retention import retention as retention
 from cjlib.analyses.scorecard import scorecard as scorecard

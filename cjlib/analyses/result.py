@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from cjlib.analyses.findings import Finding
+from cjlib.errors import CjlibError
 from cjlib.show.tables import table_html
 
 if TYPE_CHECKING:  # what renders reports does not wait for pandas
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 LONG = 16
 """Rows above which a table is folded: a reader scrolls past what nobody reads line by line."""
@@ -129,6 +133,105 @@ class Result:
     def readable(self, table: pd.DataFrame) -> pd.DataFrame:
         """`.table`, or columns of it, as readers see it: names of the code in words. `.table` itself keeps them."""
         return table
+
+    def to_arrow(self) -> pa.Table:
+        """`.table` as an Arrow table; a column of mixed values becomes text.
+
+        Returns
+        -------
+        pyarrow.Table
+            The columns of `.table`, times with their zone.
+        """
+        import pandas as pd
+        import pyarrow as pa
+
+        mixed = [
+            name
+            for name, column in self.table.items()
+            if pd.api.types.infer_dtype(column, skipna=True).startswith("mixed")
+        ]
+        as_text = {
+            str(name): self.table[name].map(str).where(self.table[name].notna()) for name in mixed
+        }
+        return pa.Table.from_pandas(self.table.assign(**as_text), preserve_index=False)
+
+    def to_polars(self) -> pl.DataFrame:
+        """`.table` as a polars DataFrame.
+
+        Returns
+        -------
+        polars.DataFrame
+            As `to_arrow` has it.
+
+        Raises
+        ------
+        CjlibError
+            If polars is not installed.
+        """
+        try:
+            import polars as pl
+        except ImportError:
+            raise CjlibError(
+                "to_polars: polars is not installed. Install it: pip install 'customer-journey-notebooks[polars]'."
+            ) from None
+        return pl.DataFrame(pl.from_arrow(self.to_arrow()))
+
+    def to_excel(self, path: str | Path) -> Path:
+        """Write an Excel workbook: the headline with every metric, the definition, `.table` and each further table.
+
+        Numbers stay numbers; text stays text also where it begins as a formula does; instants are
+        the local wall clock.
+
+        Parameters
+        ----------
+        path
+            The file, ending in .xlsx; one that is there is written anew.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        CjlibError
+            If XlsxWriter is not installed, `path` does not end in .xlsx or its folder does not
+            exist, or a table has more rows than a sheet.
+        """
+        from cjlib.show.workbook import write_workbook
+
+        return write_workbook(path, self._sheets())
+
+    def _sheets(self) -> dict[str, pd.DataFrame]:
+        import pandas as pd
+
+        metrics = [
+            {
+                "": entry["label"] or name,
+                "value": entry["value"],
+                "95% low": entry["low"],
+                "95% high": entry["high"],
+                "n": entry["n"],
+            }
+            for name, entry in self.metrics.items()
+        ]
+        lines = pd.DataFrame(self.definition.items(), columns=["", "how it was counted"])
+        further = {
+            field.name.replace("_", " ").capitalize(): getattr(self, field.name)
+            for field in fields(self)
+            if not field.name.startswith("_") and field.name != "table"
+        }
+        return {
+            "Headline": pd.concat(
+                [pd.DataFrame({"": [self.headline]}), pd.DataFrame(metrics)], ignore_index=True
+            ),
+            "Definition": lines,
+            "Table": self.table,
+        } | {
+            name: table
+            for name, table in further.items()
+            if isinstance(table, pd.DataFrame) and len(table) and table is not self.table
+        }
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {

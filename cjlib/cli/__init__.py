@@ -17,6 +17,7 @@ from cjlib.cli.init import init_command
 from cjlib.cli.new import new_command
 from cjlib.cli.notebooks import list_command, notebooks_command
 from cjlib.cli.presets import presets_command
+from cjlib.cli.reconcile import reconcile_command
 from cjlib.cli.run import run_command
 from cjlib.cli.sample import sample_command
 
@@ -46,6 +47,7 @@ app.command("notebooks")(notebooks_command)
 app.command("check")(check_command)
 app.command("init")(init_command)
 app.command("presets")(presets_command)
+app.command("reconcile")(reconcile_command)
 app.command("sample")(sample_command)
 app.command("cache")(cache_command)
 

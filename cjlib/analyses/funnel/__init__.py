@@ -388,6 +388,11 @@ def answer(log: EventLog, asked: Question) -> Funnel:
     )
 
 
+def asked_of(funnel: Funnel) -> tuple[EventLog, Question]:
+    """The log a funnel was counted from, and what was asked of it."""
+    return funnel._held.log, funnel._held.asked
+
+
 def _counted_there(log: Log, asked: Question) -> tuple[Found, None]:
     return pushdown.counted(log, asked), None
 
