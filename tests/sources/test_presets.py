@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
+from commandline import here
 
 import cjlib as cj
 from cjlib.errors import CjlibError, DataError
@@ -210,7 +213,7 @@ def test_zendesk_tickets(tmp_path: Path) -> None:
 
 QUALTRICS = """StartDate,EndDate,Status,Progress,Finished,RecordedDate,ResponseId,ExternalReference,DistributionChannel,Q1_NPS_GROUP,Q1,Q2
 Start Date,End Date,Response Type,Progress,Finished,Recorded Date,Response ID,External Data Reference,Distribution Channel,How likely - Group,How likely are you to recommend us?,Why?
-"{""ImportId"":""startDate""}","{""ImportId"":""endDate""}","{""ImportId"":""status""}","{""ImportId"":""progress""}","{""ImportId"":""finished""}","{""ImportId"":""recordedDate""}","{""ImportId"":""_recordId""}","{""ImportId"":""externalDataReference""}","{""ImportId"":""distributionChannel""}","{""ImportId"":""QID1_NPS_GROUP""}","{""ImportId"":""QID1""}","{""ImportId"":""QID2_TEXT""}"
+"{""ImportId"":""startDate""}","{""ImportId"":""endDate""}","{""ImportId"":""status""}","{""ImportId"":""progress""}","{""ImportId"":""finished""}","{""ImportId"":""recordedDate"",""timeZone"":""America/Denver""}","{""ImportId"":""_recordId""}","{""ImportId"":""externalDataReference""}","{""ImportId"":""distributionChannel""}","{""ImportId"":""QID1_NPS_GROUP""}","{""ImportId"":""QID1""}","{""ImportId"":""QID2_TEXT""}"
 2025-03-01 09:00:00,2025-03-01 09:05:00,IP Address,100,True,2025-03-01 09:05:01,R_1,u1,email,Promoter,10,Everything arrived in time
 2025-03-02 09:00:00,2025-03-02 09:05:00,IP Address,100,True,2025-03-02 09:05:01,R_2,u2,email,Detractor,3,Nobody answered my mails
 2025-03-02 10:00:00,2025-03-02 10:05:00,Survey Preview,100,True,2025-03-02 10:05:01,R_3,,preview,Promoter,9,a test
@@ -225,6 +228,7 @@ def test_qualtrics_answers(tmp_path: Path) -> None:
         ["R_1", "u1", 10.0, "Everything arrived in time", "email"],
         ["R_2", "u2", 3.0, "Nobody answered my mails", "email"],
     ]
+    assert found.frame["timestamp"].dt.strftime("%d %H:%M").tolist() == ["01 16:05", "02 16:05"]
     lines = dict(zip(found.quality["check"], found.quality["rows"], strict=True))
     assert lines["rows of the source"] == 6
     assert lines["not counted: Status Survey Preview"] == 1
@@ -399,3 +403,51 @@ def test_the_documentation_lists_every_preset() -> None:
     page = (Path(__file__).parents[2] / "docs" / "presets.md").read_text(encoding="utf-8")
     missing = [one.name for one in presets() if f"| `{one.name}` | [{one.title}]({one.source})" not in page]  # fmt: skip
     assert not missing
+
+
+# ---- wherever the rows lie -------------------------------------------------------------------------------------------
+
+
+def test_a_frame_and_a_table_of_a_database_are_read_like_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "orders.csv", SHOPIFY)
+    frame = pd.read_csv(path)
+    expected = events(cj.read_events(path, preset="shopify"), "value", "products")
+    assert events(cj.read_events(frame, preset="shopify"), "value", "products") == expected
+    place = tmp_path / "shop.sqlite"
+    with sqlite3.connect(place) as database:
+        frame.to_sql("orders", database, index=False)
+    log = cj.read_events(f"sqlite:///{place}", table="orders", preset="shopify")
+    assert events(log, "value", "products") == expected
+    with pytest.raises(CjlibError, match="preset is for rows that are read"):
+        cj.read_events(f"sqlite:///{place}", table="orders", preset="shopify", pushdown=True)
+
+
+def test_rows_in_another_order_make_the_same_events(tmp_path: Path) -> None:
+    head, *rows = SHOPIFY.splitlines()
+    again = "\n".join([head, *rows[2:], *rows[:2]])
+    logs = [
+        cj.read_events(written(tmp_path, f"{n}.csv", text), preset="shopify")
+        for n, text in enumerate([SHOPIFY, again])
+    ]
+    assert events(logs[0], "value", "products") == events(logs[1], "value", "products")
+
+
+def test_a_row_without_a_customer_or_a_time_is_quarantined(tmp_path: Path) -> None:
+    rows = SHOPIFY.replace("#2,b@x.org", "#2,").replace("partially_refunded,2025-03-06 10:00:00 +0000,,EUR,20.00,2025-03-06 10:00:00 +0000", "paid,,,EUR,20.00,")  # fmt: skip
+    path = written(tmp_path, "orders.csv", rows)
+    log = cj.read_events(path, preset="shopify", quarantine_limit=1)
+    found = log.quarantine[["row", "reason", "event"]].to_numpy().tolist()
+    assert found == [
+        [3, "missing customer_id", "order placed"],
+        [3, "missing customer_id", "order cancelled"],
+        [3, "missing customer_id", "order refunded"],
+        [5, "missing timestamp", "order placed"],
+    ]
+
+
+def test_the_command_lists_them_and_shows_one() -> None:
+    assert "shopify" in here("presets").out
+    listed = json.loads(here("presets", "--json").out)
+    assert {one["preset"] for one in listed} == set(preset_names())
+    assert here("presets", "shopify").out.startswith("title: Shopify")
+    assert here("presets", "shopfy").code == 2

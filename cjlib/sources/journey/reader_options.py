@@ -14,7 +14,7 @@ from cjlib.sources.connect.remote import Remote
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import csv_layout
 from cjlib.sources.ingest.open_source import Raw, open_files, open_remote
-from cjlib.sources.journey.schema import EventSource, Source, Sources
+from cjlib.sources.journey.schema import EventSource, FeedbackSource, Source, Sources
 from cjlib.sources.log.engine import DuckDB, identifier
 from cjlib.sources.presets.preset_file import is_file_name
 
@@ -105,7 +105,7 @@ def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> di
     return {key: value for key, value in options.items() if value is not None}
 
 
-def _preset(source: Source, folder: Path) -> str | Path | None:
+def _preset(source: EventSource | FeedbackSource, folder: Path) -> str | Path | None:
     """A preset by its name; one of one's own lies beside the journey file."""
     given = source.preset
     return folder / given if given is not None and is_file_name(given) else given

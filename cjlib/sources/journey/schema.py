@@ -64,7 +64,6 @@ class Source(Section):
     query: Text | None = None
     dates: Annotated[str, BeforeValidator(_dates)] | None = None
     decimal: Annotated[Literal["point", "comma"], one_of("point", "comma")] | None = None
-    preset: Text | None = None
 
 
 class EventSource(Source):
@@ -81,6 +80,7 @@ class EventSource(Source):
     id: Text | None = None
     missing_ids: Texts = ()
     where: Conditions = Field(default_factory=dict)
+    preset: Text | None = None
 
 
 class NamedEventSource(EventSource):
@@ -104,6 +104,7 @@ class FeedbackSource(Source):
     asked: Count | None = None
     timezone: Zone | None = None
     missing: Texts = ()
+    preset: Text | None = None
     quarantine_limit: Share = 0.05
 
 

@@ -69,6 +69,7 @@ class _Reading:
         own = {ours: theirs for theirs, ours in columns.items() if self._is_source(theirs)}
         self.renamed = {theirs: ours for theirs, ours in columns.items() if ours not in own}
         self.preset = _with_own(preset, own)
+        self.zones = [] if preset.zone_in is None else self.fields.values_at(preset.zone_in)
         self.own_columns = {name: f for name, f in own.items() if name not in _EVENT_NAMES}
 
     def _is_source(self, name: str) -> bool:
@@ -383,6 +384,8 @@ class _Reading:
         """The zone in which the tool writes its times, by the preset or by the name of their column."""
         if self.preset.timezone is not None:
             return self.preset.timezone
+        if len(self.zones) == 1:
+            return "UTC" if self.zones[0] == "Z" else self.zones[0]
         names = field if isinstance(field, list) else [field]
         columns = [self.fields.column(one) for one in names if isinstance(one, str)]
         said = next((one for one in columns if one is not None), None)

@@ -269,6 +269,16 @@ class Fields:
         )
         return [key for (key,) in rows]
 
+    def values_at(self, path: str) -> list[str]:
+        """The different texts that rows have at a path."""
+        nested = self._nested(path)
+        if nested is None:
+            return []
+        rows = self.engine.rows(
+            f"SELECT DISTINCT {nested} AS text FROM raw WHERE text IS NOT NULL ORDER BY 1"
+        )
+        return [text for (text,) in rows]
+
     # ---- conditions ------------------------------------------------------------------------------------------------
 
     def holds(self, condition: Condition) -> str | None:

@@ -67,6 +67,8 @@ class Preset:
     not_counted: tuple[Condition, ...] = ()
     scales: dict[str, Any] = field(default_factory=dict)
     timezone: str | None = None
+    zone_in: str | None = None
+    """A path at which some row says in which zone the times are written."""
     dates: str | None = None
     note: str = ""
 
@@ -78,7 +80,7 @@ class Preset:
 
 _KEYS = frozenset(
     {"title", "source", "seen", "reads", "recognise", "events", "event", "customer_id", "timestamp", "one_per", "rows", "id", "columns",
-     "open", "not_counted", "scales", "timezone", "dates", "note", "others"}
+     "open", "not_counted", "scales", "timezone", "zone_in", "dates", "note", "others"}
 )  # fmt: skip
 _EVENT_KEYS = frozenset(
     {"event", "event_from", "timestamp", "when", "unless", "columns", "columns_like"}
@@ -203,6 +205,7 @@ class _Checked:
             ),
             scales=given.get("scales", {}),
             timezone=given.get("timezone"),
+            zone_in=given.get("zone_in"),
             dates=given.get("dates"),
             note=given.get("note", ""),
         )
