@@ -451,3 +451,17 @@ def test_the_command_lists_them_and_shows_one() -> None:
     assert {one["preset"] for one in listed} == set(preset_names())
     assert here("presets", "shopify").out.startswith("title: Shopify")
     assert here("presets", "shopfy").code == 2
+
+
+def test_each_source_of_several_has_a_preset_of_its_own(tmp_path: Path) -> None:
+    written(tmp_path, "orders.csv", SHOPIFY)
+    written(tmp_path, "tickets.jsonl", ZENDESK)
+    written(
+        tmp_path,
+        "journey.yml",
+        "name: x\nsources:\n  events:\n    - {name: shop, path: orders.csv, preset: shopify, where: {currency: EUR}}\n"
+        "    - {name: desk, path: tickets.jsonl, preset: zendesk}\nstages:\n  - {name: Buy, touchpoints: [order placed]}\n",
+    )
+    log = cj.read_journey(tmp_path / "journey.yml").read_events()
+    counts = log.engine.rows("SELECT source, count(*) FROM events GROUP BY source ORDER BY source")
+    assert counts == [("desk", 5), ("shop", 6)]
