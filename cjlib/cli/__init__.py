@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cjlib import __version__
+from cjlib import __version__, platform
 from cjlib.cli.cache import cache_command
 from cjlib.cli.check import check_command
 from cjlib.cli.init import init_command
@@ -54,4 +54,5 @@ app.command("cache")(cache_command)
 
 def main() -> None:
     """Entry point."""
+    platform.speak_utf8()
     app()

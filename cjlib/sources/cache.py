@@ -23,6 +23,7 @@ import duckdb
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from cjlib import platform
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.connect.files import Files
 from cjlib.sources.log.engine import DuckDB
@@ -151,7 +152,7 @@ def _remove_older(path: Path) -> None:
             half_written and stem != path.stem and _is_held(older.with_name(f"{stem}.lock"))
         )
         if (half_written or stem != path.stem) and not elsewhere_in_work:
-            older.unlink(missing_ok=True)
+            platform.remove(older)
 
 
 def _is_held(lock: Path) -> bool:
@@ -245,9 +246,9 @@ def remove(folder: Path, files: Iterable[str]) -> None:
     """Delete prepared logs, with what is remembered of their sources; who reads one reads on, and nothing else in the folder is touched."""
     for name in files:
         if _NAME.fullmatch(name):
-            (folder / name).unlink(missing_ok=True)
-            (folder / name).with_suffix(".lock").unlink(missing_ok=True)
-            memory_in(folder, name).unlink(missing_ok=True)
+            platform.remove(folder / name)
+            platform.remove((folder / name).with_suffix(".lock"))
+            platform.remove(memory_in(folder, name))
 
 
 def memory_in(folder: Path, name: str) -> Path:

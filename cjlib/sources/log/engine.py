@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import itertools
 import math
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -18,8 +18,10 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from cjlib import platform
 from cjlib.errors import CjlibError, shown
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB|B)", re.IGNORECASE)
@@ -128,8 +130,7 @@ def memory_limit() -> str:
     given = os.environ.get("CJ_MEMORY_LIMIT", "60%").strip()
     part = _SHARE.fullmatch(given)
     if part:
-        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return f"{int(machine * float(part[1]) / 100 / 2**20)}MiB"
+        return f"{int(platform.machine_memory() * float(part[1]) / 100 / 2**20)}MiB"
     if not _SIZE.fullmatch(given):
         raise CjlibError(
             f"CJ_MEMORY_LIMIT: must be a size such as '8GB' or a share of the machine such as '40%'. Got {shown(given)}."
@@ -138,8 +139,8 @@ def memory_limit() -> str:
 
 
 _numbers = itertools.count(1)
-_begun: dict[int, Path] = {}
-"""What the names of a process's folders begin with, by its number: one that was forked begins anew."""
+_begun: dict[int, FileLock] = {}
+"""The lock of each process, by its number: one that was forked begins anew."""
 
 
 def spill_folder() -> str:
@@ -151,45 +152,40 @@ def spill_folder() -> str:
     process = os.getpid()
     if process not in _begun:
         _begun[process] = _begin(Path(tempfile.gettempdir()), process)
-    return f"{_begun[process]}-{next(_numbers)}"
+    return f"{Path(_begun[process].lock_file).with_suffix('')}-{next(_numbers)}"
 
 
-def _begin(folder: Path, process: int) -> Path:
+def _begin(folder: Path, process: int) -> FileLock:
     _sweep(folder)
-    while True:
-        lock, name = tempfile.mkstemp(
-            prefix=f"{_of_this_host()}{process}-", suffix=".lock", dir=folder
-        )
-        # Where files cannot be locked no other process takes this one for left behind either.
-        with suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        # Another process may have swept it away in the moment before it was locked. It is closed, and so let go, when the process ends.
-        if os.fstat(lock).st_nlink:
-            break
-        os.close(lock)
-    atexit.register(_end, Path(name), process)
-    return Path(name).with_suffix("")
+    lock = FileLock(folder / f"{_of_this_host()}{process}-{secrets.token_hex(4)}.lock")
+    # Where files cannot be locked no other process takes this one for left behind either.
+    with suppress(OSError, Timeout):
+        lock.acquire(timeout=10)
+    atexit.register(_end, lock, process)
+    return lock
 
 
-def _end(lock: Path, process: int) -> None:
+def _end(lock: FileLock, process: int) -> None:
     """Remove the lock file; where a folder is left after all, it stays for the next process to find."""
-    if os.getpid() == process and not _folders(lock):
-        lock.unlink(missing_ok=True)
+    if os.getpid() == process:
+        lock.release(force=True)
+        if not _folders(Path(lock.lock_file)):
+            platform.remove(Path(lock.lock_file))
 
 
 def _sweep(folder: Path) -> None:
     """Remove what processes of this host that live no more have left."""
     for lock in folder.glob(f"{_of_this_host()}*.lock"):
         # Held by its process, swept by another one, or another user's.
-        with suppress(OSError), lock.open("r") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left in _folders(lock):
-                shutil.rmtree(left, ignore_errors=True)
+        with suppress(OSError, Timeout):
+            with FileLock(lock, timeout=0):
+                for left in _folders(lock):
+                    shutil.rmtree(left, ignore_errors=True)
             lock.unlink()
 
 
 def _of_this_host() -> str:
-    return f"cjlib-spill-{re.sub('[^A-Za-z0-9.]', '_', os.uname().nodename)}-"
+    return f"cjlib-spill-{re.sub('[^A-Za-z0-9.]', '_', platform.host_name())}-"
 
 
 def _folders(lock: Path) -> list[Path]:

@@ -7,8 +7,6 @@ came, because that is on disk as it goes. Processes are forked from one that has
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
 import signal
 import sys
 import time
@@ -16,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cjlib import errors
+from cjlib import errors, platform
 from cjlib.views.report import worker
 from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.worker import Job, Outcome
@@ -60,16 +57,6 @@ class _Task:
 
 _LOG = logging.getLogger(__name__)
 
-FORKED = "forkserver" in multiprocessing.get_all_start_methods()
-_CONTEXT: Any = multiprocessing.get_context("forkserver" if FORKED else "spawn")
-
-
-def load(modules: Sequence[str]) -> None:
-    """Begin to load, in a process of its own, what the processes of the run need."""
-    if FORKED:
-        _CONTEXT.set_forkserver_preload(list(modules))
-        forkserver.ensure_running()
-
 
 def check_journey(path: Path) -> None:
     """Read a journey file where the libraries are; a fault of it is raised here."""
@@ -84,9 +71,9 @@ def check_journey(path: Path) -> None:
 
 
 def _process(work_on: Callable[..., None], *arguments: Any) -> tuple[Any, Connection]:
-    pipe, theirs = _CONTEXT.Pipe(duplex=False)
+    pipe, theirs = platform.PROCESSES.Pipe(duplex=False)
     # Not a daemon, which could have no processes of its own; it is ended by `_end`.
-    process = _CONTEXT.Process(target=work_on, args=(*arguments, theirs))
+    process = platform.PROCESSES.Process(target=work_on, args=(*arguments, theirs))
     process.start()
     theirs.close()
     return process, pipe
@@ -214,15 +201,10 @@ def _end(task: _Task) -> None:
     """End a process with all that it started."""
     if task.done:
         task.process.join(timeout=5)
-    if task.process.is_alive():
-        task.process.terminate()
-        task.process.join(timeout=2)
-        if task.process.is_alive():
-            task.process.kill()
-            task.process.join()
-    if not task.done or task.process.exitcode != 0:
-        with suppress(ProcessLookupError, PermissionError, AttributeError):
-            os.killpg(task.process.pid, signal.SIGKILL)
+    if task.process.is_alive() or not task.done or task.process.exitcode != 0:
+        platform.end_with_all_it_started(task.process.pid)
+        task.process.kill()
+        task.process.join()
     if task.pipe is not None:
         task.pipe.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cjlib
+from cjlib import platform
 from cjlib.errors import CjlibError, shown
 from cjlib.views.report import pool
 from cjlib.views.report.changes import Alert, metrics_of
@@ -80,7 +81,9 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     _refuse_another_business(order.out, _facts_of_journey(journeys, mask))
     prepare_environment(order.data)
     with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")):
-        pool.load(to_load({module for one in order.notebooks for module in one.modules}))
+        platform.load_for_all(
+            to_load({module for one in order.notebooks for module in one.modules})
+        )
         from cjlib.views.report import publishing  # while the other process loads
 
         for journey in journeys:

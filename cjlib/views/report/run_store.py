@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from cjlib.errors import CjlibError
 
@@ -109,31 +111,29 @@ def read_runs(out: Path) -> list[Run]:
 def lock(out: Path, wait: bool, waiting: Any = lambda holder: None) -> Iterator[None]:
     """Hold the folder for one run. A second one waits, or is refused with the name of the holder.
 
-    The lock belongs to the process (`flock`), so a killed run never leaves it behind.
+    The lock belongs to the process, so a killed run never leaves it behind.
     """
-    import fcntl
-
     out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = _holder(file)
-            if not wait:
-                raise CjlibError(
-                    f"--out: another run is writing there ({holder}). Wait for it with --wait, end it, or give another folder with --out."
-                ) from None
-            waiting(holder)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, since {now()}")
-        file.flush()
+    held, holder = FileLock(out / ".lock"), out / ".holder"
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise CjlibError(
+                f"--out: another run is writing there ({_words_of(holder)}). Wait for it with --wait, end it, or give another folder with --out."
+            ) from None
+        waiting(_words_of(holder))
+        held.acquire()
+    with held:
+        write_whole(holder, f"process {os.getpid()}, since {now()}")
         yield
 
 
-def _holder(file: IO[str]) -> str:
-    file.seek(0)
-    return file.read(200).strip() or "unknown"
+def _words_of(holder: Path) -> str:
+    try:
+        return holder.read_text(encoding="utf-8")
+    except OSError:
+        return "unknown"
 
 
 def forget(out: Path, keep: int) -> None:

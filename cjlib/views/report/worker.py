@@ -10,14 +10,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from cjlib import errors, logs
+from cjlib import errors, logs, platform
 from cjlib.views.report.redaction import Mask
 
 
@@ -162,8 +162,7 @@ def _pump(reading: int, job: Job) -> None:
 
 def _end_with_parent() -> None:
     """Let this process, and all that it starts, end when the run's own process has ended, however that was."""
-    with suppress(OSError, AttributeError):
-        os.setsid()
+    platform.lead_a_group()
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
@@ -171,6 +170,4 @@ def _wait_for_parent() -> None:
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+    platform.end_this_process_with_all_it_started()
