@@ -18,11 +18,13 @@ from cjlib.sources.combine import ALL, SOURCE, combined
 from cjlib.sources.connect import remote_of
 from cjlib.sources.connect.files import Files, find_files, is_workbook
 from cjlib.sources.connect.remote import is_remote
+from cjlib.sources.identity.join import PeopleStep
+from cjlib.sources.identity.options import DECLARED, OFF, Identities
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame, open_remote
 from cjlib.sources.ingest.options import ReaderOptions, Request
 from cjlib.sources.ingest.prepare import log_of_files, log_of_table, prepare_in_memory
-from cjlib.sources.ingest.quality_report import as_table
+from cjlib.sources.ingest.quality_report import as_table, with_lines_of_people
 from cjlib.sources.log.engine import DuckDB, blank, memory_limit
 from cjlib.sources.log.event_log import EventLog
 from cjlib.sources.log.prepared_table import Property, make_events_view
@@ -54,6 +56,7 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
     preset: Any = None,
     query: str | None = None,
     where: Mapping[str, Any] | None = None,
+    identities: Any = "declared",
 ) -> EventLog:
     """An event log, checked row by row.
 
@@ -135,6 +138,11 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         The rows that count: a column, by its name in the source or in the log, and its value,
         values or condition as `cj.Step(where=)` takes them: `{"status": ["paid", "shipped"]}`. The
         others are left out and counted in `quality`.
+    identities
+        Which columns hold ids of one person, such as `{"known": ["customer_id", "email"],
+        "anonymous": ["anonymous_id"]}`; see docs/identity.md for maps, hubs and rules. A row's
+        customer is then a person, and `log.identities` says why. "declared": as the source's
+        journey file says; None: each event counts under its own first id.
 
     Returns
     -------
@@ -179,8 +187,16 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         preset=preset,
         query=query,
         where=where,
+        identities=_said_of_ids(identities),
     )
     return _log_of_several(source, options) if _is_several(source) else _log_of(source, options)
+
+
+def _said_of_ids(given: Any) -> Any:
+    """What a caller says of ids where None means that nothing was said."""
+    if isinstance(given, str) and given == DECLARED:
+        return None
+    return OFF if given is None else given
 
 
 def _log_of(source: Any, options: ReaderOptions) -> EventLog:
@@ -195,7 +211,11 @@ def _log_of(source: Any, options: ReaderOptions) -> EventLog:
         return _pushed(place, request, options.customers)
     try:
         log = _read(place, request, refresh=options.refresh)
-        return log if options.customers is None else _with_customers(log, place, options.customers)
+        customers = _customers(place, options.customers)
+        people = options.people
+        if people is not None and people.join and not options.one_of_several:
+            log = _of_people({"": log}, people, customers, options.until_us())
+        return log if customers is None else _with_customers(log, customers)
     except duckdb.OutOfMemoryException:
         raise CjlibError(
             f"source: reading needs more memory than {memory_limit()} allows, and the temporary folder is full. Raise CJ_MEMORY_LIMIT."
@@ -229,8 +249,24 @@ def _log_of_several(sources: Mapping[str, Any], options: ReaderOptions) -> Event
         except CjlibError as fault:
             raise of_source(fault, name) from None
     until = max(end for end in ends if end is not None) if None not in ends else None
-    log = combined(logs, until=until)
-    return log if options.customers is None else _with_customers(log, None, options.customers)
+    people, customers = options.people, _customers(None, options.customers)
+    if people is not None and people.join:
+        log = _of_people(logs, people, customers, until)
+    else:
+        log = combined(logs, until=until)
+    return log if customers is None else _with_customers(log, customers)
+
+
+def _of_people(
+    logs: Mapping[str, EventLog], identities: Identities, customers: Any, until: int | None
+) -> EventLog:
+    """One log, its customers people instead of ids."""
+    step = PeopleStep(identities, customers, several=len(logs) > 1)
+    log = combined(logs, until=until, people=step)
+    counted = log.quality
+    if len(logs) == 1:
+        counted = with_lines_of_people(counted, log.engine)
+    return replace(log, quality=_with_lines(counted, step.lines))
 
 
 def _named_sources(sources: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -275,6 +311,7 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
         "missing_ids": request.missing_ids,
         "decimal": request.decimal,
         "source_timezone": request.source_zone,
+        "identities": request.id_columns,
         "preset": request.preset,
         "where": request.where,
     }
@@ -331,9 +368,9 @@ def _with_lines(quality: pd.DataFrame, lines: Sequence[QualityLine]) -> pd.DataF
     return pd.concat([quality, more], ignore_index=True)
 
 
-def _with_customers(log: EventLog, source: Any, customers: Any) -> EventLog:
+def _with_customers(log: EventLog, customers: Any) -> EventLog:
     """The log with what a table knows of its customers."""
-    own, lines = attach_attributes(log.engine, _customers(source, customers), log.columns)
+    own, lines = attach_attributes(log.engine, customers, log.columns)
     properties = [*log.properties.values(), *own]
     make_events_view(log.engine, properties)
     return replace(
@@ -345,6 +382,8 @@ def _with_customers(log: EventLog, source: Any, customers: Any) -> EventLog:
 
 def _customers(source: Any, customers: Any) -> Any:
     """The customers table: a name of a table in the database of the events is read from there."""
+    if customers is None:
+        return None
     a_file = (
         not isinstance(customers, str)
         or set(customers) & set("/\\*?")

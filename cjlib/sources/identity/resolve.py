@@ -365,7 +365,8 @@ def _logins(
         both = (low < space.n_known) & (high >= space.n_known)
         why = np.full(int(both.sum()), reason)
         parts.append((high[both], table.time[both], person[low[both]], why))
-    return Spans(*(np.concatenate(column) for column in zip(*parts, strict=True)), clock)
+    key, start, who, why = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Spans(key, start, who, why, clock)
 
 
 def _reasons_of_rows(

@@ -44,11 +44,24 @@ class Columns:
     notes: tuple[QualityLine, ...] = ()
 
 
-def log_names(raw: Raw, given: Mapping[str, str] | None, event: str | None = None) -> list[str]:
-    """The columns of a source by their names in the log; an error where one is missing or stands twice."""
+GIVEN_ID = "given_customer_id"
+"""The column of the customer ids as the source has them, where `customer_id` may come of other columns of ids."""
+
+
+def log_names(
+    raw: Raw,
+    given: Mapping[str, str] | None,
+    event: str | None = None,
+    id_columns: Sequence[str] = (),
+) -> list[str]:
+    """The columns of a source by their names in the log; an error where one is missing or stands twice.
+
+    Where one of several `id_columns` is there, it need not be customer_id.
+    """
     names = _renamed(raw.names, given or {}, raw.inside)
     _one_event_only(names, event)
-    _all_needed(names if event is None else [*names, "event"], raw)
+    there = [*names, *(["event"] if event is not None else [])]
+    _all_needed([*there, "customer_id"] if set(id_columns) & set(names) else there, raw)
     _no_name_by_case_only(names)
     return names
 
@@ -63,30 +76,61 @@ def read_columns(
     usable: str = "raw",
     decimal: str | None = None,
     missing_ids: Collection[str] = (),
+    id_columns: Sequence[str] = (),
 ) -> Columns:
     """The columns by their names in the log, each with its type.
 
     `event` names every row's event where no column does; `usable` are the rows that decide what
-    type a text has. Of the columns that are not needed those that `only` names, or all.
+    type a text has. Of the columns that are not needed those that `only` names, or all. Where there
+    are `id_columns`, a row's customer is the first of them that it has.
     """
     place = {name: f"c{position}" for position, name in enumerate(names, start=1)}
     kind = dict(zip(names, raw.types, strict=True))
+    ids = {
+        name: _id_column(engine, name, place[name], kind[name], missing_ids)
+        for name in id_columns or ("customer_id",)
+        if name in place
+    }
     properties = sorted(
-        name for name in names if name not in NEEDED and name in wanted(names, only)
+        name for name in names if name not in (*NEEDED, *ids) and name in wanted(names, only)
     )
     written = {place[name]: name for name in properties if place[name] in raw.untyped}
     typed, notes = text_types(engine, written, usable, decimal)
-    customer = _id_column(engine, place["customer_id"], kind["customer_id"])
-    return Columns(
-        customer_id=replace(customer, value=_without(customer.value, missing_ids)),
-        event=_event_column(place, event),
-        timestamp=Column("timestamp", place["timestamp"], kind["timestamp"], place["timestamp"]),
-        properties=tuple(
+    columns = [
+        *(
             property_column(engine, name, place[name], typed.get(place[name], kind[name]))
             for name in properties
         ),
+        *_ids_as_properties(ids, names if id_columns else ()),
+    ]
+    return Columns(
+        customer_id=_first_of(list(ids.values())) if id_columns else ids["customer_id"],
+        event=_event_column(place, event),
+        timestamp=Column("timestamp", place["timestamp"], kind["timestamp"], place["timestamp"]),
+        properties=tuple(sorted(columns, key=lambda one: one.name)),
         notes=tuple(notes),
     )
+
+
+def _first_of(ids: Sequence[Column]) -> Column:
+    """A row's customer: the first id that it has."""
+    texts = [f"CAST({one.value} AS VARCHAR)" for one in ids]
+    filled = ", ".join(f"CASE WHEN NOT {blank(text)} THEN {text} END" for text in texts)
+    return Column("customer_id", ids[0].place, "VARCHAR", f"coalesce({filled})")
+
+
+def _ids_as_properties(ids: Mapping[str, Column], names: Sequence[str]) -> list[Column]:
+    """The columns of ids once more, as columns of the log: customer_id under a name of its own."""
+    if not names:
+        return []
+    if GIVEN_ID in names:
+        raise CjlibError(
+            f"identities: the source has a column {GIVEN_ID!r}, which is what the log calls customer_id before ids are joined. "
+            f"Give it another name: columns={{{GIVEN_ID!r}: 'source_customer_id'}}."
+        )
+    return [
+        replace(one, name=GIVEN_ID if name == "customer_id" else name) for name, one in ids.items()
+    ]
 
 
 def _without(value: str, missing: Collection[str]) -> str:
@@ -99,7 +143,7 @@ def _without(value: str, missing: Collection[str]) -> str:
 
 def _event_column(place: Mapping[str, str], event: str | None) -> Column:
     if event is not None:
-        return Column("event", place["customer_id"], "VARCHAR", literal(event))
+        return Column("event", place["timestamp"], "VARCHAR", literal(event))
     return Column("event", place["event"], "VARCHAR", f"CAST({place['event']} AS VARCHAR)")
 
 
@@ -187,24 +231,21 @@ def _no_name_by_case_only(names: Sequence[str]) -> None:
             )
 
 
-def _id_column(engine: DuckDB, place: str, kind: str) -> Column:
+def _id_column(
+    engine: DuckDB, name: str, place: str, kind: str, missing_ids: Collection[str]
+) -> Column:
     """Ids stay text if they were text; whole numbers stay whole, also where missing ids made them floats."""
+    text = Column(name, place, "VARCHAR", f"CAST({place} AS VARCHAR)")
     if kind in ("DOUBLE", "FLOAT"):
         fractions = engine.rows(
             f"SELECT count(*) FROM raw WHERE NOT isnan({place}) AND ({place} <> trunc({place}) OR abs({place}) >= 9007199254740992)"
         )[0][0]
         whole = f"CASE WHEN NOT isnan({place}) THEN CAST({place} AS BIGINT) END"
-        return (
-            Column("customer_id", place, "BIGINT", whole)
-            if fractions == 0
-            else Column("customer_id", place, "VARCHAR", f"CAST({place} AS VARCHAR)")
-        )
-    one = property_column(engine, "customer_id", place, kind)
-    return (
-        one
-        if one.type in ("BIGINT", "VARCHAR")
-        else Column("customer_id", place, "VARCHAR", f"CAST({place} AS VARCHAR)")
-    )
+        column = Column(name, place, "BIGINT", whole) if fractions == 0 else text
+    else:
+        own = property_column(engine, name, place, kind)
+        column = own if own.type in ("BIGINT", "VARCHAR") else text
+    return replace(column, value=_without(column.value, missing_ids))
 
 
 # ---- the type of a column ------------------------------------------------------------------------------------------

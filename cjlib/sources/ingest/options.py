@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.sources.identity.options import Identities, identities_of
 from cjlib.sources.ingest.validate import Rules
 from cjlib.sources.log.time import instant_us, zone_of
 from cjlib.sources.presets.preset_file import Preset, preset_of
@@ -37,6 +38,7 @@ class Request:
     source_zone: ZoneInfo | None = None
     preset: Preset | None = None
     where: dict[str, Any] = field(default_factory=dict)
+    id_columns: tuple[str, ...] = ()
 
     def rules(self, time_column: str = "") -> Rules:
         """The rules of the check, as of now; the name of the column of times may say that they are in UTC."""
@@ -54,12 +56,18 @@ class Request:
         """The columns of the source that are asked for by name."""
         if self.preset is not None:
             return []
-        return [*self.columns, *(self.only or ()), *([self.id] if self.id else []), *self.where]
+        return [
+            *self.columns,
+            *(self.only or ()),
+            *([self.id] if self.id else []),
+            *self.where,
+            *self.id_columns,
+        ]
 
     @property
     def to_fetch(self) -> tuple[str, ...] | None:
         """Of a database's columns those that are fetched, by their names in the log; None: all."""
-        return None if self.where or self.id or self.preset else self.only
+        return None if self.where or self.id or self.preset or self.id_columns else self.only
 
     @property
     def renamed_there(self) -> dict[str, str]:
@@ -96,6 +104,8 @@ class ReaderOptions:
     source_timezone: str | None = None
     preset: Any = None
     where: Any = None
+    identities: Any = None
+    one_of_several: bool = False
 
     def given(self) -> dict[str, Any]:
         """What was said, as keywords."""
@@ -107,7 +117,7 @@ class ReaderOptions:
         for name in own:
             if name not in allowed:
                 raise not_one_of("the option of a source", name, ["source", *allowed])
-        return replace(self, customers=None, **own)
+        return replace(self, customers=None, one_of_several=True, **own)
 
     def request(self) -> Request:
         """The options that decide what is read, checked."""
@@ -137,7 +147,13 @@ class ReaderOptions:
             else zone_of(self.source_timezone, "source_timezone"),
             preset=None if self.preset is None else preset_of(self.preset),
             where=_where(self.where),
+            id_columns=() if self.people is None else self.people.columns,
         )
+
+    @property
+    def people(self) -> Identities | None:
+        """What is said of ids, checked; None where one column of ids says it all."""
+        return identities_of(self.identities)
 
     def until_us(self) -> int | None:
         """The end of data, where it is said, in microseconds UTC."""
@@ -146,7 +162,7 @@ class ReaderOptions:
         return instant_us(self.observed_until, zone_of(self.timezone), "observed_until", end=True)
 
 
-OF_ALL_SOURCES = ("timezone", "pushdown", "customers", "refresh")
+OF_ALL_SOURCES = ("timezone", "pushdown", "customers", "refresh", "identities", "one_of_several")
 """The options that hold for a log as a whole and for no source of it alone."""
 
 

@@ -69,7 +69,7 @@ def prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
     raw = _opened(engine, source, request)
     if request.preset is not None:
         raw, request = _with_preset(engine, raw, request)
-    names = log_names(raw, request.columns, request.event)
+    names = log_names(raw, request.columns, request.event, request.id_columns)
     if request.where:
         raw = _rows_that_count(engine, raw, names, request)
     if request.id is not None:
@@ -83,9 +83,10 @@ def prepare(engine: DuckDB, source: Any, request: Request) -> Facts:
         names,
         event=request.event,
         only=request.only,
-        usable=_usable(names, stamps),
+        usable=_usable(names, stamps, request.id_columns),
         decimal=request.decimal,
         missing_ids=request.missing_ids,
+        id_columns=request.id_columns,
     )
     rules = request.rules(raw.names[position])
     checked = check(engine, raw, columns, stamps, rules)
@@ -129,17 +130,15 @@ def _with_preset(engine: DuckDB, raw: Raw, request: Request) -> tuple[Raw, Reque
     return applied.raw, left
 
 
-def _usable(names: list[str], stamps: Stamps) -> str:
+def _usable(names: list[str], stamps: Stamps, id_columns: tuple[str, ...]) -> str:
     """The rows of `raw` that have what an event needs: a row in quarantine decides no type."""
-    needed = [f"c{position}" for position, name in enumerate(names, 1) if name in _NAMED]
-    filled = " AND ".join(f"NOT {blank(f'CAST({place} AS VARCHAR)')}" for place in needed)
+    named = ("event",) if id_columns else ("customer_id", "event")
+    needed = [f"c{position}" for position, name in enumerate(names, 1) if name in named]
+    filled = "".join(f"NOT {blank(f'CAST({place} AS VARCHAR)')} AND " for place in needed)
     return (
         f"(SELECT * FROM (SELECT *, {stamps.form} AS form FROM raw) "
-        f"WHERE {filled} AND {stamps.k} NOT IN ({MISSING}, {UNREADABLE}))"
+        f"WHERE {filled}{stamps.k} NOT IN ({MISSING}, {UNREADABLE}))"
     )
-
-
-_NAMED = ("customer_id", "event")
 
 
 def _place_of(raw: Raw, names: list[str], column: str, option: str) -> str:

@@ -19,7 +19,7 @@ from cjlib.sources.ingest.columns import Columns
 from cjlib.sources.ingest.open_source import QualityLine, Raw
 from cjlib.sources.ingest.parse_times import NAIVE, SPREADSHEET, UNREADABLE
 from cjlib.sources.log.engine import DuckDB, blank, literal
-from cjlib.sources.log.prepared_table import Property
+from cjlib.sources.log.prepared_table import Property, count_ties
 
 DUPLICATE = "exact duplicate"
 REPEATED_ID = "repeated id"
@@ -248,6 +248,21 @@ def lines_of_events(
         QualityLine("event names", len(counted), "", counts_rows=False),
         *_alike(counted),
     ]
+
+
+def with_lines_of_people(quality: pd.DataFrame, engine: DuckDB) -> pd.DataFrame:
+    """The quality table of a log whose rows have got other customers: who has how many events is counted anew."""
+    (customers,) = engine.rows("SELECT count(*) FROM c_names")[0]
+    counted = quality.copy()
+    for line in (_ties(count_ties(engine)), QualityLine("customers", customers, "")):
+        of_line = counted["check"] == line.check
+        share = (
+            line.rows / counted["rows"].iloc[0]
+            if counted["share"][of_line].notna().any()
+            else float("nan")
+        )
+        counted.loc[of_line, ["rows", "share", "example"]] = [line.rows, share, line.example]
+    return counted
 
 
 NOBODY = "ids that may stand for nobody"

@@ -16,6 +16,7 @@ from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.packaged import meant_journey
 from cjlib.show.tables import table_html
 from cjlib.sources.connect.files import text_of
+from cjlib.sources.identity.options import DECLARED
 from cjlib.sources.journey.cross_field_rules import broken_rules
 from cjlib.sources.journey.fields import Duration, EventField, Listed, Section, Text, Zone, simplest
 from cjlib.sources.journey.reader_options import (
@@ -23,6 +24,7 @@ from cjlib.sources.journey.reader_options import (
     customers_table,
     events_options,
     feedback_options,
+    identities_options,
     overridden,
 )
 from cjlib.sources.journey.schema import (
@@ -30,6 +32,7 @@ from cjlib.sources.journey.schema import (
     Costs,
     Experiment,
     Funnel,
+    IdentityRules,
     MapSettings,
     Persona,
     Retention,
@@ -77,6 +80,7 @@ class Journey(Section):
     name: Text
     timezone: Zone | None = None
     sources: Sources
+    identities: IdentityRules | None = None
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     routes: tuple[Annotated[tuple[Text, ...], Field(min_length=2, max_length=2)], ...] = ()
     map: MapSettings = MapSettings()
@@ -153,7 +157,7 @@ class Journey(Section):
         """The event log of `sources.events`, with the attributes of `sources.customers`.
 
         Keywords of `cj.read_events` replace what the file says; with `source=` nothing of `sources`
-        is used.
+        is used. With `identities=None` no ids are joined: each event counts under its first id.
 
         Parameters
         ----------
@@ -181,7 +185,9 @@ class Journey(Section):
             if "source" in overrides
             else events_options(self.sources, self.folder, self.timezone)
         )
-        options = overridden(given, overrides)
+        asked = overrides.get("identities", DECLARED)
+        people = identities_options(self.identities, self.folder, asked)
+        options = {**overridden(given, overrides), "identities": people}
         return read_events(options.pop("source"), **options)
 
     def read_events_if_named(self, *, start: str = "", end: str = "") -> EventLog | None:

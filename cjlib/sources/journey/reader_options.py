@@ -11,10 +11,17 @@ from cjlib.errors import CjlibError, JourneyError, did_you_mean, listed, shown
 from cjlib.sources.connect import remote_of
 from cjlib.sources.connect.files import Files, expanded, find_files, is_workbook, located
 from cjlib.sources.connect.remote import Remote
+from cjlib.sources.identity.options import DECLARED
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import csv_layout
 from cjlib.sources.ingest.open_source import Raw, open_files, open_remote
-from cjlib.sources.journey.schema import EventSource, FeedbackSource, Source, Sources
+from cjlib.sources.journey.schema import (
+    EventSource,
+    FeedbackSource,
+    IdentityRules,
+    Source,
+    Sources,
+)
 from cjlib.sources.log.engine import DuckDB, identifier
 from cjlib.sources.presets.preset_file import is_file_name
 
@@ -74,6 +81,23 @@ def _of_events(sources: Sources, source: EventSource, key: str, folder: Path) ->
         "where": source.where or None,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def identities_options(rules: IdentityRules | None, folder: Path, asked: Any) -> Any:
+    """What `cj.read_events` is told of ids: what a caller asks; else what the file says, without joining where the caller wants none."""
+    if rules is None or not (asked is None or isinstance(asked, str)):
+        return asked
+    return {
+        "known": rules.known,
+        "anonymous": rules.anonymous,
+        "maps": [
+            {"source": located(one.path, folder, "identities.maps.path"), "columns": one.columns}
+            for one in rules.maps
+        ],
+        "hub_limit": rules.hub_limit,
+        "apart": rules.apart,
+        "join": asked == DECLARED,
+    }
 
 
 def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> dict[str, Any]:

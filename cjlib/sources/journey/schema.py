@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from cjlib.errors import did_you_mean
+from cjlib.sources.identity.options import HUB_LIMIT
 from cjlib.sources.journey.fields import (
     ONE,
     SEVERAL,
@@ -129,6 +130,23 @@ class Sources(Section):
         return [(f"events[{position}]", source) for position, source in enumerate(events)] + [
             (key, source) for key, source in one.items() if isinstance(source, Source)
         ]
+
+
+class IdentityMap(Section):
+    """A file that says which ids belong together; `columns` are its names → the log's columns of ids."""
+
+    path: Text
+    columns: dict[str, Text] = Field(default_factory=dict)
+
+
+class IdentityRules(Section):
+    """Which columns hold ids of one person, and what links them."""
+
+    known: Texts = ()
+    anonymous: Texts = ()
+    maps: Annotated[tuple[Annotated[IdentityMap, BeforeValidator(_bare_path)], ...], Listed] = ()
+    hub_limit: Count = HUB_LIMIT
+    apart: Texts = ()
 
 
 # ---- stages ------------------------------------------------------------------------------------------------------

@@ -286,6 +286,22 @@ class EventLog(Log):
             "SELECT column_type FROM (DESCRIBE c_names) WHERE column_name = 'value'"
         )[0][0]
 
+    @cached_property
+    def identities(self) -> pd.DataFrame:
+        """Which ids belong to which person, and why; no rows where ids were not joined.
+
+        One row an id, and for an anonymous one a row for each person who owned it in turn: `id`,
+        `kind` (its column), `person` (a customer_id of the log), `from` (included) and `to` (not;
+        both missing where nothing bounds it), `linked_at`, `links` (how many lie between the id and
+        the one that names the person), `reason`.
+        """
+        table = self.engine.frame(f"SELECT * FROM {_identities(self.engine)}")
+        times = {
+            name: self.moments(table[name].fillna(0).to_numpy(), table[name].isna().to_numpy())
+            for name in ("from", "to", "linked_at")
+        }
+        return table.assign(**times)
+
     def table(self) -> pd.DataFrame:
         """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`.
 
@@ -453,6 +469,25 @@ class EventLog(Log):
 
     def _dictionary(self, name: str) -> list[Any]:
         return [value for (value,) in self.engine.rows(f"SELECT value FROM {name} ORDER BY code")]
+
+
+def _identities(engine: DuckDB) -> str:
+    """The relation of ids and people, empty where ids were not joined."""
+    columns = {
+        "id": "VARCHAR",
+        "kind": "VARCHAR",
+        "person": "VARCHAR",
+        "from": "BIGINT",
+        "to": "BIGINT",
+        "linked_at": "BIGINT",
+        "links": "BIGINT",
+        "reason": "VARCHAR",
+    }
+    tables = engine.rows("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'identities'")
+    picks = ", ".join(
+        f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in columns.items()
+    )
+    return "identities" if tables[0][0] else f"(SELECT {picks} LIMIT 0)"
 
 
 @dataclass(frozen=True)
