@@ -11,6 +11,7 @@ FUZZ ?= 5000
 # A comma in an argument of call would end it, hence the names.
 EXTRAS_TEST := [test,lab]
 EXTRAS_BENCH := [test,bench]
+EXTRAS_ENGINES := [test,engines]
 
 # uv where it is there, else pip; versions come from requirements.lock either way. Both compile what they install; our own modules are compiled
 # beside it, so that no process has to, also where PYTHONDONTWRITEBYTECODE is set.
@@ -23,12 +24,14 @@ define install
 endef
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .venv/report: pyproject.toml requirements.lock
 	$(call install,)
 .venv/test: pyproject.toml requirements.lock
 	$(call install,$(EXTRAS_TEST))
+.venv/engines: pyproject.toml requirements.lock
+	$(call install,$(EXTRAS_ENGINES))
 .venv/bench: pyproject.toml requirements.lock
 	$(call install,$(EXTRAS_BENCH))
 .venv/docs: pyproject.toml requirements.lock
@@ -46,6 +49,11 @@ test: .venv/test ## prove that the numbers are right
 	@bash scripts/browser.sh
 	@bash scripts/postgres.sh
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+test-engines: .venv/engines ## ask everything of PostgreSQL, ClickHouse and Spark too (installs them: 1.4 GB, some minutes)
+	@bash scripts/postgres.sh
+	@bash scripts/java.sh
+	@OMP_NUM_THREADS=1 CJ_TEST_ENGINES=all $(BIN)/python -m pytest -n auto --dist loadfile tests/engines
 
 nulls: .venv/test ## count how often sentences are wrong where nothing happens, and write docs/how_often_wrong.md (takes an hour)
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/null/harness.py --seeds $(SEEDS)
@@ -79,4 +87,4 @@ clean: ## remove the environment, caches and reports
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find reports -mindepth 1 ! -name .gitkeep -delete
 
-.PHONY: help report lab test nulls fuzz check docs notebooks sample bench lock clean
+.PHONY: help report lab test test-engines nulls fuzz check docs notebooks sample bench lock clean

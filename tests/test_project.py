@@ -37,10 +37,12 @@ def project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-def test_conda_gets_what_pip_gets():
+def test_conda_gets_what_pip_gets_and_nbval():
+    extras = project()["optional-dependencies"]
+    nbval = [line for line in extras["test"] if line.startswith("nbval")]
     wanted = {
         re.split(r"[>=\[ ]", line)[0]: line.split(">=")[1]
-        for line in project()["dependencies"] + project()["optional-dependencies"]["lab"]
+        for line in project()["dependencies"] + extras["lab"] + nbval
     }
     wanted["python"] = project()["requires-python"].removeprefix(">=")
     listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
@@ -56,7 +58,7 @@ def test_conda_gets_what_pip_gets():
 
 def test_every_target_of_the_makefile_is_phony_and_explained():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = re.findall(r"^([a-z]+):", text, re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", text, re.MULTILINE)
     assert {"help", "report", "lab", "test", "check", "sample", "clean"} <= set(targets)
     assert set(targets) == set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split())
     assert all(re.search(rf"^{name}:.*## ", text, re.MULTILINE) for name in targets)

@@ -35,7 +35,7 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    pytest.importorskip("pyspark", reason="the extra engines is not installed")
+    pytest.importorskip("pyspark", reason="the extra engines is not installed: make test-engines")
     try:
         with servers.spark(tmp_path_factory.mktemp("spark"), servers.SMALL) as engine:
             yield engine
@@ -45,7 +45,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    pytest.importorskip("chdb.session", reason="the extra engines is not installed")
+    pytest.importorskip(
+        "chdb.session", reason="the extra engines is not installed: make test-engines"
+    )
     with servers.clickhouse(tmp_path_factory.mktemp("clickhouse")) as engine:
         yield engine
 
