@@ -1,4 +1,4 @@
-"""What a headline calls the most, the first or the commonest is that in the table beneath it; and statements that numbers do not carry are not made."""
+"""What a headline calls the most, the first or the most common is that in the table beneath it; and statements that numbers do not carry are not made."""
 
 from __future__ import annotations
 

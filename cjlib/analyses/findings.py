@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -20,7 +21,7 @@ class Finding:
     topic
         What it is about, as short as a key; a briefing tells one finding a topic: "conversion by channel", "NPS of Onboarding".
     claim
-        One plain sentence: subject, verb, number, base.
+        One plain sentence: subject, verb, number, base. What stands before a colon is read alone, as a headline.
     direction
         Whether it is bad, good or neutral for the business.
     value, low, high, n, unit
@@ -33,6 +34,10 @@ class Finding:
         The family of tests that it was corrected in, and its p there.
     figure
         The name of the figure in the notebook that shows it, as the view in `cj.plot(result, view)`; "" for the table.
+    since
+        The first day from which it holds, as 2025-06-23; "" where it holds over the whole time.
+    next_step
+        What to do or to look at next, as one sentence; "" where only the evidence can say.
     """
 
     topic: str
@@ -48,6 +53,8 @@ class Finding:
     customers: int = 0
     money: float | None = None
     figure: str = ""
+    since: str = ""
+    next_step: str = ""
 
     def plain(self) -> dict[str, Any]:
         """As JSON, for a notebook's output and run.json."""
@@ -70,12 +77,27 @@ def told(findings: Iterable[Finding], families: int, most: int = 3) -> list[Find
         How many that are not good.
     """
     sure = [one for one in findings if one.p_adjusted * max(families, 1) < RUN_LEVEL]
+    stages = [one.topic.removeprefix(STAGE) for one in sure if one.topic.startswith(STAGE)]
     by_topic: dict[str, Finding] = {}
     for one in sorted(sure, key=_stake, reverse=True):
-        by_topic.setdefault(one.topic, one)
+        by_topic.setdefault(_subject(one.topic, stages), one)
     every = list(by_topic.values())
     good = [one for one in every if one.direction == "good"][:1]
     return [one for one in every if one.direction != "good"][:most] + good
+
+
+STAGE = "stage "
+"""How the topic of a finding about a stage begins."""
+
+
+def _subject(topic: str, stages: Iterable[str]) -> str:
+    """The topic, or the stage that it names: what two analyses say of one stage, as of a theme called like it, is told once."""
+    named = (
+        stage
+        for stage in stages
+        if re.search(rf"(?<!\w){re.escape(stage)}(?!\w)", topic, re.IGNORECASE)
+    )
+    return next((f"{STAGE}{stage}" for stage in named), topic)
 
 
 def _stake(finding: Finding) -> tuple[bool, float, float, float, str]:
@@ -102,7 +124,7 @@ def _effect(finding: Finding) -> float:
 
 def topic_of_segment(what: str, by: str, segment: object) -> str:
     """The topic of a segment that differs: stages are one topic whatever is said of them, so that a briefing names each once."""
-    return f"stage {segment}" if by == "stage" else f"{what} by {by}: {segment}"
+    return f"{STAGE}{segment}" if by == "stage" else f"{what} by {by}: {segment}"
 
 
 def from_plain(held: Mapping[str, Any]) -> Finding:

@@ -40,6 +40,8 @@ def metric(
     unit: Unit | Literal[""] = "",
     better: Better = "",
     scale: str = "",
+    target: float | None = None,
+    target_met: str = "",
 ) -> Metric:
     """One entry of `.metrics`, and all that a card needs to show it; what is not a number becomes None, so that it can be written as JSON.
 
@@ -55,6 +57,8 @@ def metric(
         Which direction is good for the business: "higher", "lower", or "" where neither is.
     scale
         What the number was measured with, where that is fitted anew to the data of each run; numbers of different scales are not compared.
+    target, target_met
+        What the number should reach, and whether it does ("reached", "missed", "not clear"); None and "" where no target is set.
     """
     entry: Metric = {
         "value": _plain(value),
@@ -65,7 +69,8 @@ def metric(
         "unit": unit,
         "better": better,
     }
-    return entry | {"scale": scale} if scale else entry
+    told = {"target": target, "target_met": target_met} if target_met else {}
+    return entry | ({"scale": scale} if scale else {}) | told
 
 
 def _plain(value: float | None) -> float | None:

@@ -361,7 +361,7 @@ _EFFECTS: Mapping[str, tuple[str, int | None, int | None, Mapping[str, float], s
         "Visits per day, and the funnel by campaign (spring_push).",
     ),
     "personas": (
-        "Three kinds of customers use the product in different ways: Planners, On the go, Guided.",
+        "Three personas use the product in different ways: Planners, On the go, Guided.",
         None,
         None,
         {

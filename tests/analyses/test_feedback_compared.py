@@ -28,7 +28,7 @@ def test_each_period_is_counted_on_its_own_and_compared_with_the_one_before():
     assert result.table["value"].tolist() == [0, 100, 0]
     changes = result.changes
     assert changes[["n", "other_n", "difference"]].values.tolist() == [[60, 60, 100]]
-    assert changes["beyond_noise"].tolist() == [True]
+    assert changes["significant"].tolist() == [True]
 
 
 def test_weights_and_periods_do_not_go_together():

@@ -265,7 +265,7 @@ def test_the_rank_stands_with_its_range_and_the_same_again():
 def test_a_map_beside_itself_shows_no_change():
     held = lossy(40)
     change = held.compare(held).table
-    assert not change["beyond_noise"].any()
+    assert not change["significant"].any()
     assert set(change["words"]) <= {"no clear change", "as many", "too few"}
 
 
@@ -581,7 +581,7 @@ def test_the_picture_holds_every_stage_its_numbers_and_the_lanes_written_by_hand
     html = cj.render_map(northlight).html
     for row in northlight.table.to_dict("records"):
         assert f">{row['customers']:,}<" in html
-    assert html.count("(by hand)") >= 4
+    assert html.count("(team input)") >= 4
     assert "I have ten minutes for this, not two hours" in html
     assert "trough" in html
 

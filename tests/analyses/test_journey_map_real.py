@@ -152,4 +152,4 @@ def test_what_a_survey_cannot_tell_is_refused(survey, ask, words):
 def test_two_surveys_are_compared_by_what_was_said_alone(survey):
     change = survey.compare(survey).table
     assert set(change["measure"]) <= {"nps", "mean_score", "n_feedback"}
-    assert not change["beyond_noise"].any()
+    assert not change["significant"].any()

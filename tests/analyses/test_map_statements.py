@@ -238,6 +238,6 @@ def test_a_map_of_newer_customers_does_not_lose_fewer_because_they_are_new():
         old, new = (cj.journey_map(journey, _chain(day, 0.4, rng)) for day in (0, 120))
         change = new.compare(old).table
         claims += bool(
-            change.loc[~change["measure"].isin(["customers", "events"]), "beyond_noise"].any()
+            change.loc[~change["measure"].isin(["customers", "events"]), "significant"].any()
         )
     assert claims == 0

@@ -415,7 +415,7 @@ def test_an_incident_is_found_and_week_to_week_variation_is_none():
     assert np.mean(found) >= 0.85, np.mean(found)
 
 
-def test_changes_beyond_noise_are_rare_where_nothing_changes():
+def test_changes_significant_are_rare_where_nothing_changes():
     rng = np.random.default_rng(3)
     every = np.ones(12, dtype=bool)
     p = []
@@ -473,7 +473,7 @@ def steady(days: int = 10, people: int = 60) -> pd.DataFrame:
 def test_a_change_is_told_in_words_with_target_and_band():
     card = card_of(steady(), targets={"conversion_of_visitors": 0.5})
     row = card.table.set_index("measure").loc["conversion_of_visitors"]
-    assert row["beyond_noise"]
+    assert row["significant"]
     assert row["words"].startswith("better than normal variation explains (usual range ")
     assert row["words"].endswith("; met the target of 50.0%")
     assert card.headline.startswith("3 of 4 KPIs lie outside normal variation in 2024-01-10: ")

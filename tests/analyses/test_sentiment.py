@@ -498,7 +498,7 @@ def test_an_audit_in_a_file_that_is_not_there_is_refused(tmp_path):
         cj.sentiment(feedback, audit=tmp_path / "labels.csv")
 
 
-def test_periods_are_compared_only_beyond_noise_and_with_enough_texts():
+def test_periods_are_compared_only_significant_and_with_enough_texts():
     texts = (
         ["love it, great service"] * 40
         + ["terrible, the parcel never arrived"] * 40
@@ -509,7 +509,7 @@ def test_periods_are_compared_only_beyond_noise_and_with_enough_texts():
         cj.read_feedback(pd.DataFrame({"timestamp": stamps, "text": texts})), period="month"
     ).changes
     assert len(changes) == 1
-    assert changes["beyond_noise"].tolist() == [True]
+    assert changes["significant"].tolist() == [True]
     assert changes["difference"].iloc[0] < 0
 
 

@@ -32,7 +32,7 @@ def transitions(log: cj.EventLog) -> object:
 
 
 def paths(log: cj.EventLog) -> object:
-    """Commonest journeys of up to eight events."""
+    """Most common journeys of up to eight events."""
     return int(cj.paths(log, max_steps=8, top=20).table["paths"].sum())
 
 

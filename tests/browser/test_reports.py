@@ -248,7 +248,7 @@ def test_a_failed_run_says_so_first(look, pages):
     assert alert.is_visible()
     assert alert.bounding_box()["y"] < page.locator("h1").bounding_box()["y"]
     assert not page.locator(".cj-failed pre").is_visible()
-    page.get_by_text("Where it happened, for whoever mends it").click()
+    page.get_by_text("Where it happened, for whoever fixes it").click()
     assert "ZeroDivisionError" in page.locator(".cj-failed pre").inner_text()
 
 

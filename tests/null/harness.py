@@ -51,7 +51,7 @@ EFFECTS = {
     "a word complains": "a phrase stands in 25% of unhappy comments in addition",
     "complaints leave": "of those who complain 15% leave within 30 days of it in addition",
     "plan is worth more": "payments on one plan 60% higher",
-    "two kinds": "two kinds of customers whose habits differ ninefold",
+    "two kinds": "two groups of customers whose habits differ ninefold",
 }
 
 

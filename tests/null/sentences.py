@@ -206,7 +206,7 @@ def sentiment_changes(business: Business) -> Claim:
     """Sentiment from month to month, and from when on it is another one."""
     told = cj.sentiment(business.feedback, period="month")
     shifted = least(told.shifts) < CLAIM
-    return Claim(bool(told.changes["beyond_noise"].any()) or shifted, least(told.changes))
+    return Claim(bool(told.changes["significant"].any()) or shifted, least(told.changes))
 
 
 def theme_unhappy(business: Business) -> Claim:
@@ -315,7 +315,7 @@ def scorecard_moved(business: Business) -> Claim:
     """Which measures changed."""
     told = _card(business)
     return Claim(
-        bool(told.table["beyond_noise"].fillna(False).any()) or bool(told.findings),
+        bool(told.table["significant"].fillna(False).any()) or bool(told.findings),
         least(told.table),
     )
 
@@ -374,7 +374,7 @@ def map_compare(business: Business) -> Claim:
     """Two groups' maps side by side."""
     told = _map_by(business)
     compared = told.group("basic").compare(told.group("pro"))
-    return Claim(bool(compared.table["beyond_noise"].any()), least(compared.table))
+    return Claim(bool(compared.table["significant"].any()), least(compared.table))
 
 
 def map_earlier(business: Business) -> Claim:
@@ -389,7 +389,7 @@ def map_earlier(business: Business) -> Claim:
         )
     )
     compared = late.compare(early)
-    return Claim(bool(compared.table["beyond_noise"].any()), least(compared.table))
+    return Claim(bool(compared.table["significant"].any()), least(compared.table))
 
 
 def index_moved(business: Business) -> Claim:

@@ -228,7 +228,7 @@ def test_a_share_of_nobody_of_few_is_grey_like_any_share_of_few(journey):
         {"customer_id": ["a", "b"], "event": ["visit", "visit"], "timestamp": [START, START]}
     )
     html = cj.render_map(cj.journey_map(journey, cj.read_events(few))).html
-    lane = html[html.index("Goes on, in order") :]
+    lane = html[html.index("Arrived from previous stage") :]
     assert 'cj-thin"><span class="cj-line"><span class="cj-big">0.0%</span></span>' in lane
     assert "n 2 · thin, too few to read" in lane
 

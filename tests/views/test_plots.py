@@ -461,13 +461,16 @@ def test_event_names_are_shown_letter_by_letter_and_raw_in_the_table():
 # ---- segments -------------------------------------------------------------------------------------------------------
 
 
-def test_groups_beyond_noise_are_said_in_words_and_the_others_not_ranked(grouped):
+def test_groups_significant_are_said_in_words_and_the_others_not_ranked(grouped):
     figure = cj.plot(grouped)
-    notes = said(figure)
-    assert "20.0% of 400, below the others" in notes
-    assert "45.0% of 200, above the others" in notes
-    assert "26.0% of 100, no significant difference" in notes
-    assert "25.0% of 12, too few to read" in notes
+    table = figure.layout.meta["table"]
+    assert [(row["name"], row["n"], row["said"], row["strong"]) for row in table["marks"]] == [
+        ("web", 400, "20.0%, below the others", True),
+        ("mail", 200, "45.0%, above the others", True),
+        ("shop", 100, "26.0%, no significant difference", False),
+        ("(not set)", 12, "25.0%, too few to read", False),
+    ]
+    assert table["scale"]["middle"] == pytest.approx(199 / 712)
     assert figure.layout.meta["caption"].startswith(
         "mail stands out: 45.0% of its 200 customers reach “buy”, +"
     )
@@ -484,14 +487,10 @@ def test_groups_that_do_not_differ_are_said_not_to():
     )
 
 
-def test_small_groups_are_hollow_and_grey_and_their_wide_interval_does_not_set_the_axis(grouped):
-    *_, small = cj.plot(grouped).data
-    assert (small.marker.symbol, small.marker.color, list(small.x)) == (
-        "circle-open",
-        theme.MUTED,
-        [0.25],
-    )
-    assert cj.plot(grouped).layout.xaxis.range[1] < 0.6
+def test_small_groups_are_hollow_and_their_wide_interval_does_not_set_the_scale(grouped):
+    table = cj.plot(grouped).layout.meta["table"]
+    assert [row["faint"] for row in table["marks"]] == [False, False, False, True]
+    assert table["scale"]["high"] < 0.6
 
 
 def test_the_table_under_the_segments_holds_every_group_and_its_comparison(grouped):
@@ -532,7 +531,7 @@ def test_groups_a_customer_may_be_in_twice_are_not_compared():
         figure.layout.meta["caption"]
         == "By channel, from 20.0% to 50.0% reach “buy”; groups are not compared: a customer may be in several."
     )
-    assert len(figure.data) == 2
+    assert figure.layout.meta["table"]["scale"]["middle"] is None
 
 
 def test_groups_too_small_to_compare_are_said_to_be():
@@ -548,7 +547,7 @@ def test_more_groups_than_can_be_drawn_stay_in_the_table():
     assert len(meta["rows"]) == 15
 
 
-def test_step_by_step_the_groups_that_lie_furthest_apart_are_named_if_beyond_noise(grouped):
+def test_step_by_step_the_groups_that_lie_furthest_apart_are_named_if_significant(grouped):
     figure = cj.plot(grouped, "segment_steps")
     assert (
         figure.layout.meta["caption"]
@@ -663,7 +662,7 @@ def test_a_trend_is_hollow_where_it_may_still_rise_and_marked_where_it_rests_on_
     assert list(by_name["complete"].x) == ["2025-01-06", "2025-01-13", "2025-01-20", "2025-01-27"]
 
 
-def test_a_period_that_differs_from_all_others_beyond_noise_is_named(weeks):
+def test_a_period_that_differs_from_all_others_significant_is_named(weeks):
     trend = cj.funnel(weeks, ["visit", "buy"], window="7D").trend("week")
     meta = cj.plot(trend).layout.meta
     assert meta["caption"] == trend.headline

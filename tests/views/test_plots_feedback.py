@@ -40,11 +40,12 @@ def shown(figure) -> str:
 
 def test_without_an_audit_the_axis_says_index_and_there_is_no_interval(feedback):
     figure = cj.plot(cj.sentiment(feedback, by="stage"))
+    table = figure.layout.meta["table"]
     assert (
-        figure.layout.xaxis.title.text
-        == "model index for negative (no audit: read its<br>direction, not its height)"
+        table["scale"]["title"]
+        == "model index for negative (no audit: read its direction, not its height)"
     )
-    assert not any(figure.data[0].error_x.array)
+    assert not any(row["low"] for row in table["marks"])
     share, low, high = (
         figure.layout.meta["columns"].index(name) for name in ("share negative", "low", "high")
     )
@@ -58,8 +59,9 @@ def test_with_an_audit_it_is_a_share_with_its_interval(feedback):
         label=["negative" if "hate" in text else "positive" for text in feedback.frame["text"]]
     )[["feedback_id", "label"]]
     figure = cj.plot(cj.sentiment(feedback, audit=labels.iloc[:40]))
-    assert figure.layout.xaxis.title.text == "share of negative texts"
-    assert figure.data[0].error_x.array[0] > 0
+    table = figure.layout.meta["table"]
+    assert table["scale"]["title"] == "share of negative texts"
+    assert table["marks"][0]["high"] > table["marks"][0]["value"]
 
 
 @pytest.mark.parametrize("view", ["scores", "distribution", "time", "compare", "crossed"])
@@ -72,8 +74,9 @@ def test_every_view_of_a_score_has_a_claim_and_its_numbers(feedback, view):
 
 def test_segments_with_few_answers_are_hollow_and_said_to_be(feedback):
     figure = cj.plot(cj.nps(feedback, by="stage"))
-    assert list(figure.data[0].marker.symbol) == ["circle", "circle", "circle-open"]
-    assert "too few to read" in str(figure.layout.annotations)
+    marks = figure.layout.meta["table"]["marks"]
+    assert [row["faint"] for row in marks] == [False, False, True]
+    assert "too few to read" in marks[2]["said"]
 
 
 def test_a_score_by_period_is_a_line_and_says_that_nothing_moved(feedback):

@@ -137,12 +137,11 @@ def test_the_average_claims_the_share_of_one_population(plain):
 
 def test_groups_are_judged_in_words_and_hostile_names_stay_names(grouped):
     figure = cj.plot(grouped, "segments")
-    said = json.dumps(
-        figure.to_plotly_json()["layout"]["annotations"], ensure_ascii=False, default=str
-    )
-    assert "<b>&lt;b&gt;pro&lt;/b&gt;</b>" in said
-    assert "80.0% of 200, above the others" in said
-    assert "50.0% of 20, too few to read" in said
+    rows = {row["name"]: row for row in figure.layout.meta["table"]["marks"]}
+    first, few = rows["<b>pro</b>"], rows["trial"]
+    assert (first["n"], first["said"], first["strong"]) == (200, "80.0%, above the others", True)
+    assert (few["n"], few["said"], few["faint"]) == (20, "50.0%, too few to read", True)
+    assert "&lt;b&gt;pro&lt;/b&gt;" in figure._repr_mimebundle_()["text/html"]
     caption = figure.layout.meta["caption"]
     assert caption.startswith(
         "<b>pro</b> stands out in week 1: 80.0% of its 200 came back, +48.2 points against the others"

@@ -395,6 +395,46 @@ def test_a_briefing_tells_the_worst_first_with_base_interval_and_where_it_stands
     ]
 
 
+def test_a_finding_answers_since_when_how_sure_how_much_and_what_next():
+    change = found(
+        "change",
+        "Newer customers come back less: cohorts from 2025-06-23 on come back in 22% fewer weeks.",
+        "bad",
+        1231,
+        p=0.0002,
+        since="2025-06-23",
+        next_step="Look for what changed about 2025-06-23.",
+    )
+    level = found("stage A", "A is the biggest pain point (n = 40).", "bad", 2000)
+    brief = briefing(
+        {"02_retention": [{"findings": [change, level], "families": {"a": 3, "b": 2}}]},
+        {"02_retention": "Do customers come back?"},
+        "2025-01-01 to 2025-12-31",
+    )
+    assert brief.title == "A is the biggest pain point. Newer customers come back less."
+    first, second = brief.findings
+    assert (first.head, first.since) == (
+        "A is the biggest pain point",
+        "2025-01-01 to 2025-12-31",
+    )
+    assert first.body.split() == ["n", "=", "40"]
+    assert second.body == "Cohorts from 2025-06-23 on come back in 22% fewer weeks."
+    assert second.since == "since 2025-06-23"
+    assert second.sure == "p < 0.001, corrected for all 5 comparisons"
+    assert (second.stake, second.title) == ("1,231 customers", "Do customers come back?")
+    assert second.next_step == "Look for what changed about 2025-06-23."
+
+
+def test_what_two_notebooks_say_of_one_stage_is_told_once():
+    stage = found("stage Onboarding", "Onboarding hurts.", "bad", 900)
+    theme = found("theme onboarding", "Comments about “onboarding” are unhappy.", "bad", 400)
+    other = found("theme onboardings", "Another.", "bad", 300)
+    brief = briefing(
+        {"a": [{"findings": [theme, other], "families": {"t": 1}}], "b": [{"findings": [stage]}]}
+    )
+    assert [one.claim for one in brief.findings] == ["Onboarding hurts.", "Another."]
+
+
 def test_where_nothing_is_significant_the_first_page_says_so(tmp_path):
     nothing = {
         "findings": [found("a", "Maybe.", "bad", 9, p=0.02)],

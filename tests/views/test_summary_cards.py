@@ -1,4 +1,4 @@
-"""The answer: headline and cards, and a change that is only called one beyond noise."""
+"""The answer: headline and cards, and a change that is only called one where it is significant."""
 
 from __future__ import annotations
 
@@ -253,3 +253,9 @@ def test_numbers_of_different_scales_are_not_compared():
     (same,) = changes([(entry, other)])
     (fitted,) = changes([(entry | {"scale": "fitted to 10 ratings"}, other)])
     assert (same.significant, fitted.significant) == (True, False)
+
+
+def test_the_first_sentence_answers_and_the_others_stand_beneath_it():
+    html = cj.summary(result_of("It fell by 2.5 points (n = 40). 3 of 4 <b> did. So p. m.")).html
+    assert '<p class="cj-headline">It fell by 2.5 points (n = 40).</p>' in html
+    assert '<p class="cj-rest">3 of 4 &lt;b&gt; did. So p. m.</p>' in html

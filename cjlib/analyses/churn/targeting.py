@@ -35,6 +35,8 @@ CAVEAT = "Ranked by risk of leaving, not by effect of contacting. Who changes th
 CONTROL_SHARE = 0.1
 LEAST_CONTROL = 50
 REASONS = 3
+HARDLY = 0.01
+"""Below this share of the customers worth contacting, contacting hardly pays."""
 CURVE_POINTS = 200
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 TOP = 0.2
@@ -474,6 +476,11 @@ def _headline(table: pd.DataFrame, offer: Offer, even: float, of_table: bool) ->
     beside = f" (and leave {control:,} more alone, to compare with)" if control else ""
     ground = "customers leave as those of the table did and " if of_table else ""
     total = contacted["expected_profit"].sum()
+    if len(contacted) < HARDLY * len(table):
+        return (
+            f"Contacting hardly pays: {count_of(len(contacted), 'customer')} of {len(table):,} {'is' if len(contacted) == 1 else 'are'} worth it, with an expected profit of {total:,.0f} if "
+            f"{ground}the offer keeps {about(offer.success_share)} of would-be leavers; break-even at {percent(even)}. {CAVEAT}"
+        )
     return (
         f"Contact the {count_of(len(contacted), 'customer')} listed{beside}: expected profit {total:,.0f} if {ground}the offer keeps {about(offer.success_share)} of would-be leavers; "
         f"break-even at {percent(even)}. {CAVEAT}"

@@ -471,6 +471,9 @@ def _findings(table: pd.DataFrame, verdict: Mapping[str, str]) -> list[Finding]:
             unit="share" if row["kind"] == "share" else "number",
             customers=row["customers"],
             figure="effects",
+            next_step=f"Give “{row['variant']}” to everybody and watch the guardrails."
+            if row["verdict"] == "better"
+            else f"Do not give “{row['variant']}” to everybody.",
         )
         for row in told.to_dict("records")
         if verdict[row["variant"]] in ("better", "worse")

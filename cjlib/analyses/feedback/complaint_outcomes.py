@@ -242,7 +242,7 @@ def _claim(row: Mapping[Any, Any], outcome: Event, length: int) -> str:
 def _finding(row: Mapping[Any, Any], name: str, outcome: Event, length: int) -> Finding:
     return Finding(
         topic=f"{outcome} after a complaint: {row['segment']}",
-        claim=_claim(row, outcome, length),
+        claim=f"Complaints at {row['segment']} go with {'more' if row['difference'] > 0 else 'fewer'} {outcome}: {_lower(_claim(row, outcome, length))}",
         direction="bad" if row["difference"] > 0 else "neutral",
         family=name,
         p_adjusted=row["p_adjusted"],
@@ -254,6 +254,10 @@ def _finding(row: Mapping[Any, Any], name: str, outcome: Event, length: int) -> 
         customers=row["complained"],
         figure="aftermath",
     )
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _definition(

@@ -199,7 +199,7 @@ def _findings(table: pd.DataFrame, terms: Family, sides: Sides) -> list[Finding]
     return [
         Finding(
             topic=f"words of unhappy answers by {sides.outcome}",
-            claim=f"“{row['term']}” stands in {percent(row['share_of_detractors'])} of {sides.unhappy:,} unhappy comments and in "
+            claim=f"Unhappy comments speak of “{row['term']}”: {percent(row['share_of_detractors'])} of {sides.unhappy:,} unhappy ones do, "
             f"{percent(row['share_of_promoters'])} of {sides.happy:,} happy ones.",
             direction="bad",
             family=terms.name,

@@ -500,7 +500,7 @@ def _changes(counted: pd.DataFrame, scale: Scale, min_n: int) -> tuple[pd.DataFr
                     pairs.append((now, before))
     tested = _compared(f"{scale.score} of periods against the one before", pairs, scale, min_n)
     table = pd.DataFrame(rows, columns=["segment", "period", "earlier", "n", "other_n"])
-    return table.assign(**tested.columns(), beyond_noise=tested.claims), tested
+    return table.assign(**tested.columns(), significant=tested.claims), tested
 
 
 def _findings_of_segments(

@@ -123,7 +123,7 @@ def sentiment(
         `mean_score`, `mean_low`, `mean_high`, `small_n`. `.shares`: shares of the three labels as
         the model gives them (an index).
         `.changes`: with `period`, neighbouring periods of a segment: `difference` of shares
-        (audited) or of mean scores, interval, `p_adjusted`, `beyond_noise`.
+        (audited) or of mean scores, interval, `p_adjusted`, `significant`.
 
     Raises
     ------

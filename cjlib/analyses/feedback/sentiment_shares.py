@@ -239,7 +239,7 @@ def changes(rows: pd.DataFrame, table: pd.DataFrame, min_n: int) -> tuple[pd.Dat
         follow_up=follow_up,
         min_n=min_n,
     )
-    adjusted = pairs.assign(p_adjusted=tested.p_adjusted, beyond_noise=tested.claims)
+    adjusted = pairs.assign(p_adjusted=tested.p_adjusted, significant=tested.claims)
     return adjusted, tested
 
 

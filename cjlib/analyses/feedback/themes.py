@@ -338,7 +338,8 @@ def _finding(row: Mapping[Any, Any], name: str) -> Finding:
     """A theme whose comments are significantly more, or less, often unhappy than the others."""
     return Finding(
         topic=f"theme {row['theme']}",
-        claim=f"Of comments about “{row['theme']}” {about(row['share_unhappy'])} are of unhappy customers, of the others {about(row['other_share_unhappy'])} "
+        claim=f"Comments about “{row['theme']}” are {'unhappier' if row['difference'] > 0 else 'happier'} than the others: "
+        f"{about(row['share_unhappy'])} are of unhappy customers, {about(row['other_share_unhappy'])} of the others "
         f"({points_interval(row['difference_low'], row['difference_high'])}, n = {row['n']:,} comments of {count_of(row['customers'], 'customer')}).",
         direction="bad" if row["difference"] > 0 else "good",
         family=name,
@@ -350,6 +351,7 @@ def _finding(row: Mapping[Any, Any], name: str) -> Finding:
         unit="share",
         customers=row["customers"],
         figure="detractors",
+        next_step=f"Read what customers write about “{row['theme']}”.",
     )
 
 

@@ -214,7 +214,7 @@ def _findings(
     return [
         Finding(
             topic=overall.name,
-            claim=f"{labels[g]}: {percent(overall.share[g])} of {count_of(customers[g], 'customer')} reach {asked.in_words[-1]}, "
+            claim=f"{labels[g][:1].upper()}{labels[g][1:]} converts {'better' if overall.difference[g] > 0 else 'worse'} than the others: {percent(overall.share[g])} of {count_of(customers[g], 'customer')} reach {asked.in_words[-1]}, "
             f"{points(overall.difference[g])} against the others (95% CI {points_interval(overall.low[g], overall.high[g])}).",
             direction="good" if overall.difference[g] > 0 else "bad",
             value=float(overall.difference[g]),

@@ -1,4 +1,4 @@
-"""Two maps side by side: what has changed beyond noise, and in which direction."""
+"""Two maps side by side: what has changed significantly, and in which direction."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ COLUMNS = [
     "change_high",
     "p_value",
     "p_adjusted",
-    "beyond_noise",
+    "significant",
     "words",
 ]
 
@@ -126,7 +126,7 @@ def compare(now: Side, earlier: Side) -> MapChange:
     Returns
     -------
     MapChange
-        `.table`: `stage`, `measure`, `earlier`, `now`, `n_earlier`, `n_now`, `change`, `change_low`, `change_high`, `p_value`, `p_adjusted`, `beyond_noise`, `words`.
+        `.table`: `stage`, `measure`, `earlier`, `now`, `n_earlier`, `n_now`, `change`, `change_low`, `change_high`, `p_value`, `p_adjusted`, `significant`, `words`.
 
     Raises
     ------
@@ -343,7 +343,7 @@ def _words(measure: str, cell: Cell, beyond: bool) -> str:
 
 def _headline(table: pd.DataFrame, now: Side, earlier: Side) -> str:
     judged = table[table["p_adjusted"].notna()]
-    clear = judged[judged["beyond_noise"]].sort_values(
+    clear = judged[judged["significant"]].sort_values(
         ["p_adjusted", "stage", "measure"], kind="stable"
     )
     if clear.empty:
@@ -373,13 +373,13 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
         "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
         "scores and values": "z with summed variances; answers of one customer count together",
         "medians": "seeded bootstrap of customers; Mood's test",
-        "beyond noise": f"{compared.words}; below {CLAIM:g}, with 30 or more on both sides",
+        "significant": f"{compared.words}; below {CLAIM:g}, with 30 or more on both sides",
         "the same people in both": "make it conservative",
     }
 
 
 def _metrics(table: pd.DataFrame) -> dict[str, Any]:
-    clear = table[table["beyond_noise"].astype(bool)]
+    clear = table[table["significant"].astype(bool)]
     return {
         "cells_compared": metric(
             int(table["p_adjusted"].notna().sum()), label="Cells compared", unit="number"

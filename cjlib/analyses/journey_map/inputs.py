@@ -297,7 +297,7 @@ def costs(walk: Walk, back: Walk, place: Ints, size: int) -> np.ndarray:
 
 
 def unmapped(log: EventLog, places: Places) -> pd.DataFrame:
-    """`.unmapped`: one row an event name with events that no touchpoint claims, commonest first."""
+    """`.unmapped`: one row an event name with events that no touchpoint claims, most common first."""
     mapped = claimed(log, (one.event for one in places.mapping))
     counted = log.engine.frame(
         "SELECT n.value AS event, count(*) AS events, count(DISTINCT c) AS customers, min(t) AS first_at, max(t) AS last_at "

@@ -79,7 +79,7 @@ class JourneyMap(Result):
     touchpoints, routes, unmapped, silent
         What happens at each touchpoint; every move between stages; events that no touchpoint claims; touchpoints that never occur.
     sentiment_line, patterns, moments, pain_points
-        How customers feel along the way, and what stands out beyond noise.
+        How customers feel along the way, and what stands out significantly.
     support
         The support view, a row a ticket period; empty where the journey file has no `support`.
     journey
@@ -296,7 +296,7 @@ class JourneyMap(Result):
         -------
         MapChange
             `.table`: `stage`, `measure`, `earlier`, `now`, `n_earlier`, `n_now`, `change`,
-            `change_low`, `change_high`, `p_value`, `p_adjusted`, `beyond_noise`, `words`.
+            `change_low`, `change_high`, `p_value`, `p_adjusted`, `significant`, `words`.
 
         Raises
         ------

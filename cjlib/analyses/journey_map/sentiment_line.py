@@ -202,7 +202,7 @@ class Pair:
 
     @property
     def differs(self) -> bool:
-        """Beyond noise, and large enough to name."""
+        """Significant, and large enough to name."""
         large = abs(self.change) >= LEAST_DIFFERENCE * self.within
         return large and self.p_adjusted < CLAIM / self.groups
 

@@ -12,7 +12,7 @@ from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.pain_score import MATERIAL
 from cjlib.analyses.result import Better, Metric, Unit, metric
 from cjlib.shared.comparison import CLAIM, MIN_N
-from cjlib.show.numbers import about, count_of, percent, points, points_interval, timespan
+from cjlib.show.numbers import about, count_of, joined, percent, points, points_interval, timespan
 from cjlib.sources.log.durations import microseconds
 
 FIRST_FROM = 0.995
@@ -72,7 +72,7 @@ def findings(source: Source, pains: pd.DataFrame, moments: pd.DataFrame) -> list
     return [one for one in found if one is not None] + [
         Finding(
             topic=f"moment {row['touchpoint']}",
-            claim=f"At {row['touchpoint']} {about(row['share_good'])} of {row['n_good']:,} stay after a good experience, {about(row['share_bad'])} of {row['n_bad']:,} "
+            claim=f"The moment that matters is {row['touchpoint']}: {about(row['share_good'])} of {row['n_good']:,} stay after a good experience, {about(row['share_bad'])} of {row['n_bad']:,} "
             f"after a bad one ({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
             direction="bad" if row["difference"] > 0 else "neutral",
             family=FAMILY_OF_MOMENTS,
@@ -84,6 +84,7 @@ def findings(source: Source, pains: pd.DataFrame, moments: pd.DataFrame) -> list
             unit="share",
             customers=int(row["n_bad"]),
             figure="moments",
+            next_step=f"Find out what goes wrong at {row['touchpoint']}.",
         )
         for row in named.to_dict("records")
         if row["outcome"] == "retained"
@@ -100,23 +101,32 @@ def families(pains: pd.DataFrame, moments: pd.DataFrame) -> dict[str, int]:
     return tests
 
 
-def _pain_finding(source: Source, pain: Any) -> Finding | None:
-    """The stage with the part that weighs most among those that are significant."""
+def _worst_part(source: Source, pain: Any) -> str | None:
+    """The part of a pain that weighs most among those that are significant."""
     weights = source.journey.map.weights.model_dump()
     parts = [
         part
         for part in PAINS
         if pain[f"{part}_p_adjusted"] < CLAIM and pain[f"{part}_excess"] >= MATERIAL
     ]
-    if not parts or pain["p_adjusted"] >= CLAIM:
-        return None
-    part = max(parts, key=lambda name: weights[name] * pain[f"{name}_excess"])
+    return max(parts, key=lambda name: weights[name] * pain[f"{name}_excess"], default=None)
+
+
+def _part_words(pain: Any, part: str) -> str:
     what, usual = PAINS[part]
     reference = usual.format(about(pain[f"{part}_reference"]))
+    return f"{about(pain[part])} {what.format(stage=pain['stage'])}, {reference} (n = {pain[f'{part}_n']:,})"
+
+
+def _pain_finding(source: Source, pain: Any) -> Finding | None:
+    """The stage with what hurts most there."""
+    part = _worst_part(source, pain)
+    if part is None or pain["p_adjusted"] >= CLAIM:
+        return None
     return Finding(
         topic=f"stage {pain['stage']}",
         claim=f"{pain['stage']} is {'the biggest' if pain['share_first'] >= FIRST_FROM else 'among the biggest'} pain "
-        f"point{'' if pain['share_first'] >= FIRST_FROM else 's'}: {about(pain[part])} {what.format(stage=pain['stage'])}, {reference} (n = {pain[f'{part}_n']:,}).",
+        f"point{'' if pain['share_first'] >= FIRST_FROM else 's'}: {_part_words(pain, part)}.",
         direction="bad",
         family=FAMILY_OF_PAINS,
         p_adjusted=pain["p_adjusted"],
@@ -125,7 +135,21 @@ def _pain_finding(source: Source, pain: Any) -> Finding | None:
         unit="share",
         customers=int(pain["affected"]),
         figure="pain_points",
+        next_step=_next_step(source, pain["stage"]),
     )
+
+
+def _next_step(source: Source, name: str) -> str:
+    """What the team has written down for the stage: who owns it, and its opportunities."""
+    stage = next(stage for stage in source.journey.stages if stage.name == name)
+    ideas = [
+        *stage.opportunities,
+        *(idea for one in stage.touchpoints for idea in one.opportunities),
+    ]
+    if not ideas:
+        return f"Look at the touchpoints of {name}."
+    owner = f"{joined(stage.owner)}: " if stage.owner else ""
+    return f"{owner}{'; '.join(ideas)}."
 
 
 def headline(
@@ -135,21 +159,25 @@ def headline(
     moments: pd.DataFrame,
     pains: pd.DataFrame,
 ) -> str:
-    """One paragraph a stakeholder can read: who is on the map, the pattern, the moment, the pain."""
-    parts = [_who(source, table)]
+    """One paragraph a stakeholder can read: the pain, the pattern, the moment, who is on the map."""
+    parts = [_pain(source, pains)]
     if source.opinions is not None:
         parts.append(_feeling(source, patterns))
     named = moments[moments["named"]] if len(moments) else moments
     parts += [str(named.iloc[0]["text"])] if len(named) else []
-    pain = first_pain(pains, "stage") if len(pains) else None
-    parts.append(
-        f"{pain}."
-        if pain
-        else "No stage stands out as a pain point."
-        if source.walk is not None
-        else ""
-    )
+    parts.append(_who(source, table))
     return " ".join(part for part in parts if part)
+
+
+def _pain(source: Source, pains: pd.DataFrame) -> str:
+    found = significant_pains(pains, "stage") if len(pains) else pains
+    if not len(found):
+        return "No stage stands out as a pain point." if source.walk is not None else ""
+    part = _worst_part(source, found.iloc[0])
+    name, _, drawn = str(first_pain(pains, "stage")).partition(" (")
+    if part is None:
+        return f"{name} ({drawn}."
+    return f"{name}: {_part_words(found.iloc[0], part)}. It is {drawn.removesuffix(')')}."
 
 
 def _who(source: Source, table: pd.DataFrame) -> str:
@@ -158,7 +186,7 @@ def _who(source: Source, table: pd.DataFrame) -> str:
         return f"{count_of(heard, 'answer')} at {int((table['n_feedback'] > 0).sum())} of {count_of(len(source.stages), 'stage')}; no events are given, so nothing here says what customers did."
     n, ended = source.walk.customers, int(source.walk.ended.sum())
     share = (
-        f", and {100 * (ended / n):.0f}% of them have been silent for more than {_silence(source)}"
+        f", and {100 * (ended / n):.0f}% of them have been inactive for more than {_silence(source)}"
         if n
         else ""
     )
@@ -186,7 +214,7 @@ def definition(source: Source, outcome: str) -> dict[str, str]:
         "stages": " → ".join(source.stages),
         "mapped event": "an event of a touchpoint that customers see; where a stage has only touchpoints behind the stage, those",
         "enters": "at the first mapped event of the stage, whatever came before; once per customer",
-        "ended": f"silent for more than {_silence(source)} since the latest mapped event; the others are still moving",
+        "ended": f"inactive for more than {_silence(source)} since the latest mapped event; the others are still moving",
         "in order": "cj.funnel over the stages without a limit of time; all other counts take stages in any order",
         "ties": "events of one instant by stage, then event name, then the other columns",
         "by": source.groups.name or "all together",

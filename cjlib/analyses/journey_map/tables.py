@@ -164,7 +164,7 @@ def channel_names(log: EventLog) -> list[str]:
 def channel_words(
     walks: tuple[Walk, ...], names: list[str], group: Ints, groups: int
 ) -> list[str | None]:
-    """The channels of each group of positions in words, commonest first: "email 61%, web 39%"; None where no event has one."""
+    """The channels of each group of positions in words, most common first: "email 61%, web 39%"; None where no event has one."""
     constant = [one.channel for one in walks[0].places.mapping]
     every = sorted({*names, *(name for name in constant if name is not None)})
     summed = np.zeros((groups, len(every)), dtype=np.int64)

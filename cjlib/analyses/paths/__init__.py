@@ -12,12 +12,12 @@ from cjlib.analyses.paths.loops import Loops, loops_of
 from cjlib.analyses.paths.path_set import (
     PathSet,
     Totals,
-    commonest,
     find,
     flag_sql,
     kept_names,
     link_table,
     links_sql,
+    most_common_paths,
     occurrences,
     path_set,
     ways_of,
@@ -112,7 +112,7 @@ def paths(
     source to the first moment of its target. With `start_event` a path begins at its first
     occurrence, with `end_event` it ends at its first occurrence (after the start); paths without
     them are dropped. Of each path the first `max_steps` nodes are used, with `end_event` the last.
-    Then all but the `top` commonest names become "(other)", so that totals stay whole.
+    Then all but the `top` most common names become "(other)", so that totals stay whole.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def paths(
     label_of = np.where(place < 0, len(shown), place).astype(np.min_scalar_type(len(labels)))
     ways = ways_of(log, gap=gap, collapse=repeats == "collapse", start=start_event, end=end_event)
     found = find(log, ways, max_steps, label_of, len(labels))
-    whole, sequences = found.totals, commonest(found, labels, top)
+    whole, sequences = found.totals, most_common_paths(found, labels, top)
     metrics = _metrics(whole, sequences, found.distinct)
     return Paths(
         table=link_table(found.pairs, labels),
@@ -230,7 +230,7 @@ def _metrics(whole: Totals, sequences: pd.DataFrame, distinct: int) -> dict[str,
         "paths": metric(n, n=n, label="Paths", unit="number"),
         "customers": metric(customers, n=customers, label="Customers", unit="number"),
         "distinct_paths": metric(distinct, n=n, label="Different paths", unit="number"),
-        "share_of_commonest_path": metric(
+        "share_of_most_common_path": metric(
             best / n if n else float("nan"),
             low,
             high,
@@ -258,7 +258,10 @@ def _headline(
         return f"{base}: fewer than {MIN_N} paths, too few to call one of them common."
     row = sequences.iloc[0]
     cut = f" in its first {max_steps} steps" if whole.longer and max_steps else ""
-    return f"{base}. The most common{cut}, {row['path']}, is followed by {row['paths']:,}: {share_words(metrics['share_of_commonest_path'])}."
+    return (
+        f"Paths have {whole.nodes / n:.1f} steps on average; the most common{cut}, {row['path']}, is followed by {row['paths']:,}: "
+        f"{share_words(metrics['share_of_most_common_path'])}. {base}."
+    )
 
 
 def _ends(log: EventLog, whole: Totals, start_event: Event, end_event: Event) -> dict[str, str]:
@@ -289,7 +292,7 @@ def _cut_in_words(longer: int, max_steps: int | None, *, last: bool) -> str:
 def _top_in_words(names: int, shown: int, top: int | None, other: str) -> str:
     if shown == names:
         return f"all, {count_of(names, 'name')}"
-    return f"{shown:,} of {names:,} names keep their own (the {top:,} commonest in the log, and start and end); the others are {other}"
+    return f"{shown:,} of {names:,} names keep their own (the {top:,} most common in the log, and start and end); the others are {other}"
 
 
 def _per_path(log: EventLog, cut: PathSet, names: list[str]) -> pd.DataFrame:

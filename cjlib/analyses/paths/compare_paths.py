@@ -39,7 +39,7 @@ MOST_FINDINGS = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PathDifferences(Result):
-    """Two kinds of customers side by side: events and moves in `.table`, whole ways in `.sequences`, people in `.customers()`."""
+    """Two groups of customers side by side: events and moves in `.table`, whole ways in `.sequences`, people in `.customers()`."""
 
     sequences: pd.DataFrame = field(default_factory=pd.DataFrame)
     groups: tuple[str, str] = ("converted", "lost")
@@ -519,7 +519,7 @@ def _findings(
     return tuple(
         Finding(
             topic=f"paths of {labels[0]} and {labels[1]}",
-            claim=_claim(row, labels),
+            claim=f"The {labels[0]} did {row['pattern']} {'more' if row['difference'] > 0 else 'less'} often: {_claim(row, labels)}",
             direction="neutral",
             family=compared.name,
             p_adjusted=row["p_adjusted"],

@@ -39,7 +39,7 @@ class Loops(Result):
         `event`, `paths`, `customers`, `returns`, `share_of_paths_with_event` with bounds, `median_seconds`, `mean_seconds` (from leaving to coming back);
         by paths falling, then name.
     ways
-        `loop` ("a → b → a"), `paths`, `customers`, `times`, `share_of_paths` with bounds: the commonest ways back.
+        `loop` ("a → b → a"), `paths`, `customers`, `times`, `share_of_paths` with bounds: the most common ways back.
     """
 
     ways: pd.DataFrame
@@ -158,7 +158,7 @@ def returns_table(found: Returns, customer: NDArray[Any], names: list[str]) -> p
 def loops_table(
     found: Returns, customer: NDArray[Any], names: list[str], n_paths: int, top: int | None
 ) -> pd.DataFrame:
-    """The commonest loops by their way: `a → b → a`; ways through more than five events as `a → … → a`."""
+    """The most common loops by their way: `a → b → a`; ways through more than five events as `a → … → a`."""
     size = found.back - found.left
     long = size >= LONGEST_LOOP
     number, example = distinct_sequences(found.event, found.left, np.where(long, 1, size))

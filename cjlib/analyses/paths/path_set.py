@@ -426,7 +426,7 @@ def link_table(pairs: Pairs, labels: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def commonest(found: Found, labels: list[str], top: int | None) -> pd.DataFrame:
+def most_common_paths(found: Found, labels: list[str], top: int | None) -> pd.DataFrame:
     """The most common paths, as far as they are shown."""
     high = np.cumsum(found.sizes)
     low = high - found.sizes

@@ -104,7 +104,7 @@ def personas(
     """Customers in groups of like habits, with how stable the groups are and whether they are more than cuts through one cloud.
 
     A customer with at least five events is a point: logarithms of events, active days, events a day
-    and value; shares per channel and per event name (20 commonest); attributes of the customers
+    and value; shares per channel and per event name (20 most common); attributes of the customers
     table (numbers, and levels that at least 5% have); the mean score of what they wrote. Missing
     numbers are the mean. Standardised, clipped to ±3, grouped by k-means with 20 starts. Customers
     with fewer events are `too little seen`, apart. Stability is the mean adjusted Rand index
@@ -135,7 +135,7 @@ def personas(
     -------
     Personas
         `.table`: `persona` (P1 = largest), `name` (written by hand, or the two strongest features),
-        `customers`, `share`, `share_low`, `share_high`, `channels`, `stage_reached` (commonest
+        `customers`, `share`, `share_low`, `share_high`, `channels`, `stage_reached` (most common
         furthest stage), `mean_score`, `churned_share` (has a churn event), `churned_share_low`,
         `churned_share_high`, `value_per_customer`, `value_per_customer_low`,
         `value_per_customer_high`, `typical_path`, `written_goals`. `.metrics`: `stability`,
@@ -321,7 +321,7 @@ def _definition(
             else "by the highest silhouette among 2 to 6 (3 if within .02 of it)"
         ),
         "stability": f"mean adjusted Rand index over {clusters.BOOTSTRAPS} bootstraps of customers; below {STABLE:g} not stable",
-        "structure": "habits whose shares have two peaks with a valley between, beyond chance; groups by these habits alone"
+        "structure": "habits whose shares have two peaks with a valley between, more than by chance; groups by these habits alone"
         if habits
         else f"the silhouette must exceed that of {clusters.CLOUDS} clouds with the same margins and rank correlations by {STRUCTURED:g}",
         "profile": "descriptive: the same data made the groups",

@@ -59,7 +59,7 @@ def nearest(points: Floats, centres: Floats) -> Labels:
 def two_peaks(count: Labels, of: Labels, seed: int) -> bool:
     """Whether a share has two peaks with a valley between them, among those who have some of it.
 
-    Two-means splits the shares; the middle between the two centres must hold less than half of what lies around the lower peak, beyond chance
+    Two-means splits the shares; the middle between the two centres must hold less than half of what lies around the lower peak, more than by chance
     (a density with one peak is nowhere between two places lower than at both). Shares of few events are spread over the step that they stand
     for, so that small numbers make no peaks. The smaller side must hold 15% of all.
 

@@ -36,7 +36,7 @@ def customer_features(
     value_event: Event = None,
     amount: str = "value",
 ) -> CustomerFeatures:
-    """Events, active days, events a day and value (as logarithms when scaled); shares of channels and of the commonest events; attributes; mean text score."""
+    """Events, active days, events a day and value (as logarithms when scaled); shares of channels and of the most common events; attributes; mean text score."""
     rows = log.fetch("customer", "time", "event")
     customer, first, place = np.unique(rows["customer"], return_index=True, return_inverse=True)
     n = np.bincount(place, minlength=customer.size)
@@ -107,12 +107,12 @@ def _event_shares(
 ) -> dict[str, Floats]:
     names = log.event_names
     counts = np.bincount(event, minlength=len(names))
-    commonest = sorted(range(len(names)), key=lambda code: (-counts[code], names[code]))[
+    most_common = sorted(range(len(names)), key=lambda code: (-counts[code], names[code]))[
         :MOST_EVENT_NAMES
     ]
     return {
         f"{OF_EVENT}{names[code]}": _share_of(event == code, place, n)
-        for code in commonest
+        for code in most_common
         if counts[code]
     }
 

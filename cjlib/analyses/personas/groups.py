@@ -140,7 +140,7 @@ def _channels(raw: pd.DataFrame) -> str | None:
 
 
 def _stage_reached(grouped: Grouped, inside: NDArray[np.bool_]) -> str | None:
-    """The commonest of the furthest stages; of equally common ones the later."""
+    """The most common of the furthest stages; of equally common ones the later."""
     if grouped.stages is None or grouped.journey is None:
         return None
     reached = grouped.stages[inside]

@@ -74,9 +74,7 @@ def changed(question: Question, change: pd.DataFrame) -> str:
         return ""
     cut = change.iloc[0]
     p = "p < 0.001" if cut["p_value"] < 0.001 else f"p = {cut['p_value']:.3f}"
-    start = pd.Timestamp(cut["cohort"]).strftime(
-        "%Y-%m-%d" if question.period != "hour" else "%Y-%m-%d %H:%M"
-    )
+    start = _first_day(question, cut)
     over_all = f"({p} over all possible cuts)."
     if not cut["share_of_expected_before"]:
         return (
@@ -85,6 +83,12 @@ def changed(question: Question, change: pd.DataFrame) -> str:
     ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
     more = f"{100 * abs(ratio):.0f}% {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
     return f"Cohorts from {start} on come back in {more} {over_all}"
+
+
+def _first_day(question: Question, cut: pd.Series) -> str:
+    return pd.Timestamp(cut["cohort"]).strftime(
+        "%Y-%m-%d" if question.period != "hour" else "%Y-%m-%d %H:%M"
+    )
 
 
 def differing(different: pd.DataFrame) -> str:
@@ -211,7 +215,7 @@ def findings(
         found.append(
             Finding(
                 topic="change of retention",
-                claim=sentence,
+                claim=f"Newer customers come back {'more' if ratio > 0 else 'less'}: {sentence[0].lower()}{sentence[1:].rsplit(' (', 1)[0]}.",
                 direction="good" if ratio > 0 else "bad",
                 value=float(ratio),
                 n=int(cut["customers_from"]),
@@ -220,6 +224,8 @@ def findings(
                 family="change of retention",
                 p_adjusted=float(cut["p_value"]),
                 figure="differences",
+                since=_first_day(question, cut),
+                next_step=f"Look for what changed about {_first_day(question, cut)}.",
             )
         )
     return tuple(found)

@@ -133,7 +133,7 @@ def scorecard(
     every period is counted alike. Each measure's `definition` says how it is counted. Normal
     variation: limits round what the periods before let one expect (a level, a trend, the season
     where the log reaches a year further), from 8 complete periods on; see
-    `cjlib.analyses.scorecard.control_limits`. A KPI moved beyond noise if p of the period under
+    `cjlib.analyses.scorecard.control_limits`. A KPI moved significantly if p of the period under
     that model is below .0025 after Benjamini–Hochberg over the card, and both periods rest on at
     least 30.
 
@@ -151,7 +151,7 @@ def scorecard(
     -------
     Scorecard
         `.table`, a row a measure: `measure`, `period_start`, `value`, `low`, `high`, `n`,
-        `previous`, `change`, `change_low`, `change_high`, `p_adjusted`, `beyond_noise`, `target`,
+        `previous`, `change`, `change_low`, `change_high`, `p_adjusted`, `significant`, `target`,
         `target_met` (reached, missed, not clear), `words`, `definition`, `status` (measured, too
         few, not measured), `needs`. Intervals: Wilson for shares, Student's t for means, exact
         Poisson for counts, order statistics for medians, Kaplan–Meier's for times with open ends.
@@ -309,7 +309,7 @@ class _Row:
             n=int(n[now]) if now >= 0 else 0,
             previous=float(value[now - 1]) if now > 0 else float("nan"),
             change=self.change.difference,
-            beyond_noise=p_adjusted < CLAIM,
+            significant=p_adjusted < CLAIM,
             judged=bool(now >= 0 and self.band.judged[now]),
             constant=self.band.constant,
             band=(float(self.band.low[now]), float(self.band.high[now]))
@@ -333,7 +333,7 @@ def _table(
         _line(one, p, readings.get(one.name), before) for one, p in zip(rows, adjusted, strict=True)
     ]
     table = pd.DataFrame(lines).astype(
-        dict.fromkeys(TEXTS, "str") | {"n": "int64", "beyond_noise": "bool"}
+        dict.fromkeys(TEXTS, "str") | {"n": "int64", "significant": "bool"}
     )
     return table.assign(period_start=pd.to_datetime(table["period_start"]).astype("datetime64[us]"))
 
@@ -355,7 +355,7 @@ def _line(one: _Row, p_adjusted: float, reading: Reading | None, before: str) ->
         "change_low": one.change.low,
         "change_high": one.change.high,
         "p_adjusted": p_adjusted,
-        "beyond_noise": p_adjusted < CLAIM,
+        "significant": p_adjusted < CLAIM,
         "target": missing if target is None else float(target.value),
         "target_met": None if reading is None else reading.target_met,
         "words": f"not measured: needs {one.measured.needs}"
@@ -417,7 +417,8 @@ def _within(bound: np.ndarray, measure: str, lower: bool) -> np.ndarray:
 
 def _metrics(table: pd.DataFrame, journey: Journey) -> dict[str, Metric]:
     rows = table[table["status"] != NOT_MEASURED]
-    columns = (rows[name].tolist() for name in ("measure", "value", "low", "high", "n"))
+    names = ("measure", "value", "low", "high", "n", "target", "target_met")
+    columns = (rows[name].tolist() for name in names)
     return {
         name: metric(
             value,
@@ -427,8 +428,10 @@ def _metrics(table: pd.DataFrame, journey: Journey) -> dict[str, Metric]:
             label=entry_of(name).label,
             unit=_unit(name),
             better=cast("Better", better_of(name, journey) or ""),
+            target=target,
+            target_met=met if isinstance(met, str) else "",
         )
-        for name, value, low, high, n in zip(*columns, strict=True)
+        for name, value, low, high, n, target, met in zip(*columns, strict=True)
     }
 
 
@@ -455,7 +458,7 @@ def _definition(
         "active": "at least one mapped event that is not the churn event",
         "normal variation": f"limits round what the periods before let one expect: a level, a trend, or the season where the log reaches a year further, whichever "
         f"predicted best; from {FEWEST_PERIODS} complete periods on",
-        "beyond noise": compared.words,
+        "significant": compared.words,
         "marks by chance": f"about {judged * LEVEL:.1f} outside their limits in {count_of(judged, 'measure')} by chance; {flags or 'none'} {'is' if flags == 1 else 'are'}"
         if judged
         else "no measure has enough periods to be judged",

@@ -45,7 +45,7 @@ class Reading:
     n: int
     previous: float
     change: float
-    beyond_noise: bool
+    significant: bool
     judged: bool
     constant: bool
     band: tuple[float, float]
@@ -61,7 +61,7 @@ class Reading:
     @property
     def moved(self) -> Side | None:
         """On which side of its normal variation it lies significantly; None where it does not."""
-        return self.side(self.value > sum(self.band) / 2) if self.beyond_noise else None
+        return self.side(self.value > sum(self.band) / 2) if self.significant else None
 
     def side(self, up: bool) -> Side:
         """Going up or down, as good or bad where the measure has such a side."""

@@ -238,7 +238,7 @@ def _findings(table: pd.DataFrame, by: str, compared: MeanComparison) -> tuple[F
     return tuple(
         Finding(
             topic=f"value by {by}",
-            claim=_claim(row, by),
+            claim=f"Customers of {_shown(row[by])} are worth {'more' if row['difference'] > 0 else 'less'}: {_claim(row, by)}",
             direction="good" if row["difference"] > 0 else "bad",
             family=compared.name,
             p_adjusted=row["p_adjusted"],

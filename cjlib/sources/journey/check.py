@@ -30,7 +30,7 @@ class Check:
     journey, log, feedback
         What was read; `feedback` is None where the file names none or it could not be read.
     events
-        One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`, `stage`, `touchpoint` (missing where no
+        One row an event name, most common first: `event`, `events`, `customers`, `first_at`, `last_at`, `stage`, `touchpoint` (missing where no
         touchpoint claims it; joined by " · " where several do by their `where`).
     quality, feedback_quality
         What reading found: `check`, `rows`, `share`, `example`.

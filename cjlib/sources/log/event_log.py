@@ -129,7 +129,7 @@ class Log(ABC):
 
     @abstractmethod
     def table(self) -> pd.DataFrame:
-        """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`."""
+        """One row an event name, most common first: `event`, `events`, `customers`, `first_at`, `last_at`."""
 
     def moment(self, microseconds: int) -> pd.Timestamp:
         """An instant of the log as a timestamp in the business's zone."""
@@ -303,7 +303,7 @@ class EventLog(Log):
         return table.assign(**times)
 
     def table(self) -> pd.DataFrame:
-        """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`.
+        """One row an event name, most common first: `event`, `events`, `customers`, `first_at`, `last_at`.
 
         Returns
         -------

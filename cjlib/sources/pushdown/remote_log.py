@@ -172,7 +172,7 @@ class PushedLog(Log):
         return self.origin.id_type
 
     def table(self) -> pd.DataFrame:
-        """One row an event name, commonest first: `event`, `events`, `customers`, `first_at`, `last_at`."""
+        """One row an event name, most common first: `event`, `events`, `customers`, `first_at`, `last_at`."""
         counted = self.run(
             "SELECT event, CAST(SUM(n) AS BIGINT) AS events, COUNT(*) AS customers, MIN(first_at) AS first_at, MAX(last_at) AS last_at FROM "
             f"(SELECT event, customer_id, COUNT(*) AS n, MIN(timestamp) AS first_at, MAX(timestamp) AS last_at FROM {self.events_sql} AS e GROUP BY event, customer_id) AS c "

@@ -15,8 +15,10 @@ from cjlib.errors import CjlibError, shown
 from cjlib.views.map_html import behaviour_cells, feedback_cells
 from cjlib.views.map_html.cell import Cell, Record, count, said, small
 from cjlib.views.map_html.sentiment_lane import mood_caption, rows_of_group
+from cjlib.views.map_html.stage_by_stage import card, strip
 from cjlib.views.map_style import style
 from cjlib.views.poster import check_group, poster
+from cjlib.views.poster.content import PosterContent, poster_content
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap
@@ -45,7 +47,7 @@ class RenderedMap:
 
 
 def render_map(journey_map: JourneyMap, group: str | None = None) -> RenderedMap:
-    """The map as a picture: stages from left to right, a lane for each thing counted, and the lanes written by hand apart.
+    """The map as a picture: stages from left to right, a lane for each thing counted, and the team's own lanes apart.
 
     Each cell carries what it rests on (n, 95% CI) and how good the evidence is, in words. Nothing
     is counted here.
@@ -81,9 +83,9 @@ def render_map(journey_map: JourneyMap, group: str | None = None) -> RenderedMap
     )
     html = (
         f'<figure class="cj-map{" cj-map-many" if len(stages) > MANY else ""}"><style>{style()}</style><figcaption>{escape(caption)}</figcaption>{named}'
-        f'<div class="cj-map-wide cj-map-poster">{poster(journey_map, group).svg}</div><div class="cj-map-tall">{_cards(stages, lanes.lanes)}</div>'
+        f'<div class="cj-map-wide cj-map-poster">{poster(journey_map, group).svg}</div><div class="cj-map-tall">{_stage_by_stage(poster_content(journey_map, group), lanes.lanes)}</div>'
         f'<details class="cj-map-wide"><summary>The evidence: every number of the map with its interval and n</summary>{_table(stages, lanes.lanes)}</details>'
-        f'<details class="cj-map-key"><summary>How to read this map</summary><ul>{legend}<li><b>by hand</b> written in the journey file, not measured</li>'
+        f'<details class="cj-map-key"><summary>How to read this map</summary><ul>{legend}<li><b>team input</b> written in the journey file, not measured</li>'
         "<li>Brackets hold 95% CIs; n is what a cell rests on, 30 or more unless it says thin.</li>"
         "<li><b>usual</b> the median of the other stages, or what the journey file expects</li></ul></details></figure>"
     )
@@ -105,18 +107,20 @@ def _table(stages: list[str], lanes: list[tuple[str, str, list[Cell]]]) -> str:
     return f'<table class="cj-map-table"><thead><tr><th class="cj-map-lane" scope="col">Stage</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _cards(stages: list[str], lanes: list[tuple[str, str, list[Cell]]]) -> str:
-    cards = []
-    for k, name in enumerate(stages):
-        rows = "".join(
-            f'<dt>{escape(lane)}</dt><dd class="{_class(cells[k])}">{cells[k].html}</dd>'
-            for lane, _, cells in lanes
-            if cells[k].html
-        )
-        cards.append(
-            f'<section class="cj-map-card"><p class="cj-map-stage"><span>{k + 1}</span> <bdi>{escape(name)}</bdi></p><dl>{rows}</dl></section>'
-        )
-    return "".join(cards)
+def _stage_by_stage(content: PosterContent, lanes: list[tuple[str, str, list[Cell]]]) -> str:
+    cards = "".join(
+        card(k, stage, _evidence(k - 1, lanes)) for k, stage in enumerate(content.stages, start=1)
+    )
+    return f"{strip(content)}{cards}"
+
+
+def _evidence(place: int, lanes: list[tuple[str, str, list[Cell]]]) -> str:
+    rows = "".join(
+        f'<dt>{escape(lane)}</dt><dd class="{_class(cells[place])}">{cells[place].html}</dd>'
+        for lane, _, cells in lanes
+        if cells[place].html
+    )
+    return f"<dl>{rows}</dl>"
 
 
 def _class(cell: Cell) -> str:
@@ -144,14 +148,14 @@ class Lanes:
 COUNTED = (
     ("Evidence", "grade", behaviour_cells.evidence),
     ("Customers", "count", behaviour_cells.customers),
-    ("Goes on, in order", "count", behaviour_cells.onward),
-    ("Ends here", "count", behaviour_cells.ends),
+    ("Arrived from previous stage", "count", behaviour_cells.onward),
+    ("Drop-off", "count", behaviour_cells.ends),
 )
 FURTHER = (
-    ("Skipped by", "count", behaviour_cells.skipped),
+    ("Skipped", "count", behaviour_cells.skipped),
     ("Time", "count", behaviour_cells.time),
     ("Channels", "count", behaviour_cells.channels),
-    ("Worth and cost", "count", behaviour_cells.money),
+    ("Value and cost", "count", behaviour_cells.money),
     ("Risk of leaving", "count", behaviour_cells.risk),
 )
 
@@ -171,7 +175,7 @@ def lanes_of(held: JourneyMap, group: Any) -> Lanes:
     lanes += [("Touchpoints", "count", [behaviour_cells.points(row, points) for row in stages])]
     lanes += [(title, kind, [make(row) for row in stages]) for title, kind, make in FURTHER]
     lanes += [
-        (f"{title} (by hand)", "hand", [_hand(texts) for texts in _written(held, written)])
+        (f"{title} (team input)", "hand", [_hand(texts) for texts in _written(held, written)])
         for written, title in BY_HAND.items()
     ]
     return Lanes("" if name is None else f"{name}: {chosen}", lanes)
@@ -194,7 +198,9 @@ def _with_base(stages: list[Record]) -> list[Record]:
 def _hand(texts: tuple[str, ...]) -> Cell:
     """What is written in the journey file, as it is."""
     return Cell(
-        said(*(f"<bdi>{escape(text)}</bdi>" for text in texts)) + small("by hand") if texts else "",
+        said(*(f"<bdi>{escape(text)}</bdi>" for text in texts)) + small("team input")
+        if texts
+        else "",
         "hand",
     )
 

@@ -43,7 +43,7 @@ def onward(row: Record) -> Cell:
         return Cell(
             said(
                 big(f"{n:,}"),
-                small("enter the chain here" if base is None else "nobody came so far, in order"),
+                small("start" if base is None else "nobody came so far, in order"),
             ),
             thin=n < MIN_N,
         )

@@ -67,9 +67,9 @@ class Summary:
     @property
     def html(self) -> str:
         """The summary as HTML; every text escaped, since names come from data."""
-        said = "".join(
-            f'<p class="cj-headline">{escape(headline)}</p>' for headline in self.headlines
-        )
+        first, more = self.headlines[:1], self.headlines[1:]
+        said = "".join(_paragraphs(headline) for headline in first)
+        said += "".join(f'<p class="cj-headline">{escape(headline)}</p>' for headline in more)
         changed = changes([(self.previous.get(name), one) for name, one in self.metrics.items()])
         cards = "".join(
             _card(kind_of(name, one).words, name, one, change)
@@ -186,6 +186,17 @@ def _spread(names: Iterable[str], most: int) -> list[str]:
     )
 
 
+_SENTENCE = re.compile(r"(?<=[\w)%”]\.) (?=[A-Z\d“])")
+"""Where a sentence ends and another begins."""
+
+
+def _paragraphs(headline: str) -> str:
+    """The first sentence answers; what follows stands beneath it, smaller."""
+    answer, *rest = _SENTENCE.split(headline, maxsplit=1)
+    more = f'<p class="cj-rest">{escape(rest[0])}</p>' if rest else ""
+    return f'<p class="cj-headline">{escape(answer)}</p>{more}'
+
+
 # ---- cards -----------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +271,7 @@ def _difference(kind: Kind, size: float) -> str:
 
 _STYLE = """<style>
 .cj-answer .cj-headline { font-size: 1.15em; margin: 0 0 0.8em; max-width: 46em; }
+.cj-answer .cj-rest { margin: 0 0 0.8em; max-width: 60em; }
 .cj-answer .cj-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 12em), 1fr)); gap: 0.8em; list-style: none; margin: 0; padding: 0; }
 .cj-answer .cj-cards > li { border: 1px solid rgba(118, 118, 118, 0.5); border-radius: 8px; padding: 0.7em 0.9em; margin: 0; }
 .cj-answer .cj-cards p { margin: 0.1em 0; }

@@ -186,7 +186,7 @@ def lift(result: ChurnModel) -> go.Figure:
         name="all customers",
     )
     first, n = table.iloc[0], int(table["n"].sum())
-    caption = f"The riskiest tenth holds {about(first['cumulative_captured'])} of all churners: {percent(first['share_churned'])} of it churned, {percent(average)} of all (n = {n:,})."
+    caption = f"The top decile holds {about(first['cumulative_captured'])} of all churners: {percent(first['share_churned'])} of it churned, {percent(average)} of all (n = {n:,})."
     return theme.figure(
         [bars, line],
         caption=caption,

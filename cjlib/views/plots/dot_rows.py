@@ -1,4 +1,4 @@
-"""Rows of dots with their intervals, the name above its dot; and a number over time, one panel a group."""
+"""Rows of dots with their intervals, in a table; and a number over time, one panel a group."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cjlib.shared.comparison import MIN_N
+from cjlib.views import marks
 from cjlib.views.plots import theme
-
-ROW = 50
-"""Pixels of a row whose label has one line."""
-TITLE = 48
-"""Characters of an axis title that a phone shows in one line."""
 
 
 @dataclass(frozen=True)
 class Dot:
-    """One number of a group: its bounds, what it rests on, what is said beside it (raw text); `strong` if it stands out beyond noise."""
+    """One number of a group: its bounds, what it rests on, what is said beside it (raw text); `strong` if it differs significantly."""
 
     name: str
     value: float
@@ -49,47 +45,42 @@ def dot_rows(
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
 ) -> go.Figure:
-    """A dot a row with its whisker; grey and hollow where it rests on too few."""
+    """A dot a row with its whisker, in a table; hollow where it rests on too few."""
     if not dots:
         return theme.empty(caption, columns=columns)
-    faint = [bool(theme.too_few(dot.n)) for dot in dots]
-    title = theme.wrapped(axis.title, TITLE)
-    notes, lines = theme.row_labels(
-        [dot.name for dot in dots],
-        [dot.said + theme.too_few(dot.n) for dot in dots],
-        [dot.strong and not few for dot, few in zip(dots, faint, strict=True)],
-        faint=faint,
-    )
-    middle = [] if axis.middle is None else [{"type": "line", "x0": axis.middle, "x1": axis.middle, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": theme.MUTED, "dash": "dot", "width": 1}}]  # fmt: skip
-    marks = go.Scatter(
-        x=[theme.plain(dot.value) for dot in dots],
-        y=[-place for place in range(len(dots))],
-        mode="markers",
-        marker={
-            "size": 11,
-            "color": theme.faded([dot.n for dot in dots]),
-            "symbol": ["circle-open" if one else "circle" for one in faint],
-            "line": {"width": 2},
-        },
-        error_x=theme.whiskers(
-            [dot.value for dot in dots], [dot.low for dot in dots], [dot.high for dot in dots]
-        ),
-        hovertext=[f"<b>{theme.label(dot.name)}</b><br>{theme.safe(dot.said)}" for dot in dots],
-        hoverinfo="text",
-        showlegend=False,
-    )
-    row = ROW + 18 * (lines - 1)
-    return theme.figure(
-        [marks],
+    scale = _scale(axis)
+    return theme.rows_figure(
+        marks.spec([_mark(dot) for dot in dots], scale, "dot"),
         caption=caption,
         alt=alt,
         columns=columns,
         rows=rows,
-        height=row * len(dots) + 70 + 15 * title.count("<br>"),
-        annotations=notes,
-        shapes=middle,
-        xaxis={"title": {"text": title}, "nticks": 5, **axis.more},
-        yaxis={"range": [-len(dots) + 0.55, 0.85], "visible": False},
+    )
+
+
+def _scale(axis: Axis) -> marks.Scale:
+    low, high = axis.more.get("range", (None, None))
+    form = str(axis.more.get("tickformat", ""))
+    return marks.Scale(
+        title=axis.title,
+        percent="%" in form,
+        signed=form.startswith("+"),
+        middle=axis.middle,
+        low=0.0 if axis.more.get("rangemode") == "tozero" else low,
+        high=high,
+    )
+
+
+def _mark(dot: Dot) -> marks.Mark:
+    few = bool(theme.too_few(dot.n))
+    return marks.Mark(
+        name=dot.name,
+        said=dot.said + theme.too_few(dot.n),
+        value=theme.plain(dot.value),
+        low=theme.plain(dot.low),
+        high=theme.plain(dot.high),
+        strong=dot.strong and not few,
+        faint=few,
     )
 
 

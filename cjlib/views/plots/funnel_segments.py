@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
+from cjlib.views import marks
 from cjlib.views.plots import theme
 from cjlib.views.plots.funnel_steps import named
 
@@ -44,26 +45,37 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
     shown = rows[:most]
     more = _left_out(len(rows) - most)
     every = _everyone(rows) if len(result.comparisons) else None
-    small = [row["entered"] < MIN_N for row in shown]
-    said = [_said(row, verdicts.get(_key(row, by), "")) for row in shown]
-    clear = [verdicts.get(_key(row, by), "") in CLEAR for row in shown]
-    labels, lines = theme.row_labels([_name(row, by) for row in shown], said, clear, faint=small)
-    pitch = 36 + 18 * lines
-    return theme.figure(
-        _marks(shown, every),
+    drawn = [_mark(row, by, verdicts.get(_key(row, by), "")) for row in shown]
+    scale = marks.Scale(
+        title=f"share that reached {numbers.short(rows[0]['event'], 24)}, 95% CI",
+        percent=True,
+        low=0.0,
+        high=_reach(shown),
+        middle=every,
+        middle_name="" if every is None else f"all groups together, {numbers.percent(every)}",
+    )
+    return theme.rows_figure(
+        marks.spec(drawn, scale, "dot"),
         caption=segments_caption(result, by, rows) + more,
         alt=_alt(shown, by, verdicts) + more,
         columns=[*by, *SEGMENT_COLUMNS],
         rows=_segment_rows(rows, result.comparisons, by),
-        height=pitch * len(shown) + 70,
-        annotations=labels,
-        showlegend=False,
-        xaxis=theme.percent_axis(
-            range=[-0.015 * _reach(shown), _reach(shown)],
-            nticks=5,
-            title={"text": _scale(rows, every)},
+    )
+
+
+def _mark(row: dict[str, Any], by: list[str], verdict: str) -> marks.Mark:
+    few = row["entered"] < MIN_N
+    return marks.Mark(
+        name=_name(row, by),
+        said=f"{numbers.percent(row['share_of_first'])}, {'too few to read' if few else verdict}".removesuffix(
+            ", "
         ),
-        yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
+        n=row["entered"],
+        value=row["share_of_first"],
+        low=theme.plain(row["share_of_first_low"]),
+        high=theme.plain(row["share_of_first_high"]),
+        strong=verdict in CLEAR,
+        faint=few,
     )
 
 
@@ -148,54 +160,11 @@ def _everyone(rows: list[dict[str, Any]]) -> float | None:
     return sum(row["customers"] for row in rows) / entered if entered else None
 
 
-def _marks(rows: list[dict[str, Any]], every: float | None) -> list[go.Scatter]:
-    y = [-float(k) for k in range(len(rows))]
-    share = [row["share_of_first"] for row in rows]
-    n = [row["entered"] for row in rows]
-    marks = []
-    if every is not None:
-        line = {"color": theme.MUTED, "width": 1.5, "dash": "dot"}
-        x, heights = (
-            [every, every, None] * len(rows),
-            [at for k in y for at in (k + 0.16, k - 0.3, None)],
-        )
-        marks.append(go.Scatter(x=x, y=heights, mode="lines", line=line, hoverinfo="skip"))
-    # One trace for each colour, since all whiskers of a trace have one colour.
-    for colour, size in ((theme.COLOURS[0], True), (theme.MUTED, False)):
-        at = [k for k in range(len(rows)) if (n[k] >= MIN_N) == size]
-        low, high = ([rows[k][f"share_of_first_{bound}"] for k in at] for bound in ("low", "high"))
-        marks.append(
-            go.Scatter(
-                x=[share[k] for k in at],
-                y=[y[k] for k in at],
-                mode="markers",
-                marker={
-                    "size": 11,
-                    "color": colour,
-                    "symbol": "circle" if size else "circle-open",
-                    "line": {"width": 2, "color": colour},
-                },
-                error_x=theme.whiskers([share[k] for k in at], low, high, colour),
-                hoverinfo="skip",
-            )
-        )
-    return marks
-
-
 def _said(row: dict[str, Any], verdict: str) -> str:
     verdict = "too few to read" if row["entered"] < MIN_N else verdict
     return f"{numbers.percent(row['share_of_first'])} of {row['entered']:,}" + (
         f", {verdict}" if verdict else ""
     )
-
-
-def _scale(rows: list[dict[str, Any]], every: float | None) -> str:
-    pooled = (
-        ""
-        if every is None
-        else f"<br>dotted: all groups together, {theme.safe(numbers.percent(every))}"
-    )
-    return f"share that reached {theme.label(rows[0]['event'], 24)}, 95% CI{pooled}"
 
 
 def segments_caption(result: Any, by: list[str], rows: list[dict[str, Any]]) -> str:

@@ -81,7 +81,7 @@ def sentiment(
 
 
 def _caption(rows: list[dict[str, Any]], measure: str) -> str:
-    """What stands out beyond noise, with its number; or between what the stages lie."""
+    """What stands out significantly, with its number; or between what the stages lie."""
     readable = [one for one in rows if one["n"] >= MIN_N]
     if not readable:
         return f"No stage has {MIN_N} answers: {NAMES[measure]} is too thin to read."
@@ -161,7 +161,7 @@ CHANGE_COLUMNS = [
     "change_low",
     "change_high",
     "p_adjusted",
-    "beyond_noise",
+    "significant",
     "words",
 ]
 
@@ -186,7 +186,7 @@ def change(held: MapChange, *, measure: str = "share_of_previous") -> go.Figure:
             one["now"],
             one["earlier"],
             f"{numbers.points(one['change'])}: {one['words']} (n = {one['n_earlier']:,} and {one['n_now']:,})",
-            one["beyond_noise"],
+            one["significant"],
         )
         for one in rows
     ]

@@ -22,7 +22,7 @@ COLUMNS = ["step", "from", "to", "paths", "share of source", "95% CI", "median t
 
 
 def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
-    """The first steps as a flow: in every step the commonest events by name, the others together; the list is the table below."""
+    """The first steps as a flow: in every step the most common events by name, the others together; the list is the table below."""
     table = theme.records(result.table)
     drawn = [row for row in table if row["step"] < steps]
     if not drawn:
@@ -210,12 +210,12 @@ GRID_COLUMNS = ["from", "to", "count", "share of source", "95% CI"]
 
 
 def heatmap(result: Any, *, most: int = 8) -> go.Figure:
-    """The share of what follows each event, for the commonest events; a result with groups is drawn as its largest group."""
+    """The share of what follows each event, for the most common events; a result with groups is drawn as its largest group."""
     groups = theme.by_columns(result.table, "source")
     rows, first = _largest(result, groups)
     if not rows:
         return theme.empty(result.headline, columns=GRID_COLUMNS)
-    sources, targets = (_commonest(rows, side, most) for side in ("source", "target"))
+    sources, targets = (_most_common(rows, side, most) for side in ("source", "target"))
     cell = {(row["source"], row["target"]): row for row in rows}
     shares = [
         [
@@ -296,7 +296,7 @@ def _told(row: dict[str, Any]) -> list[Any]:
     ]
 
 
-def _commonest(rows: list[dict[str, Any]], side: str, most: int) -> list[str]:
+def _most_common(rows: list[dict[str, Any]], side: str, most: int) -> list[str]:
     counts: Counter[str] = Counter()
     for row in rows:
         counts[row[side]] += row["count"]

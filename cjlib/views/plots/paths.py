@@ -16,7 +16,7 @@ MEANING = "95% CIs; grey: fewer than 30"
 
 
 def journeys(result: Any, *, most: int = 10) -> go.Figure:
-    """The commonest whole paths as bars: their share of all paths."""
+    """The most common whole paths as bars: their share of all paths."""
     columns = ["path", "paths", "share of paths", "95% CI", "customers"]
     every = theme.records(result.sequences)
     if not every:
@@ -28,7 +28,7 @@ def journeys(result: Any, *, most: int = 10) -> go.Figure:
         rows,
         axis=f"share of all paths<br>{MEANING}",
         caption=result.headline,
-        alt=f"Bars for the {numbers.count_of(len(rows), 'commonest way')}. "
+        alt=f"Bars for the {numbers.count_of(len(rows), 'most common way')}. "
         + "; ".join(f"{row.name}: {row.said}" for row in rows)
         + ".",
         columns=columns,
@@ -46,13 +46,13 @@ def journeys(result: Any, *, most: int = 10) -> go.Figure:
 
 
 def links(result: Any, *, step: int = 1, most: int = 10) -> go.Figure:
-    """The commonest links of one step as bars: the flow as a list."""
+    """The most common links of one step as bars: the flow as a list."""
     chosen = [row for row in theme.records(result.table) if row["step"] == step]
     return _moves(result, chosen, "paths", most, f"share of the paths at that event in step {step}")
 
 
 def moves(result: Any, *, most: int = 10) -> go.Figure:
-    """The commonest transitions as bars: their share of what follows the source."""
+    """The most common transitions as bars: their share of what follows the source."""
     ours = [
         row for row in theme.records(result.table) if not numbers.missing(row["median_seconds"])
     ]
@@ -60,7 +60,7 @@ def moves(result: Any, *, most: int = 10) -> go.Figure:
 
 
 def segments(result: Any) -> go.Figure:
-    """The commonest transitions of each group."""
+    """The most common transitions of each group."""
     if not theme.by_columns(result.table, "source"):
         return theme.empty(
             "There are no groups to compare: the log has no column for it.", columns=["from", "to"]
@@ -98,7 +98,7 @@ def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis
         rows,
         axis=f"{axis}<br>{MEANING}",
         caption=result.headline if count == "count" else _link_claim(every),
-        alt=f"Bars for the {numbers.count_of(len(rows), 'commonest move')}. "
+        alt=f"Bars for the {numbers.count_of(len(rows), 'most common move')}. "
         + "; ".join(f"{row.name}: {row.said}" for row in rows)
         + ".",
         columns=columns,
@@ -121,7 +121,7 @@ def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis
 def _link_claim(every: list[dict[str, Any]]) -> str:
     readable = [row for row in every if row["paths"] / row["share_of_source"] >= MIN_N]
     if not readable:
-        return f"No event of this step is reached by {MIN_N} paths: too few to name the commonest link."
+        return f"No event of this step is reached by {MIN_N} paths: too few to name the most common link."
     row = readable[0]
     return (
         f"At step {row['step']}, {row['source']} is followed by {row['target']} in {numbers.percent(row['share_of_source'])} of "
@@ -176,7 +176,7 @@ def returns(result: Any, *, most: int = 10) -> go.Figure:
 
 
 def ways(result: Any, *, most: int = 10) -> go.Figure:
-    """The commonest loops by their way, as shares of all paths."""
+    """The most common loops by their way, as shares of all paths."""
     columns = ["loop", "paths", "customers", "times", "share of paths", "95% CI"]
     every = theme.records(result.ways)
     if not every:
@@ -194,7 +194,7 @@ def ways(result: Any, *, most: int = 10) -> go.Figure:
         axis=f"share of all paths<br>{MEANING}",
         caption=f"The most common loop, {first['loop']}, is in {rows[0].said} paths (95% CI "
         f"{numbers.interval(first['share_of_paths_low'], first['share_of_paths_high'])}).",
-        alt=f"Bars for the {len(rows)} commonest loops. "
+        alt=f"Bars for the {len(rows)} most common loops. "
         + "; ".join(f"{row.name}: {row.said}" for row in rows)
         + ".",
         columns=columns,

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
+from cjlib.views import marks
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_cohorts import cohort_name, cohorts
 from cjlib.views.plots.retention_curves import average, group_caption, value
@@ -48,36 +49,30 @@ def segments(result: Any, *, most: int = 12) -> go.Figure:
         f"{numbers.percent(row['share'])} of {row['eligible']:,}, {text}"
         for row, text in zip(shown, verdicts, strict=True)
     ]
-    notes, lines = theme.row_labels(
-        [_name(row, by) for row in shown],
-        said,
-        [_clear(compared.get(_name(row, by))) for row in shown],
-        faint=[row["eligible"] < MIN_N for row in shown],
+    drawn = [
+        marks.Mark(
+            name=_name(row, by),
+            said=f"{numbers.percent(row['share'])}, {text}",
+            n=row["eligible"],
+            value=row["share"],
+            low=row["share_low"],
+            high=row["share_high"],
+            strong=_clear(compared.get(_name(row, by))),
+            faint=row["eligible"] < MIN_N,
+        )
+        for row, text in zip(shown, verdicts, strict=True)
+    ]
+    scale = marks.Scale(
+        title=f"share that came back in {result.period} {rows[0]['period']}, 95% CI",
+        percent=True,
+        low=0.0,
     )
-    pitch = 36 + 18 * lines
-    reach = min(1.0, 1.06 * max(*(row["share_high"] for row in shown), 0.001))
-    return theme.figure(
-        [
-            dots(
-                [row["share"] for row in shown],
-                [row["share_low"] for row in shown],
-                [row["share_high"] for row in shown],
-                [row["eligible"] for row in shown],
-            )
-        ],
+    return theme.rows_figure(
+        marks.spec(drawn, scale, "dot"),
         caption=group_caption(result) + more,
         alt=f"A dot with its 95% CI for each group of {' and '.join(by)}. {'; '.join(f'{_name(row, by)}: {text}' for row, text in zip(shown, said, strict=True))}.",
         columns=[*by, *COLUMNS],
         rows=[_row(row, compared.get(_name(row, by)), by) for row in rows],
-        height=pitch * len(shown) + 60,
-        annotations=notes,
-        showlegend=False,
-        xaxis=theme.percent_axis(
-            range=[-0.015 * reach, reach],
-            nticks=5,
-            title={"text": f"share that came back in {result.period} {rows[0]['period']}, 95% CI"},
-        ),
-        yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )
 
 

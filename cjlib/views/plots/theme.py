@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
+from cjlib.views import marks
 
 COLOURS = ("#2b73d6", "#be3e15", "#0fa495", "#a144a3", "#9f8c18")
 """For groups, in order. The first also carries white text."""
@@ -78,6 +79,39 @@ class Note(Figure):
 def reason_note(reason: str) -> Note:
     """The note with this reason."""
     return Note(layout={"meta": {"caption": reason, "alt": reason, "columns": [], "rows": []}})
+
+
+class Rows(Figure):
+    """A comparison of rows, shown as a table with marks in it rather than as a picture."""
+
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
+        meta = getattr(self.layout, "meta", None) or {}
+        table = marks.table_html(meta["table"])
+        return {
+            marks.MIME: json.loads(str(self.to_json()))["layout"]["meta"],
+            "text/plain": f"{meta['caption']}\n{meta['alt']}",
+            "text/html": f'<figure class="cj-rows"><style>{marks.STYLE}</style><figcaption>{escape(meta["caption"])}</figcaption>{table}</figure>',
+        }
+
+
+def rows_figure(
+    table: dict[str, Any],
+    *,
+    caption: str,
+    alt: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> Rows:
+    """A table of marks, as `marks.spec` holds it, that explains itself as a figure does."""
+    data = [[plain(value) for value in row] for row in rows]
+    meta = {
+        "caption": caption,
+        "alt": alt,
+        "columns": list(columns),
+        "rows": data,
+        "table": table,
+    }
+    return Rows(layout={"meta": meta})
 
 
 @cache
@@ -162,7 +196,7 @@ def figure(
 def warm_up() -> None:
     """Load what the first figure would load, so that processes forked from here need not: plotly's classes, and the rules it checks them by."""
     position, words = [0], ["words"]
-    marks = (
+    traces = (
         go.Scatter(
             x=position,
             y=position,
@@ -185,7 +219,7 @@ def warm_up() -> None:
     note = {"text": "words", "x": 0, "y": 0, "showarrow": False}
     line = {"type": "line", "x0": 0, "x1": 1, "y0": 0, "y1": 1}
     drawn = figure(
-        marks,
+        traces,
         caption="",
         alt="",
         columns=[],

@@ -44,7 +44,7 @@ CONFIG = Config({"HistoryManager": {"enabled": False}})
 class SparingManager(NotebookExecutionManager):
     """Writes the notebook at most twice a second rather than twice a cell: writing it took longer than many a cell.
 
-    What is held back is written half a second later, also while a cell runs, so that a notebook that hangs, or is killed, is on disk as far as it came.
+    What is not yet on disk is written half a second later, also while a cell runs, so that a notebook that hangs, or is killed, is on disk as far as it came.
     """
 
     def __init__(self, nb: Any, *, done: Callable[[int], None], **options: Any) -> None:

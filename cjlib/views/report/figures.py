@@ -17,6 +17,7 @@ import numpy as np
 from markupsafe import Markup
 
 from cjlib.show.tables import cell_text, column_kinds
+from cjlib.views.marks import table_html
 
 _UNITS = re.compile(
     r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)|(?<=\bp) (?=(<|&lt;|=) 0)|(?<=\bp [<=]) (?=0)|(?<=\bp &lt;) (?=0)"
@@ -24,6 +25,7 @@ _UNITS = re.compile(
 _UNREMARKABLE = re.compile(r"No (statistically )?significant difference\b")
 MIME = "application/vnd.plotly.v1+json"
 DEFAULT_HEIGHT = 420
+NOTHING = Markup("")
 MOST_HEIGHT = 20_000
 MOST_ROWS = 500
 LARGE = 1_500
@@ -48,6 +50,8 @@ class Figure:
     """Rows beyond those that the page lists."""
     numeric: tuple[bool, ...]
     """Which columns hold numbers, for their alignment."""
+    table: Markup = NOTHING
+    """A table with marks in it, which stands in place of a picture."""
 
     @property
     def unremarkable(self) -> bool:
@@ -77,7 +81,6 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
         if meta.get("rows") is not None and meta.get("columns")
         else trace_table(traces, layout)
     )
-    kinds = column_kinds(str(column) for column in columns)
     menus = _menus(layout)
     for shown_by_the_page in ("title", "meta", "updatemenus"):
         layout.pop(shown_by_the_page, None)
@@ -96,17 +99,45 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
         else DEFAULT_HEIGHT,
         json=told,
         packed=packed(told.encode()) if len(told) > LARGE else None,
-        columns=tuple(str(column) for column in columns),
-        rows=tuple(
+        **_listed(columns, rows),
+    )
+
+
+ROW_HEIGHT = 38
+"""Pixels of a row of marks."""
+
+
+def read_rows(meta: Mapping[str, Any], number: int) -> Figure:
+    """A table of marks of a notebook's output, with its numbers as a table like those under a picture."""
+    shown = meta["table"]
+    return Figure(
+        id=f"rows-{number}",
+        number=number,
+        caption=unbroken(str(meta["caption"])),
+        alt=str(meta["alt"]),
+        height=ROW_HEIGHT * len(shown["marks"]) + 2 * ROW_HEIGHT,
+        json=Markup(""),
+        packed=None,
+        table=Markup(unbroken(table_html(shown))),
+        **_listed(meta["columns"], meta["rows"]),
+    )
+
+
+def _listed(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """Every number shown, as the fields of a figure."""
+    kinds = column_kinds(str(column) for column in columns)
+    return {
+        "columns": tuple(str(column) for column in columns),
+        "rows": tuple(
             tuple(unbroken(cell_text(value, kind)) for value, kind in zip(row, kinds, strict=False))
             for row in rows[:MOST_ROWS]
         ),
-        more_rows=max(0, len(rows) - MOST_ROWS),
-        numeric=tuple(
+        "more_rows": max(0, len(rows) - MOST_ROWS),
+        "numeric": tuple(
             not any(_has_letters(row[place]) for row in rows[:MOST_ROWS] if place < len(row))
             for place in range(len(columns))
         ),
-    )
+    }
 
 
 def _has_letters(value: Any) -> bool:

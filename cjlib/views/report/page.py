@@ -14,9 +14,10 @@ import nbformat
 from markupsafe import Markup
 
 from cjlib.analyses.result import MIME as RESULT
+from cjlib.views.marks import MIME as ROWS
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.figures import MIME as PLOTLY
-from cjlib.views.report.figures import Figure, plain_text, read_figure, unbroken
+from cjlib.views.report.figures import Figure, plain_text, read_figure, read_rows, unbroken
 
 INJECTED, ERROR_MARK, KEEP_TEXT, PARAMETERS = (
     "injected-parameters",
@@ -40,7 +41,7 @@ _QUALITY, _METHOD, _EXERCISE, _NEXT = (
 )
 EVIDENCE = 1_150
 """Pixels for pictures in the summary of a page, which is to be read in two minutes; the first picture always has room."""
-AROUND, TALLEST = 150, 900
+AROUND, TALLEST = 220, 900
 """Pixels for the claim and the menu of a picture, and of the tallest one that a summary shows."""
 
 
@@ -236,7 +237,7 @@ class _Reader:
         self.section = Section()
         self.sections = [self.section]
         self.data = ""
-        self.figures = 0
+        self.figures = self.tables = 0
         self.results: list[dict[str, Any]] = []
         self.error: Markup | None = None
         self._ids: set[str] = set()
@@ -340,8 +341,15 @@ class _Reader:
 
     def _shown(self, data: Mapping[str, Any], *, keep_text: bool) -> Iterator[Block]:
         """The richest form of an output that a page can show; a bare repr is none, unless its cell is tagged `keep-text`."""
-        self._results(data.get(RESULT), _meta(data.get(PLOTLY, {})).get("result"))
-        if PLOTLY in data and not data[PLOTLY].get("data"):
+        self._results(
+            data.get(RESULT),
+            _meta(data.get(PLOTLY, {})).get("result"),
+            data.get(ROWS, {}).get("result"),
+        )
+        if ROWS in data:
+            self.tables += 1
+            yield Block(kind="figure", figure=read_rows(data[ROWS], self.tables))
+        elif PLOTLY in data and not data[PLOTLY].get("data"):
             yield Block(kind="nothing", html=Markup("<p>{}</p>").format(_caption(data[PLOTLY])))
         elif PLOTLY in data:
             self.figures += 1

@@ -105,7 +105,9 @@ STATUS = {
     PUBLISHING: "publishing",
 }
 MOST_RUNS = 200
-MOST_CARDS, CARDS_OF_A_REPORT = 8, 2
+MOST_CARDS = 8
+VERDICTS = {"reached": "met", "missed": "missed", "not clear": "too close to call"}
+AT = {"lower": "≤ ", "higher": "≥ ", "": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,8 @@ class Report:
     title: str
     headline: str
     made: str
+    span: str
+    """First and last day of its data, in words."""
     results: Sequence[Mapping[str, Any]]
     """What its results said, as run.json keeps it."""
     moves: Sequence[Move]
@@ -133,8 +137,12 @@ def render(out: Path, runs: Sequence[Run]) -> str:
         "index.html.j2",
         _business(runs),
         reports=published,
-        briefing=briefing({report.name: report.results for report in published}),
-        cards=[card for report in published for card in _cards(report)][:MOST_CARDS],
+        briefing=briefing(
+            {report.name: report.results for report in published},
+            titles={report.name: report.title for report in published},
+            span=next((report.span for report in published if report.span), ""),
+        ),
+        cards=tiles(published),
         left_out=[f"{name}: {why}" for name, why in newest.items()],
         runs=[row(run, out) for run in runs[:1]],
     )
@@ -170,25 +178,34 @@ def _business(runs: Sequence[Run]) -> str:
     return next((run.facts["journey"] for run in runs if run.facts.get("journey")), "")
 
 
-def _cards(report: Report) -> list[dict[str, Any]]:
-    """The first numbers of a report that have a name, an interval and n enough."""
-    moved = {move.metric: move for move in report.moves}
-    chosen = [
-        (name, entry)
+def tiles(published: Sequence[Report]) -> list[dict[str, Any]]:
+    """The key figures: KPIs with a target, as a scorecard judges them; where no target is set the first number of each report."""
+    every = [
+        (report, name, entry)
+        for report in published
         for name, entry in metrics_of(report.results).items()
         if entry.get("label") and entry["low"] is not None and not few(entry)
     ]
-    return [
-        {
-            "name": entry["label"],
-            "value": said(entry["value"], entry["unit"]),
-            "note": detail(name, entry),
-            "change": moved[name].words if name in moved else "",
-            "page": report.name,
-            "title": report.title,
-        }
-        for name, entry in chosen[:CARDS_OF_A_REPORT]
-    ]
+    aimed = [one for one in every if one[2].get("target_met")]
+    first = {report.name: (report, name, entry) for report, name, entry in reversed(every)}
+    return [_tile(*one) for one in (aimed or reversed(first.values()))][:MOST_CARDS]
+
+
+def _tile(report: Report, name: str, entry: Metric) -> dict[str, Any]:
+    moved = next((move for move in report.moves if move.metric == name), None)
+    met = entry.get("target_met", "")
+    return {
+        "name": entry["label"],
+        "value": said(entry["value"], entry["unit"]),
+        "note": detail(name, entry),
+        "target": f"target {AT[entry['better']]}{said(entry['target'], entry['unit'])}"
+        if met
+        else "",
+        "met": met,
+        "verdict": VERDICTS.get(met, ""),
+        "change": moved.words if moved else "",
+        "page": report.name,
+    }
 
 
 def reports(runs: Sequence[Run]) -> list[Report]:
@@ -218,11 +235,20 @@ def _report(name: str, runs: Sequence[Run], moved: Sequence[Move]) -> Report:
         title=newest["title"],
         headline=unbroken(newest["headline"]),
         made=moment(runs[0].facts["started"]),
+        span=_span(newest.get("data", "")),
         results=newest["results"],
         moves=moved,
         before=moment(earlier.facts["started"]) if earlier else "",
         changed=_changed(earlier, runs[0], name) if earlier else [],
     )
+
+
+_DAYS = re.compile(r"\d{4}-\d{2}-\d{2} to \d{4}-\d{2}-\d{2}")
+
+
+def _span(data: str) -> str:
+    found = _DAYS.search(data)
+    return found[0] if found else ""
 
 
 def _changed(old: Run, new: Run, name: str) -> list[str]:
@@ -282,6 +308,7 @@ def moment(text: str) -> str:
 
 
 NOTHING = "No statistically significant finding in this run."
+MOST_IN_TITLE = 2
 COUNTS = ("no", "one", "two", "three")
 
 
@@ -294,23 +321,43 @@ class Told:
     evidence: str
     """Effect, interval, n, customers and money concerned, as far as they are known."""
     notebook: str
+    head: str
+    """The claim in a few words."""
+    body: str
+    """What the claim says beyond them."""
+    since: str
+    sure: str
+    stake: str
+    next_step: str
+    title: str
+    """The question of the notebook."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Briefing:
     """Headline and findings of the newest published reports."""
 
+    title: str
+    """The worst in a few words."""
     headline: str
     findings: Sequence[Told]
 
 
-def briefing(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Briefing:
+def briefing(
+    notebooks: Mapping[str, Sequence[Mapping[str, Any]]],
+    titles: Mapping[str, str] | None = None,
+    span: str = "",
+) -> Briefing:
     """The findings of a run, most at stake first, with the notebook that shows each.
 
     Parameters
     ----------
     notebooks
         Notebook → what its results said, as run.json keeps it.
+    titles
+        Notebook → its question.
+    span
+        First and last day of the data, in words: since when a finding holds that names no day.
     """
     home: dict[Finding, str] = {}
     families: dict[str, int] = {}
@@ -319,8 +366,12 @@ def briefing(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Briefing:
             families |= result.get("families") or {}
             for plain in result.get("findings") or ():
                 home.setdefault(from_plain(plain), notebook)
-    chosen = told(home, sum(tests > 0 for tests in families.values()))
+    tests = sum(families.values())
+    looked_at = sum(count > 0 for count in families.values())
+    chosen = told(home, looked_at)
+    worst = [one for one in chosen if one.direction == "bad"][:MOST_IN_TITLE]
     return Briefing(
+        title=" ".join(f"{_split(one.claim)[0]}." for one in worst),
         headline=_headline(chosen),
         findings=[
             Told(
@@ -328,10 +379,43 @@ def briefing(notebooks: Mapping[str, Sequence[Mapping[str, Any]]]) -> Briefing:
                 direction=finding.direction,
                 evidence=_evidence(finding),
                 notebook=home[finding],
+                head=_split(finding.claim)[0],
+                body=_split(finding.claim)[1],
+                since=f"since {finding.since}" if finding.since else span,
+                sure=_sure(finding, looked_at, tests),
+                stake=_stake(finding),
+                next_step=finding.next_step,
+                title=(titles or {}).get(home[finding], home[finding]),
             )
             for finding in chosen
         ],
     )
+
+
+_HEAD = re.compile(r"(.{1,90}?)(?:: | (?=\())(.+)", re.DOTALL)
+
+
+def _split(claim: str) -> tuple[str, str]:
+    """A claim in a few words, and what it says beyond them."""
+    found = _HEAD.fullmatch(claim)
+    if not found:
+        return claim.removesuffix("."), ""
+    if found[2].startswith("("):
+        return found[1], unbroken(found[2].removeprefix("(").removesuffix(").").removesuffix(")"))
+    return found[1], unbroken(f"{found[2][:1].upper()}{found[2][1:]}")
+
+
+def _sure(finding: Finding, families: int, tests: int) -> str:
+    """How sure it is, corrected for all that the run looked at."""
+    p = min(1.0, finding.p_adjusted * max(families, 1))
+    said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"{said}, corrected for all {tests:,} comparisons" if tests > 1 else said
+
+
+def _stake(finding: Finding) -> str:
+    parts = [numbers.count_of(finding.customers, "customer") if finding.customers else ""]
+    parts.append(numbers.number(finding.money) if finding.money else "")
+    return numbers.joined(part for part in parts if part)
 
 
 def _headline(findings: Sequence[Finding]) -> str:

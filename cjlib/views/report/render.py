@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cjlib.views import map_style
+from cjlib.views import map_style, marks
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.figures import packed
 from cjlib.views.report.page import Page
@@ -172,7 +172,7 @@ def render(
             frame=frame,
             page_name=f"{name}.html",
             policy=policy(early, late, shared=shared),
-            style=own("style.css") + style_of_maps(page),
+            style=own("style.css") + Markup(marks.STYLE) + style_of_maps(page),
             early=early,
             late=late,
             contents=[section for section in page.sections if section.title and section.seen],

@@ -312,6 +312,7 @@ def _conclude(
             "status": FAILED if outcome.error else OK,
             "title": outcome.facts.get("title", notebooks[name]["title"]),
             "headline": outcome.facts.get("headline", ""),
+            "data": outcome.facts.get("data", ""),
             "seconds": round(outcome.seconds, 2),
             "error": outcome.facts.get("error") or outcome.error,
             "results": outcome.facts.get("results", []),

@@ -207,7 +207,7 @@
   const opened = new Set();
   addEventListener("beforeprint", () => {
     // Of a summary is printed what is shown, and the numbers of a figure that is not drawn yet.
-    const undrawn = (details) => details.matches(".cj-figure:not(:has(img.cj-paper)) .cj-data") && details.checkVisibility();
+    const undrawn = (details) => details.matches(".cj-figure:not(:has(img.cj-paper, .cj-marks)) .cj-data") && details.checkVisibility();
     for (const details of document.querySelectorAll("main details:not(.cj-messages):not(.cj-sql)")) {
       if (!details.open && (!brief() || undrawn(details))) { details.open = true; opened.add(details); }
     }
@@ -215,7 +215,7 @@
   // A table too wide for a sheet is made smaller rather than cut off.
   addEventListener("beforeprint", () => {
     for (const table of document.querySelectorAll("main table")) {
-      if (table.scrollWidth > 640) table.style.zoom = String(Math.max(0.45, 640 / table.scrollWidth));
+      if (table.scrollWidth > 640 && !table.matches(".cj-marks")) table.style.zoom = String(Math.max(0.45, 640 / table.scrollWidth));
     }
   });
   addEventListener("afterprint", () => { for (const table of document.querySelectorAll("main table")) table.style.zoom = ""; });

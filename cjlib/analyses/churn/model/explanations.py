@@ -81,8 +81,8 @@ class Themes:
 class Fidelity:
     """How well the additive model, which gives the reasons, stands in for the chosen one; and how steady its reasons are.
 
-    `spearman` and `overlap` (of the riskiest tenths) compare the two scores; `steady` is the share of the three first reasons that a model of drawn
-    customers gives again, `first` that of the first one, among the riskiest tenth.
+    `spearman` and `overlap` (of the top deciles) compare the two scores; `steady` is the share of the three first reasons that a model of drawn
+    customers gives again, `first` that of the first one, among the top decile.
     """
 
     spearman: float
@@ -161,7 +161,7 @@ def _typical(columns: Columns, matrix: Floats, place: int) -> float:
 
 
 def _likeness(one: Floats, other: Floats) -> tuple[float, float]:
-    """Rank correlation, and the share of the riskiest tenth that both name."""
+    """Rank correlation, and the share of the top decile that both name."""
     from scipy.stats import rankdata
 
     ranks = np.vstack([rankdata(one), rankdata(other)])
@@ -228,7 +228,7 @@ def reasons(
             name: metric(value, n=fitted.reference.n, label=label, unit="share", better="higher")
             for name, label, value in (
                 ("spearman_with_score", "Rank correlation with the score", fidelity.spearman),
-                ("top_decile_overlap", "Of the riskiest tenth in common", fidelity.overlap),
+                ("top_decile_overlap", "Of the top decile in common", fidelity.overlap),
                 ("stability_of_three", "Same three reasons after redrawing", fidelity.steady),
                 ("stability_of_first", "Same first reason after redrawing", fidelity.first),
             )
@@ -329,7 +329,7 @@ def _headline(
     if fidelity.word == "none":
         return (
             f"No reasons are given: the model that can be split into reasons ranks customers too differently from the chosen one "
-            f"(rank correlation {fidelity.spearman:.2f}, {about(fidelity.overlap)} of the riskiest tenth in common)."
+            f"(rank correlation {fidelity.spearman:.2f}, {about(fidelity.overlap)} of the top decile in common)."
         )
     first = strongest(effects, claims).head(2)
     if first.empty:
@@ -355,8 +355,8 @@ def _definition(fitted: Fitted, effects: pd.DataFrame, horizon_us: int, k: int) 
     return {
         "contribution": "log-odds that the value adds, against the average customer of training, in the additive spline model",
         "shown": f"the {k} largest that raise the risk, of values that differ from the typical one (median or most common)",
-        "fidelity": f"rank correlation {fidelity.spearman:.3f} with the chosen score, {about(fidelity.overlap)} of the riskiest tenth in common: {fidelity.word}",
-        "stability": f"{REFITS} models of drawn customers give {about(fidelity.steady)} of the same three reasons among the riskiest tenth, {about(fidelity.first)} the same first",
+        "fidelity": f"rank correlation {fidelity.spearman:.3f} with the chosen score, {about(fidelity.overlap)} of the top decile in common: {fidelity.word}",
+        "stability": f"{REFITS} models of drawn customers give {about(fidelity.steady)} of the same three reasons among the top decile, {about(fidelity.first)} the same first",
         "themes": "; ".join(joined) or "no features so alike that they are summed",
         "effect": "standard deviation over customers of the log-odds that the feature adds: features are ranked by it, not by how often they are a reason",
         "churn by level": f"customers of {'the newest labelled cutoff' if horizon_us else 'the table'}, Wilson interval; each level against all other customers, "

@@ -440,7 +440,7 @@ class Gain:
     high: float
 
     @property
-    def beyond_noise(self) -> bool:
+    def significant(self) -> bool:
         """Whether the whole interval is above 0."""
         return self.low > 0
 

@@ -126,7 +126,7 @@ def headline(facts: Facts) -> str:
 
 def beats_baselines(facts: Facts) -> bool:
     """Whether the ranking is better than chance and than every baseline, significantly."""
-    return facts.gain.beyond_noise and not _no_signal(facts)
+    return facts.gain.significant and not _no_signal(facts)
 
 
 def _no_signal(facts: Facts) -> bool:
@@ -140,7 +140,7 @@ def verdict(facts: Facts) -> str:
     scope = f"AUC {row['auc']:.3f} (95% CI {row['auc_low']:.3f} to {row['auc_high']:.3f}; {who}; 0.5 is chance)"
     if _no_signal(facts):
         return f"No signal: the model ranks customers no better than chance, {scope}."
-    if not gain.beyond_noise:
+    if not gain.significant:
         return (
             f"The model does not beat {BASELINES[gain.baseline]} significantly: {scope}, difference {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}). "
             "Use that baseline."
@@ -254,7 +254,7 @@ def metrics(facts: Facts) -> dict[str, Metric]:
 
     shares = {
         "reason_spearman": ("Rank correlation of reasons and score", fidelity.spearman),
-        "reason_top_decile_overlap": ("Riskiest tenth in common", fidelity.overlap),
+        "reason_top_decile_overlap": ("Top decile in common", fidelity.overlap),
         "reason_stability": ("Same three reasons after redrawing", fidelity.steady),
         "reason_stability_first": ("Same first reason after redrawing", fidelity.first),
     }

@@ -281,7 +281,7 @@ def _stages(look: Look, guess: Guess, events: list[EventFacts]) -> str:
         return _one_stage(guess)
     customers = max(event.customers for event in events)
     spelled = stage_inference.spellings(events)
-    lines = ["# Events, commonest first: rows, customers."]
+    lines = ["# Events, most common first: rows, customers."]
     lines += [
         f"#   {quoted(event.name)}: {event.events:,} rows, {event.customers:,} customers"
         for event in events[:MOST_LISTED]

@@ -85,7 +85,7 @@ class EventFacts:
 
 
 def facts(look: Look, guess: Guess) -> list[EventFacts]:
-    """Every event of the log, commonest first."""
+    """Every event of the log, most common first."""
     if guess.event is None:
         return []
     who, what = guess.customer.place, guess.event.place
@@ -101,7 +101,7 @@ def facts(look: Look, guess: Guess) -> list[EventFacts]:
 
 
 def spellings(events: list[EventFacts]) -> dict[str, list[str]]:
-    """Names that differ only in capitals and blanks, under the commonest of them, which stands first."""
+    """Names that differ only in capitals and blanks, under the most common of them, which stands first."""
     found: dict[str, list[str]] = {}
     leaders: dict[str, str] = {}
     for event in sorted(events, key=lambda event: (-event.events, event.name)):
