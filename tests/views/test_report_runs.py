@@ -238,14 +238,14 @@ def test_a_move_is_clear_only_if_it_is_significant():
     }
     new = {
         "bare": metric(4.0),
-        "conversion": conversion(0.24, 0.22, 0.26, 1000),
+        "conversion": conversion(0.245, 0.225, 0.265, 1000),
         "same": metric(1.0),
         "fresh": metric(5.0),
         "few": metric(0.9, 0.7, 1.0, 20),
     }
     found = {move.metric: (move.clear, move.words) for move in moves(old, new)}
     assert found == {
-        "conversion": (True, "4.0 points better than before (20.0%)"),
+        "conversion": (True, "4.5 points better than before (20.0%)"),
         "bare": (False, "before 3, without an interval and n to judge the change by"),
         "same": (False, "the same"),
         "fresh": (False, "new"),
@@ -272,7 +272,7 @@ def test_two_runs_of_an_unchanged_business_hardly_ever_show_a_move():
 
 
 def test_moves_are_corrected_over_all_notebooks_of_a_run():
-    old, new = metric(0.20, 0.18, 0.22, 1000), metric(0.24, 0.22, 0.26, 1000)
+    old, new = metric(0.20, 0.18, 0.22, 1000), metric(0.245, 0.225, 0.265, 1000)
     assert moves({"x": old}, {"x": new})[0].clear
     others = {f"other_{k}": old for k in range(20)}
     moved = moves_of_run({"a": ({"x": old}, {"x": new}), "b": (others, others)})
