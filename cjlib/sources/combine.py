@@ -424,7 +424,7 @@ def _of_source(log: EventLog, logs: Mapping[str, EventLog], name: str) -> pd.Dat
                 f"SELECT count(*) FROM prepared WHERE t {'>' if end == 'last' else '<'} {at}"
             )[0][0],
             f"its {end} event is of {logs[name].moment(at):%Y-%m-%d %H:%M}, {duration(gap / 1e6)} {'before the last' if end == 'last' else 'after the first'} of all; "
-            f"what needs {shown(name)} is incomplete {when}",
+            f"if its export was cut there, what needs {shown(name)} is incomplete {when}",
             counts_rows=False,
         )
         for words, at, gap, when, end in sides

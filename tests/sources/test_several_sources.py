@@ -66,6 +66,14 @@ def test_one_source_has_no_column_source():
     assert "source" not in cj.read_events({"web": WEB}).quality
 
 
+def test_the_source_is_no_group_to_compare_customers_by_unless_it_is_asked_for():
+    log = cj.read_events({"web": WEB.assign(medium=["a", "b", "a", "b"]), "shop": ORDERS})
+    assert cj.segment_column(log) == "medium"
+    assert cj.segment_column(log, "source") == "source"
+    flat = WEB.assign(source=["ads", "mail", "ads", "ads"])
+    assert cj.segment_column(cj.read_events(flat)) == "source"
+
+
 def test_ids_of_two_types_are_compared_as_text():
     numbers = WEB.assign(customer_id=[1, 2, 2, 3])
     log = cj.read_events({"web": numbers, "shop": ORDERS})

@@ -334,6 +334,8 @@ def _expected(ground: Ground) -> Measured:
         )
     except (CjlibError, DataError) as fault:
         return Measured(name, None, str(fault).removeprefix("customer_value: ").split(". ")[0])
+    if "expected_value" not in found.metrics:
+        return Measured(name, None, "a forecast, which the events do not allow yet")
     buyers = len(found.table)
     total = found.metrics["expected_value"]
     value_now, low, high = (

@@ -649,8 +649,12 @@ MOST_VALUES = 20
 
 
 def segment_columns(log: EventLog, *, most: int = MOST_VALUES) -> list[str]:
-    """The text columns of the log and of its customers with at least 2 and at most `most` values; those with a usual name first."""
-    fitting = [name for name in log.columns if 2 <= _values(log, name) <= most]
+    """The text columns of the log and of its customers with at least 2 and at most `most` values; those with a usual name first.
+
+    Which of several sources recorded an event makes no groups of customers.
+    """
+    columns = [name for name in log.columns if not (name == "source" and name in log.quality)]
+    fitting = [name for name in columns if 2 <= _values(log, name) <= most]
     rank = {name: place for place, name in enumerate(USUAL)}
     return sorted(fitting, key=lambda name: (rank.get(name.casefold(), len(USUAL)), name))
 
