@@ -18,6 +18,7 @@ from cjlib.cli.new import new_command
 from cjlib.cli.notebooks import list_command, notebooks_command
 from cjlib.cli.presets import presets_command
 from cjlib.cli.reconcile import reconcile_command
+from cjlib.cli.render import render_command
 from cjlib.cli.run import run_command
 from cjlib.cli.sample import sample_command
 
@@ -42,6 +43,7 @@ def cj(version: Version = False) -> None:
 
 app.command("new")(new_command)
 app.command("run")(run_command)
+app.command("render")(render_command)
 app.command("list")(list_command)
 app.command("notebooks")(notebooks_command)
 app.command("check")(check_command)

@@ -14,6 +14,7 @@ from cjlib.analyses.feedback.sentiment import audit_sample
 from cjlib.errors import CjlibError, DataError, listed, shown
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
+from cjlib.views.frontend import has_widgets
 
 KEYS = {"n": "negative", "e": "neutral", "p": "positive"}
 BACK = "b"
@@ -167,11 +168,7 @@ class AuditPage:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         static = {"text/plain": self.progress, "text/html": self.html}
-        return (
-            static
-            if os.environ.get("CJLIB_MODE") == "report"
-            else {**self.widget()._repr_mimebundle_(), **static}
-        )
+        return static if not has_widgets() else {**self.widget()._repr_mimebundle_(), **static}
 
 
 def _kept(path: Path) -> dict[str, str]:

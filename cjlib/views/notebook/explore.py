@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from cjlib.show.numbers import timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log, segment_columns
+from cjlib.views.frontend import bundle_of, has_widgets
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -89,8 +89,8 @@ class Explorer:
         self._counted: dict[tuple[Any, ...], Funnel] = {}
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        static = self.figure()._repr_mimebundle_()
-        if os.environ.get("CJLIB_MODE") == "report":
+        static = bundle_of(self.figure())
+        if not has_widgets():
             return static
         return {**self.widget()._repr_mimebundle_(), **static}
 
@@ -268,8 +268,8 @@ class TargetExplorer:
         self._first = dict(first)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        static = self.figure()._repr_mimebundle_()
-        if os.environ.get("CJLIB_MODE") == "report":
+        static = bundle_of(self.figure())
+        if not has_widgets():
             return static
         return {**self.widget()._repr_mimebundle_(), **static}
 

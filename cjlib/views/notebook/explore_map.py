@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html import escape
@@ -15,6 +14,7 @@ from cjlib.analyses.result import Result
 from cjlib.errors import CjlibError, not_a_log
 from cjlib.show.tables import table_html
 from cjlib.sources.log.event_log import EventLog, segment_columns
+from cjlib.views.frontend import has_widgets
 from cjlib.views.map_html import RenderedMap, render_map
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class MapExplorer:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
         static = self.twin()._repr_mimebundle_()
-        if os.environ.get("CJLIB_MODE") == "report":
+        if not has_widgets():
             return static
         return {**self.widget()._repr_mimebundle_(), **static}
 

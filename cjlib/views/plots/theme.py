@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
 from cjlib.views import marks
+from cjlib.views.frontend import bundle_of
 
 COLOURS = ("#2b73d6", "#be3e15", "#0fa495", "#a144a3", "#9f8c18")
 """For groups, in order. The first also carries white text."""
@@ -57,7 +58,11 @@ class Figure(go.Figure):
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display(self._repr_mimebundle_(), raw=True)
+        bundle = bundle_of(self)
+        if bundle:
+            display(bundle, raw=True)
+        else:
+            self.show()  # in a renderer outside the notebook
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
         meta = getattr(self.layout, "meta", None) or {}

@@ -158,7 +158,13 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
     error
         What stopped it, or None. Cells behind the one that failed have not run and are left out.
     """
-    notebook = nbformat.read(path, as_version=4)
+    return page_of(nbformat.read(path, as_version=4), path.stem, error=error)
+
+
+def page_of(
+    notebook: nbformat.NotebookNode, name: str, *, error: Mapping[str, Any] | None = None
+) -> Page:
+    """The same of a notebook in memory; one without a title has its name for one."""
     cells = [
         cell
         for cell in notebook.cells
@@ -178,12 +184,12 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
             section.settle()
         sections = arranged(sections)
     return Page(
-        title=reader.title or path.stem,
+        title=reader.title or name,
         answer=reader.answer,
         sections=sections,
         error=None if stopped is None else {**stopped, "trace": reader.error or Markup("")},
         facts={
-            "title": reader.title or path.stem,
+            "title": reader.title or name,
             "headline": reader.headline,
             "data": reader.data,
             "results": reader.results,

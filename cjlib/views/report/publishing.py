@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,13 @@ def publish(run: Run) -> None:
     )
     aside = [(run.out / f".{page.name}.{run.id}", run.out / page.name) for page in pages]
     for page, (written, _) in zip(pages, aside, strict=True):
-        written.write_text(_at_home(page.read_text(encoding="utf-8"), there), encoding="utf-8")
+        written.write_text(within(page.read_text(encoding="utf-8"), there), encoding="utf-8")
     for written, published in aside:
         os.replace(written, published)
     run.update({"status": OK})
 
 
-def _at_home(html: str, there: set[str]) -> str:
+def within(html: str, there: Collection[str]) -> str:
     """The page's few links as they are in the folder of reports, none to a report that is not there; the rest, data included, holds no such attribute."""
     moved = html.replace(f'href="{HOME}', 'href="').replace(f'data-src="{HOME}', 'data-src="')
     return _BESIDE.sub(
