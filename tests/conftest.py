@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import cjlib as cj
+from cjlib.show import numbers
 from cjlib.sources.log.durations import MICROSECONDS
 
 ROOT = Path(__file__).parents[1]
@@ -55,3 +56,11 @@ def shared_data() -> Path:
             "the public data sets are not on this machine (set CJ_SHARED to the folder that holds data/)"
         )
     return SHARED / "data"
+
+
+@pytest.fixture(autouse=True)
+def no_currency() -> Iterator[None]:
+    """Money is a plain number in every test that reads no journey file with a currency."""
+    numbers.use_currency(None)
+    yield
+    numbers.use_currency(None)

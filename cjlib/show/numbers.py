@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 DAY, HOUR = 86_400, 3_600
@@ -45,6 +46,45 @@ def _exponent(value: float, digits: int) -> int:
 def number(value: float | None) -> str:
     """`1,204`, `12.5`, `–` for missing."""
     return DASH if value is None or missing(value) else plain(value)
+
+
+@dataclass(frozen=True)
+class Currency:
+    """How an amount of money is written: a symbol before it (`€`, `EUR`), and at most so many decimals."""
+
+    symbol: str
+    decimals: int = 2
+
+
+_in_use: dict[str, Currency] = {}
+
+
+def use_currency(currency: Currency | None) -> None:
+    """From here on write money in this currency, as a locale would; None: as plain numbers."""
+    _in_use.clear()
+    if currency is not None:
+        _in_use["currency"] = currency
+
+
+def money(value: float | None, places: int = 0) -> str:
+    """An amount with so many decimals, in the currency of the journey file read last: `€1,945`, `EUR 297.01`, `−€4`; without one `1,945`."""
+    if value is None or missing(value):
+        return DASH
+    currency = _in_use.get("currency")
+    shown = places if currency is None else min(places, currency.decimals)
+    rounded = round(float(value), shown)
+    sign = "−" if rounded < 0 else ""
+    if currency is None:
+        return f"{sign}{abs(rounded):,.{shown}f}"
+    space = "\u00a0" if currency.symbol[-1:].isalpha() else ""
+    return f"{sign}{currency.symbol}{space}{abs(rounded):,.{shown}f}"
+
+
+def amount(value: float | None) -> str:
+    """Money as it stands on a card: with decimals below 1,000, without from there on; without a currency a plain number."""
+    if value is None or missing(value) or _in_use.get("currency") is None:
+        return number(value)
+    return money(value, 2 if abs(value) < 1000 else 0)
 
 
 def percent(share: float | None, places: int = 1) -> str:

@@ -6,10 +6,17 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import nbformat
 import pytest
 
+from cjlib.analyses.findings import Finding
+from cjlib.views import marks
+from cjlib.views.marks import Mark, Scale
+from cjlib.views.plots import theme
 from cjlib.views.report.page import read_page
+from cjlib.views.report.publishing import write_index
 from cjlib.views.report.render import render, write_asset
+from cjlib.views.report.run_store import Run
 
 pytestmark = pytest.mark.browser
 
@@ -275,3 +282,142 @@ def test_a_reader_gets_the_summary_and_one_click_gives_everything(look, pages):
     assert not page.locator(".cj-in-full").first.is_visible()
     page.get_by_role("button", name="Full", exact=True).click()
     assert page.evaluate("document.documentElement.scrollHeight") > shown
+
+
+# ---- the first page ---------------------------------------------------------------------------------------------
+
+
+def briefing_page(folder: Path) -> Path:
+    """The first page of a run that found a stage that hurts, a change and something good."""
+
+    def finding(topic: str, claim: str, direction: str, customers: int, **more: object) -> dict:
+        given = {"direction": direction, "family": topic, "p_adjusted": 1e-6, "unit": "share"}
+        return Finding(topic=topic, claim=claim, customers=customers, **given, **more).plain()
+
+    findings = [
+        finding(
+            "stage Onboarding",
+            "Onboarding is the biggest pain point: 59% of the answers about Onboarding are unhappy, 21% elsewhere (n = 829).",
+            "bad",
+            1547,
+            value=0.386,
+            next_step="Product: Import without a fixed format; Fewer fields in the form.",
+        ),
+        finding(
+            "change",
+            "Newer customers come back less: cohorts from 2025-06-23 on come back in 22% fewer weeks than the cohorts before.",
+            "bad",
+            1231,
+            value=-0.24,
+            since="2025-06-23",
+        ),
+        finding("channel", "Email converts better: 34.0% of 746 customers.", "good", 120),
+    ]
+    notebook = {
+        "status": "ok",
+        "title": "Where does the journey hurt?",
+        "headline": "Onboarding hurts.",
+        "data": "157,986 events of 5,600 customers, 2025-01-01 to 2025-12-31 (Europe/Berlin)",
+        "hash": "1",
+        "parameters": {},
+        "error": None,
+        "results": [
+            {
+                "kind": "JourneyMap",
+                "headline": "",
+                "definition": {},
+                "metrics": {},
+                "findings": findings,
+                "families": {"stage": 8, "change": 1, "channel": 5},
+            }
+        ],
+    }
+    run = Run(folder / "runs" / "1", {})
+    run.folder.mkdir(parents=True)
+    (folder / "map.html").write_text("map", encoding="utf-8")
+    run.update(
+        {
+            "schema": 1,
+            "id": "1",
+            "status": "ok",
+            "started": "2026-01-02T03:00:00+00:00",
+            "finished": None,
+            "seconds": 3.0,
+            "journey": "Northlight (sample subscription business)",
+            "notebooks": {"map": notebook},
+        }
+    )
+    write_index(folder)
+    return folder / "index.html"
+
+
+FIRST_SCREEN = """() => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), seen = [];
+  while (texts.nextNode()) {
+    const range = document.createRange();
+    range.selectNodeContents(texts.currentNode);
+    const box = range.getBoundingClientRect(), element = texts.currentNode.parentElement;
+    if (box.height && box.bottom <= innerHeight && element.checkVisibility() && !element.closest(".cj-hidden, .cj-skip")) seen.push(texts.currentNode.data.trim());
+  }
+  return seen.filter(Boolean).join(" ");
+}"""
+
+
+def test_a_phones_first_screen_says_what_is_worst_since_when_how_sure_how_much_and_what_next(
+    look, tmp_path
+):
+    seen = look(briefing_page(tmp_path), width=390)
+    text = " ".join(seen.page.evaluate(FIRST_SCREEN).split())
+    assert "Onboarding is the biggest pain point" in text
+    assert "When 2025-01-01 to 2025-12-31" in text
+    assert "How sure p < 0.001, corrected for all 14 comparisons" in text
+    assert "At stake 1,547 customers" in text
+    assert "Next Product: Import without a fixed format" in text
+    assert not seen.page.evaluate(SIDEWAYS)
+    assert seen.page.evaluate(CONTRASTS) == []
+
+
+def test_the_first_page_says_the_same_without_a_script_and_in_the_dark(look, tmp_path):
+    page = look(briefing_page(tmp_path), script=False).page
+    assert page.get_by_role("heading", level=1).inner_text().startswith("Onboarding is the biggest")
+    assert page.get_by_role("link", name="Where does the journey hurt?").count() == 4
+    assert look(tmp_path / "index.html", dark=True).page.evaluate(CONTRASTS) == []
+
+
+def test_a_table_of_marks_is_there_without_a_script_on_a_phone_and_on_paper(look, tmp_path):
+    rows = [
+        Mark(name="ad", said="16.1%, below the others", n=1662, value=0.161, low=0.14, high=0.18),
+        Mark(
+            name="email", said="34.0%, above", n=746, value=0.34, low=0.31, high=0.37, strong=True
+        ),
+        Mark(name="shop", said="25.0%, too few to read", n=12, value=0.25, faint=True),
+    ]
+    figure = theme.rows_figure(
+        marks.spec(rows, Scale(title="share, 95% CI", percent=True, middle=0.2), "dot"),
+        caption="Email converts best.",
+        alt="ad 16%, email 34%",
+        columns=["channel", "share"],
+        rows=[["ad", 0.161], ["email", 0.34], ["shop", 0.25]],
+    )
+    output = nbformat.v4.new_output("display_data", data=figure._repr_mimebundle_())
+    cells = [
+        nbformat.v4.new_markdown_cell("# Who converts?\n\n## By channel"),
+        nbformat.v4.new_code_cell("1", outputs=[output]),
+    ]
+    executed = tmp_path / "a.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), executed)
+    frame = {"journey": "", "made": "", "published": "", "version": "", "provenance": []}
+    file = tmp_path / "a.html"
+    file.write_text(render(read_page(executed), frame=frame, name="a", parameters={}), "utf-8")
+    assert file.stat().st_size < 200_000  # no figure, no plotly
+    for width in (1280, 390):
+        seen = look(file, width=width, script=False)
+        assert seen.page.locator("circle.cj-dot").count() == 3
+        assert seen.page.get_by_role("rowheader", name="email").first.is_visible()
+        assert not seen.page.evaluate(SIDEWAYS)
+        assert seen.page.evaluate(CONTRASTS) == []
+    seen = look(file, full=False)
+    seen.page.emulate_media(media="print")
+    seen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert seen.page.locator(".cj-marks").is_visible()
+    assert not seen.page.locator(".cj-data tbody").is_visible()

@@ -16,7 +16,7 @@ from cjlib.analyses.churn.model.explanations import first_reasons
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.shared.comparison import MIN_N
-from cjlib.show.numbers import about, count_of, percent
+from cjlib.show.numbers import about, count_of, money, percent
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -211,7 +211,7 @@ def target_list(
     [49.3, -4.3]
     """
     share = _amount(success_share, "success_share", 1.0)
-    money = None if budget is None else _amount(budget, "budget")
+    limit = None if budget is None else _amount(budget, "budget")
     offer_price = None if offer_cost is None else _amount(offer_cost, "offer_cost")
     contact_price = None if contact_cost is None else _amount(contact_cost, "contact_cost")
     if isinstance(scores, ChurnScores) and not scores.answered:
@@ -222,7 +222,7 @@ def target_list(
     offer = Offer(offer_price, contact_price, share)
     frame = _frame(scores)
     worth, unknown = _worth(frame, value)
-    listing = _Listing.of(frame, _most_contacts(money, offer, len(frame)), seed)
+    listing = _Listing.of(frame, _most_contacts(limit, offer, len(frame)), seed)
     probability = frame["churn_probability"].to_numpy(dtype=float)
     profit = offer.profit(probability, worth)
     order, selected, control = listing.split(profit)
@@ -242,13 +242,13 @@ def target_list(
     return TargetList(
         table=table,
         headline=_headline(table, offer, even, _of_table(scores)),
-        definition=_definition(offer, money, value, unknown, table),
+        definition=_definition(offer, limit, value, unknown, table),
         metrics=_metrics(table, offer, even),
         sensitivity=_sensitivity(offer, probability, worth, selected, listing),
         curve=_curve(table["expected_profit"].to_numpy()),
         export=_export(table),
         offer=offer,
-        budget=money,
+        budget=limit,
     )
 
 
@@ -478,11 +478,11 @@ def _headline(table: pd.DataFrame, offer: Offer, even: float, of_table: bool) ->
     total = contacted["expected_profit"].sum()
     if len(contacted) < HARDLY * len(table):
         return (
-            f"Contacting hardly pays: {count_of(len(contacted), 'customer')} of {len(table):,} {'is' if len(contacted) == 1 else 'are'} worth it, with an expected profit of {total:,.0f} if "
+            f"Contacting hardly pays: {count_of(len(contacted), 'customer')} of {len(table):,} {'is' if len(contacted) == 1 else 'are'} worth it, with an expected profit of {money(total)} if "
             f"{ground}the offer keeps {about(offer.success_share)} of would-be leavers; break-even at {percent(even)}. {CAVEAT}"
         )
     return (
-        f"Contact the {count_of(len(contacted), 'customer')} listed{beside}: expected profit {total:,.0f} if {ground}the offer keeps {about(offer.success_share)} of would-be leavers; "
+        f"Contact the {count_of(len(contacted), 'customer')} listed{beside}: expected profit {money(total)} if {ground}the offer keeps {about(offer.success_share)} of would-be leavers; "
         f"break-even at {percent(even)}. {CAVEAT}"
     )
 
@@ -616,8 +616,8 @@ def _headline_at_risk(table: pd.DataFrame, hot: pd.DataFrame, at_risk: float, to
         return "No customer has both a forecast and a value."
     part = f" ({about(at_risk / total)})" if total else ""
     return (
-        f"{at_risk:,.0f} of the {total:,.0f}{part} that {count_of(len(table), 'customer')} would bring if all stayed is at risk; "
-        f"{len(hot):,} are among both the most valuable and the riskiest fifth and hold {float(hot['value_at_risk'].sum()):,.0f} of it."
+        f"{money(at_risk)} of the {money(total)}{part} that {count_of(len(table), 'customer')} would bring if all stayed is at risk; "
+        f"{len(hot):,} are among both the most valuable and the riskiest fifth and hold {money(float(hot['value_at_risk'].sum()))} of it."
     )
 
 

@@ -12,7 +12,7 @@ from scipy.special import ndtr
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
 from cjlib.shared.stats import Z95
-from cjlib.show.numbers import number, percent
+from cjlib.show.numbers import amount, percent
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +34,7 @@ def worth(rows: pd.DataFrame, measure: str, customers_per_year: float, cost: flo
         definition={
             "gain": f"the difference in {measure} a customer within the window, with its 95% CI for one planned look",
             "a year": f"{customers_per_year:,.0f} customers meet the change; the effect stays what it was in the experiment; money after the window is not counted",
-            "cost": f"{number(cost)} a year, as given",
+            "cost": f"{amount(cost)} a year, as given",
             "probability": "that a year’s gain is larger than its cost: normal, no opinion beforehand. Choosing the best of several arms or looks makes it too high",
         },
         metrics={
@@ -69,10 +69,10 @@ def _of_arm(row: Mapping[Any, Any], customers_per_year: float, cost: float) -> d
 
 
 def _headline(row: Mapping[Any, Any], measure: str, cost: float) -> str:
-    against = f" its cost of {number(cost)}" if cost else " nothing"
+    against = f" its cost of {amount(cost)}" if cost else " nothing"
     return (
-        f"“{row['variant']}” changes {measure} by {number(row['gain_per_1000'])} per 1,000 customers "
-        f"(95% CI {number(row['gain_per_1000_low'])} to {number(row['gain_per_1000_high'])}), "
-        f"{number(row['gain_per_year'])} a year ({number(row['gain_per_year_low'])} to {number(row['gain_per_year_high'])}). "
+        f"“{row['variant']}” changes {measure} by {amount(row['gain_per_1000'])} per 1,000 customers "
+        f"(95% CI {amount(row['gain_per_1000_low'])} to {amount(row['gain_per_1000_high'])}), "
+        f"{amount(row['gain_per_year'])} a year ({amount(row['gain_per_year_low'])} to {amount(row['gain_per_year_high'])}). "
         f"The probability that it gains more than{against} is {percent(row['probability_worth_it'], 0)}."
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from cjlib.analyses.journey_map.inputs import Source, mean_after
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.show.numbers import money
 
 DRAWS = 10_000
 LABEL = "arithmetic, not forecast: assumes that those added behave like those there"
@@ -161,15 +162,15 @@ def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[
     if pd.isna(last["extra_customers"]):
         unknown = table["stage"].iloc[1:][table["share_of_previous"].iloc[1:].isna()].iloc[0]
         return f"If {said}: unknown, since nobody came in order as far as the stage before {unknown}. Arithmetic, not forecast."
-    money = (
+    worth = (
         ""
         if pd.isna(last["extra_value"])
-        else f", worth {last['extra_value']:,.0f} ({last['extra_value_low']:,.0f} to {last['extra_value_high']:,.0f})"
+        else f", worth {money(last['extra_value'])} ({money(last['extra_value_low'])} to {money(last['extra_value_high'])})"
     )
     cut = f" The share of {', '.join(clipped)} was kept within 0 and 1." if clipped else ""
     return (
         f"If {said}: {last['extra_customers']:+,.0f} customers in {last['stage']} (95% CI {last['extra_customers_low']:+,.0f} to "
-        f"{last['extra_customers_high']:+,.0f}){money}. Arithmetic, not forecast.{cut}"
+        f"{last['extra_customers_high']:+,.0f}){worth}. Arithmetic, not forecast.{cut}"
     )
 
 

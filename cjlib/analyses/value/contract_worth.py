@@ -15,7 +15,7 @@ from cjlib.analyses.value import NO_MONEY
 from cjlib.errors import CjlibError, DataError, shown
 from cjlib.shared.comparison import MIN_N
 from cjlib.shared.stats import Z95, mean_interval
-from cjlib.show.numbers import about, count_of, percent
+from cjlib.show.numbers import about, count_of, money, percent
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.conditions import Event
 from cjlib.sources.log.durations import MICROSECONDS
@@ -207,10 +207,10 @@ def _per_payer(contracts: _Contracts, fault: str) -> SubscriptionValue:
         float
     )
     mean, (low, high) = float(sums.mean()), mean_interval(sums)
-    within = "" if np.isnan(low) else f" (95% CI {low:,.2f} to {high:,.2f}, n = {sums.size:,})"
-    reason = (
-        f"{fault}, so there is no contract to value. A payer paid {mean:,.2f} on average{within}."
+    within = (
+        "" if np.isnan(low) else f" (95% CI {money(low, 2)} to {money(high, 2)}, n = {sums.size:,})"
     )
+    reason = f"{fault}, so there is no contract to value. A payer paid {money(mean, 2)} on average{within}."
     return replace(
         SubscriptionValue.unanswered(reason),
         metrics={
@@ -246,13 +246,13 @@ def _counted(contracts: _Contracts, log: EventLog) -> SubscriptionValue:
     return SubscriptionValue(
         table=table,
         headline=(
-            f"A new contract brings {value[-1]:,.2f} in {count_of(end // DAY, 'day')} (95% CI {low[-1]:,.2f} to {high[-1]:,.2f}, n = {n:,}), "
+            f"A new contract brings {money(value[-1], 2)} in {count_of(end // DAY, 'day')} (95% CI {money(low[-1], 2)} to {money(high[-1], 2)}, n = {n:,}), "
             f"paid about every {every / DAY:,.3g} days. What comes later is not counted."
         ),
         definition={
             "contract": "from the first payment seen to the first event of leaving, else to the end of data; one that began before the log counts from its first payment in it",
             "value": "each payment, weighted by the share of contracts that last so long and divided by those still followed then; refunds are taken off",
-            "price": f"{price:,.2f}, the mean of all payments above 0; the value is counted from the payments themselves",
+            "price": f"{money(price, 2)}, the mean of all payments above 0; the value is counted from the payments themselves",
             "counted to": f"day {end / DAY:,.0f}, the last to which {MIN_N} contracts were followed",
             "plans": f"{len(plans):,}, told by the first payment" if len(plans) else "one",
             "interval": "95%, over customers (Ghosh and Lin)",
@@ -415,11 +415,11 @@ def subscription_value(
     low, high = so_far - half, so_far + half
     table = table.assign(cumulative_value=so_far, cumulative_low=low, cumulative_high=high)
     total, n = float(table["cumulative_value"].iloc[-1]), int(curve["at_risk"].iloc[0])
-    within = "" if np.isnan(low[-1]) else f"95% CI {low[-1]:,.2f} to {high[-1]:,.2f}, "
+    within = "" if np.isnan(low[-1]) else f"95% CI {money(low[-1], 2)} to {money(high[-1], 2)}, "
     return SubscriptionValue(
         table=table,
         headline=(
-            f"A new subscription is worth {total:,.2f} over {end:,.0f} days ({within}n = {n:,}): {count_of(days.size, 'payment')} of {price:,.2f}, "
+            f"A new subscription is worth {money(total, 2)} over {end:,.0f} days ({within}n = {n:,}): {count_of(days.size, 'payment')} of {money(price, 2)}, "
             f"each as likely as a customer is still there. What comes after the curve's last day, {last:,.0f}, is not counted."
         ),
         definition={

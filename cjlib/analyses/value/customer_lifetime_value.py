@@ -18,7 +18,7 @@ from cjlib.errors import CjlibError, check_seed, did_you_mean, listed, not_a_log
 from cjlib.shared.bgnbd import BgNbd, Buyers, GammaGamma, fit_bgnbd, fit_gamma_gamma
 from cjlib.shared.periods import calendar
 from cjlib.shared.stats import Z95
-from cjlib.show.numbers import about, count_of, joined, percent, timespan
+from cjlib.show.numbers import about, count_of, joined, money, percent, timespan
 from cjlib.sources.log.conditions import Event, as_step
 from cjlib.sources.log.durations import MICROSECONDS, Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
@@ -533,14 +533,14 @@ def _headline(
     bought: _Bought,
 ) -> str:
     worth = metrics["expected_value"]
-    money = (
+    worth_words = (
         " (too few had a value above 0 to say what they are worth)"
         if worth["value"] is None
-        else f" worth {worth['value']:,.0f} (95% CI {worth['low']:,.0f} to {worth['high']:,.0f})"
+        else f" worth {money(worth['value'])} (95% CI {money(worth['low'])} to {money(worth['high'])})"
     )
     purchases = count_of(round(table["expected_purchases"].sum()), *bought.noun)
     return (
-        f"{count_of(len(table), 'customer')} who bought before are expected to make {purchases}{money} in the next {timespan(length)}; "
+        f"{count_of(len(table), 'customer')} who bought before are expected to make {purchases}{worth_words} in the next {timespan(length)}; "
         f"{_backtest_in_words(backtest, bought.noun[1])}."
     )
 

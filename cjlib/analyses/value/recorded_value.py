@@ -13,7 +13,7 @@ from cjlib.analyses.value import NO_MONEY
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue, customer_value
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.shared.stats import Z95
-from cjlib.show.numbers import about, count_of
+from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.durations import Duration
 from cjlib.sources.log.event_log import EventLog
 
@@ -83,7 +83,7 @@ def stated_value(customers: pd.DataFrame, *, amount: str) -> StatedValue:
     return StatedValue(
         table=table,
         headline=(
-            f"By {amount} {n:,} customers bring {total:,.0f} in all, {mean:,.2f} each (95% CI {mean - half:,.2f} to {mean + half:,.2f})"
+            f"By {amount} {n:,} customers bring {money(total)} in all, {money(mean, 2)} each (95% CI {money(mean - half, 2)} to {money(mean + half, 2)})"
             + (
                 f"; the most valuable tenth brings {about(top / total)} of it."
                 if total > 0

@@ -22,7 +22,7 @@ from cjlib.shared.comparison import (
 )
 from cjlib.shared.group_by import first_values, names_given
 from cjlib.shared.stats import mean_interval
-from cjlib.show.numbers import about, count_of
+from cjlib.show.numbers import about, count_of, money
 from cjlib.sources.log.event_log import EventLog
 
 FIGURES = (
@@ -200,7 +200,7 @@ def _claimed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _headline(table: pd.DataFrame, by: str, compared: MeanComparison) -> str:
     total, n = float(table["expected_value"].sum()), int(table["customers"].sum())
-    base = f"{count_of(n, 'customer')} are expected to bring {total / n:,.2f} each"
+    base = f"{count_of(n, 'customer')} are expected to bring {money(total / n, 2)} each"
     if not compared.tests:
         return f"{base}; there are too few groups of {MIN_N} customers to compare by {by}."
     clear = _claimed(table)
@@ -211,11 +211,15 @@ def _headline(table: pd.DataFrame, by: str, compared: MeanComparison) -> str:
 
 
 def _claim(row: pd.Series, by: str) -> str:
+    return f"Customers of {_shown(row[by])} are expected to bring {_amounts(row)}"
+
+
+def _amounts(row: pd.Series) -> str:
     more = row["difference"] > 0
     low, high = sorted(abs(row[name]) for name in ("difference_low", "difference_high"))
     return (
-        f"Customers of {_shown(row[by])} are expected to bring {row['mean_expected_value']:,.2f} each (n = {row['customers']:,}), "
-        f"{abs(row['difference']):,.2f} {'more' if more else 'less'} than the others (95% CI {low:,.2f} to {high:,.2f})."
+        f"{money(row['mean_expected_value'], 2)} each (n = {row['customers']:,}), "
+        f"{money(abs(row['difference']), 2)} {'more' if more else 'less'} than the others (95% CI {money(low, 2)} to {money(high, 2)})."
     )
 
 
@@ -229,7 +233,7 @@ def _cohort_headline(table: pd.DataFrame) -> str:
         return f"{count_of(n, 'customer')} are expected to bring nothing more."
     most = table.iloc[int(table["expected_value"].argmax())]
     return (
-        f"{count_of(n, 'customer')} are expected to bring {total:,.2f}; the largest part, {about(most['expected_value'] / total)}, comes from the "
+        f"{count_of(n, 'customer')} are expected to bring {money(total, 2)}; the largest part, {about(most['expected_value'] / total)}, comes from the "
         f"{count_of(most['customers'], 'customer')} first seen in {most['cohort']}."
     )
 
@@ -238,7 +242,7 @@ def _findings(table: pd.DataFrame, by: str, compared: MeanComparison) -> tuple[F
     return tuple(
         Finding(
             topic=f"value by {by}",
-            claim=f"Customers of {_shown(row[by])} are worth {'more' if row['difference'] > 0 else 'less'}: {_claim(row, by)}",
+            claim=f"Customers of {_shown(row[by])} are worth {'more' if row['difference'] > 0 else 'less'}: {_amounts(row)}",
             direction="good" if row["difference"] > 0 else "bad",
             family=compared.name,
             p_adjusted=row["p_adjusted"],

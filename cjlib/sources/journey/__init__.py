@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.packaged import meant_journey
+from cjlib.show import numbers
 from cjlib.show.tables import table_html
 from cjlib.sources.connect.files import text_of
 from cjlib.sources.identity.options import DECLARED
@@ -30,9 +31,11 @@ from cjlib.sources.journey.reader_options import (
 from cjlib.sources.journey.schema import (
     Churn,
     Costs,
+    Currency,
     Experiment,
     Funnel,
     IdentityRules,
+    Labels,
     MapSettings,
     Persona,
     Retention,
@@ -96,6 +99,8 @@ class Journey(Section):
     targets: dict[str, Target] = Field(default_factory=dict)
     personas: Annotated[tuple[Persona, ...], Listed] = ()
     experiments: dict[str, Experiment] = Field(default_factory=dict)
+    labels: Labels = Labels()
+    currency: Currency | None = None
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -819,7 +824,7 @@ def read_journey(path: str | Path) -> Journey:
     checked as a whole before anything is read: an unknown key, a value that is not allowed, an
     event claimed by two stages and every other fault stand together in one error, each with its
     key, its line, what was given and what is allowed. No data is opened and no variable of the
-    environment is looked up.
+    environment is looked up. From here on money is written in the file's `currency`.
 
     Parameters
     ----------
@@ -838,7 +843,12 @@ def read_journey(path: str | Path) -> Journey:
         The file is missing, not readable, or has faults.
     """
     file = meant_journey(Path(path))
-    return journey_from_text(text_of(file), name=str(path), folder=file.resolve().parent)
+    journey = journey_from_text(text_of(file), name=str(path), folder=file.resolve().parent)
+    currency = journey.currency
+    numbers.use_currency(
+        None if currency is None else numbers.Currency(currency.symbol, currency.decimals)
+    )
+    return journey
 
 
 def journey_from_text(

@@ -399,6 +399,27 @@ class Persona(Section):
     thoughts: Texts = ()
 
 
+class Currency(Section):
+    """How money is written in reports: a symbol or code before the amount, and at most so many decimals."""
+
+    symbol: Text
+    decimals: Annotated[int, whole(0, 4)] = 2
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"symbol": value} if isinstance(value, str) else value
+
+
+class Labels(Section):
+    """What reports call the names of the data: name → words for people."""
+
+    events: dict[str, Text] = Field(default_factory=dict)
+    channels: dict[str, Text] = Field(default_factory=dict)
+    properties: dict[str, Text] = Field(default_factory=dict)
+    stages: dict[str, Text] = Field(default_factory=dict)
+
+
 # ---- the measures that targets may name --------------------------------------------------------------------------
 
 MEASURES: dict[str, Literal["higher", "lower"] | None] = {

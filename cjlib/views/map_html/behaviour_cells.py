@@ -138,17 +138,17 @@ def money(row: Record) -> Cell:
     value = (
         ""
         if numbers.missing(row["value_per_customer"])
-        else f"{row['value_per_customer']:,.0f} per customer after entry"
+        else f"{numbers.money(row['value_per_customer'])} per customer after entry"
     )
     bounds = (
         ""
         if numbers.missing(row["value_per_customer_low"])
-        else f"({row['value_per_customer_low']:,.0f} to {row['value_per_customer_high']:,.0f})"
+        else f"({numbers.money(row['value_per_customer_low'])} to {numbers.money(row['value_per_customer_high'])})"
     )
     cost = (
         ""
         if numbers.missing(row["cost_per_customer"])
-        else f"costs {row['cost_per_customer']:,.2f}"
+        else f"costs {numbers.money(row['cost_per_customer'], 2)}"
     )
     return Cell(said(escape(value), escape(bounds), escape(cost), rests_on(n)), thin=n < MIN_N)
 

@@ -44,8 +44,7 @@ class Highlights:
         if not len(self.table):
             return '<p class="cj-important">Nothing is measured on enough customers to be told.</p>'
         each = (
-            f'<li><p>{escape(str(one.sentence))} <a href="{escape(str(one.notebook))}.ipynb">{escape(QUESTIONS[str(one.notebook)].capitalize())}: '
-            f"{escape(str(one.notebook))}</a></p></li>"
+            f'<li><p>{escape(str(one.sentence))} <a href="{escape(str(one.notebook))}.ipynb">{escape(QUESTIONS[str(one.notebook)].capitalize())}</a></p></li>'
             for one in self.table.itertuples()
         )
         return f'<ol class="cj-important">{"".join(each)}</ol>'

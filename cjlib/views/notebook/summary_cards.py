@@ -218,7 +218,12 @@ def _unbroken(text: str) -> str:
 
 def said(value: float | None, unit: str) -> str:
     """A value in its unit: `20.4%`, `3 h 30 min`, `+15`, `1,204`."""
-    say = {"share": numbers.percent, "seconds": numbers.duration, "points": numbers.signed}
+    say = {
+        "share": numbers.percent,
+        "seconds": numbers.duration,
+        "points": numbers.signed,
+        "money": numbers.amount,
+    }
     return say.get(unit, numbers.number)(value)
 
 

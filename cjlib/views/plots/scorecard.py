@@ -57,7 +57,7 @@ class Card:
             strong=self.met == "missed",
             faint=not strong,
             group=VERDICTS[self.met],
-            series=[theme.plain(one["value"]) for one in self.periods],
+            series=[theme.plain(one["value"]) if one["complete"] else None for one in self.periods],
             band=[theme.plain(newest["band_low"]), theme.plain(newest["band_high"])],
             target=theme.plain(row["target"]),
             flagged=[place for place, one in enumerate(self.periods) if one["flagged"]],
@@ -80,6 +80,12 @@ def cards(result: Any, *, measures: Sequence[str] | None = None) -> go.Figure:
         columns=COLUMNS,
         rows=[row for card in ordered for row in _rows(card, result.period)],
     )
+
+
+def targets(result: Any) -> go.Figure:
+    """The measures with a target alone; where none is set all."""
+    aimed = [card.row["measure"] for card in _cards(result, None) if card.met]
+    return cards(result, measures=aimed or None)
 
 
 def _cards(result: Any, measures: Sequence[str] | None) -> list[Card]:
@@ -141,4 +147,4 @@ def _alt(held: Sequence[Card]) -> str:
     return f"{numbers.count_of(len(held), 'KPI')}, each with a line over the periods within its normal variation. {'. '.join(each)}."
 
 
-VIEWS = {"Scorecard": {"cards": cards}}
+VIEWS = {"Scorecard": {"cards": cards, "targets": targets}}

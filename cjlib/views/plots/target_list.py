@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from cjlib.analyses.churn.targeting import TargetList, ValueAtRisk
-from cjlib.show.numbers import about, count_of, percent
+from cjlib.show.numbers import about, count_of, money, percent
 from cjlib.views.plots import theme
 
 MARGIN = {"l": 8, "r": 16, "t": 30, "b": 40}
@@ -35,7 +35,7 @@ def profit(result: TargetList) -> go.Figure:
     )
     even = result.metrics["break_even_success_share"]["value"]
     below = f"; break-even at a success rate of {percent(even)}" if even is not None else ""
-    caption = f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {earned:,.0f}{below}."
+    caption = f"Contacting {chosen:,} of {count_of(len(result.table), 'customer')} is expected to earn {money(earned)}{below}."
     shown = _around_the_top(curve, earned)
     return theme.figure(
         [line, point],
@@ -108,7 +108,7 @@ def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure
         "pad": {"b": 12},
     }
     said = [
-        f"{int(each.metrics['n_selected']['value'] or 0):,} contacts earn {float(each.metrics['expected_profit']['value'] or 0):,.0f} at {name}"
+        f"{int(each.metrics['n_selected']['value'] or 0):,} contacts earn {money(float(each.metrics['expected_profit']['value'] or 0))} at {name}"
         for name, each in lists.items()
     ]
     return theme.figure(
@@ -151,7 +151,7 @@ def sensitivity(result: TargetList) -> go.Figure:
     ]
     worst = table.iloc[0]
     caption = (
-        f"Decided for a success rate of {about(given)}; should nobody be persuaded, this list loses {-worst['profit_of_this_list']:,.0f}."
+        f"Decided for a success rate of {about(given)}; should nobody be persuaded, this list loses {money(-worst['profit_of_this_list'])}."
         if worst["profit_of_this_list"] < 0
         else f"Decided for a success rate of {about(given)}; no success rate makes this list lose money."
     )
@@ -191,7 +191,7 @@ def at_risk(result: ValueAtRisk) -> go.Figure:
         showlegend=False,
     )
     said = [
-        f"{value:,.0f} at risk, {count_of(n, 'customer')}"
+        f"{money(value)} at risk, {count_of(n, 'customer')}"
         for value, n in zip(grid["value_at_risk"], grid["customers"], strict=True)
     ]
     notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(grid))], up=16)

@@ -10,7 +10,7 @@ from cjlib.analyses.value.contract_worth import SubscriptionValue
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
 from cjlib.analyses.value.recorded_value import StatedValue
 from cjlib.analyses.value.value_by_segment import ValueBy
-from cjlib.show.numbers import about, count_of, joined, percent
+from cjlib.show.numbers import about, count_of, joined, money, percent
 from cjlib.views.plots import theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 from cjlib.views.plots.retention_curves import curve
@@ -38,7 +38,7 @@ def deciles(result: CustomerValue | StatedValue) -> go.Figure:
         showlegend=False,
     )
     first = summed.iloc[0]
-    caption = f"The most valuable tenth holds {about(first['share'])} of the {what} of all {count_of(len(table), 'customer')} ({total:,.0f})."
+    caption = f"The most valuable tenth holds {about(first['share'])} of the {what} of all {count_of(len(table), 'customer')} ({money(total)})."
     return theme.figure(
         [bars],
         caption=caption,

@@ -170,7 +170,9 @@ def _stage(
     )
     pills = tuple(
         Pill(
-            str(point["touchpoint"]).replace("_", " "),
+            journey_map.journey.labels.events.get(
+                point["touchpoint"], str(point["touchpoint"]).replace("_", " ")
+            ),
             f"{point['customers']:,}",
             pain=False,
             moment=point["touchpoint"] in set(named["touchpoint"]),

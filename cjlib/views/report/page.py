@@ -18,6 +18,7 @@ from cjlib.views.marks import MIME as ROWS
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.figures import MIME as PLOTLY
 from cjlib.views.report.figures import Figure, plain_text, read_figure, read_rows, unbroken
+from cjlib.views.report.labels import Labels
 
 INJECTED, ERROR_MARK, KEEP_TEXT, PARAMETERS = (
     "injected-parameters",
@@ -148,7 +149,12 @@ class Page:
     facts: dict[str, Any]
 
 
-def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
+def read_page(
+    path: Path,
+    *,
+    error: Mapping[str, Any] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Page:
     """The page of an executed notebook.
 
     Parameters
@@ -157,6 +163,8 @@ def read_page(path: Path, *, error: Mapping[str, Any] | None = None) -> Page:
         The notebook with its outputs.
     error
         What stopped it, or None. Cells behind the one that failed have not run and are left out.
+    labels
+        Names of the data → what the page calls them.
     """
     return page_of(nbformat.read(path, as_version=4), path.stem, error=error)
 
@@ -170,7 +178,7 @@ def page_of(
         for cell in notebook.cells
         if not {INJECTED, ERROR_MARK} & set(cell.metadata.get("tags", []))
     ]
-    reader = _Reader()
+    reader = _Reader(Labels(labels or {}))
     read = 0
     for cell in cells:
         reader.read(cell)
@@ -237,7 +245,8 @@ def _said(headline: str, said: Iterable[str]) -> bool:
 class _Reader:
     """Goes through the cells once and keeps what it has seen: title, sections, number of figures, results."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
         self.title = ""
         self.answer = Markup("")
         self.section = Section()
@@ -354,17 +363,24 @@ class _Reader:
         )
         if ROWS in data:
             self.tables += 1
-            yield Block(kind="figure", figure=read_rows(data[ROWS], self.tables))
+            yield Block(
+                kind="figure",
+                figure=read_rows(self.labels.figure(data[ROWS], shown=True), self.tables),
+            )
         elif PLOTLY in data and not data[PLOTLY].get("data"):
             yield Block(kind="nothing", html=Markup("<p>{}</p>").format(_caption(data[PLOTLY])))
         elif PLOTLY in data:
             self.figures += 1
             yield Block(
                 kind="figure",
-                figure=read_figure(data[PLOTLY], self.figures, self.section.title or self.title),
+                figure=read_figure(
+                    self.labels.figure(data[PLOTLY]),
+                    self.figures,
+                    self.section.title or self.title,
+                ),
             )
         elif "text/html" in data:
-            yield from self._html(Markup(unbroken(clean(data["text/html"]))))
+            yield from self._html(Markup(unbroken(self.labels.html(clean(data["text/html"])))))
         elif "text/markdown" in data:
             yield Block(kind="words", html=markdown(data["text/markdown"]))
         elif mime := next((mime for mime in _IMAGES if mime in data), None):
@@ -390,7 +406,7 @@ class _Reader:
 
     def _results(self, *results: Mapping[str, Any] | None) -> None:
         """Keep what results say, each once: of those shown all, of those only drawn what they have found."""
-        for result in filter(None, results):
+        for result in map(self.labels.result, filter(None, results)):
             kept = {
                 "kind": result.get("kind"),
                 "headline": result.get("headline", ""),

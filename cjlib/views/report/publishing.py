@@ -414,7 +414,7 @@ def _sure(finding: Finding, families: int, tests: int) -> str:
 
 def _stake(finding: Finding) -> str:
     parts = [numbers.count_of(finding.customers, "customer") if finding.customers else ""]
-    parts.append(numbers.number(finding.money) if finding.money else "")
+    parts.append(numbers.amount(finding.money) if finding.money else "")
     return numbers.joined(part for part in parts if part)
 
 
@@ -439,7 +439,7 @@ def _evidence(finding: Finding) -> str:
     if finding.customers:
         parts.append(f"{numbers.count_of(finding.customers, 'customer')} concerned")
     if finding.money:
-        parts.append(f"{numbers.number(finding.money)} at stake")
+        parts.append(f"{numbers.amount(finding.money)} at stake")
     return " · ".join(part for part in parts if part)
 
 
@@ -458,4 +458,6 @@ def _effect(value: float, unit: str) -> str:
         return numbers.points(value)
     if unit == "points":
         return f"{numbers.signed(value, 1)} points"
+    if unit == "money":
+        return numbers.amount(value)
     return numbers.duration(value) if unit == "seconds" else numbers.number(value)

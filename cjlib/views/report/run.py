@@ -18,6 +18,7 @@ from cjlib import platform
 from cjlib.errors import CjlibError, shown
 from cjlib.views.report import pool
 from cjlib.views.report.changes import Alert, metrics_of
+from cjlib.views.report.labels import labels_of
 from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.pool import Watcher
 from cjlib.views.report.preload import prepare_environment, to_load
@@ -253,6 +254,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
         for name in one.facts["notebooks"]
     }
     facts = current.facts
+    labels = labels_of(next(iter(journey_files(order)), None))
     titled = [None, *((notebook.name, notebook.question) for notebook in order.notebooks), None]
     return [
         Job(
@@ -265,6 +267,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
             environment=dict(os.environ),
             frame={
                 "journey": facts["journey"],
+                "labels": labels,
                 "made": in_words(facts["started"]),
                 "published": in_words(published[notebook.name])
                 if notebook.name in published

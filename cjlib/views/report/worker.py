@@ -102,7 +102,11 @@ def render(job: Job, outcome: Outcome, pipe: Connection) -> None:
         from cjlib.views.report.page import read_page
         from cjlib.views.report.render import write_page
 
-        page = read_page(job.executed if job.executed.exists() else job.source, error=outcome.error)
+        page = read_page(
+            job.executed if job.executed.exists() else job.source,
+            error=outcome.error,
+            labels=job.frame.get("labels"),
+        )
         write_page(page, job)
         pipe.send(("done", page.facts))
 

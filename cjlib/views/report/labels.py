@@ -1,0 +1,95 @@
+"""Names of the data in the words of the journey file's `labels:`, wherever a page shows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape, unescape
+from pathlib import Path
+from typing import Any
+
+KINDS = ("events", "channels", "properties", "stages")
+_SHOWN = {"text", "ticktext", "label", "labels", "name", "hovertext", "title", "caption", "alt"}
+"""What of a figure is read; everything else says how it is drawn."""
+_TOLD = {"headline", "claim", "next_step", "label"}
+_TAG = re.compile(r"(<[^<>]*>)")
+
+
+def labels_of(path: Path | None) -> dict[str, str]:
+    """The labels of a journey file, all kinds together; none if it cannot be read."""
+    import yaml
+
+    if path is None:
+        return {}
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    written = content.get("labels") if isinstance(content, dict) else None
+    kinds = [written.get(kind) for kind in KINDS] if isinstance(written, dict) else []
+    return {
+        str(name): str(words)
+        for kind in reversed(kinds)
+        if isinstance(kind, dict)
+        for name, words in kind.items()
+    }
+
+
+class Labels:
+    """Puts labels in place of names.
+
+    A text that is a name becomes its label. Within a sentence a name that no word can be (with an
+    underscore, a digit, a dot) is replaced wherever it stands by itself; a name that is a plain
+    word, such as `visit`, only in quotation marks and beside an arrow.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = dict(names)
+        every = sorted(self.names, key=len, reverse=True)
+        coded = [re.escape(name) for name in every if not name.replace(" ", "").isalpha()]
+        plain = [re.escape(name) for name in every if name.replace(" ", "").isalpha()]
+        parts = [rf"(?<![\w.-])(?:{'|'.join(coded)})(?![\w-])"] if coded else []
+        if plain:
+            either = "|".join(plain)
+            parts.append(
+                rf"(?<=“)(?:{either})(?=”)|(?<=→ )(?:{either})(?!\w)|(?<!\w)(?:{either})(?= →)"
+            )
+        self._found = re.compile("|".join(parts)) if parts else None
+
+    def text(self, text: str) -> str:
+        """A text with labels."""
+        if text in self.names:
+            return self.names[text]
+        if self._found is None:
+            return text
+        return self._found.sub(lambda found: self.names[found[0]], text)
+
+    def html(self, text: str) -> str:
+        """HTML with labels in its texts; tags stay as they are."""
+        if self._found is None:
+            return text
+        return "".join(
+            part if part.startswith("<") else escape(self.text(unescape(part)), quote=False)
+            for part in _TAG.split(text)
+        )
+
+    def figure(self, spec: Any, *, shown: bool = False) -> Any:
+        """A figure with labels in what it shows: a copy."""
+        if self._found is None:
+            return spec
+        if isinstance(spec, Mapping):
+            return {
+                key: self.figure(value, shown=shown or key in _SHOWN or key == "meta")
+                for key, value in spec.items()
+            }
+        if isinstance(spec, (list, tuple)):
+            return [self.figure(value, shown=shown) for value in spec]
+        return self.text(spec) if shown and isinstance(spec, str) else spec
+
+    def result(self, value: Any, key: str = "") -> Any:
+        """What a result says, with labels in its sentences; its keys stay."""
+        if isinstance(value, Mapping):
+            return {name: self.result(one, name) for name, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.result(one, key) for one in value]
+        return self.text(value) if key in _TOLD and isinstance(value, str) else value
