@@ -166,11 +166,15 @@ def read_page(
     labels
         Names of the data → what the page calls them.
     """
-    return page_of(nbformat.read(path, as_version=4), path.stem, error=error)
+    return page_of(nbformat.read(path, as_version=4), path.stem, error=error, labels=labels)
 
 
 def page_of(
-    notebook: nbformat.NotebookNode, name: str, *, error: Mapping[str, Any] | None = None
+    notebook: nbformat.NotebookNode,
+    name: str,
+    *,
+    error: Mapping[str, Any] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Page:
     """The same of a notebook in memory; one without a title has its name for one."""
     cells = [
