@@ -198,6 +198,7 @@ def _rules(asked: Question) -> Iterator[_Rule]:
                 entry=tool.options["entry"],
                 window=None if window is None else microseconds(window, "window"),
                 entrants="all",
+                together=tool.together,
             ),
             cut=tool.whole_range and asked.end is not None,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import conformance
+import numpy as np
 import pandas as pd
 import pytest
 from test_funnel_conformance import is_as_the_source_has_it
@@ -102,10 +103,75 @@ def test_mixpanel_lets_later_steps_fall_after_the_range_and_posthog_does_not(toy
     }
 
 
-def test_steps_that_a_tool_would_swap_are_counted_in_the_definition(toy_log):
+@pytest.mark.parametrize(
+    ("text", "reached"),
+    [
+        ("ana: b@0s a@2s", {"posthog": 1, "mixpanel": 2, "amplitude": 1, "ga4": 1}),
+        ("ana: b@0s a@1s", {"posthog": 1, "mixpanel": 2, "amplitude": 2, "ga4": 1}),
+        ("ana: b@0us a@2000001us", dict.fromkeys(FUNNELS, 1)),
+        ("ana: b@0s a@0s", dict.fromkeys(FUNNELS, 2)),
+        ("ana: b@0s a@1s b@9s", dict.fromkeys(FUNNELS, 2)),
+    ],
+)
+def test_steps_swap_places_within_the_time_the_tool_allows(toy_log, text, reached):
+    log = toy_log(text)
+    assert {tool: steps_reached(log, ["a", "b"], semantics=tool) for tool in FUNNELS} == {
+        tool: [steps] for tool, steps in reached.items()
+    }
+
+
+def test_a_swapped_step_takes_no_time_and_is_told(toy_log):
+    funnel = cj.funnel(toy_log("ana: b@0s a@1s"), ["a", "b"], semantics="mixpanel")
+    assert funnel.table["median_seconds_from_previous"].iloc[1] == 0
+    assert "up to 2 seconds before the one before it" in funnel.definition["ties"]
+    assert "swap" in funnel.definition["sql"]
+    assert "swap" not in funnel.definition["differences that remain"]
+
+
+def deepest(times, window, together):
+    """The most steps of any chain, by trying every one: `times` are those of each step's events."""
+    best = 0
+    chains = [[start] for start in times[0]]
+    for k in range(len(times)):
+        best = max(best, k + 1) if chains else best
+        if k + 1 < len(times):
+            chains = [
+                [*chain, at]
+                for chain in chains
+                for at in times[k + 1]
+                if chain[-1] - together <= at <= chain[0] + window
+            ]
+    return best
+
+
+def test_swapped_steps_equal_a_search_over_all_chains():
+    random = np.random.default_rng(5)
+    rows = [
+        (
+            f"c{customer}",
+            event,
+            pd.Timestamp("2024-01-01", tz="UTC") + pd.Timedelta(seconds=float(at)),
+        )
+        for customer in range(150)
+        for event, at in zip(
+            random.choice(list("abcx"), 7), random.integers(0, 25, 7) / 2, strict=True
+        )
+    ]
+    events = pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"])
+    log = cj.read_events(events, duplicates="keep")
+    optimized = cj.funnel(log, list("abc"), window="5s", semantics="mixpanel", entry="reentry")
+    reached = optimized.customers().set_index("customer_id")["steps_reached"].to_dict()
+    seconds = (events["timestamp"] - pd.Timestamp("2024-01-01", tz="UTC")).dt.total_seconds()
+    for customer, own in events.assign(at=seconds).groupby("customer_id"):
+        times = [own.loc[own["event"] == event, "at"].tolist() for event in "abc"]
+        assert reached.get(customer, 0) == deepest(times, 5, 2), (customer, times)
+
+
+def test_where_steps_cannot_swap_the_definition_counts_whom_it_may_concern(toy_log):
     log = toy_log("ana: b@0s a@1s | bob: a@0s b@90s | cyd: b@0ms a@1500ms")
+    steps = ["a", ["a", "b"]]
     said = {
-        tool: cj.funnel(log, ["a", "b"], semantics=tool).definition["differences that remain"]
+        tool: cj.funnel(log, steps, semantics=tool).definition["differences that remain"]
         for tool in FUNNELS
     }
     assert "at most 2 customers" in said["mixpanel"]
@@ -130,6 +196,23 @@ def test_amplitudes_day_is_24_hours_from_the_users_own_event(toy_log):
     ).table
     first = table[table["cohort"] == pd.Timestamp("2024-01-01")].set_index("period")["retained"]
     assert first.to_dict() == {0: 1, 1: 1, 2: 0}
+
+
+@pytest.mark.parametrize(("tool", "retained"), [("mixpanel", [0, 1]), ("amplitude", [0, 1])])
+def test_a_month_has_thirty_days_on_their_clock(toy_log, tool, retained):
+    log = toy_log("ana: a@0D b@30D | eve: a@100D")
+    result = cj.retention(
+        log, start_event="a", return_event="b", period="month", periods=1, semantics=tool, mode="on"
+    )
+    first = result.table[result.table["cohort"] == pd.Timestamp("2024-01-01")]
+    assert first["retained"].tolist() == retained
+    assert "a month is 30 days" in result.definition["clock"]
+    found = log.run(result.sql)
+    assert found["retained"].tolist() == result.table["retained"].tolist()
+    ours = cj.retention(
+        log, start_event="a", return_event="b", period="month", periods=1, clock="elapsed"
+    )
+    assert ours.table["retained"].tolist()[:2] == [1, 0]
 
 
 # ---- GA4 ---------------------------------------------------------------------------------------------------------

@@ -352,20 +352,25 @@ def funnel(  # noqa: PLR0913 (the options are the analysis)
     tool = FUNNELS[semantics]
     if tool.whole_range and end is not None and isinstance(log, Log):
         log, end = log.where(end=end), None
-    result = answer(log, question(log, steps, **options, start=start, end=end, min_n=min_n))
-    return replace(
-        result, definition={**result.definition, **tool.definition(options, _swaps(result, tool))}
+    asked = question(
+        log, steps, **options, start=start, end=end, min_n=min_n, together=tool.together
     )
+    result = answer(log, asked)
+    differs = tool.definition(options, _not_swapped(result, asked, tool))
+    return replace(result, definition={**result.definition, **differs})
 
 
-def _swaps(result: Funnel, tool: Semantics) -> str:
-    """How many customers a tool that lets near events swap places might count otherwise."""
-    if not tool.together:
+def _not_swapped(result: Funnel, asked: Question, tool: Semantics) -> str:
+    """Where a tool lets near steps swap places and this count could not: how many customers that may concern."""
+    if not asked.together or asked.order == "any":
         return ""
-    within = f"{tool.tool} lets steps within {timespan(tool.together)} of one another swap places, here only those of one instant do"
+    within = f"{tool.tool} lets steps within {timespan(asked.together)} of one another swap places, here only those of one instant do"
     if result._count is None:
         return within
-    near = near_instants(result._count.rows.instants, tool.together)
+    instants = result._count.rows.instants
+    if asked.order == "sequential" and instants.steps_apart:
+        return ""
+    near = near_instants(instants, asked.together)
     return f"{within}: at most {count_of(near, 'customer')} with such steps may count otherwise"
 
 
@@ -420,6 +425,7 @@ def _counted(log: EventLog, asked: Question) -> _Count:
         order=asked.order,
         window=asked.window,
         step_windows=asked.step_windows,
+        together=asked.together,
     )
     counted = count(
         attempts, rows.moments, rows.excluded, asked.exclude, entry=asked.entry, window=asked.window

@@ -99,8 +99,9 @@ def try_all(
     order: str,
     window: int | None,
     step_windows: Sequence[int | None],
+    together: int = 0,
 ) -> Attempts:
-    """The attempt of every first event; `allowed` says at which instants one may open."""
+    """The attempt of every first event; `allowed` says at which instants one may open, `together` within what time steps may swap places."""
     opens = (
         np.ones(len(instants), dtype=bool)
         if order == "any"
@@ -115,6 +116,8 @@ def try_all(
         return _strictly(instants, start, limit, gaps)
     if any(gap is not None for gap in step_windows):
         return _within_gaps(instants, start, limit, gaps)
+    if together and instants.steps_apart:
+        return _nearly_in_sequence(instants, start, limit, together)
     return _in_sequence(instants, start, limit)
 
 
@@ -166,6 +169,24 @@ def _in_sequence(instants: Instants, start: Positions, window: np.int64) -> Atte
         at[k][waiting] = there
         for further in range(k + 1, instants.steps if not single else 0):
             at[further][waiting[reached > further]] = there[reached > further]
+    return Attempts(instants, at, depth)
+
+
+def _nearly_in_sequence(
+    instants: Instants, start: Positions, window: np.int64, together: int
+) -> Attempts:
+    """Each step at most `together` before the one before it: no event fits two steps, so looking back finds none that is used."""
+    depth = np.ones(len(start), dtype=np.uint8)
+    at, position = _opened(instants, start, depth), start.copy()
+    earliest = instants.earliest_within(together)
+    for k in range(1, instants.steps):
+        waiting = np.flatnonzero(depth == k)
+        following = _next((instants.reach[:, k] > k)[instants.kind])
+        there = following[earliest[position[waiting]]]
+        found = _within(instants, position[waiting], there, start[waiting], window)
+        waiting, there = waiting[found], there[found]
+        position[waiting] = at[k][waiting] = there
+        depth[waiting] = k + 1
     return Attempts(instants, at, depth)
 
 

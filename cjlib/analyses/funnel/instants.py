@@ -87,6 +87,24 @@ class Instants:
         return self.reach.shape[1]
 
     @property
+    def steps_apart(self) -> bool:
+        """Whether no event fits several steps."""
+        return all(mask & (mask - 1) == 0 for kind in self.kinds for mask in kind)
+
+    def earliest_within(self, length: int) -> Positions:
+        """For each instant the earliest one of its unit at most so many microseconds before it."""
+        earliest = np.arange(len(self), dtype=np.int32)
+        if not len(self):
+            return earliest
+        while True:
+            before = np.maximum(earliest - 1, 0)
+            near = (self.unit[before] == self.unit) & (self.time - self.time[before] <= length)
+            near &= before < earliest
+            if not near.any():
+                return earliest
+            earliest[near] = before[near]
+
+    @property
     def tied_events(self) -> int:
         """Events that share their instant with another one of the same unit."""
         if len(self.row) == len(self):

@@ -68,6 +68,8 @@ class Question:
     start: int | None
     end: int | None
     min_n: int
+    together: int = 0
+    """Microseconds within which steps may swap places, as some tools let them."""
 
     @property
     def by_step(self) -> int | None:
@@ -85,7 +87,7 @@ class Question:
         return replace(self, by=(), by_value="first")
 
 
-def question(
+def question(  # noqa: PLR0913 (the options are the analysis)
     log: EventLog,
     steps: Sequence[Event],
     *,
@@ -101,6 +103,7 @@ def question(
     start: Any,
     end: Any,
     min_n: int,
+    together: int = 0,
 ) -> Question:
     """Check every option and name the first that cannot be used."""
     if not isinstance(log, Log):
@@ -132,6 +135,7 @@ def question(
         start=None if start is None else log.instant(start, "start"),
         end=None if end is None else log.instant(end, "end", end=True),
         min_n=_min_n(min_n),
+        together=together,
     )
     if asked.start is not None and asked.end is not None and asked.start > asked.end:
         raise CjlibError(

@@ -52,6 +52,7 @@ def _words(asked: Question) -> str:
     lacks = [f"order='{asked.order}'"] if asked.order != "sequential" else []
     lacks += ["the exclusions"] if asked.exclude else []
     lacks += ["step_windows"] if any(gap is not None for gap in asked.step_windows) else []
+    lacks += ["that near steps swap places"] if asked.together else []
     together = asked.by and asked.by_value != "all"
     if lacks:
         return f"the statement leaves out {', '.join(lacks)}: it counts the same steps in sequence{', all customers together' if together else ''}, so its counts differ"

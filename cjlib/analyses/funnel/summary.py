@@ -151,7 +151,7 @@ def definition(
         "entry": ENTRY[asked.entry],
         "unit": "customers; each counts once"
         + (" per group" if asked.by_value == "all" and asked.by else ""),
-        "ties": f"events of one instant have no order and may fill steps in any; one event fills one step; tied events here: {rows.n_tied:,} of {rows.n_matching:,}",
+        "ties": f"events of one instant have no order and may fill steps in any; one event fills one step; tied events here: {rows.n_tied:,} of {rows.n_matching:,}{_swap_words(asked, rows)}",
     }
     if any(gap is not None for gap in asked.step_windows):
         gaps = (
@@ -184,6 +184,14 @@ def definition(
     )
     said["sql"] = sql
     return said
+
+
+def _swap_words(asked: Question, rows: Rows) -> str:
+    if not asked.together or asked.order != "sequential":
+        return ""
+    if not rows.instants.steps_apart:
+        return ""
+    return f"; a step may also come up to {timespan(asked.together)} before the one before it"
 
 
 def window_words(asked: Question) -> str:

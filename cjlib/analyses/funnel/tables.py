@@ -134,10 +134,12 @@ def _times(counted: Counted, inside: Ints, group: Ints, size: int) -> dict[str, 
         reached = attempts.depth[inside] > k
         which, its = inside[reached], group[reached]
         now = attempts.times(k)[which]
-        since = now - attempts.times(k - 1)[which]
+        # A tool may let near steps swap places; no time is below 0.
+        since = np.maximum(now - attempts.times(k - 1)[which], 0)
         previous[:, k] = grouped_medians(since, its, size) / SECOND
         mean[:, k] = grouped_means(since, its, size) / SECOND
-        first[:, k] = grouped_medians(now - attempts.times(0)[which], its, size) / SECOND
+        begun = np.maximum(now - attempts.times(0)[which], 0)
+        first[:, k] = grouped_medians(begun, its, size) / SECOND
     return {
         "median_seconds_from_previous": previous.ravel(),
         "mean_seconds_from_previous": mean.ravel(),
@@ -181,7 +183,7 @@ def metrics(counted: Counted, asked: Question) -> dict[str, Metric]:
     converted = np.flatnonzero(attempts.depth == n) if n > 1 else np.zeros(0, dtype=np.int64)
     done = attempts.times(n - 1)[converted]
     for name, begun in zip(TIMED, (attempts.times(0), counted.latest_start), strict=True):
-        bounds = median_with_interval(done - begun[converted])
+        bounds = median_with_interval(np.maximum(done - begun[converted], 0))
         named[name] = timed(name, *(bound / SECOND for bound in bounds), n=len(converted))
     return named
 

@@ -208,6 +208,7 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     }
     given = {option: choice for option, choice in choices.items() if choice is not None}
     options = filled(RETENTIONS, semantics, given, OURS)
+    tool = RETENTIONS[semantics] if semantics else None
     question = Question(
         start_event=as_step(start_event, "start_event"),
         return_event=as_step(return_event, "return_event"),
@@ -221,12 +222,13 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
         end=end,
         min_n=min_n,
         seed=seed,
+        month_days=tool.month_days if tool and options["clock"] == "elapsed" else 0,
     )
     check(log, question)
     result = log.counted(_counted_here, _counted_there, question, scope_of(log, question))
-    if not semantics:
+    if tool is None:
         return result
-    differs = RETENTIONS[semantics].definition(options | {"by": by, "period": period, "end": end})
+    differs = tool.definition(options | {"by": by, "period": period, "end": end})
     return replace(result, definition={**result.definition, **differs})
 
 

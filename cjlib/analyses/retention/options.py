@@ -11,6 +11,7 @@ import pandas as pd
 
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.shared.periods import (
+    DAY,
     EXACT,
     MONTHS,
     PERIODS,
@@ -85,6 +86,8 @@ class Question:
     end: Any
     min_n: int
     seed: int
+    month_days: int = 0
+    """How many days a month has on the elapsed clock, where a tool counts so; 0: it ends on its day."""
 
     @property
     def recurring(self) -> bool:
@@ -94,12 +97,12 @@ class Question:
     @property
     def months(self) -> int:
         """How many months a period has; 0 for periods of a fixed length."""
-        return MONTHS.get(self.period, 0)
+        return 0 if self.month_days else MONTHS.get(self.period, 0)
 
     @property
     def length(self) -> int:
-        """The length of a period in microseconds; 0 for months and longer."""
-        return EXACT.get(self.period, 0)
+        """The length of a period in microseconds; 0 for months and longer that end on their day."""
+        return EXACT.get(self.period, 0) or MONTHS[self.period] * self.month_days * DAY
 
 
 def check(log: Log, question: Question) -> None:

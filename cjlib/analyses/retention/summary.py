@@ -269,6 +269,7 @@ def _clock(question: Question) -> str:
         if question.months
         else f"exactly one {question.period} of elapsed time each"
     )
+    length += f", a month is {question.month_days} days" if question.month_days else ""
     return f"elapsed: period k begins k {question.period}s after the customer's cohort event ({length})"
 
 

@@ -39,7 +39,9 @@ class Semantics:
     whole_range
         Whether the tool sees no event at all after the end of the range.
     together
-        Microseconds within which the tool lets events swap places, and we do not.
+        Microseconds within which the tool lets steps swap places.
+    month_days
+        Days of a month on its elapsed clock; 0: a month ends on its day.
     """
 
     tool: str
@@ -51,6 +53,7 @@ class Semantics:
     remains: Mapping[str, str] = field(default_factory=dict)
     whole_range: bool = False
     together: int = 0
+    month_days: int = 0
 
     @property
     def options(self) -> dict[str, Any]:
@@ -85,7 +88,8 @@ class Semantics:
         differences = [text for name, text in self.remains.items() if _used(name, options)]
         return {
             "semantics": f"as {self.tool} documents it ({self.source}, read {READ}): {', '.join(chosen)}; {self.words}",
-            "differences that remain": "; ".join([*differences, *filter(None, more)]),
+            "differences that remain": "; ".join([*differences, *filter(None, more)])
+            or "none that its page tells of",
         }
 
 
@@ -182,9 +186,7 @@ FUNNELS: dict[str, Semantics] = {
     ),
 }
 
-_THIRTY_DAYS = (
-    "{} counts a month as 30 days and has no longer periods, here months end on their day"
-)
+_NO_LONGER = "{} has no periods longer than a month"
 
 RETENTIONS: dict[str, Semantics] = {
     "posthog": Semantics(
@@ -218,11 +220,11 @@ RETENTIONS: dict[str, Semantics] = {
         },
         words="unique users, once in each period's cohort with a first event (cohort=\"first_ever\": new users only); the clock runs from the user's own event; dates in the project's time zone, so read the log in it",
         remains={
-            "period=month": _THIRTY_DAYS.format("Mixpanel"),
-            "period=quarter": _THIRTY_DAYS.format("Mixpanel"),
-            "period=year": _THIRTY_DAYS.format("Mixpanel"),
+            "period=quarter": _NO_LONGER.format("Mixpanel"),
+            "period=year": _NO_LONGER.format("Mixpanel"),
             "by": "Mixpanel does not say whether the return must carry the same value; here it may be any",
         },
+        month_days=30,
     ),
     "amplitude": Semantics(
         tool="Amplitude",
@@ -239,10 +241,10 @@ RETENTIONS: dict[str, Semantics] = {
         remains={
             "clock=elapsed": "Amplitude rounds times down to the hour (weeks and months: to the day) before it counts, so a return up to an hour (a day) early is a period later there",
             "cohort=recurring": "Amplitude starts a window at every starting event, here one at the first of each period",
-            "period=month": _THIRTY_DAYS.format("Amplitude"),
-            "period=quarter": _THIRTY_DAYS.format("Amplitude"),
-            "period=year": _THIRTY_DAYS.format("Amplitude"),
+            "period=quarter": _NO_LONGER.format("Amplitude"),
+            "period=year": _NO_LONGER.format("Amplitude"),
         },
+        month_days=30,
     ),
     "ga4": Semantics(
         tool="Google Analytics 4",
