@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,35 @@ def test_init_recognises(tmp_path: Path, name: str) -> None:
     found = check_journey(tmp_path / "journey.yml")
     assert found.exit_code == 0
     assert not len(found.silent)
+
+
+def test_a_survey_alone_is_no_file_of_events(tmp_path: Path) -> None:
+    path = file_of(tmp_path, FEEDBACK["surveymonkey"][0])
+    assert "  feedback:\n    path: export.csv\n    preset: surveymonkey" in first_journey(path)
+
+
+@pytest.mark.parametrize(
+    ("case", "events", "worth"),
+    [
+        ("shop_orders_line_items/orders.csv", {"order placed": 84}, 3460.71),
+        ("retail_invoices/retail.csv", {"order placed": 69, "order cancelled": 9}, 3259.89),
+        ("mixpanel_raw/events.jsonl", {"page_view": 164, "sign_up": 63, "purchase": 84}, 3460.71),
+        ("amplitude_raw/events.jsonl", {"page_view": 164, "sign_up": 63, "purchase": 84}, 3460.71),
+        (
+            "crm_deals/deals_300_12.csv",
+            {"deal created": 300, "deal won": 37, "deal lost": 41},
+            None,
+        ),
+    ],
+)
+def test_the_cases(tmp_path: Path, case: str, events: dict[str, int], worth: float | None) -> None:
+    shared = os.environ.get("CJ_SHARED", Path(__file__).parents[3] / "shared")
+    path = Path(shared) / "cases" / "reading" / case
+    if not path.exists():
+        pytest.skip("the cases are not on this machine")
+    (tmp_path / "journey.yml").write_text(first_journey(path, folder=tmp_path), encoding="utf-8")
+    log = cj.read_journey(tmp_path / "journey.yml").read_events()
+    counts = dict(log.engine.rows("SELECT event, count(*) FROM events GROUP BY event"))
+    assert counts == events
+    if worth is not None:
+        assert log.engine.rows("SELECT round(sum(value), 2) FROM events") == [(worth,)]

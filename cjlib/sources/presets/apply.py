@@ -263,7 +263,8 @@ class _Reading:
     def _stage(self) -> None:
         """Make the table `preset_rows`: line, how many lines of the source, f1, f2 and so on."""
         fields = self.fields
-        key = None if self.preset.one_per is None else self._key()
+        given = self.preset.one_per
+        key = None if given is None else self._key(given)
         cells = "".join(f", {sql} AS {name}" for sql, name in fields.cells.items())
         source = f"SELECT {self.raw.row} AS line, {', '.join(self.raw.places)} FROM raw"
         if self.preset.rows is not None:
@@ -275,9 +276,8 @@ class _Reading:
         self.engine.execute(f"CREATE TEMP TABLE preset_rows AS {staged}")
         forget(self.engine, self.raw)
 
-    def _key(self) -> str:
+    def _key(self, given: Field) -> str:
         """SQL of what the rows of one order have in common; a row without it stays alone."""
-        given = self.preset.one_per
         parts = given["together"] if isinstance(given, dict) else [given]
         places = [self.fields.places[self._column(one)] for one in parts]
         first = f"CAST({places[0]} AS VARCHAR)"

@@ -114,8 +114,8 @@ class Fields:
 
     def _sum(self, factors: Sequence[str | list[str]]) -> str | None:
         factors = [self._there(one) for one in factors]
-        inside = [self._elements(one) for one in factors]
-        if all(inside):
+        inside = [one for one in map(self._elements, factors) if one is not None]
+        if len(inside) == len(factors):
             items = {items for items, _ in inside if items}
             product = " * ".join(f"TRY_CAST({_element(path)} AS DOUBLE)" for _, path in inside)
             if len(items) != 1:
@@ -138,7 +138,7 @@ class Fields:
 
     def _names(self, names: str | list[str]) -> str | None:
         path = self._there(names)
-        items, inner = self._elements(path) or (None, "")
+        items, inner = self._elements(path) or ("", "")
         if items:
             texts = f"list_transform({items}, lambda x: {_element(inner)})"
             return self._cell(f"array_to_string({texts}, ', ')")

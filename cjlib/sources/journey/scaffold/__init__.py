@@ -12,7 +12,11 @@ from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold import stage_inference
 from cjlib.sources.journey.scaffold.column_inference import Guess, columns_of, share_quarantined
 from cjlib.sources.journey.scaffold.customers import customers_alone, customers_of
-from cjlib.sources.journey.scaffold.feedback_inference import feedback_alone, feedback_lines
+from cjlib.sources.journey.scaffold.feedback_inference import (
+    feedback_alone,
+    feedback_lines,
+    is_survey,
+)
 from cjlib.sources.journey.scaffold.profile import Look
 from cjlib.sources.journey.scaffold.stage_inference import DAY, EventFacts
 from cjlib.sources.journey.scaffold.yaml_lines import (
@@ -82,6 +86,8 @@ def first_journey(
     home = Path(folder) if folder is not None else file.parent
     if look.preset is not None:
         customer, event, time = "customer_id", "event", "timestamp"
+    elif alone and feedback is None and is_survey(look):
+        return feedback_alone(file, folder=folder)
     table = customers_of(look, customer) if event is None and time is None else None
     if table is not None:
         return customers_alone(look, table, home, None if feedback is None else Path(feedback))
@@ -181,7 +187,7 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
         and 2 * column.values > look.rows
         and column is not guess.time
     ]
-    if further:
+    if further and look.preset is None:
         doubts.append(
             f"{', '.join(map(quoted, further))}: times too. Where they are events of their own, write a row for each into the file: who, what, when."
         )

@@ -25,6 +25,7 @@ from cjlib.sources.journey.scaffold.yaml_lines import (
     quoted,
     relative,
 )
+from cjlib.sources.presets.preset_file import recognised
 
 _TEXT_WORDS = r"text|comment|review|verbatim|feedback|message|answer|wrote|write|said|body|tweet|kommentar|bewertung|antwort|nachricht|comentario|commentaire"
 _NO_TEXT_WORDS = r"title|subject|name|betreff|titel|reason|categor"
@@ -42,6 +43,8 @@ _PLACE_WORDS = {
 _ROW_WORDS = r"\bid\b|_id|id_|\bno\b|number|\bnr\b|key|row|ticket|response"
 FEWEST_WORDS = 2.5
 """Words that the usual text of a comment has at least; names and categories have fewer."""
+FEWEST_COLUMNS = 3
+"""So many columns of a preset say by themselves that a file is a survey."""
 _DECIDE = {
     "nps": "0 to 10, 10 is best: how likely to recommend? If it asks anything else, it is no NPS",
     "csat": "which end is best? More is read as better; if 1 is best, write csat: [its name, 1 is best]",
@@ -269,6 +272,12 @@ def feedback_alone(path: str | Path, *, folder: str | Path | None = None) -> str
     )
     events = "  # events: events.csv  # who did what, and when: without it only the questions about feedback can be asked\n"
     return "\n".join([head(look, guess.time), sources + events, _stages(look, guess)])
+
+
+def is_survey(look: Look) -> bool:
+    """Whether a file's columns are plainly those of a survey or of reviews."""
+    found = recognised((column.name for column in look.columns), "feedback")
+    return found is not None and len(found.recognise) >= FEWEST_COLUMNS
 
 
 def feedback_lines(file: Path, home: Path, customers: Collection[str]) -> str:

@@ -75,9 +75,11 @@ class Look:
         self.path = path
         self.engine = DuckDB()
         raw = open_files(self.engine, find_files(path), None)
-        self.preset = reads and recognised([*raw.names, *raw.inside], reads)
+        self.preset = None if reads is None else recognised([*raw.names, *raw.inside], reads)
+        self.source_zone: str | None = None
         if self.preset is not None:
-            raw = apply_preset(self.engine, raw, self.preset, {}).raw
+            applied = apply_preset(self.engine, raw, self.preset, {})
+            raw, self.source_zone = applied.raw, applied.zone
         texts = ", ".join(
             f"nullif(trim(CAST({place} AS VARCHAR), {BLANKS}), '') AS {place}"
             for place in raw.places

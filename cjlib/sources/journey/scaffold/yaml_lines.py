@@ -20,6 +20,8 @@ def head(look: Look, time: Column | None) -> str:
     zone = "The times carry an offset or a zone, so instants are certain; days and weeks are counted in this zone."
     if time is None or (not time.with_offset and time.time_kind != "epoch"):
         zone = "The times have no zone in the file; they are read as local times of this one."
+    if look.source_zone is not None:
+        zone = f"The tool writes its times in {look.source_zone}; days and weeks are counted in this zone."
     title = re.sub(r"[_-]+", " ", look.path.name.split(".")[0]).strip() or "My business"
     return (
         f"# A first journey file, made from {quoted(look.path.name)} ({looked}). It can be used as it is.\n"
