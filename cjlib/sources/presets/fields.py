@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 from cjlib.errors import CjlibError
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw
-from cjlib.sources.log.engine import DuckDB, blank, literal
+from cjlib.sources.log.engine import DuckDB, blank, identifier, literal
 from cjlib.sources.presets.preset_file import Condition, Field, folded
+
+if TYPE_CHECKING:
+    from duckdb.sqltypes import DuckDBPyType
 
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<key>\w+)=(?P<value>[^\]]*)\]|\[(?P<place>\d*)\]")
 _NESTED = ("STRUCT", "MAP", "LIST", "JSON", "VARIANT", "UNION")
@@ -204,24 +208,31 @@ class Fields:
         return self.places[name] if name is not None else self._nested(path)
 
     def _nested(self, path: str) -> str | None:
-        """SQL of a text inside a column: `properties.time`, `event_params[key=medium].value.*`."""
+        """SQL of a value inside a column: `properties.time`, `event_params[key=medium].value.*`."""
         found = self._inside(path)
         if found is None:
             return None
-        sql, steps = found
+        name, steps = found
         every = steps.endswith(".*")
+        inner = self._column_of(name)
         for step in _STEP.finditer(steps.removesuffix(".*")):
-            sql = _step(sql, step)
-        if every:
-            return f"list_filter(json_extract_string({sql}, '$.*'), lambda x: x IS NOT NULL)[1]"
-        return f"json_extract_string({sql}, '$')"
+            inner = inner.step(step)
+        return inner.first_filled() if every else inner.value()
+
+    def _column_of(self, name: str) -> _Inner:
+        """A column to look into: as the engine knows it, or as JSON where it is text."""
+        place = self.places[name]
+        if self.types[place] == "VARCHAR":
+            return _Inner(self.json(name), None)
+        (kind,) = self.engine.connection.sql(f"SELECT {place} FROM raw").types
+        return _Inner(place, kind)
 
     def _inside(self, path: str) -> tuple[str, str] | None:
-        """SQL of the column that a path begins with, as JSON, and the rest of the path."""
+        """The column that a path begins with, and the rest of the path."""
         for cut in sorted((match.start() for match in re.finditer(r"[.\[]", path)), reverse=True):
             name = self.column(path[:cut])
             if name is not None:
-                return self.json(name), path[cut:]
+                return name, path[cut:]
         return None
 
     def json(self, name: str) -> str:
@@ -242,10 +253,10 @@ class Fields:
         inside = self._inside(outer)
         if inside is None:
             return None
-        sql = inside[0]
+        within = self._column_of(inside[0])
         for step in _STEP.finditer(inside[1]):
-            sql = _step(sql, step)
-        return f"json_extract({sql}, '$[*]')", inner
+            within = within.step(step)
+        return f"json_extract({within.as_json()}, '$[*]')", inner
 
     def is_nested(self, name: str) -> bool:
         """Whether a column holds lists or objects."""
@@ -324,20 +335,81 @@ def filled_text(value: str) -> str:
     return f"CASE WHEN NOT {blank(text)} THEN {text} END"
 
 
-def _step(sql: str, step: re.Match[str]) -> str:
-    if step["name"]:
-        return f"json_extract({sql}, {_pointer(step['name'])})"
-    if step["key"]:
-        test = f"json_extract_string(x, {_pointer(step['key'])}) = {literal(step['value'])}"
-        return f"list_filter(json_extract({sql}, '$[*]'), lambda x: {test})[1]"
-    return f"json_extract({sql}, '$[{step['place'] or 0}]')"
+@dataclass(frozen=True)
+class _Inner:
+    """A value inside a column: its SQL, and its type where it is not JSON."""
+
+    sql: str
+    kind: DuckDBPyType | None
+
+    def step(self, step: re.Match[str]) -> _Inner:
+        """One step further in."""
+        native = self._native_step(step)
+        if native is not None:
+            return native
+        if step["name"]:
+            return _Inner(f"json_extract({self.as_json()}, {_pointer(step['name'])})", None)
+        elements = f"json_extract({self.as_json()}, '$[*]')"
+        if step["key"]:
+            key = f"json_extract_string(x, {_pointer(step['key'])})"
+            return _Inner(f"{elements}[{_place_in(elements, key, step['value'])}]", None)
+        return _Inner(f"{elements}[{int(step['place'] or 0) + 1}]", None)
+
+    def _native_step(self, step: re.Match[str]) -> _Inner | None:
+        if self.kind is None:
+            return None
+        if step["name"]:
+            kind = _fields(self.kind).get(step["name"])
+            return kind and _Inner(f"{self.sql}.{identifier(step['name'])}", kind)
+        if self.kind.id != "list":
+            return None
+        kind = _children(self.kind)["child"]
+        if not step["key"]:
+            return _Inner(f"{self.sql}[{int(step['place'] or 0) + 1}]", kind)
+        if step["key"] not in _fields(kind):
+            return None
+        key = f"x.{identifier(step['key'])}"
+        return _Inner(f"{self.sql}[{_place_in(self.sql, key, step['value'])}]", kind)
+
+    def as_json(self) -> str:
+        """SQL of it as JSON."""
+        return self.sql if self.kind is None else f"to_json({self.sql})"
+
+    def value(self) -> str:
+        """SQL of it as a value: a text where it was JSON."""
+        if self.kind is not None and self.kind.id not in ("struct", "list", "map"):
+            return self.sql
+        return f"json_extract_string({self.as_json()}, '$')"
+
+    def first_filled(self) -> str:
+        """SQL of the first field of it that is filled, as text."""
+        if self.kind is not None and self.kind.id == "struct":
+            fields = (f"{self.sql}.{identifier(name)}" for name in _fields(self.kind))
+            return f"coalesce({', '.join(f'CAST({one} AS VARCHAR)' for one in fields)})"
+        texts = f"json_extract_string({self.as_json()}, '$.*')"
+        return f"list_filter({texts}, lambda x: x IS NOT NULL)[1]"
+
+
+def _fields(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
+    """The fields of a struct with their types; none of anything else."""
+    return _children(kind) if kind.id == "struct" else {}
+
+
+def _children(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:
+    return dict(cast("list[tuple[str, DuckDBPyType]]", kind.children))
+
+
+def _place_in(elements: str, key: str, value: str) -> str:
+    """SQL of the place of the first element with this key."""
+    return f"list_position(list_transform({elements}, lambda x: {key}), {literal(value)})"
 
 
 def _element(path: str) -> str:
-    sql = "x"
+    """SQL of what stands at a path inside the element x of a JSON list."""
+    inner = _Inner("x", None)
     for step in _STEP.finditer(path):
-        sql = _step(sql, step)
-    return f"json_extract_string({sql}, '$')"
+        inner = inner.step(step)
+    return inner.value()
 
 
 def _pointer(name: str) -> str:
