@@ -170,6 +170,22 @@ def test_ga4_events(tmp_path: Path, parquet: bool) -> None:
     ]
 
 
+def test_init_joins_a_persons_browsers_by_the_ids_of_those_who_signed_in(tmp_path: Path) -> None:
+    more = [
+        ga4_event("page_view", 1741058094000001, {}, user_pseudo_id="200.1"),
+        ga4_event("purchase", 1741058194000001, {"value": 7.5}, user_pseudo_id="200.1", user_id="u1"),
+        ga4_event("page_view", 1741058394000001, {}, user_pseudo_id="300.1"),
+    ]  # fmt: skip
+    path = written(tmp_path, "events.jsonl", [*GA4, *more])
+    text = first_journey(path, folder=tmp_path)
+    assert "      user_id: customer_id\n" in text
+    assert "identities:\n  anonymous: [user_pseudo_id]" in text
+    journey = written(tmp_path, "journey.yml", text)
+    log = cj.read_journey(journey).read_events()
+    rows = log.engine.rows("SELECT customer_id, count(*) FROM events GROUP BY 1 ORDER BY 1")
+    assert rows == [("300.1", 1), ("u1", 6)]
+
+
 AMPLITUDE = [
     {"$insert_id": "i0", "amplitude_id": 9, "user_id": None, "device_id": "d2", "event_type": "page_view", "event_time": "2025-03-04 03:14:54.000000",
      "server_upload_time": "2025-03-04 03:15:00.000000", "event_properties": {"page": "home"}, "user_properties": {}},

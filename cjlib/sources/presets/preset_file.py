@@ -54,6 +54,8 @@ class Preset:
     events: tuple[PresetEvent, ...]
     customer_id: Field | None = None
     timestamp: Field | None = None
+    people: dict[str, str] = field(default_factory=dict)
+    """The columns of ids of `known` people and of `anonymous` devices, where the export has both."""
     one_per: Field | None = None
     """What rows of one order have in common: they become one row."""
     rows: str | None = None
@@ -80,8 +82,9 @@ class Preset:
 
 _KEYS = frozenset(
     {"title", "source", "seen", "reads", "recognise", "events", "event", "customer_id", "timestamp", "one_per", "rows", "id", "columns",
-     "open", "not_counted", "scales", "timezone", "zone_in", "dates", "note", "others"}
+     "open", "not_counted", "scales", "timezone", "zone_in", "dates", "note", "others", "people"}
 )  # fmt: skip
+_PEOPLE = frozenset({"known", "anonymous"})
 _EVENT_KEYS = frozenset(
     {"event", "event_from", "timestamp", "when", "unless", "columns", "columns_like"}
 )
@@ -177,6 +180,7 @@ class _Checked:
             raise self._fault("reads", "must be events or feedback", reads)
         if given.get("others", "kept") not in ("kept", "left out"):
             raise self._fault("others", "must be kept or left out", given["others"])
+        people = self._mapping(given.get("people", {}), "people", _PEOPLE)
         for needed in ("title", *(("customer_id",) if reads == "events" else ())):
             if not given.get(needed):
                 raise self._fault(needed, "is missing", None)
@@ -193,6 +197,7 @@ class _Checked:
             events=self._events(given) if reads == "events" else (),
             customer_id=self._optional(given, "customer_id"),
             timestamp=self._optional(given, "timestamp"),
+            people=people if set(people) == _PEOPLE else {},
             one_per=self._optional(given, "one_per"),
             rows=given.get("rows"),
             id=self._optional(given, "id"),

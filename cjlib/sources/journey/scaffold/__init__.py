@@ -101,6 +101,7 @@ def first_journey(
     parts = [
         head(look, guess.time),
         _sources(look, guess, relative(file, home)) + said,
+        _identities(look),
         _stages(look, guess, events),
         _questions(look, guess, events),
     ]
@@ -116,7 +117,7 @@ def _customer_ids(look: Look, guess: Guess) -> set[str]:
 
 def _sources(look: Look, guess: Guess, relative: str) -> str:
     lines = ["sources:", "  events:", f"    path: {quoted(relative)}", *preset_lines(look)]
-    lines += _columns(look, guess)
+    lines += _renamings(look, guess)
     if guess.event is None:
         lines.append(
             f"    event: {_constant(guess)}  # DECIDE: no column names an event, so every row is one of these; if one does: cj init --event COLUMN"
@@ -233,6 +234,13 @@ def _unused(look: Look, guess: Guess) -> list[str]:
     return lines
 
 
+def _renamings(look: Look, guess: Guess) -> list[str]:
+    """The columns that are called otherwise here; a person who signed in is the customer where the export knows both."""
+    known = [f"      {quoted(look.people['known'])}: customer_id"] if look.people else []
+    lines = known + _columns(look, guess)
+    return [RENAMED, *lines] if lines else []
+
+
 def _columns(look: Look, guess: Guess) -> list[str]:
     """The names of columns that differ from the log's, each with what is not certain about it."""
     ours = {guess.customer.name: "customer_id", guess.time.name: "timestamp"}
@@ -258,12 +266,22 @@ def _columns(look: Look, guess: Guess) -> list[str]:
         taken.add(name.casefold())
         if name != column.name:
             ours[column.name] = name
-    lines = [
+    return [
         f"      {quoted(theirs)}: {quoted(name)}{decide(why.get(theirs, ''))}"
         for theirs, name in ours.items()
         if theirs != name or why.get(theirs)
     ]
-    return [RENAMED, *lines] if lines else []
+
+
+def _identities(look: Look) -> str:
+    """Who is one person, where the export has ids of known people beside those of devices."""
+    people = look.people
+    if not people:
+        return ""
+    why = (
+        f"{people['known']} is who signed in; rows that carry both ids join them (docs/identity.md)"
+    )
+    return f"identities:\n  anonymous: [{quoted(people['anonymous'])}]{decide(why)}\n"
 
 
 def _constant(guess: Guess) -> str:

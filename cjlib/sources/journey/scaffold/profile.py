@@ -106,6 +106,13 @@ class Look:
             - self.engine.rows("SELECT count(*) FROM (SELECT DISTINCT * FROM looked)")[0][0]
         )
 
+    @property
+    def people(self) -> dict[str, str]:
+        """The columns of ids of known people and of devices, where a preset names them and the file has both."""
+        named = {} if self.preset is None else self.preset.people
+        filled = {column.name for column in self.columns if column.values}
+        return named if named and set(named.values()) <= filled else {}
+
     def values(self, column: Column) -> list[str]:
         """The different values of a column, in order."""
         one = column.place
