@@ -409,6 +409,21 @@ def test_a_preset_with_a_fault_says_where(
     assert message in str(fault.value)
 
 
+def test_a_preset_of_feedback_reads_no_events(tmp_path: Path) -> None:
+    path = written(tmp_path, "survey.csv", QUALTRICS)
+    with pytest.raises(CjlibError, match="qualtrics reads feedback, not events"):
+        cj.read_events(path, preset="qualtrics")
+    with pytest.raises(CjlibError, match="shopify reads events, not feedback"):
+        cj.read_feedback(path, preset="shopify")
+
+
+def test_an_amount_that_is_no_number_is_counted_where_a_condition_asks(tmp_path: Path) -> None:
+    rows = SHOPIFY.replace("2025-03-05 10:00:00 +0000,10.00", "2025-03-05 10:00:00 +0000,ten")
+    log = cj.read_events(written(tmp_path, "orders.csv", rows), preset="shopify")
+    assert "order refunded" not in {event for _, event, _ in events(log)}
+    assert said(log)["Refunded Amount: not a number"] == 1
+
+
 def test_the_preset_names_the_events(tmp_path: Path) -> None:
     path = written(tmp_path, "orders.csv", SHOPIFY)
     with pytest.raises(CjlibError, match="the preset shopify names the events"):

@@ -142,11 +142,11 @@ FEEDBACK: dict[str, tuple[Any, dict[str, str], list[list[Any]], dict[str, int]]]
         {"not counted: Respondent ID missing": 1},
     ),
     "typeform": (
-        "#,How likely are you to recommend us to a friend?,And why?,email,Start Date (UTC),Submit Date (UTC),Network ID,Tags\n"
-        "k1,10,Everything was in time,a@x.org,2025-03-01 09:00:00,2025-03-01 09:02:00,n1,\nk2,4,The colour was another one,b@x.org,2025-03-02 09:00:00,2025-03-02 09:02:00,n2,\n",
+        "#,How likely are you to recommend us to a friend?,And why?,email,Response Type,Start Date (UTC),Stage Date (UTC),Submit Date (UTC),Network ID,Tags\n"
+        "k1,10,Everything was in time,a@x.org,completed,2025-03-01 09:00:00,,2025-03-01 09:02:00,n1,\nk2,4,The colour was another one,b@x.org,completed,2025-03-02 09:00:00,,2025-03-02 09:02:00,n2,\nk3,9,,c@x.org,partial,2025-03-02 09:00:00,2025-03-02 09:01:00,,n3,\n",
         {"And why?": "text"},
         [["a@x.org", 10.0, "Everything was in time"], ["b@x.org", 4.0, "The colour was another one"]],
-        {},
+        {"not counted: Response Type partial": 1},
     ),
     "google_forms": (
         "Timestamp,Email Address,How likely are you to recommend us?,Tell us more\n"

@@ -47,7 +47,7 @@ from cjlib.sources.ingest.quality_report import (
 from cjlib.sources.ingest.validate import Rules, check
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 from cjlib.sources.log.time import zone_of
-from cjlib.sources.presets.apply import apply_preset
+from cjlib.sources.presets.apply import apply_preset, must_read
 from cjlib.sources.presets.preset_file import Preset, preset_of
 
 TEXTS = ("feedback_id", "customer_id", "text", "source", "stage", "touchpoint")
@@ -344,6 +344,7 @@ def _with_preset(
     engine: DuckDB, raw: Raw, preset: Preset, options: _Options
 ) -> tuple[Raw, _Options]:
     """The source as its preset reads it, and what then is left to say of it."""
+    must_read(preset, "feedback")
     given = options.given
     applied = apply_preset(engine, raw, preset, given.names, options.decimal)
     scales = read_given({name: (name, words) for name, words in preset.scales.items()}).scales

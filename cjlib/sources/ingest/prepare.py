@@ -43,7 +43,7 @@ from cjlib.sources.log.conditions import Step, bound_by_type, condition_sql
 from cjlib.sources.log.engine import BLANKS, DuckDB, blank
 from cjlib.sources.log.prepared_table import Property
 from cjlib.sources.log.time import zone_of
-from cjlib.sources.presets.apply import apply_preset
+from cjlib.sources.presets.apply import apply_preset, must_read
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ def _with_preset(engine: DuckDB, raw: Raw, request: Request) -> tuple[Raw, Reque
     """The source as its preset reads it, and what then is left to ask."""
     preset = request.preset
     assert preset is not None  # only called where there is one
+    must_read(preset, "events")
     if request.event is not None:
         raise CjlibError(
             f"event: the preset {preset.name} names the events. Leave event out, or the preset."

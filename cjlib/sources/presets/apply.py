@@ -27,6 +27,15 @@ class Applied:
     id: str | None
 
 
+def must_read(preset: Preset, what: str) -> None:
+    """Refuse a preset of feedback where events are read, and one of events where feedback is."""
+    if preset.reads != what:
+        raise CjlibError(
+            f"preset: {preset.name} reads {preset.reads}, not {what}. Use it with cj.read_{preset.reads}, "
+            f"in a journey file below sources.{preset.reads}."
+        )
+
+
 def apply_preset(
     engine: DuckDB,
     raw: Raw,
@@ -248,7 +257,7 @@ class _Reading:
         for condition in self.preset.not_counted:
             test = self.fields.holds(condition)
             if test is None:
-                self._note("nothing is left out by it", 0, f"no column {listed(condition)}")
+                self._note("not counted: nothing", 0, f"no column {listed(condition)}")
                 continue
             words = " || ', ' || ".join(self._said(*one) for one in condition.items())
             cases.append(f"WHEN {test} THEN {words}")
@@ -332,7 +341,7 @@ class _Reading:
         for factors, cell in self.fields.unread.items():
             lost = self._sum_of(cell)
             if lost:
-                self._note(f"{factors}: not a number", lost, "not in the sum")
+                self._note(f"{factors}: not a number", lost, "left out")
 
     def _count_orders(self, people: str | None) -> None:
         lines, rows = self._sum_of("lines"), self._sum_of("1")

@@ -316,9 +316,10 @@ class Fields:
         if isinstance(values, list):
             shapes = "|".join(_shape(str(one), ".*") for one in values)
             return f"regexp_full_match({text}, {literal(f'(?is)({shapes})')})"
-        number = self._number(field)
+        number = self._number(self.named.get(field, field)) or "CAST(NULL AS DOUBLE)"
         bounds = {"min": ">=", "max": "<="}
-        cell = self._cell(number or "CAST(NULL AS DOUBLE)")
+        cell = self._cell(number)
+        self.unread[field] = f"CAST(NOT {blank(text)} AND {cell} IS NULL AS BIGINT)"
         return " AND ".join(f"{cell} {bounds[end]} {float(n)}" for end, n in values.items())
 
     def different(self, field: Field) -> str | None:
