@@ -20,6 +20,7 @@ from cjlib.sources.connect.files import Files, find_files, is_workbook
 from cjlib.sources.connect.remote import is_remote
 from cjlib.sources.identity.join import PeopleStep
 from cjlib.sources.identity.options import DECLARED, OFF, Identities
+from cjlib.sources.identity.splits import split_lines
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame, open_remote
 from cjlib.sources.ingest.options import ReaderOptions, Request
@@ -215,7 +216,8 @@ def _log_of(source: Any, options: ReaderOptions) -> EventLog:
         people = options.people
         if people is not None and people.join and not options.one_of_several:
             log = _of_people({"": log}, people, customers, options.until_us())
-        return log if customers is None else _with_customers(log, customers)
+        log = log if customers is None else _with_customers(log, customers)
+        return log if options.one_of_several else _with_split_ids(log)
     except duckdb.OutOfMemoryException:
         raise CjlibError(
             f"source: reading needs more memory than {memory_limit()} allows, and the temporary folder is full. Raise CJ_MEMORY_LIMIT."
@@ -254,7 +256,12 @@ def _log_of_several(sources: Mapping[str, Any], options: ReaderOptions) -> Event
         log = _of_people(logs, people, customers, until)
     else:
         log = combined(logs, until=until)
-    return log if customers is None else _with_customers(log, customers)
+    return _with_split_ids(log if customers is None else _with_customers(log, customers))
+
+
+def _with_split_ids(log: EventLog) -> EventLog:
+    """The log, its quality table saying where ids probably split."""
+    return replace(log, quality=_with_lines(log.quality, split_lines(log)))
 
 
 def _of_people(

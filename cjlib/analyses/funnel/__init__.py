@@ -379,7 +379,13 @@ def answer(log: EventLog, asked: Question) -> Funnel:
     found, held = log.counted(_counted_here, _counted_there, asked)
     return Funnel(
         table=found.table,
-        headline=telling.headline(found.overall, found.metrics, asked, found.compared.headline),
+        headline=telling.headline(
+            found.overall,
+            found.metrics,
+            asked,
+            found.compared.headline,
+            found.definition.get("ids", ""),
+        ),
         definition=found.definition,
         metrics=found.metrics,
         sql=found.sql,
@@ -413,6 +419,8 @@ def _counted_here(log: EventLog, asked: Question) -> tuple[Found, _Count]:
     sql, sql_words = cascade.statement(log, asked)
     group_words = held.group_words | ({"comparisons": compared.words} if asked.by else {})
     definition = telling.definition(log, asked, held.rows, whole.counted, group_words, sql_words)
+    split = telling.split_words(log, asked, overall)
+    definition |= {"ids": split} if split else {}
     named = metrics(whole.counted, asked)
     return Found(table, overall, named, compared, definition, sql), held
 

@@ -15,6 +15,7 @@ from cjlib.analyses.result import Metric
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.stats import Z95
 from cjlib.show.numbers import confidence, count_of, percent, timespan
+from cjlib.sources.identity.splits import CROSSING, FREQUENT, REMEDY, gap
 from cjlib.sources.log.conditions import Step
 from cjlib.sources.log.event_log import EventLog, Log
 
@@ -43,10 +44,40 @@ def by_words(asked: Question) -> str:
     )
 
 
+def split_words(log: EventLog, asked: Question, table: pd.DataFrame) -> str:
+    """Between which two steps ids probably split, so that hardly anybody gets from one to the other; empty where nothing speaks for it."""
+    customers = table["customers"].tolist()
+    if asked.order == "any":
+        return ""
+    for k, (here, following) in enumerate(pairwise(customers)):
+        if here < FREQUENT or following > CROSSING * here:
+            continue
+        steps = (log.match(step, "steps") for step in asked.steps[k : k + 2])
+        found = gap(log, *steps)
+        if found.probable:
+            crossed = "none" if not found.crossing else f"only {found.crossing:,}"
+            then = asked.in_words[k + 1]
+            return (
+                f"Ids probably split {_between(asked, k)}: {count_of(found.then, 'customer')} did {then}, almost all with nothing before it, "
+                f"and {crossed} of the {found.first:,} who did {asked.in_words[k]} ever got there"
+            )
+    return ""
+
+
 def headline(
-    table: pd.DataFrame, metrics: Mapping[str, Metric], asked: Question, group_words: str
+    table: pd.DataFrame,
+    metrics: Mapping[str, Metric],
+    asked: Question,
+    group_words: str,
+    split: str = "",
 ) -> str:
-    """One sentence: who got through, with n and interval; where most are lost; what is still open. `table` is that of all customers together."""
+    """One sentence: who got through, with n and interval; where most are lost; what is still open. `table` is that of all customers together.
+
+    Where ids probably split it says that instead of a share.
+    """
+    if split:
+        counted = f"{int(table['customers'].iloc[-1]):,} of {int(table['customers'].iloc[0]):,}"
+        return f"{split}; so {counted} is no conversion rate. {REMEDY}."
     entered = int(table["customers"].iloc[0])
     steps = asked.in_words
     if entered == 0:
