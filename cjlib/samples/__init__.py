@@ -6,10 +6,11 @@ Analyses are tested against it, the notebooks are shown on it, and a reader can 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,7 @@ from cjlib.samples.frames import (
 )
 from cjlib.samples.opinions import simulate_opinions
 from cjlib.samples.people import SHARES, simulate_people
+from cjlib.samples.split_ids import split
 from cjlib.samples.subscriptions import simulate_subscriptions
 from cjlib.samples.usage import simulate_steps, simulate_usage
 
@@ -66,6 +68,9 @@ class Sample:
         The text of its `journey.yml`.
     truth
         What was planted, and the true values that an estimate can be held against.
+    sources, identities
+        With `split_ids`: the events by source, each with ids of its own, and what `read_events` is
+        told of them.
     """
 
     events: pd.DataFrame
@@ -74,9 +79,17 @@ class Sample:
     experiment: pd.DataFrame
     journey: str
     truth: Truth
+    sources: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    identities: Mapping[str, Any] | None = None
 
 
-def sample(customers: int = 5_000, seed: int = 0, effects: bool | Collection[str] = True) -> Sample:
+def sample(
+    customers: int = 5_000,
+    seed: int = 0,
+    effects: bool | Collection[str] = True,
+    *,
+    split_ids: bool = False,
+) -> Sample:
     """Simulate a year of a business, 2025 in Berlin, with effects whose size is known.
 
     The same customers, seed and effects give the same tables on every machine. Each effect draws
@@ -94,6 +107,10 @@ def sample(customers: int = 5_000, seed: int = 0, effects: bool | Collection[str
         A whole number from 0 up.
     effects
         True for all, False for none, or a set of names: `sample().truth.effects` lists them.
+    split_ids
+        Also give the events as web, app, shop, help desk and survey record them: `sources`, whose
+        ids `identities` joins; `truth.people` has the person of each row. Some customers share a
+        device, cookies are deleted, a till and a test account would join many.
 
     Returns
     -------
@@ -113,10 +130,20 @@ def sample(customers: int = 5_000, seed: int = 0, effects: bool | Collection[str
     'C00001'
     """
     tables, truth = _simulated(customers, seed, effects)
-    return Sample(
-        **{name: table.to_pandas() for name, table in tables.items()},
-        journey=journey_file(),
-        truth=truth,
+    frames = {name: table.to_pandas() for name, table in tables.items()}
+    made = Sample(**frames, journey=journey_file(), truth=truth)
+    return _with_split_ids(made, seed) if split_ids else made
+
+
+def _with_split_ids(made: Sample, seed: int) -> Sample:
+    found = split(made.events, seed)
+    address = made.customers["customer_id"].map(found.addresses)
+    return replace(
+        made,
+        customers=made.customers.assign(email=address),
+        truth=replace(made.truth, people=MappingProxyType(dict(found.people))),
+        sources=found.sources,
+        identities=found.identities,
     )
 
 
@@ -220,12 +247,15 @@ class Truth:
         One row a visitor: `customer_id`, `persona`, `satisfaction` and `engagement` (latent), `share_signed_up`, `share_converted`.
     dirt
         Kind of fault → number of rows that have it.
+    people
+        With `split_ids`: source → the true person of each of its rows.
     """
 
     effects: Mapping[str, Effect]
     conversion: pd.DataFrame
     customers: pd.DataFrame
     dirt: Mapping[str, int]
+    people: Mapping[str, pd.Series] = field(default_factory=dict)
 
 
 def truth_of(those: people.People, chosen: frozenset[str]) -> Truth:

@@ -89,8 +89,8 @@ def assign_from(
         raise CjlibError(
             f"assignment: needs the columns customer_id, {variant} and timestamp. Missing: {listed(missing)}."
         )
-    code_of = {str(name): code for code, name in enumerate(log.customer_ids().tolist())}
-    customer = table["customer_id"].astype(str).map(code_of)
+    known = pd.Series(log.codes_of_ids(table["customer_id"]), index=table.index)
+    customer = known.where(known >= 0)
     time = _microseconds(table["timestamp"], log)
     usable = (customer.notna() & time.notna()).to_numpy()
     if not usable.any():

@@ -177,8 +177,7 @@ def _latest(frame: pd.DataFrame, log: EventLog | None, journey: Journey) -> Code
 
 def moments_in(log: EventLog, frame: pd.DataFrame) -> tuple[Ints, Ints, NDArray[np.bool_]]:
     """Customer code in the log and microseconds of each answer, and which answers have both."""
-    ids = pd.Index([str(customer_id) for customer_id in log.customer_ids()])
-    customer = ids.get_indexer(pd.Index(frame["customer_id"].astype("str"))).astype(np.int64)
+    customer = log.codes_of_ids(frame["customer_id"].astype("str"))
     times = frame["timestamp"].dt.tz_convert("UTC").dt.tz_localize(None)
     given = (frame["customer_id"].notna() & times.notna()).to_numpy()
     return (

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError
@@ -254,8 +253,7 @@ def placed(journey: Journey, log: EventLog) -> tuple[str, NDArray[np.int16]]:
 
 def codes_of(log: EventLog, customer_ids: Iterable[Any]) -> Ints:
     """The code in the log of each of these customers; −1: not there."""
-    known = pd.Index([str(customer) for customer in log.customer_ids()])
-    return known.get_indexer(pd.Index([str(customer) for customer in customer_ids]))
+    return log.codes_of_ids(customer_ids)
 
 
 def plain(step: Step) -> bool:

@@ -477,8 +477,7 @@ def _strangers(log: EventLog, feedback: Feedback) -> list[Found]:
         if "customer_id" in feedback.frame
         else pd.Series(dtype="str")
     )
-    known = {str(one) for one in log.customer_ids()}
-    strangers = int((~ids.astype(str).isin(known)).sum())
+    strangers = int((log.codes_of_ids(ids) < 0).sum())
     if not strangers:
         return []
     return [

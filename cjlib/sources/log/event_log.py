@@ -467,6 +467,21 @@ class EventLog(Log):
         )
         return every if codes is None else every[codes]
 
+    def codes_of_ids(self, ids: Iterable[Any]) -> NDArray[np.int64]:
+        """The code of the customer for whom each of these ids stands, as in a table of feedback; −1 where it stands for none.
+
+        Where ids were joined, every id that is one person's for good counts, not only the one that names the person.
+        """
+        asked = pd.Index([str(one) for one in ids])
+        names = pd.Index([str(one) for one in self.customer_ids()])
+        joined = self.engine.frame(
+            f"SELECT id, min(person) AS person FROM {_identities(self.engine)} "
+            'WHERE links > 0 AND "from" IS NULL AND "to" IS NULL GROUP BY id HAVING count(DISTINCT person) = 1'
+        )
+        people = asked.to_series().map(joined.set_index("id")["person"])
+        direct = names.get_indexer(asked)
+        return np.where(direct >= 0, direct, names.get_indexer(pd.Index(people))).astype(np.int64)
+
     def _dictionary(self, name: str) -> list[Any]:
         return [value for (value,) in self.engine.rows(f"SELECT value FROM {name} ORDER BY code")]
 
