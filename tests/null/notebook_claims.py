@@ -17,8 +17,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
+
 import cjlib as cj
 from cjlib.samples import write
+from cjlib.shared.comparison import CLAIM
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 DRAWN = ("plot", "render_map", "table", "summary", "progress_bar", "persona_maps", "poster")
@@ -40,10 +43,22 @@ def claims(folder: Path, notebooks: str = "0*.ipynb") -> list[str]:
             for finding in result.findings:
                 if finding.family not in BUILT_IN:
                     told[f"{notebook.stem}: {finding.claim}"] = None
-            if hasattr(result, "highlights"):
-                changed = result.highlights(3)["reason"].str.contains(CHANGES)
-                told |= dict.fromkeys(["00_overview: a change is told first"] * bool(changed.any()))
+            for words in _told_without_findings(result):
+                told[f"{notebook.stem}: {words}"] = None
     return list(told)
+
+
+def _told_without_findings(result: Any) -> Iterator[str]:
+    """What figures and the overview claim beside the findings."""
+    if hasattr(result, "highlights") and (
+        result.highlights(3)["reason"].str.contains(CHANGES).any()
+    ):
+        yield "a change is told first"
+    for name in ("patterns", "changes", "shifts"):
+        table = getattr(result, name, pd.DataFrame())
+        beyond = table.get("beyond_noise", table.get("p_adjusted", pd.Series(dtype=float)) < CLAIM)
+        for row in table[beyond.astype(bool)].to_dict("records") if len(table) else ():
+            yield f"{type(result).__name__}.{name}: {row}"
 
 
 def _results(notebook: Path, journey: Path) -> Iterator[Any]:

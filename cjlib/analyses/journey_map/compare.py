@@ -20,6 +20,7 @@ from cjlib.shared.comparison import (
     FollowUp,
     compare_shares,
     family,
+    group_means_against_others,
     known_at_once,
 )
 from cjlib.shared.stats import Z95
@@ -119,9 +120,9 @@ def compare(now: Side, earlier: Side) -> MapChange:
     The two maps may also be those of two groups, personas or segments at the same time: then `earlier` is the one that the other is set beside.
 
     Shares, times and values are of customers followed equally long after they entered the stage (twice `map.silent_after`, less in a short log), in both maps; so
-    they differ from those of the maps. Shares: Newcombe's interval and the pooled z test; scores: z with summed variances, answers of one customer together; medians:
-    seeded bootstrap of customers, and Mood's test (the shares above the common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more on both
-    sides. Counts are only more or fewer: they grow with the time observed. The same people in both maps make it conservative.
+    they differ from those of the maps. Shares: Newcombe's interval and the pooled z test; scores: z with summed variances, answers of one customer together; values:
+    Welch's interval, and the larger p of Welch's test and Wilcoxon's rank sum; medians: seeded bootstrap of customers, and Mood's test (the shares above the
+    common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more on both sides. Counts are only more or fewer: they grow with the time observed. The same people in both maps make it conservative.
 
     Returns
     -------
@@ -216,10 +217,17 @@ def _value(
     )
     if min(old.size, new.size) < 2:
         return {}
-    error = float(np.sqrt(old.var(ddof=1) / old.size + new.var(ddof=1) / new.size))
-    return {
-        "value_per_customer": _z(float(old.mean()), float(new.mean()), old.size, new.size, error)
-    }
+    both = group_means_against_others(
+        "",
+        np.repeat([0, 1], [new.size, old.size]),
+        np.concatenate([new, old]),
+        1,
+        follow_up=known_at_once(""),
+        min_n=0,
+    )
+    changed = (float(each[0]) for each in (both.low, both.high, both.p_value))
+    means = float(old.mean()), float(new.mean())
+    return {"value_per_customer": Cell(*means, old.size, new.size, *changed)}
 
 
 def _values(side: Followed, money: Money | None, stage: int) -> np.ndarray:
@@ -371,7 +379,8 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
     }
     return words | {
         "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
-        "scores and values": "z with summed variances; answers of one customer count together",
+        "scores": "z with summed variances; answers of one customer count together",
+        "values": "Welch's interval; the larger p of Welch's test and Wilcoxon's rank sum",
         "medians": "seeded bootstrap of customers; Mood's test",
         "significant": f"{compared.words}; below {CLAIM:g}, with 30 or more on both sides",
         "the same people in both": "make it conservative",

@@ -15,6 +15,7 @@ from cjlib.analyses.personas.customer_features import (
     OF_CHANNEL,
     OF_EVENT,
     CustomerFeatures,
+    beside_alike,
     customer_features,
 )
 from cjlib.analyses.personas.groups import Grouped, members_of, table_of
@@ -106,13 +107,15 @@ def personas(
     A customer with at least five events is a point: logarithms of events, active days, events a day
     and value; shares per channel and per event name (20 most common); attributes of the customers
     table (numbers, and levels that at least 5% have); the mean score of what they wrote. Missing
-    numbers are the mean. Standardised, clipped to ±3, grouped by k-means with 20 starts. Customers
-    with fewer events are `too little seen`, apart. Stability is the mean adjusted Rand index
+    numbers are the mean. All but the first four are taken less their mean among customers with about
+    as many events, since how far customers came is no habit. Standardised, clipped to ±3, grouped by
+    k-means with 20 starts. Customers with fewer events are `too little seen`, apart. Stability is the mean adjusted Rand index
     between these groups and those found in 50 bootstraps. Structure is claimed only if the
     silhouette exceeds, by .05, the best one of ten clouds that have the same margins and rank
     correlations and no groups; or if a habit (a share of a channel or event) has two peaks by
     itself, which such clouds share and hide: then the groups are made by these habits alone. Stable
-    groups need not be personas: how far customers came may part them just as stably.
+    groups need not be right: stability says that other samples are cut alike, not that the cut
+    follows what customers are.
 
     Parameters
     ----------
@@ -175,7 +178,7 @@ def personas(
         return Personas.unanswered(
             f"Personas cannot be told apart: only {count_of(int(seen.sum()), 'customer')} have {FEWEST_EVENTS} events or more, at least {2 * MIN_N} are needed. A longer log may have them."
         )
-    points = clusters.standardised(features.scaled[seen].to_numpy(dtype=float))
+    points = clusters.standardised(beside_alike(features.scaled[seen], features.events[seen]))
     habits: list[str] = []
     with threadpool_limits(1):  # sums over threads differ in the last digit
         metrics, groups = _found(points, k, seed)
@@ -313,7 +316,8 @@ def _definition(
     words = {
         "base": f"{int(seen.sum()):,} customers with {FEWEST_EVENTS} events or more; {int((~seen).sum()):,} with fewer are too little seen, apart",
         "features": ", ".join(habits or grouped.features.scaled.columns),
-        "method": f"standardised, clipped to ±{clusters.CLIP:g}; k-means, {clusters.STARTS} starts",
+        "method": "all but events, days, events a day and value less their mean among customers with about as many events; "
+        f"standardised, clipped to ±{clusters.CLIP:g}; k-means, {clusters.STARTS} starts",
         "groups": f"{len(grouped.centres)}, "
         + (
             "as asked"

@@ -16,6 +16,9 @@ from cjlib.sources.log.event_log import EventLog
 Floats = NDArray[np.float64]
 MOST_EVENT_NAMES = 20
 LEAST_LEVEL = 0.05
+BANDS, LEAST_IN_BAND = 8, 30
+"""Into how many bands of the number of events customers are put, and how many a band holds at least."""
+AMOUNTS = ("events", "active_days", "events_per_day", "value")
 OF_CHANNEL, OF_EVENT = "share of channel ", "share of event "
 
 
@@ -52,6 +55,20 @@ def customer_features(
     scaled = raw.assign(**{name: np.log1p(np.maximum(raw[name], 0)) for name in amounts})
     filled = scaled.fillna(scaled.mean())
     return CustomerFeatures(customer, n, raw, filled.loc[:, filled.max() > filled.min()])
+
+
+def beside_alike(scaled: pd.DataFrame, events: NDArray[np.int64]) -> Floats:
+    """The features, all but the amounts less their mean among customers of whom about as many events were seen.
+
+    How far customers came decides which events they can have, which channels they were seen in and what is known of them. Left in, it parts customers before their
+    habits do, and again at every bootstrap: three planted personas were found with an adjusted Rand index of .3 at a stability of .9, and with .9 without it.
+    """
+    bands = max(min(BANDS, len(events) // LEAST_IN_BAND), 1)
+    edges = np.quantile(events, np.arange(1, bands) / bands)
+    band = np.searchsorted(edges, events, side="right")
+    centred = scaled - scaled.groupby(band).transform("mean")
+    kept = [name for name in AMOUNTS if name in scaled]
+    return centred.assign(**scaled[kept]).to_numpy(dtype=float)
 
 
 def _active_days(
