@@ -6,6 +6,7 @@ import conformance
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import toy_events
 from test_funnel_conformance import is_as_the_source_has_it
 
 import cjlib as cj
@@ -196,6 +197,35 @@ def test_amplitudes_day_is_24_hours_from_the_users_own_event(toy_log):
     ).table
     first = table[table["cohort"] == pd.Timestamp("2024-01-01")].set_index("period")["retained"]
     assert first.to_dict() == {0: 1, 1: 1, 2: 0}
+
+
+@pytest.mark.parametrize(
+    ("period", "text", "retained"),
+    [
+        ("day", "ana: a@1079min b@2460min", [0, 1, 0]),  # 17:59, and 17:00 of the next day
+        ("day", "ana: a@1079min b@2459min", [1, 0, 0]),
+        ("week", "ana: a@20h b@168h", [0, 1, 0]),
+        ("week", "ana: a@20h b@167h", [1, 0, 0]),
+        ("month", "ana: a@20h b@720h", [0, 1, 0]),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_amplitudes_clock_starts_with_the_hour_or_the_day(period, text, retained, zone):
+    events = toy_events(f"{text} | eve: a@3000h", pd.Timestamp("2024-01-01", tz=zone))
+    log = cj.read_events(events, timezone=zone)
+    result = cj.retention(
+        log,
+        start_event="a",
+        return_event="b",
+        period=period,
+        periods=2,
+        semantics="amplitude",
+        mode="on",
+    )
+    first = result.table[result.table["cohort"] == result.table["cohort"].min()]
+    assert first["retained"].tolist() == retained
+    found = log.run(result.sql)
+    assert found["retained"].tolist() == result.table["retained"].tolist()
 
 
 @pytest.mark.parametrize(("tool", "retained"), [("mixpanel", [0, 1]), ("amplitude", [0, 1])])

@@ -222,7 +222,7 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
         end=end,
         min_n=min_n,
         seed=seed,
-        month_days=tool.month_days if tool and options["clock"] == "elapsed" else 0,
+        **(tool.elapsed(period) if tool and options["clock"] == "elapsed" else {}),
     )
     check(log, question)
     result = log.counted(_counted_here, _counted_there, question, scope_of(log, question))

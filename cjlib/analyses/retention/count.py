@@ -21,7 +21,15 @@ from cjlib.shared.first_events import (
     grouped,
     nobody,
 )
-from cjlib.shared.periods import Calendar, Micros, Offsets, anniversaries, zone_offsets
+from cjlib.shared.periods import (
+    EXACT,
+    Calendar,
+    Micros,
+    Offsets,
+    anniversaries,
+    calendar,
+    zone_offsets,
+)
 from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
@@ -184,12 +192,22 @@ def clock_of(question: Question, scope: Scope, log: EventLog, at: Micros, period
     if question.clock == "calendar":
         return CalendarClock(scope.periods, period)
     if question.length:
-        return ElapsedClock(at, question.length)
+        return ElapsedClock(_origin(question, log, at), question.length)
     span = (scope.periods.starts[0], scope.periods.starts[-1])
     reach = 31 * DAY * question.months * 3
     return AnniversaryClock(
         at, question.months, zone_offsets(int(span[0]) - reach, int(span[1]) + reach, log.zone)
     )
+
+
+def _origin(question: Question, log: EventLog, at: Micros) -> Micros:
+    """Where the elapsed clock of each entry starts."""
+    if question.clock_from == "hour":
+        return at - at % EXACT["hour"]
+    if question.clock_from == "day" and at.size:
+        days = calendar(int(at.min()), int(at.max()), "day", log.zone)
+        return days.starts[days.index(at)]
+    return at
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,8 @@ class Question:
     seed: int
     month_days: int = 0
     """How many days a month has on the elapsed clock, where a tool counts so; 0: it ends on its day."""
+    clock_from: str = ""
+    """The elapsed clock starts with the cohort event's "hour" or "day", as a tool has it; "": at the event."""
 
     @property
     def recurring(self) -> bool:

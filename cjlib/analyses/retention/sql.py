@@ -138,8 +138,16 @@ class _Shift:
             return "cohort_at"
         if self.question.length:
             unit, size = ("DAY", DAY) if self.question.length >= DAY else ("HOUR", HOUR)
-            return f"cohort_at + INTERVAL '{k * self.question.length // size}' {unit}"
+            return f"{self._origin()} + INTERVAL '{k * self.question.length // size}' {unit}"
         return self._instant(f"({self._wall()} + INTERVAL '{k * self.question.months}' MONTH)")
+
+    def _origin(self) -> str:
+        """Where the elapsed clock starts."""
+        if self.question.clock_from == "hour":
+            return "DATE_TRUNC('HOUR', cohort_at)"
+        if self.question.clock_from == "day":
+            return self._instant(f"DATE_TRUNC('DAY', {self._wall()})")
+        return "cohort_at"
 
     def _wall(self) -> str:
         """The local clock at the cohort event."""

@@ -270,7 +270,8 @@ def _clock(question: Question) -> str:
         else f"exactly one {question.period} of elapsed time each"
     )
     length += f", a month is {question.month_days} days" if question.month_days else ""
-    return f"elapsed: period k begins k {question.period}s after the customer's cohort event ({length})"
+    origin = f"the beginning of the {question.clock_from} of " if question.clock_from else ""
+    return f"elapsed: period k begins k {question.period}s after {origin}the customer's cohort event ({length})"
 
 
 def _range(log: Log, question: Question, scope: Scope) -> str:

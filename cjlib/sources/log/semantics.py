@@ -42,6 +42,8 @@ class Semantics:
         Microseconds within which the tool lets steps swap places.
     month_days
         Days of a month on its elapsed clock; 0: a month ends on its day.
+    clock_from
+        Period → the hour or day at whose beginning its elapsed clock starts; not there: at the event.
     """
 
     tool: str
@@ -54,11 +56,16 @@ class Semantics:
     whole_range: bool = False
     together: int = 0
     month_days: int = 0
+    clock_from: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def options(self) -> dict[str, Any]:
         """What the tool takes where nobody says otherwise."""
         return {option: allowed[0] for option, allowed in self.only.items()} | dict(self.usual)
+
+    def elapsed(self, period: str) -> dict[str, Any]:
+        """How its elapsed clock runs."""
+        return {"month_days": self.month_days, "clock_from": self.clock_from.get(period, "")}
 
     def conflicts(self, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Each option given that the tool does not offer, and what it offers."""
@@ -239,12 +246,12 @@ RETENTIONS: dict[str, Semantics] = {
         },
         words="unique users; 24-hour windows from the user's own starting event; dates in the project's time zone, so read the log in it",
         remains={
-            "clock=elapsed": "Amplitude rounds times down to the hour (weeks and months: to the day) before it counts, so a return up to an hour (a day) early is a period later there",
             "cohort=recurring": "Amplitude starts a window at every starting event, here one at the first of each period",
             "period=quarter": _NO_LONGER.format("Amplitude"),
             "period=year": _NO_LONGER.format("Amplitude"),
         },
         month_days=30,
+        clock_from={"day": "hour", "week": "day", "month": "day"},
     ),
     "ga4": Semantics(
         tool="Google Analytics 4",
