@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any, Literal
 
-Kind = Literal["dot", "bar", "pair", "spark"]
+from cjlib.show import numbers
+
+Kind = Literal["dot", "bar", "pair", "spark", "heat"]
 MIME = "application/vnd.cjlib.rows+json"
 """What a table of marks leaves in a notebook's output: its data, from which a report makes its own."""
 EDGE = 3.0
@@ -22,7 +24,8 @@ EDGE = 3.0
 class Mark:
     """A row: name, what it rests on, the number with its bounds, and what is said beside it.
 
-    `other` is the second number of a pair; `series` the line of a sparkline, with None where nothing is known, and `band` its normal variation.
+    `other` is the second number of a pair; `series` the line of a sparkline, or the cells of a row of a heat table, with None where nothing is known;
+    `band` is the normal variation of a sparkline.
     """
 
     name: str
@@ -65,7 +68,7 @@ class Scale:
 def spec(
     marks: Sequence[Mark], scale: Scale, kind: Kind, names: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The table as data; `names` are those of the two numbers of a pair."""
+    """The table as data; `names` are those of the two numbers of a pair, or of the columns of a heat table."""
     return {
         "marks": [asdict(mark) for mark in marks],
         "scale": asdict(scale),
@@ -79,6 +82,8 @@ def table_html(held: Mapping[str, Any]) -> str:
     marks = [Mark(**_finite(row)) for row in held["marks"]]
     scale, kind = Scale(**held["scale"]), held["kind"]
     names = [str(name) for name in held.get("names", ())]
+    if kind == "heat":
+        return _heat_html(marks, scale, names)
     low, high = _range(marks, scale, kind)
     counted = any(mark.n is not None for mark in marks)
     n_head = '<th scope="col">n</th>' if counted else ""
@@ -103,6 +108,35 @@ def table_html(held: Mapping[str, Any]) -> str:
         f'<table class="cj-marks"><thead><tr><th scope="col"><span class="cj-hidden">Row</span></th>{n_head}<th scope="col" class="cj-mark">{title}{legend}</th>'
         f'<th scope="col"><span class="cj-hidden">In words</span></th></tr></thead><tbody>{"".join(rows)}</tbody>{foot}</table>'
     )
+
+
+DEEPEST = 0.42
+"""How opaque the largest cell of a heat table is: text on it stays readable on both grounds."""
+
+
+def _heat_html(marks: Sequence[Mark], scale: Scale, names: Sequence[str]) -> str:
+    """A cell a row and column, the deeper the larger."""
+    known = [value for mark in marks for value in mark.series if value is not None]
+    top = max(known, default=0.0) or 1.0
+    heads = "".join(f'<th scope="col"><bdi>{escape(name)}</bdi></th>' for name in names)
+    rows = "".join(
+        f'<tr class="cj-row"><th scope="row"><bdi>{escape(mark.name)}</bdi></th>'
+        + "".join(_heat_cell(value, top, scale) for value in mark.series)
+        + "</tr>"
+        for mark in marks
+    )
+    return (
+        f'<table class="cj-heat"><caption>{escape(scale.title)}</caption><thead><tr><th scope="col"><span class="cj-hidden">Row</span></th>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _heat_cell(value: float | None, top: float, scale: Scale) -> str:
+    if value is None:
+        return "<td>–</td>"
+    text = numbers.percent(value) if scale.percent else numbers.number(value)
+    depth = DEEPEST * max(0.0, value) / top
+    return f'<td style="background-color: rgba(43, 115, 214, {depth:.3f})">{escape(text)}</td>'
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -279,6 +313,11 @@ STYLE = """
 .cj-marks .cj-spark { fill: none; stroke: #2b73d6; stroke-width: 1.8; }
 .cj-marks .cj-goal { fill: none; stroke: currentColor; stroke-width: 1.2; stroke-dasharray: 4 3; }
 .cj-marks .cj-flag { fill: #be3e15; }
+.cj-heat { border-collapse: separate; border-spacing: 2px; }
+.cj-heat caption { text-align: left; font-size: 0.875em; padding-bottom: 0.3rem; }
+.cj-heat th, .cj-heat td { padding: 0.35rem 0.6rem; border: 0; text-align: right; border-radius: 3px; font-variant-numeric: tabular-nums; }
+.cj-heat tbody th { text-align: left; font-weight: 400; }
+.cj-heat td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 @media screen and (max-width: 40rem) {
   .cj-marks, .cj-marks tbody, .cj-marks thead, .cj-marks tfoot { display: block; }
   .cj-marks tr { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 0 0.6rem; padding: 0.35rem 0; border-bottom: 1px solid rgba(118, 118, 118, 0.3); }

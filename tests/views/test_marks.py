@@ -98,3 +98,15 @@ def test_a_report_reads_the_table_back_with_its_numbers_and_its_claim():
         (("a", "10.0%"),),
     )
     assert "cj-dot" in read.table
+
+
+def test_a_heat_cell_is_the_deeper_the_larger_and_a_missing_one_a_dash():
+    html = drawn(
+        Mark(name="ad", said="", series=[0.1, 0.4, None]),
+        kind="heat",
+        scale=Scale(title="share", percent=True),
+        names=("first", "last", "<b>"),
+    )
+    assert re.findall(r"rgba\(43, 115, 214, ([\d.]+)\)", html) == ["0.105", "0.420"]
+    assert re.findall(r"<td[^>]*>([^<]*)<", html) == ["10.0%", "40.0%", "–"]
+    assert "&lt;b&gt;" in html

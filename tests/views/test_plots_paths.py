@@ -133,11 +133,15 @@ def test_a_side_of_nobody_is_said_and_not_drawn_as_half_a_pair():
     assert len(cj.plot(nobody).data) == 0
 
 
-def test_credit_shows_costs_and_models_have_a_dot_each(results):
+def test_credit_shows_costs_and_models_have_a_column_each(results):
     assert cj.plot(results["credit"]).layout.meta["columns"][-1] == "cost per conversion"
     figure = cj.plot(results["models"])
-    assert len(figure.data[0].x) == 8 * 2
-    assert "credit, not cause" in figure.layout.xaxis.title.text
+    table = figure.layout.meta["table"]
+    assert [len(row["series"]) for row in table["marks"]] == [8, 8]
+    assert len(table["names"]) == 8
+    assert "credit, not cause" in table["scale"]["title"]
+    html = figure._repr_mimebundle_()["text/html"]
+    assert html.count("<td") == 16
 
 
 def test_no_name_can_be_markup():

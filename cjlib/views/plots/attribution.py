@@ -7,6 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from cjlib.show import numbers
+from cjlib.views import marks
 from cjlib.views.plots import share_rows, theme
 
 COLUMNS = [
@@ -17,7 +18,6 @@ COLUMNS = [
     "share of conversions",
     "95% CI",
 ]
-LINE = 19
 
 
 def credit(result: Any, *, most: int = 12) -> go.Figure:
@@ -67,91 +67,36 @@ def _cells(row: dict[str, Any]) -> list[Any]:
 
 
 def models(result: Any, *, most: int = 5) -> go.Figure:
-    """For each channel a dot a model, with its interval: how much the choice of the model decides."""
+    """Channel by model: the share of conversions that each model credits, and so how much the choice of the model decides."""
     columns = ["channel", "model", *COLUMNS[3:]]
     every = theme.records(result.table)
     if not every or all(numbers.missing(row["share_of_conversions"]) for row in every):
         return theme.empty(result.headline, columns=columns)
     order = list(dict.fromkeys(row["model"] for row in every))
-    channels = _largest(every, most)
-    held = {(row["channel"], row["model"]): row for row in every}
-    at, points, notes = 0.0, [], []
-    for channel in channels:
-        notes.append(
-            theme.note(f"<b>{theme.label(channel, 40)}</b>", x=0, y=at, below=True, xref="paper")
+    held = {(row["channel"], row["model"]): row["share_of_conversions"] for row in every}
+    drawn = [
+        marks.Mark(
+            name=channel,
+            said="",
+            series=[theme.plain(held[channel, model]) for model in order],
         )
-        at -= LINE + 2
-        for model in order:
-            notes.append(
-                theme.note(
-                    theme.safe(model), x=0, y=at - LINE / 2 + 9, below=True, xref="paper", size=11
-                )
-            )
-            points.append((at - LINE / 2, held[channel, model]))
-            at -= LINE
-        at -= 10
-    top = min(
-        1.0,
-        1.05
-        * max(
-            max(row["share_of_conversions"], _or_zero(row["share_of_conversions_high"]))
-            for _, row in points
-        )
-        + 0.01,
+        for channel in _largest(every, most)
+    ]
+    scale = marks.Scale(title="share of conversions; credit, not cause", percent=True)
+    told = (
+        f"{channel} under {model}: {numbers.percent(share)}"
+        for (channel, model), share in held.items()
     )
-    shares = [row["share_of_conversions"] for _, row in points]
-    return theme.figure(
-        [
-            go.Scatter(
-                x=[theme.plain(share) for share in shares],
-                y=[y for y, _ in points],
-                mode="markers",
-                marker={"size": 9, "color": theme.COLOURS[0]},
-                error_x=theme.whiskers(
-                    shares,
-                    [row["share_of_conversions_low"] for _, row in points],
-                    [row["share_of_conversions_high"] for _, row in points],
-                ),
-                hovertext=[
-                    f"<b>{theme.label(row['channel'], 60)}</b>, {theme.safe(row['model'])}<br>{theme.safe(numbers.percent(row['share_of_conversions']))}"
-                    for _, row in points
-                ],
-                hoverinfo="text",
-                showlegend=False,
-            )
-        ],
+    return theme.rows_figure(
+        marks.spec(drawn, scale, "heat", order),
         caption=result.headline,
-        alt="For each channel a dot a model. "
-        + "; ".join(
-            f"{row['channel']} under {row['model']}: {numbers.percent(row['share_of_conversions'])}"
-            for _, row in points
-        )
-        + ".",
+        alt=f"A row a channel, a column a model. {'; '.join(told)}.",
         columns=columns,
         rows=[
             [row["channel"], row["model"], *_cells(row)[3:]]
             for row in sorted(every, key=lambda row: (row["channel"], order.index(row["model"])))
         ],
-        height=round(-at) + 60,
-        annotations=notes,
-        # Room at the left for the names of the models, inside the figure so that a phone keeps its width.
-        xaxis=theme.percent_axis(
-            range=[-0.42 * top, top],
-            nticks=5,
-            tickvals=_ticks(top),
-            title={"text": "share of conversions<br>95% CIs; credit, not cause"},
-        ),
-        yaxis={"range": [at, 6], "visible": False},
     )
-
-
-def _or_zero(value: float) -> float:
-    return 0.0 if numbers.missing(value) else value
-
-
-def _ticks(top: float) -> list[float]:
-    step = next(step for step in (0.02, 0.05, 0.1, 0.2, 0.25) if top / step <= 5)
-    return [round(step * k, 2) for k in range(int(top / step) + 1)]
 
 
 def _largest(every: list[dict[str, Any]], most: int) -> list[str]:
