@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -15,10 +14,10 @@ from cjlib.analyses.churn.model.explanations import ChurnReasons
 from cjlib.analyses.churn.model.summary import BASELINES
 from cjlib.shared.comparison import CLAIM
 from cjlib.show.numbers import about, percent
+from cjlib.views import marks
 from cjlib.views.plots import target_list, theme
 from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 
-SPACE = 46
 NAMES = {
     "chosen": "The chosen model",
     "lr": "Additive curves",
@@ -34,7 +33,6 @@ NAMES = {
 }
 """Models and baselines as a figure calls them."""
 MOST_FEATURES = 4
-MARGIN = {"l": 8, "r": 16, "t": 30, "b": 40}
 
 
 def _population(model: ChurnModel) -> str:
@@ -51,24 +49,7 @@ def models(result: ChurnModel) -> go.Figure:
     """A dot a model: AUC with its interval, the chosen one first, baselines hollow."""
     rows = _first_rows(result)
     chosen = rows.iloc[0]
-    base = [name in BASELINES for name in rows["model"]]
-    at = -np.arange(len(rows), dtype=float)
-    dots = go.Scatter(
-        x=rows["auc"].tolist(),
-        y=at.tolist(),
-        mode="markers",
-        marker={
-            "size": 11,
-            "color": [theme.MUTED if one else theme.COLOURS[0] for one in base],
-            "symbol": ["circle-open" if one else "circle" for one in base],
-        },
-        error_x=theme.whiskers(rows["auc"], rows["auc_low"], rows["auc_high"]),
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    said = [f"{value:.3f}" for value in rows["auc"]]
     names = [NAMES[str(name)] for name in rows["model"]]
-    notes, lines = theme.row_labels(names, said, [place == 0 for place in range(len(rows))])
     gain = result.metrics["gain_over_baseline"]
     beyond = gain["low"] is not None and gain["low"] > 0
     verdict = (
@@ -103,17 +84,25 @@ def models(result: ChurnModel) -> go.Figure:
             "n",
         ]
     ]
-    return theme.figure(
-        [dots],
+    drawn = [
+        marks.Mark(
+            name=name,
+            said=f"{row['auc']:.3f}" + (", a simple rule" if row["model"] in BASELINES else ""),
+            value=theme.plain(row["auc"]),
+            low=theme.plain(row["auc_low"]),
+            high=theme.plain(row["auc_high"]),
+            strong=place == 0,
+            faint=row["model"] in BASELINES,
+        )
+        for place, (name, row) in enumerate(zip(names, rows.to_dict("records"), strict=True))
+    ]
+    scale = marks.Scale(title="AUC: 0.5 is chance, 1 is perfect", low=0.4, high=1.0, middle=0.5)
+    return theme.rows_figure(
+        marks.spec(drawn, scale, "dot"),
         caption=caption,
-        alt=f"Dot plot of the AUC of {len(rows)} models and baselines. {caption}",
+        alt=f"Dots of the AUC of {len(rows)} models and baselines. {caption}",
         columns=columns,
         rows=picked.to_numpy(dtype=object).tolist(),
-        height=70 + SPACE * len(rows) * (lines + 1) // 2,
-        annotations=notes,
-        margin=MARGIN,
-        xaxis={"title": {"text": "AUC: 0.5 is chance, 1 is perfect"}, "range": [0.4, 1.0]},
-        yaxis={"visible": False, "range": [at[-1] - 0.6, 0.9]},
     )
 
 

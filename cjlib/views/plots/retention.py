@@ -101,24 +101,6 @@ def verdict(row: dict[str, Any] | None, n: int) -> str:
     return "above the others" if row["difference"] > 0 else "below the others"
 
 
-def dots(value: list[float], low: list[float], high: list[float], n: list[int]) -> go.Scatter:
-    """One dot a row with its interval, hollow and grey where it rests on too few."""
-    colours = theme.faded(n)
-    return go.Scatter(
-        x=value,
-        y=[-float(k) for k in range(len(value))],
-        mode="markers",
-        marker={
-            "size": 11,
-            "color": colours,
-            "symbol": ["circle" if count >= MIN_N else "circle-open" for count in n],
-            "line": {"width": 2, "color": colours},
-        },
-        error_x=theme.whiskers(value, low, high),
-        hoverinfo="skip",
-    )
-
-
 def _row(row: dict[str, Any], compared: dict[str, Any] | None, by: list[str]) -> list[Any]:
     others = [None] * 4
     if compared is not None:

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
+from cjlib.views import marks
 from cjlib.views.plots import theme
-from cjlib.views.plots.retention import dots
 from cjlib.views.plots.retention_curves import curve
 
 POINTS, FEWEST, LISTED = 160, 40, 13
@@ -232,36 +232,31 @@ def means(result: Any, *, most: int = 12) -> go.Figure:
         f"{row[f'rmst_{unit}s']:.1f} {unit}s, {numbers.count_of(row['n'], 'customer')}, {verdict}"
         for row, verdict in zip(shown, verdicts, strict=True)
     ]
-    notes, lines = theme.row_labels(
-        names,
-        said,
-        [verdict == DIFFERS for verdict in verdicts],
-        faint=[row["n"] < MIN_N for row in shown],
-    )
-    pitch = 36 + 18 * lines
     limit = rows[0][f"rmst_limit_{unit}s"]
-    return theme.figure(
-        [
-            dots(
-                [row[f"rmst_{unit}s"] for row in shown],
-                [row["rmst_low"] for row in shown],
-                [row["rmst_high"] for row in shown],
-                [row["n"] for row in shown],
-            )
-        ],
+    drawn = [
+        marks.Mark(
+            name=name,
+            said=f"{row[f'rmst_{unit}s']:.1f} {unit}s, {verdict}",
+            n=row["n"],
+            value=row[f"rmst_{unit}s"],
+            low=theme.plain(row["rmst_low"]),
+            high=theme.plain(row["rmst_high"]),
+            strong=verdict == DIFFERS,
+            faint=row["n"] < MIN_N,
+        )
+        for name, row, verdict in zip(names, shown, verdicts, strict=True)
+    ]
+    scale = marks.Scale(
+        title=f"mean {unit}s until churn, up to {unit} {limit:g}, 95% CI",
+        low=0.0,
+        high=limit or 1.0,
+    )
+    return theme.rows_figure(
+        marks.spec(drawn, scale, "dot"),
         caption=_caption(result, by) + more,
         alt=f"A dot with its 95% CI for each group. {'; '.join(f'{name}: {text}' for name, text in zip(names, said, strict=True))}.",
         columns=columns,
         rows=[_mean_row(row, by, unit, p_values) for row in rows],
-        height=pitch * len(shown) + 60,
-        annotations=notes,
-        showlegend=False,
-        xaxis={
-            "range": [-0.015 * limit, 1.02 * limit or 1],
-            "nticks": 5,
-            "title": {"text": f"mean {unit}s until churn, up to {unit} {limit:g}, 95% CI"},
-        },
-        yaxis={"range": [0.6 - len(shown), (14 + 20 * lines) / pitch], "visible": False},
     )
 
 
