@@ -424,6 +424,34 @@ def test_an_amount_that_is_no_number_is_counted_where_a_condition_asks(tmp_path:
     assert said(log)["Refunded Amount: not a number"] == 1
 
 
+def test_what_nested_columns_of_a_smaller_export_cannot_tell_is_said(tmp_path: Path) -> None:
+    rows = [{"id": "1", "created_at": 1741058094, "state": "closed", "source": {"author": {"id": "c1"}}, "statistics": {"last_close_at": 1741059094}, "rated": {"rating": 5}}]  # fmt: skip
+    lines = written(tmp_path, "talks.jsonl", rows)
+    duckdb.sql(f"SELECT * FROM read_json('{lines}')").write_parquet(str(tmp_path / "talks.parquet"))
+    own = OWN_DESK.replace("NAME", "conversation.rated_at")
+    log = cj.read_events(tmp_path / "talks.parquet", preset=written(tmp_path, "desk.yml", own))
+    assert [event for _, event, _ in events(log)] == ["opened", "closed"]
+    assert said(log)["rated: no time"] == 1
+    told = dict(zip(log.quality["check"], log.quality["example"], strict=True))
+    assert told["rated: not read"] == "no column 'conversation.rated_at'"
+
+
+OWN_DESK = """title: Desk
+customer_id: source.author.id
+events:
+  - {event: opened, timestamp: created_at}
+  - {event: closed, timestamp: statistics.last_close_at}
+  - {event: rated, timestamp: NAME, when: {rated.rating: filled}}
+"""
+
+
+def test_a_source_with_none_of_the_events_is_refused(tmp_path: Path) -> None:
+    own = OWN.replace("unless: {bon", "when: {bong").replace("when: {bon:", "when: {bong:")
+    path = written(tmp_path, "till.csv", TILL)
+    with pytest.raises(DataError, match="has none of its events: bought: not read"):
+        cj.read_events(path, preset=written(tmp_path, "my.yml", own))
+
+
 def test_the_preset_names_the_events(tmp_path: Path) -> None:
     path = written(tmp_path, "orders.csv", SHOPIFY)
     with pytest.raises(CjlibError, match="the preset shopify names the events"):

@@ -100,13 +100,15 @@ class _Reading:
         declared = list(dict.fromkeys([*base, *(name for more in own for name in more)]))
         status = self._status()
         people = fields.different(preset.customer_id or "")
+        for one, time, test in zip(kinds, times, holds, strict=True):
+            if time is None or test is None:
+                self._say_missing(one)
         self._stage()
         picks = []
         made: list[str] = []
         for one, name, time, test, more in zip(kinds, names, times, holds, own, strict=True):
             if time is None or test is None:
                 self._count_untimed(one, test or "FALSE", "FALSE", status)
-                self._say_missing(one)
                 continue
             has_time = f"NOT {blank(f'CAST({time} AS VARCHAR)')}"
             timed = "TRUE" if one.timestamp == kinds[0].timestamp else has_time
@@ -357,6 +359,9 @@ class _Reading:
         return self.engine.rows(f"SELECT coalesce(sum({cell}), 0)::BIGINT FROM preset_rows")[0][0]
 
     def _finished(self, picks: list[str], names: list[str]) -> Raw:
+        if not picks:
+            why = "; ".join(f"{one.check} ({one.example})" for one in self.fields.notes if not one.rows)  # fmt: skip
+            raise DataError(f"preset {self.preset.name}: the source has none of its events: {why}.")
         self.engine.execute(f"CREATE TEMP VIEW raw AS {' UNION ALL '.join(picks)}")
         described = {name: kind for name, kind, *_ in self.engine.rows("DESCRIBE raw")}
         places = [f"c{n}" for n in range(1, len(names) + 1)]
