@@ -12,6 +12,7 @@ from typing import Any
 
 from cjlib.errors import CjlibError, listed, shown
 from cjlib.packaged import DOCS, NOTEBOOKS, SAMPLE
+from cjlib.sources.journey.json_schema import HEAD, NAME, schema_text
 
 FILES = {
     "Makefile": "Makefile",
@@ -50,7 +51,8 @@ def lay_out(folder: Path) -> None:
     for table in SAMPLE.glob("*.parquet"):
         shutil.copy(table, folder / "data")
     journey = (SAMPLE / "journey.yml").read_text(encoding="utf-8")
-    _write(folder / "journey.yml", journey.replace("{path: ", "{path: data/"))
+    _write(folder / "journey.yml", HEAD + journey.replace("{path: ", "{path: data/"))
+    _write(folder / NAME, schema_text())
     for name, given in FILES.items():
         text = files("cjlib").joinpath("project_files", name).read_text(encoding="utf-8")
         _write(folder / given, text)

@@ -21,6 +21,7 @@ from cjlib.cli.reconcile import reconcile_command
 from cjlib.cli.render import render_command
 from cjlib.cli.run import run_command
 from cjlib.cli.sample import sample_command
+from cjlib.cli.schema import schema_command
 
 app = typer.Typer(
     name="cj",
@@ -48,6 +49,7 @@ app.command("list")(list_command)
 app.command("notebooks")(notebooks_command)
 app.command("check")(check_command)
 app.command("init")(init_command)
+app.command("schema")(schema_command)
 app.command("presets")(presets_command)
 app.command("reconcile")(reconcile_command)
 app.command("sample")(sample_command)

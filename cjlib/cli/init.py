@@ -80,7 +80,11 @@ def init_command(
             raise CjlibError(
                 f"--out: {shown(str(out))} is there already. Give another name with --out, or overwrite it with --force."
             )
-        out.write_text(_first_journey(file, feedback, template, out, chosen), encoding="utf-8")
+        written = _first_journey(file, feedback, template, out, chosen)
+        from cjlib.sources.journey import json_schema
+
+        out.write_text(json_schema.HEAD + written, encoding="utf-8")
+        (out.parent / json_schema.NAME).write_text(json_schema.schema_text(), encoding="utf-8")
         print(f"{out}: read it, decide where it asks you to, then `cj check {out}`")
 
 

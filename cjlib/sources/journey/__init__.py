@@ -18,8 +18,17 @@ from cjlib.show import numbers
 from cjlib.show.tables import table_html
 from cjlib.sources.connect.files import text_of
 from cjlib.sources.identity.options import DECLARED
-from cjlib.sources.journey.cross_field_rules import broken_rules
-from cjlib.sources.journey.fields import Duration, EventField, Listed, Section, Text, Zone, simplest
+from cjlib.sources.journey.cross_field_rules import broken_rules, newer_form
+from cjlib.sources.journey.fields import (
+    Count,
+    Duration,
+    EventField,
+    Listed,
+    Section,
+    Text,
+    Zone,
+    simplest,
+)
 from cjlib.sources.journey.reader_options import (
     assignment_table,
     customers_table,
@@ -80,6 +89,7 @@ class Journey(Section):
     texts; durations are text such as "14D".
     """
 
+    form: Count = Field(1, alias="schema", exclude=True)
     name: Text
     timezone: Zone | None = None
     sources: Sources
@@ -868,6 +878,7 @@ def journey_from(
 
 
 def _checked(parsed: Parsed, name: str, folder: Path) -> Journey:
+    raise_all(newer_form(parsed.data), parsed, name)
     faults = list(parsed.faults)
     journey = None
     try:

@@ -10,11 +10,29 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from cjlib import __version__
 from cjlib.errors import did_you_mean, listed, shown
 from cjlib.sources.combine import ALL
 from cjlib.sources.journey.schema import MEASURES
 from cjlib.sources.journey.yaml_parser import Fault, Place
 from cjlib.sources.log.semantics import FUNNELS, RETENTIONS, Semantics
+
+FORM = 1
+"""The form of the journey file that this version reads."""
+
+
+def newer_form(data: Any) -> list[Fault]:
+    """The one fault of a file that was written for a later version: its other faults would mislead."""
+    given = str(data.get("schema") or "") if isinstance(data, Mapping) else ""
+    if not given.isdecimal() or int(given) <= FORM:
+        return []
+    remedy = "Update it: pip install --upgrade customer-journey-notebooks."
+    return [
+        Fault(
+            ("schema",),
+            f"the file is of form {int(given)}, and version {__version__} of Customer Journey Notebooks reads form {FORM}. {remedy}",
+        )
+    ]
 
 
 def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
