@@ -62,20 +62,29 @@ class United:
 
 
 def combined(
-    logs: Mapping[str, EventLog], *, until: int | None = None, people: People | None = None
+    logs: Mapping[str, EventLog],
+    *,
+    until: int | None = None,
+    people: People | None = None,
+    engine: DuckDB | None = None,
 ) -> EventLog:
     """One log of the events of several, each under the name of its source; one alone gets no column `source`.
 
-    `until` is the end of data where somebody gave it; else it is the last event, of whichever source.
+    `until` is the end of data where somebody gave it; else it is the last event, of whichever source. The log lies in `engine`, else in
+    memory.
     """
-    engine, first = DuckDB(), next(iter(logs.values()))
+    engine, first = engine or DuckDB(), next(iter(logs.values()))
     columns = united_columns(logs)
     properties = [one.target for one in columns]
-    _gather(engine, logs, columns)
-    if people is not None:
+    engine.connection.register("given", _gathered(engine, logs, columns))
+    if people is None:
+        put_in_order(engine, "SELECT * FROM given", properties)
+    else:
+        engine.execute("CREATE TEMP TABLE gathered AS SELECT * FROM given")
         _give_to_people(engine, people, properties)
-    put_in_order(engine, "SELECT * FROM gathered", properties)
-    engine.execute("DROP TABLE gathered")
+        put_in_order(engine, "SELECT * FROM gathered", properties)
+        engine.execute("DROP TABLE gathered")
+    engine.connection.unregister("given")
     settle(engine, properties)
     write_prepared(engine, 0)
     make_events_view(engine, properties)
@@ -153,8 +162,12 @@ class _Part:
     meanings: pa.Array | None = None
 
 
-def _gather(engine: DuckDB, logs: Mapping[str, EventLog], columns: Sequence[United]) -> None:
-    """Make the dictionaries of the combined log and `gathered`, the coded rows of all logs."""
+def _gathered(
+    engine: DuckDB, logs: Mapping[str, EventLog], columns: Sequence[United]
+) -> pa.RecordBatchReader:
+    """The coded rows of all logs, a part of them at a time; their dictionaries are made before."""
+    import pyarrow as pa
+
     ids = {log.id_type for log in logs.values()}
     targets = [
         Property("customer_id", "c", ids.pop() if len(ids) == 1 else "VARCHAR", coded=True),
@@ -172,14 +185,23 @@ def _gather(engine: DuckDB, logs: Mapping[str, EventLog], columns: Sequence[Unit
         name: [_part(log, name, one.target, one.parts.get(name)) for one in every]
         for name, log in logs.items()
     }
-    for position, one in enumerate(every):
-        if one.target.coded:
-            _unite(engine, one.target, [own[position].meanings for own in parts.values()])
-    for position, (name, log) in enumerate(logs.items()):
-        engine.connection.register("given", _coded(engine, log, every, parts[name]))
-        begin = "INSERT INTO gathered" if position else "CREATE TEMP TABLE gathered AS"
-        engine.execute(f"{begin} SELECT * FROM given")
-        engine.connection.unregister("given")
+    dictionaries = [
+        _unite(engine, one.target, [own[position].meanings for own in parts.values()])
+        if one.target.coded
+        else None
+        for position, one in enumerate(every)
+    ]
+    types = [
+        pa.type_for_alias(_TYPES[one.target.type]) if own is None else own.type
+        for one, own in zip(every, dictionaries, strict=True)
+    ]
+    schema = pa.schema(list(zip((one.target.column for one in every), types, strict=True)))
+    batches = (
+        batch
+        for name, log in logs.items()
+        for batch in _coded(log, schema, parts[name], dictionaries)
+    )
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
 def _part(log: EventLog, source: str, target: Property, own: Property | None) -> _Part:
@@ -202,76 +224,79 @@ def _array(engine: DuckDB, sql: str) -> pa.Array:
     return engine.connection.sql(sql).to_arrow_table()["value"].combine_chunks()
 
 
-def _unite(engine: DuckDB, target: Property, values: Sequence[pa.Array]) -> None:
+@dataclass(frozen=True)
+class _Dictionary:
+    """The values of a column of the combined log, by their codes, and the Arrow type of the codes."""
+
+    values: pa.Array
+    type: pa.DataType
+
+    def codes(self, values: pa.Array) -> pa.Array:
+        """The code of each value."""
+        from pyarrow import compute
+
+        options = compute.SetLookupOptions(self.values)
+        return compute.call_function("index_in", [values], options).cast(self.type)
+
+
+def _unite(engine: DuckDB, target: Property, values: Sequence[pa.Array]) -> _Dictionary:
     """Make one dictionary of the values of all sources, sorted as text."""
     import pyarrow as pa
 
-    everything = pa.table({"value": pa.chunked_array(values)})
-    engine.connection.register("given", everything)
+    engine.connection.register("every", pa.table({"value": pa.chunked_array(values)}))
     engine.execute(
         f"CREATE TABLE {target.dictionary} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
-        f"FROM (SELECT DISTINCT value FROM given WHERE value IS NOT NULL ORDER BY CAST(value AS VARCHAR))"
+        "FROM (SELECT DISTINCT value FROM every WHERE value IS NOT NULL ORDER BY CAST(value AS VARCHAR))"
     )
-    engine.connection.unregister("given")
+    engine.connection.unregister("every")
+    width = "INTEGER" if target.column == "c" else width_of(engine, target.dictionary)
+    ordered = _array(engine, f"SELECT value FROM {target.dictionary} ORDER BY code")
+    return _Dictionary(ordered, pa.type_for_alias(_WIDTHS[width]))
+
+
+_WIDTHS = {"UTINYINT": "uint8", "USMALLINT": "uint16", "INTEGER": "int32"}
+_TYPES = {
+    "BIGINT": "int64",
+    "DOUBLE": "float64",
+    "BOOLEAN": "bool",
+    "DATE": "date32",
+    "TIMESTAMP": "timestamp[us]",
+}
 
 
 def _coded(
-    engine: DuckDB, log: EventLog, columns: Sequence[United], parts: Sequence[_Part]
-) -> pa.RecordBatchReader:
-    """The rows of one source under the codes of the combined log, a part of them at a time."""
+    log: EventLog,
+    schema: pa.Schema,
+    parts: Sequence[_Part],
+    dictionaries: Sequence[_Dictionary | None],
+) -> Iterator[pa.RecordBatch]:
+    """The rows of one source under the codes of the combined log."""
     import pyarrow as pa
 
     codes = [
-        _codes(engine, one.target, part.meanings) if part.meanings is not None else None
-        for one, part in zip(columns, parts, strict=True)
+        None if own is None or part.meanings is None else own.codes(part.meanings)
+        for own, part in zip(dictionaries, parts, strict=True)
     ]
-    names = [one.target.column for one in columns]
-    picks = ", ".join(f"{part.pick} AS {name}" for part, name in zip(parts, names, strict=True))
-    found = log.engine.connection.sql(f"SELECT {picks} FROM {log.prepared}").to_arrow_reader(
-        _AT_ONCE
+    picks = ", ".join(
+        f"{part.pick} AS {name}" for part, name in zip(parts, schema.names, strict=True)
     )
-    schema = pa.schema(
-        (field.name, field.type if own is None else own.type)
-        for field, own in zip(found.schema, codes, strict=True)
-    )
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in found:
-            turned = [
-                column if own is None else own.take(_positions(column, part.meanings))
-                for column, own, part in zip(batch.columns, codes, parts, strict=True)
-            ]
-            yield pa.RecordBatch.from_arrays(turned, schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    found = log.engine.connection.sql(f"SELECT {picks} FROM {log.prepared}")
+    for batch in found.to_arrow_reader(_AT_ONCE):
+        turned = [
+            column if own is None else own.take(_positions(column, part.meanings))
+            for column, own, part in zip(batch.columns, codes, parts, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(turned, schema=schema)
 
 
-def _positions(column: pa.Array, values: pa.Array | None) -> pa.Array:
+def _positions(column: pa.Array, meanings: pa.Array | None) -> pa.Array:
     """The positions of a column's values: what codes are already, and texts are not."""
     import pyarrow as pa
     from pyarrow import compute
 
     if pa.types.is_integer(column.type):
         return column
-    return compute.call_function("index_in", [column], compute.SetLookupOptions(values))
-
-
-_WIDTHS = {"UTINYINT": "uint8", "USMALLINT": "uint16", "INTEGER": "int32"}
-
-
-def _codes(engine: DuckDB, target: Property, values: pa.Array) -> pa.Array:
-    """The code of each of these values in the dictionary, in as few bytes as it needs."""
-    import pyarrow as pa
-
-    width = "INTEGER" if target.column == "c" else width_of(engine, target.dictionary)
-    given = pa.table({"place": pa.array(range(len(values)), pa.int64()), "value": values})
-    engine.connection.register("given_values", given)
-    found = engine.connection.sql(
-        f"SELECT CAST(n.code AS {width}) AS value FROM given_values g "
-        f"LEFT JOIN {target.dictionary} n ON n.value = g.value ORDER BY g.place"
-    ).to_arrow_table()
-    engine.connection.unregister("given_values")
-    return found["value"].combine_chunks().cast(_WIDTHS[width])
+    return compute.call_function("index_in", [column], compute.SetLookupOptions(meanings))
 
 
 def _give_to_people(engine: DuckDB, people: People, properties: Sequence[Property]) -> None:
