@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +48,17 @@ def place_for(files: Files, options: dict[str, Any]) -> Path:
     contents_of = zip(names, digests(files, memory_in(folder, where)), strict=True)
     content = _digest(text for pair in contents_of for text in pair)[:32]
     return folder / f"{where}-{_digest_of(options)}-{content}.duckdb"
+
+
+def place_for_several(parts: Mapping[str, tuple[Files, dict[str, Any]]]) -> Path:
+    """The cache file of several sources as one log, beside the first: files and options of each by its name."""
+    places = {name: place_for(files, options) for name, (files, options) in parts.items()}
+    where, options, content = (
+        _digest([*places, *(place.stem.split("-")[part] for place in places.values())])
+        for part in range(3)
+    )
+    first = next(iter(places.values()))
+    return first.with_name(f"{where[:12]}-{options[:12]}-{content[:32]}.duckdb")
 
 
 def place_for_table(table: str, state: Iterable[str], options: dict[str, Any]) -> Path:

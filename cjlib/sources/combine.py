@@ -8,15 +8,18 @@ table of all rows would have.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import uuid4
 
 import pandas as pd
 
 from cjlib.errors import shown
 from cjlib.show.numbers import duration
+from cjlib.sources import cache
 from cjlib.sources.ingest.open_source import QualityLine
 from cjlib.sources.ingest.quality_report import (
+    FUTURE,
     as_table,
     count_used,
     in_whole_days,
@@ -105,6 +108,48 @@ def combined(
         log,
         quality=_quality(log, logs, columns, whole_days),
         quarantine=stacked({name: one.quarantine for name, one in logs.items()}),
+    )
+
+
+# ---- kept logs ----------------------------------------------------------------------------------------------------
+
+
+def plain_log(log: EventLog) -> dict[str, Any]:
+    """What is known of a combined log beside its tables, as JSON can hold it, its quality and quarantine kept beside it."""
+    tables = {
+        name: cache.keep_table(log.engine, f"kept_{name}", getattr(log, name))
+        for name in ("quality", "quarantine")
+    }
+    properties = [asdict(one) for one in log.properties.values()]
+    waits = bool((log.quarantine["reason"] == FUTURE).any())
+    kept = {"timezone": log.timezone, "observed_until_us": log.observed_until_us}
+    return {**kept, **tables, "properties": properties, "only_for": _PROCESS if waits else None}
+
+
+_PROCESS = uuid4().hex
+
+
+def is_current(kept: Mapping[str, Any]) -> bool:
+    """Whether a kept log still holds: rows that had not happened yet may have happened since, for all but the process that kept it."""
+    return kept["only_for"] in (None, _PROCESS)
+
+
+def log_of_plain(engine: DuckDB, kept: Mapping[str, Any]) -> EventLog:
+    """The log of which `plain_log` kept the facts."""
+    properties = [Property(**one) for one in kept["properties"]]
+    make_events_view(engine, properties)
+    quality, quarantine = (
+        cache.kept_table(engine, f"kept_{name}", kept[name]) for name in ("quality", "quarantine")
+    )
+    return EventLog(
+        engine=engine,
+        prepared="prepared",
+        properties={one.name: one for one in properties},
+        timezone=kept["timezone"],
+        observed_until_us=kept["observed_until_us"],
+        quality=quality,
+        # A table without rows has come back without its types.
+        quarantine=quarantine.astype("str").astype({"row": "int64"}),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import duckdb
 import pandas as pd
@@ -14,7 +15,7 @@ import pandas as pd
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, of_source, shown
 from cjlib.sources import cache
 from cjlib.sources.cache import folder_for
-from cjlib.sources.combine import ALL, SOURCE, combined
+from cjlib.sources.combine import ALL, SOURCE, combined, is_current, log_of_plain, plain_log
 from cjlib.sources.connect import remote_of
 from cjlib.sources.connect.files import Files, find_files, is_workbook
 from cjlib.sources.connect.remote import is_remote
@@ -200,7 +201,7 @@ def _said_of_ids(given: Any) -> Any:
     return OFF if given is None else given
 
 
-def _log_of(source: Any, options: ReaderOptions) -> EventLog:
+def _log_of(source: Any, options: ReaderOptions, *, keep: bool = True) -> EventLog:
     """The log of one source, whatever it is."""
     if hasattr(source, "read_events"):
         return source.read_events(**options.given())
@@ -211,7 +212,7 @@ def _log_of(source: Any, options: ReaderOptions) -> EventLog:
     if options.pushdown:
         return _pushed(place, request, options.customers)
     try:
-        log = _read(place, request, refresh=options.refresh)
+        log = _read(place, request, refresh=options.refresh, keep=keep)
         customers = _customers(place, options.customers)
         people = options.people
         if people is not None and people.join and not options.one_of_several:
@@ -241,27 +242,82 @@ def _log_of_several(sources: Mapping[str, Any], options: ReaderOptions) -> Event
         raise CjlibError(
             "pushdown: several sources cannot be counted where they lie. Leave pushdown out, or join them there in a view."
         )
-    logs: dict[str, EventLog] = {}
-    ends: list[int | None] = []
+    parts: dict[str, tuple[Any, ReaderOptions]] = {}
     for name, given in _named_sources(sources):
-        try:
-            source, own = _source_and_options(given, options)
-            logs[name] = _log_of(source, own)
-            ends.append(own.until_us())
-        except CjlibError as fault:
-            raise of_source(fault, name) from None
-    until = max(end for end in ends if end is not None) if None not in ends else None
+        with _said_of(name):
+            parts[name] = _source_and_options(given, options)
     people, customers = options.people, _customers(None, options.customers)
     if people is not None and people.join:
+        logs, until = _logs_of(parts)
         log = _of_people(logs, people, customers, until)
     else:
-        log = combined(logs, until=until)
+        log = _kept_log(parts) or _combined(parts)
     return _with_split_ids(log if customers is None else _with_customers(log, customers))
 
 
 def _with_split_ids(log: EventLog) -> EventLog:
     """The log, its quality table saying where ids probably split."""
     return replace(log, quality=_with_lines(log.quality, split_lines(log)))
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """Faults name the source of several that they are about."""
+    try:
+        yield
+    except CjlibError as fault:
+        raise of_source(fault, name) from None
+
+
+Parts: TypeAlias = Mapping[str, tuple[Any, ReaderOptions]]
+
+
+def _logs_of(parts: Parts, *, keep: bool = True) -> tuple[dict[str, EventLog], int | None]:
+    """The log of each source, in the cache where it is large and `keep` allows it, and the end of all where it is given for each."""
+    logs: dict[str, EventLog] = {}
+    for name, (source, own) in parts.items():
+        with _said_of(name):
+            logs[name] = _log_of(source, own, keep=keep)
+    ends = [own.until_us() for _, own in parts.values()]
+    return logs, max(end for end in ends if end is not None) if None not in ends else None
+
+
+def _combined(parts: Parts) -> EventLog:
+    logs, until = _logs_of(parts)
+    return combined(logs, until=until)
+
+
+def _kept_log(parts: Parts) -> EventLog | None:
+    """The log of several large files as they are now, prepared and kept first; None where it can be neither opened nor written, or they are none.
+
+    Of one source alone it is that source's.
+    """
+    if len(parts) == 1:
+        return None
+    known: dict[str, Files] = {}
+    for name, (source, own) in parts.items():
+        with _said_of(name):
+            files = _files_of(source, own)
+        known |= {} if files is None else {name: files}
+    if len(known) < len(parts) or sum(own.size for own in known.values()) < cache.LARGE:
+        return None
+    place = cache.place_for_several(
+        {name: (known[name], own.request().plain()) for name, (_, own) in parts.items()}
+    )
+
+    def fill(engine: DuckDB) -> dict[str, Any]:
+        logs, until = _logs_of(parts, keep=False)
+        return plain_log(combined(logs, until=until, engine=engine))
+
+    kept = cache.from_cache(place, fill, is_current)
+    return kept and log_of_plain(*kept)
+
+
+def _files_of(source: Any, own: ReaderOptions) -> Files | None:
+    """The files of a source, where it is some."""
+    if not isinstance(source, str | Path) or remote_of(source, own.table, own.engine, own.query):
+        return None
+    return find_files(source, own.table if is_workbook(source) else None)
 
 
 def _of_people(
@@ -335,17 +391,18 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
     return cast("EventLog", open_pushed(source, wanted, lambda: _read(source, request)))
 
 
-def _read(source: Any, request: Request, *, refresh: bool = False) -> EventLog:
+def _read(source: Any, request: Request, *, refresh: bool = False, keep: bool = True) -> EventLog:
     notes: list[QualityLine] = []
     files = find_files(source) if isinstance(source, str | Path) else source
     files = files if isinstance(files, Files) else None
-    kept = log_of_files(files, request) if files and files.size >= cache.LARGE else None
+    large = files is not None and keep and files.size >= cache.LARGE
+    kept = log_of_files(files, request) if files and large else None
     if is_remote(source):
         kept = log_of_table(source, request, refresh=refresh)
         if kept:
             text = "the table's counts and times are as they were when it was read"
             notes.append(QualityLine("kept in the cache", 0, text, counts_rows=False))
-    elif files and files.size >= cache.LARGE and kept is None:
+    elif files and large and kept is None:
         text = f"{folder_for(files)} cannot be written, or is held open: prepared in memory"
         notes.append(QualityLine("cache", 0, text, counts_rows=False))
     engine, facts = kept or prepare_in_memory(files if files else source, request)
@@ -400,7 +457,9 @@ def _customers(source: Any, customers: Any) -> Any:
     return source.beside(customers) if is_remote(source) and not a_file else customers
 
 
-_OF_FILES = frozenset({".parquet", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".gz"})
+_OF_FILES = frozenset(
+    {".parquet", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".gz", ".xlsx"}
+)
 """What a file's name ends in, and no table's."""
 
 

@@ -1,5 +1,7 @@
 """Several sources as one log: the same as one table of their rows with a column that names the source."""
 
+import gc
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -245,3 +247,57 @@ def test_a_step_may_give_rows_to_another_customer():
     assert found["event"].tolist() == ["tap", "tap"]
     alone = combined({"web": logs["web"]}, people=lambda engine, rows: None)
     assert prepared(alone) == prepared(logs["web"])
+
+
+# ---- kept logs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    monkeypatch.setattr("cjlib.sources.cache.LARGE", 1)
+    monkeypatch.setenv("CJ_CACHE_DIR", str(tmp_path / "kept"))
+    WEB.to_parquet(tmp_path / "web.parquet")
+    SHOP.to_csv(tmp_path / "shop.csv", index=False)
+    return {"web": tmp_path / "web.parquet", "shop": {**ORDERS, "source": tmp_path / "shop.csv"}}
+
+
+def kept_files(tmp_path):
+    return sorted(path.name for path in (tmp_path / "kept").glob("*.duckdb"))
+
+
+def test_several_large_files_are_prepared_once_and_kept_as_one_log(large, tmp_path, monkeypatch):
+    first = cj.read_events(large)
+    (name,) = kept_files(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("cjlib.sources.read_events.combined", None)
+        again = cj.read_events(large)
+    assert prepared(again) == prepared(first)
+    assert rows(again).equals(rows(first))
+    pd.testing.assert_frame_equal(again.quality, first.quality)
+    pd.testing.assert_frame_equal(again.quarantine, first.quarantine)
+    assert again.observed_until == first.observed_until
+    assert prepared(cj.read_events({"web": WEB, "shop": ORDERS})) == prepared(first)
+    more = pd.concat([SHOP, SHOP.head(1).assign(kunde="new")])
+    more.to_csv(tmp_path / "shop.csv", index=False)
+    assert cj.read_events(large).n_customers == first.n_customers + 1
+    assert kept_files(tmp_path) != [name]
+    assert cj.read_events(large, dates="month_first").n_events == first.n_events + 1
+
+
+def test_a_kept_log_with_rows_that_have_not_happened_yet_is_made_anew_by_others(
+    large, tmp_path, monkeypatch
+):
+    SHOP.fillna({"timestamp": pd.Timestamp("2100-01-01")}).to_csv(tmp_path / "shop.csv")
+    for _ in range(2):
+        log = cj.read_events(large)
+        assert log.quarantine["reason"].tolist() == ["in the future"]
+    n_events, made = log.n_events, []
+    del log  # another process holds nothing of it open
+    gc.collect()
+    monkeypatch.setattr("cjlib.sources.combine._PROCESS", "another")
+    own = combined
+    monkeypatch.setattr(
+        "cjlib.sources.read_events.combined", lambda *a, **k: made.append(1) or own(*a, **k)
+    )
+    assert cj.read_events(large).n_events == n_events
+    assert made == [1]
