@@ -318,6 +318,8 @@ STYLE = """
 .cj-heat th, .cj-heat td { padding: 0.35rem 0.6rem; border: 0; text-align: right; border-radius: 3px; font-variant-numeric: tabular-nums; }
 .cj-heat tbody th { text-align: left; font-weight: 400; }
 .cj-heat td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.cj-marks:has(.cj-spark) thead th:last-child { width: 52%; }
+.cj-marks:has(.cj-spark) .cj-said { font-weight: 400; }
 @media screen and (max-width: 40rem) {
   .cj-marks, .cj-marks tbody, .cj-marks thead, .cj-marks tfoot { display: block; }
   .cj-marks tr { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 0 0.6rem; padding: 0.35rem 0; border-bottom: 1px solid rgba(118, 118, 118, 0.3); }

@@ -107,7 +107,9 @@ def test_choosing_a_segment_draws_the_groups(explorer):
     _, _, by, _, output = parts(explorer.widget())
     assert by.options == ("(all together)", "channel")
     by.value = "channel"
-    assert drawn(output)["layout"]["meta"]["columns"][0] == "channel"
+    table = output.outputs[0]["data"]["application/vnd.cjlib.rows+json"]
+    assert table["columns"][0] == "channel"
+    assert {row["name"] for row in table["table"]["marks"]} == {"web", "mail", "shop"}
 
 
 def test_steps_can_be_added_and_taken_away_and_no_steps_are_no_traceback(explorer):

@@ -128,7 +128,7 @@ def test_a_stage_shows_its_touchpoints_routes_and_quotes_and_the_slider_its_poin
     assert {"cart", "pay", "Stay"} <= set(re.findall(r"\w+", inside.value))
     five = future.value
     change.value = 10
-    assert "Buy +10.0 points" in future.value
+    assert "10.0 points more went on from Look to Buy" in future.value
     assert future.value != five
 
 

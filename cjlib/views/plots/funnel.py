@@ -27,10 +27,10 @@ _OWN = ("annotations", "height", "xaxis", "yaxis")
 
 
 def choices(windows: Mapping[str, Any], groups: Mapping[str, Any], start: int = 0) -> go.Figure:
-    """The steps for each window and the segments for each column, one at a time; the table under the figure holds all of them."""
+    """The steps for each window and by segment for each column, one at a time; the table under the figure holds all of them."""
     figures = {
         **{name: steps(each) for name, each in windows.items()},
-        **{name: segments(each) for name, each in groups.items()},
+        **{name: segment_steps(each) for name, each in groups.items()},
     }
     drawn = {name: figure.to_plotly_json() for name, figure in figures.items()}
     names = list(drawn)

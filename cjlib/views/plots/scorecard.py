@@ -66,7 +66,29 @@ class Card:
 
 def cards(result: Any, *, measures: Sequence[str] | None = None) -> go.Figure:
     """A row a measure, missed targets first: value, words, and the trend within its normal variation."""
-    held = _cards(result, measures)
+    return _drawn(result, _cards(result, measures), _caption(result))
+
+
+def targets(result: Any) -> go.Figure:
+    """The measures with a target alone; where none is set all."""
+    every = _cards(result, None)
+    aimed = [card for card in every if card.met]
+    if not aimed:
+        return _drawn(result, every, _caption(result))
+    counts = [
+        f"{sum(card.met == met for card in aimed)} {words}"
+        for met, words in (
+            ("missed", "missed"),
+            ("reached", "met"),
+            ("not clear", "too close to call"),
+        )
+    ]
+    return _drawn(
+        result, aimed, f"{numbers.count_of(len(aimed), 'target')}: {numbers.joined(counts)}."
+    )
+
+
+def _drawn(result: Any, held: Sequence[Card], caption: str) -> go.Figure:
     if not held:
         return theme.empty(
             result.headline, columns=COLUMNS, words_in_figure="No measure has a complete period"
@@ -75,17 +97,11 @@ def cards(result: Any, *, measures: Sequence[str] | None = None) -> go.Figure:
     title = f"last {numbers.count_of(len(held[0].trend), result.period)}; band: normal variation; dashes: target; diamond: outside"
     return theme.rows_figure(
         marks.spec([card.mark for card in ordered], marks.Scale(title=title), "spark"),
-        caption=_caption(result),
+        caption=caption,
         alt=_alt(ordered),
         columns=COLUMNS,
         rows=[row for card in ordered for row in _rows(card, result.period)],
     )
-
-
-def targets(result: Any) -> go.Figure:
-    """The measures with a target alone; where none is set all."""
-    aimed = [card.row["measure"] for card in _cards(result, None) if card.met]
-    return cards(result, measures=aimed or None)
 
 
 def _cards(result: Any, measures: Sequence[str] | None) -> list[Card]:
