@@ -20,7 +20,7 @@ from sentences import SENTENCES, Sentence
 from worlds import WORLDS, World
 
 PAGE = Path(__file__).parents[2] / "docs" / "how_often_wrong.md"
-COLUMNS = ["sentence", "world", "worlds", "told", "below_5"]
+COLUMNS = ["sentence", "world", "worlds", "told", "below_5", "below_1"]
 HEAD = """\
 # How often a sentence is wrong
 
@@ -33,7 +33,8 @@ claims only below .0025: a run of all notebooks asks some twenty families of que
 POWER = """\
 ## How often they find what is there
 
-The same sentences in a plain business of 1,200 customers with one effect planted.
+The same sentences in a plain business of 1,200 customers with one effect planted. Beside what they find, in how many the table has an adjusted p below .01: what
+a sentence would find that looked at its own family alone, and not at all twenty of a run.
 """
 COVERAGE = """\
 ## How often 95% intervals hold the truth
@@ -63,7 +64,7 @@ def upper_bound(wrong: int, worlds: int, level: float = 0.95) -> float:
 def counted(
     sentences: Sequence[Sentence], worlds: Sequence[World], seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """A row a sentence and world: in how many businesses it answered, claimed something, and had an adjusted p below .05."""
+    """A row a sentence and world: in how many businesses it answered, claimed something, and had an adjusted p below .05 and .01."""
     rows = []
     for seed in seeds:
         for world in worlds:
@@ -73,7 +74,8 @@ def counted(
                     continue
                 claim = sentence.claim(business)
                 if claim is not None:
-                    rows.append((sentence.name, world.name, 1, claim.told, claim.p < 0.05))
+                    below = [claim.p < level for level in (0.05, 0.01)]
+                    rows.append((sentence.name, world.name, 1, claim.told, *below))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -107,9 +109,10 @@ def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame) -> s
     cells = wrong.groupby(["sentence", "world"], sort=False)[["worlds", "told"]].sum()
     said = (cells["told"].astype(int).astype(str) + "/" + cells["worlds"].astype(str)).unstack()
     said = said.reindex(index=counts.index, columns=list(WORLDS)).fillna("–").reset_index()
-    hits = found.groupby(["sentence", "world"], sort=False)[["worlds", "told"]].sum().reset_index()
+    columns = ["worlds", "told", "below_1"]
+    hits = found.groupby(["sentence", "world"], sort=False)[columns].sum().reset_index()
     hits["world"] = hits["world"].str.removeprefix("plain, ").map(EFFECTS)
-    hits = hits.rename(columns={"world": "effect", "told": "found"})
+    hits = hits.rename(columns={"world": "effect", "told": "found", "below_1": "p < .01"})
     worlds = int(counts["worlds"].max())
     ground = f"This page stands on {worlds // len(WORLDS)} seeds, {worlds} worlds a sentence: with no wrong one the bound would be {100 * upper_bound(0, worlds):.1f}%."
     parts = [

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from worlds import moments
 
 import cjlib as cj
+from cjlib.shared.comparison import group_means_against_others, known_at_once
 
 Bounds = tuple[float, float]
 
@@ -140,6 +141,61 @@ def audited(labels: int) -> Callable[[np.random.Generator], Bounds]:
     return draw
 
 
+def difference_of_groups(rng: np.random.Generator) -> Bounds:
+    """Of 60 visitors of one channel half buy, of 300 of the other 40%."""
+    buys = np.concatenate([rng.random(60) < 0.5, rng.random(300) < 0.4])
+    who = np.flatnonzero(buys)
+    channel = np.repeat(["a", "b"], [60, 300])
+    start = rng.uniform(0, 60, 360)
+    events = pd.DataFrame(
+        {
+            "customer_id": np.concatenate([np.arange(360), who]).astype(str),
+            "event": ["visit"] * 360 + ["buy"] * who.size,
+            "timestamp": moments(np.concatenate([start, start[who] + 1])),
+            "channel": np.concatenate([channel, channel[who]]),
+        }
+    )
+    log = cj.read_events(events, observed_until=moments(90))
+    table = cj.funnel(log, ["visit", "buy"], window="7D", by="channel").comparisons
+    return _bounds(table[table["channel"] == "a"].iloc[0], "difference_low", "difference_high")
+
+
+def difference_of_values(rng: np.random.Generator) -> Bounds:
+    """Payments with a long tail, 40 customers of one group and 200 of the other, the same in both."""
+    values = rng.lognormal(0, 1, 240)
+    compared = group_means_against_others(
+        "value", np.repeat([0, 1], [40, 200]), values, 1, follow_up=known_at_once("now")
+    )
+    return float(compared.low[0]), float(compared.high[0])
+
+
+def difference_of_scores(each: int) -> Callable[[np.random.Generator], Bounds]:
+    """NPS of two stages with the same answers, by customers who answered at both."""
+
+    def draw(rng: np.random.Generator) -> Bounds:
+        answers = _repeated(rng, 60, 2 * each, 0.4)
+        answers = answers.assign(stage=np.tile(["a", "b"], 60 * each))
+        told = cj.nps(cj.read_feedback(answers), by="stage").against_others.iloc[0]
+        return _bounds(told, "difference_low", "difference_high")
+
+    return draw
+
+
+def csat(customers: int) -> Callable[[np.random.Generator], Bounds]:
+    """90% satisfied."""
+
+    def draw(rng: np.random.Generator) -> Bounds:
+        answers = pd.DataFrame(
+            {
+                "timestamp": moments(np.linspace(0, 30, customers)),
+                "csat": np.where(rng.random(customers) < 0.9, 5, 2),
+            }
+        )
+        return _bounds(cj.csat(cj.read_feedback(answers)).table.iloc[0])
+
+    return draw
+
+
 INTERVALS = (
     Interval("conversion, n = 200", 0.3, conversion),
     Interval("survival after 60 days, n = 200", float(np.exp(-0.6)), survival),
@@ -148,6 +204,12 @@ INTERVALS = (
     Interval("NPS, 100 customers 5 times", 20.0, nps(100, 5, 0.3)),
     Interval("NPS, 50 customers 10 times", 20.0, nps(50, 10, 0.5)),
     Interval("CSAT weighted, n = 20", 0.95, weighted_csat),
+    Interval("NPS, 10 customers once", 20.0, nps(10, 1, 0.5)),
+    Interval("CSAT, n = 20", 0.9, csat(20)),
+    Interval("CSAT, n = 200", 0.9, csat(200)),
+    Interval("difference of conversion, n = 60 and 300", 0.1, difference_of_groups),
+    Interval("difference of values, n = 40 and 200", 0.0, difference_of_values),
+    Interval("difference of NPS, 60 customers twice", 0.0, difference_of_scores(1)),
     Interval("negative texts, 20 labels", 0.3, audited(20)),
     Interval("negative texts, 60 labels", 0.3, audited(60)),
 )
