@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cjlib.errors import shown
 from cjlib.show.numbers import duration
@@ -25,7 +27,7 @@ from cjlib.sources.ingest.quality_report import (
     in_whole_days,
     lines_of_events,
 )
-from cjlib.sources.log.engine import DuckDB, identifier
+from cjlib.sources.log.engine import DuckDB
 from cjlib.sources.log.event_log import EventLog
 from cjlib.sources.log.prepared_table import (
     Property,
@@ -47,12 +49,20 @@ SOURCE = "source"
 ALL = "all sources"
 """What stands for the source in lines about all of them together."""
 
-People: TypeAlias = Callable[[DuckDB, str], str | None]
+
+@dataclass(frozen=True)
+class Owners:
+    """Whose each row of `gathered` is, in its order: a position among the names of customers."""
+
+    names: pa.Array
+    of_row: NDArray[np.int64]
+
+
+People: TypeAlias = Callable[[DuckDB, Sequence[Property]], Owners | None]
 """A step between the rows of the sources and the log.
 
-It gets the engine and the name of a view with a row for each event: `place`, `source` (where there are several), `customer_id`,
-`event`, `timestamp` in UTC, and the other columns under their names. It gives the name of a relation (`place`, `customer_id`) of the
-rows that are another customer's than they say; None where there are none.
+It gets the engine, with the table `gathered` (c, t, e and the properties given, coded by their dictionaries), and gives whose its rows
+are; None where they are whose they say.
 """
 
 
@@ -345,47 +355,30 @@ def _positions(column: pa.Array, meanings: pa.Array | None) -> pa.Array:
 
 
 def _give_to_people(engine: DuckDB, people: People, properties: Sequence[Property]) -> None:
-    """Let a step say which rows are another customer's, and give `gathered` the codes of who they are."""
-    picks, joins = [], []
-    for one in properties:
-        picks.append(
-            f", {f'{one.dictionary}.value' if one.coded else f'g.{one.column}'} AS {identifier(one.name)}"
-        )
-        if one.coded:
-            joins.append(f" LEFT JOIN {one.dictionary} ON {one.dictionary}.code = g.{one.column}")
-    engine.execute(
-        "CREATE TEMP VIEW rows_of_sources AS SELECT g.rowid AS place, c_names.value AS customer_id, e_names.value AS event, "
-        f"make_timestamp(g.t) AS timestamp{''.join(picks)} FROM gathered g JOIN c_names ON c_names.code = g.c "
-        f"JOIN e_names ON e_names.code = g.e{''.join(joins)}"
-    )
-    owners = people(engine, "rows_of_sources")
-    if owners is not None:
-        _recode_customers(engine, owners)
-    engine.execute("DROP VIEW rows_of_sources")
+    """Let a step say whose the rows are, and give `c_names` and `gathered` who they are."""
+    import pyarrow as pa
 
-
-def _recode_customers(engine: DuckDB, owners: str) -> None:
-    """Make `c_names` of those who have rows after all, and give their codes to `gathered`."""
-    types = {
-        kind
-        for relation, column in (("c_names", "value"), (owners, "customer_id"))
-        for (kind,) in engine.rows(
-            f"SELECT column_type FROM (DESCRIBE SELECT * FROM {relation}) WHERE column_name = '{column}'"
-        )
-    }
-    kind = types.pop() if len(types) == 1 else "VARCHAR"
+    owners = people(engine, properties)
+    if owners is None:
+        return
+    given = pa.table({"place": np.arange(len(owners.names)), "value": owners.names})
+    engine.connection.register("given", given)
     engine.execute(
-        f"CREATE TEMP TABLE owned AS SELECT g.rowid AS place, CAST(coalesce(CAST(o.customer_id AS VARCHAR), CAST(n.value AS VARCHAR)) AS {kind}) AS value "
-        f"FROM gathered g JOIN c_names n ON n.code = g.c LEFT JOIN {owners} o ON o.place = g.rowid"
+        "CREATE OR REPLACE TABLE c_names AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
+        "FROM (SELECT DISTINCT value FROM given ORDER BY value)"
     )
-    engine.execute("DROP TABLE c_names")
+    codes = engine.numbers(
+        "SELECT n.code FROM given g JOIN c_names n USING (value) ORDER BY g.place"
+    )
+    engine.connection.unregister("given")
+    engine.connection.register("given", pa.table({"c": codes["code"][owners.of_row]}))
+    engine.execute("CREATE TEMP TABLE owned AS SELECT c FROM given")
+    engine.connection.unregister("given")
+    engine.execute("ALTER TABLE gathered RENAME TO rows_of_ids")
     engine.execute(
-        "CREATE TABLE c_names AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
-        "FROM (SELECT DISTINCT value FROM owned ORDER BY CAST(value AS VARCHAR))"
+        "CREATE TEMP TABLE gathered AS SELECT o.c, r.* EXCLUDE (c) FROM rows_of_ids r POSITIONAL JOIN owned o"
     )
-    engine.execute(
-        "UPDATE gathered SET c = n.code FROM owned o JOIN c_names n ON n.value = o.value WHERE o.place = gathered.rowid"
-    )
+    engine.execute("DROP TABLE rows_of_ids")
     engine.execute("DROP TABLE owned")
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cjlib.errors import DataError, listed, shown, unknown_column
 from cjlib.show.numbers import count_of
+from cjlib.sources.combine import Owners
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.connect.remote import is_remote
 from cjlib.sources.identity.options import CUSTOMER, Identities, MapTable
-from cjlib.sources.identity.resolve import UNDATED, IdSpace, Pairs, Resolved, resolve
+from cjlib.sources.identity.resolve import NOBODY, UNDATED, IdSpace, Pairs, Resolved, resolve
 from cjlib.sources.ingest.columns import GIVEN_ID
 from cjlib.sources.ingest.open_source import QualityLine, open_files, open_frame, open_remote
-from cjlib.sources.log.engine import BLANKS, DuckDB, blank, identifier, literal
+from cjlib.sources.log.engine import BLANKS, DuckDB, blank, literal
+from cjlib.sources.log.prepared_table import Property
 
 BEFORE_AFTER = "customers before and after joining ids"
 HUBS = "hubs: ids that would join too many, cut"
@@ -40,14 +43,13 @@ class PeopleStep:
             self.tables.append(MapTable(customers, (), "customers table", of_customers=True))
         self.lines: list[QualityLine] = []
 
-    def __call__(self, engine: DuckDB, rows: str) -> str | None:
-        """The relation (place, customer_id) of whose each row is."""
-        there = {name: kind for name, kind, *_ in engine.rows(f"DESCRIBE {rows}")}
-        places = {
-            name: GIVEN_ID if name == CUSTOMER else name
-            for name in self.identities.columns
-            if (GIVEN_ID if name == CUSTOMER else name) in there
+    def __call__(self, engine: DuckDB, properties: Sequence[Property]) -> Owners:
+        """Whose each row of `gathered` is."""
+        there = {one.name: one for one in properties}
+        own_name = {
+            name: GIVEN_ID if name == CUSTOMER else name for name in self.identities.columns
         }
+        places = {name: there[own] for name, own in own_name.items() if own in there}
         links = [
             _open_links(engine, table, self.identities, n) for n, table in enumerate(self.tables)
         ]
@@ -59,39 +61,33 @@ class PeopleStep:
         _check_columns(self.identities, columns, [*there])
         known = sum(name in self.identities.known for name in columns)
         sizes = tuple(
-            _dictionary(engine, n, name, rows, places.get(name), links)
-            for n, name in enumerate(columns)
+            _dictionary(engine, n, name, places.get(name), links) for n, name in enumerate(columns)
         )
         space = IdSpace(tuple(columns), known, sizes)
-        found, place = self._resolved(engine, rows, space, places, links)
-        _write(engine, found, place, space, "source" if self.several else None, rows)
-        self.lines = _lines(engine, found, space)
-        for n in range(len(columns)):
-            engine.execute(f"DROP TABLE ids_{n}")
-        for one in links:
-            engine.execute(f"DROP TABLE {one.relation}")
-        return "owners"
+        found = self._resolved(engine, space, places, links)
+        owners = _write(engine, found, space)
+        self.lines = _lines(engine, found, space, self._counts(engine, there, found))
+        for relation in (
+            *(f"ids_{n}" for n in range(len(columns))),
+            *(one.relation for one in links),
+        ):
+            engine.execute(f"DROP TABLE {relation}")
+        return owners
 
     def _resolved(
         self,
         engine: DuckDB,
-        rows: str,
         space: IdSpace,
-        places: dict[str, str],
+        places: Mapping[str, Property],
         links: Sequence[_Links],
-    ) -> tuple[Resolved, Any]:
-        picks, joins = ["r.place AS place", "epoch_us(r.timestamp) AS t"], []
-        for n, name in enumerate(space.columns):
-            picks.append(
-                f"CAST(coalesce(i{n}.code, -1) AS INTEGER) AS k{n}"
-                if name in places
-                else f"CAST(-1 AS INTEGER) AS k{n}"
-            )
-            if name in places:
-                joins.append(
-                    f" LEFT JOIN ids_{n} i{n} ON i{n}.value = {_comparable(name, f'r.{identifier(places[name])}')}"
-                )
-        arrays = engine.numbers(f"SELECT {', '.join(picks)} FROM {rows} r{''.join(joins)}")
+    ) -> Resolved:
+        rows = engine.numbers("SELECT t FROM gathered")["t"]
+        codes = [
+            _codes(engine, n, name, places[name])
+            if name in places
+            else np.full(len(rows), NOBODY, dtype=np.int32)
+            for n, name in enumerate(space.columns)
+        ]
         tables = [one for link in links for one in _pairs(engine, space, link)]
         apart = [
             int(start) + code
@@ -100,11 +96,26 @@ class PeopleStep:
                 f"SELECT code FROM ids_{n} WHERE value IN ({', '.join(literal(_same(name, one)) for one in self.identities.apart) or 'NULL'})"
             )
         ]
-        codes = [arrays.pop(f"k{n}") for n in range(len(space.columns))]
-        found = resolve(
-            space, codes, arrays["t"], tables, hub_limit=self.identities.hub_limit, apart=apart
-        )
-        return found, arrays["place"]
+        return resolve(space, codes, rows, tables, hub_limit=self.identities.hub_limit, apart=apart)
+
+    def _counts(
+        self, engine: DuckDB, there: Mapping[str, Property], found: Resolved
+    ) -> list[tuple[str, int, int]]:
+        """Of all rows, and of several sources of each one's, the customers before and after."""
+        counts = [("", _different(found.given), _different(found.person))]
+        if not self.several:
+            return counts
+        column = there["source"]
+        of_row = engine.numbers(f"SELECT CAST({column.column} AS INTEGER) AS s FROM gathered")["s"]
+        for code, name in engine.rows(f"SELECT code, value FROM {column.dictionary} ORDER BY code"):
+            own = of_row == code
+            counts.append((name, _different(found.given[own]), _different(found.person[own])))
+        return counts
+
+
+def _different(ids: NDArray[np.int64]) -> int:
+    ordered = np.sort(ids)
+    return int(np.count_nonzero(np.diff(ordered))) + (len(ordered) > 0)
 
 
 def _check_columns(identities: Identities, columns: Sequence[str], there: Sequence[str]) -> None:
@@ -133,30 +144,49 @@ def _comparable(column: str, sql: str) -> str:
 
 
 def _dictionary(
-    engine: DuckDB,
-    position: int,
-    name: str,
-    rows: str,
-    place: str | None,
-    links: Sequence[_Links],
+    engine: DuckDB, position: int, name: str, place: Property | None, links: Sequence[_Links]
 ) -> int:
     """Make the dictionary of a column's ids; how many there are."""
-    parts = (
-        [f"SELECT DISTINCT {_comparable(name, identifier(place))} AS value FROM {rows}"]
-        if place
-        else []
-    )
-    parts += [
-        f"SELECT DISTINCT l{n} AS value FROM {one.relation}"
+    parts = [
+        f"SELECT l{n} AS value FROM {one.relation}"
         for one in links
         for n, column in enumerate(one.columns)
         if column == name
     ]
+    if place is not None:
+        column, source = ("value", place.dictionary) if place.coded else (place.column, "gathered")
+        parts.append(f"SELECT {_comparable(name, column)} AS value FROM {source}")
     engine.execute(
-        f"CREATE TEMP TABLE ids_{position} AS SELECT CAST(row_number() OVER (ORDER BY value) - 1 AS INTEGER) AS code, value "
-        f"FROM (SELECT DISTINCT value FROM ({' UNION ALL '.join(parts)})) WHERE value IS NOT NULL"
+        f"CREATE TEMP TABLE ids_{position} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
+        f"FROM (SELECT DISTINCT value FROM ({' UNION ALL '.join(parts)}) WHERE value IS NOT NULL ORDER BY value)"
     )
     return engine.rows(f"SELECT count(*) FROM ids_{position}")[0][0]
+
+
+def _codes(engine: DuckDB, position: int, name: str, place: Property) -> NDArray[np.int32]:
+    """Each row's id of a column, as its code in the dictionary of ids; −1 where it has none."""
+    if not place.coded:
+        engine.execute(
+            f"CREATE OR REPLACE TEMP TABLE numbers AS SELECT row_number() OVER () - 1 AS code, value "
+            f"FROM (SELECT DISTINCT {place.column} AS value FROM gathered WHERE {place.column} IS NOT NULL ORDER BY value)"
+        )
+        values = engine.numbers("SELECT value FROM numbers ORDER BY code")["value"]
+        given = engine.numbers(
+            f"SELECT {place.column} IS NULL AS none, coalesce({place.column}, 0) AS value FROM gathered"
+        )
+        of_row = np.where(given["none"], NOBODY, np.searchsorted(values, given["value"]))
+        source = "numbers"
+    else:
+        of_row = engine.numbers(
+            f"SELECT CAST(coalesce({place.column}, -1) AS INTEGER) AS k FROM gathered"
+        )["k"]
+        source = place.dictionary
+    meaning = engine.numbers(
+        f"SELECT CAST(coalesce(i.code, -1) AS INTEGER) AS k FROM {source} n "
+        f"LEFT JOIN ids_{position} i ON i.value = {_comparable(name, 'n.value')} ORDER BY n.code"
+    )["k"]
+    # A row without an id has the position −1: the last entry, which means none.
+    return np.append(meaning, np.int32(NOBODY))[of_row]
 
 
 @dataclass(frozen=True)
@@ -230,32 +260,33 @@ def _pairs(engine: DuckDB, space: IdSpace, links: _Links) -> list[Pairs]:
 # ---- what was found out -----------------------------------------------------------------------------------------------
 
 
-def _write(
-    engine: DuckDB, found: Resolved, place: Any, space: IdSpace, source: str | None, rows: str
-) -> None:
-    """Make `owners`, whose each row is, `given_ids`, under which id it came, and the table `identities`."""
+def _write(engine: DuckDB, found: Resolved, space: IdSpace) -> Owners:
+    """Make the table `identities`; whose each row is."""
     starts = space.starts
     every = " UNION ALL ".join(
-        f"SELECT code + {starts[n]} AS node, value, {n} AS k, {literal(name)} AS kind FROM ids_{n}"
+        f"SELECT code + {starts[n]} AS node, value, {literal(name)} AS kind FROM ids_{n}"
         for n, name in enumerate(space.columns)
     )
     engine.execute(f"CREATE TEMP TABLE all_ids AS {every}")
-    engine.connection.register(
-        "given", pa.table({"node": np.unique(np.concatenate([found.people, found.person]))})
-    )
+    is_person = np.zeros(int(starts[-1]), dtype=bool)
+    is_person[found.people] = is_person[found.person] = True
+    people = np.flatnonzero(is_person)
+    engine.connection.register("given", pa.table({"node": people}))
     # Two people whose ids read alike, one a customer id and one a cookie, are two people.
     engine.execute(
-        "CREATE TEMP TABLE people_names AS SELECT node, k, CASE WHEN row_number() OVER (PARTITION BY value ORDER BY node) = 1 THEN value "
+        "CREATE TEMP TABLE people_names AS SELECT node, CASE WHEN row_number() OVER (PARTITION BY value ORDER BY node) = 1 THEN value "
         "ELSE value || ' (' || kind || ')' END AS name FROM given JOIN all_ids USING (node)"
     )
     engine.connection.unregister("given")
-    engine.connection.register(
-        "given", pa.table({"place": place, "node": found.person, "own": found.given})
+    used = np.zeros(int(starts[-1]), dtype=bool)
+    used[found.person] = True
+    names = (
+        engine.connection.sql("SELECT name FROM people_names ORDER BY node")
+        .to_arrow_table()["name"]
+        .combine_chunks()
     )
-    engine.execute(
-        "CREATE TEMP TABLE owners AS SELECT g.place, n.name AS customer_id, g.node, g.own FROM given g JOIN people_names n USING (node)"
-    )
-    engine.connection.unregister("given")
+    place = np.cumsum(used) - 1
+    owners = Owners(names.filter(pa.array(used[people])), place[found.person])
     entries = {
         "node": found.ids,
         "person": found.people,
@@ -274,20 +305,14 @@ def _write(
         "ORDER BY g.node, g.start NULLS FIRST"
     )
     engine.connection.unregister("given")
-    source = "CAST(r.source AS VARCHAR)" if source else "'all'"
-    engine.execute(
-        f"CREATE TEMP TABLE per_source AS SELECT {source} AS source, count(DISTINCT o.own) AS before, count(DISTINCT o.node) AS after "
-        f"FROM owners o JOIN {rows} r ON r.place = o.place GROUP BY ALL ORDER BY source"
-    )
+    return owners
 
 
-def _lines(engine: DuckDB, found: Resolved, space: IdSpace) -> list[QualityLine]:
-    counts = engine.rows("SELECT source, before, after FROM per_source")
-    before, after = engine.rows("SELECT count(DISTINCT own), count(DISTINCT node) FROM owners")[0]
-    per_source = [
-        f"{source} {one:,} → {other:,}" for source, one, other in counts if len(counts) > 1
-    ]
-    words = "; ".join([f"{before:,} → {after:,}", *per_source])
+def _lines(
+    engine: DuckDB, found: Resolved, space: IdSpace, counts: Sequence[tuple[str, int, int]]
+) -> list[QualityLine]:
+    _, before, after = counts[0]
+    words = "; ".join(f"{source} {one:,} → {other:,}".strip() for source, one, other in counts)
     anonymous = int(
         np.count_nonzero(
             (found.given >= space.n_known) & (found.person < space.n_known) & (found.person >= 0)
@@ -302,7 +327,7 @@ def _lines(engine: DuckDB, found: Resolved, space: IdSpace) -> list[QualityLine]
         QualityLine(HUBS, len(found.hubs), _hub_words(engine, found), counts_rows=False),
         *_never_meet(engine, found, space),
     ]
-    for table in ("all_ids", "people_names", "per_source"):
+    for table in ("all_ids", "people_names"):
         engine.execute(f"DROP TABLE {table}")
     return lines
 
