@@ -30,8 +30,8 @@ def presets_command(
         if name is not None:
             print(preset_text(name), end="")
             return
-        rows = [(one.name, one.reads, one.title, one.source, one.seen) for one in presets()]
-        names = ("preset", "reads", "title", "source", "seen")
+        rows = [(one.name, one.reads, one.title, one.source, one.checked) for one in presets()]
+        names = ("preset", "reads", "title", "source", "checked")
         if as_json:
             listed = [dict(zip(names, row, strict=True)) for row in rows]
             print(json.dumps(listed, ensure_ascii=False))

@@ -48,7 +48,7 @@ class Preset:
     name: str
     title: str
     source: str
-    seen: str
+    checked: str
     reads: str
     recognise: tuple[tuple[str, ...], ...]
     events: tuple[PresetEvent, ...]
@@ -81,7 +81,7 @@ class Preset:
 
 
 _KEYS = frozenset(
-    {"title", "source", "seen", "reads", "recognise", "events", "event", "customer_id", "timestamp", "one_per", "rows", "id", "columns",
+    {"title", "source", "checked", "reads", "recognise", "events", "event", "customer_id", "timestamp", "one_per", "rows", "id", "columns",
      "open", "not_counted", "scales", "timezone", "zone_in", "dates", "note", "others", "people"}
 )  # fmt: skip
 _PEOPLE = frozenset({"known", "anonymous"})
@@ -188,7 +188,7 @@ class _Checked:
             name=name,
             title=given["title"],
             source=given.get("source", ""),
-            seen=given.get("seen", ""),
+            checked=given.get("checked", ""),
             reads=reads,
             recognise=tuple(
                 tuple(one) if isinstance(one, list) else (one,)
