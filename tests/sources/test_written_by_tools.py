@@ -42,13 +42,17 @@ def amounts(tmp_path: Path, values: list[str], **options: object) -> tuple[list,
     [
         ("$1,234.50", 1234.5), ("(12.00)", -12.0), ("+12.00", 12.0), ("1\u00a0234.5", 1234.5), ("€ 9.50", 9.5),
         ("9.50 EUR", 9.5), ("12.00-", -12.0), ("-$3.25", -3.25), ("1,234,567", 1234567.0), (" 7.5 ", 7.5),
+        ("₹1,02,079.50", 102079.5), ("US$9.50", 9.5), ("12.50 kr", 12.5), ("9.50 zł", 9.5), ('=""7.50""', 7.5), ("'7.50", 7.5), ("CHF 12.-", 12.0), ("Rs. 500", 500.0),
     ],
 )  # fmt: skip
 def test_money_is_a_number_however_it_is_written(written, number, tmp_path):
     assert amounts(tmp_path, [written, "0.25"])[0] == [number, 0.25]
 
 
-@pytest.mark.parametrize("word", ["N/A", "NULL", "-", "#N/A", "(not set)", "None", "\\N", "n.a."])
+@pytest.mark.parametrize(
+    "word",
+    ["N/A", "NULL", "-", "#N/A", "(not set)", "None", "\\N", "n.a.", "#REF!", "#####", "Infinity"],
+)
 def test_a_word_for_none_beside_numbers_is_missing_and_counted(word, tmp_path):
     read, said = amounts(tmp_path, ["9.5", word, "3"])
     assert read == [9.5, None, 3.0]
@@ -74,6 +78,66 @@ def test_what_only_looks_like_a_number_stays_text(texts, tmp_path):
 def test_one_word_among_numbers_is_named(tmp_path):
     _, said = amounts(tmp_path, ["1.5", "2.5", "free", "3.5"])
     assert said["amount: words among numbers"].startswith("'free' is no number")
+
+
+@pytest.mark.parametrize(
+    ("values", "check", "words"),
+    [
+        (["1.50"] * 40 + ["free"], "amount: no number", "'free'; taken as missing"),
+        (["1.50 EUR", "2.50 USD"], "amount: several currencies", "'EUR', 'USD'"),
+        (["8.21E+12", "7.98E+01"], "amount: numbers in scientific notation", "'7.98E+01'"),
+    ],
+)
+def test_an_amount_that_is_read_with_a_doubt_is_named(values, check, words, tmp_path):
+    read, said = amounts(tmp_path, values)
+    assert all(value is None or isinstance(value, float) for value in read)
+    assert words in said[check]
+
+
+def test_codes_that_begin_with_the_letters_of_money_stay_text(tmp_path):
+    assert amounts(tmp_path, ["RM12", "RM14", "C536022"])[0] == ["RM12", "RM14", "C536022"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("amount", "{}%", "amount is called as money is, but '"),
+        ("amount_cents", "{}", "in cents"),
+        ("amount", "{}.50 EUR", ""),
+    ],
+)
+def test_init_says_what_is_doubtful_about_money(name, value, words, tmp_path):
+    rows = [
+        f"u{n % 5},{['view', 'buy'][n % 2]},2024-01-{n + 1:02d} 10:00,{value.format(n + 3)}"
+        for n in range(25)
+    ]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join([f"user_id,event,time,{name}", *rows]))
+    text = first_journey(path)
+    assert words in text
+    (tmp_path / "journey.yml").write_text(text)
+    assert check_journey(tmp_path / "journey.yml").exit_code == 0
+
+
+def test_not_a_number_in_parquet_is_missing_though_its_statistics_do_not_say_so(tmp_path):
+    table = {"customer_id": ["a", "b"], "event": ["buy", "buy"], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02"]), "amount": [2.5, float("nan")]}  # fmt: skip
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table(table), path)
+    log = cj.read_events(path, timezone="UTC")
+    assert log.engine.rows("SELECT count(amount), sum(amount) FROM events") == [(1, 2.5)]
+
+
+@pytest.mark.parametrize(("empty", "later"), [(0, 0), (5, 0), (0, 37)])
+def test_init_finds_the_id_of_messages_sent_twice(empty, later, tmp_path):
+    sent = [(f"m{n}", f"u{n % 5}", ["view", "buy"][n % 2], n) for n in range(40)]
+    rows = [
+        f"{'' if n < empty else name},{who},{what},2024-01-01 10:{n:02d}:{late:02d},2024-02-0{1 + (late > 0)}"
+        for late in (0, later or 1)
+        for name, who, what, n in sent[:: 4 if late else 1]
+    ]
+    path = tmp_path / "events.csv"
+    path.write_text("\n".join(["message_id,user_id,event,time,loaded_at", *rows]))
+    assert "id: message_id  # DECIDE" in first_journey(path)
 
 
 def test_a_header_repeated_in_the_middle_decides_no_type(tmp_path):

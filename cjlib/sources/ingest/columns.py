@@ -254,16 +254,31 @@ _WHOLE = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
 )
 _WHOLE_NUMBER = "-?(0|[1-9][0-9]*)"
+_PLAIN_NUMBER = r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)([eE]-?[0-9]+)?"
 _ANY_NUMBER = r"-?((0|[1-9][0-9]*)(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 _SAMPLE = 2_000
 NO_VALUES = (
     *("n/a", "na", "n.a.", "#n/a", "#na", "#value!", "#null!", "#div/0!", "null", "(null)", "none", "(none)", "nil", "nan"),
     *("-", "--", "–", "—", "\\n", ".", "?", "not set", "(not set)", "not available", "undefined", "unknown", "missing"),
+    *("#ref!", "#name?", "#num!", "#error!", "#spill!", "inf", "+inf", "-inf", "infinity", "-infinity", "∞", "k.a.", "k. a.", "n/d", "n.v."),
 )  # fmt: skip
-"""What tools write where there is no number."""
-_CURRENCIES = "EUR|USD|GBP|CHF|AUD|CAD|JPY|SEK|NOK|DKK|PLN|INR"
+"""What tools write where there is no number; a spreadsheet writes # as wide as a column that is too narrow."""
+_BLANK = r"[\s\p{Z}]"
+_SIGN_OF_MONEY = r"(?:US|AU?|CA?|NZ|HK|MX|NT|S|R)?\p{Sc}"
+_CODE_OF_MONEY = (
+    "EUR|USD|GBP|CHF|AUD|CAD|NZD|SGD|HKD|JPY|CNY|RMB|KRW|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|TRY|RUB|UAH|INR|BRL|MXN|ARS|"
+    "CLP|COP|ZAR|ILS|AED|SAR|THB|IDR|MYR|PHP|VND|zł|Kč|руб\\.?"
+)
+_WORD_OF_MONEY = r"Ft|lei|kr\.?|Rs\.?|Rp|RM|TL"
+"""Could be part of a code, such as RM12: money only with a blank between."""
+_BEFORE = rf"^({_BLANK}*[-+−(]?){_BLANK}*(?:({_SIGN_OF_MONEY}|{_CODE_OF_MONEY}){_BLANK}*|({_WORD_OF_MONEY}){_BLANK}+)"
+_AFTER = rf"(?:{_BLANK}*({_SIGN_OF_MONEY}|{_CODE_OF_MONEY})|{_BLANK}+({_WORD_OF_MONEY}))({_BLANK}*[)-]?{_BLANK}*)$"
+_QUOTED = rf"^{_BLANK}*(=\"|')|\"{_BLANK}*$"
+SEVERAL_CURRENCIES = "several currencies"
+_FEW_STRANGERS = 0.05
+"""Of an amount so many values may be words; they are missing, and counted."""
 _SPACED = r"[0-9][\s\p{Z}]+([0-9]{1,2}([^0-9]|$)|[0-9]{4,})"
-_POINT = r"\(?[-+−]?((0|[1-9][0-9]*|[1-9][0-9]{0,2}([,'’][0-9]{3})+)(\.[0-9]+)?|\.[0-9]+)\)?-?"
+_POINT = r"\(?[-+−]?((0|[1-9][0-9]*|[1-9][0-9]{0,2}([,'’][0-9]{3})+|[1-9][0-9]?(,[0-9]{2})+,[0-9]{3})(\.[0-9]+)?|\.[0-9]+)\)?-?"
 _COMMA = r"\(?[-+−]?((0|[1-9][0-9]*|[1-9][0-9]{0,2}([.'’][0-9]{3})+)(,[0-9]+)?|,[0-9]+)\)?-?"
 
 
@@ -352,7 +367,7 @@ def _could_be(engine: DuckDB, places: list[str], source: str) -> dict[str, str]:
         return {}
     tests = ", ".join(
         f"bool_and(regexp_full_match({place}, '{_WHOLE_NUMBER}') AND TRY_CAST({place} AS BIGINT) IS NOT NULL) FILTER (NOT {blank(place)}), "
-        f"bool_and(regexp_full_match({place}, '{_ANY_NUMBER}') AND (contains({place}, '.') OR abs(TRY_CAST({place} AS DOUBLE)) < 9007199254740992)) FILTER (NOT {blank(place)}), "
+        f"bool_and(regexp_full_match({place}, '{_PLAIN_NUMBER}') AND (contains({place}, '.') OR abs(TRY_CAST({place} AS DOUBLE)) < 9007199254740992)) FILTER (NOT {blank(place)}), "
         f"bool_and(lower({place}) IN ('true', 'false')) FILTER (NOT {blank(place)})"
         for place in places
     )
@@ -379,9 +394,13 @@ class _Tally:
     commas: int
     plus: int
     truth: int
+    rounded: int
+    parts: int
     word: str | None
     example: str | None
     stranger: str | None
+    rounded_example: str | None
+    currencies: tuple[str, ...]
 
     @property
     def numbers(self) -> int:
@@ -401,46 +420,59 @@ def _written(
     found = _tally(engine, place, f"(SELECT {place} FROM {usable})")
     if not found.numbers:
         return "VARCHAR", []
-    words = (
-        [QualityLine(f"{name}: no value", found.words, f"{shown(found.word)}; taken as missing")]
-        if found.words
-        else []
-    )
-    if found.truth == found.numbers:
-        return "WRITTEN truth", words
-    if found.whole == found.numbers > found.plus:
-        return "WRITTEN whole", words
-    sign, note = _decimal_sign(found, name, decimal)
-    notes = [note] if note else []
-    return (f"WRITTEN {sign}", words + notes) if sign else ("VARCHAR", notes)
+    kind, notes = _kind_of_numbers(found, name, decimal)
+    return kind, _notes_on(found, name) + notes if kind != "VARCHAR" else notes
 
 
-def _decimal_sign(
+def _kind_of_numbers(
     found: _Tally, name: str, decimal: str | None
-) -> tuple[str | None, QualityLine | None]:
-    """Which sign stands before decimals, None where the column is text; and what to say of it."""
-    able = [
-        sign
-        for sign, fitting in (("point", found.point), ("comma", found.comma))
-        if fitting == found.numbers > 0 and not found.plus == found.whole == found.numbers
-    ]
-    strangers = found.numbers - max(found.point, found.comma)
-    if not able:
+) -> tuple[str, list[QualityLine]]:
+    """The way in which a column of texts is read, and what to say of it."""
+    if found.truth == found.numbers:
+        return "WRITTEN truth", []
+    if found.whole == found.numbers > found.plus:
+        return "WRITTEN whole", []
+    if found.plus == found.whole == found.numbers:
+        return "VARCHAR", []
+    able = {"point": found.point, "comma": found.comma}
+    strangers = found.numbers - max(able.values())
+    if strangers and not (
+        strangers <= _FEW_STRANGERS * found.numbers and 2 * found.parts > found.numbers
+    ):
         text = f"{shown(found.stranger)} is no number, so the column is read as text"
-        seldom = 0 < strangers < found.numbers / 2
-        return None, QualityLine(
-            f"{name}: words among numbers", strangers, text
-        ) if seldom else None
-    if len(able) > 1 and found.commas and decimal is None:
+        note = QualityLine(f"{name}: words among numbers", strangers, text)
+        return "VARCHAR", [note] if strangers < found.numbers / 2 else []
+    signs = [sign for sign, fitting in able.items() if fitting == max(able.values())]
+    if len(signs) > 1 and found.commas and decimal is None:
         text = (
             f"{shown(found.example)} can be a decimal or a thousand, so the column is read as text; "
             "say decimal: comma or decimal: point"
         )
-        return None, QualityLine(f"{name}: numbers written in two ways", found.commas, text)
-    sign = decimal if decimal in able else able[0]
-    text = f"{shown(found.example)}; decimal {sign}"
-    note = QualityLine(f"{name}: numbers written with signs", found.commas, text)
-    return sign, note if found.commas else None
+        return "VARCHAR", [QualityLine(f"{name}: numbers written in two ways", found.commas, text)]
+    sign = decimal if decimal in signs else signs[0]
+    notes = []
+    if strangers:
+        text = f"{shown(found.stranger)}; taken as missing"
+        notes.append(QualityLine(f"{name}: no number", strangers, text))
+    if found.commas:
+        text = f"{shown(found.example)}; decimal {sign}"
+        notes.append(QualityLine(f"{name}: numbers written with signs", found.commas, text))
+    return f"WRITTEN {sign}", notes
+
+
+def _notes_on(found: _Tally, name: str) -> list[QualityLine]:
+    """What a person should know of numbers that can be read."""
+    notes = []
+    if found.words:
+        text = f"{shown(found.word)}; taken as missing"
+        notes.append(QualityLine(f"{name}: no value", found.words, text))
+    if found.rounded:
+        text = f"{shown(found.rounded_example)}: a spreadsheet may have rounded them; export them as plain numbers"
+        notes.append(QualityLine(f"{name}: numbers in scientific notation", found.rounded, text))
+    if len(found.currencies) > 1:
+        text = f"{listed(found.currencies, most=5)}: they are added as they stand; write all in one currency"
+        notes.append(QualityLine(f"{name}: {SEVERAL_CURRENCIES}", found.numbers, text))
+    return notes
 
 
 def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
@@ -454,28 +486,45 @@ def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
         "commas": "count(*) FILTER ((point OR comma) AND NOT plain)",
         "plus": "count(*) FILTER (starts_with(clean, '+'))",
         "truth": "count(*) FILTER (lower(clean) IN ('true', 'false'))",
+        "rounded": "count(*) FILTER (rounded)",
+        "parts": r"count(*) FILTER ((point OR comma) AND regexp_matches(clean, '[.,][0-9]{1,2}\)?-?$'))",
         "word": "min(written) FILTER (word)",
         "example": "min(written) FILTER ((point OR comma) AND NOT plain)",
         "stranger": f"min(written) FILTER (NOT word AND NOT {is_point} AND NOT {is_comma})",
+        "rounded_example": "min(written) FILTER (rounded)",
+        "currencies": "list(DISTINCT currency) FILTER (currency IS NOT NULL AND (point OR comma))",
     }
     whole = f"({_fits('clean', 'written', f'[+]?{_WHOLE_NUMBER}')} AND TRY_CAST(clean AS BIGINT) IS NOT NULL)"
     # Whole numbers of more digits than a float holds would lose some: they stay text.
     exact = "(contains(clean, '.') OR length(regexp_replace(clean, '[^0-9]', '', 'g')) <= 15)"
     tests = (
-        f"SELECT *, trimmed IN ({', '.join(literal(word) for word in NO_VALUES)}) AS word, {whole} AS whole, "
+        f"SELECT *, trimmed IN ({', '.join(literal(word) for word in NO_VALUES)}) OR regexp_full_match(trimmed, '#+') AS word, "
+        f"{whole} AS whole, regexp_full_match(clean, '-?[0-9.]+[eE][+][0-9]+') AS rounded, {_currency('written')} AS currency, "
         f"({_fits('clean', 'written', _ANY_NUMBER, 25)} AND {exact}) AS plain, "
         f"({_fits('clean', 'written', _POINT)} AND {exact}) AS point, ({_fits('clean', 'written', _COMMA)} AND ({exact} OR contains(clean, ','))) AS comma "
         f"FROM (SELECT {place} AS written, {_clean(place)} AS clean, lower(trim({place})) AS trimmed "
         f"FROM {source} WHERE NOT {blank(place)})"
     )
     (row,) = engine.rows(f"SELECT {', '.join(counts.values())} FROM ({tests})")
-    return _Tally(**dict(zip(counts, row, strict=True)))
+    found = dict(zip(counts, row, strict=True))
+    return _Tally(**found | {"currencies": tuple(sorted(found["currencies"] or ()))})
 
 
 def _clean(place: str) -> str:
-    """A text without blanks and signs of money."""
-    bare = rf"regexp_replace({place}, '[\s\p{{Z}}$€£¥₹]', '', 'g')"
-    return f"regexp_replace({bare}, '^([-+(]?)({_CURRENCIES})|({_CURRENCIES})$', '\\1')"
+    """A text without blanks, signs of money and what keeps a spreadsheet from reading a number."""
+    bare = f"regexp_replace({place}, {literal(_QUOTED)}, '', 'g')"
+    number = f"regexp_replace(regexp_replace({bare}, {literal(_BEFORE)}, '\\1'), {literal(_AFTER)}, '\\3')"
+    return rf"regexp_replace({number}, '{_BLANK}|[.,][-–—]+$', '', 'g')"
+
+
+def _currency(place: str) -> str:
+    """SQL of the sign or code of money that stands before or after a number, else NULL."""
+    found = ", ".join(
+        f"nullif(regexp_extract({place}, {literal(pattern)}, {group}), '')"
+        for pattern, groups in ((_BEFORE, (2, 3)), (_AFTER, (1, 2)))
+        for group in groups
+    )
+    return f"coalesce({found})"
 
 
 def _fits(clean: str, written: str, pattern: str, longest: int = 19) -> str:

@@ -125,7 +125,7 @@ def _parquet(
     names = [files.name(position) for position in range(len(files.paths))]
     several = len(names) > 1
     partitioned = any("=" in part for name in names for part in Path(name).parts[:-1])
-    options = f"union_by_name={several}, hive_partitioning={partitioned}, hive_types_autocast=false"
+    options = f"can_have_nan=true, union_by_name={several}, hive_partitioning={partitioned}, hive_types_autocast=false"
     source = f"read_parquet([{paths}], {options})"
     try:
         described = engine.rows(f"DESCRIBE SELECT * FROM {source}")

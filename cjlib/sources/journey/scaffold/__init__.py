@@ -7,10 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cjlib.errors import not_one_of
+from cjlib.errors import not_one_of, shown
 from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold import stage_inference
-from cjlib.sources.journey.scaffold.column_inference import Guess, columns_of, share_quarantined
+from cjlib.sources.journey.scaffold.column_inference import (
+    LOADED_WORDS,
+    Guess,
+    columns_of,
+    folded,
+    share_quarantined,
+)
 from cjlib.sources.journey.scaffold.customers import customers_alone, customers_of
 from cjlib.sources.journey.scaffold.feedback_inference import (
     feedback_alone,
@@ -151,7 +157,7 @@ def _repeats(look: Look, guess: Guess) -> list[str]:
     if guess.event_id is not None:
         column = guess.event_id
         more = column.values - column.distinct
-        why = f"{more:,} of {look.rows:,} rows have the {column.name} of another row, with the same customer and time: the fullest row of each stays"
+        why = f"{more:,} of {look.rows:,} rows have the {column.name} of another row, with the same customer: the fullest row of each stays"
         return [f"    id: {quoted(column.name)}{decide(why)}"]
     if look.duplicates:
         keep = "keep" if guess.event is None else "quarantine"
@@ -181,12 +187,18 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
         doubts.append(
             f"{quoted(guess.negative.name)} is below 0 in some rows: refunds or cancellations? They count as events."
         )
+    if guess.no_money is not None:
+        doubts.append(
+            f"{quoted(guess.no_money.name)} is called as money is, but {shown(guess.no_money.examples[0])} is no number, so no column is the value yet. "
+            "Write plain numbers into the file, such as 1234.50."
+        )
     further = [
         column.name
         for column in look.columns
         if column.time_kind not in (None, "epoch", "ymd")
         and 2 * column.values > look.rows
         and column is not guess.time
+        and not re.search(LOADED_WORDS, folded(column))
     ]
     if further and look.preset is None:
         doubts.append(

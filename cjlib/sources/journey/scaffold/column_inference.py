@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
+from cjlib.show.numbers import count_of
 from cjlib.sources.ingest.parse_times import DATE, INSTANT, NAIVE, read_stamps
 from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
 from cjlib.sources.journey.scaffold.profile import NUMBERS, Column, Look
@@ -37,7 +38,13 @@ _CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|r
 _QUANTITY_WORDS = r"quantit|(^|_)qty(_|$)|menge|anzahl|cantidad|quantité|(^|_)units?(_|$)"
 _UNIT_PRICE = re.compile(r"unit|stück|einzel|price|preis|precio|prix")
 _WHOLE_ORDER = r"total|sum|amount|betrag|revenue|umsatz|value"
-_LOADED_WORDS = r"fivetran|airbyte|stitch|_sdc_|sync|insert|ingest|load|import|export|extract|etl|upload|received|_dbt_|profile|last_?seen|updated|modif|processed|collector|dwh|batch"
+LOADED_WORDS = r"partition|arriv|snapshot|(^|_)(file|record|row|dw|raw|cdc|job|run)_|fivetran|airbyte|stitch|_sdc_|sync|insert|ingest|load|import|export|extract|etl|upload|received|_dbt_|profile|last_?seen|updated|modif|processed|collector|dwh|batch"
+_PARTS_OF_MONEY = re.compile(r"cents?(_|$)|(^|_)(micros?|minor_?units?|pence|rappen|öre)(_|$)")
+_CURRENCY_WORDS = re.compile(r"currency|währung|waehrung|devise|moneda|valuta")
+_MESSAGE_ID = re.compile(
+    r"[^a-z]*(message|insert|event|delivery|record|dedup\w*|idempotency)[_ ]*(id|key|uuid)"
+)
+_MOST_WITHOUT_ID = 0.3
 _NAME = 0.3  # a name weighs less than any clear difference in content
 
 
@@ -54,6 +61,8 @@ class Guess:
     nobody: tuple[str, ...] = ()
     quantity: Column | None = None
     negative: Column | None = None
+    no_money: Column | None = None
+    """A column that is called as money is and holds text."""
     doubts: Mapping[str, str] = field(default_factory=dict)
     """What a person must decide of customer, event, time and amount, and why."""
 
@@ -89,7 +98,7 @@ def _time_score(look: Look, column: Column) -> float:
         min(1.0, column.distinct / max(1, min(look.rows, 1000))), 1
     )  # a few equal times more or less decide nothing
     kind = {"iso": 0.5, "epoch": 0.2, "ymd": 0.3}.get(column.time_kind or "", 0.4)
-    loaded = 2.0 * bool(re.search(_LOADED_WORDS, folded(column)))
+    loaded = 2.0 * bool(re.search(LOADED_WORDS, folded(column)))
     return (
         column.values / look.rows
         + fine
@@ -198,8 +207,8 @@ def columns_of(
         "time": _doubt_of_time(look, when),
     }
     doubts = {name: why for name, why in doubts.items() if why and not given[name]}
-    if len(amounts) > 1 and amount is not None:
-        doubts["amount"] = f"money too: {_names(amounts[1:])}. Which is what the customer paid?"
+    if amount is not None:
+        doubts["amount"] = _doubt_of_amount(look, amount, amounts)
     negative = next(
         (column for column in (quantity, amount) if column and _share_negative(look, column)), None
     )
@@ -213,8 +222,40 @@ def columns_of(
         nobody=_nobody(look, who),
         quantity=quantity,
         negative=negative,
+        no_money=None if amount else next(filter(_is_text_of_money, rest), None),
         doubts=doubts,
     )
+
+
+def _is_text_of_money(column: Column) -> bool:
+    """Whether a column is called as money is, and its texts hold digits, but are no numbers."""
+    return (
+        column.type == "VARCHAR"
+        and column.distinct > 1
+        and not column.time_kind
+        and _named_as_money(column)
+        and any(re.search(r"\d", text) for text in column.examples)
+    )
+
+
+def _doubt_of_amount(look: Look, amount: Column, able: Sequence[Column]) -> str:
+    """What a person must look at before sums of the amount are believed."""
+    doubts = []
+    if len(able) > 1:
+        doubts.append(f"money too: {_names(able[1:])}. Which is what the customer paid?")
+    if _PARTS_OF_MONEY.search(folded(amount)):
+        doubts.append("by its name in cents or other parts of the currency: divide it in the file")
+    doubts += [
+        f"{note.check} ({count_of(note.rows, 'row')}): {note.example}"
+        for note in look.notes
+        if note.check.startswith(f"{amount.name}: ") and not note.check.endswith("with signs")
+    ]
+    doubts += [
+        f"{column.name} holds {listed(look.values(column), most=5)}: sums add them as they stand"
+        for column in look.columns
+        if column.distinct > 1 and _CURRENCY_WORDS.search(folded(column))
+    ]
+    return ". ".join(doubts)
 
 
 def _names(columns: Iterable[Column]) -> str:
@@ -257,7 +298,7 @@ def _doubt_of_time(look: Look, when: Column) -> str:
         for column in look.columns
         if column.time_kind and column is not when and 2 * column.values > look.rows
     ]
-    if re.search(_LOADED_WORDS, folded(when)):
+    if re.search(LOADED_WORDS, folded(when)):
         return "its name says when a row was loaded, not when it happened. Is there a better one?"
     if others:
         return f"times too: {_names(others)}. Which one says when it happened?"
@@ -288,21 +329,26 @@ def _nobody(look: Look, who: Column) -> tuple[str, ...]:
 def _event_id(
     look: Look, rest: Sequence[Column], who: Column, what: Column | None
 ) -> Column | None:
-    """A column whose values repeat, each with one customer, event and time: a message sent twice, an order of several lines."""
-    together = ", ".join([who.place, "at_", *([what.place] if what else [])])
-    happened = look.engine.rows(
-        f"SELECT count(*) FROM (SELECT DISTINCT {together} FROM looked WHERE at_ IS NOT NULL)"
-    )[0][0]
+    """A column whose values repeat, each with one customer, event and time: a message sent twice, an order of several lines.
+
+    One that is called the id of a message may have several times: those at which it was sent.
+    """
+    one_event = [who.place, *([what.place] if what else [])]
     for column in rest:
+        called = _MESSAGE_ID.fullmatch(folded(column)) is not None
+        together = ", ".join(one_event if called else [*one_event, "at_"])
+        one = column.place
+        happened = look.engine.rows(
+            f"SELECT count(*) FROM (SELECT DISTINCT {together} FROM looked WHERE at_ IS NOT NULL AND {one} IS NOT NULL)"
+        )[0][0]
         if (
             not 0.95 * happened <= column.distinct < 0.98 * column.values
-            or column.missing
+            or column.missing > (_MOST_WITHOUT_ID * look.rows if called else 0)
             or column.time_kind
         ):
             continue
-        one = column.place
         apart = look.engine.rows(
-            f"SELECT count(*) FROM (SELECT {one} FROM looked GROUP BY {one} HAVING count(DISTINCT ({together})) > 1)"
+            f"SELECT count(*) FROM (SELECT {one} FROM looked WHERE {one} IS NOT NULL GROUP BY {one} HAVING count(DISTINCT ({together})) > 1)"
         )[0][0]
         if column.share_token > 0.9 and apart <= 0.001 * column.distinct:
             return column
@@ -507,16 +553,19 @@ def _amounts(rest: Sequence[Column]) -> list[Column]:
     found = [
         column
         for column in rest
-        if column.share_number > 0.95
-        and not column.time_kind
-        and column.distinct > 1
-        and named(column, _MONEY_WORDS, r"id\b|_id") > 0
+        if column.type.endswith(NUMBERS) and column.distinct > 1 and _named_as_money(column)
     ]
     return sorted(
-        found,
+        (column for column in found if not column.time_kind),
         key=lambda column: (
             re.search(_WHOLE_ORDER, folded(column)) is None,
             -column.share_round,
             -column.distinct,
         ),
     )
+
+
+def _named_as_money(column: Column) -> bool:
+    return named(
+        column, _MONEY_WORDS, r"id\b|_id|quantit|count|anzahl"
+    ) > 0 and not _CURRENCY_WORDS.search(folded(column))
