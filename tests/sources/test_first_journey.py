@@ -332,7 +332,7 @@ def test_orders_without_a_column_of_events_get_a_named_one(tmp_path):
         journey.sources.events.event,
         journey.sources.events.dates,
         journey.sources.events.duplicates,
-    ) == ("purchase", "%Y%m%d", "keep")
+    ) == ("purchase", None, "keep")
     assert "DECIDE: no column names an event" in text
     log = journey.read_events()
     assert log.event_names == ["purchase"]
@@ -927,7 +927,7 @@ def test_every_event_a_template_asks_for_belongs_to_a_stage():
         (["20240131T101500Z"], "iso"),
         (["31.01.24 10:15", "01.02.24 09:00"], "format"),
         (["03/02/24"], "either"),
-        (["Jan 31, 2024", "Feb 1, 2024"], "format"),
+        (["Jan 31, 2024", "Feb 1, 2024"], "iso"),
         (["hello"], None),
         ([], None),
     ],

@@ -176,16 +176,59 @@ def test_blanks_around_cells_are_no_part_of_them(tmp_path):
     [
         "2025/03/07 7:01:33 AM", "2025/03/07 7:01:33 a.m.", "2025-03-07T07:01:33,123", "20250307T070133Z",
         "2025-03-07 08:01:33 GMT+1", "2025-03-07 08:01:33 UTC+01:00", "2025-03-07 07:01:33 (UTC)",
+        "Fri Mar 07 2025 08:01:33 GMT+0100 (Central European Standard Time)", "Fri, 07 Mar 2025 07:01:33 GMT", "[07/Mar/2025:07:01:33 +0000]",
+        "Fri Mar 07 07:01:33 2025", "07-MAR-25 07.01.33.000000000 AM", "2025-03-07T08:01:33+01:00[Europe/Berlin]", "20250307070133",
+        "2025. 03. 07. 오전 07:01:33", "2025年03月07日 07:01:33", "2025/03/07 上午 07:01:33", "7. März 2025 07:01:33", "Mar 7, 2025 at 7:01:33 AM",
+        "7 de marzo de 2025 7:01:33 a. m.", "1741330893", "1741330893000.0", "March 7th, 2025 07:01:33",
     ],
 )  # fmt: skip
 def test_init_finds_the_times_that_the_reader_reads(written, tmp_path):
     path = tmp_path / "events.csv"
     rows = [f'"{written}",u{n % 3},{"buy" if n % 2 else "view"}' for n in range(12)]
-    path.write_text("\n".join(["Timestamp,user_id,event", *rows]))
+    path.write_text("\n".join(["Timestamp,user_id,event", *rows]), encoding="utf-8")
     (tmp_path / "journey.yml").write_text(first_journey(path))
     log = read_journey(tmp_path / "journey.yml").read_events(duplicates="keep")
     times = log.engine.rows("SELECT DISTINCT date_trunc('second', timestamp) FROM events")
     assert times == [(pd.Timestamp("2025-03-07 07:01:33").to_pydatetime(),)]
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("45723.29", "as spreadsheets count days since 1900"), ("1.74133E+12", "was rounded by a spreadsheet"),
+        ("2025-03-07 07:01:33 IST", "which stand for several"), ("2025-03-07 07:01 Europe/Berlin", "names its zone"),
+        ("2025-W10", "is a week"), ("2025-03", "is a month"), ("2025-Q1", "is part of a year"), ("01:33.0", "is a time of day without a date"),
+    ],
+)  # fmt: skip
+def test_what_is_nearly_a_time_is_told_why_it_is_none(written, why, tmp_path):
+    path = tmp_path / "events.csv"
+    rows = [f"u{n % 3},{'buy' if n % 2 else 'view'},{written}" for n in range(12)]
+    path.write_text("\n".join(["customer_id,event,timestamp", *rows]))
+    with pytest.raises(cj.DataError, match=why):
+        first_journey(path)
+    with pytest.raises(
+        cj.DataError, match="spreadsheets count days" if "45723" in written else why
+    ):
+        cj.read_events(path, timezone="UTC")
+
+
+def test_zones_of_letters_are_refused_whoever_names_the_format(tmp_path):
+    with pytest.raises(cj.DataError, match="'CST', which stand for several"):
+        log_of(
+            tmp_path,
+            "customer_id,event,timestamp\na,b,2025-03-07 07:01 CST\n",
+            dates="%Y-%m-%d %H:%M %Z",
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "hour"), [("time (UTC)", 7), ("time (Europe/Berlin)", 6), ("time", 6)]
+)
+def test_a_zone_in_the_name_of_a_column_is_that_of_its_times(name, hour, tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text(f"customer_id,event,{name}\na,b,2025-03-07 07:01:33\n")
+    log = cj.read_events(path, columns={name: "timestamp"}, timezone="Europe/Berlin")
+    assert log.engine.rows("SELECT hour(make_timestamp(t)) FROM prepared") == [(hour,)]
 
 
 def test_nanoseconds_with_a_zone_are_instants_in_any_column(tmp_path):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from cjlib.errors import CjlibError, not_one_of, shown
 from cjlib.sources.identity.options import Identities, identities_of
@@ -166,12 +166,17 @@ OF_ALL_SOURCES = ("timezone", "pushdown", "customers", "refresh", "identities", 
 """The options that hold for a log as a whole and for no source of it alone."""
 
 
-_IN_UTC = re.compile(r"(^|[\W_])(utc|gmt)([\W_]|$)", re.IGNORECASE)
+_ZONE_IN_NAME = re.compile(
+    r"(?:^|[\W_])(utc|gmt)(?:[\W_]|$)|([A-Z][a-z]+/[A-Z][A-Za-z_]+)", re.IGNORECASE
+)
 
 
 def source_zone(given: ZoneInfo | None, time_column: str) -> ZoneInfo | None:
-    """In which zone a source's times without an offset are: the one that is given, or UTC where the column's name says so."""
-    return ZoneInfo("UTC") if given is None and _IN_UTC.search(time_column) else given
+    """In which zone a source's times without an offset are: the one that is given, or that of the column's name, such as Time (UTC)."""
+    said = None if given else _ZONE_IN_NAME.search(time_column)
+    if said is None or said[1]:
+        return ZoneInfo("UTC") if said else given
+    return ZoneInfo(said[2]) if said[2] in available_timezones() else None
 
 
 def checked_decimal(given: str | None) -> str | None:

@@ -10,24 +10,60 @@ from dataclasses import dataclass
 
 import duckdb
 
-from cjlib.errors import CjlibError, DataError, not_one_of, shown
+from cjlib.errors import CjlibError, DataError, listed, not_one_of, shown
 from cjlib.sources.ingest.columns import floor_ns
 from cjlib.sources.ingest.open_source import QualityLine
 from cjlib.sources.log.engine import DuckDB, blank, literal
 
-LONGEST = 64
+LONGEST = 96
 SAMPLE = 2_000
 EARLIEST = -5_364_662_400_000_000
 """The first instant of 1800: earlier times are other systems' signs for "none", such as 0001-01-01."""
-_TIME = (
-    r"(?:(?:T|,? +)(?P<H>00?):(?P<M>00)(?::(?P<S>00)(?:[.,](?P<f>0+))?)?(?:[ \u202f]?(?P<p>[AaPp])\.?[Mm]\.?)?"
-    r"(?: ?\(?(?P<z>Z|z|UTC|GMT|(?:UTC|GMT)?[+-]00?(?::?00)?)\)?)?)?"
+_BEFORE_NOON = ("오전", "上午", "午前")
+_AFTER_NOON = ("오후", "下午", "午後")
+_MONTHS = (
+    "january|jan|januar|jänner|jän|janvier|janv|enero|ene|gennaio|gen|janeiro|januari",
+    "february|feb|februar|février|févr|fév|febrero|febbraio|fevereiro|fev|februari",
+    "march|mar|märz|mär|mrz|mars|marzo|março|maart|mrt",
+    "april|apr|avril|avr|abril|abr|aprile",
+    "may|mai|mayo|maggio|mag|maio|mei|maj",
+    "june|jun|juni|juin|junio|giugno|giu|junho",
+    "july|jul|juli|juillet|juil|julio|luglio|lug|julho",
+    "august|aug|août|agosto|ago|augustus|augusti",
+    "september|sep|sept|septembre|septiembre|settembre|set|setembro",
+    "october|oct|oktober|okt|octobre|octubre|ottobre|ott|outubro|out",
+    "november|nov|novembre|noviembre|novembro",
+    "december|dec|dezember|dez|décembre|déc|diciembre|dic|dicembre|dezembro",
 )
-_YEAR_FIRST = re.compile(r"\s*(?P<Y>0000)(?P<s>[-/.])(?P<m>00?)(?P=s)(?P<d>00?)" + _TIME + r"\s*")
-_YEAR_LAST = re.compile(r"\s*(?P<a>00?)(?P<s>[-/.])(?P<b>00?)(?P=s)(?P<Y>0000)" + _TIME + r"\s*")
-_COMPACT = re.compile(
-    r"\s*(?P<Y>0000)(?P<m>00)(?P<d>00)T(?P<H>00)(?P<M>00)(?P<S>00)(?:[.,](?P<f>0+))?(?P<z>Z|[+-]00:?00)?\s*"
+_MONTH_OF = {name: f"{n:02d}" for n, names in enumerate(_MONTHS, 1) for name in names.split("|")}
+_MONTH = rf"(?P<m>{'|'.join(sorted(_MONTH_OF, key=len, reverse=True))})\.?"
+_YEAR = "(?P<Y>0000)"
+_WEEKDAY = r"(?:[^\W\d_]{2,10}\.?,? +)?"
+_CLOCK = (
+    rf"(?:(?P<q>{'|'.join((*_BEFORE_NOON, *_AFTER_NOON))}) ?)?"
+    r"(?P<H>00?)[:h](?P<M>00)(?::(?P<S>00)(?:[.,](?P<f>0+))?)?"
+    r"(?:[ \xa0\u202f]?(?P<p>[AaPp])\.?[ \xa0\u202f]?[Mm]\.?)?(?: ?[Uu]hr)?"
 )
+_ZONE = (
+    r"(?: ?\(?(?P<z>Z|z|UTC|GMT|(?:UTC|GMT)?[+-]00?(?::?00)?)\)?"
+    r"(?:\[[A-Za-z_]+(?:/[A-Za-z_]+)*\]| \([^)]*\))?)?"
+)
+_TIME = rf"(?:(?:T|,? +(?:(?:at|um|à|às|a las) )?){_CLOCK}{_ZONE})?"
+_FORMS = tuple(
+    re.compile(rf"\s*{form}\s*", re.IGNORECASE)
+    for form in (
+        r"(?P<Y>0000)(?P<s>[-/.])(?P<m>00?)(?P=s)(?P<d>00?)" + _TIME,
+        r"(?P<Y>0000)(?P<m>00)(?P<d>00)[T_ ](?P<H>00)(?P<M>00)(?P<S>00)(?:[.,](?P<f>0+))?(?P<z>Z|[+-]00:?00)?",
+        r"(?P<a>00?)(?P<s>[-/.] ?)(?P<b>00?)(?P=s)(?P<Y>0000)" + _TIME,
+        r"(?P<Y>0000)(?:年|년|\.) ?(?P<m>00?)(?:月|월|\.) ?(?P<d>00?)(?:日|일|\.)?" + _TIME,
+        rf"{_WEEKDAY}(?P<d>00?)(?:\.|st|nd|rd|th)?(?: de|[-/])? ?{_MONTH}(?: de|,|[-/])? ?(?:{_YEAR}|(?P<y>00)){_TIME}",
+        rf"{_WEEKDAY}{_MONTH} +(?P<d>00?)(?:st|nd|rd|th)?,? +{_YEAR}{_TIME}",
+        rf"{_WEEKDAY}{_MONTH} +(?P<d>00?) +{_CLOCK} +(?:(?P<z>UTC|GMT) )?{_YEAR}",
+        rf"\[?(?P<d>00)/{_MONTH}/{_YEAR}:{_CLOCK}{_ZONE}\]?",
+        rf"(?P<d>00)-{_MONTH}-(?P<y>00) (?P<H>00)\.(?P<M>00)\.(?P<S>00)(?:\.(?P<f>0+))? (?P<p>[AP])M{_ZONE}",
+    )
+)
+"""The ways in which tools write a time: the texts with every digit a 0."""
 _OFFSET = re.compile(r"(?:UTC|GMT)?(?P<sign>[+-])(?P<h>00?)(?::?(?P<m>00))?")
 _NUMBER = re.compile(r"\s*(?P<n>-?0+(\.0+)?)\s*")
 _TIME_OF_DAY = frozenset("HIMSfgcXTRrpns")
@@ -92,22 +128,22 @@ class Form:
     @property
     def offset(self) -> str | None:
         """The offset as it is written, its digits 0."""
-        return None if self.number else self.match["z"]
+        return self.parts["z"]
 
     @property
     def year_last(self) -> bool:
         """Whether day and month could change places."""
-        return not self.number and "a" in self.match.groupdict()
+        return "a" in self.match.groupdict()
+
+    @property
+    def parts(self) -> dict[str, str | None]:
+        """What stands for which part of a time; None where a part is not written."""
+        return dict.fromkeys("HMSfzpq") | self.match.groupdict()
 
 
 def _form(shape: str) -> Form | None:
     number = _NUMBER.fullmatch(shape)
-    match = (
-        number
-        or _YEAR_FIRST.fullmatch(shape)
-        or _COMPACT.fullmatch(shape)
-        or _YEAR_LAST.fullmatch(shape)
-    )
+    match = number or next(filter(None, (form.fullmatch(shape) for form in _FORMS)), None)
     return Form(shape, match, number=number is not None) if match else None
 
 
@@ -176,12 +212,12 @@ def _wall_of(text: str, form: Form, day_first: bool) -> str:
             else number_wall(f"TRY_CAST({number} AS BIGINT)")
         )
     month, day = (("b", "a") if day_first else ("a", "b")) if form.year_last else ("m", "d")
-    return _wall(text, form.match, month, day)
+    return _wall(text, form, month, day)
 
 
 def _kind_of(text: str, form: Form) -> str:
     if not form.number:
-        return _kind(form.match)
+        return str(INSTANT if form.parts["z"] else NAIVE if form.parts["H"] else DATE)
     number = _part(text, form.match, "n")
     return (
         fraction_kind(f"TRY_CAST({number} AS DOUBLE)")
@@ -190,37 +226,44 @@ def _kind_of(text: str, form: Form) -> str:
     )
 
 
-def _kind(match: re.Match[str]) -> str:
-    return str(INSTANT if match["z"] else NAIVE if match["H"] else DATE)
-
-
 def _part(text: str, match: re.Match[str], name: str) -> str:
+    month = _MONTH_OF.get((match[name] or "").casefold())
+    if month is not None:
+        return f"'{month}'"
     start, end = match.span(name)
     cut = f"substr({text}, {start + 1}, {end - start})"
     return f"'0' || {cut}" if end - start == 1 and name not in ("f", "n", "z") else cut
 
 
 def _day(text: str, match: re.Match[str], month: str, day: str) -> str:
-    return f"{_part(text, match, 'Y')} || '-' || {_part(text, match, month)} || '-' || {_part(text, match, day)}"
+    return f"{_year(text, match)} || '-' || {_part(text, match, month)} || '-' || {_part(text, match, day)}"
 
 
-def _wall(text: str, match: re.Match[str], month: str, day: str) -> str:
+def _year(text: str, match: re.Match[str]) -> str:
+    if match.groupdict().get("Y"):
+        return _part(text, match, "Y")
+    short = _part(text, match, "y")
+    return f"CASE WHEN {short} >= '70' THEN '19' ELSE '20' END || {short}"
+
+
+def _wall(text: str, form: Form, month: str, day: str) -> str:
     """Microseconds of a text of known form: its parts put in order, cast by DuckDB (NULL for a 30 February), its offset taken off."""
-    parts = match.groupdict()
+    match, parts = form.match, form.parts
     written = _day(text, match, month, day)
-    if not parts.get("H"):
+    if not parts["H"]:
         return f"epoch_us(TRY_CAST({written} AS TIMESTAMP))"
-    afternoon = parts.get("p")
-    hour = "'00'" if afternoon else _part(text, match, "H")
-    written += f" || ' ' || {hour} || ':' || {_part(text, match, 'M')} || ':' || {_part(text, match, 'S') if parts['S'] else chr(39) + '00' + chr(39)}"
-    if parts.get("f"):
+    half = parts["p"] or parts["q"]
+    hour = "'00'" if half else _part(text, match, "H")
+    seconds = _part(text, match, "S") if parts["S"] else "'00'"
+    written += f" || ' ' || {hour} || ':' || {_part(text, match, 'M')} || ':' || {seconds}"
+    if parts["f"]:
         start, end = match.span("f")
         written += f" || '.' || substr({text}, {start + 1}, {min(end - start, 6)})"
     wall = f"epoch_us(TRY_CAST({written} AS TIMESTAMP))"
-    if afternoon:
+    if half:
         given = f"CAST({_part(text, match, 'H')} AS BIGINT)"
-        half = 12 if afternoon in "Pp" else 0
-        wall = f"({wall} + CASE WHEN {given} BETWEEN 1 AND 12 THEN ({given} % 12 + {half}) * 3600000000 END)"
+        later = 12 if half in (*"Pp", *_AFTER_NOON) else 0
+        wall = f"({wall} + CASE WHEN {given} BETWEEN 1 AND 12 THEN ({given} % 12 + {later}) * 3600000000 END)"
     return f"({wall} - {_offset(text, match)})" if _OFFSET.fullmatch(parts["z"] or "") else wall
 
 
@@ -323,10 +366,56 @@ def _formatted(engine: DuckDB, column: str, form: str) -> Stamps:
             f"dates: {shown(form)} is not a format of dates. Write one as '%d/%m/%Y %H:%M' (strftime's letters), 'day_first' or 'month_first'."
         ) from None
     letters = set(re.findall(r"%-?([A-Za-z])", form))
+    if "Z" in letters:
+        _no_zone_of_letters(engine, column)
     kind = INSTANT if aware[0][0].endswith("ZONE") else NAIVE if letters & _TIME_OF_DAY else DATE
     return Stamps(
         f"epoch_us({parsed})", f"CASE WHEN {blank(column)} THEN {MISSING} ELSE {kind} END"
     )
+
+
+def _no_zone_of_letters(engine: DuckDB, column: str) -> None:
+    """Refuse zones such as CST, which stand for several offsets."""
+    found = engine.rows(
+        f"SELECT DISTINCT regexp_extract({column}, '[ 0-9]([A-Z]{{2,5}})[^A-Za-z/]*$', 1) AS zone FROM raw ORDER BY zone"
+    )
+    unclear = [zone for (zone,) in found if zone and zone not in ("UTC", "GMT", "AM", "PM")]
+    if unclear:
+        raise DataError(
+            f"source: the times name their zones by letters, {listed(unclear, most=5)}, which stand for several zones. "
+            "Write offsets such as +01:00 into the file, or zones such as Europe/Berlin."
+        )
+
+
+# ---- texts that are no time --------------------------------------------------------------------------------------
+
+_NO_DAY = r"needs a day: write the first one of it, such as 2024-01-01"
+_NO_TIMES = (
+    (r"-?0(?:[.,]0+)?[eE][+]?0+", "was rounded by a spreadsheet: export the times as text"),
+    (r"0000-?W00", f"is a week and {_NO_DAY}"),
+    (r"0000-?W00?-?0", "counts days by weeks: write them as 2024-01-31, or give dates='%G-W%V-%u'"),
+    (r"0000[-/.]00?|00?[-/.]0000", f"is a month and {_NO_DAY}"),
+    (r"0000[- ]?[QqHh]0|[QqHh]0[- /]?0000", f"is part of a year and {_NO_DAY}"),
+    (r"0000-000", "counts the days of a year: write them as 2024-01-31"),
+    (r"00?:00(?::00)?(?:[.,]0+)?(?: ?[AaPp]\.?[Mm]\.?)?", "is a time of day without a date: a spreadsheet may have hidden it; format the cells as date and time"),
+    (r".*00:00.* ?[A-Z][a-z]+(?:/[A-Z][A-Za-z_]+)+.*", "names its zone: write its offset, such as +01:00, or leave it out and give timezone="),
+    (r".*00:00.* [A-Z]{1,5}", "has a zone of letters, which stand for several: write its offset, such as +01:00, or leave it out and give timezone="),
+    (r"#+", "is a column too narrow for its dates: widen it before saving the sheet"),
+)  # fmt: skip
+
+
+_SERIAL = re.compile(r"[2-7]\d{4}(?:[.,]\d+)?")
+
+
+def why_no_time(text: str) -> str | None:
+    """What keeps a text that speaks of a time from being one, in words; None where that is not known."""
+    written = text.strip()[:LONGEST]
+    if _SERIAL.fullmatch(written):
+        return "is a number, as spreadsheets count days since 1900: write dates before saving the sheet"
+    if form_of(written) is not None:
+        return None
+    shape = _DIGIT.sub("0", written)
+    return next((why for pattern, why in _NO_TIMES if re.fullmatch(pattern, shape)), None)
 
 
 # ---- numbers -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from cjlib.errors import DataError, shown
 from cjlib.show.numbers import count_of, percent
 from cjlib.sources.ingest.columns import Columns
 from cjlib.sources.ingest.open_source import QualityLine, Raw
-from cjlib.sources.ingest.parse_times import NAIVE, SPREADSHEET, UNREADABLE
+from cjlib.sources.ingest.parse_times import NAIVE, SPREADSHEET, UNREADABLE, why_no_time
 from cjlib.sources.log.engine import DuckDB, blank, literal
 from cjlib.sources.log.prepared_table import Property, count_ties
 
@@ -411,6 +411,12 @@ def _inflected(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return len(short) > 3 and long in {short + ending for ending in ("d", "ed", "s", "ing")}
 
 
+def _remedy(reason: str, example: str, remedies: Mapping[str, str]) -> str:
+    """What to do, by the value where that says what is wrong with it."""
+    why = why_no_time(example) if reason == "unreadable timestamp" else None
+    return f"it {why}" if why else remedies[reason]
+
+
 def stop_above_limit(
     quality: pd.DataFrame, quarantine: pd.DataFrame, reasons: Reasons, rows: int, limit: float, remedies: Mapping[str, str] = REMEDIES
 ) -> None:  # fmt: skip
@@ -419,7 +425,7 @@ def stop_above_limit(
     if not rows or held / rows <= limit:
         return
     lines = [
-        f"{reason}: {count:,}{f' (such as {shown(example)})' if example else ''}; {remedies[reason]}"
+        f"{reason}: {count:,}{f' (such as {shown(example)})' if example else ''}; {_remedy(reason, example, remedies)}"
         for reason, (count, example) in sorted(
             reasons.items(), key=lambda item: (-item[1][0], item[0])
         )

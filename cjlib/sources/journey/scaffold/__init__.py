@@ -11,6 +11,7 @@ from cjlib.errors import not_one_of, shown
 from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold import stage_inference
 from cjlib.sources.journey.scaffold.column_inference import (
+    DAMAGED_ID,
     LOADED_WORDS,
     Guess,
     columns_of,
@@ -174,9 +175,10 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
             f"{guess.customer.values:,} rows, {guess.customer.distinct:,} different values of {quoted(guess.customer.name)}: is that the customer, or the row? "
             "Nobody goes on or comes back who is seen once."
         )
-    if DAMAGED_ID.fullmatch(guess.customer.examples[0] if guess.customer.examples else ""):
+    damaged = [one for one in look.values(guess.customer) if DAMAGED_ID.fullmatch(one)]
+    if damaged:
         doubts.append(
-            f"{quoted(guess.customer.name)} holds ids such as {guess.customer.examples[0]}: a spreadsheet has rounded them, so several customers may share one. Export them as text."
+            f"{quoted(guess.customer.name)} holds ids such as {damaged[0]}: a spreadsheet has rounded them, so several customers may share one. Export them as text."
         )
     if guess.quantity is not None and guess.amount is None:
         doubts.append(
@@ -212,7 +214,6 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
     return [f"  {decide(doubt)}" for doubt in doubts] + _unused(look, guess)
 
 
-DAMAGED_ID = re.compile(r"\d([.,]\d+)?[eE]\+\d+")
 _SCORE_NAMES = re.compile(r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisfaction|recommend)")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
 from cjlib.show.numbers import count_of
-from cjlib.sources.ingest.parse_times import DATE, INSTANT, NAIVE, read_stamps
+from cjlib.sources.ingest.parse_times import DATE, INSTANT, NAIVE, read_stamps, why_no_time
 from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
 from cjlib.sources.journey.scaffold.profile import NUMBERS, Column, Look
 from cjlib.sources.log.engine import literal
@@ -135,7 +135,6 @@ _DATES = {
     "day_first": "day_first",
     "month_first": "month_first",
     "either": "day_first",
-    "ymd": "%Y%m%d",
 }
 
 
@@ -365,12 +364,46 @@ def given_column(look: Look, option: str, name: str | None) -> Column | None:
 
 def _nothing(look: Look, option: str, what: str) -> DataError:
     columns = listed((column.name for column in look.columns), most=20)
+    near = _no_times(look) if option == "time" else _damaged_ids(look)
+    if near:
+        return DataError(f"init: {shown(str(look.path))} has no column {what}: {near}.")
+    if len(look.columns) == 1:
+        return DataError(
+            f"init: {shown(str(look.path))} has one column only: {columns}. Between its fields must stand a comma, a semicolon, a tab or |. "
+            "Write it again with one of these, or read it with pandas and give the DataFrame."
+        )
     return DataError(
         f"init: {shown(str(look.path))} has no column {what}. Columns: {columns}. Name it: cj init FILE --{option} COLUMN ({option}= in Python). "
         "A table of customers, one row each, needs no such columns but one that says who left: two values such as yes and no, and a name such as churn, exited or "
         "cancelled; there is none, or customers repeat. Call it so, or write churn: {target: COLUMN} yourself (docs/journey.md). "
         "If the file holds comments, surveys or reviews: cj init --feedback FILE."
     )
+
+
+def _no_times(look: Look) -> str:
+    """The columns whose values speak of times and are none, each with the reason."""
+    found = []
+    for column in look.columns:
+        reasons = [why_no_time(text) for text in column.examples]
+        if (
+            reasons
+            and all(reasons)
+            and (column.share_number < 0.5 or named(column, _TIME_WORDS) > 0)
+        ):
+            found.append(f"{shown(column.examples[0])} in {shown(column.name)} {reasons[0]}")
+    return "; ".join(found)
+
+
+DAMAGED_ID = re.compile(r"\d([.,]\d+)?[eE]\+\d+")
+
+
+def _damaged_ids(look: Look) -> str:
+    found = [
+        f"{shown(column.examples[0])} in {shown(column.name)} was rounded by a spreadsheet, so that customers share one id: export the ids as text"
+        for column in look.columns
+        if column.examples and DAMAGED_ID.fullmatch(column.examples[0])
+    ]
+    return "; ".join(found)
 
 
 def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, float]:

@@ -24,20 +24,8 @@ _NUMBER = r"[-+]?\d+([.,]\d+)?"
 _SPLIT = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
 NUMBERS = ("BIGINT", "DOUBLE", "whole", "point", "comma")
 _EPOCH = r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
-_DAYS = (
-    "%d.%m.%y",
-    "%d/%m/%y",
-    "%d-%m-%y",
-    "%m/%d/%y",
-    "%m-%d-%y",
-    "%d %b %Y",
-    "%d %B %Y",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%b %d %Y",
-    "%d-%b-%Y",
-    "%d-%b-%y",
-)
+_DAYS = ("%d.%m.%y", "%d/%m/%y", "%d-%m-%y", "%m/%d/%y", "%m-%d-%y", "%y-%m-%d", "%G-W%V-%u")
+_COMPACT = r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(([01]\d|2[0-3])([0-5]\d){2})?(\.0+)?"
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
@@ -171,7 +159,7 @@ def _full(pattern: str) -> str:
 def time_kind(texts: Iterable[str]) -> str | None:
     """How texts write times.
 
-    `iso` (the year first), `ymd` (20240131), `epoch`, `day_first`, `month_first`, `either` (nothing proves the order of day and month),
+    `iso` (the year first or the month by name), `ymd` (20240131 or 20240131180000), `epoch`, `day_first`, `month_first`, `either` (nothing proves the order of day and month),
     `format` (as `time_format` says), or None.
     """
     given = list(texts)
@@ -182,7 +170,7 @@ def time_kind(texts: Iterable[str]) -> str | None:
         return "iso"
     if _share(given, _EPOCH) > 0.9:
         return "epoch" if _plausible(given) else None
-    if _share(given, r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])") > 0.95:
+    if _share(given, _COMPACT) > 0.95:
         return "ymd"
     if len(forms) > 0.9 * len(given):
         return _order(given)
@@ -191,7 +179,7 @@ def time_kind(texts: Iterable[str]) -> str | None:
 
 
 def time_format(texts: Iterable[str]) -> tuple[str | None, bool]:
-    """A format with a short year or the month's name that fits nearly all texts, and whether day and month could as well change places."""
+    """A format with a short year that fits nearly all texts, and whether day and month could as well change places."""
     given = list(texts)[:200]
     fitting = [
         day + clock
