@@ -373,8 +373,8 @@ WHOLE = gzip.compress(
         ("e.csv", bytes(range(256)) * 20, "is not text in UTF-8|is not a text file"),
         (
             "e.csv",
-            f"{HEADER}\n{LINE}\n".encode("utf-16"),
-            r"is not text in UTF-8 .* iconv -f UTF-16 -t UTF-8 OLD > NEW",
+            f"{HEADER}\n{LINE}ä\n".encode("latin-1"),
+            r"is not text in UTF-8 .* iconv -f CP1252 -t UTF-8 OLD > NEW",
         ),
         (
             "e.csv",
@@ -414,7 +414,18 @@ WHOLE = gzip.compress(
         ("e.jsonl", "", "'e.jsonl' is empty"),
         ("e.jsonl.gz", WHOLE[:200], "is not a whole gzip file"),
         ("e.xls", b"PK", "'e.xls' cannot be read as it is.* read it with pandas.read_excel"),
-        ("e.json", "[]", "'e.json' cannot be read as it is.* pandas.read_json"),
+        ("e.json", "[]", "'e.json' is empty"),
+        ("e.json", '{"event": ["a", "b"]}', "'e.json' holds columns, not rows"),
+        ("e.jsonl", '["a", "view"]', "'e.jsonl' holds no JSON objects, but"),
+        ("e.csv", b"PK\x03\x04", "'e.csv' is no CSV file: it is an Excel workbook"),
+        ("e.csv", '{"event": "a"}', "'e.csv' is no CSV file: it holds JSON"),
+        ("e.csv", "<html>", "'e.csv' is no CSV file: it holds HTML"),
+        (
+            "e.csv",
+            "a,view,1741058094\na,buy,1741058095\n",
+            "its first line holds the time '1741058094'",
+        ),
+        ("e.csv", "a,view,x\na,view,y\na,view,z\n", "its first line holds 'a', as rows below do"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path, name, content, message):
@@ -459,7 +470,7 @@ def test_a_folder_without_data_files_is_named(tmp_path):
             "hdfs://me:secret@host/db",
             r"'hdfs://…@host/db' is an address of no file here.*the table of a database is read with table='events'",
         ),
-        ([("ana", "view")], "source: must be a Parquet, CSV, TSV or JSON-lines file"),
+        ([("ana", "view")], "source: must be a Parquet, CSV, TSV or JSON file"),
         (None, "source: must be a Parquet"),
         (pd.DataFrame(), "source: there are no columns"),
     ],

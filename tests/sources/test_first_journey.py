@@ -387,7 +387,7 @@ def test_a_file_with_many_broken_rows_is_usable_and_a_person_is_asked(tmp_path):
     frame = pd.concat([frame, frame.iloc[1:30]])
     text, journey = proposed(frame, tmp_path / "x.csv")
     assert (
-        "quarantine_limit: 0.2  # DECIDE: 15% of the rows lack a customer, event or readable time, or repeat another one"
+        "quarantine_limit: 0.2  # DECIDE: 15% of the rows are broken, lack a customer, event or readable time, or repeat another one"
         in text
     )
     assert journey.read_events().n_events < len(frame)

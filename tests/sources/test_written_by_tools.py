@@ -149,7 +149,14 @@ def test_a_header_repeated_in_the_middle_decides_no_type(tmp_path):
 
 @pytest.mark.parametrize(
     "top",
-    ["sep=;\n", "Report of May;;;\n", "Report of May\n\n", ""],
+    [
+        *("sep=;\n", "Report of May;;;\n", "Report of May\n\n", ""),
+        *(
+            "Account: 123; shop\n",
+            "Report;May\nPeriod;2024-05-01\n\n",
+            "# made by a shop\n# in May\n",
+        ),
+    ],
 )
 def test_what_stands_above_the_column_names_is_passed_over(top, tmp_path):
     rows = "customer_id;event;timestamp;Amount (net, EUR, all)\nu1;buy;2024-01-01;2\nu2;buy;2024-01-02;3\n"
@@ -160,6 +167,30 @@ def test_what_stands_above_the_column_names_is_passed_over(top, tmp_path):
 def test_a_file_without_column_names_is_told_so(tmp_path):
     with pytest.raises(cj.DataError, match="no line of column names"):
         log_of(tmp_path, "u1,buy,2024-01-01 10:00\nu2,buy,2024-01-02 11:00\n")
+
+
+def test_a_backslash_before_a_quote_is_a_second_quote_where_no_other_reading_fits(tmp_path):
+    rows = [f'u{n},buy,2024-01-0{n},"say \\"hi\\", ok"' for n in (1, 2, 3)]
+    log = log_of(tmp_path, "\n".join(["customer_id,event,timestamp,note", *rows]))
+    assert log.engine.rows("SELECT DISTINCT note FROM events") == [('say "hi", ok',)]
+    log = log_of(tmp_path, 'customer_id,event,timestamp,note\nu1,buy,2024-01-01,"C:\\"\n')
+    assert log.engine.rows("SELECT DISTINCT note FROM events") == [("C:\\",)]
+
+
+def test_init_says_why_no_row_of_a_file_can_be_read(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("user_id,event,time\nu1,buy,2024-01-01,'a, b'\n")
+    with pytest.raises(cj.DataError, match=r"none of the 1 rows .* wrong number of fields: 1"):
+        first_journey(path)
+
+
+@pytest.mark.parametrize("name", ["events.csv", "events.txt", "events.tab", "events.tsv"])
+def test_text_of_excel_in_two_bytes_a_sign_is_read(name, tmp_path):
+    path = tmp_path / name
+    text = "customer_id\tevent\ttimestamp\tamount\nu1\tbuy\t2024-01-01\t2,50\n"
+    path.write_bytes(text.encode("utf-16"))
+    log = cj.read_events(path, timezone="UTC")
+    assert log.engine.rows("SELECT customer_id, amount FROM events") == [("u1", 2.5)]
 
 
 def test_blanks_around_cells_are_no_part_of_them(tmp_path):
@@ -269,6 +300,28 @@ def test_ids_of_nobody_are_named_and_left_out_where_that_is_said(tmp_path):
     assert "missing_ids: [undefined]  # DECIDE" in proposal
 
 
+@pytest.mark.parametrize(
+    ("ids", "check", "words"),
+    [
+        ([f"{10**17 + n * 10**4}" for n in range(9)], "ids damaged by a spreadsheet", "all end in 0 after 15 digits"),
+        (["Ana@x.org", "ana@X.org", "bo@x.org"], "ids that differ only in capitals", "count as different customers"),
+        ([f"u{n}" for n in range(25)] + ["one@us.org"] * 6, "ids that may stand for nobody", "'one@us.org' has 19.4%"),
+        (["Total", "u1", "u2"], "ids that may stand for nobody", "'Total' has 33.3%"),
+    ],
+)  # fmt: skip
+def test_doubtful_ids_are_named(ids, check, words, tmp_path):
+    rows = [f"{one},buy,2024-01-01 10:{n:02d}" for n, one in enumerate(ids)]
+    log = log_of(tmp_path, "\n".join(["customer_id,event,timestamp", *rows]))
+    found = dict(zip(log.quality["check"], log.quality["example"], strict=True))
+    assert words in found[check]
+
+
+def test_times_that_stand_for_none_are_named(tmp_path):
+    rows = "a,x,1970-01-01 00:00\nb,x,2024-01-01 10:00\nc,x,2024-01-02 10:00\n"
+    log = log_of(tmp_path, f"customer_id,event,timestamp\n{rows}")
+    assert "times that may stand for none" in set(log.quality["check"])
+
+
 def test_ids_that_a_spreadsheet_rounded_are_named(tmp_path):
     log = log_of(tmp_path, f"{HEADER}\n8.21E+12,buy,2024-01-01,1\n8.22E+12,buy,2024-01-02,1\n")
     assert log.quality.set_index("check").loc["ids damaged by a spreadsheet", "rows"] == 2
@@ -309,7 +362,9 @@ def test_an_order_of_several_lines_is_one_purchase_and_its_products_are_no_event
     assert log.engine.rows("SELECT sum(value) FROM events") == [(sum(range(10, 40)) + 15.0,)]
 
 
-@pytest.mark.parametrize("form", ["lines", "array", "pretty", "mark"])
+@pytest.mark.parametrize(
+    "form", ["lines", "array", "pretty", "mark", "inside", "deeper", "sequence", "commas"]
+)
 def test_json_objects_are_read_however_they_are_laid_out(form, tmp_path):
     rows = [
         {
@@ -328,6 +383,10 @@ def test_json_objects_are_read_however_they_are_laid_out(form, tmp_path):
         "array": json.dumps(rows),
         "pretty": json.dumps(rows, indent=2),
         "mark": "\ufeff" + lines,
+        "inside": json.dumps({"data": rows, "total": 4}),
+        "deeper": json.dumps({"status": "ok", "result": {"items": rows}}, indent=1),
+        "sequence": "\n".join(f"\x1e{line}" for line in lines.split("\n")),
+        "commas": lines.replace("\n", ",\n"),
     }
     columns = {
         "properties.time": "timestamp",
@@ -338,6 +397,11 @@ def test_json_objects_are_read_however_they_are_laid_out(form, tmp_path):
     assert (log.n_events, log.n_customers, log.properties["price"].type) == (4, 2, "DOUBLE")
     with pytest.raises(cj.DataError, match=r"'properties.distinct_id': 'customer_id'"):
         log_of(tmp_path, content[form], "events.jsonl")
+
+
+def test_an_order_of_some_items_is_a_row_and_not_what_stands_around_rows(tmp_path):
+    order = {"customer_id": "a", "event": "buy", "timestamp": "2024-01-01", "items": [{"n": 1}, {"n": 2}]}  # fmt: skip
+    assert log_of(tmp_path, json.dumps(order), "events.json").n_events == 1
 
 
 def test_a_json_array_that_breaks_off_is_told_so(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -25,10 +25,11 @@ KINDS = {
     ".ndjson.gz": "json",
     ".xlsx": "sheet",
 }
-READABLE = "a Parquet, CSV, TSV or JSON-lines file (.parquet, .csv, .tsv, .jsonl, .ndjson; text also as .gz), a sheet of an Excel workbook (.xlsx), a glob or a folder of them"
+_IF_NAMED = {".json": "json", ".json.gz": "json", ".txt": "csv", ".txt.gz": "csv", ".tab": "csv"}
+"""Read where a path names them; in a folder of data they may be something else."""
+READABLE = "a Parquet, CSV, TSV or JSON file (.parquet, .csv, .tsv, .txt, .jsonl, .ndjson, .json; text also as .gz), a sheet of an Excel workbook (.xlsx), a glob or a folder of them"
 _ELSEWHERE = {
     ".xls": "Save the sheet as CSV, or read it with pandas.read_excel and give the DataFrame.",
-    ".json": "One object a line can be read if the file is called .jsonl; otherwise use pandas.read_json and give the DataFrame.",
     ".duckdb": "It is a database: name the table to read with table, or give a query.",
     ".feather": "Use pandas.read_feather and give the DataFrame.",
     ".zip": "Unpack it and give the folder.",
@@ -80,7 +81,7 @@ def find_files(source: str | Path, sheet: str | None = None) -> Files:
 
 
 def _kind(path: Path) -> str:
-    kind = _kind_or_none(path)
+    kind = _kind_or_none(path, KINDS | _IF_NAMED)
     if kind is None:
         remedy = _ELSEWHERE.get(
             path.suffix.lower(),
@@ -92,9 +93,9 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _kind_or_none(path: Path) -> str | None:
+def _kind_or_none(path: Path, kinds: Mapping[str, str] = KINDS) -> str | None:
     endings = [suffix.lower() for suffix in path.suffixes]
-    return KINDS.get("".join(endings[-2:])) or KINDS.get("".join(endings[-1:]))
+    return kinds.get("".join(endings[-2:])) or kinds.get("".join(endings[-1:]))
 
 
 def _of_folder(folder: Path) -> Files:

@@ -274,6 +274,8 @@ _WORD_OF_MONEY = r"Ft|lei|kr\.?|Rs\.?|Rp|RM|TL"
 _BEFORE = rf"^({_BLANK}*[-+−(]?){_BLANK}*(?:({_SIGN_OF_MONEY}|{_CODE_OF_MONEY}){_BLANK}*|({_WORD_OF_MONEY}){_BLANK}+)"
 _AFTER = rf"(?:{_BLANK}*({_SIGN_OF_MONEY}|{_CODE_OF_MONEY})|{_BLANK}+({_WORD_OF_MONEY}))({_BLANK}*[)-]?{_BLANK}*)$"
 _QUOTED = rf"^{_BLANK}*(=\"|')|\"{_BLANK}*$"
+NO_NUMBER = "no number"
+ROUNDED = "numbers in scientific notation"
 SEVERAL_CURRENCIES = "several currencies"
 _FEW_STRANGERS = 0.05
 """Of an amount so many values may be words; they are missing, and counted."""
@@ -453,7 +455,7 @@ def _kind_of_numbers(
     notes = []
     if strangers:
         text = f"{shown(found.stranger)}; taken as missing"
-        notes.append(QualityLine(f"{name}: no number", strangers, text))
+        notes.append(QualityLine(f"{name}: {NO_NUMBER}", strangers, text))
     if found.commas:
         text = f"{shown(found.example)}; decimal {sign}"
         notes.append(QualityLine(f"{name}: numbers written with signs", found.commas, text))
@@ -468,7 +470,7 @@ def _notes_on(found: _Tally, name: str) -> list[QualityLine]:
         notes.append(QualityLine(f"{name}: no value", found.words, text))
     if found.rounded:
         text = f"{shown(found.rounded_example)}: a spreadsheet may have rounded them; export them as plain numbers"
-        notes.append(QualityLine(f"{name}: numbers in scientific notation", found.rounded, text))
+        notes.append(QualityLine(f"{name}: {ROUNDED}", found.rounded, text))
     if len(found.currencies) > 1:
         text = f"{listed(found.currencies, most=5)}: they are added as they stand; write all in one currency"
         notes.append(QualityLine(f"{name}: {SEVERAL_CURRENCIES}", found.numbers, text))

@@ -13,7 +13,7 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
@@ -33,6 +33,8 @@ NARROWEST_REPORT = 3
 """A table needs as many columns before a line of one cell above it is taken for its title."""
 OUTER_BLANKS = " \t\r\n\xa0"
 LONGEST_FIELD = 1 << 30
+RECORD_SIGN = b"\x1e"
+"""Stands before each object of a JSON text sequence."""
 DEEPEST = 3
 """So many dots a field inside others may have in its name."""
 LINES_LOOKED_AT = 1_000
@@ -53,7 +55,9 @@ def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
     try:
         raw = cast("IO[Any]", gzip.open(path, "rb") if packed else path.open("rb"))  # noqa: SIM115 (closed below)
         with raw:
-            yield io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") if text else raw
+            wide = raw.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            encoding = "utf-16" if wide else "utf-8-sig"
+            yield io.TextIOWrapper(raw, encoding=encoding, newline="") if text else raw
     except UnicodeDecodeError as fault:
         raise _not_utf8(path, fault.object[fault.start :]) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
@@ -69,22 +73,31 @@ def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
 
 
 def _not_utf8(path: Path, rest: bytes) -> DataError:
-    wide = rest[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    remedy = _remedy(path, "UTF-16" if wide else "CP1252")
     return DataError(
-        f"source: {shown(path.name)} is not text in UTF-8 (byte {rest[0]:#04x} cannot be). {remedy}"
+        f"source: {shown(path.name)} is not text in UTF-8 (byte {rest[0]:#04x} cannot be). "
+        "If it is CP1252, that of Windows in western languages: in Excel save it as “CSV UTF-8”, or on a command line "
+        "iconv -f CP1252 -t UTF-8 OLD > NEW, or in Python give pandas.read_csv(path, encoding='cp1252')."
     )
 
 
-def _remedy(path: Path, likely: str) -> str:
-    """How to write the file again, if it is in the encoding that it looks like."""
-    whose = {"CP1252": "that of Windows in western languages", "UTF-16": "“Unicode text” of Excel"}[
-        likely
-    ]
-    return (
-        f"If it is {likely}, {whose}: in Excel save it as “CSV UTF-8”, or on a command line iconv -f {likely} -t UTF-8 OLD > NEW, "
-        f"or in Python give pandas.read_csv(path, encoding='{likely.lower()}')."
-    )
+_NO_CSV = (
+    (rb"PK\x03\x04", "is an Excel workbook or a zip archive. Save the sheet as “CSV UTF-8”, or unpack it"),
+    (rb"\xd0\xcf\x11\xe0", "is an Excel workbook. Save the sheet as “CSV UTF-8”"),
+    (rb"\x1f\x8b", "is packed with gzip. Let its name end in .gz"),
+    (rb"PAR1", "is Parquet. Let its name end in .parquet"),
+    (rb"SQLite format 3", "is a database. Give its address as url, and table"),
+    (rb"(\xef\xbb\xbf)?\s*(\{\s*[\"}]|\[\s*[{\]])", "holds JSON. Let its name end in .jsonl or .json"),
+    (rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]", "holds HTML or XML. Export the table as CSV"),
+)  # fmt: skip
+
+
+def _is_csv(path: Path) -> None:
+    """Refuse a file of another kind by how it begins."""
+    with opened(path, text=False) as stream:
+        start = stream.read(64)
+    for begins, words in _NO_CSV:
+        if re.match(begins, start):
+            raise DataError(f"source: {shown(path.name)} is no CSV file: it {words}.")
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,8 @@ class Layout:
     """How a CSV file is laid out.
 
     The column names, the character between fields, the lines before the first row of data,
-    whether a blank follows the delimiter, and what stands above the column names.
+    whether a blank follows the delimiter, what stands above the column names, and whether a
+    backslash stands before a quote inside a quoted text.
     """
 
     names: list[str]
@@ -100,10 +114,17 @@ class Layout:
     lines: int
     spaced: bool = False
     title: str = ""
+    escaped: bool = False
+
+    @property
+    def as_written(self) -> bool:
+        """Whether DuckDB's reader reads the fields as they stand."""
+        return not (self.spaced or self.escaped)
 
 
 def csv_layout(path: Path) -> Layout:
     """The layout of a CSV file, by its first rows."""
+    _is_csv(path)
     with opened(path) as stream:
         start = stream.read(LOOKED_AT)
         whole = not stream.read(1)
@@ -114,7 +135,7 @@ def csv_layout(path: Path) -> Layout:
     if "\0" in start:
         raise DataError(
             f"source: {shown(path.name)} is not a text file: it holds zero bytes. "
-            f"{_remedy(path, 'UTF-16')}"
+            "If it is UTF-16 without a mark: on a command line iconv -f UTF-16LE -t UTF-8 OLD > NEW."
         )
     told = _TOLD.match(start)
     if told:
@@ -128,21 +149,36 @@ def csv_layout(path: Path) -> Layout:
             "Its first line is blank."
         )
     spaced = _SPACED.search(start) is not None
+    escaped = _has_backslashes(start, delimiter)
+    layout = Layout([], delimiter, 0, spaced, title, escaped)
     with opened(path) as stream:
         taken = [stream.readline() for _ in range(above)]
-        rows = _records(stream, delimiter, spaced=spaced, taken=taken)
+        rows = _records(stream, layout, taken)
         header, lines = next(rows, []), len(taken)
-        first = next(rows, [])
+        below = list(islice(rows, ROWS_COMPARED))
     if isinstance(header, str):
         raise DataError(
             f"source: the quotes in the first line of {shown(path.name)} do not close as CSV asks. "
             'A quote inside a quoted name is written twice (""). '
             "Fix the line of column names, or write the file again."
         )
-    _no_data_for_names(path, header, first)
-    return Layout(
-        [name.strip(OUTER_BLANKS) for name in named(header)], delimiter, lines, spaced, title
-    )
+    _no_data_for_names(path, header, [row for row in below if not isinstance(row, str)])
+    return replace(layout, names=[name.strip(OUTER_BLANKS) for name in named(header)], lines=lines)
+
+
+def _has_backslashes(start: str, delimiter: str) -> bool:
+    """Whether more rows are whole where a backslash before a quote is taken for a second quote."""
+    if '\\"' not in start:
+        return False
+    plain = Layout([], delimiter, 0)
+    return _misfits(start, replace(plain, escaped=True)) < _misfits(start, plain)
+
+
+def _misfits(text: str, layout: Layout) -> int:
+    rows = list(_records(io.StringIO(text, newline=""), layout, []))
+    widths = Counter(len(row) for row in rows if not isinstance(row, str))
+    usual = max(widths, key=lambda width: widths[width], default=0)
+    return sum(isinstance(row, str) or len(row) != usual for row in rows)
 
 
 def _first_rows(start: str, delimiter: str, whole: bool) -> list[list[str]]:
@@ -154,7 +190,7 @@ def _first_rows(start: str, delimiter: str, whole: bool) -> list[list[str]]:
 
 def _delimiter(start: str, whole: bool) -> str:
     """The character that makes rows of one width, of several the one that makes the widest."""
-    return max(",;\t|", key=lambda sign: _evenness(_first_rows(start, sign, whole)))
+    return max(",;\t|^~\x01", key=lambda sign: _evenness(_first_rows(start, sign, whole)))
 
 
 def _evenness(rows: list[list[str]]) -> tuple[bool, float, int]:
@@ -164,32 +200,50 @@ def _evenness(rows: list[list[str]]) -> tuple[bool, float, int]:
 
 
 def _title(rows: list[list[str]]) -> tuple[str, int]:
-    """What stands above the column names of a report, and in how many lines."""
+    """What stands above the column names of a report, and in how many lines.
+
+    The names fill more than half of as many cells as the fullest row; where a blank line stands below
+    narrower lines, they follow it.
+    """
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
     width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
+    most = max((n for n, row in zip(filled, rows, strict=True) if len(row) == width), default=0)
     if width < NARROWEST_REPORT:
         return "", 0
-    above: list[str] = []
-    lines = 0
-    for row in rows:
-        filled = [cell.strip() for cell in row if cell.strip()]
-        if len(filled) > 1 or not (filled or above):
-            break
-        above += filled
-        lines += 1 + sum(cell.count("\n") for cell in row)
-    return (above[0], lines) if above and lines < len(rows) else ("", 0)
+    header = next((position for position, n in enumerate(filled) if 2 * n > most), 0)
+    gaps = [
+        position
+        for position, n in enumerate(filled[:-1])
+        if n == 0 < position and max(filled[:position]) < most and 2 * filled[position + 1] > most
+    ]
+    header = max(header, gaps[0] + 1 if gaps else 0)
+    above = [cell.strip() for row in rows[:header] for cell in row if cell.strip()]
+    lines = sum(1 + sum(cell.count("\n") for cell in row) for row in rows[:header])
+    return (above[0], lines) if above else ("", 0)
 
 
-def _no_data_for_names(path: Path, header: list[str], first: list[str] | str) -> None:
-    """Refuse a file whose first line is a row: a time among the names, written as the one below."""
+_EPOCH = re.compile(r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?")
+
+
+def _no_data_for_names(path: Path, header: list[str], below: list[list[str]]) -> None:
+    """Refuse a file whose first line is a row: a time among the names, or names that come again below."""
+    columns = [
+        (name.strip(), [row[at].strip() for row in below if at < len(row) and row != header])
+        for at, name in enumerate(header)
+    ]
     times = [
         name
-        for name, below in zip(header, first, strict=False)
-        if _A_DATE.match(name.strip()) and _shape(name) == _shape(below)
+        for name, values in columns
+        if (_A_DATE.match(name) or _EPOCH.fullmatch(name))
+        and values
+        and _shape(name) == _shape(values[0])
     ]
-    if times:
+    again = [name for name, values in columns if name and values.count(name) > 1]
+    if times or len(again) > 1:
+        what = f"the time {shown(times[0])}" if times else f"{shown(again[0])}, as rows below do"
         raise DataError(
-            f"source: {shown(path.name)} has no line of column names: its first line holds the time "
-            f"{shown(times[0].strip())}. Write the names of the columns above it."
+            f"source: {shown(path.name)} has no line of column names: its first line holds {what}. "
+            "Write the names of the columns above it."
         )
 
 
@@ -206,7 +260,7 @@ def named(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _records(
-    stream: IO[str], delimiter: str, *, spaced: bool = False, taken: list[str] | None = None
+    stream: IO[str], layout: Layout, taken: list[str] | None = None
 ) -> Iterator[list[str] | str]:
     """The fields of each row; where its quotes do not close as CSV asks, its first line as it stands.
 
@@ -217,10 +271,10 @@ def _records(
     while True:
         noted: list[str] = []
         reader = csv.reader(
-            _noted(stream, again, noted),
-            delimiter=delimiter,
+            _noted(stream, again, noted, escaped=layout.escaped),
+            delimiter=layout.delimiter,
             strict=True,
-            skipinitialspace=spaced,
+            skipinitialspace=layout.spaced,
         )
         try:
             for fields in reader:
@@ -234,11 +288,14 @@ def _records(
             again.extendleft(reversed(noted[1:]))
 
 
-def _noted(stream: IO[str], again: deque[str], noted: list[str]) -> Iterator[str]:
+_ESCAPED_QUOTE = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
+
+
+def _noted(stream: IO[str], again: deque[str], noted: list[str], *, escaped: bool) -> Iterator[str]:
     """The lines to be read again, then those of the stream; `noted` has them all."""
     while line := again.popleft() if again else stream.readline():
         noted.append(line)
-        yield line
+        yield _ESCAPED_QUOTE.sub(r'\1""', line) if escaped else line
 
 
 def load_csv(engine: DuckDB, path: Path, table: str, layout: Layout) -> pd.DataFrame:
@@ -246,7 +303,7 @@ def load_csv(engine: DuckDB, path: Path, table: str, layout: Layout) -> pd.DataF
 
     Where each row had to be looked at, `line` is its 1-based position.
     """
-    rows = None if layout.spaced else _count_rows(path, layout.lines)
+    rows = _count_rows(path, layout.lines) if layout.as_written else None
     if rows is None or not _load_at_once(engine, path, table, layout, rows):
         return _load_csv_by_row(engine, path, table, layout)
     return pd.DataFrame()
@@ -323,7 +380,7 @@ def _load_csv_by_row(engine: DuckDB, path: Path, table: str, layout: Layout) -> 
     with opened(path) as stream:
         for _ in range(layout.lines):
             stream.readline()
-        rows = _records(stream, layout.delimiter, spaced=layout.spaced)
+        rows = _records(stream, layout)
         records = enumerate(filter(None, rows), start=1)
         while batch := list(islice(records, BATCH)):
             good = [
@@ -373,6 +430,8 @@ class JsonFields:
     names: list[str]
     inside: list[str]
     broken: pd.DataFrame
+    wrapped: str = ""
+    """The field of one object around all rows that holds them."""
 
 
 def load_json_lines(
@@ -383,7 +442,7 @@ def load_json_lines(
     A field inside another has a dotted name, such as properties.time, and is read where it is
     `asked` for; None asks for all.
     """
-    _objects(engine, path)
+    wrapped = _objects(engine, path)
     whole = "json IS NOT NULL AND json_type(json) = 'OBJECT'"
     engine.execute(f"CREATE TEMP TABLE objects AS SELECT line, json FROM lines WHERE {whole}")
     keys = engine.rows(
@@ -402,17 +461,25 @@ def load_json_lines(
     lost = engine.frame(f"SELECT line, written FROM lines WHERE NOT coalesce({whole}, FALSE)")
     engine.execute("DROP TABLE lines")
     engine.execute("DROP TABLE objects")
-    if not read and lost.empty:
+    if not read:
+        first = next(_lines(path), "")
+        holds = f"holds no JSON objects, but {shown(first[:60])}" if len(lost) else "is empty"
         raise DataError(
-            f"source: {shown(path.name)} is empty. It must hold one JSON object a line."
+            f"source: {shown(path.name)} {holds}. It must hold one JSON object a line, or an array of objects."
         )
     return JsonFields(
-        list(read), [name for name in inside if name not in read], _lost_lines(path, lost)
+        list(read),
+        [name for name in inside if name not in read],
+        _lost_lines(path, lost),
+        wrapped,
     )
 
 
-def _objects(engine: DuckDB, path: Path) -> None:
-    """Make the table `lines`: the 1-based place of each object, its JSON, and what was written where that is none."""
+def _objects(engine: DuckDB, path: Path) -> str:
+    """Make the table `lines`: the 1-based place of each object, its JSON, and what was written where that is none.
+
+    Gives back the field that holds the rows, where one object stands around them.
+    """
     start = _start(path)
     if start.is_lines:
         source = (
@@ -430,8 +497,9 @@ def _objects(engine: DuckDB, path: Path) -> None:
             _explain_text(path)
         else:
             if engine.rows("SELECT count(*) FROM lines")[0][0] == _count_lines(path):
-                return
+                return ""
     _objects_by_python(engine, _lines(path) if start.is_lines or start.marked else start.objects)
+    return start.wrapped
 
 
 @dataclass(frozen=True)
@@ -441,22 +509,60 @@ class _Start:
     is_lines: bool
     marked: bool
     objects: list[str]
+    wrapped: str = ""
 
 
 def _start(path: Path) -> _Start:
     with opened(path, text=False) as stream:
-        first = next((line for line in stream if line.strip()), b"")
-    marked = first.startswith(codecs.BOM_UTF8)
+        filled = (line for line in stream if line.strip())
+        first, alone = next(filled, b""), next(filled, None) is None
+    marked = first.startswith((codecs.BOM_UTF8, RECORD_SIGN))
     line = first.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").strip()
     array = line == "[" or re.match(r"\[\s*[{\]]", line) is not None
-    if not array and (not line.startswith("{") or _is_json(line)):
+    if not array and not alone and (not line.startswith("{") or _is_json(line)):
         return _Start(is_lines=not marked, marked=marked, objects=[])
     with opened(path) as stream:
         text = stream.read()
     objects = _objects_in(path, text, array=array)
+    if objects is not None and len(objects) == 1 and not array:
+        whole = json.loads(objects[0])
+        wrapped, rows = _rows_inside(path, whole) if isinstance(whole, dict) else ("", [])
+        return _Start(is_lines=False, marked=False, objects=rows or objects, wrapped=wrapped)
     return _Start(
         is_lines=objects is None and not marked, marked=objects is None, objects=objects or []
     )
+
+
+def _rows_inside(path: Path, whole: Any) -> tuple[str, list[str]]:
+    """The longest list of objects inside one object that stands around all rows, and its dotted name.
+
+    An object with as many values of its own is a row itself, such as an order of some items.
+    """
+    lists: dict[str, list[Any]] = {}
+    inside = {"": whole}
+    own = 0
+    for _ in range(DEEPEST):
+        fields = {
+            f"{outer}.{key}".lstrip("."): value
+            for outer, values in inside.items()
+            for key, value in values.items()
+        }
+        own += sum(not isinstance(value, dict | list) for value in fields.values())
+        lists |= {
+            name: value
+            for name, value in fields.items()
+            if isinstance(value, list) and all(isinstance(one, dict) for one in value)
+        }
+        inside = {name: value for name, value in fields.items() if isinstance(value, dict)}
+    name = max(lists, key=lambda one: len(lists[one]), default="")
+    if name and len(lists[name]) > own:
+        return name, [json.dumps(row, ensure_ascii=False) for row in lists[name]]
+    if whole and own == 0:
+        raise DataError(
+            f"source: {shown(path.name)} holds columns, not rows. Write one JSON object a row: in pandas "
+            "frame.to_json(path, orient='records', lines=True)."
+        )
+    return "", []
 
 
 def _is_json(text: str) -> bool:
@@ -491,6 +597,7 @@ def _lines(path: Path) -> Iterator[str]:
     with opened(path, text=False) as stream:
         for position, line in enumerate(stream):
             text = line.removeprefix(codecs.BOM_UTF8) if position == 0 else line
+            text = text.removeprefix(RECORD_SIGN)
             if text.strip():
                 yield text.strip().decode("utf-8", "replace")
 

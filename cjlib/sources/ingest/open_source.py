@@ -243,10 +243,15 @@ def _open_json(engine: DuckDB, files: Files, asked: Collection[str] | None) -> R
             place for place in places if kinds[place] & _NUMBERS and "VARCHAR" in kinds[place]
         ),
         broken=fields.broken,
+        notes=_wrapped_note(fields.wrapped),
         tables=("lines_raw",),
         views=("raw",),
         inside=tuple(fields.inside),
     )
+
+
+def _wrapped_note(field: str) -> tuple[QualityLine, ...]:
+    return (QualityLine("rows inside the field", 1, field, counts_rows=False),) if field else ()
 
 
 def _json_kinds(engine: DuckDB, column: str) -> set[str]:

@@ -247,6 +247,7 @@ def lines_of_events(
         QualityLine("customers", customers, "", counts_rows=False),
         QualityLine("event names", len(counted), "", counts_rows=False),
         *_alike(counted),
+        *_no_times(engine, first, used),
     ]
 
 
@@ -265,26 +266,49 @@ def with_lines_of_people(quality: pd.DataFrame, engine: DuckDB) -> pd.DataFrame:
     return counted
 
 
+NO_TIMES = "times that may stand for none"
+YEAR_1971 = 31_536_000_000_000
+
+
+def _no_times(engine: DuckDB, first: int | None, used: int) -> list[QualityLine]:
+    """Times of 1970 and before in a log of later ones."""
+    if first is None or first >= YEAR_1971:
+        return []
+    (rows,) = engine.rows(f"SELECT count(*) FROM prepared WHERE t < {YEAR_1971}")[0]
+    text = "before 1971: programs write 1970-01-01 or 1900-01-01 where they know no time; leave them out of the file"
+    return [QualityLine(NO_TIMES, rows, text)] if 2 * rows < used else []
+
+
 NOBODY = "ids that may stand for nobody"
 DAMAGED = "ids damaged by a spreadsheet"
+ALIKE = "ids that differ only in capitals"
 NOBODY_WORDS = (
     *("undefined", "null", "(null)", "\\n", "none", "(none)", "nil", "nan", "n/a", "na", "unknown", "anonymous", "anon", "guest"),
-    *("(not set)", "not set", "-", "--", "?", "#n/a", "missing", "default", "test"),
+    *("(not set)", "not set", "-", "--", "?", "#n/a", "missing", "default", "test", "nobody", "deleted", "[deleted]", "redacted", "[redacted]", "(redacted)"),
+    *("{}", "[]", '""', "x", "xx", "xxx", "dummy", "no user", "not logged in", "logged out", "visitor", "total", "totals", "grand total", "subtotal"),
+    *("sum", "summe", "gesamt", "gesamtsumme", "insgesamt", "somme", "totale", "suma", "overall"),
     "00000000-0000-0000-0000-000000000000",
 )  # fmt: skip
 NOBODY_NUMBERS = ("0", "-1", "0.0", "999999", "9999999", "99999999", "999999999")
 TOO_OFTEN = 0.05
+ENOUGH_TO_COMPARE = 20
+FAR_MORE = 4
+"""So many times the rows of the next id make one look like several people."""
 
 
 def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
-    """Ids that tools write where there is no customer, and ids that a spreadsheet has rounded."""
+    """Ids that tools write where there is no customer, that a spreadsheet has rounded, or that may be one."""
     words, numbers = (
         ", ".join(literal(one) for one in ids) for ids in (NOBODY_WORDS, NOBODY_NUMBERS)
     )
+    ids = "(SELECT code, CAST(value AS VARCHAR) AS id FROM c_names)"
+    (customers,) = engine.rows("SELECT count(*) FROM c_names")[0]
+    often = engine.rows("SELECT c, count(*) FROM prepared GROUP BY c ORDER BY 2 DESC, c LIMIT 2")
+    alone = customers >= ENOUGH_TO_COMPARE and often[0][1] >= FAR_MORE * often[1][1]
+    most = often[0][0] if alone else -1
     named = engine.rows(
-        f"SELECT code, id, word FROM (SELECT code, CAST(value AS VARCHAR) AS id, "
-        f"lower(trim(CAST(value AS VARCHAR))) IN ({words}) AS word FROM c_names) "
-        f"WHERE word OR id IN ({numbers}) ORDER BY id"
+        f"SELECT code, id, lower(trim(id)) IN ({words}) FROM {ids} "
+        f"WHERE lower(trim(id)) IN ({words}) OR id IN ({numbers}) OR code = {most} ORDER BY id"
     )
     found = []
     for code, customer, word in named:
@@ -294,13 +318,23 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
             found.append(
                 QualityLine(NOBODY, rows, f"{share}; missing_ids: [{customer}] leaves them out")
             )
-    damaged, example = engine.rows(
-        "SELECT count(*), min(id) FROM (SELECT CAST(value AS VARCHAR) AS id FROM c_names) "
-        "WHERE contains(id, '+') AND regexp_full_match(id, '[0-9]([.,][0-9]+)?[eE][+][0-9]+')"
+    damaged, example, long, alike = engine.rows(
+        "SELECT count(*) FILTER (rounded), min(id) FILTER (rounded), "
+        "count(*) FILTER (regexp_full_match(id, '[1-9][0-9]{14}0+')), count(id) - count(DISTINCT lower(trim(id))) FROM "
+        "(SELECT *, contains(id, '+') AND regexp_full_match(id, '[0-9]([.,][0-9]+)?[eE][+][0-9]+') AS rounded "
+        f"FROM {ids})"
     )[0]
+    why = (
+        "a spreadsheet has rounded them, so several customers may share one; export the ids as text"
+    )
     if damaged:
-        why = "a spreadsheet has rounded them, so several customers may share one; export the ids as text"
         found.append(QualityLine(DAMAGED, damaged, f"{shown(example)}: {why}", counts_rows=False))
+    elif long > 1 and long == customers:
+        text = f"all end in 0 after 15 digits: {why}"
+        found.append(QualityLine(DAMAGED, long, text, counts_rows=False))
+    if alike:
+        text = "they count as different customers; write them alike if they are not"
+        found.append(QualityLine(ALIKE, alike, text, counts_rows=False))
     return found
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.show.numbers import count_of
 from cjlib.sources.feedback.table import Feedback
-from cjlib.sources.ingest.quality_report import DAMAGED, NOBODY
+from cjlib.sources.ingest.columns import NO_NUMBER, ROUNDED, SEVERAL_CURRENCIES
+from cjlib.sources.ingest.quality_report import ALIKE, DAMAGED, NO_TIMES, NOBODY
 from cjlib.sources.journey import Journey, read_journey
 from cjlib.sources.log.conditions import Step, as_step
 from cjlib.sources.log.event_log import EventLog
@@ -127,7 +128,7 @@ def check_journey(path: str | Path) -> Check:
     faults += _amounts(journey, log)
     warnings += [
         *_below_zero(journey, log),
-        *_doubtful_ids(log),
+        *_doubtful(journey, log),
         *_customers(log),
         *unplaced_answers(journey, log, feedback),
     ]
@@ -418,13 +419,15 @@ def _below_zero(journey: Journey, log: EventLog) -> list[Found]:
     return found
 
 
-def _doubtful_ids(log: EventLog) -> list[Found]:
-    """Ids that may be nobody's, and ids that a spreadsheet has rounded."""
-    lines = log.quality[log.quality["check"].isin([NOBODY, DAMAGED])]
-    return [
-        ("sources.events", f"{check}: {example}.")
-        for check, example in zip(lines["check"], lines["example"], strict=True)
-    ]
+def _doubtful(journey: Journey, log: EventLog) -> list[Found]:
+    """Ids and times that may stand for none or were damaged, and an amount whose sum may be wrong."""
+    found = log.quality["check"].isin([NOBODY, DAMAGED, ALIKE, NO_TIMES])
+    lines = [("sources.events", line) for line in log.quality[found].itertuples()]
+    amount = journey.value and journey.value.amount
+    doubts = [f"{amount}: {doubt}" for doubt in (NO_NUMBER, ROUNDED, SEVERAL_CURRENCIES)]
+    doubtful = log.quality[log.quality["check"].isin(doubts)]
+    lines += [("value.amount", line) for line in doubtful.itertuples()]
+    return [(key, f"{line.check}: {line.example}.") for key, line in lines]
 
 
 def _customers(log: EventLog) -> list[Found]:

@@ -144,7 +144,7 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
     quarantined = share_quarantined(look, guess)
     if quarantined > USUAL_LIMIT:
         limit = math.ceil(20 * quarantined) / 20
-        why = f"{100 * quarantined:.0f}% of the rows lack a customer, event or readable time, or repeat another one: is that right? They are quarantined and counted"
+        why = f"{100 * quarantined:.0f}% of the rows are broken, lack a customer, event or readable time, or repeat another one: is that right? They are quarantined and counted"
         lines.append(f"    quarantine_limit: {limit:g}  # DECIDE: {why}")
     lines += _doubts(look, guess)
     lines.append(

@@ -144,7 +144,7 @@ def written_dates(column: Column) -> str | None:
 
 
 def share_quarantined(look: Look, guess: Guess) -> float:
-    """The share of rows that lack a customer, event or readable time, or repeat another one in every column."""
+    """The share of rows that are broken, lack a customer, event or readable time, or repeat another one in every column."""
     needed = [
         column.place for column in (guess.customer, guess.event, guess.time) if column is not None
     ]
@@ -155,7 +155,7 @@ def share_quarantined(look: Look, guess: Guess) -> float:
         )
     lacking = look.engine.rows(f"SELECT count(*) FROM looked WHERE {empty}")[0][0]
     repeated = look.duplicates if guess.event is not None and guess.event_id is None else 0
-    return (lacking + repeated) / look.rows
+    return (lacking + repeated + look.broken) / (look.rows + look.broken)
 
 
 def columns_of(
@@ -264,7 +264,7 @@ def _names(columns: Iterable[Column]) -> str:
 def _doubt_of_customer(look: Look, who: Column, able: Mapping[Column, float]) -> str:
     others = [column for column in able if column is not who and able[column] > able[who] - 0.75]
     if who.missing:
-        share = f"{100 * who.missing / look.rows:.0f}% of the rows have none"
+        share = f"{who.missing:,} of {look.rows:,} rows have none"
         return f"{share}{f'; or {_names(others)}?' if others else ''}"
     if not called_customer(look, who):
         return f"its values repeat as those of a customer do; its name does not say so{f'. Or {_names(others)}?' if others else ''}"

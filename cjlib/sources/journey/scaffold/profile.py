@@ -9,11 +9,14 @@ from datetime import datetime
 from itertools import product
 from pathlib import Path
 
+import pandas as pd
+
 from cjlib.errors import DataError, shown
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import forget, open_files
 from cjlib.sources.ingest.parse_times import form_of
+from cjlib.sources.ingest.quality_report import REMEDIES
 from cjlib.sources.log.engine import BLANKS, DuckDB, literal
 from cjlib.sources.presets.apply import apply_preset
 from cjlib.sources.presets.preset_file import recognised
@@ -77,6 +80,9 @@ class Look:
         self.engine.execute("CREATE VIEW raw AS SELECT * FROM looked")
         self.rows = self.engine.rows("SELECT count(*) FROM looked")[0][0]
         self.truncated = self.rows == MOST_ROWS
+        self.broken = len(raw.broken)
+        if self.rows == 0 and self.broken:
+            raise _all_broken(path, raw.broken)
         if self.rows == 0:
             raise DataError(
                 f"init: {shown(str(path))} holds no rows. Give a file with at least a few events."
@@ -150,6 +156,16 @@ class Look:
             with_offset=2 * with_offset > len(texts),
             examples=tuple(sorted(texts[:3])),
         )
+
+
+def _all_broken(path: Path, broken: pd.DataFrame) -> DataError:
+    reason = broken["reason"].mode()[0]
+    first = broken[broken["reason"] == reason].iloc[0]
+    example = " ".join(str(value) for value in first.iloc[2:].dropna())[:80]
+    return DataError(
+        f"init: none of the {len(broken):,} rows of {shown(str(path))} can be read. {reason}: {(broken['reason'] == reason).sum():,} "
+        f"(such as {shown(example)}); {REMEDIES[reason]}."
+    )
 
 
 def _full(pattern: str) -> str:
