@@ -454,13 +454,63 @@ def test_event_names_that_differ_by_case_make_a_file_that_the_check_accepts(tmp_
     ("answer", "number"),
     [
         ("Extremely likely - 10", 10), ("Not at all likely - 0", 0), ("10 - Extremely likely", 10), ("1 (poor)", 1), ("5 stars", 5),
-        ("4/5", None), ("7/10", 7), ("8 out of 10", 8), ("(9)", None), ("★★★☆☆", 3), ("n/a", None), ("room 12b 3", None),
+        ("4/5", None), ("7/10", 7), ("8 out of 10", 8), ("(9)", None), ("★★★☆☆", 3), ("n/a", None),
+        ("Extremely likely\n10", 10), ("9,0 von 10 Sternen", 9), ("8.0/10.0", 8), ("Score: 7 of 10", 7), ("FIVE", 5), ("🔟", 10), ("3\ufe0f\u20e3", 3), ("room 12b 3", None),
     ],
 )  # fmt: skip
 def test_a_number_beside_words_is_the_answer(answer, number):
     frame = pd.DataFrame({"timestamp": ["2024-01-01", "2024-01-02"], "nps": [answer, "3"]})
     read = cj.read_feedback(frame, quarantine_limit=1).frame.sort_values("timestamp")["nps"]
     assert read.iloc[0] == number if number is not None else pd.isna(read.iloc[0])
+
+
+def answers(path: Path, column: str, values: list[str], **more: list[str]) -> str:
+    """The section of feedback that init proposes for these answers, which the check accepts."""
+    n = len(values)
+    frame = pd.DataFrame(
+        {"date": [f"2024-01-{day % 28 + 1:02d}" for day in range(n)], column: values}
+        | {"comment": [f"what a nice parcel, number {one}" for one in range(n)]}
+        | more
+    )
+    frame.to_csv(path / "answers.csv", index=False)
+    text = feedback_alone(path / "answers.csv")
+    (path / "journey.yml").write_text(text, encoding="utf-8")
+    assert check_journey(path / "journey.yml").exit_code == 0
+    return text
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("Rating", ["1 out of 5 stars", "5 out of 5 stars", "4 out of 5 stars"], "Rating: rating"),
+        ("How likely to recommend?", ["0/10", "10/10", "9/10"], 'recommend?": nps'),
+        ("nps", ["0", "9", "99"], 'missing: ["99"]  # DECIDE'),
+        ("nps", ["2"], "comment: text"),
+        ("satisfaction", ["0", "50", "100"], "write csat: [satisfaction, 0 to 100]"),
+        ("satisfaction", ["bad", "good"], "write csat: [satisfaction, [worst, …, best]]"),
+        ("recommend", ["1", "5", "11"], "Write numbers from 0 to 10 into the file"),
+        ("recommend", ["0", "8", "Extremely likely"], "'Extremely likely' (10 rows) hold no number"),
+    ],
+)  # fmt: skip
+def test_init_reads_scores_as_the_reader_does_and_names_those_it_does_not_use(
+    column, values, words, tmp_path
+):
+    assert words in answers(tmp_path, column, (values * 30)[:30])
+
+
+def test_init_doubts_the_time_the_customer_and_the_rows_of_answers(tmp_path):
+    rows = [f"r{n}" for n in range(30)] * 2
+    text = answers(
+        tmp_path, "nps", ["7"] * 60, ticket_id=rows, requester=["null", "a1"] * 30, loaded=["2024-02-01"] * 60
+    )  # fmt: skip
+    assert "requester: customer_id" in text
+    assert "'null' in requester may stand for nobody" in text
+    assert "date: timestamp  # DECIDE: times too: 'loaded'" in text
+
+
+def test_a_word_for_none_is_no_comment():
+    frame = pd.DataFrame({"timestamp": ["2024-01-01"] * 3, "text": ["NULL", "n/a", "none of it"]})
+    assert list(cj.read_feedback(frame).frame["text"].dropna()) == ["none of it"]
 
 
 def test_answers_in_words_are_read_once_their_order_is_said():

@@ -196,11 +196,46 @@ REPLACED = "�"
 # Only with its semicolon: html.unescape alone would read "rules&regs" as "rules®s".
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
 _NUMBER = re.compile(r"-?\d{1,9}(?:[.,]\d{1,6})?")
-_OUT_OF = re.compile(r"(\d{1,2}(?:[.,]\d+)?) ?(?:/|of|out of|von|sur|de) ?(\d{1,2})(?: ?[^\d]*)?")
+_OUT_OF = re.compile(
+    r"(?:\D* )?(\d{1,2}(?:[.,]\d+)?) ?(?:/|of|out of|von|sur|de) ?(\d{1,2})(?:[.,]0+)?(?: ?\D*)?"
+)
 _STARS = re.compile(r"(?:★+☆*|⭐+)")
+_KEYCAPS = str.maketrans({"\ufe0f": None, "\u20e3": None, "🔟": "10"})
+_NUMBER_WORDS = (
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+)
 _LABEL_LAST = re.compile(r"[^\d]*[^\d.,-](?:[-–—:=( ]+)\(?(?P<n>\d{1,2}(?:[.,]\d+)?)\)?")
 _LABEL_FIRST = re.compile(r"(?P<n>\d{1,2}(?:[.,]\d+)?)(?:\s*[-–—:=.)(]+\s*|\s+)[^\d]*[^\d\s][^\d]*")
-_BLANKS = frozenset(
+_NO_TEXT = frozenset(
+    {
+        "null",
+        "(null)",
+        "\\n",
+        "nan",
+        "n/a",
+        "#n/a",
+        "na",
+        "n.a.",
+        "undefined",
+        "-",
+        "--",
+        "–",
+        "—",
+        ".",
+    }
+)
+"""What tools and people write where there is no comment."""
+BLANKS = frozenset(
     {
         "",
         "-",
@@ -248,7 +283,7 @@ def clean_text(column: pd.Series) -> tuple[pd.Series, list[QualityLine]]:
     changed = encoded & (decoded != given)
     trimmed = decoded.str.strip()
     damaged = trimmed.str.contains(REPLACED, regex=False).fillna(False).astype(bool)
-    clean = trimmed.where(trimmed != "", None)
+    clean = trimmed.where((trimmed != "") & ~trimmed.str.casefold().isin(_NO_TEXT), None)
     words = "characters were lost before this file was written; words that hold them may be misread"
     found = [QualityLine("no text", int(clean.isna().sum()), "")]
     found += (
@@ -299,7 +334,7 @@ def read_score(
         strange = pd.Series(False, index=column.index)
     else:
         number, labelled = _numbers(text, scale)
-        strange = text.notna() & number.isna() & ~text.str.casefold().isin(_BLANKS)
+        strange = text.notna() & number.isna() & ~text.str.casefold().isin(BLANKS)
     outside = number.notna() & ~number.between(scale.low, scale.high)
     broken = number.notna() & ~outside & (number % 1 != 0) & (name != "rating")
     reasons = pd.Series(None, index=column.index, dtype="str")
@@ -335,19 +370,25 @@ def _answer(text: str, scale: Scale) -> tuple[float | None, bool]:
     """The number of an answer, if it has one, and whether words stand beside it."""
     if text.casefold() in scale.words:
         return float(scale.low + scale.words.index(text.casefold())), True
-    if _NUMBER.fullmatch(text):
-        return float(text.replace(",", ".")), False
-    out_of = _OUT_OF.fullmatch(text)
+    number, high = number_of(text)
+    fits = high is None or high == scale.high
+    return (number if fits else None), _NUMBER.fullmatch(text) is None
+
+
+def number_of(text: str) -> tuple[float | None, int | None]:
+    """The number of an answer, and of how many where it says so: "5 stars", "4/5", "Extremely likely - 10"."""
+    plain = " ".join(text.translate(_KEYCAPS).split())
+    if _NUMBER.fullmatch(plain):
+        return float(plain.replace(",", ".")), None
+    if plain.casefold() in _NUMBER_WORDS:
+        return float(_NUMBER_WORDS.index(plain.casefold())), None
+    out_of = _OUT_OF.fullmatch(plain)
     if out_of:
-        return (
-            (float(out_of[1].replace(",", ".")), True)
-            if int(out_of[2]) == scale.high
-            else (None, False)
-        )
-    if _STARS.fullmatch(text):
-        return float(text.count("★") or text.count("⭐")), True
-    numbers = [one for one in (_LABEL_LAST.fullmatch(text), _LABEL_FIRST.fullmatch(text)) if one]
-    return (float(numbers[0]["n"].replace(",", ".")), True) if numbers else (None, False)
+        return float(out_of[1].replace(",", ".")), int(out_of[2])
+    if _STARS.fullmatch(plain):
+        return float(plain.count("★") or plain.count("⭐")), None
+    labelled = _LABEL_LAST.fullmatch(plain) or _LABEL_FIRST.fullmatch(plain)
+    return (float(labelled["n"].replace(",", ".")) if labelled else None), None
 
 
 def read_yes_no(column: pd.Series) -> tuple[pd.Series, list[QualityLine]]:

@@ -508,8 +508,9 @@ def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
         f"FROM {source} WHERE NOT {blank(place)})"
     )
     (row,) = engine.rows(f"SELECT {', '.join(counts.values())} FROM ({tests})")
-    found = dict(zip(counts, row, strict=True))
-    return _Tally(**found | {"currencies": tuple(sorted(found["currencies"] or ()))})
+    found: dict[str, Any] = dict(zip(counts, row, strict=True))
+    found["currencies"] = tuple(sorted(found["currencies"] or ()))
+    return _Tally(**found)
 
 
 def _clean(place: str) -> str:

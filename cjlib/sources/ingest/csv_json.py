@@ -53,11 +53,12 @@ def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
     """A file as text or bytes, unpacked if need be; what can go wrong is said in words."""
     packed = path.suffix.lower() == ".gz"
     try:
-        raw = cast("IO[Any]", gzip.open(path, "rb") if packed else path.open("rb"))  # noqa: SIM115 (closed below)
+        raw = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (closed below)
         with raw:
             wide = raw.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
             encoding = "utf-16" if wide else "utf-8-sig"
-            yield io.TextIOWrapper(raw, encoding=encoding, newline="") if text else raw
+            bytes_read = cast("IO[Any]", raw)
+            yield io.TextIOWrapper(raw, encoding=encoding, newline="") if text else bytes_read
     except UnicodeDecodeError as fault:
         raise _not_utf8(path, fault.object[fault.start :]) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):

@@ -56,7 +56,7 @@ _FORMS = tuple(
         r"(?P<Y>0000)(?P<m>00)(?P<d>00)[T_ ](?P<H>00)(?P<M>00)(?P<S>00)(?:[.,](?P<f>0+))?(?P<z>Z|[+-]00:?00)?",
         r"(?P<a>00?)(?P<s>[-/.] ?)(?P<b>00?)(?P=s)(?P<Y>0000)" + _TIME,
         r"(?P<Y>0000)(?:年|년|\.) ?(?P<m>00?)(?:月|월|\.) ?(?P<d>00?)(?:日|일|\.)?" + _TIME,
-        rf"{_WEEKDAY}(?P<d>00?)(?:\.|st|nd|rd|th)?(?: de|[-/])? ?{_MONTH}(?: de|,|[-/])? ?(?:{_YEAR}|(?P<y>00)){_TIME}",
+        rf"{_WEEKDAY}(?P<d>00?)(?:\.|st|nd|rd|th)?(?: de|[-/])? ?{_MONTH}(?: de|,|[-/])? ?{_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_MONTH} +(?P<d>00?)(?:st|nd|rd|th)?,? +{_YEAR}{_TIME}",
         rf"{_WEEKDAY}{_MONTH} +(?P<d>00?) +{_CLOCK} +(?:(?P<z>UTC|GMT) )?{_YEAR}",
         rf"\[?(?P<d>00)/{_MONTH}/{_YEAR}:{_CLOCK}{_ZONE}\]?",

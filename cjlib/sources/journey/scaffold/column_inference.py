@@ -203,7 +203,7 @@ def columns_of(
     doubts = {
         "customer": _doubt_of_customer(look, who, customers),
         "event": _doubt_of_event(look, who, what, events, pairs),
-        "time": _doubt_of_time(look, when),
+        "time": doubt_of_time(look, when),
     }
     doubts = {name: why for name, why in doubts.items() if why and not given[name]}
     if amount is not None:
@@ -218,7 +218,7 @@ def columns_of(
         _channel(look, rest),
         amount,
         event_id=None if quantity and amount is None else _event_id(look, rest, who, what),
-        nobody=_nobody(look, who),
+        nobody=nobody(look, who),
         quantity=quantity,
         negative=negative,
         no_money=None if amount else next(filter(_is_text_of_money, rest), None),
@@ -291,7 +291,8 @@ def _doubt_of_event(
     return f"or {_names(near)}, which changes within a customer too?" if near else ""
 
 
-def _doubt_of_time(look: Look, when: Column) -> str:
+def doubt_of_time(look: Look, when: Column) -> str:
+    """What a person must decide of the time; empty where there is no doubt."""
     others = [
         column
         for column in look.columns
@@ -315,7 +316,8 @@ def _share_negative(look: Look, column: Column) -> float:
     return look.engine.rows(f"SELECT count(*) FILTER ({number} < 0) / count(*) FROM looked")[0][0]
 
 
-def _nobody(look: Look, who: Column) -> tuple[str, ...]:
+def nobody(look: Look, who: Column) -> tuple[str, ...]:
+    """The ids that stand for nobody, by their word, or by a number that many rows have."""
     words = ", ".join(literal(word) for word in NOBODY_WORDS)
     numbers = ", ".join(literal(word) for word in NOBODY_NUMBERS)
     rows = look.engine.rows(
@@ -364,7 +366,7 @@ def given_column(look: Look, option: str, name: str | None) -> Column | None:
 
 def _nothing(look: Look, option: str, what: str) -> DataError:
     columns = listed((column.name for column in look.columns), most=20)
-    near = _no_times(look) if option == "time" else _damaged_ids(look)
+    near = no_times(look) if option == "time" else _damaged_ids(look)
     if near:
         return DataError(f"init: {shown(str(look.path))} has no column {what}: {near}.")
     if len(look.columns) == 1:
@@ -380,7 +382,7 @@ def _nothing(look: Look, option: str, what: str) -> DataError:
     )
 
 
-def _no_times(look: Look) -> str:
+def no_times(look: Look) -> str:
     """The columns whose values speak of times and are none, each with the reason."""
     found = []
     for column in look.columns:

@@ -8,23 +8,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cjlib.errors import DataError, listed, shown
-from cjlib.sources.feedback.values import NAMES, SCORES
+from cjlib.show.numbers import count_of
+from cjlib.sources.feedback.values import BLANKS, NAMES, SCORES, number_of
 from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold.column_inference import (
     CUSTOMER_WORDS,
     NOT_CUSTOMER,
+    called_customer,
+    doubt_of_time,
     named,
+    no_times,
+    nobody,
     time_column,
 )
 from cjlib.sources.journey.scaffold.profile import Column, Look
 from cjlib.sources.journey.scaffold.yaml_lines import (
     RENAMED,
     dates,
+    decide,
     head,
     preset_lines,
     quoted,
     relative,
 )
+from cjlib.sources.log.engine import literal
 from cjlib.sources.presets.preset_file import recognised
 
 _TEXT_WORDS = r"text|comment|review|verbatim|feedback|message|answer|wrote|write|said|body|tweet|kommentar|bewertung|antwort|nachricht|comentario|commentaire"
@@ -40,7 +47,11 @@ _PLACE_WORDS = {
     "stage": r"stage|phase|etapa|étape",
     "source": r"source|channel|kanal|canal|quelle|platform",
 }
+_PERSON_WORDS = rf"{CUSTOMER_WORDS}|requester|respondent|reviewer|author|anforder"
+_SAID = ("timestamp", "text", *SCORES)
 _ROW_WORDS = r"\bid\b|_id|id_|\bno\b|number|\bnr\b|key|row|ticket|response"
+_MOST_WORDS = 20
+"""So many different words a scale has at most."""
 FEWEST_WORDS = 2.5
 """Words that the usual text of a comment has at least; names and categories have fewer."""
 FEWEST_COLUMNS = 3
@@ -61,6 +72,8 @@ class Opinions:
     time: Column | None
     scales: dict[str, str] = field(default_factory=dict)
     doubts: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    """Answers that mean no answer, such as 99."""
 
 
 def opinions_of(look: Look, customers: Collection[str] | None = None) -> Opinions:
@@ -92,38 +105,44 @@ def opinions_of(look: Look, customers: Collection[str] | None = None) -> Opinion
         if column.name in NAMES and column is not when and _fits(look, column)
     }
     doubts |= {score: _DECIDE[score] for score in SCORES if score in found and score != "nps"}
-    text = None if "text" in found else _text(look, _rest(look, found))
-    if text is not None:
-        found["text"] = text
+    if "text" not in found:
+        found |= _text(look, _rest(look, found))
     for ours, column, scale in _scores(look, _rest(look, found)):
-        if ours in found:
-            continue
-        found[ours], doubts[ours] = column, _DECIDE[ours]
-        if scale:
-            scales[ours] = scale
+        if ours not in found:
+            found[ours], doubts[ours] = column, _DECIDE[ours]
+            scales |= {ours: scale} if scale else {}
     if not {"text", *SCORES} & set(found):
         raise DataError(
             f"init --feedback: {shown(str(look.path))} has no column of texts and none of scores. Columns: "
             f"{listed((column.name for column in look.columns), most=20)}. Name them in the journey file, below sources.feedback.columns."
         )
     _add_ids(look, found, doubts, customers)
-    for ours, words in ((ours, words) for ours, words in _PLACE_WORDS.items() if ours not in found):
+    _add_places(look, found)
+    doubts["timestamp"] = doubt_of_time(look, when) if when is not None else ""
+    for score in SCORES:
+        more = _no_number(look, found.get(score))
+        doubts[score] = ". ".join(filter(None, (doubts.get(score), more)))
+    return Opinions(found, when, scales, doubts, _codes(look, found))
+
+
+def _add_places(look: Look, found: dict[str, Column]) -> None:
+    """Where and of what was spoken: columns of few texts that are called so."""
+    for ours, words in _PLACE_WORDS.items():
         named_so = [
             column
             for column in _rest(look, found)
             if column.distinct <= 100 and column.share_number < 0.5 and named(column, words) > 0
         ]
-        if named_so:
+        if named_so and ours not in found:
             found[ours] = named_so[0]
-    return Opinions(found, when, scales, doubts)
 
 
 def _fits(look: Look, column: Column) -> bool:
     """Whether a column that has one of our names can be it: a score must be on its scale."""
     if column.name == "timestamp" or column.name not in SCORES:
         return column.name != "timestamp"
-    ends = _ends(look, column)
-    return ends is not None and _scale(column.name, *ends) == ""
+    answers = answers_of(look, column)
+    return answers is not None and _scale(column.name, answers.low, answers.high) == ""
 
 
 def _rest(look: Look, found: dict[str, Column]) -> list[Column]:
@@ -134,59 +153,119 @@ def _rest(look: Look, found: dict[str, Column]) -> list[Column]:
     ]
 
 
-def _text(look: Look, able: list[Column]) -> Column | None:
+def _text(look: Look, able: list[Column]) -> dict[str, Column]:
     scored = []
     for column in able:
-        if column.share_number < 0.5 and column.distinct > 1:
+        if column.share_number < 0.5:
             words = (
                 look.engine.rows(f"SELECT avg(len(string_split({column.place}, ' '))) FROM looked")[
                     0
                 ][0]
                 or 0.0
             )
-            if words >= FEWEST_WORDS or named(column, _TEXT_WORDS) > 0:
+            called = named(column, _TEXT_WORDS) > 0
+            if called or (words >= FEWEST_WORDS and column.distinct > 1):
                 scored.append((words * (1 + named(column, _TEXT_WORDS, _NO_TEXT_WORDS)), column))
-    return max(scored, key=lambda one: one[0])[1] if scored else None
+    return {"text": max(scored, key=lambda one: one[0])[1]} if scored else {}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The numbers of a column of answers: its ends, codes such as 99 outside them, and whether all are whole."""
+
+    low: int
+    high: int
+    codes: tuple[str, ...]
+    whole: bool
 
 
 def _scores(look: Look, able: list[Column]) -> list[tuple[str, Column, str]]:
     """Each score once, with its scale where that is not the usual one; names decide, and only 0 to 10 is a scale that speaks for itself."""
     found: dict[str, tuple[str, Column, str]] = {}
     for column in able:
-        ends = _ends(look, column)
-        if ends is None:
+        answers = answers_of(look, column)
+        if answers is None:
             continue
-        low, high = ends
-        called = next(
-            (score for score, words in _SCORE_WORDS.items() if named(column, words) > 0),
-            "nps" if (low, high) == (0, 10) else None,
-        )
+        low, high = answers.low, answers.high
+        called = _called(column) or ("nps" if (low, high) == (0, 10) else None)
         if called == "rating" and 5 < high <= 10:
             called = "nps" if low == 0 or high > 7 else None
         scale = "" if called is None else _scale(called, low, high)
+        if not answers.whole and called != "rating":
+            continue
         if called is not None and scale is not None and called not in found:
             found[called] = (called, column, scale)
     return list(found.values())
 
 
-def _ends(look: Look, column: Column) -> tuple[int, int] | None:
-    """The least and greatest answer of a column of few whole numbers; words among them are no answers."""
-    one = column.place
-    if not 2 <= column.distinct <= 40:
+def _codes(look: Look, found: dict[str, Column]) -> tuple[str, ...]:
+    """Answers outside their scale that mean no answer, such as 99."""
+    answers = [answers_of(look, found[score]) for score in SCORES if score in found]
+    return tuple(sorted({code for one in answers if one for code in one.codes}))
+
+
+def _no_number(look: Look, column: Column | None) -> str:
+    """What is said of a score of which many answers hold no number."""
+    if column is None:
+        return ""
+    words = [
+        text
+        for text in look.values(column)
+        if number_of(text)[0] is None and text.casefold() not in BLANKS
+    ]
+    listed_words = ", ".join(literal(text) for text in words)
+    rows = look.engine.rows(
+        f"SELECT count(*) FROM looked WHERE {column.place} IN ({listed_words or 'NULL'})"
+    )[0][0]
+    if rows <= USUAL_LIMIT * column.values:
+        return ""
+    return f"{listed(words, most=3)} ({count_of(rows, 'row')}) hold no number and are taken as no answer: if they are ends of the scale, write their numbers"
+
+
+def _called(column: Column) -> str | None:
+    """The score that a column is called by."""
+    return next((score for score, words in _SCORE_WORDS.items() if named(column, words) > 0), None)
+
+
+def answers_of(look: Look, column: Column) -> Answers | None:
+    """What the numbers of a column of few answers show, read as answers are; None where most are no answers from 0 to 10."""
+    if not 1 <= column.distinct <= 40:
         return None
-    # The outermost half per cent at either end are slips of the key, not ends of the scale.
-    low, high, share = look.engine.rows(
-        f"SELECT quantile_disc(n, 0.005), quantile_disc(n, 0.995), count(n) / count(*) FROM (SELECT try_cast({one} AS DOUBLE) AS n FROM looked WHERE {one} IS NOT NULL)"
-    )[0]
-    return (
-        (int(low), int(high))
-        if share > 0.5
-        and low == int(low)
-        and 0 <= low < high <= 10
-        and high == int(high)
-        and high > 1
-        else None
+    rows = look.engine.rows(
+        f"SELECT {column.place}, count(*) FROM looked WHERE {column.place} IS NOT NULL GROUP BY 1"
     )
+    read = [(*number_of(text), text, n) for text, n in rows]
+    known = [(value, n) for value, _, _, n in read if value is not None]
+    inside = sorted((value, n) for value, n in known if 0 <= value <= 10)
+    asked = sum(n for *_, n in read)
+    if 2 * sum(n for _, n in inside) <= asked:
+        return None
+    codes = tuple(text for value, _, text, _ in read if value is not None and not 0 <= value <= 10)
+    # The outermost half per cent at either end are slips of the key, not ends of the scale.
+    slips = 0.005 * sum(n for _, n in known)
+    outside = sum(n for value, n in known if not 0 <= value <= 10)
+    low, high = _end(inside, slips), _end(inside[::-1], slips)
+    most = max([high, *(of for _, of, _, _ in read if of)])
+    eleven = low >= 1 and any(value == 11 for value, _ in known)
+    if high < 1 or (low == high and column.name not in SCORES) or eleven or most > 10:
+        return None
+    broken = sum(n for value, n in inside if value % 1)
+    return Answers(
+        math.floor(low),
+        math.ceil(most),
+        codes if outside > slips else (),
+        whole=broken <= USUAL_LIMIT * asked,
+    )
+
+
+def _end(answers: list[tuple[float, int]], slips: float) -> float:
+    """The first answer that is not among the outermost few."""
+    passed = 0
+    for value, n in answers:
+        passed += n
+        if passed > slips:
+            return value
+    return answers[-1][0]
 
 
 def _scale(score: str, low: int, high: int) -> str | None:
@@ -199,6 +278,33 @@ def _scale(score: str, low: int, high: int) -> str | None:
         if score in ("nps", "rating")
         else next((f"{least} to {top}" for top in (5, 7, 10) if high <= top and low >= 1), None)
     )
+
+
+def _not_used(look: Look, guess: Opinions) -> list[str]:
+    """Columns that are called as scores are and are none, and what they hold."""
+    used = [column.name for column in guess.columns.values()]
+    lines = []
+    for column in look.columns:
+        score = _called(column)
+        if column.name in used or score in (None, *guess.columns) or column.distinct < 2:
+            continue
+        if column.time_kind or (column.share_number < 0.5 and column.distinct > _MOST_WORDS):
+            continue
+        values = look.values(column)
+        low, high = SCORES[score]
+        numbers = [
+            number for text in values for number, _ in [number_of(text)] if number is not None
+        ]
+        remedy = (
+            "Write numbers from 0 to 10 into the file"
+            if score == "nps"
+            else f"If that is its scale, write {score}: [{column.name}, {min(numbers):.0f} to {max(numbers):.0f}]"
+            if 2 * len(numbers) > len(values)
+            else f"If these are words of a scale, write {score}: [{column.name}, [worst, …, best]]"
+        )
+        why = f"{quoted(column.name)} is called as {score} is, from {low} to {high}, but holds {listed(values, most=4)}: not used. {remedy}"
+        lines.append(f"    {decide(why).strip()}")
+    return lines
 
 
 def _add_ids(
@@ -221,10 +327,10 @@ def _add_ids(
         called = [
             column
             for column in able
-            if named(column, CUSTOMER_WORDS, NOT_CUSTOMER) > 0 and column.share_token > 0.5
+            if named(column, _PERSON_WORDS, NOT_CUSTOMER) > 0 and column.share_token > 0.5
         ]
         if called:
-            found["customer_id"] = called[0]
+            found["customer_id"] = max(called, key=lambda one: _as_person(look, one))
             doubts["customer_id"] = (
                 "none of its values is a customer of the events: is it the same id?"
                 if customers
@@ -233,10 +339,31 @@ def _add_ids(
     rows = [
         column
         for column in _rest(look, found)
-        if column.distinct == look.rows and named(column, _ROW_WORDS) > 0
+        if named(column, _ROW_WORDS) > 0 and _is_row(look, column, found)
     ]
     if rows and "feedback_id" not in found:
         found["feedback_id"] = rows[0]
+        again = look.rows - rows[0].distinct
+        if again:
+            doubts["feedback_id"] = (
+                f"{again:,} of {look.rows:,} rows repeat an answer of another one: one of each stays"
+            )
+
+
+def _as_person(look: Look, column: Column) -> tuple[bool, bool]:
+    """A column that repeats is rather the customer than the ticket; one that is plainly called so rather than another."""
+    return column.distinct < look.rows, called_customer(look, column)
+
+
+def _is_row(look: Look, column: Column, found: dict[str, Column]) -> bool:
+    """Whether a column tells the answers apart: each value once, or always with the same answer."""
+    if column.missing or 2 * column.distinct < look.rows:
+        return False
+    said = ", ".join(one.place for ours, one in found.items() if ours in _SAID)
+    distinct = look.engine.rows(
+        f"SELECT count(*) FROM (SELECT DISTINCT {', '.join(filter(None, (column.place, said)))} FROM looked)"
+    )[0][0]
+    return distinct == column.distinct
 
 
 def _share_known(look: Look, column: Column, customers: Collection[str]) -> float:
@@ -305,19 +432,39 @@ def _section(look: Look, guess: Opinions, path: str) -> str:
     lines += (
         dates(guess.time)
         if guess.time is not None
-        else ["    dates: none  # DECIDE: no column holds dates"]
+        else [f"    dates: none{decide(no_times(look) or 'no column holds dates')}"]
     )
-    undated = 0 if guess.time is None else look.rows - guess.time.values
-    if undated > USUAL_LIMIT * look.rows:
-        share = undated / look.rows
+    if guess.missing:
+        codes = ", ".join(quoted(code) for code in guess.missing)
         lines.append(
-            f"    quarantine_limit: {math.ceil(20 * share) / 20:g}  # DECIDE: {100 * share:.0f}% of the rows have no date; they are quarantined and counted"
+            f"    missing: [{codes}]{decide('outside the scale: do they mean no answer?')}"
         )
-    if "customer_id" not in guess.columns:
-        lines.append(
-            "    # DECIDE: no column says who answered (customer_id); what customers did afterwards cannot be asked then"
-        )
+    lines += [*_limit(look, guess), *_who(look, guess), *_not_used(look, guess)]
     return "\n".join(lines) + "\n"
+
+
+def _limit(look: Look, guess: Opinions) -> list[str]:
+    """The share of rows that will be quarantined, where it is above the usual one."""
+    row = guess.columns.get("feedback_id")
+    undated = 0 if guess.time is None else look.rows - guess.time.values
+    again = 0 if row is None else row.values - row.distinct
+    share = (undated + again + look.broken) / (look.rows + look.broken)
+    if share <= USUAL_LIMIT:
+        return []
+    why = f"{100 * share:.0f}% of the rows have no date, repeat an answer or are broken; they are quarantined and counted"
+    return [f"    quarantine_limit: {math.ceil(20 * share) / 20:g}{decide(why)}"]
+
+
+def _who(look: Look, guess: Opinions) -> list[str]:
+    """What a person must know of those who answered."""
+    who = guess.columns.get("customer_id")
+    if who is None:
+        return [
+            "    # DECIDE: no column says who answered (customer_id); what customers did afterwards cannot be asked then"
+        ]
+    ids = nobody(look, who)
+    why = f"{listed(ids, most=5)} in {quoted(who.name)} may stand for nobody: leave it empty in the file"
+    return [f"    {decide(why).strip()}"] if ids else []
 
 
 def _columns(look: Look, guess: Opinions) -> list[str]:
