@@ -501,7 +501,7 @@ def test_init_reads_scores_as_the_reader_does_and_names_those_it_does_not_use(
 def test_init_doubts_the_time_the_customer_and_the_rows_of_answers(tmp_path):
     rows = [f"r{n}" for n in range(30)] * 2
     text = answers(
-        tmp_path, "nps", ["7"] * 60, ticket_id=rows, requester=["null", "a1"] * 30, loaded=["2024-02-01"] * 60
+        tmp_path, "nps", ["7"] * 60, ticket_id=rows, requester=["null", "a1", "a2"] * 20, loaded=["2024-02-01"] * 60
     )  # fmt: skip
     assert "requester: customer_id" in text
     assert "'null' in requester may stand for nobody" in text

@@ -350,9 +350,10 @@ def _add_ids(
             )
 
 
-def _as_person(look: Look, column: Column) -> tuple[bool, bool]:
-    """A column that repeats is rather the customer than the ticket; one that is plainly called so rather than another."""
-    return column.distinct < look.rows, called_customer(look, column)
+def _as_person(look: Look, column: Column) -> tuple[bool, bool, bool]:
+    """A ticket is rather the answer than the customer, and so is what does not repeat; what is plainly called a customer is one."""
+    ticket = named(column, r"ticket|case|fall") > 0
+    return not ticket, column.distinct < look.rows, called_customer(look, column)
 
 
 def _is_row(look: Look, column: Column, found: dict[str, Column]) -> bool:
