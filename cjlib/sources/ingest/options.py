@@ -181,7 +181,7 @@ def source_zone(given: ZoneInfo | None, time_column: str) -> ZoneInfo | None:
 
 def checked_decimal(given: str | None) -> str | None:
     """Which sign stands before decimals, checked."""
-    if given not in (None, "point", "comma"):
+    if given is not None and (not isinstance(given, str) or given not in ("point", "comma")):
         raise not_one_of("decimal", given, ["point", "comma"])
     return given
 

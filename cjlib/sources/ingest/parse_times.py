@@ -82,7 +82,8 @@ class Stamps:
 
 def read_stamps(engine: DuckDB, column: str, kind: str, dates: str | None) -> Stamps:
     """How a column of this DuckDB type is read."""
-    if dates is not None and dates not in ("day_first", "month_first") and "%" not in dates:
+    known = isinstance(dates, str) and (dates in ("day_first", "month_first") or "%" in dates)
+    if dates is not None and not known:
         raise not_one_of("dates", dates, ["day_first", "month_first", "%d/%m/%Y %H:%M"])
     if kind == '"NULL"':
         return Stamps("CAST(NULL AS BIGINT)", str(MISSING))

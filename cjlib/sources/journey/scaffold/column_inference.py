@@ -229,7 +229,7 @@ def columns_of(
 def _is_text_of_money(column: Column) -> bool:
     """Whether a column is called as money is, and its texts hold digits, but are no numbers."""
     return (
-        column.type == "VARCHAR"
+        (column.is_text or column.type == "VARCHAR")
         and column.distinct > 1
         and not column.time_kind
         and _named_as_money(column)
@@ -306,7 +306,11 @@ def doubt_of_time(look: Look, when: Column) -> str:
 
 
 def _is_quantity(column: Column) -> bool:
-    return column.type.endswith(NUMBERS) and re.search(_QUANTITY_WORDS, folded(column)) is not None
+    return (
+        column.type.endswith(NUMBERS)
+        and not column.is_text
+        and re.search(_QUANTITY_WORDS, folded(column)) is not None
+    )
 
 
 def _share_negative(look: Look, column: Column) -> float:
@@ -588,7 +592,10 @@ def _amounts(rest: Sequence[Column]) -> list[Column]:
     found = [
         column
         for column in rest
-        if column.type.endswith(NUMBERS) and column.distinct > 1 and _named_as_money(column)
+        if column.type.endswith(NUMBERS)
+        and not column.is_text
+        and column.distinct > 1
+        and _named_as_money(column)
     ]
     return sorted(
         (column for column in found if not column.time_kind),

@@ -60,6 +60,8 @@ class Column:
     time_format: str | None
     with_offset: bool
     examples: tuple[str, ...]
+    is_text: bool
+    """Whether the file itself says that the column holds text, so that no number is read."""
 
 
 class Look:
@@ -103,7 +105,15 @@ class Look:
         kinds, self.notes = text_types(
             self.engine, places, f"(SELECT * FROM raw WHERE NOT ({header}))"
         )
-        self.columns = [self._column(name, place, kinds[place]) for place, name in places.items()]
+        texts_of_file = {
+            place
+            for place, kind in zip(raw.places, raw.types, strict=True)
+            if kind == "VARCHAR" and place not in raw.untyped
+        }
+        self.columns = [
+            self._column(name, place, kinds[place], is_text=place in texts_of_file)
+            for place, name in places.items()
+        ]
         self.duplicates = (
             self.rows
             - self.engine.rows("SELECT count(*) FROM (SELECT DISTINCT * FROM looked)")[0][0]
@@ -113,7 +123,7 @@ class Look:
     def people(self) -> dict[str, str]:
         """The columns of ids of known people and of devices, where a preset names them and the file has both."""
         named = {} if self.preset is None else self.preset.people
-        filled = {column.name for column in self.columns if column.values}
+        filled = {column.name for column in self.columns if column.distinct}
         return named if named and set(named.values()) <= filled else {}
 
     def values(self, column: Column) -> list[str]:
@@ -128,7 +138,7 @@ class Look:
         """SQL of the numbers of a column, as they are read."""
         return property_column(self.engine, column.name, column.place, column.type).value
 
-    def _column(self, name: str, place: str, kind: str) -> Column:
+    def _column(self, name: str, place: str, kind: str, *, is_text: bool) -> Column:
         values, distinct = self.engine.rows(
             f"SELECT count({place}), count(DISTINCT {place}) FROM looked"
         )[0]
@@ -164,6 +174,7 @@ class Look:
             time_format=time_format(texts)[0],
             with_offset=2 * with_offset > len(texts),
             examples=tuple(sorted(texts[:3])),
+            is_text=is_text,
         )
 
 
