@@ -340,7 +340,7 @@ def test_orders_without_a_column_of_events_get_a_named_one(tmp_path):
 
 
 def test_parquet_and_json_lines_are_guessed_like_csv(tmp_path):
-    frame = made_rows()
+    frame = made_rows().assign(price=lambda rows: pd.to_numeric(rows["price"]))
     frame.to_parquet(tmp_path / "x.parquet")
     with (tmp_path / "x.jsonl").open("w", encoding="utf-8") as lines:
         lines.writelines(
