@@ -2,14 +2,16 @@
 
 import gc
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.combine import combined
+from cjlib.sources.combine import Owners, combined
 
 WEB = pd.DataFrame(
     {
@@ -234,18 +236,21 @@ def test_rows_that_come_in_many_parts_give_the_same_log(monkeypatch):
 def test_a_step_may_give_rows_to_another_customer():
     logs = {"web": cj.read_events(WEB), "app": cj.read_events(WEB.assign(event="tap"))}
 
-    def people(engine, rows):
-        engine.execute(
-            f"CREATE TEMP TABLE owners AS SELECT place, 'ana' AS customer_id FROM {rows} "
-            "WHERE customer_id IN ('1', '3') AND source = 'app'"
+    def people(engine, properties):
+        (source,) = (one for one in properties if one.name == "source")
+        rows = engine.rows(
+            f"SELECT c.value, s.value FROM gathered g JOIN c_names c ON c.code = g.c "
+            f"JOIN {source.dictionary} s ON s.code = g.{source.column} ORDER BY g.rowid"
         )
-        return "owners"
+        whose = ["ana" if who in ("1", "3") and where == "app" else who for who, where in rows]
+        names = sorted(set(whose), reverse=True)
+        return Owners(pa.array(names), np.array([names.index(who) for who in whose]))
 
     log = combined(logs, people=people)
     assert log.customer_ids().tolist() == ["1", "2", "3", "ana"]
     found = log.run("SELECT customer_id, source, event FROM events WHERE customer_id = 'ana'")
     assert found["event"].tolist() == ["tap", "tap"]
-    alone = combined({"web": logs["web"]}, people=lambda engine, rows: None)
+    alone = combined({"web": logs["web"]}, people=lambda engine, properties: None)
     assert prepared(alone) == prepared(logs["web"])
 
 
