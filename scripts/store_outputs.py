@@ -12,7 +12,7 @@ import nbformat
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-PLOTLY = "application/vnd.plotly.v1+json"
+FIGURES = {"application/vnd.plotly.v1+json", "application/vnd.cjlib.rows+json"}
 """A figure is what a re-run draws again; as JSON in git it changes thousands of lines and can be read by nobody."""
 
 
@@ -40,7 +40,11 @@ def store(notebook: nbformat.NotebookNode, path: Path) -> None:
 
 def _is_figure(output: nbformat.NotebookNode) -> bool:
     data = output.get("data", {})
-    return PLOTLY in data or any("widget" in kind for kind in data) or "cj-static" in str(data)
+    return (
+        bool(FIGURES & set(data))
+        or any("widget" in kind for kind in data)
+        or "cj-static" in str(data)
+    )
 
 
 if __name__ == "__main__":

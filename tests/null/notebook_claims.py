@@ -56,7 +56,7 @@ def _told_without_findings(result: Any) -> Iterator[str]:
         yield "a change is told first"
     for name in ("patterns", "changes", "shifts"):
         table = getattr(result, name, pd.DataFrame())
-        beyond = table.get("beyond_noise", table.get("p_adjusted", pd.Series(dtype=float)) < CLAIM)
+        beyond = table.get("significant", table.get("p_adjusted", pd.Series(dtype=float)) < CLAIM)
         for row in table[beyond.astype(bool)].to_dict("records") if len(table) else ():
             yield f"{type(result).__name__}.{name}: {row}"
 
