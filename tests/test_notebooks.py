@@ -21,6 +21,7 @@ EXAMPLES = sorted(
     path for path in (ROOT / "data" / "examples").glob("*.yml") if path.stem not in WITHOUT_EVENTS
 )
 PLOTLY = "application/vnd.plotly.v1+json"
+ROWS = "application/vnd.cjlib.rows+json"
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -219,7 +220,13 @@ def stored(path: Path) -> list[dict[str, Any]]:
 
 
 def captions(shown: list[dict[str, Any]]) -> list[str]:
-    return [bundle[PLOTLY]["layout"]["meta"]["caption"] for bundle in shown if PLOTLY in bundle]
+    """What the figures claim, drawn by plotly or as tables with marks."""
+    drawn = [
+        bundle[ROWS] if ROWS in bundle else bundle[PLOTLY]["layout"]["meta"]
+        for bundle in shown
+        if ROWS in bundle or PLOTLY in bundle
+    ]
+    return [figure["caption"] for figure in drawn]
 
 
 @pytest.fixture

@@ -58,8 +58,11 @@ def test_the_most_common_move_and_way_are_the_largest_of_their_tables(business, 
     top = between.loc[between["count"].idxmax()]
     assert [source, target, times] == [top["source"], top["target"], f"{top['count']:,}"]
     paths = cj.paths(log, **business.path_options())
-    (followed,) = named(r"is followed by ([\d,]+):", paths.headline)
-    assert followed == f"{paths.sequences['paths'].max():,}"
+    most = paths.sequences.loc[paths.sequences["paths"].idxmax()]
+    share = f"{100 * most['paths'] / paths.metrics['paths']['n']:.1f}%"
+    assert paths.headline.startswith(
+        f"The most common path by its first 8 steps is {most['path']}: {share} ("
+    )
 
 
 def test_most_credit_goes_to_the_first_of_the_table(business, log):

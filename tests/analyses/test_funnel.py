@@ -713,7 +713,7 @@ def test_the_steps_of_groups_are_compared_with_all_others_and_can_be_exported() 
     assert (steps["p_adjusted"].to_numpy()[1::2] < 0.001).all()
     assert [finding.direction for finding in funnel.findings] == ["bad", "good"]
     assert funnel.findings[0].claim.startswith(
-        "channel app: 25.0% of 40 customers reach B, −50.0 points"
+        "Channel app converts worse than the others: 25.0% of 40 customers reach B, −50.0 points"
     )
 
 

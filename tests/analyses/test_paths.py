@@ -219,7 +219,7 @@ def test_many_paths_have_a_headline_with_n_and_interval(toy_log):
     answer = cj.paths(log)
     assert (
         answer.headline
-        == "Paths have 2.8 steps on average; the most common, A → B → A, is followed by 30: 75.0% (95% CI 59.8–85.8%). 40 paths of 40 customers take 2 different routes."
+        == "The most common path is A → B → A: 75.0% (95% CI 59.8–85.8%) of 40 paths. Paths have 2.8 steps on average; 40 paths of 40 customers take 2 different routes."
     )
     assert answer.loops().headline == (
         "75.0% (95% CI 59.8–85.8%) of 40 paths return to an event they had left, most often to A: 75.0% of the paths that reach it come back to it."
@@ -477,7 +477,7 @@ def test_different_paths_are_counted_whole_and_what_is_cut_is_said(toy_log):
     assert answer.metrics["distinct_paths"]["value"] == 2
     assert len(answer.sequences) == 1
     assert answer.headline.startswith(
-        "Paths have 4.0 steps on average; the most common in its first 2 steps, a → b, is followed by 40: 100.0% (95% CI 91.2–100.0%). 40 paths of 40"
+        "The most common path by its first 2 steps is a → b: 100.0% (95% CI 91.2–100.0%) of 40 paths. Paths have 4.0 steps"
     )
 
 

@@ -242,7 +242,7 @@ def test_what_leaving_means_goes_to_survival_and_churn():
     [
         (
             "funels: {}",
-            "line 4, funels: unknown key. Did you mean 'funnels'? Keys here: name, timezone, sources",
+            "line 4, funels: unknown key. Did you mean 'funnels'? Keys here: schema, name, timezone, sources",
         ),
         (
             "map: {weights: {lots: 1}}",
@@ -490,7 +490,7 @@ def test_stages_are_needed_and_have_names():
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just text\n", "42\n"])
 def test_a_file_that_is_no_mapping_is_a_fault(text):
     (found,) = faults("", base=text)
-    assert "must be a mapping with the keys name, timezone, sources" in found
+    assert "must be a mapping with the keys schema, name, timezone, sources" in found
 
 
 def test_hostile_keys_and_values_are_shown_as_their_repr_and_cut():

@@ -257,10 +257,10 @@ def _headline(
     if n < MIN_N:
         return f"{base}: fewer than {MIN_N} paths, too few to call one of them common."
     row = sequences.iloc[0]
-    cut = f" in its first {max_steps} steps" if whole.longer and max_steps else ""
+    cut = f" by its first {max_steps} steps" if whole.longer and max_steps else ""
     return (
-        f"Paths have {whole.nodes / n:.1f} steps on average; the most common{cut}, {row['path']}, is followed by {row['paths']:,}: "
-        f"{share_words(metrics['share_of_most_common_path'])}. {base}."
+        f"The most common path{cut} is {row['path']}: {share_words(metrics['share_of_most_common_path'])} of {n:,} paths. "
+        f"Paths have {whole.nodes / n:.1f} steps on average; {base}."
     )
 
 

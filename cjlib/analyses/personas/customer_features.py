@@ -68,7 +68,8 @@ def beside_alike(scaled: pd.DataFrame, events: NDArray[np.int64]) -> Floats:
     band = np.searchsorted(edges, events, side="right")
     centred = scaled - scaled.groupby(band).transform("mean")
     kept = [name for name in AMOUNTS if name in scaled]
-    return centred.assign(**scaled[kept]).to_numpy(dtype=float)
+    centred[kept] = scaled[kept]
+    return centred.to_numpy(dtype=float)
 
 
 def _active_days(

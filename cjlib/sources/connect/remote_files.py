@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import duckdb
-
 from cjlib.errors import CjlibError, DataError, shown
+
+if TYPE_CHECKING:
+    import duckdb
 
 SCHEMES = frozenset({"http", "https", "s3", "s3a", "gs", "gcs", "r2"})
 INSTALL = """python -c "import duckdb; duckdb.sql('INSTALL httpfs')\""""
@@ -33,6 +35,8 @@ def fetched(address: str) -> Path:
 
 
 def _fetch(address: str) -> tempfile.TemporaryDirectory[str]:
+    import duckdb
+
     place = _without_query(address)
     with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
         _load(connection, place)

@@ -401,6 +401,8 @@ class _Reader:
     def _html(self, text: Markup) -> Iterable[Block]:
         if not text.strip():
             return []
+        if 'class="cj-reason"' in text:
+            return [Block(kind="nothing", html=text)]
         if not self.data and (said := _QUALITY_LINE.search(text)):
             self.data = plain_text(said[1])
         if not self.answer and "cj-headline" in text and "cj-result" not in text:
