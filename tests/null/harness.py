@@ -27,7 +27,7 @@ HEAD = """\
 Made by `make nulls`: ten kinds of business in which nothing happens, and every kind of sentence that can claim something. A sentence is wrong when it claims a
 difference, a change or a signal in such a business; the sentence about expected churners, when its interval misses what came. The upper bound is that of
 Clopper and Pearson: with 95% confidence the sentence is wrong no more often. A table's smallest adjusted p below .05 is counted too, although a sentence
-claims only below .0025: a run of all notebooks asks some twenty families of questions, and .05 / 20 for each keeps the whole run from claiming anything in
+claims only below .0025: a run of all notebooks asks some twenty families of questions, and .05 / 20 for each is meant to keep the whole run from claiming anything in
 95 of 100 businesses in which nothing happens. What that costs stands in the second part. The businesses: `tests/null/worlds.py`; the sentences: `tests/null/sentences.py`.
 """
 POWER = """\
