@@ -130,7 +130,7 @@ def _read(path: Path) -> dict[str, Any]:
         _digest(notebook)
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise CjlibError(
-            f"notebook: {shown(str(path))} is not a notebook that can be read ({type(fault).__name__}). Mend it, or move it away."
+            f"notebook: {shown(str(path))} is not a notebook that can be read ({type(fault).__name__}). Fix it, or move it away."
         ) from None
     return notebook
 

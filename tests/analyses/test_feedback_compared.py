@@ -1,11 +1,14 @@
 """Periods beside the one before, levels that moved, solicited beside unsolicited, and what came after a complaint."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import MONDAY, toy_events
 
 import cjlib as cj
+from cjlib.analyses.feedback.complaint_outcomes import _within_months
 from cjlib.shared.change_points import level_shifts
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
@@ -298,3 +301,20 @@ def test_the_planted_link_of_complaint_and_leaving_is_found_in_the_sample():
         "Association, not causation: those who complain differ in more than their complaint."
     )
     assert result.table["complained"].iloc[0] > 100
+
+
+def test_nobody_of_few_is_no_proof_that_complaints_go_with_staying():
+    """0 of 76 against 24 of 295 in one month: Cochran, Mantel and Haenszel by hand, p .011; the difference over its own error would give less than .00001."""
+    group = pd.DataFrame(
+        {
+            "complained": [True] * 76 + [False] * 295,
+            "outcome": [False] * 76 + [True] * 24 + [False] * 271,
+            "month": "2025-01",
+        }
+    )
+    difference, _, p = _within_months(group)
+    expected = 76 * 24 / 371
+    variance = 76 * 295 * 24 * 347 / (371**2 * 370)
+    assert difference == pytest.approx(-24 / 295)
+    assert p == pytest.approx(math.erfc(expected / math.sqrt(2 * variance)))
+    assert 0.01 < p < 0.012

@@ -184,18 +184,20 @@ def _row(segment: str, group: pd.DataFrame, min_n: int) -> dict[str, object]:
     n, others = int(complained.sum()), int((~complained).sum())
     k, k_others = int((outcome & complained).sum()), int((outcome & ~complained).sum())
     (low, high), (low_others, high_others) = wilson(k, n), wilson(k_others, others)
-    difference, error = _within_months(group)
+    difference, error, p = _within_months(group)
     half = Z95 * error
-    from scipy.special import ndtr
-
-    p = float(2 * ndtr(-abs(difference) / error)) if error > 0 else float("nan")
     values = (segment, n, k, k / n if n else np.nan, float(low), float(high), others, k_others, k_others / others if others else np.nan,
               float(low_others), float(high_others), difference, difference - half, difference + half, p, min(n, others) < min_n)  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _within_months(group: pd.DataFrame) -> tuple[float, float]:
-    """The Mantel–Haenszel difference of shares over months and its standard error; missing where no month has both groups."""
+def _within_months(group: pd.DataFrame) -> tuple[float, float, float]:
+    """The Mantel–Haenszel difference of shares over months, its standard error, and p by Cochran, Mantel and Haenszel; missing where no month has both groups.
+
+    The variance of the test is that of no difference: the error of the difference shrinks to nothing where few have the outcome.
+    """
+    from scipy.special import ndtr
+
     complained, outcome = group["complained"].astype(bool), group["outcome"].astype(bool)
     by_month = pd.DataFrame(
         {
@@ -208,7 +210,7 @@ def _within_months(group: pd.DataFrame) -> tuple[float, float]:
     counted = by_month.groupby(group["month"]).sum().to_numpy(dtype=float)
     counted = counted[(counted[:, :2] > 0).all(axis=1)]
     if not len(counted):
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), float("nan")
     n1, n0, k1, k0 = counted.T
     n = n1 + n0
     weight = (n1 * n0 / n).sum()
@@ -216,7 +218,10 @@ def _within_months(group: pd.DataFrame) -> tuple[float, float]:
     variance = (
         (k1 * (n1 - k1) * n0**3 + k0 * (n0 - k0) * n1**3) / (n1 * n0 * n**2)
     ).sum() / weight**2
-    return float(difference), float(np.sqrt(variance))
+    k = k1 + k0
+    chance = (n1 * n0 * k * (n - k) / (n**2 * np.maximum(n - 1, 1))).sum()
+    p = 2 * ndtr(-abs((k1 - n1 * k / n).sum()) / np.sqrt(chance)) if chance > 0 else np.nan
+    return float(difference), float(np.sqrt(variance)), float(p)
 
 
 def _headline(claimed: pd.DataFrame, outcome: Event, length: int) -> str:

@@ -165,7 +165,7 @@ def _lengths(column: pd.Series, name: str) -> NDArray[np.float64]:
     if wrong.any():
         raise DataError(
             f"duration: column {shown(name)} must hold numbers, 0 or more. {wrong.sum():,} of {len(column):,} rows do not: "
-            f"{listed(column[wrong].unique().tolist(), most=3)}. Leave these rows out or mend them."
+            f"{listed(column[wrong].unique().tolist(), most=3)}. Leave these rows out or fix them."
         )
     return numbers
 
