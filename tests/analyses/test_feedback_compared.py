@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import MONDAY, toy_events
+from scipy.special import ndtr
 
 import cjlib as cj
-from cjlib.analyses.feedback.complaint_outcomes import _within_months
 from cjlib.shared.change_points import level_shifts
+from cjlib.shared.comparison import known_at_once
+from cjlib.shared.risk_comparison import Strata, compare_within_strata
+from cjlib.shared.stats import Z95
 
 DAY = pd.Timestamp("2025-01-06", tz="UTC")
 
@@ -303,18 +306,51 @@ def test_the_planted_link_of_complaint_and_leaving_is_found_in_the_sample():
     assert result.table["complained"].iloc[0] > 100
 
 
-def test_nobody_of_few_is_no_proof_that_complaints_go_with_staying():
-    """0 of 76 against 24 of 295 in one month: Cochran, Mantel and Haenszel by hand, p .011; the difference over its own error would give less than .00001."""
-    group = pd.DataFrame(
-        {
-            "complained": [True] * 76 + [False] * 295,
-            "outcome": [False] * 76 + [True] * 24 + [False] * 271,
-            "month": "2025-01",
-        }
+def of_months(count, base, other_count, other_base) -> Strata:
+    return Strata(*(np.array(part, dtype=float) for part in (count, base, other_count, other_base)))
+
+
+def test_the_interval_after_few_complaints_reaches_as_far_as_its_p_says():
+    """0 of 76 against 24 of 295: exact p of nobody by chance .0041; the difference over its own error would give less than .00001."""
+    compared = compare_within_strata(
+        "leaving", [of_months([0], [76], [24], [295])], follow_up=known_at_once("the answer")
     )
-    difference, _, p = _within_months(group)
-    expected = 76 * 24 / 371
-    variance = 76 * 295 * 24 * 347 / (371**2 * 370)
-    assert difference == pytest.approx(-24 / 295)
-    assert p == pytest.approx(math.erfc(expected / math.sqrt(2 * variance)))
-    assert 0.01 < p < 0.012
+    assert compared.difference[0] == pytest.approx(-24 / 295)
+    assert 0.003 < compared.p_value[0] < 0.005
+    assert compared.low[0] == pytest.approx(-0.1168, abs=1e-4)
+    assert compared.high[0] == pytest.approx(-0.0386, abs=1e-4)
+
+
+def test_p_of_many_is_that_of_cochran_mantel_and_haenszel():
+    months = of_months([130, 90], [400, 300], [110, 100], [380, 320])
+    variance = 400 * 380 * 240 * 540 / (780**2 * 779) + 300 * 320 * 190 * 430 / (620**2 * 619)
+    excess = 220 - 400 * 240 / 780 - 300 * 190 / 620
+    assert 2 * ndtr(-abs(months.z(0.0))) == pytest.approx(
+        math.erfc(excess / math.sqrt(2 * variance)), rel=0.01
+    )
+
+
+def test_nobody_on_either_side_is_no_difference_and_no_month_of_both_no_answer():
+    few = of_months([0, 0], [20, 30], [0, 0], [90, 80])
+    nothing = of_months([], [], [], [])
+    compared = compare_within_strata(
+        "leaving", [few, nothing], follow_up=known_at_once("the answer")
+    )
+    assert compared.p_value[0] == 1
+    assert compared.low[0] < 0 < compared.high[0]
+    assert np.isnan([compared.difference[1], compared.p_value[1], compared.low[1]]).all()
+
+
+def test_interval_and_p_after_a_complaint_agree_and_hold_where_few_leave():
+    rng = np.random.default_rng(4)
+    held = disagreed = 0
+    for _ in range(300):
+        base, other_base = rng.multinomial(60, [1 / 6] * 6), rng.multinomial(300, [1 / 6] * 6)
+        both = (base > 0) & (other_base > 0)
+        count, other_count = rng.binomial(base, 0.07), rng.binomial(other_base, 0.03)
+        months = of_months(count[both], base[both], other_count[both], other_base[both])
+        low, high = months.bound(Z95), months.bound(-Z95)
+        held += low <= 0.04 <= high
+        disagreed += (low > 0 or high < 0) != (abs(months.z(0.0)) > Z95)
+    assert disagreed == 0
+    assert 0.92 < held / 300 < 0.99

@@ -15,9 +15,10 @@ from cjlib.analyses.feedback.stage_assignment import event_beside, moments_in
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError
-from cjlib.shared.comparison import MIN_N, family, followed
+from cjlib.shared.comparison import MIN_N, followed
 from cjlib.shared.periods import calendar
-from cjlib.shared.stats import Z95, wilson
+from cjlib.shared.risk_comparison import Strata, compare_within_strata
+from cjlib.shared.stats import wilson
 from cjlib.show.numbers import about, count_of, points, points_interval, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event
@@ -26,7 +27,7 @@ from cjlib.sources.log.event_log import EventLog
 
 Flags = NDArray[np.bool_]
 COLUMNS = ("segment", "complained", "outcome_complained", "share_complained", "share_low", "share_high", "others", "outcome_others", "share_others",
-           "others_low", "others_high", "difference", "difference_low", "difference_high", "p_value", "small_n")  # fmt: skip
+           "others_low", "others_high", "difference", "difference_low", "difference_high", "p_value", "small_n", "p_adjusted")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,8 +87,8 @@ def after_feedback(
 
     References
     ----------
-    Greenland, S. & Robins, J. M. (1985). Estimation of a common effect parameter from sparse
-    follow-up data. Biometrics 41.
+    Laud, P. J. (2017). Equal-tailed confidence intervals for comparison of rates. Pharmaceutical
+    Statistics 16.
     """
     if log is None or outcome is None:
         lacking = "events" if log is None else "event that means leaving"
@@ -109,20 +110,19 @@ def after_feedback(
             f"after_feedback: no answer of a customer of the log was given {timespan(length)} before the end of data. Choose a shorter within."
         )
     people = _with_months(people, log).assign(outcome=_had(people, log, outcome, length))
-    rows = [_row(str(segment), group, min_n) for segment, group in people.groupby("segment")]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(
-        ["complained", "segment"], ascending=[False, True], ignore_index=True
-    )
-    tested = family(
+    segments = list(people.groupby("segment"))
+    tested = compare_within_strata(
         f"{outcome} after a complaint by {by or 'all together'}",
-        table["p_value"],
-        units=table["complained"],
-        other_units=table["others"],
+        [_months_of_both(group) for _, group in segments],
         follow_up=follow_up,
         min_n=min_n,
     )
-    table = table.assign(p_value=tested.p_value, p_adjusted=tested.p_adjusted)
-    claimed = table[tested.claims]
+    rows = [_row(str(segment), group, min_n) for segment, group in segments]
+    table = pd.DataFrame(rows).assign(**tested.columns())
+    most_first = table.sort_values(["complained", "segment"], ascending=[False, True]).index
+    claims = tested.claims[most_first]
+    table = table.loc[most_first, list(COLUMNS)].reset_index(drop=True)
+    claimed = table[claims]
     return Aftermath(
         table=table,
         headline=_headline(claimed, outcome, length),
@@ -184,44 +184,36 @@ def _row(segment: str, group: pd.DataFrame, min_n: int) -> dict[str, object]:
     n, others = int(complained.sum()), int((~complained).sum())
     k, k_others = int((outcome & complained).sum()), int((outcome & ~complained).sum())
     (low, high), (low_others, high_others) = wilson(k, n), wilson(k_others, others)
-    difference, error, p = _within_months(group)
-    half = Z95 * error
-    values = (segment, n, k, k / n if n else np.nan, float(low), float(high), others, k_others, k_others / others if others else np.nan,
-              float(low_others), float(high_others), difference, difference - half, difference + half, p, min(n, others) < min_n)  # fmt: skip
-    return dict(zip(COLUMNS, values, strict=True))
+    return {
+        "segment": segment,
+        "complained": n,
+        "outcome_complained": k,
+        "share_complained": k / n if n else np.nan,
+        "share_low": float(low),
+        "share_high": float(high),
+        "others": others,
+        "outcome_others": k_others,
+        "share_others": k_others / others if others else np.nan,
+        "others_low": float(low_others),
+        "others_high": float(high_others),
+        "small_n": min(n, others) < min_n,
+    }
 
 
-def _within_months(group: pd.DataFrame) -> tuple[float, float, float]:
-    """The Mantel–Haenszel difference of shares over months, its standard error, and p by Cochran, Mantel and Haenszel; missing where no month has both groups.
-
-    The variance of the test is that of no difference: the error of the difference shrinks to nothing where few have the outcome.
-    """
-    from scipy.special import ndtr
-
+def _months_of_both(group: pd.DataFrame) -> Strata:
+    """Customers and outcomes of both sides in each month in which both answered."""
     complained, outcome = group["complained"].astype(bool), group["outcome"].astype(bool)
-    by_month = pd.DataFrame(
+    sides = pd.DataFrame(
         {
-            "n1": complained,
-            "n0": ~complained,
-            "k1": outcome & complained,
-            "k0": outcome & ~complained,
+            "count": outcome & complained,
+            "base": complained,
+            "other_count": outcome & ~complained,
+            "other_base": ~complained,
         }
     )
-    counted = by_month.groupby(group["month"]).sum().to_numpy(dtype=float)
-    counted = counted[(counted[:, :2] > 0).all(axis=1)]
-    if not len(counted):
-        return float("nan"), float("nan"), float("nan")
-    n1, n0, k1, k0 = counted.T
-    n = n1 + n0
-    weight = (n1 * n0 / n).sum()
-    difference = ((k1 * n0 - k0 * n1) / n).sum() / weight
-    variance = (
-        (k1 * (n1 - k1) * n0**3 + k0 * (n0 - k0) * n1**3) / (n1 * n0 * n**2)
-    ).sum() / weight**2
-    k = k1 + k0
-    chance = (n1 * n0 * k * (n - k) / (n**2 * np.maximum(n - 1, 1))).sum()
-    p = 2 * ndtr(-abs((k1 - n1 * k / n).sum()) / np.sqrt(chance)) if chance > 0 else np.nan
-    return float(difference), float(np.sqrt(variance)), float(p)
+    months = sides.groupby(group["month"]).sum().astype(float)
+    both = months[(months["base"] > 0) & (months["other_base"] > 0)]
+    return Strata(**{name: both[name].to_numpy() for name in sides})
 
 
 def _headline(claimed: pd.DataFrame, outcome: Event, length: int) -> str:
@@ -272,7 +264,7 @@ def _definition(
         "complained": "the first answer there is a bad score (nps 0–6, csat or rating 1–2) or, without a score, a text labelled negative",
         "others": "customers whose first answer there is no complaint",
         "outcome": f"{outcome}, strictly after the answer and at most {timespan(length)} later",
-        "compared": "within the calendar month of the answer (Mantel–Haenszel)",
+        "compared": "within the calendar month of the answer (Mantel–Haenszel; score test and its interval, corrected for skewness)",
         "base": f"{count_of(people, 'customer')} by segment, each once, at the first answer there",
         "by": by or "all together",
         "means": "an association, not an effect",
