@@ -1,4 +1,4 @@
-"""`cj`: run notebooks, check a journey file, make a first one, make the sample; one module for each command.
+"""`cj`: run notebooks, send what they found, check a journey file, make a first one, make the sample; one module for each command.
 
 Exit codes: 0 all went well · 1 a notebook failed · 2 wrong usage, parameters or journey file · 3 data missing, stale or beyond the quarantine limit ·
 4 an alert fired · 130, 143 stopped by a signal. Progress and messages go to stderr; stdout gets one summary line, or one JSON object with `--json`.
@@ -22,6 +22,7 @@ from cjlib.cli.render import render_command
 from cjlib.cli.run import run_command
 from cjlib.cli.sample import sample_command
 from cjlib.cli.schema import schema_command
+from cjlib.cli.send import send_command
 
 app = typer.Typer(
     name="cj",
@@ -44,6 +45,7 @@ def cj(version: Version = False) -> None:
 
 app.command("new")(new_command)
 app.command("run")(run_command)
+app.command("send")(send_command)
 app.command("render")(render_command)
 app.command("list")(list_command)
 app.command("notebooks")(notebooks_command)

@@ -75,6 +75,9 @@ Alerts = Annotated[
         show_default=False,
     ),
 ]
+Send = Annotated[
+    bool, typer.Option("--send", help="Then send it as the journey file's delivery says.")
+]
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON object on stdout instead of a line.")
 ]
@@ -94,6 +97,7 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
     wait: Wait = False,
     keep: Keep = None,
     alert: Alerts = None,
+    send: Send = False,
     folder: Folder = None,
     as_json: AsJson = False,
     verbose: Verbose = False,
@@ -123,9 +127,31 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
             keep=keep,
             alerts=read_alerts(alert or []),
         )
+        target = _to_send(order) if send else None
         finished = _watched(order)
         print(_as_json(finished) if as_json else _one_line(finished, out))
-    raise typer.Exit(finished.facts["exit_code"])
+        code = finished.facts["exit_code"]
+        if target and code in (0, 4):
+            code = code if _sent(target, finished) else 1
+    raise typer.Exit(code)
+
+
+def _to_send(order: Order) -> Path:
+    """The journey file that says where to send, before anything runs."""
+    from cjlib.cli.send import delivery_of
+    from cjlib.views.report.run import journey_files
+
+    files = journey_files(order)
+    if not files:
+        raise CjlibError("--send: the notebooks read no journey file, which says where to send.")
+    delivery_of(files[0])
+    return files[0]
+
+
+def _sent(journey: Path, run: Run) -> bool:
+    from cjlib.cli.send import send_run
+
+    return all(one.well for one in send_run(journey, run.out, run_id=run.id))
 
 
 def _parameters_of_the_call(

@@ -41,6 +41,7 @@ from cjlib.sources.journey.schema import (
     Churn,
     Costs,
     Currency,
+    Delivery,
     Experiment,
     Funnel,
     IdentityRules,
@@ -111,6 +112,7 @@ class Journey(Section):
     experiments: dict[str, Experiment] = Field(default_factory=dict)
     labels: Labels = Labels()
     currency: Currency | None = None
+    delivery: Delivery | None = Field(default=None, exclude=True)
 
     _folder: Path = PrivateAttr(default=Path())
 

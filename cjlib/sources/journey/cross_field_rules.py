@@ -50,6 +50,7 @@ def broken_rules(data: Mapping[str, Any]) -> list[Fault]:
         _personas_twice,
         broken_funnel_rules,
         _semantics,
+        _delivery,
     ]
     return [Fault(place, text) for rule in rules for place, text in rule(data)]
 
@@ -66,6 +67,70 @@ def _events_or_feedback(data: Mapping[str, Any]) -> Iterator[Found]:
             ("sources", "events"),
             "the key is missing. A table of customers alone needs churn: {target: column that says who left}.",
         )
+
+
+SMTP = re.compile(
+    r"(?P<scheme>smtps?)://(?:(?P<user>[^:/\s]+):(?P<password>\S*)@)?(?P<host>[^:@/\s]+)(?::(?P<port>\d+))?/?"
+)
+"""The address of a mail server."""
+MAIL = re.compile(r"[!#-'*+\-./0-9=?A-Z^-~]+@[A-Za-z0-9][A-Za-z0-9.-]*")
+"""A mail address; quoted and international ones are not taken."""
+SENDER = re.compile(rf"(?P<name>[^<>\r\n]*)<(?P<address>{MAIL.pattern})>|{MAIL.pattern}")
+_VARIABLES = re.compile(r"(\$\{\w+\})+")
+_SERVICE = re.compile(r"[a-z][a-z0-9+.-]*://\S+|(\$\{\w+\})+")
+_OPEN_HOOK = re.compile(r"(json|xml|form)s?://[^@?\s]+")
+
+
+def _delivery(data: Mapping[str, Any]) -> Iterator[Found]:
+    """Addresses that can be used, with no secret in the file. What was given is not repeated: it may hold one."""
+    delivery = mapping_of(data.get("delivery"))
+    to = delivery.get("to")
+    addresses = [one for one in (to if isinstance(to, list) else [to]) if isinstance(one, str)]
+    mails = [address for address in addresses if MAIL.fullmatch(address)]
+    for position, address in enumerate(addresses):
+        if address not in mails and (wrong := _wrong_service(address)):
+            yield ("delivery", "to", position), wrong
+    for key in ("smtp", "from") if mails else ():
+        if key not in delivery:
+            yield ("delivery", key), "the key is missing: to has mail addresses."
+    for key, wrong_of in (("smtp", _wrong_smtp), ("from", _wrong_sender), ("links", _wrong_links)):
+        written = delivery.get(key)
+        if isinstance(written, str) and (wrong := wrong_of(written)):
+            yield ("delivery", key), wrong
+
+
+def _wrong_sender(written: str) -> str | None:
+    if SENDER.fullmatch(written):
+        return None
+    return "must be a mail address, such as reports@example.com or Reports <reports@example.com>."
+
+
+def _wrong_links(written: str) -> str | None:
+    if re.fullmatch(r"https?://[^\s@\"'<>]+", written):
+        return None
+    return "must be the web address of the folder of reports, such as https://reports.example.com/journey/."
+
+
+def _wrong_service(address: str) -> str | None:
+    if not _SERVICE.fullmatch(address):
+        return "must be a mail address, or the address of a service such as slack://${SLACK_TOKENS}/#journey or jsons://example.com/hook."
+    if not _VARIABLES.search(address) and not _OPEN_HOOK.fullmatch(address):
+        return "the address of a service holds its key. Write the key as ${NAME}, or the whole address, and set that variable where cj runs."
+    return None if _no_password(address) else _PASSWORD_IN_FILE
+
+
+def _wrong_smtp(address: str) -> str | None:
+    if not SMTP.fullmatch(address):
+        return "must be the address of a mail server, such as smtps://user:${SMTP_PASSWORD}@mail.example.com or smtp://localhost:25."
+    return None if _no_password(address) else _PASSWORD_IN_FILE
+
+
+_PASSWORD_IN_FILE = "the file holds a password. Write ${SMTP_PASSWORD} or another name in its place and set that variable where cj runs."
+
+
+def _no_password(address: str) -> bool:
+    written = re.search(r"://[^/]*?:([^/]*)@", address)
+    return written is None or bool(_VARIABLES.fullmatch(written[1]))
 
 
 # ---- reading the plain content -----------------------------------------------------------------------------------

@@ -420,6 +420,18 @@ class Labels(Section):
     stages: dict[str, Text] = Field(default_factory=dict)
 
 
+class Delivery(Section):
+    """Where `cj send` delivers a run: mail addresses and addresses of services, and how the mail leaves; secrets stand as `${NAME}`."""
+
+    to: Annotated[Texts, Field(min_length=1)]
+    smtp: Text | None = None
+    from_: Text | None = Field(default=None, alias="from")
+    links: Text | None = None
+    attach: Annotated[
+        tuple[Annotated[Literal["html", "pdf"], one_of("html", "pdf")], ...], Listed
+    ] = ()
+
+
 # ---- the measures that targets may name --------------------------------------------------------------------------
 
 MEASURES: dict[str, Literal["higher", "lower"] | None] = {

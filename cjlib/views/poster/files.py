@@ -28,18 +28,24 @@ INSTALL = "pip install 'customer-journey-notebooks[poster]'"
 
 def png(canvas: Canvas) -> bytes:
     """A picture twice as fine as the canvas."""
-    return _cairo("svg2png")(bytestring=_sized(canvas), output_width=int(canvas.width) * 2)
+    return picture(svg(canvas), int(canvas.width) * 2)
+
+
+def picture(drawing: str, width: int) -> bytes:
+    """A poster's SVG as a PNG of this width."""
+    return _cairo("svg2png")(bytestring=_printable(drawing), output_width=width)
 
 
 def pdf(canvas: Canvas) -> bytes:
     """One page."""
-    return _cairo("svg2pdf")(bytestring=_sized(canvas))
-
-
-def _sized(canvas: Canvas) -> bytes:
     size = f'width="{canvas.width:g}" height="{canvas.height:g}"'
-    text = svg(canvas).replace('width="100%"', size, 1)
-    return text.replace("system-ui, ", "", 1).encode()
+    sized = svg(canvas).replace('width="100%"', size, 1)
+    return _cairo("svg2pdf")(bytestring=_printable(sized))
+
+
+def _printable(drawing: str) -> bytes:
+    """The SVG with fonts that cairo finds."""
+    return drawing.replace("system-ui, ", "", 1).encode()
 
 
 def _cairo(name: str) -> Callable[..., bytes]:
