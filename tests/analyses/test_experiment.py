@@ -251,8 +251,8 @@ def plan(log, **options):
 def test_a_share_of_a_half_needs_the_textbooks_number_of_customers():
     rows = exposed("old", 200) + bought("old", 100)
     table = plan(log_of(rows), effects=[0.1], stop="fixed").table
-    # 2 (1.96 + .84)² · .25 / .05², with the standard deviation of the sample.
-    assert table["customers_per_arm"].tolist() == [1578]
+    # (1.96 + .84)² · (.25 · 200/199 + .55 · .45) / .05²: today's variance and that with the effect.
+    assert table["customers_per_arm"].tolist() == [1566]
     assert table["difference"].tolist() == [0.05]
 
 

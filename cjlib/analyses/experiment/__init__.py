@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.experiment import breakdowns, summary
+from cjlib.analyses.experiment import breakdowns, checks, summary
 from cjlib.analyses.experiment.assignment import Assignment, assign, assign_from
-from cjlib.analyses.experiment.estimates import Estimate, estimate
+from cjlib.analyses.experiment.estimates import Estimate, Moments, Rules, estimate
 from cjlib.analyses.experiment.measures import (
+    DAY,
     CustomerValues,
+    Exposed,
     Measure,
     customer_values,
     measures_given,
 )
 from cjlib.analyses.experiment.worth import Worth, worth
+from cjlib.analyses.experiment.written_plan import (
+    Readout,
+    WrittenPlan,
+    dates_kept,
+    deviations_table,
+    obeyed,
+    plan_given,
+)
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, listed, not_a_log, not_one_of, shown
-from cjlib.shared.comparison import (
-    MIN_N,
-    Family,
-    FollowUp,
-    compare_shares,
-    family,
-    followed,
-    planned_family,
-)
+from cjlib.shared.comparison import MIN_N, Family, FollowUp, family, followed, planned_family
 from cjlib.shared.group_by import names_given
 from cjlib.show.numbers import count_of, timespan
+from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event
 from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog, Log
 
 STOPS = ("always_valid", "fixed")
-RELATIVE = ("relative", "relative_always_low", "relative_always_high")
-SRM_LEVEL = 0.001
-"""Below this p the arms are not of the sizes that were planned, and nothing is read from them."""
+NO_EXPERIMENT = (
+    "The journey file names no experiment. Add one to read it: experiments: {new form: {exposure: form_viewed, "
+    "variant: variant, control: old, window: 14D, measures: {signed up: {event: signup}}}}."
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,8 +66,14 @@ class Experiment(Result):
     segments
         The decision measures by the columns `by`: `column`, `group`, `variant`, `measure`, both numbers of customers, `difference`, `low`, `high`, `p_value`,
         `p_adjusted`. Exploratory.
+    checks
+        What may be wrong beside the sizes of the arms: `check`, `measure`, `variant`, `p_value`, `warning`, `words`.
+    deviations
+        Where the readout differs from its written plan: `what`, `planned`, `read`, `consequence`; empty without a plan.
     per_day
         Customers exposed a day, all arms together.
+    open_until
+        When the planned customers will have been followed, at this pace; None where there is no plan, or they have been.
     """
 
     arms: pd.DataFrame
@@ -69,7 +81,10 @@ class Experiment(Result):
     looks: pd.DataFrame
     novelty: pd.DataFrame
     segments: pd.DataFrame
+    checks: pd.DataFrame
+    deviations: pd.DataFrame
     per_day: float
+    open_until: pd.Timestamp | None = None
 
     def worth(
         self, measure: str, *, cost: float = 0, customers_per_year: float | None = None
@@ -106,7 +121,7 @@ class Experiment(Result):
         return worth(rows, measure, customers_per_year or self.per_day * 365.25, cost)
 
 
-def experiment(
+def experiment(  # noqa: PLR0913 (the options are the analysis)
     log: EventLog,
     *,
     exposure: Event | None = None,
@@ -120,6 +135,9 @@ def experiment(
     planned_customers: int | None = None,
     stop: str = "always_valid",
     cuped: bool = True,
+    plan: WrittenPlan | str | Path | Mapping[str, Any] | None = None,
+    feedback: Feedback | None = None,
+    linked_by: str | None = None,
 ) -> Experiment:
     """What an experiment changed, measure by measure, each arm against the control.
 
@@ -165,6 +183,15 @@ def experiment(
     cuped
         Whether what customers did in the window before the exposure is taken out of means and
         ratios.
+    plan
+        The plan that was written beforehand: the YAML file of `plan_experiment(…).write_plan(…)`,
+        or its content. Its stop rule, numbers and roles are obeyed; what was not planned is
+        exploratory, and `.deviations` says where the readout differs.
+    feedback
+        The answers for measures of kind "score".
+    linked_by
+        A column of customers who reach one another, such as "company": whether control customers
+        do otherwise the more of their kind are treated. None: not looked for.
 
     Returns
     -------
@@ -193,11 +220,13 @@ def experiment(
     if not isinstance(log, Log):
         raise not_a_log(log)
     if control is None:
-        return _unanswered(
-            "The journey file names no experiment. Add one to read it: experiments: {new form: {exposure: form_viewed, variant: variant, control: old, window: 14D, measures: {signed up: {event: signup}}}}."
-        )
-    chosen = measures_given(measures)
-    _check(chosen, stop, planned_customers)
+        return _unanswered(NO_EXPERIMENT)
+    readout = Readout(
+        measures_given(measures), window, stop, planned_customers, planned_shares, str(control)
+    )
+    _check(readout, plan)
+    written = None if plan is None else plan_given(plan)
+    readout, differs = (readout, []) if written is None else obeyed(readout, written)
     horizon = microseconds(window, "window")
     everyone = _assigned(log, exposure, variant, control, assignment)
     complete, follow_up = followed(
@@ -211,64 +240,143 @@ def experiment(
         return _unanswered(
             f"Too early to judge: none of {count_of(len(everyone.customer), 'exposed customer')} has been followed for the whole window of {timespan(horizon)}."
         )
+    if written is not None:
+        first, last = int(everyone.exposed_at.min()), int(everyone.exposed_at.max())
+        differs += dates_kept(written, log, first, last)
     assigned = everyone.only(complete)
-    arms = _arms(everyone, assigned, planned_shares)
-    mismatch = float(arms["p_value"].iloc[0]) < SRM_LEVEL
-    deciding = sum(one.role != "exploratory" for one in chosen) * (len(assigned.arms) - 1)
-    measured = [
-        (one, customer_values(log, one, assigned.customer, assigned.exposed_at, horizon))
-        for one in chosen
-    ]
-    rows = [
-        _row(
-            assigned,
-            arm,
-            measure,
-            values,
-            follow_up,
-            cuped=cuped,
-            planned=planned_customers,
-            comparisons=deciding,
-        )
-        for measure, values in measured
-        for arm in range(1, len(assigned.arms))
-    ]
-    table, families = _adjusted(
-        pd.DataFrame(rows).rename(columns={"low": "difference_low", "high": "difference_high"}),
+    if readout.stop == "fixed":
+        assigned = _one_look(assigned, readout.planned_customers)
+    deciding = sum(one.role != "exploratory" for one in readout.measures)
+    rules = Rules(
+        readout.stop,
+        readout.planned_customers,
+        cuped,
         follow_up,
+        max(1, deciding * (len(assigned.arms) - 1)),
     )
-    decisions = [(one, values) for one, values in measured if one.role == "decision"]
-    enough = planned_customers is None or bool((assigned.sizes >= planned_customers).all())
+    arms = checks.arms_table(everyone, assigned, readout.planned_shares)
+    asked = _Asked(readout.measures, horizon, names_given(by, "by"), feedback, linked_by)
+    counted = _counted(log, assigned, asked, rules)
+    answer = _answer(everyone, arms, readout.measures, rules, counted, deviations_table(differs))
+    return replace(answer, open_until=_open_until(log, assigned, rules.planned, answer.per_day))
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Rows of every table, measure by measure: what each customer did is counted once and not kept."""
+
+    rows: list[dict[str, Any]]
+    looks: list[dict[str, Any]]
+    novelty: list[dict[str, Any]]
+    segments: list[dict[str, Any]]
+    checks: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be counted."""
+
+    measures: Sequence[Measure]
+    horizon: int
+    by: Sequence[str]
+    feedback: Feedback | None
+    linked_by: str | None
+
+
+def _counted(log: EventLog, assigned: Assignment, asked: _Asked, rules: Rules) -> _Counted:
+    exposed = Exposed(assigned.customer, assigned.exposed_at, asked.horizon)
+    times, first_look = breakdowns.look_times(assigned, asked.horizon)
+    columns = breakdowns.groups_of(log, asked.by, assigned)
+    counted = _Counted([], [], [], [], [])
+    for measure in asked.measures:
+        values = customer_values(log, measure, exposed, asked.feedback)
+        counted.rows.extend(_rows(assigned, measure, values, rules))
+        if measure.role != "decision":
+            continue
+        counted.looks.extend(breakdowns.looks(assigned, measure, values, times, first_look, rules))
+        counted.novelty.extend(breakdowns.novelty(log, assigned, measure, exposed, rules))
+        counted.segments.extend(breakdowns.segments(assigned, measure, values, columns, rules))
+        counted.checks.extend(checks.before_the_exposure(assigned, measure, values))
+        counted.checks.extend(checks.outcome_first(measure, values))
+        if asked.linked_by is not None:
+            counted.checks.append(
+                checks.interference(log, asked.linked_by, assigned, measure, values)
+            )
+    return counted
+
+
+def _rows(
+    assigned: Assignment, measure: Measure, values: CustomerValues, rules: Rules
+) -> list[dict[str, Any]]:
+    """One measure, a row an arm."""
+    arms = assigned.arms
+    moments = Moments.of(
+        values, assigned.arm, len(arms), covariates=breakdowns.adjusts(measure, rules)
+    )
+    rows = []
+    for arm in range(1, len(arms)):
+        row: dict[str, Any] = {
+            "variant": arms[arm],
+            "measure": measure.name,
+            "role": measure.role,
+            "kind": measure.kind,
+            "better": measure.better,
+            "customers": int(moments.n[arm]),
+            "control_customers": int(moments.n[0]),
+        }
+        if min(row["customers"], row["control_customers"]) < 2:
+            row |= dict.fromkeys(Estimate.__dataclass_fields__, np.nan)
+        else:
+            row |= asdict(estimate(measure, moments.aggregates(0), moments.aggregates(arm), rules))
+        size = abs(row["control_value"]) or np.nan
+        row |= {f"relative_{bound}": row[bound] / size for bound in ("always_low", "always_high")}
+        rows.append(row)
+    return rows
+
+
+def _answer(
+    everyone: Assignment,
+    arms: pd.DataFrame,
+    measures: Sequence[Measure],
+    rules: Rules,
+    counted: _Counted,
+    deviations: pd.DataFrame,
+) -> Experiment:
+    """Everything that was counted as a result, with its verdict."""
+    mismatch = float(arms["p_value"].iloc[0]) < checks.SRM_LEVEL
+    table, families = _adjusted(
+        pd.DataFrame(counted.rows).rename(
+            columns={"low": "difference_low", "high": "difference_high"}
+        ),
+        rules.follow_up,
+    )
+    enough = rules.planned is None or bool((arms["customers"] >= rules.planned).all())
     table["verdict"] = [
-        _verdict(row, mismatch=mismatch, enough=enough, stop=stop) for row in records(table)
+        _verdict(row, mismatch=mismatch, enough=enough, stop=rules.stop) for row in records(table)
     ]
     verdict = {
         str(name): summary.overall(records(rows))
         for name, rows in table.groupby("variant", sort=False)
     }
+    looked = pd.DataFrame(counted.looks, columns=breakdowns.LOOKS)
+    checked = pd.DataFrame(
+        [checks.leaks(everyone), checks.mix_over_time(everyone), *counted.checks],
+        columns=checks.COLUMNS,
+    )
     return Experiment(
         table=table,
-        headline=summary.headline(table, arms, verdict, follow_up, planned_customers, stop),
-        definition=summary.definition(
-            everyone, chosen, families, stop=stop, planned=planned_customers, cuped=cuped
-        ),
-        metrics=_metrics(table),
-        findings=_findings(table, verdict),
+        headline=summary.headline(table, arms, verdict, rules, checked, deviations),
+        definition=summary.definition(everyone, measures, families, rules, checked),
+        metrics=_metrics(table, rules.stop),
+        findings=_findings(table, verdict, rules.stop),
         families={one.name: one.tests for one in families},
         arms=arms,
         verdict=verdict,
-        looks=breakdowns.looks(
-            assigned,
-            decisions,
-            horizon,
-            cuped=cuped,
-            planned=planned_customers,
-            comparisons=deciding,
-        ),
-        novelty=breakdowns.novelty(log, assigned, [one for one, _ in decisions], horizon),
-        segments=breakdowns.segments(
-            log, names_given(by, "by"), assigned, decisions, follow_up, cuped=cuped
-        ),
+        looks=looked.assign(look=pd.to_datetime(looked["look"], unit="us", utc=True)),
+        novelty=pd.DataFrame(counted.novelty, columns=breakdowns.NOVELTY),
+        segments=breakdowns.segments_table(counted.segments, rules.follow_up),
+        checks=checked,
+        deviations=deviations,
         per_day=_per_day(everyone),
     )
 
@@ -280,27 +388,47 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _per_day(everyone: Assignment) -> float:
     span = int(everyone.exposed_at.max() - everyone.exposed_at.min())
-    return len(everyone.customer) / max(1.0, span / breakdowns.DAY)
+    return len(everyone.customer) / max(1.0, span / DAY)
 
 
-def _check(measures: Sequence[Measure], stop: str, planned: int | None) -> None:
-    if stop not in STOPS:
-        raise not_one_of("stop", stop, STOPS)
-    if stop == "fixed" and planned is None:
+def _one_look(assigned: Assignment, planned: int | None) -> Assignment:
+    """Those exposed until each arm had its planned customers, so that a later look shows the same; all of them before that."""
+    if planned is None or not planned or (assigned.sizes < planned).any():
+        return assigned
+    reached = [
+        np.sort(assigned.exposed_at[assigned.arm == arm])[planned - 1]
+        for arm in range(len(assigned.arms))
+    ]
+    return assigned.only(assigned.exposed_at <= max(reached))
+
+
+def _open_until(
+    log: EventLog, assigned: Assignment, planned: int | None, per_day: float
+) -> pd.Timestamp | None:
+    missing = 0 if planned is None else planned - int(assigned.sizes.min())
+    if missing <= 0:
+        return None
+    days = missing / (per_day * assigned.sizes.min() / max(1, assigned.sizes.sum()))
+    return log.observed_until + pd.Timedelta(days=math.ceil(days))
+
+
+def _check(readout: Readout, plan: Any) -> None:
+    if readout.stop not in STOPS:
+        raise not_one_of("stop", readout.stop, STOPS)
+    if readout.stop == "fixed" and readout.planned_customers is None and plan is None:
         raise CjlibError(
             "planned_customers: one look (stop='fixed') needs the planned number of customers in each arm, so that the look is not chosen by what it shows."
         )
-    if not measures:
+    if not readout.measures:
         raise CjlibError("measures: must be a list of cj.Measure(…), at least one. Got none.")
-    if not any(one.role == "decision" for one in measures):
+    if not any(one.role == "decision" for one in readout.measures):
         raise CjlibError("measures: at least one needs role='decision': the verdict rests on it.")
 
 
 def _unanswered(reason: str) -> Experiment:
     empty = pd.DataFrame()
-    return Experiment.unanswered(
-        reason, arms=empty, verdict={}, looks=empty, novelty=empty, segments=empty, per_day=0.0
-    )
+    tables = dict.fromkeys(("arms", "looks", "novelty", "segments", "checks", "deviations"), empty)
+    return Experiment.unanswered(reason, **tables, verdict={}, per_day=0.0)
 
 
 def _assigned(
@@ -317,83 +445,6 @@ def _assigned(
             "exposure: name the event with which a customer sees a variant, or give the table of who was assigned: assignment=…"
         )
     return assign(log, exposure, variant, control)
-
-
-def _arms(
-    everyone: Assignment, assigned: Assignment, planned: Mapping[str, float] | None
-) -> pd.DataFrame:
-    """Sizes of the arms beside those planned, with the p-value of the sample-ratio test over all who were exposed."""
-    from scipy.stats import chisquare
-
-    names = everyone.arms
-    if planned is not None and set(planned) != set(names):
-        raise CjlibError(
-            f"planned_shares: must name the arms {', '.join(map(shown, names))}. Got {shown(dict(planned))}."
-        )
-    shares = np.array([1.0 if planned is None else float(planned[name]) for name in names])
-    expected = shares / shares.sum() * everyone.sizes.sum()
-    test: Any = chisquare(everyone.sizes, expected)
-    return pd.DataFrame(
-        {
-            "variant": list(names),
-            "exposed": everyone.sizes,
-            "expected": expected,
-            "customers": assigned.sizes,
-            "p_value": float(test.pvalue),
-        }
-    )
-
-
-def _row(
-    assigned: Assignment,
-    arm: int,
-    measure: Measure,
-    values: CustomerValues,
-    follow_up: FollowUp,
-    *,
-    cuped: bool,
-    planned: int | None,
-    comparisons: int,
-) -> dict[str, Any]:
-    control, treated = assigned.arm == 0, assigned.arm == arm
-    sizes = int(np.count_nonzero(treated)), int(np.count_nonzero(control))
-    row: dict[str, Any] = {
-        "variant": assigned.arms[arm],
-        "measure": measure.name,
-        "role": measure.role,
-        "kind": measure.kind,
-        "better": measure.better,
-        "customers": sizes[0],
-        "control_customers": sizes[1],
-    }
-    if min(sizes) < 2:
-        return row | dict.fromkeys(Estimate.__dataclass_fields__, np.nan)
-    found = estimate(
-        measure,
-        values,
-        control,
-        treated,
-        cuped=cuped and measure.kind != "share",
-        planned=planned,
-        comparisons=comparisons if measure.role != "exploratory" else 1,
-    )
-    row |= vars(found)
-    if measure.kind == "share":
-        compared = compare_shares(
-            measure.name,
-            int(values.value[treated].sum()),
-            sizes[0],
-            int(values.value[control].sum()),
-            sizes[1],
-            follow_up=follow_up,
-        )
-        row |= {
-            "low": float(compared.low[0]),
-            "high": float(compared.high[0]),
-            "p_value": float(compared.p_value[0]),
-        }
-    size = abs(row["control_value"]) or np.nan
-    return row | {f"relative_{bound}": row[bound] / size for bound in ("always_low", "always_high")}
 
 
 def _adjusted(table: pd.DataFrame, follow_up: FollowUp) -> tuple[pd.DataFrame, list[Family]]:
@@ -436,46 +487,48 @@ def _verdict(row: Mapping[str, Any], *, mismatch: bool, enough: bool, stop: str)
     return "better" if (row["difference"] > 0) == (row["better"] == "higher") else "worse"
 
 
-def _metrics(table: pd.DataFrame) -> dict[str, Any]:
-    """The difference of each measure and arm: of shares in points, of all else as a share of the control's value."""
+def _metrics(table: pd.DataFrame, stop: str) -> dict[str, Any]:
+    """The difference of each measure and arm: of shares and scores in points, of all else as a share of the control's value."""
     metrics = {}
-    for row in table.to_dict("records"):
-        share = row["kind"] == "share"
-        names = ("difference", "always_low", "always_high") if share else RELATIVE
-        value, low, high = (row[name] * (100 if share else 1) for name in names)
+    for row in records(table):
+        scale = summary.points_scale(row)
+        bounds = summary.BOUNDS[stop] if scale else summary.RELATIVE_BOUNDS[stop]
+        names = ("difference" if scale else "relative", *bounds)
+        value, low, high = (row[name] * (scale or 1) for name in names)
         metrics[f"{row['measure']}_{row['variant']}"] = metric(
             value,
             low,
             high,
             row["customers"],
             label=f"{row['measure']}, {row['variant']} against control",
-            unit="points" if share else "share",
+            unit="points" if scale else "share",
             better=row["better"],
         )
     return metrics
 
 
-def _findings(table: pd.DataFrame, verdict: Mapping[str, str]) -> list[Finding]:
+def _findings(table: pd.DataFrame, verdict: Mapping[str, str], stop: str) -> list[Finding]:
     told = table[(table["role"] == "decision") & table["verdict"].isin(["better", "worse"])]
+    low, high = summary.BOUNDS[stop]
     return [
         Finding(
             topic=f"experiment, {row['measure']}",
-            claim=summary.claim(row),
+            claim=summary.claim(row, stop),
             direction="good" if row["verdict"] == "better" else "bad",
             family="decision measures of the experiment",
             p_adjusted=row["p_adjusted"],
             value=row["difference"],
-            low=row["always_low"],
-            high=row["always_high"],
+            low=row[low],
+            high=row[high],
             n=row["customers"],
-            unit="share" if row["kind"] == "share" else "number",
+            unit="share" if summary.points_scale(row) == 100 else "number",
             customers=row["customers"],
             figure="effects",
             next_step=f"Give “{row['variant']}” to everybody and watch the guardrails."
             if row["verdict"] == "better"
             else f"Do not give “{row['variant']}” to everybody.",
         )
-        for row in told.to_dict("records")
+        for row in records(told)
         if verdict[row["variant"]] in ("better", "worse")
     ]
 

@@ -89,10 +89,9 @@ def assign_from(
         raise CjlibError(
             f"assignment: needs the columns customer_id, {variant} and timestamp. Missing: {listed(missing)}."
         )
-    known = pd.Series(log.codes_of_ids(table["customer_id"]), index=table.index)
-    customer = known.where(known >= 0)
-    time = _microseconds(table["timestamp"], log)
-    usable = (customer.notna() & time.notna()).to_numpy()
+    customer = log.codes_of_ids(table["customer_id"])
+    time, timed = times_of(table["timestamp"], log, "assignment")
+    usable = (customer >= 0) & timed
     if not usable.any():
         raise CjlibError(
             "assignment: no customer_id of it with a timestamp is in the log. "
@@ -102,8 +101,8 @@ def assign_from(
     code = pd.Categorical(table.loc[usable, variant].astype("str"), categories=arms).codes
     rows = pd.DataFrame(
         {
-            "customer": customer[usable].to_numpy(dtype="int64"),
-            "time": time[usable].to_numpy(dtype="int64"),
+            "customer": customer[usable],
+            "time": time[usable],
             "code": code.astype("int64"),
         }
     ).sort_values(["customer", "time"], kind="stable")
@@ -113,12 +112,19 @@ def assign_from(
     return _first_exposures(customers, times, codes, arms, variant, control)
 
 
-def _microseconds(timestamps: pd.Series, log: EventLog) -> pd.Series:
+def times_of(timestamps: pd.Series, log: EventLog, option: str) -> tuple[Ints, NDArray[np.bool_]]:
+    """Microseconds UTC of a column of times, wall clock being the log's, and which of them are there.
+
+    Raises
+    ------
+    CjlibError
+        If one cannot be read.
+    """
     try:
         time = pd.to_datetime(timestamps)
     except (ValueError, TypeError) as error:
         raise CjlibError(
-            f"assignment: its timestamps cannot be read: {listed(timestamps.head(3).tolist())}. Write them as 2025-03-01 12:00."
+            f"{option}: its timestamps cannot be read: {listed(timestamps.head(3).tolist())}. Write them as 2025-03-01 12:00."
         ) from error
     local = (
         time.dt.tz_localize(log.zone, ambiguous=True, nonexistent="shift_forward")
@@ -126,7 +132,8 @@ def _microseconds(timestamps: pd.Series, log: EventLog) -> pd.Series:
         else time
     )
     instant = local.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]")
-    return instant.astype("int64").where(instant.notna())
+    known = instant.notna().to_numpy()
+    return np.where(known, instant.astype("int64").to_numpy(), 0), known
 
 
 def _exposed_from(log: EventLog, exposure: Event, rows: pd.DataFrame) -> pd.DataFrame:

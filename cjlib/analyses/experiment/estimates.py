@@ -4,15 +4,112 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import lambertw
 
 from cjlib.analyses.experiment.measures import CustomerValues, Measure
-from cjlib.shared.stats import Z95
+from cjlib.shared.comparison import FollowUp, compare_shares
+from cjlib.shared.stats import Z95, Floats
+
+if TYPE_CHECKING:
+    from tea_tasting.aggr import Aggregates
 
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+ALPHA = 0.05
+TUNED_AT = 1_000
+"""Customers of the smaller arm at which the interval for every look is tightest, where the plan names no number. It must not depend on the data."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How an experiment is read, the same for every measure.
+
+    Attributes
+    ----------
+    stop
+        "always_valid" or "fixed".
+    planned
+        Planned customers of each arm; None: not planned.
+    cuped
+        Whether the time before the exposure is taken out of means and ratios.
+    follow_up
+        What all customers have in common.
+    comparisons
+        Over how many comparisons together the interval for every look holds.
+    """
+
+    stop: str
+    planned: int | None
+    cuped: bool
+    follow_up: FollowUp
+    comparisons: int = 1
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Numbers, sums and products of a measure's columns, group by group, about a common centre so that nothing is lost to rounding."""
+
+    names: tuple[str, ...]
+    centre: Floats
+    n: Ints
+    sums: Floats
+    products: Floats
+
+    @classmethod
+    def of(cls, values: CustomerValues, group: Ints, groups: int, *, covariates: bool) -> Moments:
+        """The moments of customers in groups 0 … `groups` − 1."""
+        columns = {"value": values.value}
+        if values.base is not None:
+            columns["base"] = values.base
+        if covariates:
+            columns["before"] = values.before
+            if values.base_before is not None:
+                columns["base_before"] = values.base_before
+        # A whole number, so that sums of whole numbers stay exact.
+        centre = np.array(
+            [column.mean().round() if column.size else 0.0 for column in columns.values()]
+        )
+        parts = [column - middle for column, middle in zip(columns.values(), centre, strict=True)]
+        size = len(parts)
+        sums = np.zeros((groups, size))
+        products = np.zeros((groups, size, size))
+        for i, part in enumerate(parts):
+            sums[:, i] = np.bincount(group, weights=part, minlength=groups)
+            for j in range(i + 1):
+                product = np.bincount(group, weights=part * parts[j], minlength=groups)
+                products[:, i, j] = products[:, j, i] = product
+        return cls(tuple(columns), centre, np.bincount(group, minlength=groups), sums, products)
+
+    def accumulated(self, groups: int, times: int) -> Moments:
+        """Of groups that are (time, group), each with all that came before it."""
+        sums, products = (
+            part.reshape(times, groups, *part.shape[1:]).cumsum(axis=0).reshape(part.shape)
+            for part in (self.sums, self.products)
+        )
+        n = self.n.reshape(times, groups).cumsum(axis=0).reshape(-1)
+        return Moments(self.names, self.centre, n, sums, products)
+
+    def aggregates(self, group: int) -> Aggregates:
+        """One group, as tea-tasting takes it; two customers at least."""
+        from tea_tasting.aggr import Aggregates
+
+        n, sums = int(self.n[group]), self.sums[group]
+        covariance = (self.products[group] - np.outer(sums, sums) / n) / (n - 1)
+        mean = self.centre + sums / n
+        return Aggregates(
+            count_=n,
+            mean_=dict(zip(self.names, mean.tolist(), strict=True)),
+            var_=dict(zip(self.names, np.maximum(np.diag(covariance), 0.0).tolist(), strict=True)),
+            cov_={
+                (self.names[i], self.names[j]): float(covariance[i, j])
+                for i in range(len(self.names))
+                for j in range(i)
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -47,85 +144,97 @@ class Estimate:
     variance_removed: float
 
 
-def estimate(
-    measure: Measure,
-    values: CustomerValues,
-    control: Bools,
-    treated: Bools,
-    *,
-    cuped: bool,
-    planned: int | None,
-    comparisons: int,
-) -> Estimate:
+def estimate(measure: Measure, control: Aggregates, treated: Aggregates, rules: Rules) -> Estimate:
     """One arm beside the control.
 
-    Shares, means and ratios are means over customers, so customers are the units; ratios by the delta method. With `cuped` the same measure before the exposure
-    explains away what customers differed in already.
+    Shares are compared by the pooled z test with Newcombe's interval, means and ratios over customers by tea-tasting (delta method), with the same measure before the
+    exposure taken out of them where there is one (CUPED). Customers are the units.
 
     References
     ----------
     Deng, A., Xu, Y., Kohavi, R. & Walker, T. (2013). Improving the sensitivity of online controlled experiments by utilizing pre-experiment data. WSDM.
     Deng, A., Knoblich, U. & Lu, J. (2018). Applying the delta method in metric analytics. KDD.
     """
+    found, error, removed = _compared(measure, control, treated)
+    if measure.is_share:
+        found |= _share_test(measure, control, treated, rules.follow_up)
+        error = _share_error(control, treated)
+    smaller = min(control.count(), treated.count())
+    planned_error = error * math.sqrt(smaller / (rules.planned or TUNED_AT))
+    comparisons = rules.comparisons if measure.role != "exploratory" else 1
+    low, high = always_valid(found["difference"], error, planned_error, comparisons)
+    return Estimate(**found, always_low=low, always_high=high, variance_removed=removed)
+
+
+def _compared(
+    measure: Measure, control: Aggregates, treated: Aggregates
+) -> tuple[dict[str, float], float, float]:
+    """By tea-tasting: the difference with its interval, its standard error, and the share of variance that CUPED removed."""
     import tea_tasting as tt
-    from tea_tasting.aggr import Aggregates
 
-    columns = {"value": values.value, "before": values.before}
-    if values.base is not None and values.base_before is not None:
-        columns |= {"base": values.base, "base_before": values.base_before}
-
-    def aggregates(arm: Bools) -> Aggregates:
-        matrix = np.vstack([column[arm] for column in columns.values()])
-        covariance = np.atleast_2d(np.cov(matrix))
-        names = list(columns)
-        pairs = {
-            (names[i], names[j]): float(covariance[i, j])
-            for i in range(len(names))
-            for j in range(i)
-        }
-        return Aggregates(
-            count_=int(matrix.shape[1]),
-            mean_=dict(zip(names, matrix.mean(axis=1).tolist(), strict=True)),
-            var_=dict(zip(names, np.diag(covariance).tolist(), strict=True)),
-            cov_=pairs,
-        )
-
-    if measure.kind == "ratio":
-        metric = tt.RatioOfMeans(
-            "value", "base", *(("before", "base_before") if cuped else ()), use_t=False
-        )
+    adjusted = "before" in control.mean_
+    if measure.is_ratio:
+        covariates = ("before", "base_before") if adjusted else ()
+        metric = tt.RatioOfMeans("value", "base", *covariates, use_t=False)
         plain = tt.RatioOfMeans("value", "base", use_t=False)
     else:
-        metric = tt.Mean("value", "before" if cuped else None, use_t=False)
+        metric = tt.Mean("value", "before" if adjusted else None, use_t=False)
         plain = tt.Mean("value", use_t=False)
-    sides = aggregates(control), aggregates(treated)
     # Where nobody in an arm has any, there is no variance, and ratios of it are missing.
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = metric.analyze_aggregates(*sides)
-        unadjusted = plain.analyze_aggregates(*sides) if cuped else found
-    error = (found.effect_size_ci_upper - found.effect_size_ci_lower) / (2 * Z95)
+        found = metric.analyze_aggregates(control, treated)
+        unadjusted = plain.analyze_aggregates(control, treated) if adjusted else found
     width = unadjusted.effect_size_ci_upper - unadjusted.effect_size_ci_lower
     own = found.effect_size_ci_upper - found.effect_size_ci_lower
-    smaller = min(np.count_nonzero(control), np.count_nonzero(treated))
-    planned_error = error * math.sqrt(smaller / planned) if planned else None
-    low, high = always_valid(found.effect_size, error, planned_error, comparisons)
-    return Estimate(
-        control_value=found.control,
-        value=found.treatment,
-        difference=found.effect_size,
-        low=found.effect_size_ci_lower,
-        high=found.effect_size_ci_upper,
-        p_value=found.pvalue,
-        relative=found.rel_effect_size,
-        relative_low=found.rel_effect_size_ci_lower,
-        relative_high=found.rel_effect_size_ci_upper,
-        always_low=low,
-        always_high=high,
-        variance_removed=max(0.0, 1 - (own / width) ** 2) if width > 0 else 0.0,
+    row = {
+        "control_value": found.control,
+        "value": found.treatment,
+        "difference": found.effect_size,
+        "low": found.effect_size_ci_lower,
+        "high": found.effect_size_ci_upper,
+        "p_value": found.pvalue,
+        "relative": found.rel_effect_size,
+        "relative_low": found.rel_effect_size_ci_lower,
+        "relative_high": found.rel_effect_size_ci_upper,
+    }
+    return row, own / (2 * Z95), max(0.0, 1 - (own / width) ** 2) if width > 0 else 0.0
+
+
+def _successes(side: Aggregates) -> int:
+    return round(side.mean("value") * side.count())
+
+
+def _share_test(
+    measure: Measure, control: Aggregates, treated: Aggregates, follow_up: FollowUp
+) -> dict[str, float]:
+    compared = compare_shares(
+        measure.name,
+        _successes(treated),
+        treated.count(),
+        _successes(control),
+        control.count(),
+        follow_up=follow_up,
     )
+    return {
+        "low": float(compared.low[0]),
+        "high": float(compared.high[0]),
+        "p_value": float(compared.p_value[0]),
+    }
 
 
-ALPHA = 0.05
+def _share_error(control: Aggregates, treated: Aggregates) -> float:
+    """The standard error of a difference of shares with one success and one failure added to each arm, so that an arm with none has one too.
+
+    References
+    ----------
+    Agresti, A. & Caffo, B. (2000). Simple and effective confidence intervals for proportions and differences of proportions. The American Statistician 54.
+    """
+    variance = 0.0
+    for side in (control, treated):
+        n = side.count() + 2
+        share = (_successes(side) + 1) / n
+        variance += share * (1 - share) / n
+    return math.sqrt(variance)
 
 
 def always_valid(

@@ -1,22 +1,29 @@
-"""What an experiment measures: one number a customer, from the events in the window after the exposure, and the same before it."""
+"""What an experiment measures: one number a customer, from what happened in the window after the exposure, and the same before it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.errors import CjlibError, did_you_mean, not_one_of, shown
+from cjlib.analyses.experiment.assignment import times_of
+from cjlib.errors import CjlibError, did_you_mean, listed, not_one_of, shown
 from cjlib.shared.stats import Floats
+from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event, as_step
+from cjlib.sources.log.durations import Duration, microseconds
 from cjlib.sources.log.event_log import EventLog
 
 Ints = NDArray[np.int64]
-KINDS = ("share", "count", "sum", "ratio")
+KINDS = ("share", "funnel", "count", "sum", "ratio", "time", "score")
 ROLES = ("decision", "guardrail", "exploratory")
+SCORED = ("nps", "csat", "ces", "rating", "sentiment")
+DAY = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -28,73 +35,135 @@ class Measure:
     name
         What the table calls it.
     event
-        The event that counts: a name, a list of names or `cj.Step(…)`.
+        The event that counts: a name, a list of names, `cj.Step(…)`, or None: any event. Of
+        "funnel": the list of steps.
     kind
-        "share": customers with the event in the window. "count": events a customer. "sum": the sum
-        of `value` a customer. "ratio": the sum of `value` over all such events ÷ their number (or ÷
-        the number of events `per`).
+        "share": customers with the event in the window. "funnel": customers who take the steps
+        `event` in this order. "count": events a customer. "sum": the sum of `value` a customer.
+        "ratio": the sum of `value` over all such events ÷ their number (or ÷ the number of events
+        `per`). "time": days from the exposure to the first such event; who has none counts with the
+        whole window (restricted mean, the area under the survival curve). "score": the mean of the
+        score `value` over the answers in the window, of those who answered.
     value
-        The column that is summed, of "sum" and "ratio".
+        The column that is summed, of "sum" and "ratio"; of "score" one of "nps", "csat", "ces",
+        "rating" and "sentiment".
     per
         Of "ratio": the event whose number is the denominator; None: the same event.
     better
-        "higher" or "lower".
+        "higher" or "lower"; None: "lower" for "time", else "higher".
     role
         "decision": the verdict rests on it. "guardrail": it must not become worse. "exploratory":
         all else.
     winsorize
         A quantile such as 0.999: larger values of a customer count as the value there; None: as
         they stand.
+    after
+        How long after the exposure counting begins, such as "7D": with kind "share" and any event
+        the share who are active again from then to the window's end (retention); None: at once.
+    table
+        Rows `customer_id`, `timestamp` and `value` from elsewhere, which count in place of the
+        log's events; without `timestamp` each counts.
 
     Raises
     ------
     CjlibError
         If `kind`, `better` or `role` is none of those named, `value` is missing where it is summed
-        or given where it is not, or `winsorize` does not lie between 0.5 and 1.
+        or given where it is not, `per` is given without a ratio, `winsorize` does not lie between
+        0.5 and 1 or caps a share, or `table` lacks a column.
     """
 
     name: str
-    event: Event
-    kind: Literal["share", "count", "sum", "ratio"] = "share"
+    event: Event = None
+    kind: Literal["share", "funnel", "count", "sum", "ratio", "time", "score"] = "share"
     value: str | None = None
     per: Event = None
-    better: Literal["higher", "lower"] = "higher"
+    better: Literal["higher", "lower"] | None = None
     role: Literal["decision", "guardrail", "exploratory"] = "decision"
     winsorize: float | None = None
+    after: Duration | None = None
+    table: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
-        if self.kind not in KINDS:
-            raise not_one_of("kind", self.kind, KINDS)
-        if self.role not in ROLES:
-            raise not_one_of("role", self.role, ROLES)
-        if self.better not in ("higher", "lower"):
-            raise not_one_of("better", self.better, ("higher", "lower"))
-        if (self.kind in ("sum", "ratio")) != (self.value is not None):
-            raise CjlibError(
-                f"value: of measure {shown(self.name)}: kinds 'sum' and 'ratio' need the column whose values are summed, the others take none. "
-                f"Got kind={self.kind!r}, value={shown(self.value)}."
-            )
+        if self.better is None:
+            object.__setattr__(self, "better", "lower" if self.kind == "time" else "higher")
+        for option, allowed in (
+            ("kind", KINDS),
+            ("role", ROLES),
+            ("better", ("higher", "lower")),
+        ):
+            if getattr(self, option) not in allowed:
+                raise not_one_of(option, getattr(self, option), allowed)
+        self._check_value()
         if self.winsorize is not None and not 0.5 < self.winsorize < 1:
             raise CjlibError(
                 f"winsorize: of measure {shown(self.name)}: must be a quantile between 0.5 and 1, such as 0.999. Got {shown(self.winsorize)}."
             )
+        if self.kind == "funnel" and len(self.steps) < 2:
+            raise CjlibError(
+                f"event: of measure {shown(self.name)}: kind 'funnel' needs a list of two or more steps in their order. Got {shown(self.event)}."
+            )
+        if self.table is not None:
+            self._check_table(self.table)
+
+    def _check_value(self) -> None:
+        if self.kind == "score" and self.value not in SCORED:
+            raise not_one_of(f"value (of measure {shown(self.name)})", self.value, SCORED)
+        if (self.kind in ("sum", "ratio", "score")) != (self.value is not None):
+            raise CjlibError(
+                f"value: of measure {shown(self.name)}: kinds 'sum' and 'ratio' need the column whose values are summed, the others take none. "
+                f"Got kind={self.kind!r}, value={shown(self.value)}."
+            )
+
+    def _check_table(self, table: pd.DataFrame) -> None:
+        needed = ["customer_id", *([self.value] if self.value else [])]
+        missing = [name for name in needed if name not in table]
+        if missing:
+            raise CjlibError(
+                f"table: of measure {shown(self.name)}: lacks the column {listed(missing)}. It has {listed(table.columns)}."
+            )
+
+    @property
+    def is_share(self) -> bool:
+        """Whether each customer counts as 0 or 1."""
+        return self.kind in ("share", "funnel")
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether customers have denominators of their own."""
+        return self.kind in ("ratio", "score")
+
+    @cached_property
+    def steps(self) -> tuple[Any, ...]:
+        """The steps of a funnel."""
+        return tuple(self.event) if isinstance(self.event, list | tuple) else (self.event,)
+
+    @property
+    def counts_from(self) -> int:
+        """Microseconds after the exposure from which outcomes count."""
+        return 0 if self.after is None else microseconds(self.after, "after")
 
     @property
     def words(self) -> str:
         """For a definition."""
+        event = as_step(self.event, "event") if self.kind != "funnel" else self.event
         what = {
-            "share": f"customers with {as_step(self.event, 'event')} in the window",
-            "count": f"{as_step(self.event, 'event')} a customer",
-            "sum": f"{self.value} of {as_step(self.event, 'event')}, summed a customer",
-            "ratio": f"{self.value} of {as_step(self.event, 'event')} ÷ {as_step(self.per or self.event, 'per')}",
+            "share": f"customers with {event} in the window",
+            "funnel": f"customers who take {' → '.join(str(as_step(step, 'event')) for step in self.steps)} in this order in the window",
+            "count": f"{event} a customer",
+            "sum": f"{self.value} of {event}, summed a customer",
+            "ratio": f"{self.value} of {event} ÷ {as_step(self.per or self.event, 'per')}",
+            "time": f"days from the exposure to the first {event}; without one the whole window (restricted mean)",
+            "score": f"{self.value}, mean of the answers in the window, of those who answered",
         }[self.kind]
         capped = (
             f"; larger than the {self.winsorize:.1%} quantile counts as that"
             if self.winsorize
             else ""
         )
-        return f"{what}; {self.better} is better; {self.role}{capped}"
+        later = f", from {self.after} after the exposure on" if self.after else ""
+        elsewhere = ", from a table" if self.table is not None else ""
+        return f"{what}{later}{elsewhere}; {self.better} is better; {self.role}{capped}"
 
 
 def measures_given(given: Sequence[Measure | Mapping[str, Any]]) -> tuple[Measure, ...]:
@@ -102,10 +171,15 @@ def measures_given(given: Sequence[Measure | Mapping[str, Any]]) -> tuple[Measur
     known = set(Measure.__dataclass_fields__)
     for one in given:
         if not isinstance(one, Measure) and not (
-            isinstance(one, Mapping) and {"name", "event"} <= set(one) <= known
+            isinstance(one, Mapping) and {"name"} <= set(one) <= known
         ):
             raise CjlibError(f"measures: must be a list of cj.Measure(…). Got {shown(one)}.")
-    return tuple(one if isinstance(one, Measure) else Measure(**one) for one in given)
+    chosen = tuple(one if isinstance(one, Measure) else Measure(**one) for one in given)
+    names = [one.name for one in chosen]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise CjlibError(f"measures: {shown(twice)} stands twice. Give each measure its own name.")
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -118,32 +192,136 @@ class CustomerValues:
     base_before: Floats | None
 
 
+@dataclass(frozen=True)
+class Exposed:
+    """Whose outcomes are counted: customer codes, ascending, the first exposure of each, and the window in microseconds."""
+
+    customer: Ints
+    exposed_at: Ints
+    window: int
+
+
+@dataclass(frozen=True)
+class _Happened:
+    """What of a measure happened to those exposed: the customer's place, microseconds since the exposure, the amount."""
+
+    place: Ints
+    elapsed: Ints
+    amount: Floats
+
+    def only(self, chosen: NDArray[np.bool_]) -> _Happened:
+        return _Happened(self.place[chosen], self.elapsed[chosen], self.amount[chosen])
+
+    def summed(self, customers: int) -> Floats:
+        return np.bincount(self.place, weights=self.amount, minlength=customers).astype(float)
+
+
 def customer_values(
-    log: EventLog, measure: Measure, customer: Ints, exposed_at: Ints, window: int
+    log: EventLog, measure: Measure, exposed: Exposed, feedback: Feedback | None = None
 ) -> CustomerValues:
-    """The measure of each customer, `customer` ascending: events in [exposure, exposure + window], and in [exposure − window, exposure)."""
-    value, before = _summed(log, measure.event, measure.value, customer, exposed_at, window)
+    """The measure of each customer: in [exposure (+ after), exposure + window], and in [exposure − window, exposure)."""
+    if measure.kind == "funnel":
+        return _funnel_values(log, measure, exposed)
+    happened = _happened(log, measure, measure.event, measure.value, exposed, feedback)
+    if measure.kind == "time":
+        return _time_values(happened, measure, exposed)
+    value, before = _after_and_before(happened, measure, exposed)
     base = base_before = None
-    if measure.kind == "share":
+    if measure.is_share:
         value, before = (value > 0).astype(float), (before > 0).astype(float)
-    if measure.kind == "ratio":
-        denominator = measure.per if measure.per is not None else measure.event
-        base, base_before = _summed(log, denominator, None, customer, exposed_at, window)
+    if measure.is_ratio:
+        denominator = _Happened(happened.place, happened.elapsed, np.ones(len(happened.place)))
+        if measure.per is not None:
+            denominator = _happened(log, measure, measure.per, None, exposed, feedback)
+        base, base_before = _after_and_before(denominator, measure, exposed)
     if measure.winsorize is not None and len(value):
         value = np.minimum(value, np.quantile(value, measure.winsorize))
         before = np.minimum(before, np.quantile(before, measure.winsorize))
     return CustomerValues(value, base, before, base_before)
 
 
-def _summed(
+def daily_values(
     log: EventLog,
+    measure: Measure,
+    exposed: Exposed,
+    ends: Sequence[int],
+    feedback: Feedback | None = None,
+) -> list[tuple[Ints, Floats]]:
+    """What each stretch of the window adds: the places of those to whom something happened in it, and how much; everybody else has 0."""
+    happened = _happened(log, measure, measure.event, measure.value, exposed, feedback)
+    happened = happened.only((happened.elapsed >= 0) & (happened.elapsed <= ends[-1]))
+    stretch = np.searchsorted(np.asarray(ends), happened.elapsed)
+    added = []
+    for number in range(len(ends)):
+        part = happened.only(stretch == number)
+        places, which = np.unique(part.place, return_inverse=True)
+        added.append((places, np.bincount(which, weights=part.amount, minlength=len(places))))
+    return added
+
+
+def _after_and_before(
+    happened: _Happened, measure: Measure, exposed: Exposed
+) -> tuple[Floats, Floats]:
+    elapsed, customers = happened.elapsed, len(exposed.customer)
+    after = (elapsed >= measure.counts_from) & (elapsed <= exposed.window)
+    before = (elapsed < 0) & (elapsed >= -exposed.window)
+    return happened.only(after).summed(customers), happened.only(before).summed(customers)
+
+
+def _time_values(happened: _Happened, measure: Measure, exposed: Exposed) -> CustomerValues:
+    """Days to the first event. Everybody was followed for the whole window, so nobody is censored and the mean is the area under the survival curve."""
+    inside = happened.only(
+        (happened.elapsed >= measure.counts_from) & (happened.elapsed <= exposed.window)
+    )
+    days = np.full(len(exposed.customer), exposed.window / DAY)
+    np.minimum.at(days, inside.place, inside.elapsed / DAY)
+    return CustomerValues(days, None, np.zeros(len(days)), None)
+
+
+def _funnel_values(log: EventLog, measure: Measure, exposed: Exposed) -> CustomerValues:
+    """Whether each customer took the steps in order: each at or after the one before, which is the earliest that can be."""
+    customers = len(exposed.customer)
+    reached = np.full(customers, measure.counts_from)
+    inside = np.ones(customers, dtype=bool)
+    for step in measure.steps:
+        happened = _happened(log, measure, step, None, exposed, None)
+        later = (
+            inside[happened.place]
+            & (happened.elapsed >= reached[happened.place])
+            & (happened.elapsed <= exposed.window)
+        )
+        never = np.iinfo(np.int64).max
+        first = np.full(customers, never)
+        np.minimum.at(first, happened.place[later], happened.elapsed[later])
+        inside &= first < never
+        reached = np.where(inside, first, reached)
+    return CustomerValues(inside.astype(float), None, np.zeros(customers), None)
+
+
+def _happened(
+    log: EventLog,
+    measure: Measure,
     event: Event,
     column: str | None,
-    customer: Ints,
-    exposed_at: Ints,
-    window: int,
-) -> tuple[Floats, Floats]:
-    """Per customer the number of events, or the sum of a column over them, after and before the exposure."""
+    exposed: Exposed,
+    feedback: Feedback | None,
+) -> _Happened:
+    """The events, answers or rows of a measure that belong to those exposed."""
+    if measure.kind == "score":
+        customer, time, amount = _answers(log, measure, feedback)
+    elif measure.table is not None:
+        customer, time, amount = _rows(log, measure.table, column, exposed)
+    else:
+        customer, time, amount = _events(log, event, column)
+    place_of = np.full(log.n_customers, -1, dtype=np.int64)
+    place_of[exposed.customer] = np.arange(len(exposed.customer))
+    place = np.where(customer >= 0, place_of[customer], -1)
+    ours = (place >= 0) & ~np.isnan(amount)
+    place = place[ours]
+    return _Happened(place, time[ours] - exposed.exposed_at[place], amount[ours])
+
+
+def _events(log: EventLog, event: Event, column: str | None) -> tuple[Ints, Ints, Floats]:
     step = as_step(event, "event")
     for name in log.unknown_events(step):
         near = did_you_mean(name, log.event_names)
@@ -155,18 +333,51 @@ def _summed(
         if column is None
         else np.asarray(log.numbers(column, where=where))
     )
-    place = np.searchsorted(customer, events["customer"])
-    place = np.minimum(place, max(len(customer) - 1, 0))
-    ours = (
-        (customer[place] == events["customer"]) & ~np.isnan(amount)
-        if len(customer)
-        else np.zeros(len(amount), dtype=bool)
+    return events["customer"], events["time"], amount
+
+
+def _rows(
+    log: EventLog, table: pd.DataFrame, column: str | None, exposed: Exposed
+) -> tuple[Ints, Ints, Floats]:
+    """Rows of a table; without times each falls on the exposure, and so into the window."""
+    customer = log.codes_of_ids(table["customer_id"])
+    amount = (
+        np.ones(len(table))
+        if column is None
+        else pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float)
     )
-    place, elapsed, amount = place[ours], (events["time"] - exposed_at[place])[ours], amount[ours]
-    after = (elapsed >= 0) & (elapsed <= window)
-    earlier = (elapsed < 0) & (elapsed >= -window)
-    count = len(customer)
-    return (
-        np.bincount(place[after], weights=amount[after], minlength=count).astype(float),
-        np.bincount(place[earlier], weights=amount[earlier], minlength=count).astype(float),
-    )
+    if "timestamp" in table:
+        time, known = times_of(table["timestamp"], log, "table")
+        amount = np.where(known, amount, np.nan)
+        return customer, time, amount
+    exposed_at = np.full(log.n_customers, 0, dtype=np.int64)
+    exposed_at[exposed.customer] = exposed.exposed_at
+    return customer, exposed_at[np.maximum(customer, 0)], amount
+
+
+def _answers(
+    log: EventLog, measure: Measure, feedback: Feedback | None
+) -> tuple[Ints, Ints, Floats]:
+    """The answers to a score: NPS as −100, 0, 100, satisfied and found it easy as 0 or 1, ratings as given, sentiment from −1 to 1."""
+    from cjlib.analyses.feedback.score_tables import CES, CSAT, NPS, on_its_scale
+    from cjlib.analyses.feedback.score_texts import scored_feedback
+
+    if feedback is None:
+        raise CjlibError(
+            f"feedback: measure {shown(measure.name)} is a score. Give the answers: feedback=cj.read_feedback(…), or sources.feedback in the journey file."
+        )
+    frame = feedback.frame
+    name = str(measure.value)
+    if name == "sentiment":
+        amount = scored_feedback(feedback).table["score"].to_numpy(dtype=float)
+    else:
+        given = frame[name].to_numpy(dtype=float)
+        scale = {"nps": NPS, "csat": CSAT, "ces": CES}.get(name)
+        if scale is None:
+            amount = given
+        else:
+            own = scale if name == "nps" else on_its_scale(scale, feedback.scales[name], None)
+            amount = np.where(np.isnan(given), np.nan, own.points(given))
+    time, known = times_of(frame["timestamp"], log, "feedback")
+    customer = log.codes_of_ids(frame["customer_id"])
+    return customer, time, np.where(known, amount, np.nan)

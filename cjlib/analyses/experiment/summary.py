@@ -8,9 +8,26 @@ from typing import Any
 import pandas as pd
 
 from cjlib.analyses.experiment.assignment import Assignment
+from cjlib.analyses.experiment.estimates import TUNED_AT, Rules
 from cjlib.analyses.experiment.measures import Measure
-from cjlib.shared.comparison import Family, FollowUp
-from cjlib.show.numbers import count_of, number, percent, points, points_interval, timespan
+from cjlib.shared.comparison import Family
+from cjlib.show.numbers import count_of, joined, number, percent, points, points_interval, timespan
+
+BOUNDS = {
+    "always_valid": ("always_low", "always_high"),
+    "fixed": ("difference_low", "difference_high"),
+}
+"""The interval that the stop rule goes by."""
+RELATIVE_BOUNDS = {
+    "always_valid": ("relative_always_low", "relative_always_high"),
+    "fixed": ("relative_low", "relative_high"),
+}
+CONFIDENCE = {"always_valid": "95% CI at every look", "fixed": "95% CI"}
+
+
+def points_scale(row: Mapping[Any, Any]) -> float | None:
+    """What turns a difference into points, for shares and scores; None for all else."""
+    return {"share": 100.0, "funnel": 100.0, "score": 1.0}.get(row["kind"])
 
 
 def overall(rows: Sequence[Mapping[Any, Any]]) -> str:
@@ -31,75 +48,92 @@ def headline(
     table: pd.DataFrame,
     arms: pd.DataFrame,
     verdict: Mapping[str, str],
-    follow_up: FollowUp,
-    planned: int | None,
-    stop: str,
+    rules: Rules,
+    checked: pd.DataFrame,
+    deviations: pd.DataFrame,
 ) -> str:
-    """The verdict of each arm in a sentence."""
+    """The verdict of each arm in a sentence, then what limits it."""
     if "not readable" in verdict.values():
         sizes = ", ".join(
             f"{row['exposed']:,} in {row['variant']} ({row['expected']:,.0f} planned)"
             for row in arms.to_dict("records")
         )
         return f"No verdict: the arms are not of the planned sizes: {sizes} (p < .001). Find out what lost the customers first."
-    sentences = [_arm_sentence(name, word, table, planned, stop) for name, word in verdict.items()]
-    if follow_up.left_out:
+    sentences = [_arm_sentence(name, word, table, rules) for name, word in verdict.items()]
+    warned = checked.loc[checked["warning"], "words"].tolist()
+    if warned:
+        sentences.append(f"Caution: {warned[0]}{_more(len(warned), 'warning')}.")
+    if len(deviations):
+        what = joined(deviations["what"].unique())
+        sentences.append(f"Not as planned: {what}.")
+    left_out = rules.follow_up.left_out
+    if left_out:
         sentences.append(
-            f"{count_of(follow_up.left_out, 'customer')} not yet followed for {timespan(follow_up.horizon)} left out."
+            f"{count_of(left_out, 'customer')} not yet followed for {timespan(rules.follow_up.horizon)} left out."
         )
     return " ".join(sentences)
 
 
-def _arm_sentence(name: str, word: str, table: pd.DataFrame, planned: int | None, stop: str) -> str:
+def _more(count: int, one: str) -> str:
+    return f" (and {count_of(count - 1, 'other ' + one)})" if count > 1 else ""
+
+
+def _arm_sentence(name: str, word: str, table: pd.DataFrame, rules: Rules) -> str:
     rows = table[(table["variant"] == name) & (table["role"] == "decision")].to_dict("records")
+    if not rows:
+        return f"No verdict on “{name}”: no decision measure was planned."
     if word == "too early":
         followed = min(int(rows[0]["customers"]), int(rows[0]["control_customers"]))
-        wanted = f" of {planned:,} planned" if planned else ""
+        wanted = f" of {rules.planned:,} planned" if rules.planned else ""
         return f"Too early to judge “{name}”: {followed:,}{wanted} customers of the smaller arm have been followed."
     if word == "no difference shown":
-        return f"“{name}” shows no difference from control: {_measured(rows[0])}."
+        return f"“{name}” shows no difference from control: {_measured(dict(rows[0]), rules.stop)}."
     guarded = table[(table["variant"] == name) & (table["verdict"] == word)]
-    return claim(guarded.iloc[0].to_dict())
+    guarded = guarded[guarded["role"] != "exploratory"]
+    return claim(guarded.iloc[0].to_dict(), rules.stop)
 
 
-def claim(row: Mapping[Any, Any]) -> str:
+def claim(row: Mapping[Any, Any], stop: str) -> str:
     """One measure of one arm as a sentence."""
-    return f"“{row['variant']}” is {row['verdict']} than control: {_measured(row)}."
+    return f"“{row['variant']}” is {row['verdict']} than control: {_measured(row, stop)}."
 
 
-def _measured(row: Mapping[Any, Any]) -> str:
-    if row["kind"] == "share":
-        difference = points(row["difference"])
-        bounds = points_interval(row["always_low"], row["always_high"])
+def _measured(row: Mapping[Any, Any], stop: str) -> str:
+    low, high = (row[name] for name in BOUNDS[stop])
+    if points_scale(row) == 100:
+        difference, bounds = points(row["difference"]), points_interval(low, high)
         values = f"{percent(row['value'])} against {percent(row['control_value'])}"
     else:
         difference = number(row["difference"])
-        bounds = f"{number(row['always_low'])} to {number(row['always_high'])}"
+        bounds = f"{number(low)} to {number(high)}"
         values = f"{number(row['value'])} against {number(row['control_value'])}"
-    return f"{row['measure']} {values} ({difference}, 95% CI at every look {bounds}, n = {row['customers']:,} and {row['control_customers']:,})"
+    return f"{row['measure']} {values} ({difference}, {CONFIDENCE[stop]} {bounds}, n = {row['customers']:,} and {row['control_customers']:,})"
 
 
 def definition(
     everyone: Assignment,
     measures: Sequence[Measure],
     families: Sequence[Family],
-    *,
-    stop: str,
-    planned: int | None,
-    cuped: bool,
+    rules: Rules,
+    checked: pd.DataFrame,
 ) -> dict[str, str]:
     """What decided the numbers."""
+    planned = rules.planned
     rule = (
-        "may be looked at every day: a verdict where the interval that holds at every look leaves out 0"
-        if stop == "always_valid"
-        else f"one look, once {planned:,} customers of each arm have been followed"
+        f"may be looked at every day: a verdict where the interval that holds at every look leaves out 0; tightest at {planned or TUNED_AT:,} customers an arm"
+        if rules.stop == "always_valid"
+        else f"one look, once {planned:,} customers of each arm have been followed; who was exposed later is left out, so that looking again shows the same"
+        if planned
+        else "one look, but the plan names no number of customers"
     )
     return {
         "arms": f"by the first exposure; control {everyone.arms[0]}; left out: {count_of(everyone.in_several, 'customer')} seen in several arms, "
         f"{everyone.without_variant:,} without a variant",
         **{f"measure {measure.name}": measure.words for measure in measures},
         "stop rule": rule,
-        "adjusted by the time before": "means and ratios (CUPED)" if cuped else "no",
+        "adjusted by the time before": "means and ratios (CUPED)" if rules.cuped else "no",
         **{one.name: one.words for one in families},
         "sample ratio": "chi-squared over all exposed customers; below p = .001 nothing is read",
+        "warnings": "; ".join(checked.loc[checked["warning"], "words"])
+        or f"none of {count_of(len(checked), 'check')}",
     }

@@ -30,9 +30,9 @@ from cjlib.sources.journey.fields import (
     simplest,
 )
 from cjlib.sources.journey.reader_options import (
-    assignment_table,
     customers_table,
     events_options,
+    experiment_options,
     feedback_options,
     identities_options,
     overridden,
@@ -735,29 +735,13 @@ class Journey(Section):
             raise not_one_of("journey.experiment", name, self.experiments)
         label = name or next(iter(self.experiments))
         plan = self.experiments[label]
-        options: dict[str, Any] = {
-            "variant": plan.variant,
-            "control": plan.control,
-            "window": plan.window,
-            "stop": plan.stop,
-            "by": list(plan.by),
-            "measures": [
-                {"name": measure, "event": simplest(spec.event)}
-                | spec.model_dump(include=spec.model_fields_set - {"event", "per"})
-                | ({} if spec.per is None else {"per": simplest(spec.per)})
-                for measure, spec in plan.measures.items()
-            ],
-        }
-        if plan.exposure is not None:
-            options["exposure"] = simplest(plan.exposure)
-        if plan.planned_customers is not None:
-            options["planned_customers"] = plan.planned_customers
-        if plan.assignment is not None:
-            options["assignment"] = assignment_table(plan.assignment, label, self.folder)
+        options = experiment_options(plan, label, self.folder)
+        if any(spec.kind == "score" for spec in plan.measures.values()):
+            options["feedback"] = self.read_feedback()
         return _overridden(options, overrides)
 
     def experiment_plan_options(self, **overrides: Any) -> dict[str, Any]:
-        """The first funnel as what a test would change, for `cj.plan_experiment`: from its first step to its last; overrides as in `funnel`.
+        """The first funnel as what a test would change, for `cj.plan_experiment`: from its first step to its last, and revenue where the file names it; overrides as in `funnel`.
 
         Without a funnel there is no entry, and the answer says so.
 
@@ -774,11 +758,16 @@ class Journey(Section):
         if not self.funnels:
             return _overridden({"entry": None, "measures": [], "window": "14D"}, overrides)
         funnel = self.funnel()
+        measures = [{"name": "conversion", "event": funnel["steps"][-1]}]
+        if self.value is not None and self.value.event is not None:
+            money = {"kind": "sum", "value": self.value.amount}
+            measures.append({"name": "revenue", "event": simplest(self.value.event), **money})
         return _overridden(
             {
                 "entry": funnel["steps"][0],
-                "measures": [{"name": "conversion", "event": funnel["steps"][-1]}],
+                "measures": measures,
                 "window": funnel["window"] or "14D",
+                "steps": funnel["steps"][:-1],
             },
             overrides,
         )

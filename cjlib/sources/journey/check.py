@@ -555,15 +555,7 @@ def columns_used(journey: Journey) -> Iterator[tuple[str, str]]:
             for key in ("by", "hold")
             for column in getattr(funnel, key)
         )
-    for name, plan in journey.experiments.items():
-        yield from ((f"experiments.{name}.by", column) for column in plan.by)
-        yield from (
-            (f"experiments.{name}.measures.{measure}.value", spec.value)
-            for measure, spec in plan.measures.items()
-            if spec.value is not None
-        )
-        if plan.assignment is None:
-            yield f"experiments.{name}.variant", plan.variant
+    yield from _experiment_columns(journey)
     if journey.retention is not None:
         yield from (("retention.by", column) for column in journey.retention.by)
     if journey.value is not None:
@@ -576,3 +568,17 @@ def columns_used(journey: Journey) -> Iterator[tuple[str, str]]:
         )
     for key, step in [*stage_events(journey), *events_used(journey)]:
         yield from ((f"{key}.where", column) for column in step.where)
+
+
+def _experiment_columns(journey: Journey) -> Iterator[tuple[str, str]]:
+    for name, plan in journey.experiments.items():
+        yield from ((f"experiments.{name}.by", column) for column in plan.by)
+        yield from (
+            (f"experiments.{name}.measures.{measure}.value", spec.value)
+            for measure, spec in plan.measures.items()
+            if spec.value is not None and spec.kind != "score"
+        )
+        if plan.linked_by is not None:
+            yield f"experiments.{name}.linked_by", plan.linked_by
+        if plan.assignment is None:
+            yield f"experiments.{name}.variant", plan.variant

@@ -15,10 +15,13 @@ from cjlib.sources.identity.options import DECLARED
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import csv_layout
 from cjlib.sources.ingest.open_source import Raw, open_files, open_remote
+from cjlib.sources.journey.fields import simplest
 from cjlib.sources.journey.schema import (
     EventSource,
+    Experiment,
     FeedbackSource,
     IdentityRules,
+    Measure,
     Source,
     Sources,
 )
@@ -210,7 +213,41 @@ def customers_table(sources: Sources, folder: Path) -> pd.DataFrame | None:
     return _renamed(place, _columns(sources, source.columns, place), source.decimal).to_pandas()
 
 
-def assignment_table(source: Source, name: str, folder: Path) -> pd.DataFrame:
+def experiment_options(plan: Experiment, name: str, folder: Path) -> dict[str, Any]:
+    """An experiment of the file as keywords of `cj.experiment`; what it does not say is left out."""
+    options: dict[str, Any] = {
+        "variant": plan.variant,
+        "control": plan.control,
+        "window": plan.window,
+        "stop": plan.stop,
+        "by": list(plan.by),
+        "measures": [_measure(measure, spec) for measure, spec in plan.measures.items()],
+    }
+    if plan.exposure is not None:
+        options["exposure"] = simplest(plan.exposure)
+    if plan.assignment is not None:
+        options["assignment"] = _assignment_table(plan.assignment, name, folder)
+    if plan.planned_shares:
+        options["planned_shares"] = dict(plan.planned_shares)
+    if plan.plan is not None:
+        options["plan"] = folder / plan.plan
+    for key in ("planned_customers", "linked_by"):
+        if getattr(plan, key) is not None:
+            options[key] = getattr(plan, key)
+    return options
+
+
+def _measure(name: str, spec: Measure) -> dict[str, Any]:
+    """A measure as keywords of `cj.Measure`."""
+    events = {"event": spec.event, "per": spec.per}
+    return (
+        {"name": name}
+        | spec.model_dump(include=spec.model_fields_set - set(events))
+        | {key: simplest(step) for key, step in events.items() if step is not None}
+    )
+
+
+def _assignment_table(source: Source, name: str, folder: Path) -> pd.DataFrame:
     """The table of who was assigned to which arm of an experiment, and when."""
     place = _place(source, f"experiments.{name}.assignment", folder)
     return _renamed(place, {}, source.decimal).to_pandas()

@@ -304,13 +304,16 @@ class Value(Section):
 class Measure(Section):
     """One measure of an experiment, as `cj.Measure`, under its name."""
 
-    event: EventField
-    kind: Annotated[str, one_of("share", "count", "sum", "ratio")] = "share"
+    event: EventField | None = None
+    kind: Annotated[str, one_of("share", "funnel", "count", "sum", "ratio", "time", "score")] = (
+        "share"
+    )
     value: Text | None = None
     per: EventField | None = None
-    better: Annotated[Literal["higher", "lower"], one_of("higher", "lower")] = "higher"
+    better: Annotated[Literal["higher", "lower"], one_of("higher", "lower")] | None = None
     role: Annotated[str, one_of("decision", "guardrail", "exploratory")] = "decision"
     winsorize: Share | None = None
+    after: Duration | None = None
 
 
 class Experiment(Section):
@@ -324,7 +327,10 @@ class Experiment(Section):
     measures: Annotated[dict[str, Measure], Field(min_length=1)]
     by: Texts = ()
     planned_customers: Count | None = None
+    planned_shares: dict[str, Share] = Field(default_factory=dict)
     stop: Annotated[str, one_of("always_valid", "fixed")] = "always_valid"
+    plan: Text | None = None
+    linked_by: Text | None = None
 
 
 # ---- what the scorecard needs ------------------------------------------------------------------------------------
