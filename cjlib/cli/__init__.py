@@ -14,6 +14,7 @@ from cjlib import __version__, platform
 from cjlib.cli.cache import cache_command
 from cjlib.cli.check import check_command
 from cjlib.cli.init import init_command
+from cjlib.cli.mcp import mcp_command
 from cjlib.cli.new import new_command
 from cjlib.cli.notebooks import list_command, notebooks_command
 from cjlib.cli.presets import presets_command
@@ -54,6 +55,7 @@ app.command("init")(init_command)
 app.command("schema")(schema_command)
 app.command("presets")(presets_command)
 app.command("reconcile")(reconcile_command)
+app.command("mcp")(mcp_command)
 app.command("sample")(sample_command)
 app.command("cache")(cache_command)
 
