@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -187,6 +188,9 @@ class Differences(Family):
         }
 
 
+AnyDifferences = TypeVar("AnyDifferences", bound=Differences)
+
+
 @dataclass(frozen=True, eq=False)
 class ShareComparison(Differences):
     """Shares compared; the interval is Newcombe's."""
@@ -231,6 +235,63 @@ def compare_shares(
         low=low,
         high=high,
     )
+
+
+def named_in_turn(
+    compare: Callable[[Bools], AnyDifferences], groups: int
+) -> tuple[AnyDifferences, Bools]:
+    """Each group against all others, so that one group that differs does not make news of all the others.
+
+    The group with the smallest p of those that a sentence may claim is named; the rest are compared anew among themselves, and so on until nothing more is claimed.
+    A row is what its group's last comparison gave.
+
+    Parameters
+    ----------
+    compare
+        Compares each group (row) with those marked in its row; missing where none is.
+    groups
+        How many there are.
+
+    Returns
+    -------
+    tuple
+        The comparisons, and for each group (row) which groups it was compared with.
+    """
+    left = np.ones(groups, dtype=bool)
+    beside = ~np.eye(groups, dtype=bool)
+    compared = latest = compare(beside)
+    while left.sum() > 2 and (claimed := np.flatnonzero(latest.claims)).size:
+        order = np.lexsort((latest.difference[claimed], latest.p_value[claimed]))
+        left[claimed[order[0]]] = False
+        beside[left] &= left
+        latest = compare(beside & left[:, None])
+        compared = replace(compared, **_rows_of(compared, latest, left))
+    return compared, beside
+
+
+def _rows_of(compared: Differences, latest: Differences, rows: Bools) -> dict[str, Any]:
+    """The columns of a comparison with some rows of a later one."""
+    columns = {part.name: getattr(latest, part.name) for part in fields(latest)}
+    return {
+        name: np.where(rows, column, getattr(compared, name))
+        for name, column in columns.items()
+        if isinstance(column, np.ndarray)
+    }
+
+
+def not_compared_with(names: Sequence[str], beside: Bools) -> list[str]:
+    """For each group which others it was not compared with, since they were named before."""
+    return [
+        ", ".join(
+            other for column, other in enumerate(names) if column != row and not compared[column]
+        )
+        for row, compared in enumerate(beside)
+    ]
+
+
+def others_in_words(without: str) -> str:
+    """What a group was compared with."""
+    return f"the others without {without}" if without else "the others"
 
 
 def groups_against_others(

@@ -373,3 +373,39 @@ def test_more_answers_than_were_asked_give_no_response_share():
     frame = pd.DataFrame({"timestamp": pd.Timestamp("2025-01-06", tz="UTC"), "nps": [10.0] * 40})
     said = cj.nps(cj.read_feedback(frame, asked=10)).definition["response share"]
     assert said == "not known: 40 answers are more than the 10 said to be asked"
+
+
+def test_one_bad_stage_does_not_make_news_of_all_the_others():
+    """Onboarding is hated, all others are alike: they are compared without it once it is named."""
+    good, bad = [10] * 50 + [8] * 30 + [3] * 20, [10] * 10 + [8] * 20 + [3] * 70
+    stages = ["A", "B", "Onboarding", "Z"]
+    frame = pd.DataFrame(
+        {
+            "timestamp": pd.Timestamp("2025-01-06", tz="UTC"),
+            "nps": [*good, *good, *bad, *good],
+            "stage": np.repeat(stages, 100),
+        }
+    )
+    result = cj.nps(cj.read_feedback(frame), by="stage")
+    table = result.against_others.set_index("segment")
+    assert [finding.topic for finding in result.findings] == ["stage Onboarding"]
+    assert table.loc["Onboarding", ["difference", "without"]].tolist() == [-90.0, ""]
+    assert table.loc["A", ["difference", "without", "other_customers"]].tolist() == [
+        0.0,
+        "Onboarding",
+        200,
+    ]
+
+
+def test_a_second_stage_that_differs_is_named_beside_those_that_do_not():
+    good, bad = [10] * 50 + [8] * 30 + [3] * 20, [10] * 10 + [8] * 20 + [3] * 70
+    frame = pd.DataFrame(
+        {
+            "timestamp": pd.Timestamp("2025-01-06", tz="UTC"),
+            "nps": [*good, *good, *bad, *([10] * 90 + [8] * 10)],
+            "stage": np.repeat(["A", "B", "Onboarding", "Z"], 100),
+        }
+    )
+    result = cj.nps(cj.read_feedback(frame), by="stage")
+    assert [finding.topic for finding in result.findings] == ["stage Onboarding", "stage Z"]
+    assert "90 points below that of the others without Z" in result.findings[0].claim

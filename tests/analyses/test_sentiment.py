@@ -617,6 +617,7 @@ def learnt(rng, lower=0.0, segments=5, each=200):
             "score": score,
             "customer": np.arange(segment.size),
             "rating": np.where(rated, rating, np.nan),
+            "kind": np.where(rated, 0, -1),
         }
     )
 
@@ -629,6 +630,34 @@ def test_what_a_fitted_scorer_learnt_of_a_segment_is_in_the_interval():
     worlds = [learnt(np.random.default_rng(seed)) for seed in range(30)]
     assert np.mean([held(rows) for rows in worlds]) >= 0.9
     assert np.mean([held(rows.assign(rating=np.nan)) for rows in worlds]) < 0.7
+
+
+def asked_two_ways(rng, by_nps=(0.9, 0.5, 0.5, 0.1, 0.0)):
+    """Segments felt alike, asked for an NPS more or less often instead of a star rating, which calls more answers good."""
+    rows = learnt(rng)
+    nps = rng.random(len(rows)) < np.repeat(by_nps, 200)
+    felt = rng.normal(size=len(rows))
+    rating = np.where(felt < -0.9, -1.0, np.where(felt < np.where(nps, 0.3, -0.4), 0.0, 1.0))
+    rated = rows["rating"].notna()
+    return rows.assign(
+        rating=np.where(rated, rating, np.nan), kind=np.where(~rated, -1, np.where(nps, 0, 2))
+    )
+
+
+def test_a_segment_that_is_asked_for_another_kind_of_rating_is_no_happier():
+    claims = pooled = 0
+    for seed in range(20):
+        rows = asked_two_ways(np.random.default_rng(seed))
+        claims += (against_others(rows, 30)[0]["p_value"] < 0.05).sum()
+        pooled += (against_others(rows.assign(kind=0), 30)[0]["p_value"] < 0.05).sum()
+    assert claims <= 10  # of 100
+    assert pooled > 20
+
+
+def test_kinds_of_rating_that_no_two_segments_share_are_not_compared():
+    rows = asked_two_ways(np.random.default_rng(0), by_nps=(1, 0, 0, 0, 0))
+    compared, _ = against_others(rows, 30)
+    assert compared["p_value"].isna().tolist() == [True, False, False, False, False]
 
 
 def test_corrected_scores_still_find_the_segment_that_is_less_happy():

@@ -213,7 +213,7 @@ def _months_of_both(group: pd.DataFrame) -> Strata:
     )
     months = sides.groupby(group["month"]).sum().astype(float)
     both = months[(months["base"] > 0) & (months["other_base"] > 0)]
-    return Strata(**{name: both[name].to_numpy() for name in sides})
+    return Strata(*(both[name].to_numpy(dtype=float) for name in sides.columns))
 
 
 def _headline(claimed: pd.DataFrame, outcome: Event, length: int) -> str:

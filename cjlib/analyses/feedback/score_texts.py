@@ -53,13 +53,25 @@ class ScoredTexts:
 
 def ratings_as_labels(frame: pd.DataFrame) -> NDArray[np.int64]:
     """0, 1, 2 by the first rating a row has (nps 0–6 / 7–8 / 9–10; rating and csat 1–2 / 3 / 4–5); −1 without one."""
+    return _first_ratings(frame)[0]
+
+
+def kinds_of_ratings(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """Which question the label of each row stems from: 0 nps, 1 rating, 2 csat; −1 without one."""
+    return _first_ratings(frame)[1]
+
+
+def _first_ratings(frame: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     labels = np.full(len(frame), -1, dtype=np.int64)
-    for name, (bad_to, good_from) in _CUTS.items():
+    kinds = labels.copy()
+    for kind, (name, (bad_to, good_from)) in enumerate(_CUTS.items()):
         if name in frame:
             score = frame[name].to_numpy(dtype=float)
+            first = (labels < 0) & ~np.isnan(score)
             label = np.where(score <= bad_to, 0, np.where(score >= good_from, 2, 1))
-            labels = np.where((labels < 0) & ~np.isnan(score), label, labels)
-    return labels
+            labels = np.where(first, label, labels)
+            kinds = np.where(first, kind, kinds)
+    return labels, kinds
 
 
 def scored_feedback(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cjlib.analyses.feedback.score_tables import (
     CES,
@@ -36,6 +37,9 @@ from cjlib.shared.comparison import (
     Differences,
     compare_shares,
     known_at_once,
+    named_in_turn,
+    not_compared_with,
+    others_in_words,
 )
 from cjlib.shared.repeated_answers import CustomerAnswers
 from cjlib.show.numbers import confidence, count_of, percent, points_interval, signed
@@ -60,7 +64,7 @@ _OPENING = {
 class Scores(Result):
     """A score by segment (and period).
 
-    `.against_others`: each segment beside all others together. `.comparisons`: every pair of segments. `.changes`: with `period`, each period of a segment
+    `.against_others`: each segment beside all others together, but those named before it (`without`). `.comparisons`: every pair of segments. `.changes`: with `period`, each period of a segment
     against the one before. `.shifts`: from which period on the mean answer is another one. All with `p_value` and `p_adjusted`, customers being the units.
     `.distribution`: how many gave each answer. `.compare`: per segment the score of solicited answers beside unsolicited texts. `.crossed`: answers whose
     score and text disagree, with quotes.
@@ -471,21 +475,31 @@ def _pairs(counted: pd.DataFrame, scale: Scale, min_n: int) -> pd.DataFrame:
 def _against_others(
     counted: pd.DataFrame, scale: Scale, min_n: int
 ) -> tuple[pd.DataFrame, Differences]:
-    """Each segment beside all others together; nothing where there is but one."""
+    """Each segment beside all others together, named in turn; nothing where there is but one."""
     answers = counted.sort_values(["customer", "points"])
     whole = customer_answers(answers)
-    inside = {
-        str(name): (answers["segment"] == name).to_numpy() for name in answers["segment"].unique()
-    }
-    names = sorted(inside) if len(inside) > 1 else []
-    pairs = [(whole.only(inside[name]), whole.only(~inside[name])) for name in names]
-    tested = _compared(f"{scale.score} of segments against the others", pairs, scale, min_n)
+    names = sorted(str(name) for name in answers["segment"].unique())
+    names = names if len(names) > 1 else []
+    inside = np.array([(answers["segment"] == name).to_numpy() for name in names])
+
+    def pairs(others: NDArray[np.bool_]) -> list[tuple[CustomerAnswers, CustomerAnswers]]:
+        return [
+            (whole.only(inside[row]), whole.only(np.asarray(inside[marked].any(axis=0))))
+            for row, marked in enumerate(others)
+        ]
+
+    def compare(others: NDArray[np.bool_]) -> Differences:
+        name = f"{scale.score} of segments against the others"
+        return _compared(name, pairs(others), scale, min_n)
+
+    tested, others = named_in_turn(compare, len(names))
     rows = [
         (name, one.n, one.customers, other.customers, one.mean, other.mean)
-        for name, (one, other) in zip(names, pairs, strict=True)
+        for name, (one, other) in zip(names, pairs(others), strict=True)
     ]
     columns = ["segment", "n", "customers", "other_customers", "value", "other_value"]
-    return pd.DataFrame(rows, columns=columns).assign(**tested.columns()), tested
+    table = pd.DataFrame(rows, columns=columns).assign(**tested.columns())
+    return table.assign(without=not_compared_with(names, others)), tested
 
 
 def _changes(counted: pd.DataFrame, scale: Scale, min_n: int) -> tuple[pd.DataFrame, Differences]:
@@ -533,11 +547,11 @@ def _segment_claim(row: Mapping[Any, Any], scale: Scale) -> str:
     if scale.score == "nps":
         side = "below" if row["difference"] < 0 else "above"
         return (
-            f"NPS of {where} is {signed(row['value'])}, {abs(row['difference']):.0f} points {side} that of the others "
+            f"NPS of {where} is {signed(row['value'])}, {abs(row['difference']):.0f} points {side} that of {others_in_words(row['without'])} "
             f"(95% CI of the difference {signed(row['difference_low'])} to {signed(row['difference_high'])}, {base})."
         )
     return (
-        f"{NAMES[scale.score]}: {percent(row['value'])} of {where} against {percent(row['other_value'])} of the others "
+        f"{NAMES[scale.score]}: {percent(row['value'])} of {where} against {percent(row['other_value'])} of {others_in_words(row['without'])} "
         f"({points_interval(row['difference_low'], row['difference_high'])}, {base})."
     )
 

@@ -35,7 +35,7 @@ from cjlib.analyses.findings import Finding, topic_of_segment
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import DataError, listed, shown
 from cjlib.shared.change_points import level_shifts
-from cjlib.shared.comparison import MIN_N
+from cjlib.shared.comparison import MIN_N, others_in_words
 from cjlib.show.numbers import about, confidence, count_of, signed
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import scrub
@@ -58,7 +58,7 @@ stage is worse than another it set stages up to .14 apart. Smaller differences o
 class Sentiment(Result):
     """Sentiment by segment (and period).
 
-    `.against_others`: the mean score of each segment beside all others together. `.changes`: neighbouring periods, by share where an audit allows it, else by mean
+    `.against_others`: the mean score of each segment beside all others together, but those named before it (`without`). `.changes`: neighbouring periods, by share where an audit allows it, else by mean
     score. `.shifts`: from which period on the mean score is another one. All with `p_value` and `p_adjusted`, customers being the units.
     `.shares`: labels as the model gives them, an index.
     """
@@ -187,7 +187,7 @@ def _findings(claimed: pd.DataFrame, name: str, by: str | None, ground: str) -> 
     return [
         Finding(
             topic=topic_of_segment("sentiment", str(by), row["segment"]),
-            claim=f"Texts of {row['segment']} are {'less' if row['difference'] < 0 else 'more'} positive than the others: mean score "
+            claim=f"Texts of {row['segment']} are {'less' if row['difference'] < 0 else 'more'} positive than {others_in_words(row['without'])}: mean score "
             f"{signed(row['mean_score'], 2)} against {signed(row['other_mean_score'], 2)} (95% CI of the difference {signed(row['difference_low'], 2)} to "
             f"{signed(row['difference_high'], 2)}, {count_of(row['customers'], 'customer')}; {ground}).",
             direction="bad" if row["difference"] < 0 else "good",

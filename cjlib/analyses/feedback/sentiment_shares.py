@@ -16,14 +16,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cjlib.analyses.feedback.score_texts import ScoredTexts, ratings_as_labels
+from cjlib.analyses.feedback.score_texts import (
+    ScoredTexts,
+    kinds_of_ratings,
+    ratings_as_labels,
+)
 from cjlib.shared.clustered_comparison import compare_answers, two_sided
-from cjlib.shared.comparison import Family, MeanComparison, family, known_at_once
+from cjlib.shared.comparison import (
+    Family,
+    MeanComparison,
+    family,
+    known_at_once,
+    named_in_turn,
+    not_compared_with,
+)
 from cjlib.shared.periods import check_period
 from cjlib.shared.repeated_answers import CustomerAnswers, customer_codes
-from cjlib.shared.stats import Z95, Floats, wilson
+from cjlib.shared.stats import Z95, Floats, share, wilson
 from cjlib.sources.feedback.table import Feedback
 
+Flags = NDArray[np.bool_]
+KINDS = range(3)
+"""Of ratings: see `kinds_of_ratings`."""
 FEWEST_AUDITED = 30
 """Below so many audit labels in a segment the model adds next to nothing, and what was learnt from them covers too little: Wilson on the labels alone."""
 CHANGE = ["segment", "period", "earlier", "measure", "difference", "difference_low", "difference_high", "p_value"]  # fmt: skip
@@ -55,7 +69,7 @@ def rows_of(
     """One row a feedback, by id: what its text says, and what people said of it.
 
     `segment`, [`period`], `status`, `label`, `score`, `f` (the model's probability of negative), `y` (1 where people labelled it
-    negative, 0 where another, else missing), `g`, which is f recalibrated on the labels, and `rating` (−1, 0, 1) where the scorer was fitted to it.
+    negative, 0 where another, else missing), `g`, which is f recalibrated on the labels, `rating` (−1, 0, 1) where the scorer was fitted to it, and its `kind`.
     """
     table = scored.table
     rows = pd.DataFrame(
@@ -65,6 +79,7 @@ def rows_of(
             "label": table["label"],
             "score": table["score"],
             "customer": customer_codes(feedback.frame["customer_id"]),
+            "kind": kinds_of_ratings(feedback.frame),
         }
     )
     rows = rows.assign(y=table["feedback_id"].map(labels), f=table["p_negative"].to_numpy())
@@ -163,55 +178,92 @@ def text_answers(scored: pd.DataFrame) -> CustomerAnswers:
     )
 
 
-def corrected(scored: pd.DataFrame, min_n: int) -> pd.DataFrame:
-    """Texts with a score whose mean in a segment is free of what the scorer learnt there; of segments in which at least `min_n` customers gave ratings.
+def with_errors(scored: pd.DataFrame, min_n: int) -> pd.DataFrame:
+    """Texts with a score and, where rated, its `error` and how many `texts` of its segment the rating stands for; of segments with at least `min_n` raters.
 
-    A scorer fitted to ratings has learnt the luck of a segment with the words that stand only there, which the spread of the scores does not show. So each rated
-    text, whose score was made without its own rating, gets its error (rating − score) added, times texts for each rated one of its segment: the mean is that of all
-    scores plus that of the errors, and its spread is that of both. A scorer that was not fitted here has nothing to correct: the scores stay.
+    A scorer fitted to ratings has learnt the luck of a segment with the words that stand only there, which the spread of the scores does not show. A text's error is
+    its rating less its score, which was made without it, and less what all errors of its kind of rating have in common: an NPS of 8 is neutral where 4 of 5 is positive.
+    A scorer that was not fitted here has no errors.
+    """
+    rated = scored["rating"].notna()
+    if not rated.any():
+        return scored.assign(error=np.nan, texts=0.0)
+    raters = scored[rated].groupby("segment")["customer"].nunique()
+    compared = scored[scored["segment"].isin(raters.index[raters >= min_n])]
+    error = compared["rating"] - compared["score"]
+    segments = compared.groupby("segment")["rating"]
+    return compared.assign(
+        error=error - error.groupby(compared["kind"]).transform("mean") + error.mean(),
+        texts=segments.transform("size") / segments.transform("count"),
+    )
+
+
+def _sides(
+    scored: pd.DataFrame, own: Flags, others: Flags, min_n: int
+) -> tuple[CustomerAnswers, CustomerAnswers]:
+    """The scores of two sides, corrected by their errors in each kind of rating that both have, weighted as Mantel and Haenszel do; empty where few of a kind rated.
 
     References
     ----------
     Angelopoulos, A. et al. (2023). Prediction-powered inference. Science 382. Zrnic, T. & Candès, E. (2024). Cross-prediction-powered inference. PNAS 121.
     """
-    rated = scored["rating"].notna()
-    if not rated.any():
-        return scored
-    raters = scored[rated].groupby("segment")["customer"].nunique()
-    kept = scored[scored["segment"].isin(raters.index[raters >= min_n])]
-    texts_a_rating = kept.groupby("segment")["rating"].transform("size") / kept.groupby("segment")[
-        "rating"
-    ].transform("count")
-    error = (kept["rating"] - kept["score"]).fillna(0.0)
-    return kept.assign(score=kept["score"] + texts_a_rating * error)
+    answers = CustomerAnswers(
+        scored["score"].to_numpy(dtype=float), scored["customer"].to_numpy(dtype=np.int64)
+    )
+    rated, kind = scored["error"].notna().to_numpy(), scored["kind"].to_numpy()
+    error, texts = (scored[name].to_numpy(dtype=float) for name in ("error", "texts"))
+    sides = (own, others)
+    added = np.zeros(len(scored))
+    if rated.any():
+        base = np.array(
+            [[texts[side & rated & (kind == of)].sum() for of in KINDS] for side in sides]
+        )
+        weight = np.nan_to_num(share(base.prod(axis=0), base.sum(axis=0)))
+        rated = rated & (weight[kind] > 0)
+        if min(np.unique(answers.customer[side & rated]).size for side in sides) < min_n:
+            nothing = answers.only(np.zeros(len(scored), dtype=bool))
+            return nothing, nothing
+        weight = weight / max(weight.sum(), 1e-300)
+        for side, stood_for in zip(sides, base, strict=True):
+            rows = np.flatnonzero(side & rated)
+            each = np.count_nonzero(side) * weight[kind[rows]] / stood_for[kind[rows]]
+            added[rows] = each * texts[rows] * error[rows]
+    own_answers, other_answers = (
+        CustomerAnswers.of((answers.value + added)[side], answers.customer[side]) for side in sides
+    )
+    return own_answers, other_answers
 
 
 def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanComparison]:
-    """The mean score of each segment beside that of all others together; nothing where there is but one."""
-    scored = corrected(rows[rows["status"] == "scored"], min_n)
+    """The mean score of each segment beside that of all others together, named in turn; nothing where there is but one."""
+    scored = with_errors(rows[rows["status"] == "scored"], min_n)
     names = sorted(scored["segment"].unique())
     names = names if len(names) > 1 else []
-    inside = {name: (scored["segment"] == name).to_numpy() for name in names}
-    pairs = [
-        (text_answers(scored[inside[name]]), text_answers(scored[~inside[name]])) for name in names
-    ]
-    tested = compare_answers(
-        "text score of segments against the others",
-        pairs,
-        follow_up=known_at_once("the text"),
-        min_n=min_n,
-    )
+    inside = np.array([(scored["segment"] == name).to_numpy() for name in names])
+
+    def pairs(beside: Flags) -> list[tuple[CustomerAnswers, CustomerAnswers]]:
+        return [
+            _sides(scored, inside[row], np.asarray(inside[others].any(axis=0)), min_n)
+            for row, others in enumerate(beside)
+        ]
+
+    def compare(beside: Flags) -> MeanComparison:
+        name, follow_up = "text score of segments against the others", known_at_once("the text")
+        return compare_answers(name, pairs(beside), follow_up=follow_up, min_n=min_n)
+
+    tested, beside = named_in_turn(compare, len(names))
+    compared = pairs(beside)
     table = pd.DataFrame(
         {
             "segment": pd.Series(names, dtype="str"),
-            "n": [own.n for own, _ in pairs],
-            "customers": [own.customers for own, _ in pairs],
-            "other_customers": [other.customers for _, other in pairs],
+            "n": [own.n for own, _ in compared],
+            "customers": [own.customers for own, _ in compared],
+            "other_customers": [other.customers for _, other in compared],
             "mean_score": tested.mean,
             "other_mean_score": tested.other_mean,
         }
     )
-    return table.assign(**tested.columns()), tested
+    return table.assign(**tested.columns(), without=not_compared_with(names, beside)), tested
 
 
 def changes(rows: pd.DataFrame, table: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, Family]:
