@@ -40,7 +40,7 @@ def named(pattern: str, headline: str) -> tuple[str, ...]:
 def test_most_are_lost_where_the_table_loses_most(business, log):
     funnel = cj.funnel(log, **business.funnel())
     before, after, lost, of = named(
-        r"most are lost between (\S+) and (\S+) \(([\d,]+) of ([\d,]+)\)", funnel.headline
+        r"most are lost between “(.+?)” and “(.+?)” \(([\d,]+) of ([\d,]+)\)", funnel.headline
     )
     customers = funnel.table["customers"].to_numpy()
     losses = customers[:-1] - customers[1:]

@@ -42,6 +42,7 @@ def metric(
     scale: str = "",
     target: float | None = None,
     target_met: str = "",
+    trend: Sequence[float | None] = (),
 ) -> Metric:
     """One entry of `.metrics`, and all that a card needs to show it; what is not a number becomes None, so that it can be written as JSON.
 
@@ -59,6 +60,8 @@ def metric(
         What the number was measured with, where that is fitted anew to the data of each run; numbers of different scales are not compared.
     target, target_met
         What the number should reach, and whether it does ("reached", "missed", "not clear"); None and "" where no target is set.
+    trend
+        The number in the newest complete periods, the oldest first; None where it is not known.
     """
     entry: Metric = {
         "value": _plain(value),
@@ -70,7 +73,8 @@ def metric(
         "better": better,
     }
     told = {"target": target, "target_met": target_met} if target_met else {}
-    return entry | ({"scale": scale} if scale else {}) | told
+    seen = {"trend": [_plain(one) for one in trend]} if len(trend) else {}
+    return entry | ({"scale": scale} if scale else {}) | told | seen
 
 
 def _plain(value: float | None) -> float | None:

@@ -121,6 +121,18 @@ def confidence(low: float | None, high: float | None) -> str:
     return "" if interval(low, high) == DASH else f"95% CI {interval(low, high)}"
 
 
+def p_value(p: float | None) -> str:
+    """A p-value as `0.031`; `<0.001` below that."""
+    if p is None or missing(p):
+        return DASH
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def capitalised(text: str) -> str:
+    """A text as a sentence begins: its first letter large, the others as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def points(difference: float | None) -> str:
     """A difference of shares in percentage points, with its sign: `+3.2 points`, `−0.8 points`."""
     return DASH if difference is None or missing(difference) else f"{_signed(difference)} points"

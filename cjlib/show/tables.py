@@ -3,7 +3,8 @@
 What a column holds is in its name, here as everywhere: `share…` and `…_share` are shares, shown as percentages; `…_seconds…` are seconds, shown as
 days, hours, minutes. `difference…` in a table of shares is a difference of them, in points; `low` and `high` are of the kind of the column before them,
 and stand in its cell: `77.5% (77.0 to 78.1%)`. Probabilities are shown as shares: `…probability`, `p_no_purchase`, what was `predicted` and what was
-`observed` beside it; a `p_value` is none. `csat` and `ces` with bounds are shares too. What a name does not say its table's maker does.
+`observed` beside it; a `p_value` is none: below 0.001 it is `<0.001`. `csat` and `ces` with bounds are shares too. Profit, revenue, price, cost and the
+expected value are money. What a name does not say its table's maker does.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _whole(part: str | None) -> str:
 
 
 def column_kinds(columns: Iterable[str], given: Mapping[str, str] | None = None) -> list[str]:
-    """What each column of a table holds: `share`, `points`, `margin` (of a share, in points), `seconds`, or nothing for plain numbers and texts."""
+    """What each column of a table holds: `share`, `points`, `margin` (of a share, in points), `seconds`, `p`, `money`, or nothing for plain numbers and texts."""
     names = list(columns)
     split = [re.split(r"[_ ]", column) for column in names]
     shares = any("share" in words for words in split)
@@ -144,9 +145,18 @@ def column_kinds(columns: Iterable[str], given: Mapping[str, str] | None = None)
             "points" if shares and words[0] == "difference" else "",
         )
         own = "share" if _is_share(name, words, names) else own
+        own = "p" if name in P_VALUES else "money" if _is_money(words) and not own else own
         bound = not own and words[-1] in ("low", "high")
         kinds.append((given or {}).get(name, kinds[-1] if bound and kinds else own))
     return kinds
+
+
+P_VALUES = ("p_value", "p_adjusted", "q_value", "p", "adjusted p", "p value")
+MONEY = {"profit", "revenue", "money", "price", "cost", "spent"}
+
+
+def _is_money(words: Sequence[str]) -> bool:
+    return not MONEY.isdisjoint(words) or list(words) == ["expected", "value"]
 
 
 def _is_share(name: str, words: Sequence[str], names: Sequence[str]) -> bool:
@@ -184,6 +194,10 @@ def _number_text(value: float, kind: str) -> str:
         return numbers.points(value)
     if kind == "margin":
         return f"±{100 * value:.1f} points"
+    if kind == "p":
+        return numbers.p_value(value)
+    if kind == "money" and math.isfinite(value):
+        return numbers.amount(value)
     if kind == "seconds" and math.isfinite(value):
         return numbers.duration(value)
     return numbers.plain(value, digits=4)

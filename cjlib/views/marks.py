@@ -104,12 +104,15 @@ def table_html(held: Mapping[str, Any]) -> str:
         if kind == "spark"
         else f'<tfoot aria-hidden="true"><tr><td></td>{"<td></td>" if counted else ""}<td class="cj-mark">{_axis(scale, low, high)}</td><td></td></tr></tfoot>'
     )
+    wide = " cj-wide" if max(len(mark.name) for mark in marks) > LONG_NAME else ""
     return (
-        f'<table class="cj-marks"><thead><tr><th scope="col"><span class="cj-hidden">Row</span></th>{n_head}<th scope="col" class="cj-mark">{title}{legend}</th>'
+        f'<table class="cj-marks{wide}"><thead><tr><th scope="col"><span class="cj-hidden">Row</span></th>{n_head}<th scope="col" class="cj-mark">{title}{legend}</th>'
         f'<th scope="col"><span class="cj-hidden">In words</span></th></tr></thead><tbody>{"".join(rows)}</tbody>{foot}</table>'
     )
 
 
+LONG_NAME = 45
+"""A name with more letters, such as a route, gets half of the table's width."""
 DEEPEST = 0.42
 """How opaque the largest cell of a heat table is: text on it stays readable on both grounds."""
 
@@ -160,7 +163,7 @@ def _row(
         if counted
         else ""
     )
-    picture = _spark(mark) if kind == "spark" else _picture(mark, scale, kind, *bounds)
+    picture = spark(mark) if kind == "spark" else _picture(mark, scale, kind, *bounds)
     return (
         f'<tr class="cj-row{state}"><th scope="row"><bdi>{escape(mark.name)}</bdi></th>{n}'
         f'<td class="cj-mark">{picture}</td><td class="cj-said">{escape(mark.said)}</td></tr>'
@@ -213,7 +216,7 @@ def _svg(body: str, height: int = 22) -> str:
     return f'<svg width="100%" height="{height}" aria-hidden="true" focusable="false">{body}</svg>'
 
 
-def _spark(mark: Mark) -> str:
+def spark(mark: Mark) -> str:
     """A line over time with its normal variation as a band, the newest point marked, and a dashed line at the target."""
     known = [value for value in mark.series if value is not None]
     levels = [*known, *(bound for bound in mark.band if bound is not None)]
@@ -291,6 +294,8 @@ STYLE = """
 .cj-marks thead th:first-child { width: 24%; }
 .cj-marks thead th:last-child { width: 30%; }
 .cj-marks thead th:nth-last-child(3):not(:first-child) { width: 4.5rem; text-align: right; padding-right: 0.8rem; }
+.cj-wide thead th:first-child { width: 48%; }
+.cj-wide thead th:last-child { width: 20%; }
 .cj-marks .cj-count { text-align: right; padding-right: 0.8rem; font-variant-numeric: tabular-nums; }
 .cj-marks tbody th { font-weight: 400; overflow-wrap: anywhere; }
 .cj-marks .cj-strong th, .cj-marks .cj-strong .cj-said { font-weight: 650; }

@@ -448,7 +448,7 @@ def test_one_step_has_no_shares_of_a_step_before_and_no_times() -> None:
     funnel = cj.funnel(log("u: A@0h | v: A@0h"), ["A"], window="1D")
     assert funnel.table["customers"].tolist() == [2]
     assert funnel.metrics["median_seconds_to_convert"]["value"] is None
-    assert funnel.headline == "2 customers did A."
+    assert funnel.headline == "2 customers did “A”."
 
 
 def test_an_empty_log_gives_a_table_of_zeros() -> None:
@@ -513,11 +513,11 @@ def test_the_headline_says_share_interval_loss_open_windows_and_small_n() -> Non
         + ["n: A@70h", "s: X@80h"]
     )
     assert cj.funnel(log(text), ABC, window="1D").headline == (
-        "10 of 91 customers (11.0%, 95% CI 6.1–19.1%) went from A to C within 1 day; most are lost between A and B (61 of 91); "
+        "10 of 91 customers (11.0%, 95% CI 6.1–19.1%) went from “A” to “C” within 1 day; most are lost between “A” and “B” (61 of 91); "
         "1 of the others is still in progress, so the share may rise."
     )
     assert cj.funnel(log("u: A@0h B@1h | s: X@80h"), ["A", "B"], window="1D").headline == (
-        "1 of 1 customer (100.0%, 95% CI 20.7–100.0%) went from A to B within 1 day; nobody was lost on the way; "
+        "1 of 1 customer (100.0%, 95% CI 20.7–100.0%) went from “A” to “B” within 1 day; nobody was lost on the way; "
         "with fewer than 30 customers these shares say little."
     )
 
@@ -527,7 +527,7 @@ def test_two_losses_that_chance_could_have_split_are_both_named() -> None:
         [f"u{k}: A@0h B@1h" for k in range(20)] + [f"v{k}: A@0h" for k in range(21)] + ["s: X@80h"]
     )
     assert (
-        "most are lost between A and B (21 of 41), about as many between B and C (20)"
+        "most are lost between “A” and “B” (21 of 41), about as many between “B” and “C” (20)"
         in cj.funnel(log(text), [*ABC[:2], cj.Step("C", may_be_absent=True)], window="1D").headline
     )
 
@@ -713,7 +713,7 @@ def test_the_steps_of_groups_are_compared_with_all_others_and_can_be_exported() 
     assert (steps["p_adjusted"].to_numpy()[1::2] < 0.001).all()
     assert [finding.direction for finding in funnel.findings] == ["bad", "good"]
     assert funnel.findings[0].claim.startswith(
-        "Channel app converts worse than the others: 25.0% of 40 customers reach B, −50.0 points"
+        "Channel app converts worse than the others: 25.0% of 40 customers reach “B”, −50.0 points"
     )
 
 

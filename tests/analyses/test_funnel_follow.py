@@ -227,13 +227,13 @@ def test_the_lost_are_set_beside_those_who_went_on() -> None:
     assert lost.table["expected_lost"].tolist()[0] == pytest.approx(35 * 40 / 85)
     assert lost.table["difference"].tolist()[0] == pytest.approx((30 - 35 * 40 / 85) / 40)
     assert lost.headline == (
-        "Of 40 customers lost between A and B, 75.0% (95% CI 59.8–85.8%) did help next within the window; "
+        "Of 40 customers lost between “A” and “B”, 75.0% (95% CI 59.8–85.8%) did help next within the window; "
         "help is more common among them than among those who went on, at the same waiting times: 30 customers did it next, 16 would have at the same rate "
         "(+33.8 points of the lost, 95% CI +22.7 to +45.0 points). Association, not causation."
     )
     assert (
         lost.definition["lost"]
-        == "40 customers whose counted attempt ended between A and B; 0 customers whose window is still open left out (1 day)"
+        == "40 customers whose counted attempt ended between “A” and “B”; 0 customers whose window is still open left out (1 day)"
     )
 
 
@@ -268,7 +268,7 @@ def test_nobody_lost_is_said() -> None:
     lost = cj.funnel(
         many(("a", 2, "A@1h B@2h"), ("z", 1, "X@9D")), ["A", "B"], window="1D"
     ).next_after_drop_off()
-    assert lost.headline == "Nobody was lost between A and B."
+    assert lost.headline == "Nobody was lost between “A” and “B”."
     assert lost.table["lost"].tolist() == [0]
 
 

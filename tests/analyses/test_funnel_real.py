@@ -44,7 +44,7 @@ def test_the_applications_of_a_bank_reach_the_published_counts(loans: cj.EventLo
     assert funnel.table["customers"].tolist() == [13087, 7367, 5113, 5015, 3254, 2246]
     assert loans.run(funnel.sql)["customers"].tolist() == funnel.table["customers"].tolist()
     assert funnel.headline.startswith(
-        "2,246 of 13,087 customers (17.2%, 95% CI 16.5–17.8%) went from A_SUBMITTED to A_APPROVED; "
+        "2,246 of 13,087 customers (17.2%, 95% CI 16.5–17.8%) went from “A_SUBMITTED” to “A_APPROVED”; "
     )
 
 

@@ -25,7 +25,9 @@ from cjlib.show.tables import cell_text, column_kinds, table_html
         (-3, "change", "−3"),
         (-41.2, "value", "−41.2"),
         (1204.4, "value", "1,204"),
-        (0.123456, "p_value", "0.1235"),
+        (0.123456, "p_value", "0.123"),
+        (1e-23, "p_adjusted", "<0.001"),
+        (1234.5, "expected_profit", "1,234"),
         (float("nan"), "share", "–"),
         (None, "event", "–"),
         (pd.NaT, "first_at", "–"),
@@ -180,19 +182,17 @@ def test_probabilities_are_shown_as_shares_and_other_numbers_between_0_and_1_are
     ]
     plain = [
         "observed",
-        "p_value",
-        "p_adjusted",
         "psi",
         "auc",
         "pr_auc",
         "brier",
         "log_loss",
         "ece",
-        "q_value",
         "severity",
-        "expected_profit",
         "rank",
     ]
     assert column_kinds(plain) == [""] * len(plain)
+    assert column_kinds(["p_value", "p_adjusted", "q_value"]) == ["p"] * 3
+    assert column_kinds(["expected_profit", "revenue"]) == ["money"] * 2
     assert cell_text(0.7531, "share") == "75.3%"
     assert cell_text(math.inf, "share") == "∞"

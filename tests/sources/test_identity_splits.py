@@ -32,8 +32,8 @@ def test_sign_ups_under_new_ids_are_no_conversion_of_0():
     log = log_of((VISITORS, "visit", 1), (MEMBERS, "signup", 2))
     found = cj.funnel(log, ["visit", "signup"], window="14D")
     assert found.headline.startswith(
-        "Ids probably split between visit and signup: 50 customers did signup, almost all with nothing before it, "
-        "and none of the 100 who did visit ever got there; so 0 of 100 is no conversion rate."
+        "Ids probably split between “visit” and “signup”: 50 customers did “signup”, almost all with nothing before it, "
+        "and none of the 100 who did “visit” ever got there; so 0 of 100 is no conversion rate."
     )
     assert "ids" in found.definition
     (line,) = words(log)

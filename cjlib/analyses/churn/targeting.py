@@ -245,7 +245,7 @@ def target_list(
         definition=_definition(offer, limit, value, unknown, table),
         metrics=_metrics(table, offer, even),
         sensitivity=_sensitivity(offer, probability, worth, selected, listing),
-        curve=_curve(table["expected_profit"].to_numpy()),
+        curve=_curve(table["expected_profit"].to_numpy(), int(selected.sum())),
         export=_export(table),
         offer=offer,
         budget=limit,
@@ -449,11 +449,11 @@ def _sensitivity(
     return pd.DataFrame(rows)
 
 
-def _curve(profit: Floats) -> pd.DataFrame:
+def _curve(profit: Floats, selected: int) -> pd.DataFrame:
+    """Profit by customers contacted at evenly spaced counts, and at that of the list itself."""
     total = np.append(0.0, np.cumsum(profit))
-    points = np.unique(
-        np.linspace(0, profit.size, min(CURVE_POINTS, profit.size) + 1).round().astype(np.int64)
-    )
+    spaced = np.linspace(0, profit.size, min(CURVE_POINTS, profit.size) + 1).round()
+    points = np.unique(np.append(spaced, selected).astype(np.int64))
     return pd.DataFrame({"n_contacted": points, "expected_profit": total[points]})
 
 

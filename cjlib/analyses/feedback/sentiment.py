@@ -36,7 +36,7 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import DataError, listed, shown
 from cjlib.shared.change_points import level_shifts
 from cjlib.shared.comparison import MIN_N, others_in_words
-from cjlib.show.numbers import about, confidence, count_of, signed
+from cjlib.show.numbers import about, capitalised, confidence, count_of, signed
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import scrub
 
@@ -160,7 +160,7 @@ def sentiment(
     families = [tested for tested in (others_family, changes_family, shifts) if tested.tests]
     return Sentiment(
         table=table,
-        headline=_headline(whole, scored, audited),
+        headline=_headline(whole, scored, audited, others[others_family.claims & far]),
         definition=_definition(scored, by, period, labels, model, min_n)
         | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(whole, table, scored, by, audited),
@@ -205,15 +205,30 @@ def _findings(claimed: pd.DataFrame, name: str, by: str | None, ground: str) -> 
     ]
 
 
-def _headline(whole: dict[str, Any], scored: ScoredTexts, audited: bool) -> str:
+def _headline(
+    whole: dict[str, Any], scored: ScoredTexts, audited: bool, claimed: pd.DataFrame
+) -> str:
     counts = counts_in_words(scored.table["status"].value_counts())
     if whole["method"] == "model_index" or not audited:
+        bounds = f"{signed(whole['mean_low'], 2)} to {signed(whole['mean_high'], 2)}"
         return (
-            f"Model index {whole['model_index']:.2f} for negative, an index, not a share: read its direction, not its height "
-            f"(mean score {signed(whole['mean_score'], 2)}); {counts}; {quality_in_words(scored.measured)}."
+            f"{_lowest(claimed)}The mean score of all texts is {signed(whole['mean_score'], 2)} (95% CI {bounds}; −1 negative, 1 positive), "
+            f"an index of a model, not a share; {counts}. {capitalised(quality_in_words(scored.measured))}."
         )
     interval = f"{confidence(whole['low'], whole['high'])}, {whole['n_audited']:,} texts labelled by people"
     return f"{about(whole['share_negative'])} of the texts are negative ({interval}); {counts}."
+
+
+def _lowest(claimed: pd.DataFrame) -> str:
+    """The segment whose texts are furthest below the others', where any is significantly."""
+    below = claimed[claimed["difference"] < 0]
+    if below.empty:
+        return ""
+    row = below.sort_values(["difference", "segment"]).iloc[0]
+    return (
+        f"Texts of {row['segment']} are less positive than {others_in_words(row['without'])}: mean score {signed(row['mean_score'], 2)} against "
+        f"{signed(row['other_mean_score'], 2)} ({count_of(int(row['customers']), 'customer')}). "
+    )
 
 
 def _definition(

@@ -26,7 +26,7 @@ from cjlib.analyses.funnel.options import Question, Rows
 from cjlib.analyses.funnel.tables import Grouping, grouping, step_counts, step_shares
 from cjlib.shared.comparison import Family, FollowUp, ShareComparison, compare_shares, followed
 from cjlib.shared.group_by import MISSING
-from cjlib.show.numbers import count_of, percent, points, points_interval
+from cjlib.show.numbers import capitalised, count_of, percent, points, points_interval
 
 COMPARED = ["customers", "share", "other_customers", "other_share"]
 DIFFERENCES = ["difference", "difference_low", "difference_high", "p_value", "p_adjusted"]
@@ -214,7 +214,7 @@ def _findings(
     return [
         Finding(
             topic=overall.name,
-            claim=f"{labels[g][:1].upper()}{labels[g][1:]} converts {'better' if overall.difference[g] > 0 else 'worse'} than the others: {percent(overall.share[g])} of {count_of(customers[g], 'customer')} reach {asked.in_words[-1]}, "
+            claim=f"{capitalised(labels[g])} converts {'better' if overall.difference[g] > 0 else 'worse'} than the others: {percent(overall.share[g])} of {count_of(customers[g], 'customer')} reach “{asked.in_words[-1]}”, "
             f"{points(overall.difference[g])} against the others (95% CI {points_interval(overall.low[g], overall.high[g])}).",
             direction="good" if overall.difference[g] > 0 else "bad",
             value=float(overall.difference[g]),

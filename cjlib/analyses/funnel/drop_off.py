@@ -126,7 +126,7 @@ def _where(asked: Question, step: int) -> str:
     """Where they were lost, in words."""
     if asked.order == "any":
         return f"after {step} of {len(asked.steps)} steps"
-    return f"between {asked.in_words[step - 1]} and {asked.in_words[step]}"
+    return f"between “{asked.in_words[step - 1]}” and “{asked.in_words[step]}”"
 
 
 def _lost_definition(

@@ -58,8 +58,8 @@ def split_words(log: EventLog, asked: Question, table: pd.DataFrame) -> str:
             crossed = "none" if not found.crossing else f"only {found.crossing:,}"
             then = asked.in_words[k + 1]
             return (
-                f"Ids probably split {_between(asked, k)}: {count_of(found.then, 'customer')} did {then}, almost all with nothing before it, "
-                f"and {crossed} of the {found.first:,} who did {asked.in_words[k]} ever got there"
+                f"Ids probably split {_between(asked, k)}: {count_of(found.then, 'customer')} did “{then}”, almost all with nothing before it, "
+                f"and {crossed} of the {found.first:,} who did “{asked.in_words[k]}” ever got there"
             )
     return ""
 
@@ -85,14 +85,14 @@ def headline(
             f"Nobody entered this funnel: no customer has {_quoted(asked)} {_range_words(asked)}."
         )
     if len(steps) == 1:
-        return f"{count_of(entered, 'customer')} did {steps[0]}."
+        return f"{count_of(entered, 'customer')} did “{steps[0]}”."
     got_through = int(table["customers"].iloc[-1])
     conversion = metrics["conversion"]
     within = "" if asked.window is None else f" within {timespan(asked.window)}"
     path = (
         f"did all {len(steps)} steps, in any order"
         if asked.order == "any"
-        else f"went from {steps[0]} to {steps[-1]}"
+        else f"went from “{steps[0]}” to “{steps[-1]}”"
     )
     share = f"({percent(conversion['value'] or 0.0)}, {confidence(conversion['low'] or 0.0, conversion['high'] or 0.0)})"
     parts = [
@@ -150,7 +150,7 @@ def _between(asked: Question, k: int) -> str:
     return (
         f"after {k + 1} of {len(asked.steps)} steps"
         if asked.order == "any"
-        else f"between {asked.in_words[k]} and {asked.in_words[k + 1]}"
+        else f"between “{asked.in_words[k]}” and “{asked.in_words[k + 1]}”"
     )
 
 

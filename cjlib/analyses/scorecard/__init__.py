@@ -215,7 +215,7 @@ def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measure
         table=table,
         headline=headline(readings, before, lacking),
         definition=_definition(ground, compared, judged, int(trend["flagged"].sum()), lacking),
-        metrics=_metrics(table, journey),
+        metrics=_metrics(table, trend, journey),
         sql=active_sql(ground) if isinstance(ground, Ground) else "",
         findings=_findings(rows, readings, compared, before),
         families={compared.name: compared.tests},
@@ -415,10 +415,12 @@ def _within(bound: np.ndarray, measure: str, lower: bool) -> np.ndarray:
     return np.maximum(bound, 0) if lower or unit != "share" else np.minimum(bound, 1)
 
 
-def _metrics(table: pd.DataFrame, journey: Journey) -> dict[str, Metric]:
+def _metrics(table: pd.DataFrame, trend: pd.DataFrame, journey: Journey) -> dict[str, Metric]:
     rows = table[table["status"] != NOT_MEASURED]
     names = ("measure", "value", "low", "high", "n", "target", "target_met")
     columns = (rows[name].tolist() for name in names)
+    complete = trend[trend["complete"]]
+    seen = {str(name): one["value"].tolist() for name, one in complete.groupby("measure")}
     return {
         name: metric(
             value,
@@ -430,6 +432,7 @@ def _metrics(table: pd.DataFrame, journey: Journey) -> dict[str, Metric]:
             better=cast("Better", better_of(name, journey) or ""),
             target=target,
             target_met=met if isinstance(met, str) else "",
+            trend=seen.get(name, ()),
         )
         for name, value, low, high, n, target, met in zip(*columns, strict=True)
     }

@@ -598,6 +598,21 @@ class Journey(Section):
         paid = {} if one is None else {"start_event": one.event, "return_event": one.event}
         return _overridden(paid | ({} if one is None else {"value": one.amount}), overrides)
 
+    def customer_events(self, log: EventLog) -> EventLog:
+        """The log without what happens backstage (`backstage: true` in the file), since customers do not do it.
+
+        Parameters
+        ----------
+        log
+            What `journey.read_events()` gives.
+
+        Returns
+        -------
+        EventLog
+            A new log; the same one where nothing happens backstage.
+        """
+        return log.where(event={"not": self._backstage}) if self._backstage else log
+
     def path_options(self, **overrides: Any) -> dict[str, Any]:
         """Where paths are cut, for `cj.paths(log, **journey.path_options())`: at pauses longer than 30 minutes, unless the first funnel has no window.
 

@@ -48,7 +48,7 @@ def dot_rows(
     """A dot a row with its whisker, in a table; hollow where it rests on too few."""
     if not dots:
         return theme.empty(caption, columns=columns)
-    scale = _scale(axis)
+    scale = _scale(axis, dots)
     return theme.rows_figure(
         marks.spec([_mark(dot) for dot in dots], scale, "dot"),
         caption=caption,
@@ -58,7 +58,7 @@ def dot_rows(
     )
 
 
-def _scale(axis: Axis) -> marks.Scale:
+def _scale(axis: Axis, dots: Sequence[Dot]) -> marks.Scale:
     low, high = axis.more.get("range", (None, None))
     form = str(axis.more.get("tickformat", ""))
     return marks.Scale(
@@ -66,7 +66,9 @@ def _scale(axis: Axis) -> marks.Scale:
         percent="%" in form,
         signed=form.startswith("+"),
         middle=axis.middle,
-        low=0.0 if axis.more.get("rangemode") == "tozero" else low,
+        low=min((dot.low for dot in dots if dot.low < 0), default=0.0)
+        if axis.more.get("rangemode") == "tozero"
+        else low,
         high=high,
     )
 

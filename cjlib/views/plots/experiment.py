@@ -45,7 +45,7 @@ def effects(result: Any) -> go.Figure:
     ]
     return dot_rows(
         dots,
-        Axis(CHANGE, theme.percent_axis(), middle=0.0),
+        Axis(CHANGE, {"tickformat": "+.0%"}, middle=0.0),
         caption=result.headline,
         alt=f"{result.headline} " + "; ".join(f"{dot.name}: {dot.said}" for dot in dots),
         columns=COLUMNS,

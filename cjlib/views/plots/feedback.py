@@ -43,10 +43,11 @@ def _axis(result: Any, **more: Any) -> Axis:
 
 
 def scores(result: Any) -> go.Figure:
-    """The score by segment, largest segment first, with its interval; over time where it was counted by period."""
+    """The score by segment, the lowest first and those of too few last, with its interval; over time where it was counted by period."""
     if result.period is not None:
         return time(result)
-    table = theme.records(result.table)
+    few_last = result.table.assign(few=result.table["customers"] < MIN_N)
+    table = theme.records(few_last.sort_values(["few", "value", "segment"]))
     others = result.against_others
     strong = set(others.loc[others["p_adjusted"] < CLAIM, "segment"])
     dots = [
@@ -290,7 +291,7 @@ def crossed(result: Any, *, quotes: bool = True) -> go.Figure:
         ]
         for row in table
     ]
-    said = f"{caption[:1].upper()}{caption[1:]}. Often the scale was misread, or one thing was good and another bad."
+    said = f"{numbers.capitalised(caption)}. Often the scale was misread, or one thing was good and another bad."
     return bars(
         rows,
         axis="share of the texts with that score",

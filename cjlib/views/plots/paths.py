@@ -15,7 +15,7 @@ from cjlib.views.plots.path_flow import flow, heatmap
 MEANING = "95% CIs; grey: fewer than 30"
 
 
-def journeys(result: Any, *, most: int = 10) -> go.Figure:
+def journeys(result: Any, *, most: int = 5) -> go.Figure:
     """The most common whole paths as bars: their share of all paths."""
     columns = ["path", "paths", "share of paths", "95% CI", "customers"]
     every = theme.records(result.sequences)

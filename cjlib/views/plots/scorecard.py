@@ -53,7 +53,7 @@ class Card:
         newest = self.periods[-1]
         return marks.Mark(
             name=entry.label,
-            said=f"{value} ({_resting(row)}). {row['words'][:1].upper()}{row['words'][1:]}.",
+            said=f"{value} ({_resting(row)}). {numbers.capitalised(row['words'])}.",
             strong=self.met == "missed",
             faint=not strong,
             group=VERDICTS[self.met],

@@ -40,7 +40,7 @@ class Labels:
 
     A text that is a name becomes its label. Within a sentence a name that no word can be (with an
     underscore, a digit, a dot) is replaced wherever it stands by itself; a name that is a plain
-    word, such as `visit`, only in quotation marks and beside an arrow.
+    word, such as `visit`, only in quotation marks, beside an arrow and after the number of a step.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
@@ -52,7 +52,7 @@ class Labels:
         if plain:
             either = "|".join(plain)
             parts.append(
-                rf"(?<=“)(?:{either})(?=”)|(?<=→ )(?:{either})(?!\w)|(?<!\w)(?:{either})(?= →)"
+                rf"(?<=“)(?:{either})(?=”)|(?<=\d  )(?:{either})(?!\w)|(?<=→ )(?:{either})(?!\w)|(?<!\w)(?:{either})(?= →)"
             )
         self._found = re.compile("|".join(parts)) if parts else None
 

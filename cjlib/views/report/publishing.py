@@ -6,6 +6,7 @@ folder, which gives the same files. A run with a failed notebook publishes nothi
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -13,10 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from cjlib.analyses.findings import Finding, from_plain, told
 from cjlib.analyses.metric_change import few
 from cjlib.analyses.result import Metric
+from cjlib.analyses.scorecard.summary import FIRST
 from cjlib.show import numbers
+from cjlib.views.marks import STYLE, Mark, spark
 from cjlib.views.notebook.summary_cards import detail, said
 from cjlib.views.report.changes import Move, metrics_of, moves_of_run
 from cjlib.views.report.figures import unbroken
@@ -106,7 +111,8 @@ STATUS = {
 }
 MOST_RUNS = 200
 MOST_CARDS = 8
-VERDICTS = {"reached": "met", "missed": "missed", "not clear": "too close to call"}
+VERDICTS = {"missed": "missed", "not clear": "too close to call", "reached": "met"}
+"""What is said of a target, in the order in which they are read."""
 AT = {"lower": "≤ ", "higher": "≥ ", "": ""}
 
 
@@ -165,7 +171,7 @@ def _filled(template: str, business: str, **content: Any) -> str:
         .get_template(template)
         .render(
             policy=policy(early, late),
-            style=own("style.css"),
+            style=own("style.css") + Markup(STYLE),
             early=early,
             late=late,
             journey=business,
@@ -179,7 +185,7 @@ def _business(runs: Sequence[Run]) -> str:
 
 
 def tiles(published: Sequence[Report]) -> list[dict[str, Any]]:
-    """The key figures: KPIs with a target, as a scorecard judges them; where no target is set the first number of each report."""
+    """The key figures: KPIs with a target, missed ones first; where no target is set those of the scorecard; without one the first number of each report."""
     every = [
         (report, name, entry)
         for report in published
@@ -187,8 +193,11 @@ def tiles(published: Sequence[Report]) -> list[dict[str, Any]]:
         if entry.get("label") and entry["low"] is not None and not few(entry)
     ]
     aimed = [one for one in every if one[2].get("target_met")]
+    aimed.sort(key=lambda one: list(VERDICTS).index(one[2]["target_met"]))
+    followed = [one for one in every if one[2].get("trend") and one[1] in FIRST]
+    followed.sort(key=lambda one: FIRST.index(one[1]))
     first = {report.name: (report, name, entry) for report, name, entry in reversed(every)}
-    return [_tile(*one) for one in (aimed or reversed(first.values()))][:MOST_CARDS]
+    return [_tile(*one) for one in (aimed or followed or reversed(first.values()))][:MOST_CARDS]
 
 
 def _tile(report: Report, name: str, entry: Metric) -> dict[str, Any]:
@@ -203,9 +212,16 @@ def _tile(report: Report, name: str, entry: Metric) -> dict[str, Any]:
         else "",
         "met": met,
         "verdict": VERDICTS.get(met, ""),
-        "change": moved.words if moved else "",
+        "change": moved.words if moved and not moved.same else "",
+        "trend": _trend(entry),
         "page": report.name,
     }
+
+
+def _trend(entry: Metric) -> Markup:
+    if len(entry.get("trend", ())) < 2:
+        return Markup()
+    return Markup(spark(Mark(name="", said="", series=entry["trend"], target=entry.get("target"))))
 
 
 def reports(runs: Sequence[Run]) -> list[Report]:
@@ -310,6 +326,8 @@ def moment(text: str) -> str:
 NOTHING = "No statistically significant finding in this run."
 MOST_IN_TITLE = 2
 COUNTS = ("no", "one", "two", "three")
+RARE = ((0.001, "Very sure"), (0.01, "Sure"), (math.inf, "Fairly sure"))
+"""What a p-value below a limit says, corrected for all that the run looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -402,14 +420,16 @@ def _split(claim: str) -> tuple[str, str]:
         return claim.removesuffix("."), ""
     if found[2].startswith("("):
         return found[1], unbroken(found[2].removeprefix("(").removesuffix(").").removesuffix(")"))
-    return found[1], unbroken(f"{found[2][:1].upper()}{found[2][1:]}")
+    return found[1], unbroken(numbers.capitalised(found[2]))
 
 
 def _sure(finding: Finding, families: int, tests: int) -> str:
     """How sure it is, corrected for all that the run looked at."""
     p = min(1.0, finding.p_adjusted * max(families, 1))
     said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-    return f"{said}, corrected for all {tests:,} comparisons" if tests > 1 else said
+    often = next(words for limit, words in RARE if p < limit)
+    family = f", corrected for all {tests:,} comparisons" if tests > 1 else ""
+    return f"{often} ({said}{family})"
 
 
 def _stake(finding: Finding) -> str:
@@ -429,7 +449,7 @@ def _headline(findings: Sequence[Finding]) -> str:
         f"{COUNTS[good]} {'goes' if good == 1 else 'go'} well" if good else "",
     ]
     text = numbers.joined(part for part in parts if part)
-    return f"{text[:1].upper()}{text[1:]}." if text else NOTHING
+    return f"{numbers.capitalised(text)}." if text else NOTHING
 
 
 def _evidence(finding: Finding) -> str:
