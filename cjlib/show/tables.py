@@ -185,19 +185,19 @@ def cell_text(value: Any, kind: str = "") -> str:
     return str(value).removesuffix(" 00:00:00")
 
 
+_WRITERS = {
+    "share": numbers.percent,
+    "points": numbers.points,
+    "margin": lambda value: f"±{100 * value:.1f} points",
+    "seconds": numbers.duration,
+    "p": numbers.p_value,
+    "money": numbers.amount,
+}
+
+
 def _number_text(value: float, kind: str) -> str:
     if isinstance(value, int):
         return f"{value:,}"
-    if kind == "share" and math.isfinite(value):
-        return numbers.percent(value)
-    if kind == "points":
-        return numbers.points(value)
-    if kind == "margin":
-        return f"±{100 * value:.1f} points"
-    if kind == "p":
-        return numbers.p_value(value)
-    if kind == "money" and math.isfinite(value):
-        return numbers.amount(value)
-    if kind == "seconds" and math.isfinite(value):
-        return numbers.duration(value)
+    if kind in _WRITERS and math.isfinite(value):
+        return _WRITERS[kind](value)
     return numbers.plain(value, digits=4)

@@ -104,7 +104,7 @@ def table_html(held: Mapping[str, Any]) -> str:
         if kind == "spark"
         else f'<tfoot aria-hidden="true"><tr><td></td>{"<td></td>" if counted else ""}<td class="cj-mark">{_axis(scale, low, high)}</td><td></td></tr></tfoot>'
     )
-    wide = " cj-wide" if max(len(mark.name) for mark in marks) > LONG_NAME else ""
+    wide = " cj-wide" if max((len(mark.name) for mark in marks), default=0) > LONG_NAME else ""
     return (
         f'<table class="cj-marks{wide}"><thead><tr><th scope="col"><span class="cj-hidden">Row</span></th>{n_head}<th scope="col" class="cj-mark">{title}{legend}</th>'
         f'<th scope="col"><span class="cj-hidden">In words</span></th></tr></thead><tbody>{"".join(rows)}</tbody>{foot}</table>'

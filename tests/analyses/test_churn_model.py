@@ -225,6 +225,14 @@ def test_the_list_takes_whom_it_pays_to_contact_by_hand():
     assert CAVEAT in chosen.headline
 
 
+def test_the_curve_of_profit_passes_through_the_list_itself():
+    many = simple(*np.linspace(0.0, 0.4, 1000))
+    chosen = cj.target_list(
+        many, offer_cost=10, contact_cost=1, success_share=0.3, value=200, budget=57
+    )
+    assert int(chosen.metrics["n_selected"]["value"]) in chosen.curve["n_contacted"].tolist()
+
+
 def test_a_budget_is_spent_by_profit_not_by_risk():
     scores = simple(0.9, 0.5, 0.6).assign(worth=[20.0, 500.0, 300.0])
     chosen = cj.target_list(

@@ -67,6 +67,22 @@ stages:
     ) == (2.5, True, "phone")
 
 
+def test_what_happens_backstage_is_no_event_of_a_customer(toy_log):
+    journey = journey_from_text(
+        "name: S\nsources: {events: e.csv}\nstages: [{name: A, touchpoints: [buy, {name: bill, backstage: true}]}]"
+    )
+    log = toy_log("ana: buy@0h bill@1h other@2h")
+    acts = journey.customer_events(log)
+    assert acts.run(f"SELECT event FROM {acts.events_sql} ORDER BY 1")["event"].tolist() == [
+        "buy",
+        "other",
+    ]
+    shown_to_all = journey_from_text(
+        "name: S\nsources: {events: e.csv}\nstages: [{name: A, touchpoints: [buy]}]"
+    )
+    assert shown_to_all.customer_events(log) is log
+
+
 def test_event_names_that_look_like_something_else_stay_text():
     journey = journey_from_text(
         "name: S\nsources: {events: e.csv}\nstages: [{name: A, touchpoints: [no, on, 404, 1.10, 007, 2024-01-01, true]}]"

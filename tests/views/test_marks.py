@@ -9,6 +9,7 @@ import pytest
 from cjlib.views import marks
 from cjlib.views.marks import Mark, Scale, table_html
 from cjlib.views.plots import theme
+from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 from cjlib.views.report.figures import read_rows
 
 SHARES = Scale(title="share", percent=True, middle=0.5, middle_name="all together, 50%")
@@ -110,3 +111,15 @@ def test_a_heat_cell_is_the_deeper_the_larger_and_a_missing_one_a_dash():
     assert re.findall(r"rgba\(43, 115, 214, ([\d.]+)\)", html) == ["0.105", "0.420"]
     assert re.findall(r"<td[^>]*>([^<]*)<", html) == ["10.0%", "40.0%", "–"]
     assert "&lt;b&gt;" in html
+
+
+def test_an_interval_below_nothing_is_drawn_whole_also_on_an_axis_that_begins_at_nothing():
+    figure = dot_rows(
+        [Dot("a", 0.0, -1.0, 1.0, 100, "no difference")],
+        Axis("difference", theme.percent_axis()),
+        caption="",
+        alt="",
+        columns=["a"],
+        rows=[[0]],
+    )
+    assert figure.layout.meta["table"]["scale"]["low"] == -1.0

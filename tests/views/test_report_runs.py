@@ -420,9 +420,39 @@ def test_a_finding_answers_since_when_how_sure_how_much_and_what_next():
     assert first.body.split() == ["n", "=", "40"]
     assert second.body == "Cohorts from 2025-06-23 on come back in 22% fewer weeks."
     assert second.since == "since 2025-06-23"
-    assert second.sure == "p < 0.001, corrected for all 5 comparisons"
+    assert second.sure == "Very sure (p < 0.001, corrected for all 5 comparisons)"
     assert (second.stake, second.title) == ("1,231 customers", "Do customers come back?")
     assert second.next_step == "Look for what changed about 2025-06-23."
+
+
+def kpi(name: str, met: str = "", **more: object) -> dict:
+    target = {"target": 0.5, "target_met": met} if met else {}
+    return {name: metric(0.4, 0.3, 0.5, 99, label=name, unit="share", **target, **more)}
+
+
+def tiles_of(**metrics: dict) -> list[dict]:
+    report = publishing.Report(
+        name="00_overview", title="How?", headline="", made="", span="", before="", changed=(),
+        results=[{"metrics": metrics}], moves=(),
+    )  # fmt: skip
+    return publishing.tiles([report])
+
+
+def test_key_figures_tell_missed_targets_first_each_with_its_trend():
+    told = tiles_of(
+        **kpi("met", "reached"),
+        **kpi("lost", "missed", trend=[0.6, 0.4]),
+        **kpi("open", "not clear"),
+    )
+    assert [one["name"] for one in told] == ["lost", "open", "met"]
+    assert ["<svg" in one["trend"] for one in told] == [True, False, False]
+
+
+def test_without_targets_the_key_figures_are_the_first_of_the_scorecard():
+    told = tiles_of(
+        **kpi("impact_Browse"), **kpi("nps", trend=[0.1, 0.2]), **kpi("churn", trend=[0.1, 0.2])
+    )
+    assert [one["name"] for one in told] == ["churn", "nps"]
 
 
 def test_what_two_notebooks_say_of_one_stage_is_told_once():
