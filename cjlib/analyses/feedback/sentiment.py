@@ -50,7 +50,7 @@ METHODS = {
 
 TOPIC_SHIFT = 0.2
 """A scorer that was not fitted to ratings errs in one direction with what a segment writes about, and nothing in the texts says how far: in samples in which no
-stage is worse than another it set stages up to .14 apart. Smaller differences of its scores are no finding; those of a scorer fitted here are corrected instead.
+stage is worse than another it set stages up to .14 apart. Smaller differences of its scores are no finding; where a scorer was fitted, ratings are compared instead.
 """
 
 
@@ -179,7 +179,7 @@ def sentiment(
 def _ground(rows: pd.DataFrame, fitted: bool) -> str:
     """What the scores that are compared rest on."""
     rated = count_of(int(rows.loc[rows["status"] == "scored", "rating"].notna().sum()), "rating")
-    return f"scores corrected by {rated}" if fitted else "a model index"
+    return f"by {rated}, −1 to 1" if fitted else "a model index"
 
 
 def _findings(claimed: pd.DataFrame, name: str, by: str | None, ground: str) -> list[Finding]:

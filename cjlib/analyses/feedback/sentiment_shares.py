@@ -36,8 +36,6 @@ from cjlib.shared.stats import Z95, Floats, share, wilson
 from cjlib.sources.feedback.table import Feedback
 
 Flags = NDArray[np.bool_]
-KINDS = range(3)
-"""Of ratings: see `kinds_of_ratings`."""
 FEWEST_AUDITED = 30
 """Below so many audit labels in a segment the model adds next to nothing, and what was learnt from them covers too little: Wilson on the labels alone."""
 CHANGE = ["segment", "period", "earlier", "measure", "difference", "difference_low", "difference_high", "p_value"]  # fmt: skip
@@ -178,72 +176,54 @@ def text_answers(scored: pd.DataFrame) -> CustomerAnswers:
     )
 
 
-def with_errors(scored: pd.DataFrame, min_n: int) -> pd.DataFrame:
-    """Texts with a score and, where rated, its `error` and how many `texts` of its segment the rating stands for; of segments with at least `min_n` raters.
+def comparable(scored: pd.DataFrame, min_n: int) -> pd.DataFrame:
+    """Texts with what is compared of them as `value`: the rating where the scorer was fitted to ratings, in segments with at least `min_n` raters; else the score.
 
-    A scorer fitted to ratings has learnt the luck of a segment with the words that stand only there, which the spread of the scores does not show. A text's error is
-    its rating less its score, which was made without it, and less what all errors of its kind of rating have in common: an NPS of 8 is neutral where 4 of 5 is positive.
-    A scorer that was not fitted here has no errors.
+    A fitted scorer has learnt the luck of a segment with the words that stand only there, and texts that nobody rated, as tickets, are read otherwise than those it
+    learnt from; the spread of its scores shows neither. Values are less what their kind of rating has in common: an NPS of 8 is neutral where 4 of 5 is positive.
     """
     rated = scored["rating"].notna()
     if not rated.any():
-        return scored.assign(error=np.nan, texts=0.0)
-    raters = scored[rated].groupby("segment")["customer"].nunique()
-    compared = scored[scored["segment"].isin(raters.index[raters >= min_n])]
-    error = compared["rating"] - compared["score"]
-    segments = compared.groupby("segment")["rating"]
-    return compared.assign(
-        error=error - error.groupby(compared["kind"]).transform("mean") + error.mean(),
-        texts=segments.transform("size") / segments.transform("count"),
-    )
+        return scored.assign(value=scored["score"], kind=0)
+    told = scored[rated]
+    raters = told.groupby("segment")["customer"].nunique()
+    told = told[told["segment"].isin(raters.index[raters >= min_n])]
+    height = told.groupby("kind")["rating"].transform("mean")
+    return told.assign(value=told["rating"] - height + told["rating"].mean())
 
 
 def _sides(
-    scored: pd.DataFrame, own: Flags, others: Flags, min_n: int
+    told: pd.DataFrame, own: Flags, others: Flags
 ) -> tuple[CustomerAnswers, CustomerAnswers]:
-    """The scores of two sides, corrected by their errors in each kind of rating that both have, weighted as Mantel and Haenszel do; empty where few of a kind rated.
-
-    References
-    ----------
-    Angelopoulos, A. et al. (2023). Prediction-powered inference. Science 382. Zrnic, T. & Candès, E. (2024). Cross-prediction-powered inference. PNAS 121.
-    """
-    answers = CustomerAnswers(
-        scored["score"].to_numpy(dtype=float), scored["customer"].to_numpy(dtype=np.int64)
-    )
-    rated, kind = scored["error"].notna().to_numpy(), scored["kind"].to_numpy()
-    error, texts = (scored[name].to_numpy(dtype=float) for name in ("error", "texts"))
+    """The values of two sides, compared within each kind of rating that both have, by the weights of Mantel and Haenszel; empty where they have none in common."""
+    value, kind = told["value"].to_numpy(dtype=float), told["kind"].to_numpy()
+    customer = told["customer"].to_numpy(dtype=np.int64)
     sides = (own, others)
-    added = np.zeros(len(scored))
-    if rated.any():
-        base = np.array(
-            [[texts[side & rated & (kind == of)].sum() for of in KINDS] for side in sides]
-        )
-        weight = np.nan_to_num(share(base.prod(axis=0), base.sum(axis=0)))
-        rated = rated & (weight[kind] > 0)
-        if min(np.unique(answers.customer[side & rated]).size for side in sides) < min_n:
-            nothing = answers.only(np.zeros(len(scored), dtype=bool))
-            return nothing, nothing
-        weight = weight / max(weight.sum(), 1e-300)
-        for side, stood_for in zip(sides, base, strict=True):
-            rows = np.flatnonzero(side & rated)
-            each = np.count_nonzero(side) * weight[kind[rows]] / stood_for[kind[rows]]
-            added[rows] = each * texts[rows] * error[rows]
-    own_answers, other_answers = (
-        CustomerAnswers.of((answers.value + added)[side], answers.customer[side]) for side in sides
+    counts = np.array(
+        [np.bincount(kind[side], minlength=kind.max(initial=0) + 1) for side in sides]
     )
-    return own_answers, other_answers
+    weight = np.nan_to_num(share(counts.prod(axis=0), counts.sum(axis=0)))
+    weight = weight / max(weight.sum(), 1e-300)
+    middle = value.mean() if value.size else 0.0
+    compared = []
+    for side, count in zip(sides, counts, strict=True):
+        rows = side & (weight[kind] > 0)
+        times = np.count_nonzero(rows) * weight[kind[rows]] / count[kind[rows]]
+        weighted = middle + times * (value[rows] - middle)
+        compared.append(CustomerAnswers.of(weighted, customer[rows]))
+    return compared[0], compared[1]
 
 
 def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanComparison]:
     """The mean score of each segment beside that of all others together, named in turn; nothing where there is but one."""
-    scored = with_errors(rows[rows["status"] == "scored"], min_n)
+    scored = comparable(rows[rows["status"] == "scored"], min_n)
     names = sorted(scored["segment"].unique())
     names = names if len(names) > 1 else []
     inside = np.array([(scored["segment"] == name).to_numpy() for name in names])
 
     def pairs(beside: Flags) -> list[tuple[CustomerAnswers, CustomerAnswers]]:
         return [
-            _sides(scored, inside[row], np.asarray(inside[others].any(axis=0)), min_n)
+            _sides(scored, inside[row], np.asarray(inside[others].any(axis=0)))
             for row, others in enumerate(beside)
         ]
 
