@@ -213,7 +213,7 @@ def _headline(
         bounds = f"{signed(whole['mean_low'], 2)} to {signed(whole['mean_high'], 2)}"
         return (
             f"{_lowest(claimed)}The mean score of all texts is {signed(whole['mean_score'], 2)} (95% CI {bounds}; −1 negative, 1 positive), "
-            f"an index of a model, not a share; {counts}. {capitalised(quality_in_words(scored.measured))}."
+            f"an index, not a share: read its direction, not its height; {counts}. {capitalised(quality_in_words(scored.measured))}."
         )
     interval = f"{confidence(whole['low'], whole['high'])}, {whole['n_audited']:,} texts labelled by people"
     return f"{about(whole['share_negative'])} of the texts are negative ({interval}); {counts}."
