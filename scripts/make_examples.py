@@ -1,7 +1,7 @@
 """Write the two made-up businesses of several sources in data/examples: `python scripts/make_examples.py` gives the same bytes again.
 
 A lamp shop (web analytics, orders in a workbook, deliveries in a folder by month, a help desk, reviews) and a maker of software for fleets
-(use of the product, deals, invoices, tickets, surveys; a customer is an account). Nobody's data.
+(use of the product, deals, invoices, tickets, surveys, people; what is counted is an account). Nobody's data.
 """
 
 from __future__ import annotations
@@ -183,6 +183,7 @@ def workbook(file: Path, name: str, rows: pd.DataFrame) -> None:
 # ---- the fleet software -------------------------------------------------------------------------------------------
 
 END = pd.Timestamp("2025-07-01")
+MOVES = pd.Timestamp("2025-05-01")
 FEATURES = ["map opened", "tour planned", "driver messaged", "report exported"]
 PRICES = {"small": 89.0, "medium": 289.0, "large": 990.0}
 
@@ -198,12 +199,16 @@ class FleetSoftware:
     tickets: Rows = field(default_factory=list)
     surveys: Rows = field(default_factory=list)
     accounts: Rows = field(default_factory=list)
+    people: Rows = field(default_factory=list)
+    staff: dict[int, list[str]] = field(default_factory=dict)
+    who: np.random.Generator = field(default_factory=lambda: np.random.default_rng(29))
 
     def live(self, account: int) -> None:
         """An account's half year: a demo, a trial, and what becomes of it."""
         size = str(self.chance.choice(list(PRICES), p=[0.6, 0.3, 0.1]))
         trade = self.chance.choice(["parcels", "crafts", "care", "rental"])
         self.accounts.append({"account_id": account, "size": size, "industry": trade})
+        self.hire(account, size)
         start = pd.Timedelta(minutes=int(self.chance.integers(0, 110 * 1440)))
         at = pd.Timestamp("2025-01-07 08:00") + start
         self.deal(account, "lead", at)
@@ -214,6 +219,35 @@ class FleetSoftware:
             at += hours(self.chance, 24 * 6)
             self.deal(account, stage, at)
         self.decide(account, size, at)
+
+    def hire(self, account: int, size: str) -> None:
+        """The people of an account; who is moved belongs to the next account from May on."""
+        several = 1 + int(self.who.poisson({"small": 0.6, "medium": 2, "large": 5}[size]))
+        self.staff[account] = [f"u{account}{letter}" for letter in "abcdefghijklmnop"[:several]]
+        for place, person in enumerate(self.staff[account]):
+            role = "dispatcher" if place == 0 else str(self.who.choice(["driver", "manager"]))
+            self.people.append(
+                {"user": person, "account": account, "role": role, "since": "2025-01-01"}
+            )
+        if several > 1 and account % 20 == 0:
+            moved = self.staff[account][-1]
+            self.people.append(
+                {
+                    "user": moved,
+                    "account": account + 1,
+                    "role": "manager",
+                    "since": str(MOVES.date()),
+                }
+            )
+
+    def person(self, account: int, at: pd.Timestamp) -> str:
+        """Somebody of the account at that time."""
+        here = list(self.staff[account])
+        gone = account % 20 == 0 and len(here) > 1
+        came = self.staff.get(account - 1, []) if account % 20 == 1 else []
+        if at >= MOVES:
+            here = (here[:-1] if gone else here) + (came[-1:] if len(came) > 1 else [])
+        return str(self.who.choice(here))
 
     def deal(self, account: int, stage: str, at: pd.Timestamp) -> None:
         """A deal reaches a stage."""
@@ -244,7 +278,13 @@ class FleetSoftware:
                 action = self.chance.choice(FEATURES, p=likely)
                 platform = self.chance.choice(["web", "app"])
                 self.usage.append(
-                    {"acct": str(account), "action": action, "ts": at, "platform": platform}
+                    {
+                        "user": self.person(account, at),
+                        "acct": str(account),
+                        "action": action,
+                        "ts": at,
+                        "platform": platform,
+                    }
                 )
             day += hours(self.chance, 24 * 6)
 
@@ -269,12 +309,12 @@ class FleetSoftware:
         """A ticket, answered and closed."""
         answered = opened + hours(self.chance, 7)
         closed = answered + hours(self.chance, 20)
-        number = 100 + len(self.tickets)
+        number, requester = 100 + len(self.tickets), self.person(account, opened)
         for status, at in (("opened", opened), ("answered", answered), ("closed", closed)):
             if opened < end and at < END:
                 self.tickets.append(
                     {
-                        "org": account,
+                        "requester": requester,
                         "nr": number,
                         "status": status,
                         "time": at.strftime("%m/%d/%Y %I:%M %p"),
@@ -287,7 +327,7 @@ class FleetSoftware:
         words = str(self.chance.choice(FLEET_WORDS[score >= 7]))
         self.surveys.append(
             {
-                "account": account,
+                "user": self.person(account, at),
                 "answered_at": at.strftime("%Y-%m-%d"),
                 "recommend": score,
                 "why": words,
@@ -310,6 +350,7 @@ class FleetSoftware:
         pd.DataFrame(self.tickets).to_csv(folder / "tickets.tsv", index=False, sep="\t")
         pd.DataFrame(self.surveys).to_csv(folder / "surveys.csv", index=False)
         pd.DataFrame(self.accounts).to_csv(folder / "accounts.csv", index=False)
+        pd.DataFrame(self.people).to_csv(folder / "people.csv", index=False)
 
 
 FLEET_WORDS = {

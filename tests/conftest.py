@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.show import numbers
+from cjlib.show import numbers, units
 from cjlib.sources.log.durations import MICROSECONDS
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +56,14 @@ def shared_data() -> Path:
             "the public data sets are not on this machine (set CJ_SHARED to the folder that holds data/)"
         )
     return SHARED / "data"
+
+
+@pytest.fixture(autouse=True)
+def of_customers() -> Iterator[None]:
+    """Sentences are of customers in every test that reads no log of something else."""
+    units.use_unit(units.CUSTOMERS)
+    yield
+    units.use_unit(units.CUSTOMERS)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from cjlib.show.units import in_units
+
 Direction = Literal["bad", "good", "neutral"]
 RUN_LEVEL = 0.05
 """A briefing tells what holds with this probability of a single false finding over all families of a run."""
@@ -55,6 +57,10 @@ class Finding:
     figure: str = ""
     since: str = ""
     next_step: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("claim", "next_step"):
+            object.__setattr__(self, name, in_units(getattr(self, name)))
 
     def plain(self) -> dict[str, Any]:
         """As JSON, for a notebook's output and run.json."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from cjlib.analyses.findings import Finding
 from cjlib.errors import CjlibError
 from cjlib.show.tables import table_html
+from cjlib.show.units import in_units
 
 if TYPE_CHECKING:  # what renders reports does not wait for pandas
     import pandas as pd
@@ -113,6 +114,16 @@ class Result:
     findings: Sequence[Finding] = ()
     families: Mapping[str, int] = field(default_factory=dict)
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        # Sentences are written of customers; a log may count accounts, tickets or orders.
+        in_words = {in_units(option): in_units(words) for option, words in self.definition.items()}
+        metrics = {
+            name: {**one, "label": in_units(one["label"])} for name, one in self.metrics.items()
+        }
+        said = {"headline": in_units(self.headline), "reason": in_units(self.reason)}
+        for name, value in (said | {"definition": in_words, "metrics": metrics}).items():
+            object.__setattr__(self, name, value)
 
     @property
     def answered(self) -> bool:

@@ -17,6 +17,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from cjlib.show import numbers
+from cjlib.show.units import head_in_units
 
 if TYPE_CHECKING:  # what renders reports does not wait for pandas
     import pandas as pd
@@ -44,7 +45,7 @@ def table_html(table: pd.DataFrame, most: int = 60, kinds: Mapping[str, str] | N
     """
     columns = _shown_columns(table, kinds or {})
     heads = "".join(
-        f'<th scope="col"{_CLASS if one.bounded else ""}>{escape(one.head.replace("_", " "))}</th>'
+        f'<th scope="col"{_CLASS if one.bounded else ""}>{escape(head_in_units(one.head).replace("_", " "))}</th>'
         for one in columns
     )
     rows = "".join(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cjlib.errors import shown
 from cjlib.show.numbers import duration
 from cjlib.sources import cache
+from cjlib.sources.identity.options import PERSON
 from cjlib.sources.ingest.open_source import QualityLine
 from cjlib.sources.ingest.quality_report import (
     FUTURE,
@@ -66,6 +67,10 @@ are; None where they are whose they say.
 """
 
 
+Units: TypeAlias = Callable[[DuckDB, Sequence[Property]], list[Property]]
+"""A step after it, which gives `gathered` and `c_names` what is counted in the place of customers, and them to the column `person`; it gives back the columns that are left."""
+
+
 @dataclass(frozen=True)
 class United:
     """A column of the combined log, and the column of each source that it is made of."""
@@ -79,6 +84,7 @@ def combined(
     *,
     until: int | None = None,
     people: People | None = None,
+    units: Units | None = None,
     engine: DuckDB | None = None,
 ) -> EventLog:
     """One log of the events of several, each under the name of its source; one alone gets no column `source`.
@@ -87,14 +93,20 @@ def combined(
     memory.
     """
     engine, first = engine or DuckDB(), next(iter(logs.values()))
-    columns = united_columns(logs)
+    columns = united_columns(logs, [] if units is None else [PERSON])
     properties = [one.target for one in columns]
     engine.connection.register("given", _gathered(engine, logs, columns))
-    if people is None:
+    last = None
+    if people is None and units is None:
         put_in_order(engine, "SELECT * FROM given", properties)
     else:
         engine.execute("CREATE TEMP TABLE gathered AS SELECT * FROM given")
-        _give_to_people(engine, people, properties)
+        # The end of data is that of all rows, those included that are of no unit.
+        ((last,),) = engine.rows("SELECT max(t) FROM gathered")
+        if people is not None:
+            _give_to_people(engine, people, properties)
+        if units is not None:
+            properties = units(engine, properties)
         put_in_order(engine, "SELECT * FROM gathered", properties)
         engine.execute("DROP TABLE gathered")
     engine.connection.unregister("given")
@@ -102,7 +114,8 @@ def combined(
     write_prepared(engine, 0)
     make_events_view(engine, properties)
     whole_days = in_whole_days(engine, first.zone)
-    (last,) = engine.rows("SELECT max(t) FROM prepared")[0]
+    if last is None:
+        ((last,),) = engine.rows("SELECT max(t) FROM prepared")
     log = EventLog(
         engine=engine,
         prepared="prepared",
@@ -166,25 +179,25 @@ def log_of_plain(engine: DuckDB, kept: Mapping[str, Any]) -> EventLog:
 # ---- columns in common --------------------------------------------------------------------------------------------
 
 
-def united_columns(logs: Mapping[str, EventLog]) -> list[United]:
+def united_columns(logs: Mapping[str, EventLog], made: Sequence[str] = ()) -> list[United]:
     """The columns of all logs: those of one name are one, of their type, a number where all are numbers, else text.
 
-    A column that is itself called source gets another name where there are several sources.
+    Columns that are `made` are empty yet; a column of such a name, or one called source where there are several sources, gets another name.
     """
     parts: dict[str, dict[str, Property]] = {}
     for source, log in logs.items():
         for name, column in log.properties.items():
             parts.setdefault(name, {})[source] = column
-    if len(logs) > 1:
-        if SOURCE in parts:
-            parts[_free_name(parts)] = parts.pop(SOURCE)
-        parts[SOURCE] = {}
+    for name in (*made, *([SOURCE] if len(logs) > 1 else [])):
+        if name in parts:
+            parts[_free_name(name, parts)] = parts.pop(name)
+        parts[name] = {}
     types = [(name, _common(set(types_of(logs, own).values()))) for name, own in parts.items()]
     return [United(target, parts[target.name]) for target in described(types)]
 
 
-def _free_name(taken: Mapping[str, object]) -> str:
-    name = f"{SOURCE}_column"
+def _free_name(name: str, taken: Mapping[str, object]) -> str:
+    name = f"{name}_column"
     while name in taken:
         name += "_2"
     return name
@@ -441,6 +454,9 @@ _WORDS = {
 }
 
 
+_MADE = {SOURCE: "where an event comes from", PERSON: "who did it"}
+
+
 def _names_of_two_meanings(
     logs: Mapping[str, EventLog], columns: Sequence[United]
 ) -> list[QualityLine]:
@@ -456,10 +472,11 @@ def _names_of_two_meanings(
             )
         renamed = [name for name, own in one.parts.items() if own.name != one.target.name]
         if renamed:
-            text = f"called {one.target.name} here, for source names where an event comes from"
+            own = one.parts[renamed[0]].name
+            text = f"called {one.target.name} here, for {own} names {_MADE[own]}"
             found.append(
                 QualityLine(
-                    f"{SOURCE}: a column of {', '.join(renamed)}", log_rows(logs, renamed), text
+                    f"{own}: a column of {', '.join(renamed)}", log_rows(logs, renamed), text
                 )
             )
     return found

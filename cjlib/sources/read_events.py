@@ -13,17 +13,19 @@ import duckdb
 import pandas as pd
 
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, of_source, shown
+from cjlib.show.units import use_unit
 from cjlib.sources import cache
 from cjlib.sources.cache import folder_for
 from cjlib.sources.combine import ALL, SOURCE, combined, is_current, log_of_plain, plain_log
 from cjlib.sources.connect import remote_of
 from cjlib.sources.connect.files import Files, find_files, is_workbook
 from cjlib.sources.connect.remote import is_remote
+from cjlib.sources.identity.grain import GrainStep, attributes_of_units, unit_with_names
 from cjlib.sources.identity.join import PeopleStep
-from cjlib.sources.identity.options import DECLARED, OFF, Identities
+from cjlib.sources.identity.options import DECLARED, OFF, Grain
 from cjlib.sources.identity.splits import split_lines
 from cjlib.sources.ingest.columns import property_column, text_types
-from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame, open_remote
+from cjlib.sources.ingest.open_source import QualityLine, Raw, open_table
 from cjlib.sources.ingest.options import ReaderOptions, Request
 from cjlib.sources.ingest.prepare import log_of_files, log_of_table, prepare_in_memory
 from cjlib.sources.ingest.quality_report import as_table, with_lines_of_people
@@ -59,6 +61,7 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
     query: str | None = None,
     where: Mapping[str, Any] | None = None,
     identities: Any = "declared",
+    grain: Any = None,
 ) -> EventLog:
     """An event log, checked row by row.
 
@@ -145,6 +148,12 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         "anonymous": ["anonymous_id"]}`; see docs/identity.md for maps, hubs and rules. A row's
         customer is then a person, and `log.identities` says why. "declared": as the source's
         journey file says; None: each event counts under its own first id.
+    grain
+        What is counted in the place of customers: "account", "ticket", "order" or another word, where
+        a column of that name (or with `_id`) of the events says which one an event is of, or of the
+        customers table or a map who belongs where; `{"unit": "account", "column": "acct", "map":
+        "people.csv"}` names them. The log's `customer_id` is then the unit, `person` who did it, and
+        sentences say accounts; see docs/grain.md.
 
     Returns
     -------
@@ -190,8 +199,11 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         query=query,
         where=where,
         identities=_said_of_ids(identities),
+        grain=grain,
     )
-    return _log_of_several(source, options) if _is_several(source) else _log_of(source, options)
+    log = _log_of_several(source, options) if _is_several(source) else _log_of(source, options)
+    use_unit(log.unit)
+    return log
 
 
 def _said_of_ids(given: Any) -> Any:
@@ -210,15 +222,15 @@ def _log_of(source: Any, options: ReaderOptions, *, keep: bool = True) -> EventL
     if isinstance(place, str | Path) and is_workbook(place):
         place = find_files(place, options.table)
     if options.pushdown:
-        return _pushed(place, request, options.customers)
+        return _pushed(place, request, options)
     try:
         log = _read(place, request, refresh=options.refresh, keep=keep)
         customers = _customers(place, options.customers)
-        people = options.people
-        if people is not None and people.join and not options.one_of_several:
-            log = _of_people({"": log}, people, customers, options.until_us())
-        log = log if customers is None else _with_customers(log, customers)
-        return log if options.one_of_several else _with_split_ids(log)
+        if options.one_of_several:
+            return log
+        if options.regroups:
+            log = _regrouped({"": log}, options, customers, options.until_us())
+        return _with_split_ids(_with_customers(log, customers, options.unit))
     except duckdb.OutOfMemoryException:
         raise CjlibError(
             f"source: reading needs more memory than {memory_limit()} allows, and the temporary folder is full. Raise CJ_MEMORY_LIMIT."
@@ -246,13 +258,13 @@ def _log_of_several(sources: Mapping[str, Any], options: ReaderOptions) -> Event
     for name, given in _named_sources(sources):
         with _said_of(name):
             parts[name] = _source_and_options(given, options)
-    people, customers = options.people, _customers(None, options.customers)
-    if people is not None and people.join:
+    customers = _customers(None, options.customers)
+    if options.regroups:
         logs, until = _logs_of(parts)
-        log = _of_people(logs, people, customers, until)
+        log = _regrouped(logs, options, customers, until)
     else:
         log = _kept_log(parts) or _combined(parts)
-    return _with_split_ids(log if customers is None else _with_customers(log, customers))
+    return _with_split_ids(_with_customers(log, customers, options.unit))
 
 
 def _with_split_ids(log: EventLog) -> EventLog:
@@ -320,16 +332,23 @@ def _files_of(source: Any, own: ReaderOptions) -> Files | None:
     return find_files(source, own.table if is_workbook(source) else None)
 
 
-def _of_people(
-    logs: Mapping[str, EventLog], identities: Identities, customers: Any, until: int | None
+def _regrouped(
+    logs: Mapping[str, EventLog], options: ReaderOptions, customers: Any, until: int | None
 ) -> EventLog:
-    """One log, its customers people instead of ids."""
-    step = PeopleStep(identities, customers, several=len(logs) > 1)
-    log = combined(logs, until=until, people=step)
-    counted = log.quality
-    if len(logs) == 1:
-        counted = with_lines_of_people(counted, log.engine)
-    return replace(log, quality=_with_lines(counted, step.lines))
+    """One log, its customers people instead of ids, or accounts, tickets, orders instead of people."""
+    zone, several = next(iter(logs.values())).zone, len(logs) > 1
+    identities, grain = options.people, options.unit
+    joined = identities is not None and identities.join
+    people = PeopleStep(identities, customers, several=several) if joined else None
+    units = None if grain is None else GrainStep(grain, customers, zone, joined=joined)
+    log = combined(logs, until=until, people=people, units=units)
+    counted = log.quality if several else with_lines_of_people(log.quality, log.engine)
+    lines = [line for step in (people, units) if step is not None for line in step.lines]
+    log = replace(log, quality=_with_lines(counted, lines))
+    if grain is None:
+        return log
+    unit = unit_with_names(grain.unit, log.engine, list(log.properties.values()))
+    return replace(log, unit=unit)
 
 
 def _named_sources(sources: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -356,12 +375,12 @@ def _source_and_options(given: Any, options: ReaderOptions) -> tuple[Any, Reader
     return given["source"], options.of_source(own)
 
 
-def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
+def _pushed(source: Any, request: Request, options: ReaderOptions) -> EventLog:
     if not is_remote(source):
         raise CjlibError(
             f"pushdown: {_named(source)} lies in no engine that could count it. Leave pushdown out, or give a database and its table."
         )
-    if customers is not None:
+    if options.customers is not None:
         raise CjlibError(
             "pushdown: a customers table cannot be joined to events that stay in their engine. Join it there in a view, or leave pushdown out."
         )
@@ -370,6 +389,7 @@ def _pushed(source: Any, request: Request, customers: Any) -> EventLog:
             "pushdown: texts cannot be read as times in their engine, so dates means nothing there. Make a view that casts them."
         )
     asked = {
+        "grain": options.unit,
         "id": request.id,
         "missing_ids": request.missing_ids,
         "decimal": request.decimal,
@@ -432,9 +452,15 @@ def _with_lines(quality: pd.DataFrame, lines: Sequence[QualityLine]) -> pd.DataF
     return pd.concat([quality, more], ignore_index=True)
 
 
-def _with_customers(log: EventLog, customers: Any) -> EventLog:
-    """The log with what a table knows of its customers."""
-    own, lines = attach_attributes(log.engine, customers, log.columns)
+def _with_customers(log: EventLog, customers: Any, grain: Grain | None) -> EventLog:
+    """The log with what a table knows of its customers, or of the units that it counts in their place."""
+    if customers is None:
+        return log
+    id_column, of_units = "customer_id", []
+    if grain is not None:
+        customers, id_column, of_units = attributes_of_units(customers, grain)
+    own, found = attach_attributes(log.engine, customers, log.columns, id_column)
+    lines = [*of_units, *found]
     properties = [*log.properties.values(), *own]
     make_events_view(log.engine, properties)
     return replace(
@@ -482,14 +508,7 @@ def attach_attributes(
     Ids are compared as text, so that a table of numbers meets a log of texts. A column that the events have too stays the events'.
     """
     scratch = DuckDB()
-    if is_remote(customers):
-        raw = open_remote(scratch, customers, {})
-    else:
-        raw = (
-            open_files(scratch, find_files(customers))
-            if isinstance(customers, str | Path)
-            else open_frame(scratch, customers, "customers")
-        )
+    raw = open_table(scratch, customers, "customers")
     if id_column not in raw.names:
         raise DataError(
             f"customers: there is no column {id_column!r}.{did_you_mean(id_column, raw.names)} The columns are: {listed(raw.names, most=30)}."

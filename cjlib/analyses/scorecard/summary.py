@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pandas as pd
@@ -13,6 +13,7 @@ from cjlib.analyses.findings import Direction, Finding
 from cjlib.analyses.scorecard.control_limits import FEWEST_PERIODS, RUN
 from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
+from cjlib.show.units import in_units
 from cjlib.sources.journey import Journey
 from cjlib.sources.journey.schema import MEASURES
 
@@ -382,9 +383,11 @@ CATALOGUE: dict[str, Entry] = {
 
 
 def entry_of(measure: str) -> Entry:
-    """A measure's line; milestones have one by their name."""
+    """A measure's line, said of what is counted; milestones have one by their name."""
     if measure in CATALOGUE:
-        return CATALOGUE[measure]
+        entry = CATALOGUE[measure]
+        words = {"label": in_units(entry.label), "definition": in_units(entry.definition)}
+        return replace(entry, **words)
     name = measure.removeprefix(MILESTONE).replace("_", " ")
     return Entry(
         f"Days to {name}",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -49,6 +49,9 @@ from cjlib.sources.log.engine import DuckDB, identifier, literal
 from cjlib.sources.log.time import zone_of
 from cjlib.sources.presets.apply import apply_preset, must_read
 from cjlib.sources.presets.preset_file import Preset, preset_of
+
+if TYPE_CHECKING:
+    from cjlib.sources.log.event_log import EventLog
 
 TEXTS = ("feedback_id", "customer_id", "text", "source", "stage", "touchpoint")
 NO_DATES = "none"
@@ -93,6 +96,19 @@ class Feedback:
     scales: Mapping[str, tuple[int, int]] = field(default_factory=lambda: dict(SCORES))
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)
     """Answers that cost time, such as the scored texts, kept for the next question."""
+
+    def of_units(self, log: EventLog) -> Feedback:
+        """The same answers of what the log counts in the place of people: `customer_id` names it, `person` who answered."""
+        if log.unit.is_customer:
+            return self
+        units = log.units_of(self.frame)
+        lost = int((units.isna() & self.frame["customer_id"].notna()).sum())
+        line = QualityLine(
+            f"answers of no {log.unit.one}", lost, "they count as anonymous" if lost else ""
+        )
+        frame = self.frame.assign(person=self.frame["customer_id"], customer_id=units)
+        quality = pd.concat([self.quality, as_table([line], len(frame))], ignore_index=True)
+        return replace(self, frame=_ordered(frame), quality=quality, kept={})
 
     def segment(self, by: str | None, option: str = "by") -> pd.Series:
         """The segment of each row as text: "all" without `by`, "(not set)" where missing."""

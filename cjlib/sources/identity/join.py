@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,10 @@ from numpy.typing import NDArray
 from cjlib.errors import DataError, listed, shown, unknown_column
 from cjlib.show.numbers import count_of
 from cjlib.sources.combine import Owners
-from cjlib.sources.connect.files import find_files
-from cjlib.sources.connect.remote import is_remote
 from cjlib.sources.identity.options import CUSTOMER, Identities, MapTable
 from cjlib.sources.identity.resolve import NOBODY, UNDATED, IdSpace, Pairs, Resolved, resolve
 from cjlib.sources.ingest.columns import GIVEN_ID
-from cjlib.sources.ingest.open_source import QualityLine, open_files, open_frame, open_remote
+from cjlib.sources.ingest.open_source import QualityLine, open_table
 from cjlib.sources.log.engine import BLANKS, DuckDB, blank, literal
 from cjlib.sources.log.prepared_table import Property
 
@@ -200,12 +197,7 @@ class _Links:
 
 def _open_links(engine: DuckDB, given: MapTable, identities: Identities, position: int) -> _Links:
     scratch = DuckDB()
-    if is_remote(given.source):
-        raw = open_remote(scratch, given.source, {})
-    elif isinstance(given.source, str | Path):
-        raw = open_files(scratch, find_files(given.source))
-    else:
-        raw = open_frame(scratch, given.source, f"identities {given.name}")
+    raw = open_table(scratch, given.source, f"identities {given.name}")
     renamed = dict(given.columns)
     named = [renamed.get(name, name) for name in raw.names]
     ids = [
@@ -269,7 +261,7 @@ def _write(engine: DuckDB, found: Resolved, space: IdSpace) -> Owners:
     )
     engine.execute(f"CREATE TEMP TABLE all_ids AS {every}")
     is_person = np.zeros(int(starts[-1]), dtype=bool)
-    is_person[found.people] = is_person[found.person] = True
+    is_person[found.people] = is_person[found.person[found.person != NOBODY]] = True
     people = np.flatnonzero(is_person)
     engine.connection.register("given", pa.table({"node": people}))
     # Two people whose ids read alike, one a customer id and one a cookie, are two people.
@@ -279,14 +271,17 @@ def _write(engine: DuckDB, found: Resolved, space: IdSpace) -> Owners:
     )
     engine.connection.unregister("given")
     used = np.zeros(int(starts[-1]), dtype=bool)
-    used[found.person] = True
+    used[found.person[found.person != NOBODY]] = True
     names = (
         engine.connection.sql("SELECT name FROM people_names ORDER BY node")
         .to_arrow_table()["name"]
         .combine_chunks()
     )
     place = np.cumsum(used) - 1
-    owners = Owners(names.filter(pa.array(used[people])), place[found.person])
+    # Where something else than people is counted, an event may be of no person.
+    own = pa.concat_arrays([names.filter(pa.array(used[people])), pa.array([""], names.type)])
+    of_row = np.where(found.person == NOBODY, len(own) - 1, place[found.person])
+    owners = Owners(own, of_row)
     entries = {
         "node": found.ids,
         "person": found.people,

@@ -1,4 +1,4 @@
-"""What a caller says of ids: which columns hold those of known people, which anonymous ones, and where else links stand."""
+"""What a caller says of ids: which columns hold those of known people, which anonymous ones, where else links stand, and what is counted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.show.units import CUSTOMERS, Unit, unit_of
 
 CUSTOMER = "customer_id"
 HUB_LIMIT = 10
@@ -115,3 +116,44 @@ def _limit(given: Any) -> int:
             f"identities hub_limit: must be a whole number from 1 up: to how many ids of one column, or to how many people, one id may belong. Got {shown(given)}."
         )
     return given
+
+
+# ---- grain ------------------------------------------------------------------------------------------------------------
+
+PERSON = "person"
+"""The column of who did it, where a log counts something else than people."""
+_GRAIN_KEYS = ("unit", "plural", "column", "map")
+
+
+@dataclass(frozen=True)
+class Grain:
+    """What is counted: its words, with the columns that may name it, and a table of who belongs where."""
+
+    unit: Unit
+    map: Any = None
+    map_columns: tuple[tuple[str, str], ...] = ()
+
+
+def grain_of(given: Any) -> Grain | None:
+    """What was said of the grain, checked; None where customers are counted."""
+    if given is None or given == CUSTOMERS.one:
+        return None
+    options = {"unit": given} if isinstance(given, str) else given
+    if not isinstance(options, Mapping):
+        raise CjlibError(
+            f"grain: must name what is counted, such as 'account', or {{'unit': 'account', 'column': 'account_id'}}. Got {shown(given)}."
+        )
+    for key in options:
+        if key not in _GRAIN_KEYS:
+            raise not_one_of("grain", key, list(_GRAIN_KEYS))
+    one, column = options.get("unit"), options.get("column")
+    if not isinstance(one, str) or not one.strip():
+        raise CjlibError(f"grain unit: must be a word such as 'account'. Got {shown(one)}.")
+    table = options.get("map")
+    renamed: Mapping[str, str] = {}
+    if isinstance(table, Mapping):
+        table, renamed = table.get("source"), table.get("columns") or {}
+    columns = (column,) if column else (f"{one}_id", one)
+    return Grain(
+        unit_of(one.strip(), options.get("plural"), columns), table, tuple(renamed.items())
+    )

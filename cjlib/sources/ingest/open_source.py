@@ -15,8 +15,8 @@ import duckdb
 import pandas as pd
 
 from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
-from cjlib.sources.connect.files import READABLE, Files
-from cjlib.sources.connect.remote import Remote
+from cjlib.sources.connect.files import READABLE, Files, find_files
+from cjlib.sources.connect.remote import Remote, is_remote
 from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named
 from cjlib.sources.ingest.sheets import sheet_table
 from cjlib.sources.log.engine import DuckDB, identifier, literal
@@ -73,6 +73,15 @@ def forget(engine: DuckDB, raw: Raw) -> None:
     for table in raw.tables:
         engine.execute(f"DROP TABLE IF EXISTS {table}")
     engine.connection.unregister("given")
+
+
+def open_table(engine: DuckDB, source: Any, name: str) -> Raw:
+    """Make `raw` from a table beside the events, such as that of customers: a file, a database's, or one in memory."""
+    if is_remote(source):
+        return open_remote(engine, source, {})
+    if isinstance(source, str | Path):
+        return open_files(engine, find_files(source))
+    return open_frame(engine, source, name)
 
 
 def open_files(engine: DuckDB, files: Files, asked: Collection[str] | None = ()) -> Raw:

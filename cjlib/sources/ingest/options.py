@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from cjlib.errors import CjlibError, not_one_of, shown
-from cjlib.sources.identity.options import Identities, identities_of
+from cjlib.sources.identity.options import CUSTOMER, Grain, Identities, grain_of, identities_of
 from cjlib.sources.ingest.validate import Rules
 from cjlib.sources.log.time import instant_us, zone_of
 from cjlib.sources.presets.preset_file import Preset, preset_of
@@ -105,6 +105,7 @@ class ReaderOptions:
     preset: Any = None
     where: Any = None
     identities: Any = None
+    grain: Any = None
     one_of_several: bool = False
 
     def given(self) -> dict[str, Any]:
@@ -147,13 +148,28 @@ class ReaderOptions:
             else zone_of(self.source_timezone, "source_timezone"),
             preset=None if self.preset is None else preset_of(self.preset),
             where=_where(self.where),
-            id_columns=() if self.people is None else self.people.columns,
+            id_columns=self._id_columns(),
         )
 
     @property
     def people(self) -> Identities | None:
         """What is said of ids, checked; None where one column of ids says it all."""
         return identities_of(self.identities)
+
+    @property
+    def unit(self) -> Grain | None:
+        """What is counted in the place of customers, checked; None where they are."""
+        return grain_of(self.grain)
+
+    def _id_columns(self) -> tuple[str, ...]:
+        """The columns of which a row needs one: of ids that are joined, and of what is counted."""
+        ids = () if self.people is None else self.people.columns
+        return ids if self.unit is None else (*(ids or (CUSTOMER,)), *self.unit.unit.columns)
+
+    @property
+    def regroups(self) -> bool:
+        """Whether rows get another customer than the one that they name."""
+        return self.unit is not None or (self.people is not None and self.people.join)
 
     def until_us(self) -> int | None:
         """The end of data, where it is said, in microseconds UTC."""
@@ -162,7 +178,15 @@ class ReaderOptions:
         return instant_us(self.observed_until, zone_of(self.timezone), "observed_until", end=True)
 
 
-OF_ALL_SOURCES = ("timezone", "pushdown", "customers", "refresh", "identities", "one_of_several")
+OF_ALL_SOURCES = (
+    "timezone",
+    "pushdown",
+    "customers",
+    "refresh",
+    "identities",
+    "grain",
+    "one_of_several",
+)
 """The options that hold for a log as a whole and for no source of it alone."""
 
 

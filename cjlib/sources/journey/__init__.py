@@ -34,6 +34,7 @@ from cjlib.sources.journey.reader_options import (
     events_options,
     experiment_options,
     feedback_options,
+    grain_options,
     identities_options,
     overridden,
 )
@@ -44,6 +45,7 @@ from cjlib.sources.journey.schema import (
     Delivery,
     Experiment,
     Funnel,
+    Grain,
     IdentityRules,
     Labels,
     MapSettings,
@@ -95,6 +97,7 @@ class Journey(Section):
     timezone: Zone | None = None
     sources: Sources
     identities: IdentityRules | None = None
+    grain: Grain | None = None
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
     routes: tuple[Annotated[tuple[Text, ...], Field(min_length=2, max_length=2)], ...] = ()
     map: MapSettings = MapSettings()
@@ -115,6 +118,7 @@ class Journey(Section):
     delivery: Delivery | None = Field(default=None, exclude=True)
 
     _folder: Path = PrivateAttr(default=Path())
+    _log_of_units: Any = PrivateAttr(default=None)
 
     # ---- facts -------------------------------------------------------------------------------------------------
 
@@ -205,7 +209,10 @@ class Journey(Section):
         asked = overrides.get("identities", DECLARED)
         people = identities_options(self.identities, self.folder, asked)
         options = {**overridden(given, overrides), "identities": people}
-        return read_events(options.pop("source"), **options)
+        options.setdefault("grain", grain_options(self.grain, self.folder))
+        log = read_events(options.pop("source"), **options)
+        self._log_of_units = None if log.unit.is_customer else log
+        return log
 
     def read_events_if_named(self, *, start: str = "", end: str = "") -> EventLog | None:
         """The event log, or None where the file names no events: feedback alone is a business too.
@@ -258,7 +265,11 @@ class Journey(Section):
             else feedback_options(self.sources, self.folder, self.timezone)
         )
         options = given | overrides
-        return read_feedback(options.pop("source"), **options)
+        feedback = read_feedback(options.pop("source"), **options)
+        if self.grain is None or self.sources.events is None:
+            return feedback
+        # Whose the answers are the events say; they are read once.
+        return feedback.of_units(self._log_of_units or self.read_events())
 
     def read_customers(self) -> pd.DataFrame | None:
         """The table of `sources.customers`, one row a customer, under our names; None where the file names none.

@@ -86,7 +86,7 @@ class Check:
                 else [count_of(0 if self.feedback is None else len(self.feedback), "answer")]
             )
             return f"{' and '.join(read)} read; the journey file names no events{faults}."
-        return f"{count_of(self.log.n_events, 'event')} of {count_of(self.log.n_customers, 'customer')} read{self._names}{faults}."
+        return f"{count_of(self.log.n_events, 'event')} of {count_of(self.log.n_customers, self.log.unit.one, self.log.unit.many)} read{self._names}{faults}."
 
     @property
     def _names(self) -> str:

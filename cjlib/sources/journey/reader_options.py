@@ -20,6 +20,7 @@ from cjlib.sources.journey.schema import (
     EventSource,
     Experiment,
     FeedbackSource,
+    Grain,
     IdentityRules,
     Measure,
     Source,
@@ -101,6 +102,17 @@ def identities_options(rules: IdentityRules | None, folder: Path, asked: Any) ->
         "apart": rules.apart,
         "join": asked == DECLARED,
     }
+
+
+def grain_options(grain: Grain | None, folder: Path) -> dict[str, Any] | None:
+    """What `cj.read_events` is told of what is counted; None where customers are."""
+    if grain is None:
+        return None
+    told: dict[str, Any] = grain.model_dump(exclude={"map"}, exclude_none=True)
+    if grain.map is not None:
+        place = located(grain.map.path, folder, "grain.map.path")
+        told["map"] = {"source": place, "columns": grain.map.columns}
+    return told
 
 
 def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> dict[str, Any]:

@@ -149,6 +149,20 @@ class IdentityRules(Section):
     apart: Texts = ()
 
 
+class Grain(Section):
+    """What is counted in the place of customers: an account, a ticket, an order; who belongs where may stand in a table."""
+
+    unit: Text
+    plural: Text | None = None
+    column: Text | None = None
+    map: Annotated[IdentityMap, BeforeValidator(_bare_path)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"unit": value} if isinstance(value, str) else value
+
+
 # ---- stages ------------------------------------------------------------------------------------------------------
 
 

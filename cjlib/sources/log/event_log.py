@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cjlib.errors import CjlibError, shown, unknown_column
 from cjlib.show.numbers import count_of
 from cjlib.show.tables import table_html
+from cjlib.show.units import CUSTOMERS, Unit
 from cjlib.sources.log.conditions import (
     Event,
     Step,
@@ -56,6 +57,8 @@ class Log(ABC):
         What the reading found: `check`, `rows`, `share`, `example`.
     quarantine
         The rows in quarantine: `row` (1-based in the source), `reason`, then the raw columns.
+    unit
+        What `customer_id` stands for, in words: customers, or what `grain` names.
     """
 
     properties: Mapping[str, Property]
@@ -65,6 +68,7 @@ class Log(ABC):
     quarantine: pd.DataFrame
     filters: tuple[str, ...] = ()
     filters_in_words: tuple[str, ...] = ()
+    unit: Unit = CUSTOMERS
 
     @abstractmethod
     def counted(
@@ -211,10 +215,16 @@ class Log(ABC):
         return [name for name in as_step(event, "event").names if name not in known]
 
     def __repr__(self) -> str:
-        return f"EventLog: {count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}"
+        return f"EventLog: {count_of(self.n_events, 'event')} of {self._units()}"
+
+    def _units(self) -> str:
+        return count_of(self.n_customers, self.unit.one, self.unit.many)
 
     def _repr_html_(self) -> str:
-        return f'<section class="cj-quality"><p>{escape(self._in_words())}</p>{table_html(self.quality)}</section>'
+        return f'<section class="cj-quality"><p>{escape(self._in_words())}</p>{table_html(self._quality_in_words())}</section>'
+
+    def _quality_in_words(self) -> pd.DataFrame:
+        return self.quality.assign(check=self.quality["check"].map(self.unit.says))
 
     def _in_words(self) -> str:
         span = (
@@ -223,7 +233,7 @@ class Log(ABC):
             else ""
         )
         cut = f"; {', '.join(self.filters_in_words)}" if self.filters_in_words else ""
-        return f"{count_of(self.n_events, 'event')} of {count_of(self.n_customers, 'customer')}{span}{cut}"
+        return f"{count_of(self.n_events, 'event')} of {self._units()}{span}{cut}"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -475,15 +485,56 @@ class EventLog(Log):
         asked = pd.Index([str(one) for one in ids])
         names = pd.Index([str(one) for one in self.customer_ids()])
         joined = self.engine.frame(
-            f"SELECT id, min(person) AS person FROM {_identities(self.engine)} "
-            'WHERE links > 0 AND "from" IS NULL AND "to" IS NULL GROUP BY id HAVING count(DISTINCT person) = 1'
+            f"SELECT id, min(person) AS person FROM {_identities(self.engine)} {_FOR_GOOD}"
         )
         people = asked.to_series().map(joined.set_index("id")["person"])
         direct = names.get_indexer(asked)
         return np.where(direct >= 0, direct, names.get_indexer(pd.Index(people))).astype(np.int64)
 
+    def units_of(self, table: pd.DataFrame) -> pd.Series:
+        """The unit of each row of a table about people, such as answers: what its own column names, else what the row's `customer_id` did things for.
+
+        As of the row's `timestamp`; before the first event the first unit, and without a time the only one. Missing where nothing says it.
+        """
+        own = next((name for name in self.unit.columns if name in table), None)
+        given = pd.Series(float("nan"), index=table.index, dtype="str")
+        if own is not None:
+            given = table[own].map(_as_id, na_action="ignore").astype("str")
+        ids = table["customer_id"].astype("str")
+        dated = table["timestamp"].notna().to_numpy()
+        times = table["timestamp"].astype("datetime64[us, UTC]").astype("int64")
+        asked = {"person": self._people_of(ids), "t": np.where(dated, times, 0), "dated": dated}
+        self.engine.connection.register(
+            "asked", pd.DataFrame(asked).assign(place=range(len(table)))
+        )
+        found = self.engine.frame(
+            'WITH begun AS (SELECT person, unit, CASE WHEN row_number() OVER own = 1 THEN -(2^62)::BIGINT ELSE "from" END AS t, '
+            'count(*) OVER (PARTITION BY person) AS several FROM members WINDOW own AS (PARTITION BY person ORDER BY "from")) '
+            "SELECT unit FROM asked a ASOF LEFT JOIN begun m ON m.person = a.person AND a.t >= m.t AND (a.dated OR m.several = 1) ORDER BY a.place"
+        )
+        self.engine.connection.unregister("asked")
+        of_people = found["unit"].astype("str").set_axis(table.index)
+        named = ids.where(ids.isin([str(one) for one in self.customer_ids()]))
+        return given.fillna(of_people).fillna(named)
+
+    def _people_of(self, ids: pd.Series) -> pd.Series:
+        """Where ids were joined, the person for whom each stands for good; else the ids."""
+        joined = self.engine.frame(
+            f"SELECT id, min(person) AS person FROM {_identities(self.engine)} {_FOR_GOOD}"
+        ).set_index("id")["person"]
+        return ids.map(joined).astype("str").fillna(ids)
+
     def _dictionary(self, name: str) -> list[Any]:
         return [value for (value,) in self.engine.rows(f"SELECT value FROM {name} ORDER BY code")]
+
+
+_FOR_GOOD = 'WHERE links > 0 AND "from" IS NULL AND "to" IS NULL GROUP BY id HAVING count(DISTINCT person) = 1'
+
+
+def _as_id(value: Any) -> str:
+    """An id as text; a whole number that a missing one beside it made a fraction is written as a whole one."""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value).strip()
 
 
 def _identities(engine: DuckDB) -> str:

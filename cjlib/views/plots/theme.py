@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 
 from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
+from cjlib.show.units import in_units, unit_in_use
 from cjlib.views import marks
 from cjlib.views.frontend import bundle_of
 
@@ -116,7 +117,8 @@ def rows_figure(
         "rows": data,
         "table": table,
     }
-    return Rows(layout={"meta": meta})
+    scale = {**table["scale"], "title": in_units(table["scale"]["title"])}
+    return Rows(layout={"meta": _in_units(meta) | {"table": {**table, "scale": scale}}})
 
 
 @cache
@@ -193,9 +195,34 @@ def figure(
             f"rows: each must have {len(columns)} cells, one for each column. Got {len(uneven[0])}."
         )
     meta = {"caption": caption, "alt": alt, "columns": list(columns), "rows": table}
-    return Figure(
-        data=list(traces), layout={"template": template(), "height": height, "meta": meta, **layout}
+    drawn = Figure(
+        data=list(traces),
+        layout={"template": template(), "height": height, "meta": _in_units(meta), **layout},
     )
+    return drawn if unit_in_use().is_customer else _of_units(drawn)
+
+
+def _of_units(drawn: Figure) -> Figure:
+    """The figure with its words said of what is counted."""
+    for trace in drawn.data:
+        for part in ("hovertemplate", "name"):
+            if isinstance(getattr(trace, part, None), str):
+                trace[part] = in_units(trace[part])
+    for axis in (*drawn.select_xaxes(), *drawn.select_yaxes()):
+        axis.title.text = axis.title.text and in_units(axis.title.text)
+    for note in drawn.layout.annotations:
+        note.text = note.text and in_units(note.text)
+    return drawn
+
+
+def _in_units(meta: dict[str, Any]) -> dict[str, Any]:
+    """What explains a figure, said of what is counted."""
+    heads = [in_units(head) for head in meta["columns"]]
+    return meta | {
+        "caption": in_units(meta["caption"]),
+        "alt": in_units(meta["alt"]),
+        "columns": heads,
+    }
 
 
 def warm_up() -> None:

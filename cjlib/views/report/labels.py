@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
+
+from cjlib.errors import CjlibError
+from cjlib.show.units import CUSTOMERS, Unit, names_to_keep, unit_of
 
 KINDS = ("events", "channels", "properties", "stages")
 _SHOWN = {"text", "ticktext", "label", "labels", "name", "hovertext", "title", "caption", "alt"}
@@ -15,8 +19,8 @@ _TOLD = {"headline", "claim", "next_step", "label"}
 _TAG = re.compile(r"(<[^<>]*>)")
 
 
-def labels_of(path: Path | None) -> dict[str, str]:
-    """The labels of a journey file, all kinds together; none if it cannot be read."""
+def _content_of(path: Path | None) -> dict[str, Any]:
+    """What a journey file says, every value as text; nothing if it cannot be read."""
     import yaml
 
     if path is None:
@@ -25,7 +29,38 @@ def labels_of(path: Path | None) -> dict[str, str]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    written = content.get("labels") if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
+
+
+def unit_of_journey(path: Path | None) -> Unit:
+    """What a journey file counts in the place of customers, with the names in it that stay as they are."""
+    content = _content_of(path)
+    grain = content.get("grain") or CUSTOMERS.one
+    grain = grain if isinstance(grain, dict) else {"unit": str(grain)}
+    try:
+        unit = unit_of(str(grain.get("unit")), grain.get("plural"), ())
+    except CjlibError:
+        return CUSTOMERS
+    # The key customers is the word itself.
+    return replace(unit, names=names_to_keep(_texts(content)) - {"customers", "customer_id"})
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Every text of a file, the keys included."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            yield str(name)
+            yield from _texts(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _texts(value)
+    else:
+        yield str(content)
+
+
+def labels_of(path: Path | None) -> dict[str, str]:
+    """The labels of a journey file, all kinds together; none if it cannot be read."""
+    written = _content_of(path).get("labels")
     kinds = [written.get(kind) for kind in KINDS] if isinstance(written, dict) else []
     return {
         str(name): str(words)

@@ -21,6 +21,7 @@ from cjlib.analyses.metric_change import few
 from cjlib.analyses.result import Metric
 from cjlib.analyses.scorecard.summary import FIRST
 from cjlib.show import numbers
+from cjlib.show.units import CUSTOMERS, Unit, html_in_units, use_unit
 from cjlib.views.marks import STYLE, Mark, spark
 from cjlib.views.notebook.summary_cards import detail, said
 from cjlib.views.report.changes import Move, metrics_of, moves_of_run
@@ -139,6 +140,7 @@ def render(out: Path, runs: Sequence[Run]) -> str:
     """The first page: findings, key figures, reports, and what moved."""
     published = [report for report in reports(runs) if (out / f"{report.name}.html").exists()]
     newest = runs[0].facts.get("left_out", {}) if runs else {}
+    use_unit(_unit(runs))
     return _filled(
         "index.html.j2",
         _business(runs),
@@ -166,7 +168,7 @@ def render_runs(out: Path, runs: Sequence[Run]) -> str:
 
 def _filled(template: str, business: str, **content: Any) -> str:
     early, late = own("early.js"), own("report.js")
-    return (
+    html = (
         environment()
         .get_template(template)
         .render(
@@ -178,10 +180,19 @@ def _filled(template: str, business: str, **content: Any) -> str:
             **content,
         )
     )
+    return html_in_units(html)
 
 
 def _business(runs: Sequence[Run]) -> str:
     return next((run.facts["journey"] for run in runs if run.facts.get("journey")), "")
+
+
+def _unit(runs: Sequence[Run]) -> Unit:
+    """What the newest run counted."""
+    words = runs[0].facts.get("unit") if runs else None
+    if words is None:
+        return CUSTOMERS
+    return Unit(words["one"], words["many"], names=frozenset(words["names"]))
 
 
 def tiles(published: Sequence[Report]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from cjlib.show.units import html_in_units
 from cjlib.views import map_style, marks
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.figures import packed
@@ -124,18 +125,14 @@ def style_of_maps(page: Page) -> Markup:
 
 def write_page(page: Page, job: Job) -> None:
     """Write the report of a notebook into its run's folder."""
-    write_whole(
-        job.page,
-        job.mask(
-            render(
-                page,
-                frame=job.frame,
-                name=job.name,
-                parameters=job.parameters,
-                shared=job.shared_assets,
-            )
-        ),
+    html = render(
+        page,
+        frame=job.frame,
+        name=job.name,
+        parameters=job.parameters,
+        shared=job.shared_assets,
     )
+    write_whole(job.page, job.mask(html_in_units(html)))
 
 
 def render(

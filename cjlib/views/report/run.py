@@ -18,7 +18,7 @@ from cjlib import platform
 from cjlib.errors import CjlibError, shown
 from cjlib.views.report import pool
 from cjlib.views.report.changes import Alert, metrics_of
-from cjlib.views.report.labels import labels_of
+from cjlib.views.report.labels import labels_of, unit_of_journey
 from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.pool import Watcher
 from cjlib.views.report.preload import prepare_environment, to_load
@@ -197,10 +197,12 @@ def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]
     }
 
 
-def _facts_of_journey(journeys: Sequence[Path], mask: Mask) -> dict[str, str | None]:
+def _facts_of_journey(journeys: Sequence[Path], mask: Mask) -> dict[str, Any]:
     journey = journeys[0] if journeys else None
+    unit = unit_of_journey(journey)
     return {
         "journey": mask(journey_name(journey)),
+        "unit": {"one": unit.one, "many": unit.many, "names": sorted(unit.names)},
         "journey_file": mask(str(journey)) if journey else None,
         "journey_hash": _hash(journey) if journey else None,
     }
@@ -254,7 +256,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
         for name in one.facts["notebooks"]
     }
     facts = current.facts
-    labels = labels_of(next(iter(journey_files(order)), None))
+    file = next(iter(journey_files(order)), None)
     titled = [None, *((notebook.name, notebook.question) for notebook in order.notebooks), None]
     return [
         Job(
@@ -267,7 +269,8 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
             environment=dict(os.environ),
             frame={
                 "journey": facts["journey"],
-                "labels": labels,
+                "labels": labels_of(file),
+                "unit": unit_of_journey(file),
                 "made": in_words(facts["started"]),
                 "published": in_words(published[notebook.name])
                 if notebook.name in published

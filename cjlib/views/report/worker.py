@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cjlib import errors, logs, platform
+from cjlib.show.units import use_unit
 from cjlib.views.report.redaction import Mask
 
 
@@ -107,6 +108,7 @@ def render(job: Job, outcome: Outcome, pipe: Connection) -> None:
             error=outcome.error,
             labels=job.frame.get("labels"),
         )
+        use_unit(job.frame["unit"])
         write_page(page, job)
         pipe.send(("done", page.facts))
 
