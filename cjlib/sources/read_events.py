@@ -338,9 +338,11 @@ def _regrouped(
     """One log, its customers people instead of ids, or accounts, tickets, orders instead of people."""
     zone, several = next(iter(logs.values())).zone, len(logs) > 1
     identities, grain = options.people, options.unit
-    joined = identities is not None and identities.join
-    people = PeopleStep(identities, customers, several=several) if joined else None
-    units = None if grain is None else GrainStep(grain, customers, zone, joined=joined)
+    people = units = None
+    if identities is not None and identities.join:
+        people = PeopleStep(identities, customers, several=several)
+    if grain is not None:
+        units = GrainStep(grain, customers, zone, joined=people is not None)
     log = combined(logs, until=until, people=people, units=units)
     counted = log.quality if several else with_lines_of_people(log.quality, log.engine)
     lines = [line for step in (people, units) if step is not None for line in step.lines]

@@ -279,8 +279,10 @@ def _write(engine: DuckDB, found: Resolved, space: IdSpace) -> Owners:
     )
     place = np.cumsum(used) - 1
     # Where something else than people is counted, an event may be of no person.
-    own = pa.concat_arrays([names.filter(pa.array(used[people])), pa.array([""], names.type)])
-    of_row = np.where(found.person == NOBODY, len(own) - 1, place[found.person])
+    own, of_nobody = names.filter(pa.array(used[people])), found.person == NOBODY
+    if of_nobody.any():
+        own = pa.concat_arrays([own, pa.array([""], names.type)])
+    of_row = np.where(of_nobody, len(own) - 1, place[found.person])
     owners = Owners(own, of_row)
     entries = {
         "node": found.ids,

@@ -208,10 +208,9 @@ def _of_units(drawn: Figure) -> Figure:
         for part in ("hovertemplate", "name"):
             if isinstance(getattr(trace, part, None), str):
                 trace[part] = in_units(trace[part])
-    for axis in (*drawn.select_xaxes(), *drawn.select_yaxes()):
-        axis.title.text = axis.title.text and in_units(axis.title.text)
-    for note in drawn.layout.annotations:
-        note.text = note.text and in_units(note.text)
+    titles: list[Any] = [axis["title"] for axis in (*drawn.select_xaxes(), *drawn.select_yaxes())]
+    for words in [*titles, *drawn.select_annotations()]:
+        words["text"] = words["text"] and in_units(words["text"])
     return drawn
 
 
