@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import platform
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -88,3 +89,39 @@ def speak_utf8() -> None:
         if isinstance(stream, TextIOWrapper):
             encoding = stream.encoding if stream.isatty() else "utf-8"
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+_BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "microsoft-edge",
+    "msedge",
+)
+_PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    "%PROGRAMFILES%/Google/Chrome/Application/chrome.exe",
+    "%PROGRAMFILES(X86)%/Google/Chrome/Application/chrome.exe",
+    "%LOCALAPPDATA%/Google/Chrome/Application/chrome.exe",
+    "%PROGRAMFILES(X86)%/Microsoft/Edge/Application/msedge.exe",
+)
+
+
+def chrome() -> Path | None:
+    """A Chrome, Chromium or Edge of this machine: what `CJ_CHROME` names, else the first that is found."""
+    if named := os.environ.get("CJ_CHROME"):
+        return Path(named) if Path(named).is_file() else None
+    found = (shutil.which(name) for name in _BROWSERS)
+    installed = (os.path.expandvars(place) for place in _PLACES)
+    return next(
+        (Path(file) for file in (*found, *installed) if file and Path(file).is_file()), None
+    )
+
+
+def is_root() -> bool:
+    """Whether this process may do everything, as in most containers, where Chrome has no sandbox."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0

@@ -75,6 +75,9 @@ Alerts = Annotated[
         show_default=False,
     ),
 ]
+Pdf = Annotated[
+    bool, typer.Option("--pdf", help="Each report as PDF beside it, by a Chrome that is found.")
+]
 Send = Annotated[
     bool, typer.Option("--send", help="Then send it as the journey file's delivery says.")
 ]
@@ -97,6 +100,7 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
     wait: Wait = False,
     keep: Keep = None,
     alert: Alerts = None,
+    pdf: Pdf = False,
     send: Send = False,
     folder: Folder = None,
     as_json: AsJson = False,
@@ -127,13 +131,33 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
             keep=keep,
             alerts=read_alerts(alert or []),
         )
+        browser = _browser() if pdf else None
         target = _to_send(order) if send else None
         finished = _watched(order)
         print(_as_json(finished) if as_json else _one_line(finished, out))
         code = finished.facts["exit_code"]
-        if target and code in (0, 4):
-            code = code if _sent(target, finished) else 1
+        if code in PUBLISHED:
+            if browser:
+                _print(finished, browser)
+            if target and not _sent(target, finished):
+                code = 1
     raise typer.Exit(code)
+
+
+PUBLISHED = (0, 4)
+"""Exit codes of a run whose reports are there."""
+
+
+def _browser() -> Path:
+    from cjlib.delivery.paper import find_chrome
+
+    return find_chrome()
+
+
+def _print(run: Run, browser: Path) -> None:
+    from cjlib.delivery.paper import print_reports
+
+    print_reports(run.out, ["index", *run.facts["notebooks"]], browser)
 
 
 def _to_send(order: Order) -> Path:

@@ -163,7 +163,7 @@ def _attachments(
     return [
         _attachment(out / f"{name}.{kind}")
         for kind in kinds
-        for name in (["index", *reports] if kind == "html" else reports)
+        for name in ("index", *reports)
     ]
 
 

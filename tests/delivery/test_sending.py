@@ -448,7 +448,7 @@ def test_reports_go_along_where_they_are_asked_for(tmp_path, post):
         "index.html",
         "01_funnel.html",
     ]
-    with pytest.raises(CjlibError, match=r"there is no 01_funnel.pdf .* cj run --pdf"):
+    with pytest.raises(CjlibError, match=r"there is no index.pdf .* cj run --pdf"):
         sent(tmp_path, post.delivery("ben@example.com", attach=["pdf"]))
 
 

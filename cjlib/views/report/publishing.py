@@ -16,6 +16,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from cjlib import platform
 from cjlib.analyses.findings import Finding, from_plain, told
 from cjlib.analyses.metric_change import few
 from cjlib.analyses.result import Metric
@@ -61,6 +62,7 @@ def publish(run: Run) -> None:
         written.write_text(within(page.read_text(encoding="utf-8"), there), encoding="utf-8")
     for written, published in aside:
         os.replace(written, published)
+        platform.remove(published.with_suffix(".pdf"))  # it is of the report before
     run.update({"status": OK})
 
 
