@@ -160,11 +160,7 @@ def _attachments(
         raise CjlibError(
             "attach: reports made with --shared-assets do not open alone. Run without it, or attach pdf."
         )
-    return [
-        _attachment(out / f"{name}.{kind}")
-        for kind in kinds
-        for name in ("index", *reports)
-    ]
+    return [_attachment(out / f"{name}.{kind}") for kind in kinds for name in ("index", *reports)]
 
 
 def _attachment(path: Path) -> Attachment:
