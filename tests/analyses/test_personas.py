@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 import cjlib as cj
-from cjlib.analyses.personas import Personas
+from cjlib.analyses.personas import Personas, _mean_scores
 from cjlib.analyses.personas.clusters import choose, fit, reference, standardised, two_peaks
 from cjlib.analyses.personas.customer_features import customer_features
 from cjlib.analyses.personas.profile import computed_name, match_written, profile_of
@@ -264,7 +264,7 @@ def test_features_are_counted_by_hand():
             "value": [1.0, 2.0, None, None],
         }
     )
-    raw = customer_features(cj.read_events(events)).raw
+    raw = customer_features(cj.read_events(events), {}).raw
     assert raw["events"].tolist() == [3, 1]
     assert raw["active_days"].tolist() == [2, 1]
     assert raw["value"].tolist() == [3, 0]
@@ -305,3 +305,17 @@ def test_a_feature_that_is_not_measured_fits_nobody_and_is_named(side):
     assert written.unknown == (
         "'share_of_chanel_app' is not measured. Did you mean 'share_of_channel_app'?",
     )
+
+
+def test_an_answer_counts_under_any_id_of_the_person():
+    rows = [("ana", "a@x.org", "visit", "2025-01-01"), ("bob", "b@x.org", "visit", "2025-01-02")]
+    events = pd.DataFrame(rows, columns=["customer_id", "email", "event", "timestamp"])
+    log = cj.read_events(events, identities={"known": ["email"]})
+    told = {
+        "timestamp": ["2025-01-03"] * 3,
+        "text": ["I love it, great!", "Awful, broken.", "Fine"],
+    }
+    feedback = cj.read_feedback(pd.DataFrame({"customer_id": ["A@x.org", "bob", "zed"], **told}))
+    scores = _mean_scores(log, feedback)
+    assert set(scores) == {0, 1}
+    assert scores[0] > scores[1]

@@ -172,7 +172,7 @@ def personas(
         if journey and journey.value
         else {}
     )
-    features = customer_features(log, _mean_scores(feedback), **money)
+    features = customer_features(log, _mean_scores(log, feedback), **money)
     seen = features.events >= FEWEST_EVENTS
     if seen.sum() < 2 * MIN_N:
         return Personas.unanswered(
@@ -243,17 +243,16 @@ def _found(
     return metrics, groups
 
 
-def _mean_scores(feedback: Feedback | None) -> dict[object, float] | None:
+def _mean_scores(log: EventLog, feedback: Feedback | None) -> dict[int, float]:
+    """The mean sentiment of each customer of the log who wrote, by its code; any id of a person counts."""
     if feedback is None:
-        return None
+        return {}
     scores = score_texts(feedback).table["score"].to_numpy(dtype=float)
-    rows = pd.DataFrame(
-        {"customer_id": feedback.frame["customer_id"].to_numpy(dtype=object), "score": scores}
-    ).dropna()
-    return {
-        customer: float(np.sort(group.to_numpy()).mean())
-        for customer, group in rows.groupby("customer_id")["score"]
-    }
+    given = feedback.frame["customer_id"]
+    customer = np.where(given.notna(), log.codes_of_ids(given), -1)
+    rows = pd.DataFrame({"customer": customer, "score": scores}).query("customer >= 0").dropna()
+    groups = rows.groupby("customer")["score"]
+    return groups.agg(lambda group: float(np.sort(group.to_numpy()).mean())).to_dict()
 
 
 def _answer(

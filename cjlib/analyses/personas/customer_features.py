@@ -34,7 +34,7 @@ class CustomerFeatures:
 
 def customer_features(
     log: EventLog,
-    mean_score: Mapping[object, float] | None = None,
+    mean_score: Mapping[int, float],
     *,
     value_event: Event = None,
     amount: str = "value",
@@ -50,7 +50,7 @@ def customer_features(
         "events_per_day": n / np.maximum(days, 1),
     } | _value(log, customer, value_event, amount)
     shares = _channel_shares(log, place, n) | _event_shares(log, rows["event"], place, n)
-    rest = _attributes(log, first) | _mood(log, customer, mean_score)
+    rest = _attributes(log, first) | _mood(customer, mean_score)
     raw = pd.DataFrame(amounts | shares | rest)
     scaled = raw.assign(**{name: np.log1p(np.maximum(raw[name], 0)) for name in amounts})
     filled = scaled.fillna(scaled.mean())
@@ -154,13 +154,8 @@ def _attributes(log: EventLog, first: NDArray[np.intp]) -> dict[str, Floats]:
     return found
 
 
-def _mood(
-    log: EventLog, customer: NDArray[np.int32], mean_score: Mapping[object, float] | None
-) -> dict[str, Floats]:
+def _mood(customer: NDArray[np.int32], mean_score: Mapping[int, float]) -> dict[str, Floats]:
     if not mean_score:
         return {}
-    return {
-        "mean_score": np.array(
-            [mean_score.get(one, np.nan) for one in log.customer_ids(customer)], dtype=float
-        )
-    }
+    scores = [mean_score.get(code, np.nan) for code in customer.tolist()]
+    return {"mean_score": np.array(scores, dtype=float)}

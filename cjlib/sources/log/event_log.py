@@ -482,14 +482,11 @@ class EventLog(Log):
 
         Where ids were joined, every id that is one person's for good counts, not only the one that names the person.
         """
-        asked = pd.Index([str(one) for one in ids])
+        asked = pd.Series([str(one) for one in ids], dtype="str")
         names = pd.Index([str(one) for one in self.customer_ids()])
-        joined = self.engine.frame(
-            f"SELECT id, min(person) AS person FROM {_identities(self.engine)} {_FOR_GOOD}"
-        )
-        people = asked.to_series().map(joined.set_index("id")["person"])
-        direct = names.get_indexer(asked)
-        return np.where(direct >= 0, direct, names.get_indexer(pd.Index(people))).astype(np.int64)
+        direct = names.get_indexer(pd.Index(asked))
+        of_person = names.get_indexer(pd.Index(self._people_of(asked)))
+        return np.where(direct >= 0, direct, of_person).astype(np.int64)
 
     def units_of(self, table: pd.DataFrame) -> pd.Series:
         """The unit of each row of a table about people, such as answers: what its own column names, else what the row's `customer_id` did things for.
@@ -518,11 +515,14 @@ class EventLog(Log):
         return given.fillna(of_people).fillna(named)
 
     def _people_of(self, ids: pd.Series) -> pd.Series:
-        """Where ids were joined, the person for whom each stands for good; else the ids."""
+        """Where ids were joined, the person for whom each stands for good, addresses in small letters too; else the ids."""
         joined = self.engine.frame(
             f"SELECT id, min(person) AS person FROM {_identities(self.engine)} {_FOR_GOOD}"
         ).set_index("id")["person"]
-        return ids.map(joined).astype("str").fillna(ids)
+        written = ids.str.strip()
+        address = written.str.lower().where(written.str.contains("@", regex=False, na=False))
+        people = written.map(joined).astype("str").fillna(address.map(joined).astype("str"))
+        return people.fillna(ids)
 
     def _dictionary(self, name: str) -> list[Any]:
         return [value for (value,) in self.engine.rows(f"SELECT value FROM {name} ORDER BY code")]
