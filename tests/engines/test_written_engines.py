@@ -18,7 +18,7 @@ import cjlib as cj
 from cjlib.analyses.funnel.options import question
 from cjlib.analyses.funnel.sql import Timed
 from cjlib.analyses.paths.pushdown import pairs_sql, rows_sql
-from cjlib.analyses.survival.sql import days_sql
+from cjlib.analyses.survival.count import days_sql
 from cjlib.sources.connect.database import relation_of
 from cjlib.sources.connect.remote import table_named
 from cjlib.sources.pushdown.dialects import COMPILED, check_dialect, contract_of, written

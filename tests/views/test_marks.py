@@ -9,7 +9,7 @@ import pytest
 from cjlib.views import marks
 from cjlib.views.marks import Mark, Scale, table_html
 from cjlib.views.plots import theme
-from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
+from cjlib.views.plots.rows import Axis, Dot, dot_rows
 from cjlib.views.report.figures import read_rows
 
 SHARES = Scale(title="share", percent=True, middle=0.5, middle_name="all together, 50%")

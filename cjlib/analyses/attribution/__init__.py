@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from cjlib.analyses.attribution.models import MODELS, Options, credited
-from cjlib.analyses.attribution.summary import (
+from cjlib.analyses.attribution.tables import (
     IN_WORDS,
     NO_CAUSE,
     comparison_headline,
+    credit_table,
     headline,
+    journey_rows,
     passed_over,
+    share_metrics,
+    touches_sql,
     unknown_costs,
 )
-from cjlib.analyses.attribution.tables import credit_table, journey_rows, share_metrics, touches_sql
 from cjlib.analyses.attribution.touch_journeys import NO_JOURNEYS, Journeys, from_log, from_paths
 from cjlib.analyses.result import Result, metric
 from cjlib.analyses.sequence_summary import base_of

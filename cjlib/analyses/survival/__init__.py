@@ -16,11 +16,11 @@ from cjlib.analyses.survival.count import (
     Lifetimes,
     lifetimes_of,
     lives_of,
+    lives_sql,
     lives_there,
     span_of,
 )
 from cjlib.analyses.survival.kaplan_meier import Curve, Z, kaplan_meier, log_rank
-from cjlib.analyses.survival.sql import lives_sql
 from cjlib.errors import CjlibError, not_a_log
 from cjlib.shared.comparison import MIN_N, Family, family
 from cjlib.shared.first_events import Whole

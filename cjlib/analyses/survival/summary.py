@@ -7,8 +7,8 @@ import math
 import pandas as pd
 
 from cjlib.analyses.findings import Finding
+from cjlib.analyses.survival.count import Span
 from cjlib.analyses.survival.kaplan_meier import Curve
-from cjlib.analyses.survival.sql import Span
 from cjlib.errors import did_you_mean, shown
 from cjlib.shared.comparison import CLAIM
 from cjlib.show.numbers import confidence, count_of, percent, timespan

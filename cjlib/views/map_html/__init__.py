@@ -12,8 +12,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, shown
-from cjlib.views.map_html import behaviour_cells, feedback_cells
-from cjlib.views.map_html.cell import Cell, Record, count, said, small
+from cjlib.views.map_html import cells as lane
+from cjlib.views.map_html.cells import Cell, Record, count, said, small
 from cjlib.views.map_html.sentiment_lane import mood_caption, rows_of_group
 from cjlib.views.map_html.stage_by_stage import card, strip
 from cjlib.views.map_style import style
@@ -116,8 +116,8 @@ def _stage_by_stage(content: PosterContent, lanes: list[tuple[str, str, list[Cel
 
 def _evidence(place: int, lanes: list[tuple[str, str, list[Cell]]]) -> str:
     rows = "".join(
-        f'<dt>{escape(lane)}</dt><dd class="{_class(cells[place])}">{cells[place].html}</dd>'
-        for lane, _, cells in lanes
+        f'<dt>{escape(name)}</dt><dd class="{_class(cells[place])}">{cells[place].html}</dd>'
+        for name, _, cells in lanes
         if cells[place].html
     )
     return f"<dl>{rows}</dl>"
@@ -146,17 +146,17 @@ class Lanes:
 
 
 COUNTED = (
-    ("Evidence", "grade", behaviour_cells.evidence),
-    ("Customers", "count", behaviour_cells.customers),
-    ("Arrived from previous stage", "count", behaviour_cells.onward),
-    ("Drop-off", "count", behaviour_cells.ends),
+    ("Evidence", "grade", lane.evidence),
+    ("Customers", "count", lane.customers),
+    ("Arrived from previous stage", "count", lane.onward),
+    ("Drop-off", "count", lane.ends),
 )
 FURTHER = (
-    ("Skipped", "count", behaviour_cells.skipped),
-    ("Time", "count", behaviour_cells.time),
-    ("Channels", "count", behaviour_cells.channels),
-    ("Value and cost", "count", behaviour_cells.money),
-    ("Risk of leaving", "count", behaviour_cells.risk),
+    ("Skipped", "count", lane.skipped),
+    ("Time", "count", lane.time),
+    ("Channels", "count", lane.channels),
+    ("Value and cost", "count", lane.money),
+    ("Risk of leaving", "count", lane.risk),
 )
 
 
@@ -169,10 +169,10 @@ def lanes_of(held: JourneyMap, group: Any) -> Lanes:
     stages = _with_base(rows_of_group(held.table, held, key).to_dict("records"))
     points = rows_of_group(held.touchpoints, held, key).to_dict("records")
     lanes = [(title, kind, [make(row) for row in stages]) for title, kind, make in COUNTED]
-    lanes += feedback_cells.feelings(held, stages, key)
-    lanes += feedback_cells.pains(held, stages) if name is None else []
-    lanes += [("In their words", "quote", [feedback_cells.quote(held, row) for row in stages])]
-    lanes += [("Touchpoints", "count", [behaviour_cells.points(row, points) for row in stages])]
+    lanes += lane.feelings(held, stages, key)
+    lanes += lane.pains(held, stages) if name is None else []
+    lanes += [("In their words", "quote", [lane.quote(held, row) for row in stages])]
+    lanes += [("Touchpoints", "count", [lane.points(row, points) for row in stages])]
     lanes += [(title, kind, [make(row) for row in stages]) for title, kind, make in FURTHER]
     lanes += [
         (f"{title} (team input)", "hand", [_hand(texts) for texts in _written(held, written)])

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 
 from cjlib.show import numbers
 from cjlib.views import marks
-from cjlib.views.plots import share_rows, theme
+from cjlib.views.plots import theme
+from cjlib.views.plots.rows import Row, bars
 
 COLUMNS = [
     "channel",
@@ -28,7 +29,7 @@ def credit(result: Any, *, most: int = 12) -> go.Figure:
         return theme.empty(result.headline, columns=COLUMNS)
     rows = [_row(row, total) for row in every[:most]]
     costs = "cost_per_conversion" in result.table
-    return share_rows.bars(
+    return bars(
         rows,
         axis="share of conversions<br>95% CIs; credit, not cause",
         caption=result.headline,
@@ -43,9 +44,9 @@ def credit(result: Any, *, most: int = 12) -> go.Figure:
     )
 
 
-def _row(row: dict[str, Any], total: int) -> share_rows.Row:
+def _row(row: dict[str, Any], total: int) -> Row:
     said = f"{numbers.percent(row['share_of_conversions'])} ({row['conversions']:,.1f} of {total:,} conversions)"
-    return share_rows.Row(
+    return Row(
         row["channel"],
         row["share_of_conversions"],
         row["share_of_conversions_low"],

@@ -16,7 +16,7 @@ from cjlib.shared.comparison import CLAIM
 from cjlib.show.numbers import about, percent
 from cjlib.views import marks
 from cjlib.views.plots import target_list, theme
-from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
+from cjlib.views.plots.rows import Axis, Dot, dot_rows
 
 NAMES = {
     "chosen": "The chosen model",

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from cjlib.shared.comparison import CLAIM
 from cjlib.show import numbers
 from cjlib.views.plots import theme
-from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 from cjlib.views.plots.retention_curves import curve
+from cjlib.views.plots.rows import Axis, Dot, dot_rows
 
 COLUMNS = [
     "arm",

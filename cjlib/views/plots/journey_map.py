@@ -12,7 +12,7 @@ from cjlib.views.map_html.sentiment_lane import NAMES, SCALES, rows_of_group
 from cjlib.views.plots import theme
 from cjlib.views.plots.map_pain import moments, pain_points, routes, support
 from cjlib.views.plots.persona_maps import groups
-from cjlib.views.plots.share_rows import Pair, dumbbells
+from cjlib.views.plots.rows import Pair, dumbbells
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap

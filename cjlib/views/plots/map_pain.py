@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from cjlib.analyses.journey_map.summary import FIRST_FROM, significant_pains
 from cjlib.show import numbers
 from cjlib.views.plots import theme
-from cjlib.views.plots.share_rows import Pair, Row, bars, dumbbells
+from cjlib.views.plots.rows import Pair, Row, bars, dumbbells
 
 if TYPE_CHECKING:
     from cjlib.analyses.journey_map import JourneyMap

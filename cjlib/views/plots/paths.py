@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.shared.event_arrays import ARROW
 from cjlib.show import numbers
-from cjlib.views.plots import share_rows, theme
+from cjlib.views.plots import theme
 from cjlib.views.plots.path_flow import flow, heatmap
+from cjlib.views.plots.rows import Pair, bars, dumbbells, rows_of
 
 MEANING = "95% CIs; grey: fewer than 30"
 
@@ -21,10 +22,10 @@ def journeys(result: Any, *, most: int = 5) -> go.Figure:
     every = theme.records(result.sequences)
     if not every:
         return theme.empty(result.headline, columns=columns)
-    rows = share_rows.rows_of(
+    rows = rows_of(
         every[:most], "share_of_paths", lambda row: row["path"], lambda _: result.n_paths, "paths"
     )
-    return share_rows.bars(
+    return bars(
         rows,
         axis=f"share of all paths<br>{MEANING}",
         caption=result.headline,
@@ -87,14 +88,14 @@ def _moves(result: Any, every: list[dict[str, Any]], count: str, most: int, axis
         group = f"{theme.group_name(row[column] for column in groups)}: " if groups else ""
         return f"{group}{row['source']}{ARROW}{row['target']}"
 
-    rows = share_rows.rows_of(
+    rows = rows_of(
         every[:most],
         "share_of_source",
         name,
         lambda row: round(row[count] / row["share_of_source"]),
         count,
     )
-    return share_rows.bars(
+    return bars(
         rows,
         axis=f"{axis}<br>{MEANING}",
         caption=result.headline if count == "count" else _link_claim(every),
@@ -145,14 +146,14 @@ def returns(result: Any, *, most: int = 10) -> go.Figure:
     if not every:
         return theme.empty(result.headline, columns=columns)
     share = "share_of_paths_with_event"
-    rows = share_rows.rows_of(
+    rows = rows_of(
         every[:most],
         share,
         lambda row: row["event"],
         lambda row: round(row["paths"] / row[share]),
         "paths",
     )
-    return share_rows.bars(
+    return bars(
         rows,
         axis=f"share of the paths that reach it<br>{MEANING}",
         caption=result.headline,
@@ -181,7 +182,7 @@ def ways(result: Any, *, most: int = 10) -> go.Figure:
     every = theme.records(result.ways)
     if not every:
         return theme.empty(result.headline, columns=columns)
-    rows = share_rows.rows_of(
+    rows = rows_of(
         every[:most],
         "share_of_paths",
         lambda row: row["loop"],
@@ -189,7 +190,7 @@ def ways(result: Any, *, most: int = 10) -> go.Figure:
         "paths",
     )
     first = every[0]
-    return share_rows.bars(
+    return bars(
         rows,
         axis=f"share of all paths<br>{MEANING}",
         caption=f"The most common loop, {first['loop']}, is in {rows[0].said} paths (95% CI "
@@ -219,14 +220,14 @@ def lengths(result: Any) -> go.Figure:
     n = len(result.table)
     if not n:
         return theme.empty(result.headline, columns=columns)
-    rows = share_rows.rows_of(
+    rows = rows_of(
         every,
         "share",
         lambda row: f"{row['events']} {'event' if row['events'] == '1' else 'events'}",
         lambda _: n,
         "sessions",
     )
-    return share_rows.bars(
+    return bars(
         rows,
         axis=f"share of sessions<br>{MEANING}",
         caption=result.headline,
@@ -264,7 +265,7 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
     if not every or any(numbers.missing(every[0][f"share_of_{group}"]) for group in (one, other)):
         return theme.empty(result.headline, columns=columns)
     pairs = [
-        share_rows.Pair(
+        Pair(
             row["pattern"],
             row[f"share_of_{one}"],
             row[f"share_of_{other}"],
@@ -273,7 +274,7 @@ def differences(result: Any, *, kind: str | None = None, most: int = 10) -> go.F
         )
         for row in every[:most]
     ]
-    return share_rows.dumbbells(
+    return dumbbells(
         pairs,
         names=(one, other),
         axis="share of customers who did it before<br>bold: differs significantly",

@@ -10,8 +10,7 @@ import plotly.graph_objects as go
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
-from cjlib.views.plots.dot_rows import Axis, Dot, Lines, dot_rows, level_unchanged, over_time
-from cjlib.views.plots.share_rows import Row, bars
+from cjlib.views.plots.rows import Axis, Dot, Lines, Row, bars, dot_rows, level_unchanged, over_time
 
 KINDS = {"taxonomy": "", "candidate": "candidate: ", "uncovered": ""}
 

@@ -12,8 +12,8 @@ from cjlib.analyses.value.recorded_value import StatedValue
 from cjlib.analyses.value.value_by_segment import ValueBy
 from cjlib.show.numbers import about, count_of, joined, money, percent
 from cjlib.views.plots import theme
-from cjlib.views.plots.dot_rows import Axis, Dot, dot_rows
 from cjlib.views.plots.retention_curves import curve
+from cjlib.views.plots.rows import Axis, Dot, dot_rows
 
 
 def deciles(result: CustomerValue | StatedValue) -> go.Figure:
