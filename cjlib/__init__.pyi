@@ -16,6 +16,7 @@ from cjlib.analyses.churn import target_list as target_list
 from cjlib.analyses.churn import value_at_risk as value_at_risk
 from cjlib.analyses.experiment import Measure as Measure
 from cjlib.analyses.experiment import experiment as experiment
+from cjlib.analyses.experiment.holdout import holdout as holdout
 from cjlib.analyses.experiment.plan import plan_experiment as plan_experiment
 from cjlib.analyses.feedback.complaint_outcomes import after_feedback as after_feedback
 from cjlib.analyses.feedback.drivers import drivers as drivers
@@ -68,6 +69,7 @@ from cjlib.views.map_html import render_map as render_map
 from cjlib.views.notebook.audit import explore_audit as explore_audit
 from cjlib.views.notebook.explore import explore as explore
 from cjlib.views.notebook.explore import explore_targets as explore_targets
+from cjlib.views.notebook.explore_experiment import explore_experiment as explore_experiment
 from cjlib.views.notebook.explore_map import explore_map as explore_map
 from cjlib.views.notebook.overview import highlights as highlights
 from cjlib.views.notebook.overview import missing_measures as missing_measures

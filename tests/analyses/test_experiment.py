@@ -403,9 +403,25 @@ def test_a_change_is_worth_its_difference_times_the_customers_less_its_cost():
     worth = result.worth("revenue", cost=0, customers_per_year=10_000)
     row, arm = worth.table.iloc[0], result.table.iloc[0]
     assert row["gain_per_year"] == pytest.approx(10_000 * arm["difference"])
-    assert row["gain_per_1000_low"] == pytest.approx(1_000 * arm["difference_low"])
+    assert row["gain_per_1000_low"] == pytest.approx(1_000 * arm["always_low"])
     even = result.worth("revenue", cost=row["gain_per_year"], customers_per_year=10_000)
     assert even.table["probability_worth_it"][0] == pytest.approx(0.5)
+
+
+def test_the_sentence_of_money_says_what_to_do():
+    shown = read(world(lift=0.15, customers=6_000), (CONVERSION, REVENUE))
+    assert shown.worth("revenue").headline.startswith("Ship “new”: it changes revenue by ")
+    costly = shown.worth("revenue", cost=1e9)
+    assert costly.headline.startswith("Stop “new”: ")
+    assert costly.headline.endswith("its cost of 1,000,000,000 with a probability of 0%.")
+    options = {"measures": (CONVERSION, REVENUE), "planned_customers": 5_000}
+    still = read(world(), **options)
+    assert still.worth("revenue").table["action"].tolist() == [
+        f"go on until {still.open_until:%Y-%m-%d}"
+    ]
+    done = read(world(), **options | {"planned_customers": 100})
+    assert done.open_until is None
+    assert done.worth("revenue").table["action"].tolist() == ["stop"]
 
 
 def test_only_a_sum_has_a_worth():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from cjlib.analyses.churn.model.explanations import first_reasons
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.shared.comparison import MIN_N
-from cjlib.show.numbers import about, count_of, money, percent
+from cjlib.show.numbers import about, confidence, count_of, money, percent
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -59,6 +60,8 @@ class Offer:
     offer_cost: float
     contact_cost: float
     success_share: float
+    measured: tuple[float, float] | None = None
+    """The 95% CI of a success share that a control group measured; None: it is a guess."""
 
     def profit(self, probability: Floats, value: Floats, share: float | None = None) -> Floats:
         """Expected profit of contacting each customer."""
@@ -150,7 +153,7 @@ def target_list(
     *,
     offer_cost: float | None,
     contact_cost: float | None,
-    success_share: float,
+    success_share: float | Result,
     budget: float | None = None,
     value: Any = None,
     seed: int = 0,
@@ -171,7 +174,9 @@ def target_list(
     offer_cost, contact_cost
         Cost of an accepted offer, and of a contact; None: not known, and so no list.
     success_share
-        γ, 0 to 1: a guess until it is tested; see `.sensitivity`.
+        γ, 0 to 1: a guess until it is tested; see `.sensitivity`. What `cj.holdout` gave, if
+        answered: the share that the control group of an earlier list measured, at least 0, with its
+        interval.
     budget
         Money for contacts: `budget` ÷ `contact_cost` customers are selected, the control group
         beside them. None: no limit.
@@ -210,7 +215,7 @@ def target_list(
     >>> targets.table["expected_profit"].round(1).tolist()
     [49.3, -4.3]
     """
-    share = _amount(success_share, "success_share", 1.0)
+    share, measured = _success(success_share)
     limit = None if budget is None else _amount(budget, "budget")
     offer_price = None if offer_cost is None else _amount(offer_cost, "offer_cost")
     contact_price = None if contact_cost is None else _amount(contact_cost, "contact_cost")
@@ -219,7 +224,7 @@ def target_list(
     reason = _no_ranking(scores) or _no_value(value)
     if reason or offer_price is None or contact_price is None:
         return TargetList.unanswered(f"No list of customers to contact: {reason or NO_COSTS}")
-    offer = Offer(offer_price, contact_price, share)
+    offer = Offer(offer_price, contact_price, share, measured)
     frame = _frame(scores)
     worth, unknown = _worth(frame, value)
     listing = _Listing.of(frame, _most_contacts(limit, offer, len(frame)), seed)
@@ -242,14 +247,34 @@ def target_list(
     return TargetList(
         table=table,
         headline=_headline(table, offer, even, _of_table(scores)),
-        definition=_definition(offer, limit, value, unknown, table),
+        definition=_definition(offer, limit, value, unknown, table) | {"seed": str(seed)},
         metrics=_metrics(table, offer, even),
         sensitivity=_sensitivity(offer, probability, worth, selected, listing),
         curve=_curve(table["expected_profit"].to_numpy(), int(selected.sum())),
-        export=_export(table),
+        export=_export(table, _made_at(frame).iloc[order]),
         offer=offer,
         budget=limit,
     )
+
+
+def _success(given: float | Result) -> tuple[float, tuple[float, float] | None]:
+    """The success share, and the interval of a measured one; who is harmed by a contact is not won by more of them, so it is 0 at least."""
+    if not isinstance(given, Result):
+        return _amount(given, "success_share", 1.0), None
+    found = given.metrics.get("success_share")
+    if not given.answered or found is None or found["value"] is None:
+        raise CjlibError(
+            f"success_share: must be a share from 0 to 1, or what cj.holdout measured. Got a result without one: {given.headline}"
+        )
+    low, high = (
+        bound if bound is not None else -math.inf for bound in (found["low"], found["high"])
+    )
+    return min(1.0, max(0.0, found["value"])), (max(0.0, low), min(1.0, max(0.0, high)))
+
+
+def _made_at(frame: pd.DataFrame) -> pd.Series:
+    """The moment of each forecast, from which a contact is counted."""
+    return frame["cutoff"] if "cutoff" in frame else pd.Series(pd.NaT, index=frame.index)
 
 
 def _no_ranking(scores: Any) -> str:
@@ -434,7 +459,7 @@ def _sensitivity(
 ) -> pd.DataFrame:
     mean = float(worth.mean()) if worth.size else float("nan")
     rows = []
-    for share in sorted({*SHARES, offer.success_share}):
+    for share in sorted({*SHARES, offer.success_share, *(offer.measured or ())}):
         profit = offer.profit(probability, worth, share)
         _, best, _ = listing.split(profit)
         rows.append(
@@ -457,16 +482,27 @@ def _curve(profit: Floats, selected: int) -> pd.DataFrame:
     return pd.DataFrame({"n_contacted": points, "expected_profit": total[points]})
 
 
-def _export(table: pd.DataFrame) -> pd.DataFrame:
-    """The selected and the control group, in the order of the list."""
-    rows = table[table["selected"] | table["control"]].reset_index(drop=True)
+def _export(table: pd.DataFrame, made_at: pd.Series) -> pd.DataFrame:
+    """The selected and the control group, in the order of the list, and when it was made."""
+    chosen = table["selected"] | table["control"]
+    rows = table[chosen].reset_index(drop=True)
     reasons = [f"reason_{rank}" for rank in range(1, REASONS + 1)]
     columns = ["customer_id", "churn_probability", "value", "expected_profit", "rank", *reasons]
-    return rows[[*columns, "control"]].assign(note=CAVEAT)
+    arm = np.where(rows["control"], "control", "contacted")
+    times = made_at.set_axis(table.index)[chosen].reset_index(drop=True)
+    return rows[[*columns, "control"]].assign(
+        variant=pd.Series(arm, dtype="str"), timestamp=times, note=CAVEAT
+    )
 
 
 def _harmless(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def _measured(offer: Offer) -> str:
+    if offer.measured is None:
+        return ""
+    return f", as measured on an earlier list ({confidence(*offer.measured)})"
 
 
 def _headline(table: pd.DataFrame, offer: Offer, even: float, of_table: bool) -> str:
@@ -482,7 +518,7 @@ def _headline(table: pd.DataFrame, offer: Offer, even: float, of_table: bool) ->
             f"{ground}the offer keeps {about(offer.success_share)} of would-be leavers; break-even at {percent(even)}. {CAVEAT}"
         )
     return (
-        f"Contact the {count_of(len(contacted), 'customer')} listed{beside}: expected profit {money(total)} if {ground}the offer keeps {about(offer.success_share)} of would-be leavers; "
+        f"Contact the {count_of(len(contacted), 'customer')} listed{beside}: expected profit {money(total)} if {ground}the offer keeps {about(offer.success_share)} of would-be leavers{_measured(offer)}; "
         f"break-even at {percent(even)}. {CAVEAT}"
     )
 
@@ -507,7 +543,12 @@ def _definition(
     return {
         "expected profit": "p·(γ·(V − offer) − contact) − (1 − p)·(offer + contact) of those contacted; those who would have stayed take the offer too",
         "costs": f"offer {offer.offer_cost:,g}, contact {offer.contact_cost:,g}",
-        "success share": f"γ = {offer.success_share:g}: a guess until it is tested",
+        "success share": f"γ = {offer.success_share:.3g}: "
+        + (
+            "a guess until it is tested"
+            if offer.measured is None
+            else f"measured on an earlier list ({confidence(*offer.measured)})"
+        ),
         "value": kind + (f"; {unknown:,} customers without one count as 0" if unknown else ""),
         "budget": "no limit"
         if budget is None

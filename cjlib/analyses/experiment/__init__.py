@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,15 @@ import pandas as pd
 
 from cjlib.analyses.experiment import breakdowns, checks, summary
 from cjlib.analyses.experiment.assignment import Assignment, assign, assign_from
-from cjlib.analyses.experiment.estimates import Estimate, Moments, Rules, estimate
+from cjlib.analyses.experiment.estimates import Estimate, Rules, estimate
 from cjlib.analyses.experiment.measures import (
     DAY,
-    CustomerValues,
     Exposed,
     Measure,
     customer_values,
     measures_given,
 )
-from cjlib.analyses.experiment.worth import Worth, worth
+from cjlib.analyses.experiment.worth import Ground, Worth, worth
 from cjlib.analyses.experiment.written_plan import (
     Readout,
     WrittenPlan,
@@ -72,6 +71,8 @@ class Experiment(Result):
         Where the readout differs from its written plan: `what`, `planned`, `read`, `consequence`; empty without a plan.
     per_day
         Customers exposed a day, all arms together.
+    stop, planned
+        The stop rule that was obeyed, and whether a number of customers was planned.
     open_until
         When the planned customers will have been followed, at this pace; None where there is no plan, or they have been.
     """
@@ -84,7 +85,71 @@ class Experiment(Result):
     checks: pd.DataFrame
     deviations: pd.DataFrame
     per_day: float
+    stop: str = "always_valid"
+    planned: bool = False
     open_until: pd.Timestamp | None = None
+    _counted: _Counted | None = field(default=None, repr=False)
+
+    def at(
+        self,
+        measure: str,
+        *,
+        look: int | None = None,
+        column: str | None = None,
+        group: str | None = None,
+    ) -> pd.DataFrame:
+        """A measure at an earlier look, or within a group, or both: exploratory, and no verdict.
+
+        Parameters
+        ----------
+        measure
+            The name of a measure.
+        look
+            A position in the times of `.looks`, 0 the earliest; None: the last.
+        column, group
+            A column of `by` and one of its groups; None: everybody.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row an arm: `variant`, `measure`, both numbers of customers, both values, `p_value`, `difference`
+            with both intervals; none where a side has fewer than 30.
+
+        Raises
+        ------
+        CjlibError
+            If there is no such measure, look, column or group.
+        """
+        if self._counted is None:
+            return pd.DataFrame()
+        counted = self._counted
+        if measure not in counted.slices:
+            raise not_one_of("measure", measure, counted.slices)
+        slices = counted.slices[measure]
+        if look is not None and not 0 <= look < slices.looks:
+            raise CjlibError(f"look: must be from 0 to {slices.looks - 1}. Got {shown(look)}.")
+        inside = None
+        if column is not None:
+            if column not in slices.cells.columns:
+                raise not_one_of("column", column, slices.cells.columns)
+            labels, _ = slices.cells.columns[column]
+            if group not in labels:
+                raise not_one_of("group", group, labels)
+            inside = slices.inside(column, str(group))
+        moments = slices.part(look=look, inside=inside)
+        rows = breakdowns.readings(slices.arms, slices.measure, moments, counted.rules)
+        return pd.DataFrame(rows)
+
+    @property
+    def choices(self) -> tuple[list[str], list[pd.Timestamp], dict[str, list[str]]]:
+        """What `.at` takes: measures, the times of the looks, and the groups of each column."""
+        if self._counted is None:
+            return [], [], {}
+        counted = self._counted
+        times = pd.to_datetime(counted.times.times, unit="us", utc=True).tolist()
+        columns = next(iter(counted.slices.values())).cells.columns
+        groups = {column: [str(one) for one in labels] for column, (labels, _) in columns.items()}
+        return list(counted.slices), times, groups
 
     def worth(
         self, measure: str, *, cost: float = 0, customers_per_year: float | None = None
@@ -103,7 +168,8 @@ class Experiment(Result):
         Returns
         -------
         Worth
-            `.table`, a row an arm: `variant`, `customers`, `gain_per_1000` and `gain_per_year` with their bounds, `cost`, `probability_worth_it`.
+            `.table`, a row an arm: `variant`, `customers`, `gain_per_1000` and `gain_per_year` with their bounds, `cost`, `probability_worth_it`, and `action`: "ship",
+            "stop" or "go on until" a day. Bounds are those that the stop rule goes by.
 
         Raises
         ------
@@ -118,7 +184,8 @@ class Experiment(Result):
             raise CjlibError(
                 f"measure: must be a measure of kind 'sum'. Got {shown(measure)}. This experiment has {listed(sums) or 'none'}."
             )
-        return worth(rows, measure, customers_per_year or self.per_day * 365.25, cost)
+        ground = Ground(self.verdict, self.stop, self.planned, self.open_until)
+        return worth(rows, measure, customers_per_year or self.per_day * 365.25, cost, ground)
 
 
 def experiment(  # noqa: PLR0913 (the options are the analysis)
@@ -270,6 +337,9 @@ class _Counted:
     novelty: list[dict[str, Any]]
     segments: list[dict[str, Any]]
     checks: list[dict[str, Any]]
+    slices: dict[str, breakdowns.Slices]
+    times: breakdowns.Looks
+    rules: Rules
 
 
 @dataclass(frozen=True)
@@ -285,17 +355,19 @@ class _Asked:
 
 def _counted(log: EventLog, assigned: Assignment, asked: _Asked, rules: Rules) -> _Counted:
     exposed = Exposed(assigned.customer, assigned.exposed_at, asked.horizon)
-    times, first_look = breakdowns.look_times(assigned, asked.horizon)
-    columns = breakdowns.groups_of(log, asked.by, assigned)
-    counted = _Counted([], [], [], [], [])
+    looks = breakdowns.Looks.of(assigned, asked.horizon)
+    cells = breakdowns.Cells.by(log, asked.by, assigned)
+    counted = _Counted([], [], [], [], [], {}, looks, rules)
     for measure in asked.measures:
         values = customer_values(log, measure, exposed, asked.feedback)
-        counted.rows.extend(_rows(assigned, measure, values, rules))
+        slices = breakdowns.Slices.of(measure, values, assigned, cells, looks, rules)
+        counted.slices[measure.name] = slices
+        counted.rows.extend(_rows(slices, rules))
         if measure.role != "decision":
             continue
-        counted.looks.extend(breakdowns.looks(assigned, measure, values, times, first_look, rules))
-        counted.novelty.extend(breakdowns.novelty(log, assigned, measure, exposed, rules))
-        counted.segments.extend(breakdowns.segments(assigned, measure, values, columns, rules))
+        counted.looks.extend(breakdowns.look_rows(slices, looks, rules))
+        counted.novelty.extend(breakdowns.novelty_rows(log, assigned, measure, exposed, rules))
+        counted.segments.extend(breakdowns.segment_rows(slices, rules))
         counted.checks.extend(checks.before_the_exposure(assigned, measure, values))
         counted.checks.extend(checks.outcome_first(measure, values))
         if asked.linked_by is not None:
@@ -305,14 +377,9 @@ def _counted(log: EventLog, assigned: Assignment, asked: _Asked, rules: Rules) -
     return counted
 
 
-def _rows(
-    assigned: Assignment, measure: Measure, values: CustomerValues, rules: Rules
-) -> list[dict[str, Any]]:
+def _rows(slices: breakdowns.Slices, rules: Rules) -> list[dict[str, Any]]:
     """One measure, a row an arm."""
-    arms = assigned.arms
-    moments = Moments.of(
-        values, assigned.arm, len(arms), covariates=breakdowns.adjusts(measure, rules)
-    )
+    measure, arms, moments = slices.measure, slices.arms, slices.part()
     rows = []
     for arm in range(1, len(arms)):
         row: dict[str, Any] = {
@@ -378,6 +445,9 @@ def _answer(
         checks=checked,
         deviations=deviations,
         per_day=_per_day(everyone),
+        stop=rules.stop,
+        planned=rules.planned is not None,
+        _counted=counted,
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,103 +33,144 @@ SEGMENTS = [
     *(*INTERVALS[:3], "p_value"),
 ]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
-def look_times(assigned: Assignment, horizon: int) -> tuple[Ints, Ints]:
-    """At most 30 looks, evenly spaced, in microseconds UTC, and the first look at which each customer's window was over."""
-    complete_at = assigned.exposed_at + horizon
-    times = np.linspace(complete_at.min(), complete_at.max(), MOST_LOOKS + 1)[1:].astype("int64")
-    times[-1] = complete_at.max()
-    return times, np.searchsorted(times, complete_at)
+@dataclass(frozen=True)
+class Cells:
+    """Into which cell each customer falls: one for each combination of groups that occurs.
+
+    Attributes
+    ----------
+    of
+        The cell of each customer.
+    columns
+        Column → names of its groups, and the group of each cell, −1 where it has none.
+    number
+        How many cells there are.
+    """
+
+    of: Ints
+    columns: Mapping[str, tuple[Sequence[str], Ints]]
+    number: int
+
+    @classmethod
+    def by(cls, log: EventLog, columns: Sequence[str], assigned: Assignment) -> Cells:
+        """The cells of these columns, as known at the exposure."""
+        known_at = np.full(log.n_customers, np.iinfo(np.int64).min)
+        known_at[assigned.customer] = assigned.exposed_at
+        joint = np.zeros(len(assigned.customer), dtype=np.int64)
+        groups = {}
+        for column in columns:
+            found = group_by(log, column, known_at=known_at)
+            own = found.of[assigned.customer]
+            # One pair of numbers at a time, so that however many columns there are the numbers stay small.
+            _, joint = np.unique(joint * (len(found.labels) + 1) + own + 1, return_inverse=True)
+            groups[column] = (found.labels, own)
+        number = int(joint.max()) + 1
+        first = np.zeros(number, dtype=np.int64)
+        first[joint] = np.arange(len(joint))
+        cells = {column: (labels, own[first]) for column, (labels, own) in groups.items()}
+        return cls(joint, cells, number)
 
 
-def looks(
-    assigned: Assignment,
-    measure: Measure,
-    values: CustomerValues,
-    times: Ints,
-    first_look: Ints,
-    rules: Rules,
-) -> list[dict[str, Any]]:
-    """What each look would have shown of a measure, with the customers whose window was over by then."""
-    arms = len(assigned.arms)
-    so_far = Moments.of(
-        values,
-        first_look * arms + assigned.arm,
-        len(times) * arms,
-        covariates=adjusts(measure, rules),
-    ).accumulated(arms, len(times))
-    return [
-        {"look": look} | reading
-        for number, look in enumerate(times)
-        for reading in readings(assigned.arms, measure, so_far, number * arms, rules)
-    ]
+@dataclass(frozen=True)
+class Looks:
+    """At most 30 looks, evenly spaced, microseconds UTC, and the first at which each customer's window was over."""
+
+    times: Ints
+    first: Ints
+
+    @classmethod
+    def of(cls, assigned: Assignment, horizon: int) -> Looks:
+        """The looks of an experiment."""
+        complete_at = assigned.exposed_at + horizon
+        times = np.linspace(complete_at.min(), complete_at.max(), MOST_LOOKS + 1)[1:]
+        times = times.astype("int64")
+        times[-1] = complete_at.max()
+        return cls(times, np.searchsorted(times, complete_at))
 
 
-def novelty(
+@dataclass(frozen=True)
+class Slices:
+    """One measure counted by look, cell and arm; every reading is a sum of these."""
+
+    measure: Measure
+    arms: Sequence[str]
+    moments: Moments
+    cells: Cells
+    looks: int
+
+    @classmethod
+    def of(
+        cls,
+        measure: Measure,
+        values: CustomerValues,
+        assigned: Assignment,
+        cells: Cells,
+        looks: Looks,
+        rules: Rules,
+    ) -> Slices:
+        """Count a measure."""
+        arms, times = len(assigned.arms), len(looks.times)
+        group = (looks.first * cells.number + cells.of) * arms + assigned.arm
+        moments = Moments.of(
+            values, group, times * cells.number * arms, covariates=adjusts(measure, rules)
+        )
+        return cls(measure, assigned.arms, moments, cells, times)
+
+    def part(self, *, look: int | None = None, inside: Bools | None = None) -> Moments:
+        """The moments of each arm: all customers, or those of a look (and before) and of some cells."""
+        shape = (self.looks, self.cells.number, len(self.arms))
+        until = self.looks if look is None else look + 1
+        chosen = slice(None) if inside is None else inside
+        n, sums, products = (
+            part[:until, chosen].sum(axis=(0, 1)) for part in self.moments.by(*shape)
+        )
+        return Moments(self.moments.names, self.moments.centre, n, sums, products)
+
+    def inside(self, column: str, group: str) -> Bools:
+        """Which cells lie in a group."""
+        labels, of = self.cells.columns[column]
+        return of == list(labels).index(group)
+
+
+def look_rows(slices: Slices, looks: Looks, rules: Rules) -> Iterator[dict[str, Any]]:
+    """What each look would have shown, with the customers whose window was over by then."""
+    for number, look in enumerate(looks.times):
+        for reading in readings(slices.arms, slices.measure, slices.part(look=number), rules):
+            yield {"look": look} | reading
+
+
+def segment_rows(slices: Slices, rules: Rules) -> Iterator[dict[str, Any]]:
+    """Each arm against the control within each group of each column."""
+    for column, (labels, _) in slices.cells.columns.items():
+        for label in labels:
+            moments = slices.part(inside=slices.inside(column, label))
+            for reading in readings(slices.arms, slices.measure, moments, rules):
+                yield {"column": column, "group": label} | reading
+
+
+def novelty_rows(
     log: EventLog, assigned: Assignment, measure: Measure, exposed: Exposed, rules: Rules
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """The difference that each day since the exposure adds; a difference that fades was novelty. Counts and sums only."""
     days = min(MOST_DAYS, exposed.window // DAY)
     if measure.kind not in ("count", "sum") or measure.after or days < 2:
-        return []
+        return
     ends = [exposed.window * day // days for day in range(1, days + 1)]
     plain = replace(rules, cuped=False)
-    rows = []
     for end, (places, added) in zip(ends, daily_values(log, measure, exposed, ends), strict=True):
         arms = len(assigned.arms)
-        group = assigned.arm[places]
+        sums, squares = (
+            np.bincount(assigned.arm[places], weights=added**power, minlength=arms).astype(float)
+            for power in (1, 2)
+        )
         moments = Moments(
-            ("value",),
-            np.zeros(1),
-            assigned.sizes,
-            np.bincount(group, weights=added, minlength=arms)[:, None].astype(float),
-            np.bincount(group, weights=added**2, minlength=arms)[:, None, None].astype(float),
+            ("value",), np.zeros(1), assigned.sizes, sums[:, None], squares[:, None, None]
         )
-        rows += [
-            {"days": end / DAY} | row for row in readings(assigned.arms, measure, moments, 0, plain)
-        ]
-    return rows
-
-
-def groups_of(
-    log: EventLog, by: Sequence[str], assigned: Assignment
-) -> list[tuple[str, Ints, Sequence[str]]]:
-    """Each column with the group of each customer, as known at the exposure, and the groups' names."""
-    known_at = np.full(log.n_customers, np.iinfo(np.int64).min)
-    known_at[assigned.customer] = assigned.exposed_at
-    columns = []
-    for column in by:
-        groups = group_by(log, column, known_at=known_at)
-        columns.append((column, groups.of[assigned.customer], groups.labels))
-    return columns
-
-
-def segments(
-    assigned: Assignment,
-    measure: Measure,
-    values: CustomerValues,
-    columns: Sequence[tuple[str, Ints, Sequence[str]]],
-    rules: Rules,
-) -> list[dict[str, Any]]:
-    """Each arm against the control within each group of each column."""
-    arms = len(assigned.arms)
-    rows = []
-    for column, group, labels in columns:
-        # Who is in no group stands behind the last one.
-        known = np.where(group >= 0, group, len(labels))
-        moments = Moments.of(
-            values,
-            known * arms + assigned.arm,
-            (len(labels) + 1) * arms,
-            covariates=adjusts(measure, rules),
-        )
-        rows += [
-            {"column": column, "group": label} | reading
-            for place, label in enumerate(labels)
-            for reading in readings(assigned.arms, measure, moments, place * arms, rules)
-        ]
-    return rows
+        for reading in readings(assigned.arms, measure, moments, plain):
+            yield {"days": end / DAY} | reading
 
 
 def segments_table(rows: Sequence[dict[str, Any]], follow_up: FollowUp) -> pd.DataFrame:
@@ -153,18 +194,20 @@ def adjusts(measure: Measure, rules: Rules) -> bool:
 
 
 def readings(
-    arms: Sequence[str], measure: Measure, moments: Moments, first: int, rules: Rules
+    arms: Sequence[str], measure: Measure, moments: Moments, rules: Rules
 ) -> Iterator[dict[str, Any]]:
-    """Every arm against the control, which stands at `first` with the others behind it; nothing where a side has fewer than 30."""
+    """Every arm against the control, the first; nothing where a side has fewer than 30."""
     for arm in range(1, len(arms)):
-        sizes = int(moments.n[first + arm]), int(moments.n[first])
+        sizes = int(moments.n[arm]), int(moments.n[0])
         if min(sizes) < MIN_N:
             continue
-        found = estimate(measure, moments.aggregates(first), moments.aggregates(first + arm), rules)
+        found = estimate(measure, moments.aggregates(0), moments.aggregates(arm), rules)
         yield {
             "variant": arms[arm],
             "measure": measure.name,
             "customers": sizes[0],
             "control_customers": sizes[1],
+            "control_value": found.control_value,
+            "value": found.value,
             "p_value": found.p_value,
         } | {name: getattr(found, name) for name in INTERVALS}

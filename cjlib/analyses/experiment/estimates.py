@@ -84,14 +84,13 @@ class Moments:
                 products[:, i, j] = products[:, j, i] = product
         return cls(tuple(columns), centre, np.bincount(group, minlength=groups), sums, products)
 
-    def accumulated(self, groups: int, times: int) -> Moments:
-        """Of groups that are (time, group), each with all that came before it."""
-        sums, products = (
-            part.reshape(times, groups, *part.shape[1:]).cumsum(axis=0).reshape(part.shape)
-            for part in (self.sums, self.products)
+    def by(self, *shape: int) -> tuple[Ints, Floats, Floats]:
+        """Numbers, sums and products with the groups laid out in this shape."""
+        return (
+            self.n.reshape(shape),
+            self.sums.reshape(*shape, *self.sums.shape[1:]),
+            self.products.reshape(*shape, *self.products.shape[1:]),
         )
-        n = self.n.reshape(times, groups).cumsum(axis=0).reshape(-1)
-        return Moments(self.names, self.centre, n, sums, products)
 
     def aggregates(self, group: int) -> Aggregates:
         """One group, as tea-tasting takes it; two customers at least."""

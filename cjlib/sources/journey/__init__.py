@@ -514,8 +514,39 @@ class Journey(Section):
             options["waits"] = {"support": (support.opened, support.first_response)}
         return options
 
+    def holdout_options(self, **overrides: Any) -> dict[str, Any]:
+        """What became of the customers of `churn.contact_list`, for `cj.holdout`; overrides as in `funnel`. Without a list it is None, and the answer says so.
+
+        Parameters
+        ----------
+        **overrides
+            Options of `cj.holdout` that replace what the file says; None or empty text changes
+            nothing.
+
+        Returns
+        -------
+        dict
+            Keywords of `cj.holdout`.
+        """
+        options: dict[str, Any] = {"contact_list": None, "window": "30D"}
+        churn = self.churn
+        if churn is not None:
+            window = churn.horizon or churn.inactive
+            options |= {} if window is None else {"window": window}
+            options |= {} if churn.event is None else {"churn_event": simplest(churn.event)}
+            if churn.contact_list is not None:
+                options["contact_list"] = self.folder / churn.contact_list
+            if churn.contacted_at is not None:
+                options["contacted_at"] = churn.contacted_at
+        return _overridden(options, overrides)
+
     def target_list(
-        self, *, success_share: float, value: Any = None, budget: float | None = None
+        self,
+        *,
+        success_share: float,
+        measured: Any = None,
+        value: Any = None,
+        budget: float | None = None,
     ) -> dict[str, Any]:
         """The options of `cj.target_list`: the costs that the file states, and what it is worth that a customer stays.
 
@@ -527,6 +558,8 @@ class Journey(Section):
         ----------
         success_share
             Of the contacted who would leave, the share who then stay: 0 to 1.
+        measured
+            What `cj.holdout` gave: where it is answered, it replaces the guess.
         value
             What it is worth that a customer stays: a number, what `cj.customer_value` gave, or
             None.
@@ -544,7 +577,9 @@ class Journey(Section):
         return {
             "offer_cost": self.costs.offer,
             "contact_cost": self.costs.contact,
-            "success_share": success_share,
+            "success_share": success_share
+            if measured is None or not measured.answered
+            else measured,
             "value": unstated if stated is None else stated,
             "budget": budget or None,
         }

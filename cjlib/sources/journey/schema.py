@@ -305,6 +305,8 @@ class Churn(Section):
     positive: Text | None = None
     horizon: Duration | None = None
     active_within: Duration | None = None
+    contact_list: Text | None = None
+    contacted_at: Text | None = None
 
 
 class Value(Section):

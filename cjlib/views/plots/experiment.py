@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -22,21 +22,33 @@ COLUMNS = [
     "value",
     "control",
     "difference",
-    "95% CI at every look",
+    "95% CI",
     "verdict",
 ]
-CHANGE = "difference from control, as a share of its value, 95% CI at every look"
+INTERVALS = {
+    "always_valid": ("always_low", "always_high", "95% CI at every look"),
+    "fixed": ("difference_low", "difference_high", "95% CI"),
+}
+SLICE_INTERVALS = {
+    "always_valid": ("always_low", "always_high", "95% CI at every look"),
+    "fixed": ("low", "high", "95% CI"),
+}
+RELATIVE = {
+    "always_valid": ("relative_always_low", "relative_always_high"),
+    "fixed": ("relative_low", "relative_high"),
+}
 
 
 def effects(result: Any) -> go.Figure:
-    """A dot an arm and measure: the relative difference from control, with the interval that holds at every look."""
+    """A dot an arm and measure: the relative difference from control, with the interval that the stop rule goes by."""
     table = theme.records(result.table)
+    low, high = RELATIVE[result.stop]
     dots = [
         Dot(
             _name(row, result),
             row["relative"],
-            row["relative_always_low"],
-            row["relative_always_high"],
+            row[low],
+            row[high],
             min(row["customers"], row["control_customers"]),
             f"{_percent(row['relative'])} · {row['verdict']}",
             row["verdict"] in ("better", "worse"),
@@ -45,11 +57,15 @@ def effects(result: Any) -> go.Figure:
     ]
     return dot_rows(
         dots,
-        Axis(CHANGE, {"tickformat": "+.0%"}, middle=0.0),
+        Axis(
+            f"difference from control, as a share of its value, {INTERVALS[result.stop][2]}",
+            {"tickformat": "+.0%"},
+            middle=0.0,
+        ),
         caption=result.headline,
         alt=f"{result.headline} " + "; ".join(f"{dot.name}: {dot.said}" for dot in dots),
         columns=COLUMNS,
-        rows=[_cells(row) for row in table],
+        rows=[_cells(row, *INTERVALS[result.stop][:2]) for row in table],
     )
 
 
@@ -139,6 +155,146 @@ def plan(result: Any) -> go.Figure:
     )
 
 
+def detectable(result: Any) -> go.Figure:
+    """The smallest effect that a test of so many days shows, measure by measure."""
+    table = theme.records(result.detectable)
+    columns = ["measure", "days", "customers_per_arm", "effect"]
+    if not table:
+        return theme.empty("Too few customers a day for a curve.", columns=columns)
+    names = list(dict.fromkeys(row["measure"] for row in table))
+    traces = []
+    for place, name in enumerate(names):
+        rows = [row for row in table if row["measure"] == name]
+        traces.append(
+            go.Scatter(
+                x=[row["days"] for row in rows],
+                y=[row["effect"] for row in rows],
+                mode="lines+markers",
+                name=theme.label(name),
+                line={"color": theme.COLOURS[place % len(theme.COLOURS)], "width": 2.5},
+                hovertext=[
+                    f"{theme.safe(numbers.percent(row['effect']))}: {row['customers_per_arm']:,} customers an arm"
+                    for row in rows
+                ],
+                hoverinfo="text",
+            )
+        )
+    caption = f"{names[0]}: {_detected(table, names[0])}."
+    return theme.figure(
+        traces,
+        caption=caption,
+        alt=f"{caption} " + "; ".join(f"{name}: {_detected(table, name)}" for name in names[1:]),
+        columns=columns,
+        rows=[[row[name] for name in columns] for row in table],
+        height=340,
+        showlegend=len(names) > 1,
+        xaxis={"title": {"text": "days of the whole test"}, "type": "log"},
+        yaxis=theme.percent_axis(title={"text": "smallest change shown"}),
+    )
+
+
+def _detected(table: Sequence[dict[str, Any]], measure: str) -> str:
+    rows = [row for row in table if row["measure"] == measure]
+    first, last = rows[0], rows[-1]
+    return f"a test of {first['days']} days shows a change of {numbers.percent(first['effect'])} or more, one of {last['days']} days {numbers.percent(last['effect'])}"
+
+
+def holdout(result: Any) -> go.Figure:
+    """The share that left of those contacted and of the control group."""
+    table = theme.records(result.table)
+    dots = [
+        Dot(
+            row["arm"],
+            row["share_left"],
+            row["low"],
+            row["high"],
+            row["customers"],
+            f"{numbers.percent(row['share_left'])} of {row['customers']:,}",
+            row["arm"] == "contacted",
+        )
+        for row in table
+    ]
+    columns = ["arm", "listed", "customers", "left", "share_left", "low", "high"]
+    return dot_rows(
+        dots,
+        Axis("share that left, 95% CI", theme.percent_axis()),
+        caption=result.headline,
+        alt=f"{result.headline} " + "; ".join(f"{dot.name}: {dot.said}" for dot in dots),
+        columns=columns,
+        rows=[[row[name] for name in columns] for row in table],
+    )
+
+
+SLICE = ["choice", "group", "arm", "customers", "control customers", "value", "control"]
+SLICE += ["difference", "low", "high"]
+
+
+def slice_figure(name: str, rows: Sequence[dict[str, Any]], stop: str) -> go.Figure:
+    """One choice of the explorer: the difference in each group, with the interval that the stop rule goes by."""
+    return slice_choices({name: rows}, stop)
+
+
+def slice_choices(choices: Mapping[str, Sequence[dict[str, Any]]], stop: str) -> go.Figure:
+    """Choices of the explorer, one at a time; the table under the figure holds all of them."""
+    low, high, words = SLICE_INTERVALS[stop]
+    names = list(choices)
+    most = max((len(rows) for rows in choices.values()), default=0)
+    columns = [*SLICE[:-2], f"low ({words})", "high"]
+    if not most:
+        return theme.empty("Too few customers on a side to compare.", columns=columns)
+    traces = [
+        go.Scatter(
+            x=[row["difference"] for row in rows],
+            y=[theme.label(row["group"], 40) for row in rows],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [row[high] - row["difference"] for row in rows],
+                "arrayminus": [row["difference"] - row[low] for row in rows],
+            },
+            mode="markers",
+            marker={"size": 10, "color": theme.COLOURS[0]},
+            visible=place == 0,
+            hovertext=[
+                f"{theme.safe(row['group'])}: {numbers.number(row['difference'])} ({numbers.number(row[low])} to {numbers.number(row[high])})"
+                for row in rows
+            ],
+            hoverinfo="text",
+        )
+        for place, rows in enumerate(choices.values())
+    ]
+    buttons = [
+        {
+            "label": theme.label(name, 40),
+            "method": "update",
+            "args": [{"visible": [at == place for at in range(len(names))]}, {}],
+        }
+        for place, name in enumerate(names)
+    ]
+    menu = {"name": "Show", "buttons": buttons, "active": 0, "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "pad": {"b": 12}}  # fmt: skip
+    caption = f"Difference from control, {words}. Exploratory: a group or an earlier look decides nothing."
+    return theme.figure(
+        traces,
+        caption=caption,
+        alt=f"{caption} Choices: {numbers.joined(names)}. The table below holds every choice.",
+        columns=columns,
+        rows=[
+            [
+                name,
+                row["group"],
+                *(row[key] for key in ("variant", "customers", "control_customers")),
+                *(row[key] for key in ("value", "control_value", "difference", low, high)),
+            ]
+            for name, rows in choices.items()
+            for row in rows
+        ],
+        height=170 + 34 * most,
+        updatemenus=[menu] if len(names) > 1 else [],
+        xaxis={"title": {"text": "difference from control"}, "zeroline": True},
+        yaxis={"automargin": True, "autorange": "reversed"},
+    )
+
+
 def _first(table: Any) -> Any:
     """The rows of the first measure."""
     return table[table["measure"] == table["measure"].iloc[0]] if len(table) else table
@@ -190,7 +346,7 @@ def _percent(share: float) -> str:
     return numbers.DASH if numbers.missing(share) else f"{numbers.signed(100 * share, 1)}%"
 
 
-def _cells(row: dict[str, Any]) -> list[Any]:
+def _cells(row: dict[str, Any], low: str, high: str) -> list[Any]:
     return [
         row["variant"],
         row["measure"],
@@ -200,7 +356,7 @@ def _cells(row: dict[str, Any]) -> list[Any]:
         row["value"],
         row["control_value"],
         row["difference"],
-        f"{numbers.number(row['always_low'])} to {numbers.number(row['always_high'])}",
+        f"{numbers.number(row[low])} to {numbers.number(row[high])}",
         row["verdict"],
     ]
 
@@ -212,5 +368,6 @@ VIEWS = {
         "novelty": novelty,
         "segments": segments,
     },
-    "ExperimentPlan": {"plan": plan},
+    "ExperimentPlan": {"plan": plan, "detectable": detectable},
+    "Holdout": {"holdout": holdout},
 }
