@@ -71,7 +71,7 @@ Alerts = Annotated[
     typer.Option(
         "--alert",
         metavar="CONDITION",
-        help="Exit 4 if it holds: 'conversion.high<0.05'.",
+        help="Exit 4 if it fires: 'conversion.high<0.05', 'missed: nps', 'finding: onboarding'.",
         show_default=False,
     ),
 ]
@@ -109,7 +109,7 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
 ) -> None:
     """Run notebooks and publish them as HTML reports."""
     with faults(debug, as_json, journey, verbose), stopping_on_signals():
-        from cjlib.views.report.changes import read_alerts
+        from cjlib.views.report.alerts import read_alerts
         from cjlib.views.report.discovery import find_notebooks
         from cjlib.views.report.parameters import assign
 

@@ -41,6 +41,10 @@ def send_command(
     again: Annotated[
         bool, typer.Option("--again", help="Send also what may have arrived already.")
     ] = False,
+    only_alerts: Annotated[
+        bool,
+        typer.Option("--only-alerts", help="Send only where an alert has begun or is over."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on stdout instead of a line.")
     ] = False,
@@ -49,7 +53,7 @@ def send_command(
     """Send the newest run to the targets of the journey file, to each once."""
     file = journey or Path(JOURNEY)
     with faults(debug, as_json, file), stopping_on_signals():
-        sent = send_run(file, out.absolute(), run_id=run, again=again)
+        sent = send_run(file, out.absolute(), run_id=run, again=again, only_alerts=only_alerts)
         print(_as_json(sent) if as_json else _one_line(sent))
     raise typer.Exit(0 if all(one.well for one in sent) else 1)
 
@@ -67,7 +71,12 @@ def delivery_of(file: Path) -> Delivery:
 
 
 def send_run(
-    file: Path, out: Path, *, run_id: str | None = None, again: bool = False
+    file: Path,
+    out: Path,
+    *,
+    run_id: str | None = None,
+    again: bool = False,
+    only_alerts: bool = False,
 ) -> list[Sent]:
     """Send a run as its journey file says; what went wrong is said on stderr."""
     from cjlib.delivery.sending import UNCLEAR, deliver
@@ -75,7 +84,7 @@ def send_run(
 
     delivery = delivery_of(file)
     mask = Mask(named_in([file.read_text(encoding="utf-8")]))
-    sent = deliver(out, delivery, mask, note, run_id=run_id, again=again)
+    sent = deliver(out, delivery, mask, note, run_id=run_id, again=again, only_alerts=only_alerts)
     for one in sent:
         if one.state == UNCLEAR:
             note(

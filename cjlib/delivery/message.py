@@ -72,13 +72,14 @@ def message_of(
     )
     picture, map_words, notes = _map(out, runs)
     run = runs[0]
-    alerts = [alert["words"] for alert in run.facts.get("alerts", []) if alert.get("fired")]
+    alerts = alert_lines(run)
     business = run.facts.get("journey") or ""
     content: dict[str, Any] = {
         "business": business,
         "subject": _subject(alerts, business, briefing),
         "briefing": briefing,
         "alerts": alerts,
+        "over": OVER,
         "rows": _rows(publishing.tiles(published)),
         "reports": published,
         "base": f"{links.rstrip('/')}/" if links else "",
@@ -109,8 +110,30 @@ def _templates(escaped: bool) -> Environment:
     return made
 
 
-def _subject(alerts: Sequence[str], business: str, briefing: publishing.Briefing) -> str:
-    said = f"Alert: {alerts[0]}" if alerts else briefing.title or briefing.headline
+def alert_lines(run: Run) -> list[tuple[str, str]]:
+    """What stands first: alerts that have just begun, those that go on and since when, those that are over; each with what it is called."""
+    told = [
+        alert for alert in run.facts.get("alerts", []) if alert["fired"] or alert.get("cleared")
+    ]
+    named = [(_called(alert), alert["words"]) for alert in told]
+    return sorted(named, key=lambda line: (line[0] != NEW, line[0] == OVER))
+
+
+NEW, OVER = "Alert", "Alert over"
+
+
+def _called(alert: Mapping[str, Any]) -> str:
+    if not alert["fired"]:
+        return OVER
+    return NEW if alert.get("new", True) else f"Alert since {alert['since'][:10]}"
+
+
+def _subject(
+    alerts: Sequence[tuple[str, str]], business: str, briefing: publishing.Briefing
+) -> str:
+    said = ": ".join(alerts[0]) if alerts else briefing.title or briefing.headline
+    if len(alerts) > 1:
+        said = f"({len(alerts)} alerts) {said}"
     return one_line(f"{business}: {said}" if business else said, LONGEST_SUBJECT)
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,7 @@ from cjlib.views.report.redaction import Mask
 from cjlib.views.report.run_store import OK, Run, now, read_runs
 
 STARTED, HANDING, SENT, REFUSED, UNCLEAR = "started", "handing over", "sent", "refused", "unclear"
+NOTHING_NEW = "no alert to tell"
 DONE = (SENT,)
 IN_DOUBT = (HANDING, UNCLEAR)
 JOURNAL = "deliveries.jsonl"
@@ -42,7 +43,7 @@ class Sent:
 
     to: str
     state: str
-    """sent, already sent, refused, unclear, or nothing new."""
+    """sent, already sent, refused, unclear, or no alert to tell."""
     why: str = ""
 
     @property
@@ -117,6 +118,7 @@ def deliver(
     *,
     run_id: str | None = None,
     again: bool = False,
+    only_alerts: bool = False,
 ) -> list[Sent]:
     """Send a run to every target that does not have it.
 
@@ -134,6 +136,8 @@ def deliver(
         Which run; without it the newest that was published.
     again
         Send also what may have arrived; the mail keeps its Message-ID, by which many servers drop a second one.
+    only_alerts
+        Send only to targets that were last told of other alerts than fire now.
 
     Raises
     ------
@@ -147,7 +151,24 @@ def deliver(
     for note in notes:
         say(note)
     with _alone(out):
-        return [_one(target, runs[0], delivery, message, mask, again) for target in delivery.to]
+        return [
+            Sent(target, NOTHING_NEW)
+            if only_alerts and _knows(target, runs)
+            else _one(target, runs[0], delivery, message, mask, again)
+            for target in delivery.to
+        ]
+
+
+def _knows(target: str, runs: Sequence[Run]) -> bool:
+    """Whether the target was last told of the alerts that fire now: of none, if it was never told of any."""
+    if Journal(runs[0]).state(target):
+        return False  # this run has begun to be sent: `_one` knows how it ended
+    told = next((run for run in runs[1:] if Journal(run).state(target) in DONE), None)
+    return _firing(runs[0]) == (_firing(told) if told else set())
+
+
+def _firing(run: Run) -> set[str]:
+    return {alert["alert"] for alert in run.facts.get("alerts", []) if alert["fired"]}
 
 
 def _runs(out: Path, run_id: str | None) -> list[Run]:

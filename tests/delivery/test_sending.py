@@ -95,6 +95,12 @@ def a_run(out: Path, name: str = "20250101T030000Z-0001", **more: object) -> Run
     return run
 
 
+def an_alert(name: str, **more: Any) -> dict[str, Any]:
+    """An alert as run.json keeps it: it has just begun."""
+    plain = {"alert": name, "fired": True, "new": True, "cleared": False, "since": "2025-01-01"}
+    return plain | {"words": f"{name} is low."} | more
+
+
 # ---- a mail server that may end whoever calls it ---------------------------------------------------------------------
 
 
@@ -405,7 +411,7 @@ def test_the_mail_stands_alone(tmp_path, post):
 
 
 def test_hostile_words_are_shown_as_the_text_they_are_and_never_reach_a_header(tmp_path, post):
-    a_run(tmp_path, journey="Shop\r\nBcc: everybody@example.com\u202e", alerts=[{"fired": True, "words": f"{EVIL}\n\n.\nRSET"}])  # fmt: skip
+    a_run(tmp_path, journey="Shop\r\nBcc: everybody@example.com\u202e", alerts=[an_alert("x", words=f"{EVIL}\n\n.\nRSET")])  # fmt: skip
     sent(tmp_path, post.delivery())
     (made,) = post.mails
     assert set(made.keys()) == {"From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"}  # fmt: skip
@@ -415,6 +421,39 @@ def test_hostile_words_are_shown_as_the_text_they_are_and_never_reach_a_header(t
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert len(post.accepted) == 1
+
+
+def test_alerts_stand_in_the_subject_and_first_the_new_ones(tmp_path):
+    held = an_alert("nps", new=False, since="2024-12-30T03:00:00+00:00")
+    a_run(tmp_path, alerts=[an_alert("csat", fired=False, new=False, cleared=True), held, an_alert("conversion"), an_alert("ces", fired=False)])  # fmt: skip
+    message, _ = message_of(tmp_path, read_runs(tmp_path), links=None)
+    assert message.subject == "Shop: (3 alerts) Alert: conversion is low."
+    assert message.text.splitlines()[:3] == [
+        "ALERT: conversion is low.",
+        "ALERT SINCE 2024-12-30: nps is low.",
+        "ALERT OVER: csat is low.",
+    ]
+    assert message.html.index("conversion is low.") < message.html.index("<h1")
+
+
+def test_only_alerts_are_sent_where_an_alert_has_begun_or_is_over(tmp_path, post):
+    days = [[], ["nps"], ["nps"], ["nps", "ces"], []]
+    states = []
+    for day, firing in enumerate(days, 1):
+        alerts = [an_alert(name) for name in firing]
+        a_run(tmp_path, f"2025010{day}T030000Z-000{day}", alerts=alerts)
+        states += sent(tmp_path, post.delivery(), only_alerts=True)
+    assert states == ["no alert to tell", "sent", "no alert to tell", "sent", "sent"]
+    assert sent(tmp_path, post.delivery(), only_alerts=True) == ["already sent"]
+
+
+def test_an_alert_that_could_not_be_told_is_told_by_the_next_run(tmp_path, post):
+    a_run(tmp_path, alerts=[an_alert("nps")])
+    post.answers["MAIL"] = "451 later"
+    assert sent(tmp_path, post.delivery(), only_alerts=True) == ["refused"]
+    post.answers.clear()
+    a_run(tmp_path, "20250102T030000Z-0002", alerts=[an_alert("nps", new=False)])
+    assert sent(tmp_path, post.delivery(), only_alerts=True) == ["sent"]
 
 
 def test_a_subject_is_one_line_and_not_too_long():

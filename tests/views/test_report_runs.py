@@ -16,7 +16,8 @@ from cjlib.errors import CjlibError
 from cjlib.shared.stats import wilson
 from cjlib.views.report import publishing
 from cjlib.views.report import publishing as index
-from cjlib.views.report.changes import metrics_of, moves, moves_of_run, read_alerts
+from cjlib.views.report.alerts import judge, read_alerts
+from cjlib.views.report.changes import metrics_of, moves, moves_of_run
 from cjlib.views.report.page import RESULT
 from cjlib.views.report.publishing import briefing
 from cjlib.views.report.redaction import MASK, Mask, named_in
@@ -529,14 +530,25 @@ METRICS = {
     ],
 )
 def test_an_alert_fires_by_its_condition_and_when_it_cannot_be_checked(written, fired, said):
-    (alert,) = read_alerts([written])
-    told = alert.check(METRICS)
+    results = {name: [{"metrics": metrics}] for name, metrics in METRICS.items()}
+    (told,) = judge(read_alerts([written]), results, {}, [], "2025-01-01")
     assert (told["alert"], told["fired"], told["words"]) == (written, fired, said)
 
 
 @pytest.mark.parametrize(
     "written",
-    ["conversion", "conversion=0.05", "<0.05", "conversion<", "conversion<low", "conversion<1.2.3"],
+    [
+        "conversion",
+        "conversion=0.05",
+        "<0.05",
+        "conversion<",
+        "conversion<low",
+        "conversion<1.2.3",
+        "conversion<5% until 4%",
+        "conversion>5% until 6%",
+        "moved: any",
+        "missed:",
+    ],
 )
 def test_what_is_no_alert_is_refused(written):
     with pytest.raises(

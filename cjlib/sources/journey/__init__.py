@@ -39,6 +39,7 @@ from cjlib.sources.journey.reader_options import (
     overridden,
 )
 from cjlib.sources.journey.schema import (
+    AlertField,
     Churn,
     Costs,
     Currency,
@@ -116,6 +117,7 @@ class Journey(Section):
     labels: Labels = Labels()
     currency: Currency | None = None
     delivery: Delivery | None = Field(default=None, exclude=True)
+    alerts: Annotated[tuple[AlertField, ...], Listed] = Field(default=(), exclude=True)
 
     _folder: Path = PrivateAttr(default=Path())
     _log_of_units: Any = PrivateAttr(default=None)

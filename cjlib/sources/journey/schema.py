@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from cjlib.errors import did_you_mean
 from cjlib.sources.identity.options import HUB_LIMIT
+from cjlib.sources.journey.alert_rules import ALLOWED, read_rule
 from cjlib.sources.journey.fields import (
     ONE,
     SEVERAL,
@@ -452,6 +460,28 @@ class Delivery(Section):
     attach: Annotated[
         tuple[Annotated[Literal["html", "pdf"], one_of("html", "pdf")], ...], Listed
     ] = ()
+
+
+def _alert(value: Any) -> str:
+    rule = read_rule(value)
+    if rule is None:
+        raise fault(ALLOWED)
+    return rule.written
+
+
+AlertField: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_alert),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "object", "additionalProperties": {"type": "string"}},
+            ]
+        }
+    ),
+]
+"""An alert as text; `moved: conversion` is a mapping to YAML."""
 
 
 # ---- the measures that targets may name --------------------------------------------------------------------------

@@ -6,7 +6,7 @@
 - `run`: one run from start to exit code; `run_store`: the run on disk, its states, the lock
 - `pool`, `worker`, `execution`, `engine`, `preload`: processes, and the kernel inside each
 - `page`, `figures`, `clean`, `render`: from an executed notebook to HTML
-- `publishing`, `changes`: what readers see, what moved, what should wake someone
+- `publishing`, `changes`, `alerts`: what readers see, what moved, what should wake someone
 - `redaction`: what nobody sees
 """
 

@@ -16,8 +16,9 @@ from typing import Any
 import cjlib
 from cjlib import platform
 from cjlib.errors import CjlibError, shown
+from cjlib.sources.journey.alert_rules import AlertRule
 from cjlib.views.report import pool
-from cjlib.views.report.changes import Alert, metrics_of
+from cjlib.views.report.alerts import alerts_of, judge
 from cjlib.views.report.labels import labels_of, unit_of_journey
 from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.pool import Watcher
@@ -52,7 +53,8 @@ class Order:
     shared_assets: bool = False
     wait: bool = False
     keep: int | None = None
-    alerts: Sequence[Alert] = field(default_factory=tuple)
+    alerts: Sequence[AlertRule] = field(default_factory=tuple)
+    """Beside those of the journey file."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Notebooks that were not asked, and why."""
 
@@ -111,7 +113,8 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
             say(
                 f"{name}: the section {shown(title)} shows nothing, since its only output is a bare repr. Show a result, or tag the cell 'keep-text'."
             )
-        _conclude(current, outcomes, order.alerts, time.monotonic() - started)
+        rules = [*order.alerts, *alerts_of(next(iter(journeys), None))]
+        _conclude(current, outcomes, rules, time.monotonic() - started)
         publishing.finish(current, order.keep)
     return current
 
@@ -309,7 +312,7 @@ def in_words(moment: str) -> str:
 
 
 def _conclude(
-    current: Run, outcomes: Mapping[str, Outcome], alerts: Sequence[Alert], seconds: float
+    current: Run, outcomes: Mapping[str, Outcome], rules: Sequence[AlertRule], seconds: float
 ) -> None:
     """Write down what became of every notebook, of the alerts and of the run."""
     notebooks = current.facts["notebooks"]
@@ -323,15 +326,27 @@ def _conclude(
             "error": outcome.facts.get("error") or outcome.error,
             "results": outcome.facts.get("results", []),
         }
-    checked = [
-        alert.check({name: metrics_of(one["results"]) for name, one in notebooks.items()})
-        for alert in alerts
-    ]
-    code = exit_code([one["error"] for one in notebooks.values() if one["error"]]) or (
-        4 if any(alert["fired"] for alert in checked) else 0
-    )
+    failed = exit_code([one["error"] for one in notebooks.values() if one["error"]])
+    judged = [] if failed else _alerts(current, rules)
+    code = failed or (4 if any(alert["fired"] for alert in judged) else 0)
     current.update(
-        {"finished": now(), "seconds": round(seconds, 2), "alerts": checked, "exit_code": code}
+        {"finished": now(), "seconds": round(seconds, 2), "alerts": judged, "exit_code": code}
+    )
+
+
+def _alerts(current: Run, rules: Sequence[AlertRule]) -> list[dict[str, Any]]:
+    """The alerts after this run, which look at the newest report of every notebook; their states are those of the last published run."""
+    published = [run for run in read_runs(current.out) if run.status == OK]
+    results: dict[str, list[Any]] = {}
+    for run in (current, *published):
+        for name, one in run.facts["notebooks"].items():
+            results.setdefault(name, []).append(one["results"])
+    return judge(
+        rules,
+        {name: own[0] for name, own in results.items()},
+        {name: own[1] for name, own in results.items() if len(own) > 1},
+        published[0].facts.get("alerts", []) if published else [],
+        current.facts["started"],
     )
 
 
