@@ -13,6 +13,7 @@ import typer
 from cjlib import __version__, platform
 from cjlib.cli.cache import cache_command
 from cjlib.cli.check import check_command
+from cjlib.cli.export import export
 from cjlib.cli.init import init_command
 from cjlib.cli.mcp import mcp_command
 from cjlib.cli.new import new_command
@@ -56,6 +57,7 @@ app.command("schema")(schema_command)
 app.command("presets")(presets_command)
 app.command("reconcile")(reconcile_command)
 app.command("mcp")(mcp_command)
+app.add_typer(export, name="export")
 app.command("sample")(sample_command)
 app.command("cache")(cache_command)
 

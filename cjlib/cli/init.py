@@ -46,6 +46,24 @@ def init_command(
             show_default=False,
         ),
     ] = None,
+    dbt: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-dbt",
+            metavar="FILE",
+            help="dbt's target/manifest.json: its sources and models, in place of a file of events.",
+            show_default=False,
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            "--table",
+            metavar="NAME",
+            help="With --from-dbt: the one of events.",
+            show_default=False,
+        ),
+    ] = None,
     template: Annotated[
         str | None,
         typer.Option(
@@ -60,12 +78,13 @@ def init_command(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Write a first journey file from a file of events or a table of customers that says who left (and feedback), from feedback alone, or from a template."""
+    """Write a first journey file from a file of events or a table of customers that says who left (and feedback), from feedback alone, from dbt's manifest, or from a template."""
     with faults(debug):
-        if (file is None and feedback is None) == (template is None):
+        begun = [file is not None or feedback is not None, template is not None, dbt is not None]
+        if begun.count(True) != 1 or (table is not None and dbt is None):
             raise CjlibError(
                 "init: give either a file of events (cj init events.csv) or a table of customers (cj init customers.csv), or one of feedback (cj init --feedback reviews.csv), "
-                "or a template (cj init --template saas)."
+                "or dbt's manifest (cj init --from-dbt target/manifest.json, with --table NAME where it guesses wrong), or a template (cj init --template saas)."
             )
         chosen = {
             name: column
@@ -80,7 +99,12 @@ def init_command(
             raise CjlibError(
                 f"--out: {shown(str(out))} is there already. Give another name with --out, or overwrite it with --force."
             )
-        written = _first_journey(file, feedback, template, out, chosen)
+        if dbt is not None:
+            from cjlib.sources.journey.scaffold.dbt_manifest import from_dbt
+
+            written = from_dbt(dbt, table or "")
+        else:
+            written = _first_journey(file, feedback, template, out, chosen)
         from cjlib.sources.journey import json_schema
 
         out.write_text(json_schema.HEAD + written, encoding="utf-8")

@@ -17,11 +17,11 @@ from cjlib.sources.log.engine import literal
 
 CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
 NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample|stage|status|phase|pipeline|owner|country|deal|lineitem"
-_PLAINLY_CUSTOMER = re.compile(
+PLAINLY_CUSTOMER = re.compile(
     r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant|amplitude|e-?mail)"
     r"[_ .-]*(pseudo[_ .-]*)?(id|no|nr|num|number|nummer|key|uuid|guid|hash|code)?[.#]?|uid|(distinct|anonymous)[_ .-]*id"
 )
-_PLAINLY_EVENT = re.compile(
+PLAINLY_EVENT = re.compile(
     r"(event|action|activity|ereignis|vorgang|aktion|aktivität|acción|evento|événement)s?[_ .-]*(name|type|typ)?"
 )
 _EVENT_WORDS = r"event|action|activit|aktion|aktivit|ereignis|schritt|step|vorgang|accion|acción|actividad|événement|evenement|activité|azione|gebeurtenis|handeling|type|typ|name|what"
@@ -29,12 +29,12 @@ _NEVER_EVENT = re.compile(
     r"line_?\W?item|product|produkt|artikel|(^|\W|_)(item|sku|stock_?code|owner|assignee|manager|quantity|currency|coupon|discount)(\W|_|$)|descri"
 )
 _NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
-_TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
-_NO_TIME_WORDS = (
+TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
+NO_TIME_WORDS = (
     r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
 )
-_MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|wert|summe|dollar|euro|importe|precio|montant|prix|bedrag|cost"
-_CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|referrer"
+MONEY_WORDS = r"value|amount|price|revenue|total|sales|betrag|preis|umsatz|wert|summe|dollar|euro|importe|precio|montant|prix|bedrag|cost"
+CHANNEL_WORDS = r"channel|kanal|canal|medium|touch|utm_source|traffic_?source|referrer"
 _QUANTITY_WORDS = r"quantit|(^|_)qty(_|$)|menge|anzahl|cantidad|quantité|(^|_)units?(_|$)"
 _UNIT_PRICE = re.compile(r"unit|stück|einzel|price|preis|precio|prix")
 _WHOLE_ORDER = r"total|sum|amount|betrag|revenue|umsatz|value"
@@ -100,11 +100,7 @@ def _time_score(look: Look, column: Column) -> float:
     kind = {"iso": 0.5, "epoch": 0.2, "ymd": 0.3}.get(column.time_kind or "", 0.4)
     loaded = 2.0 * bool(re.search(LOADED_WORDS, folded(column)))
     return (
-        column.values / look.rows
-        + fine
-        + kind
-        + named(column, _TIME_WORDS, _NO_TIME_WORDS)
-        - loaded
+        column.values / look.rows + fine + kind + named(column, TIME_WORDS, NO_TIME_WORDS) - loaded
     )
 
 
@@ -286,7 +282,7 @@ def _doubt_of_event(
         for column, score in scores.items()
         if column is not what and score > scores[what] - 0.5
     ]
-    if not _PLAINLY_EVENT.fullmatch(folded(what)):
+    if not PLAINLY_EVENT.fullmatch(folded(what)):
         return f"its few values change within a customer; its name does not say so{f'. Or {_names(near)}?' if near else ''}"
     return f"or {_names(near)}, which changes within a customer too?" if near else ""
 
@@ -394,7 +390,7 @@ def no_times(look: Look) -> str:
         if (
             reasons
             and all(reasons)
-            and (column.share_number < 0.5 or named(column, _TIME_WORDS) > 0)
+            and (column.share_number < 0.5 or named(column, TIME_WORDS) > 0)
         ):
             found.append(f"{shown(column.examples[0])} in {shown(column.name)} {reasons[0]}")
     return "; ".join(found)
@@ -443,7 +439,7 @@ def _could_be_customer(look: Look, column: Column) -> bool:
     few = column.distinct < max(2.0, min(10.0, look.rows / 25))
     other = (
         column.time_kind in ("iso", "day_first", "month_first", "either", "format")
-        or _PLAINLY_EVENT.fullmatch(folded(column)) is not None
+        or PLAINLY_EVENT.fullmatch(folded(column)) is not None
     )
     no_person = re.search(r"stage|status|phase|lineitem|pipeline", folded(column)) is not None
     if other or few or no_person or column.missing > 0.3 * look.rows:
@@ -461,7 +457,7 @@ def called_customer(look: Look, column: Column) -> bool:
     return (
         column.distinct > 1
         and column.missing <= 0.3 * look.rows
-        and _PLAINLY_CUSTOMER.fullmatch(folded(column)) is not None
+        and PLAINLY_CUSTOMER.fullmatch(folded(column)) is not None
     )
 
 
@@ -520,9 +516,7 @@ def _events(look: Look) -> list[Column]:
 
 
 def _could_be_event(look: Look, column: Column) -> bool:
-    most = (
-        look.rows // 2 if _PLAINLY_EVENT.fullmatch(folded(column)) else min(2_000, look.rows // 5)
-    )
+    most = look.rows // 2 if PLAINLY_EVENT.fullmatch(folded(column)) else min(2_000, look.rows // 5)
     if (
         column.time_kind is not None
         or not 2 <= column.distinct <= max(20, most)
@@ -582,7 +576,7 @@ def _channel(look: Look, rest: list[Column]) -> Column | None:
             known = sum(
                 _CHANNELS.fullmatch(value.casefold()) is not None for value in values
             ) / len(values)
-            scored.append((known + named(column, _CHANNEL_WORDS), column))
+            scored.append((known + named(column, CHANNEL_WORDS), column))
     best = max(scored, key=lambda one: one[0], default=None)
     return best[1] if best and best[0] >= 0.6 else None
 
@@ -609,5 +603,5 @@ def _amounts(rest: Sequence[Column]) -> list[Column]:
 
 def _named_as_money(column: Column) -> bool:
     return named(
-        column, _MONEY_WORDS, r"id\b|_id|quantit|count|anzahl"
+        column, MONEY_WORDS, r"id\b|_id|quantit|count|anzahl"
     ) > 0 and not _CURRENCY_WORDS.search(folded(column))
