@@ -21,6 +21,7 @@ from cjlib.show.numbers import duration
 from cjlib.sources import cache
 from cjlib.sources.identity.options import PERSON
 from cjlib.sources.ingest.open_source import QualityLine
+from cjlib.sources.ingest.options import ALL
 from cjlib.sources.ingest.quality_report import (
     FUTURE,
     as_table,
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1 << 17
 SOURCE = "source"
-ALL = "all sources"
-"""What stands for the source in lines about all of them together."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -12,7 +11,7 @@ from typing import Any, TypeAlias, cast
 import duckdb
 import pandas as pd
 
-from cjlib.errors import CjlibError, DataError, did_you_mean, listed, of_source, shown
+from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.show.units import use_unit
 from cjlib.sources import cache
 from cjlib.sources.cache import folder_for
@@ -26,7 +25,13 @@ from cjlib.sources.identity.options import DECLARED, OFF, Grain
 from cjlib.sources.identity.splits import split_lines
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_table
-from cjlib.sources.ingest.options import ReaderOptions, Request
+from cjlib.sources.ingest.options import (
+    ReaderOptions,
+    Request,
+    named_sources,
+    said_of,
+    source_and_options,
+)
 from cjlib.sources.ingest.prepare import log_of_files, log_of_table, prepare_in_memory
 from cjlib.sources.ingest.quality_report import as_table, with_lines_of_people
 from cjlib.sources.log.engine import DuckDB, blank, memory_limit
@@ -255,9 +260,10 @@ def _log_of_several(sources: Mapping[str, Any], options: ReaderOptions) -> Event
             "pushdown: several sources cannot be counted where they lie. Leave pushdown out, or join them there in a view."
         )
     parts: dict[str, tuple[Any, ReaderOptions]] = {}
-    for name, given in _named_sources(sources):
-        with _said_of(name):
-            parts[name] = _source_and_options(given, options)
+    for name, given in named_sources(sources):
+        with said_of(name):
+            of_source, own = source_and_options(given)
+            parts[name] = of_source, options.of_source(own)
     customers = _customers(None, options.customers)
     if options.regroups:
         logs, until = _logs_of(parts)
@@ -272,15 +278,6 @@ def _with_split_ids(log: EventLog) -> EventLog:
     return replace(log, quality=_with_lines(log.quality, split_lines(log)))
 
 
-@contextmanager
-def _said_of(name: str) -> Iterator[None]:
-    """Faults name the source of several that they are about."""
-    try:
-        yield
-    except CjlibError as fault:
-        raise of_source(fault, name) from None
-
-
 Parts: TypeAlias = Mapping[str, tuple[Any, ReaderOptions]]
 
 
@@ -288,7 +285,7 @@ def _logs_of(parts: Parts, *, keep: bool = True) -> tuple[dict[str, EventLog], i
     """The log of each source, in the cache where it is large and `keep` allows it, and the end of all where it is given for each."""
     logs: dict[str, EventLog] = {}
     for name, (source, own) in parts.items():
-        with _said_of(name):
+        with said_of(name):
             logs[name] = _log_of(source, own, keep=keep)
     ends = [own.until_us() for _, own in parts.values()]
     return logs, max(end for end in ends if end is not None) if None not in ends else None
@@ -308,7 +305,7 @@ def _kept_log(parts: Parts) -> EventLog | None:
         return None
     known: dict[str, Files] = {}
     for name, (source, own) in parts.items():
-        with _said_of(name):
+        with said_of(name):
             files = _files_of(source, own)
         known |= {} if files is None else {name: files}
     if len(known) < len(parts) or sum(own.size for own in known.values()) < cache.LARGE:
@@ -351,30 +348,6 @@ def _regrouped(
         return log
     unit = unit_with_names(grain.unit, log.engine, list(log.properties.values()))
     return replace(log, unit=unit)
-
-
-def _named_sources(sources: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The sources in the order of their names, so that the order in which they are given changes nothing."""
-    if not sources:
-        raise CjlibError(
-            "source: an empty mapping names no source. Give name → source, such as {'web': 'web.parquet', 'shop': orders}."
-        )
-    for name in sources:
-        if not isinstance(name, str) or not name.strip() or name.strip().casefold() == ALL:
-            raise CjlibError(f"source: each source needs a name of its own. Got {shown(name)}.")
-    return sorted(sources.items())
-
-
-def _source_and_options(given: Any, options: ReaderOptions) -> tuple[Any, ReaderOptions]:
-    """What one of several sources is, and how it is to be read."""
-    if not isinstance(given, Mapping):
-        return given, options.of_source({})
-    if "source" not in given:
-        raise CjlibError(
-            "must have the key source, a path or a table, beside the options for reading it."
-        )
-    own = {name: value for name, value in given.items() if name != "source"}
-    return given["source"], options.of_source(own)
 
 
 def _pushed(source: Any, request: Request, options: ReaderOptions) -> EventLog:

@@ -152,7 +152,7 @@ def test_feedback_goes_to_the_account_of_the_time_and_is_counted_by_it():
             "nps": [10, 9, 0, 5, 5],
         }
     )
-    feedback = cj.read_feedback(told).of_units(log)
+    feedback = cj.read_feedback(told).of_customers(log)
     found = feedback.frame.set_index("person")["customer_id"]
     assert found.loc[["ana", "bob", "cid"]].tolist() == ["acme", "acme", "bolt"]
     assert feedback.frame["customer_id"].isna().sum() == 2

@@ -17,6 +17,7 @@ import pandas as pd
 from cjlib.errors import CjlibError, DataError, not_one_of, unknown_column
 from cjlib.show.numbers import count_of
 from cjlib.show.tables import table_html
+from cjlib.sources.combine import stacked
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.feedback.values import (
     NAMES,
@@ -35,7 +36,15 @@ from cjlib.sources.feedback.values import (
 )
 from cjlib.sources.ingest.columns import Column, Columns, property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_frame
-from cjlib.sources.ingest.options import checked_decimal, checked_limit, source_zone
+from cjlib.sources.ingest.options import (
+    ALL,
+    checked_decimal,
+    checked_limit,
+    named_sources,
+    said_of,
+    source_and_options,
+    source_zone,
+)
 from cjlib.sources.ingest.parse_times import MISSING, UNREADABLE, read_stamps
 from cjlib.sources.ingest.quality_report import (
     REMEDIES,
@@ -97,18 +106,27 @@ class Feedback:
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)
     """Answers that cost time, such as the scored texts, kept for the next question."""
 
-    def of_units(self, log: EventLog) -> Feedback:
-        """The same answers of what the log counts in the place of people: `customer_id` names it, `person` who answered."""
+    def of_customers(self, log: EventLog) -> Feedback:
+        """The same answers under the customers of a log.
+
+        Where ids were joined, `customer_id` names the person whatever id an answer has; where the log counts accounts, tickets or orders,
+        it names that, as of the answer, and `person` who answered.
+        """
+        given = self.frame["customer_id"]
         if log.unit.is_customer:
-            return self
+            code = np.where(given.notna(), log.codes_of_ids(given), -1)
+            names = pd.Series(log.customer_ids().astype(str)[code], index=given.index, dtype="str")
+            frame = self.frame.assign(customer_id=names.where(code >= 0, given.astype("str")))
+            return replace(self, frame=frame, kept={})
         units = log.units_of(self.frame)
-        lost = int((units.isna() & self.frame["customer_id"].notna()).sum())
-        line = QualityLine(
-            f"answers of no {log.unit.one}", lost, "they count as anonymous" if lost else ""
-        )
-        frame = self.frame.assign(person=self.frame["customer_id"], customer_id=units)
-        quality = pd.concat([self.quality, as_table([line], len(frame))], ignore_index=True)
-        return replace(self, frame=_ordered(frame), quality=quality, kept={})
+        lost = int((units.isna() & given.notna()).sum())
+        words = "they count as anonymous" if lost else ""
+        line = as_table([QualityLine(f"answers of no {log.unit.one}", lost, words)], len(given))
+        if "source" in self.quality:
+            line.insert(0, "source", ALL)
+        frame = _ordered(self.frame.assign(person=given, customer_id=units))
+        quality = pd.concat([self.quality, line], ignore_index=True)
+        return replace(self, frame=frame, quality=quality, kept={})
 
     def segment(self, by: str | None, option: str = "by") -> pd.Series:
         """The segment of each row as text: "all" without `by`, "(not set)" where missing."""
@@ -204,7 +222,8 @@ def read_feedback(
     ----------
     source
         A path, glob or folder (Parquet, CSV, TSV, JSON lines; text also gzipped), a pandas, polars
-        or Arrow table, or a Journey.
+        or Arrow table, or a Journey. Or several sources: a mapping name → source, or name →
+        `{"source": …, "columns": …}` with options of its own; the column `source` has the name.
     columns
         The source's name → our name, where they differ: `{"comment": "text"}`. A score on another
         scale, our name first: `{"csat": ("q7", "1 is best")}`, `{"csat": ("q7", "1 to 7")}`,
@@ -254,7 +273,7 @@ def read_feedback(
     >>> sorted(feedback.frame["nps"]), list(feedback.quarantine["reason"])
     ([0.0, 10.0], ['nps out of range'])
     """
-    if hasattr(source, "read_feedback"):
+    if hasattr(source, "read_feedback") or isinstance(source, Mapping):
         given = {
             "columns": columns,
             "timezone": timezone,
@@ -266,9 +285,10 @@ def read_feedback(
             "missing": missing,
             "preset": preset,
         }
-        return source.read_feedback(
-            **{name: value for name, value in given.items() if value is not None}
-        )
+        said = {name: value for name, value in given.items() if value is not None}
+        if isinstance(source, Mapping):
+            return _of_several(source, said, [*given])
+        return source.read_feedback(**said)
     options = _Options(
         read_given(columns),
         dates,
@@ -565,3 +585,81 @@ def _counted(held: pd.DataFrame) -> list[QualityLine]:
     ]
     reasons = [*looked_for, *sorted(set(counts.index) - set(looked_for))]
     return [QualityLine(reason, int(counts.get(reason, 0)), "") for reason in reasons]
+
+
+# ---- several sources --------------------------------------------------------------------------------------------------
+
+
+def _of_several(
+    sources: Mapping[str, Any], shared: Mapping[str, Any], allowed: Sequence[str]
+) -> Feedback:
+    """The feedback of several sources, each read by itself with its own options."""
+    parts: dict[str, Feedback] = {}
+    for name, given in named_sources(sources):
+        with said_of(name):
+            source, own = source_and_options(given)
+            for option in own:
+                if option not in allowed:
+                    raise not_one_of("the option of a source", option, ["source", *allowed])
+            parts[name] = read_feedback(source, **{**shared, **own})
+    return _together(parts)
+
+
+def _together(parts: Mapping[str, Feedback]) -> Feedback:
+    """One table of the answers of several sources; ids that stand in two of them get the source's name before them."""
+    frames = {name: _of_source(one.frame, name) for name, one in parts.items()}
+    ids = pd.concat([frame["feedback_id"] for frame in frames.values()])
+    several = set(ids[ids.duplicated()])
+    for name, frame in frames.items():
+        own = frame["feedback_id"]
+        frames[name] = frame.assign(feedback_id=own.mask(own.isin(several), f"{name} " + own))
+    asked = [one.asked for one in parts.values() if one.asked is not None]
+    used = pd.concat(_of_like_types(list(frames.values())), ignore_index=True)
+    return Feedback(
+        _ordered(used).sort_values("feedback_id", ignore_index=True),
+        next(iter(parts.values())).timezone,
+        stacked({name: one.quality for name, one in parts.items()}),
+        stacked({name: one.quarantine for name, one in parts.items()}),
+        sum(asked) if len(asked) == len(parts) else None,
+        _common_scales(parts),
+    )
+
+
+def _of_source(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The answers of a source, its name in the column `source`; what the source itself says there stands beside it."""
+    own = {} if frame["source"].isna().all() else {"source_column": frame["source"]}
+    return frame.assign(**own, source=pd.Series(name, index=frame.index, dtype="str"))
+
+
+def _of_like_types(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The tables with text in a column that holds numbers in one and something else in another."""
+    filled = [frame.dropna(axis=1, how="all") for frame in frames]
+    types: dict[str, set[str]] = {}
+    for frame in filled:
+        for name, kind in frame.dtypes.items():
+            types.setdefault(str(name), set()).add(kind.kind)
+    mixed = {name for name, kinds in types.items() if len(kinds) > 1 and not kinds <= set("iuf")}
+    # A column that holds nothing has no type to keep.
+    return [
+        frame[[name for name in frame if name in NAMES or name in full]].astype(
+            dict.fromkeys(mixed & {*full}, "str")
+        )
+        for frame, full in zip(frames, filled, strict=True)
+    ]
+
+
+def _common_scales(parts: Mapping[str, Feedback]) -> dict[str, tuple[int, int]]:
+    """The ends of each score; two sources that asked one score on two scales are refused, since more would not mean the same."""
+    scales: dict[str, tuple[int, int]] = {}
+    by: dict[str, str] = {}
+    for source, one in parts.items():
+        for name, ends in one.scales.items():
+            if one.frame[name].isna().all():
+                continue
+            if scales.setdefault(name, ends) != ends:
+                raise CjlibError(
+                    f"{name}: {by[name]} asked it from {scales[name][0]} to {scales[name][1]}, {source} from {ends[0]} to {ends[1]}. "
+                    f"Read it under another name in one of them: columns: {{{name}: {source}_{name}}}."
+                )
+            by.setdefault(name, source)
+    return {name: scales.get(name, ends) for name, ends in SCORES.items()}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from cjlib.errors import CjlibError, not_one_of, shown
+from cjlib.errors import CjlibError, not_one_of, of_source, shown
 from cjlib.sources.identity.options import CUSTOMER, Grain, Identities, grain_of, identities_of
 from cjlib.sources.ingest.validate import Rules
 from cjlib.sources.log.time import instant_us, zone_of
@@ -188,6 +189,47 @@ OF_ALL_SOURCES = (
     "one_of_several",
 )
 """The options that hold for a log as a whole and for no source of it alone."""
+
+
+# ---- several sources --------------------------------------------------------------------------------------------------
+
+ALL = "all sources"
+"""What stands for the source in lines about all of them together."""
+
+
+@contextmanager
+def said_of(name: str) -> Iterator[None]:
+    """Faults name the source of several that they are about."""
+    try:
+        yield
+    except CjlibError as fault:
+        raise of_source(fault, name) from None
+
+
+def named_sources(sources: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The sources in the order of their names, so that the order in which they are given changes nothing."""
+    if not sources:
+        raise CjlibError(
+            "source: an empty mapping names no source. Give name → source, such as {'web': 'web.parquet', 'shop': orders}."
+        )
+    for name in sources:
+        if not isinstance(name, str) or not name.strip() or name.strip().casefold() == ALL:
+            raise CjlibError(f"source: each source needs a name of its own. Got {shown(name)}.")
+    return sorted(sources.items())
+
+
+def source_and_options(given: Any) -> tuple[Any, dict[str, Any]]:
+    """What one of several sources is, and what is said of reading it."""
+    if not isinstance(given, Mapping):
+        return given, {}
+    if "source" not in given:
+        raise CjlibError(
+            "must have the key source, a path or a table, beside the options for reading it."
+        )
+    return given["source"], {name: value for name, value in given.items() if name != "source"}
+
+
+# ---- single options ---------------------------------------------------------------------------------------------------
 
 
 _ZONE_IN_NAME = re.compile(

@@ -120,7 +120,8 @@ class Journey(Section):
     alerts: Annotated[tuple[AlertField, ...], Listed] = Field(default=(), exclude=True)
 
     _folder: Path = PrivateAttr(default=Path())
-    _log_of_units: Any = PrivateAttr(default=None)
+    _log: Any = PrivateAttr(default=None)
+    """The log as the file says it, where it tells whose an answer is."""
 
     # ---- facts -------------------------------------------------------------------------------------------------
 
@@ -213,7 +214,8 @@ class Journey(Section):
         options = {**overridden(given, overrides), "identities": people}
         options.setdefault("grain", grain_options(self.grain, self.folder))
         log = read_events(options.pop("source"), **options)
-        self._log_of_units = None if log.unit.is_customer else log
+        if not overrides and (self.grain or self.identities):
+            self._log = log
         return log
 
     def read_events_if_named(self, *, start: str = "", end: str = "") -> EventLog | None:
@@ -266,12 +268,12 @@ class Journey(Section):
             if "source" in overrides
             else feedback_options(self.sources, self.folder, self.timezone)
         )
-        options = given | overrides
+        options = overridden(given, overrides)
         feedback = read_feedback(options.pop("source"), **options)
-        if self.grain is None or self.sources.events is None:
+        if self.sources.events is None or not (self.grain or self.identities):
             return feedback
         # Whose the answers are the events say; they are read once.
-        return feedback.of_units(self._log_of_units or self.read_events())
+        return feedback.of_customers(self._log or self.read_events())
 
     def read_customers(self) -> pd.DataFrame | None:
         """The table of `sources.customers`, one row a customer, under our names; None where the file names none.

@@ -245,7 +245,7 @@ def _unknown_stages(data: Mapping[str, Any]) -> Iterator[Found]:
 def _sources(data: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
     """Place and content of every source."""
     for kind, source in mapping_of(data.get("sources")).items():
-        if kind == "events" and isinstance(source, list | tuple):
+        if kind in ("events", "feedback") and isinstance(source, list | tuple):
             yield from ((("sources", kind, position), one) for position, one in enumerate(source))
         elif kind != "columns":
             yield ("sources", kind), source

@@ -122,7 +122,21 @@ def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> di
         raise JourneyError(
             "sources.feedback: the journey file names no feedback. Add sources: {feedback: {path: feedback.parquet}}."
         )
-    place = _place(source, "sources.feedback", folder)
+    if isinstance(source, tuple):
+        parts = {
+            one.name: _of_feedback(sources, one, f"sources.feedback[{position}]", folder)
+            for position, one in enumerate(source)
+        }
+        return {"source": parts} | ({} if timezone is None else {"timezone": timezone})
+    options = _of_feedback(sources, source, "sources.feedback", folder)
+    return options | ({} if timezone is None else {"timezone": timezone})
+
+
+def _of_feedback(
+    sources: Sources, source: FeedbackSource, key: str, folder: Path
+) -> dict[str, Any]:
+    """How one source of feedback is read."""
+    place = _place(source, key, folder)
     own = {
         name: tuple(content) if isinstance(content, list) else content
         for name, content in source.columns.items()
@@ -133,7 +147,6 @@ def feedback_options(sources: Sources, folder: Path, timezone: str | None) -> di
     }
     options |= {
         "dates": source.dates,
-        "timezone": timezone,
         "asked": source.asked,
         "decimal": source.decimal,
         "source_timezone": source.timezone,

@@ -117,6 +117,19 @@ class FeedbackSource(Source):
     quarantine_limit: Share = 0.05
 
 
+class NamedFeedbackSource(FeedbackSource):
+    """One source of feedback of several; its name stands in the column `source`."""
+
+    name: Text
+
+
+FeedbackSources: TypeAlias = Annotated[
+    Annotated[FeedbackSource, BeforeValidator(_bare_path), Tag(ONE)]
+    | Annotated[tuple[NamedFeedbackSource, ...], Field(min_length=1), Tag(SEVERAL)],
+    Discriminator(lambda value: SEVERAL if isinstance(value, list | tuple) else ONE),
+]
+
+
 class CustomerSource(Source):
     """The customers table's source: attributes for `by`, or all there is where a column of it says who left."""
 
@@ -127,17 +140,20 @@ class Sources(Section):
     """Where the data lies; `columns` here renames columns of whichever source has them."""
 
     events: EventSources | None = None
-    feedback: Annotated[FeedbackSource, BeforeValidator(_bare_path)] | None = None
+    feedback: FeedbackSources | None = None
     customers: Annotated[CustomerSource, BeforeValidator(_bare_path)] | None = None
     columns: dict[str, Text] = Field(default_factory=dict)
 
     def each(self) -> list[tuple[str, Source]]:
         """Every source with the key where it stands."""
-        events = self.events if isinstance(self.events, tuple) else ()
-        one = {"events": self.events, "feedback": self.feedback, "customers": self.customers}
-        return [(f"events[{position}]", source) for position, source in enumerate(events)] + [
-            (key, source) for key, source in one.items() if isinstance(source, Source)
+        kinds = {"events": self.events, "feedback": self.feedback, "customers": self.customers}
+        several = {key: sources for key, sources in kinds.items() if isinstance(sources, tuple)}
+        listed = [
+            (f"{key}[{position}]", source)
+            for key, sources in several.items()
+            for position, source in enumerate(sources)
         ]
+        return listed + [(key, one) for key, one in kinds.items() if isinstance(one, Source)]
 
 
 class IdentityMap(Section):
