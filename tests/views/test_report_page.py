@@ -175,6 +175,33 @@ def test_a_section_says_a_claim_once(page_of):
     assert two.count("There are no groups.") == 1
 
 
+@pytest.mark.parametrize(
+    ("caption", "claim"),
+    [
+        ("12 of 40 buy. 3 are in the table only.", "3 are in the table only."),
+        ("12 of 40 buy.", ""),
+        ("Visitors differ. 12 of 40 buy.", "Visitors differ. 12 of 40 buy."),
+    ],
+)
+def test_a_figure_does_not_say_again_what_the_answer_has_said(page_of, caption, claim):
+    figure = shown(
+        **{
+            "application/vnd.plotly.v1+json": {
+                "data": [{"type": "bar", "x": [1]}],
+                "layout": {"meta": {"caption": caption}},
+            }
+        }
+    )
+    page = page_of(
+        new_markdown_cell("# Who buys?"),
+        code("cj.summary(funnel)", displayed(summary(result_of()))),
+        new_markdown_cell("## Step by step"),
+        code("cj.plot(funnel)", figure),
+    )
+    figures = [block.figure for block in page.sections[-1].blocks if block.figure]
+    assert [one.claim for one in figures] == [claim]
+
+
 def test_a_section_with_nothing_but_code_is_not_in_the_contents(page_of):
     page = page_of(
         new_markdown_cell("## Set-up"),

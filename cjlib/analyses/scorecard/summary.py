@@ -154,14 +154,16 @@ def change_words(reading: Reading, before: str) -> str:
 
 
 def words_of(reading: Reading, before: str) -> str:
-    """Everything that is to be said of a measure, most important first."""
-    parts = [change_words(reading, before)]
+    """Everything that is to be said of a measure: a change first, without one its target."""
+    change = [change_words(reading, before)]
     if reading.direction:
-        parts.append(f"{'up' if reading.direction > 0 else 'down'} {RUN} periods in a row")
-    if reading.target_met:
-        parts.append(
-            f"{_TARGET[reading.target_met]} the target of {said(reading.target, reading.entry.unit)}"
-        )
+        change.append(f"{'up' if reading.direction > 0 else 'down'} {RUN} periods in a row")
+    target = (
+        [f"{_TARGET[reading.target_met]} the target of {said(reading.target, reading.entry.unit)}"]
+        if reading.target_met
+        else []
+    )
+    parts = [*target, *change] if reading.moved is None else [*change, *target]
     if not math.isnan(reading.year_before):
         parts.append(f"a year before {said(reading.year_before, reading.entry.unit)}")
     return "; ".join(parts)
@@ -246,15 +248,17 @@ def headline(readings: dict[str, Reading], before: str, lacking: int) -> str:
         one for one in readings.values() if one.enough and one.judged and not math.isnan(one.change)
     ]
     period = next(iter(readings.values())).period if readings else "this period"
-    parts = [_moved(judged, before, period)]
+    parts: list[str] = []
     targets = [one.target_met for one in readings.values() if one.target_met]
     if targets:
         met, missed = targets.count("reached"), targets.count("missed")
         close = len(targets) - met - missed
         open_ones = f", {close} too close to call" if close else ""
         parts.append(
-            f"{met} of {numbers.count_of(len(targets), 'target')} met, {missed} missed{open_ones}"
+            f"{missed} of {numbers.count_of(len(targets), 'target')} missed, {met} met{open_ones}"
         )
+    moved = _moved(judged, before, period)
+    parts = [moved, *parts] if any(one.moved is not None for one in judged) else [*parts, moved]
     if lacking:
         parts.append(
             f"{numbers.count_of(lacking, 'KPI')} {'is' if lacking == 1 else 'are'} not measured"

@@ -154,7 +154,8 @@ def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[st
         answers = {
             name: one for name, one in answers.items() if one["value"] is not None
         } or answers
-        alone = {name: one for name, one in answers.items() if not re.search(r"_\d+(_|$)", name)}
+        missed_first = sorted(answers, key=lambda name: answers[name].get("target_met") != "missed")
+        alone = {name: answers[name] for name in missed_first if not re.search(r"_\d+(_|$)", name)}
         numbered = {name: one for name, one in answers.items() if name not in alone}
         if len(alone) >= 3:
             return dict(list(alone.items())[:MOST_CARDS])
@@ -186,13 +187,13 @@ def _spread(names: Iterable[str], most: int) -> list[str]:
     )
 
 
-_SENTENCE = re.compile(r"(?<=[\w)%”]\.) (?=[A-Z\d“])")
+SENTENCE_END = re.compile(r"(?<=[\w)%”]\.) (?=[A-Z\d“])")
 """Where a sentence ends and another begins."""
 
 
 def _paragraphs(headline: str) -> str:
     """The first sentence answers; what follows stands beneath it, smaller."""
-    answer, *rest = _SENTENCE.split(headline, maxsplit=1)
+    answer, *rest = SENTENCE_END.split(headline, maxsplit=1)
     more = f'<p class="cj-rest">{escape(rest[0])}</p>' if rest else ""
     return f'<p class="cj-headline">{escape(answer)}</p>{more}'
 
@@ -204,6 +205,11 @@ def _card(words: str, name: str, one: Metric, change: Change) -> str:
     value = escape(said(one["value"], kind_of(name, one).unit))
     shown_value = value if few(one) else f"<strong>{value}</strong>"
     lines = [f'<p class="cj-name">{escape(words)}</p>', f'<p class="cj-value">{shown_value}</p>']
+    met = one.get("target_met", "")
+    if met:
+        lines.append(
+            f'<p class="cj-target cj-target-{met.replace(" ", "-")}">{escape(aim(one))}: <strong>{VERDICTS[met]}</strong></p>'
+        )
     lines.append(f'<p class="cj-note">{escape(_unbroken(detail(name, one)))}</p>')
     if change.before is not None:
         told = change_words(kind_of(name, one), change)
@@ -225,6 +231,16 @@ def said(value: float | None, unit: str) -> str:
         "money": numbers.amount,
     }
     return say.get(unit, numbers.number)(value)
+
+
+VERDICTS = {"missed": "missed", "not clear": "too close to call", "reached": "met"}
+"""What is said of a target, in the order in which they are read."""
+_SIDE = {"lower": "≤ ", "higher": "≥ ", "": ""}
+
+
+def aim(one: Metric) -> str:
+    """The target of a metric that has one: `target ≥ 65.0%`."""
+    return f"target {_SIDE[one['better']]}{said(one['target'], one['unit'])}"
 
 
 def detail(name: str, one: Metric) -> str:

@@ -39,6 +39,8 @@ class Figure:
     id: str
     number: int
     caption: str
+    claim: str
+    """What of the caption the page's answer does not say already."""
     alt: str
     height: int
     json: Markup
@@ -90,6 +92,7 @@ def read_figure(spec: Mapping[str, Any], number: int, heading: str) -> Figure:
         id=f"fig-{number}",
         number=number,
         caption=unbroken(caption),
+        claim=unbroken(caption),
         alt=str(
             meta.get("alt")
             or f"{_kinds(traces)}: {caption}. The numbers are in the table below it."
@@ -114,6 +117,7 @@ def read_rows(meta: Mapping[str, Any], number: int) -> Figure:
         id=f"rows-{number}",
         number=number,
         caption=unbroken(str(meta["caption"])),
+        claim=unbroken(str(meta["caption"])),
         alt=str(meta["alt"]),
         height=ROW_HEIGHT * len(shown["marks"]) + 2 * ROW_HEIGHT,
         json=Markup(""),

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain, count
+from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from cjlib.analyses.result import MIME as RESULT
 from cjlib.views.marks import MIME as ROWS
+from cjlib.views.notebook.summary_cards import SENTENCE_END
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.figures import MIME as PLOTLY
 from cjlib.views.report.figures import Figure, plain_text, read_figure, read_rows, unbroken
@@ -299,6 +300,9 @@ class _Reader:
                     )
                 ),
             )
+        if block.figure:
+            news = self._news(block.figure.caption)
+            block = replace(block, figure=replace(block.figure, claim=news))
         self.section.blocks.append(block)
         said.append(
             block.figure.caption
@@ -307,6 +311,12 @@ class _Reader:
             if block.kind == "nothing"
             else ""
         )
+
+    def _news(self, caption: str) -> str:
+        """A caption without the sentences at its beginning that the answer at the top of the page has said."""
+        answer, sentences = plain_text(self.answer), SENTENCE_END.split(caption)
+        told = takewhile(lambda sentence: plain_text(sentence) in answer, sentences)
+        return " ".join(sentences[len(list(told)) :])
 
     # ---- words ---------------------------------------------------------------------------------------------------
 

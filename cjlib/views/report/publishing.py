@@ -24,7 +24,7 @@ from cjlib.analyses.scorecard.summary import FIRST
 from cjlib.show import numbers
 from cjlib.show.units import CUSTOMERS, Unit, html_in_units, use_unit
 from cjlib.views.marks import STYLE, Mark, spark
-from cjlib.views.notebook.summary_cards import detail, said
+from cjlib.views.notebook.summary_cards import VERDICTS, aim, detail, said
 from cjlib.views.report.changes import Move, metrics_of, moves_of_run
 from cjlib.views.report.figures import unbroken
 from cjlib.views.report.parameters import for_readers
@@ -114,9 +114,6 @@ STATUS = {
 }
 MOST_RUNS = 200
 MOST_CARDS = 8
-VERDICTS = {"missed": "missed", "not clear": "too close to call", "reached": "met"}
-"""What is said of a target, in the order in which they are read."""
-AT = {"lower": "≤ ", "higher": "≥ ", "": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +133,11 @@ class Report:
     """When the run was made that it is compared with; empty if there is none."""
     changed: Sequence[str]
     """What was set differently in the two runs, so that a move may be no move."""
+
+    @property
+    def moving(self) -> list[Move]:
+        """The numbers that are not the same as in the run before."""
+        return [move for move in self.moves if not move.same]
 
 
 def render(out: Path, runs: Sequence[Run]) -> str:
@@ -220,9 +222,7 @@ def _tile(report: Report, name: str, entry: Metric) -> dict[str, Any]:
         "name": entry["label"],
         "value": said(entry["value"], entry["unit"]),
         "note": detail(name, entry),
-        "target": f"target {AT[entry['better']]}{said(entry['target'], entry['unit'])}"
-        if met
-        else "",
+        "target": aim(entry) if met else "",
         "met": met,
         "verdict": VERDICTS.get(met, ""),
         "change": moved.words if moved and not moved.same else "",
