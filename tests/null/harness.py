@@ -20,7 +20,9 @@ from sentences import SENTENCES, Sentence
 from worlds import WORLDS, World
 
 PAGE = Path(__file__).parents[2] / "docs" / "how_often_wrong.md"
-COLUMNS = ["sentence", "world", "worlds", "told", "below_5", "below_1"]
+SAMPLES = 400
+"""Of each interval."""
+COLUMNS = ["sentence", "world", "worlds", "told", "p"]
 HEAD = """\
 # How often a sentence is wrong
 
@@ -39,7 +41,7 @@ a sentence would find that looked at its own family alone, and not at all twenty
 COVERAGE = """\
 ## How often 95% intervals hold the truth
 
-Of {worlds} intervals that hold with 95%, between {low} and {high} do, 19 times of 20 (`tests/null/intervals.py`).
+Of {worlds} intervals that hold with 95%, between {low} and {high} do, 19 times of 20 (`tests/null/intervals.py`). What rests on less than 30 customers says so.
 """
 EFFECTS = {
     "channel converts": "a channel whose visits lead to a sign-up in 75 of 100 cases instead of 54",
@@ -64,7 +66,7 @@ def upper_bound(wrong: int, worlds: int, level: float = 0.95) -> float:
 def counted(
     sentences: Sequence[Sentence], worlds: Sequence[World], seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """A row a sentence and world: in how many businesses it answered, claimed something, and had an adjusted p below .05 and .01."""
+    """A row a sentence and business: whether it claimed something, and the smallest adjusted p."""
     rows = []
     for seed in seeds:
         for world in worlds:
@@ -74,25 +76,35 @@ def counted(
                     continue
                 claim = sentence.claim(business)
                 if claim is not None:
-                    below = [claim.p < level for level in (0.05, 0.01)]
-                    rows.append((sentence.name, world.name, 1, claim.told, *below))
+                    rows.append((sentence.name, world.name, 1, claim.told, claim.p))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def held(seeds: Sequence[int]) -> pd.DataFrame:
-    """A row an interval: in how many of the worlds it holds the truth."""
-    rows = [(one.name, len(seeds), covered(one, seeds)) for one in INTERVALS]
-    return pd.DataFrame(rows, columns=["interval", "worlds", "held"])
+def held(folder: Path) -> pd.DataFrame:
+    """A row an interval: in how many of the samples it holds the truth."""
+    file = folder / "intervals.csv"
+    if not file.is_file():
+        rows = [(interval.name, SAMPLES, covered(interval, SAMPLES)) for interval in INTERVALS]
+        columns = ["interval", "samples", "held"]
+        pd.DataFrame(rows, columns=columns).to_csv(file, index=False)
+    return pd.read_csv(file)
 
 
 def power(sentences: Sequence[Sentence], seeds: Sequence[int]) -> pd.DataFrame:
     """As `counted`, each sentence in the business with its own effect."""
-    parts = [counted([one], [one.planted], seeds) for one in sentences if one.planted is not None]
+    by_world: dict[World, list[Sentence]] = {}
+    for sentence in sentences:
+        if sentence.planted is not None:
+            by_world.setdefault(sentence.planted, []).append(sentence)
+    parts = [counted(asked, [world], seeds) for world, asked in by_world.items()]
     return pd.concat(parts, ignore_index=True)
 
 
 def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame) -> str:
     """The page as Markdown."""
+    wrong, found = (
+        part.assign(below_5=part["p"] < 0.05, below_1=part["p"] < 0.01) for part in (wrong, found)
+    )
     counts = wrong.groupby("sentence", sort=False)[["worlds", "told", "below_5"]].sum()
     summary = pd.DataFrame(
         {
@@ -121,9 +133,18 @@ def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame) -> s
         "\nWrong of the worlds of each kind:\n",
         _markdown(said),
     ]
-    coverage = intervals.groupby("interval", sort=False)[["worlds", "held"]].sum().reset_index()
-    low, high = binom.ppf([0.025, 0.975], coverage["worlds"].max(), 0.95).astype(int)
-    usual = COVERAGE.format(worlds=coverage["worlds"].max(), low=low, high=high)
+    coverage = intervals.copy()
+    forecast = counts.loc["churn model, expected churners"]
+    coverage["share"] = [f"{100 * share:.1f}%" for share in coverage["held"] / coverage["samples"]]
+    missed = forecast["told"] / forecast["worlds"]
+    coverage.loc[len(coverage)] = [
+        "forecast of churners, the worlds above",
+        forecast["worlds"],
+        forecast["worlds"] - forecast["told"],
+        f"{100 * (1 - missed):.1f}%",
+    ]
+    low, high = binom.ppf([0.025, 0.975], coverage["samples"].max(), 0.95).astype(int)
+    usual = COVERAGE.format(worlds=coverage["samples"].max(), low=low, high=high)
     parts += ["", POWER, _markdown(hits), "", usual, _markdown(coverage)]
     return "\n".join(parts) + "\n"
 
@@ -135,12 +156,11 @@ def _markdown(table: pd.DataFrame) -> str:
 
 def seed_parts(seed: int, folder: Path) -> list[pd.DataFrame]:
     """What one seed counts, kept in a folder so that a run can be broken off, gone on with, and shared among processes."""
-    files = [folder / f"{seed}_{name}.csv" for name in ("wrong", "found", "intervals")]
+    files = [folder / f"{seed}_{name}.csv" for name in ("wrong", "found")]
     if not all(file.is_file() for file in files):
         made = (
             counted(SENTENCES, list(WORLDS.values()), [seed]),
             power(SENTENCES, [seed]),
-            held(range(10 * seed, 10 * seed + 10)),
         )
         for file, part in zip(files, made, strict=True):
             part.to_csv(file, index=False)
@@ -158,11 +178,12 @@ def main() -> None:
     warnings.simplefilter("ignore")
     folder = chosen.kept or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
+    intervals = held(folder)
     parts: list[list[pd.DataFrame]] = []
     for seed in range(chosen.first, chosen.first + chosen.seeds):
         parts.append(seed_parts(seed, folder))
-        columns = zip(*parts, strict=True)
-        text = page(*(pd.concat(column, ignore_index=True) for column in columns))
+        wrong, found = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
+        text = page(wrong, found, intervals)
         chosen.page.write_text(text, encoding="utf-8")
         print(f"{chosen.page}: {len(parts)} seeds", flush=True)
 

@@ -1,10 +1,9 @@
-"""Intervals whose truth is known: how often each holds it."""
+"""Intervals whose truth is known: how often each holds it. Samples are groups of one business, so that many cost little more than one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,16 @@ from scipy.special import ndtri
 from worlds import moments
 
 import cjlib as cj
-from cjlib.shared.comparison import group_means_against_others, known_at_once
+from cjlib.analyses.churn.model.metrics import by_segment
+from cjlib.shared.clustered_comparison import compare_answers
+from cjlib.shared.comparison import compare_shares, group_means_against_others, known_at_once
+from cjlib.shared.repeated_answers import CustomerAnswers
+from cjlib.shared.stats import mean_interval
 
-Bounds = tuple[float, float]
+BATCH = 40
+"""Samples drawn together."""
+NOW = known_at_once("now")
+Bounds = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -23,14 +29,128 @@ class Interval:
 
     name: str
     truth: float
-    draw: Callable[[np.random.Generator], Bounds]
+    draw: Callable[[np.random.Generator, int], Bounds]
+    """Lower and upper bounds of so many samples."""
 
 
-def _bounds(row: Any, low: str = "low", high: str = "high") -> Bounds:
-    return float(row[low]), float(row[high])
+def _bounds(table: pd.DataFrame, low: str = "low", high: str = "high") -> Bounds:
+    return table[low].to_numpy(dtype=float), table[high].to_numpy(dtype=float)
 
 
-def _repeated(rng: np.random.Generator, customers: int, each: int, within: float) -> pd.DataFrame:
+def _each(samples: int, customers: int) -> np.ndarray:
+    """The sample of each customer, as text."""
+    return np.repeat(np.char.add("s", np.arange(samples).astype(str)), customers)
+
+
+def _log(
+    sample: np.ndarray, rows: list[tuple[str, np.ndarray, np.ndarray]], end: float
+) -> cj.EventLog:
+    """Events of customers: a name, who, and on which day."""
+    parts = [
+        pd.DataFrame({"customer_id": who.astype(str), "event": event, "timestamp": moments(day), "sample": sample[who]})
+        for event, who, day in rows
+    ]  # fmt: skip
+    return cj.read_events(pd.concat(parts, ignore_index=True), observed_until=moments(end))
+
+
+# ---- journeys ---------------------------------------------------------------------------------------------------
+
+
+def conversion(customers: int) -> Callable[[np.random.Generator, int], Bounds]:
+    """30% buy."""
+
+    def draw(rng: np.random.Generator, samples: int) -> Bounds:
+        n = samples * customers
+        start, buys = rng.uniform(0, 60, n), np.flatnonzero(rng.random(n) < 0.3)
+        rows = [("visit", np.arange(n), start), ("buy", buys, start[buys] + 1)]
+        log = _log(_each(samples, customers), rows, 90)
+        table = cj.funnel(log, ["visit", "buy"], window="7D", by="sample").table
+        return _bounds(table[table["step"] == 2], "share_of_first_low", "share_of_first_high")
+
+    return draw
+
+
+def cell(customers: int) -> Callable[[np.random.Generator, int], Bounds]:
+    """Of a cohort 40% are active in the second week."""
+
+    def draw(rng: np.random.Generator, samples: int) -> Bounds:
+        n = samples * customers
+        back = np.flatnonzero(rng.random(n) < 0.4)
+        rows = [("visit", np.arange(n), np.full(n, 0.5)), ("visit", back, rng.uniform(8, 13, back.size))]  # fmt: skip
+        log = _log(_each(samples, customers), rows, 40)
+        table = cj.retention(log, period="week", periods=3, by="sample").table
+        return _bounds(table[table["period"] == 1], "share_low", "share_high")
+
+    return draw
+
+
+def recurring(rng: np.random.Generator, samples: int) -> Bounds:
+    """Thirty customers, each active in a week with a chance of its own (Beta 2, 3): who was active in one week is so in the next with .5."""
+    chance = rng.beta(2, 3, 30 * samples)
+    who, week = np.nonzero(rng.random((30 * samples, 14)) < chance[:, None])
+    rows = [("visit", who, 7 * week + 1 + 5 * rng.random(who.size))]
+    log = _log(_each(samples, 30), rows, 7 * 14)
+    average = cj.retention(log, period="week", periods=4, cohort="recurring", by="sample").average
+    return _bounds(average[average["period"] == 1], "share_low", "share_high")
+
+
+def survival(customers: int) -> Callable[[np.random.Generator, int], Bounds]:
+    """The share there after 60 days, of customers who leave at 1% a day."""
+
+    def draw(rng: np.random.Generator, samples: int) -> Bounds:
+        n = samples * customers
+        start = rng.uniform(0, 120, n)
+        left = start + rng.exponential(100, n)
+        gone = np.flatnonzero(left < 180)
+        log = _log(_each(samples, customers), [("start", np.arange(n), start), ("cancel", gone, left[gone])], 180)  # fmt: skip
+        table = cj.survival(log, churn_event="cancel", by="sample").table
+        last = table[table["day"] < 60].groupby("sample").tail(1)
+        return _bounds(last, "share_surviving_low", "share_surviving_high")
+
+    return draw
+
+
+def difference_of_groups(rng: np.random.Generator, samples: int) -> Bounds:
+    """Of 60 visitors of one channel half buy, of 300 of the other 40%."""
+    counts = rng.binomial(60, 0.5, samples), rng.binomial(300, 0.4, samples)
+    compared = compare_shares("conversion", counts[0], 60, counts[1], 300, follow_up=NOW)
+    return compared.low, compared.high
+
+
+def difference_of_values(rng: np.random.Generator, samples: int) -> Bounds:
+    """Payments with a long tail, 40 customers of one group and 200 of the other, the same in both."""
+    group = np.repeat([0, 1], [40, 200])
+    compared = [
+        group_means_against_others("value", group, rng.lognormal(0, 1, 240), 1, follow_up=NOW)
+        for _ in range(samples)
+    ]
+    return np.array([each.low[0] for each in compared]), np.array([each.high[0] for each in compared])  # fmt: skip
+
+
+def value(rng: np.random.Generator, samples: int) -> Bounds:
+    """The mean amount of 200 customers, 30 with a long tail."""
+    drawn = [mean_interval(rng.lognormal(np.log(30) - 0.32, 0.8, 200)) for _ in range(samples)]
+    low, high = np.array(drawn).T
+    return low, high
+
+
+def lift(rng: np.random.Generator, samples: int) -> Bounds:
+    """Of the tenth with the highest scores 50% leave, of the others a ninth: 15% of all, lift 10/3."""
+    risky = np.tile(np.arange(600) < 60, samples)
+    rows = pd.DataFrame(
+        {
+            "customer_id": np.arange(risky.size).astype(str),
+            "churn_probability": np.where(risky, 0.5, 0.1) + rng.uniform(0, 0.05, risky.size),
+            "churned": rng.random(risky.size) < np.where(risky, 0.5, 1 / 9),
+        }
+    )
+    return _bounds(by_segment(rows, _each(samples, 600)), "lift_low", "lift_high")
+
+
+# ---- feedback ---------------------------------------------------------------------------------------------------
+
+
+def _nps(rng: np.random.Generator, customers: int, each: int, within: float) -> pd.DataFrame:
     """Answers of customers with moods of their own: 40% promoters and 20% detractors."""
     own, now = rng.normal(size=(customers, 1)), rng.normal(size=(customers, each))
     mood = (np.sqrt(within) * own + np.sqrt(1 - within) * now).ravel()
@@ -43,182 +163,165 @@ def _repeated(rng: np.random.Generator, customers: int, each: int, within: float
     )
 
 
-def nps(customers: int, each: int, within: float) -> Callable[[np.random.Generator], Bounds]:
+def nps(customers: int, each: int, within: float) -> Callable[[np.random.Generator, int], Bounds]:
     """NPS +20."""
 
-    def draw(rng: np.random.Generator) -> Bounds:
-        answers = cj.read_feedback(_repeated(rng, customers, each, within))
-        return _bounds(cj.nps(answers).table.iloc[0])
+    def draw(rng: np.random.Generator, samples: int) -> Bounds:
+        answers = _nps(rng, samples * customers, each, within)
+        answers = answers.assign(stage=_each(samples, customers * each))
+        return _bounds(cj.nps(cj.read_feedback(answers), by="stage").table)
 
     return draw
 
 
-def weighted_csat(rng: np.random.Generator) -> Bounds:
+def csat(customers: int) -> Callable[[np.random.Generator, int], Bounds]:
+    """90% satisfied."""
+
+    def draw(rng: np.random.Generator, samples: int) -> Bounds:
+        n = samples * customers
+        answers = pd.DataFrame(
+            {
+                "timestamp": moments(np.linspace(0, 30, n)),
+                "csat": np.where(rng.random(n) < 0.9, 5, 2),
+                "stage": _each(samples, customers),
+            }
+        )
+        return _bounds(cj.csat(cj.read_feedback(answers), by="stage").table)
+
+    return draw
+
+
+def weighted_csat(rng: np.random.Generator, samples: int) -> Bounds:
     """95% satisfied in two sources of ten answers, weighted alike."""
-    answers = pd.DataFrame(
-        {
-            "timestamp": moments(np.linspace(0, 30, 20)),
-            "csat": np.where(rng.random(20) < 0.95, 5, 1),
-            "source": ["a"] * 10 + ["b"] * 10,
-        }
-    )
-    told = cj.csat(cj.read_feedback(answers), by="source", weights={"a": 0.5, "b": 0.5})
-    return _bounds(told.table.iloc[-1])
+    rows = []
+    for _ in range(samples):
+        answers = pd.DataFrame(
+            {
+                "timestamp": moments(np.linspace(0, 30, 20)),
+                "csat": np.where(rng.random(20) < 0.95, 5, 1),
+                "source": ["a"] * 10 + ["b"] * 10,
+            }
+        )
+        told = cj.csat(cj.read_feedback(answers), by="source", weights={"a": 0.5, "b": 0.5})
+        rows.append(told.table.iloc[-1])
+    return _bounds(pd.DataFrame(rows))
 
 
-def recurring(rng: np.random.Generator) -> Bounds:
-    """Thirty customers, each active in a week with a chance of its own (Beta 2, 3): who was active in one week is so in the next with .5."""
-    chance = rng.beta(2, 3, 30)
-    active = rng.random((30, 14)) < chance[:, None]
-    who, week = np.nonzero(active)
-    events = pd.DataFrame(
-        {
-            "customer_id": who.astype(str),
-            "event": "visit",
-            "timestamp": moments(7 * week + 1 + 5 * rng.random(who.size)),
-        }
-    )
-    log = cj.read_events(events, observed_until=moments(7 * 14))
-    average = cj.retention(log, period="week", periods=4, cohort="recurring").average
-    return _bounds(average[average["period"] == 1].iloc[0], "share_low", "share_high")
+def difference_of_scores(rng: np.random.Generator, samples: int) -> Bounds:
+    """NPS of two stages with the same answers, by 60 customers who answered at both."""
+    pairs = []
+    for _ in range(samples):
+        points = _nps(rng, 60, 2, 0.4)["nps"].map({10: 100.0, 8: 0.0, 3: -100.0}).to_numpy()
+        sides = [CustomerAnswers.of(points[first::2], np.arange(60)) for first in (0, 1)]
+        pairs.append((sides[0], sides[1]))
+    compared = compare_answers("nps", pairs, follow_up=NOW)
+    return compared.low, compared.high
 
 
-def survival(rng: np.random.Generator) -> Bounds:
-    """The share there after 60 days, of 200 who leave at 1% a day."""
-    start = rng.uniform(0, 120, 200)
-    left = start + rng.exponential(100, 200)
-    gone = np.flatnonzero(left < 180)
-    events = pd.DataFrame(
-        {
-            "customer_id": np.concatenate([np.arange(200), gone]).astype(str),
-            "event": ["start"] * 200 + ["cancel"] * gone.size,
-            "timestamp": moments(np.concatenate([start, left[gone]])),
-        }
-    )
-    table = cj.survival(
-        cj.read_events(events, observed_until=moments(180)), churn_event="cancel"
-    ).table
-    row = table[table["day"] < 60].iloc[-1]
-    return _bounds(row, "share_surviving_low", "share_surviving_high")
+_TEXTS = ("I love it, it is great and easy.", "I hate it, it is awful and broken.", "It is blue.")
+_SHARES = (0.6, 0.2, 0.2)
 
 
-def conversion(rng: np.random.Generator) -> Bounds:
-    """Of 200 visitors 30% buy."""
-    buys = np.flatnonzero(rng.random(200) < 0.3)
-    start = rng.uniform(0, 60, 200)
-    events = pd.DataFrame(
-        {
-            "customer_id": np.concatenate([np.arange(200), buys]).astype(str),
-            "event": ["visit"] * 200 + ["buy"] * buys.size,
-            "timestamp": moments(np.concatenate([start, start[buys] + 1])),
-        }
-    )
-    log = cj.read_events(events, observed_until=moments(90))
-    told = cj.funnel(log, ["visit", "buy"], window="7D").metrics["conversion"]
-    return _bounds(told)
+def sentiment(texts: int) -> Callable[[np.random.Generator, int], Bounds]:
+    """The mean score of texts of which 60% are happy and 20% unhappy, less its truth."""
+
+    def draw(rng: np.random.Generator, samples: int) -> Bounds:
+        scores = cj.score_texts(list(_TEXTS)).table["score"].to_numpy(dtype=float)
+        n = samples * texts
+        answers = pd.DataFrame(
+            {
+                "timestamp": moments(np.linspace(0, 30, n)),
+                "text": np.array(_TEXTS)[rng.choice(3, n, p=_SHARES)],
+                "stage": _each(samples, texts),
+            }
+        )
+        told = cj.sentiment(cj.read_feedback(answers), by="stage").table
+        low, high = _bounds(told, "mean_low", "mean_high")
+        return low - scores @ _SHARES, high - scores @ _SHARES
+
+    return draw
 
 
-def audited(labels: int) -> Callable[[np.random.Generator], Bounds]:
+def audited(labels: int) -> Callable[[np.random.Generator, int], Bounds]:
     """The share of negative texts, 30%, by a model that is right in 80%, and few labels."""
     good, bad = "great, easy and helpful", "terrible, slow and broken"
 
-    def draw(rng: np.random.Generator) -> Bounds:
-        negative = rng.random(400) < 0.3
-        looks = np.where(rng.random(400) < 0.8, negative, ~negative)
-        words = np.where(looks, bad, good).astype(object)
+    def draw(rng: np.random.Generator, samples: int) -> Bounds:
+        n = samples * 400
+        negative = rng.random(n) < 0.3
+        looks = np.where(rng.random(n) < 0.8, negative, ~negative)
         answers = pd.DataFrame(
             {
-                "feedback_id": [f"f{i:03d}" for i in range(400)],
-                "timestamp": moments(rng.uniform(0, 30, 400)),
-                "text": [f"{text} {number}" for number, text in enumerate(words)],
+                "feedback_id": [f"f{row:06d}" for row in range(n)],
+                "timestamp": moments(rng.uniform(0, 30, n)),
+                "text": np.where(looks, bad, good),
+                "stage": _each(samples, 400),
             }
         )
-        people = answers.iloc[rng.choice(400, labels, replace=False)]
-        label = np.where(negative[people.index], "negative", "positive")
-        audit = people[["feedback_id"]].assign(label=label)
-        return _bounds(cj.sentiment(cj.read_feedback(answers), audit=audit).table.iloc[0])
+        asked = np.argsort(rng.random((samples, 400)))[:, :labels] + 400 * np.arange(samples)[:, None]  # fmt: skip
+        audit = answers.iloc[asked.ravel()][["feedback_id"]].assign(
+            label=np.where(negative[asked.ravel()], "negative", "positive")
+        )
+        return _bounds(cj.sentiment(cj.read_feedback(answers), by="stage", audit=audit).table)
 
     return draw
 
 
-def difference_of_groups(rng: np.random.Generator) -> Bounds:
-    """Of 60 visitors of one channel half buy, of 300 of the other 40%."""
-    buys = np.concatenate([rng.random(60) < 0.5, rng.random(300) < 0.4])
-    who = np.flatnonzero(buys)
-    channel = np.repeat(["a", "b"], [60, 300])
-    start = rng.uniform(0, 60, 360)
-    events = pd.DataFrame(
+def after_complaint(rng: np.random.Generator, samples: int) -> Bounds:
+    """Of 70 who complain 10% leave within 30 days, of 300 others 3%."""
+    n = 370 * samples
+    complains = np.tile(np.arange(370) < 70, samples)
+    day = rng.uniform(0, 180, n)
+    gone = np.flatnonzero(rng.random(n) < np.where(complains, 0.10, 0.03))
+    rows = [("start", np.arange(n), day - 1), ("cancel", gone, day[gone] + rng.uniform(1, 29, gone.size))]  # fmt: skip
+    answers = pd.DataFrame(
         {
-            "customer_id": np.concatenate([np.arange(360), who]).astype(str),
-            "event": ["visit"] * 360 + ["buy"] * who.size,
-            "timestamp": moments(np.concatenate([start, start[who] + 1])),
-            "channel": np.concatenate([channel, channel[who]]),
+            "customer_id": np.arange(n).astype(str),
+            "timestamp": moments(day),
+            "nps": np.where(complains, 3, 9),
+            "stage": _each(samples, 370),
         }
     )
-    log = cj.read_events(events, observed_until=moments(90))
-    table = cj.funnel(log, ["visit", "buy"], window="7D", by="channel").comparisons
-    return _bounds(table[table["channel"] == "a"].iloc[0], "difference_low", "difference_high")
-
-
-def difference_of_values(rng: np.random.Generator) -> Bounds:
-    """Payments with a long tail, 40 customers of one group and 200 of the other, the same in both."""
-    values = rng.lognormal(0, 1, 240)
-    compared = group_means_against_others(
-        "value", np.repeat([0, 1], [40, 200]), values, 1, follow_up=known_at_once("now")
-    )
-    return float(compared.low[0]), float(compared.high[0])
-
-
-def difference_of_scores(each: int) -> Callable[[np.random.Generator], Bounds]:
-    """NPS of two stages with the same answers, by customers who answered at both."""
-
-    def draw(rng: np.random.Generator) -> Bounds:
-        answers = _repeated(rng, 60, 2 * each, 0.4)
-        answers = answers.assign(stage=np.tile(["a", "b"], 60 * each))
-        told = cj.nps(cj.read_feedback(answers), by="stage").against_others.iloc[0]
-        return _bounds(told, "difference_low", "difference_high")
-
-    return draw
-
-
-def csat(customers: int) -> Callable[[np.random.Generator], Bounds]:
-    """90% satisfied."""
-
-    def draw(rng: np.random.Generator) -> Bounds:
-        answers = pd.DataFrame(
-            {
-                "timestamp": moments(np.linspace(0, 30, customers)),
-                "csat": np.where(rng.random(customers) < 0.9, 5, 2),
-            }
-        )
-        return _bounds(cj.csat(cj.read_feedback(answers)).table.iloc[0])
-
-    return draw
+    log = _log(_each(samples, 370), rows, 220)
+    told = cj.after_feedback(cj.read_feedback(answers), log, outcome="cancel")
+    return _bounds(told.table, "difference_low", "difference_high")
 
 
 INTERVALS = (
-    Interval("conversion, n = 200", 0.3, conversion),
-    Interval("survival after 60 days, n = 200", float(np.exp(-0.6)), survival),
+    Interval("conversion, n = 20", 0.3, conversion(20)),
+    Interval("conversion, n = 200", 0.3, conversion(200)),
+    Interval("retention of a cohort, n = 25", 0.4, cell(25)),
+    Interval("retention of a cohort, n = 200", 0.4, cell(200)),
     Interval("retention, recurring cohorts of 30 customers", 0.5, recurring),
+    Interval("survival after 60 days, n = 25", float(np.exp(-0.6)), survival(25)),
+    Interval("survival after 60 days, n = 200", float(np.exp(-0.6)), survival(200)),
+    Interval("difference of conversion, n = 60 and 300", 0.1, difference_of_groups),
+    Interval("difference of values, n = 40 and 200", 0.0, difference_of_values),
+    Interval("value per customer, long tail, n = 200", 30.0, value),
+    Interval("lift of the top decile, n = 600", 10 / 3, lift),
+    Interval("NPS, 10 customers once", 20.0, nps(10, 1, 0.5)),
     Interval("NPS, 500 customers once", 20.0, nps(500, 1, 0.5)),
     Interval("NPS, 100 customers 5 times", 20.0, nps(100, 5, 0.3)),
     Interval("NPS, 50 customers 10 times", 20.0, nps(50, 10, 0.5)),
-    Interval("CSAT weighted, n = 20", 0.95, weighted_csat),
-    Interval("NPS, 10 customers once", 20.0, nps(10, 1, 0.5)),
+    Interval("difference of NPS, 60 customers twice", 0.0, difference_of_scores),
     Interval("CSAT, n = 20", 0.9, csat(20)),
     Interval("CSAT, n = 200", 0.9, csat(200)),
-    Interval("difference of conversion, n = 60 and 300", 0.1, difference_of_groups),
-    Interval("difference of values, n = 40 and 200", 0.0, difference_of_values),
-    Interval("difference of NPS, 60 customers twice", 0.0, difference_of_scores(1)),
+    Interval("CSAT weighted, n = 20", 0.95, weighted_csat),
+    Interval("mean sentiment, n = 25", 0.0, sentiment(25)),
+    Interval("mean sentiment, n = 200", 0.0, sentiment(200)),
     Interval("negative texts, 20 labels", 0.3, audited(20)),
     Interval("negative texts, 60 labels", 0.3, audited(60)),
+    Interval("leaving after a complaint, n = 70 and 300", 0.07, after_complaint),
 )
 
 
-def covered(interval: Interval, seeds: Iterable[int]) -> int:
-    """In how many of the worlds the interval holds the truth."""
+def covered(interval: Interval, samples: int) -> int:
+    """In how many samples the interval holds the truth."""
     held = 0
-    for seed in seeds:
-        low, high = interval.draw(np.random.default_rng([seed, 3]))
-        held += low <= interval.truth <= high
+    for batch in range(-(-samples // BATCH)):
+        many = min(BATCH, samples - batch * BATCH)
+        low, high = interval.draw(np.random.default_rng([batch, 3]), many)
+        if low.size != many:
+            raise ValueError(f"{interval.name}: {low.size} intervals of {many} samples")
+        held += int(np.count_nonzero((low <= interval.truth) & (interval.truth <= high)))
     return held

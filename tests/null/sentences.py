@@ -202,6 +202,12 @@ def score_shifts(business: Business) -> Claim:
     return by_table(told, told.shifts, r"\bmoved\b")
 
 
+def sentiment_segments(business: Business) -> Claim:
+    """Sentiment of stages."""
+    told = cj.sentiment(business.feedback, by="stage")
+    return by_table(told, told.against_others, r"\bdiffers?\b")
+
+
 def sentiment_changes(business: Business) -> Claim:
     """Sentiment from month to month, and from when on it is another one."""
     told = cj.sentiment(business.feedback, period="month")
@@ -429,6 +435,7 @@ FEEDBACK = (
     Sentence("scores, segments", score_segments, planted("stage disappoints")),
     Sentence("scores, period to period", score_changes),
     Sentence("scores, level shifts", score_shifts, planted("mood falls")),
+    Sentence("sentiment, segments", sentiment_segments, planted("stage disappoints")),
     Sentence("sentiment, over time", sentiment_changes),
     Sentence("themes, unhappy answers", theme_unhappy, planted("a word complains")),
     Sentence("drivers", drivers, planted("a word complains")),
