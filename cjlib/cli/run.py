@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cjlib.cli.faults import faults, stopping_on_signals
+from cjlib.cli.faults import faults, note, stopping_on_signals
 from cjlib.cli.options import JOURNEY, Data, Debug, Folder, Notebooks, Verbose, data_folder
 from cjlib.errors import CjlibError, shown
 
@@ -75,6 +77,15 @@ Alerts = Annotated[
         show_default=False,
     ),
 ]
+Each = Annotated[
+    Path | None,
+    typer.Option(
+        "--each",
+        metavar="FILE",
+        help="Once for each set of parameters of this file, name: {parameter: value}.",
+        show_default=False,
+    ),
+]
 Pdf = Annotated[
     bool, typer.Option("--pdf", help="Each report as PDF beside it, by a Chrome that is found.")
 ]
@@ -100,6 +111,7 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
     wait: Wait = False,
     keep: Keep = None,
     alert: Alerts = None,
+    each: Each = None,
     pdf: Pdf = False,
     send: Send = False,
     folder: Folder = None,
@@ -111,41 +123,129 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
     with faults(debug, as_json, journey, verbose), stopping_on_signals():
         from cjlib.views.report.alerts import read_alerts
         from cjlib.views.report.discovery import find_notebooks
-        from cjlib.views.report.parameters import assign
 
         chosen = find_notebooks(notebooks or [], folder)
-        values = assign(_parameters_of_the_call(journey, params, parameter or [], chosen), chosen)
-        from cjlib.views.report.run import Order
-
-        chosen, left_out = _answerable(chosen, values, all_of_them=not notebooks)
-        order = Order(
-            notebooks=chosen,
-            parameters=values,
-            left_out=left_out,
-            out=out.absolute(),
-            data=data_folder(data) if data else None,
-            jobs=jobs,
-            timeout=timeout,
-            shared_assets=shared_assets,
-            wait=wait,
-            keep=keep,
-            alerts=read_alerts(alert or []),
+        common = _parameters_of_the_call(journey, params, parameter or [], chosen)
+        options: dict[str, Any] = {
+            "data": data_folder(data) if data else None,
+            "jobs": jobs,
+            "timeout": timeout,
+            "shared_assets": shared_assets,
+            "wait": wait,
+            "keep": keep,
+            "alerts": read_alerts(alert or []),
+        }
+        orders = (
+            _orders_of_sets(each, out, common, chosen, not notebooks, options)
+            if each
+            else {"": _order(common, chosen, not notebooks, out, options)}
         )
-        browser = _browser() if pdf else None
-        target = _to_send(order) if send else None
-        finished = _watched(order)
-        print(_as_json(finished) if as_json else _one_line(finished, out))
-        code = finished.facts["exit_code"]
-        if code in PUBLISHED:
-            if browser:
-                _print(finished, browser)
-            if target and not _sent(target, finished):
-                code = 1
+        after = _After(
+            browser=_browser() if pdf else None,
+            journeys={name: _to_send(order) for name, order in orders.items()} if send else {},
+        )
+        if each:
+            code = _run_each(orders, after, as_json)
+        else:
+            finished, code = _run_one(orders[""], "", after)
+            print(_as_json(finished) if as_json else _one_line(finished, out))
     raise typer.Exit(code)
 
 
 PUBLISHED = (0, 4)
 """Exit codes of a run whose reports are there."""
+
+
+@dataclass(frozen=True)
+class _After:
+    """What is done with a run that was published."""
+
+    browser: Path | None
+    journeys: dict[str, Path]
+    """Set → the journey file that says where to send."""
+
+
+def _order(
+    given: dict[str, Any],
+    notebooks: list[Notebook],
+    all_of_them: bool,
+    out: Path,
+    options: dict[str, Any],
+) -> Order:
+    from cjlib.views.report.parameters import assign
+    from cjlib.views.report.run import Order
+
+    values = assign(given, notebooks)
+    chosen, left_out = _answerable(notebooks, values, all_of_them=all_of_them)
+    return Order(
+        notebooks=chosen, parameters=values, left_out=left_out, out=out.absolute(), **options
+    )
+
+
+def _orders_of_sets(
+    each: Path,
+    out: Path,
+    common: dict[str, Any],
+    notebooks: list[Notebook],
+    all_of_them: bool,
+    options: dict[str, Any],
+) -> dict[str, Order]:
+    """An order for each set, all of them checked; every fault in one message."""
+    from cjlib.delivery.each import folder_name, read_sets
+
+    orders, faults_found = {}, []
+    below = out / folder_name(each.stem)
+    for name, values in read_sets(each).items():
+        try:
+            order = _order(
+                common | values, notebooks, all_of_them, below / folder_name(name), options
+            )
+            orders[name] = order
+        except CjlibError as fault:
+            faults_found.append(f"{name}: {fault}")
+    if faults_found:
+        raise CjlibError("\n".join(["--each: nothing was run.", *faults_found]))
+    return orders
+
+
+def _run_one(order: Order, name: str, after: _After) -> tuple[Run, int]:
+    """A run, then its PDFs, then its messages; a fault of these is said and leaves 1."""
+    finished = _watched(order)
+    code = finished.facts["exit_code"]
+    if code not in PUBLISHED:
+        return finished, code
+    try:
+        if after.browser:
+            _print(finished, after.browser)
+        if name in after.journeys and not _sent(after.journeys[name], finished):
+            code = 1
+    except CjlibError as fault:
+        note(f"cj: {fault}")
+        code = 1
+    return finished, code
+
+
+def _run_each(orders: dict[str, Order], after: _After, as_json: bool) -> int:
+    from cjlib.delivery.each import exit_code, run_each
+
+    where = next(iter(orders.values())).out.parent
+    runs = {name: partial(_run_one, order, name, after) for name, order in orders.items()}
+    outcomes = run_each(where, runs, note)
+    code = exit_code(outcomes)
+    if as_json:
+        sets = {
+            one.name: json.loads(_as_json(one.run)) if one.run else {"error": one.fault}
+            for one in outcomes
+        }
+        index = str(where / "index.html")
+        print(json.dumps({"exit_code": code, "index": index, "sets": sets}, ensure_ascii=False))
+    else:
+        failed = sum(one.code not in PUBLISHED for one in outcomes)
+        print(
+            f"{len(outcomes) - failed} of {len(outcomes)} sets: {where / 'index.html'}"
+            + (f" · {failed} failed" if failed else "")
+        )
+    return code
 
 
 def _browser() -> Path:

@@ -14,8 +14,8 @@ from pydantic import (
 )
 
 from cjlib.errors import did_you_mean
+from cjlib.sources.alert_rules import ALLOWED, read_rule
 from cjlib.sources.identity.options import HUB_LIMIT
-from cjlib.sources.journey.alert_rules import ALLOWED, read_rule
 from cjlib.sources.journey.fields import (
     ONE,
     SEVERAL,

@@ -15,7 +15,7 @@ from typing import Any
 from cjlib.analyses.findings import Finding, from_plain, told
 from cjlib.analyses.result import Metric
 from cjlib.errors import CjlibError, did_you_mean, shown
-from cjlib.sources.journey.alert_rules import ALLOWED, ANY, AlertRule, read_rule
+from cjlib.sources.alert_rules import ALLOWED, ANY, AlertRule, read_rule
 from cjlib.views.notebook.summary_cards import kind_of, said
 from cjlib.views.report.changes import metrics_of, moves_of_run
 

@@ -189,7 +189,7 @@ def from_options(options: Iterable[str]) -> dict[str, str]:
     return given
 
 
-def from_file(path: Path) -> dict[str, Any]:
+def from_file(path: Path, option: str = "--params") -> dict[str, Any]:
     """The parameters of a YAML or JSON file. Scalars stay the text that is written there, so that a type is only ever the parameter's own."""
     import yaml
 
@@ -197,19 +197,19 @@ def from_file(path: Path) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
     except OSError as fault:
         raise CjlibError(
-            f"--params: {shown(str(path))} cannot be read ({fault.strerror}). Give a YAML or JSON file of name: value."
+            f"{option}: {shown(str(path))} cannot be read ({fault.strerror}). Give a YAML or JSON file of name: value."
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         where = getattr(fault, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""
         raise CjlibError(
-            f"--params: {shown(str(path))} is not YAML or JSON{line}. Give a file of name: value."
+            f"{option}: {shown(str(path))} is not YAML or JSON{line}. Give a file of name: value."
         ) from None
     if content in (None, ""):
         return {}
     if not isinstance(content, dict):
         raise CjlibError(
-            f"--params: {shown(str(path))} must hold name: value, one a line. Got {shown(content)}."
+            f"{option}: {shown(str(path))} must hold name: value, one a line. Got {shown(content)}."
         )
     return {str(name): value for name, value in content.items()}
 

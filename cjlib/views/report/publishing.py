@@ -145,7 +145,7 @@ def render(out: Path, runs: Sequence[Run]) -> str:
     published = [report for report in reports(runs) if (out / f"{report.name}.html").exists()]
     newest = runs[0].facts.get("left_out", {}) if runs else {}
     use_unit(_unit(runs))
-    return _filled(
+    return filled(
         "index.html.j2",
         _business(runs),
         reports=published,
@@ -162,7 +162,7 @@ def render(out: Path, runs: Sequence[Run]) -> str:
 
 def render_runs(out: Path, runs: Sequence[Run]) -> str:
     """The operator's page: every run, newest first, with its state, its parameters and what failed."""
-    return _filled(
+    return filled(
         "runs.html.j2",
         _business(runs),
         runs=[row(run, out) for run in runs[:MOST_RUNS]],
@@ -170,7 +170,8 @@ def render_runs(out: Path, runs: Sequence[Run]) -> str:
     )
 
 
-def _filled(template: str, business: str, **content: Any) -> str:
+def filled(template: str, business: str, **content: Any) -> str:
+    """A page of ours that is no report, with its style, scripts and policy."""
     early, late = own("early.js"), own("report.js")
     html = (
         environment()

@@ -16,7 +16,7 @@ from typing import Any
 import cjlib
 from cjlib import platform
 from cjlib.errors import CjlibError, shown
-from cjlib.sources.journey.alert_rules import AlertRule
+from cjlib.sources.alert_rules import AlertRule
 from cjlib.views.report import pool
 from cjlib.views.report.alerts import alerts_of, judge
 from cjlib.views.report.labels import labels_of, unit_of_journey
