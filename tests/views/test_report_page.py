@@ -202,6 +202,23 @@ def test_a_figure_does_not_say_again_what_the_answer_has_said(page_of, caption, 
     assert [one.claim for one in figures] == [claim]
 
 
+def test_why_nothing_can_be_said_is_told_once_at_the_top(page_of):
+    reason = "Who will leave cannot be said: the log is too short."
+    unanswered = Result.unanswered(reason)
+    page = page_of(
+        new_markdown_cell("# Who leaves?"),
+        code("cj.summary(scores)", displayed(summary(unanswered))),
+        new_markdown_cell("## Who is at risk\n\nThe riskiest first."),
+        code("cj.table(scores)", shown(text_html=f"<p>{reason}</p>")),
+        new_markdown_cell("## What is it worth?"),
+        code("cj.plot(worth)", shown(text_html='<p class="cj-reason">No value is given.</p>')),
+    )
+    *_, risk, worth = page.sections
+    assert risk.gist == "Not answered, for the reason at the top."
+    assert not risk.seen
+    assert (worth.seen, worth.gist) == (True, "No value is given.")
+
+
 def test_a_section_with_nothing_but_code_is_not_in_the_contents(page_of):
     page = page_of(
         new_markdown_cell("## Set-up"),

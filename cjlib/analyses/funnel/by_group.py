@@ -226,6 +226,7 @@ def _findings(
             family=overall.name,
             p_adjusted=float(overall.p_adjusted[g]),
             figure="segments",
+            next_step=f"Look at which step {labels[g]} {'gains' if overall.difference[g] > 0 else 'falls behind'}.",
         )
         for g in np.flatnonzero(overall.claims)
     ]

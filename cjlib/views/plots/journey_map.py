@@ -85,6 +85,10 @@ def _caption(rows: list[dict[str, Any]], measure: str) -> str:
     readable = [one for one in rows if one["n"] >= MIN_N]
     if not readable:
         return f"No stage has {MIN_N} answers: {NAMES[measure]} is too thin to read."
+    if len(readable) == 1:
+        return (
+            f"Only {readable[0]['stage']} has {MIN_N} answers: there is no stage to compare with."
+        )
     named = [one for one in rows if not numbers.missing(one["named"])]
     others = [one["value"] for one in readable if numbers.missing(one["named"])]
     span = f"from {_number(min(others))} to {_number(max(others))}" if others else ""

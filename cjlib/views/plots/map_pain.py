@@ -125,7 +125,8 @@ def moments(held: JourneyMap, *, outcome: str | None = None) -> go.Figure:
     table = held.moments
     if not len(table):
         return theme.empty(
-            "Without events and feedback there are no moments to compare.", columns=MOMENT_COLUMNS
+            "No touchpoint has answers of customers whose later events are seen, so there are no moments to compare.",
+            columns=MOMENT_COLUMNS,
         )
     chosen = outcome or str(table["outcome"].iloc[0])
     every = theme.records(table[table["outcome"] == chosen])

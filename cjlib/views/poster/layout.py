@@ -83,7 +83,8 @@ def layout(content: PosterContent) -> Canvas:
         content.stages[first : first + MOST_STAGES]
         for first in range(0, len(content.stages), MOST_STAGES)
     ]
-    height = HEAD + ROW * len(rows) + FOOT
+    row_height = ROW if _by_hand(content.stages) else OPPORTUNITY
+    height = HEAD + row_height * len(rows) + FOOT
     shapes: list[Shape] = [Box(0, 0, WIDTH, height)]
     shapes += _head(content)
     largest = max((stage.customers or 0 for stage in content.stages), default=0)
@@ -92,7 +93,7 @@ def layout(content: PosterContent) -> Canvas:
         + [abs(stage.feeling.value) * 1.15 for stage in content.stages if stage.feeling]
     )
     for k, stages in enumerate(rows):
-        shapes += _row(stages, HEAD + ROW * k, largest, reach)
+        shapes += _row(stages, HEAD + row_height * k, row_height, (largest, reach))
     shapes.append(Line(((LEFT, height - FOOT), (WIDTH - RIGHT, height - FOOT)), LINE))
     footer = shortened(content.footer, WIDTH - LEFT - RIGHT, SMALL)
     shapes.append(Text(LEFT, height - 16, footer, SMALL, MUTED))
@@ -112,13 +113,21 @@ def _head(content: PosterContent) -> Iterator[Shape]:
         yield Text(LEFT, 122, shortened(persona, WIDTH - LEFT - RIGHT, 19), 19, INK, italic=True)
 
 
-def _row(stages: Sequence[PosterStage], top: float, largest: int, reach: float) -> Iterator[Shape]:
+def _by_hand(stages: Sequence[PosterStage]) -> bool:
+    """Whether the lanes at the bottom, which a team fills in, say anything."""
+    return any(stage.opportunity or stage.owner or stage.kpi for stage in stages)
+
+
+def _row(
+    stages: Sequence[PosterStage], top: float, height: float, scale: tuple[int, float]
+) -> Iterator[Shape]:
+    largest, reach = scale
     width = (WIDTH - LEFT - LABELS - RIGHT) / len(stages)
     columns = [Column(LEFT + LABELS + k * width, width, top) for k in range(len(stages))]
     for stage, column in zip(stages, columns, strict=True):
         if stage.pain:
-            yield Box(column.left, top - 6, width - 6, ROW - 14, BAD_GROUND, radius=10)
-    yield from _labels(top)
+            yield Box(column.left, top - 6, width - 6, height - 14, BAD_GROUND, radius=10)
+    yield from _labels(stages, top)
     for k, (stage, column) in enumerate(zip(stages, columns, strict=True)):
         yield from _chevron(stage, column, first=k == 0)
         yield from _lines(stage.goal, column, GOAL, 3)
@@ -132,17 +141,20 @@ def _row(stages: Sequence[PosterStage], top: float, largest: int, reach: float) 
     yield from _emotions(stages, columns, top, reach)
 
 
-def _labels(top: float) -> Iterator[Shape]:
+def _labels(stages: Sequence[PosterStage], top: float) -> Iterator[Shape]:
+    """The names of the lanes in which anything stands."""
     lanes = (
-        ("Stage", 30.0),
-        ("Customer goal", GOAL + 14),
-        ("Customers", CUSTOMERS + 20),
-        ("Touchpoints", TOUCHPOINTS + 22),
-        ("In their words", QUOTE + 14),
-        ("Opportunity", OPPORTUNITY + 24),
-        ("Owner · KPI", OWNER + 14),
+        ("Stage", 30.0, True),
+        ("Customer goal", GOAL + 14, any(stage.goal for stage in stages)),
+        ("Customers", CUSTOMERS + 20, True),
+        ("Touchpoints", TOUCHPOINTS + 22, any(stage.pills for stage in stages)),
+        ("In their words", QUOTE + 14, any(stage.quote for stage in stages)),
+        ("Opportunity", OPPORTUNITY + 24, any(stage.opportunity for stage in stages)),
+        ("Owner · KPI", OWNER + 14, any(stage.owner or stage.kpi for stage in stages)),
     )
-    for label, down in lanes:
+    for label, down, told in lanes:
+        if not told:
+            continue
         yield Text(LEFT, top + down, label, SMALL, MUTED, bold=True)
     yield Text(LEFT, top + CURVE - 10, "How they feel", SMALL, MUTED, bold=True)
 

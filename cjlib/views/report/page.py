@@ -27,6 +27,8 @@ INJECTED, ERROR_MARK, KEEP_TEXT, PARAMETERS = (
     "keep-text",
     "parameters",
 )
+SILENT = ("code", "unasked", "repeated")
+"""Kinds of blocks that a reader sees only with the code: `repeated` is what the answer at the top has said."""
 _HEADLINE = re.compile(r'<p class="cj-headline">(.*?)</p>', re.DOTALL)
 _QUALITY_LINE = re.compile(r'class="cj-quality"[^>]*>\s*<p>(.*?)</p>', re.DOTALL)
 _HEADING = re.compile(r"<h([1-6])[^>]*>(.*?)</h\1>", re.DOTALL)
@@ -105,6 +107,8 @@ class Section:
         if self.lead is not None or self.part != "evidence":
             return ""
         for block in self.blocks:
+            if block.kind == "repeated":
+                return "Not answered, for the reason at the top."
             if block.figure:
                 return block.figure.caption
             if block.kind == "nothing":
@@ -122,7 +126,7 @@ class Section:
     @property
     def seen(self) -> bool:
         """Whether a reader who hides the code sees anything in it."""
-        return any(block.kind not in ("code", "unasked") for block in self.blocks)
+        return any(block.kind not in SILENT for block in self.blocks)
 
     def settle(self) -> None:
         """Words before code that showed nothing, as for a question that was not asked, go with the code."""
@@ -131,7 +135,7 @@ class Section:
         blocks = self.blocks
         for at, block in enumerate(blocks):
             follow = next(
-                (k for k in range(at + 1, len(blocks)) if blocks[k].kind != "code"), len(blocks)
+                (k for k in range(at + 1, len(blocks)) if blocks[k].kind not in SILENT), len(blocks)
             )
             ends = follow == len(blocks) or blocks[follow].kind in ("words", "heading")
             if block.kind == "words" and follow > at + 1 and ends:
@@ -290,6 +294,8 @@ class _Reader:
         said = self.section.said
         if block.kind == "nothing" and plain_text(block.html) in said:
             return
+        if block.kind in ("nothing", "html") and self._answered(plain_text(block.html)):
+            block = replace(block, kind="repeated")
         if block.kind == "html":
             block = replace(
                 block,
@@ -311,6 +317,10 @@ class _Reader:
             if block.kind == "nothing"
             else ""
         )
+
+    def _answered(self, text: str) -> bool:
+        """Whether the answer at the top of the page says just this, such as why it cannot be given."""
+        return bool(text) and text in plain_text(self.answer)
 
     def _news(self, caption: str) -> str:
         """A caption without the sentences at its beginning that the answer at the top of the page has said."""
