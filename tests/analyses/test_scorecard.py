@@ -610,7 +610,7 @@ def test_of_marks_that_none_could_judge_no_chance_is_told():
     card = card_of(steady(days=4))
     assert card.expected_flags == 0
     assert cj.plot(card).layout.meta["caption"] == card.headline
-    assert card.definition["marks by chance"] == "no measure has enough periods to be judged"
+    assert card.definition["flags by chance"] == "no measure has enough periods to be judged"
 
 
 def test_the_sample_is_measured_whole(shared_sample):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 from intervals import INTERVALS, covered
 from scipy.stats import beta, binom
-from sentences import SENTENCES, Sentence
+from sentences import QUICK, SENTENCES, SLOW, Sentence
 from worlds import WORLDS, World
 
 PAGE = Path(__file__).parents[2] / "docs" / "how_often_wrong.md"
@@ -154,21 +154,24 @@ def _markdown(table: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(str(cell) for cell in row)} |" for row in rows)
 
 
-def seed_parts(seed: int, folder: Path) -> list[pd.DataFrame]:
-    """What one seed counts, kept in a folder so that a run can be broken off, gone on with, and shared among processes."""
-    files = [folder / f"{seed}_{name}.csv" for name in ("wrong", "found")]
-    if not all(file.is_file() for file in files):
-        made = (
-            counted(SENTENCES, list(WORLDS.values()), [seed]),
-            power(SENTENCES, [seed]),
-        )
-        for file, part in zip(files, made, strict=True):
-            part.to_csv(file, index=False)
-    return [pd.read_csv(file) for file in files]
+PARTS: dict[str, Callable[[int], pd.DataFrame]] = {
+    "wrong_quick": lambda seed: counted(QUICK, list(WORLDS.values()), [seed]),
+    "found": lambda seed: power(SENTENCES, [seed]),
+    "wrong_slow": lambda seed: counted(SLOW, list(WORLDS.values()), [seed]),
+}
+"""What is counted of a seed; quick sentences of all seeds first."""
+
+
+def read(folder: Path, parts: str) -> pd.DataFrame:
+    """What was counted so far, in the order of the sentences."""
+    rows = [pd.read_csv(file) for file in sorted(folder.glob(f"*_{parts}.csv"))]
+    told = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
+    place = {sentence.name: number for number, sentence in enumerate(SENTENCES)}
+    return told.sort_values("sentence", key=lambda name: name.map(place), kind="stable")
 
 
 def main() -> None:
-    """Run seed after seed, and write the page after each."""
+    """Count seed after seed, each in a file of its own, and write the page after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0, help="the seed to begin with")
@@ -179,13 +182,15 @@ def main() -> None:
     folder = chosen.kept or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
     intervals = held(folder)
-    parts: list[list[pd.DataFrame]] = []
-    for seed in range(chosen.first, chosen.first + chosen.seeds):
-        parts.append(seed_parts(seed, folder))
-        wrong, found = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
-        text = page(wrong, found, intervals)
-        chosen.page.write_text(text, encoding="utf-8")
-        print(f"{chosen.page}: {len(parts)} seeds", flush=True)
+    for name, count in PARTS.items():
+        for seed in range(chosen.first, chosen.first + chosen.seeds):
+            file = folder / f"{seed}_{name}.csv"
+            if not file.is_file():
+                count(seed).to_csv(file, index=False)
+            if all(list(folder.glob(f"*_{part}.csv")) for part in PARTS):
+                text = page(read(folder, "wrong_*"), read(folder, "found"), intervals)
+                chosen.page.write_text(text, encoding="utf-8")
+            print(f"{name} of seed {seed}", flush=True)
 
 
 if __name__ == "__main__":

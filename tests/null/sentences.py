@@ -460,3 +460,7 @@ BUSINESS = (
     Sentence("index, what moved", index_moved),
 )
 SENTENCES = (*JOURNEYS, *FEEDBACK, *CUSTOMERS, *BUSINESS)
+_READ = ("sentiment, segments", "sentiment, over time")
+SLOW = tuple(one for one in SENTENCES if one in CUSTOMERS + BUSINESS or one.name in _READ)
+"""What fits a model or draws a map."""
+QUICK = tuple(one for one in SENTENCES if one not in SLOW)

@@ -462,7 +462,7 @@ def _definition(
         "normal variation": f"limits round what the periods before let one expect: a level, a trend, or the season where the log reaches a year further, whichever "
         f"predicted best; from {FEWEST_PERIODS} complete periods on",
         "significant": compared.words,
-        "marks by chance": f"about {judged * LEVEL:.1f} outside their limits in {count_of(judged, 'measure')} by chance; {flags or 'none'} {'is' if flags == 1 else 'are'}"
+        "flags by chance": f"about {judged * LEVEL:.1f} outside their limits in {count_of(judged, 'measure')} by chance; {flags or 'none'} {'is' if flags == 1 else 'are'}"
         if judged
         else "no measure has enough periods to be judged",
         "not measured": f"{count_of(lacking, 'measure')}; needs says what is lacking",
