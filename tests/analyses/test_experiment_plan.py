@@ -181,3 +181,12 @@ def test_simulated_experiments_show_the_effect_as_often_as_the_formula_says(stop
     assert 0.7 < something < 0.92
     with pytest.raises(cj.CjlibError, match="measure: "):
         made.simulated_power("revenu", effect=0.5)
+
+
+def test_where_no_number_of_customers_shows_an_effect_nothing_is_simulated(toy_log):
+    seen = " | ".join(f"c{k}: see@{k}h end@30D" for k in range(40))
+    log = toy_log(f"{seen} | other: buy@0h")
+    made = cj.plan_experiment(log, entry="see", measures=[CONVERSION], window="10D", effects=[0.1])
+    simulated = made.simulated_power("conversion", effect=0.1)
+    assert not simulated.answered
+    assert simulated.reason == made.headline

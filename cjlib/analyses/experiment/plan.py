@@ -210,7 +210,9 @@ class ExperimentPlan(Result):
         if measure not in planned:
             raise not_one_of("measure", measure, planned)
         asked = self.table[self.table["measure"].eq(measure) & self.table["effect"].eq(effect)]
-        if customers_per_arm is None and (asked.empty or asked["customers_per_arm"].isna().all()):
+        if customers_per_arm is None and len(asked) and asked["customers_per_arm"].isna().all():
+            return SimulatedPower.unanswered(self.headline)
+        if customers_per_arm is None and asked.empty:
             raise CjlibError(
                 f"customers_per_arm: must be given, since an effect of {shown(effect)} was not planned for {shown(measure)}."
             )
