@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, stdtr, stdtrit
 
-from cjlib.shared.stats import Floats, share
+from cjlib.shared.stats import Z95, Floats, share
 from cjlib.shared.two_samples import benjamini_hochberg, holm, newcombe, two_shares_p
 from cjlib.show.numbers import count_of, timespan
 
@@ -208,6 +208,7 @@ def compare_shares(
     *,
     follow_up: FollowUp,
     min_n: int = MIN_N,
+    z: float = Z95,
 ) -> ShareComparison:
     """Shares of customers, each against its other side: pooled z test (Fisher's exact where a cell expects fewer than 5), Newcombe's interval.
 
@@ -222,7 +223,7 @@ def compare_shares(
         for four in zip(*(x.tolist() for x in (k, n, other_k, other_n)), strict=True)
     ]
     tested = family(name, p, units=n, other_units=other_n, follow_up=follow_up, min_n=min_n)
-    low, high = newcombe(k, n, other_k, other_n)
+    low, high = newcombe(k, n, other_k, other_n, z)
     own, other = share(k, n), share(other_k, other_n)
     return ShareComparison(
         tested.name,

@@ -204,16 +204,43 @@ def group_by(
     names = names_given(by, option, taken)
     if not names:
         raise ValueError("by: group_by needs at least one column")
+    return _groups(log, names, _Seen.of(log, known_at), option)
+
+
+def groups_by_each(
+    log: EventLog, columns: Sequence[str], *, known_at: Ints, option: str = "by"
+) -> dict[str, CustomerGroups]:
+    """The groups by each of several columns alone, as `group_by` finds them; the events are fetched once."""
+    seen = _Seen.of(log, known_at) if columns else None
+    return {name: _groups(log, [name], seen, option) for name in columns if seen is not None}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The events at or before each customer's landmark, by customer and time, and who has any."""
+
+    customer: Ints
+    time: Ints
+    inside: NDArray[np.bool_]
+    customers: Ints
+    codes: int
+
+    @classmethod
+    def of(cls, log: EventLog, known_at: Ints | None) -> _Seen:
+        events = log.fetch("customer", "time")
+        customer, time = events["customer"], events["time"]
+        inside = np.ones(len(time), dtype=bool) if known_at is None else time <= known_at[customer]
+        customers = np.flatnonzero(np.bincount(customer[inside], minlength=log.n_customer_codes))
+        return cls(customer, time, inside, customers, log.n_customer_codes)
+
+
+def _groups(log: EventLog, names: Sequence[str], seen: _Seen, option: str) -> CustomerGroups:
     values = values_of(log, names, where="TRUE", option=option)
-    events = log.fetch("customer", "time")
-    customer, time = events["customer"].astype(np.int64), events["time"]
-    of = np.full(len(log.customer_ids()), MISSING, dtype=np.int64)
-    seen = np.ones(len(customer), dtype=bool) if known_at is None else time <= known_at[customer]
-    in_log = np.unique(customer[seen])
-    rank = first_ranks(customer, time, np.where(seen, values.rank, MISSING), len(of))
-    ranks, groups = numbered(rank[in_log])
-    of[in_log] = groups
-    return CustomerGroups(names, values, ranks, of)
+    of = np.full(seen.codes, MISSING, dtype=np.int64)
+    rank = np.where(seen.inside, values.rank, MISSING)
+    first = first_ranks(seen.customer, seen.time, rank, seen.codes)
+    ranks, of[seen.customers] = numbered(first[seen.customers])
+    return CustomerGroups(tuple(names), values, ranks, of)
 
 
 def first_ranks(customer: Ints, time: Ints, rank: Ints, customers: int) -> Ints:
@@ -236,7 +263,7 @@ def smallest_tied(rank: Ints, owner: Ints, owners: int) -> Ints:
 
 def numbered(rank: Ints) -> tuple[Ints, Ints]:
     """The different ranks in the order of a table (largest first, then by value as text, missing last), and each one's position among them."""
-    ranks, code = np.unique(rank, return_inverse=True)
+    code, ranks = pd.factorize(rank, sort=True)
     order = order_of_groups(np.bincount(code, minlength=len(ranks)), ranks)
     place = np.empty(len(ranks), dtype=np.int64)
     place[order] = np.arange(len(ranks))

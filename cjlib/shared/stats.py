@@ -20,7 +20,7 @@ def share(count: ArrayLike, base: ArrayLike) -> Floats:
     return np.divide(k, n, out=np.full(np.broadcast(k, n).shape, np.nan), where=n > 0)
 
 
-def wilson(count: ArrayLike, base: ArrayLike) -> tuple[Floats, Floats]:
+def wilson(count: ArrayLike, base: ArrayLike, z: float = Z95) -> tuple[Floats, Floats]:
     """Wilson's 95% score interval of a share, without continuity correction; NaN where the base is 0.
 
     References
@@ -30,8 +30,8 @@ def wilson(count: ArrayLike, base: ArrayLike) -> tuple[Floats, Floats]:
     k, n = np.asarray(count, dtype=float), np.asarray(base, dtype=float)
     p = share(k, n)
     with np.errstate(divide="ignore", invalid="ignore"):
-        centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
-        half = Z95 / (1 + Z95**2 / n) * np.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
+        centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low, high = np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
     return np.where(k == 0, np.where(n > 0, 0.0, np.nan), low), np.where(
         k == n, np.where(n > 0, 1.0, np.nan), high

@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from cjlib.shared.stats import Floats, share, wilson
+from cjlib.shared.stats import Z95, Floats, share, wilson
 
 
 def newcombe(
-    count: ArrayLike, base: ArrayLike, other_count: ArrayLike, other_base: ArrayLike
+    count: ArrayLike,
+    base: ArrayLike,
+    other_count: ArrayLike,
+    other_base: ArrayLike,
+    z: float = Z95,
 ) -> tuple[Floats, Floats]:
     """95% CI of the difference of two independent shares (first − other), Newcombe's hybrid score, his method 10.
 
@@ -21,7 +25,7 @@ def newcombe(
     Newcombe, R. G. (1998). Interval estimation for the difference between independent proportions. Statistics in Medicine 17.
     """
     p, q = share(count, base), share(other_count, other_base)
-    (p_low, p_high), (q_low, q_high) = wilson(count, base), wilson(other_count, other_base)
+    (p_low, p_high), (q_low, q_high) = wilson(count, base, z), wilson(other_count, other_base, z)
     low = p - q - np.sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
     high = p - q + np.sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
     return low, high

@@ -354,7 +354,7 @@ class _Asked:
 
 
 def _counted(log: EventLog, assigned: Assignment, asked: _Asked, rules: Rules) -> _Counted:
-    exposed = Exposed(assigned.customer, assigned.exposed_at, asked.horizon)
+    exposed = Exposed(assigned.customer, assigned.exposed_at, asked.horizon, log.n_customer_codes)
     looks = breakdowns.Looks.of(assigned, asked.horizon)
     cells = breakdowns.Cells.by(log, asked.by, assigned)
     counted = _Counted([], [], [], [], [], {}, looks, rules)

@@ -168,7 +168,7 @@ def _first_exposures(
     customer: Ints, time: Ints, code: Ints, arms: list[str], variant: str, control: Any
 ) -> Assignment:
     """Each customer once, in the arm of the first exposure; rows by customer and time, code −1: no variant."""
-    exposed = len(np.unique(customer))
+    exposed = int(np.count_nonzero(np.diff(customer, prepend=-1)))
     named = code >= 0
     customer, time, code = customer[named], time[named], code[named]
     if len(arms) < 2:

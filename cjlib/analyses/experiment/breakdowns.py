@@ -20,7 +20,7 @@ from cjlib.analyses.experiment.measures import (
     daily_values,
 )
 from cjlib.shared.comparison import MIN_N, FollowUp, family
-from cjlib.shared.group_by import group_by
+from cjlib.shared.group_by import groups_by_each
 from cjlib.sources.log.event_log import EventLog
 
 MOST_LOOKS = 30
@@ -57,15 +57,14 @@ class Cells:
     @classmethod
     def by(cls, log: EventLog, columns: Sequence[str], assigned: Assignment) -> Cells:
         """The cells of these columns, as known at the exposure."""
-        known_at = np.full(log.n_customers, np.iinfo(np.int64).min)
+        known_at = np.full(log.n_customer_codes, np.iinfo(np.int64).min)
         known_at[assigned.customer] = assigned.exposed_at
         joint = np.zeros(len(assigned.customer), dtype=np.int64)
         groups = {}
-        for column in columns:
-            found = group_by(log, column, known_at=known_at)
+        for column, found in groups_by_each(log, columns, known_at=known_at).items():
             own = found.of[assigned.customer]
-            # One pair of numbers at a time, so that however many columns there are the numbers stay small.
-            _, joint = np.unique(joint * (len(found.labels) + 1) + own + 1, return_inverse=True)
+            # One column at a time, so that however many there are the numbers stay small.
+            joint = pd.factorize(joint * (len(found.labels) + 1) + own + 1)[0].astype(np.int64)
             groups[column] = (found.labels, own)
         number = int(joint.max()) + 1
         first = np.zeros(number, dtype=np.int64)
@@ -159,16 +158,14 @@ def novelty_rows(
     if measure.kind not in ("count", "sum") or measure.after or days < 2:
         return
     ends = [exposed.window * day // days for day in range(1, days + 1)]
-    plain = replace(rules, cuped=False)
+    plain, sizes = replace(rules, cuped=False), assigned.sizes
     for end, (places, added) in zip(ends, daily_values(log, measure, exposed, ends), strict=True):
         arms = len(assigned.arms)
         sums, squares = (
             np.bincount(assigned.arm[places], weights=added**power, minlength=arms).astype(float)
             for power in (1, 2)
         )
-        moments = Moments(
-            ("value",), np.zeros(1), assigned.sizes, sums[:, None], squares[:, None, None]
-        )
+        moments = Moments(("value",), np.zeros(1), sizes, sums[:, None], squares[:, None, None])
         for reading in readings(assigned.arms, measure, moments, plain):
             yield {"days": end / DAY} | reading
 

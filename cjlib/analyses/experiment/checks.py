@@ -137,9 +137,9 @@ def interference(
     log: EventLog, linked_by: str, assigned: Assignment, measure: Measure, values: CustomerValues
 ) -> Row:
     """Whether control customers do otherwise the more of those they are linked with are treated: a score test, groups being the units."""
-    groups = group_by(log, linked_by, known_at=np.full(log.n_customers, np.iinfo(np.int64).max)).of[
-        assigned.customer
-    ]
+    groups = group_by(
+        log, linked_by, known_at=np.full(log.n_customer_codes, np.iinfo(np.int64).max)
+    ).of[assigned.customer]
     linked = groups >= 0
     size = np.bincount(groups[linked])
     treated = np.bincount(groups[linked], weights=assigned.arm[linked] > 0)

@@ -1,4 +1,4 @@
-"""Each arm against the control: the difference, its fixed-horizon interval by tea-tasting, and the one that holds at every look."""
+"""Each arm against the control: the difference, its interval for one planned look, and the one that holds at every look."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import lambertw
+from scipy.special import lambertw, ndtr, ndtri
 
 from cjlib.analyses.experiment.measures import CustomerValues, Measure
 from cjlib.shared.comparison import FollowUp, compare_shares
-from cjlib.shared.stats import Z95, Floats
+from cjlib.shared.stats import Floats
 
 if TYPE_CHECKING:
     from tea_tasting.aggr import Aggregates
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 ALPHA = 0.05
+QUANTILE = float(ndtri(1 - ALPHA / 2))
+MOST_EXPONENT = 700.0
 TUNED_AT = 1_000
 """Customers of the smaller arm at which the interval for every look is tightest, where the plan names no number. It must not depend on the data."""
 
@@ -146,15 +148,17 @@ class Estimate:
 def estimate(measure: Measure, control: Aggregates, treated: Aggregates, rules: Rules) -> Estimate:
     """One arm beside the control.
 
-    Shares are compared by the pooled z test with Newcombe's interval, means and ratios over customers by tea-tasting (delta method), with the same measure before the
-    exposure taken out of them where there is one (CUPED). Customers are the units.
+    Shares are compared by the pooled z test with Newcombe's interval, means and ratios over customers by Welch's (delta method, on tea-tasting's aggregates, whose results
+    they equal), with the same measure before the exposure taken out of them where there is one (CUPED). Customers are the units.
 
     References
     ----------
     Deng, A., Xu, Y., Kohavi, R. & Walker, T. (2013). Improving the sensitivity of online controlled experiments by utilizing pre-experiment data. WSDM.
     Deng, A., Knoblich, U. & Lu, J. (2018). Applying the delta method in metric analytics. KDD.
     """
-    found, error, removed = _compared(measure, control, treated)
+    sides = [_side(measure, arm, control + treated) for arm in (control, treated)]
+    found = _difference(*sides)
+    error = _cautious_error(*sides)
     if measure.is_share:
         found |= _share_test(measure, control, treated, rules.follow_up)
         error = _share_error(control, treated)
@@ -162,41 +166,77 @@ def estimate(measure: Measure, control: Aggregates, treated: Aggregates, rules: 
     planned_error = error * math.sqrt(smaller / (rules.planned or TUNED_AT))
     comparisons = rules.comparisons if measure.role != "exploratory" else 1
     low, high = always_valid(found["difference"], error, planned_error, comparisons)
-    return Estimate(**found, always_low=low, always_high=high, variance_removed=removed)
+    return Estimate(
+        **found, always_low=low, always_high=high, variance_removed=_variance_removed(*sides)
+    )
 
 
-def _compared(
-    measure: Measure, control: Aggregates, treated: Aggregates
-) -> tuple[dict[str, float], float, float]:
-    """By tea-tasting: the difference with its interval, its standard error, and the share of variance that CUPED removed."""
-    import tea_tasting as tt
+@dataclass(frozen=True)
+class _Side:
+    """A measure in one arm: its value and the variance of one customer's part in it, with what the time before explains taken out, and without."""
 
-    adjusted = "before" in control.mean_
-    if measure.is_ratio:
-        covariates = ("before", "base_before") if adjusted else ()
-        metric = tt.RatioOfMeans("value", "base", *covariates, use_t=False)
-        plain = tt.RatioOfMeans("value", "base", use_t=False)
-    else:
-        metric = tt.Mean("value", "before" if adjusted else None, use_t=False)
-        plain = tt.Mean("value", use_t=False)
-    # Where nobody in an arm has any, there is no variance, and ratios of it are missing.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = metric.analyze_aggregates(control, treated)
-        unadjusted = plain.analyze_aggregates(control, treated) if adjusted else found
-    width = unadjusted.effect_size_ci_upper - unadjusted.effect_size_ci_lower
-    own = found.effect_size_ci_upper - found.effect_size_ci_lower
-    row = {
-        "control_value": found.control,
-        "value": found.treatment,
-        "difference": found.effect_size,
-        "low": found.effect_size_ci_lower,
-        "high": found.effect_size_ci_upper,
-        "p_value": found.pvalue,
-        "relative": found.rel_effect_size,
-        "relative_low": found.rel_effect_size_ci_lower,
-        "relative_high": found.rel_effect_size_ci_upper,
+    n: int
+    value: float
+    variance: float
+    plain_variance: float
+
+
+def _side(measure: Measure, arm: Aggregates, total: Aggregates) -> _Side:
+    """By the delta method, in tea-tasting's aggregates; the covariate's coefficient is that of both arms together."""
+    own = ("value", "base") if measure.is_ratio else ("value", None)
+    before = ("before", "base_before") if measure.is_ratio else ("before", None)
+    arm, total = arm.with_zero_div(), total.with_zero_div()
+    value = arm.mean(own[0]) / arm.mean(own[1])
+    variance = plain = arm.ratio_var(*own)
+    spread = total.ratio_var(*before) if "before" in arm.mean_ else 0.0
+    if spread > 0:
+        slope = total.ratio_cov(*own, *before) / spread
+        middle = total.mean(before[0]) / total.mean(before[1])
+        value = value - slope * (arm.mean(before[0]) / arm.mean(before[1]) - middle)
+        covariance = arm.ratio_cov(*own, *before)
+        variance = plain + slope * slope * arm.ratio_var(*before) - 2 * slope * covariance
+    return _Side(arm.count(), float(value), float(variance), float(plain))
+
+
+def _difference(control: _Side, treated: _Side) -> dict[str, float]:
+    """Welch's z test with its interval, and the ratio with the interval of its logarithm."""
+    difference = treated.value - control.value
+    error = math.sqrt(control.variance / control.n + treated.variance / treated.n)
+    parts = [_over(side.variance / side.n, side.value * side.value) for side in (control, treated)]
+    ratio = _over(treated.value, control.value)
+    factor = math.exp(min(QUANTILE * math.sqrt(sum(parts)), MOST_EXPONENT)) if sum(parts) >= 0 else math.nan  # fmt: skip
+    return {
+        "control_value": control.value,
+        "value": treated.value,
+        "difference": difference,
+        "low": difference - QUANTILE * error,
+        "high": difference + QUANTILE * error,
+        "p_value": float(2 * ndtr(-abs(difference) / error)) if error > 0 else math.nan,
+        "relative": ratio - 1,
+        "relative_low": ratio / factor - 1,
+        "relative_high": ratio * factor - 1,
     }
-    return row, own / (2 * Z95), max(0.0, 1 - (own / width) ** 2) if width > 0 else 0.0
+
+
+def _over(value: float, size: float) -> float:
+    return value / size if size else math.nan
+
+
+def _cautious_error(control: _Side, treated: _Side) -> float:
+    """The larger of the standard error with each arm's own variance and that with one of both: a small arm that has not met its large values yet has too small a variance."""
+    own = control.variance / control.n + treated.variance / treated.n
+    together = (control.n - 1) * control.variance + (treated.n - 1) * treated.variance
+    pooled = together / (control.n + treated.n - 2) * (1 / control.n + 1 / treated.n)
+    return math.sqrt(max(own, pooled)) if own >= 0 else math.nan
+
+
+def _variance_removed(control: _Side, treated: _Side) -> float:
+    """The share of the difference's variance that CUPED took out."""
+    after, plain = (
+        sum(getattr(side, name) / side.n for side in (control, treated))
+        for name in ("variance", "plain_variance")
+    )
+    return max(0.0, 1 - after / plain) if plain > 0 else 0.0
 
 
 def _successes(side: Aggregates) -> int:
@@ -213,6 +253,7 @@ def _share_test(
         _successes(control),
         control.count(),
         follow_up=follow_up,
+        z=QUANTILE,
     )
     return {
         "low": float(compared.low[0]),

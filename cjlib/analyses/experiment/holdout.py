@@ -224,7 +224,7 @@ def _left(
     option = "active_event" if churn_event is None else "churn_event"
     step = as_step(active_event if churn_event is None else churn_event, option)
     events = log.fetch("customer", "time", where=log.match(step, option))
-    place_of = np.full(log.n_customers, -1, dtype=np.int64)
+    place_of = np.full(log.n_customer_codes, -1, dtype=np.int64)
     place_of[rows.customer] = np.arange(len(rows.customer))
     place = place_of[events["customer"]]
     elapsed = events["time"] - rows.contacted_at[place]

@@ -192,28 +192,55 @@ class CustomerValues:
     base_before: Floats | None
 
 
+NEVER = np.iinfo(np.int64).min // 2
+"""The exposure of who was not exposed: so long ago that nothing lies in its window."""
+
+
 @dataclass(frozen=True)
 class Exposed:
-    """Whose outcomes are counted: customer codes, ascending, the first exposure of each, and the window in microseconds."""
+    """Whose outcomes are counted.
+
+    Attributes
+    ----------
+    customer, exposed_at
+        Customer codes, ascending, and the first exposure of each.
+    window
+        Microseconds.
+    codes
+        How many customer codes the log has.
+    """
 
     customer: Ints
     exposed_at: Ints
     window: int
+    codes: int
+
+    @cached_property
+    def place_of(self) -> NDArray[np.int32]:
+        """The place of each customer code among those exposed; −1 for nobody of them."""
+        places = np.full(self.codes, -1, dtype=np.int32)
+        places[self.customer] = np.arange(len(self.customer), dtype=np.int32)
+        return places
+
+    @cached_property
+    def exposure_of(self) -> Ints:
+        """The first exposure of each customer code."""
+        times = np.full(self.codes, NEVER)
+        times[self.customer] = self.exposed_at
+        return times
 
 
 @dataclass(frozen=True)
 class _Happened:
-    """What of a measure happened to those exposed: the customer's place, microseconds since the exposure, the amount."""
+    """What of a measure happened within a window of the exposure, before or after: the customer's place, microseconds since the exposure, the amount (None: 1 each)."""
 
-    place: Ints
+    place: NDArray[np.int32]
     elapsed: Ints
-    amount: Floats
+    amount: Floats | None
 
-    def only(self, chosen: NDArray[np.bool_]) -> _Happened:
-        return _Happened(self.place[chosen], self.elapsed[chosen], self.amount[chosen])
-
-    def summed(self, customers: int) -> Floats:
-        return np.bincount(self.place, weights=self.amount, minlength=customers).astype(float)
+    def summed(self, chosen: NDArray[np.bool_], customers: int) -> Floats:
+        weights = None if self.amount is None else self.amount[chosen]
+        return np.bincount(self.place[chosen], weights, customers).astype(float)
 
 
 def customer_values(
@@ -230,7 +257,7 @@ def customer_values(
     if measure.is_share:
         value, before = (value > 0).astype(float), (before > 0).astype(float)
     if measure.is_ratio:
-        denominator = _Happened(happened.place, happened.elapsed, np.ones(len(happened.place)))
+        denominator = _Happened(happened.place, happened.elapsed, None)
         if measure.per is not None:
             denominator = _happened(log, measure, measure.per, None, exposed, feedback)
         base, base_before = _after_and_before(denominator, measure, exposed)
@@ -249,32 +276,30 @@ def daily_values(
 ) -> list[tuple[Ints, Floats]]:
     """What each stretch of the window adds: the places of those to whom something happened in it, and how much; everybody else has 0."""
     happened = _happened(log, measure, measure.event, measure.value, exposed, feedback)
-    happened = happened.only((happened.elapsed >= 0) & (happened.elapsed <= ends[-1]))
-    stretch = np.searchsorted(np.asarray(ends), happened.elapsed)
+    inside = (happened.elapsed >= 0) & (happened.elapsed <= ends[-1])
+    stretch = np.where(inside, np.searchsorted(np.asarray(ends), happened.elapsed), -1)
     added = []
     for number in range(len(ends)):
-        part = happened.only(stretch == number)
-        places, which = np.unique(part.place, return_inverse=True)
-        added.append((places, np.bincount(which, weights=part.amount, minlength=len(places))))
+        part = stretch == number
+        which, places = pd.factorize(happened.place[part])
+        weights = None if happened.amount is None else happened.amount[part]
+        added.append((places, np.bincount(which, weights, len(places)).astype(float)))
     return added
 
 
 def _after_and_before(
     happened: _Happened, measure: Measure, exposed: Exposed
 ) -> tuple[Floats, Floats]:
-    elapsed, customers = happened.elapsed, len(exposed.customer)
-    after = (elapsed >= measure.counts_from) & (elapsed <= exposed.window)
-    before = (elapsed < 0) & (elapsed >= -exposed.window)
-    return happened.only(after).summed(customers), happened.only(before).summed(customers)
+    customers = len(exposed.customer)
+    after, before = happened.elapsed >= measure.counts_from, happened.elapsed < 0
+    return happened.summed(after, customers), happened.summed(before, customers)
 
 
 def _time_values(happened: _Happened, measure: Measure, exposed: Exposed) -> CustomerValues:
     """Days to the first event. Everybody was followed for the whole window, so nobody is censored and the mean is the area under the survival curve."""
-    inside = happened.only(
-        (happened.elapsed >= measure.counts_from) & (happened.elapsed <= exposed.window)
-    )
+    inside = happened.elapsed >= measure.counts_from
     days = np.full(len(exposed.customer), exposed.window / DAY)
-    np.minimum.at(days, inside.place, inside.elapsed / DAY)
+    np.minimum.at(days, happened.place[inside], happened.elapsed[inside] / DAY)
     return CustomerValues(days, None, np.zeros(len(days)), None)
 
 
@@ -285,11 +310,7 @@ def _funnel_values(log: EventLog, measure: Measure, exposed: Exposed) -> Custome
     inside = np.ones(customers, dtype=bool)
     for step in measure.steps:
         happened = _happened(log, measure, step, None, exposed, None)
-        later = (
-            inside[happened.place]
-            & (happened.elapsed >= reached[happened.place])
-            & (happened.elapsed <= exposed.window)
-        )
+        later = inside[happened.place] & (happened.elapsed >= reached[happened.place])
         never = np.iinfo(np.int64).max
         first = np.full(customers, never)
         np.minimum.at(first, happened.place[later], happened.elapsed[later])
@@ -306,53 +327,48 @@ def _happened(
     exposed: Exposed,
     feedback: Feedback | None,
 ) -> _Happened:
-    """The events, answers or rows of a measure that belong to those exposed."""
+    """The events, answers or rows of a measure that belong to those exposed and lie within a window of the exposure."""
     if measure.kind == "score":
         customer, time, amount = _answers(log, measure, feedback)
     elif measure.table is not None:
         customer, time, amount = _rows(log, measure.table, column, exposed)
     else:
         customer, time, amount = _events(log, event, column)
-    place_of = np.full(log.n_customers, -1, dtype=np.int64)
-    place_of[exposed.customer] = np.arange(len(exposed.customer))
-    place = np.where(customer >= 0, place_of[customer], -1)
-    ours = (place >= 0) & ~np.isnan(amount)
-    place = place[ours]
-    return _Happened(place, time[ours] - exposed.exposed_at[place], amount[ours])
+    elapsed = time - exposed.exposure_of[customer]
+    near = (elapsed >= -exposed.window) & (elapsed <= exposed.window)
+    if amount is not None:
+        near &= ~np.isnan(amount)
+    return _Happened(
+        exposed.place_of[customer[near]], elapsed[near], None if amount is None else amount[near]
+    )
 
 
-def _events(log: EventLog, event: Event, column: str | None) -> tuple[Ints, Ints, Floats]:
+def _events(log: EventLog, event: Event, column: str | None) -> tuple[Ints, Ints, Floats | None]:
     step = as_step(event, "event")
     for name in log.unknown_events(step):
         near = did_you_mean(name, log.event_names)
         raise CjlibError(f"measures: {shown(name)} never occurs in the log.{near}")
     where = log.match(step, "event")
     events = log.fetch("customer", "time", where=where)
-    amount = (
-        np.ones(len(events["time"]))
-        if column is None
-        else np.asarray(log.numbers(column, where=where))
-    )
+    amount = None if column is None else np.asarray(log.numbers(column, where=where))
     return events["customer"], events["time"], amount
 
 
 def _rows(
     log: EventLog, table: pd.DataFrame, column: str | None, exposed: Exposed
 ) -> tuple[Ints, Ints, Floats]:
-    """Rows of a table; without times each falls on the exposure, and so into the window."""
+    """Rows of a table that belong to customers of the log; without times each falls on the window's end, and so into it."""
     customer = log.codes_of_ids(table["customer_id"])
-    amount = (
-        np.ones(len(table))
-        if column is None
-        else pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float)
-    )
+    amount = np.ones(len(table))
+    if column is not None:
+        amount = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=float)
+    known = (customer >= 0) & (exposed.place_of[customer] >= 0)
     if "timestamp" in table:
-        time, known = times_of(table["timestamp"], log, "table")
-        amount = np.where(known, amount, np.nan)
-        return customer, time, amount
-    exposed_at = np.full(log.n_customers, 0, dtype=np.int64)
-    exposed_at[exposed.customer] = exposed.exposed_at
-    return customer, exposed_at[np.maximum(customer, 0)], amount
+        time, timed = times_of(table["timestamp"], log, "table")
+        known &= timed
+    else:
+        time = exposed.exposure_of[customer] + exposed.window
+    return customer[known], time[known], amount[known]
 
 
 def _answers(
@@ -380,4 +396,5 @@ def _answers(
             amount = np.where(np.isnan(given), np.nan, own.points(given))
     time, known = times_of(frame["timestamp"], log, "feedback")
     customer = log.codes_of_ids(frame["customer_id"])
-    return customer, time, np.where(known, amount, np.nan)
+    known &= customer >= 0
+    return customer[known], time[known], amount[known]

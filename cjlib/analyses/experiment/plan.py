@@ -364,7 +364,7 @@ def _baseline_at(log: EventLog, entry: Event, option: str, design: _Design) -> _
         horizon=design.window,
         landmark="the first time at the entry",
     )
-    exposed = Exposed(customer[complete], entered_at[complete], design.window)
+    exposed = Exposed(customer[complete], entered_at[complete], design.window, log.n_customer_codes)
     return _Baseline(exposed, follow_up, _a_day(entered_at) * design.traffic_share)
 
 
@@ -458,7 +458,7 @@ def _by_group(
 ) -> pd.DataFrame:
     """The plan within each group of each column, as known at the entry."""
     exposed = baseline.exposed
-    known_at = np.full(log.n_customers, np.iinfo(np.int64).min)
+    known_at = np.full(log.n_customer_codes, np.iinfo(np.int64).min)
     known_at[exposed.customer] = exposed.exposed_at
     parts = []
     for column in by:

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 from scipy.special import ndtr
 
+from cjlib.analyses.experiment.estimates import QUANTILE
 from cjlib.analyses.experiment.summary import BOUNDS, CONFIDENCE
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
-from cjlib.shared.stats import Z95
 from cjlib.show.numbers import money, percent
 
 SURE = 0.95
@@ -71,7 +71,7 @@ def worth(
 def _of_arm(
     row: Mapping[Any, Any], customers_per_year: float, cost: float, ground: Ground
 ) -> dict[str, Any]:
-    error = (row["difference_high"] - row["difference_low"]) / (2 * Z95)
+    error = (row["difference_high"] - row["difference_low"]) / (2 * QUANTILE)
     low, high = BOUNDS[ground.stop]
     bounds = {"": "difference", "_low": low, "_high": high}
     gains = {

@@ -279,6 +279,11 @@ class EventLog(Log):
         return self.engine.rows(f"SELECT count(DISTINCT c) FROM {self.prepared}")[0][0]
 
     @cached_property
+    def n_customer_codes(self) -> int:
+        """How many codes customers have: as many as customers, more where the log was cut to events of some of them."""
+        return self.engine.rows("SELECT count(*) FROM c_names")[0][0]
+
+    @cached_property
     def span_us(self) -> tuple[int, int] | None:
         """First and last event in microseconds UTC; None for an empty log."""
         first, last = self.engine.rows(f"SELECT min(t), max(t) FROM {self.prepared}")[0]
