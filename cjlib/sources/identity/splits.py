@@ -160,18 +160,24 @@ def _two_shapes(log: EventLog, looks: _Looks) -> tuple[int, str] | None:
     return None
 
 
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HEX = re.compile(r"[0-9a-fA-F]{16,}")
+_NUMBERED = re.compile(r"([A-Za-z]{1,12}[-_:.]?)[0-9]+")
+_DIGITS, _LETTERS = re.compile(r"[0-9]+"), re.compile(r"[A-Za-z]+")
+
+
 def shape_of(written: str) -> str:
     """An id's shape: its letters before digits as they are, digits 9, and one word for what is random."""
     if "@" in written:
         return "a@a"
-    if re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", written):
+    if _UUID.fullmatch(written):
         return "uuid"
-    if re.fullmatch(r"[0-9a-fA-F]{16,}", written):
+    if _HEX.fullmatch(written):
         return "hex"
-    prefix = re.fullmatch(r"([A-Za-z]{1,12}[-_:.]?)[0-9]+", written)
+    prefix = _NUMBERED.fullmatch(written)
     if prefix:
         return f"{prefix[1]}9"
-    return re.sub(r"[A-Za-z]+", "a", re.sub(r"[0-9]+", "9", written))
+    return _LETTERS.sub("a", _DIGITS.sub("9", written))
 
 
 def _without_history(looks: _Looks) -> tuple[int, str] | None:

@@ -292,6 +292,7 @@ NOBODY_WORDS = (
 NOBODY_NUMBERS = ("0", "-1", "0.0", "999999", "9999999", "99999999", "999999999")
 TOO_OFTEN = 0.05
 ENOUGH_TO_COMPARE = 20
+PLACES = 100
 FAR_MORE = 4
 """So many times the rows of the next id make one look like several people."""
 
@@ -301,14 +302,10 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
     words, numbers = (
         ", ".join(literal(one) for one in ids) for ids in (NOBODY_WORDS, NOBODY_NUMBERS)
     )
-    ids = "(SELECT code, CAST(value AS VARCHAR) AS id FROM c_names)"
-    (customers,) = engine.rows("SELECT count(*) FROM c_names")[0]
-    often = engine.rows("SELECT c, count(*) FROM prepared GROUP BY c ORDER BY 2 DESC, c LIMIT 2")
-    alone = customers >= ENOUGH_TO_COMPARE and often[0][1] >= FAR_MORE * often[1][1]
-    most = often[0][0] if alone else -1
+    ids = "(SELECT code, id, lower(trim(id)) AS folded FROM (SELECT code, CAST(value AS VARCHAR) AS id FROM c_names))"
     named = engine.rows(
-        f"SELECT code, id, lower(trim(id)) IN ({words}) FROM {ids} "
-        f"WHERE lower(trim(id)) IN ({words}) OR id IN ({numbers}) OR code = {most} ORDER BY id"
+        f"SELECT code, id, folded IN ({words}) FROM {ids} "
+        f"WHERE folded IN ({words}) OR id IN ({numbers}) OR code = {_far_more_often(engine, used)} ORDER BY id"
     )
     found = []
     for code, customer, word in named:
@@ -318,12 +315,16 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
             found.append(
                 QualityLine(NOBODY, rows, f"{share}; missing_ids: [{customer}] leaves them out")
             )
-    damaged, example, long, alike = engine.rows(
-        "SELECT count(*) FILTER (rounded), min(id) FILTER (rounded), "
-        "count(*) FILTER (regexp_full_match(id, '[1-9][0-9]{14}0+')), count(id) - count(DISTINCT lower(trim(id))) FROM "
+    customers, damaged, example, long, differ = engine.rows(
+        "SELECT count(*), count(*) FILTER (rounded), min(id) FILTER (rounded), "
+        "count(*) FILTER (length(id) > 15 AND suffix(id, '0') AND regexp_full_match(id, '[1-9][0-9]{14}0+')), count(*) FILTER (folded <> id) FROM "
         "(SELECT *, contains(id, '+') AND regexp_full_match(id, '[0-9]([.,][0-9]+)?[eE][+][0-9]+') AS rounded "
         f"FROM {ids})"
     )[0]
+    # Ids that are all in small letters differ in more than capitals.
+    alike = 0
+    if differ:
+        ((alike,),) = engine.rows(f"SELECT count(*) - count(DISTINCT folded) FROM {ids}")
     why = (
         "a spreadsheet has rounded them, so several customers may share one; export the ids as text"
     )
@@ -336,6 +337,23 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
         text = "they count as different customers; write them alike if they are not"
         found.append(QualityLine(ALIKE, alike, text, counts_rows=False))
     return found
+
+
+def _far_more_often(engine: DuckDB, used: int) -> int:
+    """The code of the one id that has far more rows than any other, and more than a twentieth; -1 where there is none.
+
+    Rows stand in the order of the ids, so whoever has a twentieth of them is met at several of a hundred places.
+    """
+    (customers,) = engine.rows("SELECT count(*) FROM c_names")[0]
+    met = engine.rows(
+        f"SELECT 1 FROM prepared WHERE rowid % {max(1, used // PLACES)} = 0 GROUP BY c HAVING count(*) >= {TOO_OFTEN * PLACES - 1} LIMIT 1"
+    )
+    if not met or customers < ENOUGH_TO_COMPARE:
+        return -1
+    (most, rows), (_, next_rows) = engine.rows(
+        "SELECT c, count(*) FROM prepared GROUP BY c ORDER BY 2 DESC, c LIMIT 2"
+    )
+    return most if rows >= FAR_MORE * next_rows else -1
 
 
 def as_table(lines: Sequence[QualityLine], rows: int) -> pd.DataFrame:
