@@ -490,7 +490,7 @@ def test_init_wants_either_a_file_or_a_known_template(tmp_path, monkeypatch):
         in here("init", "--feedback", "comments.csv", "--template", "saas").err
     )
     assert (
-        "--time: names a column of the file of events: cj init events.csv --time COLUMN."
+        "--time: names a column of one file of events: cj init events.csv --time COLUMN."
         in here("init", "--template", "saas", "--time", "t").err
     )
 

@@ -14,11 +14,11 @@ from cjlib.errors import CjlibError, not_one_of, shown
 
 
 def init_command(
-    file: Annotated[
-        Path | None,
+    files: Annotated[
+        list[Path] | None,
         typer.Argument(
-            metavar="FILE",
-            help="Events, or a table of customers that says who left, as CSV or Parquet.",
+            metavar="FILE…",
+            help="Events, or a table of customers that says who left, as CSV or Parquet; or several files of one business: events of web, shop, desk, customers, feedback.",
             show_default=False,
         ),
     ] = None,
@@ -80,7 +80,7 @@ def init_command(
 ) -> None:
     """Write a first journey file from a file of events or a table of customers that says who left (and feedback), from feedback alone, from dbt's manifest, or from a template."""
     with faults(debug):
-        begun = [file is not None or feedback is not None, template is not None, dbt is not None]
+        begun = [bool(files) or feedback is not None, template is not None, dbt is not None]
         if begun.count(True) != 1 or (table is not None and dbt is None):
             raise CjlibError(
                 "init: give either a file of events (cj init events.csv) or a table of customers (cj init customers.csv), or one of feedback (cj init --feedback reviews.csv), "
@@ -91,9 +91,9 @@ def init_command(
             for name, column in {"customer": customer, "event": event, "time": time}.items()
             if column is not None
         }
-        if chosen and file is None:
+        if chosen and len(files or []) != 1:
             raise CjlibError(
-                f"--{next(iter(chosen))}: names a column of the file of events: cj init events.csv --{next(iter(chosen))} COLUMN."
+                f"--{next(iter(chosen))}: names a column of one file of events: cj init events.csv --{next(iter(chosen))} COLUMN."
             )
         if out.exists() and not force:
             raise CjlibError(
@@ -104,7 +104,7 @@ def init_command(
 
             written = from_dbt(dbt, table or "")
         else:
-            written = _first_journey(file, feedback, template, out, chosen)
+            written = _first_journey(files or [], feedback, template, out, chosen)
         from cjlib.sources.journey import json_schema
 
         out.write_text(json_schema.HEAD + written, encoding="utf-8")
@@ -113,7 +113,7 @@ def init_command(
 
 
 def _first_journey(
-    file: Path | None,
+    files: list[Path],
     feedback: Path | None,
     template: str | None,
     out: Path,
@@ -122,8 +122,12 @@ def _first_journey(
     from cjlib.sources.journey import scaffold
 
     home = out.absolute().parent
-    if file is not None:
-        return scaffold.first_journey(file, folder=home, feedback=feedback, **columns)
+    if len(files) > 1:
+        from cjlib.sources.journey.scaffold.several import journey_of_several
+
+        return journey_of_several(files, home, [] if feedback is None else [feedback])
+    if files:
+        return scaffold.first_journey(files[0], folder=home, feedback=feedback, **columns)
     if feedback is not None:
         return scaffold.feedback_alone(feedback, folder=home)
     names = list(scaffold.template_names())

@@ -159,6 +159,14 @@ def test_feedback_goes_to_the_account_of_the_time_and_is_counted_by_it():
     assert feedback.quality.set_index("check")["rows"]["answers of no account"] == 1
 
 
+def test_an_answer_that_names_its_account_is_of_it_whoever_answered():
+    log = cj.read_events(ROWS, grain="account")
+    told = {"customer_id": ["ana", None], "account_id": ["corp", "bolt"], "nps": [1, 2]}
+    answers = cj.read_feedback(pd.DataFrame({**told, "timestamp": ["2025-01-06"] * 2}))
+    frame = answers.of_customers(log).frame.set_index("nps")
+    assert frame["customer_id"].to_dict() == {1.0: "corp", 2.0: "bolt"}
+
+
 def test_value_is_the_sum_over_an_accounts_people():
     log = cj.read_events(ROWS, grain="account")
     assert log.run(

@@ -7,6 +7,7 @@ table of who belongs where does, as of the row's time. Rows of no unit are left 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -290,4 +291,4 @@ def unit_with_names(unit: Unit, engine: DuckDB, properties: Sequence[Property]) 
                     f"SELECT value FROM {one.dictionary} WHERE value ILIKE '%customer%' ORDER BY value LIMIT 100"
                 )
             ]
-    return Unit(unit.one, unit.many, names_to_keep([*found, *(one.name for one in properties)]))
+    return replace(unit, names=names_to_keep([*found, *(one.name for one in properties)]))

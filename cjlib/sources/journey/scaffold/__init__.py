@@ -105,14 +105,22 @@ def first_journey(
         if feedback is not None
         else "  # feedback: comments.csv  # cj init --feedback names its columns\n"
     )
+    lines = ["sources:", "  events:", *events_lines(look, guess, relative(file, home))]
+    lines.append(
+        "  # customers: {path: customers.parquet}  # when you have attributes of customers\n"
+    )
     parts = [
         head(look, guess.time),
-        _sources(look, guess, relative(file, home)) + said,
+        "\n".join(lines) + said,
         _identities(look),
-        _stages(look, guess, events),
-        _questions(look, guess, events),
+        stages_and_questions(look, guess, events),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def stages_and_questions(look: Look, guess: Guess, events: list[EventFacts]) -> str:
+    """The stages, and what is asked of them."""
+    return "\n".join([_stages(look, guess, events), _questions(look, guess, events)])
 
 
 def _customer_ids(look: Look, guess: Guess) -> set[str]:
@@ -122,19 +130,21 @@ def _customer_ids(look: Look, guess: Guess) -> set[str]:
 # ---- the parts ---------------------------------------------------------------------------------------------------
 
 
-def _sources(look: Look, guess: Guess, relative: str) -> str:
-    lines = ["sources:", "  events:", f"    path: {quoted(relative)}", *preset_lines(look)]
-    lines += _renamings(look, guess)
+def events_lines(
+    look: Look, guess: Guess, path: str, ids: Mapping[str, str] | None = None
+) -> list[str]:
+    """How a file of events is read, indented as the one source of a journey file; `ids` are its columns of ids with their names in the log."""
+    lines = [f"    path: {quoted(path)}", *preset_lines(look), *_renamings(look, guess, ids)]
     if guess.event is None:
         lines.append(
-            f"    event: {_constant(guess)}  # DECIDE: no column names an event, so every row is one of these; if one does: cj init --event COLUMN"
+            f"    event: {constant(guess)}  # DECIDE: no column names an event, so every row is one of these; if one does: cj init --event COLUMN"
         )
     lines += dates(guess.time)
     lines += _repeats(look, guess) if look.preset is None else []
     if guess.nobody:
-        ids = ", ".join(quoted(one) for one in guess.nobody)
+        nobody = ", ".join(quoted(one) for one in guess.nobody)
         lines.append(
-            f"    missing_ids: [{ids}]{decide('an id of nobody? Its rows are quarantined and counted')}"
+            f"    missing_ids: [{nobody}]{decide('an id of nobody? Its rows are quarantined and counted')}"
         )
     lines += [
         f"    decimal: comma{decide(f'{note.check}: {note.example}')}"
@@ -146,11 +156,7 @@ def _sources(look: Look, guess: Guess, relative: str) -> str:
         limit = math.ceil(20 * quarantined) / 20
         why = f"{100 * quarantined:.0f}% of the rows are broken, lack a customer, event or readable time, or repeat another one: is that right? They are quarantined and counted"
         lines.append(f"    quarantine_limit: {limit:g}  # DECIDE: {why}")
-    lines += _doubts(look, guess)
-    lines.append(
-        "  # customers: {path: customers.parquet}  # when you have attributes of customers"
-    )
-    return "\n".join(lines) + "\n"
+    return lines + _doubts(look, guess)
 
 
 def _repeats(look: Look, guess: Guess) -> list[str]:
@@ -248,16 +254,16 @@ def _unused(look: Look, guess: Guess) -> list[str]:
     return lines
 
 
-def _renamings(look: Look, guess: Guess) -> list[str]:
+def _renamings(look: Look, guess: Guess, ids: Mapping[str, str] | None) -> list[str]:
     """The columns that are called otherwise here; a person who signed in is the customer where the export knows both."""
     known = [f"      {quoted(look.people['known'])}: customer_id"] if look.people else []
-    lines = known + _columns(look, guess)
+    lines = known + _columns(look, guess, ids or {guess.customer.name: "customer_id"})
     return [RENAMED, *lines] if lines else []
 
 
-def _columns(look: Look, guess: Guess) -> list[str]:
+def _columns(look: Look, guess: Guess, ids: Mapping[str, str]) -> list[str]:
     """The names of columns that differ from the log's, each with what is not certain about it."""
-    ours = {guess.customer.name: "customer_id", guess.time.name: "timestamp"}
+    ours = {**ids, guess.time.name: "timestamp"}
     why = {
         guess.customer.name: guess.doubts.get("customer", ""),
         guess.time.name: guess.doubts.get("time", ""),
@@ -298,15 +304,16 @@ def _identities(look: Look) -> str:
     return f"identities:\n  anonymous: [{quoted(people['anonymous'])}]{decide(why)}\n"
 
 
-def _constant(guess: Guess) -> str:
+def constant(guess: Guess) -> str:
+    """The event of every row, where no column names one."""
     return "purchase" if guess.amount is not None or guess.quantity is not None else "activity"
 
 
 def _bought(guess: Guess) -> str:
     """The event of a file in which every row is one, but for rows below 0."""
     if guess.negative is None:
-        return _constant(guess)
-    return f"{{event: {_constant(guess)}, where: {{{_negative_name(guess)}: {{min: 0}}}}}}"
+        return constant(guess)
+    return f"{{event: {constant(guess)}, where: {{{_negative_name(guess)}: {{min: 0}}}}}}"
 
 
 def _negative_name(guess: Guess) -> str:
@@ -349,12 +356,12 @@ def _stages(look: Look, guess: Guess, events: list[EventFacts]) -> str:
 def _one_stage(guess: Guess) -> str:
     head = "stages:  # DECIDE: with one kind of event there is one stage\n  - name: Customers\n"
     if guess.negative is None:
-        return f"{head}    touchpoints: [{_constant(guess)}]\n"
+        return f"{head}    touchpoints: [{constant(guess)}]\n"
     name = _negative_name(guess)
-    below = f"{{event: {_constant(guess)}, where: {{{name}: {{max: -0.000001}}}}}}"
+    below = f"{{event: {constant(guess)}, where: {{{name}: {{max: -0.000001}}}}}}"
     why = f"{guess.negative.name} is below 0 there: refunds or cancellations? They are no purchases"
     return (
-        f"{head}    touchpoints:\n      - {{name: {_constant(guess)}, events: [{_bought(guess)}]}}\n"
+        f"{head}    touchpoints:\n      - {{name: {constant(guess)}, events: [{_bought(guess)}]}}\n"
         f"      - {{name: taken back, events: [{below}]}}{decide(why)}\n"
     )
 

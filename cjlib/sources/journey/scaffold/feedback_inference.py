@@ -395,9 +395,9 @@ def feedback_alone(path: str | Path, *, folder: str | Path | None = None) -> str
     file = Path(path)
     look = Look(file, "feedback")
     guess = opinions_of(look)
-    sources = "sources:\n" + _section(
-        look, guess, relative(file, Path(folder) if folder is not None else file.parent)
-    )
+    home = Path(folder) if folder is not None else file.parent
+    lines = ["sources:", "  feedback:", *feedback_section(look, guess, relative(file, home))]
+    sources = "\n".join(lines) + "\n"
     events = "  # events: events.csv  # who did what, and when: without it only the questions about feedback can be asked\n"
     return "\n".join([head(look, guess.time), sources + events, _stages(look, guess)])
 
@@ -411,7 +411,8 @@ def is_survey(look: Look) -> bool:
 def feedback_lines(file: Path, home: Path, customers: Collection[str]) -> str:
     """The section of feedback beside that of events, whose customers are known."""
     look = Look(file, "feedback")
-    return _section(look, opinions_of(look, customers), relative(file, home))
+    lines = feedback_section(look, opinions_of(look, customers), relative(file, home))
+    return "\n".join(["  feedback:", *lines]) + "\n"
 
 
 def _stages(look: Look, guess: Opinions) -> str:
@@ -427,8 +428,9 @@ def _stages(look: Look, guess: Opinions) -> str:
     return f"stages:  # DECIDE: {why}\n" + "".join(f"  - name: {quoted(name)}\n" for name in listed)
 
 
-def _section(look: Look, guess: Opinions, path: str) -> str:
-    lines = ["  feedback:", f"    path: {quoted(path)}", *preset_lines(look)]
+def feedback_section(look: Look, guess: Opinions, path: str) -> list[str]:
+    """How a file of feedback is read, indented as the one source of a journey file."""
+    lines = [f"    path: {quoted(path)}", *preset_lines(look)]
     lines += _columns(look, guess)
     lines += (
         dates(guess.time)
@@ -440,8 +442,7 @@ def _section(look: Look, guess: Opinions, path: str) -> str:
         lines.append(
             f"    missing: [{codes}]{decide('outside the scale: do they mean no answer?')}"
         )
-    lines += [*_limit(look, guess), *_who(look, guess), *_not_used(look, guess)]
-    return "\n".join(lines) + "\n"
+    return [*lines, *_limit(look, guess), *_who(look, guess), *_not_used(look, guess)]
 
 
 def _limit(look: Look, guess: Opinions) -> list[str]:
