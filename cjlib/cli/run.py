@@ -273,9 +273,11 @@ def _to_send(order: Order) -> Path:
 
 
 def _sent(journey: Path, run: Run) -> bool:
-    from cjlib.cli.send import send_run
+    from cjlib.cli.send import in_words, send_run
 
-    return all(one.well for one in send_run(journey, run.out, run_id=run.id))
+    sent = send_run(journey, run.out, run_id=run.id)
+    note(in_words(sent))
+    return all(one.well for one in sent)
 
 
 def _parameters_of_the_call(

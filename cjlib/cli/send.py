@@ -54,7 +54,7 @@ def send_command(
     file = journey or Path(JOURNEY)
     with faults(debug, as_json, file), stopping_on_signals():
         sent = send_run(file, out.absolute(), run_id=run, again=again, only_alerts=only_alerts)
-        print(_as_json(sent) if as_json else _one_line(sent))
+        print(_as_json(sent) if as_json else in_words(sent))
     raise typer.Exit(0 if all(one.well for one in sent) else 1)
 
 
@@ -102,6 +102,7 @@ def _as_json(sent: list[Sent]) -> str:
     )
 
 
-def _one_line(sent: list[Sent]) -> str:
+def in_words(sent: list[Sent]) -> str:
+    """How many targets ended how."""
     states = dict.fromkeys(one.state for one in sent)
     return " · ".join(f"{sum(one.state == state for one in sent)} {state}" for state in states)

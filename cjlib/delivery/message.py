@@ -15,9 +15,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cjlib.errors import CjlibError
 from cjlib.views.report import publishing
+from cjlib.views.report.figures import unbroken
 from cjlib.views.report.run_store import Run
 
 LONGEST_SUBJECT = 150
+MOST_ALERTS = 5
+"""So many stand in the first lines; the others are counted."""
 PICTURE_WIDTH = 1600
 _POSTER = re.compile(r'<svg[^>]*class="cj-poster"[^>]*>.*?</svg>', re.DOTALL)
 _WORDS = re.compile(r'aria-label="([^"]*)"')
@@ -80,6 +83,7 @@ def message_of(
         "briefing": briefing,
         "alerts": alerts,
         "over": OVER,
+        "most_alerts": MOST_ALERTS,
         "rows": _rows(publishing.tiles(published)),
         "reports": published,
         "base": f"{links.rstrip('/')}/" if links else "",
@@ -107,6 +111,7 @@ def _templates(escaped: bool) -> Environment:
         lstrip_blocks=True,
     )
     made.filters["line"] = one_line
+    made.filters["unbroken"] = unbroken
     return made
 
 

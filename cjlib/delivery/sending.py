@@ -148,7 +148,7 @@ def deliver(
     for target in delivery.to:
         check(target, delivery)
     message, notes = message_of(out, runs, links=delivery.links, attach=delivery.attach)
-    for note in notes:
+    for note in [*notes, *_open_before(runs, delivery)]:
         say(note)
     with _alone(out):
         return [
@@ -157,6 +157,19 @@ def deliver(
             else _one(target, runs[0], delivery, message, mask, again)
             for target in delivery.to
         ]
+
+
+def _open_before(runs: Sequence[Run], delivery: Delivery) -> list[str]:
+    """What became of the run before this one, where it did not reach a target."""
+    if len(runs) < 2:
+        return []
+    run = runs[1]
+    states = {target: Journal(run).state(target) for target in delivery.to}
+    return [
+        f"The run before, {run.id}, {'may not have reached' if state in IN_DOUBT else 'did not reach'} {target}; cj send --run {run.id}{' --again' if state in IN_DOUBT else ''} sends it."
+        for target, state in states.items()
+        if state and state not in DONE
+    ]
 
 
 def _knows(target: str, runs: Sequence[Run]) -> bool:

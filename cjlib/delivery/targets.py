@@ -190,7 +190,8 @@ def _words_of(fault: Exception) -> str:
         said = fault.smtp_error
         words = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
         return f"the mail server answered {fault.smtp_code} {one_line(words, 200)}"
-    return one_line(str(fault) or type(fault).__name__, 200)
+    reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+    return f"no answer from the mail server: {one_line(str(reason), 200)}"
 
 
 # ---- services --------------------------------------------------------------------------------------------------------
@@ -208,12 +209,13 @@ def _notify(address: str, message: Message, stamp: Stamp, handing: Handing) -> N
     headers = getattr(service, "headers", None)
     if isinstance(headers, dict):
         headers["Idempotency-Key"] = stamp.id
+    title = _harmless(message.subject)
     with TemporaryDirectory() as folder, _listening() as said:
         files = _files(message, Path(folder)) if service.attachment_support else []
         handing()
         took = service.notify(
-            title=_harmless(message.subject),
-            body=_harmless(message.text),
+            title=title,
+            body=_fitting(_harmless(message.text), service.body_maxlen - len(title) - 10),
             body_format="text",
             attach=files or None,
         )
@@ -249,6 +251,14 @@ def _service(address: str) -> Any:
 def _harmless(text: str) -> str:
     """Words from the data call nobody's attention: an @ is parted from the name behind it."""
     return re.sub(r"@(?=\w)", "@\u200b", text)
+
+
+def _fitting(text: str, most: int) -> str:
+    """As many whole lines as a service takes in one message, which is told once or not at all."""
+    if len(text) <= most:
+        return text
+    kept = text[: most - 2].rpartition("\n")[0] or text[: most - 2]
+    return f"{kept}\n…"
 
 
 def _files(message: Message, folder: Path) -> list[str]:

@@ -6,8 +6,11 @@ import email
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commandline import here
+from commandline import NOTEBOOKS, cj, here
 
 from cjlib import platform
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import metric
 from cjlib.delivery.message import message_of, one_line
 from cjlib.delivery.sending import JOURNAL, Journal, deliver
-from cjlib.delivery.targets import Stamp, mail
+from cjlib.delivery.targets import Stamp, _fitting, mail
 from cjlib.errors import CjlibError, JourneyError
 from cjlib.sources.journey import journey_from_text
 from cjlib.sources.journey.schema import Delivery
@@ -198,6 +201,11 @@ def post() -> Iterator[Post]:
         yield office
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
 def sent(out: Path, delivery: Delivery, **more: Any) -> list[str]:
     return [one.state for one in deliver(out, delivery, Mask(), lambda _: None, **more)]
 
@@ -308,9 +316,7 @@ def test_what_a_server_refuses_is_tried_again_by_the_next_call(tmp_path):
 
 def test_one_target_that_fails_keeps_no_other_from_its_mail(tmp_path, post):
     a_run(tmp_path)
-    with post_office() as other:
-        gone = other.port
-    hook = f"json://127.0.0.1:{gone}/hook"
+    hook = f"json://127.0.0.1:{free_port()}/hook"
     assert sent(tmp_path, post.delivery(hook, ANA, "ben@example.com")) == [
         "refused",
         "sent",
@@ -334,6 +340,19 @@ def test_without_a_published_run_there_is_nothing_to_send(tmp_path, post):
     a_run(tmp_path, status="failed")
     with pytest.raises(CjlibError, match="no run has been published"):
         sent(tmp_path, post.delivery())
+
+
+def test_what_did_not_reach_a_target_is_not_forgotten_by_the_next_run(tmp_path, post):
+    a_run(tmp_path)
+    post.answers["MAIL"] = "451 later"
+    sent(tmp_path, post.delivery())
+    post.answers.clear()
+    a_run(tmp_path, "20250102T030000Z-0002")
+    notes: list[str] = []
+    deliver(tmp_path, post.delivery(), Mask(), notes.append)
+    assert notes == [
+        f"The run before, 20250101T030000Z-0001, did not reach {ANA}; cj send --run 20250101T030000Z-0001 sends it."
+    ]
 
 
 # ---- secrets ---------------------------------------------------------------------------------------------------------
@@ -540,6 +559,11 @@ def test_a_webhook_is_told_once_too(tmp_path, post, answer, first, second, calls
     assert "97 customers" in got[0][1]["message"]
 
 
+def test_a_service_with_little_room_gets_whole_lines():
+    assert _fitting("one\ntwo\nthree", 100) == "one\ntwo\nthree"
+    assert _fitting("one\ntwo\nthree", 10) == "one\ntwo\n…"
+
+
 # ---- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -556,6 +580,77 @@ def test_the_command_says_what_became_of_each_target(tmp_path, post):
     file.write_text(JOURNEY.replace("delivery:", ""))
     said = here(*call)
     assert (said.code, "does not say where to send" in said.err) == (2, True)
+
+
+def test_a_run_that_is_asked_to_sends_what_it_published(tmp_path, post):
+    pytest.importorskip("papermill")
+    (tmp_path / "journey.yml").write_text(
+        f"{JOURNEY}  to: [{ANA}]\n  from: r@example.com\n  smtp: smtp://127.0.0.1:{post.port}\n"
+    )
+    call = ("run", NOTEBOOKS / "ok.ipynb", "--out", tmp_path / "out", "--shared-assets")
+    assert cj(*call, cwd=tmp_path).code == 0
+    assert post.accepted == []
+    said = cj(*call, "--send", "--json", cwd=tmp_path)
+    assert (said.code, said.json["status"], said.err.splitlines()[-1]) == (0, "ok", "1 sent")
+    assert len(post.accepted) == 1
+    (tmp_path / "journey.yml").write_text(JOURNEY.replace("delivery:", ""))
+    said = cj(*call, "--send", cwd=tmp_path)
+    assert (said.code, "does not say where to send" in said.err) == (2, True)
+
+
+def test_a_mail_server_with_encryption_and_a_password_takes_it(tmp_path, monkeypatch):
+    aiosmtpd = pytest.importorskip("aiosmtpd.controller")
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl on this machine to make a certificate with")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    taken: list[Any] = []
+    logins: list[tuple[bytes, bytes]] = []
+
+    class Taker:
+        async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+            taken.append(envelope)
+            return "250 taken"
+
+    def known(_server: Any, _session: Any, _envelope: Any, _kind: str, data: Any) -> Any:
+        logins.append((data.login, data.password))
+        return AuthResult(success=data.password == b"hunter2-p:w@d/", handled=False)
+
+    from aiosmtpd.smtp import AuthResult
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    server = aiosmtpd.Controller(
+        Taker(), hostname="127.0.0.1", port=free_port(), tls_context=context, require_starttls=True, auth_required=True, authenticator=known
+    )  # fmt: skip
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SMTP_PASSWORD", "hunter2-p:w@d/")
+    run = a_run(tmp_path)
+    server.start()
+    try:
+        port = server.port
+        delivery = Post(port=port).delivery(
+            smtp=f"smtp://me@example.com:${{SMTP_PASSWORD}}@localhost:{port}"
+        )
+        (outcome,) = deliver(tmp_path, delivery, Mask(["hunter2-p:w@d/"]), lambda _: None)
+        assert (outcome.state, outcome.why) == ("sent", "")
+        monkeypatch.setenv("SMTP_PASSWORD", "wrong-password")
+        other = Post(port=port).delivery("ben@example.com", smtp=delivery.smtp)
+        (outcome,) = deliver(tmp_path, other, Mask(["wrong-password"]), lambda _: None)
+        assert outcome.state == "refused"
+    finally:
+        server.stop()
+    assert logins[0] == (b"me@example.com", b"hunter2-p:w@d/")
+    assert b"\r\n.\r\nsupport" in taken[0].content
+    assert len(taken) == 1
+    journal = (run.folder / JOURNAL).read_text()
+    assert "hunter2" not in journal
+    assert "wrong-password" not in journal
 
 
 def test_a_masked_word_stays_masked_in_the_journal(tmp_path):
