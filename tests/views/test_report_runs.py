@@ -456,6 +456,25 @@ def test_without_targets_the_key_figures_are_the_first_of_the_scorecard():
     assert [one["name"] for one in told] == ["churn", "nps"]
 
 
+def test_few_targets_have_other_figures_of_the_scorecard_beside_them():
+    told = tiles_of(**kpi("churn", trend=[0.1, 0.2]), **kpi("open", "not clear"))
+    assert [one["name"] for one in told] == ["open", "churn"]
+
+
+def test_where_nothing_is_bad_the_first_page_begins_with_what_there_is_to_know():
+    brief = briefing(
+        {
+            "a": [
+                {
+                    "findings": [found("t", "Waiting precedes success. n = 9", "neutral", 9)],
+                    "families": {"t": 1},
+                }
+            ]
+        }
+    )
+    assert brief.title == "Waiting precedes success."
+
+
 def test_what_two_notebooks_say_of_one_stage_is_told_once():
     stage = found("stage Onboarding", "Onboarding hurts.", "bad", 900)
     theme = found("theme onboarding", "Comments about “onboarding” are unhappy.", "bad", 400)

@@ -254,9 +254,9 @@ def headline(readings: dict[str, Reading], before: str, lacking: int) -> str:
         met, missed = targets.count("reached"), targets.count("missed")
         close = len(targets) - met - missed
         open_ones = f", {close} too close to call" if close else ""
-        parts.append(
-            f"{missed} of {numbers.count_of(len(targets), 'target')} missed, {met} met{open_ones}"
-        )
+        of = f"of {numbers.count_of(len(targets), 'target')}"
+        sides = f"{missed} {of} missed, {met} met" if missed else f"{met} {of} met"
+        parts.append(f"{sides}{open_ones}")
     moved = _moved(judged, before, period)
     parts = [moved, *parts] if any(one.moved is not None for one in judged) else [*parts, moved]
     if lacking:

@@ -93,10 +93,11 @@ def poster_content(journey_map: JourneyMap, group: str | None = None) -> PosterC
     customers = label if name is not None else "All customers"
     measure = _measure(line)
     scale = "sentiment of texts (−1 to 1)" if measure == "text" else f"mean answer ({measure})"
+    curve_words = f" · curve: {scale}, band: 95% CI" if curve else ""
     answers = table["n_feedback"].sum()
     return PosterContent(
         title=_title(journey_map, whole=name is None),
-        subtitle=f"{customers} · {_number(table['customers'])}{_dates(journey_map)} · {count_of(answers, 'answer')} · curve: {scale}, band: 95% CI",
+        subtitle=f"{customers} · {_number(journey_map, table, whole=name is None)}{_dates(journey_map)} · {count_of(answers, 'answer')}{curve_words}",
         footer=f"Goals, opportunities, owners and KPIs are the team’s words; everything else is measured. ★ moment that matters. Association, not causation. {journey_map.journey.name}",
         persona=_persona(journey_map.journey, label) if name is not None else (),
         stages=stages,
@@ -134,8 +135,12 @@ def _title(journey_map: JourneyMap, *, whole: bool) -> str:
     return "No stage stands out significantly"
 
 
-def _number(customers: pd.Series) -> str:
-    return f"{count_of(customers.max(), 'customer')} · " if customers.notna().any() else ""
+def _number(journey_map: JourneyMap, table: pd.DataFrame, *, whole: bool) -> str:
+    """Customers on the journey; of a group those of its largest stage."""
+    if table["customers"].isna().all():
+        return ""
+    number = journey_map.metrics["customers"]["value"] if whole else table["customers"].max()
+    return f"{count_of(number, 'customer')} · "
 
 
 def _dates(journey_map: JourneyMap) -> str:
@@ -179,7 +184,8 @@ def _stage(
         )
         for point in shown.head(MOST_TOUCHPOINTS).to_dict("records")
     )
-    ended = row["share_ended"]
+    last = name == journey_map.journey.stages[-1].name
+    ended = float("nan") if last else row["share_ended"]
     return PosterStage(
         name=name,
         goal=_joined(written.goal),

@@ -156,7 +156,6 @@ def _labels(stages: Sequence[PosterStage], top: float) -> Iterator[Shape]:
         if not told:
             continue
         yield Text(LEFT, top + down, label, SMALL, MUTED, bold=True)
-    yield Text(LEFT, top + CURVE - 10, "How they feel", SMALL, MUTED, bold=True)
 
 
 def _lines(
@@ -251,7 +250,10 @@ def _emotions(
         bounded = max(-reach, min(reach, value))
         return top + CURVE + CURVE_HEIGHT / 2 - bounded / reach * CURVE_HEIGHT / 2
 
+    if not any(stage.feeling for stage in stages):
+        return
     left = columns[0].left
+    yield Text(LEFT, top + CURVE - 10, "How they feel", SMALL, MUTED, bold=True)
     yield Line(((left, height(0)), (WIDTH - RIGHT, height(0))), LINE, 1.5, dashed=True)
     for words, value in (("happy", 0.7 * reach), ("neutral", 0.0), ("unhappy", -0.7 * reach)):
         yield Text(LEFT, height(value) + 6, words, SMALL, MUTED)

@@ -301,7 +301,7 @@ class _Reader:
                 block,
                 html=Markup(
                     _RESULT_HEADLINE.sub(
-                        lambda found: "" if _said(plain_text(found[2]), said) else found[0],
+                        lambda found: "" if self._told(plain_text(found[2])) else found[0],
                         block.html,
                     )
                 ),
@@ -317,6 +317,9 @@ class _Reader:
             if block.kind == "nothing"
             else ""
         )
+
+    def _told(self, headline: str) -> bool:
+        return _said(headline, self.section.said) or self._answered(headline)
 
     def _answered(self, text: str) -> bool:
         """Whether the answer at the top of the page says just this, such as why it cannot be given."""

@@ -113,7 +113,7 @@ STATUS = {
     PUBLISHING: "publishing",
 }
 MOST_RUNS = 200
-MOST_CARDS = 8
+FEWEST_CARDS, MOST_CARDS = 4, 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +201,7 @@ def _unit(runs: Sequence[Run]) -> Unit:
 
 
 def tiles(published: Sequence[Report]) -> list[dict[str, Any]]:
-    """The key figures: KPIs with a target, missed ones first; where no target is set those of the scorecard; without one the first number of each report."""
+    """The key figures: KPIs with a target, missed ones first; where few have one, others of the scorecard beside them; without a scorecard the first number of each report."""
     every = [
         (report, name, entry)
         for report in published
@@ -213,7 +213,9 @@ def tiles(published: Sequence[Report]) -> list[dict[str, Any]]:
     followed = [one for one in every if one[2].get("trend") and one[1] in FIRST]
     followed.sort(key=lambda one: FIRST.index(one[1]))
     first = {report.name: (report, name, entry) for report, name, entry in reversed(every)}
-    return [_tile(*one) for one in (aimed or followed or reversed(first.values()))][:MOST_CARDS]
+    beside = [one for one in followed if one not in aimed][: max(0, FEWEST_CARDS - len(aimed))]
+    chosen = [*aimed, *beside] or list(reversed(first.values()))
+    return [_tile(*one) for one in chosen][:MOST_CARDS]
 
 
 def _tile(report: Report, name: str, entry: Metric) -> dict[str, Any]:
@@ -401,7 +403,7 @@ def briefing(
     tests = sum(families.values())
     looked_at = sum(count > 0 for count in families.values())
     chosen = told(home, looked_at)
-    worst = [one for one in chosen if one.direction == "bad"][:MOST_IN_TITLE]
+    worst = [one for one in chosen if one.direction == "bad"][:MOST_IN_TITLE] or chosen[:1]
     return Briefing(
         title=" ".join(f"{_split(one.claim)[0]}." for one in worst),
         headline=_headline(chosen),
