@@ -190,3 +190,43 @@ def test_where_no_number_of_customers_shows_an_effect_nothing_is_simulated(toy_l
     simulated = made.simulated_power("conversion", effect=0.1)
     assert not simulated.answered
     assert simulated.reason == made.headline
+
+
+# ---- in the journey file ---------------------------------------------------------------------------------------------
+
+
+def test_a_journey_file_holds_all_that_an_experiment_needs(tmp_path):
+    plan(world(), window="10D", effects=[0.3]).write_plan(tmp_path / "plan.yml", effect=0.3)
+    (tmp_path / "journey.yml").write_text(
+        """\
+name: test
+sources: {events: events.parquet}
+churn: {event: buy, horizon: 10D, contact_list: list.csv, contacted_at: 2025-03-20}
+stages: [{name: all, touchpoints: [{name: site, events: [seen, buy]}]}]
+experiments:
+  new form:
+    exposure: seen
+    control: old
+    window: 10D
+    plan: plan.yml
+    planned_shares: {old: 0.5, new: 0.5}
+    measures:
+      conversion: {event: buy}
+      in order: {event: [seen, buy], kind: funnel, role: exploratory}
+      days: {event: buy, kind: time, role: exploratory}
+      again: {after: 5D, role: exploratory}
+""",
+        encoding="utf-8",
+    )
+    journey = cj.read_journey(tmp_path / "journey.yml")
+    result = cj.experiment(world(lift=0.2), **journey.experiment("new form"))
+    assert result.table["kind"].tolist() == ["share", "funnel", "time", "share"]
+    assert result.table["better"].tolist() == ["higher", "higher", "lower", "higher"]
+    assert result.table["difference"].iloc[0] == result.table["difference"].iloc[1] > 0
+    assert result.deviations["what"].tolist() == ["plan written"]
+    assert journey.holdout_options() == {
+        "contact_list": tmp_path / "list.csv",
+        "window": "10D",
+        "churn_event": "buy",
+        "contacted_at": "2025-03-20",
+    }

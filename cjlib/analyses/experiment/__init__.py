@@ -370,6 +370,7 @@ def _counted(log: EventLog, assigned: Assignment, asked: _Asked, rules: Rules) -
         counted.segments.extend(breakdowns.segment_rows(slices, rules))
         counted.checks.extend(checks.before_the_exposure(assigned, measure, values))
         counted.checks.extend(checks.outcome_first(measure, values))
+        counted.checks.extend(checks.skewed(assigned, measure, values))
         if asked.linked_by is not None:
             counted.checks.append(
                 checks.interference(log, asked.linked_by, assigned, measure, values)

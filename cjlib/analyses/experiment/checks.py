@@ -26,6 +26,8 @@ WARNING_LEVEL = 0.001
 SEVERAL = 0.01
 """From this share of customers in several arms on, the arms leak into each other."""
 SLICES = 10
+MOST_SKEWNESS = 0.5
+"""From this skewness of a difference on, some 6% or more of usual 95% intervals miss it."""
 COLUMNS = ["check", "measure", "variant", "p_value", "warning", "words"]
 Row = dict[str, Any]
 Ints = NDArray[np.int64]
@@ -131,6 +133,30 @@ def outcome_first(measure: Measure, values: CustomerValues) -> Iterator[Row]:
         f"{count_of(before, 'customer')} had {measure.name} before the exposure, {after:,} after it: is the exposure logged too late?",
         measure=measure.name,
     )
+
+
+def skewed(assigned: Assignment, measure: Measure, values: CustomerValues) -> Iterator[Row]:
+    """Whether values are so skewed, and arms so unequal, that the interval for one look is too narrow: the skewness of the difference, from that of all customers.
+
+    With arms of one size the skewness of both sides cancels.
+    """
+    if measure.is_share or measure.is_ratio:
+        return
+    spread = values.value - values.value.mean()
+    deviation = float(np.sqrt(np.mean(spread**2)))
+    skewness = float(np.mean(spread**3)) / deviation**3 if deviation > 0 else 0.0
+    n = assigned.sizes.astype(float)
+    for arm in range(1, len(n)):
+        if min(n[0], n[arm]) < MIN_N:
+            continue
+        unequal = (1 / n[arm] ** 2 - 1 / n[0] ** 2) / (1 / n[arm] + 1 / n[0]) ** 1.5
+        yield _row(
+            "skewed values",
+            abs(skewness * unequal) >= MOST_SKEWNESS,
+            f"{measure.name} is so skewed that the smaller arm is too small for its usual 95% CI; cap it: winsorize=0.99",
+            measure=measure.name,
+            variant=assigned.arms[arm],
+        )
 
 
 def interference(

@@ -396,5 +396,5 @@ def _answers(
             amount = np.where(np.isnan(given), np.nan, own.points(given))
     time, known = times_of(frame["timestamp"], log, "feedback")
     customer = log.codes_of_ids(frame["customer_id"])
-    known &= customer >= 0
+    known = known & (customer >= 0)
     return customer[known], time[known], amount[known]

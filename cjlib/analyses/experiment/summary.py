@@ -84,8 +84,9 @@ def _arm_sentence(name: str, word: str, table: pd.DataFrame, rules: Rules) -> st
         return f"No verdict on “{name}”: no decision measure was planned."
     if word == "too early":
         followed = min(int(rows[0]["customers"]), int(rows[0]["control_customers"]))
-        wanted = f" of {rules.planned:,} planned" if rules.planned else ""
-        return f"Too early to judge “{name}”: {followed:,}{wanted} customers of the smaller arm have been followed."
+        wanted = f"{followed:,} of {rules.planned:,} planned customers" if rules.planned else count_of(followed, "customer")  # fmt: skip
+        have = "has" if followed == 1 and not rules.planned else "have"
+        return f"Too early to judge “{name}”: {wanted} of the smaller arm {have} been followed."
     if word == "no difference shown":
         return f"“{name}” shows no difference from control: {_measured(dict(rows[0]), rules.stop)}."
     guarded = table[(table["variant"] == name) & (table["verdict"] == word)]
