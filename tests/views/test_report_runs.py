@@ -466,7 +466,7 @@ def test_where_nothing_is_bad_the_first_page_begins_with_what_there_is_to_know()
         {
             "a": [
                 {
-                    "findings": [found("t", "Waiting precedes success. n = 9", "neutral", 9)],
+                    "findings": [found("t", "Waiting precedes success (n = 9).", "neutral", 9)],
                     "families": {"t": 1},
                 }
             ]
