@@ -456,6 +456,24 @@ def test_without_targets_the_key_figures_are_the_first_of_the_scorecard():
     assert [one["name"] for one in told] == ["churn", "nps"]
 
 
+@pytest.mark.parametrize(
+    ("claim", "head", "body"),
+    [
+        ("Email converts better (n = 40).", "Email converts better", "n = 40"),
+        (
+            "54% of the new churned (95% CI 51–57%), 20% of the others. (Association, not causation.)",
+            "54% of the new churned",
+            "(95% CI 51–57%), 20% of the others. (Association, not causation.)",
+        ),
+    ],
+)
+def test_a_claim_is_cut_where_its_words_end_and_no_bracket_is_torn(claim, head, body):
+    (told,) = briefing(
+        {"a": [{"findings": [found("t", claim, "bad", 9)], "families": {"t": 1}}]}
+    ).findings
+    assert (told.head, told.body) == (head, body)
+
+
 def test_few_targets_have_other_figures_of_the_scorecard_beside_them():
     told = tiles_of(**kpi("churn", trend=[0.1, 0.2]), **kpi("open", "not clear"))
     assert [one["name"] for one in told] == ["open", "churn"]

@@ -155,7 +155,10 @@ def render(out: Path, runs: Sequence[Run]) -> str:
             span=next((report.span for report in published if report.span), ""),
         ),
         cards=tiles(published),
-        left_out=[f"{name}: {why}" for name, why in newest.items()],
+        left_out=[
+            f"{numbers.joined(name for name, own in newest.items() if own == why)}: {why}"
+            for why in dict.fromkeys(newest.values())
+        ],
         runs=[row(run, out) for run in runs[:1]],
     )
 
@@ -434,7 +437,7 @@ def _split(claim: str) -> tuple[str, str]:
     found = _HEAD.fullmatch(claim)
     if not found:
         return claim.removesuffix("."), ""
-    if found[2].startswith("("):
+    if found[2].startswith("(") and found[2].count("(") == 1 and found[2].endswith((")", ").")):
         return found[1], unbroken(found[2].removeprefix("(").removesuffix(").").removesuffix(")"))
     return found[1], unbroken(numbers.capitalised(found[2]))
 
