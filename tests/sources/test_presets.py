@@ -304,6 +304,8 @@ def test_init_recognises_it_and_check_reads_it(tmp_path: Path, name: str) -> Non
     assert found.exit_code == 0
     assert not len(found.unmapped)
     assert not len(found.silent)
+    journey = cj.read_journey(tmp_path / "journey.yml")
+    assert cj.funnel(found.log, **journey.funnel()).table["customers"].iloc[0] >= 1
 
 
 SURVEYS: dict[str, tuple[str, Any]] = {

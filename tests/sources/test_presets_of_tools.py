@@ -228,6 +228,10 @@ def test_init_recognises(tmp_path: Path, name: str) -> None:
     found = check_journey(tmp_path / "journey.yml")
     assert found.exit_code == 0
     assert not len(found.silent)
+    if name in EVENTS:
+        journey = cj.read_journey(tmp_path / "journey.yml")
+        funnel = cj.funnel(journey.read_events(), **journey.funnel())
+        assert funnel.table["customers"].iloc[0] >= 1
 
 
 def test_a_survey_alone_is_no_file_of_events(tmp_path: Path) -> None:

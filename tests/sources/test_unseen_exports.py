@@ -1,0 +1,101 @@
+"""Exports in shapes that no preset knows: from `cj init` to a funnel without editing, every count right."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import cjlib as cj
+from cjlib.sources.journey.scaffold import first_journey
+
+N = 60
+MONTHS = ["janv.", "févr.", "mars", "avr.", "mai", "juin"]
+
+
+def rows():
+    """Sixty customers visit, forty sign up some hours later, twenty buy."""
+    start = pd.Timestamp("2025-02-03 08:00")
+    found = []
+    for n in range(N):
+        at = start + pd.Timedelta(hours=13 * n, minutes=7 * n)
+        found.append((f"C{n:03d}", "visit", at, None))
+        if n % 3:
+            found.append((f"C{n:03d}", "signup", at + pd.Timedelta(hours=5, seconds=n), None))
+        if n % 3 == 1:
+            paid = at + pd.Timedelta(hours=30, seconds=n)
+            found.append((f"C{n:03d}", "purchase", paid, 1000.5 + n))
+    return pd.DataFrame(found, columns=["user", "action", "when", "amount"]).sort_values("when")
+
+
+ROWS = rows()
+WORTH = ROWS["amount"].sum()
+ISO = ROWS.assign(when=ROWS["when"].dt.strftime("%Y-%m-%dT%H:%M:%S"))
+CSV = ISO.to_csv(index=False)
+
+
+def piped():
+    """Pipes, everything quoted, and a separator at each line's end."""
+    quoted = [[*ISO.columns], *ISO.astype(str).replace("nan", "").to_numpy().tolist()]
+    return "".join("|".join(f'"{cell}"' for cell in row) + "|\n" for row in quoted)
+
+
+def french():
+    """Months by name, amounts with a narrow space, a comma and their sign."""
+    when = [f"{at.day} {MONTHS[at.month - 1]} {at.year} {at:%H:%M:%S}" for at in ROWS["when"]]
+    amount = [
+        "" if pd.isna(value) else f"{value:,.2f} €".replace(",", "\u202f").replace(".", ",")
+        for value in ROWS["amount"]
+    ]
+    return ROWS.assign(when=when, amount=amount).to_csv(index=False, sep=";")
+
+
+def nested():
+    """Objects with the id and the money inside others, times as milliseconds."""
+    return "\n".join(
+        json.dumps(
+            {
+                "event": row.action,
+                "user": {"id": row.user, "traits": {"plan": "x"}},
+                "ts": int(row.when.timestamp() * 1000),
+                "props": {"amount": None if pd.isna(row.amount) else row.amount},
+            }
+        )
+        for row in ROWS.itertuples()
+    )
+
+
+EXPORTS = {
+    "a title above.csv": f"Report: Customer events\nPeriod: Q1 2025\n\n{CSV}",
+    "comments.csv": f"# Export of Shop X\n# generated 2025-04-01\n\n{CSV}\n\n",
+    "total at the end.csv": f"{CSV}Total,,,{WORTH:.2f}\n",
+    "notes.csv": ISO.assign(note=['He said: "ok",\nthen left'] + [""] * (len(ISO) - 1)).to_csv(index=False, lineterminator="\r\n"),
+    "pipes.csv": piped(),
+    "unnamed columns.csv": ISO.reset_index().assign(**{" ": "", "  ": ""}).to_csv(index=False).replace("index,", ",", 1),
+    "offsets.csv": ISO.assign(when=ROWS["when"].dt.tz_localize("UTC").dt.tz_convert("America/New_York").map(lambda at: at.isoformat())).to_csv(index=False),
+    "seconds.csv": ISO.assign(when=ROWS["when"].astype("datetime64[us]").astype("int64") / 1e6).to_csv(index=False, float_format="%.3f"),
+    "mois.csv": french(),
+    "nested.jsonl": nested(),
+}  # fmt: skip
+
+
+def walked(path, text):
+    """The log and the funnel of the file that `cj init` writes for these bytes."""
+    path.write_bytes(text)
+    file = path.parent / "journey.yml"
+    file.write_text(first_journey(path, folder=path.parent), encoding="utf-8")
+    journey = cj.read_journey(file)
+    log = journey.read_events()
+    return log, cj.funnel(log, **journey.funnel()).table["customers"].tolist()
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_is_read_as_it_is(name, tmp_path):
+    log, steps = walked(tmp_path / name, EXPORTS[name].encode())
+    assert log.n_customers == N
+    assert steps == [60, 40, 20]
+    assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == pytest.approx(WORTH)
+
+
+def test_text_of_a_spreadsheet_in_utf_16(tmp_path):
+    text = ("\ufeff" + ISO.to_csv(index=False, sep="\t")).encode("utf-16-le")
+    assert walked(tmp_path / "unicode text.txt", text)[1] == [60, 40, 20]
