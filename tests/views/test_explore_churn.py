@@ -42,6 +42,22 @@ def test_a_report_offers_other_success_shares_with_all_numbers_below(explorer):
     }
 
 
+def test_a_measured_success_share_is_the_one_to_begin_with(explorer):
+    from cjlib.analyses.experiment.holdout import Holdout
+    from cjlib.analyses.result import metric
+
+    share = {"success_share": metric(0.35, 0.1, 0.5, 1_000)}
+    empty = pd.DataFrame()
+    measured = Holdout(table=empty, headline="", definition={}, metrics=share, comparison=empty)
+    begun = cj.explore_targets(
+        explorer._scores, offer_cost=10, contact_cost=1, success_share=measured, value=200
+    )
+    (menu,) = begun.figure().layout.updatemenus
+    assert menu.buttons[menu.active].label == "success share 35%"
+    assert begun.widget().children[0].children[3].value == 0.35
+    assert "as measured on an earlier list (95% CI 10.0–50.0%)" in begun.shown({})[0]
+
+
 def test_a_choice_shows_its_headline_its_first_customers_as_text_and_its_curve(explorer):
     words, outputs = explorer.shown({"success_share": 0.5, "budget": 40.0})
     assert "Contact the 40 customers listed (and leave 40 more alone, to compare with)" in words

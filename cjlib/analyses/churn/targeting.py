@@ -215,7 +215,7 @@ def target_list(
     >>> targets.table["expected_profit"].round(1).tolist()
     [49.3, -4.3]
     """
-    share, measured = _success(success_share)
+    share, measured = success_share_of(success_share)
     limit = None if budget is None else _amount(budget, "budget")
     offer_price = None if offer_cost is None else _amount(offer_cost, "offer_cost")
     contact_price = None if contact_cost is None else _amount(contact_cost, "contact_cost")
@@ -257,7 +257,7 @@ def target_list(
     )
 
 
-def _success(given: float | Result) -> tuple[float, tuple[float, float] | None]:
+def success_share_of(given: float | Result) -> tuple[float, tuple[float, float] | None]:
     """The success share, and the interval of a measured one; who is harmed by a contact is not won by more of them, so it is 0 at least."""
     if not isinstance(given, Result):
         return _amount(given, "success_share", 1.0), None

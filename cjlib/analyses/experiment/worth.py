@@ -52,7 +52,7 @@ def worth(
             "a year": f"{customers_per_year:,.0f} customers meet the change; the effect stays what it was in the experiment; money after the window is not counted",
             "cost": f"{money(cost)} a year, as given",
             "probability": "that a year’s gain is larger than its cost: normal, no opinion beforehand. Choosing the best of several arms or looks makes it too high",
-            "action": f"ship: better, and worth its cost with {SURE:.0%}; stop: worse, not worth its cost with {SURE:.0%}, or no difference shown by the planned customers; else go on",
+            "action": f"ship: better, and worth its cost with a probability of {SURE:.0%}, or of more than half once the planned customers have been followed; stop: worse, not worth its cost with {SURE:.0%}, or no difference shown by the planned customers; else go on",
         },
         metrics={
             "gain_per_year": metric(

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from cjlib.analyses.churn import ChurnScores, TargetList
+    from cjlib.analyses.result import Result
 WINDOWS = ("1min", "10min", "1h", "6h", "1D", "3D", "7D", "14D", "30D", "90D")
 TOGETHER = "(all together)"
 NO_LIMIT = "no limit"
@@ -220,7 +221,7 @@ def explore_targets(
     *,
     offer_cost: float | None,
     contact_cost: float | None,
-    success_share: float,
+    success_share: float | Result,
     budget: float | None = None,
     value: Any = None,
 ) -> TargetExplorer | TargetList:
@@ -287,11 +288,17 @@ class TargetExplorer:
 
         return target_list(scores, value=self._value, **{**self._first, **choice})
 
+    def _first_share(self) -> float:
+        """The success share to begin with, guessed or measured."""
+        from cjlib.analyses.churn.targeting import success_share_of
+
+        return success_share_of(self._first["success_share"])[0]
+
     def figure(self) -> go.Figure:
         """The profit curve with a list of success shares."""
         from cjlib.views.plots.target_list import profit_choices
 
-        first = self._first["success_share"]
+        first = self._first_share()
         shares = sorted({*SHARES, first})
         return profit_choices(
             {
@@ -312,7 +319,7 @@ class TargetExplorer:
         offer = w.FloatText(value=start["offer_cost"], description="Offer")
         contact = w.FloatText(value=start["contact_cost"], description="Contact")
         share = w.FloatSlider(
-            value=start["success_share"],
+            value=self._first_share(),
             min=0,
             max=1,
             step=0.01,

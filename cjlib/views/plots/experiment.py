@@ -188,7 +188,11 @@ def detectable(result: Any) -> go.Figure:
         rows=[[row[name] for name in columns] for row in table],
         height=340,
         showlegend=len(names) > 1,
-        xaxis={"title": {"text": "days of the whole test"}, "type": "log"},
+        xaxis={
+            "title": {"text": "days of the whole test"},
+            "type": "log",
+            "tickvals": sorted({row["days"] for row in table}),
+        },
         yaxis=theme.percent_axis(title={"text": "smallest change shown"}),
     )
 
@@ -196,7 +200,7 @@ def detectable(result: Any) -> go.Figure:
 def _detected(table: Sequence[dict[str, Any]], measure: str) -> str:
     rows = [row for row in table if row["measure"] == measure]
     first, last = rows[0], rows[-1]
-    return f"a test of {first['days']} days shows a change of {numbers.percent(first['effect'])} or more, one of {last['days']} days {numbers.percent(last['effect'])}"
+    return f"a test of {first['days']} days shows a change of {numbers.percent(first['effect'], 0)} or more, one of {last['days']} days {numbers.percent(last['effect'], 0)}"
 
 
 def holdout(result: Any) -> go.Figure:
@@ -290,7 +294,11 @@ def slice_choices(choices: Mapping[str, Sequence[dict[str, Any]]], stop: str) ->
         ],
         height=170 + 34 * most,
         updatemenus=[menu] if len(names) > 1 else [],
-        xaxis={"title": {"text": "difference from control"}, "zeroline": True},
+        xaxis={
+            "title": {"text": "difference from control"},
+            "rangemode": "tozero",
+            "zeroline": True,
+        },
         yaxis={"automargin": True, "autorange": "reversed"},
     )
 
