@@ -55,6 +55,9 @@ test-engines: .venv/engines ## ask everything of PostgreSQL, ClickHouse and Spar
 	@bash scripts/java.sh
 	@OMP_NUM_THREADS=1 CJ_TEST_ENGINES=all $(BIN)/python -m pytest -n auto --dist loadfile tests/engines
 
+test-other-system: .venv/test ## run all tests as on Windows, simulated: what it lacks is taken away (takes long)
+	@bash tests/other_system/run.sh
+
 nulls: .venv/test ## count how often sentences are wrong where nothing happens, and write docs/how_often_wrong.md (takes an hour)
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/null/harness.py --seeds $(SEEDS)
 
@@ -87,4 +90,4 @@ clean: ## remove the environment, caches and reports
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build *.egg-info
 	find reports -mindepth 1 ! -name .gitkeep -delete
 
-.PHONY: help report lab test test-engines nulls fuzz check docs notebooks sample bench lock clean
+.PHONY: help report lab test test-engines test-other-system nulls fuzz check docs notebooks sample bench lock clean

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from commandline import here
 from conftest import ROOT
 
 import cjlib as cj
@@ -266,6 +267,14 @@ def test_the_tools_say_that_they_read_only_and_hold_nothing_of_the_data(business
 def test_the_schema_lets_an_event_be_a_name_or_a_list(business):
     steps = QUESTIONS["funnel"].model_json_schema()["properties"]["steps"]
     assert [way["type"] for way in steps["items"]["anyOf"]] == ["string", "array", "object"]
+
+
+def test_without_the_protocol_s_package_the_command_says_what_to_install(tmp_path, monkeypatch):
+    shop(tmp_path, [("ana", "view", "")])
+    monkeypatch.setitem(sys.modules, "mcp.server.stdio", None)
+    said = here("mcp", tmp_path / "journey.yml")
+    assert said.code == 2
+    assert "pip install 'customer-journey-notebooks[mcp]'" in said.err
 
 
 # ---- ids ---------------------------------------------------------------------------------------------------------

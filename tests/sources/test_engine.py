@@ -126,6 +126,7 @@ def test_what_a_killed_process_spilled_goes_with_the_next_process_and_what_a_liv
     assert "folder" not in spilled(tmp_path).get(str(living.pid), set())
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_has_spill_folders_of_its_own(tmp_path):
     code = (
         "import os; from cjlib.sources.log.engine import spill_folder; ours = spill_folder(); child = os.fork(); child and os.waitpid(child, 0); "
