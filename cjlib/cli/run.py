@@ -197,10 +197,10 @@ def _orders_of_sets(
     below = out / folder_name(each.stem)
     for name, values in read_sets(each).items():
         try:
-            order = _order(
-                common | values, notebooks, all_of_them, below / folder_name(name), options
+            out = below / folder_name(name)
+            orders[name] = _order(
+                common | values, notebooks, all_of_them, out, options | {"set": name}
             )
-            orders[name] = order
         except CjlibError as fault:
             faults_found.append(f"{name}: {fault}")
     if faults_found:

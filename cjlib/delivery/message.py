@@ -76,7 +76,7 @@ def message_of(
     picture, map_words, notes = _map(out, runs)
     run = runs[0]
     alerts = alert_lines(run)
-    business = run.facts.get("journey") or ""
+    business = ", ".join(run.facts[key] for key in ("journey", "set") if run.facts.get(key))
     content: dict[str, Any] = {
         "business": business,
         "subject": _subject(alerts, business, briefing),

@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import metric
 from cjlib.delivery.message import message_of, one_line
 from cjlib.delivery.sending import JOURNAL, Journal, deliver
-from cjlib.delivery.targets import Stamp, _fitting, mail
+from cjlib.delivery.targets import Stamp, _fitting, check, mail
 from cjlib.errors import CjlibError, JourneyError
 from cjlib.sources.journey import journey_from_text
 from cjlib.sources.journey.schema import Delivery
@@ -492,7 +493,7 @@ def test_without_the_extra_for_pictures_it_says_so_and_goes_without(tmp_path, mo
     (picture,) = [part for part in made.walk() if part.get_content_type() == "image/png"]
     assert picture["Content-ID"] == "<map>"
     assert picture.get_content().startswith(b"\x89PNG")
-    monkeypatch.setitem(__import__("sys").modules, "cairosvg", None)
+    monkeypatch.setitem(sys.modules, "cairosvg", None)
     message, notes = message_of(tmp_path, read_runs(tmp_path), links=None)
     assert (message.picture, "cid:map" in message.html) == (None, False)
     assert "CairoSVG" in notes[0]
@@ -557,6 +558,41 @@ def test_a_webhook_is_told_once_too(tmp_path, post, answer, first, second, calls
     assert len({headers["Idempotency-Key"] for headers, _ in got}) == 1
     assert got[0][1]["title"].startswith("Shop @\u200bchannel: Conversion of")
     assert "97 customers" in got[0][1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("target", "value"),
+    [
+        ("slack://${TOKENS}/#journey", "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"),
+        ("${HOOK}", "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"),
+        ("jsons://example.com/hook", ""),
+    ],
+)  # fmt: skip
+def test_services_are_known_before_anything_is_sent(target, value, monkeypatch, post):
+    pytest.importorskip("apprise")
+    monkeypatch.setenv("TOKENS", value)
+    monkeypatch.setenv("HOOK", value)
+    assert check(target, post.delivery(target)) is None
+
+
+def test_an_address_that_no_service_has_is_refused_and_not_repeated(monkeypatch, post):
+    pytest.importorskip("apprise")
+    monkeypatch.setenv("HOOK", "nonsense://hunter2")
+    with pytest.raises(JourneyError, match="apprise does not know the address") as fault:
+        check("${HOOK}", post.delivery("${HOOK}"))
+    assert "hunter2" not in str(fault.value)
+
+
+def test_without_the_extra_for_services_it_says_what_to_install(monkeypatch, post):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(CjlibError, match=r"pip install 'customer-journey-notebooks\[send\]'"):
+        check("json://example.com/x", post.delivery())
+
+
+def test_a_set_of_parameters_is_named_in_the_subject(tmp_path):
+    a_run(tmp_path, set="North")
+    message, _ = message_of(tmp_path, read_runs(tmp_path), links=None)
+    assert message.subject.startswith("Shop, North: ")
 
 
 def test_a_service_with_little_room_gets_whole_lines():

@@ -319,8 +319,13 @@ def row(run: Run, out: Path) -> dict[str, Any]:
             }
             for name, one in failed.items()
         ],
-        "alerts": [alert["words"] for alert in facts.get("alerts", []) if alert.get("fired")],
+        "alerts": [_alert(alert) for alert in facts.get("alerts", []) if alert.get("fired")],
     }
+
+
+def _alert(alert: Mapping[str, Any]) -> str:
+    goes_on = alert.get("since") and not alert.get("new")
+    return f"{alert['words']} Since {alert['since'][:10]}." if goes_on else alert["words"]
 
 
 def _page(run: Run, name: str, out: Path) -> str:

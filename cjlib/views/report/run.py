@@ -46,6 +46,8 @@ class Order:
     parameters: Mapping[str, Mapping[str, Any]]
     """Notebook → name → value."""
     out: Path
+    set: str = ""
+    """Which set of parameters of several it is, by name."""
     data: Path | None = None
     jobs: int = 0
     """Processes at once; 0: one for each processor."""
@@ -182,6 +184,7 @@ def _facts(order: Order, mask: Mask, journeys: Sequence[Path]) -> dict[str, Any]
         },
         **_facts_of_journey(journeys, mask),
         "shared_assets": order.shared_assets,
+        "set": order.set,
         "alerts": [],
         "left_out": dict(order.left_out),
         "notebooks": {
