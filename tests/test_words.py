@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from cjlib.views.report.page import read_page
+from cjlib.views.report.render import render
+
 ROOT = Path(__file__).parents[1]
 BANNED = {
     "beyond noise": "significantly",
@@ -63,3 +66,24 @@ def test_no_file_says_it_in_our_own_words(path):
         if PATTERN.search(line)
     ]
     assert found == []
+
+
+FRAME = {
+    "journey": "",
+    "made": "2025-01-01 00:00 UTC",
+    "published": "",
+    "version": "0",
+    "provenance": [],
+}
+
+
+def said_in(html: str) -> str:
+    """What a person reads of a page, the words of customers apart."""
+    unread = r"<(script|style|i|q|blockquote)\b.*?</\1>"
+    return re.sub(r"<[^<>]*>", " ", re.sub(unread, " ", html, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_no_report_of_the_sample_says_it_in_our_own_words(path):
+    html = render(read_page(path), frame=FRAME, name=path.stem, parameters={})
+    assert [found[0] for found in PATTERN.finditer(said_in(html))] == []

@@ -274,6 +274,6 @@ class _Bars:
 def told(outcome: Outcome) -> str:
     """What became of a notebook, in a few words."""
     if outcome.error is None:
-        return "through"
+        return "succeeded"
     message = " ".join(str(outcome.error["message"]).split())
     return f"failed: {outcome.error['type']}: {message[:300]}"
