@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import cjlib as cj
 from cjlib.cli import app
 from cjlib.errors import CjlibError, DataError, JourneyError
-from cjlib.sources.connect import remote_files
+from cjlib.sources.connect import files
 from cjlib.sources.journey import journey_from_text
 from cjlib.sources.journey.check import check_journey
 
@@ -300,12 +300,10 @@ def test_what_httpfs_fetches_is_read_as_a_file(tmp_path, monkeypatch):
     (tmp_path / "more").mkdir()
     ORDERS.head(2).to_parquet(tmp_path / "more" / "a.parquet")
     ORDERS.tail(2).to_parquet(tmp_path / "more" / "b.parquet")
-    monkeypatch.setattr(remote_files, "_load", lambda connection, place: None)
-    monkeypatch.setattr(remote_files, "is_remote_file", lambda source: "://" in str(source))
-    fetch = remote_files._fetch
-    monkeypatch.setattr(
-        remote_files, "_fetch", lambda address: fetch(address.removeprefix("https://"))
-    )
+    monkeypatch.setattr(files, "_load", lambda connection, place: None)
+    monkeypatch.setattr(files, "is_remote_file", lambda source: "://" in str(source))
+    fetch = files._fetch
+    monkeypatch.setattr(files, "_fetch", lambda address: fetch(address.removeprefix("https://")))
     assert cj.read_events(f"https://{tmp_path}/orders.csv").n_events == 4
     assert cj.read_events(f"https://{tmp_path}/more/*.parquet").n_events == 4
     with pytest.raises(DataError, match=r"no file matches|cannot be fetched"):
