@@ -55,7 +55,9 @@ def test_a_planted_uplift_comes_back_from_the_file_and_replaces_the_guess(tmp_pa
     assert found["low"] < 0.4 < found["high"]
     assert abs(found["value"] - 0.4) < 0.12
     assert measured.headline.startswith("Contacting kept ")
-    again = cj.target_list(scored, **COSTS, success_share=measured)
+    journey = cj.read_journey("data/sample/journey.yml")
+    chosen = journey.target_list(success_share=0.2, measured=measured)["success_share"]
+    again = cj.target_list(scored, **COSTS, success_share=chosen)
     assert again.offer.success_share == found["value"]
     assert f"as measured on an earlier list (95% CI {100 * found['low']:.1f}" in again.headline
     assert again.definition["success share"].endswith(")")
@@ -75,6 +77,16 @@ def test_the_interval_of_the_success_share_holds_it_about_as_often_as_it_says():
         )
     ]
     assert 0.93 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.parametrize(
+    "few",
+    [(7, 1, 1_178, 322), (0, 0, 100, 50), (0, 5, 100, 50), (5, 0, 100, 50), (100, 50, 100, 50)],
+)
+def test_few_leavers_give_a_wide_interval_and_not_a_wrong_one(few):
+    share, low, high = success_share(*few)
+    assert low < high <= 1
+    assert np.isnan(share) or low <= share <= high
 
 
 def test_where_contacting_does_nothing_it_is_not_shown_to():
@@ -116,6 +128,9 @@ def test_leaving_at_the_moment_of_the_contact_is_before_it_and_the_windows_end_i
     measured = read(log, people.assign(timestamp=LIST_MADE))
     assert measured.table["left"].tolist() == [1, 0]
     assert measured.headline.startswith("Too few to judge")
+    assert measured.metrics == {}
+    journey = cj.read_journey("data/sample/journey.yml")
+    assert journey.target_list(success_share=0.2, measured=measured)["success_share"] == 0.2
 
 
 def test_who_has_not_been_followed_for_the_window_is_left_out():

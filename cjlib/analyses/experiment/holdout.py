@@ -97,8 +97,9 @@ def holdout(
     -------
     Holdout
         `.table`: `arm` ("contacted", "control"), `listed`, `customers` (followed for the window),
-        `left`, `share_left` with its 95% CI. `.metrics["success_share"]` with its interval is what
-        `cj.target_list(success_share=…)` takes as it is.
+        `left`, `share_left` with its 95% CI. `.metrics["success_share"]` with its interval, which
+        `cj.target_list(success_share=…)` takes from the result; not there where a side has fewer
+        than 30 customers or nobody of the control group left.
 
     Raises
     ------
@@ -136,17 +137,7 @@ def holdout(
             "followed": follow_up.words,
             "not in the log": count_of(rows.unknown, "listed customer"),
         },
-        metrics={
-            "success_share": metric(
-                success,
-                low,
-                high,
-                int(table["customers"].sum()),
-                label="Success share of contacting",
-                unit="share",
-                better="higher",
-            )
-        },
+        metrics=_metrics(table, (success, low, high)),
         findings=list(_findings(table, compared)),
         families={compared.name: compared.tests},
         comparison=pd.DataFrame(compared.columns()),
@@ -269,18 +260,35 @@ def success_share(
     (own_low, other_low), (own_high, other_high) = (
         bound.tolist() for bound in wilson([left, control_left], [customers, control_customers])
     )
-    lowest = _mover(own, own_low, other, other_high, -1)
-    highest = _mover(own, own_high, other, other_low, 1)
-    return 1 - own / other if other else math.nan, 1 - highest, 1 - lowest
+    smallest = own_low * (2 * own - own_low)
+    below, above = (bound * (2 * other - bound) for bound in (other_high, other_low))
+    largest = own_high * (2 * own - own_high)
+    both = own * other
+    lowest = both + math.sqrt(max(0.0, both**2 - smallest * below))
+    highest = both + math.sqrt(max(0.0, both**2 - largest * above))
+    return (
+        1 - own / other if other else math.nan,
+        1 - highest / above if above > 0 else -math.inf,
+        1 - smallest / lowest if lowest > 0 else 1.0,
+    )
 
 
-def _mover(own: float, own_bound: float, other: float, other_bound: float, sign: int) -> float:
-    """A bound of own ÷ other."""
-    below = other_bound * (2 * other - other_bound)
-    if not below > 0:
-        return math.inf
-    inside = (own * other) ** 2 - own_bound * (2 * own - own_bound) * below
-    return (own * other + sign * math.sqrt(max(0.0, inside))) / below
+def _metrics(table: pd.DataFrame, success: tuple[float, float, float]) -> dict[str, Any]:
+    """The success share, where both sides are large enough and somebody of the control left."""
+    value, low, high = success
+    if table["customers"].min() < MIN_N or math.isnan(value):
+        return {}
+    return {
+        "success_share": metric(
+            value,
+            low if math.isfinite(low) else None,
+            high,
+            int(table["customers"].sum()),
+            label="Success share of contacting",
+            unit="share",
+            better="higher",
+        )
+    }
 
 
 def _left_in_words(churn_event: Event | None, active_event: Event | None, horizon: int) -> str:
@@ -305,12 +313,15 @@ def _headline(
     )
     if min(contacted["customers"], control["customers"]) < MIN_N:
         return f"Too few to judge whether contacting kept anybody: {sizes}.{later}"
-    measured = f"{about(success[0])} of would-be leavers ({confidence(success[1], success[2])})"
     if compared.low[0] > 0:
         gap = f"{points(compared.difference[0])}, 95% CI {points_interval(compared.low[0], compared.high[0])}"
         return f"Contacting made more customers leave: {sizes} ({gap}).{later}"
     if compared.high[0] >= 0:
-        return f"Not shown to keep anybody: {sizes}; success share {measured}.{later}"
+        most = (
+            f"; at most {about(success[2])} of would-be leavers were kept" if success[2] > 0 else ""
+        )
+        return f"Not shown to keep anybody: {sizes}{most} (95% CI).{later}"
+    measured = f"{about(success[0])} of would-be leavers ({confidence(success[1], success[2])})"
     return f"Contacting kept {measured}: {sizes}.{later}"
 
 

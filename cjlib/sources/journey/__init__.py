@@ -563,7 +563,7 @@ class Journey(Section):
         success_share
             Of the contacted who would leave, the share who then stay: 0 to 1.
         measured
-            What `cj.holdout` gave: where it is answered, it replaces the guess.
+            What `cj.holdout` gave: where it has a success share, that replaces the guess.
         value
             What it is worth that a customer stays: a number, what `cj.customer_value` gave, or
             None.
@@ -578,12 +578,11 @@ class Journey(Section):
         kept = None if self.value is None else self.value.kept
         stated = value if isinstance(value, int | float) and value > 0 else kept
         unstated = None if isinstance(value, int | float) else value
+        known = measured is not None and "success_share" in measured.metrics
         return {
             "offer_cost": self.costs.offer,
             "contact_cost": self.costs.contact,
-            "success_share": success_share
-            if measured is None or not measured.answered
-            else measured,
+            "success_share": measured if known else success_share,
             "value": unstated if stated is None else stated,
             "budget": budget or None,
         }
