@@ -127,6 +127,7 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
         chosen = find_notebooks(notebooks or [], folder)
         common = _parameters_of_the_call(journey, params, parameter or [], chosen)
         options: dict[str, Any] = {
+            "named": bool(notebooks),
             "data": data_folder(data) if data else None,
             "jobs": jobs,
             "timeout": timeout,

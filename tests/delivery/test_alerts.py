@@ -9,7 +9,7 @@ import pytest
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import metric
 from cjlib.sources.journey import journey_from_text
-from cjlib.views.report.alerts import alerts_of, judge, read_alerts
+from cjlib.views.report.alerts import alerts_of, askable, judge, read_alerts
 
 JOURNEY = """
 name: Shop
@@ -138,6 +138,11 @@ def test_a_finding_that_the_run_as_a_whole_does_not_bear_out_wakes_nobody():
     result["families"] |= {"g": 2, "h": 1}
     (one,) = judge(read_alerts(["finding: signup"]), {"a": [result]}, {}, [], "2025-01-01")
     assert not one["fired"]
+
+
+def test_what_no_notebook_made_can_be_passed_over():
+    rules = read_alerts(["conversion<1", "nps<1", "missed: any", "finding: signup"])
+    assert askable(rules, {"a": shares(0.1)}) == [rules[0], *rules[2:]]
 
 
 def test_a_target_that_is_not_there_is_said(tmp_path):

@@ -76,6 +76,16 @@ def alerts_of(journey: Path | None) -> list[AlertRule]:
     return [rule for rule in rules if rule is not None]
 
 
+def askable(rules: Iterable[AlertRule], results: Results) -> list[AlertRule]:
+    """The rules on metrics that some notebook has made, and those on findings."""
+    made = {name for own in results.values() for name in metrics_of(own)}
+    return [
+        rule
+        for rule in rules
+        if rule.kind == "finding" or rule.metric == ANY or rule.metric in made
+    ]
+
+
 def judge(
     rules: Iterable[AlertRule],
     now: Results,

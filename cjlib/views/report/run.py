@@ -18,7 +18,7 @@ from cjlib import platform
 from cjlib.errors import CjlibError, shown
 from cjlib.sources.alert_rules import AlertRule
 from cjlib.views.report import pool
-from cjlib.views.report.alerts import alerts_of, judge
+from cjlib.views.report.alerts import alerts_of, askable, judge
 from cjlib.views.report.labels import labels_of, unit_of_journey
 from cjlib.views.report.parameters import Notebook
 from cjlib.views.report.pool import Watcher
@@ -57,6 +57,8 @@ class Order:
     keep: int | None = None
     alerts: Sequence[AlertRule] = field(default_factory=tuple)
     """Beside those of the journey file."""
+    named: bool = False
+    """Whether the notebooks were named: what others would have made is not missed by an alert of the journey file."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Notebooks that were not asked, and why."""
 
@@ -115,8 +117,7 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
             say(
                 f"{name}: the section {shown(title)} shows nothing, since its only output is a bare repr. Show a result, or tag the cell 'keep-text'."
             )
-        rules = [*order.alerts, *alerts_of(next(iter(journeys), None))]
-        _conclude(current, outcomes, rules, time.monotonic() - started)
+        _conclude(current, outcomes, order, time.monotonic() - started)
         publishing.finish(current, order.keep)
     return current
 
@@ -314,9 +315,7 @@ def in_words(moment: str) -> str:
     return f"{moment[:10]} {moment[11:16]} UTC"
 
 
-def _conclude(
-    current: Run, outcomes: Mapping[str, Outcome], rules: Sequence[AlertRule], seconds: float
-) -> None:
+def _conclude(current: Run, outcomes: Mapping[str, Outcome], order: Order, seconds: float) -> None:
     """Write down what became of every notebook, of the alerts and of the run."""
     notebooks = current.facts["notebooks"]
     for name, outcome in outcomes.items():
@@ -330,23 +329,25 @@ def _conclude(
             "results": outcome.facts.get("results", []),
         }
     failed = exit_code([one["error"] for one in notebooks.values() if one["error"]])
-    judged = [] if failed else _alerts(current, rules)
+    judged = [] if failed else _alerts(current, order)
     code = failed or (4 if any(alert["fired"] for alert in judged) else 0)
     current.update(
         {"finished": now(), "seconds": round(seconds, 2), "alerts": judged, "exit_code": code}
     )
 
 
-def _alerts(current: Run, rules: Sequence[AlertRule]) -> list[dict[str, Any]]:
+def _alerts(current: Run, order: Order) -> list[dict[str, Any]]:
     """The alerts after this run, which look at the newest report of every notebook; their states are those of the last published run."""
     published = [run for run in read_runs(current.out) if run.status == OK]
     results: dict[str, list[Any]] = {}
     for run in (current, *published):
         for name, one in run.facts["notebooks"].items():
             results.setdefault(name, []).append(one["results"])
+    newest = {name: own[0] for name, own in results.items()}
+    rules = alerts_of(next(iter(journey_files(order)), None))
     return judge(
-        rules,
-        {name: own[0] for name, own in results.items()},
+        [*order.alerts, *(askable(rules, newest) if order.named else rules)],
+        newest,
         {name: own[1] for name, own in results.items() if len(own) > 1},
         published[0].facts.get("alerts", []) if published else [],
         current.facts["started"],
