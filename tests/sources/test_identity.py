@@ -12,7 +12,7 @@ COLUMNS = ("customer_id", "email", "anonymous_id", "device_id")
 KNOWN = 2
 
 
-def resolved(rows, tables=(), hub_limit=3, apart=()):
+def resolved(rows, tables=(), hub_limit=3, apart=(), visit=0):
     """`resolve` over rows of (time, {column: id}) and tables of (time, id, id); persons as (column, text)."""
     listed = [one for table in tables for _, *ids in table for one in ids]
     names = [
@@ -50,6 +50,7 @@ def resolved(rows, tables=(), hub_limit=3, apart=()):
         pairs,
         hub_limit=hub_limit,
         apart=[number(one) for one in apart],
+        visit=visit,
     )
     ids = [(place, text) for place, some in enumerate(names) for text in some]
     return found, ids, space
@@ -149,6 +150,19 @@ def test_between_two_people_an_anonymous_event_is_the_earlier_ones_until_the_lat
         (4, {"anonymous_id": "a"}),
     ]
     assert persons(rows) == [(0, "1"), (0, "1"), (0, "2"), (0, "2")]
+
+
+def test_a_login_owns_the_visit_that_leads_to_it_and_no_more():
+    device = {"device_id": "d"}
+    one, two = device | {"customer_id": "1"}, device | {"customer_id": "2"}
+    rows = [(0, one), (5, device), (20, device), (22, device), (25, two), (26, device)]
+    first, second = (0, "1"), (0, "2")
+    assert persons(rows) == [first, first, first, first, second, second]
+    assert persons(rows, visit=4) == [first, first, second, second, second, second]
+    # Whoever logged in before in the same visit keeps what came between.
+    assert persons(rows, visit=30) == persons(rows)
+    alone = [(0, device), (9, one), (50, device)]
+    assert persons(alone, visit=4) == persons(alone) == [first] * 3
 
 
 def test_known_people_never_join_through_an_anonymous_id():

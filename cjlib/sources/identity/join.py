@@ -27,6 +27,8 @@ GIVEN_TO_KNOWN = "events given to a known person by an anonymous id"
 NEVER_MEET = "ids that never meet"
 FREQUENT = 30
 SHOWN_HUBS = 3
+VISIT = 30 * 60 * 1_000_000
+"""Events of one device that follow one another so soon are one person's, who logs in in the end."""
 
 
 class PeopleStep:
@@ -93,7 +95,15 @@ class PeopleStep:
                 f"SELECT code FROM ids_{n} WHERE value IN ({', '.join(literal(_same(name, one)) for one in self.identities.apart) or 'NULL'})"
             )
         ]
-        return resolve(space, codes, rows, tables, hub_limit=self.identities.hub_limit, apart=apart)
+        return resolve(
+            space,
+            codes,
+            rows,
+            tables,
+            hub_limit=self.identities.hub_limit,
+            apart=apart,
+            visit=VISIT,
+        )
 
     def _counts(
         self, engine: DuckDB, there: Mapping[str, Property], found: Resolved

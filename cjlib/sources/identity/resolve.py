@@ -122,12 +122,14 @@ def resolve(
     *,
     hub_limit: int,
     apart: Whole | Sequence[int] = (),
+    visit: int = 0,
 ) -> Resolved:
     """The person of each row, and the table of ids.
 
     `rows` has one array a column of ids: the position of each row's id among the column's, −1 where it has none. An id that is
     linked to more than `hub_limit` ids of one other column, and an anonymous one that more than `hub_limit` people use, is a hub:
-    it joins nobody and belongs to nobody. `apart` are ids that a person wants to join nobody.
+    it joins nobody and belongs to nobody. `apart` are ids that a person wants to join nobody. A login owns the visit that leads to it: the
+    events of its anonymous id before it that follow one another within `visit` microseconds, where nobody logged in among them.
     """
     numbered = [
         np.where(np.asarray(codes) >= 0, np.asarray(codes, dtype=np.int64) + start, NOBODY)
@@ -152,6 +154,8 @@ def resolve(
     undecided = _people_of(logins.key[undated], logins.person[undated], len(seen)) > 1
     logins = logins.where(~(undated & undecided[logins.key]))
     logins = logins.where(~(kept_apart | shared)[logins.key])
+    anonymous = numbered[space.known :]
+    logins = _from_their_visits(logins, anonymous, when, of_known >= 0, people_of > 1, visit)
     own = _spans(logins)
     groups = _groups(space, links, kept_apart | shared | joins_too_many, seen)
     through = _group_spans(logins, groups, hub_limit)
@@ -367,6 +371,36 @@ def _logins(
         parts.append((high[both], table.time[both], person[low[both]], why))
     key, start, who, why = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Spans(key, start, who, why, clock)
+
+
+def _from_their_visits(
+    logins: Spans,
+    anonymous: Sequence[Whole],
+    time: Whole,
+    of_known: Flags,
+    several: Flags,
+    visit: int,
+) -> Spans:
+    """Logins on ids that several people use, each from the beginning of the visit of which it is the first."""
+    start, width = logins.start.copy(), len(logins.clock)
+    for ids in anonymous:
+        used = ids >= 0
+        used[used] = several[ids[used]]
+        if not used.any():
+            continue
+        order = np.lexsort((time[used], ids[used]))
+        key, at, login = ids[used][order], time[used][order], of_known[used][order]
+        begins = np.append(True, np.diff(logins.clock[at]) > visit) | _changes(key)
+        first = np.flatnonzero(begins)
+        own = np.cumsum(begins) - 1
+        earliest = np.minimum.reduceat(np.where(login, at, width), first)
+        claims = at == earliest[own]
+        moment, begun = (key * width + at)[claims], at[first][own][claims]
+        asked = logins.key * width + logins.start
+        place = np.minimum(np.searchsorted(moment, asked), max(0, len(moment) - 1))
+        found = moment[place] == asked if len(moment) else np.zeros(len(asked), dtype=bool)
+        start[found] = begun[place[found]]
+    return replace(logins, start=start)
 
 
 def _reasons_of_rows(
