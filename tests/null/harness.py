@@ -19,6 +19,8 @@ from scipy.stats import beta, binom
 from sentences import QUICK, SENTENCES, SLOW, Sentence
 from worlds import WORLDS, World
 
+from cjlib.shared.comparison import CLAIM
+
 PAGE = Path(__file__).parents[2] / "docs" / "how_often_wrong.md"
 SAMPLES = 400
 """Of each interval."""
@@ -37,6 +39,15 @@ POWER = """\
 
 The same sentences in a plain business of 1,200 customers with one effect planted. Beside what they find, in how many the table has an adjusted p below .01: what
 a sentence would find that looked at its own family alone, and not at all twenty of a run.
+"""
+LEVELS = """\
+## Why sentences claim below .0025
+
+A run of all notebooks on the sample asks 27 families of questions. Each notebook is written alone, so none of its sentences can know the p of another notebook's:
+a correction over the run is a level for each family, and where few families hold something Holm's would gain nothing over it. Beneath, what other levels would give: how many of the
+kinds of sentences above claim something in one business in which nothing happens, and how many of the planted effects are found. At .01 every third or fourth run
+would tell something that is not so; a first page alone may be stricter than its notebooks, but what a notebook says is read too. Tables keep every p, so that a
+reader with one question in mind can take another level; a planned test (`cj.experiment`) claims at .05.
 """
 COVERAGE = """\
 ## How often 95% intervals hold the truth
@@ -145,8 +156,21 @@ def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame) -> s
     ]
     low, high = binom.ppf([0.025, 0.975], coverage["samples"].max(), 0.95).astype(int)
     usual = COVERAGE.format(worlds=coverage["samples"].max(), low=low, high=high)
-    parts += ["", POWER, _markdown(hits), "", usual, _markdown(coverage)]
+    parts += ["", POWER, _markdown(hits), "", LEVELS, _markdown(_levels(wrong, found))]
+    parts += ["", usual, _markdown(coverage)]
     return "\n".join(parts) + "\n"
+
+
+def _levels(wrong: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """What each level would give."""
+    told = wrong[wrong["p"].notna()]
+    planted = found[found["p"].notna()]
+    rows = []
+    for level in (0.05, 0.01, 0.005, CLAIM):
+        a_kind = (told["p"] < level).groupby(told["sentence"]).mean()
+        share = (planted["p"] < level).mean()
+        rows.append((f"{level:g}", f"{a_kind.sum():.2f} of {a_kind.size}", f"{100 * share:.0f}%"))
+    return pd.DataFrame(rows, columns=["level", "claims in one business", "effects found"])
 
 
 def _markdown(table: pd.DataFrame) -> str:
