@@ -381,3 +381,21 @@ def test_only_what_can_happen_to_both_is_compared_after_a_drop_off() -> None:
     assert "help is more common among them than among those who went on" in lost.headline
     assert "60 customers did it next, 36 would have at the same rate (+20.0 points" in lost.headline
     assert "nothing" not in lost.headline.split(";")[1]
+
+
+def test_what_the_lost_did_next_is_compared_at_first_entries() -> None:
+    """Half of everybody see a demo after the first visit; forty come back later and buy then, which is no reason to think that buyers avoid demos."""
+    log = many(
+        ("a", 20, "visit@1D demo@2D"),
+        ("b", 20, "visit@1D"),
+        ("c", 20, "visit@1D demo@2D buy@3D"),
+        ("d", 20, "visit@1D buy@3D"),
+        ("e", 20, "visit@1D demo@2D visit@30D buy@32D"),
+        ("f", 20, "visit@1D visit@30D buy@32D"),
+        ("z", 1, "other@60D"),
+    )
+    lost = cj.funnel(log, ["visit", "buy"], window="7D").next_after_drop_off(1)
+    demo = lost.table.set_index("event").loc["demo"]
+    assert demo[["lost", "went_on"]].tolist() == [20, 20]
+    assert demo["difference"] == pytest.approx(0)
+    assert demo["p_value"] > 0.9

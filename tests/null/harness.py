@@ -43,16 +43,17 @@ a sentence would find that looked at its own family alone, and not at all twenty
 LEVELS = """\
 ## Why sentences claim below .0025
 
-A run of all notebooks on the sample asks 27 families of questions. Each notebook is written alone, so none of its sentences can know the p of another notebook's:
+A run of all notebooks on the sample asks 27 families of questions; six are planned tests or ask what is true of every sample, so some twenty can tell what is not so. Each notebook is written alone, so none of its sentences can know the p of another notebook's:
 a correction over the run is a level for each family, and where few families hold something Holm's would gain nothing over it. Beneath, what other levels would give: how many of the
-kinds of sentences above claim something in one business in which nothing happens, and how many of the planted effects are found. At .01 every third or fourth run
+kinds of sentences above claim something in one business in which nothing happens, and how many of the planted effects are found. At .01 about every fifth run
 would tell something that is not so; a first page alone may be stricter than its notebooks, but what a notebook says is read too. Tables keep every p, so that a
 reader with one question in mind can take another level; a planned test (`cj.experiment`) claims at .05.
 """
 COVERAGE = """\
 ## How often 95% intervals hold the truth
 
-Of {worlds} intervals that hold with 95%, between {low} and {high} do, 19 times of 20 (`tests/null/intervals.py`). What rests on less than 30 customers says so.
+Of {worlds} intervals that hold with 95%, between {low} and {high} do, 19 times of 20 (`tests/null/intervals.py`). What rests on less than 30 customers says so. Of means
+with a long tail in a group of 40 fewer hold (Welch's interval; one corrected for skewness held no more in simulations); a claim of theirs needs the rank sum test too.
 """
 EFFECTS = {
     "channel converts": "a channel whose visits lead to a sign-up in 75 of 100 cases instead of 54",

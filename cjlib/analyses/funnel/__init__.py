@@ -14,7 +14,7 @@ from cjlib.analyses.funnel import sql as cascade
 from cjlib.analyses.funnel import summary as telling
 from cjlib.analyses.funnel.across_periods import FunnelChange, FunnelTrend
 from cjlib.analyses.funnel.by_group import compare_groups, touched
-from cjlib.analyses.funnel.count import Attempts, Counted, count, try_all
+from cjlib.analyses.funnel.count import Attempts, Counted, count, first_entries, try_all
 from cjlib.analyses.funnel.drop_off import FunnelLost
 from cjlib.analyses.funnel.instants import Bools, near_instants
 from cjlib.analyses.funnel.options import Question, Rows, allowed, question, read
@@ -207,7 +207,8 @@ class Funnel(Result):
             `_low`, `_high`; of all of them); `expected_lost` (how many of the lost would have done
             it at the rate common to both, at the same waiting times); `difference` (lost −
             expected, as a share of the lost) with `difference_low`, `difference_high` and `p_value`
-            (log-rank), `p_adjusted` (Benjamini–Hochberg over the events), among those compared;
+            (log-rank), `p_adjusted` (Benjamini–Hochberg over the events), by each customer's first
+            entry, whatever came of it, among those compared;
             `median_seconds_lost`.
 
         Raises
@@ -220,9 +221,12 @@ class Funnel(Result):
             return FunnelLost.unanswered("A funnel of one step loses nobody.")
         table = steps_table(whole.counted, whole.asked, whole.undecided, None)
         chosen = drop_off.step_asked(table, whole.asked, step)
-        customer = whole.rows.customer[whole.counted.who]
+        asked, rows = whole.asked, whole.rows
+        entries = first_entries(
+            whole.attempts, rows.moments, rows.excluded, asked.exclude, window=asked.window
+        )
         return drop_off.next_after_drop_off(
-            whole.log, whole.asked, customer, whole.counted.attempts, chosen
+            whole.log, asked, rows.customer, whole.counted.attempts, entries, chosen
         )
 
 

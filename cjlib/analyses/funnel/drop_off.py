@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cjlib.analyses.funnel.across_periods import ENTRY
 from cjlib.analyses.funnel.count import Attempts
@@ -15,7 +17,7 @@ from cjlib.analyses.funnel.options import Question
 from cjlib.analyses.funnel.summary import losses
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, shown
-from cjlib.shared.comparison import followed
+from cjlib.shared.comparison import FollowUp, followed
 from cjlib.shared.event_arrays import first_at_or_after
 from cjlib.shared.risk_comparison import CauseComparison, compare_causes
 from cjlib.shared.stats import grouped_medians, share, wilson
@@ -51,31 +53,65 @@ def step_asked(table: pd.DataFrame, asked: Question, step: Any) -> int:
     return step
 
 
+@dataclass(frozen=True)
+class _Next:
+    """What customers of attempts did next after a step: who was lost there and who went on, the code of the next event, and how long they waited for it."""
+
+    lost: NDArray[np.bool_]
+    on: NDArray[np.bool_]
+    code: Ints
+    waited: Ints
+    watched_for: Ints
+    follow_up: FollowUp
+    still_open: int
+
+    @staticmethod
+    def after(
+        log: EventLog, asked: Question, who: Positions, attempts: Attempts, step: int
+    ) -> _Next:
+        """Of attempts whose window has ended."""
+        horizon = 0 if asked.window is None else asked.window
+        closed, follow_up = followed(
+            attempts.times(0), log.observed_until_us, horizon=horizon, landmark=ENTRY
+        )
+        since = attempts.times(step - 1)
+        until = None if asked.window is None else attempts.times(0) + asked.window
+        code, waited = _next_events(log, who, since, until)
+        nothing = code == len(log.event_names)
+        watched_for = waited if until is None else np.where(nothing, until - since, waited)
+        here, on = attempts.depth == step, attempts.depth > step
+        still_open = int((here & ~closed).sum())
+        return _Next(here & closed, on & closed, code, waited, watched_for, follow_up, still_open)
+
+
 def next_after_drop_off(
-    log: EventLog, asked: Question, who: Positions, attempts: Attempts, step: int
+    log: EventLog,
+    asked: Question,
+    customer: Positions,
+    counted: Attempts,
+    entries: Attempts,
+    step: int,
 ) -> FunnelLost:
-    """The next event of those who stopped after a step, beside that of those who went on; compared over what can happen to both."""
-    horizon = 0 if asked.window is None else asked.window
-    closed, follow_up = followed(
-        attempts.times(0), log.observed_until_us, horizon=horizon, landmark=ENTRY
-    )
-    lost, on = closed & (attempts.depth == step), closed & (attempts.depth > step)
-    since = attempts.times(step - 1)
-    until = None if asked.window is None else attempts.times(0) + asked.window
-    code, waited = _next_events(log, who, since, until)
+    """The next event of those who stopped after a step, beside that of those who went on; compared over what can happen to both.
+
+    Listed are the counted attempts, compared the first entries: a counted attempt of those who went on is the one that won, before which they may have done
+    what those who were lost did after theirs.
+    """
+    told = _Next.after(log, asked, customer[counted.who], counted, step)
+    first = _Next.after(log, asked, customer[entries.who], entries, step)
+    lost, on, code = told.lost, told.on, told.code
     names = [*log.event_names, NOTHING]
     nothing = len(log.event_names)
     order, columns = _side_by_side(names, code[lost], code[on])
     shared = np.array([_can_happen_to_both(names[k], asked, step) for k in order], dtype=bool)
-    waits = waited if until is None else np.where(code == nothing, until - since, waited)
-    watched = lost | on
+    watched = first.lost | first.on
     compared = compare_causes(
         "next events after the drop-off",
-        waits[watched],
-        code[watched],
-        lost[watched],
+        first.watched_for[watched],
+        first.code[watched],
+        first.lost[watched],
         order[shared],
-        follow_up=follow_up,
+        follow_up=first.follow_up,
         min_n=asked.min_n,
     )
     for name, values in {
@@ -89,10 +125,10 @@ def next_after_drop_off(
         columns[name] = np.full(len(order), np.nan)
         columns[name][shared] = values
     acted = lost & (code < nothing)
-    medians = grouped_medians(waited[acted], code[acted], len(names)) / SECOND
+    medians = grouped_medians(told.waited[acted], code[acted], len(names)) / SECOND
     table = pd.DataFrame(columns | {"median_seconds_lost": medians[order]})
     base, other = int(lost.sum()), int(on.sum())
-    still_open = int(((attempts.depth == step) & ~closed).sum())
+    still_open = told.still_open
     where = _where(asked, step)
     return FunnelLost(
         table=table,
@@ -141,7 +177,7 @@ def _lost_definition(
         "lost": f"{count_of(base, 'customer')} whose counted attempt ended {_where(asked, step)}; {waiting}",
         "went on": f"{count_of(other, 'customer')} who reached more steps",
         "next event": f"the customer's first event strictly after step {step} was filled, {until_when}; of several at one instant the first by name",
-        "comparison": "at the same waiting times after the step: how many of the lost did an event next, less how many would have at the rates common to them and to those who went on; "
+        "comparison": "of each customer's first entry, at the same waiting times after the step: how many of the lost did an event next, less how many would have at the rates common to them and to those who went on; "
         f"the next step and nothing are not compared, since they can happen to one side only; {compared} (log-rank)",
     }
 
