@@ -73,7 +73,7 @@ def message_of(
         titles={report.name: report.title for report in published},
         span=next((report.span for report in published if report.span), ""),
     )
-    picture, map_words, notes = _map(out, runs)
+    picture, map_words, notes = _map(runs)
     run = runs[0]
     alerts = alert_lines(run)
     business = ", ".join(run.facts[key] for key in ("journey", "set") if run.facts.get(key))
@@ -156,9 +156,9 @@ def one_line(text: str, most: int = 1000) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def _map(out: Path, runs: Sequence[Run]) -> tuple[bytes | None, str, list[str]]:
+def _map(runs: Sequence[Run]) -> tuple[bytes | None, str, list[str]]:
     """The map as a picture and in words, if one of the reports shows it; and why there is none."""
-    drawing = _drawing(out, runs)
+    drawing = _drawing(runs)
     if drawing is None:
         return None, "", []
     from cjlib.views.poster.files import INSTALL, picture
@@ -172,9 +172,9 @@ def _map(out: Path, runs: Sequence[Run]) -> tuple[bytes | None, str, list[str]]:
     return drawn, unescape(words[1]) if words else "", []
 
 
-def _drawing(out: Path, runs: Sequence[Run]) -> str | None:
-    names = dict.fromkeys(name for run in runs for name in run.facts["notebooks"])
-    pages = [out / f"{name}.html" for name in names]
+def _drawing(runs: Sequence[Run]) -> str | None:
+    """The newest map, from the pages of its own run."""
+    pages = [run.folder / f"{name}.html" for run in runs for name in run.facts["notebooks"]]
     texts = (page.read_text(encoding="utf-8") for page in pages if page.exists())
     found = (_POSTER.search(text) for text in texts)
     return next((match[0] for match in found if match), None)

@@ -147,7 +147,11 @@ def deliver(
     runs = _runs(out, run_id)
     for target in delivery.to:
         check(target, delivery)
-    message, notes = message_of(out, runs, links=delivery.links, attach=delivery.attach)
+    newest = run_id is None or runs[0].id == _runs(out, None)[0].id
+    attach = delivery.attach if newest else ()
+    message, notes = message_of(out, runs, links=delivery.links, attach=attach)
+    if delivery.attach and not newest:
+        notes.append("No reports are attached: those in the folder are of a later run.")
     for note in [*notes, *_open_before(runs, delivery)]:
         say(note)
     with _alone(out):

@@ -481,9 +481,9 @@ def test_a_subject_is_one_line_and_not_too_long():
 
 
 def test_without_the_extra_for_pictures_it_says_so_and_goes_without(tmp_path, monkeypatch):
-    a_run(tmp_path)
+    run = a_run(tmp_path)
     drawing = '<svg viewBox="0 0 16 9" aria-label="The &lt;map&gt;" class="cj-poster"></svg>'
-    (tmp_path / "01_funnel.html").write_text(drawing)
+    (run.folder / "01_funnel.html").write_text(drawing)
     message, notes = message_of(tmp_path, read_runs(tmp_path), links=None)
     if message.picture is None:
         pytest.skip("without CairoSVG")
@@ -507,6 +507,12 @@ def test_reports_go_along_where_they_are_asked_for(tmp_path, post):
         "index.html",
         "01_funnel.html",
     ]
+    a_run(tmp_path, "20250102T030000Z-0002")
+    notes: list[str] = []
+    cal = post.delivery("cal@example.com", attach=["html"])
+    deliver(tmp_path, cal, Mask(), notes.append, run_id="20250101T030000Z-0001")
+    assert list(post.mails[-1].iter_attachments()) == []
+    assert notes == ["No reports are attached: those in the folder are of a later run."]
     with pytest.raises(CjlibError, match=r"there is no index.pdf .* cj run --pdf"):
         sent(tmp_path, post.delivery("ben@example.com", attach=["pdf"]))
 
