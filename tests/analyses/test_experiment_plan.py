@@ -97,6 +97,9 @@ def test_who_stops_early_or_began_early_reads_so():
         ({"window": "7D"}, "lacks 'measures'"),
         (plan_of(measures=["conversion"]), "measures must map names"),
         (plan_of(measures={"x": {"evnt": "buy"}}), "unknown key 'evnt'. Did you mean 'event'?"),
+        (plan_of(stop="fixed"), "one look (stop='fixed') needs the planned number of customers"),
+        (plan_of(stop="someday"), "stop: must be one of"),
+        (plan_of(planned_customers=-5), "planned_customers: must be above 0. Got -5"),
         ("no/such/plan.yml", "cannot be read: FileNotFoundError"),
     ],
 )

@@ -291,9 +291,10 @@ def experiment(  # noqa: PLR0913 (the options are the analysis)
     readout = Readout(
         measures_given(measures), window, stop, planned_customers, planned_shares, str(control)
     )
-    _check(readout, plan)
+    _check(readout)
     written = None if plan is None else plan_given(plan)
     readout, differs = (readout, []) if written is None else obeyed(readout, written)
+    _check_stop(readout)
     horizon = microseconds(window, "window")
     everyone = _assigned(log, exposure, variant, control, assignment)
     complete, follow_up = followed(
@@ -483,17 +484,24 @@ def _open_until(
     return log.observed_until + pd.Timedelta(days=math.ceil(days))
 
 
-def _check(readout: Readout, plan: Any) -> None:
-    if readout.stop not in STOPS:
-        raise not_one_of("stop", readout.stop, STOPS)
-    if readout.stop == "fixed" and readout.planned_customers is None and plan is None:
-        raise CjlibError(
-            "planned_customers: one look (stop='fixed') needs the planned number of customers in each arm, so that the look is not chosen by what it shows."
-        )
+def _check(readout: Readout) -> None:
     if not readout.measures:
         raise CjlibError("measures: must be a list of cj.Measure(…), at least one. Got none.")
     if not any(one.role == "decision" for one in readout.measures):
         raise CjlibError("measures: at least one needs role='decision': the verdict rests on it.")
+
+
+def _check_stop(readout: Readout) -> None:
+    if readout.stop not in STOPS:
+        raise not_one_of("stop", readout.stop, STOPS)
+    if readout.stop == "fixed" and not readout.planned_customers:
+        raise CjlibError(
+            "planned_customers: one look (stop='fixed') needs the planned number of customers in each arm, so that the look is not chosen by what it shows."
+        )
+    if readout.planned_customers is not None and not readout.planned_customers > 0:
+        raise CjlibError(
+            f"planned_customers: must be above 0. Got {shown(readout.planned_customers)}."
+        )
 
 
 def _unanswered(reason: str) -> Experiment:

@@ -247,35 +247,9 @@ def slice_choices(choices: Mapping[str, Sequence[dict[str, Any]]], stop: str) ->
     if not most:
         return theme.empty("Too few customers on a side to compare.", columns=columns)
     traces = [
-        go.Scatter(
-            x=[row["difference"] for row in rows],
-            y=[theme.label(row["group"], 40) for row in rows],
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [row[high] - row["difference"] for row in rows],
-                "arrayminus": [row["difference"] - row[low] for row in rows],
-            },
-            mode="markers",
-            marker={"size": 10, "color": theme.COLOURS[0]},
-            visible=place == 0,
-            hovertext=[
-                f"{theme.safe(row['group'])}: {numbers.number(row['difference'])} ({numbers.number(row[low])} to {numbers.number(row[high])})"
-                for row in rows
-            ],
-            hoverinfo="text",
-        )
+        _slice_trace(rows, low, high, visible=place == 0)
         for place, rows in enumerate(choices.values())
     ]
-    buttons = [
-        {
-            "label": theme.label(name, 40),
-            "method": "update",
-            "args": [{"visible": [at == place for at in range(len(names))]}, {}],
-        }
-        for place, name in enumerate(names)
-    ]
-    menu = {"name": "Show", "buttons": buttons, "active": 0, "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "pad": {"b": 12}}  # fmt: skip
     caption = f"Difference from control, {words}. Exploratory: a group or an earlier look decides nothing."
     return theme.figure(
         traces,
@@ -293,7 +267,7 @@ def slice_choices(choices: Mapping[str, Sequence[dict[str, Any]]], stop: str) ->
             for row in rows
         ],
         height=170 + 34 * most,
-        updatemenus=[menu] if len(names) > 1 else [],
+        updatemenus=[_menu(names)] if len(names) > 1 else [],
         xaxis={
             "title": {"text": "difference from control"},
             "rangemode": "tozero",
@@ -301,6 +275,43 @@ def slice_choices(choices: Mapping[str, Sequence[dict[str, Any]]], stop: str) ->
         },
         yaxis={"automargin": True, "autorange": "reversed"},
     )
+
+
+def _slice_trace(
+    rows: Sequence[dict[str, Any]], low: str, high: str, *, visible: bool
+) -> go.Scatter:
+    return go.Scatter(
+        x=[row["difference"] for row in rows],
+        y=[theme.label(row["group"], 40) for row in rows],
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [row[high] - row["difference"] for row in rows],
+            "arrayminus": [row["difference"] - row[low] for row in rows],
+        },
+        mode="markers",
+        marker={"size": 10, "color": theme.COLOURS[0]},
+        visible=visible,
+        hovertext=[
+            f"{theme.safe(row['group'])}: {numbers.number(row['difference'])} ({numbers.number(row[low])} to {numbers.number(row[high])})"
+            for row in rows
+        ],
+        hoverinfo="text",
+    )
+
+
+def _menu(names: Sequence[str]) -> dict[str, Any]:
+    """A list that shows one trace at a time."""
+    buttons = [
+        {
+            "label": theme.label(name, 40),
+            "method": "update",
+            "args": [{"visible": [at == place for at in range(len(names))]}, {}],
+        }
+        for place, name in enumerate(names)
+    ]
+    place = {"x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "pad": {"b": 12}}
+    return {"name": "Show", "buttons": buttons, "active": 0, **place}
 
 
 def _first(table: Any) -> Any:
