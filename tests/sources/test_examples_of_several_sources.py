@@ -70,3 +70,14 @@ def test_an_example_runs(name, tmp_path):
     said = call("run", "01_funnel", "--journey", file, "--out", tmp_path, cwd=ROOT)
     assert said.code == 0, said.err
     assert "order placed" in (text := (tmp_path / "01_funnel.html").read_text()) or "won" in text
+
+
+def test_the_software_is_counted_by_accounts_whoever_acts():
+    journey = cj.read_journey(EXAMPLES / "fleet_software" / "journey.yml")
+    log = journey.read_events()
+    assert (log.n_customers, log.unit.many) == (260, "accounts")
+    assert log.run("SELECT count(DISTINCT person) AS n FROM events")["n"][0] > 300
+    feedback = journey.read_feedback()
+    assert set(feedback.frame["customer_id"].astype(int)) <= set(range(5001, 5261))
+    assert feedback.frame["person"].str.startswith("u").all()
+    assert " of 260 accounts" in cj.funnel(log, **journey.funnel()).headline
