@@ -15,14 +15,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cjlib.show.units import html_in_units
 from cjlib.views import map_style, marks
 from cjlib.views.report.clean import clean, code, markdown, terminal
 from cjlib.views.report.figures import packed
 from cjlib.views.report.page import Page
 from cjlib.views.report.parameters import for_readers
-from cjlib.views.report.run_store import write_whole
-from cjlib.views.report.worker import Job
 
 GLOSSARY = {
     "95% CI": "Confidence interval: of a hundred such intervals about 95 hold the true value. A wide one means few data.",
@@ -121,18 +118,6 @@ def style_of_maps(page: Page) -> Markup:
     if not shows:
         return Markup("")
     return Markup(map_style.style())
-
-
-def write_page(page: Page, job: Job) -> None:
-    """Write the report of a notebook into its run's folder."""
-    html = render(
-        page,
-        frame=job.frame,
-        name=job.name,
-        parameters=job.parameters,
-        shared=job.shared_assets,
-    )
-    write_whole(job.page, job.mask(html_in_units(html)))
 
 
 def render(

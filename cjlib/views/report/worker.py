@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cjlib import errors, logs, platform
-from cjlib.show.units import use_unit
+from cjlib.show.units import html_in_units, use_unit
 from cjlib.views.report.redaction import Mask
 
 
@@ -101,7 +101,8 @@ def render(job: Job, outcome: Outcome, pipe: Connection) -> None:
     """Make the page and say what it holds."""
     with _settled(job):
         from cjlib.views.report.page import read_page
-        from cjlib.views.report.render import write_page
+        from cjlib.views.report.render import render as html_of
+        from cjlib.views.report.run_store import write_whole
 
         page = read_page(
             job.executed if job.executed.exists() else job.source,
@@ -109,7 +110,14 @@ def render(job: Job, outcome: Outcome, pipe: Connection) -> None:
             labels=job.frame.get("labels"),
         )
         use_unit(job.frame["unit"])
-        write_page(page, job)
+        html = html_of(
+            page,
+            frame=job.frame,
+            name=job.name,
+            parameters=job.parameters,
+            shared=job.shared_assets,
+        )
+        write_whole(job.page, job.mask(html_in_units(html)))
         pipe.send(("done", page.facts))
 
 
