@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
+from cjlib.show.units import Unit
 
 UTC = "2024-01-01T00:00:00Z"
 
@@ -754,12 +756,12 @@ def test_an_option_that_cannot_be_meant_is_refused(options, message):
 def test_a_journey_reads_its_own_events():
     class Journey:
         def read_events(self, **options):
-            return options
+            return SimpleNamespace(given=options, unit=Unit())
 
-    assert cj.read_events(Journey()) == {}
+    assert cj.read_events(Journey()).given == {}
     assert cj.read_events(
         Journey(), dates="day_first", quarantine_limit=0.2, duplicates="keep"
-    ) == {
+    ).given == {
         "dates": "day_first",
         "quarantine_limit": 0.2,
         "duplicates": "keep",
