@@ -45,7 +45,7 @@ LEVELS = """\
 
 A run of all notebooks on the sample asks 27 families of questions; six are planned tests or ask what is true of every sample, so some twenty can tell what is not so. Each notebook is written alone, so none of its sentences can know the p of another notebook's:
 a correction over the run is a level for each family, and where few families hold something Holm's would gain nothing over it. Beneath, what other levels would give: how many of the
-kinds of sentences above claim something in one business in which nothing happens, and how many of the planted effects are found. At .01 about every fifth run
+kinds of sentences above claim something in one business in which nothing happens, and how many of the planted effects are found. At .01 about every sixth run
 would tell something that is not so; a first page alone may be stricter than its notebooks, but what a notebook says is read too. Tables keep every p, so that a
 reader with one question in mind can take another level; a planned test (`cj.experiment`) claims at .05.
 """
@@ -164,12 +164,10 @@ def page(wrong: pd.DataFrame, found: pd.DataFrame, intervals: pd.DataFrame) -> s
 
 def _levels(wrong: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """What each level would give."""
-    told = wrong[wrong["p"].notna()]
-    planted = found[found["p"].notna()]
     rows = []
     for level in (0.05, 0.01, 0.005, CLAIM):
-        a_kind = (told["p"] < level).groupby(told["sentence"]).mean()
-        share = (planted["p"] < level).mean()
+        a_kind = (wrong["p"] < level).groupby(wrong["sentence"]).mean()
+        share = (found["p"] < level).mean()
         rows.append((f"{level:g}", f"{a_kind.sum():.2f} of {a_kind.size}", f"{100 * share:.0f}%"))
     return pd.DataFrame(rows, columns=["level", "claims in one business", "effects found"])
 
