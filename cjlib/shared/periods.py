@@ -156,10 +156,9 @@ def anniversaries(times: Micros, months: NDArray[np.int64] | int, offsets: Offse
     date = day.astype("datetime64[D]")
     month = date.astype("datetime64[M]")
     into = (date - month.astype("datetime64[D]")).astype(np.int64)
-    target = month + np.asarray(months, dtype=np.int64)
-    longest = ((target + 1).astype("datetime64[D]") - target.astype("datetime64[D]")).astype(
-        np.int64
-    )
+    target = month + np.asarray(months, dtype="timedelta64[M]")
+    ends = (target + np.timedelta64(1, "M")).astype("datetime64[D]")
+    longest = (ends - target.astype("datetime64[D]")).astype(np.int64)
     moved = target.astype("datetime64[D]").astype(np.int64) + np.minimum(into, longest - 1)
     return offsets.instant(moved * DAY + clock)
 
