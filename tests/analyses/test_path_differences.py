@@ -41,9 +41,27 @@ def test_each_customer_counts_once_for_every_event_and_move_before_the_outcome(t
         ["help", 0, 10],
     ]
     assert answer.headline == (
-        "36.4% (95% CI 28.0–45.7%) of 110 customers converted. Significant difference: 100.0% of the converted did help → view before, "
+        "36.4% (95% CI 28.0–45.7%) of 110 customers converted. Significant difference: 100.0% of the converted did “help → view” before, "
         "0.0% of those not converted by the same time (+100.0 points, 95% CI +89.8 to +100.0 points). Association, not causation."
     )
+
+
+def test_another_end_is_no_finding_since_none_who_convert_can_have_come_to_it(toy_log):
+    log = toy_log(
+        many(
+            (40, "view@0min help@1min win@5min"),
+            (20, "view@0min win@5min"),
+            (60, "view@0min lost@1min"),
+            (10, "view@0min help@1min"),
+            (30, "view@0min"),
+        )
+    )
+    answer = cj.compare_paths(log, outcome="win", start_event="view")
+    clear = answer.table[answer.table["p_adjusted"] < 0.001]["pattern"].tolist()
+    assert "lost" in clear
+    assert [finding.claim.split(":")[0] for finding in answer.findings] == [
+        "The converted did “help” more often"
+    ]
 
 
 def test_what_only_those_meet_who_got_as_far_sets_nobody_apart(toy_log):

@@ -497,16 +497,21 @@ def _headline(
 
 
 def _claimed(table: pd.DataFrame, labels: tuple[str, str]) -> pd.DataFrame:
-    """What differs significantly, the largest difference first; what all who got there did is part of the route, and told only where nothing else differs."""
+    """What differs significantly, the largest difference first; what all or none of those who got there did is told only where nothing else differs."""
     clear = table[table["p_adjusted"] < CLAIM]
-    chosen = clear[clear[f"share_of_{labels[0]}"] < 1]
+    chosen = _by_some(clear, labels)
     return clear if chosen.empty else chosen
+
+
+def _by_some(clear: pd.DataFrame, labels: tuple[str, str]) -> pd.DataFrame:
+    """What some of those who got there did and some did not: what all did is part of the route, what none did may be another end of it."""
+    return clear[clear[f"share_of_{labels[0]}"].between(0, 1, inclusive="neither")]
 
 
 def _claim(row: pd.Series, labels: tuple[str, str]) -> str:
     first, other = labels
     return (
-        f"{percent(row[f'share_of_{first}'])} of the {first} did {row['pattern']} before, {percent(row[f'share_of_{other}'])} of those not {first} by the same time "
+        f"{percent(row[f'share_of_{first}'])} of the {first} did “{row['pattern']}” before, {percent(row[f'share_of_{other}'])} of those not {first} by the same time "
         f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])})."
     )
 
@@ -515,11 +520,11 @@ def _findings(
     table: pd.DataFrame, compared: AtRiskComparison, labels: tuple[str, str]
 ) -> tuple[Finding, ...]:
     """What they did more or less often; whether that is good depends on the outcome, so none is called so."""
-    clear = _claimed(table, labels).head(MOST_FINDINGS)
+    clear = _by_some(_claimed(table, labels), labels).head(MOST_FINDINGS)
     return tuple(
         Finding(
             topic=f"paths of {labels[0]} and {labels[1]}",
-            claim=f"The {labels[0]} did {row['pattern']} {'more' if row['difference'] > 0 else 'less'} often: {_claim(row, labels)}",
+            claim=f"The {labels[0]} did “{row['pattern']}” {'more' if row['difference'] > 0 else 'less'} often: {_claim(row, labels)}",
             direction="neutral",
             family=compared.name,
             p_adjusted=row["p_adjusted"],
