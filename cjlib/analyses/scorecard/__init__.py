@@ -40,6 +40,7 @@ from cjlib.analyses.scorecard.inputs import (
 from cjlib.analyses.scorecard.series import Series
 from cjlib.analyses.scorecard.summary import (
     CATALOGUE,
+    FIRST,
     Reading,
     better_of,
     entry_of,
@@ -432,7 +433,7 @@ def _metrics(table: pd.DataFrame, trend: pd.DataFrame, journey: Journey) -> dict
             better=cast("Better", better_of(name, journey) or ""),
             target=target,
             target_met=met if isinstance(met, str) else "",
-            trend=seen.get(name, ()),
+            trend=seen.get(name, []) if isinstance(met, str) or name in FIRST else (),
         )
         for name, value, low, high, n, target, met in zip(*columns, strict=True)
     }
