@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import commandline
 import pytest
 
 import cjlib as cj
@@ -15,6 +16,7 @@ from cjlib.views.poster.layout import HEIGHT, SMALL, WIDTH, layout
 from cjlib.views.poster.shapes import Text, shortened, svg, text_width, wrapped
 
 ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "data" / "sample" / "journey.yml"
 STAGE = PosterStage(
     name="Onboarding",
     goal="Get the first plan done",
@@ -81,6 +83,25 @@ def test_a_stage_without_feelings_or_words_leaves_its_places_empty():
     assert "biggest pain point" not in drawn
 
 
+def test_lanes_in_which_nothing_stands_have_no_name_and_take_no_room():
+    bare = replace(
+        STAGE,
+        goal="",
+        feeling=None,
+        quote="",
+        opportunity="",
+        owner="",
+        kpi="",
+        pills=(),
+        pain=False,
+    )
+    poster = replace(CONTENT, stages=(bare,))
+    words = {text.text for text in texts(poster)}
+    assert {"Stage", "Customers"} <= words
+    assert not {"Customer goal", "How they feel", "Opportunity", "Owner · KPI"} & words
+    assert layout(poster).height < layout(CONTENT).height
+
+
 def test_a_text_is_cut_where_there_is_no_room_and_says_so():
     assert shortened("onboarding step", 60, 17) == "onbo…"
     assert wrapped("a b c d e f", 30, 17, 2) == ["a b", "c…"]
@@ -132,3 +153,24 @@ def test_a_slide_holds_native_texts(journey_map, tmp_path):
 def test_something_else_than_a_map_is_refused():
     with pytest.raises(cj.CjlibError, match=r"journey_map: must be what cj\.journey_map gives"):
         cj.poster({"stage": 1})
+
+
+def test_the_map_is_exported_from_the_command_line(tmp_path):
+    said = commandline.here("export", "map", SAMPLE, "--out", tmp_path / "map.svg")
+    assert said.code == 0, said.err
+    assert "Onboarding" in said.out
+    assert (tmp_path / "map.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--format", "jpg"), "--format: must be one of 'svg', 'png', 'pdf', 'pptx'"),
+        (("--out", "map.jpg"), "--out: must be one of"),
+        (("--out", "map.png", "--format", "svg"), "differ. Give one of the two."),
+        (("--group", "email"), "name the column with --by"),
+    ],
+)
+def test_an_export_that_cannot_be_is_refused_before_anything_is_read(arguments, words):
+    said = commandline.here("export", "map", SAMPLE, *arguments)
+    assert (said.code, words in said.err) == (2, True), said.err
