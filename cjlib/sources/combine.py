@@ -252,21 +252,21 @@ def _gathered(
         name: [_part(log, name, one.target, one.parts.get(name)) for one in every]
         for name, log in logs.items()
     }
-    dictionaries = [
+    codes = [
         _unite(engine, one.target, [own[position].meanings for own in parts.values()])
         if one.target.coded
-        else None
+        else [None] * len(logs)
         for position, one in enumerate(every)
     ]
     types = [
-        pa.type_for_alias(_TYPES[one.target.type]) if own is None else own.type
-        for one, own in zip(every, dictionaries, strict=True)
+        pa.type_for_alias(_TYPES[one.target.type]) if own[0] is None else own[0].type
+        for one, own in zip(every, codes, strict=True)
     ]
     schema = pa.schema(list(zip((one.target.column for one in every), types, strict=True)))
     batches = (
         batch
-        for name, log in logs.items()
-        for batch in _coded(log, schema, parts[name], dictionaries)
+        for (name, log), own in zip(logs.items(), zip(*codes, strict=True), strict=True)
+        for batch in _coded(log, schema, parts[name], own)
     )
     return pa.RecordBatchReader.from_batches(schema, batches)
 
@@ -291,34 +291,25 @@ def _array(engine: DuckDB, sql: str) -> pa.Array:
     return engine.connection.sql(sql).to_arrow_table()["value"].combine_chunks()
 
 
-@dataclass(frozen=True)
-class _Dictionary:
-    """The values of a column of the combined log, by their codes, and the Arrow type of the codes."""
-
-    values: pa.Array
-    type: pa.DataType
-
-    def codes(self, values: pa.Array) -> pa.Array:
-        """The code of each value."""
-        from pyarrow import compute
-
-        options = compute.SetLookupOptions(self.values)
-        return compute.call_function("index_in", [values], options).cast(self.type)
-
-
-def _unite(engine: DuckDB, target: Property, values: Sequence[pa.Array]) -> _Dictionary:
-    """Make one dictionary of the values of all sources, sorted as text."""
+def _unite(engine: DuckDB, target: Property, values: Sequence[pa.Array]) -> list[pa.Array]:
+    """Make one dictionary of the values of all sources, sorted as text; of each source the codes of its values."""
     import pyarrow as pa
+    from pyarrow import compute
 
-    engine.connection.register("every", pa.table({"value": pa.chunked_array(values)}))
+    encoded = pa.chunked_array(values).dictionary_encode().combine_chunks()
+    distinct = encoded.dictionary
+    order = compute.call_function("array_sort_indices", [distinct.cast(pa.string())]).to_numpy()
+    engine.connection.register("every", pa.table({"value": distinct.take(pa.array(order))}))
     engine.execute(
-        f"CREATE TABLE {target.dictionary} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
-        "FROM (SELECT DISTINCT value FROM every WHERE value IS NOT NULL ORDER BY CAST(value AS VARCHAR))"
+        f"CREATE TABLE {target.dictionary} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value FROM every"
     )
     engine.connection.unregister("every")
     width = "INTEGER" if target.column == "c" else width_of(engine, target.dictionary)
-    ordered = _array(engine, f"SELECT value FROM {target.dictionary} ORDER BY code")
-    return _Dictionary(ordered, pa.type_for_alias(_WIDTHS[width]))
+    code = np.empty(len(order), dtype=_WIDTHS[width])
+    code[order] = np.arange(len(order))
+    codes = pa.array(code).take(encoded.indices)
+    ends = np.cumsum([len(one) for one in values])
+    return [codes.slice(end - len(one), len(one)) for one, end in zip(values, ends, strict=True)]
 
 
 _WIDTHS = {"UTINYINT": "uint8", "USMALLINT": "uint16", "INTEGER": "int32"}
@@ -335,15 +326,11 @@ def _coded(
     log: EventLog,
     schema: pa.Schema,
     parts: Sequence[_Part],
-    dictionaries: Sequence[_Dictionary | None],
+    codes: Sequence[pa.Array | None],
 ) -> Iterator[pa.RecordBatch]:
     """The rows of one source under the codes of the combined log."""
     import pyarrow as pa
 
-    codes = [
-        None if own is None or part.meanings is None else own.codes(part.meanings)
-        for own, part in zip(dictionaries, parts, strict=True)
-    ]
     picks = ", ".join(
         f"{part.pick} AS {name}" for part, name in zip(parts, schema.names, strict=True)
     )
