@@ -64,13 +64,14 @@ class PeopleStep:
         )
         space = IdSpace(tuple(columns), known, sizes)
         found = self._resolved(engine, space, places, links)
-        owners = _write(engine, found, space)
-        self.lines = _lines(engine, found, space, self._counts(engine, there, found))
+        ids = _values_of(engine, space)
         for relation in (
             *(f"ids_{n}" for n in range(len(columns))),
             *(one.relation for one in links),
         ):
             engine.execute(f"DROP TABLE {relation}")
+        owners = _write(engine, found, space, ids)
+        self.lines = _lines(engine, found, space, ids, self._counts(engine, there, found))
         return owners
 
     def _resolved(
@@ -262,61 +263,71 @@ def _pairs(engine: DuckDB, space: IdSpace, links: _Links) -> list[Pairs]:
 # ---- what was found out -----------------------------------------------------------------------------------------------
 
 
-def _write(engine: DuckDB, found: Resolved, space: IdSpace) -> Owners:
+def _values_of(engine: DuckDB, space: IdSpace) -> pa.Array:
+    """Every id as text, by its number."""
+    parts = [
+        engine.connection.sql(f"SELECT value FROM ids_{n} ORDER BY code").to_arrow_table()["value"]
+        for n in range(len(space.columns))
+    ]
+    return pa.chunked_array(
+        [chunk for part in parts for chunk in part.chunks], pa.string()
+    ).combine_chunks()
+
+
+def _write(engine: DuckDB, found: Resolved, space: IdSpace, ids: pa.Array) -> Owners:
     """Make the table `identities`; whose each row is."""
-    starts = space.starts
-    every = " UNION ALL ".join(
-        f"SELECT code + {starts[n]} AS node, value, {literal(name)} AS kind FROM ids_{n}"
-        for n, name in enumerate(space.columns)
-    )
-    engine.execute(f"CREATE TEMP TABLE all_ids AS {every}")
-    is_person = np.zeros(int(starts[-1]), dtype=bool)
-    is_person[found.people] = is_person[found.person[found.person != NOBODY]] = True
+    of_nobody = found.person == NOBODY
+    used = np.zeros(len(ids), dtype=bool)
+    used[found.person[~of_nobody]] = True
+    is_person = used.copy()
+    is_person[found.people] = True
     people = np.flatnonzero(is_person)
-    engine.connection.register("given", pa.table({"node": people}))
-    # Two people whose ids read alike, one a customer id and one a cookie, are two people.
-    engine.execute(
-        "CREATE TEMP TABLE people_names AS SELECT node, CASE WHEN row_number() OVER (PARTITION BY value ORDER BY node) = 1 THEN value "
-        "ELSE value || ' (' || kind || ')' END AS name FROM given JOIN all_ids USING (node)"
-    )
-    engine.connection.unregister("given")
-    used = np.zeros(int(starts[-1]), dtype=bool)
-    used[found.person[found.person != NOBODY]] = True
-    names = (
-        engine.connection.sql("SELECT name FROM people_names ORDER BY node")
-        .to_arrow_table()["name"]
-        .combine_chunks()
-    )
-    place = np.cumsum(used) - 1
-    # Where something else than people is counted, an event may be of no person.
-    own, of_nobody = names.filter(pa.array(used[people])), found.person == NOBODY
-    if of_nobody.any():
-        own = pa.concat_arrays([own, pa.array([""], names.type)])
-    of_row = np.where(of_nobody, len(own) - 1, place[found.person])
-    owners = Owners(own, of_row)
+    names = _names_of_people(engine, people, space, ids)
     entries = {
-        "node": found.ids,
-        "person": found.people,
+        "id": ids.take(pa.array(found.ids)),
+        "kind": _in_words(space.column_of[found.ids], space.columns),
+        "person": names.take(pa.array((np.cumsum(is_person) - 1)[found.people])),
+        "from": pa.array(found.start, mask=found.start == UNDATED),
+        "to": pa.array(found.end, mask=found.end == UNDATED),
+        "linked_at": pa.array(found.linked_at, mask=found.linked_at == UNDATED),
         "links": found.links,
-        "why": found.why,
-        "start": pa.array(found.start, mask=found.start == UNDATED),
-        "until": pa.array(found.end, mask=found.end == UNDATED),
-        "linked": pa.array(found.linked_at, mask=found.linked_at == UNDATED),
+        "reason": _in_words(found.why, found.reasons),
     }
     engine.connection.register("given", pa.table(entries))
-    reasons = ", ".join(f"({n}, {literal(words)})" for n, words in enumerate(found.reasons))
-    engine.execute(
-        'CREATE TABLE identities AS SELECT i.value AS id, i.kind AS kind, n.name AS person, g.start AS "from", g.until AS "to", '
-        "g.linked AS linked_at, g.links AS links, r.words AS reason FROM given g JOIN all_ids i USING (node) "
-        f"JOIN people_names n ON n.node = g.person JOIN (VALUES {reasons}) r(why, words) ON r.why = g.why "
-        "ORDER BY g.node, g.start NULLS FIRST"
-    )
+    engine.execute("CREATE TABLE identities AS SELECT * FROM given")
     engine.connection.unregister("given")
-    return owners
+    own = names.filter(pa.array(used[people]))
+    # Where something else than people is counted, an event may be of no person.
+    if of_nobody.any():
+        own = pa.concat_arrays([own, pa.array([""], names.type)])
+    return Owners(own, np.where(of_nobody, len(own) - 1, (np.cumsum(used) - 1)[found.person]))
+
+
+def _names_of_people(
+    engine: DuckDB, people: NDArray[np.int64], space: IdSpace, ids: pa.Array
+) -> pa.Array:
+    """What people are called, by their ids' numbers: two whose ids read alike, one a customer id and one a cookie, are two people."""
+    kind = _in_words(space.column_of[people], space.columns)
+    given = pa.table({"node": people, "value": ids.take(pa.array(people)), "kind": kind})
+    engine.connection.register("given", given)
+    names = engine.connection.sql(
+        "SELECT CASE WHEN row_number() OVER (PARTITION BY value ORDER BY node) = 1 THEN value "
+        "ELSE value || ' (' || kind || ')' END AS name FROM given ORDER BY node"
+    ).to_arrow_table()["name"]
+    engine.connection.unregister("given")
+    return names.combine_chunks()
+
+
+def _in_words(places: NDArray[np.int64], words: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(places.astype(np.int32), pa.array(words))
 
 
 def _lines(
-    engine: DuckDB, found: Resolved, space: IdSpace, counts: Sequence[tuple[str, int, int]]
+    engine: DuckDB,
+    found: Resolved,
+    space: IdSpace,
+    ids: pa.Array,
+    counts: Sequence[tuple[str, int, int]],
 ) -> list[QualityLine]:
     _, before, after = counts[0]
     words = "; ".join(f"{source} {one:,} → {other:,}".strip() for source, one, other in counts)
@@ -325,18 +336,15 @@ def _lines(
             (found.given >= space.n_known) & (found.person < space.n_known) & (found.person >= 0)
         )
     )
-    lines = [
+    return [
         QualityLine(BEFORE_AFTER, before - after, words, counts_rows=False),
         QualityLine(GIVEN_TO_KNOWN, anonymous, ""),
         QualityLine(
             CHAIN, int(found.links.max(initial=0)), _chain_words(engine), counts_rows=False
         ),
-        QualityLine(HUBS, len(found.hubs), _hub_words(engine, found), counts_rows=False),
-        *_never_meet(engine, found, space),
+        QualityLine(HUBS, len(found.hubs), _hub_words(found, space, ids), counts_rows=False),
+        *_never_meet(found, space),
     ]
-    for table in ("all_ids", "people_names"):
-        engine.execute(f"DROP TABLE {table}")
-    return lines
 
 
 def _chain_words(engine: DuckDB) -> str:
@@ -346,26 +354,28 @@ def _chain_words(engine: DuckDB) -> str:
     return f"from {found[0][1]} {shown(found[0][0])} to {shown(found[0][2])}" if found else ""
 
 
-def _hub_words(engine: DuckDB, found: Resolved) -> str:
+def _hub_words(found: Resolved, space: IdSpace, ids: pa.Array) -> str:
     """The hubs that would have joined most."""
     order = np.lexsort((found.hubs, -found.joined))[:SHOWN_HUBS]
     words = []
     for node, joined in zip(found.hubs[order], found.joined[order], strict=True):
-        value, kind = engine.rows(f"SELECT value, kind FROM all_ids WHERE node = {node}")[0]
-        words.append(f"{kind} {shown(value)} ({joined:,})")
+        kind = space.columns[space.column_of[node]]
+        words.append(f"{kind} {shown(ids[node].as_py())} ({joined:,})")
     more = len(found.hubs) - len(words)
     return ", ".join(words) + (f" and {count_of(more, 'more', 'more')}" if more else "")
 
 
-def _never_meet(engine: DuckDB, found: Resolved, space: IdSpace) -> list[QualityLine]:
+def _never_meet(found: Resolved, space: IdSpace) -> list[QualityLine]:
     """Columns of ids with no link to any other: where there are many, their people are probably counted twice."""
     column = space.column_of
     linked = np.zeros(len(space.columns), dtype=bool)
     joined = found.ids != found.people
     for ends in (found.ids[joined], found.people[joined]):
-        linked[np.unique(column[ends])] = True
+        linked[column[ends]] = True
     linked[column[found.hubs]] = True
-    used = np.bincount(column[np.unique(found.given[found.given >= 0])], minlength=len(linked))
+    is_given = np.zeros(len(column), dtype=bool)
+    is_given[found.given[found.given >= 0]] = True
+    used = np.bincount(column[is_given], minlength=len(linked))
     lonely = [
         n
         for n in range(len(linked))
