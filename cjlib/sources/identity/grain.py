@@ -18,7 +18,7 @@ from cjlib.show.units import Unit, names_to_keep
 from cjlib.sources.identity.options import CUSTOMER, PERSON, Grain
 from cjlib.sources.ingest.columns import GIVEN_ID
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_table
-from cjlib.sources.log.engine import BLANKS, DuckDB, blank, identifier
+from cjlib.sources.log.engine import DuckDB, blank, identifier, trimmed
 from cjlib.sources.log.prepared_table import Property
 
 WITHOUT = "events of no {one}"
@@ -173,7 +173,7 @@ def _a(word: str) -> str:
 
 
 def _text(sql: str) -> str:
-    text = f"trim(CAST({sql} AS VARCHAR), {BLANKS})"
+    text = trimmed(f"CAST({sql} AS VARCHAR)")
     return f"CASE WHEN NOT {blank(text)} THEN {text} END"
 
 

@@ -17,7 +17,7 @@ from cjlib.sources.identity.options import CUSTOMER, Identities, MapTable
 from cjlib.sources.identity.resolve import NOBODY, UNDATED, IdSpace, Pairs, Resolved, resolve
 from cjlib.sources.ingest.columns import GIVEN_ID
 from cjlib.sources.ingest.open_source import QualityLine, open_table
-from cjlib.sources.log.engine import BLANKS, DuckDB, blank, literal
+from cjlib.sources.log.engine import DuckDB, blank, literal, trimmed
 from cjlib.sources.log.prepared_table import Property
 
 BEFORE_AFTER = "customers before and after joining ids"
@@ -146,9 +146,14 @@ def _same(column: str, text: str) -> str:
 
 def _comparable(column: str, sql: str) -> str:
     """SQL of an id as it is compared: without blanks at its ends, an address without upper and lower case; missing where blank."""
-    text = f"trim(CAST({sql} AS VARCHAR), {BLANKS})"
-    text = f"lower({text})" if _is_mail(column) else text
+    text = _of_log(column, trimmed(f"CAST({sql} AS VARCHAR)"))
     return f"CASE WHEN NOT {blank(text)} THEN {text} END"
+
+
+def _of_log(column: str, sql: str) -> str:
+    """The same of an id of the log, whose texts are neither blank nor have blanks at their ends."""
+    text = f"CAST({sql} AS VARCHAR)"
+    return f"lower({text})" if _is_mail(column) else text
 
 
 def _dictionary(
@@ -163,7 +168,7 @@ def _dictionary(
     ]
     if place is not None:
         column, source = ("value", place.dictionary) if place.coded else (place.column, "gathered")
-        parts.append(f"SELECT {_comparable(name, column)} AS value FROM {source}")
+        parts.append(f"SELECT {_of_log(name, column)} AS value FROM {source}")
     engine.execute(
         f"CREATE TEMP TABLE ids_{position} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
         f"FROM (SELECT DISTINCT value FROM ({' UNION ALL '.join(parts)}) WHERE value IS NOT NULL ORDER BY value)"
@@ -191,7 +196,7 @@ def _codes(engine: DuckDB, position: int, name: str, place: Property) -> NDArray
         source = place.dictionary
     meaning = engine.numbers(
         f"SELECT CAST(coalesce(i.code, -1) AS INTEGER) AS k FROM {source} n "
-        f"LEFT JOIN ids_{position} i ON i.value = {_comparable(name, 'n.value')} ORDER BY n.code"
+        f"LEFT JOIN ids_{position} i ON i.value = {_of_log(name, 'n.value')} ORDER BY n.code"
     )["k"]
     # A row without an id has the position −1: the last entry, which means none.
     return np.append(meaning, np.int32(NOBODY))[of_row]

@@ -40,7 +40,7 @@ from cjlib.sources.ingest.quality_report import (
 )
 from cjlib.sources.ingest.validate import check
 from cjlib.sources.log.conditions import Step, bound_by_type, condition_sql
-from cjlib.sources.log.engine import BLANKS, DuckDB, blank
+from cjlib.sources.log.engine import DuckDB, blank, trimmed
 from cjlib.sources.log.prepared_table import Property
 from cjlib.sources.log.time import zone_of
 from cjlib.sources.presets.apply import apply_preset, must_read
@@ -161,7 +161,7 @@ def _rows_that_count(engine: DuckDB, raw: Raw, names: list[str], request: Reques
             typed, _ = text_types(engine, {place: name}, decimal=request.decimal)
             kind = typed[place]
         column = property_column(engine, name, place, kind)
-        value = f"trim({column.value}, {BLANKS})" if column.type == "VARCHAR" else column.value
+        value = trimmed(column.value) if column.type == "VARCHAR" else column.value
         option = f"where {name}"
         tests.append(condition_sql(value, condition, option, bound_by_type(column.type, option)))
     engine.execute(

@@ -31,7 +31,7 @@ from cjlib.sources.ingest.quality_report import (
     rows_held,
     written,
 )
-from cjlib.sources.log.engine import BLANK_SIGNS, BLANKS, DuckDB, blank, literal
+from cjlib.sources.log.engine import BLANK_SIGNS, DuckDB, blank, literal, trimmed
 from cjlib.sources.log.prepared_table import (
     Property,
     coded_rows,
@@ -174,13 +174,13 @@ def _texts(engine: DuckDB, properties: tuple[Property, ...]) -> dict[str, tuple[
 
 def _trim(engine: DuckDB, properties: tuple[Property, ...]) -> None:
     """Take the blanks off both ends of every text of `timed`."""
-    trimmed = ", ".join(
-        f"trim({column}, {BLANKS}) AS {column}"
+    texts = ", ".join(
+        f"{trimmed(column)} AS {column}"
         for column, (_, kind) in _texts(engine, properties).items()
         if kind == "VARCHAR"
     )
     engine.execute("ALTER VIEW timed RENAME TO untrimmed")
-    engine.execute(f"CREATE TEMP VIEW timed AS SELECT * REPLACE ({trimmed}) FROM untrimmed")
+    engine.execute(f"CREATE TEMP VIEW timed AS SELECT * REPLACE ({texts}) FROM untrimmed")
 
 
 def _kinds(engine: DuckDB, columns: Columns, stamps: Stamps) -> Kinds:

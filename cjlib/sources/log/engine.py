@@ -60,6 +60,15 @@ def blank(expression: str) -> str:
     return f"NOT coalesce(({expression} >= '!' AND {expression} < chr(127)) OR regexp_matches({expression}, {_NOT_WHITE}), FALSE)"
 
 
+def trimmed(expression: str) -> str:
+    """SQL of a text without blanks at its ends; only one that begins or ends with one is worked on, which takes long."""
+    signs = ", ".join(BLANK_SIGNS)
+    return (
+        f"CASE WHEN left({expression}, 1) IN ({signs}) OR right({expression}, 1) IN ({signs}) "
+        f"THEN trim({expression}, {BLANKS}) ELSE {expression} END"
+    )
+
+
 class DuckDB:
     """One embedded DuckDB: text in, columns out."""
 
