@@ -119,7 +119,8 @@ class Result:
         # Sentences are written of customers; a log may count accounts, tickets or orders.
         in_words = {in_units(option): in_units(words) for option, words in self.definition.items()}
         metrics = {
-            name: {**one, "label": in_units(one["label"])} for name, one in self.metrics.items()
+            name: {**one, "label": in_units(one.get("label", ""))}
+            for name, one in self.metrics.items()
         }
         said = {"headline": in_units(self.headline), "reason": in_units(self.reason)}
         for name, value in (said | {"definition": in_words, "metrics": metrics}).items():
@@ -227,7 +228,7 @@ class Result:
 
         metrics = [
             {
-                "": entry["label"] or name,
+                "": entry.get("label") or name,
                 "value": entry["value"],
                 "95% low": entry["low"],
                 "95% high": entry["high"],

@@ -370,7 +370,7 @@ def test_a_phones_first_screen_says_what_is_worst_since_when_how_sure_how_much_a
     text = " ".join(seen.page.evaluate(FIRST_SCREEN).split())
     assert "Onboarding is the biggest pain point" in text
     assert "When 2025-01-01 to 2025-12-31" in text
-    assert "How sure p < 0.001, corrected for all 14 comparisons" in text
+    assert "How sure Very sure (p < 0.001, corrected for all 14 comparisons)" in text
     assert "At stake 1,547 customers" in text
     assert "Next Product: Import without a fixed format" in text
     assert not seen.page.evaluate(SIDEWAYS)
