@@ -252,7 +252,8 @@ def _mean_scores(log: EventLog, feedback: Feedback | None) -> dict[int, float]:
     customer = np.where(given.notna(), log.codes_of_ids(given), -1)
     rows = pd.DataFrame({"customer": customer, "score": scores}).query("customer >= 0").dropna()
     groups = rows.groupby("customer")["score"]
-    return groups.agg(lambda group: float(np.sort(group.to_numpy()).mean())).to_dict()
+    means = groups.agg(lambda group: float(np.sort(group.to_numpy()).mean()))
+    return dict(zip(means.index.tolist(), means.tolist(), strict=True))
 
 
 def _answer(

@@ -499,7 +499,7 @@ class EventLog(Log):
         As of the row's `timestamp`; before the first event the first unit, and without a time the only one. Missing where nothing says it.
         """
         own = next((name for name in self.unit.columns if name in table), None)
-        given = pd.Series(float("nan"), index=table.index, dtype="str")
+        given: pd.Series[Any] = pd.Series(float("nan"), index=table.index, dtype="str")
         if own is not None:
             given = table[own].map(_as_id, na_action="ignore").astype("str")
         ids = table["customer_id"].astype("str")
