@@ -204,7 +204,8 @@ def figure(
 
 def _of_units(drawn: Figure) -> Figure:
     """The figure with its words said of what is counted."""
-    for trace in drawn.select_traces():
+    traces: list[Any] = [*drawn.select_traces()]
+    for trace in traces:
         for part in ("hovertemplate", "name"):
             if isinstance(getattr(trace, part, None), str):
                 trace[part] = in_units(trace[part])
