@@ -38,11 +38,10 @@ PUBLISHED = {
     # day 1, dorukalkan.com/projects/cookie-cats-ab-test the difference of day 7 with its interval and p.
     "Cookie Cats, day 1": (("gate_30", 44_700, 20_034), ("gate_40", 45_489, 20_119), -0.005905, None, 0.0744097),
     "Cookie Cats, day 7": (("gate_30", 44_700, 8_502), ("gate_40", 45_489, 8_279), -0.0082, (-0.0133, -0.0031), 0.0016),
-    # Udacity's free trial screener (course "A/B Testing", final project): enrolments and payments by clicks, sums of 23 days, as its many solutions quote them.
+    # Udacity's free trial screener (course "A/B Testing", final project): enrolments and payments by clicks, sums of 23 days; github.com/recohut/notebook
+    # (2021-06-28-udacity-abtest-python) prints −2.06% [−0.0292, −0.012] and −0.49% [−0.0116, 0.0018], bounds from rounded parts.
     "Udacity, gross conversion": (("old", 17_293, 3_785), ("new", 17_260, 3_423), -0.0206, (-0.0291, -0.0120), None),
     "Udacity, net conversion": (("old", 17_293, 2_033), ("new", 17_260, 1_945), -0.0049, (-0.0116, 0.0019), None),
-    # Hillstrom's e-mail test of 2008, visits in two weeks: 10.62% without, 18.28% with the men's e-mail; counts by those shares, not read from the file.
-    "Hillstrom, men's e-mail": (("none", 21_306, 2_262), ("mens", 21_307, 3_894), 0.0766, None, None),
 }  # fmt: skip
 
 
