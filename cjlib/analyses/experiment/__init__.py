@@ -213,7 +213,7 @@ def experiment(  # noqa: PLR0913 (the options are the analysis)
     and only customers whose whole window has been observed count, in every arm. First the sizes of
     the arms are tested against the plan (chi-squared): where they do not fit (p < .001) nothing is
     read. Shares are compared with Newcombe's interval, means and ratios over customers by
-    tea-tasting (delta method), with the same measure in the window before the exposure as covariate
+    Welch's (delta method), with the same measure in the window before the exposure as covariate
     (CUPED). Decision measures are adjusted by Holm, all others by Benjamini–Hochberg.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,6 @@ from scipy.special import lambertw, ndtr, ndtri
 from cjlib.analyses.experiment.measures import CustomerValues, Measure
 from cjlib.shared.comparison import FollowUp, compare_shares
 from cjlib.shared.stats import Floats
-
-if TYPE_CHECKING:
-    from tea_tasting.aggr import Aggregates
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -49,6 +45,84 @@ class Rules:
     cuped: bool
     follow_up: FollowUp
     comparisons: int = 1
+
+
+@dataclass(frozen=True)
+class Aggregates:
+    """A group's number of customers, with means and covariances of its columns; the column None is a constant 1.
+
+    Attributes
+    ----------
+    n
+        Customers, two at least.
+    means
+        By column.
+    covariances
+        By the place of both columns in `means`.
+    """
+
+    n: int
+    means: dict[str, float]
+    covariances: Floats
+
+    def mean(self, column: str | None) -> float:
+        """The mean of a column."""
+        return 1.0 if column is None else self.means[column]
+
+    def covariance(self, left: str | None, right: str | None) -> float:
+        """The covariance of two columns, or the variance of one."""
+        if left is None or right is None:
+            return 0.0
+        places = list(self.means)
+        return float(self.covariances[places.index(left), places.index(right)])
+
+    def ratio(self, above: str, below: str | None) -> float:
+        """The ratio of two means."""
+        return _divided(self.mean(above), self.mean(below))
+
+    def ratio_variance(self, above: str, below: str | None) -> float:
+        """The variance of one customer's part in a ratio of means, by the delta method."""
+        square = self.mean(below) * self.mean(below)
+        shared = _divided(2 * self.covariance(above, below) * self.mean(above), self.mean(below))
+        spread_below = self.covariance(below, below) * (self.mean(above) * self.mean(above))
+        return _divided(
+            self.covariance(above, above) - shared + _divided(spread_below, square), square
+        )
+
+    def ratio_covariance(
+        self, ratio: tuple[str, str | None], other: tuple[str, str | None]
+    ) -> float:
+        """The covariance of one customer's parts in two ratios of means, by the delta method."""
+        (above, below), (other_above, other_below) = ratio, other
+        value, other_value = self.ratio(*ratio), self.ratio(*other)
+        covariance = (
+            self.covariance(above, other_above)
+            - self.covariance(above, other_below) * other_value
+            - self.covariance(below, other_above) * value
+            + self.covariance(below, other_below) * value * other_value
+        )
+        return _divided(_divided(covariance, self.mean(below)), self.mean(other_below))
+
+    def __add__(self, other: Aggregates) -> Aggregates:
+        """Both groups together."""
+        n = self.n + other.n
+        own = np.array(list(self.means.values()))
+        others = np.array(list(other.means.values()))
+        means = (self.n * own + other.n * others) / n
+        apart = own - others
+        covariances = (
+            self.covariances * (self.n - 1)
+            + other.covariances * (other.n - 1)
+            + np.outer(apart, apart) * self.n * other.n / n
+        ) / (n - 1)
+        return Aggregates(n, dict(zip(self.means, means.tolist(), strict=True)), covariances)
+
+
+def _divided(value: float, size: float) -> float:
+    """A quotient; by zero it is infinite where the value is positive, else not a number."""
+    if size:
+        return value / size
+    return math.inf if value > 0 else math.nan
 
 
 @dataclass(frozen=True)
@@ -95,22 +169,12 @@ class Moments:
         )
 
     def aggregates(self, group: int) -> Aggregates:
-        """One group, as tea-tasting takes it; two customers at least."""
-        from tea_tasting.aggr import Aggregates
-
+        """Means and covariances of one group; two customers at least."""
         n, sums = int(self.n[group]), self.sums[group]
-        covariance = (self.products[group] - np.outer(sums, sums) / n) / (n - 1)
-        mean = self.centre + sums / n
-        return Aggregates(
-            count_=n,
-            mean_=dict(zip(self.names, mean.tolist(), strict=True)),
-            var_=dict(zip(self.names, np.maximum(np.diag(covariance), 0.0).tolist(), strict=True)),
-            cov_={
-                (self.names[i], self.names[j]): float(covariance[i, j])
-                for i in range(len(self.names))
-                for j in range(i)
-            },
-        )
+        covariances = (self.products[group] - np.outer(sums, sums) / n) / (n - 1)
+        np.fill_diagonal(covariances, np.maximum(np.diag(covariances), 0.0))
+        means = (self.centre + sums / n).tolist()
+        return Aggregates(n, dict(zip(self.names, means, strict=True)), covariances)
 
 
 @dataclass(frozen=True)
@@ -148,8 +212,7 @@ class Estimate:
 def estimate(measure: Measure, control: Aggregates, treated: Aggregates, rules: Rules) -> Estimate:
     """One arm beside the control.
 
-    Shares are compared by the pooled z test with Newcombe's interval, means and ratios over customers by Welch's (delta method, on tea-tasting's aggregates, whose results
-    they equal), with the same measure before the exposure taken out of them where there is one (CUPED). Customers are the units.
+    Shares are compared by the pooled z test with Newcombe's interval, means and ratios over customers by Welch's (delta method), with the same measure before the exposure taken out of them where there is one (CUPED). Customers are the units.
 
     References
     ----------
@@ -162,7 +225,7 @@ def estimate(measure: Measure, control: Aggregates, treated: Aggregates, rules: 
     if measure.is_share:
         found |= _share_test(measure, control, treated, rules.follow_up)
         error = _share_error(control, treated)
-    smaller = min(control.count(), treated.count())
+    smaller = min(control.n, treated.n)
     planned_error = error * math.sqrt(smaller / (rules.planned or TUNED_AT))
     comparisons = rules.comparisons if measure.role != "exploratory" else 1
     low, high = always_valid(found["difference"], error, planned_error, comparisons)
@@ -182,20 +245,18 @@ class _Side:
 
 
 def _side(measure: Measure, arm: Aggregates, total: Aggregates) -> _Side:
-    """By the delta method, in tea-tasting's aggregates; the covariate's coefficient is that of both arms together."""
+    """By the delta method; the covariate's coefficient is that of both arms together."""
     own = ("value", "base") if measure.is_ratio else ("value", None)
     before = ("before", "base_before") if measure.is_ratio else ("before", None)
-    arm, total = arm.with_zero_div(), total.with_zero_div()
-    value = arm.mean(own[0]) / arm.mean(own[1])
-    variance = plain = arm.ratio_var(*own)
-    spread = total.ratio_var(*before) if "before" in arm.mean_ else 0.0
+    value = arm.ratio(*own)
+    variance = plain = arm.ratio_variance(*own)
+    spread = total.ratio_variance(*before) if "before" in arm.means else 0.0
     if spread > 0:
-        slope = total.ratio_cov(*own, *before) / spread
-        middle = total.mean(before[0]) / total.mean(before[1])
-        value = value - slope * (arm.mean(before[0]) / arm.mean(before[1]) - middle)
-        covariance = arm.ratio_cov(*own, *before)
-        variance = plain + slope * slope * arm.ratio_var(*before) - 2 * slope * covariance
-    return _Side(arm.count(), float(value), float(variance), float(plain))
+        slope = _divided(total.ratio_covariance(own, before), spread)
+        value = value - slope * (arm.ratio(*before) - total.ratio(*before))
+        covariance = arm.ratio_covariance(own, before)
+        variance = plain + slope * slope * arm.ratio_variance(*before) - 2 * slope * covariance
+    return _Side(arm.n, value, variance, plain)
 
 
 def _difference(control: _Side, treated: _Side) -> dict[str, float]:
@@ -240,7 +301,7 @@ def _variance_removed(control: _Side, treated: _Side) -> float:
 
 
 def _successes(side: Aggregates) -> int:
-    return round(side.mean("value") * side.count())
+    return round(side.mean("value") * side.n)
 
 
 def _share_test(
@@ -249,9 +310,9 @@ def _share_test(
     compared = compare_shares(
         measure.name,
         _successes(treated),
-        treated.count(),
+        treated.n,
         _successes(control),
-        control.count(),
+        control.n,
         follow_up=follow_up,
         z=QUANTILE,
     )
@@ -271,7 +332,7 @@ def _share_error(control: Aggregates, treated: Aggregates) -> float:
     """
     variance = 0.0
     for side in (control, treated):
-        n = side.count() + 2
+        n = side.n + 2
         share = (_successes(side) + 1) / n
         variance += share * (1 - share) / n
     return math.sqrt(variance)
