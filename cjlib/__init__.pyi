@@ -48,9 +48,9 @@ from cjlib.analyses.survival import survival_table as survival_table
 from cjlib.analyses.value.contract_worth import contract_worth as contract_worth
 from cjlib.analyses.value.contract_worth import subscription_value as subscription_value
 from cjlib.analyses.value.customer_lifetime_value import customer_value as customer_value
-from cjlib.analyses.value.recorded_value import stated_value as stated_value
-from cjlib.analyses.value.recorded_value import value_of as value_of
+from cjlib.analyses.value.value_by_segment import stated_value as stated_value
 from cjlib.analyses.value.value_by_segment import value_by as value_by
+from cjlib.analyses.value.value_by_segment import value_of as value_of
 from cjlib.errors import CjlibError as CjlibError
 from cjlib.errors import DataError as DataError
 from cjlib.errors import JourneyError as JourneyError

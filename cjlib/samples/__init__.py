@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cjlib.errors import CjlibError, shown
-from cjlib.samples import opinions, people, subscriptions, usage
+from cjlib.samples import opinions, people, subscriptions
 from cjlib.samples.business import (
     CAMPAIGN_DAYS,
     CHANNELS,
@@ -48,8 +48,12 @@ from cjlib.samples.frames import (
 from cjlib.samples.opinions import simulate_opinions
 from cjlib.samples.people import SHARES, simulate_people
 from cjlib.samples.split_ids import split
-from cjlib.samples.subscriptions import simulate_subscriptions
-from cjlib.samples.usage import simulate_steps, simulate_usage
+from cjlib.samples.subscriptions import (
+    PRICE_CHANGE_ON_USE,
+    simulate_steps,
+    simulate_subscriptions,
+    simulate_usage,
+)
 
 __all__ = ["Effect", "Sample", "Truth", "sample", "write"]
 
@@ -349,7 +353,7 @@ _EFFECTS: Mapping[str, tuple[str, int | None, int | None, Mapping[str, float], s
         PRICE_CHANGE,
         None,
         {
-            "factor_on_share_active": usage.PRICE_CHANGE_ON_USE,
+            "factor_on_share_active": PRICE_CHANGE_ON_USE,
             "factor_on_cancel_hazard": subscriptions.PRICE_CHANGE_ON_CANCEL,
         },
         "Weekly retention of cohorts before and after 1 July; survival from the sign-up.",

@@ -12,7 +12,7 @@ from conftest import MONDAY, toy_events
 import cjlib as cj
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import _excess, verdicts
-from cjlib.analyses.journey_map.pain_score import Part
+from cjlib.analyses.journey_map.pain import Part
 from cjlib.analyses.journey_map.sentiment_line import (
     Answers,
     Clustered,

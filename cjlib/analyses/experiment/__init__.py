@@ -21,7 +21,7 @@ from cjlib.analyses.experiment.measures import (
     customer_values,
     measures_given,
 )
-from cjlib.analyses.experiment.worth import Ground, Worth, worth
+from cjlib.analyses.experiment.summary import Ground, Worth, worth
 from cjlib.analyses.experiment.written_plan import (
     Readout,
     WrittenPlan,

@@ -21,7 +21,7 @@ from cjlib.analyses.journey_map.inputs import SILENT, UNMAPPED, By, Groups, Sour
 from cjlib.analyses.journey_map.mapped_events import codes_of
 from cjlib.analyses.journey_map.moments import COLUMNS as MOMENT_COLUMNS
 from cjlib.analyses.journey_map.moments import OUTCOMES, later_of, moments
-from cjlib.analyses.journey_map.pain_inputs import pain_points
+from cjlib.analyses.journey_map.pain import pain_points
 from cjlib.analyses.journey_map.sentiment_tables import line_and_patterns
 from cjlib.analyses.journey_map.stages import StageCounts, planned_routes, routes
 from cjlib.analyses.journey_map.tables import POINT_COLUMNS, STAGE_COLUMNS, point_table, stage_table

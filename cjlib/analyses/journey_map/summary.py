@@ -9,7 +9,7 @@ import pandas as pd
 
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.journey_map.inputs import Source
-from cjlib.analyses.journey_map.pain_score import MATERIAL
+from cjlib.analyses.journey_map.pain import MATERIAL
 from cjlib.analyses.result import Better, Metric, Unit, metric
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show.numbers import about, count_of, joined, percent, points, points_interval, timespan

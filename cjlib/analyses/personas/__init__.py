@@ -18,8 +18,14 @@ from cjlib.analyses.personas.customer_features import (
     beside_alike,
     customer_features,
 )
-from cjlib.analyses.personas.groups import Grouped, members_of, table_of
-from cjlib.analyses.personas.profile import Written, match_written, profile_of
+from cjlib.analyses.personas.groups import (
+    Grouped,
+    Written,
+    match_written,
+    members_of,
+    profile_of,
+    table_of,
+)
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.errors import CjlibError, not_a_log, shown
 from cjlib.shared.comparison import MIN_N

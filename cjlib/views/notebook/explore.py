@@ -296,7 +296,7 @@ class TargetExplorer:
 
     def figure(self) -> go.Figure:
         """The profit curve with a list of success shares."""
-        from cjlib.views.plots.target_list import profit_choices
+        from cjlib.views.plots.churn import profit_choices
 
         first = self._first_share()
         shares = sorted({*SHARES, first})

@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 
 from cjlib.analyses.value.contract_worth import SubscriptionValue
 from cjlib.analyses.value.customer_lifetime_value import CustomerValue
-from cjlib.analyses.value.recorded_value import StatedValue
-from cjlib.analyses.value.value_by_segment import ValueBy
+from cjlib.analyses.value.value_by_segment import StatedValue, ValueBy
 from cjlib.show.numbers import about, count_of, joined, money, percent
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_curves import curve
