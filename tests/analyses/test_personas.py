@@ -7,13 +7,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from cjlib.analyses.personas.profile import computed_name, match_written, profile_of
 from conftest import ROOT
 
 import cjlib as cj
 from cjlib.analyses.personas import Personas, _mean_scores
 from cjlib.analyses.personas.clusters import choose, fit, reference, standardised, two_peaks
 from cjlib.analyses.personas.customer_features import customer_features
+from cjlib.analyses.personas.groups import computed_name, match_written, profile_of
 from cjlib.errors import CjlibError
 from cjlib.sources.journey.schema import Persona
 
