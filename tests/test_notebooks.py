@@ -8,9 +8,11 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
@@ -22,6 +24,8 @@ EXAMPLES = sorted(
 )
 PLOTLY = "application/vnd.plotly.v1+json"
 ROWS = "application/vnd.cjlib.rows+json"
+
+FUNNEL = ROOT / "notebooks" / "01_funnel.ipynb"
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -160,37 +164,17 @@ def test_no_figure_is_stored_since_nobody_can_read_it_as_json(path):
 # ---- that they are true ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-@every_notebook
-def test_run_anew_it_gives_the_numbers_it_shows(path):
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval-lax",
-        "--nbval-current-env",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-o",
-        "filterwarnings=default",
-        str(path),
-    ]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "CJLIB_MODE": "report"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:]
+@pytest.fixture
+def at_home(monkeypatch) -> None:
+    monkeypatch.chdir(ROOT / "notebooks")
+    monkeypatch.setenv("CJLIB_MODE", "report")
 
 
-def run(path: Path, **parameters: Any) -> list[dict[str, Any]]:
-    """What the notebook's cells show with these parameters: its code run here, without a kernel, as a report would."""
+def executed(
+    path: Path, **parameters: Any
+) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Every cell of code and what it shows with these parameters: run here, without a kernel, as a report would."""
     space: dict[str, Any] = {}
-    shown = []
     for cell in cells_of(path):
         tree = ast.parse(cell["source"])
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -203,20 +187,73 @@ def run(path: Path, **parameters: Any) -> list[dict[str, Any]]:
             if isinstance(last, ast.Expr)
             else None
         )
-        if value is not None:
-            shown.append(
-                value._repr_mimebundle_()
-                if hasattr(value, "_repr_mimebundle_")
-                else DisplayFormatter().format(value)[0]
-            )
-    return shown
+        yield cell, None if value is None else bundle_of(value)
+
+
+def bundle_of(value: Any) -> dict[str, Any]:
+    """A value by media type, as a kernel shows it."""
+    if hasattr(value, "_repr_mimebundle_"):
+        return value._repr_mimebundle_()
+    with pd.option_context("display.max_columns", 20):  # outside a kernel pandas asks the terminal
+        return DisplayFormatter().format(value)[0]
+
+
+def run(path: Path, **parameters: Any) -> list[dict[str, Any]]:
+    """What the notebook shows with these parameters."""
+    return [bundle for _, bundle in executed(path, **parameters) if bundle is not None]
 
 
 def stored(path: Path) -> list[dict[str, Any]]:
-    """What the notebook shows with its own parameters, as it stands in the file: nbval runs it anew and compares, so nobody else need."""
+    """What the notebook shows with its own parameters, as it stands in the file: it is run anew below, so nobody else need."""
     return [
         output["data"] for cell in cells_of(path) for output in cell["outputs"] if "data" in output
     ]
+
+
+def as_stored(bundle: dict[str, Any]) -> dict[str, Any]:
+    """A bundle as it reads from a file, its texts in one piece."""
+    plain = json.loads(json.dumps(bundle))
+    return {
+        media: "".join(content) if media.startswith("text/") else content
+        for media, content in plain.items()
+    }
+
+
+@pytest.mark.slow
+@every_notebook
+@pytest.mark.usefixtures("at_home")
+def test_run_anew_it_gives_the_numbers_it_shows(path):
+    for cell, bundle in executed(path):
+        if "nbval-check-output" in tags(cell):
+            (output,) = cell["outputs"]
+            assert bundle is not None, cell["source"]
+            assert as_stored(bundle) == as_stored(output["data"]), cell["source"]
+
+
+@pytest.mark.slow
+def test_nbval_finds_the_same_numbers_in_a_kernel():
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "--nbval-current-env",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "filterwarnings=default",
+        str(FUNNEL),
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "CJLIB_MODE": "report"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def captions(shown: list[dict[str, Any]]) -> list[str]:
@@ -229,13 +266,6 @@ def captions(shown: list[dict[str, Any]]) -> list[str]:
     return [figure["caption"] for figure in drawn]
 
 
-@pytest.fixture
-def at_home(monkeypatch) -> None:
-    monkeypatch.chdir(ROOT / "notebooks")
-    monkeypatch.setenv("CJLIB_MODE", "report")
-
-
-FUNNEL = ROOT / "notebooks" / "01_funnel.ipynb"
 OTHER = [
     {"funnel": "onboarding", "window": "36h", "by": "country", "period": "month"},
     {
