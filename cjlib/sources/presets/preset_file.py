@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -112,7 +113,13 @@ def preset_of(given: Any, option: str = "preset") -> Preset:
         return given
     if isinstance(given, Path) or (isinstance(given, str) and is_file_name(given)):
         return _from_file(Path(given), option)
-    return _from_file(_own_file(given, option), option)
+    return _of_this_package(_own_file(given, option))
+
+
+@cache
+def _of_this_package(file: Path) -> Preset:
+    """A preset that comes with this package: read once, since `cj init` asks all of them what they recognise."""
+    return _from_file(file, "preset")
 
 
 def preset_text(name: str) -> str:
