@@ -89,11 +89,19 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
 def page(out: Path, outcomes: Sequence[Outcome]) -> str:
     """The page over the sets: what each says first, and its key figures beside those of the others."""
     rows = [_row(out, outcome) for outcome in outcomes]
+    same = set.intersection(*(set(row["parameters"]) for row in rows)) if len(rows) > 1 else set()
     names = dict.fromkeys(card["name"] for row in rows for card in row["cards"])
     return publishing.filled(
         "each.html.j2",
         next((outcome.run.facts["journey"] for outcome in outcomes if outcome.run), ""),
-        rows=[row | {"figures": [_figure(row["cards"], name) for name in names]} for row in rows],
+        rows=[
+            row
+            | {
+                "figures": [_figure(row["cards"], name) for name in names],
+                "parameters": ", ".join(one for one in row["parameters"] if one not in same),
+            }
+            for row in rows
+        ],
         figures=list(names),
     )
 
@@ -116,7 +124,7 @@ def _row(out: Path, outcome: Outcome) -> dict[str, Any]:
         or ("failed; its reports are those of the last run" if failed else ""),
         "alerts": [] if outcome.run is None else _alerts(outcome.run),
         "cards": publishing.tiles(published),
-        "parameters": ", ".join(f"{key}={for_readers(value)}" for key, value in values.items()),
+        "parameters": [f"{key}: {for_readers(value)}" for key, value in values.items()],
     }
 
 

@@ -80,5 +80,5 @@ def test_a_set_that_fails_keeps_no_other_from_its_reports(tmp_path):
     assert 'href="North-b/index.html"><bdi>North &lt;b&gt;</bdi>' in index
     assert "30.0%" in index
     assert "10.0%" in index
-    assert "share=0.1" in index
+    assert "share: 0.1" in index
     assert "Failed:" in index

@@ -24,6 +24,9 @@ NAMES = {"visit": "Site visit", "feature_board": "Board", "a<b_1": "A & B"}
             "my_feature_board, feature_boards, feature_board-x",
         ),
         ("visits", "visits"),
+        ("<b>2 visit</b>", "<b>2 Site visit</b>"),
+        ("2  visit", "2  Site visit"),
+        ("of 2 visit days", "of 2 visit days"),
     ],
 )
 def test_a_name_becomes_its_label_where_it_stands_by_itself(text, shown):

@@ -128,6 +128,18 @@ class Feedback:
         quality = pd.concat([self.quality, line], ignore_index=True)
         return replace(self, frame=frame, quality=quality, kept={})
 
+    def of_group(self, log: EventLog) -> Feedback:
+        """The answers of the group of customers that a log holds; anonymous ones and those of others are counted and left out."""
+        given = self.frame["customer_id"]
+        inside = np.where(given.notna(), log.codes_of_ids(given), -1) >= 0
+        out = QualityLine("answers of other customers", int((~inside).sum()), "they are left out")
+        line = as_table([out], len(given))
+        if "source" in self.quality:
+            line.insert(0, "source", ALL)
+        quality = pd.concat([self.quality, line], ignore_index=True)
+        frame = self.frame[inside].reset_index(drop=True)
+        return replace(self, frame=frame, quality=quality, kept={})
+
     def segment(self, by: str | None, option: str = "by") -> pd.Series:
         """The segment of each row as text: "all" without `by`, "(not set)" where missing."""
         if by is None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import Field, PrivateAttr, ValidationError
 
@@ -30,12 +31,14 @@ from cjlib.sources.journey.fields import (
     simplest,
 )
 from cjlib.sources.journey.reader_options import (
+    conditions_of,
     customers_table,
     events_options,
     experiment_options,
     feedback_options,
     grain_options,
     identities_options,
+    is_value,
     overridden,
 )
 from cjlib.sources.journey.schema import (
@@ -122,6 +125,8 @@ class Journey(Section):
     _folder: Path = PrivateAttr(default=Path())
     _log: Any = PrivateAttr(default=None)
     """The log as the file says it, where it tells whose an answer is."""
+    _customers: dict[str, str] = PrivateAttr(default_factory=dict)
+    """Column → value of the customers who count; empty: all."""
 
     # ---- facts -------------------------------------------------------------------------------------------------
 
@@ -213,8 +218,8 @@ class Journey(Section):
         people = identities_options(self.identities, self.folder, asked)
         options = {**overridden(given, overrides), "identities": people}
         options.setdefault("grain", grain_options(self.grain, self.folder))
-        log = read_events(options.pop("source"), **options)
-        if not overrides and (self.grain or self.identities):
+        log = read_events(options.pop("source"), **options).of_group(self._customers)
+        if not overrides and (self.grain or self.identities or self._customers):
             self._log = log
         return log
 
@@ -270,10 +275,17 @@ class Journey(Section):
         )
         options = overridden(given, overrides)
         feedback = read_feedback(options.pop("source"), **options)
-        if self.sources.events is None or not (self.grain or self.identities):
+        if self.sources.events is None and self._customers:
+            raise CjlibError(
+                "customers: answers alone do not say of which group a customer is. Name sources.events, or leave customers empty."
+            )
+        if self.sources.events is None or not (self.grain or self.identities or self._customers):
             return feedback
         # Whose the answers are the events say; they are read once.
-        return feedback.of_customers(self._log or self.read_events())
+        log = self._log or self.read_events()
+        if self.grain or self.identities:
+            feedback = feedback.of_customers(log)
+        return feedback.of_group(log) if self._customers else feedback
 
     def read_customers(self) -> pd.DataFrame | None:
         """The table of `sources.customers`, one row a customer, under our names; None where the file names none.
@@ -288,7 +300,21 @@ class Journey(Section):
         CjlibError
             If a column that is renamed is not there, or the table cannot be read.
         """
-        return customers_table(self.sources, self.folder)
+        table = customers_table(self.sources, self.folder)
+        return table if table is None else self._of_group(table)
+
+    def _of_group(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of those customers who count: by the table's own columns where it has them all, else by who is in the log."""
+        if not self._customers:
+            return table
+        if all(column in table for column in self._customers):
+            inside = np.all(
+                [is_value(table[name], value) for name, value in self._customers.items()], axis=0
+            )
+        else:
+            log = self._log or self.read_events()
+            inside = log.codes_of_ids(table["customer_id"]) >= 0
+        return table[inside].reset_index(drop=True)
 
     def read_churn_source(self) -> EventLog | pd.DataFrame:
         """What tells who left: the table of customers where `churn.target` names a column of it, else the events.
@@ -882,7 +908,7 @@ def _overridden(options: dict[str, Any], overrides: Mapping[str, Any]) -> dict[s
 # ---- making one --------------------------------------------------------------------------------------------------
 
 
-def read_journey(path: str | Path) -> Journey:
+def read_journey(path: str | Path, *, customers: str | Mapping[str, Any] = "") -> Journey:
     """The journey of a journey file.
 
     The file is UTF-8 YAML in which every plain value is text and the key says what it means. It is
@@ -895,6 +921,10 @@ def read_journey(path: str | Path) -> Journey:
     ----------
     path
         The file, usually `journey.yml`. Relative paths in it start from its folder.
+    customers
+        Which customers count: `"region=North"`, several conditions with commas between them, or
+        column → value, by what a customer's first event or the customers table says. Empty: all.
+        Their events, answers and rows of tables are all that is read.
 
     Returns
     -------
@@ -906,9 +936,12 @@ def read_journey(path: str | Path) -> Journey:
     ------
     JourneyError
         The file is missing, not readable, or has faults.
+    CjlibError
+        `customers` cannot be read.
     """
     file = meant_journey(Path(path))
     journey = journey_from_text(text_of(file), name=str(path), folder=file.resolve().parent)
+    journey._customers = conditions_of(customers)
     currency = journey.currency
     numbers.use_currency(
         None if currency is None else numbers.Currency(currency.symbol, currency.decimals)

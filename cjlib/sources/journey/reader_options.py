@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, JourneyError, did_you_mean, listed, shown
 from cjlib.sources.connect import remote_of
@@ -29,9 +33,6 @@ from cjlib.sources.journey.schema import (
 from cjlib.sources.log.engine import DuckDB, identifier
 from cjlib.sources.presets.preset_file import is_file_name
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 def events_options(sources: Sources, folder: Path, timezone: str | None) -> dict[str, Any]:
     """The keywords of `cj.read_events`, `source` among them; the only moment at which `${…}` is looked up."""
@@ -53,6 +54,37 @@ def events_options(sources: Sources, folder: Path, timezone: str | None) -> dict
     if sources.customers is not None:
         options["customers"] = _customers(sources, folder)
     return options
+
+
+def conditions_of(customers: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Column → value, as `customers=` says it: `region=North, plan=pro`, or a mapping."""
+    if isinstance(customers, Mapping):
+        return dict(customers)
+    if not isinstance(customers, str):
+        raise CjlibError(
+            f"customers: must be a text such as 'region=North', or column → value. Got {shown(customers)}."
+        )
+    pairs = [pair.partition("=") for pair in customers.split(",") if pair.strip()]
+    wrong = [
+        column
+        for column, equals, value in pairs
+        if not (equals and column.strip() and value.strip())
+    ]
+    if wrong:
+        raise CjlibError(
+            f"customers: {shown(customers)} cannot be read. Write column=value, with commas between several: 'region=North, plan=pro'."
+        )
+    return {column.strip(): value.strip() for column, _, value in pairs}
+
+
+def is_value(column: pd.Series, value: Any) -> NDArray[np.bool_]:
+    """Which rows of a column of a table hold a value, or one of a list of values; numbers are compared as numbers, all else as text."""
+    wanted = {
+        str(one).casefold() for one in (value if isinstance(value, list | tuple) else [value])
+    }
+    if pd.api.types.is_float_dtype(column):
+        column = column.map("{:g}".format)
+    return column.astype("str").str.casefold().isin(wanted).to_numpy()
 
 
 def overridden(options: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

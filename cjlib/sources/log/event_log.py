@@ -257,6 +257,8 @@ class EventLog(Log):
     engine: DuckDB
     prepared: str
     kept: _Filtered | None = None
+    group: NDArray[np.bool_] | None = None
+    """By code, who is of the group that the log was cut to; None: it holds all customers."""
 
     def counted(
         self,
@@ -404,6 +406,60 @@ class EventLog(Log):
             filters_in_words=cut.words,
         )
 
+    def of_group(self, groups: Where) -> EventLog:
+        """The log of one group of customers, with all their events.
+
+        A customer is of the group for what the first event says: a value that comes later, such as
+        the plan of those who subscribed, would choose customers by what they went on to do. Of tied
+        first events the smallest value as text counts; who has no value is in no group.
+
+        Parameters
+        ----------
+        groups
+            Column → condition, as `cj.Step(where=)` takes them: `{"region": "North"}`.
+
+        Returns
+        -------
+        EventLog
+            A new log; this one stays as it is.
+
+        Raises
+        ------
+        CjlibError
+            If a column does not exist, a condition does not fit its type, or nobody is of the
+            group.
+        """
+        log = self
+        for column, condition in groups.items():
+            log = log._of_group(column, condition)
+        return log
+
+    def _of_group(self, column: str, condition: Any) -> EventLog:
+        step, one = Step(None, where={column: condition}), self.property(column, "customers")
+        met, among = matching(self, step, "customers"), self.prepared
+        words = str(step).removeprefix("any event where ")
+        if not one.of_customer:
+            value = one.column if one.coded else f"CAST({one.column} AS VARCHAR)"
+            met = (
+                f"c IN (SELECT c FROM {among} WHERE {one.column} IS NOT NULL AND (c, t) IN (SELECT (c, min(t)) FROM {among} GROUP BY c) "
+                f"GROUP BY c HAVING arg_min({met}, {value}))"
+            )
+        kept = _Filtered(self.engine, f"SELECT * FROM {among} WHERE {met} ORDER BY rowid")
+        group = np.zeros(self.n_customer_codes, dtype=bool)
+        group[[code for (code,) in self.engine.rows(f"SELECT DISTINCT c FROM {kept.name}")]] = True
+        if not group.any():
+            raise CjlibError(
+                f"customers: of no customer does the first event say {words}. A group must be known from a customer's first event on."
+            )
+        return replace(
+            self,
+            prepared=kept.name,
+            kept=kept,
+            group=group,
+            filters=(*self.filters, _portable_group(self, column, step)),
+            filters_in_words=(*self.filters_in_words, f"customers whose {words}"),
+        )
+
     def match(self, event: Event, option: str = "event") -> str:
         """The SQL condition, over the prepared table, of the events that match; `first_time` included."""
         return matching(self, event, option)
@@ -483,7 +539,7 @@ class EventLog(Log):
         return every if codes is None else every[codes]
 
     def codes_of_ids(self, ids: Iterable[Any]) -> NDArray[np.int64]:
-        """The code of the customer for whom each of these ids stands, as in a table of feedback; −1 where it stands for none.
+        """The code of the customer for whom each of these ids stands, as in a table of feedback; −1 where it stands for none, or for one outside the log's group.
 
         Where ids were joined, every id that is one person's for good counts, not only the one that names the person.
         """
@@ -491,7 +547,8 @@ class EventLog(Log):
         names = pd.Index([str(one) for one in self.customer_ids()])
         direct = names.get_indexer(pd.Index(asked))
         of_person = names.get_indexer(pd.Index(self._people_of(asked)))
-        return np.where(direct >= 0, direct, of_person).astype(np.int64)
+        code = np.where(direct >= 0, direct, of_person).astype(np.int64)
+        return code if self.group is None else np.where((code >= 0) & self.group[code], code, -1)
 
     def units_of(self, table: pd.DataFrame) -> pd.Series:
         """The unit of each row of a table about people, such as answers: what its own column names, else what the row's `customer_id` did things for.
@@ -678,6 +735,17 @@ def portable(log: Log, event: Event, option: str) -> str:
         )
         tests.append(condition_sql(identifier(column), value, named, *bounds))
     return f"({' AND '.join(tests)})" if tests else "TRUE"
+
+
+def _portable_group(log: Log, column: str, step: Step) -> str:
+    """The condition over the portable table `events` of a group known at each customer's first event."""
+    name = identifier(column)
+    first = f"(SELECT *, RANK() OVER (PARTITION BY customer_id ORDER BY timestamp) AS moment FROM {log.events_sql} AS e) AS f"
+    place = f"ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY CAST({name} AS VARCHAR))"
+    return (
+        f"customer_id IN (SELECT customer_id FROM (SELECT customer_id, {portable(log, step, 'customers')} AS met, {place} AS place "
+        f"FROM {first} WHERE moment = 1 AND {name} IS NOT NULL) AS g WHERE place = 1 AND met)"
+    )
 
 
 def type_of(log: Log, column: str, option: str) -> str:

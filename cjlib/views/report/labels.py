@@ -17,6 +17,8 @@ _SHOWN = {"text", "ticktext", "label", "labels", "name", "hovertext", "title", "
 """What of a figure is read; everything else says how it is drawn."""
 _TOLD = {"headline", "claim", "next_step", "label"}
 _TAG = re.compile(r"(<[^<>]*>)")
+_NUMBERED = re.compile(r"((?:<b>)?\d+ +)(.+?)((?:</b>)?)")
+"""A step with its number, such as "2 signup"."""
 
 
 def _content_of(path: Path | None) -> dict[str, Any]:
@@ -75,7 +77,8 @@ class Labels:
 
     A text that is a name becomes its label. Within a sentence a name that no word can be (with an
     underscore, a digit, a dot) is replaced wherever it stands by itself; a name that is a plain
-    word, such as `visit`, only in quotation marks, beside an arrow and after the number of a step.
+    word, such as `visit`, only in quotation marks, beside an arrow and where it is all that follows
+    a number, as in "2 visit" for a step.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
@@ -87,7 +90,7 @@ class Labels:
         if plain:
             either = "|".join(plain)
             parts.append(
-                rf"(?<=“)(?:{either})(?=”)|(?<=\d  )(?:{either})(?!\w)|(?<=→ )(?:{either})(?!\w)|(?<!\w)(?:{either})(?= →)"
+                rf"(?<=“)(?:{either})(?=”)|(?<=→ )(?:{either})(?!\w)|(?<!\w)(?:{either})(?= →)"
             )
         self._found = re.compile("|".join(parts)) if parts else None
 
@@ -97,6 +100,9 @@ class Labels:
             return self.names[text]
         if self._found is None:
             return text
+        step = _NUMBERED.fullmatch(text)
+        if step and step[2] in self.names:
+            return f"{step[1]}{self.names[step[2]]}{step[3]}"
         return self._found.sub(lambda found: self.names[found[0]], text)
 
     def html(self, text: str) -> str:

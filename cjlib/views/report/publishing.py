@@ -148,6 +148,7 @@ def render(out: Path, runs: Sequence[Run]) -> str:
     return filled(
         "index.html.j2",
         _business(runs),
+        group=_group(runs),
         reports=published,
         briefing=briefing(
             {report.name: report.results for report in published},
@@ -193,6 +194,13 @@ def filled(template: str, business: str, **content: Any) -> str:
 
 def _business(runs: Sequence[Run]) -> str:
     return next((run.facts["journey"] for run in runs if run.facts.get("journey")), "")
+
+
+def _group(runs: Sequence[Run]) -> str:
+    """Which customers the newest run counted, where it did not count all."""
+    notebooks = runs[0].facts["notebooks"].values() if runs else ()
+    given = dict.fromkeys(str(one["parameters"].get("customers") or "") for one in notebooks)
+    return numbers.joined(one.replace("=", " = ") for one in given if one)
 
 
 def _unit(runs: Sequence[Run]) -> Unit:
