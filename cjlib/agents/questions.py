@@ -1,11 +1,11 @@
-"""What an agent can ask: one class a question, its fields the options of the function of `cj` that answers."""
+"""What an agent can ask: of each question the options, as fields of a class, and the function of `cj` that answers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import chain
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
 from pydantic import Field, ValidationError, WithJsonSchema
@@ -153,10 +153,6 @@ class Question(Section):
         names = self.model_fields_set - {*OF_ANSWER, "where", *but}
         return {name: _plain(getattr(self, name)) for name in sorted(names)}
 
-    def answer(self, business: Business) -> Result:
-        """The answer of the API."""
-        raise NotImplementedError
-
 
 class OfEvents(Question):
     """A question about events."""
@@ -200,13 +196,14 @@ class FunnelQuestion(OfEvents):
         None
     )
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.funnel`."""
-        given = self.given("name")
-        if not self.steps:
-            limit = {"window": "none"} if given.get("window", "") is None else {}
-            given = business.journey.funnel(self.name, **given | limit)
-        return cj.funnel(self.log(business), **given)
+
+def _funnel(asked: FunnelQuestion, business: Business) -> Result:
+    """The answer of `cj.funnel`."""
+    given = asked.given("name")
+    if not asked.steps:
+        limit = {"window": "none"} if given.get("window", "") is None else {}
+        given = business.journey.funnel(asked.name, **given | limit)
+    return cj.funnel(asked.log(business), **given)
 
 
 class RetentionQuestion(OfEvents):
@@ -231,11 +228,10 @@ class RetentionQuestion(OfEvents):
         str | None, one_of(*RETENTIONS), Field(description="As a tool counts.")
     ] = None
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.retention`."""
-        return cj.retention(
-            self.log(business), **business.journey.retention_options(**self.given())
-        )
+
+def _retention(asked: RetentionQuestion, business: Business) -> Result:
+    """The answer of `cj.retention`."""
+    return cj.retention(asked.log(business), **business.journey.retention_options(**asked.given()))
 
 
 class SurvivalQuestion(OfEvents):
@@ -250,12 +246,13 @@ class SurvivalQuestion(OfEvents):
     start: Text | None = None
     end: Text | None = None
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.survival`."""
-        given = self.given()
-        said = "churn_event" in given or "inactive" in given
-        leaving = {} if said else business.journey.leaving_options()
-        return cj.survival(self.log(business), **leaving | given)
+
+def _survival(asked: SurvivalQuestion, business: Business) -> Result:
+    """The answer of `cj.survival`."""
+    given = asked.given()
+    said = "churn_event" in given or "inactive" in given
+    leaving = {} if said else business.journey.leaving_options()
+    return cj.survival(asked.log(business), **leaving | given)
 
 
 class LifecycleQuestion(OfEvents):
@@ -264,9 +261,10 @@ class LifecycleQuestion(OfEvents):
     event: OneEvent | None = None
     period: Period = "month"
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.lifecycle`."""
-        return cj.lifecycle(self.log(business), **self.given())
+
+def _lifecycle(asked: LifecycleQuestion, business: Business) -> Result:
+    """The answer of `cj.lifecycle`."""
+    return cj.lifecycle(asked.log(business), **asked.given())
 
 
 class PathsQuestion(OfEvents):
@@ -280,9 +278,10 @@ class PathsQuestion(OfEvents):
         Text, Field(description="Longest pause inside a path: 30min; none: whole histories.")
     ] = ""
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.paths`."""
-        return cj.paths(self.log(business), **business.journey.path_options(**self.given()))
+
+def _paths(asked: PathsQuestion, business: Business) -> Result:
+    """The answer of `cj.paths`."""
+    return cj.paths(asked.log(business), **business.journey.path_options(**asked.given()))
 
 
 class TransitionsQuestion(OfEvents):
@@ -291,9 +290,10 @@ class TransitionsQuestion(OfEvents):
     by: Annotated[Text | None, Field(description="A property to compare groups by.")] = None
     session_gap: Annotated[Duration | None, Field(description="Longest pause between.")] = None
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.transitions`."""
-        return cj.transitions(self.log(business), **self.given())
+
+def _transitions(asked: TransitionsQuestion, business: Business) -> Result:
+    """The answer of `cj.transitions`."""
+    return cj.transitions(asked.log(business), **asked.given())
 
 
 class AttributionQuestion(OfEvents):
@@ -311,10 +311,11 @@ class AttributionQuestion(OfEvents):
     channel: Annotated[Text, Field(description="Column of channels.")] = "channel"
     order: Annotated[int, whole(1, 4)] = 1
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.attribution`."""
-        options = business.journey.attribution_options() | self.given()
-        return cj.attribution(self.log(business), **options)
+
+def _attribution(asked: AttributionQuestion, business: Business) -> Result:
+    """The answer of `cj.attribution`."""
+    options = business.journey.attribution_options() | asked.given()
+    return cj.attribution(asked.log(business), **options)
 
 
 class ScoreQuestion(Question):
@@ -326,9 +327,10 @@ class ScoreQuestion(Question):
     by: Annotated[Text | None, Field(description="A column of the feedback.")] = None
     period: Period | None = None
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.score`."""
-        return cj.score(business.feedback, self.score, **self.given("score"))
+
+def _score(asked: ScoreQuestion, business: Business) -> Result:
+    """The answer of `cj.score`."""
+    return cj.score(business.feedback, asked.score, **asked.given("score"))
 
 
 class SentimentQuestion(Question):
@@ -337,9 +339,10 @@ class SentimentQuestion(Question):
     by: Annotated[Text | None, Field(description="A column of the feedback.")] = None
     period: Period | None = None
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.sentiment`."""
-        return cj.sentiment(business.feedback, **self.given())
+
+def _sentiment(asked: SentimentQuestion, business: Business) -> Result:
+    """The answer of `cj.sentiment`."""
+    return cj.sentiment(business.feedback, **asked.given())
 
 
 class ThemesQuestion(Question):
@@ -349,25 +352,28 @@ class ThemesQuestion(Question):
         bool, Field(description="Whether customers' words are given, personal data removed.")
     ] = False
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.themes`."""
-        return cj.themes(business.feedback, quotes=self.quotes)
+
+def _themes(asked: ThemesQuestion, business: Business) -> Result:
+    """The answer of `cj.themes`."""
+    return cj.themes(business.feedback, quotes=asked.quotes)
 
 
 class ChurnQuestion(Question):
     """How well a model foretells which customers leave, and which features go with leaving (further table effects)."""
 
-    def answer(self, business: Business) -> Result:
-        """The model of `cj.fit_churn`."""
-        return business.churn_model
+
+def _churn(_: ChurnQuestion, business: Business) -> Result:
+    """The model of `cj.fit_churn`."""
+    return business.churn_model
 
 
 class ChurnForecastQuestion(Question):
     """How many of the customers of today are expected to leave, by the model of churn."""
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `ChurnModel.score_today`."""
-        return business.churn_model.score_today(business.churn_data)
+
+def _churn_forecast(_: ChurnForecastQuestion, business: Business) -> Result:
+    """The answer of `ChurnModel.score_today`."""
+    return business.churn_model.score_today(business.churn_data)
 
 
 class CustomerValueQuestion(OfEvents):
@@ -377,10 +383,11 @@ class CustomerValueQuestion(OfEvents):
     value: Annotated[Text | None, Field(description="Column of money.")] = None
     event: OneEvent | None = None
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.customer_value`."""
-        options = business.journey.value_options(**self.given())
-        return cj.customer_value(self.log(business), **options)
+
+def _customer_value(asked: CustomerValueQuestion, business: Business) -> Result:
+    """The answer of `cj.customer_value`."""
+    options = business.journey.value_options(**asked.given())
+    return cj.customer_value(asked.log(business), **options)
 
 
 class JourneyMapQuestion(Question):
@@ -393,25 +400,27 @@ class JourneyMapQuestion(Question):
     start: Annotated[Text, Field(description="First day of the map.")] = ""
     end: Annotated[Text, Field(description="Last day of the map.")] = ""
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.journey_map`."""
-        log = business.log_if_named
-        bounds = {name: bound for name in ("start", "end") if (bound := getattr(self, name))}
-        within = log.where(**bounds) if log is not None and bounds else log
-        return cj.journey_map(
-            business.journey,
-            within,
-            business.feedback_if_named,
-            **self.given("start", "end"),
-        )
+
+def _journey_map(asked: JourneyMapQuestion, business: Business) -> Result:
+    """The answer of `cj.journey_map`."""
+    log = business.log_if_named
+    bounds = {name: bound for name in ("start", "end") if (bound := getattr(asked, name))}
+    within = log.where(**bounds) if log is not None and bounds else log
+    return cj.journey_map(
+        business.journey,
+        within,
+        business.feedback_if_named,
+        **asked.given("start", "end"),
+    )
 
 
 class ScorecardQuestion(Question):
     """The measures of the business in its last whole period, each beside the period before and its target."""
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.scorecard`."""
-        return cj.scorecard(business.journey, business.log_if_named, business.feedback_if_named)
+
+def _scorecard(_: ScorecardQuestion, business: Business) -> Result:
+    """The answer of `cj.scorecard`."""
+    return cj.scorecard(business.journey, business.log_if_named, business.feedback_if_named)
 
 
 class ExperimentQuestion(OfEvents):
@@ -419,28 +428,36 @@ class ExperimentQuestion(OfEvents):
 
     name: Annotated[Text, Field(description="An experiment of the journey file; its first.")] = ""
 
-    def answer(self, business: Business) -> Result:
-        """The answer of `cj.experiment`."""
-        return cj.experiment(self.log(business), **business.journey.experiment(self.name))
+
+def _experiment(asked: ExperimentQuestion, business: Business) -> Result:
+    """The answer of `cj.experiment`."""
+    return cj.experiment(asked.log(business), **business.journey.experiment(asked.name))
 
 
-QUESTIONS: dict[str, type[Question]] = {
-    "funnel": FunnelQuestion,
-    "retention": RetentionQuestion,
-    "survival": SurvivalQuestion,
-    "lifecycle": LifecycleQuestion,
-    "paths": PathsQuestion,
-    "transitions": TransitionsQuestion,
-    "attribution": AttributionQuestion,
-    "score": ScoreQuestion,
-    "sentiment": SentimentQuestion,
-    "themes": ThemesQuestion,
-    "churn": ChurnQuestion,
-    "churn_forecast": ChurnForecastQuestion,
-    "customer_value": CustomerValueQuestion,
-    "journey_map": JourneyMapQuestion,
-    "scorecard": ScorecardQuestion,
-    "experiment": ExperimentQuestion,
+class Kind(NamedTuple):
+    """A kind of question: its options, and what answers them."""
+
+    options: type[Question]
+    answer: Callable[[Any, Business], Result]
+
+
+QUESTIONS = {
+    "funnel": Kind(FunnelQuestion, _funnel),
+    "retention": Kind(RetentionQuestion, _retention),
+    "survival": Kind(SurvivalQuestion, _survival),
+    "lifecycle": Kind(LifecycleQuestion, _lifecycle),
+    "paths": Kind(PathsQuestion, _paths),
+    "transitions": Kind(TransitionsQuestion, _transitions),
+    "attribution": Kind(AttributionQuestion, _attribution),
+    "score": Kind(ScoreQuestion, _score),
+    "sentiment": Kind(SentimentQuestion, _sentiment),
+    "themes": Kind(ThemesQuestion, _themes),
+    "churn": Kind(ChurnQuestion, _churn),
+    "churn_forecast": Kind(ChurnForecastQuestion, _churn_forecast),
+    "customer_value": Kind(CustomerValueQuestion, _customer_value),
+    "journey_map": Kind(JourneyMapQuestion, _journey_map),
+    "scorecard": Kind(ScorecardQuestion, _scorecard),
+    "experiment": Kind(ExperimentQuestion, _experiment),
 }
 """The questions by the names of their tools."""
 
@@ -451,7 +468,7 @@ def question(name: str, options: Mapping[str, Any]) -> Question:
         fault = not_one_of("question", name, QUESTIONS)
         raise CjlibError(f"{fault} None of them tells causes: they count what goes with what.")
     try:
-        return QUESTIONS[name].model_validate(_unquoted(options))
+        return QUESTIONS[name].options.model_validate(_unquoted(options))
     except ValidationError as error:
         faults = [
             f"{spelled(fault.place) or name}: {fault.text.replace('key', 'option').replace('Keys here', 'Options here')}"

@@ -31,8 +31,8 @@ def tools() -> dict[str, tuple[str, dict[str, Any]]]:
     """Name → description and JSON schema of the options; nothing of the data stands in them."""
     asked = {
         name: (
-            f"{kind.__doc__} Association, not causation; n, interval and definition come with it.",
-            kind.model_json_schema(),
+            f"{kind.options.__doc__} Association, not causation; n, interval and definition come with it.",
+            kind.options.model_json_schema(),
         )
         for name, kind in QUESTIONS.items()
     }
@@ -55,7 +55,7 @@ def ask(
     wanted = question(name, options)
     ids = Ids(business.log_if_named, show_ids)
     ids.refuse(wanted)
-    return answered(name, wanted, wanted.answer(business), business, ids)
+    return answered(name, wanted, QUESTIONS[name].answer(wanted, business), business, ids)
 
 
 def answer_text(

@@ -265,7 +265,7 @@ def test_the_tools_say_that_they_read_only_and_hold_nothing_of_the_data(business
 
 
 def test_the_schema_lets_an_event_be_a_name_or_a_list(business):
-    steps = QUESTIONS["funnel"].model_json_schema()["properties"]["steps"]
+    steps = QUESTIONS["funnel"].options.model_json_schema()["properties"]["steps"]
     assert [way["type"] for way in steps["items"]["anyOf"]] == ["string", "array", "object"]
 
 
