@@ -1,4 +1,4 @@
-"""`cj`: run notebooks, send what they found, check a journey file, make a first one, make the sample; one module for each command.
+"""`cj`: run notebooks, send what they found, check a journey file, make a first one, make the sample.
 
 Exit codes: 0 all went well · 1 a notebook failed · 2 wrong usage, parameters or journey file · 3 data missing, stale or beyond the quarantine limit ·
 4 an alert fired · 130, 143 stopped by a signal. Progress and messages go to stderr; stdout gets one summary line, or one JSON object with `--json`.
@@ -11,19 +11,19 @@ from typing import Annotated
 import typer
 
 from cjlib import __version__, platform
-from cjlib.cli.cache import cache_command
 from cjlib.cli.check import check_command
-from cjlib.cli.export import export
 from cjlib.cli.init import init_command
-from cjlib.cli.mcp import mcp_command
-from cjlib.cli.new import new_command
-from cjlib.cli.notebooks import list_command, notebooks_command
+from cjlib.cli.other_tools import export, mcp_command, render_command, schema_command
 from cjlib.cli.presets import presets_command
+from cjlib.cli.projects import (
+    cache_command,
+    list_command,
+    new_command,
+    notebooks_command,
+    sample_command,
+)
 from cjlib.cli.reconcile import reconcile_command
-from cjlib.cli.render import render_command
 from cjlib.cli.run import run_command
-from cjlib.cli.sample import sample_command
-from cjlib.cli.schema import schema_command
 from cjlib.cli.send import send_command
 
 app = typer.Typer(

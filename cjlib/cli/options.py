@@ -29,6 +29,9 @@ Folder = Annotated[
         show_default=False,
     ),
 ]
+JourneyFile = Annotated[
+    Path, typer.Argument(envvar="CJ_JOURNEY", metavar="JOURNEY", help="The journey file.")
+]
 Data = Annotated[
     Path | None,
     typer.Option(

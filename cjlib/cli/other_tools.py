@@ -1,4 +1,4 @@
-"""`cj export`: the journey map as a file for a slide or a printer, and the journey file's definitions for a semantic layer."""
+"""`cj export`, `cj schema`, `cj render`, `cj mcp`: what slides, semantic layers, editors, other runners of notebooks and agents take."""
 
 from __future__ import annotations
 
@@ -8,24 +8,18 @@ from typing import Annotated
 import typer
 
 from cjlib.cli.faults import faults
-from cjlib.cli.options import JOURNEY, Debug
+from cjlib.cli.options import JOURNEY, Debug, JourneyFile
 from cjlib.errors import CjlibError, not_one_of, shown
 
 export = typer.Typer(
-    help="Write the journey map or the journey file's definitions for other tools."
+    help="Write the journey map or the journey file's definitions for other tools.",
+    no_args_is_help=True,
 )
-
-
-@export.callback()
-def _only_subcommands() -> None:
-    """Write the journey map or the journey file's definitions for other tools."""
 
 
 @export.command("metrics")
 def export_metrics_command(
-    journey: Annotated[
-        Path, typer.Argument(envvar="CJ_JOURNEY", metavar="JOURNEY", help="The journey file.")
-    ] = Path(JOURNEY),
+    journey: JourneyFile = Path(JOURNEY),
     *,
     style: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="dbt or ossie (formerly OSI).")
@@ -61,9 +55,7 @@ def export_metrics_command(
 
 @export.command("map")
 def export_map_command(
-    journey: Annotated[
-        Path, typer.Argument(envvar="CJ_JOURNEY", metavar="JOURNEY", help="The journey file.")
-    ] = Path(JOURNEY),
+    journey: JourneyFile = Path(JOURNEY),
     *,
     style: Annotated[
         str | None,
@@ -128,3 +120,81 @@ def _poster_file(out: Path | None, style: str | None) -> Path:
             f"--format: {shown(style)} and the ending of {shown(str(target))} differ. Give one of the two."
         )
     return target
+
+
+def schema_command(
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="A file instead of stdout.", show_default=False),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Write the journey file's keys as JSON schema, by which an editor completes them."""
+    with faults(debug):
+        from cjlib.sources.journey.json_schema import schema_text
+
+        if out is None:
+            print(schema_text(), end="")
+        else:
+            out.write_text(schema_text(), encoding="utf-8")
+
+
+def render_command(
+    notebooks: Annotated[
+        list[Path],
+        typer.Argument(metavar="EXECUTED.ipynb…", help="Notebooks with their outputs."),
+    ],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where the pages go; without it beside the notebooks.",
+            show_default=False,
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Make the report of notebooks that papermill, Lab or a scheduler has run."""
+    with faults(debug):
+        from cjlib.views.report import read_notebook
+        from cjlib.views.report.exporter import write_report
+
+        for notebook in notebooks:
+            if not notebook.is_file():
+                raise CjlibError(
+                    f"notebook: there is no file {shown(str(notebook))}. Give a notebook that was run, such as papermill's output."
+                )
+            read_notebook(notebook)  # what is no notebook is refused in words
+            print(write_report(notebook, out))
+
+
+def mcp_command(
+    journey: JourneyFile = Path(JOURNEY),
+    *,
+    show_ids: Annotated[
+        bool, typer.Option("--show-ids", help="Let answers hold customers' ids.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Answer an agent's questions about the journey over stdin and stdout (Model Context Protocol), read-only."""
+    with faults(debug, journey=journey):
+        try:
+            import mcp.server.stdio  # noqa: F401
+        except ImportError:
+            raise CjlibError(
+                "mcp: the protocol's package is not installed. Install it: pip install 'customer-journey-notebooks[mcp]'."
+            ) from None
+        import cjlib as cj
+        from cjlib.agents.questions import Business
+        from cjlib.agents.server import serve
+        from cjlib.packaged import meant_journey
+        from cjlib.views.report.redaction import Mask, named_in
+
+        business = Business(cj.read_journey(journey))
+        secrets = Mask(
+            named_in([meant_journey(journey).read_text(encoding="utf-8", errors="replace")])
+        )
+        serve(business, show_ids=show_ids, mask=secrets)
