@@ -110,7 +110,7 @@ def test_only_groups_that_differ_significantly_are_said_to_and_small_ones_are_no
     value, log = many({"app": (90, 50.0), "web": (90, 10.0)})
     found = cj.value_by(value, log, by="channel")
     assert found.headline == (
-        "Customers of app are expected to bring 51.00 each (n = 90), 40.00 more than the others (95% CI 39.76 to 40.24). "
+        "Customers of app are expected to bring 51.00 each (n = 90), 40.00 more than the others (95% CI 39.40 to 40.60). "
         "2 of 2 groups differ significantly from the others."
     )
     assert [finding.direction for finding in found.findings] == ["good", "bad"]
@@ -136,6 +136,31 @@ def test_twenty_equal_groups_are_rarely_said_to_differ():
         )
         false += compared.claims.any()
     assert false <= 4
+
+
+def test_interval_and_p_of_money_agree_and_hold_with_a_long_tail():
+    group, held = np.repeat([0, 1], [40, 200]), 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        amounts = rng.lognormal(0, 1, 240) * np.where(group, 1.0, 1.5)
+        compared = group_means_against_others(
+            "money", group, amounts, 1, follow_up=known_at_once("now")
+        )
+        low, high, p = compared.low[0], compared.high[0], compared.p_value[0]
+        assert (low <= 0 <= high) == (p >= 0.05)
+        held += low <= 0.5 * np.exp(0.5) <= high
+    assert held >= 279
+
+
+def test_amounts_below_0_are_compared_without_logarithms():
+    group = np.repeat([0, 1], 50)
+    amounts = np.linspace(-10, 10, 100)
+    compared = group_means_against_others(
+        "money", group, amounts, 2, follow_up=known_at_once("now")
+    )
+    assert compared.difference[0] == pytest.approx(-compared.difference[1])
+    assert compared.low[0] == pytest.approx(-compared.high[1])
+    assert compared.claims.all()
 
 
 def test_a_group_without_spread_has_no_interval_and_cohorts_are_not_tested():

@@ -121,8 +121,8 @@ def compare(now: Side, earlier: Side) -> MapChange:
 
     Shares, times and values are of customers followed equally long after they entered the stage (twice `map.silent_after`, less in a short log), in both maps; so
     they differ from those of the maps. Shares: Newcombe's interval and the pooled z test; scores: z with summed variances, answers of one customer together; values:
-    Welch's interval, and the larger p of Welch's test and Wilcoxon's rank sum; medians: seeded bootstrap of customers, and Mood's test (the shares above the
-    common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more on both sides. Counts are only more or fewer: they grow with the time observed. The same people in both maps make it conservative.
+    the interval of means with a long tail (of their logarithms, joined as Zou and Donner do) and its p; medians: seeded bootstrap of customers, and Mood's test (the
+    shares above the common median). p is adjusted (Benjamini–Hochberg) over all cells with 30 or more on both sides. Counts are only more or fewer: they grow with the time observed. The same people in both maps make it conservative.
 
     Returns
     -------
@@ -380,7 +380,7 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
     return words | {
         "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
         "scores": "z with summed variances; answers of one customer count together",
-        "values": "Welch's interval; the larger p of Welch's test and Wilcoxon's rank sum",
+        "values": "of means with a long tail: by logarithms, joined as Zou and Donner do; p of the same interval",
         "medians": "seeded bootstrap of customers; Mood's test",
         "significant": f"{compared.words}; below {CLAIM:g}, with 30 or more on both sides",
         "the same people in both": "make it conservative",

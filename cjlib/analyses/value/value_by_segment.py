@@ -59,9 +59,10 @@ def value_by(
     else the value of a column at the first event that has one; where events tie, the smallest as
     text. Lifetime value is what a customer has brought to date and what is expected within the
     value's horizon. Mean of the expected with its 95% CI over customers (t; of the mean, not of one
-    customer). Each group of at least 30 customers is tested against all others together (the larger
-    p of Welch's test and Wilcoxon's rank sum), p-values adjusted over the groups. Cohorts are not
-    tested: they differ in age, and with it in how many still buy.
+    customer). Each group of at least 30 customers is tested against all others together, p-values
+    adjusted over the groups; interval and p of the difference are of one test, which works on the
+    logarithms of means, since money has long tails. Cohorts are not tested: they differ in age, and
+    with it in how many still buy.
 
     Parameters
     ----------
@@ -85,6 +86,11 @@ def value_by(
     CjlibError
         If `value` is not what `cj.customer_value` gave, `log` is no event log, or there is no such
         column.
+
+    References
+    ----------
+    Zou, G. Y. & Donner, A. (2008). Construction of confidence limits about effect measures: a
+    general approach. Statistics in Medicine 27.
     """
     if isinstance(value, StatedValue):
         return ValueBy.unanswered(
