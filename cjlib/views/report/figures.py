@@ -8,7 +8,6 @@ import html
 import json
 import math
 import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -309,23 +308,21 @@ def decoded(values: Any) -> list[Any]:
     return list(values) if isinstance(values, (list, tuple)) else [values]
 
 
-LETTERS = np.frombuffer(
-    f"{string.digits}{string.ascii_uppercase}{string.ascii_lowercase}!#$%,()*+-;.=/?@^_`{{|}}~".encode(),
-    dtype=np.uint8,
-)
-"""Those of base 85, with `,./` in place of the three that HTML reads: `&<>`."""
+LETTERS = np.array([*range(1, 5), *range(14, 32), *range(32, 60), *range(61, 127)], dtype=np.uint8)
+"""116 signs of one byte that HTML keeps as they are: neither `<` nor the ends of lines."""
 
 
 def packed(content: bytes) -> Markup:
-    """Content compressed, as text that can stand in a page: base 85, a sixteenth shorter than base 64, without the three letters HTML reads."""
-    return Markup(base85(gzip.compress(content, compresslevel=9, mtime=0)))
+    """Content compressed, as text that can stand in a page: an eighth shorter than base 64."""
+    return Markup(base116(gzip.compress(content, compresslevel=9, mtime=0)))
 
 
-def base85(content: bytes) -> str:
-    """Four bytes as five letters, the last ones as many as are needed; ten times as fast as the library's own for the megabyte of plotly.js."""
-    missing = -len(content) % 4
-    numbers = np.frombuffer(content + bytes(missing), dtype=">u4").astype(np.uint32)
-    digits = np.empty((numbers.size, 5), dtype=np.uint8)
-    for place in reversed(range(5)):
-        numbers, digits[:, place] = np.divmod(numbers, 85)
+def base116(content: bytes) -> str:
+    """Six bytes as seven letters, the highest first; the last ones as many as are needed."""
+    missing = -len(content) % 6
+    whole = np.frombuffer(content + bytes(missing), dtype=np.uint8).reshape(-1, 6)
+    numbers = whole.astype(np.uint64) @ (256 ** np.arange(5, -1, -1, dtype=np.uint64))
+    digits = np.empty((numbers.size, 7), dtype=np.uint8)
+    for place in reversed(range(7)):
+        numbers, digits[:, place] = np.divmod(numbers, np.uint64(116))
     return LETTERS[digits].tobytes()[: digits.size - missing].decode("ascii")

@@ -255,19 +255,21 @@
     const held = byId(box.dataset.fig);
     return JSON.parse(held.type === "application/json" ? held.textContent : await inflated(held.textContent).text());
   }
-  // Base 85: five letters are four bytes, the highest first; the end is filled up with the last letter.
+  // Base 116: seven letters are six bytes, the highest first; the end is filled up with the last letter.
+  // Its letters are the signs of one byte without `<`, the ends of lines and a few that are not needed.
   function decoded(text) {
-    const letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%,()*+-;.=/?@^_`{|}~";
     const value = new Uint8Array(128);
-    for (let at = 0; at < letters.length; at++) value[letters.charCodeAt(at)] = at;
-    const missing = (5 - (text.length % 5)) % 5;
+    let next = 0;
+    for (const [first, last] of [[1, 4], [14, 59], [61, 126]]) for (let at = first; at <= last; at++) value[at] = next++;
+    const missing = (7 - (text.length % 7)) % 7;
     const whole = text + "~".repeat(missing);
-    const bytes = new Uint8Array((whole.length / 5) * 4);
+    const bytes = new Uint8Array((whole.length / 7) * 6);
     const view = new DataView(bytes.buffer);
-    for (let from = 0, to = 0; from < whole.length; from += 5, to += 4) {
+    for (let from = 0, to = 0; from < whole.length; from += 7, to += 6) {
       let number = 0;
-      for (let at = from; at < from + 5; at++) number = number * 85 + value[whole.charCodeAt(at)];
-      view.setUint32(to, number);
+      for (let at = from; at < from + 7; at++) number = number * 116 + value[whole.charCodeAt(at)];
+      view.setUint16(to, number / 4294967296);
+      view.setUint32(to + 2, number % 4294967296);
     }
     return bytes.subarray(0, bytes.length - missing);
   }
