@@ -146,13 +146,19 @@ def column_kinds(columns: Iterable[str], given: Mapping[str, str] | None = None)
             "points" if shares and words[0] == "difference" else "",
         )
         own = "share" if _is_share(name, words, names) else own
-        own = "p" if name in P_VALUES else "money" if _is_money(words) and not own else own
+        own = (
+            "p"
+            if name.replace("_", " ") in P_VALUES
+            else "money"
+            if _is_money(words) and not own
+            else own
+        )
         bound = not own and words[-1] in ("low", "high")
         kinds.append((given or {}).get(name, kinds[-1] if bound and kinds else own))
     return kinds
 
 
-P_VALUES = ("p_value", "p_adjusted", "q_value", "p", "adjusted p", "p value")
+P_VALUES = ("p", "p value", "q value", "p adjusted", "adjusted p")
 MONEY = {"profit", "revenue", "money", "price", "cost", "spent"}
 
 

@@ -513,6 +513,13 @@ def test_cohorts_are_held_against_the_average_of_the_same_periods():
         60,
     )
     assert change["p_value"] < 0.001
+    sides = result.before_and_after
+    assert sides[["side", "period", "retained", "eligible"]].to_numpy().tolist() == [
+        ["before", 0, 60, 60],
+        ["before", 1, 45, 60],
+        ["from then on", 0, 60, 60],
+        ["from then on", 1, 15, 60],
+    ]
 
 
 # ---- headline and definition --------------------------------------------------------------------------------------------------
@@ -545,6 +552,7 @@ def test_nothing_to_count_is_said_and_every_table_still_has_its_columns():
         "cohort_comparisons",
         "comparisons",
         "cohort_change",
+        "before_and_after",
     ):
         ours, theirs = getattr(empty, name), getattr(full, name)
         assert ours.empty

@@ -182,6 +182,23 @@ def test_cohorts_that_differ_and_the_cut_are_marked():
     ] * 2
 
 
+def test_a_change_is_drawn_as_two_curves_and_chance_is_not():
+    changed = cj.retention(
+        weeks({"pro": [[100, 69], [100, 70], [100, 68], [100, 30], [100, 32]]}, until="2024-02-11"),
+        periods=1,
+    )
+    figure = cj.plot(changed, "change")
+    names = [trace.name for trace in figure.data if trace.hovertext is not None]
+    assert names == ["cohorts before 2024-01-22", "from 2024-01-22 on"]
+    assert figure.layout.meta["caption"] == (
+        "69.0% (62.3–75.0%) of 200 who started before 2024-01-22 came back in week 1, 31.0% (25.0–37.7%) of 200 who started later."
+    )
+    same = cj.retention(weeks({"pro": [[100, 52], [100, 50], [100, 48]]}), periods=1)
+    assert cj.plot(same, "change").layout.meta["caption"] == (
+        "Before and after no cohort do returns differ significantly."
+    )
+
+
 def test_cohorts_that_chance_explains_are_not_marked():
     result = cj.retention(
         weeks({"pro": [[100, 52], [100, 50], [100, 48]]}, until="2024-01-28"), periods=1
@@ -203,7 +220,7 @@ def test_value_is_drawn_net_and_gross(plain):
     assert without.layout.meta["caption"].startswith("There is no money to follow")
 
 
-@pytest.mark.parametrize("view", ["cohorts", "average", "segments", "differences"])
+@pytest.mark.parametrize("view", ["cohorts", "average", "change", "segments", "differences"])
 def test_nothing_to_draw_is_said(view):
     empty = cj.retention(weeks({"pro": [[1]]}), start_event="nothing")
     meta = cj.plot(empty, view).layout.meta

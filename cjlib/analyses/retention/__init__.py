@@ -57,6 +57,9 @@ class Retention(Result):
     cohort_change
         From which cohort on returns differ most from those before, and whether chance alone would
         do as well.
+    before_and_after
+        The average before that cohort and from it on, over the cohorts compared and the periods that
+        both sides have completed: `side`, then the columns of `.average`. Empty with `by`.
     period, by
         The period's name and the columns of `by`, as asked.
     """
@@ -66,6 +69,7 @@ class Retention(Result):
     comparisons: pd.DataFrame
     cohort_comparisons: pd.DataFrame
     cohort_change: pd.DataFrame
+    before_and_after: pd.DataFrame
     period: str
     by: tuple[str, ...]
     mode: str
@@ -258,6 +262,7 @@ def _counted_there(log: Log, question: Question, scope: Scope) -> Retention:
         comparisons=found.comparisons,
         cohort_comparisons=found.cohort_comparisons,
         cohort_change=found.cohort_change,
+        before_and_after=found.before_and_after,
         headline=headline,
         definition=found.definition,
         families=found.families,
@@ -309,6 +314,7 @@ def _answer(members: Members) -> Retention:
         comparisons=by_group,
         cohort_comparisons=different,
         cohort_change=change,
+        before_and_after=comparisons.before_and_after(question, names, equal, scores, change),
         headline=summary.headline(question, len(entries), metrics, through, different, change),
         definition=summary.definition(members, counts, through)
         | summary.compared_words(question, families, through, scope, left_out),

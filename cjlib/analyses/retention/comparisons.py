@@ -11,7 +11,13 @@ from scipy.special import gammainc, gammaincc, ndtr, ndtri
 
 from cjlib.analyses.retention.count import Entries, Hits, Members, hits_of, up_to
 from cjlib.analyses.retention.options import Question, Scope
-from cjlib.analyses.retention.tables import Counts, Pooled, only_observed, pooled
+from cjlib.analyses.retention.tables import (
+    Counts,
+    Pooled,
+    average_table,
+    only_observed,
+    pooled,
+)
 from cjlib.shared import stats
 from cjlib.shared.comparison import Family, FollowUp, compare_shares, family
 from cjlib.shared.first_events import Groups, Whole
@@ -282,6 +288,23 @@ def cohort_change(
         {name: names[name].dtype for name in (*by, "cohort")}
         | {"customers_before": "int64", "customers_from": "int64"}
     )
+
+
+SIDES = ("before", "from then on")
+
+
+def before_and_after(
+    question: Question, names: pd.DataFrame, counts: Counts, scores: Scores, change: pd.DataFrame
+) -> pd.DataFrame:
+    """The average on both sides of the cut, of the cohorts that the test compares and in the periods that both sides have completed; without groups."""
+    cut = change["cohort"].iloc[0] if len(change) and not question.by else None
+    compared = scores.expected > 0 if cut is not None else np.zeros(len(names), dtype=bool)
+    side = (names["cohort"] >= cut).to_numpy(dtype=np.int64) if compared.any() else counts.group
+    sums = pooled(replace(counts, group=side, complete=counts.complete & compared[:, None]))
+    table = average_table(question, sums, Groups((), pd.DataFrame(index=range(2))), None)
+    table.insert(0, "side", np.array(SIDES, dtype=object)[sums.group])
+    both = table["period"].isin(table.loc[table["side"] == SIDES[1], "period"])
+    return table[both].reset_index(drop=True)
 
 
 def _best_cut(scores: Scores, rows: Whole, min_n: int, seed: int) -> tuple[int, float] | None:

@@ -27,6 +27,7 @@ class Found:
     comparisons: pd.DataFrame
     cohort_comparisons: pd.DataFrame
     cohort_change: pd.DataFrame
+    before_and_after: pd.DataFrame
     families: dict[str, int]
     definition: dict[str, str]
     sql: str
@@ -58,6 +59,7 @@ def counted(log: Log, question: Question, scope: Scope) -> Found:
     names, unknown = tables.cell_names(scope, counts, groups, None), _unknown_scores(counts)
     compared = replace(question, by=()) if question.mode == "on_or_after" else question
     by_group, tested = comparisons.group_comparisons(sums, groups, compared)
+    change = comparisons.cohort_change(question, names, counts, unknown)
     return Found(
         table=tables.cell_table(question, scope, counts, groups, None),
         average=_average(question, sums, groups),
@@ -65,7 +67,8 @@ def counted(log: Log, question: Question, scope: Scope) -> Found:
         comparisons=by_group,
         cohort_comparisons=comparisons.cohort_comparisons(question, names, counts, unknown)[0],
         families={} if tested is None else {tested.name: tested.tests},
-        cohort_change=comparisons.cohort_change(question, names, counts, unknown),
+        cohort_change=change,
+        before_and_after=comparisons.before_and_after(question, names, counts, unknown, change),
         sql=sql,
         headline_period=through,
         sums=sums,

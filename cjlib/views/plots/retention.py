@@ -12,7 +12,7 @@ from cjlib.show import numbers
 from cjlib.views import marks
 from cjlib.views.plots import theme
 from cjlib.views.plots.retention_cohorts import cohort_name, cohorts
-from cjlib.views.plots.retention_curves import average, group_caption, value
+from cjlib.views.plots.retention_curves import average, change, group_caption, value
 
 COLUMNS = [
     "customers",
@@ -312,6 +312,7 @@ VIEWS = {
     "Retention": {
         "cohorts": cohorts,
         "average": average,
+        "change": change,
         "segments": segments,
         "differences": differences,
         "value": value,

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from cjlib.shared.comparison import CLAIM, MIN_N
 from cjlib.show import numbers
 from cjlib.views.plots import theme
+from cjlib.views.plots.retention_cohorts import cohort_name
 
 COLUMNS = [
     "period",
@@ -61,13 +62,82 @@ def average(result: Any, *, most: int = 4) -> go.Figure:
         rows=[_row(row, by, fixed) for rows in groups.values() for row in rows],
         height=380,
         showlegend=True,
-        xaxis={
-            "title": {"text": f"{result.period}"},
+        **_axes(result.period, last),
+    )
+
+
+def _came_back(row: dict[str, Any]) -> str:
+    interval = numbers.interval(row["share_low"], row["share_high"])
+    return f"{numbers.percent(row['share'])} ({interval}) of {row['eligible']:,}"
+
+
+def _axes(period: str, last: int) -> dict[str, Any]:
+    """Periods to the right, the share that came back upwards."""
+    return {
+        "xaxis": {
+            "title": {"text": f"{period}"},
             "range": [-0.2, last + 0.3],
             "dtick": max(1, -(-last // 12)),
             "showgrid": False,
         },
-        yaxis=theme.percent_axis(range=[0, 1.03], title={"text": "share that came back"}),
+        "yaxis": theme.percent_axis(range=[0, 1.03], title={"text": "share that came back"}),
+    }
+
+
+CHANGE_COLUMNS = ["side", "period", "came back", "of", "cohorts", "share", "95% CI"]
+
+
+def change(result: Any) -> go.Figure:
+    """The average before and from the cohort with which returns change, in the periods that both sides have completed."""
+    cut = theme.records(result.cohort_change)
+    rows = theme.records(result.before_and_after)
+    if result.by or not cut or not rows or cut[0]["p_value"] >= CLAIM:
+        return theme.empty(
+            "Before and after no cohort do returns differ significantly.", columns=CHANGE_COLUMNS
+        )
+    since = cohort_name(cut[0]["cohort"], result.period)
+    sides = {
+        side: [row for row in rows if row["side"] == side] for side in ("before", "from then on")
+    }
+    names = {"before": f"cohorts before {since}", "from then on": f"from {since} on"}
+    traces = []
+    for place, (side, points) in enumerate(sides.items()):
+        traces += curve(
+            [row["period"] for row in points],
+            [row["share"] for row in points],
+            [row["share_low"] for row in points],
+            [row["share_high"] for row in points],
+            place=place,
+            name=theme.label(names[side], 30),
+            faint=points[0]["eligible"] < MIN_N,
+            hovertext=[_hover(row, names[side], result.period) for row in points],
+        )
+    before, after = (points[-1] for points in sides.values())
+    last = after["period"]
+    said = (
+        f"{_came_back(before)} who started before {since} came back in {result.period} {last}, "
+        f"{_came_back(after)} who started later."
+    )
+    return theme.figure(
+        traces,
+        caption=said,
+        alt=f"Two curves of the share that came back in each {result.period}. {said}",
+        columns=CHANGE_COLUMNS,
+        rows=[
+            [
+                names[row["side"]],
+                row["period"],
+                row["retained"],
+                row["eligible"],
+                row["cohorts"],
+                numbers.percent(row["share"]),
+                numbers.interval(row["share_low"], row["share_high"]),
+            ]
+            for row in rows
+        ],
+        height=380,
+        showlegend=True,
+        **_axes(result.period, last),
     )
 
 
