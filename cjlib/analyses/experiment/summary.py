@@ -247,8 +247,9 @@ def _sentence(row: Mapping[Any, Any], measure: str, ground: Ground) -> str:
     what = f"{action[0].upper()}{action[1:]}" if action in ("ship", "stop") else f"Go on with “{row['variant']}”{action.removeprefix('go on')}"  # fmt: skip
     named = f"{what} “{row['variant']}”" if action in ("ship", "stop") else what
     cost = f"its cost of {money(row['cost'])}" if row["cost"] else "nothing"
-    return (
-        f"{named}: it changes {measure} by {money(row['gain_per_1000'])} per 1,000 customers and {money(row['gain_per_year'])} a year "
-        f"({CONFIDENCE[ground.stop]} {money(row['gain_per_year_low'])} to {money(row['gain_per_year_high'])}), "
-        f"and gains more than {cost} with a probability of {percent(row['probability_worth_it'], 0)}."
-    )
+    gain = f"{money(row['gain_per_1000'])} per 1,000 customers and {money(row['gain_per_year'])} a year"
+    interval = f"({CONFIDENCE[ground.stop]} {money(row['gain_per_year_low'])} to {money(row['gain_per_year_high'])})"
+    more = f"more than {cost} with a probability of {percent(row['probability_worth_it'], 0)}"
+    if row["gain_per_year_low"] <= 0 <= row["gain_per_year_high"]:
+        return f"{named}. A change of {measure} is not shown: {gain} {interval}, {more}."
+    return f"{named}: it changes {measure} by {gain} {interval}, and gains {more}."

@@ -71,26 +71,59 @@ def effects(result: Any) -> go.Figure:
 
 def looks(result: Any) -> go.Figure:
     """The first decision measure at every look, with the interval that may be looked at every day."""
+    table = theme.records(_first(result.looks))
     return _lines(
         result,
-        theme.records(_first(result.looks)),
+        table,
         at="look",
         bounds=("always_low", "always_high"),
         title="customers whose window was over by",
-        caption="{measure}: the difference from control at each look. The verdict comes where the band, which holds at every look (95% CI), leaves out 0.",
+        caption=" ".join(_decided(result, rows) for rows in _by_arm(table).values()),
+    )
+
+
+def _decided(result: Any, rows: Sequence[dict[str, Any]]) -> str:
+    """From which look on the band of an arm leaves out 0 to the end."""
+    last, outside = rows[-1], [not row["always_low"] <= 0 <= row["always_high"] for row in rows]
+    value, low, high = (
+        _difference(result, last["measure"], last[name])
+        for name in ("difference", "always_low", "always_high")
+    )
+    since = len(rows) - next((k for k, out in enumerate(reversed(outside)) if not out), len(rows))
+    band = (
+        f"the band leaves out 0 from {rows[since]['look']:%Y-%m-%d} on"
+        if since < len(rows)
+        else "the band does not leave out 0"
+    )
+    return (
+        f"“{last['variant']}”, {last['measure']}: {value} at the last of {numbers.count_of(len(rows), 'look')} "
+        f"(95% CI at every look {low.removesuffix(' points')} to {high}); {band}."
     )
 
 
 def novelty(result: Any) -> go.Figure:
     """What each day since the exposure adds to the difference."""
+    table = theme.records(_first(result.novelty))
     return _lines(
         result,
-        theme.records(_first(result.novelty)),
+        table,
         at="days",
         bounds=("low", "high"),
         title="days since the first exposure",
-        caption="{measure}: the difference that each day since the exposure adds (95% CI a day, read one by one). A difference that fades was novelty.",
+        caption=" ".join(_added(rows) for rows in _by_arm(table).values()),
     )
+
+
+def _added(rows: Sequence[dict[str, Any]]) -> str:
+    """On which days an arm gains or loses anything by itself."""
+    days = [row["days"] for row in rows if row["low"] > 0 or row["high"] < 0]
+    those = (
+        "no day" if not days else f"{'day' if len(days) == 1 else 'days'} {numbers.joined(days)}"
+    )
+    return (
+        f"“{rows[0]['variant']}”, {rows[0]['measure']}: of {numbers.count_of(len(rows), 'day')} since the exposure "
+        f"{those} by itself {'adds' if len(days) < 2 else 'add'} a difference (95% CI a day, without correction)."
+    ).replace("days by itself", "days by themselves")
 
 
 def segments(result: Any) -> go.Figure:
@@ -113,34 +146,32 @@ def segments(result: Any) -> go.Figure:
     return dot_rows(
         dots,
         Axis("difference from control, 95% CI", middle=0.0),
-        caption="Exploratory: groups decide nothing. Bold: statistically significant over all groups together.",
+        caption=f"{_significant(table)} Groups are exploratory: they decide nothing.",
         alt="; ".join(f"{dot.name}: {numbers.number(dot.value)}" for dot in dots),
         columns=[*names, *values],
         rows=[[row[name] for name in (*names, *values)] for row in table],
     )
 
 
+def _significant(table: Sequence[dict[str, Any]]) -> str:
+    """Which groups differ from the control, after correction over all of them."""
+    clear = [f"{row['group']} ({row['column']})" for row in table if row["p_adjusted"] < CLAIM]
+    if not table:
+        return "No group has enough customers on both sides."
+    if not clear:
+        return f"None of {numbers.count_of(len(table), 'group')} by itself differs significantly from the control."
+    return f"Of {numbers.count_of(len(table), 'group')} significantly different from the control: {numbers.joined(clear)}."
+
+
 def plan(result: Any) -> go.Figure:
     """Days until an effect of each size is shown, measure by measure."""
     table = theme.records(result.table.dropna(subset=["days"]))
     names = list(dict.fromkeys(row["measure"] for row in table))
-    traces = []
-    for place, name in enumerate(names):
-        rows = [row for row in table if row["measure"] == name]
-        traces.append(
-            go.Scatter(
-                x=[row["effect"] for row in rows],
-                y=[row["days"] for row in rows],
-                mode="lines+markers",
-                name=theme.label(name),
-                line={"color": theme.COLOURS[place % len(theme.COLOURS)], "width": 2.5},
-                hovertext=[
-                    f"{theme.safe(numbers.percent(row['effect'], 0))}: {row['customers_per_arm']:,} customers an arm"
-                    for row in rows
-                ],
-                hoverinfo="text",
-            )
-        )
+    said = [
+        f"{theme.safe(numbers.percent(row['effect'], 0))}: {row['customers_per_arm']:,} customers an arm"
+        for row in table
+    ]
+    traces = _measures(table, names, "effect", "days", said)
     columns = ["measure", "baseline", "effect", "difference", "customers_per_arm", "days"]
     return theme.figure(
         traces,
@@ -162,23 +193,11 @@ def detectable(result: Any) -> go.Figure:
     if not table:
         return theme.empty("Too few customers a day for a curve.", columns=columns)
     names = list(dict.fromkeys(row["measure"] for row in table))
-    traces = []
-    for place, name in enumerate(names):
-        rows = [row for row in table if row["measure"] == name]
-        traces.append(
-            go.Scatter(
-                x=[row["days"] for row in rows],
-                y=[row["effect"] for row in rows],
-                mode="lines+markers",
-                name=theme.label(name),
-                line={"color": theme.COLOURS[place % len(theme.COLOURS)], "width": 2.5},
-                hovertext=[
-                    f"{theme.safe(numbers.percent(row['effect']))}: {row['customers_per_arm']:,} customers an arm"
-                    for row in rows
-                ],
-                hoverinfo="text",
-            )
-        )
+    said = [
+        f"{theme.safe(numbers.percent(row['effect']))}: {row['customers_per_arm']:,} customers an arm"
+        for row in table
+    ]
+    traces = _measures(table, names, "days", "effect", said)
     caption = f"{names[0]}: {_detected(table, names[0])}."
     return theme.figure(
         traces,
@@ -195,6 +214,29 @@ def detectable(result: Any) -> go.Figure:
         },
         yaxis=theme.percent_axis(title={"text": "smallest change shown"}),
     )
+
+
+def _measures(
+    table: Sequence[dict[str, Any]], names: Sequence[str], x: str, y: str, said: Sequence[str]
+) -> list[go.Scatter]:
+    """A line for each measure."""
+    traces = []
+    for place, name in enumerate(names):
+        rows = [
+            (row, words) for row, words in zip(table, said, strict=True) if row["measure"] == name
+        ]
+        traces.append(
+            go.Scatter(
+                x=[row[x] for row, _ in rows],
+                y=[row[y] for row, _ in rows],
+                mode="lines+markers",
+                name=theme.label(name),
+                line={"color": theme.COLOURS[place % len(theme.COLOURS)], "width": 2.5},
+                hovertext=[words for _, words in rows],
+                hoverinfo="text",
+            )
+        )
+    return traces
 
 
 def _detected(table: Sequence[dict[str, Any]], measure: str) -> str:
@@ -332,9 +374,8 @@ def _lines(
     if not table:
         return theme.empty("Too few customers for a curve.", columns=columns)
     traces = []
-    arms = list(dict.fromkeys(row["variant"] for row in table))
-    for place, arm in enumerate(arms):
-        rows = [row for row in table if row["variant"] == arm]
+    arms = _by_arm(table)
+    for place, (arm, rows) in enumerate(arms.items()):
         traces += curve(
             [row[at] for row in rows],
             [row["difference"] for row in rows],
@@ -343,11 +384,10 @@ def _lines(
             place=place,
             name=theme.label(arm),
         )
-    words = caption.format(measure=table[0]["measure"])
     return theme.figure(
         traces,
-        caption=words,
-        alt=f"{words} {result.headline}",
+        caption=caption,
+        alt=f"{caption} {result.headline}",
         columns=columns,
         rows=[[row[name] for name in columns] for row in table],
         height=340,
@@ -355,6 +395,19 @@ def _lines(
         xaxis={"title": {"text": title}},
         yaxis={"title": {"text": "difference from control"}, "zeroline": True},
     )
+
+
+def _by_arm(table: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    arms: dict[str, list[dict[str, Any]]] = {}
+    for row in table:
+        arms.setdefault(row["variant"], []).append(row)
+    return arms
+
+
+def _difference(result: Any, measure: str, value: float) -> str:
+    """A difference of a measure in points where it is one of shares."""
+    kind = result.table.set_index("measure")["kind"][[measure]].iloc[0]
+    return numbers.points(value) if kind in ("share", "funnel") else numbers.signed(value, 2)
 
 
 def _name(row: dict[str, Any], result: Any) -> str:
