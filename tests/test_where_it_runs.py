@@ -67,3 +67,37 @@ def test_a_shell_completes_commands(shell, monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     assert "check" in here().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("new", "a.txt"),
+        ("sample", "--out", "a.txt"),
+        ("notebooks", "a.txt"),
+        ("run", "--out", "a.txt"),
+        ("render", "ran.ipynb", "--out", "a.txt"),
+    ],
+)
+def test_a_file_where_a_folder_is_meant_is_refused_in_words(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("mine", encoding="utf-8")
+    said = here(*arguments)
+    assert (said.code, "'a.txt' is a file. Give a folder" in said.err) == (2, True), said.err
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("out", "words"), [(".", "is a folder. Give a file in it"), ("no/x.json", "there is no folder")]
+)
+def test_where_a_file_cannot_be_written_is_said_before_it_is_tried(
+    out, words, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    said = here("schema", "--out", out)
+    assert (said.code, words in said.err) == (2, True), said.err
+
+
+def test_the_list_of_commands_breaks_no_sentence_off():
+    commands = here("--help").out.split("Commands:")[1]
+    assert "..." not in commands

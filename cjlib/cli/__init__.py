@@ -45,21 +45,23 @@ def cj(version: Version = False) -> None:
         raise typer.Exit
 
 
-app.command("new")(new_command)
-app.command("run")(run_command)
-app.command("send")(send_command)
-app.command("render")(render_command)
-app.command("list")(list_command)
-app.command("notebooks")(notebooks_command)
-app.command("check")(check_command)
-app.command("init")(init_command)
-app.command("schema")(schema_command)
-app.command("presets")(presets_command)
-app.command("reconcile")(reconcile_command)
-app.command("mcp")(mcp_command)
-app.add_typer(export, name="export")
-app.command("sample")(sample_command)
-app.command("cache")(cache_command)
+app.command("new", short_help="Lay out a project of one's own.")(new_command)
+app.command("run", short_help="Run notebooks and publish their reports.")(run_command)
+app.command("check", short_help="Say what the data hold; run nothing.")(check_command)
+app.command("init", short_help="Write a first journey file from your data.")(init_command)
+app.command("send", short_help="Send the newest run by mail or chat.")(send_command)
+app.command("render", short_help="Make the report of a notebook that was run.")(render_command)
+app.command("list", short_help="Say which notebooks and parameters there are.")(list_command)
+app.command("notebooks", short_help="See what you edited; bring newer notebooks.")(
+    notebooks_command
+)
+app.command("schema", short_help="Write the journey file's keys for an editor.")(schema_command)
+app.command("presets", short_help="List the tools whose exports are read.")(presets_command)
+app.command("reconcile", short_help="Explain another tool's number.")(reconcile_command)
+app.add_typer(export, name="export", short_help="Write the map or definitions for other tools.")
+app.command("mcp", short_help="Answer an agent's questions, read-only.")(mcp_command)
+app.command("sample", short_help="Write the sample business.")(sample_command)
+app.command("cache", short_help="List or delete prepared logs.")(cache_command)
 
 
 def main() -> None:

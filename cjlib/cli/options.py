@@ -15,7 +15,7 @@ JOURNEY = "journey.yml"
 Notebooks = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NOTEBOOK…",
+        metavar="NOTEBOOK",
         help="Names or paths: 01_funnel, funnel, my/own.ipynb. None: all.",
         show_default=False,
     ),
@@ -29,8 +29,18 @@ Folder = Annotated[
         show_default=False,
     ),
 ]
-JourneyFile = Annotated[
+JourneyArgument = Annotated[
     Path, typer.Argument(envvar="CJ_JOURNEY", metavar="JOURNEY", help="The journey file.")
+]
+JourneyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--journey",
+        envvar="CJ_JOURNEY",
+        metavar="FILE",
+        help="The journey file; without it journey.yml of this folder.",
+        show_default=False,
+    ),
 ]
 Data = Annotated[
     Path | None,
@@ -44,6 +54,7 @@ Data = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say on stderr what is read, kept and run.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of words.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
@@ -54,3 +65,23 @@ def data_folder(path: Path) -> Path:
             f"--data: there is no folder {shown(str(path))}. Give the folder that the journey file's relative paths start from."
         )
     return path.absolute()
+
+
+def folder_to_fill(path: Path, option: str) -> Path:
+    """A folder to write to, which is made where it is not there yet; a file of that name is refused."""
+    if path.exists() and not path.is_dir():
+        raise CjlibError(
+            f"{option}: {shown(str(path))} is a file. Give a folder; one that is not there is made."
+        )
+    return path
+
+
+def file_to_write(path: Path, option: str = "--out") -> Path:
+    """A file to write, in a folder that is there."""
+    if path.is_dir():
+        raise CjlibError(f"{option}: {shown(str(path))} is a folder. Give a file in it.")
+    if not path.parent.is_dir():
+        raise CjlibError(
+            f"{option}: there is no folder {shown(str(path.parent))}. Make it first, or give a file in another."
+        )
+    return path

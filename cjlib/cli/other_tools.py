@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cjlib.cli.faults import faults
-from cjlib.cli.options import JOURNEY, Debug, JourneyFile
+from cjlib.cli.options import JOURNEY, Debug, JourneyArgument, file_to_write, folder_to_fill
 from cjlib.errors import CjlibError, not_one_of, shown
 
 export = typer.Typer(
@@ -19,7 +19,7 @@ export = typer.Typer(
 
 @export.command("metrics")
 def export_metrics_command(
-    journey: JourneyFile = Path(JOURNEY),
+    journey: JourneyArgument = Path(JOURNEY),
     *,
     style: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="dbt or ossie (formerly OSI).")
@@ -49,13 +49,13 @@ def export_metrics_command(
         if out is None:
             print(written, end="")
         else:
-            out.write_text(written, encoding="utf-8")
+            file_to_write(out).write_text(written, encoding="utf-8")
             print(f"{out}: the definitions of {business.name}")
 
 
 @export.command("map")
 def export_map_command(
-    journey: JourneyFile = Path(JOURNEY),
+    journey: JourneyArgument = Path(JOURNEY),
     *,
     style: Annotated[
         str | None,
@@ -119,7 +119,7 @@ def _poster_file(out: Path | None, style: str | None) -> Path:
         raise CjlibError(
             f"--format: {shown(style)} and the ending of {shown(str(target))} differ. Give one of the two."
         )
-    return target
+    return file_to_write(target)
 
 
 def schema_command(
@@ -137,13 +137,14 @@ def schema_command(
         if out is None:
             print(schema_text(), end="")
         else:
-            out.write_text(schema_text(), encoding="utf-8")
+            file_to_write(out).write_text(schema_text(), encoding="utf-8")
+            print(f"{out}: the keys of a journey file")
 
 
 def render_command(
     notebooks: Annotated[
         list[Path],
-        typer.Argument(metavar="EXECUTED.ipynb…", help="Notebooks with their outputs."),
+        typer.Argument(metavar="EXECUTED.ipynb", help="Notebooks with their outputs."),
     ],
     *,
     out: Annotated[
@@ -162,6 +163,8 @@ def render_command(
         from cjlib.views.report import read_notebook
         from cjlib.views.report.exporter import write_report
 
+        if out is not None:
+            folder_to_fill(out, "--out")
         for notebook in notebooks:
             if not notebook.is_file():
                 raise CjlibError(
@@ -172,7 +175,7 @@ def render_command(
 
 
 def mcp_command(
-    journey: JourneyFile = Path(JOURNEY),
+    journey: JourneyArgument = Path(JOURNEY),
     *,
     show_ids: Annotated[
         bool, typer.Option("--show-ids", help="Let answers hold customers' ids.")

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from cjlib.cli.faults import faults
-from cjlib.cli.options import Debug, Folder, Notebooks
+from cjlib.cli.options import AsJson, Debug, Folder, Notebooks, folder_to_fill
 from cjlib.cli.terminal import console_as_wide_as_the_terminal, print_rows
 from cjlib.errors import CjlibError, shown
 
@@ -19,7 +19,7 @@ def list_command(
     notebooks: Notebooks = None,
     *,
     folder: Folder = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Say which notebooks there are, and their parameters with type, default and meaning."""
@@ -82,6 +82,7 @@ def notebooks_command(
     with faults(debug):
         from cjlib import project
 
+        folder_to_fill(folder, "DIR")
         told = project.bring_notebooks(folder) if copy else project.states(folder)
         for name, words in told.items():
             print(f"{name}: {words}")
@@ -98,7 +99,7 @@ def new_command(
     with faults(debug):
         from cjlib import project
 
-        project.lay_out(folder)
+        project.lay_out(folder_to_fill(folder, "DIR"))
         print(f"{folder}: a project; next `cd {folder}` and `cj run`")
 
 
@@ -109,16 +110,24 @@ def sample_command(
     ),
     seed: Annotated[
         int,
-        typer.Option("--seed", min=0, help="Another seed is another history of the same business."),
+        typer.Option(
+            "--seed",
+            min=0,
+            metavar="N",
+            help="Another seed is another history of the same business.",
+        ),
     ] = 0,
-    customers: Annotated[int, typer.Option("--customers", min=1)] = 5_000,
+    customers: Annotated[
+        int,
+        typer.Option("--customers", min=1, metavar="N", help="How many customers."),
+    ] = 5_000,
     debug: Debug = False,
 ) -> None:
     """Write the sample business: events, feedback, customers, journey file."""
     with faults(debug):
         from cjlib import samples
 
-        out.mkdir(parents=True, exist_ok=True)
+        folder_to_fill(out, "--out").mkdir(parents=True, exist_ok=True)
         samples.write(out, customers=customers, seed=seed)
         print(f"{out}: a sample business of {customers:,} customers")
 

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cjlib.cli.faults import faults, note, stopping_on_signals
-from cjlib.cli.options import JOURNEY, Data, Debug, Folder, Notebooks, Verbose, data_folder
+from cjlib.cli.options import (
+    JOURNEY,
+    AsJson,
+    Data,
+    Debug,
+    Folder,
+    JourneyOption,
+    Notebooks,
+    Verbose,
+    data_folder,
+    folder_to_fill,
+)
 from cjlib.errors import CjlibError, shown
 
 if TYPE_CHECKING:
@@ -19,16 +30,6 @@ if TYPE_CHECKING:
     from cjlib.views.report.parameters import Notebook
     from cjlib.views.report.run import Order
 
-JourneyFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--journey",
-        envvar="CJ_JOURNEY",
-        metavar="FILE",
-        help="The journey file; without it journey.yml of this folder.",
-        show_default=False,
-    ),
-]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -48,7 +49,10 @@ Out = Annotated[
     Path, typer.Option("--out", envvar="CJ_OUT", metavar="DIR", help="Where reports go.")
 ]
 Jobs = Annotated[
-    int, typer.Option("--jobs", min=0, help="Notebooks at once; 0: one for each processor.")
+    int,
+    typer.Option(
+        "--jobs", min=0, metavar="N", help="Notebooks at once; 0: one for each processor."
+    ),
 ]
 Timeout = Annotated[
     float | None,
@@ -65,7 +69,11 @@ Wait = Annotated[
 Keep = Annotated[
     int | None,
     typer.Option(
-        "--keep", min=1, help="Keep only the newest runs under runs/.", show_default=False
+        "--keep",
+        min=1,
+        metavar="N",
+        help="Keep only the newest runs under runs/.",
+        show_default=False,
     ),
 ]
 Alerts = Annotated[
@@ -92,15 +100,12 @@ Pdf = Annotated[
 Send = Annotated[
     bool, typer.Option("--send", help="Then send it as the journey file's delivery says.")
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="One JSON object on stdout instead of a line.")
-]
 
 
 def run_command(  # noqa: PLR0913 — an option of the command line is a parameter here
     notebooks: Notebooks = None,
     *,
-    journey: JourneyFile = None,
+    journey: JourneyOption = None,
     data: Data = None,
     parameter: Parameters = None,
     params: ParameterFile = None,
@@ -124,6 +129,7 @@ def run_command(  # noqa: PLR0913 — an option of the command line is a paramet
         from cjlib.views.report.alerts import read_alerts
         from cjlib.views.report.discovery import find_notebooks
 
+        folder_to_fill(out, "--out")
         chosen = find_notebooks(notebooks or [], folder)
         common = _parameters_of_the_call(journey, params, parameter or [], chosen)
         options: dict[str, Any] = {

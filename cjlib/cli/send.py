@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cjlib.cli.faults import faults, note, stopping_on_signals
-from cjlib.cli.options import JOURNEY, Debug
+from cjlib.cli.options import JOURNEY, AsJson, Debug, JourneyOption
 from cjlib.errors import CjlibError, shown
 
 if TYPE_CHECKING:
@@ -19,16 +19,7 @@ if TYPE_CHECKING:
 
 def send_command(
     *,
-    journey: Annotated[
-        Path | None,
-        typer.Option(
-            "--journey",
-            envvar="CJ_JOURNEY",
-            metavar="FILE",
-            help="The journey file; without it journey.yml of this folder.",
-            show_default=False,
-        ),
-    ] = None,
+    journey: JourneyOption = None,
     out: Annotated[
         Path, typer.Option("--out", envvar="CJ_OUT", metavar="DIR", help="Where the reports are.")
     ] = Path("reports"),
@@ -45,9 +36,7 @@ def send_command(
         bool,
         typer.Option("--only-alerts", help="Send only where an alert has begun or is over."),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on stdout instead of a line.")
-    ] = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Send the newest run to the targets of the journey file, to each once."""
