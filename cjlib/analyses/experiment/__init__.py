@@ -567,20 +567,19 @@ def _verdict(row: Mapping[str, Any], *, mismatch: bool, enough: bool, stop: str)
 
 
 def _metrics(table: pd.DataFrame, stop: str) -> dict[str, Any]:
-    """The difference of each measure and arm: of shares and scores in points, of all else as a share of the control's value."""
+    """The difference of each measure and arm: of shares and scores as it is, of all else as a share of the control's value."""
     metrics = {}
     for row in records(table):
         scale = summary.points_scale(row)
         bounds = summary.BOUNDS[stop] if scale else summary.RELATIVE_BOUNDS[stop]
-        names = ("difference" if scale else "relative", *bounds)
-        value, low, high = (row[name] * (scale or 1) for name in names)
+        value, low, high = (row[name] for name in ("difference" if scale else "relative", *bounds))
         metrics[f"{row['measure']}_{row['variant']}"] = metric(
             value,
             low,
             high,
             row["customers"],
             label=f"{row['measure']}, {row['variant']} against control",
-            unit="points" if scale else "share",
+            unit="share" if scale is None else "difference" if scale > 1 else "points",
             better=row["better"],
         )
     return metrics

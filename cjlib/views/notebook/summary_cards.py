@@ -226,6 +226,7 @@ def said(value: float | None, unit: str) -> str:
     """A value in its unit: `20.4%`, `3 h 30 min`, `+15`, `1,204`."""
     say = {
         "share": numbers.percent,
+        "difference": numbers.points,
         "seconds": numbers.duration,
         "points": numbers.signed,
         "money": numbers.amount,
@@ -249,15 +250,17 @@ def detail(name: str, one: Metric) -> str:
     unit = kind_of(name, one).unit
     parts = []
     if low is not None and high is not None:
-        bounds = (
-            numbers.interval(low, high)
-            if unit == "share"
-            else f"{said(low, unit)} to {said(high, unit)}"
-        )
-        parts.append(f"95% CI {bounds}")
+        parts.append(f"95% CI {_bounds(low, high, unit)}")
     if n is not None:
         parts.append(f"n = {n:,}" + (": too few to read" if few(one) else ""))
     return " · ".join(parts) or "no interval"
+
+
+def _bounds(low: float, high: float, unit: str) -> str:
+    between = {"share": numbers.interval, "difference": numbers.points_interval}
+    return (
+        between[unit](low, high) if unit in between else f"{said(low, unit)} to {said(high, unit)}"
+    )
 
 
 def change_words(kind: Kind, change: Change) -> str:
@@ -285,8 +288,8 @@ def _direction(kind: Kind, rose: bool) -> str:
 
 
 def _difference(kind: Kind, size: float) -> str:
-    if kind.unit in ("share", "points"):
-        return f"{100 * size if kind.unit == 'share' else size:.1f} points"
+    if kind.unit in ("share", "difference", "points"):
+        return f"{size if kind.unit == 'points' else 100 * size:.1f} points"
     return said(size, kind.unit)
 
 

@@ -110,7 +110,7 @@ class Section:
             if block.kind == "repeated":
                 return "Not answered, for the reason at the top."
             if block.figure:
-                return block.figure.claim or "What the answer at the top says."
+                return block.figure.claim
             if block.kind == "nothing":
                 return unbroken(plain_text(block.html))
             if headline := _HEADLINE.search(block.html):
