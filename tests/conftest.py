@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 import cjlib as cj
 from cjlib.show import numbers, units
@@ -19,6 +20,14 @@ SHARED = Path(os.environ.get("CJ_SHARED", ROOT.parent / "shared"))
 """The folder with `data/` (public sets) and `conformance/`; tests that need it skip where it is absent."""
 
 MONDAY = pd.Timestamp("2024-01-01", tz="UTC")
+
+
+FUZZ = os.environ.get("CJ_FUZZ_EXAMPLES")
+"""How many cases to make up for a property; without it a few, the same in every run."""
+settings.register_profile(
+    "cjlib", max_examples=int(FUZZ or 20), derandomize=FUZZ is None, deadline=None
+)
+settings.load_profile("cjlib")
 
 
 def toy_events(text: str, start: pd.Timestamp = MONDAY) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from conformance import cases, log_of
 from conftest import toy_events
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sequence_reference import journeys, markov
 
@@ -318,7 +318,6 @@ TOUCHES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
 @given(TOUCHES, st.sampled_from([None, 0, 20, 40]), st.integers(1, 3))
 def test_credit_equals_that_of_plain_python_with_ties_under_every_model(rows, lookback, order):
     frame = pd.DataFrame(rows, columns=["customer_id", "channel", "second"]).astype(

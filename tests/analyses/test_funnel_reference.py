@@ -264,17 +264,13 @@ CASES = st.builds(
 )
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=CASES)
 def test_every_option_agrees_with_the_search_over_all_chains(crowd, case: Case) -> None:
     check(crowd[0], case, crowd[1])
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=CASES)
 def test_every_option_agrees_where_no_value_is_missing(complete_crowd, case: Case) -> None:
     check(complete_crowd[0], case, complete_crowd[1])
@@ -292,7 +288,6 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
 @given(people=st.lists(EVENTS, min_size=1, max_size=5), case=CASES)
 def test_small_logs_of_any_shape_agree_too(people: list[list[slow.Event]], case: Case) -> None:
     named_people = {f"c{number}": events for number, events in enumerate(people)}

@@ -37,7 +37,7 @@ def counts(table: pd.DataFrame, customers: str) -> Counter[str]:
     return Counter({name: int(n) for name, n in zip(names, table[customers], strict=True) if n})
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(EVENTS)
 def test_every_analysis_knows_the_same_group_at_the_first_event(events) -> None:
     log = log_of(events)

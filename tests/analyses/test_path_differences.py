@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_sessions import ROWS
 from test_sessions import log_of as log_of_rows
@@ -203,7 +203,6 @@ def test_names_of_groups_must_be_two_different_words(toy_log):
         cj.compare_paths(toy_log("ana: view@0D"), outcome="buy", groups=("a", "a"))
 
 
-@settings(max_examples=20, deadline=None)
 @given(ROWS.filter(bool), st.sampled_from([None, 20, 60]))
 def test_who_converts_are_the_funnels_converters_whatever_the_ties(rows, window):
     log = log_of_rows(rows)

@@ -293,7 +293,6 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
 @given(ROWS.filter(bool), st.lists(OPTIONS, min_size=4, max_size=4), st.sampled_from([None, 1, 2]))
 def test_paths_equal_those_of_plain_python_with_ties_and_their_statement(rows, several, top):
     log = log_of_rows(rows)
@@ -423,7 +422,7 @@ def test_rows_that_match_a_start_are_found_in_every_block(monkeypatch):
     assert (parts.definition, parts.metrics) == (whole.definition, whole.metrics)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(ROWS.filter(bool))
 def test_customers_on_a_path_from_a_to_b_are_the_funnels_converters(rows):
     # Every event at an instant of its own: a funnel may read tied events in any order, a path reads them by name.

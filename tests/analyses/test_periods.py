@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cjlib.errors import CjlibError
@@ -177,7 +177,6 @@ def test_the_last_microsecond_belongs_to_the_period_before():
     assert days.index(np.array([us("2023-12-31")])).tolist() == [-1]
 
 
-@settings(deadline=None, derandomize=True, max_examples=40, database=None)
 @given(
     zone=st.sampled_from(ZONES),
     period=st.sampled_from(PERIODS),
@@ -205,7 +204,6 @@ def test_every_instant_lies_in_one_period_and_sql_says_the_same(zone, period, be
     assert (found == index).all()
 
 
-@settings(deadline=None, derandomize=True, max_examples=40, database=None)
 @given(
     zone=st.sampled_from(ZONES),
     moments=st.lists(st.integers(us("2008-01-01"), us("2024-12-01")), min_size=1, max_size=20),

@@ -289,7 +289,7 @@ def plain_curve(durations, churned):
     return rows
 
 
-@settings(CAREFUL, max_examples=60)
+@CAREFUL
 @given(st.lists(st.tuples(st.integers(0, 12), st.booleans()), min_size=1, max_size=30))
 def test_the_curve_is_that_of_plain_python(drawn):
     durations, churned = [length for length, _ in drawn], [ended for _, ended in drawn]
@@ -316,7 +316,7 @@ def plain_log_rank(durations, churned, one):
     return difference**2 / variance if variance else float("nan")
 
 
-@settings(CAREFUL, max_examples=60)
+@CAREFUL
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans()), min_size=2, max_size=25)
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from conftest import toy_events
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cjlib as cj
@@ -192,7 +192,6 @@ def holds(value, condition) -> bool:
     return all(tests[operator](content) for operator, content in condition.items())
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(st.tuples(VALUES, NUMBERS), min_size=1, max_size=12),
     where=st.fixed_dictionaries({"channel": conditions("channel"), "whole": conditions("whole")}),

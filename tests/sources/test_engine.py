@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cjlib.errors import CjlibError
@@ -23,11 +23,13 @@ def engine() -> DuckDB:
     return DuckDB()
 
 
+@settings(max_examples=100)
 @given(text=ANY_TEXT)
 def test_a_literal_is_the_text_itself(engine, text):
     assert engine.rows(f"SELECT {literal(text)}") == [(text,)]
 
 
+@settings(max_examples=100)
 @given(text=ANY_TEXT.filter(bool))
 def test_an_identifier_is_the_name_itself(engine, text):
     assert engine.execute(f"SELECT 1 AS {identifier(text)}").description[0][0] == text

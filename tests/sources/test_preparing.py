@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cjlib as cj
@@ -108,7 +108,6 @@ def test_times_are_counted_alike_whatever_a_file_says_of_itself(
     )
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     ids=st.lists(st.text(max_size=3).filter(lambda text: "\0" not in text), min_size=1, max_size=30)
 )

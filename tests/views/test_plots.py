@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cjlib as cj
@@ -134,6 +134,7 @@ def test_labels_are_cut_by_characters_and_never_within_one():
     assert numbers.short(family * 4, 3) in (family[:1] + "…", family + "…")
 
 
+@settings(max_examples=100)
 @given(st.text(max_size=60), st.integers(2, 40))
 def test_a_shortened_label_is_never_longer_than_asked(text, most):
     assert len(numbers.short(text, most)) <= max(most, 2)
@@ -297,6 +298,7 @@ def test_time_axes_speak_in_words():
     assert theme.duration_axis(12 * 31536000)["ticktext"][-1].endswith("years")
 
 
+@settings(max_examples=100)
 @given(st.floats(0.01, 1e10), st.floats(1e-3, 1))
 def test_time_axes_have_one_to_eight_ticks_within_their_range(longest, part):
     for axis in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cjlib.views.report.figures import LETTERS, base116, packed
@@ -24,6 +24,7 @@ def unpacked(text: str) -> bytes:
     return content[: len(content) - missing]
 
 
+@settings(max_examples=100)
 @given(st.binary(max_size=300))
 def test_every_content_comes_out_as_it_was(content):
     assert unpacked(base116(content)) == content

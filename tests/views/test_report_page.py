@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -583,6 +583,7 @@ def test_numbers_keep_their_units_at_the_end_of_a_line():
 # ---- nothing runs ------------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=100)
 @given(
     st.recursive(
         st.text() | st.floats() | st.booleans() | st.none(),

@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cjlib as cj
@@ -226,6 +226,7 @@ def test_a_funnel_is_set_against_the_period_before_it():
     )
 
 
+@settings(max_examples=100)
 @given(st.integers(1, 400), st.integers(1, 400), st.data())
 def test_the_interval_of_a_change_of_shares_is_newcombes(n, m, data):
     k, j = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
