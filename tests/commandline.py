@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
@@ -50,11 +50,15 @@ def cj(*arguments: object, cwd: Path | None = None, **more: str) -> Said:
     return Said(done.returncode, done.stdout, done.stderr)
 
 
-def here(*arguments: object) -> Said:
-    """Call `cj` in this process, for what starts no kernel."""
+def here(*arguments: object, cwd: Path | None = None) -> Said:
+    """Call `cj` in this process, which has everything loaded; notebooks run in processes forked from one that stays for the next call."""
     from cjlib.cli import app
 
-    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+    with (
+        chdir(cwd or Path.cwd()),
+        redirect_stdout(StringIO()) as out,
+        redirect_stderr(StringIO()) as err,
+    ):
         try:
             app([str(argument) for argument in arguments], prog_name="cj")
             code = 0

@@ -26,7 +26,7 @@ MARKER = "s3cret-m4rker/with%signs"
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which three notebooks were published, and a journey with a hostile name."""
     folder = tmp_path_factory.mktemp("reports")
-    said = cj(
+    said = here(
         "run",
         "ok",
         "second",
@@ -49,7 +49,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
     """A run in which three notebooks fail, each in its own way, and one is through."""
     folder = tmp_path_factory.mktemp("failed")
-    return folder, cj(
+    return folder, here(
         "run",
         "ok",
         "broken",
@@ -111,7 +111,7 @@ def test_an_unknown_notebook_is_answered_with_the_nearest_and_as_json_if_asked(t
 def test_a_broken_journey_file_ends_with_2_before_any_notebook_runs(tmp_path):
     file = tmp_path / "journey.yml"
     file.write_text("name: x\nstages: []\nsuorces: {}\n")
-    said = cj("run", "ok", "--notebooks", NOTEBOOKS, "--journey", file, "--out", tmp_path / "out")
+    said = here("run", "ok", "--notebooks", NOTEBOOKS, "--journey", file, "--out", tmp_path / "out")
     assert said.code == 2
     assert "suorces" in said.err
     assert "Traceback" not in said.err
@@ -221,7 +221,7 @@ def test_the_kernels_notice_of_unencrypted_tcp_reaches_nobody(out):
 
 def test_an_alert_ends_the_next_run_with_4_publishes_it_and_says_what_moved(out):
     before = (out / "second.html").read_bytes()
-    said = cj(
+    said = here(
         "run",
         "ok",
         "--notebooks",
@@ -317,7 +317,7 @@ def test_the_page_of_a_failed_run_keeps_what_was_known_and_folds_the_traceback(f
 
 def test_data_beyond_the_quarantine_limit_ends_with_3_and_leaves_the_published_report(tmp_path):
     (tmp_path / "data_error.html").write_text("published")
-    said = cj("run", "data_error", "--notebooks", NOTEBOOKS, "--out", tmp_path)
+    said = here("run", "data_error", "--notebooks", NOTEBOOKS, "--out", tmp_path)
     assert said.code == 3
     assert (
         "data_error: failed: DataError: source: 12% of the rows are in quarantine; the limit is 5%."
@@ -408,7 +408,7 @@ def test_sigterm_ends_kernels_and_leaves_an_interrupted_run(tmp_path):
         "run", "slow", "--notebooks", NOTEBOOKS, "--out", tmp_path, CJ_TEST=str(tmp_path)
     )
     _wait_for_kernel(tmp_path, process)
-    refused = cj("run", "ok", "--notebooks", NOTEBOOKS, "--out", tmp_path)
+    refused = here("run", "ok", "--notebooks", NOTEBOOKS, "--out", tmp_path)
     assert refused.code == 2
     assert f"another run is writing there (process {process.pid}, since " in refused.err
     process.send_signal(signal.SIGTERM)
@@ -631,14 +631,14 @@ def business(folder: Path, name: str) -> Path:
 
 def test_the_journey_file_of_the_folder_is_the_one_that_is_run(tmp_path):
     file = business(tmp_path / "shop", "The shop")
-    said = cj("run", "ok", "--notebooks", NOTEBOOKS, cwd=file.parent)
+    said = here("run", "ok", "--notebooks", NOTEBOOKS, cwd=file.parent)
     assert said.code == 0, said.err
     _, facts = only_run(file.parent / "reports")
     assert (facts["journey"], facts["journey_file"]) == ("The shop", str(file))
 
 
 def test_the_sample_is_run_only_by_name(tmp_path):
-    said = cj("run", "funnel", cwd=tmp_path)
+    said = here("run", "funnel", cwd=tmp_path)
     assert said.code == 2
     assert said.err.startswith("cj: --journey: there is no journey.yml in this folder.")
     assert list(tmp_path.iterdir()) == []
@@ -647,16 +647,16 @@ def test_the_sample_is_run_only_by_name(tmp_path):
 def test_reports_of_another_business_are_never_overwritten(tmp_path):
     shop, bank = business(tmp_path / "shop", "The shop"), business(tmp_path / "bank", "The bank")
     first = ["run", "second", "--notebooks", NOTEBOOKS, "--out", tmp_path / "out", "--journey"]
-    assert cj(*first, shop).code == 0
+    assert here(*first, shop).code == 0
     page = (tmp_path / "out" / "second.html").read_bytes()
-    said = cj(*first, bank)
+    said = here(*first, bank)
     assert (said.code, said.out) == (2, "")
     assert f"holds the reports of 'The shop' ({shop})" in said.err
     assert "Give 'The bank' another folder with --out" in said.err
     assert (tmp_path / "out" / "second.html").read_bytes() == page
     assert len(list((tmp_path / "out" / "runs").iterdir())) == 1
     moved = shop.parent.rename(tmp_path / "moved") / "journey.yml"
-    assert cj(*first, moved).code == 0
+    assert here(*first, moved).code == 0
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_a_table_of_customers_alone_is_asked_who_leaves_and_nothing_else(tmp_pat
         "name: Gym\ntimezone: UTC\nsources: {customers: {path: members.csv, columns: {member: customer_id}}}\n"
         "stages: [{name: Member}]\nchurn: {target: state, positive: gone}\n"
     )
-    done = commandline.cj("run", "--journey", path, "--out", tmp_path / "reports")
+    done = commandline.here("run", "--journey", path, "--out", tmp_path / "reports")
     assert done.code == 0, done.err
     assert sorted(one.name for one in (tmp_path / "reports").glob("*.html")) == [
         "04_churn.html",
@@ -155,13 +155,13 @@ def test_a_short_log_holds_no_report_back_and_a_bad_parameter_still_does(tmp_pat
         "--out",
         tmp_path / "reports",
     ]
-    done = commandline.cj(*given)
+    done = commandline.here(*given)
     assert done.code == 0, done.err
     page = (tmp_path / "reports" / "04_churn.html").read_text(encoding="utf-8")
     assert (
         '<p class="cj-headline">Who will leave cannot be said: the log spans 2 hours 40 minutes'
         in page
     )
-    wrong = commandline.cj(*given, "-P", "horizon=soon")
+    wrong = commandline.here(*given, "-P", "horizon=soon")
     assert wrong.code == 2, wrong.err
     assert "horizon" in wrong.err

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commandline import NOTEBOOKS, cj, only_run
+from commandline import NOTEBOOKS, here, only_run
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -33,7 +33,7 @@ def browser() -> Iterator[Any]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run with a good, a hostile and a broken notebook; since one failed its pages stay there. The index lies two floors up."""
     out = tmp_path_factory.mktemp("pages")
-    said = cj(
+    said = here(
         "run",
         "ok",
         "hostile",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from commandline import NOTEBOOKS, cj, here
+from commandline import NOTEBOOKS, here
 
 from cjlib.delivery.each import Outcome, exit_code, folder_name, read_sets
 from cjlib.errors import CjlibError
@@ -68,7 +68,7 @@ def test_a_set_that_fails_keeps_no_other_from_its_reports(tmp_path):
     file = tmp_path / "regions.yml"
     file.write_text("North <b>: {share: 0.3}\nSouth: {journey: broken.yml}\nWest: {share: 0.1}")
     (tmp_path / "broken.yml").write_text("nam: Shop")
-    said = cj("run", "ok", "--notebooks", NOTEBOOKS, "--each", file, "--out", tmp_path / "out", "--shared-assets", "--json", cwd=tmp_path)  # fmt: skip
+    said = here("run", "ok", "--notebooks", NOTEBOOKS, "--each", file, "--out", tmp_path / "out", "--shared-assets", "--json", cwd=tmp_path)  # fmt: skip
     told = said.json
     assert said.code == told["exit_code"] == 2
     assert "unknown key. Did you mean 'name'?" in told["sets"]["South"]["error"]

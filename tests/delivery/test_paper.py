@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from commandline import NOTEBOOKS, cj
+from commandline import NOTEBOOKS, here
 
 from cjlib import platform
 from cjlib.delivery.paper import print_reports
@@ -22,8 +22,9 @@ def pages_of(pdf: Path) -> int:
     return len(re.findall(rb"/Type\s*/Page\b", raw + opened))
 
 
-def test_without_a_browser_nothing_runs(tmp_path):
-    said = cj("run", NOTEBOOKS / "ok.ipynb", "--pdf", "--out", tmp_path / "out", CJ_CHROME="absent")
+def test_without_a_browser_nothing_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("CJ_CHROME", "absent")
+    said = here("run", NOTEBOOKS / "ok.ipynb", "--pdf", "--out", tmp_path / "out")
     assert (said.code, (tmp_path / "out").exists()) == (2, False)
     assert "--pdf: CJ_CHROME names 'absent', which is no file. Install one" in said.err
 
@@ -40,9 +41,9 @@ def test_a_browser_that_prints_nothing_is_named(tmp_path):
 def test_each_report_is_printed_beside_its_page_and_goes_with_the_next_one(tmp_path):
     if platform.chrome() is None:
         pytest.skip("no Chrome on this machine")
-    said = cj("run", NOTEBOOKS / "ok.ipynb", "--pdf", "--out", tmp_path)
+    said = here("run", NOTEBOOKS / "ok.ipynb", "--pdf", "--out", tmp_path)
     assert said.code == 0, said.err
     assert {path.name for path in tmp_path.glob("*.pdf")} == {"index.pdf", "ok.pdf"}
     assert pages_of(tmp_path / "ok.pdf") >= 1
-    cj("run", NOTEBOOKS / "ok.ipynb", "--out", tmp_path)
+    here("run", NOTEBOOKS / "ok.ipynb", "--out", tmp_path)
     assert not (tmp_path / "ok.pdf").exists()

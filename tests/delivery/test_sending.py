@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commandline import NOTEBOOKS, cj, here
+from commandline import NOTEBOOKS, here
 
 from cjlib import platform
 from cjlib.analyses.findings import Finding
@@ -630,13 +630,13 @@ def test_a_run_that_is_asked_to_sends_what_it_published(tmp_path, post):
         f"{JOURNEY}  to: [{ANA}]\n  from: r@example.com\n  smtp: smtp://127.0.0.1:{post.port}\n"
     )
     call = ("run", NOTEBOOKS / "ok.ipynb", "--out", tmp_path / "out", "--shared-assets")
-    assert cj(*call, cwd=tmp_path).code == 0
+    assert here(*call, cwd=tmp_path).code == 0
     assert post.accepted == []
-    said = cj(*call, "--send", "--json", cwd=tmp_path)
+    said = here(*call, "--send", "--json", cwd=tmp_path)
     assert (said.code, said.json["status"], said.err.splitlines()[-1]) == (0, "ok", "1 sent")
     assert len(post.accepted) == 1
     (tmp_path / "journey.yml").write_text(JOURNEY.replace("delivery:", ""))
-    said = cj(*call, "--send", cwd=tmp_path)
+    said = here(*call, "--send", cwd=tmp_path)
     assert (said.code, "does not say where to send" in said.err) == (2, True)
 
 

@@ -14,29 +14,28 @@ from typing import Any
 import nbformat
 from commandline import NOTEBOOKS
 
+from cjlib.platform import PROCESSES
+from cjlib.views.report.execution import execute
 from cjlib.views.report.redaction import Mask
 from cjlib.views.report.worker import Job
 
 
 def executed(source: Path, target: Path) -> Any:
     """The cells of a notebook that was run in a process of its own, since a process has one kernel."""
-    code = f"""
-        import json, sys
-        from pathlib import Path
-        from cjlib.views.report.execution import execute
-        from cjlib.views.report.redaction import Mask
-        execute(Path({str(source)!r}), Path({str(target)!r}), {{}}, mask=Mask(["stands"]), done=lambda number: print(number))
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(line.strip() for line in code.splitlines())],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    told, tell = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_execute, args=(source, target, tell))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
     cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
-    assert done.stdout.split() == [str(number) for number in range(1, len(cells) + 1)]
+    assert told.recv() == list(range(1, len(cells) + 1))
     return cells
+
+
+def _execute(source: Path, target: Path, tell: Any) -> None:
+    numbers: list[int] = []
+    execute(source, target, {}, mask=Mask(["stands"]), done=numbers.append)
+    tell.send(numbers)
 
 
 def of_code(*sources: str) -> nbformat.NotebookNode:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commandline import NOTEBOOKS, cj
+from commandline import NOTEBOOKS, here
 
 from cjlib.errors import CjlibError
 from cjlib.views.report.discovery import answerable, find_notebooks
@@ -72,7 +72,7 @@ def test_a_run_of_all_says_whom_it_left_out_on_the_terminal_in_run_json_and_on_t
     (folder / "ok.ipynb").write_text(json.dumps(ours), encoding="utf-8")
     journey = tmp_path / "journey.yml"
     journey.write_text(EVENTS, encoding="utf-8")
-    said = cj("run", "--notebooks", folder, "--journey", journey, "--out", tmp_path / "out")
+    said = here("run", "--notebooks", folder, "--journey", journey, "--out", tmp_path / "out")
     assert said.code == 0, said.err
     assert "b_asks: left out, the journey file names no feedback." in said.err
     facts = json.loads(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import re
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.result import MIME, metric
 from cjlib.errors import CjlibError
+from cjlib.platform import PROCESSES
 from cjlib.shared.stats import wilson
 from cjlib.views.report import publishing
 from cjlib.views.report import publishing as index
@@ -199,9 +199,8 @@ def _hold(out: Path, held: object, release: object) -> None:
 
 
 def test_a_second_run_is_refused_with_the_name_of_the_holder_and_may_wait(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, held, release))
+    held, release = PROCESSES.Event(), PROCESSES.Event()
+    holder = PROCESSES.Process(target=_hold, args=(tmp_path, held, release))
     holder.start()
     try:
         assert held.wait(60)
