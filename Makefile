@@ -7,6 +7,8 @@ OUT ?= reports
 JOURNEY ?= data/sample/journey.yml
 SEEDS ?= 20
 FUZZ ?= 5000
+# One more than there are processors, for now and then a test waits for a process or a browser that it has started.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 # A comma in an argument of call would end it, hence the names.
 EXTRAS_TEST := [test,lab]
@@ -48,7 +50,8 @@ lab: .venv/lab ## open the notebooks in JupyterLab
 test: .venv/test ## prove that the numbers are right
 	@bash scripts/browser.sh
 	@bash scripts/postgres.sh
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m compileall -q cjlib
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-engines: .venv/engines ## ask everything of PostgreSQL, ClickHouse and Spark too (installs them: 1.4 GB, some minutes)
 	@bash scripts/postgres.sh

@@ -51,6 +51,29 @@ def toy_events(text: str, start: pd.Timestamp = MONDAY) -> pd.DataFrame:
     )
 
 
+LONGEST = (
+    "test_notebooks.py",
+    "test_cli.py",
+    "test_wheel.py",
+    "test_notebook_claims.py",
+    "test_sentiment.py",
+    "test_notebook_map.py",
+    "test_notebook_churn.py",
+    "test_notebook_retention.py",
+    "test_churn_real.py",
+    "test_events_real.py",
+    "test_examples.py",
+    "test_reports.py",
+)
+"""Files that take long: a worker takes whole files, and is not to be left alone with one of these at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 @pytest.fixture
 def toy_log() -> Callable[..., cj.EventLog]:
     """Make a log from toy text; options go to `read_events`."""
