@@ -66,12 +66,12 @@ def test_a_memory_limit_that_is_no_size_is_refused(monkeypatch):
 
 
 def test_what_does_not_fit_is_spilled_to_a_temporary_folder(monkeypatch):
-    monkeypatch.setenv("CJ_MEMORY_LIMIT", "100MB")
+    monkeypatch.setenv("CJ_MEMORY_LIMIT", "40MB")
     engine = DuckDB()
     folder = Path(engine.rows("SELECT current_setting('temp_directory')")[0][0])
     assert folder.parent == Path(tempfile.gettempdir())
     engine.execute(
-        "CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(4000000) AS r(i)"
+        "CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(1500000) AS r(i)"
     )
     assert list(folder.iterdir())
     engine.connection.close()
@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_spilled_to_a_temporary_folder(monkeypatch):
 SPILLING = """
 from cjlib.sources.log.engine import DuckDB
 engine = DuckDB()
-engine.execute("CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(3000000) AS r(i)")
+engine.execute("CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(1500000) AS r(i)")
 print("ready", flush=True)
 input()
 """
@@ -89,7 +89,7 @@ input()
 
 def spilling(folder: Path) -> subprocess.Popen[str]:
     """A process that has spilled into the folder and waits for a line."""
-    environment = os.environ | {"TMPDIR": str(folder), "CJ_MEMORY_LIMIT": "100MB"}
+    environment = os.environ | {"TMPDIR": str(folder), "CJ_MEMORY_LIMIT": "40MB"}
     process = subprocess.Popen(
         [sys.executable, "-c", SPILLING],
         stdin=subprocess.PIPE,
