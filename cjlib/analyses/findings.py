@@ -67,6 +67,24 @@ class Finding:
         return asdict(self)
 
 
+def of_shares(row: Mapping[Any, Any], n: int, *, claim: str, family: str, figure: str) -> Finding:
+    """What a row of compared shares says of its `n` customers: more is good, and the customers concerned are the difference times n."""
+    return Finding(
+        topic=family,
+        claim=claim,
+        direction="good" if row["difference"] > 0 else "bad",
+        value=float(row["difference"]),
+        low=float(row["difference_low"]),
+        high=float(row["difference_high"]),
+        n=n,
+        unit="share",
+        customers=round(abs(row["difference"]) * n),
+        family=family,
+        p_adjusted=float(row["p_adjusted"]),
+        figure=figure,
+    )
+
+
 def told(findings: Iterable[Finding], families: int, most: int = 3) -> list[Finding]:
     """The findings worth a first page.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.findings import Finding
+from cjlib.analyses.findings import Finding, of_shares
 from cjlib.analyses.funnel.by_group import DIFFERENCES
 from cjlib.analyses.funnel.count import Attempts, first_entries
 from cjlib.analyses.funnel.instants import Bools, Ints, Positions
@@ -262,19 +262,12 @@ def _trend_findings(
     if unequal.claims[last]:
         row = table.iloc[last]
         findings.append(
-            Finding(
-                topic=unequal.name,
+            of_shares(
+                row,
+                int(row["customers"]),
                 claim=f"In the {period} of {row['period_start']:%Y-%m-%d} {percent(row['share'])} of {row['customers']:,} customers converted, "
                 f"{points(row['difference'])} against the other {period}s (95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
-                direction="good" if row["difference"] > 0 else "bad",
-                value=float(row["difference"]),
-                low=float(row["difference_low"]),
-                high=float(row["difference_high"]),
-                n=int(row["customers"]),
-                unit="share",
-                customers=round(abs(row["difference"]) * int(row["customers"])),
                 family=unequal.name,
-                p_adjusted=float(row["p_adjusted"]),
                 figure="trend",
             )
         )
@@ -435,19 +428,12 @@ def _change_findings(table: pd.DataFrame) -> list[Finding]:
     """The last step whose share changed."""
     changed = table[table["verdict"].isin(["better", "worse"])]
     return [
-        Finding(
-            topic=PREVIOUS,
+        of_shares(
+            row,
+            int(row["base"]),
             claim=f"{percent(row['share_of_first'])} of {row['base']:,} customers reach {row['event']}, {percent(row['previous_share_of_first'])} in the period before "
             f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
-            direction="good" if row["difference"] > 0 else "bad",
-            value=float(row["difference"]),
-            low=float(row["difference_low"]),
-            high=float(row["difference_high"]),
-            n=int(row["base"]),
-            unit="share",
-            customers=round(abs(row["difference"]) * int(row["base"])),
             family=PREVIOUS,
-            p_adjusted=float(row["p_adjusted"]),
             figure="change",
         )
         for _, row in changed.assign(base=int(table["customers"].iloc[0])).tail(1).iterrows()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cjlib.analyses.findings import Finding
+from cjlib.analyses.findings import Finding, of_shares
 from cjlib.analyses.result import Metric
 from cjlib.analyses.retention.count import Members
 from cjlib.analyses.retention.options import Question, Scope
@@ -235,19 +235,12 @@ def _of_group(question: Question, row: pd.Series, tested: Family) -> Finding:
     name = ", ".join(
         f"{column} {'(not set)' if pd.isna(row[column]) else row[column]}" for column in question.by
     )
-    return Finding(
-        topic=tested.name,
+    return of_shares(
+        row,
+        int(row["customers"]),
         claim=f"{name}: {percent(row['share'])} of {count_of(row['customers'], 'customer')} came back, {points(row['difference'])} against the others "
         f"(95% CI {points_interval(row['difference_low'], row['difference_high'])}).",
-        direction="good" if row["difference"] > 0 else "bad",
-        value=float(row["difference"]),
-        low=float(row["difference_low"]),
-        high=float(row["difference_high"]),
-        n=int(row["customers"]),
-        unit="share",
-        customers=round(abs(row["difference"]) * int(row["customers"])),
         family=tested.name,
-        p_adjusted=float(row["p_adjusted"]),
         figure="segments",
     )
 
