@@ -6,7 +6,6 @@ Each is a context that gives an `Engine`; what is missing is said by `Missing`.
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -78,6 +77,8 @@ def _server_user() -> dict[str, Any]:
     """PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
+    import pwd  # Windows, where these tests are collected too, has none
+
     for name in ("postgres", "nobody"):
         try:
             found = pwd.getpwnam(name)
