@@ -241,3 +241,30 @@ def test_a_map_of_newer_customers_does_not_lose_fewer_because_they_are_new():
             change.loc[~change["measure"].isin(["customers", "events"]), "significant"].any()
         )
     assert claims == 0
+
+
+def test_groups_known_only_after_a_stage_are_not_compared_there():
+    """Only who buys has a plan: at the stages before, that nobody with a plan ends there says nothing."""
+    everybody, buyers = np.arange(400), np.arange(1, 400, 4)
+    entered = everybody % 9
+    parts = [
+        (everybody, "visit", entered),
+        (everybody[1::2], "try", entered[1::2] + 2),
+        (buyers, "buy", entered[buyers] + 4),
+    ]
+    rows = pd.concat(
+        pd.DataFrame({"customer_id": who.astype(str), "event": event, "day": day})
+        for who, event, day in parts
+    )
+    plan = np.where(rows["customer_id"].astype(int) % 3 > 0, "x", "y")
+    events = rows.assign(
+        timestamp=START + pd.to_timedelta(rows["day"], unit="D"),
+        plan=np.where(rows["event"] == "buy", plan, None),
+    ).drop(columns="day")
+    log = cj.read_events(events, observed_until=START + pd.Timedelta(days=120))
+    journey = journey_of("Visit", "Try", "Buy", map={"silent_after": "20D"})
+    compared = cj.journey_map(journey, log, by="plan").comparisons
+    assert set(compared["group"]) | set(compared["other"]) == {"x", "y"}
+    known = compared.set_index("stage")[["n", "other_n"]].sum(axis=1)
+    assert known.to_dict() == {"Visit": 0, "Try": 0, "Buy": buyers.size}
+    assert not (compared["p_adjusted"] < 0.05).any()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from intervals import INTERVALS, covered
 from scipy.stats import beta, binom
-from sentences import QUICK, SENTENCES, SLOW, Sentence
+from sentences import DRAWN, FITTED, QUICK, SENTENCES, Sentence
 from worlds import WORLDS, World
 
 from cjlib.shared.comparison import CLAIM
@@ -180,7 +180,8 @@ def _markdown(table: pd.DataFrame) -> str:
 PARTS: dict[str, Callable[[int], pd.DataFrame]] = {
     "wrong_quick": lambda seed: counted(QUICK, list(WORLDS.values()), [seed]),
     "found": lambda seed: power(SENTENCES, [seed]),
-    "wrong_slow": lambda seed: counted(SLOW, list(WORLDS.values()), [seed]),
+    "wrong_drawn": lambda seed: counted(DRAWN, list(WORLDS.values()), [seed]),
+    "wrong_fitted": lambda seed: counted(FITTED, list(WORLDS.values()), [seed]),
 }
 """What is counted of a seed; quick sentences of all seeds first."""
 

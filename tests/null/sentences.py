@@ -399,10 +399,17 @@ def map_earlier(business: Business) -> Claim:
 
 
 def index_moved(business: Business) -> Claim:
-    """What moved since the last run: the same business, another year."""
-    other = business.world.business(len(business.events) + 10_000)
-    old, new = ([_metrics(one)] for one in (other, business))
-    return Claim(any(move.clear for move in moves(metrics_of(old), metrics_of(new))))
+    """What moved since the last run: the same business, another year; the year before is that of the seed before."""
+    before = (business.world, business.seed - 1)
+    if before not in _YEARS:
+        _YEARS[before] = _metrics(business.world.business(10_000 + business.seed))
+    old, new = _YEARS.pop(before), _metrics(business)
+    _YEARS[business.world, business.seed] = new
+    return Claim(any(move.clear for move in moves(metrics_of([old]), metrics_of([new]))))
+
+
+_YEARS: dict[tuple[World, int], dict[str, Any]] = {}
+"""The metrics of the businesses just asked, so that the next one has a year before."""
 
 
 def _metrics(business: Business) -> dict[str, Any]:
@@ -461,6 +468,10 @@ BUSINESS = (
 )
 SENTENCES = (*JOURNEYS, *FEEDBACK, *CUSTOMERS, *BUSINESS)
 _READ = ("sentiment, segments", "sentiment, over time")
-SLOW = tuple(one for one in SENTENCES if one in CUSTOMERS + BUSINESS or one.name in _READ)
-"""What fits a model or draws a map."""
-QUICK = tuple(one for one in SENTENCES if one not in SLOW)
+DRAWN = tuple(
+    one for one in SENTENCES if one.name in _READ or one.name.startswith(("map", "index"))
+)
+"""What draws a map or reads texts."""
+FITTED = tuple(one for one in SENTENCES if one in CUSTOMERS + BUSINESS and one not in DRAWN)
+"""What fits a model."""
+QUICK = tuple(one for one in SENTENCES if one not in DRAWN + FITTED)

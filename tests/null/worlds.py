@@ -87,7 +87,8 @@ class World:
 
     def business(self, seed: int) -> Business:
         """One year of it."""
-        return _simulated(self, np.random.default_rng([seed, zlib.crc32(self.name.encode())]))
+        rng = np.random.default_rng([seed, zlib.crc32(self.name.encode())])
+        return replace(_simulated(self, rng), seed=seed)
 
 
 WORLDS = {
@@ -117,6 +118,7 @@ class Business:
     customers: pd.DataFrame
     leaves: np.ndarray
     """The day on which each customer leaves, also after the end of data; infinite where nobody does or nobody subscribed."""
+    seed: int = 0
 
     @property
     def end(self) -> pd.Timestamp:

@@ -54,6 +54,8 @@ class Followed:
 
     counts: StageCounts
     horizon: int
+    known_since: Ints | None = None
+    """From when on each customer code may count; None: always."""
 
     @cached_property
     def entered_at(self) -> Ints:
@@ -62,9 +64,13 @@ class Followed:
 
     @cached_property
     def complete(self) -> Bools:
-        """Who entered a stage and was watched for the whole time after."""
-        until = self.counts.walk.observed_until - self.horizon
-        return self.counts.entered & (self.entered_at <= until)
+        """Who entered a stage, was known as one of these by then, and was watched for the whole time after."""
+        watched = self.counts.entered & (
+            self.entered_at <= self.counts.walk.observed_until - self.horizon
+        )
+        if self.known_since is None:
+            return watched
+        return watched & (self.known_since[self.counts.walk.codes][:, None] <= self.entered_at)
 
     @cached_property
     def ended(self) -> Bools:
@@ -162,14 +168,19 @@ class Followed:
 
 
 def compare_groups(
-    of: str, stages: list[str], named: list[tuple[str, Walk]]
+    of: str,
+    stages: list[str],
+    named: list[tuple[str, Walk]],
+    known_since: Ints | None = None,
 ) -> tuple[pd.DataFrame, Family | None]:
     """Where the journeys of groups end: every stage and pair of groups, over customers followed equally long after they entered the stage.
+
+    Who entered before the group was known (`known_since`, of each customer code) does not count.
 
     Columns `stage`, `group`, `other`, `n`, `other_n`, `share_ended`, `other_share_ended`, `difference` with bounds, `p_value`, `p_adjusted`.
     """
     horizon = min((horizon_of(walk) for _, walk in named if walk.customers), default=0)
-    followed = [(name, Followed(StageCounts(walk), horizon)) for name, walk in named]
+    followed = [(name, Followed(StageCounts(walk), horizon, known_since)) for name, walk in named]
     rows = [
         (stages[stage], name, other_name, mine.shares(stage), others.shares(stage))
         for stage in range(len(stages))

@@ -205,6 +205,21 @@ class Groups:
         """The groups as labels."""
         return list(self.labels)
 
+    def known_since(self, log: EventLog) -> tuple[Ints, bool]:
+        """When the group of each customer code became known, at the first event with a value; and whether any was known only after the customer's first event.
+
+        A group that the caller gives is taken as known always.
+        """
+        size, last = len(log.customer_ids()), np.iinfo(np.int64).max
+        if self.found is None:
+            return np.full(size, np.iinfo(np.int64).min), False
+        events = log.fetch("customer", "time")
+        first, since = np.full(size, last), np.full(size, last)
+        some = self.found.by.rank != MISSING
+        np.minimum.at(first, events["customer"], events["time"])
+        np.minimum.at(since, events["customer"][some], events["time"][some])
+        return since, bool(np.any((since < last) & (since > first)))
+
 
 def groups_of(log: EventLog | None, by: By, taken: tuple[str, ...]) -> Groups:
     """The groups that `by` names, as `group_by` finds them, or gives."""

@@ -110,14 +110,22 @@ class JourneyMap(Result):
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """With `by=` where the journeys of every two of the five largest groups end: see `equal_follow_up.compare_groups`; empty without."""
-        groups = self.groups
+        """With `by=` where the journeys of every two of the five largest groups end: see `equal_follow_up.compare_groups`; empty without.
+
+        A customer counts at the stages entered after the group was known. Where some became known late, those in none are no group: that they never got one is
+        known only at the end.
+        """
+        groups, log = self.groups, self._source.log
+        if groups.name is None or log is None:
+            return compare_groups("", self._source.stages, [])[0]
+        since, late = groups.known_since(log)
         walks = [
             (name, acts.walk)
             for place, name in enumerate(groups.words()[:MOST_COMPARED])
-            if groups.name is not None and (acts := self._source.acts_of(place)) is not None
+            if not (late and name == "(not set)")
+            and (acts := self._source.acts_of(place)) is not None
         ]
-        return compare_groups(str(groups.name), self._source.stages, walks)[0]
+        return compare_groups(groups.name, self._source.stages, walks, since)[0]
 
     @property
     def summary(self) -> pd.DataFrame:
