@@ -102,7 +102,7 @@ def _painful(lost: float, rng: np.random.Generator, n: int = 300) -> pd.DataFram
 
 def test_stages_that_hurt_alike_are_no_pain_points():
     rng = np.random.default_rng(4)
-    assert sum(_painful(0.2, rng)["significant"].any() for _ in range(40)) <= 2
+    assert sum(_painful(0.2, rng)["significant"].any() for _ in range(20)) <= 1
 
 
 def test_a_stage_that_loses_more_than_the_others_is_one_and_counts_those_affected():
@@ -187,7 +187,7 @@ def test_one_touchpoint_alone_is_not_named_and_says_so():
 def test_the_value_of_a_what_if_knows_how_uncertain_the_mean_is():
     """The interval of the extra value holds the truth in about 95 of 100 businesses of few, very different customers."""
     rng, inside = np.random.default_rng(2), 0
-    for _ in range(40):
+    for _ in range(20):
         n = 150
         who, went = np.arange(n), np.flatnonzero(rng.random(n) < 0.4)
         amount = rng.gamma(1.0, 100, went.size)
@@ -202,7 +202,7 @@ def test_the_value_of_a_what_if_knows_how_uncertain_the_mean_is():
         journey = journey_of("Look", "Buy", value={"event": "buy", "amount": "value"})
         last = cj.journey_map(journey, cj.read_events(events)).simulate({"Buy": 0.1}).table.iloc[-1]
         inside += last["extra_value_low"] <= n * 0.1 * 100 <= last["extra_value_high"]
-    assert inside >= 35
+    assert inside >= 17
 
 
 # ---- comparisons over equal time ---------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import toy_events
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
@@ -219,7 +219,6 @@ def slow_shares(rows: list[tuple[int, str, int]]) -> dict[str, dict[int, tuple[i
     return found
 
 
-@settings(max_examples=25, deadline=None)
 @given(LOGS)
 def test_shares_agree_with_asking_every_customer_about_every_day(rows):
     events = pd.DataFrame(
@@ -245,7 +244,6 @@ def test_shares_agree_with_asking_every_customer_about_every_day(rows):
                 ), (measure, day)
 
 
-@settings(max_examples=25, deadline=None)
 @given(LOGS, st.sampled_from([6, 24, 30, 60]))
 def test_churn_by_silence_agrees_with_walking_through_every_silence(rows, limit):
     rows = sorted({(who, "use", at) for who, _, at in rows})

@@ -237,7 +237,6 @@ def test_ten_thousand_names_and_a_bot_with_a_million_events_are_counted():
     assert paths.metrics["distinct_paths"]["value"] == log.n_customers
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(

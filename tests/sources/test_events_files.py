@@ -123,9 +123,7 @@ def as_arrow(rows: list[tuple], folder: Path) -> pa.Table:
 FORMS = [as_csv, as_csv_gz, as_tsv, as_parquet, as_json_lines, as_polars, as_arrow]
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS, data=st.data())
 def test_the_same_rows_in_any_order_and_format_and_any_readers_zone_give_the_same_bytes(
     rows, data, tmp_path
