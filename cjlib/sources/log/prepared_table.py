@@ -60,19 +60,16 @@ def make_dictionaries(
 
 def _dictionary(engine: DuckDB, name: str, source: str, column: str) -> bool:
     """One dictionary, sorted as text, so that "the smallest as text" is the smallest code; whether a value was missing or blank."""
-    engine.execute(
+    ((found,),) = engine.rows(
         f"CREATE OR REPLACE TEMP TABLE every AS SELECT DISTINCT {column} AS value FROM {source}"
     )
     written = "CAST(value AS VARCHAR)"
-    engine.execute(
+    ((taken,),) = engine.rows(
         f"CREATE OR REPLACE TABLE {name} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value "
         f"FROM (SELECT value FROM every WHERE NOT {blank(written)} ORDER BY {written})"
     )
-    (missing,) = engine.rows(
-        f"SELECT (SELECT count(*) FROM every) > (SELECT count(*) FROM {name})"
-    )[0]
     engine.execute("DROP TABLE every")
-    return missing
+    return found > taken
 
 
 def hashes_of_ids(engine: DuckDB) -> bool:
