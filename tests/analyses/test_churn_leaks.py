@@ -79,7 +79,7 @@ def leaky(honest: pd.DataFrame) -> dict[str, pd.Series]:
         "retention_calls": pd.Series(
             np.where(lost, rng.poisson(1.6, N), rng.poisson(0.02, N)).astype(float)
         ),
-        "end_date": pd.Series(np.where(lost, ends, np.datetime64("NaT")), dtype="datetime64[us]"),
+        "end_date": pd.Series(ends.where(lost), dtype="datetime64[us]"),
         "last_seen": pd.Series(
             pd.Timestamp("2025-06-30")
             - pd.to_timedelta(

@@ -442,6 +442,7 @@ def answer_of(case: dict[str, Any], log: cj.EventLog) -> cj.Result:
     )
 
 
+@pytest.mark.timeout(1_800)  # Spark is asked hundreds of questions
 @pytest.mark.parametrize(
     "counting",
     ["postgres", "spark", "clickhouse"] if EVERYTHING else ["postgres", "clickhouse"],
