@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
@@ -94,12 +95,13 @@ def combined(
     engine, first = engine or DuckDB(), next(iter(logs.values()))
     columns = united_columns(logs, [] if units is None else [PERSON])
     properties = [one.target for one in columns]
-    engine.connection.register("given", _gathered(engine, logs, columns))
+    schema, sources = _gathered(engine, logs, columns)
     last = None
     if people is None and units is None:
-        put_in_order(engine, "SELECT * FROM given", properties)
+        _fill(engine, "ordered", schema, _merged(list(sources)))
+        settle(engine, properties, sorted_by=3)
     else:
-        engine.execute("CREATE TEMP TABLE gathered AS SELECT * FROM given")
+        _fill(engine, "gathered", schema, chain.from_iterable(sources))
         # The end of data is that of all rows, those included that are of no unit.
         ((last,),) = engine.rows("SELECT max(t) FROM gathered")
         if people is not None:
@@ -108,8 +110,7 @@ def combined(
             properties = units(engine, properties)
         put_in_order(engine, "SELECT * FROM gathered", properties)
         engine.execute("DROP TABLE gathered")
-    engine.connection.unregister("given")
-    settle(engine, properties)
+        settle(engine, properties)
     write_prepared(engine, 0)
     make_events_view(engine, properties)
     whole_days = in_whole_days(engine, first.zone)
@@ -231,8 +232,8 @@ class _Part:
 
 def _gathered(
     engine: DuckDB, logs: Mapping[str, EventLog], columns: Sequence[United]
-) -> pa.RecordBatchReader:
-    """The coded rows of all logs, a part of them at a time; their dictionaries are made before."""
+) -> tuple[pa.Schema, Iterator[Iterator[pa.RecordBatch]]]:
+    """The coded rows of each log, a part of them at a time; their dictionaries are made before."""
     import pyarrow as pa
 
     ids = {log.id_type for log in logs.values()}
@@ -263,12 +264,92 @@ def _gathered(
         for one, own in zip(every, codes, strict=True)
     ]
     schema = pa.schema(list(zip((one.target.column for one in every), types, strict=True)))
-    batches = (
-        batch
+    return schema, (
+        _coded(log, schema, parts[name], own)
         for (name, log), own in zip(logs.items(), zip(*codes, strict=True), strict=True)
-        for batch in _coded(log, schema, parts[name], own)
     )
-    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _fill(engine: DuckDB, table: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """Make a table of the rows, in their order."""
+    import pyarrow as pa
+
+    engine.connection.register("given", pa.RecordBatchReader.from_batches(schema, batches))
+    engine.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM given")
+    engine.connection.unregister("given")
+
+
+def _merged(sources: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """The rows of sources that are each sorted by customer, sorted by customer, time and event, a part of them at a time.
+
+    Codes follow the ids in every dictionary, so that new codes leave the customers of a source in their order.
+    """
+    import pyarrow as pa
+
+    waiting: dict[int, list[pa.RecordBatch]] = {place: [] for place in range(len(sources))}
+    going_on = set(waiting)
+    while going_on:
+        # Those that hold back the others: what they give next may be of a customer whom the others have already.
+        for place in _furthest_behind(waiting, going_on):
+            batch = next(sources[place], None)
+            if batch is None:
+                going_on.remove(place)
+            else:
+                waiting[place].append(batch)
+        ends = [_last_customer(waiting[place]) for place in going_on]
+        parts = []
+        for batches in waiting.values():
+            whole, batches[:] = _split_before(batches, min(ends, default=None))
+            parts += whole
+        if parts:
+            yield _sorted(pa.concat_batches(parts))
+
+
+def _furthest_behind(
+    waiting: Mapping[int, Sequence[pa.RecordBatch]], going_on: set[int]
+) -> list[int]:
+    ends = {place: _last_customer(waiting[place]) for place in going_on}
+    return [place for place, end in ends.items() if end == min(ends.values())]
+
+
+def _last_customer(batches: Sequence[pa.RecordBatch]) -> int:
+    return batches[-1]["c"][-1].as_py() if batches else -1
+
+
+def _split_before(
+    batches: Sequence[pa.RecordBatch], customer: int | None
+) -> tuple[list[pa.RecordBatch], list[pa.RecordBatch]]:
+    """The rows of customers before one, and all others."""
+    if customer is None:
+        return [*batches], []
+    whole, left = [], []
+    for batch in batches:
+        before = int(np.searchsorted(batch["c"].to_numpy(), customer))
+        whole.append(batch.slice(0, before))
+        left.append(batch.slice(before))
+    return [one for one in whole if len(one)], [one for one in left if len(one)]
+
+
+def _sorted(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows by customer, time and event: runs that are sorted already are only merged."""
+    import pyarrow as pa
+
+    c, t, e = (rows[name].to_numpy() for name in "cte")
+    customer, time = c.astype(np.int64) - c.min(), t - t.min()
+    width = int(time.max()) + 1
+    if (int(customer.max()) + 1) * width < 2**63:
+        instant = customer * width + time
+        order = np.argsort(instant, kind="stable")
+        instant = instant[order]
+        again = instant[1:] == instant[:-1]
+    else:
+        order = np.lexsort((t, c))
+        again = (c[order][1:] == c[order][:-1]) & (t[order][1:] == t[order][:-1])
+    tied = np.flatnonzero(np.append(again, False) | np.insert(again, 0, False))
+    if len(tied):
+        run = np.cumsum(~np.insert(again, 0, False))[tied]
+        order[tied] = order[tied][np.lexsort((e[order[tied]], run))]
+    return rows.take(pa.array(order))
 
 
 def _part(log: EventLog, source: str, target: Property, own: Property | None) -> _Part:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.combine import Owners, combined
+from cjlib.sources.combine import Owners, _merged, combined
 
 WEB = pd.DataFrame(
     {
@@ -228,6 +228,26 @@ def test_rows_that_come_in_many_parts_give_the_same_log(monkeypatch):
     whole = prepared(cj.read_events(apart(table)))
     monkeypatch.setattr("cjlib.sources.combine._AT_ONCE", 1)
     assert prepared(cj.read_events(apart(table))) == whole
+
+
+@pytest.mark.parametrize("span", [1, 10**6, 2**62])
+def test_rows_of_sorted_parts_are_merged_by_customer_time_and_event(span):
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame(
+        {
+            "c": np.sort(rng.integers(0, 40, 900)).astype("int32"),
+            "t": rng.integers(-span, span, 900) // 2,
+            "e": rng.integers(0, 3, 900).astype("uint8"),
+        }
+    )
+    keys = ["c", "t", "e"]
+    sources = [part.sort_values(keys) for _, part in rows.groupby(rng.integers(0, 4, 900))]
+    parts = [
+        iter(pa.Table.from_pandas(one, preserve_index=False).to_batches(max_chunksize=size))
+        for one, size in zip(sources, (1, 7, 50, 1000), strict=True)
+    ]
+    merged = pa.Table.from_batches(_merged([*parts, iter([])])).to_pandas()
+    assert merged.equals(rows.sort_values(keys, ignore_index=True))
 
 
 # ---- people -------------------------------------------------------------------------------------------------------

@@ -299,40 +299,44 @@ FAR_MORE = 4
 
 def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
     """Ids that tools write where there is no customer, that a spreadsheet has rounded, or that may be one."""
-    words, numbers = (
-        ", ".join(literal(one) for one in ids) for ids in (NOBODY_WORDS, NOBODY_NUMBERS)
-    )
-    ids = "(SELECT code, id, lower(trim(id)) AS folded FROM (SELECT code, CAST(value AS VARCHAR) AS id FROM c_names))"
-    named = engine.rows(
-        f"SELECT code, id, folded IN ({words}) FROM {ids} "
-        f"WHERE folded IN ({words}) OR id IN ({numbers}) OR code = {_far_more_often(engine, used)} ORDER BY id"
-    )
+    import pyarrow as pa
+    from pyarrow import compute
+
+    ids = engine.connection.sql("SELECT CAST(value AS VARCHAR) AS id FROM c_names").to_arrow_table()
+    ids = ids["id"].combine_chunks()
+    folded = compute.call_function("utf8_lower", [compute.utf8_trim(ids, " ")])
+
+    def where(test: pa.Array) -> list[int]:
+        return np.flatnonzero(test.to_numpy(zero_copy_only=False)).tolist()
+
+    words = set(where(compute.is_in(folded, pa.array(NOBODY_WORDS))))
+    named = {*words, *where(compute.is_in(ids, pa.array(NOBODY_NUMBERS)))}
+    named |= {_far_more_often(engine, used)} - {-1}
     found = []
-    for code, customer, word in named:
+    # Codes follow the ids.
+    for code in sorted(named):
+        customer = ids[code].as_py()
         (rows,) = engine.rows(f"SELECT count(*) FROM prepared WHERE c = {code}")[0]
-        if word or rows > TOO_OFTEN * used:
+        if code in words or rows > TOO_OFTEN * used:
             share = f"{shown(customer)} has {percent(rows / used)} of the events"
             found.append(
                 QualityLine(NOBODY, rows, f"{share}; missing_ids: [{customer}] leaves them out")
             )
-    customers, damaged, example, long, differ = engine.rows(
-        "SELECT count(*), count(*) FILTER (rounded), min(id) FILTER (rounded), "
-        "count(*) FILTER (length(id) > 15 AND suffix(id, '0') AND regexp_full_match(id, '[1-9][0-9]{14}0+')), count(*) FILTER (folded <> id) FROM "
-        "(SELECT *, contains(id, '+') AND regexp_full_match(id, '[0-9]([.,][0-9]+)?[eE][+][0-9]+') AS rounded "
-        f"FROM {ids})"
-    )[0]
-    # Ids that are all in small letters differ in more than capitals.
-    alike = 0
-    if differ:
-        ((alike,),) = engine.rows(f"SELECT count(*) - count(DISTINCT folded) FROM {ids}")
     why = (
         "a spreadsheet has rounded them, so several customers may share one; export the ids as text"
     )
-    if damaged:
-        found.append(QualityLine(DAMAGED, damaged, f"{shown(example)}: {why}", counts_rows=False))
-    elif long > 1 and long == customers:
+    rounded = where(compute.match_substring_regex(ids, r"^[0-9]([.,][0-9]+)?[eE][+][0-9]+$"))
+    if rounded:
+        text = f"{shown(ids[rounded[0]].as_py())}: {why}"
+        found.append(QualityLine(DAMAGED, len(rounded), text, counts_rows=False))
+    elif (
+        len(ids) > 1
+        and compute.all(compute.match_substring_regex(ids, "^[1-9][0-9]{14}0+$")).as_py()
+    ):
         text = f"all end in 0 after 15 digits: {why}"
-        found.append(QualityLine(DAMAGED, long, text, counts_rows=False))
+        found.append(QualityLine(DAMAGED, len(ids), text, counts_rows=False))
+    # Ids that are all in small letters differ in more than capitals.
+    alike = 0 if folded == ids else len(ids) - compute.count_distinct(folded).as_py()
     if alike:
         text = "they count as different customers; write them alike if they are not"
         found.append(QualityLine(ALIKE, alike, text, counts_rows=False))

@@ -194,13 +194,13 @@ def _fitting(engine: DuckDB, properties: Sequence[Property]) -> int:
     return sum(end <= SHORT_KEY for end in ends)
 
 
-def settle(engine: DuckDB, properties: Sequence[Property]) -> int:
-    """Put `ordered` in order by every column; how many rows equal the row before them in every column.
+def settle(engine: DuckDB, properties: Sequence[Property], sorted_by: int | None = None) -> int:
+    """Put `ordered`, sorted by the short key or by the first columns, in order by every column; how many rows equal the row before in every column.
 
     `runs` has those that the short key could not tell apart, in order: their `place` in `ordered`, the columns, and `again` where a row equals the one before.
     """
     keys = keys_of(properties)
-    short = _fitting(engine, properties)
+    short = sorted_by or _fitting(engine, properties)
     near, every = _find_near(engine, keys[:short])
     if near > every * MANY_TIES and short < len(keys):
         engine.execute(
