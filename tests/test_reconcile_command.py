@@ -1,4 +1,4 @@
-"""`cj reconcile`: a funnel of the journey file beside a CSV of another tool."""
+"""`cj reconcile`: a funnel or the retention of the journey file beside a CSV of another tool."""
 
 from __future__ import annotations
 
@@ -51,6 +51,20 @@ def test_a_tools_semantics_and_a_list_of_customers(shop):
     )
     assert said.code == 0, said.err
     assert "2 by ours, 1 by theirs, 1 in both." in said.out
+
+
+def test_a_column_period_is_of_retention(shop):
+    (shop / "journey.yml").write_text(JOURNEY + "retention: {period: day, periods: 1}\n")
+    # By the calendar ana is back on day 1; bob, an hour later, only in period 0.
+    said = here("reconcile", shop / "journey.yml", theirs(shop, "period,users\n0,2\n1,1\n"))
+    assert said.code == 0, said.err
+    assert "Ours and theirs agree in every period." in said.out
+    file = theirs(shop, "cohort,period,users\n2024-01-01,0,2\n2024-01-01,1,1\n")
+    said = here("reconcile", shop / "journey.yml", file, "--semantics", "mixpanel")
+    assert "By period_zero='cohort' ours gives theirs exactly" in said.out
+    file = theirs(shop, "customer_id\nana\n")
+    said = here("reconcile", shop / "journey.yml", file, "--retention")
+    assert "1 customer by ours, 1 by theirs, 1 in both." in said.out
 
 
 @pytest.mark.parametrize(

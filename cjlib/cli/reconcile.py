@@ -1,4 +1,4 @@
-"""`cj reconcile`: our funnel beside another tool's number."""
+"""`cj reconcile`: our funnel or retention beside another tool's number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Theirs = Annotated[
     Path,
     typer.Argument(
         metavar="THEIRS",
-        help="CSV: a column step or event and one of counts, or a column customer_id.",
+        help="CSV: a column step or event (of retention: period, and cohort) and one of counts, or a column customer_id.",
     ),
 ]
 MOST = 20
@@ -34,6 +34,13 @@ def reconcile_command(
     funnel: Annotated[
         str, typer.Option("--funnel", metavar="NAME", help="Which funnel of the file; the first.")
     ] = "",
+    retention: Annotated[
+        bool,
+        typer.Option(
+            "--retention",
+            help="Retention in place of a funnel; so where theirs has a column period.",
+        ),
+    ] = False,
     semantics: Annotated[
         str,
         typer.Option("--semantics", metavar="TOOL", help="posthog, mixpanel, amplitude or ga4."),
@@ -44,13 +51,17 @@ def reconcile_command(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Show a funnel beside another tool's number, with the rule and the customers that explain the gap."""
+    """Show a funnel or retention beside another tool's number, with the rule and the customers that explain the gap."""
     with faults(debug, journey=journey):
         import cjlib as cj
 
         their_table = _read(theirs)
         told = cj.read_journey(journey)
-        ours = cj.funnel(told.read_events(), **told.funnel(funnel, semantics=semantics))
+        log = told.read_events()
+        if retention or "period" in their_table:
+            ours = cj.retention(log, **told.retention_options(semantics=semantics))
+        else:
+            ours = cj.funnel(log, **told.funnel(funnel, semantics=semantics))
         beside = cj.reconcile(ours, their_table)
         console = console_as_wide_as_the_terminal()
         print_table(console, "Ours and theirs", beside.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import conformance
 import pandas as pd
 import pytest
 
@@ -117,6 +118,108 @@ def test_what_is_neither_counts_nor_customers_is_an_error(ours, theirs, fault):
         cj.reconcile(ours, theirs)
 
 
-def test_only_a_funnel_is_reconciled(toy_log):
-    with pytest.raises(cj.CjlibError, match=r"ours: must be what cj\.funnel"):
-        cj.reconcile(cj.retention(toy_log(TEXT)), {"a": 1})
+@pytest.mark.parametrize("ours", [None, "funnel", pd.DataFrame({"step": [1]})])
+def test_only_a_funnel_or_retention_is_reconciled(ours):
+    with pytest.raises(cj.CjlibError, match=r"ours: must be what cj\.funnel\(log, …\) or cj\.ret"):
+        cj.reconcile(ours, {"a": 1})
+
+
+# ---- retention ---------------------------------------------------------------------------------------------------
+
+# On the calendar ana and bob are back on day 1, cyd on day 2; from their own first visits ana is not, after 10 hours.
+VISITS = (
+    "ana: visit@20h visit@30h | bob: visit@8h visit@33h | cyd: visit@10h visit@59h | "
+    "dan: visit@34h visit@36h | eve: visit@4D"
+)
+
+
+@pytest.fixture
+def days(toy_log):
+    return cj.retention(toy_log(VISITS), period="day", periods=2)
+
+
+def test_periods_stand_side_by_side_with_the_rule_that_gives_theirs(days):
+    beside = cj.reconcile(days, {1: 1, 2: 1})
+    assert beside.table.to_dict("list") == {
+        "period": [1, 2],
+        "ours": [2, 1],
+        "theirs": [1, 1],
+        "difference": [-1, 0],
+    }
+    assert beside.headline == (
+        "Period 1: ours 2, theirs 1. By clock='elapsed' ours gives theirs exactly: 1 customer is counted otherwise."
+    )
+    assert beside.customers.to_dict("records") == [
+        {"customer_id": "ana", "period": 1, "ours": 1, "theirs": 0, "why": "by clock='elapsed'"}
+    ]
+
+
+def test_single_cohorts_are_compared_where_theirs_has_them(days):
+    first = pd.Timestamp("2024-01-01")
+    theirs = pd.DataFrame({"cohort": ["2024-01-01"] * 2, "period": [0, 1], "users": [3, 3]})
+    beside = cj.reconcile(days, theirs)
+    assert beside.headline.startswith("Cohort 2024-01-01, period 1: ours 2, theirs 3. By mode='on_")
+    assert beside.table["ours"].tolist() == [3, 2]
+    assert beside.customers.iloc[0].tolist() == ["cyd", first, 1, 0, 1, "by mode='on_or_after'"]
+
+
+@pytest.mark.parametrize(
+    ("options", "theirs", "rule"),
+    [
+        ({}, {2: 0}, "mode='every'"),
+        ({}, {0: 1}, "period_zero='returns'"),
+        ({"cohort": "recurring"}, {0: 5}, "cohort='first_ever'"),
+        ({"return_event": "buy"}, {1: 2}, "any event as return"),
+        ({"start": "2024-01-02"}, {0: 5}, "no range"),
+        ({"end": "2024-01-01"}, {1: 0}, "no event seen after the range"),
+        ({}, {0: 2, 1: 2, 2: 1}, "semantics='amplitude'"),
+        ({"semantics": "mixpanel"}, {0: 5, 1: 2, 2: 1}, "semantics='posthog'"),
+        ({"period": "week", "periods": 1}, {1: 1}, "week_start='sunday'"),
+    ],
+)
+def test_one_rule_of_retention_at_a_time_is_tried(toy_log, options, theirs, rule):
+    # 2024-01-06 is a Saturday.
+    log = toy_log("fay: visit@5D visit@6D" if "period" in options else VISITS)
+    beside = cj.reconcile(cj.retention(log, **{"period": "day", "periods": 2} | options), theirs)
+    gaps = dict(zip(beside.explanations["rule"], beside.explanations["gap"], strict=True))
+    assert gaps[rule] == 0, beside.explanations
+    assert beside.explanations["gap"].is_monotonic_increasing
+
+
+def test_customers_who_came_back_are_compared_at_all_or_by_period(days):
+    beside = cj.reconcile(days, ["ana", "bob", "zoe"])
+    assert beside.headline.startswith("3 customers by ours, 3 by theirs, 2 in both.")
+    assert beside.customers["customer_id"].tolist() == ["cyd", "zoe"]
+    assert beside.customers["why"].iloc[1] == "not in the log"
+    beside = cj.reconcile(days, pd.DataFrame({"customer_id": ["bob", "cyd"], "period": [1, 2]}))
+    assert beside.table["count"].tolist() == [2, 1, 0]
+    assert "By clock='elapsed' ours gives theirs exactly" in beside.headline
+    assert beside.customers[["customer_id", "period"]].to_numpy().tolist() == [["ana", 1]]
+
+
+@pytest.mark.parametrize("case", conformance.cases("retention"), ids=lambda case: case["id"])
+def test_the_worked_cases_of_tools_leave_no_gap(case):
+    log = conformance.log_of(case)
+    ours = cj.retention(log, **conformance.retention_options(case))
+    theirs = ours.table.groupby(["cohort", "period"], as_index=False)["retained"].sum()
+    if len(theirs):
+        beside = cj.reconcile(ours, theirs.rename(columns={"retained": "theirs"}))
+        assert beside.headline.startswith("Ours and theirs agree in ")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "fault"),
+    [
+        ({1: 2.5}, "whole number"),
+        ({7: 1}, "a period must be a whole number from 0 to 2"),
+        ({}, "a period must be"),
+        (pd.DataFrame({"period": [1, 1], "users": [1, 2]}), "one count for each period"),
+        (pd.DataFrame({"period": [1], "x": [1]}), "a column of counts"),
+        (pd.DataFrame({"period": [1], "users": [1], "cohort": ["soon"]}), "first day of its day"),
+        (pd.DataFrame({"x": [1]}), "a column period with counts, or customer_id"),
+        ("bob", "a list of customers"),
+    ],
+)
+def test_what_is_no_retention_of_theirs_is_an_error(days, theirs, fault):
+    with pytest.raises(cj.CjlibError, match=fault):
+        cj.reconcile(days, theirs)

@@ -236,6 +236,34 @@ def retention(  # noqa: PLR0913 (the options are the analysis)
     return replace(result, definition={**result.definition, **differs})
 
 
+def asked_of(retention: Retention) -> tuple[EventLog, Question]:
+    """The log retention was counted from, and what was asked of it."""
+    if retention._members is None:
+        raise CjlibError(
+            "ours: this was counted where the events lie, without its customers. Fetch them once: cj.retention(log.read(), …)."
+        )
+    return retention._members.log, retention._members.question
+
+
+def returned(log: EventLog, question: Question) -> pd.DataFrame:
+    """One row a customer, cohort and period that counts as returned: `customer_id` (as text), `cohort`, `period`."""
+    scope = scope_of(log, question)
+    entries, groups, cohorts = entries_of(log, question, scope)
+    own_clock = clock_of(question, scope, log, entries.at, entries.period)
+    hits = count.hits_of(log, question, scope, entries, own_clock)
+    counts = tables.count(question, scope, entries, groups, own_clock, hits)
+    here = counts.counted(hits)
+    entry = hits.entry[here]
+    ids = log.engine.frame("SELECT CAST(value AS VARCHAR) AS id FROM c_names ORDER BY code")["id"]
+    return pd.DataFrame(
+        {
+            "customer_id": ids.take(entries.customer[entry]).reset_index(drop=True),
+            "cohort": count.cohort_column(scope, entries.cohort[entry], cohorts),
+            "period": hits.period[here],
+        }
+    )
+
+
 def _counted_here(log: EventLog, question: Question, scope: Scope) -> Retention:
     entries, groups, cohorts = entries_of(log, question, scope)
     own_clock = clock_of(question, scope, log, entries.at, entries.period)

@@ -42,6 +42,8 @@ class Counts:
         Whether the period has begun for the oldest member, and ended for the youngest.
     cell
         The row of each entry.
+    reached
+        The last period of each entry that is counted.
     ended
         The last period of each entry that counts as complete.
     """
@@ -53,7 +55,12 @@ class Counts:
     exists: Mask
     complete: Mask
     cell: Whole
+    reached: Whole
     ended: Whole
+
+    def counted(self, hits: Hits) -> Mask:
+        """Which hits lie in a cell that counts them."""
+        return hits.period <= self.reached[hits.entry]
 
 
 def count(
@@ -79,6 +86,7 @@ def count(
         base > 0,
         complete & (base > 0),
         cell,
+        reached,
         ended,
     )
 
