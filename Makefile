@@ -65,7 +65,7 @@ nulls: .venv/test ## count how often sentences are wrong where nothing happens, 
 	@OMP_NUM_THREADS=1 $(BIN)/python tests/null/harness.py --seeds $(SEEDS)
 
 fuzz: .venv/test ## make up files until one loses a row (takes long)
-	@OMP_NUM_THREADS=1 CJ_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -q tests/sources/test_no_row_is_lost.py
+	@OMP_NUM_THREADS=1 CJ_FUZZ_EXAMPLES=$(FUZZ) $(BIN)/python -m pytest -q --timeout=0 tests/sources/test_no_row_is_lost.py
 
 check: .venv/test ## lint, types, architecture
 	$(BIN)/ruff check .

@@ -92,9 +92,9 @@ def reconcile(ours: Funnel | Retention, theirs: Any) -> Reconciliation:
     >>> ours = cj.funnel(log, ["a", "b"], window="2D")
     >>> cj.reconcile(ours, {"a": 1, "b": 0}).headline
     "Step 2, b: ours 1, theirs 0. By entry='first' ours gives theirs exactly: 1 customer is counted otherwise."
-    >>> weeks = cj.retention(log, period="week", periods=1)
-    >>> cj.reconcile(weeks, {1: 1}).headline
-    "Period 1: ours 0, theirs 1. By week_start='sunday' ours gives theirs exactly: 1 customer is counted otherwise."
+    >>> days = cj.retention(log, period="day", periods=1)
+    >>> cj.reconcile(days, {1: 1}).headline
+    "Period 1: ours 0, theirs 1. By mode='on_or_after' ours gives theirs exactly: 1 customer is counted otherwise."
     """
     if isinstance(ours, Retention):
         return _of_retention(*retained.asked_of(ours), theirs)

@@ -98,10 +98,10 @@ def combined(
     schema, sources = _gathered(engine, logs, columns)
     last = None
     if people is None and units is None:
-        _fill(engine, "ordered", schema, _merged(list(sources)))
+        _fill(engine, "TABLE ordered", schema, _merged(list(sources)))
         settle(engine, properties, sorted_by=3)
     else:
-        _fill(engine, "gathered", schema, chain.from_iterable(sources))
+        _fill(engine, "TEMP TABLE gathered", schema, chain.from_iterable(sources))
         # The end of data is that of all rows, those included that are of no unit.
         ((last,),) = engine.rows("SELECT max(t) FROM gathered")
         if people is not None:
@@ -275,7 +275,7 @@ def _fill(engine: DuckDB, table: str, schema: pa.Schema, batches: Iterator[pa.Re
     import pyarrow as pa
 
     engine.connection.register("given", pa.RecordBatchReader.from_batches(schema, batches))
-    engine.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM given")
+    engine.execute(f"CREATE {table} AS SELECT * FROM given")
     engine.connection.unregister("given")
 
 

@@ -304,13 +304,19 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
 
     ids = engine.connection.sql("SELECT CAST(value AS VARCHAR) AS id FROM c_names").to_arrow_table()
     ids = ids["id"].combine_chunks()
-    folded = compute.call_function("utf8_lower", [compute.utf8_trim(ids, " ")])
+    folded = compute.call_function(
+        "utf8_lower", [compute.call_function("utf8_trim", [ids], compute.TrimOptions(" "))]
+    )
 
-    def where(test: pa.Array) -> list[int]:
-        return np.flatnonzero(test.to_numpy(zero_copy_only=False)).tolist()
+    def where(test: str, texts: pa.Array, options: compute.FunctionOptions) -> list[int]:
+        found = compute.call_function(test, [texts], options)
+        return np.flatnonzero(found.to_numpy(zero_copy_only=False)).tolist()
 
-    words = set(where(compute.is_in(folded, pa.array(NOBODY_WORDS))))
-    named = {*words, *where(compute.is_in(ids, pa.array(NOBODY_NUMBERS)))}
+    def written(pattern: str) -> list[int]:
+        return where("match_substring_regex", ids, compute.MatchSubstringOptions(pattern))
+
+    words = set(where("is_in", folded, compute.SetLookupOptions(pa.array(NOBODY_WORDS))))
+    named = {*words, *where("is_in", ids, compute.SetLookupOptions(pa.array(NOBODY_NUMBERS)))}
     named |= {_far_more_often(engine, used)} - {-1}
     found = []
     # Codes follow the ids.
@@ -325,18 +331,15 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
     why = (
         "a spreadsheet has rounded them, so several customers may share one; export the ids as text"
     )
-    rounded = where(compute.match_substring_regex(ids, r"^[0-9]([.,][0-9]+)?[eE][+][0-9]+$"))
+    rounded = written("^[0-9]([.,][0-9]+)?[eE][+][0-9]+$")
     if rounded:
         text = f"{shown(ids[rounded[0]].as_py())}: {why}"
         found.append(QualityLine(DAMAGED, len(rounded), text, counts_rows=False))
-    elif (
-        len(ids) > 1
-        and compute.all(compute.match_substring_regex(ids, "^[1-9][0-9]{14}0+$")).as_py()
-    ):
+    elif len(ids) > 1 and len(written("^[1-9][0-9]{14}0+$")) == len(ids):
         text = f"all end in 0 after 15 digits: {why}"
         found.append(QualityLine(DAMAGED, len(ids), text, counts_rows=False))
     # Ids that are all in small letters differ in more than capitals.
-    alike = 0 if folded == ids else len(ids) - compute.count_distinct(folded).as_py()
+    alike = 0 if folded == ids else len(ids) - len(folded.unique())
     if alike:
         text = "they count as different customers; write them alike if they are not"
         found.append(QualityLine(ALIKE, alike, text, counts_rows=False))

@@ -203,8 +203,9 @@ def settle(engine: DuckDB, properties: Sequence[Property], sorted_by: int | None
     short = sorted_by or _fitting(engine, properties)
     near, every = _find_near(engine, keys[:short])
     if near > every * MANY_TIES and short < len(keys):
+        kind = "TEMP TABLE" if _is_temporary(engine) else "TABLE"
         engine.execute(
-            f"CREATE OR REPLACE TEMP TABLE ordered AS SELECT * FROM ordered ORDER BY {', '.join(keys)}"
+            f"CREATE OR REPLACE {kind} ordered AS SELECT * FROM ordered ORDER BY {', '.join(keys)}"
         )
         short, (near, _) = len(keys), _find_near(engine, keys)
     if not near:
@@ -214,6 +215,11 @@ def settle(engine: DuckDB, properties: Sequence[Property], sorted_by: int | None
         moved = ", ".join(f"{key} = r.{key}" for key in keys[short:])
         engine.execute(f"UPDATE ordered SET {moved} FROM runs r WHERE ordered.rowid = r.place")
     return engine.rows("SELECT count(*) FROM runs WHERE again")[0][0]
+
+
+def _is_temporary(engine: DuckDB) -> bool:
+    """Whether `ordered` lies beside the database, not in it."""
+    return engine.rows("SELECT temporary FROM duckdb_tables() WHERE table_name = 'ordered'")[0][0]
 
 
 def _find_near(engine: DuckDB, keys: Sequence[str]) -> tuple[int, int]:
@@ -265,7 +271,7 @@ def count_ties(engine: DuckDB) -> tuple[int, int, int]:
 
 def write_prepared(engine: DuckDB, dropped: int) -> None:
     """Make `prepared` from `ordered`, from which some rows have been dropped: each row's position is its row id."""
-    if dropped or engine.database:
+    if dropped or (engine.database and _is_temporary(engine)):
         engine.execute("CREATE TABLE prepared AS SELECT * FROM ordered")
         engine.execute("DROP TABLE ordered")
     else:
