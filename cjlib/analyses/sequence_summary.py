@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import pandas as pd
+
 from cjlib.analyses.result import Metric
 from cjlib.show.numbers import confidence, count_of, percent, timespan
 from cjlib.sources.log.durations import MICROSECONDS
@@ -13,6 +15,11 @@ START, END, OTHER = "(start)", "(end)", "(other)"
 HOUR, DAY = MICROSECONDS["h"], MICROSECONDS["D"]
 ENOUGH = 30
 """Times that are all whole hours are a sign of coarse data from so many different ones on."""
+
+
+def as_common(counts: pd.Series) -> str:
+    """What a sentence about the most common adds where another is as common."""
+    return " (others are as common)" if (counts == counts.max()).sum() > 1 else ""
 
 
 def share_words(one: Metric) -> str:

@@ -310,3 +310,17 @@ def test_tied_events_group_a_customer_by_the_smallest_value_whatever_they_are_ca
         }
     )
     assert set(cj.transitions(cj.read_events(frame), by="channel").table["channel"]) == {"ads"}
+
+
+def test_the_most_common_move_path_and_return_share_their_place_with_those_as_common():
+    text = " | ".join(
+        f"c{one}: {'a@0min b@1min a@2min' if one % 2 else 'd@0min c@1min d@2min'}"
+        for one in range(80)
+    )
+    log = cj.read_events(toy_events(text))
+    assert "most common move is from a to b (others are as common): 40" in (
+        cj.transitions(log).headline
+    )
+    paths = cj.paths(log)
+    assert "most common path is a → b → a (others are as common): 50.0%" in paths.headline
+    assert "most often to a (others are as common): 100.0%" in paths.loops().headline

@@ -25,6 +25,7 @@ from cjlib.analyses.paths.path_set import (
 from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import (
     OTHER,
+    as_common,
     base_of,
     free_mark,
     gap_in_words,
@@ -258,8 +259,9 @@ def _headline(
         return f"{base}: fewer than {MIN_N} paths, too few to call one of them common."
     row = sequences.iloc[0]
     cut = f" by its first {max_steps} steps" if whole.longer and max_steps else ""
+    alike = as_common(sequences["paths"])
     return (
-        f"The most common path{cut} is {row['path']}: {share_words(metrics['share_of_most_common_path'])} of {n:,} paths. "
+        f"The most common path{cut} is {row['path']}{alike}: {share_words(metrics['share_of_most_common_path'])} of {n:,} paths. "
         f"Paths have {whole.nodes / n:.1f} steps on average; {base}."
     )
 

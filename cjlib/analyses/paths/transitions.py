@@ -14,6 +14,7 @@ from cjlib.analyses.result import Metric, Result, metric
 from cjlib.analyses.sequence_summary import (
     END,
     START,
+    as_common,
     base_of,
     free_mark,
     gap_in_words,
@@ -266,11 +267,12 @@ def _headline(table: pd.DataFrame, by: tuple[str, ...], customers: int) -> str:
         moves = count_of(int(inner["count"].sum()), "move")
         return f"{moves} of {count_of(customers, 'customer')}: too few to name the most common ({row['source']} is left fewer than {MIN_N} times)."
     target = "itself" if row["source"] == row["target"] else row["target"]
+    alike = as_common(inner["count"])
     group = "".join(
         f" in {name} {row[name] if pd.notna(row[name]) else '(not set)'}" for name in by
     )
     return (
-        f"The most common move{group} is from {row['source']} to {target}: {count_of(row['count'], 'time')} by {count_of(row['customers'], 'customer')}, "
+        f"The most common move{group} is from {row['source']} to {target}{alike}: {count_of(row['count'], 'time')} by {count_of(row['customers'], 'customer')}, "
         f"{percent(row['share_of_source'])} of what follows {row['source']} ({confidence(row['share_of_source_low'], row['share_of_source_high'])}, "
         f"n = {leaving:,}), half of them within {timespan(round(row['median_seconds'] * SECOND))}."
     )
