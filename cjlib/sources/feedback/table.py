@@ -421,10 +421,7 @@ def _numbered(
         for name, place, kind in every
         if name != "timestamp"
     ]
-    kind = engine.rows("SELECT table_type FROM information_schema.tables WHERE table_name = 'raw'")[
-        0
-    ][0]
-    engine.execute(f"ALTER {'VIEW' if kind == 'VIEW' else 'TABLE'} raw RENAME TO opened")
+    engine.execute(f"ALTER {'VIEW' if 'raw' in raw.views else 'TABLE'} raw RENAME TO opened")
     engine.execute(
         f"CREATE TEMP TABLE raw AS SELECT {', '.join(places)}, {raw.row} AS c{len(places) + 1} FROM opened"
     )

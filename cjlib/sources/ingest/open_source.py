@@ -200,12 +200,7 @@ def _all_places(names: Sequence[str]) -> frozenset[str]:
 
 
 def _has_line(engine: DuckDB, table: str) -> bool:
-    return (
-        engine.rows(
-            f"SELECT count(*) FROM duckdb_columns() WHERE table_name = {literal(table)} AND column_name = 'line'"
-        )[0][0]
-        == 1
-    )
+    return any(name == "line" for name, *_ in engine.rows(f"DESCRIBE {table}"))
 
 
 def _append(engine: DuckDB, own: list[str], names: list[str], before: int) -> int:
