@@ -606,11 +606,12 @@ def test_a_folder_of_data_may_lie_elsewhere(tmp_path, monkeypatch):
 
 
 def test_without_debug_there_is_no_traceback_and_with_it_there_is(tmp_path):
-    (tmp_path / "sample").write_text("a file where a folder should be")
-    said = here("sample", "--out", tmp_path / "sample")
+    (tmp_path / "file").write_text("a file where a folder should be")
+    below = tmp_path / "file" / "sample"
+    said = here("sample", "--out", below)
     assert said.code == 1
-    assert said.err == f"cj: {tmp_path / 'sample'}: File exists\n"
-    assert "Traceback" in here("sample", "--out", tmp_path / "sample", "--debug").err
+    assert said.err == f"cj: {below}: Not a directory\n"
+    assert "Traceback" in here("sample", "--out", below, "--debug").err
 
 
 # ---- whose reports ---------------------------------------------------------------------------------------------------
