@@ -53,17 +53,21 @@ def toy_events(text: str, start: pd.Timestamp = MONDAY) -> pd.DataFrame:
 
 LONGEST = (
     "test_notebooks.py",
-    "test_cli.py",
-    "test_wheel.py",
-    "test_notebook_claims.py",
     "test_sentiment.py",
-    "test_notebook_map.py",
-    "test_notebook_churn.py",
-    "test_notebook_retention.py",
-    "test_churn_real.py",
-    "test_events_real.py",
+    "test_first_journey.py",
+    "test_written_by_tools.py",
+    "test_nulls.py",
+    "test_pushdown.py",
     "test_examples.py",
+    "test_churn_log.py",
+    "test_churn_real.py",
+    "test_journey_map.py",
+    "test_notebook_map.py",
+    "test_cli.py",
     "test_reports.py",
+    "test_mcp.py",
+    "test_notebook_claims.py",
+    "test_wheel.py",
 )
 """Files that take long: a worker takes whole files, and is not to be left alone with one of these at the end."""
 

@@ -274,7 +274,7 @@ def frame_of(rows) -> pd.DataFrame:
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8)
 @given(logs)
 def test_every_count_is_that_of_the_slow_way(rows):
     frame = frame_of(rows)
@@ -355,7 +355,7 @@ IN_ORDER = [
 ]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8)
 @given(
     st.lists(
         st.tuples(
