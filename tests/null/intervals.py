@@ -31,6 +31,7 @@ class Interval:
     truth: float
     draw: Callable[[np.random.Generator, int], Bounds]
     """Lower and upper bounds of so many samples."""
+    samples: int = 1_000
 
 
 def _bounds(table: pd.DataFrame, low: str = "low", high: str = "high") -> Bounds:
@@ -223,20 +224,14 @@ _SHARES = (0.6, 0.2, 0.2)
 
 
 def sentiment(texts: int) -> Callable[[np.random.Generator, int], Bounds]:
-    """The mean score of texts of which 60% are happy and 20% unhappy, less its truth."""
+    """The mean score of texts of which 60% are happy and 20% unhappy, less its truth: the interval of `cj.sentiment`, of texts scored once."""
 
     def draw(rng: np.random.Generator, samples: int) -> Bounds:
         scores = cj.score_texts(list(_TEXTS)).table["score"].to_numpy(dtype=float)
-        n = samples * texts
-        answers = pd.DataFrame(
-            {
-                "timestamp": moments(np.linspace(0, 30, n)),
-                "text": np.array(_TEXTS)[rng.choice(3, n, p=_SHARES)],
-                "stage": _each(samples, texts),
-            }
-        )
-        told = cj.sentiment(cj.read_feedback(answers), by="stage").table
-        low, high = _bounds(told, "mean_low", "mean_high")
+        drawn = scores[rng.choice(3, (samples, texts), p=_SHARES)]
+        everybody = np.arange(texts)
+        held = [CustomerAnswers.of(each, everybody).mean_interval for each in drawn]
+        low, high = np.array(held).T
         return low - scores @ _SHARES, high - scores @ _SHARES
 
     return draw
@@ -296,7 +291,7 @@ INTERVALS = (
     Interval("survival after 60 days, n = 25", float(np.exp(-0.6)), survival(25)),
     Interval("survival after 60 days, n = 200", float(np.exp(-0.6)), survival(200)),
     Interval("difference of conversion, n = 60 and 300", 0.1, difference_of_groups),
-    Interval("difference of values, n = 40 and 200", 0.0, difference_of_values),
+    Interval("difference of values, n = 40 and 200", 0.0, difference_of_values, 8_000),
     Interval("value per customer, long tail, n = 200", 30.0, value),
     Interval("lift of the top decile, n = 600", 10 / 3, lift),
     Interval("NPS, 10 customers once", 20.0, nps(10, 1, 0.5)),
@@ -307,19 +302,19 @@ INTERVALS = (
     Interval("CSAT, n = 20", 0.9, csat(20)),
     Interval("CSAT, n = 200", 0.9, csat(200)),
     Interval("CSAT weighted, n = 20", 0.95, weighted_csat),
-    Interval("mean sentiment, n = 25", 0.0, sentiment(25)),
-    Interval("mean sentiment, n = 200", 0.0, sentiment(200)),
+    Interval("mean sentiment, n = 25", 0.0, sentiment(25), 8_000),
+    Interval("mean sentiment, n = 200", 0.0, sentiment(200), 8_000),
     Interval("negative texts, 20 labels", 0.3, audited(20)),
     Interval("negative texts, 60 labels", 0.3, audited(60)),
     Interval("leaving after a complaint, n = 70 and 300", 0.07, after_complaint),
 )
 
 
-def covered(interval: Interval, samples: int) -> int:
-    """In how many samples the interval holds the truth."""
+def covered(interval: Interval) -> int:
+    """In how many of its samples the interval holds the truth."""
     held = 0
-    for batch in range(-(-samples // BATCH)):
-        many = min(BATCH, samples - batch * BATCH)
+    for batch in range(-(-interval.samples // BATCH)):
+        many = min(BATCH, interval.samples - batch * BATCH)
         low, high = interval.draw(np.random.default_rng([batch, 3]), many)
         if low.size != many:
             raise ValueError(f"{interval.name}: {low.size} intervals of {many} samples")
