@@ -73,7 +73,8 @@ def test_a_cell_is_at_most_ten_lines_without_functions_classes_loops_or_magics(p
         ast.GeneratorExp,
     )
     for cell in cells_of(path):
-        assert len(cell["source"].splitlines()) <= 10, cell["source"]
+        if "parameters" not in cell["metadata"].get("tags", []):  # these have a line each
+            assert len(cell["source"].splitlines()) <= 10, cell["source"]
         found = [
             type(node).__name__
             for node in ast.walk(ast.parse(cell["source"]))
