@@ -12,6 +12,7 @@ from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 NOTEBOOKS = Path(__file__).parent / "views" / "notebooks"
 CJ = [sys.executable, "-c", "from cjlib.cli import main; main()"]
@@ -56,6 +57,7 @@ def here(*arguments: object, cwd: Path | None = None) -> Said:
 
     with (
         chdir(cwd or Path.cwd()),
+        patch.dict(os.environ),  # what a run sets for its processes ends with it
         redirect_stdout(StringIO()) as out,
         redirect_stderr(StringIO()) as err,
     ):

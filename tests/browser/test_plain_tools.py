@@ -40,5 +40,7 @@ def test_plain_nbconvert_shows_every_figure(tmp_path: Path, browser):
         )
     page = browser.new_context(offline=True).new_page()
     page.goto((tmp_path / "out.html").as_uri())
-    page.wait_for_function("document.querySelectorAll('.js-plotly-plot .main-svg').length >= 4")
+    page.wait_for_function(
+        "document.querySelectorAll('.js-plotly-plot .main-svg').length >= 4", timeout=120_000
+    )
     assert page.locator(".js-plotly-plot").count() == 2
