@@ -99,3 +99,52 @@ def test_an_export_is_read_as_it_is(name, tmp_path):
 def test_text_of_a_spreadsheet_in_utf_16(tmp_path):
     text = ("\ufeff" + ISO.to_csv(index=False, sep="\t")).encode("utf-16-le")
     assert walked(tmp_path / "unicode text.txt", text)[1] == [60, 40, 20]
+
+
+NPS = "How likely are you to recommend us to a friend? (0-10)"
+
+
+def answers(scores, **columns):
+    """Eighty-eight answers, one a person."""
+    at = pd.date_range("2025-03-01 09:00", periods=88, freq="3h7min")
+    plain = {"Reviewer": [f"p{n}" for n in range(88)], "Submitted": at.strftime("%Y-%m-%d %H:%M")}
+    return pd.DataFrame({**plain, **columns, **scores})
+
+
+@pytest.mark.parametrize(
+    ("table", "score", "value"),
+    [
+        # Of 0 to 10 in turn two of eleven promote, seven detract.
+        (answers({NPS: [n % 11 for n in range(88)]}, Why="so, so"), "nps", -500 / 11),
+        (
+            answers(
+                {
+                    "Wie wahrscheinlich ist es, dass Sie uns weiterempfehlen?": [
+                        {0: "0 - sehr unwahrscheinlich", 10: "10 - sehr wahrscheinlich"}.get(
+                            n % 11, str(n % 11)
+                        )
+                        for n in range(88)
+                    ]
+                }
+            ),
+            "nps",
+            -500 / 11,
+        ),
+        (
+            answers({"Rating": [f"{n % 4 + 2} out of 5" for n in range(88)]}, Title="t"),
+            "score",
+            0.5,
+        ),
+    ],
+)
+def test_a_file_of_answers_alone_is_feedback_and_no_score_is_a_customer(
+    table, score, value, tmp_path
+):
+    table.to_csv(tmp_path / "answers.csv", index=False)
+    (tmp_path / "journey.yml").write_text(first_journey(tmp_path / "answers.csv"), "utf-8")
+    journey = cj.read_journey(tmp_path / "journey.yml")
+    assert journey.sources.events is None
+    feedback = journey.read_feedback()
+    assert len(feedback) == 88
+    found = getattr(cj, score)(feedback).metrics
+    assert next(iter(found.values()))["value"] == pytest.approx(value, abs=0.01)

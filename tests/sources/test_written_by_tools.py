@@ -68,6 +68,17 @@ def test_a_decimal_comma_is_read_where_no_other_reading_fits_and_else_asked_for(
     assert amounts(tmp_path, ["1,234", "2,500"], decimal="point")[0] == [1234.0, 2500.0]
 
 
+def test_three_digits_after_every_point_may_be_thousands(tmp_path):
+    read, said = amounts(tmp_path, ["1.823", "950", "2.100"])
+    assert read == [1.823, 950.0, 2.1]
+    assert "say decimal: comma" in said["amount: three digits after every point"]
+    assert amounts(tmp_path, ["1.823", "950"], decimal="comma")[0] == [1823.0, 950.0]
+    for proof in ("1823", "0.500", "2.5"):
+        read, said = amounts(tmp_path, ["1.823", "950", proof])
+        assert read == [1.823, 950.0, float(proof)]
+        assert "amount: three digits after every point" not in said
+
+
 @pytest.mark.parametrize(
     "texts", [["007", "12"], ["+4930123", "+4940456"], ["1.2.3", "2"], ["12 34", "5"]]
 )

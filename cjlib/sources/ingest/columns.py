@@ -361,7 +361,31 @@ def text_types(
         if kinds[place] == "VARCHAR" and settled.get(place) != "UNKNOWN":
             kinds[place], more = _written(engine, place, names[place], usable, decimal)
             notes += more
+        elif settled.get(place) == "DOUBLE" and decimal != "point":
+            thousands, example = _thousands(engine, place)
+            if thousands and decimal:
+                kinds[place] = "WRITTEN comma"
+            elif thousands:
+                text = f"{shown(example)} is read as a decimal; if the point stands between thousands say decimal: comma"
+                notes.append(
+                    QualityLine(f"{names[place]}: three digits after every point", thousands, text)
+                )
     return kinds, notes
+
+
+_THREE_DIGITS = r"-?(0|[1-9][0-9]{0,2}(\.[0-9]{3})*)"
+
+
+def _thousands(engine: DuckDB, place: str) -> tuple[int, str]:
+    """How many numbers have a point, with one of them, where each could be one between thousands; 0 where some number proves a decimal one."""
+    for source in (f"(SELECT {place} FROM raw LIMIT {_SAMPLE})", "raw"):
+        able, points, example = engine.rows(
+            f"SELECT bool_and(regexp_full_match({place}, '{_THREE_DIGITS}')), count(*) FILTER (contains({place}, '.')), "
+            f"min({place}) FILTER (contains({place}, '.')) FROM {source} WHERE NOT {blank(place)}"
+        )[0]
+        if not able:
+            return 0, ""
+    return points, example
 
 
 def _could_be(engine: DuckDB, places: list[str], source: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from cjlib.sources.journey.scaffold import stage_inference
 from cjlib.sources.journey.scaffold.column_inference import (
     DAMAGED_ID,
     LOADED_WORDS,
+    SCORE_NAMES,
     Guess,
     columns_of,
     folded,
@@ -22,6 +23,7 @@ from cjlib.sources.journey.scaffold.customers import customers_alone, customers_
 from cjlib.sources.journey.scaffold.feedback_inference import (
     feedback_alone,
     feedback_lines,
+    holds_answers,
     is_survey,
 )
 from cjlib.sources.journey.scaffold.profile import Look
@@ -99,6 +101,9 @@ def first_journey(
     if table is not None:
         return customers_alone(look, table, home, None if feedback is None else Path(feedback))
     guess = columns_of(look, customer=customer, event=event, time=time)
+    no_events = alone and feedback is None and guess.event is None and guess.amount is None
+    if no_events and look.preset is None and holds_answers(look):
+        return feedback_alone(file, folder=folder)
     events = stage_inference.facts(look, guess)
     said = (
         feedback_lines(Path(feedback), home, _customer_ids(look, guess))
@@ -221,9 +226,6 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
     return [f"  {decide(doubt)}" for doubt in doubts] + _unused(look, guess)
 
 
-_SCORE_NAMES = re.compile(r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisfaction|recommend)")
-
-
 def _unused(look: Look, guess: Guess) -> list[str]:
     """What the file holds beside: categories that split customers into segments, and scores."""
     used = (guess.customer, guess.event, guess.time, guess.channel, guess.amount, guess.event_id)
@@ -240,7 +242,7 @@ def _unused(look: Look, guess: Guess) -> list[str]:
         for column in rest
         if column.share_number > 0.9
         and column.distinct <= 11
-        and _SCORE_NAMES.search(column.name.casefold())
+        and SCORE_NAMES.search(column.name.casefold())
     ]
     lines = []
     if categories:

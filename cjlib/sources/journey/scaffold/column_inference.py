@@ -18,7 +18,7 @@ from cjlib.sources.log.engine import literal
 CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
 NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample|stage|status|phase|pipeline|owner|country|deal|lineitem"
 PLAINLY_CUSTOMER = re.compile(
-    r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant|amplitude|e-?mail)"
+    r"(.*[_ .-])?(customers?|clients?|kunden?|users?|nutzer|visitors?|besucher|persons?|members?|mitglied|accounts?|subscribers?|cust|usuario|cliente|utilisateur|klient|klant|amplitude|e-?mail([_ .-]*addr(ess)?)?|reviewers?|respondents?)"
     r"[_ .-]*(pseudo[_ .-]*)?(id|no|nr|num|number|nummer|key|uuid|guid|hash|code)?[.#]?|uid|(distinct|anonymous)[_ .-]*id"
 )
 PLAINLY_EVENT = re.compile(
@@ -29,6 +29,7 @@ _NEVER_EVENT = re.compile(
     r"line_?\W?item|product|produkt|artikel|(^|\W|_)(item|sku|stock_?code|owner|assignee|manager|quantity|currency|coupon|discount)(\W|_|$)|descri"
 )
 _NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
+SCORE_NAMES = re.compile(r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisfaction|recommend)")
 TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
 NO_TIME_WORDS = (
     r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
@@ -442,7 +443,7 @@ def _could_be_customer(look: Look, column: Column) -> bool:
         or PLAINLY_EVENT.fullmatch(folded(column)) is not None
     )
     no_person = re.search(r"stage|status|phase|lineitem|pipeline", folded(column)) is not None
-    if other or few or no_person or column.missing > 0.3 * look.rows:
+    if other or few or no_person or is_answer(column) or column.missing > 0.3 * look.rows:
         return False
     fractions = (
         column.share_number - column.share_whole
@@ -450,6 +451,11 @@ def _could_be_customer(look: Look, column: Column) -> bool:
     return (
         fractions < 0.1 or called_customer(look, column)
     ) and column.distinct < 0.95 * column.values
+
+
+def is_answer(column: Column) -> bool:
+    """Whether the name is that of a score or of a question, whose values are nobody and no event."""
+    return "?" in column.name or SCORE_NAMES.search(column.name.casefold()) is not None
 
 
 def called_customer(look: Look, column: Column) -> bool:
@@ -523,7 +529,7 @@ def _could_be_event(look: Look, column: Column) -> bool:
         or column.missing >= 0.2 * look.rows
     ):
         return False
-    if called_customer(look, column):
+    if called_customer(look, column) or is_answer(column):
         return False
     if _NEVER_EVENT.search(folded(column)) and not re.search(
         r"event|action|activit", folded(column)

@@ -16,6 +16,7 @@ from cjlib.sources.journey.scaffold.column_inference import (
     NOT_CUSTOMER,
     called_customer,
     doubt_of_time,
+    is_answer,
     named,
     no_times,
     nobody,
@@ -156,7 +157,8 @@ def _rest(look: Look, found: dict[str, Column]) -> list[Column]:
 def _text(look: Look, able: list[Column]) -> dict[str, Column]:
     scored = []
     for column in able:
-        if column.share_number < 0.5:
+        no_text = _all_of_a_scale(column.examples) or called_customer(look, column)
+        if column.share_number < 0.5 and not no_text:
             words = (
                 look.engine.rows(f"SELECT avg(len(string_split({column.place}, ' '))) FROM looked")[
                     0
@@ -167,6 +169,11 @@ def _text(look: Look, able: list[Column]) -> dict[str, Column]:
             if called or (words >= FEWEST_WORDS and column.distinct > 1):
                 scored.append((words * (1 + named(column, _TEXT_WORDS, _NO_TEXT_WORDS)), column))
     return {"text": max(scored, key=lambda one: one[0])[1]} if scored else {}
+
+
+def _all_of_a_scale(texts: Collection[str]) -> bool:
+    """Whether every text is a number of so many, such as "4 out of 5"."""
+    return bool(texts) and all(number_of(text)[1] is not None for text in texts)
 
 
 @dataclass(frozen=True)
@@ -406,6 +413,17 @@ def is_survey(look: Look) -> bool:
     """Whether a file's columns are plainly those of a survey or of reviews."""
     found = recognised((column.name for column in look.columns), "feedback")
     return found is not None and len(found.recognise) >= FEWEST_COLUMNS
+
+
+def holds_answers(look: Look) -> bool:
+    """Whether a file that names no events is one of answers: a column is called as a score or a question is, and holds scores."""
+    if not any(is_answer(column) for column in look.columns):
+        return False
+    try:
+        found = opinions_of(look)
+    except DataError:
+        return False
+    return any(score in found.columns for score in SCORES)
 
 
 def feedback_lines(file: Path, home: Path, customers: Collection[str]) -> str:
