@@ -523,6 +523,21 @@ def test_init_takes_the_columns_it_is_told_and_feedback_alone(tmp_path, monkeypa
     )
 
 
+def test_check_speaks_of_what_the_journey_file_counts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("events.csv").write_text(
+        "customer_id,event,timestamp,account\nann,visit,2025-01-01,acme\nben,buy,2025-01-02,acme\n"
+    )
+    Path("journey.yml").write_text(
+        "name: Shop\ntimezone: UTC\nsources: {events: {path: events.csv}}\ngrain: account\n"
+        "stages: [{name: All, touchpoints: [{name: shop, events: [visit, buy]}]}]\n"
+    )
+    said = here("check", "journey.yml")
+    assert said.code == 0, said.err
+    assert "accounts" in said.out
+    assert "customers" not in said.out
+
+
 def test_check_shows_the_commonest_of_very_many_events_and_counts_the_rest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [f"c{n % 50},e{n % 300},2024-01-01T00:{n % 60:02d}:00Z" for n in range(900)]

@@ -30,12 +30,16 @@ def check_command(
         from cjlib.sources.connect.files import text_of
 
         text_of(journey)  # what cannot be read is told before all that reads data is imported
+        from cjlib.show.units import in_units
         from cjlib.sources.journey.check import check_journey
 
         check = check_journey(journey)
         console = console_as_wide_as_the_terminal()
         for title, words in _TITLES.items():
-            print_table(console, words, getattr(check, title))
+            table = getattr(check, title)
+            if "check" in table:
+                table = table.assign(check=table["check"].map(in_units))
+            print_table(console, words, table)
         for warning in check.warnings:
             note(f"Note: {warning}")
         print(f"\n{check.headline}")

@@ -37,6 +37,7 @@ def print_rows(
     from rich.table import Table
 
     from cjlib.show.tables import cell_text, column_kinds
+    from cjlib.show.units import head_in_units
 
     console.print(f"\n[bold]{title}[/bold]")
     if not rows:
@@ -45,7 +46,9 @@ def print_rows(
     shown_table = Table(box=None, padding=(0, 2, 0, 2))
     for name in names:
         shown_table.add_column(
-            escape(str(name)), justify="right" if name in numbers else "left", overflow="fold"
+            escape(head_in_units(str(name))),
+            justify="right" if name in numbers else "left",
+            overflow="fold",
         )
     kinds = column_kinds(names)
     for row in rows[:MOST_ROWS]:
