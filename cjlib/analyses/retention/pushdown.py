@@ -122,6 +122,7 @@ def _counts(question: Question, scope: Scope, cells: pd.DataFrame, group: Whole)
         base > 0,
         complete,
         np.arange(keys.size),
+        np.where(base > 0, np.arange(width), -1).max(axis=1, initial=-1),
         ended,
     )
 
