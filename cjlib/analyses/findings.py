@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import pandas as pd
+
 from cjlib.show.units import in_units
 
 Direction = Literal["bad", "good", "neutral"]
@@ -67,7 +69,7 @@ class Finding:
         return asdict(self)
 
 
-def of_shares(row: Mapping[Any, Any], n: int, *, claim: str, family: str, figure: str) -> Finding:
+def of_shares(row: pd.Series, n: int, *, claim: str, family: str, figure: str) -> Finding:
     """What a row of compared shares says of its `n` customers: more is good, and the customers concerned are the difference times n."""
     return Finding(
         topic=family,
