@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 import cjlib as cj
+from cjlib.analyses.findings import told
 from cjlib.samples import write
 from cjlib.shared.comparison import CLAIM
 
@@ -37,15 +38,28 @@ CHANGES = "ordinary|normal variation|outside|direction|significant"
 
 def claims(folder: Path, notebooks: str = "0*.ipynb") -> list[str]:
     """Every finding of the notebooks on the business of a folder, but for those built in; and what the overview tells first, if it is a change."""
-    told: dict[str, None] = {}
+    claimed: dict[str, None] = {}
     for notebook in sorted(NOTEBOOKS.glob(notebooks)):
         for result in _results(notebook, folder / "journey.yml"):
             for finding in result.findings:
                 if finding.family not in BUILT_IN:
-                    told[f"{notebook.stem}: {finding.claim}"] = None
+                    claimed[f"{notebook.stem}: {finding.claim}"] = None
             for words in _told_without_findings(result):
-                told[f"{notebook.stem}: {words}"] = None
-    return list(told)
+                claimed[f"{notebook.stem}: {words}"] = None
+    return list(claimed)
+
+
+def briefing(folder: Path) -> list[str]:
+    """What the first page would tell of the business of a folder, but for what is built in."""
+    results = [
+        result
+        for notebook in sorted(NOTEBOOKS.glob("0*.ipynb"))
+        for result in _results(notebook, folder / "journey.yml")
+    ]
+    families = {name: count for result in results for name, count in result.families.items()}
+    findings = [one for result in results for one in result.findings]
+    looked_at = sum(count > 0 for count in families.values())
+    return [one.claim for one in told(findings, looked_at) if one.family not in BUILT_IN]
 
 
 def _told_without_findings(result: Any) -> Iterator[str]:
@@ -99,9 +113,12 @@ def main() -> None:
     for count, seed in enumerate(seeds, start=1):
         with tempfile.TemporaryDirectory() as folder:
             write(folder, seed=seed, effects=chosen.effects)
-            told = claims(Path(folder))
-        quiet += not told
-        print(f"seed {seed}: {told or 'nothing'}; {quiet} of {count} claim nothing", flush=True)
+            claimed, page = claims(Path(folder)), briefing(Path(folder))
+        quiet += not claimed
+        print(
+            f"seed {seed}: {claimed or 'nothing'}; first page: {page or 'nothing'}; {quiet} of {count} claim nothing",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
