@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from cjlib.show.units import in_units
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Direction = Literal["bad", "good", "neutral"]
 RUN_LEVEL = 0.05

@@ -41,7 +41,7 @@ def flow(result: Any, *, steps: int = 4, most: int = 5) -> go.Figure:
     )
     place = {node: position for position, node in enumerate(nodes)}
     sizes = _sizes(bands)
-    height = 40 + 58 * max(Counter(step for step, _ in nodes).values())
+    height = 40 + 50 * max(Counter(step for step, _ in nodes).values())
     centres = _centres(nodes, sizes, height, other)
     across = {node: (node[0] - 1) / max(1, nodes[-1][0] - 1) for node in nodes}
     return theme.figure(
