@@ -17,6 +17,7 @@ Kind = Literal["dot", "bar", "pair", "spark", "heat"]
 MIME = "application/vnd.cjlib.rows+json"
 """What a table of marks leaves in a notebook's output: its data, from which a report makes its own."""
 EDGE = 3.0
+NEAR_EDGE = 6.0
 """Percent of a cell at either end that no mark reaches, so that none is cut."""
 
 
@@ -270,12 +271,20 @@ def _range(marks: Sequence[Mark], scale: Scale, kind: Kind) -> tuple[float, floa
 
 
 def _axis(scale: Scale, low: float, high: float) -> str:
+    places = {
+        tick: EDGE + (100 - 2 * EDGE) * (tick - low) / (high - low) for tick in ticks(low, high)
+    }
     texts = "".join(
-        f'<text x="{EDGE + (100 - 2 * EDGE) * (tick - low) / (high - low):.2f}%" y="12" text-anchor="middle">{escape(scale.text(tick))}</text>'
-        for tick in ticks(low, high)
+        f'<text x="{place:.2f}%" y="12" text-anchor="{_anchor(place)}">{escape(scale.text(tick))}</text>'
+        for tick, place in places.items()
     )
     named = f'<p class="cj-n">line: {escape(scale.middle_name)}</p>' if scale.middle_name else ""
     return _svg(texts, 16) + named
+
+
+def _anchor(place: float) -> str:
+    """A number at an edge stands beside its place, so that a narrow page cuts no sign off."""
+    return "start" if place < NEAR_EDGE else "end" if place > 100 - NEAR_EDGE else "middle"
 
 
 def ticks(low: float, high: float, most: int = 4) -> list[float]:

@@ -109,3 +109,8 @@ def test_a_currency_with_too_many_decimals_is_refused(tmp_path):
     )
     with pytest.raises(cj.CjlibError, match=r"currency\.decimals"):
         cj.read_journey(file)
+
+
+def test_a_name_that_a_figure_shortens_is_labelled_before_it_is_shortened():
+    note = {"name": "shortened", "text": "feature_b…", "hovertext": "feature_board"}
+    assert Labels({"feature_board": "Board of plans"}).figure([note])[0]["text"] == "Board of…"

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from cjlib.errors import CjlibError
+from cjlib.show.numbers import short
 from cjlib.show.units import CUSTOMERS, Unit, names_to_keep, unit_of
 
 KINDS = ("events", "channels", "properties", "stages")
 _SHOWN = {"text", "ticktext", "label", "labels", "name", "hovertext", "title", "caption", "alt"}
 """What of a figure is read; everything else says how it is drawn."""
+SHORTENED = "shortened"
+"""The name of an annotation whose text is the beginning of its `hovertext`."""
 _TOLD = {"headline", "claim", "next_step", "label"}
 _TAG = re.compile(r"(<[^<>]*>)")
 _NUMBERED = re.compile(r"((?:<b>)?\d+ +)(.+?)((?:</b>)?)")
@@ -119,6 +122,9 @@ class Labels:
         if self._found is None:
             return spec
         if isinstance(spec, Mapping):
+            if spec.get("name") == SHORTENED:
+                words = short(self.text(str(spec["hovertext"])), len(str(spec["text"])))
+                return {**spec, "text": words}
             return {
                 key: self.figure(value, shown=shown or key in _SHOWN or key == "meta")
                 for key, value in spec.items()
