@@ -85,6 +85,17 @@ def test_what_is_counted_says_of_whom_it_is(shop):
     assert again["customers"].tolist() == [3, 1]
 
 
+def test_who_has_no_value_is_in_no_group_and_counted(shop):
+    """Cat's first event names no region, and the customers table does not know cat: whom nobody knows may be who left."""
+    journey = cj.read_journey(shop)
+    for column in ("region", "size"):
+        log = journey.read_events().of_group({column: {"not": "none" if column == "region" else 0}})
+        assert "cat" not in ids(log)
+        assert log.n_customers == 4
+        line = log.quality.set_index("check").loc[f"customers without {column}"]
+        assert line["rows"] == 1
+
+
 def test_ids_of_other_customers_stand_for_nobody(shop):
     log = cj.read_journey(shop, customers="region=North").read_events()
     assert (log.codes_of_ids(["ann", "ben", "zoe"]) >= 0).tolist() == [True, False, False]

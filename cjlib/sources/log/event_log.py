@@ -438,7 +438,9 @@ class EventLog(Log):
         step, one = Step(None, where={column: condition}), self.property(column, "customers")
         met, among = matching(self, step, "customers"), self.prepared
         words = str(step).removeprefix("any event where ")
-        if not one.of_customer:
+        if one.of_customer:
+            met = f"{met} AND c IN (SELECT c FROM attributes WHERE {one.column} IS NOT NULL)"
+        else:
             value = one.column if one.coded else f"CAST({one.column} AS VARCHAR)"
             met = (
                 f"c IN (SELECT c FROM {among} WHERE {one.column} IS NOT NULL AND (c, t) IN (SELECT (c, min(t)) FROM {among} GROUP BY c) "
@@ -456,9 +458,30 @@ class EventLog(Log):
             prepared=kept.name,
             kept=kept,
             group=group,
+            quality=self._with_those_in_no_group(column, one),
             filters=(*self.filters, _portable_group(self, column, step)),
             filters_in_words=(*self.filters_in_words, f"customers whose {words}"),
         )
+
+    def _with_those_in_no_group(self, column: str, one: Property) -> pd.DataFrame:
+        """The quality table with a line for the customers of whom a column says nothing: those who stay may be asked more than those who leave."""
+        known = (
+            f"SELECT c FROM attributes WHERE {one.column} IS NOT NULL"
+            if one.of_customer
+            else f"SELECT c FROM {self.prepared} WHERE {one.column} IS NOT NULL AND (c, t) IN (SELECT (c, min(t)) FROM {self.prepared} GROUP BY c)"
+        )
+        rows = f"SELECT count(DISTINCT c) FROM {self.prepared} WHERE c NOT IN ({known})"
+        words = (
+            "in no group; where only those who go on have a value, a group is chosen by its success"
+        )
+        line = {
+            "check": f"customers without {column}",
+            "rows": self.engine.rows(rows)[0][0],
+            "share": np.nan,
+            "example": words,
+        }
+        quality = pd.concat([self.quality, pd.DataFrame([line])], ignore_index=True)
+        return quality if "source" not in quality else quality.fillna({"source": "all"})
 
     def match(self, event: Event, option: str = "event") -> str:
         """The SQL condition, over the prepared table, of the events that match; `first_time` included."""
