@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -629,3 +630,34 @@ def test_a_picture_of_a_group_that_is_not_there_is_refused(draw):
     by_channel = cj.journey_map(a_journey(), log, by="channel")
     with pytest.raises(cj.CjlibError, match=r"group: must be one of 'web'\. Got 'wbe'\. Did you"):
         draw(by_channel, "wbe")
+
+
+# ---- texts whose scorer learnt from ratings ------------------------------------------------------------------------
+
+
+def lucky_words() -> cj.Feedback:
+    """100 rated answers at each of two stages. At Buy a few more are bad by chance, and all name a lorry: 300 texts without a rating name it too."""
+    rows = [
+        (stage, f"{'wobbly' if k < bad else 'steady'} {brought}", 1 if k < bad else 5)
+        for stage, bad, brought in (("Look", 40, "van"), ("Buy", 52, "lorry"))
+        for k in range(100)
+    ] + [("Buy", "lorry", None)] * 300
+    table = pd.DataFrame(rows, columns=["stage", "text", "rating"])
+    days = pd.to_timedelta(40 * (table["stage"] == "Buy"), unit="D")
+    people = [f"c{k:03d}" for k in range(len(table))]
+    return cj.read_feedback(table.assign(customer_id=people, timestamp=MONDAY + days))
+
+
+def test_where_a_scorer_learnt_from_ratings_they_are_compared_and_not_its_scores():
+    feedback = lucky_words()
+    change = cj.sentiment(feedback, period="month").changes.iloc[0]
+    # 60 good less 40 bad of 100, against 48 less 52.
+    assert change[["measure", "significant"]].tolist() == ["rating", False]
+    assert change["difference"] == pytest.approx(-0.24)
+    held = cj.journey_map(a_journey(), None, feedback)
+    line = held.sentiment_line.set_index("stage")
+    assert line.loc["Buy", "value_high"] < line.loc["Look", "value_low"], "the scores lie apart"
+    assert held.patterns.empty
+    cells = held.compare(held).table.set_index(["stage", "measure"])
+    assert cells.loc[("Buy", "mean_score"), "words"] == "not tested"
+    assert math.isnan(cells.loc[("Buy", "mean_score"), "p_value"])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.analyses.feedback.score_texts import (
+    TOPIC_SHIFT,
     Model,
     Progress,
     ScoredTexts,
@@ -26,6 +27,7 @@ from cjlib.analyses.feedback.sentiment_shares import (
     against_others,
     by_segment,
     changes,
+    comparable,
     label_index,
     records,
     rows_of,
@@ -40,6 +42,7 @@ from cjlib.show.numbers import about, capitalised, confidence, count_of, signed
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import scrub
 
+COMPARED_RATINGS = "the ratings that the scorer was fitted to (−1, 0, 1): what it learnt from them is in no interval of its scores"
 METHODS = {
     "ppi++": "labels and model",
     "audit_wilson": "labels alone",
@@ -48,18 +51,13 @@ METHODS = {
 """How a share of negatives was estimated, in words."""
 
 
-TOPIC_SHIFT = 0.2
-"""A scorer that was not fitted to ratings errs in one direction with what a segment writes about, and nothing in the texts says how far: in samples in which no
-stage is worse than another it set stages up to .14 apart. Smaller differences of its scores are no finding; where a scorer was fitted, ratings are compared instead.
-"""
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sentiment(Result):
     """Sentiment by segment (and period).
 
     `.against_others`: the mean score of each segment beside all others together, but those named before it (`without`). `.changes`: neighbouring periods, by share where an audit allows it, else by mean
-    score. `.shifts`: from which period on the mean score is another one. All with `p_value` and `p_adjusted`, customers being the units.
+    score. `.shifts`: from which period on the mean score is another one. All with `p_value` and `p_adjusted`, customers being the units; all three compare
+    the ratings in place of the scores where the scorer was fitted to them (`by_ratings`).
     `.shares`: labels as the model gives them, an index.
     """
 
@@ -67,6 +65,7 @@ class Sentiment(Result):
     changes: pd.DataFrame = field(default_factory=pd.DataFrame)
     shifts: pd.DataFrame = field(default_factory=pd.DataFrame)
     audited: bool = False
+    by_ratings: bool = False
     shares: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
@@ -152,16 +151,14 @@ def sentiment(
     fitted = bool(rows["rating"].notna().any())
     far = others["difference"].abs() >= (0 if fitted else TOPIC_SHIFT)
     changed, changes_family = changes(rows, table, min_n)
-    shifts = level_shifts(
-        "levels of the mean text score",
-        rows[rows["status"] == "scored"].rename(columns={"score": "value"}) if period else None,
-        least=min_n,
-    )
+    told = comparable(rows[rows["status"] == "scored"], min_n)
+    shifts = level_shifts("levels of the mean text score", told if period else None, least=min_n)
     families = [tested for tested in (others_family, changes_family, shifts) if tested.tests]
     return Sentiment(
         table=table,
         headline=_headline(whole, scored, audited, others[others_family.claims & far]),
         definition=_definition(scored, by, period, labels, model, min_n)
+        | {"compared": COMPARED_RATINGS if fitted else "mean scores"}
         | {"tests": "; ".join(tested.words for tested in families)},
         metrics=_metrics(whole, table, scored, by, audited),
         findings=_findings(
@@ -172,6 +169,7 @@ def sentiment(
         changes=changed if period else pd.DataFrame(),
         shifts=shifts.table if period else pd.DataFrame(),
         audited=audited,
+        by_ratings=fitted,
         shares=label_index(rows),
     )
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from cjlib.analyses.feedback.score_texts import (
     ScoredTexts,
     kinds_of_ratings,
-    ratings_as_labels,
+    ratings_learnt,
+    within_kinds,
 )
 from cjlib.shared.clustered_comparison import compare_answers, two_sided
 from cjlib.shared.comparison import (
@@ -81,18 +82,13 @@ def rows_of(
         }
     )
     rows = rows.assign(y=table["feedback_id"].map(labels), f=table["p_negative"].to_numpy())
-    rows = rows.assign(g=_recalibrated(rows), rating=_fitted_to(feedback, scored))
+    rows = rows.assign(
+        g=_recalibrated(rows), rating=ratings_learnt(feedback.frame, scored.measured)
+    )
     if period is None:
         return rows
     check_period(period, ("day", "week", "month", "quarter", "year"))
     return rows.assign(period=feedback.periods(period))
-
-
-def _fitted_to(feedback: Feedback, scored: ScoredTexts) -> Floats:
-    """The ratings as the scorer learnt them; missing everywhere if it did not."""
-    fitted = scored.measured is not None and scored.measured.adapted
-    labels = ratings_as_labels(feedback.frame)
-    return np.where(fitted & (labels >= 0), labels - 1.0, np.nan)
 
 
 def by_segment(rows: pd.DataFrame, min_n: int) -> pd.DataFrame:
@@ -188,8 +184,7 @@ def comparable(scored: pd.DataFrame, min_n: int) -> pd.DataFrame:
     told = scored[rated]
     raters = told.groupby("segment")["customer"].nunique()
     told = told[told["segment"].isin(raters.index[raters >= min_n])]
-    height = told.groupby("kind")["rating"].transform("mean")
-    return told.assign(value=told["rating"] - height + told["rating"].mean())
+    return told.assign(value=within_kinds(told["rating"], told["kind"]))
 
 
 def _sides(
@@ -247,21 +242,25 @@ def against_others(rows: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, MeanCo
 
 
 def changes(rows: pd.DataFrame, table: pd.DataFrame, min_n: int) -> tuple[pd.DataFrame, Family]:
-    """Neighbouring periods of a segment: by share where both are audited, else by mean score."""
+    """Neighbouring periods of a segment: by share where both are audited, else by mean score, or by the ratings that the scorer was fitted to."""
     name, follow_up = "sentiment of periods against the one before", known_at_once("the text")
     periods: list[tuple[object, dict[str, Any], dict[str, Any]]] = []
     sides: list[tuple[CustomerAnswers, CustomerAnswers]] = []
-    scored = rows[rows["status"] == "scored"]
-    groups = dict(list(scored.groupby(["segment", "period"]))) if "period" in rows else {}
-    for segment, group in table.sort_values("period").groupby("segment") if groups else ():
+    told = comparable(rows[rows["status"] == "scored"], min_n)
+    measure = "rating" if told["rating"].notna().any() else "mean_score"
+    places = told.groupby(["segment", "period"]).indices if "period" in rows else {}
+    inside = {at: np.isin(np.arange(len(told)), held) for at, held in places.items()}
+    for segment, group in table.sort_values("period").groupby("segment") if inside else ():
         for before, now in itertools.pairwise(records(group)):
-            if min(before["customers"], now["customers"]) >= min_n:
+            keys = [(segment, row["period"]) for row in (now, before)]
+            if min(before["customers"], now["customers"]) >= min_n and all(
+                key in inside for key in keys
+            ):
                 periods.append((segment, before, now))
-                own, other = (groups[segment, row["period"]] for row in (now, before))
-                sides.append((text_answers(own), text_answers(other)))
+                sides.append(_sides(told, inside[keys[0]], inside[keys[1]]))
     means = compare_answers(name, sides, follow_up=follow_up, min_n=min_n)
     differences = zip(means.difference, means.low, means.high, means.p_value, strict=True)
-    lines = [_change(*pair, mean) for pair, mean in zip(periods, differences, strict=True)]
+    lines = [_change(*pair, measure, mean) for pair, mean in zip(periods, differences, strict=True)]
     pairs = pd.DataFrame(lines, columns=CHANGE)
     tested = family(
         name,
@@ -276,13 +275,17 @@ def changes(rows: pd.DataFrame, table: pd.DataFrame, min_n: int) -> tuple[pd.Dat
 
 
 def _change(
-    segment: object, before: dict[str, Any], now: dict[str, Any], mean: tuple[float, ...]
+    segment: object,
+    before: dict[str, Any],
+    now: dict[str, Any],
+    measure: str,
+    mean: tuple[float, ...],
 ) -> tuple[object, ...]:
-    """A change by share where people labelled both periods, else the one of the mean score."""
+    """A change by share where people labelled both periods, else the one of the mean."""
     named = (segment, now["period"], before["period"])
     methods = (before["method"], now["method"])
     if "ppi++" not in methods or "model_index" in methods:
-        return (*named, "mean_score", *mean)
+        return (*named, measure, *mean)
     widths = [row["high"] - row["low"] for row in (before, now)]
     error = float(np.hypot(*widths)) / (2 * Z95)
     difference = now["share_negative"] - before["share_negative"]

@@ -94,6 +94,11 @@ class Side:
         walk = self.source.walk
         return None if walk is None else Followed(StageCounts(walk), horizon)
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the scorer of its texts learnt from ratings: what it learnt is in no interval of its scores, and the ratings themselves are compared."""
+        return self.source.opinions is not None and self.source.opinions.fitted
+
     def words(self) -> str:
         """The days of its log, and whose it is."""
         span = self.source.log.span if self.source.log is not None else None
@@ -112,6 +117,10 @@ class Cell:
     low: float = float("nan")
     high: float = float("nan")
     p: float = float("nan")
+
+    def untested(self) -> Cell:
+        """The two values alone."""
+        return Cell(self.earlier, self.now, self.n_earlier, self.n_now)
 
 
 def compare(now: Side, earlier: Side) -> MapChange:
@@ -143,6 +152,8 @@ def compare(now: Side, earlier: Side) -> MapChange:
     for stage, (old, new) in enumerate(zip(earlier.rows(), now.rows(), strict=True)):
         cells = {name: _count(old, new, name) for name in COUNTS}
         cells |= {name: _score(old, new, name) for name in MEANS if name in new}
+        if now.fitted or earlier.fitted:
+            cells["mean_score"] = cells["mean_score"].untested()
         if sides[0] is not None and sides[1] is not None:
             cells |= _behaviour(sides[0], sides[1], stage)
             cells |= _value(sides[0], sides[1], money, stage)
@@ -336,6 +347,8 @@ def _words(measure: str, cell: Cell, beyond: bool) -> str:
         )
     if min(cell.n_earlier, cell.n_now) < MIN_N:
         return "too few"
+    if np.isnan(cell.p):
+        return "not tested"
     if not beyond:
         return "no clear change"
     better = BETTER[measure]
@@ -379,7 +392,7 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
     }
     return words | {
         "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
-        "scores": "z with summed variances; answers of one customer count together",
+        "scores": "z with summed variances; answers of one customer count together; scores of texts are not tested where their scorer was fitted to ratings",
         "values": "of means with a long tail: by logarithms, joined as Zou and Donner do; p of the same interval",
         "medians": "seeded bootstrap of customers; Mood's test",
         "significant": f"{compared.words}; below {CLAIM:g}, with 30 or more on both sides",

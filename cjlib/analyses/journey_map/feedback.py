@@ -10,7 +10,13 @@ import pandas as pd
 
 from cjlib.analyses.feedback.quotes import Said, text_vectors
 from cjlib.analyses.feedback.score_tables import by_group
-from cjlib.analyses.feedback.score_texts import score_texts
+from cjlib.analyses.feedback.score_texts import (
+    kinds_of_ratings,
+    ratings_learnt,
+    score_texts,
+    within_kinds,
+)
+from cjlib.analyses.feedback.scorer import Measured
 from cjlib.analyses.feedback.stage_assignment import Assigned, assign_stages
 from cjlib.analyses.journey_map.mapped_events import NONE, Bools, Ints, Places, codes_of
 from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
@@ -37,15 +43,25 @@ class Opinions:
     """The assigned feedback as one row an answer.
 
     `rows` has `feedback_id`, `customer_id`, `person` (customers in the order of their ids, who gives none is somebody else each time), `code` (in the log,
-    −1 = not there), `time` (microseconds UTC), `stage` and `point` (from 0, −1 = none), `group`, `solicited`, the three scores, `label`, `score` (of the text)
-    and `text`; by feedback_id.
+    −1 = not there), `time` (microseconds UTC), `stage` and `point` (from 0, −1 = none), `group`, `solicited`, the three scores, `label`, `score` (of the text),
+    `text` and `rating` (less what its kind has in common; where the scorer was fitted to it); by feedback_id.
     """
 
     assigned: Assigned
     rows: pd.DataFrame
     text_words: str
-    text_scale: str = ""
+    measured: Measured | None = None
     left_out: int = 0
+
+    @property
+    def text_scale(self) -> str:
+        """What mean scores may be compared with."""
+        return "" if self.measured is None else self.measured.scale
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the scorer learnt from ratings: then those are compared, not its scores."""
+        return self.measured is not None and self.measured.adapted
 
     @cached_property
     def kinds(self) -> dict[str, str]:
@@ -70,17 +86,21 @@ class Opinions:
     @cached_property
     def answers(self) -> dict[str, Answers]:
         """The answers of each measure of the sentiment line."""
-        has = {"text": self.rows["score"].notna()} | {score: self.counts(score) for score in SCORES}
-        source = {"text": "score", **{score: score for score in SCORES}}
-        return {
-            measure: Answers.of(
-                rows[source[measure]].to_numpy(dtype=float),
-                rows["person"].to_numpy(),
-                {name: rows[name].to_numpy() for name in ("stage", "point", "group")},
-            )
-            for measure in MEASURES
-            for rows in [self.rows[has[measure]]]
+        texts = self._answers("score", self.rows["score"].notna())
+        return {"text": texts} | {
+            score: self._answers(score, self.counts(score)) for score in SCORES
         }
+
+    @cached_property
+    def compared(self) -> dict[str, Answers]:
+        """What patterns of each measure are judged by: the answers; of texts the ratings that their scorer was fitted to."""
+        rated = self._answers("rating", self.rows["rating"].notna())
+        return self.answers | ({"text": rated} if self.fitted else {})
+
+    def _answers(self, column: str, has: pd.Series) -> Answers:
+        rows = self.rows[has]
+        places = {name: rows[name].to_numpy() for name in ("stage", "point", "group")}
+        return Answers.of(rows[column].to_numpy(dtype=float), rows["person"].to_numpy(), places)
 
     def grouped(self, of: np.ndarray) -> Opinions:
         """The same with the group of each customer, given by code; answers of nobody in the log are in none."""
@@ -112,7 +132,8 @@ def read_opinions(
     """Assign every answer to its stage and touchpoint, and score its text."""
     assigned = assign_stages(feedback, log, journey)
     frame = assigned.feedback.frame
-    labels, words, scale = _texts(feedback)
+    labels, words, measured = _texts(feedback)
+    ratings = pd.Series(ratings_learnt(frame, measured))
     stage = (
         assigned.table["stage"]
         .map({name: k for k, name in enumerate(places.stages)})
@@ -155,12 +176,13 @@ def read_opinions(
             "label": labels["label"].to_numpy(),
             "score": labels["score"].to_numpy(dtype=float),
             "text": frame["text"],
+            "rating": within_kinds(ratings, pd.Series(kinds_of_ratings(frame))).to_numpy(),
         }
     )
     inside = _inside_the_log(rows["time"].to_numpy(), log)
     left_out = int((~inside).sum())
     kept = rows[inside].sort_values("feedback_id", kind="stable", ignore_index=True)
-    return Opinions(assigned, kept, words, scale, left_out)
+    return Opinions(assigned, kept, words, measured, left_out)
 
 
 def _inside_the_log(time: Ints, log: EventLog | None) -> np.ndarray:
@@ -174,21 +196,20 @@ def _inside_the_log(time: Ints, log: EventLog | None) -> np.ndarray:
     return inside & ((time <= log.observed_until_us) if "timestamp <= " in cut else True)
 
 
-def _texts(feedback: Feedback) -> tuple[pd.DataFrame, str, str]:
-    """Label and score of every text, what is to be said of them, and their scale; none where nearly nothing is written or it cannot be read, and why."""
+def _texts(feedback: Feedback) -> tuple[pd.DataFrame, str, Measured | None]:
+    """Label and score of every text, what is to be said of them, and how good they are; none where nearly nothing is written or it cannot be read, and why."""
     empty = pd.DataFrame(
         {"label": pd.Series(None, index=feedback.frame.index, dtype="str"), "score": np.nan}
     )
     if not feedback.frame["text"].notna().any():
-        return empty, "no texts", ""
+        return empty, "no texts", None
     try:
         scored = score_texts(feedback)
     except DataError as fault:
-        return empty, f"texts were not scored: {fault}", ""
+        return empty, f"texts were not scored: {fault}", None
     used = (scored.table["status"] == "scored").to_numpy()
-    scale = "" if scored.measured is None else scored.measured.scale
     kept = pd.DataFrame({name: scored.table[name].where(used) for name in ("label", "score")})
-    return kept, scored.headline, scale
+    return kept, scored.headline, scored.measured
 
 
 def _people(frame: pd.DataFrame) -> Ints:

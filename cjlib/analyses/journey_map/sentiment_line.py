@@ -183,7 +183,7 @@ class Pair:
     """Two stages compared: the later one's mean less the earlier one's.
 
     `error` is its standard error, `within` the standard deviation within stages, `stages` how many are compared at once, `groups` how many maps beside each
-    other. p and the bounds are worked out only for whom they are asked.
+    other, `least` the smallest difference that may be named. p and the bounds are worked out only for whom they are asked.
     """
 
     change: float
@@ -192,6 +192,7 @@ class Pair:
     stages: int
     freedom: float
     groups: int
+    least: float
 
     @cached_property
     def p_adjusted(self) -> float:
@@ -203,7 +204,7 @@ class Pair:
     @property
     def differs(self) -> bool:
         """Significant, and large enough to name."""
-        large = abs(self.change) >= LEAST_DIFFERENCE * self.within
+        large = abs(self.change) >= max(LEAST_DIFFERENCE * self.within, self.least)
         return large and self.p_adjusted < CLAIM / self.groups
 
     @cached_property
@@ -217,7 +218,9 @@ class Pair:
         return self.change - half, self.change + half
 
 
-def pairs(means: Clustered, taking: list[int], groups: int = 1) -> dict[tuple[int, int], Pair]:
+def pairs(
+    means: Clustered, taking: list[int], groups: int = 1, least: float = 0.0
+) -> dict[tuple[int, int], Pair]:
     """Every pair of the stages that take part, judged at once (Games–Howell with clustered variances).
 
     References
@@ -225,11 +228,14 @@ def pairs(means: Clustered, taking: list[int], groups: int = 1) -> dict[tuple[in
     Games, P. A. & Howell, J. F. (1976). Pairwise multiple comparison procedures with unequal N's and/or variances. Journal of Educational Statistics 1.
     """
     return {
-        (s, t): _pair(means, s, t, len(taking), groups) for s in taking for t in taking if s != t
+        (s, t): _pair(means, s, t, len(taking), groups, least)
+        for s in taking
+        for t in taking
+        if s != t
     }
 
 
-def _pair(means: Clustered, s: int, t: int, k: int, groups: int) -> Pair:
+def _pair(means: Clustered, s: int, t: int, k: int, groups: int, least: float) -> Pair:
     v = means.covariance
     difference, variance = (
         float(means.mean[t] - means.mean[s]),
@@ -237,10 +243,9 @@ def _pair(means: Clustered, s: int, t: int, k: int, groups: int) -> Pair:
     )
     parts = v[s, s] ** 2 / (means.people[s] - 1) + v[t, t] ** 2 / (means.people[t] - 1)
     if variance <= 0 or parts <= 0:
-        return Pair(difference, 0.0, means.within, k, 1.0, groups)
-    return Pair(
-        difference, float(np.sqrt(variance)), means.within, k, float(variance**2 / parts), groups
-    )
+        return Pair(difference, 0.0, means.within, k, 1.0, groups, least)
+    freedom = float(variance**2 / parts)
+    return Pair(difference, float(np.sqrt(variance)), means.within, k, freedom, groups, least)
 
 
 def taking_part(means: Clustered) -> list[int]:
@@ -262,12 +267,12 @@ class Pattern:
     pair: Pair
 
 
-def named_patterns(means: Clustered, groups: int = 1) -> list[Pattern]:
-    """Rapid drops, troughs, peaks and sawteeth of a line, all read off one family of comparisons."""
+def named_patterns(means: Clustered, groups: int = 1, least: float = 0.0) -> list[Pattern]:
+    """Rapid drops, troughs, peaks and sawteeth of a line, all read off one family of comparisons; no difference below `least` is named."""
     taking = taking_part(means)
     if len(taking) < 2:
         return []
-    compared = pairs(means, taking, groups)
+    compared = pairs(means, taking, groups, least)
     drops = [
         Pattern("rapid drop", s, t, compared[s, t])
         for s, t in pairwise(taking)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cjlib.analyses.feedback.score_texts import TOPIC_SHIFT
 from cjlib.analyses.journey_map.feedback import Opinions
 from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.sentiment_line import (
@@ -45,21 +46,27 @@ PATTERN_COLUMNS = (
 TEXTS = ("stage", "to_stage", "touchpoint", "measure", "named", "pattern", "text")
 WHOLE = ("position", "n", "customers")
 SCALES = {
-    "text": "the sentiment of texts (−1 to 1)",
-    "csat": "CSAT (1 to 5)",
-    "nps": "the answers to NPS (0 to 10)",
-    "ces": "CES (1 to 7)",
+    "text": "the mean sentiment of texts (−1 to 1)",
+    "rating": "the mean rating given with the text (−1 bad to 1 good)",
+    "csat": "mean CSAT (1 to 5)",
+    "nps": "the mean answer to NPS (0 to 10)",
+    "ces": "mean CES (1 to 7)",
 }
 
 
 @dataclass(frozen=True)
 class Line:
-    """The line of one group: the means of each measure at stages and touchpoints, and the patterns of the one that leads."""
+    """The line of one group: the means of each measure at stages and touchpoints, and the patterns of the one that leads.
+
+    `judged` has the means that patterns are read off and `judged_by` what they are of: the lead's own answers, or the ratings that a scorer of texts was fitted to.
+    """
 
     group: int
     lead: str
     stages: dict[str, Clustered]
     points: dict[str, Clustered]
+    judged: Clustered
+    judged_by: str
     patterns: list[Pattern]
 
     def named(self, stage: int) -> str | None:
@@ -69,7 +76,7 @@ class Line:
             for one in self.patterns
             if one.name in ("trough", "peak") and one.first <= stage <= one.last
         ]
-        return inside[-1] if inside and stage in taking_part(self.stages[self.lead]) else None
+        return inside[-1] if inside and stage in taking_part(self.judged) else None
 
 
 def line_and_patterns(source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -98,7 +105,15 @@ def _lines(source: Source, opinions: Opinions) -> Iterator[Line]:
             for measure, answers in mine.items()
         }
         assert lead is not None
-        yield Line(group, lead, stages, points, named_patterns(stages[lead], size))
+        compared = opinions.compared[lead]
+        judged = clustered(
+            compared.only(compared.places["group"] == group), "stage", len(source.stages)
+        )
+        by_ratings = lead == "text" and opinions.fitted
+        least = TOPIC_SHIFT if lead == "text" and not opinions.fitted else 0.0
+        patterns = named_patterns(judged, size, least)
+        judged_by = "rating" if by_ratings else lead
+        yield Line(group, lead, stages, points, judged, judged_by, patterns)
 
 
 def _table(source: Source, rows: list[tuple[int, tuple]], names: tuple[str, ...]) -> pd.DataFrame:
@@ -161,7 +176,7 @@ def _pattern_row(source: Source, line: Line, one: Pattern) -> tuple:
         one.name,
         source.stages[one.first],
         last,
-        line.lead,
+        line.judged_by,
         one.pair.change,
         *one.pair.bounds,
         one.pair.p_adjusted,
@@ -170,7 +185,7 @@ def _pattern_row(source: Source, line: Line, one: Pattern) -> tuple:
 
 
 def _pattern_text(stages: list[str], line: Line, one: Pattern) -> str:
-    means, pair = line.stages[line.lead], one.pair
+    means, pair = line.judged, one.pair
     first, last = stages[one.first], stages[one.last]
     where = first if one.first == one.last else f"{first} to {last}"
     around = [s for s in taking_part(means) if one.first - 1 <= s <= one.last + 1]
@@ -184,7 +199,7 @@ def _pattern_text(stages: list[str], line: Line, one: Pattern) -> str:
         "sawtooth": f"A sawtooth from {first} to {last}",
     }[one.name]
     change = f"{pair.change:+.2f} (95% CI {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once)"
-    return f"{said}: {SCALES[line.lead]} changes by {_signed(change)}; {n}."
+    return f"{said}: {SCALES[line.judged_by]} changes by {_signed(change)}; {n}."
 
 
 def _signed(number: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from cjlib.analyses.feedback.score_texts import TOPIC_SHIFT
 from cjlib.analyses.findings import Finding
 from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.pain import MATERIAL
@@ -241,6 +242,12 @@ def definition(source: Source, outcome: str) -> dict[str, str]:
     words["lead measure"] = (
         f"{opinions.lead or 'none'}: the one with most answers; it alone names patterns"
     )
+    if opinions.lead == "text":
+        words["patterns"] = (
+            "judged by the ratings that the scorer of the texts was fitted to (−1, 0, 1; less what NPS, CSAT or stars have in common): what it learnt from them is in no interval of its scores"
+            if opinions.fitted
+            else f"differences of mean sentiment of {TOPIC_SHIFT} or more: with what people write about, the scorer errs by less"
+        )
     kept = ", ".join(f"{score}: {kind} answers only" for score, kind in opinions.kinds.items())
     words["solicited and unsolicited"] = kept or "no score has both kinds"
     if source.groups.name is not None:
