@@ -73,9 +73,20 @@ def test_what_does_not_fit_is_spilled_to_a_temporary_folder(monkeypatch):
     engine.execute(
         "CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(1500000) AS r(i)"
     )
-    assert list(folder.iterdir())
-    engine.connection.close()
-    assert not folder.exists()
+    assert list(folder.glob("*.tmp"))
+    del engine
+    assert not list(folder.glob("*.tmp"))
+
+
+def test_databases_in_memory_know_nothing_of_each_other_and_go_with_their_engine():
+    one, other = DuckDB(), DuckDB()
+    one.execute("CREATE TABLE t AS SELECT 1 AS a")
+    other.execute("CREATE TABLE t AS SELECT 2 AS a")
+    assert (one.rows("FROM t"), other.rows("FROM t")) == ([(1,)], [(2,)])
+    count = "SELECT count(*) FROM duckdb_databases() WHERE NOT internal"
+    before = other.rows(count)[0][0]
+    del one
+    assert other.rows(count)[0][0] == before - 1
 
 
 SPILLING = """

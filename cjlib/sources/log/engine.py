@@ -10,8 +10,10 @@ import re
 import secrets
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +79,14 @@ class DuckDB:
     def __init__(self, database: Path | None = None, *, read_only: bool = False) -> None:
         self.database = database
         self.unneeded: list[str] = []
-        self.connection = duckdb.connect(
-            str(database) if database else ":memory:", read_only=read_only
+        self.connection = (
+            duckdb.connect(str(database), read_only=read_only) if database else _in_memory()
         )
         self.connection.execute("SET TimeZone = 'UTC'")
-        self.connection.execute("SET preserve_insertion_order = true")
-        # A list of five and more becomes a join otherwise, and a join on several threads does not keep the log's order.
-        self.connection.execute("SET disabled_optimizers = 'in_clause'")
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute(f"SET memory_limit = {literal(memory_limit())}")
-        self.connection.execute(f"SET temp_directory = {literal(spill_folder())}")
-        # Nothing is fetched from the network because a query could use it.
-        self.connection.execute("SET autoinstall_known_extensions = false")
+        if database:
+            _settle(self.connection)
 
     def execute(
         self, sql: str, parameters: Sequence[Any] | None = None
@@ -148,12 +146,45 @@ def memory_limit() -> str:
 
 
 _numbers = itertools.count(1)
+
+
+def _in_memory() -> duckdb.DuckDBPyConnection:
+    """A database of its own in the memory of this process, gone with its connection."""
+    connection, name = _instance(os.getpid()).cursor(), f"held_{next(_numbers)}"
+    connection.execute(f"ATTACH ':memory:' AS {name}")
+    connection.execute(f"USE {name}")
+    weakref.finalize(connection, _forget, os.getpid(), name).atexit = False
+    return connection
+
+
+@cache
+def _instance(_process: int) -> duckdb.DuckDBPyConnection:
+    """The DuckDB of this process: to start one takes ten times as long as to add a database to it."""
+    connection = duckdb.connect(":memory:")
+    _settle(connection)
+    return connection
+
+
+def _settle(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("SET preserve_insertion_order = true")
+    # A list of five and more becomes a join otherwise, and a join on several threads does not keep the log's order.
+    connection.execute("SET disabled_optimizers = 'in_clause'")
+    connection.execute(f"SET temp_directory = {literal(spill_folder())}")
+    # Nothing is fetched from the network because a query could use it.
+    connection.execute("SET autoinstall_known_extensions = false")
+
+
+def _forget(process: int, name: str) -> None:
+    if process == os.getpid():
+        _instance(process).cursor().execute(f"DETACH {name}")
+
+
 _begun: dict[int, FileLock] = {}
 """The lock of each process, by its number: one that was forked begins anew."""
 
 
 def spill_folder() -> str:
-    """A folder for one database; DuckDB makes it when it needs it and removes it after.
+    """A folder for what does not fit into memory; DuckDB makes it when it needs it and removes it after.
 
     Its name begins as that of a lock file beside it, which this process holds as long as it lives. The first call of a process removes
     the folders of this host whose lock nobody holds.

@@ -634,7 +634,9 @@ def _identities(engine: DuckDB) -> str:
         "links": "BIGINT",
         "reason": "VARCHAR",
     }
-    tables = engine.rows("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'identities'")
+    tables = engine.rows(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'identities' AND database_name = current_database()"
+    )
     picks = ", ".join(
         f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in columns.items()
     )

@@ -219,7 +219,9 @@ def settle(engine: DuckDB, properties: Sequence[Property], sorted_by: int | None
 
 def _is_temporary(engine: DuckDB) -> bool:
     """Whether `ordered` lies beside the database, not in it."""
-    return engine.rows("SELECT temporary FROM duckdb_tables() WHERE table_name = 'ordered'")[0][0]
+    return engine.rows(
+        "SELECT temporary FROM duckdb_tables() WHERE table_name = 'ordered' AND database_name IN (current_database(), 'temp')"
+    )[0][0]
 
 
 def _find_near(engine: DuckDB, keys: Sequence[str]) -> tuple[int, int]:
