@@ -357,8 +357,9 @@ def text_types(
         for place in names
     }
     notes: list[QualityLine] = []
+    words = _mostly_words(engine, [place for place in names if kinds[place] == "VARCHAR"], sample)
     for place in names:
-        if kinds[place] == "VARCHAR" and settled.get(place) != "UNKNOWN":
+        if kinds[place] == "VARCHAR" and settled.get(place) != "UNKNOWN" and place not in words:
             kinds[place], more = _written(engine, place, names[place], usable, decimal)
             notes += more
         elif settled.get(place) == "DOUBLE" and decimal != "point":
@@ -400,6 +401,20 @@ def _could_be(engine: DuckDB, places: list[str], source: str) -> dict[str, str]:
     (row,) = engine.rows(f"SELECT {tests} FROM {source}")
     answers = zip(places, row[0::3], row[1::3], row[2::3], strict=True)
     return {place: _kind(whole, number, truth) for place, whole, number, truth in answers}
+
+
+def _mostly_words(engine: DuckDB, places: list[str], source: str) -> set[str]:
+    """The columns of which at least half of the values can be no number, no truth and no word for none, seen without a closer look."""
+    if not places:
+        return set()
+    short = ", ".join(literal(word) for word in (*NO_VALUES, "true", "false"))
+    unable = f"NOT regexp_matches({{0}}, '[0-9#]') AND lower(trim({{0}})) NOT IN ({short})"
+    tests = ", ".join(
+        f"count(*) FILTER (NOT {blank(place)}) BETWEEN 1 AND 2 * count(*) FILTER (NOT {blank(place)} AND {unable.format(place)})"
+        for place in places
+    )
+    (row,) = engine.rows(f"SELECT {tests} FROM {source}")
+    return {place for place, mostly in zip(places, row, strict=True) if mostly}
 
 
 def _kind(whole: bool | None, number: bool | None, truth: bool | None) -> str:
