@@ -29,6 +29,7 @@ from cjlib.sources.ingest.options import (
     ReaderOptions,
     Request,
     named_sources,
+    no_encoding,
     said_of,
     source_and_options,
 )
@@ -61,6 +62,7 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
     id: str | None = None,
     missing_ids: Sequence[str] | None = None,
     decimal: str | None = None,
+    encoding: str | None = None,
     source_timezone: str | None = None,
     preset: Any = None,
     query: str | None = None,
@@ -135,6 +137,10 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
     decimal
         "point" or "comma": what stands before decimals in numbers written as text, where a column
         does not show it.
+    encoding
+        How the text of a CSV or TSV file is written where that is not UTF-8: "cp1252" (Excel on
+        Windows in western languages) or another of Python's names. A mark at the file's beginning
+        wins; rows with a byte that the encoding does not know go to quarantine.
     source_timezone
         The zone in which the source wrote times without an offset, where it is not the business's;
         UTC where the time's column says so in its name, as in "Submit Date (UTC)".
@@ -199,6 +205,7 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         id=id,
         missing_ids=missing_ids,
         decimal=decimal,
+        encoding=encoding,
         source_timezone=source_timezone,
         preset=preset,
         query=query,
@@ -225,7 +232,7 @@ def _log_of(source: Any, options: ReaderOptions, *, keep: bool = True) -> EventL
     request = options.request()
     place = remote_of(source, options.table, options.engine, options.query) or source
     if isinstance(place, str | Path) and is_workbook(place):
-        place = find_files(place, options.table)
+        place = find_files(place, options.table, request.encoding)
     if options.pushdown:
         return _pushed(place, request, options)
     try:
@@ -368,6 +375,7 @@ def _pushed(source: Any, request: Request, options: ReaderOptions) -> EventLog:
         "id": request.id,
         "missing_ids": request.missing_ids,
         "decimal": request.decimal,
+        "encoding": request.encoding,
         "source_timezone": request.source_zone,
         "identities": request.id_columns,
         "preset": request.preset,
@@ -388,8 +396,11 @@ def _pushed(source: Any, request: Request, options: ReaderOptions) -> EventLog:
 
 def _read(source: Any, request: Request, *, refresh: bool = False, keep: bool = True) -> EventLog:
     notes: list[QualityLine] = []
-    files = find_files(source) if isinstance(source, str | Path) else source
+    place = isinstance(source, str | Path)
+    files = find_files(source, encoding=request.encoding) if place else source
     files = files if isinstance(files, Files) else None
+    if request.encoding and files is None:
+        raise no_encoding(_named(source))
     large = files is not None and keep and files.size >= cache.LARGE
     kept = log_of_files(files, request) if files and large else None
     if is_remote(source):

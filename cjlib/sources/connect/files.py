@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -42,13 +42,14 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one source, sorted by name, all of one kind; `given` is the path, folder or glob that names them, `sheet` the sheet of a workbook."""
+    """The files of one source, sorted by name, all of one kind; `given` is the path, folder or glob that names them, `sheet` the sheet of a workbook, `encoding` that of text where it is said."""
 
     paths: tuple[Path, ...]
     kind: str
     folder: Path
     given: Path
     sheet: str | None = None
+    encoding: str | None = None
 
     @property
     def size(self) -> int:
@@ -65,10 +66,21 @@ def is_workbook(source: object) -> bool:
     return isinstance(source, str | Path) and Path(source).suffix.casefold() == ".xlsx"
 
 
-def find_files(source: str | Path, sheet: str | None = None) -> Files:
-    """The files a path, a glob or a folder names; an error with the nearest name where there are none. Of a workbook the sheet, by its name."""
+def find_files(source: str | Path, sheet: str | None = None, encoding: str | None = None) -> Files:
+    """The files a path, a glob or a folder names; an error with the nearest name where there are none. Of a workbook the sheet, by its name; of CSV and TSV the encoding, where it is said."""
+    files = _found(source, sheet)
+    if encoding is None:
+        return files
+    if files.kind != "csv":
+        raise CjlibError(
+            f"encoding: {shown(files.name(0))} is read without one: only CSV and TSV files have several. Leave encoding out."
+        )
+    return replace(files, encoding=encoding)
+
+
+def _found(source: str | Path, sheet: str | None) -> Files:
     if is_remote_file(source):
-        return find_files(fetched(str(source)), sheet)
+        return _found(fetched(str(source)), sheet)
     if "://" in str(source):
         raise CjlibError(
             f"source: {shown(_without_password(str(source)))} is an address of no file here. What can be read is {READABLE}. "

@@ -39,8 +39,10 @@ from cjlib.sources.ingest.open_source import QualityLine, Raw, open_files, open_
 from cjlib.sources.ingest.options import (
     ALL,
     checked_decimal,
+    checked_encoding,
     checked_limit,
     named_sources,
+    no_encoding,
     said_of,
     source_and_options,
     source_zone,
@@ -214,6 +216,7 @@ def read_feedback(
     quarantine_limit: float | None = None,
     asked: int | None = None,
     decimal: str | None = None,
+    encoding: str | None = None,
     source_timezone: str | None = None,
     missing: Sequence[str] | None = None,
     preset: Any = None,
@@ -254,6 +257,9 @@ def read_feedback(
     decimal
         "point" or "comma": what stands before decimals in numbers written as text, where a column
         does not show it.
+    encoding
+        How the text of a CSV or TSV file is written where that is not UTF-8: "cp1252" (Excel on
+        Windows in western languages) or another of Python's names.
     source_timezone
         The zone in which the source wrote times without an offset, where it is not the business's;
         UTC where the time's column says so in its name, as in "Submit Date (UTC)".
@@ -293,6 +299,7 @@ def read_feedback(
             "asked": asked,
             "quarantine_limit": quarantine_limit,
             "decimal": decimal,
+            "encoding": encoding,
             "source_timezone": source_timezone,
             "missing": missing,
             "preset": preset,
@@ -310,6 +317,7 @@ def read_feedback(
         checked_limit(quarantine_limit),
         asked,
         checked_decimal(decimal),
+        checked_encoding(encoding),
         checked_missing(missing),
         None if preset is None else preset_of(preset),
     )
@@ -331,6 +339,7 @@ class _Options:
     limit: float
     asked: int | None
     decimal: str | None
+    encoding: str | None
     missing: frozenset[str]
     preset: Preset | None
 
@@ -345,11 +354,12 @@ class _Options:
 def _read(source: Any, options: _Options) -> Feedback:
     engine = DuckDB()
     asked = () if options.preset else list(options.given.names)
-    raw = (
-        open_files(engine, find_files(source), asked)
-        if isinstance(source, str | Path)
-        else open_frame(engine, source)
-    )
+    if isinstance(source, str | Path):
+        raw = open_files(engine, find_files(source, encoding=options.encoding), asked)
+    elif options.encoding:
+        raise no_encoding(f"the {type(source).__name__}")
+    else:
+        raw = open_frame(engine, source)
     if options.preset is not None:
         raw, options = _with_preset(engine, raw, options.preset, options)
     given = options.given

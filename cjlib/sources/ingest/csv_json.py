@@ -40,6 +40,7 @@ DEEPEST = 3
 LINES_LOOKED_AT = 1_000
 WRONG_FIELDS = "wrong number of fields"
 OPEN_QUOTE = "quote that does not close"
+UNKNOWN_BYTE = "byte that the encoding does not know"
 UNREADABLE_LINE = "unreadable line"
 _TOLD = re.compile(r'"?sep=(.)"?\r?\n')
 _JSON_GAP = re.compile(r"[\s,]*")
@@ -49,18 +50,28 @@ _A_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d
 
 
 @contextmanager
-def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
-    """A file as text or bytes, unpacked if need be; what can go wrong is said in words."""
+def opened(path: Path, encoding: str | None = None, *, text: bool = True) -> Iterator[IO[Any]]:
+    """A file as text or bytes, unpacked if need be; what can go wrong is said in words.
+
+    A mark at its beginning says its encoding, else the one given, else it is UTF-8. A byte that the one given does not know
+    becomes a lone surrogate.
+    """
     packed = path.suffix.lower() == ".gz"
     try:
         raw = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 (closed below)
         with raw:
-            wide = raw.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-            encoding = "utf-16" if wide else "utf-8-sig"
+            marked = _marked_encoding(raw.peek(3))
+            written, errors = (marked or "utf-8", "strict")
+            if marked is None and encoding is not None:
+                written, errors = (encoding, "surrogateescape")
             bytes_read = cast("IO[Any]", raw)
-            yield io.TextIOWrapper(raw, encoding=encoding, newline="") if text else bytes_read
+            yield (
+                io.TextIOWrapper(raw, encoding=written, errors=errors, newline="")
+                if text
+                else bytes_read
+            )
     except UnicodeDecodeError as fault:
-        raise _not_utf8(path, fault.object[fault.start :]) from None
+        raise _not_text(path, fault.object[fault.start :], encoding) from None
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise DataError(
             f"source: {shown(path.name)} is not a whole gzip file: it was cut off or damaged. Fetch or write it again."
@@ -73,12 +84,78 @@ def opened(path: Path, *, text: bool = True) -> Iterator[IO[Any]]:
         raise DataError(f"source: {shown(path.name)} cannot be read ({fault.strerror}).") from None
 
 
-def _not_utf8(path: Path, rest: bytes) -> DataError:
+def _marked_encoding(start: bytes) -> str | None:
+    """The encoding that a mark at the beginning of a file names."""
+    if start.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
+
+
+def _not_text(path: Path, rest: bytes, encoding: str | None) -> DataError:
+    if encoding is not None:
+        return DataError(
+            f"source: {shown(path.name)} is not text in {encoding} (byte {rest[0]:#04x} cannot be). Give another encoding, or leave it out for UTF-8."
+        )
     return DataError(
         f"source: {shown(path.name)} is not text in UTF-8 (byte {rest[0]:#04x} cannot be). "
-        "If it is CP1252, that of Windows in western languages: in Excel save it as “CSV UTF-8”, or on a command line "
-        "iconv -f CP1252 -t UTF-8 OLD > NEW, or in Python give pandas.read_csv(path, encoding='cp1252')."
+        "If it is CP1252, that of Excel on Windows in western languages: a CSV or TSV file is read with encoding='cp1252' "
+        "(encoding: cp1252 beside its path in a journey file); others are named likewise, such as cp1250, cp1251, shift_jis. "
+        "Any file: save it as “CSV UTF-8” in Excel, or on a command line iconv -f CP1252 -t UTF-8 OLD > NEW."
     )
+
+
+_NO_WESTERN_WORD = re.compile("[À-ÖØ-öø-ÿ]{4}")
+_ONE_BYTE_A_SIGN = re.compile(r"(cp|iso8859|latin|mac|koi8).*")
+
+
+def probable_encoding(path: Path) -> tuple[str, str] | None:
+    """What a text file with bytes that are no UTF-8 is probably written in, and a word that shows it; None where nothing is to be said.
+
+    UTF-8 with damaged places where most signs are of it, else CP1252 where every byte is of that and its letters stand as
+    in a western language.
+    """
+    with opened(path, text=False) as stream:
+        if _marked_encoding(stream.peek(3)) is not None:
+            return None
+        beyond = [line for line in stream if not line.isascii()]
+    read = [line.decode("utf-8", "replace") for line in beyond]
+    damaged = sum(text.count("\ufffd") for text in read)
+    if not damaged:
+        return None
+    if sum(len(re.sub("[\x00-\x7f]", "", text)) for text in read) >= 2 * damaged:
+        lines = (line.decode("utf-8", "surrogateescape") for line in beyond)
+        return "utf-8", _with_bytes_shown(_words(lines, r"\S*[\udc80-\udcff]\S*"))
+    try:
+        texts = [line.decode("cp1252") for line in beyond]
+    except UnicodeDecodeError:
+        return None
+    if any(map(_NO_WESTERN_WORD.search, texts)):
+        return None
+    return "cp1252", _words(texts, r"[^\W\d_]*[^\x00-\x7f]+[^\W\d_]*")
+
+
+def _words(lines: Iterable[str], pattern: str) -> str:
+    """The first words that a pattern finds."""
+    return next(found[0] for found in map(re.compile(pattern).search, lines) if found)
+
+
+def _is_utf8_after_all(path: Path, encoding: str) -> None:
+    """Refuse an encoding of one byte a sign for a file whose signs of several bytes are all UTF-8."""
+    if not _ONE_BYTE_A_SIGN.fullmatch(codecs.lookup(encoding).name.replace("-", "")):
+        return
+    with opened(path, text=False) as stream:
+        if _marked_encoding(stream.peek(3)) is not None:
+            return
+        start = stream.read(LOOKED_AT)
+    try:
+        signs = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return
+    if not signs.isascii():
+        word = next(re.finditer(r"\w*[^\x00-\x7f]+\w*", signs))[0]
+        raise DataError(
+            f"encoding: {shown(path.name)} is UTF-8 ({shown(word)}), not {encoding}. Leave encoding out."
+        )
 
 
 _NO_CSV = (
@@ -116,17 +193,20 @@ class Layout:
     spaced: bool = False
     title: str = ""
     escaped: bool = False
+    encoding: str | None = None
 
     @property
     def as_written(self) -> bool:
         """Whether DuckDB's reader reads the fields as they stand."""
-        return not (self.spaced or self.escaped)
+        return not (self.spaced or self.escaped or self.encoding)
 
 
-def csv_layout(path: Path) -> Layout:
+def csv_layout(path: Path, encoding: str | None = None) -> Layout:
     """The layout of a CSV file, by its first rows."""
     _is_csv(path)
-    with opened(path) as stream:
+    if encoding is not None:
+        _is_utf8_after_all(path, encoding)
+    with opened(path, encoding) as stream:
         start = stream.read(LOOKED_AT)
         whole = not stream.read(1)
     if not start:
@@ -136,7 +216,7 @@ def csv_layout(path: Path) -> Layout:
     if "\0" in start:
         raise DataError(
             f"source: {shown(path.name)} is not a text file: it holds zero bytes. "
-            "If it is UTF-16 without a mark: on a command line iconv -f UTF-16LE -t UTF-8 OLD > NEW."
+            "If it is UTF-16 without a mark, say encoding='utf-16-le'."
         )
     told = _TOLD.match(start)
     if told:
@@ -151,8 +231,8 @@ def csv_layout(path: Path) -> Layout:
         )
     spaced = _SPACED.search(start) is not None
     escaped = _has_backslashes(start, delimiter)
-    layout = Layout([], delimiter, 0, spaced, title, escaped)
-    with opened(path) as stream:
+    layout = Layout([], delimiter, 0, spaced, title, escaped, encoding)
+    with opened(path, encoding) as stream:
         taken = [stream.readline() for _ in range(above)]
         rows = _records(stream, layout, taken)
         header, lines = next(rows, []), len(taken)
@@ -164,7 +244,8 @@ def csv_layout(path: Path) -> Layout:
             "Fix the line of column names, or write the file again."
         )
     _no_data_for_names(path, header, [row for row in below if not isinstance(row, str)])
-    return replace(layout, names=[name.strip(OUTER_BLANKS) for name in named(header)], lines=lines)
+    names = [_with_bytes_shown(name).strip(OUTER_BLANKS) for name in named(header)]
+    return replace(layout, names=names, lines=lines)
 
 
 def _has_backslashes(start: str, delimiter: str) -> bool:
@@ -378,36 +459,60 @@ def _load_csv_by_row(engine: DuckDB, path: Path, table: str, layout: Layout) -> 
     columns = ", ".join(f"c{position} VARCHAR" for position in range(1, width + 1))
     engine.execute(f"CREATE TEMP TABLE {table} (line BIGINT, {columns})")
     csv.field_size_limit(LONGEST_FIELD)
-    with opened(path) as stream:
+    with opened(path, layout.encoding) as stream:
         for _ in range(layout.lines):
             stream.readline()
         rows = _records(stream, layout)
         records = enumerate(filter(None, rows), start=1)
         while batch := list(islice(records, BATCH)):
+            reasons = [_why_broken(fields, width, layout) for _, fields in batch]
+            rows_of_batch = list(zip(batch, reasons, strict=True))
             good = [
                 (line, fields)
-                for line, fields in batch
-                if not isinstance(fields, str) and len(fields) == width
+                for (line, fields), reason in rows_of_batch
+                if reason is None and not isinstance(fields, str)
             ]
             broken += [
-                _broken_row(line, fields, width, layout.delimiter)
-                for line, fields in batch
-                if isinstance(fields, str) or len(fields) != width
+                _broken_row(line, fields, reason, width, layout.delimiter)
+                for (line, fields), reason in rows_of_batch
+                if reason is not None
             ]
             _insert(engine, table, good, width)
     return pd.DataFrame(broken)
 
 
-def _broken_row(line: int, fields: list[str] | str, width: int, delimiter: str) -> dict[str, Any]:
+_LONE_BYTE = re.compile("[\udc80-\udcff]")
+
+
+def _with_bytes_shown(text: str) -> str:
+    r"""A text with each byte that its encoding does not know as `\x81`."""
+    return _LONE_BYTE.sub(lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02x}", text)
+
+
+def _why_broken(fields: list[str] | str, width: int, layout: Layout) -> str | None:
+    """Why a row is none; None where it is one."""
     if isinstance(fields, str):
-        return {"row": line, "reason": OPEN_QUOTE, "c1": fields}
+        return OPEN_QUOTE
+    if len(fields) != width:
+        return WRONG_FIELDS
+    if layout.encoding is not None and any(map(_LONE_BYTE.search, fields)):
+        return UNKNOWN_BYTE
+    return None
+
+
+def _broken_row(
+    line: int, fields: list[str] | str, reason: str, width: int, delimiter: str
+) -> dict[str, Any]:
+    if isinstance(fields, str):
+        return {"row": line, "reason": reason, "c1": _with_bytes_shown(fields)}
     kept = (
         fields
         if len(fields) <= width
         else [*fields[: width - 1], delimiter.join(fields[width - 1 :])]
     )
-    return {"row": line, "reason": WRONG_FIELDS} | {
-        f"c{position}": text or None for position, text in enumerate(kept, start=1)
+    return {"row": line, "reason": reason} | {
+        f"c{position}": _with_bytes_shown(text) or None
+        for position, text in enumerate(kept, start=1)
     }
 
 
@@ -686,4 +791,13 @@ def _explain_text(path: Path) -> None:
             pass
 
 
-__all__ = ["JsonFields", "Layout", "csv_layout", "load_csv", "load_json_lines", "named", "opened"]
+__all__ = [
+    "JsonFields",
+    "Layout",
+    "csv_layout",
+    "load_csv",
+    "load_json_lines",
+    "named",
+    "opened",
+    "probable_encoding",
+]

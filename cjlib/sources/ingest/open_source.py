@@ -160,7 +160,7 @@ def _parquet(
 
 
 def _open_csv(engine: DuckDB, files: Files) -> Raw:
-    layouts = [csv_layout(path) for path in files.paths]
+    layouts = [csv_layout(path, files.encoding) for path in files.paths]
     for layout in layouts:
         no_name_twice(layout.names)
     names = list(dict.fromkeys(name for layout in layouts for name in layout.names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ class Request:
     id: str | None = None
     missing_ids: tuple[str, ...] = ()
     decimal: str | None = None
+    encoding: str | None = None
     source_zone: ZoneInfo | None = None
     preset: Preset | None = None
     where: dict[str, Any] = field(default_factory=dict)
@@ -102,6 +104,7 @@ class ReaderOptions:
     id: str | None = None
     missing_ids: Any = None
     decimal: str | None = None
+    encoding: str | None = None
     source_timezone: str | None = None
     preset: Any = None
     where: Any = None
@@ -144,6 +147,7 @@ class ReaderOptions:
             id=_id_column(self.id),
             missing_ids=_missing_ids(self.missing_ids),
             decimal=checked_decimal(self.decimal),
+            encoding=checked_encoding(self.encoding),
             source_zone=None
             if self.source_timezone is None
             else zone_of(self.source_timezone, "source_timezone"),
@@ -250,6 +254,27 @@ def checked_decimal(given: str | None) -> str | None:
     if given is not None and (not isinstance(given, str) or given not in ("point", "comma")):
         raise not_one_of("decimal", given, ["point", "comma"])
     return given
+
+
+def checked_encoding(given: Any) -> str | None:
+    """The encoding of a text file by the name that Python has for it, checked."""
+    if given is None:
+        return None
+    try:
+        name = codecs.lookup(given).name
+        "".encode(name)
+    except (LookupError, TypeError, ValueError):
+        raise CjlibError(
+            f"encoding: must be how the file's text is written, such as 'cp1252' (Excel on Windows in western languages), 'utf-8' or 'utf-16'. Got {shown(given)}."
+        ) from None
+    return name
+
+
+def no_encoding(place: str) -> CjlibError:
+    """The fault of an encoding for what is no text file."""
+    return CjlibError(
+        f"encoding: {place} is no text file, so it has none to name. Leave encoding out."
+    )
 
 
 def _id_column(given: Any) -> str | None:

@@ -204,6 +204,7 @@ REMEDIES = {
     "wrong number of fields": "quote texts that hold the separator or a line break",
     "quote that does not close": 'write a quote inside a quoted text twice ("") and close every one',
     "unreadable line": "write one JSON object a line",
+    "byte that the encoding does not know": "name the encoding that the file was written in",
 }
 
 

@@ -19,6 +19,7 @@ from cjlib.sources.identity.options import DECLARED
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import csv_layout
 from cjlib.sources.ingest.open_source import Raw, open_files, open_remote
+from cjlib.sources.ingest.options import checked_encoding, no_encoding
 from cjlib.sources.journey.fields import simplest
 from cjlib.sources.journey.schema import (
     EventSource,
@@ -178,6 +179,7 @@ def _of_feedback(
         "columns": _columns(sources, own, place) or None,
     }
     options |= {
+        "encoding": None if _is_inside(place) else source.encoding,
         "dates": source.dates,
         "asked": source.asked,
         "decimal": source.decimal,
@@ -202,6 +204,8 @@ def _place(source: Source, key: str, folder: Path) -> dict[str, Any]:
         for name in ("table", "query")
         if (given := getattr(source, name)) is not None
     }
+    if source.encoding is not None:
+        inside["encoding"] = source.encoding
     if source.path is not None:
         return {"source": located(source.path, folder, f"{key}.path"), **inside}
     return {"source": expanded(source.url or "", f"{key}.url"), **inside}
@@ -212,18 +216,19 @@ def _columns(sources: Sources, own: Mapping[str, Any], place: Mapping[str, Any])
     shared = sources.columns
     if not shared:
         return dict(own)
-    names = (
-        _remote(place).names()
-        if _is_remote(place)
-        else _names(find_files(place["source"], place.get("table")), list(shared))
-    )
+    names = _remote(place).names() if _is_remote(place) else _names(_files(place), list(shared))
     return {name: ours for name, ours in shared.items() if name in names} | dict(own)
+
+
+def _files(place: Mapping[str, Any]) -> Files:
+    encoding = checked_encoding(place.get("encoding"))
+    return find_files(place["source"], place.get("table"), encoding)
 
 
 def _names(files: Files, asked: list[str]) -> list[str]:
     """The columns of the first file, without reading its rows where the format allows it."""
     if files.kind == "csv":
-        return csv_layout(files.paths[0]).names
+        return csv_layout(files.paths[0], files.encoding).names
     engine = DuckDB()
     return list(open_files(engine, replace(files, paths=files.paths[:1]), asked).names)
 
@@ -256,9 +261,11 @@ def _table_here(place: Mapping[str, Any]) -> Any:
 
 
 def _opened(engine: DuckDB, place: Mapping[str, Any], asked: list[str]) -> Raw:
-    if _is_remote(place):
-        return open_remote(engine, _remote(place), {})
-    return open_files(engine, find_files(place["source"], place.get("table")), asked)
+    if not _is_remote(place):
+        return open_files(engine, _files(place), asked)
+    if checked_encoding(place.get("encoding")):
+        raise no_encoding(_remote(place).place)
+    return open_remote(engine, _remote(place), {})
 
 
 def customers_table(sources: Sources, folder: Path) -> pd.DataFrame | None:
@@ -316,7 +323,7 @@ def _customers(sources: Sources, folder: Path) -> Any:
     assert source is not None
     place = _place(source, "sources.customers", folder)
     columns = _columns(sources, source.columns, place)
-    if columns or source.decimal or is_workbook(place["source"]):
+    if columns or source.decimal or source.encoding or is_workbook(place["source"]):
         return _renamed(place, columns, source.decimal)
     return _remote(place) if _is_remote(place) else place["source"]
 

@@ -13,9 +13,10 @@ from pydantic import (
     model_validator,
 )
 
-from cjlib.errors import did_you_mean
+from cjlib.errors import CjlibError, did_you_mean
 from cjlib.sources.alert_rules import ALLOWED, read_rule
 from cjlib.sources.identity.options import HUB_LIMIT
+from cjlib.sources.ingest.options import checked_encoding
 from cjlib.sources.journey.fields import (
     ONE,
     SEVERAL,
@@ -60,6 +61,14 @@ def _dates_or_none(value: Any) -> str:
     return value if value == "none" else _dates(value)
 
 
+def _encoding(value: Any) -> str:
+    try:
+        checked_encoding(value)
+    except CjlibError as error:
+        raise fault(str(error).removeprefix("encoding: ")) from None
+    return value
+
+
 def _bare_path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
@@ -73,6 +82,7 @@ class Source(Section):
     query: Text | None = None
     dates: Annotated[str, BeforeValidator(_dates)] | None = None
     decimal: Annotated[Literal["point", "comma"], one_of("point", "comma")] | None = None
+    encoding: Annotated[str, BeforeValidator(_encoding)] | None = None
 
 
 class EventSource(Source):

@@ -32,6 +32,7 @@ from cjlib.sources.journey.scaffold.yaml_lines import (
     RENAMED,
     dates,
     decide,
+    file_lines,
     head,
     in_one_line,
     preset_lines,
@@ -139,7 +140,7 @@ def events_lines(
     look: Look, guess: Guess, path: str, ids: Mapping[str, str] | None = None
 ) -> list[str]:
     """How a file of events is read, indented as the one source of a journey file; `ids` are its columns of ids with their names in the log."""
-    lines = [f"    path: {quoted(path)}", *preset_lines(look), *_renamings(look, guess, ids)]
+    lines = [*file_lines(look, path), *preset_lines(look), *_renamings(look, guess, ids)]
     if guess.event is None:
         lines.append(
             f"    event: {constant(guess)}  # DECIDE: no column names an event, so every row is one of these; if one does: cj init --event COLUMN"

@@ -15,7 +15,14 @@ from cjlib.sources.journey.scaffold.column_inference import (
 )
 from cjlib.sources.journey.scaffold.feedback_inference import feedback_lines
 from cjlib.sources.journey.scaffold.profile import Column, Look
-from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, head, in_one_line, quoted, relative
+from cjlib.sources.journey.scaffold.yaml_lines import (
+    RENAMED,
+    file_lines,
+    head,
+    in_one_line,
+    quoted,
+    relative,
+)
 
 MOST_OUTCOMES = 5
 _OURS = ("customer_id", "churned", "cutoff")
@@ -193,7 +200,7 @@ def _sources(look: Look, found: Customers, home: Path) -> str:
     lines = [
         "sources:",
         "  customers:  # one row each",
-        f"    path: {quoted(relative(look.path, home))}",
+        *file_lines(look, relative(look.path, home)),
     ]
     used = [found.outcomes[0].column.name, *([found.amounts[0].name] if found.amounts else [])]
     renamed = {} if found.customer is None else {found.customer.name: "customer_id"}

@@ -27,6 +27,7 @@ from cjlib.sources.journey.scaffold.yaml_lines import (
     RENAMED,
     dates,
     decide,
+    file_lines,
     head,
     preset_lines,
     quoted,
@@ -448,7 +449,7 @@ def _stages(look: Look, guess: Opinions) -> str:
 
 def feedback_section(look: Look, guess: Opinions, path: str) -> list[str]:
     """How a file of feedback is read, indented as the one source of a journey file."""
-    lines = [f"    path: {quoted(path)}", *preset_lines(look)]
+    lines = [*file_lines(look, path), *preset_lines(look)]
     lines += _columns(look, guess)
     lines += (
         dates(guess.time)

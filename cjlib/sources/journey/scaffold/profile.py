@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -14,6 +14,7 @@ import pandas as pd
 from cjlib.errors import DataError, shown
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.ingest.columns import property_column, text_types
+from cjlib.sources.ingest.csv_json import probable_encoding
 from cjlib.sources.ingest.open_source import forget, open_files
 from cjlib.sources.ingest.parse_times import form_of
 from cjlib.sources.ingest.quality_report import REMEDIES
@@ -67,7 +68,8 @@ class Column:
 class Look:
     """A file opened for looking, by the code that reads it: the table `looked` has every column as text, c1, c2, ….
 
-    Rows stand in the file's order, at most a million of them. `duplicates` counts the rows that
+    Rows stand in the file's order, at most a million of them. `encoding` is what the text is taken for where it is
+    not UTF-8, with a word of the file as it is read so. `duplicates` counts the rows that
     repeat another one in every column, `notes` are what the reader of numbers has to say. Where the
     file's columns are those of a preset that `reads` events or feedback, it is looked at as the
     preset reads it.
@@ -76,7 +78,11 @@ class Look:
     def __init__(self, path: Path, reads: str | None = None) -> None:
         self.path = path
         self.engine = DuckDB()
-        raw = open_files(self.engine, find_files(path), None)
+        files = find_files(path)
+        self.encoding = probable_encoding(files.paths[0]) if files.kind == "csv" else None
+        if self.encoding is not None:
+            files = replace(files, encoding=self.encoding[0])
+        raw = open_files(self.engine, files, None)
         self.preset = None if reads is None else recognised([*raw.names, *raw.inside], reads)
         self.source_zone: str | None = None
         if self.preset is not None:

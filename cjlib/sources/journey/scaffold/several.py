@@ -22,7 +22,7 @@ from cjlib.sources.journey.scaffold.feedback_inference import (
     opinions_of,
 )
 from cjlib.sources.journey.scaffold.profile import Column, Look
-from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, decide, quoted, relative
+from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, decide, file_lines, quoted, relative
 
 _WHOLE = re.compile(r"^(\d+)\.0$")
 SHARED = 0.2
@@ -298,7 +298,7 @@ def _answers(answers: Sequence[Part], others: Sequence[Part], home: Path) -> lis
 def _table(customers: Sequence[Part], home: Path) -> list[str]:
     lines = []
     for part in customers:
-        lines += ["  customers:", f"    path: {quoted(relative(part.file, home))}"]
+        lines += ["  customers:", *file_lines(part.look, relative(part.file, home))]
         renamed = [
             f"      {quoted(theirs)}: {quoted(ours)}"
             for theirs, ours in part.ids.items()

@@ -46,6 +46,20 @@ def dates(time: Column) -> list[str]:
     )
 
 
+def file_lines(look: Look, path: str) -> list[str]:
+    """Where the file lies, and how its text is written where that is not UTF-8."""
+    lines = [f"    path: {quoted(path)}"]
+    if look.encoding is not None:
+        name, word = look.encoding
+        why = (
+            f"damaged signs, such as in “{word[:40]}”: their rows are quarantined and counted"
+            if name == "utf-8"
+            else f"bytes that are no UTF-8; as Excel on Windows writes western languages they say “{word[:40]}”: is that right?"
+        )
+        lines.append(f"    encoding: {name}{decide(why)}")
+    return lines
+
+
 def preset_lines(look: Look) -> list[str]:
     """The preset by which the file is read, where its columns are those of one."""
     if look.preset is None:
