@@ -103,7 +103,7 @@ def told(findings: Iterable[Finding], families: int, most: int = 3) -> list[Find
     most
         How many that are not good.
     """
-    sure = [one for one in findings if one.p_adjusted * max(families, 1) < RUN_LEVEL]
+    sure = [finding for finding in findings if finding.p_adjusted * max(families, 1) < RUN_LEVEL]
     stages = [one.topic.removeprefix(STAGE) for one in sure if one.topic.startswith(STAGE)]
     by_topic: dict[str, Finding] = {}
     for one in sorted(sure, key=_stake, reverse=True):

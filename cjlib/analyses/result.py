@@ -263,7 +263,7 @@ class Result:
                 "headline": self.headline,
                 "definition": dict(self.definition),
                 "metrics": {name: written(one) for name, one in self.metrics.items()},
-                "findings": [one.plain() for one in self.findings],
+                "findings": [finding.plain() for finding in self.findings],
                 "families": dict(self.families),
                 "reason": self.reason,
             },

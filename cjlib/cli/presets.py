@@ -30,7 +30,10 @@ def presets_command(
         if name is not None:
             print(preset_text(name), end="")
             return
-        rows = [(one.name, one.reads, one.title, one.source, one.checked) for one in presets()]
+        rows = [
+            (preset.name, preset.reads, preset.title, preset.source, preset.checked)
+            for preset in presets()
+        ]
         names = ("preset", "reads", "title", "source", "checked")
         if as_json:
             listed = [dict(zip(names, row, strict=True)) for row in rows]

@@ -241,13 +241,15 @@ def _run_each(orders: dict[str, Order], after: _After, as_json: bool) -> int:
     code = exit_code(outcomes)
     if as_json:
         sets = {
-            one.name: json.loads(_as_json(one.run)) if one.run else {"error": one.fault}
-            for one in outcomes
+            outcome.name: json.loads(_as_json(outcome.run))
+            if outcome.run
+            else {"error": outcome.fault}
+            for outcome in outcomes
         }
         index = str(where / "index.html")
         print(json.dumps({"exit_code": code, "index": index, "sets": sets}, ensure_ascii=False))
     else:
-        failed = sum(one.code not in PUBLISHED for one in outcomes)
+        failed = sum(outcome.code not in PUBLISHED for outcome in outcomes)
         print(
             f"{len(outcomes) - failed} of {len(outcomes)} sets: {where / 'index.html'}"
             + (f" · {failed} failed" if failed else "")

@@ -110,7 +110,9 @@ def _row(out: Path, outcome: Outcome) -> dict[str, Any]:
     folder = folder_name(outcome.name)
     runs = read_runs(out / folder)
     published = [
-        one for one in publishing.reports(runs) if (out / folder / f"{one.name}.html").exists()
+        report
+        for report in publishing.reports(runs)
+        if (out / folder / f"{report.name}.html").exists()
     ]
     briefing = publishing.briefing({one.name: one.results for one in published})
     failed = outcome.run is None or outcome.code not in (0, 4)

@@ -262,7 +262,7 @@ def _fitting(text: str, most: int) -> str:
 
 
 def _files(message: Message, folder: Path) -> list[str]:
-    parts = [(one.name, one.content) for one in message.attachments]
+    parts = [(attachment.name, attachment.content) for attachment in message.attachments]
     if message.picture is not None:
         parts.insert(0, ("map.png", message.picture))
     for name, content in parts:

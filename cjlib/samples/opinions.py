@@ -86,7 +86,7 @@ def simulate_opinions(
     asked_at = np.concatenate([one.time for one in invited])
     sent = rows("survey_sent", np.concatenate([one.person for one in invited]), asked_at)
     answers = [_answers(draws, one) for one in invited + unasked]
-    answers = [_kept(one, (one.time >= START) & (one.time < END)) for one in answers]
+    answers = [_kept(answer, (answer.time >= START) & (answer.time < END)) for answer in answers]
     return _said(Draws(seed, "said"), those, answers, effects), sent
 
 
@@ -243,22 +243,27 @@ def _answers(draws: Draws, one: Asked) -> Asked:
 
 def _said(draws: Draws, those: People, answers: list[Asked], effects: frozenset[str]) -> Opinions:
     """What the answers say: an experience on one scale, and scores and words made from it."""
-    person = np.concatenate([one.person for one in answers])
+    person = np.concatenate([answer.person for answer in answers])
     n = len(person)
-    lengths = [len(one.person) for one in answers]
-    stage = np.repeat([STAGES.index(one.stage) for one in answers], lengths)
-    source = np.repeat([SOURCES.index(one.source) for one in answers], lengths)
-    touchpoint = np.concatenate([np.broadcast_to(one.event, len(one.person)) for one in answers])
+    lengths = [len(answer.person) for answer in answers]
+    stage = np.repeat([STAGES.index(answer.stage) for answer in answers], lengths)
+    source = np.repeat([SOURCES.index(answer.source) for answer in answers], lengths)
+    touchpoint = np.concatenate(
+        [np.broadcast_to(answer.event, len(answer.person)) for answer in answers]
+    )
     slow = np.concatenate(
-        [np.zeros(len(one.person), dtype=bool) if one.slow is None else one.slow for one in answers]
+        [
+            np.zeros(len(answer.person), dtype=bool) if answer.slow is None else answer.slow
+            for answer in answers
+        ]
     ) & ("slow_support" in effects)
     felt: Floats = MOOD_SHARE * those.satisfaction[person] + (
         1 - MOOD_SHARE**2
     ) ** 0.5 * draws.bell(n)
     known = np.concatenate(
         [
-            np.full(len(one.person), np.nan) if one.experience is None else one.experience
-            for one in answers
+            np.full(len(answer.person), np.nan) if answer.experience is None else answer.experience
+            for answer in answers
         ]
     )
     felt = np.where(np.isnan(known), felt, known).astype(np.float64) + SLOW_TICKET * slow
@@ -274,7 +279,7 @@ def _said(draws: Draws, those: People, answers: list[Asked], effects: frozenset[
     by_survey = np.isin(source, [SOURCES.index("csat_survey"), SOURCES.index("nps_survey")])
     return Opinions(
         person=person,
-        time=np.concatenate([one.time for one in answers]),
+        time=np.concatenate([answer.time for answer in answers]),
         source=source,
         stage=np.where(draws.happens(_stage_known(source), n), stage, -1),
         touchpoint=np.where(

@@ -76,7 +76,7 @@ def split(events: pd.DataFrame, seed: int) -> SplitIds:
             "maps": [tickets.drop_duplicates(ignore_index=True)],
         },
         people=truth,
-        addresses=pd.Series({one: _address(one) for one in sorted(members)}, dtype="str"),
+        addresses=pd.Series({member: _address(member) for member in sorted(members)}, dtype="str"),
     )
 
 

@@ -130,16 +130,16 @@ def _series(group: pd.DataFrame) -> Series:
         )
         for _, part in group.groupby(place)
     ]
-    n = np.array([one.n for one in answers], dtype=float)
-    inside = sum(float(((one.value - one.mean) ** 2).sum()) for one in answers)
+    n = np.array([answer.n for answer in answers], dtype=float)
+    inside = sum(float(((answer.value - answer.mean) ** 2).sum()) for answer in answers)
     spread = np.sqrt(inside / max(n.sum() - n.size, 1.0))
-    effective = np.array([one.effective_n for one in answers])
+    effective = np.array([answer.effective_n for answer in answers])
     seen = group.assign(place=place).groupby("customer")["place"]
     first, last = (np.bincount(at, minlength=starts.size) for at in (seen.min(), seen.max()))
     return Series(
         starts,
         n,
-        np.array([one.mean for one in answers]),
+        np.array([answer.mean for answer in answers]),
         spread / np.sqrt(effective),
         np.cumsum(first).astype(float),
         np.cumsum(last[::-1])[::-1].astype(float),

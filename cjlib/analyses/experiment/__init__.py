@@ -148,7 +148,9 @@ class Experiment(Result):
         counted = self._counted
         times = pd.to_datetime(counted.times.times, unit="us", utc=True).tolist()
         columns = next(iter(counted.slices.values())).cells.columns
-        groups = {column: [str(one) for one in labels] for column, (labels, _) in columns.items()}
+        groups = {
+            column: [str(label) for label in labels] for column, (labels, _) in columns.items()
+        }
         return list(counted.slices), times, groups
 
     def worth(
@@ -314,7 +316,7 @@ def experiment(  # noqa: PLR0913 (the options are the analysis)
     assigned = everyone.only(complete)
     if readout.stop == "fixed":
         assigned = _one_look(assigned, readout.planned_customers)
-    deciding = sum(one.role != "exploratory" for one in readout.measures)
+    deciding = sum(measure.role != "exploratory" for measure in readout.measures)
     rules = Rules(
         readout.stop,
         readout.planned_customers,
@@ -487,7 +489,7 @@ def _open_until(
 def _check(readout: Readout) -> None:
     if not readout.measures:
         raise CjlibError("measures: must be a list of cj.Measure(…), at least one. Got none.")
-    if not any(one.role == "decision" for one in readout.measures):
+    if not any(measure.role == "decision" for measure in readout.measures):
         raise CjlibError("measures: at least one needs role='decision': the verdict rests on it.")
 
 

@@ -144,7 +144,7 @@ class ExperimentPlan(Result):
         """
         if self._written is None or self._design is None:
             raise CjlibError(f"write_plan: there is no plan. {self.headline}")
-        deciding = [one.name for one in self._design.measures if one.role == "decision"]
+        deciding = [measure.name for measure in self._design.measures if measure.role == "decision"]
         rows = self.table[self.table["effect"].eq(effect) & self.table["measure"].isin(deciding)]
         rows = rows.dropna(subset=["customers_per_arm"])
         if rows.empty:
@@ -321,7 +321,8 @@ def plan_experiment(
     if len(baseline.exposed.customer) < MIN_N:
         return _unanswered(_too_few(entry, baseline))
     values = {
-        one.name: customer_values(log, one, baseline.exposed, feedback) for one in design.measures
+        measure.name: customer_values(log, measure, baseline.exposed, feedback)
+        for measure in design.measures
     }
     table = _planned(design, baseline.per_day, values)
     return ExperimentPlan(
@@ -487,8 +488,8 @@ def _by_step(
         if len(baseline.exposed.customer) < MIN_N:
             continue
         values = {
-            one.name: customer_values(log, one, baseline.exposed, feedback)
-            for one in design.measures
+            measure.name: customer_values(log, measure, baseline.exposed, feedback)
+            for measure in design.measures
         }
         name = str(as_step(step, "steps"))
         parts.append(
@@ -522,19 +523,19 @@ def _written(
     today = table.drop_duplicates("measure").set_index("measure")["baseline"]
     source = f"{count_of(customers, 'customer')} who came to {as_step(entry, 'entry')} in the event log until {until}, followed for {timespan(design.window)}"
     return WrittenPlan(
-        measures={one.name: as_written(one) for one in design.measures},
+        measures={measure.name: as_written(measure) for measure in design.measures},
         window=window_as_written(window),
         stop=design.stop,
         exposure=event_as_written(entry),
         power=design.power,
         written_from=until,
         baseline={
-            one.name: {
-                "value": float(f"{today[one.name]:.6g}"),
+            measure.name: {
+                "value": float(f"{today[measure.name]:.6g}"),
                 "customers": customers,
                 "source": source,
             }
-            for one in design.measures
+            for measure in design.measures
         },
     )
 

@@ -146,7 +146,7 @@ def definition(
         **{f"measure {measure.name}": measure.words for measure in measures},
         "stop rule": rule,
         "adjusted by the time before": "means and ratios (CUPED)" if rules.cuped else "no",
-        **{one.name: one.words for one in families},
+        **{family.name: family.words for family in families},
         "sample ratio": "chi-squared over all exposed customers; below p = .001 nothing is read",
         "warnings": "; ".join(checked.loc[checked["warning"], "words"])
         or f"none of {count_of(len(checked), 'check')}",

@@ -237,9 +237,9 @@ def places_of(journey: Journey) -> Places:
 def claimed(log: EventLog, events: Iterable[Step]) -> str:
     """SQL over the prepared log: the events that any of these matches; plain names are tested as one list."""
     steps = list(events)
-    names = sorted({name for one in steps if plain(one) for name in one.names})
+    names = sorted({name for step in steps if plain(step) for name in step.names})
     tests = [log.match(names, "stages")] if names else []
-    tests += [log.match(one, "stages") for one in steps if not plain(one)]
+    tests += [log.match(step, "stages") for step in steps if not plain(step)]
     return f"({' OR '.join(tests)})" if tests else "FALSE"
 
 

@@ -72,9 +72,9 @@ class Line:
     def named(self, stage: int) -> str | None:
         """The trough or peak that a stage lies in."""
         inside = [
-            one.name
-            for one in self.patterns
-            if one.name in ("trough", "peak") and one.first <= stage <= one.last
+            pattern.name
+            for pattern in self.patterns
+            if pattern.name in ("trough", "peak") and pattern.first <= stage <= pattern.last
         ]
         return inside[-1] if inside and stage in taking_part(self.judged) else None
 
@@ -84,7 +84,9 @@ def line_and_patterns(source: Source) -> tuple[pd.DataFrame, pd.DataFrame]:
     lines = list(_lines(source, source.opinions)) if source.opinions is not None else []
     rows = [(line.group, row) for line in lines for row in _line_rows(source, line)]
     patterns = [
-        (line.group, _pattern_row(source, line, one)) for line in lines for one in line.patterns
+        (line.group, _pattern_row(source, line, pattern))
+        for line in lines
+        for pattern in line.patterns
     ]
     return _table(source, rows, LINE_COLUMNS), _table(source, patterns, PATTERN_COLUMNS)
 

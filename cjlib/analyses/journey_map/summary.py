@@ -145,7 +145,7 @@ def _next_step(source: Source, name: str) -> str:
     stage = next(stage for stage in source.journey.stages if stage.name == name)
     ideas = [
         *stage.opportunities,
-        *(idea for one in stage.touchpoints for idea in one.opportunities),
+        *(idea for touchpoint in stage.touchpoints for idea in touchpoint.opportunities),
     ]
     if not ideas:
         return f"Look at the touchpoints of {name}."

@@ -172,11 +172,11 @@ def scorecard(
     period, shown = journey.scorecard.period, journey.scorecard.periods
     if log is None:
         ground: Ground | Answers = Answers(feedback, span_of_feedback(feedback, period, shown))
-        every = {one.name: one for one in feedback_measures(ground)}
+        every = {measure.name: measure for measure in feedback_measures(ground)}
     else:
         ground = Ground(journey, log, feedback, span_of(log, period, shown))
         every = {
-            one.name: one
+            measure.name: measure
             for measures in (
                 activity_measures,
                 value_measures,
@@ -184,7 +184,7 @@ def scorecard(
                 web_measures,
                 support_measures,
             )
-            for one in measures(ground)
+            for measure in measures(ground)
         }
     return _answer(journey, ground, every)
 
@@ -210,7 +210,7 @@ def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measure
     )
     trend = _trend(span, rows)
     table = _table(rows, adjusted, readings, before)
-    judged = sum(bool(one.band.judged[list(span.drawn)].any()) for one in rows)
+    judged = sum(bool(row.band.judged[list(span.drawn)].any()) for row in rows)
     lacking = int((table["status"] == NOT_MEASURED).sum())
     return Scorecard(
         table=table,
@@ -232,11 +232,11 @@ def _answer(journey: Journey, ground: Ground | Answers, every: dict[str, Measure
 def _compared(span: Span, rows: list[_Row]) -> Family:
     """The p of every measure of the card, as one family."""
     n = np.array(
-        [0 if one.value is None or span.now < 0 else one.value.n[span.now] for one in rows]
+        [0 if row.value is None or span.now < 0 else row.value.n[span.now] for row in rows]
     )
     return family(
         "the scorecard's measures against their normal variation",
-        [one.change.p_value for one in rows],
+        [row.change.p_value for row in rows],
         units=n,
         other_units=n,
         follow_up=known_at_once("the end of each period"),
@@ -377,8 +377,8 @@ def _status(reading: Reading | None) -> str:
 def _trend(span: Span, rows: list[_Row]) -> pd.DataFrame:
     drawn = list(span.drawn)
     parts = []
-    for one in rows:
-        series = one.measured.series
+    for row in rows:
+        series = row.measured.series
         if series is None:
             continue
         low, high = series.bounds
@@ -387,18 +387,18 @@ def _trend(span: Span, rows: list[_Row]) -> pd.DataFrame:
             "low": low,
             "high": high,
             "n": series.n,
-            "centre": one.band.centre,
+            "centre": row.band.centre,
         }
         columns |= {
-            "band_low": _within(one.band.low, one.name, True),
-            "band_high": _within(one.band.high, one.name, False),
-            "flagged": one.band.flagged,
+            "band_low": _within(row.band.low, row.name, True),
+            "band_high": _within(row.band.high, row.name, False),
+            "flagged": row.band.flagged,
         }
         columns |= {"complete": span.complete}
         drawn_columns = {name: column[drawn] for name, column in columns.items()}
         parts.append(
             pd.DataFrame(
-                {"measure": one.name, "period_start": span.calendar.labels[drawn]} | drawn_columns
+                {"measure": row.name, "period_start": span.calendar.labels[drawn]} | drawn_columns
             )
         )
     if not parts:

@@ -180,8 +180,8 @@ def _best(
 ) -> _Predictions:
     """The predictions that err least, over the periods that all of them predict; `telling` are those that others are predicted from."""
     candidates = list(_candidates(x, chance, used, lags, telling))
-    common = np.logical_and.reduce([telling, *(one.made for one in candidates)])
-    sizes = [np.abs(x - one.expected)[common] / chance[common] for one in candidates]
+    common = np.logical_and.reduce([telling, *(candidate.made for candidate in candidates)])
+    sizes = [np.abs(x - candidate.expected)[common] / chance[common] for candidate in candidates]
     return candidates[int(np.argmin([_spread(errors) for errors in sizes]))]
 
 

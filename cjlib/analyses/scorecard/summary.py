@@ -245,11 +245,13 @@ def _outside(one: Reading) -> float:
 def headline(readings: dict[str, Reading], before: str, lacking: int) -> str:
     """What moved significantly, how many targets are met, and what is not measured."""
     judged = [
-        one for one in readings.values() if one.enough and one.judged and not math.isnan(one.change)
+        reading
+        for reading in readings.values()
+        if reading.enough and reading.judged and not math.isnan(reading.change)
     ]
     period = next(iter(readings.values())).period if readings else "this period"
     parts: list[str] = []
-    targets = [one.target_met for one in readings.values() if one.target_met]
+    targets = [reading.target_met for reading in readings.values() if reading.target_met]
     if targets:
         met, missed = targets.count("reached"), targets.count("missed")
         close = len(targets) - met - missed

@@ -179,7 +179,7 @@ def parts_of(
         for place, moment in enumerate(moments):
             found = snapshot(activity, moment, days[place])
             pieces[place].append(_part(log, activity, question, kinds, found, block.first))
-    return [_joined(one) for one in pieces], seen
+    return [_joined(piece) for piece in pieces], seen
 
 
 def _local_day(log: EventLog, moment: int) -> int:
@@ -268,25 +268,25 @@ def _happened(activity: Activity, question: Question, found: Snapshot) -> Floats
 
 def _joined(pieces: Sequence[Part]) -> Part:
     """The blocks of one cutoff as one, and what only all of them together can say."""
-    shots = [one.snapshot for one in pieces]
+    shots = [piece.snapshot for piece in pieces]
     customer, last, n_days, span, age = (
-        np.concatenate([getattr(one, name) for one in shots])
+        np.concatenate([getattr(shot, name) for shot in shots])
         for name in ("customer", "last", "n_days", "span", "age")
     )
     at_risk, ended, asked, active, churned = (
-        np.concatenate([getattr(one, name) for one in pieces])
+        np.concatenate([getattr(piece, name) for piece in pieces])
         for name in ("at_risk", "ended", "asked", "active", "churned")
     )
-    gaps = np.zeros(max(one.gaps.size for one in shots), dtype=np.int64)
-    for one in shots:
-        gaps[: one.gaps.size] += one.gaps
+    gaps = np.zeros(max(shot.gaps.size for shot in shots), dtype=np.int64)
+    for shot in shots:
+        gaps[: shot.gaps.size] += shot.gaps
     features = {
-        name: _as_one([one.features[name] for one in pieces]) for name in pieces[0].features
+        name: _as_one([piece.features[name] for piece in pieces]) for name in pieces[0].features
     }
     features["recency_over_gap"] = over_usual_gap(
         features["recency_days"], n_days[asked], span[asked], gaps
     )
-    returned = any(one.returned for one in shots)
+    returned = any(shot.returned for shot in shots)
     if not returned:
         features.pop(RETURNED, None)
     return Part(
@@ -304,5 +304,5 @@ def _as_one(columns: Sequence[Any]) -> Any:
     return (
         np.concatenate(columns)
         if isinstance(columns[0], np.ndarray)
-        else pd.concat([pd.Series(one) for one in columns], ignore_index=True).array
+        else pd.concat([pd.Series(column) for column in columns], ignore_index=True).array
     )

@@ -440,10 +440,10 @@ def _number(values: pd.Series, kind: str, note: str) -> tuple[pd.Series, str, st
 def _said_of_levels(text: pd.Series) -> str:
     levels = text.dropna().unique().tolist()
     if levels and sum(
-        _OTHER_DATE.fullmatch(one.strip()) is not None for one in levels
+        _OTHER_DATE.fullmatch(level.strip()) is not None for level in levels
     ) >= PARSES * len(levels):
         return "looks like dates, of which day and month cannot be told apart: give them as dates"
-    odd = sorted({one for one in levels if one.strip().lower() in _ODD_LEVELS})
+    odd = sorted({level for level in levels if level.strip().lower() in _ODD_LEVELS})
     return f"level {listed(odd)} kept as it is: perhaps missing" if odd else ""
 
 

@@ -164,7 +164,7 @@ def _kinds(activity: Activity, kinds: Kinds, past: Past) -> dict[str, Any]:
         known = codes >= 0
         last = np.full(past.customers, -1, dtype=np.int64)
         last[past.home[known]] = codes[known]
-        texts = np.array([*(str(one) for one in values), None], dtype=object)
+        texts = np.array([*(str(value) for value in values), None], dtype=object)
         found[f"last_{name}"] = pd.Series(texts[last], dtype="str").array
     return found
 

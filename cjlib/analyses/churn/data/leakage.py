@@ -115,7 +115,9 @@ def find_telling(
     """
     columns = list(counted_columns(features, churned))
     seen = seen_aucs(columns)
-    suspected = [one for one in columns if one.column in given or seen[one.column] >= UNSUSPECTED]
+    suspected = [
+        column for column in columns if column.column in given or seen[column.column] >= UNSUSPECTED
+    ]
     found = _ranked(features, churned, column_aucs(suspected), given)
     # Whether a column stands out depends on all the others.
     return as_table(
@@ -181,7 +183,7 @@ def as_table(found: list[Leak]) -> pd.DataFrame:
     """Findings as `.leaks`, gravest first, then by column."""
     rows = sorted(found, key=lambda one: (LEVELS.index(one.level), one.column, one.rule))
     table = pd.DataFrame(
-        [[one.column, one.level, one.rule, one.figure, one.text] for one in rows], columns=COLUMNS
+        [[row.column, row.level, row.rule, row.figure, row.text] for row in rows], columns=COLUMNS
     )
     return table.astype(
         {"column": "str", "level": "str", "rule": "str", "figure": "float64", "text": "str"}

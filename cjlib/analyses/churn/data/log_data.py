@@ -229,7 +229,7 @@ def _given(log: EventLog, cutoffs: Sequence[Any]) -> list[int]:
         raise CjlibError(
             f"cutoffs: must be a list of instants, such as ['2025-05-01']. Got {shown(cutoffs)}."
         )
-    moments = sorted({log.instant(one, "cutoffs") for one in cutoffs})
+    moments = sorted({log.instant(cutoff, "cutoffs") for cutoff in cutoffs})
     first = log.span_us[0] if log.span_us else 0
     if moments[0] < first:
         raise CjlibError(
@@ -378,7 +378,7 @@ def _definition(
         if question.churn_event is None
         else f"{question.churn_event} in the horizon"
     )
-    dates = [f"{log.moment(one):%Y-%m-%d %H:%M}" for one in moments]
+    dates = [f"{log.moment(moment):%Y-%m-%d %H:%M}" for moment in moments]
     return {
         "unit": "one row a customer and cutoff",
         "horizon": f"{timespan(question.horizon)} of elapsed time, its end included",

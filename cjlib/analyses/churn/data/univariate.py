@@ -60,7 +60,7 @@ def column_aucs(columns: Iterable[Counted]) -> dict[str, float]:
         trees = [
             one for one in some if one.numbers is not None and not _too_few(one.hits, one.size)
         ]
-        figures |= _of_trees(trees, [one.of_others() for one in trees])
+        figures |= _of_trees(trees, [tree.of_others() for tree in trees])
         for one in some:
             if one.column not in figures:
                 score = np.zeros(one.size.shape) if _too_few(one.hits, one.size) else _smoothed(one)
@@ -71,7 +71,7 @@ def column_aucs(columns: Iterable[Counted]) -> dict[str, float]:
 def seen_aucs(columns: Iterable[Counted]) -> dict[str, float]:
     """AUC of each column alone on the rows that it learnt from: more than `column_aucs`, but for noise, at a fifth of its cost."""
     figures: dict[str, float] = {}
-    for some in _together(one.of_all() for one in columns):
+    for some in _together(column.of_all() for column in columns):
         trees = [one for one in some if one.numbers is not None]
         figures |= _of_trees(trees, trees)
         figures |= {
@@ -179,8 +179,8 @@ def _smoothed(counted: Counted) -> Floats:
 def _together(columns: Iterable[Counted]) -> Iterator[list[Counted]]:
     """Columns in their order, a few or one at a time."""
     some: list[Counted] = []
-    for one in columns:
-        some.append(one)
+    for column in columns:
+        some.append(column)
         if sum(other.size.size for other in some) >= TOGETHER:
             yield some
             some = []

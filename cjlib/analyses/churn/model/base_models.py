@@ -213,7 +213,7 @@ def _knots(columns: Columns) -> int:
 
 def _features(columns: Columns) -> NDArray[np.int64]:
     """The feature, by its place in `columns.names`, of each column of the design."""
-    levels = np.repeat(np.arange(len(columns.levels)), [len(one) for one in columns.levels])
+    levels = np.repeat(np.arange(len(columns.levels)), [len(level) for level in columns.levels])
     numbers = np.arange(len(columns.numbers)) + len(columns.levels)
     return np.concatenate([levels, np.repeat(numbers, _knots(columns) + 1), numbers]).astype(
         np.int64
@@ -246,7 +246,7 @@ def _design(
     levels = [matrix[:, [place]] == np.arange(len(one)) for place, one in enumerate(columns.levels)]
     kept = np.concatenate(
         [
-            np.ones(sum(one.shape[1] for one in levels), dtype=bool),
+            np.ones(sum(level.shape[1] for level in levels), dtype=bool),
             np.repeat(varies, knots + 1),
             gone,
             [True],
@@ -285,7 +285,7 @@ def _weights(model: Additive) -> Floats:
         curves = curves @ np.linalg.pinv(finer[:-1] - finer[-1]).T
         intercept -= float((curves @ finer[-1]).sum())
     return np.concatenate(
-        [*(np.asarray(one) for one in model.steps), curves.ravel(), model.missing, [intercept]]
+        [*(np.asarray(step) for step in model.steps), curves.ravel(), model.missing, [intercept]]
     )
 
 
@@ -485,13 +485,17 @@ def grow(
 def _plain(model: Any, categories: int) -> Trees:
     """The nodes of scikit-learn's predictors; levels, which it renumbers, under our codes again."""
     predictors = [stage[0] for stage in model._predictors]
-    sizes = [len(one.nodes) for one in predictors]
+    sizes = [len(predictor.nodes) for predictor in predictors]
     roots = (
         np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
         if sizes
         else np.zeros(0, dtype=np.int64)
     )
-    nodes = np.concatenate([one.nodes for one in predictors]) if sizes else np.zeros(0, dtype=_NODE)
+    nodes = (
+        np.concatenate([predictor.nodes for predictor in predictors])
+        if sizes
+        else np.zeros(0, dtype=_NODE)
+    )
     shift = np.repeat(roots, sizes)
     leaf = nodes["is_leaf"].astype(bool)
     seen = _seen_codes(model, categories)

@@ -189,7 +189,9 @@ def learn_reference(columns: Columns, matrix: Floats) -> Reference:
     categories = len(columns.categories)
     edges = tuple(_edges(matrix[:, categories + place]) for place in range(len(columns.numbers)))
     return Reference(
-        len(matrix), edges, tuple(tuple(one.tolist()) for one in _counts(columns, edges, matrix))
+        len(matrix),
+        edges,
+        tuple(tuple(count.tolist()) for count in _counts(columns, edges, matrix)),
     )
 
 

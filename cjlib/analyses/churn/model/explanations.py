@@ -65,7 +65,7 @@ class Themes:
     def summed(self, contributions: Floats) -> Floats:
         """A column a theme."""
         return (
-            np.column_stack([contributions[:, list(one)].sum(axis=1) for one in self.members])
+            np.column_stack([contributions[:, list(member)].sum(axis=1) for member in self.members])
             if self.members
             else contributions
         )
@@ -279,7 +279,7 @@ def _differs(fitted: Fitted, matrix: Floats) -> NDArray[np.bool_]:
     typical = np.asarray(fitted.reasoning.typical)
     differs = np.isnan(matrix) | (matrix != typical)
     return np.column_stack(
-        [differs[:, list(one)].any(axis=1) for one in fitted.reasoning.themes.members]
+        [differs[:, list(member)].any(axis=1) for member in fitted.reasoning.themes.members]
     )
 
 
@@ -514,13 +514,13 @@ def find_themes(columns: Columns, matrix: Floats) -> Themes:
         for place in range(first, total):
             leader = next(
                 (
-                    one
-                    for one in members
-                    if first <= one < place and together[one - first, place - first]
+                    member
+                    for member in members
+                    if first <= member < place and together[member - first, place - first]
                 ),
                 None,
             )
             if leader is not None:
                 members[leader].append(place)
                 del members[place]
-    return Themes(tuple(tuple(one) for one in members.values()))
+    return Themes(tuple(tuple(member) for member in members.values()))

@@ -348,7 +348,7 @@ def measured(tested: Sequence[Tested], draws: Draws, seed: int) -> pd.DataFrame:
         parts = [one.of(population) for one in tested]
         for model in parts[0].scores:
             rows += _rows_of(
-                model, population, [one for one in parts if one.churned.size], draws, seed
+                model, population, [part for part in parts if part.churned.size], draws, seed
             )
     table = pd.DataFrame(rows)
     kinds = {name: "int64" if name in ("n", "n_churned") else "float64" for name in COLUMNS}
@@ -404,7 +404,10 @@ def _rows_of(
     if len(parts) < 2:
         return rows
     mean = {name: float(np.mean([figures[name] for figures in found])) for name in POINTS}
-    n, lost = sum(one.churned.size for one in parts), sum(int(one.churned.sum()) for one in parts)
+    n, lost = (
+        sum(part.churned.size for part in parts),
+        sum(int(part.churned.sum()) for part in parts),
+    )
     return [
         names | _row(None, n, lost, mean, np.mean(auc_off, axis=0), np.mean(lift_off, axis=0)),
         *rows,

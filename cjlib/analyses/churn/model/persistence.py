@@ -103,7 +103,7 @@ def _plain(tables: Mapping[str, pd.DataFrame], fitted: Fitted) -> dict[str, Any]
         "level": asdict(forecaster.level),
         "additive": _additive_as_plain(forecaster.additive),
         "bags": {
-            name: [_trees_as_plain(one) for one in base.models]
+            name: [_trees_as_plain(model) for model in base.models]
             for name, base in forecaster.bases.items()
             if isinstance(base, Bag)
         },
