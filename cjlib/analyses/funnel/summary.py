@@ -245,16 +245,16 @@ def bounds_words(log: Log, asked: Question) -> str:
 
 
 def _dropped_words(asked: Question, counted: Counted) -> str:
-    drops = any(one.effect == "drop_customer" for one in asked.exclude)
+    drops = any(exclusion.effect == "drop_customer" for exclusion in asked.exclude)
     return f"; {count_of(counted.n_dropped, 'customer')} dropped by an exclusion" if drops else ""
 
 
 def _exclusion_words(asked: Question, counted: Counted) -> list[str]:
     dropped = iter(counted.dropped)
     words = []
-    for one in asked.exclude:
-        where = f"{one.step} strictly between steps {one.after} and {one.before} (or to the window's end)"
-        if one.effect == "drop_customer":
+    for exclusion in asked.exclude:
+        where = f"{exclusion.step} strictly between steps {exclusion.after} and {exclusion.before} (or to the window's end)"
+        if exclusion.effect == "drop_customer":
             words.append(
                 f"{where}: a customer all of whose deepest attempts it hits is dropped: {count_of(next(dropped), 'customer')}"
             )
@@ -277,7 +277,7 @@ def _log_words(log: EventLog, asked: Question, rows: Rows) -> dict[str, str]:
     }
     if log.filters_in_words:
         said["filters"] = "; ".join(log.filters_in_words)
-    unknown = unknown_words(log, [*asked.steps, *(one.step for one in asked.exclude)])
+    unknown = unknown_words(log, [*asked.steps, *(exclusion.step for exclusion in asked.exclude)])
     if unknown:
         said["never in the log"] = unknown
     return said

@@ -313,7 +313,7 @@ def costs(walk: Walk, back: Walk, place: Ints, size: int) -> np.ndarray:
 
 def unmapped(log: EventLog, places: Places) -> pd.DataFrame:
     """`.unmapped`: one row an event name with events that no touchpoint claims, most common first."""
-    mapped = claimed(log, (one.event for one in places.mapping))
+    mapped = claimed(log, (entry.event for entry in places.mapping))
     counted = log.engine.frame(
         "SELECT n.value AS event, count(*) AS events, count(DISTINCT c) AS customers, min(t) AS first_at, max(t) AS last_at "
         f"FROM (SELECT c, t, e FROM {log.prepared} WHERE NOT coalesce({mapped}, FALSE)) p JOIN e_names n ON n.code = p.e "
@@ -326,9 +326,11 @@ def unmapped(log: EventLog, places: Places) -> pd.DataFrame:
 def silent(log: EventLog, places: Places) -> pd.DataFrame:
     """`.silent`: the events of touchpoints that the log never has, in the file's order."""
     rows = []
-    for one in places.mapping:
-        missing = log.unknown_events(one.event) if not one.event.where else _never(log, one.event)
-        rows += [(one.stage, one.touchpoint, name) for name in missing]
+    for entry in places.mapping:
+        missing = (
+            log.unknown_events(entry.event) if not entry.event.where else _never(log, entry.event)
+        )
+        rows += [(entry.stage, entry.touchpoint, name) for name in missing]
     return pd.DataFrame(rows, columns=SILENT, dtype="str")
 
 

@@ -132,7 +132,7 @@ class Walk:
 def read_walk(journey: Journey, log: EventLog) -> tuple[Walk, Walk]:
     """The customers' way, and the events behind the stage that no customer sees."""
     places = places_of(journey)
-    where = claimed(log, (one.event for one in places.mapping))
+    where = claimed(log, (entry.event for entry in places.mapping))
     number, positions = placed(journey, log)
     channel = log.properties.get("channel")
     beside = channel is not None and channel.coded and not channel.of_customer
@@ -181,20 +181,20 @@ class Places:
     @cached_property
     def points(self) -> list[tuple[int, str]]:
         """The touchpoints in the file's order: stage and name."""
-        return list(dict.fromkeys((one.position, one.touchpoint) for one in self.mapping))
+        return list(dict.fromkeys((entry.position, entry.touchpoint) for entry in self.mapping))
 
     @cached_property
     def point(self) -> Ints:
         """The touchpoint of each position."""
         number = {point: position for position, point in enumerate(self.points)}
         return np.array(
-            [number[one.position, one.touchpoint] for one in self.mapping], dtype=np.int64
+            [number[entry.position, entry.touchpoint] for entry in self.mapping], dtype=np.int64
         )
 
     @cached_property
     def stage(self) -> Ints:
         """The stage of each position."""
-        return np.array([one.position for one in self.mapping], dtype=np.int64)
+        return np.array([entry.position for entry in self.mapping], dtype=np.int64)
 
     @cached_property
     def stage_of_point(self) -> Ints:
@@ -204,25 +204,26 @@ class Places:
     @cached_property
     def front(self) -> Bools:
         """Whether a position's events are the customer's way: not backstage, unless its stage has nothing else."""
-        seen = {one.position for one in self.mapping if not one.backstage}
+        seen = {entry.position for entry in self.mapping if not entry.backstage}
         return np.array(
-            [not one.backstage or one.position not in seen for one in self.mapping], dtype=bool
+            [not entry.backstage or entry.position not in seen for entry in self.mapping],
+            dtype=bool,
         )
 
     @cached_property
     def support(self) -> Bools:
         """Whether a position's events are contacts with support."""
-        return np.array([one.support for one in self.mapping], dtype=bool)
+        return np.array([entry.support for entry in self.mapping], dtype=bool)
 
     @cached_property
     def cost(self) -> NDArray[np.float64]:
         """What an event of each position costs; NaN where the file does not say."""
-        return np.array([np.nan if one.cost is None else one.cost for one in self.mapping])
+        return np.array([np.nan if entry.cost is None else entry.cost for entry in self.mapping])
 
     @cached_property
     def counted(self) -> list[int]:
         """The stages that have touchpoints, so that something can be counted there."""
-        return sorted({one.position for one in self.mapping})
+        return sorted({entry.position for entry in self.mapping})
 
 
 def places_of(journey: Journey) -> Places:
@@ -246,7 +247,7 @@ def claimed(log: EventLog, events: Iterable[Step]) -> str:
 def placed(journey: Journey, log: EventLog) -> tuple[str, NDArray[np.int16]]:
     """SQL of a small number for each claimed event, and the position in the mapping that each number stands for."""
     mapping = journey.mapping
-    if all(plain(one.event) for one in mapping):
+    if all(plain(entry.event) for entry in mapping):
         return "e", _positions(log.event_names, mapping)
     return f"CAST({journey.mapping_sql(log)} AS SMALLINT)", np.arange(len(mapping), dtype=np.int16)
 

@@ -543,7 +543,7 @@ def success_stages(journey: Journey, places: Places) -> list[int]:
             for step in funnel.steps[-1:]
             for name in step.names
         }
-        ends |= {one.position for one in places.mapping if last_steps & set(one.event.names)}
+        ends |= {entry.position for entry in places.mapping if last_steps & set(entry.event.names)}
     return sorted(ends)
 
 

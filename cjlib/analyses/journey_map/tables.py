@@ -165,7 +165,7 @@ def channel_words(
     walks: tuple[Walk, ...], names: list[str], group: Ints, groups: int
 ) -> list[str | None]:
     """The channels of each group of positions in words, most common first: "email 61%, web 39%"; None where no event has one."""
-    constant = [one.channel for one in walks[0].places.mapping]
+    constant = [entry.channel for entry in walks[0].places.mapping]
     every = sorted({*names, *(name for name in constant if name is not None)})
     summed = np.zeros((groups, len(every)), dtype=np.int64)
     np.add.at(summed, group, sum(_counts(walk, names, constant, every) for walk in walks))

@@ -58,10 +58,10 @@ class Grouped:
     def stage_sql(self) -> str:
         """The stage of an event that a customer sees, NULL for others; of a stage that has only backstage touchpoints, those count."""
         assert self.journey is not None, "without a journey there are no stages"
-        seen = {one.position for one in self.journey.mapping if not one.backstage}
+        seen = {entry.position for entry in self.journey.mapping if not entry.backstage}
         stages = ", ".join(
-            "NULL" if one.backstage and one.position in seen else str(one.position)
-            for one in self.journey.mapping
+            "NULL" if entry.backstage and entry.position in seen else str(entry.position)
+            for entry in self.journey.mapping
         )
         # A list is looked into once; a CASE would work the position out anew for each of its branches.
         return f"list_extract([{stages}], 1 + {self.journey.mapping_sql(self.log)})"

@@ -185,8 +185,10 @@ class Ground:
     def activity(self) -> Rows:
         """Mapped events that are not the churn event."""
         mapping = self.journey.mapping
-        seen = {one.position for one in mapping if not one.backstage}
-        mapped = [one.event for one in mapping if not one.backstage or one.position not in seen]
+        seen = {entry.position for entry in mapping if not entry.backstage}
+        mapped = [
+            entry.event for entry in mapping if not entry.backstage or entry.position not in seen
+        ]
         left = [] if self.churn_event is None else [self.churn_event]
         if all(plain(one) for one in (*mapped, *left)):
             return self._until_the_end(
@@ -227,7 +229,10 @@ class Ground:
         assert self.churn_event is not None
         firsts, left = self.activity.firsts, self.rows(self.churn_event, "churn.event").firsts
         if not set(self.churn_event.names) & {
-            name for one in self.journey.mapping if not one.backstage for name in one.event.names
+            name
+            for entry in self.journey.mapping
+            if not entry.backstage
+            for name in entry.event.names
         }:
             return firsts
         customer, time = (
@@ -368,11 +373,11 @@ def by_customer(rows: Rows, size: int) -> Ints:
 def active_sql(ground: Ground) -> str:
     """Active customers by period, oldest first; `first_time` of a touchpoint is left out, as it needs a query of its own."""
     log, mapping = ground.log, ground.journey.mapping
-    seen = {one.position for one in mapping if not one.backstage}
+    seen = {entry.position for entry in mapping if not entry.backstage}
     tests = [
-        log.portable(one.event, "stages")
-        for one in mapping
-        if not one.backstage or one.position not in seen
+        log.portable(entry.event, "stages")
+        for entry in mapping
+        if not entry.backstage or entry.position not in seen
     ]
     mapped = " OR ".join(dict.fromkeys(tests)) or "FALSE"
     without = (
