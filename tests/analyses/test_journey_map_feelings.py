@@ -284,6 +284,32 @@ def test_maps_of_other_stages_are_not_compared():
         lossy(10).compare(lossy(10, stages=STAGES[:3]))
 
 
+def test_who_is_in_no_group_is_compared_with_nobody_where_others_got_into_theirs_late():
+    def events(plan_at_once: str | None) -> pd.DataFrame:
+        rows = [
+            (
+                f"c{k:02d}",
+                name,
+                MONDAY + pd.Timedelta(hours=hour),
+                plan if hour else plan_at_once and plan,
+            )
+            for k in range(80)
+            for plan in ["pro" if k % 2 else None]
+            for hour, name in enumerate(["look", "buy"] if plan else ["look"])
+        ]
+        return pd.DataFrame(rows, columns=["customer_id", "event", "timestamp", "plan"])
+
+    late, known = (
+        cj.journey_map(a_journey(), cj.read_events(events(at_once)), by="plan")
+        for at_once in (None, "yes")
+    )
+    for one, other in (("pro", "(not set)"), ("(not set)", "pro")):
+        refused = late.group(one).compare(late.group(other))
+        assert not refused.answered
+        assert "never got one" in refused.headline
+    assert known.group("pro").compare(known.group("(not set)")).answered
+
+
 def test_the_day_of_a_split_belongs_to_the_time_after_it():
     days = ["2025-01-01"] * 3 + ["2025-01-02"] * 4
     rows = pd.DataFrame(

@@ -54,6 +54,8 @@ SUMMARY = (
 
 
 MOST_COMPARED = 5
+NO_GROUP = "(not set)"
+NOT_COMPARED = "not compared"
 """Groups of a map that are compared with one another: the largest."""
 TABLES = (
     "touchpoints",
@@ -122,8 +124,7 @@ class JourneyMap(Result):
         walks = [
             (name, acts.walk)
             for place, name in enumerate(groups.words()[:MOST_COMPARED])
-            if not (late and name == "(not set)")
-            and (acts := self._source.acts_of(place)) is not None
+            if not (late and name == NO_GROUP) and (acts := self._source.acts_of(place)) is not None
         ]
         return compare_groups(groups.name, self._source.stages, walks, since)[0]
 
@@ -280,7 +281,12 @@ class JourneyMap(Result):
             )
         if name not in groups.words():
             raise not_one_of("group", name, groups.words())
-        return self._part(groups.of == groups.words().index(name), f"{groups.name} {name}")
+        part = self._part(groups.of == groups.words().index(name), f"{groups.name} {name}")
+        log = self._source.log
+        if name != NO_GROUP or log is None or not groups.known_since(log)[1]:
+            return part
+        why = f"Customers without a {groups.name} are known only at the end: that they never got one is part of how their journey went, so they are compared with nobody."
+        return replace(part, definition={**part.definition, NOT_COMPARED: why})
 
     def _part(self, kept: np.ndarray, called: str) -> JourneyMap:
         made = _made(self._source.only(kept), "retained")
@@ -305,12 +311,16 @@ class JourneyMap(Result):
         MapChange
             `.table`: `stage`, `measure`, `earlier`, `now`, `n_earlier`, `n_now`, `change`,
             `change_low`, `change_high`, `p_value`, `p_adjusted`, `significant`, `words`.
+            Unanswered where one side is of those in no group, and others got into theirs late.
 
         Raises
         ------
         CjlibError
             If either map has groups, or the stages differ.
         """
+        for side in (self, earlier):
+            if NOT_COMPARED in side.definition:
+                return MapChange.unanswered(side.definition[NOT_COMPARED])
         return comparing.compare(
             *(Side(one.table, one._source, one.definition.get("only")) for one in (self, earlier))
         )
