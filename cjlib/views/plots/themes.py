@@ -304,7 +304,7 @@ def time(result: Any) -> go.Figure:
     shifts = result.shifts[result.shifts["p_adjusted"] < CLAIM]
     moved = theme.records(shifts)
     told = [
-        f"from {one['period']:%Y-%m-%d} on it is {numbers.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
+        f"from {one['period']:%Y-%m-%d} on {'the ratings given with the texts differ by' if result.by_ratings else 'it differs by'} {numbers.signed(one['difference'], 2)} ({one['segment']}, n = {one['n_after']:,})"
         for one in moved[:3]
     ]
     caption = "Mean score of the texts, −1 to 1, a model index. " + (
