@@ -7,6 +7,7 @@ import json
 import pickle
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def executed(source: Path, target: Path) -> Any:
     assert process.exitcode == 0
     cells = json.loads(target.read_text(encoding="utf-8"))["cells"]
     assert told.recv() == list(range(1, len(cells) + 1))
+    assert told.recv() == 0, "what writes later would meet who writes next"
     return cells
 
 
@@ -36,6 +38,7 @@ def _execute(source: Path, target: Path, tell: Any) -> None:
     numbers: list[int] = []
     execute(source, target, {}, mask=Mask(["stands"]), done=numbers.append)
     tell.send(numbers)
+    tell.send(sum(isinstance(thread, threading.Timer) for thread in threading.enumerate()))
 
 
 def of_code(*sources: str) -> nbformat.NotebookNode:

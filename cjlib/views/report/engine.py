@@ -190,7 +190,8 @@ class InProcessEngine(Engine):
             )
             client.execute()
         finally:
-            manager.close()
             manager.cleanup_pbar()
             manager.notebook_complete()
+            # Last, since to complete it is to save it: what were written later would meet papermill's own last writing.
+            manager.close()
         return manager.nb
