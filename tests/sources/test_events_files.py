@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cjlib as cj
+from cjlib.sources.journey.scaffold import first_journey
 
 HEADER = "customer_id,event,timestamp"
 LINE = "ana,view,2024-01-01T00:00:00Z"
@@ -397,7 +398,7 @@ WHOLE = gzip.compress(
         (
             "e.csv",
             "customer_id,event,event,timestamp\n",
-            "the column 'event' stands more than once",
+            "there is no column 'event'.*event_1.*event_2",
         ),
         (
             "e.csv",
@@ -479,12 +480,41 @@ def test_what_is_no_source_is_refused(source, message):
     assert "secret" not in str(stopped.value)
 
 
-def test_a_pandas_table_with_a_name_twice_is_refused():
-    rows = pd.DataFrame(
-        [["ana", "view", "x", "y"]], columns=["customer_id", "event", "event", "timestamp"]
+TWICE = "customer_id,event,plan,event,timestamp,plan\nana,view,a,1,2024-01-01,b\n"
+
+
+def test_columns_of_one_name_are_numbered_and_none_is_taken_for_the_one_that_is_meant(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text(TWICE)
+    frame = pd.DataFrame(
+        [["ana", "view", "a", "1", "2024-01-01", "b"]],
+        columns=TWICE.split("\n", maxsplit=1)[0].split(","),
     )
-    with pytest.raises(cj.DataError, match=r"the column 'event' stands more than once"):
-        cj.read_events(rows)
+    for source in (path, frame):
+        with pytest.raises(cj.DataError, match=r"no column 'event'.*event_1.*event_2"):
+            cj.read_events(source)
+        log = cj.read_events(source, columns={"event_1": "event"})
+        assert log.columns == ("event_2", "plan_1", "plan_2")
+        said = log.quality.set_index("check").loc["columns of one name", "example"]
+        assert said == "event: read as event_1, event_2; plan: read as plan_1, plan_2"
+
+
+def test_a_number_behind_a_repeated_name_is_one_that_no_other_column_has(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("customer_id,event,timestamp,a,a_1,a\nana,view,2024-01-01,1,2,3\n")
+    assert set(cj.read_events(path).columns) == {"a_2", "a_1", "a_3"}
+
+
+def test_init_writes_a_file_that_can_be_read_where_names_stand_twice(tmp_path):
+    path = tmp_path / "events.csv"
+    rows = [
+        f"u{n % 9},{event},x,2024-01-{1 + n:02d} 0{hour}:00,y"
+        for n in range(20)
+        for hour, event in enumerate(["visit", "cart", "buy"])
+    ]
+    path.write_text("\n".join(["user_id,event,plan,time,plan", *rows]))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    assert cj.read_journey(tmp_path / "journey.yml").read_events().n_events == 60
 
 
 # ---- several files -----------------------------------------------------------------------------------------------

@@ -57,6 +57,13 @@ def test_a_customer_is_of_the_group_that_the_first_event_says(shop):
     assert log.n_customers == 3
 
 
+@pytest.mark.parametrize("given", [",,", ",", "region=", "=North", "region"])
+def test_conditions_that_name_nothing_are_refused_and_an_empty_text_means_all(shop, given):
+    with pytest.raises(cj.CjlibError, match=r"customers: .* cannot be read\. Write column=value"):
+        cj.read_journey(shop, customers=given)
+    assert cj.read_journey(shop, customers=" ").read_events().n_customers == 5
+
+
 def test_an_attribute_of_the_customers_table_makes_a_group_too(shop):
     small = cj.read_journey(shop, customers={"size": 3})
     assert ids(small.read_events()) == ["ann", "dan"]

@@ -83,6 +83,19 @@ EVENTS: dict[str, tuple[Any, list[tuple[Any, ...]], dict[str, int]]] = {
         [("cus_1", "payment received", "03-01 09:00", 1025.5), ("cus_2", "payment received", "03-02 09:00", 10.0), ("cus_2", "payment refunded", "03-05 09:00", -10.0)],
         {"not counted: Status Failed": 1},
     ),
+    "stripe_balance": (
+        "balance_transaction_id,created_utc,available_on_utc,currency,gross,fee,net,reporting_category,source_id,description,customer_id,customer_email\n"
+        "txn_1,2025-03-01 09:00:00,2025-03-03 00:00:00,eur,100.00,3.00,97.00,charge,ch_1,Plan,cus_1,a@x.org\n"
+        "txn_2,2025-03-02 09:00:00,2025-03-03 00:00:00,eur,-20.00,0.00,-20.00,refund,re_1,REFUND,cus_1,a@x.org\n"
+        "txn_3,2025-03-04 09:00:00,2025-03-05 00:00:00,eur,-30.00,0.00,-30.00,refund,re_2,REFUND,cus_1,a@x.org\n"
+        "txn_4,2025-03-05 09:00:00,2025-03-07 00:00:00,eur,40.00,1.00,39.00,charge,ch_2,Plan,,b@x.org\n"
+        "txn_5,2025-03-06 09:00:00,2025-03-08 00:00:00,eur,-40.00,15.00,-55.00,dispute,dp_1,Dispute,,b@x.org\n"
+        "txn_6,2025-03-20 09:00:00,2025-03-22 00:00:00,eur,40.00,0.00,40.00,dispute_reversal,dp_1,Won,,b@x.org\n"
+        "txn_7,2025-03-21 09:00:00,2025-03-21 00:00:00,eur,-91.00,0.00,-91.00,payout,po_1,PAYOUT,,\n",
+        [("cus_1", "payment received", "03-01 09:00", 100.0), ("cus_1", "payment refunded", "03-02 09:00", -20.0), ("cus_1", "payment refunded", "03-04 09:00", -30.0),
+         ("b@x.org", "payment received", "03-05 09:00", 40.0), ("b@x.org", "payment disputed", "03-06 09:00", -40.0), ("b@x.org", "dispute won", "03-20 09:00", 40.0)],
+        {"no event in the row": 1},
+    ),
     "online_retail": (
         "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n"
         "536001,A,MUG,2,3/13/2025 7:24,3.5,17,France\n536001,B,RUG,1,3/13/2025 7:24,4.25,17,France\n"
@@ -232,6 +245,53 @@ def test_init_recognises(tmp_path: Path, name: str) -> None:
         journey = cj.read_journey(tmp_path / "journey.yml")
         funnel = cj.funnel(journey.read_events(), **journey.funnel())
         assert funnel.table["customers"].iloc[0] >= 1
+
+
+STRIPE = """id,Created date (UTC),Amount,Amount Refunded,Currency,Converted Amount,Converted Amount Refunded,Converted Currency,Status,Customer ID,Refunded date (UTC),Disputed Amount,Dispute Date (UTC),Dispute Status
+ch_1,2025-03-01 09:00,100.00,25.00,usd,90.00,23.00,eur,Paid,cus_1,2025-03-05 09:00,0.00,,
+ch_2,2025-03-02 09:00,50.00,0.00,eur,50.00,0.00,eur,Paid,cus_2,,50.00,2025-03-06 09:00,lost
+ch_3,2025-03-03 09:00,60.00,0.00,eur,60.00,0.00,eur,Paid,cus_3,,60.00,2025-03-07 09:00,won
+ch_4,2025-03-04 09:00,70.00,70.00,eur,70.00,70.00,eur,Refunded,cus_4,2025-03-08 09:00,0.00,,
+ch_5,2025-03-04 10:00,10.00,4.00,eur,10.00,4.00,eur,Paid,cus_5,,0.00,,
+"""
+
+
+def test_money_of_stripe_is_gross_and_what_goes_back_is_an_event_of_its_own_amount(tmp_path):
+    log = cj.read_events(file_of(tmp_path, STRIPE), preset="stripe")
+    rows = log.engine.rows(
+        "SELECT event, customer_id, value, currency FROM events ORDER BY timestamp, event"
+    )
+    assert rows == [
+        *(("payment received", f"cus_{n}", worth, "eur") for n, worth in zip((1, 2, 3, 4, 5), (90.0, 50.0, 60.0, 70.0, 10.0), strict=True)),
+        ("payment refunded", "cus_1", -23.0, "eur"),
+        ("dispute lost", "cus_2", -50.0, "eur"),
+        ("payment disputed", "cus_2", None, "eur"),
+        ("payment disputed", "cus_3", None, "eur"),
+        ("payment refunded", "cus_4", -70.0, "eur"),
+    ]  # fmt: skip
+    said = log.quality.set_index("check")
+    assert said.loc["payment refunded: no time", "rows"] == 1
+    assert said.loc["payment refunded: no time", "example"].endswith("so -4.00 is in no sum")
+
+
+def test_each_payment_of_stripe_has_the_currency_of_its_amount(tmp_path):
+    plain = "\n".join(
+        ",".join(cell for n, cell in enumerate(line.split(",")) if n not in (5, 6, 7))
+        for line in STRIPE.splitlines()
+    )
+    log = cj.read_events(file_of(tmp_path, plain), preset="stripe")
+    assert log.engine.rows(
+        "SELECT currency, sum(value) FROM events WHERE event LIKE 'payment r%' GROUP BY 1 ORDER BY 1"
+    ) == [("eur", 120.0), ("usd", 75.0)]
+
+
+def test_partial_refunds_without_a_time_are_counted_with_what_they_are_worth(tmp_path):
+    orders = [dict(one) for one in EVENTS["woocommerce"][0]]
+    orders[0]["refunds"] = [{"id": 5, "total": "-3.50"}, {"id": 6, "total": "-2.00"}]
+    log = cj.read_events(file_of(tmp_path, orders), preset="woocommerce")
+    said = log.quality.set_index("check").loc["order refunded: no time"]
+    assert (said["rows"], said["example"]) == (2, "no event without a time, so -15.50 is in no sum")
+    assert log.engine.rows("SELECT DISTINCT refunded FROM events WHERE customer_id = 'a@x.org'") == [(-5.5,)]  # fmt: skip
 
 
 def test_a_survey_alone_is_no_file_of_events(tmp_path: Path) -> None:

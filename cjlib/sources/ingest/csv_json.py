@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import duckdb
 import numpy as np
@@ -50,7 +50,7 @@ _A_DATE = re.compile(r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d
 
 
 @contextmanager
-def opened(path: Path, encoding: str | None = None, *, text: bool = True) -> Iterator[IO[Any]]:
+def opened(path: Path, encoding: str | None = None, *, text: bool = True) -> Iterator[Any]:
     """A file as text or bytes, unpacked if need be; what can go wrong is said in words.
 
     A mark at its beginning says its encoding, else the one given, else it is UTF-8. A byte that the one given does not know
@@ -64,11 +64,8 @@ def opened(path: Path, encoding: str | None = None, *, text: bool = True) -> Ite
             written, errors = (marked or "utf-8", "strict")
             if marked is None and encoding is not None:
                 written, errors = (encoding, "surrogateescape")
-            bytes_read = cast("IO[Any]", raw)
             yield (
-                io.TextIOWrapper(raw, encoding=written, errors=errors, newline="")
-                if text
-                else bytes_read
+                io.TextIOWrapper(raw, encoding=written, errors=errors, newline="") if text else raw
             )
     except UnicodeDecodeError as fault:
         raise _not_text(path, fault.object[fault.start :], encoding) from None
@@ -194,6 +191,8 @@ class Layout:
     title: str = ""
     escaped: bool = False
     encoding: str | None = None
+    repeated: str = ""
+    """Which names stand more than once, and what their columns are called instead."""
 
     @property
     def as_written(self) -> bool:
@@ -245,7 +244,8 @@ def csv_layout(path: Path, encoding: str | None = None) -> Layout:
         )
     _no_data_for_names(path, header, [row for row in below if not isinstance(row, str)])
     names = [_with_bytes_shown(name).strip(OUTER_BLANKS) for name in named(header)]
-    return replace(layout, names=names, lines=lines)
+    names, repeated = named_once(names)
+    return replace(layout, names=names, lines=lines, repeated=repeated)
 
 
 def _has_backslashes(start: str, delimiter: str) -> bool:
@@ -339,6 +339,27 @@ def named(names: Sequence[str]) -> tuple[str, ...]:
         name if name.strip() else f"unnamed_{position}"
         for position, name in enumerate(names, start=1)
     )
+
+
+def named_once(names: Sequence[str]) -> tuple[list[str], str]:
+    """The names of columns, those that stand more than once numbered from the left, and which these are in words.
+
+    None of several keeps the name alone, so that none is taken for the one that is meant.
+    """
+    counts = Counter(names)
+    taken = set(names)
+    numbered: dict[str, list[str]] = {name: [] for name, count in counts.items() if count > 1}
+    unique = []
+    for name in names:
+        ours, number = name, 0
+        while name in numbered and ours in taken:
+            number += 1
+            ours = f"{name}_{number}"
+        taken.add(ours)
+        numbered.get(name, []).append(ours)
+        unique.append(ours)
+    words = "; ".join(f"{name}: read as {', '.join(ours)}" for name, ours in numbered.items())
+    return unique, words
 
 
 def _records(
@@ -798,6 +819,7 @@ __all__ = [
     "load_csv",
     "load_json_lines",
     "named",
+    "named_once",
     "opened",
     "probable_encoding",
 ]

@@ -17,7 +17,7 @@ import pandas as pd
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown, unknown_column
 from cjlib.sources.connect.files import READABLE, Files, find_files
 from cjlib.sources.connect.remote import Remote, is_remote
-from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named
+from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named, named_once
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 
 if TYPE_CHECKING:
@@ -161,13 +161,12 @@ def _parquet(
 
 def _open_csv(engine: DuckDB, files: Files) -> Raw:
     layouts = [csv_layout(path, files.encoding) for path in files.paths]
-    for layout in layouts:
-        no_name_twice(layout.names)
     names = list(dict.fromkeys(name for layout in layouts for name in layout.names))
     types = tuple("VARCHAR" for _ in names)
     titles = [layout.title for layout in layouts if layout.title]
-    notes = tuple(
-        QualityLine("line above the column names", 1, title, counts_rows=False) for title in titles
+    notes = (
+        *(QualityLine("line above the column names", 1, one, counts_rows=False) for one in titles),
+        *_repeated_note("; ".join(dict.fromkeys(one.repeated for one in layouts if one.repeated))),
     )
     if len(files.paths) == 1:
         broken = load_csv(engine, files.paths[0], "raw", layouts[0])
@@ -193,6 +192,11 @@ def _open_csv(engine: DuckDB, files: Files) -> Raw:
         file_rows=tuple(rows),
         notes=notes,
     )
+
+
+def _repeated_note(words: str) -> tuple[QualityLine, ...]:
+    """What is said of names that stand more than once."""
+    return (QualityLine("columns of one name", 0, words, counts_rows=False),) if words else ()
 
 
 def _all_places(names: Sequence[str]) -> frozenset[str]:
@@ -356,10 +360,12 @@ def names_to_read(
 
 
 def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
-    no_name_twice(names)
+    unique, repeated = named_once(named(names))
     columns = ", ".join(f"c{position}" for position in range(1, len(names) + 1))
     engine.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM {source} AS r({columns})")
-    return Raw(named(names), _types(engine, len(names)), tables=(), views=("raw",))
+    types = _types(engine, len(names))
+    notes = _repeated_note(repeated)
+    return Raw(tuple(unique), types, tables=(), views=("raw",), notes=notes)
 
 
 def _types(engine: DuckDB, width: int) -> tuple[str, ...]:
@@ -372,7 +378,7 @@ def no_name_twice(names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(
-            f"source: the column {listed(twice)} stands more than once. Give each column its own name."
+            f"source: the column {listed(twice)} stands more than once. Give each column a name of its own, in a query with AS."
         )
 
 

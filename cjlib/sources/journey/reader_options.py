@@ -65,13 +65,11 @@ def conditions_of(customers: str | Mapping[str, Any]) -> dict[str, Any]:
         raise CjlibError(
             f"customers: must be a text such as 'region=North', or column → value. Got {shown(customers)}."
         )
+    if not customers.strip():
+        return {}
     pairs = [pair.partition("=") for pair in customers.split(",") if pair.strip()]
-    wrong = [
-        column
-        for column, equals, value in pairs
-        if not (equals and column.strip() and value.strip())
-    ]
-    if wrong:
+    whole = all(equals and column.strip() and value.strip() for column, equals, value in pairs)
+    if not pairs or not whole:
         raise CjlibError(
             f"customers: {shown(customers)} cannot be read. Write column=value, with commas between several: 'region=North, plan=pro'."
         )

@@ -108,12 +108,12 @@ class _Reading:
         made: list[str] = []
         for one, name, time, test, more in zip(kinds, names, times, holds, own, strict=True):
             if time is None or test is None:
-                self._count_untimed(one, test or "FALSE", "FALSE", status)
+                self._count_untimed(one, test or "FALSE", "FALSE", status, more.get("value"))
                 continue
             has_time = f"NOT {blank(f'CAST({time} AS VARCHAR)')}"
             timed = "TRUE" if one.timestamp == kinds[0].timestamp else has_time
             made.append(f"({test} AND {timed})")
-            self._count_untimed(one, test, timed, status)
+            self._count_untimed(one, test, timed, status, more.get("value"))
             values = base | more
             cells = [customer, name, time, *(values.get(each, "NULL") for each in declared)]
             if ids is not None:
@@ -158,13 +158,24 @@ class _Reading:
             return None
         return when if unless is None else f"{when} AND NOT ({unless})"
 
-    def _count_untimed(self, one: PresetEvent, test: str, timed: str, status: str) -> None:
-        """Say how often something has happened, by its status, of which no time is known."""
+    def _count_untimed(
+        self, one: PresetEvent, test: str, timed: str, status: str, value: str | None
+    ) -> None:
+        """Say how often something has happened of which no time is known, and what it was worth."""
         if not one.when or timed == "TRUE":
             return
-        rows = self._rows(f"({status}) IS NULL AND {test} AND NOT ({timed})")
+        untimed = f"({status}) IS NULL AND {test} AND NOT ({timed})"
+        rows = self._rows(untimed)
         if rows:
-            self._note(f"{one.in_words}: no time", rows, "no event without a time")
+            worth = "" if value is None else self._worth(value, untimed)
+            self._note(f"{one.in_words}: no time", rows, f"no event without a time{worth}")
+
+    def _worth(self, value: str, test: str) -> str:
+        """The sum of an amount over some rows, in words."""
+        (total,) = self.engine.rows(
+            f"SELECT sum(TRY_CAST({value} AS DOUBLE)) FROM preset_rows WHERE {test}"
+        )[0]
+        return "" if total is None else f", so {total:,.2f} is in no sum"
 
     def _say_missing(self, one: PresetEvent) -> None:
         """Say which column an event would need that the source does not have."""

@@ -316,9 +316,10 @@ class Fields:
         if isinstance(values, list):
             shapes = "|".join(_shape(str(one), ".*") for one in values)
             return f"regexp_full_match({text}, {literal(f'(?is)({shapes})')})"
-        number = self._number(self.named.get(field, field)) or "CAST(NULL AS DOUBLE)"
+        named = self.named.get(field, field)
+        number = None if isinstance(named, dict) else self._number(named)
         bounds = {"min": ">=", "max": "<="}
-        cell = self._cell(number)
+        cell = held if isinstance(named, dict) else self._cell(number or "CAST(NULL AS DOUBLE)")
         self.unread[field] = f"CAST(NOT {blank(text)} AND {cell} IS NULL AS BIGINT)"
         return " AND ".join(f"{cell} {bounds[end]} {float(n)}" for end, n in values.items())
 
