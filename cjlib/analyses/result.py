@@ -27,7 +27,7 @@ MIME = "application/vnd.cjlib.result+json"
 
 Metric = dict[str, Any]
 """`value`, `low`, `high`, `n`, and how the number is shown: `label`, `unit`, `better`."""
-Unit = Literal["share", "difference", "points", "seconds", "money", "number"]
+Unit = Literal["share", "difference", "change", "points", "seconds", "money", "number"]
 Better = Literal["higher", "lower", ""]
 
 
@@ -54,7 +54,7 @@ def metric(
     label
         What it is, in words: "Conversion".
     unit
-        "share" (0–1, shown in percent), "difference" (of shares, shown in points), "points", "seconds", "money", "number".
+        "share" (0–1, shown in percent), "difference" (of shares, shown in points), "change" (as a share of what it was, shown in percent with its sign), "points", "seconds", "money", "number".
     better
         Which direction is good for the business: "higher", "lower", or "" where neither is.
     scale

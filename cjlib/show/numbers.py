@@ -158,6 +158,28 @@ def signed(value: float | None, places: int = 0) -> str:
     return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{abs(rounded):,.{places}f}"
 
 
+WIDE = 1.0
+"""An interval of a relative change that is wider than this holds both a half less and a half more: it says nothing."""
+
+
+def change(share: float | None, places: int = 1) -> str:
+    """A change as a share of what it was, with its sign: `+14.8%`, `−3.0%`."""
+    return DASH if share is None or missing(share) else f"{signed(100 * share, places)}%"
+
+
+def too_wide(low: float | None, high: float | None) -> bool:
+    """Whether the bounds of a relative change leave open what it is."""
+    return low is not None and high is not None and not high - low <= WIDE
+
+
+def change_interval(low: float | None, high: float | None) -> str:
+    """The bounds of a relative change, none below a loss of all: `−23.5% to +53.1%`; of one that says nothing in whole percents."""
+    if low is None or high is None or missing(low) or missing(high):
+        return DASH
+    places = 0 if too_wide(low, high) else 1
+    return f"{change(max(low, -1.0), places)} to {change(high, places)}"
+
+
 def duration(seconds: float | None) -> str:
     """Whole units elapsed, the largest and the next smaller one: `1 d 5 h`, `12 min 30 s`, `4.2 s`; from 100 days on in days alone."""
     if seconds is None or missing(seconds) or math.isinf(seconds):

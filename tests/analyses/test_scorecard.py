@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 
 import cjlib as cj
-from cjlib.analyses.scorecard import Scorecard
+from cjlib.analyses.scorecard import Scorecard, summary
 from cjlib.analyses.scorecard.control_limits import LEVEL, band_of, change_of, direction_of
 from cjlib.analyses.scorecard.series import Counts, Means, Medians, Shares, Survivals
 from cjlib.errors import CjlibError, DataError
@@ -629,3 +631,8 @@ def shared_sample() -> Scorecard:
 
     journey = cj.read_journey(ROOT / "data" / "sample" / "journey.yml")
     return cj.scorecard(journey, journey.read_events(), journey.read_feedback())
+
+
+def test_an_interval_without_an_upper_bound_is_so_much_or_more():
+    assert summary.interval(5.26, math.nan, "days") == "95% CI 5.26 days or more"
+    assert summary.interval(0.2, 0.3, "share") == "95% CI 20.0–30.0%"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,3 +131,17 @@ def test_an_unanswered_experiment_shows_its_reason():
 
 def test_together_is_no_column(explorer):
     assert explorer.name("conversion", TOGETHER) == "conversion"
+
+
+def test_an_effect_that_may_be_anything_is_said_in_words_and_not_drawn(result):
+    wide = {"relative_always_low": -1.005, "relative_always_high": 1.007}
+    unsure = replace(result, table=result.table.assign(**wide))
+    marks = cj.plot(unsure).layout.meta["table"]["marks"]
+    assert {(mark["value"], mark["low"]) for mark in marks} == {(None, None)}
+    assert all(mark["said"].endswith("; −100% to +101%: too wide to tell") for mark in marks)
+
+
+def test_differences_of_shares_are_drawn_and_said_in_points(result):
+    drawn = cj.plot(result, "segments").layout.meta["table"]
+    assert (drawn["scale"]["percent"], drawn["scale"]["signed"]) == (True, True)
+    assert all(" points (n = " in mark["said"] for mark in drawn["marks"])

@@ -113,4 +113,5 @@ def test_a_currency_with_too_many_decimals_is_refused(tmp_path):
 
 def test_a_name_that_a_figure_shortens_is_labelled_before_it_is_shortened():
     note = {"name": "shortened", "text": "feature_b…", "hovertext": "feature_board"}
-    assert Labels({"feature_board": "Board of plans"}).figure([note])[0]["text"] == "Board of…"
+    (shown,) = Labels({"feature_board": "Board of plans"}).figure([note])
+    assert (shown["text"], shown["hovertext"]) == ("Board of…", "Board of plans")

@@ -805,3 +805,18 @@ def test_a_page_explains_the_terms_it_uses(page_of):
     text = written(page_of(new_markdown_cell("## S\n\nThe median.")))
     assert "<dt>median</dt>" in text
     assert "<dt>AUC</dt>" not in text
+
+
+def test_what_the_top_has_said_leaves_no_footnote_for_a_gist(page_of):
+    page = page_of(
+        new_markdown_cell("# Who comes back?"),
+        code("cj.summary(result)", shown(text_html='<p class="cj-headline">Half do.</p>')),
+        new_markdown_cell("## First"),
+        code("f", drawn("First.", 900)),
+        new_markdown_cell("## By cohort"),
+        code("g", drawn("Half do. 29 earlier cohorts are in the table only.", 900)),
+        new_markdown_cell("## Contacted"),
+        code("h", shown(text_html='<p class="cj-reason">No list. Write one with list.csv.</p>')),
+    )
+    *_, cohorts, contacted = page.sections
+    assert (cohorts.gist, contacted.gist) == ("", "No list.")

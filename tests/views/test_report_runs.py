@@ -448,6 +448,16 @@ def test_key_figures_tell_missed_targets_first_each_with_its_trend():
     assert ["<svg" in one["trend"] for one in told] == [True, False, False]
 
 
+def test_the_key_figures_say_of_which_period_they_are():
+    card = {"kind": "Scorecard", "definition": {"period": "December 2025; the last complete month"}}
+    report = publishing.Report(
+        name="00_overview", title="How?", headline="", made="", span="", before="", changed=(),
+        results=[{"kind": "Paths", "definition": {"period": "a day"}}, card], moves=(),
+    )  # fmt: skip
+    assert publishing.period_of([report]) == "December 2025"
+    assert publishing.period_of([]) == ""
+
+
 def test_without_targets_the_key_figures_are_the_first_of_the_scorecard():
     told = tiles_of(
         **kpi("impact_Browse"), **kpi("nps", trend=[0.1, 0.2]), **kpi("churn", trend=[0.1, 0.2])

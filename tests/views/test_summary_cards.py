@@ -260,3 +260,39 @@ def test_the_first_sentence_answers_and_the_others_stand_beneath_it():
     html = cj.summary(result_of("It fell by 2.5 points (n = 40). 3 of 4 <b> did. So p. m.")).html
     assert '<p class="cj-headline">It fell by 2.5 points (n = 40).</p>' in html
     assert '<p class="cj-rest">3 of 4 &lt;b&gt; did. So p. m.</p>' in html
+
+
+def test_of_further_results_a_summary_shows_the_first_sentence_alone():
+    html = cj.summary(result_of("All is well."), result_of("It fell (n = 40). Of 7 texts.")).html
+    assert '<p class="cj-headline">It fell (n = 40).</p>' in html
+    assert '<p class="cj-rest cj-in-full">Of 7 texts.</p>' in html
+
+
+def relative(value: float, low: float, high: float) -> dict:
+    return metric(value, low, high, 1_307, label="Revenue", unit="change", better="higher")
+
+
+@pytest.mark.parametrize(
+    ("change", "card"),
+    [
+        (relative(0.148, -0.235, 0.531), "Revenue: +14.8% (95% CI −23.5% to +53.1% · n = 1,307)"),
+        (
+            relative(0.001, -1.005, 1.007),
+            "Revenue: unclear (95% CI −100% to +101%: too wide to tell · n = 1,307)",
+        ),
+        (relative(-0.02, -0.5, 0.5), "Revenue: −2.0% (95% CI −50.0% to +50.0% · n = 1,307)"),
+    ],
+)
+def test_a_relative_change_has_its_sign_and_one_that_may_be_anything_is_unclear(change, card):
+    assert cj.summary(result_of(revenue=change)).text.splitlines()[1:] == [card]
+
+
+def test_what_is_estimated_stands_before_what_is_only_a_count():
+    many = {f"rows {k}": metric(float(k), label=f"Rows {k}") for k in range(4)}
+    cards = cj.summary(result_of(**many, share=share_of(6, 30))).metrics
+    assert list(cards) == ["share", "rows 0", "rows 1", "rows 2"]
+
+
+def test_the_unit_of_a_difference_is_small_beside_its_number():
+    gain = metric(0.111, 0.044, 0.178, 1_307, label="Signed up", unit="difference")
+    assert "<strong>+11.1 <small>points</small></strong>" in cj.summary(result_of(gain=gain)).html

@@ -35,7 +35,7 @@ from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, listed, not_a_log, not_one_of, shown
 from cjlib.shared.comparison import MIN_N, Family, FollowUp, family, followed, planned_family
 from cjlib.shared.group_by import names_given
-from cjlib.show.numbers import count_of, timespan
+from cjlib.show.numbers import capitalised, count_of, timespan
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.log.conditions import Event
 from cjlib.sources.log.durations import Duration, microseconds
@@ -580,8 +580,8 @@ def _metrics(table: pd.DataFrame, stop: str) -> dict[str, Any]:
             low,
             high,
             row["customers"],
-            label=f"{row['measure']}, {row['variant']} against control",
-            unit="share" if scale is None else "difference" if scale > 1 else "points",
+            label=f"{capitalised(row['measure'])}: “{row['variant']}” against control",
+            unit="change" if scale is None else "difference" if scale > 1 else "points",
             better=row["better"],
         )
     return metrics

@@ -104,8 +104,9 @@ def interval(low: float, high: float, unit: str) -> str:
         return "no interval"
     if unit == "share":
         return numbers.confidence(low, high)
-    end = "not known" if math.isnan(high) else said(high, unit)
-    return f"95% CI {said(low, unit)} to {end}"
+    if math.isnan(high):
+        return f"95% CI {said(low, unit)} or more"
+    return f"95% CI {said(low, unit)} to {said(high, unit)}"
 
 
 def resting(reading: Reading) -> str:

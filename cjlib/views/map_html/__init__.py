@@ -83,8 +83,8 @@ def render_map(journey_map: JourneyMap, group: str | None = None) -> RenderedMap
     )
     html = (
         f'<figure class="cj-map{" cj-map-many" if len(stages) > MANY else ""}"><style>{style()}</style><figcaption>{escape(caption)}</figcaption>{named}'
-        f'<div class="cj-map-wide cj-map-poster">{poster(journey_map, group).svg}</div><div class="cj-map-tall">{_stage_by_stage(poster_content(journey_map, group), lanes.lanes)}</div>'
-        f'<details class="cj-map-wide"><summary>The evidence: every number of the map with its interval and n</summary>{_table(stages, lanes.lanes)}</details>'
+        f'<div class="cj-map-wide cj-map-poster">{poster(journey_map, group).svg}</div><div class="cj-map-tall">{_stage_by_stage(poster_content(journey_map, group))}</div>'
+        f"<details><summary>The evidence: every number of the map with its interval and n</summary>{_table(stages, lanes.lanes)}</details>"
         f'<details class="cj-map-key"><summary>How to read this map</summary><ul>{legend}<li><b>team input</b> written in the journey file, not measured</li>'
         "<li>Brackets hold 95% CIs; n is what a cell rests on, 30 or more unless it says thin.</li>"
         "<li><b>usual</b> the median of the other stages, or what the journey file expects</li></ul></details></figure>"
@@ -107,20 +107,9 @@ def _table(stages: list[str], lanes: list[tuple[str, str, list[Cell]]]) -> str:
     return f'<table class="cj-map-table"><thead><tr><th class="cj-map-lane" scope="col">Stage</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
-def _stage_by_stage(content: PosterContent, lanes: list[tuple[str, str, list[Cell]]]) -> str:
-    cards = "".join(
-        card(k, stage, _evidence(k - 1, lanes)) for k, stage in enumerate(content.stages, start=1)
-    )
+def _stage_by_stage(content: PosterContent) -> str:
+    cards = "".join(card(k, stage) for k, stage in enumerate(content.stages, start=1))
     return f"{strip(content)}{cards}"
-
-
-def _evidence(place: int, lanes: list[tuple[str, str, list[Cell]]]) -> str:
-    rows = "".join(
-        f'<dt>{escape(name)}</dt><dd class="{_class(cells[place])}">{cells[place].html}</dd>'
-        for name, _, cells in lanes
-        if cells[place].html
-    )
-    return f"<dl>{rows}</dl>"
 
 
 def _class(cell: Cell) -> str:

@@ -107,16 +107,19 @@ def _step(value: float, middle: float, half: float) -> float:
     return min(max(STEPS * (1 - (value - middle) / half) / 2, 0), STEPS)
 
 
+POINTS = {"trough": "low point", "peak": "high point"}
+
+
 def mood_caption(held: JourneyMap, group: Any = None) -> str:
     """The claim above the map, from the patterns and the pain points."""
     patterns = rows_of_group(held.patterns, held, group) if group is not None else held.patterns
     named = [
-        f"{row['stage']} is a {row['pattern']}"
+        f"{row['stage']} is a {POINTS[row['pattern']]}"
         for row in patterns.to_dict("records")
         if row["pattern"] in ("trough", "peak") and numbers.missing(row["to_stage"])
     ]
     runs = [
-        f"{row['stage']} to {row['to_stage']} is a {row['pattern']}"
+        f"{row['stage']} to {row['to_stage']} is a {POINTS[row['pattern']]}"
         for row in patterns.to_dict("records")
         if row["pattern"] in ("trough", "peak") and not numbers.missing(row["to_stage"])
     ]
@@ -138,4 +141,7 @@ def mood_caption(held: JourneyMap, group: Any = None) -> str:
         if one["share_first"] >= FIRST_FROM
         else "among the biggest pain points"
     )
-    return f"{mood}; {one['stage']} is {place}, with {numbers.count_of(int(one['affected']), 'customer')} affected."
+    affected = f"{numbers.count_of(int(one['affected']), 'customer')} affected"
+    if felt == f"{one['stage']} is a {POINTS['trough']}":
+        return f"{one['stage']} is the low point and {place}: {affected}."
+    return f"{mood}; {one['stage']} is {place}, with {affected}."

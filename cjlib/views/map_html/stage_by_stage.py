@@ -1,4 +1,4 @@
-"""The map on a phone: the curve in sight, and beneath it a card a stage with what its poster says; folded, every number with its interval."""
+"""The map on a phone: the curve in sight, and beneath it a card a stage with what its poster says."""
 
 from __future__ import annotations
 
@@ -51,17 +51,18 @@ def _mark(x: float, stage: PosterStage, height: Callable[[float], float], step: 
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    """To a tenth of a pixel; every other point of the curve is enough on a phone."""
+    few = [*points[:-1:2], points[-1]]
+    return "M" + "L".join(f"{x:.4g},{y:.3g}" for x, y in few)
 
 
-def card(number: int, stage: PosterStage, evidence: str) -> str:
-    """A stage as its poster tells it; `evidence` is every number of it, folded."""
+def card(number: int, stage: PosterStage) -> str:
+    """A stage as its poster tells it."""
     pain = " cj-map-hurts" if stage.pain else ""
     lines = "".join(_lines(stage))
     return (
         f'<section class="cj-map-card{pain}"><p class="cj-map-stage"><span>{number}</span> <bdi>{escape(stage.name)}</bdi>'
-        f"{' · biggest pain point' if stage.pain else ''}</p>{lines}"
-        f"<details><summary>Every number</summary>{evidence}</details></section>"
+        f"{' · biggest pain point' if stage.pain else ''}</p>{lines}</section>"
     )
 
 

@@ -59,7 +59,7 @@ class Summary:
     def text(self) -> str:
         """The summary without markup."""
         cards = (
-            f"{kind_of(name, one).words}: {said(one['value'], kind_of(name, one).unit)} ({detail(name, one)})"
+            f"{kind_of(name, one).words}: {_value(name, one)} ({detail(name, one)})"
             for name, one in self.metrics.items()
         )
         return "\n".join([*self.headlines, *cards])
@@ -69,7 +69,7 @@ class Summary:
         """The summary as HTML; every text escaped, since names come from data."""
         first, more = self.headlines[:1], self.headlines[1:]
         said = "".join(_paragraphs(headline) for headline in first)
-        said += "".join(f'<p class="cj-headline">{escape(headline)}</p>' for headline in more)
+        said += "".join(_paragraphs(headline, "cj-rest cj-in-full") for headline in more)
         changed = changes([(self.previous.get(name), one) for name, one in self.metrics.items()])
         cards = "".join(
             _card(kind_of(name, one).words, name, one, change)
@@ -154,8 +154,8 @@ def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[st
         answers = {
             name: one for name, one in answers.items() if one["value"] is not None
         } or answers
-        missed_first = sorted(answers, key=lambda name: answers[name].get("target_met") != "missed")
-        alone = {name: answers[name] for name in missed_first if not re.search(r"_\d+(_|$)", name)}
+        ordered = sorted(answers, key=lambda name: _rank(answers[name]))
+        alone = {name: answers[name] for name in ordered if not re.search(r"_\d+(_|$)", name)}
         numbered = {name: one for name, one in answers.items() if name not in alone}
         if len(alone) >= 3:
             return dict(list(alone.items())[:MOST_CARDS])
@@ -166,6 +166,11 @@ def _chosen(every: Mapping[str, Metric], cards: Sequence[str] | None) -> dict[st
                 f"cards: {shown(name)} is not among the metrics: {listed(every, most=20)}.{did_you_mean(name, every)}"
             )
     return {name: every[name] for name in cards}
+
+
+def _rank(one: Metric) -> tuple[bool, bool]:
+    """Missed targets first, and what is estimated before what is only a count."""
+    return one.get("target_met") != "missed", one["low"] is None
 
 
 def _spread(names: Iterable[str], most: int) -> list[str]:
@@ -191,10 +196,10 @@ SENTENCE_END = re.compile(r"(?<=[\w)%”]\.) (?=[A-Z\d“])")
 """Where a sentence ends and another begins."""
 
 
-def _paragraphs(headline: str) -> str:
-    """The first sentence answers; what follows stands beneath it, smaller."""
+def _paragraphs(headline: str, css: str = "cj-rest") -> str:
+    """The first sentence answers; what follows stands beneath it, smaller; of further results a summary shows the answer alone."""
     answer, *rest = SENTENCE_END.split(headline, maxsplit=1)
-    more = f'<p class="cj-rest">{escape(rest[0])}</p>' if rest else ""
+    more = f'<p class="{css}">{escape(rest[0])}</p>' if rest else ""
     return f'<p class="cj-headline">{escape(answer)}</p>{more}'
 
 
@@ -202,7 +207,7 @@ def _paragraphs(headline: str) -> str:
 
 
 def _card(words: str, name: str, one: Metric, change: Change) -> str:
-    value = escape(said(one["value"], kind_of(name, one).unit))
+    value = escape(_value(name, one)).replace(" points", " <small>points</small>")
     shown_value = value if few(one) else f"<strong>{value}</strong>"
     lines = [f'<p class="cj-name">{escape(words)}</p>', f'<p class="cj-value">{shown_value}</p>']
     met = one.get("target_met", "")
@@ -217,6 +222,14 @@ def _card(words: str, name: str, one: Metric, change: Change) -> str:
     return f"<li>{''.join(lines)}</li>"
 
 
+def _value(name: str, one: Metric) -> str:
+    """The number of a card; of a relative change that may be anything a word."""
+    unit = kind_of(name, one).unit
+    if unit == "change" and numbers.too_wide(one["low"], one["high"]):
+        return "unclear"
+    return said(one["value"], unit)
+
+
 def _unbroken(text: str) -> str:
     """No line ends between a number and its unit, or within `n = 5,600`."""
     return text.replace(" = ", "\u00a0=\u00a0")
@@ -227,6 +240,7 @@ def said(value: float | None, unit: str) -> str:
     say = {
         "share": numbers.percent,
         "difference": numbers.points,
+        "change": numbers.change,
         "seconds": numbers.duration,
         "points": numbers.signed,
         "money": numbers.amount,
@@ -250,14 +264,19 @@ def detail(name: str, one: Metric) -> str:
     unit = kind_of(name, one).unit
     parts = []
     if low is not None and high is not None:
-        parts.append(f"95% CI {_bounds(low, high, unit)}")
+        wide = unit == "change" and numbers.too_wide(low, high)
+        parts.append(f"95% CI {_bounds(low, high, unit)}{': too wide to tell' * wide}")
     if n is not None:
         parts.append(f"n = {n:,}" + (": too few to read" if few(one) else ""))
     return " · ".join(parts) or "no interval"
 
 
 def _bounds(low: float, high: float, unit: str) -> str:
-    between = {"share": numbers.interval, "difference": numbers.points_interval}
+    between = {
+        "share": numbers.interval,
+        "difference": numbers.points_interval,
+        "change": numbers.change_interval,
+    }
     return (
         between[unit](low, high) if unit in between else f"{said(low, unit)} to {said(high, unit)}"
     )
@@ -288,7 +307,7 @@ def _direction(kind: Kind, rose: bool) -> str:
 
 
 def _difference(kind: Kind, size: float) -> str:
-    if kind.unit in ("share", "difference", "points"):
+    if kind.unit in ("share", "difference", "change", "points"):
         return f"{size if kind.unit == 'points' else 100 * size:.1f} points"
     return said(size, kind.unit)
 

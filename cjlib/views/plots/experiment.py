@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,18 +44,7 @@ def effects(result: Any) -> go.Figure:
     """A dot an arm and measure: the relative difference from control, with the interval that the stop rule goes by."""
     table = theme.records(result.table)
     low, high = RELATIVE[result.stop]
-    dots = [
-        Dot(
-            _name(row, result),
-            row["relative"],
-            row[low],
-            row[high],
-            min(row["customers"], row["control_customers"]),
-            f"{_percent(row['relative'])} · {row['verdict']}",
-            row["verdict"] in ("better", "worse"),
-        )
-        for row in table
-    ]
+    dots = [_effect(row, result, row[low], row[high]) for row in table]
     return dot_rows(
         dots,
         Axis(
@@ -66,6 +56,23 @@ def effects(result: Any) -> go.Figure:
         alt=f"{result.headline} " + "; ".join(f"{dot.name}: {dot.said}" for dot in dots),
         columns=COLUMNS,
         rows=[_cells(row, *INTERVALS[result.stop][:2]) for row in table],
+    )
+
+
+def _effect(row: dict[str, Any], result: Any, low: float, high: float) -> Dot:
+    """The relative difference of a measure; words alone where its interval leaves open what it is."""
+    n = min(row["customers"], row["control_customers"])
+    if numbers.too_wide(low, high):
+        words = f"{row['verdict']}; {numbers.change_interval(low, high)}: too wide to tell"
+        return Dot(_name(row, result), math.nan, math.nan, math.nan, n, words)
+    return Dot(
+        _name(row, result),
+        row["relative"],
+        low,
+        high,
+        n,
+        f"{numbers.change(row['relative'])} · {row['verdict']}",
+        row["verdict"] in ("better", "worse"),
     )
 
 
@@ -136,7 +143,7 @@ def segments(result: Any) -> go.Figure:
             row["low"],
             row["high"],
             min(row["customers"], row["control_customers"]),
-            f"n = {row['customers']:,} and {row['control_customers']:,}",
+            f"{_difference(result, row['measure'], row['difference'])} (n = {row['customers']:,} and {row['control_customers']:,})",
             row["p_adjusted"] < CLAIM,
         )
         for row in table
@@ -145,12 +152,19 @@ def segments(result: Any) -> go.Figure:
     values = ["difference", "low", "high", "p_adjusted"]
     return dot_rows(
         dots,
-        Axis("difference from control, 95% CI", middle=0.0),
+        _axis(result, table),
         caption=f"{_significant(table)} Groups are exploratory: they decide nothing.",
         alt="; ".join(f"{dot.name}: {numbers.number(dot.value)}" for dot in dots),
         columns=[*names, *values],
         rows=[[row[name] for name in (*names, *values)] for row in table],
     )
+
+
+def _axis(result: Any, table: Sequence[dict[str, Any]]) -> Axis:
+    """The axis of differences: of shares in percent."""
+    shares = bool(table) and _of_shares(result, table[0]["measure"])
+    form = {"tickformat": "+.0%"} if shares else {}
+    return Axis(f"difference from control, 95% CI{' (points)' if shares else ''}", form, middle=0.0)
 
 
 def _significant(table: Sequence[dict[str, Any]]) -> str:
@@ -159,7 +173,7 @@ def _significant(table: Sequence[dict[str, Any]]) -> str:
     if not table:
         return "No group has enough customers on both sides."
     if not clear:
-        return f"None of {numbers.count_of(len(table), 'group')} by itself differs significantly from the control."
+        return f"No group by itself differs significantly from the control, corrected for {numbers.count_of(len(table), 'group')}."
     return f"Of {numbers.count_of(len(table), 'group')} significantly different from the control: {numbers.joined(clear)}."
 
 
@@ -406,16 +420,15 @@ def _by_arm(table: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 def _difference(result: Any, measure: str, value: float) -> str:
     """A difference of a measure in points where it is one of shares."""
-    kind = result.table.set_index("measure")["kind"][[measure]].iloc[0]
-    return numbers.points(value) if kind in ("share", "funnel") else numbers.signed(value, 2)
+    return numbers.points(value) if _of_shares(result, measure) else numbers.signed(value, 2)
+
+
+def _of_shares(result: Any, measure: str) -> bool:
+    return result.table.set_index("measure")["kind"][[measure]].iloc[0] in ("share", "funnel")
 
 
 def _name(row: dict[str, Any], result: Any) -> str:
     return row["measure"] if len(result.verdict) == 1 else f"{row['variant']}: {row['measure']}"
-
-
-def _percent(share: float) -> str:
-    return numbers.DASH if numbers.missing(share) else f"{numbers.signed(100 * share, 1)}%"
 
 
 def _cells(row: dict[str, Any], low: str, high: str) -> list[Any]:

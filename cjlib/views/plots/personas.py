@@ -1,13 +1,14 @@
-"""Personas: what sets each group apart, as bars to the left (less than the others) and right (more)."""
+"""Personas: what sets each group apart, as bars to the left (less than the others) and right (more), in a table."""
 
 from __future__ import annotations
 
-import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import plotly.graph_objects as go
 
 from cjlib.show import numbers
+from cjlib.views import marks
 from cjlib.views.plots import theme
 
 COLUMNS = [
@@ -23,103 +24,62 @@ COLUMNS = [
     "standard deviations",
     "adjusted p",
 ]
-LINE, BAR, HEAD, GAP = 16, 14, 22, 20
-WIDTH = 44
+VALUES = ("value", "value_rest", "difference", "low", "high", "standardised", "p_adjusted")
 
 
 def profile(result: Any, *, most: int = 5) -> go.Figure:
     """The features that set each persona apart most, in standard deviations from all other customers."""
-    x, y, colours, patterns, hover, notes, rows = [], [], [], [], [], [], []
-    depth = 0.0
-    for persona in theme.records(result.table):
-        few = persona["customers"] < theme.MIN_N
-        names = textwrap.wrap(f"{persona['persona']}: {persona['name']}", WIDTH)
-        said = f"{numbers.percent(persona['share'])} of those seen enough, n = {persona['customers']:,}{': too few to read' * few}"
-        lines = [theme.safe(line) if few else f"<b>{theme.safe(line)}</b>" for line in names] + [
-            theme.safe(line) for line in textwrap.wrap(said, WIDTH)
-        ]
-        notes.append(theme.note("<br>".join(lines), x=0, y=-depth, below=True, xref="paper"))
-        depth += LINE * len(lines) + 8
-        for feature in theme.records(
-            result.profile[result.profile["persona"] == persona["persona"]].head(most)
-        ):
-            notes.append(
-                theme.note(theme.safe(_in_words(feature)), x=0, y=-depth, below=True, xref="paper")
-            )
-            depth += HEAD
-            x.append(feature["standardised"])
-            y.append(-depth - BAR / 2 + 2)
-            above = feature["standardised"] > 0
-            colours.append(theme.MUTED if few else theme.COLOURS[0] if above else theme.COLOURS[1])
-            patterns.append("" if above else "/")
-            hover.append(
-                f"{theme.wrapped(_in_words(feature))}<br>{feature['standardised']:+.1f} standard deviations"
-            )
-            depth += BAR + 4
-            values = (
-                "value",
-                "value_rest",
-                "difference",
-                "low",
-                "high",
-                "standardised",
-                "p_adjusted",
-            )
-            rows.append(
-                [
-                    persona["persona"],
-                    persona["name"],
-                    persona["customers"],
-                    feature["feature"],
-                    *(feature[name] for name in values),
-                ]
-            )
-        depth += GAP
-    reach = max((abs(one) for one in x), default=1.0) * 1.05
-    marker = {
-        "color": colours,
-        "pattern": {
-            "shape": patterns,
-            "solidity": 0.25,
-            "fgcolor": "#ffffff",
-            "fillmode": "overlay",
-        },
-        "line": {"width": 0},
-    }
-    bars = go.Bar(
-        x=x,
-        y=y,
-        width=BAR,
-        orientation="h",
-        marker=marker,
-        hovertext=hover,
-        hoverinfo="text",
-        showlegend=False,
-    )
-    return theme.figure(
-        [bars],
+    pairs = list(_pairs(result, most))
+    scale = marks.Scale(title="standard deviations from the others", signed=True, middle=0.0)
+    return theme.rows_figure(
+        marks.spec([_mark(persona, feature) for persona, feature in pairs], scale, "bar"),
         caption=f"{result.headline} The profile is descriptive: the same data made the groups.",
-        alt=_alt(result, most),
+        alt=f"Bars of what sets each group apart. {_alt(result, most)}.",
         columns=COLUMNS,
-        rows=rows,
-        height=int(depth) + 60,
-        annotations=notes,
-        xaxis={
-            "range": [-reach, reach],
-            "zeroline": True,
-            "zerolinecolor": theme.MUTED,
-            "title": {"text": "standard deviations from the others"},
-        },
-        yaxis={"range": [-depth, 4], "visible": False, "fixedrange": True},
+        rows=[
+            [
+                *(persona[name] for name in ("persona", "name", "customers")),
+                feature["feature"],
+                *(feature[name] for name in VALUES),
+            ]
+            for persona, feature in pairs
+        ],
     )
 
 
-def _in_words(feature: dict[str, Any]) -> str:
-    full = str(feature["feature"]).replace("_", " ")
+def _pairs(result: Any, most: int) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each persona with each of the features that set it apart most."""
+    for persona in theme.records(result.table):
+        own = result.profile[result.profile["persona"] == persona["persona"]]
+        yield from ((persona, feature) for feature in theme.records(own.head(most)))
+
+
+def _mark(persona: dict[str, Any], feature: dict[str, Any]) -> marks.Mark:
+    few = bool(theme.too_few(persona["customers"]))
+    return marks.Mark(
+        name=_feature(feature),
+        said=_beside(feature),
+        value=theme.plain(feature["standardised"]),
+        faint=few,
+        group=f"{persona['persona']}: {persona['name']}, {numbers.percent(persona['share'])} of those seen enough, n = {persona['customers']:,}{': too few to read' * few}",
+    )
+
+
+def _feature(feature: dict[str, Any]) -> str:
+    """Its name in words."""
+    return numbers.short(_full(feature).removeprefix("share of "), 40)
+
+
+def _full(feature: dict[str, Any]) -> str:
+    return str(feature["feature"]).replace("_", " ")
+
+
+def _beside(feature: dict[str, Any]) -> str:
+    """The persona's mean beside that of the others."""
+    full = _full(feature)
     share = full.startswith("share of") or " = " in full
     written = numbers.percent if share else _year if "year" in full.split() else numbers.number
-    name = numbers.short(full.removeprefix("share of "), 26)
-    return f"{name}: {written(feature['value'])}, others {written(feature['value_rest'])}"
+    return f"{written(feature['value'])}, others {written(feature['value_rest'])}"
 
 
 def _year(value: float | None) -> str:
@@ -128,15 +88,11 @@ def _year(value: float | None) -> str:
 
 
 def _alt(result: Any, most: int) -> str:
-    said = []
-    for persona in theme.records(result.table):
-        features = theme.records(
-            result.profile[result.profile["persona"] == persona["persona"]].head(most)
-        )
-        said.append(
-            f"{persona['persona']}, {persona['name']}, {numbers.percent(persona['share'])}: {'; '.join(_in_words(one) for one in features)}"
-        )
-    return f"Bars of what sets each group apart. {'. '.join(said)}."
+    words: dict[str, list[str]] = {}
+    for persona, feature in _pairs(result, most):
+        whose = f"{persona['persona']}, {persona['name']}, {numbers.percent(persona['share'])}"
+        words.setdefault(whose, []).append(f"{_feature(feature)}: {_beside(feature)}")
+    return ". ".join(f"{whose}: {'; '.join(own)}" for whose, own in words.items())
 
 
 VIEWS = {"Personas": {"profile": profile}}

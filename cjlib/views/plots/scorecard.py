@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from cjlib.analyses.scorecard.summary import entry_of, period_name, said
+from cjlib.analyses.scorecard.summary import entry_of, interval, period_name, said
 from cjlib.errors import not_one_of
 from cjlib.show import numbers
 from cjlib.views import marks
@@ -123,7 +123,7 @@ def _cards(result: Any, measures: Sequence[str] | None) -> list[Card]:
 
 def _resting(row: dict[str, Any]) -> str:
     unit = entry_of(row["measure"]).unit
-    return f"95% CI {said(row['low'], unit)} to {said(row['high'], unit)}, n = {row['n']:,}"
+    return f"{interval(row['low'], row['high'], unit)}, n = {row['n']:,}"
 
 
 def _rows(card: Card, period: str) -> list[list[Any]]:

@@ -141,13 +141,17 @@ def shortened(text: str, room: float, size: float, *, bold: bool = False) -> str
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', sans-serif"
 
 
+TEXT = 17.5
+"""The size of most texts: it stands once for the whole picture, as does their colour."""
+
+
 def svg(canvas: Canvas) -> str:
     """The canvas as one `<svg>`, as wide as there is room."""
     body = "".join(_element(shape) for shape in canvas.shapes)
     words = escape(f"{canvas.title}. {canvas.description}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {canvas.width:g} {canvas.height:g}" '
-        f'width="100%" role="img" aria-label="{words}" font-family="{FONT}" class="cj-poster">{body}</svg>'
+        f'width="100%" role="img" aria-label="{words}" font-family="{FONT}" font-size="{TEXT:g}" fill="{INK}" class="cj-poster">{body}</svg>'
     )
 
 
@@ -155,9 +159,10 @@ def _element(shape: Shape) -> str:
     match shape:
         case Box():
             stroke = f' stroke="{shape.stroke}" stroke-width="1.5"' if shape.stroke else ""
+            rounded = f' rx="{shape.radius:g}"' if shape.radius else ""
             return (
-                f'<rect x="{shape.x:.1f}" y="{shape.y:.1f}" width="{shape.width:.1f}" '
-                f'height="{shape.height:.1f}" rx="{shape.radius:g}" fill="{shape.fill}"{stroke}/>'
+                f'<rect x="{_short(shape.x)}" y="{_short(shape.y)}" width="{_short(shape.width)}" '
+                f'height="{_short(shape.height)}"{rounded} fill="{shape.fill}"{stroke}/>'
             )
         case Polygon():
             return f'<path d="{_path(shape.points)}z" fill="{shape.fill}"/>'
@@ -172,7 +177,7 @@ def _element(shape: Shape) -> str:
                 f' stroke="{shape.stroke}" stroke-width="{shape.width:g}"' if shape.stroke else ""
             )
             return (
-                f'<circle cx="{shape.x:.1f}" cy="{shape.y:.1f}" r="{shape.radius:g}" '
+                f'<circle cx="{_short(shape.x)}" cy="{_short(shape.y)}" r="{shape.radius:g}" '
                 f'fill="{shape.fill}"{stroke}/>'
             )
         case Text():
@@ -182,13 +187,21 @@ def _element(shape: Shape) -> str:
 def _text(text: Text) -> str:
     if not text.text:
         return ""
-    weight = ' font-weight="700"' if text.bold else ""
-    style = ' font-style="italic"' if text.italic else ""
-    return (
-        f'<text x="{text.x:.1f}" y="{text.y:.1f}" font-size="{text.size:g}" fill="{text.fill}" '
-        f'text-anchor="{text.anchor}"{weight}{style}>{escape(text.text)}</text>'
-    )
+    own = {
+        "font-size": "" if text.size == TEXT else f"{text.size:g}",
+        "fill": "" if text.fill == INK else text.fill,
+        "text-anchor": "" if text.anchor == "start" else text.anchor,
+        "font-weight": "700" if text.bold else "",
+        "font-style": "italic" if text.italic else "",
+    }
+    said = "".join(f' {name}="{value}"' for name, value in own.items() if value)
+    return f'<text x="{_short(text.x)}" y="{_short(text.y)}"{said}>{escape(text.text)}</text>'
 
 
 def _path(points: Points) -> str:
-    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return "M" + "L".join(f"{_short(x)},{_short(y)}" for x, y in points)
+
+
+def _short(value: float) -> str:
+    """A tenth of a pixel is near enough, and a whole one needs no point."""
+    return f"{value:.1f}".removesuffix(".0")

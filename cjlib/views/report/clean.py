@@ -18,7 +18,7 @@ _WORDS = "a abbr b bdi bdo blockquote br cite code dd del details dfn div dl dt 
 _TAGS = f"{_WORDS} section small span strong sub summary sup table tbody td tfoot th thead time tr u ul var caption col colgroup h1 h2 h3 h4 h5 h6".split()
 _SVG = "http://www.w3.org/2000/svg"
 _DRAWN = {
-    "svg": {"viewBox", "xmlns", "width", "font-family"},
+    "svg": {"viewBox", "xmlns", "width", "font-family", "font-size", "fill"},
     "path": {"d", "fill", "stroke", "stroke-width", "stroke-linecap", "stroke-dasharray"},
     "rect": {"x", "y", "width", "height", "rx", "fill", "stroke", "stroke-width"},
     "circle": {"cx", "cy", "r", "fill", "stroke", "stroke-width"},

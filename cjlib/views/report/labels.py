@@ -123,8 +123,8 @@ class Labels:
             return spec
         if isinstance(spec, Mapping):
             if spec.get("name") == SHORTENED:
-                words = short(self.text(str(spec["hovertext"])), len(str(spec["text"])))
-                return {**spec, "text": words}
+                whole = self.text(str(spec["hovertext"]))
+                return {**spec, "text": short(whole, len(str(spec["text"]))), "hovertext": whole}
             return {
                 key: self.figure(value, shown=shown or key in _SHOWN or key == "meta")
                 for key, value in spec.items()

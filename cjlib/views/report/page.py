@@ -103,16 +103,20 @@ class Section:
 
     @property
     def gist(self) -> str:
-        """Its first claim, where a summary does not show the picture that makes it."""
+        """Its first claim, where a summary does not show the picture that makes it; none where the answer at the top has made it.
+
+        Of a reason why there is nothing to show the first sentence: what to set, and where, is for whoever sets it.
+        """
         if self.lead is not None or self.part != "evidence":
             return ""
         for block in self.blocks:
             if block.kind == "repeated":
                 return "Not answered, for the reason at the top."
             if block.figure:
-                return block.figure.claim
+                whole = block.figure.claim == block.figure.caption
+                return block.figure.claim if whole else ""
             if block.kind == "nothing":
-                return unbroken(plain_text(block.html))
+                return unbroken(SENTENCE_END.split(plain_text(block.html))[0])
             if headline := _HEADLINE.search(block.html):
                 return unbroken(plain_text(headline[1]))
         return ""

@@ -156,6 +156,7 @@ def render(out: Path, runs: Sequence[Run]) -> str:
             span=next((report.span for report in published if report.span), ""),
         ),
         cards=tiles(published),
+        period=period_of(published),
         left_out=[
             f"{numbers.joined(name for name, own in newest.items() if own == why)}: {why}"
             for why in dict.fromkeys(newest.values())
@@ -229,13 +230,24 @@ def tiles(published: Sequence[Report]) -> list[dict[str, Any]]:
     return [_tile(*one) for one in chosen][:MOST_CARDS]
 
 
+def period_of(published: Sequence[Report]) -> str:
+    """The period that the key figures are of, where a scorecard names it: other pages tell of the whole time."""
+    periods = (
+        (result.get("definition") or {}).get("period", "")
+        for report in published
+        for result in report.results
+        if result.get("kind") == "Scorecard"
+    )
+    return next((period.partition(";")[0] for period in periods if period), "")
+
+
 def _tile(report: Report, name: str, entry: Metric) -> dict[str, Any]:
     moved = next((move for move in report.moves if move.metric == name), None)
     met = entry.get("target_met", "")
     return {
         "name": entry["label"],
         "value": said(entry["value"], entry["unit"]),
-        "note": detail(name, entry),
+        "note": unbroken(detail(name, entry)),
         "target": aim(entry) if met else "",
         "met": met,
         "verdict": VERDICTS.get(met, ""),

@@ -115,6 +115,14 @@
       tip.style.left = Math.max(8, Math.min(place.left, innerWidth - tip.offsetWidth - 8)) + "px";
       tip.style.top = (place.bottom + tip.offsetHeight + 8 < innerHeight ? place.bottom + 6 : place.top - tip.offsetHeight - 6) + "px";
     };
+    // A line may end before a button, never between a bracket and its term.
+    const together = (text, button) => {
+      const held = document.createElement("span");
+      held.className = "cj-together";
+      button.before(held);
+      held.append("(", button);
+      text.data = text.data.slice(0, -1);
+    };
     const told = new Set();
     for (const words of document.querySelectorAll("main .cj-headline, main figcaption, main .cj-gist, main .cj-note")) {
       if (words.closest("summary")) continue;
@@ -136,6 +144,7 @@
         rest.data = rest.data.slice(hit[0].length);
         button.textContent = hit[0];
         rest.before(button);
+        if (text.data.endsWith("(")) together(text, button);
         for (const event of ["mouseenter", "focus", "click"]) button.addEventListener(event, () => tell(button));
         for (const event of ["mouseleave", "blur"]) button.addEventListener(event, hide);
       }
