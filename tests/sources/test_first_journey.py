@@ -951,3 +951,44 @@ def test_names_are_quoted_only_where_yaml_needs_it():
     assert [quoted(name) for name in ("add_to_cart", "Resolve ticket", "no", "404", "a: b", 'say "x"', "x\ny", "")] == [
         "add_to_cart", "Resolve ticket", '"no"', '"404"', '"a: b"', '"say \\"x\\""', '"x\\x0ay"', '""',
     ]  # fmt: skip
+
+
+_SAID = [
+    "The checkout asked me twice for the same address before it let me pay",
+    "Delivery came two days late and nobody told me about it in advance",
+    "I liked that the return label was already in the box for me",
+    "Your chat answered within a minute and solved it on the first try",
+]
+
+
+@pytest.mark.parametrize(
+    ("head", "cells"),
+    [
+        ("date,answer", "2024-01-{day:02d},{said}"),
+        ("Submitted,Region,What could we do better?", "2024-01-{day:02d} 10:00,{region},{said}"),
+        ("when,department,remarks", "2024-01-{day:02d},{region},{said} and so on for this time"),
+    ],
+)
+def test_answers_in_words_alone_are_feedback(head, cells, tmp_path):
+    path = tmp_path / "answers.csv"
+    rows = [
+        cells.format(day=1 + n % 28, region="NSEW"[n % 4], said=f"{_SAID[n % 4]} ({n})")
+        for n in range(80)
+    ]
+    path.write_text("\n".join([head, *rows]))
+    text = first_journey(path)
+    assert "  feedback:" in text
+    assert "  events:\n" not in text
+    (tmp_path / "journey.yml").write_text(text)
+    assert len(cj.read_journey(tmp_path / "journey.yml").read_feedback().frame) == 80
+
+
+def test_events_with_a_comment_beside_who_and_what_stay_events(tmp_path):
+    path = tmp_path / "tickets.csv"
+    rows = [
+        f"u{n % 9},{kind},2024-01-{1 + n % 28:02d} 1{hour}:00,{_SAID[n % 4]} ({n} {hour})"
+        for n in range(40)
+        for hour, kind in enumerate(["opened", "answered", "closed"])
+    ]
+    path.write_text("\n".join(["user_id,event,time,comment", *rows]))
+    assert "  events:" in first_journey(path)

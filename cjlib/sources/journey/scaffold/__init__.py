@@ -24,6 +24,7 @@ from cjlib.sources.journey.scaffold.feedback_inference import (
     feedback_alone,
     feedback_lines,
     holds_answers,
+    holds_texts,
     is_survey,
 )
 from cjlib.sources.journey.scaffold.profile import Look
@@ -101,6 +102,8 @@ def first_journey(
     table = customers_of(look, customer) if event is None and time is None else None
     if table is not None:
         return customers_alone(look, table, home, None if feedback is None else Path(feedback))
+    if alone and feedback is None and look.preset is None and holds_texts(look):
+        return feedback_alone(file, folder=folder)
     guess = columns_of(look, customer=customer, event=event, time=time)
     no_events = alone and feedback is None and guess.event is None and guess.amount is None
     if no_events and look.preset is None and holds_answers(look):

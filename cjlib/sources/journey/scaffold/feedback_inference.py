@@ -13,9 +13,12 @@ from cjlib.sources.feedback.values import BLANKS, NAMES, SCORES, number_of
 from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold.column_inference import (
     CUSTOMER_WORDS,
+    MONEY_WORDS,
     NOT_CUSTOMER,
+    PLAINLY_EVENT,
     called_customer,
     doubt_of_time,
+    folded,
     is_answer,
     named,
     no_times,
@@ -414,6 +417,29 @@ def is_survey(look: Look) -> bool:
     """Whether a file's columns are plainly those of a survey or of reviews."""
     found = recognised((column.name for column in look.columns), "feedback")
     return found is not None and len(found.recognise) >= FEWEST_COLUMNS
+
+
+def holds_texts(look: Look) -> bool:
+    """Whether a file is one of answers in words alone: long texts that hardly repeat, and no column called as a customer, an event or money is."""
+    other = any(
+        called_customer(look, column)
+        or (named(column, CUSTOMER_WORDS, NOT_CUSTOMER) > 0 and column.share_token > 0.5)
+        or PLAINLY_EVENT.fullmatch(folded(column))
+        or (column.share_number > 0.9 and named(column, MONEY_WORDS) > 0)
+        for column in look.columns
+    )
+    return not other and any(_is_long_text(look, column) for column in look.columns)
+
+
+def _is_long_text(look: Look, column: Column) -> bool:
+    """Whether the values are sentences of people; of a column that is not called so they must be long."""
+    if column.time_kind or column.share_number > 0.5 or 2 * column.values < look.rows:
+        return False
+    words = look.engine.rows(f"SELECT avg(len(string_split({column.place}, ' '))) FROM looked")[0][
+        0
+    ]
+    asked = "?" in column.name or named(column, _TEXT_WORDS, _NO_TEXT_WORDS) > 0
+    return column.distinct > 0.8 * column.values and words >= (4 if asked else 10)
 
 
 def holds_answers(look: Look) -> bool:

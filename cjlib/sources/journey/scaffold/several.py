@@ -18,6 +18,7 @@ from cjlib.sources.journey.scaffold.column_inference import Guess, columns_of
 from cjlib.sources.journey.scaffold.feedback_inference import (
     Opinions,
     feedback_section,
+    holds_texts,
     is_survey,
     opinions_of,
 )
@@ -141,7 +142,7 @@ def _name(parts: Sequence[Part]) -> None:
 def _part(file: Path, *, told: bool) -> Part:
     """A file as what it looks like; one that was told is feedback."""
     look = Look(file, "feedback" if told else "events")
-    if told or (look.preset is None and is_survey(look)):
+    if told or (look.preset is None and (is_survey(look) or holds_texts(look))):
         look = Look(file, "feedback")
         return Part(file, look, opinions=opinions_of(look))
     if look.preset is not None:
