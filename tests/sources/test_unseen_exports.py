@@ -64,6 +64,13 @@ def nested():
     )
 
 
+def with_lines_between(line):
+    """A line of another kind after each thirtieth row."""
+    head, *lines = CSV.splitlines()
+    parts = [lines[n : n + 30] for n in range(0, len(lines), 30)]
+    return "\n".join([head, *(row for part in parts for row in [*part, line])]) + "\n"
+
+
 EXPORTS = {
     "a title above.csv": f"Report: Customer events\nPeriod: Q1 2025\n\n{CSV}",
     "comments.csv": f"# Export of Shop X\n# generated 2025-04-01\n\n{CSV}\n\n",
@@ -75,6 +82,22 @@ EXPORTS = {
     "seconds.csv": ISO.assign(when=ROWS["when"].astype("datetime64[us]").astype("int64") / 1e6).to_csv(index=False, float_format="%.3f"),
     "mois.csv": french(),
     "nested.jsonl": nested(),
+    "subtotals.csv": with_lines_between("Subtotal,,,99.50") + f"Grand total,,,{WORTH:.2f}\n",
+    "total as a customer.csv": f"{CSV}Total,purchase,2025-06-01T00:00:00,{WORTH:.2f}\n",
+    "the names again.csv": with_lines_between(CSV.splitlines()[0]),
+    "line ends of three kinds.csv": "".join(line + ("\r\n", "\n", "\r")[n % 3] for n, line in enumerate(CSV.splitlines())),
+    "line ends of old.csv": CSV.replace("\n", "\r"),
+    "all in quotes.csv": ISO.to_csv(index=False, quoting=1),
+    "nulls of a database.csv": ISO.to_csv(index=False, na_rep="\\N"),
+    "compact.csv": ISO.assign(when=ROWS["when"].dt.strftime("%Y%m%d%H%M%S")).to_csv(index=False),
+    "milliseconds.csv": ISO.assign(when=ROWS["when"].astype("datetime64[ms]").astype("int64")).to_csv(index=False),
+    "tage.csv": ROWS.assign(when=ROWS["when"].dt.strftime("%d.%m.%y %H:%M:%S")).to_csv(index=False, sep=";", decimal=","),
+    "db2.csv": ISO.assign(when=ROWS["when"].dt.strftime("%Y-%m-%d-%H.%M.%S.%f")).to_csv(index=False),
+    "names of files.csv": ISO.assign(when=ROWS["when"].dt.strftime("%Y-%m-%d_%H-%M-%S")).to_csv(index=False),
+    "net.jsonl": ISO.assign(when="/Date(" + ROWS["when"].astype("datetime64[ms]").astype("int64").astype(str) + ")/").to_json(orient="records", lines=True),
+    "dollars.csv": ISO.assign(amount=[("" if pd.isna(one) else f"${one:,.2f}") for one in ROWS["amount"]]).to_csv(index=False),
+    "francs.csv": ISO.assign(amount=[("" if pd.isna(one) else f"CHF {one:,.2f}".replace(",", "'")) for one in ROWS["amount"]]).to_csv(index=False),
+    "one object.json": json.dumps({"meta": {"n": len(ISO)}, "data": [{"user": {"id": row.user, "seen": n}, "action": row.action, "when": row.when, "amount": None if pd.isna(row.amount) else row.amount} for n, row in enumerate(ISO.itertuples())]}),
 }  # fmt: skip
 
 
@@ -94,6 +117,8 @@ def test_an_export_is_read_as_it_is(name, tmp_path):
     assert log.n_customers == N
     assert steps == [60, 40, 20]
     assert log.run("SELECT sum(value) AS worth FROM events")["worth"][0] == pytest.approx(WORTH)
+    assert log.n_events == len(ROWS)
+    assert set(log.customer_ids()) == set(ROWS["user"])
 
 
 def test_text_of_a_spreadsheet_in_utf_16(tmp_path):
@@ -148,3 +173,15 @@ def test_a_file_of_answers_alone_is_feedback_and_no_score_is_a_customer(
     assert len(feedback) == 88
     found = getattr(cj, score)(feedback).metrics
     assert next(iter(found.values()))["value"] == pytest.approx(value, abs=0.01)
+
+
+def test_midnight_at_the_end_of_a_day_is_the_next_day(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text(
+        "customer_id,event,timestamp\na,visit,2024-01-31 24:00:00\na,buy,2024-01-31 24:00:01\n"
+    )
+    log = cj.read_events(path, quarantine_limit=1)
+    assert log.engine.rows("SELECT CAST(timestamp AS VARCHAR) FROM events") == [
+        ("2024-02-01 00:00:00",)
+    ]
+    assert list(log.quarantine["reason"]) == ["unreadable timestamp"]

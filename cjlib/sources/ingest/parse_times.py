@@ -54,6 +54,7 @@ _FORMS = tuple(
     for form in (
         r"(?P<Y>0000)(?P<s>[-/.])(?P<m>00?)(?P=s)(?P<d>00?)" + _TIME,
         r"(?P<Y>0000)(?P<m>00)(?P<d>00)[T_ ](?P<H>00)(?P<M>00)(?P<S>00)(?:[.,](?P<f>0+))?(?P<z>Z|[+-]00:?00)?",
+        r"(?P<Y>0000)-(?P<m>00)-(?P<d>00)[-_ T](?P<H>00)[-.](?P<M>00)[-.](?P<S>00)(?:\.(?P<f>0+))?(?P<z>Z)?",
         r"(?P<a>00?)(?P<s>[-/.] ?)(?P<b>00?)(?P=s)(?P<Y>0000)" + _TIME,
         r"(?P<Y>0000)(?:年|년|\.) ?(?P<m>00?)(?:月|월|\.) ?(?P<d>00?)(?:日|일|\.)?" + _TIME,
         rf"{_WEEKDAY}(?P<d>00?)(?:\.|st|nd|rd|th)?(?: de|[-/])? ?{_MONTH}(?: de|,|[-/])? ?{_YEAR}{_TIME}",
@@ -65,7 +66,8 @@ _FORMS = tuple(
 )
 """The ways in which tools write a time: the texts with every digit a 0."""
 _OFFSET = re.compile(r"(?:UTC|GMT)?(?P<sign>[+-])(?P<h>00?)(?::?(?P<m>00))?")
-_NUMBER = re.compile(r"\s*(?P<n>-?0+(\.0+)?)\s*")
+_NUMBER = re.compile(r"\s*(?:/Date\()?(?P<n>-?0+(\.0+)?)(?:(?:[+-]0000)?\)/)?\s*")
+"""A number, also as .NET writes it into JSON: `/Date(1704103200000)/`."""
 _TIME_OF_DAY = frozenset("HIMSfgcXTRrpns")
 
 

@@ -443,7 +443,9 @@ def _could_be_customer(look: Look, column: Column) -> bool:
         or PLAINLY_EVENT.fullmatch(folded(column)) is not None
     )
     no_person = re.search(r"stage|status|phase|lineitem|pipeline", folded(column)) is not None
-    if other or few or no_person or is_answer(column) or column.missing > 0.3 * look.rows:
+    if other or few or no_person or is_answer(column) or column.holds_objects:
+        return False
+    if column.missing > 0.3 * look.rows:
         return False
     fractions = (
         column.share_number - column.share_whole
@@ -462,6 +464,7 @@ def called_customer(look: Look, column: Column) -> bool:
     """Whether the name alone says that this is the customer's id; for files in which hardly anybody comes twice."""
     return (
         column.distinct > 1
+        and not column.holds_objects
         and column.missing <= 0.3 * look.rows
         and PLAINLY_CUSTOMER.fullmatch(folded(column)) is not None
     )
@@ -512,6 +515,7 @@ def _events(look: Look) -> list[Column]:
         for column in look.columns
         if column.distinct == 1
         and column.missing == 0
+        and not column.holds_objects
         and named(column, _EVENT_WORDS, _NO_EVENT_WORDS) > 0
     ]
     return (
@@ -529,7 +533,7 @@ def _could_be_event(look: Look, column: Column) -> bool:
         or column.missing >= 0.2 * look.rows
     ):
         return False
-    if called_customer(look, column) or is_answer(column):
+    if called_customer(look, column) or is_answer(column) or column.holds_objects:
         return False
     if _NEVER_EVENT.search(folded(column)) and not re.search(
         r"event|action|activit", folded(column)

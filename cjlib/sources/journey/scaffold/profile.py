@@ -27,6 +27,7 @@ SAMPLE = 5_000
 _NUMBER = r"[-+]?\d+([.,]\d+)?"
 _SPLIT = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
 NUMBERS = ("BIGINT", "DOUBLE", "whole", "point", "comma")
+_NET_DATE = re.compile(r"^/Date\((-?\d+)([+-]\d{4})?\)/$")
 _EPOCH = r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
 _DAYS = (
     "%d.%m.%y",
@@ -63,6 +64,13 @@ class Column:
     examples: tuple[str, ...]
     is_text: bool
     """Whether the file itself says that the column holds text, so that no number is read."""
+
+    @property
+    def holds_objects(self) -> bool:
+        """Whether the values are JSON objects or lists, whose fields are columns of their own."""
+        return bool(self.examples) and all(
+            re.match(r"[{\[].*[}\]]$", one, re.DOTALL) for one in self.examples
+        )
 
 
 class Look:
@@ -204,7 +212,7 @@ def time_kind(texts: Iterable[str]) -> str | None:
     `iso` (the year first or the month by name), `ymd` (20240131 or 20240131180000), `epoch`, `day_first`, `month_first`, `either` (nothing proves the order of day and month),
     `format` (as `time_format` says), or None.
     """
-    given = list(texts)
+    given = [_NET_DATE.sub(r"\1", text) for text in texts]
     if not given:
         return None
     forms = [form for form in map(form_of, given) if form is not None and not form.number]
