@@ -38,7 +38,7 @@ BANNED = {
     "ends here": "drop-off",
     "whom is it worth": "who is worth",
     "whom does it pay": "who is worth",
-    r"\d %": "percent without a space",
+    r"\d %(?!})": "percent without a space",
 }
 PATTERN = re.compile("|".join(rf"(?<!\w)(?:{words})(?!\w)" for words in BANNED), re.IGNORECASE)
 READ = [
