@@ -80,6 +80,14 @@ def money(value: float | None, places: int = 0) -> str:
     return f"{sign}{currency.symbol}{space}{abs(rounded):,.{shown}f}"
 
 
+def currency_sign() -> str:
+    """What stands before an amount on an axis: `€`, `EUR `; nothing without a currency."""
+    currency = _in_use.get("currency")
+    if currency is None:
+        return ""
+    return f"{currency.symbol}{chr(160) * currency.symbol[-1:].isalpha()}"
+
+
 def amount(value: float | None) -> str:
     """Money as it stands on a card: with decimals below 1,000, without from there on; without a currency a plain number."""
     if value is None or missing(value) or _in_use.get("currency") is None:

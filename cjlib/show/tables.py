@@ -45,7 +45,7 @@ def table_html(table: pd.DataFrame, most: int = 60, kinds: Mapping[str, str] | N
     """
     columns = _shown_columns(table, kinds or {})
     heads = "".join(
-        f'<th scope="col"{_CLASS if one.bounded else ""}>{escape(head_in_units(one.head).replace("_", " "))}</th>'
+        f'<th scope="col"{_CLASS if one.bounded else ""}>{escape(_head(one))}</th>'
         for one in columns
     )
     rows = "".join(
@@ -60,6 +60,12 @@ def table_html(table: pd.DataFrame, most: int = 60, kinds: Mapping[str, str] | N
 
 
 _CLASS = ' class="cj-bounds"'
+
+
+def _head(column: _Shown) -> str:
+    """A column's name in words; seconds are shown as days, hours and minutes, so their column is one of time."""
+    words = head_in_units(column.head).replace("_", " ")
+    return re.sub(r"\bseconds\b", "time", words) if column.kind == "seconds" else words
 
 
 def _shown_columns(table: pd.DataFrame, kinds: Mapping[str, str]) -> list[_Shown]:

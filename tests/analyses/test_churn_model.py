@@ -17,6 +17,7 @@ from sklearn.preprocessing import SplineTransformer
 import cjlib as cj
 from cjlib.analyses.churn.model.base_models import WIDE, drawn_contributions, fit_additive
 from cjlib.analyses.churn.model.encoding import learn_columns
+from cjlib.analyses.churn.model.explanations import sentence
 from cjlib.analyses.churn.targeting import CAVEAT
 
 N = 1200
@@ -444,3 +445,18 @@ def test_the_first_fit_of_a_process_runs_on_one_thread():
         [sys.executable, "-c", asked], env=free, capture_output=True, text=True, check=True
     ).stdout
     assert said == "[1] True\n"
+
+
+@pytest.mark.parametrize(
+    ("feature", "level", "said"),
+    [
+        ("gap_median", "192 to 449", "with 192 to 449 days between active days (median) churned"),
+        ("recency_days", "7", "with a last event 7 days ago churned"),
+        ("tenure", "0 to 5", "with tenure 0 to 5 churned"),
+        ("odd {}", "a {} b", "with odd {} a {} b churned"),
+    ],
+)
+def test_a_level_of_our_own_features_is_said_in_words(feature, level, said):
+    shares = {"share_churned": 0.73, "difference": 0.28, "low": 0.69, "high": 0.76}
+    row = pd.Series({"feature": feature, "level": level, "n": 615, **shares})
+    assert said in sentence(row)

@@ -196,3 +196,11 @@ def test_probabilities_are_shown_as_shares_and_other_numbers_between_0_and_1_are
     assert column_kinds(["expected_profit", "revenue"]) == ["money"] * 2
     assert cell_text(0.7531, "share") == "75.3%"
     assert cell_text(math.inf, "share") == "∞"
+
+
+def test_a_column_of_seconds_that_are_shown_as_durations_is_one_of_time():
+    table = pd.DataFrame({"median_seconds_from_previous": [3123.0], "n": [3]})
+    html = table_html(table)
+    assert '<th scope="col">median time from previous</th>' in html
+    assert "<td>52 min 3 s</td>" in html
+    assert "seconds" in table_html(table, kinds={"median_seconds_from_previous": "p"})

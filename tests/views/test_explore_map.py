@@ -280,3 +280,18 @@ def test_maps_that_are_made_already_are_shown_as_they_are(journey):
     explorer = cj.explore_map(journey, log, by="channel", journey_map=whole, groups=groups)
     assert explorer.map() is whole
     assert explorer.map(Choice(by="channel")) is groups
+
+
+def test_what_sets_personas_apart_is_a_table_with_bars_to_both_sides(personas):
+    table = cj.plot(personas).layout.meta["table"]
+    assert table["kind"] == "bar"
+    groups = dict.fromkeys(mark["group"].partition(":")[0] for mark in table["marks"])
+    assert list(groups) == personas.table["persona"].tolist()
+    assert {mark["value"] > 0 for mark in table["marks"]} == {True, False}
+    assert all(", others " in mark["said"] for mark in table["marks"])
+
+
+def test_every_number_of_a_map_stands_once(journey, log):
+    html = cj.render_map(cj.journey_map(journey, log)).html
+    assert html.count('<table class="cj-map-table">') == 1
+    assert "<dl>" not in html

@@ -6,6 +6,7 @@ import pytest
 
 import cjlib as cj
 from cjlib.show import numbers
+from cjlib.views.plots import theme
 from cjlib.views.report.labels import Labels, labels_of
 
 NAMES = {"visit": "Site visit", "feature_board": "Board", "a<b_1": "A & B"}
@@ -89,6 +90,20 @@ def test_labels_are_read_from_the_journey_file_all_kinds_together(tmp_path):
 def test_money_is_written_in_the_currency_with_at_most_its_decimals(currency, places, value, text):
     numbers.use_currency(currency)
     assert numbers.money(value, places) == text
+
+
+@pytest.mark.parametrize(
+    ("currency", "prefix"),
+    [
+        (None, ""),
+        (numbers.Currency("€"), "€"),
+        (numbers.Currency("EUR"), "EUR\u00a0"),
+        (numbers.Currency("<b>"), "&lt;b&gt;"),
+    ],
+)
+def test_an_axis_of_money_has_the_sign_of_the_currency(currency, prefix):
+    numbers.use_currency(currency)
+    assert theme.money_axis("value")["tickprefix"] == prefix
 
 
 def test_a_journey_file_says_the_currency_and_another_without_one_takes_it_back(tmp_path):

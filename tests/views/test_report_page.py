@@ -820,3 +820,11 @@ def test_what_the_top_has_said_leaves_no_footnote_for_a_gist(page_of):
     )
     *_, cohorts, contacted = page.sections
     assert (cohorts.gist, contacted.gist) == ("", "No list.")
+
+
+def test_what_pandas_knows_nothing_of_is_a_dash():
+    table = pd.DataFrame({"a": [1.5, None], "b": ["NaN or so", "None"]}).to_html()
+    shown = clean(table)
+    assert "<td>–</td>" in shown
+    assert "NaN or so" in shown
+    assert ">None<" in shown

@@ -161,7 +161,7 @@ def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[
     said = " and ".join(_changed(table, changes)) or "nothing changed"
     if pd.isna(last["extra_customers"]):
         unknown = table["stage"].iloc[1:][table["share_of_previous"].iloc[1:].isna()].iloc[0]
-        return f"If {said}: unknown, since nobody came in order as far as the stage before {unknown}. Arithmetic, not forecast."
+        return f"If {said}: unknown, since nobody came in order as far as the stage before {unknown}. A scenario, not a forecast."
     worth = (
         ""
         if pd.isna(last["extra_value"])
@@ -170,7 +170,7 @@ def _headline(table: pd.DataFrame, changes: Mapping[str, float], clipped: tuple[
     cut = f" The share of {', '.join(clipped)} was kept within 0 and 1." if clipped else ""
     return (
         f"If {said}: {last['extra_customers']:+,.0f} customers in {last['stage']} (95% CI {last['extra_customers_low']:+,.0f} to "
-        f"{last['extra_customers_high']:+,.0f}){worth}. Arithmetic, not forecast.{cut}"
+        f"{last['extra_customers_high']:+,.0f}){worth}. A scenario, not a forecast.{cut}"
     )
 
 

@@ -385,11 +385,7 @@ def profit(result: TargetList) -> go.Figure:
             "range": [-0.02 * shown, shown],
             "nticks": 6,
         },
-        yaxis={
-            "title": {"text": "expected profit"},
-            "tickformat": ",",
-            "range": _tall(curve, shown),
-        },
+        yaxis=theme.money_axis("expected profit", tickformat=",", range=_tall(curve, shown)),
     )
 
 

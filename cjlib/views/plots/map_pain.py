@@ -204,9 +204,13 @@ def routes(held: JourneyMap, *, top: int = 8) -> go.Figure:
         for one, n in zip(notable, visits, strict=True)
     ]
     first = notable[0]
-    caption = f"Nobody planned it, yet {numbers.percent(first['share_of_source'])} of the visits to {first['source']} are followed by {first['target']} ({numbers.count_of(first['customers'], 'customer')})."
-    if first["source"] == "(start)":
-        caption = f"Nobody planned it, yet {numbers.percent(first['share_of_source'])} of the journeys begin at {first['target']} ({numbers.count_of(first['customers'], 'customer')})."
+    share = numbers.percent(first["share_of_source"])
+    way = (
+        f"{share} of the journeys begin at {first['target']}"
+        if first["source"] == "(start)"
+        else f"{share} of the visits to {first['source']} lead straight to {first['target']}"
+    )
+    caption = f"Unplanned: {way} ({numbers.count_of(first['customers'], 'customer')})."
     return bars(
         rows,
         axis="of the visits it starts from",

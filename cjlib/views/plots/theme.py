@@ -342,6 +342,13 @@ def wrapped(text: str, width: int = 44) -> str:
     return "<br>".join(safe(line) for line in textwrap.wrap(text, width)) or ""
 
 
+def money_axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis of amounts, each with the sign of the currency in use."""
+    sign = numbers.currency_sign()
+    space = "\u00a0" if sign.endswith("\u00a0") else ""
+    return {"title": {"text": title}, "tickprefix": safe(sign) + space, **more}
+
+
 # ---- pieces of figures -----------------------------------------------------------------------------------------
 
 

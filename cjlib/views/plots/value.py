@@ -50,7 +50,9 @@ def deciles(result: CustomerValue | StatedValue) -> go.Figure:
             "tickvals": list(range(1, 11)),
             "range": [0.4, 10.6],
         },
-        yaxis={"title": {"text": what}, "rangemode": "tozero"},
+        yaxis={"title": {"text": what}, "rangemode": "tozero"}
+        if value == "expected_purchases"
+        else theme.money_axis(what, rangemode="tozero"),
     )
 
 

@@ -50,6 +50,9 @@ _TAG = re.compile(r"<[^<>]*>")
 _NUMBER = re.compile(r"[-+−–±<>]?[\d.,\s]*(e[-+]?\d+)?\s?%?|[–-]|nan|NaN|None", re.IGNORECASE)
 
 
+_MISSING = re.compile(r"(<td\b[^>]*>)\s*(?:NaN|NaT|&lt;NA&gt;)\s*(?=</td>)")
+"""What pandas writes where nothing is known."""
+
 FEWEST_STACKED, MOST_STACKED = 5, 8
 """On a phone a table of as many columns or more and as many rows or fewer stands row below row, each cell with its head."""
 
@@ -95,8 +98,8 @@ def _led(link: re.Match[str]) -> str:
 
 
 def _aligned(table: str) -> str:
-    """A table whose texts stand to the left, heads included; long names of columns may break at their underscores."""
-    head, end, body = table.partition("</thead>")
+    """A table whose texts stand to the left, heads included; long names of columns may break at their underscores; what is missing is a dash."""
+    head, end, body = _MISSING.sub(r"\1–", table).partition("</thead>")
     rows = [row[0] for row in islice(_ROW.finditer(body), 50)]
     texts = {
         place

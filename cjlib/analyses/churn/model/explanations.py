@@ -469,11 +469,27 @@ def strongest(effects: pd.DataFrame, tests: Sequence[bool] | NDArray[np.bool_]) 
     )
 
 
+SAID = {
+    "recency_days": "a last event {} days ago",
+    "span_days": "{} days from the first event to the last",
+    "gap_median": "{} days between active days (median)",
+    "gap_mean": "{} days between active days (mean)",
+    "gap_max": "a longest pause of {} days",
+    "gap_last": "a last pause of {} days",
+}
+"""Features that are ours, at a level, as a sentence says them; others have the data's names."""
+
+
+def _at_level(feature: str, level: str) -> str:
+    words = SAID.get(feature)
+    return words.format(level) if words else f"{feature} {level}"
+
+
 def sentence(row: pd.Series) -> str:
     """The share of churners at a level, in words."""
     others = row["share_churned"] - row["difference"]
     return (
-        f"{percent(row['share_churned'])} of the {row['n']:,} customers with {row['feature']} {row['level']} churned "
+        f"{percent(row['share_churned'])} of the {row['n']:,} customers with {_at_level(str(row['feature']), str(row['level']))} churned "
         f"(95% CI {interval(row['low'], row['high'])}), {percent(others)} of the others"
     )
 
