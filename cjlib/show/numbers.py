@@ -81,11 +81,9 @@ def money(value: float | None, places: int = 0) -> str:
 
 
 def currency_sign() -> str:
-    """What stands before an amount on an axis: `€`, `EUR `; nothing without a currency."""
+    """The currency in use as an axis names it: `€`, `EUR`; nothing without one."""
     currency = _in_use.get("currency")
-    if currency is None:
-        return ""
-    return f"{currency.symbol}{chr(160) * currency.symbol[-1:].isalpha()}"
+    return "" if currency is None else currency.symbol
 
 
 def amount(value: float | None) -> str:

@@ -81,7 +81,7 @@ def controls(explorer):
 def customers(html: str) -> str:
     """How many entered the first stage, as the picture says."""
     return re.search(
-        r'scope="row">Customers</th><td[^>]*><span class="cj-line"><span class="cj-big">([\d,]+)',
+        r'scope="row">Customers</th><td[^>]*><div><span class="cj-big">([\d,]+)',
         html,
     )[1]
 
@@ -229,7 +229,7 @@ def test_a_share_of_nobody_of_few_is_grey_like_any_share_of_few(journey):
     )
     html = cj.render_map(cj.journey_map(journey, cj.read_events(few))).html
     lane = html[html.index("Arrived from previous stage") :]
-    assert 'cj-thin"><span class="cj-line"><span class="cj-big">0.0%</span></span>' in lane
+    assert 'cj-thin"><div><span class="cj-big">0.0%</span></div>' in lane
     assert "n 2 · thin, too few to read" in lane
 
 

@@ -93,17 +93,16 @@ def test_money_is_written_in_the_currency_with_at_most_its_decimals(currency, pl
 
 
 @pytest.mark.parametrize(
-    ("currency", "prefix"),
+    ("currency", "title"),
     [
-        (None, ""),
-        (numbers.Currency("€"), "€"),
-        (numbers.Currency("EUR"), "EUR\u00a0"),
-        (numbers.Currency("<b>"), "&lt;b&gt;"),
+        (None, "value"),
+        (numbers.Currency("€"), "value (€)"),
+        (numbers.Currency("<b>"), "value (&lt;b&gt;)"),
     ],
 )
-def test_an_axis_of_money_has_the_sign_of_the_currency(currency, prefix):
+def test_an_axis_of_money_names_the_currency(currency, title):
     numbers.use_currency(currency)
-    assert theme.money_axis("value")["tickprefix"] == prefix
+    assert theme.money_axis("value")["title"]["text"] == title
 
 
 def test_a_journey_file_says_the_currency_and_another_without_one_takes_it_back(tmp_path):

@@ -262,10 +262,13 @@ def test_the_first_sentence_answers_and_the_others_stand_beneath_it():
     assert '<p class="cj-rest">3 of 4 &lt;b&gt; did. So p. m.</p>' in html
 
 
-def test_of_further_results_a_summary_shows_the_first_sentence_alone():
-    html = cj.summary(result_of("All is well."), result_of("It fell (n = 40). Of 7 texts.")).html
-    assert '<p class="cj-headline">It fell (n = 40).</p>' in html
-    assert '<p class="cj-rest cj-in-full">Of 7 texts.</p>' in html
+def test_of_further_results_a_summary_shows_the_first_sentence_unless_it_or_the_rest_is_short():
+    long, other = (f"{word} of the answers is worse than it was (n = 40)." for word in "AB")
+    html = cj.summary(result_of("All is well."), result_of(f"{long} {other}")).html
+    assert f'<p class="cj-headline">{long}</p><p class="cj-rest cj-in-full">{other}</p>' in html
+    for headline in (f"{long} Association, not causation.", f"Ship it. {other}"):
+        html = cj.summary(result_of("All is well."), result_of(headline)).html
+        assert f'<p class="cj-headline">{headline}</p>' in html
 
 
 def relative(value: float, low: float, high: float) -> dict:

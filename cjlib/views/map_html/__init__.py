@@ -99,7 +99,7 @@ def _table(stages: list[str], lanes: list[tuple[str, str, list[Cell]]]) -> str:
     )
     rows = "".join(
         f'<tr class="cj-lane-{kind}"><th class="cj-map-lane" scope="row">{escape(name)}</th>'
-        + "".join(f'<td class="{_class(cell)}">{cell.html}</td>' for cell in cells)
+        + "".join(f"<td{_class(cell)}>{cell.html}</td>" for cell in cells)
         + "</tr>"
         for name, kind, cells in lanes
         if any(cell.html for cell in cells)
@@ -113,7 +113,8 @@ def _stage_by_stage(content: PosterContent) -> str:
 
 
 def _class(cell: Cell) -> str:
-    return f"cj-cell cj-{cell.kind}" + (" cj-thin" if cell.thin else "")
+    kinds = ([] if cell.kind == "plain" else [f"cj-{cell.kind}"]) + ["cj-thin"] * cell.thin
+    return f' class="{" ".join(kinds)}"' if kinds else ""
 
 
 BY_HAND = {

@@ -38,7 +38,7 @@ def big(text: str) -> str:
 
 def said(*lines: str) -> str:
     """Lines of HTML one below the other; empty ones are left out."""
-    return "".join(f'<span class="cj-line">{line}</span>' for line in lines if line)
+    return "".join(f"<div>{line}</div>" for line in lines if line)
 
 
 def rests_on(n: int) -> str:

@@ -69,7 +69,7 @@ class Summary:
         """The summary as HTML; every text escaped, since names come from data."""
         first, more = self.headlines[:1], self.headlines[1:]
         said = "".join(_paragraphs(headline) for headline in first)
-        said += "".join(_paragraphs(headline, "cj-rest cj-in-full") for headline in more)
+        said += "".join(map(_further, more))
         changed = changes([(self.previous.get(name), one) for name, one in self.metrics.items()])
         cards = "".join(
             _card(kind_of(name, one).words, name, one, change)
@@ -196,10 +196,22 @@ SENTENCE_END = re.compile(r"(?<=[\w)%”]\.) (?=[A-Z\d“])")
 """Where a sentence ends and another begins."""
 
 
-def _paragraphs(headline: str, css: str = "cj-rest") -> str:
-    """The first sentence answers; what follows stands beneath it, smaller; of further results a summary shows the answer alone."""
+BRIEF = 40
+"""A sentence of fewer letters, such as a caveat, stands with the one beside it."""
+
+
+def _further(headline: str) -> str:
+    """What a further result says: in a summary of a page its first sentence, where that and what follows are more than a few words."""
     answer, *rest = SENTENCE_END.split(headline, maxsplit=1)
-    more = f'<p class="{css}">{escape(rest[0])}</p>' if rest else ""
+    if not rest or min(len(answer), len(rest[0])) < BRIEF:
+        return f'<p class="cj-headline">{escape(headline)}</p>'
+    return f'<p class="cj-headline">{escape(answer)}</p><p class="cj-rest cj-in-full">{escape(rest[0])}</p>'
+
+
+def _paragraphs(headline: str) -> str:
+    """The first sentence answers; what follows stands beneath it, smaller."""
+    answer, *rest = SENTENCE_END.split(headline, maxsplit=1)
+    more = f'<p class="cj-rest">{escape(rest[0])}</p>' if rest else ""
     return f'<p class="cj-headline">{escape(answer)}</p>{more}'
 
 
@@ -209,7 +221,11 @@ def _paragraphs(headline: str, css: str = "cj-rest") -> str:
 def _card(words: str, name: str, one: Metric, change: Change) -> str:
     value = escape(_value(name, one)).replace(" points", " <small>points</small>")
     shown_value = value if few(one) else f"<strong>{value}</strong>"
-    lines = [f'<p class="cj-name">{escape(words)}</p>', f'<p class="cj-value">{shown_value}</p>']
+    long = " cj-long" * is_long(_value(name, one))
+    lines = [
+        f'<p class="cj-name">{escape(words)}</p>',
+        f'<p class="cj-value{long}">{shown_value}</p>',
+    ]
     met = one.get("target_met", "")
     if met:
         lines.append(
@@ -220,6 +236,11 @@ def _card(words: str, name: str, one: Metric, change: Change) -> str:
         told = change_words(kind_of(name, one), change)
         lines.append(f'<p class="cj-change">{escape(_unbroken(told))}</p>')
     return f"<li>{''.join(lines)}</li>"
+
+
+def is_long(value: str) -> bool:
+    """Whether a number needs smaller letters to stand in one line of its card."""
+    return len(value.removesuffix(" points")) > 8
 
 
 def _value(name: str, one: Metric) -> str:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from cjlib.shared.comparison import MIN_N
 from cjlib.show import numbers
-from cjlib.views.map_html.sentiment_lane import NAMES, SCALES, rows_of_group
+from cjlib.views.map_html.sentiment_lane import NAMES, POINTS, SCALES, rows_of_group
 from cjlib.views.plots import theme
 from cjlib.views.plots.map_pain import moments, pain_points, routes, support
 from cjlib.views.plots.persona_maps import groups
@@ -95,7 +95,7 @@ def _caption(rows: list[dict[str, Any]], measure: str) -> str:
     if not named:
         return f"No stage differs significantly: {NAMES[measure]}, {span}."
     told = [
-        f"{one['stage']} is a {one['named']} at {_number(one['value'])} ({_number(one['value_low'])} to {_number(one['value_high'])}, n = {one['n']:,})"
+        f"{one['stage']} is a {POINTS.get(one['named'], one['named'])} at {_number(one['value'])} ({_number(one['value_low'])} to {_number(one['value_high'])}, n = {one['n']:,})"
         for one in named
     ]
     return f"{numbers.joined(told)}; {'the other stages lie ' + span if span else 'no other stage can be read'} ({NAMES[measure]})."

@@ -343,10 +343,9 @@ def wrapped(text: str, width: int = 44) -> str:
 
 
 def money_axis(title: str, **more: Any) -> dict[str, Any]:
-    """An axis of amounts, each with the sign of the currency in use."""
+    """An axis of amounts, its title with the currency in use."""
     sign = numbers.currency_sign()
-    space = "\u00a0" if sign.endswith("\u00a0") else ""
-    return {"title": {"text": title}, "tickprefix": safe(sign) + space, **more}
+    return {"title": {"text": f"{title} ({safe(sign)})" if sign else title}, **more}
 
 
 # ---- pieces of figures -----------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from cjlib.analyses.scorecard.summary import FIRST
 from cjlib.show import numbers
 from cjlib.show.units import CUSTOMERS, Unit, html_in_units, use_unit
 from cjlib.views.marks import STYLE, Mark, spark
-from cjlib.views.notebook.summary_cards import VERDICTS, aim, detail, said
+from cjlib.views.notebook.summary_cards import VERDICTS, aim, detail, is_long, said
 from cjlib.views.report.changes import Move, metrics_of, moves_of_run
 from cjlib.views.report.figures import unbroken
 from cjlib.views.report.parameters import for_readers
@@ -247,6 +247,7 @@ def _tile(report: Report, name: str, entry: Metric) -> dict[str, Any]:
     return {
         "name": entry["label"],
         "value": said(entry["value"], entry["unit"]),
+        "long": is_long(said(entry["value"], entry["unit"])),
         "note": unbroken(detail(name, entry)),
         "target": aim(entry) if met else "",
         "met": met,

@@ -509,7 +509,7 @@ def _metrics(model: ChurnModel, table: pd.DataFrame, drift: pd.DataFrame) -> dic
 def _beyond(table: pd.DataFrame) -> str:
     share = table["outside_training"].mean()
     return (
-        f" {percent(share)} of them are outside what training saw in at least one feature."
+        f" {percent(share)} of them have a value beyond those that the model learned from."
         if share > 0
         else ""
     )
