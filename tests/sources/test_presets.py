@@ -477,6 +477,7 @@ def test_a_frame_and_a_table_of_a_database_are_read_like_the_file(tmp_path: Path
     place = tmp_path / "shop.sqlite"
     with sqlite3.connect(place) as database:
         frame.to_sql("orders", database, index=False)
+    database.close()
     log = cj.read_events(f"sqlite:///{place}", table="orders", preset="shopify")
     assert events(log, "value", "products") == expected
     with pytest.raises(CjlibError, match="preset is for rows that are read"):
