@@ -67,8 +67,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
 # ---- before anything runs --------------------------------------------------------------------------------------------
 
 
-def test_a_mistyped_parameter_is_answered_at_once_with_a_suggestion(tmp_path):
-    before = os.times().children_user
+def test_a_mistyped_parameter_is_answered_with_a_suggestion_before_anything_runs(tmp_path):
     said = cj("run", "ok", "--notebooks", NOTEBOOKS, "-P", "shar=0.3", "--out", tmp_path / "out")
     assert said.code == 2
     assert (
@@ -76,7 +75,6 @@ def test_a_mistyped_parameter_is_answered_at_once_with_a_suggestion(tmp_path):
         == "cj: unknown parameter 'shar'. Did you mean 'share'? ok has: journey, share, code, checked. `cj list` says what each means.\n"
     )
     assert said.out == ""
-    assert os.times().children_user - before < 1.5
     assert not (tmp_path / "out").exists()
 
 

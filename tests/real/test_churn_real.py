@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,9 +91,7 @@ def test_cdnow_beats_bgnbd_at_every_cutoff(shared_data):
         ),
         duplicates="keep",
     )
-    began = time.process_time()
     model = cj.fit_churn(cj.churn_data(log, horizon="90D", active_within="180D"))
-    assert time.process_time() - began < 60
     active = model.table[model.table["population"] == "active"]
     chosen = active[active["model"] == "chosen"].set_index("cutoff")["auc"]
     bgnbd = active[active["model"] == "bgnbd"].set_index("cutoff")["auc"]
