@@ -182,20 +182,21 @@ def share_over_time(
     customer: Ints,
     *,
     follow_up: FollowUp,
+    stratum: Ints | None = None,
     min_n: int = MIN_N,
 ) -> Slope:
-    """Whether a share rises or falls over periods: the Cochran–Armitage test, its variance clustered by customer.
+    """Whether a share rises or falls over periods, within strata where they are given: the Cochran–Armitage test, its variance clustered by customer.
 
     References
     ----------
     Armitage, P. (1955). Tests for linear trends in proportions and frequencies. Biometrics 11.
     """
     units = len(np.unique(customer))
-    if not len(when) or when.min() == when.max():
+    alike = np.zeros(len(when), dtype=np.int64) if stratum is None else stratum
+    centred, residual = (_less_mean(values.astype(float), alike) for values in (when, outcome))
+    if not np.any(centred):
         missing = family(name, [np.nan], units=units, other_units=units, follow_up=follow_up)
         return Slope(name, missing.p_value, missing.p_adjusted, follow_up, np.nan, np.nan)
-    centred = when - when.mean()
-    residual = outcome - outcome.mean()
     who = np.unique(customer, return_inverse=True)[1]
     score = float(np.sum(centred * residual))
     spread = float(np.sum(np.bincount(who, weights=centred * residual) ** 2))
@@ -207,6 +208,38 @@ def share_over_time(
         for moment in (when.min(), when.max())
     )
     return Slope(name, tested.p_value, tested.p_adjusted, follow_up, first, last)
+
+
+def _less_mean(values: Floats, stratum: Ints) -> Floats:
+    """Values less the mean of their stratum."""
+    size = np.maximum(np.bincount(stratum), 1)
+    return values - (np.bincount(stratum, weights=values) / size)[stratum]
+
+
+def within_strata_against_others(
+    name: str,
+    group: Ints,
+    outcome: Bools,
+    customer: Ints,
+    stratum: Ints,
+    groups: int,
+    *,
+    follow_up: FollowUp,
+    min_n: int = MIN_N,
+) -> tuple[Family, Floats]:
+    """As `repeated_groups_against_others`, of outcomes less the share of their stratum; and the differences."""
+    base = np.bincount(group, minlength=groups)
+    others = base.sum() - base
+    who = np.unique(customer, return_inverse=True)[1]
+    residual = _less_mean(outcome.astype(float), stratum)
+    own = np.bincount(group, weights=residual, minlength=groups)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = own / base - (own.sum() - own) / others
+        clustered = _clustered_variance(group, residual, who, base, others)
+        p = 2 * ndtr(-np.abs(difference / np.sqrt(clustered)))
+    units = _customers_by_group(group, who, groups)
+    tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
+    return tested, difference
 
 
 def compare_presence(

@@ -358,6 +358,32 @@ def test_a_planted_change_is_found_and_handed_up() -> None:
     assert trend.findings[0].topic == "conversion over time"
 
 
+def test_who_comes_back_makes_no_trend() -> None:
+    """Of 200 customers none converts and none comes back; 60 others convert in each of eight weeks."""
+    weeks = [(f"once{k}", 0, False) for k in range(200)]
+    weeks += [(f"loyal{k}", week, True) for week in range(8) for k in range(60)]
+    rows = [
+        (
+            customer,
+            event,
+            pd.Timestamp("2025-01-06", tz="UTC") + pd.Timedelta(days=7 * week, hours=hour),
+        )
+        for customer, week, buys in weeks
+        for hour, event in enumerate(["visit", "buy"] if buys else ["visit"])
+    ]
+    log = cj.read_events(
+        pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]),
+        observed_until="2025-03-10",
+    )
+    trend = cj.funnel(log, ["visit", "buy"], window="2D").trend()
+    assert trend.headline.startswith("Conversion shows no significant trend over 8 complete weeks")
+    assert (
+        "0% of the first week’s entries are of customers who had, 100% of the last one’s"
+        in trend.headline
+    )
+    assert not trend.findings
+
+
 def test_only_what_can_happen_to_both_is_compared_after_a_drop_off() -> None:
     log = many(
         ("lost", 60, "A@1h help@2h"),

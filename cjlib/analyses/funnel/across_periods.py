@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,12 @@ from cjlib.analyses.funnel.count import Attempts, first_entries
 from cjlib.analyses.funnel.instants import Bools, Ints, Positions
 from cjlib.analyses.funnel.options import Question, Rows
 from cjlib.analyses.result import Result, metric
-from cjlib.shared.clustered_comparison import Slope, repeated_groups_against_others, share_over_time
+from cjlib.shared.clustered_comparison import (
+    Slope,
+    repeated_groups_against_others,
+    share_over_time,
+    within_strata_against_others,
+)
 from cjlib.shared.comparison import (
     Family,
     FollowUp,
@@ -21,8 +27,9 @@ from cjlib.shared.comparison import (
     family,
 )
 from cjlib.shared.periods import Calendar, calendar, check_period
-from cjlib.shared.stats import share, wilson
+from cjlib.shared.stats import Floats, share, wilson
 from cjlib.show.numbers import (
+    about,
     confidence,
     count_of,
     joined,
@@ -33,6 +40,8 @@ from cjlib.show.numbers import (
 from cjlib.sources.log.event_log import EventLog
 
 ENTRY = "the first event of step 1"
+BY_PERIOD, OVER_TIME = "conversion by period of entry", "conversion over time"
+ALIKE = "; since customers come back, what is claimed holds among entries alike in how many of their customer came before (none, 1 to 2, 3 to 6, …), and the trend is that of these"
 
 
 class FunnelTrend(Result):
@@ -74,22 +83,26 @@ def trend(
         return FunnelTrend(table=table, headline=_short_trend(table, period), definition=definition)
     inside = table["complete"].to_numpy()[index]
     customer = rows.customer[first.who][inside]
-    unequal, slope = _tested_trend(
-        asked,
+    entries = Entries(
         index[inside],
+        first.times(0)[inside],
         first.depth[inside] == len(asked.steps),
-        customer,
-        FollowUp(ENTRY, asked.window, int(np.count_nonzero(~inside))),
+        customer.astype(np.int64),
     )
+    follow_up = FollowUp(ENTRY, asked.window, int(np.count_nonzero(~inside)))
+    unequal, slope, of_all = _tested_trend(asked, entries, follow_up)
+    told = Told(slope, of_all, entries)
     tested = slice(0, len(unequal.share) - 1)
     table.loc[tested, "other_share"] = unequal.other_share
     for name, column in unequal.columns().items():
         table.loc[tested, name] = column
     return FunnelTrend(
         table=table,
-        headline=_trend_headline(table, unequal, slope, period),
+        headline=_trend_headline(table, unequal, told, period),
         definition=definition
-        | {"comparisons": f"{unequal.words}; {slope.words}; variances clustered by customer"},
+        | {
+            "comparisons": f"{unequal.words}; {slope.words}; variances clustered by customer{ALIKE if entries.again.any() else ''}"
+        },
         metrics={
             "change_over_time": metric(
                 slope.last - slope.first,
@@ -99,7 +112,7 @@ def trend(
                 better="higher",
             )
         },
-        findings=tuple(_trend_findings(table, unequal, slope, period)),
+        findings=tuple(_trend_findings(table, unequal, told, period)),
         families={tested.name: tested.tests for tested in (unequal, slope)},
     )
 
@@ -138,28 +151,106 @@ def _complete(table: pd.DataFrame) -> pd.Series:
     return table["complete"] & (table["customers"] > 0)
 
 
+@dataclass(frozen=True)
+class Entries:
+    """One entry a customer and period: its period, when it was, whether it converted, and whose it is."""
+
+    period: Ints
+    time: Ints
+    converted: Bools
+    customer: Ints
+
+    @cached_property
+    def before(self) -> Ints:
+        """How many earlier entries their customer has."""
+        order = np.lexsort((self.time, self.customer))
+        customer = self.customer[order]
+        begins = np.flatnonzero(np.diff(customer, prepend=customer[0] - 1))
+        rank = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
+        before = np.empty(len(order), dtype=np.int64)
+        before[order] = rank
+        return before
+
+    @property
+    def again(self) -> Bools:
+        """Which are of customers who had entered before."""
+        return self.before > 0
+
+    @property
+    def stratum(self) -> Ints:
+        """Entries alike in how many came before: none, 1 to 2, 3 to 6, and so on."""
+        return np.log2(self.before + 1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of a trend: the slope among entries alike, beside the slope of all; the same where nobody comes back."""
+
+    slope: Slope
+    of_all: Slope
+    entries: Entries
+
+    @property
+    def words(self) -> str:
+        """The slope of which a sentence may be made."""
+        verb = "rose" if self.slope.last > self.slope.first else "fell"
+        return f"Conversion {verb} from about {percent(self.slope.first)} to about {percent(self.slope.last)}"
+
+    def unlike_all(self, period: str) -> str:
+        """That all entries together have a slope which those alike do not show; "" where they have none."""
+        again, when = self.entries.again, self.entries.period
+        if not again.any() or not self.of_all.claims[0]:
+            return ""
+        first, last = (about(again[when == end].mean()) for end in (when.min(), when.max()))
+        return (
+            f" All entries together went from about {percent(self.of_all.first)} to about {percent(self.of_all.last)}, but not those alike in how often their customer "
+            f"had entered before: {first} of the first {period}’s entries are of customers who had, {last} of the last one’s."
+        )
+
+
 def _tested_trend(
-    asked: Question,
-    index: Ints,
-    converted: Bools,
-    customer: Positions,
-    follow_up: FollowUp,
-) -> tuple[ShareComparison, Slope]:
-    """Each complete period against all others together, and the slope over all of them."""
-    who = customer.astype(np.int64)
+    asked: Question, entries: Entries, follow_up: FollowUp
+) -> tuple[ShareComparison, Slope, Slope]:
+    """Each complete period against all others together, the slope among entries alike, and that of all.
+
+    Where customers come back, what is claimed holds among entries alike in how many came before: the older a log, the more of a period's entries are of those who
+    come back, and they convert otherwise. p is the larger one, 1 where the two go apart.
+    """
+    rows = entries.period, entries.converted, entries.customer
+    size, least = int(entries.period.max()) + 1, asked.min_n
     unequal = repeated_groups_against_others(
-        "conversion by period of entry",
-        index,
-        converted,
-        who,
-        int(index.max()) + 1,
-        follow_up=follow_up,
-        min_n=asked.min_n,
+        BY_PERIOD, *rows, size, follow_up=follow_up, min_n=least
+    )
+    of_all = share_over_time(OVER_TIME, *rows, follow_up=follow_up, min_n=least)
+    if not entries.again.any():
+        return unequal, of_all, of_all
+    alike, difference = within_strata_against_others(
+        BY_PERIOD, *rows, entries.stratum, size, follow_up=follow_up, min_n=least
     )
     slope = share_over_time(
-        "conversion over time", index, converted, who, follow_up=follow_up, min_n=asked.min_n
+        OVER_TIME, *rows, stratum=entries.stratum, follow_up=follow_up, min_n=least
     )
-    return unequal, slope
+    apart = unequal.share - unequal.other_share, difference
+    rise = of_all.last - of_all.first, slope.last - slope.first
+    return (
+        replace(
+            unequal,
+            p_value=_larger(unequal.p_value, alike.p_value, apart),
+            p_adjusted=_larger(unequal.p_adjusted, alike.p_adjusted, apart),
+        ),
+        replace(
+            slope,
+            p_value=_larger(of_all.p_value, slope.p_value, rise),
+            p_adjusted=_larger(of_all.p_adjusted, slope.p_adjusted, rise),
+        ),
+        of_all,
+    )
+
+
+def _larger(p: Floats, other: Floats, differences: tuple[Floats | float, Floats | float]) -> Floats:
+    """The larger of two p-values of differences that go the same way."""
+    same = np.sign(differences[0]) == np.sign(differences[1])
+    return np.where(np.isnan(p) | np.isnan(other), np.nan, np.where(same, np.maximum(p, other), 1))
 
 
 def _empty_trend() -> pd.DataFrame:
@@ -196,24 +287,17 @@ def _short_trend(table: pd.DataFrame, period: str) -> str:
     )
 
 
-def _trend_headline(
-    table: pd.DataFrame, unequal: ShareComparison, slope: Slope, period: str
-) -> str:
+def _trend_headline(table: pd.DataFrame, unequal: ShareComparison, told: Told, period: str) -> str:
     whole = table[_complete(table)]
     over = f"over {count_of(len(whole), f'complete {period}')}"
-    if np.isnan(slope.p_value[0]):
+    if np.isnan(told.slope.p_value[0]):
         headline = f"Too few customers to tell a trend of conversion {over}."
-    elif slope.claims[0]:
-        headline = f"{_slope_words(slope)} {over}."
+    elif told.slope.claims[0]:
+        headline = f"{told.words} {over}."
     else:
         pooled = float(whole["converted"].sum() / whole["customers"].sum())
-        headline = f"Conversion shows no significant trend {over}: {percent(pooled)} of {count_of(int(whole['customers'].sum()), 'entry', 'entries')}."
+        headline = f"Conversion shows no significant trend {over}: {percent(pooled)} of {count_of(int(whole['customers'].sum()), 'entry', 'entries')}.{told.unlike_all(period)}"
     return headline + unusual_words(table, unequal.claims, period) + _running(table, period)
-
-
-def _slope_words(slope: Slope) -> str:
-    verb = "rose" if slope.last > slope.first else "fell"
-    return f"Conversion {verb} from about {percent(slope.first)} to about {percent(slope.last)}"
 
 
 def unusual_words(table: pd.DataFrame, unusual: Bools, period: str) -> str:
@@ -237,17 +321,17 @@ def unusual_words(table: pd.DataFrame, unusual: Bools, period: str) -> str:
 
 
 def _trend_findings(
-    table: pd.DataFrame, unequal: ShareComparison, slope: Slope, period: str
+    table: pd.DataFrame, unequal: ShareComparison, told: Told, period: str
 ) -> list[Finding]:
     """A trend, and the last complete period where it differs from the others."""
-    complete = table[_complete(table)]
+    complete, slope = table[_complete(table)], told.slope
     findings = []
     if slope.claims[0]:
         change = slope.last - slope.first
         findings.append(
             Finding(
                 topic=slope.name,
-                claim=f"{_slope_words(slope)} over {count_of(len(complete), period)}.",
+                claim=f"{told.words} over {count_of(len(complete), period)}.",
                 direction="good" if change > 0 else "bad",
                 value=change,
                 n=int(complete["customers"].sum()),
