@@ -45,8 +45,8 @@ def table_html(table: pd.DataFrame, most: int = 60, kinds: Mapping[str, str] | N
     """
     columns = _shown_columns(table, kinds or {})
     heads = "".join(
-        f'<th scope="col"{_CLASS if one.bounded else ""}>{escape(_head(one))}</th>'
-        for one in columns
+        f'<th scope="col"{_CLASS if column.bounded else ""}>{escape(_head(column))}</th>'
+        for column in columns
     )
     rows = "".join(
         _row_html(columns, row) for row in table.head(most).itertuples(index=False, name=None)
@@ -93,10 +93,10 @@ def _bounds_follow(names: Sequence[str], place: int) -> bool:
 
 def _row_html(columns: Sequence[_Shown], row: tuple[Any, ...]) -> str:
     cells = (
-        _bounded_html(one.kind, row[one.place : one.place + 3])
-        if one.bounded
-        else _cell_html(one.kind, row[one.place])
-        for one in columns
+        _bounded_html(column.kind, row[column.place : column.place + 3])
+        if column.bounded
+        else _cell_html(column.kind, row[column.place])
+        for column in columns
     )
     return f"<tr>{''.join(cells)}</tr>"
 

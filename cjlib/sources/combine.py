@@ -94,7 +94,7 @@ def combined(
     """
     engine, first = engine or DuckDB(), next(iter(logs.values()))
     columns = united_columns(logs, [] if units is None else [PERSON])
-    properties = [one.target for one in columns]
+    properties = [column.target for column in columns]
     schema, sources = _gathered(engine, logs, columns)
     last = None
     if people is None and units is None:
@@ -119,7 +119,7 @@ def combined(
     log = EventLog(
         engine=engine,
         prepared="prepared",
-        properties={one.name: one for one in properties},
+        properties={column.name: column for column in properties},
         timezone=first.timezone,
         observed_until_us=end_of_data(last, first.zone, whole_days) if until is None else until,
         quality=first.quality,
@@ -143,7 +143,7 @@ def plain_log(log: EventLog) -> dict[str, Any]:
         name: cache.keep_table(log.engine, f"kept_{name}", getattr(log, name))
         for name in ("quality", "quarantine")
     }
-    properties = [asdict(one) for one in log.properties.values()]
+    properties = [asdict(column) for column in log.properties.values()]
     waits = bool((log.quarantine["reason"] == FUTURE).any())
     kept = {"timezone": log.timezone, "observed_until_us": log.observed_until_us}
     return {**kept, **tables, "properties": properties, "only_for": _PROCESS if waits else None}
@@ -167,7 +167,7 @@ def log_of_plain(engine: DuckDB, kept: Mapping[str, Any]) -> EventLog:
     return EventLog(
         engine=engine,
         prepared="prepared",
-        properties={one.name: one for one in properties},
+        properties={column.name: column for column in properties},
         timezone=kept["timezone"],
         observed_until_us=kept["observed_until_us"],
         quality=quality,
@@ -389,7 +389,7 @@ def _unite(engine: DuckDB, target: Property, values: Sequence[pa.Array]) -> list
     code = np.empty(len(order), dtype=_WIDTHS[width])
     code[order] = np.arange(len(order))
     codes = pa.array(code).take(encoded.indices)
-    ends = np.cumsum([len(one) for one in values])
+    ends = np.cumsum([len(value) for value in values])
     return [codes.slice(end - len(one), len(one)) for one, end in zip(values, ends, strict=True)]
 
 
@@ -529,18 +529,18 @@ def _names_of_two_meanings(
 ) -> list[QualityLine]:
     """Columns of one name that hold numbers here and texts there, and a column that had to be renamed."""
     found = []
-    for one in columns:
-        types = types_of(logs, one.parts)
-        if one.target.type == "VARCHAR" and len(set(types.values())) > 1:
+    for column in columns:
+        types = types_of(logs, column.parts)
+        if column.target.type == "VARCHAR" and len(set(types.values())) > 1:
             words = ", ".join(f"{_WORDS[kind]} in {name}" for name, kind in types.items())
             text = f"{words}; read as text. Give the columns two names if they are two things"
             found.append(
-                QualityLine(f"{one.target.name}: types differ", log_rows(logs, [*types]), text)
+                QualityLine(f"{column.target.name}: types differ", log_rows(logs, [*types]), text)
             )
-        renamed = [name for name, own in one.parts.items() if own.name != one.target.name]
+        renamed = [name for name, own in column.parts.items() if own.name != column.target.name]
         if renamed:
-            own = one.parts[renamed[0]].name
-            text = f"called {one.target.name} here, for {own} names {_MADE[own]}"
+            own = column.parts[renamed[0]].name
+            text = f"called {column.target.name} here, for {own} names {_MADE[own]}"
             found.append(
                 QualityLine(
                     f"{own}: a column of {', '.join(renamed)}", log_rows(logs, renamed), text

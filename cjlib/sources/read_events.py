@@ -418,7 +418,7 @@ def _read(source: Any, request: Request, *, refresh: bool = False, keep: bool = 
     return EventLog(
         engine=engine,
         prepared="prepared",
-        properties={one.name: one for one in facts.properties},
+        properties={column.name: column for column in facts.properties},
         timezone=request.zone.key,
         observed_until_us=end_of_data(last, request.zone, facts.whole_days)
         if request.until is None
@@ -451,7 +451,7 @@ def _with_customers(log: EventLog, customers: Any, grain: Grain | None) -> Event
     make_events_view(log.engine, properties)
     return replace(
         log,
-        properties={one.name: one for one in properties},
+        properties={column.name: column for column in properties},
         quality=_with_lines(log.quality, lines),
     )
 
@@ -513,15 +513,15 @@ def attach_attributes(
         Property(name, f"a{position}", kind, coded=True, of_customer=True)
         for position, (name, kind) in enumerate(names, start=1)
     )
-    for one in properties:
+    for column in properties:
         engine.execute(
-            f"CREATE TEMP TABLE {one.dictionary} AS SELECT CAST(row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS INTEGER) AS code, value "
-            f"FROM (SELECT DISTINCT {one.column} AS value FROM customers WHERE {one.column} IS NOT NULL) ORDER BY code"
+            f"CREATE TEMP TABLE {column.dictionary} AS SELECT CAST(row_number() OVER (ORDER BY CAST(value AS VARCHAR)) - 1 AS INTEGER) AS code, value "
+            f"FROM (SELECT DISTINCT {column.column} AS value FROM customers WHERE {column.column} IS NOT NULL) ORDER BY code"
         )
-    picks = "".join(f", {one.dictionary}.code AS {one.column}" for one in properties)
+    picks = "".join(f", {column.dictionary}.code AS {column.column}" for column in properties)
     joins = "".join(
-        f" LEFT JOIN {one.dictionary} ON {one.dictionary}.value = s.{one.column}"
-        for one in properties
+        f" LEFT JOIN {column.dictionary} ON {column.dictionary}.value = s.{column.column}"
+        for column in properties
     )
     engine.execute(
         f"CREATE TEMP TABLE attributes AS SELECT c_names.code AS c{picks} FROM c_names LEFT JOIN customers s ON s.id = CAST(c_names.value AS VARCHAR){joins} "
@@ -555,7 +555,7 @@ def _typed(
     for position, one in enumerate(values, start=1):
         filled = f"CASE WHEN NOT {blank(one.value)} THEN trim({one.value}) END"
         picks.append(f"{filled if one.type == 'VARCHAR' else one.value} AS a{position}")
-    return picks, [(one.name, one.type) for one in values]
+    return picks, [(value.name, value.type) for value in values]
 
 
 def _one_row_each(engine: DuckDB, names: list[tuple[str, str]]) -> None:

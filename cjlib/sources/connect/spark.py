@@ -45,7 +45,9 @@ class Spark:
         with _told():
             if not source.catalog.tableExists(name):
                 raise no_such_table(
-                    "the Spark session", name, [one.name for one in source.catalog.listTables()]
+                    "the Spark session",
+                    name,
+                    [listTable.name for listTable in source.catalog.listTables()],
                 )
             return cls(source.table(name), f"{name} of the Spark session")
 

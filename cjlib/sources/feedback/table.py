@@ -632,7 +632,7 @@ def _together(parts: Mapping[str, Feedback]) -> Feedback:
     for name, frame in frames.items():
         own = frame["feedback_id"]
         frames[name] = frame.assign(feedback_id=own.mask(own.isin(several), f"{name} " + own))
-    asked = [one.asked for one in parts.values() if one.asked is not None]
+    asked = [part.asked for part in parts.values() if part.asked is not None]
     used = pd.concat(_of_like_types(list(frames.values())), ignore_index=True)
     return Feedback(
         _ordered(used).sort_values("feedback_id", ignore_index=True),

@@ -39,13 +39,18 @@ class GrainStep:
     def __call__(self, engine: DuckDB, properties: Sequence[Property]) -> list[Property]:
         """Put the unit in the place of the customer, and the customer into the column `person`."""
         own = next(
-            (one for name in self.grain.unit.columns for one in properties if one.name == name),
+            (
+                column
+                for name in self.grain.unit.columns
+                for column in properties
+                if column.name == name
+            ),
             None,
         )
         belonging = self._belonging(engine)
         if own is None and not belonging:
             raise self._no_column(properties)
-        person = next(one for one in properties if one.name == PERSON)
+        person = next(column for column in properties if column.name == PERSON)
         engine.execute(
             f"CREATE TEMP TABLE row_units AS SELECT r.* EXCLUDE ({person.column}), coalesce({', '.join(_units(own, belonging))}) AS unit "
             f"FROM gathered r{_joins(own, belonging)}"
@@ -70,20 +75,20 @@ class GrainStep:
 
     def _left(self, engine: DuckDB, properties: Sequence[Property]) -> list[Property]:
         """The columns without the ids as they were given, where nothing was joined: `person` holds them."""
-        given = [one for one in properties if one.name == GIVEN_ID and not self.joined]
+        given = [column for column in properties if column.name == GIVEN_ID and not self.joined]
         for one in given:
             engine.execute(f"ALTER TABLE gathered DROP COLUMN {one.column}")
-        return [one for one in properties if one not in given]
+        return [column for column in properties if column not in given]
 
     def _nobody(self, properties: Sequence[Property]) -> str:
         """SQL of which rows are of a unit and of no person."""
         if self.joined:
             return "r.c IN (SELECT code FROM person_names WHERE value = '')"
-        given = next((one for one in properties if one.name == GIVEN_ID), None)
+        given = next((column for column in properties if column.name == GIVEN_ID), None)
         return "TRUE" if given is None else f"(r.{given.column} IS NULL)"
 
     def _no_column(self, properties: Sequence[Property]) -> CjlibError:
-        there = [one.name for one in properties if one.name != PERSON]
+        there = [column.name for column in properties if column.name != PERSON]
         wanted = " or ".join(map(repr, self.grain.unit.columns))
         return CjlibError(
             f"grain: neither the events nor the customers table have a column {wanted}.{did_you_mean(self.grain.unit.columns[-1], there)} "
@@ -242,7 +247,7 @@ def attributes_of_units(customers: Any, grain: Grain) -> tuple[Any, str, list[Qu
     """
     scratch = DuckDB()
     raw = open_table(scratch, customers, "customers")
-    unit = next((one for one in grain.unit.columns if one in raw.names), None)
+    unit = next((column for column in grain.unit.columns if column in raw.names), None)
     if unit is None or CUSTOMER not in raw.names:
         return customers, unit or CUSTOMER, []
     return _rolled_up(scratch, raw, unit, grain)
@@ -283,12 +288,12 @@ def unit_with_names(unit: Unit, engine: DuckDB, properties: Sequence[Property]) 
     found = [
         name for (name,) in engine.rows("SELECT value FROM e_names WHERE value ILIKE '%customer%'")
     ]
-    for one in properties:
-        if one.coded and one.type == "VARCHAR":
+    for column in properties:
+        if column.coded and column.type == "VARCHAR":
             found += [
                 name
                 for (name,) in engine.rows(
-                    f"SELECT value FROM {one.dictionary} WHERE value ILIKE '%customer%' ORDER BY value LIMIT 100"
+                    f"SELECT value FROM {column.dictionary} WHERE value ILIKE '%customer%' ORDER BY value LIMIT 100"
                 )
             ]
-    return replace(unit, names=names_to_keep([*found, *(one.name for one in properties)]))
+    return replace(unit, names=names_to_keep([*found, *(column.name for column in properties)]))

@@ -44,7 +44,7 @@ class PeopleStep:
 
     def __call__(self, engine: DuckDB, properties: Sequence[Property]) -> Owners:
         """Whose each row of `gathered` is."""
-        there = {one.name: one for one in properties}
+        there = {column.name: column for column in properties}
         own_name = {
             name: GIVEN_ID if name == CUSTOMER else name for name in self.identities.columns
         }
@@ -55,7 +55,7 @@ class PeopleStep:
         columns = [
             name
             for name in self.identities.columns
-            if name in places or any(name in one.columns for one in links)
+            if name in places or any(name in link.columns for link in links)
         ]
         _check_columns(self.identities, columns, [*there])
         known = sum(name in self.identities.known for name in columns)
@@ -67,7 +67,7 @@ class PeopleStep:
         ids = _values_of(engine, space)
         for relation in (
             *(f"ids_{n}" for n in range(len(columns))),
-            *(one.relation for one in links),
+            *(link.relation for link in links),
         ):
             engine.execute(f"DROP TABLE {relation}")
         owners = _write(engine, found, space, ids)
@@ -88,7 +88,7 @@ class PeopleStep:
             else np.full(len(rows), NOBODY, dtype=np.int32)
             for n, name in enumerate(space.columns)
         ]
-        tables = [one for link in links for one in _pairs(engine, space, link)]
+        tables = [pair for link in links for pair in _pairs(engine, space, link)]
         apart = [
             int(start) + code
             for n, (name, start) in enumerate(zip(space.columns, space.starts, strict=False))
@@ -161,9 +161,9 @@ def _dictionary(
 ) -> int:
     """Make the dictionary of a column's ids; how many there are."""
     parts = [
-        f"SELECT l{n} AS value FROM {one.relation}"
-        for one in links
-        for n, column in enumerate(one.columns)
+        f"SELECT l{n} AS value FROM {link.relation}"
+        for link in links
+        for n, column in enumerate(link.columns)
         if column == name
     ]
     if place is not None:

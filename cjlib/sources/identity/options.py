@@ -59,7 +59,7 @@ def identities_of(given: Any) -> Identities | None:
     for key in given:
         if key not in _KEYS:
             raise not_one_of("identities", key, list(_KEYS))
-    known = tuple(one for one in _names(given, "known") if one != CUSTOMER)
+    known = tuple(name for name in _names(given, "known") if name != CUSTOMER)
     anonymous = _names(given, "anonymous")
     columns = (CUSTOMER, *known, *anonymous)
     twice = [one for position, one in enumerate(columns) if one in columns[:position]]
@@ -81,12 +81,12 @@ def _names(given: Mapping[str, Any], key: str) -> tuple[str, ...]:
     names = given.get(key) or ()
     names = (names,) if isinstance(names, str | int) else names
     if not isinstance(names, Sequence | set | frozenset) or not all(
-        isinstance(one, str | int) and not isinstance(one, bool) and str(one).strip()
-        for one in names
+        isinstance(name, str | int) and not isinstance(name, bool) and str(name).strip()
+        for name in names
     ):
         what = "ids" if key == "apart" else "columns"
         raise CjlibError(f"identities {key}: must be a list of {what}. Got {shown(given[key])}.")
-    return tuple(str(one) for one in names)
+    return tuple(str(name) for name in names)
 
 
 def _listed(given: Any) -> list[Any]:

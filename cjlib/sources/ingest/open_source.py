@@ -165,7 +165,10 @@ def _open_csv(engine: DuckDB, files: Files) -> Raw:
     types = tuple("VARCHAR" for _ in names)
     titles = [layout.title for layout in layouts if layout.title]
     notes = (
-        *(QualityLine("line above the column names", 1, one, counts_rows=False) for one in titles),
+        *(
+            QualityLine("line above the column names", 1, title, counts_rows=False)
+            for title in titles
+        ),
         *_repeated_note("; ".join(dict.fromkeys(one.repeated for one in layouts if one.repeated))),
     )
     if len(files.paths) == 1:

@@ -260,7 +260,10 @@ def _plain(engine: DuckDB, facts: Facts) -> dict[str, Any]:
     return (
         plain
         | tables
-        | {"properties": [asdict(one) for one in facts.properties], "tally": facts.tally.plain()}
+        | {
+            "properties": [asdict(column) for column in facts.properties],
+            "tally": facts.tally.plain(),
+        }
     )
 
 
@@ -272,7 +275,7 @@ def _facts(engine: DuckDB, kept: dict[str, Any]) -> Facts:
     }
     # A table without rows has come back without its types.
     tables["quarantine"] = tables["quarantine"].astype("str").astype({"row": "int64"})
-    plain = {one.name: kept[one.name] for one in fields(Facts)}
+    plain = {field.name: kept[field.name] for field in fields(Facts)}
     read = {
         "properties": tuple(Property(**one) for one in kept["properties"]),
         "tally": Tally.of(kept["tally"]),

@@ -368,12 +368,12 @@ def as_table(lines: Sequence[QualityLine], rows: int) -> pd.DataFrame:
     """Findings as rows of the quality table; a share is of the rows read."""
     table = [
         (
-            one.check,
-            one.rows,
-            one.rows / rows if rows and one.counts_rows else float("nan"),
-            one.example,
+            line.check,
+            line.rows,
+            line.rows / rows if rows and line.counts_rows else float("nan"),
+            line.example,
         )
-        for one in lines
+        for line in lines
     ]
     return pd.DataFrame(table, columns=["check", "rows", "share", "example"]).astype(
         {"check": "str", "rows": "int64", "share": "float64", "example": "str"}

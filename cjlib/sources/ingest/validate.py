@@ -93,7 +93,7 @@ def check(
     skipped, twice = _clock_changes(engine, hands, kinds)
     _timed(engine, hands, columns, rules, kinds)
     late = _late(engine, kinds, rules)
-    properties = described([(one.name, one.type) for one in columns.properties])
+    properties = described([(column.name, column.type) for column in columns.properties])
     no_time = any((skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
     wrong = _order(engine, properties, rules, no_time=no_time)
     again = settle(engine, properties)
@@ -168,7 +168,9 @@ def _some_padded(engine: DuckDB, properties: tuple[Property, ...]) -> bool:
 def _texts(engine: DuckDB, properties: tuple[Property, ...]) -> dict[str, tuple[str, str]]:
     """The columns of `timed` that have a dictionary, with its name and the type of its values."""
     kind = engine.rows("SELECT typeof(value) FROM c_names LIMIT 1")
-    coded = {one.column: (one.dictionary, one.type) for one in properties if one.coded}
+    coded = {
+        column.column: (column.dictionary, column.type) for column in properties if column.coded
+    }
     return {"id": ("c_names", kind[0][0] if kind else ""), "name": ("e_names", "VARCHAR")} | coded
 
 

@@ -864,7 +864,7 @@ class Journey(Section):
 
     @property
     def _backstage(self) -> list[str]:
-        return [name for one in self.mapping if one.backstage for name in one.event.names]
+        return [name for entry in self.mapping if entry.backstage for name in entry.event.names]
 
     def _churn(self, method: str) -> Churn:
         if self.churn is None:

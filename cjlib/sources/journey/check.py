@@ -225,10 +225,10 @@ def _events(journey: Journey, log: EventLog) -> pd.DataFrame:
     """The log's event names with the stages and touchpoints that claim them, and how many of their rows no touchpoint claims."""
     table, names = log.table(), dict(enumerate(log.event_names))
     claims: dict[str, list[tuple[str, str]]] = {}
-    for one in journey.mapping:
-        for name in one.event.names:
-            if (one.stage, one.touchpoint) not in claims.setdefault(name, []):
-                claims[name].append((one.stage, one.touchpoint))
+    for entry in journey.mapping:
+        for name in entry.event.names:
+            if (entry.stage, entry.touchpoint) not in claims.setdefault(name, []):
+                claims[name].append((entry.stage, entry.touchpoint))
     loose = {
         names[code]: count
         for code, count in log.engine.rows(
@@ -249,7 +249,7 @@ def _events(journey: Journey, log: EventLog) -> pd.DataFrame:
 
 
 def _unclaimed(journey: Journey, log: EventLog) -> str:
-    able = [one.event for one in journey.mapping if not _missing_columns(one.event, log)]
+    able = [entry.event for entry in journey.mapping if not _missing_columns(entry.event, log)]
     return f"NOT ({' OR '.join(log.match(event) for event in able)})" if able else "TRUE"
 
 
@@ -268,9 +268,9 @@ def _joined(names: Iterable[str]) -> str | None:
 def _silent(journey: Journey, log: EventLog) -> pd.DataFrame:
     known = set(log.event_names)
     rows = [
-        (one.stage, one.touchpoint, name, _near(name, known))
-        for one in journey.mapping
-        for name in one.event.names
+        (entry.stage, entry.touchpoint, name, _near(name, known))
+        for entry in journey.mapping
+        for name in entry.event.names
         if name not in known
     ]
     return pd.DataFrame(rows, columns=["stage", "touchpoint", "event", "did_you_mean"]).astype(
@@ -455,7 +455,7 @@ def unplaced_answers(journey: Journey, log: EventLog, feedback: Feedback | None)
     if feedback is None:
         return []
     stages = {name.strip().casefold() for name in journey.stage_names}
-    points = {name for one in journey.mapping for name in (one.touchpoint, *one.event.names)}
+    points = {name for entry in journey.mapping for name in (entry.touchpoint, *entry.event.names)}
     found = []
     for column, known, offered in (
         ("stage", stages, journey.stage_names),

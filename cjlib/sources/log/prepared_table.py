@@ -52,9 +52,9 @@ def make_dictionaries(
     """
     no_id = _dictionary(engine, "c_names", source, "id")
     no_name = _dictionary(engine, "e_names", source, "name")
-    for one in properties:
-        if one.coded:
-            _dictionary(engine, one.dictionary, source, one.column)
+    for column in properties:
+        if column.coded:
+            _dictionary(engine, column.dictionary, source, column.column)
     return no_id, no_name
 
 
@@ -93,13 +93,13 @@ def coded_rows(
     Where the ids are all in the dictionary and all hashes differ, ids are found by their hashes, which is a tenth quicker.
     """
     picks = "".join(
-        f", {_code(engine, one.dictionary) if one.coded else f's.{one.column}'} AS {one.column}"
-        for one in properties
+        f", {_code(engine, column.dictionary) if column.coded else f's.{column.column}'} AS {column.column}"
+        for column in properties
     )
     joins = "".join(
-        f" LEFT JOIN {one.dictionary} ON {one.dictionary}.value = s.{one.column}"
-        for one in properties
-        if one.coded
+        f" LEFT JOIN {column.dictionary} ON {column.dictionary}.value = s.{column.column}"
+        for column in properties
+        if column.coded
     )
     customers = (
         "c_hashes AS customers ON customers.value = hash(s.id)"
@@ -139,19 +139,19 @@ def has_unused_codes(engine: DuckDB, properties: Sequence[Property]) -> bool:
 
 def make_events_view(engine: DuckDB, properties: Sequence[Property]) -> None:
     """Make the view `events`: the prepared log with names instead of codes, as any engine's table of events would be."""
-    texts = [one for one in properties if one.coded]
+    texts = [column for column in properties if column.coded]
     picks = "".join(
-        f", {f'{one.dictionary}.value' if one.coded else f'prepared.{one.column}'} AS {identifier(one.name)}"
-        for one in properties
+        f", {f'{column.dictionary}.value' if column.coded else f'prepared.{column.column}'} AS {identifier(column.name)}"
+        for column in properties
     )
     joins = (
         " LEFT JOIN attributes ON attributes.c = prepared.c"
-        if any(one.of_customer for one in properties)
+        if any(column.of_customer for column in properties)
         else ""
     )
     joins += "".join(
-        f" LEFT JOIN {one.dictionary} ON {one.dictionary}.code = {'attributes' if one.of_customer else 'prepared'}.{one.column}"
-        for one in texts
+        f" LEFT JOIN {text.dictionary} ON {text.dictionary}.code = {'attributes' if text.of_customer else 'prepared'}.{text.column}"
+        for text in texts
     )
     engine.execute(
         f"CREATE OR REPLACE TEMP VIEW events AS SELECT c_names.value AS customer_id, e_names.value AS event, make_timestamp(prepared.t) AS timestamp{picks} "
@@ -178,7 +178,7 @@ def put_in_order(engine: DuckDB, rows: str, properties: Sequence[Property]) -> N
 
 def keys_of(properties: Sequence[Property]) -> list[str]:
     """The columns of the prepared log, which are the keys of its order."""
-    return ["c", "t", "e", *(one.column for one in properties)]
+    return ["c", "t", "e", *(column.column for column in properties)]
 
 
 def _fitting(engine: DuckDB, properties: Sequence[Property]) -> int:
@@ -188,7 +188,10 @@ def _fitting(engine: DuckDB, properties: Sequence[Property]) -> int:
         "INTEGER",
         "BIGINT",
         width_of(engine, "e_names"),
-        *(width_of(engine, one.dictionary) if one.coded else one.type for one in properties),
+        *(
+            width_of(engine, column.dictionary) if column.coded else column.type
+            for column in properties
+        ),
     ]
     ends = list(itertools.accumulate(1 + bytes_of.get(kind, 8) for kind in types))
     return sum(end <= SHORT_KEY for end in ends)

@@ -131,13 +131,13 @@ class _Reading:
     def _kinds(self) -> list[PresetEvent]:
         """The kinds of events, those of columns that only the source knows spelled out."""
         found: list[PresetEvent] = []
-        for one in self.preset.events:
-            if one.columns_like is None:
-                found.append(one)
+        for event in self.preset.events:
+            if event.columns_like is None:
+                found.append(event)
                 continue
-            for column, part in self.fields.matching(one.columns_like):
-                name = (one.name or "*").replace("*", part)
-                found.append(replace(one, name=name, timestamp=column, columns_like=None))
+            for column, part in self.fields.matching(event.columns_like):
+                name = (event.name or "*").replace("*", part)
+                found.append(replace(event, name=name, timestamp=column, columns_like=None))
         return found
 
     def _name(self, one: PresetEvent) -> str:
@@ -215,7 +215,7 @@ class _Reading:
         if value is not None:
             return value
         names = field if isinstance(field, list) else [field]
-        theirs = [one for one in names if isinstance(one, str)]
+        theirs = [name for name in names if isinstance(name, str)]
         near = did_you_mean(theirs[0], self.raw.names) if theirs else ""
         raise DataError(
             f"preset {self.preset.name}: the source has no column {' or '.join(map(shown, theirs))}, "
@@ -230,7 +230,7 @@ class _Reading:
             return {}
         objects = [name for name in map(fields.column, self.preset.open) if name is not None]
         taken = {*_EVENT_NAMES, EVENT_ID, *self.preset.columns, *self.own_columns}
-        taken |= {name for one in self.preset.events for name in one.columns}
+        taken |= {name for event in self.preset.events for name in event.columns}
         taken = {name.casefold() for name in taken}
         kept: dict[str, str] = {}
         paths = {
@@ -260,8 +260,8 @@ class _Reading:
         """The paths that the preset names itself."""
         preset = self.preset
         every = [preset.customer_id, preset.id, preset.timestamp, *preset.columns.values()]
-        for one in preset.events:
-            every += [one.timestamp, one.name_from, *one.columns.values()]
+        for event in preset.events:
+            every += [event.timestamp, event.name_from, *event.columns.values()]
         return {one for one in every if isinstance(one, str)}
 
     def _status(self) -> str:
@@ -272,7 +272,7 @@ class _Reading:
             if test is None:
                 self._note("not counted: nothing", 0, f"no column {listed(condition)}")
                 continue
-            words = " || ', ' || ".join(self._said(*one) for one in condition.items())
+            words = " || ', ' || ".join(self._said(*item) for item in condition.items())
             cases.append(f"WHEN {test} THEN {words}")
         return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR)"
 
@@ -301,10 +301,10 @@ class _Reading:
     def _key(self, given: Field) -> str:
         """SQL of what the rows of one order have in common; a row without it stays alone."""
         parts = given["together"] if isinstance(given, dict) else [given]
-        places = [self.fields.places[self._column(one)] for one in parts]
+        places = [self.fields.places[self._column(part)] for part in parts]
         first = f"CAST({places[0]} AS VARCHAR)"
         key = f"CASE WHEN {blank(first)} THEN 'line ' || line ELSE trim({first}) END"
-        return ", ".join([key, *(f"trim(CAST({one} AS VARCHAR))" for one in places[1:])])
+        return ", ".join([key, *(f"trim(CAST({place} AS VARCHAR))" for place in places[1:])])
 
     def _column(self, names: Field) -> str:
         """The first of some columns that the source has; an error where it has none."""
@@ -371,7 +371,7 @@ class _Reading:
 
     def _finished(self, picks: list[str], names: list[str]) -> Raw:
         if not picks:
-            why = "; ".join(f"{one.check} ({one.example})" for one in self.fields.notes if not one.rows)  # fmt: skip
+            why = "; ".join(f"{note.check} ({note.example})" for note in self.fields.notes if not note.rows)  # fmt: skip
             raise DataError(f"preset {self.preset.name}: the source has none of its events: {why}.")
         self.engine.execute(f"CREATE TEMP VIEW raw AS {' UNION ALL '.join(picks)}")
         described = {name: kind for name, kind, *_ in self.engine.rows("DESCRIBE raw")}
@@ -412,8 +412,8 @@ class _Reading:
         if len(self.zones) == 1:
             return "UTC" if self.zones[0] == "Z" else self.zones[0]
         names = field if isinstance(field, list) else [field]
-        columns = [self.fields.column(one) for one in names if isinstance(one, str)]
-        said = next((one for one in columns if one is not None), None)
+        columns = [self.fields.column(name) for name in names if isinstance(name, str)]
+        said = next((column for column in columns if column is not None), None)
         zone = source_zone(None, said) if said else None
         return zone.key if zone else None
 
@@ -426,8 +426,8 @@ def _with_own(preset: Preset, own: Mapping[str, str]) -> Preset:
     if "timestamp" in own:
         usual = preset.events[0].timestamp if preset.events else None
         events = tuple(
-            replace(one, timestamp=own["timestamp"]) if one.timestamp == usual else one
-            for one in preset.events
+            replace(event, timestamp=own["timestamp"]) if event.timestamp == usual else event
+            for event in preset.events
         )
         changed = replace(changed, events=events, timestamp=own["timestamp"])
     if "event" in own and len(preset.events) == 1:

@@ -86,7 +86,7 @@ class Fields:
     def _first_filled(self, values: Sequence[str]) -> str | None:
         if len(values) < 2:
             return values[0] if values else None
-        return f"coalesce({', '.join(filled_text(one) for one in values)})"
+        return f"coalesce({', '.join(filled_text(value) for value in values)})"
 
     def _cell(self, sql: str, how: str = "first") -> str:
         """The name of a cell; in an order of several rows the first that is filled, or the sum, or all of them."""
@@ -117,7 +117,7 @@ class Fields:
         return self._by_pattern(field)
 
     def _sum(self, factors: Sequence[str | list[str]]) -> str | None:
-        factors = [self._there(one) for one in factors]
+        factors = [self._there(factor) for factor in factors]
         inside = [one for one in map(self._elements, factors) if one is not None]
         if len(inside) == len(factors):
             items = {items for items, _ in inside if items}
@@ -125,12 +125,12 @@ class Fields:
             if len(items) != 1:
                 raise CjlibError(f"preset: a sum is over one list, not over {len(items)}.")
             return self._cell(f"list_sum(list_transform({items.pop()}, lambda x: {product}))")
-        numbers = [self._number(one) for one in factors]
+        numbers = [self._number(factor) for factor in factors]
         if None in numbers:
             return None
-        product = " * ".join(str(one) for one in numbers)
-        texts = [self._raw_value(one) for one in factors]
-        some = " OR ".join(f"NOT {blank(f'CAST({one} AS VARCHAR)')}" for one in texts if one)
+        product = " * ".join(str(number) for number in numbers)
+        texts = [self._raw_value(factor) for factor in factors]
+        some = " OR ".join(f"NOT {blank(f'CAST({text} AS VARCHAR)')}" for text in texts if text)
         unread = f"CAST(({some}) AND ({product}) IS NULL AS BIGINT)"
         self.unread[" × ".join(factors)] = self._cell(unread, "sum")
         return self._cell(product, "sum")
@@ -314,7 +314,7 @@ class Fields:
         if values in ("filled", "missing"):
             return f"{'NOT ' if values == 'filled' else ''}{blank(text)}"
         if isinstance(values, list):
-            shapes = "|".join(_shape(str(one), ".*") for one in values)
+            shapes = "|".join(_shape(str(value), ".*") for value in values)
             return f"regexp_full_match({text}, {literal(f'(?is)({shapes})')})"
         named = self.named.get(field, field)
         number = None if isinstance(named, dict) else self._number(named)
@@ -387,7 +387,7 @@ class _Inner:
         """SQL of the first field of it that is filled, as text."""
         if self.kind is not None and self.kind.id == "struct":
             fields = (f"{self.sql}.{identifier(name)}" for name in _fields(self.kind))
-            return f"coalesce({', '.join(f'CAST({one} AS VARCHAR)' for one in fields)})"
+            return f"coalesce({', '.join(f'CAST({field} AS VARCHAR)' for field in fields)})"
         texts = f"json_extract_string({self.as_json()}, '$.*')"
         return f"list_filter({texts}, lambda x: x IS NOT NULL)[1]"
 

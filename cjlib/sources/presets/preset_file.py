@@ -78,7 +78,7 @@ class Preset:
     @property
     def worth(self) -> list[str]:
         """The events that bring money, or take it back."""
-        return [one.name for one in self.events if one.name and "value" in one.columns]
+        return [event.name for event in self.events if event.name and "value" in event.columns]
 
 
 _KEYS = frozenset(
@@ -231,7 +231,7 @@ class _Checked:
             name = self._field(given["event"], "event")
             return (PresetEvent(None, name, self._field(given["timestamp"], "timestamp")),)
         listed_events = self._list(given["events"], "events")
-        return tuple(self._event(one, given.get("timestamp")) for one in listed_events)
+        return tuple(self._event(event, given.get("timestamp")) for event in listed_events)
 
     def _event(self, content: Any, usual_time: Any) -> PresetEvent:
         given = self._mapping(content, "events", _EVENT_KEYS)

@@ -261,8 +261,8 @@ def _as_selects(values: exp.Expr) -> exp.Expr:
         for row in values.expressions
     ]
     together: exp.Expr = selects[0]
-    for one in selects[1:]:
-        together = exp.Union(this=together, expression=one, distinct=False)
+    for select in selects[1:]:
+        together = exp.Union(this=together, expression=select, distinct=False)
     return exp.Subquery(this=together, alias=exp.TableAlias(this=alias.this.copy()))
 
 

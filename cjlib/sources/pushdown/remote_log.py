@@ -334,7 +334,7 @@ def _rows(raw: Raw, columns: Columns, rules: Rules) -> str:
         (columns.event, _event(columns.event)),
         (columns.timestamp, _time(columns.timestamp)),
     ]
-    named += [(one, _value(one)) for one in columns.properties]
+    named += [(column, _value(column)) for column in columns.properties]
     picks = ", ".join(f"{value} AS {identifier(one.name)}" for one, value in named)
     latest = timestamp_sql(
         rules.latest if columns.timestamp.type.endswith("ZONE") else rules.latest_on_the_wall

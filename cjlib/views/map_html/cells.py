@@ -213,7 +213,7 @@ def risk(row: Record) -> Cell:
 
 def points(row: Record, points: Iterable[Record]) -> Cell:
     """The touchpoints with most customers."""
-    own = [one for one in points if one["stage"] == row["stage"]]
+    own = [point for point in points if point["stage"] == row["stage"]]
     if not own:
         return Cell(small("none named"), thin=True)
     ranked = sorted(own, key=lambda one: -(count(one["customers"]) or 0))
@@ -316,7 +316,7 @@ def _pain(row: Record | None, last: int) -> Cell:
     look = "cj-badge" if first else "cj-rank"
     title = f'<b class="{look}">#{int(row["rank"])}</b> {small(ranks)}'
     return Cell(
-        said(title, *(escape(one) for one in reasons), rests_on(int(row["customers"]))),
+        said(title, *(escape(reason) for reason in reasons), rests_on(int(row["customers"]))),
         "pain cj-first-pain" if first else "pain",
     )
 

@@ -71,7 +71,7 @@ def moods(held: JourneyMap, group: Any) -> tuple[str | None, dict[str, Mood]]:
     )
     half = min(float(reach), top - middle)
     records = line.to_dict("records")
-    steps = [_step(one["value"], middle, half) for one in records]
+    steps = [_step(record["value"], middle, half) for record in records]
     found = {}
     for k, one in enumerate(records):
         before = steps[k - 1] if k and records[k - 1]["position"] == one["position"] - 1 else None

@@ -108,7 +108,9 @@ class Explorer:
 
     def _windows(self) -> dict[str, Duration]:
         """Window in words → duration, shortest first: the usual ones and the one to begin with."""
-        usual: dict[str, Duration] = {timespan(microseconds(one, "window")): one for one in WINDOWS}
+        usual: dict[str, Duration] = {
+            timespan(microseconds(window, "window")): window for window in WINDOWS
+        }
         every = usual if self._given is None else {**usual, self._window: self._given}
         return dict(sorted(every.items(), key=lambda pair: microseconds(pair[1], "window")))
 

@@ -140,7 +140,7 @@ class MapExplorer:
         )
 
     def _is_counted(self, stage: str) -> bool:
-        return any(one.stage == stage for one in self._journey.mapping)
+        return any(entry.stage == stage for entry in self._journey.mapping)
 
     def stage_html(self, held: JourneyMap, stage: str) -> str:
         """Touchpoints, routes and quotes of one stage, every text escaped."""

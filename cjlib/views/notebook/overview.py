@@ -35,7 +35,7 @@ class Highlights:
     def text(self) -> str:
         """One line each."""
         return "\n".join(
-            f"{one.rank}. {one.sentence} See {one.notebook}." for one in self.table.itertuples()
+            f"{row.rank}. {row.sentence} See {row.notebook}." for row in self.table.itertuples()
         )
 
     @property
@@ -44,8 +44,8 @@ class Highlights:
         if not len(self.table):
             return '<p class="cj-important">Nothing is measured on enough customers to be told.</p>'
         each = (
-            f'<li><p>{escape(str(one.sentence))} <a href="{escape(str(one.notebook))}.ipynb">{escape(QUESTIONS[str(one.notebook)].capitalize())}</a></p></li>'
-            for one in self.table.itertuples()
+            f'<li><p>{escape(str(row.sentence))} <a href="{escape(str(row.notebook))}.ipynb">{escape(QUESTIONS[str(row.notebook)].capitalize())}</a></p></li>'
+            for row in self.table.itertuples()
         )
         return f'<ol class="cj-important">{"".join(each)}</ol>'
 
@@ -127,8 +127,8 @@ def missing_measures(card: Scorecard) -> MissingMeasures:
         If `card` is no scorecard.
     """
     needs: dict[str, list[str]] = {}
-    for one in _checked(card).not_measured.itertuples():
-        needs.setdefault(str(one.needs), []).append(entry_of(str(one.measure)).label)
+    for row in _checked(card).not_measured.itertuples():
+        needs.setdefault(str(row.needs), []).append(entry_of(str(row.measure)).label)
     return MissingMeasures(needs)
 
 

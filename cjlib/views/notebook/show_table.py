@@ -75,7 +75,7 @@ def table(
         )
     for name in columns or ():
         if name not in frame.columns and len(frame.columns):
-            raise not_one_of("columns", name, [str(one) for one in frame.columns])
+            raise not_one_of("columns", name, [str(column) for column in frame.columns])
     chosen = frame if columns is None or frame.columns.empty else frame[list(columns)]
     if isinstance(rows, Result):
         return ShownTable(rows.readable(chosen), rows.headline, dict(rows.definition), rows.kinds)

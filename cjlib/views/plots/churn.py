@@ -234,14 +234,14 @@ def by_segment(result: SegmentMetrics) -> go.Figure:
     rows = [[theme.group_name([row[0]]), *row[1:]] for row in table.to_numpy(dtype=object).tolist()]
     dots = [
         Dot(
-            theme.group_name([one["segment"]]),
-            one["auc"],
-            one["auc_low"],
-            one["auc_high"],
-            one["n"],
-            _with_n(one["auc"], ".3f", one["n"]),
+            theme.group_name([record["segment"]]),
+            record["auc"],
+            record["auc_low"],
+            record["auc_high"],
+            record["n"],
+            _with_n(record["auc"], ".3f", record["n"]),
         )
-        for one in theme.records(table[table["auc"].notna()])
+        for record in theme.records(table[table["auc"].notna()])
     ]
     if not dots:
         return theme.empty(
@@ -408,7 +408,7 @@ def profit_choices(lists: Mapping[str, TargetList], start: int = 0) -> go.Figure
     """The profit curve of several lists, one at a time; the table under the figure holds all of them."""
     figures = {name: profit(each).to_plotly_json() for name, each in lists.items()}
     names = list(figures)
-    sizes = [len(one["data"]) for one in figures.values()]
+    sizes = [len(figure["data"]) for figure in figures.values()]
     traces = [
         {**trace, "visible": place == start}
         for place, name in enumerate(names)

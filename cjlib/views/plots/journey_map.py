@@ -39,7 +39,7 @@ def sentiment(
     rows = theme.records(line[line["measure"] == chosen].sort_values("position"))
     table = [
         [
-            one[name]
+            row[name]
             for name in (
                 "stage",
                 "measure",
@@ -51,7 +51,7 @@ def sentiment(
                 "named",
             )
         ]
-        for one in rows
+        for row in rows
     ]
     if not rows:
         return theme.empty(f"There are no answers of the measure {chosen}.", columns=LINE_COLUMNS)
@@ -62,8 +62,8 @@ def sentiment(
         columns=LINE_COLUMNS,
         rows=table,
         height=340,
-        annotations=[_badge(one) for one in rows if not numbers.missing(one["named"])],
-        xaxis=stage_axis([str(one["stage"]) for one in rows], [one["position"] for one in rows]),
+        annotations=[_badge(row) for row in rows if not numbers.missing(row["named"])],
+        xaxis=stage_axis([str(row["stage"]) for row in rows], [row["position"] for row in rows]),
         yaxis={"title": {"text": NAMES[chosen]}, "zeroline": False},
         shapes=[
             {
@@ -82,14 +82,14 @@ def sentiment(
 
 def _caption(rows: list[dict[str, Any]], measure: str) -> str:
     """What stands out significantly, with its number; or between what the stages lie."""
-    readable = [one for one in rows if one["n"] >= MIN_N]
+    readable = [row for row in rows if row["n"] >= MIN_N]
     if not readable:
         return f"No stage has {MIN_N} answers: {NAMES[measure]} is too thin to read."
     if len(readable) == 1:
         return (
             f"Only {readable[0]['stage']} has {MIN_N} answers: there is no stage to compare with."
         )
-    named = [one for one in rows if not numbers.missing(one["named"])]
+    named = [row for row in rows if not numbers.missing(row["named"])]
     others = [one["value"] for one in readable if numbers.missing(one["named"])]
     span = f"from {_number(min(others))} to {_number(max(others))}" if others else ""
     if not named:
@@ -106,11 +106,11 @@ def _number(value: float) -> str:
 
 
 def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
-    x = [one["position"] for one in rows]
+    x = [row["position"] for row in rows]
     held = [
-        (one["position"], one["value_low"], one["value_high"])
-        for one in rows
-        if not numbers.missing(one["value_low"])
+        (row["position"], row["value_low"], row["value_high"])
+        for row in rows
+        if not numbers.missing(row["value_low"])
     ]
     band = go.Scatter(
         x=[k for k, _, _ in held] + [k for k, _, _ in reversed(held)],
@@ -122,18 +122,18 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
         hoverinfo="skip",
     )
     hover = [
-        f"<b>{theme.label(one['stage'])}</b><br>{one['value']:.2f} ({one['value_low']:.2f} to {one['value_high']:.2f})<br>n = {one['n']:,} of {numbers.count_of(one['customers'], 'customer')}"
-        for one in rows
+        f"<b>{theme.label(row['stage'])}</b><br>{row['value']:.2f} ({row['value_low']:.2f} to {row['value_high']:.2f})<br>n = {row['n']:,} of {numbers.count_of(row['customers'], 'customer')}"
+        for row in rows
     ]
-    few = [one["n"] < MIN_N for one in rows]
+    few = [row["n"] < MIN_N for row in rows]
     drawn = go.Scatter(
         x=x,
-        y=[one["value"] for one in rows],
+        y=[row["value"] for row in rows],
         mode="lines+markers",
         line={"color": theme.COLOURS[0], "width": 3},
         marker={
             "size": 10,
-            "color": theme.faded([one["n"] for one in rows]),
+            "color": theme.faded([row["n"] for row in rows]),
             "symbol": ["circle-open" if each else "circle" for each in few],
         },
         hovertext=hover,

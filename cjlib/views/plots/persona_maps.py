@@ -31,8 +31,10 @@ def groups(held: JourneyMap, *, most: int = 5) -> go.Figure:
     names = of.words()
     return _drawn(
         {
-            one: theme.records(rows_of_group(held.table, held, None if one == "(not set)" else one))
-            for one in names
+            name: theme.records(
+                rows_of_group(held.table, held, None if name == "(not set)" else name)
+            )
+            for name in names
         },
         of.name,
         most,

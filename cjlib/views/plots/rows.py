@@ -229,14 +229,14 @@ def rows_of(
     """Records as rows; `count` names the column that is said beside the share."""
     return [
         Row(
-            name(one),
-            one[share],
-            one[f"{share}_low"],
-            one[f"{share}_high"],
-            n(one),
-            f"{numbers.percent(one[share])} ({one[count]:,} of {n(one):,.0f})",
+            name(record),
+            record[share],
+            record[f"{share}_low"],
+            record[f"{share}_high"],
+            n(record),
+            f"{numbers.percent(record[share])} ({record[count]:,} of {n(record):,.0f})",
         )
-        for one in records
+        for record in records
     ]
 
 

@@ -57,7 +57,10 @@ class Card:
             strong=self.met == "missed",
             faint=not strong,
             group=VERDICTS[self.met],
-            series=[theme.plain(one["value"]) if one["complete"] else None for one in self.periods],
+            series=[
+                theme.plain(period["value"]) if period["complete"] else None
+                for period in self.periods
+            ],
             band=[theme.plain(newest["band_low"]), theme.plain(newest["band_high"])],
             target=theme.plain(row["target"]),
             flagged=[place for place, one in enumerate(self.periods) if one["flagged"]],

@@ -140,14 +140,14 @@ def groups(result: ValueBy) -> go.Figure:
     names = [theme.group_name([one]) for one in table[result.by]]
     dots = [
         Dot(
-            theme.group_name([one[result.by]]),
-            one[value],
-            one["mean_low"],
-            one["mean_high"],
-            one["customers"],
-            _said(one[value], one["customers"]),
+            theme.group_name([record[result.by]]),
+            record[value],
+            record["mean_low"],
+            record["mean_high"],
+            record["customers"],
+            _said(record[value], record["customers"]),
         )
-        for one in theme.records(table[table[value].notna()])
+        for record in theme.records(table[table[value].notna()])
     ]
     columns = [
         result.by,

@@ -148,7 +148,9 @@ def _dates(journey_map: JourneyMap) -> str:
 
 
 def _persona(journey: Journey, label: str) -> tuple[str, ...]:
-    by_hand = next((one for one in journey.personas if label in (one.name, label)), None)
+    by_hand = next(
+        (persona for persona in journey.personas if label in (persona.name, label)), None
+    )
     lines = [label]
     if by_hand is not None and by_hand.name in label:
         lines += [f"Goals: {' · '.join(by_hand.goals)}"] if by_hand.goals else []

@@ -88,15 +88,15 @@ def answerable(
     if content is None:
         return list(notebooks), {}
     missing = {
-        one.name: [words for key, words in one.needs.items() if not _has(content, key)]
-        for one in notebooks
+        notebook.name: [words for key, words in notebook.needs.items() if not _has(content, key)]
+        for notebook in notebooks
     }
     reasons = {
         name: f"the journey file names no {' and no '.join(words)}"
         for name, words in missing.items()
         if words
     }
-    return [one for one in notebooks if one.name not in reasons], reasons
+    return [notebook for notebook in notebooks if notebook.name not in reasons], reasons
 
 
 _NAMED = re.compile(r"name of an? (\w+) in the journey file\b")

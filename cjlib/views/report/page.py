@@ -278,7 +278,9 @@ class _Reader:
         return (
             plain_text(first[1])
             if first
-            else next((str(one["headline"]) for one in self.results if one["headline"]), "")
+            else next(
+                (str(result["headline"]) for result in self.results if result["headline"]), ""
+            )
         )
 
     def read(self, cell: Any) -> None:

@@ -245,10 +245,10 @@ class _Bars:
     def __init__(self, progress: Progress, notebooks: Sequence[Notebook]) -> None:
         self._progress = progress
         self._tasks: dict[str, Any] = {
-            one.name: progress.add_task(
-                escape(one.name), start=False, state="waiting", total=one.cells
+            notebook.name: progress.add_task(
+                escape(notebook.name), start=False, state="waiting", total=notebook.cells
             )
-            for one in notebooks
+            for notebook in notebooks
         }
 
     def started(self, name: str) -> None:

@@ -200,7 +200,9 @@ def _business(runs: Sequence[Run]) -> str:
 def _group(runs: Sequence[Run]) -> str:
     """Which customers the newest run counted, where it did not count all."""
     notebooks = runs[0].facts["notebooks"].values() if runs else ()
-    given = dict.fromkeys(str(one["parameters"].get("customers") or "") for one in notebooks)
+    given = dict.fromkeys(
+        str(notebook["parameters"].get("customers") or "") for notebook in notebooks
+    )
     return numbers.joined(one.replace("=", " = ") for one in given if one)
 
 
@@ -357,8 +359,8 @@ def _page(run: Run, name: str, out: Path) -> str:
 def _parameters(notebooks: Mapping[str, Mapping[str, Any]]) -> str:
     given = dict.fromkeys(
         f"{key}={for_readers(value)}"
-        for one in notebooks.values()
-        for key, value in one["parameters"].items()
+        for notebook in notebooks.values()
+        for key, value in notebook["parameters"].items()
     )
     return ", ".join(given)
 

@@ -89,7 +89,7 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     prepare_environment(order.data)
     with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")):
         platform.load_for_all(
-            to_load({module for one in order.notebooks for module in one.modules})
+            to_load({module for notebook in order.notebooks for module in notebook.modules})
         )
         from cjlib.views.report import publishing  # while the other process loads
 
@@ -130,7 +130,9 @@ def _outcomes(order: Order, jobs: Sequence[Job], watcher: Watcher) -> dict[str, 
         for name, one in run.facts["notebooks"].items()
         if one["status"] == OK
     }
-    sizes = {one.name: last.get(one.name) or one.cells for one in order.notebooks}
+    sizes = {
+        notebook.name: last.get(notebook.name) or notebook.cells for notebook in order.notebooks
+    }
     return pool.run_all(
         sorted(jobs, key=lambda job: -sizes[job.name]),
         slots=order.jobs or os.cpu_count() or 1,
@@ -328,7 +330,7 @@ def _conclude(current: Run, outcomes: Mapping[str, Outcome], order: Order, secon
             "error": outcome.facts.get("error") or outcome.error,
             "results": outcome.facts.get("results", []),
         }
-    failed = exit_code([one["error"] for one in notebooks.values() if one["error"]])
+    failed = exit_code([notebook["error"] for notebook in notebooks.values() if notebook["error"]])
     judged = [] if failed else _alerts(current, order)
     code = failed or (4 if any(alert["fired"] for alert in judged) else 0)
     current.update(

@@ -239,7 +239,7 @@ def _churn(look: Look, found: Customers) -> str:
         why += ", as the name says the opposite. Is whoever is not active one who left?"
     elif top.doubt:
         why += ". Is it this value that means left? All others stayed"
-    likewise = [one for one in others if one.doubt < 3]
+    likewise = [other for other in others if other.doubt < 3]
     if likewise:
         why += f". {listed([one.column.name for one in likewise])} may say it too: leave out of the file what is only known afterwards"
     return f"churn: {{target: {quoted(top.column.name)}{positive}}}  # DECIDE: {in_one_line(why)}\n"
@@ -249,5 +249,5 @@ def _value(found: Customers) -> str:
     if not found.amounts:
         return "# value: {amount: COLUMN}  # DECIDE: the column that says what each customer brings; there seems to be none\n"
     top, *others = found.amounts
-    also = f"; or {listed([one.name for one in others])}" if others else ""
+    also = f"; or {listed([other.name for other in others])}" if others else ""
     return f"value: {{amount: {quoted(top.name)}}}  # DECIDE: what each customer brings a period{in_one_line(also)}. kept: 200 would say what it is worth that one stays\n"

@@ -129,7 +129,7 @@ def _tables(file: Path) -> list[Table]:
     try:
         content = json.loads(text_of(file))
         nodes = [*content["sources"].values(), *content["nodes"].values()]
-        kept = [one for one in nodes if one.get("resource_type") in ("source", "model", "seed")]
+        kept = [node for node in nodes if node.get("resource_type") in ("source", "model", "seed")]
         return [_table(one, _allowed(one["unique_id"], nodes)) for one in kept]
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
         raise DataError(
@@ -150,10 +150,10 @@ def _table(node: Mapping[str, Any], values: Mapping[str, list[str]]) -> Table:
 def _allowed(table: str, nodes: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Column → the values that a test of this table allows."""
     allowed = {}
-    for one in nodes:
-        test = one.get("test_metadata") or {}
+    for node in nodes:
+        test = node.get("test_metadata") or {}
         attached = (
-            one.get("attached_node") or next(iter(one["depends_on"]["nodes"]), "") if test else ""
+            node.get("attached_node") or next(iter(node["depends_on"]["nodes"]), "") if test else ""
         )
         if test.get("name") == "accepted_values" and attached == table:
             arguments = {**test["kwargs"], **test["kwargs"].get("arguments", {})}
@@ -163,9 +163,9 @@ def _allowed(table: str, nodes: Iterable[Mapping[str, Any]]) -> dict[str, list[s
 
 def _events(tables: list[Table], wanted: str) -> Table:
     if wanted:
-        found = [one for one in tables if wanted in (one.name, one.place)]
+        found = [table for table in tables if wanted in (table.name, table.place)]
         if not found:
-            raise not_one_of("--table", wanted, [one.name for one in tables])
+            raise not_one_of("--table", wanted, [table.name for table in tables])
         if not found[0].customer or not found[0].time:
             raise CjlibError(
                 f"--table: {shown(wanted)} has no column that could be the customer or none that could be the time. Its columns in the manifest: {', '.join(map(shown, found[0].columns)) or 'none; describe them in a YAML file of the project'}."

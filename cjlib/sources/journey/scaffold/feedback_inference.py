@@ -212,7 +212,7 @@ def _scores(look: Look, able: list[Column]) -> list[tuple[str, Column, str]]:
 def _codes(look: Look, found: dict[str, Column]) -> tuple[str, ...]:
     """Answers outside their scale that mean no answer, such as 99."""
     answers = [answers_of(look, found[score]) for score in SCORES if score in found]
-    return tuple(sorted({code for one in answers if one for code in one.codes}))
+    return tuple(sorted({code for answer in answers if answer for code in answer.codes}))
 
 
 def _no_number(look: Look, column: Column | None) -> str:

@@ -69,7 +69,7 @@ class Column:
     def holds_objects(self) -> bool:
         """Whether the values are JSON objects or lists, whose fields are columns of their own."""
         return bool(self.examples) and all(
-            re.match(r"[{\[].*[}\]]$", one, re.DOTALL) for one in self.examples
+            re.match(r"[{\[].*[}\]]$", example, re.DOTALL) for example in self.examples
         )
 
 
@@ -257,7 +257,7 @@ def _share(texts: list[str], pattern: str) -> float:
 
 def _plausible(texts: list[str]) -> bool:
     seconds = [float(text[:10]) for text in texts if text[:10].isdigit()]
-    inside = sum(946_684_800 <= one <= 4_102_444_800 for one in seconds)  # 2000 to 2100
+    inside = sum(946_684_800 <= second <= 4_102_444_800 for second in seconds)  # 2000 to 2100
     return inside > 0.9 * len(texts) and len({len(text.split(".")[0]) for text in texts}) == 1
 
 

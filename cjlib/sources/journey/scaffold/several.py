@@ -178,7 +178,9 @@ def _table_of_customers(parts: Sequence[Part]) -> Part | None:
         if part.opinions is not None or (part.guess is not None and part.guess.event is not None):
             continue
         others = [other for other in parts if other is not part and other.guess is not None]
-        unique = [one.name for one in part.look.columns if one.distinct >= 0.95 * part.look.rows]
+        unique = [
+            column.name for column in part.look.columns if column.distinct >= 0.95 * part.look.rows
+        ]
         met = [
             name
             for name in unique
