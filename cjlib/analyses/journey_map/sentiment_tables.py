@@ -195,10 +195,10 @@ def _pattern_text(stages: list[str], line: Line, one: Pattern) -> str:
         f"{stages[s]} {_signed(f'{means.mean[s]:.2f}')} (n = {means.n[s]:,})" for s in around
     )
     said = {
-        "rapid drop": f"A rapid drop from {first} to {last}",
-        "trough": f"{where} is a trough",
-        "peak": f"{where} is a peak",
-        "sawtooth": f"A sawtooth from {first} to {last}",
+        "rapid drop": f"A sharp fall from {first} to {last}",
+        "trough": f"{where} is a low point",
+        "peak": f"{where} is a high point",
+        "sawtooth": f"Ups and downs from {first} to {last}",
     }[one.name]
     change = f"{pair.change:+.2f} (95% CI {pair.bounds[0]:+.2f} to {pair.bounds[1]:+.2f}, over all pairs of stages at once)"
     return f"{said}: {SCALES[line.judged_by]} changes by {_signed(change)}; {n}."

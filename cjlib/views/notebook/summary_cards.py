@@ -252,8 +252,8 @@ def _value(name: str, one: Metric) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """No line ends between a number and its unit, or within `n = 5,600`."""
-    return text.replace(" = ", "\u00a0=\u00a0")
+    """No line ends within `n = 5,600` or an interval."""
+    return text.replace(" = ", "\u00a0=\u00a0").replace("–", "\u2060–\u2060")
 
 
 def said(value: float | None, unit: str) -> str:

@@ -146,7 +146,7 @@ def _line_traces(rows: list[dict[str, Any]], measure: str) -> list[go.Scatter]:
 def _badge(one: dict[str, Any]) -> dict[str, Any]:
     low = one["named"] == "trough"
     return theme.note(
-        f"<b>{theme.safe(one['named'])}</b>",
+        f"<b>{theme.safe(POINTS.get(one['named'], one['named']))}</b>",
         x=one["position"],
         y=one["value"],
         below=low,
