@@ -262,6 +262,11 @@ def test_what_customers_do_not_do_and_renewing_are_no_habits(journey):
     assert business.conversion_path_options()["leave_out"] == ["cart", "mail"]
 
 
+def test_steps_of_another_funnel_to_the_same_step_are_ways_to_it_and_no_habits(journey):
+    funnels = "funnels:\n  short: {steps: [view, buy], window: 1D}\n  long: {steps: [view, cart, buy], window: 1D}\n  other: {steps: [view, help], window: 1D}\n"
+    assert journey(BASE + funnels).conversion_path_options()["leave_out"] == ["cart"]
+
+
 def test_credit_takes_the_funnels_last_step_unless_told_otherwise(journey, log):
     business = journey(BASE + FUNNEL)
     for conversion, count in (("", 40), ("help", 50)):

@@ -730,8 +730,8 @@ class Journey(Section):
     def conversion_path_options(self, *, window: str = "", **overrides: Any) -> dict[str, Any]:
         """Converted beside lost, for `cj.compare_paths`: from the first step of the first funnel to its last, among those who passed the last step between.
 
-        Steps between are passed by all who convert and are left out, and so is what happens backstage, since customers do not do it.
-        Overrides as in `funnel`; without a funnel `outcome` is None, and the answer says so.
+        Steps between, also those of other funnels to the same step, are ways to it and no habits: they are left out, and so is what happens backstage, since customers
+        do not do it. Overrides as in `funnel`; without a funnel `outcome` is None, and the answer says so.
 
         Parameters
         ----------
@@ -750,7 +750,13 @@ class Journey(Section):
             return _overridden({"outcome": None, "window": window or None}, overrides)
         funnel = self.funnel(None, window=window)
         first, *between, last = [None, *funnel["steps"]][-max(2, len(funnel["steps"])) :]
-        steps = [name for step in between for name in as_step(step, "steps").names]
+        ways = [self.funnel(name)["steps"] for name in self.funnels]
+        every = [between, *(way[1:-1] for way in ways if way[-1] == last)]
+        steps = list(
+            dict.fromkeys(
+                name for way in every for step in way for name in as_step(step, "steps").names
+            )
+        )
         options = {"outcome": last, "start_event": first, "leave_out": steps + self._backstage}
         options |= {"passed": between[-1]} if between else {}
         return _overridden(options | {"window": funnel["window"]}, overrides)
