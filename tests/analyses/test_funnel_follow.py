@@ -358,7 +358,7 @@ def test_a_planted_change_is_found_and_handed_up() -> None:
     assert trend.findings[0].topic == "conversion over time"
 
 
-def test_who_comes_back_makes_no_trend() -> None:
+def test_who_comes_back_makes_no_trend_and_no_change() -> None:
     """Of 200 customers none converts and none comes back; 60 others convert in each of eight weeks."""
     weeks = [(f"once{k}", 0, False) for k in range(200)]
     weeks += [(f"loyal{k}", week, True) for week in range(8) for k in range(60)]
@@ -375,6 +375,14 @@ def test_who_comes_back_makes_no_trend() -> None:
         pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]),
         observed_until="2025-03-10",
     )
+    change = cj.funnel(
+        log, ["visit", "buy"], window="2D", start="2025-02-03", end="2025-03-02"
+    ).compare_previous_period()
+    assert change.table[["previous_share_of_first", "share_of_first"]].iloc[1].tolist() == [
+        60 / 260,
+        1,
+    ]
+    assert not change.findings
     trend = cj.funnel(log, ["visit", "buy"], window="2D").trend()
     assert trend.headline.startswith("Conversion shows no significant trend over 8 complete weeks")
     assert (
@@ -382,6 +390,24 @@ def test_who_comes_back_makes_no_trend() -> None:
         in trend.headline
     )
     assert not trend.findings
+
+
+def test_where_few_come_back_the_newcomers_of_both_periods_are_compared() -> None:
+    """400 new customers in each of two months, of whom 20 come again; 10% convert in the first, 25% in the second."""
+    people = [(f"a{k}", 0, k % 10 == 0) for k in range(400)]
+    people += [(f"b{k}", 31, k % 4 == 0) for k in range(400)]
+    people += [(f"a{k}", 35, False) for k in range(20)]
+    rows = [
+        (customer, event, pd.Timestamp("2025-01-01", tz="UTC") + pd.Timedelta(days=day, hours=hour))
+        for customer, day, buys in people
+        for hour, event in enumerate(["visit", "buy"] if buys else ["visit"])
+    ]
+    log = cj.read_events(
+        pd.DataFrame(rows, columns=["customer_id", "event", "timestamp"]),
+        observed_until="2025-04-01",
+    )
+    funnel = cj.funnel(log, ["visit", "buy"], window="2D", start="2025-02-01", end="2025-03-03")
+    assert funnel.compare_previous_period().table["verdict"].iloc[1] == "better"
 
 
 def test_only_what_can_happen_to_both_is_compared_after_a_drop_off() -> None:

@@ -159,7 +159,9 @@ class Funnel(Result):
         FunnelChange
             `.table`: `step`, `event`, `customers`, `share_of_first`, `previous_customers`,
             `previous_share_of_first`, `difference`, `difference_low`, `difference_high` (Newcombe),
-            `p_value`, `p_adjusted` (clustered by customer), `verdict`; row 1 compares nothing.
+            `p_value`, `p_adjusted` (clustered by customer; where customers come back, of the
+            first entries of newcomers or of those in both periods too, the larger p), `verdict`;
+            row 1 compares nothing.
             `.metrics`: `change_of_conversion`, and the funnel's of the period before, named
             `previous_…`.
 
@@ -178,7 +180,11 @@ class Funnel(Result):
             _counted(log, replace(asked, start=first, end=last))
             for first, last in (compared.now, compared.before)
         )
-        change = across_periods.compare_previous(log, asked, _side(now), _side(before), compared)
+        every = _counted(log, replace(asked, start=None, end=compared.now[1]))
+        entries = across_periods.first_of_each_period(every.rows, every.attempts, asked, compared)
+        change = across_periods.compare_previous(
+            log, asked, _side(now), _side(before), entries, compared
+        )
         earlier = {
             f"previous_{name}": entry
             for name, entry in metrics(before.counted, before.asked).items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -83,12 +82,8 @@ def trend(
         return FunnelTrend(table=table, headline=_short_trend(table, period), definition=definition)
     inside = table["complete"].to_numpy()[index]
     customer = rows.customer[first.who][inside]
-    entries = Entries(
-        index[inside],
-        first.times(0)[inside],
-        first.depth[inside] == len(asked.steps),
-        customer.astype(np.int64),
-    )
+    at = customer.astype(np.int64), first.times(0)[inside]
+    entries = Entries(index[inside], first.depth[inside], at[0], earlier_entries(at, at))
     follow_up = FollowUp(ENTRY, asked.window, int(np.count_nonzero(~inside)))
     unequal, slope, of_all = _tested_trend(asked, entries, follow_up)
     told = Told(slope, of_all, entries)
@@ -153,23 +148,17 @@ def _complete(table: pd.DataFrame) -> pd.Series:
 
 @dataclass(frozen=True)
 class Entries:
-    """One entry a customer and period: its period, when it was, whether it converted, and whose it is."""
+    """One entry a customer and period: its period, how many steps came of it, whose it is, and how many entries that customer had before it."""
 
     period: Ints
-    time: Ints
-    converted: Bools
+    depth: np.ndarray
     customer: Ints
+    before: Ints
 
-    @cached_property
-    def before(self) -> Ints:
-        """How many earlier entries their customer has."""
-        order = np.lexsort((self.time, self.customer))
-        customer = self.customer[order]
-        begins = np.flatnonzero(np.diff(customer, prepend=customer[0] - 1))
-        rank = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
-        before = np.empty(len(order), dtype=np.int64)
-        before[order] = rank
-        return before
+    def only(self, rows: Bools) -> Entries:
+        """Some of them."""
+        parts = (self.period, self.depth, self.customer, self.before)
+        return Entries(*(part[rows] for part in parts))
 
     @property
     def again(self) -> Bools:
@@ -180,6 +169,21 @@ class Entries:
     def stratum(self) -> Ints:
         """Entries alike in how many came before: none, 1 to 2, 3 to 6, and so on."""
         return np.log2(self.before + 1).astype(np.int64)
+
+
+def earlier_entries(known: tuple[Ints, Ints], asked: tuple[Ints, Ints]) -> Ints:
+    """How many entries known a customer had strictly before each one asked for; both as customers and times."""
+    customer, time = (np.concatenate(pair) for pair in zip(asked, known, strict=True))
+    is_known = np.arange(len(customer)) >= len(asked[0])
+    order = np.lexsort((is_known, time, customer))
+    so_far = np.cumsum(is_known[order])
+    begins = np.flatnonzero(np.diff(customer[order], prepend=-1))
+    of_others = np.repeat(
+        so_far[begins] - is_known[order][begins], np.diff(begins, append=len(order))
+    )
+    before = np.empty(len(order), dtype=np.int64)
+    before[order] = so_far - of_others
+    return before[: len(asked[0])]
 
 
 @dataclass(frozen=True)
@@ -216,7 +220,7 @@ def _tested_trend(
     Where customers come back, what is claimed holds among entries alike in how many came before: the older a log, the more of a period's entries are of those who
     come back, and they convert otherwise. p is the larger one, 1 where the two go apart.
     """
-    rows = entries.period, entries.converted, entries.customer
+    rows = entries.period, entries.depth == len(asked.steps), entries.customer
     size, least = int(entries.period.max()) + 1, asked.min_n
     unequal = repeated_groups_against_others(
         BY_PERIOD, *rows, size, follow_up=follow_up, min_n=least
@@ -425,14 +429,35 @@ class Side:
         return np.array([np.count_nonzero(self.depth > k) for k in range(steps)], dtype=np.int64)
 
 
+def first_of_each_period(
+    rows: Rows, attempts: Attempts, asked: Question, compared: Ranges
+) -> Entries:
+    """Each customer's first entry in each of the two periods (0 now, 1 before), whatever came of it; `attempts` are those of all entries."""
+    time = attempts.times(0)
+    inside = [(time >= first) & (time <= last) for first, last in (compared.now, compared.before)]
+    span = np.select(inside, [0, 1], 2).astype(np.int64)
+    first = first_entries(
+        attempts, rows.moments, rows.excluded, asked.exclude, window=asked.window, span=span
+    )
+    entered = first.times(0)
+    inside = [
+        (entered >= start) & (entered <= last) for start, last in (compared.now, compared.before)
+    ]
+    kept = np.flatnonzero(inside[0] | inside[1])
+    customer = rows.customer.astype(np.int64)
+    whose = customer[first.who[kept]]
+    before = earlier_entries((customer[attempts.who], time), (whose, entered[kept]))
+    return Entries(np.where(inside[0], 0, 1)[kept], first.depth[kept], whose, before)
+
+
 def compare_previous(
-    log: EventLog, asked: Question, now: Side, before: Side, compared: Ranges
+    log: EventLog, asked: Question, now: Side, before: Side, entries: Entries, compared: Ranges
 ) -> FunnelChange:
     """Two funnels of the same question side by side, all of whose windows have ended."""
     n = len(asked.steps)
     reached, was = now.reached(n), before.reached(n)
     smallest = int(min(reached[0], was[0]))
-    steps = _compared_steps(asked, now, before)
+    steps = _compared_steps(asked, now, before, entries)
     low, high, p, adjusted = (np.full(n, np.nan) for _ in range(4))
     if steps is not None:
         tested, bounds = steps
@@ -481,9 +506,13 @@ PREVIOUS = "conversion against the period before"
 
 
 def _compared_steps(
-    asked: Question, now: Side, before: Side
+    asked: Question, now: Side, before: Side, entries: Entries
 ) -> tuple[Family, tuple[np.ndarray, np.ndarray]] | None:
-    """Each later step's share of the first, now against before: a customer may stand in both periods."""
+    """Each later step's share of the first, now against before: a customer may stand in both periods.
+
+    Where customers come back, what is claimed holds of each customer's first entry of a period too, among newcomers or those who stand in both periods, whichever are
+    more: who comes more often has more attempts of which one may succeed, and the older the log the more of a period's customers are of that kind.
+    """
     n = len(asked.steps)
     if n == 1 or not len(now.depth) or not len(before.depth):
         return None
@@ -505,7 +534,50 @@ def _compared_steps(
         follow_up=follow_up,
         min_n=asked.min_n,
     )
+    alike = entries.only(_alike(entries))
+    if entries.again.any():
+        p = _larger_of_alike(tested, steps, alike, follow_up, asked.min_n)
+        sizes = [int(np.count_nonzero(alike.period == side)) for side in (0, 1)]
+        units, others = (np.full(n - 1, size) for size in sizes)
+        tested = family(
+            PREVIOUS, p, units=units, other_units=others, follow_up=follow_up, min_n=asked.min_n
+        )
     return tested, (np.array([s.low[0] for s in steps]), np.array([s.high[0] for s in steps]))
+
+
+def _alike(entries: Entries) -> Bools:
+    """The entries of newcomers, or of customers who stand in both periods, whichever are more."""
+    _, who, times = np.unique(entries.customer, return_inverse=True, return_counts=True)
+    new, both = ~entries.again, times[who] == 2
+    newcomers = min(np.count_nonzero(new & (entries.period == side)) for side in (0, 1))
+    return new if newcomers >= np.count_nonzero(both) / 2 else both
+
+
+def _larger_of_alike(
+    tested: Family,
+    steps: list[ShareComparison],
+    alike: Entries,
+    follow_up: FollowUp,
+    min_n: int,
+) -> Floats:
+    """The p of each step, or that among customers alike where it is larger."""
+    own = [
+        repeated_groups_against_others(
+            PREVIOUS,
+            alike.period,
+            alike.depth > k,
+            alike.customer,
+            2,
+            follow_up=follow_up,
+            min_n=min_n,
+        )
+        for k in range(1, len(steps) + 1)
+    ]
+    whole, part = (
+        np.array([each.share[0] - each.other_share[0] for each in side]) for side in (steps, own)
+    )
+    p = np.array([each.p_value[0] for each in own])
+    return _larger(tested.p_value, p, (whole, part))
 
 
 def _change_findings(table: pd.DataFrame) -> list[Finding]:
@@ -538,7 +610,9 @@ def _previous_definition(
         "verdict": f"better or worse where significant; too few to compare below {asked.min_n} customers in either period",
     }
     if tested is not None:
-        definition["comparisons"] = tested.words
+        definition["comparisons"] = (
+            f"{tested.words}; where customers come back, what is claimed holds of each customer’s first entry of a period too, among newcomers or those who stand in both, whichever are more"
+        )
     if not compared.whole:
         definition["cut"] = (
             f"later windows have not ended, so first events from {now} are set against the same part of the period before"
