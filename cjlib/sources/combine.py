@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _AT_ONCE = 1 << 17
+ROW_GROUP = 122_880
 SOURCE = "source"
 
 
@@ -98,8 +99,7 @@ def combined(
     schema, sources = _gathered(engine, logs, columns)
     last = None
     if people is None and units is None:
-        _fill(engine, "TABLE ordered", schema, _merged(list(sources)))
-        settle(engine, properties, sorted_by=3)
+        _fill(engine, "TABLE prepared", schema, _merged(list(sources)))
     else:
         _fill(engine, "TEMP TABLE gathered", schema, chain.from_iterable(sources))
         # The end of data is that of all rows, those included that are of no unit.
@@ -111,7 +111,7 @@ def combined(
         put_in_order(engine, "SELECT * FROM gathered", properties)
         engine.execute("DROP TABLE gathered")
         settle(engine, properties)
-    write_prepared(engine, 0)
+        write_prepared(engine, 0)
     make_events_view(engine, properties)
     whole_days = in_whole_days(engine, first.zone)
     if last is None:
@@ -274,13 +274,30 @@ def _fill(engine: DuckDB, table: str, schema: pa.Schema, batches: Iterator[pa.Re
     """Make a table of the rows, in their order."""
     import pyarrow as pa
 
-    engine.connection.register("given", pa.RecordBatchReader.from_batches(schema, batches))
+    whole = _in_row_groups(batches)
+    engine.connection.register("given", pa.RecordBatchReader.from_batches(schema, whole))
     engine.execute(f"CREATE {table} AS SELECT * FROM given")
     engine.connection.unregister("given")
 
 
+def _in_row_groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of as many as DuckDB stores together, or a multiple: others it writes twice."""
+    import pyarrow as pa
+
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        rows = sum(map(len, waiting))
+        if rows >= ROW_GROUP:
+            together = pa.concat_batches(waiting)
+            whole = rows // ROW_GROUP * ROW_GROUP
+            yield together.slice(0, whole)
+            waiting = [together.slice(whole)]
+    yield from waiting
+
+
 def _merged(sources: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """The rows of sources that are each sorted by customer, sorted by customer, time and event, a part of them at a time.
+    """The rows of sources that are each sorted by customer, sorted by every column, a part of them at a time.
 
     Codes follow the ids in every dictionary, so that new codes leave the customers of a source in their order.
     """
@@ -331,10 +348,11 @@ def _split_before(
 
 
 def _sorted(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Rows by customer, time and event: runs that are sorted already are only merged."""
+    """Rows by every column in turn: runs that are sorted by customer and time already are only merged, and rows of one instant sorted."""
     import pyarrow as pa
+    from pyarrow import compute
 
-    c, t, e = (rows[name].to_numpy() for name in "cte")
+    c, t = (rows[name].to_numpy() for name in "ct")
     customer, time = c.astype(np.int64) - c.min(), t - t.min()
     width = int(time.max()) + 1
     if (int(customer.max()) + 1) * width < 2**63:
@@ -347,8 +365,10 @@ def _sorted(rows: pa.RecordBatch) -> pa.RecordBatch:
         again = (c[order][1:] == c[order][:-1]) & (t[order][1:] == t[order][:-1])
     tied = np.flatnonzero(np.append(again, False) | np.insert(again, 0, False))
     if len(tied):
-        run = np.cumsum(~np.insert(again, 0, False))[tied]
-        order[tied] = order[tied][np.lexsort((e[order[tied]], run))]
+        keys = [(name, "ascending") for name in rows.schema.names]
+        some = rows.take(pa.array(order[tied]))
+        by_all = compute.call_function("sort_indices", [some], compute.SortOptions(keys))
+        order[tied] = order[tied][by_all.to_numpy()]
     return rows.take(pa.array(order))
 
 
@@ -559,11 +579,12 @@ def _of_source(log: EventLog, logs: Mapping[str, EventLog], name: str) -> pd.Dat
     own, whole = logs[name].span_us, log.span_us
     if own is None or whole is None or logs[name].n_events < ENOUGH:
         return logs[name].quality
-    silence = _longest_silence(logs[name])
     sides = [
         ("ends before the other sources", own[1], whole[1] - own[1], "after that", "last"),
         ("begins after the other sources", own[0], own[0] - whole[0], "before that", "first"),
     ]
+    sides = [side for side in sides if side[2] > DAY]
+    silence = _longest_silence(logs[name]) if sides else 0
     lines = [
         QualityLine(
             words,
@@ -575,7 +596,7 @@ def _of_source(log: EventLog, logs: Mapping[str, EventLog], name: str) -> pd.Dat
             counts_rows=False,
         )
         for words, at, gap, when, end in sides
-        if gap > DAY and gap > LONG * silence
+        if gap > LONG * silence
     ]
     return (
         pd.concat([logs[name].quality, as_table(lines, 0)], ignore_index=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import cjlib as cj
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.combine import Owners, _merged, combined
+from cjlib.sources.combine import Owners, _in_row_groups, _merged, combined
 
 WEB = pd.DataFrame(
     {
@@ -231,16 +231,17 @@ def test_rows_that_come_in_many_parts_give_the_same_log(monkeypatch):
 
 
 @pytest.mark.parametrize("span", [1, 10**6, 2**62])
-def test_rows_of_sorted_parts_are_merged_by_customer_time_and_event(span):
+def test_rows_of_sorted_parts_are_merged_by_every_column(span):
     rng = np.random.default_rng(3)
     rows = pd.DataFrame(
         {
             "c": np.sort(rng.integers(0, 40, 900)).astype("int32"),
             "t": rng.integers(-span, span, 900) // 2,
             "e": rng.integers(0, 3, 900).astype("uint8"),
+            "p1": rng.choice([1.5, -2.0, None], 900).astype("float64"),
         }
     )
-    keys = ["c", "t", "e"]
+    keys = ["c", "t", "e", "p1"]
     sources = [part.sort_values(keys) for _, part in rows.groupby(rng.integers(0, 4, 900))]
     parts = [
         iter(pa.Table.from_pandas(one, preserve_index=False).to_batches(max_chunksize=size))
@@ -248,6 +249,16 @@ def test_rows_of_sorted_parts_are_merged_by_customer_time_and_event(span):
     ]
     merged = pa.Table.from_batches(_merged([*parts, iter([])])).to_pandas()
     assert merged.equals(rows.sort_values(keys, ignore_index=True))
+
+
+@pytest.mark.parametrize("sizes", [(), (1,), (4, 6), (3, 1, 1, 9, 2), (25,)])
+def test_rows_are_written_in_multiples_of_what_is_stored_together(monkeypatch, sizes):
+    monkeypatch.setattr("cjlib.sources.combine.ROW_GROUP", 5)
+    numbers = iter(range(100))
+    batches = [pa.record_batch({"c": [next(numbers) for _ in range(size)]}) for size in sizes]
+    grouped = list(_in_row_groups(iter(batches)))
+    assert [row for batch in grouped for row in batch["c"].to_pylist()] == list(range(sum(sizes)))
+    assert all(len(batch) % 5 == 0 for batch in grouped[:-1])
 
 
 # ---- people -------------------------------------------------------------------------------------------------------

@@ -197,18 +197,17 @@ def _fitting(engine: DuckDB, properties: Sequence[Property]) -> int:
     return sum(end <= SHORT_KEY for end in ends)
 
 
-def settle(engine: DuckDB, properties: Sequence[Property], sorted_by: int | None = None) -> int:
-    """Put `ordered`, sorted by the short key or by the first columns, in order by every column; how many rows equal the row before in every column.
+def settle(engine: DuckDB, properties: Sequence[Property]) -> int:
+    """Put `ordered`, sorted by the short key, in order by every column; how many rows equal the row before in every column.
 
     `runs` has those that the short key could not tell apart, in order: their `place` in `ordered`, the columns, and `again` where a row equals the one before.
     """
     keys = keys_of(properties)
-    short = sorted_by or _fitting(engine, properties)
+    short = _fitting(engine, properties)
     near, every = _find_near(engine, keys[:short])
     if near > every * MANY_TIES and short < len(keys):
-        kind = "TEMP TABLE" if _is_temporary(engine) else "TABLE"
         engine.execute(
-            f"CREATE OR REPLACE {kind} ordered AS SELECT * FROM ordered ORDER BY {', '.join(keys)}"
+            f"CREATE OR REPLACE TEMP TABLE ordered AS SELECT * FROM ordered ORDER BY {', '.join(keys)}"
         )
         short, (near, _) = len(keys), _find_near(engine, keys)
     if not near:
@@ -218,13 +217,6 @@ def settle(engine: DuckDB, properties: Sequence[Property], sorted_by: int | None
         moved = ", ".join(f"{key} = r.{key}" for key in keys[short:])
         engine.execute(f"UPDATE ordered SET {moved} FROM runs r WHERE ordered.rowid = r.place")
     return engine.rows("SELECT count(*) FROM runs WHERE again")[0][0]
-
-
-def _is_temporary(engine: DuckDB) -> bool:
-    """Whether `ordered` lies beside the database, not in it."""
-    return engine.rows(
-        "SELECT temporary FROM duckdb_tables() WHERE table_name = 'ordered' AND database_name IN (current_database(), 'temp')"
-    )[0][0]
 
 
 def _find_near(engine: DuckDB, keys: Sequence[str]) -> tuple[int, int]:
@@ -276,7 +268,7 @@ def count_ties(engine: DuckDB) -> tuple[int, int, int]:
 
 def write_prepared(engine: DuckDB, dropped: int) -> None:
     """Make `prepared` from `ordered`, from which some rows have been dropped: each row's position is its row id."""
-    if dropped or (engine.database and _is_temporary(engine)):
+    if dropped or engine.database:
         engine.execute("CREATE TABLE prepared AS SELECT * FROM ordered")
         engine.execute("DROP TABLE ordered")
     else:
