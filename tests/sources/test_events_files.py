@@ -8,9 +8,11 @@ import os
 import time
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -497,6 +499,71 @@ def test_columns_of_one_name_are_numbered_and_none_is_taken_for_the_one_that_is_
         assert log.columns == ("event_2", "plan_1", "plan_2")
         said = log.quality.set_index("check").loc["columns of one name", "example"]
         assert said == "event: read as event_1, event_2; plan: read as plan_1, plan_2"
+
+
+def _twice_in_parquet(folder):
+    named = TWICE.split("\n", maxsplit=1)[0].split(",")
+    values = TWICE.split("\n")[1].split(",")
+    table = pa.Table.from_arrays([pa.array([value]) for value in values], names=named)
+    pq.write_table(table, folder / "events.parquet")
+    return {"source": folder / "events.parquet"}
+
+
+def _twice_in_json(folder):
+    names, values = (line.split(",") for line in TWICE.split("\n")[:2])
+    fields = ", ".join(f'"{name}": "{value}"' for name, value in zip(names, values, strict=True))
+    (folder / "events.jsonl").write_text(f"{{{fields}}}\n")
+    return {"source": folder / "events.jsonl"}
+
+
+QUERY = (
+    "SELECT 'ana' AS customer_id, 'view' AS event, 'a' AS plan, '1' AS event, "
+    "'2024-01-01' AS timestamp, 'b' AS plan"
+)
+
+
+def _twice_in_duckdb(folder):
+    duckdb.connect(str(folder / "events.duckdb")).close()
+    return {"source": folder / "events.duckdb", "query": QUERY}
+
+
+def _twice_in_sqlite(folder):
+    return {"source": f"sqlite:///{folder}/events.sqlite", "query": QUERY}
+
+
+@pytest.mark.parametrize(
+    "made", [_twice_in_parquet, _twice_in_json, _twice_in_duckdb, _twice_in_sqlite]
+)
+def test_other_sources_number_columns_of_one_name_as_text_files_do(tmp_path, made):
+    given = made(tmp_path)
+    with pytest.raises(cj.DataError, match=r"no column 'event'.*event_1.*event_2"):
+        cj.read_events(**given)
+    log = cj.read_events(**given, columns={"event_1": "event"})
+    assert log.columns == ("event_2", "plan_1", "plan_2")
+    assert list(log.engine.rows("SELECT event, event_2, plan_1, plan_2 FROM events")[0]) == [
+        "view",
+        *(["1"] if log.properties["event_2"].type == "VARCHAR" else [1]),
+        "a",
+        "b",
+    ]
+    said = log.quality.set_index("check").loc["columns of one name", "example"]
+    assert said == "event: read as event_1, event_2; plan: read as plan_1, plan_2"
+
+
+def test_a_field_that_stands_twice_in_some_objects_of_a_json_file_loses_nothing(tmp_path):
+    start = '"customer_id": "ana", "event": "view", "timestamp": "2024-01-01"'
+    lines = [
+        f'{{{start}, "tag": {{"a": 1}}, "tag": null, "n": 2}}',
+        f'{{{start}, "tag": "x"}}',
+        "{}",
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines))
+    log = cj.read_events(tmp_path / "events.jsonl", quarantine_limit=1)
+    assert log.engine.rows("SELECT tag_1, n FROM events ORDER BY n") == [
+        ('{"a":1}', 2),
+        ("x", None),
+    ]
+    assert list(log.quarantine["row"]) == [3]
 
 
 def test_a_number_behind_a_repeated_name_is_one_that_no_other_column_has(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from urllib.parse import quote, quote_plus
 from cjlib.errors import CjlibError, DataError
 from cjlib.sources.connect.remote import (
     EXTRA,
+    named_once,
     needs_table,
     no_rows,
     no_such_table,
@@ -299,7 +301,7 @@ class Answer:
     def names(self) -> list[str]:
         """The names of the answer's columns."""
         with self._asked("WHERE 1 = 0") as found:
-            return list(found.keys())
+            return self._columns(found)
 
     def beside(self, table: str) -> Database:
         """A table of the same database."""
@@ -308,7 +310,8 @@ class Answer:
     def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
         """Some of the columns; the first part of the rows tells their types."""
         with self._asked() as found:
-            places = [list(found.keys()).index(name) for name in names]
+            numbered, _ = named_once(self._columns(found))
+            places = [numbered.index(name) for name in names]
             parts = found.partitions(PART)
             first = _picked(next(parts, []), places)
             schema = _schema_of(first, names)
@@ -322,6 +325,14 @@ class Answer:
         raise CjlibError(
             "pushdown: the answer of a query is read, not counted there. Make a view of it and name it with table, or leave pushdown out."
         )
+
+    def _columns(self, found: sa.CursorResult[Any]) -> list[str]:
+        """The columns of the answer; SQLite numbers those that stand more than once: page, page:1."""
+        names = list(found.keys())
+        if self.dialect != "sqlite":
+            return names
+        plain = [re.sub(r":\d+$", "", name) for name in names]
+        return [own if own in names else name for own, name in zip(plain, names, strict=True)]
 
     @contextmanager
     def _asked(self, where: str = "") -> Iterator[sa.CursorResult[Any]]:

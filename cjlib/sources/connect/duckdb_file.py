@@ -12,6 +12,7 @@ import duckdb
 
 from cjlib.errors import DataError, shown
 from cjlib.sources.connect.remote import (
+    named_once,
     needs_table,
     no_rows,
     no_such_table,
@@ -36,6 +37,8 @@ class DuckDBTable:
     engine: DuckDB = field(repr=False)
     relation: exp.Expr = field(repr=False)
     place: str
+    answer: tuple[str, ...] = ()
+    """The names of a query's columns, which the relation has once each."""
     dialect: str = "duckdb"
 
     @classmethod
@@ -44,9 +47,7 @@ class DuckDBTable:
         place = shown(file.name)
         engine = _opened(file)
         if query is not None:
-            found = cls(engine, only_reading(query, "duckdb"), f"a query of {place}")
-            found.names()
-            return found
+            return cls.answering(engine, only_reading(query, "duckdb"), f"a query of {place}")
         name = needs_table(table, place)
         there = [
             f"{schema}.{own}" if schema != "main" else own
@@ -58,8 +59,22 @@ class DuckDBTable:
             raise no_such_table(place, name, there)
         return cls(engine, table_named(*name.split(".")), f"{name} of {place}")
 
+    @classmethod
+    def answering(cls, engine: DuckDB, relation: exp.Expr, place: str) -> DuckDBTable:
+        """The answer of a SELECT, its columns under names of their own."""
+        from sqlglot import exp
+
+        found = cls(engine, relation, place)
+        with found._told():
+            names = engine.connection.sql(relation.this.sql(cls.dialect)).columns
+        columns = [exp.to_identifier(name, quoted=True) for name in named_once(names)[0]]
+        relation.set("alias", exp.TableAlias(this=exp.to_identifier("answer"), columns=columns))
+        return cls(engine, relation, place, tuple(names))
+
     def names(self) -> list[str]:
         """The names of its columns."""
+        if self.answer:
+            return list(self.answer)
         with self._told():
             return [name for name, *_ in self.engine.rows(f"DESCRIBE SELECT * FROM {self._sql}")]
 

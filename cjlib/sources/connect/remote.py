@@ -6,6 +6,7 @@ statement as a DataFrame. Nothing is ever created or changed there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
@@ -41,7 +42,7 @@ class Remote(Protocol):
         ...
 
     def names(self) -> list[str]:
-        """The names of the table's columns."""
+        """The names of the table's columns; of the answer of a query one may stand more than once."""
         ...
 
     def beside(self, table: str) -> Remote:
@@ -49,7 +50,7 @@ class Remote(Protocol):
         ...
 
     def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:
-        """Some of its columns, a part of the rows at a time; the first batch is empty and tells the types."""
+        """Some of its columns by their names in `named_once`, a part of the rows at a time; the first batch is empty and tells the types."""
         ...
 
     def frame(self, sql: str) -> pd.DataFrame:
@@ -105,6 +106,36 @@ def is_remote(source: Any) -> TypeGuard[Remote]:
     return hasattr(source, "batches") and hasattr(source, "dialect") and hasattr(source, "place")
 
 
+def named_once(names: Sequence[str]) -> tuple[list[str], str]:
+    """The names of columns, those that stand more than once numbered from the left, and which these are in words.
+
+    None of several keeps the name alone, so that none is taken for the one that is meant.
+    """
+    counts = Counter(names)
+    taken = set(names)
+    numbered: dict[str, list[str]] = {name: [] for name, count in counts.items() if count > 1}
+    unique = []
+    for name in names:
+        ours, number = name, 0
+        while name in numbered and ours in taken:
+            number += 1
+            ours = f"{name}_{number}"
+        taken.add(ours)
+        numbered.get(name, []).append(ours)
+        unique.append(ours)
+    words = "; ".join(f"{name}: read as {', '.join(ours)}" for name, ours in numbered.items())
+    return unique, words
+
+
+def no_name_twice(names: Sequence[str]) -> None:
+    """Refuse a source in which two columns have one name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"source: the column {listed(twice)} stands more than once. Give each column a name of its own, in a query with AS."
+        )
+
+
 def no_such_table(place: str, table: str, there: Sequence[str]) -> DataError:
     """The error for a table that an engine does not have."""
     have = (
@@ -119,7 +150,9 @@ __all__ = [
     "EXTRA",
     "Remote",
     "is_remote",
+    "named_once",
     "needs_table",
+    "no_name_twice",
     "no_rows",
     "no_such_table",
     "only_reading",

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cjlib.errors import CjlibError, DataError
-from cjlib.sources.connect.remote import needs_table, no_rows, no_such_table, table_named
+from cjlib.sources.connect.remote import (
+    needs_table,
+    no_name_twice,
+    no_rows,
+    no_such_table,
+    table_named,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +80,7 @@ class Spark:
 
     def names(self) -> list[str]:
         """The names of its columns."""
+        no_name_twice(self.rows.columns)
         return list(self.rows.columns)
 
     def batches(self, names: Sequence[str]) -> Generator[pa.RecordBatch]:

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from cjlib.errors import DataError, shown
+from cjlib.sources.connect.remote import named_once
 from cjlib.sources.log.engine import DuckDB, literal
 
 BATCH = 50_000
@@ -341,27 +342,6 @@ def named(names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def named_once(names: Sequence[str]) -> tuple[list[str], str]:
-    """The names of columns, those that stand more than once numbered from the left, and which these are in words.
-
-    None of several keeps the name alone, so that none is taken for the one that is meant.
-    """
-    counts = Counter(names)
-    taken = set(names)
-    numbered: dict[str, list[str]] = {name: [] for name, count in counts.items() if count > 1}
-    unique = []
-    for name in names:
-        ours, number = name, 0
-        while name in numbered and ours in taken:
-            number += 1
-            ours = f"{name}_{number}"
-        taken.add(ours)
-        numbered.get(name, []).append(ours)
-        unique.append(ours)
-    words = "; ".join(f"{name}: read as {', '.join(ours)}" for name, ours in numbered.items())
-    return unique, words
-
-
 def _records(
     stream: IO[str], layout: Layout, taken: list[str] | None = None
 ) -> Iterator[list[str] | str]:
@@ -557,6 +537,8 @@ class JsonFields:
     names: list[str]
     inside: list[str]
     broken: pd.DataFrame
+    repeated: str = ""
+    """Which fields stand more than once in an object, in words."""
     wrapped: str = ""
     """The field of one object around all rows that holds them."""
 
@@ -572,6 +554,7 @@ def load_json_lines(
     wrapped = _objects(engine, path)
     whole = "json IS NOT NULL AND json_type(json) = 'OBJECT'"
     engine.execute(f"CREATE TEMP TABLE objects AS SELECT line, json FROM lines WHERE {whole}")
+    repeated = _number_repeated(engine)
     keys = engine.rows(
         "SELECT key, min(line) FROM (SELECT unnest(json_keys(json)) AS key, line FROM objects) "
         "GROUP BY key ORDER BY min(line), key"
@@ -598,8 +581,36 @@ def load_json_lines(
         list(read),
         [name for name in inside if name not in read],
         _lost_lines(path, lost),
+        repeated,
         wrapped,
     )
+
+
+def _number_repeated(engine: DuckDB) -> str:
+    """Number fields that stand more than once in one of `objects`, as columns of one name are; which they are in words."""
+    keys = "json_keys(json)"
+    if not engine.rows(f"SELECT 1 FROM objects WHERE list_unique({keys}) < len({keys}) LIMIT 1"):
+        return ""
+    engine.execute(
+        "CREATE TEMP TABLE fields AS SELECT line, f.key, f.value, "
+        "row_number() OVER (PARTITION BY line, f.key ORDER BY f.id) AS nth "
+        "FROM objects, json_each(json) f"
+    )
+    most = engine.rows("SELECT key, max(nth) FROM fields GROUP BY key ORDER BY min(line), key")
+    places = [(key, nth) for key, times in most for nth in range(1, times + 1)]
+    names, words = named_once([key for key, _ in places])
+    numbered = ", ".join(
+        f"({literal(key)}, {nth}, {literal(name)})"
+        for (key, nth), name in zip(places, names, strict=True)
+    )
+    engine.execute(
+        "CREATE OR REPLACE TEMP TABLE objects AS SELECT line, coalesce(whole, json) AS json FROM objects LEFT JOIN "
+        "(SELECT line, json_group_object(name, value) AS whole FROM fields "
+        f"JOIN (VALUES {numbered}) numbered(key, nth, name) USING (key, nth) GROUP BY line) "
+        "USING (line) ORDER BY line"
+    )
+    engine.execute("DROP TABLE fields")
+    return words
 
 
 def _objects(engine: DuckDB, path: Path) -> str:
@@ -819,7 +830,6 @@ __all__ = [
     "load_csv",
     "load_json_lines",
     "named",
-    "named_once",
     "opened",
     "probable_encoding",
 ]

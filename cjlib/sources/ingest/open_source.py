@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import math
-from collections import Counter
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -16,8 +16,8 @@ import pandas as pd
 
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown, unknown_column
 from cjlib.sources.connect.files import READABLE, Files, find_files
-from cjlib.sources.connect.remote import Remote, is_remote
-from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named, named_once
+from cjlib.sources.connect.remote import Remote, is_remote, named_once
+from cjlib.sources.ingest.csv_json import csv_layout, load_csv, load_json_lines, named
 from cjlib.sources.log.engine import DuckDB, identifier, literal
 
 if TYPE_CHECKING:
@@ -94,9 +94,8 @@ def open_files(engine: DuckDB, files: Files, asked: Collection[str] | None = ())
 
 def _open_parquet(engine: DuckDB, files: Files) -> Raw:
     source, described, rows = _parquet(engine, files)
-    return _numbered(
-        engine, source, [identifier(name) for name in described], list(described), rows
-    )
+    own = _own_names(engine, files, described)
+    return _numbered(engine, source, [identifier(name) for name in described], own, rows)
 
 
 def _numbered(
@@ -115,20 +114,20 @@ def _numbered(
     engine.execute(
         f"CREATE TEMP VIEW raw AS SELECT {columns}, file_row_number AS place FROM {source}"
     )
+    unique, repeated = named_once(named(names))
     return Raw(
-        tuple(named(names)),
+        tuple(unique),
         _types(engine, len(names)),
         row="place + 1",
         file_rows=file_rows,
         tables=(),
         views=("raw",),
+        notes=_repeated_note(repeated),
     )
 
 
-def _parquet(
-    engine: DuckDB, files: Files
-) -> tuple[str, dict[str, str], tuple[tuple[str, int], ...]]:
-    """SQL that reads the files, their columns with types, and, where there are several files, the rows of each."""
+def _parquet(engine: DuckDB, files: Files) -> tuple[str, list[str], tuple[tuple[str, int], ...]]:
+    """SQL that reads the files, their columns as DuckDB calls them, and, where there are several files, the rows of each."""
     paths = ", ".join(literal(glob.escape(str(path))) for path in files.paths)
     names = [files.name(position) for position in range(len(files.paths))]
     several = len(names) > 1
@@ -153,10 +152,26 @@ def _parquet(
         else ()
     )
     columns = [name for name, *_ in described]
-    no_name_twice(columns)
     if not several and "file_row_number" not in {name.casefold() for name in columns}:
         source = f"read_parquet([{paths}], {options}, file_row_number=true)"
-    return source, {name: kind for name, kind, *_ in described}, rows
+    return source, columns, rows
+
+
+def _own_names(engine: DuckDB, files: Files, described: Sequence[str]) -> list[str]:
+    """The names of columns as the files have them: DuckDB numbers those that stand more than once."""
+    import pyarrow.parquet as pq
+
+    folded = {name.casefold() for name in described}
+    if not any(
+        re.sub(r"_\d+$", "", name.casefold()) in folded - {name.casefold()} for name in described
+    ):
+        return list(described)
+    own: dict[str, str] = {}
+    for path in files.paths:
+        one = f"SELECT * FROM read_parquet({literal(glob.escape(str(path)))}, hive_partitioning=false)"
+        numbered = [name for name, *_ in engine.rows(f"DESCRIBE {one}")]
+        own |= dict(zip(numbered, pq.read_schema(path).names, strict=True))
+    return [own.get(name, name) for name in described]
 
 
 def _open_csv(engine: DuckDB, files: Files) -> Raw:
@@ -240,7 +255,6 @@ def _open_json(engine: DuckDB, files: Files, asked: Collection[str] | None) -> R
         )
     fields = load_json_lines(engine, files.paths[0], "lines_raw", asked)
     names = named(fields.names)
-    no_name_twice(names)
     places = [f"c{position}" for position in range(1, len(names) + 1)]
     kinds = {place: _json_kinds(engine, place) for place in places}
     picks = "".join(f", {_json_typed(engine, place, kinds[place])} AS {place}" for place in places)
@@ -253,7 +267,7 @@ def _open_json(engine: DuckDB, files: Files, asked: Collection[str] | None) -> R
             place for place in places if kinds[place] & _NUMBERS and "VARCHAR" in kinds[place]
         ),
         broken=fields.broken,
-        notes=_wrapped_note(fields.wrapped),
+        notes=(*_wrapped_note(fields.wrapped), *_repeated_note(fields.repeated)),
         tables=("lines_raw",),
         views=("raw",),
         inside=tuple(fields.inside),
@@ -306,8 +320,7 @@ def open_remote(
     engine: DuckDB, remote: Remote, columns: Mapping[str, str], only: Collection[str] | None = None
 ) -> Raw:
     """Make `raw` from a table of another engine: the rows come in parts, and what does not fit DuckDB's memory is spilled."""
-    there = remote.names()
-    no_name_twice(there)
+    there, repeated = named_once(remote.names())
     names = names_to_read(there, columns, only)
     if not names:
         raise DataError(
@@ -323,7 +336,7 @@ def open_remote(
         )
         engine.connection.unregister("part")
         started = True
-    return Raw(tuple(names), _types(engine, len(names)))
+    return Raw(tuple(names), _types(engine, len(names)), notes=_repeated_note(repeated))
 
 
 def _places(batch: pa.RecordBatch) -> Any:
@@ -374,15 +387,6 @@ def _view(engine: DuckDB, source: str, names: Sequence[str]) -> Raw:
 def _types(engine: DuckDB, width: int) -> tuple[str, ...]:
     described = {name: kind for name, kind, *_ in engine.rows("DESCRIBE raw")}
     return tuple(described[f"c{position}"] for position in range(1, width + 1))
-
-
-def no_name_twice(names: Sequence[str]) -> None:
-    """Refuse a source in which two columns have one name."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"source: the column {listed(twice)} stands more than once. Give each column a name of its own, in a query with AS."
-        )
 
 
 _LAZY = ("polars", "narwhals")
@@ -452,7 +456,6 @@ __all__ = [
     "Raw",
     "forget",
     "names_to_read",
-    "no_name_twice",
     "open_files",
     "open_frame",
     "open_remote",

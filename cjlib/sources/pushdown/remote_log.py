@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate
 import pandas as pd
 
 from cjlib.errors import CjlibError
-from cjlib.sources.connect.remote import Remote
+from cjlib.sources.connect.remote import Remote, no_name_twice
 from cjlib.sources.log.conditions import Where
 from cjlib.sources.log.event_log import Answer, EventLog, Log, Question
 from cjlib.sources.pushdown.dialects import written
@@ -292,7 +292,9 @@ class _Columns:
         return self.remote.relation
 
     def names(self) -> list[str]:
-        return self.remote.names()
+        names = self.remote.names()
+        no_name_twice(names)
+        return names
 
     def beside(self, table: str) -> Remote:
         return self.remote.beside(table)
