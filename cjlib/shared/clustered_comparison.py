@@ -23,6 +23,7 @@ from cjlib.shared.repeated_answers import (
     CustomerAnswers,
     Prior,
     difference_error,
+    error_if_equal,
     share_customers,
 )
 from cjlib.shared.stats import Z95, Floats, share
@@ -43,7 +44,7 @@ def compare_answers(
     """Means of answers, each against its other side, where a customer may have given several answers and may stand on both sides.
 
     The variance is by customers, `prior` answers added to each side first; normal where nobody stands twice, else Student's t with as many
-    degrees of freedom as the smaller side has customers, less one.
+    degrees of freedom as the smaller side has customers, less one. The interval takes each side's own variance; p, for which both means are equal, at least the pooled one.
     """
     tested = [_difference(one, other, prior) for one, other in pairs]
     columns = np.array(tested, dtype=float).reshape(-1, 4).T
@@ -78,12 +79,12 @@ def _difference(
     difference, fewest = one.mean - other.mean, min(one.customers, other.customers)
     if fewest < 2:
         return difference, nothing, nothing, nothing
-    error = difference_error(one, other, prior)
+    error, if_equal = difference_error(one, other, prior), error_if_equal(one, other, prior)
     if independent(one, other):
-        quantile, p = Z95, 2 * float(ndtr(-abs(difference) / error)) if error else 1.0
+        quantile, p = Z95, 2 * float(ndtr(-abs(difference) / if_equal)) if if_equal else 1.0
     else:
         quantile = float(stdtrit(fewest - 1, 0.975))
-        p = 2 * float(stdtr(fewest - 1, -abs(difference) / error)) if error else 1.0
+        p = 2 * float(stdtr(fewest - 1, -abs(difference) / if_equal)) if if_equal else 1.0
     return difference, difference - quantile * error, difference + quantile * error, p
 
 

@@ -74,15 +74,18 @@ class CustomerAnswers:
         """The mean answer, each counted once."""
         return float(np.sort(self.value).mean()) if self.n else float("nan")
 
-    def moved(self, prior: Prior = ()) -> tuple[Floats, float]:
-        """What each customer moves the mean by, widened for their number, and the variance that the prior adds."""
+    def moved(self, prior: Prior = (), spread: float = 0.0) -> tuple[Floats, float]:
+        """What each customer moves the mean by, widened for their number and to a variance of `spread` if theirs is less, and the variance that the prior adds."""
         each = self.n / self.customers
         total = self.n + each * sum(weight for _, weight in prior)
         centre = (self.value.sum() + each * sum(v * weight for v, weight in prior)) / total
         moves = np.bincount(self.customer, weights=(self.value - centre) / total)
         added = sum(weight * (each * (v - centre) / total) ** 2 for v, weight in prior)
         few = self.customers / (self.customers - 1) if self.customers > 1 else np.nan
-        return moves * np.sqrt(few), float(added)
+        own = float(self.value.var(ddof=1)) if self.n > 1 else np.nan
+        if own == 0:
+            return moves, float(added) + spread / self.customers
+        return moves * np.sqrt(few * max(1.0, spread / own)), float(added)
 
     def variance(self, prior: Prior = ()) -> float:
         """Of the mean, by customers."""
@@ -119,8 +122,28 @@ class CustomerAnswers:
 
 def difference_error(one: CustomerAnswers, other: CustomerAnswers, prior: Prior = ()) -> float:
     """The standard error of the difference of two means; a customer on both sides is one customer."""
-    moves, added = one.moved(prior)
-    other_moves, other_added = other.moved(prior)
+    return _joint_error(one.moved(prior), other.moved(prior))
+
+
+def error_if_equal(one: CustomerAnswers, other: CustomerAnswers, prior: Prior = ()) -> float:
+    """As `difference_error`, if both means were equal: each side spreads as its own answers do or as those of both sides, whichever is more.
+
+    A mean that came out near an end of the scale by chance has little spread around it, and by that alone would look the surer the farther it is.
+    """
+    free = max(one.n + other.n - 2, 1)
+    pooled = sum(float(((side.value - side.mean) ** 2).sum()) for side in (one, other)) / free
+    return _joint_error(one.moved(prior, pooled), other.moved(prior, pooled))
+
+
+def error_of_equals(errors: Sequence[float], n: Sequence[float]) -> float:
+    """As `error_if_equal`, of two means of which only the standard errors and the numbers of answers are known."""
+    each = np.square(errors) * np.asarray(n)
+    pooled = float((each * n).sum() / np.sum(n))
+    return float(np.sqrt((np.maximum(each, pooled) / n).sum()))
+
+
+def _joint_error(one: tuple[Floats, float], other: tuple[Floats, float]) -> float:
+    (moves, added), (other_moves, other_added) = one, other
     both = min(moves.size, other_moves.size)
     apart = moves[:both] - other_moves[:both]
     alone = (moves[both:] ** 2).sum() + (other_moves[both:] ** 2).sum()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cjlib.shared.clustered_comparison import compare_answers
 from cjlib.shared.comparison import (
     CLAIM,
     compare_shares,
@@ -13,6 +14,7 @@ from cjlib.shared.comparison import (
     groups_against_others,
     known_at_once,
 )
+from cjlib.shared.repeated_answers import CustomerAnswers
 
 DAY = 86_400_000_000
 ANSWER = known_at_once("the answer")
@@ -81,3 +83,21 @@ def test_p_values_of_any_test_can_be_a_family():
     )
     assert tested.p_adjusted[:2].tolist() == [0.002, 0.04]
     assert np.isnan(tested.p_adjusted[2])
+
+
+@pytest.mark.parametrize("promoters", [24, 26])
+def test_a_mean_near_the_end_of_its_scale_is_no_surer_than_drawing_it_by_lot(promoters: int):
+    group = np.array([100.0] * promoters + [0.0] * (30 - promoters))
+    rest = np.array([-100.0] * 40 + [0.0] * 70 + [100.0] * 90)
+    sides = (
+        CustomerAnswers.of(group, np.arange(30)),
+        CustomerAnswers.of(rest, np.arange(30, 230)),
+    )
+    found = compare_answers("by lot", [sides], follow_up=ANSWER)
+    answers = np.concatenate([group, rest])
+    counts = [int((answers == answer).sum()) for answer in (-100, 0, 100)]
+    drawn = np.random.default_rng(0).multivariate_hypergeometric(counts, 30, size=200_000)
+    means = drawn @ np.array([-100.0, 0.0, 100.0]) / 30
+    apart = means - (answers.sum() - 30 * means) / 200
+    by_lot = float((np.abs(apart) >= abs(found.difference[0]) - 1e-9).mean())
+    assert by_lot / 3 < found.p_value[0] < 3 * by_lot

@@ -32,7 +32,7 @@ from cjlib.shared.comparison import (
     not_compared_with,
 )
 from cjlib.shared.periods import check_period
-from cjlib.shared.repeated_answers import CustomerAnswers, customer_codes
+from cjlib.shared.repeated_answers import CustomerAnswers, customer_codes, error_of_equals
 from cjlib.shared.stats import Z95, Floats, share, wilson
 from cjlib.sources.feedback.table import Feedback
 
@@ -286,11 +286,11 @@ def _change(
     methods = (before["method"], now["method"])
     if "ppi++" not in methods or "model_index" in methods:
         return (*named, measure, *mean)
-    widths = [row["high"] - row["low"] for row in (before, now)]
-    error = float(np.hypot(*widths)) / (2 * Z95)
-    difference = now["share_negative"] - before["share_negative"]
+    errors = [(row["high"] - row["low"]) / (2 * Z95) for row in (before, now)]
+    difference, error = now["share_negative"] - before["share_negative"], float(np.hypot(*errors))
     bounds = (difference - Z95 * error, difference + Z95 * error)
-    return (*named, "share_negative", difference, *bounds, two_sided(difference, error))
+    if_equal = error_of_equals(errors, [before["n"], now["n"]])
+    return (*named, "share_negative", difference, *bounds, two_sided(difference, if_equal))
 
 
 def records(table: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from cjlib.analyses.journey_map.inputs import Money, Source
 from cjlib.analyses.journey_map.stages import SECOND, StageCounts
 from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError
+from cjlib.shared.clustered_comparison import two_sided
 from cjlib.shared.comparison import (
     CLAIM,
     MIN_N,
@@ -23,6 +24,7 @@ from cjlib.shared.comparison import (
     group_means_against_others,
     known_at_once,
 )
+from cjlib.shared.repeated_answers import error_of_equals
 from cjlib.shared.stats import Z95
 
 Record = dict[Any, Any]
@@ -278,22 +280,17 @@ def _share(old: Counted, new: Counted) -> Cell:
 def _score(old: Record, new: Record, name: str) -> Cell:
     """A score with its interval, which knows which answers are of one customer."""
     before, after = _number(old[name]), _number(new[name])
-    n_earlier, n_now = (int(np.nan_to_num(_number(row[MEANS[name]]))) for row in (old, new))
-    wide, wider = (_number(row[f"{name}_high"]) - _number(row[f"{name}_low"]) for row in (old, new))
-    error = float(np.hypot(wide, wider)) / (2 * Z95)
-    return _z(before, after, n_earlier, n_now, error)
-
-
-def _z(before: float, after: float, n_earlier: int, n_now: int, error: float) -> Cell:
-    from scipy.special import ndtr
-
+    n = [int(np.nan_to_num(_number(row[MEANS[name]]))) for row in (old, new)]
+    errors = [
+        (_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95)
+        for row in (old, new)
+    ]
+    change, error = after - before, float(np.hypot(*errors))
     if np.isnan(error) or error == 0:
-        return Cell(before, after, n_earlier, n_now)
-    change = after - before
-    p_value = float(2 * ndtr(-abs(change) / error))
-    return Cell(
-        before, after, n_earlier, n_now, change - Z95 * error, change + Z95 * error, p_value
-    )
+        return Cell(before, after, *n)
+    bounds = (change - Z95 * error, change + Z95 * error)
+    p_value = two_sided(change, error_of_equals(errors, n))
+    return Cell(before, after, *n, change, *bounds, p_value)
 
 
 def _median(before: np.ndarray, after: np.ndarray) -> Cell:
