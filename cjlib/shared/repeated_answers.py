@@ -84,8 +84,9 @@ class CustomerAnswers:
         few = self.customers / (self.customers - 1) if self.customers > 1 else np.nan
         own = float(self.value.var(ddof=1)) if self.n > 1 else np.nan
         if own == 0:
-            return moves, float(added) + spread / self.customers
-        return moves * np.sqrt(few * max(1.0, spread / own)), float(added)
+            added += spread / self.customers
+        widening = few * max(1.0, spread / own) if own else few
+        return moves * np.sqrt(widening), float(added)
 
     def variance(self, prior: Prior = ()) -> float:
         """Of the mean, by customers."""

@@ -408,4 +408,5 @@ def test_a_second_stage_that_differs_is_named_beside_those_that_do_not():
     )
     result = cj.nps(cj.read_feedback(frame), by="stage")
     assert [finding.topic for finding in result.findings] == ["stage Onboarding", "stage Z"]
-    assert "90 points below that of the others without Z" in result.findings[0].claim
+    assert "110 points below that of the others (" in result.findings[0].claim
+    assert "60 points above that of the others without Onboarding" in result.findings[1].claim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -285,12 +286,12 @@ def _score(old: Record, new: Record, name: str) -> Cell:
         (_number(row[f"{name}_high"]) - _number(row[f"{name}_low"])) / (2 * Z95)
         for row in (old, new)
     ]
-    change, error = after - before, float(np.hypot(*errors))
-    if np.isnan(error) or error == 0:
-        return Cell(before, after, *n)
-    bounds = (change - Z95 * error, change + Z95 * error)
+    change, error = after - before, math.hypot(*errors)
+    if math.isnan(error) or error == 0:
+        return Cell(before, after, n[0], n[1])
     p_value = two_sided(change, error_of_equals(errors, n))
-    return Cell(before, after, *n, change, *bounds, p_value)
+    half = Z95 * error
+    return Cell(before, after, n[0], n[1], change - half, change + half, p_value)
 
 
 def _median(before: np.ndarray, after: np.ndarray) -> Cell:
