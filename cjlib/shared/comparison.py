@@ -210,7 +210,7 @@ def compare_shares(
     min_n: int = MIN_N,
     z: float = Z95,
 ) -> ShareComparison:
-    """Shares of customers, each against its other side: pooled z test (Fisher's exact where a cell expects fewer than 5), Newcombe's interval.
+    """Shares of customers, each against its other side: pooled z test corrected for skewness (Fisher's exact where a cell expects fewer than 5), Newcombe's interval.
 
     Counts and bases are of customers, each once, all of them followed as `follow_up` says.
     """

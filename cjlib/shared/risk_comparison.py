@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, pdtr, pdtrc
 
 from cjlib.shared.comparison import MIN_N, Differences, FollowUp, ShareComparison, family
 from cjlib.shared.stats import Z95, Floats, share
-from cjlib.shared.two_samples import newcombe
+from cjlib.shared.two_samples import newcombe, skewed_p
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -25,6 +25,69 @@ class SameAge(FollowUp):
     def words(self) -> str:
         """For a definition."""
         return f"each who reached it is set beside all who had not by the same time from {self.landmark}, so both sides were followed equally long"
+
+
+@dataclass(frozen=True, eq=False)
+class LogRank:
+    """The log-rank test that those who reach an outcome are on one side as often as all who could reach it at the same times.
+
+    Attributes
+    ----------
+    seen
+        How many who reach it are on that side.
+    exposed, cases, at_risk
+        One a time at which somebody reaches it: the share of those at risk who are on that side, how many reach it, how many are at risk.
+
+    References
+    ----------
+    Mantel, N. (1966). Evaluation of survival data and two new rank order statistics. Cancer Chemotherapy Reports 50.
+    """
+
+    seen: int
+    exposed: Floats
+    cases: Ints
+    at_risk: Ints
+
+    @property
+    def expected(self) -> float:
+        """How many who reach it would be on that side."""
+        return float(self.exposed @ self.cases)
+
+    @property
+    def variance(self) -> float:
+        """Of `seen`, hypergeometric at each time."""
+        return float(self._second.sum())
+
+    @property
+    def z(self) -> float:
+        """`seen` less `expected` in standard errors; 0 where nothing could vary."""
+        variance = self.variance
+        return (self.seen - self.expected) / float(np.sqrt(variance)) if variance > 0 else 0.0
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, corrected for skewness; Poisson where fewer than 5 are expected on a side."""
+        expected, unexposed = self.expected, float(self.cases.sum()) - self.expected
+        if min(expected, unexposed) < 5:
+            mean, count = min(
+                (expected, self.seen),
+                (unexposed, int(self.cases.sum()) - self.seen),
+                key=lambda side: side[0],
+            )
+            below = float(pdtr(count, mean)) if mean > 0 else 1.0
+            above = float(pdtrc(count - 1, mean)) if count > 0 else 1.0
+            return min(1.0, 2 * min(below, above))
+        third = self._second * (1 - 2 * self.exposed) * self._left(2)
+        return float(skewed_p(self.z, share(third.sum(), self.variance**1.5)))
+
+    @property
+    def _second(self) -> Floats:
+        return self.cases * self.exposed * (1 - self.exposed) * self._left(1)
+
+    def _left(self, moment: int) -> Floats:
+        """What drawing without replacement leaves of a moment."""
+        drawn = self.at_risk - moment * self.cases
+        return np.where(self.at_risk > moment, drawn / np.maximum(self.at_risk - moment, 1), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +142,7 @@ def compare_at_risk(
         with_habit = begun - (customers.size - _at_least(followed_for[customers], ages))
         own = customers[reached[customers]]
         own_then = np.bincount(np.searchsorted(ages, followed_for[own]), minlength=ages.size)
-        p = _log_rank_p(own.size, with_habit / at_risk, cases, at_risk)
+        p = LogRank(own.size, with_habit / at_risk, cases, at_risk).p_value
         share_others = weight @ (with_habit - own_then) / total if total else np.nan
         rows.append((own.size, share_others, p))
     count, other_share, p = np.array(rows, dtype=float).reshape(-1, 3).T
@@ -162,8 +225,8 @@ def compare_causes(
         at_risk = _at_least(waited, times)
         exposed = _at_least(waited[inside], times) / np.maximum(at_risk, 1)
         own = int(np.count_nonzero(met & inside))
-        variance = _log_rank_variance(exposed, cases, at_risk)
-        rows.append((own, exposed @ cases, variance, _log_rank_p(own, exposed, cases, at_risk)))
+        test = LogRank(own, exposed, cases, at_risk)
+        rows.append((own, test.expected, test.variance, test.p_value))
     own, expected, variance, p = np.array(rows, dtype=float).reshape(-1, 4).T
     tested = family(
         name,
@@ -307,25 +370,3 @@ def _at_least(values: Ints, bounds: Ints) -> Ints:
     """How many values reach each of the ascending bounds."""
     below = np.bincount(np.searchsorted(bounds, values, side="right"), minlength=bounds.size + 1)
     return values.size - np.cumsum(below)[: bounds.size]
-
-
-def _log_rank_p(seen: int, exposed: Floats, cases: Ints, at_risk: Ints) -> float:
-    """Two-sided p that those who reach the outcome are exposed as often as all at risk."""
-    from scipy.special import pdtr, pdtrc
-
-    expected = float(exposed @ cases)
-    unexposed = float(cases.sum()) - expected
-    if min(expected, unexposed) < 5:
-        mean, count = min(
-            (expected, seen), (unexposed, int(cases.sum()) - seen), key=lambda side: side[0]
-        )
-        below = float(pdtr(count, mean)) if mean > 0 else 1.0
-        above = float(pdtrc(count - 1, mean)) if count > 0 else 1.0
-        return min(1.0, 2 * min(below, above))
-    variance = _log_rank_variance(exposed, cases, at_risk)
-    return float(2 * ndtr(-abs(seen - expected) / np.sqrt(variance))) if variance > 0 else 1.0
-
-
-def _log_rank_variance(exposed: Floats, cases: Ints, at_risk: Ints) -> float:
-    ties = (at_risk - cases) / np.maximum(at_risk - 1, 1)
-    return float(np.sum(cases * exposed * (1 - exposed) * ties))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
+from scipy.special import gammainc, gammaincc, ndtr
 
 from cjlib.shared.stats import Z95, Floats, share, wilson
 
@@ -31,8 +31,25 @@ def newcombe(
     return low, high
 
 
+def skewed_p(z: ArrayLike, skewness: ArrayLike) -> Floats:
+    """Two-sided p of a standardised score of this skewness: twice the smaller tail of a gamma distribution (Pearson's type III), of a normal one where there is next to none.
+
+    Families multiply p, so it must be right far out, where a small side against a large one is skewed: by the normal distribution alone a p of .0002 comes up to ten times as often.
+
+    References
+    ----------
+    Pitman, E. J. G. (1937). Significance tests which may be applied to samples from any populations. JRSS Supplement 4: the moments of drawing at random.
+    """
+    z, skewness = np.asarray(z, dtype=float), np.asarray(skewness, dtype=float)
+    flat = ~(np.abs(skewness) > 1e-3)
+    shape = 4 / np.where(flat, 1.0, skewness) ** 2
+    at = np.maximum(shape + np.sign(skewness) * z * np.sqrt(shape), 0.0)
+    tails = np.minimum(gammainc(shape, at), gammaincc(shape, at))
+    return np.where(flat, 2 * ndtr(-np.abs(z)), np.minimum(2 * tails, 1.0))
+
+
 def two_shares_p(count: int, base: int, other_count: int, other_base: int) -> float:
-    """Two-sided p that two shares are equal: pooled z; Fisher's exact test if any expected count is below 5."""
+    """Two-sided p that two shares are equal: pooled z, corrected for the skewness of drawing at random; Fisher's exact test if any expected count is below 5."""
     if min(base, other_base) == 0:
         return float("nan")
     pooled = (count + other_count) / (base + other_base)
@@ -44,10 +61,10 @@ def two_shares_p(count: int, base: int, other_count: int, other_base: int) -> fl
 
         exact: Any = fisher_exact([[count, base - count], [other_count, other_base - other_count]])
         return float(exact.pvalue)
-    z = (count / base - other_count / other_base) / np.sqrt(
-        pooled * (1 - pooled) * (1 / base + 1 / other_base)
-    )
-    return float(2 * ndtr(-abs(z)))
+    difference = count / base - other_count / other_base
+    variance = pooled * (1 - pooled) * (1 / base + 1 / other_base)
+    third = pooled * (1 - pooled) * (1 - 2 * pooled) * (1 / base**2 - 1 / other_base**2)
+    return float(skewed_p(difference / np.sqrt(variance), third / variance**1.5))
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Floats:

@@ -389,7 +389,7 @@ def _definition(now: Side, earlier: Side, compared: Family) -> dict[str, str]:
         if one.source.log is not None
     }
     return words | {
-        "shares": "Newcombe's interval, pooled z test (Fisher's exact where few are expected)",
+        "shares": "Newcombe's interval, pooled z test corrected for skewness (Fisher's exact where few are expected)",
         "scores": "z with summed variances; answers of one customer count together; scores of texts are not tested where their scorer was fitted to ratings",
         "values": "of means with a long tail: by logarithms, joined as Zou and Donner do; p of the same interval",
         "medians": "seeded bootstrap of customers; Mood's test",

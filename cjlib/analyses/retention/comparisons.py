@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammaincc, ndtr, ndtri
+from scipy.special import ndtri
 
 from cjlib.analyses.retention.count import Entries, Hits, Members, hits_of, up_to
 from cjlib.analyses.retention.options import Question, Scope
@@ -21,6 +21,7 @@ from cjlib.analyses.retention.tables import (
 from cjlib.shared import stats
 from cjlib.shared.comparison import Family, FollowUp, compare_shares, family
 from cjlib.shared.first_events import Groups, Whole
+from cjlib.shared.risk_comparison import skewed_p
 from cjlib.sources.log.event_log import EventLog
 
 Floats = NDArray[np.float64]
@@ -146,18 +147,9 @@ class Scores:
     @property
     def p_values(self) -> Floats:
         """Two-sided, of each row, from a gamma distribution with this variance and skewness (Pearson's type III); NaN without variation."""
-        return _two_sided(
+        return skewed_p(
             stats.share(self.observed - self.expected, np.sqrt(self.variance)), self.skew
         )
-
-
-def _two_sided(z: Floats, skew: Floats) -> Floats:
-    """Twice the smaller tail beyond z of a standardised gamma variable of this skewness; normal where there is next to none."""
-    flat = np.abs(skew) < 1e-3
-    shape = 4 / np.where(flat, 1.0, skew) ** 2
-    at = np.maximum(shape + np.sign(skew) * z * np.sqrt(shape), 0.0)
-    tails = np.minimum(gammainc(shape, at), gammaincc(shape, at))
-    return np.where(flat, 2 * ndtr(-np.abs(z)), np.minimum(2 * tails, 1.0))
 
 
 def scores_of(

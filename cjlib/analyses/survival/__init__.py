@@ -275,13 +275,10 @@ def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> tuple[pd.Dat
         if lifetimes.groups.names
         else order[:0]
     )
-    p_values = np.array(
-        [
-            log_rank(lifetimes.length, lifetimes.churned, lifetimes.group == group)
-            for group in shown
-        ],
-        dtype=float,
-    )
+    tests = [
+        log_rank(lifetimes.length, lifetimes.churned, lifetimes.group == group) for group in shown
+    ]
+    p_values = np.array([test.p_value if test.variance else np.nan for test in tests], dtype=float)
     tested = family(
         f"survival by {', '.join(lifetimes.groups.names)}",
         p_values,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, ndtri
+from scipy.special import ndtri
+
+from cjlib.shared.risk_comparison import LogRank
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -113,35 +115,18 @@ def _log_log(share: Floats, greenwood: Floats) -> tuple[Floats, Floats]:
     return low, high
 
 
-def log_rank(duration: Floats, churned: NDArray[np.bool_], group: NDArray[np.bool_]) -> float:
-    """Two-sided p of the log-rank test that two groups have the same curve; NaN if one is empty or nobody churned.
-
-    References
-    ----------
-    Mantel, N. (1966). Evaluation of survival data and two new rank order statistics. Cancer Chemotherapy Reports 50.
-    """
+def log_rank(duration: Floats, churned: NDArray[np.bool_], group: NDArray[np.bool_]) -> LogRank:
+    """The log-rank test that a group has the same curve as all others; at one time churn comes before censoring."""
     time, place = np.unique(duration, return_inverse=True)
-    both, one = (
-        _at_risk_and_events(place[which], churned[which], time.size)
-        for which in (np.ones(duration.size, dtype=bool), group)
-    )
-    (n, d), (n1, d1) = both, one
-    expected = np.divide(d * n1, n, out=np.zeros(time.size), where=n > 0)
-    shared = np.divide(
-        n1 * (n - n1) * d * (n - d), n**2 * (n - 1), out=np.zeros(time.size), where=n > 1
-    )
-    variance = shared.sum()
-    return (
-        float(chdtrc(1, (d1.sum() - expected.sum()) ** 2 / variance))
-        if variance > 0
-        else float("nan")
-    )
+    at_risk, cases = _at_risk_and_events(place, churned, time.size)
+    inside, seen = _at_risk_and_events(place[group], churned[group], time.size)
+    some = cases > 0
+    return LogRank(int(seen.sum()), inside[some] / at_risk[some], cases[some], at_risk[some])
 
 
 def _at_risk_and_events(
     place: Whole, churned: NDArray[np.bool_], times: int
-) -> tuple[Floats, Floats]:
+) -> tuple[Whole, Whole]:
     leaving = np.bincount(place, minlength=times)
-    return (place.size - np.append(0, np.cumsum(leaving)[:-1])).astype(float), np.bincount(
-        place[churned], minlength=times
-    ).astype(float)
+    at_risk = place.size - np.append(0, np.cumsum(leaving)[:-1])
+    return at_risk, np.bincount(place[churned], minlength=times)
