@@ -103,7 +103,8 @@ def read_events(  # noqa: PLR0913 (each says one thing of the source)
         last event's time (for a log of whole days the end of the last day). Later rows go to
         quarantine.
     dates
-        How text dates are written: "day_first", "month_first" or a format such as "%d/%m/%Y %H:%M".
+        How text dates are written: "day_first", "month_first" or a format such as "%d/%m/%Y %H:%M";
+        "excel_serial" for numbers as spreadsheets count days, "iso_week" for weeks (2025-W07), each its Monday.
     duplicates
         "quarantine", or "keep" where equal rows are real, such as orders without an id. None: as
         the source's journey file says, else "quarantine".

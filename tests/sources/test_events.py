@@ -474,7 +474,7 @@ def test_the_unit_of_an_epoch_is_named():
 def test_numbers_that_look_like_spreadsheet_dates_are_refused_with_the_remedy(serial):
     with pytest.raises(
         cj.DataError,
-        match=r"as spreadsheets count days since 1900. Write them as dates .* origin='1899-12-30'",
+        match=r"as spreadsheets count days since 1900. If they are, say so: dates='excel_serial'",
     ):
         times(serial, quarantine_limit=1)
 

@@ -440,7 +440,7 @@ def test_a_fault_names_key_line_what_was_given_and_what_is_allowed(more, expecte
         ),
         (
             "{events: {path: a, dates: dayfirst}}",
-            "must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'. Did you mean 'day_first'?",
+            "must be day_first, month_first, excel_serial, iso_week or a format such as '%d/%m/%Y %H:%M'. Did you mean 'day_first'?",
         ),
         (
             "{events: {path: a, columns: [b]}}",

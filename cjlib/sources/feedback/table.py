@@ -247,7 +247,7 @@ def read_feedback(
         The business's zone, for times without an offset and for calendar periods; UTC where none is
         given.
     dates
-        How text dates are written: "day_first", "month_first" or a format; "none" for a file
+        How text dates are written: "day_first", "month_first", "excel_serial", "iso_week" or a format; "none" for a file
         without dates, of which nothing is counted over time.
     quarantine_limit
         The share of rows, 0 to 1, above which reading stops. None: as the source's journey file

@@ -50,9 +50,10 @@ _ZONE = (
 )
 _TIME = rf"(?:(?:T|,? +(?:(?:at|um|à|às|a las) )?){_CLOCK}{_ZONE})?"
 _FORMS = tuple(
-    re.compile(rf"\s*{form}\s*", re.IGNORECASE)
+    re.compile(rf"\s*['‘’\"]?{form}['‘’\"]?\s*", re.IGNORECASE)
     for form in (
         r"(?P<Y>0000)(?P<s>[-/.])(?P<m>00?)(?P=s)(?P<d>00?)" + _TIME,
+        r"(?P<Y>0000)-?W(?P<w>00)-?(?P<u>0)" + _TIME,
         r"(?P<Y>0000)(?P<m>00)(?P<d>00)[T_ ](?P<H>00)(?P<M>00)(?P<S>00)(?:[.,](?P<f>0+))?(?P<z>Z|[+-]00:?00)?",
         r"(?P<Y>0000)-(?P<m>00)-(?P<d>00)[-_ T](?P<H>00)[-.](?P<M>00)[-.](?P<S>00)(?:\.(?P<f>0+))?(?P<z>Z)?",
         r"(?P<a>00?)(?P<s>[-/.] ?)(?P<b>00?)(?P=s)(?P<Y>0000)" + _TIME,
@@ -64,10 +65,13 @@ _FORMS = tuple(
         rf"(?P<d>00)-{_MONTH}-(?P<y>00) (?P<H>00)\.(?P<M>00)\.(?P<S>00)(?:\.(?P<f>0+))? (?P<p>[AP])M{_ZONE}",
     )
 )
-"""The ways in which tools write a time: the texts with every digit a 0."""
+"""The ways in which tools write a time, some between quotes: the texts with every digit a 0."""
 _OFFSET = re.compile(r"(?:UTC|GMT)?(?P<sign>[+-])(?P<h>00?)(?::?(?P<m>00))?")
 _NUMBER = re.compile(r"\s*(?:/Date\()?(?P<n>-?0+(\.0+)?)(?:(?:[+-]0000)?\)/)?\s*")
 """A number, also as .NET writes it into JSON: `/Date(1704103200000)/`."""
+EXCEL_SERIAL, ISO_WEEK = "excel_serial", "iso_week"
+DATE_WORDS = ("day_first", "month_first", EXCEL_SERIAL, ISO_WEEK)
+"""What `dates` may say beside a format."""
 _TIME_OF_DAY = frozenset("HIMSfgcXTRrpns")
 
 
@@ -84,31 +88,44 @@ class Stamps:
 
 def read_stamps(engine: DuckDB, column: str, kind: str, dates: str | None) -> Stamps:
     """How a column of this DuckDB type is read."""
-    known = isinstance(dates, str) and (dates in ("day_first", "month_first") or "%" in dates)
-    if dates is not None and not known:
-        raise not_one_of("dates", dates, ["day_first", "month_first", "%d/%m/%Y %H:%M"])
+    _no_unknown_word(dates)
     if kind == '"NULL"':
         return Stamps("CAST(NULL AS BIGINT)", str(MISSING))
+    if dates == EXCEL_SERIAL and (kind == "VARCHAR" or _holds_numbers(kind)):
+        return _serials(engine, f"CAST({column} AS VARCHAR)")
     if kind == "VARCHAR":
-        return (
-            _formatted(engine, column, dates)
-            if dates and "%" in dates
-            else _texts(engine, column, dates)
-        )
+        return _written(engine, column, dates)
     if kind.startswith("TIMESTAMP"):
         us = floor_ns(column) if "_NS" in kind else f"epoch_us({column})"
         return Stamps(us, str(INSTANT if "ZONE" in kind or "TZ" in kind else NAIVE), native=True)
     if kind == "DATE":
         return Stamps(f"epoch_us(CAST({column} AS TIMESTAMP))", str(DATE), native=True)
-    if (
-        kind.endswith("INT")
-        or kind == "INTEGER"
-        or kind.startswith("DECIMAL")
-        or kind in ("DOUBLE", "FLOAT")
-    ):
+    if _holds_numbers(kind):
         return _numbers(engine, column, kind)
     raise DataError(
         f"source: the column of times holds {kind.lower()}, which is no time. Give texts such as '2025-01-31 18:00', timestamps, or epoch numbers."
+    )
+
+
+def _no_unknown_word(dates: str | None) -> None:
+    known = isinstance(dates, str) and (dates in DATE_WORDS or "%" in dates)
+    if dates is not None and not known:
+        raise not_one_of("dates", dates, [*DATE_WORDS, "%d/%m/%Y %H:%M"])
+
+
+def _written(engine: DuckDB, column: str, dates: str | None) -> Stamps:
+    if dates == ISO_WEEK:
+        return _weeks(column)
+    return (
+        _formatted(engine, column, dates)
+        if dates and "%" in dates
+        else _texts(engine, column, dates)
+    )
+
+
+def _holds_numbers(kind: str) -> bool:
+    return (
+        kind.endswith("INT") or kind.startswith("DECIMAL") or kind in ("INTEGER", "DOUBLE", "FLOAT")
     )
 
 
@@ -239,7 +256,17 @@ def _part(text: str, match: re.Match[str], name: str) -> str:
 
 
 def _day(text: str, match: re.Match[str], month: str, day: str) -> str:
+    if match.groupdict().get("w"):
+        cuts = (match.span(name) for name in ("Y", "w", "u"))
+        parts = (f"substr({text}, {start + 1}, {end - start})" for start, end in cuts)
+        return f"CAST({_day_of_week(*parts)} AS VARCHAR)"
     return f"{_year(text, match)} || '-' || {_part(text, match, month)} || '-' || {_part(text, match, day)}"
+
+
+def _day_of_week(year: str, week: str, day: str) -> str:
+    """SQL of a day by its ISO week; missing where the year has no such week, or the week no such day."""
+    read = f"try_strptime({year} || '-' || {week} || '-' || {day}, '%G-%V-%u')"
+    return f"CAST(CASE WHEN strftime({read}, '%G-%V') = {year} || '-' || {week} THEN {read} END AS DATE)"
 
 
 def _year(text: str, match: re.Match[str]) -> str:
@@ -390,13 +417,20 @@ def _no_zone_of_letters(engine: DuckDB, column: str) -> None:
         )
 
 
+def _weeks(column: str) -> Stamps:
+    """Texts that name ISO weeks, 2025-W07: the Monday of each; a day of one, 2025-W07-3, is that day."""
+    pattern = literal(r"^\s*([0-9]{4})-?W([0-9]{2})(?:-?([1-7]))?\s*$")
+    year, week, day = (f"regexp_extract({column}, {pattern}, {n})" for n in (1, 2, 3))
+    wall = f"epoch_us(CAST({_day_of_week(year, week, f'coalesce(nullif({day}, {chr(39) * 2}), {chr(39)}1{chr(39)})')} AS TIMESTAMP))"
+    return Stamps(wall, f"CASE WHEN {blank(column)} THEN {MISSING} ELSE {DATE} END")
+
+
 # ---- texts that are no time --------------------------------------------------------------------------------------
 
 _NO_DAY = r"needs a day: write the first one of it, such as 2024-01-01"
 _NO_TIMES = (
     (r"-?0(?:[.,]0+)?[eE][+]?0+", "was rounded by a spreadsheet: export the times as text"),
-    (r"0000-?W00", f"is a week and {_NO_DAY}"),
-    (r"0000-?W00?-?0", "counts days by weeks: write them as 2024-01-31, or give dates='%G-W%V-%u'"),
+    (r"0000-?W00", "is a week and no day: dates='iso_week' counts it on its Monday"),
     (r"0000[-/.]00?|00?[-/.]0000", f"is a month and {_NO_DAY}"),
     (r"0000[- ]?[QqHh]0|[QqHh]0[- /]?0000", f"is part of a year and {_NO_DAY}"),
     (r"0000-000", "counts the days of a year: write them as 2024-01-31"),
@@ -414,7 +448,7 @@ def why_no_time(text: str) -> str | None:
     """What keeps a text that speaks of a time from being one, in words; None where that is not known."""
     written = text.strip()[:LONGEST]
     if _SERIAL.fullmatch(written):
-        return "is a number, as spreadsheets count days since 1900: write dates before saving the sheet"
+        return "is a number, as spreadsheets count days since 1900: write dates before saving the sheet, or give dates='excel_serial'"
     if form_of(written) is not None:
         return None
     shape = _DIGIT.sub("0", written)
@@ -437,6 +471,24 @@ def _numbers(engine: DuckDB, column: str, kind: str) -> Stamps:
     return Stamps(w, f"CASE WHEN {missing} THEN {MISSING} ELSE {k} END", findings=tuple(findings))
 
 
+def _serials(engine: DuckDB, written: str) -> Stamps:
+    """Numbers as spreadsheets count days: 45291.5 is noon of 2023-12-31; days where none has a fraction, else times to the millisecond."""
+    number = f"TRY_CAST(replace(trim({written}), ',', '.') AS DOUBLE)"
+    wall = (
+        f"CASE WHEN {number} >= {FIRST_SERIAL} AND {number} < {LAST_SERIAL} "
+        f"THEN CAST(round(({number} - {SERIAL_1970}) * 86400000) AS BIGINT) * 1000 END"
+    )
+    fine = engine.rows(f"SELECT 1 FROM raw WHERE {number} <> trunc({number}) LIMIT 1")
+    (rows, example) = engine.rows(
+        f"SELECT count({wall}), min({written}) FILTER (({wall}) IS NOT NULL) FROM raw"
+    )[0]
+    found = (QualityLine("days of a spreadsheet", rows, example),) if rows else ()
+    kind = NAIVE if fine else DATE
+    return Stamps(
+        wall, f"CASE WHEN {blank(written)} THEN {MISSING} ELSE {kind} END", findings=found
+    )
+
+
 def _units(engine: DuckDB, number: str, where: str, written: str) -> list[QualityLine]:
     """Which epochs the numbers were read as."""
     compact = "(x BETWEEN 19000101 AND 21001231 OR x BETWEEN 19000101000000 AND 21001231235959)"
@@ -456,6 +508,9 @@ def _units(engine: DuckDB, number: str, where: str, written: str) -> list[Qualit
 
 MISSING, NAIVE, DATE, INSTANT, UNREADABLE, SPREADSHEET = range(6)
 LEAST_NS = 10**17
+FIRST_SERIAL, LAST_SERIAL = 20_000, 80_000
+SERIAL_1970 = 25_569
+"""The days that spreadsheets count for 1970-01-01."""
 EPOCHS = (
     ("seconds", 10**8, 10**11, 1_000_000),
     ("milliseconds", 10**11, 10**14, 1_000),
@@ -480,7 +535,7 @@ def number_kind(n: str) -> str:
     """What a whole number is."""
     return (
         f"CASE WHEN {n} BETWEEN 19000101 AND 21001231 THEN {DATE} WHEN {n} BETWEEN 19000101000000 AND 21001231235959 THEN {NAIVE} "
-        f"WHEN {n} >= 100000000 OR {n} <= -100000000 THEN {INSTANT} WHEN {n} BETWEEN 20000 AND 79999 THEN {SPREADSHEET} ELSE {UNREADABLE} END"
+        f"WHEN {n} >= 100000000 OR {n} <= -100000000 THEN {INSTANT} WHEN {n} BETWEEN {FIRST_SERIAL} AND {LAST_SERIAL - 1} THEN {SPREADSHEET} ELSE {UNREADABLE} END"
     )
 
 
@@ -497,5 +552,5 @@ def fraction_wall(x: str) -> str:
 def fraction_kind(x: str) -> str:
     """What a number is that may have a fraction."""
     whole = f"CASE WHEN {x} = trunc({x}) AND abs({x}) < 9e18 THEN CAST({x} AS BIGINT) END"
-    apart = f"WHEN abs({x}) >= 100000000 AND abs({x}) < 1e17 THEN {INSTANT} WHEN {x} >= 20000 AND {x} < 80000 THEN {SPREADSHEET} ELSE {UNREADABLE}"
+    apart = f"WHEN abs({x}) >= 100000000 AND abs({x}) < 1e17 THEN {INSTANT} WHEN {x} >= {FIRST_SERIAL} AND {x} < {LAST_SERIAL} THEN {SPREADSHEET} ELSE {UNREADABLE}"
     return f"CASE WHEN ({whole}) IS NOT NULL THEN {number_kind(f'({whole})')} {apart} END"

@@ -246,8 +246,8 @@ def _no_spreadsheet(engine: DuckDB, kinds: Kinds, columns: Columns) -> None:
             f"SELECT min({written(columns)}) FROM staged WHERE k = {SPREADSHEET}"
         )[0][0]
         raise DataError(
-            f"source: the times are numbers such as {example}, as spreadsheets count days since 1900. Write them as dates before saving the sheet, or convert "
-            "them: pd.to_datetime(df['timestamp'], unit='D', origin='1899-12-30')."
+            f"source: the times are numbers such as {example}, as spreadsheets count days since 1900. If they are, say so: dates='excel_serial'; "
+            "else name another column of times."
         )
 
 

@@ -17,6 +17,7 @@ from cjlib.errors import CjlibError, did_you_mean
 from cjlib.sources.alert_rules import ALLOWED, read_rule
 from cjlib.sources.identity.options import HUB_LIMIT
 from cjlib.sources.ingest.options import checked_encoding
+from cjlib.sources.ingest.parse_times import DATE_WORDS
 from cjlib.sources.journey.fields import (
     ONE,
     SEVERAL,
@@ -43,17 +44,16 @@ from cjlib.sources.journey.fields import (
 from cjlib.sources.log.semantics import FUNNELS, RETENTIONS
 
 PERIODS = ("hour", "day", "week", "month", "quarter", "year")
-_DATE_WORDS = ("day_first", "month_first")
 
 
 # ---- where the data lies -----------------------------------------------------------------------------------------
 
 
 def _dates(value: Any) -> str:
-    if isinstance(value, str) and (value in _DATE_WORDS or "%" in value):
+    if isinstance(value, str) and (value in DATE_WORDS or "%" in value):
         return value
     raise fault(
-        f"must be day_first, month_first or a format such as '%d/%m/%Y %H:%M'.{did_you_mean(value, _DATE_WORDS)}"
+        f"must be {', '.join(DATE_WORDS)} or a format such as '%d/%m/%Y %H:%M'.{did_you_mean(value, DATE_WORDS)}"
     )
 
 

@@ -10,9 +10,17 @@ from typing import Any
 
 from cjlib.errors import CjlibError, DataError, listed, shown, unknown_column
 from cjlib.show.numbers import count_of
-from cjlib.sources.ingest.parse_times import DATE, INSTANT, NAIVE, read_stamps, why_no_time
+from cjlib.sources.ingest.parse_times import (
+    DATE,
+    EXCEL_SERIAL,
+    INSTANT,
+    ISO_WEEK,
+    NAIVE,
+    read_stamps,
+    why_no_time,
+)
 from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TOO_OFTEN
-from cjlib.sources.journey.scaffold.profile import NUMBERS, Column, Look
+from cjlib.sources.journey.scaffold.profile import NUMBERS, TIME_WORDS, Column, Look
 from cjlib.sources.log.engine import literal
 
 CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
@@ -30,7 +38,6 @@ _NEVER_EVENT = re.compile(
 )
 _NO_EVENT_WORDS = r"lifecycle|resource|channel|kanal|platform|device|country|land|browser|status|plan|segment|cohort|brand|categor|product|produkt|artikel|item|stock|sku|code|source|agent|user|custom|kund|gerät|subject|betreff|comment|kommentar|note|notiz|descri|message|region|city|currency|gender"
 SCORE_NAMES = re.compile(r"(^|[_ .])(nps|csat|ces|rating|score|stars?|satisfaction|recommend)")
-TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
 NO_TIME_WORDS = (
     r"birth|geburt|update|modif|expire|deliver|due|end|ende|until|valid|load|ingest|process|import"
 )
@@ -98,7 +105,9 @@ def _time_score(look: Look, column: Column) -> float:
     fine = round(
         min(1.0, column.distinct / max(1, min(look.rows, 1000))), 1
     )  # a few equal times more or less decide nothing
-    kind = {"iso": 0.5, "epoch": 0.2, "ymd": 0.3}.get(column.time_kind or "", 0.4)
+    kind = {"iso": 0.5, "epoch": 0.2, "ymd": 0.3, "week": 0.1, "serial": 0.1}.get(
+        column.time_kind or "", 0.4
+    )
     loaded = 2.0 * bool(re.search(LOADED_WORDS, folded(column)))
     return (
         column.values / look.rows + fine + kind + named(column, TIME_WORDS, NO_TIME_WORDS) - loaded
@@ -132,6 +141,8 @@ _DATES = {
     "day_first": "day_first",
     "month_first": "month_first",
     "either": "day_first",
+    "serial": EXCEL_SERIAL,
+    "week": ISO_WEEK,
 }
 
 

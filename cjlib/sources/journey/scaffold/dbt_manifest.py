@@ -20,8 +20,8 @@ from cjlib.sources.journey.scaffold.column_inference import (
     NOT_CUSTOMER,
     PLAINLY_CUSTOMER,
     PLAINLY_EVENT,
-    TIME_WORDS,
 )
+from cjlib.sources.journey.scaffold.profile import TIME_WORDS
 from cjlib.sources.journey.scaffold.yaml_lines import RENAMED, decide, quoted
 
 _OF_EVENTS = r"event|track|activit|click|page|log\b|action"

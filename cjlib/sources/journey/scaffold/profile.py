@@ -25,9 +25,13 @@ from cjlib.sources.presets.preset_file import recognised
 MOST_ROWS = 1_000_000
 SAMPLE = 5_000
 _NUMBER = r"[-+]?\d+([.,]\d+)?"
-_SPLIT = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
+_SPLIT = re.compile(r"['‘’\"]?(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
 NUMBERS = ("BIGINT", "DOUBLE", "whole", "point", "comma")
 _NET_DATE = re.compile(r"^/Date\((-?\d+)([+-]\d{4})?\)/$")
+TIME_WORDS = r"time|date|datum|zeit|stamp|\bts\b|_ts|ts_|\bat\b|_at|fecha|hora|heure|data\b|tijd|when|occur|created"
+_WEEK = r"\d{4}-?W\d{2}"
+_SERIAL = r"(3[5-9]|4\d)\d{3}([.,]\d+)?"
+"""Days of spreadsheets from 1995-10 to 2036-11."""
 _EPOCH = r"\d{10}(\d{3}|\d{6}|\d{9})?(\.\d+)?"
 _DAYS = (
     "%d.%m.%y",
@@ -37,7 +41,6 @@ _DAYS = (
     "%m-%d-%y",
     "%y-%m-%d",
     "%d-%b-%y",
-    "%G-W%V-%u",
 )
 _COMPACT = r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(([01]\d|2[0-3])([0-5]\d){2})?(\.0+)?"
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
@@ -184,7 +187,7 @@ class Look:
             share_round=by_name["round"],
             share_token=by_name["token"],
             share_clock=by_name["clock"],
-            time_kind=time_kind(texts),
+            time_kind=time_kind(texts, name),
             time_format=time_format(texts)[0],
             with_offset=2 * with_offset > len(texts),
             examples=tuple(sorted(texts[:3])),
@@ -206,11 +209,11 @@ def _full(pattern: str) -> str:
     return f"regexp_full_match(x, {literal(pattern)})"
 
 
-def time_kind(texts: Iterable[str]) -> str | None:
-    """How texts write times.
+def time_kind(texts: Iterable[str], name: str = "") -> str | None:
+    """How the texts of a column of some name write times.
 
     `iso` (the year first or the month by name), `ymd` (20240131 or 20240131180000), `epoch`, `day_first`, `month_first`, `either` (nothing proves the order of day and month),
-    `format` (as `time_format` says), or None.
+    `format` (as `time_format` says), `week` (2025-W07), `serial` (numbers of a spreadsheet, in a column that is called a time), or None.
     """
     given = [_NET_DATE.sub(r"\1", text) for text in texts]
     if not given:
@@ -224,8 +227,18 @@ def time_kind(texts: Iterable[str]) -> str | None:
         return "ymd"
     if len(forms) > 0.9 * len(given):
         return _order(given)
-    found, other = time_format(given)
-    return None if found is None else "either" if other else "format"
+    return _doubtful_kind(given, name)
+
+
+def _doubtful_kind(texts: list[str], name: str) -> str | None:
+    """Short years, weeks, and numbers in a column that is called a time."""
+    found, other = time_format(texts)
+    if found is not None:
+        return "either" if other else "format"
+    if _share(texts, _WEEK) > 0.95:
+        return "week"
+    called_time = re.search(TIME_WORDS, name.casefold())
+    return "serial" if called_time and _share(texts, _SERIAL) > 0.95 else None
 
 
 def time_format(texts: Iterable[str]) -> tuple[str | None, bool]:

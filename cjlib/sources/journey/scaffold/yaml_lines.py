@@ -40,10 +40,15 @@ def dates(time: Column) -> list[str]:
     """How the times are written, where that does not speak for itself."""
     form = written_dates(time)
     written = f'"{form}"' if form and "%" in form else form
-    unsure = "  # DECIDE: nothing in the file proves whether the day or the month comes first (else month_first)"
-    return (
-        [f"    dates: {written}{unsure if time.time_kind == 'either' else ''}"] if written else []
-    )
+    unsure = decide(_UNSURE_DATES.get(time.time_kind or "", ""))
+    return [f"    dates: {written}{unsure}"] if written else []
+
+
+_UNSURE_DATES = {
+    "either": "nothing in the file proves whether the day or the month comes first (else month_first)",
+    "serial": "the times are numbers, which could be days as spreadsheets count them (45291.5 is noon of 2023-12-31): are they?",
+    "week": "the file names weeks and no days: everything of a week counts on its Monday",
+}
 
 
 def file_lines(look: Look, path: str) -> list[str]:
