@@ -26,7 +26,7 @@ from cjlib.sources.ingest.options import ALL
 from cjlib.sources.ingest.quality_report import (
     FUTURE,
     as_table,
-    count_used,
+    extent_of,
     in_whole_days,
     lines_of_events,
 )
@@ -39,7 +39,7 @@ from cjlib.sources.log.prepared_table import (
     make_events_view,
     put_in_order,
     settle,
-    width_of,
+    width_for,
     write_prepared,
 )
 from cjlib.sources.log.time import DAY, end_of_data
@@ -108,9 +108,9 @@ def combined(
             _give_to_people(engine, people, properties)
         if units is not None:
             properties = units(engine, properties)
-        put_in_order(engine, "SELECT * FROM gathered", properties)
+        ordered = put_in_order(engine, "SELECT * FROM gathered", properties)
         engine.execute("DROP TABLE gathered")
-        settle(engine, properties)
+        settle(engine, properties, *ordered)
         write_prepared(engine, 0)
     make_events_view(engine, properties)
     whole_days = in_whole_days(engine, first.zone)
@@ -405,7 +405,7 @@ def _unite(engine: DuckDB, target: Property, values: Sequence[pa.Array]) -> list
         f"CREATE TABLE {target.dictionary} AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS code, value FROM every"
     )
     engine.connection.unregister("every")
-    width = "INTEGER" if target.column == "c" else width_of(engine, target.dictionary)
+    width = "INTEGER" if target.column == "c" else width_for(len(order))
     code = np.empty(len(order), dtype=_WIDTHS[width])
     code[order] = np.arange(len(order))
     codes = pa.array(code).take(encoded.indices)
@@ -502,10 +502,11 @@ def _quality(
 ) -> pd.DataFrame:
     """What was found in each source, then what holds of all events together."""
     read = sum(_rows_read(one) for one in logs.values())
+    extent = extent_of(log.engine)
     lines = [
         QualityLine("rows read", read, ""),
-        QualityLine("events used", count_used(log.engine), ""),
-        *lines_of_events(log.engine, count_ties(log.engine), log.zone, whole_days),
+        QualityLine("events used", extent.events, ""),
+        *lines_of_events(log.engine, extent, count_ties(log.engine), log.zone, whole_days),
         *_ids_of_two_types(logs),
         *_names_of_two_meanings(logs, columns),
     ]

@@ -8,7 +8,7 @@ import pytest
 
 import cjlib as cj
 from cjlib.sources.journey.check import check_journey
-from tests.commandline import cj as call
+from tests.commandline import here
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "data" / "examples"
@@ -67,7 +67,7 @@ def test_the_shop_counts_paid_orders_once_and_across_its_sources():
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_runs(name, tmp_path):
     file = EXAMPLES / name / "journey.yml"
-    said = call("run", "01_funnel", "--journey", file, "--out", tmp_path, cwd=ROOT)
+    said = here("run", "01_funnel", "--journey", file, "--out", tmp_path, cwd=ROOT)
     assert said.code == 0, said.err
     assert "order placed" in (text := (tmp_path / "01_funnel.html").read_text()) or "won" in text
 

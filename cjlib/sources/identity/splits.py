@@ -96,17 +96,17 @@ class _Looks:
 
 def split_lines(log: EventLog) -> list[QualityLine]:
     """What the quality table says of ids that probably split; nothing where nothing speaks for it."""
-    looks = _looks(log)
-    if len(looks.codes) < 2 * FREQUENT:
+    (customers,) = log.engine.rows("SELECT count(*) FROM c_names")[0]
+    if customers < 2 * FREQUENT:
         return []
+    looks = _looks(log, customers)
     words = _islands(looks) or _two_shapes(log, looks) or _without_history(looks)
     return (
         [QualityLine(SPLIT, words[0], f"{words[1]}. {REMEDY}", counts_rows=False)] if words else []
     )
 
 
-def _looks(log: EventLog) -> _Looks:
-    (customers,) = log.engine.rows("SELECT count(*) FROM c_names")[0]
+def _looks(log: EventLog, customers: int) -> _Looks:
     step = max(1, -(-customers // AT_MOST))
     found = log.engine.columns(
         f"SELECT c, CAST(e AS INTEGER) AS e, min(t) AS t FROM {log.prepared} WHERE c % {step} = 0 GROUP BY ALL ORDER BY c, t, e"

@@ -175,8 +175,10 @@ def quarantine_table(held: pd.DataFrame, raw: Raw) -> pd.DataFrame:
         f"c{position}": f"{name} (column)" if name in taken else name
         for position, name in enumerate(raw.names, start=1)
     }
-    table = (
-        held.drop(columns="example").astype("str").rename(columns=names).astype({"row": "int64"})
+    texts = [column for column in held.columns if column not in ("row", "example")]
+    table = pd.DataFrame(
+        {"row": held["row"].to_numpy("int64")}
+        | {names.get(column, column): pd.Series(held[column], dtype="str") for column in texts}
     )
     if not raw.file_rows:
         return table
@@ -212,43 +214,57 @@ def quality_table(
     engine: DuckDB, checked: Checked, zone: ZoneInfo, whole_days: bool
 ) -> pd.DataFrame:
     """The quality table of a log: counts, reasons, what was found out about times, ties and names."""
-    used = count_used(engine)
+    extent = extent_of(engine)
     lines = [
         QualityLine("rows read", checked.tally.rows, ""),
-        QualityLine("events used", used, ""),
+        QualityLine("events used", extent.events, ""),
         *_reasons(checked.tally.reasons),
         *checked.findings,
-        *lines_of_events(engine, checked.ties, zone, whole_days),
-        *_doubtful_ids(engine, used),
+        *lines_of_events(engine, extent, checked.ties, zone, whole_days),
+        *_doubtful_ids(engine, extent),
     ]
     return as_table(lines, checked.tally.rows)
 
 
-def count_used(engine: DuckDB) -> int:
-    """How many events there are."""
-    return engine.rows("SELECT count(*) FROM prepared")[0][0]
+@dataclass(frozen=True)
+class Extent:
+    """How many events and customers a log has, and its first and last instant; None where there is no event."""
+
+    events: int
+    customers: int
+    first: int | None
+    last: int | None
+
+
+def extent_of(engine: DuckDB) -> Extent:
+    """The extent of the prepared log."""
+    (counts,) = engine.rows(
+        "SELECT count(*), (SELECT count(*) FROM c_names), min(t), max(t) FROM prepared"
+    )
+    return Extent(*counts)
 
 
 def lines_of_events(
-    engine: DuckDB, ties: tuple[int, int, int], zone: ZoneInfo, whole_days: bool
+    engine: DuckDB, extent: Extent, ties: tuple[int, int, int], zone: ZoneInfo, whole_days: bool
 ) -> list[QualityLine]:
     """What is said of the events of a log together: ties, span, how fine its times are, customers, names."""
-    used, customers, first, last = engine.rows(
-        "SELECT count(*), (SELECT count(*) FROM c_names), min(t), max(t) FROM prepared"
-    )[0]
     counted = dict(
         engine.rows(
             "SELECT n.value, count(*) FROM prepared p JOIN e_names n ON n.code = p.e GROUP BY n.value ORDER BY n.value"
         )
     )
     lines = [_ties(ties)]
-    lines += [_span(first, last, used, zone), _resolution(engine, used, whole_days)] if used else []
+    if extent.first is not None and extent.last is not None:
+        lines += [
+            _span(extent.first, extent.last, extent.events, zone),
+            _resolution(engine, extent.events, whole_days),
+        ]
     return [
         *lines,
-        QualityLine("customers", customers, "", counts_rows=False),
+        QualityLine("customers", extent.customers, "", counts_rows=False),
         QualityLine("event names", len(counted), "", counts_rows=False),
         *_alike(counted),
-        *_no_times(engine, first, used),
+        *_no_times(engine, extent.first, extent.events),
     ]
 
 
@@ -298,11 +314,12 @@ FAR_MORE = 4
 """So many times the rows of the next id make one look like several people."""
 
 
-def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
+def _doubtful_ids(engine: DuckDB, extent: Extent) -> list[QualityLine]:
     """Ids that tools write where there is no customer, that a spreadsheet has rounded, or that may be one."""
     import pyarrow as pa
     from pyarrow import compute
 
+    used = extent.events
     ids = engine.connection.sql("SELECT CAST(value AS VARCHAR) AS id FROM c_names").to_arrow_table()
     ids = ids["id"].combine_chunks()
     folded = compute.call_function(
@@ -318,7 +335,7 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
 
     words = set(where("is_in", folded, compute.SetLookupOptions(pa.array(NOBODY_WORDS))))
     named = {*words, *where("is_in", ids, compute.SetLookupOptions(pa.array(NOBODY_NUMBERS)))}
-    named |= {_far_more_often(engine, used)} - {-1}
+    named |= {_far_more_often(engine, extent)} - {-1}
     found = []
     # Codes follow the ids.
     for code in sorted(named):
@@ -347,16 +364,17 @@ def _doubtful_ids(engine: DuckDB, used: int) -> list[QualityLine]:
     return found
 
 
-def _far_more_often(engine: DuckDB, used: int) -> int:
+def _far_more_often(engine: DuckDB, extent: Extent) -> int:
     """The code of the one id that has far more rows than any other, and more than a twentieth; -1 where there is none.
 
     Rows stand in the order of the ids, so whoever has a twentieth of them is met at several of a hundred places.
     """
-    (customers,) = engine.rows("SELECT count(*) FROM c_names")[0]
+    if extent.customers < ENOUGH_TO_COMPARE:
+        return -1
     met = engine.rows(
-        f"SELECT 1 FROM prepared WHERE rowid % {max(1, used // PLACES)} = 0 GROUP BY c HAVING count(*) >= {TOO_OFTEN * PLACES - 1} LIMIT 1"
+        f"SELECT 1 FROM prepared WHERE rowid % {max(1, extent.events // PLACES)} = 0 GROUP BY c HAVING count(*) >= {TOO_OFTEN * PLACES - 1} LIMIT 1"
     )
-    if not met or customers < ENOUGH_TO_COMPARE:
+    if not met:
         return -1
     (most, rows), (_, next_rows) = engine.rows(
         "SELECT c, count(*) FROM prepared GROUP BY c ORDER BY 2 DESC, c LIMIT 2"
@@ -366,17 +384,14 @@ def _far_more_often(engine: DuckDB, used: int) -> int:
 
 def as_table(lines: Sequence[QualityLine], rows: int) -> pd.DataFrame:
     """Findings as rows of the quality table; a share is of the rows read."""
-    table = [
-        (
-            line.check,
-            line.rows,
-            line.rows / rows if rows and line.counts_rows else float("nan"),
-            line.example,
-        )
-        for line in lines
-    ]
-    return pd.DataFrame(table, columns=["check", "rows", "share", "example"]).astype(
-        {"check": "str", "rows": "int64", "share": "float64", "example": "str"}
+    shares = [line.rows / rows if rows and line.counts_rows else np.nan for line in lines]
+    return pd.DataFrame(
+        {
+            "check": pd.Series([line.check for line in lines], dtype="str"),
+            "rows": np.array([line.rows for line in lines], dtype="int64"),
+            "share": np.array(shares, dtype="float64"),
+            "example": pd.Series([line.example for line in lines], dtype="str"),
+        }
     )
 
 

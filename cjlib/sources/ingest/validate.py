@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,7 @@ from cjlib.sources.log.prepared_table import (
     count_ties,
     described,
     drop_repeats,
+    has_many_ids,
     has_unused_codes,
     hashes_of_ids,
     make_dictionaries,
@@ -95,8 +97,8 @@ def check(
     late = _late(engine, kinds, rules)
     properties = described([(column.name, column.type) for column in columns.properties])
     no_time = any((skipped, late, *(kind in kinds for kind in (MISSING, UNREADABLE, SPREADSHEET))))
-    wrong = _order(engine, properties, rules, no_time=no_time)
-    again = settle(engine, properties)
+    wrong, ordered = _order(engine, columns, properties, rules, no_time=no_time)
+    again = settle(engine, properties, *ordered)
     repeats = 0 if rules.keep_duplicates else again
     if repeats:
         drop_repeats(engine)
@@ -135,52 +137,50 @@ def check(
 
 
 def _order(
-    engine: DuckDB, properties: tuple[Property, ...], rules: Rules, *, no_time: bool
-) -> bool:
-    """Make the dictionaries and `ordered`, repeats still in it; whether some row cannot be used."""
+    engine: DuckDB,
+    columns: Columns,
+    properties: tuple[Property, ...],
+    rules: Rules,
+    *,
+    no_time: bool,
+) -> tuple[bool, tuple[int, int]]:
+    """Make the dictionaries and `ordered`, repeats still in it; whether some row cannot be used, and what `put_in_order` says."""
     no_id, no_name = make_dictionaries(engine, "timed", properties)
-    if _some_padded(engine, properties):
-        _trim(engine, properties)
+    texts = _texts(columns, properties)
+    if _some_padded(engine, list(texts.values())):
+        _trim(engine, list(texts))
         no_id, no_name = make_dictionaries(engine, "timed", properties)
     wrong = no_id or no_name or no_time
     # Rows without id or name meet no code and stay out by themselves: only the time has to be asked of each row.
     used = f"t IS NOT NULL AND NOT ({_is_late(rules)})" if no_time else "TRUE"
-    put_in_order(
-        engine,
-        coded_rows(engine, "timed", properties, used, hashed=not no_id and hashes_of_ids(engine)),
-        properties,
-    )
+    hashed = not no_id and has_many_ids(engine) and hashes_of_ids(engine)
+    rows = coded_rows(engine, "timed", properties, used, hashed=hashed)
+    ordered = put_in_order(engine, rows, properties)
     if wrong and has_unused_codes(engine, properties):
         make_dictionaries(engine, "(SELECT * FROM timed WHERE reason IS NULL)", properties)
-        put_in_order(engine, coded_rows(engine, "timed", properties, "reason IS NULL"), properties)
-    return wrong
+        rows = coded_rows(engine, "timed", properties, "reason IS NULL")
+        ordered = put_in_order(engine, rows, properties)
+    return wrong, ordered
 
 
-def _some_padded(engine: DuckDB, properties: tuple[Property, ...]) -> bool:
+def _texts(columns: Columns, properties: tuple[Property, ...]) -> dict[str, str]:
+    """The texts among the columns of `timed`, with the dictionary of each."""
+    ids = {"id": "c_names"} if columns.customer_id.type == "VARCHAR" else {}
+    coded = {column.column: column.dictionary for column in properties if column.coded}
+    return {**ids, "name": "e_names", **coded}
+
+
+def _some_padded(engine: DuckDB, dictionaries: Sequence[str]) -> bool:
     """Whether a name or text begins or ends with a blank, as in files that put one after each comma."""
-    names = [name for name, kind in _texts(engine, properties).values() if kind == "VARCHAR"]
     signs = ", ".join(BLANK_SIGNS)
     ends = f"left(value, 1) IN ({signs}) OR right(value, 1) IN ({signs})"
-    tests = [f"EXISTS (SELECT 1 FROM {name} WHERE {ends})" for name in names]
-    return bool(tests) and engine.rows(f"SELECT {' OR '.join(tests)}")[0][0]
+    tests = [f"SELECT 1 FROM {name} WHERE {ends}" for name in dictionaries]
+    return bool(engine.rows(f"SELECT 1 FROM ({' UNION ALL '.join(tests)}) LIMIT 1"))
 
 
-def _texts(engine: DuckDB, properties: tuple[Property, ...]) -> dict[str, tuple[str, str]]:
-    """The columns of `timed` that have a dictionary, with its name and the type of its values."""
-    kind = engine.rows("SELECT typeof(value) FROM c_names LIMIT 1")
-    coded = {
-        column.column: (column.dictionary, column.type) for column in properties if column.coded
-    }
-    return {"id": ("c_names", kind[0][0] if kind else ""), "name": ("e_names", "VARCHAR")} | coded
-
-
-def _trim(engine: DuckDB, properties: tuple[Property, ...]) -> None:
-    """Take the blanks off both ends of every text of `timed`."""
-    texts = ", ".join(
-        f"{trimmed(column)} AS {column}"
-        for column, (_, kind) in _texts(engine, properties).items()
-        if kind == "VARCHAR"
-    )
+def _trim(engine: DuckDB, columns: Sequence[str]) -> None:
+    """Take the blanks off both ends of texts of `timed`."""
+    texts = ", ".join(f"{trimmed(column)} AS {column}" for column in columns)
     engine.execute("ALTER VIEW timed RENAME TO untrimmed")
     engine.execute(f"CREATE TEMP VIEW timed AS SELECT * REPLACE ({texts}) FROM untrimmed")
 

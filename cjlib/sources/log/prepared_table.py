@@ -8,7 +8,7 @@ order give one table, byte for byte. Texts stand in dictionaries beside it: `c_n
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cjlib.sources.log.engine import DuckDB, blank, identifier
@@ -72,6 +72,14 @@ def _dictionary(engine: DuckDB, name: str, source: str, column: str) -> bool:
     return found > taken
 
 
+MANY_IDS = 1_000
+
+
+def has_many_ids(engine: DuckDB) -> bool:
+    """Whether there are so many ids that to find them by their hashes is quicker."""
+    return engine.rows("SELECT count(*) FROM c_names")[0][0] >= MANY_IDS
+
+
 def hashes_of_ids(engine: DuckDB) -> bool:
     """Make `c_hashes`, the hash of each id in `c_names` beside its code; whether no two ids have one hash."""
     engine.execute(
@@ -92,8 +100,9 @@ def coded_rows(
 
     Where the ids are all in the dictionary and all hashes differ, ids are found by their hashes, which is a tenth quicker.
     """
+    widths = _widths(engine, properties)
     picks = "".join(
-        f", {_code(engine, column.dictionary) if column.coded else f's.{column.column}'} AS {column.column}"
+        f", {_code(column.dictionary, widths) if column.coded else f's.{column.column}'} AS {column.column}"
         for column in properties
     )
     joins = "".join(
@@ -107,20 +116,26 @@ def coded_rows(
         else "c_names AS customers ON customers.value = s.id"
     )
     return (
-        f"SELECT customers.code AS c, s.t AS t, {_code(engine, 'e_names')} AS e{picks} FROM {source} s "
+        f"SELECT customers.code AS c, s.t AS t, {_code('e_names', widths)} AS e{picks} FROM {source} s "
         f"JOIN {customers} JOIN e_names ON e_names.value = s.name{joins} WHERE {where}"
     )
 
 
-def _code(engine: DuckDB, dictionary: str) -> str:
-    """A code in as few bytes as its dictionary needs."""
-    return f"CAST({dictionary}.code AS {width_of(engine, dictionary)})"
+def _code(dictionary: str, widths: Mapping[str, str]) -> str:
+    return f"CAST({dictionary}.code AS {widths[dictionary]})"
 
 
-def width_of(engine: DuckDB, dictionary: str) -> str:
-    """The type of a code of a dictionary, in as few bytes as hold them all."""
-    size = engine.rows(f"SELECT count(*) FROM {dictionary}")[0][0]
-    return "UTINYINT" if size <= 250 else "USMALLINT" if size <= 65_000 else "INTEGER"
+def _widths(engine: DuckDB, properties: Sequence[Property]) -> dict[str, str]:
+    """Of the dictionary of each coded column the type of its codes."""
+    dictionaries = ["e_names", *(column.dictionary for column in properties if column.coded)]
+    counts = ", ".join(f"(SELECT count(*) FROM {dictionary})" for dictionary in dictionaries)
+    (sizes,) = engine.rows(f"SELECT {counts}")
+    return dict(zip(dictionaries, map(width_for, sizes), strict=True))
+
+
+def width_for(values: int) -> str:
+    """The type of a code of one of so many values, in as few bytes as hold them all."""
+    return "UTINYINT" if values <= 250 else "USMALLINT" if values <= 65_000 else "INTEGER"
 
 
 def has_unused_codes(engine: DuckDB, properties: Sequence[Property]) -> bool:
@@ -166,14 +181,16 @@ MANY_TIES = 0.02
 """The share of rows, equal in what the short key holds, from which sorting again is quicker than putting them in order one by one."""
 
 
-def put_in_order(engine: DuckDB, rows: str, properties: Sequence[Property]) -> None:
-    """Make `ordered`: the rows sorted by the first columns, as many as fit a short key.
+def put_in_order(engine: DuckDB, rows: str, properties: Sequence[Property]) -> tuple[int, int]:
+    """Make `ordered`: the rows sorted by the first columns, as many as fit a short key; of how many rows and columns.
 
     DuckDB sorts by a key of up to 24 bytes in less than half the time that a longer one takes. What the short key leaves open, which is
     little unless a log is full of ties, is put in order by `settle`.
     """
-    keys = keys_of(properties)[: _fitting(engine, properties)]
-    engine.execute(f"CREATE OR REPLACE TEMP TABLE ordered AS {rows} ORDER BY {', '.join(keys)}")
+    short = _fitting(engine, properties)
+    keys = ", ".join(keys_of(properties)[:short])
+    ((every,),) = engine.rows(f"CREATE OR REPLACE TEMP TABLE ordered AS {rows} ORDER BY {keys}")
+    return every, short
 
 
 def keys_of(properties: Sequence[Property]) -> list[str]:
@@ -184,32 +201,29 @@ def keys_of(properties: Sequence[Property]) -> list[str]:
 def _fitting(engine: DuckDB, properties: Sequence[Property]) -> int:
     """How many of the columns, from the first on, make a key of up to 24 bytes; each has one byte more than its values."""
     bytes_of = {"UTINYINT": 1, "USMALLINT": 2, "INTEGER": 4, "BOOLEAN": 1, "DATE": 4}
+    widths = _widths(engine, properties)
     types = [
         "INTEGER",
         "BIGINT",
-        width_of(engine, "e_names"),
-        *(
-            width_of(engine, column.dictionary) if column.coded else column.type
-            for column in properties
-        ),
+        widths["e_names"],
+        *(widths[column.dictionary] if column.coded else column.type for column in properties),
     ]
     ends = list(itertools.accumulate(1 + bytes_of.get(kind, 8) for kind in types))
     return sum(end <= SHORT_KEY for end in ends)
 
 
-def settle(engine: DuckDB, properties: Sequence[Property]) -> int:
-    """Put `ordered`, sorted by the short key, in order by every column; how many rows equal the row before in every column.
+def settle(engine: DuckDB, properties: Sequence[Property], every: int, short: int) -> int:
+    """Put `ordered`, sorted by the `short` key of its `every` row, in order by every column; how many rows equal the row before in every column.
 
     `runs` has those that the short key could not tell apart, in order: their `place` in `ordered`, the columns, and `again` where a row equals the one before.
     """
     keys = keys_of(properties)
-    short = _fitting(engine, properties)
-    near, every = _find_near(engine, keys[:short])
+    near = _find_near(engine, keys[:short])
     if near > every * MANY_TIES and short < len(keys):
         engine.execute(
             f"CREATE OR REPLACE TEMP TABLE ordered AS SELECT * FROM ordered ORDER BY {', '.join(keys)}"
         )
-        short, (near, _) = len(keys), _find_near(engine, keys)
+        short, near = len(keys), _find_near(engine, keys)
     if not near:
         return 0
     _make_runs(engine, keys)
@@ -219,13 +233,12 @@ def settle(engine: DuckDB, properties: Sequence[Property]) -> int:
     return engine.rows("SELECT count(*) FROM runs WHERE again")[0][0]
 
 
-def _find_near(engine: DuckDB, keys: Sequence[str]) -> tuple[int, int]:
-    """Make `near`, the places of rows that equal the row before in some columns; how many there are, and of how many rows."""
+def _find_near(engine: DuckDB, keys: Sequence[str]) -> int:
+    """Make `near`, the places of rows that equal the row before in some columns; how many there are."""
     before = ", ".join(f"lag({key}) OVER () AS before_{key}" for key in keys)
-    engine.execute(
+    return engine.rows(
         f"CREATE OR REPLACE TEMP TABLE near AS SELECT place FROM (SELECT rowid AS place, *, {before} FROM ordered) WHERE {_same(keys)}"
-    )
-    return engine.rows("SELECT (SELECT count(*) FROM near), (SELECT count(*) FROM ordered)")[0]
+    )[0][0]
 
 
 def _same(keys: Sequence[str]) -> str:
