@@ -4,7 +4,10 @@ Names are loaded when they are first used, so that reading a log does not wait f
 """
 
 from importlib import import_module
+from inspect import isfunction
 from typing import Any
+
+from cjlib.show.wording import in_the_words_of_what_is_given
 
 __version__ = "0.2.0"
 
@@ -79,7 +82,8 @@ MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in MODULE_OF:
         raise AttributeError(f"module 'cjlib' has no attribute {name!r}")
-    return getattr(import_module(MODULE_OF[name]), name)
+    found = getattr(import_module(MODULE_OF[name]), name)
+    return in_the_words_of_what_is_given(found) if isfunction(found) else found
 
 
 def __dir__() -> list[str]:

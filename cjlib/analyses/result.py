@@ -13,6 +13,7 @@ from cjlib.analyses.findings import Finding
 from cjlib.errors import CjlibError
 from cjlib.show.tables import table_html
 from cjlib.show.units import in_units
+from cjlib.show.wording import Wording, told_in, wording_in_use
 
 if TYPE_CHECKING:  # what renders reports does not wait for pandas
     import pandas as pd
@@ -104,6 +105,8 @@ class Result:
         Every family of tests it looked at, with the number of its comparisons; findings are corrected over all families of a run.
     reason
         Why the data cannot answer; "" where they can.
+    wording
+        The units and the currency that it is told in, whatever is read afterwards.
     """
 
     table: pd.DataFrame
@@ -114,6 +117,7 @@ class Result:
     findings: Sequence[Finding] = ()
     families: Mapping[str, int] = field(default_factory=dict)
     reason: str = ""
+    wording: Wording = field(default_factory=wording_in_use, init=False, repr=False)
 
     def __post_init__(self) -> None:
         # Sentences are written of customers; a log may count accounts, tickets or orders.
@@ -255,9 +259,11 @@ class Result:
         }
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        with told_in(self.wording):
+            html = result_html(self)
         return {
             "text/plain": f"{self.headline}\n\n{self.table.to_string(max_rows=30)}",
-            "text/html": result_html(self),
+            "text/html": html,
             MIME: {
                 "kind": type(self).__name__,
                 "headline": self.headline,

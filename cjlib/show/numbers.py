@@ -66,8 +66,13 @@ def use_currency(currency: Currency | None) -> None:
         _in_use["currency"] = currency
 
 
+def currency_in_use() -> Currency | None:
+    """The currency in which money is written now; None: plain numbers."""
+    return _in_use.get("currency")
+
+
 def money(value: float | None, places: int = 0) -> str:
-    """An amount with so many decimals, in the currency of the journey file read last: `€1,945`, `EUR 297.01`, `−€4`; without one `1,945`."""
+    """An amount with so many decimals, in the currency in use: `€1,945`, `EUR 297.01`, `−€4`; without one `1,945`."""
     if value is None or missing(value):
         return DASH
     currency = _in_use.get("currency")

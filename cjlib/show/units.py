@@ -76,17 +76,17 @@ _in_use: list[Unit] = [CUSTOMERS]
 
 
 def use_unit(unit: Unit) -> None:
-    """From here on say what the log read last counts."""
+    """From here on say what the log in hand counts."""
     _in_use[0] = unit
 
 
 def unit_in_use() -> Unit:
-    """What the log read last counts."""
+    """What the log in hand counts; outside of any, what the log read last does."""
     return _in_use[0]
 
 
 def in_units(text: str) -> str:
-    """A sentence of customers, said of what the log read last counts."""
+    """A sentence of customers, said of what the log in hand counts."""
     return _in_use[0].says(text)
 
 
@@ -109,7 +109,7 @@ _NOT_READ = re.compile(
 
 
 def html_in_units(html: str) -> str:
-    """HTML whose texts, outside of code and quotations, are said of what the log read last counts."""
+    """HTML whose texts, outside of code and quotations, are said of what the log in hand counts."""
     unit = _in_use[0]
     if unit.is_customer:
         return html

@@ -17,6 +17,7 @@ import pandas as pd
 from cjlib.errors import CjlibError, DataError, not_one_of, unknown_column
 from cjlib.show.numbers import count_of
 from cjlib.show.tables import table_html
+from cjlib.show.wording import Wording
 from cjlib.sources.combine import stacked
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.feedback.values import (
@@ -107,6 +108,8 @@ class Feedback:
     scales: Mapping[str, tuple[int, int]] = field(default_factory=lambda: dict(SCORES))
     kept: dict[Any, Any] = field(default_factory=dict, repr=False)
     """Answers that cost time, such as the scored texts, kept for the next question."""
+    wording: Wording | None = None
+    """In whose words its answers are told: those of the log whose customers gave them."""
 
     def of_customers(self, log: EventLog) -> Feedback:
         """The same answers under the customers of a log.
@@ -119,7 +122,7 @@ class Feedback:
             code = np.where(given.notna(), log.codes_of_ids(given), -1)
             names = pd.Series(log.customer_ids().astype(str)[code], index=given.index, dtype="str")
             frame = self.frame.assign(customer_id=names.where(code >= 0, given.astype("str")))
-            return replace(self, frame=frame, kept={})
+            return replace(self, frame=frame, kept={}, wording=log.wording)
         units = log.units_of(self.frame)
         lost = int((units.isna() & given.notna()).sum())
         words = "they count as anonymous" if lost else ""
@@ -128,7 +131,7 @@ class Feedback:
             line.insert(0, "source", ALL)
         frame = _ordered(self.frame.assign(person=given, customer_id=units))
         quality = pd.concat([self.quality, line], ignore_index=True)
-        return replace(self, frame=frame, quality=quality, kept={})
+        return replace(self, frame=frame, quality=quality, kept={}, wording=log.wording)
 
     def of_group(self, log: EventLog) -> Feedback:
         """The answers of the group of customers that a log holds; anonymous ones and those of others are counted and left out."""
@@ -140,7 +143,7 @@ class Feedback:
             line.insert(0, "source", ALL)
         quality = pd.concat([self.quality, line], ignore_index=True)
         frame = self.frame[inside].reset_index(drop=True)
-        return replace(self, frame=frame, quality=quality, kept={})
+        return replace(self, frame=frame, quality=quality, kept={}, wording=log.wording)
 
     def segment(self, by: str | None, option: str = "by") -> pd.Series:
         """The segment of each row as text: "all" without `by`, "(not set)" where missing."""

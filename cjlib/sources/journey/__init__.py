@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -219,9 +219,17 @@ class Journey(Section):
         options = {**overridden(given, overrides), "identities": people}
         options.setdefault("grain", grain_options(self.grain, self.folder))
         log = read_events(options.pop("source"), **options).of_group(self._customers)
+        log = replace(log, currency=self._money_in)
         if not overrides and (self.grain or self.identities or self._customers):
             self._log = log
         return log
+
+    @property
+    def _money_in(self) -> numbers.Currency | None:
+        """The file's currency as numbers are written in it."""
+        if self.currency is None:
+            return None
+        return numbers.Currency(self.currency.symbol, self.currency.decimals)
 
     def read_events_if_named(self, *, start: str = "", end: str = "") -> EventLog | None:
         """The event log, or None where the file names no events: feedback alone is a business too.
@@ -921,7 +929,7 @@ def read_journey(path: str | Path, *, customers: str | Mapping[str, Any] = "") -
     checked as a whole before anything is read: an unknown key, a value that is not allowed, an
     event claimed by two stages and every other fault stand together in one error, each with its
     key, its line, what was given and what is allowed. No data is opened and no variable of the
-    environment is looked up. From here on money is written in the file's `currency`.
+    environment is looked up. Money is written in its `currency`, also by what knows of no log, until another file is read.
 
     Parameters
     ----------
@@ -948,10 +956,7 @@ def read_journey(path: str | Path, *, customers: str | Mapping[str, Any] = "") -
     file = meant_journey(Path(path))
     journey = journey_from_text(text_of(file), name=str(path), folder=file.resolve().parent)
     journey._customers = conditions_of(customers)
-    currency = journey.currency
-    numbers.use_currency(
-        None if currency is None else numbers.Currency(currency.symbol, currency.decimals)
-    )
+    numbers.use_currency(journey._money_in)
     return journey
 
 

@@ -17,9 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cjlib.errors import CjlibError, shown, unknown_column
-from cjlib.show.numbers import count_of
+from cjlib.show.numbers import Currency, count_of
 from cjlib.show.tables import table_html
 from cjlib.show.units import CUSTOMERS, Unit
+from cjlib.show.wording import Wording
 from cjlib.sources.log.conditions import (
     Event,
     Step,
@@ -59,6 +60,8 @@ class Log(ABC):
         The rows in quarantine: `row` (1-based in the source), `reason`, then the raw columns.
     unit
         What `customer_id` stands for, in words: customers, or what `grain` names.
+    currency
+        What money is in, as the journey file says; None: plain numbers.
     """
 
     properties: Mapping[str, Property]
@@ -69,6 +72,12 @@ class Log(ABC):
     filters: tuple[str, ...] = ()
     filters_in_words: tuple[str, ...] = ()
     unit: Unit = CUSTOMERS
+    currency: Currency | None = None
+
+    @property
+    def wording(self) -> Wording:
+        """In whose words sentences of this log are told."""
+        return Wording(self.unit, self.currency)
 
     @abstractmethod
     def counted(
