@@ -270,6 +270,8 @@ def _trend_definition(asked: Question, period: str) -> dict[str, str]:
         "period": f"calendar {period} of entry, in the business's zone; a customer counts once in each period, by the first entry in it, whatever came of it and whatever `entry` says",
         "share": "customers whose attempt from that entry reached the last step ÷ customers who entered in the period; Wilson 95%",
         "complete": "every window that opened in the period had ended by the end of data; an incomplete period may still rise",
+        "comparison": "each complete period against the other complete ones together, with a variance by customer; difference and interval are of all entries. "
+        "Where customers come back, p is the larger one of all entries and of entries alike in how many came before (none, 1–2, 3–6, …), and 1 where these two go apart",
     }
 
 
