@@ -74,15 +74,20 @@ def changed(question: Question, change: pd.DataFrame) -> str:
         return ""
     cut = change.iloc[0]
     p = "p < 0.001" if cut["p_value"] < 0.001 else f"p = {cut['p_value']:.3f}"
+    return f"{_changed_at(question, cut)} ({_sides(cut)}; {p} over all possible cuts)."
+
+
+def _changed_at(question: Question, cut: pd.Series) -> str:
     start = _first_day(question, cut)
-    over_all = f"({p} over all possible cuts)."
     if not cut["share_of_expected_before"]:
-        return (
-            f"Only cohorts from {start} on come back in a later {question.period} at all {over_all}"
-        )
+        return f"Only cohorts from {start} on come back in a later {question.period} at all"
     ratio = cut["share_of_expected_from"] / cut["share_of_expected_before"] - 1
     more = f"{100 * abs(ratio):.0f}% {'more' if ratio > 0 else 'fewer'} {question.period}s than the cohorts before"
-    return f"Cohorts from {start} on come back in {more} {over_all}"
+    return f"Cohorts from {start} on come back in {more}"
+
+
+def _sides(cut: pd.Series) -> str:
+    return f"{count_of(cut['customers_from'], 'customer')} against {cut['customers_before']:,}"
 
 
 def _first_day(question: Question, cut: pd.Series) -> str:
@@ -208,14 +213,14 @@ def findings(
     found = (
         [] if tested is None else [_of_group(question, row, tested) for _, row in claims.iterrows()]
     )
-    sentence = changed(question, change)
-    if sentence:
+    if changed(question, change):
         cut = change.iloc[0]
+        sentence = _changed_at(question, cut)
         ratio = cut["share_of_expected_from"] - cut["share_of_expected_before"]
         found.append(
             Finding(
                 topic="change of retention",
-                claim=f"Newer customers come back {'more' if ratio > 0 else 'less'}: {sentence[0].lower()}{sentence[1:].rsplit(' (', 1)[0]}.",
+                claim=f"Newer customers come back {'more' if ratio > 0 else 'less'}: {sentence[0].lower()}{sentence[1:]} ({_sides(cut)}).",
                 direction="good" if ratio > 0 else "bad",
                 value=float(ratio),
                 n=int(cut["customers_from"]),
