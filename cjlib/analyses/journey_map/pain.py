@@ -16,6 +16,7 @@ from cjlib.analyses.journey_map.sentiment_line import Answers, clustered
 from cjlib.analyses.journey_map.stages import Move, StageCounts, planned_routes
 from cjlib.analyses.survival.kaplan_meier import kaplan_meier
 from cjlib.shared.comparison import CLAIM, MIN_N, Family, FollowUp, family, known_at_once
+from cjlib.shared.stats import wilson
 from cjlib.sources.journey import Journey
 from cjlib.sources.log.durations import microseconds
 
@@ -82,6 +83,11 @@ class Part:
         """Count ÷ n; NaN where nobody is counted."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.n > 0, self.count / self.n, np.nan)
+
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """Wilson's 95% interval of the shares, of as many independent customers or answers as there are."""
+        independent = self.n if self.tested is None else np.minimum(self.n, self.tested[1])
+        return wilson(self.shares() * independent, independent)
 
     def drawn(self, rng: np.random.Generator) -> np.ndarray:
         """Draws of the shares, Beta(k + ½, n − k + ½): draws × places."""
@@ -218,8 +224,11 @@ def _part_columns(
 ) -> dict[str, object]:
     references = part.references(shares)
     excess = np.where(measured, np.maximum(shares - references, 0), np.nan)
+    low, high = part.interval()
     return {
         name: shares,
+        f"{name}_low": low,
+        f"{name}_high": high,
         f"{name}_reference": np.where(measured, references, np.nan),
         f"{name}_excess": excess,
         f"{name}_n": part.n.astype(np.int64),

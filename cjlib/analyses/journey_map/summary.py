@@ -13,7 +13,16 @@ from cjlib.analyses.journey_map.inputs import Source
 from cjlib.analyses.journey_map.pain import MATERIAL
 from cjlib.analyses.result import Better, Metric, Unit, metric
 from cjlib.shared.comparison import CLAIM, MIN_N
-from cjlib.show.numbers import about, count_of, joined, percent, points, points_interval, timespan
+from cjlib.show.numbers import (
+    about,
+    confidence,
+    count_of,
+    joined,
+    percent,
+    points,
+    points_interval,
+    timespan,
+)
 from cjlib.sources.log.durations import microseconds
 
 FIRST_FROM = 0.995
@@ -116,7 +125,8 @@ def _worst_part(source: Source, pain: Any) -> str | None:
 def _part_words(pain: Any, part: str) -> str:
     what, usual = PAINS[part]
     reference = usual.format(about(pain[f"{part}_reference"]))
-    return f"{about(pain[part])} {what.format(stage=pain['stage'])}, {reference} (n = {pain[f'{part}_n']:,})"
+    base = f"{confidence(pain[f'{part}_low'], pain[f'{part}_high'])}, n = {pain[f'{part}_n']:,}"
+    return f"{about(pain[part])} ({base}) {what.format(stage=pain['stage'])}, {reference}"
 
 
 def _pain_finding(source: Source, pain: Any) -> Finding | None:
