@@ -456,3 +456,9 @@ def test_a_channel_called_none_is_not_the_conversions_without_a_touch():
     credits = answer.table.set_index("channel")["conversions"].to_dict()
     assert credits == {"(none)": 1.0, "((none))": 1.0}
     assert "share_(none)" in answer.metrics
+
+
+def test_one_customer_has_no_interval(toy_log):
+    log = toy_log("ana: x@0h(a) y@1h(b) buy@2h")
+    table = cj.attribution(log, conversion="buy", model="linear").table
+    assert table["share_of_conversions_low"].isna().all()

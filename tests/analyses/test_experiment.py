@@ -368,7 +368,10 @@ def test_without_an_experiment_the_answer_says_so():
     assert not result.answered
     assert "experiments:" in result.headline
     assert not result.worth("revenue").answered
-    assert not cj.plan_experiment(log, entry=None, measures=[], window="14D").answered
+    plan = cj.plan_experiment(log, entry=None, measures=[], window="14D")
+    assert not plan.answered
+    assert plan.steps[plan.steps["effect"] == 0.1].empty
+    assert plan.groups[plan.groups["effect"] == 0.1].empty
 
 
 # ---- beside the verdict ----------------------------------------------------------------------------------------------

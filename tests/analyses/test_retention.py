@@ -530,7 +530,10 @@ def test_the_headline_gives_share_n_interval_and_whether_cohorts_differ():
         "60.0% of 100 customers came back in week 1 (95% CI 50.2–69.1%)."
     )
     assert cj.retention(many(("a", 20, 10)), periods=1).headline.endswith(
-        "That rests on fewer than 30: too few to read."
+        "; with fewer than 30 this share says little."
+    )
+    assert cj.retention(many(("a", 1, 1)), periods=1).headline.startswith(
+        "100.0% of 1 customer came"
     )
     assert cj.retention(many(("a", 40, 10)), periods=1, mode="on_or_after").headline.startswith(
         "25.0% of 40 customers came back in week 1 or later"

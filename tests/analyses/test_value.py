@@ -195,12 +195,13 @@ def test_the_order_of_rows_does_not_matter():
     assert forward.to_csv() == backward.to_csv()
 
 
-def test_a_horizon_beyond_twice_the_log_is_refused():
+def test_a_horizon_beyond_twice_the_log_has_no_answer_but_the_reason():
     text = " | ".join(f"c{number}: buy@0D buy@{number + 1}D" for number in range(12))
-    with pytest.raises(
-        cj.CjlibError, match=r"horizon: at most twice the log's length \(24 days\).*Got 90 days"
-    ):
-        cj.customer_value(cj.read_events(toy_events(text).assign(value=1.0)), horizon="90D")
+    log = cj.read_events(toy_events(text).assign(value=1.0))
+    result = cj.customer_value(log, horizon="90D")
+    assert not result.answered
+    assert "in 90 days is not known: purchases span 12 days" in result.headline
+    assert cj.customer_value(log, horizon="24D").answered
 
 
 def test_too_few_repeat_buyers_are_an_answer_with_the_reason():

@@ -13,6 +13,7 @@ from cjlib.errors import CjlibError, DataError, JourneyError
 from cjlib.sources.connect import files
 from cjlib.sources.journey import journey_from_text
 from cjlib.sources.journey.check import check_journey
+from cjlib.sources.journey.scaffold import first_journey
 
 JOURNEY = """name: Shop
 timezone: Europe/Berlin
@@ -251,6 +252,19 @@ def workbook(path, sheets):
                         sheet.write_datetime(y, x, cell.to_pydatetime(), stamp)
                     elif cell is not None:
                         sheet.write(y, x, cell)
+
+
+def test_init_takes_the_largest_sheet_of_a_workbook_and_asks(tmp_path):
+    pytest.importorskip("xlsxwriter")
+    rows = [[f"c{n % 5}", "buy" if n % 2 else "visit", f"2024-01-{n + 1:02d}"] for n in range(20)]
+    sheets = {
+        "Notes": [["made by", "me"]],
+        "All events": [["customer_id", "event", "timestamp"], *rows],
+    }
+    workbook(tmp_path / "book.xlsx", sheets)
+    (tmp_path / "journey.yml").write_text(first_journey(tmp_path / "book.xlsx"))
+    assert "table: All events  # DECIDE" in (tmp_path / "journey.yml").read_text()
+    assert cj.read_journey(tmp_path / "journey.yml").read_events().n_events == 20
 
 
 def test_a_sheet_of_a_workbook(tmp_path):

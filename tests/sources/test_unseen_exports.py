@@ -185,3 +185,17 @@ def test_midnight_at_the_end_of_a_day_is_the_next_day(tmp_path):
         ("2024-02-01 00:00:00",)
     ]
     assert list(log.quarantine["reason"]) == ["unreadable timestamp"]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_init_takes_a_log_of_one_customer_for_what_it_is(tmp_path, rows):
+    path = tmp_path / "events.csv"
+    lines = [
+        f"C1,{'buy' if n % 3 else 'visit'},2024-01-01 {n // 60:02d}:{n % 60:02d},web"
+        for n in range(rows)
+    ]
+    path.write_text("\n".join(["customer_id,event,timestamp,channel", *lines]))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    assert "DECIDE: all rows are of one: 'C1'" in (tmp_path / "journey.yml").read_text()
+    log = cj.read_journey(tmp_path / "journey.yml").read_events()
+    assert (log.n_customers, log.n_events) == (1, rows)

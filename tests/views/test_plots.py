@@ -756,3 +756,12 @@ def test_a_trend_of_nobody_says_so():
 def test_the_steps_of_a_funnel_with_groups_are_those_of_all_customers_together(grouped):
     figure = cj.plot(grouped, "steps")
     assert [row[2] for row in figure.layout.meta["rows"]] == [712, 329, 199]
+
+
+def test_a_funnel_of_one_step_has_no_time_to_show():
+    log = cj.read_events(
+        pd.DataFrame({"customer_id": ["a"], "event": "buy", "timestamp": ["2024-01-01"]}),
+        timezone="UTC",
+    )
+    figure = cj.plot(cj.funnel(log, ["buy"], window="7D"), "time")
+    assert "one step" in str(figure.layout)

@@ -416,7 +416,8 @@ def _units(drawn: Draws) -> csr_array:
 def _draws_again(drawn: Draws, options: Options, width: int) -> Iterator[Floats]:
     """How often each kind of unit comes in resamples of as many units, some resamples at a time."""
     total = int(drawn.counts.sum())
-    if not total:
+    # Of one unit every resample is the same: no interval.
+    if total < 2:
         return
     generator = np.random.default_rng(options.seed)
     at_once = max(1, _CELLS // max(1, drawn.counts.size, width))

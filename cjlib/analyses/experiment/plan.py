@@ -340,9 +340,12 @@ def plan_experiment(
 
 
 def _unanswered(reason: str) -> ExperimentPlan:
-    empty = pd.DataFrame()
     return ExperimentPlan.unanswered(
-        reason, detectable=empty, groups=empty, steps=empty, per_day=0.0
+        reason,
+        detectable=pd.DataFrame(columns=DETECTABLE),
+        groups=_stacked([], ["column", "group", "per_day"]),
+        steps=_stacked([], ["step", "per_day"]),
+        per_day=0.0,
     )
 
 

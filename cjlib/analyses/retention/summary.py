@@ -46,9 +46,9 @@ def headline(
         return f"No cohort has completed {question.period} 1 yet ({count_of(entries, who)} observed): no share can be given."
     found = metrics[f"retention_period_{period}"]
     within = confidence(found["low"], found["high"])
-    sentence = f"{percent(found['value'] or 0)} of {found['n']:,} {_plural(who)} {_came(question, period)}{f' ({within})' if within else ''}."
+    sentence = f"{percent(found['value'] or 0)} of {count_of(found['n'], who, _plural(who))} {_came(question, period)}{f' ({within})' if within else ''}."
     if (found["n"] or 0) < question.min_n:
-        return f"{sentence} That rests on fewer than {question.min_n}: too few to read."
+        return f"{sentence.removesuffix('.')}; with fewer than {question.min_n} this share says little."
     return " ".join(
         part for part in (sentence, changed(question, change), differing(different)) if part
     )

@@ -137,13 +137,12 @@ def customer_value(
         (95%, of the expectation, not of one customer's luck), `decile` (1 = most valuable).
         `.backtest`: one row each for purchases and value, expected against actual, and whether the
         difference is within chance (`held`). Unanswered where the log has no column `value`, nobody
-        bought, or fewer than ten customers bought again.
+        bought, fewer than ten customers bought again, or the horizon is longer than twice the log.
 
     Raises
     ------
     CjlibError
-        If `log` is no event log, `horizon` has no unit, no length or is longer than twice the log,
-        `value` is no column of numbers, `as_of` lies before the first purchase or after the end of
+        If `log` is no event log, `horizon` has no unit or no length, `value` is no column of numbers, `as_of` lies before the first purchase or after the end of
         data, `rate` is not above −1, or `draws` are too few.
 
     References
@@ -170,7 +169,8 @@ def customer_value(
     bought = bought.until(last)
     days = bought.days
     observed = int(last - days["day"].min()) if len(days) else 0
-    _check_horizon(length, observed)
+    if length > 2 * observed * MICROSECONDS["D"]:
+        return CustomerValue.unanswered(_too_far(length, observed))
     history = _history(days, last)
     repeaters = int((history.x > 0).sum())
     if repeaters < FEWEST_REPEATERS:
@@ -305,12 +305,11 @@ def _last_day(log: EventLog, as_of: Any, days: pd.DataFrame) -> int:
     return last
 
 
-def _check_horizon(length: int, observed_days: int) -> None:
-    longest = 2 * observed_days * MICROSECONDS["D"]
-    if length > longest:
-        raise CjlibError(
-            f"horizon: at most twice the log's length ({2 * observed_days} days), for the forecast does not converge further out. Got {timespan(length)}."
-        )
+def _too_far(length: int, observed_days: int) -> str:
+    return (
+        f"What customers will be worth in {timespan(length)} is not known: purchases span {count_of(observed_days, 'day')}, "
+        "and a forecast converges no further than twice as far ahead. Give a shorter horizon, or a longer log."
+    )
 
 
 def _history(days: pd.DataFrame, last: int) -> History:

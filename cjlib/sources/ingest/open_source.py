@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from cjlib.sources.log.engine import DuckDB, identifier, literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from python_calamine import CalamineWorkbook
 
 NEEDED = ("customer_id", "event", "timestamp")
 NO_TYPE = '"NULL"'
@@ -460,6 +462,7 @@ __all__ = [
     "open_frame",
     "open_remote",
     "renamed",
+    "sheets_by_rows",
     "wanted",
 ]
 
@@ -487,16 +490,30 @@ def _width(row: list[Any]) -> int:
 
 
 def _cells(file: Path, sheet: str | None) -> tuple[str, list[list[Any]]]:
+    with _book(file) as book:
+        name = _chosen(file, book.sheet_names, sheet)
+        return name, book.get_sheet_by_name(name).to_python(skip_empty_area=True)
+
+
+@contextmanager
+def _book(file: Path) -> Iterator[CalamineWorkbook]:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
         with CalamineWorkbook.from_path(str(file)) as book:
-            name = _chosen(file, book.sheet_names, sheet)
-            return name, book.get_sheet_by_name(name).to_python(skip_empty_area=True)
+            yield book
     except CalamineError:
         raise DataError(
             f"source: {shown(file.name)} cannot be read as an Excel workbook. It is damaged, locked by a password, or of another format. Save it again as .xlsx."
         ) from None
+
+
+def sheets_by_rows(file: Path) -> list[str]:
+    """The sheets of a workbook, those of most rows first."""
+    with _book(file) as book:
+        names = book.sheet_names
+        heights = {name: book.get_sheet_by_name(name).total_height for name in names}
+    return sorted(names, key=lambda name: -heights[name])
 
 
 def _chosen(file: Path, sheets: list[str], sheet: str | None) -> str:

@@ -25,6 +25,10 @@ def time(result: Any, *, step: int | None = None) -> go.Figure:
     table: pd.DataFrame = result.table
     final = int(table["step"].max()) if len(table) else 1
     to = final if step is None else step
+    if step is None and final == 1:
+        return theme.empty(
+            "The funnel has one step: there is no way to time.", columns=TIME_COLUMNS
+        )
     if to not in range(2, final + 1):
         raise not_one_of("step", step, range(2, final + 1))
     customers = result.customers()

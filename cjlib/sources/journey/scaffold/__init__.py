@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cjlib.errors import not_one_of, shown
+from cjlib.show.numbers import count_of
 from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold import stage_inference
 from cjlib.sources.journey.scaffold.column_inference import (
@@ -187,7 +188,7 @@ def _doubts(look: Look, guess: Guess) -> list[str]:
     doubts = []
     if guess.mostly_once:
         doubts.append(
-            f"{guess.customer.values:,} rows, {guess.customer.distinct:,} different values of {quoted(guess.customer.name)}: is that the customer, or the row? "
+            f"{count_of(guess.customer.values, 'row')}, {count_of(guess.customer.distinct, 'different value')} of {quoted(guess.customer.name)}: is that the customer, or the row? "
             "Nobody goes on or comes back who is seen once."
         )
     damaged = [one for one in look.values(guess.customer) if DAMAGED_ID.fullmatch(one)]

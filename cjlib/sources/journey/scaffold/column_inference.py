@@ -23,6 +23,7 @@ from cjlib.sources.ingest.quality_report import NOBODY_NUMBERS, NOBODY_WORDS, TO
 from cjlib.sources.journey.scaffold.profile import NUMBERS, TIME_WORDS, Column, Look
 from cjlib.sources.log.engine import literal
 
+FEW_ROWS = 25
 CUSTOMER_WORDS = r"custom|client|kund|user|nutzer|visitor|besucher|person|member|mitglied|account|konto|subscriber|abonn|contact|patient|case|fall|ticket|lead|usuario|utilisat|utente|klient|klant|gebruiker|uid|cust|distinct|anonym|email|mail|company|firma|organi[sz]ation|empresa|entreprise"
 NOT_CUSTOMER = r"order|product|item|session|transact|invoice|categor|event|row|index|bestell|artikel|produkt|sitzung|rechnung|agent|resource|staff|bearbeiter|device|campaign|amount|price|sample|stage|status|phase|pipeline|owner|country|deal|lineitem"
 PLAINLY_CUSTOMER = re.compile(
@@ -274,6 +275,8 @@ def _doubt_of_customer(look: Look, who: Column, able: Mapping[Column, float]) ->
     if who.missing:
         share = f"{who.missing:,} of {look.rows:,} rows have none"
         return f"{share}{f'; or {_names(others)}?' if others else ''}"
+    if who.distinct == 1:
+        return f"all rows are of one: {shown(who.examples[0])}"
     if not called_customer(look, who):
         return f"its values repeat as those of a customer do; its name does not say so{f'. Or {_names(others)}?' if others else ''}"
     return f"or {_names(others)}, which could be the customer too?" if others else ""
@@ -428,11 +431,14 @@ def _customers(look: Look, when: Column, given: Column | None) -> dict[Column, f
         column for column in look.columns if column is not when and _could_be_customer(look, column)
     ]
     if not any(named(column, CUSTOMER_WORDS, NOT_CUSTOMER) > 0 for column in able):
-        able = [
+        called = [
             column
             for column in look.columns
-            if column is not when and called_customer(look, column)
-        ][:1] or able
+            if column is not when and plainly_customer(look, column)
+        ]
+        several = [column for column in called if column.distinct > 1]
+        # In a few rows all may be of one customer; in many a column of one value says nothing.
+        able = several[:1] or (called[:1] if look.rows < FEW_ROWS or not able else able)
     scores = {column: _customer_score(look, column) for column in able}
     for finer, coarser in itertools.permutations(list(scores), 2):
         if finer.distinct > coarser.distinct > 0.02 * finer.distinct and _belongs_to(
@@ -473,8 +479,13 @@ def is_answer(column: Column) -> bool:
 
 def called_customer(look: Look, column: Column) -> bool:
     """Whether the name alone says that this is the customer's id; for files in which hardly anybody comes twice."""
+    return column.distinct > 1 and plainly_customer(look, column)
+
+
+def plainly_customer(look: Look, column: Column) -> bool:
+    """Whether the name alone says that this is the customer's id, be it that of one customer."""
     return (
-        column.distinct > 1
+        column.distinct > 0
         and not column.holds_objects
         and column.missing <= 0.3 * look.rows
         and PLAINLY_CUSTOMER.fullmatch(folded(column)) is not None

@@ -15,7 +15,7 @@ from cjlib.errors import DataError, shown
 from cjlib.sources.connect.files import find_files
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.csv_json import probable_encoding
-from cjlib.sources.ingest.open_source import forget, open_files
+from cjlib.sources.ingest.open_source import forget, open_files, sheets_by_rows
 from cjlib.sources.ingest.parse_times import form_of
 from cjlib.sources.ingest.quality_report import REMEDIES
 from cjlib.sources.log.engine import BLANKS, DuckDB, literal
@@ -80,7 +80,7 @@ class Look:
     """A file opened for looking, by the code that reads it: the table `looked` has every column as text, c1, c2, ….
 
     Rows stand in the file's order, at most a million of them. `encoding` is what the text is taken for where it is
-    not UTF-8, with a word of the file as it is read so. `duplicates` counts the rows that
+    not UTF-8, with a word of the file as it is read so; of the `sheets` of a workbook the first, of most rows, is looked at. `duplicates` counts the rows that
     repeat another one in every column, `notes` are what the reader of numbers has to say. Where the
     file's columns are those of a preset that `reads` events or feedback, it is looked at as the
     preset reads it.
@@ -90,6 +90,8 @@ class Look:
         self.path = path
         self.engine = DuckDB()
         files = find_files(path)
+        self.sheets = sheets_by_rows(files.paths[0]) if files.kind == "sheet" else []
+        files = replace(files, sheet=self.sheets[0]) if self.sheets else files
         self.encoding = probable_encoding(files.paths[0]) if files.kind == "csv" else None
         if self.encoding is not None:
             files = replace(files, encoding=self.encoding[0])

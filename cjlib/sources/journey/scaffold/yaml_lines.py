@@ -54,6 +54,10 @@ _UNSURE_DATES = {
 def file_lines(look: Look, path: str) -> list[str]:
     """Where the file lies, and how its text is written where that is not UTF-8."""
     lines = [f"    path: {quoted(path)}"]
+    if len(look.sheets) > 1:
+        first, *others = look.sheets
+        why = f"the workbook has other sheets, of fewer rows: {', '.join(others)}"
+        lines.append(f"    table: {quoted(first)}{decide(why)}")
     if look.encoding is not None:
         name, word = look.encoding
         why = (
