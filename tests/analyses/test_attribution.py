@@ -222,7 +222,7 @@ def test_the_headline_gives_share_n_and_interval_and_denies_a_cause(toy_log):
     answer = cj.attribution(log, conversion="buy", model="last")
     low, high = answer.table.loc[0, ["share_of_conversions_low", "share_of_conversions_high"]]
     assert answer.headline == (
-        f"ads gets the most credit: 73.2% of 41 conversions (95% CI {low * 100:.1f}–{high * 100:.1f}%), by the last model. 1 conversion had no touch. "
+        f"ads gets the most credit: 73.2% of 41 conversions (95% CI {low * 100:.1f}–{high * 100:.1f}%), by the last-touch model. 1 conversion had no touch. "
         "Association, not causation."
     )
     # The share of 41 coin throws at 73%: about ± 14 points.

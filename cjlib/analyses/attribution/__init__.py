@@ -10,6 +10,7 @@ import pandas as pd
 from cjlib.analyses.attribution.models import MODELS, Options, credited
 from cjlib.analyses.attribution.tables import (
     IN_WORDS,
+    NAMES,
     NO_CAUSE,
     comparison_headline,
     credit_table,
@@ -378,7 +379,7 @@ def _compared(one: Attribution, models: Sequence[str]) -> AttributionComparison:
             row.share_of_conversions_low,
             row.share_of_conversions_high,
             int(one.metrics["conversions"]["value"] or 0),
-            label=f"Credited to {row.channel} ({row.model.replace('_', ' ')} model)",
+            label=f"Credited to {row.channel} ({NAMES[row.model]} model)",
             unit="share",
         )
         for row in table.itertuples()

@@ -178,6 +178,17 @@ IN_WORDS = {
     "markov": "a chain over start, channels, conversion and null; credit goes by how much conversion would fall without the channel, its traffic lost",
     "shapley": "each conversion is split equally among the different channels of its journey",
 }
+NAMES = {
+    "first": "first-touch",
+    "last": "last-touch",
+    "last_non_direct": "last-non-direct-touch",
+    "linear": "linear",
+    "position": "position-based",
+    "time_decay": "time-decay",
+    "markov": "Markov",
+    "shapley": "Shapley",
+}
+"""How the field calls each model."""
 NO_CAUSE = "Association, not causation."
 
 
@@ -202,12 +213,12 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
         if two_sided(lead, lead_error) >= CLAIM:
             return (
                 f"{best['channel']} and {ranked['channel'].iloc[1]} get about as much credit: {percent(best['share_of_conversions'])} and "
-                f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {model} model; no channel leads significantly."
+                f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model; no channel leads significantly."
                 f"{untouched} {NO_CAUSE}"
             )
     return (
         f"{best['channel']} gets the most credit: {percent(best['share_of_conversions'])} of {count_of(total, 'conversion')}"
-        f"{within}, by the {model} model.{untouched} {NO_CAUSE}"
+        f"{within}, by the {NAMES[model]} model.{untouched} {NO_CAUSE}"
     )
 
 
