@@ -20,10 +20,12 @@ from cjlib.shared.comparison import (
     family,
 )
 from cjlib.shared.repeated_answers import (
+    AtRandom,
     CustomerAnswers,
     Prior,
+    Weights,
     difference_error,
-    error_if_equal,
+    p_at_random,
     share_customers,
 )
 from cjlib.shared.stats import Z95, Floats, share
@@ -44,7 +46,8 @@ def compare_answers(
     """Means of answers, each against its other side, where a customer may have given several answers and may stand on both sides.
 
     The variance is by customers, `prior` answers added to each side first; normal where nobody stands twice, else Student's t with as many
-    degrees of freedom as the smaller side has customers, less one. The interval takes each side's own variance; p, for which both means are equal, at least the pooled one.
+    degrees of freedom as the smaller side has customers, less one. The interval takes each side's own variance; p is the larger of that and
+    of p if nothing set the sides apart, so that neither a side near an end of its scale nor one that spreads more than the other is taken for different.
     """
     tested = [_difference(one, other, prior) for one, other in pairs]
     columns = np.array(tested, dtype=float).reshape(-1, 4).T
@@ -79,13 +82,14 @@ def _difference(
     difference, fewest = one.mean - other.mean, min(one.customers, other.customers)
     if fewest < 2:
         return difference, nothing, nothing, nothing
-    error, if_equal = difference_error(one, other, prior), error_if_equal(one, other, prior)
+    error = difference_error(one, other, prior)
+    off = -abs(difference) / error if error else -np.inf
     if independent(one, other):
-        quantile, p = Z95, 2 * float(ndtr(-abs(difference) / if_equal)) if if_equal else 1.0
+        quantile, p = Z95, 2 * float(ndtr(off))
     else:
-        quantile = float(stdtrit(fewest - 1, 0.975))
-        p = 2 * float(stdtr(fewest - 1, -abs(difference) / if_equal)) if if_equal else 1.0
-    return difference, difference - quantile * error, difference + quantile * error, p
+        quantile, p = float(stdtrit(fewest - 1, 0.975)), 2 * float(stdtr(fewest - 1, off))
+    bounds = (difference - quantile * error, difference + quantile * error)
+    return difference, *bounds, max(p, p_at_random(one, other))
 
 
 def independent(one: CustomerAnswers, other: CustomerAnswers) -> bool:
@@ -105,8 +109,8 @@ def repeated_groups_against_others(
 ) -> ShareComparison:
     """Each of the groups against all others together where a customer may stand in several rows and groups, such as periods.
 
-    The difference of shares has a variance clustered by customer; where a cell expects fewer than 5, Fisher's exact test, as in `compare_shares`.
-    Newcombe's interval is widened by the design effect.
+    p is that of groups drawn at random, the rows of a customer together (`AtRandom`); where customers stand in several groups it is at least that of a variance clustered by
+    customer, and where a cell expects fewer than 5 that of Fisher's exact test. Newcombe's interval is widened by the design effect.
 
     References
     ----------
@@ -120,14 +124,17 @@ def repeated_groups_against_others(
     with np.errstate(divide="ignore", invalid="ignore"):
         own, rest = share(count, base), share(other_count, others)
         pooled = count.sum() / max(base.sum(), 1)
-        clustered = _clustered_variance(group, outcome - pooled, who, base, others)
+        residual = outcome - pooled
+        clustered = _clustered_variance(group, residual, who, base, others)
         independent = pooled * (1 - pooled) * (1 / base + 1 / others)
         z = (own - rest) / np.sqrt(clustered)
         widening = np.sqrt(np.maximum(clustered / independent, 1.0))
+        by_chance = _p_at_random(own - rest, group, residual, who, base)
     cells = zip(*(x.tolist() for x in (count, base, other_count, others)), strict=True)
     exact = np.array([two_shares_p(*four) for four in cells])
     rare = np.minimum(pooled, 1 - pooled) * np.minimum(base, others) < 5
-    p = np.where(rare | np.isnan(z), exact, 2 * ndtr(-np.abs(z)))
+    by_customer = np.where(rare | np.isnan(z), exact, 2 * ndtr(-np.abs(z)))
+    p = np.where(_in_one_group(group, who) & ~rare, by_chance, np.fmax(by_chance, by_customer))
     tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
     low, high = newcombe(count, base, other_count, others)
     difference = own - rest
@@ -142,6 +149,13 @@ def repeated_groups_against_others(
         low=np.maximum(difference - widening * (difference - low), -1.0),
         high=np.minimum(difference + widening * (high - difference), 1.0),
     )
+
+
+def _in_one_group(group: Ints, who: Ints) -> bool:
+    """Whether nobody stands in two groups."""
+    of_customer = np.zeros(who.max(initial=0) + 1, dtype=np.int64)
+    of_customer[who] = group
+    return bool((of_customer[who] == group).all())
 
 
 def _customers_by_group(group: Ints, who: Ints, groups: int) -> tuple[Ints, Ints]:
@@ -166,6 +180,34 @@ def _clustered_variance(
     products = np.bincount(there, weights=inside * whole[pairs // groups], minlength=groups)
     own, rest = 1 / base + 1 / others, 1 / others
     return own**2 * squares - 2 * own * rest * products + rest**2 * np.sum(whole**2)
+
+
+def _p_at_random(
+    difference: Floats, group: Ints, residual: Floats, who: Ints, base: Ints
+) -> Floats:
+    """How likely so large a difference of each group from all others is, if nothing set the groups apart."""
+    groups, others = len(base), base.sum() - base
+    own, rest = 1 / base + 1 / others, 1 / others
+    pairs, rows = np.unique(who * groups + group, return_counts=True)
+    inside, whole = rows.astype(float), np.bincount(who).astype(float)
+    here = whole[pairs // groups]
+
+    def total(of_pairs: Floats) -> Floats:
+        return np.bincount(pairs % groups, weights=of_pairs, minlength=groups).astype(float)
+
+    # A customer's weight: `own` for each row in the group, less `rest` for each row anywhere.
+    weights = Weights(
+        1 / base + 1 / others,
+        1 / base**2 - 1 / others**2,
+        own**2 * total(inside**2)
+        - 2 * own * rest * total(inside * here)
+        + rest**2 * np.sum(whole**2),
+        own**3 * total(inside**3)
+        - 3 * own**2 * rest * total(inside**2 * here)
+        + 3 * own * rest**2 * total(inside * here**2)
+        - rest**3 * np.sum(whole**3),
+    )
+    return AtRandom.of(residual, who).p_value(difference, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +244,8 @@ def share_over_time(
     score = float(np.sum(centred * residual))
     spread = float(np.sum(np.bincount(who, weights=centred * residual) ** 2))
     p = 2 * float(ndtr(-abs(score) / np.sqrt(spread))) if spread > 0 else 1.0
+    by_chance = AtRandom.of(residual, who).p_value(score, Weights.of(centred, who))
+    p = max(p, float(by_chance))
     tested = family(name, [p], units=units, other_units=units, follow_up=follow_up, min_n=2 * min_n)
     slope = score / float(np.sum(centred**2))
     first, last = (
@@ -238,6 +282,8 @@ def within_strata_against_others(
         difference = own / base - (own.sum() - own) / others
         clustered = _clustered_variance(group, residual, who, base, others)
         p = 2 * ndtr(-np.abs(difference / np.sqrt(clustered)))
+        by_chance = _p_at_random(difference, group, residual, who, base)
+        p = by_chance if _in_one_group(group, who) else np.maximum(p, by_chance)
     units = _customers_by_group(group, who, groups)
     tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
     return tested, difference
@@ -255,7 +301,8 @@ def compare_presence(
     """For each column of 0 and 1 the share of the first rows in which it is 1 against that of the others; `customer` numbers whose row it is.
 
     Where each row is of another customer, as `compare_shares`. Else a score test: under no difference each customer's part of the covariance of column
-    and side has mean 0, and the variance is that of these parts (Student's t with the customers of the smaller side, less one).
+    and side has mean 0, and the variance is that of these parts (Student's t with the customers of the smaller side, less one); p is that of sides drawn at random, the rows of a
+    customer together, where customers stand on both sides at least the former.
     """
     who = [customer[side] for side in (first, ~first)]
     units = [np.unique(side).size for side in who]
@@ -268,7 +315,9 @@ def compare_presence(
     if np.unique(customer).size < customer.size:
         z, error = _score_by_customer(presence, first, customer)
         freedom = max(min(units) - 1, 1)
-        p = 2 * stdtr(freedom, -np.abs(z))
+        p = _presence_at_random(presence, first, customer)
+        if not _in_one_group(first.astype(np.int64), customer):
+            p = np.maximum(p, 2 * stdtr(freedom, -np.abs(z)))
         middle, half = alone.difference[place], float(stdtrit(freedom, 0.975)) * error
         low, high = np.maximum(middle - half, -1), np.minimum(middle + half, 1)
     tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
@@ -336,6 +385,30 @@ def _score_by_customer(presence: csr_matrix, first: Bools, customer: Ints) -> tu
     squares = squares - 2 * mean * (parts.T @ drawn) + mean**2 * (drawn**2).sum()
     spread = np.sqrt(np.maximum(squares, 1e-300))
     return total / spread, spread / float((side**2).sum())
+
+
+def _presence_at_random(presence: csr_matrix, first: Bools, customer: Ints) -> Floats:
+    """How likely so large a difference of each column is, if nothing set the sides apart."""
+    side, rows = first - first.mean(), np.bincount(customer)
+    of_customers = csr_matrix(
+        (np.ones(customer.size), (customer, np.arange(customer.size))),
+        shape=(rows.size, customer.size),
+    )
+    counts = csr_matrix(of_customers @ presence)
+    mean = np.asarray(presence.mean(axis=0)).ravel()
+    k2, k3 = (np.asarray(counts.power(power).sum(axis=0)).ravel() for power in (2, 3))
+    squares = mean * (1 - mean) * customer.size
+    at_random = AtRandom.from_sums(
+        squares,
+        k2 - 2 * mean * (counts.T @ rows) + mean**2 * (rows**2).sum(),
+        squares * (1 - 2 * mean),
+        k3
+        - 3 * mean * (counts.power(2).T @ rows)
+        + 3 * mean**2 * (counts.T @ rows**2)
+        - mean**3 * (rows**3).sum(),
+        rows,
+    )
+    return at_random.p_value(side @ presence, Weights.of(side, customer))
 
 
 def two_sided(difference: float, error: float) -> float:

@@ -15,9 +15,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cjlib.shared.stats import Z95, Floats, mean_interval
+from cjlib.shared.two_samples import skewed_p
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,19 +75,15 @@ class CustomerAnswers:
         """The mean answer, each counted once."""
         return float(np.sort(self.value).mean()) if self.n else float("nan")
 
-    def moved(self, prior: Prior = (), spread: float = 0.0) -> tuple[Floats, float]:
-        """What each customer moves the mean by, widened for their number and to a variance of `spread` if theirs is less, and the variance that the prior adds."""
+    def moved(self, prior: Prior = ()) -> tuple[Floats, float]:
+        """What each customer moves the mean by, widened for their number, and the variance that the prior adds."""
         each = self.n / self.customers
         total = self.n + each * sum(weight for _, weight in prior)
         centre = (self.value.sum() + each * sum(v * weight for v, weight in prior)) / total
         moves = np.bincount(self.customer, weights=(self.value - centre) / total)
         added = sum(weight * (each * (v - centre) / total) ** 2 for v, weight in prior)
         few = self.customers / (self.customers - 1) if self.customers > 1 else np.nan
-        own = float(self.value.var(ddof=1)) if self.n > 1 else np.nan
-        if own == 0:
-            added += spread / self.customers
-        widening = few * max(1.0, spread / own) if own else few
-        return moves * np.sqrt(widening), float(added)
+        return moves * np.sqrt(few), float(added)
 
     def variance(self, prior: Prior = ()) -> float:
         """Of the mean, by customers."""
@@ -123,32 +120,22 @@ class CustomerAnswers:
 
 def difference_error(one: CustomerAnswers, other: CustomerAnswers, prior: Prior = ()) -> float:
     """The standard error of the difference of two means; a customer on both sides is one customer."""
-    return _joint_error(one.moved(prior), other.moved(prior))
-
-
-def error_if_equal(one: CustomerAnswers, other: CustomerAnswers, prior: Prior = ()) -> float:
-    """As `difference_error`, if both means were equal: each side spreads as its own answers do or as those of both sides, whichever is more.
-
-    A mean that came out near an end of the scale by chance has little spread around it, and by that alone would look the surer the farther it is.
-    """
-    free = max(one.n + other.n - 2, 1)
-    pooled = sum(float(((side.value - side.mean) ** 2).sum()) for side in (one, other)) / free
-    return _joint_error(one.moved(prior, pooled), other.moved(prior, pooled))
-
-
-def error_of_equals(errors: Sequence[float], n: Sequence[float]) -> float:
-    """As `error_if_equal`, of two means of which only the standard errors and the numbers of answers are known."""
-    each = np.square(errors) * np.asarray(n)
-    pooled = float((each * n).sum() / np.sum(n))
-    return float(np.sqrt((np.maximum(each, pooled) / n).sum()))
-
-
-def _joint_error(one: tuple[Floats, float], other: tuple[Floats, float]) -> float:
-    (moves, added), (other_moves, other_added) = one, other
+    moves, added = one.moved(prior)
+    other_moves, other_added = other.moved(prior)
     both = min(moves.size, other_moves.size)
     apart = moves[:both] - other_moves[:both]
     alone = (moves[both:] ** 2).sum() + (other_moves[both:] ** 2).sum()
     return float(np.sqrt((apart**2).sum() + alone + added + other_added))
+
+
+def error_of_equals(errors: Sequence[float], n: Sequence[float]) -> float:
+    """The standard error of a difference if both means were equal, of means of which only the standard errors and the numbers of answers are known.
+
+    Each side spreads as its own answers do or as those of both sides, whichever is more: a mean that came out near an end of the scale by chance has little spread around it.
+    """
+    each = np.square(errors) * np.asarray(n)
+    pooled = float((each * n).sum() / np.sum(n))
+    return float(np.sqrt((np.maximum(each, pooled) / n).sum()))
 
 
 def share_customers(one: CustomerAnswers, other: CustomerAnswers) -> bool:
@@ -156,3 +143,94 @@ def share_customers(one: CustomerAnswers, other: CustomerAnswers) -> bool:
     sides = [np.bincount(side.customer) > 0 for side in (one, other)]
     both = min(side.size for side in sides)
     return bool((sides[0][:both] & sides[1][:both]).any())
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """How rows are weighed in a difference: the sums of squares and cubes of the weights of rows, and of those of customers, each the sum of its rows'."""
+
+    squares: ArrayLike
+    cubes: ArrayLike
+    customer_squares: ArrayLike
+    customer_cubes: ArrayLike
+
+    @staticmethod
+    def of(weight: Floats, customer: Ints) -> Weights:
+        """Of the weight of each row."""
+        whole = np.bincount(customer, weights=weight)
+        return Weights((weight**2).sum(), (weight**3).sum(), (whole**2).sum(), (whole**3).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class AtRandom:
+    """Outcomes that have nothing to do with the side their row stands on: how far apart the sides then come to lie.
+
+    By the spread around its own mean a side that came out near an end of the scale by chance looks the surer the farther out it is; here all rows spread around the mean
+    of all. Rows of one customer go together as much as they do on the whole.
+
+    Attributes
+    ----------
+    second, third
+        Moments of the outcomes around their mean; one a kind of outcome.
+    shared_second, shared_third
+        What of them the rows of one customer have in common.
+    """
+
+    second: Floats
+    third: Floats
+    shared_second: Floats
+    shared_third: Floats
+
+    @staticmethod
+    def of(residual: Floats, customer: Ints) -> AtRandom:
+        """Of outcomes less their mean, one a row."""
+        whole = np.bincount(customer, weights=residual)
+        return AtRandom.from_sums(
+            (residual**2).sum(),
+            (whole**2).sum(),
+            (residual**3).sum(),
+            (whole**3).sum(),
+            np.bincount(customer),
+        )
+
+    @staticmethod
+    def from_sums(
+        squares: ArrayLike,
+        customer_squares: ArrayLike,
+        cubes: ArrayLike,
+        customer_cubes: ArrayLike,
+        rows: Ints,
+    ) -> AtRandom:
+        """From sums over rows, and over customers of what their rows sum to; `rows` of each customer."""
+        n = max(int(rows.sum()), 2)
+        pairs, triples = (max(float((rows**power - rows).sum()), 1.0) for power in (2, 3))
+        second = np.asarray(squares) / (n - 1)
+        shared = (np.asarray(customer_squares) - np.asarray(squares)) / pairs
+        return AtRandom(
+            second,
+            np.asarray(cubes) / n,
+            np.clip(shared, 0.0, second),
+            (np.asarray(customer_cubes) - np.asarray(cubes)) / triples,
+        )
+
+    def p_value(self, difference: ArrayLike, weights: Weights) -> Floats:
+        """Two-sided p of a difference of so weighted outcomes, by its variance and skewness; 1 where nothing could differ."""
+        alone = (self.second - self.shared_second) * np.asarray(weights.squares)
+        variance = alone + self.shared_second * np.asarray(weights.customer_squares)
+        third = (self.third - self.shared_third) * np.asarray(weights.cubes)
+        third = third + self.shared_third * np.asarray(weights.customer_cubes)
+        varies = variance > 1e-12 * self.second * np.asarray(weights.squares)
+        error = np.sqrt(np.where(varies, variance, 1.0))
+        return np.where(varies, skewed_p(np.asarray(difference) / error, third / error**3), 1.0)
+
+
+def p_at_random(one: CustomerAnswers, other: CustomerAnswers) -> float:
+    """Two-sided p of the difference of two means if nothing set the sides apart."""
+    value, customer = (
+        np.concatenate([getattr(side, part) for side in (one, other)])
+        for part in ("value", "customer")
+    )
+    customer = np.unique(customer, return_inverse=True)[1]
+    weight = np.repeat([1 / one.n, -1 / other.n], [one.n, other.n])
+    at_random = AtRandom.of(value - value.mean(), customer)
+    return float(at_random.p_value(one.mean - other.mean, Weights.of(weight, customer)))

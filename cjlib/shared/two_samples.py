@@ -32,7 +32,7 @@ def newcombe(
 
 
 def skewed_p(z: ArrayLike, skewness: ArrayLike) -> Floats:
-    """Two-sided p of a standardised score of this skewness: twice the smaller tail of a gamma distribution (Pearson's type III), of a normal one where there is next to none.
+    """How often a standardised score of this skewness lies so far from 0: both tails of a gamma distribution (Pearson's type III), of a normal one where there is next to none.
 
     Families multiply p, so it must be right far out, where a small side against a large one is skewed: by the normal distribution alone a p of .0002 comes up to ten times as often.
 
@@ -43,9 +43,9 @@ def skewed_p(z: ArrayLike, skewness: ArrayLike) -> Floats:
     z, skewness = np.asarray(z, dtype=float), np.asarray(skewness, dtype=float)
     flat = ~(np.abs(skewness) > 1e-3)
     shape = 4 / np.where(flat, 1.0, skewness) ** 2
-    at = np.maximum(shape + np.sign(skewness) * z * np.sqrt(shape), 0.0)
-    tails = np.minimum(gammainc(shape, at), gammaincc(shape, at))
-    return np.where(flat, 2 * ndtr(-np.abs(z)), np.minimum(2 * tails, 1.0))
+    far = np.abs(z) * np.sqrt(shape)
+    tails = gammaincc(shape, shape + far) + gammainc(shape, np.maximum(shape - far, 0.0))
+    return np.where(flat, 2 * ndtr(-np.abs(z)), tails)
 
 
 def two_shares_p(count: int, base: int, other_count: int, other_base: int) -> float:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cjlib.shared.clustered_comparison import compare_answers
+from cjlib.shared.clustered_comparison import (
+    compare_answers,
+    compare_flags,
+    repeated_groups_against_others,
+    within_strata_against_others,
+)
 from cjlib.shared.comparison import (
     CLAIM,
     compare_shares,
@@ -101,3 +106,35 @@ def test_a_mean_near_the_end_of_its_scale_is_no_surer_than_drawing_it_by_lot(pro
     apart = means - (answers.sum() - 30 * means) / 200
     by_lot = float((np.abs(apart) >= abs(found.difference[0]) - 1e-9).mean())
     assert by_lot / 3 < found.p_value[0] < 3 * by_lot
+
+
+@pytest.mark.parametrize("reached", [(0, 0, 2, 28), (0, 1, 5, 24), (4, 5, 9, 12)])
+def test_customers_with_several_rows_near_an_end_are_no_surer_than_drawing_them_at_random(
+    reached: tuple[int, ...],
+):
+    others = np.array([10, 30, 60, 200])
+    times = np.repeat(np.tile(np.arange(4), 2), [*reached, *others])
+    outcome = (np.arange(3) < times[:, None]).ravel()
+    customer = np.repeat(np.arange(330), 3)
+    group = (customer >= 30).astype(np.int64)
+    drawn = np.random.default_rng(0).multivariate_hypergeometric(others + reached, 30, size=200_000)
+    share = drawn @ np.arange(4) / 90
+    apart = share - (outcome.sum() - 90 * share) / 900
+    own = outcome[group == 0].mean() - outcome[group == 1].mean()
+    at_random = float((np.abs(apart) >= abs(own) - 1e-9).mean())
+    of_groups = repeated_groups_against_others(
+        "groups", group, outcome, customer, 2, follow_up=ANSWER
+    )
+    of_flags = compare_flags("flags", [(group == 0, outcome)], customer, follow_up=ANSWER)
+    stratum = np.zeros(990, dtype=np.int64)
+    of_strata, _ = within_strata_against_others(
+        "strata", group, outcome, customer, stratum, 2, follow_up=ANSWER
+    )
+    sides = [
+        CustomerAnswers.of(outcome[side].astype(float), customer[side])
+        for side in (group == 0, group == 1)
+    ]
+    of_answers = compare_answers("answers", [(sides[0], sides[1])], follow_up=ANSWER)
+    for p in (of_groups.p_value[0], of_flags.p_value[0], of_strata.p_value[0]):
+        assert at_random / 1.5 < p < 1.5 * at_random
+    assert of_answers.p_value[0] > at_random / 1.5
