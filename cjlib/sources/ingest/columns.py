@@ -347,9 +347,9 @@ def text_types(
     if not names:
         return {}, []
     sample = f"(SELECT * FROM raw LIMIT {_SAMPLE})"
-    likely = _could_be(engine, list(names), sample)
+    likely, looked_at = _could_be(engine, list(names), sample)
     plain = [place for place, kind in likely.items() if kind != "VARCHAR"]
-    settled = {place: kind for place, kind in _could_be(engine, plain, "raw").items() if kind}
+    settled = likely if looked_at < _SAMPLE else _could_be(engine, plain, "raw")[0]
     kinds = {
         place: f"TEXT {settled[place]}"
         if settled.get(place) in ("BIGINT", "DOUBLE", "BOOLEAN")
@@ -358,9 +358,18 @@ def text_types(
     }
     notes: list[QualityLine] = []
     words = _mostly_words(engine, [place for place in names if kinds[place] == "VARCHAR"], sample)
+    doubtful = [
+        place
+        for place in names
+        if kinds[place] == "VARCHAR" and settled.get(place) != "UNKNOWN" and place not in words
+    ]
+    tallies = _tallies(engine, doubtful, sample)
     for place in names:
-        if kinds[place] == "VARCHAR" and settled.get(place) != "UNKNOWN" and place not in words:
-            kinds[place], more = _written(engine, place, names[place], usable, decimal)
+        if place in tallies:
+            if tallies[place].is_text:
+                continue
+            whole = _tallies(engine, [place], usable)[place]
+            kinds[place], more = _written(whole, names[place], decimal)
             notes += more
         elif settled.get(place) == "DOUBLE" and decimal != "point":
             thousands, example = _thousands(engine, place)
@@ -389,18 +398,19 @@ def _thousands(engine: DuckDB, place: str) -> tuple[int, str]:
     return points, example
 
 
-def _could_be(engine: DuckDB, places: list[str], source: str) -> dict[str, str]:
+def _could_be(engine: DuckDB, places: list[str], source: str) -> tuple[dict[str, str], int]:
+    """The type that every value of a column could have, and how many rows were asked."""
     if not places:
-        return {}
+        return {}, 0
     tests = ", ".join(
-        f"bool_and(regexp_full_match({place}, '{_WHOLE_NUMBER}') AND TRY_CAST({place} AS BIGINT) IS NOT NULL) FILTER (NOT {blank(place)}), "
-        f"bool_and(regexp_full_match({place}, '{_PLAIN_NUMBER}') AND (contains({place}, '.') OR abs(TRY_CAST({place} AS DOUBLE)) < 9007199254740992)) FILTER (NOT {blank(place)}), "
-        f"bool_and(lower({place}) IN ('true', 'false')) FILTER (NOT {blank(place)})"
+        f"bool_and(regexp_full_match({place}, '{_WHOLE_NUMBER}') AND TRY_CAST({place} AS BIGINT) IS NOT NULL) FILTER ({place} IS NOT NULL), "
+        f"bool_and(regexp_full_match({place}, '{_PLAIN_NUMBER}') AND (contains({place}, '.') OR abs(TRY_CAST({place} AS DOUBLE)) < 9007199254740992)), "
+        f"bool_and(lower({place}) IN ('true', 'false'))"
         for place in places
     )
-    (row,) = engine.rows(f"SELECT {tests} FROM {source}")
+    ((rows, *row),) = engine.rows(f"SELECT count(*), {tests} FROM {_filled(places, source)}")
     answers = zip(places, row[0::3], row[1::3], row[2::3], strict=True)
-    return {place: _kind(whole, number, truth) for place, whole, number, truth in answers}
+    return {place: _kind(whole, number, truth) for place, whole, number, truth in answers}, rows
 
 
 def _mostly_words(engine: DuckDB, places: list[str], source: str) -> set[str]:
@@ -410,11 +420,19 @@ def _mostly_words(engine: DuckDB, places: list[str], source: str) -> set[str]:
     short = ", ".join(literal(word) for word in (*NO_VALUES, "true", "false"))
     unable = f"NOT regexp_matches({{0}}, '[0-9#]') AND lower(trim({{0}})) NOT IN ({short})"
     tests = ", ".join(
-        f"count(*) FILTER (NOT {blank(place)}) BETWEEN 1 AND 2 * count(*) FILTER (NOT {blank(place)} AND {unable.format(place)})"
+        f"count({place}) BETWEEN 1 AND 2 * count(*) FILTER ({unable.format(place)})"
         for place in places
     )
-    (row,) = engine.rows(f"SELECT {tests} FROM {source}")
+    (row,) = engine.rows(f"SELECT {tests} FROM {_filled(places, source)}")
     return {place for place, mostly in zip(places, row, strict=True) if mostly}
+
+
+def _filled(places: list[str], source: str) -> str:
+    """Columns of a relation, what is blank taken as missing."""
+    columns = ", ".join(
+        f"CASE WHEN NOT {blank(place)} THEN {place} END AS {place}" for place in places
+    )
+    return f"(SELECT {columns} FROM {source})"
 
 
 def _kind(whole: bool | None, number: bool | None, truth: bool | None) -> str:
@@ -427,38 +445,35 @@ def _kind(whole: bool | None, number: bool | None, truth: bool | None) -> str:
 class _Tally:
     """Of the values of a column how many are words for none, and how many fit each way of writing numbers."""
 
-    values: int
-    words: int
-    whole: int
-    point: int
-    comma: int
-    commas: int
-    plus: int
-    truth: int
-    rounded: int
-    parts: int
-    word: str | None
-    example: str | None
-    stranger: str | None
-    rounded_example: str | None
-    currencies: tuple[str, ...]
+    values: int = 0
+    words: int = 0
+    whole: int = 0
+    point: int = 0
+    comma: int = 0
+    commas: int = 0
+    plus: int = 0
+    truth: int = 0
+    rounded: int = 0
+    parts: int = 0
+    word: str | None = None
+    example: str | None = None
+    stranger: str | None = None
+    rounded_example: str | None = None
+    currencies: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> int:
         return self.values - self.words
 
+    @property
+    def is_text(self) -> bool:
+        """Whether at most half of the values could be numbers, truths or words for none."""
+        fitting = max(self.point, self.comma, self.truth) + self.words
+        return self.values > 0 and fitting <= self.values / 2
 
-def _written(
-    engine: DuckDB, place: str, name: str, usable: str, decimal: str | None
-) -> tuple[str, list[QualityLine]]:
+
+def _written(found: _Tally, name: str, decimal: str | None) -> tuple[str, list[QualityLine]]:
     """How the numbers of a text column are written, if it holds any."""
-    first = _tally(engine, place, f"(SELECT {place} FROM raw LIMIT {_SAMPLE})")
-    if (
-        first.values
-        and max(first.point, first.comma, first.truth) + first.words <= first.values / 2
-    ):
-        return "VARCHAR", []
-    found = _tally(engine, place, f"(SELECT {place} FROM {usable})")
     if not found.numbers:
         return "VARCHAR", []
     kind, notes = _kind_of_numbers(found, name, decimal)
@@ -516,7 +531,10 @@ def _notes_on(found: _Tally, name: str) -> list[QualityLine]:
     return notes
 
 
-def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
+def _tallies(engine: DuckDB, places: Sequence[str], source: str) -> dict[str, _Tally]:
+    """The tally of each of some columns of a relation, all in one statement: most of its time goes into making its patterns."""
+    if not places:
+        return {}
     is_point, is_comma = "(plain OR point)", "comma"
     counts: dict[str, str] = {
         "values": "count(*)",
@@ -543,13 +561,22 @@ def _tally(engine: DuckDB, place: str, source: str) -> _Tally:
         f"{whole} AS whole, regexp_full_match(clean, '-?[0-9.]+[eE][+][0-9]+') AS rounded, {_currency('written')} AS currency, "
         f"({_fits('clean', 'written', _ANY_NUMBER, 25)} AND {exact}) AS plain, "
         f"({_fits('clean', 'written', _POINT)} AND {exact}) AS point, ({_fits('clean', 'written', _COMMA)} AND ({exact} OR contains(clean, ','))) AS comma "
-        f"FROM (SELECT {place} AS written, {_clean(place)} AS clean, lower(trim({place})) AS trimmed "
-        f"FROM {source} WHERE NOT {blank(place)})"
+        f"FROM (SELECT place, written, {_clean('written')} AS clean, lower(trim(written)) AS trimmed "
+        f"FROM texts WHERE NOT {blank('written')})"
     )
-    (row,) = engine.rows(f"SELECT {', '.join(counts.values())} FROM ({tests})")
-    found: dict[str, Any] = dict(zip(counts, row, strict=True))
-    found["currencies"] = tuple(sorted(found["currencies"] or ()))
-    return _Tally(**found)
+    texts = " UNION ALL ".join(
+        f"SELECT {literal(place)} AS place, {place} AS written FROM given" for place in places
+    )
+    rows = engine.rows(
+        f"WITH given AS (SELECT {', '.join(places)} FROM {source}), texts AS ({texts}) "
+        f"SELECT place, {', '.join(counts.values())} FROM ({tests}) GROUP BY place"
+    )
+    tallies = dict.fromkeys(places, _Tally())
+    for place, *row in rows:
+        found: dict[str, Any] = dict(zip(counts, row, strict=True))
+        found["currencies"] = tuple(sorted(found["currencies"] or ()))
+        tallies[place] = _Tally(**found)
+    return tallies
 
 
 def _clean(place: str) -> str:

@@ -352,16 +352,18 @@ def _event_id(
     one_event = [who.place, *([what.place] if what else [])]
     for column in rest:
         called = _MESSAGE_ID.fullmatch(folded(column)) is not None
+        if (
+            column.distinct >= 0.98 * column.values
+            or column.missing > (_MOST_WITHOUT_ID * look.rows if called else 0)
+            or column.time_kind
+        ):
+            continue
         together = ", ".join(one_event if called else [*one_event, "at_"])
         one = column.place
         happened = look.engine.rows(
             f"SELECT count(*) FROM (SELECT DISTINCT {together} FROM looked WHERE at_ IS NOT NULL AND {one} IS NOT NULL)"
         )[0][0]
-        if (
-            not 0.95 * happened <= column.distinct < 0.98 * column.values
-            or column.missing > (_MOST_WITHOUT_ID * look.rows if called else 0)
-            or column.time_kind
-        ):
+        if column.distinct < 0.95 * happened:
             continue
         apart = look.engine.rows(
             f"SELECT count(*) FROM (SELECT {one} FROM looked WHERE {one} IS NOT NULL GROUP BY {one} HAVING count(DISTINCT ({together})) > 1)"

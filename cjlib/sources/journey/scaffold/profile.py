@@ -24,7 +24,12 @@ from cjlib.sources.presets.preset_file import recognised
 
 MOST_ROWS = 1_000_000
 SAMPLE = 5_000
-_NUMBER = r"[-+]?\d+([.,]\d+)?"
+_NUMBER = r"[-+]?[0-9]+([.,][0-9]+)?"
+_WHOLE = r"-?[0-9]+(\.0+)?"
+_ROUND = r"-?[1-9][0-9]*0|-?[0-9]+[.,][0-9]*[1-9][0-9]*"
+"""An amount is often a round number or has a fraction; an id is not and has none."""
+_TOKEN = r"\S*[0-9]\S*|\S+@\S+"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
 _SPLIT = re.compile(r"['‘’\"]?(\d{1,2})([./-])(\d{1,2})\2(\d{4})")
 NUMBERS = ("BIGINT", "DOUBLE", "whole", "point", "comma")
 _NET_DATE = re.compile(r"^/Date\((-?\d+)([+-]\d{4})?\)/$")
@@ -162,18 +167,6 @@ class Look:
             f"SELECT count({place}), count(DISTINCT {place}) FROM looked"
         )[0]
         sample = f"(SELECT DISTINCT {place} AS x FROM looked WHERE {place} IS NOT NULL ORDER BY hash({place}) LIMIT {SAMPLE})"
-        tests = {
-            "number": _full(_NUMBER),
-            "whole": _full(r"-?\d+(\.0+)?"),
-            # An amount is often a round number or has a fraction; an id is not and has none.
-            "round": f"({_full(r'-?[1-9][0-9]*')} AND x LIKE '%0') OR {_full(r'-?[0-9]+[.,][0-9]*[1-9][0-9]*')}",
-            "token": _full(r"\S*\d\S*|\S+@\S+"),
-            "clock": _full(r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"),
-        }
-        shares = self.engine.rows(
-            f"SELECT {', '.join(f'coalesce(avg(CAST({test} AS DOUBLE)), 0)' for test in tests.values())} FROM {sample}"
-        )[0]
-        by_name = dict(zip(tests, shares, strict=True))
         texts = [text for (text,) in self.engine.rows(f"SELECT x FROM {sample} ORDER BY hash(x)")]
         forms = [form_of(text) for text in texts]
         with_offset = sum(form is not None and form.offset is not None for form in forms)
@@ -184,11 +177,11 @@ class Look:
             values=values,
             distinct=distinct,
             missing=self.rows - values,
-            share_number=1.0 if kind.endswith(NUMBERS) else by_name["number"],
-            share_whole=by_name["whole"],
-            share_round=by_name["round"],
-            share_token=by_name["token"],
-            share_clock=by_name["clock"],
+            share_number=1.0 if kind.endswith(NUMBERS) else _share(texts, _NUMBER),
+            share_whole=_share(texts, _WHOLE),
+            share_round=_share(texts, _ROUND),
+            share_token=_share(texts, _TOKEN),
+            share_clock=_share(texts, _CLOCK),
             time_kind=time_kind(texts, name),
             time_format=time_format(texts)[0],
             with_offset=2 * with_offset > len(texts),
@@ -205,10 +198,6 @@ def _all_broken(path: Path, broken: pd.DataFrame) -> DataError:
         f"init: none of the {len(broken):,} rows of {shown(str(path))} can be read. {reason}: {(broken['reason'] == reason).sum():,} "
         f"(such as {shown(example)}); {REMEDIES[reason]}."
     )
-
-
-def _full(pattern: str) -> str:
-    return f"regexp_full_match(x, {literal(pattern)})"
 
 
 def time_kind(texts: Iterable[str], name: str = "") -> str | None:
@@ -267,7 +256,7 @@ def _fits(text: str, form: str) -> bool:
 
 def _share(texts: list[str], pattern: str) -> float:
     compiled = re.compile(pattern)
-    return sum(compiled.fullmatch(text) is not None for text in texts) / len(texts)
+    return sum(compiled.fullmatch(text) is not None for text in texts) / max(1, len(texts))
 
 
 def _plausible(texts: list[str]) -> bool:
