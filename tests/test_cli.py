@@ -324,7 +324,8 @@ def test_data_beyond_the_quarantine_limit_ends_with_3_and_leaves_the_published_r
     assert (tmp_path / "data_error.html").read_text() == "published"
 
 
-def test_a_secret_is_in_nothing_that_is_written_or_printed(tmp_path):
+def test_a_secret_is_in_nothing_that_is_written_or_printed(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("CJ_TEST_SECRET", MARKER)
     folder, journey = tmp_path / "out", tmp_path / "journey.yml"
     journey.write_text("name: x\n")
     notebook = nbformat.read(NOTEBOOKS / "secret.ipynb", as_version=4)
@@ -335,7 +336,7 @@ def test_a_secret_is_in_nothing_that_is_written_or_printed(tmp_path):
         ),
     )
     nbformat.write(notebook, tmp_path / "secret.ipynb")
-    said = cj(
+    said = here(
         "run",
         tmp_path / "secret.ipynb",
         "-P",
@@ -343,8 +344,8 @@ def test_a_secret_is_in_nothing_that_is_written_or_printed(tmp_path):
         "--out",
         folder,
         "--json",
-        CJ_TEST_SECRET=MARKER,
     )
+    of_processes = "".join(capfd.readouterr())
     assert said.code == 1
     written = {
         path: path.read_text(encoding="utf-8", errors="replace")
@@ -352,7 +353,8 @@ def test_a_secret_is_in_nothing_that_is_written_or_printed(tmp_path):
         if path.is_file()
     }
     assert {path.suffix for path in written} >= {".ipynb", ".html", ".json", ".log"}
-    for place, text in {**written, "stdout": said.out, "stderr": said.err}.items():
+    printed = {"stdout": said.out, "stderr": said.err, "processes": of_processes}
+    for place, text in {**written, **printed}.items():
         assert "m4rker" not in text, place
     assert (
         "cannot connect to postgresql://me:•••@host/db"

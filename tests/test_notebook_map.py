@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
-from test_notebooks import EXAMPLES, ROOT, captions, run
+from test_notebooks import EXAMPLES, ROOT, captions, journey_of_few, run
 
 MAP = ROOT / "notebooks" / "06_journey_map.ipynb"
 BUSINESSES = [
@@ -17,34 +17,33 @@ BUSINESSES = [
 ]
 
 
-@cache
-def shown_for(journey: Path) -> list[dict[str, Any]]:
-    """The map of another business: two tests look at it, and it is drawn once."""
-    return run(MAP, journey=str(journey))
-
-
 @pytest.fixture(autouse=True)
 def at_home(monkeypatch) -> None:
     monkeypatch.chdir(ROOT / "notebooks")
     monkeypatch.setenv("CJLIB_MODE", "report")
 
 
-@pytest.mark.parametrize("journey", BUSINESSES, ids=lambda path: path.stem)
-def test_the_map_answers_for_other_businesses(journey, shared_data, monkeypatch):
-    monkeypatch.setenv("CJ_DATA", str(shared_data))
-    shown = shown_for(journey)
+@pytest.fixture(scope="module")
+def shown_for(shared_data, tmp_path_factory) -> Callable[..., list[dict[str, Any]]]:
+    """What the map shows for another business: two tests look at it, and it is drawn once."""
+    journeys = {
+        path.stem: journey_of_few(path, shared_data, tmp_path_factory.mktemp(path.stem))
+        for path in BUSINESSES
+    }
+    return cache(lambda name, **parameters: run(MAP, journey=str(journeys[name]), **parameters))
+
+
+@pytest.mark.parametrize("name", [path.stem for path in BUSINESSES])
+def test_the_map_answers_for_other_businesses(name, shown_for):
+    shown = shown_for(name)
     assert len(captions(shown)) >= 6
     assert all(captions(shown))
     assert any("cj-map-table" in str(bundle.get("text/html", "")) for bundle in shown)
 
 
-def test_a_split_sets_two_spans_side_by_side_and_needs_no_feedback(shared_data, monkeypatch):
-    monkeypatch.setenv("CJ_DATA", str(shared_data))
-    journey = next(path for path in BUSINESSES if path.stem == "ecom_synthetic")
-    without, with_split = (
-        captions(shown_for(journey)),
-        captions(run(MAP, journey=str(journey), split="2024-04-01")),
-    )
+def test_a_split_sets_two_spans_side_by_side_and_needs_no_feedback(shown_for):
+    without = captions(shown_for("ecom_synthetic"))
+    with_split = captions(shown_for("ecom_synthetic", split="2024-04-01"))
     assert len(with_split) == len(without) + 1
 
 

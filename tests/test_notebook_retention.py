@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_notebooks import EXAMPLES, ROOT, captions, run, stored
+from test_notebooks import EXAMPLES, ROOT, captions, journey_of_few, run, stored
 
 from cjlib.analyses.result import MIME
 
@@ -51,8 +51,7 @@ def test_retention_and_survival_follow_the_same_customers():
 
 
 @pytest.mark.parametrize("journey", EXAMPLES, ids=lambda path: path.stem)
-def test_it_answers_for_every_example_business(journey, shared_data, monkeypatch):
-    monkeypatch.setenv("CJ_DATA", str(shared_data))
-    shown = run(NOTEBOOK, journey=str(journey))
+def test_it_answers_for_every_example_business(journey, shared_data, tmp_path):
+    shown = run(NOTEBOOK, journey=str(journey_of_few(journey, shared_data, tmp_path)))
     assert len(captions(shown)) >= VIEWS
     assert all(captions(shown))

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from IPython.core.formatters import DisplayFormatter
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,8 @@ PLOTLY = "application/vnd.plotly.v1+json"
 ROWS = "application/vnd.cjlib.rows+json"
 
 FUNNEL = ROOT / "notebooks" / "01_funnel.ipynb"
+FEW = 1_500
+"""So many customers of a large business show a notebook all that it has to answer for."""
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -257,6 +260,20 @@ def test_nbval_finds_the_same_numbers_in_a_kernel():
     assert done.returncode == 0, done.stdout[-4000:]
 
 
+def journey_of_few(journey: Path, data: Path, folder: Path) -> Path:
+    """The journey file of an example business with the events of its first customers alone, written to a folder."""
+    written = yaml.safe_load(journey.read_text(encoding="utf-8"))
+    events = written["sources"]["events"]
+    columns = {ours: theirs for theirs, ours in events.get("columns", {}).items()}
+    rows = pd.read_csv(data / events["path"], dtype="str", keep_default_na=False)
+    ids = rows[columns.get("customer_id", "customer_id")]
+    rows[ids.isin(ids.unique()[:FEW])].to_csv(folder / "events.csv", index=False)
+    events["path"] = str(folder / "events.csv")
+    path = folder / f"{journey.stem}.yml"
+    path.write_text(yaml.safe_dump(written, sort_keys=False), encoding="utf-8")
+    return path
+
+
 def captions(shown: list[dict[str, Any]]) -> list[str]:
     """What the figures claim, drawn by plotly or as tables with marks."""
     drawn = [
@@ -303,8 +320,7 @@ def test_a_span_with_a_start_is_set_against_the_one_before():
 
 @pytest.mark.usefixtures("at_home")
 @pytest.mark.parametrize("journey", EXAMPLES, ids=lambda path: path.stem)
-def test_the_funnel_answers_for_every_example_business(journey, shared_data, monkeypatch):
-    monkeypatch.setenv("CJ_DATA", str(shared_data))
-    shown = run(FUNNEL, journey=str(journey))
+def test_the_funnel_answers_for_every_example_business(journey, shared_data, tmp_path):
+    shown = run(FUNNEL, journey=str(journey_of_few(journey, shared_data, tmp_path)))
     assert len(captions(shown)) >= 7
     assert all(captions(shown))

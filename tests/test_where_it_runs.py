@@ -27,8 +27,10 @@ def test_without_a_command_the_help_is_shown():
     assert "Commands:" in here().out + here().err
 
 
-def test_variables_name_the_journey_file_and_the_folder_of_reports(tmp_path):
-    said = cj("check", cwd=tmp_path, CJ_JOURNEY="absent.yml")
+def test_variables_name_the_journey_file_and_the_folder_of_reports(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("CJ_JOURNEY", "absent.yml")
+        said = here("check", cwd=tmp_path)
     assert (said.code, "there is no file 'absent.yml'" in said.err) == (2, True)
     here("sample", "--out", tmp_path, "--customers", 50)
     said = cj(

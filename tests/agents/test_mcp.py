@@ -32,7 +32,7 @@ Asked = tuple[str, dict[str, Any]]
 def business(tmp_path_factory) -> Business:
     """The sample business with fewer customers."""
     folder = tmp_path_factory.mktemp("sample")
-    samples.write(folder, customers=700, seed=3)
+    samples.write(folder, customers=400, seed=3)
     return Business(cj.read_journey(folder / "journey.yml"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,24 @@ import cjlib as cj
 EXAMPLES = Path(__file__).parents[2] / "data" / "examples"
 
 
-@pytest.fixture
-def example(shared_data, monkeypatch):
-    monkeypatch.setenv("CJ_DATA", str(shared_data))
-    return lambda name: cj.read_journey(EXAMPLES / f"{name}.yml")
+@pytest.fixture(scope="module")
+def map_of(shared_data):
+    """The map of an example business, made once."""
+
+    @cache
+    def made(name):
+        journey = cj.read_journey(EXAMPLES / f"{name}.yml")
+        return cj.journey_map(journey, journey.read_events())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CJ_DATA", str(shared_data))
+        yield made
 
 
 @pytest.mark.parametrize("name", ["ecom_synthetic", "loan_applications", "helpdesk_tickets"])
-def test_the_map_of_public_data_is_whole_and_drawn(example, name):
-    journey = example(name)
-    held = cj.journey_map(journey, journey.read_events())
-    assert held.table["stage"].tolist() == journey.stage_names
+def test_the_map_of_public_data_is_whole_and_drawn(map_of, name):
+    held, stages = map_of(name), cj.read_journey(EXAMPLES / f"{name}.yml").stage_names
+    assert held.table["stage"].tolist() == stages
     assert (
         held.table["ended_here"] + held.table["still_moving"]
     ).sum() == held._source.walk.customers
@@ -29,23 +37,19 @@ def test_the_map_of_public_data_is_whole_and_drawn(example, name):
         held.routes[held.routes["source"] == "(start)"]["moves"].sum()
         == held._source.walk.customers
     )
-    assert all(
-        stage in cj.render_map(held).text + cj.render_map(held).html
-        for stage in journey.stage_names
-    )
-    assert held.first_pain is None or held.first_pain in journey.stage_names
+    drawn = cj.render_map(held)
+    assert all(stage in drawn.text + drawn.html for stage in stages)
+    assert held.first_pain is None or held.first_pain in stages
 
 
-def test_every_loan_application_is_submitted_and_enters_the_first_stage(example):
-    journey = example("loan_applications")
-    table = cj.journey_map(journey, journey.read_events()).table
+def test_every_loan_application_is_submitted_and_enters_the_first_stage(map_of):
+    table = map_of("loan_applications").table
     assert table["customers"].iloc[0] == 13_087  # the cases of the log
     assert table["share_of_all"].iloc[0] == 1.0
 
 
-def test_the_help_desks_support_view_counts_its_tickets(example):
-    journey = example("helpdesk_tickets")
-    held = cj.journey_map(journey, journey.read_events())
+def test_the_help_desks_support_view_counts_its_tickets(map_of):
+    held = map_of("helpdesk_tickets")
     opened = (
         cj.funnel(held._source.log, ["Assign seriousness"], window=None).table["customers"].iloc[0]
     )

@@ -102,7 +102,7 @@ def _painful(lost: float, rng: np.random.Generator, n: int = 300) -> pd.DataFram
 
 def test_stages_that_hurt_alike_are_no_pain_points():
     rng = np.random.default_rng(4)
-    assert sum(_painful(0.2, rng)["significant"].any() for _ in range(20)) <= 1
+    assert sum(_painful(0.2, rng)["significant"].any() for _ in range(10)) <= 1
 
 
 def test_a_stage_that_loses_more_than_the_others_is_one_and_counts_those_affected():

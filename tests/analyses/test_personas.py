@@ -19,6 +19,12 @@ SAMPLE = ROOT / "data" / "sample" / "journey.yml"
 
 
 @pytest.fixture(scope="module")
+def truth() -> pd.Series:
+    """The kind of each customer of the sample business."""
+    return cj.sample(seed=0).truth.customers.set_index("customer_id")["persona"]
+
+
+@pytest.fixture(scope="module")
 def planted() -> Personas:
     journey = cj.read_journey(SAMPLE)
     return cj.personas(journey.read_events(), journey=journey)
@@ -26,18 +32,13 @@ def planted() -> Personas:
 
 @pytest.fixture(scope="module")
 def plain() -> Personas:
-    sample = cj.sample(seed=0, effects=False)
+    sample = cj.sample(customers=3_000, seed=0, effects=False)
     return cj.personas(cj.read_events(sample.events, customers=sample.customers))
 
 
-def test_planted_personas_are_found_and_named(planted):
-    truth = (
-        cj.sample(seed=0)
-        .truth.customers[["customer_id", "persona"]]
-        .rename(columns={"persona": "true"})
-    )
+def test_planted_personas_are_found_and_named(planted, truth):
     found = planted.members.merge(planted.table[["persona", "name"]], on="persona").merge(
-        truth, on="customer_id"
+        truth.rename("true"), on="customer_id"
     )
     users = found[found["name"].isin(["Planners", "On the go", "Guided"])]
     assert len(users) > 4_000
@@ -46,10 +47,9 @@ def test_planted_personas_are_found_and_named(planted):
     assert planted.stable
 
 
-def test_planted_personas_agree_with_the_truth_however_far_customers_came(planted):
+def test_planted_personas_agree_with_the_truth_however_far_customers_came(planted, truth):
     from sklearn.metrics import adjusted_rand_score
 
-    truth = cj.sample(seed=0).truth.customers.set_index("customer_id")["persona"]
     seen = planted.members[planted.members["persona"] != "too little seen"]
     assert len(seen) > 4_000
     assert adjusted_rand_score(truth[seen["customer_id"]], seen["persona"]) > 0.8

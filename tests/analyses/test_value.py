@@ -415,7 +415,7 @@ def test_payments_that_fall_due_are_named_as_such():
 
 def test_the_interval_of_the_total_holds_what_the_true_parameters_expect():
     truth, held = BgNbd(r=0.8, alpha=6.0, a=1.2, b=3.0, log_likelihood=0.0), 0
-    for seed in range(12):
+    for seed in range(6):
         x, recency, age = simulated(300, 26.0, seed)
         history = History(
             np.arange(300, dtype=np.int32), x, recency, age, np.where(x > 0, 1.0, 0.0), x + 1
@@ -429,4 +429,4 @@ def test_the_interval_of_the_total_holds_what_the_true_parameters_expect():
             <= truth.expected(x, recency, age, 13.0).sum()
             <= (total["high"] or 0)
         )
-    assert held >= 10
+    assert held >= 5

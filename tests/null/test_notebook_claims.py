@@ -12,5 +12,5 @@ from cjlib.samples import write
 
 @pytest.mark.filterwarnings("ignore")
 def test_notebooks_claim_nothing_of_a_business_without_effects(tmp_path: Path) -> None:
-    write(tmp_path, customers=1_500, seed=1, effects=False)
+    write(tmp_path, customers=800, seed=1, effects=False)
     assert claims(tmp_path, "0[01236]*.ipynb") == []
