@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+from cjlib.shared.repeated_answers import AtRandom, Weights
 from cjlib.shared.stats import Z95, Floats, share
 from cjlib.shared.two_samples import benjamini_hochberg, holm, newcombe, two_shares_p
 from cjlib.show.numbers import count_of, timespan
@@ -328,7 +329,7 @@ def group_means_against_others(
 
     Money has long tails: a small group rarely holds one of the few large amounts, so its own spread is too small and its mean's interval, the same on both sides, too
     low. So each side's spread is its own or the pooled one, whichever is larger, and where no value is below 0 it is that of the mean's logarithm. The interval joins those of
-    the two means (Zou and Donner); p is that of the widest such interval without 0, so the two never disagree.
+    the two means (Zou and Donner); p is that of the widest such interval without 0, and at least that of sides drawn at random: where most bring nothing, a logarithm is sure too soon.
 
     References
     ----------
@@ -366,7 +367,16 @@ def _against(values: Floats, inside: Bools) -> tuple[float, ...]:
         return *sizes, *means, np.nan, np.nan, np.nan
     freedom = sum(sizes) - 2
     low, high = _difference_of_means(means, spread, skewed, float(stdtrit(freedom, 0.975)))
-    return *sizes, *means, low, high, _p_of_means(means, spread, skewed, freedom)
+    p = _p_of_means(means, spread, skewed, freedom)
+    return *sizes, *means, low, high, max(p, _mean_at_random(values, sizes, means))
+
+
+def _mean_at_random(values: Floats, sizes: Sequence[int], means: Sequence[float]) -> float:
+    """How likely so large a difference of two means is, if nothing set the sides apart."""
+    second, third = 1 / sizes[0] + 1 / sizes[1], 1 / sizes[0] ** 2 - 1 / sizes[1] ** 2
+    ordered = np.sort(values)
+    at_random = AtRandom.of(ordered - ordered.mean(), np.arange(values.size))
+    return float(at_random.p_value(means[0] - means[1], Weights(second, third, second, third)))
 
 
 def _spread_of_means(sides: Sequence[Floats], scale: Sequence[float]) -> list[float]:

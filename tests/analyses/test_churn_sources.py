@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from conftest import toy_events
 
 import cjlib as cj
+from cjlib.analyses.churn.metrics_by_segment import _against_others
 from cjlib.sources.journey.check import check_journey
 
 CHURN = "{target: left}"
@@ -291,3 +293,22 @@ def test_stated_value_needs_a_column_of_amounts():
     for name in ("fee", "none"):
         with pytest.raises(cj.CjlibError, match=f"amount: column '{name}' holds no amounts"):
             cj.stated_value(table, amount=name)
+
+
+def test_a_segment_that_is_ranked_without_a_fault_is_no_surer_to_be_ranked_better_than_chance():
+    rng = np.random.default_rng(0)
+    churned = np.repeat([1, 0, 1, 0], [10, 20, 180, 420])
+    score = churned * 1.8 + rng.normal(size=630)
+    score[:30] = np.repeat([2.0, -2.0], [10, 20])
+    rows = pd.DataFrame(
+        {
+            "customer_id": np.arange(630).astype(str),
+            "churn_probability": score,
+            "churned": churned.astype(bool),
+        }
+    )
+    segments = pd.Series(np.repeat(["small", "rest"], [30, 600]), name="plan", dtype="str")
+    table = pd.DataFrame({"segment": ["small"], "auc": [1.0]})
+    compared, _ = _against_others(SimpleNamespace(forecasts=rows), table, segments)
+    # Of 10 and 20 drawn from the others 5 in 100 are ranked without a fault.
+    assert compared["p_value"][0] > 0.02

@@ -157,14 +157,20 @@ def test_an_experience_is_judged_by_csat_then_nps_then_ces_then_the_text_and_the
 
 
 def test_the_excess_is_the_difference_less_the_median_of_the_other_tested_places():
-    held = _excess(
-        np.array([0.3, 0.1, 0.0, 0.9]), np.full(4, 0.01), np.array([True, True, True, False])
-    )
+    same, tested = np.full(4, 0.01), np.array([True, True, True, False])
+    held = _excess(np.array([0.3, 0.1, 0.0, 0.9]), same, same, tested)
     assert held["excess"].tolist() == pytest.approx([0.25, -0.05, -0.2, np.nan], nan_ok=True)
-    two = _excess(np.array([0.3, 0.1]), np.full(2, 0.01), np.array([True, True]))
+    two = _excess(np.array([0.3, 0.1]), same[:2], same[:2], np.array([True, True]))
     assert two["excess"].tolist() == pytest.approx([0.2, -0.2])
-    one = _excess(np.array([0.3, 0.1]), np.full(2, 0.01), np.array([True, False]))
+    one = _excess(np.array([0.3, 0.1]), same[:2], same[:2], np.array([True, False]))
     assert np.isnan(one["excess"]).all()
+
+
+def test_a_place_where_all_of_thirty_are_lost_is_no_surer_to_hurt_than_chance():
+    count, n = np.array([30, 900, 910, 890]), np.array([30, 1_000, 1_000, 1_000])
+    part = Part(count, n, np.ones(4, dtype=bool), np.full(4, np.nan))
+    # .9 to the 30th is .042; by the variance of the thirty alone p was .000004.
+    assert 0.02 < part.p_values()[0] < 0.06
 
 
 def test_an_outcome_is_looked_for_strictly_later_and_only_where_it_is_known():

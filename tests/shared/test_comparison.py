@@ -16,6 +16,7 @@ from cjlib.shared.comparison import (
     compare_shares,
     family,
     followed,
+    group_means_against_others,
     groups_against_others,
     known_at_once,
 )
@@ -138,3 +139,14 @@ def test_customers_with_several_rows_near_an_end_are_no_surer_than_drawing_them_
     for p in (of_groups.p_value[0], of_flags.p_value[0], of_strata.p_value[0]):
         assert at_random / 1.5 < p < 1.5 * at_random
     assert of_answers.p_value[0] > at_random / 1.5
+
+
+def test_a_group_of_whom_few_bring_anything_is_no_surer_to_bring_less_than_drawing_it_at_random():
+    rng = np.random.default_rng(0)
+    worth = np.append(np.zeros(27), [0.1] * 3)
+    others = np.where(rng.random(300) < 0.15, rng.exponential(1, 300), 0.0)
+    group = np.repeat([0, 1], [30, 300])
+    found = group_means_against_others(
+        "value", group, np.concatenate([worth, others]), 2, follow_up=ANSWER
+    )
+    assert found.p_value[0] > 0.02  # by logarithms alone 8e-7

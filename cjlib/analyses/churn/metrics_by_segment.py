@@ -21,6 +21,7 @@ from cjlib.analyses.result import Result, metric
 from cjlib.errors import CjlibError, did_you_mean, listed, shown
 from cjlib.shared.comparison import MIN_N, Family, family, known_at_once
 from cjlib.shared.group_by import first_values
+from cjlib.shared.repeated_answers import error_of_equals
 from cjlib.shared.stats import Z95
 from cjlib.sources.log.event_log import EventLog
 
@@ -122,7 +123,7 @@ def _against_others(
     """The AUC of each segment less that of all other customers; they are different people, so that their errors are independent."""
     rows = model.forecasts
     known = values.notna().to_numpy()
-    columns = {name: np.full(len(table), np.nan) for name in ("auc_others", "error")}
+    columns = {name: np.full(len(table), np.nan) for name in ("auc_others", "error", "if_alike")}
     units, other_units = (np.zeros(len(table), dtype=np.int64) for _ in range(2))
     for place, (name, figure) in enumerate(zip(table["segment"], table["auc"], strict=True)):
         inside = known & (values.astype("str") == str(name)).to_numpy() if name else ~known
@@ -131,10 +132,14 @@ def _against_others(
         if np.isnan(figure):
             continue
         columns["auc_others"][place], others_error = _auc(rows[~inside])
-        columns["error"][place] = np.hypot(_auc(rows[inside])[1], others_error)
+        errors = [_auc(rows[inside])[1], others_error]
+        columns["error"][place] = np.hypot(errors[0], errors[1])
+        # An AUC near 1 seems to vary hardly at all: for p each side varies at least as both do.
+        pairs = [_harmonic(rows.loc[side, "churned"]) for side in (inside, ~inside)]
+        columns["if_alike"][place] = error_of_equals(errors, pairs)
     difference = table["auc"].to_numpy(dtype=float) - columns["auc_others"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_value = 2 * ndtr(-np.abs(difference) / columns["error"])
+        p_value = 2 * ndtr(-np.abs(difference) / columns["if_alike"])
     tests = family(
         f"AUC by {values.name}",
         p_value,
@@ -150,6 +155,12 @@ def _against_others(
         p_value=tests.p_value,
         p_adjusted=tests.p_adjusted,
     ), tests
+
+
+def _harmonic(churned: pd.Series) -> float:
+    """How many rows of each outcome an AUC rests on: its variance falls with this."""
+    positive, negative = float(churned.sum()), float((~churned.astype(bool)).sum())
+    return positive * negative / max(positive + negative, 1.0)
 
 
 def _auc(rows: pd.DataFrame) -> tuple[float, float]:

@@ -169,7 +169,9 @@ def _tested(
         f"good against bad experiences ({kind})", k_good, n_good, k_bad, n_bad, follow_up=follow_up
     )
     spread = _variance(compared.share, n_good) + _variance(compared.other_share, n_bad)
-    over = _excess(compared.difference, spread, tested)
+    share_of_both = (k_good + k_bad) / (n_good + n_bad)
+    if_alike = _variance(share_of_both, n_good) + _variance(share_of_both, n_bad)
+    over = _excess(compared.difference, spread, np.maximum(spread, if_alike), tested)
     beyond_others = family(
         f"moments against the other touchpoints ({kind})",
         over.pop("excess_p"),
@@ -208,19 +210,24 @@ def _variance(part: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 def _excess(
-    difference: np.ndarray, variance: np.ndarray, tested: np.ndarray
+    difference: np.ndarray, variance: np.ndarray, if_alike: np.ndarray, tested: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The difference less the median of the other tested touchpoints: whether this place matters, or the unhappy leave everywhere."""
+    """The difference less the median of the other tested touchpoints: whether this place matters, or the unhappy leave everywhere.
+
+    p takes at least the variance of a place whose sides are alike: a side of which by chance all, or none, reached the outcome seems to vary hardly at all.
+    """
     from scipy.special import ndtr
 
-    excess, error = np.full(difference.size, np.nan), np.full(difference.size, np.nan)
+    excess, error, error_if_alike = (np.full(difference.size, np.nan) for _ in range(3))
     places = np.flatnonzero(tested)
     for place in places if places.size >= 2 else ():
         others = places[places != place]
         excess[place] = difference[place] - np.median(difference[others])
         lost = MEDIAN_VARIANCE if others.size > 1 else 1.0
-        error[place] = np.sqrt(variance[place] + lost / (1 / variance[others]).sum())
-    p = 2 * ndtr(-np.abs(excess / error))
+        of_others = lost / (1 / variance[others]).sum()
+        error[place] = np.sqrt(variance[place] + of_others)
+        error_if_alike[place] = np.sqrt(if_alike[place] + of_others)
+    p = 2 * ndtr(-np.abs(excess / error_if_alike))
     bounds = {"excess_low": excess - Z95 * error, "excess_high": excess + Z95 * error}
     return {"excess": excess, **bounds, "excess_p": p}
 

@@ -62,7 +62,10 @@ class Part:
         return enough & ~np.isnan(self.references(self.shares()))
 
     def p_values(self) -> np.ndarray:
-        """How often chance alone would put a share so far above its reference (one-sided z); missing where it is not measured."""
+        """How often chance alone would put a share so far above its reference (one-sided z, by the share's variance or that of its reference, whichever is larger).
+
+        Missing where it is not measured. Of 30 who all do it, their own variance would say that it could not be otherwise.
+        """
         count, n = self.tested or (self.count, self.n)
         part = Part(count, n, self.may_be_reference & (n >= MIN_N), self.reference)
         shares = part.shares()
@@ -76,7 +79,10 @@ class Part:
                 of_reference[place] = (MEDIAN_VARIANCE if others.size > 2 else 1.0) / (
                     1 / variance[others]
                 ).sum()
-        z = (shares - part.references(shares)) / np.sqrt(variance + of_reference)
+        reference = part.references(shares)
+        at_reference = reference * (1 - reference) / np.maximum(n, 1)
+        spread = np.sqrt(np.fmax(variance, at_reference) + of_reference)
+        z = (shares - reference) / spread
         return np.where(part.measured(), ndtr(-z), np.nan)
 
     def shares(self) -> np.ndarray:
