@@ -402,6 +402,20 @@ def test_the_log_rank_p_is_that_of_lifelines():
     assert math.erfc(abs(found.z) / math.sqrt(2)) == pytest.approx(LIFELINES["p_value"], abs=1e-12)
 
 
+@pytest.mark.parametrize(("rate", "cases"), [(0.1, 1_000), (0.01, 1_000), (0.003, 1_000)])
+def test_the_restricted_mean_of_thirty_is_in_its_interval_also_where_few_or_none_churned(
+    rate: float, cases: int
+):
+    rng = np.random.default_rng(0)
+    truth, held = -math.expm1(-rate * 15) / rate, 0
+    for _ in range(cases):
+        life, seen = rng.exponential(1 / rate, 30), rng.uniform(0, 30, 30)
+        curve = kaplan_meier(np.minimum(life, seen), life <= seen)
+        _, low, high = curve.restricted_mean_interval(15)
+        held += low <= truth <= high
+    assert 0.92 <= held / cases <= 0.98  # by the normal distribution .94, .88 and .61
+
+
 @pytest.mark.parametrize("share_leaving", [0.03, 0.3])
 def test_a_small_group_is_no_surer_to_leave_sooner_than_drawing_it_by_lot(share_leaving: float):
     rng = np.random.default_rng(0)

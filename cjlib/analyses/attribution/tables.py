@@ -210,7 +210,8 @@ def headline(table: pd.DataFrame, journeys: Journeys, model: str, lead_error: fl
     within = "" if np.isnan(low) else f" ({confidence(low, high)})"
     if len(ranked) > 1 and not np.isnan(lead_error):
         lead = best["share_of_conversions"] - ranked["share_of_conversions"].iloc[1]
-        if two_sided(lead, lead_error) >= CLAIM:
+        # Without a lead both shares would vary by what they are together: a lead that is large by chance varies less.
+        if two_sided(lead, float(np.hypot(lead_error, lead / np.sqrt(total)))) >= CLAIM:
             return (
                 f"{best['channel']} and {ranked['channel'].iloc[1]} get about as much credit: {percent(best['share_of_conversions'])} and "
                 f"{percent(ranked['share_of_conversions'].iloc[1])} of {count_of(total, 'conversion')}, by the {NAMES[model]} model; no channel leads significantly."

@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from cjlib.analyses.personas.clusters import Floats, Labels
 from cjlib.analyses.personas.customer_features import OF_CHANNEL, OF_EVENT, CustomerFeatures
 from cjlib.errors import did_you_mean, shown
+from cjlib.shared.clustered_comparison import two_sided
 from cjlib.shared.comparison import family, known_at_once
+from cjlib.shared.repeated_answers import CustomerAnswers, p_at_random
 from cjlib.shared.stats import Z95, wilson
 from cjlib.show.numbers import about
 from cjlib.sources.journey import Journey
@@ -271,8 +272,13 @@ def _against(mine: Floats, rest: Floats, spread: float) -> dict[str, float]:
         "low": difference - Z95 * error,
         "high": difference + Z95 * error,
         "standardised": difference / spread if spread > 0 else 0.0,
-        "p_value": float(2 * ndtr(-abs(difference / error))) if error > 0 else 1.0,
+        "p_value": max(two_sided(difference, error), _at_random(mine, rest)),
     }
+
+
+def _at_random(mine: Floats, rest: Floats) -> float:
+    sides = np.split(np.arange(mine.size + rest.size), [mine.size])
+    return p_at_random(CustomerAnswers(mine, sides[0]), CustomerAnswers(rest, sides[1]))
 
 
 def computed_name(profile: pd.DataFrame) -> str:

@@ -20,7 +20,7 @@ from cjlib.analyses.survival.count import (
     lives_there,
     span_of,
 )
-from cjlib.analyses.survival.kaplan_meier import Curve, Z, kaplan_meier, log_rank
+from cjlib.analyses.survival.kaplan_meier import Curve, kaplan_meier, log_rank
 from cjlib.errors import CjlibError, not_a_log
 from cjlib.shared.comparison import MIN_N, Family, family
 from cjlib.shared.first_events import Whole
@@ -252,15 +252,14 @@ def _table(lifetimes: Lifetimes, order: Whole, curves: list[Curve]) -> pd.DataFr
 
 
 def _means(lifetimes: Lifetimes, order: Whole, curves: list[Curve], limit: float) -> pd.DataFrame:
-    means = np.array([curve.restricted_mean(limit) for curve in curves]).reshape(-1, 2)
-    half = Z * means[:, 1]
+    means = np.array([curve.restricted_mean_interval(limit) for curve in curves]).reshape(-1, 3)
     numbers = {
         "n": np.array([curve.at_risk[0] for curve in curves], dtype=np.int64),
         "churned": np.array([curve.churned.sum() for curve in curves], dtype=np.int64),
         f"median_{lifetimes.unit}s": np.array([curve.median for curve in curves], dtype=float),
         f"rmst_{lifetimes.unit}s": means[:, 0],
-        "rmst_low": np.maximum(means[:, 0] - half, 0.0),
-        "rmst_high": np.minimum(means[:, 0] + half, limit),
+        "rmst_low": means[:, 1],
+        "rmst_high": means[:, 2],
         f"rmst_limit_{lifetimes.unit}s": np.full(len(curves), limit),
     }
     return pd.DataFrame({**lifetimes.groups.columns(order), **numbers})
@@ -294,8 +293,7 @@ def _comparisons(lifetimes: Lifetimes, order: Whole, min_n: int) -> tuple[pd.Dat
 def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
     """Median and restricted mean of all together, and the share surviving at a few landmarks."""
     n = int(curve.at_risk[0])
-    mean, error = curve.restricted_mean(limit)
-    half = Z * error
+    mean, low, high = curve.restricted_mean_interval(limit)
     metrics = {
         f"median_{unit}s": metric(
             curve.median,
@@ -307,8 +305,8 @@ def _metrics(curve: Curve, unit: str, limit: float) -> dict[str, Metric]:
         ),
         f"rmst_{unit}s": metric(
             mean,
-            max(mean - half, 0),
-            min(mean + half, limit),
+            low,
+            high,
             n,
             label=f"Mean {unit}s up to {unit} {limit:g}",
             unit="number",

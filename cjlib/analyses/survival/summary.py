@@ -128,7 +128,7 @@ def counts(curve: Curve, unit: str, limit: float) -> dict[str, str]:
     return {
         "curve": "Kaplan–Meier; at one time churn comes before censoring",
         "counted": f"{int(curve.at_risk[0]):,}, of whom {int(curve.churned.sum()):,} churned and {count_of(int(curve.censored.sum()), 'is', 'are')} censored",
-        "interval": "95%: log(−log) Greenwood for shares, missing where the share is 1 or 0; normal for the restricted mean",
+        "interval": "95%: log(−log) Greenwood for shares, missing where the share is 1 or 0; by logits of the restricted mean",
         "restricted mean": f"mean {unit}s survived up to {unit} {limit:g}, the shortest of the groups' last {unit}s",
     }
 
