@@ -199,3 +199,28 @@ def test_init_takes_a_log_of_one_customer_for_what_it_is(tmp_path, rows):
     assert "DECIDE: all rows are of one: 'C1'" in (tmp_path / "journey.yml").read_text()
     log = cj.read_journey(tmp_path / "journey.yml").read_events()
     assert (log.n_customers, log.n_events) == (1, rows)
+
+
+def test_answers_without_a_customer_are_feedback_though_their_texts_repeat(tmp_path):
+    path = tmp_path / "answers.csv"
+    texts = ["good enough for me", "the lamp was broken", "would not buy it again"]
+    lines = [f"2025-03-{n % 28 + 1:02d} 10:00,{n % 11},{texts[n % 3]}" for n in range(40)]
+    asked = "How likely are you to recommend us?"
+    path.write_text("\n".join([f"Timestamp,{asked},Anything else?", *lines]))
+    (tmp_path / "journey.yml").write_text(first_journey(path))
+    assert len(cj.read_journey(tmp_path / "journey.yml").read_feedback()) == 40
+
+
+@pytest.mark.parametrize(
+    "goal",
+    ["Order Completed", "order confirmed", "checkout_completed", "Payment Succeeded", "order"],
+)
+def test_init_knows_the_goal_by_the_names_that_shops_give_it(tmp_path, goal):
+    path = tmp_path / "events.csv"
+    lines = [
+        f"C{n},{event},2025-03-{n + 1:02d} 1{hour}:00"
+        for n in range(12)
+        for hour, event in enumerate(["page viewed", goal, "page viewed", "mail opened"])
+    ]
+    path.write_text("\n".join(["customer_id,event,timestamp", *lines]))
+    assert f"DECIDE: {goal} is the end because its name says so" in first_journey(path)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cjlib.errors import not_one_of, shown
+from cjlib.errors import DataError, not_one_of, shown
 from cjlib.show.numbers import count_of
 from cjlib.sources.ingest.options import USUAL_LIMIT
 from cjlib.sources.journey.scaffold import stage_inference
@@ -105,7 +105,13 @@ def first_journey(
         return customers_alone(look, table, home, None if feedback is None else Path(feedback))
     if alone and feedback is None and look.preset is None and holds_texts(look):
         return feedback_alone(file, folder=folder)
-    guess = columns_of(look, customer=customer, event=event, time=time)
+    try:
+        guess = columns_of(look, customer=customer, event=event, time=time)
+    except DataError:
+        # Answers need no customer.
+        if alone and feedback is None and look.preset is None and holds_answers(look):
+            return feedback_alone(file, folder=folder)
+        raise
     no_events = alone and feedback is None and guess.event is None and guess.amount is None
     if no_events and look.preset is None and holds_answers(look):
         return feedback_alone(file, folder=folder)

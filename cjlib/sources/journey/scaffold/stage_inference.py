@@ -60,6 +60,10 @@ _HINTS: tuple[tuple[str, int, str], ...] = (
 _GOAL = re.compile(
     r"purchas|buy|bought|order(ed|[ _]placed|[ _]complete)?$|(deal|opportunity)[ _]won|payment received|subscribe|paid|payment_succe|approv|convert|kauf|bestell|compra|achat|acquist|closed_won|resolve"
 )
+_GOAL_WHERE_NONE_IS_PLACED = re.compile(
+    r"(order|checkout|payment)[ _](completed|confirmed|finished|succe\w*)$"
+)
+"""Where orders are placed, or paid, these say that one was carried out."""
 _START = re.compile(r"sign_?up|regist|create_?account|anmeld|registr|inscri")
 _LEAVE = re.compile(_HINTS[0][2])
 _SIDE = {"Support", "Leaving", "Advocacy", "Retention"}
@@ -171,8 +175,11 @@ def _in_order(events: Iterable[EventFacts]) -> list[EventFacts]:
 
 def goal(events: list[EventFacts]) -> EventFacts | None:
     """The event that looks like the conversion."""
-    named = [event for event in events if _GOAL.search(event.name.casefold())]
-    return max(named, key=lambda event: (event.place, event.customers, event.name), default=None)
+    for pattern in (_GOAL, _GOAL_WHERE_NONE_IS_PLACED):
+        named = [event for event in events if pattern.search(event.name.casefold())]
+        if named:
+            return max(named, key=lambda event: (event.place, event.customers, event.name))
+    return None
 
 
 def start(events: list[EventFacts]) -> EventFacts | None:
