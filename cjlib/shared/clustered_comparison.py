@@ -128,8 +128,9 @@ def repeated_groups_against_others(
         clustered = _clustered_variance(group, residual, who, base, others)
         independent = pooled * (1 - pooled) * (1 / base + 1 / others)
         z = (own - rest) / np.sqrt(clustered)
-        widening = np.sqrt(np.maximum(clustered / independent, 1.0))
-        by_chance = _p_at_random(own - rest, group, residual, who, base)
+        at_random, weights = AtRandom.of(residual, who), _weights_of_groups(group, who, base)
+        by_chance = at_random.p_value(own - rest, weights)
+        effect = np.fmax(clustered / independent, at_random.design_effect(weights))
     cells = zip(*(x.tolist() for x in (count, base, other_count, others)), strict=True)
     exact = np.array([two_shares_p(*four) for four in cells])
     rare = np.minimum(pooled, 1 - pooled) * np.minimum(base, others) < 5
@@ -137,7 +138,7 @@ def repeated_groups_against_others(
     p = np.where(_in_one_group(group, who) & ~rare, by_chance, np.fmax(by_chance, by_customer))
     tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
     low, high = newcombe(count, base, other_count, others)
-    difference = own - rest
+    difference, widening = own - rest, np.sqrt(effect)
     return ShareComparison(
         tested.name,
         tested.p_value,
@@ -182,10 +183,8 @@ def _clustered_variance(
     return own**2 * squares - 2 * own * rest * products + rest**2 * np.sum(whole**2)
 
 
-def _p_at_random(
-    difference: Floats, group: Ints, residual: Floats, who: Ints, base: Ints
-) -> Floats:
-    """How likely so large a difference of each group from all others is, if nothing set the groups apart."""
+def _weights_of_groups(group: Ints, who: Ints, base: Ints) -> Weights:
+    """How rows are weighed in the difference of each group from all others."""
     groups, others = len(base), base.sum() - base
     own, rest = 1 / base + 1 / others, 1 / others
     pairs, rows = np.unique(who * groups + group, return_counts=True)
@@ -196,7 +195,7 @@ def _p_at_random(
         return np.bincount(pairs % groups, weights=of_pairs, minlength=groups).astype(float)
 
     # A customer's weight: `own` for each row in the group, less `rest` for each row anywhere.
-    weights = Weights(
+    return Weights(
         1 / base + 1 / others,
         1 / base**2 - 1 / others**2,
         own**2 * total(inside**2)
@@ -207,7 +206,6 @@ def _p_at_random(
         + 3 * own * rest**2 * total(inside * here**2)
         - rest**3 * np.sum(whole**3),
     )
-    return AtRandom.of(residual, who).p_value(difference, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,8 +280,8 @@ def within_strata_against_others(
         difference = own / base - (own.sum() - own) / others
         clustered = _clustered_variance(group, residual, who, base, others)
         p = 2 * ndtr(-np.abs(difference / np.sqrt(clustered)))
-        by_chance = _p_at_random(difference, group, residual, who, base)
-        p = by_chance if _in_one_group(group, who) else np.maximum(p, by_chance)
+        weights = _weights_of_groups(group, who, base)
+        p = np.maximum(p, AtRandom.of(residual, who).p_value(difference, weights))
     units = _customers_by_group(group, who, groups)
     tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
     return tested, difference
@@ -315,11 +313,18 @@ def compare_presence(
     if np.unique(customer).size < customer.size:
         z, error = _score_by_customer(presence, first, customer)
         freedom = max(min(units) - 1, 1)
-        p = _presence_at_random(presence, first, customer)
+        at_random = _presence_at_random(presence, customer)
+        side = first - first.mean()
+        weights = Weights.of(side, customer)
+        p = at_random.p_value(side @ presence, weights)
         if not _in_one_group(first.astype(np.int64), customer):
             p = np.maximum(p, 2 * stdtr(freedom, -np.abs(z)))
-        middle, half = alone.difference[place], float(stdtrit(freedom, 0.975)) * error
-        low, high = np.maximum(middle - half, -1), np.minimum(middle + half, 1)
+        alike = at_random.second * (1 / n + 1 / other_n)
+        effect = np.fmax(share(error**2, alike), at_random.design_effect(weights))
+        widening = float(stdtrit(freedom, 0.975)) / Z95 * np.sqrt(effect)
+        middle = alone.difference[place]
+        low = np.maximum(middle - widening * (middle - low), -1)
+        high = np.minimum(middle + widening * (high - middle), 1)
     tested = family(name, p, units=units[0], other_units=units[1], follow_up=follow_up, min_n=min_n)
     return ShareComparison(
         tested.name,
@@ -387,9 +392,9 @@ def _score_by_customer(presence: csr_matrix, first: Bools, customer: Ints) -> tu
     return total / spread, spread / float((side**2).sum())
 
 
-def _presence_at_random(presence: csr_matrix, first: Bools, customer: Ints) -> Floats:
-    """How likely so large a difference of each column is, if nothing set the sides apart."""
-    side, rows = first - first.mean(), np.bincount(customer)
+def _presence_at_random(presence: csr_matrix, customer: Ints) -> AtRandom:
+    """The columns, if nothing set the sides apart."""
+    rows = np.bincount(customer)
     of_customers = csr_matrix(
         (np.ones(customer.size), (customer, np.arange(customer.size))),
         shape=(rows.size, customer.size),
@@ -398,7 +403,7 @@ def _presence_at_random(presence: csr_matrix, first: Bools, customer: Ints) -> F
     mean = np.asarray(presence.mean(axis=0)).ravel()
     k2, k3 = (np.asarray(counts.power(power).sum(axis=0)).ravel() for power in (2, 3))
     squares = mean * (1 - mean) * customer.size
-    at_random = AtRandom.from_sums(
+    return AtRandom.from_sums(
         squares,
         k2 - 2 * mean * (counts.T @ rows) + mean**2 * (rows**2).sum(),
         squares * (1 - 2 * mean),
@@ -408,7 +413,6 @@ def _presence_at_random(presence: csr_matrix, first: Bools, customer: Ints) -> F
         - mean**3 * (rows**3).sum(),
         rows,
     )
-    return at_random.p_value(side @ presence, Weights.of(side, customer))
 
 
 def two_sided(difference: float, error: float) -> float:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cjlib.shared.stats import Z95, Floats, mean_interval
+from cjlib.shared.stats import Z95, Floats, mean_interval, share
 from cjlib.shared.two_samples import skewed_p
 
 if TYPE_CHECKING:
@@ -213,10 +213,20 @@ class AtRandom:
             (np.asarray(customer_cubes) - np.asarray(cubes)) / triples,
         )
 
+    def variance(self, weights: Weights) -> Floats:
+        """Of a difference of so weighted outcomes."""
+        alone = (self.second - self.shared_second) * np.asarray(weights.squares)
+        return alone + self.shared_second * np.asarray(weights.customer_squares)
+
+    def design_effect(self, weights: Weights) -> Floats:
+        """How many times the variance of as many rows of different customers; at least 1."""
+        return np.fmax(
+            share(self.variance(weights), self.second * np.asarray(weights.squares)), 1.0
+        )
+
     def p_value(self, difference: ArrayLike, weights: Weights) -> Floats:
         """Two-sided p of a difference of so weighted outcomes, by its variance and skewness; 1 where nothing could differ."""
-        alone = (self.second - self.shared_second) * np.asarray(weights.squares)
-        variance = alone + self.shared_second * np.asarray(weights.customer_squares)
+        variance = self.variance(weights)
         third = (self.third - self.shared_third) * np.asarray(weights.cubes)
         third = third + self.shared_third * np.asarray(weights.customer_cubes)
         varies = variance > 1e-12 * self.second * np.asarray(weights.squares)
