@@ -333,9 +333,7 @@ def audit_sample(
     rows = pd.DataFrame(
         {
             "feedback_id": scored["feedback_id"],
-            "text": [
-                scrub(text)[0] if isinstance(text, str) else None for text in feedback.frame["text"]
-            ],
+            "text": feedback.frame["text"].to_numpy(),
             "segment": feedback.segment(by),
         }
     )[scored["status"] == "scored"]
@@ -347,10 +345,13 @@ def audit_sample(
     if not drawn:
         raise DataError("audit_sample: no text was scored, so there is nothing to label.")
     sample = pd.concat(drawn)
-    shuffled = (
-        sample.iloc[rng.permutation(len(sample))][["feedback_id", "text"]]
-        .assign(label="")
-        .reset_index(drop=True)
+    shuffled = sample.iloc[rng.permutation(len(sample))].reset_index(drop=True)
+    shuffled = pd.DataFrame(
+        {
+            "feedback_id": shuffled["feedback_id"],
+            "text": [scrub(text)[0] for text in shuffled["text"]],
+            "label": "",
+        }
     )
     if path is not None:
         _safe_for_spreadsheets(shuffled).to_csv(path, index=False)
