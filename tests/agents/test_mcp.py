@@ -369,7 +369,10 @@ def test_a_hundred_hostile_names_are_quoted_wherever_they_stand(tmp_path):
     results = answers(
         of,
         ("what_can_be_asked", {}),
-        *(("funnel", {"steps": [name, "buy"], "window": "none"}) for name in HOSTILE),
+        *(
+            ("funnel", {"steps": [*HOSTILE[first : first + 4], "buy"], "window": "none"})
+            for first in range(0, len(HOSTILE), 4)
+        ),
         ("funnel", {"steps": ["buy"], "window": "none", "by": ["note"], "rows": 500}),
         ("transitions", {"rows": 500}),
         ("paths", {"session_gap": "none", "rows": 500, "top": 100}),
