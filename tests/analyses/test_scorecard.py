@@ -246,7 +246,16 @@ def test_shares_agree_with_asking_every_customer_about_every_day(rows):
                 ), (measure, day)
 
 
-@given(LOGS, st.sampled_from([6, 24, 30, 60]))
+def test_churn_by_a_silence_shorter_than_a_period_is_not_measured():
+    events = pd.DataFrame({"customer_id": "a", "event": ["visit", "buy", "visit"]})
+    events["timestamp"] = pd.date_range("2024-01-01", periods=3, freq="3D", tz="UTC")
+    row = card_of(events, churn={"inactive": "6h"}).table.set_index("measure").loc["churn"]
+    assert row["words"] == (
+        "not measured: needs churn.inactive of at least a period (within one, a customer could be gone after 6h and be back)"
+    )
+
+
+@given(LOGS, st.sampled_from([24, 30, 60]))
 def test_churn_by_silence_agrees_with_walking_through_every_silence(rows, limit):
     rows = sorted({(who, "use", at) for who, _, at in rows})
     events = pd.DataFrame({"customer_id": [f"c{who}" for who, _, _ in rows], "event": "use"})

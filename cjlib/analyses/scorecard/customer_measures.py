@@ -87,14 +87,18 @@ def retention(ground: Ground) -> Shares:
     return Shares(counted(period[stayed], ground.size), counted(period, ground.size))
 
 
+_LONGER = "churn.inactive of at least a period (within one, a customer could be gone after {} and be back)"
+
+
 def _churn(ground: Ground) -> Measured:
     churn = ground.journey.churn
     if churn is None:
         return Measured("churn", None, "churn")
     if churn.event is None:
-        return Measured(
-            "churn", churn_by_silence(ground, microseconds(churn.inactive or "", "churn.inactive"))
-        )
+        limit = microseconds(churn.inactive or "", "churn.inactive")
+        if limit < np.diff(ground.starts).min():
+            return Measured("churn", None, _LONGER.format(churn.inactive))
+        return Measured("churn", churn_by_silence(ground, limit))
     needs = ground.unseen({"churn.event": churn.event})
     return Measured(
         "churn",
