@@ -128,7 +128,7 @@ def difference_error(one: CustomerAnswers, other: CustomerAnswers, prior: Prior 
     return float(np.sqrt((apart**2).sum() + alone + added + other_added))
 
 
-def error_of_equals(errors: Sequence[float], n: Sequence[float]) -> float:
+def error_of_equals(errors: ArrayLike, n: ArrayLike) -> float:
     """The standard error of a difference if both means were equal, of means of which only the standard errors and the numbers of answers are known.
 
     Each side spreads as its own answers do or as those of both sides, whichever is more: a mean that came out near an end of the scale by chance has little spread around it.

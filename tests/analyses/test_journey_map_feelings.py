@@ -166,6 +166,14 @@ def test_the_excess_is_the_difference_less_the_median_of_the_other_tested_places
     assert np.isnan(one["excess"]).all()
 
 
+def test_a_stage_where_all_are_happy_is_no_surer_to_differ_than_chance():
+    value = np.concatenate([np.full(30, 100.0), np.repeat([-100.0, 100.0], [30, 270])])
+    place = np.repeat([0, 1], [30, 300])
+    means = Clustered(value, place, np.arange(330), 2)
+    # .9 to the 30th is .042; by each stage's own spread p was .00001.
+    assert not pairs(means, [0, 1])[0, 1].differs
+
+
 def test_a_place_where_all_of_thirty_are_lost_is_no_surer_to_hurt_than_chance():
     count, n = np.array([30, 900, 910, 890]), np.array([30, 1_000, 1_000, 1_000])
     part = Part(count, n, np.ones(4, dtype=bool), np.full(4, np.nan))

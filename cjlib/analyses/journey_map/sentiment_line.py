@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import gammainccinv, gammaincinv, ndtr
 
 from cjlib.shared.comparison import CLAIM, MIN_N
+from cjlib.shared.repeated_answers import error_of_equals
 
 Floats = NDArray[np.float64]
 STEP = 0.1
@@ -182,12 +183,14 @@ def _spreads(freedom: float) -> tuple[Floats, Floats]:
 class Pair:
     """Two stages compared: the later one's mean less the earlier one's.
 
-    `error` is its standard error, `within` the standard deviation within stages, `stages` how many are compared at once, `groups` how many maps beside each
+    `error` is its standard error, `error_if_alike` that if both stages spread at least as both together do, by which it must differ too to be named: a stage where by chance nearly all are happy
+    seems to vary hardly at all. `within` the standard deviation within stages, `stages` how many are compared at once, `groups` how many maps beside each
     other, `least` the smallest difference that may be named. p and the bounds are worked out only for whom they are asked.
     """
 
     change: float
     error: float
+    error_if_alike: float
     within: float
     stages: int
     freedom: float
@@ -205,7 +208,12 @@ class Pair:
     def differs(self) -> bool:
         """Significant, and large enough to name."""
         large = abs(self.change) >= max(LEAST_DIFFERENCE * self.within, self.least)
-        return large and self.p_adjusted < CLAIM / self.groups
+        if not large or self.p_adjusted >= CLAIM / self.groups:
+            return False
+        wide = (
+            np.sqrt(2) * abs(self.change) / self.error_if_alike if self.error_if_alike else np.inf
+        )
+        return exceeded(wide, self.stages, self.freedom) < CLAIM / self.groups
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
@@ -243,9 +251,12 @@ def _pair(means: Clustered, s: int, t: int, k: int, groups: int, least: float) -
     )
     parts = v[s, s] ** 2 / (means.people[s] - 1) + v[t, t] ** 2 / (means.people[t] - 1)
     if variance <= 0 or parts <= 0:
-        return Pair(difference, 0.0, means.within, k, 1.0, groups, least)
+        return Pair(difference, 0.0, 0.0, means.within, k, 1.0, groups, least)
     freedom = float(variance**2 / parts)
-    return Pair(difference, float(np.sqrt(variance)), means.within, k, freedom, groups, least)
+    error = float(np.sqrt(variance))
+    spread = error_of_equals(np.sqrt([v[s, s], v[t, t]]), means.people[[s, t]])
+    if_alike = float(np.sqrt(max(spread**2 - 2 * float(v[s, t]), variance)))
+    return Pair(difference, error, if_alike, means.within, k, freedom, groups, least)
 
 
 def taking_part(means: Clustered) -> list[int]:
