@@ -147,7 +147,7 @@ def cache_command(
 ) -> None:
     """Say which prepared logs are kept beside their sources, how large they are and when they were last used; or delete them."""
     with faults(debug):
-        from cjlib.sources import cache
+        from cjlib.sources.ingest import cache
 
         if not folder.is_dir():
             raise CjlibError(

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from cjlib.errors import shown
 from cjlib.show.numbers import duration
-from cjlib.sources import cache
 from cjlib.sources.identity.options import PERSON
+from cjlib.sources.ingest import cache
 from cjlib.sources.ingest.open_source import QualityLine
 from cjlib.sources.ingest.options import ALL
 from cjlib.sources.ingest.quality_report import (

@@ -13,8 +13,6 @@ import pandas as pd
 
 from cjlib.errors import CjlibError, DataError, did_you_mean, listed, shown
 from cjlib.show.units import use_unit
-from cjlib.sources import cache
-from cjlib.sources.cache import folder_for
 from cjlib.sources.combine import ALL, SOURCE, combined, is_current, log_of_plain, plain_log
 from cjlib.sources.connect import remote_of
 from cjlib.sources.connect.files import Files, find_files, is_workbook
@@ -23,6 +21,8 @@ from cjlib.sources.identity.grain import GrainStep, attributes_of_units, unit_wi
 from cjlib.sources.identity.join import PeopleStep
 from cjlib.sources.identity.options import DECLARED, OFF, Grain
 from cjlib.sources.identity.splits import split_lines
+from cjlib.sources.ingest import cache
+from cjlib.sources.ingest.cache import folder_for
 from cjlib.sources.ingest.columns import property_column, text_types
 from cjlib.sources.ingest.open_source import QualityLine, Raw, open_table
 from cjlib.sources.ingest.options import (

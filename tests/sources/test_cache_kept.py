@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources import cache
+from cjlib.sources.ingest import cache
 
 DAY = pd.DataFrame(
     {

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources import cache
+from cjlib.sources.ingest import cache
 
 EVENTS = pd.DataFrame(
     {
@@ -150,7 +150,7 @@ def test_rows_that_have_not_happened_yet_are_asked_for_again_when_they_have(sour
 READER = """
 import sys
 import cjlib as cj
-from cjlib.sources import cache
+from cjlib.sources.ingest import cache
 from cjlib.sources.ingest import prepare as preparing
 cache.LARGE = 1
 made = []

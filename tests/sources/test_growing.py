@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import cjlib as cj
-from cjlib.sources import cache
 from cjlib.sources.connect.files import find_files
+from cjlib.sources.ingest import cache
 
 OPTIONS = {"timezone": "Europe/Berlin", "quarantine_limit": 1}
 FIELDS = ["customer_id", "event", "timestamp", "channel", "value"]

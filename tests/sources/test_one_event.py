@@ -21,7 +21,7 @@ def test_every_row_is_the_named_event(tmp_path):
 
 
 def test_the_name_is_part_of_what_the_cache_keeps(tmp_path, monkeypatch):
-    monkeypatch.setattr("cjlib.sources.cache.LARGE", 0)
+    monkeypatch.setattr("cjlib.sources.ingest.cache.LARGE", 0)
     monkeypatch.setenv("CJ_CACHE_DIR", str(tmp_path / "cache"))
     ORDERS.to_csv(tmp_path / "orders.csv", index=False)
     names = [

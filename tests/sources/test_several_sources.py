@@ -290,7 +290,7 @@ def test_a_step_may_give_rows_to_another_customer():
 
 @pytest.fixture
 def large(tmp_path, monkeypatch):
-    monkeypatch.setattr("cjlib.sources.cache.LARGE", 1)
+    monkeypatch.setattr("cjlib.sources.ingest.cache.LARGE", 1)
     monkeypatch.setenv("CJ_CACHE_DIR", str(tmp_path / "kept"))
     WEB.to_parquet(tmp_path / "web.parquet")
     SHOP.to_csv(tmp_path / "shop.csv", index=False)

@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from cjlib.errors import CjlibError, unknown_column
-from cjlib.sources import cache
 from cjlib.sources.connect.database import Database
 from cjlib.sources.connect.files import Files
 from cjlib.sources.connect.remote import Remote, is_remote
+from cjlib.sources.ingest import cache
 from cjlib.sources.ingest.columns import (
     log_names,
     property_column,
