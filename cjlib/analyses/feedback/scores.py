@@ -42,7 +42,7 @@ from cjlib.shared.comparison import (
     others_in_words,
 )
 from cjlib.shared.repeated_answers import CustomerAnswers
-from cjlib.show.numbers import confidence, count_of, percent, points_interval, signed
+from cjlib.show.numbers import confidence, count_of, percent, points, points_interval, signed
 from cjlib.sources.feedback.table import SCORES, Feedback
 
 NAMES = {
@@ -552,7 +552,7 @@ def _segment_claim(row: Mapping[Any, Any], scale: Scale) -> str:
         )
     return (
         f"{NAMES[scale.score]}: {percent(row['value'])} of {where} against {percent(row['other_value'])} of {others_in_words(row['without'])} "
-        f"({points_interval(row['difference_low'], row['difference_high'])}, {base})."
+        f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}, {base})."
     )
 
 

@@ -25,7 +25,7 @@ from cjlib.shared.clustered_comparison import compare_flags
 from cjlib.shared.comparison import CLAIM, MIN_N, ShareComparison, known_at_once
 from cjlib.shared.repeated_answers import customer_codes
 from cjlib.shared.stats import wilson
-from cjlib.show.numbers import about, confidence, count_of, points_interval
+from cjlib.show.numbers import about, confidence, count_of, points, points_interval
 from cjlib.sources.feedback.table import Feedback
 from cjlib.sources.feedback.texts import removed_from
 
@@ -340,7 +340,7 @@ def _finding(row: Mapping[Any, Any], name: str) -> Finding:
         topic=f"theme {row['theme']}",
         claim=f"Comments about “{row['theme']}” are {'unhappier' if row['difference'] > 0 else 'happier'} than the others: "
         f"{about(row['share_unhappy'])} are of unhappy customers, {about(row['other_share_unhappy'])} of the others "
-        f"({points_interval(row['difference_low'], row['difference_high'])}, n = {row['n']:,} comments of {count_of(row['customers'], 'customer')}).",
+        f"({points(row['difference'])}, 95% CI {points_interval(row['difference_low'], row['difference_high'])}, n = {row['n']:,} comments of {count_of(row['customers'], 'customer')}).",
         direction="bad" if row["difference"] > 0 else "good",
         family=name,
         p_adjusted=row["p_adjusted"],
