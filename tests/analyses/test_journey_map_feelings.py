@@ -688,6 +688,17 @@ def lucky_words() -> cj.Feedback:
     return cj.read_feedback(table.assign(customer_id=people, timestamp=MONDAY + days))
 
 
+def test_where_a_scorer_learnt_from_ratings_they_say_how_many_are_unhappy_at_a_stage():
+    feedback = lucky_words()
+    people = sorted(feedback.frame["customer_id"].unique())
+    events = pd.DataFrame({"customer_id": people * 2, "event": np.repeat(["look", "buy"], 500)})
+    events["timestamp"] = MONDAY + pd.to_timedelta(np.repeat([0, 40], 500), unit="D")
+    pains = cj.journey_map(a_journey(), cj.read_events(events), feedback).pain_points
+    buy = pains.set_index(["level", "stage"]).loc[("stage", "Buy")]
+    # 52 of 100 ratings against 40 of 100 at Look; the 300 texts that only name a lorry do not count.
+    assert buy[["unhappy", "unhappy_n", "significant"]].tolist() == [0.52, 100, False]
+
+
 def test_where_a_scorer_learnt_from_ratings_they_are_compared_and_not_its_scores():
     feedback = lucky_words()
     change = cj.sentiment(feedback, period="month").changes.iloc[0]

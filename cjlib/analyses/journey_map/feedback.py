@@ -44,7 +44,7 @@ class Opinions:
 
     `rows` has `feedback_id`, `customer_id`, `person` (customers in the order of their ids, who gives none is somebody else each time), `code` (in the log,
     −1 = not there), `time` (microseconds UTC), `stage` and `point` (from 0, −1 = none), `group`, `solicited`, the three scores, `label`, `score` (of the text),
-    `text` and `rating` (less what its kind has in common; where the scorer was fitted to it); by feedback_id.
+    `text`, and where the scorer was fitted to ratings `rating` (less what its kind has in common) and `bad_rating` (0 or 1); by feedback_id.
     """
 
     assigned: Assigned
@@ -82,6 +82,28 @@ class Opinions:
             if score in self.kinds
             else has
         )
+
+    @cached_property
+    def poor(self) -> pd.Series:
+        """1 for an unhappy answer, 0 for another, missing for what does not count: by the lead measure; of texts by the ratings that their scorer was fitted to.
+
+        What a scorer has learnt of the words of one place is in no interval: answers without a rating would be unhappy there by hearsay.
+        """
+        if self.lead is None:
+            return pd.Series(np.nan, index=self.rows.index)
+        if self.lead == "text" and self.fitted:
+            return self.rows["bad_rating"]
+        if self.lead == "text":
+            negative = (self.rows["label"] == "negative").astype(float)
+            return negative.where(self.rows["score"].notna())
+        low = (self.rows[self.lead] <= BAD_TO[self.lead]).astype(float)
+        return low.where(self.counts(self.lead))
+
+    @cached_property
+    def poor_compared(self) -> pd.Series:
+        """The same as places are compared: ratings less what their kind has in common."""
+        mixed = self.lead == "text" and self.fitted
+        return within_kinds(self.poor, self.rows["kind"]) if mixed else self.poor
 
     @cached_property
     def answers(self) -> dict[str, Answers]:
@@ -177,6 +199,8 @@ def read_opinions(
             "score": labels["score"].to_numpy(dtype=float),
             "text": frame["text"],
             "rating": within_kinds(ratings, pd.Series(kinds_of_ratings(frame))).to_numpy(),
+            "bad_rating": (ratings < 0).where(ratings.notna()).astype(float).to_numpy(),
+            "kind": kinds_of_ratings(frame),
         }
     )
     inside = _inside_the_log(rows["time"].to_numpy(), log)

@@ -394,10 +394,11 @@ def _who_said(rows: pd.DataFrame, counts: StageCounts, column: str, groups: int)
 
 @dataclass(frozen=True)
 class Unhappy:
-    """Bad answers on the lead measure at each place: how many of how many, as how many independent ones they count, and who gave them."""
+    """Bad answers at each place: how many of how many, the share that is compared, as how many independent ones they count, and who gave them."""
 
     bad: np.ndarray
     n: np.ndarray
+    compared: np.ndarray
     independent: np.ndarray
     who: Bools
     others: np.ndarray
@@ -408,6 +409,7 @@ class Unhappy:
         return Unhappy(
             self.bad[chosen],
             self.n[chosen],
+            self.compared[chosen],
             self.independent[chosen],
             self.who[:, chosen],
             self.others[chosen],
@@ -418,20 +420,16 @@ def unhappy(opinions: Opinions | None, counts: StageCounts, column: str, groups:
     """The bad answers of each place; answers of one customer count together."""
     none = np.zeros(groups, dtype=np.int64)
     nobody = np.zeros((counts.walk.customers, groups), dtype=bool)
-    lead = opinions.lead if opinions is not None else None
-    if opinions is None or lead is None:
-        return Unhappy(none, none, none, nobody, none)
-    has = opinions.rows["score"].notna() if lead == "text" else opinions.counts(lead)
-    rows = opinions.rows[has & (opinions.rows[column] >= 0)]
-    poor = (
-        rows["label"] == "negative" if lead == "text" else rows[lead] <= BAD_TO[lead]
-    ).to_numpy()
+    if opinions is None or opinions.lead is None:
+        return Unhappy(none, none, none, none, nobody, none)
+    says = opinions.poor.notna() & (opinions.rows[column] >= 0)
+    rows, poor = opinions.rows[says], (opinions.poor[says] == 1).to_numpy()
     place, person = rows[column].to_numpy(), rows["person"].to_numpy()
-    answers = Answers.of(poor.astype(float), person, {column: place})
-    means = clustered(answers, column, groups)
-    variance = np.diag(means.covariance)
+    compared = opinions.poor_compared[says].to_numpy()
+    means = clustered(Answers.of(compared, person, {column: place}), column, groups)
+    share, variance = np.clip(means.mean, 0, 1), np.diag(means.covariance)
     with np.errstate(invalid="ignore", divide="ignore"):
-        independent = np.where(variance > 0, means.mean * (1 - means.mean) / variance, means.people)
+        independent = np.where(variance > 0, share * (1 - share) / variance, means.people)
     who = _who_said(rows[poor], counts, column, groups)
     people = clustered(
         Answers.of(poor[poor].astype(float), person[poor], {column: place[poor]}), column, groups
@@ -439,6 +437,7 @@ def unhappy(opinions: Opinions | None, counts: StageCounts, column: str, groups:
     return Unhappy(
         np.bincount(place[poor], minlength=groups),
         means.n,
+        np.nan_to_num(share),
         np.minimum(np.nan_to_num(independent), means.n).round().astype(np.int64),
         who,
         np.maximum(people - who.sum(0), 0),
@@ -602,7 +601,7 @@ def _places(
             said.n,
             everywhere,
             unknown,
-            (said.independent * said.bad / np.maximum(said.n, 1), said.independent),
+            (said.independent * said.compared, said.independent),
         ),
         # Those who are not expected to go on at all cannot be late; tested only where the file says how many are expected to.
         "slow": Part(
