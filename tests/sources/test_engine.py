@@ -65,19 +65,6 @@ def test_a_memory_limit_that_is_no_size_is_refused(monkeypatch):
         memory_limit()
 
 
-def test_what_does_not_fit_is_spilled_to_a_temporary_folder(monkeypatch):
-    monkeypatch.setenv("CJ_MEMORY_LIMIT", "40MB")
-    engine = DuckDB()
-    folder = Path(engine.rows("SELECT current_setting('temp_directory')")[0][0])
-    assert folder.parent == Path(tempfile.gettempdir())
-    engine.execute(
-        "CREATE TABLE many AS SELECT i, md5(CAST(i AS VARCHAR)) AS text FROM range(1500000) AS r(i)"
-    )
-    assert list(folder.glob("*.tmp"))
-    del engine
-    assert not list(folder.glob("*.tmp"))
-
-
 def test_databases_in_memory_know_nothing_of_each_other_and_go_with_their_engine():
     one, other = DuckDB(), DuckDB()
     one.execute("CREATE TABLE t AS SELECT 1 AS a")
@@ -110,6 +97,23 @@ def spilling(folder: Path) -> subprocess.Popen[str]:
     )
     assert process.stdout.readline() == "ready\n"
     return process
+
+
+def test_what_does_not_fit_is_spilled_to_a_temporary_folder_and_goes_with_its_engine(tmp_path):
+    # In a process of its own: all logs in the memory of one share its limit and its folder.
+    code = SPILLING.replace("input()", "list_spilled(); del engine; list_spilled()")
+    listing = (
+        "from pathlib import Path\n"
+        f"def list_spilled(): print(any(Path({str(tmp_path)!r}).glob('*/*.tmp')))\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", listing + code],
+        env=os.environ | {"TMPDIR": str(tmp_path), "CJ_MEMORY_LIMIT": "40MB"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["ready", "True", "False"]
 
 
 def spilled(folder: Path) -> dict[str, set[str]]:

@@ -42,6 +42,7 @@ class Request:
     preset: Preset | None = None
     where: dict[str, Any] = field(default_factory=dict)
     id_columns: tuple[str, ...] = ()
+    one_of_several: bool = False
 
     def rules(self, time_column: str = "") -> Rules:
         """The rules of the check, as of now; the name of the column of times may say that they are in UTC."""
@@ -52,6 +53,7 @@ class Request:
             time.time_ns() // 1000,
             self.until,
             self.keep_duplicates,
+            self.one_of_several,
         )
 
     @property
@@ -78,9 +80,11 @@ class Request:
         return {} if self.preset is not None else self.columns
 
     def plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """As JSON can hold it; what is kept of a source is the same alone and as one of several."""
         named = self.source_zone.key if self.source_zone else None
-        return asdict(self) | {"zone": self.zone.key, "source_zone": named}
+        plain = asdict(self) | {"zone": self.zone.key, "source_zone": named}
+        del plain["one_of_several"]
+        return plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +158,7 @@ class ReaderOptions:
             preset=None if self.preset is None else preset_of(self.preset),
             where=_where(self.where),
             id_columns=self._id_columns(),
+            one_of_several=self.one_of_several,
         )
 
     @property

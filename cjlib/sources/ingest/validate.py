@@ -62,6 +62,7 @@ class Rules:
     now: int
     until: int | None
     keep_duplicates: bool
+    one_of_several: bool = False
 
     @property
     def late(self) -> str:
@@ -102,7 +103,8 @@ def check(
     repeats = 0 if rules.keep_duplicates else again
     if repeats:
         drop_repeats(engine)
-    write_prepared(engine, repeats)
+    # Rows that are merged with those of other sources are not asked for their position.
+    write_prepared(engine, 0 if rules.one_of_several else repeats)
     held = rows_held(
         engine,
         raw,
