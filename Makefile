@@ -51,7 +51,7 @@ test: .venv/test ## prove that the numbers are right
 	@bash scripts/browser.sh
 	@bash scripts/postgres.sh
 	@$(BIN)/python -m compileall -q cjlib
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 CJ_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-engines: .venv/engines ## ask everything of PostgreSQL, ClickHouse and Spark too (installs them: 1.4 GB, some minutes)
 	@bash scripts/postgres.sh

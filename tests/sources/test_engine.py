@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cjlib.errors import CjlibError
-from cjlib.sources.log.engine import DuckDB, identifier, literal, memory_limit
+from cjlib.sources.log.engine import DuckDB, identifier, literal, memory_limit, threads
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
@@ -97,6 +97,21 @@ def spilling(folder: Path) -> subprocess.Popen[str]:
     )
     assert process.stdout.readline() == "ready\n"
     return process
+
+
+def test_threads_are_those_of_the_environment_else_one_a_processor(monkeypatch):
+    monkeypatch.delenv("CJ_THREADS", raising=False)
+    assert threads() == os.cpu_count()
+    monkeypatch.setenv("CJ_THREADS", "3")
+    assert threads() == 3
+
+
+@pytest.mark.parametrize("number", ["0", "two", "-1", "1.5", ""])
+def test_threads_that_are_no_number_from_1_are_refused(monkeypatch, number):
+    monkeypatch.setenv("CJ_THREADS", number)
+    answer = f"CJ_THREADS: must be a whole number from 1. Got '{number}'."
+    with pytest.raises(CjlibError, match=re.escape(answer)):
+        threads()
 
 
 def test_what_does_not_fit_is_spilled_to_a_temporary_folder_and_goes_with_its_engine(tmp_path):

@@ -144,10 +144,13 @@ def _near_repeats(engine: DuckDB, raw: Raw) -> str:
     """`timed`, or where a file knows its places its rows at the times of `repeated`: two looks at little of it are quicker than one at all."""
     if not raw.row.startswith("place"):
         return "timed"
-    engine.execute(
-        "CREATE TEMP TABLE places AS SELECT place FROM timed SEMI JOIN repeated USING (t)"
-    )
-    engine.execute("CREATE TEMP TABLE near AS SELECT * FROM timed SEMI JOIN places USING (place)")
+    with engine.finding_few():
+        engine.execute(
+            "CREATE TEMP TABLE places AS SELECT place FROM timed SEMI JOIN repeated USING (t)"
+        )
+        engine.execute(
+            "CREATE TEMP TABLE near AS SELECT * FROM timed SEMI JOIN places USING (place)"
+        )
     return "near"
 
 

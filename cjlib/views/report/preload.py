@@ -85,9 +85,10 @@ def without_debugger() -> None:
         del sys.modules["debugpy"]
 
 
-def prepare_environment(data: Path | None) -> None:
-    """What notebooks find in their environment: report mode, one thread each, and the data folder if one was given."""
+def prepare_environment(data: Path | None, at_once: int) -> None:
+    """What notebooks find in their environment: report mode, their part of the processors where so many run at once, and the data folder if one was given."""
     os.environ["CJLIB_MODE"] = "report"
+    os.environ.setdefault("CJ_THREADS", str(max(1, (os.cpu_count() or 1) // at_once)))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     if data is not None:

@@ -86,7 +86,7 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     journeys = journey_files(order)
     mask = Mask(named_in(_texts(order, journeys)))
     _refuse_another_business(order.out, _facts_of_journey(journeys, mask))
-    prepare_environment(order.data)
+    prepare_environment(order.data, min(_at_once(order), len(order.notebooks)))
     with lock(order.out, order.wait, lambda holder: say(f"Waiting for another run ({holder}) …")):
         platform.load_for_all(
             to_load({module for notebook in order.notebooks for module in notebook.modules})
@@ -122,6 +122,10 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
     return current
 
 
+def _at_once(order: Order) -> int:
+    return order.jobs or os.cpu_count() or 1
+
+
 def _outcomes(order: Order, jobs: Sequence[Job], watcher: Watcher) -> dict[str, Outcome]:
     """Run all, the longest first, since the last to end decides when all have finished: as long as each took last time, else by its cells."""
     last = {
@@ -135,7 +139,7 @@ def _outcomes(order: Order, jobs: Sequence[Job], watcher: Watcher) -> dict[str, 
     }
     return pool.run_all(
         sorted(jobs, key=lambda job: -sizes[job.name]),
-        slots=order.jobs or os.cpu_count() or 1,
+        slots=_at_once(order),
         timeout=order.timeout,
         watcher=watcher,
     )
