@@ -244,16 +244,16 @@ def adapt(given: Rated, seed: int, tell: Callable[[int], None]) -> Adapted:
         if given.counts is None
         else given.counts.of(rows)
     )
+    whole = _fit(known, dense, truth)
     own = np.zeros((rows.size, 3))
     for fold in range(FOLDS):
         inside, outside = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        own[outside] = _fit(known.of(inside), dense[inside], truth[inside]).logits(
-            known.of(outside), dense[outside]
-        )
+        fitted = _fit(known.of(inside), dense[inside], truth[inside], near=whole)
+        own[outside] = fitted.logits(known.of(outside), dense[outside])
     gain = _gain(truth, default, own, folds)
     better = bool(gain.mean() > gain.std(ddof=1) / np.sqrt(FOLDS))
     chosen = own if better else default
-    everywhere = _everywhere(given, _fit(known, dense, truth), tell) if better else given.logits
+    everywhere = _everywhere(given, whole, tell) if better else given.logits
     p = probabilities(everywhere / _temperature(chosen, truth))
     p[rows] = probabilities(chosen / _temperatures_by_fold(chosen, truth, folds)[:, None])
     ece, floor = calibration_error(p[rows], truth, seed)
@@ -298,7 +298,8 @@ class Own:
         return own
 
 
-def _fit(counts: Counts, dense: Floats, labels: Labels) -> Own:
+def _fit(counts: Counts, dense: Floats, labels: Labels, near: Own | None = None) -> Own:
+    """Fit until nothing moves any more, so that every machine gives the same digits; beginning `near` another fit saves half the time and changes no answer."""
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.linear_model import LogisticRegression
 
@@ -307,13 +308,21 @@ def _fit(counts: Counts, dense: Floats, labels: Labels) -> Own:
     )
     weigh = TfidfTransformer(sublinear_tf=True)
     known = _beside(weigh.fit_transform(counts.matrix[:, often]), dense)
-    # Newton's method with a tolerance of 2e-3 is as good, on labelled text, as quasi-Newton with half of it, in two thirds of the time.
+    terms = counts.terms[often].tolist()
     model = LogisticRegression(
-        C=2.0, solver="newton-cg", max_iter=200, tol=2e-3, class_weight="balanced"
-    ).fit(known, labels)
-    return Own(
-        {term: column for column, term in enumerate(counts.terms[often].tolist())}, weigh, model
+        C=2.0,
+        solver="newton-cg",
+        max_iter=200,
+        tol=1e-6,
+        class_weight="balanced",
+        warm_start=True,
     )
+    if near is not None and np.array_equal(near.model.classes_, np.unique(labels)):
+        places = [near.column[term] for term in terms]
+        after = range(len(near.column), near.model.coef_.shape[1])
+        model.coef_ = near.model.coef_[:, [*places, *after]]
+        model.intercept_ = near.model.intercept_
+    return Own({term: column for column, term in enumerate(terms)}, weigh, model.fit(known, labels))
 
 
 def _beside(words: object, dense: Floats) -> csr_matrix:
