@@ -333,6 +333,8 @@ STYLE = """
 .cj-heat tbody th { text-align: left; font-weight: 400; }
 .cj-heat td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .cj-marks:has(.cj-spark) thead th:last-child { width: 52%; }
+.cj-wide:has(.cj-spark) thead th:first-child { width: 30%; }
+.cj-wide:has(.cj-spark) thead th:last-child { width: 46%; }
 .cj-marks:has(.cj-spark) .cj-said { font-weight: 400; }
 @media screen and (max-width: 40rem) {
   .cj-marks, .cj-marks tbody, .cj-marks thead, .cj-marks tfoot { display: block; }

@@ -421,3 +421,19 @@ def test_a_table_of_marks_is_there_without_a_script_on_a_phone_and_on_paper(look
     seen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert seen.page.locator(".cj-marks").is_visible()
     assert not seen.page.locator(".cj-data tbody").is_visible()
+
+
+@pytest.mark.parametrize("kind", ["dot", "bar", "spark"])
+@pytest.mark.parametrize("letters", [3, 30, 60, 200])
+def test_a_mark_has_room_beside_a_name_of_any_length(look, tmp_path, kind, letters):
+    name = ("retained from the period before " * 7)[:letters]
+    n = None if kind == "spark" else 9
+    row = Mark(name=name, said="66%", n=n, value=0.6, series=[0.5, 0.7, 0.6], band=[0.4, 0.8])
+    title = "last 12 months; band: normal variation; dashes: target"
+    table = marks.table_html(marks.spec([row], Scale(title=title, percent=True), kind))
+    file = tmp_path / "a.html"
+    page = f"<meta charset=utf-8><style>{marks.STYLE}</style><body style='max-width: 800px'>{table}"
+    file.write_text(page, "utf-8")
+    for width in (1280, 390):
+        wide = "Math.min(...[...document.querySelectorAll('.cj-mark')].map((cell) => cell.offsetWidth))"
+        assert look(file, width=width).page.evaluate(wide) >= 120
