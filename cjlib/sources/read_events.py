@@ -316,7 +316,7 @@ def _kept_log(parts: Parts) -> EventLog | None:
         with said_of(name):
             files = _files_of(source, own)
         known |= {} if files is None else {name: files}
-    if len(known) < len(parts) or sum(own.size for own in known.values()) < cache.LARGE:
+    if len(known) < len(parts) or not cache.is_kept(sum(own.size for own in known.values())):
         return None
     place = cache.place_for_several(
         {name: (known[name], own.request().plain()) for name, (_, own) in parts.items()}
@@ -402,14 +402,14 @@ def _read(source: Any, request: Request, *, refresh: bool = False, keep: bool = 
     files = files if isinstance(files, Files) else None
     if request.encoding and files is None:
         raise no_encoding(_named(source))
-    large = files is not None and keep and files.size >= cache.LARGE
-    kept = log_of_files(files, request) if files and large else None
+    kept_here = files is not None and keep and cache.is_kept(files.size)
+    kept = log_of_files(files, request) if files and kept_here else None
     if is_remote(source):
         kept = log_of_table(source, request, refresh=refresh)
         if kept:
             text = "the table's counts and times are as they were when it was read"
             notes.append(QualityLine("kept in the cache", 0, text, counts_rows=False))
-    elif files and large and kept is None:
+    elif files and kept_here and kept is None:
         text = f"{folder_for(files)} cannot be written, or is held open: prepared in memory"
         notes.append(QualityLine("cache", 0, text, counts_rows=False))
     engine, facts = kept or prepare_in_memory(files if files else source, request)

@@ -276,6 +276,30 @@ def test_ratings_of_the_user_adapt_the_scorer_where_it_is_better(tweets):
     )
 
 
+@pytest.mark.parametrize("rated", [True, False])
+def test_in_a_run_texts_are_scored_once_and_read_as_they_were(tmp_path, monkeypatch, rated):
+    good, bad = "I love this, great and easy", "This is terrible, slow and broken"
+    frame = pd.DataFrame(
+        {
+            "timestamp": DAY,
+            "text": [f"{text} {number}" for text in (good, bad) for number in range(40)] + [None],
+            "rating": [5.0] * 40 + [1.0] * 40 + [3.0],
+        }
+    )
+    feedback = cj.read_feedback(frame if rated else frame.drop(columns="rating"))
+    alone = score_texts.scored_feedback(feedback)
+    monkeypatch.setenv("CJ_OF_RUN", str(tmp_path))
+    for _ in range(2):
+        feedback.kept.clear()
+        score_texts._of_content.cache_clear()
+        shared = score_texts.scored_feedback(feedback)
+        pd.testing.assert_frame_equal(shared.table, alone.table)
+        assert (shared.measured is None) is not rated
+        assert not rated or vars(shared.measured) == vars(alone.measured)
+        monkeypatch.setattr(score_texts, "score", None)
+    assert len(list(tmp_path.glob("texts-*.parquet"))) == 1
+
+
 def test_of_very_many_ratings_a_sample_teaches_and_the_words_say_so(tweets, monkeypatch):
 
     monkeypatch.setattr(scorer, "MOST_RATED", 1_000)

@@ -62,6 +62,45 @@ def test_a_log_from_the_cache_is_the_log_prepared_in_memory(source):
     assert (source.parent / ".cjcache" / ".gitignore").read_text() == "*\n"
 
 
+def test_in_a_run_a_small_source_is_prepared_once_in_the_folder_of_the_run(tmp_path, monkeypatch):
+    of_run = tmp_path / "shared"
+    of_run.mkdir()
+    monkeypatch.setenv("CJ_OF_RUN", str(of_run))
+    source = tmp_path / "events.parquet"
+    EVENTS.to_parquet(source)
+    in_memory = cj.read_events(EVENTS, **LIMIT)
+    for _ in range(2):
+        log = cj.read_events(source, **LIMIT)
+        assert log.engine.rows("FROM prepared") == in_memory.engine.rows("FROM prepared")
+        pd.testing.assert_frame_equal(log.quality, in_memory.quality)
+    assert len(kept(of_run)) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["events.parquet", "shared"]
+
+
+def test_in_a_run_a_large_source_is_kept_beside_it_all_the_same(source, monkeypatch):
+    of_run = source.parent / "shared"
+    of_run.mkdir()
+    monkeypatch.setenv("CJ_OF_RUN", str(of_run))
+    cj.read_events(source, **LIMIT)
+    assert (len(kept(source.parent / ".cjcache")), len(kept(of_run))) == (1, 0)
+
+
+def test_a_file_shared_in_a_run_is_written_once_and_after_a_failure_anew(tmp_path, monkeypatch):
+    def fail(path: Path) -> None:
+        path.write_text("half")
+        raise OSError("the disk is full")
+
+    monkeypatch.delenv("CJ_OF_RUN", raising=False)
+    assert cache.shared_in_run("a.txt", fail) is None
+    monkeypatch.setenv("CJ_OF_RUN", str(tmp_path))
+    with pytest.raises(OSError, match="the disk is full"):
+        cache.shared_in_run("a.txt", fail)
+    assert not (tmp_path / "a.txt").exists()
+    for text in ("first", "second"):
+        path = cache.shared_in_run("a.txt", lambda place, text=text: place.write_text(text))
+        assert path.read_text() == "first"
+
+
 def test_a_log_from_the_cache_can_be_filtered_and_joined_with_customers(source):
     customers = pd.DataFrame({"customer_id": ["c1"], "plan": ["pro"]})
     log = cj.read_events(source, customers=customers, **LIMIT)

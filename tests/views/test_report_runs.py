@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from cjlib.views.report.run_store import (
     lock,
     new_run,
     read_runs,
+    shared_folder,
     write_whole,
 )
 
@@ -145,10 +147,20 @@ def test_a_run_killed_while_publishing_is_published_as_a_whole_by_the_next(tmp_p
     assert json.loads((killed.folder / "run.json").read_text())["status"] == OK
 
 
+def test_what_the_notebooks_of_a_run_share_goes_when_they_are_through(tmp_path):
+    run = a_run(tmp_path, "r01", RUNNING, "a")
+    with suppress(CjlibError), shared_folder(run) as shared:
+        (shared / "texts.parquet").write_text("kept")
+        raise CjlibError("a notebook failed")
+    assert not shared.exists()
+
+
 def test_a_run_killed_while_running_becomes_interrupted_and_changes_nothing_else(tmp_path):
     (tmp_path / "a.html").write_text("published")
     run = a_run(tmp_path, "r01", RUNNING, "a")
+    (run.folder / "shared").mkdir()
     assert publishing.recover(tmp_path) == ["run r01 had been cut off; it is listed as interrupted"]
+    assert not (run.folder / "shared").exists()
     assert json.loads((run.folder / "run.json").read_text())["status"] == INTERRUPTED
     assert (tmp_path / "a.html").read_text() == "published"
     assert publishing.recover(tmp_path) == []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -36,6 +38,7 @@ from cjlib.errors import CjlibError, DataError, shown
 from cjlib.shared.stats import wilson
 from cjlib.show.numbers import about, count_of
 from cjlib.sources.feedback.table import Feedback
+from cjlib.sources.ingest.cache import shared_in_run
 
 Model: TypeAlias = "str | Path | Callable[[list[str]], Any]"
 Progress: TypeAlias = "Callable[[int, int], None]"
@@ -93,7 +96,7 @@ def _first_ratings(frame: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.i
 def scored_feedback(
     feedback: Feedback, model: Model = "default", seed: int = 0, progress: Progress | None = None
 ) -> ScoredTexts:
-    """The feedback's texts with their labels, in its order; the same feedback is scored once, and so is the same content read anew."""
+    """The feedback's texts with their labels, in its order; the same feedback is scored once, and so is the same content read anew, or in another notebook of a run."""
     key = ("scored", str(model) if isinstance(model, Path) else model, seed)
     if key not in feedback.kept:
         frame = feedback.frame
@@ -111,7 +114,24 @@ def scored_feedback(
 def _of_content(
     ids: tuple[str, ...], texts: tuple[str | None, ...], labels: bytes, seed: int
 ) -> ScoredTexts:
-    return score(ids, texts, np.frombuffer(labels, dtype=np.int64), "default", seed)
+    def scored() -> ScoredTexts:
+        return score(ids, texts, np.frombuffer(labels, dtype=np.int64), "default", seed)
+
+    content = hashlib.sha256(json.dumps([ids, texts, seed]).encode() + labels).hexdigest()
+    place = shared_in_run(f"texts-{content}.parquet", lambda path: _write(scored(), path))
+    return scored() if place is None else _read(place)
+
+
+def _write(scored: ScoredTexts, path: Path) -> None:
+    table = scored.table.copy()
+    table.attrs["measured"] = scored.measured and asdict(scored.measured)
+    table.to_parquet(path)
+
+
+def _read(path: Path) -> ScoredTexts:
+    table = pd.read_parquet(path)
+    measured = table.attrs.pop("measured")
+    return ScoredTexts(table, measured and Measured(**measured))
 
 
 def score(

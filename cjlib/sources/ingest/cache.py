@@ -1,8 +1,9 @@
-"""The prepared log kept beside a large source, so that seven notebooks prepare it once.
+"""What has been worked out and is kept: the prepared log beside a large source, and what the notebooks of one run share.
 
 One DuckDB file in `.cjcache/` beside the source (or in `CJ_CACHE_DIR`), named by the content: bytes of the source, options of the
 reading, version of this format. It is written aside and renamed when whole, under a lock, so that readers at the same time wait
-for the first; it is only ever read afterwards, and may be deleted at any time.
+for the first; it is only ever read afterwards, and may be deleted at any time. In a run the logs of small sources, and other
+things that take long, stand in a folder of the run, which goes with it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from cjlib.sources.connect.files import Files
 from cjlib.sources.log.engine import DuckDB
 
 LARGE = 50 * 2**20
-"""Sources of fewer bytes are prepared in memory each time: that takes well under a second."""
+"""Sources of fewer bytes are prepared in memory each time, which takes well under a second, or once in a run."""
 FORMAT = 3
 
 
@@ -220,9 +221,37 @@ def given_folder() -> Path | None:
     return Path(given).expanduser() if given else None
 
 
+def folder_of_run() -> Path | None:
+    """The folder that the notebooks of this run share, in `CJ_OF_RUN`; None outside of a run."""
+    given = os.environ.get("CJ_OF_RUN")
+    return Path(given) if given else None
+
+
+def is_kept(size: int) -> bool:
+    """Whether the log of a source of so many bytes is kept: of a large one, and in a run of any."""
+    return size >= LARGE or folder_of_run() is not None
+
+
 def folder_for(files: Files) -> Path:
     """Where the cache of these files lies."""
+    of_run = folder_of_run()
+    if of_run is not None and files.size < LARGE:
+        return of_run
     return given_folder() or files.folder / ".cjcache"
+
+
+def shared_in_run(name: str, write: Callable[[Path], None]) -> Path | None:
+    """A file that the first notebook of a run to ask for it writes, and the others find; None outside of a run."""
+    folder = folder_of_run()
+    if folder is None:
+        return None
+    path = folder / name
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            aside = path.with_suffix(".part")
+            write(aside)
+            aside.replace(path)
+    return path
 
 
 def size_limit() -> int | None:

@@ -39,6 +39,7 @@ from cjlib.views.report.run_store import (
     forget,
     now,
     read_runs,
+    remove_shared,
     write_whole,
 )
 
@@ -83,6 +84,7 @@ def recover(out: Path) -> list[str]:
             said.append(f"finished publishing run {run.id}, which had been cut off")
         elif run.status == RUNNING:
             run.update({"status": INTERRUPTED, "finished": now()})
+            remove_shared(run)
             said.append(f"run {run.id} had been cut off; it is listed as interrupted")
     return said
 

@@ -34,6 +34,7 @@ from cjlib.views.report.run_store import (
     new_run,
     now,
     read_runs,
+    shared_folder,
 )
 from cjlib.views.report.worker import Job, Outcome
 
@@ -102,7 +103,8 @@ def run(order: Order, watcher: Watcher, say: Callable[[str], None]) -> Run:
         for name, why in order.left_out.items():
             say(f"{name}: left out, {why}.")
         try:
-            outcomes = _outcomes(order, _jobs(order, current, mask), watcher)
+            with shared_folder(current) as shared:
+                outcomes = _outcomes(order, _jobs(order, current, mask, shared), watcher)
         except BaseException as stop:
             current.update(
                 {"status": INTERRUPTED, "finished": now(), "exit_code": getattr(stop, "code", 1)}
@@ -261,7 +263,7 @@ def journey_name(path: Path | None) -> str:
     return str(content.get("name") or "") if isinstance(content, dict) else ""
 
 
-def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
+def _jobs(order: Order, current: Run, mask: Mask, shared: Path) -> list[Job]:
     published = {
         name: one.facts["finished"] or one.facts["started"]
         for one in reversed(read_runs(order.out))
@@ -279,7 +281,7 @@ def _jobs(order: Order, current: Run, mask: Mask) -> list[Job]:
             parameters=order.parameters.get(notebook.name, {}),
             mask=mask,
             shared_assets=order.shared_assets,
-            environment=dict(os.environ),
+            environment=dict(os.environ) | {"CJ_OF_RUN": str(shared)},
             frame={
                 "journey": facts["journey"],
                 "labels": labels_of(file),

@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from cjlib.errors import CjlibError
 
 SCHEMA = 1
+_SHARED = "shared"
 RUNNING, PUBLISHING, OK, FAILED, INTERRUPTED = (
     "running",
     "publishing",
@@ -92,6 +93,22 @@ def new_run(out: Path, facts: Mapping[str, Any]) -> Run:
         }
     )
     return run
+
+
+@contextmanager
+def shared_folder(run: Run) -> Iterator[Path]:
+    """A folder in which the notebooks of a run share what they work out; it goes when they are through."""
+    folder = run.folder / _SHARED
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        remove_shared(run)
+
+
+def remove_shared(run: Run) -> None:
+    """Let go of what the notebooks of a run shared, also where the run was killed."""
+    shutil.rmtree(run.folder / _SHARED, ignore_errors=True)
 
 
 def read_runs(out: Path) -> list[Run]:
